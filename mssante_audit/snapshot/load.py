@@ -180,19 +180,19 @@ def _domains(folder: Path) -> pd.DataFrame:
 def _found(folder: Path, made: Iterable[str]) -> dict[Hashable, Any]:
     """Return what audits found, as `mssante_audit.audits` remembers it."""
     needed = ("audit", "rule", "severity", "rank", "until", "fingerprint")
-    told = read_frame(folder, "findings", needed)
+    frame = read_frame(folder, "findings", needed)
     for name in ("subject", "facts", "domain", "operator"):
-        told[name] = told.get(f"own_{name}", told[name])
+        frame[name] = frame.get(f"own_{name}", frame[name])
     for name in ("subject", "facts"):
-        told[name] = _listed(told[name])
+        frame[name] = _listed(frame[name])
     for name in ("rows", "where"):
-        told[name] = pd.Series(_listed(told[name]), told.index, dtype="object")
-    told = from_json(told)
-    told["severity"] = told["severity"].astype(Severity)
-    waived, known = told[[*COLUMNS, *WAIVED]], audits()
-    set_apart = (told["until"] != "").tolist()
-    open_ones, counts = waived[list(COLUMNS)], Counter(zip(told["audit"].tolist(), set_apart, strict=True))
-    codes, rules = told["rule"].tolist(), catalogue().keys()
+        frame[name] = pd.Series(_listed(frame[name]), frame.index, dtype="object")
+    frame = from_json(frame)
+    frame["severity"] = frame["severity"].astype(Severity)
+    waived, known = frame[[*COLUMNS, *WAIVED]], audits()
+    set_apart = (frame["until"] != "").tolist()
+    open_ones, counts = waived[list(COLUMNS)], Counter(zip(frame["audit"].tolist(), set_apart, strict=True))
+    codes, rules = frame["rule"].tolist(), catalogue().keys()
     found: dict[Hashable, Any] = {}
     start = 0
     for name in made:  # they stand in this order, of each the open ones first: slices copy nothing

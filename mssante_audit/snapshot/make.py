@@ -54,8 +54,7 @@ def bound_to(data: str | Path | None, settings: Mapping[str, Any]) -> str:
         What else it was loaded with (`mssante_audit.space.load_space`).
     """
     inputs = inputs_digest(data, settings.get("anchors") or ())
-    told = json.dumps([inputs, dict(settings), code_digest()], sort_keys=True, default=str)
-    return digest(told.encode())
+    return digest(json.dumps([inputs, dict(settings), code_digest()], sort_keys=True, default=str))
 
 
 def make_snapshot(
