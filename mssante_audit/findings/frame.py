@@ -264,7 +264,8 @@ class Findings(pd.DataFrame):
 
 def typed(findings: pd.DataFrame) -> Findings:
     """Return `findings` with the dtypes of this module's docstring, also when it has no row."""
-    wrong = {name: dtype for name, dtype in _DTYPES.items() if findings[name].dtype != dtype}
+    known = dict(zip(findings.columns, findings.dtypes, strict=True))
+    wrong = {name: dtype for name, dtype in _DTYPES.items() if known[name] != dtype}
     return Findings(findings.astype(wrong) if wrong else findings)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 
 from mssante_audit.base.resources import table_of
 from mssante_audit.findings.frame import Finding
@@ -44,25 +45,26 @@ _ENTITY = re.compile(r"&(?:[A-Za-z]{2,8}|#\d{2,6});")
 _BEYOND_REPAIR = re.compile("\N{REPLACEMENT CHARACTER}|Ã|[^\\W\\d_]\\?[^\\W\\d_]")
 
 
-def words(description: str) -> list[str]:
+@lru_cache(10_000)
+def words(description: str) -> tuple[str, ...]:
     """Return the words of a description that say something: no filler, no case, accents or punctuation.
 
     >>> words("Domaine de messagerie MSSanté de l’Hôpital Rêvé"), words("Domaine de MSS")
-    (['hopital', 'reve'], [])
+    (('hopital', 'reve'), ())
     """
     plain = unicodedata.normalize("NFKD", description.translate(_ASCII)).encode("ascii", "ignore").decode()
     every = _WORD.findall(plain.lower()) or fold(description).split()
-    return [word for word in every if word not in _FILLER]
+    return tuple(word for word in every if word not in _FILLER)
 
 
-def is_placeholder(telling: list[str]) -> bool:
+def is_placeholder(telling: Sequence[str]) -> bool:
     """Tell whether the `words` of a description name no establishment: none, or the form's own example.
 
     >>> [is_placeholder(words(d)) for d in ("_", "À compléter", "Domaine du CH xyz", "EHPAD Alpha, site XX")]
     [True, True, True, False]
     """
     left = [word for word in telling if not _FORM_EXAMPLE.fullmatch(word)]
-    return not left or (left != telling and KINDS.issuperset(left))
+    return not left or (len(left) < len(telling) and KINDS.issuperset(left))
 
 
 def is_garbled(description: str) -> bool:
