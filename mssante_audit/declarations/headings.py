@@ -10,9 +10,9 @@ from difflib import get_close_matches
 from functools import cache, lru_cache
 from pathlib import Path
 
+from mssante_audit.base import text
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import table_of
-from mssante_audit.values import contacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Headings:
     """Positions whose heading could be several fields."""
 
 
-fold = lru_cache(4096)(contacts.fold)
+fold = lru_cache(4096)(text.fold)
 """A heading as it is compared: without accents, case, punctuation and doubled blanks."""
 
 

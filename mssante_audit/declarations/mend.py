@@ -14,11 +14,11 @@ from functools import partial
 
 import pandas as pd
 
+from mssante_audit.base.text import is_hidden
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import Register, domain_keys, mapped
 from mssante_audit.values.identifiers import identifier_of
 from mssante_audit.values.phones import national, read_phone
-from mssante_audit.values.shown import hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def _host(text: str) -> str:
 _prefix = partial(re.compile(r"^mailto: ?", re.IGNORECASE).sub, "")
 _HOST: Mapping[str, Callable[[str], str]] = {"capitals": _host, "dot": lambda text: text.removesuffix(".")}
 _ANY: Mapping[str, Callable[[str], str]] = {
-    "invisible": lambda text: "".join(c for c in text if c in "\t\r\n" or not hidden(c)),
+    "invisible": lambda text: "".join(c for c in text if c in "\t\r\n" or not is_hidden(c)),
     "spaces": lambda text: " ".join(text.split()),
 }
 STEPS: Mapping[str, Mapping[str, Callable[[str], str]]] = {

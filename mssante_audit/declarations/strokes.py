@@ -13,8 +13,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mssante_audit.base.text import fold
 from mssante_audit.declarations.headings import Field, fields
-from mssante_audit.values.contacts import fold
 
 _LONGEST = 60
 """Bytes; nobody refers at greater length."""

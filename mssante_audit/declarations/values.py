@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.text import fold
 from mssante_audit.declarations.headings import SIGNATORY, Field, Headings, fields, resolve, suggestion
 from mssante_audit.declarations.read import Sheet
 from mssante_audit.declarations.strokes import is_nothing, reference, replace
-from mssante_audit.values.contacts import fold
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ import pandas as pd
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.language import current_language
+from mssante_audit.base.text import visible
 from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.facts import clear, hidden
 from mssante_audit.findings.frame import typed
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.templates import asked, template
 from mssante_audit.values.person import unnamed
-from mssante_audit.values.shown import shown
 
 
 def sentence(told: Rule, part: str, facts: Mapping[str, Any], language: str = "") -> str:
@@ -41,7 +41,7 @@ def sentence(told: Rule, part: str, facts: Mapping[str, Any], language: str = ""
     language = language or current_language()
     text = getattr(told, f"{part}_{language}")
     if not text and part in facts:
-        return shown(str(facts[part]))
+        return visible(str(facts[part]))
     if "{" not in text:
         return str(text)
     filled = template(told, part, language)

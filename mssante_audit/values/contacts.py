@@ -7,7 +7,6 @@ The form asks for a phone number and a professional e-mail address. Real texts a
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -16,6 +15,7 @@ from functools import cached_property
 from email_validator import EmailNotValidError, validate_email
 
 from mssante_audit.base.resources import table_of
+from mssante_audit.base.text import fold, normalize
 from mssante_audit.values.phones import SHORT, digits_of, read_phone
 
 PROBLEMS = (
@@ -48,8 +48,6 @@ _BREAKS = re.compile(r"[,;|\n]")
 _ADDRESS_BREAKS = re.compile(r"[:/<>()\[\]\"«»]+")
 TRIM = " \t.:-–()/<>"
 _WORD = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*\.?")
-_NO_WORD = re.compile(r"[\W_]+")
-_LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o"})
 
 DIGITS = re.compile(r"[+(]?[0-9][0-9\s().\-–/]*")
 _ADDRESS = re.compile(
@@ -96,7 +94,7 @@ class Contact:
             len(self.emails) > 1,
             not all(bad_emails),
             any(bad_emails),
-            _MARKUP.search(visible(self.text)),
+            _MARKUP.search(normalize(self.text)),
             _ODD_SPACING.search(self.text),
             any(email.partition("@")[2] in _CONSUMER for email in self.emails),
             any(is_personal(email, name) for email in self.emails),
@@ -130,7 +128,7 @@ def parse_contact(text: str) -> Contact:
     >>> contact.names, contact.phones, contact.emails, contact.problems
     (('DURAND Zoé',), ('+33465710001',), ('zoe.durand@ch-alpha.example',), ('personal',))
     """
-    clean = visible(text)
+    clean = normalize(text)
     if "<" in clean or ">" in clean or "&" in clean:
         clean = _MARKUP.sub(" , ", clean)
     names: list[str] = []
@@ -286,28 +284,3 @@ def is_service(email: str) -> bool:
 
 def _local_words(email: str) -> list[str]:
     return fold(email.partition("@")[0]).split()
-
-
-def fold(text: str) -> str:
-    """Return the words of a text without case, accents and punctuation.
-
-    >>> fold("Jean-Noël LŒB")
-    'jean noel loeb'
-    """
-    text = text.casefold()
-    if not text.isascii():
-        text = unicodedata.normalize("NFKD", text.translate(_LIGATURES))
-        text = "".join([c for c in text if not unicodedata.combining(c)])
-    return _NO_WORD.sub(" ", text).strip()
-
-
-def visible(text: str) -> str:
-    """Return a text as a reader sees it: compatibility forms folded, invisible characters dropped."""
-    if text.isascii() and text.isprintable():
-        return text
-    shown = [
-        "\n" if c in "\n\r\v\f\x85\u2028\u2029" else " " if c.isspace() else c
-        for c in text
-        if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf")
-    ]
-    return unicodedata.normalize("NFKC", "".join(shown))

@@ -15,7 +15,7 @@ from stdnum import luhn
 from stdnum.fr import siret
 
 from mssante_audit.base.resources import table_of
-from mssante_audit.values.contacts import fold
+from mssante_audit.base.text import fold
 
 KINDS = {"0": "ADELI", "1": "FINESS", "2": "SIREN", "3": "SIRET", "4": "RPPS"}
 """First character → kind. ADELI and RPPS stand for a practice (ADELI-rang, RPPS-rang), not a person."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from mssante_audit.values.contacts import DIGITS, TRIM, fold, visible
+from mssante_audit.base.text import fold, normalize
+from mssante_audit.values.contacts import DIGITS, TRIM
 from mssante_audit.values.phones import digits_of, national, read_phone
 
 _WORD = r"[^\W\d_](?:[\w’-]|'(?=\w))*"
@@ -119,7 +120,7 @@ def mask(text: str) -> str:
     '12 × •••, 04 •• •• •• 01, z•••@ch-alpha.example | •••'
     """
     contacts = []
-    for part in visible(text).replace("\n", " ").split(_SEPARATOR):
+    for part in normalize(text).replace("\n", " ").split(_SEPARATOR):
         end = prefix.end() if (prefix := _PREFIX.match(part)) else 0
         contacts.append((part[:end], part[end:]))
     words = {word for _, body in contacts for word in _words_outside_domains(body)}

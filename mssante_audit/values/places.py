@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from mssante_audit.base.errors import UnknownNameError
-from mssante_audit.values.contacts import fold
+from mssante_audit.base.text import fold
 from mssante_audit.values.identifiers import DEPARTMENTS, REGIONS, parse_department
 
 NEAR = 3

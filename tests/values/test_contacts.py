@@ -12,14 +12,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from mssante_audit.values.contacts import (
-    PROBLEMS,
-    _read_email,
-    fold,
-    is_personal,
-    parse_contact,
-    read_email,
-)
+from mssante_audit.base.text import fold
+from mssante_audit.values.contacts import PROBLEMS, _read_email, is_personal, parse_contact, read_email
 from mssante_audit.values.person import HIDDEN, mask
 from mssante_audit.values.phones import national, read_phone
 

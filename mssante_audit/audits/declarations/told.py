@@ -15,6 +15,7 @@ import pandas as pd
 from mssante_audit.audits.declarations.rules import READING, form_findings
 from mssante_audit.base.french import listing, typeset
 from mssante_audit.base.language import words_of
+from mssante_audit.base.text import is_hidden, visible
 from mssante_audit.declarations.headings import Field, fields, suggestion
 from mssante_audit.declarations.mend import Mended
 from mssante_audit.declarations.register import Register
@@ -23,7 +24,6 @@ from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.frame import NO_ENTRIES, Finding, findings_frame, row_ranges
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence, worded
-from mssante_audit.values.shown import hidden, shown
 
 _TOLD = words_of("mssante_audit.audits.declarations")
 WORDS: Mapping[str, Mapping[str, str]] = _TOLD | {
@@ -93,7 +93,7 @@ def line(message: Message, register: Register, language: str = "fr") -> str:
     """Return a message with where it is: file, sheet, row, and the form's own label."""
     words = WORDS[language]
     sheet = register.sheets.get(message.file, "")
-    place = [shown(message.file), words["sheet"].format(shown(sheet)) if sheet else ""]
+    place = [visible(message.file), words["sheet"].format(visible(sheet)) if sheet else ""]
     if message.rows:
         place.append(_numbered(message.rows, language))
     labels = " – ".join(words["quoted"].format(label(name)) for name in message.columns)
@@ -133,7 +133,7 @@ def notes(told: Sequence[Message]) -> dict[tuple[str, int], dict[str, list[str]]
 def label(name: str) -> str:
     """Return what the form calls a field, or the template where the form prints that several times."""
     if name not in fields():
-        return shown(name)
+        return visible(name)
     printed = Counter(field.form for field in fields().values())
     field = fields()[name]
     return field.form if field.form and printed[field.form] == 1 else field.label
@@ -186,7 +186,7 @@ def _of_cell(
     file: str, rows: tuple[int, ...], column: str, kind: str, value: str, cell: str, language: str
 ) -> Message:
     words, level, told = WORDS[language], KINDS[kind].level, _ruled(kind)
-    held = shown(value.strip(" ()"), spaces=True) if value.strip() and level != "column" else None
+    held = visible(value.strip(" ()"), spaces=True) if value.strip() and level != "column" else None
     text = _said(kind, language, column, cell if kind == "control" else held)
     if column in fields() and level == "unread":
         text = f"{text}. {_instead(fields()[column], language)}"
@@ -225,8 +225,8 @@ def _cell(register: Register, file: str, rows: tuple[int, ...], column: str, sho
     found = every.loc[(every["file"] == file) & (every["row"] == rows[0]), column]
     text = str(found.iloc[0]) if len(found) else ""
     if fields()[column].personal and not show_contacts:
-        return ", ".join(shown(character) for character in dict.fromkeys(text) if hidden(character))
-    return shown(text, spaces=True)
+        return ", ".join(visible(character) for character in dict.fromkeys(text) if is_hidden(character))
+    return visible(text, spaces=True)
 
 
 def _of_rules(register: Register, as_of: datetime, language: str, show_contacts: bool) -> Iterator[Message]:
@@ -294,11 +294,11 @@ def summary(register: Register, told: Sequence[Message], language: str = "fr") -
     words = WORDS[language]
 
     def named(names: Sequence[str]) -> str:
-        quoted = [words["quoted"].format(shown(name)) for name in names]
+        quoted = [words["quoted"].format(visible(name)) for name in names]
         return listing(quoted, "et" if language == "fr" else "and")
 
     lines = [
-        words["unread"].format(shown(file), named(names), shown(register.sheets[file]))
+        words["unread"].format(visible(file), named(names), visible(register.sheets[file]))
         for file, names in register.unread.items()
         if names
     ]
@@ -307,7 +307,7 @@ def summary(register: Register, told: Sequence[Message], language: str = "fr") -
     found = [words[f"{name}{'s' if n > 1 else ''}"].format(n) for name, n in counts.items() if n]
     several = count > 1 if language == "fr" else count != 1
     many = words["declarations" if several else "declaration"].format(count)
-    ends = words["colon"].join([shown(register.source), many])
+    ends = words["colon"].join([visible(register.source), many])
     return [*lines, f"{ends}, {words['and'].join(found) or words['nothing']}"]
 
 
