@@ -147,7 +147,8 @@ def _instead(field: Field, language: str) -> str:
 
 def _at(column: str, rows: Sequence[int], language: str) -> str:
     place = _numbered(rows, language) if any(rows) else ""
-    return " ".join(filter(None, [WORDS[language]["quoted"].format(label(column)), place]))
+    named = WORDS[language]["quoted"].format(label(column)) if column else ""
+    return " ".join(filter(None, [named, place]))
 
 
 def _numbered(rows: Sequence[int], language: str) -> str:
@@ -314,7 +315,7 @@ def summary(register: Register, told: Sequence[Message], language: str = "fr") -
 def mendings(register: Register, done: Sequence[Mended], language: str = "fr") -> list[str]:
     """Return what was put right, a line for each way: by the reader, and by `declarations.mend`."""
     words = WORDS[language]
-    by_reader = register.problems[register.problems["kind"].isin(["leading-zero", "date-number"])]
+    by_reader = register.problems[register.problems["kind"].isin(["leading-zero", "decimals", "date-number"])]
     ways: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
     for (kind, column), same in by_reader.groupby(["kind", "column"], sort=False):
         ways.setdefault(_said(str(kind), language), []).append((str(column), tuple(map(int, same["row"]))))
