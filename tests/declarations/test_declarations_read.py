@@ -775,7 +775,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path, name):
     (tmp_path / "declarations.csv").write_text(csv_of(ROW))
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / name).symlink_to("pipe")
-    with pytest.raises(InputError, match=rf"{name}: (not a .*: )?cannot be read \(is a pipe\)"):
+    with pytest.raises(InputError, match=rf"{name}: (not a .*: )?cannot be read \(it is a pipe\)"):
         load_declarations(tmp_path / (name if name.startswith("r.") else "declarations.csv"))
 
 
