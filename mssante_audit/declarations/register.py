@@ -1,29 +1,5 @@
 """The register of declarations: Annexe 1 as a frame, one row a declaration.
 
-Columns of `Register.declarations`, in order:
-
-======================  ==============  ==================================================================
-column                  dtype           meaning
-======================  ==============  ==================================================================
-``file``                str             name of the file the row comes from
-``row``                 int64           row as a spreadsheet shows it (headings in row 1), line of a JSON
-                                        Lines file, position in a JSON file, 1 for a PDF form
-the form's text fields  str             as the file says, see ``declarations.toml``; "" when empty or struck
-                                        out, and of « idem » what it refers to
-the form's boxes        boolean         ticked or not; missing when the cell could not be read
-``date``                datetime64[s]   NaT when empty or unreadable
-``date_text``           str             the date as the file says
-``received_on``         datetime64[s]   when the manager received it, NaT where that is not told
-``received_on_text``    str             as the file says
-``answered_on``         datetime64[s]   when the manager answered
-``answered_on_text``    str             as the file says
-``effective_on``        datetime64[s]   from when on it takes effect
-``effective_on_text``   str             as the file says
-``domain_key``          str             the domain in lower case, without outer blanks and final dot
-``operator_id``         str             the representative's structure identifier as the list would write it
-                                        (`mssante_audit.values.identifiers.identifier_of`)
-======================  ==============  ==================================================================
-
 A column that a file has not is empty in the frame and named in `Register.missing`: unknown is not empty,
 and no rule is held against it (`Register.having`).
 """
@@ -40,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.frames import Column
 from mssante_audit.base.reading import read_bytes
 from mssante_audit.declarations.headings import fields, read_mapping
 from mssante_audit.declarations.read import MAX_BYTES, Sheet, read_csv, read_json, read_jsonl
@@ -49,6 +26,27 @@ from mssante_audit.values.identifiers import identifier_of, structure_key
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".json", ".jsonl", ".pdf")
 
+
+def columns() -> tuple[Column, ...]:
+    """Return the columns of `Register.declarations`, in order."""
+    place = (
+        "row of a spreadsheet (headings in row 1) or of a JSON list, line of a JSON Lines file, 1 for a form"
+    )
+    described = [Column("file", "str", "name of the file the row comes from"), Column("row", "int64", place)]
+    for name, form_field in fields().items():
+        meaning = f"« {form_field.label} »" + ("; names persons" if form_field.personal else "")
+        if form_field.kind == "date":
+            described.append(Column(name, "datetime64[s]", f"{meaning}; NaT when empty or unreadable"))
+            described.append(Column(f"{name}_text", "str", "as the file says"))
+        else:
+            described.append(Column(name, "boolean" if form_field.kind == "box" else "str", meaning))
+    described.append(
+        Column("domain_key", "str", "the domain in lower case, without outer blanks and final dot")
+    )
+    described.append(Column("operator_id", "str", "`structure_id` as the list would write it"))
+    return tuple(described)
+
+
 PROBLEM_COLUMNS = ("file", "row", "column", "kind", "value", "message")
 
 
@@ -57,7 +55,7 @@ class Register:
     """Declarations as they were read, and what could not be."""
 
     declarations: pd.DataFrame
-    """Columns as in this module's docstring, in the order of the files."""
+    """Columns as `columns` describes them, in the order of the files."""
     problems: pd.DataFrame
     """Columns `file`, `row` (Int64, missing for the whole file), `column`, `kind`, `value`, `message`."""
     missing: Mapping[str, frozenset[str]]
