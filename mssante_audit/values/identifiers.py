@@ -44,7 +44,6 @@ REGIONS: dict[str, tuple[str, ...]] = {
 
 _REGION_OF = {code: region for region, codes in REGIONS.items() for code in codes}
 _OVERSEAS = {"9701": "971", "9702": "972", "9703": "973", "9704": "974", "9805": "976"}
-_ST = re.compile(r"([^()]*)\(\s*([0-9A-Za-z]*)\s*\)\s*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +193,14 @@ def parse_department(text: str) -> DepartmentName:
     >>> parse_department("Paris(75)").problems, parse_department("Ain (75)").problems
     (('form',), ('mismatch',))
     """
-    found = _ST.match(text)
-    label, code = (found[1].strip(), found[2].upper()) if found else (text.strip(), "")
+    label, opened, rest = text.partition("(")
+    code, closed, tail = (part.strip() for part in rest.partition(")"))
+    plain = not code or (code.isascii() and code.isalnum())
+    whole = bool(opened and closed and plain and not tail and ")" not in label)
+    label, code = (label.strip(), code.upper()) if whole else (text.strip(), "")
     problems = () if text == f"{label} ({code})" else ("form",)
     named = _labels().get(fold(label), "")
-    if not found:
+    if not whole:
         return DepartmentName(label, named, problems if named else (*problems, "unknown"))
     if not named or code not in DEPARTMENTS:
         return DepartmentName(label, code if code in DEPARTMENTS else named, (*problems, "unknown"))

@@ -16,13 +16,13 @@ from mssante_audit.values.phones import digits_of, national, read_phone
 
 _WORD = r"[^\W\d_](?:[\w’-]|'(?=\w))*"
 _NAMING = re.compile(
-    r"[^\s'\"<>(),;:=]+@[^\s'\"<>(),;:=]+"
+    r"(?<![^\s'\"<>(),;:=])[^\s'\"<>(),;:=]+@[^\s'\"<>(),;:=]+"
     r"|(?<![\w.:])(?:\+\d{1,3}[ .-]?)?\(?0?\d(?:[ .-]?\d\d){4}(?![\w.:])"
     rf"|\b(?:M\.|Mr|Mme|Mlle|Dr|Pr|Monsieur|Madame|Docteur|Professeur)\.?\s+{_WORD}(?:\s+{_WORD})?"
 )
 
 _STRAY = re.compile(
-    r"[^\s'\"<>(),;:=«»|/]+@[^\s'\"<>(),;:=«»|/]+"
+    r"(?<![^\s'\"<>(),;:=«»|/])[^\s'\"<>(),;:=«»|/]+@[^\s'\"<>(),;:=«»|/]+"
     r"|(?<![\w.:/-])(?:(?:\+|00)33[ .-]?(?:\(0\))?|0)[1-9](?:[ .-]?\d\d){4}(?![\w:])"
     rf"|\b(?:M\.|Mr|Mme|Mlle|Monsieur|Madame)\.?\s+{_WORD}(?:\s+{_WORD})?"
     rf"|^\s*(?i:dr|pr|docteur|professeur)\.?\s+{_WORD}(?:\s+{_WORD})?"
