@@ -94,6 +94,11 @@ def parse_toml(text: str, file: str, **hooks: Any) -> dict[str, Any]:
         raise InputError(f"is not TOML: {error}", file=file) from None
 
 
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Return what a TOML file that a person writes says; errors as in `read_text` and `parse_toml`."""
+    return parse_toml(read_text(path), str(path))
+
+
 def parse_json(content: bytes | str, file: str, **hooks: Any) -> Any:
     """Return what JSON says, an `InputError` if it is none; `hooks` are those of `json.loads`."""
     try:

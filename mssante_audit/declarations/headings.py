@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mssante_audit.base import text
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.reading import parse_toml, read_text
+from mssante_audit.base.reading import read_toml
 from mssante_audit.base.resources import table_of
 
 
@@ -183,7 +183,7 @@ def read_mapping(path: Path) -> dict[str, str]:
         If it is not TOML, or names a column that the register does not have.
     """
     try:
-        table = parse_toml(read_text(path), str(path))
+        table = read_toml(path)
     except InputError as error:
         raise InputError(f"not a mapping of columns: {error.message}", file=str(path)) from None
     columns = table.get("columns")

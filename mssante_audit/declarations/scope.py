@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.fields import refusal
-from mssante_audit.base.reading import parse_toml, read_text
+from mssante_audit.base.reading import read_toml
 from mssante_audit.base.settings import Line, Names, Section
 
 FILE = "scope.toml"
@@ -47,7 +47,7 @@ def read_scope(path: Path) -> Scope:
         If it is not TOML, has other keys than `Scope`, or names nobody.
     """
     try:
-        scope = _File.model_validate(parse_toml(read_text(path), path.name)).scope
+        scope = _File.model_validate(read_toml(path)).scope
     except ValidationError as error:
         raise InputError(refusal(_File, error), file=path.name, remedy=_REMEDY) from None
     except InputError as error:
