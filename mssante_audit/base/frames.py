@@ -1,9 +1,9 @@
-"""What the columns of frames are: of one declaration are made dtypes, documentation and JSON Schema.
+"""What the columns of frames are: read from the tables of the docstrings that define them, as JSON Schema.
 
-A dtype is as pandas names it, but for what only a meaning can tell: ``object (tuple of str)``,
-``object (tuple of int)``, ``object (places)``, ``object (dict)``, ``category``, ``ordered category``. A
-meaning that says "names persons" is taken at its word (`Column.personal`). Frames that a docstring describes
-by a table, whose first heading is ``column``, are read from there (`columns`).
+A table's first heading is ``column``; ``dtype`` is as pandas names it, but for what only a meaning can tell:
+``object (tuple of str)``, ``object (tuple of int)``, ``object (places)``, ``object (dict)``, ``category``,
+``ordered category``.
+A meaning that says "names persons" is taken at its word (`Column.personal`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
-_INSTANT = "datetime64[us, UTC]"
 _TEXT = {"type": "string"}
 _ROWS = {"type": "array", "items": {"type": "integer"}}
 _PLACE = {
@@ -41,7 +40,7 @@ _TYPES: dict[str, dict[str, Any]] = {
     "int32": {"type": "integer"},
     "int64": {"type": "integer"},
     "Int64": {"type": ["integer", "null"]},
-    _INSTANT: _MAYBE_INSTANT,
+    "datetime64[us, UTC]": _MAYBE_INSTANT,
     "datetime64[s]": _MAYBE_INSTANT,
     "object (dict)": {"type": "object"},
     "object (tuple of int)": _ROWS,
@@ -68,14 +67,10 @@ class Column:
         return bool(_PERSONS.search(self.meaning))
 
 
-def frame_of(rows: Iterable[Sequence[Any]], kinds: Mapping[str, Any] | Iterable[Column]) -> pd.DataFrame:
+def frame_of(rows: Iterable[Sequence[Any]], kinds: Mapping[str, Any]) -> pd.DataFrame:
     """Return rows as a frame; `kinds`: dtype by column, ``instant`` for times (ISO 8601 if texts) in UTC."""
     import pandas as pd
 
-    if not isinstance(kinds, Mapping):
-        kinds = {
-            one.name: "instant" if one.dtype == _INSTANT else one.dtype.partition(" (")[0] for one in kinds
-        }
     frame = pd.DataFrame(list(rows), columns=list(kinds))
     times = {name: instants(frame[name], "ISO8601") for name, kind in kinds.items() if kind == "instant"}
     return frame.astype({name: kind for name, kind in kinds.items() if name not in times}).assign(**times)
@@ -149,19 +144,19 @@ def json_schema(
     The columns `described` are all there, those in `more` may be; `choices` are the values that a column
     may have.
     """
-    required = list(described)
+    told = list(described)
     properties = {
-        column.name: {
-            **_TYPES[column.dtype],
-            **({"enum": list(choices[column.name])} if column.name in choices else {}),
-            "description": column.meaning,
+        one.name: {
+            **_TYPES[one.dtype],
+            **({"enum": list(choices[one.name])} if one.name in choices else {}),
+            "description": one.meaning,
         }
-        for column in (*required, *more)
+        for one in (*told, *more)
     }
     row = {
         "type": "object",
         "properties": properties,
-        "required": [column.name for column in required],
+        "required": [one.name for one in told],
         "additionalProperties": False,
     }
     return {"$schema": DRAFT, "title": title, "type": "array", "items": row}
