@@ -87,3 +87,14 @@ def test_every_cell_that_changed_is_told(tmp_path):
     }
     assert changed <= told
     assert len(changed) > len(rows)
+
+
+def test_lines_that_are_no_declarations_are_told_when_they_go(tmp_path):
+    lines = [FORM, [str(RIGHT.get(name, "")) for name in FORM], FORM, ["Total : 1"]]
+    with (tmp_path / "r.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter=";").writerows([*line, *[""] * (len(FORM) - len(line))] for line in lines)
+    register, done = mended(load_declarations(tmp_path / "r.csv"))
+    assert len(register.declarations) == 1
+    told = "\n".join(mendings(register, done, "en"))
+    assert "headings again, no declaration: row 3" in told
+    assert "remark or sum, no declaration: row 4" in told

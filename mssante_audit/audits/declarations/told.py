@@ -34,6 +34,10 @@ FEW = 3
 """Rows up to which each has its own line; of more that say the same, one line tells."""
 MOST = 20
 """Lines that say one thing of the same fields in other words; those after them are told by one."""
+MENDED_BY_READER = (
+    "leading-zero", "decimals", "date-number", "formula", "struck-row", "headings-again", "remark",
+)  # fmt: skip
+"""Kinds of problems that are none any more in a register that is written again."""
 MANY = 20_000
 """Times that one rule is told, and kinds of cells that one doubt is; a register with more is no register."""
 RANGES = 20
@@ -286,7 +290,7 @@ def summary(register: Register, told: Sequence[Message], language: str = "fr") -
 def mendings(register: Register, done: Sequence[Mended], language: str = "fr") -> list[str]:
     """Return what was put right, a line for each way: by the reader, and by `declarations.mend`."""
     words = WORDS[language]
-    by_reader = register.problems[register.problems["kind"].isin(["leading-zero", "decimals", "date-number"])]
+    by_reader = register.problems[register.problems["kind"].isin(MENDED_BY_READER)]
     ways: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
     for (kind, column), same in by_reader.groupby(["kind", "column"], sort=False):
         ways.setdefault(_said(str(kind), language), []).append((str(column), tuple(map(int, same["row"]))))
