@@ -40,13 +40,13 @@ def read_box(value: str) -> bool | None:
         return None
     bare = text.strip("[]() .")
     words = fold(text)
-    said = {*words.split()} - {"case"}
+    named = {*words.split()} - {"case"}
     if bare and _TICKS.issuperset(bare):
         return True
-    refused = _NOT.fullmatch(words) and not said & _YES.difference(_DONE)
+    refused = _NOT.fullmatch(words) and not named & _YES.difference(_DONE)
     if bare in _EMPTY_BOXES or words in _NO or refused or _STROKE.fullmatch(bare):
         return False
-    if (said and _YES.issuperset(said)) or _SIGNED.fullmatch(words):
+    if (named and _YES.issuperset(named)) or _SIGNED.fullmatch(words):
         return True
     return False if words and is_nothing(text) else None
 

@@ -155,7 +155,7 @@ def _flattened(page: Any) -> bool:
     resources = page["/Resources"].get_object() if "/Resources" in page else {}
     objects = resources["/XObject"].get_object() if "/XObject" in resources else {}
     drawn = [objects[name].get_object() for name in objects]
-    return any(one.get("/Subtype") == "/Form" and b"/Tx" in one.get_data() for one in drawn)
+    return any(form.get("/Subtype") == "/Form" and b"/Tx" in form.get_data() for form in drawn)
 
 
 def from_text(file: str, text: str) -> Sheet:
@@ -173,8 +173,8 @@ def from_text(file: str, text: str) -> Sheet:
     lost: dict[str, str] = {}
     after = dict(zip(SECTIONS, [*parts.values()][1:], strict=False))
     for start, labels in SECTIONS.items():
-        told, missing = _read_section(labels, parts[start], bool(after.get(start, True)))
-        read |= told
+        values, missing = _read_section(labels, parts[start], bool(after.get(start, True)))
+        read |= values
         lost |= missing
     lines = _names(parts[_DN]) if after[_DN] else {}
     read |= lines
@@ -209,13 +209,13 @@ def _read_section(labels: Labels, part: str, followed: bool) -> tuple[dict[str, 
     lost: dict[str, str] = {}
     before: tuple[str, ...] = ()
     for pattern, names in labels:
-        found = list(re.finditer(rf"(?<!\S){pattern}", part))
-        if len(found) != len(names):
-            lost |= dict.fromkeys(names, "label-twice" if len(found) > len(names) else "label-missing")
-            if not found:
+        matches = list(re.finditer(rf"(?<!\S){pattern}", part))
+        if len(matches) != len(names):
+            lost |= dict.fromkeys(names, "label-twice" if len(matches) > len(names) else "label-missing")
+            if not matches:
                 lost |= {name: "label-next" for name in before if name not in (*_BOXES, *lost)}
         else:
-            for name, match in zip(names, found, strict=True):
+            for name, match in zip(names, matches, strict=True):
                 if name not in _BOXES:
                     read[name] = _value(part, match.end(), labels)
                 else:

@@ -72,7 +72,7 @@ STEPS: Mapping[str, Mapping[str, Callable[[str], str]]] = {
 def mended(register: Register) -> tuple[Register, tuple[Mended, ...]]:
     """Return a register put right, and what was done to it; what could not be read stays as it is.
 
-    What the reader did, and says in the register's problems, is not said again.
+    What the reader did, and noted among the register's problems, is not listed again.
     """
     frame = register.declarations.copy()
     places = list(zip(frame["file"], frame["row"], strict=True))
@@ -84,13 +84,13 @@ def mended(register: Register) -> tuple[Register, tuple[Mended, ...]]:
             done.append(Mended(name, what, str(file), tuple(map(int, rows))))
 
     cells = register.problems[["file", "row", "column"]].itertuples(index=False, name=None)
-    told, lost = _by_column(cells), _by_column(register.lost)
+    noted, lost = _by_column(cells), _by_column(register.lost)
     for name, field in fields().items():
         known = pd.Series(
             [place not in lost.get(name, ()) for place in places], index=frame.index, dtype="bool"
         )
         silent = pd.Series(
-            [place not in told.get(name, ()) for place in places], index=frame.index, dtype="bool"
+            [place not in noted.get(name, ()) for place in places], index=frame.index, dtype="bool"
         )
         for what, changed in _understood(field, register.cells[name], read[name]):
             note(name, what, changed & silent & known)
@@ -105,10 +105,10 @@ def mended(register: Register) -> tuple[Register, tuple[Mended, ...]]:
 
 
 def _by_column(cells: Iterable[tuple[str, int, str]]) -> dict[str, set[tuple[str, int]]]:
-    found: dict[str, set[tuple[str, int]]] = {}
+    places: dict[str, set[tuple[str, int]]] = {}
     for file, row, column in cells:
-        found.setdefault(column, set()).add((file, row))
-    return found
+        places.setdefault(column, set()).add((file, row))
+    return places
 
 
 def _understood(field: Field, before: pd.Series, after: pd.Series) -> Iterator[tuple[str, pd.Series]]:

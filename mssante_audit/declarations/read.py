@@ -203,10 +203,10 @@ def _unguarded(column: pd.Series) -> pd.Series:
 
 def _layout(content: bytes, mapping: Mapping[str, str]) -> tuple[str, HeadingRow, int]:
     """Return the separator, where the headings are, and where the text proper starts."""
-    told = re.match(rb'"?sep=(.)"?\r?\n', content, re.IGNORECASE)
-    start = told.end() if told else 0
+    named = re.match(rb'"?sep=(.)"?\r?\n', content, re.IGNORECASE)
+    start = named.end() if named else 0
     text = content[start : start + 200_000].decode(errors="replace")
-    tried = [(s, find_headings(_top(text, s), mapping)) for s in (told[1].decode() if told else SEPARATORS)]
+    tried = [(s, find_headings(_top(text, s), mapping)) for s in (named[1].decode() if named else SEPARATORS)]
     separator, heading = max(tried, key=lambda t: (t[1].known, text[:4096].count(t[0])))
     return separator, heading, start
 

@@ -170,7 +170,7 @@ def replace(columns: dict[str, pd.Series], missing: Collection[str]) -> dict[str
             ):
                 plain.append((below, name, source, where))
     referred: dict[str, pd.Series] = {}
-    for below, name, source, where in sorted(plain, key=lambda one: one[0]):
+    for below, name, source, where in sorted(plain, key=lambda reference: reference[0]):
         known = where & ~lost.get(source, never) & ((columns[source] != "") | (not below))
         lost[name] &= ~known
         columns[name] = columns[name].mask(known, columns[source])
@@ -200,13 +200,13 @@ def _odd(columns: Sequence[pd.Series], kind: str) -> list[str]:
     cells = cells.filter(pc.and_(may_be, pc.less_equal(pc.binary_length(cells), _LONGEST)))
     opens = pc.is_in(pc.binary_slice(cells, 0, 1), value_set=_OPENS)
     begins = pc.is_in(pc.binary_slice(cells, 0, 3), value_set=_FIRST_BYTES)
-    found = [text.decode() for text in cells.filter(pc.or_(opens, begins)).unique().to_pylist()]
-    return [text for text in found if is_nothing(text, kind) or reference(text, kind)]
+    candidates = [text.decode() for text in cells.filter(pc.or_(opens, begins)).unique().to_pylist()]
+    return [text for text in candidates if is_nothing(text, kind) or reference(text, kind)]
 
 
 def _source(field: Field, role: str) -> str:
     """Return the field that a reference in `field` means, "" where none is."""
-    part = next((own for own in (*_ROLES, *_ABOVE_OF) if field.name.startswith(f"{own}_")), "")
+    part = next((name for name in (*_ROLES, *_ABOVE_OF) if field.name.startswith(f"{name}_")), "")
     whose = {"above": _ABOVE_OF.get(part, ""), "beside": _OPPOSITE.get(part, "")}.get(role, role)
     if whose in ("structure", "beneficiary"):
         return {"identifier": f"{whose}_id", "text": "structure_name"}.get(field.kind, "")

@@ -212,12 +212,12 @@ def find_register(data: Path) -> Path | None:
     if not data.is_dir():
         return None
     named = (f for f in data.iterdir() if f.stem == "declarations")
-    found = sorted(f for f in named if f.name == "declarations" or f.suffix.lower() in SUFFIXES)
-    if len(found) > 1:
-        message = f"several registers: {', '.join(f.name for f in found)}"
+    registers = sorted(f for f in named if f.name == "declarations" or f.suffix.lower() in SUFFIXES)
+    if len(registers) > 1:
+        message = f"several registers: {', '.join(f.name for f in registers)}"
         remedy = "Keep one, or put the parts of one register into a folder named declarations"
         raise InputError(message, file=str(data), remedy=remedy)
-    return found[0] if found else None
+    return registers[0] if registers else None
 
 
 def due_from(declarations: pd.DataFrame) -> pd.Series:

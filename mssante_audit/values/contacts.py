@@ -88,7 +88,7 @@ class Contact:
         """
         bad_emails = ["@" in bad for bad in self.malformed]
         name = [word for name in self.names for word in fold(name).split()]
-        told = (
+        faults = (
             not self.phones and all(bad_emails),
             not self.emails and not any(bad_emails),
             len(self.emails) > 1,
@@ -102,7 +102,7 @@ class Contact:
             and not is_service(self.emails[0])
             and _of_another(_local_words(self.emails[0]), name),
         )
-        return tuple(problem for problem, found in zip(PROBLEMS, told, strict=True) if found)
+        return tuple(problem for problem, fault in zip(PROBLEMS, faults, strict=True) if fault)
 
     @cached_property
     def coordinates(self) -> Coordinates:
@@ -188,13 +188,13 @@ def _read_email(text: str) -> str:
 def _without_phones(piece: str, phones: dict[str, None], malformed: list[str]) -> list[str]:
     """Move the phone numbers of a piece of text to where they belong; return what stands between them."""
     start, rest = 0, []
-    for found in DIGITS.finditer(piece):
-        raw = found[0].rstrip(TRIM)
+    for run in DIGITS.finditer(piece):
+        raw = run[0].rstrip(TRIM)
         digits = len(digits_of(raw))
         if digits < 7 and not (digits in (4, 6) and _is_short(piece)):
             continue
-        rest.append(piece[start : found.start()])
-        start = found.end()
+        rest.append(piece[start : run.start()])
+        start = run.end()
         for number in _numbers(raw):
             if phone := read_phone(number):
                 phones[phone] = None

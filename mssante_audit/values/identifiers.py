@@ -115,10 +115,10 @@ def identifier_of(text: str) -> str:
     if named := _WORD.search(text) or _WORD.search(value):
         word, number = named[1].upper(), re.sub(r"^[^0-9]+|[\W_]+", "", named[2]).upper()
         for first, kind in KINDS.items():
-            if kind == word or {kind, word} == {"SIREN", "SIRET"}:
-                found = re.match(rf"{first}?({_SHAPES[kind].pattern})(?![0-9])", number)
-                if found:
-                    return first + found[1]
+            named_so = kind == word or {kind, word} == {"SIREN", "SIRET"}
+            match = re.match(rf"{first}?({_SHAPES[kind].pattern})(?![0-9])", number)
+            if named_so and match:
+                return first + match[1]
     return value
 
 

@@ -54,9 +54,9 @@ def _french(digits: str) -> str:
     """Return the E.164 form of a number, which has a code of its own overseas."""
     if digits.startswith(_MIQUELON):
         return f"+508{digits[4:]}"
-    for code, own in _OVERSEAS.items():
+    for code, beginning in _OVERSEAS.items():
         number = phonenumbers.PhoneNumber(country_code=code, national_number=int(digits))
-        if own.match(digits) and phonenumbers.is_valid_number(number):
+        if beginning.match(digits) and phonenumbers.is_valid_number(number):
             return f"+{code}{digits[1:]}"
     return f"+33{digits[1:]}"
 
@@ -69,8 +69,8 @@ def national(phone: str) -> str:
     """
     if not phone.startswith("+"):
         return phone
-    if found := _NATIONAL.fullmatch(phone):  # as phonenumbers writes it, which takes its time
-        return f"0{' '.join(found.groups())}"
+    if match := _NATIONAL.fullmatch(phone):  # as phonenumbers writes it, which takes its time
+        return f"0{' '.join(match.groups())}"
     if phone.startswith("+508") and len(phone) == 10:
         return " ".join(["05", "08", phone[4:6], phone[6:8], phone[8:]])
     number = phonenumbers.parse(phone)
