@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from io import BytesIO
@@ -120,13 +120,14 @@ def _cells(file: str, sheet: Any, heading: HeadingRow, marks: _Marks, *, styled:
     rows: list[tuple[Any, ...]] = []
     numbers: list[int] = []
     read = Sheet(file, heading.headings, [], np.array([]), heading.last + 1)
+    unsolved = {row for (row, _), text in marks.formulas.items() if text is not None}
     every = enumerate(_rows(file, sheet, values_only=not styled), 1)
     for number, row in islice(every, heading.last + 1, None):
         values, struck = _without_struck(row) if styled else (row, {})
         filled = any(value is not None and value != "" for value in values)
         if struck and not filled:
             read.problems.append((number, None, "struck-row", ""))
-        if not filled and number not in marks.unsolved:
+        if not filled and number not in unsolved:
             continue
         if number == heading.last + 2 and is_help([_text(value) for value in values]):
             continue
@@ -139,21 +140,17 @@ def _cells(file: str, sheet: Any, heading: HeadingRow, marks: _Marks, *, styled:
         numbers.append(number)
         if len(rows) > MAX_ROWS:
             raise too_many_rows(file)
-    read.columns = [_column(cells) for cells in zip(*rows, strict=True)] or [
-        _column(()) for _ in range(width)
-    ]
+    columns = zip(*rows, strict=True) if rows else [()] * width
+    read.columns = [pd.Series([_text(cell) for cell in cells], dtype="str") for cells in columns]
     read.rows = np.array(numbers, dtype="int64")
     _flag(read, marks, width)
     return read
 
 
-def _column(cells: Iterable[Any]) -> pd.Series:
-    return pd.Series([_text(cell) for cell in cells], dtype="str")
-
-
 def _without_struck(row: Sequence[Any]) -> tuple[tuple[Any, ...], dict[int, Any]]:
     """Return the values of a row's cells without those struck through, and these by column position."""
-    struck = {at: cell.value for at, cell in enumerate(row) if cell.value is not None and cell.font.strike}
+    filled = ((at, cell) for at, cell in enumerate(row) if cell.value not in (None, ""))
+    struck = {at: cell.value for at, cell in filled if cell.font.strike}
     return tuple(None if at in struck else cell.value for at, cell in enumerate(row)), struck
 
 
@@ -165,11 +162,6 @@ class _Marks:
     """By row and column position; the text of those without a result."""
     merged: set[tuple[int, int, int, int]]
     """Left, top, right, bottom."""
-
-    @property
-    def unsolved(self) -> set[int]:
-        """Rows in which a formula has no result."""
-        return {row for (row, _), text in self.formulas.items() if text is not None}
 
 
 def _marks(file: str, raw: bytes) -> _Marks:
