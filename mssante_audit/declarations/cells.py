@@ -25,6 +25,8 @@ _SIGNED = re.compile(
     r"|signee? (?:le|par|electroniquement|numeriquement)\b.*)"
 )
 _NOT = re.compile(r"(?:non|pas|aucune?)(?: [a-z]+){1,4}")
+_NUMBER = re.compile(r"([01])[.,]0+")
+"""As a spreadsheet or a program exports 1 and 0."""
 _STROKE = re.compile(r"[-‐-―−_.…\s]*")
 """What leaves a box empty, of all strokes: others may be somebody's tick."""
 
@@ -38,6 +40,7 @@ def read_box(value: str) -> bool | None:
     text = "".join(c for c in value if not is_hidden(c)).strip()
     if len(text) > LONGEST or "?" in text or value == UNSEEN or CELL_ERROR.fullmatch(text):
         return None
+    text = _NUMBER.sub(r"\1", text) if _NUMBER.fullmatch(text) else text
     bare = text.strip("[]() .")
     words = fold(text)
     named = {*words.split()} - {"case"}

@@ -387,7 +387,7 @@ def test_no_column_holds_the_domain(load):
     ["X", "x", "oui", "Oui", "☒", "☑", "1", "TRUE", "vrai", " X ", "[x]", "X.", "XX",
      "(x)", "[ x ]", "×", "■", "Oui.", "coché", "ok", "signé", "Oui, signée", "Signé et tamponné",
      "cachet et signature", "X (oui)", "x x", "✓✓", "Case cochée", "signé le 12/06/2025",
-     "Signé par la directrice", "✔\ufe0f", "☑\ufe0f", "✅", "X\u200b"],
+     "Signé par la directrice", "1.0", "✔\ufe0f", "☑\ufe0f", "✅", "X\u200b"],
 )  # fmt: skip
 def test_a_ticked_box(text):
     assert read_box(text) is True
@@ -397,7 +397,7 @@ def test_a_ticked_box(text):
     "text",
     ["", " ", "non", "☐", "0", "FALSE", "faux", "-", "[ ]", "□", "( )",
      "néant", "Sans objet", "N/A", "non cochée", "Non signé", "Non.", "pas coché", "pas de retrait",
-     "non, maintien", "Non demandé", "---", "…", "\u200b", " " * 40_000],
+     "non, maintien", "Non demandé", "0.0", "---", "…", "\u200b", " " * 40_000],
 )  # fmt: skip
 def test_an_empty_box(text):
     assert read_box(text) is False
