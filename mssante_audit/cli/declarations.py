@@ -29,7 +29,7 @@ app = typer.Typer(help="Keep the register of declarations (Annexe 1).", no_args_
 _HEADINGS = "TOML file that maps headings to columns."
 Columns = Annotated[Path | None, typer.Option(help=_HEADINGS, show_default="columns.toml beside the file")]
 Sheet = Annotated[
-    str | None, typer.Option(help="Sheet of an .xlsx file.", show_default="the first with known headings")
+    str | None, typer.Option(help="Sheet of an .xlsx file.", show_default="the one with most known headings")
 ]
 Declared = Annotated[Path, typer.Argument(help="Register, or a filled form as PDF; a folder of them.")]
 

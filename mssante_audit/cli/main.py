@@ -347,9 +347,9 @@ def main() -> NoReturn:
     except Exception as error:  # whatever it is: one line, that names no person
         if any(debugging):
             raise
-        from mssante_audit.values.person import told_error
+        from mssante_audit.values.person import describe_error
 
-        said = "takes more memory than there is" if isinstance(error, MemoryError) else told_error(error)
+        said = "takes more memory than there is" if isinstance(error, MemoryError) else describe_error(error)
         say(f"mssante-audit: {said}. --debug before the command shows where", sys.stderr)
         sys.exit(3)
     sys.exit(0)

@@ -29,7 +29,7 @@ from mssante_audit.findings.catalogue import Full, Rule, load_rules
 from mssante_audit.findings.places import LIST as LIST
 from mssante_audit.findings.templates import LANGUAGES, PARTS, template
 from mssante_audit.observe.kinds import kinds
-from mssante_audit.values.person import told_error
+from mssante_audit.values.person import describe_error
 
 GROUP = "mssante_audit.audits"
 """Of the entry points."""
@@ -258,7 +258,7 @@ def _package(point: EntryPoint) -> str:
 
 
 def _fault(point: EntryPoint, error: BaseException) -> InputError:
-    why = str(error) if isinstance(error, AuditError) else f"it does not import: {told_error(error)}"
+    why = str(error) if isinstance(error, AuditError) else f"it does not import: {describe_error(error)}"
     return InputError(
         f"the entry point {point.name} = {point.value!r} cannot be used: {why.rstrip('.')}",
         file=_package(point),

@@ -16,7 +16,7 @@ see written as an escape. Filters and macros (``words_LANGUAGE.j2``):
 ``{% endcall %}``                    counted. ``each(items, ", ", most=5)``
 ``operator({operator, name})``       ``NAME (identifier)``, or the identifier alone
 ``operators([{operator, name}])``    the same of several
-``host_faults(faults)``              what `mssante_audit.values.shown.host_faults` found
+``host_faults(faults)``              what `mssante_audit.values.hosts.host_faults` found
 ===================================  ================================================================
 
 Macros that rules of a package share lie in its own ``words_fr.j2`` and ``words_en.j2``, and are named by it:
@@ -37,8 +37,8 @@ from jinja2.runtime import Macro
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import TYPOGRAPHY, current_language
+from mssante_audit.base.text import visible
 from mssante_audit.findings.catalogue import Rule
-from mssante_audit.values.shown import shown
 
 LANGUAGES = TYPOGRAPHY
 """Typography by language."""
@@ -107,7 +107,7 @@ def _environment(language: str) -> Environment:
         "day": lambda text: words.day(parse_instant(text)),
         "moment": lambda text: words.moment(parse_instant(text)),
         "named": lambda codes, names: [names[code] for code in codes],
-        "visible": lambda text: shown(str(text), spaces=True),
+        "visible": lambda text: visible(str(text), spaces=True),
     }
     environment.globals |= _macros(environment, "mssante_audit.findings")
     return environment
@@ -121,4 +121,4 @@ def _packaged(package: str, language: str) -> str | None:
 
 
 def _shown(value: Any) -> Any:
-    return shown(value) if isinstance(value, str) else value
+    return visible(value) if isinstance(value, str) else value

@@ -9,6 +9,7 @@ import pandas as pd
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.language import current_language
+from mssante_audit.base.text import visible
 from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.facts import clear, hidden
@@ -16,7 +17,6 @@ from mssante_audit.findings.frame import typed
 from mssante_audit.findings.places import evidence
 from mssante_audit.findings.templates import asked, template
 from mssante_audit.values.person import unnamed
-from mssante_audit.values.shown import shown
 
 
 def sentence(rule: Rule, part: str, facts: Mapping[str, Any], language: str = "") -> str:
@@ -42,7 +42,7 @@ def sentence(rule: Rule, part: str, facts: Mapping[str, Any], language: str = ""
     language = language or current_language()
     text = getattr(rule, f"{part}_{language}")
     if not text and part in facts:
-        return shown(str(facts[part]))
+        return visible(str(facts[part]))
     if "{" not in text:
         return str(text)
     filled = template(rule, part, language)

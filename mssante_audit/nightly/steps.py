@@ -61,7 +61,7 @@ from mssante_audit.site.build import build_site
 from mssante_audit.snapshot import is_snapshot, make_snapshot
 from mssante_audit.space.states import Known, State, figures, states_of
 from mssante_audit.space.trust import TrustSpace, find_archive, find_whitelist, load_space
-from mssante_audit.values.person import masked_message, told_error
+from mssante_audit.values.person import describe_error, masked_message
 
 STEP_LOCK = ".step.lock"
 """In the output folder, held by a step at work: one that outlives a killed run an instant is waited for."""
@@ -296,7 +296,7 @@ def perform(step: str, job: Job) -> Result:
     except AuditError as error:
         outcome, message, facts = "failed", str(error), {}
     except Exception as error:  # whatever it is, the steps after it go on
-        outcome, message, facts = "failed", told_error(error), {}
+        outcome, message, facts = "failed", describe_error(error), {}
         if job.debug:
             traceback.print_exc()
     return Result(step, outcome, message, round(time.monotonic() - begin, 3), facts)

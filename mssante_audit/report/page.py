@@ -30,11 +30,11 @@ from mssante_audit.base.language import (
     signatures,
 )
 from mssante_audit.base.resources import table_of
+from mssante_audit.base.text import fold
 from mssante_audit.report.failure import Failure
 from mssante_audit.report.results import MIME
 from mssante_audit.report.tables import script, source_of
 from mssante_audit.report.traces import is_tagged, outside_scripts
-from mssante_audit.values.contacts import fold
 
 TEMPLATE = Path(__file__).parent / "template"
 

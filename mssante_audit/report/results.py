@@ -22,6 +22,7 @@ from mssante_audit.audits import waived
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.export import records
 from mssante_audit.base.language import gettext, listing
+from mssante_audit.base.text import fold
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.facts import names_persons
 from mssante_audit.findings.frame import COLUMNS, from_json, typed
@@ -35,7 +36,6 @@ from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.trust import Thresholds, TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS
 from mssante_audit.values.places import Places, places
-from mssante_audit.values.shown import folded
 
 _version = cache(version)
 
@@ -101,8 +101,8 @@ def select_operator(space: TrustSpace, operator: str | None) -> str | None:
         return operator
     known = space.entries[["operator_id", "operator"]].drop_duplicates()
     known = known[known["operator_id"] != ""]
-    wanted, names = folded(operator), known["operator"].map(folded)
-    identifiers = {folded(identifier): str(identifier) for identifier in known["operator_id"]}
+    wanted, names = fold(operator), known["operator"].map(fold)
+    identifiers = {fold(identifier): str(identifier) for identifier in known["operator_id"]}
     if here := identifiers.get(wanted) or identifiers.get(wanted.replace(" ", "")):
         return here
     for meant in (names == wanted, names.str.contains(wanted, regex=False)) if wanted else ():

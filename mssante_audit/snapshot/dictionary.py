@@ -10,7 +10,6 @@ from typing import Any
 from mssante_audit.archive import history
 from mssante_audit.base.frames import Column, columns, json_schema
 from mssante_audit.declarations import register
-from mssante_audit.declarations.headings import fields
 from mssante_audit.findings import causes
 from mssante_audit.findings import frame as findings
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
@@ -26,17 +25,6 @@ def _of(module: ModuleType) -> Callable[[], tuple[Column, ...]]:
     return lambda: columns(module.__doc__)
 
 
-def _register() -> tuple[Column, ...]:
-    own = {one.name: one for one in columns(register.__doc__)}
-    told = {name: own[name] for name in ("file", "row")}
-    for name, field in fields().items():
-        meaning = f"« {field.label} »" + ("; names persons" if field.personal else "")
-        told[name] = own.get(name, Column(name, "boolean" if field.kind == "box" else "str", meaning))
-        if field.kind == "date":
-            told[f"{name}_text"] = own[f"{name}_text"]
-    return tuple((told | own).values())
-
-
 _OBSERVED = {name: frame for kind in kinds() for name, frame in kind.frames.items()}
 FRAMES: Mapping[str, tuple[str, Callable[[], tuple[Column, ...]]]] = {
     "entries": ("A row of the white list.", lambda: load.FRAME),
@@ -48,7 +36,7 @@ FRAMES: Mapping[str, tuple[str, Callable[[], tuple[Column, ...]]]] = {
     **{name: (one.what, partial(columns, one.about)) for name, one in _OBSERVED.items()},
     "changes": ("A change between two lists.", lambda: story.CHANGES),
     "events": ("Changes that belong together.", lambda: story.EVENTS),
-    "register": ("A declaration of Annexe 1.", _register),
+    "register": ("A declaration of Annexe 1.", register.columns),
     "history": ("A content that the list ever had.", lambda: history.FRAME),
 }
 """For each frame what a row is, and its columns in order."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mssante_audit.base.errors import ParameterError
-from mssante_audit.values.shown import folded
+from mssante_audit.base.text import fold
 from mssante_audit.whitelist.rows import above_of
 
 NEAR = 5
@@ -103,10 +103,10 @@ def search(entries: pd.DataFrame, words: str, limit: int = 10) -> pd.DataFrame:
     places: dict[str, set[int]] = {}
     texts = (entries[name].tolist() for name in (*columns[:4], *_NUMBERS) if name in entries)
     for told in set(zip(*texts, strict=True)):
-        for token in _TOKEN.findall(folded(" ".join(told))):
+        for token in _TOKEN.findall(fold(" ".join(told))):
             places.setdefault(token, set()).add(number_of[told[0]])
     scores: Counter[int] = Counter()
-    wanted = list(dict.fromkeys(w for w in _TOKEN.findall(folded(words)) if w not in _SMALL))[:_WORDS]
+    wanted = list(dict.fromkeys(w for w in _TOKEN.findall(fold(words)) if w not in _SMALL))[:_WORDS]
     total = 0.0
     for word in wanted:
         best: dict[int, float] = {}

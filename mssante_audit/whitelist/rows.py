@@ -9,7 +9,8 @@ from itertools import pairwise
 
 import pandas as pd
 
-from mssante_audit.values.contacts import fold, parse_contact
+from mssante_audit.base.text import fold
+from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.identifiers import structure_key
 
 Rows = dict[tuple[str, ...], list[int]]

@@ -12,7 +12,7 @@ from mssante_audit.observe.dns.dnssec import known_ds, matches, security
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.dns.view import Host
 from mssante_audit.observe.dns.zone import ZoneView, network
-from mssante_audit.values.shown import host_faults
+from mssante_audit.values.hosts import host_faults
 
 EXPIRE_MIN = 7 * 86_400
 """Seconds for which a secondary should go on without its primary: a week at least (RFC 1912, 2.2 asks for two

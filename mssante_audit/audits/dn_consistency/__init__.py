@@ -10,14 +10,14 @@ from importlib.resources import files
 from typing import Any
 
 from mssante_audit.audits.dn_consistency.spellings import spaced_department, spellings
+from mssante_audit.base.text import fold
 from mssante_audit.findings.catalogue import load_rules
 from mssante_audit.findings.frame import Finding
 from mssante_audit.findings.registry import Audit
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.contacts import fold
 from mssante_audit.values.dn import DN, IGC, parse_dn
+from mssante_audit.values.hosts import host_faults
 from mssante_audit.values.identifiers import DEPARTMENTS, parse_department, parse_identifier
-from mssante_audit.values.shown import folded, host_faults
 from mssante_audit.values.slips import one_slip
 from mssante_audit.whitelist.rows import CPS_ISSUER, all_rows, rows_by
 
@@ -84,9 +84,9 @@ def _departments(space: TrustSpace) -> Iterator[Finding]:
         likely = {name.code, parse_department(name.label).code} if problem == "mismatch" else {name.code}
         best = {right for code in likely for right in written.get(operator_id, {}).get(code, ())}
         if not best and problem != "mismatch":
-            label, others = folded(name.label), everywhere.get(name.code, ())
+            label, others = fold(name.label), everywhere.get(name.code, ())
             best = {
-                o for o in others if problem == "form" or one_slip(label, folded(parse_department(o).label))
+                o for o in others if problem == "form" or one_slip(label, fold(parse_department(o).label))
             }
         if not best and problem == "form":
             best = {f"{name.label} ({name.code})"}

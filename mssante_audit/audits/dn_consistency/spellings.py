@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mssante_audit.base.text import has_hidden, is_hidden
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import DN, parse_dn
 from mssante_audit.values.identifiers import parse_department
-from mssante_audit.values.shown import has_hidden, hidden
 from mssante_audit.whitelist.rows import all_rows, rows_by
 
 _LAYOUT = ("spacing", "nbsp", "control", "separator", "escape")
@@ -101,9 +101,9 @@ def _read(text: str) -> _Text:
     dn = parse_dn(text)
     best = dn.canonical
     if has_hidden(best):
-        best = "".join(" " if c.isspace() else c for c in best if c.isspace() or not hidden(c))
+        best = "".join(" " if c.isspace() else c for c in best if c.isspace() or not is_hidden(c))
     faults: list[str] = [fault for fault in _LAYOUT if fault in dn.problems]
-    if "control" not in faults and any(map(hidden, text)):
+    if "control" not in faults and any(map(is_hidden, text)):
         faults.append("control")  # letters that print nothing, which a comparison of names keeps
     if "quotes" in dn.problems:
         faults.append("inside" if any('"' in value for _, value in dn.rdns) else "quotes")

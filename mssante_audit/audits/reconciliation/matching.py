@@ -12,9 +12,10 @@ import pandas as pd
 
 from mssante_audit.audits.reconciliation.parties import Party, parties_of
 from mssante_audit.audits.since import past_of
+from mssante_audit.base.text import fold
 from mssante_audit.declarations.register import Register, domain_keys, due_from, filled, mapped
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.contacts import Coordinates, fold, parse_contact
+from mssante_audit.values.contacts import Coordinates, parse_contact
 from mssante_audit.values.dn import parse_dn, pasted_dn
 from mssante_audit.whitelist.rows import rows_by
 

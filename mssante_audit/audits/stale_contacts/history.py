@@ -17,9 +17,10 @@ from mssante_audit.archive.history import with_operators
 from mssante_audit.audits.since import past_of
 from mssante_audit.audits.stale_contacts.parties import agree
 from mssante_audit.audits.stale_contacts.uses import KINDS
+from mssante_audit.base.text import fold
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.contacts import Coordinates, fold, parse_contact
+from mssante_audit.values.contacts import Coordinates, parse_contact
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import CPS_ISSUER, rows_by
 

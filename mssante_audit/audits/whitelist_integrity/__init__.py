@@ -13,13 +13,13 @@ import pandas as pd
 
 from mssante_audit.audits.whitelist_integrity.descriptions import descriptions, is_garbled, whose_description
 from mssante_audit.audits.whitelist_integrity.domains import domains, near, shared
+from mssante_audit.base.text import has_hidden, is_hidden
 from mssante_audit.findings.catalogue import load_rules
 from mssante_audit.findings.frame import Finding
 from mssante_audit.findings.places import row_ranges
 from mssante_audit.findings.registry import Audit
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
-from mssante_audit.values.shown import has_hidden, hidden
 from mssante_audit.whitelist.load import NAMESPACE
 from mssante_audit.whitelist.rows import all_rows, rows_by
 
@@ -131,7 +131,7 @@ def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
         odd_in = {}
         for text in space.audited[field].unique():
             if has_hidden(text):
-                odd = "".join(c for c in dict.fromkeys(text) if hidden(c) and c not in "\t\r\n")
+                odd = "".join(c for c in dict.fromkeys(text) if is_hidden(c) and c not in "\t\r\n")
                 if odd and not (field == "description" and is_garbled(text)):  # reported as mojibake
                     odd_in[text] = odd
         if odd_in:

@@ -10,9 +10,9 @@ from contextlib import suppress
 from functools import lru_cache
 
 from mssante_audit.base.resources import table_of
+from mssante_audit.base.text import fold
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.contacts import fold
 from mssante_audit.whitelist.rows import all_rows, rows_by
 
 SAME_DESCRIPTION_MIN = 10

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import takewhile
 
+from mssante_audit.base.text import is_hidden
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.shown import hidden, host_faults
+from mssante_audit.values.hosts import host_faults
 from mssante_audit.values.slips import pairs
 from mssante_audit.whitelist.rows import above_of, all_rows, rows_by
 
@@ -50,7 +51,7 @@ def domains(space: TrustSpace) -> Iterator[Finding]:
 
 def _mended(domain: str) -> str:
     """Return the name most likely meant, "" if there is no saying."""
-    kept = "".join(c for c in domain.rpartition("@")[2].lower() if not hidden(c)).strip().strip(".")
+    kept = "".join(c for c in domain.rpartition("@")[2].lower() if not is_hidden(c)).strip().strip(".")
     return "" if host_faults(kept) else kept
 
 
