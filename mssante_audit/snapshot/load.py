@@ -178,9 +178,8 @@ def _mailboxes(folder: Path, told: dict[str, Any] | None) -> Extraction | None:
     if told is None:
         return None
     kept = _dated(told, "made_at")
-    found = Extraction(kept.pop("source"), kept.pop("made_at"))
-    found.__dict__["counts"] = Counts(read_frame(folder, "mailboxes"), **kept)  # as if read already
-    return found
+    source, made_at = kept.pop("source"), kept.pop("made_at")
+    return Extraction(source, made_at, known=Counts(read_frame(folder, "mailboxes"), **kept))
 
 
 def _where(folder: Path) -> tuple[Path | None, tuple[list[str], str | None], tuple[str, ...]]:
