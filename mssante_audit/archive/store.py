@@ -127,15 +127,11 @@ class Archive:
             raise InputError(error.message, file=error.file, line=error.line, remedy=PUT_BACK) from error
         return checked(whitelist, snapshot.path)
 
-    def domains(self, snapshot: Snapshot) -> list[str]:
-        """Return the names in a list; those of the last one the history knows. Errors as in `load`."""
-        rivals = [s for s in self.snapshots if s.generated_at >= snapshot.generated_at]
-        if rivals == [snapshot]:
-            rows = self.history[self.history["last_seen"] == snapshot.generated_at]
-        else:
-            rows = self.load(snapshot).entries
-        names: list[str] = rows["domain"].unique().tolist()
-        return names
+    def rows(self, snapshot: Snapshot) -> pd.DataFrame:
+        """Return the rows of a list, of the last one as the history has them. Errors as in `load`."""
+        if [s for s in self.snapshots if s.generated_at >= snapshot.generated_at] == [snapshot]:
+            return self.history[self.history["last_seen"] == snapshot.generated_at]
+        return self.load(snapshot).entries
 
     def side(self, snapshot: Snapshot) -> Side:
         """Load a list to compare it with another; errors as in `load`.

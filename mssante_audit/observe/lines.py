@@ -268,25 +268,27 @@ class Scan:
 
 
 def header_of(
-    kind: str, form: str, newest: int, texts: tuple[str, ...], content: dict[str, Any], path: Path
+    kind: str, form: str, known: int, texts: tuple[str, ...], content: dict[str, Any], path: Path
 ) -> dict[str, Any]:
     """Return a header line of a kind of observation if this version can read what follows it.
 
-    Its ``format`` is `form`, its ``version`` `newest` at most; it has the fields `texts`.
+    Its ``format`` is `form`, its ``version`` `known`; it has the fields `texts`.
 
     Raises
     ------
     ObservationError
-        If it is no header, or a newer version's.
+        If it is no header, or another version's.
     """
     version = content.get("version")
     if content.get("format") != form or type(version) is not int:
         raise ObservationError(f"not a {kind} observation", file=str(path))
-    if version > newest:
+    if version != known:
+        newer = version > known
+        why = f"written by {'a newer' if newer else 'an older'} version"
         raise ObservationError(
-            f"written by a newer version (format {version}, this one reads up to {newest})",
+            f"{why} (format {version}, this one reads {known})",
             file=str(path),
-            remedy="Update mssante-audit",
+            remedy="Update mssante-audit" if newer else "Observe again",
         )
     with suppress(KeyError, ValueError):
         if all(isinstance(content[key], str) for key in texts):

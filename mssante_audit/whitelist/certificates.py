@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import pkcs7
+from cryptography.x509 import verification
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource, table_of
@@ -149,3 +151,44 @@ def is_authority(certificate: x509.Certificate) -> bool:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:
         return False
+
+
+def path_to_anchor(
+    leaf: x509.Certificate,
+    between: Sequence[x509.Certificate],
+    trusted: Sequence[x509.Certificate],
+    at: datetime,
+    policy: verification.ExtensionPolicy | None = None,
+) -> list[x509.Certificate]:
+    """Return the path of a certificate to an anchor, all valid at a time and allowed to do what they did.
+
+    Parameters
+    ----------
+    leaf
+        The certificate, the first of the path.
+    between
+        Intermediates that may lie on it.
+    trusted
+        Certificates that are trusted; the anchors are those whose issuer is not among them.
+    at
+        The instant (UTC).
+    policy
+        What the extensions of `leaf` must say; anything if not given.
+
+    Raises
+    ------
+    ValueError
+        If there is none; it says why.
+    """
+    subjects = {certificate.subject for certificate in trusted}
+    roots = [c for c in trusted if c.issuer == c.subject or c.issuer not in subjects]
+    try:
+        builder = verification.PolicyBuilder().store(verification.Store(roots)).time(at)
+        builder = builder.extension_policies(
+            ca_policy=verification.ExtensionPolicy.webpki_defaults_ca(),
+            ee_policy=policy or verification.ExtensionPolicy.permit_all(),
+        )
+        return list(builder.build_client_verifier().verify(leaf, list(between)).chain)
+    except (verification.VerificationError, ValueError, UnsupportedAlgorithm) as error:
+        why = str(error).partition(" (encountered")[0].removeprefix("validation failed: ")
+        raise ValueError(why.partition(": AlgorithmIdentifier")[0]) from error

@@ -34,6 +34,7 @@ from mssante_audit.base.resources import resource
 from mssante_audit.whitelist.certificates import (
     UNREADABLE,
     find_anchors,
+    path_to_anchor,
     read_certificates,
     trusted_certificates,
 )
@@ -325,25 +326,18 @@ def _chain(
     if not leaf.not_valid_before_utc <= at <= leaf.not_valid_after_utc:
         state = "not yet valid" if at < leaf.not_valid_before_utc else "expired"
         raise _InvalidError(f"the signer's certificate is {state} on {at:%Y-%m-%d}", "time")
-    subjects = {certificate.subject for certificate in trusted}
-    roots = [c for c in trusted if c.issuer == c.subject or c.issuer not in subjects]
-    if not roots:
+    if not trusted:
         raise _InvalidError("no anchor is known: neither given, nor recognised beside the list", "anchor")
-    policy = verification.PolicyBuilder().store(verification.Store(roots)).time(at)
-    policy = policy.extension_policies(
-        ca_policy=verification.ExtensionPolicy.webpki_defaults_ca(), ee_policy=_signer_policy()
-    )
-    if leaf.issuer not in subjects:
+    if leaf.issuer not in {certificate.subject for certificate in trusted}:
         raise _InvalidError(f"no anchor is the signer's issuer, {_name(leaf.issuer)}", "anchor")
     try:
-        chain = policy.build_client_verifier().verify(leaf, list(trusted)).chain
-    except verification.VerificationError as error:
-        short = str(error).partition(" (encountered")[0].removeprefix("validation failed: ")
-        raise _InvalidError(f"the signer does not chain to an anchor ({short})", "chain") from error
+        chain = path_to_anchor(leaf, trusted, trusted, at, _signer_policy())
+    except ValueError as error:
+        raise _InvalidError(f"the signer does not chain to an anchor ({error})", "chain") from error
     for key in (certificate.public_key() for certificate in chain):
         if isinstance(key, rsa.RSAPublicKey) and key.key_size < _SMALLEST_KEY:
             raise _InvalidError(f"a key of {key.key_size} bits stands between signer and anchor", "chain")
-    return list(chain)
+    return chain
 
 
 def _signer_policy() -> verification.ExtensionPolicy:
