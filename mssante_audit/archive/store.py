@@ -32,7 +32,7 @@ from mssante_audit.whitelist.columns import is_audit_domain
 from mssante_audit.whitelist.load import WhiteList, content_of, load_whitelist
 from mssante_audit.whitelist.revocation import find_crls
 from mssante_audit.whitelist.rows import structures
-from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER, signer_in
+from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER, common_names, signer_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,8 +151,11 @@ class Archive:
 
         Nothing is checked; "" if it is unsigned or cannot be read.
         """
-        record = self._kept.get(snapshot.name)  # of 0.1 it names no signer
-        return (record and record.signer) or signer_in(content_of(snapshot.path))
+        record = self._kept.get(snapshot.name)
+        if record and record.signer:
+            return record.signer
+        signer = signer_of(content_of(snapshot.path))
+        return ", ".join(common_names(signer)) if signer else ""
 
     @cached_property
     def _kept(self) -> dict[str, Record]:

@@ -6,7 +6,8 @@ issuer signed it (RFC 5280, 5 and 6.3). Without one that speaks of the time aske
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import warnings
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from typing import Literal
 
 from cryptography import x509
 
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.reading import read_bytes
 from mssante_audit.whitelist.certificates import UNREADABLE, files_in, is_authority
 
 Said = Literal["good", "revoked", "unknown"]
@@ -90,6 +93,33 @@ class RevocationList:
         """Where each serial number stands in it."""
         return {entry.serial_number: place for place, entry in enumerate(self.crl)}
 
+    @cached_property
+    def number(self) -> int | None:
+        """Its number, if it has one (RFC 5280, 5.2.3)."""
+        with suppress(*_ABSENT):
+            return self.crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+        return None
+
+    @cached_property
+    def scope(self) -> bytes:
+        """What tells it from other lists of its issuer (IssuingDistributionPoint)."""
+        with suppress(*_ABSENT):
+            point = self.crl.extensions.get_extension_for_class(x509.IssuingDistributionPoint)
+            return point.value.public_bytes()
+        return b""
+
+    def newer_than(self, other: RevocationList) -> bool:
+        """Tell whether it comes after another of its issuer: by number, else by date."""
+        if self.number is not None and other.number is not None and self.number != other.number:
+            return self.number > other.number
+        return self.crl.last_update_utc > other.crl.last_update_utc
+
+    def revokes(self, certificates: Iterable[x509.Certificate]) -> set[int]:
+        """Return the serial numbers of those of some certificates that it revokes for good."""
+        with warnings.catch_warnings(action="ignore"):  # of one that is negative
+            own = [one for one in certificates if one.issuer == self.crl.issuer]
+            return {one.serial_number for one in own if (entry := self.entry(one)) and entry[1] != HOLD}
+
     @property
     def complete(self) -> bool:
         """Tell whether it is about all that its issuer revoked, for whatever reason, and is understood."""
@@ -155,7 +185,7 @@ def revocation(chain: Sequence[x509.Certificate], files: Collection[Path], at: d
 
     Of the files, in PEM or DER, what cannot be read, or nobody of the chain signed, says nothing.
     """
-    read = [(file, _load(file)) for file in files]
+    read = [(file, load_crl(file)) for file in files]
     found = [Status(doubt="unreadable", file=file.name) for file, told in read if told is None]
     lists = [(file, told) for file, told in read if told is not None]
     for certificate, issuer in pairwise(chain):
@@ -188,26 +218,25 @@ def _said(
     return doubtful(doubt) if doubt else Status("good", "", file.name, made, due)
 
 
-def _load(file: Path) -> RevocationList | None:
+def load_crl(file: Path) -> RevocationList | None:
     """Return a list that can be read; read again only once the file has changed."""
     try:
         stat = file.stat()
     except OSError:
         return None
-    return _loaded(file, stat.st_mtime_ns, stat.st_size) if stat.st_size <= MAX_FILE else None
+    return _loaded(file, stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(64)
 def _loaded(file: Path, _changed: int, _size: int) -> RevocationList | None:
-    with suppress(OSError), file.open("rb") as opened:
-        return read_crl(opened.read(MAX_FILE + 1))
-    return None
+    try:
+        return read_crl(read_bytes(file, MAX_FILE))
+    except InputError:
+        return None
 
 
 def read_crl(content: bytes) -> RevocationList | None:
     """Return the revocation list that bytes are, in DER or PEM; ``None`` if they are none."""
-    if len(content) > MAX_FILE:
-        return None
     for load in (x509.load_der_x509_crl, x509.load_pem_x509_crl):
         with suppress(*UNREADABLE, OverflowError):
             crl = load(content)

@@ -215,20 +215,12 @@ def common_names(certificate: x509.Certificate) -> list[str]:
     return [str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
 
 
-def signer_of(whitelist: WhiteList) -> x509.Certificate | None:
-    """Return the certificate that a list says it is signed with, whatever that is worth."""
+def signer_of(content: bytes) -> x509.Certificate | None:
+    """Return the certificate that a list (its XML) says it is signed with, whatever that is worth."""
     try:
-        return _signer(whitelist.content())
+        return _signer(content)
     except _InvalidError:
         return None
-
-
-def signer_in(content: bytes) -> str:
-    """Return the common name in the certificate that signs a list, whatever that is worth; "" if none."""
-    try:
-        return ", ".join(common_names(_signer(content)))
-    except _InvalidError:
-        return ""
 
 
 def _described(verdict: Verdict, leaf: x509.Certificate, generated_at: datetime | None) -> Verdict:
