@@ -136,7 +136,11 @@ def download(settings: Settings, known: Record | None = None) -> Download:
 
     One that cannot be had, or is refused, is a `FetchError`.
     """
-    _checked_url(settings.url, None, settings)
+    try:
+        url = httpx.URL(settings.url)
+    except (httpx.InvalidURL, ValueError):
+        url = httpx.URL()
+    _check(url, url, settings)
     headers = dict(HEADERS)
     if known and known.etag:
         headers["If-None-Match"] = known.etag
@@ -207,33 +211,29 @@ def _client(settings: Settings, verified: ssl.SSLContext, headers: Mapping[str, 
 
 
 async def _follow(client: httpx.AsyncClient, settings: Settings, *, asked: bool) -> Download:
-    """Follow redirects by hand: only to https, only within the same domain."""
-    url = httpx.URL(settings.url)
+    """Follow redirects by hand: httpx would read all that comes with one."""
+    url = first = httpx.URL(settings.url)
     for _ in range(REDIRECTS + 1):
         async with client.stream("GET", url) as response:
             if not response.has_redirect_location:
                 return await _read(response, settings, asked=asked)
             where = response.headers["location"]
-        url = _checked_url(where, url, settings)
+        url = url.join(where)
+        _check(url, first, settings)
     raise _failed(settings, f"redirects more than {REDIRECTS} times")
 
 
-def _checked_url(text: str, origin: httpx.URL | None, settings: Settings) -> httpx.URL:
-    """Return an address; refuse one that is not https, or that a redirect leads to outside the domain."""
-    shown = settings.shown
-    try:
-        url = origin.join(text) if origin else httpx.URL(text)
-    except (httpx.InvalidURL, ValueError):
-        url = httpx.URL()
+def _check(url: httpx.URL, first: httpx.URL, settings: Settings) -> None:
+    """Refuse an address that is not https, or that a redirect leads to outside the domain of the first."""
+    redirected, shown = url != first, settings.shown
     if not url.host:
-        raise FetchError("redirects to no web address" if origin else "is no web address", file=shown)
-    plain = url.scheme == "http" and (not origin or origin.scheme == "http")
-    if url.scheme != "https" and not (plain and (settings.plain or url.host in LOOPBACK)):
-        why = f"{'redirects to' if origin else 'is'} a {url.scheme or 'relative'} address, not https"
+        raise FetchError("redirects to no web address" if redirected else "is no web address", file=shown)
+    plain = url.scheme == first.scheme == "http" and (settings.plain or url.host in LOOPBACK)
+    if url.scheme != "https" and not plain:
+        why = f"{'redirects to' if redirected else 'is'} a {url.scheme or 'relative'} address, not https"
         raise FetchError(why, file=shown, remedy="Give an https address")
-    if origin and _site(url.host) != _site(origin.host):
+    if _site(url.host) != _site(first.host):
         raise FetchError(f"redirects to another site, {url.host}", file=shown)
-    return url
 
 
 def _site(host: str) -> str:
