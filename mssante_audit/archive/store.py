@@ -139,26 +139,23 @@ class Archive:
         The signature of a list that the log says was found right when it was kept, the same bytes and the
         signer expected now, is not checked again: `verify` does that.
         """
-        whitelist, record = self.load(snapshot), self._kept.get(snapshot.name)
+        whitelist, record = self.load(snapshot), self.kept.get(snapshot.name)
         if record and record.sha256 == whitelist.sha256:
-            signer = self.signer_of(snapshot)
+            signer = record.signer or self.signer_of(snapshot)
             if signer in ((self.signer,) if self.signer else (SIGNER, SAMPLE_SIGNER)):
                 return Side(whitelist.entries, snapshot.generated_at, (), signer, self.structures)
         return replace(side_of(whitelist), time=snapshot.generated_at, structures=self.structures)
 
     def signer_of(self, snapshot: Snapshot) -> str:
-        """Return the common name of whoever signed a list, as the log says or else as the list does.
-
-        Nothing is checked; "" if it is unsigned or cannot be read.
-        """
-        record = self._kept.get(snapshot.name)
+        """Return the common name of whoever signed a list, unchecked; "" if that cannot be read."""
+        record = self.kept.get(snapshot.name)
         if record and record.signer:
             return record.signer
         signer = signer_of(content_of(snapshot.path))
         return ", ".join(common_names(signer)) if signer else ""
 
     @cached_property
-    def _kept(self) -> dict[str, Record]:
+    def kept(self) -> dict[str, Record]:
         """The record of each list that was found valid, by file."""
         return {record.file: record for record in self.log if record.outcome in ("kept", "same")}
 
@@ -187,8 +184,8 @@ class Archive:
             rows = self.history[["domain", "dn", "project_contact", "support_contact"]].drop_duplicates()
         except InputError:
             return {}
-        tests = rows["domain"].map({name: is_audit_domain(name) for name in rows["domain"].unique()})
-        rows = rows[~tests.astype("bool")]
+        tests = [name for name in rows["domain"].unique() if is_audit_domain(name)]
+        rows = rows[~rows["domain"].isin(tests)]
         return structures(with_operators(rows).assign(row=range(len(rows))))
 
 
@@ -210,19 +207,16 @@ def checked(whitelist: WhiteList, path: Path) -> WhiteList:
     return whitelist
 
 
-# -- checking -----------------------------------------------------------------------------------------------
-
-
 def verify(archive: Archive) -> Iterator[tuple[str, str]]:
     """Check every list again; yield (file, what is wrong, or "" if nothing is).
 
-    A list that the log says was kept and that is gone is told too, and a history table that does not hold
+    A list that the log says was kept and that is gone is named too, and a history table that does not hold
     what the lists do.
     """
     from mssante_audit.archive.history import FILE, doubts, rows_of
 
     rows: list[Any] = []
-    recorded = {r.file: r.sha256 for r in archive.log if r.outcome in ("kept", "same")}
+    recorded = {record.file: record.sha256 for record in archive.kept.values()}
     for snapshot in archive.snapshots:
         fault = ""
         try:
@@ -237,7 +231,7 @@ def verify(archive: Archive) -> Iterator[tuple[str, str]]:
         except InputError as error:
             fault = error.message
         yield snapshot.name, fault
-    there = {s.name for s in archive.snapshots}
+    there = {snapshot.name for snapshot in archive.snapshots}
     for name in sorted(recorded.keys() - there):
         yield name, "gone: the log says that it was kept"
     if len(rows) == len(there) and (fault := doubts(archive, rows)):

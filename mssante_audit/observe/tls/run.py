@@ -86,7 +86,6 @@ class Progress:
     done: int
     total: int
     outcomes: Mapping[str, int]
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +276,7 @@ class _Run:
         for attempt in range(1, ATTEMPTS + 1):
             asked = [(server, name) for server in servers if (name := self.next_visit(server)) is not None]
             at_once = self.settings.in_flight if attempt == 1 else max(1, self.settings.in_flight // SLOWER)
-            told = time.monotonic()
+            flushed = time.monotonic()
             for result in self._results(asked, at_once):
                 if result:
                     server, at, seen = result
@@ -285,8 +284,8 @@ class _Run:
                     self._note(self.state(server), seen, at)
                     for content in lines_of(server, seen, at, attempt, self.written):
                         writer.write(content)
-                if not result or time.monotonic() > told + _TICK:
-                    told = time.monotonic()
+                if not result or time.monotonic() > flushed + _TICK:
+                    flushed = time.monotonic()
                     writer.flush()
                     self._tell(servers)
 
@@ -371,7 +370,7 @@ class _Run:
         if self.progress:
             counts = self.counts(servers)
             done = sum(counts.get(outcome, 0) for outcome in TELLING)
-            self.progress(Progress(done, len(servers), counts, time.monotonic() - self.start))
+            self.progress(Progress(done, len(servers), counts))
 
 
 def lines_of(

@@ -87,28 +87,30 @@ def visit(
     start = time.monotonic()
     try:
         with _connect(address, port, settings) as sock:
-            seen = _converse(_Talk(sock, settings), sni, offers.oldest if oldest else offers.all)
+            talk = _Talk(sock, settings)
+            outcome, detail = _converse(talk, sni, offers.oldest if oldest else offers.all)
+            seen = replace(talk.seen, outcome=outcome, detail=detail)
     except _Ended as ended:
         seen = Visit(ended.outcome, ended.detail)
     seconds = round(time.monotonic() - start, 3)
     return replace(seen, detail=shown(seen.detail), seconds=seconds, sni=sni)
 
 
-def _converse(talk: _Talk, sni: str, offer: SSL.Context) -> Visit:
+def _converse(talk: _Talk, sni: str, offer: SSL.Context) -> tuple[str, str]:
+    """Return how the conversation ended, and what was met."""
     try:
         talk.greet()
         if not talk.offers_starttls():
             talk.leave()
-            return replace(talk.seen(), outcome="no-starttls", detail="EHLO without STARTTLS")
+            return "no-starttls", "EHLO without STARTTLS"
         talk.start_tls(sni, offer)
-        return replace(talk.seen(), outcome="presented", detail=talk.afterwards())
+        return "presented", talk.afterwards()
     except _Ended as ended:
         if ended.outcome in ("busy", "refused"):
             talk.leave()
-        seen = talk.seen()
         # One that demands a certificate has proved its own key before it turns us away.
-        proved = ended.outcome == "handshake-failed" and seen.demanded and seen.chain
-        return replace(seen, outcome="presented" if proved else ended.outcome, detail=ended.detail)
+        proved = ended.outcome == "handshake-failed" and talk.seen.demanded and talk.seen.chain
+        return "presented" if proved else ended.outcome, ended.detail
 
 
 def _connect(address: str, port: int, settings: ObserveTls) -> socket.socket:
@@ -142,18 +144,14 @@ class _Talk:
     def __init__(self, sock: socket.socket, settings: ObserveTls) -> None:
         self._sock, self._settings = sock, settings
         self._tls: SSL.Connection | None = None
-        """With its handshake begun."""
-        self._secure = False
-        """Whether the handshake is done: what is said goes through it."""
+        """Once the handshake is done: all goes through it."""
         self._buffer = b""
-        self._banner = ""
-        self._chain: tuple[bytes, ...] = ()
-        self.demanded = False
-        """Whether the server asks for a client's certificate."""
+        self.seen = Visit("")
+        """What was seen of the server so far."""
 
     def greet(self) -> None:
         code, lines = self._reply("no greeting")
-        self._banner = shown(lines[0].decode("utf-8", "replace"))
+        self.seen = replace(self.seen, banner=shown(lines[0].decode("utf-8", "replace")))
         _expect(220, code, lines)
 
     def offers_starttls(self) -> bool:
@@ -165,13 +163,13 @@ class _Talk:
         _expect(220, *self._ask("STARTTLS", "no reply to STARTTLS"))
         if self._buffer:
             raise _Ended("plaintext-injected", self._buffer.decode("utf-8", "replace"))
-        self._tls = SSL.Connection(offer, None)
-        self._tls.set_app_data(self)
+        tls = SSL.Connection(offer, None)
+        tls.set_app_data(self)
         if sni:
-            self._tls.set_tlsext_host_name(sni.encode("ascii", "ignore"))
-        self._tls.set_connect_state()
-        self._handshake(self._tls)
-        self._secure = True
+            tls.set_tlsext_host_name(sni.encode("ascii", "ignore"))
+        tls.set_connect_state()
+        self._handshake(tls)
+        self._tls = tls
 
     def afterwards(self) -> str:
         """Say EHLO and QUIT over TLS; return what a server says that wants no more to do with us."""
@@ -181,18 +179,6 @@ class _Talk:
             return f"over TLS: {ended.detail}"
         self.leave()
         return "" if code == 250 else lines[0].decode("utf-8", "replace")
-
-    def seen(self) -> Visit:
-        """Return what was seen of the server, whatever the outcome."""
-        shaken = self._tls if self._chain else None
-        return Visit(
-            "",
-            banner=self._banner,
-            protocol=shaken.get_protocol_version_name() if shaken else "",
-            cipher=(shaken.get_cipher_name() or "") if shaken else "",
-            demanded=self.demanded,
-            chain=self._chain,
-        )
 
     def leave(self) -> None:
         """Say QUIT, to whom still listens."""
@@ -206,7 +192,7 @@ class _Talk:
                 tls.do_handshake()
             except SSL.WantReadError:
                 # Some handshakes that fail later leave nothing else of the server's certificate.
-                self._keep_chain(tls)
+                self._keep(tls)
                 self._pass_on(tls)
                 data = self._receive("no reply to the handshake", until, begun=taken > 0)
                 if not data:
@@ -222,12 +208,16 @@ class _Talk:
                     self._pass_on(tls)
                 raise _Ended("handshake-failed", _alert(error)) from None
             else:
-                self._keep_chain(tls)
+                self._keep(tls)
                 return  # what is left to send goes with the EHLO
 
-    def _keep_chain(self, tls: SSL.Connection) -> None:
-        sent = tls.get_peer_cert_chain() or ()
-        self._chain = self._chain or tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, c) for c in sent)
+    def _keep(self, tls: SSL.Connection) -> None:
+        if not self.seen.chain and (sent := tls.get_peer_cert_chain()):
+            chain = tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, one) for one in sent)
+            self.seen = replace(self.seen, chain=chain)
+        if self.seen.chain:
+            protocol, cipher = tls.get_protocol_version_name(), tls.get_cipher_name() or ""
+            self.seen = replace(self.seen, protocol=protocol, cipher=cipher)
 
     def _ask(self, command: str, silence: str) -> tuple[int, list[bytes]]:
         self._send(f"{command}\r\n".encode())
@@ -257,20 +247,20 @@ class _Talk:
 
     def _hear(self, silence: str, until: float, *, begun: bool) -> bytes:
         """Return bytes that came, decrypted once TLS is on; none at the end of the connection."""
-        while True:
-            if self._secure and self._tls:
-                try:
-                    return self._tls.recv(1 << 14)
-                except SSL.WantReadError:
-                    self._pass_on(self._tls)
-                except SSL.ZeroReturnError:
-                    return b""
-                except SSL.Error as error:
-                    raise _Ended("refused", _alert(error)) from None
+        while self._tls:
+            try:
+                return self._tls.recv(1 << 14)
+            except SSL.WantReadError:
+                self._pass_on(self._tls)
+            except SSL.ZeroReturnError:
+                return b""
+            except SSL.Error as error:
+                raise _Ended("refused", _alert(error)) from None
             data = self._receive(silence, until, begun=begun)
-            if not data or not (self._secure and self._tls):
-                return data
+            if not data:
+                return b""
             self._tls.bio_write(data)
+        return self._receive(silence, until, begun=begun)
 
     def _receive(self, silence: str, until: float, *, begun: bool) -> bytes:
         left = until - time.monotonic()
@@ -285,7 +275,7 @@ class _Talk:
             raise _Ended("refused", error.strerror or "the connection was lost") from None
 
     def _send(self, data: bytes) -> None:
-        if not (self._secure and self._tls):
+        if not self._tls:
             self._send_plain(data)
             return
         try:
@@ -370,7 +360,8 @@ def _context(settings: ObserveTls, newest: int | None = None) -> SSL.Context:
 
 def _listen(tls: SSL.Connection, _where: int, _value: int) -> None:
     if b"read server certificate request" in tls.get_state_string():
-        tls.get_app_data().demanded = True
+        talk = tls.get_app_data()
+        talk.seen = replace(talk.seen, demanded=True)
 
 
 def shown(text: str, most: int = MAX_SHOWN) -> str:
