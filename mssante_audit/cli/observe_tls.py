@@ -88,7 +88,7 @@ def _lines(seen: Visit, chain: Chain | None, at: datetime) -> Iterator[str]:
         yield f"  and {len(sent) - MOST_SENT} more"
     yield f"  {MEANINGS[chain.state]}{f' ({chain.why})' if chain.why else ''}"
     if chain.anchor:
-        yield f"  anchor {chain.anchor}; revocation: {chain.status.said} ({chain.status.why})"
+        yield f"  anchor {chain.anchor}; revocation: {chain.status.answer} ({chain.status.why})"
 
 
 def _status(seen: Visit, chain: Chain | None, at: datetime) -> int:

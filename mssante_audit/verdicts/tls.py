@@ -93,7 +93,7 @@ def _faults(seen: Presented, domain: str, server: SeenServer) -> Iterator[str]:
         yield "name"
     if not chain.leaf.in_time(server.at):
         yield "dates"
-    if chain.status.said == "revoked":
+    if chain.status.answer == "revoked":
         yield "revoked"
     elif chain.refused:
         yield "chain"

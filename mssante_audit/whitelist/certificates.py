@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509 import verification
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.reading import read_bytes
 from mssante_audit.base.resources import resource, table_of
 
 CERTIFICATE_SUFFIXES = (".cer", ".crt", ".pem", ".der", ".p7b")
@@ -57,8 +58,8 @@ def certificates_of(path: Path) -> list[x509.Certificate]:
     """
     if not path.is_dir():
         return load_certificates(path)
-    found = (c for file in files_in(path, CERTIFICATE_SUFFIXES) for c in load_certificates(file))
-    return [c for c in found if fingerprint(c) not in pinned()["test"]]
+    loaded = (c for file in files_in(path, CERTIFICATE_SUFFIXES) for c in load_certificates(file))
+    return [c for c in loaded if fingerprint(c) not in pinned()["test"]]
 
 
 def find_anchors(folder: Path) -> list[x509.Certificate]:
@@ -66,8 +67,8 @@ def find_anchors(folder: Path) -> list[x509.Certificate]:
 
     Other files, readable or not, are passed over: nobody said that they are anchors.
     """
-    found = {fingerprint(c): c for _, certificates in _readable(folder) for c in certificates}
-    return [c for name, c in found.items() if name in pinned()["trusted"]]
+    known = {fingerprint(c): c for _, certificates in _readable(folder) for c in certificates}
+    return [c for name, c in known.items() if name in pinned()["trusted"]]
 
 
 def of_sample(folder: Path) -> tuple[Path, ...]:
@@ -82,7 +83,10 @@ def pinned_files(folder: Path) -> list[Path]:
     A file that also holds others would make them trusted too.
     """
     trusted = pinned()["trusted"]
-    return sorted(file for file, own in _readable(folder) if trusted.issuperset(map(fingerprint, own)))
+    readable = _readable(folder)
+    return sorted(
+        file for file, certificates in readable if trusted.issuperset(map(fingerprint, certificates))
+    )
 
 
 def _readable(folder: Path) -> Iterator[tuple[Path, list[x509.Certificate]]]:
@@ -93,8 +97,8 @@ def _readable(folder: Path) -> Iterator[tuple[Path, list[x509.Certificate]]]:
 
 def files_in(folder: Path, suffixes: Collection[str]) -> list[Path]:
     """Return the files in a folder, then one folder below, whose names end so, in order."""
-    found = [file for pattern in ("*", "*/*") for file in sorted(folder.glob(pattern))]
-    return [file for file in found if file.suffix.lower() in suffixes and file.is_file()]
+    files = [file for pattern in ("*", "*/*") for file in sorted(folder.glob(pattern))]
+    return [file for file in files if file.suffix.lower() in suffixes and file.is_file()]
 
 
 def load_certificates(path: str | Path) -> list[x509.Certificate]:
@@ -105,12 +109,7 @@ def load_certificates(path: str | Path) -> list[x509.Certificate]:
     InputError
         If it cannot be read or holds none.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_CERTIFICATE_FILE)
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", file=str(path)) from error
+    content = read_bytes(path, _MAX_CERTIFICATE_FILE)
     loaders = (
         x509.load_pem_x509_certificates, x509.load_der_x509_certificate, pkcs7.load_pem_pkcs7_certificates,
         pkcs7.load_der_pkcs7_certificates,
@@ -141,8 +140,8 @@ def fingerprint(certificate: x509.Certificate) -> str:
 @cache
 def pinned() -> dict[str, frozenset[str]]:
     """Return the fingerprints of ``anchors.toml`` by section."""
-    told = table_of("mssante_audit.whitelist", "anchors.toml")
-    return {section: frozenset(names.values()) for section, names in told.items()}
+    sections = table_of("mssante_audit.whitelist", "anchors.toml")
+    return {section: frozenset(names.values()) for section, names in sections.items()}
 
 
 def is_authority(certificate: x509.Certificate) -> bool:

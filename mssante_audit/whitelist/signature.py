@@ -172,16 +172,16 @@ def verify_signature(
     expected = signer or SIGNER
     if not signer and {*chain} & {*trusted_certificates([resource("data/sample") / "anchors"])}:
         expected = SAMPLE_SIGNER
-    told = revocation(chain, crls, at)
+    status = revocation(chain, crls, at)
     verdict = replace(
         verdict, status="valid-untrusted", anchor=_name(chain[-1].subject), expected=expected,
-        revocation=told.said, revocation_why=told.why,
+        revocation=status.answer, revocation_why=status.why,
     )  # fmt: skip
     if (names := common_names(leaf)) != [expected]:
         why = f"the signer is {_line(', '.join(names)) or 'nobody named'}, not {_line(expected)}"
         return replace(verdict, why=why, reason="signer")
-    if told.said == "revoked":
-        return replace(verdict, why=f"the signer's certificate is revoked: {told.why}", reason="revoked")
+    if status.answer == "revoked":
+        return replace(verdict, why=f"the signer's certificate is revoked: {status.why}", reason="revoked")
     return replace(verdict, status="valid", why="the signature is right and the signer chains to an anchor")
 
 

@@ -72,7 +72,7 @@ def _of_certificate(seen: Presented, chain: Chain, servers: list[SeenServer]) ->
     told: list[tuple[str, dict[str, object]]] = []
     if chain.state in RULES:
         told.append((RULES[chain.state], {}))
-    if (status := chain.status).said == "revoked":
+    if (status := chain.status).answer == "revoked":
         told.append(("TLS_REVOKED", {n: getattr(status, n) for n in ("since", "reason", "file", "made")}))
     if any(word in f"{leaf.issuer} {chain.anchor}" for word in OLD_AUTHORITY):
         told.append(("TLS_AUTHORITY_OLD", {}))

@@ -87,7 +87,8 @@ class Chain:
     def refused(self) -> bool:
         """Whether it is known to lead to no anchor, or to be revoked; without anchors nothing is known."""
         return (
-            self.state in ("unknown", "self-signed", "refused", "unreadable") or self.status.said == "revoked"
+            self.state in ("unknown", "self-signed", "refused", "unreadable")
+            or self.status.answer == "revoked"
         )
 
 
