@@ -57,7 +57,7 @@ FILE = "history.parquet"
 CHECK = ".history.json"
 """Beside it: its ``sha256`` and ``rows``, and those of the one before, for a kill while it is replaced."""
 VERSION = 1
-MAX_FILE = 1 << 30
+MAX_FILE, MAX_CHECK = 1 << 30, 1 << 16
 
 CONTENT = ["domain", "dn", "description", "project_contact", "support_contact"]
 """What makes two rows the same."""
@@ -167,6 +167,20 @@ def with_operators(history: pd.DataFrame) -> pd.DataFrame:
     return history.assign(**{n: history["dn"].map(values).astype("str") for n, values in columns.items()})
 
 
+def checks_of(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return what confirms the file, by hash; if that is of another version it is an `InputError`."""
+    path = folder / CHECK
+    try:
+        checks = json.loads(read_bytes(path, MAX_CHECK)) if path.exists() else []
+        known = {check["sha256"]: check for check in checks}
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
+        return {}
+    if any(check.get("version", VERSION) != VERSION for check in known.values()):
+        remedy = f"Update mssante-audit, or remove it and {CHECK}: they are made again"
+        raise InputError("written by another version", file=str(folder / FILE), remedy=remedy)
+    return known
+
+
 class _Known(NamedTuple):
     """What the file holds; nothing if it is not there or in doubt."""
 
@@ -194,16 +208,12 @@ def _completed(archive: Archive, known: _Known, parsed: Parsed) -> Any:
 def _read(archive: Archive) -> _Known:
     """Return what is in the file; one of another version is an `InputError`."""
     path = archive.folder / FILE
+    checks = checks_of(archive.folder)
     if not path.exists():
         return _NOTHING
     content = read_bytes(path, MAX_FILE)
     try:
-        checks = {check["sha256"]: check for check in json.loads((archive.folder / CHECK).read_bytes())}
-        check = checks.get(digest(content))
-        if any(one.get("version", VERSION) != VERSION for one in checks.values()):
-            remedy = "Update mssante-audit, or remove the file: it is made again"
-            raise InputError("written by another version", file=str(path), remedy=remedy)
-        if check is None:
+        if (check := checks.get(digest(content))) is None:
             return _NOTHING  # it can be made again
         # Nor threads nor a Python file: one that still lets go of it while Python ends aborts the process.
         table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)

@@ -17,6 +17,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.reading import read_bytes
 
 FORMAT = "mssante-audit dns observation"
 VERSION = 1
@@ -38,6 +39,8 @@ SECTIONS = ("answer", "authority", "additional")
 MAX_ALIASES = 8
 """Aliases followed from one name, when asking as when reading."""
 MAX_LINE = 4 << 20
+MAX_FILE = 1 << 30
+"""Bytes of a file: some two hundred times that of a night."""
 MAX_DAMAGES = 100
 MAX_PROBLEMS = 100_000
 _FIELDS = {
@@ -304,9 +307,9 @@ check_header = partial(header_of, "DNS", FORMAT, VERSION, ("parent_zone", "sibli
 def bytes_of(path: Path) -> bytes:
     """Return what a file holds; `ObservationError` if it cannot be read."""
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ObservationError(error.strerror or "cannot be read", file=str(path)) from None
+        return read_bytes(path, MAX_FILE)
+    except InputError as error:
+        raise ObservationError(error.message, file=str(path)) from None
 
 
 def is_weak(asked: Any, records: Iterable[Any]) -> bool:
