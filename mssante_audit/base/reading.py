@@ -7,8 +7,9 @@ import os
 import re
 import stat
 import tomllib
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from mssante_audit.base.errors import InputError
 
@@ -28,7 +29,7 @@ _LONG_KEY = re.compile(r"(?:[\w-]+\s*\.\s*){20}")
 """A key of so many parts is no setting, and takes tomllib time by the square of their number."""
 
 
-def open_regular(path: str | Path) -> BinaryIO:
+def open_regular(path: str | Path) -> BufferedReader:
     """Open a file to read its bytes.
 
     Raises

@@ -91,11 +91,13 @@ def _fetch_crls(folder: Path, anchors: Sequence[str], settings: Settings, *, nam
     from mssante_audit.archive.crls import fetch_crls
     from mssante_audit.space.trust import find_archive, find_whitelist
 
-    file = None
+    archive, lists = find_archive(folder), []
     with suppress(InputError):  # without a list there are other certificates
-        file = find_whitelist(folder, find_archive(folder))
+        lists.append(find_whitelist(folder, archive))
+    if archive:  # signers of earlier lists, too: the last one of each year
+        lists += {kept.generated_at.year: kept.path for kept in archive.snapshots}.values()
     urls = [settings.url] if named else []
-    got = fetch_crls(folder, anchors, settings, whitelist=file, urls=urls)
+    got = fetch_crls(folder, anchors, settings, whitelists=lists, urls=urls)
     say("\n".join(one.line for one in got))
     return int(any(one.outcome == "refused" for one in got))
 

@@ -111,17 +111,16 @@ def tls(
         raise typer.Exit(look_at(host, settings, data, anchors or ()))
     if data is None:
         raise ParameterError("neither --data nor --host", remedy="Say whom to look at")
-    from mssante_audit.observe.tls.run import mail_hosts, observe_tls, servers_of
+    from mssante_audit.observe.tls.run import mail_servers, observe_tls
 
-    hosts, source = mail_hosts(data, _domains(data), settings.only)
+    servers, lost, source = mail_servers(data, _entries(data), settings.port, settings.only)
     path = out or _path(data, resume=resume, kind="tls")
     with _progress(lambda p: (p.done, p.total, _counted(p.outcomes))) as show:
-        servers = servers_of(hosts, settings.port)
         summary = observe_tls(servers, path, settings, dns=source, resume=resume, progress=show)
     known = f", {summary.known} known already" if summary.known else ""
     told = f"{summary.visits} visits in {summary.seconds:.0f} s"
     say(f"{path}: {summary.servers} servers{known}, {told} ({_counted(summary.outcomes) or 'nothing to do'})")
-    if lost := sorted(host for host, addresses in hosts.items() if not addresses):
+    if lost:
         say(f"not visited, without a known address: {', '.join(lost)}")
 
 
@@ -190,12 +189,15 @@ def _named(text: str, data: Path | None) -> Path:
 
 
 def _domains(data: Path) -> list[str]:
+    return [domain for domain in _entries(data)["domain"].unique().tolist() if domain]
+
+
+def _entries(data: Path) -> pd.DataFrame:
     from mssante_audit.space.trust import find_archive, find_whitelist
     from mssante_audit.whitelist.load import load_whitelist
 
     # The list alone: a damaged register or older observation must not keep anyone from observing.
-    entries = load_whitelist(find_whitelist(data, find_archive(data))).entries
-    return [domain for domain in entries["domain"].unique().tolist() if domain]
+    return load_whitelist(find_whitelist(data, find_archive(data))).entries
 
 
 def _path(data: Path, *, resume: bool, kind: str = "dns") -> Path:

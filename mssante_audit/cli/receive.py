@@ -203,6 +203,6 @@ def _plain(shown: Shown) -> dict[str, Any]:
         "issuer": leaf.issuer if leaf else "",
         "until": leaf.not_after if leaf else None,
         "chain": chain.state if chain else "",
-        "revocation": chain.status.said if chain else "unknown",
+        "revocation": chain.status.answer if chain else "unknown",
         "faults": shown.faults,
     }

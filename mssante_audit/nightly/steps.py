@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from filelock import FileLock
 
 from mssante_audit import audits
@@ -50,7 +51,7 @@ from mssante_audit.observe.dns.run import observe as observe_dns
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.kinds import default_path
 from mssante_audit.observe.tls.observation import OUTCOMES
-from mssante_audit.observe.tls.run import mail_hosts, servers_of
+from mssante_audit.observe.tls.run import mail_servers
 from mssante_audit.observe.tls.run import observe_tls as visit_servers
 from mssante_audit.observe.tls.servers import KIND as TLS
 from mssante_audit.report.jobs import tellable
@@ -117,8 +118,7 @@ def observe_tls(job: Job) -> tuple[str, dict[str, Any]]:
     """Visit the mail servers that the newest observation of the DNS names; go on where a run was killed."""
     folder, wanted = job.config.data.folder, job.config.observe_tls
     path = default_path(folder, began(job.folder.name), TLS.name)
-    hosts, source = mail_hosts(folder, _domains(job), wanted.only)
-    servers = servers_of(hosts, wanted.port)
+    servers, _, source = mail_servers(folder, _rows(job), wanted.port, wanted.only)
     summary = visit_servers(servers, path, wanted, dns=source, resume=path.exists())
     outcomes = dict(summary.outcomes)
     told = "".join(f", {outcomes[name]} {name}" for name in OUTCOMES if name in outcomes)
@@ -128,14 +128,16 @@ def observe_tls(job: Job) -> tuple[str, dict[str, Any]]:
 
 def _domains(job: Job) -> list[str]:
     """Return the domains of the list to audit."""
+    return [domain for domain in _rows(job)["domain"].unique().tolist() if domain]
+
+
+def _rows(job: Job) -> pd.DataFrame:
+    """Return the rows of the list to audit."""
     archive = _archive(job)
     known = archive if archive.snapshots else None
     file = find_whitelist(job.config.data.folder, known, parse_instant(job.as_of))
     kept = [snapshot for snapshot in archive.snapshots if snapshot.path == file]
-    names = (
-        archive.domains(kept[0]) if kept else open_space(**job.parameters).entries["domain"].unique().tolist()
-    )
-    return [domain for domain in names if domain]
+    return archive.rows(kept[0]) if kept else open_space(**job.parameters).entries
 
 
 def observe_settings(wanted: Observe) -> ObserveSettings:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.reading import read_bytes
 
 FORMAT = "mssante-audit dns observation"
 VERSION = 1
@@ -38,6 +39,8 @@ SECTIONS = ("answer", "authority", "additional")
 MAX_ALIASES = 8
 """Aliases followed from one name, when asking as when reading."""
 MAX_LINE = 4 << 20
+MAX_FILE = 1 << 30
+"""Bytes of a file: some two hundred times that of a night."""
 MAX_DAMAGES = 100
 MAX_PROBLEMS = 100_000
 _FIELDS = {
@@ -268,25 +271,27 @@ class Scan:
 
 
 def header_of(
-    kind: str, form: str, newest: int, texts: tuple[str, ...], content: dict[str, Any], path: Path
+    kind: str, form: str, known: int, texts: tuple[str, ...], content: dict[str, Any], path: Path
 ) -> dict[str, Any]:
     """Return a header line of a kind of observation if this version can read what follows it.
 
-    Its ``format`` is `form`, its ``version`` `newest` at most; it has the fields `texts`.
+    Its ``format`` is `form`, its ``version`` `known`; it has the fields `texts`.
 
     Raises
     ------
     ObservationError
-        If it is no header, or a newer version's.
+        If it is no header, or another version's.
     """
     version = content.get("version")
     if content.get("format") != form or type(version) is not int:
         raise ObservationError(f"not a {kind} observation", file=str(path))
-    if version > newest:
+    if version != known:
+        newer = version > known
+        why = f"written by {'a newer' if newer else 'an older'} version"
         raise ObservationError(
-            f"written by a newer version (format {version}, this one reads up to {newest})",
+            f"{why} (format {version}, this one reads {known})",
             file=str(path),
-            remedy="Update mssante-audit",
+            remedy="Update mssante-audit" if newer else "Observe again",
         )
     with suppress(KeyError, ValueError):
         if all(isinstance(content[key], str) for key in texts):
@@ -302,9 +307,9 @@ check_header = partial(header_of, "DNS", FORMAT, VERSION, ("parent_zone", "sibli
 def bytes_of(path: Path) -> bytes:
     """Return what a file holds; `ObservationError` if it cannot be read."""
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ObservationError(error.strerror or "cannot be read", file=str(path)) from None
+        return read_bytes(path, MAX_FILE)
+    except InputError as error:
+        raise ObservationError(error.message, file=str(path)) from None
 
 
 def is_weak(asked: Any, records: Iterable[Any]) -> bool:

@@ -167,9 +167,8 @@ def _register(folder: Path, kept: dict[str, Any] | None) -> Register | None:
 def _mailboxes(folder: Path, kept: dict[str, Any] | None) -> Extraction | None:
     if kept is None:
         return None
-    found = Extraction(kept["source"], parse_instant(kept["made_at"]))
-    found.__dict__["counts"] = Counts(read_frame(folder, "mailboxes"), **kept["counts"])  # as if read already
-    return found
+    counts = Counts(read_frame(folder, "mailboxes"), **kept["counts"])
+    return Extraction(kept["source"], parse_instant(kept["made_at"]), known=counts)
 
 
 def _domains(folder: Path) -> pd.DataFrame:

@@ -23,6 +23,7 @@ import pandas as pd
 
 from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.base.frames import Column, described
+from mssante_audit.base.reading import open_regular
 from mssante_audit.whitelist.columns import (
     as_str,
     entries_frame,
@@ -161,8 +162,8 @@ class WhiteList:
         try:
             with suppress(EOFError):
                 content.writelines(_pieces(self.origin, self.source))
-        except OSError as error:
-            raise InputError(f"cannot be read again ({error.strerror})", file=self.source) from error
+        except (OSError, InputError):
+            raise InputError("cannot be read again", file=self.source) from None
         if hashlib.sha256(content.getbuffer()).hexdigest() != self.sha256:
             raise InputError("has changed since it was loaded", file=self.source, remedy="Load it again")
         return content.getvalue()
@@ -244,7 +245,7 @@ def sha256_of(file: Path) -> str:
     try:
         for piece in _pieces(file, str(file)):
             digest.update(piece)
-    except (OSError, EOFError, WhiteListError):
+    except (OSError, EOFError, InputError):
         return ""
     return digest.hexdigest()
 
@@ -253,14 +254,14 @@ def content_of(file: Path) -> bytes:
     """Return the uncompressed XML of a file; "" if it cannot be read whole."""
     try:
         return b"".join(_pieces(file, str(file)))
-    except (OSError, EOFError, WhiteListError):
+    except (OSError, EOFError, InputError):
         return b""
 
 
 def _pieces(origin: Path | bytes, name: str) -> Iterator[bytes]:
     """Yield the uncompressed XML; `EOFError` where a compressed file breaks off."""
     total = 0
-    with io.BufferedReader(io.BytesIO(origin)) if isinstance(origin, bytes) else origin.open("rb") as raw:
+    with io.BufferedReader(io.BytesIO(origin)) if isinstance(origin, bytes) else open_regular(origin) as raw:
         stream = gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == b"\x1f\x8b" else raw
         try:
             while piece := stream.read1(_PIECE):  # what stands before the break is given first

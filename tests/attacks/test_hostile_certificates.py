@@ -38,7 +38,7 @@ from mssante_audit.observe.dns.view import view_of
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.chain import MAX_NAMES, MAX_TEXT, judge, read_certificate
 from mssante_audit.observe.tls.observation import FORMAT, VERSION, load_tls
-from mssante_audit.observe.tls.run import Server, lines_of, servers_of
+from mssante_audit.observe.tls.run import MailServer, lines_of, servers_of
 from mssante_audit.observe.tls.visit import Visit, offers_of, visit
 from mssante_audit.report.run import run_reports
 from mssante_audit.space.trust import TrustSpace, load_space
@@ -139,7 +139,7 @@ def lines(folder: Path) -> Iterator[dict[str, Any]]:
     yield {"end": instant(AT), "complete": True}
 
 
-def visited(folder: Path) -> list[Server]:
+def visited(folder: Path) -> list[MailServer]:
     space = load_space(folder, as_of=AS_OF)
     assert space.observation is not None
     hosts = addresses_of(view_of(space.observation), space.audited["domain"].unique().tolist())
@@ -229,7 +229,7 @@ def test_a_server_that_presents_it_is_seen_or_unknown(
     async def run() -> tuple[Visit, Result]:
         async with serving({"127.0.0.1": tls(files)}) as port:
             settings = ObserveTls(timeout=9)
-            seen = await visit("127.0.0.1", port, "", settings, offers_of(settings))
+            seen = await asyncio.to_thread(visit, "127.0.0.1", port, "", settings, offers_of(settings))
             shown = ("observe", "tls", "--host", "127.0.0.1", "--port", str(port))
             return seen, await asyncio.to_thread(call, *shown)
 

@@ -238,7 +238,7 @@ def test_what_is_no_observation_is_one_clear_error(path: Path, content: bytes) -
 
 
 def test_a_missing_file_is_one_clear_error(path: Path) -> None:
-    with pytest.raises(ObservationError, match="No such file"):
+    with pytest.raises(ObservationError, match="no such file"):
         load_observation(path)
 
 

@@ -24,7 +24,7 @@ from mssante_audit.observe.dns.run import NetworkError
 from mssante_audit.observe.kinds import default_path
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.observation import FORMAT, VERSION
-from mssante_audit.observe.tls.run import Server, lines_of
+from mssante_audit.observe.tls.run import MailServer, lines_of
 from mssante_audit.observe.tls.visit import Visit
 from tools.sample.certificates import Made, make
 
@@ -200,7 +200,7 @@ def beside(tmp_path: Path) -> Callable[..., list[str]]:
                     if chain
                     else Visit("busy")
                 )
-                lines += lines_of(Server(address, 25, (f"host.{address}",)), told, at, 1, written)
+                lines += lines_of(MailServer(address, 25, (f"host.{address}",)), told, at, 1, written)
             file = default_path(tmp_path, at, "tls")
             file.parent.mkdir()
             file.write_bytes(gzip.compress("".join(f"{json.dumps(one)}\n" for one in lines).encode()))
@@ -219,6 +219,7 @@ def beside(tmp_path: Path) -> Callable[..., list[str]]:
         ((own(issuer=None),) * 2, {}, 1, "no", "tls-none", "fail tls-none"),
         ((own(start=LATELY - timedelta(90), days=2),) * 2, {}, 1, "no", "tls-none", "fail tls-none"),
         ((own(), None), {}, 0, "yes", "", "unknown tls-unseen"),
+        ((None, None), {}, 4, "unknown", "tls-refused", "unknown tls-unseen"),
         ((own(subject="CN=x,C=FR"), None), {}, 1, "degraded", "tls-some", "warn tls-some"),
         ((own(),), {}, 0, "yes", "", "unknown tls-unseen"),
         ((own(issuer=None),) * 2, {"days": 8}, 0, "yes", "", "unknown tls-old"),

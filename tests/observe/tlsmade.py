@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from mssante_audit.observe.dns.view import view_of
 from mssante_audit.observe.kinds import default_path
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.observation import FORMAT, VERSION
-from mssante_audit.observe.tls.run import Server, lines_of, servers_of
+from mssante_audit.observe.tls.run import MailServer, lines_of, servers_of
 from mssante_audit.observe.tls.visit import Visit
 from mssante_audit.space.trust import TrustSpace
 from tools.sample.certificates import make
@@ -42,7 +43,7 @@ def write_before(space: TrustSpace, folder: Path, name: str) -> None:
     told = seen[seen["not_after"].notna()]
     for address, port, hosts in zip(told["address"], told["port"], told["hosts"], strict=True):
         then = Visit("presented", protocol="TLSv1.3", cipher="X", chain=(own.der,))
-        lines += lines_of(Server(address, port, hosts), then, at, 1, written)
+        lines += lines_of(MailServer(address, port, hosts), then, at, 1, written)
     file = default_path(folder, at, "tls")
     file.write_bytes(gzip.compress("".join(f"{json.dumps(one)}\n" for one in lines).encode(), mtime=0))
 
@@ -67,4 +68,6 @@ def _lines(space: TrustSpace, payloads: Sequence[str]) -> Iterator[dict[str, Any
             own = make(dn, root, start=at - timedelta(100), days=104 + 20 * number)
             seen = Visit("presented", protocol="TLSv1.3", cipher="X", chain=(own.der,))
         yield from lines_of(server, seen, at, 1, written)
+        if seen.chain:
+            yield from lines_of(server, replace(seen, sni=server.hosts[0]), at, 2, written)
     yield {"end": instant(at), "complete": True}
