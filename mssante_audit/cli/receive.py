@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 EXIT = {"yes": 0, "degraded": 1, "no": 1, "unknown": 4}
-PACE = {"retry_delay": 1.0, "per_server": 200.0, "services": False}
+PACE = {"retry_delay": 1.0, "per_server": 200.0}
 """Somebody is waiting, and it is one domain: some ten questions to each server, that decide."""
 
 

@@ -20,11 +20,10 @@ from mssante_audit.base.errors import InputError
 
 FORMAT = "mssante-audit dns observation"
 VERSION = 1
-STEPS = ("walk", "sibling", "apex", "address", "recursion", "service")
+STEPS = ("walk", "sibling", "apex", "address", "recursion")
 """``walk``: a domain asked of the parent's servers and on down, zone by zone. ``sibling``: a name nobody
 registered, to find wildcards. ``apex``: SOA, NS, DNSKEY of a zone, and its DS in the zone above. ``address``:
-names of servers and mail hosts. ``recursion``: whether a server resolves for strangers. ``service``: what a
-domain announces to mail programs."""
+names of servers and mail hosts. ``recursion``: whether a server resolves for strangers."""
 TRANSPORTS = ("udp", "tcp")
 OUTCOMES = (
     "answer", "nodata", "nxdomain", "referral", "refused", "servfail", "lame", "truncated", "timeout",
@@ -45,7 +44,6 @@ _FIELDS = {
     "SOA": re.compile(r"[^ ]+ [^ ]+( [0-9]{1,10}){5}"),
     "NS": re.compile(r"[^ ]+"),
     "CNAME": re.compile(r"[^ ]+"),
-    "SRV": re.compile(r"[0-9]{1,5}( [0-9]{1,5}){2} [^ ]+"),
     "DS": re.compile(r"[0-9]{1,5}( [0-9]{1,3}){2} [0-9a-fA-F ]*"),
     "DNSKEY": re.compile(r"[0-9]{1,5}( [0-9]{1,3}){2}( [^ ]+)*"),
     "RRSIG": re.compile(r"[A-Z0-9]+( [0-9]{1,10}){3}( [0-9]{14}){2} [0-9]{1,5}( [^ ]+)+"),

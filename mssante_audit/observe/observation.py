@@ -267,9 +267,8 @@ def _telling(names: Collection[str] | None) -> Callable[[Observed], bool]:
     def tells(query: Observed) -> bool:
         if query.step == "apex":
             return query.zone in above
-        if query.step in ("sibling", "service"):
-            _, branch, name = query.qname.rpartition("_tcp.")
-            return (name if branch else name.partition(".")[2]) in above
+        if query.step == "sibling":
+            return query.qname.partition(".")[2] in above
         return query.step != "walk" or query.qname in above
 
     return tells

@@ -90,7 +90,7 @@ class Heard:
 
     def _index(self, observation: Observation) -> None:
         queries, records = observation.queries, observation.records
-        queries = queries[~queries["step"].isin(["recursion", "service"])]
+        queries = queries[queries["step"] != "recursion"]
         # Their order in a reply means nothing.
         items = {line: tuple(sorted(own)) for line, own in items_of(observation).items()}
         for one in replies_in(queries, items):

@@ -33,12 +33,11 @@ Lines = list[dict[str, Any]]
 
 
 def lively() -> Scene:
-    """Return a scene with something of every kind: exchangers elsewhere, servers dead and odd, services."""
+    """Return a scene with something of every kind: exchangers elsewhere, servers dead and odd."""
     scene = Scene()
     mx("10 mss.alpha.example", "20 mx.cible.example", "30 parti.alpha.example")(scene)
     elsewhere(scene, ("nsa1.b", "ns2.b"), named=False)
     does(scene, TWO, silent=("udp",))
-    scene.zone.add(f"_imaps._tcp.{DELEGATED}", "SRV", "0 1 993 imap.alpha.example")
     return scene
 
 

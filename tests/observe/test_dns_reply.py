@@ -76,7 +76,7 @@ def test_records_are_read_as_dnspython_reads_them(lines: list[str]) -> None:
 
 def _dotted(kind: str, text: str) -> str:
     """Names keep their final dot in dnspython's texts."""
-    if kind in ("MX", "NS", "CNAME", "PTR", "DNAME", "SRV"):
+    if kind in ("MX", "NS", "CNAME", "PTR", "DNAME"):
         return text + "."
     if kind == "SOA":
         a, b, rest = text.split(" ", 2)

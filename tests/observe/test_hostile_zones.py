@@ -195,7 +195,7 @@ def test_one_address_under_many_names_is_asked_once(port: int, serve: Serve, tmp
     observe(["ch-a.mssante.fr"], tmp_path / "o.gz", settings(port, timeout=2.0))
     about = [q for q in server.queries if q[0] in ("ch-a.mssante.fr", "")]
     assert len(about) <= 8
-    assert len(server.queries) <= 8 + 2 * 32 + 10, "and the names themselves are looked up, and services"
+    assert len(server.queries) <= 8 + 2 * 32 + 10, "and the names themselves are looked up"
     observation = load_observation(tmp_path / "o.gz")
     assert "168 of 200 names of servers not followed" in observation.notes["text"].tolist()
     zone = view_of(observation).zone("ch-a.mssante.fr")

@@ -260,7 +260,7 @@ def _mail_hosts(dns: SampleDns) -> None:
 
 
 def _exchangers(dns: SampleDns) -> None:
-    """Put in sets of mail hosts at fault as a whole, and what is announced to mail programs."""
+    """Put in sets of mail hosts at fault as a whole."""
     domain = dns.take()
     dns.host("interne-2.valfictif.example", "10.20.30.42")
     dns.zones[domain].records[domain]["MX"] = ["10 mx-2.disparu.example", "20 interne-2.valfictif.example"]
@@ -274,10 +274,7 @@ def _exchangers(dns: SampleDns) -> None:
     dns.zones[domain].records[domain]["MX"] = ["10 six.valfictif.example"]
     for rule in ("DNS_MX_IPV6_ONLY", "DNS_MX_CERTIFICATE"):
         dns.record(rule, domain)
-    domain = dns.take()
-    dns.zones[domain].add(f"_imaps._tcp.{domain}", "SRV", "0 1 993 imap.valfictif.example")
-    dns.zones[domain].add(f"autoconfig.{domain}", "A", "192.88.99.247")
-    dns.record("DNS_SERVICES", domain)
+    dns.take()
 
 
 # -- servers with which some resolvers get on -------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Rules on mail: the MX records of each domain, the hosts they name, and what mail programs are told."""
+"""Rules on mail: the MX records of each domain, the hosts they name."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from mssante_audit.findings.frame import Subject
 from mssante_audit.observe.dns.dnssec import answer_fault, security
 from mssante_audit.observe.dns.exchangers import NOBODY
 from mssante_audit.observe.dns.exchangers import targets as mx_targets
-from mssante_audit.observe.dns.names import canonical, is_under
-from mssante_audit.observe.dns.services import services
+from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.dns.view import Said
 from mssante_audit.observe.lines import SILENT
 
@@ -329,14 +328,3 @@ def _against_form_and_certificate(
     if hosts and names and not set(names).intersection(hosts):
         subject = (" ".join(hosts), " ".join(names))
         causes.add("DNS_MX_CERTIFICATE", subject, [domain], {"exchangers": hosts}, {"names": names}, lines)
-
-
-def service_findings(seen: Seen, causes: Causes) -> None:
-    """Tell the servers and the names of autoconfiguration that domains announce: they decide nothing."""
-    for domain in seen.methods:
-        told = {label: sorted(data) for label, data in services(seen.view, domain).items() if data}
-        if told:
-            lines = [seen.view.services[f"{label}.{canonical(domain)}"].line for label in told]
-            subject = tuple(f"{label} {' '.join(data)}" for label, data in told.items())
-            facts = {"services": [{"name": label, "data": data} for label, data in told.items()]}
-            causes.add("DNS_SERVICES", subject, [domain], facts, lines=lines)

@@ -149,8 +149,6 @@ def _data(rdata: Any) -> str:
         return _text(rdata.target.labels)
     if kind == RdataType.MX:
         return f"{rdata.preference} {_text(rdata.exchange.labels)}"
-    if kind == RdataType.SRV:
-        return f"{rdata.priority} {rdata.weight} {rdata.port} {_text(rdata.target.labels)}"
     if kind == RdataType.SOA:
         names = f"{_text(rdata.mname.labels)} {_text(rdata.rname.labels)}"
         return f"{names} {rdata.serial} {rdata.refresh} {rdata.retry} {rdata.expire} {rdata.minimum}"

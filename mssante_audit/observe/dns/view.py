@@ -149,8 +149,6 @@ class View:
         """Zone → replies that delegate it, met while looking names up outside the walk."""
         self.recursion: dict[str, Said] = {}
         """Address → what it said to a stranger's recursive question."""
-        self.services: dict[str, Said] = {}
-        """Name below a domain → what was said of it (`mssante_audit.observe.dns.services`)."""
         self.servers: dict[str, dict[str, dict[str, None]]] = {}
         """Zone → address → names under which it was asked."""
         self._lookups: dict[str, dict[str, Said]] = {}
@@ -173,8 +171,6 @@ class View:
                     self.late[one.address] = one.line
             if one.step == "recursion":
                 _keep(self.recursion, one.address, one)
-            elif one.step == "service":
-                _keep(self.services, one.qname, one)
             elif one.step == "address":
                 self._look_up(one)
             else:

@@ -17,9 +17,8 @@ from mssante_audit.observe.dns.asker import Asker, once
 from mssante_audit.observe.dns.exchangers import NOBODY
 from mssante_audit.observe.dns.exchangers import targets as mx_targets
 from mssante_audit.observe.dns.names import canonical, is_under
-from mssante_audit.observe.dns.resolve import Resolver, Server, spread
-from mssante_audit.observe.dns.services import BRANCH, HOSTS, SRV
-from mssante_audit.observe.lines import SILENT, TOLD, Ask, Observed, is_weak, own_answers
+from mssante_audit.observe.dns.resolve import Resolver, Server
+from mssante_audit.observe.lines import SILENT, Ask, Observed, is_weak, own_answers
 
 MAX_NAMES = 32
 MAX_SERVERS = 64
@@ -82,7 +81,6 @@ class Walker:
             await self._follow(domain, replies)
             cuts = Counter(o.cut for o in replies if o.cut)
             if not cuts:
-                await self._ask_services(domain, zone, qname, replies)
                 return
             cut = max(cuts, key=lambda name: (cuts[name], name))
             await self._ask_sibling(domain, zone, servers, cut, "MX")
@@ -236,35 +234,6 @@ class Walker:
                 lambda server=server: self._ask_all(domain, zone, [server], qname, qtype, "sibling"),  # type: ignore[misc]
             )
         return told
-
-    async def _ask_services(self, domain: str, zone: str, qname: str, replies: list[Observed]) -> None:
-        """Ask one server that speaks for a domain what is announced to mail programs: mostly three questions.
-
-        The first domain of a server shows whether it answers such questions at all; if not, it gets no more.
-        """
-        speaking = {Server(o.server, o.address) for o in replies if o.outcome in ("answer", "nodata")}
-        if not speaking or not self._asker.settings.services:
-            return
-        server = spread(qname, speaking)[0]
-
-        async def ask(label: str, qtype: str) -> str:
-            """Return the outcome; "" for a name that is too long."""
-            if not (name := canonical(f"{label}.{qname}")):
-                return ""
-            ask = Ask(domain, "service", zone, name, qtype, server.name, server.address)
-            return (await self._asker.ask(ask, patient=False)).outcome
-
-        first = ("service", server.address) not in self._once
-        branch = await once(self._once, ("service", server.address), lambda: ask(BRANCH, "SRV"))
-        if branch in TOLD and not first:
-            branch = await ask(BRANCH, "SRV")
-        below = SRV if branch in ("answer", "nodata") else ()
-        for label, qtype in (*((n, "SRV") for n in below), *((n, "A") for n in HOSTS)):
-            if branch not in TOLD:
-                return
-            branch = await ask(label, qtype)
-            if branch == "answer" and qtype == "A":
-                await once(self._once, ("service", qname), lambda: ask(self._sibling, "A"))
 
     async def _follow(self, domain: str, replies: Iterable[Observed]) -> None:
         """Look up the mail hosts that replies name, through aliases."""
