@@ -98,5 +98,9 @@ class OutputError(AuditError, OSError):
         return AuditError.__str__(self)
 
 
+class MachineError(AuditError, RuntimeError):
+    """Something that this machine has too little of (file descriptors, memory): nobody else is to blame."""
+
+
 class ReportError(AuditError, RuntimeError):
     """A notebook that failed while it ran."""

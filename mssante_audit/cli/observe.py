@@ -111,7 +111,8 @@ def tls(
         raise typer.Exit(look_at(host, settings, data, anchors or ()))
     if data is None:
         raise ParameterError("neither --data nor --host", remedy="Say whom to look at")
-    from mssante_audit.observe.tls.run import mail_hosts, observe_tls, servers_of
+    from mssante_audit.network import mail_hosts
+    from mssante_audit.observe.tls.run import observe_tls, servers_of
 
     hosts, source = mail_hosts(data, _domains(data), settings.only)
     path = out or _path(data, resume=resume, kind="tls")

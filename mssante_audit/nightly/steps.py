@@ -42,6 +42,7 @@ from mssante_audit.dossiers.write import INDEX, write_dossiers
 from mssante_audit.findings import ledger, trend
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.registry import LIST
+from mssante_audit.network import mail_hosts
 from mssante_audit.nightly.facts import facts_of
 from mssante_audit.nightly.log import SITE, STATE, Result, began, read_result, read_run, write_inputs
 from mssante_audit.nightly.settings import Config
@@ -49,8 +50,8 @@ from mssante_audit.observe.dns.run import observe as observe_dns
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.kinds import default_path
 from mssante_audit.observe.tls.observation import OUTCOMES
-from mssante_audit.observe.tls.run import mail_hosts, servers_of
 from mssante_audit.observe.tls.run import observe_tls as visit_servers
+from mssante_audit.observe.tls.run import servers_of
 from mssante_audit.observe.tls.servers import KIND as TLS
 from mssante_audit.report.jobs import tellable
 from mssante_audit.report.parameters import declared

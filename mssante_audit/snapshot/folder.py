@@ -13,7 +13,7 @@ file          one row
               ``facts`` are JSON text; ``reason``, ``who`` and ``until`` of a waived one, or ""
 ``domains``   a domain (`mssante_audit.verdicts.domains`)
 ``mailboxes`` a domain, kind and structure: how many mailboxes (`mssante_audit.mailboxes.counts`)
-``methods``   a domain that was observed (`mssante_audit.observe.methods`)
+``methods``   a domain that was observed (`mssante_audit.network.methods`)
 ``changes``   a change since the list before in the archive (`mssante_audit.archive.changes`)
 ``register``  a declaration (`mssante_audit.declarations.register`)
 ============  ================================================================================================

@@ -23,9 +23,9 @@ from typing import NamedTuple
 
 from mssante_audit.audits.certificates.presented import Presented, Server, presented
 from mssante_audit.audits.certificates.servers import OLD
+from mssante_audit.network.mail import Mail
 from mssante_audit.observe.tls.observation import TELLING
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.verdicts.mail import Mail
 
 CAUSES = ("tls-none", "tls-some", "tls-protocol", "tls-old", "tls-unseen", "tls-alone", "tls-nobody")
 """What decides, where it is not ok."""

@@ -20,12 +20,12 @@ from made_up_dns import AT, BETA_MX, DELEGATED, REDIRECTED, TWO, Scene
 from test_receives import AS_OF, does, elsewhere, mx
 
 from mssante_audit.findings.catalogue import FAILED
+from mssante_audit.network.mail import CAUSES, mails
 from mssante_audit.observe.kinds import default_path
 from mssante_audit.observe.lines import OUTCOMES, STEPS, ObservationError
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.verdicts.checks import mails_of
-from mssante_audit.verdicts.mail import CAUSES, mails
 from tools.sample.dns_world import observe_world
 
 ROWS = ({"domain": DELEGATED}, {"domain": REDIRECTED, "dn": BETA_DN})

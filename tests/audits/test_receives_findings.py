@@ -12,10 +12,10 @@ from test_receives import AS_OF, CASES, Change, aliased
 
 from mssante_audit.audits import audit, audit_all
 from mssante_audit.findings.registry import catalogue
+from mssante_audit.network.mail import Mail, mails
 from mssante_audit.snapshot import load_space
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains, domains_touched
-from mssante_audit.verdicts.mail import Mail, mails
 from tools.sample.dns_world import Zone
 
 OUTSIDE, INSIDE = "ch-dehors.example", f"labo.{DELEGATED}"

@@ -52,10 +52,10 @@ from made_up import ALPHA, make_space
 
 from mssante_audit.audits.delegation_vs_redirection.observed import seen_of
 from mssante_audit.declarations.register import load_declarations
+from mssante_audit.network.mail import Mail, mails
 from mssante_audit.observe.dns.run import ObserveSettings, observe
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.space.trust import Thresholds, TrustSpace
-from mssante_audit.verdicts.mail import Mail, mails
 
 
 def addresses(cases: Sequence[Case] = CASES) -> tuple[str, ...]:
@@ -160,10 +160,10 @@ def _private(algorithm: str) -> rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | 
 def zones(cases: Sequence[Case] = CASES) -> dict[str, dict[str, str]]:
     """Return the zones of each server: ``root``, ``top``, ``parent1``, ``parent2``, ``operator1``…
 
-    The root, ``fr`` and `SIGNED` are signed; ``anchor`` holds the DS record of the root.
+    The root, ``fr``, ``example`` and `SIGNED` are signed; ``anchor`` holds the DS record of the root.
     """
     found: dict[str, dict[str, str]] = {"parent1": {}, "parent2": {}, "operator1": {}, "operator2": {}}
-    keys = {zone: Key() for zone in (".", "fr", SIGNED)}
+    keys = {zone: Key() for zone in (".", "fr", "example", SIGNED)}
     fr = FR_ZONE + f"{SIGNED}. DS {keys[SIGNED].ds(SIGNED)}\n"
     for zone, servers in PARENT_ZONES.items():
         fr += "".join(f"{zone}. NS {name}.\n" for name, _ in servers)
@@ -185,15 +185,16 @@ def zones(cases: Sequence[Case] = CASES) -> dict[str, dict[str, str]]:
             if text is not None:
                 told = rendered(text, case.domain)
                 found[side][case.domain] = key.sign(told, case.domain) if key else told
-            for name, more in case.more:
+            split = [(name, texts[side == "operator2"]) for name, *texts in case.split]
+            for name, more in (*case.more, *split):
                 below = name.removesuffix(".") if name.endswith(".") else f"{name}.{case.domain}"
                 found[side][below] = rendered(more, below)
     for side in ("parent1", "parent2"):
         found[side][SIGNED] = keys[SIGNED].sign(found[side][SIGNED], SIGNED)
-    root = f"{ROOT_ZONE}fr DS {keys['fr'].ds('fr')}\n"
+    root = f"{ROOT_ZONE}fr DS {keys['fr'].ds('fr')}\nexample DS {keys['example'].ds('example')}\n"
     return found | {
         "root": {".": keys["."].sign(root, ".")}, "anchor": {".": keys["."].ds(".")},
-        "top": {"fr": keys["fr"].sign(fr, "fr"), "example": example},
+        "top": {"fr": keys["fr"].sign(fr, "fr"), "example": keys["example"].sign(example, "example")},
     }  # fmt: skip
 
 
@@ -229,12 +230,13 @@ def running(folder: Path, cases: Sequence[Case] = CASES) -> Iterator[str]:
 def look_with_resolvers(folder: Path, cases: Sequence[Case]) -> None:
     """Observe `cases` with the time-out in use; meanwhile ask resolvers, and keep it in ``told.json``."""
     domains = [domain for case in cases for domain in case.domains]
+    learnt = [case.domain for case in cases if getattr(case, "learnt", False)]
     with (
         running(folder, cases) as anchor,
         resolving(folder / "resolvers", anchor),
         ThreadPoolExecutor(1) as pool,
     ):
-        told = pool.submit(ask_all, domains)
+        told = pool.submit(ask_all, domains, learnt)
         observe_cases(folder, cases, timeout=3)
         (folder / "told.json").write_text(json.dumps(told.result()))
 

@@ -10,7 +10,7 @@ from dnsresolvers import ADDRESSES, Told, need_resolvers, read_told
 from dnsscene import addresses, answers, called, findings
 
 from mssante_audit.findings.registry import catalogue
-from mssante_audit.verdicts.mail import Mail
+from mssante_audit.network.mail import Mail
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import Column, columns
 from mssante_audit.base.resources import resource
 from mssante_audit.findings.causes import causes
-from mssante_audit.observe.methods import methods
+from mssante_audit.network import methods
 from mssante_audit.snapshot import load_space, make_snapshot
 from mssante_audit.snapshot.dictionary import FRAMES, in_files
 from mssante_audit.snapshot.folder import PRIVATE, naming

@@ -1,7 +1,7 @@
 """Observe the DNS: ask it about every domain of a list and write down what it says.
 
 This is the only place of the package where the network is used for the DNS; audits read the file it writes
-(`mssante_audit.observe.observation`). The parts: `settings` (what may be done), `transport` (sockets), `pace`
+(`mssante_audit.network`). The parts: `settings` (what may be done), `transport` (sockets), `pace`
 (limits, silence), `reply` (outcomes), `asker` (one question), `resolve` (names), `walk` (zones). AXFR is
 never asked for.
 """

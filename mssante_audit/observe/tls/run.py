@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import fnmatch
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,13 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.digest import digest
-from mssante_audit.base.errors import InputError
-from mssante_audit.base.settings import ObserveTls, Thresholds
-from mssante_audit.observe.dns.exchangers import addresses_of
-from mssante_audit.observe.dns.view import view_of
-from mssante_audit.observe.kinds import find_observations
+from mssante_audit.base.settings import ObserveTls
 from mssante_audit.observe.lines import instant
-from mssante_audit.observe.merged import load_merged
 from mssante_audit.observe.tls.observation import (
     FORMAT,
     MAX_CERTIFICATE,
@@ -81,31 +75,6 @@ class Summary:
     outcomes: Mapping[str, int]
     """Servers by what the last visit to them ended with."""
     seconds: float
-
-
-def mail_hosts(data: Path, domains: Sequence[str], only: str = "") -> tuple[dict[str, tuple[str, ...]], str]:
-    """Return the addresses of the mail hosts of domains by name, and the newest file that names them.
-
-    `data` is a folder with observations of the DNS, or a list in it; `only` a pattern such as ``*.aura.*``:
-    only domains like this.
-
-    Raises
-    ------
-    InputError
-        If the data folder has no observation of the DNS.
-    """
-    wanted = [d for d in domains if fnmatch.fnmatch(d.lower(), only.lower() or "*")]
-    now = datetime.now(UTC)
-    since = Thresholds().oldest_observation(now)
-    seen, _ = load_merged(find_observations(data), wanted, now, since)
-    if seen is None:
-        raise InputError(
-            "no observation of the DNS", file=str(data), remedy="`mssante-audit observe dns` makes one"
-        )
-    hosts: dict[str, tuple[str, ...]] = {}
-    for part, own in seen.shares(wanted):
-        hosts = addresses_of(view_of(part), own) | hosts
-    return hosts, seen.source
 
 
 def servers_of(hosts: Mapping[str, Sequence[str]], port: int) -> list[Server]:
