@@ -268,9 +268,6 @@ class Lookups:
         for address, hosts in index.names.get(zone, {}).items():
             for host in hosts:
                 by_name.setdefault(host, set()).add(address)
-        told = index.answers(zone, zone, "NS")
-        if told and all(answer.failed for answer in told.values()):
-            return by_name
         named = {text for reply in index.about(zone, "NS") for text in reply.answers}
         for host in named:
             by_name.setdefault(host, set()).update(a for found in self.addresses(host) for a in found.data)

@@ -48,6 +48,7 @@ from dnsresolvers import ask_all, resolving
 
 sys.path.append(str(Path(__file__).parents[1] / "audits"))
 from in_clear import told_in_clear
+from invariants import changes, contradictions
 from made_up import ALPHA, make_space
 
 from mssante_audit.audits.delegation_vs_redirection.observed import seen_of
@@ -290,6 +291,19 @@ def answers(folder: Path, cases: Sequence[Case]) -> dict[str, Mail]:
         domains = [domain for case in dict.fromkeys(mine) for domain in case.domains]
         found |= mails(space.observation, domains, datetime.now(UTC), max_age_days=7)
     return found
+
+
+def broken(folder: Path, cases: Sequence[Case], rounds: int) -> list[str]:
+    """Return what answers and findings of cases say that does not go together, or not rest on lines."""
+    wrong = []
+    for _, space in spaces(folder, cases):
+        domains, now = space.audited["domain"].unique().tolist(), datetime.now(UTC)
+        receives = {
+            domain: mail.receives for domain, mail in mails(space.observation, domains, now, 7).items()
+        }
+        wrong += contradictions(space, told_in_clear("delegation_vs_redirection", space), receives)
+        wrong += changes(space, domains, now, rounds)
+    return wrong
 
 
 def called(folder: Path, cases: Sequence[Case]) -> dict[str, str]:

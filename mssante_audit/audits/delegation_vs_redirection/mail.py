@@ -116,31 +116,29 @@ def _disagreement(seen: Seen, causes: Causes, domain: str, visit: Visit) -> None
                 causes.add("DNS_ALIAS_WITH_DATA", reply.qname, [domain], facts, replies=[reply])
     if visit.zone == seen.network.parent:
         return
-    said: dict[tuple[str, str], tuple[str, frozenset[str]]] = {}
+    said: set[tuple[str, str, str, tuple[str, ...]]] = set()
     for address, answer in visit.answers.items():
-        told = {reply: _shown(visit, reply) for reply in answer.replies}
-        known = {reply: shown for reply, shown in told.items() if shown is not None}
-        for reply, shown in known.items():
-            said[address, reply.transport if len(known) > 1 else ""] = shown
-    if len(set(said.values())) < 2:
+        told = {reply: shown for reply in answer.replies if (shown := _shown(visit, reply))}
+        said |= {(address, reply.transport if len(told) > 1 else "", *shown) for reply, shown in told.items()}
+    if len({(cut, names) for *_, cut, names in said}) < 2:
         return
     told_by = [
-        server(zone, address, exchangers=sorted(names), transport=transport) | ({"cut": cut} if cut else {})
-        for (address, transport), (cut, names) in sorted(said.items())
+        server(zone, address, exchangers=list(names), transport=transport) | ({"cut": cut} if cut else {})
+        for address, transport, cut, names in sorted(said)
     ]
     subject = tuple(" ".join((one["address"], *one["exchangers"])) for one in told_by)
     every = [reply for answer in visit.answers.values() for reply in answer.replies]
     causes.add("DNS_MX_DISAGREE", subject, [domain], {"servers": told_by}, replies=every)
 
 
-def _shown(visit: Visit, reply: Reply) -> tuple[str, frozenset[str]] | None:
+def _shown(visit: Visit, reply: Reply) -> tuple[str, tuple[str, ...]] | None:
     """Return what a reply says of where a name's mail goes: the zone it hands on to, or the hosts."""
     contents = [content for content, replies, _ in visit.led if reply in replies]
     if not contents or contents[0][0] == "unheard":
         return None
     if contents[0][0] == "implicit":
-        return "", frozenset([visit.name])
-    return reply.cut if contents[0][0] == "cut" else "", reply.own or frozenset({reply.alias} - {""})
+        return "", (visit.name,)
+    return reply.cut if contents[0][0] == "cut" else "", tuple(sorted(reply.own or {reply.alias} - {""}))
 
 
 def _signed(seen: Seen, causes: Causes, domain: str, visit: Visit) -> None:
