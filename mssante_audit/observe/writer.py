@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import gzip
 import json
@@ -44,6 +45,8 @@ class Writer:
         except FileExistsError:
             raise OutputError("exists already", file=str(path), remedy=ELSE_RESUME) from None
         except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise  # whoever can wait for a descriptor may
             raise OutputError(error.strerror or "cannot be written", file=str(path)) from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,7 +46,8 @@ from dnscases import (
 )
 from dnslab import Scripted, start_knot, start_nsd
 from dnsmisbehaving import mixed, script
-from dnsresolvers import ask_all, resolving
+from dnsresolvers import ADDRESSES, UNBOUND, ask_all, resolving
+from smtpservers import connects
 
 sys.path.append(str(Path(__file__).parents[1] / "audits"))
 from in_clear import told_in_clear
@@ -240,6 +243,19 @@ def look_with_resolvers(folder: Path, cases: Sequence[Case]) -> None:
         told = pool.submit(ask_all, domains, learnt)
         observe_cases(folder, cases, timeout=3)
         (folder / "told.json").write_text(json.dumps(told.result()))
+
+
+def look_with_postfix(folder: Path, cases: Sequence[Case], hosts: Sequence[str]) -> None:
+    """Have Postfix look up `cases` with unbound, `hosts` listening; keep where it connects in a file."""
+    (folder / "resolv.conf").write_text(f"nameserver {ADDRESSES[UNBOUND]}\n")
+    subprocess.run(["mount", "--bind", folder / "resolv.conf", "/etc/resolv.conf"], check=True)
+    with ExitStack() as stack:
+        anchor = stack.enter_context(running(folder, cases))
+        stack.enter_context(resolving(folder / "resolvers", anchor))
+        for host in hosts:
+            stack.enter_context(socket.create_server((host, 25)))
+        told = {case.name: connects(folder, case.domain) for case in cases}
+    (folder / "postfix.json").write_text(json.dumps(told))
 
 
 def file_of(folder: Path, zone: str) -> Path:

@@ -8,6 +8,7 @@ from dnshard import ALL, HARD, NONE, Hard
 from dnslab import in_namespace, need_servers
 from dnsresolvers import ADDRESSES, Told, need_resolvers, read_told
 from dnsscene import addresses, answers, broken, called, findings
+from smtpservers import need_mail_servers
 
 from mssante_audit.network.mail import Mail
 
@@ -82,3 +83,24 @@ def test_there_are_cases_of_each_kind() -> None:
     assert {case.receives for case in HARD} == {"yes", "degraded", "no"}
     assert not any(case.unsound for case in HARD if case.reached not in (ALL, None))
     assert {case.reached for case in HARD} >= {ALL, NONE, None}
+
+
+MAIL_HOSTS = ("82.64.5.5", "82.64.5.6")
+POSTFIX = {"propre": True, "litteral": True, "litteral-prive": False, "nul-mele": False, "cname-soi": False}
+"""Cases that mail servers take otherwise than resolvers → whether Postfix connects to a mail host."""
+
+
+def test_postfix_connects_where_we_say(tmp_path: Path) -> None:
+    need_servers()
+    need_resolvers()
+    need_mail_servers()
+    code = (
+        "from pathlib import Path; from dnsscene import *; from dnshard import HARD\n"
+        f"cases = [case for case in HARD if case.name in {tuple(POSTFIX)}]\n"
+        f"look_with_postfix(Path({str(tmp_path)!r}), cases, {MAIL_HOSTS})\n"
+    )
+    cases = [case for case in HARD if case.name in POSTFIX]
+    own = (f"{address}/32" for address in (*ADDRESSES.values(), *MAIL_HOSTS))
+    done = in_namespace(code, *addresses(cases), *own, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "postfix.json").read_text()) == POSTFIX

@@ -64,7 +64,7 @@ def read_message(wire: bytes) -> Message:
     """Read a reply; an unreadable record costs only itself. `Malformed` if records cannot be told apart."""
     try:
         return _read_once(b"\0\0" + wire[2:])
-    except MemoryError:
+    except (MemoryError, OSError):
         raise
     except Exception as error:  # whatever a hostile reply provokes in a parser is the reply's fault
         raise Malformed(f"{type(error).__name__}: {error}") from error
@@ -75,7 +75,7 @@ def _read_once(wire: bytes) -> Message:
     """Read a reply without its id: servers of one zone say the same, and over UDP and TCP too."""
     try:
         return _read(wire, MAX_RECORDS, lenient=False)
-    except MemoryError:
+    except (MemoryError, OSError):
         raise
     except Exception:
         return _read(wire, MAX_ODD, lenient=True)
