@@ -229,6 +229,8 @@ def _no_mail(dns: SampleDns) -> None:
         domain = dns.take()
         del dns.zones[domain].records[domain]["MX"]
         dns.zones[domain].add(domain, kind, data)
+        if kind == "A":
+            dns.others[domain] = domain
         dns.record(rule, domain)
 
 

@@ -154,16 +154,16 @@ def _look_up(zone: Zone, qname: str, qtype: str, *, mixed: bool) -> Message:
     owner, signed = qname, zone.signed
     for _ in range(8):
         sets, exists = _node(zone, owner)
-        if qtype in sets or "CNAME" not in sets:
+        if "CNAME" not in sets:
             break
         answers.append(Record("answer", owner, 300, "CNAME", sets["CNAME"][0]))
         if rrsig := zone.signatures.get((owner, "CNAME")):
             answers.append(Record("answer", owner, 300, "RRSIG", rrsig))
+        if qtype in sets:  # which no zone may have beside an alias
+            break
         owner = sets["CNAME"][0]
         if not is_under(owner, zone.name) or owner == qname:
             return _reply(aa=True, signed=signed, records=answers)
-    if qtype in sets and "CNAME" in sets:  # which no zone may have
-        answers.append(Record("answer", owner, 300, "CNAME", sets["CNAME"][0]))
     found = [Record("answer", owner, 300, qtype, data) for data in sets.get(qtype, ())]
     if found and (rrsig := zone.signatures.get((owner, qtype))):
         found.append(Record("answer", owner, 300, "RRSIG", rrsig))
