@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperCommand
 
-from mssante_audit.base.errors import AuditError, InputError, ParameterError, WhiteListError
+from mssante_audit.base.errors import AuditError, InputError, ParameterError, ResourceError, WhiteListError
 from mssante_audit.base.settings import LIMITS, Parameters
 from mssante_audit.cli import archive, check, declarations, observe, receive, reports, run, schema
 from mssante_audit.cli.console import (
@@ -341,7 +341,7 @@ def main() -> NoReturn:
         if any(debugging):
             raise
         say(f"mssante-audit: {error}", sys.stderr)
-        sys.exit(2)
+        sys.exit(3 if isinstance(error, ResourceError) else 2)
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:  # whatever it is: one line, that names no person

@@ -111,16 +111,18 @@ def tls(
         raise typer.Exit(look_at(host, settings, data, anchors or ()))
     if data is None:
         raise ParameterError("neither --data nor --host", remedy="Say whom to look at")
-    from mssante_audit.observe.tls.run import mail_servers, observe_tls
+    from mssante_audit.network import mail_hosts
+    from mssante_audit.observe.tls.run import observe_tls, servers_of
 
-    servers, lost, source = mail_servers(data, _entries(data), settings.port, settings.only)
+    hosts, listed, source = mail_hosts(data, _entries(data), settings.only)
+    servers = servers_of(hosts, settings.port, listed)
     path = out or _path(data, resume=resume, kind="tls")
     with _progress(lambda p: (p.done, p.total, _counted(p.outcomes))) as show:
         summary = observe_tls(servers, path, settings, dns=source, resume=resume, progress=show)
     known = f", {summary.known} known already" if summary.known else ""
     told = f"{summary.visits} visits in {summary.seconds:.0f} s"
     say(f"{path}: {summary.servers} servers{known}, {told} ({_counted(summary.outcomes) or 'nothing to do'})")
-    if lost:
+    if lost := sorted(host for host, addresses in hosts.items() if not addresses):
         say(f"not visited, without a known address: {', '.join(lost)}")
 
 

@@ -44,6 +44,7 @@ from mssante_audit.findings import ledger, trend
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.registry import LIST, catalogue
 from mssante_audit.findings.sarif import sarif
+from mssante_audit.network import mail_hosts
 from mssante_audit.nightly.facts import facts_of
 from mssante_audit.nightly.log import SITE, STATE, Result, began, read_result, read_run, write_inputs
 from mssante_audit.nightly.settings import Config
@@ -51,8 +52,8 @@ from mssante_audit.observe.dns.run import observe as observe_dns
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.kinds import default_path
 from mssante_audit.observe.tls.observation import OUTCOMES
-from mssante_audit.observe.tls.run import mail_servers
 from mssante_audit.observe.tls.run import observe_tls as visit_servers
+from mssante_audit.observe.tls.run import servers_of
 from mssante_audit.observe.tls.servers import KIND as TLS
 from mssante_audit.report.jobs import tellable
 from mssante_audit.report.parameters import declared
@@ -118,7 +119,8 @@ def observe_tls(job: Job) -> tuple[str, dict[str, Any]]:
     """Visit the mail servers that the newest observation of the DNS names; go on where a run was killed."""
     folder, wanted = job.config.data.folder, job.config.observe_tls
     path = default_path(folder, began(job.folder.name), TLS.name)
-    servers, _, source = mail_servers(folder, _rows(job), wanted.port, wanted.only)
+    hosts, listed, source = mail_hosts(folder, _rows(job), wanted.only)
+    servers = servers_of(hosts, wanted.port, listed)
     summary = visit_servers(servers, path, wanted, dns=source, resume=path.exists())
     outcomes = dict(summary.outcomes)
     told = "".join(f", {outcomes[name]} {name}" for name in OUTCOMES if name in outcomes)

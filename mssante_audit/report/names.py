@@ -30,7 +30,7 @@ MATCHES = {"same": "", "spelling": "autre écriture", "differs": "différent"}
 """How what is listed compares with what was declared; "" for no gap."""
 
 RECEIVED = {"yes": "Reçoivent", "degraded": "À risque", "no": "Ne reçoivent pas", "unknown": "Inconnus"}
-"""Whether domains receive mail (`mssante_audit.verdicts.mail.RECEIVES`)."""
+"""Whether domains receive mail (`mssante_audit.network.mail.RECEIVES`)."""
 
 DECLARED = {"delegation": "délégation", "redirection": "redirection", "withdrawal": "retrait", "": "rien"}
 """What was declared of the DNS."""
@@ -42,7 +42,7 @@ ASPECTS = {
 """What is compared of two observations of the DNS (`mssante_audit.verdicts.differences`)."""
 
 RECEIVES = {"yes": "oui", "degraded": "en partie", "no": "non", "unknown": "inconnu"}
-"""Whether mail to a domain arrives (`mssante_audit.verdicts.mail`)."""
+"""Whether mail to a domain arrives (`mssante_audit.network.mail`)."""
 
 KINDS = {
     "added": "Domaines ajoutés",

@@ -14,7 +14,7 @@ from mssante_audit.findings import causes
 from mssante_audit.findings import frame as findings
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.mailboxes import counts
-from mssante_audit.observe import methods
+from mssante_audit.network.methods import METHODS
 from mssante_audit.observe.kinds import kinds
 from mssante_audit.space import story
 from mssante_audit.verdicts import checks, domains
@@ -48,7 +48,7 @@ _CHOICES: Mapping[str, Mapping[str, Sequence[str]]] = {
         "receives": checks.RECEIVES,
         "order": checks.ORDERS,
         "severity": ("", *SEVERITIES),
-        "method": methods.METHODS,
+        "method": METHODS,
     },
     "mailboxes": {"kind": counts.KINDS},
     **{name: one.choices for name, one in _OBSERVED.items()},

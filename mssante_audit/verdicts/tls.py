@@ -26,9 +26,9 @@ from typing import NamedTuple
 
 from mssante_audit.audits.certificates.presented import Presented, SeenServer, presented
 from mssante_audit.audits.certificates.servers import MOST, OLD
+from mssante_audit.network.mail import Mail
 from mssante_audit.observe.tls.observation import NOT_VISITED, TELLING
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.verdicts.mail import Mail
 
 CAUSES = (
     "tls-none", "tls-some", "tls-protocol", "tls-old", "tls-unseen", "tls-alone", "tls-nobody", "tls-refused",

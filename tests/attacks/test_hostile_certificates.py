@@ -33,8 +33,7 @@ from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.cli.main import app
 from mssante_audit.findings.catalogue import FAILED
-from mssante_audit.observe.dns.exchangers import addresses_of
-from mssante_audit.observe.dns.view import view_of
+from mssante_audit.network import network_of
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.chain import MAX_NAMES, MAX_TEXT, judge, read_certificate
 from mssante_audit.observe.tls.observation import FORMAT, VERSION, load_tls
@@ -142,7 +141,7 @@ def lines(folder: Path) -> Iterator[dict[str, Any]]:
 def visited(folder: Path) -> list[MailServer]:
     space = load_space(folder, as_of=AS_OF)
     assert space.observation is not None
-    hosts = addresses_of(view_of(space.observation), space.audited["domain"].unique().tolist())
+    hosts = network_of(space.observation).hosts_of(space.audited["domain"].unique().tolist())
     return servers_of(hosts, 25)
 
 

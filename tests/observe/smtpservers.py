@@ -44,6 +44,20 @@ def need_mail_servers() -> None:
         pytest.skip(HOW)
 
 
+def connects(folder: Path, domain: str) -> bool:
+    """Whether Postfix, looking a domain up as it does to deliver, comes to a mail host and connects."""
+    (folder / "main.cf").write_text(
+        "compatibility_level = 3.6\nsmtp_dns_support_level = enabled\nqueue_directory = /tmp\n"
+        "mail_owner = mail\nsetgid_group = daemon\n"
+    )
+    done = subprocess.run(
+        [PLACE / "usr/sbin/posttls-finger", "-c", "-l", "may", "-T", "1", "-t", "5", domain],
+        env=os.environ | {"LD_LIBRARY_PATH": LIBRARIES, "MAIL_CONFIG": str(folder)},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    return "server greeting" in done.stdout + done.stderr  # for which it waits: nobody greets
+
+
 @contextmanager
 def running(folder: Path, own: Made, between: Made, root: Made, named: Made) -> Iterator[None]:
     """Run both, in a namespace of network and mounts.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -69,12 +71,15 @@ def resolver(**addresses: str) -> Script:
     return script
 
 
-def run(port: int, *more: str, domain: str = DOMAIN) -> tuple[int, str]:
-    options = [
+def options_of(port: int) -> list[str]:
+    return [
         f"--parent-server=ns.gestion.example={PARENT}", f"--resolver={RESOLVER}", f"--port={port}",
-        "--timeout=0.3", "--retries=0",
+        "--timeout=0.6", "--retries=0",
     ]  # fmt: skip
-    done = CliRunner().invoke(app, ["receive", domain, *options, *more])
+
+
+def run(port: int, *more: str, domain: str = DOMAIN) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["receive", domain, *options_of(port), *more])
     if done.exception and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done.exit_code, done.stdout
@@ -168,6 +173,36 @@ def test_what_is_no_name_is_refused(port: int, domain: str) -> None:
 def test_without_a_server_of_the_parent_nothing_is_said(port: int) -> None:
     with pytest.raises(NetworkError):
         run(port)
+
+
+SCARCE = """
+import resource
+from mssante_audit.cli import main, receive
+from mssante_audit.network import mail
+from mssante_audit.observe.dns import run, transport
+from mssante_audit.verdicts import tls, words
+transport.SCARCE_FOR = 1.0
+keep = [open("/dev/null") for _ in range({used})]
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+main.main()
+"""
+"""The command with 64 file descriptors, some of them in use."""
+
+
+@pytest.mark.parametrize(("used", "exit_code"), [(0, 0), (57, 3), (56, 3)])
+def test_for_lack_of_descriptors_no_server_is_blamed(
+    port: int, delegated: Callable[..., None], used: int, exit_code: int
+) -> None:
+    delegated(operator("10 mx.op.example."), operator("10 mx.op.example."), mx="192.0.2.25")
+    done = subprocess.run(
+        [sys.executable, "-c", SCARCE.format(used=used), "receive", DOMAIN, *options_of(port)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == exit_code, done.stderr
+    assert done.stdout.startswith(f"{DOMAIN}: yes" if exit_code == 0 else "")
+    said = "mssante-audit: this machine cannot ask any more: Too many open files. Raise its limits"
+    assert done.stderr.startswith(said if exit_code else "")
+    assert done.stderr.count("\n") == (exit_code > 0)
 
 
 # -- what the mail servers presented ------------------------------------------------------------------------

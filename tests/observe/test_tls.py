@@ -24,8 +24,7 @@ from mssante_audit.base.errors import OutputError, ParameterError
 from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.cli.observe import app
-from mssante_audit.observe.dns.exchangers import addresses_of
-from mssante_audit.observe.dns.view import view_of
+from mssante_audit.network import network_of
 from mssante_audit.observe.kinds import File, find_observations
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.observation import load_observation
@@ -570,7 +569,7 @@ def test_the_command_visits_the_mail_servers_that_the_dns_names(data: Path, chai
     source = find_observations(data)[0].path
     assert source is not None
     domains = load_whitelist(find_whitelist(data, find_archive(data))).entries["domain"].unique().tolist()
-    hosts = addresses_of(view_of(load_observation(source)), domains)
+    hosts = network_of(load_observation(source)).hosts_of(domains)
     address = sorted({a for own in hosts.values() for a in own if a.startswith("127.")})[0]
 
     def go(port: int) -> Result:

@@ -11,8 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from mssante_audit.observe.dns.exchangers import addresses_of
-from mssante_audit.observe.dns.view import view_of
+from mssante_audit.network import network_of
 from mssante_audit.observe.kinds import default_path
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.observation import FORMAT, VERSION
@@ -53,7 +52,7 @@ def _lines(space: TrustSpace, payloads: Sequence[str]) -> Iterator[dict[str, Any
     at = space.as_of - timedelta(days=1)
     root = make("CN=AC FICTIVE,C=FR", ca=True, days=9_999)
     texts = space.audited.drop_duplicates("cn").set_index("cn")["dn"]
-    hosts = addresses_of(view_of(space.observation), space.audited["domain"].unique().tolist())
+    hosts = network_of(space.observation).hosts_of(space.audited["domain"].unique().tolist())
     yield {"format": FORMAT, "version": VERSION, "at": instant(at), "dns": space.observation.source}
     written: set[str] = set()
     for number, server in enumerate(servers_of(hosts, 25)):

@@ -19,7 +19,7 @@ from mssante_audit.base.resources import resource
 from mssante_audit.findings.causes import causes
 from mssante_audit.findings.frame import IN_FILES
 from mssante_audit.findings.places import Place
-from mssante_audit.observe.methods import methods
+from mssante_audit.network import methods
 from mssante_audit.snapshot import load_space, make_snapshot
 from mssante_audit.snapshot.dictionary import FRAMES
 from mssante_audit.snapshot.folder import PRIVATE, naming

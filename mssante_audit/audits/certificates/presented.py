@@ -8,8 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import cast
 
-from mssante_audit.observe.dns.exchangers import exchangers
-from mssante_audit.observe.dns.view import view_of
+from mssante_audit.network import network_of
 from mssante_audit.observe.observation import Observation
 from mssante_audit.observe.tls.chain import Certificate, Chain, judge
 from mssante_audit.observe.tls.servers import Observed
@@ -144,9 +143,9 @@ def _presented(space: TrustSpace) -> Presented:
         found.operators.setdefault(key, set()).add(operator)
         found.operators_of.setdefault(domain, set()).add(operator)
     for part in space.parts():
-        view = view_of(cast(Observation, part.observation))
+        network = network_of(cast(Observation, part.observation))
         for domain in part.audited["domain"].unique().tolist():
-            addresses = {host: view.host(host).addresses for host in exchangers(view, domain)}
+            addresses = {host: network.addresses(host) for host in network.exchangers(domain)}
             known = sorted({a for own in addresses.values() for a in own})
             found.of[domain] = [servers[address] for address in known if address in servers]
             for server in found.of[domain]:

@@ -9,7 +9,6 @@ A visit is a thread: against asyncio it takes three quarters of the CPU, and Ope
 from __future__ import annotations
 
 import base64
-import fnmatch
 import threading
 import time
 from collections import Counter, deque
@@ -22,16 +21,10 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-import pandas as pd
-
 from mssante_audit.base.digest import digest
-from mssante_audit.base.errors import InputError, ResourceError
-from mssante_audit.base.settings import ObserveTls, Thresholds
-from mssante_audit.observe.dns.exchangers import exchangers
-from mssante_audit.observe.dns.view import view_of
-from mssante_audit.observe.kinds import find_observations
+from mssante_audit.base.errors import ResourceError
+from mssante_audit.base.settings import ObserveTls
 from mssante_audit.observe.lines import instant
-from mssante_audit.observe.merged import load_merged
 from mssante_audit.observe.tls.chain import read_certificate as certificate_of
 from mssante_audit.observe.tls.observation import (
     FORMAT,
@@ -100,49 +93,6 @@ class Summary:
     outcomes: Mapping[str, int]
     """Servers by what the last visit to them, without SNI, ended with."""
     seconds: float
-
-
-def mail_servers(
-    data: Path, rows: pd.DataFrame, port: int, only: str = ""
-) -> tuple[list[MailServer], list[str], str]:
-    """Return mail servers, mail hosts without a known address, and the newest file that names them.
-
-    Parameters
-    ----------
-    data
-        A folder with observations of the DNS, or a list in it.
-    rows
-        Of a list: ``domain`` and ``dn``.
-    port
-        Where the servers listen.
-    only
-        A pattern such as ``*.aura.*``: only domains like this.
-
-    Raises
-    ------
-    InputError
-        If the data folder has no observation of the DNS.
-    """
-    listed: dict[str, set[str]] = {}
-    for domain, dn in zip(rows["domain"].tolist(), rows["dn"].tolist(), strict=True):
-        listed.setdefault(domain, set()).add(parse_dn(dn).key)
-    wanted = [d for d in listed if d and fnmatch.fnmatch(d.lower(), only.lower() or "*")]
-    now = datetime.now(UTC)
-    seen, _ = load_merged(find_observations(data), wanted, now, Thresholds().oldest_observation(now))
-    if seen is None:
-        raise InputError(
-            "no observation of the DNS", file=str(data), remedy="`mssante-audit observe dns` makes one"
-        )
-    addresses: dict[str, tuple[str, ...]] = {}
-    keys: dict[str, frozenset[str]] = {}
-    for part, domains in seen.shares(wanted):
-        view = view_of(part)
-        for domain in domains:
-            for host in exchangers(view, domain):
-                addresses.setdefault(host, view.host(host).addresses)
-                keys[host] = keys.get(host, frozenset()) | listed[domain]
-    lost = sorted(host for host, found in addresses.items() if not found)
-    return servers_of(addresses, port, keys), lost, seen.source
 
 
 def servers_of(
