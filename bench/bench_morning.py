@@ -25,7 +25,7 @@ from pathlib import Path
 from bench.bench_declarations import register
 from bench.bench_night import REAL, spent
 from mssante_audit.declarations.register import fields
-from mssante_audit.nightly.log import Run, began, read_run, stamp_of, write_run
+from mssante_audit.nightly.night import Run, began, read_run, stamp_of, write_run
 from mssante_audit.whitelist.load import load_whitelist
 from tools.sample.dns import OBSERVATION, build_dns
 from tools.sample.mailboxes import build_mailboxes

@@ -26,7 +26,7 @@ from mssante_audit.base.secret import masked_url, read_secret
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.faults import faults
-from mssante_audit.nightly.log import RUN, RUNS, STATE, began, read_run
+from mssante_audit.nightly.night import RUN, RUNS, STATE, began, read_run
 from mssante_audit.nightly.retention import files_of
 from mssante_audit.nightly.settings import Config, Hooks
 

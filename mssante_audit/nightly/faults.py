@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError
 from mssante_audit.base.resources import resource
-from mssante_audit.nightly.log import RUNS, SITE, STATE
+from mssante_audit.nightly.night import RUNS, SITE, STATE
 from mssante_audit.nightly.settings import Config
 
 

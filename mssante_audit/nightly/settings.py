@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, ValidationInfo, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, ValidationInfo
 
 from mssante_audit.base.secret import FORM
 from mssante_audit.base.settings import (
@@ -288,13 +288,7 @@ class Config(Section):
     )
 
     _values: Mapping[str, Any] = PrivateAttr(default_factory=dict)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _as_version_0_1_called_it(cls, values: Any) -> Any:
-        if isinstance(values, dict) and "language" in values and "lang" not in values:
-            return {"lang" if name == "language" else name: value for name, value in values.items()}
-        return values
+    _place: Path = PrivateAttr(default=Path())
 
     @property
     def summary_lang(self) -> str:
@@ -306,19 +300,30 @@ class Config(Section):
         """What the file says, as JSON types: without defaults."""
         return self._values
 
+    @property
+    def place(self) -> Path:
+        """The folder that paths are seen from."""
+        return self._place
+
+    @property
+    def secret_variables(self) -> set[str]:
+        """The variables of the environment that hold secrets: nothing that a run starts has them."""
+        secrets = (self.mail.password, self.webhook.url, self.webhook.token)
+        return {where.removeprefix("env:") for where in secrets if where.startswith("env:")}
+
     @classmethod
-    def of(cls, values: Mapping[str, Any], file: Path) -> Config:
-        """Return the settings that say `values`, paths seen from the folder of `file`.
+    def of(cls, values: Mapping[str, Any], place: Path) -> Config:
+        """Return the settings that say `values`, paths seen from the folder `place`.
 
         A key that is unknown, missing or has a wrong value is a `pydantic.ValidationError`
         (`mssante_audit.base.fields.fault`).
         """
-        config = cls.model_validate(values, context=file.resolve().parent)
-        config._values = values
+        config = cls.model_validate(values, context=place)
+        config._values, config._place = values, place
         return config
 
     def parameters(self, as_of: str) -> dict[str, Any]:
         """Return what a notebook, or `mssante_audit.report.results.open_space`, is given."""
-        told = self.data.model_dump(mode="json", exclude={"folder"}) | {"show_contacts": self.show_contacts}
-        given = {name: value for name, value in told.items() if value}
+        data = self.data.model_dump(mode="json", exclude={"folder"}) | {"show_contacts": self.show_contacts}
+        given = {name: value for name, value in data.items() if value}
         return {"data": str(self.data.folder), "as_of": as_of, **self.thresholds.model_dump(), **given}

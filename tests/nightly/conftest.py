@@ -174,7 +174,7 @@ def settings(place: Place) -> Callable[..., None]:
 @pytest.fixture
 def unseen(tmp_path: Path) -> dict[str, str]:
     """The environment of a night whose site, which takes half of it, nobody looks into: it has no pages."""
-    no_pages = "from mssante_audit.nightly import steps\nsteps.build_site = lambda *_, **__: None\n"
+    no_pages = "from mssante_audit.site import build\nbuild.build_site = lambda *_, **__: None\n"
     return customised(tmp_path / "unseen", no_pages)
 
 

@@ -12,14 +12,14 @@ from shutil import copytree
 import pytest
 
 from mssante_audit.base.resources import resource
-from mssante_audit.nightly.log import KIND, Run, read_run, write_run
+from mssante_audit.nightly.night import KIND, Run, read_run, write_run
+from mssante_audit.nightly.notice import shown_run
 from mssante_audit.nightly.retention import (
     files_of,
     outdated,
     outdated_observations,
-    remove,
     remove_observations,
-    shown_run,
+    remove_runs,
 )
 from mssante_audit.nightly.settings import Retention
 
@@ -137,7 +137,7 @@ def test_with_a_clock_gone_back_to_before_all_runs_the_newest_stay(output):
 
 def test_removed_is_removed(output):
     gone = outdated(output, rules(runs=1), NOW)
-    assert remove(gone) == []
+    assert remove_runs(gone) == []
     assert names(sorted((output / "runs").iterdir())) == STAMPS[-1:]
 
 
@@ -224,7 +224,7 @@ def test_what_only_looks_like_a_run_is_left_alone(tmp_path, make):
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert read_run(innocent) is None
     assert outdated(output, rules(runs=1), NOW) == []
-    assert remove([innocent]) == []
+    assert remove_runs([innocent]) == []
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
@@ -236,7 +236,7 @@ def test_links_inside_a_run_are_removed_and_not_followed(output, tmp_path):
     (run / "folder").symlink_to(precious)
     (run / "site" / "deep").symlink_to(precious)
     (run / "up").symlink_to("../..")
-    assert remove([run]) == []
+    assert remove_runs([run]) == []
     assert not run.exists()
     assert (precious / "file").read_text() == "mine"
     assert len(list((output / "runs").iterdir())) == 29
@@ -269,11 +269,11 @@ def test_a_run_half_removed_is_recognised_again(output, monkeypatch):
 
     monkeypatch.setattr("os.unlink", dies)
     with pytest.raises(KeyboardInterrupt):
-        remove([run])
+        remove_runs([run])
     monkeypatch.undo()
     assert names(sorted(run.iterdir())) == ["run.json"]
     assert outdated(output, rules(runs=29), NOW) == [run]
-    assert remove([run]) == []
+    assert remove_runs([run]) == []
 
 
 def test_what_cannot_be_removed_is_told(output, monkeypatch):
@@ -281,7 +281,7 @@ def test_what_cannot_be_removed_is_told(output, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("shutil.rmtree", refuses)
-    assert remove([output / "runs" / STAMPS[0]]) == [f"{STAMPS[0]}: permission denied"]
+    assert remove_runs([output / "runs" / STAMPS[0]]) == [f"{STAMPS[0]}: permission denied"]
 
 
 def test_a_run_removes_the_old_ones_or_only_says_which(place, settings):

@@ -20,7 +20,7 @@ from made_nights import customised
 
 from mssante_audit.audits import audit_all
 from mssante_audit.findings.causes import asking
-from mssante_audit.nightly.summary import COLUMNS
+from mssante_audit.nightly.mail import COLUMNS
 from mssante_audit.space.trust import load_space
 
 AS_OF = "2026-03-03T06:00:00Z"
@@ -266,13 +266,13 @@ def test_a_step_that_takes_too_long_is_ended(place, settings):
 
 
 HELD = """
-import multiprocessing, os, sys, time
+import os, sys, time
 state = ["free"]
 
 
 def look(event, args):
     if state == ["free"] and event == "open" and "ledger.json" in str(args[0]):
-        if multiprocessing.current_process().name == "audit":
+        if sys.orig_argv[-1] == "audit":
             state[:] = ["held"]
             with open({told!r} + ".tmp", "w") as file:
                 file.write(str(os.getpid()))
@@ -315,9 +315,9 @@ def test_a_step_that_is_killed_is_a_step_that_failed(place, held):
 
 
 FULL = """
-import os, resource
-limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
-os.register_at_fork(after_in_child=limit) if {steps} else limit()
+import resource, sys
+if not {steps} or "mssante_audit.nightly.steps" in sys.orig_argv:
+    resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
 """
 
 

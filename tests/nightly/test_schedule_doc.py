@@ -15,7 +15,7 @@ import yaml
 
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.hooks import PREFIX
-from mssante_audit.nightly.summary import COLUMNS
+from mssante_audit.nightly.mail import COLUMNS
 from mssante_audit.space.trust import load_space
 
 ROOT = Path(__file__).parents[2]

@@ -1,10 +1,10 @@
-"""What a nightly run writes down about itself: its steps, its log, its state.
+"""What is written down of a night: its steps, its inputs, its log.
 
 In the output folder (`mssante_audit.nightly.run` has the whole of it)::
 
     state/log.jsonl             one JSON record for every event of every run
     state/run.json              the last run, as runs/<stamp>/run.json has it
-    runs/<stamp>/run.json       what makes the folder a run: stamp, settings' hash, state, steps
+    runs/<stamp>/run.json       what makes the folder a run: stamp, settings' hash, status, inputs, steps
     runs/<stamp>/inputs.json    the state of each input
     runs/<stamp>/log.txt        the events of this run, to read
     runs/<stamp>/steps/*.json   what became of each step; one that was done is not done again
@@ -19,11 +19,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import append_line, json_bytes, write_bytes
+from mssante_audit.findings.registry import LIST
 from mssante_audit.space.states import State
 
 KIND = "mssante-audit run"
-"""Stands in each run's ``run.json``."""
+"""Stands in each run's ``run.json``, with `VERSION`."""
+VERSION = 1
 RUNS, STATE, SITE, LOG, RUN, INPUTS = "runs", "state", "site", "log.jsonl", "run.json", "inputs.json"
 FAILED = 3
 """Exit status from which a run is a failure."""
@@ -43,7 +46,7 @@ class Result:
     """What it did, or why it failed, in one line that names no person."""
     seconds: float = 0.0
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What later steps and the summary need, as JSON types."""
+    """What later steps and the mail need, as JSON types."""
 
     @property
     def settled(self) -> bool:
@@ -68,6 +71,41 @@ class Run:
     good: str = ""
     """Stamp of the last run that ended below `FAILED`, maybe this one; "" if there is none."""
     kind: str = KIND
+    version: int = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What became of a run, so far or at its end."""
+
+    folder: Path
+    """The run's, ``runs/<stamp>`` of the output folder."""
+    as_of: str
+    results: dict[str, Result]
+    """By step, in order."""
+    exit_status: int
+    """4 if an input is not as it should be, 3 if a step or a rule failed, 1 if a finding is as severe as the
+    settings say, 0 otherwise: the worst of what is so."""
+    resumed: bool = False
+    inputs: tuple[State, ...] = ()
+    """The state of each input."""
+    lang: str = "fr"
+    """Of the mail."""
+
+    @property
+    def output(self) -> Path:
+        """The output folder."""
+        return self.folder.parents[1]
+
+    @property
+    def audited(self) -> Mapping[str, Any]:
+        """What the audit found, for readers (`mssante_audit.nightly.facts`); empty if it failed."""
+        return self.results["audit"].facts
+
+    @property
+    def failed(self) -> list[Result]:
+        """The steps that failed."""
+        return [result for result in self.results.values() if result.outcome == "failed"]
 
 
 def stamp_of(instant: datetime) -> str:
@@ -96,43 +134,51 @@ def read_run(folder: Path) -> Run | None:
     if folder.is_symlink() or file.is_symlink() or not file.is_file():
         return None
     try:
-        run = as_run(_read(file))
+        run = _as_run(_read(file))
     except (TypeError, ValueError):
         return None
     return run if run.stamp == folder.name else None
 
 
-def as_run(told: Mapping[str, Any]) -> Run:
-    """Return the head of a run that a ``run.json`` tells; a `ValueError` or `TypeError` if it tells none."""
-    run = Run(**{name: told[name] for name in Run.__dataclass_fields__ if name in told})
+def read_last(output: Path) -> tuple[Run, Mapping[str, Any]] | None:
+    """Return the head of the last run and all that its ``run.json`` says, ``None`` if there was no run.
+
+    One that cannot be read, or that another version wrote, is an `InputError`.
+    """
+    file = output / STATE / RUN
+    if not file.exists():
+        return None
+    record = _read(file)
+    if record.get("kind") == KIND and record.get("version") != VERSION:
+        why = f"was written by another version (of its form {record.get('version', 0)}, not {VERSION})"
+        raise InputError(why, file=str(file), remedy="Use that version, or another output folder")
+    try:
+        return _as_run(record), record
+    except (TypeError, ValueError):
+        remedy = "Remove it: the next run writes it anew"
+        raise InputError("cannot be read", file=str(file), remedy=remedy) from None
+
+
+def _as_run(record: Mapping[str, Any]) -> Run:
+    run = Run(**{name: record[name] for name in Run.__dataclass_fields__ if name in record})
     began(run.stamp)
-    if told.get("kind") != KIND:
+    if (record.get("kind"), record.get("version")) != (KIND, VERSION):
         raise ValueError("is no run")
     if run.good:
         began(run.good)
     return run
 
 
-def last_good(state: Path) -> str:
-    """Return the stamp of the last good run, "" if there was none or it is not known."""
-    try:
-        return as_run(_read(state / RUN)).good
-    except (TypeError, ValueError):
-        return ""
-
-
-def write_run(
-    folder: Path,
-    run: Run,
-    results: Mapping[str, Result] | None = None,
-    inputs: Sequence[Mapping[str, Any]] = (),
-) -> None:
-    """Write the head of a run, with inputs and steps if it has ended, also as the last one in ``state``."""
-    steps = [asdict(result) for result in (results or {}).values()]
-    told = json_bytes({**asdict(run), "inputs": list(inputs), "steps": steps})
+def write_run(folder: Path, run: Run, night: Night | None = None) -> None:
+    """Write the head of a run, and what became of it if it has ended; also as the last one in ``state``."""
+    told: dict[str, Any] = asdict(run) | {"inputs": [], "steps": []}
+    if night:
+        told |= {name: night.audited.get(name, {}) for name in ("arrives", "order")}
+        told["inputs"] = [state.told(night.lang) for state in night.inputs]
+        told["steps"] = [asdict(result) for result in night.results.values()]
     # The folder's own last: until it says that the run has ended, the next start goes on with it.
     for file in (folder.parents[1] / STATE / RUN, folder / RUN):
-        write_bytes(file, told)
+        write_bytes(file, json_bytes(told))
 
 
 def read_result(folder: Path, step: str) -> Result | None:
@@ -152,20 +198,19 @@ def write_result(folder: Path, result: Result) -> None:
 def read_inputs(folder: Path) -> tuple[State, ...]:
     """Return the states of its inputs that a run found, none if it did not come to it."""
     try:
-        return tuple(State(**told) for told in json.loads((folder / INPUTS).read_bytes()))
+        return tuple(State(**fields) for fields in json.loads((folder / INPUTS).read_bytes()))
     except (OSError, ValueError, TypeError):
         return ()
 
 
 def write_inputs(folder: Path, inputs: Sequence[State]) -> None:
     """Write the states of its inputs that a run found."""
-    write_bytes(folder / INPUTS, json_bytes([asdict(one) for one in inputs]))
+    write_bytes(folder / INPUTS, json_bytes([asdict(state) for state in inputs]))
 
 
-def note_result(folder: Path, result: Result) -> None:
-    """Write into both logs what became of a step."""
-    told = {name: getattr(result, name) for name in ("outcome", "seconds", "message")}
-    note(folder, result.step, f"{result.outcome:8} {result.seconds:8.1f} s  {result.message}", **told)
+def doubted_list(inputs: Sequence[State]) -> State | None:
+    """Return the state of a list that is not to be relied on, ``None`` if it is well."""
+    return next((state for state in inputs if state.name == LIST and state.doubtful), None)
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -174,6 +219,12 @@ def _read(file: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return fields if isinstance(fields, dict) else {}
+
+
+def note_result(folder: Path, result: Result) -> None:
+    """Write into both logs what became of a step."""
+    facts = {name: getattr(result, name) for name in ("outcome", "seconds", "message")}
+    note(folder, result.step, f"{result.outcome:8} {result.seconds:8.1f} s  {result.message}", **facts)
 
 
 def note(folder: Path, event: str, what: str = "", **facts: Any) -> None:
