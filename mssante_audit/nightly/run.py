@@ -119,8 +119,8 @@ def run(
         well = exit_status(config, results, read_inputs(folder)) < FAILED
         results["retention"] = retain(config, folder, head.stamp if well else head.good)
         note_result(folder, results["retention"])
-        results["hooks"] = run_hooks(config, night())
-        ended = night()
+        ended = night()  # whatever becomes of the hooks changes no exit status
+        ended = replace(ended, results=ended.results | {"hooks": run_hooks(config, ended)})
         write_mail(ended, config.mail)
         note(folder, "end", f"exit status {ended.exit_status}", exit_status=ended.exit_status)
         good = head.stamp if ended.exit_status < FAILED else head.good
