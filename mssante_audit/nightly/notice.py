@@ -15,7 +15,7 @@ from jinja2 import Template
 
 from mssante_audit.base.export import write_bytes
 from mssante_audit.findings.templates import said
-from mssante_audit.nightly.night import RUNS, SITE, began, doubted_list, read_inputs, read_result
+from mssante_audit.nightly.night import RUNS, SITE, began, doubted_list, read_inputs, read_result, read_run
 from mssante_audit.space.states import State, worded
 
 _NOTICE = Template(
@@ -35,7 +35,7 @@ def shown_run(output: Path) -> str:
     return parts[1] if len(parts) == 3 and parts[0] == RUNS else ""
 
 
-def good_site(output: Path) -> Path | None:
+def good_run(output: Path) -> Path | None:
     """Return the run whose site is shown, under a notice or not; ``None`` if its list was in doubt, too."""
     if not (shown := shown_run(output)):
         return None
@@ -51,7 +51,7 @@ def put_under_notice(run: Path, folder: Path, doubted: State, made: str | None, 
     Parameters
     ----------
     run
-        Of `good_site`.
+        Of `good_run`.
     folder
         Fresh and empty.
     doubted
@@ -63,7 +63,8 @@ def put_under_notice(run: Path, folder: Path, doubted: State, made: str | None, 
     """
     words = "mssante_audit.nightly"
     refused = said(words, "refused", {"why": worded(doubted, language), "made": made}, language)
-    kept = said(words, "kept", began(run.name).isoformat(), language)
+    head = read_run(run)
+    kept = said(words, "kept", head.as_of if head else began(run.name).isoformat(), language)
     notice = _NOTICE.render(refused=refused, kept=kept).encode()
     site = run / SITE
     for path in sorted(site.rglob("*")):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mssante_audit.base.instants import SKEW
 from mssante_audit.nightly.night import RUN, RUNS, Result, began, read_run, stamp_of
-from mssante_audit.nightly.notice import good_site, shown_run
+from mssante_audit.nightly.notice import good_run, shown_run
 from mssante_audit.nightly.settings import Config, Retention
 from mssante_audit.observe import kinds
 
@@ -66,7 +66,7 @@ def outdated(output: Path, rules: Retention, now: datetime, good: str = "") -> l
     if rules.days:
         oldest = now - timedelta(days=rules.days)
         kept = [run for run in kept if began(run.name) >= oldest]
-    source = good_site(output)
+    source = good_run(output)
     named = {shown_run(output), good, source.name if source else ""}
     always = {*runs[: rules.at_least], *(run for run in runs if run.name in named)}
     if rules.bytes:

@@ -301,14 +301,14 @@ def site(job: Job) -> tuple[str, dict[str, Any]]:
 
     Where the list is not to be relied on it is the last good site, under a notice that says so.
     """
-    from mssante_audit.nightly.notice import good_site, put_under_notice
+    from mssante_audit.nightly.notice import good_run, put_under_notice
 
     draft, built = job.folder / ".site", job.folder / SITE
     for left in (draft, built):  # of a start that was killed; nobody is shown it
         if left.exists():
             shutil.rmtree(left)
     draft.mkdir()
-    doubted, good = doubted_list(read_inputs(job.folder)), good_site(job.config.output.folder)
+    doubted, good = doubted_list(read_inputs(job.folder)), good_run(job.config.output.folder)
     audited = read_result(job.folder, "audit")
     if doubted and good:
         made = audited.facts["list"]["generated_at"] if audited and audited.facts else None
