@@ -5,16 +5,29 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import SKEW
-from mssante_audit.nightly.doctor import ROOM, Sign, size, size_of_last
-from mssante_audit.nightly.night import FAILED, RUNS, Run, began, read_last
+from mssante_audit.nightly.night import FAILED, RUNS, Run, began, read_last, read_run
+from mssante_audit.nightly.retention import files_of
 from mssante_audit.nightly.settings import Config
 
-_FREE = "Free some, or lower [retention]"
+ROOM = 2**30
+"""Bytes of disk below which a run may be short of room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One thing looked at."""
+
+    state: str
+    """``ok``, ``warn`` (a run goes without) or ``missing``."""
+    what: str
+    found: str
+    remedy: str = ""
 
 
 def health(config: Config, now: datetime | None = None) -> Iterator[Sign]:
@@ -37,7 +50,7 @@ def health(config: Config, now: datetime | None = None) -> Iterator[Sign]:
             yield Sign("missing", "hooks", step["message"], "Nobody may have been told of the last run")
         elif step["step"] == "hooks":
             yield Sign("ok", "hooks", step["outcome"])
-    yield _disk(output)
+    yield disk(output, 2)
 
 
 def _last(last: Run, now: datetime, oldest: timedelta, output: Path) -> Sign:
@@ -64,10 +77,21 @@ def _good(last: Run, now: datetime, oldest: timedelta) -> Sign:
     return Sign("missing", "last good run", f"{found}, more than {hours:g} h ago", "Look at what starts it")
 
 
-def _disk(output: Path) -> Sign:
-    free, wanted = shutil.disk_usage(output).free, max(ROOM, 2 * size_of_last(output))
+def disk(output: Path, runs: int) -> Sign:
+    """Look whether there is room for so many runs as large as the last one; what it shares counts once."""
+    there = next(folder for folder in (output, *output.parents) if folder.exists())
+    done = sorted(folder for folder in (output / RUNS).glob("*") if read_run(folder))
+    last = sum(files_of(done[-1]).values()) if done else 0
+    free, wanted = shutil.disk_usage(there).free, max(ROOM, runs * last)
+    found = f"{size(free)} free" + (f", the last run took {size(last)}" if last else "")
     if free < wanted:
-        return Sign("missing", "disk", f"{size(free)} free, a run wants {size(wanted)}", _FREE)
-    if os.statvfs(output).f_favail == 0 and os.statvfs(output).f_files:
-        return Sign("missing", "disk", "no room for one more file", _FREE)
-    return Sign("ok", "disk", f"{size(free)} free")
+        remedy = f"A run wants {size(wanted)}: free some, or lower retention.runs"
+        return Sign("missing", "disk", found, remedy)
+    if os.statvfs(there).f_favail == 0 and os.statvfs(there).f_files:
+        return Sign("missing", "disk", "no room for one more file", "Free some, or lower retention.runs")
+    return Sign("ok", "disk", found)
+
+
+def size(count: int) -> str:
+    """Return bytes as a reader likes them."""
+    return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"
