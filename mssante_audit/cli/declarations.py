@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mssante_audit.base.errors import InputError, OutputError, UnknownNameError
-from mssante_audit.base.settings import Parameters
 from mssante_audit.cli.console import for_own_eyes, say
-from mssante_audit.cli.options import Force, Lang, Language, Layout, TextFormat, options_of
+from mssante_audit.cli.options import AsOf, Force, Lang, Language, Layout, ShowContacts, TextFormat
 
 if TYPE_CHECKING:
     from mssante_audit.audits.declarations.told import Message
@@ -50,7 +49,6 @@ def template(
 
 
 @app.command("import")
-@options_of(Parameters, "as_of", "show_contacts")
 def import_(
     file: Declared,
     columns: Columns = None,
@@ -65,9 +63,8 @@ def import_(
         ),
     ] = None,
     force: Force = False,
-    *,
-    as_of: str | None,
-    show_contacts: bool,
+    as_of: AsOf = None,
+    show_contacts: ShowContacts = False,
 ) -> None:
     """Validate a file of declarations, row by row."""
     from mssante_audit.audits.declarations.told import bounded, line, messages, notes, summary
@@ -91,7 +88,6 @@ def import_(
 
 
 @app.command()
-@options_of(Parameters, "as_of")
 def fix(
     file: Declared,
     out: Annotated[
@@ -105,8 +101,7 @@ def fix(
     sheet: Sheet = None,
     lang: Lang = Language.fr,
     force: Force = False,
-    *,
-    as_of: str | None,
+    as_of: AsOf = None,
 ) -> None:
     """Write a register with all put right that can be without guessing, and list the rest."""
     from mssante_audit.audits.declarations.told import bounded, line, mendings, messages, notes, summary
@@ -130,7 +125,6 @@ def fix(
 
 
 @app.command()
-@options_of(Parameters, "as_of")
 def form(
     domain: Annotated[str, typer.Argument(help="Domain to declare.")],
     out: Annotated[Path, typer.Argument(help="File to write, .pdf.")],
@@ -140,8 +134,7 @@ def form(
     ] = None,
     columns: Columns = None,
     force: Force = False,
-    *,
-    as_of: str | None,
+    as_of: AsOf = None,
 ) -> None:
     """Write Annexe 1 as a PDF form, filled from a domain's latest declaration. Needs the extra pdf."""
     from mssante_audit.base.export import write_bytes
