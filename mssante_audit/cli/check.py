@@ -112,7 +112,7 @@ def _not_listed(space: TrustSpace, answer: Answer, name: str) -> Iterator[str]:
 
 def _listed(space: TrustSpace, domain: str) -> Iterator[str]:
     """Yield who runs a domain, whom to call, the two answers, and what was found on it."""
-    from mssante_audit.findings.frame import row_ranges
+    from mssante_audit.findings.places import row_ranges
     from mssante_audit.values.person import unnamed
     from mssante_audit.verdicts.checks import RECEPTION
     from mssante_audit.verdicts.record import CONTACTS, record_of, shown_contacts

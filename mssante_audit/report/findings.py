@@ -24,6 +24,7 @@ from mssante_audit.base.language import (
 )
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES, Rule
 from mssante_audit.findings.causes import actionable
+from mssante_audit.findings.places import DNS, REGISTER, evidence
 from mssante_audit.findings.registry import LIST, audits, catalogue, known_needs, rule
 from mssante_audit.findings.trend import severity_counts
 from mssante_audit.observe.kinds import kinds
@@ -263,13 +264,10 @@ def foundation(told: Rule) -> str:
     return gettext(SOURCES[kind]) + (f" ({norms})" if norms else "")
 
 
-def where(evidence: str) -> str:
-    """Return where a finding stands, as readers are told: lines of an observation are replies of the DNS.
-
-    >>> where("obs. 10-11 (2026-03-02)"), where("12, 14")
-    ('réponses 10-11 (2026-03-02)', '12, 14')
-    """
-    return evidence.replace("obs. ", f"{gettext('réponses')} ", 1)
+def where(finding: Mapping[Any, Any]) -> str:
+    """Return where a finding stands, as readers are told: lines of an observation are replies of the DNS."""
+    observed = any(place.source == DNS for place in finding["where"])
+    return evidence(finding["where"], gettext("réponses")) if observed else str(finding["evidence"])
 
 
 def _cells(finding: dict[Hashable, Any], *, waived: bool) -> tuple[Cell, ...]:
@@ -281,17 +279,17 @@ def _cells(finding: dict[Hashable, Any], *, waived: bool) -> tuple[Cell, ...]:
         if finding["expected"]
         else ""
     )
+    sources = {place.source for place in finding["where"]}
     # A register's rows with the file's name, or what earlier lists show.
-    elsewhere = bool({":", ";"} & set(finding["evidence"]))
+    elsewhere = REGISTER in sources or bool(rule(code).evidence_fr)
     rows = "" if elsewhere else f" ({count(len(finding['rows']), 'ligne')})"
-    dated = finding["evidence"].endswith(")")  # of an observation: the day comes last
-    evidence = data(where(finding["evidence"]), 90 if elsewhere or dated else 24, rows)
+    stands = data(where(finding), 90 if elsewhere or DNS in sources else 24, rows)
     shown_code = f'<small class="code"><br>{code.replace("_", "_<wbr>")}</small>'
     operator = f"{data(finding['operator'])}<br><small>{data(finding['operator_id'])}</small>"
     last = (
         [Cell(data(finding[column])) for column in ("reason", "who", "until")]
         if waived
-        else [Cell(evidence, next(iter(finding["rows"]), 0))]
+        else [Cell(stands, next(iter(finding["rows"]), 0))]
     )
     sure = f"<br><small>{gettext('indice')}</small>" if finding["confidence"] == "hint" else ""
     return (

@@ -24,7 +24,7 @@ from mssante_audit.base.export import records
 from mssante_audit.base.language import gettext, listing
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.facts import names_persons
-from mssante_audit.findings.frame import COLUMNS, typed
+from mssante_audit.findings.frame import COLUMNS, from_json, typed
 from mssante_audit.findings.registry import audits
 from mssante_audit.findings.trend import severity_counts
 from mssante_audit.observe.kinds import kinds
@@ -314,7 +314,5 @@ def record(space: TrustSpace, findings: pd.DataFrame, *, name: str, calendar: st
 def read_results(payload: dict[str, Any]) -> Results:
     """Return the `Results` whose `payload` this is."""
     frame = pd.DataFrame(payload["findings"], columns=list(COLUMNS))
-    for column in ("rows", "subject"):
-        frame[column] = [tuple(values) for values in frame[column]]
     told = cast(Provenance, payload["provenance"])
-    return Results(payload["name"], typed(frame), told, payload.get("calendar", ""))
+    return Results(payload["name"], typed(from_json(frame)), told, payload.get("calendar", ""))

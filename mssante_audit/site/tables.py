@@ -15,6 +15,7 @@ from mssante_audit.base.french import SEVERITY_NAMES
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import day, format_text, gettext, localized, number, translated
 from mssante_audit.findings.catalogue import SEVERITIES, Rule
+from mssante_audit.findings.places import places_from
 from mssante_audit.findings.registry import audits, catalogue, title_of_audit
 from mssante_audit.findings.trend import severity_counts
 from mssante_audit.report.findings import COLUMNS, folded, where
@@ -108,9 +109,9 @@ def _observed_cell(_: Links, finding: Mapping[Any, Any]) -> Cell:
 
 
 def _rows_cell(_: Links, finding: Mapping[Any, Any]) -> Cell:
-    rows = finding["rows"]
+    rows, stands = finding["rows"], where({**finding, "where": places_from(finding["where"])})
     return Cell(
-        data(where(finding["evidence"]), 60, format_text(" ({n:ligne})", n=len(rows)) if rows else ""),
+        data(stands, 60, format_text(" ({n:ligne})", n=len(rows)) if rows else ""),
         next(iter(rows), 0),
     )
 
