@@ -65,8 +65,8 @@ dictionary: .venv-dev/ok ## write docs/data.md, what every column means, from th
 
 lock: .venv-uv/ok ## resolve the dependencies again, with hashes
 	$(RESOLVE) requirements/uv.in -o requirements/uv.lock
-	$(RESOLVE) pyproject.toml requirements/build.in -o requirements/base.lock
-	$(RESOLVE) --extra dev --extra lab -c requirements/base.lock pyproject.toml requirements/build.in -o requirements/dev.lock
+	$(RESOLVE) --extra report --extra observe pyproject.toml requirements/build.in -o requirements/base.lock
+	$(RESOLVE) --extra dev --extra all -c requirements/base.lock pyproject.toml requirements/build.in -o requirements/dev.lock
 	$(RESOLVE) -c requirements/dev.lock requirements/docs.in -o requirements/docs.lock
 
 sbom: .venv-dev/ok ## the bill of materials of what is installed (CycloneDX), from the lock: build/sbom.cdx.json

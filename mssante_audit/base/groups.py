@@ -7,12 +7,15 @@ from importlib.util import find_spec
 from mssante_audit.base.errors import InputError
 
 GROUPS = {
-    "report": ("papermill", "ipykernel", "nbconvert", "itables", "matplotlib"),
-    "observe": ("OpenSSL", "httpx"),
+    "report": (
+        "papermill", "ipykernel", "nbconvert", "nbformat", "jupyter_client", "jupyter_core", "IPython",
+        "itables", "matplotlib", "mistune",
+    ),
+    "observe": ("httpx", "OpenSSL"),
     "pdf": ("pypdf", "reportlab"),
     "lab": ("duckdb", "ipywidgets", "jupyterlab"),
     "dask": ("distributed",),
-}
+}  # fmt: skip
 """By the name of an extra, the modules that its packages bring."""
 
 

@@ -23,6 +23,7 @@ from filelock import FileLock
 
 from mssante_audit.base.errors import AuditError, InputError, ReportError
 from mssante_audit.base.export import json_bytes, write_bytes
+from mssante_audit.base.groups import absent
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import using_language
 from mssante_audit.base.settings import Observe
@@ -393,6 +394,8 @@ def perform(step: str, job: Job) -> Result:
         outcome = "done"
     except AuditError as error:
         outcome, message = "failed", str(error)
+    except ModuleNotFoundError as error:
+        outcome, message = "failed", str(absent(error) or told_error(error))
     except Exception as error:  # whatever it is, the steps after it go on
         outcome, message = "failed", told_error(error)
         if job.debug:
