@@ -142,7 +142,7 @@ def _after_years(folder: Path) -> float:
         at = began(last.name) - timedelta(days=number)
         earlier = output / "runs" / stamp_of(at)
         earlier.mkdir()
-        write_run(earlier, Run(earlier.name, at.isoformat(), "", "", "finished", 0))
+        write_run(earlier, Run(stamp=earlier.name, as_of=at.isoformat(), status="finished", exit_status=0))
         points.insert(0, point | {"at": (at - timedelta(days=365)).astimezone(UTC).isoformat()})
         lines.insert(0, told)
     for name in (trend, last / "trend.json"):
@@ -155,7 +155,7 @@ def _after_years(folder: Path) -> float:
                 f"{key}-{n}": at for key, at in part["first_seen"].items() for n in range(9)
             }
         name.write_text(json.dumps(ledger))
-    write_run(last, replace(head, status="running"))
+    write_run(last, head.model_copy(update={"status": "running"}))
     done = subprocess.run(
         [sys.executable, "-c", AGAIN, AS_OF], cwd=folder, check=True, capture_output=True, text=True
     )

@@ -42,14 +42,14 @@ def health(config: Config, now: datetime | None = None) -> Iterator[Sign]:
     if last is None:
         yield Sign("missing", "last run", "there was none", "Look at what should start it")
         return
-    run, record = last
+    run, steps = last
     yield _last(run, now, oldest, output)
     yield _good(run, now, oldest)
-    for step in record.get("steps", ()):
-        if step["step"] == "hooks" and step["outcome"] == "failed":
-            yield Sign("missing", "hooks", step["message"], "Nobody may have been told of the last run")
-        elif step["step"] == "hooks":
-            yield Sign("ok", "hooks", step["outcome"])
+    for step in steps:
+        if step.step == "hooks" and step.outcome == "failed":
+            yield Sign("missing", "hooks", step.message, "Nobody may have been told of the last run")
+        elif step.step == "hooks":
+            yield Sign("ok", "hooks", step.outcome)
     yield disk(output, 2)
 
 

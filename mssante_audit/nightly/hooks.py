@@ -59,7 +59,7 @@ def facts_of(config: Config, night: Night) -> dict[str, Any]:
         "output": config.output.folder,
         "run_folder": night.folder,
         "site": config.output.folder / SITE / "index.html",
-        "failed_steps": " ".join(result.step for result in night.failed),
+        "failed_steps": " ".join(r.step for r in night.results.values() if r.outcome == "failed"),
         "inputs": json.dumps([state.told(night.lang) for state in night.inputs]),
         **{f"count_{name}": number for name, number in counts.items()},
     }
@@ -85,4 +85,5 @@ def run_hook(words: Sequence[str], environment: dict[str, str], seconds: float) 
 def _outcome(ran: Sequence[tuple[str, str]]) -> Result:
     """Return what became of hooks: of each its name, and why it failed or ""."""
     faults = [f"{name}: {fault}" for name, fault in ran if fault]
-    return Result("hooks", "failed" if faults else "done" if ran else "off", "; ".join(faults))
+    outcome: Any = "failed" if faults else "done" if ran else "off"
+    return Result(step="hooks", outcome=outcome, message="; ".join(faults))

@@ -29,11 +29,6 @@ from mssante_audit.space.states import named, remedied, worded
 KIND = "mssante-audit night"
 COLUMNS = 72
 _PLAIN = str.maketrans({NBSP: " ", NARROW: " ", "’": "'"})
-_FACTS = (
-    "arrives", "order", "shown", "new_by_severity", "fixed_by_severity", "critical", "new", "fixed", "lost",
-    "first", "list",
-)  # fmt: skip
-"""What is told of the findings as it stands in a night's facts."""
 _ITEM, _ASIDE = "- ", "  "
 """Beginnings of paragraphs: of a cause, and of what to do about an input."""
 
@@ -95,15 +90,12 @@ def told(night: Night) -> dict[str, Any]:
         "language": night.lang,
         "subject": text.split("\n", 1)[0],
         "inputs": [state.told(night.lang) for state in night.inputs],
-        "previous": facts.get("previous", ""),
+        "previous": "",
+        "counts": {},
+        "failed_rules": [],
+        **facts,
         "found": facts.get("by_severity", {}),
-        "counts": facts.get("counts", {}),
-        "failed_rules": facts.get("failed_rules", []),
-        **{name: facts[name] for name in _FACTS if name in facts},
-        "steps": [
-            {name: getattr(result, name) for name in ("step", "outcome", "seconds", "message")}
-            for result in night.results.values()
-        ],
+        "steps": [result.model_dump(exclude={"facts"}) for result in night.results.values()],
         "site": str(night.output / SITE / "index.html"),
         "folder": str(night.folder),
         "text": text,

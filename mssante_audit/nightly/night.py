@@ -14,98 +14,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import append_line, json_bytes, write_bytes
 from mssante_audit.findings.registry import LIST
 from mssante_audit.space.states import State
 
-KIND = "mssante-audit run"
-"""Stands in each run's ``run.json``, with `VERSION`."""
-VERSION = 1
 RUNS, STATE, SITE, LOG, RUN, INPUTS = "runs", "state", "site", "log.jsonl", "run.json", "inputs.json"
 FAILED = 3
 """Exit status from which a run is a failure."""
 _TIME = "%Y-%m-%dT%H%M%SZ"
 """Name of a run's folder: when it began (UTC)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of a step."""
-
-    step: str
-    outcome: str
-    """``done``; ``failed``; ``skipped`` (what it needs failed); ``off`` (not asked for);
-    ``waiting``: in a mail that is ready before the run has ended."""
-    message: str = ""
-    """What it did, or why it failed, in one line that names no person."""
-    seconds: float = 0.0
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    """What later steps and the mail need, as JSON types."""
-
-    @property
-    def settled(self) -> bool:
-        """Whether a run that is started again goes past this step."""
-        return self.outcome in ("done", "off")
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """The head of a run: which one it is, and how far it came."""
-
-    stamp: str
-    as_of: str
-    """Instant audited at (ISO 8601)."""
-    asked: str
-    """Instant asked for on the command line, "" if none."""
-    settings: str
-    """Hash of the settings and of the program's version."""
-    status: str = "running"
-    """``running`` (or killed); ``finished``; ``abandoned``: killed, and too old to go on with."""
-    exit_status: int | None = None
-    good: str = ""
-    """Stamp of the last run that ended below `FAILED`, maybe this one; "" if there is none."""
-    kind: str = KIND
-    version: int = VERSION
-
-
-@dataclass(frozen=True, slots=True)
-class Night:
-    """What became of a run, so far or at its end."""
-
-    folder: Path
-    """The run's, ``runs/<stamp>`` of the output folder."""
-    as_of: str
-    results: dict[str, Result]
-    """By step, in order."""
-    exit_status: int
-    """4 if an input is not as it should be, 3 if a step or a rule failed, 1 if a finding is as severe as the
-    settings say, 0 otherwise: the worst of what is so."""
-    resumed: bool = False
-    inputs: tuple[State, ...] = ()
-    """The state of each input."""
-    lang: str = "fr"
-    """Of the mail."""
-
-    @property
-    def output(self) -> Path:
-        """The output folder."""
-        return self.folder.parents[1]
-
-    @property
-    def audited(self) -> Mapping[str, Any]:
-        """What the audit found, for readers (`mssante_audit.nightly.facts`); empty if it failed."""
-        return self.results["audit"].facts
-
-    @property
-    def failed(self) -> list[Result]:
-        """The steps that failed."""
-        return [result for result in self.results.values() if result.outcome == "failed"]
 
 
 def stamp_of(instant: datetime) -> str:
@@ -125,6 +50,76 @@ def began(stamp: str) -> datetime:
     return at
 
 
+def _stamp(text: str) -> str:
+    began(text)
+    return text
+
+
+class Result(BaseModel):
+    """What became of a step."""
+
+    model_config = ConfigDict(frozen=True)
+
+    step: str
+    outcome: Literal["done", "failed", "skipped", "off", "waiting"]
+    """``skipped``: what it needs failed; ``off``: not asked for; ``waiting``: in a mail that is ready before
+    the run has ended."""
+    message: str = ""
+    """What it did, or why it failed, in one line that names no person."""
+    seconds: float = 0.0
+    facts: Mapping[str, Any] = {}
+    """What later steps and the mail need, as JSON types."""
+
+
+class Run(BaseModel):
+    """The head of a run: which one it is, and how far it came."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stamp: Annotated[str, AfterValidator(_stamp)]
+    as_of: str = ""
+    """Instant audited at (ISO 8601)."""
+    asked: str = ""
+    """Instant asked for on the command line, "" if none."""
+    settings: str = ""
+    """Hash of the settings and of the program's version."""
+    status: Literal["running", "finished", "abandoned"] = "running"
+    """``running``: or killed; ``abandoned``: killed, and too old to go on with."""
+    exit_status: int | None = None
+    good: Annotated[str, AfterValidator(lambda text: text and _stamp(text))] = ""
+    """Stamp of the last run that ended below `FAILED`, maybe this one; "" if there is none."""
+    kind: Literal["mssante-audit run"] = "mssante-audit run"
+    version: Literal[1] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What became of a run, so far or at its end."""
+
+    folder: Path
+    """The run's, ``runs/<stamp>`` of the output folder."""
+    as_of: str
+    results: dict[str, Result]
+    """By step, in order."""
+    exit_status: int
+    """4 if an input is not as it should be, 3 if a step or a rule failed, 1 if a finding is as severe as the
+    settings say, 0 otherwise: the worst of what is so."""
+    resumed: bool = False
+    inputs: tuple[State, ...] = ()
+    lang: str = "fr"
+    """Of the mail."""
+
+    @property
+    def output(self) -> Path:
+        """The output folder."""
+        return self.folder.parents[1]
+
+    @property
+    def audited(self) -> Mapping[str, Any]:
+        """What the audit found, for readers (`mssante_audit.nightly.facts`); empty if it failed."""
+        return self.results["audit"].facts
+
+
 def read_run(folder: Path) -> Run | None:
     """Return the head of the run in a folder, ``None`` if the folder is none of ours.
 
@@ -134,65 +129,55 @@ def read_run(folder: Path) -> Run | None:
     if folder.is_symlink() or file.is_symlink() or not file.is_file():
         return None
     try:
-        run = _as_run(_read(file))
-    except (TypeError, ValueError):
+        run = Run.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError):
         return None
     return run if run.stamp == folder.name else None
 
 
-def read_last(output: Path) -> tuple[Run, Mapping[str, Any]] | None:
-    """Return the head of the last run and all that its ``run.json`` says, ``None`` if there was no run.
+def read_last(output: Path) -> tuple[Run, list[Result]] | None:
+    """Return the head of the last run and what became of its steps, ``None`` if there was no run.
 
     One that cannot be read, or that another version wrote, is an `InputError`.
     """
     file = output / STATE / RUN
     if not file.exists():
         return None
-    record = _read(file)
-    if record.get("kind") == KIND and record.get("version") != VERSION:
-        why = f"was written by another version (of its form {record.get('version', 0)}, not {VERSION})"
-        raise InputError(why, file=str(file), remedy="Use that version, or another output folder")
     try:
-        return _as_run(record), record
-    except (TypeError, ValueError):
-        remedy = "Remove it: the next run writes it anew"
-        raise InputError("cannot be read", file=str(file), remedy=remedy) from None
-
-
-def _as_run(record: Mapping[str, Any]) -> Run:
-    run = Run(**{name: record[name] for name in Run.__dataclass_fields__ if name in record})
-    began(run.stamp)
-    if (record.get("kind"), record.get("version")) != (KIND, VERSION):
-        raise ValueError("is no run")
-    if run.good:
-        began(run.good)
-    return run
+        record = json.loads(file.read_bytes())
+        return Run.model_validate(record), [Result.model_validate(step) for step in record["steps"]]
+    except ValidationError as error:
+        if any(fault["loc"] == ("version",) for fault in error.errors()):
+            remedy = "Use that version, or another output folder"
+            raise InputError("was written by another version", file=str(file), remedy=remedy) from None
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise InputError("cannot be read", file=str(file), remedy="Remove it: the next run writes it anew")
 
 
 def write_run(folder: Path, run: Run, night: Night | None = None) -> None:
     """Write the head of a run, and what became of it if it has ended; also as the last one in ``state``."""
-    told: dict[str, Any] = asdict(run) | {"inputs": [], "steps": []}
+    record: dict[str, Any] = run.model_dump() | {"inputs": [], "steps": []}
     if night:
-        told |= {name: night.audited.get(name, {}) for name in ("arrives", "order")}
-        told["inputs"] = [state.told(night.lang) for state in night.inputs]
-        told["steps"] = [asdict(result) for result in night.results.values()]
+        record |= {name: night.audited.get(name, {}) for name in ("arrives", "order")}
+        record["inputs"] = [state.told(night.lang) for state in night.inputs]
+        record["steps"] = [result.model_dump() for result in night.results.values()]
     # The folder's own last: until it says that the run has ended, the next start goes on with it.
     for file in (folder.parents[1] / STATE / RUN, folder / RUN):
-        write_bytes(file, json_bytes(told))
+        write_bytes(file, json_bytes(record))
 
 
 def read_result(folder: Path, step: str) -> Result | None:
     """Return what became of a step of the run in `folder`, ``None`` if it did not come to it."""
-    fields = _read(folder / "steps" / f"{step}.json")
     try:
-        return Result(**fields) if fields.get("step") == step else None
-    except TypeError:
+        return Result.model_validate_json((folder / "steps" / f"{step}.json").read_bytes())
+    except (OSError, ValidationError):
         return None
 
 
-def write_result(folder: Path, result: Result) -> None:
-    """Write what became of a step."""
-    write_bytes(folder / "steps" / f"{result.step}.json", json_bytes(asdict(result)))
+def write_result(file: Path, result: Result) -> None:
+    """Write what became of a step into a file."""
+    write_bytes(file, json_bytes(result.model_dump()))
 
 
 def read_inputs(folder: Path) -> tuple[State, ...]:
@@ -211,14 +196,6 @@ def write_inputs(folder: Path, inputs: Sequence[State]) -> None:
 def doubted_list(inputs: Sequence[State]) -> State | None:
     """Return the state of a list that is not to be relied on, ``None`` if it is well."""
     return next((state for state in inputs if state.name == LIST and state.doubtful), None)
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        fields = json.loads(file.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return fields if isinstance(fields, dict) else {}
 
 
 def note_result(folder: Path, result: Result) -> None:

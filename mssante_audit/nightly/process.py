@@ -19,25 +19,11 @@ def run_program(
     request: bytes = b"",
     grace: float = 0,
 ) -> int | None:
-    """Run a program to its end, and return its exit status; ``None`` if it was ended at its time limit.
+    """Run a program, and return its exit status; ``None`` if it was ended after so many `seconds`.
 
-    Whatever it started is ended with it if it fails, takes too long, or this process is interrupted.
-
-    Parameters
-    ----------
-    words
-        The program and its arguments; no shell reads them.
-    seconds
-        Its time limit.
-    output
-        Takes what it prints.
-    environment
-        Its variables.
-    request
-        What it reads. If there is any, its input stays open for as long as this process lives; otherwise its
-        input is empty.
-    grace
-        Seconds that it has to tidy up when it is ended.
+    No shell reads its `words`; `output` takes what it prints. It reads a `request`, and its input stays open
+    as long as this process lives; without one its input is empty. If it fails, takes too long, or this
+    process is interrupted, all that it started is ended with it, after the seconds of `grace`.
     """
     process = subprocess.Popen(  # noqa: S603 - no shell
         list(words),
@@ -45,7 +31,7 @@ def run_program(
         stdin=subprocess.PIPE if request else subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
-        start_new_session=True,  # a group of its own, and no terminal: it hears of Ctrl-C from this process
+        start_new_session=True,  # a group of its own, and no terminal: Ctrl-C comes from this process
     )
     try:
         if process.stdin:
@@ -56,19 +42,14 @@ def run_program(
     except subprocess.TimeoutExpired:
         return None
     finally:
-        _end(process, grace)
-
-
-def _end(process: subprocess.Popen[bytes], grace: float) -> None:
-    """End a program that has not ended well, kindly first, and what it left behind."""
-    if process.poll() is None and grace:
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(grace)
-    if process.poll() != 0:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    if process.stdin:
-        with suppress(BrokenPipeError):
-            process.stdin.close()
+        if process.poll() is None and grace:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(grace)
+        if process.poll() != 0:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        if process.stdin:
+            with suppress(BrokenPipeError):
+                process.stdin.close()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -30,15 +30,19 @@ def retain(config: Config, folder: Path, good: str) -> Result:
     runs = [run for run in outdated(config.output.folder, rules, now, good) if run != folder]
     answering = _answering(folder)
     files = [] if answering is None else outdated_observations(config.data.folder, rules, now, answering)
-    faults = [] if rules.dry_run else [*remove_runs(runs), *remove_observations(files)]
+    faults = [] if rules.dry_run else [*remove(runs, remove_run), *remove(files, Path.unlink)]
     parts = [
         (f"would remove {len(gone)} {what}" if rules.dry_run else f"{len(gone)} {what} removed")
         + (f": {', '.join(old.name for old in gone)}" if gone else "")
         for what, gone in (("runs", runs), ("observations", files))
         if gone or what == "runs"
     ]
-    outcome = "failed" if faults else "done"
-    return Result("retention", outcome, "; ".join([*parts, *faults]), round(time.monotonic() - begin, 3))
+    return Result(
+        step="retention",
+        outcome="failed" if faults else "done",
+        message="; ".join([*parts, *faults]),
+        seconds=round(time.monotonic() - begin, 3),
+    )
 
 
 def _answering(folder: Path) -> list[str] | None:
@@ -117,37 +121,27 @@ def outdated_observations(
     return gone
 
 
-def remove_observations(files: Sequence[Path]) -> list[str]:
-    """Remove observations; return what could not be removed, and why."""
+def remove(paths: Sequence[Path], gone: Callable[[Path], object]) -> list[str]:
+    """Let `gone` remove each of some runs or observations; return what could not be removed, and why."""
     faults = []
-    for file in files:
+    for path in paths:
         try:
-            file.unlink()
+            gone(path)
         except OSError as error:
-            faults.append(_fault(file, error))
+            faults.append(f"{path.name}: {(error.strerror or type(error).__name__).lower()}")
     return faults
 
 
-def remove_runs(folders: Sequence[Path]) -> list[str]:
-    """Remove folders of runs; return what could not be removed, and why.
+def remove_run(folder: Path) -> None:
+    """Remove a folder, if it is a run.
 
-    What makes a folder a run goes last, so that one half removed by a killed run is recognised again.
+    What makes it a run goes last, so that one half removed by a killed run is recognised again.
     """
-    faults = []
-    for folder in folders:
-        if read_run(folder) is None:
-            continue
-        try:
-            for entry in folder.iterdir():
-                if entry.is_dir() and not entry.is_symlink():
-                    shutil.rmtree(entry)
-                elif entry.name != RUN:
-                    entry.unlink()
-            shutil.rmtree(folder)
-        except OSError as error:
-            faults.append(_fault(folder, error))
-    return faults
-
-
-def _fault(path: Path, error: OSError) -> str:
-    return f"{path.name}: {(error.strerror or type(error).__name__).lower()}"
+    if read_run(folder) is None:
+        return
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name != RUN:
+            entry.unlink()
+    shutil.rmtree(folder)

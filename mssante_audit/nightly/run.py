@@ -100,7 +100,8 @@ def run(
         job, results = Job(config, folder, head.as_of, debug), dict[str, Result]()
 
         def night() -> Night:
-            waiting = {step: Result(step, "waiting") for step in (*STEPS, "retention", "hooks")}
+            steps = (*STEPS, "retention", "hooks")
+            waiting = {step: Result(step=step, outcome="waiting") for step in steps}
             inputs = read_inputs(folder)
             status = exit_status(config, results, inputs)
             told_in = config.summary_lang
@@ -124,7 +125,8 @@ def run(
         write_mail(ended, config.mail)
         note(folder, "end", f"exit status {ended.exit_status}", exit_status=ended.exit_status)
         good = head.stamp if ended.exit_status < FAILED else head.good
-        head = replace(head, status="finished", exit_status=ended.exit_status, good=good)
+        last = {"status": "finished", "exit_status": ended.exit_status, "good": good}
+        head = head.model_copy(update=last)
         text = metrics.metrics(ended, head, datetime.now(UTC))
         write_bytes(job.state / metrics.FILE, text.encode())
         write_run(folder, head, ended)
@@ -150,13 +152,14 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
             note(folder, "resume", "goes on")
             return folder, head, True
         note(folder, "abandon", "too old to go on with, other settings or version, or the clock went back")
-        write_run(folder, replace(head, status="abandoned"))
+        write_run(folder, head.model_copy(update={"status": "abandoned"}))
     while (runs / stamp_of(now)).exists():
         time.sleep(0.1)
         now = datetime.now(UTC)
     folder = runs / stamp_of(now)
     as_of = parse_instant(asked) if asked else now
-    head = Run(folder.name, as_of.isoformat(timespec="seconds"), asked, settings, good=good)
+    shown = as_of.isoformat(timespec="seconds")
+    head = Run(stamp=folder.name, as_of=shown, asked=asked, settings=settings, good=good)
     draft = runs / ".new"  # a folder there that is no run would stay for ever
     if draft.is_dir() and not draft.is_symlink():
         shutil.rmtree(draft)
@@ -177,16 +180,16 @@ def _tidy(folder: Path) -> None:
 def _step(step: str, job: Job, results: Mapping[str, Result], tell: Tell, perform: Perform) -> Result:
     """Return what became of a step, this time or before."""
     earlier = read_result(job.folder, step)
-    if earlier and earlier.settled:
+    if earlier and earlier.outcome in ("done", "off"):
         return earlier
     if not getattr(getattr(job.config, step, None), "enabled", True):
-        result = Result(step, "off")
+        result = Result(step=step, outcome="off")
     elif step == "site" and results["audit"].outcome != "done" and not doubted_list(read_inputs(job.folder)):
-        result = Result(step, "skipped", "audit failed")
+        result = Result(step=step, outcome="skipped", message="audit failed")
     else:
         tell(f"{step} …")
         result = perform(step, job)
-    write_result(job.folder, result)
+    write_result(job.folder / "steps" / f"{step}.json", result)
     note_result(job.folder, result)
     tell(f"{step} {result.outcome} {result.message}")
     return result

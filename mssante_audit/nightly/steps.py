@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +36,7 @@ from mssante_audit.nightly.night import (
     read_result,
     read_run,
     write_inputs,
+    write_result,
 )
 from mssante_audit.nightly.process import run_program
 from mssante_audit.nightly.settings import Config
@@ -372,7 +372,7 @@ def supervise(step: str, job: Job) -> Result:
                 words, seconds=seconds, output=output, environment=shown, request=line, grace=GRACE
             )
         if status == 0:
-            return Result(**json.loads(handed.read_bytes()))
+            return Result.model_validate_json(handed.read_bytes())
     finally:
         handed.unlink(missing_ok=True)
     if status is None:
@@ -381,26 +381,25 @@ def supervise(step: str, job: Job) -> Result:
         why = "it was killed, as when memory runs out"
     else:
         why = f"it died with {f'signal {-status}' if status < 0 else f'status {status}'}"
-    return Result(step, "failed", why, round(time.monotonic() - begin, 3))
+    return Result(step=step, outcome="failed", message=why, seconds=round(time.monotonic() - begin, 3))
 
 
 def perform(step: str, job: Job) -> Result:
     """Do a step in this process, and say what became of it."""
     begin = time.monotonic()
-    facts: Mapping[str, Any] = {}
+    result = Result(step=step, outcome="failed")
     try:
         with using_language(job.config.lang):
             message, facts = STEPS[step](job)
-        outcome = "done"
+        result = Result(step=step, outcome="done", facts=facts)
     except AuditError as error:
-        outcome, message = "failed", str(error)
-    except ModuleNotFoundError as error:
-        outcome, message = "failed", str(absent(error) or told_error(error))
+        message = str(error)
     except Exception as error:  # whatever it is, the steps after it go on
-        outcome, message = "failed", told_error(error)
+        lacking = absent(error) if isinstance(error, ModuleNotFoundError) else None
+        message = str(lacking or told_error(error))
         if job.debug:
             traceback.print_exc()
-    return Result(step, outcome, message, round(time.monotonic() - begin, 3), facts)
+    return result.model_copy(update={"message": message, "seconds": round(time.monotonic() - begin, 3)})
 
 
 def main() -> None:
@@ -412,7 +411,7 @@ def main() -> None:
     job = Job(config, Path(request["folder"]), request["as_of"], request["debug"])
     with FileLock(config.output.folder / STEP_LOCK, timeout=PATIENCE):
         result = perform(sys.argv[1], job)
-        write_bytes(Path(request["result"]), json_bytes(asdict(result)))
+        write_result(Path(request["result"]), result)
 
 
 def _end_with_the_run() -> None:

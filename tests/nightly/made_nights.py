@@ -72,11 +72,11 @@ def night(
     }
     results = {
         step: Result(
-            step,
-            "failed" if step in failed else "done",
-            "a cause, " * 90,
-            12345.6,
-            facts if step == "audit" and step not in failed else {},
+            step=step,
+            outcome="failed" if step in failed else "done",
+            message="a cause, " * 90,
+            seconds=12345.6,
+            facts=facts if step == "audit" and step not in failed else {},
         )
         for step in STEPS
     }

@@ -109,7 +109,7 @@ def test_what_another_version_left_is_refused_in_one_line_and_untouched(place, v
     state = place.output / "state"
     state.mkdir(parents=True)
     (place.output / "runs" / ".new").mkdir(parents=True)
-    write_run(place.output / "runs" / ".new", Run("2026-03-02T060000Z", "", "", ""))
+    write_run(place.output / "runs" / ".new", Run(stamp="2026-03-02T060000Z"))
     record = json.loads((state / "run.json").read_text()) | {"version": version, "stamp": version}
     (state / "run.json").write_text(json.dumps(record))
     before = {path: path.read_bytes() for path in files(place.output).values()}

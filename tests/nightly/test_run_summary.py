@@ -109,7 +109,7 @@ def test_each_cause_is_named_with_whom_it_touches_and_since_when():
 def test_what_could_not_be_evaluated_is_said_and_asks_for_status_3():
     told = night(new=1)
     facts = told.results["audit"].facts | {"failed_rules": ["audit a, part b: KeyError: 'x' (b.py:1)", "c"]}
-    results = told.results | {"audit": replace(told.results["audit"], facts=facts)}
+    results = told.results | {"audit": told.results["audit"].model_copy(update={"facts": facts})}
     assert "INCOMPLETE" not in summary(told)
     text = " ".join(summary(replace(told, results=results)).split())
     assert "INCOMPLETE: 2 parts of audits could not be evaluated (AUDIT_RULE_FAILED): audit a, part b" in text
