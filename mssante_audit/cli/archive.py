@@ -16,21 +16,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mssante_audit.base.errors import InputError, ParameterError
+from mssante_audit.cli import options
 from mssante_audit.cli.check import UNRELIABLE, not_relied_on
 from mssante_audit.cli.console import check_format, for_own_eyes, say, write_frame
-from mssante_audit.cli.options import (
-    Anchors,
-    AnyNamespace,
-    Lang,
-    Language,
-    MaxLoss,
-    OutFile,
-    Recover,
-    ShowContacts,
-    Signer,
-    Table,
-    TableFormat,
-)
 
 if TYPE_CHECKING:
     from mssante_audit.archive.fetch import Settings
@@ -59,8 +47,8 @@ def fetch(
         ),
     ] = False,
     archive: Folder = Path("archive"),
-    anchors: Anchors = None,
-    signer: Signer = None,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
     url: Annotated[
         str | None, typer.Option(help="Where it is published.", show_default="its known address")
     ] = None,
@@ -71,7 +59,7 @@ def fetch(
             show_default="the system's",
         ),
     ] = None,
-    max_loss: MaxLoss = 0.1,
+    max_loss: options.MaxLoss = 0.1,
     attempts: Annotated[int, typer.Option(min=1, max=10, help="How often to try.")] = 3,
     attempt_seconds: Annotated[float, typer.Option("--timeout", help="Seconds for an attempt.")] = 300,
 ) -> None:
@@ -124,9 +112,9 @@ def _fetch_crls(folder: Path, anchors: Sequence[str], settings: Settings, *, nam
 def import_(
     files: Annotated[list[Path], typer.Argument(metavar="FILES…", help="Lists, .xml or .xml.gz.")],
     archive: Folder = Path("archive"),
-    anchors: Anchors = None,
-    signer: Signer = None,
-    max_loss: MaxLoss = 0.1,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
+    max_loss: options.MaxLoss = 0.1,
 ) -> None:
     """Keep lists collected elsewhere, in any order."""
     from mssante_audit.archive.keep import import_lists
@@ -139,7 +127,9 @@ def import_(
 
 
 @app.command()
-def verify(archive: Folder = Path("archive"), anchors: Anchors = None, signer: Signer = None) -> None:
+def verify(
+    archive: Folder = Path("archive"), anchors: options.Anchors = None, signer: options.Signer = None
+) -> None:
     """Check the hash, the name and the signature of every list kept, and the history table."""
     from mssante_audit.archive.store import verify as faults_of
 
@@ -153,7 +143,9 @@ def verify(archive: Folder = Path("archive"), anchors: Anchors = None, signer: S
 
 
 @app.command()
-def rebuild(archive: Folder = Path("archive"), anchors: Anchors = None, signer: Signer = None) -> None:
+def rebuild(
+    archive: Folder = Path("archive"), anchors: options.Anchors = None, signer: options.Signer = None
+) -> None:
     """Make the history table again from the originals."""
     from mssante_audit.archive.history import FILE, bring_up_to_date
     from mssante_audit.archive.keep import locked
@@ -167,16 +159,16 @@ def rebuild(archive: Folder = Path("archive"), anchors: Anchors = None, signer: 
 def changes(
     before: Annotated[str, typer.Argument(metavar="FROM", help="Date of the archive, or a file.")],
     after: Annotated[str, typer.Argument(metavar="TO", help="Date of the archive, or a file.")],
-    format: TableFormat = Table.csv,  # noqa: A002 - the option's name
+    format: options.TableFormat = options.Table.csv,  # noqa: A002 - the option's name
     events: Annotated[bool, typer.Option("--events", help="Write the events, not each change.")] = False,
     archive: Folder = Path("archive"),
-    out: OutFile = None,
-    lang: Lang = Language.fr,
-    anchors: Anchors = None,
-    signer: Signer = None,
-    recover: Recover = False,
-    any_namespace: AnyNamespace = False,
-    show_contacts: ShowContacts = False,
+    out: options.OutFile = None,
+    lang: options.Lang = options.Language.fr,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
+    recover: options.Recover = False,
+    any_namespace: options.AnyNamespace = False,
+    show_contacts: options.ShowContacts = False,
 ) -> None:
     """Say what changed between two lists, one record a change, and how sure it is.
 

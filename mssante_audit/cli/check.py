@@ -10,17 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mssante_audit.base.errors import ParameterError
+from mssante_audit.cli import options
 from mssante_audit.cli.console import parameters_of, say, space_of
-from mssante_audit.cli.options import (
-    Anchors,
-    AnyNamespace,
-    AsOf,
-    Data,
-    Layout,
-    ShowContacts,
-    Signer,
-    TextFormat,
-)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,15 +28,15 @@ SHOWN = 5
 def check(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="ADDRESS_DOMAIN_OR_WORDS", help="What to look up.")],
-    format: TextFormat = Layout.text,  # noqa: A002 - the option's name
+    format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
     *,
-    data: Data,
-    as_of: AsOf = None,
-    anchors: Anchors = None,
-    signer: Signer = None,
+    data: options.Data,
+    as_of: options.AsOf = None,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
     recover: Annotated[bool, typer.Option("--recover", hidden=True)] = True,
-    any_namespace: AnyNamespace = False,
-    show_contacts: ShowContacts = False,
+    any_namespace: options.AnyNamespace = False,
+    show_contacts: options.ShowContacts = False,
 ) -> None:
     """Say whether an address or a domain is in the white list, letter for letter, and whom to call.
 
@@ -60,7 +51,7 @@ def check(
     space = space_of(parameters_of(context))
     answer = look_up(name, space.entries["domain"].tolist())
     doubted = doubts(space.whitelist, space.as_of, timedelta(space.thresholds.list_max_age_days))
-    if format is Layout.json:
+    if format is options.Layout.json:
         say(json.dumps(_record(space, answer, doubted), ensure_ascii=False, indent=1))
     else:
         lines = [not_relied_on(doubted)] if doubted else []

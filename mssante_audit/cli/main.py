@@ -21,7 +21,7 @@ from typer.core import TyperCommand
 
 from mssante_audit.base.errors import AuditError, InputError, WhiteListError
 from mssante_audit.base.groups import absent
-from mssante_audit.cli import archive, check, declarations, observe, receive, reports, run, schema
+from mssante_audit.cli import archive, check, declarations, observe, options, receive, reports, run, schema
 from mssante_audit.cli.console import (
     check_format,
     limited_space,
@@ -33,31 +33,6 @@ from mssante_audit.cli.console import (
     write_frame,
     write_text,
 )
-from mssante_audit.cli.options import (
-    VARIABLES,
-    Anchors,
-    AnyNamespace,
-    AsOf,
-    Data,
-    Debug,
-    Department,
-    Force,
-    Lang,
-    Language,
-    Layout,
-    Operator,
-    OutFile,
-    Parameter,
-    Recover,
-    Region,
-    ShowContacts,
-    Signer,
-    Table,
-    TableFormat,
-    TextFormat,
-    known_audits,
-    known_codes,
-)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +41,7 @@ if TYPE_CHECKING:
     from mssante_audit.space.trust import TrustSpace
 
 app = typer.Typer(
-    context_settings={"auto_envvar_prefix": VARIABLES},
+    context_settings={"auto_envvar_prefix": options.VARIABLES},
     help="Audit the MSSanté trust space: reports, findings and checks of a white list.",
     epilog="Options may stand in the environment: MSSANTE_AUDIT_REPORT_AS_OF is --as-of of report, "
     "MSSANTE_AUDIT_DATA every --data.",
@@ -105,7 +80,7 @@ class NamingAudits(TyperCommand):
 @app.callback(invoke_without_command=True)
 def _common(
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
-    debug: Debug = False,
+    debug: options.Debug = False,
 ) -> None:
     if version:
         from importlib.metadata import version as installed
@@ -121,8 +96,8 @@ def verify(
         str | None,
         typer.Option(help="Instant to validate certificates at.", show_default="when the list was made"),
     ] = None,
-    anchors: Anchors = None,
-    signer: Signer = None,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
 ) -> None:
     """Verify a white list's signature; the first word printed is the verdict."""
     from mssante_audit.base.instants import parse_instant
@@ -162,25 +137,27 @@ def verify(
 @app.command(cls=NamingAudits)
 def findings(
     context: typer.Context,
-    audit: Annotated[str, typer.Argument(help="Name of an audit, or all.", autocompletion=known_audits)],
+    audit: Annotated[
+        str, typer.Argument(help="Name of an audit, or all.", autocompletion=options.known_audits)
+    ],
     format: Annotated[Format, typer.Option(help="Format to write.")] = Format.csv,  # noqa: A002 - the option's name
-    out: OutFile = None,
+    out: options.OutFile = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Information and hints too, as sarif and junit always have them.")
     ] = False,
-    lang: Lang = Language.fr,
+    lang: options.Lang = options.Language.fr,
     *,
-    data: Data,
-    parameter: Parameter = None,
-    as_of: AsOf = None,
-    anchors: Anchors = None,
-    signer: Signer = None,
-    recover: Recover = False,
-    any_namespace: AnyNamespace = False,
-    operator: Operator = None,
-    region: Region = None,
-    department: Department = None,
-    show_contacts: ShowContacts = False,
+    data: options.Data,
+    parameter: options.Parameter = None,
+    as_of: options.AsOf = None,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
+    recover: options.Recover = False,
+    any_namespace: options.AnyNamespace = False,
+    operator: options.Operator = None,
+    region: options.Region = None,
+    department: options.Department = None,
+    show_contacts: options.ShowContacts = False,
 ) -> None:
     """Write the findings of an audit, without a report."""
     from mssante_audit import audits
@@ -209,16 +186,17 @@ def findings(
 @app.command()
 def rules(
     code: Annotated[
-        str | None, typer.Argument(help="Code of one rule.", show_default="all", autocompletion=known_codes)
+        str | None,
+        typer.Argument(help="Code of one rule.", show_default="all", autocompletion=options.known_codes),
     ] = None,
-    format: TextFormat = Layout.text,  # noqa: A002 - the option's name
+    format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
 ) -> None:
     """Show the rule catalogue, or one rule in full."""
     from mssante_audit.findings.registry import catalogue, rule, unusable
 
     for fault in unusable():
         say(f"mssante-audit: {fault}", sys.stderr)
-    if format is Layout.json:
+    if format is options.Layout.json:
         shown = asdict(rule(code)) if code else [asdict(r) for r in catalogue().values()]
         write(json.dumps(shown, ensure_ascii=False, indent=1) + "\n")
     elif code:
@@ -231,7 +209,7 @@ def rules(
 @app.command()
 def sample(
     out: Annotated[Path, typer.Argument(help="Folder to write.")],
-    force: Force = False,
+    force: options.Force = False,
 ) -> None:
     """Copy the made-up trust space that ships, with known defects."""
     from mssante_audit.base.resources import resource
@@ -245,20 +223,20 @@ def sample(
 @app.command()
 def domains(
     context: typer.Context,
-    format: TableFormat = Table.csv,  # noqa: A002 - the option's name
-    out: OutFile = None,
-    lang: Lang = Language.fr,
+    format: options.TableFormat = options.Table.csv,  # noqa: A002 - the option's name
+    out: options.OutFile = None,
+    lang: options.Lang = options.Language.fr,
     *,
-    data: Data,
-    parameter: Parameter = None,
-    as_of: AsOf = None,
-    anchors: Anchors = None,
-    signer: Signer = None,
-    recover: Recover = False,
-    any_namespace: AnyNamespace = False,
-    operator: Operator = None,
-    region: Region = None,
-    department: Department = None,
+    data: options.Data,
+    parameter: options.Parameter = None,
+    as_of: options.AsOf = None,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
+    recover: options.Recover = False,
+    any_namespace: options.AnyNamespace = False,
+    operator: options.Operator = None,
+    region: options.Region = None,
+    department: options.Department = None,
 ) -> None:
     """Write what is known of each domain, one row each: whether its mail arrives, its order, and why."""
     from mssante_audit.audits import audit_all
@@ -279,14 +257,14 @@ def domains(
 @app.command()
 def methods(
     context: typer.Context,
-    format: TableFormat = Table.csv,  # noqa: A002 - the option's name
-    out: OutFile = None,
-    lang: Lang = Language.fr,
+    format: options.TableFormat = options.Table.csv,  # noqa: A002 - the option's name
+    out: options.OutFile = None,
+    lang: options.Lang = options.Language.fr,
     *,
-    data: Data,
-    as_of: AsOf = None,
-    recover: Recover = False,
-    any_namespace: AnyNamespace = False,
+    data: options.Data,
+    as_of: options.AsOf = None,
+    recover: options.Recover = False,
+    any_namespace: options.AnyNamespace = False,
 ) -> None:
     """Write the method in use for each domain: delegated, redirected, wildcard, none, unknown."""
     from mssante_audit.base.language import using_language
@@ -308,19 +286,19 @@ def certificates(
     format: Annotated[  # noqa: A002 - the option's name
         CertificateFormat, typer.Option("--format", help="Format to write; ics is a calendar of their ends.")
     ] = CertificateFormat.csv,
-    out: OutFile = None,
-    lang: Lang = Language.fr,
+    out: options.OutFile = None,
+    lang: options.Lang = options.Language.fr,
     *,
-    data: Data,
-    parameter: Parameter = None,
-    as_of: AsOf = None,
-    anchors: Anchors = None,
-    signer: Signer = None,
-    recover: Recover = False,
-    any_namespace: AnyNamespace = False,
-    operator: Operator = None,
-    region: Region = None,
-    department: Department = None,
+    data: options.Data,
+    parameter: options.Parameter = None,
+    as_of: options.AsOf = None,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
+    recover: options.Recover = False,
+    any_namespace: options.AnyNamespace = False,
+    operator: options.Operator = None,
+    region: options.Region = None,
+    department: options.Department = None,
 ) -> None:
     """Write the certificates that mail servers present, the nearest end first, and what falls silent then."""
     from mssante_audit.report.calendar import calendar
@@ -349,13 +327,13 @@ def snapshot(
         bool, typer.Option("--shareable", help="Leave out what names persons: to hand on.")
     ] = False,
     *,
-    data: Data,
-    parameter: Parameter = None,
-    as_of: AsOf = None,
-    anchors: Anchors = None,
-    signer: Signer = None,
-    recover: Recover = False,
-    any_namespace: AnyNamespace = False,
+    data: options.Data,
+    parameter: options.Parameter = None,
+    as_of: options.AsOf = None,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
+    recover: options.Recover = False,
+    any_namespace: options.AnyNamespace = False,
 ) -> None:
     """Work everything out once and keep it: for reports, JupyterLab, DuckDB. What is there already stays."""
     from mssante_audit.base.instants import parse_instant

@@ -15,22 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mssante_audit.base.errors import InputError, ParameterError
+from mssante_audit.cli import options
 from mssante_audit.cli.console import say, settings_of, write_frame
-from mssante_audit.cli.options import (
-    Anchors,
-    Data,
-    InFlight,
-    Ipv4Only,
-    Only,
-    OutFile,
-    OwnData,
-    ParentServers,
-    ParentZone,
-    Port,
-    Resolvers,
-    Retries,
-    Timeout,
-)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,23 +40,23 @@ def _observe() -> None:
 @app.command()
 def dns(
     context: typer.Context,
-    data: OwnData,
+    data: options.OwnData,
     *,
     out: Annotated[
         Path | None,
         typer.Option(help="File to write.", show_default="observations/dns-<date>.jsonl.gz in --data"),
     ] = None,
     resume: Resume = False,
-    parent_zone: ParentZone = "mssante.fr",
-    parent_servers: ParentServers = None,
-    resolvers: Resolvers = None,
-    port: Port = 53,
-    timeout: Timeout = 3.0,
-    retries: Retries = 2,
-    in_flight: InFlight = 64,
+    parent_zone: options.ParentZone = "mssante.fr",
+    parent_servers: options.ParentServers = None,
+    resolvers: options.Resolvers = None,
+    port: options.Port = 53,
+    timeout: options.Timeout = 3.0,
+    retries: options.Retries = 2,
+    in_flight: options.InFlight = 64,
     per_server: Annotated[float, typer.Option(help="Questions a second to one address.")] = 20.0,
-    ipv4_only: Ipv4Only = False,
-    only: Only = "",
+    ipv4_only: options.Ipv4Only = False,
+    only: options.Only = "",
 ) -> None:
     """Ask the DNS about every domain of the list, gently, and write a dated observation file."""
     from mssante_audit.observe.dns.run import ObserveSettings, observe
@@ -92,7 +78,7 @@ def dns(
 @app.command()
 def tls(
     context: typer.Context,
-    data: OwnData,
+    data: options.OwnData,
     *,
     host: Annotated[
         str | None, typer.Option(help="One server to look at, name or address; nothing is kept.")
@@ -102,12 +88,12 @@ def tls(
         typer.Option(help="File to write.", show_default="observations/tls-<date>.jsonl.gz in --data"),
     ] = None,
     resume: Resume = False,
-    port: Port = 25,
-    timeout: Timeout = 15.0,
+    port: options.Port = 25,
+    timeout: options.Timeout = 15.0,
     pause: Annotated[
         float, typer.Option(min=0, help="Seconds between two connections to one address.")
     ] = 60.0,
-    in_flight: InFlight = 50,
+    in_flight: options.InFlight = 50,
     helo: Annotated[str, typer.Option(metavar="NAME", help="Name to give oneself in EHLO.")] = "localhost",
     source_address: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Address to connect from.", show_default="any")
@@ -116,8 +102,8 @@ def tls(
         str, typer.Option(help="Certificate to show to servers that demand one, with its chain (PEM).")
     ] = "",
     client_key: Annotated[str, typer.Option(help="Its key (PEM), which is never written anywhere.")] = "",
-    only: Only = "",
-    anchors: Anchors = None,
+    only: options.Only = "",
+    anchors: options.Anchors = None,
 ) -> None:
     """Ask each mail server that the newest DNS observation names which certificate it presents.
 
@@ -157,9 +143,9 @@ def tls(
 def diff(
     before: Annotated[str, typer.Argument(metavar="FROM", help="Observation file, or date of one.")],
     after: Annotated[str, typer.Argument(metavar="TO", help="Observation file, or date of one.")],
-    data: Data,
+    data: options.Data,
     format: Annotated[Written, typer.Option("--format", help="Format to write.")] = Written.text,  # noqa: A002
-    out: OutFile = None,
+    out: options.OutFile = None,
 ) -> None:
     """Say what changed between two observations of the DNS, or two of TLS: of two hours, or from two places.
 

@@ -16,22 +16,8 @@ import typer
 
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.language import TYPOGRAPHY, words_of
+from mssante_audit.cli import options
 from mssante_audit.cli.console import say, settings_of
-from mssante_audit.cli.options import (
-    Anchors,
-    Ipv4Only,
-    Lang,
-    Language,
-    Layout,
-    OwnData,
-    ParentServers,
-    ParentZone,
-    Port,
-    Resolvers,
-    Retries,
-    TextFormat,
-    Timeout,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,18 +35,18 @@ PACE = {"retry_delay": 1.0, "per_server": 200.0, "services": False}
 def receive(
     context: typer.Context,
     domain: Annotated[str, typer.Argument(help="The domain, listed or not.")],
-    data: OwnData,
+    data: options.OwnData,
     *,
-    format: TextFormat = Layout.text,  # noqa: A002 - the option's name
-    lang: Lang = Language.fr,
-    anchors: Anchors = None,
-    parent_zone: ParentZone = "mssante.fr",
-    parent_servers: ParentServers = None,
-    resolvers: Resolvers = None,
-    port: Port = 53,
-    timeout: Timeout = 3.0,
-    retries: Retries = 2,
-    ipv4_only: Ipv4Only = False,
+    format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
+    lang: options.Lang = options.Language.fr,
+    anchors: options.Anchors = None,
+    parent_zone: options.ParentZone = "mssante.fr",
+    parent_servers: options.ParentServers = None,
+    resolvers: options.Resolvers = None,
+    port: options.Port = 53,
+    timeout: options.Timeout = 3.0,
+    retries: options.Retries = 2,
+    ipv4_only: options.Ipv4Only = False,
 ) -> None:
     """Ask the DNS now whether mail to one domain arrives, and show each question, server and answer.
 
@@ -75,7 +61,7 @@ def receive(
     mail, observation = asked(domain, **given)
     wire = wire_of(replace(space, observation=observation)) if space else Wire()
     mail = receiving(mail, wire.tls)
-    if format == Layout.json:
+    if format == options.Layout.json:
         say(_json(mail, wire, lang))
     else:
         say("\n".join([*told(mail, lang), *(certificates(wire, lang) if data or anchors else ())]))

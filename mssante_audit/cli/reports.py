@@ -11,25 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.cli import options
 from mssante_audit.cli.console import debugging, parameters_of, say, say_failed
-from mssante_audit.cli.options import (
-    Anchors,
-    AnyNamespace,
-    AsOf,
-    Data,
-    Debug,
-    Department,
-    FailOn,
-    Lang,
-    Language,
-    Notebooks,
-    Operator,
-    Parameter,
-    Recover,
-    Region,
-    ShowContacts,
-    Signer,
-)
 
 if TYPE_CHECKING:
     from mssante_audit.dossiers.write import Dossier
@@ -44,23 +27,23 @@ PATIENCE = 30
 
 def report(
     context: typer.Context,
-    notebooks: Notebooks = None,
+    notebooks: options.Notebooks = None,
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("reports"),
-    fail_on: FailOn = None,
-    lang: Lang = Language.fr,
-    debug: Debug = False,
+    fail_on: options.FailOn = None,
+    lang: options.Lang = options.Language.fr,
+    debug: options.Debug = False,
     *,
-    data: Data,
-    parameter: Parameter = None,
-    as_of: AsOf = None,
-    anchors: Anchors = None,
-    signer: Signer = None,
-    recover: Recover = False,
-    any_namespace: AnyNamespace = False,
-    operator: Operator = None,
-    region: Region = None,
-    department: Department = None,
-    show_contacts: ShowContacts = False,
+    data: options.Data,
+    parameter: options.Parameter = None,
+    as_of: options.AsOf = None,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
+    recover: options.Recover = False,
+    any_namespace: options.AnyNamespace = False,
+    operator: options.Operator = None,
+    region: options.Region = None,
+    department: options.Department = None,
+    show_contacts: options.ShowContacts = False,
 ) -> None:
     """Run notebooks and write HTML reports."""
     from mssante_audit.cli.progress import progress
@@ -112,20 +95,20 @@ def dossiers(
     to_all: Annotated[
         bool, typer.Option("--to-all", help="A letter also to operators that have nothing to put right.")
     ] = False,
-    lang: Lang = Language.fr,
-    fail_on: FailOn = None,
-    debug: Debug = False,
+    lang: options.Lang = options.Language.fr,
+    fail_on: options.FailOn = None,
+    debug: options.Debug = False,
     *,
-    data: Data,
-    parameter: Parameter = None,
-    as_of: AsOf = None,
-    anchors: Anchors = None,
-    signer: Signer = None,
-    recover: Recover = False,
-    any_namespace: AnyNamespace = False,
-    region: Region = None,
-    department: Department = None,
-    show_contacts: ShowContacts = False,
+    data: options.Data,
+    parameter: options.Parameter = None,
+    as_of: options.AsOf = None,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
+    recover: options.Recover = False,
+    any_namespace: options.AnyNamespace = False,
+    region: options.Region = None,
+    department: options.Department = None,
+    show_contacts: options.ShowContacts = False,
 ) -> None:
     """Write a dossier and a letter for each operator, and an index; those unchanged are kept."""
     from mssante_audit.cli.progress import progress

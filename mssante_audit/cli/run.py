@@ -14,8 +14,8 @@ from typing import Annotated
 import typer
 
 from mssante_audit.base.errors import ParameterError
+from mssante_audit.cli import options
 from mssante_audit.cli.console import debugging, for_own_eyes, say
-from mssante_audit.cli.options import AsOf, Debug, Layout, TextFormat
 
 CONFIG = Path("audit.toml")
 
@@ -33,9 +33,9 @@ def init(
 def run(
     context: typer.Context,
     config: Annotated[Path, typer.Option("--config", help="The settings.")] = CONFIG,
-    debug: Debug = False,
-    format: TextFormat = Layout.text,  # noqa: A002 - the option's name
-    as_of: AsOf = None,
+    debug: options.Debug = False,
+    format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
+    as_of: options.AsOf = None,
 ) -> None:
     """Do the whole night's work: fetch, observe, audit, reports, dossiers, site, retention."""
     from mssante_audit.nightly.config import load_config
@@ -50,7 +50,7 @@ def run(
     at, shown = check_value("as_of", as_of) or "", sys.stderr.isatty()
     tell = (lambda line: say(line, sys.stderr)) if shown else (lambda line: None)
     night = run_night(settings, as_of=at, tell=tell, debug=debugging(context))
-    summary = night.folder / ("summary.json" if format == Layout.json else "summary.txt")
+    summary = night.folder / ("summary.json" if format == options.Layout.json else "summary.txt")
     say(summary.read_text(encoding="utf-8").rstrip())
     raise typer.Exit(night.exit_status)
 
