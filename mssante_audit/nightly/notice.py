@@ -15,7 +15,7 @@ from jinja2 import Template
 
 from mssante_audit.base.export import write_bytes
 from mssante_audit.findings.templates import said
-from mssante_audit.nightly.night import RUNS, SITE, began, doubted_list, read_inputs, read_result, read_run
+from mssante_audit.nightly.night import RUNS, SITE, doubted_list, read_inputs, read_result, read_run
 from mssante_audit.space.states import State, worded
 
 _NOTICE = Template(
@@ -37,12 +37,12 @@ def shown_run(output: Path) -> str:
 
 def good_run(output: Path) -> Path | None:
     """Return the run whose site is shown, under a notice or not; ``None`` if its list was in doubt, too."""
-    if not (shown := shown_run(output)):
-        return None
-    made = read_result(output / RUNS / shown, "site")
+    shown = shown_run(output)
+    made = read_result(output / RUNS / shown, "site") if shown else None
     run = output / RUNS / str(made.facts.get("of", shown) if made else shown)
-    well = not doubted_list(read_inputs(run))
-    return run if well and (run / SITE / "index.html").is_file() else None
+    if not read_run(run) or doubted_list(read_inputs(run)) or not (run / SITE / "index.html").is_file():
+        return None
+    return run
 
 
 def put_under_notice(run: Path, folder: Path, doubted: State, made: str | None, language: str) -> None:
@@ -64,7 +64,7 @@ def put_under_notice(run: Path, folder: Path, doubted: State, made: str | None, 
     words = "mssante_audit.nightly"
     refused = said(words, "refused", {"why": worded(doubted, language), "made": made}, language)
     head = read_run(run)
-    kept = said(words, "kept", head.as_of if head else began(run.name).isoformat(), language)
+    kept = said(words, "kept", head and head.as_of, language)
     notice = _NOTICE.render(refused=refused, kept=kept).encode()
     site = run / SITE
     for path in sorted(site.rglob("*")):
