@@ -10,8 +10,9 @@ an observation        too `tests/observe/test_observing.py` (kill and full disk 
 ====================  ====================================================================================
 
 Before a command's n-th change on disk an audit hook kills it, or lets the system say that there is no room.
-`make test-long` tries twenty instants of each, `make test` one of those that are not `ALIKE`. A command of the program that is neither in
-`COMMANDS` nor in `ELSEWHERE` nor in `READING`, or is in `READING` and writes, fails a test.
+`make test` tries one instant of each command that is not `ALIKE` another, `make test-long` twenty of each. A
+command of the program that is neither in `COMMANDS` nor in `ELSEWHERE` nor in `READING`, or is in `READING`
+and writes, fails a test.
 """
 
 from __future__ import annotations
