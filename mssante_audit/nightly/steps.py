@@ -365,22 +365,23 @@ def supervise(step: str, job: Job) -> Result:
     }  # fmt: skip
     words = [sys.executable, "-P", "-m", "mssante_audit.nightly.steps", step]
     shown = {name: value for name, value in os.environ.items() if name not in job.config.secret_variables}
+    line = f"{json.dumps(request)}\n".encode()
     try:
         with (steps / f"{step}.txt").open("wb") as output:
-            line = f"{json.dumps(request)}\n".encode()
             status = run_program(
                 words, seconds=seconds, output=output, environment=shown, request=line, grace=GRACE
             )
         if status == 0:
             return Result.model_validate_json(handed.read_bytes())
+        why = f"it died with {f'signal {-status}' if status and status < 0 else f'status {status}'}"
+    except OSError as error:  # no memory for a process more, no room
+        status, why = 1, f"it could not be started: {(error.strerror or type(error).__name__).lower()}"
     finally:
         handed.unlink(missing_ok=True)
     if status is None:
         why = f"not done after {seconds:g} s, and ended"
     elif status == -signal.SIGKILL:
         why = "it was killed, as when memory runs out"
-    else:
-        why = f"it died with {f'signal {-status}' if status < 0 else f'status {status}'}"
     return Result(step=step, outcome="failed", message=why, seconds=round(time.monotonic() - begin, 3))
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from made_nights import customised
 
 from mssante_audit.audits import audit_all
 from mssante_audit.findings.causes import asking
+from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.mail import COLUMNS
+from mssante_audit.nightly.run import run
 from mssante_audit.space.trust import load_space
 
 AS_OF = "2026-03-03T06:00:00Z"
@@ -263,6 +266,14 @@ def test_a_step_that_takes_too_long_is_ended(place, settings):
     status, out, _ = place.run()
     assert status == 3
     assert "FAILED audit: not done after 0.05 s, and ended" in out
+
+
+def test_a_step_that_cannot_be_started_is_a_step_that_failed(place, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    night = run(load_config(place.folder / "audit.toml"), as_of=AS_OF)
+    assert night.exit_status == 3
+    assert night.results["audit"].message == "it could not be started: no such file or directory"
+    assert night.results["site"].outcome == "skipped"
 
 
 HELD = """
