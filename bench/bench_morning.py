@@ -28,7 +28,7 @@ from mssante_audit.base.state import write_state
 from mssante_audit.declarations.register import fields
 from mssante_audit.findings import trend
 from mssante_audit.findings.ledger import read_ledger, write_ledger
-from mssante_audit.nightly.log import Run, began, read_run, stamp_of, write_run
+from mssante_audit.nightly.night import Run, began, read_run, stamp_of, write_run
 from mssante_audit.whitelist.load import load_whitelist
 from tools.sample.dns import OBSERVATION, build_dns
 from tools.sample.mailboxes import build_mailboxes
@@ -145,7 +145,7 @@ def _after_years(folder: Path) -> float:
         at = began(last.name) - timedelta(days=number)
         earlier = output / "runs" / stamp_of(at)
         earlier.mkdir()
-        write_run(earlier, Run(earlier.name, at.isoformat(), "", "", "finished", 0))
+        write_run(earlier, Run(stamp=earlier.name, as_of=at.isoformat(), status="finished", exit_status=0))
         points.insert(0, points[-1] | {"at": (at - timedelta(days=365)).astimezone(UTC).isoformat()})
         lines.insert(0, told)
     log.write_text("".join(lines))
@@ -157,7 +157,7 @@ def _after_years(folder: Path) -> float:
                 f"{key}-{n}": at for key, at in part["first_seen"].items() for n in range(9)
             }
         write_ledger(place, ledger)
-    write_run(last, replace(head, status="running"))
+    write_run(last, head.model_copy(update={"status": "running"}))
     done = subprocess.run(
         [sys.executable, "-c", AGAIN, AS_OF], cwd=folder, check=True, capture_output=True, text=True
     )

@@ -16,9 +16,8 @@ import typer
 
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.language import TYPOGRAPHY, words_of
-from mssante_audit.base.settings import Observe, Parameters
-from mssante_audit.cli.console import say
-from mssante_audit.cli.options import Lang, Language, Layout, TextFormat, options_of
+from mssante_audit.cli import options
+from mssante_audit.cli.console import say, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,44 +30,41 @@ if TYPE_CHECKING:
     from mssante_audit.space.trust import TrustSpace
     from mssante_audit.verdicts.tls import Shown, Wire
 
-app = typer.Typer()
-
 EXIT = {"yes": 0, "degraded": 1, "no": 1, "unknown": 4}
 PACE = {"retry_delay": 1.0, "per_server": 200.0}
 """Somebody is waiting, and it is one domain: some ten questions to each server, that decide."""
 
 
-@app.command()
-@options_of(
-    Observe, "parent_zone", "port", "timeout", "retries", "ipv4_only",
-    parent_servers="--parent-server", resolvers="--resolver",
-    metavars={"parent_servers": "NAME=ADDRESS", "resolvers": "ADDRESS"},
-)  # fmt: skip
-@options_of(Parameters, "anchors")
 def receive(
+    context: typer.Context,
     domain: Annotated[str, typer.Argument(help="The domain, listed or not.")],
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Folder with the white list and an observation of TLS to look at, too."),
-    ] = None,
-    format: TextFormat = Layout.text,  # noqa: A002 - the option's name
-    lang: Lang = Language.fr,
-    anchors: list[str] | None = None,
-    **options: Any,
+    data: options.OwnData,
+    *,
+    format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
+    lang: options.Lang = options.Language.fr,
+    anchors: options.Anchors = None,
+    parent_zone: options.ParentZone = "mssante.fr",
+    parent_servers: options.ParentServers = None,
+    resolvers: options.Resolvers = None,
+    port: options.Port = 53,
+    timeout: options.Timeout = 3.0,
+    retries: options.Retries = 2,
+    ipv4_only: options.Ipv4Only = False,
 ) -> None:
     """Ask the DNS now whether mail to one domain arrives, and show each question, server and answer.
 
     With --data, also what its mail servers presented when they were last visited (`observe tls`). Nothing is
     kept. Exit status: 0 yes, 1 degraded or no, 4 unknown.
     """
+    from mssante_audit.base.settings import Observe
     from mssante_audit.verdicts.tls import Wire, receiving, wire_of
 
-    given = {name: tuple(v) if isinstance(v, list) else v for name, v in options.items() if v is not None}
+    given = settings_of(context, Observe)
     space = beside(domain, data, anchors or ()) if data is not None else None
     mail, observation = asked(domain, **given)
     wire = wire_of(replace(space, observation=observation)) if space else Wire()
     mail = receiving(mail, wire.tls)
-    if format == Layout.json:
+    if format == options.Layout.json:
         say(_json(mail, wire, lang))
     else:
         say("\n".join([*told(mail, lang), *(certificates(wire, lang) if data or anchors else ())]))

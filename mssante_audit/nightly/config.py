@@ -48,7 +48,7 @@ def load_config(file: Path) -> Config:
 def checked(values: Mapping[str, Any], text: str, file: Path) -> Config:
     """Return the settings that `values`, read from the `text` of a file, say; errors as in `load_config`."""
     try:
-        return Config.of(values, file)
+        return Config.of(values, file.resolve().parent)
     except ValidationError as error:
         raise _refusal(error, text, file) from None
 

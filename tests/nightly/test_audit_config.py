@@ -143,7 +143,7 @@ def test_paths_are_seen_from_the_file(written, tmp_path, monkeypatch):
 def test_settings_survive_the_way_to_a_step(written):
     file = written(SMALLEST + '[hooks]\nsuccess = [["a", "b c"]]\n')
     config = load_config(file)
-    again = Config.of(json.loads(json.dumps(config.values)), file)
+    again = Config.of(json.loads(json.dumps(config.values)), Path(str(config.place)))
     assert again == config
     assert config.hooks.success == (("a", "b c"),)
     assert config.fail_on == "never"
