@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.errors import OutputError
-from mssante_audit.observe.lines import Ask, ObservationError, Reply, Scan, check_header, parse_reply
+from mssante_audit.observe.files import DNS, Form, Scan
+from mssante_audit.observe.lines import Ask, ObservationError, Reply, parse_reply
 
 BATCH = 512
 PERIOD = 1.0
@@ -54,30 +55,30 @@ class Writer:
             os.close(self._file)
             raise OutputError("another run is writing it", file=str(path)) from None
 
-    def mend(self, check: Callable[[dict[str, Any], Path], Any] = check_header) -> Iterator[dict[str, Any]]:
+    def mend(self, form: Form = DNS) -> Iterator[dict[str, Any]]:
         """Yield every readable line of the file, then cut off what a killed run left half-written.
 
         A run that was killed before its first line leaves an empty file, which is as good as a new one.
-        `check` refuses a header line that is not of the kind expected.
-
-        Raises
-        ------
-        ObservationError
-            If it is not an observation that this version can read.
+        `ObservationError` if it is not an observation of this form.
         """
         if not (content := self.path.read_bytes()):
             return
-        scan, first = Scan(content, keeps_tail=True), True
-        for _, told in scan.lines():
-            if first or "format" in told:
-                check(told, self.path)
+        scan, good, first = Scan(content), 0, True
+        tail: list[dict[str, Any]] = []  # whole lines of a member that was cut
+        for _, line in scan.lines():
+            if first or "format" in line:
+                form.header(line, self.path)
+            if scan.good != good:
+                good, tail = scan.good, []
             first = False
-            yield told
+            tail.append(line)
+            yield line
         if first:
             raise ObservationError("not an observation", file=str(self.path))
         os.ftruncate(self._file, scan.good)
-        self._lines[:0] = [raw.decode("utf-8", "replace") for raw in scan.tail]
-        self.flush()
+        if scan.good == good:
+            self._lines[:0] = map(_encode, tail)
+            self.flush()
 
     def write(self, content: dict[str, Any]) -> None:
         """Add a line."""

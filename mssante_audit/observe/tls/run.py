@@ -30,8 +30,8 @@ from mssante_audit.observe.tls.observation import (
     FORMAT,
     MAX_CERTIFICATE,
     TELLING,
+    TLS,
     VERSION,
-    check_header,
     read_certificate,
     read_visit,
 )
@@ -157,7 +157,7 @@ def observe_tls(
     writer, complete, known = Writer(Path(out), resume=resume), False, 0
     try:
         if resume:
-            run.replay(writer.mend(check_header))
+            run.replay(writer.mend(TLS))
         known = sum(run.next_visit(server) is None for server in servers)
         writer.write(
             {
@@ -309,7 +309,7 @@ class _Run:
                         chain = tuple(certificates[name] for name in line.chain)
                         state = self.states.setdefault((line.address, line.port), _State())
                         seen = Visit(line.outcome, chain=chain, sni=line.sni)
-                        self._note(state, seen, datetime.fromisoformat(line.at))
+                        self._note(state, seen, line.at)
         self.written |= certificates.keys()
 
     def counts(self, servers: Iterable[MailServer]) -> dict[str, int]:
