@@ -1,8 +1,7 @@
 """From the parent zone down to where a domain is served: zone cuts, the servers of each zone, mail hosts.
 
-Every server of the parent is asked, and every server of each zone below it: the union of the names that the
-parent and the zone itself give, on each of their addresses. So are the servers of the zones that mail hosts
-lie in about their addresses. Nothing is assumed about where zones begin.
+Every server that parent or zone names is asked, on each of its addresses; so are those of the zones that mail
+hosts lie in. Nothing is assumed about where zones begin.
 """
 
 from __future__ import annotations
@@ -29,10 +28,7 @@ NOBODY = "."
 
 
 class Walker:
-    """Walks domains; zones and names met on the way are looked at once.
-
-    `sibling` is a label that no domain has.
-    """
+    """Walks domains; zones and names met on the way are looked at once. `sibling`: a label no domain has."""
 
     def __init__(self, asker: Asker, resolver: Resolver, sibling: str) -> None:
         self._asker, self._resolver, self._sibling = asker, resolver, sibling
@@ -151,11 +147,7 @@ class Walker:
         return tuple(servers.values())
 
     async def _apex(self, domain: str, zone: str, server: Server, *, secure: bool) -> set[str]:
-        """Ask a server about the zone's apex; return the names of servers it gives.
-
-        Over TCP it is asked for the MX: that it answers there shows as well as with any other question, and
-        what it says may differ.
-        """
+        """Ask a server about the zone's apex, over TCP for its MX; return the names of servers it gives."""
         ask = Ask(domain, "apex", zone, zone, "SOA", *server)
         soa, ns, over_tcp = await asyncio.gather(
             self._asker.ask(ask),
@@ -215,7 +207,7 @@ class Walker:
     async def _ask_below(self, domain: str, told: list[Reply], beside: list[Reply]) -> None:
         """Where a name beside a domain gets the same answer, ask for one below it, unless a signature tells.
 
-        Only if the domain has no record of its own does the wildcard answer there too (RFC 4592, 3.3.1).
+        Only where the domain has no record of its own a wildcard answers there too (RFC 4592, 3.3.1).
         """
         others = {o.address: own_answers(o) for o in beside if o.outcome == "answer"}
         for reply in told:

@@ -140,7 +140,7 @@ def read_certificate(der: bytes) -> Certificate:
 def judge(
     sent: Sequence[bytes], trusted: Sequence[x509.Certificate], crls: Sequence[Path], at: datetime
 ) -> Chain:
-    """Say what a chain is worth.
+    """Say what a chain is worth at an instant (UTC).
 
     A certificate out of its time is judged at the nearest instant that lies in it: that it has expired is
     for others to say, and is no fault of the chain.
@@ -153,8 +153,6 @@ def judge(
         Anchors and intermediates at hand (`mssante_audit.whitelist.certificates`).
     crls
         Files of revocation lists.
-    at
-        The instant (UTC).
     """
     leaf = read_certificate(sent[0])
     if leaf.problem:

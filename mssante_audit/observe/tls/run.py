@@ -62,10 +62,7 @@ class MailServer:
     """By host, the keys of the names that a list has for its domains (`mssante_audit.values.dn.DN.key`)."""
 
     def asked_for(self, presented: bytes, at: datetime) -> str:
-        """Return the host to ask for by SNI: one for which something else is listed than was presented.
-
-        "" if what was presented without SNI is in time and listed for every host.
-        """
+        """Return the host to ask for by SNI, for which something else is listed than was presented, or ""."""
         leaf = certificate_of(presented)
         sound = leaf.in_time(at) and leaf.subject != leaf.issuer
         key = parse_dn(leaf.subject).key if sound else ""
@@ -136,8 +133,6 @@ def observe_tls(
         Defaults of `ObserveTls` if not given.
     dns
         Name of the observation of the DNS that named the servers.
-    resume
-        Go on with an observation that was stopped.
     progress
         Called a few times a second.
 
@@ -145,12 +140,9 @@ def observe_tls(
     ------
     OutputError
         If the file exists (without `resume`) or cannot be written; what was written stays readable.
-    ObservationError
-        If the file to go on with is no observation of TLS.
-    ParameterError
-        If the client's certificate or its key cannot be used.
-    ResourceError
-        If this machine has no file descriptor left.
+    ObservationError, ParameterError, ResourceError
+        If the file to go on with is no observation of TLS; the client's certificate cannot be used; this
+        machine has no file descriptor left.
     """
     settings = settings or ObserveTls()
     run, tool = _Run(settings, offers_of(settings), progress), version("mssante-audit")
@@ -183,7 +175,6 @@ class _State:
     outcome: str = ""
     """What the last visit without SNI ended with."""
     tries: int = 0
-    """How many there were."""
     presented: tuple[bytes, datetime] | None = None
     """Its certificate, as presented without SNI, and when."""
     named: bool = False
@@ -191,7 +182,6 @@ class _State:
     failed: bool = False
     """Whether a handshake failed: some servers end one that offers more than they know."""
     last: float = -1e9
-    """When the last visit to it was over."""
 
 
 @dataclass
@@ -237,7 +227,10 @@ class _Run:
                 if not result or time.monotonic() > flushed + _TICK:
                     flushed = time.monotonic()
                     writer.flush()
-                    self._tell(servers)
+                    if self.progress:
+                        counts = self.counts(servers)
+                        done = sum(counts.get(outcome, 0) for outcome in TELLING)
+                        self.progress(Progress(done, len(servers), counts))
 
     def _results(
         self, asked: Sequence[tuple[MailServer, str]], at_once: int
@@ -315,12 +308,6 @@ class _Run:
     def counts(self, servers: Iterable[MailServer]) -> dict[str, int]:
         """Return how many servers ended with what; one that was not visited yet does not count."""
         return dict(Counter(outcome for server in servers if (outcome := self.state(server).outcome)))
-
-    def _tell(self, servers: Sequence[MailServer]) -> None:
-        if self.progress:
-            counts = self.counts(servers)
-            done = sum(counts.get(outcome, 0) for outcome in TELLING)
-            self.progress(Progress(done, len(servers), counts))
 
 
 def lines_of(

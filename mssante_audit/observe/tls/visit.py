@@ -79,10 +79,7 @@ def visit(
 ) -> Visit:
     """Visit a server; `sni` is the name to ask for ("" as Postfix does: none), `oldest` what to offer.
 
-    Raises
-    ------
-    ResourceError
-        If this machine has no file descriptor left, for as long as the server is given.
+    `ResourceError` if this machine has no file descriptor left, for as long as the server is given.
     """
     start = time.monotonic()
     try:
