@@ -1,8 +1,6 @@
 """What a validating resolver makes of a zone, from what was observed of it; the time is the observation's.
 
-The chain begins where the walk does: that the DS of the parent zone holds, if the zone above signs it, is
-taken from there, and so is that of a mail host's zone elsewhere. Of a denial only this is checked: that it
-comes with signatures, and not what NSEC and NSEC3 prove.
+The chain begins where the walk does. Of a denial only this is checked: that it comes with signatures.
 """
 
 from __future__ import annotations
@@ -66,10 +64,7 @@ class Chains:
         return self._found[zone]
 
     def refuses(self, zone: str, answer: ServerAnswer, *, walked: bool = False) -> bool | None:
-        """Tell whether validating resolvers refuse what a server of a zone said; ``None``: not known.
-
-        `walked`: whether each of its servers was asked for its keys.
-        """
+        """Tell whether validators refuse what a server said; ``None``: unknown. `walked`: keys were asked."""
         reply, index = answer.reply, self._index
         if zone in ("", ".") or reply is None or not answer.informs:
             return False
@@ -95,10 +90,7 @@ class Chains:
         return None if fault is None else bool(fault)
 
     def fault(self, reply: Reply) -> str | None:
-        """Return why a validator refuses an answer or a denial, one of `FAULTS`; ``None`` if not known.
-
-        "" where it does not refuse it: only in a secure zone is there anything to check.
-        """
+        """Return why a validator refuses an answer or a denial, one of `FAULTS` or ""; ``None``: unknown."""
         zone = self._zone_of(reply)
         if zone is None:
             return None
@@ -126,10 +118,7 @@ class Chains:
         return not self.ds_of(zone) and (denied or any(one.signed for one in referrals))
 
     def _zone_of(self, reply: Reply) -> str | None:
-        """Return the zone that an answer comes from: its server's, or one below that the server carries too.
-
-        The SOA beside it tells, of what has no signature; ``None`` where it was not asked for.
-        """
+        """Return the zone that an answer comes from, as the SOA beside it tells; ``None``: not known."""
         if reply.cut or reply.outcome not in CONCLUSIVE:
             return reply.cut or reply.zone
         if reply.outcome == "answer" and not reply.signed and reply.qname != reply.zone:

@@ -76,10 +76,7 @@ class MailHosts:
         return self._sets[exchangers]
 
     def implicit(self, name: str, addresses: frozenset[str] | None) -> Ways:
-        """Without an MX the domain's own address stands for its mail host (RFC 5321, 5.1).
-
-        `addresses`: what its zone said, or ``None`` to look them up.
-        """
+        """Take a domain's own address for its mail host (RFC 5321, 5.1); ``None``: look it up."""
         if addresses is None:
             host = self.host(name)
             if host.state == "nodata":

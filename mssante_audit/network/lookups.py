@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Set
 from functools import cached_property
 from typing import NamedTuple
@@ -83,16 +84,11 @@ class Lookups:
         self._servers: dict[str, frozenset[str] | None] = {}
 
     def look_up(self, name: str, qtype: str, *, every: bool = False) -> Found:
-        """Return the data of a type of a name, through aliases.
-
-        `every`: as all servers of its zone give it, and not as the first that was asked.
-        """
+        """Return the data of a name, through aliases; `every`: as all servers of its zone give it."""
         key = (name, qtype, every)
-        found = self._found.get(key)
-        if found is None:
-            found = self._look_up(name, qtype, every, 0, 0)
-            if not self._under_way:
-                self._found[key] = found
+        found = self._found.get(key) or self._look_up(name, qtype, every, 0, 0)
+        if not self._under_way:
+            self._found[key] = found
         return found
 
     def addresses(self, name: str) -> tuple[Found, ...]:
@@ -163,10 +159,7 @@ class Lookups:
         return "" if "said" in kinds else min(kinds, key=PARTIAL.index)
 
     def _is_named(self, zone: str, failed: frozenset[str] = frozenset()) -> bool | None:
-        """Whether a zone, and each above it, has a server found without following an alias of its name.
-
-        Those of the zone do not count that `failed`.
-        """
+        """Whether a zone, and each above, has a server (not `failed`) found without an alias of its name."""
         if zone in ("", ".", self._index.parent):
             return True
         if (zone, failed) not in self._named:
@@ -255,22 +248,19 @@ class Lookups:
 
     @cached_property
     def parents(self) -> Mapping[str, set[str]]:
-        """The servers of the parent zone by name: those given to the observer, or all that the zone names.
-
-        Empty if not all of their addresses are known.
-        """
+        """The parent zone's servers by name: those given, or all that it names if all are known."""
         zone, index = self._index.parent, self._index
-        by_name: dict[str, set[str]] = {}
+        by_name: dict[str, set[str]] = defaultdict(set)
         for host, address in index.parent_servers:
-            by_name.setdefault(host, set()).add(address)
+            by_name[host].add(address)
         if by_name:
             return by_name
         for address, hosts in index.names.get(zone, {}).items():
             for host in hosts:
-                by_name.setdefault(host, set()).add(address)
+                by_name[host].add(address)
         named = {text for reply in index.about(zone, "NS") for text in reply.answers}
         for host in named:
-            by_name.setdefault(host, set()).update(a for found in self.addresses(host) for a in found.data)
+            by_name[host].update(a for found in self.addresses(host) for a in found.data)
         return by_name if named and all(by_name.values()) else {}
 
 

@@ -166,9 +166,8 @@ class Methods:
     def _is_wildcard(self, one: Reply) -> bool | None:
         """Whether its answer is that of a wildcard; ``None`` if that is not known.
 
-        A name beside it got the same answer from the same server. Then a signature tells (RFC 4034, 3.1.3:
-        its labels are the wildcard's), or a name below it: no wildcard reaches there where the name has
-        records of its own (RFC 4592, 3.3.1).
+        Where a name beside it got the same, a signature tells (its labels are the wildcard's: RFC 4034,
+        3.1.3), or a name below it, which no wildcard reaches if the name has records (RFC 4592, 3.3.1).
         """
         own, beside = own_answers(one), list(self._like(one, self._beside(one.qname)))
         if not any(other.outcome == "answer" and own_answers(other) == own for other in beside):

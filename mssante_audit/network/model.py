@@ -60,15 +60,11 @@ class Network:
         return self._zones[name]
 
     def exchangers(self, domain: str) -> tuple[str, ...]:
-        """Return the mail hosts of a domain, sorted: those that any of its servers names.
-
-        Where there is no MX but an address, the domain is its own mail host (RFC 5321, 5.1); ``0 .`` names
-        none (RFC 7505).
-        """
+        """Return the mail hosts that any server of a domain names, sorted; without MX its address counts."""
         name = canonical(domain)
         replies = self.about_mail(name)
         named = {text.partition(" ")[2] for reply in replies for text in reply.own}
-        implied = not named and any(one.outcome == "nodata" for one in replies) and self.addresses(name)
+        implied = not named and any(reply.outcome == "nodata" for reply in replies) and self.addresses(name)
         return (name,) if implied else tuple(sorted(named - {NOBODY}))
 
     def about_mail(self, name: str) -> list[Reply]:
@@ -99,10 +95,7 @@ def network_of(observation: Observation) -> Network:
 
 
 def methods(observation: Observation | None, domains: Iterable[str]) -> pd.DataFrame:
-    """Return the method in use for each domain, a row each, in order; none without an observation.
-
-    Domains are written as in the white list; columns as `mssante_audit.network.methods` describes them.
-    """
+    """Return the method in use for each domain, a row each in order (`mssante_audit.network.methods`)."""
     names = dict.fromkeys(domains) if observation else {}
     rows = {}
     for part, own in observation.shares(names) if observation else ():
@@ -121,19 +114,8 @@ def mail_hosts(
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, frozenset[str]], str]:
     """Return addresses of mail hosts, DN keys listed for what they serve, and the newest file read.
 
-    Parameters
-    ----------
-    data
-        A folder with observations of the DNS, or a list in it.
-    rows
-        Of a list: ``domain`` and ``dn``.
-    only
-        A pattern such as ``*.aura.*``: only domains like this.
-
-    Raises
-    ------
-    InputError
-        If the data folder has no observation of the DNS.
+    `data` is a folder with observations of the DNS (`InputError` without), `rows` are a list's (``domain``,
+    ``dn``); `only` is a pattern of domains such as ``*.aura.*``.
     """
     listed: dict[str, set[str]] = {}
     for domain, dn in zip(rows["domain"].tolist(), rows["dn"].tolist(), strict=True):

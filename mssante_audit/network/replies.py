@@ -1,8 +1,7 @@
 """What each server said to each question, as far as an observation tells: said so, said not, or not known.
 
-Whatever the order of a file's lines, and however often one is repeated, the same is read. Silence counts once
-its last attempt is there, an answer over TCP once it is known what UDP gave: what a line less leaves open is
-no evidence, and decides nothing.
+Silence counts once its last attempt is there, an answer over TCP once it is known what UDP gave: what a line
+less leaves open is no evidence, and decides nothing.
 """
 
 from __future__ import annotations
@@ -104,10 +103,10 @@ class ReplyIndex:
         over_tcp = reply.transport == "tcp"
         replies = self._questions.setdefault((reply.zone, reply.qname, reply.qtype), {})
         both = replies.setdefault(reply.address, [None, None])
-        before = both[over_tcp]
-        both[over_tcp] = reply if before is None else max(before, reply, key=self._order)
-        again = before is not None and reply.qtype == "MX" and reply.outcome == before.outcome == "answer"
-        if before is not None and again and reply.answers != before.answers:
+        before = both[over_tcp] or reply
+        both[over_tcp] = max(before, reply, key=self._order)
+        answered = reply.qtype == "MX" and reply.outcome == before.outcome == "answer"
+        if answered and reply.answers != before.answers:
             versions = self._versions.setdefault((reply.zone, reply.qname, reply.address), {})
             versions |= {before.answers: before, reply.answers: reply}
         at = (reply.address, over_tcp)
@@ -130,15 +129,8 @@ class ReplyIndex:
 
     def _order(self, reply: Reply) -> tuple[Any, ...]:
         """Rank replies to one question: what says most, then the latest, and never by their place."""
-        return (
-            self._rank(reply),
-            reply.step == "walk",
-            reply.at,
-            reply.outcome,
-            reply.cut,
-            reply.flags,
-            sorted(reply.records),
-        )
+        told = (reply.at, reply.outcome, reply.cut, reply.flags, sorted(reply.records))
+        return (self._rank(reply), reply.step == "walk", *told)
 
     def _rank(self, reply: Reply) -> int:
         if reply.outcome in INFORMATIVE:
@@ -165,20 +157,17 @@ class ReplyIndex:
     def referrals(self) -> Mapping[str, list[Reply]]:
         """Zone → the replies that hand it over."""
         found: dict[str, list[Reply]] = {}
-        for replies in self._questions.values():
-            for both in replies.values():
-                for reply in both:
-                    if reply is not None and reply.outcome == "referral":
-                        found.setdefault(reply.cut, []).append(reply)
+        pairs = (both for replies in self._questions.values() for both in replies.values())
+        for reply in (reply for both in pairs for reply in both if reply):
+            if reply.outcome == "referral":
+                found.setdefault(reply.cut, []).append(reply)
         return found
 
     @cached_property
     def signed(self) -> bool:
         """Whether anything is signed, or has a DS record."""
-        return any(
-            reply.signed or any(record.type == "DS" for record in reply.records)
-            for reply in self.observation.replies
-        )
+        replies = self.observation.replies
+        return any(reply.signed or any(record.type == "DS" for record in reply.records) for reply in replies)
 
     def asked_at(self, qname: str, qtype: str) -> list[datetime]:
         """Return the instants at which a question was asked, of the replies that count."""
@@ -200,10 +189,7 @@ class ReplyIndex:
                     yield answer.reply
 
     def answers(self, zone: str, qname: str, qtype: str, *, walked: bool = False) -> dict[str, ServerAnswer]:
-        """Return what each address of a zone's servers said to a question.
-
-        `walked`: of a zone that a domain is reached through, whose MX is asked for over TCP too.
-        """
+        """Return what each address of a zone said; `walked`: the zone's MX is asked for over TCP too."""
         key = (zone, qname, qtype, walked)
         if key not in self._answers:
             replies = self._questions.get(key[:3], {})
@@ -228,15 +214,12 @@ class ReplyIndex:
             return UNKNOWN
         answer = self._over(udp)
         other = UNKNOWN if tcp is None else self._over(tcp)
-        if answer.informs and udp.qtype != "MX":
-            return answer
         if answer.informs:
             compared = walked and udp.qname == udp.zone
-            return self._with_others(answer, other if compared else answer, udp)
-        if answer.kind == "truncated" or answer.kind == "silent":
-            if (
-                other.informs
-            ):  # who answers over TCP is asked everything once over UDP: not sent is not silent
+            others = other if compared else answer
+            return self._with_others(answer, others, udp) if udp.qtype == "MX" else answer
+        if answer.kind in ("truncated", "silent"):
+            if other.informs:  # who answers over TCP is asked all once over UDP: not sent is not silent
                 kind = other.kind if answer.kind == "truncated" else "tcp"
                 return other._replace(kind=kind) if udp.attempt else UNKNOWN
             gone = tcp is None and answer.kind == "silent" and udp.address in self._silent_over_tcp
@@ -271,11 +254,10 @@ class ReplyIndex:
         return ServerAnswer(reply.outcome, reply)
 
     def edns(self, address: str, *, over_tcp: bool = False) -> str:
-        """Return how a server takes EDNS.
+        """Return how a server takes EDNS, "" if not known.
 
-        ``ok``; ``refused`` (FORMERR, and it answers without: resolvers go on); ``notimp`` (NOTIMP likewise:
-        some do); ``dropped`` (it answers without only) or ``badvers`` (version 0 is refused), on which all of
-        today's resolvers fail; "" if not known.
+        ``ok``; ``refused`` (FORMERR; resolvers go on without); ``notimp`` (some do); ``dropped`` or
+        ``badvers``, on which all of today's resolvers fail.
         """
         met = self._edns.get((address, over_tcp), set())
         if "known" in met or "badvers" in met:

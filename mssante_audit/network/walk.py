@@ -33,7 +33,6 @@ class Visit(NamedTuple):
     answers: Mapping[str, ServerAnswer]
     """What each address said."""
     part: Part
-    """What the servers come to, those that the zone itself names counted by themselves."""
     own_part: Part
     """What the worst of the sets comes to that the zone itself names."""
     led: tuple[tuple[Content, tuple[Reply, ...], Ways], ...] = ()
@@ -78,7 +77,7 @@ class Walk:
                     saying.setdefault(content, []).append(reply)
         led = [self._led(zone, name, content, replies, depth) for content, replies in saying.items()]
         visit = visit._replace(led=tuple(zip(saying, map(tuple, saying.values()), led, strict=True)))
-        if visit.part.receives in ("no", "unknown") or not led:
+        if not visit.part.arrives or not led:
             # Where only IPv6 leads there and the observer has none, that is all there is to say.
             part = visit.part if visit.part.receives == "degraded" else NOT_REACHED
             return Ways(visit.part, part, frozenset(), (visit,))
@@ -87,9 +86,9 @@ class Walk:
         return Ways(both(visit.part, below.dns), below.mail, below.hosts, (visit,))
 
     def _visit(self, zone: str, referrals: Sequence[Reply], name: str) -> Visit:
+        unheard = Part("unknown", "servers-unheard", {"zone": zone})
         sets = self._servers.sets(zone, referrals)
         if sets is None:
-            unheard = Part("unknown", "servers-unheard", {"zone": zone})
             return Visit(zone, name, (), (), {}, unheard, YES)
         handed = [self._servers.asked(zone, one, name) for one in sets.handed]
         own_sets = [[self._servers.asked(zone, one, name) for one in own] for own in sets.own]
@@ -98,29 +97,21 @@ class Walk:
         known = {server.name for server in handed}
         own = {server.name: server for servers in own_sets for server in servers if server.name not in known}
         answers = {a: one for server in (*handed, *own.values()) for a, one in server.answers.items()}
-        if part.receives in ("yes", "degraded"):
-            if (
-                own_part.receives == "no"
-            ):  # as soon as a resolver has asked it for its servers, or been told them
+        if part.arrives:
+            if own_part.receives == "no":  # it fails once a resolver knows the zone's own servers
                 lost = {"zone": zone, "servers": sorted({s.name for servers in own_sets for s in servers})}
                 own_part = Part("degraded", "own-servers", lost)
             if own_part.receives != "unknown" or part is YES:
                 part = both(part, own_part)
             if sets.many and part.receives != "unknown":
                 few = len(names_of(referrals, zone)) <= MAX_RECORDS
-                many = Part("degraded", "servers-many", {"zone": zone})
-                part = Part("unknown", "servers-unheard", {"zone": zone}) if few else both(many, part)
+                part = unheard if few else both(Part("degraded", "servers-many", {"zone": zone}), part)
         elif sets.many and part.receives == "no":
-            part = Part("unknown", "servers-unheard", {"zone": zone})
+            part = unheard
         return Visit(zone, name, tuple(handed), tuple(own.values()), answers, part, own_part)
 
     def _contents(self, reply: Reply) -> list[Content]:
-        """Return what a reply comes to, equal for replies that lead the same way; an alias beside MX is two.
-
-        ``cut`` and the servers named; ``mx`` and the exchangers; ``alias``, the end of a chain, its links and
-        whether it is a circle; ``implicit`` and the addresses of the name itself; ``nothing``; ``nxdomain``;
-        ``unheard``.
-        """
+        """Return what a reply comes to, equal where the way is the same; an alias beside MX is two."""
         if reply.outcome == "referral":
             return [("cut", reply.cut, frozenset(reply.data("NS", reply.cut)))]
         contents: list[Content] = [("mx", exchangers_in(reply.own))] if reply.own else []
@@ -200,8 +191,8 @@ def exchangers_in(data: Iterable[str]) -> tuple[tuple[int, str], ...]:
 
 def rests_on(ways: Ways) -> Iterator[Visit | Elsewhere | MailHost]:
     """Yield all that a walk rests on: visits, names looked up, mail hosts."""
-    for one in ways.met:
-        yield one
-        below = [more for *_, more in one.led] if isinstance(one, Visit) else []
-        for more in [one.ways] if isinstance(one, Elsewhere) else below:
+    for step in ways.met:
+        yield step
+        below = [more for *_, more in step.led] if isinstance(step, Visit) else []
+        for more in [step.ways] if isinstance(step, Elsewhere) else below:
             yield from rests_on(more)

@@ -50,7 +50,7 @@ class Zone:
     @cached_property
     def own_ns(self) -> tuple[str, ...]:
         """All of these."""
-        return tuple(sorted({name for names in self.own_sets.values() for name in names}))
+        return tuple(sorted(set().union(*self.own_sets.values())))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -103,10 +103,9 @@ class Zone:
 
     @cached_property
     def unreached(self) -> dict[str, str]:
-        """Name of a server none of whose addresses can be asked → why.
+        """Name of a server none of whose addresses can be asked → why, where that is known.
 
-        ``private``, ``no-glue``, ``nxdomain``, ``nodata``, ``loop``, ``cycle`` (to be found only by way of
-        the zone itself) or ``failed``; nothing where that is not known.
+        ``private``, ``no-glue``, ``cycle`` (found only by way of the zone itself), or a status of `Found`.
         """
         return {name: reason for name in self.names if (reason := self._unreached(name))}
 

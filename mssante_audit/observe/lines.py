@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
@@ -32,6 +33,8 @@ SILENT = ("timeout", "unreachable")
 NO_EDNS = {"FORMERR": "formerr", "NOTIMP": "notimp", "16": "badvers"}
 """Rcodes of servers that do not take EDNS, or not its version (16: BADVERS)."""
 SECTIONS = ("answer", "authority", "additional")
+SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL}
+"""Errors of a machine that has no file descriptor, memory or port left: no server has a part in them."""
 _FIELDS = {
     "MX": r"[0-9]{1,5} [^ ]+",
     "SOA": r"[^ ]+ [^ ]+( [0-9]{1,10}){5}",

@@ -29,10 +29,7 @@ _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 class Writer:
     """Appends lines to a file that no one else is writing to: a new one, or with `resume` one that exists.
 
-    Raises
-    ------
-    OutputError
-        If the file cannot be made or written, exists (without `resume`), or another run is writing it.
+    `OutputError` if the file cannot be made or written, exists (without `resume`), or another run writes it.
     """
 
     def __init__(self, path: Path, *, resume: bool = False) -> None:
@@ -87,13 +84,7 @@ class Writer:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is waiting, as a gzip member of its own.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be written whole (disk full): the file is left as it was before.
-        """
+        """Write what is waiting, as a gzip member; if the disk is full the file is left as it was before."""
         self._written = time.monotonic()
         if not self._lines:
             return
@@ -120,7 +111,7 @@ class Writer:
             os.close(self._file)
 
     def finish(self, end: dict[str, Any] | None, *, failing: bool) -> None:
-        """Write a last line, if any, and close; of a run that is `failing`, its own error is the one told."""
+        """Write a last line, if any, and close; the error of a run that is `failing` goes first."""
         try:
             if end:
                 self.write(end)

@@ -52,21 +52,16 @@ def told_by(observation: Observation, domains: Iterable[str] | None = None) -> T
     """Return what an observation tells of domains; of all that it was asked about if none is named."""
     names = sorted(asked(observation)) if domains is None else domains
     found = methods(observation, names).astype({"method": "str"})
-    columns = [tell(observation, found) for tell in ASPECTS.values()]
-    of = {
-        domain: dict(zip(ASPECTS, told, strict=True))
-        for domain, *told in zip(found["domain"], *columns, strict=True)
-    }
+    columns = {aspect: tell(observation, found) for aspect, tell in ASPECTS.items()}
+    texts = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    of = dict(zip(found["domain"], texts, strict=True))
     return Told(observation.source, observation.started_at, observation.parent_zone, of)
 
 
 def differences(before: Told, after: Told) -> pd.DataFrame:
     """Return what two observations tell differently, a row a domain and aspect; columns as described above.
 
-    Raises
-    ------
-    InputError
-        If they are of two zones.
+    `InputError` if they are of two zones.
     """
     if before.zone != after.zone:
         raise InputError(f"of the zone {after.zone}, not {before.zone}", file=after.source)

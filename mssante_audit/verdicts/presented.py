@@ -106,6 +106,5 @@ def revocations(space: TrustSpace) -> pd.DataFrame:
 
 def _owners(space: TrustSpace) -> dict[str, tuple[str, str, str]]:
     first = space.audited.drop_duplicates("domain")
-    places = [region_of(place) for place in first["department"]]
-    own = zip(*(first[name].tolist() for name in ("operator_id", "operator")), places, strict=True)
-    return dict(zip(first["domain"].tolist(), own, strict=True))
+    columns = (first[name].tolist() for name in ("domain", "operator_id", "operator", "department"))
+    return {d: (number, name, region_of(place)) for d, number, name, place in zip(*columns, strict=True)}

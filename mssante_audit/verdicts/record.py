@@ -58,4 +58,3 @@ def shown_contacts(space: TrustSpace, contacts: pd.Series) -> list[str]:
     """Return distinct contacts as they may be shown."""
     distinct = contacts.unique().tolist()
     return distinct if space.show_contacts else list(masks(map(Person, distinct)).values())
-

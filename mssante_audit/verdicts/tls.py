@@ -125,12 +125,10 @@ def tls_of(space: TrustSpace) -> dict[str, Tls]:
 
 
 def _met(servers: Sequence[SeenServer]) -> tuple[str, ...]:
-    """Return what was met at servers none of which let us in; nothing if one did, or was not visited.
-
-    One that turns us away after the handshake lets members in, if it asked for a client's certificate.
-    """
+    """Return what was met at servers none of which let us in; nothing if one did, or was not visited."""
     met = []
     for server in servers:
+        # One that asked for a client's certificate lets members in.
         turned_away = server.outcome == "presented" and server.detail and not server.demanded
         if server.outcome in (*TELLING, *NOT_VISITED, "lost") and not turned_away:
             return ()

@@ -86,8 +86,6 @@ def observe(
         A new file; with `resume`, one to go on with: what it holds is not asked again.
     settings
         Defaults of `ObserveSettings` if not given.
-    resume
-        Go on with an observation that was stopped.
     progress
         Called a few times a second.
 
@@ -179,4 +177,3 @@ async def _observe(
     not_names = tuple(domain for domain, name in names.items() if not name)
     ignored, seconds = asker.ignored.sources.total(), time.monotonic() - start
     return Summary(out, len(names), not_names, asker.sent, dict(asker.outcomes), ignored, seconds)
-

@@ -24,6 +24,7 @@ import dns.flags
 import dns.message
 
 from mssante_audit.base.errors import ResourceError
+from mssante_audit.observe.lines import SCARCE
 
 LINGERING = max(1, min(256, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 8))
 """Sockets kept open for replies after the time-out, at most."""
@@ -34,7 +35,6 @@ EDNS_SIZE = 1232
 """Largest UDP reply asked for, as agreed on the DNS flag day 2020: no fragments."""
 _OPT = 11
 """Bytes of the one record that a query can have, its last."""
-_SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL}
 _RECVERR = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
 T = TypeVar("T")
 
@@ -223,19 +223,13 @@ async def ask_tcp(address: str, port: int, query: bytes, timeout: float, ignored
 
 
 async def obtained(make: Callable[[], T]) -> T:
-    """Return what `make` returns, once this machine has the descriptor, the memory or the room for it.
-
-    Raises
-    ------
-    ResourceError
-        If it has not for `SCARCE_FOR` seconds.
-    """
+    """Return what `make` returns, once this machine has what it takes; `ResourceError` after `SCARCE_FOR`."""
     end = time.monotonic() + SCARCE_FOR
     while True:
         try:
             return make()
         except OSError as error:
-            if error.errno not in {*_SCARCE, errno.EAGAIN}:
+            if error.errno not in {*SCARCE, errno.EAGAIN}:
                 raise
             if time.monotonic() > end:
                 raise scarce(error) from None
@@ -260,7 +254,7 @@ def reaches(address: str) -> bool:
         with socket.socket(_family(address), socket.SOCK_DGRAM) as sock:
             sock.connect((address, 53))
     except OSError as error:
-        if error.errno in _SCARCE - {errno.EADDRNOTAVAIL}:
+        if error.errno in SCARCE - {errno.EADDRNOTAVAIL}:
             raise scarce(error) from None
         return False
     return True
