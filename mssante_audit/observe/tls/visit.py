@@ -6,6 +6,7 @@ has a greatest size, and so has what TLS takes before its handshake is done.
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - connections need it; later there may be no descriptor left
 import errno
 import re
 import socket
