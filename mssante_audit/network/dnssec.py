@@ -108,8 +108,8 @@ class Chains:
 
     def ds_of(self, zone: str) -> tuple[str, ...]:
         """Return the DS records that the zone above gives for a zone, sorted."""
-        told = (*self._index.referrals.get(zone, ()), *self._index.about(zone, "DS"))
-        return tuple(sorted({text for reply in told for text in reply.data("DS", zone)}))
+        replies = (*self._index.referrals.get(zone, ()), *self._index.about(zone, "DS"))
+        return tuple(sorted({text for reply in replies for text in reply.data("DS", zone)}))
 
     def unanchored(self, zone: str) -> bool:
         """Whether a server of the zone above said that there is no DS, or a signed referral has none."""
@@ -139,9 +139,9 @@ class Chains:
             if not ds:
                 return NO_DS if self.unanchored(zone) else UNHEARD
             keys = self._keys_of(above)
-            told = [one for one in (*referrals, *anchors) if any(r.type == "DS" for r in one.records)]
+            giving = [one for one in (*referrals, *anchors) if any(r.type == "DS" for r in one.records)]
             sections = {"answer": "answer"}
-            if all(_fault(o, sections.get(o.outcome, "authority"), zone, "DS", above, keys) for o in told):
+            if all(_fault(o, sections.get(o.outcome, "authority"), zone, "DS", above, keys) for o in giving):
                 return Security("bogus", "ds")
         elif not ds:
             plain = any(one.usable and one.edns and not one.signed for one in index.about(zone, "SOA"))
@@ -169,17 +169,17 @@ class Chains:
         answers = self._index.answers(zone, zone, "DNSKEY")
         return {a: one.reply for a, one in answers.items() if a in speaks and one.reply is not None}
 
-    def _server_fault(self, zone: str, told: Reply, ds: tuple[str, ...]) -> str:
-        if not told.usable:
+    def _server_fault(self, zone: str, reply: Reply, ds: tuple[str, ...]) -> str:
+        if not reply.usable:
             return "unheard"
-        keys = tuple(sorted(told.answers))
+        keys = tuple(sorted(reply.answers))
         if not keys:
             return "no-key"
         trusted = tuple(key for key in keys if any(matches(zone, key, one) for one in ds))
         if not trusted:
             return "no-match"
-        fault = _fault(told, "answer", zone, "DNSKEY", zone, trusted)
-        soa = self._index.answer(zone, zone, "SOA", told.address).reply
+        fault = _fault(reply, "answer", zone, "DNSKEY", zone, trusted)
+        soa = self._index.answer(zone, zone, "SOA", reply.address).reply
         if fault or soa is None or soa.outcome != "answer":
             return fault
         return _fault(soa, "answer", zone, "SOA", zone, keys)
@@ -187,8 +187,8 @@ class Chains:
     def _keys_of(self, zone: str) -> tuple[str, ...]:
         """Return the keys of a zone, from the servers whose data hold."""
         sound = {address for address, fault in self.security(zone).servers if not fault}
-        told = self._keys(zone)
-        return tuple(sorted({key for address in sound & told.keys() for key in told[address].answers}))
+        replies = self._keys(zone)
+        return tuple(sorted({key for address in sound & replies.keys() for key in replies[address].answers}))
 
 
 def matches(zone: str, key: str, ds: str) -> bool:
@@ -222,8 +222,8 @@ def _numbers(ds: str) -> tuple[int, int] | None:
 def _fault(one: Reply, section: str, owner: str, kind: str, zone: str, keys: tuple[str, ...]) -> str:
     """Return why the records of a type in a reply do not hold; "" if they do."""
     records = frozenset(r.data for r in one.records if (r.section, r.owner, r.type) == (section, owner, kind))
-    told = [r.data for r in one.records if (r.section, r.owner, r.type) == (section, owner, "RRSIG")]
-    signatures = [text for text in told if text.partition(" ")[0] == kind]
+    texts = [r.data for r in one.records if (r.section, r.owner, r.type) == (section, owner, "RRSIG")]
+    signatures = [text for text in texts if text.partition(" ")[0] == kind]
     if not signatures:
         return "unsigned"
     now = one.at.timestamp()

@@ -54,22 +54,22 @@ class Found(NamedTuple):
 
 def merged(found: Iterable[Found]) -> Found:
     """Return what different servers' answers come to together."""
-    told = list(found)
-    if len(told) == 1:
-        return told[0]
-    if not all(one.status for one in told):
-        return next(one for one in told if not one.status)
+    parts = list(found)
+    if len(parts) == 1:
+        return parts[0]
+    if not all(one.status for one in parts):
+        return next(one for one in parts if not one.status)
     sets = dict.fromkeys(
-        data for one in told for data in (one.sets if one.status == "found" else (frozenset(),))
+        data for one in parts for data in (one.sets if one.status == "found" else (frozenset(),))
     )
-    status = next((s for s in ("found", *_ABSENT) if any(one.status == s for one in told)), "")
+    status = next((s for s in ("found", *_ABSENT) if any(one.status == s for one in parts)), "")
     return Found(
         status,
         tuple(sets),
-        told[0].zone,
-        tuple(dict.fromkeys(reply for one in told for reply in one.replies)),
-        next((one.partly for one in told if one.partly), ""),
-        max(one.links for one in told),
+        parts[0].zone,
+        tuple(dict.fromkeys(reply for one in parts for reply in one.replies)),
+        next((one.partly for one in parts if one.partly), ""),
+        max(one.links for one in parts),
     )
 
 
@@ -177,15 +177,15 @@ class Lookups:
             return True
         aliases = unheard = False
         for name in names.difference(glue):
-            told = {qtype: self._telling(name, qtype) for qtype in self._index.families}
-            replies = [one.reply for answers in told.values() for one in answers.values() if one.reply]
+            telling = {qtype: self._telling(name, qtype) for qtype in self._index.families}
+            replies = [one.reply for answers in telling.values() for one in answers.values() if one.reply]
             if any(one.alias for one in replies):
                 aliases = True
             elif data := {text for one in replies for text in one.answers}:
                 if not data <= failed:
                     return True
             else:
-                unheard |= any(not told[t] and not self._failing(name, t, 1).status for t in told)
+                unheard |= any(not telling[t] and not self._failing(name, t, 1).status for t in telling)
         return None if unheard else not aliases
 
     def _failing(self, name: str, qtype: str, depth: int) -> Found:

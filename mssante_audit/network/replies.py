@@ -129,8 +129,8 @@ class ReplyIndex:
 
     def _order(self, reply: Reply) -> tuple[Any, ...]:
         """Rank replies to one question: what says most, then the latest, and never by their place."""
-        told = (reply.at, reply.outcome, reply.cut, reply.flags, sorted(reply.records))
-        return (self._rank(reply), reply.step == "walk", *told)
+        content = (reply.at, reply.outcome, reply.cut, reply.flags, sorted(reply.records))
+        return (self._rank(reply), reply.step == "walk", *content)
 
     def _rank(self, reply: Reply) -> int:
         if reply.outcome in INFORMATIVE:
@@ -178,8 +178,10 @@ class ReplyIndex:
     def last_asked(self, zone: str, qname: str) -> datetime | None:
         """Return when a zone's servers were last asked about a name in the walk."""
         replies = (self._questions.get((zone, qname, qtype), {}) for qtype in WALKED)
-        told = (one for own in replies for both in own.values() for one in both if one and one.step == "walk")
-        return max((one.at for one in told), default=None)
+        walked = (
+            one for own in replies for both in own.values() for one in both if one and one.step == "walk"
+        )
+        return max((one.at for one in walked), default=None)
 
     def about(self, qname: str, qtype: str) -> Iterator[Reply]:
         """Yield what was said to a question, whichever zone's servers were asked it."""

@@ -44,8 +44,10 @@ class Zone:
     @cached_property
     def own_sets(self) -> dict[str, tuple[str, ...]]:
         """The servers that the zone itself names, sorted, by address that says so."""
-        told = self.replies("NS").items()
-        return {a: tuple(sorted(one.answers)) for a, one in told if one.outcome == "answer" and one.answers}
+        replies = self.replies("NS").items()
+        return {
+            a: tuple(sorted(one.answers)) for a, one in replies if one.outcome == "answer" and one.answers
+        }
 
     @cached_property
     def own_ns(self) -> tuple[str, ...]:
@@ -88,8 +90,8 @@ class Zone:
 
     def heard(self, address: str, transport: str) -> bool | None:
         """Whether a server says anything about the zone's apex over a transport; ``None``: not known."""
-        told = [self._index.over(self.name, self.name, t, address, transport) for t in ("SOA", "NS", "MX")]
-        return any(not one.silent for one in told if one) if any(told) else None
+        replies = [self._index.over(self.name, self.name, t, address, transport) for t in ("SOA", "NS", "MX")]
+        return any(not one.silent for one in replies if one) if any(replies) else None
 
     @cached_property
     def hosts(self) -> dict[str, tuple[Found, ...]]:

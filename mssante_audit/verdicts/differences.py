@@ -68,7 +68,7 @@ def differences(before: Told, after: Told) -> pd.DataFrame:
     rows = []
     for domain in dict.fromkeys((*before.of, *after.of)):
         for what in ASPECTS:
-            first, then = (told.of.get(domain, {}).get(what) for told in (before, after))
+            first, then = (side.of.get(domain, {}).get(what) for side in (before, after))
             if first != then:
                 change = "unknown" if first is None or then is None else "changed"
                 rows.append((domain, what, change, first or "", then or ""))
@@ -118,14 +118,14 @@ def _exchangers(seen: Observation, found: pd.DataFrame) -> list[str | None]:
 def _receives(seen: Observation, found: pd.DataFrame) -> list[str | None]:
     """Tell whether mail arrived, at the time of the observation."""
     at = max((reply.at for reply in seen.replies), default=seen.started_at)
-    told = mails(seen, found["domain"], at, 36_500)
-    return [None if told[d].receives == "unknown" else told[d].receives for d in found["domain"]]
+    walked = mails(seen, found["domain"], at, 36_500)
+    return [None if walked[d].receives == "unknown" else walked[d].receives for d in found["domain"]]
 
 
 def _mail(replies: Sequence[Reply]) -> str | None:
     aliases = {f"CNAME {reply.alias}" for reply in replies if reply.alias}
-    told = {data for reply in replies for data in reply.answers} or aliases
-    return SEVERAL.join(sorted(told)) if replies else None
+    exchangers = {data for reply in replies for data in reply.answers} or aliases
+    return SEVERAL.join(sorted(exchangers)) if replies else None
 
 
 ASPECTS: Mapping[str, Callable[[Observation, pd.DataFrame], list[str | None]]] = {

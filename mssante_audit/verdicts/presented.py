@@ -82,8 +82,8 @@ def certificates(ending: pd.DataFrame) -> pd.DataFrame:
         several = (", ".join(dict.fromkeys(name for name in own[c] if name)) for c in ("operator", "region"))
         lists = (tuple(dict.fromkeys(frame)) for frame in (own["host"], own["domain"], falling["domain"]))
         boxes = falling["mailboxes"].sum() if falling["mailboxes"].notna().all() else pd.NA
-        told = (first["until"], first["days"], first["name"], certificate, first["issuer"])
-        rows.append((*told, *several, *lists, boxes, own["seen_at"].max()))
+        leaf = (first["until"], first["days"], first["name"], certificate, first["issuer"])
+        rows.append((*leaf, *several, *lists, boxes, own["seen_at"].max()))
     return frame_of(rows, kinds).sort_values(["until", "certificate"], ignore_index=True)
 
 
@@ -99,8 +99,8 @@ def revocations(space: TrustSpace) -> pd.DataFrame:
     """
     kinds = dict.fromkeys(("issuer", "said", "doubt", "file"), "str") | {"made": "instant", "due": "instant"}
     chains = {s.chain.leaf.sha256: s.chain for s in presented(space).servers.values() if s.chain and s.leaf}
-    told = [(chain.leaf.issuer, chain.status) for chain in chains.values()]
-    frame = frame_of(((issuer, s.answer, s.doubt, s.file, s.made, s.due) for issuer, s in told), kinds)
+    statuses = [(chain.leaf.issuer, chain.status) for chain in chains.values()]
+    frame = frame_of(((issuer, s.answer, s.doubt, s.file, s.made, s.due) for issuer, s in statuses), kinds)
     return frame.groupby(list(kinds), dropna=False).size().rename("certificates").reset_index()
 
 

@@ -204,9 +204,11 @@ class Resolver:
                 continue  # it would have to be known to be found
             kinds = ("A", "AAAA") if self.ipv6 else ("A",)
             replies = [await self.resolve(domain, name, qtype, (*chain, name)) for qtype in kinds]
-            told = [reply for reply in replies if reply]
-            if found := [Server(name, address) for address in _addresses_in(told) if self.usable(address)]:
-                alias = any(reply.qname != name or reply.alias for reply in told)
+            conclusive = [reply for reply in replies if reply]
+            if found := [
+                Server(name, address) for address in _addresses_in(conclusive) if self.usable(address)
+            ]:
+                alias = any(reply.qname != name or reply.alias for reply in conclusive)
                 (aliases if alias else servers)[name] = found
             if servers and (chain or sum(map(len, servers.values())) > 1):
                 break
