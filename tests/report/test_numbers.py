@@ -291,7 +291,7 @@ def _(page: Page) -> list[object]:
 
 
 def day(at: pd.Timestamp) -> str:
-    return TYPOGRAPHY["fr"].day(at.tz_localize("UTC")).replace(NBSP, " ")
+    return TYPOGRAPHY["fr"].day(at).replace(NBSP, " ")
 
 
 @says(
