@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 RECEIVES = ("yes", "degraded", "no", "unknown")
-"""Whether mail to a domain arrives."""
 CAUSES: Mapping[str, tuple[str, ...]] = {
     "no": (
         "no-name", "zone-dead", "zone-lost", "mx-unanswered", "edns-dropped", "null-mx", "no-mail",
@@ -51,7 +50,6 @@ class Ways(NamedTuple):
     dns: Part
     mail: Part
     hosts: frozenset[str] = frozenset()
-    """Mail hosts that can be reached."""
     met: tuple[Any, ...] = ()
     """What that rests on, in order: a visit, a name looked up or a mail host each."""
 

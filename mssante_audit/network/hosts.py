@@ -32,7 +32,6 @@ class MailHost(NamedTuple):
     v4: Found = Found("nodata")
     v6: Found = Found("nodata")
     public: frozenset[str] = frozenset()
-    """Its public addresses that all servers give."""
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -34,7 +34,6 @@ class Found(NamedTuple):
     """Where only some resolvers come to it, one of `mssante_audit.network.replies.PARTIAL`, ``alias`` (the
     servers of its zone have no names but aliases: BIND does not follow them) or ``long`` (`ALIASES`)."""
     links: int = 0
-    """How many aliases lead there."""
 
     @property
     def data(self) -> tuple[str, ...]:

@@ -48,10 +48,8 @@ class Mail:
     dns: Part = NOT_OBSERVED
     """Of the domain's name: from the parent zone to an answer about its mail."""
     mail: Part = NOT_OBSERVED
-    """Of its mail hosts."""
     observed_at: datetime | None = None
     ways: Ways | None = None
-    """The walk, where one was made."""
 
     @property
     def grades(self) -> dict[str, str]:

@@ -20,7 +20,6 @@ PARTIAL = ("bogus", "tcp", "slow", "notimp")
 that ask again without EDNS after NOTIMP."""
 NO_EVIDENCE = ""
 WALKED = ("MX", "A", "AAAA", "SOA")
-"""Types that a walk asks for."""
 SLOW = 3000.0
 """Milliseconds for which every resolver waits (measured: BIND gives up on a server that takes 4 seconds)."""
 _MADE_UP = tuple(
@@ -157,10 +156,10 @@ class ReplyIndex:
     def referrals(self) -> Mapping[str, list[Reply]]:
         """Zone → the replies that hand it over."""
         found: dict[str, list[Reply]] = {}
-        pairs = (both for replies in self._questions.values() for both in replies.values())
-        for reply in (reply for both in pairs for reply in both if reply):
-            if reply.outcome == "referral":
-                found.setdefault(reply.cut, []).append(reply)
+        for question in self._questions:
+            for reply in self._counting(*question):
+                if reply.outcome == "referral":
+                    found.setdefault(reply.cut, []).append(reply)
         return found
 
     @cached_property
@@ -169,19 +168,19 @@ class ReplyIndex:
         replies = self.observation.replies
         return any(reply.signed or any(record.type == "DS" for record in reply.records) for reply in replies)
 
+    def _counting(self, zone: str, qname: str, qtype: str) -> Iterator[Reply]:
+        for both in self._questions.get((zone, qname, qtype), {}).values():
+            yield from filter(None, both)
+
     def asked_at(self, qname: str, qtype: str) -> list[datetime]:
         """Return the instants at which a question was asked, of the replies that count."""
         zones = self.zones_asked.get((qname, qtype), ())
-        asked = (self._questions[zone, qname, qtype] for zone in zones)
-        return sorted(one.at for replies in asked for both in replies.values() for one in both if one)
+        return sorted(reply.at for zone in zones for reply in self._counting(zone, qname, qtype))
 
     def last_asked(self, zone: str, qname: str) -> datetime | None:
         """Return when a zone's servers were last asked about a name in the walk."""
-        replies = (self._questions.get((zone, qname, qtype), {}) for qtype in WALKED)
-        walked = (
-            one for own in replies for both in own.values() for one in both if one and one.step == "walk"
-        )
-        return max((one.at for one in walked), default=None)
+        replies = (reply for qtype in WALKED for reply in self._counting(zone, qname, qtype))
+        return max((reply.at for reply in replies if reply.step == "walk"), default=None)
 
     def about(self, qname: str, qtype: str) -> Iterator[Reply]:
         """Yield what was said to a question, whichever zone's servers were asked it."""

@@ -31,7 +31,6 @@ class Visit(NamedTuple):
     own: tuple[Server, ...]
     """Further ones that only the zone itself names."""
     answers: Mapping[str, ServerAnswer]
-    """What each address said."""
     part: Part
     own_part: Part
     """What the worst of the sets comes to that the zone itself names."""

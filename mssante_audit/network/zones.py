@@ -27,9 +27,7 @@ class Zone:
     def __init__(self, index: ReplyIndex, lookups: Lookups, name: str) -> None:
         self._index, self._lookups, self.name = index, lookups, name
         self.referrals = index.referrals.get(name, [])
-        """The replies that hand it over."""
         self.addresses = tuple(index.names.get(name, ()))
-        """Those that were asked about it."""
 
     def replies(self, qtype: str) -> dict[str, Reply]:
         """Return what each address asked said of the zone's apex, or how it failed to."""

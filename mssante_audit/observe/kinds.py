@@ -61,13 +61,11 @@ class Frame:
     """What a snapshot keeps of what was observed."""
 
     what: str
-    """What a row is."""
     about: str | None
     """A docstring whose first table describes the columns (`mssante_audit.base.frames.columns`)."""
     make: Callable[[Any, Sequence[str]], pd.DataFrame]
     """From what was observed (or ``None``) and the list's domains."""
     choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """The values that a column may have."""
 
 
 @dataclass(frozen=True, slots=True)

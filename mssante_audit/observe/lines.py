@@ -229,7 +229,6 @@ def reader_of(kind: type[Line]) -> Callable[[Mapping[str, Any]], Line]:
 
 
 parse_reply = reader_of(Reply)
-"""Checks a query's line."""
 
 
 class Ask(NamedTuple):

@@ -34,16 +34,13 @@ class Observation(FileRead):
     """An observation file, read."""
 
     replies: tuple[Reply, ...]
-    """What came of each query, in the order of the file."""
     notes: pd.DataFrame
     """What was left out: ``line`` int64, ``zone`` and ``text`` str."""
     parent_zone: str
     siblings: tuple[str, ...]
     """The labels that no domain has, one a run."""
     ipv6: bool
-    """Whether IPv6 addresses could be asked."""
     done: frozenset[str] = frozenset()
-    """The names that were asked about to the end."""
     only: str = ""
     """The pattern of the domains that the last run asked about; "" for all of the list."""
     domains: frozenset[str] = frozenset()

@@ -24,13 +24,11 @@ from mssante_audit.verdicts.tls import Tls, receiving, tls_of
 from mssante_audit.whitelist.reliance import doubts
 
 RESULTS = ("ok", "warn", "fail", "unknown")
-"""Of a check."""
 STATES = ("well", "risk", "broken", "unknown")
 """Of a domain: the worst of its known checks."""
 ORDERS = ("ok", "todo", "urgent", "unknown")
 """What is to be put right of a domain, beside what keeps mail from it (`order_of`)."""
 RECEPTION = ("dns", "mail", "tls")
-"""Checks that say whether mail arrives."""
 NOT_AUDITED = "not_audited"
 """Why a check is unknown that no audit looks at yet; ``no_`` and a need is why one was not made."""
 WALKED = ("dns", "mail")
@@ -47,7 +45,6 @@ class Verdict(NamedTuple):
     """What is known of one domain."""
 
     results: dict[str, str]
-    """Of each check one of `RESULTS`."""
     state: str
     why: dict[str, list[str]]
     """For each check that is not ok, what decides it: codes of rules, causes, or why it is unknown."""

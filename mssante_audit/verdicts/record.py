@@ -14,7 +14,6 @@ from mssante_audit.values.person import Person, masks, unnamed
 from mssante_audit.verdicts.domains import domains
 
 CONTACTS = {"support": "support_contact", "project": "project_contact"}
-"""Columns of the list by kind of contact."""
 _FINDING = ("rule", "severity", "confidence", "observed", "expected", "first_seen", "rows")
 
 

@@ -33,7 +33,6 @@ from mssante_audit.space.trust import TrustSpace
 CAUSES = (
     "tls-none", "tls-some", "tls-protocol", "tls-old", "tls-unseen", "tls-alone", "tls-nobody", "tls-refused",
 )  # fmt: skip
-"""What decides, where it is not ok."""
 _WORST = ("fail", "warn", "unknown", "ok")
 
 
@@ -41,7 +40,6 @@ class Tls(NamedTuple):
     """What is known of the servers of a domain."""
 
     grade: str
-    """``ok``, ``warn``, ``fail`` or ``unknown``."""
     cause: str = ""
     old: bool = False
     """Whether a server was seen too long ago: what was found of it then decides nothing any more."""

@@ -17,12 +17,10 @@ def _by_language(table: str) -> dict[str, dict[str, str]]:
 
 
 CHECK_NAMES = _by_language("checks")
-"""Of `mssante_audit.findings.catalogue.CHECKS`."""
 DOUBTS = _by_language("doubts")
 """Why a list is not to be relied on: by itself (`mssante_audit.whitelist.reliance.doubts`), or by what was
 there before or is published (`mssante_audit.space.states`)."""
 RECEIVING = _by_language("receiving")
-"""Of `mssante_audit.network.mail.RECEIVES`."""
 SAID = _by_language("said")
 """Of `mssante_audit.network.mail.Step.said`, and of visits to mail servers."""
 _CODES, _REASONS = _by_language("codes"), _by_language("reasons")

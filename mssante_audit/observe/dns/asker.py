@@ -58,13 +58,11 @@ class Asker:
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._kept: list[dict[str, Any]] = []
         self.write: Callable[[dict[str, Any]], None] = writer.write if writer else self._kept.append
-        """Writes a line."""
 
     async def ask(self, ask: Ask, *, patient: bool = True) -> Reply:
-        """Ask, again if need be, and return the last thing observed.
+        """Ask, again if need be, and return the last thing observed; who is not `patient` may ask others.
 
-        A silent server is tried again later only by who is `patient`: there may be others to ask. What is met
-        with silence or truncated over UDP is asked over TCP, unless the server is known to be silent there.
+        What is met with silence or truncated over UDP is asked over TCP too, unless that is silent as well.
         """
         before = self.known.get(key(ask))
         if before is not None and not self._worth_asking_again(before, patient=patient):
@@ -148,7 +146,10 @@ class Asker:
                 await asyncio.shield(lane.probe)
                 continue
             if not probing and self._is_given_up(lane, patient=patient):
-                return reply or self._skip(ask, lane, patient=patient)
+                if reply:
+                    return reply
+                skipped = observe_exchange(ask, Exchange("timeout"), datetime.now(UTC), 0, edns=lane.edns)
+                return self._write(skipped) if patient else skipped  # who is in a hurry asks someone else
             await self._gate.enter(lane.pace)
             if not probing and (lane.probe is not None or self._is_given_up(lane, patient=patient)):
                 self._gate.give_back(lane.pace)  # things have changed while this one waited in line
@@ -223,10 +224,6 @@ class Asker:
         (self._gate.unanswered if reply.silent else self._gate.answered)(lane)
         return self._write(reply)
 
-    def _skip(self, ask: Ask, lane: Lane, *, patient: bool) -> Reply:
-        skipped = observe_exchange(ask, Exchange("timeout"), datetime.now(UTC), 0, edns=lane.edns)
-        return self._write(skipped) if patient else skipped  # whoever is in a hurry will ask someone else
-
     def _write(self, reply: Reply) -> Reply:
         self.outcomes[reply.outcome] += 1
         self.write(reply.content())
@@ -237,10 +234,10 @@ def observe_exchange(
     ask: Ask, exchange: Exchange, at: datetime, attempt: int, *, edns: bool, late: bool = False
 ) -> Reply:
     """Turn what came of a query into a line of the observation; any bytes of a reply end in an outcome."""
-    outcome, rcode, flags, cut = exchange.status, "", "", ""
+    outcome, rcode, flags, cut, rtt = exchange.status, "", "", "", None
     records: tuple[Any, ...] = ()
-    answered = exchange.status == "reply"
-    if answered:
+    if outcome == "reply":
+        rtt = round(exchange.rtt * 1000, 2)
         try:
             message = read_message(exchange.wire)
         except Malformed:
@@ -249,8 +246,5 @@ def observe_exchange(
             outcome, cut = classify(message, ask.zone or None, ask.qname, ask.qtype)
             rcode, flags, records = message.rcode, message.flags(), message.records
             flags = f"{flags} late".lstrip() if late else flags
-    return Reply(
-        at,
-        *ask[:8], edns, ask.rd, attempt, outcome, rcode, flags, cut,
-        round(exchange.rtt * 1000, 2) if answered else None, exchange.ignored, records,
-    )  # fmt: skip
+    said = (outcome, rcode, flags, cut, rtt, exchange.ignored, records)
+    return Reply(at, *ask[:8], edns, ask.rd, attempt, *said)

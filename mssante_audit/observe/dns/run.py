@@ -47,10 +47,8 @@ class Progress:
     done: int
     total: int
     sent: int
-    """Queries sent."""
     seconds: float
     silent: tuple[str, ...]
-    """Addresses that are not answering at the moment."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,10 +49,11 @@ class Walker:
                 servers += [Server(name, address) for address in await self._resolver.addresses("", name)]
         self._servers = tuple(s for s in servers if self._resolver.usable(s.address))
         self._resolver.zones[self._parent] = self._servers
+        asks = [Ask("", "apex", self._parent, self._parent, "SOA", *server) for server in self._servers]
         for patient in (False, True):
-            replies = await asyncio.gather(
-                *(self._ask_soa(server, patient=patient) for server in self._servers)
-            )
+            replies = await asyncio.gather(*(self._asker.ask(ask, patient=patient) for ask in asks))
+            for reply in replies:
+                self._asker.remember(reply)
             if any(reply.outcome == "answer" for reply in replies):
                 return True
         return False
@@ -175,12 +176,6 @@ class Walker:
         self._asker.remember(reply)
         soa = await self._asker.ask(ask._replace(qtype="SOA"))
         return reply if soa.silent else await self._asker.ask(ask)
-
-    async def _ask_soa(self, server: Server, *, patient: bool) -> Reply:
-        ask = Ask("", "apex", self._parent, self._parent, "SOA", *server)
-        reply = await self._asker.ask(ask, patient=patient)
-        self._asker.remember(reply)
-        return reply
 
     async def _ask_all(
         self, domain: str, zone: str, servers: Iterable[Server], qname: str, qtype: str, step: str = "walk"

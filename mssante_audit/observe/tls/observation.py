@@ -49,7 +49,6 @@ class Visited(NamedTuple):
     """A visit, as its line has it; docs/observing.md says what the fields mean."""
 
     at: Instant
-    """When it began."""
     address: _Text
     port: Annotated[int, Field(strict=True, ge=1, le=65_535)]
     hosts: Annotated[tuple[_Text, ...], Field(max_length=10_000)]
@@ -62,14 +61,12 @@ class Visited(NamedTuple):
     protocol: _Text
     cipher: _Text
     demanded: Flag
-    """Whether the server asked for a client's certificate."""
     chain: Annotated[tuple[_Sha256, ...], Field(max_length=1000)]
     """SHA-256 of the certificates, in the order in which they were sent."""
     seconds: Annotated[float, Field(strict=True, ge=0, lt=1e9)]
 
 
 read_visit = reader_of(Visited)
-"""Checks a visit's line."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,7 +47,6 @@ _TICK = 0.5
 """Seconds between two looks at what waits to be written or told."""
 
 NOT_TOLD = {"enabled", "try_host", "client_certificate", "client_key"}
-"""Settings that the file's header does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,6 @@ class MailServer:
     address: str
     port: int
     hosts: tuple[str, ...]
-    """The names of mail exchangers that lead there, sorted."""
     listed: Mapping[str, frozenset[str]] = field(default_factory=dict, compare=False)
     """By host, the keys of the names that a list has for its domains (`mssante_audit.values.dn.DN.key`)."""
 
@@ -194,7 +192,6 @@ class _Run:
     start: float = field(default_factory=time.monotonic)
     states: dict[tuple[str, int], _State] = field(default_factory=dict)
     written: set[str] = field(default_factory=set)
-    """Hashes of the certificates that the file has."""
     visits: int = 0
 
     def state(self, server: MailServer) -> _State:

@@ -29,7 +29,6 @@ MAX_REPLY = 16 << 10
 MAX_HANDSHAKE = 512 << 10
 """Bytes that TLS is given before its handshake is done."""
 MAX_KEY = 1 << 20
-"""Bytes of a client's key."""
 MAX_SHOWN = 200
 """Printable characters kept of what a server writes."""
 
@@ -51,9 +50,7 @@ class Visit:
     protocol: str = ""
     cipher: str = ""
     demanded: bool = False
-    """Whether the server asked for a client's certificate."""
     chain: tuple[bytes, ...] = ()
-    """DER of the certificates in the order in which they were sent."""
     seconds: float = 0.0
     sni: str = ""
     """The name that the server was asked for by SNI, "" for none."""
@@ -144,7 +141,6 @@ class _Talk:
         """Once the handshake is done: all goes through it."""
         self._buffer = b""
         self.seen = Visit("")
-        """What was seen of the server so far."""
 
     def greet(self) -> None:
         code, lines = self._reply("no greeting")
