@@ -49,6 +49,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -96,13 +97,8 @@ class Methods:
 
     def __init__(self, index: ReplyIndex) -> None:
         self._index, self._siblings = index, index.observation.siblings
-        self._found: dict[str, Method] = {}
-
-    def of(self, name: str) -> Method:
-        """Return the method in use for a domain (canonical)."""
-        if name not in self._found:
-            self._found[name] = self._method(name)
-        return self._found[name]
+        self.of = cache(self._method)
+        """Returns the method in use for a domain (canonical)."""
 
     def said(self, zone: str, name: str) -> list[Reply]:
         """Return what a zone's servers said of a name, whatever the type, in the order of the file."""

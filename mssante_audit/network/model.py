@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import cast
 
@@ -40,7 +40,8 @@ class Network:
         self.chains = Chains(self.index)
         self.lookups = Lookups(self.index, self.chains)
         self.methods = Methods(self.index)
-        self._zones: dict[str, Zone] = {}
+        self.zone = cache(partial(Zone, self.index, self.lookups))
+        """Returns what is known of a zone."""
 
     @cached_property
     def hosts(self) -> MailHosts:
@@ -52,12 +53,6 @@ class Network:
         """The walk that a sender's resolver makes."""
         servers = Servers(self.index, self.chains, self.lookups)
         return Walk(self.index, self.lookups, servers, self.hosts)
-
-    def zone(self, name: str) -> Zone:
-        """Return what is known of a zone."""
-        if name not in self._zones:
-            self._zones[name] = Zone(self.index, self.lookups, name)
-        return self._zones[name]
 
     def exchangers(self, domain: str) -> tuple[str, ...]:
         """Return the mail hosts that any server of a domain names, sorted; without MX its address counts."""
@@ -76,11 +71,6 @@ class Network:
                 seen.add(reply.alias)
                 replies += [one for one in self.index.about(reply.alias, "MX") if one.usable]
         return replies
-
-    def hosts_of(self, domains: Iterable[str]) -> dict[str, tuple[str, ...]]:
-        """Return the addresses of all mail hosts of domains, by host; none of one where they are unknown."""
-        named = sorted({host for domain in domains for host in self.exchangers(domain)})
-        return {host: self.addresses(host) for host in named}
 
     def addresses(self, host: str) -> tuple[str, ...]:
         """Return the addresses that are known of a host, IPv4 first."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
@@ -84,7 +84,9 @@ class ReplyIndex:
         """Address and whether over TCP, where the observer has waited for as long as it does."""
         self._silent_over_tcp: set[str] = set()
         """Addresses: one that is silent over UDP is asked there once, and not about each name."""
-        self._usable: dict[str, bool | None] = {}
+        self._private: set[str] = set()
+        self.usable = cache(self._can_be_asked)
+        """Tells whether an address of a server can be asked by anybody; ``None``: not by the observer."""
         self._answers: dict[tuple[str, str, str, bool], dict[str, ServerAnswer]] = {}
         for reply in observation.replies:
             if reply.step == "recursion":
@@ -119,7 +121,7 @@ class ReplyIndex:
         if not over_tcp and (is_slow(reply) or reply.flags.endswith("late")):
             self.late[reply.address] = max(reply, self.late.get(reply.address, reply), key=self._order)
         if reply.flags == "private":
-            self._usable[reply.address] = False
+            self._private.add(reply.address)
         if reply.step == "apex":
             self.names.setdefault(reply.zone, {}).setdefault(reply.address, {})[reply.server] = None
         if reply.usable or reply.outcome == "referral":
@@ -268,18 +270,13 @@ class ReplyIndex:
         words = {"formerr": "refused", "notimp": "notimp", "silent": "dropped"}
         return next((word for code, word in words.items() if code in met), "")
 
-    def usable(self, address: str) -> bool | None:
-        """Whether an address of a name server can be asked by anybody; ``None``: not by the observer."""
-        if address not in self._usable:
-            self._usable[address] = self._can_be_asked(address)
-        return self._usable[address]
-
     def _can_be_asked(self, address: str) -> bool | None:
         try:
             ip = ip_address(address)
         except ValueError:
             return False
-        if ip.is_multicast or ip.is_unspecified or address == "255.255.255.255":
+        odd = ip.is_multicast or ip.is_unspecified or address == "255.255.255.255"
+        if odd or address in self._private:
             return False
         if not self.laboratory and not _is_global(address):
             return False

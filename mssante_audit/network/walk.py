@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from mssante_audit.network.answers import NOT_REACHED, YES, Part, Ways, both, together, urgency
@@ -56,15 +57,12 @@ class Walk:
 
     def __init__(self, index: ReplyIndex, lookups: Lookups, servers: Servers, hosts: MailHosts) -> None:
         self._index, self._lookups, self._servers, self._hosts = index, lookups, servers, hosts
-        self._ways: dict[str, Ways] = {}
+        self.follow = cache(self._follow)
+        """Follows a domain (canonical) to its mail hosts; one elsewhere is looked up as any name is."""
 
-    def follow(self, name: str) -> Ways:
-        """Follow a domain (canonical) to its mail hosts; one elsewhere is looked up as any name is."""
-        if name not in self._ways:
-            parent = self._index.parent
-            under = is_under(name, parent)
-            self._ways[name] = self._zone(parent, (), name, 0) if under else self._elsewhere(name, 0)
-        return self._ways[name]
+    def _follow(self, name: str) -> Ways:
+        parent = self._index.parent
+        return self._zone(parent, (), name, 0) if is_under(name, parent) else self._elsewhere(name, 0)
 
     def _zone(self, zone: str, referrals: Sequence[Reply], name: str, depth: int) -> Ways:
         """Ask a zone's servers about a name, and follow each of the answers."""
@@ -141,7 +139,11 @@ class Walk:
         if kind == "mx":
             return self._hosts.of_mx(rest[0])
         if kind == "alias":
-            return self._alias(*rest)
+            target, links, circle = rest
+            if not circle and links <= MOST_ALIASES:
+                return self._elsewhere(target, links)
+            lost = Ways(Part("no", "alias-lost", {"name": target, "zone": ""}), NOT_REACHED)
+            return lost._replace(met=(Elsewhere(target, Found("loop"), lost),))
         if kind == "implicit":
             return self._hosts.implicit(name, rest[0])
         if kind == "unheard":
@@ -149,13 +151,6 @@ class Walk:
         if kind == "nxdomain":
             return Ways(Part("no", "no-name", {"name": name, "zone": zone}), NOT_REACHED)
         return Ways(YES, Part("no", "no-mail", {"name": name, "zone": zone}))
-
-    def _alias(self, target: str, links: int, circle: bool) -> Ways:
-        """Return where an alias leads, after so many links."""
-        if not circle and links <= MOST_ALIASES:
-            return self._elsewhere(target, links)
-        lost = Ways(Part("no", "alias-lost", {"name": target, "zone": ""}), NOT_REACHED)
-        return lost._replace(met=(Elsewhere(target, Found("loop"), lost),))
 
     def _elsewhere(self, name: str, links: int) -> Ways:
         """Look up the mail of a name that the walk does not come to."""

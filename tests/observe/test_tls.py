@@ -569,7 +569,8 @@ def test_the_command_visits_the_mail_servers_that_the_dns_names(data: Path, chai
     source = find_observations(data)[0].path
     assert source is not None
     domains = load_whitelist(find_whitelist(data, find_archive(data))).entries["domain"].unique().tolist()
-    hosts = network_of(load_observation(source)).hosts_of(domains)
+    network = network_of(load_observation(source))
+    hosts = {host: network.addresses(host) for domain in domains for host in network.exchangers(domain)}
     address = sorted({a for own in hosts.values() for a in own if a.startswith("127.")})[0]
 
     def go(port: int) -> Result:

@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import zlib
 from collections.abc import Coroutine, Iterable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple, TypeVar
 
 from mssante_audit.observe.dns.asker import Asker, once
@@ -46,7 +46,8 @@ class Resolver:
         self._ipv4_only = settings.ipv4_only
         self.ipv6 = not settings.ipv4_only and any(":" in a and reaches(a) for a in (*given, *root))
         self._private = any(not ipaddress.ip_address(a).is_global for a in (*given, *root))
-        self._usable: dict[str, bool] = {}
+        self.usable = cache(self._usable)
+        """Tells whether an address may be asked; over IPv6 if there is a way to it."""
         self._asked: dict[tuple[Any, ...], asyncio.Future[Reply]] = {}
         self._found: dict[tuple[str, str], asyncio.Future[list[Reply]]] = {}
         self._hosts: dict[str, asyncio.Future[tuple[str, ...]]] = {}
@@ -57,12 +58,9 @@ class Resolver:
         self._spare: dict[str, tuple[str, ...]] = {}
         """Names of further servers of those zones, which were not looked up yet."""
 
-    def usable(self, address: str) -> bool:
-        """Whether `address` may be asked; over IPv6 if there is a way to it."""
-        if address not in self._usable:
-            way = ":" not in address or self.ipv6 or (not self._ipv4_only and reaches(address))
-            self._usable[address] = way and not self.is_private(address)
-        return self._usable[address]
+    def _usable(self, address: str) -> bool:
+        way = ":" not in address or self.ipv6 or (not self._ipv4_only and reaches(address))
+        return way and not self.is_private(address)
 
     def is_private(self, address: str) -> bool:
         """Whether `address`, which others' zones give, is none to ask: not public outside of a laboratory."""
@@ -158,7 +156,9 @@ class Resolver:
             zone = zone.partition(".")[2] or "."
         servers = self.zones[zone]
         while servers:
-            asks = [Ask(domain, "address", zone, qname, qtype, *server) for server in spread(qname, servers)]
+            # In an order of the name's own, the same each time: a resumed run asks the same ones.
+            spread = sorted(servers, key=lambda s: (zlib.crc32(f"{qname} {s.address}".encode()), s))
+            asks = [Ask(domain, "address", zone, qname, qtype, *server) for server in spread]
             found = await self._first(asks, INFORMATIVE)
             if found is None and (spare := self._spare.get(zone, ())):
                 more, self._spare[zone] = await self._reach(domain, spare, zone, chain)
@@ -247,11 +247,6 @@ class Resolver:
 async def together(works: list[Coroutine[Any, Any, T]]) -> list[T]:
     """Await all at once; one alone needs no task, which costs as much as a query."""
     return [await works[0]] if len(works) == 1 else await asyncio.gather(*works)
-
-
-def spread(qname: str, servers: Iterable[Server]) -> list[Server]:
-    """Return servers in an order of a name's own, the same each time: a resumed run asks the same ones."""
-    return sorted(servers, key=lambda s: (zlib.crc32(f"{qname} {s.address}".encode()), s))
 
 
 def _addresses_in(replies: Iterable[Reply]) -> tuple[str, ...]:

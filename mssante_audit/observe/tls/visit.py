@@ -305,8 +305,13 @@ def offers_of(settings: ObserveTls) -> Offers:
     `ParameterError` if a client's certificate or its key cannot be used, or the address to come from is none
     of this machine.
     """
-    if settings.source_address:
-        _check_source(settings.source_address)
+    if source := settings.source_address:  # one that nobody can come from would make all servers seem silent
+        try:
+            with socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET) as sock:
+                sock.bind((source, 0))
+        except OSError as error:
+            why = f"{source!r} ({(error.strerror or 'no such address').lower()})"
+            raise ParameterError(f"source_address is no address of this machine: {why}") from None
     if (settings.client_certificate is None) != (settings.client_key is None):
         raise ParameterError("a client's certificate needs its key, and a key its certificate")
     try:
@@ -318,16 +323,6 @@ def offers_of(settings: ObserveTls) -> Offers:
             file=str(settings.client_certificate),
             remedy="Give a certificate and its key, both PEM, the key without a password",
         ) from None
-
-
-def _check_source(address: str) -> None:
-    """Refuse an address that one cannot come from: else every server would seem silent."""
-    try:
-        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as own:
-            own.bind((address, 0))
-    except OSError as error:
-        why = f"{address!r} ({(error.strerror or 'no such address').lower()})"
-        raise ParameterError(f"source_address is no address of this machine: {why}") from None
 
 
 def _context(settings: ObserveTls, newest: int | None = None) -> SSL.Context:
