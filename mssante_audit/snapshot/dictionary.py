@@ -32,7 +32,7 @@ FRAMES: Mapping[str, tuple[str, Callable[[], tuple[Column, ...]]]] = {
     "findings": ("A cause that an audit found.", lambda: findings.FRAME),
     "causes": ("What is to be put right: findings merged by operator and remedy.", lambda: causes.FRAME),
     "domains": ("A domain of the list.", _of(domains)),
-    "mailboxes": ("Mailboxes published of one domain, kind and structure.", _of(counts)),
+    "mailboxes": ("Mailboxes published of one domain, kind and structure.", lambda: counts.FRAME),
     **{name: (one.what, partial(columns, one.about)) for name, one in _OBSERVED.items()},
     "changes": ("A change between two lists.", lambda: story.CHANGES),
     "events": ("Changes that belong together.", lambda: story.EVENTS),
