@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from mssante_audit.base.errors import OutputError, ParameterError
+from mssante_audit.cli.options import OPENING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,12 +28,6 @@ _ASIDE = {
     "unreadable": "it cannot be read",
 }
 """Why an observation is not used (`mssante_audit.observe.kinds.Aside`)."""
-
-_OPENING = (
-    "data", "as_of", "anchors", "signer", "recover", "any_namespace", "operator", "region", "department",
-    "show_contacts",
-)  # fmt: skip
-"""Options that say what is to be audited, called as the parameters of reports are."""
 
 
 def say(text: str, file: Any = None) -> None:
@@ -110,9 +105,9 @@ def parameters_of(context: typer.Context) -> dict[str, Any]:
     """Return the parameters given to a command by its options and by ``-p``, each once."""
     from mssante_audit.report.parameters import check_value, kind_of, parse_assignments
 
-    given = parse_assignments(context.params.get("parameter") or ())
-    for name in _OPENING:
-        value = context.params.get(name)
+    options: dict[str, Any] = {**context.meta[OPENING]}
+    given = parse_assignments(options.pop("parameter", None) or ())
+    for name, value in options.items():
         if value in (None, False, [], ()):
             continue
         if name in given:

@@ -66,17 +66,11 @@ def doctor(
     """Say what is missing on this machine, and what to do about it."""
     from mssante_audit.nightly.config import load_config
     from mssante_audit.nightly.doctor import examine
+    from mssante_audit.nightly.doctor import health as healthy
 
-    if health:
-        from mssante_audit.nightly.health import health as healthy
-
-        if config is None:
-            raise ParameterError(
-                "--health looks at what a run left", remedy="Name its settings with --config"
-            )
-        signs = list(healthy(load_config(config)))
-    else:
-        signs = list(examine(config))
+    if health and config is None:
+        raise ParameterError("--health looks at what a run left", remedy="Name its settings with --config")
+    signs = list(healthy(load_config(config)) if health and config else examine(config))
     for sign in signs:
         state = "ill" if health and sign.state != "ok" else sign.state
         say(f"{state:8} {sign.what}: {sign.found}" + (f". {sign.remedy}" if sign.remedy else ""))

@@ -33,24 +33,6 @@ AS_OF = "2026-03-03T06:00:00Z"
 LIST = "listeblanchemssante.xml.gz"
 
 
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the command line in this process; return status, output and errors."""
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["mssante-audit", *map(str, arguments)])
-        before = signal.getsignal(signal.SIGTERM)
-        try:
-            with pytest.raises(SystemExit) as left:
-                cli.main()
-        finally:
-            signal.signal(signal.SIGTERM, before)
-        told = capsys.readouterr()
-        return left.value.code, told.out, told.err
-
-    return command
-
-
 @pytest.fixture(scope="module")
 def sample():
     return resource("data/sample")
