@@ -36,11 +36,7 @@ def say(text: str, file: Any = None) -> None:
 
 
 def write(text: str, file: Any = None, *, safe: bool = False) -> None:
-    """Print a text, to a terminal or if it should be `safe` escaped as by `say`, to a file or pipe as it is.
-
-    JSON is escaped in any case, which changes nothing of what it says. What cannot be written is an
-    `OutputError`.
-    """
+    """Print a text, escaped to a terminal, if it should be `safe` or is JSON; to a file or pipe as it is."""
     stream = file or sys.stdout
     if safe or stream.isatty() or text.startswith(("[", "{")):
         text = _UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
@@ -75,10 +71,7 @@ def write_frame(
     out: Path | None,
     name: str = "findings",
 ) -> None:
-    """Write a frame to a file as `mssante_audit.base.export.WRITERS` do, or print it as CSV or JSON.
-
-    A workbook's sheet has the name given.
-    """
+    """Write a frame to a file, a workbook's sheet with the name given, or print it as CSV or JSON."""
     from mssante_audit.base import export
 
     if out is None:

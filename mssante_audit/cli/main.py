@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from shutil import copytree
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -22,7 +23,7 @@ from typer.core import TyperCommand
 from mssante_audit.base.errors import AuditError, InputError, ResourceError, WhiteListError
 from mssante_audit.base.groups import absent
 from mssante_audit.base.settings import LIMITS
-from mssante_audit.cli import archive, check, declarations, observe, options, receive, reports, run, schema
+from mssante_audit.cli import archive, check, declarations, observe, options, receive, reports, run
 from mssante_audit.cli.console import (
     check_format,
     limited_space,
@@ -52,9 +53,28 @@ app = typer.Typer(
 app.add_typer(declarations.app, name="declarations")
 app.add_typer(observe.app, name="observe")
 app.add_typer(archive.app, name="archive")
+Schema = StrEnum("Schema", "results findings domains changes events settings")
+"""What there is a JSON Schema of."""
+
+
+def schema(
+    name: Annotated[Schema, typer.Argument(help="results.json, a JSON list of rows, or audit.toml.")],
+) -> None:
+    """Print the JSON Schema (2020-12) of what this program writes, or of its settings."""
+    if name is Schema.results:
+        from mssante_audit.report.summary import schema as content
+    elif name is Schema.settings:
+        from mssante_audit.nightly.config import schema as content
+    else:
+        from mssante_audit.snapshot.dictionary import schema as of_frame
+
+        content = partial(of_frame, name)
+    write(json.dumps(content(), ensure_ascii=False, indent=2) + "\n")
+
+
 _COMMANDS: dict[Callable[..., None], type[TyperCommand] | None] = {
     check.check: options.opening("parameter", "recover", *LIMITS),
-    schema.schema: None,
+    schema: None,
     receive.receive: None,
     archive.fetch: None,
     archive.changes: None,

@@ -1,9 +1,4 @@
-"""The command line of the nightly run: ``init``, ``run``, ``doctor``.
-
-Exit status of ``run``: 0 done; 1 findings as severe as ``fail_on`` or new ones as severe as ``fail_on_new``
-says; 2 settings that cannot be used, or another run is at work: nothing was run; 3 a step failed; 4 an input
-is not as it should be; 130 interrupted. Of several the highest.
-"""
+"""The command line of the nightly run: ``init``, ``run``, ``doctor``."""
 
 from __future__ import annotations
 
