@@ -110,8 +110,9 @@ SETTINGS = {
 TELL = """
 import json, os
 told = {name: value for name, value in os.environ.items() if name.startswith("MSSANTE_")}
-os.makedirs("told", exist_ok=True)
-with open("told/" + told["MSSANTE_EVENT"], "w") as file:
+folder = os.path.join(os.path.dirname(told["MSSANTE_OUTPUT"]), "told")
+os.makedirs(folder, exist_ok=True)
+with open(os.path.join(folder, told["MSSANTE_EVENT"]), "w") as file:
     json.dump(told, file)
 """
 HOOKED = SETTINGS | {
