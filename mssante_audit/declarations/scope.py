@@ -39,13 +39,7 @@ class _File(Section):
 
 
 def read_scope(path: Path) -> Scope:
-    """Read a ``scope.toml``.
-
-    Raises
-    ------
-    InputError
-        If it is not TOML, has other keys than `Scope`, or names nobody.
-    """
+    """Read a ``scope.toml``; one that is not TOML, has other keys, or names nobody is an `InputError`."""
     try:
         scope = _File.model_validate(read_toml(path)).scope
     except ValidationError as error:
