@@ -7,11 +7,13 @@ import itertools
 import json
 import re
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from made_lists import DN, row, xml
+from made_lists import START as AT
 from typer.testing import CliRunner
 
 from mssante_audit.archive.changes import FRAME, KINDS
@@ -31,30 +33,10 @@ from mssante_audit.values.person import Person
 from mssante_audit.whitelist.load import load_whitelist
 from tools.sample.archive import EVENT_COLUMNS, TIMES, UNCHANGED_DAYS, tell_story
 from tools.sample.make import SAMPLE_AS_OF
-from tools.sample.space import Row, whitelist_chunks
+from tools.sample.space import Row
 
 SAMPLE = resource("data/sample")
-DN = "CN=mss.alpha.example,OU=1759900001,O=CH ALPHA,ST=Paris (75),C=FR"
 OTHER = "CN=mss.beta.example,OU=1679900001,O=CH BETA,ST=Bas-Rhin (67),C=FR"
-AT = datetime(2026, 1, 1, 5, 30, tzinfo=UTC)
-
-
-def row(domain: str, **changes: str) -> Row:
-    name = domain.partition(".")[0]
-    fields = {
-        "domain": f"{domain}.mssante.fr",
-        "description": f"Messagerie de {name}",
-        "dn": DN,
-        "project": "01 99 00 00 01, projet@alpha.example",
-        "support": "01 99 00 00 02, support@alpha.example",
-        "stamp": "2025-12-01T10:00:00Z",
-    }
-    assert changes.keys() <= fields.keys()
-    return tuple({**fields, **changes}.values())  # type: ignore[return-value]
-
-
-def xml(rows: list[Row], at: datetime = AT) -> bytes:
-    return b"".join(whitelist_chunks(rows, at))
 
 
 def side(rows: list[Row], **told: object) -> Side:
