@@ -310,20 +310,14 @@ def test_the_archive_shows_stale_contacts_exactly() -> None:
         thresholds=Thresholds(stale_after_days=UNCHANGED_DAYS),
     )
     assert space.whitelist.signature.status == "valid"
-    by_history = {
-        "CONTACT_UNCHANGED",
-        "CONTACT_PARTLY_CHANGED",
-        "CONTACT_FORMER_OPERATOR",
-        "RECO_CONTACT_OLD",
-    }
+    contacts = {f"CONTACT_{what}" for what in ("UNCHANGED", "PARTLY_CHANGED", "FORMER_OPERATOR")}
+    by_history = {*contacts, "RECO_CONTACT_OLD"}
     found = concat([audit("stale_contacts", space), audit("reconciliation", space)])
     found = found[found["rule"].isin(by_history)]
     with (SAMPLE / "defects.csv").open(encoding="utf-8", newline="") as file:
         truth = [tuple(line[1:]) for line in csv.reader(file) if line[0] == "archive"]
-    expected = Counter(truth)
-    assert (
-        Counter((f.rule, f.domain, f.operator_id, row_ranges(f.rows)) for f in found.itertuples()) == expected
-    )
+    told = Counter((f.rule, f.domain, f.operator_id, row_ranges(f.rows)) for f in found.itertuples())
+    assert told == Counter(truth)
     assert {line[0] for line in truth} == by_history
 
 
