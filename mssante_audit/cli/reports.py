@@ -42,7 +42,13 @@ def report(
     debugging.append(debug)
     given = given_by(**options) | {"lang": lang.value}
     with progress(lambda outcome: say(_report_line(outcome, out))) as listener:
-        run = run_reports(notebooks or (), out=out, parameters=given, debug=any(debugging), listener=listener)
+        run = run_reports(
+            notebooks or (),
+            out=out,
+            parameters=given,
+            debug=any(debugging),
+            listener=lambda done, of, outcome: listener("reports", done, of, outcome),
+        )
     say(f"index: {out / 'index.html'}")
     say_failed(*(outcome.results.findings for outcome in run.outcomes if outcome.results))
     raise typer.Exit(run.exit_status(fail_on))

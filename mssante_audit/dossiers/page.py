@@ -17,9 +17,9 @@ from typing import Any
 from mssante_audit.base.language import current_language, markdown
 from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.facts import Dossier, dossier, record
-from mssante_audit.report.conversion import Outcome, labelled
 from mssante_audit.report.failure import Failure, failure_of
 from mssante_audit.report.figure import Chart
+from mssante_audit.report.outcome import Outcome, labelled
 from mssante_audit.report.page import Page, section_of, title_of, to_html
 from mssante_audit.report.results import Results
 from mssante_audit.space.trust import TrustSpace
@@ -45,7 +45,7 @@ def dossier_page(
     Parameters
     ----------
     parameters
-        All of the notebook's, as the page tells them (`mssante_audit.report.jobs.tellable`).
+        All of the notebook's, as the page tells them (`mssante_audit.report.plan.tellable`).
     told
         The facts, if they are gathered already.
     masked

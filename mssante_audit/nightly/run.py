@@ -60,7 +60,7 @@ from mssante_audit.nightly.retention import outdated, outdated_observations, rem
 from mssante_audit.nightly.settings import Config
 from mssante_audit.nightly.steps import STEPS, Job, work
 from mssante_audit.nightly.summary import summary
-from mssante_audit.report.conversion import as_severe
+from mssante_audit.report.outcome import as_severe
 from mssante_audit.space.states import State
 
 RESUMED = timedelta(hours=12)

@@ -52,8 +52,8 @@ from mssante_audit.observe.tls.observation import OUTCOMES
 from mssante_audit.observe.tls.run import mail_hosts, servers_of
 from mssante_audit.observe.tls.run import observe_tls as visit_servers
 from mssante_audit.observe.tls.servers import KIND as TLS
-from mssante_audit.report.jobs import tellable
 from mssante_audit.report.parameters import declared
+from mssante_audit.report.plan import tellable
 from mssante_audit.report.results import Results, open_space, provenance
 from mssante_audit.report.run import find_notebooks, run_reports
 from mssante_audit.site.build import build_site
@@ -215,7 +215,7 @@ def reports(job: Job) -> tuple[str, dict[str, Any]]:
             break
     where = {n: told for n in ("region", "department") if (told := getattr(job.config.reports, n))}
     parameters = _accepted(job, names) | where | {"lang": job.config.lang}
-    run = run_reports(names, out=out, parameters=parameters, told=job.parameters, debug=job.debug)
+    run = run_reports(names, out=out, parameters=parameters, shown=job.parameters, debug=job.debug)
     if (out / ledger.FILE).exists():
         write_bytes(job.folder / ledger.FILE, (out / ledger.FILE).read_bytes())
     faults = [(o.name, o.failure) for o in run.outcomes if o.failure]

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,17 +22,19 @@ from mssante_audit.base.staging import locked, publish, scratch_folder, scratch_
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.ledger import FILE as LEDGER
 from mssante_audit.findings.ledger import read_ledger
-from mssante_audit.report.conversion import Outcome as Outcome
-from mssante_audit.report.conversion import Setting, as_severe, convert, write_files
+from mssante_audit.report.execute import Execution, execute
 from mssante_audit.report.explorer import FILE as EXPLORER
 from mssante_audit.report.explorer import explore
 from mssante_audit.report.follow_up import since_previous
-from mssante_audit.report.jobs import Job, check_input, has_data, limits_of, plan
-from mssante_audit.report.jobs import find_notebooks as find_notebooks
-from mssante_audit.report.kernel import Execution, Kernels, Progress, execute, quiet
+from mssante_audit.report.outcome import Outcome as Outcome
+from mssante_audit.report.outcome import Setting, as_severe, convert, write_files
 from mssante_audit.report.page import index_html
 from mssante_audit.report.parameters import check_value
+from mssante_audit.report.plan import Job, check_input, has_data, plan
+from mssante_audit.report.plan import find_notebooks as find_notebooks
 from mssante_audit.report.results import limited, provenance
+from mssante_audit.report.summary import NO_ANSWERS
+from mssante_audit.verdicts.domains import answers, domains
 
 WORKERS = min(2, os.cpu_count() or 1)
 """Notebooks run at once: each has a kernel of some 140 MB."""
@@ -54,8 +58,8 @@ class Run:
         return int(any(as_severe(counts, fail_on) for counts in found))
 
 
-Listener = Callable[[str, int, int, Outcome | None], None]
-"""Called with a report's name, its cells done and in all, and its outcome once there is one."""
+Listener = Callable[[int, int, Outcome | None], None]
+"""Called with how many reports are made, of how many, and the outcome of the last one."""
 
 
 def run_reports(
@@ -64,7 +68,7 @@ def run_reports(
     out: Path,
     parameters: Mapping[str, Any] | None = None,
     notebooks: Path | None = None,
-    told: Mapping[str, Any] | None = None,
+    shown: Mapping[str, Any] | None = None,
     debug: bool = False,
     listener: Listener = lambda *_: None,
 ) -> Run:
@@ -81,8 +85,8 @@ def run_reports(
         that accept it, of which there must be one; ``lang`` is the language of all pages.
     notebooks
         Folder to find names in, instead of the shipped one.
-    told
-        Parameters to tell in place of those given, and to compare runs within: what a snapshot was made with.
+    shown
+        Parameters to show in place of those given, and to compare runs within: what a snapshot was made with.
     debug
         Keep tracebacks, which may hold unmasked values, in what is written.
 
@@ -95,45 +99,51 @@ def run_reports(
     """
     given = parameters or {}
     jobs = plan(find_notebooks(names, notebooks or resource("notebooks")), given)
-    space = check_input(jobs)
+    space, chosen = check_input(jobs)
     jobs = [job for job in jobs if has_data(job.name, space, asked=bool(names))]
-    if told:
-        jobs = [replace(j, shown={n: told.get(n, value) for n, value in j.shown.items()}) for j in jobs]
-    with using_language(check_value("lang", given.get("lang", "fr"))), locked(out) as staging, quiet():
-        loaded: Mapping[str, Any] = provenance(space) if space else {}
+    if shown:
+        jobs = [replace(j, shown={n: shown.get(n, value) for n, value in j.shown.items()}) for j in jobs]
+    with using_language(check_value("lang", given.get("lang", "fr"))), locked(out) as staging:
         outcomes, ledger = [], read_ledger(out)
-        for job, execution in _execute(jobs, staging, listener):
-            roots = [scratch_of(staging, job.name), staging, out]
-            outcome, files = convert(job, execution, Setting(roots, loaded, ledger, debug))
-            write_files(staging, job.name, files, failed=bool(outcome.failure))
-            outcomes.append(outcome)
-            listener(job.name, 1, 1, outcome)
+        listener(0, len(jobs), None)
+        with _executions(jobs, staging) as executions:
+            loaded: Mapping[str, Any] = provenance(space) if space else {}
+            counts: Mapping[str, Mapping[str, int]] = NO_ANSWERS
+            if space:
+                verdicts = domains(space)
+                listed = set(limited(space.audited, chosen)["domain"])
+                counts = answers(verdicts[verdicts["domain"].isin(listed)])
+            if space and not names:
+                explore(space, domains=listed).save(staging / EXPLORER)
+            for job, execution in zip(jobs, executions, strict=True):
+                ran = execution.result()
+                roots = [scratch_of(staging, job.name), staging, out]
+                outcome, files = convert(job, ran, Setting(roots, loaded, counts, ledger, debug))
+                write_files(staging, job.name, files, failed=bool(outcome.failure))
+                outcomes.append(outcome)
+                listener(len(outcomes), len(jobs), outcome)
         if ledger:
             write_bytes(staging / LEDGER, json.dumps(ledger, ensure_ascii=False, indent=1).encode())
-        if space and not names:
-            chosen = limits_of(jobs, space)
-            explore(space, domains=set(limited(space.audited, chosen)["domain"])).save(staging / EXPLORER)
         write_bytes(staging / "index.html", _index(outcomes, staging, out, loaded).encode())
         publish(staging, out, [path for outcome in outcomes for path in _stale(outcome)])
     return Run(out, tuple(outcomes))
 
 
-def _execute(jobs: Sequence[Job], staging: Path, listener: Listener) -> Iterator[tuple[Job, Execution]]:
-    """Run the notebooks, several at once, each in a process of its own; yield them in order."""
-    kernels = Kernels()
+@contextmanager
+def _executions(jobs: Sequence[Job], staging: Path) -> Iterator[list[Future[Execution]]]:
+    """Run the notebooks, `WORKERS` at once; whoever leaves early, by Ctrl-C above all, stops them."""
+    stopped = threading.Event()
 
-    def one(job: Job) -> Execution:
+    def run(job: Job) -> Execution:
         with scratch_folder(staging, job.name) as scratch:
-            tell: Progress = lambda done, cells: listener(job.name, done, cells, None)  # noqa: E731
-            return execute(job.content, job.given, scratch, kernels, tell)
+            return execute(job.content, job.given, scratch, stopped)
 
-    with ThreadPoolExecutor(min(WORKERS, len(jobs))) as pool:
-        running = [pool.submit(one, job) for job in jobs]
+    with ThreadPoolExecutor(WORKERS) as pool:
         try:
-            for job, execution in zip(jobs, running, strict=True):
-                yield job, execution.result()
-        except BaseException:  # Ctrl-C above all: the pool is left once no kernel runs
-            kernels.stop()
+            yield [pool.submit(run, job) for job in jobs]
+        except BaseException:
+            stopped.set()
+            pool.shutdown(cancel_futures=True)
             raise
 
 
@@ -143,11 +153,11 @@ def _stale(outcome: Outcome) -> list[Path]:
         return []
     failed = [Path("failed", f"{outcome.name}{suffix}") for suffix in PARTS]
     kept = {".findings.csv": outcome.results, ".ics": outcome.results and outcome.results.calendar}
-    return [*failed, *(Path(f"{outcome.name}{suffix}") for suffix, own in kept.items() if not own)]
+    return [*failed, *(Path(f"{outcome.name}{suffix}") for suffix, made in kept.items() if not made)]
 
 
 def _index(outcomes: Sequence[Outcome], staging: Path, out: Path, loaded: Mapping[str, Any]) -> str:
-    told = next((o.results.provenance for o in outcomes if o.results), loaded)
+    origin = next((o.results.provenance for o in outcomes if o.results), loaded)
     rows = [
         {
             "name": outcome.name,
@@ -155,10 +165,10 @@ def _index(outcomes: Sequence[Outcome], staging: Path, out: Path, loaded: Mappin
             "counts": outcome.results.by_severity if outcome.results else None,
             "failure": outcome.failure,
             "section": outcome.section,
-            "since_previous": since_previous(outcome.told) if outcome.told else "",
+            "since_previous": since_previous(outcome.follow_up) if outcome.follow_up else "",
             "last_good": (out / f"{outcome.name}.html").exists(),
         }
         for outcome in outcomes
     ]
     explorer = EXPLORER if any((folder / EXPLORER).exists() for folder in (staging, out)) else ""
-    return index_html(rows, told, explorer)
+    return index_html(rows, origin, explorer)

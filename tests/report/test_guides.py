@@ -10,7 +10,7 @@ from lxml import html as lxml_html
 
 from mssante_audit.base.resources import resource
 from mssante_audit.findings import registry
-from mssante_audit.report.jobs import ONE_OPERATOR
+from mssante_audit.report.plan import ONE_OPERATOR
 from mssante_audit.report.run import find_notebooks, run_reports
 
 GUIDES = ("README", "cookbook")

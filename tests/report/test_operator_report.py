@@ -23,7 +23,7 @@ from mssante_audit.dossiers.page import dossier_page
 from mssante_audit.dossiers.remedies import remedy, theirs
 from mssante_audit.dossiers.survey import Survey, survey
 from mssante_audit.findings.registry import rule
-from mssante_audit.report.jobs import plan, tellable
+from mssante_audit.report.plan import plan, tellable
 from mssante_audit.report.parameters import declared
 from mssante_audit.report.results import Limits, touching
 from mssante_audit.report.run import find_notebooks, run_reports
