@@ -35,19 +35,19 @@ In a notebook, frames and series become charts, tables and sentences; help on ea
 `causes`, `actionable`, `doubts`   what to put right first, findings merged by operator and remedy; the
                                    findings that ask for something: no information, no hints; those that
                                    are not known to hold today, as what they rest on is too old or in doubt
-`answer`, `states`, `checks`,      a first screen of domains and causes: the sentence on top, the bar of
-`cause_list`                       states, a line a check, the first ten causes
+`answer`, `counts`, `checks`,      a first screen of domains and causes: the sentence on top, how many domains
+`cause_list`                       have each answer, a line a check, the first ten causes
 `waived`, `touched`                accepted findings; how many domains findings touch
 `bars`, `lines`, `tiles`           charts of a series or frame, of a frame over time, of départements
 `by_age`                           how many ages fall into each band
 `table`, `findings_table`          any frame as a table; findings, with what their rules mean
 `say`, `percent`, `largest`        a sentence; a share; the longest bar's name and number
-`words`                            names of codes, in the reader's language
+`words`                            a mapping's texts, in the reader's language
 `key_figures`, `Figure`            figures as tiles
-`card`, `sections`                 one row of a frame; several tables, each under its title
+`card`, `sections`, `folds`        one row of a frame; several tables under titles, or folded behind these
 `severity_bars`, `lead`, `note`    findings by severity; the answer on top; a sentence in small type
 `family`, `title_of`, `titles`     the rules of a family; a rule's title, or those of findings
-`remedy_of`                        what a rule says to do
+`why_of`, `remedy_of`              why a rule matters, and what it says to do
 `lacks`, `unknown`                 what was not there to check rules with; the sentence that says so
 `opening`, `enable`                what a report is about; style and script of tables, shown once
 `explore`                          the domains as one page that searches, filters, counts and tells of
@@ -59,6 +59,27 @@ In a notebook, frames and series become charts, tables and sentences; help on ea
 `moved`                            the findings in which two spaces differ: of other thresholds, say
 `own_rule`                         a rule of one's own in one line, which reports of the session then show
 `export`                           any frame as CSV, XLSX, JSON or Parquet
+=================================  ==================================================================
+
+What the shipped reports are made of, and a report of one's own may be:
+
+=================================  ==================================================================
+`open_report`, `Report`            what a notebook's parameters describe, its findings, and the parts that
+                                   several reports have in common
+`names`, `unmade`                  names of codes, in the reader's language; which audits lack their input
+`by_severity`, `rest_together`     findings by a column and severity; the first of a series, the rest as one
+`tile_places`                      where each département stands on a map of tiles
+`status`                           how each declared or listed domain stands in the register
+`observed`, `observed_on`,         when the DNS was asked, as a sentence or a column; when servers'
+`observed_tls`                     certificates were looked at
+`servers_shown`, `expiries`,       mail servers of domains; when their certificates end, by domain, and by
+`certificates`, `revocations`      certificate; what revocation lists say of them
+`names_compared`, `calendar`,      names presented beside those listed; ends of certificates as a calendar,
+`calendar_link`                    and the link to take it
+`worded_changes`,                  changes of lists and events made of them, in words
+`worded_events`
+`differences`, `newest_two`        what two observations of the DNS tell differently; the two newest ones
+`dossier`                          what is told to one operator of itself
 =================================  ==================================================================
 
 ``help(load_space)`` tells of one of them; the columns of ``space.entries`` and of findings are described in
@@ -81,14 +102,19 @@ with suppress(OSError, AttributeError):  # elsewhere than on glibc
 if TYPE_CHECKING:
     AUDITS: tuple[str, ...]
     from mssante_audit.audits import audit, audit_all, lacking, waived
+    from mssante_audit.audits.reconciliation.rules import status
     from mssante_audit.base.errors import AuditError
     from mssante_audit.base.language import percent, words
     from mssante_audit.declarations.register import load_declarations
+    from mssante_audit.dossiers.facts import dossier
     from mssante_audit.findings.catalogue import Rule, load_rules
     from mssante_audit.findings.causes import actionable, causes
     from mssante_audit.findings.frame import Finding
     from mssante_audit.findings.registry import Audit, catalogue, register, rule
-    from mssante_audit.report.charts import bars, by_age, largest, lines, table
+    from mssante_audit.report.calendar import calendar
+    from mssante_audit.report.certificates import calendar_link, names_compared
+    from mssante_audit.report.charts import bars, by_age, largest, lines
+    from mssante_audit.report.collection import observed, observed_on, observed_tls
     from mssante_audit.report.controls import controls
     from mssante_audit.report.desk import export, join, moved, own_rule, within
     from mssante_audit.report.explorer import explore
@@ -103,49 +129,65 @@ if TYPE_CHECKING:
         titles,
         touched,
         unknown,
+        why_of,
     )
-    from mssante_audit.report.first import answer, cause_list, checks, states
-    from mssante_audit.report.say import lead, note, say
-    from mssante_audit.report.tables import Figure, card, enable, key_figures, sections, show_frames
-    from mssante_audit.report.tiles import tiles
+    from mssante_audit.report.first import answer, cause_list, checks, counts
+    from mssante_audit.report.names import names
+    from mssante_audit.report.notebook import Report, by_severity, open_report, rest_together, unmade
+    from mssante_audit.report.pieces import Figure, card, folds, key_figures, lead, note, sections
+    from mssante_audit.report.say import say
+    from mssante_audit.report.tables import enable, show_frames, table
+    from mssante_audit.report.tiles import tile_places, tiles
     from mssante_audit.snapshot.load import load_space
-    from mssante_audit.space.story import compare
+    from mssante_audit.space.story import compare, worded_changes, worded_events
     from mssante_audit.space.trust import Thresholds, TrustSpace
     from mssante_audit.values.contacts import parse_contact
     from mssante_audit.values.dn import parse_dn
     from mssante_audit.values.identifiers import parse_department, parse_identifier
     from mssante_audit.values.person import Person, mask
+    from mssante_audit.verdicts.differences import differences, newest_two
     from mssante_audit.verdicts.domains import domains
     from mssante_audit.verdicts.doubts import doubts
     from mssante_audit.verdicts.methods import behind, hosts, mail_records, method_records
+    from mssante_audit.verdicts.presented import certificates, expiries, revocations, servers_shown
     from mssante_audit.whitelist.load import WhiteList, load_whitelist
     from mssante_audit.whitelist.signature import verify_signature
 
 _HOME = {
     "audits": "audit audit_all lacking waived",
+    "audits.reconciliation.rules": "status",
     "base.errors": "AuditError",
     "declarations.register": "load_declarations",
+    "dossiers.facts": "dossier",
     "findings.catalogue": "Rule load_rules",
     "findings.causes": "actionable causes",
     "findings.frame": "Finding",
     "findings.registry": "Audit catalogue register rule",
     "base.language": "percent words",
-    "report.charts": "bars by_age largest lines table",
+    "report.calendar": "calendar",
+    "report.certificates": "calendar_link names_compared",
+    "report.charts": "bars by_age largest lines",
+    "report.collection": "observed observed_on observed_tls",
     "report.controls": "controls",
     "report.desk": "export join moved own_rule within",
     "report.explorer": "explore",
     "report.findings": (
-        "family findings_table lacks opening remedy_of severity_bars title_of titles touched unknown"
+        "family findings_table lacks opening remedy_of severity_bars title_of titles touched unknown why_of"
     ),
-    "report.first": "answer cause_list checks states",
-    "report.say": "lead note say",
-    "report.tables": "Figure card enable key_figures sections show_frames",
-    "report.tiles": "tiles",
+    "report.first": "answer cause_list checks counts",
+    "report.names": "names",
+    "report.notebook": "Report by_severity open_report rest_together unmade",
+    "report.pieces": "Figure card folds key_figures lead note sections",
+    "report.say": "say",
+    "report.tables": "enable show_frames table",
+    "report.tiles": "tile_places tiles",
+    "verdicts.differences": "differences newest_two",
     "verdicts.domains": "domains",
     "verdicts.doubts": "doubts",
     "verdicts.methods": "behind hosts mail_records method_records",
+    "verdicts.presented": "certificates expiries revocations servers_shown",
     "snapshot.load": "load_space",
-    "space.story": "compare",
+    "space.story": "compare worded_changes worded_events",
     "space.trust": "Thresholds TrustSpace",
     "values.contacts": "parse_contact",
     "values.dn": "parse_dn",
@@ -158,15 +200,19 @@ _HOME = {
 _MODULE = {name: module for module, names in _HOME.items() for name in names.split()}
 
 __all__ = [
-    "AUDITS", "Audit", "AuditError", "Figure", "Finding", "Person", "Rule", "Thresholds", "TrustSpace",
-    "WhiteList", "actionable", "answer", "audit", "audit_all", "bars", "behind", "by_age", "card",
-    "catalogue", "cause_list", "causes", "checks", "compare", "controls", "domains", "doubts", "enable",
-    "explore", "export", "family", "findings_table", "hosts", "join", "key_figures", "lacking", "lacks",
-    "largest", "lead", "lines", "load_declarations", "load_rules", "load_space", "load_whitelist",
-    "mail_records", "mask", "method_records", "moved", "note", "opening", "own_rule", "parse_contact",
-    "parse_department", "parse_dn", "parse_identifier", "percent", "register", "remedy_of", "rule", "say",
-    "sections", "severity_bars", "show_frames", "states", "table", "tiles", "title_of", "titles", "touched",
-    "unknown", "verify_signature", "waived", "within", "words",
+    "AUDITS", "Audit", "AuditError", "Figure", "Finding", "Person", "Report", "Rule", "Thresholds",
+    "TrustSpace", "WhiteList", "actionable", "answer", "audit", "audit_all", "bars", "behind", "by_age",
+    "by_severity", "calendar", "calendar_link", "card", "catalogue", "cause_list", "causes",
+    "certificates", "checks", "compare", "controls", "counts", "differences", "domains", "dossier",
+    "doubts", "enable", "expiries", "explore", "export", "family", "findings_table", "folds", "hosts",
+    "join", "key_figures", "lacking", "lacks", "largest", "lead", "lines", "load_declarations",
+    "load_rules", "load_space", "load_whitelist", "mail_records", "mask", "method_records", "moved",
+    "names", "names_compared", "newest_two", "note", "observed", "observed_on", "observed_tls",
+    "open_report", "opening", "own_rule", "parse_contact", "parse_department", "parse_dn",
+    "parse_identifier", "percent", "register", "remedy_of", "rest_together", "revocations", "rule", "say",
+    "sections", "servers_shown", "severity_bars", "show_frames", "status", "table", "tile_places",
+    "tiles", "title_of", "titles", "touched", "unknown", "unmade", "verify_signature", "waived", "why_of",
+    "within", "worded_changes", "worded_events", "words",
 ]  # fmt: skip
 
 
@@ -178,6 +224,7 @@ def __getattr__(name: str) -> Any:
         return tuple(audits())
     if name not in _MODULE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import_module(f"{__name__}.report.cards")  # how what is asked for shows itself in a notebook
     return getattr(import_module(f"{__name__}.{_MODULE[name]}"), name)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache, wraps
 from string import Formatter
 from types import ModuleType
@@ -98,9 +99,19 @@ class Sentence(Formatter):
     """Fills the templates of `format_text`."""
 
     def format_field(self, value: Any, spec: str) -> str:
-        """Write a text as it is, a number as the language does, with the noun or word that agrees."""
+        """Write a text as it is, all else as the language does: a number with the noun or word that agrees.
+
+        An instant is written as its day, or as its ``month`` or ``moment``; a number of days may be a
+        ``duration``.
+        """
         if isinstance(value, str):
             return value
+        if isinstance(value, list | tuple):
+            return listing([self.format_field(item, spec) for item in value])
+        if isinstance(value, datetime):
+            return str(getattr(_typography(), spec or "day")(value))
+        if spec == "duration":
+            return duration(int(value))
         if not spec:
             return one_decimal(value)
         one, _, many = spec.removeprefix("~").partition("|")

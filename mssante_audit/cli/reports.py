@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mssante_audit.base.errors import InputError, ParameterError
+from mssante_audit.base.errors import InputError
 from mssante_audit.base.settings import LIMITS
 from mssante_audit.cli.console import debugging, given_by, say, say_failed
 from mssante_audit.cli.options import FailOn, Lang, Language, Notebooks, opens_space
@@ -42,14 +42,10 @@ def report(
     debugging.append(debug)
     given = given_by(**options) | {"lang": lang.value}
     with progress(lambda outcome: say(_report_line(outcome, out))) as listener:
-        run = run_reports(
-            notebooks or (),
-            out=out,
-            parameters=given,
-            debug=any(debugging),
-            listener=lambda done, of, outcome: listener("reports", done, of, outcome),
-        )
-    say(f"index: {out / 'index.html'}")
+        run = run_reports(notebooks or (), out=out, parameters=given, debug=any(debugging), listener=listener)
+    told = [outcome.results.provenance for outcome in run.outcomes if outcome.results]
+    sample = f" (exemple fictif, as of {told[0]['as_of'][:10]})" if told and told[0].get("made_up") else ""
+    say(f"index: {out / 'index.html'}{sample}")
     say_failed(*(outcome.results.findings for outcome in run.outcomes if outcome.results))
     raise typer.Exit(run.exit_status(fail_on))
 
@@ -81,7 +77,6 @@ def dossiers(
         str | None,
         typer.Option(metavar="ADDRESS", help="Make them on a Dask cluster, such as tcp://10.0.0.1:8786."),
     ] = None,
-    engine: Annotated[str | None, typer.Option(hidden=True)] = None,
     letter: Annotated[
         Path | None,
         typer.Option(
@@ -104,8 +99,6 @@ def dossiers(
     debugging.append(debug)
     given = given_by(**options) | {"lang": lang.value}
     named = {name: given.pop(name, None) for name in ("region", "department")}
-    if engine:
-        raise ParameterError("--engine: a dossier needs no notebook engine any more", remedy="Leave it out")
     on = read_stationery(letter) if letter else Stationery()
     with _cluster(dask) as elsewhere, progress(lambda told: say(_line(told, out))) as listener:
         run = write_dossiers(

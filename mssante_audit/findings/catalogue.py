@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.markup import show
+from mssante_audit.base.markup import html_of
 
 SEVERITIES = ("info", "warning", "error", "critical")
 """From the mildest to the worst: what happens to mail (see `Rule.severity`)."""
@@ -154,8 +154,8 @@ class Rule:
         check("texts", set(self.texts) <= set(TEXTS), ", ".join(TEXTS))
         check("check", self.check in ("", *CHECKS), f'"", {", ".join(CHECKS)}')
 
-    def _repr_html_(self) -> str:
-        return str(show("rule", self))
+    def _repr_html_(self) -> str | None:
+        return html_of(self)
 
 
 def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:

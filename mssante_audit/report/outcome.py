@@ -51,6 +51,8 @@ class Outcome:
     """Durations of the steps."""
     follow_up: FollowUp | None = None
     """Its findings against those of the run before; ``None`` if they are not followed."""
+    answers: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: NO_ANSWERS)
+    """How many of its domains have each answer (`mssante_audit.verdicts.domains.answers`)."""
 
 
 def as_severe(counts: Mapping[str, int] | None, fail_on: str | None) -> bool:
@@ -68,7 +70,7 @@ class Setting:
     loaded: Mapping[str, Any] = field(default_factory=dict)
     """Provenance of the data, for a notebook that did not come to telling its own."""
     answers: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: NO_ANSWERS)
-    """How many domains have each answer (`mssante_audit.verdicts.domains.answers`)."""
+    """How many domains have each answer."""
     ledger: dict[str, Any] | None = None
     """What earlier runs found; changed. ``None``: findings are not followed."""
     debug: bool = False
@@ -105,21 +107,23 @@ def _convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome,
     followed = _followed(job, results, setting.ledger) if results and not failure else None
     origin = results.provenance if results else setting.loaded
     since = follow_up_html(followed, results.findings) if followed and results else ""
-    page = to_html(notebook, Page(job.name, labelled(job.shown), origin, failure, since))
+    title = results.title if results else ""
+    page = to_html(notebook, Page(job.name, title, labelled(job.shown), origin, failure, since))
     outcome = Outcome(
         job.name,
-        title_of(notebook, job.name),
+        title or title_of(notebook, job.name),
         results,
         failure,
         section_of(notebook, failure.cell) if failure else "",
         {"run": round(execution.seconds, 3), "convert": round(time.perf_counter() - begin, 3)},
         followed,
+        setting.answers,
     )
     files = {
         ".html": page.encode("utf-8", "backslashreplace"),
         ".ipynb": f"{writes(notebook)}\n".encode("utf-8", "backslashreplace"),
     }
-    return outcome, files | data_files(outcome, tellable(job.shown), origin, setting.answers)
+    return outcome, files | data_files(outcome, tellable(job.shown), origin)
 
 
 def _followed(job: Job, results: Results, ledger: dict[str, Any] | None) -> FollowUp | None:
@@ -206,10 +210,7 @@ def labelled(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def data_files(
-    outcome: Outcome,
-    parameters: Mapping[str, Any],
-    provenance: Mapping[str, Any],
-    answers: Mapping[str, Mapping[str, int]] = NO_ANSWERS,
+    outcome: Outcome, parameters: Mapping[str, Any], provenance: Mapping[str, Any]
 ) -> dict[str, bytes]:
     """Return the files of a report that are for machines, by suffix: a summary, and the findings if complete.
 
@@ -217,10 +218,8 @@ def data_files(
     ----------
     parameters
         As they may be told (`mssante_audit.report.plan.tellable`).
-    answers
-        How many of the domains that it is about have each answer.
     """
-    files = {".results.json": json_bytes(_summary(outcome, parameters, provenance, answers))}
+    files = {".results.json": json_bytes(_summary(outcome, parameters, provenance))}
     if outcome.results and not outcome.failure:
         frame, followed = outcome.results.findings, outcome.follow_up
         if followed:
@@ -239,12 +238,7 @@ def write_files(staging: Path, name: str, files: Mapping[str, bytes], *, failed:
         write_bytes(folder / f"{name}{suffix}", content)
 
 
-def _summary(
-    outcome: Outcome,
-    parameters: Mapping[str, Any],
-    provenance: Mapping[str, Any],
-    answers: Mapping[str, Mapping[str, int]],
-) -> Summary:
+def _summary(outcome: Outcome, parameters: Mapping[str, Any], provenance: Mapping[str, Any]) -> Summary:
     """Return what ``results.json`` says."""
     results, failure, followed = outcome.results, outcome.failure, outcome.follow_up
     why = failure and {"kind": failure.kind, "message": failure.message, "section": outcome.section}
@@ -264,7 +258,7 @@ def _summary(
         "report": outcome.name,
         "status": "failed" if failure else "done",
         "failure": why,
-        **answers,
+        **outcome.answers,
         "counts": counts,
         "since_previous": since,
         "seconds": dict(outcome.seconds),

@@ -1,7 +1,7 @@
 """Pages: one file each, no network, the same bytes for the same input.
 
-nbconvert makes HTML of an executed notebook's cells, by ``cells.html.j2``; all else is Jinja of
-``template/``, which escapes what is not `mssante_audit.report.html.Html`.
+nbconvert makes HTML of an executed notebook's cells, by the template ``cells.html.j2``; the page around them
+is ours (`mssante_audit.report.html`).
 """
 
 from __future__ import annotations
@@ -11,36 +11,19 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cache
 from html import unescape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jinja2
-
-from mssante_audit.base.language import (
-    count,
-    current_language,
-    damage,
-    gettext,
-    moment,
-    number,
-    severity_names,
-    signatures,
-)
-from mssante_audit.base.resources import table_of
+from mssante_audit.base.language import gettext
 from mssante_audit.report.failure import Failure
-from mssante_audit.report.html import Html, trusted
+from mssante_audit.report.html import TEMPLATE, Html, gettext_filter, joined, template, trusted
 from mssante_audit.report.results import MIME
-from mssante_audit.report.tables import script, source_of
-from mssante_audit.values.contacts import fold
+from mssante_audit.report.tables import script, source_of, style
 
 if TYPE_CHECKING:
     from nbconvert.exporters.templateexporter import TemplateExporter
     from nbformat import NotebookNode
-
-TEMPLATE = Path(__file__).parent / "template"
 
 _TITLE = re.compile(r"\A\s*#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
 _SECTION = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$", re.MULTILINE)
@@ -53,13 +36,15 @@ class Page:
     """What a report's page says beside its notebook."""
 
     name: str
+    title: str = ""
+    """What it is called, if not like its notebook."""
     parameters: Sequence[tuple[str, str]] = ()
     """Label and shown value of each."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """As `mssante_audit.report.results.provenance` returns it; empty if nothing was loaded."""
     failure: Failure | None = None
     follow_up: str = ""
-    """What is new, open and fixed since the run before, as HTML, already escaped."""
+    """What is new, open and fixed since the run before, as HTML."""
 
 
 def is_tagged(cell: Mapping[str, Any], *tags: str) -> bool:
@@ -93,10 +78,10 @@ def to_html(notebook: Mapping[str, Any], page: Page) -> str:
         cells[0]["source"] = _TITLE.sub("", cells[0]["source"], count=1)
     shown: NotebookNode = from_dict({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
     html, _ = _exporter().from_notebook_node(shown)
-    body = outline(html + page.follow_up)
+    body = outline(joined(trusted(html), page.follow_up))
     return template("report.html.j2").render(
         page=page,
-        title=title_of(notebook, page.name),
+        title=page.title or title_of(notebook, page.name),
         section=section_of(notebook, page.failure.cell) if page.failure else "",
         body=trusted(body.html),
         headings=body.headings,
@@ -123,11 +108,18 @@ def _exporter() -> TemplateExporter:
     made.environment.trim_blocks = made.environment.lstrip_blocks = True
     made.environment.autoescape = True
     made.environment.globals["mime"] = MIME
-    made.environment.filters |= {"prose": _prose, "foreign_prose": _foreign_prose, "tr": _gettext}
+    made.environment.filters |= {"prose": _prose, "foreign_prose": _foreign_prose, "tr": gettext_filter}
     return made
 
 
-def index_html(rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any], explorer: str = "") -> str:
+def index_html(
+    rows: Sequence[Mapping[str, Any]],
+    provenance: Mapping[str, Any],
+    *,
+    title: str = "",
+    first: str = "",
+    explorer: str = "",
+) -> str:
     """Return the page that lists the reports of a run.
 
     Parameters
@@ -138,32 +130,20 @@ def index_html(rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any],
         of an earlier run is still there).
     provenance
         As in `Page`.
+    title, first
+        The question that a first screen answers, and what it says (`mssante_audit.report.first`).
     explorer
         File beside it with the explorer (`mssante_audit.report.explorer`), "" if there is none.
     """
-    told = {"rows": rows, "explorer": explorer, "provenance": provenance, "policy": policy("")}
-    return template("run.html.j2").render(told)
-
-
-def verdicts() -> dict[str, str]:
-    """Return the names of the signature's verdicts, in a sentence."""
-    other = "mathématiquement juste, mais ce n’est pas celle du signataire attendu"
-    return {**signatures(), "valid-untrusted": gettext(other)}
-
-
-def glossary() -> list[tuple[str, str]]:
-    """Return each term that readers meet and what it means, in the order of a dictionary.
-
-    >>> dict(glossary())["MX"]
-    'L’enregistrement du DNS qui nomme le serveur de messagerie d’un domaine.'
-    """
-    terms = (entry[current_language()] for entry in _glossary().values())
-    return sorted(((term, meaning) for term, meaning in terms), key=lambda entry: fold(entry[0]))
-
-
-@cache
-def _glossary() -> dict[str, Any]:
-    return table_of("mssante_audit.report", "glossary.toml")
+    return template("run.html.j2").render(
+        rows=rows,
+        provenance=provenance,
+        title=title or gettext("Rapports d’audit"),
+        first=first,
+        explorer=explorer,
+        policy=policy(""),
+        style=style() if first else "",
+    )
 
 
 def policy(html: str) -> str:
@@ -247,34 +227,3 @@ def _markdown(escape: bool) -> Any:
     import mistune
 
     return mistune.create_markdown(escape=escape, plugins=["table", "strikethrough"])
-
-
-@jinja2.pass_context  # without it Jinja would translate once, when it compiles the template
-def _gettext(_: object, text: str) -> str:
-    return gettext(text)
-
-
-def template(name: str) -> jinja2.Template:
-    """Return a template of `TEMPLATE` that escapes what it is given, with the filters that reports have."""
-    return _environment().get_template(name)
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    """Return what renders all pages; everything is escaped unless marked safe."""
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATE), autoescape=True, trim_blocks=True, lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
-    )  # fmt: skip
-    made.policies["ext.i18n.trimmed"] = True
-    made.install_gettext_callables(  # type: ignore[attr-defined]
-        gettext, lambda one, many, n: gettext(one if n < 2 else many), newstyle=True
-    )
-    made.globals |= {
-        "spoken": current_language, "glossary": glossary, "verdicts": verdicts, "severities": severity_names,
-    }  # fmt: skip
-    made.filters |= {
-        "instant": lambda text: moment(datetime.fromisoformat(text)) if text else gettext("inconnue"),
-        "number": number, "count": count, "damage": damage, "tr": _gettext,
-    }  # fmt: skip
-    return made

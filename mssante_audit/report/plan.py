@@ -13,7 +13,7 @@ from mssante_audit.base.errors import InputError, ParameterError, UnknownNameErr
 from mssante_audit.base.settings import LIMITS
 from mssante_audit.findings.registry import audits
 from mssante_audit.report.parameters import check_value, declared, share_out, shown_value
-from mssante_audit.report.results import Limits, limits, open_space
+from mssante_audit.report.results import ASIDE, Limits, limits, open_space
 from mssante_audit.snapshot import made_as_of
 from mssante_audit.space.trust import TrustSpace
 
@@ -23,9 +23,6 @@ name, what that needs."""
 
 ONE_OPERATOR = frozenset({"operator"})
 """Reports about a single operator: made only when asked for, with the parameter `operator`."""
-
-ASIDE = ("row_limit", "changes_since", "lang", *LIMITS)
-"""Parameters that are not of the trust space."""
 
 PATHS = ("data", "anchors")
 """Parameters that name files."""

@@ -25,16 +25,19 @@ from mssante_audit.findings.ledger import read_ledger
 from mssante_audit.report.execute import Execution, execute
 from mssante_audit.report.explorer import FILE as EXPLORER
 from mssante_audit.report.explorer import explore
+from mssante_audit.report.first import answer, judged, question_asked
+from mssante_audit.report.first import counts as counts_of
 from mssante_audit.report.follow_up import since_previous
+from mssante_audit.report.html import joined
 from mssante_audit.report.outcome import Outcome as Outcome
 from mssante_audit.report.outcome import Setting, as_severe, convert, write_files
 from mssante_audit.report.page import index_html
 from mssante_audit.report.parameters import check_value
 from mssante_audit.report.plan import Job, check_input, has_data, plan
 from mssante_audit.report.plan import find_notebooks as find_notebooks
-from mssante_audit.report.results import limited, provenance
+from mssante_audit.report.results import provenance
 from mssante_audit.report.summary import NO_ANSWERS
-from mssante_audit.verdicts.domains import answers, domains
+from mssante_audit.verdicts.domains import answers
 
 WORKERS = min(2, os.cpu_count() or 1)
 """Notebooks run at once: each has a kernel of some 140 MB."""
@@ -58,8 +61,8 @@ class Run:
         return int(any(as_severe(counts, fail_on) for counts in found))
 
 
-Listener = Callable[[int, int, Outcome | None], None]
-"""Called with how many reports are made, of how many, and the outcome of the last one."""
+Listener = Callable[[str, int, int, Outcome | None], None]
+"""Called with a report's name, how much of it is done, of how much, and at the end its outcome."""
 
 
 def run_reports(
@@ -105,26 +108,29 @@ def run_reports(
         jobs = [replace(j, shown={n: shown.get(n, value) for n, value in j.shown.items()}) for j in jobs]
     with using_language(check_value("lang", given.get("lang", "fr"))), locked(out) as staging:
         outcomes, ledger = [], read_ledger(out)
-        listener(0, len(jobs), None)
+        for job in jobs:
+            listener(job.name, 0, 1, None)
         with _executions(jobs, staging) as executions:
             loaded: Mapping[str, Any] = provenance(space) if space else {}
             counts: Mapping[str, Mapping[str, int]] = NO_ANSWERS
+            first = {}
             if space:
-                verdicts = domains(space)
-                listed = set(limited(space.audited, chosen)["domain"])
-                counts = answers(verdicts[verdicts["domain"].isin(listed)])
+                verdicts, causes = judged(space, chosen)
+                counts = answers(verdicts)
+                shows = joined(answer(verdicts, causes), counts_of(verdicts))
+                first = {"title": question_asked(verdicts), "first": shows}
             if space and not names:
-                explore(space, domains=listed).save(staging / EXPLORER)
+                explore(space, domains=set(verdicts["domain"])).save(staging / EXPLORER)
             for job, execution in zip(jobs, executions, strict=True):
                 ran = execution.result()
                 roots = [scratch_of(staging, job.name), staging, out]
                 outcome, files = convert(job, ran, Setting(roots, loaded, counts, ledger, debug))
                 write_files(staging, job.name, files, failed=bool(outcome.failure))
                 outcomes.append(outcome)
-                listener(len(outcomes), len(jobs), outcome)
+                listener(job.name, 1, 1, outcome)
         if ledger:
             write_bytes(staging / LEDGER, json.dumps(ledger, ensure_ascii=False, indent=1).encode())
-        write_bytes(staging / "index.html", _index(outcomes, staging, out, loaded).encode())
+        write_bytes(staging / "index.html", _index(outcomes, staging, out, loaded, first).encode())
         publish(staging, out, [path for outcome in outcomes for path in _stale(outcome)])
     return Run(out, tuple(outcomes))
 
@@ -156,7 +162,9 @@ def _stale(outcome: Outcome) -> list[Path]:
     return [*failed, *(Path(f"{outcome.name}{suffix}") for suffix, made in kept.items() if not made)]
 
 
-def _index(outcomes: Sequence[Outcome], staging: Path, out: Path, loaded: Mapping[str, Any]) -> str:
+def _index(
+    outcomes: Sequence[Outcome], staging: Path, out: Path, loaded: Mapping[str, Any], first: Mapping[str, str]
+) -> str:
     origin = next((o.results.provenance for o in outcomes if o.results), loaded)
     rows = [
         {
@@ -171,4 +179,4 @@ def _index(outcomes: Sequence[Outcome], staging: Path, out: Path, loaded: Mappin
         for outcome in outcomes
     ]
     explorer = EXPLORER if any((folder / EXPLORER).exists() for folder in (staging, out)) else ""
-    return index_html(rows, origin, explorer)
+    return index_html(rows, origin, explorer=explorer, **first)

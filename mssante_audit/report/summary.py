@@ -96,6 +96,8 @@ class Origin(TypedDict):
     """Instant that was audited at (ISO 8601)."""
     rows: int
     """Rows of the list."""
+    made_up: bool
+    """Whether it is the shipped sample, or signed by its authority: nothing in it is real."""
     test_entries: int
     """Those of them that are entries for testing."""
     contacts_shown: bool

@@ -24,8 +24,8 @@ from mssante_audit.archive.store import Archive, Snapshot, checked, open_archive
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.fields import fault
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.markup import show
-from mssante_audit.base.resources import resource
+from mssante_audit.base.markup import html_of
+from mssante_audit.base.resources import SAMPLE_AS_OF, is_sample, resource
 from mssante_audit.base.settings import Thresholds as Thresholds
 from mssante_audit.declarations.register import Register, find_register, load_declarations
 from mssante_audit.mailboxes.extraction import Extraction, find_extractions
@@ -280,8 +280,8 @@ class TrustSpace:
         found: pd.DataFrame = import_module("mssante_audit.report.desk").sql(self, query, **tables)
         return found
 
-    def _repr_html_(self) -> str:
-        return str(show("space", self))
+    def _repr_html_(self) -> str | None:
+        return html_of(self)
 
 
 def find_archive(data: Path, anchors: Sequence[str | Path] = (), signer: str | None = None) -> Archive | None:
@@ -365,7 +365,7 @@ def load_space(
     if lenient:
         anchors = [one for one in anchors if beside(ANCHORS, partial(trust, [one], None))]
     folder = Path(data) if data is not None else resource("data/sample")
-    instant = parse_instant(as_of)
+    instant = parse_instant(as_of or (SAMPLE_AS_OF if is_sample(folder) else None))
     how = {"recover": recover, "any_namespace": any_namespace}
     whitelist, archive = list_of(folder, instant, anchors, signer, **how)
     register, limits = find_register(folder), thresholds or Thresholds()

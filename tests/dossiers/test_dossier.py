@@ -14,7 +14,7 @@ from mssante_audit.audits import audit_all
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.language import LANGUAGES
 from mssante_audit.dossiers.belongings import ELSEWHERE
-from mssante_audit.dossiers.facts import ANOTHER, dossier, record
+from mssante_audit.dossiers.facts import ANOTHER, dossier
 from mssante_audit.dossiers.letter import letter_text
 from mssante_audit.dossiers.page import parts
 from mssante_audit.dossiers.peers import PEERS_MIN
@@ -200,7 +200,7 @@ def test_nothing_to_correct_is_said():
     told = dossier(make_space({}), "1759900004")
     quiet = replace(told, findings=told.findings[:0], points=())
     assert "Rien à corriger" in part("answer", quiet).text
-    assert record(quiet).by_rule == {}
+    assert quiet.record().by_rule == {}
 
 
 def test_what_an_old_observation_showed_is_to_be_confirmed_and_not_corrected():

@@ -23,8 +23,8 @@ from mssante_audit.dossiers.page import dossier_page
 from mssante_audit.dossiers.remedies import remedy, theirs
 from mssante_audit.dossiers.survey import Survey, survey
 from mssante_audit.findings.registry import rule
-from mssante_audit.report.plan import plan, tellable
 from mssante_audit.report.parameters import declared
+from mssante_audit.report.plan import plan, tellable
 from mssante_audit.report.results import Limits, touching
 from mssante_audit.report.run import find_notebooks, run_reports
 from mssante_audit.space.trust import load_space
@@ -146,13 +146,11 @@ def test_the_scan_reads_the_files_inside_a_page(has):
 def test_one_domain_of_another_in_a_signers_name_is_not_told(space):
     from dataclasses import replace
 
-    from mssante_audit.dossiers.facts import record
-
     verdict = replace(space.whitelist.signature, signer="CN=mss-1.mss-landefactice.example")
     vars(space.whitelist)["signature"] = verdict
     try:
-        assert record(dossier(space, GROUP)).provenance["signer"] == "un autre opérateur"
-        assert "landefactice" in record(dossier(space, "399900000300015")).provenance["signer"]
+        assert dossier(space, GROUP).record().provenance["signer"] == "un autre opérateur"
+        assert "landefactice" in dossier(space, "399900000300015").record().provenance["signer"]
     finally:
         del vars(space.whitelist)["signature"]
 

@@ -28,8 +28,8 @@ from mssante_audit.base.errors import InputError, OutputError, ParameterError, U
 from mssante_audit.base.resources import resource
 from mssante_audit.base.staging import NOTE, SCRATCH, STAGING
 from mssante_audit.cli.main import app
-from mssante_audit.report.findings import findings_table
 from mssante_audit.report.execute import environment
+from mssante_audit.report.findings import findings_table
 from mssante_audit.report.page import to_html
 from mssante_audit.report.results import open_space
 from mssante_audit.report.run import find_notebooks, run_reports
