@@ -394,7 +394,7 @@ def hostile_site(
             rule,
             observed=payload,
             expected=payload,
-            evidence=payload,
+            register=payload,
             domains=(payload, f"{payload}2"),
             operator_id=payload,
             operator=payload,

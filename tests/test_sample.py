@@ -20,7 +20,8 @@ from mssante_audit.audits import audit, audit_all
 from mssante_audit.base.errors import OutputError, ParameterError
 from mssante_audit.base.resources import resource
 from mssante_audit.declarations.register import load_declarations
-from mssante_audit.findings.frame import concat, row_ranges
+from mssante_audit.findings.frame import concat
+from mssante_audit.findings.places import row_ranges
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.mailboxes.extraction import find_extractions
 from mssante_audit.observe.observation import load_observation

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from numbers import Integral
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ from mssante_audit.base.errors import AuditError
 from mssante_audit.findings.catalogue import CONFIDENCES, FAILED, Rule
 from mssante_audit.findings.facts import hidden, plain
 from mssante_audit.findings.frame import Finding, concat, findings_frame
+from mssante_audit.findings.places import Place
 from mssante_audit.findings.registry import OURS, Audit, Run, audit_named, audits, input_of
 from mssante_audit.findings.templates import LANGUAGES
 from mssante_audit.findings.waivers import load_waivers, split
@@ -85,7 +87,8 @@ def findings_of(name: str, space: TrustSpace) -> pd.DataFrame:
     found: Iterator[Finding] = iter(())
     if not told.lacking(space):
         found = (finding for part in told.parts for finding in _found(told, part, space))
-    return dated(findings_frame(found, space.entries, space.published), space)
+    source = Path(space.whitelist.source).name
+    return dated(findings_frame(found, space.entries, space.published, source), space)
 
 
 def parted(name: str, space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -132,7 +135,8 @@ def _tellable(finding: Finding, told: Rule, known: AbstractSet[int]) -> None:
         "subject": (subject, str | Person),
         "domains": (finding.domains if isinstance(finding.domains, tuple) else (None,), str),
         "first_seen": ((finding.first_seen,), datetime | None),
-        "evidence or operator": ((finding.evidence, finding.operator_id, finding.operator), str),
+        "where": (finding.where, Integral | Place),
+        "operator": ((finding.operator_id, finding.operator), str),
     }
     for name, (values, kind) in held.items():
         if not all(isinstance(value, kind) for value in values):
@@ -142,7 +146,7 @@ def _tellable(finding: Finding, told: Rule, known: AbstractSet[int]) -> None:
     facts = hidden(plain(finding.facts))
     for part in ("observed", "expected", "evidence"):
         for language in LANGUAGES:
-            sentence(told, part, {**facts, "evidence": finding.evidence}, language)
+            sentence(told, part, {**facts, "evidence": ""}, language)
 
 
 def _why(error: Exception) -> dict[str, str]:

@@ -22,7 +22,7 @@ import pandas as pd
 
 from mssante_audit.base.errors import AuditError, OutputError
 
-OBJECTS = ("subject", "rows", "facts", "why")
+OBJECTS = ("subject", "rows", "where", "facts", "why")
 """Columns that hold Python's own objects: JSON in files, and not among a table's flat columns."""
 
 XLSX_TEXT = 32_767
@@ -284,6 +284,8 @@ def output_error(error: OSError, path: Path) -> OutputError:
 def _plain(value: Any) -> Any:
     if type(value) is str:  # nearly all are
         return value
+    if hasattr(value, "_asdict"):  # a named tuple
+        value = value._asdict()
     if isinstance(value, tuple | list):
         return [_plain(v) for v in value]
     if isinstance(value, Mapping):

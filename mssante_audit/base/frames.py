@@ -1,7 +1,8 @@
 """What the columns of frames are: read from the tables of the docstrings that define them, as JSON Schema.
 
 A table's first heading is ``column``; ``dtype`` is as pandas names it, but for what only a meaning can tell:
-``object (tuple of str)``, ``object (tuple of int)``, ``object (dict)``, ``category``, ``ordered category``.
+``object (tuple of str)``, ``object (tuple of int)``, ``object (places)``, ``object (dict)``, ``category``,
+``ordered category``.
 A meaning that says "names persons" is taken at its word (`Column.personal`).
 """
 
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 _TEXT = {"type": "string"}
+_ROWS = {"type": "array", "items": {"type": "integer"}}
+_PLACE = {
+    "type": "object",
+    "properties": {"source": _TEXT, "file": _TEXT, "rows": _ROWS, "column": _TEXT, "label": _TEXT},
+    "required": ["source", "file", "rows", "column", "label"],
+    "additionalProperties": False,
+}
+"""As `mssante_audit.findings.places.Place` is written."""
 _MAYBE_INSTANT = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}
 _TYPES: dict[str, dict[str, Any]] = {
     "str": _TEXT,
@@ -34,7 +43,8 @@ _TYPES: dict[str, dict[str, Any]] = {
     "datetime64[us, UTC]": _MAYBE_INSTANT,
     "datetime64[s]": _MAYBE_INSTANT,
     "object (dict)": {"type": "object"},
-    "object (tuple of int)": {"type": "array", "items": {"type": "integer"}},
+    "object (tuple of int)": _ROWS,
+    "object (places)": {"type": "array", "items": _PLACE},
     "object (tuple of str)": {"type": "array", "items": _TEXT},
 }
 """How JSON has a value of each dtype (`mssante_audit.base.export.records`)."""

@@ -97,7 +97,7 @@ def _not_listed(answer: Answer, like: pd.DataFrame | None) -> list[str]:
 def _listed(space: TrustSpace, domain: str) -> list[str]:
     """Return who runs a domain, whom to call, what its state is, and what was found on it."""
     from mssante_audit.audits import audit_all
-    from mssante_audit.findings.frame import row_ranges
+    from mssante_audit.findings.places import row_ranges
     from mssante_audit.values.person import Person, masks, unnamed
     from mssante_audit.verdicts.domains import domains
 

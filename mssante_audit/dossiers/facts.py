@@ -24,7 +24,8 @@ from mssante_audit.dossiers.points import Point, caveat, points_of
 from mssante_audit.dossiers.remedies import theirs
 from mssante_audit.dossiers.survey import SPAN, Survey, survey
 from mssante_audit.findings.facts import told_to
-from mssante_audit.findings.frame import of_records, row_ranges
+from mssante_audit.findings.frame import of_records
+from mssante_audit.findings.places import LIST, places_of, row_ranges
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
 from mssante_audit.report.results import Results, record
@@ -181,7 +182,10 @@ def _findings(
         if not domains and whose.is_own_domain(found["domain"], operator_id):
             domains = [found["domain"]]
         count = found["domains"] if alone and not rows else len(domains)
-        evidence = found["evidence"] if alone else row_ranges(rows)
+        evidence, where = found["evidence"], found["where"]
+        if not alone:
+            evidence = row_ranges(rows)
+            where = places_of(rows, next(place.file for place in where if place.source == LIST))
         if is_own and (facts := common.facts.get(found["fingerprint"])):
             seen = {**told_to(facts, is_own), "evidence": found["evidence"]}
             told = rule(found["rule"])
@@ -197,6 +201,7 @@ def _findings(
                 "expected": whose.safe(found["expected"], operator_id),
                 "evidence": whose.safe(evidence, operator_id),
                 "rows": rows,
+                "where": where,
                 "subject": (),
                 "facts": {},  # they may name others
             }

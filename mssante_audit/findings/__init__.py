@@ -2,10 +2,11 @@
 
 from mssante_audit.findings.catalogue import Rule, load_rules
 from mssante_audit.findings.frame import Finding, findings_frame
+from mssante_audit.findings.places import Place
 from mssante_audit.findings.registry import Audit, audits, catalogue, register, rule
 from mssante_audit.findings.words import worded
 
 __all__ = [
-    "Audit", "Finding", "Rule", "audits", "catalogue", "findings_frame", "load_rules", "register", "rule",
-    "worded",
+    "Audit", "Finding", "Place", "Rule", "audits", "catalogue", "findings_frame", "load_rules", "register",
+    "rule", "worded",
 ]  # fmt: skip

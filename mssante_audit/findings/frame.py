@@ -25,9 +25,13 @@ column           dtype                  meaning
 ``observed``     str                    what the file (or the network) says, in words; may name persons
 ``expected``     str                    what would be right, "" where there is no single answer; may name
                                         persons
-``evidence``     str                    the rows, as ``"3-5, 9"``, or the observation; may name persons
+``evidence``     str                    `where` in words: the rows, as ``"3-5, 9"``, those of the register, or
+                                        lines of the observation; may name persons
 ``first_seen``   str                    time of the first archived list that shows it (ISO 8601), or ""
-``rows``         object (tuple of int)  the rows themselves, 1-based positions in the white list
+``rows``         object (tuple of int)  the rows of the white list that `where` names, 1-based positions
+``where``        object (places)        where it stands, a place for each file and column: `source`, `file`,
+                                        `rows`, `column`, `label` (`mssante_audit.findings.places`); may name
+                                        persons
 ``facts``        object (dict)          what the words are made of (`mssante_audit.findings.facts`), by name;
                                         may name persons
 ===============  =====================  =====================================================================
@@ -42,7 +46,6 @@ column            dtype                  meaning
 ``who``           str                    by whom
 ``until``         str                    until when
 ``rank``          int64                  order of its severity, 0 the mildest, in Parquet, which keeps none
-``evidence_raw``  str                    `evidence` before it was put in words, in a snapshot
 ================  =====================  =====================================================================
 
 Sorted by severity (worst first), then by mailboxes touched (most first, unknown before them), by domains
@@ -66,6 +69,7 @@ from mssante_audit.base.digest import digest
 from mssante_audit.base.markup import html_of
 from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES, named
 from mssante_audit.findings.facts import clear, plain
+from mssante_audit.findings.places import Place, Where, list_rows, places_from, places_of
 from mssante_audit.findings.registry import rule
 from mssante_audit.values.identifiers import region_of
 from mssante_audit.values.person import Person
@@ -73,14 +77,14 @@ from mssante_audit.values.person import Person
 COLUMNS = (
     "rule", "audit", "severity", "confidence", "subject", "fingerprint", "domain", "domains", "mailboxes",
     "operator_id", "operator", "department", "region", "observed", "expected", "evidence", "first_seen",
-    "rows", "facts",
+    "rows", "where", "facts",
 )  # fmt: skip
 
 Severity = pd.CategoricalDtype(list(SEVERITIES), ordered=True)
 
 _DTYPES: dict[str, Any] = {
     **dict.fromkeys(COLUMNS, pd.api.types.pandas_dtype("str")),
-    **dict.fromkeys(("subject", "rows", "facts"), pd.api.types.pandas_dtype("object")),
+    **dict.fromkeys(("subject", "rows", "where", "facts"), pd.api.types.pandas_dtype("object")),
     "severity": Severity,
     "domains": pd.api.types.pandas_dtype("int64"),
     "mailboxes": pd.Int64Dtype(),
@@ -102,13 +106,12 @@ class Finding:
     subject: Subject
     """What the rule is about, in values that do not move from list to list: never a sentence, a count, a row,
     nor the first domain of a group. No two findings of one rule share it."""
-    rows: tuple[int, ...] = ()
-    domains: tuple[str, ...] = ()
-    """Domains concerned beyond those of the rows."""
+    where: Where = ()
+    """Rows of the white list by their numbers, `Place` for those of other files."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What its words are made of. What names a person is a `mssante_audit.values.person.Person`."""
-    evidence: str = ""
-    """Only for evidence that is not rows of the white list: a register's rows, an observation."""
+    domains: tuple[str, ...] = ()
+    """Domains concerned beyond those of the rows."""
     operator_id: str = ""
     """Only where the rows do not tell the operator."""
     operator: str = ""
@@ -117,6 +120,11 @@ class Finding:
     sure, than its rule in general."""
     first_seen: datetime | None = None
     """Only where the audit knows it from earlier lists; what the rows' texts tell is added later."""
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """The rows of the white list."""
+        return tuple(place for place in self.where if not isinstance(place, Place))
 
 
 def fingerprint(code: str, subject: Subject) -> str:
@@ -130,23 +138,11 @@ def fingerprint(code: str, subject: Subject) -> str:
     return digest(told)[:16]
 
 
-def row_ranges(rows: Iterable[int]) -> str:
-    """Write row numbers compactly.
-
-    >>> row_ranges([3, 4, 5, 9])
-    '3-5, 9'
-    """
-    spans: list[list[int]] = []
-    for row in sorted(set(rows)):
-        if spans and row == spans[-1][1] + 1:
-            spans[-1][1] = row
-        else:
-            spans.append([row, row])
-    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
-
-
 def findings_frame(
-    found: Iterable[Finding], entries: pd.DataFrame, published: Mapping[str, int] | None = None
+    found: Iterable[Finding],
+    entries: pd.DataFrame,
+    published: Mapping[str, int] | None = None,
+    source: str = "",
 ) -> pd.DataFrame:
     """Turn what an audit found into a findings frame.
 
@@ -159,12 +155,14 @@ def findings_frame(
         where it is there).
     published
         Mailboxes by domain (`mssante_audit.space.trust.TrustSpace.published`), if they are known.
+    source
+        Name of the white list's file.
 
     Returns
     -------
     DataFrame
-        One row a finding, columns as in this module's docstring; `observed` and `expected` are empty, and
-        `subject` and `facts` name persons in clear.
+        One row a finding, columns as in this module's docstring; `observed`, `expected` and `evidence` are
+        empty, and `subject` and `facts` name persons in clear.
 
     Raises
     ------
@@ -184,7 +182,8 @@ def findings_frame(
         place = dict(zip(entries["operator_id"].tolist(), entries["department"].tolist(), strict=True))
     columns: dict[str, list[Any]] = {name: [] for name in _DTYPES}
     for finding in found:
-        rows = tuple(sorted({int(row) for row in finding.rows}))  # NumPy's are none that JSON knows
+        where = places_of(finding.where, source)
+        rows = list_rows(where)
         domains = dict.fromkeys([*(domain[row] for row in rows), *finding.domains])
         owner = finding.operator_id
         if not owner:
@@ -214,9 +213,10 @@ def findings_frame(
             "region": region_of(place.get(owner, "")) if owner else "",
             "observed": "",
             "expected": "",
-            "evidence": finding.evidence or row_ranges(rows),
+            "evidence": "",
             "first_seen": finding.first_seen.isoformat() if finding.first_seen else "",
             "rows": rows,
+            "where": where,
             "facts": facts,
         }
         for column, value in record.items():
@@ -234,6 +234,14 @@ def _framed(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
 def of_records(records: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
     """Return findings, a mapping each, with the dtypes of this module's docstring."""
     return _framed({name: [told[name] for told in records] for name in _DTYPES})
+
+
+def from_json(findings: pd.DataFrame) -> pd.DataFrame:
+    """Return findings that a file of JSON has, with tuples and places where it has lists and mappings."""
+    made = {name: list(map(tuple, findings[name])) for name in ("subject", "rows")}
+    made["where"] = list(map(places_from, findings["where"]))
+    columns = {name: pd.Series(told, findings.index, dtype="object") for name, told in made.items()}
+    return findings.assign(**columns)
 
 
 NO_ENTRIES = pd.DataFrame(columns=["row", "domain", "operator_id", "operator", "department"])

@@ -160,7 +160,7 @@ def _result(finding: Mapping[str, Any], source: str) -> dict[str, Any]:
             name: finding[name]
             for name in (
                 "audit", "severity", "confidence", "domains", "operator_id", "operator",
-                "evidence", "first_seen", "subject", "rows", "facts",
+                "evidence", "first_seen", "subject", "rows", "where", "facts",
             )
         },
     }  # fmt: skip

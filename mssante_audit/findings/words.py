@@ -12,6 +12,7 @@ from mssante_audit.base.language import current_language
 from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.facts import clear, hidden
 from mssante_audit.findings.frame import typed
+from mssante_audit.findings.places import evidence
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.templates import asked, template
 from mssante_audit.values.person import unnamed
@@ -75,8 +76,8 @@ def worded(findings: pd.DataFrame, *, language: str = "", show_contacts: bool = 
     parts = ("observed", "expected", "evidence")
     said = [
         [sentence(rule(code), part, known, language) for part in parts]
-        for code, own, where in zip(told["rule"].tolist(), facts, told["evidence"].tolist(), strict=True)
-        for known in [{**own, "evidence": where}]
+        for code, own, where in zip(told["rule"].tolist(), facts, told["where"].tolist(), strict=True)
+        for known in [{**own, "evidence": evidence(where)}]
     ]
     if not show_contacts:
         told["domain"], told["operator"] = (list(map(unnamed, told[n])) for n in ("domain", "operator"))

@@ -27,6 +27,7 @@ from mssante_audit.base.language import (
 from mssante_audit.base.markup import data, visible
 from mssante_audit.findings.catalogue import FAILED, Rule
 from mssante_audit.findings.causes import actionable
+from mssante_audit.findings.places import DNS, REGISTER, evidence
 from mssante_audit.findings.registry import LIST, audits, catalogue, known_needs, rule
 from mssante_audit.findings.trend import severity_counts
 from mssante_audit.observe.kinds import kinds
@@ -215,20 +216,19 @@ def domain_cell(finding: Finding, links: Links) -> Cell:
     )
 
 
-def where(evidence: str) -> str:
-    """Return where a finding stands, as readers are told: lines of an observation are replies of the DNS.
-
-    >>> where("obs. 10-11 (2026-03-02)"), where("12, 14")
-    ('réponses 10-11 (2026-03-02)', '12, 14')
-    """
-    return evidence.replace("obs. ", f"{gettext('réponses')} ", 1)
+def where(finding: Finding) -> str:
+    """Return where a finding stands, as readers are told: lines of an observation are replies of the DNS."""
+    observed = any(place.source == DNS for place in finding["where"])
+    return evidence(finding["where"], gettext("réponses")) if observed else str(finding["evidence"])
 
 
 def _where_cell(finding: Finding) -> Cell:
-    # A register's rows with the file's name, what earlier lists show, or replies, with their day at the end.
-    long = bool({":", ";"} & set(finding["evidence"])) or finding["evidence"].endswith(")")
-    rows = f" ({count(len(finding['rows']), 'ligne')})" if finding["rows"] else ""
-    return Cell(data(where(finding["evidence"]), 90 if long else 24, rows), next(iter(finding["rows"]), 0))
+    sources = {place.source for place in finding["where"]}
+    # A register's rows with the file's name, or what earlier lists show.
+    elsewhere = REGISTER in sources or bool(rule(finding["rule"]).evidence_fr)
+    rows = f" ({count(len(finding['rows']), 'ligne')})" if finding["rows"] and not elsewhere else ""
+    shown = data(where(finding), 90 if elsewhere or DNS in sources else 24, rows)
+    return Cell(shown, next(iter(finding["rows"]), 0))
 
 
 def _state_cell(finding: Finding) -> Cell:

@@ -24,7 +24,7 @@ from mssante_audit.base.language import gettext
 from mssante_audit.base.settings import LIMITS
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.facts import names_persons
-from mssante_audit.findings.frame import COLUMNS, typed
+from mssante_audit.findings.frame import COLUMNS, from_json, typed
 from mssante_audit.findings.registry import audits
 from mssante_audit.findings.trend import severity_counts
 from mssante_audit.observe.kinds import kinds
@@ -316,7 +316,6 @@ def record(
 def read_results(payload: dict[str, Any]) -> Results:
     """Return the `Results` whose `payload` this is."""
     frame = pd.DataFrame(payload["findings"], columns=list(COLUMNS))
-    for column in ("rows", "subject"):
-        frame[column] = [tuple(values) for values in frame[column]]
     more = (payload.get(name, "") for name in ("calendar", "title"))
-    return Results(payload["name"], typed(frame), cast(Provenance, payload["provenance"]), *more)
+    told = cast(Provenance, payload["provenance"])
+    return Results(payload["name"], typed(from_json(frame)), told, *more)

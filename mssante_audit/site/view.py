@@ -25,6 +25,7 @@ from mssante_audit.base.language import current_language
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.causes import actionable, asking, causes
 from mssante_audit.findings.ledger import FollowUp
+from mssante_audit.findings.places import places_from
 from mssante_audit.findings.registry import catalogue, known_needs
 from mssante_audit.findings.trend import Point
 from mssante_audit.report.results import provenance
@@ -180,7 +181,7 @@ class View:
     @cached_property
     def records(self) -> list[dict[str, Any]]:
         """The findings one by one, with all that is known of them."""
-        return records(self.exported)
+        return [{**found, "where": places_from(found["where"])} for found in records(self.exported)]
 
     @cached_property
     def new(self) -> frozenset[int]:

@@ -9,8 +9,8 @@ file          one row
 ``entries``   a row of the list (`mssante_audit.whitelist.load`), test entries too
 ``problems``  what could not be read of it
 ``findings``  an open or waived finding (`mssante_audit.findings.frame`) in French words; ``rank`` keeps the
-              order of ``severity`` (0 the mildest), which Parquet does not; ``subject``, ``rows`` and
-              ``facts`` are JSON text; ``reason``, ``who`` and ``until`` of a waived one, or ""
+              order of ``severity`` (0 the mildest), which Parquet does not; ``subject``, ``rows``,
+              ``where`` and ``facts`` are JSON text; ``reason``, ``who`` and ``until`` of a waived one, or ""
 ``domains``   a domain (`mssante_audit.verdicts.domains`)
 ``mailboxes`` a domain, kind and structure: how many mailboxes (`mssante_audit.mailboxes.counts`)
 ``methods``   a domain that was observed (`mssante_audit.observe.methods`)

@@ -18,7 +18,7 @@ from mssante_audit.base.resources import SAMPLE_AS_OF, is_sample
 from mssante_audit.declarations.register import Register
 from mssante_audit.declarations.scope import Scope
 from mssante_audit.findings.facts import loaded
-from mssante_audit.findings.frame import COLUMNS, Severity
+from mssante_audit.findings.frame import COLUMNS, Severity, from_json
 from mssante_audit.findings.registry import audits, catalogue
 from mssante_audit.mailboxes.counts import Counts
 from mssante_audit.mailboxes.extraction import Extraction
@@ -199,15 +199,16 @@ def _where(folder: Path) -> tuple[Path | None, tuple[list[str], str | None], tup
 
 def _found(folder: Path, made: Iterable[str]) -> dict[str, Any]:
     """Return what audits found, as `mssante_audit.audits` remembers it."""
-    needed = ("audit", "rule", "severity", "rank", "until", "fingerprint", "evidence_raw")
+    needed = ("audit", "rule", "severity", "rank", "until", "fingerprint")
     told = read_frame(folder, "findings", needed)
     for name in ("subject", "facts"):
         told[name] = _listed(told[f"own_{name}" if f"own_{name}" in told else name])
     for name in ("domain", "operator"):
         told[name] = told.get(f"own_{name}", told[name])
-    told["subject"] = [tuple(parts) for parts in told["subject"]]
-    told["rows"] = [tuple(rows) for rows in _listed(told["rows"])]
-    told["evidence"], told["severity"] = told["evidence_raw"], told["severity"].astype(Severity)
+    for name in ("rows", "where"):
+        told[name] = pd.Series(_listed(told[name]), told.index, dtype="object")
+    told = from_json(told)
+    told["severity"] = told["severity"].astype(Severity)
     waived, known = told[[*COLUMNS, *WAIVED]], audits()
     set_apart = (told["until"] != "").tolist()
     open_ones, counts = waived[list(COLUMNS)], Counter(zip(told["audit"].tolist(), set_apart, strict=True))

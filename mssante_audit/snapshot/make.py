@@ -161,7 +161,7 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
     frames = {
         "entries": space.entries,
         "problems": space.whitelist.problems,
-        "findings": shared.assign(evidence_raw=told["evidence"]),
+        "findings": shared,
         "domains": domains_of(space, open_ones, used),
         "changes": changes_of(space),
         **seen,

@@ -7,7 +7,6 @@ aside.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -28,6 +27,7 @@ from mssante_audit.base.markup import html_of
 from mssante_audit.base.resources import SAMPLE_AS_OF, is_sample, resource
 from mssante_audit.base.settings import Thresholds as Thresholds
 from mssante_audit.declarations.register import Register, find_register, load_declarations
+from mssante_audit.findings.places import REGISTER, list_rows
 from mssante_audit.mailboxes.extraction import Extraction, find_extractions
 from mssante_audit.observe.kinds import Aside, File, kinds, read_observations
 from mssante_audit.observe.observation import Observation
@@ -235,21 +235,17 @@ class TrustSpace:
         Returns
         -------
         DataFrame
-            Rows of `entries`, in list order; where the finding rests on none, those of the register that its
-            evidence names. Empty where it rests on something else: an observation, an archived list.
+            Rows of `entries`, in list order; where the finding rests on none, those of the register.
+            Empty where it rests on something else: an observation, an archived list.
         """
-        found = finding.to_frame().T if isinstance(finding, pd.Series) else finding
-        rows: set[int] = set().union(*found["rows"])
+        where = [finding["where"]] if isinstance(finding, pd.Series) else finding["where"]
+        places = [place for own in where for place in own]
+        rows = list_rows(places)
         if rows or self.declarations is None:
             return self.entries[self.entries["row"].isin(rows)]
-        register, evidence = self.declarations.declarations, "; ".join(found["evidence"])
-        named: set[tuple[str, int]] = set()
-        for file in register["file"].unique():
-            for ranges in re.findall(rf"(?:^|; ){re.escape(file)}:([0-9, -]+)", evidence):
-                for first, last in re.findall(r"(\d+)(?:-(\d+))?", ranges):
-                    named |= {(file, row) for row in range(int(first), int(last or first) + 1)}
-        places = zip(register["file"], register["row"], strict=True)
-        return register[[place in named for place in places]]
+        register = self.declarations.declarations
+        named = {(place.file, row) for place in places if place.source == REGISTER for row in place.rows}
+        return register[[place in named for place in zip(register["file"], register["row"], strict=True)]]
 
     def sql(self, query: str, /, **tables: pd.DataFrame) -> pd.DataFrame:
         """Return what a query of SQL finds in the space, by DuckDB (extra ``lab``), which sees nothing else.

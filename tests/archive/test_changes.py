@@ -23,7 +23,8 @@ from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.base.export import csv_text
 from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
-from mssante_audit.findings.frame import concat, row_ranges
+from mssante_audit.findings.frame import concat
+from mssante_audit.findings.places import row_ranges
 from mssante_audit.space.story import worded_changes, worded_events
 from mssante_audit.space.trust import Thresholds, load_space
 from mssante_audit.values.person import Person

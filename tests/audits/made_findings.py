@@ -8,14 +8,21 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.findings.frame import Finding, findings_frame
+from mssante_audit.findings.places import REGISTER, Place, evidence
 
 
 def made(
-    code: str, rows: tuple[int, ...] = (), observed: str = "", expected: str = "", **more: Any
+    code: str,
+    rows: tuple[int, ...] = (),
+    observed: str = "",
+    expected: str = "",
+    register: str = "",
+    **more: Any,
 ) -> Finding:
     """Return a finding that `framed` words as told; each of other rows or words is another one."""
     facts = {"observed": observed, "expected": expected}
-    return Finding(code, (str(rows), observed), rows, facts=facts, **more)
+    where = (*rows, Place(REGISTER, register)) if register else rows
+    return Finding(code, (str(rows), observed), where, facts, **more)
 
 
 def framed(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFrame:
@@ -23,4 +30,5 @@ def framed(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFrame:
     frame = findings_frame(found, entries)
     for column in ("observed", "expected"):
         frame[column] = pd.Series([facts[column] for facts in frame["facts"]], dtype="str")
+    frame["evidence"] = pd.Series([evidence(where) for where in frame["where"]], dtype="str")
     return frame

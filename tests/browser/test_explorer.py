@@ -66,7 +66,7 @@ def hostile(tmp_path_factory):
             "DN_SHAPE",
             observed=text,
             expected=text,
-            evidence=text,
+            register=text,
             domains=(name,),
             operator_id=text,
             operator=text,

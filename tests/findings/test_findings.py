@@ -5,9 +5,19 @@ from hypothesis import strategies as st
 from made_findings import framed, made
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.export import records
 from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.facts import clear, dumped, hidden, loaded
-from mssante_audit.findings.frame import COLUMNS, Finding, Severity, concat, findings_frame, row_ranges
+from mssante_audit.findings.frame import COLUMNS, Finding, Severity, concat, findings_frame
+from mssante_audit.findings.places import (
+    DNS,
+    REGISTER,
+    Place,
+    evidence,
+    places_from,
+    places_of,
+    row_ranges,
+)
 from mssante_audit.findings.words import sentence
 from mssante_audit.values.person import Person
 
@@ -53,7 +63,7 @@ def test_a_finding_may_be_surer_or_less_sure_than_its_rule():
 def test_a_finding_as_0_1_made_it_is_refused_by_one_line():
     with pytest.raises(InputError) as refused:
         Finding("LIST_DOMAIN_LONG", (1,), observed="a.example")
-    said = "finding LIST_DOMAIN_LONG: it has an unknown field 'observed'. There are: rule, subject, rows, "
+    said = "finding LIST_DOMAIN_LONG: it has an unknown field 'observed'. There are: rule, subject, where, "
     assert str(refused.value).startswith(said)
 
 
@@ -66,7 +76,7 @@ def test_the_region_is_that_of_the_operator_most_rows_are_of():
 
 
 def test_mailboxes_of_all_domains_count_and_come_before_the_number_of_domains():
-    found = [made("DN_ID_LUHN", (1, 3, 4)), made("DN_ID_LUHN", (3,)), made("DN_ID_LUHN", evidence="list")]
+    found = [made("DN_ID_LUHN", (1, 3, 4)), made("DN_ID_LUHN", (3,)), made("DN_ID_LUHN", register="a.csv")]
     published = {"a.example": 1, "b.example": 40, "elsewhere.example": 7}
     frame = findings_frame([*found, made("DN_ID_LUHN", domains=("elsewhere.example",))], ENTRIES, published)
     assert frame["mailboxes"].tolist() == [pd.NA, 41, 40, 7]
@@ -101,10 +111,37 @@ def test_row_ranges_say_exactly_the_rows(rows):
     assert said == rows
 
 
-def test_a_finding_without_rows_keeps_its_own_evidence():
-    frame = framed([made("LIST_UNSIGNED", evidence="liste.xml")], ENTRIES)
-    assert frame.loc[0, "evidence"] == "liste.xml"
-    assert frame.loc[0, "domains"] == 0
+def test_places_are_told_once_for_each_file_and_column():
+    where = (4, Place(REGISTER, "b.csv", (7, 5), "domain"), 3, Place(REGISTER, "b.csv", (6,), "domain"))
+    frame = findings_frame([Finding("DN_ID_LUHN", "x", where)], ENTRIES, source="l.xml")
+    places = frame.loc[0, "where"]
+    assert places == (Place("list", "l.xml", (3, 4)), Place(REGISTER, "b.csv", (5, 6, 7), "domain"))
+    assert frame.loc[0, "rows"] == (3, 4), "those of the list only"
+    assert evidence(places) == "b.csv:5-7; l.xml:3-4"
+    (record,) = records(frame)
+    assert places_from(record["where"]) == places, "a file has them as mappings"
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ((), ""),
+        ((9, 3, 4, 5), "3-5, 9"),
+        ((1, Place(DNS, "a.gz", (4, 3), label="2026-03-02")), "obs. 3-4 (2026-03-02)"),
+        ((Place(DNS, "a.gz", tuple(range(1, 60)), label="d"),), "obs. 1-20… (d)"),
+        ((Place(DNS, "a.gz", (1,), label="a.gz, d"), Place(DNS, "b.gz", (2,), label="b.gz, d")),
+         "obs. 1 (a.gz, d); obs. 2 (b.gz, d)"),
+        ((Place(REGISTER, "a.csv", (2,), "date"), Place(REGISTER, "a.csv", (2,), "domain")), "a.csv:2"),
+        ((Place(REGISTER, "a.csv"),), "a.csv"),
+    ],
+)  # fmt: skip
+def test_evidence_says_in_words_where_a_finding_stands(where, said):
+    assert evidence(places_of(where, "l.xml")) == said
+
+
+def test_a_finding_without_rows_touches_no_domain():
+    frame = framed([made("LIST_UNSIGNED", register="liste.csv")], ENTRIES)
+    assert frame.loc[0, ["domains", "rows"]].tolist() == [0, ()]
     with pytest.raises(LookupError, match="no rule"):
         framed([made("NO_SUCH_RULE")], ENTRIES)
 

@@ -14,7 +14,8 @@ import mssante_audit as ms
 from mssante_audit.base.errors import InputError, OutputError, ParameterError, UnknownNameError
 from mssante_audit.base.resources import resource
 from mssante_audit.findings import registry
-from mssante_audit.findings.frame import Findings, row_ranges
+from mssante_audit.findings.frame import Findings
+from mssante_audit.findings.places import row_ranges
 from mssante_audit.snapshot import make_snapshot
 
 AS_OF = "2026-03-03"

@@ -17,6 +17,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import Column, columns
 from mssante_audit.base.resources import resource
 from mssante_audit.findings.causes import causes
+from mssante_audit.findings.places import Place
 from mssante_audit.observe.methods import methods
 from mssante_audit.snapshot import load_space, make_snapshot
 from mssante_audit.snapshot.dictionary import FRAMES, in_files
@@ -40,6 +41,8 @@ def dtype_of(series: pd.Series) -> str:
     kinds = {type(value) for value in series}
     if kinds == {tuple}:
         (inside,) = {type(one) for value in series for one in value}
+        if inside is Place:
+            return "object (places)"
         return f"object (tuple of {inside.__name__})"
     return f"object ({', '.join(kind.__name__ for kind in kinds)})"
 

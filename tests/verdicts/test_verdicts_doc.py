@@ -73,7 +73,8 @@ def seen(file: str) -> Seen:
     for found in audit_all(space).itertuples():
         about = {found.domain, found.operator_id, *(domain_of[row] for row in found.rows)}
         about |= {word for text in map(str, found.subject) for word in (text, *text.split())}
-        about |= {domain for place, domain in register.items() if _names(found.evidence, *place)}
+        named = {(place.file, row) for place in found.where for row in place.rows}
+        about |= {domain for place, domain in register.items() if place in named}
         findings.setdefault(found.rule, []).append(about - {""})
     return Seen(findings, _known(space) | set(register.values()))
 
@@ -84,17 +85,6 @@ def _register(space: TrustSpace) -> dict[tuple[str, int], str]:
     declared = space.declarations.declarations
     columns = (declared[column].tolist() for column in ("file", "row", "domain_key"))
     return {(file, row): domain for file, row, domain in zip(*columns, strict=True)}
-
-
-def _names(evidence: str, file: str, row: int) -> bool:
-    """Tell whether an evidence such as ``declarations.csv:37-38, 55; list.xml:3`` names a row of a file."""
-    for part in evidence.split("; "):
-        where, _, rows = part.rpartition(":")
-        for span in rows.split(", ") if where == file else ():
-            first, _, last = span.partition("-")
-            if first.isdigit() and int(first) <= row <= int(last or first):
-                return True
-    return False
 
 
 def _known(space: TrustSpace) -> set[str]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mssante_audit.findings.frame import row_ranges
+from mssante_audit.findings.places import row_ranges
 from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from mssante_audit.base.errors import ParameterError
-from mssante_audit.findings.frame import row_ranges
+from mssante_audit.findings.places import row_ranges
 from tools.sample.operators import Operator
 from tools.sample.space import Truth
 

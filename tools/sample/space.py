@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from xml.sax.saxutils import escape
 
-from mssante_audit.findings.frame import row_ranges
+from mssante_audit.findings.places import row_ranges
 from mssante_audit.whitelist.listxml import FIELDS, NAMESPACE
 from tools.sample.operators import Certificate, Operator, national, operators, slug, towns
 

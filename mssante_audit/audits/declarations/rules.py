@@ -19,12 +19,28 @@ from mssante_audit.audits.declarations.several import Listed, listed_in, several
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import Register
 from mssante_audit.declarations.values import KINDS
-from mssante_audit.findings.frame import Finding, Subject, row_ranges
+from mssante_audit.findings.frame import Finding, Subject
+from mssante_audit.findings.places import REGISTER, Place, Where
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import structure_key
 from mssante_audit.values.person import Person
 
 READING = {"column": "DECL_COLUMN", "unread": "DECL_UNREADABLE", "recovered": "DECL_RECOVERED"}
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "DECL_ADDRESS_MISSING": ("postal_address",), "DECL_CONTRACT_SEVERAL": ("contract_number",),
+    "DECL_CONTRACT_SHAPE": ("contract_number",), "DECL_CONTRACT_SHARED": ("contract_number",),
+    "DECL_DATE_FUTURE": ("date",), "DECL_DATE_MISSING": ("date",),
+    "DECL_DESCRIPTION_MISSING": ("description",), "DECL_DN_LINES": ("dn_igc_sante", "dn_igc_cps"),
+    "DECL_DN_SHAPE": ("dn_igc_sante", "dn_igc_cps"), "DECL_DOMAIN_INVALID": ("domain",),
+    "DECL_DOMAIN_OUTSIDE": ("domain",), "DECL_ID_MISSING": ("structure_id",),
+    "DECL_METHOD": ("delegation", "redirection"), "DECL_NAME": ("structure_name", "structure_id"),
+    "DECL_OPERATORS": ("structure_id", "domain"),
+    "DECL_PUBLIC_CONSUMER": ("public_project_email", "public_technical_email"),
+    "DECL_SAME_DAY": ("date", "domain"), "DECL_SERVER_SAME": ("primary_server", "secondary_server"),
+    "DECL_SIGNATORY_OTHER": ("signatory_last_name", "signatory_first_name"),
+    "DECL_TECHNICAL_COPY": ("technical_manager_last_name", "technical_manager_first_name"),
+}  # fmt: skip
+"""Fields that a rule is about where its facts name none."""
 
 
 def _form(space: TrustSpace) -> Iterator[Finding]:
@@ -55,12 +71,12 @@ def form_findings(
     for made in _grouped("DECL_NAME", named, lambda d: structure_name(d, known), each):
         yield made if made.facts["another"] == "yes" else replace(made, confidence="hint")
     for code, subject, those, facts in several(register, as_of, now, listed_in(space) if space else Listed()):
-        made = finding(code, subject, places(those), facts)
+        made = finding(code, subject, declarations_of(those), facts)
         yield replace(made, confidence="hint") if facts.get("renewed") else made
 
 
-class Place(NamedTuple):
-    """Where a declaration stands, and whose it is."""
+class Declaration(NamedTuple):
+    """A declaration in a register, and whose it is."""
 
     file: str
     row: int
@@ -69,43 +85,52 @@ class Place(NamedTuple):
     operator: str
 
 
-def places(declarations: pd.DataFrame) -> list[Place]:
-    """Return the place of each declaration."""
+def declarations_of(rows: pd.DataFrame) -> list[Declaration]:
+    """Return what rows of a register declare, and where they stand."""
     names = ("file", "row", "domain_key", "operator_id", "structure_name")
-    return [Place(*cells) for cells in zip(*(declarations[name].tolist() for name in names), strict=True)]
+    return [Declaration(*cells) for cells in zip(*(rows[name].tolist() for name in names), strict=True)]
 
 
-def evidence(found: Sequence[Place]) -> str:
-    """Return where declarations stand: ``"declarations.xlsx:3-5, 9"``."""
-    files: dict[str, list[int]] = {}
-    for place in found:
-        files.setdefault(place.file, []).append(place.row)
-    return "; ".join(f"{file}:{row_ranges(rows)}" for file, rows in sorted(files.items()))
+def finding(
+    code: str, subject: Subject, found: Sequence[Declaration], facts: Mapping[str, Any], rows: Where = ()
+) -> Finding:
+    """Return a finding on some declarations and `rows` of the white list, which then tell the domains.
 
-
-def finding(code: str, subject: Subject, found: Sequence[Place], facts: Mapping[str, Any]) -> Finding:
-    """Return a finding on some declarations; of several domains, the facts name each."""
-    domains = tuple(domain for domain in dict.fromkeys(place.domain for place in found) if domain)
+    Of several declared domains, the facts name each.
+    """
+    domains = tuple(domain for domain in dict.fromkeys(one.domain for one in found) if domain)
+    columns = tuple(dict.fromkeys(columns_in(facts))) or COLUMNS.get(code, ("",))
+    stands = [Place(REGISTER, one.file, (one.row,), column) for column in columns for one in found]
     return Finding(
         code,
         subject,
+        where=(*stands, *rows),
         facts={**facts, "domains": domains} if len(domains) > 1 else facts,
-        evidence=evidence(found),
-        domains=domains,
+        domains=() if rows else domains,
         operator_id=found[0].operator_id,
         operator=found[0].operator.strip(),
     )
+
+
+def columns_in(facts: Any) -> Iterator[str]:
+    """Yield the fields of the form that facts name."""
+    if isinstance(facts, Mapping) and isinstance(name := facts.get("column"), str) and name in fields():
+        yield name
+    parts = facts.values() if isinstance(facts, Mapping) else facts if isinstance(facts, list | tuple) else ()
+    for part in parts:
+        yield from columns_in(part)
 
 
 def _grouped(code: str, rows: pd.DataFrame, check: Check, each: bool) -> Iterator[Finding]:
     """Yield one finding for each operator and thing observed, or for each row."""
     if rows.empty or not (told := list(check(rows))):  # no row is to be known by, as mostly
         return
-    groups: dict[tuple[str | Person, ...], tuple[dict[str, Any], dict[Place, None]]] = {}
-    place = dict(zip(rows.index, places(rows), strict=True))
+    groups: dict[tuple[str | Person, ...], tuple[dict[str, Any], dict[Declaration, None]]] = {}
+    declared = dict(zip(rows.index, declarations_of(rows), strict=True))
     for at, facts in told:
-        whose = (place[at].file, str(place[at].row)) if each else (place[at].operator_id,)
-        groups.setdefault((*whose, *_texts(facts)), (facts, {}))[1][place[at]] = None
+        row = declared[at]
+        whose = (row.file, str(row.row)) if each else (row.operator_id,)
+        groups.setdefault((*whose, *_texts(facts)), (facts, {}))[1][row] = None
     for subject, (facts, found) in groups.items():
         yield finding(code, subject, list(found), facts)
 
@@ -123,20 +148,20 @@ def _texts(facts: Any) -> Iterator[str | Person]:
 def _read_findings(register: Register) -> Iterator[Finding]:
     problems = register.problems.assign(row=register.problems["row"].fillna(0).astype("int64"))
     every = register.declarations[["file", "row", "domain_key", "operator_id", "structure_name"]]
-    for place, group in problems.groupby(["file", "column", "kind"], sort=False):
-        file, column, kind = map(str, place)
+    for key, group in problems.groupby(["file", "column", "kind"], sort=False):
+        file, column, kind = map(str, key)
         label = fields()[column].label if column in fields() else column
         values = [value.strip(" ()") for value in dict.fromkeys(group["value"]) if value.strip()]
         of_rows = every["row"].isin(group["row"]) | (KINDS[kind].level == "column")
         where = every[(every["file"] == file) & of_rows]
         owners = where["operator_id"].unique()
         one = where.iloc[0] if len(owners) == 1 else None
-        rows = [row for row in group["row"].tolist() if row]
+        rows = tuple(row for row in group["row"].tolist() if row)
         yield Finding(
             READING[KINDS[kind].level],
             (file, column, kind),
+            where=(Place(REGISTER, file, rows, column if column in fields() else ""),),
             facts={"field": {"column": column, "label": label}, "kind": kind, "values": values},
-            evidence=f"{file}:{row_ranges(rows)}" if rows else file,
             domains=tuple(domain for domain in dict.fromkeys(where["domain_key"]) if domain),
             operator_id="" if one is None else one["operator_id"],
             operator="" if one is None else one["structure_name"].strip(),

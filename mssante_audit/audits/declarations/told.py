@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,8 @@ from mssante_audit.declarations.mend import Mended
 from mssante_audit.declarations.register import Register
 from mssante_audit.declarations.values import KINDS
 from mssante_audit.findings.catalogue import Rule
-from mssante_audit.findings.frame import NO_ENTRIES, Finding, findings_frame, row_ranges
+from mssante_audit.findings.frame import NO_ENTRIES, Finding, findings_frame
+from mssante_audit.findings.places import Place, row_ranges
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence, worded
 from mssante_audit.values.shown import hidden, shown
@@ -39,28 +39,11 @@ MANY = 20_000
 RANGES = 20
 """Ranges of rows that one line names."""
 
-COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "DECL_ADDRESS_MISSING": ("postal_address",), "DECL_CONTRACT_SEVERAL": ("contract_number",),
-    "DECL_CONTRACT_SHAPE": ("contract_number",), "DECL_CONTRACT_SHARED": ("contract_number",),
-    "DECL_DATE_FUTURE": ("date",), "DECL_DATE_MISSING": ("date",),
-    "DECL_DESCRIPTION_MISSING": ("description",), "DECL_DN_LINES": ("dn_igc_sante", "dn_igc_cps"),
-    "DECL_DN_SHAPE": ("dn_igc_sante", "dn_igc_cps"), "DECL_DOMAIN_INVALID": ("domain",),
-    "DECL_DOMAIN_OUTSIDE": ("domain",), "DECL_ID_MISSING": ("structure_id",),
-    "DECL_METHOD": ("delegation", "redirection"), "DECL_NAME": ("structure_name", "structure_id"),
-    "DECL_OPERATORS": ("structure_id", "domain"),
-    "DECL_PUBLIC_CONSUMER": ("public_project_email", "public_technical_email"),
-    "DECL_SAME_DAY": ("date", "domain"), "DECL_SERVER_SAME": ("primary_server", "secondary_server"),
-    "DECL_SIGNATORY_OTHER": ("signatory_last_name", "signatory_first_name"),
-    "DECL_TECHNICAL_COPY": ("technical_manager_last_name", "technical_manager_first_name"),
-}  # fmt: skip
-"""Fields that a rule is about where its facts name none."""
 TO_DO = (
     "DECL_CONTRACT_SEVERAL", "DECL_CONTRACT_SHARED", "DECL_DATE_FUTURE", "DECL_DEPARTMENT",
     "DECL_DOMAIN_OUTSIDE", "DECL_WITHDRAWAL_CONTRADICTED",
 )  # fmt: skip
 """Rules of one field that another text in it does not settle."""
-
-_EVIDENCE = re.compile(r"(.*):([0-9, -]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,12 +220,13 @@ def _of_rules(register: Register, as_of: datetime, language: str, show_contacts:
     told = worded(raw, language=language, show_contacts=show_contacts)
     groups: dict[tuple[Any, ...], list[tuple[int, ...]]] = {}
     for one in told.to_dict("records"):
-        for part in str(one["evidence"]).split("; "):
-            where = _EVIDENCE.fullmatch(part)
-            file, rows = (where[1], _rows(where[2])) if where else (part, ())
-            columns = tuple(dict.fromkeys(_columns(one["facts"]))) or COLUMNS.get(one["rule"], ())
+        files: dict[str, list[Place]] = {}
+        for place in one["where"]:
+            files.setdefault(place.file, []).append(place)
+        for file, own in files.items():
+            columns = tuple(place.column for place in own if place.column)
             key = (one["rule"], str(one["severity"]), file, columns, one["observed"], one["expected"])
-            groups.setdefault(key, []).append(rows)
+            groups.setdefault(key, []).append(own[0].rows)
     for (code, severity, file, columns, observed, expected), places in groups.items():
         together = len(places) > FEW
         for rows in [tuple(sorted({row for place in places for row in place}))] if together else places:
@@ -274,19 +258,6 @@ def _of_rule(code: str, columns: Sequence[str], observed: str, expected: str, la
 
 def _text(code: str, part: str, language: str) -> str:
     return str(getattr(rule(code), f"{part}_{language}")).strip()
-
-
-def _rows(text: str) -> tuple[int, ...]:
-    spans = (part.split("-") for part in text.split(", "))
-    return tuple(row for span in spans for row in range(int(span[0]), int(span[-1]) + 1))
-
-
-def _columns(facts: Any) -> Iterator[str]:
-    if isinstance(facts, Mapping) and isinstance(name := facts.get("column"), str) and name in fields():
-        yield name
-    parts = facts.values() if isinstance(facts, Mapping) else facts if isinstance(facts, list | tuple) else ()
-    for part in parts:
-        yield from _columns(part)
 
 
 def summary(register: Register, told: Sequence[Message], language: str = "fr") -> list[str]:

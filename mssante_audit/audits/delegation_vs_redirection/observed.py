@@ -11,14 +11,14 @@ from functools import cached_property, wraps
 from typing import Any, NamedTuple, cast
 
 from mssante_audit.declarations.register import domain_key
-from mssante_audit.findings.frame import Finding, Subject, row_ranges
+from mssante_audit.findings.frame import Finding, Subject
+from mssante_audit.findings.places import DNS, Place
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.dns.view import Path, view_of
 from mssante_audit.observe.dns.zone import ZoneView
 from mssante_audit.observe.methods import Why, methods
 from mssante_audit.space.trust import TrustSpace
 
-MOST_LINES = 20
 SET_MAX = 100
 """Records of one name and type that BIND takes (its max-records-per-type); it fails on more."""
 
@@ -63,19 +63,16 @@ class Causes:
         for kept, new in zip(self._found.setdefault((rule, subject), ([], [], [], [])), more, strict=True):
             kept.extend(new)
 
-    def findings(self) -> Iterator[Finding]:
-        """Yield one finding a subject that touches a listed domain."""
+    def findings(self, file: Place) -> Iterator[Finding]:
+        """Yield one finding a subject that touches a listed domain; `file` is the observation."""
         for rule, subject in list(self._found):  # there may be tens of thousands: none is kept twice
             domains, seen, wanted, told = self._found.pop((rule, subject))
             rows = tuple(row for domain in dict.fromkeys(domains) for row in self.rows[domain])
             if rows:
-                lines = sorted(set(told))
-                more = "…" if len(lines) > MOST_LINES else ""
+                lines = (file._replace(rows=tuple(sorted(set(told)))),) if told else ()
                 facts = {"seen": _each_once(seen), "wanted": _each_once(wanted)}
-                yield Finding(
-                    rule, subject, rows, facts={name: values for name, values in facts.items() if values},
-                    evidence=f"obs. {row_ranges(lines[:MOST_LINES])}{more}" if lines else "",
-                )  # fmt: skip
+                facts = {name: values for name, values in facts.items() if values}
+                yield Finding(rule, subject, (*rows, *lines), facts)
 
 
 def _each_once(values: Iterable[Any]) -> list[Any]:
@@ -141,13 +138,13 @@ def by_file(run: Callable[[Seen, Causes], None]) -> Callable[[TrustSpace], Itera
             causes, told_by = Causes(seen.rows), seen.observation
             run(seen, causes)
             of = f"{told_by.source}, " if len(parts) > 1 else ""
-            for finding in causes.findings():
-                dated = f"{finding.evidence} ({of}{told_by.started_at:%Y-%m-%d})" if finding.evidence else ""
-                key, new = (finding.rule, finding.subject), replace(finding, evidence=dated)
+            file = Place(DNS, told_by.source, label=f"{of}{told_by.started_at:%Y-%m-%d}")
+            for finding in causes.findings(file):
+                key = (finding.rule, finding.subject)
                 if len(parts) == 1:
-                    yield new  # there may be tens of thousands: none is kept
+                    yield finding  # there may be tens of thousands: none is kept
                 else:
-                    kept[key] = _both(kept[key], new) if key in kept else new
+                    kept[key] = _both(kept[key], finding) if key in kept else finding
         yield from kept.values()
 
     return found
@@ -158,8 +155,7 @@ def _both(one: Finding, other: Finding) -> Finding:
         name: _each_once([*one.facts.get(name, ()), *other.facts.get(name, ())])
         for name in (*one.facts, *other.facts)
     }
-    evidence = "; ".join(text for text in (one.evidence, other.evidence) if text)
-    return replace(one, rows=(*one.rows, *other.rows), facts=facts, evidence=evidence)
+    return replace(one, where=(*one.where, *other.where), facts=facts)
 
 
 def seen_of(space: TrustSpace) -> Seen:

@@ -34,14 +34,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from mssante_audit.audits.declarations.declared import is_domain
 from mssante_audit.audits.declarations.people import label
-from mssante_audit.audits.declarations.rules import Place, finding, places
+from mssante_audit.audits.declarations.rules import Declaration, declarations_of, finding
 from mssante_audit.audits.reconciliation.matching import (
     CONTACTS,
     STATUSES,
@@ -55,7 +54,7 @@ from mssante_audit.audits.reconciliation.matching import (
 )
 from mssante_audit.audits.reconciliation.near import near_of
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.findings.frame import Finding, row_ranges
+from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import identifier_of
 from mssante_audit.values.person import Person
@@ -66,10 +65,9 @@ Rows = tuple[int, ...]
 
 
 def _reconciled(space: TrustSpace) -> Iterator[Finding]:
-    matched, source = match(space), Path(space.whitelist.source).name
-    yield from _presence(matched, source)
-    for made, rows in _differences(matched, space):
-        yield _with_rows(made, source, rows)
+    matched = match(space)
+    yield from _presence(matched)
+    yield from _differences(matched, space)
 
 
 def status(space: TrustSpace, operators: Collection[str] | None = None) -> pd.DataFrame:
@@ -85,23 +83,23 @@ def status(space: TrustSpace, operators: Collection[str] | None = None) -> pd.Da
     return by_domain(match(space).statuses, operators)
 
 
-def _presence(matched: Match, source: str) -> Iterator[Finding]:
+def _presence(matched: Match) -> Iterator[Finding]:
     first = matched.current.drop_duplicates("party")
-    place = dict(zip(first["party"], places(first), strict=True))
+    declared_by = dict(zip(first["party"], declarations_of(first), strict=True))
     statuses = matched.statuses
     withdrawn = statuses["status"] == "withdrawn-listed"
     for code, where in (("RECO_WITHDRAWN_LISTED", withdrawn), ("RECO_RELISTED", statuses["relisted"])):
         told = list(_told(statuses[where]))
         for domain, party, when, rows in told:
             alone = sum(other == domain for other, *_ in told) == 1
-            subject = domain if alone else (domain, place[party].operator_id)
-            yield _with_rows(finding(code, subject, [place[party]], when), source, rows)
-    yield from _undated_withdrawals(matched, source)
-    absent: dict[tuple[str, str], tuple[list[Place], dict[str, Any]]] = {}
+            subject = domain if alone else (domain, declared_by[party].operator_id)
+            yield finding(code, subject, [declared_by[party]], when, rows)
+    yield from _undated_withdrawals(matched)
+    absent: dict[tuple[str, str], tuple[list[Declaration], dict[str, Any]]] = {}
     for domain, party, when, _ in _told(statuses[statuses["status"] == "not-listed"]):
         if is_domain(domain):  # of any other DECL_DOMAIN_INVALID says all there is to say
-            cause = (place[party].operator_id, when["date"] or "")
-            absent.setdefault(cause, ([], when))[0].append(place[party])
+            cause = (declared_by[party].operator_id, when["date"] or "")
+            absent.setdefault(cause, ([], when))[0].append(declared_by[party])
     near = near_of(matched.listed, [one.domain for found, _ in absent.values() for one in found])
     for cause, (found, when) in absent.items():
         like = [near[one.domain] for one in found if one.domain in near]
@@ -114,15 +112,15 @@ def _presence(matched: Match, source: str) -> Iterator[Finding]:
             yield Finding(code, str(operator_id), tuple(sorted(row for rows in group for row in rows)))
 
 
-def _undated_withdrawals(matched: Match, source: str) -> Iterator[Finding]:
+def _undated_withdrawals(matched: Match) -> Iterator[Finding]:
     """Yield those of listed domains of which nobody can tell whether they are the last word."""
     open_ = matched.statuses[(matched.statuses["status"] == "unknown") & matched.statuses["rows"].map(bool)]
     asked = matched.current[matched.current["withdrawal"].fillna(value=False)]
     undated = asked[asked["date"].isna()]
     for party, rows in zip(open_["party"], open_["rows"], strict=True):
-        if found := places(undated[undated["party"] == party]):
+        if found := declarations_of(undated[undated["party"] == party]):
             subject = (found[0].domain, found[0].operator_id)
-            yield _with_rows(finding("RECO_WITHDRAWAL_UNDATED", subject, found, {}), source, rows)
+            yield finding("RECO_WITHDRAWAL_UNDATED", subject, found, {}, rows)
 
 
 def _told(statuses: pd.DataFrame) -> Iterator[tuple[str, int, dict[str, Any], Rows]]:
@@ -134,7 +132,7 @@ def _told(statuses: pd.DataFrame) -> Iterator[tuple[str, int, dict[str, Any], Ro
         yield domain, party, when, rows
 
 
-def _differences(matched: Match, space: TrustSpace) -> Iterator[tuple[Finding, Rows]]:
+def _differences(matched: Match, space: TrustSpace) -> Iterator[Finding]:
     days = space.thresholds.listing_days
     ids = ("structure_id", "beneficiary_id")
     by: tuple[str, ...] = ("operator_id", "operator_id_listed", "operator", *ids)
@@ -144,22 +142,22 @@ def _differences(matched: Match, space: TrustSpace) -> Iterator[tuple[Finding, R
             del both["beneficiary_id"]
         declared = [_field(name, text) for name, text in both.items() if text.strip()]
         facts: dict[str, Any] = {"listed": {"operator": told[1], "name": told[2]}, "declared": declared}
-        yield finding("RECO_OPERATOR", told[:4], found, facts), rows
+        yield finding("RECO_OPERATOR", told[:4], found, facts, rows)
     for code, value in (("RECO_DN_DIFFERS", "differs"), ("RECO_DN_SPELLING", "spelling")):
         by = ("operator_id", "dn", "declared_dn", "line")
         for told, found, rows in _groups(_where(matched, "dn", value, days), *by):
             facts = {"listed": told[1], "declared": [_field(told[3], told[2])]}
-            yield finding(code, told[:3], found, facts), rows
+            yield finding(code, told[:3], found, facts, rows)
     beside = _where(matched, "certificates", "differs", days)
     texts = dict(zip(beside["row_listed"].tolist(), beside["dn"].tolist(), strict=True))
     for told, found, rows in _groups(beside, "domain_key", "operator_id", "declared_dn"):
         others = list(dict.fromkeys(texts[row] for row in rows))
         facts = {"listed": others, "declared": told[2]}
-        yield finding("RECO_DN_UNDECLARED", told[:2], found, facts), rows
+        yield finding("RECO_DN_UNDECLARED", told[:2], found, facts, rows)
     by = ("operator_id", "description_listed", "description")
     for told, found, rows in _groups(_where(matched, "description", "differs", days), *by):
         facts = {"listed": told[1], "declared": [_field("description", told[2])]}
-        yield finding("RECO_DESCRIPTION", told, found, facts), rows
+        yield finding("RECO_DESCRIPTION", told, found, facts, rows)
     for name, (kind, column, phone, email) in CONTACTS.items():
         pairs = _where(matched, name, "differs", days)
         pairs = pairs.assign(since=superseded(space, pairs, column, phone, email))
@@ -172,10 +170,10 @@ def _differences(matched: Match, space: TrustSpace) -> Iterator[tuple[Finding, R
             facts = {"kind": kind, "listed": Person(told[1]), "declared": fields}
             cause: tuple[str | Person, ...] = (told[0], kind, *map(Person, told[1:4]))
             if since := told[4]:
-                made = finding("RECO_CONTACT_OLD", (*cause, since), found, facts | {"since": since})
-                yield replace(made, first_seen=parse_instant(since)), rows
+                made = finding("RECO_CONTACT_OLD", (*cause, since), found, facts | {"since": since}, rows)
+                yield replace(made, first_seen=parse_instant(since))
             else:
-                yield finding("RECO_CONTACT", cause, found, facts), rows
+                yield finding("RECO_CONTACT", cause, found, facts, rows)
 
 
 def _field(column: str, text: str | Person) -> dict[str, Any]:
@@ -190,22 +188,16 @@ def _where(matched: Match, column: str, value: str, days: int) -> pd.DataFrame:
     return pairs[pairs["party"].isin(statuses.loc[due, "party"])]
 
 
-def _groups(pairs: pd.DataFrame, *by: str) -> Iterator[tuple[tuple[str, ...], list[Place], Rows]]:
+def _groups(pairs: pd.DataFrame, *by: str) -> Iterator[tuple[tuple[str, ...], list[Declaration], Rows]]:
     """Yield what pairs have in common, their declarations and their rows of the list: one cause each."""
-    groups: dict[tuple[str, ...], tuple[dict[Place, None], set[int]]] = {}
+    groups: dict[tuple[str, ...], tuple[dict[Declaration, None], set[int]]] = {}
     keys = zip(*(pairs[column].tolist() for column in by), strict=True)
-    for key, place, row in zip(keys, places(pairs), pairs["row_listed"].tolist(), strict=True):
+    for key, declared, row in zip(keys, declarations_of(pairs), pairs["row_listed"].tolist(), strict=True):
         found, rows = groups.setdefault(key, ({}, set()))
-        found[place] = None
+        found[declared] = None
         rows.add(row)
     for key, (found, rows) in groups.items():
         yield key, list(found), tuple(sorted(rows))
-
-
-def _with_rows(made: Finding, source: str, rows: Rows) -> Finding:
-    """Return a finding that also names rows of the white list, with the domain as it is listed."""
-    where = f"{made.evidence}; {source}:{row_ranges(rows)}"
-    return replace(made, rows=rows, evidence=where, domains=())
 
 
 PARTS = (_reconciled,)

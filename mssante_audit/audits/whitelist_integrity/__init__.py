@@ -14,7 +14,8 @@ import pandas as pd
 from mssante_audit.audits.whitelist_integrity.descriptions import descriptions, is_garbled, whose_description
 from mssante_audit.audits.whitelist_integrity.domains import domains, near, shared
 from mssante_audit.findings.catalogue import load_rules
-from mssante_audit.findings.frame import Finding, row_ranges
+from mssante_audit.findings.frame import Finding
+from mssante_audit.findings.places import row_ranges
 from mssante_audit.findings.registry import Audit
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn

@@ -1,0 +1,113 @@
+"""Places: where a finding stands, in the white list or in a file beside it; evidence is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+LIST, REGISTER, DNS = "list", "register", "dns"
+"""Sources of places, by their names as inputs (`mssante_audit.findings.registry.input_of`)."""
+
+MOST_LINES = 20
+"""Lines of an observation that evidence names."""
+
+
+class Place(NamedTuple):
+    """Rows of one file, or the file as a whole."""
+
+    source: str
+    """What the file is: `LIST`, `REGISTER`, `DNS` or another input."""
+    file: str
+    """Its name, without folders."""
+    rows: tuple[int, ...] = ()
+    """Its rows (lines of an observation), from 1; () for the file as a whole."""
+    column: str = ""
+    """The field concerned, or ""."""
+    label: str = ""
+    """What evidence calls the file, if not by its name: an observation by its day."""
+
+
+Where = tuple[int | Place, ...]
+"""Where an audit says that a finding stands; a number is a row of the white list."""
+
+
+def places_of(where: Iterable[int | Place], file: str = "") -> tuple[Place, ...]:
+    """Return places in order, one for each file and column; `file` is the white list's name.
+
+    Rows become Python's integers: JSON knows no other.
+
+    >>> places_of((4, 3, Place("register", "a.csv", (7,))), "list.xml")[0]
+    Place(source='list', file='list.xml', rows=(3, 4), column='', label='')
+    """
+    listed: list[int] = []
+    found: dict[tuple[str, str, str, str], set[int]] = {}
+    for place in where:
+        if isinstance(place, Place):
+            source, name, rows, column, label = place
+            found.setdefault((source, name, column, label), set()).update(map(int, rows))
+        else:
+            listed.append(int(place))
+    if listed:
+        found.setdefault((LIST, file, "", ""), set()).update(listed)
+    return tuple(
+        Place(source, name, tuple(sorted(rows)), column, label)
+        for (source, name, column, label), rows in sorted(found.items(), key=lambda item: item[0][:2])
+    )
+
+
+def places_from(records: Iterable[dict[str, Any]]) -> tuple[Place, ...]:
+    """Return the places that a file of JSON has as mappings."""
+    return tuple(Place(**{**record, "rows": tuple(record["rows"])}) for record in records)
+
+
+def list_rows(where: Iterable[Place]) -> tuple[int, ...]:
+    """Return the rows of the white list."""
+    return tuple(sorted({row for place in where if place.source == LIST for row in place.rows}))
+
+
+def evidence(where: Sequence[Place], replies: str = "obs.") -> str:
+    """Return places in words: lines of an observation, else rows of a register, else rows of the list.
+
+    Parameters
+    ----------
+    where
+        Of `places_of`.
+    replies
+        What lines of an observation of the DNS are called.
+
+    >>> evidence(places_of((3, 4, 5, 9))), evidence(places_of((3, Place("register", "a.csv", (7,))), "l.xml"))
+    ('3-5, 9', 'a.csv:7; l.xml:3')
+    >>> evidence([Place("dns", "a.jsonl.gz", (3, 4), label="2026-03-02")])
+    'obs. 3-4 (2026-03-02)'
+    """
+    rows: dict[str, dict[str, set[int]]] = {}
+    for place in where:
+        own = rows.setdefault(place.source, {})
+        own.setdefault(place.label or place.file, set()).update(place.rows)
+    if observed := rows.get(DNS):
+        return "; ".join(f"{replies} {_lines(lines)} ({name})" for name, lines in observed.items())
+    listed = rows.pop(LIST, {})
+    if not rows:
+        return ", ".join(row_ranges(own) for own in listed.values())
+    beside = [*(pair for own in rows.values() for pair in own.items()), *listed.items()]
+    return "; ".join(":".join(filter(None, (name, row_ranges(own)))) for name, own in beside)
+
+
+def _lines(lines: Iterable[int]) -> str:
+    ordered = sorted(lines)
+    return row_ranges(ordered[:MOST_LINES]) + ("…" if len(ordered) > MOST_LINES else "")
+
+
+def row_ranges(rows: Iterable[int]) -> str:
+    """Write row numbers compactly.
+
+    >>> row_ranges([3, 4, 5, 9])
+    '3-5, 9'
+    """
+    spans: list[list[int]] = []
+    for row in sorted(set(rows)):
+        if spans and row == spans[-1][1] + 1:
+            spans[-1][1] = row
+        else:
+            spans.append([row, row])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
