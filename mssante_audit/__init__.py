@@ -21,6 +21,7 @@ Start with `load_space`: a folder (or a white list) becomes a `TrustSpace`, whos
 `parse_dn`, `parse_identifier`,    a certificate's name, an identifier, a département or a contact,
 `parse_department`                 read from its text with what is wrong with it; these never fail
 `parse_contact`
+`check`                            whether a domain or an address is listed
 `mask`                             a text without the persons, numbers and addresses in it
 `AuditError`                       what all errors of this package are
 =================================  ==================================================================
@@ -150,6 +151,7 @@ if TYPE_CHECKING:
     from mssante_audit.verdicts.doubts import doubts
     from mssante_audit.verdicts.methods import behind, hosts, mail_records, method_records
     from mssante_audit.verdicts.presented import certificates, expiries, revocations, servers_shown
+    from mssante_audit.whitelist.check import check
     from mssante_audit.whitelist.load import WhiteList, load_whitelist
     from mssante_audit.whitelist.signature import verify_signature
 
@@ -193,6 +195,7 @@ _HOME = {
     "values.dn": "parse_dn",
     "values.identifiers": "parse_department parse_identifier",
     "values.person": "Person mask",
+    "whitelist.check": "check",
     "whitelist.load": "WhiteList load_whitelist",
     "whitelist.signature": "verify_signature",
 }
@@ -203,7 +206,7 @@ __all__ = [
     "AUDITS", "Audit", "AuditError", "Figure", "Finding", "Person", "Report", "Rule", "Thresholds",
     "TrustSpace", "WhiteList", "actionable", "answer", "audit", "audit_all", "bars", "behind", "by_age",
     "by_severity", "calendar", "calendar_link", "card", "catalogue", "cause_list", "causes",
-    "certificates", "checks", "compare", "controls", "counts", "differences", "domains", "dossier",
+    "certificates", "check", "checks", "compare", "controls", "counts", "differences", "domains", "dossier",
     "doubts", "enable", "expiries", "explore", "export", "family", "findings_table", "folds", "hosts",
     "join", "key_figures", "lacking", "lacks", "largest", "lead", "lines", "load_declarations",
     "load_rules", "load_space", "load_whitelist", "mail_records", "mask", "method_records", "moved",

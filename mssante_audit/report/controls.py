@@ -14,9 +14,9 @@ from mssante_audit.base.markup import html_of
 from mssante_audit.base.settings import Thresholds
 from mssante_audit.report.cards import alone
 from mssante_audit.report.first import answer, counts, judged
+from mssante_audit.report.html import joined
 from mssante_audit.report.pieces import paragraph
 from mssante_audit.report.results import limits, touching
-from mssante_audit.report.say import say
 from mssante_audit.space.trust import TrustSpace
 
 LATEST = 3650
@@ -75,9 +75,9 @@ def view(space: TrustSpace, region: str = "", operator: str = "") -> str:
         chosen = limits(space, operator or None, region or None)
         verdicts, todo = judged(space, chosen)
         findings = touching(audit_all(space), space, chosen)
-        return alone(answer(verdicts, todo), counts(verdicts)) + str(html_of(findings))
+        return joined(alone(answer(verdicts, todo), counts(verdicts)), html_of(findings) or "")
     except AuditError as error:  # an operator that does not sit in the region, say
-        return alone(paragraph("limits", say("{why}", why=str(error))))
+        return alone(paragraph("limits", str(error)))
 
 
 def attended() -> bool:

@@ -160,6 +160,11 @@ class Report:
         where = self.chosen.places.codes if self.chosen.places else None
         return chronicle(self.space, since=self.since, operator_id=self.chosen.operator_id, departments=where)
 
+    @property
+    def unread(self) -> list[str]:
+        """The names of archived lists that cannot be read."""
+        return [Path(error.file or "").name for error in self.story.unread]
+
     @cached_property
     def renewals(self) -> pd.DataFrame:
         """How certificates of their servers changed (`mssante_audit.verdicts.renewals`)."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.language import number, translated
+from mssante_audit.base.language import listing, number, translated
 from mssante_audit.base.markup import visible
 from mssante_audit.report.html import Html, macro
 
@@ -36,8 +36,12 @@ def card(row: pd.Series | Mapping[str, Any], title: str = "") -> Html:
     >>> card(pd.Series({"domain": "<b>.example", "rows": 2}), "Domaine").count("<tr>")
     2
     """
-    facts = {translated(str(name)): value for name, value in row.items()}
-    return macro("pieces.card", translated(title or str(getattr(row, "name", ""))), facts)
+    called = title or (str(row.name) if isinstance(row, pd.Series) else "")
+    facts = {
+        translated(str(name)): listing(value) if isinstance(value, list) else value
+        for name, value in row.items()
+    }
+    return macro("pieces.card", translated(called), facts)
 
 
 def sections(parts: Mapping[str, str], rest: str = "") -> Html:

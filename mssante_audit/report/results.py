@@ -46,7 +46,7 @@ ASIDE = ("row_limit", "changes_since", "lang", *LIMITS)
 MIME = "application/vnd.mssante-audit+json"
 """Of the output that carries a notebook's results."""
 
-LIBRARIES = ("mssante-audit", "papermill", "pandas", "matplotlib", "lxml", "signxml")
+LIBRARIES = ("lxml", "matplotlib", "mssante-audit", "pandas", "papermill", "signxml")
 """Those whose versions a report names: they are what its content depends on."""
 
 
@@ -239,7 +239,7 @@ def provenance(space: TrustSpace) -> Provenance:
         "made_up": made_up(whitelist),
         "test_entries": int(space.entries["is_audit_entry"].sum()),
         "contacts_shown": space.show_contacts,
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in LIBRARIES}},
+        "versions": {"python": platform.python_version()} | {n: _version(n) for n in LIBRARIES},
         "inputs": [cast(Input, one.told()) for one in space.states],
     }
     made = [name for name in audits() if name in space.found]

@@ -96,7 +96,7 @@ def test_results_of_a_failure_of_a_second_run_and_of_a_dossier(
     )
     failure = Failure("KeyError", "x", 3)
     outcomes = [
-        (Outcome("a", "A", results, told=told, seconds={"run": 1.5}), results.provenance),
+        (Outcome("a", "A", results, follow_up=told, seconds={"run": 1.5}), results.provenance),
         (Outcome("a", "A", None, failure, "Section"), {}),
         (Outcome("a", "A", results, failure, "Section"), results.provenance),
     ]
