@@ -161,7 +161,7 @@ def bars(
     columns, upright = [str(column) for column in frame.columns], _is_time(frame.index) and len(frame) > 0
     lengths = frame.map(_length).astype("float64").set_axis(columns, axis="columns")
     looks = _looks(columns, styles, len(frame) if single else len(columns), single)
-    names = [clean(_instant(name) if upright else translated(str(name))) for name in frame.index]
+    names = [clean(_instant(name) if upright else name) for name in frame.index]
     rows, sums = lengths.to_numpy().tolist(), lengths.sum(axis=1, min_count=1).tolist()
     parts = [[_part(n, c) for n, c in zip(row, columns, strict=True)] for row in rows]
     if whole is not None:

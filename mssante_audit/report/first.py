@@ -216,7 +216,7 @@ def checks(domains: pd.DataFrame, causes: pd.DataFrame, *, linked: bool = True) 
 
 
 def _of(causes: pd.DataFrame, check: str) -> pd.DataFrame:
-    return causes[[check in decided for decided in causes["checks"]]]
+    return causes[causes["checks"].map(lambda decided: check in decided).astype("bool")]
 
 
 def _reasons(domains: pd.DataFrame, check: str) -> list[str]:

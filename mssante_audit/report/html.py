@@ -39,6 +39,11 @@ class Html(Markup):
 
     __slots__ = ()
 
+    @property
+    def text(self) -> str:
+        """The HTML, as a plain text."""
+        return str(self)
+
     def _repr_html_(self) -> str:
         return str(self)
 
