@@ -108,7 +108,7 @@ def _convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome,
     origin = results.provenance if results else setting.loaded
     since = follow_up_html(followed, results.findings) if followed and results else ""
     title = results.title if results else ""
-    page = to_html(notebook, Page(job.name, title, labelled(job.shown), origin, failure, since))
+    page = to_html(notebook, Page(job.name, labelled(job.shown), origin, failure, since, title))
     outcome = Outcome(
         job.name,
         title or title_of(notebook, job.name),

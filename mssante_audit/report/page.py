@@ -36,8 +36,6 @@ class Page:
     """What a report's page says beside its notebook."""
 
     name: str
-    title: str = ""
-    """What it is called, if not like its notebook."""
     parameters: Sequence[tuple[str, str]] = ()
     """Label and shown value of each."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -45,6 +43,8 @@ class Page:
     failure: Failure | None = None
     follow_up: str = ""
     """What is new, open and fixed since the run before, as HTML."""
+    title: str = ""
+    """What it is called, if not like its notebook."""
 
 
 def is_tagged(cell: Mapping[str, Any], *tags: str) -> bool:

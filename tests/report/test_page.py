@@ -153,7 +153,7 @@ def test_contents_list_the_second_level(page):
 def test_a_report_folds_its_code_away_and_holds_no_noise(page):
     (code,) = lxml_html.fromstring(page).xpath("//footer/details[@class='code' and not(@open)]")
     assert "secret_code()" in code.text_content()
-    rest = page.replace("secret_code()", "", page.count("<pre>secret_code()</pre>"))
+    rest = page.replace("<code>secret_code()</code>", "", page.count("<code>secret_code()</code>"))
     for absent in ("secret_code", "row_limit", "NOISE", "PLAIN", "RECORD", "RAW"):
         assert absent not in rest
 
