@@ -148,10 +148,9 @@ def recorded(notebook: NotebookNode) -> Results | None:
 
 
 def cleaned(notebook: NotebookNode, job: Job, setting: Setting) -> NotebookNode:
-    """Return a notebook without what tells of the machine or the moment, the same for the same input.
+    """Return a notebook without what tells of the machine or the moment: paths, metadata of the run.
 
-    Paths, times and random names go; so do, unless for debugging, tracebacks and what was written to standard
-    error, which may hold values.
+    So go, unless for debugging, tracebacks and what was written to standard error, which may hold values.
     """
     import nbformat
 

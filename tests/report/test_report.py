@@ -162,10 +162,10 @@ def test_results_are_for_machines(mixed):
     assert told["provenance"]["signature"] == "valid"
 
 
-def test_the_listener_hears_of_progress_and_of_every_outcome_in_order(mixed):
+def test_the_listener_hears_of_every_report_and_of_every_outcome_in_order(mixed):
     run, told = mixed
-    assert [outcome for *_, outcome in told] == [None, *run.outcomes]
-    assert [(done, of) for done, of, _ in told] == [(done, 6) for done in range(7)]
+    assert told[:6] == [(outcome.name, 0, 1, None) for outcome in run.outcomes]
+    assert told[6:] == [(outcome.name, 1, 1, outcome) for outcome in run.outcomes]
 
 
 def test_hostile_outputs_bring_no_markup(mixed):
