@@ -87,7 +87,7 @@ def _page(
     parameters: Mapping[str, Any],
     failure: Failure | None,
 ) -> tuple[Outcome, str]:
-    page = Page(NOTEBOOK, "", labelled(parameters), results.provenance if results else {}, failure)
+    page = Page(NOTEBOOK, labelled(parameters), results.provenance if results else {}, failure)
     section = section_of(notebook, failure.cell) if failure else ""
     outcome = Outcome(NOTEBOOK, title_of(notebook, NOTEBOOK), results, failure, section)
     return outcome, to_html(notebook, page)

@@ -184,6 +184,14 @@ def test_bars_over_instants_stand_where_time_puts_them():
     assert plain(months.alt) == "Barres – t. janvier 2026 : 3 ; mars 2026 : 6."
 
 
+@pytest.mark.parametrize("times", [["2026-03", "9999-12"], ["9999-11", "9999-12"], ["2026-03", None]])
+def test_instants_that_no_scale_shows_have_bars_below_their_names(times):
+    chart = bars(pd.Series([3, 6], index=pd.PeriodIndex(times, freq="M")), title="t")
+    (_, left, short, _), (_, second, long, _) = marks(parsed(chart))
+    assert (left, second) == (0, 0)
+    assert long == pytest.approx(2 * short)
+
+
 def test_what_is_shown_is_a_figure_that_can_be_changed_and_saved(tmp_path):
     chart = bars(pd.Series({"CH FICTIF": 4, "CH INVENTÉ": 1}), title="Domaines", color="gold", alpha=0.5)
     assert chart.figure.axes[0] is chart.axes
