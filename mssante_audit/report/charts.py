@@ -368,8 +368,9 @@ def _upright(
         for i, bar in enumerate(drawn):
             bar.set(gid=mark(at * len(lengths) + i), clip_on=False)
     _time_axis(axes, times, pairs[0][0], pairs[-1][0])
-    room = LETTERS * least / max(least, days[-1])
-    for time, top, (_, text) in zip(times, bottom, pairs, strict=True):
+    gaps = [inf, *(abs(b - a) for a, b in pairwise(days)), inf]
+    rooms = [LETTERS * min(around) / max(least, days[-1]) for around in pairwise(gaps)]
+    for time, top, (_, text), room in zip(times, bottom, pairs, rooms, strict=True):
         if len(text) < room:
             axes.annotate(text, (time, top), (0, 2), textcoords="offset points", ha="center", va="bottom")
     axes.set_yticks([])
