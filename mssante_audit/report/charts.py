@@ -178,7 +178,11 @@ def bars(
     equal = not upright and _equal(lengths)
     kind = "Barres – {title}. {said}." if single else "Barres empilées – {title}. {said}."
     alt = described("Tableau – {title}. {said}." if equal else kind, title, alt, pairs)
-    words = dict(legend or {}) if single else _words(columns, looks, lengths)
+    words = (
+        {style: translated(text) for style, text in (legend or {}).items()}
+        if single
+        else _words(columns, looks, lengths)
+    )
     colon = PAIRS[current_language()][0]
     marks = {
         mark(at * len(rows) + i): f"{name}{colon}{text if single else parts[i][at]}"
