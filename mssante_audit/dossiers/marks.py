@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 
 from mssante_audit.base.language import gettext
+from mssante_audit.base.text import fold
 from mssante_audit.report.tables import visible
-from mssante_audit.values.contacts import fold
 
 SPACES = {
     " ": "␣",

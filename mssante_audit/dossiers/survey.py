@@ -189,7 +189,7 @@ def _history(space: TrustSpace) -> tuple[dict[str, pd.DataFrame], tuple[datetime
 
 
 def _ending(space: TrustSpace) -> tuple[pd.DataFrame | None, dict[str, int]]:
-    if space.given("tls") is None:
+    if space.tls is None:
         return None, {}
     ending, moves = expiries(space), renewals(space)
     keys = {name: parse_dn(name).key for name in ending["name"].unique()}
