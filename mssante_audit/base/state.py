@@ -13,7 +13,9 @@ from typing import Any
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import json_bytes, write_bytes
+from mssante_audit.base.reading import MB, read_bytes
 
+MAX_BYTES = 1024 * MB
 ANEW = "Put back a copy of it, or remove it to start anew"
 
 
@@ -31,20 +33,17 @@ def write_state(path: Path, version: int, content: Mapping[str, Any]) -> None:
 def read_state(path: Path, version: int, *, remedy: str = ANEW) -> dict[str, Any] | None:
     """Return the content of a state file, ``None`` if there is none.
 
-    Raises
-    ------
-    InputError
-        If it cannot be read, is of another version, or was changed since it was written.
+    One that cannot be read, is of another version, or was changed since it was written is an `InputError`.
     """
 
     def refused(message: str) -> InputError:
         return InputError(message, file=str(path), remedy=remedy)
 
     try:
-        text = path.read_bytes()
+        if not path.exists():
+            return None
+        text = read_bytes(path, MAX_BYTES)
         state = json.loads(text)
-    except FileNotFoundError:
-        return None
     except (OSError, ValueError, RecursionError):
         raise refused("cannot be read") from None
     if not isinstance(state, dict) or not isinstance(state.get("version"), int):
