@@ -138,10 +138,7 @@ def test_withdrawn_then_declared_again(declared_space):
     assert status(space)["relisted"].tolist() == [True]
     assert audit(declared_space([ELSEWHERE], [{"withdrawal": "X", "date": "01/05/2025"}, {}]))[
         "rule"
-    ].tolist() == [
-        "RECO_NOT_LISTED",
-        "RECO_NOT_DECLARED",
-    ]
+    ].tolist() == ["RECO_NOT_LISTED", "RECO_NOT_DECLARED"]
 
 
 @pytest.mark.parametrize(
@@ -262,10 +259,7 @@ def test_a_contact_changed_in_the_list_while_the_register_has_the_old_one(archiv
         ),
         (
             {},  # the list went back to the contact before
-            {
-                "on_2025_10_01": CHANGED["on_2026_01_01"],
-                **CHANGED,
-            },
+            {"on_2025_10_01": CHANGED["on_2026_01_01"], **CHANGED},
         ),
     ],
 )

@@ -14,7 +14,7 @@ from mssante_audit.audits.stale_contacts.uses import KINDS, Use, alike, distinct
 from mssante_audit.base.text import fold
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.whitelist.rows import rows_by
+from mssante_audit.whitelist.rows import grouped, rows_by
 
 HOME_MIN = 3
 """From how many rows on, more than half of its operator's, a contact is at home there. No source."""
@@ -131,9 +131,7 @@ def strange_findings(space: TrustSpace, uses: Iterable[Use], found: Lent) -> Ite
 def _one(uses: list[Use], kind: str) -> list[Use]:
     """Return the texts of the contact of a kind that more than half of these rows bear, if there is one."""
     held = alike(use for use in uses if use.kind == kind)
-    by_contact: dict[object, list[Use]] = {}
-    for (_, _, coordinates), own in held.items():
-        by_contact.setdefault(coordinates, []).extend(own)
+    by_contact = grouped((coordinates, use) for (_, _, coordinates), own in held.items() for use in own)
     most = max(by_contact.values(), key=lambda own: len(rows_of(own)), default=[])
     whole = sum(len(rows_of(own)) for own in by_contact.values())
     return most if 2 * len(rows_of(most)) > whole else []
