@@ -17,7 +17,7 @@ from mssante_audit.declarations.register import Register, domain_keys, due_from,
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import Coordinates, parse_contact
 from mssante_audit.values.dn import parse_dn, pasted_dn
-from mssante_audit.whitelist.rows import rows_by
+from mssante_audit.whitelist.rows import grouped, rows_by
 
 STATUSES = (
     "withdrawn-listed", "not-listed", "differs", "not-declared", "unknown", "under-way", "as-declared",
@@ -121,14 +121,11 @@ def by_domain(parties: pd.DataFrame, operators: Collection[str] | None = None) -
     """Return one row a domain of the statuses of a `Match`: the worst of its operators, with all rows."""
     if operators is not None:
         parties = parties[parties["operator_id"].isin(operators)]
-    shared = parties[parties.duplicated("domain", keep=False)]
+    every = grouped(
+        (d, row) for d, rows in zip(parties["domain"], parties["rows"], strict=True) for row in rows
+    )
     whole = parties.drop_duplicates("domain", ignore_index=True)[_ORDER]
-    if len(shared):
-        every: dict[str, list[int]] = {}
-        for domain, rows in zip(shared["domain"], shared["rows"], strict=True):
-            every.setdefault(domain, []).extend(rows)
-        pairs = zip(whole["domain"], whole["rows"], strict=True)
-        whole["rows"] = [tuple(sorted(every.get(domain, rows))) for domain, rows in pairs]
+    whole["rows"] = [tuple(sorted(every.get(domain, ()))) for domain in whole["domain"]]
     return whole
 
 
@@ -144,10 +141,8 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _listed(space: TrustSpace, register: Register) -> pd.DataFrame:
     """Return the white list with a key to join by; test entries only of declared domains."""
-    key, kept = domain_keys(space.entries["domain"]), ~space.entries["is_audit_entry"]
-    if not kept.all():
-        declared = set(register.declarations["domain_key"].tolist())
-        kept = kept | np.array([one in declared for one in key.tolist()])
+    key = domain_keys(space.entries["domain"])
+    kept = ~space.entries["is_audit_entry"] | key.isin(register.declarations["domain_key"])
     return space.entries.loc[kept, _LISTED].assign(key=key[kept])
 
 
@@ -157,23 +152,20 @@ def _current(register: Register, space: TrustSpace, parties: Sequence[Party]) ->
     seen = pd.Timestamp((min(made, space.as_of) if made else space.as_of).date())
     labels = [(number, at) for number, party in enumerate(parties) for at in party.at]
     current = register.declarations.loc[[at for _, at in labels]].assign(party=[n for n, _ in labels])
-    if current["party"].duplicated().any():
-        current = current.sort_values(["party", "date"], na_position="last", kind="stable")
+    current = current.sort_values(["party", "date"], na_position="last", kind="stable")
     return current.assign(days=(seen - due_from(current)).dt.days.astype("Int64"))
 
 
 def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
     first = current.drop_duplicates("party").set_index("party")
-    evidence: dict[int, str] = {}
-    for number, file, row in zip(*(current[name].tolist() for name in ("party", "file", "row")), strict=True):
-        evidence[number] = f"{evidence[number]}; {file}:{row}" if number in evidence else f"{file}:{row}"
+    places = current["file"] + ":" + current["row"].astype("str")
     columns = {
         "domain": first["domain_key"],
         "operator_id": first["operator_id"],
         "operator": first["structure_name"].str.strip(),
         "date": first["date"],
         "days": first["days"],
-        "evidence": pd.Series(evidence, dtype="str"),
+        "evidence": places.groupby(current["party"]).agg("; ".join).astype("str"),
         "withdrawal": pd.Series([party.withdrawn for party in parties], dtype="boolean"),
         "later": pd.Series([party.later for party in parties], dtype="bool"),
         "lent": pd.Series([bool(party.lent) for party in parties], dtype="bool"),
@@ -183,10 +175,7 @@ def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
 
 
 def _undeclared(listed: pd.DataFrame, covered: Collection[str] | None) -> pd.DataFrame:
-    """Return one row a domain and operator of the rows that no declaration is about.
-
-    They are outside if the register does not cover the operator.
-    """
+    """Return one row a domain and operator of the rows that no declaration is about."""
     rest = listed.loc[listed["party"] == NOBODY, ["key", "operator_id", "operator", "party", "undeclared"]]
     rest = rest.drop_duplicates(["key", "operator_id"]).rename(columns={"key": "domain"})
     outside = False if covered is None else ~rest["operator_id"].isin(covered)
@@ -264,18 +253,13 @@ def _compared(
 def _of_one_day(pairs: pd.DataFrame) -> pd.DataFrame:
     """Return the pairs, of several declarations of a day a row's only with that of its certificate."""
     twins = pairs["date"].notna() & pairs.duplicated(["party", "row_listed", "date"], keep=False)
-    if not twins.any():
-        return pairs
     right = twins & pairs["dn_match"].isin(["same", "spelling"])
     rows = pd.MultiIndex.from_frame(pairs[["party", "row_listed", "date"]])
     return pairs[right | ~rows.isin(rows[right])]
 
 
 def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
-    """Return the pairs with ``certificates_match``: whether a certificate beside the declared one is, too.
-
-    A declaration names one certificate; so all that its operator ever made of the domain have a say.
-    """
+    """Return the pairs with ``certificates_match``: whether a certificate beside the declared one is, too."""
     right = pairs["dn_match"].isin(["same", "spelling"])
     beside = pairs[(pairs["dn_match"] == "differs") & pairs["party"].isin(pairs.loc[right, "party"])]
     numbers = beside["party"].unique().tolist()
@@ -295,14 +279,11 @@ def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Par
 def _certain(pairs: pd.DataFrame) -> pd.DataFrame:
     """Return the pairs without the verdicts that nobody can give.
 
-    What another operator's row says follows from the operator; and where a party's last declaration is not
-    known, only what all of them say of a row counts, told of the first.
+    Where a party's last declaration is not known, only what all of them say of a row counts.
     """
     matches = [match_of(name) for name in COMPARED]
     follows = pairs["operator_match"] == "differs"
     pairs.loc[follows, matches[1:]] = ""
-    if not pairs.duplicated(["party", "row_listed"]).any():
-        return pairs
     one = pairs.groupby(["party", "row_listed"])[matches].transform("nunique") == 1
     pairs[matches] = pairs[matches].where(one, "")
     return pairs.drop_duplicates(["party", "row_listed"], ignore_index=True)

@@ -58,6 +58,7 @@ from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import identifier_of
 from mssante_audit.values.person import Person
+from mssante_audit.whitelist.rows import grouped
 
 __all__ = ["STATUSES", "reconciled", "status"]
 
@@ -197,11 +198,8 @@ def _where(matched: Match, column: str, value: str, days: int) -> pd.DataFrame:
 
 def _groups(pairs: pd.DataFrame, *by: str) -> Iterator[tuple[dict[str, str], list[Declaration], Rows]]:
     """Yield what pairs have in common, their declarations and their rows of the list: one cause each."""
-    groups: dict[tuple[str, ...], tuple[dict[Declaration, None], set[int]]] = {}
     keys = zip(*(pairs[column].tolist() for column in by), strict=True)
-    for key, declared, row in zip(keys, declarations_of(pairs), pairs["row_listed"].tolist(), strict=True):
-        found, rows = groups.setdefault(key, ({}, set()))
-        found[declared] = None
-        rows.add(row)
-    for key, (found, rows) in groups.items():
-        yield dict(zip(by, key, strict=True)), list(found), tuple(sorted(rows))
+    held = zip(declarations_of(pairs), pairs["row_listed"].tolist(), strict=True)
+    for key, both in grouped(zip(keys, held, strict=True)).items():
+        rows = tuple(sorted({row for _, row in both}))
+        yield dict(zip(by, key, strict=True)), list(dict.fromkeys(one for one, _ in both)), rows
