@@ -9,7 +9,7 @@ from time import process_time
 
 import pandas as pd
 import pytest
-from in_clear import told_in_clear
+from in_clear import finders, told_in_clear
 from made_up import ALPHA, AS_OF, BETA_DN, archived, make_space, xml_of
 
 from mssante_audit.archive.log import Record, append
@@ -19,20 +19,7 @@ from mssante_audit.whitelist.signature import Verdict
 
 SIGNATURE = "LIST_UNSIGNED"
 """Made-up lists are not signed: what they all get."""
-
-
-def found(space: TrustSpace, *rules: str) -> list[tuple[str, tuple[int, ...]]]:
-    """Return (rule, rows) of the findings; of the given rules if any."""
-    findings = told_in_clear("whitelist_integrity", space)
-    wanted = findings["rule"].isin(rules) if rules else findings["rule"] != SIGNATURE
-    kept = findings[wanted]
-    return sorted(zip(kept["rule"], kept["rows"], strict=True))
-
-
-def texts(space: TrustSpace, rule: str) -> list[tuple[str, str]]:
-    findings = told_in_clear("whitelist_integrity", space)
-    kept = findings[findings["rule"] == rule]
-    return list(zip(kept["observed"], kept["expected"], strict=True))
+found, texts = finders("whitelist_integrity", but=SIGNATURE)
 
 
 def test_a_clean_list_gets_nothing() -> None:

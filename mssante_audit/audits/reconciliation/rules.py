@@ -73,13 +73,7 @@ def reconciled(space: TrustSpace) -> Iterator[Finding]:
 
 
 def status(space: TrustSpace, operators: Collection[str] | None = None) -> pd.DataFrame:
-    """Return one row a domain, as this module's docstring describes; empty without a register.
-
-    Parameters
-    ----------
-    operators
-        Identifiers of the operators whose declarations and rows are looked at; all if not given.
-    """
+    """Return one row a domain, as this module's docstring describes; of some operators only, if given."""
     if space.declarations is None:
         return no_statuses()
     return by_domain(match(space).statuses, operators)

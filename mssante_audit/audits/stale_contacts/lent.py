@@ -40,10 +40,7 @@ class Lent:
 
 
 def owners_of(space: TrustSpace) -> dict[str, str]:
-    """Return by operator_id the operator that it is one with, itself mostly.
-
-    Identifiers of one structure are one operator; so are two that bear one name and share a domain.
-    """
+    """Return by operator_id the operator that it is one with: of one structure, or of one name and domain."""
     owner = space.structures
     named = {key: fold(name) for key, name in space.operator_names.items() if name}
     first: dict[tuple[str, str], str] = {}
@@ -70,8 +67,7 @@ def lent(space: TrustSpace, uses: Iterable[Use]) -> Lent:
     held: dict[str, dict[str, set[int]]] = {}
     for use in own:
         for reached in (*use.contact.phones, *use.contact.emails):
-            rows = held.setdefault(reached, {}).setdefault(found.owners[use.operator_id], set())
-            rows.update(use.rows)
+            held.setdefault(reached, {}).setdefault(found.owners[use.operator_id], set()).update(use.rows)
     whose = space.audited["operator_id"].map(found.owners)
     sizes, served = whose.value_counts(), space.audited.groupby(whose)["domain"].agg(set)
     for use in own:
@@ -92,11 +88,7 @@ def lent(space: TrustSpace, uses: Iterable[Use]) -> Lent:
 
 
 def strange_findings(space: TrustSpace, uses: Iterable[Use], found: Lent) -> Iterator[Finding]:
-    """Report, for each two operators, the rows of one that bear the contacts of the other by mistake.
-
-    Likely where the same domain bears its own contacts too, or where few rows of an establishment bear those
-    of one in another département; else a hint.
-    """
+    """Report, for each two operators, the rows of one that bear the contacts of the other by mistake."""
     if not found.strange:
         return
     entries, names = space.audited, space.operator_names
@@ -114,7 +106,7 @@ def strange_findings(space: TrustSpace, uses: Iterable[Use], found: Lent) -> Ite
         if not there and not establishment:
             continue  # a supplier's: its contact is right on whatever it runs
         elsewhere = (
-            place[operator_id][0] == place[lender][0] == "FINESS" and place[operator_id] != place[lender]
+            place[operator_id][0] == "FINESS" and establishment and place[operator_id] != place[lender]
         )
         rare = len(rows) <= RARE_SHARE * sizes[operator_id]
         right = [_one(there, kind) or _one(ours, kind) for kind in KINDS.values() if kind in kinds]

@@ -46,11 +46,7 @@ class Party:
 def parties(
     contacts: Mapping[Reached, list[Use]], near: Iterable[tuple[Reached, Reached]]
 ) -> dict[tuple[str, str], list[Party]]:
-    """Return the parties of each operator and kind, the largest first.
-
-    Contacts agree where one only lacks, or adds, a phone or an address, and where they are `near`. Names are
-    not compared: the form asks for none.
-    """
+    """Return the parties of each operator and kind, the largest first, contacts that agree or are `near`."""
     alike = grouped(pair for one, other in near for pair in ((one, other), (other, one)))
     found: dict[tuple[str, str], list[Party]] = {}
     heads: dict[tuple[str, str, str, str], list[tuple[Coordinates, Party]]] = {}

@@ -121,10 +121,9 @@ def typo_findings(mail: MailDomains, meant: Mapping[str, str]) -> Iterator[Findi
 
 
 def foreign_findings(mail: MailDomains, meant: Mapping[str, str], others: Set[Use]) -> Iterator[Finding]:
-    """Report the domains that are not usual for an operator that has usual ones.
+    """Report the domains that are not usual for an operator that has usual ones, nor below or above one.
 
-    Misspelt domains, consumer providers and the contacts of `others` have rules of their own, or none; one
-    below or above a usual domain is kin.
+    Misspelt domains, consumer providers and the contacts of `others` have rules of their own, or none.
     """
     for operator_id, domains in mail.uses.items():
         usual = {domain for domain in domains if mail.is_usual(operator_id, domain)}
