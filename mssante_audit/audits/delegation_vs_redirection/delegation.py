@@ -43,7 +43,7 @@ def _own_servers(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
     lost = [{"name": name, "status": why} for name, why in zone.unreached.items() if name in own]
     servers = [server(zone, address, state=s) for address, s in states if own & {*zone.names_of(address)}]
     facts = {"zone": zone.name, "servers": servers, "lost": lost}
-    seen.add("DNS_OWN_SERVERS_DEAD", zone.name, domains, facts, replies=zone.replies("NS").values())
+    seen.add("DNS_OWN_SERVERS_DEAD", zone.name, domains, facts, zone.replies("NS").values())
 
 
 def _declared(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
@@ -52,10 +52,9 @@ def _declared(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
         own = method.name == zone.name and method.method == "delegated"
         known = declared.kind == "delegation" and declared.servers and zone.parent_ns
         if own and known and declared.servers != zone.parent_ns:
-            seen.add(
-                "DNS_DECLARED_SERVERS", (" ".join(declared.servers), " ".join(zone.parent_ns)), [domain],
-                {"servers": zone.parent_ns}, {"servers": declared.servers}, zone.referrals,
-            )  # fmt: skip
+            subject = (" ".join(declared.servers), " ".join(zone.parent_ns))
+            facts, wanted = {"servers": zone.parent_ns}, {"servers": declared.servers}
+            seen.add("DNS_DECLARED_SERVERS", subject, [domain], facts, zone.referrals, wanted)
 
 
 def _sets(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
@@ -64,19 +63,18 @@ def _sets(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
     if len(set(own.values())) > 1:
         told = [server(zone, address, servers=names) for address, names in sorted(own.items())]
         subject = tuple(" ".join((address, *names)) for address, names in sorted(own.items()))
-        seen.add("DNS_NS_DISAGREE", subject, domains, {"servers": told}, replies=replies)
+        seen.add("DNS_NS_DISAGREE", subject, domains, {"servers": told}, replies)
     mismatch = zone.parent_ns and own and zone.parent_ns not in own.values()
     if mismatch and zone.name not in seen.led_astray:
-        seen.add(
-            "DNS_NS_MISMATCH", (" ".join(zone.parent_ns), " ".join(zone.own_ns)), domains,
-            {"servers": zone.parent_ns}, {"servers": zone.own_ns}, [*replies, *zone.referrals],
-        )  # fmt: skip
+        both = (" ".join(zone.parent_ns), " ".join(zone.own_ns))
+        facts, wanted = {"servers": zone.parent_ns}, {"servers": zone.own_ns}
+        seen.add("DNS_NS_MISMATCH", both, domains, facts, [*replies, *zone.referrals], wanted)
     if len(zone.names) == 1 and zone.name not in seen.dead:
-        seen.add("DNS_SINGLE_SERVER", zone.names, domains, {"name": zone.names[0]}, replies=replies)
+        seen.add("DNS_SINGLE_SERVER", zone.names, domains, {"name": zone.names[0]}, replies)
     sizes = ((zone.parent_ns, zone.referrals), (zone.own_ns, replies))
     if large := next(((names, shown) for names, shown in sizes if len(names) > SET_MAX), None):
         facts = {"name": zone.name, "type": "NS", "count": len(large[0])}
-        seen.add("DNS_SET_LARGE", (zone.name, "NS"), domains, facts, replies=large[1])
+        seen.add("DNS_SET_LARGE", (zone.name, "NS"), domains, facts, large[1])
 
 
 def _timers(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
@@ -90,7 +88,7 @@ def _timers(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
         if expire < least:
             told = {"expire": expire, "refresh": refresh, "retry": retry}
             subject = (seen.operator[domains[0]], *fields[3:6])  # zones of one making are one cause
-            seen.add("DNS_SOA_TIMERS", subject, domains, told, {"least": least}, [one])
+            seen.add("DNS_SOA_TIMERS", subject, domains, told, [one], {"least": least})
 
 
 def _addresses(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
@@ -101,15 +99,15 @@ def _addresses(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
         for address in sorted(known[one] & known[other]):
             shared = True
             told = {"names": [one, other], "address": address}
-            seen.add("DNS_SAME_ADDRESS", (one, other), domains, told, replies=replies)
+            seen.add("DNS_SAME_ADDRESS", (one, other), domains, told, replies)
     every = {address for found in known.values() for address in found}
     networks = {network(address) for address in every}
     families = {":" in address for address in every}
     if len(known) > 1 and all(known.values()) and not shared and len(networks) == len(families):
         same = {"names": zone.names, "networks": sorted(networks)}
-        seen.add("DNS_SAME_NETWORK", zone.names, domains, same, replies=replies)
+        seen.add("DNS_SAME_NETWORK", zone.names, domains, same, replies)
     if zone.ipv6_only:
-        seen.add("DNS_IPV6_ONLY", zone.names, domains, {"names": zone.names}, replies=replies)
+        seen.add("DNS_IPV6_ONLY", zone.names, domains, {"names": zone.names}, replies)
 
 
 def _name(seen: Seen, zone: Zone, name: str, domains: Sequence[str]) -> None:
@@ -117,24 +115,24 @@ def _name(seen: Seen, zone: Zone, name: str, domains: Sequence[str]) -> None:
     found = zone.hosts[name]
     replies = [reply for one in found for reply in one.replies]
     if faults := host_faults(name):
-        seen.add("DNS_NS_NAME", name, domains, {"name": name, "faults": faults}, replies=replies)
+        seen.add("DNS_NS_NAME", name, domains, {"name": name, "faults": faults}, replies)
         return
     if alias := next((one.alias for one in found if one.alias), ""):
-        seen.add("DNS_NS_ALIAS", name, domains, {"name": name, "alias": alias}, replies=replies)
+        seen.add("DNS_NS_ALIAS", name, domains, {"name": name, "alias": alias}, replies)
     elif zone.name in seen.dead:
         return  # DNS_DELEGATION_DEAD says why of each
     elif (why := zone.unreached.get(name)) in ("nxdomain", "nodata", "loop", "cycle", "failed"):
-        seen.add("DNS_NS_UNRESOLVED", name, domains, {"name": name, "status": why}, replies=replies)
+        seen.add("DNS_NS_UNRESOLVED", name, domains, {"name": name, "status": why}, replies)
     glue = sorted(zone.glue.get(name, ()))
     if name in zone.parent_ns and is_under(name, zone.name):
         if not glue:
-            seen.add("DNS_GLUE_MISSING", name, domains, {"name": name}, replies=zone.referrals)
+            seen.add("DNS_GLUE_MISSING", name, domains, {"name": name}, zone.referrals)
         elif not _agree(glue, found):
             own = sorted(address for one in found for address in one.data)
+            facts = {"name": name, "addresses": glue}
             seen.add(
-                "DNS_GLUE_DIFFERS", name, domains, {"name": name, "addresses": glue}, {"addresses": own},
-                [*zone.referrals, *replies],
-            )  # fmt: skip
+                "DNS_GLUE_DIFFERS", name, domains, facts, [*zone.referrals, *replies], {"addresses": own}
+            )
 
 
 def _agree(glue: Sequence[str], found: Sequence[Found]) -> bool:
@@ -155,19 +153,19 @@ def _signature(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
     wrong = bool(usable and told) and not any(matches(zone.name, key, one) for key in keys for one in usable)
     if found.status == "bogus" and found.code in ("no-key", "no-match"):
         facts = {"zone": zone.name, "found": len(keys)}
-        seen.add("DNS_DS_BROKEN", zone.name, domains, facts, replies=replies)
+        seen.add("DNS_DS_BROKEN", zone.name, domains, facts, replies)
     elif found.status == "bogus" and found.code != "above":
         broken = {"zone": zone.name, "fault": found.code}
-        seen.add("DNS_SIGNATURE_BROKEN", zone.name, domains, broken, replies=replies)
+        seen.add("DNS_SIGNATURE_BROKEN", zone.name, domains, broken, replies)
     elif found.status == "insecure" and ds and (wrong or not usable):
         rule = "DNS_DS_UNUSED" if wrong else "DNS_DS_UNKNOWN"
-        seen.add(rule, zone.name, domains, {"zone": zone.name, "ds": ds}, replies=replies)
+        seen.add(rule, zone.name, domains, {"zone": zone.name, "ds": ds}, replies)
     elif found.status == "secure":
         for address, fault in found.servers:
             if fault:
                 one = server(zone, address, fault=fault)
-                seen.add("DNS_SIGNATURE_SERVER", address, domains, one, replies=replies)
+                seen.add("DNS_SIGNATURE_SERVER", address, domains, one, replies)
         if found.sha1:
-            seen.add("DNS_SHA1", zone.name, domains, {"zone": zone.name, "ds": ds}, replies=replies)
+            seen.add("DNS_SHA1", zone.name, domains, {"zone": zone.name, "ds": ds}, replies)
     if keys and chains.unanchored(zone.name):
-        seen.add("DNS_NO_DS", zone.names, domains, {"names": zone.names}, replies=replies)
+        seen.add("DNS_NO_DS", zone.names, domains, {"names": zone.names}, replies)

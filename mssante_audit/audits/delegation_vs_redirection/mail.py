@@ -59,11 +59,11 @@ def mail_findings(seen: Seen) -> None:
     for target, domains in carried.items():
         if target == NOBODY:  # beside others it is DNS_MX_NULL_MIXED
             own = alone.get(target, [])
-            seen.add("DNS_MX_NULL", target, own, {"name": target}, replies=_some(seen, own))
+            seen.add("DNS_MX_NULL", target, own, {"name": target}, _some(seen, own))
             continue
         if len(own := alone.get(target, [])) >= seen.space.thresholds.concentration_min:
             facts = {"name": target}
-            seen.add("DNS_MX_CONCENTRATION", target, own, facts, replies=_some(seen, domains))
+            seen.add("DNS_MX_CONCENTRATION", target, own, facts, _some(seen, domains))
         _host(seen, hosts[target], domains, [d for d in domains if d not in over4])
 
 
@@ -106,7 +106,7 @@ def _unanswered(seen: Seen, domain: str, visit: Visit) -> None:
         told = [server(zone, address, outcome=one.outcome) for address, one in sorted(failing.items())]
         rule = "DNS_MX_SILENT" if visit.part.cause == "mx-unanswered" else "DNS_MX_REFUSED"
         subject = tuple(sorted(failing))
-        seen.add(rule, subject, [domain], {"servers": told}, replies=failing.values())
+        seen.add(rule, subject, [domain], {"servers": told}, failing.values())
 
 
 def _disagreement(seen: Seen, domain: str, visit: Visit) -> None:
@@ -116,7 +116,7 @@ def _disagreement(seen: Seen, domain: str, visit: Visit) -> None:
         for reply in replies:
             if reply.own and reply.alias:
                 facts = {"name": reply.qname, "alias": reply.alias, "exchangers": sorted(reply.own)}
-                seen.add("DNS_ALIAS_WITH_DATA", reply.qname, [domain], facts, replies=[reply])
+                seen.add("DNS_ALIAS_WITH_DATA", reply.qname, [domain], facts, [reply])
     if visit.zone == seen.network.parent:
         return
     said: set[tuple[str, str, str, tuple[str, ...]]] = set()
@@ -131,7 +131,7 @@ def _disagreement(seen: Seen, domain: str, visit: Visit) -> None:
     ]
     subject = tuple(" ".join((one["address"], *one["exchangers"])) for one in told_by)
     every = [reply for answer in visit.answers.values() for reply in answer.replies]
-    seen.add("DNS_MX_DISAGREE", subject, [domain], {"servers": told_by}, replies=every)
+    seen.add("DNS_MX_DISAGREE", subject, [domain], {"servers": told_by}, every)
 
 
 def _shown(visit: Visit, reply: Reply) -> tuple[str, tuple[str, ...]] | None:
@@ -151,14 +151,14 @@ def _signed(seen: Seen, domain: str, visit: Visit) -> None:
     faults = {reply.address: (fault, reply) for reply in told if (fault := chains.fault(reply))}
     if faults and len(faults) == len(told):
         facts = {"zone": visit.name, "fault": next(iter(faults.values()))[0]}
-        seen.add("DNS_SIGNATURE_BROKEN", visit.name, [domain], facts, replies=told)
+        seen.add("DNS_SIGNATURE_BROKEN", visit.name, [domain], facts, told)
         return
     told_of = {address for address, fault in chains.security(visit.zone).servers if fault}
     for address, (fault, reply) in faults.items():
         if address in told_of:
             continue  # as one whose keys do not hold
         facts = server(zone, address, fault=fault)
-        seen.add("DNS_SIGNATURE_SERVER", address, [domain], facts, replies=[reply])
+        seen.add("DNS_SIGNATURE_SERVER", address, [domain], facts, [reply])
 
 
 def _elsewhere(seen: Seen, domain: str, one: Elsewhere) -> None:
@@ -167,15 +167,15 @@ def _elsewhere(seen: Seen, domain: str, one: Elsewhere) -> None:
     partly = one.found.partly in PARTLY and one.found.status != "loop"
     if one.found.status == "failed" or partly:
         more = {"partly": one.found.partly} if partly else {}
-        seen.add("DNS_MX_HOST_DEAD", one.name, [domain], facts | more, replies=replies)
+        seen.add("DNS_MX_HOST_DEAD", one.name, [domain], facts | more, replies)
     if one.found.partly == "bogus":
         fault = _fault(seen, one.found)
-        seen.add("DNS_MX_BOGUS", one.name, [domain], {"name": one.name, "fault": fault}, replies=replies)
+        seen.add("DNS_MX_BOGUS", one.name, [domain], {"name": one.name, "fault": fault}, replies)
     if len(one.found.sets) > 1:
         ends = [reply for reply in replies if not reply.alias]
         told = [{"names": [r.server], "address": r.address, "exchangers": sorted(r.answers)} for r in ends]
         subject = tuple(" ".join((reply.address, *sorted(reply.answers))) for reply in ends)
-        seen.add("DNS_MX_DISAGREE", subject, [domain], {"servers": told}, replies=replies)
+        seen.add("DNS_MX_DISAGREE", subject, [domain], {"servers": told}, replies)
 
 
 def _fault(seen: Seen, found: Found) -> str:
@@ -193,15 +193,15 @@ def _fault(seen: Seen, found: Found) -> str:
 def _together(seen: Seen, domain: str, targets: list[str], replies: list[Reply]) -> None:
     """Report what is wrong with the set of exchangers as a whole."""
     if NOBODY in targets and len(targets) > 1:
-        seen.add("DNS_MX_NULL_MIXED", tuple(targets), [domain], {"exchangers": targets}, replies=replies)
+        seen.add("DNS_MX_NULL_MIXED", tuple(targets), [domain], {"exchangers": targets}, replies)
     largest = max((len(one.answers) for one in replies), default=0)
     if largest > SET_MAX:
         facts = {"name": domain, "type": "MX", "count": largest}
-        seen.add("DNS_SET_LARGE", (domain, "MX"), [domain], facts, replies=replies)
+        seen.add("DNS_SET_LARGE", (domain, "MX"), [domain], facts, replies)
     states = {t: "null" if t == NOBODY else seen.network.hosts.host(t).state for t in targets}
     if len(targets) > 1 and {*states.values()} <= OUT_OF_REACH:
         hosts = [{"name": target, "status": why} for target, why in states.items()]
-        seen.add("DNS_MX_UNREACHABLE", tuple(targets), [domain], {"hosts": hosts}, replies=replies)
+        seen.add("DNS_MX_UNREACHABLE", tuple(targets), [domain], {"hosts": hosts}, replies)
 
 
 def _nothing(seen: Seen, domain: str, met: list[Any], said: list[tuple[Content, tuple[Reply, ...]]]) -> None:
@@ -215,14 +215,14 @@ def _nothing(seen: Seen, domain: str, met: list[Any], said: list[tuple[Content, 
             end = next((r.alias or r.qname for r in reversed(one.found.replies) if not r.answers), one.name)
             replies = [*method.replies, *one.found.replies]
             facts = {"alias": end, "status": status}
-            seen.add("DNS_NO_MX", end, [domain], facts, replies=replies)
+            seen.add("DNS_NO_MX", end, [domain], facts, replies)
             return
     hosts = [one for one in met if isinstance(one, MailHost)]
     for host in hosts:
         if host.addresses:
             subject = (operator, *sorted(host.addresses))
             told = {"addresses": sorted(host.addresses)}
-            seen.add("DNS_MX_IMPLICIT", subject, [domain], told, replies=method.replies)
+            seen.add("DNS_MX_IMPLICIT", subject, [domain], told, method.replies)
             implied = host._replace(name=method.name)
             _reach(seen, subject, implied, [domain], [domain], method.replies)
             return
@@ -230,7 +230,7 @@ def _nothing(seen: Seen, domain: str, met: list[Any], said: list[tuple[Content, 
         status = "nxdomain" if any(content[0] == "nxdomain" for content, _ in said) else "nodata"
         zone = method.zone or method.name
         subject = (operator, zone if zone != method.name else "", status)
-        seen.add("DNS_NO_MX", subject, [domain], {"zone": zone, "status": status}, replies=method.replies)
+        seen.add("DNS_NO_MX", subject, [domain], {"zone": zone, "status": status}, method.replies)
 
 
 def _host(seen: Seen, host: MailHost, domains: list[str], without_ipv4: list[str]) -> None:
@@ -239,7 +239,7 @@ def _host(seen: Seen, host: MailHost, domains: list[str], without_ipv4: list[str
     replies = [*host.v4.replies, *host.v6.replies]
     facts: dict[str, Any] = {"name": name, "alias": host.alias}
     if is_address(name):
-        seen.add("DNS_MX_ADDRESS", name, domains, {"name": name}, replies=_some(seen, domains))
+        seen.add("DNS_MX_ADDRESS", name, domains, {"name": name}, _some(seen, domains))
         return
     # What is wrong with a zone that a domain is reached through has rules of its own.
     others = [d for d in domains if host.v4.zone not in seen.methods[d].cuts]
@@ -248,12 +248,12 @@ def _host(seen: Seen, host: MailHost, domains: list[str], without_ipv4: list[str
             facts["addresses"] = [
                 sorted(addresses) for addresses in (host.v4 if any(host.v4.sets) else host.v6).sets
             ]
-        seen.add(rule, name, domains, facts, replies=replies)
+        seen.add(rule, name, domains, facts, replies)
     if host.state in PARTLY:
-        seen.add("DNS_MX_HOST_DEAD", name, others, facts | {"partly": host.state}, replies=replies)
+        seen.add("DNS_MX_HOST_DEAD", name, others, facts | {"partly": host.state}, replies)
     elif host.state == "bogus":
         fault = _fault(seen, host.v4 if host.v4.data else host.v6)
-        seen.add("DNS_MX_BOGUS", name, others, {"name": name, "fault": fault}, replies=replies)
+        seen.add("DNS_MX_BOGUS", name, others, {"name": name, "fault": fault}, replies)
     _reach(seen, name, host, domains, without_ipv4, replies)
 
 
@@ -266,10 +266,10 @@ def _reach(
     if len(public) < len(host.addresses):
         rule = "DNS_MX_PRIVATE_SOME" if public else "DNS_MX_PRIVATE"
         private = {"name": host.name, "addresses": sorted(set(host.addresses).difference(public))}
-        seen.add(rule, subject, domains, private, replies=replies)
+        seen.add(rule, subject, domains, private, replies)
     if public and all(":" in address for address in host.addresses):
         only = {"name": host.name, "addresses": public}
-        seen.add("DNS_MX_IPV6_ONLY", subject, without_ipv4, only, replies=replies)
+        seen.add("DNS_MX_IPV6_ONLY", subject, without_ipv4, only, replies)
 
 
 def _against_form_and_certificate(seen: Seen, domain: str, targets: list[str], replies: list[Reply]) -> None:
@@ -277,10 +277,10 @@ def _against_form_and_certificate(seen: Seen, domain: str, targets: list[str], r
     redirected = method.method == "redirected" and declared.kind == "redirection" and declared.mail
     if redirected and targets != [declared.mail]:
         subject, wanted = (" ".join(targets), declared.mail), {"exchangers": [declared.mail]}
-        seen.add("DNS_MX_DECLARED", subject, [domain], {"exchangers": targets}, wanted, replies)
+        seen.add("DNS_MX_DECLARED", subject, [domain], {"exchangers": targets}, replies, wanted)
     names = sorted(seen.certificates[domain])
     hosts = [t for t in targets if t != NOBODY and not is_address(t)]
     if hosts and names and not set(names).intersection(hosts):
         subject = (" ".join(hosts), " ".join(names))
         facts, wanted_names = {"exchangers": hosts}, {"names": names}
-        seen.add("DNS_MX_CERTIFICATE", subject, [domain], facts, wanted_names, replies)
+        seen.add("DNS_MX_CERTIFICATE", subject, [domain], facts, replies, wanted_names)

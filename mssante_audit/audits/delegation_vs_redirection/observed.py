@@ -64,7 +64,7 @@ class Seen:
 
     def add(
         self, rule: str, subject: Subject, domains: Iterable[str], seen: Mapping[str, Any],
-        wanted: Mapping[str, Any] | None = None, replies: Iterable[Reply] = (),
+        replies: Iterable[Reply] = (), wanted: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
         """Report that a subject touches domains, and the replies that show it; what is seen is told once."""
         lines = (reply.line for reply in replies)

@@ -42,13 +42,13 @@ def server_findings(seen: Seen) -> None:
             if state in STATE_RULES and not dead:
                 told = [soa[address]] if address in soa else []
                 facts = server(zone, address, state=state)
-                seen.add(STATE_RULES[state], address, domains, facts, replies=told)
+                seen.add(STATE_RULES[state], address, domains, facts, told)
             if state in SERVING:
                 _manners(seen, zone, address, domains, dead=dead)
             stranger = seen.network.index.recursion.get(address)
             if stranger and stranger.outcome == "answer" and "ra" in stranger.flags.split():
                 facts = server(zone, address)
-                seen.add("DNS_OPEN_RECURSION", address, domains, facts, replies=[stranger])
+                seen.add("DNS_OPEN_RECURSION", address, domains, facts, [stranger])
 
 
 def _dead(seen: Seen, zone: Zone, domains: list[str]) -> None:
@@ -60,7 +60,7 @@ def _dead(seen: Seen, zone: Zone, domains: list[str]) -> None:
     lost = [{"name": n, "status": why} for n, why in zone.unreached.items() if why != "private"]
     facts = {"names": zone.names, "servers": told, "lost": lost}
     replies = zone.replies("SOA").values() if told else zone.referrals
-    seen.add("DNS_DELEGATION_DEAD", subject, domains, facts, replies=replies)
+    seen.add("DNS_DELEGATION_DEAD", subject, domains, facts, replies)
 
 
 def _manners(seen: Seen, zone: Zone, address: str, domains: Sequence[str], *, dead: bool) -> None:
@@ -78,7 +78,7 @@ def _manners(seen: Seen, zone: Zone, address: str, domains: Sequence[str], *, de
     for rule in (rule for rule, holds in cases.items() if holds):
         facts = server(zone, address, **({"state": edns} if rule == "DNS_EDNS_BROKEN" else {}))
         shown = late if rule == "DNS_SERVER_SLOW" else soa
-        seen.add(rule, address, domains, facts, replies=[shown] if shown else [])
+        seen.add(rule, address, domains, facts, [shown] if shown else [])
 
 
 def serial_causes(seen: Seen, name: str, domains: Sequence[str], rule: str) -> None:
@@ -98,10 +98,8 @@ def serial_causes(seen: Seen, name: str, domains: Sequence[str], rule: str) -> N
         return
     ahead = next(address for address, serial in serials.items() if serial == newest)
     behind = [server(zone, address, serial=serials[address]) for address in late]
-    seen.add(
-        rule, tuple(late), domains, {"zone": name, "servers": behind}, server(zone, ahead, serial=newest),
-        [soa[address] for address in (*late, ahead)],
-    )  # fmt: skip
+    facts, wanted = {"zone": name, "servers": behind}, server(zone, ahead, serial=newest)
+    seen.add(rule, tuple(late), domains, facts, [soa[address] for address in (*late, ahead)], wanted)
 
 
 def newest_of(serials: Sequence[int]) -> int:
@@ -150,7 +148,7 @@ def parent_findings(seen: Seen) -> None:
             for address, kinds in sorted(counts.items())
         ]
         subject = tuple(sorted(" ".join(sorted(side)) for side in sides))
-        seen.add("DNS_PARENT_DISAGREE", subject, domains, {"servers": servers}, replies=replies)
+        seen.add("DNS_PARENT_DISAGREE", subject, domains, {"servers": servers}, replies)
 
 
 def _kind(reply: Reply) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mssante_audit.audits.reconciliation.parties import Party, parties_of
 from mssante_audit.audits.since import past_of
+from mssante_audit.base.frames import Column, dtypes
 from mssante_audit.base.text import fold
 from mssante_audit.declarations.register import Register, domain_keys, due_from, filled, mapped
 from mssante_audit.space.trust import TrustSpace
@@ -53,17 +53,28 @@ _DECLARED = [
     "withdrawal", "date", "received_on", "effective_on",
 ]  # fmt: skip
 """Columns of the register that are looked at."""
-_TEXTS: dict[Hashable, str] = dict.fromkeys(
-    ("domain", "operator_id", "operator", *COMPARED, "evidence"), "str"
+FRAME = (
+    Column("domain", "str", "in lower case"),
+    Column("status", "ordered category", "the worst of its operators'; the rest is that one's", STATUSES),
+    Column("operator_id", "str", "declared structure, or the listed operator where nothing is declared"),
+    Column("operator", "str", "its name"),
+    Column("date", "datetime64[s]", "of the declaration that counts"),
+    Column("days", "Int64", "from that date, or when it was received or takes effect if later, to the list"),
+    Column("days_left", "Int64", "until what is under way is due; missing for any other status"),
+    Column("relisted", "bool", "an earlier declaration of the operator had withdrawn it"),
+    Column("operator_match", "str", 'listed operator: ``same``, ``differs``, or "" where not compared'),
+    Column("dn", "str", 'listed DN: ``same``, ``spelling`` or ``differs``, or ""'),
+    Column(
+        "certificates", "str", "other certificates listed beside it: ``same`` if its operator declared them"
+    ),
+    Column("project_contact", "str", 'listed contact: ``same`` or ``differs``, or ""'),
+    Column("technical_contact", "str", "likewise"),
+    Column("description", "str", "likewise; it does not count for the status"),
+    Column("evidence", "str", "the declaration's row; several where one without a date may be the last"),
+    Column("rows", "object (tuple of int)", "the white list's rows"),
 )
-_COLUMNS: dict[Hashable, Any] = {
-    **_TEXTS, "status": pd.CategoricalDtype(list(STATUSES), ordered=True), "date": "datetime64[s]",
-    "days": "Int64", "days_left": "Int64", "party": "int64", "relisted": "bool", "rows": "object",
-}  # fmt: skip
-_ORDER = [
-    "domain", "status", "operator_id", "operator", "date", "days", "days_left", "relisted", *COMPARED,
-    "evidence", "rows",
-]  # fmt: skip
+_ORDER = [column.name for column in FRAME]
+_DTYPES = {**dtypes(FRAME), "party": "int64"}
 
 
 @dataclass(frozen=True)
@@ -71,8 +82,7 @@ class Match:
     """A register held against a list."""
 
     statuses: pd.DataFrame
-    """One row a domain and operator, with the columns that `mssante_audit.audits.reconciliation.rules` tells,
-    and the number of the ``party`` (`NOBODY` where nothing is declared)."""
+    """One row a domain and operator, as `FRAME`, and the number of the ``party`` (`NOBODY` if undeclared)."""
     current: pd.DataFrame
     """The declarations that count, with the ``party`` of each; the first of a party is its dated one."""
     listed: pd.DataFrame
@@ -131,11 +141,12 @@ def by_domain(parties: pd.DataFrame, operators: Collection[str] | None = None) -
 
 def no_statuses() -> pd.DataFrame:
     """Return the frame of statuses without a row."""
-    return _typed(pd.DataFrame(columns=[*_ORDER, "party"]))[_ORDER]
+    return _typed(pd.DataFrame(columns=[*_DTYPES]))[_ORDER]
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    frame = frame[[*_ORDER, "party"]].fillna(dict.fromkeys(_TEXTS, "")).astype(_COLUMNS)
+    texts: dict[Hashable, str] = {column.name: "" for column in FRAME if column.dtype == "str"}
+    frame = frame[[*_DTYPES]].fillna(texts).astype(_DTYPES)
     return frame.sort_values(["status", "domain"], kind="stable", ignore_index=True)
 
 

@@ -3,31 +3,6 @@
 For each domain the latest declaration of each operator counts (`Register.at`), and is held against that
 operator's own rows. What a declaration asks for can only be in a list made after it: days are counted up to
 the list's generation, or to the audit's date if that is earlier; until ``listing_days`` it is under way.
-
-Columns of the frame that `status` returns, one row a domain:
-
-======================  ==========  =========================================================================
-column                  dtype       meaning
-======================  ==========  =========================================================================
-``domain``              str         in lower case
-``status``              category    one of `STATUSES`, the worst of its operators'; the rest is that one's
-``operator_id``         str         declared structure, or the listed operator where nothing is declared
-``operator``            str         its name
-``date``                datetime64  of the declaration that counts
-``days``                Int64       from that date, or from when it was received or takes effect if that is
-                                    later, to the list; missing without a date
-``days_left``           Int64       until what is under way is due; missing for any other status
-``relisted``            bool        an earlier declaration of the operator had withdrawn it
-``operator_match``      str         listed operator: ``same``, ``differs``, or "" where not compared
-``dn``                  str         listed DN: ``same``, ``spelling`` or ``differs``, or ""
-``certificates``        str         other certificates listed beside it: ``same`` where its operator declared
-                                    them too, or ``differs``, or ""
-``project_contact``     str         listed contact: ``same`` or ``differs``, or ""
-``technical_contact``   str         likewise
-``description``         str         likewise; it does not count for the status
-``evidence``            str         the declaration's row; several where one without a date may be the last
-``rows``                object      the white list's rows, a tuple
-======================  ==========  =========================================================================
 """
 
 from __future__ import annotations
@@ -73,7 +48,7 @@ def reconciled(space: TrustSpace) -> Iterator[Finding]:
 
 
 def status(space: TrustSpace, operators: Collection[str] | None = None) -> pd.DataFrame:
-    """Return one row a domain, as this module's docstring describes; of some operators only, if given."""
+    """Return one row a domain, as `matching.FRAME` describes; of some operators only, if given."""
     if space.declarations is None:
         return no_statuses()
     return by_domain(match(space).statuses, operators)
