@@ -1,9 +1,8 @@
 """Causes: what is to be put right first, findings merged by who does it and what is done.
 
-The columns of the frame are `FRAME`, all defined even when it is empty. Sorted by severity, of one severity
-what is wrong with contacts only (they stop no mail) after the rest, then by mailboxes where they are known,
-by domains, by confidence, and for the same every night by rule and operator; ahead of all what says that the
-list is not to be relied on (`Rule.affects_list`), last what is not known to hold.
+Sorted by severity, of one severity what is wrong with contacts only (they stop no mail) after the rest, then
+by mailboxes, by domains, by confidence, by rule and operator; ahead of all what says that the list is not to
+be relied on (`Rule.affects_list`), last what is not known to hold.
 """
 
 from __future__ import annotations

@@ -1,14 +1,11 @@
 """What earlier runs found: which findings are new, which are still open, which were fixed, which are unknown.
 
 ``ledger.json`` in the output folder remembers, for each report and each set of parameters, when a finding was
-first seen and what the last runs found. A run is compared with the last one of an earlier date (``as_of``),
-so that making a report again gives the same page. A finding is known by its fingerprint (rule and
-subject, hashed); the ledger holds no contact.
+first seen and what the last runs found. A run is compared with the last one of an earlier date (``as_of``).
+A finding is known by its fingerprint; the ledger holds no contact.
 
 A finding is **unknown** where its audit could not be made, or rests on an input that is in doubt
-(`mssante_audit.space.states`), whether it is found now or was before. An unknown one is neither new nor
-fixed: what was known before stays known as it was, and what nobody can vouch for yet is not remembered. A
-crashed rule says nothing about the space, and is not remembered either.
+(`mssante_audit.space.states`). It is neither new nor fixed: what was known before stays known as it was.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The form's rules on a single declaration, each a check over a frame of declarations.
-
-A check yields (index label of the row, facts). `CHECKS` names for each the columns that must be known.
-"""
+"""The form's rules on a single declaration: each check yields (index label of the row, facts)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Audit: the form's own rules, held against the declarations of a register.
 
-Each operator's latest declaration of a domain is audited (and any of a later day than the audit's); what
-could not be read is told of every row. A rule is held only against rows of which it knows all it needs.
+Each operator's latest declaration of a domain is audited; a rule is held only against rows of which it knows
+all it needs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What several declarations say together: of one day, of several operators, under one contract or several.
 
-Each function yields rule, subject, the declarations and the facts. With a list at hand, what it settles is no
-finding: operators that serve a domain side by side, a change that is over or on its way, two certificates.
+With a list at hand, what it settles is no finding: a change that is over or on its way, two certificates.
 """
 
 from __future__ import annotations

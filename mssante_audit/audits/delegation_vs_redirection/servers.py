@@ -1,7 +1,4 @@
-"""Rules on single servers: silent, refusing, failing, lame, on one transport, open to strangers, behind.
-
-Those of the parent zone must say the same of each domain, too.
-"""
+"""Rules on single servers: silent, refusing, lame, behind; those of the parent must agree on each domain."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Audit of the public extraction of mailboxes against the white list.
+"""Audit of the public extraction of mailboxes against the white list, letter for letter, but test entries.
 
-Domains are compared letter for letter, as the list is (source: form). Test entries are left out. Where the
-numbers are unknown (`mssante_audit.space.trust.TrustSpace.published`) one finding says why, and nothing else
-is said: a broken archive may have made up the names it holds.
+Where the numbers are unknown one finding says why, and nothing else is said: a broken archive may have made
+up the names it holds.
 """
 
 from __future__ import annotations

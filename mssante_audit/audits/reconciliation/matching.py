@@ -326,9 +326,7 @@ def same_contact(phone: str, email: str, listed: str) -> bool:
 def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, email: str) -> pd.Series:
     """Tell where the list replaced a contact after it was declared, so that the register has the old one.
 
-    Told of `pairs` that differ in the list's `column`: the time (ISO 8601) of the first list with the contact
-    that is listed now; "" where the archive does not show the declared one in earlier lists, or the
-    declaration is younger or has no date.
+    That is the time of the first list with the contact that is listed now; "" where no earlier list tells.
     """
     past = past_of(space)
     if past is None or pairs.empty:

@@ -1,7 +1,6 @@
 """Whose declaration counts: the operators of each domain, each with its own declarations and its own rows.
 
-A domain may be served by several operators, each of which declares it: a party is one of them. A declaration
-without a date is neither first nor last, so that a party has several where one of them may be the last.
+A declaration without a date is neither first nor last, so that a party has several where it may be the last.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Audit: the register of declarations against the white list, as of a date.
 
-For each domain the latest declaration of each operator counts (`Register.at`), and is held against that
-operator's own rows. What a declaration asks for can only be in a list made after it: days are counted up to
-the list's generation, or to the audit's date if that is earlier; until ``listing_days`` it is under way.
+What a declaration asks for can only be in a list made after it: days are counted up to the list's generation,
+or to the audit's date if that is earlier; until ``listing_days`` it is under way.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
-"""What earlier lists say of contacts: staleness by evidence. Part of the audit `stale_contacts`.
+"""What earlier lists and dates say of contacts: staleness by evidence. Part of the audit `stale_contacts`.
 
-Only where the list audited is one of the archive's: a history that does not hold it tells of other lists.
 That a contact changed is read off the lists, never off `DateMAJ`, which moves without any change (data).
 """
 
@@ -103,11 +102,7 @@ def _partly_changed_kind(
 
 
 def former_operators(space: TrustSpace) -> Iterator[Finding]:
-    """Report domains that went to another operator and still name the one before as their contact.
-
-    A contact that the new operator bore already while the former one was there, on a domain that it did not
-    take over from it, is its own: a supplier's hotline. One of the same name there is no other operator.
-    """
+    """Report domains that went to another operator and still name the one before as their contact."""
     past = past_of(space)
     if past is None:
         return

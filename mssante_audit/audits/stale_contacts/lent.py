@@ -1,8 +1,7 @@
-"""Contacts that are another operator's: rightly, or by mistake. Part of the audit `stale_contacts`.
+"""Contacts that are another operator's: rightly, where both serve a domain, or by mistake.
 
-Operators that serve domains side by side (hosting, a supplier, a migration under way) share contacts for good
-reasons. One whose few rows bear the contacts of an operator that it has no domain in common with was given
-them by mistake.
+One whose few rows bear the contacts of an operator that it has no domain in common with was given them by
+mistake.
 """
 
 from __future__ import annotations

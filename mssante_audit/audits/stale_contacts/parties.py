@@ -1,7 +1,6 @@
 """Contacts of one operator that disagree: which there are, since when, and which is plainly right, if any.
 
-Part of the audit `stale_contacts`. A majority is no sign of being right (data): the minority often is newer,
-and a service's mailbox where the others are persons'.
+A majority is no sign of being right (data): the minority often is newer, and a service's mailbox.
 """
 
 from __future__ import annotations
@@ -103,7 +102,6 @@ def disagreements(
 ) -> Iterator[Finding]:
     """Report each operator and kind that has several parties, beside those that are `replaced`.
 
-    What earlier lists show replaced (operator_id, kind, text) is CONTACT_PARTLY_CHANGED, and never expected.
     A contact is expected where it is on most rows, a service's, and declared after all others. The finding is
     certain where one domain has two contacts; likely where one is expected, or two of these signs point at
     it, or where one of the two largest parties took over from the other; else a hint.

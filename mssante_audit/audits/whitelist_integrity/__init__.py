@@ -1,7 +1,6 @@
 """Audit of the white list as a file and as a table: signature, age, damage, rows, domains, descriptions.
 
-Rules and their words: ``rules.toml``. What concerns the file as a whole has no rows; the rest looks at
-`TrustSpace.audited`, except rows that could not be read, which are reported whoever they belong to.
+What concerns the file as a whole has no rows; rows that could not be read are reported whoever has them.
 """
 
 from __future__ import annotations
