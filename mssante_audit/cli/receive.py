@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from mssante_audit.base.errors import ParameterError
-from mssante_audit.base.language import TYPOGRAPHY, words_of
+from mssante_audit.base.typography import TYPOGRAPHY, words_of
 from mssante_audit.cli import options
 from mssante_audit.cli.console import say, settings_of
 

@@ -19,8 +19,8 @@ from typing import Any
 from jinja2 import Template
 
 from mssante_audit.base.export import json_bytes, write_bytes
-from mssante_audit.base.french import NARROW, NBSP
 from mssante_audit.base.markup import visible
+from mssante_audit.base.typography import NARROW, NBSP
 from mssante_audit.findings.templates import said
 from mssante_audit.nightly.night import SITE, Night, Result, began
 from mssante_audit.nightly.settings import Mail

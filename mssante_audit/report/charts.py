@@ -20,7 +20,6 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.french import NBSP, SEVERITY_NAMES
 from mssante_audit.base.language import (
     count,
     current_language,
@@ -36,13 +35,15 @@ from mssante_audit.base.language import (
     translated,
 )
 from mssante_audit.base.markup import data, visible
+from mssante_audit.base.typography import NBSP
+from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.frame import Severity
 from mssante_audit.report import figure
 from mssante_audit.report.figure import TEXT, Chart
 from mssante_audit.report.tables import Cell, Html, badge, csv_link, severity_cell
 from mssante_audit.report.tables import table as table_html
 
-STYLES = (*SEVERITY_NAMES, "strong", "light", "gold", "brown", "grey")
+STYLES = (*reversed(SEVERITIES), "strong", "light", "gold", "brown", "grey")
 """How a bar may look: as a severity (each lighter than the worse one), or plain."""
 
 SHORT = {"critical": "crit.", "error": "err.", "warning": "avert.", "info": "info."}
@@ -172,7 +173,7 @@ def _words(parts: Sequence[Sequence[tuple[float, str, str]]]) -> dict[str, str]:
     found: dict[str, dict[str, None]] = {}
     for own in parts:
         for _, style, column in own:
-            name = severity_name(column) if column in SEVERITY_NAMES else translated(column)
+            name = severity_name(column) if column in SEVERITIES else translated(column)
             found.setdefault(style, {})[name] = None
     return {style: ", ".join(found[style]) for style in STYLES if style in found}
 
@@ -180,7 +181,7 @@ def _words(parts: Sequence[Sequence[tuple[float, str, str]]]) -> dict[str, str]:
 def _looks(columns: Sequence[str], styles: Sequence[str], needed: int, one: bool) -> list[str]:
     plain = cycle(["strong"] if one else ["strong", "light", "gold", "brown", "grey"])
     looks = list(styles) or (
-        [next(plain)] * needed if one else [c if c in SEVERITY_NAMES else next(plain) for c in columns]
+        [next(plain)] * needed if one else [c if c in SEVERITIES else next(plain) for c in columns]
     )
     if len(looks) != needed or not set(looks) <= set(STYLES):
         raise ValueError(f"{needed} styles of {', '.join(STYLES)} are needed, not {', '.join(looks)}")
@@ -260,7 +261,7 @@ def _line(name: str, times: Sequence[pd.Timestamp], numbers: Sequence[int]) -> s
         figure.mark(f'path d="M{x},{y}h0"', f"{day(time)}{figure.MARKS[current_language()][0]}{number(n)}")
         for (x, y), time, n in zip(places, times, numbers, strict=True)
     )
-    severity = name in SEVERITY_NAMES
+    severity = name in SEVERITIES
     called = badge(name) if severity else data(translated(name), TEXT, "")
     return (
         f'<div class="line{f" sev-{name}" if severity else ""}"><p>{called} <b>{number(numbers[-1])}</b></p>'

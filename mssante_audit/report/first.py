@@ -12,7 +12,6 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.french import NBSP
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import (
     count,
@@ -25,6 +24,7 @@ from mssante_audit.base.language import (
     percent,
     typeset,
 )
+from mssante_audit.base.typography import NBSP
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.report import figure

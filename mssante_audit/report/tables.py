@@ -20,7 +20,6 @@ import pandas as pd
 
 from mssante_audit.base import markup
 from mssante_audit.base.export import csv_text
-from mssante_audit.base.french import NBSP
 from mssante_audit.base.language import (
     current_language,
     format_text,
@@ -34,6 +33,7 @@ from mssante_audit.base.language import (
 from mssante_audit.base.markup import SHOWN_TEXT as SHOWN_TEXT
 from mssante_audit.base.markup import data as data
 from mssante_audit.base.markup import visible as visible
+from mssante_audit.base.typography import NBSP
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.report.parameters import check_value
 

@@ -11,8 +11,8 @@ from lxml import html as lxml_html
 from made_findings import framed, made
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.french import NARROW, NBSP
 from mssante_audit.base.settings import Thresholds
+from mssante_audit.base.typography import NARROW, NBSP
 from mssante_audit.report.charts import bars, by_age, lines, table
 from mssante_audit.report.tables import visible
 from mssante_audit.report.tiles import COLUMNS, SHADES, tile_places, tiles

@@ -14,9 +14,9 @@ from itertools import chain
 from typing import Any
 
 from mssante_audit.audits.declarations.rules import READING, form_findings
-from mssante_audit.base.french import listing, typeset
-from mssante_audit.base.language import current_language, localized, words_of
+from mssante_audit.base.language import current_language, localized
 from mssante_audit.base.text import is_hidden, visible
+from mssante_audit.base.typography import TYPOGRAPHY, words_of
 from mssante_audit.declarations.headings import fields, suggestion
 from mssante_audit.declarations.mend import Mended
 from mssante_audit.declarations.register import Register
@@ -118,8 +118,7 @@ def label(name: str) -> str:
 def _word(name: str, *values: object) -> str:
     """Return one of our words in the current language, filled with values."""
     language = current_language()
-    text = _WORDS[language][name]
-    return (typeset(text) if language == "fr" else text).format(*values)
+    return TYPOGRAPHY[language].typeset(_WORDS[language][name]).format(*values)
 
 
 def _instead(name: str) -> str:
@@ -239,20 +238,15 @@ def _of_rule(code: str, columns: Sequence[str], observed: str, expected: str) ->
 
 def summary(register: Register, told: Sequence[Message]) -> list[str]:
     """Return the lines that sum up: sheets that were not read, and how much there is to do."""
-    french = current_language() == "fr"
-
-    def named(names: Sequence[str]) -> str:
-        return listing([_word("quoted", visible(name)) for name in names], "et" if french else "and")
-
-    lines = [
-        _word("unread", visible(file), named(names), visible(register.sheets[file]))
-        for file, names in register.unread.items()
-        if names
-    ]
+    typography, lines = TYPOGRAPHY[current_language()], []
+    for file, names in register.unread.items():
+        if names:
+            named = typography.listing([_word("quoted", visible(name)) for name in names])
+            lines.append(_word("unread", visible(file), named, visible(register.sheets[file])))
     todo = sum(one.severity in ("warning", "error", "critical") for one in told)
     count, counts = len(register.declarations), {"todo": todo, "look": len(told) - todo}
     found = [_word(f"{name}{'s' if n > 1 else ''}", n) for name, n in counts.items() if n]
-    many = _word("declarations" if count > 1 or (count == 0 and not french) else "declaration", count)
+    many = _word("declaration" if typography.singular(count) else "declarations", count)
     ends = _word("colon").join([visible(register.source), many])
     return [*lines, f"{ends}, {_word('and').join(found) or _word('nothing')}"]
 
@@ -260,17 +254,13 @@ def summary(register: Register, told: Sequence[Message]) -> list[str]:
 def mendings(register: Register, done: Sequence[Mended]) -> list[str]:
     """Return what was put right, a line for each way: by the reader, and by `declarations.mend`."""
     by_reader = register.problems[register.problems["kind"].isin(MENDED_BY_READER)]
-    ways = grouped(
-        [
-            *(
-                (_said(str(kind)), (str(column), tuple(map(int, same["row"]))))
-                for (kind, column), same in by_reader.groupby(["kind", "column"], sort=False)
-            ),
-            *((_word(one.what), (one.column, one.rows)) for one in done),
-        ]
-    )
+    ways = [
+        (_said(str(kind)), (str(column), tuple(map(int, same["row"]))))
+        for (kind, column), same in by_reader.groupby(["kind", "column"], sort=False)
+    ]
+    ways += [(_word(one.what), (one.column, one.rows)) for one in done]
     lines = []
-    for what, places in ways.items():
+    for what, places in grouped(ways).items():
         where = [_at(name, rows) for name, rows in places]
         count = sum(len(rows) for _, rows in places)
         lines.append(_word("mended", count, _word("colon").join([what, " ; ".join(where)])))
