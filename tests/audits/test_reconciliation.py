@@ -302,6 +302,7 @@ PHONE = {"public_project_phone": "01 99 00 00 09"}
         ([LISTED], [{}, {"structure_id": ""} | NEXT | GONE], "withdrawn-listed", ["RECO_WITHDRAWN_LISTED"]),
         ([LISTED], [{}, {"structure_id": "", "structure_name": ""} | NEXT | GONE], "unknown", []),
         # without a date: neither first nor last
+        ([LISTED], [GONE | {"date": ""}], "unknown", ["RECO_WITHDRAWAL_UNDATED"]),
         ([LISTED], [GONE, GONE | {"date": ""}], "withdrawn-listed", ["RECO_WITHDRAWN_LISTED"]),
         ([HELD], [OF_BETA, GONE | {"date": ""}], "as-declared", []),
         ([LISTED], [PHONE, PHONE | {"date": ""}], "differs", ["RECO_CONTACT"]),

@@ -73,8 +73,8 @@ def _sets(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
         seen.add("DNS_SINGLE_SERVER", zone.names, domains, {"name": zone.names[0]}, replies)
     sizes = ((zone.parent_ns, zone.referrals), (zone.own_ns, replies))
     if large := next(((names, shown) for names, shown in sizes if len(names) > SET_MAX), None):
-        facts = {"name": zone.name, "type": "NS", "count": len(large[0])}
-        seen.add("DNS_SET_LARGE", (zone.name, "NS"), domains, facts, large[1])
+        size = {"name": zone.name, "type": "NS", "count": len(large[0])}
+        seen.add("DNS_SET_LARGE", (zone.name, "NS"), domains, size, large[1])
 
 
 def _timers(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
