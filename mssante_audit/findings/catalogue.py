@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.markup import show
+from mssante_audit.base.markup import html_of
 
 _Severity = Literal["info", "warning", "error", "critical"]
 _Confidence = Literal["hint", "likely", "certain"]
@@ -114,8 +114,8 @@ class Rule(BaseModel):
         except ValidationError as error:
             raise _refused(code, fields | {"code": code}, error) from None
 
-    def _repr_html_(self) -> str:
-        return str(show("rule", self))
+    def _repr_html_(self) -> str | None:
+        return html_of(self)
 
 
 def _refused(code: str, given: Mapping[str, Any], error: ValidationError) -> InputError:
