@@ -24,8 +24,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from mssante_audit.audits.certificates.presented import Presented, SeenServer, presented
-from mssante_audit.audits.certificates.servers import MOST, OLD
+from mssante_audit.audits.certificates.presented import MOST, OLD, Presented, SeenServer, presented
 from mssante_audit.network.mail import Mail
 from mssante_audit.observe.tls.observation import NOT_VISITED, TELLING
 from mssante_audit.space.trust import TrustSpace
