@@ -20,7 +20,18 @@ from typer.core import TyperCommand
 
 from mssante_audit.base.errors import AuditError, InputError, ResourceError, WhiteListError
 from mssante_audit.base.groups import absent
-from mssante_audit.cli import archive, check, declarations, observe, options, receive, reports, run, schema
+from mssante_audit.cli import (
+    archive,
+    check,
+    declarations,
+    gate,
+    observe,
+    options,
+    receive,
+    reports,
+    run,
+    schema,
+)
 from mssante_audit.cli.console import (
     check_format,
     limited_space,
@@ -51,7 +62,7 @@ app.add_typer(declarations.app, name="declarations")
 app.add_typer(observe.app, name="observe")
 app.add_typer(archive.app, name="archive")
 for command in (
-    check.check, schema.schema, receive.receive, archive.fetch, archive.changes, reports.dossiers,
+    check.check, gate.gate, schema.schema, receive.receive, archive.fetch, archive.changes, reports.dossiers,
     run.init, run.run, run.doctor, reports.report,
 ):  # fmt: skip
     app.command()(command)
