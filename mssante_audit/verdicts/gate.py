@@ -5,6 +5,7 @@ Only what the edit changes is judged. A finding that stood before, on the same d
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -101,15 +102,18 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
     space
         The published list and what is known beside it.
     proposal
-        The list as it is to be, loaded with ``recover`` and ``any_namespace``; its signature is not looked at.
+        The list as it is to be, loaded with ``recover`` and ``any_namespace``; its signature is not judged.
     """
     published = space.whitelist
-    trusted = {"anchors": published.anchors, "signer": published.signer, "origin": published.origin}
-    after = _with_list(space, replace(proposal, verdict=published.signature, **trusted))
+    trusted = replace(
+        proposal, verdict=published.signature, anchors=published.anchors, signer=published.signer,
+        origin=published.origin,
+    )  # fmt: skip
+    after = _with_list(space, trusted)
     changes = _changes(space, after)
     renamed = {row.before: row.domain for row in changes.values() if row.before}
     old, new = _findings(space), _findings(after)
-    where_old = _places(old, space.entries, renamed)
+    where_old = _places(old, space.entries, renamed, whole=sys.maxsize)
     where_new = _places(new, after.entries)
     fresh = introduced(where_old, where_new)
     lines = dict(zip(after.entries["row"].tolist(), after.entries["line"].tolist(), strict=True))
@@ -117,7 +121,8 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
     of_row: dict[str, list[EditFinding]] = {}
     of_list = [*_rows_lost(published, proposal)]
     for record in worded(new[new["fingerprint"].isin(fresh)]).to_dict("records"):
-        places = (fresh[record["fingerprint"]] or {record["domain"]}) & changes.keys()
+        named = {renamed.get(record["domain"], record["domain"])}
+        places = (fresh[record["fingerprint"]] or named) & changes.keys()
         own = [row for row in record["rows"] if domains[row] in places]
         finding = _finding(record, [lines[row] for row in own])
         for domain in places:
@@ -209,17 +214,25 @@ def _findings(space: TrustSpace) -> pd.DataFrame:
 
 
 def _places(
-    findings: pd.DataFrame, entries: pd.DataFrame, renamed: Mapping[str, str] | None = None
+    findings: pd.DataFrame,
+    entries: pd.DataFrame,
+    renamed: Mapping[str, str] = {},
+    whole: int = 0,
 ) -> dict[str, Counter[str]]:
-    """Return by fingerprint how many rows of each domain findings stand on, domains by their new names."""
-    names = renamed or {}
-    domains = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
+    """Return by fingerprint how many rows of each domain findings stand on, domains by their new names.
+
+    A domain counts `whole` rows where it is given and a finding stands on all of them: no row more is news.
+    """
+    names = [renamed.get(domain, domain) for domain in entries["domain"].tolist()]
+    domains, every = dict(zip(entries["row"].tolist(), names, strict=True)), Counter(names)
     places: dict[str, Counter[str]] = {}
     columns = (findings[name].tolist() for name in ("fingerprint", "rule", "subject", "rows"))
     for key, code, subject, rows in zip(*columns, strict=True):
-        known = [names.get(part, part) if isinstance(part, str) else part for part in subject]
-        key = fingerprint(code, tuple(known)) if known != list(subject) else key
-        places[key] = Counter(names.get(domains[row], domains[row]) for row in rows)
+        known = tuple(renamed.get(part, part) if isinstance(part, str) else part for part in subject)
+        counts = Counter(domains[row] for row in rows)
+        if whole:
+            counts |= Counter({domain: whole for domain, n in counts.items() if n == every[domain]})
+        places[key if known == subject else fingerprint(code, known)] = counts
     return places
 
 

@@ -10,7 +10,7 @@ from mssante_audit.base.text import is_hidden
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.hosts import host_faults
-from mssante_audit.values.slips import pairs
+from mssante_audit.values.slips import one_slip, pairs
 from mssante_audit.whitelist.rows import above_of, all_rows, rows_by
 
 ZONE = "mssante.fr"
@@ -35,9 +35,11 @@ def domains(space: TrustSpace) -> Iterator[Finding]:
     ).items():
         if not domain.strip():
             continue  # an absent name is LIST_UNREADABLE_ROW
-        faults = host_faults(domain)
+        faults, meant = host_faults(domain), _mended(domain)
+        if not faults and under != "True" and (meant := in_zone(domain)):
+            faults = [{"fault": "zone", "what": ZONE}]
         if faults:
-            facts = {"domain": domain, "faults": faults, "meant": _mended(domain)}
+            facts = {"domain": domain, "faults": faults, "meant": meant}
             yield Finding("LIST_DOMAIN_INVALID", domain, rows, facts=facts)
         elif under != "True":
             yield Finding("LIST_DOMAIN_OUTSIDE", domain, rows, facts={"domain": domain})
@@ -53,6 +55,33 @@ def _mended(domain: str) -> str:
     """Return the name most likely meant, "" if there is no saying."""
     kept = "".join(c for c in domain.rpartition("@")[2].lower() if not is_hidden(c)).strip().strip(".")
     return "" if host_faults(kept) else kept
+
+
+def in_zone(domain: str) -> str:
+    """Return the name in the zone that a name outside it is a slip of, "" if it is none.
+
+    >>> in_zone("ch-x.msante.fr"), in_zone("ch-x.mssante.com"), in_zone("ch-x-mssante.fr")
+    ('ch-x.mssante.fr', 'ch-x.mssante.fr', 'ch-x.mssante.fr')
+    >>> in_zone("mssante.example.org"), in_zone("ch-sante.fr")
+    ('', '')
+    """
+    first, top = ZONE.split(".")
+    name, _, last = domain.rpartition(".")
+    if last == first + top or (last != top and _slip_of(last, first)):
+        return f"{name}.{ZONE}"
+    *labels, zone = name.split(".")
+    if zone == top and labels[-1:] == [first]:
+        return name
+    if labels and _slip_of(zone, first):
+        return ".".join([*labels, ZONE])
+    glued, hyphen, ending = zone.rpartition("-")
+    if not hyphen and zone.endswith(first):
+        glued, ending = zone.removesuffix(first), first
+    return ".".join([*labels, glued, ZONE]) if glued and _slip_of(ending, first) else ""
+
+
+def _slip_of(label: str, right: str) -> bool:
+    return label == right or one_slip(label, right)
 
 
 def shared(space: TrustSpace) -> Iterator[Finding]:
