@@ -40,11 +40,6 @@ def gate(
     declaration: Annotated[Path | None, typer.Option(help="Annexe 1 to judge instead of an edit.")] = None,
     format: Annotated[Format, typer.Option(help="Format to write.")] = Format.text,  # noqa: A002 - the option's name
     lang: options.Lang = options.Language.fr,
-    *,
-    data: options.OwnData,
-    as_of: options.AsOf = None,
-    anchors: options.Anchors = None,
-    signer: options.Signer = None,
 ) -> None:
     """Judge an edit of the list before it is signed, or a declaration before it is sent.
 

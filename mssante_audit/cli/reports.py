@@ -32,18 +32,6 @@ def report(
     fail_on: options.FailOn = None,
     lang: options.Lang = options.Language.fr,
     debug: options.Debug = False,
-    *,
-    data: options.Data,
-    parameter: options.Parameter = None,
-    as_of: options.AsOf = None,
-    anchors: options.Anchors = None,
-    signer: options.Signer = None,
-    recover: options.Recover = False,
-    any_namespace: options.AnyNamespace = False,
-    operator: options.Operator = None,
-    region: options.Region = None,
-    department: options.Department = None,
-    show_contacts: options.ShowContacts = False,
 ) -> None:
     """Run notebooks and write HTML reports."""
     from mssante_audit.cli.progress import progress
@@ -54,7 +42,10 @@ def report(
         run = run_reports(
             notebooks or (), out=out, parameters=given, debug=debugging(context), listener=listener
         )
-    say(f"index: {out / 'index.html'}")
+    provenances = [outcome.results.provenance for outcome in run.outcomes if outcome.results]
+    made_up = bool(provenances) and provenances[0].get("made_up")
+    sample = f" (made-up example, as of {provenances[0]['as_of'][:10]})" if made_up else ""
+    say(f"index: {out / 'index.html'}{sample}")
     say_failed(*(outcome.results.findings for outcome in run.outcomes if outcome.results))
     raise typer.Exit(run.exit_status(fail_on))
 
@@ -98,17 +89,6 @@ def dossiers(
     lang: options.Lang = options.Language.fr,
     fail_on: options.FailOn = None,
     debug: options.Debug = False,
-    *,
-    data: options.Data,
-    parameter: options.Parameter = None,
-    as_of: options.AsOf = None,
-    anchors: options.Anchors = None,
-    signer: options.Signer = None,
-    recover: options.Recover = False,
-    any_namespace: options.AnyNamespace = False,
-    region: options.Region = None,
-    department: options.Department = None,
-    show_contacts: options.ShowContacts = False,
 ) -> None:
     """Write a dossier and a letter for each operator, and an index; those unchanged are kept."""
     from mssante_audit.cli.progress import progress

@@ -145,7 +145,7 @@ def follow(
             if "waived" not in finding
         )
 
-    new = introduced(dict.fromkeys(before, Counter()), dict.fromkeys(known, Counter()))
+    new = introduced({key: Counter() for key in before}, {key: Counter() for key in known})
 
     def status(key: str) -> str:
         return "unknown" if key in in_doubt else "" if not earlier else "new" if key in new else "open"

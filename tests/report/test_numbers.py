@@ -19,17 +19,18 @@ import pytest
 from lxml import html as lxml_html
 
 import mssante_audit as ms
-from mssante_audit.base.french import MONTHS, NARROW, NBSP, typeset
+from mssante_audit.base.language import typeset
+from mssante_audit.base.typography import NARROW, NBSP, TYPOGRAPHY
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.report.tiles import tile_places
 from mssante_audit.values.identifiers import DEPARTMENTS
+from mssante_audit.verdicts.checks import RECEIVES
 
 pytestmark = pytest.mark.usefixtures("sample_run")
 REPORTS = (
     "overview", "certificates", "changes", "declarations", "delegation_vs_redirection", "dn_consistency",
     "stale_contacts",
 )  # fmt: skip
-STATES = ("well", "risk", "broken", "unknown")
 
 
 def plain(text: str) -> str:
@@ -56,8 +57,8 @@ class Page:
     def drawn(self, title: str) -> list[tuple[str, str]]:
         """What a chart says that it draws, by name, in its order."""
         for figure in self.root.iter("figure"):
-            if plain("".join(figure.xpath("p[@class='title']//text()"))) == title:
-                (alt,) = figure.xpath(".//@aria-label")
+            if plain(figure.get("aria-label")) == title:
+                alt = figure.xpath("div/@aria-label")[0]
                 told = plain(alt).removesuffix(".").split(title, 1)[1].lstrip(". ")
                 return [
                     (name, held) for name, _, held in (one.rpartition(" : ") for one in told.split(" ; "))
@@ -135,14 +136,14 @@ N, P = r"(\d+)", r"([\d,]+ ?%)"
 
 
 @says(
-    rf"{N} domaines sur {N} \({P}\) sont en ordre dans ce qui a été vérifié ; {N} à risque, {N} en défaut\.",
+    rf"{N} domaines sur {N} \({P}\) reçoivent le courrier en entier ; {N} à risque, {N} ne le reçoivent pas, "
+    rf"{N} inconnu\.",
     "overview",
 )
 def _(page: Page) -> list[object]:
-    states = page.domains["state"].value_counts()
-    well, risk, broken, unknown = (int(states.get(state, 0)) for state in STATES)
-    assert unknown == 0
-    return [well, page.whole, share(well, page.whole), risk, broken]
+    held = page.domains["receives"].value_counts()
+    yes, *others = (int(held.get(answer, 0)) for answer in RECEIVES)
+    return [yes, page.whole, share(yes, page.whole), *others]
 
 
 @says(rf"À traiter d’abord : .+ \({N} domaines, {N} boîtes\)\.", "overview")
@@ -290,7 +291,7 @@ def _(page: Page) -> list[object]:
 
 
 def day(at: pd.Timestamp) -> str:
-    return f"{'1er' if at.day == 1 else at.day} {MONTHS[at.month - 1]} {at.year}"
+    return TYPOGRAPHY["fr"].day(at).replace(NBSP, " ")
 
 
 @says(
@@ -451,7 +452,7 @@ def _(page: Page) -> list[object]:
     titles = {plain(ms.title_of(code)): n for code, n in rules.items()}
     drawn = page.counts("Constats à traiter, par règle")
     assert {name: titles[name] for name in drawn} == drawn
-    first = page.root.xpath("string(//figure[p='Constats à traiter, par règle']//figcaption/bdi)")
+    first = page.root.xpath("string(//figure[@aria-label='Constats à traiter, par règle']//figcaption/bdi)")
     assert drawn[plain(first)] == max(drawn.values())
     return [plain(first), max(drawn.values()), len(page.todo), len(page.grave), len(rules), len(drawn)]
 
