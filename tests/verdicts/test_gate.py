@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
-from mssante_audit.audits.whitelist_integrity.domains import in_zone
 from mssante_audit.base.errors import WhiteListError
 from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
 from mssante_audit.declarations.register import load_declarations
 from mssante_audit.declarations.write import write_register
 from mssante_audit.space.trust import TrustSpace, load_space
+from mssante_audit.values.hosts import in_zone
 from mssante_audit.verdicts.gate import Edit, judge_declaration, judge_edit
 from mssante_audit.whitelist.load import load_whitelist
 
@@ -181,9 +182,9 @@ def test_one_argument_is_not_enough(tmp_path: Path) -> None:
         ({}, "ready"),
         ({"domain": "ch-pas-encore.mssante.fr"}, "ready"),
         ({"domain": "ch-pas-encore.msante.fr"}, "not-ready"),
-        ({"support_email": "personne"}, "not-ready"),
+        ({"domain": "ch pas encore"}, "not-ready"),
     ],
-    ids=["as it stands", "not listed yet", "misspelt", "no address"],
+    ids=["as it stands", "not listed yet", "misspelt", "no name"],
 )
 def test_a_declaration(changed: dict[str, str], verdict: str, space: TrustSpace, tmp_path: Path) -> None:
     register = load_declarations(SAMPLE / "declarations.csv").declarations
@@ -194,6 +195,16 @@ def test_a_declaration(changed: dict[str, str], verdict: str, space: TrustSpace,
     (row,) = edit.rows
     assert (row.change, row.verdict, edit.verdict) == ("declared", verdict, verdict), row.findings
     assert not {"RECO_NOT_LISTED", "RECO_WITHDRAWN_LISTED"} & {finding.rule for finding in row.findings}
+
+
+def test_recipes_of_the_page_name_options_there_are() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "gate.md").read_text("utf-8")
+    recipes = re.findall(r"^```yaml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    assert len(recipes) == 2
+    for recipe in recipes:
+        assert yaml.safe_load(recipe)
+        (command,) = re.findall(r"mssante-audit (gate [^|>\n]*)", recipe)
+        assert CliRunner().invoke(app, [*command.split(), "--help"]).exit_code == 0
 
 
 @pytest.mark.parametrize(
