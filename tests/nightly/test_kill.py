@@ -113,7 +113,7 @@ def check_the_end(place, reference) -> None:
     assert os.readlink(place.site) == f"runs/{place.runs[-1].name}/site"
     names = {path.name for path in place.output.iterdir()}
     assert names == {".lock", "runs", "site", "state"}
-    assert [path for path in place.output.rglob(".*") if path.suffix != ".lock" and path.name != ".lock"] == []
+    assert [path.name for path in place.output.rglob(".*") if not path.name.endswith(".lock")] == []
     for line in (place.output / "state" / "log.jsonl").read_text().splitlines():
         json.loads(line)
 
