@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.markup import show
+from mssante_audit.base.markup import html_of
 
 _Severity = Literal["info", "warning", "error", "critical"]
 _Confidence = Literal["hint", "likely", "certain"]
@@ -120,8 +120,8 @@ class Rule(BaseModel):
         except ValidationError as error:
             raise _refused(code, fields | {"code": code}, error) from None
 
-    def _repr_html_(self) -> str:
-        return str(show("rule", self))
+    def _repr_html_(self) -> str | None:
+        return html_of(self)
 
 
 def _refused(code: str, given: Mapping[str, Any], error: ValidationError) -> InputError:

@@ -20,7 +20,7 @@ import pandas as pd
 
 from mssante_audit.base.digest import digest
 from mssante_audit.base.frames import Column, described, dtypes
-from mssante_audit.base.markup import show
+from mssante_audit.base.markup import html_of
 from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES
 from mssante_audit.findings.facts import clear, plain
 from mssante_audit.findings.places import Place, Where, list_rows, places_from, places_of
@@ -256,10 +256,8 @@ class Findings(pd.DataFrame):
         return Findings
 
     def _repr_html_(self) -> str | None:
-        if {*COLUMNS} <= {*self.columns}:
-            return str(show("findings", self))
-        other: str | None = pd.DataFrame(self)._repr_html_()  # type: ignore[operator]
-        return other
+        shown = html_of(self) if {*COLUMNS} <= {*self.columns} else None
+        return shown or pd.DataFrame(self)._repr_html_()  # type: ignore[operator]
 
 
 def typed(findings: pd.DataFrame) -> Findings:

@@ -29,8 +29,8 @@ from signxml.exceptions import SignXMLException
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from mssante_audit.base.errors import AuditError
-from mssante_audit.base.markup import show
-from mssante_audit.base.resources import resource
+from mssante_audit.base.markup import html_of
+from mssante_audit.base.resources import is_sample, resource
 from mssante_audit.whitelist.certificates import (
     UNREADABLE,
     find_anchors,
@@ -97,8 +97,8 @@ class Verdict:
     revocation_why: str = ""
     """In one sentence without a final period."""
 
-    def _repr_html_(self) -> str:
-        return str(show("signature", self))
+    def _repr_html_(self) -> str | None:
+        return html_of(self)
 
 
 class _InvalidError(Exception):
@@ -183,6 +183,12 @@ def verify_signature(
     if status.answer == "revoked":
         return replace(verdict, why=f"the signer's certificate is revoked: {status.why}", reason="revoked")
     return replace(verdict, status="valid", why="the signature is right and the signer chains to an anchor")
+
+
+def made_up(whitelist: WhiteList) -> bool:
+    """Tell whether a list is the shipped sample's, or signed by its authority: nothing in it is real."""
+    of_sample = isinstance(whitelist.origin, Path) and is_sample(whitelist.origin)
+    return of_sample or whitelist.signature.expected == SAMPLE_SIGNER
 
 
 def trust(anchors: Sequence[str | Path], folder: Path | None) -> tuple[list[x509.Certificate], list[Path]]:

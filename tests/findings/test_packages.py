@@ -22,7 +22,7 @@ from mssante_audit.base.resources import resource
 from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.nightly.doctor import examine
-from mssante_audit.report.kernel import kernel_environment
+from mssante_audit.report.execute import environment
 from mssante_audit.report.results import Limits, touching
 from mssante_audit.snapshot.make import bound_to, make_snapshot
 from mssante_audit.space.trust import TrustSpace
@@ -332,7 +332,7 @@ def test_what_cannot_be_registered_is_refused_and_changes_nothing(audit: Any, sa
 
 def test_reports_find_a_package_wherever_their_kernel_works(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(("mine", "/theirs")))
-    told = kernel_environment(Path("/scratch"))["PYTHONPATH"]
+    told = environment(Path("/scratch"))["PYTHONPATH"]
     assert told.split(os.pathsep) == [str(Path.cwd() / "mine"), "/theirs"]
 
 

@@ -90,7 +90,8 @@ def test_each_report_shows_its_own_apart(folder, before) -> None:
 )
 def test_notebooks_that_leave_findings_out_show_them(name) -> None:
     text = (resource("notebooks") / f"{name}.ipynb").read_text(encoding="utf-8")
-    assert f'ms.waived(space, \\"{name}\\"' in text
+    assert f'ms.open_report(\\n",\n    "    \\"{name}\\"' in text
+    assert '"report.accepted()"' in text
 
 
 @pytest.mark.parametrize("fields", [{"operator": "1999"}, {"domain": "ailleurs.mssante.fr"}])
@@ -139,9 +140,9 @@ def test_a_report_does_not_call_an_accepted_finding_fixed(folder: Path, tmp_path
     def told(as_of: str) -> tuple[FollowUp, list[dict[str, str]]]:
         given = {"data": str(folder), "as_of": as_of}
         (outcome,) = run_reports(["dn_consistency"], out=tmp_path / "out", parameters=given).outcomes
-        assert outcome.told
+        assert outcome.follow_up
         assert outcome.results
-        return outcome.told, outcome.results.findings.to_dict("records")
+        return outcome.follow_up, outcome.results.findings.to_dict("records")
 
     _, (first, *_) = told("2026-03-03T06:00:00Z")
     text = waiver(rule=first["rule"], fingerprint=first["fingerprint"])
