@@ -44,7 +44,7 @@ from mssante_audit.nightly.night import (
 )
 from mssante_audit.nightly.retention import retain
 from mssante_audit.nightly.settings import Config
-from mssante_audit.nightly.steps import STEPS, Job, supervise
+from mssante_audit.nightly.steps import SNAPSHOT, STEPS, Job, supervise
 from mssante_audit.space.states import State
 
 RESUMED = timedelta(hours=12)
@@ -153,8 +153,9 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
 
 
 def _tidy(folder: Path) -> None:
-    """Remove the drafts that a killed run left in a folder or in ``steps`` there: what is hidden."""
-    for draft in (*folder.glob(".*"), *folder.glob("steps/.*")):
+    """Remove the drafts that a killed run left in a folder or in ``steps`` there."""
+    drafts = (".*.tmp", "steps/.*.tmp", f".{SITE}", f".{SNAPSHOT}-*")
+    for draft in (path for pattern in drafts for path in folder.glob(pattern)):
         if draft.is_dir() and not draft.is_symlink():
             shutil.rmtree(draft)
         else:
