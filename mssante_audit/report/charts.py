@@ -56,8 +56,8 @@ PAIRS = {"fr": (" : ", " ; "), "en": (": ", "; ")}
 
 LETTERS = 44
 """Letters that a line has room for."""
-LINE, BAR, GAP, CURVE = 18, 10, 9, 70
-"""Points that a line of letters, a bar, a space between bars and a curve are high."""
+LINE, BAR, GAP, CURVE, FOOT = 18, 10, 9, 70, 6
+"""Points that a line of letters, a bar, a space between bars, a curve and the lower edge are high."""
 SPAN, LAST = 100, 9000
 """Years that a scale of time may span, and the year from which on matplotlib may have none."""
 
@@ -282,7 +282,7 @@ def sheet(title: str, words: Mapping[str, str], heights: Sequence[float], size: 
     columns = next(n for n in (4, 3, 2, 1) if n == 1 or n * (longest + 4) < LETTERS)
     keys = -(-sum(map(len, labels.values())) // columns)
     top = LINE * (len(lines) + keys) + (GAP if lines or keys else 0.0)
-    whole = max(top + sum(heights), least)
+    whole = max(top + sum(heights) + FOOT, least)
     figure = Figure(figsize=(width / 72, whole / 72))
     figure.text(0, 1, "\n".join(lines), weight="bold", va="top")
     if keys:

@@ -120,6 +120,11 @@ class Report:
     since: str | None = None
     """Start of the comparison of lists."""
 
+    def __repr__(self) -> str:
+        return (
+            f"Report({self.name!r})"  # a notebook keeps this beside the HTML: no frames, which name persons
+        )
+
     def _repr_html_(self) -> str:
         return opening(self.space, self.entries, self.every, self.chosen)
 

@@ -15,9 +15,12 @@ ILLEGIBLE = """(paper) => {
     return (light + 0.05) / (dark + 0.05);
   };
   const opaque = (colour) => colour.length === 3 || colour[3] === 1;
+  const within = (a, b) => a.left >= b.left && a.right <= b.right && a.top >= b.top && a.bottom <= b.bottom;
   const ground = (e) => {
-    const shape = e.closest("g")?.querySelector("rect");
-    if (shape && opaque(numbers(getComputedStyle(shape).fill))) return numbers(getComputedStyle(shape).fill);
+    const box = e.getBoundingClientRect();
+    const under = (shape) => getComputedStyle(shape).fill !== "none" && within(box, shape.getBoundingClientRect());
+    const shapes = e.localName === "text" ? [...e.closest("svg").querySelectorAll("path")].filter(under) : [];
+    if (shapes.length) return numbers(getComputedStyle(shapes.at(-1)).fill);
     for (; e; e = e.parentElement) {
       const colour = numbers(getComputedStyle(e).backgroundColor);
       if (opaque(colour)) return colour;
@@ -82,8 +85,9 @@ ILLEGIBLE = """(paper) => {
       const told = mark.querySelector(":scope > title")?.textContent ?? mark.getAttribute("aria-label") ?? "";
       if (!told.trim()) say("tells nothing", mark.outerHTML);
       if (mark.getAttribute("tabindex") === null) say("out of reach", told);
-      const style = getComputedStyle(mark.querySelector("rect") ?? mark), under = ground(chart);
-      const seen = [style.fill, style.stroke].filter((colour) => colour !== "none").map(numbers);
+      const style = getComputedStyle(mark.querySelector(":scope > path, :scope > use, rect") ?? mark), under = ground(chart);
+      const colours = mark.closest("svg") ? [style.fill, style.stroke] : [style.backgroundColor];
+      const seen = colours.filter((colour) => colour !== "none").map(numbers);
       if (!seen.some((colour) => contrast(colour, under) >= 3)) say("faint mark", told);
     }
   }

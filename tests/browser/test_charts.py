@@ -2,6 +2,7 @@
 
 import ast
 import re
+from contextlib import chdir
 from pathlib import Path
 
 import pandas as pd
@@ -66,14 +67,15 @@ def html_of(value):
 def gallery(tmp_path_factory):
     """The charts of docs/gallery.md, as its own lines draw them."""
     text = Path(resource("notebooks").parent, "docs", "gallery.md").read_text(encoding="utf-8")
-    scope, told = {}, []
+    scope, told, folder = {}, [], tmp_path_factory.mktemp("gallery")
     for source in re.findall(r"```\{code-cell\} python\n(.*?)```", text, re.DOTALL):
         body = ast.parse(source).body
         last = body.pop()
-        exec(compile(ast.Module(body, []), "gallery", "exec"), scope)
-        value = eval(compile(ast.Expression(last.value), "gallery", "eval"), scope)
+        with chdir(folder):  # a chart is saved
+            exec(compile(ast.Module(body, []), "gallery", "exec"), scope)
+            value = eval(compile(ast.Expression(last.value), "gallery", "eval"), scope)
         told += [] if value is None else [html_of(value)]
-    return page_of(told, tmp_path_factory.mktemp("gallery") / "gallery.html")
+    return page_of(told, folder / "gallery.html")
 
 
 def illegible(page):
