@@ -19,6 +19,7 @@ from mssante_audit.base.language import format_text, gettext, typeset
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.dossiers.belongings import Belongings
+from mssante_audit.dossiers.differences import Pair, pairs
 from mssante_audit.dossiers.peers import Peers, peers_of
 from mssante_audit.dossiers.points import Point, caveat, points_of
 from mssante_audit.dossiers.remedies import theirs
@@ -134,7 +135,7 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
     names = entries.loc[~entries["operator"].isin(["", CPS_ISSUER]), "operator"]
     span = (common.step.start, common.step.end) if common.step else (None, None)
     show = space.show_contacts or not masked
-    findings, remedies = _findings(
+    findings, remedies, pairs = _findings(
         common, own, operator_id, _own_contacts(space, own, operator_id, common.belongings) if show else None
     )
     asked = theirs(findings)
@@ -157,7 +158,7 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
         span,
         _held(common, operator_id),
         peers_of(common.standing, operator_id),
-        points_of(todo, entries, remedies),
+        points_of(todo, entries, remedies, pairs),
         remedies,
         {key: common.unsure[key] for key in findings["fingerprint"] if key in common.unsure},
         not show,
@@ -166,15 +167,15 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
 
 def _findings(
     common: Survey, own: pd.DataFrame, operator_id: str, is_own: Callable[[str], bool] | None
-) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Return an operator's findings with nothing of others in them, and what to do about each.
+) -> tuple[pd.DataFrame, dict[str, str], dict[str, tuple[Pair, ...]]]:
+    """Return an operator's findings with nothing of others in them, what to do about each, texts that differ.
 
     Its own contacts are in clear where there is something that knows them, `is_own`.
     """
     domain_of = dict(zip(own["row"].tolist(), own["domain"].tolist(), strict=True))
     names = own.loc[own["operator"] != "", "operator"]
     whose = common.belongings
-    records = []
+    records, differing = [], dict[str, tuple[Pair, ...]]()
     for found in (common.records[at] for at in common.found.get(operator_id, ())):
         rows = tuple(row for row in found["rows"] if row in domain_of)
         domains = list(dict.fromkeys(domain_of[row] for row in rows))
@@ -186,10 +187,16 @@ def _findings(
         if not alone:
             evidence = row_ranges(rows)
             where = places_of(rows, next(place.file for place in where if place.source == LIST))
-        if is_own and (facts := common.facts.get(found["fingerprint"])):
-            seen = {**told_to(facts, is_own), "evidence": found["evidence"]}
-            told = rule(found["rule"])
-            found = {**found, **{part: sentence(told, part, seen) for part in ("observed", "expected")}}
+        mark, facts = found["fingerprint"], found["facts"]
+        if is_own and mark in common.facts:
+            facts = {**told_to(common.facts[mark], is_own), "evidence": found["evidence"]}
+            code = rule(found["rule"])
+            found = {**found, **{part: sentence(code, part, facts) for part in ("observed", "expected")}}
+        differing[mark] = tuple(
+            pair
+            for pair in pairs(found["rule"], facts)
+            if not any(whose.foreign(text, operator_id) for text in pair)
+        )
         records.append(
             {
                 **found,
@@ -207,7 +214,8 @@ def _findings(
             }
         )
     keys = (one["fingerprint"] for one in records)
-    return of_records(records), {key: typeset(whose.safe(common.remedies[key], operator_id)) for key in keys}
+    told = {key: typeset(whose.safe(common.remedies[key], operator_id)) for key in keys}
+    return of_records(records), told, differing
 
 
 def _own_contacts(

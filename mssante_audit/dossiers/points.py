@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from mssante_audit.base.language import format_text, gettext, listing
 from mssante_audit.dossiers.belongings import ELSEWHERE
-from mssante_audit.dossiers.marks import cut, differences, legend
+from mssante_audit.dossiers.differences import Pair, cut, differences, legend
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.registry import LIST
 from mssante_audit.report.findings import title_of
@@ -37,6 +37,8 @@ class Case:
     observed: str
     expected: str
     """What would be right, or ""."""
+    pairs: tuple[Pair, ...] = ()
+    """What is written beside what would be right, where texts differ by letters."""
 
     def lines(self, about: str) -> list[str]:
         """Return what was found and what would be right, the difference marked where it is.
@@ -51,14 +53,14 @@ class Case:
         expected = "" if self.expected == hidden else self.expected
         if self.observed == hidden:
             return [hidden if self.rule == about else _labelled(label, hidden)]
-        if told := differences(self.observed, expected):
+        if told := differences(self.pairs):
             lines: list[str] = []
             sides = (label, gettext("Attendu") if expected else gettext("Ailleurs"))
             for pair in told[:MOST_DIFFERENCES]:
                 lines += map(_labelled, sides, (cut(text, MOST_TEXT) for text in pair))
             more = len(told) - MOST_DIFFERENCES
             lines += [format_text("(et {n:autre écriture|autres écritures})", n=more)] if more > 0 else []
-            return [*lines, *filter(None, [legend(lines)])]
+            return [*lines, legend(lines)]
         parts = [one_line(part, MOST_TEXT) for part in self.observed.split(" | ")] if self.observed else []
         if len(parts) > 1:
             lines = [_labelled(label, ""), *(f"· {part}" for part in parts[:MOST_PARTS])]
@@ -92,35 +94,33 @@ def _labelled(label: str, text: str) -> str:
     return format_text("{label} : {text}", label=label, text=text).rstrip()
 
 
-def points_of(todo: pd.DataFrame, entries: pd.DataFrame, remedies: Mapping[str, str]) -> tuple[Point, ...]:
+def points_of(
+    todo: pd.DataFrame,
+    entries: pd.DataFrame,
+    remedies: Mapping[str, str],
+    differing: Mapping[str, tuple[Pair, ...]],
+) -> tuple[Point, ...]:
     """Return what an operator has to put right, worst first, as its findings stand.
 
-    Parameters
-    ----------
-    todo, entries
-        The operator's (`mssante_audit.dossiers.facts.Dossier`).
-    remedies
-        What to do about each, by fingerprint.
+    What to do about each, and the texts in it that differ, are by fingerprint.
     """
     domain = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
-    groups: dict[str, dict[tuple[str, str, str], list[str]]] = {}
+    groups: dict[str, dict[Case, dict[str, None]]] = {}
     severity: dict[str, str] = {}
     columns = ("rule", "observed", "expected", "severity", "fingerprint", "domain", "rows")
-    for *key, grave, mark, own, rows in zip(*(todo[name].tolist() for name in columns), strict=True):
-        named = [domain[row] for row in rows if row in domain] or [own]
-        what = remedies[mark]
-        severity[what] = max(severity.get(what, "info"), grave, key=SEVERITIES.index)
-        groups.setdefault(what, {}).setdefault(tuple(key), []).extend(filter(None, named))
+    for row in todo[list(columns)].itertuples(index=False):
+        what = remedies[row.fingerprint]
+        case = Case(row.rule, (), row.observed, row.expected, differing.get(row.fingerprint, ()))
+        named = [domain[at] for at in row.rows if at in domain] or [row.domain]
+        severity[what] = max(severity.get(what, "info"), row.severity, key=SEVERITIES.index)
+        groups.setdefault(what, {}).setdefault(case, {}).update(dict.fromkeys(filter(None, named)))
     points = [
         Point(
             severity[what],
-            tuple(dict.fromkeys(code for code, *_ in cases)),
+            tuple(dict.fromkeys(case.rule for case in cases)),
             what,
             tuple(dict.fromkeys(name for names in cases.values() for name in names)),
-            tuple(
-                Case(code, tuple(dict.fromkeys(names)), observed, expected)
-                for (code, observed, expected), names in cases.items()
-            ),
+            tuple(replace(case, domains=tuple(names)) for case, names in cases.items()),
         )
         for what, cases in groups.items()
     ]
