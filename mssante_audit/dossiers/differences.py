@@ -153,7 +153,8 @@ def cut(text: str, most: int) -> str:
 
 
 def legend(texts: Iterable[str]) -> str:
-    """Return what the signs in some marked texts mean, in parentheses."""
+    """Return what the signs in some marked texts mean, in parentheses; "" if none is marked."""
     all_of = "".join(texts)
     signs = [gettext(told) for sign, told in LEGEND.items() if sign in all_of]
-    return f"({gettext(' ; ').join([gettext('entre crochets : ce qui diffère'), *signs])})"
+    told = gettext(" ; ").join([gettext("entre crochets : ce qui diffère"), *signs])
+    return f"({told})" if "[" in all_of else ""

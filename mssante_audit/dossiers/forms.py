@@ -123,7 +123,7 @@ def _of_dns(told: Dossier, key: str) -> dict[str, str]:
     common = survey(told.space)
     methods = dict(zip(map(domain_key, told.domains["domain"]), told.domains["method"], strict=True))
     method = methods.get(key, "")
-    servers, exchangers = common.servers.get(key, ()), common.exchangers.get(key, ())
+    servers, exchangers = (common.hosts.get((kind, key), []) for kind in ("NS", "MX"))
     if method == "delegated" and 1 <= len(servers) <= 2:
         return dict(zip(("primary_server", "secondary_server"), servers, strict=False))
     return {"mail_server": exchangers[0]} if method == "redirected" and len(exchangers) == 1 else {}

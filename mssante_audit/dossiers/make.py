@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,11 +26,12 @@ from mssante_audit.dossiers.page import NOTEBOOK, SECTIONS, section
 from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.dossiers.survey import survey
 from mssante_audit.report.failure import Failure, failure_of
-from mssante_audit.report.html import Html, joined, macro
+from mssante_audit.report.html import Html, joined, macro, trusted
 from mssante_audit.report.outcome import Outcome, data_files, labelled
 from mssante_audit.report.page import Page, page_html
 from mssante_audit.report.plan import of_space, tellable
 from mssante_audit.report.results import Results, open_space
+from mssante_audit.report.tables import script, style
 from mssante_audit.space.inputs import Bundle, code_digest
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import answers, domains
@@ -85,7 +86,13 @@ def make_dossiers(
     if executor is None:
         yield from (make_dossier(order, operator_id) for operator_id in operators)
         return
-    tasks = {i: executor.submit(make_dossier, order, i, data) for i in operators}
+    tasks: dict[str, Future[Made]] = {}
+    for operator_id in operators:
+        try:
+            tasks[operator_id] = executor.submit(make_dossier, order, operator_id, data)
+        except BrokenExecutor as error:
+            tasks[operator_id] = Future()
+            tasks[operator_id].set_exception(error)
     try:
         for operator_id in operators:
             try:
@@ -162,7 +169,8 @@ def _made(
         held = answers(known[known["domain"].isin(told.domains["domain"])])
         outcome = replace(outcome, answers=held)
     page = Page(NOTEBOOK, labelled(shown), provenance, failure)
-    html = page_html(page, title, joined(*parts), outcome.section).encode("utf-8", "backslashreplace")
+    look = macro("tables.enable", trusted(style()), trusted(script()))
+    html = page_html(page, title, joined(look, *parts), outcome.section).encode("utf-8", "backslashreplace")
     files = {".html": html, **data_files(outcome, shown, provenance), **(letter or {})}
     return Made(operator_id, outcome, files, datetime.now(UTC).replace(microsecond=0).isoformat())
 
@@ -181,9 +189,12 @@ def opened(order: Order, data: Bundle | None = None) -> TrustSpace:
                 where, anchors = data.unpack(Path(folder.name))
                 given |= {"data": str(where), "anchors": [str(anchor) for anchor in anchors]}
             space = open_space(**of_space(given))
+            for _, earlier in _opened.values():
+                if earlier:
+                    earlier.cleanup()
             _opened.clear()
             _opened[order.key] = replace(space, mailboxes=data.mailboxes) if data else space, folder
         space, _ = _opened[order.key]
         with using_language(order.given["lang"]):
-            survey(space)
+            survey(space).standing  # noqa: B018 - what all dossiers share is found here, once
         return space

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.language import count, gettext, percent, severity_names
+from mssante_audit.base.language import gettext, percent
 from mssante_audit.dossiers.facts import Dossier
 from mssante_audit.findings.frame import Severity
 from mssante_audit.report.charts import largest
@@ -31,7 +31,8 @@ def section(dossier: Dossier, name: str, limit: int = 500) -> Html:
 
 def _answer(dossier: Dossier, limit: int) -> Html:
     found = pd.Series([point.severity for point in dossier.points], dtype="str").value_counts()
-    told = [count(int(found[name]), *words) for name, words in severity_names().items() if name in found]
+    words = {"critical": "{n:critique}", "error": "{n:erreur}", "warning": "{n:avertissement}"}
+    told = [say(text, n=int(found[name])) for name, text in words.items() if name in found]
     signature = names("signatures")[dossier.space.whitelist.signature.status]
     known = domains(dossier.space)
     held = counts(known[known["domain"].isin(dossier.domains["domain"])])
@@ -94,11 +95,30 @@ def _once(rows: pd.DataFrame, name: str, limit: int, **more: Any) -> Html:
 
 def _peers(dossier: Dossier, limit: int) -> Html:
     peers, found = dossier.peers, pd.Series([p.severity for p in dossier.points], dtype="str").value_counts()
+    limits = {"low": peers.low, "high": peers.high or 0}
     yours = found.reindex(["critical", "error", "warning"], fill_value=0)
     medians = pd.Series(peers.medians, dtype="float64").reindex(yours.index)
     shown = pd.DataFrame({"Vous": yours, "Médiane": medians}).dropna(axis="columns", how="all")
-    share = percent(peers.more, peers.number) if peers.number else ""
-    caption = macro("dossier.peers_caption", len(dossier.points), peers, share).striptags()
+    size = say("1 domaine") if peers.high == peers.low else say("{low} à {high} domaines", **limits)
+    size = say("{low} domaines et plus", **limits) if peers.high is None else size
+    caption = say(
+        "{own:point} à corriger ; trop peu d’opérateurs ont votre taille ({size}) pour vous comparer à eux "
+        "sans les laisser deviner.",
+        own=len(dossier.points),
+        size=size,
+    )
+    if peers.number:
+        caption = say(
+            "{own:point} à corriger, contre {mid} en médiane pour les {n} autres opérateurs de votre taille "
+            "({size}), dont la moitié centrale en a de {low} à {high} ; {share} en ont plus que vous.",
+            own=len(dossier.points),
+            mid=peers.whole[1],
+            n=peers.number,
+            size=size,
+            low=peers.whole[0],
+            high=peers.whole[2],
+            share=percent(peers.more, peers.number),
+        )
     shown = shown.rename(index=names("severities")).rename_axis("Gravité")
     return table(shown, name="peers", caption=caption, bar="Vous")
 

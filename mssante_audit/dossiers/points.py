@@ -12,13 +12,9 @@ from mssante_audit.base.language import format_text, gettext, listing
 from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.differences import Pair, cut, differences, legend
 from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.findings.registry import LIST
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.tables import visible
 from mssante_audit.space.states import named
-from mssante_audit.space.trust import TrustSpace
-from mssante_audit.verdicts.domains import domains
-from mssante_audit.verdicts.doubts import doubts
 
 MOST_TEXT = 300
 """Characters of what was observed."""
@@ -60,7 +56,7 @@ class Case:
                 lines += map(_labelled, sides, (cut(text, MOST_TEXT) for text in pair))
             more = len(told) - MOST_DIFFERENCES
             lines += [format_text("(et {n:autre écriture|autres écritures})", n=more)] if more > 0 else []
-            return [*lines, legend(lines)]
+            return [*lines, *filter(None, [legend(lines)])]
         parts = [one_line(part, MOST_TEXT) for part in self.observed.split(" | ")] if self.observed else []
         if len(parts) > 1:
             lines = [_labelled(label, ""), *(f"· {part}" for part in parts[:MOST_PARTS])]
@@ -125,15 +121,6 @@ def points_of(
         for what, cases in groups.items()
     ]
     return tuple(sorted(points, key=lambda point: -SEVERITIES.index(point.severity)))
-
-
-def unsure_of(space: TrustSpace, findings: pd.DataFrame) -> dict[str, tuple[str, ...]]:
-    """Return by fingerprint the inputs in doubt or too old that findings rest on, but for the list.
-
-    No operator is asked to put right what nobody knows to be so today; the list's date it is told.
-    """
-    found = doubts(space, findings, domains(space))
-    return {key: own for key, why in found.items() if (own := tuple(name for name in why if name != LIST))}
 
 
 def caveat(unsure: Sequence[Sequence[str]]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack, closing
@@ -155,7 +156,11 @@ def write_dossiers(
         if executor:
             order, sent = _sent(order, space, send)
         elif jobs > 1:
-            executor = pool.enter_context(ProcessPoolExecutor(jobs))
+            quiet = {
+                "initializer": signal.signal,
+                "initargs": (signal.SIGINT, signal.SIG_IGN),
+            }  # Ctrl-C is ours
+            executor = pool.enter_context(ProcessPoolExecutor(jobs, **quiet))
         with closing(make_dossiers(order, [*wanted], executor, sent)) as made:
             for one in made:
                 operator_id = one.operator_id
