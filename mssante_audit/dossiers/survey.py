@@ -17,7 +17,7 @@ from mssante_audit.audits import parted
 from mssante_audit.audits.reconciliation.matching import match, no_statuses
 from mssante_audit.base.language import current_language
 from mssante_audit.declarations.register import domain_key
-from mssante_audit.dossiers.belongings import Belongings, belongings
+from mssante_audit.dossiers.belongings import Belongings
 from mssante_audit.dossiers.remedies import remedy, theirs
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.facts import told_to
@@ -89,7 +89,7 @@ class Survey:
     @cached_property
     def belongings(self) -> Belongings:
         """Whose is what."""
-        return belongings(self.space)
+        return Belongings(self.space)
 
     @cached_property
     def owners(self) -> dict[int, str]:
