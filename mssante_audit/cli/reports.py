@@ -44,7 +44,7 @@ def report(
     with progress(lambda outcome: say(_report_line(outcome, out))) as listener:
         run = run_reports(notebooks or (), out=out, parameters=given, debug=any(debugging), listener=listener)
     told = [outcome.results.provenance for outcome in run.outcomes if outcome.results]
-    sample = f" (exemple fictif, as of {told[0]['as_of'][:10]})" if told and told[0].get("made_up") else ""
+    sample = f" (made-up example, as of {told[0]['as_of'][:10]})" if told and told[0].get("made_up") else ""
     say(f"index: {out / 'index.html'}{sample}")
     say_failed(*(outcome.results.findings for outcome in run.outcomes if outcome.results))
     raise typer.Exit(run.exit_status(fail_on))

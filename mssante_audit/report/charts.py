@@ -57,6 +57,8 @@ LETTERS = 44
 """Letters that a line has room for."""
 LINE, BAR, GAP, CURVE = 18, 10, 9, 70
 """Points that a line of letters, a bar, a space between bars and a curve are high."""
+SPAN, LAST = 100, 9000
+"""Years that a scale of time may span, and the year from which on matplotlib may have none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +122,7 @@ def bars(
     values
         A series of one number a name, or a frame of a row a name and a column a part: its bars are stacked. A
         missing number is shown as a dash. Over instants or months (the index) bars stand upright, where time
-        puts them.
+        puts them, if that is at most a century.
     title
         What is drawn.
     caption
@@ -158,10 +160,10 @@ def bars(
     """
     single = isinstance(values, pd.Series)
     frame = pd.DataFrame(values.rename("")) if isinstance(values, pd.Series) else values
-    columns, upright = [str(column) for column in frame.columns], _is_time(frame.index) and len(frame) > 0
+    columns, upright = [str(column) for column in frame.columns], _has_scale(frame.index)
     lengths = frame.map(_length).astype("float64").set_axis(columns, axis="columns")
     looks = _looks(columns, styles, len(frame) if single else len(columns), single)
-    names = [clean(_instant(name) if upright else name) for name in frame.index]
+    names = [clean(_instant(name)) for name in frame.index]
     rows, sums = lengths.to_numpy().tolist(), lengths.sum(axis=1, min_count=1).tolist()
     parts = [[_part(n, c) for n, c in zip(row, columns, strict=True)] for row in rows]
     if whole is not None:
@@ -176,7 +178,11 @@ def bars(
     equal = not upright and _equal(lengths)
     kind = "Barres – {title}. {said}." if single else "Barres empilées – {title}. {said}."
     alt = described("Tableau – {title}. {said}." if equal else kind, title, alt, pairs)
-    words = dict(legend or {}) if single else _words(columns, looks, lengths)
+    words = (
+        {style: translated(text) for style, text in (legend or {}).items()}
+        if single
+        else _words(columns, looks, lengths)
+    )
     colon = PAIRS[current_language()][0]
     marks = {
         mark(at * len(rows) + i): f"{name}{colon}{text if single else parts[i][at]}"
@@ -313,7 +319,8 @@ def _below_names(
     figure = sheet(title, words, [max(bottom, LINE)], options.pop("figsize", None))
     axes = figure.axes[0]
     if len(lengths):
-        lengths.plot.barh(stacked=True, legend=False, ax=axes, **{"width": 1, **options})
+        nameless = lengths.reset_index(drop=True)  # pandas would make a scale of instants
+        nameless.plot.barh(stacked=True, legend=False, ax=axes, **{"width": 1, **options})
         for at, container in enumerate(axes.containers):
             for i, (bar, place) in enumerate(zip(container, places, strict=True)):
                 bar.set(y=place, height=BAR, gid=mark(at * len(places) + i), clip_on=False)
@@ -327,13 +334,19 @@ def _below_names(
     return figure
 
 
-def _is_time(index: pd.Index) -> bool:
-    return isinstance(index, pd.DatetimeIndex | pd.PeriodIndex)
+def _has_scale(index: pd.Index) -> bool:
+    """Say whether an index is of instants or months that one scale shows: a certificate may end in 9999."""
+    if not isinstance(index, pd.DatetimeIndex | pd.PeriodIndex) or index.empty or index.hasnans:
+        return False
+    first, last = index.min().year, index.max().year
+    return bool(last < LAST and last - first <= SPAN)
 
 
-def _instant(time: Any) -> str:
-    """Return the name of an instant, or of a month."""
-    return month(time.start_time.tz_localize("UTC")) if isinstance(time, pd.Period) else day(time)
+def _instant(name: Any) -> str:
+    """Return the name of a bar, which may be an instant or a month."""
+    if isinstance(name, pd.Period):
+        return month(name.start_time.tz_localize("UTC"))
+    return day(name) if isinstance(name, pd.Timestamp) else str(name)
 
 
 def _upright(
@@ -359,8 +372,9 @@ def _upright(
         for i, bar in enumerate(drawn):
             bar.set(gid=mark(at * len(lengths) + i), clip_on=False)
     _time_axis(axes, times, pairs[0][0], pairs[-1][0])
-    room = LETTERS * least / max(least, days[-1])
-    for time, top, (_, text) in zip(times, bottom, pairs, strict=True):
+    gaps = [inf, *(abs(b - a) for a, b in pairwise(days)), inf]
+    rooms = [LETTERS * min(around) / max(least, days[-1]) for around in pairwise(gaps)]
+    for time, top, (_, text), room in zip(times, bottom, pairs, rooms, strict=True):
         if len(text) < room:
             axes.annotate(text, (time, top), (0, 2), textcoords="offset points", ha="center", va="bottom")
     axes.set_yticks([])

@@ -153,15 +153,17 @@ def test_peers_are_those_of_ones_size_and_counted_rightly():
     assert (alone.low, alone.high, alone.number) == (2, 9, 0)
 
 
-def test_bars_tell_numbers_and_no_other(space):
+def test_tables_with_bars_tell_numbers_and_no_other(space):
     told = dossier(space, GROUP)
-    for name in ("certificates", "peers", "changes"):
-        shown = part(name, told).text
-        assert "<img" not in shown
-        assert 'class="bar"' in shown
-        assert "LANDEFACTICE" not in shown
-    rows = lxml.html.fromstring(part("certificates", told).text).xpath("//table[@id='certificates']/tbody/tr")
-    assert [cell.text_content() for cell in rows[0]][::2] == ["mss-1.gcs-cheminsonge.example", "8"]
+    for text in (part(name, told).text for name in ("certificates", "peers", "changes")):
+        assert "<img" not in text
+        assert re.search(r"<caption>[^<]+\.</caption>", text)
+        assert "LANDEFACTICE" not in text
+    first = lxml.html.fromstring(part("certificates", told).text).xpath(
+        "//table[@id='certificates']/tbody/tr"
+    )[0]
+    assert [cell.text_content() for cell in first][::2] == ["mss-1.gcs-cheminsonge.example", "8"]
+    assert "5 premières lignes sur 13" in part("certificates", dossier(space, LARGE)).text
 
 
 def test_only_test_entries_are_said_to_be_so():

@@ -180,8 +180,19 @@ def test_bars_over_instants_stand_where_time_puts_them():
     assert (one, two) == ("1er janvier 2026 : 3", "31 janvier 2026 : 6")
     assert right - left == pytest.approx(30 / 24 * wide, abs=0.5), "a bar is 24 days wide"
     assert {"1er janvier 2026", "27 décembre 2026"} <= {*texts(page)}
+    crowded = days.append(pd.to_datetime(["2029-01-01"], utc=True))
+    page = parsed(bars(pd.Series([1111, 2222, 3333, 4444], index=crowded), title="t"))
+    assert {*texts(page)} & {"1 111", "2 222", "3 333", "4 444"} == {"3 333", "4 444"}, "what has room"
     months = bars(pd.Series([3, 6], index=pd.PeriodIndex(["2026-01", "2026-03"], freq="M")), title="t")
     assert plain(months.alt) == "Barres – t. janvier 2026 : 3 ; mars 2026 : 6."
+
+
+@pytest.mark.parametrize("times", [["2026-03", "9999-12"], ["9999-11", "9999-12"], ["2026-03", None]])
+def test_instants_that_no_scale_shows_have_bars_below_their_names(times):
+    chart = bars(pd.Series([3, 6], index=pd.PeriodIndex(times, freq="M")), title="t")
+    (_, left, short, _), (_, second, long, _) = marks(parsed(chart))
+    assert (left, second) == (0, 0)
+    assert long == pytest.approx(2 * short)
 
 
 def test_what_is_shown_is_a_figure_that_can_be_changed_and_saved(tmp_path):

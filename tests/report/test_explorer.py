@@ -250,6 +250,11 @@ def test_in_a_notebook_it_stands_in_a_sandbox_and_a_file_is_made_when_asked_for(
     assert (tmp_path / "x.html").read_text(encoding="utf-8") == explorer.html
 
 
+def test_it_says_that_the_sample_is_made_up(space):
+    header = space.explore().html.partition("</header>")[0]
+    assert "<strong>Exemple fictif</strong>, situation au 3\N{NBSP}mars\N{NBSP}2026." in header
+
+
 def test_only_its_own_script_may_run(made):
     page = made[0]
     script = re.search(r'<script type="module">(.*?)</script>', page, re.DOTALL)[1]

@@ -106,11 +106,11 @@ def test_the_overview_counts_domains_by_state_and_names_the_first_cause(sure, en
     told = first_screen("overview", sure, entries, findings)
     assert told.startswith(f"{domains - 2} domaines sur {domains} (")
     assert told.endswith(
-        "sont en ordre dans ce qui a été vérifié ; 1 à risque, 1 en défaut. À traiter d’abord : "
+        "sont en règle ; 1 à corriger, 1 en urgence. À traiter d’abord : "
         f"{rule('DN_ID_LUHN').title_fr}, {name} (1 domaine)."
     )
     nothing = first_screen("overview", sure, entries, frame(sure))
-    assert nothing.endswith("0 à risque, 0 en défaut. Rien à corriger parmi ce qui a pu être vérifié.")
+    assert nothing.endswith("0 à corriger, 0 en urgence. Rien à corriger parmi ce qui a pu être vérifié.")
 
 
 def test_of_a_list_not_to_be_relied_on_no_domain_is_said_to_be_well(space, entries):
@@ -118,7 +118,7 @@ def test_of_a_list_not_to_be_relied_on_no_domain_is_said_to_be_well(space, entri
     found = frame(space, made("DN_ID_LUHN", (int(entries["row"].iloc[0]),)), made("LIST_UNSIGNED"))
     told = first_screen("overview", space, entries, found)
     assert told == (
-        f"L’état est inconnu pour {domains} domaines sur {domains} : la liste n’est pas signée. "
+        f"Inconnu pour {domains} domaines sur {domains} : la liste n’est pas signée. "
         f"À traiter d’abord : {rule('LIST_UNSIGNED').title_fr} ({domains} domaines)."
     )
 
