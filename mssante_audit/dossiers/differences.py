@@ -27,8 +27,6 @@ ALIKE = 0.85
 """Share of letters in common, whatever their case, from which on two texts are compared by letters."""
 MOST = 600
 """Characters of a text that are compared: more than a field of the list holds."""
-AROUND = 60
-"""Characters kept beside a difference where a text is too long to be shown whole."""
 
 _RDN = re.compile(r",(?=[A-Za-z0-9.]+=)")
 
@@ -134,22 +132,6 @@ def _ordered(text: str, other: str) -> str:
 
 def _alike(text: str, other: str) -> float:
     return SequenceMatcher(None, text[:MOST], other[:MOST], autojunk=False).ratio()
-
-
-def cut(text: str, most: int) -> str:
-    """Return a marked text of at most about `most` characters, what differs and what stands around it kept.
-
-    >>> cut("a" * 30 + "[b]" + "c" * 200, 100)
-    'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa[b]cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc…'
-    """
-    if len(text) <= most:
-        return text
-    kept, end = "", 0
-    for found in re.finditer(r"\[[^\[\]]*\]", text):
-        start, stop = max(end, found.start() - AROUND), found.end() + AROUND
-        kept += ("…" if start > end else "") + text[start:stop]
-        end = stop
-    return kept + ("…" if end < len(text) else "")
 
 
 def legend(texts: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mssante_audit.base.language import format_text, gettext, listing
 from mssante_audit.dossiers.belongings import ELSEWHERE
-from mssante_audit.dossiers.differences import Pair, cut, differences, legend
+from mssante_audit.dossiers.differences import Pair, differences, legend
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.tables import visible
@@ -39,10 +39,7 @@ class Case:
     def lines(self, about: str) -> list[str]:
         """Return what was found and what would be right, the difference marked where it is.
 
-        Parameters
-        ----------
-        about
-            The rule that the point is called by: another one's title is told.
+        The title of a rule is told unless it is the one that the point is `about`.
         """
         label = gettext("Constaté") if self.rule == about else title_of(self.rule)
         hidden = gettext(ELSEWHERE)
@@ -53,7 +50,7 @@ class Case:
             lines: list[str] = []
             sides = (label, gettext("Attendu") if expected else gettext("Ailleurs"))
             for pair in told[:MOST_DIFFERENCES]:
-                lines += map(_labelled, sides, (cut(text, MOST_TEXT) for text in pair))
+                lines += map(_labelled, sides, pair)
             more = len(told) - MOST_DIFFERENCES
             lines += [format_text("(et {n:autre écriture|autres écritures})", n=more)] if more > 0 else []
             return [*lines, *filter(None, [legend(lines)])]

@@ -373,7 +373,7 @@ def test_an_identifier_of_figures_names_its_files():
 
 def test_the_index_escapes_what_it_is_given(payloads):
     entries = [
-        Dossier(text, text, file_name(text), "failed", None, "2026-03-03T06:00:00+00:00", AS_OF, "", {},
+        Dossier(text, text, file_name(text), "failed", None, "2026-03-03T06:00:00+00:00", AS_OF, {},
                 {"kind": text, "message": text, "section": text}, None)
         for text in payloads
     ]  # fmt: skip
