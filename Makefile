@@ -12,7 +12,7 @@ ARGS ?=
 UV = .venv-uv/bin/uv --quiet
 RESOLVE = $(UV) pip compile --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
 
-.PHONY: help report test quick lint bench oracle lab sample pictures man docs dictionary lock sbom audit-dependencies clean
+.PHONY: help report test test-long quick lint bench oracle lab sample pictures man docs dictionary lock sbom audit-dependencies clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,10 +21,13 @@ report: .venv/ok ## HTML reports of DATA (default: the sample) into OUT; more op
 	.venv/bin/mssante-audit report --data $(DATA) --out $(OUT) $(ARGS)
 
 test: lint ## lint, types, notebook cleanliness and the whole test suite
-	.venv-dev/bin/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
+	.venv-dev/bin/python -m pytest -m "not long" -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
+
+test-long: .venv-dev/ok ## the long cases: runs killed at any instant, whole laboratories
+	.venv-dev/bin/python -m pytest -m long -n 3 --dist loadscope $(ARGS)
 
 quick: .venv-dev/ok ## the unit tests, for who edits: what starts no process, makes no report, takes no time
-	.venv-dev/bin/python -m pytest -m "not slow" -n 2 $(ARGS)
+	.venv-dev/bin/python -m pytest -m "not slow and not long" -n 2 $(ARGS)
 
 lint: .venv-dev/ok ## ruff (notebooks included), mypy, imports between rooms, clean notebooks
 	.venv-dev/bin/ruff check .
@@ -62,8 +65,8 @@ dictionary: .venv-dev/ok ## write docs/data.md, what every column means, from th
 
 lock: .venv-uv/ok ## resolve the dependencies again, with hashes
 	$(RESOLVE) requirements/uv.in -o requirements/uv.lock
-	$(RESOLVE) pyproject.toml requirements/build.in -o requirements/base.lock
-	$(RESOLVE) --extra dev --extra lab -c requirements/base.lock pyproject.toml requirements/build.in -o requirements/dev.lock
+	$(RESOLVE) --extra report --extra observe pyproject.toml requirements/build.in -o requirements/base.lock
+	$(RESOLVE) --extra dev --extra all -c requirements/base.lock pyproject.toml requirements/build.in -o requirements/dev.lock
 	$(RESOLVE) -c requirements/dev.lock requirements/docs.in -o requirements/docs.lock
 
 sbom: .venv-dev/ok ## the bill of materials of what is installed (CycloneDX), from the lock: build/sbom.cdx.json

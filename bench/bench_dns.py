@@ -24,8 +24,8 @@ from pathlib import Path
 import dns.message
 import dns.query
 
+from mssante_audit.network import methods
 from mssante_audit.observe.dns.run import ObserveSettings, observe
-from mssante_audit.observe.methods import methods
 from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.space.trust import TrustSpace
 

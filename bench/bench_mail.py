@@ -13,9 +13,9 @@ import dns.rdatatype
 
 from bench.bench_dns_audit import DOMAINS, LINES, OPERATORS
 from mssante_audit.cli.receive import asked
-from mssante_audit.observe.dns.view import view_of
+from mssante_audit.network import network_of
+from mssante_audit.network.mail import mails
 from mssante_audit.observe.observation import load_observation
-from mssante_audit.verdicts.mail import mails
 from tools.sample.dns import build_dns
 from tools.sample.make import SAMPLE_AS_OF, build
 
@@ -43,7 +43,7 @@ def _whole_list() -> tuple[str, float, float]:
         file = Path(folder, "dns.jsonl.gz")
         file.write_bytes(made.observation())
         observation = load_observation(file)
-    view_of(observation)
+    network_of(observation)
     start = time.process_time()
     found = mails(observation, made.rows, SAMPLE_AS_OF, 7)
     spent = time.process_time() - start

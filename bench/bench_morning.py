@@ -16,7 +16,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -24,8 +24,11 @@ from pathlib import Path
 
 from bench.bench_declarations import register
 from bench.bench_night import REAL, spent
+from mssante_audit.base.state import write_state
 from mssante_audit.declarations.register import fields
-from mssante_audit.nightly.log import Run, began, read_run, stamp_of, write_run
+from mssante_audit.findings import trend
+from mssante_audit.findings.ledger import read_ledger, write_ledger
+from mssante_audit.nightly.night import Run, began, read_run, stamp_of, write_run
 from mssante_audit.whitelist.load import load_whitelist
 from tools.sample.dns import OBSERVATION, build_dns
 from tools.sample.mailboxes import build_mailboxes
@@ -135,27 +138,26 @@ def _after_years(folder: Path) -> float:
     head = read_run(last)
     assert head
     state = output / "state"
-    trend, log = (state / name for name in ("trend.json", "log.jsonl"))
-    (point,), told = json.loads(trend.read_text()), log.read_text()
-    points, lines = [point], [told]
+    log = state / "log.jsonl"
+    (point,), told = trend.read_trend(state / trend.FILE), log.read_text()
+    points, lines = [asdict(point)], [told]
     for number in range(1, NIGHTS):
         at = began(last.name) - timedelta(days=number)
         earlier = output / "runs" / stamp_of(at)
         earlier.mkdir()
-        write_run(earlier, Run(earlier.name, at.isoformat(), "", "", "finished", 0))
-        points.insert(0, point | {"at": (at - timedelta(days=365)).astimezone(UTC).isoformat()})
+        write_run(earlier, Run(stamp=earlier.name, as_of=at.isoformat(), status="finished", exit_status=0))
+        points.insert(0, points[-1] | {"at": (at - timedelta(days=365)).astimezone(UTC).isoformat()})
         lines.insert(0, told)
-    for name in (trend, last / "trend.json"):
-        name.write_text(json.dumps(points))
     log.write_text("".join(lines))
-    for name in (state / "ledger.json", last / "ledger.json"):
-        ledger = json.loads(name.read_text())
+    for place in (state, last):
+        write_state(place / trend.FILE, trend.VERSION, {"points": points})
+        ledger = read_ledger(place)
         for part in ledger.values():
             part["first_seen"] |= {
                 f"{key}-{n}": at for key, at in part["first_seen"].items() for n in range(9)
             }
-        name.write_text(json.dumps(ledger))
-    write_run(last, replace(head, status="running"))
+        write_ledger(place, ledger)
+    write_run(last, head.model_copy(update={"status": "running"}))
     done = subprocess.run(
         [sys.executable, "-c", AGAIN, AS_OF], cwd=folder, check=True, capture_output=True, text=True
     )

@@ -64,11 +64,11 @@ def benches() -> list[tuple[str, float, float]]:
         kept, files = (min(_loaded(where) for _ in range(9)) for where in (snapshot, data))
         helped = min(spent(["--help"], folder)[0] for _ in range(RUNS))
     return [
-        ("CPU of a whole night / of `findings all`", min(nights) / min(found), 15),
-        ("MB of disk of a night", disk / 1e6, 80),
-        ("MB of memory of a night, all processes", memory / 1e6, 600),
+        ("CPU of a whole night / of `findings all`", min(nights) / min(found), 12),
+        ("MB of disk of a night", disk / 1e6, 70),
+        ("MB of memory of a night, all processes", memory / 1e6, 500),
         ("CPU of a space and its verdict out of a snapshot / out of files", kept / files, 0.1),
-        ("CPU seconds of `mssante-audit --help`", helped, 0.5),
+        ("CPU seconds of `mssante-audit --help`", helped, 0.4),
     ]
 
 

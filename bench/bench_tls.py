@@ -29,7 +29,7 @@ from mssante_audit.audits import audit
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.observe.kinds import File
 from mssante_audit.observe.observation import load_observation
-from mssante_audit.observe.tls.run import Server, observe_tls
+from mssante_audit.observe.tls.run import MailServer, observe_tls
 from mssante_audit.observe.tls.servers import merged
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.load import load_whitelist
@@ -79,8 +79,8 @@ def _cpu() -> tuple[str, float, float]:
 VISIT = """\
 import json, re, sys, time
 from mssante_audit.base.settings import ObserveTls
-from mssante_audit.observe.tls.run import Server, observe_tls
-servers = [Server(address, port, (host,)) for address, port, host in json.load(sys.stdin)]
+from mssante_audit.observe.tls.run import MailServer, observe_tls
+servers = [MailServer(address, port, (host,)) for address, port, host in json.load(sys.stdin)]
 start = time.perf_counter()
 summary = observe_tls(servers, sys.argv[1], ObserveTls(pause=0))
 spent = time.perf_counter() - start
@@ -106,15 +106,15 @@ def _many() -> Iterator[tuple[str, float, float]]:
     yield f"MB of memory to visit {HOSTS:,} hosts", megabytes, 300.0
 
 
-def _observe(hosts: list[Server], folder: Path) -> None:
+def _observe(hosts: list[MailServer], folder: Path) -> None:
     summary = observe_tls(hosts, folder / "tls-1.jsonl.gz", ObserveTls(pause=0))
     if summary.outcomes != {"presented": len(hosts)} or summary.visits != len(hosts):
         raise AssertionError(str(summary))
 
 
-def servers(count: int, port: int) -> list[Server]:
+def servers(count: int, port: int) -> list[MailServer]:
     """Return so many servers, each of an address of its own on loopback."""
-    return [Server(f"127.1.{n // 250}.{n % 250 + 1}", port, (f"mx{n}.example",)) for n in range(count)]
+    return [MailServer(f"127.1.{n // 250}.{n % 250 + 1}", port, (f"mx{n}.example",)) for n in range(count)]
 
 
 @contextmanager
@@ -201,7 +201,7 @@ def _audit() -> tuple[str, float, float]:
         observed, _ = merged([file], [], SAMPLE_AS_OF, SEEN_AT - timedelta(1))
         whitelist = replace(space.whitelist, anchors=(anchors,))
         observation = load_observation(names["dns"])
-        space = replace(space, whitelist=whitelist, observation=observation, observed={"tls": observed})
+        space = replace(space, whitelist=whitelist, observation=observation, tls=observed)
         audit("delegation_vs_redirection", space)  # the view of the DNS is not of this audit
         start = time.process_time()
         findings = audit("certificates", space)

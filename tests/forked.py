@@ -71,6 +71,8 @@ def install() -> None:
 
 def _execute_child(self: Any, args: Any, executable: Any, preexec_fn: Any, *rest: Any) -> None:
     words = [os.fspath(word) for word in args] if isinstance(args, list | tuple) else []
+    if words[1:2] == ["-P"]:  # the folder of a process of ours holds no module
+        del words[1]
     shell = rest[6]
     if (
         words[:2] != [EXECUTABLE, "-m"]

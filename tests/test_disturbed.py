@@ -10,8 +10,9 @@ an observation        too `tests/observe/test_observing.py` (kill and full disk 
 ====================  ====================================================================================
 
 Before a command's n-th change on disk an audit hook kills it, or lets the system say that there is no room.
-`DISTURB=100` tries 100 instants of each; by default it is one. A command of the program that is neither in
-`COMMANDS` nor in `ELSEWHERE` nor in `READING`, or is in `READING` and writes, fails a test.
+`make test` tries one instant of each command that is not `ALIKE` another, `make test-long` twenty of each. A
+command of the program that is neither in `COMMANDS` nor in `ELSEWHERE` nor in `READING`, or is in `READING`
+and writes, fails a test.
 """
 
 from __future__ import annotations
@@ -41,7 +42,6 @@ from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
 from mssante_audit.observe.lines import Scan
 
-POINTS = int(os.environ.get("DISTURB", "1"))
 AS_OF = "2026-03-03T06:00:00Z"
 HOOK = """
 import errno, os, signal, sys
@@ -113,6 +113,8 @@ COMMANDS = {
     "tls": ("observe", "tls", *VISITED, "--out", "out/tls.jsonl.gz"),
     "diff": ("observe", "diff", str(SEEN), str(SEEN), "--out", "out/diff.csv", "--format", "csv"),
 }  # fmt: skip
+ALIKE = {"methods", "certificates", "changes", "register", "template", "form", "diff"}
+"""Those that write one file, as `findings` and `fix` do."""
 ONCE = {"init", "dns", "tls"}
 """Those that do nothing where their file is there, and whole."""
 ELSEWHERE = {"run": "nightly/test_kill.py"}
@@ -247,14 +249,27 @@ def undisturbed(told: Mapping[str, str], tmp_path_factory: pytest.TempPathFactor
     return do
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+SOME = [pytest.param(name, marks=[pytest.mark.long] if name in ALIKE else []) for name in COMMANDS]
+
+
+@pytest.mark.parametrize("command", SOME)
 def test_nothing_is_lost_and_it_is_told_in_one_line(command: str, tmp_path: Path, undisturbed) -> None:
+    disturb(command, 1, tmp_path, undisturbed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("command", COMMANDS)
+def test_nothing_is_lost_at_many_instants(command: str, tmp_path: Path, undisturbed) -> None:
+    disturb(command, 20, tmp_path, undisturbed)
+
+
+def disturb(command: str, points: int, tmp_path: Path, undisturbed) -> None:
     done = undisturbed(command)
     place, words, before, whole, changes = done.place, done.place.words, done.before, done.left, done.changes
     assert whole
     assert changes > 1
     draw = random.Random(command)
-    for at in draw.sample(range(1, changes + 1), min(POINTS, changes)):
+    for at in draw.sample(range(1, changes + 1), min(points, changes)):
         again = Place(tmp_path / f"killed-{at}", words)
         killed = again.run("kill", at)
         assert killed.returncode == -signal.SIGKILL, (at, killed)
@@ -276,7 +291,7 @@ def test_nothing_is_lost_and_it_is_told_in_one_line(command: str, tmp_path: Path
         assert full.left() == there or failed.returncode < 2, (number, at)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", SOME)
 def test_two_at_once_leave_what_one_leaves(command: str, tmp_path: Path, undisturbed) -> None:
     alone = undisturbed(command)
     status = alone.status

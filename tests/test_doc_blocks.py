@@ -38,7 +38,7 @@ BLOCKS = [
 ]
 
 ELSEWHERE = {
-    ("README.md", "toml"): "tests/test_readme_audit.py",
+    ("README.md", "toml"): "tests/audits/test_readme_audit.py",
     ("docs/architecture.md", "mermaid"): "tests/test_architecture.py",
     ("docs/archive.md", "python"): "tests/archive/test_archive_doc.py",
     ("docs/archive.md", "sql"): "tests/archive/test_archive_doc.py",
@@ -88,7 +88,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_python(here: Path) -> None:
     for page, code in blocks("python"):
         if "register(" in code:
-            continue  # tests/test_readme_audit.py
+            continue  # tests/audits/test_readme_audit.py
         if "executor" in code:  # of one's own; /srv is nobody's here
             code = code.replace("/srv/mssante", str(here / "FOLDER"))
             with ProcessPoolExecutor(2) as executor:

@@ -160,19 +160,6 @@ def test_domains_and_findings_of_the_command_line_are_those_of_the_place(space: 
     assert all(not f["rows"] or f["operator_id"] == "12A9900000" or numbers & {*f["rows"]} for f in told)
 
 
-def test_what_is_not_of_the_place_is_not_gone_from_a_log(tmp_path: Path) -> None:
-    log = tmp_path / "f.sarif"
-    run("findings", "dn_consistency", "--as-of", AT, "--format", "sarif", "--out", log)
-    run(
-        "findings", "dn_consistency", "--as-of", "2026-03-04", "--region", "Corse", "--format", "sarif",
-        "--out", log,
-    )  # fmt: skip
-    (one,) = json.loads(log.read_text(encoding="utf-8"))["runs"]
-    states = {(r["baselineState"], r["kind"]) for r in one["results"]}
-    assert ("absent", "fail") not in states
-    assert ("unchanged", "open") in states
-
-
 def test_dossiers_are_those_of_the_operators_that_sit_there(tmp_path: Path) -> None:
     out = tmp_path / "dossiers"
     run("dossiers", "--as-of", AT, "--operator", "1970490009", "--out", out)

@@ -2,13 +2,17 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+from mssante_audit.base.groups import GROUPS
 
 ROOT = Path(__file__).parents[1]
 
@@ -56,12 +60,83 @@ def test_rules_ship_with_the_wheel(installed, tmp_path):
     assert "DN_ID_LUHN" in done.stdout
 
 
-def test_the_readmes_uvx_line_makes_reports_from_the_wheel(wheel, tmp_path):
-    uv = ROOT / ".venv-uv" / "bin" / "uv"
-    if not uv.is_file():
+@pytest.fixture(scope="module")
+def uv():
+    program = ROOT / ".venv-uv" / "bin" / "uv"
+    if not program.is_file():
         pytest.skip("no uv here: make .venv-uv/ok")
+    return program
+
+
+@pytest.fixture(scope="module")
+def core(wheel, uv, tmp_path_factory):
+    """An environment with what the package itself depends on, and no group."""
+    folder = tmp_path_factory.mktemp("core")
+    subprocess.run([uv, "--quiet", "venv", "--python", sys.executable, folder / "venv"], check=True)
+    locked = ["--constraints", ROOT / "requirements" / "base.lock", wheel]
+    install = [uv, "--quiet", "pip", "install", "--python", folder / "venv"]
+    # What the checkout was installed from is in uv's cache: no network, unless that was emptied.
+    if subprocess.run([*install, "--offline", *locked], check=False, capture_output=True).returncode:
+        subprocess.run([*install, *locked], check=True)
+    return folder / "venv" / "bin"
+
+
+def test_the_core_alone_loads_and_audits(core, tmp_path):
+    program = (
+        "import mssante_audit as ms; space = ms.load_space(as_of='2026-03-03'); found = ms.audit_all(space); "
+        "print(len(found), len(ms.domains(space)), space.whitelist.signature.status, len(ms.AUDITS))"
+    )
+    both = [
+        subprocess.run(
+            [python, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout
+        for python in (core / "python", sys.executable)
+    ]
+    assert both[0] == both[1]
+    assert both[0].split()[2:] == ["valid", "8"]
+
+
+@pytest.mark.parametrize("words", [("findings", "all"), ("check", "x.example"), ("doctor",)])
+def test_commands_that_tell_findings_need_no_group(core, tmp_path, words):
+    as_of = () if words == ("doctor",) else ("--as-of", "2026-03-03")
+    done = subprocess.run(
+        [core / "mssante-audit", *words, *as_of], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == (1 if words[0] == "check" else 0), done.stderr
+    assert len(done.stdout) > 100
+
+
+@pytest.mark.parametrize(
+    ("words", "group"),
+    [
+        (("report", "overview", "--out", "reports"), "report"),
+        (("fetch",), "observe"),
+        (("observe", "tls", "--host", "localhost"), "observe"),
+        (("declarations", "form", "annexe1-valfictif.mssante.fr", "form.pdf"), "pdf"),
+    ],
+)
+def test_a_command_whose_group_is_not_there_names_it_in_one_line(core, tmp_path, words, group):
+    done = subprocess.run(
+        [core / "mssante-audit", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert done.stderr.endswith(f'pip install "mssante-audit[{group}]"\n')
+    assert not list(tmp_path.rglob("*.html"))
+
+
+def test_every_module_of_a_group_is_named():
+    brought = metadata.packages_distributions()
+    extras = {text.partition(";")[2].strip(): [] for text in metadata.requires("mssante-audit") or ()}
+    for text in metadata.requires("mssante-audit") or ():
+        extras[text.partition(";")[2].strip()].append(re.match(r"[\w-]+", text)[0].lower())
+    for group, modules in GROUPS.items():
+        packages = {name.lower().replace("_", "-") for module in modules for name in brought[module]}
+        assert packages == set(extras[f"extra == '{group}'"]), group
+
+
+def test_the_readmes_uvx_line_makes_reports_from_the_wheel(wheel, uv, tmp_path):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    _, *words = re.search(r"^\$ (uvx .+)$", readme, re.MULTILINE)[1].split()
+    _, *words = shlex.split(re.search(r"^\$ (uvx .+)$", readme, re.MULTILINE)[1])
     shutil.copy(wheel, tmp_path)
     # What the checkout was installed from is in uv's cache: no network, unless that was emptied.
     locked = ("--constraints", ROOT / "requirements" / "base.lock")

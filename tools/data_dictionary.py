@@ -1,4 +1,4 @@
-"""Write the page on data: what the columns of every frame mean, as the frames' own docstrings say it.
+"""Write the page on data: what the columns of every frame mean, as the package declares them.
 
 Usage: ``python tools/data_dictionary.py docs/data.md``.
 """
@@ -11,18 +11,20 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mssante_audit.base.frames import Column
-from mssante_audit.snapshot.dictionary import FRAMES, in_files
+from mssante_audit.findings.frame import IN_FILES
+from mssante_audit.snapshot.dictionary import FRAMES
 
 HEAD = """# Data
 
-Written by `make dictionary` from the docstrings of the frames: change those. `mssante-audit schema NAME`
-prints a JSON Schema (2020-12) of `results` (`results.json`), of `findings`, `domains`, `changes` and `events`
-(lists of rows, as JSON has them) and of `settings` (`audit.toml`).
+Written by `make dictionary` from the columns that the package declares: change those. `mssante-audit schema
+NAME` prints a JSON Schema (2020-12) of `results` (`results.json`), of `findings`, `domains`, `changes` and
+`events` (lists of rows, as JSON has them) and of `settings` (`audit.toml`).
 
 Frames lie in memory (`space.entries`, `audit(…)`), in a [snapshot](snapshot.md), in the archive
 (`history.parquet`) and in what the commands write. A dtype is that of the frame in memory. In JSON, tuples
 are lists, instants ISO 8601, missing values null. In Parquet, an `object` is JSON text and a category text;
-`rank` beside `severity` keeps its order. In CSV and XLSX, `subject`, `rows`, `facts` and `why` are left out.
+`rank` beside `severity` keeps its order. In CSV and XLSX, `subject`, `rows`, `where`, `facts` and `why` are
+left out.
 
 In a snapshot, what names persons of `entries` and `register` lies in `private/`. In what is written for
 others, persons are masked unless `--show-contacts`; two that differ stay different.
@@ -35,7 +37,7 @@ def page() -> str:
     for name, (what, told) in FRAMES.items():
         parts.append(f"## {name}\n\n{what}\n\n{_table(told())}")
         if name == "findings":
-            parts.append(f"Files of findings may have beside them:\n\n{_table(in_files())}")
+            parts.append(f"Files of findings may have beside them:\n\n{_table(IN_FILES)}")
     return "\n".join(parts)
 
 

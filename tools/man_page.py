@@ -15,7 +15,6 @@ from typing import Any
 from typer.main import get_command
 
 import mssante_audit.cli.main as cli
-from mssante_audit.cli import environment
 
 NAME = "mssante-audit"
 
@@ -76,7 +75,7 @@ def page() -> str:
     lines.append(".SH OPTIONS")
     for one in root.params:
         lines += _parameter(one)
-    lines += [".SH ENVIRONMENT", _help(environment.__doc__), ".SH EXIT STATUS", _help(status)]
+    lines += [".SH ENVIRONMENT", _help(root.epilog), ".SH EXIT STATUS", _help(status)]
     return "\n".join(lines) + "\n"
 
 

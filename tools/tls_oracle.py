@@ -71,7 +71,8 @@ def look(folder: Path) -> None:
     root, told = authority("AC RACINE FICTIVE"), {}
     between = authority("AC FICTIVE", root)
     anchor = root.files(folder / "root")[0]
-    with running(folder, leaf(between), between, root):
+    named = make(f"CN=nomme.{HOST},O=CH ALPHA,C=FR", between, start=START, days=9_999)
+    with running(folder, leaf(between), between, root, named):
         for name, address in ADDRESSES.items():
             told[name] = said(address, 25, root, anchor)
     for name, script in scripts(folder, between, root).items():
@@ -87,7 +88,7 @@ def look(folder: Path) -> None:
 def said(address: str, port: int, root: Made, anchor: Path) -> list[str]:
     """Return what each tool says of a server."""
     settings = ObserveTls(timeout=5, pause=0)
-    seen = asyncio.run(visit(address, port, HOST, settings, offers_of(settings)))
+    seen = visit(address, port, "", settings, offers_of(settings))
     return [ours(seen, root), s_client(address, port, anchor)]
 
 
@@ -103,7 +104,7 @@ def ours(seen: Visit, root: Made) -> str:
 
 def s_client(address: str, port: int, anchor: Path) -> str:
     """Say in short what ``openssl s_client`` makes of a server."""
-    where = ["-connect", f"{address}:{port}", "-servername", HOST, "-CAfile", str(anchor)]
+    where = ["-connect", f"{address}:{port}", "-noservername", "-CAfile", str(anchor)]
     done = subprocess.run(  # noqa: S603
         ["openssl", "s_client", "-starttls", "smtp", "-showcerts", *where],  # noqa: S607
         input="QUIT\n", capture_output=True, text=True, timeout=60, check=False, errors="replace",

@@ -1,25 +1,9 @@
 """What changed between two lists: one record a change, rows compared as a multiset.
 
-Columns of a changes frame:
-
-===================  =============  ====================================================================
-column               dtype          meaning
-===================  =============  ====================================================================
-``kind``             str            of `KINDS`
-``domain``           str            the domain; of a renamed one the new name
-``event``            str            what it belongs to (`mssante_audit.archive.events`)
-``confidence``       str            ``certain``: the lists show it; ``likely``: their likeliest reading;
-                                    ``unknown``: a list that is damaged or not verified may explain it
-                                    (`mssante_audit.archive.sides`)
-``operator_before``  str            identifier of the operator in the earlier list, or ""
-``operator_after``   str            identifier of the operator in the later list, or ""
-``facts``            object (dict)  ``before`` and ``after``, the side that is there; may name persons
-===================  =============  ====================================================================
-
-``before`` and ``after`` are operators (each ``operator``, the identifier, and ``name``) where a domain was
-added, removed or moved; numbers of copies where rows were duplicated, of the ``certificate``; persons where a
-``contact`` (``project`` or ``support``) changed; else the text that was and the one that is.
-`mssante_audit.space.story` has words for them.
+The columns of a changes frame are `FRAME`. Of the facts ``before`` and ``after`` are operators (each
+``operator``, the identifier, and ``name``) where a domain was added, removed or moved; numbers of copies
+where rows were duplicated, of the ``certificate``; persons where a ``contact`` (``project`` or ``support``)
+changed; else the text that was and the one that is. `mssante_audit.space.story` has words for them.
 
 Rows are paired from the most alike to the least: the same but for `DateMAJ` (re-stamped: not a change), the
 same domain and certificate, the same certificate spelt otherwise, the same operator with another certificate,
@@ -38,14 +22,29 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from mssante_audit.archive.renames import Row, find_renames
-from mssante_audit.archive.sides import Side, confidence, same_structures
+from mssante_audit.archive.sides import CONFIDENCES, Side, confidence, same_structures
+from mssante_audit.base.frames import Column, frame_of
 from mssante_audit.values.person import Person
 
 KINDS = (
     "added", "removed", "renamed", "moved", "dn_added", "dn_retired", "dn_replaced", "dn_respelt",
     "contact_changed", "description_changed", "restamped", "duplicated",
 )  # fmt: skip
-COLUMNS = ("kind", "domain", "event", "confidence", "operator_before", "operator_after", "facts")
+
+FRAME = (
+    Column("kind", "str", "of `KINDS`", KINDS),
+    Column("domain", "str", "the domain; of a renamed one the new name"),
+    Column("event", "str", "what it belongs to (`mssante_audit.archive.events`)"),
+    Column(
+        "confidence", "str",
+        "``certain``: the lists show it; ``likely``: their likeliest reading; ``unknown``: a list that is "
+        "damaged or not verified may explain it (`mssante_audit.archive.sides`)",
+        CONFIDENCES,
+    ),
+    Column("operator_before", "str", 'identifier of the operator in the earlier list, or ""'),
+    Column("operator_after", "str", 'identifier of the operator in the later list, or ""'),
+    Column("facts", "object (dict)", "``before`` and ``after``, the side that is there; may name persons"),
+)  # fmt: skip
 
 Pair = tuple[str, str]
 FIELDS = ("domain", "description", "dn", "dn_key", "project_contact", "support_contact", "updated_at_text")
@@ -141,8 +140,7 @@ def changes_frame(found: Iterable[Change], events: Iterable[str] | None = None) 
         (one.kind, one.domain, event, one.confidence, one.operator_before, one.operator_after, one.facts)
         for one, event in zip(rows, named, strict=True)
     ]
-    frame = pd.DataFrame(records, columns=list(COLUMNS))
-    return frame.astype({name: "object" if name == "facts" else "str" for name in COLUMNS})
+    return frame_of(records, FRAME)
 
 
 def way(change: Change) -> str:

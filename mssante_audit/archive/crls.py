@@ -2,7 +2,9 @@
 
 Only certificates of known authorities are believed about that, as anybody can present one that names an
 address inside somebody's network. The addresses are mostly plain HTTP: what is kept bears the signature of
-an authority that is trusted, is complete, and is not older than the one kept before.
+an authority that is trusted, and is complete. One list is kept of each issuer and scope, whatever address it
+came from, and never an older one in its place. A list that is replaced stays too, under its date, where it
+revokes a certificate at hand that its successor no longer names: certificates that have ended are left out.
 """
 
 from __future__ import annotations
@@ -21,18 +23,21 @@ from mssante_audit.archive.fetch import Settings, download
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import FetchError, InputError
 from mssante_audit.base.export import write_bytes, writing
+from mssante_audit.base.reading import read_bytes
 from mssante_audit.observe.kinds import find_observations
 from mssante_audit.observe.tls.chain import issued, loaded
 from mssante_audit.observe.tls.observation import load_tls
-from mssante_audit.whitelist.certificates import UNREADABLE, is_authority, of_sample
-from mssante_audit.whitelist.load import load_whitelist
-from mssante_audit.whitelist.revocation import MAX_FILE, SUFFIX, RevocationList, read_crl
+from mssante_audit.whitelist.certificates import UNREADABLE, fingerprint, is_authority, of_sample
+from mssante_audit.whitelist.load import content_of
+from mssante_audit.whitelist.revocation import MAX_FILE, SUFFIX, RevocationList, find_crls, load_crl, read_crl
 from mssante_audit.whitelist.signature import signer_of, trust
 
 FOLDER = "crls"
 """Where they are kept, in the data folder."""
 MOST = 50
 """Addresses that are asked."""
+_NAMED = re.compile(rf"-[0-9a-f]{{8}}\{SUFFIX}\Z")
+"""How the names of lists that were fetched end."""
 _WEB = re.compile(r"https?://[!-~]{1,2000}\Z", re.IGNORECASE)
 
 
@@ -69,7 +74,7 @@ def fetch_crls(
     anchors: Sequence[str | Path] = (),
     settings: Settings | None = None,
     *,
-    whitelist: Path | None = None,
+    whitelists: Iterable[Path] = (),
     urls: Iterable[str] = (),
 ) -> list[Fetched]:
     """Fetch revocation lists into ``crls/`` of a data folder.
@@ -83,8 +88,8 @@ def fetch_crls(
         Certificates to trust beside those.
     settings
         How they are fetched; the address in there is not looked at.
-    whitelist
-        A list: the certificate that it is signed with says so, too.
+    whitelists
+        Lists: the certificates that they are signed with say so, too.
     urls
         Addresses to ask instead of those that certificates name.
 
@@ -95,21 +100,20 @@ def fetch_crls(
     OutputError
         If the folder cannot be written.
     """
-    known = _authentic(folder, whitelist, trust([*anchors, *of_sample(folder)], folder)[0])
+    known = _authentic(folder, whitelists, trust([*anchors, *of_sample(folder)], folder)[0])
     if not known:
         raise InputError(
             "no certificate of an authority here", file=str(folder), remedy="Name some with --anchors"
         )
-    asked = list(dict.fromkeys(urls or (url for one in known for url in points(one))))[:MOST]
+    asked = list(dict.fromkeys(urls or (url for certificate in known for url in points(certificate))))[:MOST]
     if not asked:
         raise InputError(
             "no certificate here names a revocation list", file=str(folder), remedy="Name one with --url"
         )
     how = replace(settings or Settings(""), max_bytes=MAX_FILE, plain=True)
-    authorities = [one for one in known if is_authority(one)]
     with writing(folder):
         (folder / FOLDER).mkdir(parents=True, exist_ok=True)
-    return [_fetch(folder / FOLDER, url, authorities, how) for url in asked]
+    return [_fetch(folder / FOLDER, url, known, how) for url in asked]
 
 
 def points(certificate: x509.Certificate) -> Iterator[str]:
@@ -122,62 +126,61 @@ def points(certificate: x509.Certificate) -> Iterator[str]:
 
 
 def _authentic(
-    folder: Path, whitelist: Path | None, trusted: Sequence[x509.Certificate]
+    folder: Path, whitelists: Iterable[Path], trusted: Sequence[x509.Certificate]
 ) -> list[x509.Certificate]:
     """Return the certificates at hand that are trusted, or issued by one that is."""
     found = list(dict.fromkeys(trusted))
-    seen = []
-    if whitelist:
-        with suppress(InputError):  # one that cannot be read names nothing
-            seen += [one for one in [signer_of(load_whitelist(whitelist))] if one]
+    seen = [signer for file in whitelists if (signer := signer_of(content_of(file)))]
     for file in find_observations(folder, "tls")[:1]:
         with suppress(InputError):
-            seen += [one for der in load_tls(file.path).certificates.values() if (one := loaded(der))]
-    for one in sorted(seen, key=is_authority, reverse=True):  # those in between before the servers'
-        if any(is_authority(other) and issued(one, other) for other in found):
-            found.append(one)
+            ders = load_tls(file.path).certificates.values()
+            seen += [certificate for der in ders if (certificate := loaded(der))]
+    for certificate in sorted(seen, key=is_authority, reverse=True):  # those in between before the servers'
+        if any(is_authority(other) and issued(certificate, other) for other in found):
+            found.append(certificate)
     return list(dict.fromkeys(found))
 
 
-def _fetch(folder: Path, url: str, authorities: Sequence[x509.Certificate], how: Settings) -> Fetched:
-    file = folder / _named(url)
+def _fetch(folder: Path, url: str, known: Sequence[x509.Certificate], how: Settings) -> Fetched:
     try:
         content = download(replace(how, url=url)).content
     except FetchError as error:
         return Fetched(url, "refused", error.message)
-    got = read_crl(content)
-    if got is None:
+    new = read_crl(content)
+    if new is None:
         return Fetched(url, "refused", "what came is no revocation list")
-    if not any(got.signed_by(one) for one in authorities):
+    issuer = next((one for one in known if is_authority(one) and new.signed_by(one)), None)
+    if issuer is None:
         return Fetched(url, "refused", "no authority known here signed it")
-    if not got.complete:
+    if not new.complete:
         return Fetched(url, "refused", "it is not complete: a delta, or only for some reasons")
-    before = read_crl(file.read_bytes()) if file.is_file() else None
-    outcome = _compared(got, before, authorities)
-    if outcome == "kept":
-        write_bytes(file, content)
-    own = before if outcome == "older" and before else got
-    told = (own.crl.last_update_utc, own.crl.next_update_utc, len(own.crl))
-    return Fetched(url, outcome, "", file, *told)
+    kept = [(file, old) for file in find_crls(folder) if (old := load_crl(file)) and _alike(old, new, issuer)]
+    for file, old in kept:
+        if not new.newer_than(old):
+            return _fetched(url, "older" if old.newer_than(new) else "same", file, old)
+    ours = [(file, old) for file, old in kept if _NAMED.search(file.name)]
+    for file, old in ours:
+        if old.revokes(known) - new.revokes(known):
+            dated = f"{file.stem}-{old.crl.last_update_utc:%Y-%m-%dT%H%M%S}{SUFFIX}"
+            write_bytes(file.with_name(dated), read_bytes(file, MAX_FILE))
+    target = ours[0][0] if ours else folder / _name_of(url, new, issuer)
+    write_bytes(target, content)
+    return _fetched(url, "kept", target, new)
 
 
-def _compared(
-    got: RevocationList, before: RevocationList | None, authorities: Sequence[x509.Certificate]
-) -> str:
-    """Tell whether a list is new: who could hand out an old one could hide a revocation."""
-    if before is None or not any(before.signed_by(one) for one in authorities):
-        return "kept"
-    if got.crl.issuer != before.crl.issuer or got.crl.last_update_utc > before.crl.last_update_utc:
-        return "kept"
-    return "same" if got.crl == before.crl else "older"
+def _fetched(url: str, outcome: str, file: Path, told: RevocationList) -> Fetched:
+    crl = told.crl
+    return Fetched(url, outcome, "", file, crl.last_update_utc, crl.next_update_utc, len(crl))
 
 
-def _named(url: str) -> str:
-    """Return the name of a file for what lies at an address.
+def _alike(old: RevocationList, new: RevocationList, issuer: x509.Certificate) -> bool:
+    """Tell whether a list here is of the same issuer, and about the same certificates, as one that came."""
+    return old.signed_by(issuer) and old.complete and old.scope == new.scope
 
-    >>> _named("http://igc-sante.esante.gouv.fr/CRL/ACI-EL-ORG.crl")
-    'ACI-EL-ORG-98aa7458.crl'
-    """
+
+def _name_of(url: str, crl: RevocationList, issuer: x509.Certificate) -> str:
+    """Return the name of a file for an issuer's list that lies at an address."""
     last = urlsplit(url).path.rpartition("/")[2]
     stem = re.sub(r"[^A-Za-z0-9-]+", "-", last.removesuffix(SUFFIX))[:60].strip("-") or "list"
-    return f"{stem}-{digest(url)[:8]}{SUFFIX}"
+    whose = fingerprint(issuer).encode() + crl.scope
+    return f"{stem}-{digest(whose)[:8]}{SUFFIX}"

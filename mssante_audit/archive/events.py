@@ -1,25 +1,11 @@
 """Events: changes that belong together, in facts.
 
-Columns of an events frame:
-
-==============  =====================  ====================================================================
-column          dtype                  meaning
-==============  =====================  ====================================================================
-``event``       str                    identifier, such as ``migration-1``; the changes name it in theirs
-``kind``        str                    of `EVENTS`
-``size``        int64                  how many domains
-``domains``     object (tuple of str)  which, in order of name
-``confidence``  str                    ``certain``: the lists show it; ``likely``: their likeliest reading;
-                                       ``unknown``: as one of its changes
-``facts``       object (dict)          what its sentence is made of, by name
-==============  =====================  ====================================================================
-
-Facts: the ``operator`` that did it (``operator``, its identifier, and ``name``), but of a change of signer
-the common names ``before`` and ``after``; of a migration the operators
-``before`` and ``after``; the ``certificate``, or those ``before`` and ``after`` (each ``dn`` and ``cn``); the
-names ``renamed`` (``before``, ``after``); the ``text`` that changed (`TEXTS`), and without an operator where
-only its spelling did; ``rows`` that were re-stamped; whether there are ``more`` copies. The changes of an
-event have what was and what is. `mssante_audit.space.story` has the sentences.
+The columns of an events frame are `FRAME`. Facts: the ``operator`` that did it (``operator``, its identifier,
+and ``name``), but of a change of signer the common names ``before`` and ``after``; of a migration the
+operators ``before`` and ``after``; the ``certificate``, or those ``before`` and ``after`` (each ``dn`` and
+``cn``); the names ``renamed`` (``before``, ``after``); the ``text`` that changed (`TEXTS`), and without an
+operator where only its spelling did; ``rows`` that were re-stamped; whether there are ``more`` copies. The
+changes of an event have what was and what is. `mssante_audit.space.story` has the sentences.
 
 Sorted as `EVENTS` is, the largest first.
 """
@@ -41,14 +27,12 @@ from mssante_audit.archive.changes import Change, Operator, changes_frame, compa
 from mssante_audit.archive.renames import renames_in
 from mssante_audit.archive.sides import CONFIDENCES, Side, confidence, same_structures, side_of
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.frames import Column, frame_of
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.load import WhiteList
 
 if TYPE_CHECKING:
     from mssante_audit.archive.store import Archive
-
-List = str | Path | date | WhiteList
-"""A file, a date of an archive, or a list that is loaded."""
 
 EVENTS = (
     "signer", "migration", "arrival", "departure", "renewal", "replacement", "certificate_added",
@@ -56,8 +40,25 @@ EVENTS = (
     "duplication", "restamp",
 )  # fmt: skip
 """Kinds of events, the most telling first."""
+
+FRAME = (
+    Column("event", "str", "identifier, such as ``migration-1``; the changes name it in theirs"),
+    Column("kind", "str", "of `EVENTS`", EVENTS),
+    Column("size", "int64", "how many domains"),
+    Column("domains", "object (tuple of str)", "which, in order of name"),
+    Column(
+        "confidence", "str",
+        "``certain``: the lists show it; ``likely``: their likeliest reading; ``unknown``: as one of its "
+        "changes",
+        CONFIDENCES,
+    ),
+    Column("facts", "object (dict)", "what its sentence is made of, by name"),
+)  # fmt: skip
+
+List = str | Path | date | WhiteList
+"""A file, a date of an archive, or a list that is loaded."""
+
 _ORDER = {kind: place for place, kind in enumerate(EVENTS)}
-COLUMNS = ("event", "kind", "size", "domains", "confidence", "facts")
 BULK = 3
 """From how many domains on one and the same correction is a bulk one."""
 
@@ -104,9 +105,8 @@ def between(before: Side, after: Side, known_renames: Mapping[str, str] | None =
             named[position] = identifier
         sure = min((event.confidence, *(found[i].confidence for i in event.members)), key=CONFIDENCES.index)
         records.append((identifier, event.kind, len(event.domains), event.domains, sure, event.facts))
-    frame = pd.DataFrame(records, columns=list(COLUMNS), dtype="object")
-    frame = frame.astype({"event": "str", "kind": "str", "size": "int64", "confidence": "str"})
-    return Span(before.time, after.time, changes_frame(found, named), frame, (before.doubts, after.doubts))
+    doubts = (before.doubts, after.doubts)
+    return Span(before.time, after.time, changes_frame(found, named), frame_of(records, FRAME), doubts)
 
 
 def span(

@@ -6,16 +6,14 @@ There is no way to leave verification out; plain HTTP is for a server on this ve
 
 from __future__ import annotations
 
-import socket
+import asyncio
 import ssl
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from urllib.request import getproxies_environment, proxy_bypass
 
 import httpx
@@ -32,6 +30,7 @@ from mssante_audit.whitelist.load import sha256_of
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 REDIRECTS = 5
+HEADERS = {"Accept-Encoding": "identity", "User-Agent": "mssante-audit"}
 _HTML = (b"<!doctype html", b"<html", b"<head", b"<body")
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -137,28 +136,24 @@ def download(settings: Settings, known: Record | None = None) -> Download:
 
     One that cannot be had, or is refused, is a `FetchError`.
     """
-    url = _checked_url(settings.url, None, settings)
-    headers = {"Accept-Encoding": "identity", "User-Agent": "mssante-audit"}
+    try:
+        url = httpx.URL(settings.url)
+    except (httpx.InvalidURL, ValueError):
+        url = httpx.URL()
+    _check(url, url, settings)
+    headers = dict(HEADERS)
     if known and known.etag:
         headers["If-None-Match"] = known.etag
     if known and known.last_modified:
         headers["If-Modified-Since"] = known.last_modified
-    timeout = httpx.Timeout(settings.read_seconds, connect=settings.connect_seconds)
-    verified, away = tls_context(settings.ca_bundle), url.host not in LOOPBACK
-    try:
-        opened = httpx.Client(verify=verified, timeout=timeout, headers=headers, trust_env=away)
-    except (ImportError, ValueError):
-        proxy = masked_url(proxy_of(settings.url))
-        why = f"the environment's proxy {proxy} is of no kind that can be used"
-        raise FetchError(why, file=settings.shown, remedy="Set HTTPS_PROXY to http://HOST:PORT") from None
-    with opened as client:
-        for attempt in range(1, settings.attempts + 1):
-            try:
-                return _attempt(client, settings, asked=bool(known and (known.etag or known.last_modified)))
-            except FetchError as error:
-                if not error.again or attempt == settings.attempts:
-                    raise
-                time.sleep(max(min(error.pause, 60), settings.backoff_seconds * 2 ** (attempt - 1)))
+    verified = tls_context(settings.ca_bundle)
+    for attempt in range(1, settings.attempts + 1):
+        try:
+            return asyncio.run(_attempt(settings, verified, headers))
+        except FetchError as error:
+            if not error.again or attempt == settings.attempts:
+                raise
+            time.sleep(max(min(error.pause, 60), settings.backoff_seconds * 2 ** (attempt - 1)))
     raise FetchError("no attempt was allowed", file=settings.shown)
 
 
@@ -185,16 +180,16 @@ def tls_context(bundle: Path | None) -> ssl.SSLContext:
     return context
 
 
-def _attempt(client: httpx.Client, settings: Settings, *, asked: bool) -> Download:
-    watch = _Watch(settings.attempt_seconds)
+async def _attempt(settings: Settings, verified: ssl.SSLContext, headers: Mapping[str, str]) -> Download:
+    """Ask once, within one deadline, whatever the server drips: a time-out begins again with each byte."""
     try:
-        with watch:
-            return _follow(client, settings, watch, asked=asked)
+        async with asyncio.timeout(settings.attempt_seconds), _client(settings, verified, headers) as client:
+            return await _follow(client, settings, asked=len(headers) > len(HEADERS))
+    except TimeoutError as error:
+        raise _failed(settings, f"not done after {settings.attempt_seconds:g} s", again=True) from error
     except httpx.TimeoutException as error:
         raise _failed(settings, f"no answer in time ({type(error).__name__})", again=True) from error
     except httpx.TransportError as error:
-        if watch.fired:
-            raise _failed(settings, f"not done after {settings.attempt_seconds:g} s", again=True) from error
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             why = f"the server's certificate is not trusted ({_short(error)})"
             remedy = "Give the authority's certificates with --ca-bundle"
@@ -204,34 +199,41 @@ def _attempt(client: httpx.Client, settings: Settings, *, asked: bool) -> Downlo
         raise _failed(settings, f"the answer cannot be used ({_short(error)})") from error
 
 
-def _follow(client: httpx.Client, settings: Settings, watch: _Watch, *, asked: bool) -> Download:
-    """Follow redirects by hand: only to https, only within the same domain."""
-    url = httpx.URL(settings.url)
+def _client(settings: Settings, verified: ssl.SSLContext, headers: Mapping[str, str]) -> httpx.AsyncClient:
+    timeout = httpx.Timeout(settings.read_seconds, connect=settings.connect_seconds)
+    away = httpx.URL(settings.url).host not in LOOPBACK
+    try:
+        return httpx.AsyncClient(verify=verified, timeout=timeout, headers=headers, trust_env=away)
+    except (ImportError, ValueError):
+        proxy = masked_url(proxy_of(settings.url))
+        why = f"the environment's proxy {proxy} is of no kind that can be used"
+        raise FetchError(why, file=settings.shown, remedy="Set HTTPS_PROXY to http://HOST:PORT") from None
+
+
+async def _follow(client: httpx.AsyncClient, settings: Settings, *, asked: bool) -> Download:
+    """Follow redirects by hand: httpx would read all that comes with one."""
+    url = first = httpx.URL(settings.url)
     for _ in range(REDIRECTS + 1):
-        with client.stream("GET", url, extensions={"trace": watch.trace}) as response:
+        async with client.stream("GET", url) as response:
             if not response.has_redirect_location:
-                return _read(response, settings, asked=asked)
+                return await _read(response, settings, asked=asked)
             where = response.headers["location"]
-        url = _checked_url(where, url, settings)
+        url = url.join(where)
+        _check(url, first, settings)
     raise _failed(settings, f"redirects more than {REDIRECTS} times")
 
 
-def _checked_url(text: str, origin: httpx.URL | None, settings: Settings) -> httpx.URL:
-    """Return an address; refuse one that is not https, or that a redirect leads to outside the domain."""
-    shown = settings.shown
-    try:
-        url = origin.join(text) if origin else httpx.URL(text)
-    except (httpx.InvalidURL, ValueError):
-        url = httpx.URL()
+def _check(url: httpx.URL, first: httpx.URL, settings: Settings) -> None:
+    """Refuse an address that is not https, or that a redirect leads to outside the domain of the first."""
+    redirected, shown = url != first, settings.shown
     if not url.host:
-        raise FetchError("redirects to no web address" if origin else "is no web address", file=shown)
-    plain = url.scheme == "http" and (not origin or origin.scheme == "http")
-    if url.scheme != "https" and not (plain and (settings.plain or url.host in LOOPBACK)):
-        why = f"{'redirects to' if origin else 'is'} a {url.scheme or 'relative'} address, not https"
+        raise FetchError("redirects to no web address" if redirected else "is no web address", file=shown)
+    plain = url.scheme == first.scheme == "http" and (settings.plain or url.host in LOOPBACK)
+    if url.scheme != "https" and not plain:
+        why = f"{'redirects to' if redirected else 'is'} a {url.scheme or 'relative'} address, not https"
         raise FetchError(why, file=shown, remedy="Give an https address")
-    if origin and _site(url.host) != _site(origin.host):
+    if _site(url.host) != _site(first.host):
         raise FetchError(f"redirects to another site, {url.host}", file=shown)
-    return url
 
 
 def _site(host: str) -> str:
@@ -239,7 +241,7 @@ def _site(host: str) -> str:
     return host if host.replace(".", "").isdigit() or ":" in host else ".".join(host.split(".")[-2:])
 
 
-def _read(response: httpx.Response, settings: Settings, *, asked: bool) -> Download:
+async def _read(response: httpx.Response, settings: Settings, *, asked: bool) -> Download:
     status, headers = response.status_code, response.headers
     said = f"{headers.get('content-disposition', '')} {response.url.path}"[:2048]
     etag, modified = headers.get("etag", "")[:512], headers.get("last-modified", "")[:128]
@@ -257,13 +259,11 @@ def _read(response: httpx.Response, settings: Settings, *, asked: bool) -> Downl
         raise _failed(settings, "the answer is encoded in a way that was not asked for")
     content, begin = bytearray(), time.monotonic()
     # Raw: an answer compressed by gzip is a list compressed by gzip, and is not expanded here.
-    for piece in response.iter_raw():
+    async for piece in response.aiter_raw():
         content += piece
         spent = time.monotonic() - begin
         if len(content) > settings.max_bytes:
             raise _failed(settings, f"the answer is larger than {settings.max_bytes} bytes")
-        if spent > settings.attempt_seconds:
-            raise _failed(settings, f"not done after {settings.attempt_seconds:g} s", again=True)
         if spent > settings.slow_seconds and len(content) < spent * settings.slow_rate:
             raise _failed(settings, f"slower than {settings.slow_rate:g} bytes a second", again=True)
     head = bytes(content[:1024]).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
@@ -282,38 +282,3 @@ def _failed(settings: Settings, message: str, *, again: bool = False) -> FetchEr
 
 def _short(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
-
-
-class _Watch:
-    """Ends an attempt when its time is over, whatever the server drips: by closing its sockets.
-
-    A time-out of the socket starts again at each byte, so that headers alone could take for ever.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.fired = False
-        self._sockets: list[socket.socket] = []
-        self._timer = threading.Timer(seconds, self._fire)
-        self._timer.daemon = True
-
-    def __enter__(self) -> None:
-        self._timer.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-
-    def trace(self, event: str, info: dict[str, Any]) -> None:
-        """Take note of the connections that httpx opens or uses again."""
-        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
-            found = info["return_value"].get_extra_info("socket")
-            if found is not None:
-                self._sockets.append(found)
-                if self.fired:
-                    self._fire()
-
-    def _fire(self) -> None:
-        self.fired = True
-        for one in self._sockets:
-            with suppress(OSError):
-                # Of the plain socket: TLS's own would wait for the other side.
-                socket.socket.shutdown(one, socket.SHUT_RDWR)

@@ -9,16 +9,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mssante_audit.archive.history import Parsed, bring_up_to_date
-from mssante_audit.archive.log import GOOD, Record, append
+from mssante_audit.archive.history import Parsed, bring_up_to_date, checks_of
+from mssante_audit.archive.log import GOOD, Record, append, read_log
 from mssante_audit.archive.store import QUARANTINE, TIME, Archive, Snapshot
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.instants import SKEW
+from mssante_audit.base.reading import read_bytes
 from mssante_audit.base.staging import exclusive
 from mssante_audit.values.dn import parse_dn
-from mssante_audit.whitelist.load import WhiteList, load_whitelist, sha256_of
+from mssante_audit.whitelist.load import MAX_BYTES, WhiteList, load_whitelist, sha256_of
 
 MAX_LOSS = 0.1
 """Share of its rows that a list may lose against the one before it without being flagged."""
@@ -28,9 +29,12 @@ MAX_LOSS = 0.1
 def locked(folder: Path) -> Iterator[None]:
     """Hold an archive's lock; make the archive if there is none. What killed runs left is removed.
 
-    If another run holds it, or the folder cannot be written, it is an `OutputError`.
+    If another run holds it, or the folder cannot be written, it is an `OutputError`; if another version wrote
+    there, an `InputError`.
     """
     with exclusive(folder, "another run is writing to this archive"):
+        read_log(folder)
+        checks_of(folder)
         (folder / QUARANTINE).mkdir(exist_ok=True)
         for draft in (*folder.glob(".*.tmp"), *folder.glob(f"{QUARANTINE}/.*.tmp")):
             draft.unlink(missing_ok=True)
@@ -146,10 +150,9 @@ def import_lists(
             at = (now or datetime.now(UTC)).isoformat(timespec="seconds")
             record = Record(at, "import", "failed", source=file.name)
             try:
-                content = file.read_bytes()
-            except OSError as error:
-                why = f"cannot be read ({(error.strerror or 'unknown error').lower()})"
-                yield append(archive.folder, replace(record, message=why))
+                content = read_bytes(file, MAX_BYTES)
+            except InputError as error:
+                yield append(archive.folder, replace(record, message=error.message))
                 continue
             yield keep(fresh, content, record, max_loss=max_loss, now=now)
         bring_up_to_date(replace(archive))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import append_line
-from mssante_audit.base.secret import masked_url
+from mssante_audit.base.reading import read_bytes
 
 LOG = "log.jsonl"
+VERSION = 1
+MAX_LOG = 1 << 27
+"""Bytes of a log: some thousand years of nights."""
 
 GOOD = ("kept", "same", "unchanged")
 """Outcomes after which the archive holds what the server publishes."""
@@ -52,24 +54,30 @@ class Record:
 
 
 def read_log(folder: Path) -> list[Record]:
-    """Return the records of an archive's log; a line that a kill or a full disk cut off is passed over."""
-    try:
-        lines = (folder / LOG).read_bytes().splitlines()
-    except FileNotFoundError:
+    """Return the records of an archive's log; a line that a kill or a full disk cut off is passed over.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or another version wrote in it.
+    """
+    path = folder / LOG
+    if not path.exists():
         return []
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", file=str(folder / LOG)) from error
+    names = [field.name for field in fields(Record)]
     found = []
-    for line in lines:
-        with suppress(ValueError, TypeError, AttributeError):
-            fields: dict[str, Any] = json.loads(line)
-            record = Record(**{name: fields[name] for name in Record.__dataclass_fields__ if name in fields})
-            # Version 0.1 wrote credentials of an address into its logs.
-            found.append(replace(record, flags=tuple(record.flags), source=masked_url(record.source)))
+    for number, line in enumerate(read_bytes(path, MAX_LOG).splitlines(), 1):
+        with suppress(json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError, RecursionError):
+            content = json.loads(line)
+            if content.get("version", VERSION) != VERSION:
+                why = f"written by another version (format {content['version']!r}, this one reads {VERSION})"
+                raise InputError(why, file=str(path), line=number, remedy="Update mssante-audit")
+            content = {name: content[name] for name in names if name in content}
+            found.append(Record(**content | {"flags": tuple(content.get("flags", ()))}))
     return found
 
 
 def append(folder: Path, record: Record) -> Record:
     """Write a record at the end of the log (`append_line`, with its errors)."""
-    append_line(folder / LOG, json.dumps(asdict(record), ensure_ascii=True))
+    append_line(folder / LOG, json.dumps({"version": VERSION} | asdict(record), ensure_ascii=True))
     return record

@@ -3,22 +3,8 @@
 How sure a change is depends on which list is to be relied on (`mssante_audit.whitelist.reliance`). Of a
 damaged list rows may be missing: what a row missing there would explain is unknown, and what was read of it
 is likely, because nobody vouches for it any more. Of one that is forged, unsigned or of an untrusted signer
-any row may be missing, altered or made up:
-
-=======================================================  ==============  =============  ==================
-kind                                                     earlier list    later list     either list
-                                                         damaged         damaged        not verified
-=======================================================  ==============  =============  ==================
-``added``, ``dn_added``, ``duplicated`` (more copies)    unknown         likely         unknown
-``removed``, ``dn_retired``, ``duplicated`` (fewer)      likely          unknown        unknown
-``moved``, ``dn_replaced``                               unknown         unknown        unknown
-``renamed`` (``likely`` of two lists to be relied on)    not told: one name removed,    unknown
-                                                         the other added
-another text, another date                               likely          likely         unknown
-=======================================================  ==============  =============  ==================
-
-An event is as sure as the least sure of its changes, and ``likely`` at most where the lists do not say what
-it was.
+any row may be missing, altered or made up. docs/archive.md has the table. An event is as sure as the least
+sure of its changes, and ``likely`` at most where the lists do not say what it was.
 """
 
 from __future__ import annotations
@@ -83,14 +69,14 @@ def side_of(whitelist: WhiteList) -> Side:
 
 
 def confidence(kind: str, doubts: tuple[Collection[str], Collection[str]]) -> str:
-    """Return how sure a change of a kind is between lists with these doubts (this module's docstring).
+    """Return how sure a change of a kind is between lists with these doubts.
 
-    >>> [confidence("removed", told) for told in (((), ()), (("damaged",), ()), ((), ("damaged",)))]
+    >>> [confidence("removed", each) for each in (((), ()), (("damaged",), ()), ((), ("damaged",)))]
     ['certain', 'likely', 'unknown']
     >>> confidence("removed", (("unsigned",), ()))
     'unknown'
     """
-    damaged = {at for at, told in enumerate(doubts) if told}
-    if any({*told} - {"damaged"} for told in doubts) or damaged & _MISSING.get(kind, set()):
+    damaged = {at for at, reasons in enumerate(doubts) if reasons}
+    if any({*reasons} - {"damaged"} for reasons in doubts) or damaged & _MISSING.get(kind, set()):
         return "unknown"
     return "likely" if damaged or kind == "renamed" else "certain"

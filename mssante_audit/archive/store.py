@@ -32,7 +32,7 @@ from mssante_audit.whitelist.columns import is_audit_domain
 from mssante_audit.whitelist.load import WhiteList, content_of, load_whitelist
 from mssante_audit.whitelist.revocation import find_crls
 from mssante_audit.whitelist.rows import structures
-from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER, signer_in
+from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER, common_names, signer_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,15 +127,11 @@ class Archive:
             raise InputError(error.message, file=error.file, line=error.line, remedy=PUT_BACK) from error
         return checked(whitelist, snapshot.path)
 
-    def domains(self, snapshot: Snapshot) -> list[str]:
-        """Return the names in a list; those of the last one the history knows. Errors as in `load`."""
-        rivals = [s for s in self.snapshots if s.generated_at >= snapshot.generated_at]
-        if rivals == [snapshot]:
-            rows = self.history[self.history["last_seen"] == snapshot.generated_at]
-        else:
-            rows = self.load(snapshot).entries
-        names: list[str] = rows["domain"].unique().tolist()
-        return names
+    def rows(self, snapshot: Snapshot) -> pd.DataFrame:
+        """Return the rows of a list, of the last one as the history has them. Errors as in `load`."""
+        if [s for s in self.snapshots if s.generated_at >= snapshot.generated_at] == [snapshot]:
+            return self.history[self.history["last_seen"] == snapshot.generated_at]
+        return self.load(snapshot).entries
 
     def side(self, snapshot: Snapshot) -> Side:
         """Load a list to compare it with another; errors as in `load`.
@@ -143,23 +139,23 @@ class Archive:
         The signature of a list that the log says was found right when it was kept, the same bytes and the
         signer expected now, is not checked again: `verify` does that.
         """
-        whitelist, record = self.load(snapshot), self._kept.get(snapshot.name)
+        whitelist, record = self.load(snapshot), self.kept.get(snapshot.name)
         if record and record.sha256 == whitelist.sha256:
-            signer = self.signer_of(snapshot)
+            signer = record.signer or self.signer_of(snapshot)
             if signer in ((self.signer,) if self.signer else (SIGNER, SAMPLE_SIGNER)):
                 return Side(whitelist.entries, snapshot.generated_at, (), signer, self.structures)
         return replace(side_of(whitelist), time=snapshot.generated_at, structures=self.structures)
 
     def signer_of(self, snapshot: Snapshot) -> str:
-        """Return the common name of whoever signed a list, as the log says or else as the list does.
-
-        Nothing is checked; "" if it is unsigned or cannot be read.
-        """
-        record = self._kept.get(snapshot.name)  # of 0.1 it names no signer
-        return (record and record.signer) or signer_in(content_of(snapshot.path))
+        """Return the common name of whoever signed a list, unchecked; "" if that cannot be read."""
+        record = self.kept.get(snapshot.name)
+        if record and record.signer:
+            return record.signer
+        signer = signer_of(content_of(snapshot.path))
+        return ", ".join(common_names(signer)) if signer else ""
 
     @cached_property
-    def _kept(self) -> dict[str, Record]:
+    def kept(self) -> dict[str, Record]:
         """The record of each list that was found valid, by file."""
         return {record.file: record for record in self.log if record.outcome in ("kept", "same")}
 
@@ -188,8 +184,8 @@ class Archive:
             rows = self.history[["domain", "dn", "project_contact", "support_contact"]].drop_duplicates()
         except InputError:
             return {}
-        tests = rows["domain"].map({name: is_audit_domain(name) for name in rows["domain"].unique()})
-        rows = rows[~tests.astype("bool")]
+        tests = [name for name in rows["domain"].unique() if is_audit_domain(name)]
+        rows = rows[~rows["domain"].isin(tests)]
         return structures(with_operators(rows).assign(row=range(len(rows))))
 
 
@@ -211,19 +207,16 @@ def checked(whitelist: WhiteList, path: Path) -> WhiteList:
     return whitelist
 
 
-# -- checking -----------------------------------------------------------------------------------------------
-
-
 def verify(archive: Archive) -> Iterator[tuple[str, str]]:
     """Check every list again; yield (file, what is wrong, or "" if nothing is).
 
-    A list that the log says was kept and that is gone is told too, and a history table that does not hold
+    A list that the log says was kept and that is gone is named too, and a history table that does not hold
     what the lists do.
     """
     from mssante_audit.archive.history import FILE, doubts, rows_of
 
     rows: list[Any] = []
-    recorded = {r.file: r.sha256 for r in archive.log if r.outcome in ("kept", "same")}
+    recorded = {record.file: record.sha256 for record in archive.kept.values()}
     for snapshot in archive.snapshots:
         fault = ""
         try:
@@ -238,7 +231,7 @@ def verify(archive: Archive) -> Iterator[tuple[str, str]]:
         except InputError as error:
             fault = error.message
         yield snapshot.name, fault
-    there = {s.name for s in archive.snapshots}
+    there = {snapshot.name for snapshot in archive.snapshots}
     for name in sorted(recorded.keys() - there):
         yield name, "gone: the log says that it was kept"
     if len(rows) == len(there) and (fault := doubts(archive, rows)):

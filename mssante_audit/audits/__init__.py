@@ -1,6 +1,6 @@
 """The audits: from a trust space to findings, a folder an audit; run here, each once for a space.
 
-Which there are, `mssante_audit.findings.registry` knows.
+Importing this room puts ours into `mssante_audit.findings.registry`, which knows those of others too.
 """
 
 from __future__ import annotations
@@ -9,24 +9,45 @@ import traceback
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from itertools import product
 from numbers import Integral
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
+from mssante_audit.audits import (
+    certificates,
+    declarations,
+    delegation_vs_redirection,
+    dn_consistency,
+    mailboxes,
+    reconciliation,
+    stale_contacts,
+    whitelist_integrity,
+)
 from mssante_audit.audits.since import dated
 from mssante_audit.base.errors import AuditError
 from mssante_audit.findings.catalogue import CONFIDENCES, FAILED, Rule
 from mssante_audit.findings.facts import hidden, plain
 from mssante_audit.findings.frame import Finding, concat, findings_frame
 from mssante_audit.findings.places import Place
-from mssante_audit.findings.registry import OURS, Audit, Run, audit_named, audits, input_of
+from mssante_audit.findings.registry import Audit, Run, audit_named, input_of, ours, provide
+from mssante_audit.findings.registry import audits as audits
+from mssante_audit.findings.registry import catalogue as catalogue
+from mssante_audit.findings.registry import register as register
+from mssante_audit.findings.registry import rule as rule
 from mssante_audit.findings.templates import LANGUAGES
 from mssante_audit.findings.waivers import load_waivers, split
 from mssante_audit.findings.words import sentence, worded
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import Person, masked_message
+
+_ROOMS = (
+    whitelist_integrity, dn_consistency, stale_contacts, declarations, reconciliation,
+    delegation_vs_redirection, certificates, mailboxes,
+)  # fmt: skip
+provide(room.AUDIT for room in _ROOMS)
 
 MAX_FINDINGS = 20_000
 """Of one rule in one part of an audit, or two a row of the list, if that is more: what is beyond is left out,
@@ -65,7 +86,7 @@ def waived(space: TrustSpace, *names: str, language: str = "") -> pd.DataFrame:
 
 def lacking(space: TrustSpace) -> dict[str, tuple[str, ...]]:
     """Return the audits that were not made, each with what it needs and the space does not have."""
-    return {name: needs for name, told in audits().items() if (needs := told.lacking(space))}
+    return {name: needs for name, known in audits().items() if (needs := known.lacking(space))}
 
 
 def unsure(space: TrustSpace) -> dict[str, tuple[str, ...]]:
@@ -74,79 +95,81 @@ def unsure(space: TrustSpace) -> dict[str, tuple[str, ...]]:
     What they found before is neither fixed nor open, and what they find now is not new: it is unknown.
     """
     doubtful = {state.name for state in space.states if state.doubtful}
-    found = {
-        name: {*map(input_of, told.lacking(space)), *doubtful.intersection(told.rests)}
-        for name, told in audits().items()
+    inputs = {
+        name: {*map(input_of, known.lacking(space)), *doubtful.intersection(known.rests)}
+        for name, known in audits().items()
     }
-    return {name: tuple(sorted(inputs)) for name, inputs in found.items() if inputs}
+    return {name: tuple(sorted(names)) for name, names in inputs.items() if names}
 
 
 def findings_of(name: str, space: TrustSpace) -> pd.DataFrame:
     """Return the findings of one audit in facts, persons in clear, waived ones too."""
-    told = audit_named(name)
-    found: Iterator[Finding] = iter(())
-    if not told.lacking(space):
-        found = (finding for part in told.parts for finding in _found(told, part, space))
+    known = audit_named(name)
+    parts = () if known.lacking(space) else known.parts
+    findings = (finding for part in parts for finding in _found(known, part, space))
     source = Path(space.whitelist.source).name
-    return dated(findings_frame(found, space.entries, space.published, source), space)
+    return dated(findings_frame(findings, space.entries, space.published, source), space)
 
 
 def parted(name: str, space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the findings of one audit and the waived ones; worked out once for a space."""
-    told = audit_named(name)
-    if name not in space.found or space.found[name][0] is not told:
+
+    def made() -> tuple[pd.DataFrame, pd.DataFrame]:
         waivers = load_waivers(space.waivers) if space.waivers else ()
-        space.found[name] = (told, split(findings_of(name, space), waivers, space.as_of))
-    return cast(tuple[pd.DataFrame, pd.DataFrame], space.found[name][1])
+        return split(findings_of(name, space), waivers, space.as_of)
+
+    return space.once(audit_named(name), made)
 
 
-def _found(told: Audit, part: Run, space: TrustSpace) -> Iterator[Finding]:
+def _found(audit: Audit, part: Run, space: TrustSpace) -> Iterator[Finding]:
     """Yield what one part of an audit finds; one that raises, what it found before, and that it did."""
-    rules = {own.code: own for own in told.rules}
+    rules = {rule.code: rule for rule in audit.rules}
     most, counts = max(MAX_FINDINGS, 2 * len(space.entries)), dict.fromkeys(rules, 0)
-    theirs = told.name not in OURS  # ours are held to it by their tests: to say all twice takes its time
-    known = set(space.entries["row"].tolist()) if theirs else set()
+    theirs = audit.name not in ours()  # ours are held to it by their tests: to say all twice takes its time
+    rows = set(space.entries["row"].tolist()) if theirs else set()
     try:
         for finding in part(space):
             if not isinstance(finding, Finding):
                 raise TypeError(f"what it yields is of type {type(finding).__name__}, and no Finding")
             if finding.rule not in rules:
-                raise LookupError(f"the audit {told.name!r} has no rule {finding.rule!r}")
+                raise LookupError(f"the audit {audit.name!r} has no rule {finding.rule!r}")
             if theirs:
-                _tellable(finding, rules[finding.rule], known)
+                _tellable(finding, rules[finding.rule], rows)
             counts[finding.rule] += 1
             if counts[finding.rule] <= most:
                 yield finding
             elif sum(counts.values()) > 5 * most:
                 break
-        if over := [code for code, n in counts.items() if n > most]:
+        if over := [code for code, count in counts.items() if count > most]:
             raise AuditError(f"more than {most} findings of {', '.join(over)}: the others are left out")
     except Exception as error:
         name = getattr(part, "__name__", type(part).__name__)
-        yield Finding(FAILED, (told.name, name), facts={"audit": told.name, "part": name, **_why(error)})
+        yield Finding(FAILED, (audit.name, name), facts={"audit": audit.name, "part": name, **_why(error)})
 
 
-def _tellable(finding: Finding, told: Rule, known: AbstractSet[int]) -> None:
+def _tellable(finding: Finding, rule: Rule, rows: AbstractSet[int]) -> None:
     """Refuse a finding that would fail later, where it would cost those of all other audits too."""
-    if strange := sorted(set(finding.rows) - known):
-        raise LookupError(f"a finding of {told.code} names the row {strange[0]}, which the list has not")
     subject = finding.subject if isinstance(finding.subject, tuple) else (finding.subject,)
-    held: dict[str, tuple[tuple[object, ...], Any]] = {
+    fields: dict[str, tuple[tuple[object, ...], Any]] = {
         "subject": (subject, str | Person),
+        "where": (
+            tuple(finding.where) if isinstance(finding.where, list | tuple) else (None,),
+            Integral | Place,
+        ),
         "domains": (finding.domains if isinstance(finding.domains, tuple) else (None,), str),
         "first_seen": ((finding.first_seen,), datetime | None),
-        "where": (finding.where, Integral | Place),
         "operator": ((finding.operator_id, finding.operator), str),
     }
-    for name, (values, kind) in held.items():
+    for name, (values, kind) in fields.items():
         if not all(isinstance(value, kind) for value in values):
-            raise TypeError(f"{name} of a finding of {told.code} holds what it may not (help(Finding))")
+            raise TypeError(f"{name} of a finding of {rule.code} holds what it may not (help(Finding))")
+    if strange := sorted(set(finding.rows) - rows):
+        raise LookupError(f"a finding of {rule.code} names the row {strange[0]}, which the list has not")
     if finding.confidence not in ("", *CONFIDENCES):
-        raise ValueError(f"a finding of {told.code} has the confidence {finding.confidence!r}")
+        raise ValueError(f"a finding of {rule.code} has the confidence {finding.confidence!r}")
     facts = hidden(plain(finding.facts))
-    for part in ("observed", "expected", "evidence"):
-        for language in LANGUAGES:
-            sentence(told, part, {**facts, "evidence": ""}, language)
+    for part, language in product(("observed", "expected", "evidence"), LANGUAGES):
+        sentence(rule, part, {**facts, "evidence": ""}, language)
 
 
 def _why(error: Exception) -> dict[str, str]:

@@ -40,20 +40,20 @@ def dated(findings: pd.DataFrame, space: TrustSpace) -> pd.DataFrame:
     first in which the last of them had. It never says too much: the finding may be older than that.
     """
     rules = [rule(code) for code in findings["rule"]]
-    columns = {one.texts for one in rules if one.texts}
+    columns = {known.texts for known in rules if known.texts}
     past = past_of(space) if columns else None
     if past is None:
         return findings
     since = {texts: _first_listed(space.entries, past[0], texts) for texts in columns}
-    told = []
-    for one, known, rows in zip(rules, findings["first_seen"], findings["rows"], strict=True):
-        listed = since.get(one.texts, {})
+    instants = []
+    for known, said, rows in zip(rules, findings["first_seen"], findings["rows"], strict=True):
+        listed = since.get(known.texts, {})
         seen = [listed[row] for row in rows if row in listed]
-        if known or not seen or len(seen) < len(rows):
-            told.append(known)
+        if said or not seen or len(seen) < len(rows):
+            instants.append(said)
         else:
-            told.append((max(seen) if one.needs_all_rows else min(seen)).isoformat())
-    return findings.assign(first_seen=pd.Series(told, index=findings.index, dtype="str"))
+            instants.append((max(seen) if known.needs_all_rows else min(seen)).isoformat())
+    return findings.assign(first_seen=pd.Series(instants, index=findings.index, dtype="str"))
 
 
 def _first_listed(entries: pd.DataFrame, history: pd.DataFrame, texts: tuple[str, ...]) -> dict[int, Any]:

@@ -11,5 +11,5 @@ def digest(content: bytes | str) -> str:
     >>> digest("MSSanté") == digest("MSSanté".encode())
     True
     """
-    told = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
-    return hashlib.sha256(told).hexdigest()
+    raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+    return hashlib.sha256(raw).hexdigest()

@@ -98,5 +98,12 @@ class OutputError(AuditError, OSError):
         return AuditError.__str__(self)
 
 
+class ResourceError(AuditError, OSError):
+    """Too little of something on this machine (file descriptors, memory): nobody else is to blame."""
+
+    def __str__(self) -> str:
+        return AuditError.__str__(self)
+
+
 class ReportError(AuditError, RuntimeError):
     """A notebook that failed while it ran."""

@@ -15,7 +15,6 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -32,9 +31,10 @@ XLSX_ROWS = 1_048_576
 _STREAMS = (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd"))
 """Where links are what a shell opened."""
 
-_LEADS_FORMULA = re.compile(r"""[\s"']*[=+\-@＝＋－＠]|[\t\r\n]""")
-# A spreadsheet set to French splits our commas' file at semicolons, even inside quoted cells.
-_AFTER_SEMICOLON = re.compile(r"""(;[\s"']*)(?=[=+\-@＝＋－＠])""")
+_SIGNS = "=+\\-@＝＋－＠"
+_FORMULA = re.compile(rf"""[\s"']*[{_SIGNS}]|'*[\t\r\n]""")
+# A spreadsheet may split our commas' file at semicolons, tabs or line ends, even inside quoted cells.
+_INNER_START = re.compile(rf"""([;\t\r\n][;\s"']*+)([{_SIGNS}])?""")
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 # A spreadsheet reads _x0041_ as A (ECMA-376, ST_Xstring).
 _XLSX_ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
@@ -50,28 +50,27 @@ class Values(NamedTuple):
     """JSON types: tuples as lists, missing values ``None``, instants ISO 8601."""
 
     def lines(self) -> Iterator[list[Any]]:
-        """Yield the heading and the rows of a table."""
+        """Yield the heading and the rows of a table, a list of values as a text."""
         for row in (self.names, *self.rows):
-            yield [_joined(row[at]) for at in self.flat]
+            cells = (row[at] for at in self.flat)
+            yield [" ".join(map(str, cell)) if isinstance(cell, list) else cell for cell in cells]
 
 
 def values(frame: pd.DataFrame | Values) -> Values:
     """Return the values of a frame; they are what they are if they are that already."""
     if isinstance(frame, Values):
         return frame
-    told = [(str(name), column.dtype, column.tolist()) for name, column in frame.items()]
-    flat = [at for at, (name, dtype, _) in enumerate(told) if name not in OBJECTS or dtype != "object"]
-    columns = [[_plain(value) for value in column] for *_, column in told]
-    return Values([name for name, *_ in told], flat, list(zip(*columns, strict=True)))
+    names = [str(name) for name in frame.columns]
+    flat = [at for at, name in enumerate(names) if name not in OBJECTS or frame.dtypes.iloc[at] != "object"]
+    columns = [[_plain(value) for value in column.tolist()] for _, column in frame.items()]
+    return Values(names, flat, list(zip(*columns, strict=True)))
 
 
 def csv_text(frame: pd.DataFrame | Values) -> str:
     r"""Return `frame` as CSV (commas, ``\n``, no index) whose cells no spreadsheet takes for formulas.
 
-    A text that starts with ``= + - @`` (also full-width, also after blanks or quotes), a tab or a line end
-    gets a leading apostrophe; so does what follows a semicolon, where a French spreadsheet starts a new
-    cell. Numbers stay numbers. A tuple is written as its values with blanks between them; `OBJECTS` are left
-    out.
+    Texts are `guarded`, numbers stay numbers. A tuple is written as its values with blanks between them;
+    `OBJECTS` are left out.
 
     >>> print(csv_text(pd.DataFrame({"a": ["=1+1", "b;=1"], "n": [-1, 2]})), end="")
     a,n
@@ -79,10 +78,35 @@ def csv_text(frame: pd.DataFrame | Values) -> str:
     b;'=1,2
     """
     lines: list[str] = []
-    # Only characters of the line end are quoted: with a lone line feed a carriage return would not be.
-    writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n")
-    writer.writerows(map(_csv_cell, line) for line in values(frame).lines())
-    return "".join(f"{line[:-2]}\n" for line in lines)
+    for cells in values(frame).lines():
+        # Only characters of the line end are quoted: with a lone line feed a carriage return would not be.
+        line = io.StringIO()
+        csv.writer(line, lineterminator="\r\n").writerow(
+            guarded(cell) if isinstance(cell, str) else cell for cell in cells
+        )
+        lines.append(f"{line.getvalue()[:-2]}\n")
+    return "".join(lines)
+
+
+def guarded(text: str) -> str:
+    """Return a text with an apostrophe wherever a spreadsheet could start to read a formula.
+
+    That is before ``= + - @`` (also full-width, also after blanks or quotes), a tab or a line end with which
+    the text starts, and before such a sign after a semicolon, tab or line end inside it.
+    """
+    inner = _INNER_START.sub(lambda run: f"{run[1]}'{run[2]}" if run[2] else run[0], text)
+    return f"'{inner}" if _FORMULA.match(text) else inner
+
+
+def unguarded(text: str) -> str:
+    r"""Return the text that `guarded` was given.
+
+    >>> unguarded(guarded("=1;\t@a")) == "=1;\t@a"
+    True
+    """
+    if text.startswith("'") and _FORMULA.match(text, 1):
+        text = text[1:]
+    return _INNER_START.sub(lambda run: run[1].removesuffix("'") + run[2] if run[2] else run[0], text)
 
 
 def json_text(frame: pd.DataFrame | Values) -> str:
@@ -92,8 +116,8 @@ def json_text(frame: pd.DataFrame | Values) -> str:
 
 def records(frame: pd.DataFrame | Values) -> list[dict[str, Any]]:
     """Return the rows of `frame` as JSON has them: tuples as lists, missing values ``None``, instants ISO."""
-    told = values(frame)
-    return [dict(zip(told.names, row, strict=True)) for row in told.rows]
+    every = values(frame)
+    return [dict(zip(every.names, row, strict=True)) for row in every.rows]
 
 
 def json_bytes(content: Any) -> bytes:
@@ -117,17 +141,17 @@ def parquet_bytes(frame: pd.DataFrame) -> bytes:
     Parquet keeps no order of categories: rank 0 is the lowest, -1 none. Texts that are no Unicode are escaped
     as in the other formats.
     """
-    told = frame.copy(deep=False)
+    plain = frame.copy(deep=False)
     for at, (name, dtype) in reversed(list(enumerate(frame.dtypes.items()))):
         if isinstance(dtype, pd.CategoricalDtype):
             if dtype.ordered:
-                told.insert(at + 1, "rank", frame[name].cat.codes.astype("int64"))
-            told[name] = frame[name].astype("str")
+                plain.insert(at + 1, "rank", frame[name].cat.codes.astype("int64"))
+            plain[name] = frame[name].astype("str")
         elif dtype == "object":
-            values = [_json(value) for value in frame[name]]
-            told[name] = pd.Series(values, index=frame.index, dtype="str")
+            texts = [_json(value) for value in frame[name]]
+            plain[name] = pd.Series(texts, index=frame.index, dtype="str")
     out = io.BytesIO()
-    told.to_parquet(out, index=False)
+    plain.to_parquet(out, index=False)
     return out.getvalue()
 
 
@@ -139,6 +163,22 @@ def _json(value: Any) -> str | None:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
+def _plain(value: Any) -> Any:
+    if type(value) is str:  # nearly all are
+        return value
+    if hasattr(value, "_asdict"):  # a named tuple
+        value = value._asdict()
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    if isinstance(value, Mapping):
+        return {str(name): _plain(v) for name, v in value.items()}
+    if value is None or value is pd.NA or value is pd.NaT or value != value:
+        return None
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return value if isinstance(value, bool | int | float) else str(value)
+
+
 def _xlsx_cell(sheet: Any, value: Any) -> Any:
     from openpyxl.cell.cell import ERROR_CODES, WriteOnlyCell
 
@@ -148,12 +188,12 @@ def _xlsx_cell(sheet: Any, value: Any) -> Any:
     if len(text) > XLSX_TEXT:
         note = f"… [coupé : {len(text)} caractères]"
         text = text[: XLSX_TEXT - len(note)] + note
-    leads = _LEADS_FORMULA.match(text)
-    if not leads and text not in ERROR_CODES:
+    formula = _FORMULA.match(text)
+    if not formula and text not in ERROR_CODES:
         return text  # openpyxl takes it for nothing else
     cell = WriteOnlyCell(sheet, value=text)
     cell.data_type = "s"
-    if leads:
+    if formula:
         # Without it the text becomes a formula as soon as someone edits the cell.
         cell.quotePrefix = True
     return cell
@@ -181,13 +221,13 @@ def write_workbook(frames: Mapping[str, pd.DataFrame | Values], path: Path) -> N
     book, out = Workbook(write_only=True), io.BytesIO()
     try:
         for name, frame in frames.items():
-            told = values(frame)
-            if len(told.rows) >= XLSX_ROWS:
-                raise OutputError(f"{len(told.rows)} rows do not fit a sheet", remedy="Write them as csv")
+            every = values(frame)
+            if len(every.rows) >= XLSX_ROWS:
+                raise OutputError(f"{len(every.rows)} rows do not fit a sheet", remedy="Write them as csv")
             sheet = book.create_sheet(name)
             sheet.freeze_panes = "A2"
-            for line in told.lines():
-                sheet.append([_xlsx_cell(sheet, value) for value in line])
+            for cells in every.lines():
+                sheet.append([_xlsx_cell(sheet, cell) for cell in cells])
         book.save(out)
     except SerialisationError as error:  # openpyxl drafts its sheets, by lxml, among the temporary files
         raise output_error(OSError(None, f"no room for temporary files ({error})"), path) from error
@@ -204,7 +244,7 @@ WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: beside it under a hidden name, then renamed.
+    """Write a file whole or not at all, even if the power goes: beside it, synced, then renamed.
 
     A device or a pipe is written into.
 
@@ -222,6 +262,8 @@ def write_bytes(path: Path, content: bytes) -> None:
         try:
             with draft.open("xb") as file:
                 file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
             os.replace(draft, path)
         except BaseException:
             draft.unlink(missing_ok=True)
@@ -279,30 +321,3 @@ def output_error(error: OSError, path: Path) -> OutputError:
     return OutputError(
         f"cannot be written: {reason}", file=str(path), remedy="Free some space or choose another place"
     )
-
-
-def _plain(value: Any) -> Any:
-    if type(value) is str:  # nearly all are
-        return value
-    if hasattr(value, "_asdict"):  # a named tuple
-        value = value._asdict()
-    if isinstance(value, tuple | list):
-        return [_plain(v) for v in value]
-    if isinstance(value, Mapping):
-        return {str(name): _plain(v) for name, v in value.items()}
-    if value is None or value is pd.NA or value is pd.NaT or value != value:
-        return None
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    return value if isinstance(value, bool | int | float) else str(value)
-
-
-def _joined(value: Any) -> Any:
-    return " ".join(str(v) for v in value) if isinstance(value, tuple | list) else value
-
-
-def _csv_cell(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    value = _AFTER_SEMICOLON.sub(r"\1'", value)
-    return f"'{value}" if _LEADS_FORMULA.match(value) else value

@@ -76,7 +76,8 @@ def is_secret(field: FieldInfo) -> bool:
 
 def bounds_of(field: FieldInfo) -> dict[str, Any]:
     """Return the bounds of a number by their names: ``ge``, ``gt``, ``le``."""
-    return {n: getattr(one, n) for one in field.metadata for n in ("ge", "gt", "le") if hasattr(one, n)}
+    bounds = ((name, bound) for bound in field.metadata for name in ("ge", "gt", "le"))
+    return {name: getattr(bound, name) for name, bound in bounds if hasattr(bound, name)}
 
 
 def _range(field: FieldInfo) -> str:

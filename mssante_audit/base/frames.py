@@ -1,8 +1,7 @@
-"""What the columns of frames are: read from the tables of the docstrings that define them, as JSON Schema.
+"""What the columns of frames are: said once, for their dtypes, for docs/data.md and as JSON Schema.
 
-A table's first heading is ``column``; ``dtype`` is as pandas names it, but for what only a meaning can tell:
-``object (tuple of str)``, ``object (tuple of int)``, ``object (places)``, ``object (dict)``, ``category``,
-``ordered category``.
+A `Column.dtype` is as pandas names it, but for what only a meaning can tell: ``object (tuple of str)``,
+``object (tuple of int)``, ``object (places)``, ``object (dict)``, ``category``, ``ordered category``.
 A meaning that says "names persons" is taken at its word (`Column.personal`).
 """
 
@@ -60,6 +59,8 @@ class Column:
     name: str
     dtype: str
     meaning: str
+    choices: Sequence[str] = ()
+    """The values that it may have, of a category in order."""
 
     @property
     def personal(self) -> bool:
@@ -67,12 +68,45 @@ class Column:
         return bool(_PERSONS.search(self.meaning))
 
 
-def frame_of(rows: Iterable[Sequence[Any]], kinds: Mapping[str, Any]) -> pd.DataFrame:
-    """Return rows as a frame; `kinds`: dtype by column, ``instant`` for times (ISO 8601 if texts) in UTC."""
+def described(doc: str | None, title: str, frame: Iterable[Column]) -> str:
+    r"""Return a module's docstring with the columns of its frame, for ``help``.
+
+    >>> described("Text.", "Columns", [Column("n", "int64", "how many")])
+    'Text.\n\nColumns:\n\n``n`` (int64)\n    how many'
+    """
+    columns = (f"``{column.name}`` ({column.dtype})\n    {column.meaning}" for column in frame)
+    return "\n".join([(doc or "").rstrip(), "", f"{title}:", "", *columns])
+
+
+def dtypes(described: Iterable[Column]) -> dict[str, Any]:
+    """Return the dtype of each column, as pandas has it.
+
+    >>> dtypes([Column("n", "int64", ""), Column("facts", "object (dict)", "")])
+    {'n': dtype('int64'), 'facts': dtype('O')}
+    """
     import pandas as pd
 
+    found: dict[str, Any] = {}
+    for column in described:
+        ordered = column.dtype == "ordered category"
+        if ordered or column.dtype == "category":
+            found[column.name] = pd.CategoricalDtype(list(column.choices) or None, ordered)
+        else:
+            found[column.name] = pd.api.types.pandas_dtype(column.dtype.partition(" (")[0])
+    return found
+
+
+def frame_of(rows: Iterable[Sequence[Any]], kinds: Mapping[str, Any] | Sequence[Column]) -> pd.DataFrame:
+    """Return rows as a frame; instants may be texts (ISO 8601)."""
+    import pandas as pd
+
+    kinds = kinds if isinstance(kinds, Mapping) else dtypes(kinds)
     frame = pd.DataFrame(list(rows), columns=list(kinds))
-    times = {name: instants(frame[name], "ISO8601") for name, kind in kinds.items() if kind == "instant"}
+    times = {
+        name: instants(frame[name], "ISO8601")
+        for name, kind in kinds.items()
+        if kind in ("instant", "datetime64[us, UTC]")
+    }
     return frame.astype({name: kind for name, kind in kinds.items() if name not in times}).assign(**times)
 
 
@@ -90,16 +124,6 @@ def columns(doc: str | None, at: int = 0) -> tuple[Column, ...]:
     ------
     InputError
         If Python left docstrings out.
-
-    >>> columns('''
-    ... ======  =====  =============
-    ... column  dtype  meaning
-    ... ======  =====  =============
-    ... ``a``   str    what it is,
-    ...                in two lines
-    ... ======  =====  =============
-    ... ''')
-    (Column(name='a', dtype='str', meaning='what it is, in two lines'),)
     """
     if not doc:
         raise InputError("docstrings describe the frames", remedy="Start Python without -OO")
@@ -142,21 +166,18 @@ def json_schema(
     """Return the JSON Schema (2020-12) of a frame's rows as a list of records.
 
     The columns `described` are all there, those in `more` may be; `choices` are the values that a column
-    may have.
+    may have, beside those that it says itself.
     """
     told = list(described)
-    properties = {
-        one.name: {
-            **_TYPES[one.dtype],
-            **({"enum": list(choices[one.name])} if one.name in choices else {}),
-            "description": one.meaning,
-        }
-        for one in (*told, *more)
-    }
+    properties = {}
+    for column in (*told, *more):
+        values = choices.get(column.name, column.choices)
+        enum = {"enum": list(values)} if values else {}
+        properties[column.name] = {**_TYPES[column.dtype], **enum, "description": column.meaning}
     row = {
         "type": "object",
         "properties": properties,
-        "required": [one.name for one in told],
+        "required": [column.name for column in told],
         "additionalProperties": False,
     }
     return {"$schema": DRAFT, "title": title, "type": "array", "items": row}

@@ -29,11 +29,10 @@ def parse_instant(text: str | datetime | None) -> datetime:
         return datetime.now(UTC)
     try:
         instant = text if isinstance(text, datetime) else datetime.fromisoformat(str(text))
-    except ValueError:
-        raise InputError(
-            f"{text!r} is not a date", remedy="Write it as 2025-03-01 or 2025-03-01T06:00:00Z"
-        ) from None
-    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # in UTC it may be before the first day of the calendar
+        remedy = "Write it as 2025-03-01 or 2025-03-01T06:00:00Z"
+        raise InputError(f"{str(text)!r} is not a date", remedy=remedy) from None
 
 
 def instants(values: pd.Series, form: str | None = None) -> pd.Series:

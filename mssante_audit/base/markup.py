@@ -5,29 +5,16 @@ MarkupSafe escapes, here and in every template; no character of the data is invi
 
 from __future__ import annotations
 
-import re
 from functools import singledispatch
 from typing import Any
 
 from markupsafe import Markup
 
 from mssante_audit.base.language import gettext
+from mssante_audit.base.text import visible as visible
 
 SHOWN_TEXT = 400
 """Characters of one text that are shown."""
-
-_UNSEEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
-)
-
-
-def visible(text: str) -> str:
-    r"""Return a text of the data in which no character is invisible or turns the reading direction.
-
-    >>> visible("ch\u200b-valfictif\u202e")
-    'ch\\u200b-valfictif\\u202e'
-    """
-    return _UNSEEN.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
 
 
 def data(text: str, limit: int = SHOWN_TEXT, more: str | None = None) -> Markup:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from base64 import b64encode
-from pathlib import Path
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.reading import read_text
 
 FORM = r"^((file:|env:)[^\x00\s][^\x00]*)?$"
 """What settings may say instead of a secret: ``file:PATH`` or ``env:VARIABLE``."""
@@ -35,17 +35,10 @@ def read_secret(where: str) -> str:
     if not where:
         return ""
     if kind == "env":
-        found, file = os.environ.get(place, ""), f"variable {place}"
+        content, file = os.environ.get(place, ""), f"variable {place}"
     else:
-        file = place
-        try:
-            with Path(place).open("rb") as opened:
-                found = opened.read(_LONGEST).decode("utf-8")
-        except OSError as error:
-            raise InputError(f"cannot be read ({(error.strerror or '').lower()})", file=file) from None
-        except UnicodeDecodeError:
-            raise InputError("is not UTF-8", file=file) from None
-    if not (secret := found.strip()):
+        content, file = read_text(place, _LONGEST), place
+    if not (secret := content.strip()):
         raise InputError("holds no secret", file=file)
     if not secret.isprintable():
         raise InputError("holds a secret of several lines or with control characters", file=file)
@@ -58,9 +51,9 @@ def without(text: str, *secrets: str) -> str:
     >>> without("535 AHpvZQBvcGVuIHNlc2FtZQ== open sesame", "zoe", "open sesame")
     '535 ••• •••'
     """
-    told = [secret for secret in secrets if secret]
+    known = [secret for secret in secrets if secret]
     # How SMTP hands user and password over: AUTH PLAIN and LOGIN.
-    coded = [b64encode(s.encode()).decode() for s in ("\0" + "\0".join(told), *told)] if told else []
-    for one in sorted((*told, *coded), key=len, reverse=True):
-        text = text.replace(one, "•••")
+    coded = [b64encode(s.encode()).decode() for s in ("\0" + "\0".join(known), *known)] if known else []
+    for secret in sorted((*known, *coded), key=len, reverse=True):
+        text = text.replace(secret, "•••")
     return text

@@ -9,16 +9,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mssante_audit.base.errors import InputError, ParameterError
-from mssante_audit.base.settings import Fetch, Parameters
+from mssante_audit.cli import options
 from mssante_audit.cli.check import UNRELIABLE, not_relied_on
 from mssante_audit.cli.console import check_format, for_own_eyes, say, write_frame
-from mssante_audit.cli.options import Lang, Language, OutFile, Table, TableFormat, options_of
 
 if TYPE_CHECKING:
     from mssante_audit.archive.fetch import Settings
@@ -30,10 +30,7 @@ app = typer.Typer(help="Keep published lists, and check those kept.", no_args_is
 Folder = Annotated[Path, typer.Option("--archive", help="Folder of the archive.")]
 
 
-@options_of(Parameters, "anchors", "signer")
-@options_of(Fetch, "url", "ca_bundle", "max_loss", "attempts", attempt_seconds="--timeout")
 def fetch(
-    ctx: typer.Context,
     mailboxes: Annotated[
         bool,
         typer.Option(
@@ -50,37 +47,48 @@ def fetch(
         ),
     ] = False,
     archive: Folder = Path("archive"),
-    *,
-    anchors: list[str] | None,
-    signer: str | None,
-    ca_bundle: str | None,
-    attempt_seconds: float,
-    **options: Any,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
+    url: Annotated[
+        str | None, typer.Option(help="Where it is published.", show_default="its known address")
+    ] = None,
+    ca_bundle: Annotated[
+        Path | None,
+        typer.Option(
+            help="Certificates to trust for TLS, a file or a folder: the server's are IGC-Santé's.",
+            show_default="the system's",
+        ),
+    ] = None,
+    max_loss: options.MaxLoss = 0.1,
+    attempts: Annotated[int, typer.Option(min=1, max=10, help="How often to try.")] = 3,
+    attempt_seconds: Annotated[float, typer.Option("--timeout", help="Seconds for an attempt.")] = 300,
 ) -> None:
     """Download the published list and keep it in the archive."""
     from mssante_audit.archive import extraction
     from mssante_audit.archive.fetch import Settings
     from mssante_audit.archive.fetch import fetch as run
+    from mssante_audit.base.settings import Fetch
     from mssante_audit.mailboxes.extraction import URL
 
-    options |= {"ca_bundle": Path(ca_bundle) if ca_bundle else None, "attempt_seconds": attempt_seconds}
-    source = ctx.get_parameter_source("url")
-    unnamed = bool(source and source.name == "DEFAULT")
+    settings = Settings(
+        url or (URL if mailboxes else Fetch().url),
+        ca_bundle,
+        attempt_seconds=attempt_seconds,
+        attempts=attempts,
+        max_loss=max_loss,
+    )
     if crl:
         if mailboxes:
             raise ParameterError("--crl and --mailboxes are two downloads", remedy="Ask for one at a time")
-        raise typer.Exit(_fetch_crls(archive.parent, anchors or (), Settings(**options), named=not unnamed))
+        raise typer.Exit(_fetch_crls(archive.parent, anchors or (), settings, named=url is not None))
     if mailboxes:
-        if unnamed:
-            options["url"] = URL
-        settings = Settings(**options, max_bytes=extraction.MAX_BYTES)
+        settings = replace(settings, max_bytes=extraction.MAX_BYTES)
         got, said = extraction.fetch_extraction(archive.parent, settings), "unchanged {}"
         if got.extraction is not None:
             known = got.extraction.by_domain
             said = f"kept {{}}: {sum(known.values())} mailboxes, {len(known)} domains"
         say(f"{said.format(got.file)} (from {settings.shown})")
         return
-    settings = Settings(**options)
     record = run(_open(archive, anchors, signer), settings)
     say(f"{record.line} (from {settings.shown})")
     raise typer.Exit(1 if record.outcome == "quarantined" else 0)
@@ -91,25 +99,24 @@ def _fetch_crls(folder: Path, anchors: Sequence[str], settings: Settings, *, nam
     from mssante_audit.archive.crls import fetch_crls
     from mssante_audit.space.trust import find_archive, find_whitelist
 
-    file = None
+    archive, lists = find_archive(folder), []
     with suppress(InputError):  # without a list there are other certificates
-        file = find_whitelist(folder, find_archive(folder))
+        lists.append(find_whitelist(folder, archive))
+    if archive:  # signers of earlier lists, too: the last one of each year
+        lists += {kept.generated_at.year: kept.path for kept in archive.snapshots}.values()
     urls = [settings.url] if named else []
-    got = fetch_crls(folder, anchors, settings, whitelist=file, urls=urls)
+    got = fetch_crls(folder, anchors, settings, whitelists=lists, urls=urls)
     say("\n".join(one.line for one in got))
     return int(any(one.outcome == "refused" for one in got))
 
 
 @app.command("import")
-@options_of(Parameters, "anchors", "signer")
-@options_of(Fetch, "max_loss")
 def import_(
     files: Annotated[list[Path], typer.Argument(metavar="FILES…", help="Lists, .xml or .xml.gz.")],
     archive: Folder = Path("archive"),
-    *,
-    anchors: list[str] | None,
-    signer: str | None,
-    max_loss: float,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
+    max_loss: options.MaxLoss = 0.1,
 ) -> None:
     """Keep lists collected elsewhere, in any order."""
     from mssante_audit.archive.keep import import_lists
@@ -122,13 +129,14 @@ def import_(
 
 
 @app.command()
-@options_of(Parameters, "anchors", "signer")
-def verify(archive: Folder = Path("archive"), **trusted: Any) -> None:
+def verify(
+    archive: Folder = Path("archive"), anchors: options.Anchors = None, signer: options.Signer = None
+) -> None:
     """Check the hash, the name and the signature of every list kept, and the history table."""
     from mssante_audit.archive.store import verify as faults_of
 
     bad = count = 0
-    for name, fault in faults_of(_open(archive, there=True, **trusted)):
+    for name, fault in faults_of(_open(archive, anchors, signer, there=True)):
         count += name.endswith(".xml.gz")
         bad += bool(fault)
         say(f"{name}: {fault or 'valid'}")
@@ -137,30 +145,32 @@ def verify(archive: Folder = Path("archive"), **trusted: Any) -> None:
 
 
 @app.command()
-@options_of(Parameters, "anchors", "signer")
-def rebuild(archive: Folder = Path("archive"), **trusted: Any) -> None:
+def rebuild(
+    archive: Folder = Path("archive"), anchors: options.Anchors = None, signer: options.Signer = None
+) -> None:
     """Make the history table again from the originals."""
     from mssante_audit.archive.history import FILE, bring_up_to_date
     from mssante_audit.archive.keep import locked
 
-    opened = _open(archive, there=True, **trusted)
+    opened = _open(archive, anchors, signer, there=True)
     with locked(archive):
         table = bring_up_to_date(opened, rebuild=True)
     say(f"{archive / FILE}: {table.num_rows} contents of {len(opened.snapshots)} lists")
 
 
-@options_of(Parameters, "anchors", "signer", "recover", "any_namespace", "show_contacts")
 def changes(
     before: Annotated[str, typer.Argument(metavar="FROM", help="Date of the archive, or a file.")],
     after: Annotated[str, typer.Argument(metavar="TO", help="Date of the archive, or a file.")],
-    format: TableFormat = Table.csv,  # noqa: A002 - the option's name
+    format: options.TableFormat = options.Table.csv,  # noqa: A002 - the option's name
     events: Annotated[bool, typer.Option("--events", help="Write the events, not each change.")] = False,
     archive: Folder = Path("archive"),
-    out: OutFile = None,
-    lang: Lang = Language.fr,
-    *,
-    anchors: list[str] | None,
-    **options: Any,
+    out: options.OutFile = None,
+    lang: options.Lang = options.Language.fr,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
+    recover: options.Recover = False,
+    any_namespace: options.AnyNamespace = False,
+    show_contacts: options.ShowContacts = False,
 ) -> None:
     """Say what changed between two lists, one record a change, and how sure it is.
 
@@ -170,9 +180,19 @@ def changes(
     from mssante_audit.space.story import compare
 
     check_format(format, out)
-    if options["show_contacts"]:
+    if show_contacts:
         for_own_eyes()
-    found = compare(before, after, archive=archive, anchors=anchors or (), language=lang, **options)
+    found = compare(
+        before,
+        after,
+        archive=archive,
+        anchors=anchors or (),
+        signer=signer,
+        recover=recover,
+        any_namespace=any_namespace,
+        show_contacts=show_contacts,
+        language=lang,
+    )
     write_frame(found.events if events else found.changes, format, out)
     for name, doubts in zip((before, after), found.doubts, strict=True):
         if doubts:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mssante_audit.base.errors import ParameterError
-from mssante_audit.base.settings import Parameters
-from mssante_audit.cli.console import given_by, say, space_of
-from mssante_audit.cli.options import options_of
+from mssante_audit.cli import options
+from mssante_audit.cli.console import parameters_of, say, space_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,19 +19,24 @@ if TYPE_CHECKING:
     from mssante_audit.space.trust import TrustSpace
     from mssante_audit.whitelist.check import Answer
 
-app = typer.Typer()
-
 UNRELIABLE = 4
+"""Exit status where a list is not to be relied on."""
 SHOWN = 5
 """Findings that are told of a domain."""
 
 
-@app.command()
-@options_of(Parameters, "data", "as_of", "anchors", "signer", "any_namespace", "show_contacts")
 def check(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="ADDRESS_DOMAIN_OR_WORDS", help="What to look up.")],
+    format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
+    *,
+    data: options.Data,
+    as_of: options.AsOf = None,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
     recover: Annotated[bool, typer.Option("--recover", hidden=True)] = True,
-    **options: Any,
+    any_namespace: options.AnyNamespace = False,
+    show_contacts: options.ShowContacts = False,
 ) -> None:
     """Say whether an address or a domain is in the white list, letter for letter, and whom to call.
 
@@ -39,32 +44,26 @@ def check(
     """
     from mssante_audit.values.person import unnamed
     from mssante_audit.whitelist.check import check as look_up
-    from mssante_audit.whitelist.check import search
     from mssante_audit.whitelist.reliance import doubts
 
     if not name.strip():
         raise ParameterError("nothing to look up")
-    space = space_of(given_by(recover=recover, **options))
+    space = space_of(parameters_of(context))
     answer = look_up(name, space.entries["domain"].tolist())
-    found = doubts(space.whitelist, space.as_of, timedelta(space.thresholds.list_max_age_days))
-    lines = []
-    if found:
-        lines.append(not_relied_on(found))
-    made = space.whitelist.generated_at
-    where = f"{space.whitelist.source}, generated {made:%Y-%m-%d}" if made else space.whitelist.source
-    if answer.listed:
-        lines += [f"listed: {answer.domain} ({where})", *_listed(space, answer.domain)]
+    doubted = doubts(space.whitelist, space.as_of, timedelta(space.thresholds.list_max_age_days))
+    if format is options.Layout.json:
+        say(json.dumps(_record(space, answer, doubted), ensure_ascii=False, indent=1))
     else:
-        words = not answer.parent and not answer.respelt and "@" not in name
-        # What a domain ends with is in all of them: mssante.fr.
-        told = name if " " in name.strip() or "." not in name else " ".join(name.split(".")[:-2])
-        like = search(space.entries, told) if words else None
-        lines += [f"not listed: {answer.domain} ({where})", *_not_listed(answer, like)]
-        if "damaged" in found:
+        lines = [not_relied_on(doubted)] if doubted else []
+        made = space.whitelist.generated_at
+        where = f"{space.whitelist.source}, generated {made:%Y-%m-%d}" if made else space.whitelist.source
+        lines += [f"{'' if answer.listed else 'not '}listed: {answer.domain} ({where})"]
+        lines += _listed(space, answer.domain) if answer.listed else _not_listed(space, answer, name)
+        if "damaged" in doubted and not answer.listed:
             lines.append("the name may be in the part of the list that could not be read")
-    # Descriptions and names that should name nobody do all the same.
-    say("\n".join(lines if space.show_contacts else map(unnamed, lines)))
-    raise typer.Exit(UNRELIABLE if found else int(not answer.listed))
+        # Descriptions and names that should name nobody do all the same.
+        say("\n".join(lines if space.show_contacts else map(unnamed, lines)))
+    raise typer.Exit(UNRELIABLE if doubted else int(not answer.listed))
 
 
 def not_relied_on(doubts: Sequence[str]) -> str:
@@ -74,52 +73,59 @@ def not_relied_on(doubts: Sequence[str]) -> str:
     return f"not to be relied on: {'; '.join(DOUBTS['en'][doubt] for doubt in doubts)}"
 
 
-def _not_listed(answer: Answer, like: pd.DataFrame | None) -> list[str]:
-    lines = []
+def _record(space: TrustSpace, answer: Answer, doubted: Sequence[str]) -> dict[str, Any]:
+    from mssante_audit.verdicts.record import record_of
+
+    made = space.whitelist.generated_at
+    return record_of(space, answer.domain, "en") | {
+        "near": [*filter(None, (answer.respelt, answer.parent)), *answer.near],
+        "list": {"generated_at": made and made.isoformat(), "doubts": list(doubted)},
+    }
+
+
+def _not_listed(space: TrustSpace, answer: Answer, name: str) -> Iterator[str]:
+    from mssante_audit.whitelist.check import search
+
     if answer.parent:
-        lines.append(
-            f"it lies under {answer.parent}, which is listed: that does not make a sub-domain listed"
-        )
+        yield f"it lies under {answer.parent}, which is listed: that does not make a sub-domain listed"
     if answer.respelt:
-        lines.append(f"listed, but not letter for letter the same: {answer.respelt!r}")
+        yield f"listed, but not letter for letter the same: {answer.respelt!r}"
     if answer.near:
-        lines.append(f"near: {', '.join(answer.near)}")
-    if like is not None:
-        told = zip(*(like[column].tolist() for column in ("domain", "description", "operator")), strict=True)
-        lines += [
-            f"like it: {domain} ({description}), {operator or 'no operator'}"
-            for domain, description, operator in told
-            if domain not in answer.near
-        ]
-    return lines
+        yield f"near: {', '.join(answer.near)}"
+    if answer.parent or answer.respelt or "@" in name:
+        return
+    # What a domain ends with is in all of them: mssante.fr.
+    words = name if " " in name.strip() or "." not in name else " ".join(name.split(".")[:-2])
+    for row in search(space.entries, words).to_dict("records"):
+        if row["domain"] not in answer.near:
+            yield f"like it: {row['domain']} ({row['description']}), {row['operator'] or 'no operator'}"
 
 
-def _listed(space: TrustSpace, domain: str) -> list[str]:
-    """Return who runs a domain, whom to call, what its state is, and what was found on it."""
-    from mssante_audit.audits import audit_all
+def _listed(space: TrustSpace, domain: str) -> Iterator[str]:
+    """Yield who runs a domain, whom to call, the two answers, and what was found on it."""
     from mssante_audit.findings.places import row_ranges
-    from mssante_audit.values.person import Person, masks, unnamed
-    from mssante_audit.verdicts.domains import domains
+    from mssante_audit.values.person import unnamed
+    from mssante_audit.verdicts.checks import RECEPTION
+    from mssante_audit.verdicts.record import CONTACTS, record_of, shown_contacts
+    from mssante_audit.verdicts.words import reasons
 
     rows: pd.DataFrame = space.entries[space.entries["domain"] == domain]
-    lines = []
-    for (identifier, operator, place), own in rows.groupby(
+    for (identifier, operator, place), group in rows.groupby(
         ["operator_id", "operator", "department"], sort=False
     ):
         called = operator if space.show_contacts else unnamed(operator)
         who = f"{called or 'no operator'} ({identifier or 'no identifier'})"
-        lines.append(f"row {row_ranges(own['row'])}: {who}" + (f", département {place}" if place else ""))
-        for kind, column in (("support", "support_contact"), ("project", "project_contact")):
-            contacts = own[column].unique().tolist()
-            shown = contacts if space.show_contacts else masks(map(Person, contacts)).values()
-            lines.append(f"  {kind}: {' | '.join(shown)}")
+        yield f"row {row_ranges(group['row'])}: {who}" + (f", département {place}" if place else "")
+        for kind, column in CONTACTS.items():
+            yield f"  {kind}: {' | '.join(shown_contacts(space, group[column]))}"
     if rows["is_audit_entry"].any():
-        lines.append("it is a test entry")
-    numbers, findings = set(rows["row"].tolist()), audit_all(space)
-    told = domains(space, language="en").query("domain == @domain")
-    lines += [f"state: {state}. {why}".rstrip(". ") for state, why in told[["state", "reasons"]].to_numpy()]
-    named = zip(findings["domain"], findings["rows"], strict=True)
-    findings = findings[[name == domain or not numbers.isdisjoint(own) for name, own in named]]
-    lines.append(f"findings: {len(findings) or 'none'}")
-    first = findings.head(SHOWN)[["severity", "rule", "observed"]].itertuples(index=False)
-    return [*lines, *(f"  {severity} {rule}: {observed}" for severity, rule, observed in first)]
+        yield "it is a test entry"
+    record = record_of(space, domain, "en")
+    of_mail = {check: codes for check, codes in record["why"].items() if check in (*RECEPTION, "receives")}
+    rest = {check: codes for check, codes in record["why"].items() if check not in of_mail}
+    yield f"arrives: {record['arrives']}. {reasons(of_mail, 'en')}".rstrip(". ")
+    yield f"order: {record['order']}. {reasons(rest, 'en')}".rstrip(". ")
+    findings = record["findings"]
+    yield f"findings: {len(findings) or 'none'}"
+    for finding in findings[:SHOWN]:
+        yield f"  {finding['severity']} {finding['rule']}: {finding['observed']}"

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from mssante_audit.base.errors import OutputError, ParameterError
-from mssante_audit.report.parameters import check_value, kind_of, parse_assignments
 
 if TYPE_CHECKING:
     import pandas as pd
+    from pydantic import BaseModel
 
     from mssante_audit.report.results import Limits
     from mssante_audit.space.trust import TrustSpace
@@ -27,8 +28,11 @@ _ASIDE = {
 }
 """Why an observation is not used (`mssante_audit.observe.kinds.Aside`)."""
 
-debugging: list[bool] = []
-"""Whether tracebacks are wanted, for each place where ``--debug`` could be given."""
+_OPENING = (
+    "data", "as_of", "anchors", "signer", "recover", "any_namespace", "operator", "region", "department",
+    "show_contacts",
+)  # fmt: skip
+"""Options that say what is to be audited, called as the parameters of reports are."""
 
 
 def say(text: str, file: Any = None) -> None:
@@ -102,22 +106,34 @@ def say_failed(*found: pd.DataFrame) -> bool:
     return bool(told)
 
 
-def given_by(parameter: Sequence[str] | None = None, **options: Any) -> dict[str, Any]:
-    """Return the parameters given by options and by ``-p``, each once."""
-    given = parse_assignments(parameter or ())
-    for name, value in options.items():
-        if value in (None, False, []):
+def parameters_of(context: typer.Context) -> dict[str, Any]:
+    """Return the parameters given to a command by its options and by ``-p``, each once."""
+    from mssante_audit.report.parameters import check_value, kind_of, parse_assignments
+
+    given = parse_assignments(context.params.get("parameter") or ())
+    for name in _OPENING:
+        value = context.params.get(name)
+        if value in (None, False, [], ()):
             continue
         if name in given:
             raise ParameterError(f"{name!r} is given twice")
-        if isinstance(value, Path):
-            value = str(value)
-        elif isinstance(value, list) and kind_of(name) is str:
+        if isinstance(value, list | tuple) and kind_of(name) is str:
             value = ",".join(value)
-        given[name] = check_value(name, value)
+        given[name] = check_value(name, str(value) if isinstance(value, Path) else value)
     if given.get("show_contacts"):
         for_own_eyes()
     return given
+
+
+def settings_of(context: typer.Context, model: type[BaseModel]) -> dict[str, Any]:
+    """Return what a command's options say of the fields of a settings model."""
+    given = {name: value for name, value in context.params.items() if name in model.model_fields}
+    return {n: tuple(v) if isinstance(v, list) else v for n, v in given.items() if v is not None}
+
+
+def debugging(context: typer.Context) -> bool:
+    """Tell whether tracebacks are wanted: ``--debug`` stands before the command or behind it."""
+    return any(bool(asked.params.get("debug")) for asked in (context, context.find_root()))
 
 
 def for_own_eyes() -> None:
@@ -125,11 +141,12 @@ def for_own_eyes() -> None:
     os.umask(0o077)
 
 
-def limited_space(given: dict[str, Any]) -> tuple[TrustSpace, Limits]:
-    """Load what is to be audited, and say whom it is limited to, by the parameters given."""
+def limited_space(context: typer.Context) -> tuple[TrustSpace, Limits]:
+    """Load what a command's options say is to be audited, and whom they limit it to."""
     from mssante_audit.base.settings import LIMITS
     from mssante_audit.report.results import limits
 
+    given = parameters_of(context)
     named = {name: given.pop(name) for name in LIMITS if name in given}
     space = space_of(given)
     return space, limits(space, **named)

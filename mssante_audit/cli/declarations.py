@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mssante_audit.base.errors import InputError, OutputError, UnknownNameError
-from mssante_audit.base.settings import Parameters
+from mssante_audit.cli import options
 from mssante_audit.cli.console import for_own_eyes, say
-from mssante_audit.cli.options import Force, Lang, Language, Layout, TextFormat, options_of
 
 if TYPE_CHECKING:
     from mssante_audit.audits.declarations.told import Message
@@ -29,14 +28,14 @@ app = typer.Typer(help="Keep the register of declarations (Annexe 1).", no_args_
 _HEADINGS = "TOML file that maps headings to columns."
 Columns = Annotated[Path | None, typer.Option(help=_HEADINGS, show_default="columns.toml beside the file")]
 Sheet = Annotated[
-    str | None, typer.Option(help="Sheet of an .xlsx file.", show_default="the first with known headings")
+    str | None, typer.Option(help="Sheet of an .xlsx file.", show_default="the one with most known headings")
 ]
 Declared = Annotated[Path, typer.Argument(help="Register, or a filled form as PDF; a folder of them.")]
 
 
 @app.command()
 def template(
-    out: Annotated[Path, typer.Argument(help="File to write, .xlsx.")], force: Force = False
+    out: Annotated[Path, typer.Argument(help="File to write, .xlsx.")], force: options.Force = False
 ) -> None:
     """Write an empty register: a spreadsheet with drop-down lists, help and validation."""
     from mssante_audit.base.export import write_bytes
@@ -50,13 +49,12 @@ def template(
 
 
 @app.command("import")
-@options_of(Parameters, "as_of", "show_contacts")
 def import_(
     file: Declared,
     columns: Columns = None,
     sheet: Sheet = None,
-    format: TextFormat = Layout.text,  # noqa: A002 - the option's name
-    lang: Lang = Language.fr,
+    format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
+    lang: options.Lang = options.Language.fr,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -64,10 +62,9 @@ def import_(
             "coloured and commented."
         ),
     ] = None,
-    force: Force = False,
-    *,
-    as_of: str | None,
-    show_contacts: bool,
+    force: options.Force = False,
+    as_of: options.AsOf = None,
+    show_contacts: options.ShowContacts = False,
 ) -> None:
     """Validate a file of declarations, row by row."""
     from mssante_audit.audits.declarations.told import bounded, line, messages, notes, summary
@@ -82,7 +79,7 @@ def import_(
     if out is not None:
         _room(out, force)
         write_register(register, out, notes(told))
-    if format is Layout.json:
+    if format is options.Layout.json:
         say(_json(register, when, lang, show_contacts=show_contacts))
     else:
         lines = [line(one, register, lang) for one in bounded(told, lang)]
@@ -91,7 +88,6 @@ def import_(
 
 
 @app.command()
-@options_of(Parameters, "as_of")
 def fix(
     file: Declared,
     out: Annotated[
@@ -103,10 +99,9 @@ def fix(
     ],
     columns: Columns = None,
     sheet: Sheet = None,
-    lang: Lang = Language.fr,
-    force: Force = False,
-    *,
-    as_of: str | None,
+    lang: options.Lang = options.Language.fr,
+    force: options.Force = False,
+    as_of: options.AsOf = None,
 ) -> None:
     """Write a register with all put right that can be without guessing, and list the rest."""
     from mssante_audit.audits.declarations.told import bounded, line, mendings, messages, notes, summary
@@ -130,7 +125,6 @@ def fix(
 
 
 @app.command()
-@options_of(Parameters, "as_of")
 def form(
     domain: Annotated[str, typer.Argument(help="Domain to declare.")],
     out: Annotated[Path, typer.Argument(help="File to write, .pdf.")],
@@ -139,9 +133,8 @@ def form(
         typer.Option(help="Register, or data folder that holds one.", show_default="the shipped sample"),
     ] = None,
     columns: Columns = None,
-    force: Force = False,
-    *,
-    as_of: str | None,
+    force: options.Force = False,
+    as_of: options.AsOf = None,
 ) -> None:
     """Write Annexe 1 as a PDF form, filled from a domain's latest declaration. Needs the extra pdf."""
     from mssante_audit.base.export import write_bytes

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from shutil import copytree
@@ -19,35 +18,19 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperCommand
 
-from mssante_audit.base.errors import AuditError, InputError, ParameterError, WhiteListError
-from mssante_audit.base.settings import LIMITS, Parameters
-from mssante_audit.cli import archive, check, declarations, observe, receive, reports, run, schema
+from mssante_audit.base.errors import AuditError, InputError, ResourceError, WhiteListError
+from mssante_audit.base.groups import absent
+from mssante_audit.cli import archive, check, declarations, observe, options, receive, reports, run, schema
 from mssante_audit.cli.console import (
     check_format,
-    debugging,
-    given_by,
     limited_space,
+    parameters_of,
     say,
     say_failed,
     space_of,
     write,
     write_frame,
     write_text,
-)
-from mssante_audit.cli.environment import FromEnvironment
-from mssante_audit.cli.options import (
-    Force,
-    Lang,
-    Language,
-    Layout,
-    OutFile,
-    Table,
-    TableFormat,
-    TextFormat,
-    known_audits,
-    known_codes,
-    opens_space,
-    options_of,
 )
 
 if TYPE_CHECKING:
@@ -57,26 +40,24 @@ if TYPE_CHECKING:
     from mssante_audit.space.trust import TrustSpace
 
 app = typer.Typer(
-    cls=FromEnvironment,
+    context_settings={"auto_envvar_prefix": options.VARIABLES},
     help="Audit the MSSanté trust space: reports, findings and checks of a white list.",
-    epilog="Options may stand in the environment: MSSANTE_AUDIT_DATA for every --data, "
-    "MSSANTE_AUDIT_REPORT_DATA for that of report alone.",
+    epilog="Options may stand in the environment: MSSANTE_AUDIT_REPORT_AS_OF is --as-of of report, "
+    "MSSANTE_AUDIT_DATA every --data.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 app.add_typer(declarations.app, name="declarations")
-app.add_typer(check.app)
-app.add_typer(schema.app)
 app.add_typer(observe.app, name="observe")
-app.add_typer(receive.app)
 app.add_typer(archive.app, name="archive")
 for command in (
-    archive.fetch, archive.changes, reports.dossiers, run.init, run.run, run.doctor, reports.report,
+    check.check, schema.schema, receive.receive, archive.fetch, archive.changes, reports.dossiers,
+    run.init, run.run, run.doctor, reports.report,
 ):  # fmt: skip
     app.command()(command)
 
 
-Format = StrEnum("Format", "csv json xlsx parquet sarif junit")
+Format = StrEnum("Format", "csv json xlsx parquet sarif")
 """Formats of findings."""
 _VALID = {True: "valid", False: "not valid", None: "unknown"}
 CertificateFormat = StrEnum("CertificateFormat", "csv json xlsx parquet ics")
@@ -88,7 +69,7 @@ class NamingAudits(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Name the audits, of packages too."""
-        from mssante_audit.findings.registry import audits
+        from mssante_audit.audits import audits
 
         named: Any = self.params[0]
         named.help = f"Name of an audit, or all. There are: {', '.join(audits())}."
@@ -98,9 +79,8 @@ class NamingAudits(TyperCommand):
 @app.callback(invoke_without_command=True)
 def _common(
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; they may hold values.")] = False,
+    debug: options.Debug = False,
 ) -> None:
-    debugging[:] = [debug]
     if version:
         from importlib.metadata import version as installed
 
@@ -109,16 +89,14 @@ def _common(
 
 
 @app.command()
-@options_of(Parameters, "anchors", "signer")
 def verify(
     file: Annotated[Path, typer.Argument(help="White list, .xml or .xml.gz.")],
     at: Annotated[
         str | None,
         typer.Option(help="Instant to validate certificates at.", show_default="when the list was made"),
     ] = None,
-    *,
-    anchors: list[str] | None,
-    signer: str | None,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
 ) -> None:
     """Verify a white list's signature; the first word printed is the verdict."""
     from mssante_audit.base.instants import parse_instant
@@ -156,16 +134,29 @@ def verify(
 
 
 @app.command(cls=NamingAudits)
-@opens_space(*LIMITS, "show_contacts")
 def findings(
-    audit: Annotated[str, typer.Argument(help="Name of an audit, or all.", autocompletion=known_audits)],
+    context: typer.Context,
+    audit: Annotated[
+        str, typer.Argument(help="Name of an audit, or all.", autocompletion=options.known_audits)
+    ],
     format: Annotated[Format, typer.Option(help="Format to write.")] = Format.csv,  # noqa: A002 - the option's name
-    out: OutFile = None,
+    out: options.OutFile = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Information and hints too, as sarif and junit always have them.")
+        bool, typer.Option("--all", help="Information and hints too, as sarif always has them.")
     ] = False,
-    lang: Lang = Language.fr,
-    **options: Any,
+    lang: options.Lang = options.Language.fr,
+    *,
+    data: options.Data,
+    parameter: options.Parameter = None,
+    as_of: options.AsOf = None,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
+    recover: options.Recover = False,
+    any_namespace: options.AnyNamespace = False,
+    operator: options.Operator = None,
+    region: options.Region = None,
+    department: options.Department = None,
+    show_contacts: options.ShowContacts = False,
 ) -> None:
     """Write the findings of an audit, without a report."""
     from mssante_audit import audits
@@ -174,13 +165,12 @@ def findings(
     from mssante_audit.report.results import touching
 
     check_format(format, out)
-    space, chosen = limited_space(given_by(**options))
+    space, chosen = limited_space(context)
     with using_language(lang.value):
         found = audits.audit_all(space) if audit == "all" else audits.audit(audit, space)
         found = kept = touching(found, space, chosen)
-        if format in (Format.sarif, Format.junit):
-            # Left out of these a finding would be taken for fixed, and its rule for passed.
-            write_text(_exchanged(format, found, space, audit, chosen, out), out)
+        if format is Format.sarif:  # a finding that is left out of it would be taken for fixed
+            write_text(_sarif(found, space, audit, chosen), out)
         else:
             kept = found if everything else actionable(found)
             write_frame(kept, format, out)
@@ -194,20 +184,22 @@ def findings(
 @app.command()
 def rules(
     code: Annotated[
-        str | None, typer.Argument(help="Code of one rule.", show_default="all", autocompletion=known_codes)
+        str | None,
+        typer.Argument(help="Code of one rule.", show_default="all", autocompletion=options.known_codes),
     ] = None,
-    format: TextFormat = Layout.text,  # noqa: A002 - the option's name
+    format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
 ) -> None:
     """Show the rule catalogue, or one rule in full."""
-    from mssante_audit.findings.registry import catalogue, rule, unusable
+    from mssante_audit.audits import catalogue, rule
+    from mssante_audit.findings.registry import unusable
 
     for fault in unusable():
         say(f"mssante-audit: {fault}", sys.stderr)
-    if format is Layout.json:
-        shown = asdict(rule(code)) if code else [asdict(r) for r in catalogue().values()]
+    if format is options.Layout.json:
+        shown = rule(code).model_dump() if code else [r.model_dump() for r in catalogue().values()]
         write(json.dumps(shown, ensure_ascii=False, indent=1) + "\n")
     elif code:
-        told = asdict(rule(code)) | {"words": ""}  # macros are for who writes templates
+        told = rule(code).model_dump() | {"words": ""}  # macros are for who writes templates
         say("\n".join(f"{name}: {value}" for name, value in told.items() if value not in ("", ())))
     else:
         say("\n".join(f"{r.code:30} {r.severity:9} {r.title_en}" for r in catalogue().values()))
@@ -216,39 +208,43 @@ def rules(
 @app.command()
 def sample(
     out: Annotated[Path, typer.Argument(help="Folder to write.")],
-    seed: Annotated[int, typer.Option(help="0: that of the sample that ships.")] = 0,
-    force: Force = False,
+    force: options.Force = False,
 ) -> None:
     """Copy the made-up trust space that ships, with known defects."""
     from mssante_audit.base.resources import resource
     from mssante_audit.base.staging import put_folder
 
-    if seed:
-        raise ParameterError(
-            f"--seed {seed}: only the sample that ships can be copied",
-            remedy=f"In a checkout, `python -m tools.sample OUT --seed {seed}` makes another",
-        )
     shipped = resource("data/sample")
     own = {entry.name for entry in shipped.iterdir()}
     say(f"sample: {put_folder(out.resolve(), lambda to: copytree(shipped, to), own=own, force=force)}")
 
 
 @app.command()
-@opens_space(*LIMITS)
 def domains(
-    format: TableFormat = Table.csv,  # noqa: A002 - the option's name
-    out: OutFile = None,
-    lang: Lang = Language.fr,
-    **options: Any,
+    context: typer.Context,
+    format: options.TableFormat = options.Table.csv,  # noqa: A002 - the option's name
+    out: options.OutFile = None,
+    lang: options.Lang = options.Language.fr,
+    *,
+    data: options.Data,
+    parameter: options.Parameter = None,
+    as_of: options.AsOf = None,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
+    recover: options.Recover = False,
+    any_namespace: options.AnyNamespace = False,
+    operator: options.Operator = None,
+    region: options.Region = None,
+    department: options.Department = None,
 ) -> None:
-    """Write what is known of each domain, one row each: well, at risk, broken or unknown, and why."""
+    """Write what is known of each domain, one row each: whether its mail arrives, its order, and why."""
     from mssante_audit.audits import audit_all
     from mssante_audit.report.results import limited
     from mssante_audit.values.person import unnamed
     from mssante_audit.verdicts.domains import domains as told_of
 
     check_format(format, out)
-    space, chosen = limited_space(given_by(**options))
+    space, chosen = limited_space(context)
     told, names = told_of(space, language=lang), limited(space.audited, chosen)["domain"]
     told = told[told["domain"].isin(set(names))]
     masked = {name: list(map(unnamed, told[name])) for name in ("domain", "operator")}
@@ -258,19 +254,23 @@ def domains(
 
 
 @app.command()
-@options_of(Parameters, "data", "as_of", "recover", "any_namespace")
 def methods(
-    format: TableFormat = Table.csv,  # noqa: A002 - the option's name
-    out: OutFile = None,
-    lang: Lang = Language.fr,
-    **options: Any,
+    context: typer.Context,
+    format: options.TableFormat = options.Table.csv,  # noqa: A002 - the option's name
+    out: options.OutFile = None,
+    lang: options.Lang = options.Language.fr,
+    *,
+    data: options.Data,
+    as_of: options.AsOf = None,
+    recover: options.Recover = False,
+    any_namespace: options.AnyNamespace = False,
 ) -> None:
     """Write the method in use for each domain: delegated, redirected, wildcard, none, unknown."""
     from mssante_audit.base.language import using_language
     from mssante_audit.verdicts.methods import method_records
 
     check_format(format, out)
-    space = space_of(given_by(**options))
+    space = space_of(parameters_of(context))
     if space.observation is None:
         raise InputError(
             "the data folder holds no observation", remedy="`mssante-audit observe dns --data DIR` makes one"
@@ -280,14 +280,24 @@ def methods(
 
 
 @app.command()
-@opens_space(*LIMITS)
 def certificates(
+    context: typer.Context,
     format: Annotated[  # noqa: A002 - the option's name
         CertificateFormat, typer.Option("--format", help="Format to write; ics is a calendar of their ends.")
     ] = CertificateFormat.csv,
-    out: OutFile = None,
-    lang: Lang = Language.fr,
-    **options: Any,
+    out: options.OutFile = None,
+    lang: options.Lang = options.Language.fr,
+    *,
+    data: options.Data,
+    parameter: options.Parameter = None,
+    as_of: options.AsOf = None,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
+    recover: options.Recover = False,
+    any_namespace: options.AnyNamespace = False,
+    operator: options.Operator = None,
+    region: options.Region = None,
+    department: options.Department = None,
 ) -> None:
     """Write the certificates that mail servers present, the nearest end first, and what falls silent then."""
     from mssante_audit.report.calendar import calendar
@@ -296,8 +306,8 @@ def certificates(
     from mssante_audit.verdicts.presented import expiries
 
     check_format(format, out)
-    space, chosen = limited_space(given_by(**options))
-    if space.given("tls") is None:
+    space, chosen = limited_space(context)
+    if space.tls is None:
         remedy = "`mssante-audit observe tls --data DIR` makes one"
         raise InputError("the data folder holds no observation of TLS", remedy=remedy)
     ending, names = expiries(space), limited(space.audited, chosen)["domain"]
@@ -309,20 +319,27 @@ def certificates(
 
 
 @app.command()
-@opens_space()
 def snapshot(
+    context: typer.Context,
     out: Annotated[Path, typer.Argument(help="Folder to write: a new one, or an earlier snapshot.")],
     shareable: Annotated[
         bool, typer.Option("--shareable", help="Leave out what names persons: to hand on.")
     ] = False,
-    **options: Any,
+    *,
+    data: options.Data,
+    parameter: options.Parameter = None,
+    as_of: options.AsOf = None,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
+    recover: options.Recover = False,
+    any_namespace: options.AnyNamespace = False,
 ) -> None:
     """Work everything out once and keep it: for reports, JupyterLab, DuckDB. What is there already stays."""
     from mssante_audit.base.instants import parse_instant
     from mssante_audit.snapshot import made_as_of, make_snapshot
     from mssante_audit.snapshot.make import bound_to, fresh
 
-    given = given_by(**options)
+    given = parameters_of(context)
     at = given.get("as_of") or made_as_of(given.get("data"))
     given["as_of"] = parse_instant(at).replace(microsecond=0).isoformat()
     bound = bound_to(given.get("data"), given)
@@ -339,52 +356,34 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         app(prog_name="mssante-audit")
-    except AuditError as error:
-        if any(debugging):
-            raise
-        say(f"mssante-audit: {error}", sys.stderr)
-        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:  # whatever it is: one line, that names no person
-        if any(debugging):
+        if "--debug" in sys.argv:
             raise
-        from mssante_audit.values.person import told_error
+        if isinstance(error, ModuleNotFoundError):
+            error = absent(error) or error
+        if isinstance(error, AuditError):
+            say(f"mssante-audit: {error}", sys.stderr)
+            sys.exit(3 if isinstance(error, ResourceError) else 2)
+        from mssante_audit.values.person import describe_error
 
-        said = "takes more memory than there is" if isinstance(error, MemoryError) else told_error(error)
-        say(f"mssante-audit: {said}. --debug before the command shows where", sys.stderr)
+        why = "takes more memory than there is" if isinstance(error, MemoryError) else describe_error(error)
+        say(f"mssante-audit: {why}. --debug before the command shows where", sys.stderr)
         sys.exit(3)
     sys.exit(0)
 
 
-def _exchanged(
-    format: Format,  # noqa: A002 - the option's name
-    found: pd.DataFrame,
-    space: TrustSpace,
-    audit: str,
-    chosen: Limits,
-    out: Path | None,
-) -> str:
-    """Return findings as SARIF, which goes on with the file that is there, or as JUnit XML."""
+def _sarif(found: pd.DataFrame, space: TrustSpace, audit: str, chosen: Limits) -> str:
+    """Return findings, and what of them is accepted, as SARIF."""
     from mssante_audit import audits
-    from mssante_audit.findings import registry
-    from mssante_audit.findings.junit import junit
-    from mssante_audit.findings.sarif import of_another_list, read_sarif, sarif
-    from mssante_audit.report.results import operators, touching
+    from mssante_audit.findings.sarif import sarif
+    from mssante_audit.report.results import touching
 
-    names = [name for name in registry.audits() if audit in ("all", name)]
-    told = (
-        touching(audits.waived(space, *names), space, chosen),
-        {name: needs for name, needs in audits.lacking(space).items() if name in names},
-        [own for own in registry.catalogue().values() if own.audit in names],
-    )
-    if format is Format.junit:
-        return junit(found, *told)
-    before, source = read_sarif(out) if out else None, Path(space.whitelist.source).name
-    if before and of_another_list(before, {*space.entries["operator_id"], *found["operator_id"]}):
-        say(f"mssante-audit: {out} was of another list: nothing is new or gone against it", sys.stderr)
-        before = None
-    whose = operators(space, chosen)
+    names = [name for name in audits.audits() if audit in ("all", name)]
+    accepted = touching(audits.waived(space, *names), space, chosen)
     unsure = {name: inputs for name, inputs in audits.unsure(space).items() if name in names}
-    log = sarif(found, *told, source=source, as_of=space.as_of, operators=whose, before=before, unsure=unsure)
+    rules = [rule for rule in audits.catalogue().values() if rule.audit in names]
+    source = Path(space.whitelist.source).name
+    log = sarif(found, accepted, unsure, rules, source=source, as_of=space.as_of)
     return json.dumps(log, ensure_ascii=False, indent=1) + "\n"

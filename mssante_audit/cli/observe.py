@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mssante_audit.base.errors import InputError, ParameterError
-from mssante_audit.base.settings import Observe, ObserveTls, Parameters
-from mssante_audit.cli.console import say, write_frame
-from mssante_audit.cli.options import Data, OutFile, options_of
+from mssante_audit.cli import options
+from mssante_audit.cli.console import say, settings_of, write_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,26 +38,32 @@ def _observe() -> None:
 
 
 @app.command()
-@options_of(
-    Observe,
-    "parent_zone", "port", "timeout", "retries", "in_flight", "per_server", "ipv4_only", "only",
-    parent_servers="--parent-server", resolvers="--resolver",
-    metavars={"parent_servers": "NAME=ADDRESS", "resolvers": "ADDRESS", "only": "PATTERN"},
-)  # fmt: skip
 def dns(
-    data: Annotated[Path, typer.Option(help="Folder or file holding the white list.")],
+    context: typer.Context,
+    data: options.OwnData,
+    *,
     out: Annotated[
         Path | None,
         typer.Option(help="File to write.", show_default="observations/dns-<date>.jsonl.gz in --data"),
     ] = None,
     resume: Resume = False,
-    **options: Any,
+    parent_zone: options.ParentZone = "mssante.fr",
+    parent_servers: options.ParentServers = None,
+    resolvers: options.Resolvers = None,
+    port: options.Port = 53,
+    timeout: options.Timeout = 3.0,
+    retries: options.Retries = 2,
+    in_flight: options.InFlight = 64,
+    per_server: Annotated[float, typer.Option(help="Questions a second to one address.")] = 20.0,
+    ipv4_only: options.Ipv4Only = False,
+    only: options.Only = "",
 ) -> None:
     """Ask the DNS about every domain of the list, gently, and write a dated observation file."""
     from mssante_audit.observe.dns.run import ObserveSettings, observe
 
-    given = {name: tuple(v) if isinstance(v, list) else v for name, v in options.items() if v is not None}
-    settings = ObserveSettings(**given)
+    if data is None:
+        raise ParameterError("no list to observe", remedy="Name its folder with --data")
+    settings = ObserveSettings(**settings_of(context, ObserveSettings))
     path = out or _path(data, resume=resume)
     with _progress(_tell_queries) as show:
         summary = observe(_domains(data), path, settings, resume=resume, progress=show)
@@ -71,16 +76,10 @@ def dns(
 
 
 @app.command()
-@options_of(
-    ObserveTls,
-    "port", "timeout", "pause", "in_flight", "helo", "source_address", "client_certificate", "client_key",
-    "only", metavars={"only": "PATTERN", "source_address": "ADDRESS", "helo": "NAME"},
-)  # fmt: skip
-@options_of(Parameters, "anchors")
 def tls(
-    data: Annotated[
-        Path | None, typer.Option(help="Folder with the white list and an observation of the DNS.")
-    ] = None,
+    context: typer.Context,
+    data: options.OwnData,
+    *,
     host: Annotated[
         str | None, typer.Option(help="One server to look at, name or address; nothing is kept.")
     ] = None,
@@ -89,8 +88,22 @@ def tls(
         typer.Option(help="File to write.", show_default="observations/tls-<date>.jsonl.gz in --data"),
     ] = None,
     resume: Resume = False,
-    anchors: list[str] | None = None,
-    **options: Any,
+    port: options.Port = 25,
+    timeout: options.Timeout = 15.0,
+    pause: Annotated[
+        float, typer.Option(min=0, help="Seconds between two connections to one address.")
+    ] = 60.0,
+    in_flight: options.InFlight = 50,
+    helo: Annotated[str, typer.Option(metavar="NAME", help="Name to give oneself in EHLO.")] = "localhost",
+    source_address: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address to connect from.", show_default="any")
+    ] = "",
+    client_certificate: Annotated[
+        str, typer.Option(help="Certificate to show to servers that demand one, with its chain (PEM).")
+    ] = "",
+    client_key: Annotated[str, typer.Option(help="Its key (PEM), which is never written anywhere.")] = "",
+    only: options.Only = "",
+    anchors: options.Anchors = None,
 ) -> None:
     """Ask each mail server that the newest DNS observation names which certificate it presents.
 
@@ -100,9 +113,10 @@ def tls(
     from pydantic import ValidationError
 
     from mssante_audit.base.fields import fault
+    from mssante_audit.base.settings import ObserveTls
 
     try:
-        settings = ObserveTls(**{name: v for name, v in options.items() if v is not None})
+        settings = ObserveTls(**settings_of(context, ObserveTls))
     except ValidationError as errors:
         raise ParameterError(fault(ObserveTls, errors.errors()[0])) from None
     if host is not None:
@@ -111,12 +125,13 @@ def tls(
         raise typer.Exit(look_at(host, settings, data, anchors or ()))
     if data is None:
         raise ParameterError("neither --data nor --host", remedy="Say whom to look at")
-    from mssante_audit.observe.tls.run import mail_hosts, observe_tls, servers_of
+    from mssante_audit.network import mail_hosts
+    from mssante_audit.observe.tls.run import observe_tls, servers_of
 
-    hosts, source = mail_hosts(data, _domains(data), settings.only)
+    hosts, listed, source = mail_hosts(data, _entries(data), settings.only)
+    servers = servers_of(hosts, settings.port, listed)
     path = out or _path(data, resume=resume, kind="tls")
     with _progress(lambda p: (p.done, p.total, _counted(p.outcomes))) as show:
-        servers = servers_of(hosts, settings.port)
         summary = observe_tls(servers, path, settings, dns=source, resume=resume, progress=show)
     known = f", {summary.known} known already" if summary.known else ""
     told = f"{summary.visits} visits in {summary.seconds:.0f} s"
@@ -129,9 +144,9 @@ def tls(
 def diff(
     before: Annotated[str, typer.Argument(metavar="FROM", help="Observation file, or date of one.")],
     after: Annotated[str, typer.Argument(metavar="TO", help="Observation file, or date of one.")],
-    data: Data = None,
+    data: options.Data,
     format: Annotated[Written, typer.Option("--format", help="Format to write.")] = Written.text,  # noqa: A002
-    out: OutFile = None,
+    out: options.OutFile = None,
 ) -> None:
     """Say what changed between two observations of the DNS, or two of TLS: of two hours, or from two places.
 
@@ -190,12 +205,15 @@ def _named(text: str, data: Path | None) -> Path:
 
 
 def _domains(data: Path) -> list[str]:
+    return [domain for domain in _entries(data)["domain"].unique().tolist() if domain]
+
+
+def _entries(data: Path) -> pd.DataFrame:
     from mssante_audit.space.trust import find_archive, find_whitelist
     from mssante_audit.whitelist.load import load_whitelist
 
     # The list alone: a damaged register or older observation must not keep anyone from observing.
-    entries = load_whitelist(find_whitelist(data, find_archive(data))).entries
-    return [domain for domain in entries["domain"].unique().tolist() if domain]
+    return load_whitelist(find_whitelist(data, find_archive(data))).entries
 
 
 def _path(data: Path, *, resume: bool, kind: str = "dns") -> Path:

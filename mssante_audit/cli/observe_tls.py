@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +20,7 @@ RIGHT, WRONG, UNKNOWN = 0, 1, 4
 MOST = 1000
 """Characters of a line."""
 MOST_SENT = 10
-"""Certificates behind the server's own that are told."""
+"""Certificates behind the server's own that are shown."""
 MEANINGS = {
     "whole": "leads to an anchor",
     "incomplete": "leads to an anchor only with an intermediate that was not sent",
@@ -37,53 +36,59 @@ MEANINGS = {
 def look_at(host: str, settings: ObserveTls, data: Path | None, anchors: Sequence[str]) -> int:
     """Visit a server on each of its addresses, say what it presents, and return the exit status.
 
-    A name without an address, an anchor that cannot be read are an `InputError`, a client's certificate or
-    key that cannot be used a `ParameterError`.
+    It is visited without SNI, as Postfix does, which decides; then by its name. A name without an address, an
+    anchor that cannot be read are an `InputError`, a client's certificate or key that cannot be used a
+    `ParameterError`.
     """
     folder = None if data is None else data if data.is_dir() else data.parent
     trusted, crls = trust([*anchors, *(of_sample(folder) if folder else ())], folder)
     try:
-        told = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)
+        places = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise InputError(f"no address of {host}: {getattr(error, 'strerror', None) or error}") from None
-    offers = offers_of(settings)
-    at = datetime.now(UTC)
-    name = "" if host in {address for *_, (address, *_) in told} else host
+    offers, at = offers_of(settings), datetime.now(UTC)
+    addresses = dict.fromkeys(str(place[0]) for *_, place in places)
     statuses = []
-    for address in dict.fromkeys(str(where[0]) for *_, where in told):
-        seen = asyncio.run(visit(address, settings.port, name, settings, offers))
-        chain = judge(seen.chain, trusted, crls, at) if seen.chain else None
-        for line in _lines(address, settings.port, seen, chain, at):
-            say(shown(line, MOST))
-        statuses.append(_status(seen, chain, at))
+    for address in addresses:
+        chains: list[tuple[bytes, ...]] = []
+        outcome = "presented"
+        for name in ("",) if host in addresses else ("", host):
+            if outcome not in ("presented", "handshake-failed"):
+                continue
+            seen = visit(address, settings.port, name, settings, offers)
+            outcome = seen.outcome
+            chain = judge(seen.chain, trusted, crls, at) if seen.chain else None
+            how = f"  asked for {name} (SNI)" if name else f"{address} port {settings.port}"
+            lines = ["the same"] if seen.chain and seen.chain in chains else [*_lines(seen, chain, at)]
+            for line in (f"{how}: {lines[0]}", *lines[1:]):
+                say(shown(line, MOST))
+            chains.append(seen.chain)
+            if not name:
+                statuses.append(_status(seen, chain, at))
     return max(statuses, key=(RIGHT, UNKNOWN, WRONG).index)
 
 
-def _lines(address: str, port: int, seen: Visit, chain: Chain | None, at: datetime) -> list[str]:
-    detail = f" ({seen.detail})" if seen.detail else ""
-    lines = [f"{address} port {port}: {seen.outcome}{detail}"]
+def _lines(seen: Visit, chain: Chain | None, at: datetime) -> Iterator[str]:
+    yield f"{seen.outcome}{f' ({seen.detail})' if seen.detail else ''}"
     if chain is None:
-        return lines
+        return
     leaf = chain.leaf
     demanded = ", demands a client's certificate" if seen.demanded else ""
-    lines += [f"  {seen.protocol}, {seen.cipher}{demanded}", f"  {leaf.subject or leaf.problem}"]
+    yield f"  {seen.protocol}, {seen.cipher}{demanded}"
+    yield f"  {leaf.subject or leaf.problem}"
     if leaf.not_before and leaf.not_after:
         time = "expired" if at > leaf.not_after else "not yet valid" if at < leaf.not_before else "in time"
-        lines += [
-            f"  issued by {leaf.issuer}",
-            f"  from {leaf.not_before:%Y-%m-%d} to {leaf.not_after:%Y-%m-%d}: {time}",
-        ]
+        yield f"  issued by {leaf.issuer}"
+        yield f"  from {leaf.not_before:%Y-%m-%d} to {leaf.not_after:%Y-%m-%d}: {time}"
     sent = [read_certificate(der) for der in seen.chain[1:]]
-    lines += [
-        f"  sent with it: {one.problem or f'{one.subject}, issued by {one.issuer}'}"
-        for one in sent[:MOST_SENT]
-    ]
-    lines += [f"  and {len(sent) - MOST_SENT} more"] * (len(sent) > MOST_SENT)
-    why = f" ({chain.why})" if chain.why else ""
-    lines.append(f"  {MEANINGS[chain.state]}{why}")
+    for certificate in sent[:MOST_SENT]:
+        what = certificate.problem or f"{certificate.subject}, issued by {certificate.issuer}"
+        yield f"  sent with it: {what}"
+    if len(sent) > MOST_SENT:
+        yield f"  and {len(sent) - MOST_SENT} more"
+    yield f"  {MEANINGS[chain.state]}{f' ({chain.why})' if chain.why else ''}"
     if chain.anchor:
-        lines.append(f"  anchor {chain.anchor}; revocation: {chain.status.said} ({chain.status.why})")
-    return lines
+        yield f"  anchor {chain.anchor}; revocation: {chain.status.answer} ({chain.status.why})"
 
 
 def _status(seen: Visit, chain: Chain | None, at: datetime) -> int:

@@ -1,25 +1,16 @@
-"""Options that several commands share; those that are settings have their help from the settings' model."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
-import typer
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
+from typer import Argument, Option
 
-from mssante_audit.base.fields import bounds_of, kind_of
-from mssante_audit.base.settings import Parameters
-
-_WITH_COMMAS = ("region", "department")
-"""Texts of several values with commas between them, which may be given several times too."""
-
-Command = TypeVar("Command", bound=Callable[..., None])
-
+VARIABLES = "MSSANTE_AUDIT"
+"""Beginning of the names of variables that options may stand in."""
 
 Severity = StrEnum("Severity", "info warning error critical")
 """Severities, from the mildest."""
@@ -30,13 +21,22 @@ Layout = StrEnum("Layout", "text json")
 Language = StrEnum("Language", "fr en")
 """Languages of what is told in words."""
 
-TableFormat = Annotated[Table, typer.Option("--format", help="Format to write.")]
-TextFormat = Annotated[Layout, typer.Option("--format", help="Format to write.")]
-Lang = Annotated[Language, typer.Option("--lang", help="Language of what is told in words.")]
-OutFile = Annotated[Path | None, typer.Option(help="File to write.", show_default="standard output")]
-FailOn = Annotated[Severity | None, typer.Option(help="Exit with 1 if there are findings this severe.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace what was written earlier.")]
-Data = Annotated[Path | None, typer.Option(help=Parameters.model_fields["data"].description)]
+
+# -- what a shell is offered, and a default; each imports what it needs when it is asked -------------------
+
+
+def known_audits() -> list[str]:
+    """Return the names of audits."""
+    from mssante_audit.audits import audits
+
+    return ["all", *audits()]
+
+
+def known_codes() -> list[str]:
+    """Return the codes of rules."""
+    from mssante_audit.audits import catalogue
+
+    return list(catalogue())
 
 
 def _notebooks() -> list[str]:
@@ -45,94 +45,69 @@ def _notebooks() -> list[str]:
     return sorted(path.stem for path in resource("notebooks").glob("*.ipynb"))
 
 
-Notebooks = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="NOTEBOOK",
-        help="Names, or paths of one's own.",
-        show_default="all",
-        autocompletion=_notebooks,
-    ),
-]
-_EXAMPLES = "Set a parameter, such as stale_after_days=365, concentration_min=20 or row_limit=50."
-_Settings = Annotated[
-    list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help=_EXAMPLES)
-]
+def _regions() -> list[str]:
+    from mssante_audit.values.identifiers import REGIONS
+
+    return list(REGIONS)
 
 
-def options_of(
-    model: type[BaseModel], *names: str, metavars: Mapping[str, str] | None = None, **called: str
-) -> Callable[[Command], Command]:
-    """Give a command an option for each of some fields of a settings model, with their help and default.
+def _departments() -> list[str]:
+    from mssante_audit.values.identifiers import DEPARTMENTS
 
-    It takes them as further keywords, by the fields' names; a list that is not given is ``None``. Options
-    are called like their fields, `names`, or otherwise (`called`); `metavars` stand for a value in the
-    help.
-    """
-    flags = {name: f"--{name.replace('_', '-')}" for name in names} | called
-    told = metavars or {}
-    return _given([_option(n, model.model_fields[n], flag, told.get(n)) for n, flag in flags.items()])
+    return list(DEPARTMENTS)
 
 
-def opens_space(*names: str) -> Callable[[Command], Command]:
-    """Give a command ``-p`` and options of `Parameters`; it takes them as keywords, for `given_by`."""
-    options = options_of(Parameters, "data", "as_of", "anchors", "signer", "recover", "any_namespace", *names)
-    return lambda command: options(_given([_parameter("parameter", _Settings, None)])(command))
+def _shared() -> str | None:
+    """Return what the variable says that is every command's ``--data``; a command's own goes before it."""
+    return os.environ.get(f"{VARIABLES}_DATA") or None
 
 
-def _given(options: list[inspect.Parameter]) -> Callable[[Command], Command]:
-    def give(command: Command) -> Command:
-        signature = inspect.signature(command, eval_str=True)
-        found = {p.name: p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD}
-        found |= {option.name: option for option in options}
-        vars(command)["__signature__"] = signature.replace(parameters=list(found.values()))
-        return command
+# -- how it is told -----------------------------------------------------------------------------------------
 
-    return give
+TableFormat = Annotated[Table, Option("--format", help="Format to write.")]
+TextFormat = Annotated[Layout, Option("--format", help="Format to write.")]
+Lang = Annotated[Language, Option("--lang", help="Language of what is told in words.")]
+OutFile = Annotated[Path | None, Option(help="File to write.", show_default="standard output")]
+FailOn = Annotated[Severity | None, Option(help="Exit with 1 if there are findings this severe.")]
+Force = Annotated[bool, Option("--force", help="Replace what was written earlier.")]
+Debug = Annotated[bool, Option("--debug", help="Show tracebacks, and keep them; they may hold values.")]
 
+# -- what is audited ----------------------------------------------------------------------------------------
 
-def _option(name: str, field: FieldInfo, flag: str, metavar: str | None) -> inspect.Parameter:
-    kind, default = kind_of(field.annotation), field.default
-    if kind is tuple or name in _WITH_COMMAS:
-        kind, default = list[str] | None, None
-    elif default in (None, ""):
-        kind, default = str | None, None
-    bounds = bounds_of(field)
-    least, most = bounds.get("ge", bounds.get("gt")), bounds.get("le")
-    known = _KNOWN.get(name)
-    told = typer.Option(
-        flag, help=field.description, metavar=metavar, min=least, max=most, autocompletion=known
-    )
-    return _parameter(name, Annotated[kind, told], default)
+_DATA, _SAMPLE = "Folder, white list file or snapshot.", f"{VARIABLES}_DATA, or the shipped sample"
+Data = Annotated[Path | None, Option(help=_DATA, default_factory=_shared, show_default=_SAMPLE)]
+_OWN = "Folder or file of the white list."
+OwnData = Annotated[Path | None, Option(help=_OWN, default_factory=_shared, show_default=f"{VARIABLES}_DATA")]
+AsOf = Annotated[str | None, Option(help="Instant to audit at, a date or ISO 8601.", show_default="now")]
+Anchors = Annotated[list[str] | None, Option(help="Certificate files or folders to trust.")]
+_SIGNER = "Common name in the certificate that signs the list."
+Signer = Annotated[str | None, Option(help=_SIGNER, show_default="alb.mssante.fr")]
+Recover = Annotated[bool, Option("--recover", help="Load the readable rows of a damaged list.")]
+AnyNamespace = Annotated[bool, Option("--any-namespace", help="Accept a list in another XML namespace.")]
+Operator = Annotated[str | None, Option(help="Identifier or unambiguous name.", show_default="all operators")]
+_REGION = "Regions where operators (not establishments) sit, with commas."
+Region = Annotated[list[str] | None, Option(help=_REGION, autocompletion=_regions)]
+_DEPARTMENT = "Départements where they sit, codes or names, with commas."
+Department = Annotated[list[str] | None, Option(help=_DEPARTMENT, autocompletion=_departments)]
+ShowContacts = Annotated[bool, Option("--show-contacts", help="Do not mask contacts: not for sharing.")]
+_SET = "Set a parameter, such as stale_after_days=365, concentration_min=20 or row_limit=50."
+Parameter = Annotated[list[str] | None, Option("--parameter", "-p", metavar="NAME=VALUE", help=_SET)]
+_NOTEBOOKS = Argument(
+    metavar="NOTEBOOK", help="Names or paths.", show_default="all", autocompletion=_notebooks
+)
+Notebooks = Annotated[list[str] | None, _NOTEBOOKS]
 
+# -- the network --------------------------------------------------------------------------------------------
 
-def known_audits() -> list[str]:
-    """Return the names of audits, for a shell to offer."""
-    from mssante_audit.findings.registry import audits
-
-    return ["all", *audits()]
-
-
-def known_codes() -> list[str]:
-    """Return the codes of rules, for a shell to offer."""
-    from mssante_audit.findings.registry import catalogue
-
-    return list(catalogue())
-
-
-def _places(names: str) -> Callable[[], list[str]]:
-    """Return what a shell offers as the value of an option, one of the tables of places by name."""
-
-    def known() -> list[str]:
-        from mssante_audit.values import identifiers
-
-        return list(getattr(identifiers, names))
-
-    return known
-
-
-_KNOWN = {"region": _places("REGIONS"), "department": _places("DEPARTMENTS")}
-
-
-def _parameter(name: str, kind: Any, default: Any) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
+ParentZone = Annotated[str, Option(help="Zone that hands the domains out.")]
+_PARENT = "Its servers (repeatable); those that the DNS names without."
+ParentServers = Annotated[list[str] | None, Option("--parent-server", metavar="NAME=ADDRESS", help=_PARENT)]
+_RESOLVER = "Resolver to look names up with (repeatable); they are followed down from the root without."
+Resolvers = Annotated[list[str] | None, Option("--resolver", metavar="ADDRESS", help=_RESOLVER)]
+Port = Annotated[int, Option(min=1, max=65_535, help="Port of every server.")]
+Timeout = Annotated[float, Option(help="Seconds before a server counts as silent.")]
+Retries = Annotated[int, Option(min=0, max=10, help="How many times more a silent server is asked.")]
+Ipv4Only = Annotated[bool, Option("--ipv4-only", help="Ask no IPv6 address.")]
+InFlight = Annotated[int, Option(min=1, max=10_000, help="Questions or connections at any moment.")]
+Only = Annotated[str, Option(metavar="PATTERN", help='Only domains like this, such as "*.aura.*".')]
+MaxLoss = Annotated[float, Option(min=0, max=1, help="Share of lost rows from which a list is shrunk.")]

@@ -10,62 +10,61 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.language import TYPOGRAPHY, words_of
-from mssante_audit.base.settings import Observe, Parameters
-from mssante_audit.cli.console import say
-from mssante_audit.cli.options import Lang, Language, Layout, TextFormat, options_of
+from mssante_audit.cli import options
+from mssante_audit.cli.console import say, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from mssante_audit.network.answers import Ways
+    from mssante_audit.network.lookups import Found
+    from mssante_audit.network.mail import Mail
+    from mssante_audit.network.walk import Visit
     from mssante_audit.observe.observation import Observation
     from mssante_audit.space.trust import TrustSpace
-    from mssante_audit.verdicts.mail import Mail, Step
     from mssante_audit.verdicts.tls import Shown, Wire
 
-app = typer.Typer()
-
 EXIT = {"yes": 0, "degraded": 1, "no": 1, "unknown": 4}
-PACE = {"retry_delay": 1.0, "per_server": 200.0, "services": False}
+PACE = {"retry_delay": 1.0, "per_server": 200.0}
 """Somebody is waiting, and it is one domain: some ten questions to each server, that decide."""
 
 
-@app.command()
-@options_of(
-    Observe, "parent_zone", "port", "timeout", "retries", "ipv4_only",
-    parent_servers="--parent-server", resolvers="--resolver",
-    metavars={"parent_servers": "NAME=ADDRESS", "resolvers": "ADDRESS"},
-)  # fmt: skip
-@options_of(Parameters, "anchors")
 def receive(
+    context: typer.Context,
     domain: Annotated[str, typer.Argument(help="The domain, listed or not.")],
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Folder with the white list and an observation of TLS to look at, too."),
-    ] = None,
-    format: TextFormat = Layout.text,  # noqa: A002 - the option's name
-    lang: Lang = Language.fr,
-    anchors: list[str] | None = None,
-    **options: Any,
+    data: options.OwnData,
+    *,
+    format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
+    lang: options.Lang = options.Language.fr,
+    anchors: options.Anchors = None,
+    parent_zone: options.ParentZone = "mssante.fr",
+    parent_servers: options.ParentServers = None,
+    resolvers: options.Resolvers = None,
+    port: options.Port = 53,
+    timeout: options.Timeout = 3.0,
+    retries: options.Retries = 2,
+    ipv4_only: options.Ipv4Only = False,
 ) -> None:
     """Ask the DNS now whether mail to one domain arrives, and show each question, server and answer.
 
     With --data, also what its mail servers presented when they were last visited (`observe tls`). Nothing is
     kept. Exit status: 0 yes, 1 degraded or no, 4 unknown.
     """
+    from mssante_audit.base.settings import Observe
     from mssante_audit.verdicts.tls import Wire, receiving, wire_of
 
-    given = {name: tuple(v) if isinstance(v, list) else v for name, v in options.items() if v is not None}
+    given = settings_of(context, Observe)
     space = beside(domain, data, anchors or ()) if data is not None else None
     mail, observation = asked(domain, **given)
     wire = wire_of(replace(space, observation=observation)) if space else Wire()
     mail = receiving(mail, wire.tls)
-    if format == Layout.json:
+    if format == options.Layout.json:
         say(_json(mail, wire, lang))
     else:
         say("\n".join([*told(mail, lang), *(certificates(wire, lang) if data or anchors else ())]))
@@ -87,7 +86,7 @@ def beside(domain: str, data: Path, anchors: Sequence[str]) -> TrustSpace:
     names = {one for one in whitelist.entries["domain"].unique() if canonical(one) == canonical(domain)}
     files = find_observations(data, "tls")
     observed, _ = merged(files, (), now, limits.oldest_observation(now)) if files else (None, ())
-    return TrustSpace(whitelist, now, limits, observed={"tls": observed}, domains=frozenset(names))
+    return TrustSpace(whitelist, now, limits, tls=observed, domains=frozenset(names))
 
 
 def asked(domain: str, **given: Any) -> tuple[Mail, Observation]:
@@ -96,10 +95,10 @@ def asked(domain: str, **given: Any) -> tuple[Mail, Observation]:
     A name that the DNS cannot carry and settings without sense are a `ParameterError`; no network, or no
     server of the parent zone that answers, a `NetworkError`.
     """
+    from mssante_audit.network.mail import mails
     from mssante_audit.observe.dns.names import canonical
     from mssante_audit.observe.dns.run import ObserveSettings, observe
     from mssante_audit.observe.observation import load_observation
-    from mssante_audit.verdicts.mail import mails
 
     if not canonical(domain):
         raise ParameterError(f"{domain!r} is no name the DNS can carry")
@@ -107,7 +106,7 @@ def asked(domain: str, **given: Any) -> tuple[Mail, Observation]:
         file = Path(folder, "dns.jsonl.gz")
         observe([domain], file, ObserveSettings(**(PACE | given)))
         seen = load_observation(file)
-        return mails(seen, [domain], datetime.now(UTC), 1, steps=True)[domain], seen
+        return mails(seen, [domain], datetime.now(UTC), 1)[domain], seen
 
 
 def told(mail: Mail, language: str) -> Iterator[str]:
@@ -120,7 +119,65 @@ def told(mail: Mail, language: str) -> Iterator[str]:
     if mail.cause and (remedy := causes()[mail.cause][f"do_{language}"]):
         yield remedy
     yield ""
-    yield from _tree(mail.walk, language)
+    yield from _tree(steps(mail.ways), language)
+
+
+class Step(NamedTuple):
+    """A question of the walk, what came of it, and the questions that follow from it."""
+
+    name: str
+    qtype: str
+    zone: str
+    """The zone whose server was asked, "" for a lookup."""
+    server: str
+    address: str
+    said: str
+    """An outcome, `mssante_audit.network.replies.ServerAnswer.kind` or a status of a lookup."""
+    data: tuple[str, ...] = ()
+    below: tuple[Step, ...] = ()
+
+
+def steps(ways: Ways | None) -> list[Step]:
+    """Return the questions of a walk; what servers say alike is followed once, at the first of them."""
+    from mssante_audit.network.walk import Elsewhere, Visit
+
+    found: list[Step] = []
+    for one in ways.met if ways else ():
+        if isinstance(one, Visit):
+            found += _visited(one)
+        elif isinstance(one, Elsewhere):
+            found.append(_looked_up(one.name, "MX", one.found)._replace(below=tuple(steps(one.ways))))
+        else:
+            found += [_looked_up(one.name, "A", one.v4), _looked_up(one.name, "AAAA", one.v6)]
+    return found
+
+
+def _visited(visit: Visit) -> Iterator[Step]:
+    below: dict[str, tuple[Step, ...]] = {}
+    for content, replies, ways in visit.led:
+        if content[0] != "implicit":
+            below.setdefault(replies[0].address, tuple(steps(ways)))
+    for server in visit.servers:
+        if not server.answers:
+            yield Step(visit.name, "MX", visit.zone, server.name, "", server.state or "unheard")
+        for address, answer in server.answers.items():
+            reply = answer.reply if answer.informs else None
+            said = (reply.outcome if reply else answer.kind) or "unheard"
+            data = (
+                reply.data("NS", reply.cut)
+                if reply and said == "referral"
+                else reply.answers
+                if reply
+                else ()
+            )
+            led = below.pop(address, ())
+            yield Step(visit.name, "MX", visit.zone, server.name, address, said, tuple(sorted(data)), led)
+
+
+def _looked_up(name: str, qtype: str, found: Found) -> Step:
+    """Return a lookup as a step, with the server whose reply ended it."""
+    server, address = (found.replies[-1].server, found.replies[-1].address) if found.replies else ("", "")
+    return Step(name, qtype, "", server, address, found.status or "unheard", found.data)
 
 
 def _tree(steps: Sequence[Step], language: str, before: str = "") -> Iterator[str]:
@@ -178,7 +235,7 @@ def _json(mail: Mail, wire: Wire, language: str) -> str:
             "tls_cause": wire.tls.cause,
             "servers": [_plain(one) for one in wire.servers],
             "unvisited": list(wire.missing),
-            "walk": [_nested(step) for step in mail.walk],
+            "walk": [_nested(step) for step in steps(mail.ways)],
         },
         ensure_ascii=False,
         indent=1,
@@ -187,7 +244,8 @@ def _json(mail: Mail, wire: Wire, language: str) -> str:
 
 
 def _nested(step: Step) -> dict[str, Any]:
-    return step._asdict() | {"data": list(step.data), "below": [_nested(one) for one in step.below]}
+    below = [_nested(one) for one in step.below]
+    return {**step._asdict(), "data": list(step.data), "below": below}
 
 
 def _plain(shown: Shown) -> dict[str, Any]:
@@ -203,6 +261,6 @@ def _plain(shown: Shown) -> dict[str, Any]:
         "issuer": leaf.issuer if leaf else "",
         "until": leaf.not_after if leaf else None,
         "chain": chain.state if chain else "",
-        "revocation": chain.status.said if chain else "unknown",
+        "revocation": chain.status.answer if chain else "unknown",
         "faults": shown.faults,
     }

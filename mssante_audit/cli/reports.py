@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.settings import LIMITS
-from mssante_audit.cli.console import debugging, given_by, say, say_failed
-from mssante_audit.cli.options import FailOn, Lang, Language, Notebooks, opens_space
+from mssante_audit.cli import options
+from mssante_audit.cli.console import debugging, parameters_of, say, say_failed
 
 if TYPE_CHECKING:
     from mssante_audit.dossiers.write import Dossier
@@ -26,25 +25,38 @@ PATIENCE = 30
 """Seconds to wait for the scheduler, and then for a first worker."""
 
 
-@opens_space(*LIMITS, "show_contacts")
 def report(
-    notebooks: Notebooks = None,
+    context: typer.Context,
+    notebooks: options.Notebooks = None,
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("reports"),
-    fail_on: FailOn = None,
-    lang: Lang = Language.fr,
-    debug: Annotated[bool, typer.Option("--debug", help="Keep tracebacks in partial reports.")] = False,
-    **options: Any,
+    fail_on: options.FailOn = None,
+    lang: options.Lang = options.Language.fr,
+    debug: options.Debug = False,
+    *,
+    data: options.Data,
+    parameter: options.Parameter = None,
+    as_of: options.AsOf = None,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
+    recover: options.Recover = False,
+    any_namespace: options.AnyNamespace = False,
+    operator: options.Operator = None,
+    region: options.Region = None,
+    department: options.Department = None,
+    show_contacts: options.ShowContacts = False,
 ) -> None:
     """Run notebooks and write HTML reports."""
     from mssante_audit.cli.progress import progress
     from mssante_audit.report.run import run_reports
 
-    debugging.append(debug)
-    given = given_by(**options) | {"lang": lang.value}
+    given = parameters_of(context) | {"lang": lang.value}
     with progress(lambda outcome: say(_report_line(outcome, out))) as listener:
-        run = run_reports(notebooks or (), out=out, parameters=given, debug=any(debugging), listener=listener)
-    told = [outcome.results.provenance for outcome in run.outcomes if outcome.results]
-    sample = f" (made-up example, as of {told[0]['as_of'][:10]})" if told and told[0].get("made_up") else ""
+        run = run_reports(
+            notebooks or (), out=out, parameters=given, debug=debugging(context), listener=listener
+        )
+    provenances = [outcome.results.provenance for outcome in run.outcomes if outcome.results]
+    made_up = bool(provenances) and provenances[0].get("made_up")
+    sample = f" (made-up example, as of {provenances[0]['as_of'][:10]})" if made_up else ""
     say(f"index: {out / 'index.html'}{sample}")
     say_failed(*(outcome.results.findings for outcome in run.outcomes if outcome.results))
     raise typer.Exit(run.exit_status(fail_on))
@@ -63,8 +75,8 @@ def _counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{n} {severity}" for severity, n in counts.items() if n) or "no findings"
 
 
-@opens_space("region", "department", "show_contacts")
 def dossiers(
+    context: typer.Context,
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("dossiers"),
     operator: Annotated[
         list[str] | None,
@@ -84,18 +96,28 @@ def dossiers(
     to_all: Annotated[
         bool, typer.Option("--to-all", help="A letter also to operators that have nothing to put right.")
     ] = False,
-    lang: Lang = Language.fr,
-    fail_on: FailOn = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Keep tracebacks in partial dossiers.")] = False,
-    **options: Any,
+    lang: options.Lang = options.Language.fr,
+    fail_on: options.FailOn = None,
+    debug: options.Debug = False,
+    *,
+    data: options.Data,
+    parameter: options.Parameter = None,
+    as_of: options.AsOf = None,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
+    recover: options.Recover = False,
+    any_namespace: options.AnyNamespace = False,
+    region: options.Region = None,
+    department: options.Department = None,
+    show_contacts: options.ShowContacts = False,
 ) -> None:
     """Write a dossier and a letter for each operator, and an index."""
     from mssante_audit.cli.progress import progress
     from mssante_audit.dossiers.stationery import Stationery, read_stationery
     from mssante_audit.dossiers.write import write_dossiers
 
-    debugging.append(debug)
-    given = given_by(**options) | {"lang": lang.value}
+    given = parameters_of(context) | {"lang": lang.value}
+    given.pop("operator", None)  # these are several
     named = {name: given.pop(name, None) for name in ("region", "department")}
     on = read_stationery(letter) if letter else Stationery()
     with _cluster(dask) as elsewhere, progress(lambda told: say(_line(told, out))) as listener:
@@ -106,7 +128,7 @@ def dossiers(
             **named,
             jobs=jobs,
             on=replace(on, to_all=on.to_all or to_all),
-            debug=any(debugging),
+            debug=debugging(context),
             listener=lambda done, of, told: listener("dossiers", done, of, told),
             **elsewhere,
         )

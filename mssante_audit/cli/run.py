@@ -14,9 +14,8 @@ from typing import Annotated
 import typer
 
 from mssante_audit.base.errors import ParameterError
-from mssante_audit.base.settings import Parameters
+from mssante_audit.cli import options
 from mssante_audit.cli.console import debugging, for_own_eyes, say
-from mssante_audit.cli.options import Layout, TextFormat, options_of
 
 CONFIG = Path("audit.toml")
 
@@ -31,15 +30,12 @@ def init(
     say(f"{file}: set data.folder, then `mssante-audit doctor --config {file}` and `run --config {file}`")
 
 
-@options_of(Parameters, "as_of")
 def run(
+    context: typer.Context,
     config: Annotated[Path, typer.Option("--config", help="The settings.")] = CONFIG,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Keep tracebacks in the run's folder; they may hold values.")
-    ] = False,
-    format: TextFormat = Layout.text,  # noqa: A002 - the option's name
-    *,
-    as_of: str | None,
+    debug: options.Debug = False,
+    format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
+    as_of: options.AsOf = None,
 ) -> None:
     """Do the whole night's work: fetch, observe, audit, reports, dossiers, site, retention."""
     from mssante_audit.nightly.config import load_config
@@ -51,11 +47,10 @@ def run(
     check(settings)
     if settings.show_contacts:
         for_own_eyes()
-    at, debug = check_value("as_of", as_of) or "", debug or any(debugging)
-    shown = sys.stderr.isatty()
+    at, shown = check_value("as_of", as_of) or "", sys.stderr.isatty()
     tell = (lambda line: say(line, sys.stderr)) if shown else (lambda line: None)
-    night = run_night(settings, as_of=at, tell=tell, debug=debug)
-    summary = night.folder / ("summary.json" if format == Layout.json else "summary.txt")
+    night = run_night(settings, as_of=at, tell=tell, debug=debugging(context))
+    summary = night.folder / ("summary.json" if format == options.Layout.json else "summary.txt")
     say(summary.read_text(encoding="utf-8").rstrip())
     raise typer.Exit(night.exit_status)
 

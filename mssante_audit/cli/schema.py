@@ -10,14 +10,10 @@ import typer
 
 from mssante_audit.cli.console import write
 
-app = typer.Typer()
-
-
 Schema = StrEnum("Schema", "results findings domains changes events settings")
 """What there is a JSON Schema of."""
 
 
-@app.command("schema")
 def schema(
     name: Annotated[Schema, typer.Argument(help="results.json, a JSON list of rows, or audit.toml.")],
 ) -> None:

@@ -13,11 +13,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.declarations.cells import UNSEEN
 from mssante_audit.declarations.form_write import pdf_missing
 from mssante_audit.declarations.headings import SIGNATORY, resolve
-from mssante_audit.declarations.read import UNSEEN, Flag, Sheet
+from mssante_audit.declarations.read import Sheet
 
 MAX_PDF = 20 * 1024 * 1024
 MAX_PAGES = 20
@@ -145,7 +147,7 @@ def _from_fields(file: str, values: Mapping[str, Any]) -> Sheet:
     if "domain" not in resolve(headings, {}).fields:
         message = f"not Annexe 1: its fields are {', '.join(headings)[:200]}"
         raise InputError(message, file=file, remedy=_REMEDY)
-    return Sheet(file, headings, [[cell] for cell in cells], np.array([1], dtype="int64"))
+    return _sheet(file, headings, cells)
 
 
 def _flattened(page: Any) -> bool:
@@ -153,7 +155,7 @@ def _flattened(page: Any) -> bool:
     resources = page["/Resources"].get_object() if "/Resources" in page else {}
     objects = resources["/XObject"].get_object() if "/XObject" in resources else {}
     drawn = [objects[name].get_object() for name in objects]
-    return any(one.get("/Subtype") == "/Form" and b"/Tx" in one.get_data() for one in drawn)
+    return any(form.get("/Subtype") == "/Form" and b"/Tx" in form.get_data() for form in drawn)
 
 
 def from_text(file: str, text: str) -> Sheet:
@@ -171,8 +173,8 @@ def from_text(file: str, text: str) -> Sheet:
     lost: dict[str, str] = {}
     after = dict(zip(SECTIONS, [*parts.values()][1:], strict=False))
     for start, labels in SECTIONS.items():
-        told, missing = _read_section(labels, parts[start], bool(after.get(start, True)))
-        read |= told
+        values, missing = _read_section(labels, parts[start], bool(after.get(start, True)))
+        read |= values
         lost |= missing
     lines = _names(parts[_DN]) if after[_DN] else {}
     read |= lines
@@ -184,9 +186,18 @@ def from_text(file: str, text: str) -> Sheet:
         lost |= dict.fromkeys(("signatory_last_name", "signatory_first_name"), lost.pop(SIGNATORY))
     headings = ["Nom, Prénom" if name == SIGNATORY else name for name in read]
     unseen = [name in _BOXES and value == "?" for name, value in read.items()]
-    cells = [[UNSEEN if lacks else value] for lacks, value in zip(unseen, read.values(), strict=True)]
-    problems: list[Flag] = [(1, at, "box-unseen", "") for at, lacks in enumerate(unseen) if lacks]
-    return Sheet(file, headings, cells, np.array([1], dtype="int64"), problems=problems, lost=lost)
+    cells = [UNSEEN if lacks else value for lacks, value in zip(unseen, read.values(), strict=True)]
+    sheet = _sheet(file, headings, cells)
+    sheet.problems = [(1, at, "box-unseen", "") for at, lacks in enumerate(unseen) if lacks]
+    sheet.lost = lost
+    return sheet
+
+
+def _sheet(file: str, headings: list[str], cells: list[str]) -> Sheet:
+    """Return the one declaration of a form."""
+    return Sheet(
+        file, headings, [pd.Series([cell], dtype="str") for cell in cells], np.array([1], dtype="int64")
+    )
 
 
 def _read_section(labels: Labels, part: str, followed: bool) -> tuple[dict[str, str], dict[str, str]]:
@@ -198,13 +209,13 @@ def _read_section(labels: Labels, part: str, followed: bool) -> tuple[dict[str, 
     lost: dict[str, str] = {}
     before: tuple[str, ...] = ()
     for pattern, names in labels:
-        found = list(re.finditer(rf"(?<!\S){pattern}", part))
-        if len(found) != len(names):
-            lost |= dict.fromkeys(names, "label-twice" if len(found) > len(names) else "label-missing")
-            if not found:
+        matches = list(re.finditer(rf"(?<!\S){pattern}", part))
+        if len(matches) != len(names):
+            lost |= dict.fromkeys(names, "label-twice" if len(matches) > len(names) else "label-missing")
+            if not matches:
                 lost |= {name: "label-next" for name in before if name not in (*_BOXES, *lost)}
         else:
-            for name, match in zip(names, found, strict=True):
+            for name, match in zip(names, matches, strict=True):
                 if name not in _BOXES:
                     read[name] = _value(part, match.end(), labels)
                 else:

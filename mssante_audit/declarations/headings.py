@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache, lru_cache
+from itertools import pairwise
 from pathlib import Path
 
+from mssante_audit.base import text
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.reading import read_toml
 from mssante_audit.base.resources import table_of
-from mssante_audit.values import contacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ def fields() -> dict[str, Field]:
 
 SIGNATORY = "signatory"
 """What the form's heading « Nom, Prénom » stands for: both names of the signatory in one cell."""
+_LITTLE = frozenset(["au", "aux", "coordonnees", "d", "de", "des", "du", "et", "l", "la", "le", "les"])
+"""Words by which a heading over two lines may differ from the form's label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,46 @@ class Headings:
     """Positions whose heading could be several fields."""
 
 
-fold = lru_cache(4096)(contacts.fold)
+@dataclass(frozen=True, slots=True)
+class HeadingRow:
+    """Where the headings of a file are, counted from 0."""
+
+    last: int
+    """The row, or the second of two."""
+    headings: list[str]
+    known: int
+    """How many of them are."""
+
+
+fold = lru_cache(4096)(text.fold)
 """A heading as it is compared: without accents, case, punctuation and doubled blanks."""
+
+
+def find_headings(rows: Sequence[Sequence[str]], mapping: Mapping[str, str]) -> HeadingRow:
+    """Return the row of which most headings are known, or two rows of which more are; else the first.
+
+    >>> find_headings([["Registre"], ["Domaine", "Signataire", ""], ["", "Nom", "Prénom"]], {}).headings
+    ['Domaine', 'Nom du signataire', 'Prénom du signataire']
+    """
+    best = HeadingRow(0, list(rows[0]) if rows else [], 0)
+    single = [HeadingRow(at, list(row), recognised(row, mapping)) for at, row in enumerate(rows)]
+    if not any(row.known > len(fields()) / 2 for row in single):
+        pairs = [(at, _joined(*two)) for at, two in enumerate(pairwise(rows), 1) if len(two[1]) > 1]
+        single += [HeadingRow(at, row, recognised(row, mapping)) for at, row in pairs]
+    return max([best, *single], key=lambda row: row.known)  # of equal ones the first
+
+
+def _joined(upper: Sequence[str], lower: Sequence[str]) -> list[str]:
+    """Return the headings of two lines: of which the upper may name a group, over its first column only."""
+    headings, group = [], ""
+    for at in range(max(len(upper), len(lower))):
+        above, below = (row[at] if at < len(row) else "" for row in (upper, lower))
+        group = above or group
+        field = _by_words().get(frozenset(fold(f"{group} {below}").split()) - _LITTLE) if below else None
+        alone = [heading for heading in (below, above) if fold(heading) in _labels()[0]]
+        whole = f"{above} {below}".strip()
+        headings.append(fields()[field].label if field else alone[0] if alone else whole)
+    return headings
 
 
 def resolve(headings: Sequence[str], mapping: Mapping[str, str]) -> Headings:
@@ -66,26 +107,26 @@ def resolve(headings: Sequence[str], mapping: Mapping[str, str]) -> Headings:
     labels. The form prints some labels several times (« Nom », « Courriel »…): such a label is understood by
     its order, and only where it stands as often as on the form; otherwise it is ambiguous, never guessed.
     """
-    own = {fold(heading): name for heading, name in mapping.items()}
     plain, shared = _labels()
+    plain = plain | {fold(heading): name for heading, name in mapping.items()}
     folded = [fold(heading) for heading in headings]
     times = Counter(folded)
     seen: Counter[str] = Counter()
-    found: dict[str, list[int]] = {}
+    places: dict[str, list[int]] = {}
     unknown, ambiguous = [], []
     for at, name in enumerate(folded):
-        if name in own or name in plain:
-            found.setdefault(own.get(name) or plain[name], []).append(at)
+        if name in plain:
+            places.setdefault(plain[name], []).append(at)
         elif name in shared and times[name] == len(shared[name]):
-            found.setdefault(shared[name][seen[name]], []).append(at)
+            places.setdefault(shared[name][seen[name]], []).append(at)
             seen[name] += 1
         elif name in shared:
             ambiguous.append(at)
         else:
             unknown.append(at)
     return Headings(
-        {name: places[0] for name, places in found.items()},
-        {name: tuple(places[1:]) for name, places in found.items() if len(places) > 1},
+        {name: where[0] for name, where in places.items()},
+        {name: tuple(where[1:]) for name, where in places.items() if len(where) > 1},
         tuple(unknown),
         tuple(ambiguous),
     )
@@ -118,6 +159,14 @@ def _labels() -> tuple[dict[str, str], dict[str, list[str]]]:
     return plain, {label: names for label, names in printed.items() if len(names) > 1}
 
 
+@cache
+def _by_words() -> dict[frozenset[str], str]:
+    """Return the fields by the words of their labels, whatever the order."""
+    return {
+        frozenset(label.split()) - _LITTLE: name for label, name in _labels()[0].items() if name in fields()
+    }
+
+
 def suggestion(heading: str) -> str:
     """Return the known heading nearest to `heading`, or ""."""
     known = {fold(label): label for f in fields().values() for label in (f.name, f.label, f.form) if label}
@@ -134,15 +183,15 @@ def read_mapping(path: Path) -> dict[str, str]:
         If it is not TOML, or names a column that the register does not have.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"not a mapping of columns: {error}", file=str(path)) from None
+        table = read_toml(path)
+    except InputError as error:
+        raise InputError(f"not a mapping of columns: {error.message}", file=str(path)) from None
     columns = table.get("columns")
     if not isinstance(columns, dict) or set(table) != {"columns"}:
         remedy = 'Write lines such as "Mon domaine" = "domain" under it'
         raise InputError("a mapping of columns has one table, [columns]", file=str(path), remedy=remedy)
     for heading, name in columns.items():
-        if name not in fields():
+        if not isinstance(name, str) or name not in fields():
             near = get_close_matches(str(name), fields(), n=1)
             remedy = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(fields())}"
             message = f"{heading!r} is mapped to {name!r}, which is no column of the register"

@@ -1,24 +1,23 @@
 """What can be put right in a register without guessing: layout, and letters that mean nothing.
 
 A certificate's name is left as it is: a blank in it may be the certificate's own. What the reader understood
-already (dates, boxes, zeros that a spreadsheet dropped, « idem ») is written plainly by
-`mssante_audit.declarations.write.write_register`.
+already (dates, boxes, strokes, « idem ») is written plainly by `mssante_audit.declarations.write`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
 import pandas as pd
 
-from mssante_audit.declarations.headings import fields
-from mssante_audit.declarations.register import Register, domain_keys, mapped
+from mssante_audit.base.text import is_hidden
+from mssante_audit.declarations.headings import Field, fields
+from mssante_audit.declarations.register import Register, domain_keys, mapped, records
 from mssante_audit.values.identifiers import identifier_of
 from mssante_audit.values.phones import national, read_phone
-from mssante_audit.values.shown import hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +26,14 @@ class Mended:
 
     column: str
     what: str
-    """A key of `STEPS`' mappings."""
+    """A key of `STEPS`' mappings, or what the reader understood (`_understood`)."""
     file: str
     rows: tuple[int, ...]
 
 
 def _identifier(text: str) -> str:
-    bare = re.sub(r"[\s.-]", "", text)
-    return bare if re.fullmatch(r"[0-9A-Za-z]*[0-9][0-9A-Za-z]*", bare, re.ASCII) else text
+    bare = re.sub(r"[\s-]|\.(?=[0-9]{3})", "", text)
+    return bare if re.fullmatch(r"[0-9A-Za-z]*[0-9][0-9A-Za-z]*", bare) else text
 
 
 def _contract(text: str) -> str:
@@ -44,8 +43,8 @@ def _contract(text: str) -> str:
 
 def _phone(text: str) -> str:
     alone = re.fullmatch(r"\+?[0-9 .()/-]+", text)
-    read = read_phone(text) if alone else ""
-    return national(read) if read else text
+    phone = read_phone(text) if alone else ""
+    return national(phone) if phone else text
 
 
 def _host(text: str) -> str:
@@ -55,7 +54,7 @@ def _host(text: str) -> str:
 _prefix = partial(re.compile(r"^mailto: ?", re.IGNORECASE).sub, "")
 _HOST: Mapping[str, Callable[[str], str]] = {"capitals": _host, "dot": lambda text: text.removesuffix(".")}
 _ANY: Mapping[str, Callable[[str], str]] = {
-    "invisible": lambda text: "".join(c for c in text if c in "\t\r\n" or not hidden(c)),
+    "invisible": lambda text: "".join(c for c in text if c in "\t\r\n" or not is_hidden(c)),
     "spaces": lambda text: " ".join(text.split()),
 }
 STEPS: Mapping[str, Mapping[str, Callable[[str], str]]] = {
@@ -71,19 +70,54 @@ STEPS: Mapping[str, Mapping[str, Callable[[str], str]]] = {
 
 
 def mended(register: Register) -> tuple[Register, tuple[Mended, ...]]:
-    """Return a register put right, and what was done to it; what could not be read stays as it is."""
+    """Return a register put right, and what was done to it; what could not be read stays as it is.
+
+    What the reader did, and noted among the register's problems, is not listed again.
+    """
     frame = register.declarations.copy()
+    places = list(zip(frame["file"], frame["row"], strict=True))
+    read = records(frame)
     done: list[Mended] = []
+
+    def note(name: str, what: str, changed: pd.Series) -> None:
+        for file, rows in frame.loc[changed, "row"].groupby(frame["file"], sort=False):
+            done.append(Mended(name, what, str(file), tuple(map(int, rows))))
+
+    cells = register.problems[["file", "row", "column"]].itertuples(index=False, name=None)
+    noted, lost = _by_column(cells), _by_column(register.lost)
     for name, field in fields().items():
-        places = [(file, row) for file, row, column in register.lost if column == name]
-        lost = pd.MultiIndex.from_tuples([*places, ("", 0)])
-        known = ~pd.MultiIndex.from_frame(frame[["file", "row"]]).isin(lost)
+        known = pd.Series(
+            [place not in lost.get(name, ()) for place in places], index=frame.index, dtype="bool"
+        )
+        silent = pd.Series(
+            [place not in noted.get(name, ()) for place in places], index=frame.index, dtype="bool"
+        )
+        for what, changed in _understood(field, register.cells[name], read[name]):
+            note(name, what, changed & silent & known)
         for what, step in STEPS.get(field.kind, {}).items():
             after = mapped(frame[name], step)
             changed = (after != frame[name]) & known
             frame[name] = frame[name].mask(changed, after)
-            for file, rows in frame.loc[changed, "row"].groupby(frame["file"], sort=False):
-                done.append(Mended(name, what, str(file), tuple(map(int, rows))))
+            note(name, what, changed)
     frame["domain_key"] = domain_keys(frame["domain"])
     frame["operator_id"] = mapped(frame["structure_id"], identifier_of)
     return replace(register, declarations=frame), tuple(done)
+
+
+def _by_column(cells: Iterable[tuple[str, int, str]]) -> dict[str, set[tuple[str, int]]]:
+    places: dict[str, set[tuple[str, int]]] = {}
+    for file, row, column in cells:
+        places.setdefault(column, set()).add((file, row))
+    return places
+
+
+def _understood(field: Field, before: pd.Series, after: pd.Series) -> Iterator[tuple[str, pd.Series]]:
+    """Yield in which rows the reader understood a cell that is written otherwise than it was, and how."""
+    changed = before != after
+    if field.kind in ("date", "box"):
+        yield field.kind, changed
+        return
+    parted = pd.Series([new in old for new, old in zip(after, before, strict=True)], index=after.index)
+    yield "struck", changed & (after == "")
+    yield "names", changed & (after != "") & parted
+    yield "referred", changed & ~parted

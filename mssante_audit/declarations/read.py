@@ -1,4 +1,4 @@
-"""A file of declarations as cells, before anything is known about what they mean; CSV, JSON and JSON Lines.
+"""A file of declarations as texts in cells, of which nothing is known yet; CSV, JSON and JSON Lines.
 
 Of CSV, encoding and separator are found out.
 """
@@ -6,11 +6,13 @@ Of CSV, encoding and separator are found out.
 from __future__ import annotations
 
 import csv
-import json
 import re
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import StringIO
+from itertools import islice
 from typing import Any, cast
 
 import numpy as np
@@ -19,22 +21,20 @@ import pyarrow as pa
 import pyarrow.csv
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.declarations.headings import is_help, recognised
+from mssante_audit.base.export import unguarded
+from mssante_audit.base.reading import MB, parse_json
+from mssante_audit.declarations.headings import HeadingRow, find_headings, is_help, recognised, resolve
 
 MAX_ROWS = 200_000
 """A register has a row a declaration, the list some 5,000 domains: more is a mistake or an attack."""
 MAX_COLUMNS = 500
-HEADING_ROWS = 10
-"""Headings are looked for in the first rows: some registers begin with a title."""
-MAX_BYTES = 256 * 1024 * 1024
+HEADING_ROWS = 20
+"""Headings are looked for in the first rows: some registers begin with a title, or with instructions."""
+MAX_BYTES = 256 * MB
 """Of a file, unpacked."""
 
 Flag = tuple[int | None, int | None, str, str]
 """What was found while reading: row, column position, kind of problem and value."""
-
-
-UNSEEN = object()
-"""The cell of a box of which nobody can tell whether it is ticked; said in the sheet's problems."""
 
 
 @dataclass
@@ -43,12 +43,14 @@ class Sheet:
 
     file: str
     headings: list[str]
-    columns: list[Any]
-    """One a heading: a list of cells (None, str, bool, datetime, date), or a Series of texts."""
+    columns: list[pd.Series]
+    """Texts, one column a heading."""
     rows: np.ndarray
     """Row number of each record, as in `mssante_audit.declarations.register`."""
     heading_row: int | None = None
     problems: list[Flag] = field(default_factory=list)
+    cells: dict[tuple[int | None, int | None], str] = field(default_factory=dict)
+    """By row and column position what stands in a cell whose value is lost."""
     odd_characters: bool = True
     """False where the whole file was searched for control characters and cell errors, and has none."""
     lost: dict[str, str] = field(default_factory=dict)
@@ -67,15 +69,57 @@ def too_many_rows(file: str) -> InputError:
 
 def too_big(file: str) -> InputError:
     """Return the error for a file larger than `MAX_BYTES`."""
-    return InputError(f"larger than {MAX_BYTES // 1024 // 1024} MB", file=file, remedy="Split the file")
+    return InputError(f"larger than {MAX_BYTES // MB} MB", file=file, remedy="Split the file")
 
+
+# -- rows that are no declarations --------------------------------------------------------------------------
+
+_REMARK = re.compile(
+    r"\W*(?:(?:sous[ -])?tota(?:l|ux)\b|mise? [àa] jour|m[àa]j\b|nombre|nb\b|l[ée]gende|remarque|not[ae]s?\b"
+    r"|source\b|[ée]dit[ée]|imprim[ée]|export|fin d|document|registre|page\b|\*)",
+    re.IGNORECASE,
+)
+
+
+def without_remarks(sheet: Sheet, mapping: Mapping[str, str]) -> Sheet:
+    """Return the cells of a table without rows that are no declarations, each of which is one problem.
+
+    Such are headings that stand there again, and a remark, sum or date of the register below the others.
+    """
+    known = resolve(sheet.headings, mapping).fields
+    if "domain" not in known:
+        return sheet
+    names = sheet.columns[known["domain"]].str.strip().str
+    unlikely = ~names.contains(".", regex=False) | names.contains(" ", regex=False)
+    if not unlikely.any():
+        return sheet
+    lost = {row for row, _ in sheet.cells}
+    dropped: list[int] = []
+    why: dict[int, str] = {}
+    rows = zip(*(column[unlikely].tolist() for column in sheet.columns), strict=True)
+    for at, cells in zip(np.flatnonzero(unlikely).tolist(), rows, strict=True):
+        filled = [cell for cell in map(str.strip, cells) if cell]
+        short = len(filled) <= 2 and (2 * len(filled) < len(known) or _REMARK.match(filled[0]))
+        again = recognised(cells, mapping) > len(known) / 2
+        if (short or again) and sheet.rows[at] not in lost:
+            dropped.append(at)
+            why[int(sheet.rows[at])] = "headings-again" if again else "remark" if filled else ""
+    if dropped:
+        sheet.problems = [problem for problem in sheet.problems if problem[0] not in why]
+        sheet.problems += [(row, None, kind, "") for row, kind in why.items() if kind]
+        sheet.columns = [column.drop(index=dropped).reset_index(drop=True) for column in sheet.columns]
+        sheet.rows = np.delete(sheet.rows, dropped)
+    return sheet
+
+
+# -- CSV ----------------------------------------------------------------------------------------------------
 
 SEPARATORS = ";,\t|"
-
-_APOSTROPHE = re.compile(r"""^'(?=[\s"']*[=+\-@＝＋－＠]|[\t\r\n])""")
 _PLAIN = bytes(set(range(256)) - {*range(9), 11, 12, *range(14, 32), 127, *b"\n\"'#\xe2\xef"})
 """All bytes of UTF-8 but those of control and invisible characters, of cell errors, line ends and quotes:
 one pass over the file without them tells whether its cells need a closer look."""
+
+_GUARD = re.compile(rb"""'[\s"']*+[=+@\-\xef]?""")
 
 
 def utf8(file: str, raw: bytes) -> bytes:
@@ -86,8 +130,6 @@ def utf8(file: str, raw: bytes) -> bytes:
     InputError
         If it is none of them, or holds a NUL character.
     """
-    if len(raw) > MAX_BYTES:
-        raise too_big(file)
     remedy = "Save it as « CSV UTF-8 » or as .xlsx"
     try:
         if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -109,8 +151,8 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
     """Read a CSV file.
 
     The separator is the one under which most headings are known. Every row comes out: one with too few or
-    too many cells is padded or cut, and flagged. The leading apostrophe that `mssante_audit.base.export` puts
-    before a cell that would be a formula is taken off again.
+    too many cells is padded or cut, and flagged. The apostrophes that `mssante_audit.base.export` puts where
+    a formula would start are taken off again.
 
     Raises
     ------
@@ -118,79 +160,65 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
         If the text cannot be decoded, a quote is never closed, or there are too many rows.
     """
     content = utf8(file, raw)
-    separator, heading, first, told = _layout(content, mapping)
-    if told or content.endswith((b"\n\n", b"\n\r\n", b"\r\r")):  # to copy megabytes takes its time
-        content = content[told:].rstrip(b"\r\n")
+    separator, heading, start = _layout(content, mapping)
+    if start or content.endswith((b"\n\n", b"\n\r\n", b"\r\r")):  # to copy megabytes takes its time
+        content = content[start:].rstrip(b"\r\n")
     if not content:
         raise InputError("empty file", file=file)
+    width = len(heading.headings)
+    if width > MAX_COLUMNS:
+        raise InputError(f"more than {MAX_COLUMNS} columns", file=file, line=heading.last + 1)
     marks = content.translate(None, _PLAIN)
-    if marks.count(b"\n") - marks.count(b'"') > MAX_ROWS + HEADING_ROWS:
-        raise too_many_rows(file)
-    if len(first) > MAX_COLUMNS:
-        raise InputError(f"more than {MAX_COLUMNS} columns", file=file, line=heading + 1)
-    frame = None if marks.count(b'"') % 2 else _arrow_frame(content, separator, len(first))
+    if max(marks.count(b"\n"), content.count(b"\r")) > MAX_ROWS:  # rows, unless cells hold line ends
+        deque(_lines(file, content.decode(), separator), maxlen=0)
+    frame = None if marks.count(b'"') % 2 else _regular_frame(content, separator, width)
     problems: list[Flag] = []
     if frame is None:
-        frame, problems = _python_frame(file, content.decode(), separator, len(first), heading)
-    headings = [" ".join(str(cell).split()) for cell in frame.iloc[heading]]
-    below = heading + 1
+        frame, problems = _any_frame(file, content.decode(), separator, width, heading.last)
+    below = heading.last + 1
     if below < len(frame) and is_help(frame.iloc[below].tolist()):
         below += 1
     frame = frame.iloc[below:]
-    filled = _filled(frame)
+    filled = np.zeros(len(frame), dtype=bool)
+    for name in frame:
+        if not filled.all():
+            filled |= (frame[name] != "").to_numpy()
     rows = np.flatnonzero(filled) + below + 1
     if len(rows) > MAX_ROWS:
         raise too_many_rows(file)
     frame = (frame if filled.all() else frame[filled]).reset_index(drop=True)
     columns = [frame[name] for name in frame]
-    if b"'" in marks and _escaped(content, separator):
-        columns = [column.str.replace(_APOSTROPHE, "", regex=True) for column in columns]
+    if b"'" in marks and any(run.strip(b" \"'") for run in _GUARD.findall(content)):
+        columns = [_unguarded(column) for column in columns]
     odd = bool(marks.strip(b"\n\"'"))
-    return Sheet(file, headings, columns, rows.astype("int64"), heading + 1, problems, odd_characters=odd)
+    headings = [" ".join(cell.split()) for cell in heading.headings]
+    sheet = Sheet(file, headings, columns, rows, heading.last + 1, problems, odd_characters=odd)
+    return without_remarks(sheet, mapping)
 
 
-def _filled(frame: pd.DataFrame) -> np.ndarray:
-    filled = np.zeros(len(frame), dtype=bool)
-    for name in frame:
-        if not filled.all():
-            filled |= (frame[name] != "").to_numpy()
-    return filled
+def _unguarded(column: pd.Series) -> pd.Series:
+    guarded = column.str.contains("'", regex=False)
+    return column.mask(guarded, column[guarded].map(unguarded)) if guarded.any() else column
 
 
-def _escaped(raw: bytes, separator: str) -> bool:
-    """Tell whether a cell may start with an apostrophe."""
-    starts = (separator.encode(), b'"', b"\n")
-    at = raw.find(b"'", 1)
-    while at > 0 and raw[at - 1 : at] not in starts:
-        at = raw.find(b"'", at + 1)
-    return at > 0
-
-
-def _layout(content: bytes, mapping: Mapping[str, str]) -> tuple[str, int, list[str], int]:
-    """Return the separator, the heading row's position and cells, and where the text proper starts."""
-    told = re.match(rb'"?sep=(.)"?\r?\n', content, re.IGNORECASE)
-    start = told.end() if told else 0
+def _layout(content: bytes, mapping: Mapping[str, str]) -> tuple[str, HeadingRow, int]:
+    """Return the separator, where the headings are, and where the text proper starts."""
+    named = re.match(rb'"?sep=(.)"?\r?\n', content, re.IGNORECASE)
+    start = named.end() if named else 0
     text = content[start : start + 200_000].decode(errors="replace")
-    tried = [_heading(text, s, mapping) for s in (told[1].decode() if told else SEPARATORS)]
-    _, separator, at, row = max(tried, key=lambda t: (t[0], text[:4096].count(t[1])))
-    return separator, at, row, start
+    tried = [(s, find_headings(_top(text, s), mapping)) for s in (named[1].decode() if named else SEPARATORS)]
+    separator, heading = max(tried, key=lambda t: (t[1].known, text[:4096].count(t[0])))
+    return separator, heading, start
 
 
-def _heading(text: str, separator: str, mapping: Mapping[str, str]) -> tuple[int, str, int, list[str]]:
-    """Return how many headings are known, where they are, and which: the first row that has any, or row 0."""
-    top: list[str] = []
-    try:
-        reader = csv.reader(StringIO(text, newline=""), delimiter=separator)
-        for at, row in zip(range(HEADING_ROWS), reader, strict=False):
-            top = top or row
-            if known := recognised(row, mapping):
-                return known, separator, at, row
-    except csv.Error:
-        pass
-    return 0, separator, 0, top
+def _top(text: str, separator: str) -> list[list[str]]:
+    rows: list[list[str]] = []
+    with suppress(csv.Error):
+        rows += islice(csv.reader(StringIO(text, newline=""), delimiter=separator), HEADING_ROWS)
+    return rows
 
 
-def _arrow_frame(content: bytes, separator: str, width: int) -> pd.DataFrame | None:
+def _regular_frame(content: bytes, separator: str, width: int) -> pd.DataFrame | None:
     """Read a regular file fast; None if any row is not `width` cells wide."""
     if width < 2:  # a blank line would be a row of one cell
         return None
@@ -207,24 +235,35 @@ def _arrow_frame(content: bytes, separator: str, width: int) -> pd.DataFrame | N
     return cast(pd.DataFrame, table.to_pandas())
 
 
-def _python_frame(
+def _any_frame(
     file: str, body: str, separator: str, width: int, heading: int
 ) -> tuple[pd.DataFrame, list[Flag]]:
-    reader = csv.reader(StringIO(body, newline=""), delimiter=separator, strict=True)
+    """Read any file; its rows are padded or cut to `width`."""
     rows: list[list[str]] = []
     problems: list[Flag] = []
+    for at, row in enumerate(_lines(file, body, separator)):
+        if at > heading and len(row) != width and any(row):
+            problems.append((at + 1, None, "row-long" if len(row) > width else "row-short", ""))
+        rows.append(row[:width] + [""] * (width - len(row)))
+    return pd.DataFrame(rows, dtype="str"), problems
+
+
+def _lines(file: str, body: str, separator: str) -> Iterator[list[str]]:
+    """Yield the rows of a file; too many, or a quote that is never closed, are an `InputError`."""
+    reader = csv.reader(StringIO(body, newline=""), delimiter=separator, strict=True)
+    filled = 0
     try:
-        for row in reader:
-            rows.append(row)
-            if len(rows) > MAX_ROWS + HEADING_ROWS:
+        for number, row in enumerate(reader):
+            filled += any(row)
+            if filled > MAX_ROWS + HEADING_ROWS or number > 5 * MAX_ROWS:
                 raise too_many_rows(file)
-            if len(rows) > heading + 1 and len(row) != width and any(row):
-                problems.append((len(rows), None, "row-long" if len(row) > width else "row-short", ""))
+            yield row
     except csv.Error as error:
         remedy = "A quote may not be closed"
         raise InputError(f"not CSV: {error}", file=file, line=reader.line_num, remedy=remedy) from None
-    padded = [row[:width] + [""] * (width - len(row)) for row in rows]
-    return pd.DataFrame(padded, dtype="str"), problems
+
+
+# -- JSON ---------------------------------------------------------------------------------------------------
 
 
 def read_json(file: str, raw: bytes) -> Sheet:
@@ -255,6 +294,8 @@ def read_jsonl(file: str, raw: bytes) -> Sheet:
             lines.append((number, _parse(file, line)))
         except InputError as error:
             problems.append((number, None, "record", error.message))
+        if len(lines) + len(problems) > MAX_ROWS:
+            raise too_many_rows(file)
     if not lines and problems:
         raise InputError(f"no line is JSON: {problems[0][3]}", file=file, line=problems[0][0])
     return _records(file, lines, problems)
@@ -268,46 +309,46 @@ class _Record:
 
 
 def _parse(file: str, text: str) -> Any:
-    try:
-        return json.loads(
-            text,
-            object_pairs_hook=_Record,
-            parse_int=str,
-            parse_float=lambda digits: digits.removesuffix(".0"),
-            parse_constant=str,
-        )
-    except json.JSONDecodeError as error:
-        raise InputError(f"not JSON: {error.msg}", file=file, line=error.lineno) from None
-    except RecursionError:
-        raise InputError("not a register: nested too deeply", file=file) from None
-
-
-def _whole(text: str) -> str:
-    """Return a text that a frame can hold: half a character, which JSON can write, as JSON writes it."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return parse_json(
+        text,
+        file,
+        object_pairs_hook=_Record,
+        parse_int=str,
+        parse_float=lambda digits: digits.removesuffix(".0"),
+        parse_constant=str,
+    )
 
 
 def _records(file: str, records: list[tuple[int, Any]], problems: list[Flag]) -> Sheet:
     if len(records) > MAX_ROWS:
         raise too_many_rows(file)
     places: dict[str, int] = {}
-    filled: list[tuple[int, dict[int, Any]]] = []
+    filled: list[tuple[int, dict[int, str]]] = []
     for row, record in records:
         if not isinstance(record, _Record):
             problems.append((row, None, "record", f"{type(record).__name__}"))
             continue
-        cells: dict[int, Any] = {}
+        cells: dict[int, str] = {}
         for key, value in record.pairs:
-            at = places.setdefault(_whole(key), len(places))
+            at = places.setdefault(_text(key), len(places))
             if at in cells:
                 problems.append((row, at, "key-twice", ""))
             elif isinstance(value, list | _Record):
                 problems.append((row, at, "nested", ""))
             else:
-                cells[at] = _whole(value) if type(value) is str else value
+                cells[at] = _text(value)
         filled.append((row, cells))
     if len(places) > MAX_COLUMNS:
         raise InputError(f"more than {MAX_COLUMNS} different keys", file=file)
-    columns = [[cells.get(at) for _, cells in filled] for at in range(len(places))]
+    columns = [
+        pd.Series([cells.get(at, "") for _, cells in filled], dtype="str") for at in range(len(places))
+    ]
     rows = np.array([row for row, _ in filled], dtype="int64")
     return Sheet(file, list(places), columns, rows, None, problems)
+
+
+def _text(value: str | bool | None) -> str:
+    """Return a value as a spreadsheet would show it, half a character as JSON writes it."""
+    if value is None or isinstance(value, bool):
+        return {True: "TRUE", False: "FALSE", None: ""}[value]
+    return value.encode("utf-8", "backslashreplace").decode()

@@ -1,29 +1,5 @@
 """The register of declarations: Annexe 1 as a frame, one row a declaration.
 
-Columns of `Register.declarations`, in order:
-
-======================  ==============  ==================================================================
-column                  dtype           meaning
-======================  ==============  ==================================================================
-``file``                str             name of the file the row comes from
-``row``                 int64           row as a spreadsheet shows it (headings in row 1), line of a JSON
-                                        Lines file, position in a JSON file, 1 for a PDF form
-the form's text fields  str             as the file says, see ``declarations.toml``; "" when empty or struck
-                                        out, and of « idem » what it refers to
-the form's boxes        boolean         ticked or not; missing when the cell could not be read
-``date``                datetime64[s]   NaT when empty or unreadable
-``date_text``           str             the date as the file says
-``received_on``         datetime64[s]   when the manager received it, NaT where that is not told
-``received_on_text``    str             as the file says
-``answered_on``         datetime64[s]   when the manager answered
-``answered_on_text``    str             as the file says
-``effective_on``        datetime64[s]   from when on it takes effect
-``effective_on_text``   str             as the file says
-``domain_key``          str             the domain in lower case, without outer blanks and final dot
-``operator_id``         str             the representative's structure identifier as the list would write it
-                                        (`mssante_audit.values.identifiers.identifier_of`)
-======================  ==============  ==================================================================
-
 A column that a file has not is empty in the frame and named in `Register.missing`: unknown is not empty,
 and no rule is held against it (`Register.having`).
 """
@@ -40,13 +16,36 @@ from pathlib import Path
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.frames import Column
+from mssante_audit.base.reading import read_bytes
 from mssante_audit.declarations.headings import fields, read_mapping
-from mssante_audit.declarations.read import Sheet, read_csv, read_json, read_jsonl
+from mssante_audit.declarations.read import MAX_BYTES, Sheet, read_csv, read_json, read_jsonl
 from mssante_audit.declarations.scope import FILE, Scope, read_scope
 from mssante_audit.declarations.values import KINDS, Problem, read_values
 from mssante_audit.values.identifiers import identifier_of, structure_key
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".json", ".jsonl", ".pdf")
+
+
+def columns() -> tuple[Column, ...]:
+    """Return the columns of `Register.declarations`, in order."""
+    place = (
+        "row of a spreadsheet (headings in row 1) or of a JSON list, line of a JSON Lines file, 1 for a form"
+    )
+    described = [Column("file", "str", "name of the file the row comes from"), Column("row", "int64", place)]
+    for name, form_field in fields().items():
+        meaning = f"« {form_field.label} »" + ("; names persons" if form_field.personal else "")
+        if form_field.kind == "date":
+            described.append(Column(name, "datetime64[s]", f"{meaning}; NaT when empty or unreadable"))
+            described.append(Column(f"{name}_text", "str", "as the file says"))
+        else:
+            described.append(Column(name, "boolean" if form_field.kind == "box" else "str", meaning))
+    described.append(
+        Column("domain_key", "str", "the domain in lower case, without outer blanks and final dot")
+    )
+    described.append(Column("operator_id", "str", "`structure_id` as the list would write it"))
+    return tuple(described)
+
 
 PROBLEM_COLUMNS = ("file", "row", "column", "kind", "value", "message")
 
@@ -56,7 +55,7 @@ class Register:
     """Declarations as they were read, and what could not be."""
 
     declarations: pd.DataFrame
-    """Columns as in this module's docstring, in the order of the files."""
+    """Columns as `columns` describes them, in the order of the files."""
     problems: pd.DataFrame
     """Columns `file`, `row` (Int64, missing for the whole file), `column`, `kind`, `value`, `message`."""
     missing: Mapping[str, frozenset[str]]
@@ -73,6 +72,8 @@ class Register:
     """For each workbook, the sheet that was read."""
     unread: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """For each workbook, its sheets that were not."""
+    cells: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """The form's fields as the files have them, row by row as `declarations`."""
 
     def at(self, as_of: datetime) -> pd.DataFrame:
         """Return the declarations that count at `as_of`: for each domain, the latest of each operator.
@@ -100,9 +101,9 @@ class Register:
     @cached_property
     def _unread(self) -> list[tuple[str, int, str]]:
         """File, row and column of each cell that could not be read."""
-        found = zip(*(self.problems[name].tolist() for name in PROBLEM_COLUMNS[:4]), strict=True)
+        places = zip(*(self.problems[name].tolist() for name in PROBLEM_COLUMNS[:4]), strict=True)
         return [
-            tuple(place) for *place, kind in found if place[1] is not pd.NA and KINDS[kind].level == "unread"
+            tuple(place) for *place, kind in places if place[1] is not pd.NA and KINDS[kind].level == "unread"
         ]
 
     def until(self, as_of: datetime) -> pd.DataFrame:
@@ -143,7 +144,7 @@ def load_declarations(
         ``[columns]``. Not given, a ``columns.toml`` beside the register is used. The form's French labels
         and the column names themselves are always understood.
     sheet
-        Name of the sheet of an XLSX file; the first that has known headings if not given.
+        Name of the sheet of an XLSX file; that with most known headings if not given.
 
     Raises
     ------
@@ -157,41 +158,47 @@ def load_declarations(
     if not parts:
         raise InputError("no declaration here", file=str(path), remedy=f"Known are {', '.join(SUFFIXES)}")
     folder = path if path.is_dir() else path.parent
-    scope = read_scope(folder / FILE) if (folder / FILE).is_file() else None
+    scope = read_scope(folder / FILE) if (folder / FILE).exists() else None
     if columns is None:
-        columns = beside if (beside := folder / "columns.toml").is_file() else {}
+        columns = beside if (beside := folder / "columns.toml").exists() else {}
     mapping = columns if isinstance(columns, Mapping) else read_mapping(Path(columns))
     digest = hashlib.sha256()
-    frames, problems, missing = [], [], {}
+    frames, cells = [], []
+    problems: list[Problem] = []
+    missing: dict[str, frozenset[str]] = {}
     contents: dict[str, str] = {}
-    sheets, unread = {}, {}
+    sheets: dict[str, str] = {}
+    unread: dict[str, tuple[str, ...]] = {}
     for part in parts:
-        try:
-            raw = part.read_bytes()
-        except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror}", file=str(part)) from None
+        raw = read_bytes(part, MAX_BYTES)
         digest.update(raw)
         read = _sheet(part, raw, sheet, mapping)
-        typed, found, missing[part.name] = read_values(read, mapping)
+        values = read_values(read, mapping)
+        missing[part.name] = values.missing
         if read.sheet:
             sheets[part.name], unread[part.name] = read.sheet, read.unread
-        typed["domain_key"] = domain_keys(typed["domain"])
-        typed["operator_id"] = mapped(typed["structure_id"], identifier_of)
+        keys = {"domain_key": domain_keys(values.columns["domain"])}
+        keys["operator_id"] = mapped(values.columns["structure_id"], identifier_of)
         names = pd.Series(part.name, index=range(len(read.rows)), dtype="str")
-        frame = pd.DataFrame({"file": names, "row": read.rows, **typed}, copy=False)
+        frame = pd.DataFrame({"file": names, "row": read.rows, **values.columns, **keys}, copy=False)
         if len(parts) > 1:
-            known = f"{sorted(missing[part.name])}\n{records(frame).to_csv(index=False)}"
+            known = f"{sorted(values.missing)}\n{records(frame).to_csv(index=False)}"
             first = contents.setdefault(hashlib.sha256(known.encode()).hexdigest(), part.name)
             if first != part.name and len(frame):
                 problems.append(Problem(part.name, None, "", "file-twice", first))
                 continue
         frames.append(frame)
-        problems += found
-    frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+        cells.append(pd.DataFrame(values.cells, copy=False))
+        problems += values.problems
+    frame, raw_cells = (
+        parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True) for parts in (frames, cells)
+    )
     unknown = (p for p in problems if p.column in fields() and KINDS[p.kind].level == "unread")
     lost = {(p.file, p.row, p.column): p.cell for p in unknown if p.row is not None}
-    told = (path.name, digest.hexdigest(), scope, lost, sheets, unread)
-    return Register(frame, problems_frame(problems), missing, *told)
+    return Register(
+        frame, problems_frame(problems), missing, path.name, digest.hexdigest(), scope, lost, sheets, unread,
+        raw_cells,
+    )  # fmt: skip
 
 
 def find_register(data: Path) -> Path | None:
@@ -205,12 +212,12 @@ def find_register(data: Path) -> Path | None:
     if not data.is_dir():
         return None
     named = (f for f in data.iterdir() if f.stem == "declarations")
-    found = sorted(f for f in named if f.name == "declarations" or f.suffix.lower() in SUFFIXES)
-    if len(found) > 1:
-        message = f"several registers: {', '.join(f.name for f in found)}"
+    registers = sorted(f for f in named if f.name == "declarations" or f.suffix.lower() in SUFFIXES)
+    if len(registers) > 1:
+        message = f"several registers: {', '.join(f.name for f in registers)}"
         remedy = "Keep one, or put the parts of one register into a folder named declarations"
         raise InputError(message, file=str(data), remedy=remedy)
-    return found[0] if found else None
+    return registers[0] if registers else None
 
 
 def due_from(declarations: pd.DataFrame) -> pd.Series:
@@ -258,12 +265,12 @@ def structures_of(identifiers: pd.Series, among: Collection[str] = ()) -> pd.Ser
 def problems_frame(problems: Iterable[Problem]) -> pd.DataFrame:
     """Return problems as a frame, in the order of file, row and form."""
     order = {name: i for i, name in enumerate(fields())}
-    told = [
+    rows = [
         (p.file, p.row, p.column, p.kind, p.value, KINDS[p.kind].text.format(value=p.value))
         for p in sorted(problems, key=lambda p: (p.file, p.row or 0, order.get(p.column, -1)))
     ]
     dtypes = {name: "Int64" if name == "row" else "str" for name in PROBLEM_COLUMNS}
-    return pd.DataFrame(told, columns=list(PROBLEM_COLUMNS), dtype="object").astype(dtypes)
+    return pd.DataFrame(rows, columns=list(PROBLEM_COLUMNS), dtype="object").astype(dtypes)
 
 
 def _sheet(path: Path, raw: bytes, sheet: str | None, mapping: Mapping[str, str]) -> Sheet:
@@ -294,10 +301,10 @@ def records(declarations: pd.DataFrame) -> pd.DataFrame:
     What could not be read is written as the file says, for dates; an unreadable box is empty.
     """
     written = declarations[list(fields())].copy()
-    for name, told in fields().items():
-        if told.kind == "box":
+    for name, form_field in fields().items():
+        if form_field.kind == "box":
             written[name] = written[name].fillna(value=False).map({True: "X", False: ""}).astype("str")
-        elif told.kind == "date":
+        elif form_field.kind == "date":
             days = written[name].dt.strftime("%Y-%m-%d")
             written[name] = days.fillna(declarations[f"{name}_text"]).astype("str")
     return written

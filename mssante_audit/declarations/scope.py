@@ -12,13 +12,13 @@ Covered are the operators named and those that sit there, by their certificates.
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.fields import refusal
+from mssante_audit.base.reading import read_toml
 from mssante_audit.base.settings import Line, Names, Section
 
 FILE = "scope.toml"
@@ -47,11 +47,11 @@ def read_scope(path: Path) -> Scope:
         If it is not TOML, has other keys than `Scope`, or names nobody.
     """
     try:
-        scope = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig"))).scope
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"not a scope: {error}", file=path.name, remedy=_REMEDY) from None
+        scope = _File.model_validate(read_toml(path)).scope
     except ValidationError as error:
         raise InputError(refusal(_File, error), file=path.name, remedy=_REMEDY) from None
+    except InputError as error:
+        raise InputError(f"not a scope: {error.message}", file=path.name, remedy=_REMEDY) from None
     if not (scope.operators or scope.region.strip() or scope.department.strip()):
         remedy = f"{_REMEDY}; without a scope, remove the file"
         raise InputError("names nobody", file=path.name, remedy=remedy)

@@ -64,14 +64,14 @@ def write_register(declarations: pd.DataFrame | Register, path: Path, notes: Not
         If the file cannot be written.
     """
     if isinstance(declarations, Register):
-        rows, told = written(declarations), _notes(declarations, notes or {})
+        rows, faults = written(declarations), _notes(declarations, notes or {})
     else:
-        rows, told = _readable(declarations), {}
+        rows, faults = _readable(declarations), {}
     suffix = path.suffix.lower()
     if suffix == ".csv":
         content = csv_text(rows).encode("utf-8-sig")
     elif suffix == ".xlsx":
-        content = _filled(rows, told)
+        content = _filled(rows, faults)
     elif suffix == ".json":
         content = (json.dumps(rows.to_dict("records"), ensure_ascii=False, indent=1) + "\n").encode()
     elif suffix == ".jsonl":
@@ -94,9 +94,12 @@ def written(register: Register) -> pd.DataFrame:
     for file, missing in register.missing.items():
         for name in missing - nowhere:
             rows.loc[read["file"] == file, name] = _unknown(fields()[name])
+    lost: dict[str, dict[int, str]] = {}
     for (file, row, name), cell in register.lost.items():
         if (file, row) in at:
-            rows.loc[at[file, row], name] = cell or _unknown(fields()[name])
+            lost.setdefault(name, {})[at[file, row]] = cell or _unknown(fields()[name])
+    for name, cells in lost.items():
+        rows[name] = pd.Series(cells, dtype="str").reindex(rows.index).fillna(rows[name])
     return rows.drop(columns=[name for name in rows if name in nowhere])
 
 
@@ -122,16 +125,16 @@ def _notes(register: Register, notes: Notes) -> dict[int, dict[str, list[str]]]:
 def _filled(rows: pd.DataFrame, notes: Mapping[int, Mapping[str, Sequence[str]]]) -> bytes:
     names = [str(name) for name in rows]
     book = template_book(names)
-    sheet, told = book[SHEET], 0
+    sheet, commented = book[SHEET], 0
     for at, record in enumerate(rows.itertuples(index=False)):
         wrong = notes.get(at, {})
         for column, (value, name) in enumerate(zip(record, names, strict=True), 1):
             if value != "":
                 _fill(sheet.cell(at + 3, column), str(value), fields()[name])
             if name in wrong:
-                cell, told = sheet.cell(at + 3, column), told + 1
+                cell, commented = sheet.cell(at + 3, column), commented + 1
                 cell.fill = FAULTY
-                if told <= MOST_NOTES:
+                if commented <= MOST_NOTES:
                     cell.comment = _comment(wrong[name])
     return book_bytes(book)
 

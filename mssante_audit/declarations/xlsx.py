@@ -4,41 +4,43 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time
 from io import BytesIO
-from itertools import chain
+from itertools import islice
 from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
 import openpyxl
-from openpyxl.utils import column_index_from_string
+import pandas as pd
+from lxml import etree
+from openpyxl.utils import get_column_letter, range_boundaries
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.declarations.headings import is_help, recognised
+from mssante_audit.base.reading import MB
+from mssante_audit.declarations.headings import HeadingRow, find_headings, is_help
 from mssante_audit.declarations.read import (
     HEADING_ROWS,
     MAX_BYTES,
     MAX_COLUMNS,
     MAX_ROWS,
-    Flag,
     Sheet,
     too_big,
     too_many_rows,
+    without_remarks,
 )
 
-_LAST_ROW = 1_048_576
-_RATIO = 200
-"""A part that unpacks to more than this many times its size, and to more than `_SMALL`, is a bomb."""
-_SMALL = 16 * 1024 * 1024
+_RATIO, _SMALL = 200, 16 * MB
+"""A part that unpacks to more than `_RATIO` times its size, and to more than `_SMALL`, is a bomb."""
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_FORMULA = re.compile(rb'<c r="([A-Z]{1,3})(\d{1,7})"[^>]*><f[ />]')
-_MERGED = re.compile(rb'<mergeCell ref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
+_MARKED = re.compile(rb"<(?:\w+:)?(?:f|mergeCell)[ />]")
 
 
 def read_xlsx(file: str, raw: bytes, mapping: Mapping[str, str], sheet: str | None) -> Sheet:
-    """Read one sheet of an XLSX (or XLSM) file, the first if no name is given.
+    """Read one sheet of an XLSX (or XLSM) file: that with most known headings if no name is given.
 
     Raises
     ------
@@ -53,13 +55,15 @@ def read_xlsx(file: str, raw: bytes, mapping: Mapping[str, str], sheet: str | No
             macros = _check(file, archive)
             with warnings.catch_warnings(action="ignore"):  # of extensions that openpyxl leaves out
                 book = openpyxl.load_workbook(BytesIO(raw), read_only=True, data_only=True, keep_links=False)
-                return _read(file, archive, book, mapping, sheet, macros)
+                read = _read(file, archive, book, mapping, sheet)
     except InputError:
         raise
     except Exception as error:  # zipfile, zlib and openpyxl let out errors of every kind on a damaged file
-        told = " ".join(str(error).split())[:200]
-        message = f"not a readable .xlsx: {told}"
+        message = f"not a readable .xlsx: {' '.join(str(error).split())[:200]}"
         raise InputError(message, file=file, remedy="Save it again as .xlsx") from None
+    if macros:
+        read.problems.append((None, None, "macros", ""))
+    return without_remarks(read, mapping)
 
 
 def _check(file: str, archive: ZipFile) -> bool:
@@ -77,103 +81,144 @@ def _check(file: str, archive: ZipFile) -> bool:
     return any("vbaProject" in part.filename or "macrosheets" in part.filename for part in parts)
 
 
-def _read(
-    file: str, archive: ZipFile, book: Any, mapping: Mapping[str, str], name: str | None, macros: bool
-) -> Sheet:
-    names = [s.title for s in book.worksheets]
-    if name is not None and name not in names:
-        raise InputError(f"no sheet {name!r}", file=file, remedy=f"There are: {', '.join(names)}")
-    if not names:
+def _read(file: str, archive: ZipFile, book: Any, mapping: Mapping[str, str], name: str | None) -> Sheet:
+    tops = {sheet.title: _top(file, sheet) for sheet in book.worksheets}
+    if name is not None and name not in tops:
+        raise InputError(f"no sheet {name!r}", file=file, remedy=f"There are: {', '.join(tops)}")
+    if not tops:
         raise InputError("no sheet with cells", file=file)
-    sheet = book[name] if name is not None else _first(file, book, mapping)
-    others = (one for one in book.worksheets if one is not sheet)
-    unread = tuple(one.title for one in others if _says(file, one))
-    sheet.reset_dimensions()
-    numbered = enumerate(_rows(file, sheet), 1)
-    first = [row for _, row in zip(range(HEADING_ROWS), numbered, strict=False)]
-    headed = [[_heading(cell) for cell in row] for _, row in first]
-    at = next((i for i, row in enumerate(headed) if recognised(row, mapping)), 0)
-    headings = headed[at] if headed else []
-    problems: list[Flag] = [(None, None, "macros", "")] if macros else []
-    width = len(headings)
-    records, rows = [], []
-    below = first[at + 1 :]
-    if below and is_help([_heading(cell) for cell in below[0][1]]):
-        below = below[1:]
-    for number, row in chain(below, numbered):
-        if not any(cell is not None and cell != "" for cell in row):
-            continue
-        if len(row) < width:
-            row = (*row, *(None,) * (width - len(row)))  # a row ends at its last cell
-        elif len(row) > width:
-            if any(cell is not None for cell in row[width:]):
-                problems.append((number, None, "row-long", ""))
-            row = row[:width]
-        records.append(row)
-        rows.append(number)
-        if len(rows) > MAX_ROWS:
-            raise too_many_rows(file)
-    problems += _flags(file, archive, sheet, {*rows}, width)
-    columns = [[_cell(cell) for cell in column] for column in zip(*records, strict=True)]
-    columns = columns or [[] for _ in headings]
-    numbers = np.array(rows, dtype="int64")
-    whose = {"sheet": sheet.title, "unread": unread}
-    return Sheet(file, headings, columns, numbers, at + 1, problems, **whose)
+    headings = {title: find_headings(top, mapping) for title, top in tops.items()}
+    chosen = name if name is not None else max(headings, key=lambda title: headings[title].known)
+    shown = [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"]
+    marks = _marks(file, archive.read(book[chosen]._worksheet_path))  # its size was checked
+    styled = any(
+        b"<strike" in archive.read(part) for part in archive.namelist() if part.endswith("/styles.xml")
+    )
+    read = _cells(file, book[chosen], headings[chosen], marks, styled=styled)
+    read.sheet = chosen
+    read.unread = tuple(title for title in shown if title != chosen and any(map(any, tops[title])))
+    return read
 
 
-def _first(file: str, book: Any, mapping: Mapping[str, str]) -> Any:
-    """Return the first sheet with headings that are known, or else the first: covers are passed over."""
-    for sheet in book.worksheets:
-        if any(recognised([_heading(cell) for cell in row], mapping) for row in _top(file, sheet)):
-            return sheet
-    return book.worksheets[0]
-
-
-def _says(file: str, sheet: Any) -> bool:
-    """Tell whether a sheet that a reader can see has anything near its head."""
-    cells = (cell for row in _top(file, sheet) for cell in row)
-    return sheet.sheet_state == "visible" and any(cell not in (None, "") for cell in cells)
-
-
-def _top(file: str, sheet: Any) -> list[tuple[Any, ...]]:
+def _top(file: str, sheet: Any) -> list[list[str]]:
     sheet.reset_dimensions()  # what the file says of its size may be wrong
-    return [row for _, row in zip(range(HEADING_ROWS), _rows(file, sheet), strict=False)]
+    rows = islice(_rows(file, sheet, values_only=True), HEADING_ROWS)
+    return [[" ".join(_text(cell).split()) for cell in row] for row in rows]
 
 
-def _rows(file: str, sheet: Any) -> Iterator[tuple[Any, ...]]:
+def _rows(file: str, sheet: Any, *, values_only: bool) -> Iterator[tuple[Any, ...]]:
     blank = 0
-    for row in sheet.iter_rows(values_only=True):
+    for row in sheet.iter_rows(values_only=values_only):
         blank = 0 if row else blank + 1
         if blank > MAX_ROWS:
             raise too_many_rows(file)
         yield row[:MAX_COLUMNS]
 
 
-def _flags(file: str, archive: ZipFile, sheet: Any, rows: set[int], width: int) -> list[Flag]:
-    """Find formulas and merged cells, which openpyxl does not tell when it reads values row by row."""
-    raw = archive.read(sheet._worksheet_path)  # its size was checked
-    found: list[Flag] = []
-    for letters, number in _FORMULA.findall(raw) if b"<f" in raw else ():
-        at = column_index_from_string(letters.decode()) - 1
-        if int(number) in rows and at < width:
-            found.append((int(number), at, "formula", ""))
-    for left, top, right, bottom in _MERGED.findall(raw):
-        name = f"{left.decode()}{top.decode()}:{right.decode()}{bottom.decode()}"
-        first, last = (column_index_from_string(letters.decode()) - 1 for letters in (left, right))
-        for row in range(int(top), min(int(bottom), _LAST_ROW) + 1):
-            if row in rows:
-                cells = range(first, min(last + 1, width))
-                found += [(row, at, "merged", name) for at in cells if (row, at) != (int(top), first)]
-            if len(found) > MAX_ROWS:
-                raise InputError("too many formulas and merged cells", file=file, remedy="Paste it as values")
-    return found
+def _cells(file: str, sheet: Any, heading: HeadingRow, marks: _Marks, *, styled: bool) -> Sheet:
+    width = len(heading.headings)
+    rows: list[tuple[Any, ...]] = []
+    numbers: list[int] = []
+    read = Sheet(file, heading.headings, [], np.array([]), heading.last + 1)
+    unsolved = {row for (row, _), text in marks.formulas.items() if text is not None}
+    every = enumerate(_rows(file, sheet, values_only=not styled), 1)
+    for number, row in islice(every, heading.last + 1, None):
+        values, struck = _without_struck(row) if styled else (row, {})
+        filled = any(value is not None and value != "" for value in values)
+        if struck and not filled:
+            read.problems.append((number, None, "struck-row", ""))
+        if not filled and number not in unsolved:
+            continue
+        if number == heading.last + 2 and is_help([_text(value) for value in values]):
+            continue
+        if any(value is not None for value in values[width:]):
+            read.problems.append((number, None, "row-long", ""))
+        for at, value in struck.items():
+            read.problems.append((number, at, "struck-cell", ""))
+            read.cells[number, at] = f"#N/A {_text(value)}"
+        rows.append((*values[:width], *(None,) * (width - len(values))))  # a row ends at its last cell
+        numbers.append(number)
+        if len(rows) > MAX_ROWS:
+            raise too_many_rows(file)
+    columns = zip(*rows, strict=True) if rows else [()] * width
+    read.columns = [pd.Series([_text(cell) for cell in cells], dtype="str") for cells in columns]
+    read.rows = np.array(numbers, dtype="int64")
+    _flag(read, marks, width)
+    return read
 
 
-def _heading(cell: Any) -> str:
-    return " ".join(str(cell).split()) if cell is not None else ""
+def _without_struck(row: Sequence[Any]) -> tuple[tuple[Any, ...], dict[int, Any]]:
+    """Return the values of a row's cells without those struck through, and these by column position."""
+    filled = ((at, cell) for at, cell in enumerate(row) if cell.value not in (None, ""))
+    struck = {at: cell.value for at, cell in filled if cell.font.strike}
+    return tuple(None if at in struck else cell.value for at, cell in enumerate(row)), struck
 
 
-def _cell(cell: Any) -> Any:
-    if type(cell) is float:
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """What openpyxl does not tell when it reads values row by row."""
+
+    formulas: dict[tuple[int, int], str | None]
+    """By row and column position; the text of those without a result."""
+    merged: set[tuple[int, int, int, int]]
+    """Left, top, right, bottom."""
+
+
+def _marks(file: str, raw: bytes) -> _Marks:
+    formulas: dict[tuple[int, int], str | None] = {}
+    merged: set[tuple[int, int, int, int]] = set()
+    if not _MARKED.search(raw):
+        return _Marks(formulas, merged)
+    options: Any = {"resolve_entities": False, "no_network": True, "huge_tree": True}
+    count = 0
+    for _, element in etree.iterparse(BytesIO(raw), tag=("{*}c", "{*}mergeCell"), **options):
+        formula = element.find("{*}f")
+        merge = element.get("ref", "")
+        if formula is not None or merge:
+            place = range_boundaries(merge or element.get("r", "A1"))
+            left, top, right, bottom = (number or 0 for number in place)
+            result = element.findtext("{*}v") or element.findtext("{*}is//{*}t")
+            if merge:
+                merged.add((left - 1, top, right - 1, bottom))
+            elif formula is not None:
+                formulas[top, left - 1] = None if result else formula.text or ""
+            count += 1
+        element.clear()
+        if count > MAX_ROWS:
+            raise _too_many_marks(file)
+    return _Marks(formulas, merged)
+
+
+def _too_many_marks(file: str) -> InputError:
+    return InputError("too many formulas and merged cells", file=file, remedy="Paste it as values")
+
+
+def _flag(read: Sheet, marks: _Marks, width: int) -> None:
+    """Add the problems of formulas and merged cells in the rows that were read."""
+    rows = read.rows.tolist()
+    known = set(rows)
+    for (row, at), text in marks.formulas.items():
+        if row in known and at < width:
+            read.problems.append((row, at, "formula" if text is None else "formula-unsolved", ""))
+            if text is not None:
+                read.cells[row, at] = f"#N/A ={text}"
+    for left, top, right, bottom in sorted(marks.merged):
+        name = f"{get_column_letter(left + 1)}{top}:{get_column_letter(right + 1)}{bottom}"
+        for row in rows[bisect_left(rows, top) : bisect_right(rows, bottom)]:
+            cells = range(left, min(right + 1, width))
+            read.problems += [(row, at, "merged", name) for at in cells if (row, at) != (top, left)]
+            if len(read.problems) > MAX_ROWS:  # where they overlap
+                raise _too_many_marks(read.file)
+
+
+def _text(cell: Any) -> str:
+    """Return a cell as a spreadsheet would show it, a day as ISO 8601."""
+    if cell is None or type(cell) is str:
+        return cell or ""
+    if isinstance(cell, bool):
+        return "TRUE" if cell else "FALSE"
+    if isinstance(cell, datetime):
+        return cell.date().isoformat() if cell.time() == time() else cell.isoformat(sep=" ")
+    if isinstance(cell, float):
         return str(int(cell)) if cell.is_integer() else repr(cell)
-    return cell if cell is None or type(cell) in (str, datetime, bool, date) else str(cell)
+    return str(cell)

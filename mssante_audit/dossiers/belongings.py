@@ -17,14 +17,14 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.base.language import gettext, localized
+from mssante_audit.base.text import fold, visible
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.dossiers.remedies import said
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.contacts import fold, parse_contact
+from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
-from mssante_audit.values.shown import shown
 from mssante_audit.whitelist.rows import CPS_ISSUER
 
 ELSEWHERE = "Concerne aussi un autre opérateur, qui n’est pas nommé ici."
@@ -164,7 +164,7 @@ class _Claims:
         elif _PLAIN.fullmatch(key):  # a certificate for a bare word: only its mention as one is looked for
             self.odd[f"cn={key}"].add(owner)
         elif len(key) >= LONG:
-            for text in {key, shown(key, spaces=True).lower()}:
+            for text in {key, visible(key, spaces=True).lower()}:
                 self.odd[text].add(owner)
 
     def operator(self, operator_id: str, owner: str) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 
 from mssante_audit.base.language import gettext
 from mssante_audit.base.markup import visible
+from mssante_audit.base.text import fold
 from mssante_audit.dossiers.remedies import said
 from mssante_audit.findings.templates import said as word
 from mssante_audit.values.dn import parse_dn
-from mssante_audit.values.shown import folded as fold
 
 SPACES = {
     " ": "␣", "\N{NO-BREAK SPACE}": "⍽", "\N{NARROW NO-BREAK SPACE}": "⍽", "\t": "⇥", "\n": "↵", "\r": "↵",

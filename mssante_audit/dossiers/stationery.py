@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.utils import parseaddr
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.fields import refusal
+from mssante_audit.base.reading import read_bytes, read_toml
 from mssante_audit.base.settings import Letter, Section
 
 PICTURES = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg"}
@@ -68,10 +68,7 @@ def read_stationery(file: Path) -> Stationery:
     InputError
         If it cannot be read, has no such section, or a key of it is unknown or has a wrong value.
     """
-    try:
-        told = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read ({error})", file=str(file)) from None
+    told = read_toml(file)
     remedy = f"Keys: {', '.join(Letter.model_fields)}"
     if "letter" not in told:
         raise InputError("has no section [letter]", file=str(file), remedy=remedy)
@@ -96,9 +93,9 @@ def _address(key: str, text: str) -> Address | None:
 
 def _logo(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"letter.logo: cannot be read ({error.strerror})", file=str(path)) from None
-    if len(content) > MOST_LOGO or not content.startswith(tuple(PICTURES)):
+        content = read_bytes(path, MOST_LOGO)
+    except InputError as error:
+        raise InputError(f"letter.logo: {error.message}", file=str(path)) from None
+    if not content.startswith(tuple(PICTURES)):
         raise InputError("letter.logo: no PNG or JPEG of 1 MB at most", file=str(path))
     return content

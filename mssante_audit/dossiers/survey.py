@@ -185,7 +185,7 @@ class Survey:
     @cached_property
     def ending(self) -> pd.DataFrame | None:
         """Ends of certificates presented, with the name's `key` and what the one before had left, `spare`."""
-        if self.space.given("tls") is None:
+        if self.space.tls is None:
             return None
         ending, moves = expiries(self.space), renewals(self.space)
         keys = {name: parse_dn(name).key for name in ending["name"].unique()}

@@ -6,72 +6,45 @@ they are made. `catalogue` has those of every audit (`mssante_audit.findings.reg
 
 from __future__ import annotations
 
-import re
 import tomllib
-from dataclasses import MISSING, dataclass, fields
-from functools import wraps
+from collections.abc import Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.markup import html_of
 
-SEVERITIES = ("info", "warning", "error", "critical")
+_Severity = Literal["info", "warning", "error", "critical"]
+_Confidence = Literal["hint", "likely", "certain"]
+_Check = Literal["listed", "certificate", "dns", "mail", "tls", "contacts", "declaration"]
+_Text = Literal["domain", "description", "dn", "project_contact", "support_contact", "updated_at_text"]
+
+SEVERITIES: tuple[str, ...] = get_args(_Severity)
 """From the mildest to the worst: what happens to mail (see `Rule.severity`)."""
 
-CONFIDENCES = ("hint", "likely", "certain")
+CONFIDENCES: tuple[str, ...] = get_args(_Confidence)
 """How sure a rule is of what it says, from the least."""
+
+CHECKS: tuple[str, ...] = get_args(_Check)
+"""What is checked of a domain (`mssante_audit.verdicts.domains`), in the order in which it is told."""
 
 FAILED = "AUDIT_RULE_FAILED"
 """Code of the finding that a part of an audit could not be evaluated: whoever asked gets exit status 3."""
 
 SOURCES = ("form", "data", "ANS", "RFC", "good practice", "none")
 
-CHECKS = ("listed", "certificate", "dns", "mail", "tls", "contacts", "declaration")
-"""What is checked of a domain (`mssante_audit.verdicts.domains`), in the order in which it is told."""
-
-TEXTS = ("domain", "description", "dn", "project_contact", "support_contact", "updated_at_text")
-"""Columns of the list that `Rule.texts` may name."""
-
 SHARED = ("words", "check", "added_in", "texts", "personal")
 """Fields that the rules of a file may have together."""
 
-Made = TypeVar("Made")
-
-_SAID = "a text that is not empty"
-_CODE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+_FULL = "a text that is not empty"
+Full = Annotated[str, Field(pattern=r"\S", description=_FULL)]
 
 
-def named(made: type[Made]) -> type[Made]:
-    """Let a class say which of its fields is unknown or lacking, as clearly as that a value is wrong."""
-    init = made.__init__
-    known = {
-        field.name: field.default is MISSING and field.default_factory is MISSING
-        for field in fields(made)  # type: ignore[arg-type]
-    }
-    what, first = made.__name__.lower(), next(iter(known))
-    allowed = {"severity": SEVERITIES, "source": SOURCES}
-
-    @wraps(init)
-    def checked(self: object, *values: Any, **given: Any) -> None:
-        place = f"{what} {values[0] if values else given.get(first, '')}"
-        told = [*list(known)[: len(values)], *given]
-        if unknown := [name for name in told if name not in known]:
-            remedy = f"There are: {', '.join(known)}"
-            raise InputError(f"it has an unknown field {unknown[0]!r}", file=place, remedy=remedy)
-        if missing := [name for name, needed in known.items() if needed and name not in told]:
-            remedy = f"Allowed: {', '.join(allowed.get(missing[0], ('a text',)))}"
-            raise InputError(f"it lacks {missing[0]!r}", file=place, remedy=remedy)
-        init(self, *values, **given)
-
-    made.__init__ = checked  # type: ignore[method-assign]
-    return made
-
-
-@named
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(BaseModel):
     """One rule of the catalogue.
 
     Raises
@@ -79,7 +52,7 @@ class Rule:
     InputError
         If a field holds what it may not.
 
-    >>> Rule("MY_RULE", family="x", severity="high", source="none", title_fr="", title_en="", why_fr="",
+    >>> Rule("MY_RULE", family="x", severity="high", source="none", title_fr="t", title_en="t", why_fr="",
     ...      why_en="", remedy_fr="", remedy_en="")
     ... # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -87,17 +60,24 @@ class Rule:
     mssante_audit.base.errors.InputError: rule MY_RULE: severity is 'high'. Allowed: info, warning, ...
     """
 
-    code: str
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    code: str = Field(
+        pattern=r"^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$",
+        description="capitals and digits in words joined by _, such as LIST_DOMAIN_LONG",
+    )
     """Stable identifier, such as ``DN_ID_LUHN``."""
-    family: str
+    family: Full
     """The section of the audit's report it belongs to, in French."""
-    severity: str
+    severity: _Severity
     """``critical``: mail is refused or can be intercepted. ``error``: it will break or cannot be checked.
     ``warning``: drifting, against the form. ``info``."""
-    source: str
+    source: str = Field(
+        pattern=f"^({'|'.join(SOURCES)})", description=f"what begins with one of {', '.join(SOURCES)}"
+    )
     """Where the rule comes from, starting with one of `SOURCES`."""
-    title_fr: str
-    title_en: str
+    title_fr: Full
+    title_en: Full
     why_fr: str
     why_en: str
     remedy_fr: str
@@ -114,9 +94,9 @@ class Rule:
     evidence_en: str = ""
     words: str = ""
     """The package in whose ``words_LANGUAGE.j2`` lie macros that its templates may call."""
-    confidence: str = "certain"
+    confidence: _Confidence = "certain"
     """One of `CONFIDENCES`; a finding may have its own."""
-    texts: tuple[str, ...] = ()
+    texts: tuple[_Text, ...] = ()
     """Columns of the list whose texts alone make the finding, so that earlier lists tell since when it is
     there; none where it also depends on dates, on other rows or on another source."""
     needs_all_rows: bool = False
@@ -125,7 +105,7 @@ class Rule:
     """Whether findings may name persons."""
     affects_list: bool = False
     """Whether it says that the list itself is not to be relied on: it comes first, whatever the rows have."""
-    check: str = ""
+    check: Literal[""] | _Check = ""
     """The one of `CHECKS` that its findings decide of the domains they touch; "" for none of them."""
     manager: bool = False
     """Whether it is for the manager of the space to act on it, and for no operator."""
@@ -134,28 +114,36 @@ class Rule:
     audit: str = ""
     """The audit it belongs to, which sets it."""
 
-    def __post_init__(self) -> None:
-        def check(field: str, good: object, allowed: str) -> None:
-            if not good:
-                message = f"{field} is {getattr(self, field)!r}"
-                raise InputError(message, file=f"rule {self.code}", remedy=f"Allowed: {allowed}")
-
-        check("severity", self.severity in SEVERITIES, ", ".join(SEVERITIES))
-        check("confidence", self.confidence in CONFIDENCES, ", ".join(CONFIDENCES))
-        for field in fields(self):
-            kind = str if field.default is MISSING else type(field.default)
-            allowed = {tuple: "a list of texts", bool: "true, false", str: "a text"}[kind]
-            check(field.name, isinstance(getattr(self, field.name), kind), allowed)
-        for name in ("family", "title_fr", "title_en"):
-            check(name, getattr(self, name).strip(), _SAID)
-        words = "capitals and digits in words joined by _, such as LIST_DOMAIN_LONG"
-        check("code", _CODE.fullmatch(self.code), words)
-        check("source", self.source.startswith(SOURCES), f"what begins with one of {', '.join(SOURCES)}")
-        check("texts", set(self.texts) <= set(TEXTS), ", ".join(TEXTS))
-        check("check", self.check in ("", *CHECKS), f'"", {", ".join(CHECKS)}')
+    def __init__(self, code: str = "", **fields: Any) -> None:
+        try:
+            super().__init__(code=code, **fields)
+        except ValidationError as error:
+            raise _refused(code, fields | {"code": code}, error) from None
 
     def _repr_html_(self) -> str | None:
         return html_of(self)
+
+
+def _refused(code: str, given: Mapping[str, Any], error: ValidationError) -> InputError:
+    """Return what is wrong with a field, and what it may hold: an unknown one first, then one that lacks."""
+    order = ("extra_forbidden", "missing")
+    kinds = [(str(fault["loc"][0]), fault["type"]) for fault in error.errors()]
+    name, kind = min(kinds, key=lambda one: order.index(one[1]) if one[1] in order else len(order))
+    messages = {"extra_forbidden": f"it has an unknown field {name!r}", "missing": f"it lacks {name!r}"}
+    known = Rule.model_fields
+    remedy = f"Allowed: {_allowed(known[name])}" if name in known else f"There are: {', '.join(known)}"
+    message = messages.get(kind, f"{name} is {given.get(name)!r}")
+    return InputError(message, file=f"rule {code}", remedy=remedy)
+
+
+def _allowed(field: FieldInfo) -> str:
+    return ", ".join(_choices(field.annotation)) or field.description or "a text"
+
+
+def _choices(hint: Any) -> list[str]:
+    if get_origin(hint) is Literal:
+        return [str(value) or '""' for value in get_args(hint)]
+    return ["true, false"] if hint is bool else [text for part in get_args(hint) for text in _choices(part)]
 
 
 def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
@@ -196,15 +184,15 @@ def _fields(code: str, table: Any, above: dict[str, dict[str, Any]], file: str) 
     return above.get(like, {}) | table
 
 
-def _rule(code: str, given: dict[str, Any], file: str) -> Rule:
-    if isinstance(given.get("texts"), list):
-        given["texts"] = tuple(given["texts"])
+def _rule(code: str, fields: dict[str, Any], file: str) -> Rule:
+    if isinstance(fields.get("texts"), list):
+        fields["texts"] = tuple(fields["texts"])
     try:
-        told = Rule(code, **given)
+        rule = Rule(code, **fields)
     except InputError as error:
         raise InputError(f"{error.file}: {error.message}", file=file, remedy=error.remedy) from None
     for name in ("why_fr", "why_en", "remedy_fr", "remedy_en"):  # a rule of one's own need not have them
-        if not getattr(told, name).strip():
-            fault = f"rule {code}: {name} is {getattr(told, name)!r}"
-            raise InputError(fault, file=file, remedy=f"Allowed: {_SAID}")
-    return told
+        if not getattr(rule, name).strip():
+            fault = f"rule {code}: {name} is {getattr(rule, name)!r}"
+            raise InputError(fault, file=file, remedy=f"Allowed: {_FULL}")
+    return rule

@@ -1,37 +1,9 @@
 """Causes: what is to be put right first, findings merged by who does it and what is done.
 
-Columns of a causes frame, all defined even when it is empty:
-
-================  =====================  =====================================================================
-column            dtype                  meaning
-================  =====================  =====================================================================
-``severity``      ordered category       the worst of its findings
-``confidence``    str                    the surest of those that are as severe: ``likely`` or ``certain``
-``rules``         object (tuple of str)  codes of its findings' rules, the first finding's first
-``remedy``        str                    what to do, in French: the catalogue's, filled with a finding's facts
-``operator_id``   str                    who does it, or "" if unknown, or the manager of the space does
-``operator``      str                    that operator's name, or ""
-``operators``     object (tuple of str)  identifiers of all whose rows it touches, most rows first
-``department``    str                    of that operator's certificates, or ""
-``region``        str                    its region, or ""
-``domain``        str                    the first domain concerned, or "" for the list as a whole
-``domains``       int64                  how many distinct domains it touches: all, for the list as a whole
-``mailboxes``     Int64                  how many are published in these domains; <NA> where that is unknown
-``findings``      int64                  how many findings it merges
-``observed``      str                    what the first of them says; may name persons
-``expected``      str                    what would be right then, or ""; may name persons
-``first_seen``    str                    time of the first archived list that shows one of them, or ""
-``fingerprints``  object (tuple of str)  of its findings, worst first
-``checks``        object (tuple of str)  checks of a domain that its rules decide
-``doubts``        object (tuple of str)  inputs in doubt that its findings rest on: not known to hold
-                                         today; () where it is
-``age_days``      Int64                  age of the oldest of these, in whole days; <NA> where none says it
-================  =====================  =====================================================================
-
-Sorted by severity, of one severity what is wrong with contacts only (they stop no mail) after the rest, then
-by mailboxes where they are known, by domains, by confidence, and for the same every night by rule and
-operator; ahead of all what says that the list is not to be relied on (`Rule.affects_list`), last what is not
-known to hold.
+The columns of the frame are `FRAME`, all defined even when it is empty. Sorted by severity, of one severity
+what is wrong with contacts only (they stop no mail) after the rest, then by mailboxes where they are known,
+by domains, by confidence, and for the same every night by rule and operator; ahead of all what says that the
+list is not to be relied on (`Rule.affects_list`), last what is not known to hold.
 """
 
 from __future__ import annotations
@@ -42,25 +14,39 @@ from typing import Any
 
 import pandas as pd
 
+from mssante_audit.base.frames import Column, dtypes, frame_of
 from mssante_audit.base.language import typeset
 from mssante_audit.findings.catalogue import CONFIDENCES, FAILED, SEVERITIES
-from mssante_audit.findings.frame import Severity
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
 
-COLUMNS = (
-    "severity", "confidence", "rules", "remedy", "operator_id", "operator", "operators", "department",
-    "region", "domain", "domains", "mailboxes", "findings", "observed", "expected", "first_seen",
-    "fingerprints", "checks", "doubts", "age_days",
+FRAME = (
+    Column("severity", "ordered category", "the worst of its findings", SEVERITIES),
+    Column("confidence", "str", "the surest of those that are as severe: ``likely`` or ``certain``"),
+    Column("rules", "object (tuple of str)", "codes of its findings' rules, the first finding's first"),
+    Column("remedy", "str", "what to do, in French: the catalogue's, filled with a finding's facts"),
+    Column("operator_id", "str", 'who does it, or "" if unknown, or the manager of the space does'),
+    Column("operator", "str", "that operator's name, or \"\""),
+    Column("operators", "object (tuple of str)", "identifiers of all whose rows it touches, most rows first"),
+    Column("department", "str", "of that operator's certificates, or \"\""),
+    Column("region", "str", 'its region, or ""'),
+    Column("domain", "str", 'the first domain concerned, or "" for the list as a whole'),
+    Column("domains", "int64", "how many distinct domains it touches: all, for the list as a whole"),
+    Column("mailboxes", "Int64", "how many are published in these domains; <NA> where that is unknown"),
+    Column("findings", "int64", "how many findings it merges"),
+    Column("observed", "str", "what the first of them says; may name persons"),
+    Column("expected", "str", 'what would be right then, or ""; may name persons'),
+    Column("first_seen", "str", 'time of the first archived list that shows one of them, or ""'),
+    Column("fingerprints", "object (tuple of str)", "of its findings, worst first"),
+    Column("checks", "object (tuple of str)", "checks of a domain that its rules decide"),
+    Column(
+        "doubts", "object (tuple of str)",
+        "inputs in doubt that its findings rest on: not known to hold today; () where it is",
+    ),
+    Column("age_days", "Int64", "age of the oldest of these, in whole days; <NA> where none says it"),
 )  # fmt: skip
 
-_DTYPES: Mapping[str, Any] = {
-    **dict.fromkeys(COLUMNS, "str"),
-    **dict.fromkeys(("rules", "operators", "fingerprints", "checks", "doubts"), "object"),
-    **dict.fromkeys(("domains", "findings"), "int64"),
-    **dict.fromkeys(("mailboxes", "age_days"), "Int64"),
-    "severity": Severity,
-}
+_DTYPES = dtypes(FRAME)
 
 Doubts = Mapping[str, Mapping[str, int | None]]
 """By fingerprint the inputs in doubt that a finding rests on, and their age in days (`None`: unknown)."""
@@ -76,8 +62,7 @@ def actionable(findings: pd.DataFrame) -> pd.DataFrame:
 
 def asking(code: str) -> bool:
     """Return whether findings of a rule ask for something, unless they are surer or less sure themselves."""
-    told = rule(code)
-    return told.severity != "info" and told.confidence != "hint"
+    return rule(code).severity != "info" and rule(code).confidence != "hint"
 
 
 def causes(
@@ -110,7 +95,7 @@ def causes(
     Returns
     -------
     DataFrame
-        One row a cause, as this module's docstring describes.
+        One row a cause, with the columns of `FRAME`.
 
     Examples
     --------
@@ -122,66 +107,65 @@ def causes(
     """
     todo, doubts = actionable(findings), doubts or {}
     groups: dict[tuple[str, str, bool], list[Mapping[Any, Any]]] = {}
-    for found in todo[todo["rule"] != FAILED].to_dict("records"):
-        told = rule(found["rule"])
-        if told.manager:
-            found |= dict.fromkeys(("operator_id", "operator", "department", "region"), "")
-        remedy = typeset(sentence(told, "remedy", found["facts"]))
-        groups.setdefault((found["operator_id"], remedy, found["fingerprint"] in doubts), []).append(found)
+    for finding in todo[todo["rule"] != FAILED].to_dict("records"):
+        known = rule(finding["rule"])
+        if known.manager:
+            finding |= dict.fromkeys(("operator_id", "operator", "department", "region"), "")
+        remedy = typeset(sentence(known, "remedy", finding["facts"]))
+        key = (finding["operator_id"], remedy, finding["fingerprint"] in doubts)
+        groups.setdefault(key, []).append(finding)
     columns = (entries[column].tolist() for column in ("row", "domain", "operator_id"))
     whose = {row: (domain, operator) for row, domain, operator in zip(*columns, strict=True)}
-    records = [_cause(remedy, own, whose, published) for (_, remedy, _), own in groups.items()]
-    for one in records:
-        why = [pair for key in one["fingerprints"] for pair in doubts.get(key, {}).items()]
-        one["doubts"] = tuple(dict.fromkeys(name for name, _ in why))
-        one["age_days"] = max((days for _, days in why if days is not None), default=None)
+    records = [
+        _cause(remedy, members, whose, published, doubts) for (_, remedy, _), members in groups.items()
+    ]
     records.sort(key=_order)
-    return pd.DataFrame(
-        {name: pd.Series([one[name] for one in records], dtype=dtype) for name, dtype in _DTYPES.items()}
-    )
+    return frame_of([[record[name] for name in _DTYPES] for record in records], FRAME)
 
 
 def _cause(
     remedy: str,
-    found: list[Mapping[Any, Any]],
+    findings: list[Mapping[Any, Any]],
     whose: Mapping[int, tuple[str, str]],
     published: Mapping[str, int] | None,
+    doubts: Doubts,
 ) -> dict[str, Any]:
-    found.sort(key=lambda f: (-SEVERITIES.index(f["severity"]), -CONFIDENCES.index(f["confidence"])))
-    first = found[0]
-    whole = any(f["domains"] == 0 for f in found)
-    rows = [row for f in found for row in f["rows"] if row in whose]
-    held = Counter(whose[row][1] for row in rows)
-    domains = dict.fromkeys(domain for f in found for domain in _domains(f, whose))
-    if whole:
+    findings.sort(key=lambda f: (-SEVERITIES.index(f["severity"]), -CONFIDENCES.index(f["confidence"])))
+    first, codes = findings[0], dict.fromkeys(finding["rule"] for finding in findings)
+    of_list = any(finding["domains"] == 0 for finding in findings)
+    owners = Counter(whose[row][1] for finding in findings for row in finding["rows"] if row in whose)
+    domains = dict.fromkeys(domain for finding in findings for domain in _domains(finding, whose))
+    if of_list:
         domains = dict.fromkeys(domain for domain, _ in whose.values())
     # A finding without rows may name one domain of several: of a register's heading, say.
-    more = [f for f in found if not f["rows"]]
+    rowless = [finding for finding in findings if not finding["rows"]]
     boxes = None
     if published is not None:
-        known = [int(f["mailboxes"]) for f in more if not pd.isna(f["mailboxes"])]
+        known = [int(finding["mailboxes"]) for finding in rowless if not pd.isna(finding["mailboxes"])]
         boxes = max(sum(published.get(domain, 0) for domain in domains), *known, 0)
+    why = [pair for finding in findings for pair in doubts.get(finding["fingerprint"], {}).items()]
+    operators = filter(None, [first["operator_id"], *(operator for operator, _ in owners.most_common())])
     return {
         **{name: first[name] for name in _DTYPES if name in first},
-        "rules": tuple(dict.fromkeys(f["rule"] for f in found)),
+        "rules": tuple(codes),
         "remedy": remedy,
-        "operators": tuple(
-            dict.fromkeys(filter(None, [first["operator_id"], *(o for o, _ in held.most_common())]))
-        ),
-        "domain": "" if whole else next(iter(domains), ""),
-        "domains": max(len(domains), *(f["domains"] for f in more), 0),
+        "operators": tuple(dict.fromkeys(operators)),
+        "domain": "" if of_list else next(iter(domains), ""),
+        "domains": max(len(domains), *(finding["domains"] for finding in rowless), 0),
         "mailboxes": boxes,
-        "findings": len(found),
-        "first_seen": min((f["first_seen"] for f in found if f["first_seen"]), default=""),
-        "fingerprints": tuple(f["fingerprint"] for f in found),
-        "checks": tuple(dict.fromkeys(rule(f["rule"]).check for f in found if rule(f["rule"]).check)),
+        "findings": len(findings),
+        "first_seen": min(filter(None, (finding["first_seen"] for finding in findings)), default=""),
+        "fingerprints": tuple(finding["fingerprint"] for finding in findings),
+        "checks": tuple(dict.fromkeys(filter(None, (rule(code).check for code in codes)))),
+        "doubts": tuple(dict.fromkeys(name for name, _ in why)),
+        "age_days": max((days for _, days in why if days is not None), default=None),
     }
 
 
-def _domains(found: Mapping[Any, Any], whose: Mapping[int, tuple[str, str]]) -> Sequence[str]:
-    if found["rows"]:
-        return [whose[row][0] for row in found["rows"] if row in whose]
-    return [found["domain"]] if found["domain"] else []
+def _domains(finding: Mapping[Any, Any], whose: Mapping[int, tuple[str, str]]) -> Sequence[str]:
+    if finding["rows"]:
+        return [whose[row][0] for row in finding["rows"] if row in whose]
+    return [finding["domain"]] if finding["domain"] else []
 
 
 def _order(cause: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -7,13 +7,11 @@ Dates become ISO 8601 texts here, so that a fact read back from a file is what i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from mssante_audit.values.person import Person, masks, unnamed
-
-T = TypeVar("T")
 
 _PLAIN = (str, int, float, type(None))
 
@@ -45,30 +43,28 @@ def plain(value: Any) -> Any:
     raise TypeError(f"a {type(value).__name__} is no fact")
 
 
-def hidden(facts: Any) -> Any:
+def hidden(facts: Any, is_own: Callable[[str], bool] = lambda _: False) -> Any:
     """Return facts with every person masked, those too that a text names; two that differ stay different.
+
+    What is the reader's own stays in clear.
 
     >>> hidden({"n": 2, "others": [Person("zoe@x.example"), Person("zac@x.example")]})
     {'n': 2, 'others': ['z•••@x.example (1)', 'z•••@x.example (2)']}
+    >>> hidden([Person("zoe@x.example"), Person("zac@y.example")], lambda text: text.endswith("@x.example"))
+    ['zoe@x.example', 'z•••@y.example']
     """
-    shown = masks(_of(Person, facts))
-    return _replaced(facts, lambda person: shown[person], unnamed)
+    shown = masks(part for part in _leaves(facts) if isinstance(part, Person) and not is_own(part.text))
+    return _replaced(facts, lambda person: shown.get(person) or Shown(person.text), unnamed)
+
+
+def told_to(facts: Any, is_own: Callable[[str], bool]) -> Any:
+    """Return facts as somebody may read them: `hidden`, but as they are where they hold no person."""
+    return hidden(facts, is_own) if any(isinstance(part, Person) for part in _leaves(facts)) else facts
 
 
 def clear(facts: Any) -> Any:
     """Return facts with every person as the list writes it: for one's own eyes."""
-    return _replaced(facts, lambda person: Shown(person.text)) if _of(Person, facts) else facts
-
-
-def told_to(facts: Any, own: Callable[[str], bool]) -> Any:
-    """Return facts as somebody may read them: what of them is its own in clear, all other persons masked.
-
-    >>> told_to([Person("zoe@x.example"), Person("zac@y.example")], lambda text: text.endswith("@x.example"))
-    ['zoe@x.example', 'z•••@y.example']
-    """
-    if not _of(Person, facts):
-        return facts
-    return hidden(_replaced(facts, lambda person: Shown(person.text) if own(person.text) else person))
+    return _replaced(facts, lambda person: Shown(person.text), str)
 
 
 def names_persons(facts: Any) -> bool:
@@ -77,37 +73,31 @@ def names_persons(facts: Any) -> bool:
     >>> names_persons(clear({"others": [Person("zoe@x.example")]})), names_persons({"n": 2})
     (True, False)
     """
-    return bool(_of(Shown, facts))
+    return any(isinstance(part, Shown) for part in _leaves(facts))
 
 
-def _of(kind: type[T], value: Any) -> list[T]:
-    """Return what facts hold of a kind, in order."""
-    if isinstance(value, kind):
-        return [value]
-    if isinstance(value, _PLAIN):
-        return []
-    parts = value.values() if isinstance(value, Mapping) else value
-    return [found for part in parts for found in _of(kind, part)] if isinstance(parts, Iterable) else []
+def _leaves(facts: Any) -> Iterator[Any]:
+    """Yield the values in facts, in order."""
+    if isinstance(facts, Mapping | list | tuple):
+        for part in facts.values() if isinstance(facts, Mapping) else facts:
+            yield from _leaves(part)
+    else:
+        yield facts
 
 
-def _replaced(value: Any, told: Any, other: Callable[[str], str] = str) -> Any:
-    """Return facts in which persons are what `told` makes of them, and texts what `other` does."""
-    if isinstance(value, str) and not isinstance(value, Shown):
-        return other(value)
-    if isinstance(value, _PLAIN):
-        return value
-    if isinstance(value, Person):
-        return told(value)
-    if isinstance(value, Mapping):
-        return {name: _replaced(part, told, other) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_replaced(part, told, other) for part in value]
-    return value
+def _replaced(facts: Any, of_person: Callable[[Person], Any], of_text: Callable[[str], str]) -> Any:
+    if isinstance(facts, Mapping):
+        return {name: _replaced(part, of_person, of_text) for name, part in facts.items()}
+    if isinstance(facts, list | tuple):
+        return [_replaced(part, of_person, of_text) for part in facts]
+    if isinstance(facts, Person):
+        return of_person(facts)
+    return of_text(facts) if isinstance(facts, str) and not isinstance(facts, Shown) else facts
 
 
 def dumped(facts: Any) -> str:
     """Return facts as JSON text, persons marked and in clear: for files that only their owner reads."""
-    marked = _replaced(facts, lambda person: {MARK: person.text})
+    marked = _replaced(facts, lambda person: {MARK: person.text}, str)
     return json.dumps(marked, ensure_ascii=False, separators=(",", ":"))
 
 

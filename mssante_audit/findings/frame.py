@@ -1,54 +1,7 @@
 """Findings: what an audit says, one row a cause, in facts; words come last (`mssante_audit.findings.words`).
 
-Columns of a findings frame, all defined even when it is empty:
-
-===============  =====================  =====================================================================
-column           dtype                  meaning
-===============  =====================  =====================================================================
-``rule``         str                    code in the catalogue
-``audit``        str                    the audit that found it
-``severity``     ordered category       ``info`` < ``warning`` < ``error`` < ``critical``
-``confidence``   str                    ``certain``, ``likely``, ``hint``: the rule's, or its own
-``subject``      object (tuple of str)  what it is about: a certificate name, an operator and a contact, a
-                                        server, a domain; with the rule, what it is known by; may name
-                                        persons
-``fingerprint``  str                    16 hexadecimal digits of rule and subject: the same every night
-``domain``       str                    the domain concerned; when several, the first in list order
-``domains``      int64                  how many distinct domains the cause touches
-``mailboxes``    Int64                  how many mailboxes are published in them; <NA> where that is unknown,
-                                        or it touches no domain by name
-``operator_id``  str                    operator of most of the rows (ties: the first row's), or ""
-``operator``     str                    that operator's name, or ""
-``department``   str                    code of the département of that operator's certificates, or "": where
-                                        the operator is, not the establishments it serves
-``region``       str                    the region of that département, or ""
-``observed``     str                    what the file (or the network) says, in words; may name persons
-``expected``     str                    what would be right, "" where there is no single answer; may name
-                                        persons
-``evidence``     str                    `where` in words: the rows, as ``"3-5, 9"``, those of the register, or
-                                        lines of the observation; may name persons
-``first_seen``   str                    time of the first archived list that shows it (ISO 8601), or ""
-``rows``         object (tuple of int)  the rows of the white list that `where` names, 1-based positions
-``where``        object (places)        where it stands, a place for each file and column: `source`, `file`,
-                                        `rows`, `column`, `label` (`mssante_audit.findings.places`); may name
-                                        persons
-``facts``        object (dict)          what the words are made of (`mssante_audit.findings.facts`), by name;
-                                        may name persons
-===============  =====================  =====================================================================
-
-Columns that files of findings may have beside them:
-
-================  =====================  =====================================================================
-column            dtype                  meaning
-================  =====================  =====================================================================
-``status``        str                    ``new``, ``open`` or ``unknown``; "" if known, without a run before
-``reason``        str                    why it is accepted, where it is (`mssante_audit.findings.waivers`)
-``who``           str                    by whom
-``until``         str                    until when
-``rank``          int64                  order of its severity, 0 the mildest, in Parquet, which keeps none
-================  =====================  =====================================================================
-
-Sorted by severity (worst first), then by mailboxes touched (most first, unknown before them), by domains
+The columns are `FRAME`, all defined even when there is no finding; files have those of `IN_FILES` too. Sorted
+by severity (worst first), then by mailboxes touched (most first, unknown before them), by domains
 touched (most first), rule, first row, and subject; ahead of all what says that the list is not to be relied
 on (`Rule.affects_list`).
 """
@@ -66,34 +19,83 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.base.digest import digest
+from mssante_audit.base.frames import Column, described, dtypes
 from mssante_audit.base.markup import html_of
-from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES, named
+from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES
 from mssante_audit.findings.facts import clear, plain
 from mssante_audit.findings.places import Place, Where, list_rows, places_from, places_of
 from mssante_audit.findings.registry import rule
 from mssante_audit.values.identifiers import region_of
 from mssante_audit.values.person import Person
 
-COLUMNS = (
-    "rule", "audit", "severity", "confidence", "subject", "fingerprint", "domain", "domains", "mailboxes",
-    "operator_id", "operator", "department", "region", "observed", "expected", "evidence", "first_seen",
-    "rows", "where", "facts",
+FRAME: tuple[Column, ...] = (
+    Column("rule", "str", "code in the catalogue"),
+    Column("audit", "str", "the audit that found it"),
+    Column("severity", "ordered category", " < ".join(f"``{one}``" for one in SEVERITIES), SEVERITIES),
+    Column("confidence", "str", "``certain``, ``likely``, ``hint``: the rule's, or its own", CONFIDENCES),
+    Column(
+        "subject", "object (tuple of str)",
+        "what it is about: a certificate name, an operator and a contact, a server, a domain; with the "
+        "rule, what it is known by; may name persons",
+    ),
+    Column("fingerprint", "str", "16 hexadecimal digits of rule and subject: the same every night"),
+    Column("domain", "str", "the domain concerned; when several, the first in list order"),
+    Column("domains", "int64", "how many distinct domains the cause touches"),
+    Column(
+        "mailboxes", "Int64",
+        "how many mailboxes are published in them; <NA> where that is unknown, or it touches no domain by "
+        "name",
+    ),
+    Column("operator_id", "str", "operator of most of the rows (ties: the first row's), or \"\""),
+    Column("operator", "str", "that operator's name, or \"\""),
+    Column(
+        "department", "str",
+        "code of the département of that operator's certificates, or \"\": where the operator is, not the "
+        "establishments it serves",
+    ),
+    Column("region", "str", 'the region of that département, or ""'),
+    Column("observed", "str", "what the file (or the network) says, in words; may name persons"),
+    Column("expected", "str", 'what would be right, "" where there is no single answer; may name persons'),
+    Column(
+        "evidence", "str",
+        '`where` in words: the rows, as ``"3-5, 9"``, those of the register, or lines of the observation; '
+        "may name persons",
+    ),
+    Column("first_seen", "str", 'time of the first archived list that shows it (ISO 8601), or ""'),
+    Column(
+        "rows", "object (tuple of int)",
+        "the rows of the white list that `where` names, 1-based positions",
+    ),
+    Column(
+        "where", "object (places)",
+        "where it stands, a place for each file and column: `source`, `file`, `rows`, `column`, `label` "
+        "(`mssante_audit.findings.places`); may name persons",
+    ),
+    Column(
+        "facts", "object (dict)",
+        "what the words are made of (`mssante_audit.findings.facts`), by name; may name persons",
+    ),
 )  # fmt: skip
 
-Severity = pd.CategoricalDtype(list(SEVERITIES), ordered=True)
+IN_FILES: tuple[Column, ...] = (
+    Column(
+        "status", "str", '``new``, ``open`` or ``unknown``; "" if known, without a run before',
+        ("", "new", "open", "unknown"),
+    ),
+    Column("reason", "str", "why it is accepted, where it is (`mssante_audit.findings.waivers`)"),
+    Column("who", "str", "by whom"),
+    Column("until", "str", "until when"),
+    Column("rank", "int64", "order of its severity, 0 the mildest, in Parquet, which keeps none"),
+)  # fmt: skip
 
-_DTYPES: dict[str, Any] = {
-    **dict.fromkeys(COLUMNS, pd.api.types.pandas_dtype("str")),
-    **dict.fromkeys(("subject", "rows", "where", "facts"), pd.api.types.pandas_dtype("object")),
-    "severity": Severity,
-    "domains": pd.api.types.pandas_dtype("int64"),
-    "mailboxes": pd.Int64Dtype(),
-}
+__doc__ = described(__doc__, "Columns of a findings frame", FRAME)
+_DTYPES = dtypes(FRAME)
+COLUMNS = tuple(_DTYPES)
+Severity: pd.CategoricalDtype = _DTYPES["severity"]
 
 Subject = str | Person | tuple[str | Person, ...]
 
 
-@named
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One cause, as an audit states it; `findings_frame` adds what follows from the rows.
@@ -139,17 +141,17 @@ def fingerprint(code: str, subject: Subject) -> str:
 
 
 def findings_frame(
-    found: Iterable[Finding],
+    findings: Iterable[Finding],
     entries: pd.DataFrame,
     published: Mapping[str, int] | None = None,
     source: str = "",
-) -> pd.DataFrame:
+) -> Findings:
     """Turn what an audit found into a findings frame.
 
     Parameters
     ----------
-    found
-        The findings, in any order.
+    findings
+        In any order.
     entries
         The white list's rows (columns `row`, `domain`, `operator_id`, `operator` are used, and `department`
         where it is there).
@@ -173,44 +175,48 @@ def findings_frame(
     ValueError
         If a finding's own confidence is none there is.
     """
-    domain, operator_id, operator = (
+    domain_of, operator_of, name_of = (
         dict(zip(entries["row"].tolist(), entries[column].tolist(), strict=True))
         for column in ("domain", "operator_id", "operator")
     )
-    place: dict[str, str] = {}
+    departments: dict[str, str] = {}
     if "department" in entries:
-        place = dict(zip(entries["operator_id"].tolist(), entries["department"].tolist(), strict=True))
-    columns: dict[str, list[Any]] = {name: [] for name in _DTYPES}
-    for finding in found:
+        departments = dict(zip(entries["operator_id"].tolist(), entries["department"].tolist(), strict=True))
+
+    def boxes(domain: str) -> int:
+        return (published or {}).get(domain, 0)
+
+    records = []
+    for finding in findings:
         where = places_of(finding.where, source)
         rows = list_rows(where)
-        domains = dict.fromkeys([*(domain[row] for row in rows), *finding.domains])
+        domains = dict.fromkeys([*(domain_of[row] for row in rows), *finding.domains])
         owner = finding.operator_id
         if not owner:
-            counts = Counter(operator_id[row] for row in rows)
-            owner = max(counts, key=lambda o: counts[o], default="")
-        name = finding.operator or next((operator[row] for row in rows if operator_id[row] == owner), "")
-        told = rule(finding.rule)
-        confidence = finding.confidence or told.confidence
+            counts = Counter(operator_of[row] for row in rows)
+            owner = max(counts, key=lambda operator: counts[operator], default="")
+        name = finding.operator or next((name_of[row] for row in rows if operator_of[row] == owner), "")
+        department = departments.get(owner, "") if owner else ""
+        known = rule(finding.rule)
+        confidence = finding.confidence or known.confidence
         if confidence not in CONFIDENCES:
             raise ValueError(f"{confidence!r} is no confidence of a finding")
-        mailboxes = None if published is None else sum(published.get(name, 0) for name in domains)
         facts = plain(finding.facts)
         subject = finding.subject if isinstance(finding.subject, tuple) else (finding.subject,)
-        record = {
+        records.append({
             "rule": finding.rule,
-            "audit": told.audit or facts.get("audit", ""),
-            "severity": told.severity,
+            "audit": known.audit or facts.get("audit", ""),
+            "severity": known.severity,
             "confidence": confidence,
             "subject": subject,
             "fingerprint": fingerprint(finding.rule, subject),
             "domain": next(iter(domains), ""),
             "domains": len(domains),
-            "mailboxes": mailboxes if domains else None,
+            "mailboxes": None if published is None or not domains else sum(map(boxes, domains)),
             "operator_id": owner,
             "operator": name,
-            "department": place.get(owner, "") if owner else "",
-            "region": region_of(place.get(owner, "")) if owner else "",
+            "department": department,
+            "region": region_of(department),
             "observed": "",
             "expected": "",
             "evidence": "",
@@ -218,29 +224,23 @@ def findings_frame(
             "rows": rows,
             "where": where,
             "facts": facts,
-        }
-        for column, value in record.items():
-            columns[column].append(value)
-    keys = [tuple(clear(list(subject))) for subject in columns["subject"]]
-    order = sorted(range(len(keys)), key=keys.__getitem__)
-    return concat([_framed({name: [told[at] for at in order] for name, told in columns.items()})])
-
-
-def _framed(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
-    # Arrays: pandas would put the rows of series side by side, by their index.
-    return pd.DataFrame({n: pd.Series(told, dtype=_DTYPES[n]).array for n, told in columns.items()})
+        })  # fmt: skip
+    records.sort(key=lambda record: tuple(clear(list(record["subject"]))))
+    return concat([of_records(records)])
 
 
 def of_records(records: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
     """Return findings, a mapping each, with the dtypes of this module's docstring."""
-    return _framed({name: [told[name] for told in records] for name in _DTYPES})
+    # Arrays: pandas would put the rows of series side by side, by their index.
+    columns = {name: [record[name] for record in records] for name in COLUMNS}
+    return pd.DataFrame({name: pd.Series(columns[name], dtype=_DTYPES[name]).array for name in COLUMNS})
 
 
 def from_json(findings: pd.DataFrame) -> pd.DataFrame:
     """Return findings that a file of JSON has, with tuples and places where it has lists and mappings."""
     made = {name: list(map(tuple, findings[name])) for name in ("subject", "rows")}
     made["where"] = list(map(places_from, findings["where"]))
-    columns = {name: pd.Series(told, findings.index, dtype="object") for name, told in made.items()}
+    columns = {name: pd.Series(values, findings.index, dtype="object") for name, values in made.items()}
     return findings.assign(**columns)
 
 
@@ -262,26 +262,18 @@ class Findings(pd.DataFrame):
 
 def typed(findings: pd.DataFrame) -> Findings:
     """Return `findings` with the dtypes of this module's docstring, also when it has no row."""
-    there = dict(zip(findings.columns, findings.dtypes, strict=True))
-    other = {name: dtype for name, dtype in _DTYPES.items() if there[name] != dtype}
-    return Findings(findings.astype(other) if other else findings)
+    known = dict(zip(findings.columns, findings.dtypes, strict=True))
+    wrong = {name: dtype for name, dtype in _DTYPES.items() if known[name] != dtype}
+    return Findings(findings.astype(wrong) if wrong else findings)
 
 
 def concat(frames: Iterable[pd.DataFrame]) -> Findings:
     """Put findings frames together, in the order of this module's docstring, keeping the dtypes."""
     whole = typed(pd.concat([of_records([]), *frames], ignore_index=True))
-    told = (whole[name].tolist() for name in ("rule", "mailboxes", "domains", "rows"))
+    columns = (whole[name].tolist() for name in ("rule", "mailboxes", "domains", "rows"))
+    severities = whole["severity"].cat.codes.tolist()
     ranks = [
-        (
-            not rule(code).affects_list,
-            -severity,
-            -inf if boxes is pd.NA else -boxes,
-            -domains,
-            code,
-            rows[0] if rows else 0,
-        )
-        for severity, code, boxes, domains, rows in zip(
-            whole["severity"].cat.codes.tolist(), *told, strict=True
-        )
+        (not rule(code).affects_list, -severity, -inf if boxes is pd.NA else -boxes, -domains, code, rows[:1])
+        for severity, code, boxes, domains, rows in zip(severities, *columns, strict=True)
     ]
     return Findings(whole.iloc[sorted(range(len(ranks)), key=ranks.__getitem__)].reset_index(drop=True))

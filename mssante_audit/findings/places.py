@@ -27,7 +27,7 @@ class Place(NamedTuple):
     """What evidence calls the file, if not by its name: an observation by its day."""
 
 
-Where = tuple[int | Place, ...]
+Where = Sequence[int | Place]
 """Where an audit says that a finding stands; a number is a row of the white list."""
 
 

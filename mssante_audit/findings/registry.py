@@ -1,7 +1,8 @@
 """The audits there are: ours, those of installed packages, those registered in a notebook.
 
 An audit says its name, titles, needs and rules in one place; command line, reports, site, mail and dossiers
-derive theirs from it. A package adds one by an entry point of the group `GROUP`::
+derive theirs from it. Ours are put here by `mssante_audit.audits` when it is imported. A package adds one by
+an entry point of the group `GROUP`::
 
     [project.entry-points."mssante_audit.audits"]
     long_names = "my_package:AUDIT"
@@ -14,31 +15,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Set
-from dataclasses import dataclass, replace
 from functools import cache
-from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, NoReturn
+from itertools import product
+from typing import Annotated, Any, Literal, NoReturn, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from mssante_audit.base.errors import AuditError, InputError, UnknownNameError
 from mssante_audit.base.language import current_language
-from mssante_audit.findings.catalogue import Rule, load_rules
+from mssante_audit.findings.catalogue import Full, Rule, load_rules
+from mssante_audit.findings.places import LIST as LIST
 from mssante_audit.findings.templates import LANGUAGES, PARTS, template
 from mssante_audit.observe.kinds import kinds
-from mssante_audit.values.person import told_error
-
-if TYPE_CHECKING:
-    from mssante_audit.findings.frame import Finding
+from mssante_audit.values.person import describe_error
 
 GROUP = "mssante_audit.audits"
 """Of the entry points."""
-
-OURS = (
-    "whitelist_integrity", "dn_consistency", "stale_contacts", "declarations", "reconciliation",
-    "delegation_vs_redirection", "certificates", "mailboxes",
-)  # fmt: skip
-"""Each a folder of `mssante_audit.audits` that holds its rules and an ``AUDIT``."""
 
 
 def known_needs() -> dict[str, Mapping[str, str]]:
@@ -59,17 +53,20 @@ def input_of(need: str) -> str:
     return {"declarations": "register", **{kind.need: kind.name for kind in kinds()}}.get(need, need)
 
 
-LIST = "list"
-"""Name of the list itself as an input, which every audit looks at."""
+Run = Callable[[Any], Iterable[Any]]
+"""From a `mssante_audit.space.TrustSpace` to the `mssante_audit.findings.frame.Finding` in it."""
+_Language = Literal["fr", "en"]
 
-Run = Callable[[Any], "Iterable[Finding]"]
-"""From a `mssante_audit.space.TrustSpace` to what was found in it."""
+_FAULTS = {
+    "name": ("its name is none", "Write small letters, digits and _, such as long_names"),
+    "title": ("its title is none", 'Give a text, or {"fr": …, "en": …}'),
+    "rules": ("its rules are no rules", "Use load_rules(FILE), or a tuple of Rule(…)"),
+    "run": ("its run is no function", "Give one or a tuple, from a TrustSpace to findings"),
+}
+"""By field of an audit what is wrong with it, and what to do."""
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{1,40}")
 
-
-@dataclass(frozen=True, slots=True)
-class Audit:
+class Audit(BaseModel):
     """One audit.
 
     Raises
@@ -78,42 +75,57 @@ class Audit:
         If a field holds what it may not.
     """
 
-    name: str
+    model_config = ConfigDict(frozen=True, strict=True, regex_engine="python-re")
+    __hash__ = object.__hash__
+
+    name: str = Field(pattern=r"^(?!all$)[a-z][a-z0-9_]{1,40}$")
     """In small letters, digits and ``_``; of its report, pages and files too."""
-    title: Mapping[str, str] | str
+    title: Annotated[dict[_Language, Full], Field(min_length=2)] | Full
     """By language (``fr``, ``en``), or one for both."""
     rules: tuple[Rule, ...]
     """Those that its findings may name (`mssante_audit.findings.load_rules`)."""
-    run: Run | tuple[Run, ...]
+    run: Run | Annotated[tuple[Run, ...], Field(min_length=1)]
     """What finds; where there are several, each for itself: one that raises costs the others nothing."""
     needs: tuple[str, ...] = ()
     """Names of `known_needs`; where one lacks the audit is not made, and nothing is said to be checked."""
     uses: tuple[str, ...] = ()
     """Names of `known_needs` that it looks at too, where they are there."""
 
-    def __post_init__(self) -> None:
-        def wrong(message: str, remedy: str) -> InputError:
-            return InputError(message, file=f"audit {self.name!r}", remedy=remedy)
-
-        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name) or self.name == "all":
-            raise wrong("its name is none", "Write small letters, digits and _, such as long_names")
-        told = self.title.values() if isinstance(self.title, Mapping) else (self.title,)
-        if not all(isinstance(text, str) and text.strip() for text in told):
-            raise wrong(f"its title is {self.title!r}", 'Give a text, or {"fr": …, "en": …}')
-        if isinstance(self.title, Mapping) and not LANGUAGES.keys() <= self.title.keys():
-            raise wrong("its title lacks a language", 'Give a text, or {"fr": …, "en": …}')
-        for field in ("needs", "uses"):
-            named = getattr(self, field)
-            if not isinstance(named, tuple) or not set(named) <= known_needs().keys():
-                raise wrong(f"its {field} are {named!r}", f"Allowed: a tuple of {', '.join(known_needs())}")
-        if not isinstance(self.rules, tuple) or not all(isinstance(own, Rule) for own in self.rules):
-            raise wrong("its rules are no rules", "Use load_rules(FILE), or a tuple of Rule(…)")
-        if not self.parts or not all(callable(part) for part in self.parts):
-            raise wrong("its run is no function", "Give one or a tuple, from a TrustSpace to findings")
-        codes = [own.code for own in self.rules]
+    def __init__(
+        self,
+        name: str,
+        title: Mapping[str, str] | str,
+        rules: tuple[Rule, ...],
+        run: Run | tuple[Run, ...],
+        needs: tuple[str, ...] = (),
+        uses: tuple[str, ...] = (),
+    ) -> None:
+        try:
+            super().__init__(name=name, title=title, rules=rules, run=run, needs=needs, uses=uses)
+        except ValidationError as error:
+            field = str(error.errors()[0]["loc"][0])
+            if field in ("needs", "uses"):
+                given, allowed = needs if field == "needs" else uses, ", ".join(known_needs())
+                message, remedy = f"its {field} are {given!r}", f"Allowed: a tuple of {allowed}"
+            else:
+                message, remedy = _FAULTS[field]
+            raise InputError(message, file=f"audit {name!r}", remedy=remedy) from None
+        codes = [rule.code for rule in self.rules]
         if twice := sorted({code for code in codes if codes.count(code) > 1}):
-            raise wrong(f"it has the rule {twice[0]} twice", "Give each rule a code of its own")
-        object.__setattr__(self, "rules", tuple(replace(own, audit=self.name) for own in self.rules))
+            message, remedy = f"it has the rule {twice[0]} twice", "Give each rule a code of its own"
+            raise InputError(message, file=f"audit {name!r}", remedy=remedy)
+
+    @field_validator("rules")
+    @classmethod
+    def _own(cls, rules: tuple[Rule, ...], info: ValidationInfo) -> tuple[Rule, ...]:
+        return tuple(rule.model_copy(update={"audit": info.data.get("name", "")}) for rule in rules)
+
+    @field_validator("needs", "uses")
+    @classmethod
+    def _known(cls, needs: tuple[str, ...]) -> tuple[str, ...]:
+        if not set(needs) <= known_needs().keys():
+            raise ValueError("unknown")
+        return needs
 
     @property
     def parts(self) -> tuple[Run, ...]:
@@ -126,15 +138,29 @@ class Audit:
         return LIST, *map(input_of, (*self.needs, *self.uses))
 
     def titled(self, language: str = "") -> str:
-        """Return its title in a language, that spoken if ""."""
-        return self.title if isinstance(self.title, str) else self.title[language or current_language()]
+        """Return its title in a language, in the current one if ""."""
+        own = cast(_Language, language or current_language())
+        return self.title if isinstance(self.title, str) else self.title[own]
 
     def lacking(self, space: Any) -> tuple[str, ...]:
         """Return those of its needs that a space does not have."""
         return tuple(need for need in self.needs if space.given(need) is None)
 
 
+_ours: dict[str, Audit] = {}
 _registered: dict[str, Audit] = {}
+
+
+def provide(audits: Iterable[Audit]) -> None:
+    """Put the audits of this package here, in their order (`mssante_audit.audits` does)."""
+    _ours.update({audit.name: audit for audit in audits})
+
+
+def ours() -> dict[str, Audit]:
+    """Return the audits of this package by name."""
+    if not _ours:
+        raise LookupError("import mssante_audit.audits first: it brings the audits of this package")
+    return _ours
 
 
 def register(audit: Audit) -> Audit:
@@ -160,12 +186,12 @@ def audits() -> dict[str, Audit]:
 
 def resting(inputs: Set[str]) -> list[str]:
     """Return the audits whose findings rest on one of some inputs."""
-    return [name for name, told in audits().items() if not inputs.isdisjoint(told.rests)]
+    return [name for name, audit in audits().items() if not inputs.isdisjoint(audit.rests)]
 
 
 def theirs() -> dict[str, Audit]:
     """Return the audits that are not ours, by name: no report was written for one of them."""
-    return {name: told for name, told in audits().items() if name not in OURS}
+    return {name: audit for name, audit in audits().items() if name not in ours()}
 
 
 def unusable() -> tuple[str, ...]:
@@ -183,17 +209,16 @@ def audit_named(name: str) -> Audit:
 
 def title_of_audit(name: str, language: str = "") -> str:
     """Return the title of an audit; its name where it is none of those there are."""
-    told = audits().get(name)
-    return told.titled(language) if told else name
+    audit = audits().get(name)
+    return audit.titled(language) if audit else name
 
 
 @cache
 def catalogue() -> Mapping[str, Rule]:
     """Return every rule by its code, in the order of the audits and of the rules in them; last our own."""
+    rules = [rule for audit in audits().values() for rule in audit.rules]
     own = load_rules(files("mssante_audit.findings") / "rules.toml")
-    return {told.code: told for audit in audits().values() for told in audit.rules} | {
-        told.code: told for told in own
-    }
+    return {rule.code: rule for rule in (*rules, *own)}
 
 
 def rule(code: str) -> Rule:
@@ -212,8 +237,8 @@ def rule(code: str) -> Rule:
 
 @cache
 def _installed() -> tuple[dict[str, Audit], tuple[str, ...]]:
-    """Return the audits of installed packages, and what is wrong with those that cannot be used."""
-    known: dict[str, Audit] = {name: import_module(f"mssante_audit.audits.{name}").AUDIT for name in OURS}
+    """Return our audits and those of installed packages, and what is wrong with those that cannot be used."""
+    known = dict(ours())
     faults = []
     for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, _package(point))):
         try:
@@ -233,7 +258,7 @@ def _package(point: EntryPoint) -> str:
 
 
 def _fault(point: EntryPoint, error: BaseException) -> InputError:
-    why = str(error) if isinstance(error, AuditError) else f"it does not import: {told_error(error)}"
+    why = str(error) if isinstance(error, AuditError) else f"it does not import: {describe_error(error)}"
     return InputError(
         f"the entry point {point.name} = {point.value!r} cannot be used: {why.rstrip('.')}",
         file=_package(point),
@@ -247,10 +272,13 @@ def _standing_in(point: EntryPoint, fault: InputError, known: Mapping[str, Audit
     def entry_point(_: Any) -> NoReturn:
         raise fault
 
-    plain = re.sub(r"[^a-z0-9]+", "_", f"{point.name} of {_package(point)}".lower()).strip("_")
-    free = _NAME.fullmatch(point.name) and point.name not in (*known, "all")
-    own = point.name if free else f"unusable_{plain}"
-    return Audit(own[:41], f"{point.name} ({_package(point)})", (), entry_point)
+    title, words = f"{point.name} ({_package(point)})", f"{point.name} of {_package(point)}".lower()
+    plain = "unusable_" + re.sub(r"[^a-z0-9]+", "_", words).strip("_")
+    name = plain[:41] if point.name in known else point.name
+    try:
+        return Audit(name, title, (), entry_point)
+    except InputError:  # it is no name
+        return Audit(plain[:41], title, (), entry_point)
 
 
 def _admit(audit: Any, known: Mapping[str, Audit]) -> None:
@@ -259,11 +287,9 @@ def _admit(audit: Any, known: Mapping[str, Audit]) -> None:
         raise InputError(f"it is of type {type(audit).__name__}, and no Audit", remedy="Name an Audit(…)")
     if audit.name in known:
         raise InputError(f"there is an audit {audit.name!r} already", remedy="Give it another name")
-    taken = {told.code: other.name for other in known.values() for told in other.rules}
-    if twice := [told.code for told in audit.rules if told.code in taken]:
+    taken = {rule.code: other.name for other in known.values() for rule in other.rules}
+    if twice := [rule.code for rule in audit.rules if rule.code in taken]:
         why = f"the rule {twice[0]} is one of the audit {taken[twice[0]]!r} already"
         raise InputError(why, remedy="Give it another code")
-    for told in audit.rules:
-        for part in PARTS:
-            for language in LANGUAGES:
-                template(told, part, language)
+    for rule, part, language in product(audit.rules, PARTS, LANGUAGES):
+        template(rule, part, language)

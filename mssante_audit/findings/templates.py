@@ -16,7 +16,7 @@ see written as an escape. Filters and macros (``words_LANGUAGE.j2``):
 ``{% endcall %}``                    counted. ``each(items, ", ", most=5)``
 ``operator({operator, name})``       ``NAME (identifier)``, or the identifier alone
 ``operators([{operator, name}])``    the same of several
-``host_faults(faults)``              what `mssante_audit.values.shown.host_faults` found
+``host_faults(faults)``              what `mssante_audit.values.hosts.host_faults` found
 ===================================  ================================================================
 
 Macros that rules of a package share lie in its own ``words_fr.j2`` and ``words_en.j2``, and are named by it:
@@ -37,8 +37,8 @@ from jinja2.runtime import Macro
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import TYPOGRAPHY, current_language
+from mssante_audit.base.text import visible
 from mssante_audit.findings.catalogue import Rule
-from mssante_audit.values.shown import shown
 
 LANGUAGES = TYPOGRAPHY
 """Typography by language."""
@@ -47,27 +47,27 @@ PARTS = ("observed", "expected", "evidence", "remedy")
 """The texts of a rule that are templates, in each language."""
 
 
-def template(told: Rule, part: str, language: str) -> Template:
+def template(rule: Rule, part: str, language: str) -> Template:
     """Return one of a rule's `PARTS`, ready to be filled; an `InputError` if it is no template."""
     try:
-        return _template(getattr(told, f"{part}_{language}"), told.words, language)
+        return _template(getattr(rule, f"{part}_{language}"), rule.words, language)
     except TemplateError as error:
         why = f"{part}_{language} is no template ({error})"
         remedy = "Write {{ fact | filter }}: mssante_audit.findings.templates has the filters"
-        raise InputError(why, file=f"rule {told.code}", remedy=remedy) from error
+        raise InputError(why, file=f"rule {rule.code}", remedy=remedy) from error
 
 
-def asked(told: Rule, part: str, language: str) -> set[str]:
+def asked(rule: Rule, part: str, language: str) -> set[str]:
     """Return the facts that one of a rule's `PARTS` names."""
     environment = _environment(language)
-    named = find_undeclared_variables(environment.parse(getattr(told, f"{part}_{language}")))
-    return named - environment.globals.keys() - _words(told.words, language).keys()
+    named = find_undeclared_variables(environment.parse(getattr(rule, f"{part}_{language}")))
+    return named - environment.globals.keys() - _words(rule.words, language).keys()
 
 
-def said(package: str, name: str, told: Any, language: str = "") -> str:
+def said(package: str, name: str, value: Any, language: str = "") -> str:
     """Return what a macro of a package's ``words_LANGUAGE.j2`` says of one value; in that spoken, if ""."""
     macro: Macro = _words(package, language or current_language())[name]
-    return str(macro(told))
+    return str(macro(value))
 
 
 @cache
@@ -107,7 +107,7 @@ def _environment(language: str) -> Environment:
         "day": lambda text: words.day(parse_instant(text)),
         "moment": lambda text: words.moment(parse_instant(text)),
         "named": lambda codes, names: [names[code] for code in codes],
-        "visible": lambda text: shown(str(text), spaces=True),
+        "visible": lambda text: visible(str(text), spaces=True),
     }
     environment.globals |= _macros(environment, "mssante_audit.findings")
     return environment
@@ -121,4 +121,4 @@ def _packaged(package: str, language: str) -> str | None:
 
 
 def _shown(value: Any) -> Any:
-    return shown(value) if isinstance(value, str) else value
+    return visible(value) if isinstance(value, str) else value

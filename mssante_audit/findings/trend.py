@@ -1,26 +1,24 @@
 """How many findings each run had: the points of the site's trend, kept in one small JSON file.
 
-The file is a list of points, oldest first; it holds numbers and instants, no name.
+The file's points stand oldest first; it holds numbers and instants, no name.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.errors import InputError
-from mssante_audit.base.export import write_bytes
 from mssante_audit.base.instants import parse_instant
+from mssante_audit.base.state import read_state, write_state
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.ledger import FollowUp
 
 FILE = "trend.json"
+VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +42,17 @@ class Point:
     run say less than those of others."""
 
 
-def point_of(as_of: datetime, findings: pd.DataFrame, waived: pd.DataFrame, told: FollowUp | None) -> Point:
+def point_of(
+    as_of: datetime, findings: pd.DataFrame, waived: pd.DataFrame, follow_up: FollowUp | None
+) -> Point:
     """Return the point of a run, of its findings (`mssante_audit.audits.audit_all`) and those waived.
 
-    `told` are these findings against those of the run before, if that is known.
+    `follow_up` is these findings against those of the run before, if that is known.
     """
-    followed = told.counts() if told and told.previous else {"new": 0, "open": len(findings), "fixed": 0}
-    if told and not told.previous:
-        unknown = told.counts()["unknown"]
-        followed |= {"open": len(findings) - unknown, "unknown": unknown}
-    return Point(as_of.isoformat(), severity_counts(findings), **followed, waived=len(waived))
+    counts = follow_up.counts() if follow_up else {"new": 0, "open": len(findings), "fixed": 0}
+    if follow_up and not follow_up.previous:  # nothing is new against no run
+        counts |= {"open": len(findings) - counts["unknown"]}
+    return Point(as_of.isoformat(), severity_counts(findings), **counts, waived=len(waived))
 
 
 def severity_counts(findings: pd.DataFrame) -> dict[str, int]:
@@ -65,18 +64,10 @@ def severity_counts(findings: pd.DataFrame) -> dict[str, int]:
 def read_trend(file: Path) -> tuple[Point, ...]:
     """Return the points of a file, oldest first; none if it is not there.
 
-    What is no list of points is an `InputError`: starting anew would lose the past without a word.
+    One that cannot be read is an `InputError`: starting anew would lose the past without a word.
     """
-    try:
-        records = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(records, list):
-            raise TypeError("not a list")
-        return tuple(sorted(map(_point, records), key=lambda point: point.at))
-    except FileNotFoundError:
-        return ()
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        remedy = "Put it right, or remove it to start anew"
-        raise InputError("cannot be read", file=str(file), remedy=remedy) from None
+    state = read_state(file, VERSION)
+    return tuple(Point(**point) for point in state["points"]) if state else ()
 
 
 def add_point(file: Path, point: Point) -> tuple[Point, ...]:
@@ -85,18 +76,8 @@ def add_point(file: Path, point: Point) -> tuple[Point, ...]:
     A file that cannot be read is an `InputError`; one that cannot be written, an `OutputError`, is as it
     was.
     """
-    added = _point(asdict(point))
-    kept = [other for other in read_trend(file) if other.at != added.at]
-    points = tuple(sorted([*kept, added], key=lambda p: p.at))
-    lines = ",\n".join(json.dumps(asdict(p)) for p in points)
-    write_bytes(file, f"[\n{lines}\n]\n".encode())
+    point = replace(point, at=parse_instant(point.at).isoformat())
+    others = (other for other in read_trend(file) if other.at != point.at)
+    points = tuple(sorted([*others, point], key=lambda one: one.at))
+    write_state(file, VERSION, {"points": list(map(asdict, points))})
     return points
-
-
-def _point(record: Mapping[str, Any]) -> Point:
-    numbers = {name: record[name] for name in ("new", "open", "fixed", "waived")}
-    numbers["unknown"] = record.get("unknown", 0)  # which 0.1 did not write
-    counts = {severity: record["counts"][severity] for severity in reversed(SEVERITIES)}
-    if not all(type(n) is int and n >= 0 for n in (*numbers.values(), *counts.values())):
-        raise ValueError("a count is not a number")
-    return Point(parse_instant(str(record["at"])).isoformat(), counts, **numbers)

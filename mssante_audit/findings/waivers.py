@@ -28,6 +28,8 @@ from mssante_audit.findings.frame import typed
 from mssante_audit.findings.registry import rule, unusable
 
 FILE = "waivers.toml"
+VERSION = 1
+"""Of the format; a file need not say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +73,19 @@ def load_waivers(file: Path) -> tuple[Waiver, ...]:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"cannot be read ({error})", file=str(file)) from error
-    if set(tables) - {"waiver"} or not isinstance(tables.get("waiver", []), list):
+    if (version := tables.pop("version", VERSION)) != VERSION:
+        raise InputError(f"is of version {version}, and this program knows {VERSION}", file=str(file))
+    listed = tables.pop("waiver", [])
+    if tables or not (isinstance(listed, list) and all(isinstance(fields, dict) for fields in listed)):
         raise InputError("holds something else than [[waiver]]", file=str(file))
-    return tuple(_waiver(fields, n, str(file)) for n, fields in enumerate(tables.get("waiver", []), 1))
+    return tuple(_waiver(fields, number, str(file)) for number, fields in enumerate(listed, 1))
 
 
 def _waiver(fields: dict[str, Any], number: int, file: str) -> Waiver:
     def wrong(message: str) -> InputError:
         return InputError(f"waiver {number} {message}", file=file)
 
-    known = set(Waiver.__dataclass_fields__)
-    if unknown := sorted(set(fields) - known):
+    if unknown := sorted(set(fields) - set(Waiver.__dataclass_fields__)):
         raise wrong(f"has an unknown field {unknown[0]!r}")
     if missing := [name for name in ("rule", "reason", "who", "until") if not fields.get(name)]:
         raise wrong(f"lacks {missing[0]!r}")
@@ -107,13 +111,15 @@ def split(
 
     Waivers that no longer hold at the instant audited at are passed over.
     """
-    holding = [w for w in waivers if w.holds(as_of)]
+    holding = [waiver for waiver in waivers if waiver.holds(as_of)]
     matches: list[Waiver | None] = [None] * len(findings)
     if holding:
-        matches = [next((w for w in holding if w.covers(f)), None) for f in findings.itertuples()]
-    waived = pd.Series([m is not None for m in matches], index=findings.index, dtype="bool")
-    told = [m for m in matches if m is not None]
+        matches = [
+            next((waiver for waiver in holding if waiver.covers(finding)), None)
+            for finding in findings.itertuples()
+        ]
+    waived = pd.Series([match is not None for match in matches], index=findings.index, dtype="bool")
     apart = findings[waived].reset_index(drop=True)
     for name in ("reason", "who", "until"):
-        apart[name] = pd.Series([str(getattr(m, name)) for m in told], dtype="str")
+        apart[name] = pd.Series([str(getattr(match, name)) for match in matches if match], dtype="str")
     return typed(findings[~waived].reset_index(drop=True)), apart

@@ -1,7 +1,7 @@
 """The rows of an extraction, counted: by domain, kind and structure, and nothing else is kept of them.
 
-An address that comes again is counted once, told by a hash that is thrown away with the reading: twelve bytes
-a row. Everything else that a row says is personal; it is neither kept nor named in an error.
+An address that comes again is counted once, by a hash that is thrown away with the reading. All else that a
+row says is personal; it is neither kept nor named in an error.
 
 =============  ======  ==============================================================================
 column         dtype   meaning
@@ -16,18 +16,17 @@ column         dtype   meaning
 
 from __future__ import annotations
 
-import codecs
 import re
-from array import array
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import count
-from operator import itemgetter
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.mailboxes.text import refused
@@ -43,19 +42,17 @@ MAX_GROUPS = 1_000_000
 MAX_LINE = 2**16
 """Longest row, in bytes."""
 
+_BLOCK = 2**21
 _STRUCTURES = {
-    name: (digit, length)
-    for digit, kind, length in ((b"1", b"FINESS", 9), (b"2", b"SIREN", 9), (b"3", b"SIRET", 14))
+    name: (digit, re.compile(f"(?:{digit})?([0-9AB]{{{length}}})"))
+    for digit, kind, length in (("1", "FINESS", 9), ("2", "SIREN", 9), ("3", "SIRET", 14))
     for name in (digit, kind)
 }
 """Kinds of structure that are counted apart, as the column may write them: first character of the identifier
-in a certificate, length of the rest. The others are practices, whose numbers are persons'."""
+in a certificate, and the identifier, with it or without: nothing public says which the column has.
+The others are practices, whose numbers are persons'."""
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+", re.A)
-_NUMBER = re.compile(rb"[0-9AB]+")
-_TEXTS = ("domain", "kind", "structure")
-
-Key = tuple[bytes, bytes, bytes, bytes]
-"""Of a group as it is read: domain, kind, kind of structure, structure."""
+_TEXTS = ["domain", "kind", "structure"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +70,7 @@ class Counts:
 
 
 def count_mailboxes(pieces: Iterable[bytes], source: str) -> Counts:
-    """Count the mailboxes of an extraction; memory used is in proportion to `MAX_GROUPS`, not to the text.
+    """Count the mailboxes of an extraction; memory used is twelve bytes a row, and `MAX_GROUPS`.
 
     Parameters
     ----------
@@ -87,119 +84,129 @@ def count_mailboxes(pieces: Iterable[bytes], source: str) -> Counts:
     InputError
         If it is no extraction: other columns, another encoding, a row without an end, too many groups.
     """
-    groups: defaultdict[Key, int] = defaultdict(count().__next__)
-    hashes, members = array("q"), array("i")
-    unread, damage, last, header = 0, "", b"", None
-    held, put, add = _STRUCTURES, hashes.append, members.append  # half a million times
-    for block, damage in _lines(pieces, source):
-        if header is None:
-            if not block:
-                continue
-            if damage and not block[0]:
-                raise refused(f"{damage}: nothing of it can be read", source)
-            header = bars, cuts, pick = _header(block.pop(0), source)
-        for line in block:
-            if line.count(b"|") != bars:
-                unread += bool(line.strip())
-                continue
-            kind, address, named, structure = pick(line.split(b"|", cuts))
-            domain = address.partition(b"@")[2]
-            add(groups[domain, kind, named, structure] if named in held else groups[domain, kind, b"", b""])
-            put(hash(address))
-        last = block[-1] if block else last
-        if len(groups) > MAX_GROUPS:
-            why = f"names more than {MAX_GROUPS:,} domains and structures, which no extraction does"
-            raise InputError(why, file=source)
-    if last.strip() and last.count(b"|") != bars:
-        damage, unread = damage or "the last row breaks off", unread - 1
-    first = np.unique(np.frombuffer(hashes, dtype="int64"), return_index=True)[1]
-    numbers = np.bincount(np.frombuffer(members, dtype="int32")[first], minlength=len(groups))
-    frame, nameless = _frame(groups, numbers)
-    return Counts(frame, len(hashes) - len(first), unread + nameless, damage)
-
-
-def _lines(pieces: Iterable[bytes], source: str) -> Iterator[tuple[list[bytes], str]]:
-    """Yield the lines of each piece, and how the text is broken; a line that a piece cuts, with the next."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    rest, number, damage = b"", 1, ""
-    stream = iter(pieces)
-    while True:
-        try:
-            piece = next(stream, b"")
-        except EOFError as error:
-            piece, damage = b"", str(error)
-        try:
-            decoder.decode(piece)
-        except UnicodeDecodeError:
+    groups: dict[str, int] = {}
+    hashes, members = [np.empty(0, "int64")], [np.empty(0, "int32")]
+    names: list[str] = []
+    unread, damage, last = 0, "", b""
+    blocks = _blocks(pieces, source)
+    try:
+        for block in blocks:
             try:
-                deque(stream, maxlen=0)
-            except EOFError as error:  # what is no text is what is left of a broken archive
-                piece, damage = b"", str(error)
-            else:
-                raise refused(f"is not UTF-8 (from about line {number})", source) from None
-        lines = (rest + piece).split(b"\n")
-        rest = lines.pop() if piece else b""
-        number += len(lines)
-        if len(rest) > MAX_LINE:
-            raise InputError("has a row without an end: it is no extraction", file=source)
-        yield lines, damage
-        if not piece:
-            return
-
-
-def _header(line: bytes, source: str) -> tuple[int, int, Callable[[list[bytes]], tuple[bytes, ...]]]:
-    """Return how many ``|`` a row has, at how many to cut it, and what takes the four columns out of it."""
-    if not line.strip():
+                block.decode()
+            except UnicodeDecodeError:
+                deque(blocks, maxlen=0)  # in a broken archive it is what is left of the text
+                line = 1 + unread + sum(map(len, hashes))
+                raise refused(f"is not UTF-8 (from about line {line})", source) from None
+            if not names:
+                head, _, block = block.lstrip(b"\r\n").partition(b"\n")
+                names = [name.strip() for name in head.decode("utf-8-sig").split("|")]
+                places = _places(names, source)
+            rows, odd = _rows(block, len(names), places)
+            unread, last = unread + odd, block[block.rfind(b"\n") + 1 :]
+            hashes.append(np.fromiter(map(hash, rows[1].to_pylist()), "int64", len(rows[1])))
+            members.append(_members(rows, groups))
+            if len(groups) > MAX_GROUPS:
+                why = f"names more than {MAX_GROUPS:,} domains and structures, which no extraction does"
+                raise InputError(why, file=source)
+    except EOFError as error:
+        damage = str(error)
+    if not names and not damage:
         raise refused("is empty", source)
-    names = [name.strip() for name in line.decode("utf-8-sig", "replace").split("|")]
+    if last.strip() and last.count(b"|") != len(names) - 1:
+        damage, unread = damage or "the last row breaks off", unread - 1
+    first = ~pd.Series(np.concatenate(hashes)).duplicated().to_numpy()
+    numbers = np.bincount(np.concatenate(members)[first], minlength=len(groups))
+    frame, nameless = _frame(groups, numbers)
+    return Counts(frame, len(first) - int(first.sum()), unread + nameless, damage)
+
+
+def _blocks(pieces: Iterable[bytes], source: str) -> Iterator[bytes]:
+    """Yield the text in blocks of whole lines; an `EOFError` from the pieces is raised after the last."""
+    held: list[bytes] = []
+    size = since = 0
+    damage = None
+    stream = iter(pieces)
+    while not damage:
+        try:
+            piece = next(stream)
+        except StopIteration:
+            break
+        except EOFError as error:
+            damage, piece = error, b""
+        end = piece.rfind(b"\n") + 1
+        size, since = size + len(piece), len(piece) - end + (0 if end else since)
+        if since > MAX_LINE:
+            raise InputError("has a row without an end: it is no extraction", file=source)
+        if end and size >= _BLOCK:
+            yield b"".join((*held, piece[:end]))
+            held, size = [], 0
+            piece = piece[end:]
+        held.append(piece)
+    if (block := b"".join(held)) and not block.isspace():
+        yield block
+    if damage:
+        raise damage
+
+
+def _places(names: Sequence[str], source: str) -> list[int]:
+    """Return where the four columns stand."""
     for wanted in COLUMNS:
         if names.count(wanted) != 1:
             how = "no column" if wanted not in names else "two columns"
             raise refused(f"its first line names {how} {wanted!r}", source)
-    places = [names.index(name) for name in COLUMNS]
-    return len(names) - 1, max(places) + 1, itemgetter(*places)
+    return [names.index(name) for name in COLUMNS]
 
 
-def _frame(groups: Iterable[Key], numbers: np.ndarray) -> tuple[pd.DataFrame, int]:
-    """Return the frame of `Counts`, and how many rows have no domain in their address.
+def _rows(block: bytes, width: int, places: Sequence[int]) -> tuple[list[Any], int]:
+    """Return the four columns of a block, and how many of its rows have another number of columns."""
+    odd = 0
+
+    def skip(row: Any) -> str:
+        nonlocal odd
+        odd += bool(row.text.strip())
+        return "skip"
+
+    names, wanted = [str(n) for n in range(width)], [str(place) for place in places]
+    types, size = dict.fromkeys(wanted, pa.string()), len(block) + 1
+    table = csv.read_csv(
+        pa.BufferReader(block or b"\n"),
+        csv.ReadOptions(column_names=names, use_threads=False, block_size=size),
+        csv.ParseOptions(delimiter="|", quote_char=False, invalid_row_handler=skip),
+        csv.ConvertOptions(include_columns=wanted, column_types=types, check_utf8=False),
+    )
+    return [table[name].combine_chunks() for name in wanted], odd
+
+
+def _members(rows: Sequence[Any], groups: dict[str, int]) -> Any:
+    """Return the group of each row, of `groups`, to which new ones are added."""
+    kind, address, named, structure = rows
+    held = pc.is_in(named, pa.array(_STRUCTURES))
+    named, structure = (pc.if_else(held, column, "") for column in (named, structure))
+    domain = pc.replace_substring_regex(address, "^[^@]*@?", "")
+    keys = pc.binary_join_element_wise(kind, named, structure, domain, "|").dictionary_encode()
+    codes = [groups.setdefault(key, len(groups)) for key in keys.dictionary.to_pylist()]
+    return np.array(codes, "int32")[keys.indices.to_numpy()]
+
+
+def _frame(groups: Iterable[str], numbers: Any) -> tuple[pd.DataFrame, int]:
+    """Return the frame of `Counts`, and how many rows have no domain in their address."""
+    rows = [_group(*key.split("|", 3)) for key in groups]
+    frame = pd.DataFrame(rows, columns=_TEXTS, dtype="str").assign(mailboxes=numbers.astype("int64"))
+    frame = frame.groupby(_TEXTS)["mailboxes"].sum().reset_index()
+    nameless = frame["domain"] == ""
+    return frame[~nameless].reset_index(drop=True), int(frame.loc[nameless, "mailboxes"].sum())
+
+
+def _group(kind: str, named: str, number: str, domain: str) -> tuple[str, str, str]:
+    """Return domain, kind and structure as the frame has them.
 
     A domain is one that DNS could hold: a name that got into the wrong column is none, and goes no further.
     """
-    known: defaultdict[tuple[str, str, str], int] = defaultdict(int)
-    name_of, kind_of = cache(_name), cache(_kind)
-    for (domain, kind, named, structure), number in zip(groups, numbers.tolist(), strict=True):
-        known[name_of(domain), kind_of(kind), _structure(named, structure)] += number
-    nameless = sum(number for (name, *_), number in known.items() if not name)
-    texts = dict(zip(_TEXTS, zip(*known, strict=True) if known else ((), (), ()), strict=True))
-    frame = pd.DataFrame(
-        {
-            **{name: pd.array(values, dtype="str") for name, values in texts.items()},
-            "mailboxes": np.fromiter(known.values(), "int64", len(known)),
-        }
+    kind, domain = kind.strip(), domain.strip()
+    digit, form = _STRUCTURES.get(named, ("", None))
+    structure = form and form.fullmatch(number.strip())
+    return (
+        domain if _DOMAIN.fullmatch(domain) else "",
+        kind if kind in KINDS[:2] else KINDS[2],
+        digit + structure[1] if structure else "",
     )
-    return frame[frame["domain"] != ""].sort_values([*_TEXTS], ignore_index=True), nameless
-
-
-def _name(domain: bytes) -> str:
-    name = domain.decode("utf-8", "replace").strip()
-    return name if _DOMAIN.fullmatch(name) else ""
-
-
-def _kind(kind: bytes) -> str:
-    text = kind.decode("utf-8", "replace").strip()
-    return text if text in KINDS[:2] else KINDS[2]
-
-
-def _structure(named: bytes, number: bytes) -> str:
-    """Return an identifier as certificates write it, "" if it is none of that kind.
-
-    The column writes it with its first character or without: nothing public says which, so both are read.
-    """
-    if named not in _STRUCTURES:
-        return ""
-    digit, length = _STRUCTURES[named]
-    number = number.strip()
-    if len(number) == length:
-        number = digit + number
-    right = len(number) == length + 1 and number.startswith(digit) and _NUMBER.fullmatch(number)
-    return number.decode("ascii") if right else ""

@@ -43,12 +43,16 @@ class Extraction:
     """When it was made, as its name tells (UTC)."""
     file: Path | None = None
     """``None`` for one of a snapshot or sent to another process, which has its numbers."""
+    known: Counts | None = None
+    """Its numbers, where they were read before."""
     earlier: Extraction | None = None
     """The one before it in the folder."""
 
     @cached_property
     def counts(self) -> Counts:
         """What it says in numbers; an `InputError` if it is no extraction, or cannot be read."""
+        if self.known is not None:
+            return self.known
         if self.file is None:
             raise InputError("is not kept in a snapshot", file=self.source)
         return count_mailboxes(pieces(self.file), self.source)
@@ -56,16 +60,11 @@ class Extraction:
     @cached_property
     def by_domain(self) -> dict[str, int]:
         """Mailboxes by domain, letter for letter."""
-        return {
-            str(domain): int(number)
-            for domain, number in self.counts.frame.groupby("domain")["mailboxes"].sum().items()
-        }
+        return dict(self.counts.frame.groupby("domain")["mailboxes"].sum().items())  # type: ignore[arg-type]
 
     def in_numbers(self) -> Extraction:
-        """Return it without its file, which names persons, and with what was read of it: to be sent away."""
-        kept = replace(self, file=None, earlier=self.earlier and self.earlier.in_numbers())
-        vars(kept).update({"counts": self.counts} if "counts" in vars(self) else {})
-        return kept
+        """Return it without its file, which names persons: to be sent to another process."""
+        return replace(self, file=None, known=self.counts, earlier=self.earlier and self.earlier.in_numbers())
 
     def fault(self, of: datetime) -> str:
         """Return why numbers are unknown for a list of that time: ``damaged``, ``old``, "" if known."""
@@ -97,5 +96,5 @@ def find_extractions(data: Path, as_of: datetime) -> Extraction | None:
             found.setdefault(made, file)  # .txt before .zip: the same, and quicker to read
     last = None
     for made in sorted(made for made in found if made <= as_of + AHEAD)[-2:]:
-        last = Extraction(found[made].name, made, found[made], last)
+        last = Extraction(found[made].name, made, found[made], earlier=last)
     return last

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.reading import open_regular, unreadable
 
 MAX_BYTES = 2 * 2**30
 """Largest text accepted, uncompressed: some 24 times that of 2026, twelve million rows of its width. Bounds
@@ -20,13 +20,11 @@ what a ZIP bomb can cost."""
 PUBLISHED = re.compile(r"Extraction_Correspondance_MSSante_(\d{12})\.(?:txt|zip)", re.I | re.A)
 """How ANS names an extraction, by the minute."""
 
-_PIECE = 2**20
-_PACKED = 2**16
-"""What is read of an archive at once: where its check fails, so much is lost."""
+_PIECE = 2**16
+"""What is read at once: where an archive's check fails, so much is lost."""
+_ZIP = b"PK\x03\x04"
 _UNDATED = re.compile(r"Extraction_Correspondance_MSSante\b.*\.zip", re.I)
-_LOCAL = struct.Struct("<4s5H3I2H")
-"""The header before a file in a ZIP archive: mark, version, flags, method, …, lengths of name and extra."""
-_ENCRYPTED, _STORED, _DEFLATED = 1, 0, 8
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError)
 _ONCE = "Unpack it, and leave the .txt here"
 
 
@@ -55,9 +53,9 @@ def dated(file: Path) -> datetime | None:
     if (made := made_at(file.name)) or not _UNDATED.fullmatch(file.name):
         return made
     try:
-        with zipfile.ZipFile(file) as archive:
+        with open_regular(file) as raw, zipfile.ZipFile(raw) as archive:
             return next(filter(None, map(made_at, map(_base, archive.namelist()))), None)
-    except (OSError, zipfile.BadZipFile, ValueError, struct.error):
+    except (InputError, OSError, *_BROKEN):
         return None
 
 
@@ -68,80 +66,56 @@ def pieces(file: Path) -> Iterator[bytes]:
     `InputError`.
     """
     total = 0
-    try:
-        with file.open("rb") as raw:
-            packed = raw.read(4) == b"PK\x03\x04" or file.suffix.lower() == ".zip"
-            raw.seek(0)
+    with open_regular(file) as raw:
+        packed = raw.read(4) == _ZIP or file.suffix.lower() == ".zip"
+        raw.seek(0)
+        try:
             for piece in _unpacked(raw, file.name) if packed else iter(lambda: raw.read(_PIECE), b""):
-                if not total and piece.startswith(b"PK\x03\x04"):
+                if not total and piece.startswith(_ZIP):
                     raise InputError("is packed twice", file=file.name, remedy=_ONCE)
                 total += len(piece)
                 if total > MAX_BYTES:
                     raise _too_large(file.name)
                 yield piece
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror or error})", file=file.name) from error
+        except OSError as error:
+            raise unreadable(file.name, error.strerror or str(error)) from error
 
 
 def _too_large(name: str) -> InputError:
-    return InputError(
-        f"holds more than {MAX_BYTES // 2**20} MiB of text, which no extraction does", file=name
-    )
+    why = f"holds more than {MAX_BYTES // 2**20} MiB of text, which no extraction does"
+    return InputError(why, file=name)
 
 
 def _unpacked(raw: BinaryIO, name: str) -> Iterator[bytes]:
     try:
         archive = zipfile.ZipFile(raw)
-    except (zipfile.BadZipFile, ValueError, struct.error):
-        yield from _torn(raw, name)  # cut: its table of contents, which comes last, is not there
-        raise EOFError("the ZIP archive breaks off") from None
-    with archive:
-        inside = _inside(archive, name)
-        try:
-            with archive.open(inside) as text:
-                while piece := text.read(_PACKED):
-                    yield piece
-        except (zipfile.BadZipFile, zlib.error, struct.error, EOFError):
-            raise EOFError("the ZIP archive is damaged") from None
-        except (NotImplementedError, RuntimeError):
-            raise InputError("is packed in a way that is not read here", file=name, remedy=_ONCE) from None
+    except _BROKEN:
+        raw.seek(0)
+        if raw.read(4) != _ZIP:
+            raise refused("is no ZIP archive", name) from None
+        raise EOFError("the ZIP archive breaks off") from None  # its table of contents stands at its end
+    try:
+        with archive, archive.open(_inside(archive, name)) as text:
+            while piece := text.read(_PIECE):
+                yield piece
+    except _BROKEN:
+        raise EOFError("the ZIP archive is damaged") from None
+    except (NotImplementedError, RuntimeError):
+        raise InputError("is packed in a way that is not read here", file=name, remedy=_ONCE) from None
 
 
 def _inside(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     """Return the one file of an archive that is an extraction."""
     found = [info for info in archive.infolist() if made_at(_base(info.filename))]
-    if not found and any(info.filename.lower().endswith(".zip") for info in archive.infolist()):
+    if any(info.filename.lower().endswith(".zip") for info in found or archive.infolist()):
         raise InputError("is packed twice", file=name, remedy=_ONCE)
-    if len(found) != 1 or found[0].filename.lower().endswith(".zip"):
-        what = "packed twice" if found else "no archive of one Extraction_Correspondance_MSSante_….txt"
-        raise refused(f"is {what}", name)
-    if found[0].flag_bits & _ENCRYPTED:
+    if len(found) != 1:
+        raise refused("is no archive of one Extraction_Correspondance_MSSante_….txt", name)
+    if found[0].flag_bits & 1:
         raise refused("is encrypted", name)
     if found[0].file_size > MAX_BYTES:
         raise _too_large(name)
     return found[0]
-
-
-def _torn(raw: BinaryIO, name: str) -> Iterator[bytes]:
-    """Yield what can be unpacked of an archive's first file, without the archive's table of contents."""
-    raw.seek(0)
-    head = raw.read(_LOCAL.size)
-    if len(head) < _LOCAL.size or not head.startswith(b"PK\x03\x04"):
-        raise refused("is no ZIP archive", name)
-    _, _, flags, method, *_, name_length, extra_length = _LOCAL.unpack(head)
-    raw.seek(name_length + extra_length, 1)
-    if flags & _ENCRYPTED or method not in (_STORED, _DEFLATED):
-        raise InputError("is damaged, and packed in a way that is not read here", file=name)
-    if method == _STORED:
-        yield from iter(lambda: raw.read(_PIECE), b"")
-        return
-    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        while not inflate.eof and (packed := inflate.unconsumed_tail or raw.read(_PIECE)):
-            if piece := inflate.decompress(packed, _PIECE):
-                yield piece
-    except zlib.error:
-        return
 
 
 def _base(name: str) -> str:

@@ -11,7 +11,6 @@ import json
 import math
 import re
 import textwrap
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from mssante_audit.base.errors import InputError, OutputError
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.fields import fault, field_of
 from mssante_audit.base.frames import DRAFT
+from mssante_audit.base.reading import parse_toml, read_text
 from mssante_audit.base.settings import Section
 from mssante_audit.nightly.settings import Config
 
@@ -35,24 +35,20 @@ def load_config(file: Path) -> Config:
     If it cannot be read, is not TOML, or a key is unknown, missing or has a wrong value, it is an
     `InputError`, whose message names file, line, key, and the nearest key.
     """
+    if not file.exists():
+        raise InputError("no such file", file=str(file), remedy=INIT)
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError("no such file", file=str(file), remedy=INIT) from None
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "not UTF-8"
-        raise InputError(f"cannot be read ({why.lower()})", file=str(file), remedy=INIT) from None
-    try:
-        values = tomllib.loads(text, parse_float=_finite)
-    except ValueError as error:
-        raise InputError(f"is not TOML: {error}", file=str(file)) from None
+        text = read_text(file)
+    except InputError as error:
+        raise InputError(error.message, file=str(file), remedy=INIT) from None
+    values = parse_toml(text, str(file), parse_float=_finite)
     return checked(values, text, file)
 
 
 def checked(values: Mapping[str, Any], text: str, file: Path) -> Config:
     """Return the settings that `values`, read from the `text` of a file, say; errors as in `load_config`."""
     try:
-        return Config.of(values, file)
+        return Config.of(values, file.resolve().parent)
     except ValidationError as error:
         raise _refusal(error, text, file) from None
 

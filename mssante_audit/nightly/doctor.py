@@ -5,7 +5,6 @@ What needs packages that may be missing is imported where it is asked.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
@@ -15,49 +14,39 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from filelock import FileLock, Timeout
+
 from mssante_audit.base.errors import AuditError, InputError
+from mssante_audit.base.groups import install, lacking
+from mssante_audit.base.instants import SKEW
 from mssante_audit.base.secret import masked_url, read_secret
 from mssante_audit.base.settings import ObserveTls
+from mssante_audit.base.staging import LOCK
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.faults import faults
-from mssante_audit.nightly.log import RUN, RUNS, STATE, began, read_run
-from mssante_audit.nightly.retention import files_of
+from mssante_audit.nightly.health import Sign, disk, health, size
+from mssante_audit.nightly.night import RUN, STATE
 from mssante_audit.nightly.settings import Config, Hooks
+
+if TYPE_CHECKING:
+    from mssante_audit.whitelist.signature import Verdict
 
 MEMORY = 2 * 2**30
 """Bytes below which a run may be short of memory."""
-ROOM = 2**30
-"""Bytes of disk below which a run may be short of room."""
 TRIED = 10
 """Seconds that a mail server has to greet."""
-OPTIONAL = {
-    "chromium": "chromium", "nsd": "nsd", "knotd": "knot", "named": "bind9", "unbound": "unbound",
-    "kresd": "knot-resolver",
-}  # fmt: skip
-"""Programs that a run goes without, and the packages they are in."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sign:
-    """One thing looked at."""
-
-    state: str
-    """``ok``, ``warn`` (a run goes without) or ``missing``."""
-    what: str
-    found: str
-    remedy: str = ""
 
 
 def examine(file: Path | None = None) -> Iterator[Sign]:
     """Yield what is found on this machine, and of what the settings in `file` need."""
-    yield from _python()
-    yield from _programs()
+    yield from _packages()
     yield _memory()
     yield _temporary()
     yield _timezone()
@@ -74,37 +63,27 @@ def examine(file: Path | None = None) -> Iterator[Sign]:
     yield from _proxy(config)
     yield from _way_out(config.observe_tls)
     yield from _secrets(config)
-    yield from _output(config.output.folder)
+    yield from _output(config)
     yield from _list(config)
 
 
 # -- the machine --------------------------------------------------------------------------------------------
 
 
-def _python() -> Iterator[Sign]:
+def _packages() -> Iterator[Sign]:
     yield Sign("ok", "python", platform.python_version())
-    needed = [r for r in metadata.requires("mssante-audit") or () if "extra ==" not in r]
+    needed = [text for text in metadata.requires("mssante-audit") or () if "extra ==" not in text]
     names = [re.split(r"[^\w.-]", text, maxsplit=1)[0] for text in needed]
-    if absent := [name for name in names if not _installed(name)]:
+    if absent := [name for name in names if not any(metadata.distributions(name=name))]:
         yield Sign("missing", "packages", f"no {', '.join(absent)}", "Install mssante-audit again")
     else:
         yield Sign("ok", "packages", f"all {len(names)}")
         from mssante_audit.findings.registry import unusable
 
         yield from (Sign("warn", "audit of a package", fault) for fault in unusable())
-    if not (_installed("reportlab") and _installed("pypdf")):
-        yield Sign("warn", "forms in PDF", "not here", 'pip install "mssante-audit[pdf]"')
-
-
-def _installed(name: str) -> bool:
-    return any(metadata.distributions(name=name))
-
-
-def _programs() -> Iterator[Sign]:
-    for name, package in OPTIONAL.items():
-        path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
-        remedy = f"only the tests need it: apt-get install {package}"
-        yield Sign("ok", name, path) if path else Sign("warn", name, "not here", remedy)
+    for group, what in (("report", "reports"), ("observe", "network"), ("pdf", "forms in PDF")):
+        if modules := lacking(group):
+            yield Sign("warn", what, f"no {', '.join(modules)}", install(group))
 
 
 def _memory() -> Sign:
@@ -116,10 +95,10 @@ def _memory() -> Sign:
         own = Path("/proc/self/cgroup").read_text().strip().rpartition(":")[2]
         limit = Path(f"/sys/fs/cgroup{own}", "memory.max").read_text().strip()
         bounds += [int(limit)] if limit.isdigit() else []
-    told = f"{size(min(bounds))} to be had" if bounds else "unknown here"
+    found = f"{size(min(bounds))} to be had" if bounds else "unknown here"
     if bounds and min(bounds) >= MEMORY:
-        return Sign("ok", "memory", told)
-    return Sign("warn", "memory", told, f"A run wants {size(MEMORY)}")
+        return Sign("ok", "memory", found)
+    return Sign("warn", "memory", found, f"A run wants {size(MEMORY)}")
 
 
 def _temporary() -> Sign:
@@ -155,11 +134,13 @@ def _hooks(hooks: Hooks) -> Iterator[Sign]:
 
 def _proxy(config: Config) -> Iterator[Sign]:
     """Look whether the proxy that the environment puts before the list's server takes connections."""
+    if not config.fetch.enabled or lacking("observe"):
+        return
     import httpx
 
     from mssante_audit.archive.fetch import proxy_of
 
-    if not (config.fetch.enabled and (proxy := proxy_of(config.fetch.url))):
+    if not (proxy := proxy_of(config.fetch.url)):
         return
     shown, remedy = masked_url(proxy), "Set HTTPS_PROXY to http://HOST:PORT, or name the host in NO_PROXY"
     try:
@@ -180,21 +161,19 @@ def _why(error: Exception) -> str:
     return str(why).lower()
 
 
-def _way_out(wanted: ObserveTls) -> Iterator[Sign]:
+def _way_out(settings: ObserveTls) -> Iterator[Sign]:
     """Look whether mail servers can be reached, by the one that the settings name and no other.
 
     What is said to it is QUIT. Many networks let nothing out to port 25, and say so by silence.
     """
-    host, port = wanted.try_host, wanted.port
+    what, host, port = "way out to mail servers", settings.try_host, settings.port
     if not host:
-        if wanted.enabled:
+        if settings.enabled:
             remedy = "Name a mail server that you may try in observe_tls.try_host"
-            yield Sign("warn", "way out to mail servers", f"unknown: no server to try port {port} of", remedy)
+            yield Sign("warn", what, f"unknown: no server to try port {port} of", remedy)
         return
-    where = f"port {port} of {host}"
-    begin, seconds = time.monotonic(), min(wanted.timeout, TRIED)
-    source = (wanted.source_address, 0) if wanted.source_address else None
-    state, remedy = "missing" if wanted.enabled else "warn", f"Have connections to port {port} let out"
+    where, begin, seconds = f"port {port} of {host}", time.monotonic(), min(settings.timeout, TRIED)
+    source = (settings.source_address, 0) if settings.source_address else None
     try:
         with socket.create_connection((host, port), seconds, source) as opened:
             opened.settimeout(max(0.1, seconds - (time.monotonic() - begin)))
@@ -202,13 +181,14 @@ def _way_out(wanted: ObserveTls) -> Iterator[Sign]:
             with suppress(OSError):
                 opened.sendall(b"QUIT\r\n")
     except (OSError, UnicodeError) as error:
-        yield Sign(state, "way out to mail servers", f"{where}: {_why(error)}", remedy)
+        remedy = f"Have connections to port {port} let out"
+        yield Sign("missing" if settings.enabled else "warn", what, f"{where}: {_why(error)}", remedy)
         return
     if greeting[:3] in (b"220", b"421", b"554"):
-        yield Sign("ok", "way out to mail servers", f"{where} greets with {greeting[:3].decode()}")
+        yield Sign("ok", what, f"{where} greets with {greeting[:3].decode()}")
     else:
         remedy = "Name a mail server in observe_tls.try_host; if it is one, something answers in its place"
-        yield Sign("warn", "way out to mail servers", f"{where} does not greet as a mail server", remedy)
+        yield Sign("warn", what, f"{where} does not greet as a mail server", remedy)
 
 
 def _secrets(config: Config) -> Iterator[Sign]:
@@ -226,64 +206,33 @@ def _secrets(config: Config) -> Iterator[Sign]:
             yield Sign("ok", "secret", f"{name} is there")
 
 
-def _open_to_others(told: os.stat_result) -> bool:
+def _open_to_others(stat: os.stat_result) -> bool:
     """Tell whether others than who runs this can read a file; its group may, if it is not this user's own.
 
     So are secrets that Kubernetes and systemd hand over: root's, readable for a group.
     """
-    return bool(told.st_mode & (0o077 if told.st_uid == os.geteuid() else 0o007))
+    return bool(stat.st_mode & (0o077 if stat.st_uid == os.geteuid() else 0o007))
 
 
-def _output(output: Path) -> Iterator[Sign]:
+def _output(config: Config) -> Iterator[Sign]:
+    output = config.output.folder
     there = next(folder for folder in (output, *output.parents) if folder.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         remedy = "Give this user the right, or set output.folder"
         yield Sign("missing", "output", f"{there} cannot be written", remedy)
         return
     yield Sign("ok", "output", str(output))
-    free, last = shutil.disk_usage(there).free, size_of_last(output)
-    wanted = max(ROOM, 3 * last)
-    told = f"{size(free)} free" + (f", the last run took {size(last)}" if last else "")
-    remedy = f"A run wants {size(wanted)}: free some, or lower retention.runs"
-    yield Sign("warn", "disk", told, remedy) if free < wanted else Sign("ok", "disk", told)
-    yield from _lock(output)
-    yield from _last_run(output)
-
-
-def size_of_last(output: Path) -> int:
-    """Return the bytes of the newest run; files that it shares with its site count once."""
-    runs = sorted(folder for folder in (output / RUNS).glob("*") if read_run(folder))
-    return sum(files_of(runs[-1]).values()) if runs else 0
-
-
-def _lock(output: Path) -> Iterator[Sign]:
-    from filelock import FileLock, Timeout
-
-    from mssante_audit.base.staging import LOCK
-
-    if not (output / LOCK).exists():
-        return
-    try:
-        with FileLock(output / LOCK, timeout=0):
-            yield Sign("ok", "lock", "free")
-    except Timeout:
-        yield Sign("warn", "lock", "held: a run is at work", "Wait for it to end")
-
-
-def _last_run(output: Path) -> Iterator[Sign]:
-    try:
-        last = json.loads((output / STATE / RUN).read_bytes())
-        at, status, state = began(last["stamp"]), last["exit_status"], last["status"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return
-    told = f"{at:%Y-%m-%d %H:%M} UTC, {state}" + ("" if status is None else f" with exit status {status}")
-    log = output / RUNS / last["stamp"] / "log.txt"
-    remedy = f"See {log}; a run that was killed is gone on with by the next start"
-    yield Sign("ok", "last run", told) if status in (0, 1) else Sign("warn", "last run", told, remedy)
+    if (output / LOCK).exists():
+        try:
+            with FileLock(output / LOCK, timeout=0):
+                yield Sign("ok", "lock", "free")
+        except Timeout:
+            yield Sign("warn", "lock", "held: a run is at work", "Wait for it to end")
+    signs = health(config) if (output / STATE / RUN).exists() else [disk(output, 3)]
+    yield from (replace(sign, state="warn") if sign.state == "missing" else sign for sign in signs)
 
 
 def _list(config: Config) -> Iterator[Sign]:
-    from mssante_audit.base.instants import SKEW
     from mssante_audit.report.results import open_space
 
     now = datetime.now(UTC)
@@ -295,31 +244,30 @@ def _list(config: Config) -> Iterator[Sign]:
         else:
             yield Sign("missing", "white list", str(error))
         return
-    told, made = space.whitelist, space.whitelist.generated_at
-    yield Sign("ok", "white list", f"{Path(told.source).name}, {len(space.entries)} rows")
-    verdict = told.signature
-    if verdict.status == "valid":
-        yield Sign("ok", "signature", f"valid, signer {verdict.signer}")
-    elif verdict.status == "valid-untrusted":
-        remedy = "Put IGC-Santé's certificates into the data folder, or name them in data.anchors"
-        if verdict.anchor:
-            remedy = "Ask ANS who signs its lists; if it is right, name it in data.signer"
-        who = "not the signer expected" if verdict.anchor else "of no known authority"
-        yield Sign("warn", "signature", f"right, but {who}: {verdict.why}", remedy)
-    else:
-        yield Sign("missing", "signature", f"{verdict.status}: {verdict.why}", "Get the list again")
+    whitelist = space.whitelist
+    yield Sign("ok", "white list", f"{Path(whitelist.source).name}, {len(space.entries)} rows")
+    yield _signature(whitelist.signature)
+    made = whitelist.generated_at
     if made is None:
         yield Sign("warn", "clock", "the list does not say when it was made")
-    elif made > now + SKEW:
-        told_at = f"the list is of {made:%Y-%m-%d %H:%M} UTC, after now"
-        yield Sign("missing", "clock", told_at, "Set the clock")
+        return
+    old = f"the list is {(now - made).days} days old"
+    if made > now + SKEW:
+        after = f"the list is of {made:%Y-%m-%d %H:%M} UTC, after now"
+        yield Sign("missing", "clock", after, "Set the clock")
     elif made < now - timedelta(days=config.thresholds.list_max_age_days):
-        remedy = "Set fetch.enabled, or put a newer one there"
-        yield Sign("warn", "clock", f"the list is {(now - made).days} days old", remedy)
+        yield Sign("warn", "clock", old, "Set fetch.enabled, or put a newer one there")
     else:
-        yield Sign("ok", "clock", f"the list is {(now - made).days} days old")
+        yield Sign("ok", "clock", old)
 
 
-def size(count: int) -> str:
-    """Return bytes as a reader likes them."""
-    return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"
+def _signature(verdict: Verdict) -> Sign:
+    if verdict.status == "valid":
+        return Sign("ok", "signature", f"valid, signer {verdict.signer}")
+    if verdict.status != "valid-untrusted":
+        return Sign("missing", "signature", f"{verdict.status}: {verdict.why}", "Get the list again")
+    who = "not the signer expected" if verdict.anchor else "of no known authority"
+    remedy = "Put IGC-Santé's certificates into the data folder, or name them in data.anchors"
+    if verdict.anchor:
+        remedy = "Ask ANS who signs its lists; if it is right, name it in data.signer"
+    return Sign("warn", "signature", f"right, but {who}: {verdict.why}", remedy)

@@ -8,9 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError
+from mssante_audit.base.groups import install, lacking
 from mssante_audit.base.resources import resource
-from mssante_audit.nightly.log import RUNS, SITE, STATE
+from mssante_audit.nightly.night import RUNS, SITE, STATE
 from mssante_audit.nightly.settings import Config
+from mssante_audit.nightly.steps import observe_settings
 
 
 def check(config: Config) -> None:
@@ -27,18 +29,58 @@ def check(config: Config) -> None:
 
 def faults(config: Config) -> Iterator[AuditError]:
     """Yield what would make a run useless."""
-    from mssante_audit.archive.fetch import tls_context
-    from mssante_audit.findings.ledger import FILE as LEDGER
     from mssante_audit.nightly.post import fault_of
-    from mssante_audit.nightly.steps import observe_settings
-    from mssante_audit.observe.tls.visit import offers_of
-    from mssante_audit.space.trust import find_archive, find_whitelist
     from mssante_audit.values.places import places
+
+    yield from _groups(config)
+    yield from _data(config)
+    yield from _output(config)
+    bundles = [
+        bundle
+        for bundle in (config.fetch.ca_bundle, config.mail.ca_bundle, config.webhook.ca_bundle)
+        if bundle
+    ]
+    for path in (*config.data.anchors, *bundles):
+        if not path.exists():
+            yield InputError("no such certificates", file=str(path))
+        elif path in bundles:
+            yield from _raised(partial(_certificates, path))
+    yield from _reports(config.reports.names)
+    for section, wanted in (("reports", config.reports), ("dossiers", config.dossiers)):
+        where = wanted.region or None, wanted.department or None
+        yield from _raised(partial(places, *where), f"[{section}] ")
+    if fault := fault_of(config.mail, config.webhook):
+        yield fault
+    if config.observe.enabled:
+        yield from _raised(partial(observe_settings, config.observe), "[observe] ")
+    if config.observe_tls.enabled and not lacking("observe"):
+        from mssante_audit.observe.tls.visit import offers_of
+
+        yield from _raised(partial(offers_of, config.observe_tls), "[observe_tls] ")
+
+
+def _groups(config: Config) -> Iterator[AuditError]:
+    """Yield a fault for each group of packages that a section needs and that is not installed."""
+    needed = {
+        "[reports]": ("report", config.reports.enabled),
+        "[fetch]": ("observe", config.fetch.enabled),
+        "[observe_tls]": ("observe", config.observe_tls.enabled),
+        "[webhook]": ("observe", bool(config.webhook.url)),
+    }
+    for section, (group, wanted) in needed.items():
+        if wanted and (modules := lacking(group)):
+            why = f"{section} needs {modules[0]}, which is not installed"
+            yield InputError(why, remedy=f"Install it: {install(group)}")
+
+
+def _data(config: Config) -> Iterator[AuditError]:
+    from mssante_audit.findings.ledger import FILE as LEDGER
+    from mssante_audit.space.trust import find_archive, find_whitelist
 
     data, output = config.data.folder, config.output.folder
     if not data.exists() and config.fetch.enabled:
-        pass  # `check` makes it, on a runner that begins with nothing
-    elif not data.exists():
+        return  # `check` makes it, on a runner that begins with nothing
+    if not data.exists():
         remedy = "Put a white list there, or set fetch.enabled"
         yield InputError("no such data folder", file=str(data), remedy=remedy)
     elif not data.is_dir():
@@ -47,27 +89,22 @@ def faults(config: Config) -> Iterator[AuditError]:
         yield from _loose_lists(data)
     elif not (output / STATE / LEDGER).is_file():  # a list that was there and is gone is for the run to tell
         yield from _raised(lambda: find_whitelist(data, find_archive(data)))
+
+
+def _output(config: Config) -> Iterator[AuditError]:
+    output = config.output.folder
     real = output.resolve()
-    if data.resolve() in (real, real / RUNS, real / SITE):
+    if config.data.folder.resolve() in (real, real / RUNS, real / SITE):
         yield InputError("is both data and output folder", file=str(output), remedy="Set output.folder")
     if (site := output / SITE).exists() and not site.is_symlink():
         yield OutputError("is in the way: it is no link of ours", file=str(site), remedy="Move it away")
-    bundles = (config.fetch.ca_bundle, config.mail.ca_bundle, config.webhook.ca_bundle)
-    named = [*config.data.anchors, *filter(None, bundles)]
-    yield from (InputError("no such certificates", file=str(path)) for path in named if not path.exists())
-    for bundle in bundles:
-        if bundle and bundle.exists():
-            yield from _raised(partial(tls_context, bundle))
-    yield from _reports(config.reports.names)
-    for section, wanted in (("reports", config.reports), ("dossiers", config.dossiers)):
-        where = wanted.region or None, wanted.department or None
-        yield from _raised(partial(places, *where), f"[{section}] ")
-    if fault := fault_of(config.mail, config.webhook):
-        yield fault
-    if config.observe.enabled:
-        yield from _raised(lambda: observe_settings(config.observe), "[observe] ")
-    if config.observe_tls.enabled:
-        yield from _raised(lambda: offers_of(config.observe_tls), "[observe_tls] ")
+
+
+def _certificates(bundle: Path) -> None:
+    from mssante_audit.whitelist.certificates import GIVE, certificates_of
+
+    if not certificates_of(bundle):
+        raise InputError("no certificate here", file=str(bundle), remedy=GIVE)
 
 
 def _raised(check: Callable[[], object], place: str = "") -> Iterator[AuditError]:

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
+from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import SKEW
-from mssante_audit.nightly.doctor import ROOM, Sign, size, size_of_last
-from mssante_audit.nightly.log import FAILED, RUN, STATE, Run, as_run, began
+from mssante_audit.nightly.night import FAILED, RUNS, Run, began, read_last, read_run
+from mssante_audit.nightly.retention import files_of
 from mssante_audit.nightly.settings import Config
 
-_FREE = "Free some, or lower [retention]"
+ROOM = 2**30
+"""Bytes of disk below which a run may be short of room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One thing looked at."""
+
+    state: str
+    """``ok``, ``warn`` (a run goes without) or ``missing``."""
+    what: str
+    found: str
+    remedy: str = ""
 
 
 def health(config: Config, now: datetime | None = None) -> Iterator[Sign]:
@@ -23,59 +35,63 @@ def health(config: Config, now: datetime | None = None) -> Iterator[Sign]:
     output, now = config.output.folder, now or datetime.now(UTC)
     oldest = timedelta(hours=config.health.max_age_hours)
     try:
-        told = json.loads((output / STATE / RUN).read_bytes())
-        last = as_run(told)
-    except FileNotFoundError:
+        last = read_last(output)
+    except InputError as error:
+        yield Sign("missing", "last run", error.message, f"Look at {error.file}")
+        return
+    if last is None:
         yield Sign("missing", "last run", "there was none", "Look at what should start it")
         return
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        yield Sign("missing", "last run", "its run.json cannot be read", f"Look at {output / STATE / RUN}")
-        return
-    yield _last(last, now, oldest, output)
-    yield _good(last, now, oldest)
-    yield from _hooks(told)
-    yield _disk(output)
+    run, steps = last
+    yield _last(run, now, oldest, output)
+    yield _good(run, now, oldest)
+    for step in steps:
+        if step.step == "hooks" and step.outcome == "failed":
+            yield Sign("missing", "hooks", step.message, "Nobody may have been told of the last run")
+        elif step.step == "hooks":
+            yield Sign("ok", "hooks", step.outcome)
+    yield disk(output, 2)
 
 
 def _last(last: Run, now: datetime, oldest: timedelta, output: Path) -> Sign:
-    at = began(last.stamp)
-    log = f"See {output / 'runs' / last.stamp / 'log.txt'}"
+    at, log = began(last.stamp), f"See {output / RUNS / last.stamp / 'log.txt'}"
     if at > now + SKEW:
         return Sign("missing", "last run", f"began at {at:%Y-%m-%d %H:%M} UTC, after now", "Set the clock")
     if last.exit_status is None:
-        told = f"{last.status} since {at:%Y-%m-%d %H:%M} UTC"
-        fresh = last.status == "running" and now - at <= oldest
-        return Sign("ok", "last run", told) if fresh else Sign("missing", "last run", told, log)
-    told = f"{at:%Y-%m-%d %H:%M} UTC, exit status {last.exit_status}"
-    well = last.exit_status < FAILED
-    return Sign("ok", "last run", told) if well else Sign("missing", "last run", told, log)
+        found, well = f"{last.status} since {at:%Y-%m-%d %H:%M} UTC", now - at <= oldest
+        well = well and last.status == "running"
+    else:
+        found = f"{at:%Y-%m-%d %H:%M} UTC, exit status {last.exit_status}"
+        well = last.exit_status < FAILED
+    return Sign("ok", "last run", found) if well else Sign("missing", "last run", found, log)
 
 
 def _good(last: Run, now: datetime, oldest: timedelta) -> Sign:
     if not last.good:
         return Sign("missing", "last good run", "there was none", "Look at the mail of the last run")
     at = began(last.good)
-    told = f"{at:%Y-%m-%d %H:%M} UTC"
+    found = f"{at:%Y-%m-%d %H:%M} UTC"
     if now - at <= oldest:
-        return Sign("ok", "last good run", told)
+        return Sign("ok", "last good run", found)
     hours = oldest / timedelta(hours=1)
-    return Sign("missing", "last good run", f"{told}, more than {hours:g} h ago", "Look at what starts it")
+    return Sign("missing", "last good run", f"{found}, more than {hours:g} h ago", "Look at what starts it")
 
 
-def _hooks(told: dict[str, Any]) -> Iterator[Sign]:
-    for step in told.get("steps", ()):
-        if step["step"] == "hooks" and step["outcome"] == "failed":
-            yield Sign("missing", "hooks", step["message"], "Nobody may have been told of the last run")
-        elif step["step"] == "hooks":
-            yield Sign("ok", "hooks", step["outcome"])
-
-
-def _disk(output: Path) -> Sign:
-    free = shutil.disk_usage(output).free
-    wanted = max(ROOM, 2 * size_of_last(output))
-    told = f"{size(free)} free"
+def disk(output: Path, runs: int) -> Sign:
+    """Look whether there is room for so many runs as large as the last one; what it shares counts once."""
+    there = next(folder for folder in (output, *output.parents) if folder.exists())
+    done = sorted(folder for folder in (output / RUNS).glob("*") if read_run(folder))
+    last = sum(files_of(done[-1]).values()) if done else 0
+    free, wanted = shutil.disk_usage(there).free, max(ROOM, runs * last)
+    found = f"{size(free)} free" + (f", the last run took {size(last)}" if last else "")
     if free < wanted:
-        return Sign("missing", "disk", f"{told}, a run wants {size(wanted)}", _FREE)
-    if os.statvfs(output).f_favail == 0 and os.statvfs(output).f_files:
-        return Sign("missing", "disk", "no room for one more file", _FREE)
-    return Sign("ok", "disk", told)
+        remedy = f"A run wants {size(wanted)}: free some, or lower retention.runs"
+        return Sign("missing", "disk", found, remedy)
+    if os.statvfs(there).f_favail == 0 and os.statvfs(there).f_files:
+        return Sign("missing", "disk", "no room for one more file", "Free some, or lower retention.runs")
+    return Sign("ok", "disk", found)
+
+
+def size(count: int) -> str:
+    """Return bytes as a reader likes them."""
+    return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"

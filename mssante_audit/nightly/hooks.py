@@ -1,77 +1,89 @@
-"""Hooks: programs of the user's, run after a nightly run, told what happened by environment variables.
+"""Whom a night is told to at its end: the user's own programs, a mail server, a web address.
 
-They are lists of words, never a shell's line; what they print goes nowhere unless they fail.
+Programs are lists of words, never a shell's line; they learn what happened from variables, and what they
+print goes nowhere unless they fail. Nothing that becomes of any of them changes the run.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import signal
-import subprocess
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from mssante_audit.nightly import post
+from mssante_audit.nightly.mail import message, told
+from mssante_audit.nightly.night import FAILED, SITE, Night, Result, note
+from mssante_audit.nightly.process import run_program
+from mssante_audit.nightly.settings import Config
 
 PREFIX = "MSSANTE_"
-"""Of the variables that tell a hook what happened."""
+"""Of the variables that tell a program what happened."""
 _TAIL = 300
+"""Bytes of what a program that failed printed last, which are told."""
 
 
-def run_hooks(
-    event: str,
-    programs: Sequence[Sequence[str]],
-    facts: Mapping[str, object],
-    seconds: float,
-    hidden: Collection[str] = (),
-) -> list[tuple[str, str]]:
-    """Run the programs of an event, one after the other; none stops the others.
+def run_hooks(config: Config, night: Night) -> Result:
+    """Run the hooks whose time has come, then send mail and webhook; none stops the others."""
+    variables, seconds = facts_of(config, night), config.hooks.seconds
+    due = ["failure" if night.exit_status >= FAILED else "success"]
+    due += ["new_findings"] if variables.get("count_new") else []
+    ran: list[tuple[str, str]] = []
 
-    Each may take so many `seconds`; then it is killed, with what it started. It is told `facts` in variables
-    (``counts_new=3`` is ``MSSANTE_COUNTS_NEW=3``), and does not get those of ours that are `hidden`. Returns
-    the first word of each, and why it failed, "" if it did not.
-    """
-    ours = {name: value for name, value in os.environ.items() if name not in hidden}
-    told = {f"{PREFIX}{name.upper()}": str(value) for name, value in {**facts, "event": event}.items()}
-    return [(words[0], _run(words, {**ours, **told}, seconds)) for words in programs]
+    def keep(event: str, name: str, fault: str) -> None:
+        ran.append((f"{name} ({event})", fault))
+        note(night.folder, "hook", f"{event}: {name} {fault or 'done'}", program=name, fault=fault)
+
+    shown = {name: value for name, value in os.environ.items() if name not in config.secret_variables}
+    for event in due:
+        told_of = {f"{PREFIX}{n.upper()}": str(v) for n, v in (variables | {"event": event}).items()}
+        for words in getattr(config.hooks, event):
+            keep(event, words[0], run_hook(words, shown | told_of, seconds))
+    night = replace(night, results=night.results | {"hooks": _outcome(ran)})
+    if config.mail.server and (event := next((e for e in due if e in config.mail.events), "")):
+        keep(event, "mail", post.mail(message(night, config.mail), config.mail, seconds))
+    if config.webhook.url and (event := next((e for e in due if e in config.webhook.events), "")):
+        keep(event, "webhook", post.json(told(night), config.webhook, seconds))
+    return _outcome(ran)
 
 
-def _run(words: Sequence[str], environment: Mapping[str, str], seconds: float) -> str:
+def facts_of(config: Config, night: Night) -> dict[str, Any]:
+    """Return what a program is told, by the name of the variable without `PREFIX`, in small letters."""
+    counts = night.audited.get("counts", {}) | night.audited.get("by_severity", {})
+    return {
+        "run": night.folder.name,
+        "as_of": night.as_of,
+        "exit_status": night.exit_status,
+        "output": config.output.folder,
+        "run_folder": night.folder,
+        "site": config.output.folder / SITE / "index.html",
+        "failed_steps": " ".join(r.step for r in night.results.values() if r.outcome == "failed"),
+        "inputs": json.dumps([state.told(night.lang) for state in night.inputs]),
+        **{f"count_{name}": number for name, number in counts.items()},
+    }
+
+
+def run_hook(words: Sequence[str], environment: dict[str, str], seconds: float) -> str:
     """Run a program; return why it failed, or ""."""
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as output:
         try:
-            # A session of its own: what it starts can be ended with it.
-            process = subprocess.Popen(  # noqa: S603 - the user's own words, and no shell
-                list(words),
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            status = run_program(words, seconds=seconds, output=output, environment=environment)
         except (OSError, ValueError) as error:
             return f"cannot be started ({getattr(error, 'strerror', None) or error})"
-        try:
-            status = process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            _kill(process)
-            return f"not done after {seconds:g} s, and ended"
-        except BaseException:  # Ctrl-C above all
-            _kill(process)
-            raise
         if status == 0:
             return ""
-        said.seek(max(0, said.seek(0, os.SEEK_END) - _TAIL))
-        last = " ".join(said.read().decode("utf-8", "replace").split())
+        if status is None:
+            return f"not done after {seconds:g} s, and ended"
+        output.seek(max(0, output.seek(0, os.SEEK_END) - _TAIL))
+        last = " ".join(output.read().decode("utf-8", "replace").split())
         how = f"exit status {status}" if status > 0 else f"ended by signal {-status}"
         return f"{how}: {last}" if last else how
 
 
-def kill_group(leader: int) -> None:
-    """Kill a process that leads its session, and what it started."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, signal.SIGKILL)
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    kill_group(process.pid)
-    process.wait()
+def _outcome(ran: Sequence[tuple[str, str]]) -> Result:
+    """Return what became of hooks: of each its name, and why it failed or ""."""
+    faults = [f"{name}: {fault}" for name, fault in ran if fault]
+    outcome: Any = "failed" if faults else "done" if ran else "off"
+    return Result(step="hooks", outcome=outcome, message="; ".join(faults))

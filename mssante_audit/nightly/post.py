@@ -6,20 +6,21 @@ Secrets are read when they are used, and stand in nothing that is told.
 from __future__ import annotations
 
 import smtplib
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
-import httpx
-
-from mssante_audit.archive.fetch import LOOPBACK, tls_context
 from mssante_audit.base.errors import AuditError, ParameterError
 from mssante_audit.base.export import json_bytes
+from mssante_audit.base.groups import absent
 from mssante_audit.base.secret import masked_url, read_secret, without
 from mssante_audit.nightly.settings import Mail, Webhook
 
-_TOLD = 300
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_LONGEST = 300
 """Characters of an answer that are told."""
 
 
@@ -41,8 +42,8 @@ def mail(message: EmailMessage, settings: Mail, seconds: float) -> str:
     """Send a mail; return why it failed, or ""."""
     secrets: list[str] = []
 
-    def go() -> None:
-        context = None if settings.tls == "none" else tls_context(settings.ca_bundle)
+    def send() -> None:
+        context = None if settings.tls == "none" else _verified(settings.ca_bundle)
         if settings.password:
             secrets[:] = [settings.user, read_secret(settings.password)]
         if settings.tls == "implicit":
@@ -59,61 +60,82 @@ def mail(message: EmailMessage, settings: Mail, seconds: float) -> str:
             if refused := server.send_message(message):
                 raise smtplib.SMTPRecipientsRefused(refused)
 
-    return _tried(go, seconds, secrets)
+    return _within(seconds, send, secrets)
 
 
-def json(told: Mapping[str, Any], settings: Webhook, seconds: float) -> str:
+def json(content: Mapping[str, Any], settings: Webhook, seconds: float) -> str:
     """Post a night as JSON; return why it failed, or ""."""
     secrets: list[str] = []
 
-    def go() -> None:
+    def send() -> None:
+        import httpx
+
         secrets[:] = [address, token] = [read_secret(settings.url), read_secret(settings.token)]
-        url = httpx.URL(address)
-        if not url.host or (url.scheme != "https" and url.host not in LOOPBACK):
-            raise ParameterError("the address is not an https one")
-        headers = {"Content-Type": "application/json"}
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        away = url.host not in LOOPBACK
-        verified = tls_context(settings.ca_bundle)
-        with (
-            httpx.Client(verify=verified, timeout=seconds, trust_env=away, headers=headers) as client,
-            # Only the status is looked at: an answer without end is not waited for.
-            client.stream("POST", url, content=json_bytes(dict(told))) as answer,
-        ):
-            if not answer.is_success:
-                raise ParameterError(f"the server answers {answer.status_code}")
+        headers = {"Content-Type": "application/json"} | (
+            {"Authorization": f"Bearer {token}"} if token else {}
+        )
+        try:
+            url = httpx.URL(address)
+            away = url.host not in LOOPBACK
+            if not url.host or (url.scheme != "https" and away):
+                raise ParameterError("the address is not an https one")
+            how: dict[str, Any] = {"verify": _verified(settings.ca_bundle), "trust_env": away}
+            with (
+                httpx.Client(timeout=seconds, headers=headers, **how) as client,
+                # Only the status is looked at: an answer without end is not waited for.
+                client.stream("POST", url, content=json_bytes(dict(content))) as answer,
+            ):
+                if not answer.is_success:
+                    raise ParameterError(f"the server answers {answer.status_code}")
+        except httpx.HTTPError as error:
+            raise ParameterError(f"{type(error).__name__}: {error}") from error
+        except httpx.InvalidURL:  # its text has the address
+            raise UnicodeError from None
 
-    return _tried(go, seconds, secrets)
+    return _within(seconds, send, secrets)
 
 
-def _tried(go: Callable[[], None], seconds: float, secrets: list[str]) -> str:
-    """Do it in a thread of its own, given up after a while: a server that drips resets all other clocks."""
+def _verified(bundle: Path | None) -> ssl.SSLContext:
+    """Return how a server is verified: by certificates in a file or folder, or by the system's."""
+    if bundle is None:
+        return ssl.create_default_context()
+    from mssante_audit.archive.fetch import tls_context
+
+    return tls_context(bundle)
+
+
+def _within(seconds: float, send: Callable[[], None], secrets: list[str]) -> str:
+    """Send in a thread of its own, given up after a while: a server that drips resets all other clocks."""
     faults: list[str] = []
 
-    def tried() -> None:
+    def run() -> None:
         try:
-            go()
-        except AuditError as error:
-            faults.append(str(error))
-        except smtplib.SMTPResponseException as error:
-            said = error.smtp_error
-            text = said if isinstance(said, str) else said.decode("utf-8", "replace")
-            faults.append(f"{error.smtp_code} {text}")
-        except smtplib.SMTPRecipientsRefused as error:
-            codes = sorted({str(code) for code, _ in error.recipients.values()})
-            faults.append(f"{len(error.recipients)} of the recipients refused ({', '.join(codes)})")
-        except (UnicodeError, httpx.InvalidURL):  # their texts have parts of what is sent
-            faults.append("user, password or address hold characters that cannot be sent")
-        except (OSError, httpx.HTTPError, smtplib.SMTPException) as error:
-            faults.append(f"{type(error).__name__}: {error}")
-        except Exception as error:  # whatever it is, it was not sent; its text may be anything
-            faults.append(type(error).__name__)
+            send()
+        except Exception as error:  # whatever it is, it was not sent
+            faults.append(_fault(error))
 
-    thread = threading.Thread(target=tried, daemon=True)
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(seconds)
     if thread.is_alive():
         return f"not done after {seconds:g} s, and given up"
-    told = " ".join(" ".join(faults).split())
-    return masked_url(without(told, *secrets))[:_TOLD]
+    return masked_url(without(" ".join(" ".join(faults).split()), *secrets))[:_LONGEST]
+
+
+def _fault(error: Exception) -> str:
+    """Return why something was not sent; the text of an error that nobody foresaw may be anything."""
+    match error:
+        case AuditError():
+            return str(error)
+        case smtplib.SMTPResponseException(smtp_code=code, smtp_error=bytes(text)):
+            return f"{code} {text.decode('utf-8', 'replace')}"
+        case smtplib.SMTPRecipientsRefused(recipients=refused):
+            codes = sorted({str(code) for code, _ in refused.values()})
+            return f"{len(refused)} of the recipients refused ({', '.join(codes)})"
+        case UnicodeError():  # its text has parts of what is sent
+            return "user, password or address hold characters that cannot be sent"
+        case ModuleNotFoundError() if lacking := absent(error):
+            return str(lacking)
+        case OSError() | smtplib.SMTPException():
+            return f"{type(error).__name__}: {error}"
+    return type(error).__name__

@@ -1,31 +1,57 @@
 """Retention: earlier runs and observations are removed, and nothing else.
 
-A run is recognised by its name and by what its ``run.json`` says (`mssante_audit.nightly.log.read_run`), an
-observation by the name that the observer gave it; links are never followed; the run that the site shows
-and the last good one stay, and so do the newest whole observation of each kind and those that answer today.
+A run is recognised by its name and by what its ``run.json`` says (`mssante_audit.nightly.night.read_run`), an
+observation by the name that the observer gave it; links are never followed. What the site shows and the last
+good run stay, and so do the newest whole observation of each kind and those that answer today.
 """
 
 from __future__ import annotations
 
-import os
+import json
 import shutil
-from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+import time
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mssante_audit.base.instants import SKEW
-from mssante_audit.nightly.log import RUN, RUNS, SITE, began, read_run, stamp_of
-from mssante_audit.nightly.settings import Retention
+from mssante_audit.nightly.night import RUN, RUNS, Result, began, read_run, stamp_of
+from mssante_audit.nightly.notice import good_run, shown_run
+from mssante_audit.nightly.settings import Config, Retention
 from mssante_audit.observe import kinds
 
 
-def shown_run(output: Path) -> str:
-    """Return the stamp of the run that the site shows, "" if there is none."""
+def retain(config: Config, folder: Path, good: str) -> Result:
+    """Remove what the settings let go, but for the run in `folder`; `good` is the stamp of the last good one.
+
+    With ``dry_run`` it is only told what would go.
+    """
+    begin, rules, now = time.monotonic(), config.retention, datetime.now(UTC)
+    runs = [run for run in outdated(config.output.folder, rules, now, good) if run != folder]
+    answering = _answering(folder)
+    files = [] if answering is None else outdated_observations(config.data.folder, rules, now, answering)
+    faults = [] if rules.dry_run else [*remove(runs, remove_run), *remove(files, Path.unlink)]
+    parts = [
+        (f"would remove {len(gone)} {what}" if rules.dry_run else f"{len(gone)} {what} removed")
+        + (f": {', '.join(old.name for old in gone)}" if gone else "")
+        for what, gone in (("runs", runs), ("observations", files))
+        if gone or what == "runs"
+    ]
+    return Result(
+        step="retention",
+        outcome="failed" if faults else "done",
+        message="; ".join([*parts, *faults]),
+        seconds=round(time.monotonic() - begin, 3),
+    )
+
+
+def _answering(folder: Path) -> list[str] | None:
+    """Return the names of the observations that the run's answers come from; ``None`` if it did not audit."""
     try:
-        parts = Path(os.readlink(output / SITE)).parts
-    except OSError:
-        return ""
-    return parts[1] if len(parts) == 3 and parts[0] == RUNS else ""
+        audited = json.loads((folder / "audit.json").read_bytes())
+    except FileNotFoundError:
+        return None
+    return [observation["file"] for observation in audited["results"]["provenance"]["observed"]]
 
 
 def outdated(output: Path, rules: Retention, now: datetime, good: str = "") -> list[Path]:
@@ -44,7 +70,8 @@ def outdated(output: Path, rules: Retention, now: datetime, good: str = "") -> l
     if rules.days:
         oldest = now - timedelta(days=rules.days)
         kept = [run for run in kept if began(run.name) >= oldest]
-    named = (shown_run(output), good)
+    source = good_run(output)
+    named = {shown_run(output), good, source.name if source else ""}
     always = {*runs[: rules.at_least], *(run for run in runs if run.name in named)}
     if rules.bytes:
         kept = _within(rules.bytes, kept, always)
@@ -70,8 +97,8 @@ def _within(limit: int, runs: Sequence[Path], always: Collection[Path]) -> list[
 
 def files_of(run: Path) -> dict[tuple[int, int], int]:
     """Return the bytes of each file of a run, by what it is on the disk: a file that is linked is one."""
-    told = [path.lstat() for path in run.rglob("*") if not path.is_dir()]
-    return {(stat.st_dev, stat.st_ino): stat.st_size for stat in told}
+    stats = [path.lstat() for path in run.rglob("*") if not path.is_dir()]
+    return {(stat.st_dev, stat.st_ino): stat.st_size for stat in stats}
 
 
 def outdated_observations(
@@ -84,44 +111,37 @@ def outdated_observations(
     """
     if not rules.observation_days or (data / "observations").is_symlink():
         return []
-    oldest, found = now - timedelta(days=rules.observation_days), []
+    oldest, gone = now - timedelta(days=rules.observation_days), []
     for kind in kinds.kinds():
         files = [f for f in kinds.observation_files(data, kind.name) if f.is_file() and not f.is_symlink()]
         begun = {file: at for file in files if (at := kinds.stamp_of(file.name))}
         if old := [file for file, at in begun.items() if at < oldest and file.name not in answering]:
             whole = next(filter(kinds.is_whole, reversed(begun)), None)
-            found += [file for file in old if file != whole]
-    return found
+            gone += [file for file in old if file != whole]
+    return gone
 
 
-def remove_observations(files: Sequence[Path]) -> list[str]:
-    """Remove observations; return what could not be removed, and why."""
+def remove(paths: Sequence[Path], gone: Callable[[Path], object]) -> list[str]:
+    """Let `gone` remove each of some runs or observations; return what could not be removed, and why."""
     faults = []
-    for file in files:
+    for path in paths:
         try:
-            file.unlink()
+            gone(path)
         except OSError as error:
-            faults.append(f"{file.name}: {(error.strerror or type(error).__name__).lower()}")
+            faults.append(f"{path.name}: {(error.strerror or type(error).__name__).lower()}")
     return faults
 
 
-def remove(folders: Sequence[Path]) -> list[str]:
-    """Remove folders of runs; return what could not be removed, and why.
+def remove_run(folder: Path) -> None:
+    """Remove a folder, if it is a run.
 
-    What makes a folder a run goes last, so that one half removed by a killed run is recognised again.
+    What makes it a run goes last, so that one half removed by a killed run is recognised again.
     """
-    faults = []
-    for folder in folders:
-        if read_run(folder) is None:
-            continue
-        try:
-            for entry in folder.iterdir():
-                if entry.is_dir() and not entry.is_symlink():
-                    shutil.rmtree(entry)
-                elif entry.name != RUN:
-                    entry.unlink()
-            (folder / RUN).unlink()
-            folder.rmdir()
-        except OSError as error:
-            faults.append(f"{folder.name}: {(error.strerror or type(error).__name__).lower()}")
-    return faults
+    if read_run(folder) is None:
+        return
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name != RUN:
+            entry.unlink()
+    shutil.rmtree(folder)

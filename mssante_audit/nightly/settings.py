@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, ValidationInfo, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, ValidationInfo
 
 from mssante_audit.base.secret import FORM
 from mssante_audit.base.settings import (
@@ -56,20 +56,10 @@ Secret = Annotated[
 Address = Annotated[str, Field(pattern=r"^[^\s<>@,;]+@[^\s<>@,;]+$")]
 Deadline = Annotated[float, Field(gt=0, le=604_800)]
 Severity = Literal["never", "info", "warning", "error", "critical"]
-Region = Annotated[
-    Line,
-    Field(
-        description="Only of operators that sit in this region, by their certificates, wherever the "
-        'establishments they serve are; several with commas; "" for all.'
-    ),
-]
-Department = Annotated[
-    Line,
-    Field(
-        description="Only of operators that sit in this département (code or name); several with commas; "
-        '"" for all.'
-    ),
-]
+_REGION = "Only of operators that sit in this region, by their certificates; several with commas."
+Region = Annotated[Line, Field(description=_REGION)]
+_DEPARTMENT = "Only of operators that sit in this département (code or name); several with commas."
+Department = Annotated[Line, Field(description=_DEPARTMENT)]
 Event = Literal["success", "failure", "new_findings"]
 Events = Annotated[tuple[Event, ...], Field(strict=False)]
 EVENTS: tuple[Event, ...] = get_args(Event)
@@ -85,12 +75,10 @@ class Data(Section):
     """Section ``[data]``."""
 
     folder: Place = Field(
-        description="The data folder. With [fetch] its lists are kept in archive/ there.", examples=["data"]
+        description="The data folder. With [fetch] lists are kept in archive/ there.", examples=["data"]
     )
     anchors: Places = setting(
-        (),
-        "Certificate files or folders to trust; IGC-Santé's certificates lying in the data "
-        "folder need not be named.",
+        (), "Certificate files or folders to trust, beside IGC-Santé's in the data folder."
     )
     signer: Line = setting("", 'Common name in the certificate that signs the list; alb.mssante.fr if "".')
     recover: Recover = False
@@ -102,9 +90,7 @@ class Reports(Section):
 
     enabled: bool = setting(True, "Whether to make reports.")
     names: Annotated[tuple[Report, ...], Field(strict=False)] = setting(
-        (),
-        "Which ones: names of shipped notebooks, or paths of one's own; all whose data are there "
-        "if none is named.",
+        (), "Which: shipped notebooks or paths of one's own; all whose data are there if none is named."
     )
     region: Region = ""
     department: Department = ""
@@ -118,8 +104,7 @@ class Dossiers(Section):
     jobs: int = setting(1, "Processes that make them.", ge=1, le=1024)
     own_contacts: bool = setting(
         False,
-        "true shows each operator its own contacts in clear, as letters to send need it; "
-        "the site, which others read, then has no dossiers.",
+        "Show each operator its own contacts in clear, as letters need it; the site then has no dossiers.",
     )
     region: Region = ""
     department: Department = ""
@@ -136,22 +121,16 @@ class Output(Section):
 
 
 class Retention(Section):
-    """Section ``[retention]``."""
+    """Section ``[retention]``: 0 sets no limit."""
 
     runs: int = setting(14, "Keep this many; 0 sets no such limit.", ge=0, le=1_000_000)
     days: Days = setting(0, "Remove those older than this many days; 0 sets no such limit.")
     bytes: int = setting(
-        0,
-        "Remove the oldest until the others take no more than this together, what several share "
-        "counted once; 0 sets no such limit.",
-        ge=0,
-        le=10**15,
+        0, "Remove the oldest until the others take no more than this; 0 sets no such limit.", ge=0, le=10**15
     )
     at_least: int = setting(3, "The newest ones that are kept, however old or large.", ge=1, le=1_000_000)
     observation_days: Days = setting(
-        365,
-        "Remove observations older than this many days, but for the newest whole one and those "
-        "that answer today; 0 sets no such limit.",
+        365, "Remove observations older than this many days that answer nothing today; 0 sets no such limit."
     )
     dry_run: bool = setting(False, "Remove nothing: only say in the log what would be removed.")
 
@@ -168,11 +147,7 @@ class Hooks(Section):
 class Webhook(Section):
     """Section ``[webhook]``."""
 
-    url: Secret = setting(
-        "",
-        'Where the address is that the night is posted to as JSON (https): "file:PATH" or '
-        '"env:VARIABLE", for who knows it can post; "": nowhere.',
-    )
+    url: Secret = setting("", 'Where the address (https) is that it goes to: "file:PATH" or "env:VARIABLE".')
     token: Secret = setting("", 'Where the token is that is sent with it ("Authorization: Bearer"), if any.')
     ca_bundle: OptionalFile = optional_file(_TRUSTED)
     events: Events = setting(EVENTS, "When it is posted, as [mail] says.")
@@ -181,34 +156,27 @@ class Webhook(Section):
 class Mail(Section):
     """Section ``[mail]``."""
 
-    lang: Literal["", "fr", "en"] = setting(
-        "", 'Language of the summary, whoever mails it, if another: "fr" or "en".'
-    )
+    lang: Literal["", "fr", "en"] = setting("", 'Language of the summary, if another: "fr" or "en".')
     server: str = setting(
         "",
-        'SMTP server that takes the mail; "": the run sends none, cron mails what it prints.',
+        'SMTP server that takes the mail; "": none, cron mails what the run prints.',
         pattern=r"^[^\s/@]*$",
     )
     port: int = setting(587, "Its port.", ge=1, le=65_535)
     tls: Literal["starttls", "implicit", "none"] = setting(
         "starttls",
-        'How the connection is encrypted: "starttls" (port 587), "implicit" (port 465), or '
-        '"none", only to a server on this machine.',
+        '"starttls" (port 587), "implicit" (port 465), or "none", only to a server on this machine.',
     )
     ca_bundle: OptionalFile = optional_file(_TRUSTED)
     user: Line = setting("", 'Name to log in with; "": without.')
     password: Secret = setting(
-        "", 'Where its password is: "file:PATH" or "env:VARIABLE", never the password itself.'
+        "", 'Where its password is, "file:PATH" or "env:VARIABLE"; never the password.'
     )
     sender: Address | Literal[""] = setting("", "Address that the mail is from.")
     recipients: Annotated[tuple[Address, ...], Field(strict=False)] = setting(
         (), "Addresses that it goes to."
     )
-    events: Events = setting(
-        EVENTS,
-        'When it is sent: "success", "failure", "new_findings", as hooks are run; the first that '
-        "is so, once.",
-    )
+    events: Events = setting(EVENTS, "When it is sent, as hooks are run; the first that is so, once.")
 
 
 class Health(Section):
@@ -234,67 +202,49 @@ class Config(Section):
 
     model_config = ConfigDict(title="audit.toml")
 
-    lang: Literal["fr", "en"] = setting(
-        "fr", 'Language of all that readers are told, letters too: "fr" or "en".'
-    )
+    lang: Literal["fr", "en"] = setting("fr", 'Language of all that is made, letters too: "fr" or "en".')
     show_contacts: bool = setting(
-        False,
-        "false masks phones, addresses and names in everything written; true is for your own "
-        "eyes, not for sharing.",
+        False, "true shows contacts unmasked in all that is written: not for sharing."
     )
     fail_on: Severity = setting(
         "never",
-        'Exit with status 1 if a finding is this severe or worse: "info", "warning", "error", '
-        '"critical", or "never".',
+        'Exit status 1 for a finding this severe: "info", "warning", "error", "critical", or "never".',
     )
     fail_on_new: Severity = setting("never", "The same for findings that the run before did not have.")
-    data: Data = Field(
-        description="Where the white list is, and what lies beside it: register, observations, archive, "
-        "waivers."
-    )
+    data: Data = Field(description="Where the white list is, and what lies beside it.")
     fetch: Fetch = _part(
-        "Step 1: download the published list into the archive. If that fails, the last good list is audited, "
-        "and the run says so."
+        "Step 1: download the published list into the archive. If that fails, the last good one is audited."
     )
     observe: Observe = _part(
-        "Step 2: ask the DNS about every domain, gently, into observations/ in the data folder. It takes "
-        "minutes, and uses the network."
+        "Step 2: ask the DNS about every domain, gently. It takes minutes, and uses the network."
     )
     observe_tls: ObserveTls = _part(
-        "Step 3: visit each mail server that the newest observation of the DNS names, and write down which "
-        "certificate it presents; no mail is sent. It needs a way out to port 25, and takes minutes to hours."
+        "Step 3: see which certificates mail servers present; no mail is sent. It needs a way out to port 25."
     )
     thresholds: Thresholds = _part("Step 4, audit: what it takes for too old, too many or too few.")
     inputs: Inputs = _part(
-        "What makes an input one to doubt. What rests on it is unknown then, and the exit status is 4."
+        "What makes an input one to doubt. What rests on it is unknown, and the exit status is 4."
     )
     reports: Reports = _part("Step 5: the reports.")
     dossiers: Dossiers = _part("Step 6: a dossier an operator, with the message to send.")
     letter: Letter = _part("The letters of step 6: from whom they are, and what they ask.")
     output: Output = _part("Step 7, site: where all of it goes.")
     retention: Retention = _part(
-        "Step 8: which earlier runs and observations are removed. Never the run that the site shows, never "
-        "anything else."
+        "Step 8: which earlier runs and observations are removed; never those in use."
     )
     mail: Mail = _part("The mail of the night: what the run prints for cron to mail, or sends itself.")
     webhook: Webhook = _part("The night as JSON, posted.")
     hooks: Hooks = _part(
-        'Programs run after the run, each a list of words (no shell), such as [["/usr/local/bin/tell", '
-        '"mssante"]]. They find what happened in MSSANTE_… variables (docs/schedule.md).'
+        'Programs run at the end, each a list of words (no shell): [["/usr/local/bin/tell", "mssante"]]. '
+        "MSSANTE_… variables tell what happened (docs/schedule.md)."
     )
     health: Health = _part("What `mssante-audit doctor --health` takes for ill.")
     deadlines: Deadlines = _part(
-        "Seconds that a step may take. Then it is ended and has failed; the steps after it go on."
+        "Seconds that a step may take. Then it is ended and has failed; the others go on."
     )
 
     _values: Mapping[str, Any] = PrivateAttr(default_factory=dict)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _as_version_0_1_called_it(cls, values: Any) -> Any:
-        if isinstance(values, dict) and "language" in values and "lang" not in values:
-            return {"lang" if name == "language" else name: value for name, value in values.items()}
-        return values
+    _place: Path = PrivateAttr(default=Path())
 
     @property
     def summary_lang(self) -> str:
@@ -306,19 +256,30 @@ class Config(Section):
         """What the file says, as JSON types: without defaults."""
         return self._values
 
+    @property
+    def place(self) -> Path:
+        """The folder that paths are seen from."""
+        return self._place
+
+    @property
+    def secret_variables(self) -> set[str]:
+        """The variables of the environment that hold secrets: nothing that a run starts has them."""
+        secrets = (self.mail.password, self.webhook.url, self.webhook.token)
+        return {where.removeprefix("env:") for where in secrets if where.startswith("env:")}
+
     @classmethod
-    def of(cls, values: Mapping[str, Any], file: Path) -> Config:
-        """Return the settings that say `values`, paths seen from the folder of `file`.
+    def of(cls, values: Mapping[str, Any], place: Path) -> Config:
+        """Return the settings that say `values`, paths seen from the folder `place`.
 
         A key that is unknown, missing or has a wrong value is a `pydantic.ValidationError`
         (`mssante_audit.base.fields.fault`).
         """
-        config = cls.model_validate(values, context=file.resolve().parent)
-        config._values = values
+        config = cls.model_validate(values, context=place)
+        config._values, config._place = values, place
         return config
 
     def parameters(self, as_of: str) -> dict[str, Any]:
         """Return what a notebook, or `mssante_audit.report.results.open_space`, is given."""
-        told = self.data.model_dump(mode="json", exclude={"folder"}) | {"show_contacts": self.show_contacts}
-        given = {name: value for name, value in told.items() if value}
+        data = self.data.model_dump(mode="json", exclude={"folder"}) | {"show_contacts": self.show_contacts}
+        given = {name: value for name, value in data.items() if value}
         return {"data": str(self.data.folder), "as_of": as_of, **self.thresholds.model_dump(), **given}

@@ -1,14 +1,12 @@
-"""The steps of a nightly run, each in a process of its own, forked from the run's, which has imported once.
+"""The steps of a nightly run. Each is done in a process of its own, which this module is the program of.
 
-So a step that hangs, dies or takes all memory is a step that failed, and the ones after it go on. A step dies
-with the run that started it, however that was ended. It leaves what it printed in ``steps/<step>.txt``.
+So a step that hangs, dies or takes all memory is a step that failed, and the ones after it go on. A step
+imports what it needs and no more, and leaves what it printed in ``steps/<step>.txt``.
 """
 
 from __future__ import annotations
 
-import gc
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -16,56 +14,47 @@ import sys
 import threading
 import time
 import traceback
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from mssante_audit import audits
-from mssante_audit.archive import fetch as fetching
-from mssante_audit.archive.log import Record
-from mssante_audit.archive.store import Archive, open_archive
-from mssante_audit.base import export
 from mssante_audit.base.errors import AuditError, InputError, ReportError
 from mssante_audit.base.export import json_bytes, write_bytes
+from mssante_audit.base.groups import absent
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import using_language
-from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import Observe
-from mssante_audit.base.staging import LOCK
-from mssante_audit.dossiers.page import NOTEBOOK
-from mssante_audit.dossiers.stationery import stationery
-from mssante_audit.dossiers.write import INDEX, write_dossiers
-from mssante_audit.findings import ledger, trend
-from mssante_audit.findings.ledger import FollowUp
-from mssante_audit.findings.registry import LIST
-from mssante_audit.nightly.facts import facts_of
-from mssante_audit.nightly.log import SITE, STATE, Result, began, read_result, read_run, write_inputs
+from mssante_audit.nightly.night import (
+    SITE,
+    STATE,
+    Result,
+    began,
+    doubted_list,
+    read_inputs,
+    read_result,
+    write_inputs,
+    write_result,
+)
+from mssante_audit.nightly.process import run_program
 from mssante_audit.nightly.settings import Config
-from mssante_audit.observe.dns.run import observe as observe_dns
-from mssante_audit.observe.dns.settings import ObserveSettings
-from mssante_audit.observe.kinds import default_path
-from mssante_audit.observe.tls.observation import OUTCOMES
-from mssante_audit.observe.tls.run import mail_hosts, servers_of
-from mssante_audit.observe.tls.run import observe_tls as visit_servers
-from mssante_audit.observe.tls.servers import KIND as TLS
-from mssante_audit.report.parameters import declared
-from mssante_audit.report.plan import tellable
-from mssante_audit.report.results import Results, open_space, provenance
-from mssante_audit.report.run import find_notebooks, run_reports
-from mssante_audit.site.build import build_site
-from mssante_audit.snapshot import is_snapshot, make_snapshot
-from mssante_audit.space.states import Known, State, figures, states_of
-from mssante_audit.space.trust import TrustSpace, find_archive, find_whitelist, load_space
-from mssante_audit.values.person import masked_message, told_error
+from mssante_audit.values.person import describe_error, masked_message
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mssante_audit.archive.store import Archive
+    from mssante_audit.observe.dns.settings import ObserveSettings
+    from mssante_audit.space.states import Known
+    from mssante_audit.space.trust import TrustSpace
 
 STEP_LOCK = ".step.lock"
 """In the output folder, held by a step at work: one that outlives a killed run an instant is waited for."""
 PATIENCE = 30
 """Seconds that it is waited for."""
+GRACE = 20
+"""Seconds a step is given to tidy up when it is ended."""
 SNAPSHOT = "snapshot"
 """Folder of a run with what every later step reads."""
 
@@ -81,9 +70,25 @@ class Job:
     debug: bool = False
 
     @property
+    def state(self) -> Path:
+        """What runs remember."""
+        return self.config.output.folder / STATE
+
+    @property
     def parameters(self) -> dict[str, Any]:
         """What the audits are given."""
         return self.config.parameters(self.as_of)
+
+    @property
+    def snapshot_parameters(self) -> dict[str, Any]:
+        """What the steps after the audit are given: the snapshot in place of the files, where it was made."""
+        from mssante_audit.snapshot import is_snapshot
+
+        folder = self.folder / SNAPSHOT
+        if not is_snapshot(folder):
+            return self.parameters
+        files = ("anchors", "signer", "recover", "any_namespace")
+        return {n: v for n, v in self.parameters.items() if n not in files} | {"data": str(folder)}
 
 
 # -- each returns a message and facts, or raises what made it fail ------------------------------------------
@@ -91,20 +96,28 @@ class Job:
 
 def fetch(job: Job) -> tuple[str, dict[str, Any]]:
     """Download the published list into the archive."""
+    from mssante_audit.archive import fetch as fetching
+
     settings = fetching.Settings(**job.config.fetch.model_dump(exclude={"enabled"}))
     record = fetching.fetch(_archive(job), settings)
-    told = ("at", "action", "outcome", "file", "flags", "signer")
-    return record.line, {name: getattr(record, name) for name in told}
+    names = ("at", "action", "outcome", "file", "flags", "signer")
+    return record.line, {name: getattr(record, name) for name in names}
 
 
 def _archive(job: Job) -> Archive:
+    from mssante_audit.archive.store import open_archive
+    from mssante_audit.space.trust import find_archive
+
     data = job.config.data
-    given = data.anchors, data.signer or None
-    return find_archive(data.folder, *given) or open_archive(data.folder / "archive", *given)
+    trusted = data.anchors, data.signer or None
+    return find_archive(data.folder, *trusted) or open_archive(data.folder / "archive", *trusted)
 
 
 def observe(job: Job) -> tuple[str, dict[str, Any]]:
     """Ask the DNS about every domain; go on with the observation of a run that was killed."""
+    from mssante_audit.observe.dns.run import observe as observe_dns
+    from mssante_audit.observe.kinds import default_path
+
     path = default_path(job.config.data.folder, began(job.folder.name))
     settings = observe_settings(job.config.observe)
     summary = observe_dns(_domains(job), path, settings, resume=path.exists())
@@ -114,79 +127,105 @@ def observe(job: Job) -> tuple[str, dict[str, Any]]:
 
 def observe_tls(job: Job) -> tuple[str, dict[str, Any]]:
     """Visit the mail servers that the newest observation of the DNS names; go on where a run was killed."""
-    folder, wanted = job.config.data.folder, job.config.observe_tls
-    path = default_path(folder, began(job.folder.name), TLS.name)
-    hosts, source = mail_hosts(folder, _domains(job), wanted.only)
-    servers = servers_of(hosts, wanted.port)
-    summary = visit_servers(servers, path, wanted, dns=source, resume=path.exists())
+    from mssante_audit.network import mail_hosts
+    from mssante_audit.observe.kinds import default_path
+    from mssante_audit.observe.tls.observation import OUTCOMES
+    from mssante_audit.observe.tls.run import observe_tls as visit_servers
+    from mssante_audit.observe.tls.run import servers_of
+
+    folder, settings = job.config.data.folder, job.config.observe_tls
+    path = default_path(folder, began(job.folder.name), "tls")
+    hosts, listed, source = mail_hosts(folder, _rows(job), settings.only)
+    servers = servers_of(hosts, settings.port, listed)
+    summary = visit_servers(servers, path, settings, dns=source, resume=path.exists())
     outcomes = dict(summary.outcomes)
-    told = "".join(f", {outcomes[name]} {name}" for name in OUTCOMES if name in outcomes)
+    counted = "".join(f", {outcomes[name]} {name}" for name in OUTCOMES if name in outcomes)
     facts = {"file": path.name, "servers": summary.servers, "visits": summary.visits, "outcomes": outcomes}
-    return f"{summary.servers} servers, {summary.visits} visits{told}: {path.name}", facts
+    return f"{summary.servers} servers, {summary.visits} visits{counted}: {path.name}", facts
 
 
 def _domains(job: Job) -> list[str]:
     """Return the domains of the list to audit."""
+    return [domain for domain in _rows(job)["domain"].unique().tolist() if domain]
+
+
+def _rows(job: Job) -> pd.DataFrame:
+    """Return the rows of the list to audit."""
+    from mssante_audit.report.results import open_space
+    from mssante_audit.space.trust import find_whitelist
+
     archive = _archive(job)
     known = archive if archive.snapshots else None
     file = find_whitelist(job.config.data.folder, known, parse_instant(job.as_of))
-    kept = [snapshot for snapshot in archive.snapshots if snapshot.path == file]
-    names = (
-        archive.domains(kept[0]) if kept else open_space(**job.parameters).entries["domain"].unique().tolist()
-    )
-    return [domain for domain in names if domain]
+    kept = next((snapshot for snapshot in archive.snapshots if snapshot.path == file), None)
+    return archive.rows(kept) if kept else open_space(**job.parameters).entries
 
 
-def observe_settings(wanted: Observe) -> ObserveSettings:
+def observe_settings(settings: Observe) -> ObserveSettings:
     """Return how to observe; a value that makes no sense is a `ParameterError`."""
-    given = wanted.model_dump(exclude={"enabled"})
-    servers = tuple(tuple(server.split("=", 1)) for server in wanted.parent_servers)
-    return ObserveSettings(**given | {"parent_servers": servers})
+    from mssante_audit.observe.dns.settings import ObserveSettings
 
-
-def _worked_out(job: Job) -> dict[str, Any]:
-    """Return the parameters of the steps after the audits: those of the snapshot, where it was made."""
-    folder = job.folder / SNAPSHOT
-    if not is_snapshot(folder):
-        return job.parameters
-    files = ("anchors", "signer", "recover", "any_namespace")
-    return {n: v for n, v in job.parameters.items() if n not in files} | {"data": str(folder)}
+    servers = tuple(tuple(server.split("=", 1)) for server in settings.parent_servers)
+    return ObserveSettings(**settings.model_dump(exclude={"enabled"}) | {"parent_servers": servers})
 
 
 def audit(job: Job) -> tuple[str, dict[str, Any]]:
     """Run every audit, and compare with what the run before found."""
+    from mssante_audit import audits
+    from mssante_audit.base import export
+    from mssante_audit.findings import ledger, trend
+    from mssante_audit.findings.sarif import sarif
+    from mssante_audit.nightly.facts import facts_of
+    from mssante_audit.report.plan import tellable
+    from mssante_audit.report.results import Results, provenance
+    from mssante_audit.snapshot import make_snapshot
+    from mssante_audit.space.states import figures
+
     # The run's own copy: what nobody was told of yet must be new to the next run too.
-    known = ledger.read_ledger(job.config.output.folder / STATE)
+    known = ledger.read_ledger(job.state)
     scope = ledger.scope_of("run", tellable(job.parameters))
-    space = _judged(job, ledger.inputs_before(known, scope, job.as_of))
+    before = ledger.inputs_before(known, scope, job.as_of)
+    space = _load(job, before)
     make_snapshot(space, job.folder / SNAPSHOT, data=job.parameters.get("data"))
     findings, waived = audits.audit_all(space), audits.waived(space)
-    told = ledger.follow(known, scope, job.as_of, findings, audits.unsure(space), waived)
-    before = ledger.inputs_before(known, scope, job.as_of)
+    compared = ledger.follow(known, scope, job.as_of, findings, audits.unsure(space), waived)
     ledger.note_inputs(known, scope, job.as_of, figures(space, space.states, before))
-    write_bytes(job.folder / ledger.FILE, json_bytes(known))
-    shown = findings.assign(first_seen=list(told.first_seen), status=list(told.status))
+    ledger.write_ledger(job.folder, known)
+    if (earlier := job.state / trend.FILE).exists():
+        write_bytes(job.folder / trend.FILE, earlier.read_bytes())
+    trend.add_point(job.folder / trend.FILE, trend.point_of(space.as_of, findings, waived, compared))
+    shown = findings.assign(first_seen=list(compared.first_seen), status=list(compared.status))
     for suffix, write in export.WRITERS.items():
         write(shown, job.folder / f"findings.{suffix}")
+    log = sarif(
+        findings, waived, audits.unsure(space), [*audits.catalogue().values()],
+        source=Path(space.whitelist.source).name, as_of=space.as_of, follow_up=compared,
+    )  # fmt: skip
+    write_bytes(job.folder / "findings.sarif", json_bytes(log))
     results = Results("run", findings, provenance(space))
-    audited = {"results": results.payload(), "waived": export.records(waived), "told": asdict(told)}
+    audited = {"results": results.payload(), "waived": export.records(waived), "told": asdict(compared)}
     write_bytes(job.folder / "audit.json", json_bytes(audited))
-    facts = facts_of(space, findings, waived, told, job.config.summary_lang)
+    facts = facts_of(space, findings, waived, compared, job.config.summary_lang)
     return f"{len(findings)} findings, {len(waived)} waived", facts | {
         "by_severity": results.by_severity,
-        "counts": told.counts() | {"waived": len(waived)},
+        "counts": compared.counts() | {"waived": len(waived)},
     }
 
 
-def _judged(job: Job, known: Known) -> TrustSpace:
+def _load(job: Job, before: Known) -> TrustSpace:
     """Load the space, what cannot be read left out, and write down the state of each input."""
+    from mssante_audit.archive.log import Record
+    from mssante_audit.findings.registry import LIST
+    from mssante_audit.space.states import State, states_of
+    from mssante_audit.space.trust import load_space
+
     config, data = job.config, job.config.data
-    asked = (
-        ("dns", config.observe.enabled),
-        ("tls", config.observe_tls.enabled),
-        ("archive", config.fetch.enabled),
-    )
-    known = {name: {} for name, enabled in asked if enabled} | dict(known)
+    asked = {
+        "dns": config.observe.enabled,
+        "tls": config.observe_tls.enabled,
+        "archive": config.fetch.enabled,
+    }
+    known: Known = {name: {} for name, enabled in asked.items() if enabled} | dict(before)
     fetched = read_result(job.folder, "fetch")
     published = Record(**fetched.facts) if fetched and fetched.facts else None
     try:
@@ -202,22 +241,25 @@ def _judged(job: Job, known: Known) -> TrustSpace:
         raise
     states = states_of(space, config.inputs, known, published)
     write_inputs(job.folder, states)
-    return replace(space, told=states)
+    return replace(space, judged=states)
 
 
 def reports(job: Job) -> tuple[str, dict[str, Any]]:
     """Make the reports."""
-    out, names = job.folder / "reports", job.config.reports.names
+    from mssante_audit.findings.ledger import FILE as LEDGER
+    from mssante_audit.report.run import run_reports
+
+    out, section = job.folder / "reports", job.config.reports
     out.mkdir(exist_ok=True)
-    for known in (job.folder / ledger.FILE, job.config.output.folder / STATE / ledger.FILE):
-        if known.exists():
-            write_bytes(out / ledger.FILE, known.read_bytes())
+    for ledger in (job.folder / LEDGER, job.state / LEDGER):
+        if ledger.exists():
+            write_bytes(out / LEDGER, ledger.read_bytes())
             break
-    where = {n: told for n in ("region", "department") if (told := getattr(job.config.reports, n))}
-    parameters = _accepted(job, names) | where | {"lang": job.config.lang}
-    run = run_reports(names, out=out, parameters=parameters, shown=job.parameters, debug=job.debug)
-    if (out / ledger.FILE).exists():
-        write_bytes(job.folder / ledger.FILE, (out / ledger.FILE).read_bytes())
+    limits = {name: where for name in ("region", "department") if (where := getattr(section, name))}
+    given = _accepted(job, section.names) | limits | {"lang": job.config.lang}
+    run = run_reports(section.names, out=out, parameters=given, shown=job.parameters, debug=job.debug)
+    if (out / LEDGER).exists():
+        write_bytes(job.folder / LEDGER, (out / LEDGER).read_bytes())
     faults = [(o.name, o.failure) for o in run.outcomes if o.failure]
     if failed := [f"{name} ({f.kind}: {f.message})".replace(": )", ")") for name, f in faults]:
         raise ReportError(f"{len(failed)} of {len(run.outcomes)} reports: {'; '.join(failed)}")
@@ -226,102 +268,164 @@ def reports(job: Job) -> tuple[str, dict[str, Any]]:
 
 def _accepted(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
     """Return those parameters that one of the notebooks has."""
+    from mssante_audit.base.resources import resource
+    from mssante_audit.report.parameters import declared
+    from mssante_audit.report.plan import find_notebooks
+
     known: set[str] = set()
     for report, path in find_notebooks(names, resource("notebooks")).items():
         known.update(declared(json.loads(path.read_text(encoding="utf-8")), report))
-    return {name: value for name, value in _worked_out(job).items() if name in known}
+    return {name: value for name, value in job.snapshot_parameters.items() if name in known}
 
 
 def dossiers(job: Job) -> tuple[str, dict[str, Any]]:
     """Write the operators' dossiers."""
-    wanted, parameters = job.config.dossiers, _accepted(job, (NOTEBOOK,)) | {"lang": job.config.lang}
-    runs = (run / "dossiers" for run in job.folder.parent.iterdir() if run != job.folder and read_run(run))
-    earlier = (folder for folder in runs if not folder.is_symlink() and (folder / INDEX).is_file())
-    how: dict[str, Any] = {"operators": wanted.operators, "jobs": wanted.jobs or None, "debug": job.debug}
-    how |= {"region": wanted.region or None, "department": wanted.department or None}
-    how |= {"masked": not wanted.own_contacts, "on": stationery(job.config.letter)}
-    how |= {"earlier": max(earlier, default=None)}
-    run = write_dossiers(job.folder / "dossiers", parameters=parameters, **how)
+    from mssante_audit.dossiers.page import NOTEBOOK
+    from mssante_audit.dossiers.stationery import stationery
+    from mssante_audit.dossiers.write import write_dossiers
+
+    section, parameters = job.config.dossiers, _accepted(job, (NOTEBOOK,)) | {"lang": job.config.lang}
+    run = write_dossiers(
+        job.folder / "dossiers",
+        parameters=parameters,
+        operators=section.operators,
+        region=section.region or None,
+        department=section.department or None,
+        jobs=section.jobs,
+        masked=not section.own_contacts,
+        on=stationery(job.config.letter),
+        debug=job.debug,
+    )
     if failed := [o for o in run.outcomes if o.status == "failed"]:
         why = failed[0].failure or {}
         first = f"{failed[0].operator_id}, {why.get('kind')}: {why.get('message')}"
         raise ReportError(f"{len(failed)} of {len(run.outcomes)} dossiers, such as {first}")
-    same = f", {run.linked} of them as before" if run.linked else ""
-    return f"{len(run.outcomes)} dossiers{same}", {"count": len(run.outcomes), "linked": run.linked}
+    return f"{len(run.outcomes)} dossiers", {"count": len(run.outcomes)}
 
 
 def site(job: Job) -> tuple[str, dict[str, Any]]:
-    """Build the site beside, and rename it into the run's folder."""
-    fields = json.loads((job.folder / "audit.json").read_bytes())["told"]
-    lists = {name: tuple(fields[name]) for name in ("first_seen", "status", "fixed", "unknown")}
-    told = FollowUp(previous=fields["previous"], **lists)
-    if (earlier := job.config.output.folder / STATE / trend.FILE).exists():
-        write_bytes(job.folder / trend.FILE, earlier.read_bytes())
-    space = open_space(**_worked_out(job))
-    findings, waived = audits.audit_all(space), audits.waived(space)
-    points = trend.add_point(job.folder / trend.FILE, trend.point_of(space.as_of, findings, waived, told))
-    shared = ("reports",) if job.config.dossiers.own_contacts else ("reports", "dossiers")
-    made: dict[str, Any] = {n: folder for n in shared if (folder := job.folder / n).is_dir()}
+    """Build the site beside, and rename it into the run's folder.
+
+    Where the list is not to be relied on it is the last good site, under a notice that says so.
+    """
+    from mssante_audit.nightly.notice import good_run, put_under_notice
+
     draft, built = job.folder / ".site", job.folder / SITE
     for left in (draft, built):  # of a start that was killed; nobody is shown it
         if left.exists():
             shutil.rmtree(left)
     draft.mkdir()
-    build_site(draft, space, findings, waived=waived, told=told, points=points, **made)
+    doubted, good = doubted_list(read_inputs(job.folder)), good_run(job.config.output.folder)
+    audited = read_result(job.folder, "audit")
+    if doubted and good:
+        made = audited.facts["list"]["generated_at"] if audited and audited.facts else None
+        put_under_notice(good, draft, doubted, made, job.config.lang)
+    elif audited and audited.outcome == "done":
+        _build_site(job, draft)
+    else:
+        raise ReportError("the audit failed, and there is no earlier site to show")
     draft.rename(built)
     pages = sum(1 for _ in built.rglob("*.html"))
+    if doubted and good:
+        return f"{pages} pages of {good.name}: the list is {doubted.state}", {"of": good.name}
     return f"{pages} pages", {"pages": pages}
+
+
+def _build_site(job: Job, folder: Path) -> None:
+    from mssante_audit import audits
+    from mssante_audit.findings import trend
+    from mssante_audit.findings.ledger import FollowUp
+    from mssante_audit.report.results import open_space
+    from mssante_audit.site.build import build_site
+
+    fields = json.loads((job.folder / "audit.json").read_bytes())["told"]
+    lists = {name: tuple(fields[name]) for name in ("first_seen", "status", "fixed", "unknown")}
+    compared = FollowUp(previous=fields["previous"], **lists)
+    points = trend.read_trend(job.folder / trend.FILE)
+    space = open_space(**job.snapshot_parameters)
+    findings, waived = audits.audit_all(space), audits.waived(space)
+    shared = ("reports",) if job.config.dossiers.own_contacts else ("reports", "dossiers")
+    made: dict[str, Any] = {name: path for name in shared if (path := job.folder / name).is_dir()}
+    build_site(folder, space, findings, waived=waived, told=compared, points=points, **made)
 
 
 STEPS = {step.__name__: step for step in (fetch, observe, observe_tls, audit, reports, dossiers, site)}
 """Each by its name, in order."""
 
 
-# -- the process --------------------------------------------------------------------------------------------
+# -- a step in its process ----------------------------------------------------------------------------------
+
+
+def supervise(step: str, job: Job) -> Result:
+    """Do a step in a process of its own, within its time limit, and say what became of it.
+
+    The process hands over what became of it, and only a process that ended well is believed: one that is
+    ended may go on to its end all the same, with something left out.
+    """
+    begin, seconds = time.monotonic(), getattr(job.config.deadlines, step)
+    steps = job.folder / "steps"
+    handed = steps / f".{step}.tmp"
+    request = {
+        "settings": job.config.values, "place": str(job.config.place),
+        "folder": str(job.folder), "as_of": job.as_of, "debug": job.debug, "result": str(handed),
+    }  # fmt: skip
+    words = [sys.executable, "-P", "-m", "mssante_audit.nightly.steps", step]
+    shown = {name: value for name, value in os.environ.items() if name not in job.config.secret_variables}
+    line = f"{json.dumps(request)}\n".encode()
+    try:
+        with (steps / f"{step}.txt").open("wb") as output:
+            status = run_program(
+                words, seconds=seconds, output=output, environment=shown, request=line, grace=GRACE
+            )
+        if status == 0:
+            return Result.model_validate_json(handed.read_bytes())
+        why = f"it died with {f'signal {-status}' if status and status < 0 else f'status {status}'}"
+    except OSError as error:  # no memory for a process more, no room
+        status, why = 1, f"it could not be started: {(error.strerror or type(error).__name__).lower()}"
+    finally:
+        handed.unlink(missing_ok=True)
+    if status is None:
+        why = f"not done after {seconds:g} s, and ended"
+    elif status == -signal.SIGKILL:
+        why = "it was killed, as when memory runs out"
+    return Result(step=step, outcome="failed", message=why, seconds=round(time.monotonic() - begin, 3))
 
 
 def perform(step: str, job: Job) -> Result:
-    """Do a step, and say what became of it."""
+    """Do a step in this process, and say what became of it."""
     begin = time.monotonic()
+    result = Result(step=step, outcome="failed")
     try:
         with using_language(job.config.lang):
             message, facts = STEPS[step](job)
-        outcome = "done"
+        result = Result(step=step, outcome="done", facts=facts)
     except AuditError as error:
-        outcome, message, facts = "failed", str(error), {}
+        message = str(error)
     except Exception as error:  # whatever it is, the steps after it go on
-        outcome, message, facts = "failed", told_error(error), {}
+        lacking = absent(error) if isinstance(error, ModuleNotFoundError) else None
+        message = str(lacking or describe_error(error))
         if job.debug:
             traceback.print_exc()
-    return Result(step, outcome, message, round(time.monotonic() - begin, 3), facts)
+    return result.model_copy(update={"message": message, "seconds": round(time.monotonic() - begin, 3)})
 
 
-def work(step: str, job: Job, told: Connection) -> None:
-    """Do a step, in the process that was started for it; send what became of it."""
-    os.setsid()  # what it starts can be ended with it
-    gc.freeze()  # what the run has imported is never looked at again, so that its pages stay shared
-    threading.Thread(target=_die_with_the_run, daemon=True).start()
-    _let_go(job.config.output.folder / LOCK)
-    os.chdir(job.folder)
-    said = os.open(job.folder / "steps" / f"{step}.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    for stream in (1, 2):
-        os.dup2(said, stream)
+def main() -> None:
+    """Do the step that is named, as standard input says how, and end with the run that asked."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    with FileLock(job.config.output.folder / STEP_LOCK, timeout=PATIENCE):
-        told.send(perform(step, job))
+    request = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=_end_with_the_run, daemon=True).start()
+    config = Config.of(request["settings"], Path(request["place"]))
+    job = Job(config, Path(request["folder"]), request["as_of"], request["debug"])
+    with FileLock(config.output.folder / STEP_LOCK, timeout=PATIENCE):
+        result = perform(sys.argv[1], job)
+        write_result(Path(request["result"]), result)
 
 
-def _die_with_the_run() -> None:
-    """Wait until the run is gone; then end this process and what it started."""
-    if run := multiprocessing.parent_process():
-        run.join()
-        os.killpg(0, signal.SIGKILL)
+def _end_with_the_run() -> None:
+    """Wait until the run is gone, which closes our input; then end this process and what it started."""
+    os.read(0, 1)
+    os.killpg(0, signal.SIGKILL)
 
 
-def _let_go(lock: Path) -> None:
-    """Close what the fork holds of the run's lock: who starts the next run need not wait for this process."""
-    held = lock.stat()
-    for name in os.listdir("/dev/fd"):
-        with suppress(OSError):
-            if os.path.samestat(os.fstat(int(name)), held):
-                os.close(int(name))
+if __name__ == "__main__":
+    main()

@@ -24,7 +24,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import SKEW
 from mssante_audit.observe.lines import Scan
 
-OURS = ("mssante_audit.observe.merged", "mssante_audit.observe.tls.servers")
+OURS = ("mssante_audit.network.model", "mssante_audit.observe.tls.servers")
 """Modules that hold a `KIND`. A file that its user named otherwise is of the first."""
 
 RUN = timedelta(days=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,30 +14,33 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.reading import read_bytes
 
 FORMAT = "mssante-audit dns observation"
-VERSION = 1
-STEPS = ("walk", "sibling", "apex", "address", "recursion", "service")
+VERSION = 2
+STEPS = ("walk", "sibling", "apex", "address", "recursion")
 """``walk``: a domain asked of the parent's servers and on down, zone by zone. ``sibling``: a name nobody
 registered, to find wildcards. ``apex``: SOA, NS, DNSKEY of a zone, and its DS in the zone above. ``address``:
-names of servers and mail hosts. ``recursion``: whether a server resolves for strangers. ``service``: what a
-domain announces to mail programs."""
+names of servers and mail hosts. ``recursion``: whether a server resolves for strangers."""
 TRANSPORTS = ("udp", "tcp")
 OUTCOMES = (
     "answer", "nodata", "nxdomain", "referral", "refused", "servfail", "lame", "truncated", "timeout",
     "unreachable", "malformed",
 )  # fmt: skip
 """Every way a query can end. The last three, and ``truncated``, say nothing about what exists."""
-TOLD = OUTCOMES[:4]
-"""Those that say what exists."""
+CONCLUSIVE = OUTCOMES[:3]
+INFORMATIVE = OUTCOMES[:4]
+"""Those that say what exists: the conclusive ones end a search, a referral leads on."""
 SILENT = ("timeout", "unreachable")
+NO_EDNS = {"FORMERR": "formerr", "NOTIMP": "notimp", "16": "badvers"}
+"""Rcodes of servers that do not take EDNS, or not its version (16: BADVERS)."""
 SECTIONS = ("answer", "authority", "additional")
-MAX_ALIASES = 8
-"""Aliases followed from one name, when asking as when reading."""
 MAX_LINE = 4 << 20
+MAX_FILE = 1 << 30
+"""Bytes of a file: some two hundred times that of a night."""
 MAX_DAMAGES = 100
 MAX_PROBLEMS = 100_000
 _FIELDS = {
@@ -45,7 +48,7 @@ _FIELDS = {
     "SOA": re.compile(r"[^ ]+ [^ ]+( [0-9]{1,10}){5}"),
     "NS": re.compile(r"[^ ]+"),
     "CNAME": re.compile(r"[^ ]+"),
-    "SRV": re.compile(r"[0-9]{1,5}( [0-9]{1,5}){2} [^ ]+"),
+    "DNAME": re.compile(r"[^ ]+"),
     "DS": re.compile(r"[0-9]{1,5}( [0-9]{1,3}){2} [0-9a-fA-F ]*"),
     "DNSKEY": re.compile(r"[0-9]{1,5}( [0-9]{1,3}){2}( [^ ]+)*"),
     "RRSIG": re.compile(r"[A-Z0-9]+( [0-9]{1,10}){3}( [0-9]{14}){2} [0-9]{1,5}( [^ ]+)+"),
@@ -61,10 +64,15 @@ class ObservationError(InputError):
 
 def checked_instant(text: str) -> str:
     """Return an instant as a line has it; `ValueError` if it is none."""
-    if not _INSTANT.fullmatch(text):
-        raise ValueError
-    datetime.fromisoformat(text)
+    parse_at(text)
     return text
+
+
+def parse_at(text: Any) -> datetime:
+    """Return the instant that a line has; `ValueError` if it is none."""
+    if not isinstance(text, str) or not _INSTANT.fullmatch(text):
+        raise ValueError
+    return datetime.fromisoformat(text)
 
 
 def instant(at: datetime) -> str:
@@ -122,10 +130,10 @@ class Record(NamedTuple):
     data: str
 
 
-class Observed(NamedTuple):
-    """One query and what came of it (fields: the columns above)."""
+class Reply(NamedTuple):
+    """One query and what came of it; docs/observing.md says what the fields mean."""
 
-    at: Annotated[str, AfterValidator(checked_instant)]
+    at: Annotated[datetime, BeforeValidator(parse_at)]
     domain: str
     step: Annotated[str, _one_of(STEPS)]
     zone: str
@@ -144,11 +152,90 @@ class Observed(NamedTuple):
     rtt: Annotated[float, Field(strict=True, ge=0, lt=1e9)] | None
     ignored: _Count
     records: tuple[Annotated[Record, AfterValidator(_readable)], ...] = ()
+    line: int = 0
+    """Where it stands in the file that it was read from, from 1."""
+
+    def content(self) -> dict[str, Any]:
+        """Return it as a line of the file."""
+        content = self._asdict() | {"at": instant(self.at)}
+        del content["line"]
+        return content
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing came."""
+        return self.outcome in SILENT
+
+    @property
+    def signed(self) -> bool:
+        """Whether it carried DNSSEC records."""
+        return "signed" in self.flags
+
+    @property
+    def weak(self) -> bool:
+        """Whether it answers its question without authority (AA is not set): resolvers take it."""
+        return self.outcome == "lame" and any(
+            r.section == "answer" and r.owner == self.qname and r.type in (self.qtype, "CNAME")
+            for r in self.records
+        )
+
+    @property
+    def usable(self) -> bool:
+        """Whether it says what a name has, for a resolver."""
+        return self.outcome in CONCLUSIVE or self.weak
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """The name asked for, what it is an alias of, and so on; a circle ends where it comes back."""
+        aliases = {r.owner: r.data for r in self.records if r.type == "CNAME" and r.section == "answer"}
+        names = [self.qname]
+        while (target := aliases.get(names[-1])) is not None:
+            names.append(target)
+            if target in names[:-1]:
+                break
+        return tuple(names)
+
+    @property
+    def alias(self) -> str:
+        """The end of its aliases, "" where there is none."""
+        chain = self.chain
+        return chain[-1] if len(chain) > 1 else ""
+
+    @property
+    def own(self) -> frozenset[str]:
+        """Data of the type asked for, of the name itself."""
+        name, kind = self.qname, self.qtype
+        return frozenset(
+            [r.data for r in self.records if r.type == kind and r.owner == name and r.section == "answer"]
+        )
+
+    @property
+    def answers(self) -> frozenset[str]:
+        """The same, of the name or of one that it is an alias of."""
+        if len(chain := self.chain) == 1:
+            return self.own
+        kind = self.qtype
+        return frozenset(
+            [r.data for r in self.records if r.type == kind and r.owner in chain and r.section == "answer"]
+        )
+
+    def data(self, kind: str, owner: str) -> set[str]:
+        """Return the data of an owner's records of a type, in whatever section."""
+        return {r.data for r in self.records if r.type == kind and r.owner == owner}
+
+    def addresses(self, names: Collection[str]) -> dict[str, set[str]]:
+        """Return the addresses that it gives for some names beside what was asked for (glue)."""
+        found: dict[str, set[str]] = {}
+        for record in self.records:
+            if record.section == "additional" and record.type in ("A", "AAAA") and record.owner in names:
+                found.setdefault(record.owner, set()).add(record.data)
+        return found
 
 
 def reader_of(kind: type[Line]) -> Callable[[Mapping[str, Any]], Line]:
     """Return what checks a line of this kind; its `ValueError` says which field is not as it should be."""
-    check, names = TypeAdapter(kind).validate_python, vars(kind)["_fields"]
+    check = TypeAdapter(kind).validate_python
+    names = [name for name in vars(kind)["_fields"] if name != "line"]
 
     def read(content: Mapping[str, Any]) -> Line:
         try:
@@ -160,12 +247,12 @@ def reader_of(kind: type[Line]) -> Callable[[Mapping[str, Any]], Line]:
     return read
 
 
-parse_query = reader_of(Observed)
+parse_reply = reader_of(Reply)
 """Checks a query's line."""
 
 
 class Ask(NamedTuple):
-    """A question to an address (fields as in `Observed`)."""
+    """A question to an address (fields as in `Reply`)."""
 
     domain: str
     step: str
@@ -268,26 +355,27 @@ class Scan:
 
 
 def header_of(
-    kind: str, form: str, newest: int, texts: tuple[str, ...], content: dict[str, Any], path: Path
+    kind: str, form: str, version: int, texts: tuple[str, ...], content: dict[str, Any], path: Path
 ) -> dict[str, Any]:
-    """Return a header line of a kind of observation if this version can read what follows it.
+    """Return a header line of a kind of observation if this program can read what follows it.
 
-    Its ``format`` is `form`, its ``version`` `newest` at most; it has the fields `texts`.
+    Its ``format`` is `form`, its ``version`` `version`; it has the fields `texts`.
 
     Raises
     ------
     ObservationError
-        If it is no header, or a newer version's.
+        If it is no header, or of another version.
     """
-    version = content.get("version")
-    if content.get("format") != form or type(version) is not int:
+    given = content.get("version")
+    if content.get("format") != form or type(given) is not int:
         raise ObservationError(f"not a {kind} observation", file=str(path))
-    if version > newest:
+    how = f"(format {given}, this one reads {version})"
+    if given > version:
         raise ObservationError(
-            f"written by a newer version (format {version}, this one reads up to {newest})",
-            file=str(path),
-            remedy="Update mssante-audit",
+            f"written by a newer version {how}", file=str(path), remedy="Update mssante-audit"
         )
+    if given < version:
+        raise ObservationError(f"written by an older version {how}", file=str(path), remedy="Observe again")
     with suppress(KeyError, ValueError):
         if all(isinstance(content[key], str) for key in texts):
             checked_instant(content["at"])
@@ -302,22 +390,15 @@ check_header = partial(header_of, "DNS", FORMAT, VERSION, ("parent_zone", "sibli
 def bytes_of(path: Path) -> bytes:
     """Return what a file holds; `ObservationError` if it cannot be read."""
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ObservationError(error.strerror or "cannot be read", file=str(path)) from None
+        return read_bytes(path, MAX_FILE)
+    except InputError as error:
+        raise ObservationError(error.message, file=str(path)) from None
 
 
-def is_weak(asked: Any, records: Iterable[Any]) -> bool:
-    """Tell whether a reply answers its question, though without authority (AA is not set).
-
-    `asked` has the reply's ``outcome``, ``qname`` and ``qtype``.
-    """
-    return asked.outcome == "lame" and any(
-        r.section == "answer" and r.owner == asked.qname and r.type in (asked.qtype, "CNAME") for r in records
-    )
-
-
-def own_answers(name: str, records: Iterable[Any]) -> set[tuple[str, str]]:
-    """Return type and data of the records of a reply that answer a name itself."""
-    own = (r for r in records if (r.section, r.owner) == ("answer", name) and r.type != "RRSIG")
-    return {(r.type, r.data) for r in own}
+def own_answers(reply: Reply) -> set[tuple[str, str]]:
+    """Return type and data of the records of a reply that answer its name itself."""
+    return {
+        (r.type, r.data)
+        for r in reply.records
+        if (r.section, r.owner) == ("answer", reply.qname) and r.type != "RRSIG"
+    }

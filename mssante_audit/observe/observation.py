@@ -1,46 +1,14 @@
-"""The observation file: what the DNS said, one line a query, and the frames read from it.
+"""The observation file: what the DNS said, one line a query.
 
 JSON Lines in gzip members, appended as the observation goes, so it can be read while it grows and after a
-kill. Lines are of four kinds. A *header* opens each run (``format``, ``version``, ``at``, ``parent_zone``,
-``sibling``, the label asked for to find wildcards, ``ipv6``, ``settings``). A *query* has the fields of
-`Observed`. A *note* says what was left out and why. An *end* closes a run (``complete``, and what was thrown
-away as no reply of ours).
-
-Columns of `Observation.queries`, one row a query sent (``attempt`` 0: not sent, the address had been found
-silent):
-
-============== =============== ==========================================================
-column         dtype           meaning
-============== =============== ==========================================================
-``line``       int64           line of the file, 1-based; key of `Observation.records`
-``at``         datetime64 UTC  when it was sent
-``domain``     str             the listed domain it was first asked for ("" for the parent zone itself)
-``step``       category        why, one of `STEPS`
-``zone``       str             the zone whose server was asked; "" for a resolver
-``qname``      str             name asked, canonical (`canonical`)
-``qtype``      str             type asked
-``server``     str             name of the server, "" for a resolver
-``address``    str             its address
-``transport``  category        ``udp`` or ``tcp``
-``edns``       bool            whether the query carried EDNS
-``rd``         bool            whether it asked for recursion
-``attempt``    int64           1, 2, 3…
-``outcome``    category        one of `OUTCOMES`
-``rcode``      str             "" without a reply
-``flags``      str             of the reply, in this order: ``aa tc ra edns signed cut`` (`Reply`)
-``cut``        str             of a referral: the name delegated
-``rtt``        float64         milliseconds; NaN without a reply
-``ignored``    int64           messages with this query's id that were not its reply
-============== =============== ==========================================================
-
-`Observation.records`: ``line`` int64, ``section`` category, ``owner`` str, ``ttl`` int64, ``type`` str,
-``data`` str. `Observation.problems`: ``line`` int64, ``kind`` str (``cut``, ``damaged``, ``record``),
-``message`` str. `Observation.notes`: ``line`` int64, ``zone`` str, ``text`` str.
+kill. A *header* opens each run (``format``, ``version``, ``at``, ``parent_zone``, ``sibling``, the label
+asked for to find wildcards, ``ipv6``, ``settings``). A *query* has the fields of `Reply`. ``done`` says that
+a domain was asked about to the end. A *note* says what was left out and why. An *end* closes a run
+(``complete``, and what was thrown away as no reply of ours). docs/observing.md has the fields one by one.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -48,9 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from mssante_audit.base.digest import digest
 from mssante_audit.base.frames import frame_of
@@ -62,32 +28,34 @@ from mssante_audit.observe.lines import (
     STEPS,
     TRANSPORTS,
     ObservationError,
-    Observed,
     Record,
+    Reply,
     Scan,
     bytes_of,
     check_header,
-    parse_query,
+    parse_reply,
 )
 
-_CHUNK = 5_000
-_TEXT, _TEXTS = pa.large_string(), pd.StringDtype("python", na_value=np.nan)
-_TYPES = {
-    "line": pa.int64(), "at": pa.timestamp("us", "UTC"), "edns": pa.bool_(), "rd": pa.bool_(),
-    "attempt": pa.int64(), "rtt": pa.float64(), "ignored": pa.int64(), "ttl": pa.int64(),
+_QUERIES = dict.fromkeys(("line", *Reply._fields[:-2]), "str") | {
+    "line": "int64", "at": "instant", "step": pd.CategoricalDtype(list(STEPS)), "edns": "bool", "rd": "bool",
+    "transport": pd.CategoricalDtype(list(TRANSPORTS)), "attempt": "int64", "rtt": "float64",
+    "outcome": pd.CategoricalDtype(list(OUTCOMES)), "ignored": "int64",
 }  # fmt: skip
-"""Of the columns that are not texts."""
-_CHOICES = {"step": STEPS, "transport": TRANSPORTS, "outcome": OUTCOMES, "section": SECTIONS}
+_RECORDS = dict.fromkeys(("line", *Record._fields), "str") | {
+    "line": "int64", "section": pd.CategoricalDtype(list(SECTIONS)), "ttl": "int64",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Observation:
     """An observation file, read."""
 
-    queries: pd.DataFrame
-    records: pd.DataFrame
+    replies: tuple[Reply, ...]
+    """What came of each query, in the order of the file."""
     problems: pd.DataFrame
+    """What could not be read: ``line`` int64, ``kind`` (``cut``, ``damaged``, ``record``), ``message``."""
     notes: pd.DataFrame
+    """What was left out: ``line`` int64, ``zone`` and ``text`` str."""
     source: str
     sha256: str
     parent_zone: str
@@ -98,6 +66,8 @@ class Observation:
     started_at: datetime
     complete: bool
     """Whether the last run came to its end."""
+    done: frozenset[str] = frozenset()
+    """The names that were asked about to the end."""
     only: str = ""
     """The pattern of the domains that the last run asked about; "" for all of the list."""
     domains: frozenset[str] = frozenset()
@@ -109,12 +79,17 @@ class Observation:
     settings: dict[str, Any] = field(default_factory=dict)
     """The options of the last run, as its header has them."""
     found: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
-    """What was worked out of it, once (`mssante_audit.observe.dns.view.view_of`)."""
+    """What was worked out of it, once (`mssante_audit.network`)."""
 
     @cached_property
-    def keeps_signatures(self) -> bool:
-        """Whether it kept any: observations made before that could not."""
-        return bool((self.records["type"] == "RRSIG").any())
+    def queries(self) -> pd.DataFrame:
+        """The queries as a frame, a row each: ``line`` and the fields of the file but the records."""
+        return frame_of(((reply.line, *reply[:-2]) for reply in self.replies), _QUERIES)
+
+    @cached_property
+    def records(self) -> pd.DataFrame:
+        """The records as a frame, a row each: ``line`` of the query, and the fields of `Record`."""
+        return frame_of(((one.line, *record) for one in self.replies for record in one.records), _RECORDS)
 
     @property
     def whole(self) -> bool:
@@ -124,7 +99,7 @@ class Observation:
     @property
     def size(self) -> int:
         """How many domains the files answer for."""
-        return int(self.queries["domain"].nunique()) + sum(len(part.domains) for part in self.older)
+        return len({reply.domain for reply in self.replies}) + sum(len(part.domains) for part in self.older)
 
     @property
     def parts(self) -> tuple[Observation, ...]:
@@ -134,45 +109,10 @@ class Observation:
     def shares(self, domains: Iterable[str]) -> Iterator[tuple[Observation, list[str]]]:
         """Yield each file that answers for some of `domains`, and those; what none does is the newest's."""
         of = {domain: part for part in self.older for domain in part.domains}
-        own: dict[int, list[str]] = {}
+        shares: dict[int, list[str]] = {}
         for domain in dict.fromkeys(domains):
-            own.setdefault(id(of.get(domain, self)), []).append(domain)
-        yield from ((part, own[id(part)]) for part in self.parts if id(part) in own)
-
-
-class _Rows:
-    """Rows that become a frame; chunk by chunk they go to Arrow, which keeps each value of a chunk once."""
-
-    def __init__(self, *names: str) -> None:
-        self._rows: list[tuple[Any, ...]] = []
-        self._chunks: dict[str, list[Any]] = {name: [] for name in names}
-
-    def add(self, *row: Any) -> None:
-        self._rows.append(row)
-        if len(self._rows) >= _CHUNK:
-            self._flush()
-
-    def _flush(self) -> None:
-        for (name, chunks), values in zip(self._chunks.items(), zip(*self._rows, strict=True), strict=True):
-            chunks.append(pa.array(values).cast(_TYPES.get(name, _TEXT)).dictionary_encode())
-        self._rows.clear()
-
-    def frame(self) -> pd.DataFrame:
-        if self._rows:
-            self._flush()
-        columns: dict[str, Any] = {}
-        for name, chunks in self._chunks.items():
-            kind = _TYPES.get(name, _TEXT)
-            told = pa.chunked_array(chunks, pa.dictionary(pa.int32(), kind))
-            if name in _TYPES:
-                columns[name] = told.cast(kind).to_pandas().array
-            else:  # as objects of Python, equal ones as one: Arrow would write each text out for every row
-                coded = told.unify_dictionaries().combine_chunks()
-                once = np.array([*map(sys.intern, coded.dictionary.to_pylist())], dtype="object")
-                columns[name] = pd.array(once[coded.indices.to_numpy()], dtype=_TEXTS)
-            chunks.clear()
-        frame = pd.DataFrame(columns)
-        return frame.astype({n: pd.CategoricalDtype(list(c)) for n, c in _CHOICES.items() if n in columns})
+            shares.setdefault(id(of.get(domain, self)), []).append(domain)
+        yield from ((part, shares[id(part)]) for part in self.parts if id(part) in shares)
 
 
 def load_observation(source: str | Path, names: Collection[str] | None = None) -> Observation:
@@ -192,53 +132,48 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
     Raises
     ------
     ObservationError
-        If the file cannot be opened, is no observation, or was written by a newer version.
+        If the file cannot be opened, is no observation, or is of another version.
     """
     path = Path(source)
     data = bytes_of(path)
-    scan = Scan(data)
+    scan, concerns = Scan(data), _concerning(names)
     headers: list[dict[str, Any]] = []
+    replies: list[Reply] = []
     notes: list[tuple[int, str, str]] = []
+    done: set[str] = set()
     ignored: dict[str, int] = {}
     complete = False
-    tells = _telling(names)
+    shared: dict[Any, Any] = {}  # equal texts and records as one: 10,000 domains take half the memory
 
-    def queries() -> Iterator[tuple[int, Observed]]:
-        nonlocal complete
-        for line, content in scan.lines():
-            if not headers or "format" in content:
-                headers.append(check_header(content, path))
-                complete = False
-            elif "note" in content:
-                notes.append((line, str(content.get("zone", "")), str(content["note"])))
-            elif "end" in content:
-                complete = content.get("complete") is True
-                told = content.get("ignored")
-                counts = told.items() if isinstance(told, dict) else ()
-                own = {address: n for address, n in counts if type(n) is int and 0 <= n < 1 << 31}
-                ignored.update({address: ignored.get(address, 0) + n for address, n in own.items()})
-            else:
-                try:
-                    query = parse_query(content)
-                except ValueError as error:
-                    scan.problem("record", str(error))
-                    continue
-                if tells(query):
-                    yield line, query
+    def once(value: Any) -> Any:
+        return shared.setdefault(value, value) if type(value) in (str, tuple) else value
 
-    asked, records = _Rows("line", *Observed._fields[:-1]), _Rows("line", *Record._fields)
-    for line, query in queries():
-        asked.add(line, *query[:-1])
-        for record in query.records:
-            records.add(line, *record)
-    frames = asked.frame(), records.frame()
-    pa.default_memory_pool().release_unused()  # Arrow keeps twice what the frames take
+    for line, content in scan.lines():
+        if not headers or "format" in content:
+            headers.append(check_header(content, path))
+            complete = False
+        elif "note" in content:
+            notes.append((line, str(content.get("zone", "")), str(content["note"])))
+        elif "done" in content:
+            done.add(str(content["done"]))
+        elif "end" in content:
+            complete = content.get("complete") is True
+            for address, count in _counts(content.get("ignored")):
+                ignored[address] = ignored.get(address, 0) + count
+        else:
+            try:
+                reply = parse_reply(content)
+            except ValueError as error:
+                scan.problem("record", str(error))
+                continue
+            if concerns(reply):
+                replies.append(Reply._make((*map(once, reply[:-1]), line)))
     if not headers:
         raise ObservationError(
             "not a DNS observation", file=str(path), remedy="`mssante-audit observe dns` makes one"
         )
     return Observation(
-        *frames,
+        tuple(replies),
         problems=frame_of(scan.problems, PROBLEMS),
         notes=frame_of(notes, {"line": "int64", "zone": "str", "text": "str"}),
         source=path.name,
@@ -248,14 +183,21 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
         ipv6=all(h.get("ipv6") is True for h in headers),
         started_at=datetime.fromisoformat(headers[0]["at"]).astimezone(UTC),
         complete=complete,
+        done=frozenset(done),
         only=pattern_of(headers[-1]),
         ignored=ignored,
         settings=given if isinstance(given := headers[-1].get("settings"), dict) else {},
     )
 
 
-def _telling(names: Collection[str] | None) -> Callable[[Observed], bool]:
-    """Return what tells whether a query says something of names, or may."""
+def _counts(given: object) -> Iterator[tuple[str, int]]:
+    for address, count in given.items() if isinstance(given, dict) else ():
+        if type(count) is int and 0 <= count < 1 << 31:
+            yield address, count
+
+
+def _concerning(names: Collection[str] | None) -> Callable[[Reply], bool]:
+    """Return what tells whether a reply says something of names, or may."""
     if names is None:
         return lambda _: True
     above = {"."}
@@ -264,12 +206,11 @@ def _telling(names: Collection[str] | None) -> Callable[[Observed], bool]:
             above.add(name)
             name = name.partition(".")[2]
 
-    def tells(query: Observed) -> bool:
-        if query.step == "apex":
-            return query.zone in above
-        if query.step in ("sibling", "service"):
-            _, branch, name = query.qname.rpartition("_tcp.")
-            return (name if branch else name.partition(".")[2]) in above
-        return query.step != "walk" or query.qname in above
+    def concerns(reply: Reply) -> bool:
+        if reply.step == "apex":
+            return reply.zone in above
+        if reply.step == "sibling":
+            return reply.qname.partition(".")[2] in above
+        return reply.step != "walk" or reply.qname in above
 
-    return tells
+    return concerns

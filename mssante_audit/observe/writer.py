@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import gzip
 import json
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.errors import OutputError
-from mssante_audit.observe.lines import Ask, ObservationError, Observed, Scan, check_header, parse_query
+from mssante_audit.observe.lines import Ask, ObservationError, Reply, Scan, check_header, parse_reply
 
 BATCH = 512
 PERIOD = 1.0
@@ -44,6 +45,8 @@ class Writer:
         except FileExistsError:
             raise OutputError("exists already", file=str(path), remedy=ELSE_RESUME) from None
         except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise  # whoever can wait for a descriptor may
             raise OutputError(error.strerror or "cannot be written", file=str(path)) from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -146,21 +149,21 @@ async def while_flushing(writer: Writer, each: Callable[[], None], *works: Await
         await asyncio.gather(whole, beside, return_exceptions=True)
 
 
-def read_known(lines: Iterator[dict[str, Any]]) -> tuple[dict[tuple[Any, ...], Observed], str]:
-    """Return, by `key`, the last `Observed` of each question asked; and the header's sibling label."""
-    known: dict[tuple[Any, ...], Observed] = {}
+def read_known(lines: Iterator[dict[str, Any]]) -> tuple[dict[tuple[Any, ...], Reply], str]:
+    """Return, by `key`, the last `Reply` of each question asked; and the header's sibling label."""
+    known: dict[tuple[Any, ...], Reply] = {}
     sibling = ""
     for content in lines:
         if "format" in content:
             sibling = sibling or content["sibling"]
-        elif not {"note", "end"} & content.keys():
+        elif not {"note", "done", "end"} & content.keys():
             with suppress(ValueError):
-                query = parse_query(content)
-                if query.attempt:
-                    known[key(query)] = query
+                reply = parse_reply(content)
+                if reply.attempt:
+                    known[key(reply)] = reply
     return known, sibling
 
 
-def key(query: Observed | Ask) -> tuple[Any, ...]:
+def key(query: Reply | Ask) -> tuple[Any, ...]:
     """Return what makes two questions the same question."""
     return (query.zone, query.qname, query.qtype, query.address, query.transport, query.rd)

@@ -31,7 +31,7 @@ from mssante_audit.base.language import (
 from mssante_audit.base.markup import html_of
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES, Rule
 from mssante_audit.findings.frame import Findings
-from mssante_audit.findings.registry import OURS, catalogue, input_of, known_needs
+from mssante_audit.findings.registry import catalogue, input_of, known_needs, ours
 from mssante_audit.findings.words import sentence
 from mssante_audit.report.findings import finding_rows, foundation
 from mssante_audit.report.first import MARKS, checks, counts, judged
@@ -147,7 +147,7 @@ def findings_card(findings: Findings) -> str:
 @html_of.register
 def rule_card(rule: Rule) -> str:
     """Return what a rule says, why it matters, what to do, what it is founded on, and an example."""
-    seen = examples(rule.audit, current_language()) if rule.audit in OURS else {}
+    seen = examples(rule.audit, current_language()) if rule.audit in ours() else {}
     observed, expected, domain = seen.get(rule.code, ("", "", ""))
     facts = {
         "Gravité": severity_name(rule.severity),

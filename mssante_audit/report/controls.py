@@ -51,7 +51,7 @@ def controls(space: TrustSpace) -> Any:
         step=5,
         description=gettext("Ancienne après"),
         continuous_update=False,  # each position is an audit
-        disabled=space.kept is not None,
+        disabled=space.kept_domains is not None,
         **wide,
     )
     days.tooltip = gettext(str(Thresholds.model_fields["stale_after_days"].title))

@@ -19,6 +19,7 @@ from mssante_audit.audits import audit_all, lacking, unsure, waived
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.export import WRITERS, parquet_bytes, write_workbook
 from mssante_audit.base.language import LANGUAGES
+from mssante_audit.base.text import fold
 from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.frame import Finding, Findings, concat
 from mssante_audit.findings.registry import Audit, register
@@ -29,7 +30,6 @@ from mssante_audit.snapshot.make import changes_of
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.values.person import Person, masks
-from mssante_audit.values.shown import folded
 from mssante_audit.verdicts.domains import domains
 
 NUMBERS = {"finess": 9, "siren": 9, "siret": 14}
@@ -185,7 +185,7 @@ def join(frame: pd.DataFrame, theirs: pd.DataFrame, on: str, column: str | None 
     """
     if on not in NUMBERS:
         raise ParameterError(f"no identifier {on!r}", remedy=f"There are: {', '.join(NUMBERS)}")
-    named = [str(name) for name in theirs.columns if on in folded(str(name))]
+    named = [str(name) for name in theirs.columns if on in fold(str(name))]
     if column is None and len(named) == 1:
         column = named[0]
     if column not in theirs:

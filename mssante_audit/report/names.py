@@ -8,7 +8,7 @@ from mssante_audit.audits.delegation_vs_redirection.method import METHOD_NAMES
 from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.language import current_language, gettext, severity_names, signatures, words
 from mssante_audit.base.resources import table_of
-from mssante_audit.values.contacts import fold
+from mssante_audit.base.text import fold
 from mssante_audit.values.identifiers import DEPARTMENTS
 from mssante_audit.verdicts.words import SAID
 
@@ -30,7 +30,7 @@ MATCHES = {"same": "", "spelling": "autre écriture", "differs": "différent"}
 """How what is listed compares with what was declared; "" for no gap."""
 
 RECEIVED = {"yes": "Reçoivent", "degraded": "À risque", "no": "Ne reçoivent pas", "unknown": "Inconnus"}
-"""Whether domains receive mail (`mssante_audit.verdicts.mail.RECEIVES`)."""
+"""Whether domains receive mail (`mssante_audit.network.mail.RECEIVES`)."""
 
 DECLARED = {"delegation": "délégation", "redirection": "redirection", "withdrawal": "retrait", "": "rien"}
 """What was declared of the DNS."""
@@ -42,7 +42,7 @@ ASPECTS = {
 """What is compared of two observations of the DNS (`mssante_audit.verdicts.differences`)."""
 
 RECEIVES = {"yes": "oui", "degraded": "en partie", "no": "non", "unknown": "inconnu"}
-"""Whether mail to a domain arrives (`mssante_audit.verdicts.mail`)."""
+"""Whether mail to a domain arrives (`mssante_audit.network.mail`)."""
 
 KINDS = {
     "added": "Domaines ajoutés",

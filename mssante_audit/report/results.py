@@ -22,6 +22,7 @@ from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.export import records
 from mssante_audit.base.language import gettext
 from mssante_audit.base.settings import LIMITS
+from mssante_audit.base.text import fold
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.facts import names_persons
 from mssante_audit.findings.frame import COLUMNS, from_json, typed
@@ -35,7 +36,6 @@ from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.trust import Thresholds, TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS
 from mssante_audit.values.places import Places, places
-from mssante_audit.values.shown import folded
 from mssante_audit.whitelist.signature import made_up
 
 _version = cache(version)
@@ -95,8 +95,8 @@ def select_operator(space: TrustSpace, operator: str | None) -> str | None:
         return operator
     known = space.entries[["operator_id", "operator"]].drop_duplicates()
     known = known[known["operator_id"] != ""]
-    wanted, names = folded(operator), known["operator"].map(folded)
-    identifiers = {folded(identifier): str(identifier) for identifier in known["operator_id"]}
+    wanted, names = fold(operator), known["operator"].map(fold)
+    identifiers = {fold(identifier): str(identifier) for identifier in known["operator_id"]}
     if here := identifiers.get(wanted) or identifiers.get(wanted.replace(" ", "")):
         return here
     for meant in (names == wanted, names.str.contains(wanted, regex=False)) if wanted else ():
@@ -242,7 +242,7 @@ def provenance(space: TrustSpace) -> Provenance:
         "versions": {"python": platform.python_version()} | {n: _version(n) for n in LIBRARIES},
         "inputs": [cast(Input, one.told()) for one in space.states],
     }
-    made = [name for name in audits() if name in space.found]
+    made = [name for name, audit in audits().items() if audit in space.cache]
     if made and space.waivers and len(accepted := waived(space, *made)):
         columns = accepted[list(Accepted.__annotations__)]
         told["waived"] = cast(list[Accepted], columns.to_dict("records"))

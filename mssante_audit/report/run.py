@@ -5,7 +5,6 @@ What is in the output folder changes at the very end of a run (`mssante_audit.ba
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,8 +19,7 @@ from mssante_audit.base.language import using_language
 from mssante_audit.base.resources import resource
 from mssante_audit.base.staging import locked, publish, scratch_folder, scratch_of
 from mssante_audit.findings.catalogue import FAILED
-from mssante_audit.findings.ledger import FILE as LEDGER
-from mssante_audit.findings.ledger import read_ledger
+from mssante_audit.findings.ledger import read_ledger, write_ledger
 from mssante_audit.report.execute import Execution, execute
 from mssante_audit.report.explorer import FILE as EXPLORER
 from mssante_audit.report.explorer import explore
@@ -129,7 +127,7 @@ def run_reports(
                 outcomes.append(outcome)
                 listener(job.name, 1, 1, outcome)
         if ledger:
-            write_bytes(staging / LEDGER, json.dumps(ledger, ensure_ascii=False, indent=1).encode())
+            write_ledger(staging, ledger)
         write_bytes(staging / "index.html", _index(outcomes, staging, out, loaded, first).encode())
         publish(staging, out, [path for outcome in outcomes for path in _stale(outcome)])
     return Run(out, tuple(outcomes))

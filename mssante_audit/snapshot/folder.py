@@ -2,31 +2,11 @@
 
 ``snapshot.json`` is written last and names every file with its hash: a folder without it is no snapshot, and
 a file that was changed, is missing or belongs to another snapshot is noticed when it is loaded.
-
-============  ================================================================================================
-file          one row
-============  ================================================================================================
-``entries``   a row of the list (`mssante_audit.whitelist.load`), test entries too
-``problems``  what could not be read of it
-``findings``  an open or waived finding (`mssante_audit.findings.frame`) in French words; ``rank`` keeps the
-              order of ``severity`` (0 the mildest), which Parquet does not; ``subject``, ``rows``,
-              ``where`` and ``facts`` are JSON text; ``reason``, ``who`` and ``until`` of a waived one, or ""
-``domains``   a domain (`mssante_audit.verdicts.domains`)
-``mailboxes`` a domain, kind and structure: how many mailboxes (`mssante_audit.mailboxes.counts`)
-``methods``   a domain that was observed (`mssante_audit.observe.methods`)
-``changes``   a change since the list before in the archive (`mssante_audit.archive.changes`)
-``register``  a declaration (`mssante_audit.declarations.register`)
-============  ================================================================================================
-
-Below ``private/``: the same rows of ``entries`` and ``register`` with the columns that name persons; columns
-of any file whose texts name one all the same, such as a description, which are masked in that file; subject,
-facts, domain and operator of findings, persons in clear; what could not be read of the register; where the
-data lie.
+docs/snapshot.md says what is in which file.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -36,13 +16,18 @@ import pandas as pd
 
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.state import read_state
 from mssante_audit.values.person import unnamed
 
 FILE = "snapshot.json"
-VERSION = 4
+VERSION = 5
 PRIVATE = "private"
 """Folder that only its owner may enter (0700), its files his alone (0600); never in what is shared."""
+ORIGIN = f"{PRIVATE}/data.json"
+"""Where the data lie, and what list, archive and servers were judged by."""
 AGAIN = "Make it again: mssante-audit snapshot --data DIR OUT"
+WAIVED = ("reason", "who", "until")
+"""Columns that a waived finding has, and an open one has empty."""
 
 _NAMING = re.compile(r"(?:project|support)_contact|postal_address|.*_(?:phone|email|last_name|first_name)")
 _NUMBERS = re.compile(r"ou|finess|siren|siret|file|source|.*_(?:id|number)|operator_(?:before|after)")
@@ -60,7 +45,7 @@ def unnamed_texts(frame: pd.DataFrame) -> dict[str, pd.Series]:
     for column, texts in frame.items():
         if isinstance(texts.dtype, pd.StringDtype) and not _NUMBERS.fullmatch(str(column)):
             shown = {text: _unnamed(text) for text in texts.dropna().unique().tolist()}
-            if any(text != told for text, told in shown.items()):
+            if any(text != mask for text, mask in shown.items()):
                 masked[str(column)] = texts.map(shown)
     return masked
 
@@ -92,25 +77,16 @@ def read_head(folder: Path) -> dict[str, Any]:
     InputError
         If it is no snapshot of this version, or a file of it is missing or another.
     """
-    path = folder / FILE
-    try:
-        head = json.loads(path.read_text(encoding="utf-8"))
-        files, version = dict(head["files"]), head["version"]
-    except FileNotFoundError:
-        raise InputError("no snapshot, or one half written", file=str(folder), remedy=AGAIN) from None
-    except (OSError, ValueError, KeyError, TypeError):
-        raise InputError("cannot be read", file=str(path), remedy=AGAIN) from None
-    if version != VERSION:
-        raise InputError(f"a snapshot of version {version}, not {VERSION}", file=str(folder), remedy=AGAIN)
-    for name, told in files.items():
+    head = read_state(folder / FILE, VERSION, remedy=AGAIN)
+    if head is None:
+        raise InputError("no snapshot, or one half written", file=str(folder), remedy=AGAIN)
+    for name, known in head["files"].items():
         part = folder / name
-        if not part.resolve().is_relative_to(folder.resolve()):
-            raise InputError("names a file that lies elsewhere", file=str(path), remedy=AGAIN)
-        if not part.is_file():
+        if not part.is_file() or not part.resolve().is_relative_to(folder.resolve()):
             raise InputError("is missing in the snapshot", file=str(part), remedy=AGAIN)
-        if digest(part.read_bytes()) != told:
+        if digest(part.read_bytes()) != known:
             raise InputError("is not the file that the snapshot was made with", file=str(part), remedy=AGAIN)
-    return dict(head)
+    return head
 
 
 def read_frame(folder: Path, name: str, needed: Iterable[str] = ()) -> pd.DataFrame:
@@ -121,14 +97,11 @@ def read_frame(folder: Path, name: str, needed: Iterable[str] = ()) -> pd.DataFr
     InputError
         If it cannot be read, or lacks one of the columns needed.
     """
-    path = folder / f"{name}.parquet"
+    path, own = folder / f"{name}.parquet", folder / PRIVATE / f"{name}.parquet"
     try:
         frame = pd.read_parquet(path, use_threads=False)
-        own = folder / PRIVATE / path.name
         if own.is_file():
             frame = frame.assign(**pd.read_parquet(own, use_threads=False))
-    except FileNotFoundError:
-        raise InputError("is missing in the snapshot", file=str(path), remedy=AGAIN) from None
     except PermissionError:
         raise InputError("may be read by its owner only", file=str(path)) from None
     except (OSError, ValueError) as error:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import TypeAdapter
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
@@ -23,8 +24,7 @@ from mssante_audit.findings.registry import audits, catalogue
 from mssante_audit.mailboxes.counts import Counts
 from mssante_audit.mailboxes.extraction import Extraction
 from mssante_audit.observe.kinds import hashes, read_observations
-from mssante_audit.snapshot.folder import AGAIN, PRIVATE, is_snapshot, read_frame, read_head
-from mssante_audit.snapshot.make import WAIVED
+from mssante_audit.snapshot.folder import AGAIN, ORIGIN, PRIVATE, WAIVED, is_snapshot, read_frame, read_head
 from mssante_audit.space.states import State
 from mssante_audit.space.trust import Thresholds, TrustSpace, find_archive
 from mssante_audit.space.trust import load_space as load_files
@@ -104,116 +104,100 @@ def _load_snapshot(
     show_contacts: bool,
 ) -> TrustSpace:
     head = read_head(folder)
-
-    def other(what: str, made: object) -> InputError:
-        return InputError(
-            f"the snapshot was made with {what} {made}, and not as asked", file=str(folder), remedy=AGAIN
-        )
-
     made_at, made_with = parse_instant(head["as_of"]), Thresholds(**head["thresholds"])
-    if as_of is not None and parse_instant(as_of) != made_at:
-        raise other("as_of", head["as_of"])
-    if thresholds not in (None, Thresholds(), made_with):  # a notebook hands over the defaults
-        raise other("thresholds", made_with)
-    if anchors:
-        raise other("anchors of its own:", head["signature"]["status"])
-    if signer not in (None, head["signature"]["expected"]):
-        raise other("signer", head["signature"]["expected"] or "unknown")
+    verdict = TypeAdapter(Verdict).validate_python(head["signature"])
+    asked = {
+        "as_of": as_of is not None and parse_instant(as_of) != made_at and head["as_of"],
+        # A notebook hands over the defaults.
+        "thresholds": thresholds not in (None, Thresholds(), made_with) and made_with,
+        "anchors of its own:": bool(anchors) and verdict.status,
+        "signer": signer not in (None, verdict.expected) and (verdict.expected or "unknown"),
+    }
+    for what, made in asked.items():
+        if made:
+            message = f"the snapshot was made with {what} {made}, and not as asked"
+            raise InputError(message, file=str(folder), remedy=AGAIN)
     if show_contacts and head["shareable"]:
         raise InputError("a snapshot to hand on holds no contacts", file=str(folder), remedy=AGAIN)
-    where, trusted, judged_by = _where(folder)
-    whitelist = _whitelist(folder, head, judged_by)
+    origin = json.loads((folder / ORIGIN).read_bytes()) if (folder / ORIGIN).is_file() else {}
+    data = Path(origin["data"]) if origin.get("data") and Path(origin["data"]).exists() else None
+    trusted = tuple(path for path in origin.get("trusted", ()) if Path(path).exists())
+    whitelist = _whitelist(folder, head["list"], trusted, verdict)
     domains, since = whitelist.entries["domain"].tolist(), made_with.oldest_observation(made_at)
     read = partial(read_observations, faults={})  # what could not be read then is not asked for either
-    observed, aside, files = read(where, domains, made_at, since) if where else ({}, (), {})
-    told = head["observed"]  # only what the snapshot was made with
-    observed = {need: seen for need, seen in observed.items() if seen and hashes(seen) == told.get(need)}
+    observed, aside, files = read(data, domains, made_at, since) if data else ({}, (), {})
+    same = {
+        need: seen for need, seen in observed.items() if seen and hashes(seen) == head["observed"].get(need)
+    }
     space = TrustSpace(
         whitelist,
         made_at,
         made_with,
         show_contacts,
         declarations=_register(folder, head["register"]),
-        observation=observed.pop("observation", None),
-        observed=observed,
+        **same,
         aside=aside,
         files=files,
         mailboxes=_mailboxes(folder, head["mailboxes"]),
-        archive=find_archive(where, *trusted) if where and where.is_dir() else None,
-        told=tuple(State(**one) for one in head["inputs"]),
-        kept=partial(read_frame, folder),
+        archive=find_archive(data, origin["anchors"], origin["signer"]) if data and data.is_dir() else None,
+        judged=tuple(State(**state) for state in head["inputs"]),
+        kept_domains=_domains(folder),
     )
-    space.found.update(_found(folder, head["audits"]))
+    space.cache.update(_found(folder, head["audits"]))
     return space
 
 
-def _whitelist(folder: Path, head: dict[str, Any], anchors: tuple[str, ...]) -> WhiteList:
+def _whitelist(folder: Path, kept: dict[str, Any], anchors: tuple[str, ...], verdict: Verdict) -> WhiteList:
     entries = read_frame(folder, "entries", ("row", "domain", "dn", "operator_id", "is_audit_entry"))
     for column in ("project_contact", "support_contact"):  # a snapshot to hand on has none
         if column not in entries:
             entries[column] = pd.Series("", index=entries.index, dtype="str")
-    told = _dated(head["list"], "generated_at")
-    told["damage_kinds"] = tuple(told["damage_kinds"])
-    whitelist = WhiteList(entries=entries, problems=read_frame(folder, "problems"), anchors=anchors, **told)
-    verdict = Verdict(**_dated(head["signature"], "not_before", "not_after", "at"))
-    whitelist.__dict__["signature"] = verdict  # as if it had been asked for already
-    return whitelist
+    made = kept["generated_at"] and parse_instant(kept["generated_at"])
+    more = {**kept, "generated_at": made, "damage_kinds": tuple(kept["damage_kinds"])}
+    problems = read_frame(folder, "problems")
+    return WhiteList(entries, problems=problems, anchors=anchors, verdict=verdict, **more)
 
 
-def _dated(told: dict[str, Any], *names: str) -> dict[str, Any]:
-    """Return what is told with instants read."""
-    return {name: parse_instant(one) if name in names and one else one for name, one in told.items()}
-
-
-def _register(folder: Path, told: dict[str, Any] | None) -> Register | None:
-    if told is None or not (folder / PRIVATE / "register_problems.parquet").is_file():
+def _register(folder: Path, kept: dict[str, Any] | None) -> Register | None:
+    problems = folder / PRIVATE / "register_problems.parquet"
+    if kept is None or not problems.is_file():
         return None
-    return Register(
-        read_frame(folder, "register"),
-        pd.read_parquet(folder / PRIVATE / "register_problems.parquet"),
-        {file: frozenset(columns) for file, columns in told["missing"].items()},
-        told["source"],
-        told["sha256"],
-        Scope.model_validate(told["scope"]) if told["scope"] else None,
-    )
+    missing = {file: frozenset(columns) for file, columns in kept["missing"].items()}
+    scope = Scope.model_validate(kept["scope"]) if kept["scope"] else None
+    frames = read_frame(folder, "register"), pd.read_parquet(problems)
+    return Register(*frames, missing, kept["source"], kept["sha256"], scope)
 
 
-def _mailboxes(folder: Path, told: dict[str, Any] | None) -> Extraction | None:
-    if told is None:
+def _mailboxes(folder: Path, kept: dict[str, Any] | None) -> Extraction | None:
+    if kept is None:
         return None
-    kept = _dated(told, "made_at")
-    found = Extraction(kept.pop("source"), kept.pop("made_at"))
-    found.__dict__["counts"] = Counts(read_frame(folder, "mailboxes"), **kept)  # as if read already
-    return found
+    counts = Counts(read_frame(folder, "mailboxes"), **kept["counts"])
+    return Extraction(kept["source"], parse_instant(kept["made_at"]), known=counts)
 
 
-def _where(folder: Path) -> tuple[Path | None, tuple[list[str], str | None], tuple[str, ...]]:
-    """Return where the data lie, what is trusted of an archive there, and what servers were judged by."""
-    file = folder / PRIVATE / "data.json"
-    told = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    where = told.get("data")
-    trusted = told.get("anchors", []), told.get("signer")
-    judged_by = tuple(path for path in told.get("trusted", ()) if Path(path).exists())
-    return (Path(where) if where and Path(where).exists() else None), trusted, judged_by
+def _domains(folder: Path) -> pd.DataFrame:
+    frame = read_frame(folder, "domains")
+    return frame.assign(why=pd.Series(map(json.loads, frame["why"]), dtype="object"))
 
 
-def _found(folder: Path, made: Iterable[str]) -> dict[str, Any]:
+def _found(folder: Path, made: Iterable[str]) -> dict[Hashable, Any]:
     """Return what audits found, as `mssante_audit.audits` remembers it."""
     needed = ("audit", "rule", "severity", "rank", "until", "fingerprint")
-    told = read_frame(folder, "findings", needed)
+    frame = read_frame(folder, "findings", needed)
+    for name in ("subject", "facts", "domain", "operator"):
+        frame[name] = frame.get(f"own_{name}", frame[name])
     for name in ("subject", "facts"):
-        told[name] = _listed(told[f"own_{name}" if f"own_{name}" in told else name])
-    for name in ("domain", "operator"):
-        told[name] = told.get(f"own_{name}", told[name])
+        frame[name] = _listed(frame[name])
     for name in ("rows", "where"):
-        told[name] = pd.Series(_listed(told[name]), told.index, dtype="object")
-    told = from_json(told)
-    told["severity"] = told["severity"].astype(Severity)
-    waived, known = told[[*COLUMNS, *WAIVED]], audits()
-    set_apart = (told["until"] != "").tolist()
-    open_ones, counts = waived[list(COLUMNS)], Counter(zip(told["audit"].tolist(), set_apart, strict=True))
-    codes, rules = told["rule"].tolist(), catalogue().keys()
-    found, start = {}, 0
+        frame[name] = pd.Series(_listed(frame[name]), frame.index, dtype="object")
+    frame = from_json(frame)
+    frame["severity"] = frame["severity"].astype(Severity)
+    waived, known = frame[[*COLUMNS, *WAIVED]], audits()
+    set_apart = (frame["until"] != "").tolist()
+    open_ones, counts = waived[list(COLUMNS)], Counter(zip(frame["audit"].tolist(), set_apart, strict=True))
+    codes, rules = frame["rule"].tolist(), catalogue().keys()
+    found: dict[Hashable, Any] = {}
+    start = 0
     for name in made:  # they stand in this order, of each the open ones first: slices copy nothing
         middle = start + counts[name, False]
         end = middle + counts[name, True]
@@ -222,7 +206,7 @@ def _found(folder: Path, made: Iterable[str]) -> dict[str, Any]:
             part.index = pd.RangeIndex(len(part))
         # What another version of its package found is found anew.
         if name in known and rules >= set(codes[start:end]):
-            found[name] = (known[name], parts)
+            found[known[name]] = parts
         start = end
     return found
 

@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
-from datetime import datetime
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic_core import to_jsonable_python
 
 from mssante_audit.archive.changes import changes_frame, compare
 from mssante_audit.archive.sides import side_of
 from mssante_audit.audits import parted
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.export import parquet_bytes, writing
-from mssante_audit.base.staging import exclusive
-from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.base.export import json_bytes, parquet_bytes, write_bytes
+from mssante_audit.base.staging import exclusive, put_folder
+from mssante_audit.base.state import write_state
 from mssante_audit.findings.facts import dumped
 from mssante_audit.findings.registry import audits
 from mssante_audit.findings.words import worded
 from mssante_audit.observe.kinds import hashes, kinds
 from mssante_audit.snapshot.folder import (
     FILE,
+    ORIGIN,
     PRIVATE,
     VERSION,
+    WAIVED,
     is_snapshot,
     naming,
     read_head,
@@ -41,8 +40,6 @@ from mssante_audit.verdicts.domains import domains_of
 from mssante_audit.whitelist.certificates import pinned_files
 from mssante_audit.whitelist.revocation import find_crls
 
-WAIVED = ("reason", "who", "until")
-"""Columns that a waived finding has, and an open one has empty."""
 _OF_LIST = ("sha256", "generated_at", "namespace", "signed", "damaged", "damage", "damage_kinds")
 
 
@@ -57,8 +54,7 @@ def bound_to(data: str | Path | None, settings: Mapping[str, Any]) -> str:
         What else it was loaded with (`mssante_audit.space.load_space`).
     """
     inputs = inputs_digest(data, settings.get("anchors") or ())
-    told = json.dumps([inputs, dict(settings), code_digest()], sort_keys=True, default=str)
-    return digest(told.encode())
+    return digest(json.dumps([inputs, dict(settings), code_digest()], sort_keys=True, default=str))
 
 
 def make_snapshot(
@@ -95,34 +91,23 @@ def make_snapshot(
         raise InputError(
             "holds something else than a snapshot", file=str(out), remedy="Choose another folder"
         )
+    head: dict[str, Any] = {"bound": bound, "shareable": shareable, "files": {}, **_head(space)}
+
+    def fill(folder: Path) -> None:
+        folder.mkdir()
+        (folder / PRIVATE).mkdir(mode=0o700)
+        for name, content in _files(space, data, shareable):
+            write_bytes(folder / name, content)
+            (folder / name).chmod(0o600 if name.startswith(PRIVATE) else 0o644)
+            head["files"][name] = digest(content)
+        if shareable:
+            (folder / PRIVATE).rmdir()
+        write_state(folder / FILE, VERSION, head)
+
     with exclusive(out.parent, f"another run is writing {out.name} here", lock=f".{out.name}.lock"):
-        return _written(space, out, bound, data, shareable)
-
-
-def _written(
-    space: TrustSpace, out: Path, bound: str, data: str | Path | None, shareable: bool
-) -> dict[str, Any]:
-    draft, old = (out.with_name(f".{out.name}.{word}") for word in ("draft", "old"))
-    try:
-        with writing(out):
-            if old.exists() and not out.exists():  # a kill came between the two renames
-                old.rename(out)
-            for left in (draft, old):
-                if left.exists():
-                    shutil.rmtree(left)
-            draft.mkdir()
-            files = {name: _put(draft / name, content) for name, content in _files(space, data, shareable)}
-            head = _head(space, shareable) | {"bound": bound, "files": files}
-            text = json.dumps(head, ensure_ascii=False, indent=1, default=_plain) + "\n"
-            _put(draft / FILE, text.encode("utf-8", "backslashreplace"))
-            if out.exists():
-                out.rename(old)
-            draft.rename(out)
-            shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    made: dict[str, Any] = json.loads(text)
-    return made
+        own = {path.name for path in out.iterdir()} if out.exists() else ()
+        put_folder(out, fill, own=own, force=True)
+    return head
 
 
 def fresh(out: Path, bound: str, *, shareable: bool = False) -> bool:
@@ -134,40 +119,27 @@ def fresh(out: Path, bound: str, *, shareable: bool = False) -> bool:
     return (head["bound"], head["shareable"]) == (bound, shareable)
 
 
-def _put(path: Path, content: bytes) -> str:
-    """Write a file, below ``private/`` for its owner only; return its hash."""
-    own = path.parent.name == PRIVATE
-    path.parent.mkdir(mode=0o700 if own else 0o755, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if own else 0o644)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return digest(content)
-
-
 def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Iterator[tuple[str, bytes]]:
     """Yield the files of a snapshot by name, with their content."""
-    told = pd.concat([_of_audit(space, name) for name in audits()], ignore_index=True)
-    shared = worded(told)
-    names = dict.fromkeys(space.audited["domain"].tolist())
-    seen = {
-        name: frame.make(space.given(kind.need), list(names))
+    findings = pd.concat([_of_audit(space, name) for name in audits()], ignore_index=True)
+    shown = worded(findings)
+    names = space.audited["domain"].unique().tolist()
+    observed = {
+        name: frame.make(space.given(kind.need), names)
         for kind in kinds()
         for name, frame in kind.frames.items()
     }
-    used = dict(zip(seen["methods"]["domain"], seen["methods"]["method"], strict=True))
-    open_ones = shared[shared["until"] == ""]
+    methods = dict(zip(observed["methods"]["domain"], observed["methods"]["method"], strict=True))
     frames = {
         "entries": space.entries,
         "problems": space.whitelist.problems,
-        "findings": shared,
-        "domains": domains_of(space, open_ones, used),
+        "findings": shown,
+        "domains": domains_of(space, shown[shown["until"] == ""], methods),
         "changes": changes_of(space),
-        **seen,
+        **observed,
     }
-    own: dict[str, Any] = {f"own_{name}": list(map(dumped, told[name])) for name in ("subject", "facts")}
-    own |= {f"own_{name}": told[name] for name in ("fingerprint", "domain", "operator")}
+    own: dict[str, Any] = {f"own_{name}": list(map(dumped, findings[name])) for name in ("subject", "facts")}
+    own |= {f"own_{name}": findings[name] for name in ("domain", "operator")}
     private = {"findings": pd.DataFrame(own)}
     if space.mailboxes is not None:
         frames["mailboxes"] = space.mailboxes.counts.frame
@@ -176,29 +148,28 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
         private["register_problems"] = space.declarations.problems
     for name, frame in frames.items():
         hidden = naming(frame)
-        shown = frame.drop(columns=hidden)
-        masked = {} if name in private else unnamed_texts(shown)  # findings are worded: masked already
-        yield f"{name}.parquet", parquet_bytes(shown.assign(**masked))
+        open_columns = frame.drop(columns=hidden)
+        masked = {} if name in private else unnamed_texts(open_columns)  # findings are worded: masked already
+        yield f"{name}.parquet", parquet_bytes(open_columns.assign(**masked))
         if own_columns := [*hidden, *masked]:
             private[name] = frame[own_columns]
     if not shareable:
         for name, frame in private.items():
             yield f"{PRIVATE}/{name}.parquet", parquet_bytes(frame)
-        # By these certificates and revocation lists the list and servers were judged.
-        whitelist, archive = space.whitelist, space.archive
-        beside = whitelist.origin.parent if isinstance(whitelist.origin, Path) else None
-        found = [*pinned_files(beside), *find_crls(beside)] if beside else []
-        place = {
-            "data": None if data is None else str(Path(data).resolve()),
-            "anchors": _resolved(archive.anchors if archive else ()),
-            "signer": archive.signer if archive else None,
-            "trusted": _resolved((*whitelist.anchors, *found)),
-        }
-        yield f"{PRIVATE}/data.json", json.dumps(place).encode()
+        yield ORIGIN, json_bytes(_origin(space, data))
 
 
-def _resolved(paths: Iterable[str | Path]) -> list[str]:
-    return list(dict.fromkeys(str(Path(path).resolve()) for path in paths))
+def _origin(space: TrustSpace, data: str | Path | None) -> dict[str, Any]:
+    whitelist, archive = space.whitelist, space.archive
+    beside = whitelist.origin.parent if isinstance(whitelist.origin, Path) else None
+    # By these certificates and revocation lists the list and servers were judged.
+    found = [*whitelist.anchors, *([*pinned_files(beside), *find_crls(beside)] if beside else ())]
+    return {
+        "data": None if data is None else str(Path(data).resolve()),
+        "anchors": [str(Path(path).resolve()) for path in (archive.anchors if archive else ())],
+        "signer": archive.signer if archive else None,
+        "trusted": list(dict.fromkeys(str(Path(path).resolve()) for path in found)),
+    }
 
 
 def _of_audit(space: TrustSpace, name: str) -> pd.DataFrame:
@@ -217,37 +188,28 @@ def changes_of(space: TrustSpace) -> pd.DataFrame:
     return worded_changes(changes_frame(found))
 
 
-def _told(of: object, *names: str) -> dict[str, Any]:
-    return {name: getattr(of, name) for name in names}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, frozenset):
-        return sorted(value)
-    raise TypeError(f"{type(value).__name__} in a snapshot")
-
-
-def _head(space: TrustSpace, shareable: bool) -> dict[str, Any]:
+def _head(space: TrustSpace) -> dict[str, Any]:
+    """Return what no frame holds, as JSON types."""
     whitelist, register, mailboxes = space.whitelist, space.declarations, space.mailboxes
-    return {
-        "version": VERSION,
-        "shareable": shareable,
+    head = {
         "as_of": space.as_of,
-        "thresholds": space.thresholds.model_dump(),
-        "severities": SEVERITIES,
-        "audits": {name: list(told.lacking(space)) for name, told in audits().items()},
-        "inputs": [asdict(one) for one in space.states],
+        "thresholds": space.thresholds,
+        "audits": {name: audit.lacking(space) for name, audit in audits().items()},
+        "inputs": space.states,
         "list": {"source": Path(whitelist.source).name, **_told(whitelist, *_OF_LIST)},
-        "signature": asdict(whitelist.signature),
-        "register": register
-        and {
-            **_told(register, "source", "sha256"),
+        "signature": whitelist.signature,
+        "register": register and {
+            **_told(register, "source", "sha256", "scope"),
             "missing": {file: sorted(columns) for file, columns in register.missing.items()},
-            "scope": register.scope and register.scope.model_dump(),
         },
         "observed": {need: hashes(seen) for need, seen in space.observations.items()},
-        "mailboxes": mailboxes
-        and _told(mailboxes, "source", "made_at") | _told(mailboxes.counts, "repeated", "unread", "damage"),
-    }
+        "mailboxes": mailboxes and {
+            **_told(mailboxes, "source", "made_at"),
+            "counts": _told(mailboxes.counts, "repeated", "unread", "damage"),
+        },
+    }  # fmt: skip
+    return dict(to_jsonable_python(head))
+
+
+def _told(of: object, *names: str) -> dict[str, Any]:
+    return {name: getattr(of, name) for name in names}

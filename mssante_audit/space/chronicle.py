@@ -130,13 +130,12 @@ def _of(span: Span, operators: Collection[str] | None) -> Span:
     if operators is None:
         return span
     sides = [span.changes[side].isin(list(operators)) for side in ("operator_before", "operator_after")]
-    own = sides[0] | sides[1]
-    changes = span.changes[own].reset_index(drop=True)
+    changes = span.changes[sides[0] | sides[1]].reset_index(drop=True)
     theirs = [facts.get("operator", {}).get("operator") in operators for facts in span.events["facts"]]
-    told = span.events["event"].isin(set(changes["event"])) | (
+    touching = span.events["event"].isin(set(changes["event"])) | (
         span.events["kind"].isin(["arrival", "departure"]) & pd.Series(theirs, dtype="bool")
     )
-    return replace(span, changes=changes, events=span.events[told].reset_index(drop=True))
+    return replace(span, changes=changes, events=span.events[touching].reset_index(drop=True))
 
 
 def _ages(

@@ -37,10 +37,10 @@ class Bundle:
     @property
     def sha256(self) -> str:
         """Hash of it all."""
-        told = hashlib.sha256(repr((self.data, self.anchors)).encode() + pickle.dumps(self.mailboxes))
+        hashed = hashlib.sha256(repr((self.data, self.anchors)).encode() + pickle.dumps(self.mailboxes))
         for name in sorted(self.files):
-            told.update(f"{name}\0{digest(self.files[name])}\0".encode())
-        return told.hexdigest()
+            hashed.update(f"{name}\0{digest(self.files[name])}\0".encode())
+        return hashed.hexdigest()
 
     def unpack(self, folder: Path) -> tuple[Path, list[Path]]:
         """Write the files below `folder`, never elsewhere (`InputError`); say where data and anchors are."""
@@ -103,21 +103,21 @@ def inputs_digest(data: str | Path | None, anchors: Sequence[str | Path] = ()) -
 
 
 def _digest(files: Iterable[tuple[str | Path, Path]], head: str = "") -> str:
-    told = hashlib.sha256(head.encode())
+    hashed = hashlib.sha256(head.encode())
     for name, path in files:
         content = path.read_bytes() if path.is_file() else b""
-        told.update(f"{name}\0{digest(content)}\0".encode())
-    return told.hexdigest()
+        hashed.update(f"{name}\0{digest(content)}\0".encode())
+    return hashed.hexdigest()
 
 
 def code_digest() -> str:
     """Return a hash of code, rules and templates, of others' audits too, and of the versions it runs with."""
-    told = hashlib.sha256(f"{_own_digest()}\0{unusable()}\0".encode())
+    hashed = hashlib.sha256(f"{_own_digest()}\0{unusable()}\0".encode())
     for name, audit in theirs().items():
         modules = {getattr(part, "__module__", type(part).__module__) for part in audit.parts}
         code = [_module_digest(m) for m in sorted(modules) if not m.startswith("mssante_audit.")]
-        told.update(f"{name}\0{audit.rules}\0{audit.needs}\0{code}\0".encode())
-    return told.hexdigest()
+        hashed.update(f"{name}\0{audit.rules}\0{audit.needs}\0{code}\0".encode())
+    return hashed.hexdigest()
 
 
 @cache

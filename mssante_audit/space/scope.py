@@ -6,9 +6,9 @@ import difflib
 from typing import TYPE_CHECKING
 
 from mssante_audit.base.errors import InputError, UnknownNameError
+from mssante_audit.base.text import fold
 from mssante_audit.declarations.register import domain_keys
 from mssante_audit.declarations.scope import FILE
-from mssante_audit.values.contacts import fold
 from mssante_audit.values.identifiers import structure_key
 from mssante_audit.values.places import places
 
@@ -34,22 +34,22 @@ def covered(space: TrustSpace) -> frozenset[str] | None:
     if named and sitting.empty:
         where = ", ".join((*named.regions, *named.departments))
         known = ", ".join(sorted({*entries["department"]} - {""}))
-        told = f"no operator of this list sits in {where}"
-        raise InputError(told, file=FILE, remedy=f"There are operators in: {known}")
-    structures = {same[one] for one in sitting["operator_id"].unique() if one}
+        message = f"no operator of this list sits in {where}"
+        raise InputError(message, file=FILE, remedy=f"There are operators in: {known}")
+    structures = {same[operator] for operator in sitting["operator_id"].unique() if operator}
     known_names = _known(space)
     structures |= {_meant(text, known_names, same) for text in scope.operators}
-    return frozenset(one for one in entries["operator_id"].unique() if same.get(one) in structures)
+    return frozenset(o for o in entries["operator_id"].unique() if same.get(o) in structures)
 
 
 def outside(space: TrustSpace) -> frozenset[str]:
     """Return the listed domains of which the register says nothing, as it covers none of their operators."""
-    own = space.covered
-    if own is None or space.declarations is None:
+    operators = space.covered
+    if operators is None or space.declarations is None:
         return frozenset()
     entries = space.audited
     declared = domain_keys(entries["domain"]).isin(space.declarations.declarations["domain_key"])
-    inside = entries.loc[declared | entries["operator_id"].isin(own), "domain"]
+    inside = entries.loc[declared | entries["operator_id"].isin(operators), "domain"]
     return frozenset(entries["domain"]) - frozenset(inside)
 
 
@@ -64,19 +64,20 @@ def _known(space: TrustSpace) -> list[tuple[str, str]]:
 
 def _meant(text: str, known: list[tuple[str, str]], same: dict[str, str]) -> str:
     """Return the structure that a scope names by one of its numbers, or by its whole name."""
-    among = {structure_key(one) for one, _ in known}
-    listed = {structure_key(one, among): first for one, first in same.items()}
-    keys = {one: structure_key(one, among) for one, _ in known}
-    roots = {one: listed.get(key, one) for one, key in keys.items()}  # the register may have another number
+    among = {structure_key(number) for number, _ in known}
+    listed = {structure_key(number, among): first for number, first in same.items()}
+    keys = {number: structure_key(number, among) for number, _ in known}
+    # The register may have another number.
+    roots = {number: listed.get(key, number) for number, key in keys.items()}
     meant = structure_key(text, among)
-    found = {roots[one] for one, key in keys.items() if key == meant}
-    found = found or {roots[one] for one, name in known if fold(name) == fold(text) != ""}
-    if len(found) == 1:
-        return found.pop()
-    if found:
-        some = "; ".join(sorted(found)[:5])
-        raise InputError(f"{text!r} may mean {len(found)} operators", file=FILE, remedy=f"Such as: {some}")
+    matches = {roots[number] for number, key in keys.items() if key == meant}
+    matches = matches or {roots[number] for number, name in known if fold(name) == fold(text) != ""}
+    if len(matches) == 1:
+        return matches.pop()
+    if matches:
+        message, remedy = f"{text!r} may mean {len(matches)} operators", "; ".join(sorted(matches)[:5])
+        raise InputError(message, file=FILE, remedy=f"Such as: {remedy}")
     names = {fold(name): name for _, name in known}
-    near = "; ".join(names[one] for one in difflib.get_close_matches(fold(text), names, n=3))
-    told = f"no operator {text!r} in list or register"
-    raise InputError(told, file=FILE, remedy=f"Near: {near}" if near else "Write its identifier, or its name")
+    near = "; ".join(names[name] for name in difflib.get_close_matches(fold(text), names, n=3))
+    remedy = f"Near: {near}" if near else "Write its identifier, or its name"
+    raise InputError(f"no operator {text!r} in list or register", file=FILE, remedy=remedy)

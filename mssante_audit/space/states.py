@@ -21,10 +21,9 @@ Of several the first is told. Findings of audits that rest on an input which is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -36,10 +35,14 @@ from mssante_audit.base.settings import Inputs
 from mssante_audit.findings.registry import LIST, input_of, known_needs
 from mssante_audit.findings.templates import said
 from mssante_audit.mailboxes.extraction import AHEAD
+from mssante_audit.observe.kinds import kinds
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.whitelist.reliance import doubts
 
 if TYPE_CHECKING:
+    from mssante_audit.archive.store import Archive
+    from mssante_audit.declarations.register import Register
+    from mssante_audit.mailboxes.extraction import Extraction
     from mssante_audit.space.trust import TrustSpace
 
 STATES = (
@@ -53,8 +56,8 @@ ANCHORS = "anchors"
 
 Known = Mapping[str, Mapping[str, Any]]
 """What the last good run had of each input (`figures`), as JSON types."""
-Found = tuple[str, Mapping[str, Any]]
-"""A state that an input is in, and why."""
+Fault = tuple[str, Mapping[str, Any]]
+"""A state that an input is in, and the facts of it."""
 
 _DOUBTS = {
     "forged": "unverified", "unsigned": "unverified", "untrusted": "unverified", "damaged": "damaged",
@@ -89,7 +92,7 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _Input:
     """What is seen of an input."""
 
     made: datetime | None
@@ -99,7 +102,7 @@ class _Seen:
     """Days; 0 sets no limit."""
     max_loss: float = 0
     signer: str = ""
-    faults: Sequence[Found] = ()
+    faults: Sequence[Fault] = ()
     """States it is in by itself."""
     ahead: timedelta | None = SKEW
     """How far it may be of the future; ``None``: its date is no clock's, and may go to and fro."""
@@ -126,38 +129,27 @@ def states_of(
         What became of the list published now, where it was fetched.
     """
     limits, known = limits or Inputs(), known or {}
-    seen = dict(_seen(space, limits))
-    told = []
-    found: list[Found]
+    inputs = _inputs(space, limits)
+    states = []
     for name in (LIST, *map(input_of, known_needs())):
-        before = known.get(name)
-        if name in space.faults:
-            found = [("damaged", {"error": space.faults[name]})]
-        elif name in seen:
-            found = list(_faults(seen[name], before, space.as_of))
-            if name == LIST:
-                found += _published(space, published) + _kept_as(space, before)
-        elif any(one.why == "future" and one.file.startswith(f"{name}-") for one in space.aside):
-            found = [("future", {"made": None})]
-        elif before is not None:
-            found = [("absent", {"before": bool(before)})]
-        else:
+        faults = _faults_of(name, inputs.get(name), space, known.get(name), published)
+        if faults is None:
             continue
-        state, why = min(found, key=lambda one: STATES.index(one[0]), default=("ok", {}))
-        made = seen[name].made if name in seen else None
+        state, why = min(faults, key=lambda fault: STATES.index(fault[0]), default=("ok", {}))
+        made = inputs[name].made if name in inputs else None
         age = None if made is None else int((space.as_of - made) / timedelta(days=1))
-        spared = state != "ok" and not {name, f"{name}:{state}"}.isdisjoint(limits.tolerated)
-        told.append(State(name, state, age, {"input": name, **why}, spared))
-    return tuple(told)
+        tolerated = state != "ok" and not {name, f"{name}:{state}"}.isdisjoint(limits.tolerated)
+        states.append(State(name, state, age, {"input": name, **why}, tolerated))
+    return tuple(states)
 
 
 def figures(space: TrustSpace, states: tuple[State, ...], known: Known | None = None) -> Known:
     """Return what the next run is to hold its inputs against: of those in doubt, what was known before."""
-    doubtful = {one.name for one in states if one.doubtful}
-    kept = {name: told for name, told in (known or {}).items() if name in doubtful}
+    doubtful = {state.name for state in states if state.doubtful}
+    kept = {name: before for name, before in (known or {}).items() if name in doubtful}
     return kept | {
-        name: {"made": one.made and one.made.isoformat(), "size": one.size, "signer": one.signer}
-        for name, one in _seen(space, Inputs())
+        name: {"made": seen.made and seen.made.isoformat(), "size": seen.size, "signer": seen.signer}
+        for name, seen in _inputs(space, Inputs()).items()
         if name not in doubtful
     }
 
@@ -173,19 +165,36 @@ def named(name: str, language: str = "") -> str:
 
 
 def aged(name: str, days: int | None) -> str:
-    """Return what an input is called in the language spoken, with its age where it says it."""
+    """Return what an input is called in the current language, with its age where it says it."""
     return named(name) if days is None else f"{named(name)} ({count(days, 'jour')})"
 
 
 def remedied(state: State, language: str = "") -> str:
     """Say what to do about an input that is not ``ok``."""
-    told = {"name": state.name, "state": state.state, "doubt": state.why.get("doubt", "")}
-    return said("mssante_audit.space", "remedy", told, language)
+    facts = {"name": state.name, "state": state.state, "doubt": state.why.get("doubt", "")}
+    return said("mssante_audit.space", "remedy", facts, language)
 
 
-def _faults(seen: _Seen, before: Mapping[str, Any] | None, as_of: datetime) -> Iterator[Found]:
-    """Yield every state but ``ok`` that an input is in, by itself or against what was there before."""
-    yield from seen.faults
+def _faults_of(
+    name: str,
+    seen: _Input | None,
+    space: TrustSpace,
+    before: Mapping[str, Any] | None,
+    published: Record | None,
+) -> list[Fault] | None:
+    """Return every state but ``ok`` that an input is in, ``None`` where nothing is to be said of it."""
+    if name in space.faults:
+        return [("damaged", {"error": space.faults[name]})]
+    if seen is not None:
+        faults = [*seen.faults, *_against(seen, before, space.as_of)]
+        return faults + (_published(space, published) + _kept_as(space, before) if name == LIST else [])
+    if any(aside.why == "future" and aside.file.startswith(f"{name}-") for aside in space.aside):
+        return [("future", {"made": None})]
+    return None if before is None else [("absent", {"before": bool(before)})]
+
+
+def _against(seen: _Input, before: Mapping[str, Any] | None, as_of: datetime) -> Iterator[Fault]:
+    """Yield the states that an input is in by its date, or against what was there before."""
     made = seen.made
     if made is not None and seen.ahead is not None and made > as_of + seen.ahead:
         yield "future", {"made": made.isoformat()}
@@ -202,7 +211,7 @@ def _faults(seen: _Seen, before: Mapping[str, Any] | None, as_of: datetime) -> I
         yield "shrunk", {"size": seen.size, "before": before["size"]}
 
 
-def _published(space: TrustSpace, record: Record | None) -> list[Found]:
+def _published(space: TrustSpace, record: Record | None) -> list[Fault]:
     """Return in which states the list published now is, though it is not the one audited."""
     if record is None:
         return []
@@ -210,39 +219,55 @@ def _published(space: TrustSpace, record: Record | None) -> list[Found]:
         changed = {"signer": record.signer}
         return [("changed-signer", changed) if "changed-signer" in record.flags else ("quarantined", {})]
     kept = space.archive.snapshots if space.archive else ()
-    made = next((one.generated_at for one in kept if one.name == record.file), None)
-    own = space.whitelist.generated_at
+    made = next((snapshot.generated_at for snapshot in kept if snapshot.name == record.file), None)
+    audited = space.whitelist.generated_at
     if made is not None and made > space.as_of + SKEW:
         return [("future", {"made": made.isoformat()})]
-    if made is not None and own is not None and made < own.replace(microsecond=0):
-        return [("older", {"made": made.isoformat(), "before": own.isoformat()})]
+    if made is not None and audited is not None and made < audited.replace(microsecond=0):
+        return [("older", {"made": made.isoformat(), "before": audited.isoformat()})]
     return []
 
 
-def _kept_as(space: TrustSpace, before: object) -> list[Found]:
+def _kept_as(space: TrustSpace, before: object) -> list[Fault]:
     """Return whether the list was shrunk when the archive kept it: all there is without a run before."""
-    if before is not None or space.archive is None:
+    archive = space.archive
+    if before is not None or archive is None:
         return []
-    own = {one.name for one in space.archive.snapshots if space.whitelist.sha256.startswith(one.sha)}
-    flagged = any(r.file in own and "shrunk" in r.flags for r in space.archive.log if r.outcome == "kept")
-    return [("shrunk", {"size": len(space.entries), "before": 0})] if flagged else []
+    names = {
+        snapshot.name for snapshot in archive.snapshots if space.whitelist.sha256.startswith(snapshot.sha)
+    }
+    shrunk = any(r.file in names and "shrunk" in r.flags for r in archive.log if r.outcome == "kept")
+    return [("shrunk", {"size": len(space.entries), "before": 0})] if shrunk else []
 
 
 # -- what is seen of each -----------------------------------------------------------------------------------
 
 
-def _seen(space: TrustSpace, limits: Inputs) -> Iterator[tuple[str, _Seen]]:
-    yield LIST, _list(space, limits)
-    for need in known_needs():
-        if space.given(need) is not None:
-            yield input_of(need), _LOOK.get(need, partial(_observed, need))(space, limits)
+def _inputs(space: TrustSpace, limits: Inputs) -> dict[str, _Input]:
+    """Return what is seen of each input that is there."""
+    inputs = {LIST: _list(space, limits)}
+    if space.declarations is not None:
+        inputs["register"] = _register(space.declarations, space, limits)
+    max_age = space.thresholds.observation_max_age_days
+    for kind in kinds():
+        if (observed := space.given(kind.need)) is not None:  # by its newest file, which older ones complete
+            newest, *older = observed.parts
+            torn = not newest.complete or newest.problems["kind"].isin(["cut", "damaged"]).any()
+            faults: list[Fault] = [("damaged", {})] if torn and not older else []
+            of_kind = _Input(newest.started_at, observed.size, max_age, limits.max_loss, faults=faults)
+            inputs[kind.name] = of_kind
+    if space.mailboxes is not None:
+        inputs["mailboxes"] = _mailboxes(space.mailboxes, space, limits)
+    if space.archive is not None:
+        inputs["archive"] = _archive(space.archive, space, limits)
+    return inputs
 
 
-def _list(space: TrustSpace, limits: Inputs) -> _Seen:
+def _list(space: TrustSpace, limits: Inputs) -> _Input:
     whitelist, limit = space.whitelist, space.thresholds.list_max_age_days
     verdict, made = whitelist.signature, whitelist.generated_at
     signer = parse_dn(verdict.signer).get("CN")
-    faults: list[Found] = []
+    faults: list[Fault] = []
     for doubt in doubts(whitelist, space.as_of):
         why: dict[str, Any] = {"doubt": doubt}
         if doubt == "untrusted" and ANCHORS in space.faults:
@@ -254,50 +279,29 @@ def _list(space: TrustSpace, limits: Inputs) -> _Seen:
     # An age of no days is a limit too.
     if made is not None and not limit and made < space.as_of:
         faults.append(("stale", {"days": (space.as_of - made).days, "limit": 0}))
-    return _Seen(made, len(space.entries), limit, limits.max_loss, signer, faults)
+    return _Input(made, len(space.entries), limit, limits.max_loss, signer, faults)
 
 
-def _register(space: TrustSpace, limits: Inputs) -> _Seen:
+def _register(register: Register, space: TrustSpace, limits: Inputs) -> _Input:
     """Look at a register: it is as old as the last declaration in it, and nothing orders these."""
-    assert space.declarations is not None  # noqa: S101 - looked at where it is there
-    known = space.declarations.until(space.as_of)["date"].max()
-    made = None if pd.isna(known) else parse_instant(known.to_pydatetime())
-    size = len(space.declarations.declarations)
-    return _Seen(made, size, limits.register_max_age_days, limits.max_loss, ahead=None)
+    last = register.until(space.as_of)["date"].max()
+    made = None if pd.isna(last) else parse_instant(last.to_pydatetime())
+    size = len(register.declarations)
+    return _Input(made, size, limits.register_max_age_days, limits.max_loss, ahead=None)
 
 
-def _observed(need: str, space: TrustSpace, limits: Inputs) -> _Seen:
-    """Look at what was observed, of whatever kind: by its newest file, which older ones may complete."""
-    seen = space.given(need)
-    newest, *older = seen.parts
-    torn = not newest.complete or newest.problems["kind"].isin(["cut", "damaged"]).any()
-    faults: list[Found] = [("damaged", {})] if torn and not older else []
-    limit = space.thresholds.observation_max_age_days
-    return _Seen(newest.started_at, seen.size, limit, limits.max_loss, faults=faults)
-
-
-def _mailboxes(space: TrustSpace, limits: Inputs) -> _Seen:
-    found = space.mailboxes
-    assert found is not None  # noqa: S101 - as above
-    fault = found.fault(space.whitelist.generated_at or space.as_of)
-    faults: list[Found] = [("damaged", {})] if fault else []
+def _mailboxes(mailboxes: Extraction, space: TrustSpace, limits: Inputs) -> _Input:
+    fault = mailboxes.fault(space.whitelist.generated_at or space.as_of)
+    faults: list[Fault] = [("damaged", {})] if fault else []
     if fault == "old":
-        faults = [("stale", {"days": abs((space.as_of - found.made_at).days), "limit": None})]
-    size, limit = sum(found.by_domain.values()), limits.mailboxes_max_age_days
-    return _Seen(found.made_at, size, limit, limits.max_loss, faults=faults, ahead=AHEAD)
+        faults = [("stale", {"days": abs((space.as_of - mailboxes.made_at).days), "limit": None})]
+    size, limit = sum(mailboxes.by_domain.values()), limits.mailboxes_max_age_days
+    return _Input(mailboxes.made_at, size, limit, limits.max_loss, faults=faults, ahead=AHEAD)
 
 
-def _archive(space: TrustSpace, limits: Inputs) -> _Seen:
-    assert space.archive is not None  # noqa: S101 - as above
-    known = space.archive.until(space.as_of)
-    made = known[-1].generated_at if known else None
-    own = space.whitelist.generated_at
+def _archive(archive: Archive, space: TrustSpace, limits: Inputs) -> _Input:
+    snapshots, audited = archive.until(space.as_of), space.whitelist.generated_at
+    made = snapshots[-1].generated_at if snapshots else None
     # Where its last list is the one audited, their age is one and the same cause, and the list's.
-    same = made is not None and own is not None and made == own.replace(microsecond=0)
-    return _Seen(made, len(known), 0 if same else limits.archive_max_age_days)
-
-
-_LOOK: Mapping[str, Callable[[TrustSpace, Inputs], _Seen]] = {
-    "declarations": _register, "mailboxes": _mailboxes, "archive": _archive,
-}  # fmt: skip
-"""By need; others are observations."""
+    same = made is not None and audited is not None and made == audited.replace(microsecond=0)
+    return _Input(made, len(snapshots), 0 if same else limits.archive_max_age_days)

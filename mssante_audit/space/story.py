@@ -1,15 +1,6 @@
 """What changed, in words: changes and events of the archive, in the reader's language.
 
-Columns that words add, to those of `mssante_audit.archive.changes`, and to those of
-`mssante_audit.archive.events`:
-
-==============  =====  ==================================================================================
-column          dtype  meaning
-==============  =====  ==================================================================================
-``before``      str    what a change changed, or ""; may name persons
-``after``       str    what it is now, or ""; may name persons
-``sentence``    str    what happened in an event
-==============  =====  ==================================================================================
+`FRAME` are the columns that words add to those of `mssante_audit.archive.changes` and `events`.
 """
 
 from __future__ import annotations
@@ -24,12 +15,20 @@ import pandas as pd
 from mssante_audit.archive import changes, events
 from mssante_audit.archive.events import List, Span, span
 from mssante_audit.archive.store import Archive, open_archive
+from mssante_audit.base.frames import Column
 from mssante_audit.findings.facts import clear, hidden
 from mssante_audit.findings.templates import said
 
+FRAME = (
+    Column("before", "str", 'what a change changed, or ""; may name persons'),
+    Column("after", "str", 'what it is now, or ""; may name persons'),
+    Column("sentence", "str", "what happened in an event"),
+)  # fmt: skip
+
 _WORDS = "mssante_audit.space"
-CHANGES = ("kind", "domain", "before", "after", *changes.COLUMNS[2:])
-EVENTS = (*events.COLUMNS[:2], "sentence", *events.COLUMNS[2:])
+CHANGES = (*changes.FRAME[:2], *FRAME[:2], *changes.FRAME[2:])
+EVENTS = (*events.FRAME[:2], *FRAME[2:], *events.FRAME[2:])
+"""Columns of the worded frames."""
 
 
 def compare(
@@ -87,50 +86,49 @@ def compare(
     ((), ())
     """
     opened = archive if isinstance(archive, Archive) else open_archive(archive, anchors, signer)
-    found = span(opened, before, after, recover=recover, any_namespace=any_namespace)
+    made = span(opened, before, after, recover=recover, any_namespace=any_namespace)
     return replace(
-        found,
-        changes=worded_changes(found.changes, language=language, show_contacts=show_contacts),
-        events=worded_events(found.events, language=language),
+        made,
+        changes=worded_changes(made.changes, language=language, show_contacts=show_contacts),
+        events=worded_events(made.events, language=language),
     )
 
 
-def worded_changes(told: pd.DataFrame, *, language: str = "", show_contacts: bool = False) -> pd.DataFrame:
+def worded_changes(changes: pd.DataFrame, *, language: str = "", show_contacts: bool = False) -> pd.DataFrame:
     """Return changes (`mssante_audit.archive.changes`) with `before` and `after` in words.
 
     Persons are masked, in `facts` too, unless `show_contacts` names them as the lists do; two that differ
     stay different.
     """
-    facts = (clear if show_contacts else hidden)(told["facts"].tolist())
+    facts = (clear if show_contacts else hidden)(changes["facts"].tolist())
     sides = {
-        side: pd.Series([_side(one, side, language) for one in facts], index=told.index, dtype="str")
+        side: pd.Series([_side(own, side, language) for own in facts], index=changes.index, dtype="str")
         for side in ("before", "after")
     }
-    return told.assign(**sides, facts=pd.Series(facts, index=told.index, dtype="object"))[list(CHANGES)]
+    shown = changes.assign(**sides, facts=pd.Series(facts, index=changes.index, dtype="object"))
+    return shown[[column.name for column in CHANGES]]
 
 
-def worded_events(told: pd.DataFrame, *, language: str = "") -> pd.DataFrame:
+def worded_events(events: pd.DataFrame, *, language: str = "") -> pd.DataFrame:
     """Return events (`mssante_audit.archive.events`) with their `sentence`, which says if one is unknown.
 
     Further columns stay.
     """
-    sentences = [
-        said(_WORDS, kind, {**facts, "size": size}, language)
-        for kind, size, facts in zip(told["kind"], told["size"], told["facts"], strict=True)
-    ]
-    sentences = [text[:1].upper() + text[1:] for text in sentences]
-    sentences = [
-        said(_WORDS, "doubtful", text, language) if sure == "unknown" else text
-        for text, sure in zip(sentences, told["confidence"], strict=True)
-    ]
-    more = [name for name in told.columns if name not in EVENTS]
-    return told.assign(sentence=pd.Series(sentences, index=told.index, dtype="str"))[[*EVENTS, *more]]
+    sentences = []
+    columns = (events[name] for name in ("kind", "size", "facts", "confidence"))
+    for kind, size, facts, sure in zip(*columns, strict=True):
+        text = said(_WORDS, kind, {**facts, "size": size}, language)
+        text = text[:1].upper() + text[1:]
+        sentences.append(said(_WORDS, "doubtful", text, language) if sure == "unknown" else text)
+    names = [column.name for column in EVENTS]
+    more = [name for name in events.columns if name not in names]
+    return events.assign(sentence=pd.Series(sentences, index=events.index, dtype="str"))[[*names, *more]]
 
 
 def _side(facts: Mapping[str, Any], side: str, language: str) -> str:
     value = facts.get(side, "")
     if isinstance(value, list):
-        return " | ".join(said(_WORDS, "who", one, language) for one in value)
+        return " | ".join(said(_WORDS, "who", operator, language) for operator in value)
     if "contact" in facts:
         return f"{said(_WORDS, 'contact_named', facts['contact'], language)}{value}"
     return f"{value} × {facts['certificate']}" if "certificate" in facts else str(value)

@@ -7,13 +7,13 @@ aside.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pandas as pd
 from pydantic import ValidationError
@@ -31,6 +31,7 @@ from mssante_audit.findings.places import REGISTER, list_rows
 from mssante_audit.mailboxes.extraction import Extraction, find_extractions
 from mssante_audit.observe.kinds import Aside, File, kinds, read_observations
 from mssante_audit.observe.observation import Observation
+from mssante_audit.observe.tls.servers import Observed as TlsObserved
 from mssante_audit.space.scope import covered
 from mssante_audit.space.states import ANCHORS, State, states_of
 from mssante_audit.values.person import masked_message
@@ -58,6 +59,8 @@ class TrustSpace:
     """The register of declarations, where the data folder has one."""
     observation: Observation | None = None
     """What the DNS was observed to say, where the data folder has an observation."""
+    tls: TlsObserved | None = None
+    """What mail servers were observed to present, where the data folder has an observation of TLS."""
     mailboxes: Extraction | None = None
     """The public extraction of the mailboxes, where the data folder has one, with its date (``made_at``)."""
     waivers: Path | None = None
@@ -65,8 +68,6 @@ class TrustSpace:
     archive: Archive | None = None
     """The earlier lists: of the folder's ``archive``, or of the folder itself if it is one."""
 
-    observed: Mapping[str, Any] = field(default_factory=dict)
-    """What was observed otherwise, by what needs it (`mssante_audit.observe.kinds.Kind.need`)."""
     aside: tuple[Aside, ...] = ()
     """The observation files that are not used, and why."""
     files: Mapping[str, tuple[File, ...]] = field(default_factory=dict)
@@ -75,14 +76,18 @@ class TrustSpace:
     """The domains that are `audited`, if not all are (`parts`)."""
     faults: Mapping[str, str] = field(default_factory=dict)
     """Why inputs beside the list could not be read, by name (`mssante_audit.space.states`), and `ANCHORS`."""
-    told: tuple[State, ...] | None = field(default=None, compare=False)
+    judged: tuple[State, ...] | None = field(default=None, compare=False)
     """The states of its inputs, where more is known of them than the space itself shows."""
+    kept_domains: pd.DataFrame | None = field(default=None, compare=False, repr=False)
+    """The domains (`mssante_audit.verdicts.domains`) of the snapshot that the space is loaded from."""
+    cache: dict[Hashable, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """What was worked out of it (`once`)."""
 
-    kept: Callable[[str], pd.DataFrame] | None = field(default=None, compare=False, repr=False)
-    """Reads a frame by its name of the snapshot (`mssante_audit.snapshot`) that the space is loaded from."""
-
-    found: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
-    """What audits found in it, by audit: worked out once (`mssante_audit.audits`)."""
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what `make` returns, worked out once for the space; no two callers share a key."""
+        if key not in self.cache:
+            self.cache[key] = make()
+        return cast(T, self.cache[key])
 
     @property
     def entries(self) -> pd.DataFrame:
@@ -92,7 +97,7 @@ class TrustSpace:
     @cached_property
     def states(self) -> tuple[State, ...]:
         """The state of each input (`mssante_audit.space.states`)."""
-        return states_of(self) if self.told is None else self.told
+        return states_of(self) if self.judged is None else self.judged
 
     @cached_property
     def audited(self) -> pd.DataFrame:
@@ -137,27 +142,26 @@ class TrustSpace:
 
     def given(self, need: str) -> Any:
         """Return what an audit `needs` (`mssante_audit.findings.registry`), ``None`` if it lacks."""
-        return self.observed[need] if need in self.observed else getattr(self, need, None)
+        return getattr(self, need)
 
     @property
     def observations(self) -> dict[str, Any]:
         """What was observed, of every kind that there is, by what needs it."""
-        found = {kind.need: self.given(kind.need) for kind in kinds()}
-        return {need: seen for need, seen in found.items() if seen is not None}
+        return {kind.need: seen for kind in kinds() if (seen := self.given(kind.need)) is not None}
 
     def parts(self) -> list[TrustSpace]:
         """Return the space as each file of its observation of the DNS answers for it: its domains, that file.
 
         That is the space itself where one file answers for all of them.
         """
+        return self.once("parts", self._parts) or [self]
+
+    def _parts(self) -> list[TrustSpace]:
         seen = self.observation
         shares = list(seen.shares(self.audited["domain"].tolist())) if seen else []
         if all(part is seen for part, _ in shares):
-            return [self]
-        if "parts" not in self.found:
-            told = [replace(self, observation=part, domains=frozenset(own)) for part, own in shares]
-            self.found["parts"] = told
-        return list(self.found["parts"])
+            return []
+        return [replace(self, observation=part, domains=frozenset(names)) for part, names in shares]
 
     def search(self, words: str, limit: int = 10) -> pd.DataFrame:
         """Return the domains that words resemble (`mssante_audit.whitelist.check.search`)."""
@@ -165,17 +169,17 @@ class TrustSpace:
 
     def explore(self, *, language: str = "") -> Any:
         """Return the domains as one page to search and filter (`mssante_audit.report.explorer.explore`)."""
-        return import_module("mssante_audit").explore(self, language=language)  # the front door, likewise
+        return _above("report.explorer", "explore")(self, language=language)
 
     def side_of(self, snapshot: Snapshot) -> Side:
         """Return a list of the archive, to compare it with another; the space's own is not read again.
 
         One that is gone, damaged, or another than its name says is an `InputError`.
         """
-        own = self.whitelist
-        if self.archive is None or (own.sha256.startswith(snapshot.sha) and not own.damaged):
+        audited = self.whitelist
+        if self.archive is None or (audited.sha256.startswith(snapshot.sha) and not audited.damaged):
             known = self.archive.structures if self.archive else {}
-            return replace(side_of(own), time=snapshot.generated_at, structures=known)
+            return replace(side_of(audited), time=snapshot.generated_at, structures=known)
         return self.archive.side(snapshot)
 
     def with_(self, **changed: int) -> TrustSpace:
@@ -198,7 +202,7 @@ class TrustSpace:
         >>> load_space(as_of="2026-03-03").with_(stale_after_days=365).thresholds.stale_after_days
         365
         """
-        if self.kept is not None:  # it does not hold all that audits look at
+        if self.kept_domains is not None:  # a snapshot does not hold all that audits look at
             raise InputError(
                 "a snapshot has the thresholds that it was made with", remedy="Load its data folder instead"
             )
@@ -209,20 +213,14 @@ class TrustSpace:
             thresholds = Thresholds.model_validate(self.thresholds.model_dump() | changed)
         except ValidationError as error:
             raise ParameterError(fault(Thresholds, error.errors()[0])) from None
-        observed, domains = dict(self.observations), self.entries["domain"].tolist()
+        observed, domains = self.observations, self.entries["domain"].tolist()
         if thresholds.observation_max_age_days != self.thresholds.observation_max_age_days:
             since = thresholds.oldest_observation(self.as_of)
             for kind in kinds():  # another age lets other files answer
                 if files := self.files.get(kind.need):
                     observed[kind.need], _ = kind.read(list(files), domains, self.as_of, since)
-        ages = {name for name in changed if name.endswith("_max_age_days")}
-        return replace(
-            self,
-            thresholds=thresholds,
-            observation=observed.pop("observation", None),
-            observed=observed,
-            told=None if ages else self.told,
-        )
+        aged = any(name.endswith("_max_age_days") for name in changed)
+        return replace(self, thresholds=thresholds, judged=None if aged else self.judged, **observed)
 
     def rows_of(self, finding: pd.Series | pd.DataFrame) -> pd.DataFrame:
         """Return the rows that a finding, or findings, rest on.
@@ -272,12 +270,15 @@ class TrustSpace:
         >>> space.sql("SELECT count(DISTINCT domain) AS n FROM entries WHERE NOT is_audit_entry")["n"].item()
         106
         """
-        # Verdicts and audits stand above: looked up when asked.
-        found: pd.DataFrame = import_module("mssante_audit.report.desk").sql(self, query, **tables)
-        return found
+        return cast(pd.DataFrame, _above("report.desk", "sql")(self, query, **tables))
 
     def _repr_html_(self) -> str | None:
         return html_of(self)
+
+
+def _above(module: str, name: str) -> Any:
+    """Return what a room above does for a method of the space; it takes tables, unknown to this room."""
+    return getattr(import_module(f"mssante_audit.{module}"), name)
 
 
 def find_archive(data: Path, anchors: Sequence[str | Path] = (), signer: str | None = None) -> Archive | None:
@@ -382,8 +383,7 @@ def load_space(
         limits,
         show_contacts,
         declarations=beside("register", lambda: load_declarations(register) if register else None),
-        observation=observed.pop("observation", None),
-        observed=observed,
+        **observed,
         aside=aside,
         files=files,
         mailboxes=beside("mailboxes", mailboxes),

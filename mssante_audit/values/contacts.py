@@ -7,7 +7,6 @@ The form asks for a phone number and a professional e-mail address. Real texts a
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -16,6 +15,7 @@ from functools import cached_property
 from email_validator import EmailNotValidError, validate_email
 
 from mssante_audit.base.resources import table_of
+from mssante_audit.base.text import fold, normalize
 from mssante_audit.values.phones import SHORT, digits_of, read_phone
 
 PROBLEMS = (
@@ -48,8 +48,6 @@ _BREAKS = re.compile(r"[,;|\n]")
 _ADDRESS_BREAKS = re.compile(r"[:/<>()\[\]\"«»]+")
 TRIM = " \t.:-–()/<>"
 _WORD = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*\.?")
-_NO_WORD = re.compile(r"[\W_]+")
-_LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o"})
 
 DIGITS = re.compile(r"[+(]?[0-9][0-9\s().\-–/]*")
 _ADDRESS = re.compile(
@@ -90,13 +88,13 @@ class Contact:
         """
         bad_emails = ["@" in bad for bad in self.malformed]
         name = [word for name in self.names for word in fold(name).split()]
-        told = (
+        faults = (
             not self.phones and all(bad_emails),
             not self.emails and not any(bad_emails),
             len(self.emails) > 1,
             not all(bad_emails),
             any(bad_emails),
-            _MARKUP.search(visible(self.text)),
+            _MARKUP.search(normalize(self.text)),
             _ODD_SPACING.search(self.text),
             any(email.partition("@")[2] in _CONSUMER for email in self.emails),
             any(is_personal(email, name) for email in self.emails),
@@ -104,7 +102,7 @@ class Contact:
             and not is_service(self.emails[0])
             and _of_another(_local_words(self.emails[0]), name),
         )
-        return tuple(problem for problem, found in zip(PROBLEMS, told, strict=True) if found)
+        return tuple(problem for problem, fault in zip(PROBLEMS, faults, strict=True) if fault)
 
     @cached_property
     def coordinates(self) -> Coordinates:
@@ -130,7 +128,7 @@ def parse_contact(text: str) -> Contact:
     >>> contact.names, contact.phones, contact.emails, contact.problems
     (('DURAND Zoé',), ('+33465710001',), ('zoe.durand@ch-alpha.example',), ('personal',))
     """
-    clean = visible(text)
+    clean = normalize(text)
     if "<" in clean or ">" in clean or "&" in clean:
         clean = _MARKUP.sub(" , ", clean)
     names: list[str] = []
@@ -190,13 +188,13 @@ def _read_email(text: str) -> str:
 def _without_phones(piece: str, phones: dict[str, None], malformed: list[str]) -> list[str]:
     """Move the phone numbers of a piece of text to where they belong; return what stands between them."""
     start, rest = 0, []
-    for found in DIGITS.finditer(piece):
-        raw = found[0].rstrip(TRIM)
+    for run in DIGITS.finditer(piece):
+        raw = run[0].rstrip(TRIM)
         digits = len(digits_of(raw))
         if digits < 7 and not (digits in (4, 6) and _is_short(piece)):
             continue
-        rest.append(piece[start : found.start()])
-        start = found.end()
+        rest.append(piece[start : run.start()])
+        start = run.end()
         for number in _numbers(raw):
             if phone := read_phone(number):
                 phones[phone] = None
@@ -286,28 +284,3 @@ def is_service(email: str) -> bool:
 
 def _local_words(email: str) -> list[str]:
     return fold(email.partition("@")[0]).split()
-
-
-def fold(text: str) -> str:
-    """Return the words of a text without case, accents and punctuation.
-
-    >>> fold("Jean-Noël LŒB")
-    'jean noel loeb'
-    """
-    text = text.casefold()
-    if not text.isascii():
-        text = unicodedata.normalize("NFKD", text.translate(_LIGATURES))
-        text = "".join([c for c in text if not unicodedata.combining(c)])
-    return _NO_WORD.sub(" ", text).strip()
-
-
-def visible(text: str) -> str:
-    """Return a text as a reader sees it: compatibility forms folded, invisible characters dropped."""
-    if text.isascii() and text.isprintable():
-        return text
-    shown = [
-        "\n" if c in "\n\r\v\f\x85\u2028\u2029" else " " if c.isspace() else c
-        for c in text
-        if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf")
-    ]
-    return unicodedata.normalize("NFKC", "".join(shown))

@@ -129,8 +129,8 @@ def _plain(text: str) -> DN | None:
     """Read a text that needs no care, which nearly all do; None for any other (same answer as `_any`)."""
     if not _ODD.search(text):
         for igc, form in _FORMS.items():
-            if found := form.fullmatch(text):
-                rdns = tuple(zip(IGC[igc], found.groups(), strict=True))
+            if match := form.fullmatch(text):
+                rdns = tuple(zip(IGC[igc], match.groups(), strict=True))
                 key = ",".join([f"{kind}={value.casefold()}" for kind, value in rdns])
                 return DN(text, rdns, (), key, text, igc, True)
     return None

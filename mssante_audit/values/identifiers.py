@@ -15,7 +15,7 @@ from stdnum import luhn
 from stdnum.fr import siret
 
 from mssante_audit.base.resources import table_of
-from mssante_audit.values.contacts import fold
+from mssante_audit.base.text import fold
 
 KINDS = {"0": "ADELI", "1": "FINESS", "2": "SIREN", "3": "SIRET", "4": "RPPS"}
 """First character → kind. ADELI and RPPS stand for a practice (ADELI-rang, RPPS-rang), not a person."""
@@ -44,7 +44,6 @@ REGIONS: dict[str, tuple[str, ...]] = {
 
 _REGION_OF = {code: region for region, codes in REGIONS.items() for code in codes}
 _OVERSEAS = {"9701": "971", "9702": "972", "9703": "973", "9704": "974", "9805": "976"}
-_ST = re.compile(r"([^()]*)\(\s*([0-9A-Za-z]*)\s*\)\s*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +115,10 @@ def identifier_of(text: str) -> str:
     if named := _WORD.search(text) or _WORD.search(value):
         word, number = named[1].upper(), re.sub(r"^[^0-9]+|[\W_]+", "", named[2]).upper()
         for first, kind in KINDS.items():
-            if kind == word or {kind, word} == {"SIREN", "SIRET"}:
-                found = re.match(rf"{first}?({_SHAPES[kind].pattern})(?![0-9])", number)
-                if found:
-                    return first + found[1]
+            named_so = kind == word or {kind, word} == {"SIREN", "SIRET"}
+            match = re.match(rf"{first}?({_SHAPES[kind].pattern})(?![0-9])", number)
+            if named_so and match:
+                return first + match[1]
     return value
 
 
@@ -194,11 +193,14 @@ def parse_department(text: str) -> DepartmentName:
     >>> parse_department("Paris(75)").problems, parse_department("Ain (75)").problems
     (('form',), ('mismatch',))
     """
-    found = _ST.match(text)
-    label, code = (found[1].strip(), found[2].upper()) if found else (text.strip(), "")
+    label, opened, rest = text.partition("(")
+    code, closed, tail = (part.strip() for part in rest.partition(")"))
+    plain = not code or (code.isascii() and code.isalnum())
+    whole = bool(opened and closed and plain and not tail and ")" not in label)
+    label, code = (label.strip(), code.upper()) if whole else (text.strip(), "")
     problems = () if text == f"{label} ({code})" else ("form",)
     named = _labels().get(fold(label), "")
-    if not found:
+    if not whole:
         return DepartmentName(label, named, problems if named else (*problems, "unknown"))
     if not named or code not in DEPARTMENTS:
         return DepartmentName(label, code if code in DEPARTMENTS else named, (*problems, "unknown"))

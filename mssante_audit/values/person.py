@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from mssante_audit.values.contacts import DIGITS, TRIM, fold, visible
+from mssante_audit.base.text import fold, normalize
+from mssante_audit.values.contacts import DIGITS, TRIM
 from mssante_audit.values.phones import digits_of, national, read_phone
 
 _WORD = r"[^\W\d_](?:[\w’-]|'(?=\w))*"
 _NAMING = re.compile(
-    r"[^\s'\"<>(),;:=]+@[^\s'\"<>(),;:=]+"
+    r"(?<![^\s'\"<>(),;:=])[^\s'\"<>(),;:=]+@[^\s'\"<>(),;:=]+"
     r"|(?<![\w.:])(?:\+\d{1,3}[ .-]?)?\(?0?\d(?:[ .-]?\d\d){4}(?![\w.:])"
     rf"|\b(?:M\.|Mr|Mme|Mlle|Dr|Pr|Monsieur|Madame|Docteur|Professeur)\.?\s+{_WORD}(?:\s+{_WORD})?"
 )
 
 _STRAY = re.compile(
-    r"[^\s'\"<>(),;:=«»|/]+@[^\s'\"<>(),;:=«»|/]+"
+    r"(?<![^\s'\"<>(),;:=«»|/])[^\s'\"<>(),;:=«»|/]+@[^\s'\"<>(),;:=«»|/]+"
     r"|(?<![\w.:/-])(?:(?:\+|00)33[ .-]?(?:\(0\))?|0)[1-9](?:[ .-]?\d\d){4}(?![\w:])"
     rf"|\b(?:M\.|Mr|Mme|Mlle|Monsieur|Madame)\.?\s+{_WORD}(?:\s+{_WORD})?"
     rf"|^\s*(?i:dr|pr|docteur|professeur)\.?\s+{_WORD}(?:\s+{_WORD})?"
@@ -68,7 +69,7 @@ def masked_message(text: str) -> str:
     >>> masked_message("KeyError: 'MY_RULE' for zoe.durand@x.example, M. DURAND Zoé, 04 65 71 00 01")
     "KeyError: 'MY_RULE' for z•••@x.example, •••, 04 •• •• •• 01"
     """
-    return _NAMING.sub(lambda found: mask(found[0]), text)
+    return _NAMING.sub(lambda name: mask(name[0]), text)
 
 
 @lru_cache(1 << 16)
@@ -80,10 +81,10 @@ def unnamed(text: str) -> str:
     >>> unnamed("CH DU DR SCHWEITZER, 010000024"), unnamed("Messagerie de zoe@x.example, 06 12 34 56 78")
     ('CH DU DR SCHWEITZER, 010000024', 'Messagerie de z•••@x.example, 06 •• •• •• 78')
     """
-    return _STRAY.sub(lambda found: mask(found[0]), text)
+    return _STRAY.sub(lambda name: mask(name[0]), text)
 
 
-def told_error(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return type, message and place of an error that nobody foresaw, in one line that names no person.
 
     The place is that of the innermost frame: the line of the code, maybe a user's own, that raised it.
@@ -119,7 +120,7 @@ def mask(text: str) -> str:
     '12 × •••, 04 •• •• •• 01, z•••@ch-alpha.example | •••'
     """
     contacts = []
-    for part in visible(text).replace("\n", " ").split(_SEPARATOR):
+    for part in normalize(text).replace("\n", " ").split(_SEPARATOR):
         end = prefix.end() if (prefix := _PREFIX.match(part)) else 0
         contacts.append((part[:end], part[end:]))
     words = {word for _, body in contacts for word in _words_outside_domains(body)}
@@ -151,17 +152,17 @@ def _mask(body: str, words: set[str]) -> str:
 
 def _mask_phones(piece: str) -> list[str]:
     masked, start = [], 0
-    for found in DIGITS.finditer(piece):
-        phone = read_phone(found[0].rstrip(TRIM))
-        shown = national(phone) if phone else found[0]
+    for run in DIGITS.finditer(piece):
+        phone = read_phone(run[0].rstrip(TRIM))
+        shown = national(phone) if phone else run[0]
         digits = digits_of(shown)
         if len(digits) < 8:
             continue
-        if piece[start : found.start()].strip():
+        if piece[start : run.start()].strip():
             masked.append(HIDDEN)
         plus = "+" if shown.startswith("+") else ""
         masked.append(f"{plus}{digits[:2]}{' ••' * min((len(digits) - 3) // 2, 9)} {digits[-2:]}")
-        start = found.end()
+        start = run.end()
     if piece[start:].strip():
         masked.append(HIDDEN)
     return masked

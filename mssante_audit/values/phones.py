@@ -20,6 +20,8 @@ _OVERSEAS = {
     262: re.compile("0(?:26[239]|639|69[235]|709)"),
 }
 """Country codes of overseas départements, and how numbers begin that may have them: 0709 is of all."""
+_MIQUELON = "0508"
+"""How numbers of Saint-Pierre-et-Miquelon begin in France; its code +508 is followed by six digits."""
 
 
 def digits_of(text: str) -> str:
@@ -49,10 +51,12 @@ def read_phone(text: str) -> str:
 
 
 def _french(digits: str) -> str:
-    """Return the E.164 form of a number, which has a code of its own in an overseas département."""
-    for code, own in _OVERSEAS.items():
+    """Return the E.164 form of a number, which has a code of its own overseas."""
+    if digits.startswith(_MIQUELON):
+        return f"+508{digits[4:]}"
+    for code, beginning in _OVERSEAS.items():
         number = phonenumbers.PhoneNumber(country_code=code, national_number=int(digits))
-        if own.match(digits) and phonenumbers.is_valid_number(number):
+        if beginning.match(digits) and phonenumbers.is_valid_number(number):
             return f"+{code}{digits[1:]}"
     return f"+33{digits[1:]}"
 
@@ -65,8 +69,10 @@ def national(phone: str) -> str:
     """
     if not phone.startswith("+"):
         return phone
-    if found := _NATIONAL.fullmatch(phone):  # as phonenumbers writes it, which takes its time
-        return f"0{' '.join(found.groups())}"
+    if match := _NATIONAL.fullmatch(phone):  # as phonenumbers writes it, which takes its time
+        return f"0{' '.join(match.groups())}"
+    if phone.startswith("+508") and len(phone) == 10:
+        return " ".join(["05", "08", phone[4:6], phone[6:8], phone[8:]])
     number = phonenumbers.parse(phone)
     french = number.country_code in (33, 262, 590, 594, 596)
     styles = phonenumbers.PhoneNumberFormat

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from mssante_audit.base.errors import UnknownNameError
-from mssante_audit.values.contacts import fold
+from mssante_audit.base.text import fold
 from mssante_audit.values.identifiers import DEPARTMENTS, REGIONS, parse_department
 
 NEAR = 3
@@ -50,18 +50,18 @@ def places(region: str | None = None, department: str | None = None) -> Places |
     held = {code for name in regions for code in REGIONS[name]}
     codes = held & {*departments} if regions and departments else held | {*departments}
     if not codes:
-        told = ", ".join(_label(code) for code in departments)
-        raise UnknownNameError(f"{told}: not in {', '.join(regions)}", remedy="Name one of the two")
+        named = ", ".join(_label(code) for code in departments)
+        raise UnknownNameError(f"{named}: not in {', '.join(regions)}", remedy="Name one of the two")
     return Places(regions, departments, frozenset(codes))
 
 
 def _each(text: str | None, meant: Callable[[str], str]) -> tuple[str, ...]:
     if text is None:
         return ()
-    found = tuple(dict.fromkeys(meant(part.strip()) for part in text.split(",") if part.strip()))
-    if not found:
+    names = tuple(dict.fromkeys(meant(part.strip()) for part in text.split(",") if part.strip()))
+    if not names:
         raise UnknownNameError(f"{text!r} names no place")
-    return found
+    return names
 
 
 def _region(text: str) -> str:
@@ -69,8 +69,8 @@ def _region(text: str) -> str:
     code = _code(text)
     if name := names.get(fold(text)) or (code and names.get(fold(DEPARTMENTS[code]))):
         return name
-    told = f"{_label(code)} is a département" if code else _near(text, names)
-    raise UnknownNameError(f"no region {text!r}", remedy=told or f"There are: {', '.join(REGIONS)}")
+    remedy = f"{_label(code)} is a département" if code else _near(text, names)
+    raise UnknownNameError(f"no region {text!r}", remedy=remedy or f"There are: {', '.join(REGIONS)}")
 
 
 def _department(text: str) -> str:
@@ -79,17 +79,17 @@ def _department(text: str) -> str:
     names = {fold(label): _label(known) for known, label in DEPARTMENTS.items()}
     begun = [_label(known) for known in DEPARTMENTS if known.startswith(text.upper())]
     region = [name for name in REGIONS if fold(name) == fold(text)]
-    told = f"{region[0]} is a region" if region else _near(text, names, begun)
-    remedy = told or "Write a code, such as 75, or a name, such as Paris"
+    remedy = f"{region[0]} is a region" if region else _near(text, names, begun)
+    remedy = remedy or "Write a code, such as 75, or a name, such as Paris"
     raise UnknownNameError(f"no département {text!r}", remedy=remedy)
 
 
 def _code(text: str) -> str:
     """Return the code of a département that is written as its code, its name or both; "" if it is none."""
-    written, told = text.upper().zfill(2), parse_department(text)
+    written, place = text.upper().zfill(2), parse_department(text)
     if written in DEPARTMENTS:
         return written
-    return "" if "unknown" in told.problems or "mismatch" in told.problems else told.code
+    return "" if {"unknown", "mismatch"} & {*place.problems} else place.code
 
 
 def _label(code: str) -> str:

@@ -16,10 +16,10 @@ import pandas as pd
 
 from mssante_audit.findings.catalogue import CHECKS, FAILED
 from mssante_audit.findings.registry import LIST, audits, catalogue
+from mssante_audit.network.mail import RECEIVES as RECEIVES
+from mssante_audit.network.mail import Mail, mails
 from mssante_audit.space.scope import outside
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.verdicts.mail import RECEIVES as RECEIVES
-from mssante_audit.verdicts.mail import Mail, mails
 from mssante_audit.verdicts.tls import Tls, receiving, tls_of
 from mssante_audit.whitelist.reliance import doubts
 
@@ -34,7 +34,7 @@ RECEPTION = ("dns", "mail", "tls")
 NOT_AUDITED = "not_audited"
 """Why a check is unknown that no audit looks at yet; ``no_`` and a need is why one was not made."""
 WALKED = ("dns", "mail")
-"""Checks that are ok only where the walk to a domain's mail hosts says so (`mssante_audit.verdicts.mail`)."""
+"""Checks that are ok only where the walk to a domain's mail hosts says so (`mssante_audit.network.mail`)."""
 UNSEEN = ("not-observed", "too-old", "of-the-future")
 """Causes why the walk knows nothing of a domain at all: then findings on its DNS decide nothing either."""
 OUTSIDE = "outside"
@@ -123,10 +123,12 @@ def order_of(results: Mapping[str, str], receives: str, why: Mapping[str, list[s
 
 def mails_of(space: TrustSpace) -> dict[str, Mail]:
     """Return for each domain of a space whether mail to it arrives; worked out once for a space."""
-    if "mail" not in space.found:
+
+    def made() -> Mapping[str, Mail]:
         names, days = space.audited["domain"].unique().tolist(), space.thresholds.observation_max_age_days
-        space.found["mail"] = mails(space.observation, names, space.as_of, days)
-    return dict(space.found["mail"])
+        return mails(space.observation, names, space.as_of, days)
+
+    return dict(space.once("mail", made))
 
 
 def _old(

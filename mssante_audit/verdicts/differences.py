@@ -4,9 +4,9 @@
 column     dtype    meaning
 =========  =======  ====================================================================================
 ``domain`` str      as the list writes it, or as it was asked for
-``what``   str      ``method`` (`mssante_audit.observe.methods`), ``servers`` (those that the parent names, or
+``what``   str      ``method`` (`mssante_audit.network.methods`), ``servers`` (those that the parent names, or
                     else the zone), ``exchangers`` (with their preferences), ``receives`` (whether mail
-                    arrived then, `mssante_audit.verdicts.mail`)
+                    arrived then, `mssante_audit.network.mail`)
 ``change`` str      ``changed``, or ``unknown``: one of the two does not tell, and it may be as it was
 ``before`` str      what the first tells, several with `` | `` between them; "" for none, or where it does not
 ``after``  str      what the other tells
@@ -17,7 +17,7 @@ What an observation does not tell, since it did not ask or had no answer, is nev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,14 +25,13 @@ import pandas as pd
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import frame_of
-from mssante_audit.observe.dns.exchangers import told_mx
+from mssante_audit.network import methods, network_of
+from mssante_audit.network.mail import mails
 from mssante_audit.observe.dns.names import canonical
-from mssante_audit.observe.dns.view import View, view_of
+from mssante_audit.observe.lines import Reply
 from mssante_audit.observe.merged import asked
-from mssante_audit.observe.methods import methods
 from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.verdicts.mail import mails
 
 COLUMNS = ("domain", "what", "change", "before", "after")
 SEVERAL = " | "
@@ -108,7 +107,7 @@ def newest_two(space: TrustSpace) -> tuple[Told, Told] | None:
 
 
 def _servers(seen: Observation, found: pd.DataFrame) -> list[str | None]:
-    zones = [view_of(seen).zone(cut) if cut else None for cut in found["cut"]]
+    zones = [network_of(seen).zone(cut) if cut else None for cut in found["cut"]]
     named = ["" if zone is None else SEVERAL.join(zone.parent_ns or zone.own_ns) or None for zone in zones]
     known = found["method"] != "unknown"
     return [names if sure else None for names, sure in zip(named, known, strict=True)]
@@ -116,22 +115,21 @@ def _servers(seen: Observation, found: pd.DataFrame) -> list[str | None]:
 
 def _exchangers(seen: Observation, found: pd.DataFrame) -> list[str | None]:
     return [
-        None if method == "unknown" else _mail(view_of(seen), canonical(domain))
+        None if method == "unknown" else _mail(network_of(seen).about_mail(canonical(domain)))
         for domain, method in zip(found["domain"], found["method"], strict=True)
     ]
 
 
 def _receives(seen: Observation, found: pd.DataFrame) -> list[str | None]:
     """Tell whether mail arrived, at the time of the observation."""
-    at = seen.started_at if seen.queries.empty else seen.queries["at"].max().to_pydatetime()
+    at = max((reply.at for reply in seen.replies), default=seen.started_at)
     told = mails(seen, found["domain"], at, 36_500)
     return [None if told[d].receives == "unknown" else told[d].receives for d in found["domain"]]
 
 
-def _mail(view: View, name: str) -> str | None:
-    replies = [one for one in told_mx(view, name) if one.authoritative]
-    aliases = {f"CNAME {one.alias}" for one in replies if one.alias}
-    told = {data for one in replies for data in one.answers} or aliases
+def _mail(replies: Sequence[Reply]) -> str | None:
+    aliases = {f"CNAME {reply.alias}" for reply in replies if reply.alias}
+    told = {data for reply in replies for data in reply.answers} or aliases
     return SEVERAL.join(sorted(told)) if replies else None
 
 

@@ -26,7 +26,7 @@ column            dtype                meaning
 ``contacts``      str                  whom to call about it
 ``declaration``   str                  its declarations, and whether the list agrees; ``unknown`` without a
                                        register
-``receives``      str                  whether mail to it arrives (`mssante_audit.verdicts.mail`): ``yes``,
+``receives``      str                  whether mail to it arrives (`mssante_audit.network.mail`): ``yes``,
                                        ``degraded``, ``no``, ``unknown``
 ``order``         str                  what is to be put right of it, beside what keeps mail from it: ``ok``,
                                        ``todo``, ``urgent``, ``unknown``
@@ -40,7 +40,7 @@ column            dtype                meaning
 ``warning``       int64                findings of that severity that touch it
 ``info``          int64                findings of that severity that touch it
 ``severity``      str                  the worst of them, "" if none does
-``method``        str                  DNS method in use (`mssante_audit.observe.methods`), ``unknown`` if not
+``method``        str                  DNS method in use (`mssante_audit.network.methods`), ``unknown`` if not
                                        observed
 ``observed_at``   datetime64[us, UTC]  when the DNS was last asked about its mail, NaT if never
 ================  ===================  =======================================================================
@@ -55,7 +55,7 @@ code                meaning
 =================== ==================================================================================
 ``not_audited``     no audit looks at it yet
 ``no_declarations`` there is no register of declarations, and so for each need of an audit that decides it
-``not-observed``…   the walk does not decide (`mssante_audit.verdicts.mail.CAUSES`)
+``not-observed``…   the walk does not decide (`mssante_audit.network.mail.CAUSES`)
 ``outside``         the register does not cover its operators (``scope.toml``)
 ``forged``…         the list is not to be relied on (`mssante_audit.whitelist.reliance.doubts`)
 AUDIT_RULE_FAILED   a rule that decides it could not be evaluated
@@ -64,7 +64,6 @@ AUDIT_RULE_FAILED   a rule that decides it could not be evaluated
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 
@@ -74,7 +73,7 @@ from mssante_audit.audits import parted
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.findings.frame import concat
 from mssante_audit.findings.registry import audits, rule
-from mssante_audit.observe.methods import methods
+from mssante_audit.network import methods
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import region_of
 from mssante_audit.verdicts.checks import ORDERS, RECEIVES, mails_of, verdicts
@@ -100,10 +99,7 @@ def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language
     """
     if findings is not None:
         return domains_of(space, findings, _used(space), language=language)
-    made_by = tuple(audits().values())
-    if space.found.get("domains", ((), None))[0] != made_by:
-        space.found["domains"] = made_by, _domains(space)
-    frame: pd.DataFrame = space.found["domains"][1]
+    frame = space.once(("domains", *audits().values()), lambda: _domains(space))
     words = [reasons(why, language) for why in frame["why"]]
     return frame.assign(reasons=pd.Series(words, dtype="str"))
 
@@ -119,7 +115,7 @@ def answers(domains: pd.DataFrame) -> dict[str, dict[str, int]]:
     Returns
     -------
     dict
-        ``arrives`` (whether mail arrives: `mssante_audit.verdicts.mail.RECEIVES`) and ``order`` (what is to
+        ``arrives`` (whether mail arrives: `mssante_audit.network.mail.RECEIVES`) and ``order`` (what is to
         be put right: `mssante_audit.verdicts.checks.ORDERS`), each a number of domains by answer.
 
     Examples
@@ -136,10 +132,9 @@ def answers(domains: pd.DataFrame) -> dict[str, dict[str, int]]:
 
 
 def _domains(space: TrustSpace) -> pd.DataFrame:
-    if space.kept is None:
-        return domains_of(space, concat(parted(name, space)[0] for name in audits()), _used(space))
-    kept = space.kept("domains")
-    return kept.assign(why=pd.Series(map(json.loads, kept["why"]), dtype="object"))
+    if space.kept_domains is not None:
+        return space.kept_domains
+    return domains_of(space, concat(parted(name, space)[0] for name in audits()), _used(space))
 
 
 def _used(space: TrustSpace) -> dict[str, str]:

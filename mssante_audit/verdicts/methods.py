@@ -13,8 +13,7 @@ from mssante_audit.base.language import current_language
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
-from mssante_audit.observe.dns.exchangers import exchangers
-from mssante_audit.observe.methods import methods
+from mssante_audit.network import methods
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.checks import mails_of
 from mssante_audit.verdicts.words import about, capital, causes
@@ -28,7 +27,7 @@ def method_records(space: TrustSpace) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``domain`` str, ``method`` str (`mssante_audit.observe.methods`), ``cut`` str, ``declared`` str
+        ``domain`` str, ``method`` str (`mssante_audit.network.methods`), ``cut`` str, ``declared`` str
         (``delegation``, ``redirection``, ``withdrawal`` or "" for nothing), ``observed_at`` (UTC, NaT if not
         observed), ``why`` str (in words), ``facts`` dict (why in facts). Empty where the space has no
         observation.
@@ -49,7 +48,7 @@ def mail_records(space: TrustSpace) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``domain`` str, ``receives`` and ``cause`` str (`mssante_audit.verdicts.mail`), ``what``, ``why`` and
+        ``domain`` str, ``receives`` and ``cause`` str (`mssante_audit.network.mail`), ``what``, ``why`` and
         ``remedy`` str (in words; ``why`` names zone, servers or hosts), ``observed_at`` (UTC, NaT if not
         observed), ``mailboxes`` Int64 (<NA> where that is unknown).
     """
@@ -83,9 +82,9 @@ def hosts(space: TrustSpace, kind: str) -> pd.DataFrame:
         seen = seen_of(part)
         if kind == "NS":
             for zone, domains in seen.zones.items():
-                pairs |= {(domain, name) for name in seen.view.zone(zone).names for domain in domains}
+                pairs |= {(domain, name) for name in seen.network.zone(zone).names for domain in domains}
         for domain in seen.methods if kind == "MX" else ():
-            pairs |= {(domain, host) for host in exchangers(seen.view, domain)}
+            pairs |= {(domain, host) for host in seen.network.exchangers(domain)}
     return pd.DataFrame(sorted(pairs), columns=["domain", "host"], dtype="str")
 
 

@@ -100,7 +100,7 @@ def revocations(space: TrustSpace) -> pd.DataFrame:
     kinds = dict.fromkeys(("issuer", "said", "doubt", "file"), "str") | {"made": "instant", "due": "instant"}
     chains = {s.chain.leaf.sha256: s.chain for s in presented(space).servers.values() if s.chain and s.leaf}
     told = [(chain.leaf.issuer, chain.status) for chain in chains.values()]
-    frame = frame_of(((issuer, s.said, s.doubt, s.file, s.made, s.due) for issuer, s in told), kinds)
+    frame = frame_of(((issuer, s.answer, s.doubt, s.file, s.made, s.due) for issuer, s in told), kinds)
     return frame.groupby(list(kinds), dropna=False).size().rename("certificates").reset_index()
 
 

@@ -15,7 +15,6 @@ Columns of `renewals`: those of `mssante_audit.observe.tls.history`, then
 from __future__ import annotations
 
 from datetime import datetime
-from typing import cast
 
 import pandas as pd
 
@@ -32,9 +31,7 @@ def renewals(space: TrustSpace) -> pd.DataFrame:
 
     Changes of servers that stand for no domain any more are left out.
     """
-    if "certificates: renewals" not in space.found:
-        space.found["certificates: renewals"] = _renewals(space)
-    return cast(pd.DataFrame, space.found["certificates: renewals"])
+    return space.once("renewals", lambda: _renewals(space))
 
 
 def _renewals(space: TrustSpace) -> pd.DataFrame:

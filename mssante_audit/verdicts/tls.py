@@ -13,21 +13,26 @@ cause            grade    meaning
 ``tls-alone``    unknown  names and dates are right; no anchors were at hand to judge a chain by
 ``tls-nobody``   unknown  the list does not have the domain, and so no name for its servers (`receive`)
 ================ ======== ===================================================================================
+
+Whether mail arrives (`receiving`) is unknown, by ``tls-refused``, where all servers were visited lately and
+none of them let us in: who sends mail may fare better, or not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from mssante_audit.audits.certificates.presented import Presented, Server, presented
-from mssante_audit.audits.certificates.servers import OLD
-from mssante_audit.observe.tls.observation import TELLING
+from mssante_audit.audits.certificates.presented import Presented, SeenServer, presented
+from mssante_audit.audits.certificates.servers import MOST, OLD
+from mssante_audit.network.mail import Mail
+from mssante_audit.observe.tls.observation import NOT_VISITED, TELLING
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.verdicts.mail import Mail
 
-CAUSES = ("tls-none", "tls-some", "tls-protocol", "tls-old", "tls-unseen", "tls-alone", "tls-nobody")
+CAUSES = (
+    "tls-none", "tls-some", "tls-protocol", "tls-old", "tls-unseen", "tls-alone", "tls-nobody", "tls-refused",
+)  # fmt: skip
 """What decides, where it is not ok."""
 _WORST = ("fail", "warn", "unknown", "ok")
 
@@ -40,12 +45,14 @@ class Tls(NamedTuple):
     cause: str = ""
     old: bool = False
     """Whether a server was seen too long ago: what was found of it then decides nothing any more."""
+    met: tuple[str, ...] = ()
+    """What was met at each server, where all were visited lately and none let us in."""
 
 
 class Shown(NamedTuple):
     """A mail server of a domain, as it was when it was last visited."""
 
-    server: Server
+    server: SeenServer
     old: bool
     """Whether that is too long ago to say anything of today."""
     faults: tuple[str, ...]
@@ -64,17 +71,17 @@ class Wire(NamedTuple):
 
 def wire_of(space: TrustSpace) -> Wire:
     """Return what is known of the servers of a space's one domain."""
-    if space.given("tls") is None:
+    if space.tls is None:
         return Wire()
     if not space.domains:
         return Wire(Tls("unknown", "tls-nobody"))
-    domain, tls = min(tls_of(space).items(), key=lambda one: _WORST.index(one[1].grade))
+    domain, tls = min(tls_of(space).items(), key=lambda item: _WORST.index(item[1].grade))
     seen, oldest = presented(space), space.thresholds.oldest_observation(space.as_of)
     shown = (Shown(one, one.at < oldest, tuple(_faults(seen, domain, one))) for one in seen.of[domain])
     return Wire(tls, tuple(shown), tuple(seen.missing[domain]))
 
 
-def _faults(seen: Presented, domain: str, server: Server) -> Iterator[str]:
+def _faults(seen: Presented, domain: str, server: SeenServer) -> Iterator[str]:
     """Yield why senders do not take what a server presents (`Presented.right`)."""
     chain = server.chain
     if chain is None:
@@ -86,7 +93,7 @@ def _faults(seen: Presented, domain: str, server: Server) -> Iterator[str]:
         yield "name"
     if not chain.leaf.in_time(server.at):
         yield "dates"
-    if chain.status.said == "revoked":
+    if chain.status.answer == "revoked":
         yield "revoked"
     elif chain.refused:
         yield "chain"
@@ -97,26 +104,46 @@ def tls_of(space: TrustSpace) -> dict[str, Tls]:
     seen, oldest = presented(space), space.thresholds.oldest_observation(space.as_of)
     found = {}
     for domain, servers in seen.of.items():
-        told = [server for server in servers if server.outcome in TELLING]
-        lately = [server for server in told if server.at >= oldest]
-        wrong = [server for server in lately if not seen.right(domain, server)]
-        old = len(lately) < len(told)
-        whole = bool(lately) and len(lately) == len(servers) and not seen.missing[domain]
+        telling = [server for server in servers if server.outcome in TELLING]
+        recent = [server for server in telling if server.at >= oldest]
+        wrong = [server for server in recent if not seen.right(domain, server)]
+        old = len(recent) < len(telling)
+        whole = bool(recent) and len(recent) == len(servers) and not seen.missing[domain]
         if wrong:
-            none = whole and len(wrong) == len(lately)
+            none = whole and len(wrong) == len(recent)
             found[domain] = Tls("fail", "tls-none") if none else Tls("warn", "tls-some", old)
-        elif any(server.protocol in OLD for server in lately):
+        elif any(server.protocol in OLD for server in recent):
             found[domain] = Tls("warn", "tls-protocol", old)
         elif whole:
-            judged = all(server.chain and server.chain.state for server in told)
+            judged = all(server.chain and server.chain.state for server in telling)
             found[domain] = Tls("ok") if judged else Tls("unknown", "tls-alone")
         else:
             found[domain] = Tls("unknown", "tls-old" if old else "tls-unseen", old)
+        if servers and not seen.missing[domain] and all(server.at >= oldest for server in servers):
+            found[domain] = found[domain]._replace(met=_met(servers))
     return found
+
+
+def _met(servers: Sequence[SeenServer]) -> tuple[str, ...]:
+    """Return what was met at servers none of which let us in; nothing if one did, or was not visited.
+
+    One that turns us away after the handshake lets members in, if it asked for a client's certificate.
+    """
+    met = []
+    for server in servers:
+        turned_away = server.outcome == "presented" and server.detail and not server.demanded
+        if server.outcome in (*TELLING, *NOT_VISITED, "lost") and not turned_away:
+            return ()
+        met.append(f"{server.name}: {server.detail[:200] or server.outcome}")
+    return tuple(met)
 
 
 def receiving(mail: Mail, tls: Tls | None) -> Mail:
     """Return whether mail arrives where the DNS leads it, once certificates have their say."""
-    if tls is None or mail.receives not in ("yes", "degraded") or tls.grade not in ("warn", "fail"):
+    if tls is None or mail.receives not in ("yes", "degraded"):
         return mail
-    return replace(mail, receives="no" if tls.grade == "fail" else "degraded", cause=tls.cause, facts={})
+    if tls.grade in ("warn", "fail"):
+        return replace(mail, receives="no" if tls.grade == "fail" else "degraded", cause=tls.cause, facts={})
+    if tls.met:
+        return replace(mail, receives="unknown", cause="tls-refused", facts={"hosts": list(tls.met[:MOST])})
+    return mail

@@ -8,8 +8,8 @@ from functools import cache
 from mssante_audit.base.language import current_language, words_of
 from mssante_audit.base.resources import table_of
 from mssante_audit.findings.registry import catalogue, known_needs
+from mssante_audit.network.mail import Mail
 from mssante_audit.verdicts.checks import NOT_AUDITED
-from mssante_audit.verdicts.mail import Mail
 
 
 def _by_language(table: str) -> dict[str, dict[str, str]]:
@@ -22,9 +22,9 @@ DOUBTS = _by_language("doubts")
 """Why a list is not to be relied on: by itself (`mssante_audit.whitelist.reliance.doubts`), or by what was
 there before or is published (`mssante_audit.space.states`)."""
 RECEIVING = _by_language("receiving")
-"""Of `mssante_audit.verdicts.mail.RECEIVES`."""
+"""Of `mssante_audit.network.mail.RECEIVES`."""
 SAID = _by_language("said")
-"""Of `mssante_audit.verdicts.mail.Step.said`, and of visits to mail servers."""
+"""Of `mssante_audit.network.mail.Step.said`, and of visits to mail servers."""
 _CODES, _REASONS = _by_language("codes"), _by_language("reasons")
 
 
@@ -52,7 +52,7 @@ def reasons(why: Mapping[str, Sequence[str]], language: str = "") -> str:
 
 @cache
 def causes() -> dict[str, dict[str, str]]:
-    """Return the words of what decides whether mail arrives (`mssante_audit.verdicts.mail.CAUSES`).
+    """Return the words of what decides whether mail arrives (`mssante_audit.network.mail.CAUSES`).
 
     By cause: ``fr`` and ``en``, what is met; ``do_fr`` and ``do_en``, what to do about it, or "".
     """

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import pkcs7
+from cryptography.x509 import verification
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.reading import read_bytes
 from mssante_audit.base.resources import resource, table_of
 
 CERTIFICATE_SUFFIXES = (".cer", ".crt", ".pem", ".der", ".p7b")
@@ -55,8 +58,8 @@ def certificates_of(path: Path) -> list[x509.Certificate]:
     """
     if not path.is_dir():
         return load_certificates(path)
-    found = (c for file in files_in(path, CERTIFICATE_SUFFIXES) for c in load_certificates(file))
-    return [c for c in found if fingerprint(c) not in pinned()["test"]]
+    loaded = (c for file in files_in(path, CERTIFICATE_SUFFIXES) for c in load_certificates(file))
+    return [c for c in loaded if fingerprint(c) not in pinned()["test"]]
 
 
 def find_anchors(folder: Path) -> list[x509.Certificate]:
@@ -64,8 +67,8 @@ def find_anchors(folder: Path) -> list[x509.Certificate]:
 
     Other files, readable or not, are passed over: nobody said that they are anchors.
     """
-    found = {fingerprint(c): c for _, certificates in _readable(folder) for c in certificates}
-    return [c for name, c in found.items() if name in pinned()["trusted"]]
+    known = {fingerprint(c): c for _, certificates in _readable(folder) for c in certificates}
+    return [c for name, c in known.items() if name in pinned()["trusted"]]
 
 
 def of_sample(folder: Path) -> tuple[Path, ...]:
@@ -80,7 +83,10 @@ def pinned_files(folder: Path) -> list[Path]:
     A file that also holds others would make them trusted too.
     """
     trusted = pinned()["trusted"]
-    return sorted(file for file, own in _readable(folder) if trusted.issuperset(map(fingerprint, own)))
+    readable = _readable(folder)
+    return sorted(
+        file for file, certificates in readable if trusted.issuperset(map(fingerprint, certificates))
+    )
 
 
 def _readable(folder: Path) -> Iterator[tuple[Path, list[x509.Certificate]]]:
@@ -91,8 +97,8 @@ def _readable(folder: Path) -> Iterator[tuple[Path, list[x509.Certificate]]]:
 
 def files_in(folder: Path, suffixes: Collection[str]) -> list[Path]:
     """Return the files in a folder, then one folder below, whose names end so, in order."""
-    found = [file for pattern in ("*", "*/*") for file in sorted(folder.glob(pattern))]
-    return [file for file in found if file.suffix.lower() in suffixes and file.is_file()]
+    files = [file for pattern in ("*", "*/*") for file in sorted(folder.glob(pattern))]
+    return [file for file in files if file.suffix.lower() in suffixes and file.is_file()]
 
 
 def load_certificates(path: str | Path) -> list[x509.Certificate]:
@@ -103,12 +109,7 @@ def load_certificates(path: str | Path) -> list[x509.Certificate]:
     InputError
         If it cannot be read or holds none.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_CERTIFICATE_FILE)
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", file=str(path)) from error
+    content = read_bytes(path, _MAX_CERTIFICATE_FILE)
     loaders = (
         x509.load_pem_x509_certificates, x509.load_der_x509_certificate, pkcs7.load_pem_pkcs7_certificates,
         pkcs7.load_der_pkcs7_certificates,
@@ -139,8 +140,8 @@ def fingerprint(certificate: x509.Certificate) -> str:
 @cache
 def pinned() -> dict[str, frozenset[str]]:
     """Return the fingerprints of ``anchors.toml`` by section."""
-    told = table_of("mssante_audit.whitelist", "anchors.toml")
-    return {section: frozenset(names.values()) for section, names in told.items()}
+    sections = table_of("mssante_audit.whitelist", "anchors.toml")
+    return {section: frozenset(names.values()) for section, names in sections.items()}
 
 
 def is_authority(certificate: x509.Certificate) -> bool:
@@ -149,3 +150,44 @@ def is_authority(certificate: x509.Certificate) -> bool:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:
         return False
+
+
+def path_to_anchor(
+    leaf: x509.Certificate,
+    between: Sequence[x509.Certificate],
+    trusted: Sequence[x509.Certificate],
+    at: datetime,
+    policy: verification.ExtensionPolicy | None = None,
+) -> list[x509.Certificate]:
+    """Return the path of a certificate to an anchor, all valid at a time and allowed to do what they did.
+
+    Parameters
+    ----------
+    leaf
+        The certificate, the first of the path.
+    between
+        Intermediates that may lie on it.
+    trusted
+        Certificates that are trusted; the anchors are those whose issuer is not among them.
+    at
+        The instant (UTC).
+    policy
+        What the extensions of `leaf` must say; anything if not given.
+
+    Raises
+    ------
+    ValueError
+        If there is none; it says why.
+    """
+    subjects = {certificate.subject for certificate in trusted}
+    roots = [c for c in trusted if c.issuer == c.subject or c.issuer not in subjects]
+    try:
+        builder = verification.PolicyBuilder().store(verification.Store(roots)).time(at)
+        builder = builder.extension_policies(
+            ca_policy=verification.ExtensionPolicy.webpki_defaults_ca(),
+            ee_policy=policy or verification.ExtensionPolicy.permit_all(),
+        )
+        return list(builder.build_client_verifier().verify(leaf, list(between)).chain)
+    except (verification.VerificationError, ValueError, UnsupportedAlgorithm) as error:
+        why = str(error).partition(" (encountered")[0].removeprefix("validation failed: ")
+        raise ValueError(why.partition(": AlgorithmIdentifier")[0]) from error

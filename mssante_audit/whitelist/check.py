@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mssante_audit.base.errors import ParameterError
-from mssante_audit.values.shown import folded
+from mssante_audit.base.text import fold
 from mssante_audit.whitelist.rows import above_of
 
 NEAR = 5
@@ -102,11 +102,11 @@ def search(entries: pd.DataFrame, words: str, limit: int = 10) -> pd.DataFrame:
     number_of = {domain: number for number, domain in enumerate(rows["domain"].tolist())}
     places: dict[str, set[int]] = {}
     texts = (entries[name].tolist() for name in (*columns[:4], *_NUMBERS) if name in entries)
-    for told in set(zip(*texts, strict=True)):
-        for token in _TOKEN.findall(folded(" ".join(told))):
-            places.setdefault(token, set()).add(number_of[told[0]])
+    for row in set(zip(*texts, strict=True)):
+        for token in _TOKEN.findall(fold(" ".join(row))):
+            places.setdefault(token, set()).add(number_of[row[0]])
     scores: Counter[int] = Counter()
-    wanted = list(dict.fromkeys(w for w in _TOKEN.findall(folded(words)) if w not in _SMALL))[:_WORDS]
+    wanted = list(dict.fromkeys(w for w in _TOKEN.findall(fold(words)) if w not in _SMALL))[:_WORDS]
     total = 0.0
     for word in wanted:
         best: dict[int, float] = {}
@@ -119,8 +119,8 @@ def search(entries: pd.DataFrame, words: str, limit: int = 10) -> pd.DataFrame:
         scores.update({number: weight * likeness for number, likeness in best.items()})
     lengths = rows["domain"].str.len().tolist()
     likely = ((number, score) for number, score in scores.items() if score >= 0.6 * total)
-    found = sorted((-score, lengths[number], number) for number, score in likely)
-    return rows.iloc[[number for *_, number in found[:limit]]].reset_index(drop=True)
+    ranked = sorted((-score, lengths[number], number) for number, score in likely)
+    return rows.iloc[[number for *_, number in ranked[:limit]]].reset_index(drop=True)
 
 
 _TOKEN = re.compile(r"[^\W_]+")

@@ -164,8 +164,8 @@ def _is_audit_entry(domains: Any, operators: Any, descriptions: Any) -> Any:
     flags = pc.match_substring_regex(domains, _TEST_HINT).to_numpy(zero_copy_only=False).copy()
     for index in np.flatnonzero(flags).tolist():
         flags[index] = is_audit_domain(domains[index].as_py())
-    said = pc.match_substring_regex(descriptions, _TEST_DESCRIPTION)
-    if pc.any(said).as_py():  # all rows of a domain or none
-        others = pc.is_in(domains, value_set=domains.filter(pc.invert(said)))
+    tests = pc.match_substring_regex(descriptions, _TEST_DESCRIPTION)
+    if pc.any(tests).as_py():  # all rows of a domain or none
+        others = pc.is_in(domains, value_set=domains.filter(pc.invert(tests)))
         flags |= pc.invert(others).to_numpy(zero_copy_only=False)
     return flags | pc.match_substring_regex(operators, _TEST_OPERATOR).to_numpy(zero_copy_only=False)

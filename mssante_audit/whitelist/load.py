@@ -1,58 +1,7 @@
 """The white list: from its XML to a frame, one row a (domain, certificate) pair.
 
-Columns of `WhiteList.entries`, in order. A missing or unreadable text is "", never NaN; `WhiteList.problems`
-says which ones the file lacks.
-
-=====================  ===================  ================================================================
-column                 dtype                meaning
-=====================  ===================  ================================================================
-``row``                int64                1-based position in the file
-``line``               int64                line of the row's start tag, 1-based
-``domain``             str                  Nom, as in the file
-``description``        str                  Description, as in the file
-``dn``                 str                  DNCertificatOperateur, as in the file
-``project_contact``    str                  ResponsableContact, as in the file; names persons
-``support_contact``    str                  SupportContact, as in the file; names persons
-``updated_at_text``    str                  DateMAJ, as in the file
-``updated_at``         datetime64[us, UTC]  DateMAJ, read; NaT when it cannot be
-``dn_key``             str                  `DN.key` of ``dn``: equal for all spellings of one name
-``igc``                str                  "IGC-Santé" or "IGC-CPS" by the DN's attributes, or ""
-``cn``                 str                  CN in the DN
-``ou``                 str                  OU in the DN
-``o``                  str                  O in the DN
-``st``                 str                  ST in the DN, or else L
-``c``                  str                  C in the DN
-``operator_id``        str                  OU without blanks, in upper case
-``operator``           str                  O with its spaces folded, in upper case
-``operator_kind``      str                  kind of the identifier ("FINESS", "SIREN"…), or ""
-``finess``             str                  the identifier without its first character where it is a FINESS of
-                                            the right shape, "" where it is another
-``siren``              str                  likewise of a SIREN
-``siret``              str                  likewise of a SIRET
-``department``         str                  code of the département named by ``st`` ("75", "2A", "971"), or ""
-``region``             str                  region of that département, or "": where the operator of the
-                                            certificate is, not the establishment that the domain serves
-``project_phone``      str                  first phone of the project contact, E.164, or ""; names persons
-``project_email``      str                  first address of the project contact, lower case, or "";
-                                            names persons
-``support_phone``      str                  first phone of the support contact, E.164, or ""; names persons
-``support_email``      str                  first address of the support contact, lower case, or "";
-                                            names persons
-``is_audit_entry``     bool                 an entry that the manager or an operator keeps for testing
-``under_mssante``      bool                 the domain lies under mssante.fr
-=====================  ===================  ================================================================
-
-Columns of `WhiteList.problems`:
-
-=====================  ===================  ================================================================
-column                 dtype                meaning
-=====================  ===================  ================================================================
-``row``                Int64                the row, NA for what concerns none
-``line``               int64                line of the file, 1-based
-``kind``               str                  what is wrong (`mssante_audit.whitelist.reading.Problem`)
-``element``            str                  the element it is about, or ""
-``message``            str                  in words, that never repeat what a field says
-=====================  ===================  ================================================================
+`FRAME` has the columns of `WhiteList.entries`, in order, `PROBLEMS` those of `WhiteList.problems`. A missing
+or unreadable text is "", never NaN; `WhiteList.problems` says which ones the file lacks.
 """
 
 from __future__ import annotations
@@ -73,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mssante_audit.base.errors import InputError, WhiteListError
+from mssante_audit.base.frames import Column, described
+from mssante_audit.base.reading import open_regular
 from mssante_audit.whitelist.columns import (
     as_str,
     entries_frame,
@@ -86,6 +37,56 @@ from mssante_audit.whitelist.reading import NAMESPACE, Reading
 
 if TYPE_CHECKING:
     from mssante_audit.whitelist.signature import Verdict
+
+FRAME = (
+    Column("row", "int64", "1-based position in the file"),
+    Column("line", "int64", "line of the row's start tag, 1-based"),
+    Column("domain", "str", "Nom, as in the file"),
+    Column("description", "str", "Description, as in the file"),
+    Column("dn", "str", "DNCertificatOperateur, as in the file"),
+    Column("project_contact", "str", "ResponsableContact, as in the file; names persons"),
+    Column("support_contact", "str", "SupportContact, as in the file; names persons"),
+    Column("updated_at_text", "str", "DateMAJ, as in the file"),
+    Column("updated_at", "datetime64[us, UTC]", "DateMAJ, read; NaT when it cannot be"),
+    Column("dn_key", "str", "`DN.key` of ``dn``: equal for all spellings of one name"),
+    Column("igc", "str", "\"IGC-Santé\" or \"IGC-CPS\" by the DN's attributes, or \"\""),
+    Column("cn", "str", "CN in the DN"),
+    Column("ou", "str", "OU in the DN"),
+    Column("o", "str", "O in the DN"),
+    Column("st", "str", "ST in the DN, or else L"),
+    Column("c", "str", "C in the DN"),
+    Column("operator_id", "str", "OU without blanks, in upper case"),
+    Column("operator", "str", "O with its spaces folded, in upper case"),
+    Column("operator_kind", "str", 'kind of the identifier ("FINESS", "SIREN"…), or ""'),
+    Column(
+        "finess", "str",
+        'the identifier without its first character where it is a FINESS of the right shape, "" where it is'
+        " another",
+    ),
+    Column("siren", "str", "likewise of a SIREN"),
+    Column("siret", "str", "likewise of a SIRET"),
+    Column("department", "str", 'code of the département named by ``st`` ("75", "2A", "971"), or ""'),
+    Column(
+        "region", "str",
+        'region of that département, or "": where the operator of the certificate is, not the establishment'
+        " that the domain serves",
+    ),
+    Column("project_phone", "str", 'first phone of the project contact, E.164, or ""; names persons'),
+    Column("project_email", "str", 'first address of the project contact, lower case, or ""; names persons'),
+    Column("support_phone", "str", 'first phone of the support contact, E.164, or ""; names persons'),
+    Column("support_email", "str", 'first address of the support contact, lower case, or ""; names persons'),
+    Column("is_audit_entry", "bool", "an entry that the manager or an operator keeps for testing"),
+    Column("under_mssante", "bool", "the domain lies under mssante.fr"),
+)  # fmt: skip
+
+PROBLEMS = (
+    Column("row", "Int64", "the row, NA for what concerns none"),
+    Column("line", "int64", "line of the file, 1-based"),
+    Column("kind", "str", "what is wrong (`mssante_audit.whitelist.reading.Problem`)"),
+    Column("element", "str", 'the element it is about, or ""'),
+    Column("message", "str", "in words, that never repeat what a field says"),
+)  # fmt: skip
+__doc__ = described(__doc__, "Columns of `WhiteList.entries`", FRAME)
 
 __all__ = ["MAX_BYTES", "NAMESPACE", "WhiteList", "is_audit_domain", "load_whitelist"]
 
@@ -125,13 +126,15 @@ class WhiteList:
     """Common name of whoever should have signed, for `signature`."""
     origin: Path | bytes = field(default=b"", repr=False)
     """The file or the bytes loaded."""
+    verdict: Verdict | None = None
+    """What the signature is worth, where that is known without the file: of a snapshot."""
 
     @cached_property
     def signature(self) -> Verdict:
         """What the signature is worth at generation time. Reads the file again, as one tree."""
         from mssante_audit.whitelist.signature import verify_signature
 
-        return verify_signature(self, anchors=self.anchors, signer=self.signer)
+        return self.verdict or verify_signature(self, anchors=self.anchors, signer=self.signer)
 
     def same_as(self, content: bytes) -> bool:
         """Tell whether other bytes are a list of the same date and the same texts, of which all else is made.
@@ -159,8 +162,8 @@ class WhiteList:
         try:
             with suppress(EOFError):
                 content.writelines(_pieces(self.origin, self.source))
-        except OSError as error:
-            raise InputError(f"cannot be read again ({error.strerror})", file=self.source) from error
+        except (OSError, InputError):
+            raise InputError("cannot be read again", file=self.source) from None
         if hashlib.sha256(content.getbuffer()).hexdigest() != self.sha256:
             raise InputError("has changed since it was loaded", file=self.source, remedy="Load it again")
         return content.getvalue()
@@ -242,7 +245,7 @@ def sha256_of(file: Path) -> str:
     try:
         for piece in _pieces(file, str(file)):
             digest.update(piece)
-    except (OSError, EOFError, WhiteListError):
+    except (OSError, EOFError, InputError):
         return ""
     return digest.hexdigest()
 
@@ -251,14 +254,14 @@ def content_of(file: Path) -> bytes:
     """Return the uncompressed XML of a file; "" if it cannot be read whole."""
     try:
         return b"".join(_pieces(file, str(file)))
-    except (OSError, EOFError, WhiteListError):
+    except (OSError, EOFError, InputError):
         return b""
 
 
 def _pieces(origin: Path | bytes, name: str) -> Iterator[bytes]:
     """Yield the uncompressed XML; `EOFError` where a compressed file breaks off."""
     total = 0
-    with io.BufferedReader(io.BytesIO(origin)) if isinstance(origin, bytes) else origin.open("rb") as raw:
+    with io.BufferedReader(io.BytesIO(origin)) if isinstance(origin, bytes) else open_regular(origin) as raw:
         stream = gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == b"\x1f\x8b" else raw
         try:
             while piece := stream.read1(_PIECE):  # what stands before the break is given first

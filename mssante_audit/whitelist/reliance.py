@@ -32,16 +32,16 @@ def doubts(
         ``damaged``, ``undated``, ``future``, ``old``.
     """
     status = whitelist.signature.status
-    found = {"invalid": "forged", "absent": "unsigned", "valid-untrusted": "untrusted"}.get(status)
-    found = "damaged" if whitelist.damaged else found
-    told = [found] if found else []
+    doubt = {"invalid": "forged", "absent": "unsigned", "valid-untrusted": "untrusted"}.get(status)
+    doubt = "damaged" if whitelist.damaged else doubt
+    reasons = [doubt] if doubt else []
     made = whitelist.generated_at
     if as_of is None:
-        return told
+        return reasons
     if made is None:
-        told.append("undated")
+        reasons.append("undated")
     elif made > as_of + SKEW:
-        told.append("future")
+        reasons.append("future")
     elif max_age is not None and as_of - made > max_age:
-        told.append("old")
-    return told
+        reasons.append("old")
+    return reasons

@@ -6,7 +6,8 @@ issuer signed it (RFC 5280, 5 and 6.3). Without one that speaks of the time aske
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import warnings
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,9 +18,11 @@ from typing import Literal
 
 from cryptography import x509
 
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.reading import read_bytes
 from mssante_audit.whitelist.certificates import UNREADABLE, files_in, is_authority
 
-Said = Literal["good", "revoked", "unknown"]
+Answer = Literal["good", "revoked", "unknown"]
 Doubt = Literal["", "none", "unreadable", "other", "forged", "scope", "late", "stale"]
 SUFFIX = ".crl"
 MAX_FILE = 2**25
@@ -46,7 +49,7 @@ _ORDER: tuple[Doubt, ...] = ("", *_DOUBTS)
 class Status:
     """What revocation lists say of a certificate at a time."""
 
-    said: Said = "unknown"
+    answer: Answer = "unknown"
     """``good`` speaks of the certificate itself; those above it are only ever found revoked."""
     doubt: Doubt = "none"
     """Why nobody knows; "" if somebody does."""
@@ -64,10 +67,10 @@ class Status:
     @property
     def why(self) -> str:
         """What it rests on, in a sentence without a final period."""
-        if self.said == "revoked":
+        if self.answer == "revoked":
             reason = f" ({self.reason})" if self.reason else ""
             return f"{self.file} says that it was revoked on {self.since:%Y-%m-%d}{reason}"
-        if self.said == "good":
+        if self.answer == "good":
             return f"{self.file} of {self.made:%Y-%m-%d} does not name it"
         freshness = f" ({self.due:%Y-%m-%d})" if self.doubt == "stale" and self.due else ""
         file = "" if self.doubt in ("none", "other") else f"{self.file} "
@@ -89,6 +92,33 @@ class RevocationList:
     def places(self) -> dict[int, int]:
         """Where each serial number stands in it."""
         return {entry.serial_number: place for place, entry in enumerate(self.crl)}
+
+    @cached_property
+    def number(self) -> int | None:
+        """Its number, if it has one (RFC 5280, 5.2.3)."""
+        with suppress(*_ABSENT):
+            return self.crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+        return None
+
+    @cached_property
+    def scope(self) -> bytes:
+        """What tells it from other lists of its issuer (IssuingDistributionPoint)."""
+        with suppress(*_ABSENT):
+            point = self.crl.extensions.get_extension_for_class(x509.IssuingDistributionPoint)
+            return point.value.public_bytes()
+        return b""
+
+    def newer_than(self, other: RevocationList) -> bool:
+        """Tell whether it comes after another of its issuer: by number, else by date."""
+        if self.number is not None and other.number is not None and self.number != other.number:
+            return self.number > other.number
+        return self.crl.last_update_utc > other.crl.last_update_utc
+
+    def revokes(self, certificates: Iterable[x509.Certificate]) -> set[int]:
+        """Return the serial numbers of those of some certificates that it revokes for good."""
+        with warnings.catch_warnings(action="ignore"):  # of one that is negative
+            issued = [c for c in certificates if c.issuer == self.crl.issuer]
+            return {c.serial_number for c in issued if (entry := self.entry(c)) and entry[1] != HOLD}
 
     @property
     def complete(self) -> bool:
@@ -155,59 +185,56 @@ def revocation(chain: Sequence[x509.Certificate], files: Collection[Path], at: d
 
     Of the files, in PEM or DER, what cannot be read, or nobody of the chain signed, says nothing.
     """
-    read = [(file, _load(file)) for file in files]
-    found = [Status(doubt="unreadable", file=file.name) for file, told in read if told is None]
-    lists = [(file, told) for file, told in read if told is not None]
+    read = [(file, load_crl(file)) for file in files]
+    statuses = [Status(doubt="unreadable", file=file.name) for file, crl in read if crl is None]
     for certificate, issuer in pairwise(chain):
-        for status in (_said(file, told, certificate, issuer, at) for file, told in lists):
-            if status.said == "revoked":
+        for status in (_status(file, crl, certificate, issuer, at) for file, crl in read if crl is not None):
+            if status.answer == "revoked":
                 return status
             if certificate is chain[0]:
-                found.append(status)
-    return max(found, key=lambda one: (one.said == "good", _ORDER.index(one.doubt)), default=UNASKED)
+                statuses.append(status)
+    return max(statuses, key=lambda s: (s.answer == "good", _ORDER.index(s.doubt)), default=UNASKED)
 
 
-def _said(
-    file: Path, told: RevocationList, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime
+def _status(
+    file: Path, source: RevocationList, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime
 ) -> Status:
-    crl, made, due = told.crl, told.crl.last_update_utc, told.crl.next_update_utc
-
-    def doubtful(doubt: Doubt) -> Status:
-        return Status("unknown", doubt, file.name, made, due)
-
+    crl = source.crl
+    made, due = crl.last_update_utc, crl.next_update_utc
+    doubt: Doubt = ""
     if crl.issuer != issuer.subject:
-        return doubtful("other")
-    if not told.signed_by(issuer):
-        return doubtful("forged")
-    if not told.complete or not told.about(certificate):
-        return doubtful("scope")
-    doubt, entry = told.doubt(certificate, at), told.entry(certificate)
-    # A hold may have been lifted since; all else is for ever (RFC 5280, 5.3.1).
-    if entry and entry[0] <= at and not (entry[1] == HOLD and doubt):
-        return Status("revoked", "", file.name, made, due, *entry)
-    return doubtful(doubt) if doubt else Status("good", "", file.name, made, due)
+        doubt = "other"
+    elif not source.signed_by(issuer):
+        doubt = "forged"
+    elif not source.complete or not source.about(certificate):
+        doubt = "scope"
+    else:
+        doubt, entry = source.doubt(certificate, at), source.entry(certificate)
+        # A hold may have been lifted since; all else is for ever (RFC 5280, 5.3.1).
+        if entry and entry[0] <= at and not (entry[1] == HOLD and doubt):
+            return Status("revoked", "", file.name, made, due, *entry)
+    return Status("unknown" if doubt else "good", doubt, file.name, made, due)
 
 
-def _load(file: Path) -> RevocationList | None:
+def load_crl(file: Path) -> RevocationList | None:
     """Return a list that can be read; read again only once the file has changed."""
     try:
         stat = file.stat()
     except OSError:
         return None
-    return _loaded(file, stat.st_mtime_ns, stat.st_size) if stat.st_size <= MAX_FILE else None
+    return _loaded(file, stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(64)
 def _loaded(file: Path, _changed: int, _size: int) -> RevocationList | None:
-    with suppress(OSError), file.open("rb") as opened:
-        return read_crl(opened.read(MAX_FILE + 1))
-    return None
+    try:
+        return read_crl(read_bytes(file, MAX_FILE))
+    except InputError:
+        return None
 
 
 def read_crl(content: bytes) -> RevocationList | None:
     """Return the revocation list that bytes are, in DER or PEM; ``None`` if they are none."""
-    if len(content) > MAX_FILE:
-        return None
     for load in (x509.load_der_x509_crl, x509.load_pem_x509_crl):
         with suppress(*UNREADABLE, OverflowError):
             crl = load(content)

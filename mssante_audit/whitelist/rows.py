@@ -9,7 +9,8 @@ from itertools import pairwise
 
 import pandas as pd
 
-from mssante_audit.values.contacts import fold, parse_contact
+from mssante_audit.base.text import fold
+from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.identifiers import structure_key
 
 Rows = dict[tuple[str, ...], list[int]]
@@ -75,8 +76,8 @@ def structures(entries: pd.DataFrame, known: Mapping[str, str] | None = None) ->
             key = parent[key]
         return key
 
-    for one, other in (known or {}).items():
-        parent[root(one)] = root(other)
+    for identifier, first in (known or {}).items():
+        parent[root(identifier)] = root(first)
     ids = {*entries["operator_id"]} - {""}
     for operator_id, key in rows_by(entries, "operator_id", "dn_key"):
         if operator_id and key.startswith("CN="):
@@ -85,12 +86,12 @@ def structures(entries: pd.DataFrame, known: Mapping[str, str] | None = None) ->
     among = {structure_key(operator_id) for operator_id in every}
     for operator_id in every:
         parent[root(("number", structure_key(operator_id, among)))] = root(operator_id)
-    for one, other in _same_contacts(entries):
-        parent[root(one)] = root(other)
-    first: dict[object, str] = {}  # whatever the order of the list, which moves from night to night
+    for pair in _same_contacts(entries):
+        parent[root(pair[0])] = root(pair[1])
+    leader: dict[object, str] = {}  # whatever the order of the list, which moves from night to night
     for operator_id in (*sorted(ids), *sorted(every - ids)):
-        first.setdefault(root(operator_id), operator_id)
-    return {operator_id: first[root(operator_id)] for operator_id in sorted(every)}
+        leader.setdefault(root(operator_id), operator_id)
+    return {operator_id: leader[root(operator_id)] for operator_id in sorted(every)}
 
 
 def _same_contacts(entries: pd.DataFrame) -> list[tuple[str, str]]:
@@ -99,17 +100,17 @@ def _same_contacts(entries: pd.DataFrame) -> list[tuple[str, str]]:
     columns = ("operator_id", "operator", "domain", "project_contact", "support_contact")
     held = entries[["domain", "operator_id"]].drop_duplicates()
     shared = held.loc[held["domain"].duplicated(), "domain"]
-    told = rows_by(entries[entries["domain"].isin(shared)], *columns)
-    for operator_id, name, domain, project, support in told:
+    groups = rows_by(entries[entries["domain"].isin(shared)], *columns)
+    for operator_id, name, domain, project, support in groups:
         if operator_id and name and name != CPS_ISSUER:
             owners = holders.setdefault((fold(name), domain), {})
             owners.setdefault(operator_id, set()).add((project, support))
     agreed: dict[tuple[str, str], bool] = {}
     for owners in holders.values():
         for pair in pairwise(sorted(owners)):
-            one, other = (
+            first, second = (
                 {tuple(parse_contact(text).key for text in both) for both in owners[operator]}
                 for operator in pair
             )
-            agreed[pair] = agreed.get(pair, True) and not one.isdisjoint(other)
+            agreed[pair] = agreed.get(pair, True) and not first.isdisjoint(second)
     return [pair for pair, same in agreed.items() if same]

@@ -34,6 +34,7 @@ from mssante_audit.base.resources import is_sample, resource
 from mssante_audit.whitelist.certificates import (
     UNREADABLE,
     find_anchors,
+    path_to_anchor,
     read_certificates,
     trusted_certificates,
 )
@@ -171,16 +172,16 @@ def verify_signature(
     expected = signer or SIGNER
     if not signer and {*chain} & {*trusted_certificates([resource("data/sample") / "anchors"])}:
         expected = SAMPLE_SIGNER
-    told = revocation(chain, crls, at)
+    status = revocation(chain, crls, at)
     verdict = replace(
         verdict, status="valid-untrusted", anchor=_name(chain[-1].subject), expected=expected,
-        revocation=told.said, revocation_why=told.why,
+        revocation=status.answer, revocation_why=status.why,
     )  # fmt: skip
     if (names := common_names(leaf)) != [expected]:
         why = f"the signer is {_line(', '.join(names)) or 'nobody named'}, not {_line(expected)}"
         return replace(verdict, why=why, reason="signer")
-    if told.said == "revoked":
-        return replace(verdict, why=f"the signer's certificate is revoked: {told.why}", reason="revoked")
+    if status.answer == "revoked":
+        return replace(verdict, why=f"the signer's certificate is revoked: {status.why}", reason="revoked")
     return replace(verdict, status="valid", why="the signature is right and the signer chains to an anchor")
 
 
@@ -220,20 +221,12 @@ def common_names(certificate: x509.Certificate) -> list[str]:
     return [str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
 
 
-def signer_of(whitelist: WhiteList) -> x509.Certificate | None:
-    """Return the certificate that a list says it is signed with, whatever that is worth."""
+def signer_of(content: bytes) -> x509.Certificate | None:
+    """Return the certificate that a list (its XML) says it is signed with, whatever that is worth."""
     try:
-        return _signer(whitelist.content())
+        return _signer(content)
     except _InvalidError:
         return None
-
-
-def signer_in(content: bytes) -> str:
-    """Return the common name in the certificate that signs a list, whatever that is worth; "" if none."""
-    try:
-        return ", ".join(common_names(_signer(content)))
-    except _InvalidError:
-        return ""
 
 
 def _described(verdict: Verdict, leaf: x509.Certificate, generated_at: datetime | None) -> Verdict:
@@ -331,25 +324,18 @@ def _chain(
     if not leaf.not_valid_before_utc <= at <= leaf.not_valid_after_utc:
         state = "not yet valid" if at < leaf.not_valid_before_utc else "expired"
         raise _InvalidError(f"the signer's certificate is {state} on {at:%Y-%m-%d}", "time")
-    subjects = {certificate.subject for certificate in trusted}
-    roots = [c for c in trusted if c.issuer == c.subject or c.issuer not in subjects]
-    if not roots:
+    if not trusted:
         raise _InvalidError("no anchor is known: neither given, nor recognised beside the list", "anchor")
-    policy = verification.PolicyBuilder().store(verification.Store(roots)).time(at)
-    policy = policy.extension_policies(
-        ca_policy=verification.ExtensionPolicy.webpki_defaults_ca(), ee_policy=_signer_policy()
-    )
-    if leaf.issuer not in subjects:
+    if leaf.issuer not in {certificate.subject for certificate in trusted}:
         raise _InvalidError(f"no anchor is the signer's issuer, {_name(leaf.issuer)}", "anchor")
     try:
-        chain = policy.build_client_verifier().verify(leaf, list(trusted)).chain
-    except verification.VerificationError as error:
-        short = str(error).partition(" (encountered")[0].removeprefix("validation failed: ")
-        raise _InvalidError(f"the signer does not chain to an anchor ({short})", "chain") from error
+        chain = path_to_anchor(leaf, trusted, trusted, at, _signer_policy())
+    except ValueError as error:
+        raise _InvalidError(f"the signer does not chain to an anchor ({error})", "chain") from error
     for key in (certificate.public_key() for certificate in chain):
         if isinstance(key, rsa.RSAPublicKey) and key.key_size < _SMALLEST_KEY:
             raise _InvalidError(f"a key of {key.key_size} bits stands between signer and anchor", "chain")
-    return list(chain)
+    return chain
 
 
 def _signer_policy() -> verification.ExtensionPolicy:

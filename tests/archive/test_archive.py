@@ -242,6 +242,50 @@ def test_a_torn_line_of_the_log_harms_no_other(tmp_path) -> None:
     assert len((tmp_path / "log.jsonl").read_bytes().splitlines()) == 3
 
 
+@pytest.mark.parametrize("version", [2, 0, "1", None])
+def test_a_log_of_another_version_is_refused_and_left_as_it_is(archive, chain, version) -> None:
+    put(archive, sign(xml(ROWS), chain))
+    log = archive.folder / "log.jsonl"
+    record = json.loads(log.read_text()) | {"version": version}
+    log.write_text(f"{log.read_text()}{json.dumps(record)}\n")
+    before = log.read_bytes()
+    with pytest.raises(InputError, match=r"log.jsonl, line 2: written by another version .*Update"):
+        put(archive, sign(xml(ROWS, START + DAY), chain))
+    assert log.read_bytes() == before
+    assert len(fresh(archive).snapshots) == 1, "nothing is kept that cannot be recorded"
+
+
+def test_a_history_of_another_version_is_refused_and_left_as_it_is(archive, chain) -> None:
+    put(archive, sign(xml(ROWS), chain))
+    check = archive.folder / ".history.json"
+    check.write_text(json.dumps([json.loads(check.read_text())[0] | {"version": 2}]))
+    before = (archive.folder / "history.parquet").read_bytes()
+    for use in (
+        lambda: history_of(fresh(archive)),
+        lambda: put(archive, sign(xml(ROWS, START + DAY), chain)),
+    ):
+        with pytest.raises(InputError, match=r"history.parquet: written by another version"):
+            use()
+    assert (archive.folder / "history.parquet").read_bytes() == before
+
+
+@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize("name", ["log.jsonl", "history.parquet", "new.xml"])
+def test_a_pipe_in_place_of_a_file_is_one_line_and_no_wait(archive, chain, name, linked, tmp_path) -> None:
+    put(archive, sign(xml(ROWS), chain))
+    target = archive.folder / name
+    target.unlink(missing_ok=True)
+    os.mkfifo(tmp_path / "pipe" if linked else target)
+    if linked:
+        target.symlink_to(tmp_path / "pipe")
+    if name == "new.xml":
+        (record,) = import_lists(archive, [target], now=NOW)
+        assert (record.outcome, record.message) == ("failed", "cannot be read (it is a pipe)")
+        return
+    with pytest.raises(InputError, match=rf"{name}: cannot be read \(it is a pipe\)"):
+        _ = fresh(archive).log if name == "log.jsonl" else history_of(fresh(archive))
+
+
 def test_no_log_is_no_record(tmp_path) -> None:
     assert read_log(tmp_path / "nowhere") == []
     assert open_archive(tmp_path / "nowhere").snapshots == ()

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from mssante_audit.archive.changes import COLUMNS, KINDS
+from mssante_audit.archive.changes import FRAME, KINDS
 from mssante_audit.archive.events import EVENTS, Span, between, span
 from mssante_audit.archive.sides import Side
 from mssante_audit.archive.store import open_archive
@@ -270,7 +270,7 @@ def test_every_change_has_its_event_and_every_event_is_told() -> None:
     found = changed(BASE, [*BASE[2:], row("ch-neuf"), row("ch-neuf")])
     assert set(found.changes["event"]) == set(found.events["event"])
     assert set(found.events["kind"]) <= set(EVENTS)
-    assert found.changes.columns.tolist() == list(COLUMNS)
+    assert found.changes.columns.tolist() == [column.name for column in FRAME]
 
 
 def test_nothing_changed_gives_typed_empty_frames() -> None:

@@ -295,6 +295,26 @@ def test_addresses_that_are_not_https(archive, url) -> None:
         fetch(archive, quick(url), now=NOW)
 
 
+def test_what_comes_with_a_redirect_is_not_read(archive, listed) -> None:
+    sent = []
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        if request.path == "/new.xml":
+            give(listed)(request)
+            return
+        request.send_response(302)
+        request.send_header("Location", "/new.xml")
+        request.send_header("Content-Length", str(10 * 2**30))
+        request.end_headers()
+        for _ in range(10 * 2**10):
+            request.wfile.write(b"x" * 2**20)
+            sent.append(2**20)
+
+    with serving(answer) as url:
+        assert fetch(archive, quick(url), now=NOW).outcome == "kept"
+    assert sum(sent) < 60 * 2**20
+
+
 def test_a_list_damaged_on_the_way_is_set_aside(archive, listed) -> None:
     with serving(give(listed[:-100])) as url:
         record = fetch(archive, quick(url), now=NOW)

@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -24,7 +25,10 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.cli.main import app
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.observation import FORMAT, VERSION
+from mssante_audit.whitelist.signature import SAMPLE_SIGNER
 from tools.sample.certificates import Made, make
+from tools.sample.signing import make_chain, make_keys, sign
+from tools.sample.space import whitelist_chunks
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 DAY = timedelta(1)
@@ -37,16 +41,21 @@ def crl(
     issuer: Made = ROOT,
     made: datetime = NOW - DAY,
     *,
-    revoked: int = 1,
+    revoked: int | Sequence[int] = 1,
     pem: bool = False,
     extension: x509.ExtensionType | None = None,
     critical: bool = True,
+    number: int | None = None,
+    reason: x509.ReasonFlags = x509.ReasonFlags.key_compromise,
 ) -> bytes:
     builder = x509.CertificateRevocationListBuilder().issuer_name(issuer.certificate.subject)
     builder = builder.last_update(made).next_update(made + 7 * DAY)
-    for serial in range(1, revoked + 1):
+    for serial in range(1, revoked + 1) if isinstance(revoked, int) else revoked:
         one = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(made - DAY)
+        one = one.add_extension(x509.CRLReason(reason), critical=False)
         builder = builder.add_revoked_certificate(one.build())
+    if number is not None:
+        builder = builder.add_extension(x509.CRLNumber(number), critical=False)
     if extension:
         builder = builder.add_extension(extension, critical)
     return builder.sign(issuer.key, hashes.SHA256()).public_bytes(Encoding.PEM if pem else Encoding.DER)
@@ -112,18 +121,96 @@ def test_one_that_never_ends_is_not_read_to_its_end(
     assert got.message == "the answer is larger than 1000 bytes"
 
 
+def in_turn(data: Path, anchors: Sequence[Path], *contents: bytes) -> list[Fetched]:
+    """Fetch from one address that has another list each time."""
+    turns = iter(contents)
+    with serving(lambda request: give(next(turns))(request)) as url:
+        return [fetch_crls(data, anchors, quick(url), urls=[url])[0] for _ in contents]
+
+
 def test_an_older_list_never_replaces_a_newer_one(data: Path, anchors: Path) -> None:
     contents = [crl(made=NOW - DAY, revoked=2), crl(made=NOW - 2 * DAY), crl(made=NOW - DAY / 2, revoked=5)]
-    turns = iter([contents[0], contents[0], contents[1], contents[2]])
-
-    def answer(request: BaseHTTPRequestHandler) -> None:
-        give(next(turns))(request)
-
-    with serving(answer) as url:
-        got = [fetch_crls(data, [anchors], quick(url), urls=[url])[0] for _ in range(4)]
+    got = in_turn(data, [anchors], contents[0], *contents)
     assert [(one.outcome, one.size) for one in got] == [("kept", 2), ("same", 2), ("older", 2), ("kept", 5)]
     assert got[-1].file is not None
     assert got[-1].file.read_bytes() == contents[2]
+
+
+def test_the_number_of_a_list_counts_before_its_date(data: Path, anchors: Path) -> None:
+    numbered = [
+        crl(number=5, revoked=2),
+        crl(number=4, made=NOW),
+        crl(number=6, made=NOW - 2 * DAY, revoked=3),
+    ]
+    got = in_turn(data, [anchors], *numbered, crl(made=NOW - 3 * DAY), crl(made=NOW - DAY, revoked=4))
+    told = [("kept", 2), ("older", 2), ("kept", 3), ("older", 3), ("kept", 4)]
+    assert [(one.outcome, one.size) for one in got] == told, "without a number the date counts"
+
+
+def test_one_list_is_kept_of_each_issuer_and_scope(data: Path, anchors: Path) -> None:
+    other = make("CN=AC AUTRE,O=ESSAI,C=FR", ca=True, days=9_999)
+    (data / "other.pem").write_bytes(other.pem)
+    users = x509.IssuingDistributionPoint(None, None, True, False, None, False, False)
+    known = [anchors, data / "other.pem"]
+    got = in_turn(data, known, crl(), crl(other), crl(extension=users), crl(made=NOW, revoked=9))
+    assert [one.outcome for one in got] == ["kept"] * 4
+    assert len({one.file for one in got}) == 3
+    assert got[0].file == got[3].file
+    again = fetched(data, anchors, give(crl(made=NOW, revoked=9)))
+    assert (again.outcome, again.file) == ("same", got[0].file), "whatever the address"
+    assert len(list((data / "crls").iterdir())) == 3
+
+
+KEYS = make_keys()
+CHAIN = make_chain(keys=KEYS)
+ISSUING = Made(CHAIN.issuing.public_bytes(Encoding.DER), KEYS[1])
+ABOVE = Made(CHAIN.root.public_bytes(Encoding.DER), KEYS[0])
+SIGNER = CHAIN.signer.serial_number
+HOLD = x509.ReasonFlags.certificate_hold
+REVOKING = crl(ISSUING, NOW - 2 * DAY, revoked=[SIGNER], number=2)
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "outcome", "verdict"),
+    [
+        (REVOKING, crl(ABOVE, NOW), "kept", "revoked"),
+        (REVOKING, crl(ISSUING, NOW - 3 * DAY, revoked=0, number=1), "older", "revoked"),
+        (REVOKING, crl(ISSUING, NOW, revoked=0, number=1), "older", "revoked"),
+        (REVOKING, crl(ISSUING, NOW, revoked=[SIGNER, 9], number=3), "kept", "revoked"),
+        (REVOKING, crl(ISSUING, NOW, revoked=0, number=3), "kept", "revoked"),
+        (crl(ISSUING, NOW - 2 * DAY, revoked=[9], number=2), crl(ISSUING, NOW, revoked=0), "kept", "good"),
+        (
+            crl(ISSUING, NOW - 9 * DAY, revoked=[SIGNER], number=2, reason=HOLD),
+            crl(ISSUING, NOW, revoked=0, number=3), "kept", "good",
+        ),
+    ],
+    ids=["another authority's", "an older one", "of a smaller number", "a newer one", "one that left it out",
+         "of others", "a hold that was lifted"],
+)  # fmt: skip
+def test_a_revocation_is_never_forgotten(
+    data: Path, first: bytes, then: bytes, outcome: str, verdict: str
+) -> None:
+    trusted = data / "anchors.pem"
+    trusted.write_bytes(ABOVE.pem + ISSUING.pem)
+    row = ("ch-a.mssante.fr", "CH A", "CN=x,O=CH A,C=FR", "01 99 00 00 01", "01 99 00 00 02", f"{NOW:%FT%TZ}")
+    (data / "list.xml").write_bytes(sign(b"".join(whitelist_chunks([row], NOW)), CHAIN))
+    common = ["--anchors", str(trusted)]
+
+    def command(*words: str) -> str:
+        return CliRunner().invoke(app, [*words, *common]).output
+
+    turns = iter([first, then])
+    with serving(lambda request: give(next(turns))(request)) as url:
+        fetch = ("fetch", "--crl", "--archive", str(data / "archive"), "--url", url)
+        assert command(*fetch).startswith("kept ")
+        assert command(*fetch).startswith(f"{outcome} ")
+    said = command("verify", str(data / "list.xml"), "--signer", SAMPLE_SIGNER)
+    assert said.startswith("valid-untrusted\n" if verdict == "revoked" else "valid\n")
+    assert f"revocation: {verdict}" in said
+    files = sorted(file.name for file in (data / "crls").iterdir())
+    left_out = outcome == "kept" and verdict == "revoked" and then == crl(ISSUING, NOW, revoked=0, number=3)
+    dated = [name for name in files if f"-{NOW - 2 * DAY:%Y-%m-%dT%H%M%S}.crl" in name]
+    assert len(dated) == left_out, "what is still needed stays, and nothing else"
 
 
 def test_a_stale_list_is_kept_and_said_to_be_stale(data: Path, anchors: Path) -> None:
@@ -160,7 +247,7 @@ def test_only_certificates_of_known_authorities_say_where_lists_lie(data: Path, 
         observed(data, leaf, trap, file, between)
         got = fetch_crls(data, [anchors], quick(url))
     assert sorted(asked) == ["/between.crl", "/root.crl"]
-    assert [one.outcome for one in got] == ["kept", "kept"]  # the root signed both here
+    assert [one.outcome for one in got] == ["kept", "same"], "the root signed both here"
 
 
 def test_who_knows_no_authority_or_address_is_told(data: Path, anchors: Path) -> None:

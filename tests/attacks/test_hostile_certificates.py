@@ -33,12 +33,11 @@ from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.cli.main import app
 from mssante_audit.findings.catalogue import FAILED
-from mssante_audit.observe.dns.exchangers import addresses_of
-from mssante_audit.observe.dns.view import view_of
+from mssante_audit.network import network_of
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.chain import MAX_NAMES, MAX_TEXT, judge, read_certificate
 from mssante_audit.observe.tls.observation import FORMAT, VERSION, load_tls
-from mssante_audit.observe.tls.run import Server, lines_of, servers_of
+from mssante_audit.observe.tls.run import MailServer, lines_of, servers_of
 from mssante_audit.observe.tls.visit import Visit, offers_of, visit
 from mssante_audit.report.run import run_reports
 from mssante_audit.space.trust import TrustSpace, load_space
@@ -139,10 +138,10 @@ def lines(folder: Path) -> Iterator[dict[str, Any]]:
     yield {"end": instant(AT), "complete": True}
 
 
-def visited(folder: Path) -> list[Server]:
+def visited(folder: Path) -> list[MailServer]:
     space = load_space(folder, as_of=AS_OF)
     assert space.observation is not None
-    hosts = addresses_of(view_of(space.observation), space.audited["domain"].unique().tolist())
+    hosts = network_of(space.observation).hosts_of(space.audited["domain"].unique().tolist())
     return servers_of(hosts, 25)
 
 
@@ -187,7 +186,7 @@ def call(*arguments: str) -> Result:
     return CliRunner().invoke(app, list(arguments))
 
 
-@pytest.mark.parametrize("written", ["csv", "json", "sarif", "junit"])
+@pytest.mark.parametrize("written", ["csv", "json", "sarif"])
 def test_the_terminal_gets_no_character_that_steers_it(data: Path, written: str) -> None:
     result = call("findings", "certificates", "--data", str(data), "--as-of", AS_OF, "--format", written)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.output
@@ -229,7 +228,7 @@ def test_a_server_that_presents_it_is_seen_or_unknown(
     async def run() -> tuple[Visit, Result]:
         async with serving({"127.0.0.1": tls(files)}) as port:
             settings = ObserveTls(timeout=9)
-            seen = await visit("127.0.0.1", port, "", settings, offers_of(settings))
+            seen = await asyncio.to_thread(visit, "127.0.0.1", port, "", settings, offers_of(settings))
             shown = ("observe", "tls", "--host", "127.0.0.1", "--port", str(port))
             return seen, await asyncio.to_thread(call, *shown)
 
@@ -310,7 +309,7 @@ def test_a_certificate_that_is_not_its_hash_makes_its_servers_unknown_and_not_wr
     other = next(one["der"] for one in whole if "der" in one)
     write(edited, [{**one, "der": other} if "der" in one else one for one in whole])
     space = load_space(edited, as_of=AS_OF, anchors=anchors)
-    read = space.observed["tls"].parts[0]
+    read = space.tls.parts[0]
     assert set(read.problems["message"]) == {"a certificate that is not what its hash says"}
     told = domains(space).set_index("domain")["tls"]
     assert set(told[was == "ok"]) == {"unknown"}
@@ -327,5 +326,5 @@ def test_a_file_that_was_cut_tells_what_is_left_of_it(kept: float, edited: Path)
     told = domains(space).set_index("domain")["tls"]
     worse = told[(was == "ok") & ~told.isin(["ok", "unknown"])]
     assert worse.empty, "what was cut off is nobody's fault"
-    if observed := space.observed.get("tls"):
+    if observed := space.tls:
         assert set(observed.parts[0].problems["kind"]) == {"cut"}

@@ -25,8 +25,8 @@ from mssante_audit.findings.templates import LANGUAGES
 from mssante_audit.findings.words import sentence
 from mssante_audit.observe.kinds import File
 from mssante_audit.observe.lines import instant
-from mssante_audit.observe.tls.observation import FORMAT, OUTCOMES, TELLING, VERSION
-from mssante_audit.observe.tls.run import Server, lines_of
+from mssante_audit.observe.tls.observation import FORMAT, NOT_VISITED, OUTCOMES, TELLING, VERSION
+from mssante_audit.observe.tls.run import MailServer, lines_of
 from mssante_audit.observe.tls.servers import merged
 from mssante_audit.observe.tls.visit import Visit
 from mssante_audit.space.trust import TrustSpace
@@ -59,6 +59,8 @@ class Wires:
     tmp_path: Path
     scene: Scene = field(default_factory=Scene)
     visits: dict[str, tuple[tuple[str, ...], Visit]] = field(default_factory=dict)
+    by_name: dict[str, tuple[Visit, ...]] = field(default_factory=dict)
+    """Visits with SNI."""
     at: datetime = AT
     crls: list[Path] = field(default_factory=list)
     anchored: bool = True
@@ -81,6 +83,14 @@ class Wires:
         self.visits[address] = (hosts or self.visits[address][0], seen)
         return self
 
+    def presents_by_name(self, address: str, own: Made, **more: Any) -> Wires:
+        told = (own.der, BETWEEN.der)
+        seen = Visit(
+            "presented", **({"protocol": "TLSv1.3", "chain": told, "sni": "mx.alpha.example"} | more)
+        )
+        self.by_name[address] = (seen,)
+        return self
+
     def second_host(self) -> Wires:
         """Give ch-alpha a second mail host, at THREE."""
         self.scene.host(NAMES[2], THREE)
@@ -95,7 +105,8 @@ class Wires:
         ]
         for address, (hosts, seen) in self.visits.items():
             at = self.at - timedelta(30 * (address in self.long_ago))
-            lines += lines_of(Server(address, 25, hosts), seen, at, 1, written)
+            for one in (seen, *self.by_name.get(address, ())):
+                lines += lines_of(MailServer(address, 25, hosts), one, at, 1, written)
         lines.append({"end": instant(self.at), "complete": True})
         file = self.tmp_path / "tls-2026-03-02.jsonl.gz"
         file.write_bytes(gzip.compress("".join(f"{json.dumps(one)}\n" for one in lines).encode(), mtime=0))
@@ -104,7 +115,7 @@ class Wires:
         anchors = self.tmp_path / "anchors.pem"
         anchors.write_bytes(b"".join(one.pem for one in self.anchors))
         whitelist = replace(space.whitelist, anchors=(anchors, *self.crls) if self.anchored else ())
-        return replace(space, whitelist=whitelist, observed={"tls": observed})
+        return replace(space, whitelist=whitelist, tls=observed)
 
     def told(self) -> pd.DataFrame:
         return told_in_clear("certificates", self.space())
@@ -128,9 +139,9 @@ def test_servers_that_present_what_is_listed_are_no_finding(wires: Wires) -> Non
 
 def test_without_an_observation_of_either_kind_nothing_is_looked_at(wires: Wires) -> None:
     space = wires.space()
-    assert lacking(replace(space, observed={"tls": None}))["certificates"] == ("tls",)
+    assert lacking(replace(space, tls=None))["certificates"] == ("tls",)
     assert "certificates" in lacking(replace(space, observation=None))
-    assert told_in_clear("certificates", replace(space, observed={"tls": None})).empty
+    assert told_in_clear("certificates", replace(space, tls=None)).empty
 
 
 END = MADE + timedelta(365)
@@ -240,6 +251,27 @@ CASES: dict[str, tuple[Callable[[Wires], object], dict[str, list[tuple[int, ...]
         {"TLS_PROTOCOL_OLD": [(1,)]},
     ),
     "busy": (lambda w: w.ends(ONE, Visit("busy", "421")), {"TLS_UNSEEN": [(1,)]}),
+    "right by name, another without": (
+        lambda w: w.presents(ONE, of(OTHER_DN)).presents_by_name(ONE, GOOD),
+        {"TLS_NAME_UNLISTED": [(1,)], "TLS_SNI_ONLY": [(1,)]},
+    ),
+    "right by name, expired without": (
+        lambda w: w.presents(ONE, of(ALPHA["dn"], days=60)).presents_by_name(ONE, GOOD),
+        {"TLS_EXPIRED": [(1,)], "TLS_SNI_ONLY": [(1,)]},
+    ),
+    "right by name, no handshake without": (
+        lambda w: w.ends(ONE, Visit("handshake-failed", "alert")).presents_by_name(ONE, GOOD),
+        {"TLS_UNSEEN": [(1,)], "TLS_SNI_ONLY": [(1,)]},
+    ),
+    "wrong by name and without": (
+        lambda w: w.presents(ONE, of(OTHER_DN)).presents_by_name(ONE, BETA),
+        {"TLS_NAME_UNLISTED": [(1,)]},
+    ),
+    "expired by name": (
+        lambda w: w.presents(ONE, of(OTHER_DN)).presents_by_name(ONE, of(ALPHA["dn"], days=60)),
+        {"TLS_NAME_UNLISTED": [(1,)]},
+    ),
+    "right without, wrong by name": (lambda w: w.presents_by_name(ONE, of(OTHER_DN)), {}),
 }  # fmt: skip
 
 
@@ -324,7 +356,9 @@ def test_a_visit_that_tells_nothing_makes_its_server_unknown_and_says_why(outcom
     assert wires.found() == {"TLS_UNSEEN": [(1,)]}
     space = wires.space()
     told = domains(space, audit_all(space)).set_index("domain").loc[DELEGATED]
-    assert (told["tls"], told["receives"], told["why"]["tls"]) == ("unknown", "yes", ["tls-unseen"])
+    receives = "yes" if outcome in NOT_VISITED else "unknown"
+    assert (told["tls"], told["receives"], told["why"]["tls"]) == ("unknown", receives, ["tls-unseen"])
+    assert told["why"].get("receives", []) == ([] if outcome in NOT_VISITED else ["tls-refused"])
     facts = wires.told()["facts"].iloc[0]
     words = {sentence(catalogue()["TLS_UNSEEN"], "observed", facts, language) for language in LANGUAGES}
     assert len(words) == len(LANGUAGES)
@@ -353,7 +387,28 @@ STATES: dict[str, tuple[Callable[[Wires], object], str, str, list[str]]] = {
         "fail", "degraded", ["tls-some"],
     ),
     "no STARTTLS": (lambda w: w.ends(ONE, Visit("no-starttls")), "fail", "no", ["tls-none"]),
-    "not seen": (lambda w: w.ends(ONE, Visit("silent")), "unknown", "yes", []),
+    "visited, and silent": (lambda w: w.ends(ONE, Visit("silent")), "unknown", "unknown", ["tls-refused"]),
+    "one right, one that refuses": (
+        lambda w: w.second_host().ends(THREE, Visit("refused", "554 no"), (NAMES[2],)), "unknown", "yes", [],
+    ),
+    "one refuses, one not visited": (
+        lambda w: w.second_host().ends(ONE, Visit("refused", "nobody listens")), "unknown", "yes", [],
+    ),
+    "both refuse": (
+        lambda w: w.second_host().ends(ONE, Visit("busy", "421")).ends(THREE, Visit("refused"), (NAMES[2],)),
+        "unknown", "unknown", ["tls-refused"],
+    ),
+    "right, and closed after the handshake": (
+        lambda w: w.presents(ONE, GOOD, detail="over TLS: the connection was closed"),
+        "ok", "unknown", ["tls-refused"],
+    ),
+    "right, and closed for want of a client's certificate": (
+        lambda w: w.presents(ONE, GOOD, detail="over TLS: the connection was closed", demanded=True),
+        "ok", "yes", [],
+    ),
+    "refused a month ago": (
+        lambda w: setattr(w.ends(ONE, Visit("refused")), "long_ago", (ONE,)), "unknown", "yes", [],
+    ),
     "one not seen": (lambda w: w.second_host(), "unknown", "yes", []),
     "one wrong, one not seen": (
         lambda w: w.second_host().presents(ONE, of(OTHER_DN)), "fail", "degraded", ["tls-some"],

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import timedelta
 
-import pandas as pd
 import pytest
 from in_clear import told_in_clear
+from made_up import BETA_DN
 from made_up_dns import ALPHA_MX, AT, BETA_MX, DELEGATED, ONE, REDIRECTED, ROWS, TWO, Scene
 
-from mssante_audit.observe.dns.dnssec import security
-from mssante_audit.observe.dns.view import view_of
+from mssante_audit.network import network_of
+from mssante_audit.network.mail import mails
+from mssante_audit.observe.lines import Reply
 from mssante_audit.space.trust import TrustSpace
 from tools.sample.dns_signing import Signer
+from tools.sample.dns_world import Zone
 
 INNER = f"labo.{DELEGATED}"
 NS = ("ns1.alpha.example", "ns2.gamma.example")
@@ -33,31 +34,33 @@ def texts(space: TrustSpace, rule: str) -> list[str]:
     return found.loc[found["rule"] == rule, "observed"].tolist()
 
 
-def edited(scene: Scene, edit: Callable[[pd.DataFrame], pd.DataFrame]) -> TrustSpace:
+Edit = Callable[[Reply], Reply]
+
+
+def answer(scene: Scene, domain: str) -> tuple[str, str]:
+    told = mails(scene.space().observation, [domain], AT, 7)[domain]
+    return told.receives, told.cause
+
+
+def edited(scene: Scene, edit: Edit) -> TrustSpace:
     """Observe a scene, and change the lines."""
     space = scene.space()
     assert space.observation is not None
-    return replace(space, observation=replace(space.observation, queries=edit(space.observation.queries)))
+    return with_replies(space, map(edit, space.observation.replies))
 
 
-def outcome(value: str, **where: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
-    """Have questions (columns and their values) end in another way."""
-
-    def edit(queries: pd.DataFrame) -> pd.DataFrame:
-        chosen = pd.Series(data=True, index=queries.index)
-        for column, wanted in where.items():
-            chosen &= queries[column] == wanted
-        assert chosen.any(), where
-        return queries.assign(outcome=queries["outcome"].mask(chosen, value))
-
-    return edit
+def with_replies(space: TrustSpace, replies: Iterable[Reply]) -> TrustSpace:
+    assert space.observation is not None
+    return replace(space, observation=replace(space.observation, replies=tuple(replies)))
 
 
-def both(*edits: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[pd.DataFrame], pd.DataFrame]:
-    def edit(queries: pd.DataFrame) -> pd.DataFrame:
-        for one in edits:
-            queries = one(queries)
-        return queries
+def outcome(value: str, **where: str) -> Edit:
+    """Have questions (fields and their values) end in another way."""
+
+    def edit(reply: Reply) -> Reply:
+        chosen = all(getattr(reply, field) == wanted for field, wanted in where.items())
+        attempt = 3 if value == "timeout" else reply.attempt
+        return reply._replace(outcome=value, attempt=attempt, records=()) if chosen else reply
 
     return edit
 
@@ -101,22 +104,79 @@ def test_sets_differ_by_preference_transport_or_question() -> None:
     (text,) = texts(scene.space(), "DNS_MX_DISAGREE")
     assert f"10 {ALPHA_MX}" in text
     assert f"20 {ALPHA_MX}" in text
-    space = Scene().space()
-    assert space.observation is not None
-    queries, records = space.observation.queries, space.observation.records
-    tcp = queries.loc[(queries["address"] == TWO) & (queries["transport"] == "tcp"), "line"]
-    data = records["data"].mask(records["line"].isin(tcp), f"30 {ALPHA_MX}")
-    other = replace(space.observation, records=records.assign(data=data))
-    (text,) = texts(replace(space, observation=other), "DNS_MX_DISAGREE")
+
+    def over_tcp(reply: Reply) -> Reply:
+        if (reply.address, reply.transport) != (TWO, "tcp"):
+            return reply
+        return reply._replace(records=tuple(r._replace(data=f"30 {ALPHA_MX}") for r in reply.records))
+
+    (text,) = texts(edited(Scene(), over_tcp), "DNS_MX_DISAGREE")
     assert "(TCP)" in text
 
 
-def test_a_host_in_a_zone_that_does_not_answer() -> None:
-    """The manager's stale record: it redirects to a name whose zone has died."""
-    space = edited(Scene(), outcome("timeout", qname=BETA_MX))
-    assert rules(space) == {"DNS_MX_HOST_DEAD": [(2,)]}
-    space = edited(Scene(), outcome("refused", qname=ALPHA_MX, qtype="A"))
-    assert rules(space) == {"DNS_MX_HOST_DEAD": [(1,)]}, "no IPv6, and IPv4 nobody tells"
+@pytest.mark.parametrize("server", [{"silent": ("udp", "tcp")}, {"refused": ("A",)}])
+def test_a_host_in_a_zone_that_does_not_answer(server: dict[str, tuple[str, ...]]) -> None:
+    """The manager's stale record: the zone it redirects to has died, or tells no IPv4 and has no IPv6."""
+    scene = Scene().host("ns.perdue.example", "198.51.101.9")
+    scene.world.root.add("perdue.example", "NS", "ns.perdue.example")
+    zone = Zone("perdue.example").soa(1).add("mx.perdue.example", "A", "192.88.99.9")
+    scene.world.serve(zone, "198.51.101.9")
+    scene.parent.records[REDIRECTED]["MX"] = ["10 mx.perdue.example"]
+    assert set(rules(scene.space())) == {"DNS_MX_CERTIFICATE"}
+    for name, value in server.items():
+        setattr(scene.server("198.51.101.9"), name, value)
+    assert rules(scene.space())["DNS_MX_HOST_DEAD"] == [(2,)]
+
+
+def hosted(*first: str, second: tuple[str, ...] = (), kind: str = "A") -> Scene:
+    """Redirect to a host in a zone whose two servers carry these addresses of it."""
+    scene, zone, host = Scene(), "partage.example", "mx.partage.example"
+    for number, addresses in ((1, first), (2, second)):
+        server = f"ns{number}.{zone.replace('.', '-')}.example"
+        scene.host(server, f"198.51.{100 + number}.9")
+        scene.world.root.add(zone, "NS", server)
+        copy = scene.world.serve(Zone(zone).soa(1), f"198.51.{100 + number}.9")
+        for address in addresses:
+            copy.add(host, "AAAA" if ":" in address else kind, address)
+    scene.parent.records[REDIRECTED]["MX"] = [f"10 {host}"]
+    scene.rows = ({"domain": DELEGATED}, {"domain": REDIRECTED, "dn": BETA_DN.replace(BETA_MX, host)})
+    return scene
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "differs"),
+    [
+        (("192.88.99.7",), ("192.88.99.8",), True),
+        (("192.88.99.7",), (), True),
+        (("192.88.99.7", "2a00::7"), ("2a00::7",), True),
+        (("2a00::7",), ("2a00::8",), True),
+        (("192.88.99.7",), ("192.88.99.7", "2a00::7"), False),
+    ],
+)
+def test_a_host_that_one_server_lacks_or_has_elsewhere(
+    first: tuple[str, ...], second: tuple[str, ...], differs: bool
+) -> None:
+    scene = hosted(*first, second=second)
+    found = rules(scene.space())
+    assert ("DNS_MX_HOST_DIFFERS" in found) is differs
+    if differs:
+        assert found["DNS_MX_HOST_DIFFERS"] == [(2,)]
+        assert answer(scene, REDIRECTED) == ("degraded", "exchangers-differ")
+    else:
+        assert answer(scene, REDIRECTED) == ("yes", "")
+
+
+def test_a_host_s_addresses_may_differ_as_long_as_one_is_common() -> None:
+    scene = hosted("192.88.99.7", second=("192.88.99.7", "192.88.99.8"))
+    assert rules(scene.space()) == {}
+    assert answer(scene, REDIRECTED) == ("yes", "")
+
+
+def test_one_dead_server_of_a_host_s_zone_costs_nothing() -> None:
+    scene = hosted("192.88.99.7")
+    scene.server("198.51.102.9").silent = ("udp", "tcp")
+    assert rules(scene.space()) == {}
+    assert answer(scene, REDIRECTED) == ("yes", "")
 
 
 def test_none_of_several_exchangers_can_be_reached() -> None:
@@ -169,6 +229,58 @@ def test_a_record_equal_to_the_wildcard_beside_it_is_a_redirection() -> None:
     assert rules(scene.space()) == {"DNS_WILDCARD": [(2,)]}
 
 
+def test_an_alias_beside_an_exchanger() -> None:
+    scene = Scene()
+    scene.zone.add(DELEGATED, "CNAME", BETA_MX)
+    found = rules(scene.space())
+    assert found["DNS_ALIAS_WITH_DATA"] == [(1,)]
+    assert "DNS_ALIAS" not in found
+    assert answer(scene, DELEGATED) == ("degraded", "mx-differ")
+    scene.host("alias.beta.example").world.root.add("alias.beta.example", "MX", f"10 {ALPHA_MX}")
+    scene.zone.records[DELEGATED]["CNAME"] = ["alias.beta.example"]
+    assert answer(scene, DELEGATED) == ("yes", "")
+
+
+def test_an_alias_of_itself_leads_nowhere() -> None:
+    scene = Scene()
+    scene.parent.records[REDIRECTED] = {"CNAME": [REDIRECTED]}
+    assert rules(scene.space()) == {"DNS_NO_MX": [(2,)]}
+    assert answer(scene, REDIRECTED) == ("no", "alias-lost")
+
+
+@pytest.mark.parametrize(
+    ("links", "expected", "rule"),
+    [
+        (11, ("yes", ""), ""),
+        (12, ("degraded", "alias-long"), "DNS_MX_HOST_DEAD"),
+        (13, ("no", "alias-lost"), "DNS_NO_MX"),
+    ],
+)
+def test_aliases_are_counted(links: int, expected: tuple[str, str], rule: str) -> None:
+    scene = Scene()
+    scene.parent.records[REDIRECTED] = {"CNAME": ["a1.beta.example"]}
+    for link in range(1, links):
+        scene.host(f"a{link}.beta.example").world.root.add(
+            f"a{link}.beta.example", "CNAME", f"a{link + 1}.beta.example"
+        )
+    scene.host(f"a{links}.beta.example").world.root.add(f"a{links}.beta.example", "MX", f"10 {BETA_MX}")
+    assert answer(scene, REDIRECTED) == expected
+    assert set(rules(scene.space())) - {"DNS_ALIAS"} == ({rule} if rule else set())
+
+
+def test_exchangers_are_followed_as_senders_prefer_them() -> None:
+    scene = Scene()
+    scene.zone.records[DELEGATED]["MX"] = [
+        f"5 {ALPHA_MX}",
+        *(f"{n} a{n}.alpha.example" for n in range(10, 59)),
+    ]
+    assert answer(scene, DELEGATED) == ("degraded", "one-exchanger")
+    scene.zone.records[DELEGATED]["MX"] += [f"{n} a{n}.alpha.example" for n in range(60, 120)]
+    assert answer(scene, DELEGATED) == ("degraded", "exchangers-many")
+    scene.zone.records[DELEGATED]["MX"][0] = f"500 {ALPHA_MX}"
+    assert answer(scene, DELEGATED) == ("unknown", "hosts-unheard"), "whoever comes last is not looked up"
+
+
 # -- servers ----------------------------------------------------------------------------------------------
 
 
@@ -176,36 +288,37 @@ def test_a_server_that_answers_all_but_the_soa_serves() -> None:
     soa = outcome("refused", zone=DELEGATED, qname=DELEGATED, qtype="SOA")
     assert rules(edited(Scene(), soa)) == {"DNS_SERVER_PARTIAL": [(1,), (1,)]}, "and is not called dead"
     ns = outcome("refused", zone=DELEGATED, qname=DELEGATED, qtype="NS")
-    assert rules(edited(Scene(), both(soa, ns))) == {"DNS_SERVER_PARTIAL": [(1,), (1,)]}
+    assert rules(edited(Scene(), lambda reply: ns(soa(reply)))) == {"DNS_SERVER_PARTIAL": [(1,), (1,)]}
 
 
 def test_right_data_without_authority_are_no_death() -> None:
-    def weak(queries: pd.DataFrame) -> pd.DataFrame:
-        chosen = queries["zone"] == DELEGATED
-        flags = queries["flags"].mask(chosen, queries["flags"].str.replace("aa", "").str.strip())
-        return queries.assign(flags=flags, outcome=queries["outcome"].mask(chosen, "lame"))
+    def weak(reply: Reply) -> Reply:
+        flags = reply.flags.replace("aa", "").strip()
+        return reply._replace(flags=flags, outcome="lame") if reply.zone == DELEGATED else reply
 
     assert rules(edited(Scene(), weak)) == {"DNS_SERVER_WEAK": [(1,), (1,)]}
 
 
 def test_a_late_reply_is_no_silence() -> None:
-    def late(queries: pd.DataFrame) -> pd.DataFrame:
-        return queries.assign(
-            flags=queries["flags"].mask(queries["address"] == TWO, queries["flags"] + " late")
-        )
+    def late(reply: Reply) -> Reply:
+        return reply._replace(flags=f"{reply.flags} late") if reply.address == TWO else reply
 
     assert rules(edited(Scene(), late)) == {"DNS_SERVER_SLOW": [(1,)]}
 
 
-def without_edns(queries: pd.DataFrame, rcode: str, *addresses: str) -> pd.DataFrame:
+def without_edns(rcode: str, *addresses: str) -> TrustSpace:
     """Have servers answer without EDNS only: with it there is an error, or silence."""
-    chosen = queries[queries["address"].isin(addresses)]
-    asked = chosen.assign(
-        line=chosen["line"] + 100_000, rcode=rcode, outcome="refused" if rcode else "timeout",
-        at=chosen["at"] - timedelta(milliseconds=1),
-    )  # fmt: skip
-    plain = queries.assign(edns=queries["edns"] & ~queries["address"].isin(addresses))
-    return pd.concat([asked, plain], ignore_index=True)
+    space = Scene().space()
+    assert space.observation is not None
+    replies = space.observation.replies
+    asked = [
+        reply._replace(
+            line=reply.line + 100_000, rcode=rcode, outcome="refused" if rcode else "timeout", records=()
+        )
+        for reply in replies
+        if reply.address in addresses
+    ]
+    return with_replies(space, [*asked, *(r._replace(edns=r.address not in addresses) for r in replies)])
 
 
 @pytest.mark.parametrize(
@@ -218,27 +331,25 @@ def without_edns(queries: pd.DataFrame, rcode: str, *addresses: str) -> pd.DataF
     ],
 )
 def test_edns(rcode: str, rule: str) -> None:
-    assert rules(edited(Scene(), lambda q: without_edns(q, rcode, TWO))) == {rule: [(1,)]}
+    assert rules(without_edns(rcode, TWO)) == {rule: [(1,)]}
     if rcode == "NOTIMP":  # some resolvers go on
         return
-    every = rules(edited(Scene(), lambda q: without_edns(q, rcode, ONE, TWO)))
+    every = rules(without_edns(rcode, ONE, TWO))
     assert every == ({"DNS_DELEGATION_DEAD": [(1,)]} if rule == "DNS_EDNS_BROKEN" else {rule: [(1,), (1,)]})
 
 
-def private(queries: pd.DataFrame, *addresses: str) -> pd.DataFrame:
+def private(*addresses: str) -> TrustSpace:
     """Have addresses not asked, as the observer leaves out those that are none to ask."""
-    mine = queries["address"].isin(addresses)
-    kept = queries[~mine | ((queries["qtype"] == "SOA") & (queries["step"] == "apex"))]
-    mine = kept["address"].isin(addresses)
-    return kept.assign(
-        outcome=kept["outcome"].mask(mine, "unreachable"), flags=kept["flags"].mask(mine, "private"),
-        attempt=kept["attempt"].mask(mine, 0),
-    )  # fmt: skip
+    space = Scene().space()
+    assert space.observation is not None
+    kept = [r for r in space.observation.replies if r.address not in addresses or r.qtype == "SOA"]
+    none = {"outcome": "unreachable", "flags": "private", "attempt": 0, "records": ()}
+    return with_replies(space, [r._replace(**none) if r.address in addresses else r for r in kept])
 
 
 def test_a_server_on_a_private_address() -> None:
-    assert rules(edited(Scene(), lambda q: private(q, TWO))) == {"DNS_NS_PRIVATE": [(1,)]}
-    space = edited(Scene(), lambda q: private(q, ONE, TWO))
+    assert rules(private(TWO)) == {"DNS_NS_PRIVATE": [(1,)]}
+    space = private(ONE, TWO)
     assert rules(space) == {"DNS_DELEGATION_DEAD": [(1,)]}
     assert "adresse privée" in texts(space, "DNS_DELEGATION_DEAD")[0]
 
@@ -260,6 +371,32 @@ def test_delegations_that_need_each_other_are_dead() -> None:
     space = scene.space()
     assert rules(space) == {"DNS_DELEGATION_DEAD": [(1,), (3,)]}
     assert "qu’en passant par cette zone" in texts(space, "DNS_DELEGATION_DEAD")[0]
+
+
+def test_servers_that_only_the_zone_itself_names() -> None:
+    scene = Scene()
+    scene.servers(*(f"{name}.{DELEGATED}" for name in NS), parent=False)
+    assert rules(scene.space()) == {"DNS_OWN_SERVERS_DEAD": [(1,)]}, "the final dots are missing"
+    assert "n’existe pas" in texts(scene.space(), "DNS_OWN_SERVERS_DEAD")[0]
+    assert answer(scene, DELEGATED) == ("degraded", "own-servers")
+    scene = Scene().host("ns3.alpha.example", "198.51.101.3").host("ns4.alpha.example", "198.51.102.3")
+    scene.servers("ns3.alpha.example", "ns4.alpha.example", parent=False)
+    assert rules(scene.space()) == {"DNS_OWN_SERVERS_DEAD": [(1,)]}, "nobody is there"
+    scene.world.serve(scene.zone, "198.51.101.3")
+    assert set(rules(scene.space())) == {"DNS_NS_MISMATCH", "DNS_SERVER_SILENT"}, "one of them is"
+    assert answer(scene, DELEGATED) == ("degraded", "one-server")
+    scene.world.serve(scene.zone, "198.51.102.3")
+    assert rules(scene.space()) == {"DNS_NS_MISMATCH": [(1,)]}
+    assert answer(scene, DELEGATED) == ("yes", "")
+
+
+def test_more_servers_than_are_followed_are_unknown() -> None:
+    scene, names = Scene(), [f"ns{n:02}.delta.example" for n in range(40)]
+    scene.servers(*names)
+    for name in names[:32]:
+        scene.host(name, "203.0.113.66")
+    scene.host(names[39], ONE)
+    assert answer(scene, DELEGATED) == ("unknown", "servers-unheard")
 
 
 def test_servers_on_ipv6_only() -> None:
@@ -305,7 +442,7 @@ def chained(
 
 def state(space: TrustSpace, zone: str = DELEGATED) -> tuple[str, str]:
     assert space.observation is not None
-    found = security(view_of(space.observation), zone)
+    found = network_of(space.observation).chains.security(zone)
     return found.status, found.code
 
 
@@ -421,14 +558,3 @@ def test_the_wildcard_s_own_signature_tells_it_from_a_record() -> None:
     scene.parent.add("*.mssante.fr", "MX", f"10 {BETA_MX}").add(f"x.{REDIRECTED}", "MX", f"10 {BETA_MX}")
     parent.sign()
     assert rules(scene.space()) == {}
-
-
-def test_an_old_observation_kept_no_signatures() -> None:
-    scene = Scene()
-    chained(scene)
-    space = scene.space()
-    assert space.observation is not None
-    records = space.observation.records
-    old = replace(space.observation, records=records[records["type"] != "RRSIG"])
-    assert state(replace(space, observation=old)) == ("indeterminate", "above")
-    assert rules(replace(space, observation=old)) == {}

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from in_clear import told_in_clear
+from invariants import changes, contradictions
 from made_up_dns import ALPHA_MX, DELEGATED, ROWS, Scene
 from test_receives import AS_OF, CASES, Change, aliased
 
 from mssante_audit.audits import audit, audit_all
-from mssante_audit.findings.registry import catalogue
+from mssante_audit.network.mail import Mail, mails
 from mssante_audit.snapshot import load_space
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains, domains_touched
-from mssante_audit.verdicts.mail import Mail, mails
 from tools.sample.dns_world import Zone
 
 OUTSIDE, INSIDE = "ch-dehors.example", f"labo.{DELEGATED}"
@@ -31,13 +31,10 @@ def of(space: TrustSpace, findings: pd.DataFrame, domain: str) -> dict[str, str]
 def held(scene: Scene, domain: str = DELEGATED) -> tuple[Mail, dict[str, str]]:
     """Return the answer and the findings of a domain, which must go together."""
     space = scene.space()
-    found = of(space, told_in_clear("delegation_vs_redirection", space), domain)
+    findings = told_in_clear("delegation_vs_redirection", space)
     told = mails(space.observation, [domain], AS_OF, 7)[domain]
-    if told.receives in ("degraded", "no"):
-        assert set(found.values()) - {"info"}, told
-    if told.receives == "yes":
-        assert "critical" not in found.values(), found
-    return told, found
+    assert not contradictions(space, findings, {domain: told.receives})
+    return told, of(space, findings, domain)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -134,15 +131,8 @@ def test_a_host_that_only_some_find_is_told_with_how(partly: str, words: str) ->
 
 def test_in_the_sample_too() -> None:
     space = load_space(as_of="2026-03-03")
-    findings = audit_all(space)
-    checks = {code: rule.check for code, rule in catalogue().items()}
-    frame = domains(space, findings)
-    assert {"yes", "degraded", "no"} < set(frame["receives"])
-    for domain, receives in zip(frame["domain"], frame["receives"], strict=True):
-        found = of(space, findings, domain)
-        wrong = {rule for rule, severity in found.items() if severity != "info"}
-        if receives in ("degraded", "no"):  # a name that no resolver can ask for is one of the list's faults
-            assert {rule for rule in wrong if checks[rule] in ("dns", "mail", "tls", "listed")}, domain
-        if receives == "yes":
-            grave = {rule for rule, severity in found.items() if severity == "critical"}
-            assert not {rule for rule in grave if checks[rule] in ("dns", "mail")}, domain
+    frame = domains(space, findings := audit_all(space))
+    receives = dict(zip(frame["domain"], frame["receives"], strict=True))
+    assert {"yes", "degraded", "no"} < set(receives.values())
+    assert not contradictions(space, findings, receives)
+    assert not [*changes(space, list(receives), space.as_of, 12)]

@@ -6,7 +6,7 @@ import pytest
 
 from mssante_audit.base import errors
 from mssante_audit.nightly import steps
-from mssante_audit.values.person import told_error
+from mssante_audit.values.person import describe_error
 
 FAMILY = [
     (errors.InputError, ValueError),
@@ -54,5 +54,8 @@ def test_an_error_of_a_users_own_tells_type_message_and_place(monkeypatch):
 
 def test_only_contacts_are_masked_in_it():
     error = ValueError("MY_RULE cannot read\nM. DURAND Zoé, 04 65 71 00 01, zoe.durand@x.example in row 3")
-    assert told_error(error) == "ValueError: MY_RULE cannot read •••, 04 •• •• •• 01, z•••@x.example in row 3"
-    assert told_error(KeyError()) == "KeyError"
+    assert (
+        describe_error(error)
+        == "ValueError: MY_RULE cannot read •••, 04 •• •• •• 01, z•••@x.example in row 3"
+    )
+    assert describe_error(KeyError()) == "KeyError"

@@ -1,5 +1,6 @@
 """Is a name listed? Letter for letter, and quickly."""
 
+import json
 import random
 import time
 from datetime import UTC, datetime, timedelta
@@ -9,8 +10,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from mssante_audit.audits import audit_all
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.cli.main import app
+from mssante_audit.findings.catalogue import CHECKS
+from mssante_audit.values.person import mask
+from mssante_audit.verdicts.domains import domains
 from mssante_audit.whitelist.check import check, search
 from mssante_audit.whitelist.reliance import doubts
 from mssante_audit.whitelist.signature import Verdict
@@ -181,6 +186,42 @@ def test_what_every_domain_ends_with_offers_none(name: str) -> None:
     assert "like it" not in said
 
 
-def test_the_state_of_a_domain_is_told_with_why() -> None:
-    said = CliRunner().invoke(app, ["check", "ch-fortirreel.mssante.fr", "--as-of", "2026-03-03"]).stdout
-    assert "\nstate: broken. DNS: no server answers for the zone." in said
+def told_of(name: str, *more: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["check", name, "--as-of", "2026-03-03", *more])
+    return done.exit_code, done.stdout
+
+
+def test_both_answers_of_a_domain_are_told_with_why() -> None:
+    _, said = told_of("ch-fortirreel.mssante.fr")
+    assert "\narrives: no. DNS: no server answers for the zone." in said
+    assert "\norder: " in said
+
+
+def test_a_program_is_told_the_same(sample_space) -> None:
+    name = "ch-fortirreel.mssante.fr"
+    status, said = told_of(name, "--format", "json")
+    told = json.loads(said)
+    row = domains(sample_space).set_index("domain").loc[name]
+    assert (status, told["listed"], told["arrives"], told["order"]) == (0, True, "no", row["order"])
+    assert told["checks"] == {check: row[check] for check in CHECKS}
+    assert told["operator"]["id"] == row["operator_id"]
+    found = audit_all(sample_space)
+    assert {one["rule"] for one in told["findings"]} >= set(found.loc[found["domain"] == name, "rule"])
+    (entry, *_) = sample_space.entries[sample_space.entries["domain"] == name].to_dict("records")
+    assert entry["support_contact"] not in said
+    assert told["contacts"]["support"] == [mask(entry["support_contact"])]
+    shown = json.loads(told_of(name, "--format", "json", "--show-contacts")[1])
+    assert entry["support_contact"] in shown["contacts"]["support"]
+
+
+def test_of_what_is_not_listed_a_program_is_told_what_is_near() -> None:
+    status, said = told_of("CH-fortirreel.mssante.fr", "--format", "json")
+    told = json.loads(said)
+    assert (status, told["listed"], told["near"]) == (1, False, ["ch-fortirreel.mssante.fr"])
+    assert (told["arrives"], told["order"], told["checks"], told["findings"]) == (
+        "unknown",
+        "unknown",
+        {},
+        [],
+    )
+    assert told["operator"] is None

@@ -59,14 +59,6 @@ def sample():
 # -- usage ----------------------------------------------------------------------------------------
 
 
-def test_help_needs_none_of_the_heavy_libraries():
-    code = "import sys, mssante_audit.cli.main; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"pandas", "papermill", "matplotlib", "nbconvert", "lxml", "signxml"} & set(
-        done.stdout.split()
-    )
-
-
 def test_help_and_version(run):
     status, out, _ = run("--help")
     assert status == 0
@@ -243,12 +235,9 @@ def test_information_and_hints_are_left_out_unless_asked_for(run, tmp_path, samp
         assert status == 0
         assert prints == found.loc[~found["fingerprint"].isin(left), "fingerprint"].tolist()
         assert (f"{len(left)} findings" in err) == bool(len(left))
-    for suffix in ("sarif", "junit"):  # what is not in them is fixed, or passed
-        _, out, err = run("findings", "all", "--as-of", AS_OF, "--format", suffix)
-        assert err == ""
-        assert all(code in out for code in set(away["rule"]))
-        if suffix == "sarif":
-            assert out.count('"ruleId"') == len(found)
+    _, out, err = run("findings", "all", "--as-of", AS_OF, "--format", "sarif")
+    assert err == ""
+    assert out.count('"ruleId"') == len(found), "what is not in it is fixed"
     results = Results("all", away[away["severity"] == "info"], {})
     assert Run(tmp_path, (Outcome("all", "All", results),)).exit_status("info") == 1
 
@@ -362,8 +351,6 @@ def test_sample(run, tmp_path):
     assert run("sample", tmp_path / "made")[0] == 2
     assert run("sample", tmp_path / "made", "--force")[0] == 0
     assert (tmp_path / "made" / LIST).read_bytes() == (resource("data/sample") / LIST).read_bytes()
-    status, _, error = run("sample", tmp_path / "third", "--seed", "3")
-    assert (status, error.count("\n"), "tools.sample" in error) == (2, 1, True)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").touch()
     assert run("sample", tmp_path / "other")[0] == 2

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
-from mssante_audit.observe.methods import METHODS
+from mssante_audit.network.methods import METHODS
 from tools.sample.make import LIST_FILE
 
 COLUMNS = ["domain", "method", "cut", "declared", "observed_at", "why"]

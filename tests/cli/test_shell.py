@@ -11,7 +11,8 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from mssante_audit.cli.environment import FromEnvironment
+from mssante_audit.base import settings
+from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
 from mssante_audit.findings.registry import audits, catalogue
 from tools.man_page import commands, page, roff
@@ -73,43 +74,46 @@ def domains(*arguments: str, **given: str) -> list[str]:
 
 def test_options_stand_in_the_environment_and_the_nearest_word_counts(tmp_path):
     whole = domains("--as-of", AS_OF, "--region", "corse", "--region", "ile de france")
-    assert domains(MSSANTE_AUDIT_AS_OF=AS_OF, MSSANTE_AUDIT_REGION="corse,ile de france") == whole
-    assert domains(MSSANTE_AUDIT_DOMAINS_AS_OF=AS_OF, MSSANTE_AUDIT_AS_OF="soon",
-                   MSSANTE_AUDIT_DOMAINS_REGION="corse,ile de france") == whole  # fmt: skip
-    named = {"MSSANTE_AUDIT_DOMAINS_AS_OF": "soon", "MSSANTE_AUDIT_REGION": "bretagne"}
+    given = {"MSSANTE_AUDIT_DOMAINS_AS_OF": AS_OF, "MSSANTE_AUDIT_DOMAINS_REGION": "corse ile-de-france"}
+    assert domains(**given) == domains(**given, MSSANTE_AUDIT_DATA="") == whole
+    named = {"MSSANTE_AUDIT_DOMAINS_AS_OF": "soon", "MSSANTE_AUDIT_DOMAINS_REGION": "bretagne"}
     assert domains("--as-of", AS_OF, "--region", "corse,ile de france", **named) == whole
-    assert domains("--as-of", AS_OF, "--region", "corse,ile de france", MSSANTE_AUDIT_DATA="") == whole
     out = tmp_path / "told.json"
-    assert domains(MSSANTE_AUDIT_AS_OF=AS_OF, MSSANTE_AUDIT_OUT=str(out), MSSANTE_AUDIT_FORMAT="json") == []
+    more = {"MSSANTE_AUDIT_DOMAINS_OUT": str(out), "MSSANTE_AUDIT_DOMAINS_FORMAT": "json"}
+    assert domains(**given, **more) == []
     assert out.read_text(encoding="utf-8").startswith("[")
-    told = domains(MSSANTE_AUDIT_PARAMETER=f"as_of={AS_OF} stale_after_days=365")
-    assert len(told) == len(domains(MSSANTE_AUDIT_AS_OF=AS_OF))
+    told = domains(MSSANTE_AUDIT_DOMAINS_PARAMETER=f"as_of={AS_OF} stale_after_days=365")
+    assert len(told) == len(domains(MSSANTE_AUDIT_DOMAINS_AS_OF=AS_OF))
 
 
-def test_what_is_wrong_in_the_environment_is_told_by_its_name():
-    done = subprocess.run(
-        [sys.executable, "-m", "mssante_audit", "domains"],
-        env={**os.environ, "MSSANTE_AUDIT_FORMAT": "pdf"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert "MSSANTE_AUDIT_FORMAT" in done.stderr
+def test_one_variable_is_every_data_and_a_commands_own_goes_before_it():
+    old = str(resource("data/sample") / "variants" / "old.xml")
+    few = domains("--as-of", AS_OF, "--data", old)
+    assert domains("--as-of", AS_OF, MSSANTE_AUDIT_DATA=old) == few
+    own = {"MSSANTE_AUDIT_DOMAINS_DATA": old, "MSSANTE_AUDIT_DATA": "nowhere"}
+    assert domains("--as-of", AS_OF, **own) == few
+    assert domains("--as-of", AS_OF, "--data", old, MSSANTE_AUDIT_DOMAINS_DATA="nowhere") == few
+    every = {
+        path: option
+        for path, command in commands(get_command(app))
+        for option in command.params
+        if option.name == "data" and path[0] != "declarations"
+    }
+    assert {("report",), ("observe", "dns"), ("receive",), ("check",)} <= every.keys()
+    assert all("MSSANTE_AUDIT_DATA" in str(option.show_default) for option in every.values())
 
 
-def test_every_option_of_every_command_has_its_variables():
-    root = get_command(app)
-    assert isinstance(root, FromEnvironment)
-    every = dict(commands(root))
-    assert {("report",), ("observe", "dns"), ("archive", "verify")} <= every.keys()
-    for path, command in every.items():
-        for option in (one for one in command.params if one.param_type_name == "option"):
-            flag = max(option.opts, key=len)
-            shared, own = ("_".join(("MSSANTE_AUDIT", *words, flag[2:])) for words in ((), path))
-            names = [name.replace("-", "_").upper() for name in (own, shared)]
-            expected = [] if flag == "--help" else names
-            assert (option.envvar or []) == expected, (path, flag)
+def test_options_that_are_settings_have_their_defaults():
+    models = {
+        ("observe", "dns"): settings.Observe, ("receive",): settings.Observe, ("fetch",): settings.Fetch,
+        ("observe", "tls"): settings.ObserveTls, ("archive", "import"): settings.Fetch,
+    }  # fmt: skip
+    every = dict(commands(get_command(app)))
+    for path, model in models.items():
+        fields = {option.name: option for option in every[path].params if option.name in model.model_fields}
+        assert len(fields) > 0
+        for name, option in fields.items():
+            assert option.default in (model.model_fields[name].default, None), (path, name)
 
 
 def test_the_manual_page_names_every_command_and_option_and_is_right_roff(tmp_path):

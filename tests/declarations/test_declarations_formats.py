@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 
 from mssante_audit.audits.declarations.rules import form_findings
+from mssante_audit.declarations.cells import read_box
 from mssante_audit.declarations.form_write import write_form
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import Register, load_declarations
-from mssante_audit.declarations.values import read_box
 from mssante_audit.findings.frame import Finding
 from mssante_audit.values.person import Person
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
+import os
+import re
+import time
 import zipfile
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -18,10 +22,12 @@ from hypothesis import strategies as st
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
 from mssante_audit.declarations import read as declarations_read
+from mssante_audit.declarations.cells import read_box, read_date
 from mssante_audit.declarations.headings import fold, resolve
+from mssante_audit.declarations.mend import mended
+from mssante_audit.declarations.references import is_nothing, reference
 from mssante_audit.declarations.register import fields, find_register, latest, load_declarations
-from mssante_audit.declarations.strokes import is_nothing, reference
-from mssante_audit.declarations.values import KINDS, read_box, read_date
+from mssante_audit.declarations.values import KINDS
 from mssante_audit.declarations.write import SHEET, template, template_book, write_register
 
 ROW = {
@@ -106,7 +112,7 @@ def test_a_quick_and_a_careful_reading_give_the_same(load):
     pd.testing.assert_frame_equal(
         quick.declarations.drop(columns="file"), careful.declarations.drop(columns="file").head(30)
     )
-    assert kinds(careful) == [(32, "", "row-short")]
+    assert kinds(careful) == [(32, "", "remark")]
 
 
 def test_every_format_is_written_and_read_again(load, tmp_path):
@@ -251,6 +257,116 @@ def test_headings_below_a_title(load):
     assert load(bytes_of(book), "a.xlsx").declarations["row"].tolist() == [4]
 
 
+INSTRUCTIONS = [
+    ["Mode d'emploi"],
+    ["Domaine", "comme ch-xyz.mssante.fr"],
+    ["Date", "JJ/MM/AAAA"],
+    *[[f"Ligne {number}"] for number in range(12)],
+]
+TWO_LINES = (
+    [
+        "Domaine",
+        "Chef de projet",
+        "",
+        "",
+        "Contact technique",
+        "",
+        "DN du certificat",
+        "",
+        "Date de la",
+        "Retrait",
+    ],
+    ["", "Nom", "Tél.", "Courriel", "Téléphone", "Courriel", "IGC-Santé", "IGC-CPS", "signature", "demandé"],
+)
+OF_TWO_LINES = ["domain", "project_manager_last_name", "project_manager_phone", "project_manager_email",
+                "public_technical_phone", "public_technical_email", "dn_igc_sante", "dn_igc_cps", "date",
+                "withdrawal"]  # fmt: skip
+UNDER_THEM = ["ch-a.mssante.fr", "MODELE", "01 99 00 00 02", "ida@alpha.example", "01 99 00 00 04",
+              "t@alpha.example", ROW["dn_igc_sante"], "", "2026-03-01", "X"]  # fmt: skip
+
+
+def csv_lines(*rows):
+    return "".join(";".join(row) + "\n" for row in rows)
+
+
+def test_the_row_and_the_sheet_with_most_known_headings_win(load):
+    register = load(csv_lines(*INSTRUCTIONS, list(ROW), list(ROW.values())))
+    assert register.declarations["row"].tolist() == [len(INSTRUCTIONS) + 2]
+    book = openpyxl.Workbook()
+    book.active.title = "À lire"
+    other = book.create_sheet("Registre")
+    for sheet, rows in ((book.active, INSTRUCTIONS), (other, [list(ROW), list(ROW.values())])):
+        for row in rows:
+            sheet.append(row)
+    register = load(bytes_of(book), "r.xlsx")
+    assert (register.sheets, register.unread) == ({"r.xlsx": "Registre"}, {"r.xlsx": ("À lire",)})
+    assert register.declarations["domain"].tolist() == [ROW["domain"]]
+
+
+def test_headings_over_two_lines(load):
+    rows = [["Registre au 3 mars"], *TWO_LINES, UNDER_THEM]
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append([cell or None for cell in row])
+    for content, name in ((csv_lines(*rows), "r.csv"), (bytes_of(book), "r.xlsx")):
+        register = load(content, name)
+        assert kinds(register) == []
+        (row,) = register.declarations.to_dict("records")
+        assert [row[n] for n in OF_TWO_LINES] == [*UNDER_THEM[:8], pd.Timestamp("2026-03-01"), True]
+        assert row["row"] == 4
+
+
+NO_DECLARATIONS = [
+    ["Total : 39"], ["Total", "39"], ["", "Total : 39"], ["Mis à jour par Mme FICTIVE. Le 3 mars"],
+    ["", "", "Mis à jour le 3 mars 2026"], ["* à vérifier"], ["39"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", NO_DECLARATIONS)
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_a_line_that_is_no_declaration_is_one_message(load, line, kind):
+    names = ["domain", *(name for name in ROW if name != "domain")]
+    rows = [names, [ROW[name] for name in names], line, names, [ROW[name] for name in names]]
+    rows = [[*row, *[""] * (len(names) - len(row))] for row in rows]
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append([cell or None for cell in row])
+    register = load(csv_lines(*rows) if kind == "csv" else bytes_of(book), f"r.{kind}")
+    assert register.declarations["row"].tolist() == [2, 5]
+    assert kinds(register) == [(3, "", "remark"), (4, "", "headings-again")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["ch-b.mssante.fr"],
+        ["ch b mssante fr", "0123456789", "CH B"],
+        ["", "0123456789", "CH B", "1759900004"],
+    ],
+)
+def test_a_line_that_may_be_a_declaration_stays(load, line):
+    names = ["domain", *(name for name in ROW if name != "domain")]
+    register = load(
+        csv_lines(names, [ROW[name] for name in names], [*line, *[""] * (len(names) - len(line))])
+    )
+    assert register.declarations["row"].tolist() == [2, 3]
+    assert kinds(register) == []
+    few = load("domain;date\nnéant;\nmauvais nom;2026-03-01\nTotal : 2;\n")
+    assert few.declarations["row"].tolist() == [2, 3]
+
+
+def test_what_is_struck_through_is_no_declaration(load):
+    book = xlsx(ROW, ROW, ROW | {"domain": "ch-b.mssante.fr"})
+    for cell in book.active[3]:
+        cell.font = openpyxl.styles.Font(strike=True)
+    book.active["H4"].font = openpyxl.styles.Font(strike=True)
+    register = load(bytes_of(book), "r.xlsx")
+    assert kinds(register) == [(3, "", "struck-row"), (4, "date", "struck-cell")]
+    assert register.declarations["row"].tolist() == [2, 4]
+    assert register.declarations["date_text"].tolist() == [ROW["date"], ""]
+    assert register.lost == {("r.xlsx", 4, "date"): f"#N/A {ROW['date']}"}
+
+
 def test_no_column_holds_the_domain(load):
     for content, name in (
         ("a,b\n1,2\n", "r.csv"),
@@ -271,7 +387,7 @@ def test_no_column_holds_the_domain(load):
     ["X", "x", "oui", "Oui", "☒", "☑", "1", "TRUE", "vrai", " X ", "[x]", "X.", "XX",
      "(x)", "[ x ]", "×", "■", "Oui.", "coché", "ok", "signé", "Oui, signée", "Signé et tamponné",
      "cachet et signature", "X (oui)", "x x", "✓✓", "Case cochée", "signé le 12/06/2025",
-     "Signé par la directrice"],
+     "Signé par la directrice", "1.0", "✔\ufe0f", "☑\ufe0f", "✅", "X\u200b"],
 )  # fmt: skip
 def test_a_ticked_box(text):
     assert read_box(text) is True
@@ -281,14 +397,36 @@ def test_a_ticked_box(text):
     "text",
     ["", " ", "non", "☐", "0", "FALSE", "faux", "-", "[ ]", "□", "( )",
      "néant", "Sans objet", "N/A", "non cochée", "Non signé", "Non.", "pas coché", "pas de retrait",
-     "non, maintien", "Non demandé"],
+     "non, maintien", "Non demandé", "0.0", "---", "…", "\u200b", " " * 40_000],
 )  # fmt: skip
 def test_an_empty_box(text):
     assert read_box(text) is False
 
 
 @pytest.mark.parametrize(
-    "text", ["?", "x ?", "Non ?", "/", "non, oui", "en attente", "signature en attente", "à voir"]
+    "text",
+    [
+        "?",
+        "x ?",
+        "Non ?",
+        "/",
+        "non, oui",
+        "en attente",
+        "signature en attente",
+        "à voir",
+        "*",
+        "\\",
+        "**",
+        "~",
+        "•",
+        "●",
+        "+",
+        "❌",
+        "-/",
+        " " * 40_000 + "?",
+        "\u200b" * 40_000 + "?",
+        "x" * 40_000,
+    ],
 )
 def test_a_box_that_is_neither(text):
     assert read_box(text) is None
@@ -340,6 +478,9 @@ def test_boxes_of_every_type_and_one_that_is_neither(load):
         ("12 mars 2024 à 14h", "2024-03-12"),
         ("12/03/2024 (signature)", "2024-03-12"),
         ("12/03/2024 (réception)", "date"),
+        ("14 mai 2025, Paris", "2025-05-14"),
+        ("14/05/2025, Saint-Jean-d’Angély", "2025-05-14"),
+        ("14 mai 2025, mardi 15", "date"),
         ("avant le 12/03/2024", "date"),
         ("Signé après le 12/03/2024", "date"),
         ("12/03/0024", "date-century"),
@@ -484,18 +625,6 @@ def test_half_a_character_is_told_as_it_is_written(load, suffix):
     assert r"\udfff" in register.problems.to_string()
 
 
-def test_formulas_give_their_last_value_and_merged_cells_only_the_first(load):
-    book = xlsx(ROW, ROW, ROW)
-    book.active["B2"] = "=1+1"
-    book.active.merge_cells("C2:C3")
-    register = load(bytes_of(book), "r.xlsx")
-    assert kinds(register) == [(2, "structure_name", "formula"), (3, "structure_id", "merged")]
-    assert register.declarations["structure_id"].tolist() == [ROW["structure_id"], "", ROW["structure_id"]]
-    assert register.having(register.declarations, "structure_id")["row"].tolist() == [2, 4]
-    none = register.declarations[:0]
-    assert [*register.having(none, "structure_id").columns] == [*none.columns]
-
-
 def rezipped(raw, **parts):
     out = io.BytesIO()
     with (
@@ -508,6 +637,47 @@ def rezipped(raw, **parts):
         for name, content in parts.items():
             target.writestr(name, content)
     return out.getvalue()
+
+
+def solved(raw, **results):
+    """Put the results of formulas into a workbook, as a spreadsheet does when it saves."""
+    sheet = "xl/worksheets/sheet1.xml"
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        content = archive.read(sheet).decode()
+    for place, result in results.items():
+        content, count = re.subn(
+            rf'(<c r="{place}"[^>]*><f>[^<]*</f>)<v ?(?:/>|></v>)', rf"\1<v>{result}</v>", content
+        )
+        assert count == 1
+    return rezipped(raw, **{sheet: content.encode()})
+
+
+def test_formulas_give_their_last_value_and_merged_cells_only_the_first(load):
+    book = xlsx(ROW, ROW, ROW)
+    book.active["B2"] = "=1+1"
+    book.active.merge_cells("C2:C3")
+    register = load(solved(bytes_of(book), B2=2), "r.xlsx")
+    assert kinds(register) == [(2, "structure_name", "formula"), (3, "structure_id", "merged")]
+    assert register.declarations["structure_name"].tolist()[0] == "2"
+    assert register.declarations["structure_id"].tolist() == [ROW["structure_id"], "", ROW["structure_id"]]
+    assert register.having(register.declarations, "structure_id")["row"].tolist() == [2, 4]
+    none = register.declarations[:0]
+    assert [*register.having(none, "structure_id").columns] == [*none.columns]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx", "json", "jsonl"])
+def test_a_formula_without_a_result_is_unknown_and_stays(load, tmp_path, suffix):
+    formulas = {name: f"=Feuil2!{name}" for name in ROW}
+    register = load(bytes_of(xlsx(ROW, ROW | {"domain": "=A2", "delegation": "=B2"}, formulas)), "r.xlsx")
+    unknown = [(3, "domain"), (3, "delegation"), *((4, name) for name in ROW)]
+    assert {(row, column, kind) for row, column, kind in kinds(register)} == {
+        (row, column, "formula-unsolved") for row, column in unknown
+    }
+    assert register.declarations["domain"].tolist() == ["ch-alpha.mssante.fr", "", ""]
+    write_register(register, tmp_path / f"again.{suffix}")
+    assert "#N/A =A2" in load_declarations(tmp_path / f"again.{suffix}").lost.values()
+    again = load_declarations(tmp_path / f"again.{suffix}")
+    assert len(again.lost) == len(register.lost) == len(unknown)
 
 
 def test_macros_are_flagged_and_never_run(load):
@@ -546,6 +716,81 @@ def test_a_million_rows_are_refused_before_they_are_read(load):
         load(b"domain,date\n" + b"a,b\n" * 1_000_000)
     with pytest.raises(InputError, match="more than 200,000 rows"):
         load(b'{"domain": 1}\n' * (declarations_read.MAX_ROWS + 1), "r.jsonl")
+
+
+def test_a_register_at_its_bound_is_counted_in_rows(load, monkeypatch):
+    monkeypatch.setattr(declarations_read, "MAX_ROWS", 40)
+    rows = [
+        ROW | {"domain": f"ch-{n}.mssante.fr", "description": "une\nadresse\nsur trois"} for n in range(40)
+    ]
+    assert len(load(csv_of(*rows) + "\n" * 60).declarations) == 40
+    for content in (csv_of(*rows, ROW), csv_of(*rows, ROW) + "trop court\n"):
+        with pytest.raises(InputError, match="more than 40 rows"):
+            load(content)
+
+
+HEAD = (
+    "domain",
+    "date",
+    "withdrawal",
+    "description",
+    "structure_id",
+    "representative_phone",
+    "dn_igc_sante",
+    "Nom, Prénom",
+)
+
+
+@pytest.mark.parametrize("piece", [" ", ".", "-", "é", "\u200b", "'", "(", "\t", "0", "x ", "idem ", "…"])
+def test_a_cell_of_anything_takes_linear_time(load, tmp_path, piece):
+    cell = piece * (40_000 // len(piece))
+    file = tmp_path / "long.csv"
+    with file.open("w", encoding="utf-8", newline="") as out:
+        csv.writer(out).writerows([HEAD, *[["ch-a.mssante.fr", *[cell] * 7]] * 20])
+    start = time.process_time()
+    register, _ = mended(load_declarations(file))
+    write_register(register, tmp_path / "out.jsonl")
+    assert time.process_time() - start < 5  # a quadratic reading would take minutes
+    assert register.declarations["withdrawal"].isna().all() == bool(cell.strip(" \t\u200b"))
+
+
+@pytest.mark.parametrize("ref", ["A1:XFD1048576", "A400:C1048576", "A2:B2"])
+def test_many_merged_cells_in_a_small_file_cost_little(load, ref):
+    raw = bytes_of(xlsx(*[ROW] * 100))
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        content = archive.read("xl/worksheets/sheet1.xml").decode()
+    merges = f'</sheetData><mergeCells>{f"""<mergeCell ref="{ref}"/>""" * 20_000}</mergeCells>'
+    raw = rezipped(raw, **{"xl/worksheets/sheet1.xml": content.replace("</sheetData>", merges)})
+    start = time.process_time()
+    register = load(raw, "r.xlsx")
+    assert time.process_time() - start < 5
+    assert len(register.declarations) == 100
+    many = {"A1:XFD1048576": 100 * len(ROW), "A400:C1048576": 0, "A2:B2": 1}[ref]
+    assert kinds(register).count((2, "structure_name", "merged")) == min(many, 1)
+    assert len(kinds(register)) == many
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.xlsx", "r.pdf", "columns.toml", "scope.toml"])
+def test_what_is_no_file_is_refused_at_once(tmp_path, name):
+    (tmp_path / "declarations.csv").write_text(csv_of(ROW))
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / name).symlink_to("pipe")
+    with pytest.raises(InputError, match=rf"{name}: (not a .*: )?cannot be read \(it is a pipe\)"):
+        load_declarations(tmp_path / (name if name.startswith("r.") else "declarations.csv"))
+
+
+@pytest.mark.parametrize("name", ["columns.toml", "scope.toml"])
+def test_settings_nested_deep_are_refused_in_one_line(tmp_path, name):
+    (tmp_path / "declarations.csv").write_text(csv_of(ROW))
+    for text in (
+        "x = " + "[" * 20_000,
+        "a." * 20_000 + "a = 1",
+        '[columns]\n"a" = ["domain"]\n[scope]\nregion = []',
+    ):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(InputError, match=name) as refused:
+            load_declarations(tmp_path / "declarations.csv")
+        assert "\n" not in str(refused.value)
 
 
 def test_a_cell_at_the_end_of_the_sheet_costs_little(load):

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from mssante_audit.declarations.headings import fields
+from mssante_audit.declarations.references import is_nothing, reference
 from mssante_audit.declarations.register import load_declarations
-from mssante_audit.declarations.strokes import is_nothing, reference
 
 TEXTS = [name for name, field in fields().items() if field.kind not in ("box", "date")]
 STRUCK = ["-", "--", "—", "/", "néant", "NEANT", "Néant.", " sans objet ", "S.O.", "s.o", "x", "X", "aucun",

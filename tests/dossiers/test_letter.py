@@ -322,7 +322,7 @@ def test_another_parser_finds_the_same_parts(space, tmp_path, with_logo):
         ("[letter]\nsender = 'X <a..b@@x>'\n", "not of the right form"),
         ("[letter]\nlogo = 'audit.toml'\n", "no PNG or JPEG"),
         ("[letter]\nlogo = 'none.png'\n", "cannot be read"),
-        ("[letter\n", "cannot be read"),
+        ("[letter\n", "is not TOML"),
     ],
 )
 def test_bad_settings_are_refused_in_one_line(tmp_path, text, why):

@@ -10,7 +10,7 @@ from made_findings import framed, made
 
 import mssante_audit as ms
 from mssante_audit.base.french import typeset
-from mssante_audit.findings.causes import COLUMNS, actionable, causes
+from mssante_audit.findings.causes import FRAME, actionable, causes
 from mssante_audit.findings.frame import Finding, findings_frame
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
@@ -76,7 +76,7 @@ def test_information_hints_and_what_failed_are_no_causes() -> None:
         entries,
     )
     assert causes(found, entries).empty
-    assert list(causes(found, entries).columns) == list(COLUMNS)
+    assert list(causes(found, entries).columns) == [column.name for column in FRAME]
     assert actionable(found)["rule"].tolist() == ["AUDIT_RULE_FAILED"]
 
 

@@ -1,26 +1,21 @@
-"""Findings for other programs: SARIF and JUnit, held to their schemas (tests/schemas/README.md)."""
+"""Findings for other programs: SARIF, held to its schema (tests/schemas/README.md)."""
 
 import json
-import sys
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pandas as pd
 import pytest
-from lxml import etree
 from made_findings import framed, made
 from made_up import make_space
+from typer.testing import CliRunner
 
-from mssante_audit.audits import audit_all, lacking, waived
-from mssante_audit.base.export import xml_text
-from mssante_audit.cli import main as cli
+from mssante_audit.audits import audit_all, unsure, waived
+from mssante_audit.cli.main import app
 from mssante_audit.findings.catalogue import FAILED
-from mssante_audit.findings.frame import Finding, findings_frame
-from mssante_audit.findings.junit import junit
-from mssante_audit.findings.registry import audits as registry_audits
+from mssante_audit.findings.ledger import FollowUp, follow
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.findings.sarif import KEY, sarif
 from mssante_audit.space.trust import TrustSpace, load_space
@@ -33,12 +28,6 @@ RULES = [own for own in catalogue().values() if own.audit]
 def run_of(log: Any) -> dict[str, Any]:
     jsonschema.Draft4Validator(SARIF).validate(log)
     return log["runs"][0]
-
-
-def suites_of(text: str) -> Any:
-    root = etree.fromstring(text.encode())
-    etree.XMLSchema(etree.parse(SCHEMAS / "jenkins-junit.xsd")).assertValid(root)
-    return root
 
 
 def states(run: dict[str, Any]) -> dict[str, str]:
@@ -55,9 +44,9 @@ def found(space: TrustSpace) -> pd.DataFrame:
     return audit_all(space)
 
 
-def log_of(space: TrustSpace, found: pd.DataFrame, days: int = 0, before: Any = None) -> dict[str, Any]:
-    at = space.as_of + timedelta(days)
-    return run_of(sarif(found, waived(space), lacking(space), RULES, source="l.xml", as_of=at, before=before))
+def log_of(space: TrustSpace, found: pd.DataFrame, follow_up: FollowUp | None = None) -> dict[str, Any]:
+    given = {"source": "l.xml", "as_of": space.as_of, "follow_up": follow_up}
+    return run_of(sarif(found, waived(space), unsure(space), RULES, **given))
 
 
 def test_every_finding_is_a_result_with_its_rule_and_fingerprint(space, found) -> None:
@@ -71,75 +60,28 @@ def test_every_finding_is_a_result_with_its_rule_and_fingerprint(space, found) -
     assert set(states(run).values()) == {""}
 
 
-def test_a_finding_has_a_state_against_the_time_before(space, found) -> None:
-    first = log_of(space, found.iloc[1:])
-    second = log_of(space, found.iloc[:-1], 1, first)
-    told = states(second)
-    assert told[found["fingerprint"].iloc[0]] == "new"
-    assert told[found["fingerprint"].iloc[-1]] == "absent"
-    assert {told[f] for f in found["fingerprint"].iloc[1:-1]} == {"unchanged"}
-    assert states(log_of(space, found.iloc[:-1], 1, second)) == told, "the same instant is the same time"
-    third = states(log_of(space, found, 2, second))
-    assert third.pop(found["fingerprint"].iloc[-1]) == "new"
-    assert set(third.values()) == {"unchanged"}
-    assert len(log_of(space, found.iloc[:-1], 2, second)["results"]) == len(found) - 1
+def test_a_finding_has_the_state_that_the_ledger_tells(space, found) -> None:
+    ledger: dict[str, Any] = {}
+    follow(ledger, "x", "2026-03-01", found.iloc[1:])
+    now = found.iloc[:-1]
+    told = states(log_of(space, now, follow(ledger, "x", "2026-03-02", now)))
+    assert told.pop(found["fingerprint"].iloc[0]) == "new"
+    assert told.pop(found["fingerprint"].iloc[-1]) == "absent"
+    assert set(told.values()) == {"unchanged"}
 
 
-def test_what_could_not_be_looked_at_is_open_and_not_absent(space, found) -> None:
-    blind = replace(space, observation=None)
+def test_what_is_unknown_is_open_and_neither_new_nor_absent(space, found) -> None:
+    blind, ledger = replace(space, observation=None), {}
+    follow(ledger, "x", "2026-03-01", found.iloc[1:])
     seen = found[found["audit"] != "delegation_vs_redirection"]
-    run = log_of(blind, seen, 1, log_of(space, found))
-    told = {r["partialFingerprints"][KEY]: r for r in run["results"]}
-    unknown = found.loc[found["audit"] == "delegation_vs_redirection", "fingerprint"]
-    assert {(told[f]["kind"], told[f]["level"], told[f]["baselineState"]) for f in unknown} == {
-        ("open", "none", "unchanged")
-    }
-    assert "delegation_vs_redirection was not made: no observation" in json.dumps(run["invocations"])
-    root = suites_of(junit(seen, waived(blind), lacking(blind), RULES))
-    suite = root.find("testsuite[@name='delegation_vs_redirection']")
-    assert {case.find("skipped").text for case in suite} == {"no observation"}
-    assert suite.get("skipped") == suite.get("tests")
-
-
-def test_what_rests_on_an_input_in_doubt_is_open_and_neither_new_nor_absent(space, found) -> None:
-    def now(part: pd.DataFrame, days: int, before: Any, unsure: Any) -> tuple[Any, dict[str, Any]]:
-        given = {"source": "l.xml", "as_of": space.as_of + timedelta(days), "before": before}
-        run = run_of(sarif(part, found.iloc[:0], {}, RULES, unsure=unsure, **given))
-        told = {r["partialFingerprints"][KEY]: (r["kind"], r.get("baselineState")) for r in run["results"]}
-        return run, told
-
-    first, last = found["fingerprint"].iloc[0], found["fingerprint"].iloc[-1]
-    known, _ = now(found.iloc[1:], 0, None, {})
-    dark, told = now(found.iloc[:-1], 1, known, dict.fromkeys(registry_audits(), ("list",)))
-    assert (told[first], told[last]) == (("open", None), ("open", "unchanged"))
-    assert "dn_consistency rests on inputs in doubt: list" in json.dumps(dark["invocations"])
-    _, told = now(found, 2, dark, {})
-    assert (told[first], told[last]) == (("fail", "new"), ("fail", "unchanged"))
-    _, told = now(found.iloc[1:], 2, dark, {})
-    assert first not in told, "what was seen in doubt only is not told as gone"
-
-
-def test_what_was_not_asked_for_is_open_and_not_absent(space, found) -> None:
-    first, given = log_of(space, found), {"source": "l.xml", "as_of": space.as_of + timedelta(1)}
-
-    def now(part: pd.DataFrame, **more: Any) -> dict[str, tuple[str, str]]:
-        run = run_of(sarif(part, found.iloc[:0], {}, **{"rules": RULES, **given, **more}, before=first))
-        return {r["partialFingerprints"][KEY]: (r["kind"], r["baselineState"]) for r in run["results"]}
-
-    one = found[found["audit"] == "dn_consistency"]
-    told = now(one.iloc[1:], rules=[own for own in RULES if own.audit == "dn_consistency"])
-    assert told[one["fingerprint"].iloc[0]] == ("fail", "absent")
-    others = found.loc[found["audit"] != "dn_consistency", "fingerprint"]
-    assert {told[fingerprint] for fingerprint in others} == {("open", "unchanged")}
-    owner = one["operator_id"].iloc[0]
-    told = now(one.iloc[:0], operators=[owner])
-    assert {told[f] for f in found.loc[found["operator_id"] == owner, "fingerprint"]} == {("fail", "absent")}
-    assert {told[f] for f in found.loc[found["operator_id"] != owner, "fingerprint"]} == {
-        ("open", "unchanged")
-    }
-    broken = findings_frame([Finding(FAILED, ("dn_consistency", "shape"))], space.entries)
-    told = now(pd.concat([found[found["audit"] != "dn_consistency"], broken]))
-    assert {told[fingerprint] for fingerprint in one["fingerprint"]} == {("open", "unchanged")}
+    first = found["audit"].iloc[0]
+    unsure_of = {**unsure(blind), first: ("list",)}
+    run = log_of(blind, seen, follow(ledger, "x", "2026-03-02", seen, unsure_of))
+    told = {r["partialFingerprints"][KEY]: (r["kind"], r.get("baselineState")) for r in run["results"]}
+    unknown = found.loc[found["audit"] == "delegation_vs_redirection", "fingerprint"].tolist()
+    assert {told[key] for key in unknown if key in told} == {("open", "unchanged")}
+    assert {told[key] for key in seen.loc[seen["audit"] == first, "fingerprint"]} == {("open", None)}
+    assert "delegation_vs_redirection rests on inputs in doubt: dns" in json.dumps(run["invocations"])
 
 
 def test_a_waived_finding_is_there_and_accepted(space, found, tmp_path) -> None:
@@ -153,17 +95,6 @@ def test_a_waived_finding_is_there_and_accepted(space, found, tmp_path) -> None:
     (apart,) = [r for r in run["results"] if "suppressions" in r]
     assert apart["partialFingerprints"][KEY] == chosen["fingerprint"]
     assert apart["suppressions"][0]["justification"] == "suivi (cellule, 2026-12-31)"
-    root = suites_of(junit(audit_all(own), waived(own), {}, RULES))
-    assert "accepté : suivi" in root.find(f".//testcase[@name='{chosen['rule']}']/system-out").text
-
-
-def test_what_is_worse_than_information_fails(space, found) -> None:
-    root = suites_of(junit(found, waived(space), lacking(space), RULES))
-    grave = found[found["severity"] != "info"]
-    assert len(root.findall(".//failure")) == len(grave)
-    failed = {case.get("name") for case in root.iter("testcase") if case.find("failure") is not None}
-    assert failed == set(grave["rule"])
-    assert [case.get("name") for case in root.iter("testcase")] == [own.code for own in RULES]
 
 
 def test_hostile_texts_stay_texts(payloads: tuple[str, ...]) -> None:
@@ -177,60 +108,21 @@ def test_hostile_texts_stay_texts(payloads: tuple[str, ...]) -> None:
     assert len(run_of(log)["results"]) == len(hostile)
     place = log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
     assert place["artifactLocation"]["uri"] == "l%20x.xml"
-    assert len(suites_of(junit(found, found.iloc[:0], {}, RULES)).findall(".//failure")) == len(hostile)
-    assert etree.fromstring(f"<a>{xml_text(chr(0xD800))}</a>").text == r"\xd800", "no frame holds one"
 
 
-def test_a_part_that_raised_is_an_error() -> None:
-    found = framed([made(FAILED)], make_space({}).entries)
-    root = suites_of(junit(found, found.iloc[:0], {}, RULES))
-    assert root.find(f".//testcase[@name='{FAILED}']/error") is not None
-    log = sarif(found, found.iloc[:0], {}, RULES, source="l.xml", as_of=make_space({}).as_of)
+def test_a_part_that_raised_is_a_result() -> None:
+    space = make_space({})
+    found = framed([made(FAILED)], space.entries)
+    log = sarif(found, found.iloc[:0], {}, RULES, source="l.xml", as_of=space.as_of)
     assert run_of(log)["results"][0]["ruleId"] == FAILED
 
 
-def command(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["mssante-audit", "findings", "dn_consistency", *map(str, words)])
-    monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
-    with pytest.raises(SystemExit) as left:
-        cli.main()
-    return left.value.code
-
-
-@pytest.mark.parametrize("layout", ["sarif", "junit"])
-def test_the_command_writes_both(layout, monkeypatch, tmp_path, capsys) -> None:
-    given = ("--format", layout, "--as-of", "2026-03-03T06:00:00Z")
-    assert command(monkeypatch, *given) == 0
-    shown = capsys.readouterr().out
-    assert command(monkeypatch, *given, "--out", tmp_path / "f") == 0
-    assert (tmp_path / "f").read_text(encoding="utf-8") == shown
-    if layout == "junit":
-        assert {suite.get("name") for suite in suites_of(shown)} == {"dn_consistency"}
-    else:
-        assert {r["properties"]["audit"] for r in run_of(json.loads(shown))["results"]} == {"dn_consistency"}
-        assert (
-            command(monkeypatch, "--format", "sarif", "--as-of", "2026-03-04", "--out", tmp_path / "f") == 0
-        )
-        assert set(states(json.loads((tmp_path / "f").read_text())["runs"][0]).values()) == {"unchanged"}
-
-
-def test_a_log_of_another_list_is_no_time_before(monkeypatch, tmp_path, capsys) -> None:
-    out, given = tmp_path / "f", ("--format", "sarif", "--as-of", "2026-03-03T06:00:00Z")
-    assert command(monkeypatch, *given, "--out", out) == 0
-    log = json.loads(out.read_text())
-    for number, result in enumerate(log["runs"][0]["results"]):
-        result["properties"]["operator_id"] = f"9{number:08}"
-        result["partialFingerprints"][KEY] = f"other-{number}"
-    out.write_text(json.dumps(log))
-    assert command(monkeypatch, *given, "--out", out) == 0
-    assert set(states(json.loads(out.read_text())["runs"][0]).values()) == {""}
-    assert f"{out} was of another list" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("content", ["", "{}", '{"runs": [{"results": []}]}', '{"runs": [{}, {}]}', "[1]"])
-def test_another_file_is_not_taken_for_the_time_before(content, monkeypatch, tmp_path, capsys) -> None:
-    out = tmp_path / "f.sarif"
-    out.write_text(content)
-    assert command(monkeypatch, "--format", "sarif", "--out", out) == 2
-    assert "is no SARIF log of this program. Remove it, or write elsewhere" in capsys.readouterr().err
-    assert out.read_text() == content
+def test_the_command_writes_it(tmp_path) -> None:
+    given = ["findings", "dn_consistency", "--format", "sarif", "--as-of", "2026-03-03T06:00:00Z"]
+    shown = CliRunner().invoke(app, given)
+    assert shown.exit_code == 0
+    assert {r["properties"]["audit"] for r in run_of(json.loads(shown.output))["results"]} == {
+        "dn_consistency"
+    }
+    assert CliRunner().invoke(app, [*given, "--out", str(tmp_path / "f")]).exit_code == 0
+    assert (tmp_path / "f").read_text(encoding="utf-8") == shown.output

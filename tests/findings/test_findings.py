@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_findings import framed, made
 
-from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import records
 from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.facts import clear, dumped, hidden, loaded
@@ -58,13 +57,6 @@ def test_a_finding_may_be_surer_or_less_sure_than_its_rule():
     assert framed(found, ENTRIES)["confidence"].tolist() == ["certain", "hint"]
     with pytest.raises(ValueError, match="'sure' is no confidence"):
         framed([made("DN_ID_LUHN", (1,), confidence="sure")], ENTRIES)
-
-
-def test_a_finding_as_0_1_made_it_is_refused_by_one_line():
-    with pytest.raises(InputError) as refused:
-        Finding("LIST_DOMAIN_LONG", (1,), observed="a.example")
-    said = "finding LIST_DOMAIN_LONG: it has an unknown field 'observed'. There are: rule, subject, where, "
-    assert str(refused.value).startswith(said)
 
 
 def test_the_region_is_that_of_the_operator_most_rows_are_of():

@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from mssante_audit import AUDITS
 from mssante_audit.audits import findings_of
 from mssante_audit.findings.facts import dumped, loaded
-from mssante_audit.findings.registry import OURS
 from mssante_audit.findings.templates import LANGUAGES
 from mssante_audit.findings.words import worded
 from mssante_audit.space.trust import TrustSpace, load_space
@@ -28,7 +28,7 @@ def space(request: pytest.FixtureRequest) -> TrustSpace:
     return load_space(REAL, as_of="2025-03-01")
 
 
-@pytest.fixture(scope="module", params=OURS)
+@pytest.fixture(scope="module", params=AUDITS)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -12,9 +12,18 @@ from made_findings import framed, made
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
+from mssante_audit.base.settings import Thresholds
+from mssante_audit.base.state import state_bytes
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.frame import Finding, findings_frame
-from mssante_audit.findings.ledger import follow, inputs_before, note_inputs, read_ledger, scope_of
+from mssante_audit.findings.ledger import (
+    follow,
+    inputs_before,
+    note_inputs,
+    read_ledger,
+    scope_of,
+    write_ledger,
+)
 from mssante_audit.report.follow_up import follow_up_html
 from mssante_audit.report.run import run_reports
 
@@ -86,51 +95,18 @@ def test_runs_with_other_parameters_are_not_compared() -> None:
     assert same.status == ("open",)
 
 
-def test_a_ledger_whose_scopes_named_anchors_goes_on(tmp_path: Path) -> None:
-    parts: dict = {}
-    for day, anchors in zip(DAYS, ([], ["old"]), strict=False):
-        ledger: dict = {}
-        follow(ledger, "x", day, frame(1))
-        parts[f'["run", {{"anchors": {json.dumps(anchors)}, "data": "data"}}]'] = ledger["x"]
-    (tmp_path / "ledger.json").write_text(json.dumps(parts))
-    told = follow(
-        read_ledger(tmp_path), scope_of("run", {"data": "data", "anchors": ["new"]}), DAYS[2], frame(1)
-    )
-    assert (told.previous[:10], told.status) == (DAYS[1], ("open",))
-
-
-def test_a_ledger_of_0_1_goes_on_where_there_are_parameters_it_did_not_know(tmp_path: Path) -> None:
-    given = {
-        "any_namespace": False,
-        "concentration_min": 50,
-        "data": "data",
-        "operator": None,
-        "recover": False,
-    }
-    known = {"rule": "DN_SHAPE", "domain": "a.fr", "operator": "A"}
-    gone = known | {"domain": "z.fr"}
-    day = "2026-01-01T00:00:00+00:00"
-    parts = {
-        json.dumps(["overview", given]): {
-            "first_seen": {"DN_SHAPE|1|a.fr|1": day, "DN_SHAPE|1|z.fr|1": day},
-            "runs": {day: {"DN_SHAPE|1|a.fr|1": known, "DN_SHAPE|1|z.fr|1": gone}},
-        }
-    }
-    (tmp_path / "ledger.json").write_text(json.dumps(parts))
-    today = {**given, "anchors": ["x"], "signer": None, "region": None, "lang": "en", "listing_days": 10}
-    told = follow(read_ledger(tmp_path), scope_of("overview", today), DAYS[2], frame(1, 2))
-    assert (told.previous, told.status) == (day, ("open", "new"))
-    assert [(f["domain"], f["first_seen"]) for f in told.fixed] == [("z.fr", day)]
-    other = {**today, "listing_days": 0}
-    assert follow(read_ledger(tmp_path), scope_of("overview", other), DAYS[2], frame(1)).previous == ""
+def test_parameters_at_their_defaults_make_no_scope_of_their_own() -> None:
+    given = {"data": "data", "operator": None, "recover": False, **Thresholds().model_dump()}
+    assert scope_of("x", given) == scope_of("x", {"data": "data", "anchors": ["a"], "lang": "en"})
+    assert scope_of("x", given) != scope_of("x", {**given, "listing_days": 0})
 
 
 def test_a_scope_may_have_any_name(tmp_path: Path) -> None:
     ledger: dict = {}
     for name in ("run", "[1", '"quoted"', "7"):
         follow(ledger, name, DAYS[0], frame(1))
-    (tmp_path / "ledger.json").write_text(json.dumps(ledger))
-    assert read_ledger(tmp_path).keys() == ledger.keys()
+    write_ledger(tmp_path, ledger)
+    assert read_ledger(tmp_path) == ledger
 
 
 def test_what_could_not_be_evaluated_is_neither_fixed_nor_new_once_it_can_be_again() -> None:
@@ -205,12 +181,45 @@ def test_what_the_inputs_were_is_known_to_later_runs_only() -> None:
     assert inputs_before(ledger, "y", DAYS[1]) == {}
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"x": {}}', "{"])
-def test_a_broken_ledger_is_not_passed_over(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text.replace('"version": 3', '"version": 4'), "is not of version 3, the only one that"),
+        (lambda text: text.replace("a.fr", "b.fr"), "was changed since it was written"),
+        (lambda text: text.replace("\n", "\r\n"), "was changed since it was written"),
+        (lambda text: text[:-3], "cannot be read"),
+        (lambda _: "", "cannot be read"),
+        (lambda _: "[" * 100_000, "cannot be read"),
+        (lambda _: "[]", "does not say its version"),
+        (lambda _: '{"[\\"run\\"]": {"first_seen": {}, "runs": {}}}', "does not say its version"),
+    ],
+    ids=["newer", "edited", "line ends", "cut", "empty", "deep", "a list", "of 0.1"],
+)  # fmt: skip
+def test_a_ledger_of_another_version_or_changed_is_refused_in_one_line_and_kept(
+    tmp_path: Path, change: Any, said: str
+) -> None:
     assert read_ledger(tmp_path) == {}
-    (tmp_path / "ledger.json").write_text(content)
-    with pytest.raises(InputError, match="remove it to start anew"):
+    ledger: dict = {}
+    follow(ledger, "x", DAYS[0], frame(1))
+    write_ledger(tmp_path, ledger)
+    assert read_ledger(tmp_path) == ledger
+    file = tmp_path / "ledger.json"
+    content = change(file.read_text()).encode()
+    file.write_bytes(content)
+    with pytest.raises(InputError) as refused:
         read_ledger(tmp_path)
+    assert str(refused.value).startswith(f"{file}: {said}")
+    assert str(refused.value).endswith(". Put back a copy of it, or remove it to start anew")
+    assert "\n" not in str(refused.value)
+    assert file.read_bytes() == content
+
+
+def test_reports_stop_at_a_ledger_of_a_newer_version_and_leave_it(tmp_path: Path) -> None:
+    newer = state_bytes(99, {"scopes": {}})
+    (tmp_path / "ledger.json").write_bytes(newer)
+    with pytest.raises(InputError, match="is not of version"):
+        run_reports(["overview"], out=tmp_path, parameters={"as_of": "2026-03-03T06:00:00Z"})
+    assert (tmp_path / "ledger.json").read_bytes() == newer
 
 
 def test_reports_say_what_is_new_open_and_unknown(tmp_path: Path) -> None:

@@ -116,6 +116,8 @@ def test_what_was_accepted_for_one_domain_does_not_cover_many(folder, before) ->
         (waiver(operator="x", until="2026-12-31T10:00:00"), "not a date"),
         (waiver(operator="x", raison="x"), "unknown field 'raison'"),
         ("[other]\na = 1\n", "something else"),
+        ("waiver = [1]\n", "something else"),
+        ("version = 2\n" + waiver(operator="x"), "is of version 2, and this program knows 1"),
         ("[[waiver]\n", "cannot be read"),
     ],
 )
@@ -128,7 +130,7 @@ def test_a_file_that_is_not_right(tmp_path, text, why) -> None:
 
 def test_until_is_a_day(tmp_path) -> None:
     file = tmp_path / "waivers.toml"
-    file.write_text(waiver(operator="x"), encoding="utf-8")
+    file.write_text("version = 1\n" + waiver(operator="x"), encoding="utf-8")
     (one,) = load_waivers(file)
     assert one.holds(datetime(2026, 12, 31, 23, 59, tzinfo=UTC))
     assert not one.holds(datetime(2027, 1, 1, tzinfo=UTC))

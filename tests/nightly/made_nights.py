@@ -6,8 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mssante_audit.nightly.log import Result
-from mssante_audit.nightly.run import Night
+from mssante_audit.nightly.night import Night, Result
 from mssante_audit.space.states import State
 
 STEPS = ("fetch", "observe", "observe_tls", "audit", "reports", "dossiers", "site", "retention", "hooks")
@@ -36,7 +35,7 @@ def causes(number: int, names: tuple[str, ...] = HOSTILE[:1], **more: Any) -> di
         {
             "severity": "critical", "title": "Aucun serveur ne répond", "operator": "CH A",
             "domain": names[n % len(names)], "domains": n + 1, "mailboxes": n or None,
-            "since": "2026-02-03T06:00:00+00:00", "unknown": False, **more,
+            "since": "2026-02-03T06:00:00+00:00", "unknown": False, "whole_list": False, **more,
         }
         for n in range(min(number, 10))
     ]  # fmt: skip
@@ -67,15 +66,17 @@ def night(
         "new": causes(new, names),
         "fixed": causes(fixed, names),
         "first": "Do it.",
+        "arrives": {"yes": 78, "degraded": 18, "no": 9, "unknown": 1},
+        "order": {"ok": 41, "todo": 9, "urgent": 56, "unknown": 0},
         "list": {"generated_at": "2026-03-03T05:30:00+00:00", "rows": 86550, "signature": "valid-untrusted"},
     }
     results = {
         step: Result(
-            step,
-            "failed" if step in failed else "done",
-            "a cause, " * 90,
-            12345.6,
-            facts if step == "audit" and step not in failed else {},
+            step=step,
+            outcome="failed" if step in failed else "done",
+            message="a cause, " * 90,
+            seconds=12345.6,
+            facts=facts if step == "audit" and step not in failed else {},
         )
         for step in STEPS
     }

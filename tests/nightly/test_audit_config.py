@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -142,7 +143,7 @@ def test_paths_are_seen_from_the_file(written, tmp_path, monkeypatch):
 def test_settings_survive_the_way_to_a_step(written):
     file = written(SMALLEST + '[hooks]\nsuccess = [["a", "b c"]]\n')
     config = load_config(file)
-    again = Config.of(json.loads(json.dumps(config.values)), file)
+    again = Config.of(json.loads(json.dumps(config.values)), Path(str(config.place)))
     assert again == config
     assert config.hooks.success == (("a", "b c"),)
     assert config.fail_on == "never"
@@ -232,8 +233,17 @@ def test_a_file_that_is_not_utf8(tmp_path, content):
 def test_no_file_and_a_folder(tmp_path):
     with pytest.raises(InputError, match=r"no such file\. `mssante-audit init` writes one"):
         load_config(tmp_path / "audit.toml")
-    with pytest.raises(InputError, match=r"cannot be read \(is a directory\)"):
+    with pytest.raises(InputError, match=r"cannot be read \(it is a folder\)"):
         load_config(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match=r"cannot be read \(it is a pipe\)"):
+        load_config(tmp_path / "pipe")
+
+
+def test_keys_of_thousands_of_parts_are_refused_at_once(tmp_path):
+    (tmp_path / "audit.toml").write_text("a." * 20_000 + "a = 1")
+    with pytest.raises(InputError, match=r"audit\.toml: is nested too deeply$"):
+        load_config(tmp_path / "audit.toml")
 
 
 def test_a_mark_that_editors_leave_at_the_start_is_passed_over(tmp_path):

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from shutil import copy
 
@@ -13,8 +14,9 @@ import pytest
 from filelock import FileLock
 
 from mssante_audit.base.resources import resource
-from mssante_audit.nightly import doctor
-from mssante_audit.nightly.doctor import Sign, examine
+from mssante_audit.nightly import doctor, health
+from mssante_audit.nightly.doctor import examine
+from mssante_audit.nightly.health import Sign
 
 
 def signs(file: Path | None = None) -> dict[str, Sign]:
@@ -57,15 +59,17 @@ def test_each_sign_that_is_not_well_has_a_remedy(place):
 
 
 def test_packages_that_are_missing_are_named(monkeypatch):
-    monkeypatch.setattr(doctor, "_installed", lambda name: name not in ("lxml", "reportlab"))
+    there = metadata.distributions
+    monkeypatch.setattr(metadata, "distributions", lambda name: () if name == "lxml" else there(name=name))
+    monkeypatch.setattr(doctor, "lacking", lambda group: ["reportlab"] if group == "pdf" else [])
     found = signs()
     assert found["packages"] == Sign("missing", "packages", "no lxml", "Install mssante-audit again")
     assert found["forms in PDF"].remedy == 'pip install "mssante-audit[pdf]"'
+    assert "reports" not in found
 
 
-def test_programs_that_only_tests_need_are_no_fault(monkeypatch):
-    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
-    assert {signs()[name].state for name in doctor.OPTIONAL} == {"warn"}
+def test_programs_that_only_tests_need_are_not_looked_for():
+    assert not {"chromium", "nsd", "knotd", "named", "unbound", "kresd"} & signs().keys()
 
 
 @pytest.mark.parametrize(("hours", "state"), [("UTC-01:00", "warn"), ("Europe/Paris", "ok")])
@@ -159,7 +163,7 @@ def test_an_output_that_cannot_be_written(place, monkeypatch):
 
 
 def test_little_room(place, monkeypatch):
-    monkeypatch.setattr(doctor, "ROOM", 2**60)
+    monkeypatch.setattr(health, "ROOM", 2**60)
     assert told(place.folder / "audit.toml", "disk")[0].state == "warn"
 
 
@@ -169,11 +173,11 @@ def test_a_lock_that_is_held_and_a_run_that_failed(place):
     found = signs(place.folder / "audit.toml")
     assert found["lock"] == Sign("ok", "lock", "free")
     assert found["last run"].state == "warn"
-    assert "finished with exit status 3" in found["last run"].found
+    assert "UTC, exit status 3" in found["last run"].found
     with FileLock(place.output / ".lock"):
         assert signs(place.folder / "audit.toml")["lock"].state == "warn"
-    (place.output / "state" / "run.json").write_text(json.dumps({"stamp": 3}))
-    assert "last run" not in signs(place.folder / "audit.toml")
+    (place.output / "state" / "run.json").write_text(json.dumps({"version": 0}))
+    assert "another version" in signs(place.folder / "audit.toml")["last run"].found
 
 
 def test_on_a_runner_that_begins_with_nothing_nothing_is_missing(tmp_path):

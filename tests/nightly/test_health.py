@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 from mssante_audit.cli.main import app
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.health import health
-from mssante_audit.nightly.log import Run, stamp_of
 from mssante_audit.nightly.metrics import metrics
+from mssante_audit.nightly.night import Run, stamp_of
 from mssante_audit.space.states import State
 
 NOW = datetime.now(UTC)
@@ -124,7 +124,7 @@ def test_metrics_of_any_night_can_be_parsed() -> None:
     blind = night(state("list", "stale"), failed=("audit",), status=4)
     inputs = [*blind.inputs, *(State(name, "ok", 3) for name in names)]
     blind = replace(blind, inputs=tuple(inputs))
-    found = parsed(metrics(blind, Run("2026-03-03T060000Z", "", "", ""), NOW))
+    found = parsed(metrics(blind, Run(stamp="2026-03-03T060000Z"), NOW))
     assert found["mssante_audit_findings"] == {}
     assert found["mssante_audit_last_success_timestamp_seconds"] == {}
     assert found["mssante_audit_step_failed"]["audit",] == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from mssante_audit.nightly.hooks import run_hooks
+from mssante_audit.nightly.hooks import run_hook
 
 MONTH_BEFORE = "2026-02-03T06:00:00Z"
 TELL = (
@@ -54,8 +54,7 @@ def test_hooks_are_told_facts_and_paths(place, settings, tmp_path):
 def test_words_are_no_shell_line(tmp_path):
     (tmp_path / "told").mkdir()
     words = python(TELL, str(tmp_path / "told"), "; touch pwned", "$(touch pwned)", "*")
-    ((_, fault),) = run_hooks("success", [words], {}, 30)
-    assert fault == ""
+    assert run_hook(words, {"MSSANTE_EVENT": "success"}, 30) == ""
     argv = json.loads((tmp_path / "told" / "success").read_text())[0]
     assert argv[2:] == ["; touch pwned", "$(touch pwned)", "*"]
 
@@ -92,8 +91,8 @@ def test_a_hook_that_takes_too_long_is_ended_with_what_it_started(tmp_path):
         "open(sys.argv[1], 'w').write(str(p.pid)); time.sleep(60)"
     )
     begin = time.monotonic()
-    ((_, fault),) = run_hooks("success", [python(code, str(tmp_path / "pid"))], {}, 2)
-    assert fault == "not done after 2 s, and ended"
+    words = python(code, str(tmp_path / "pid"))
+    assert run_hook(words, dict(os.environ), 2) == "not done after 2 s, and ended"
     assert time.monotonic() - begin < 20
     child = int((tmp_path / "pid").read_text())
     for _ in range(100):
@@ -112,7 +111,7 @@ def test_a_hook_cannot_read_what_the_run_is_given():
         os.write(here, b"secret")
         os.close(here)
         os.dup2(there, 0)
-        assert run_hooks("success", [words], {}, 30)[0][1] == ""
+        assert run_hook(words, {}, 30) == ""
     finally:
         os.dup2(ours, 0)
         os.close(ours)

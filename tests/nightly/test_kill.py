@@ -13,29 +13,29 @@ import psutil
 import pytest
 from made_nights import customised
 
-from mssante_audit.nightly.log import read_run
+from mssante_audit.nightly.night import read_run
 from mssante_audit.space.trust import load_space
 
 AS_OF = "2026-03-03T06:00:00Z"
 
 KILLER = """
-import multiprocessing, os, signal, sys
+import os, re, signal, sys
 left = [int(os.environ["KILL_AT"])]
 CHANGES = {"os.rename", "os.remove", "os.symlink", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree"}
-ROLES = {"run": "MainProcess", "audit": "audit", "site": "site"}
+place, role, wanted = os.environ["KILL_IN"], os.environ["KILL_ROLE"], re.compile(os.environ["KILL_ON"])
+own = os.getpid() if role == ("run" if "run" in sys.orig_argv else sys.orig_argv[-1]) else 0
 
 
 def look(event, args):
     if event not in CHANGES and not (event == "open" and args[2] & (os.O_WRONLY | os.O_RDWR)):
         return
-    if not any(isinstance(a, (str, os.PathLike)) and os.environ["KILL_IN"] in str(a) for a in args):
-        return
-    if multiprocessing.current_process().name != ROLES[os.environ["KILL_ROLE"]]:
+    paths = [str(a) for a in args if isinstance(a, (str, os.PathLike)) and str(a).startswith(place)]
+    if os.getpid() != own or not paths or not wanted.search(" ".join([event, *paths])):
         return
     left[0] -= 1
     if left[0] == 0:
-        if run := multiprocessing.parent_process():
-            os.kill(run.pid, signal.SIGKILL)
+        if role != "run":
+            os.kill(os.getppid(), signal.SIGKILL)
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -43,10 +43,21 @@ sys.addaudithook(look)
 """
 """Kills a run just before the n-th time it, or one of its steps, is about to change something on disk."""
 
-EVERY = int(os.environ.get("KILL_EVERY", "9"))
-"""One in so many of the points is tried; KILL_EVERY=1 tries them all, which takes a quarter of an hour."""
-POINTS = {"run": range(1, 76), "audit": range(1, 48), "site": range(1, 690, 20)}
-"""As many as there are changes; the site's many files are alike."""
+MATTER = [
+    ("run", r"os.rename .*/runs/\.new"),
+    ("run", r"os.rename .*/steps/audit\.json"),
+    ("run", r"os.rename .*\.site\.new"),
+    ("run", r"os.rename .*/state/ledger\.json"),
+    ("run", r"os.rename .*/state/trend\.json"),
+    ("run", r"os.rename .*/runs/[^/]+/run\.json", 2),
+    ("audit", r"os.rename .*\.snapshot\.draft"),
+    ("audit", r"os.rename .*/audit\.json"),
+    ("site", r"os.rename .*/\.site "),
+]
+"""Who is killed before what, the first time or the n-th."""
+
+EVERY = {"run": range(1, 76, 3), "audit": range(1, 48, 3), "site": range(1, 690, 60)}
+"""Many more points, by the number of the change; the site's many files are alike."""
 
 
 @pytest.fixture(scope="module")
@@ -110,14 +121,10 @@ def check_the_end(place, reference) -> None:
         json.loads(line)
 
 
-@pytest.mark.parametrize(
-    ("role", "point"), [(role, point) for role, points in POINTS.items() for point in points[::EVERY]]
-)
-def test_killed_before_a_change_on_disk(later, reference, killer, role, point):
-    place = later
-    words = {"KILL_AT": str(point), "KILL_IN": str(place.output), "KILL_ROLE": role}
+def kill_and_go_on(place, reference, killer, role: str, on: str = ".", at: int = 1) -> None:
+    words = {"KILL_AT": str(at), "KILL_IN": str(place.output), "KILL_ROLE": role, "KILL_ON": on}
     status, _, _ = place.run(AS_OF, **killer, **words)
-    assert status == -signal.SIGKILL, f"{role} changes the disk fewer than {point} times: POINTS are too many"
+    assert status == -signal.SIGKILL, f"{role} makes no such change, {on} {at}"
     check_in_between(place)
     if role == "site":  # who is to be told of the night need not wait for pages
         mail = " ".join((place.runs[-1] / "summary.txt").read_text().split())
@@ -130,6 +137,18 @@ def test_killed_before_a_change_on_disk(later, reference, killer, role, point):
     check_the_end(place, reference)
 
 
+@pytest.mark.parametrize("kill", MATTER, ids=lambda kill: f"{kill[0]} {kill[1]}")
+def test_killed_before_a_change_that_matters(later, reference, killer, kill):
+    kill_and_go_on(later, reference, killer, *kill)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("role", "at"), [(role, at) for role, points in EVERY.items() for at in points])
+def test_killed_before_any_change_on_disk(later, reference, killer, role, at):
+    kill_and_go_on(later, reference, killer, role, at=at)
+
+
+@pytest.mark.long
 def test_killed_again_and_again_it_comes_to_its_end(later, reference, settings):
     """At later and later instants, with a report's kernel and the dossiers' processes at work too."""
     place = later

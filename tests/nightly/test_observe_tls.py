@@ -17,7 +17,8 @@ from dnslab import free_port, need_servers, start_nsd
 from smtplab import Script, saying, serving, tls
 
 from mssante_audit.base.resources import resource
-from mssante_audit.nightly.doctor import Sign, examine
+from mssante_audit.nightly.doctor import examine
+from mssante_audit.nightly.health import Sign
 from mssante_audit.observe.tls.observation import load_tls
 from tools.sample.certificates import make
 
@@ -112,7 +113,7 @@ def test_visits_of_a_run_that_was_killed_are_gone_on_with_in_the_same_file(place
 
 def test_without_an_observation_of_the_dns_the_step_fails_and_the_others_are_done(place, settings):
     settings(observe_tls={"enabled": True}, inputs={"tolerated": ["tls:absent"]})
-    status, out, _ = place.run()
+    status, out, _ = place.play(pages=False)
     assert status == 3
     assert "FAILED observe_tls" in out
     assert "no observation of the DNS" in " ".join(out.split())
@@ -122,7 +123,7 @@ def test_without_an_observation_of_the_dns_the_step_fails_and_the_others_are_don
 
 def test_visits_that_are_asked_for_and_were_never_made_are_an_absent_input(place, settings):
     settings(observe_tls={"enabled": True}, inputs={"tolerated": ["dns:absent"]})
-    place.run()
+    place.play(pages=False)
     (told,) = [one for one in place.state("run.json")["inputs"] if one["name"] == "tls"]
     assert told["state"] == "absent"
 
@@ -134,7 +135,7 @@ def test_an_observation_of_tls_that_cannot_be_read_takes_nothing_else_with_it(pl
     copy(dns, place.folder / "data" / "observations")
     (place.folder / "data" / "observations" / "tls-2026-03-02T060000Z.jsonl.gz").write_bytes(b"nonsense")
     settings()
-    assert place.run()[0] == 4
+    assert place.play(pages=False)[0] == 4
     told = {one["name"]: one["state"] for one in place.state("run.json")["inputs"]}
     assert (told["tls"], told["dns"]) == ("damaged", "ok")
     assert place.outcomes()["site"] == "done"

@@ -12,14 +12,14 @@ from shutil import copytree
 import pytest
 
 from mssante_audit.base.resources import resource
-from mssante_audit.nightly.log import KIND, Run, read_run, write_run
+from mssante_audit.nightly.night import Run, read_run, write_run
+from mssante_audit.nightly.notice import shown_run
 from mssante_audit.nightly.retention import (
     files_of,
     outdated,
     outdated_observations,
     remove,
-    remove_observations,
-    shown_run,
+    remove_run,
 )
 from mssante_audit.nightly.settings import Retention
 
@@ -32,7 +32,7 @@ def make_run(output: Path, stamp: str) -> Path:
     (folder / "site").mkdir(parents=True)
     (folder / "site" / "index.html").write_text("x")
     (output / "state").mkdir(exist_ok=True)
-    write_run(folder, Run(stamp, "", "", ""))
+    write_run(folder, Run(stamp=stamp))
     return folder
 
 
@@ -137,7 +137,7 @@ def test_with_a_clock_gone_back_to_before_all_runs_the_newest_stay(output):
 
 def test_removed_is_removed(output):
     gone = outdated(output, rules(runs=1), NOW)
-    assert remove(gone) == []
+    assert remove(gone, remove_run) == []
     assert names(sorted((output / "runs").iterdir())) == STAMPS[-1:]
 
 
@@ -185,7 +185,7 @@ def _not_json(output: Path) -> Path:
 
 def _a_list(output: Path) -> Path:
     folder = make_run(output, "2026-01-01T060000Z")
-    (folder / "run.json").write_text(json.dumps([KIND]))
+    (folder / "run.json").write_text(json.dumps(["mssante-audit run"]))
     return folder
 
 
@@ -224,7 +224,7 @@ def test_what_only_looks_like_a_run_is_left_alone(tmp_path, make):
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert read_run(innocent) is None
     assert outdated(output, rules(runs=1), NOW) == []
-    assert remove([innocent]) == []
+    assert remove([innocent], remove_run) == []
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
@@ -236,7 +236,7 @@ def test_links_inside_a_run_are_removed_and_not_followed(output, tmp_path):
     (run / "folder").symlink_to(precious)
     (run / "site" / "deep").symlink_to(precious)
     (run / "up").symlink_to("../..")
-    assert remove([run]) == []
+    assert remove([run], remove_run) == []
     assert not run.exists()
     assert (precious / "file").read_text() == "mine"
     assert len(list((output / "runs").iterdir())) == 29
@@ -269,11 +269,11 @@ def test_a_run_half_removed_is_recognised_again(output, monkeypatch):
 
     monkeypatch.setattr("os.unlink", dies)
     with pytest.raises(KeyboardInterrupt):
-        remove([run])
+        remove([run], remove_run)
     monkeypatch.undo()
     assert names(sorted(run.iterdir())) == ["run.json"]
     assert outdated(output, rules(runs=29), NOW) == [run]
-    assert remove([run]) == []
+    assert remove([run], remove_run) == []
 
 
 def test_what_cannot_be_removed_is_told(output, monkeypatch):
@@ -281,18 +281,18 @@ def test_what_cannot_be_removed_is_told(output, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("shutil.rmtree", refuses)
-    assert remove([output / "runs" / STAMPS[0]]) == [f"{STAMPS[0]}: permission denied"]
+    assert remove([output / "runs" / STAMPS[0]], remove_run) == [f"{STAMPS[0]}: permission denied"]
 
 
 def test_a_run_removes_the_old_ones_or_only_says_which(place, settings):
     old = make_run(place.output, "2020-01-01T060000Z")
     settings(retention={"runs": 1, "at_least": 1, "dry_run": True})
-    assert place.run()[0] == 0
+    assert place.play(pages=False)[0] == 0
     assert old.exists()
     told = next(record for record in place.log() if record["event"] == "retention")
     assert told["message"] == "would remove 1 runs: 2020-01-01T060000Z"
     settings(retention={"runs": 1, "at_least": 1})
-    assert place.run()[0] == 0
+    assert place.play()[0] == 0
     assert not old.exists()
     assert len(place.runs) == 1
     assert (place.site / "index.html").is_file()
@@ -317,9 +317,9 @@ def test_old_observations_go_but_those_that_answer_today(tmp_path):
     files = [seen(tmp_path, day) for day in (1, 2, 3, 25)]
     assert outdated_observations(tmp_path, AFTER_TEN_DAYS, NOW, {files[1].name}) == [files[0], files[2]]
     assert outdated_observations(tmp_path, Retention(observation_days=0), NOW, ()) == []
-    assert remove_observations(files[:1]) == []
+    assert remove(files[:1], Path.unlink) == []
     assert not files[0].exists()
-    assert remove_observations(files[:1]) == [f"{files[0].name}: no such file or directory"]
+    assert remove(files[:1], Path.unlink) == [f"{files[0].name}: no such file or directory"]
 
 
 def test_the_newest_whole_observation_stays_however_old(tmp_path):
@@ -351,7 +351,7 @@ def test_a_run_removes_old_observations(place, settings):
     old.write_bytes(gzip.compress(b"{}"))
     kept = sorted(set((data / "observations").iterdir()) - {old})
     settings(retention={"observation_days": 30})
-    assert place.run()[0] == 0
+    assert place.play(pages=False)[0] == 0
     assert not old.exists()
     assert sorted((data / "observations").iterdir()) == kept
     told = next(record for record in place.log() if record["event"] == "retention")

@@ -7,7 +7,9 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +22,9 @@ from made_nights import customised
 
 from mssante_audit.audits import audit_all
 from mssante_audit.findings.causes import asking
-from mssante_audit.nightly.summary import COLUMNS
+from mssante_audit.nightly.config import load_config
+from mssante_audit.nightly.mail import COLUMNS
+from mssante_audit.nightly.run import run
 from mssante_audit.space.trust import load_space
 
 AS_OF = "2026-03-03T06:00:00Z"
@@ -63,6 +67,11 @@ def test_a_mail_says_first_what_is_new_and_what_is_fixed(two_nights):
     findings = json.loads((place.runs[-1] / "findings.json").read_text(encoding="utf-8"))
     assert facts == [one["facts"] for one in findings]
     assert any(facts)
+    (log,) = json.loads((place.runs[-1] / "findings.sarif").read_text(encoding="utf-8"))["runs"]
+    states = Counter(result.get("baselineState") for result in log["results"])
+    counts = frame["status"].value_counts()
+    assert (states["new"], states["unchanged"]) == (counts["new"], counts["open"])
+    assert states["absent"] > 0
     assert (place.runs[-1] / "summary.txt").read_text(encoding="utf-8") == after
 
 
@@ -119,7 +128,7 @@ def test_a_night_in_english_says_nothing_in_french(place, settings):
         reports={"enabled": True, "names": ["stale_contacts"]},
         dossiers={"enabled": True, "operators": ["1679900001"], "own_contacts": False},
     )
-    status, out, _ = place.run()
+    status, out, _ = place.play()
     assert status == 0
     assert french(out.splitlines()) == []
     pages = [*place.runs[-1].rglob("*.html")]
@@ -137,9 +146,9 @@ def test_a_night_in_english_says_nothing_in_french(place, settings):
 # -- exit status ----------------------------------------------------------------------------------
 
 
-def test_findings_as_severe_as_asked_are_status_1(place, settings, unseen):
+def test_findings_as_severe_as_asked_are_status_1(place, settings):
     settings(fail_on="error")
-    assert place.run(**unseen)[0] == 1
+    assert place.play(pages=False)[0] == 1
     assert place.state("run.json")["exit_status"] == 1
 
 
@@ -153,7 +162,7 @@ def test_findings_as_severe_as_asked_are_status_1(place, settings, unseen):
         ({"dossiers": {"department": "99"}}, r"\[dossiers\] no département '99'\. Write .+"),
         ({"output": {"folder": "data"}}, r"\S+data: is both data and output folder\. Set output\.folder"),
         ({"observe": {"enabled": True, "resolvers": ["x"]}}, r"\[observe\] 'x' is not an address\. Give .+"),
-        ({"dossiers": {"jobs": -1}}, r"audit\.toml, line \d+: dossiers\.jobs wants 0 to 1024, not -1"),
+        ({"dossiers": {"jobs": -1}}, r"audit\.toml, line \d+: dossiers\.jobs wants 1 to 1024, not -1"),
     ],
 )
 def test_settings_that_cannot_be_used_are_one_line_and_nothing_is_run(place, settings, sections, line):
@@ -189,7 +198,7 @@ def test_without_network_the_last_good_list_is_audited_and_that_is_said(place, s
         fetch={"enabled": True, "url": "http://127.0.0.1:9/list.xml", "attempts": 1},
         observe={"enabled": True, **NOBODY, "retries": 0},
     )
-    status, out, _ = place.run()
+    status, out, _ = place.play()
     assert status == 4
     assert place.outcomes() == {
         "fetch": "failed", "observe": "failed", "observe_tls": "off", "audit": "done", "reports": "off",
@@ -206,12 +215,12 @@ def test_without_network_the_last_good_list_is_audited_and_that_is_said(place, s
     assert (place.site / "index.html").is_file()
 
 
-def test_a_list_that_nobody_signed_goes_to_quarantine_and_that_is_said(place, settings, served, unseen):
+def test_a_list_that_nobody_signed_goes_to_quarantine_and_that_is_said(place, settings, served):
     from mssante_audit.base.resources import resource
 
     url = served((resource("data/sample") / "variants" / "tampered.xml").read_bytes())
     settings(fetch={"enabled": True, "url": url, "attempts": 1})
-    status, out, _ = place.run(**unseen)
+    status, out, _ = place.play(pages=False)
     assert status == 4
     told = " ".join(out.split())
     assert "UNKNOWN white list: what the server publishes is refused (in quarantine)" in told
@@ -219,13 +228,13 @@ def test_a_list_that_nobody_signed_goes_to_quarantine_and_that_is_said(place, se
     assert "LIST of 2 March 2026 at 05:30 UTC" in out
 
 
-def test_a_list_fetched_is_the_one_audited(place, settings, served, unseen):
+def test_a_list_fetched_is_the_one_audited(place, settings, served):
     archive = place.folder / "data" / "archive"
     newest = max(archive.glob("*.xml.gz"))
     url = served(newest.read_bytes())
     newest.unlink()
     settings(fetch={"enabled": True, "url": url})
-    status, out, _ = place.run(**unseen)
+    status, out, _ = place.play(pages=False)
     assert (status, newest.is_file()) == (0, True)
     assert "LIST of 2 March 2026 at 05:30 UTC" in out
 
@@ -265,14 +274,22 @@ def test_a_step_that_takes_too_long_is_ended(place, settings):
     assert "FAILED audit: not done after 0.05 s, and ended" in out
 
 
+def test_a_step_that_cannot_be_started_is_a_step_that_failed(place, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    night = run(load_config(place.folder / "audit.toml"), as_of=AS_OF)
+    assert night.exit_status == 3
+    assert night.results["audit"].message == "it could not be started: no such file or directory"
+    assert night.results["site"].outcome == "skipped"
+
+
 HELD = """
-import multiprocessing, os, sys, time
+import os, sys, time
 state = ["free"]
 
 
 def look(event, args):
     if state == ["free"] and event == "open" and "ledger.json" in str(args[0]):
-        if multiprocessing.current_process().name == "audit":
+        if sys.orig_argv[-1] == "audit":
             state[:] = ["held"]
             with open({told!r} + ".tmp", "w") as file:
                 file.write(str(os.getpid()))
@@ -315,9 +332,9 @@ def test_a_step_that_is_killed_is_a_step_that_failed(place, held):
 
 
 FULL = """
-import os, resource
-limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
-os.register_at_fork(after_in_child=limit) if {steps} else limit()
+import resource, sys
+if not {steps} or "mssante_audit.nightly.steps" in sys.orig_argv:
+    resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
 """
 
 
@@ -328,7 +345,7 @@ def full(tmp_path):
     return lambda size, *, steps: customised(tmp_path / "full", FULL.format(steps=steps, size=size))
 
 
-def test_a_full_disk_is_said_and_the_last_good_site_stays(later, full, unseen):
+def test_a_full_disk_is_said_and_the_last_good_site_stays(later, full):
     place = later
     shown, ledger = os.readlink(place.site), place.state("ledger.json")
     status, out, errors = place.run(fresh=True, **full(3000, steps=True))
@@ -336,18 +353,18 @@ def test_a_full_disk_is_said_and_the_last_good_site_stays(later, full, unseen):
     assert re.search(r"FAILED audit: \S+: cannot be written: file too large", out)
     assert os.readlink(place.site) == shown
     assert place.state("ledger.json") == ledger
-    assert place.run(**unseen)[0] == 0
+    assert place.play(pages=False)[0] == 0
     assert os.readlink(place.site) != shown
 
 
-def test_a_disk_that_has_no_room_for_the_log_is_one_line_and_the_run_is_gone_on_with(later, full, unseen):
+def test_a_disk_that_has_no_room_for_the_log_is_one_line_and_the_run_is_gone_on_with(later, full):
     place = later
     shown = os.readlink(place.site)
     status, out, errors = place.run(fresh=True, **full(3000, steps=False))
     assert (status, out) == (2, "")
     assert re.fullmatch(r"mssante-audit: \S+: cannot be written: file too large\. Free .+\n", errors)
     assert os.readlink(place.site) == shown
-    status, out, _ = place.run(**unseen)
+    status, out, _ = place.play(pages=False)
     assert (status, len(place.runs)) == (0, 2)
     assert "gone on with" in out
 
@@ -365,9 +382,10 @@ def test_two_at_once_is_one_line_and_status_2(later):
     )
 
 
-@pytest.mark.parametrize("heard", [True, False], ids=["heard", "swallowed"])
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_run_leaves_no_process_and_is_gone_on_with(place, held, number, status, heard, unseen):
+@pytest.mark.parametrize(
+    ("number", "status", "heard"), [(signal.SIGINT, 130, True), (signal.SIGTERM, 143, False)]
+)
+def test_an_interrupted_run_leaves_no_process_and_is_gone_on_with(place, held, number, status, heard):
     process, step = held(place, heard=heard)
     process.send_signal(number)
     process.communicate(timeout=60)
@@ -375,7 +393,7 @@ def test_an_interrupted_run_leaves_no_process_and_is_gone_on_with(place, held, n
     assert not Path(f"/proc/{step}").exists()
     assert (place.runs[-1] / "audit.json").exists() is not heard, "the step that heard nothing went on"
     assert not (place.runs[-1] / "steps" / "audit.json").exists()
-    again, out, _ = place.run(**unseen)
+    again, out, _ = place.play(pages=False)
     assert again == 0
     assert "gone on with" in out
     assert len(place.runs) == 1
@@ -402,18 +420,18 @@ def killed_run(place) -> Path:
     return run
 
 
-def test_a_step_that_was_done_is_not_done_again(after_two, unseen):
+def test_a_step_that_was_done_is_not_done_again(after_two):
     place = after_two
     first, run = place.runs[0], killed_run(place)
     audited = (run / "audit.json").stat().st_mtime_ns
-    status, out, _ = place.run(**unseen)
+    status, out, _ = place.play(pages=False)
     assert (status, place.runs) == (0, [first, run])
     assert (run / "audit.json").stat().st_mtime_ns == audited
     assert "gone on with" in out
 
 
 @pytest.mark.parametrize("why", ["other settings", "another date", "too old"])
-def test_a_killed_run_of_other_settings_or_another_day_is_abandoned(after_two, settings, why, unseen):
+def test_a_killed_run_of_other_settings_or_another_day_is_abandoned(after_two, settings, why):
     place = after_two
     run = killed_run(place)
     as_of = AS_OF
@@ -427,7 +445,7 @@ def test_a_killed_run_of_other_settings_or_another_day_is_abandoned(after_two, s
         (run / "run.json").write_text(json.dumps({**head, "stamp": old.name}))
         run.rename(old)
         run = old
-    status, out, _ = place.run(as_of, **unseen)
+    status, out, _ = place.play(as_of, pages=False)
     assert status == 0
     assert "gone on with" not in out
     assert json.loads((run / "run.json").read_text())["status"] == "abandoned"
@@ -438,7 +456,7 @@ def test_a_killed_run_of_other_settings_or_another_day_is_abandoned(after_two, s
 
 
 @pytest.mark.real
-def test_a_real_list(place, unseen):
+def test_a_real_list(place):
     real = Path(__file__).parents[3] / "shared" / "real"
     if not real.exists():
         pytest.skip("no real list beside the checkout (../shared/real)")
@@ -450,7 +468,7 @@ def test_a_real_list(place, unseen):
             "dossiers": {"enabled": False},
         }
     )
-    status, out, errors = place.run("2025-03-01", **unseen)
-    assert (status, errors) == (0, "")
+    status, out, _ = place.play("2025-03-01", pages=False)
+    assert status == 0
     assert "6,494 rows, signature valid" in " ".join(out.split())
     assert fits_a_mail(out)

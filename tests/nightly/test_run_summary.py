@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_nights import HOSTILE, STEPS, night, state
 
-from mssante_audit.nightly.run import _status
-from mssante_audit.nightly.summary import COLUMNS, summary
+from mssante_audit.nightly.mail import COLUMNS, summary
+from mssante_audit.nightly.run import exit_status
 from mssante_audit.space.states import STATES
 
 
@@ -109,14 +109,14 @@ def test_each_cause_is_named_with_whom_it_touches_and_since_when():
 def test_what_could_not_be_evaluated_is_said_and_asks_for_status_3():
     told = night(new=1)
     facts = told.results["audit"].facts | {"failed_rules": ["audit a, part b: KeyError: 'x' (b.py:1)", "c"]}
-    results = told.results | {"audit": replace(told.results["audit"], facts=facts)}
+    results = told.results | {"audit": told.results["audit"].model_copy(update={"facts": facts})}
     assert "INCOMPLETE" not in summary(told)
     text = " ".join(summary(replace(told, results=results)).split())
     assert "INCOMPLETE: 2 parts of audits could not be evaluated (AUDIT_RULE_FAILED): audit a, part b" in text
     asked = SimpleNamespace(fail_on="never", fail_on_new="never")
-    assert _status(asked, results) == 3
-    assert _status(asked, results, [state("dns", "absent")]) == 4
-    assert _status(asked, results, [state("dns", "absent", tolerated=True), state("list", "ok")]) == 3
+    assert exit_status(asked, results) == 3
+    assert exit_status(asked, results, [state("dns", "absent")]) == 4
+    assert exit_status(asked, results, [state("dns", "absent", tolerated=True), state("list", "ok")]) == 3
 
 
 @pytest.mark.parametrize(
@@ -125,4 +125,4 @@ def test_what_could_not_be_evaluated_is_said_and_asks_for_status_3():
 )
 def test_findings_may_ask_for_status_1(fail_on, fail_on_new, status):
     asked = SimpleNamespace(fail_on=fail_on, fail_on_new=fail_on_new)
-    assert _status(asked, night(new=1).results) == status
+    assert exit_status(asked, night(new=1).results) == status

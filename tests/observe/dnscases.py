@@ -63,6 +63,8 @@ class Case:
     """How the zone is signed, for `dnsscene.Key`; "" for not at all."""
     more: tuple[tuple[str, str], ...] = ()
     """Further zones on both servers, by name below the case's, or with a final dot."""
+    split: tuple[tuple[str, str, str], ...] = ()
+    """Further zones by name, which the two servers have in different versions."""
     zone: str = "mssante.fr"
     """The parent zone."""
     tested: str = ""

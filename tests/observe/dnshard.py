@@ -43,12 +43,16 @@ class Hard(Case):
     """The resolvers that come to an exchanger's public address; ``None`` where it depends on chance."""
     unsound: str = ""
     """Why it is at risk though every resolver arrives there, in the words of the issue."""
+    postfix: bool = False
+    """Whether Postfix connects though no resolver knows an address."""
+    learnt: bool = False
+    """Whether the resolvers are asked for the zone's servers first, and know those that it names itself."""
 
     @property
     def receives(self) -> str:
         """What we must say: `yes`, `degraded` or `no`."""
         if self.reached == NONE:
-            return "no"
+            return "degraded" if self.postfix else "no"
         return "yes" if self.reached == ALL and not self.unsound else "degraded"
 
 
@@ -122,6 +126,32 @@ def below(name: str, what: str, does: str, *rules: str, mx: str = "", how: str =
 
 MAILED = zone("mx A 82.64.5.20", "mx AAAA 2001:660:9::20", mx="10 mx.@")
 """A zone with its exchanger inside."""
+
+
+def differing(name: str, what: str, first: str, second: str, *rules: str, **more: object) -> Hard:
+    """A domain whose exchanger is in a zone of its own, which its two servers carry in different versions."""
+    own = (f"{name}-z.example.", zone(first), zone(second))
+    hosts = tuple(f"{name}-z NS {server}." for server in NS)
+    mx = f"mx.{name}-z.example"
+    return redirected(name, what, f"10 {mx}", *rules, hosts=hosts, split=(own,), cn=mx, **more)
+
+
+def chains(where: str) -> list[str]:
+    """Return the links of chains of aliases that lie in one of two zones: a link in each by turns."""
+    lines = []
+    for label, lengths, end in (
+        ("c", (10, 11, 12, 13), "boite.mail.example."),
+        ("h", (11, 12, 13), f"{MX}."),
+    ):
+        for links in lengths:
+            first = 1 if label == "c" else 0  # the domain itself is the first
+            for link in range(first, links):
+                other = ("pair", "impair")[(link - first + 1) % 2]
+                target = f"{label}{links}-{link + 1}.{other}.example." if link < links - 1 else end
+                if where == ("pair", "impair")[(link - first) % 2]:
+                    lines.append(f"{label}{links}-{link} CNAME {target}")
+    return lines
+
 
 RELAYS = tuple(
     f"@ MX 20 relais-au-nom-long-numero-{n}\nrelais-au-nom-long-numero-{n} A 82.64.6.{n + 1}"
@@ -320,7 +350,56 @@ EXCHANGERS = (
     ),
     redirected(
         "litteral", "an address instead of an exchanger",
-        "10 82.64.5.5", "DNS_MX_ADDRESS", reached=NONE,
+        "10 82.64.5.5", "DNS_MX_ADDRESS", reached=NONE, postfix=True,
+    ),
+    redirected(
+        "litteral-prive", "a private address instead of an exchanger",
+        "10 10.2.3.4", "DNS_MX_ADDRESS", reached=NONE,
+    ),
+    redirected(
+        "cinquante", "fifty exchangers: the one that senders prefer is sound, the others do not exist",
+        "x", "DNS_MX_UNRESOLVED", unsound="one sound exchanger",
+        parent=(f"@ MX 5 {MX}.", *(f"@ MX {n} a{n}.mail.example." for n in range(10, 59))),
+    ),
+    redirected(
+        "cent-un", "a hundred and one exchangers: BIND takes 100 records",
+        "x", "DNS_SET_LARGE", "DNS_MX_UNRESOLVED", reached=(UNBOUND, UNBOUND_VALIDATING, KNOT),
+        parent=(f"@ MX 5 {MX}.", *(f"@ MX {n} a{n}.mail.example." for n in range(10, 110))),
+    ),
+    *(
+        differing(name, what, first, second, *rules, **more)
+        for name, what, first, second, rules, more in (
+            (
+                "hote-manque", "one of the two servers of the exchanger's zone does not have its name",
+                "mx A 82.64.5.71", "", ("DNS_MX_HOST_DIFFERS",), {"reached": None},
+            ),
+            (
+                "hote-vide", "one of the two servers of the exchanger's zone has no address for it",
+                "mx A 82.64.5.72", "mx TXT vide", ("DNS_MX_HOST_DIFFERS",), {"reached": None},
+            ),
+            (
+                "hote-autre", "the two servers of the exchanger's zone give different addresses",
+                "mx A 82.64.5.73", "mx A 82.64.5.74", ("DNS_MX_HOST_DIFFERS",), {"unsound": "by chance"},
+            ),
+            (
+                "hote-prive", "one of the two servers of the exchanger's zone gives a private address",
+                "mx A 82.64.5.75", "mx A 10.9.8.7",
+                ("DNS_MX_HOST_DIFFERS", "DNS_MX_PRIVATE_SOME"), {"reached": None},
+            ),
+            (
+                "hote-alias-un", "one of the two servers has an alias of nothing for the exchanger",
+                "mx A 82.64.5.76", "mx CNAME parti.mail.example.",
+                ("DNS_MX_HOST_DIFFERS",), {"reached": None},
+            ),
+            (
+                "hote-en-plus", "one of the two servers of the exchanger's zone has an address more",
+                "mx A 82.64.5.77", "mx A 82.64.5.77\nmx A 82.64.5.78", (), {},
+            ),
+            (
+                "hote-six-un", "one of the two servers has IPv6 for the exchanger too",
+                "mx A 82.64.5.79", "mx A 82.64.5.79\nmx AAAA 2001:660:9::79", (), {},
+            ),
+        )
     ),
     redirected(
         "litteral-un", "an address beside a sound exchanger",
@@ -351,6 +430,12 @@ EXCHANGERS = (
         ("DNS_MX_DISAGREE",), first=zone(), second=zone(mx=f"20 {MX}."),
     ),
 )  # fmt: skip
+OWN_DEAD = {
+    "nsd1.op": "62.200.1.1",
+    "nsd2.op": "62.201.1.1",
+    "nsd3.op": "62.202.1.1",
+    "nsd4.op": "62.203.1.1",
+}
 DELEGATIONS = (
     Hard("propre", "clean: two servers"),
     Hard(
@@ -484,6 +569,39 @@ DELEGATIONS = (
     Hard(
         "absent", "the parent does not have it",
         ("DNS_NO_MX",), parent=(), first=None, method="none", reached=NONE,
+    ),
+    *(
+        # Asked one after the other BIND and Knot Resolver fail, and unbound goes back to the delegation.
+        Hard(
+            f"propre-{name}", what, ("DNS_OWN_SERVERS_DEAD",), learnt=True, reached=None, scripted=scripts,
+            hosts=tuple(f"{host} A {address}" for host, address in OWN_DEAD.items()),
+            cn=f"mx.propre-{name}.mssante.fr",
+            first=zone("mx A 82.64.5.30", mx="10 mx.@", ns=own),
+        )
+        for name, what, own, scripts in (
+            (
+                "muet", "the servers that the zone itself names are silent",
+                ("nsd1.op.example", "nsd2.op.example"), (("62.200.1.1", "silent"), ("62.201.1.1", "silent")),
+            ),
+            (
+                "refus", "the servers that the zone itself names refuse",
+                ("nsd3.op.example", "nsd4.op.example"), (("62.202.1.1", "refuse"), ("62.203.1.1", "refuse")),
+            ),
+            (
+                "point", "the zone itself names its servers without the final dot",
+                ("ns1.op.example.@", "ns2.op.example.@"), (),
+            ),
+        )
+    ),
+    Hard(
+        "propre-demi", "one of the two servers that the zone itself names is silent",
+        ("DNS_NS_MISMATCH", "DNS_SERVER_SILENT"), learnt=True, unsound="one sound server",
+        first=zone(ns=(NS[0], "nsd1.op.example")),
+    ),
+    Hard(
+        "propre-trois", "clean, but for another set: the zone itself names three servers, all of them sound",
+        ("DNS_NS_MISMATCH", "DNS_SAME_ADDRESS"), learnt=True, hosts=(f"ns1-bis.op A {ONE}",),
+        first=zone(ns=(*NS, "ns1-bis.op.example")),
     ),
     Hard(
         "soa-hative", "SOA timers that make a secondary expire before it retries",
@@ -705,6 +823,24 @@ DNSSEC = (
         cn="mx.hote-sans-cle.mssante.fr",
     ),
     signed(
+        "signe-haut", "clean: an unsigned zone below a signed one, on the same servers",
+        "now", listed=("@", "bas"), first=zone(*(f"bas NS {n}." for n in NS)),
+        more=(("bas", zone("hote A 82.64.5.66")),),
+    ),
+    redirected(
+        "vers-bas", "clean: redirected to an exchanger in that unsigned zone",
+        "10 hote.bas.signe-haut.mssante.fr", cn="hote.bas.signe-haut.mssante.fr",
+    ),
+    signed(
+        "signe-dname", "clean: a name made by a DNAME in a signed zone",
+        "now", "DNS_ALIAS", listed=("a.b",), method="within-delegated",
+        first=zone("b DNAME c", f"a.c MX 10 {MX}.", "hote.c A 82.64.5.67"),
+    ),
+    redirected(
+        "vers-dname", "redirected to an exchanger made by a DNAME in that zone",
+        "10 hote.b.signe-dname.mssante.fr", "DNS_MX_ALIAS", cn="hote.b.signe-dname.mssante.fr",
+    ),
+    signed(
         "hote-sans-cle", "the zone of that exchanger",
         "now", "DNS_DS_BROKEN", ds=NO_KEY, first=zone("mx A 82.64.5.10"), reached=NOT_VALIDATING,
     ),
@@ -755,6 +891,44 @@ ALIASES = (
         "alias-muet", "an alias into a silent zone",
         ("DNS_ALIAS", "DNS_MX_HOST_DEAD",), parent=("@ CNAME mx.alias-muet-z.example.",), first=None,
         method="redirected", **dead("alias-muet"), reached=NONE,
+    ),
+    both(
+        "cname-soi", "the domain is an alias of itself, at both servers of its zone",
+        "self-alias mx", "DNS_NO_MX", reached=NONE,
+    ),
+    both(
+        "cname-et-mx", "both servers give an alias beside the exchanger, in one answer",
+        "alias-too", "DNS_ALIAS_WITH_DATA", unsound="no exchanger that all come to",
+    ),
+    *(
+        Hard(
+            f"alias-{links}", f"{links} aliases, over two zones", rules, first=None, method="redirected",
+            parent=(f"@ CNAME c{links}-1.pair.example.",), reached=reached,
+        )
+        for links, rules, reached in (
+            (10, ("DNS_ALIAS",), ALL), (11, ("DNS_ALIAS",), ALL),
+            (12, ("DNS_ALIAS", "DNS_MX_HOST_DEAD"), (KNOT,)), (13, ("DNS_NO_MX",), NONE),
+        )
+    ),
+    redirected(
+        "mx-alias-11", "the exchanger is at the end of eleven aliases",
+        "10 h11-0.pair.example", "DNS_MX_ALIAS", cn="h11-0.pair.example",
+        hosts=tuple(f"{zone_} NS {server}." for zone_ in ("pair", "impair") for server in NS),
+        more=tuple((f"{zone_}.example.", zone(*chains(zone_), mx="")) for zone_ in ("pair", "impair")),
+    ),
+    redirected(
+        "mx-alias-12", "the exchanger is at the end of twelve aliases: BIND and unbound follow eleven",
+        "10 h12-0.pair.example", "DNS_MX_ALIAS", "DNS_MX_HOST_DEAD", cn="h12-0.pair.example",
+        reached=(KNOT,),
+    ),
+    redirected(
+        "mx-alias-13", "the exchanger is at the end of thirteen aliases: nobody follows them",
+        "10 h13-0.pair.example", "DNS_MX_UNRESOLVED", cn="h13-0.pair.example", reached=NONE,
+    ),
+    one(
+        "alias-mx-un", "an alias in its zone: one server adds the exchangers of the target, one does not",
+        "alias-alone", "DNS_ALIAS", listed=("a",), method="within-delegated", unsound="",
+        first=zone("a CNAME b", f"b MX 10 {MX}."),
     ),
     Hard(
         "mx-alias-sain", "the exchanger is an alias",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import dns.exception
 import dns.flags
@@ -113,6 +113,9 @@ def script(does: str) -> Script:
     return misbehave
 
 
+Spoil = Callable[[dns.message.Message, dns.message.Message], dns.message.Message]
+
+
 def truncated(_query: dns.message.Message, message: dns.message.Message) -> dns.message.Message:
     for section in (message.answer, message.authority, message.additional):
         section.clear()
@@ -168,7 +171,31 @@ def other_mx(query: dns.message.Message, message: dns.message.Message) -> dns.me
     return reply(query, answer=[f"{query.question[0].name} MX 10 mx2.mail.example."])
 
 
+def alias_of(target: str, *, apart: bool = False) -> Spoil:
+    """Add an alias to what is answered for the MX, or put it in its place."""
+
+    def spoil(query: dns.message.Message, message: dns.message.Message) -> dns.message.Message:
+        question = query.question[0]
+        if apart and question.rdtype != dns.rdatatype.MX:
+            return message
+        spoilt = reply(query, answer=[f"{question.name} CNAME {target or question.name}"])
+        spoilt.answer += message.answer if apart else []
+        return spoilt
+
+    return spoil
+
+
+def alone(query: dns.message.Message, message: dns.message.Message) -> dns.message.Message:
+    """Leave out what an alias leads to."""
+    name = query.question[0].name
+    aliased = any(rrset.rdtype == dns.rdatatype.CNAME for rrset in message.answer)
+    message.answer = [rrset for rrset in message.answer if not aliased or rrset.name == name]
+    return message
+
+
 SPOILT = {
+    "self-alias": alias_of(""), "alias-too": alias_of("mx2.mail.example.", apart=True),
+    "alias-alone": alone,
     "truncated": truncated, "nodata": empty, "hollow": hollow, "sideways": sideways, "lower": lower,
     "no-middle": no_middle, "no-aa": without_aa, "no-opt": without_opt, "no-sig": without_signatures,
     "other-mx": other_mx,

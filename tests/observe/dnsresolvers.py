@@ -120,10 +120,14 @@ def _knot(folder: Path, address: str, anchor: str) -> list[str]:
     return [str(PLACES["kresd"]), "-n", "-q", "-c", str(config), str(folder)]
 
 
-def ask_all(domains: Sequence[str]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Ask every resolver about every domain, all at once; return domain → resolver → fields of `Told`."""
+def ask_all(domains: Sequence[str], learnt: Sequence[str] = ()) -> dict[str, dict[str, dict[str, Any]]]:
+    """Ask every resolver about every domain, all at once; return domain → resolver → fields of `Told`.
+
+    `learnt`: zones whose servers are asked for before.
+    """
 
     async def run() -> dict[str, dict[str, dict[str, Any]]]:
+        await asyncio.gather(*(_ask(a, zone, "NS") for zone in learnt for a in ADDRESSES.values()))
         told = await asyncio.gather(*(_mail(a, d) for d in domains for a in ADDRESSES.values()))
         found = iter(told)
         return {d: {name: asdict(next(found)) for name in ADDRESSES} for d in domains}

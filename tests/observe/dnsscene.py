@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,18 +46,20 @@ from dnscases import (
 )
 from dnslab import Scripted, start_knot, start_nsd
 from dnsmisbehaving import mixed, script
-from dnsresolvers import ask_all, resolving
+from dnsresolvers import ADDRESSES, UNBOUND, ask_all, resolving
+from smtpservers import connects
 
 sys.path.append(str(Path(__file__).parents[1] / "audits"))
 from in_clear import told_in_clear
+from invariants import changes, contradictions
 from made_up import ALPHA, make_space
 
 from mssante_audit.audits.delegation_vs_redirection.observed import seen_of
 from mssante_audit.declarations.register import load_declarations
+from mssante_audit.network.mail import Mail, mails
 from mssante_audit.observe.dns.run import ObserveSettings, observe
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.space.trust import Thresholds, TrustSpace
-from mssante_audit.verdicts.mail import Mail, mails
 
 
 def addresses(cases: Sequence[Case] = CASES) -> tuple[str, ...]:
@@ -160,10 +164,10 @@ def _private(algorithm: str) -> rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | 
 def zones(cases: Sequence[Case] = CASES) -> dict[str, dict[str, str]]:
     """Return the zones of each server: ``root``, ``top``, ``parent1``, ``parent2``, ``operator1``…
 
-    The root, ``fr`` and `SIGNED` are signed; ``anchor`` holds the DS record of the root.
+    The root, ``fr``, ``example`` and `SIGNED` are signed; ``anchor`` holds the DS record of the root.
     """
     found: dict[str, dict[str, str]] = {"parent1": {}, "parent2": {}, "operator1": {}, "operator2": {}}
-    keys = {zone: Key() for zone in (".", "fr", SIGNED)}
+    keys = {zone: Key() for zone in (".", "fr", "example", SIGNED)}
     fr = FR_ZONE + f"{SIGNED}. DS {keys[SIGNED].ds(SIGNED)}\n"
     for zone, servers in PARENT_ZONES.items():
         fr += "".join(f"{zone}. NS {name}.\n" for name, _ in servers)
@@ -185,15 +189,16 @@ def zones(cases: Sequence[Case] = CASES) -> dict[str, dict[str, str]]:
             if text is not None:
                 told = rendered(text, case.domain)
                 found[side][case.domain] = key.sign(told, case.domain) if key else told
-            for name, more in case.more:
+            split = [(name, texts[side == "operator2"]) for name, *texts in case.split]
+            for name, more in (*case.more, *split):
                 below = name.removesuffix(".") if name.endswith(".") else f"{name}.{case.domain}"
                 found[side][below] = rendered(more, below)
     for side in ("parent1", "parent2"):
         found[side][SIGNED] = keys[SIGNED].sign(found[side][SIGNED], SIGNED)
-    root = f"{ROOT_ZONE}fr DS {keys['fr'].ds('fr')}\n"
+    root = f"{ROOT_ZONE}fr DS {keys['fr'].ds('fr')}\nexample DS {keys['example'].ds('example')}\n"
     return found | {
         "root": {".": keys["."].sign(root, ".")}, "anchor": {".": keys["."].ds(".")},
-        "top": {"fr": keys["fr"].sign(fr, "fr"), "example": example},
+        "top": {"fr": keys["fr"].sign(fr, "fr"), "example": keys["example"].sign(example, "example")},
     }  # fmt: skip
 
 
@@ -229,14 +234,28 @@ def running(folder: Path, cases: Sequence[Case] = CASES) -> Iterator[str]:
 def look_with_resolvers(folder: Path, cases: Sequence[Case]) -> None:
     """Observe `cases` with the time-out in use; meanwhile ask resolvers, and keep it in ``told.json``."""
     domains = [domain for case in cases for domain in case.domains]
+    learnt = [case.domain for case in cases if getattr(case, "learnt", False)]
     with (
         running(folder, cases) as anchor,
         resolving(folder / "resolvers", anchor),
         ThreadPoolExecutor(1) as pool,
     ):
-        told = pool.submit(ask_all, domains)
+        told = pool.submit(ask_all, domains, learnt)
         observe_cases(folder, cases, timeout=3)
         (folder / "told.json").write_text(json.dumps(told.result()))
+
+
+def look_with_postfix(folder: Path, cases: Sequence[Case], hosts: Sequence[str]) -> None:
+    """Have Postfix look up `cases` with unbound, `hosts` listening; keep where it connects in a file."""
+    (folder / "resolv.conf").write_text(f"nameserver {ADDRESSES[UNBOUND]}\n")
+    subprocess.run(["mount", "--bind", folder / "resolv.conf", "/etc/resolv.conf"], check=True)
+    with ExitStack() as stack:
+        anchor = stack.enter_context(running(folder, cases))
+        stack.enter_context(resolving(folder / "resolvers", anchor))
+        for host in hosts:
+            stack.enter_context(socket.create_server((host, 25)))
+        told = {case.name: connects(folder, case.domain) for case in cases}
+    (folder / "postfix.json").write_text(json.dumps(told))
 
 
 def file_of(folder: Path, zone: str) -> Path:
@@ -288,6 +307,19 @@ def answers(folder: Path, cases: Sequence[Case]) -> dict[str, Mail]:
         domains = [domain for case in dict.fromkeys(mine) for domain in case.domains]
         found |= mails(space.observation, domains, datetime.now(UTC), max_age_days=7)
     return found
+
+
+def broken(folder: Path, cases: Sequence[Case], rounds: int) -> list[str]:
+    """Return what answers and findings of cases say that does not go together, or not rest on lines."""
+    wrong = []
+    for _, space in spaces(folder, cases):
+        domains, now = space.audited["domain"].unique().tolist(), datetime.now(UTC)
+        receives = {
+            domain: mail.receives for domain, mail in mails(space.observation, domains, now, 7).items()
+        }
+        wrong += contradictions(space, told_in_clear("delegation_vs_redirection", space), receives)
+        wrong += changes(space, domains, now, rounds)
+    return wrong
 
 
 def called(folder: Path, cases: Sequence[Case]) -> dict[str, str]:

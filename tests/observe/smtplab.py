@@ -70,11 +70,27 @@ def tls(
     most: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
     heard: list[str] | None = None,
     last: str = "250 mx\n",
+    by_name: tuple[str, tuple[Path, Path]] | None = None,
+    names: list[str | None] | None = None,
 ) -> Script:
-    """Return the script of a server as it should be, whose certificate lies in files."""
+    """Return the script of a server as it should be, whose certificate lies in files.
+
+    Under the name in `by_name` it presents another; `names` takes those it is asked for by SNI.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*chain)
     context.maximum_version = most
+    if by_name:
+        other = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        other.load_cert_chain(*by_name[1])
+
+    def asked(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+        if names is not None:
+            names.append(name)
+        if by_name and name == by_name[0]:
+            connection.context = other
+
+    context.sni_callback = asked
     if demand:
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(demand)

@@ -6,7 +6,6 @@ has. Nothing of theirs outlives `running`.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import socket
@@ -22,6 +21,7 @@ import pytest
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.observe.tls.run import observe_tls, servers_of
 from mssante_audit.observe.tls.visit import offers_of, visit
+from mssante_audit.values.dn import parse_dn
 from tools.sample.certificates import Made
 
 PLACE = Path(__file__).parents[2] / ".mail-servers"
@@ -29,9 +29,9 @@ POSTFIX, EXIM = PLACE / "usr/lib/postfix/sbin", PLACE / "usr/sbin/exim4"
 HOW = "mail servers are missing: `apt-get update && tools/mail_servers.sh`"
 
 HOST = "mx.exemple-fictif.example"
-WAYS = ("plain", "demanding", "bare", "busy")
+WAYS = ("plain", "demanding", "bare", "busy", "named")
 """With STARTTLS; with a client's certificate demanded; without STARTTLS; too busy for anybody (Exim), or for
-a second visit within a minute (Postfix)."""
+a second visit within a minute (Postfix); with a certificate of its own under `HOST`."""
 ADDRESSES = {f"{server} {way}": f"127.0.{58 + s}.{w + 1}" for s, server in enumerate(("Postfix", "Exim"))
              for w, way in enumerate(WAYS)}  # fmt: skip
 
@@ -44,10 +44,28 @@ def need_mail_servers() -> None:
         pytest.skip(HOW)
 
 
+def connects(folder: Path, domain: str) -> bool:
+    """Whether Postfix, looking a domain up as it does to deliver, comes to a mail host and connects."""
+    (folder / "main.cf").write_text(
+        "compatibility_level = 3.6\nsmtp_dns_support_level = enabled\nqueue_directory = /tmp\n"
+        "mail_owner = mail\nsetgid_group = daemon\n"
+    )
+    done = subprocess.run(
+        [PLACE / "usr/sbin/posttls-finger", "-c", "-l", "may", "-T", "1", "-t", "5", domain],
+        env=os.environ | {"LD_LIBRARY_PATH": LIBRARIES, "MAIL_CONFIG": str(folder)},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    return "server greeting" in done.stdout + done.stderr  # for which it waits: nobody greets
+
+
 @contextmanager
-def running(folder: Path, own: Made, between: Made, root: Made) -> Iterator[None]:
-    """Run both, in a namespace of network and mounts; `own` is what they present, then `between`."""
+def running(folder: Path, own: Made, between: Made, root: Made, named: Made) -> Iterator[None]:
+    """Run both, in a namespace of network and mounts.
+
+    They present `own`, then `between`; under `HOST`, where they have one more certificate, `named` instead.
+    """
     chain, key = own.files(folder / "certificate", between)
+    named.files(folder / "named", between)
     anchor, _ = root.files(folder / "anchor")
     _users(folder)
     with ExitStack() as stack:
@@ -65,24 +83,35 @@ def running(folder: Path, own: Made, between: Made, root: Made) -> Iterator[None
         yield
 
 
-def look(folder: Path, authority: Made, between: Made, own: Made, client: Made) -> None:
+def look(folder: Path, authority: Made, between: Made, own: Made, client: Made, named: Made) -> None:
     """Visit both in every way and keep what came of it: ``told.json`` and an observation."""
     certificate, key = client.files(folder / "client", between)
     patient = ObserveTls(timeout=10, pause=0)
     showing = ObserveTls(timeout=10, client_certificate=str(certificate), client_key=str(key))
-    cases = {"": (patient, False), "TLS 1.2": (patient, True), "client": (showing, False)}
+    cases = {
+        "": (patient, False, ""), "TLS 1.2": (patient, True, ""), "client": (showing, False, ""),
+        "by name": (patient, False, HOST),
+    }  # fmt: skip
     told: dict[str, list[object]] = {}
-    with running(folder, own, between, authority):
+    with running(folder, own, between, authority, named):
         for name, address in ADDRESSES.items():
-            for case, (settings, oldest) in cases.items():
-                seen = asyncio.run(visit(address, 25, HOST, settings, offers_of(settings), oldest=oldest))
+            for case, (settings, oldest, sni) in cases.items():
+                seen = visit(address, 25, sni, settings, offers_of(settings), oldest=oldest)
                 chain = [sha256(der).hexdigest() for der in seen.chain]
                 told[f"{name} {case}".strip()] = [
                     seen.outcome, seen.detail, seen.protocol, seen.demanded, chain
                 ]  # fmt: skip
         hosts = {name.lower().replace(" ", "."): [address] for name, address in ADDRESSES.items()}
         observe_tls(servers_of(hosts, 25), folder / "tls-1.jsonl.gz", patient)
+        listed = {HOST: frozenset([parse_dn(named.certificate.subject.rfc4514_string()).key])}
+        hosts = {HOST: [ADDRESSES["Postfix named"], ADDRESSES["Exim named"]]}
+        observe_tls(servers_of(hosts, 25, listed), folder / "tls-2.jsonl.gz", patient)
     (folder / "told.json").write_text(json.dumps(told))
+
+
+def _named(folder: Path) -> tuple[Path, Path]:
+    """Return key and chain of the certificate under `HOST`."""
+    return folder.parent / "named" / "key.pem", folder.parent / "named" / "chain.pem"
 
 
 LIBRARIES = f"{PLACE / 'usr/lib/x86_64-linux-gnu'}:{PLACE / 'usr/lib/postfix'}"
@@ -111,7 +140,7 @@ def _wait(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
 
 
 def _postfix(folder: Path, chain: Path, key: Path, anchor: Path) -> list[str]:
-    queue = folder / "queue"
+    queue, named = folder / "queue", _named(folder)
     for name in ("pid", "public", "private", "active", "incoming", "deferred", "maildrop"):
         (queue / name).mkdir(parents=True)
     for name in ("private", "public", "active", "incoming", "deferred", "data"):
@@ -135,6 +164,7 @@ inet_protocols = ipv4
 smtpd_peername_lookup = no
 smtpd_tls_chain_files = {key} {chain}
 smtpd_tls_CAfile = {anchor}
+under_its_name = inline:{{ {{ {HOST} = {named[0]} {named[1]} }} }}
 smtpd_client_event_limit_exceptions =
 anvil_rate_time_unit = 60s
 """)
@@ -143,6 +173,7 @@ anvil_rate_time_unit = 60s
         "demanding": "-o smtpd_tls_security_level=encrypt -o smtpd_tls_req_ccert=yes",
         "bare": "-o smtpd_tls_security_level=none",
         "busy": "-o smtpd_tls_security_level=may -o smtpd_client_connection_rate_limit=1",
+        "named": "-o smtpd_tls_security_level=may -o tls_server_sni_maps=$under_its_name",
     }
     listening = "".join(
         f"{ADDRESSES[f'Postfix {way}']}:25 inet n - n - - smtpd {options}\n" for way, options in ways.items()
@@ -163,7 +194,8 @@ def _exim(folder: Path, chain: Path, key: Path, anchor: Path) -> list[str]:
     for name in ("spool", "logs"):
         (folder / name).mkdir()
         os.chown(folder / name, 991, 991)
-    for file in (chain, key):
+    named = _named(folder)
+    for file in (chain, key, *named):
         os.chown(file, 991, 991)
     (folder / "exim.conf").write_text(f"""\
 primary_hostname = mx.exim.example
@@ -173,8 +205,8 @@ local_interfaces = {listening}
 daemon_smtp_ports = 25
 disable_ipv6
 host_lookup =
-tls_certificate = {chain}
-tls_privatekey = {key}
+tls_certificate = ${{if and{{{{{at["named"]}}}{{eq{{$tls_in_sni}}{{{HOST}}}}}}}{{{named[1]}}}{{{chain}}}}}
+tls_privatekey = ${{if and{{{{{at["named"]}}}{{eq{{$tls_in_sni}}{{{HOST}}}}}}}{{{named[0]}}}{{{key}}}}}
 tls_advertise_hosts = ${{if {at["bare"]}{{}}{{*}}}}
 tls_verify_hosts = ${{if {at["demanding"]}{{*}}{{}}}}
 tls_verify_certificates = {anchor}

@@ -16,8 +16,8 @@ from dnsworld import (
     quick,
 )
 
+from mssante_audit.network import methods
 from mssante_audit.observe.dns.run import observe
-from mssante_audit.observe.methods import methods
 from mssante_audit.observe.observation import Observation, load_observation
 
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from mssante_audit.observe.dns.asker import Ask, observe_exchange
 from mssante_audit.observe.dns.names import canonical
-from mssante_audit.observe.dns.reply import MAX_ODD, MAX_RECORDS, classify, read_reply
+from mssante_audit.observe.dns.reply import MAX_ODD, MAX_RECORDS, classify, read_message
 from mssante_audit.observe.dns.transport import Exchange, is_reply_to, query_wire
-from mssante_audit.observe.lines import OUTCOMES, Observed, parse_query
+from mssante_audit.observe.lines import OUTCOMES, Reply, parse_reply
 
 NAME = "ch-valfictif.mssante.fr"
 QUERY = dns.message.make_query(NAME, "MX", use_edns=0, want_dnssec=True)
@@ -25,14 +25,14 @@ AT = datetime(2026, 3, 2, tzinfo=UTC)
 
 
 def outcome(message: dns.message.Message, zone: str | None = "mssante.fr") -> tuple[str, str]:
-    return classify(read_reply(message.to_wire()), zone, NAME, "MX")
+    return classify(read_message(message.to_wire()), zone, NAME, "MX")
 
 
-def observed(wire: bytes) -> Observed:
+def observed(wire: bytes) -> Reply:
     """Observe a reply; its line can be read back."""
     ask = Ask("", "walk", "mssante.fr", NAME, "MX", "ns", "127.0.0.1")
     one = observe_exchange(ask, Exchange("reply", wire, 0.1, 0), AT, 1, edns=True)
-    assert parse_query(json.loads(json.dumps(one._asdict()))) == one
+    assert parse_reply(json.loads(json.dumps(one.content()))) == one
     return one
 
 
@@ -63,7 +63,7 @@ RECORDS = [
 @given(st.lists(st.sampled_from(RECORDS), max_size=8, unique=True))
 def test_records_are_read_as_dnspython_reads_them(lines: list[str]) -> None:
     message = reply(QUERY, answer=lines)
-    mine = read_reply(message.to_wire()).records
+    mine = read_message(message.to_wire()).records
     theirs = [
         (s.name.to_text(True).lower(), s.ttl, rd.to_text().lower())
         for s in dns.message.from_wire(message.to_wire()).answer
@@ -76,7 +76,7 @@ def test_records_are_read_as_dnspython_reads_them(lines: list[str]) -> None:
 
 def _dotted(kind: str, text: str) -> str:
     """Names keep their final dot in dnspython's texts."""
-    if kind in ("MX", "NS", "CNAME", "PTR", "DNAME", "SRV"):
+    if kind in ("MX", "NS", "CNAME", "PTR", "DNAME"):
         return text + "."
     if kind == "SOA":
         a, b, rest = text.split(" ", 2)
@@ -241,13 +241,13 @@ def test_records_made_to_be_slow_are_not_all_read(monkeypatch: pytest.MonkeyPatc
 
 def test_a_name_of_255_bytes_is_read() -> None:
     long = ".".join(["a" * 63] * 3 + ["b" * 61]) + "."
-    (record,) = read_reply(reply(QUERY, answer=[f"{NAME} MX 10 {long}"]).to_wire()).records
+    (record,) = read_message(reply(QUERY, answer=[f"{NAME} MX 10 {long}"]).to_wire()).records
     assert record.data == f"10 {long[:-1]}"
 
 
 def test_a_reply_of_thousands_of_records_is_cut() -> None:
     message = reply(QUERY, answer=[f"{NAME} MX 10 h{n}.example." for n in range(MAX_RECORDS + 500)])
-    decoded = read_reply(message.to_wire(max_size=65535))
+    decoded = read_message(message.to_wire(max_size=65535))
     assert len(decoded.records) == MAX_RECORDS
     assert decoded.cut
 

@@ -10,9 +10,8 @@ import pytest
 from dnslab import Scripted, framed, reply, send
 from dnsscripts import OPERATOR, PARENT, child, parent, settings
 
+from mssante_audit.network import methods, network_of
 from mssante_audit.observe.dns.run import observe
-from mssante_audit.observe.dns.view import view_of
-from mssante_audit.observe.methods import methods
 from mssante_audit.observe.observation import load_observation
 
 Serve = Callable[..., Scripted]
@@ -195,10 +194,10 @@ def test_one_address_under_many_names_is_asked_once(port: int, serve: Serve, tmp
     observe(["ch-a.mssante.fr"], tmp_path / "o.gz", settings(port, timeout=2.0))
     about = [q for q in server.queries if q[0] in ("ch-a.mssante.fr", "")]
     assert len(about) <= 8
-    assert len(server.queries) <= 8 + 2 * 32 + 10, "and the names themselves are looked up, and services"
+    assert len(server.queries) <= 8 + 2 * 32 + 10, "and the names themselves are looked up"
     observation = load_observation(tmp_path / "o.gz")
     assert "168 of 200 names of servers not followed" in observation.notes["text"].tolist()
-    zone = view_of(observation).zone("ch-a.mssante.fr")
+    zone = network_of(observation).zone("ch-a.mssante.fr")
     assert len(zone.parent_ns) == 200
     assert len(zone.names_of(OPERATOR)) == 200
 
@@ -228,5 +227,6 @@ def test_two_answers_of_one_server(port: int, serve: Serve, tmp_path: Path) -> N
     serve(PARENT, parent({zone: ["ns.ch-a.mssante.fr"]}, glue={"ns.ch-a.mssante.fr": OPERATOR}))
     serve(OPERATOR, script)
     observe([zone], tmp_path / "o.gz", settings(port, timeout=2.0))
-    differing = view_of(load_observation(tmp_path / "o.gz")).differing
-    assert len(differing[zone, zone][OPERATOR]) == 2
+    index = network_of(load_observation(tmp_path / "o.gz")).index
+    (answer,) = index.answers(zone, zone, "MX", walked=True).values()
+    assert len({reply.answers for reply in answer.replies}) == 2

@@ -15,10 +15,12 @@ from tools.sample.certificates import make
 ROOT = make("CN=AC RACINE FICTIVE,O=ESSAI,C=FR", ca=True, days=9_999)
 BETWEEN = make("CN=AC FICTIVE,O=ESSAI,C=FR", ROOT, ca=True, days=9_999)
 OWN = make("CN=mx.exemple-fictif.example,O=CH ALPHA,C=FR", BETWEEN, names=(HOST,))
+NAMED = make("CN=nomme.exemple-fictif.example,O=CH ALPHA,C=FR", BETWEEN, days=9_999)
 CLIENT = make("CN=audit.exemple-fictif.example,C=FR", BETWEEN)
-CHAIN = [
-    one.certificate.fingerprint(one.certificate.signature_hash_algorithm).hex() for one in (OWN, BETWEEN)
-]
+CHAIN, BY_NAME = (
+    [one.certificate.fingerprint(one.certificate.signature_hash_algorithm).hex() for one in (own, BETWEEN)]
+    for own in (OWN, NAMED)
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     code = (
         "sys.path[:0] = ['.']\n"
         "from pathlib import Path; from smtpservers import look; from test_mail_servers import *\n"
-        f"look(Path({str(folder)!r}), ROOT, BETWEEN, OWN, CLIENT)\n"
+        f"look(Path({str(folder)!r}), ROOT, BETWEEN, OWN, CLIENT, NAMED)\n"
     )
     done = in_namespace("import pytest\n" + code, "127.0.58.1/8")
     assert done.returncode == 0, done.stderr
@@ -74,6 +76,19 @@ def test_who_demands_a_certificate_takes_ours(server: str, told: dict[str, list[
 
 
 @pytest.mark.parametrize("server", ["Postfix", "Exim"])
+def test_one_with_a_certificate_under_its_name_shows_it_to_who_asks(
+    server: str, folder: Path, told: dict[str, list[Any]]
+) -> None:
+    assert told[f"{server} named"] == ["presented", "", "TLSv1.3", False, CHAIN]
+    assert told[f"{server} named by name"] == ["presented", "", "TLSv1.3", False, BY_NAME]
+    assert told[f"{server} plain by name"][-1] == CHAIN
+    read = load_tls(folder / "tls-2.jsonl.gz")
+    of = read.by_name["address"] == ADDRESSES[f"{server} named"]
+    assert read.by_name[of]["chain"].tolist() == [tuple(BY_NAME)]
+    assert read.visits["chain"].tolist() == [tuple(CHAIN)] * 2
+
+
+@pytest.mark.parametrize("server", ["Postfix", "Exim"])
 def test_one_without_starttls_is_that(server: str, told: dict[str, list[Any]]) -> None:
     assert told[f"{server} bare"][:2] == ["no-starttls", "EHLO without STARTTLS"]
 
@@ -92,8 +107,9 @@ def test_a_run_over_both_writes_down_the_same(folder: Path) -> None:
     assert (read.complete, len(read.problems)) == (True, 0)
     last = read.visits.drop_duplicates("address", keep="last").set_index("address")["outcome"]
     names = {address: name for name, address in ADDRESSES.items()}
+    showing = ("plain", "demanding", "named")
     assert {names[address]: outcome for address, outcome in last.items()} == {
-        **dict.fromkeys(("Postfix plain", "Postfix demanding", "Exim plain", "Exim demanding"), "presented"),
+        **{f"{server} {way}": "presented" for server in ("Postfix", "Exim") for way in showing},
         **dict.fromkeys(("Postfix bare", "Exim bare"), "no-starttls"),
         **dict.fromkeys(("Postfix busy", "Exim busy"), "busy"),
     }

@@ -2,7 +2,7 @@
 
 from dnsworld import DOMAINS, METHODS
 
-from mssante_audit.observe.methods import methods
+from mssante_audit.network import methods
 from mssante_audit.observe.observation import Observation
 
 

@@ -4,6 +4,7 @@ import gzip
 import json
 import resource
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mssante_audit.base.errors import OutputError
-from mssante_audit.observe.lines import FORMAT, VERSION, ObservationError, Observed, Record
-from mssante_audit.observe.methods import methods
+from mssante_audit.network import methods
+from mssante_audit.observe.lines import FORMAT, VERSION, ObservationError, Record, Reply
 from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.observe.writer import Writer, key, read_known
 
@@ -24,12 +25,12 @@ NAME = "ch-valfictif.mssante.fr"
 
 
 def line(**changes: object) -> dict:
-    plain = Observed(
-        "2026-03-02T05:30:01.250Z", NAME, "walk", "mssante.fr", NAME, "MX", "ns.example", "192.0.2.53", "udp",
-        True, False, 1, "answer", "NOERROR", "aa edns", "", 1.25, 0,
+    plain = Reply(
+        datetime(2026, 3, 2, 5, 30, 1, 250_000, UTC), NAME, "walk", "mssante.fr", NAME, "MX", "ns.example",
+        "192.0.2.53", "udp", True, False, 1, "answer", "NOERROR", "aa edns", "", 1.25, 0,
         (Record("answer", NAME, 300, "MX", "10 mx.example"),),
     )  # fmt: skip
-    return plain._asdict() | changes
+    return plain.content() | changes
 
 
 END = {"end": "2026-03-02T05:31:00.000Z", "complete": True, "ignored": {"192.0.2.66": 2}}
@@ -238,7 +239,7 @@ def test_what_is_no_observation_is_one_clear_error(path: Path, content: bytes) -
 
 
 def test_a_missing_file_is_one_clear_error(path: Path) -> None:
-    with pytest.raises(ObservationError, match="No such file"):
+    with pytest.raises(ObservationError, match="no such file"):
         load_observation(path)
 
 
@@ -262,7 +263,7 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from([*line(), "end", "note"]), inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*line(), "end", "done", "note"]), inner, max_size=3)
     ),
     max_leaves=8,
 )

@@ -15,9 +15,9 @@ from dnsscripts import PARENT, child, parent, settings
 from dnsworld import DOMAINS, METHODS, World, quick
 
 from mssante_audit.base.errors import InputError, ParameterError
+from mssante_audit.network import methods
 from mssante_audit.observe.dns.run import NetworkError, ObserveSettings, Progress, observe
-from mssante_audit.observe.methods import methods
-from mssante_audit.observe.observation import load_observation
+from mssante_audit.observe.observation import Observation, load_observation
 
 HERE = Path(__file__).parent
 Serve = Callable[..., Scripted]
@@ -110,6 +110,51 @@ def test_a_full_disk_ends_a_run_with_a_readable_file(world: World, tmp_path: Pat
     assert load_observation(path).complete
 
 
+SCARCE = """
+import resource, sys
+sys.path[:0] = [{tests!r}]
+from pathlib import Path
+from dnsworld import DOMAINS
+from mssante_audit.base.errors import ResourceError
+from mssante_audit.observe.dns import transport
+from mssante_audit.observe.dns.run import *
+transport.SCARCE_FOR = 1.0
+keep = [open("/dev/null") for _ in range({used})]
+resource.setrlimit(resource.RLIMIT_NOFILE, ({most}, {most}))
+try: observe(DOMAINS, Path({path!r}), {settings!r})
+except ResourceError as error: print(error); sys.exit(3)
+"""
+"""Observes with few file descriptors, some of them in use."""
+
+
+@pytest.mark.parametrize(("most", "used", "exit_code"), [(64, 0, 0), (24, 0, 0), (24, 14, 3)])
+def test_for_lack_of_descriptors_no_server_is_blamed(
+    world: World, observed: Observation, tmp_path: Path, most: int, used: int, exit_code: int
+) -> None:
+    path = tmp_path / "o.jsonl.gz"
+    code = SCARCE.format(
+        tests=str(HERE), used=used, most=most, path=str(path),
+        settings=world.settings.model_copy(update={"timeout": 2.0}),
+    )  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=HERE.parents[1], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (exit_code, "")
+    few = load_observation(path)
+    assert few.problems.empty
+    assert few.complete is (exit_code == 0)
+    silent = {reply.address for reply in few.replies if reply.silent and reply.attempt}
+    assert silent <= {reply.address for reply in observed.replies if reply.silent}
+    if exit_code:
+        assert done.stdout == (
+            "this machine cannot ask any more: Too many open files. "
+            "Raise its limits (`ulimit -n`) or lower --in-flight\n"
+        )
+    else:
+        told, known = (methods(one, DOMAINS)["method"].tolist() for one in (few, observed))
+        assert told == known
+
+
 def test_a_file_that_exists_is_not_written_over(world: World, tmp_path: Path) -> None:
     path = tmp_path / "o.jsonl.gz"
     path.write_bytes(b"good")
@@ -177,8 +222,8 @@ def test_from_the_shipped_root_hints_down_over_ipv4_and_ipv6(tmp_path: Path) -> 
 from pathlib import Path
 from dnslab import start_nsd
 from mssante_audit.observe.dns.run import *
-from mssante_audit.observe.methods import methods
-from mssante_audit.observe.observation import load_observation
+from mssante_audit.network import methods
+from mssante_audit.observe.observation import Observation, load_observation
 folder = Path({str(tmp_path)!r})
 soa = "@ SOA ns.fr. h.fr. 1 2 3 4 5\\n"
 servers = [
@@ -210,9 +255,9 @@ finally:
 """
     done = in_namespace(code, *(f"{a}/{128 if ':' in a else 32}" for a in (root4, root6, tld, op4, op6)))
     assert done.stdout.splitlines() == [
-        f"True ['{op4}', '{op6}'] ['answer', 'nxdomain'] ['delegated', 'delegated']",
+        f"True ['{op4}', '{op6}'] ['answer'] ['delegated', 'delegated']",
         "0 private",
-        f"False ['{op4}'] ['answer', 'nxdomain'] ['delegated', 'delegated']",
+        f"False ['{op4}'] ['answer'] ['delegated', 'delegated']",
         "0 private",
     ], done.stderr
 

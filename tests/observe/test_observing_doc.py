@@ -10,7 +10,7 @@ from typer.main import get_command
 from mssante_audit.base.resources import resource
 from mssante_audit.cli.observe import app
 from mssante_audit.observe.dns.run import ObserveSettings
-from mssante_audit.observe.lines import OUTCOMES, STEPS, Observed
+from mssante_audit.observe.lines import OUTCOMES, STEPS, Reply
 
 TEXT = (Path(__file__).parents[2] / "docs" / "observing.md").read_text(encoding="utf-8")
 OPTIONS = {p.opts[0]: p for p in get_command(app).commands["dns"].params if p.opts[0] != "--data"}  # type: ignore[attr-defined]
@@ -53,6 +53,6 @@ def test_politeness_is_the_settings_own() -> None:
 
 def test_every_field_step_and_outcome_is_told() -> None:
     told = re.findall(r"`(\w+)`", " ".join(cells[0] for cells in rows("The file")))
-    assert told == list(Observed._fields)
+    assert told == list(Reply._fields[:-1])
     assert all(f"`{step}`" in TEXT for step in STEPS)
     assert [cells[0].strip("`") for cells in rows("Outcomes")] == list(OUTCOMES)

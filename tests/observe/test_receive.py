@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +26,7 @@ from mssante_audit.observe.dns.run import NetworkError
 from mssante_audit.observe.kinds import default_path
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.observation import FORMAT, VERSION
-from mssante_audit.observe.tls.run import Server, lines_of
+from mssante_audit.observe.tls.run import MailServer, lines_of
 from mssante_audit.observe.tls.visit import Visit
 from tools.sample.certificates import Made, make
 
@@ -69,12 +71,15 @@ def resolver(**addresses: str) -> Script:
     return script
 
 
-def run(port: int, *more: str, domain: str = DOMAIN) -> tuple[int, str]:
-    options = [
+def options_of(port: int) -> list[str]:
+    return [
         f"--parent-server=ns.gestion.example={PARENT}", f"--resolver={RESOLVER}", f"--port={port}",
-        "--timeout=0.3", "--retries=0",
+        "--timeout=0.6", "--retries=0",
     ]  # fmt: skip
-    done = CliRunner().invoke(app, ["receive", domain, *options, *more])
+
+
+def run(port: int, *more: str, domain: str = DOMAIN) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["receive", domain, *options_of(port), *more])
     if done.exception and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done.exit_code, done.stdout
@@ -170,6 +175,36 @@ def test_without_a_server_of_the_parent_nothing_is_said(port: int) -> None:
         run(port)
 
 
+SCARCE = """
+import resource
+from mssante_audit.cli import main, receive
+from mssante_audit.network import mail
+from mssante_audit.observe.dns import run, transport
+from mssante_audit.verdicts import tls, words
+transport.SCARCE_FOR = 1.0
+keep = [open("/dev/null") for _ in range({used})]
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+main.main()
+"""
+"""The command with 64 file descriptors, some of them in use."""
+
+
+@pytest.mark.parametrize(("used", "exit_code"), [(0, 0), (57, 3), (56, 3)])
+def test_for_lack_of_descriptors_no_server_is_blamed(
+    port: int, delegated: Callable[..., None], used: int, exit_code: int
+) -> None:
+    delegated(operator("10 mx.op.example."), operator("10 mx.op.example."), mx="192.0.2.25")
+    done = subprocess.run(
+        [sys.executable, "-c", SCARCE.format(used=used), "receive", DOMAIN, *options_of(port)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == exit_code, done.stderr
+    assert done.stdout.startswith(f"{DOMAIN}: yes" if exit_code == 0 else "")
+    said = "mssante-audit: this machine cannot ask any more: Too many open files. Raise its limits"
+    assert done.stderr.startswith(said if exit_code else "")
+    assert done.stderr.count("\n") == (exit_code > 0)
+
+
 # -- what the mail servers presented ------------------------------------------------------------------------
 
 LISTED = dict(ALPHA, domain=DOMAIN)
@@ -200,7 +235,7 @@ def beside(tmp_path: Path) -> Callable[..., list[str]]:
                     if chain
                     else Visit("busy")
                 )
-                lines += lines_of(Server(address, 25, (f"host.{address}",)), told, at, 1, written)
+                lines += lines_of(MailServer(address, 25, (f"host.{address}",)), told, at, 1, written)
             file = default_path(tmp_path, at, "tls")
             file.parent.mkdir()
             file.write_bytes(gzip.compress("".join(f"{json.dumps(one)}\n" for one in lines).encode()))
@@ -219,6 +254,7 @@ def beside(tmp_path: Path) -> Callable[..., list[str]]:
         ((own(issuer=None),) * 2, {}, 1, "no", "tls-none", "fail tls-none"),
         ((own(start=LATELY - timedelta(90), days=2),) * 2, {}, 1, "no", "tls-none", "fail tls-none"),
         ((own(), None), {}, 0, "yes", "", "unknown tls-unseen"),
+        ((None, None), {}, 4, "unknown", "tls-refused", "unknown tls-unseen"),
         ((own(subject="CN=x,C=FR"), None), {}, 1, "degraded", "tls-some", "warn tls-some"),
         ((own(),), {}, 0, "yes", "", "unknown tls-unseen"),
         ((own(issuer=None),) * 2, {"days": 8}, 0, "yes", "", "unknown tls-old"),

@@ -3,8 +3,11 @@
 import asyncio
 import gzip
 import json
+import os
 import re
 import ssl
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -21,15 +24,16 @@ from mssante_audit.base.errors import OutputError, ParameterError
 from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.cli.observe import app
-from mssante_audit.observe.dns.exchangers import addresses_of
-from mssante_audit.observe.dns.view import view_of
-from mssante_audit.observe.kinds import find_observations
+from mssante_audit.network import network_of
+from mssante_audit.observe.kinds import File, find_observations
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.observation import load_observation
-from mssante_audit.observe.tls.observation import load_tls
-from mssante_audit.observe.tls.run import Server, Summary, observe_tls, servers_of
+from mssante_audit.observe.tls.observation import FORMAT, VERSION, load_tls
+from mssante_audit.observe.tls.run import MailServer, Summary, observe_tls, servers_of
+from mssante_audit.observe.tls.servers import merged
 from mssante_audit.observe.tls.visit import MAX_SHOWN, Visit, offers_of, visit
 from mssante_audit.space.trust import find_archive, find_whitelist, load_space
+from mssante_audit.values.dn import parse_dn
 from mssante_audit.whitelist.load import load_whitelist
 from tools.sample.certificates import Made, make
 
@@ -59,7 +63,8 @@ def chain(authority: Made, leaf: Made, tmp_path_factory: pytest.TempPathFactory)
 def look(script: Script, settings: ObserveTls = PATIENT, *, oldest: bool = False) -> Visit:
     async def run() -> Visit:
         async with serving({"127.0.0.1": script}) as port:
-            return await visit("127.0.0.1", port, "mx.example", settings, offers_of(settings), oldest=oldest)
+            how = (settings, offers_of(settings))
+            return await asyncio.to_thread(visit, "127.0.0.1", port, "mx.example", *how, oldest=oldest)
 
     return asyncio.run(run())
 
@@ -141,8 +146,8 @@ def test_a_server_that_nobody_runs_is_refused_and_one_out_of_reach_is_silent() -
             return port
 
     port = asyncio.run(nobody())
-    assert asyncio.run(visit("127.0.0.1", port, "", QUICK, offers_of(QUICK))).outcome == "refused"
-    assert asyncio.run(visit("240.0.0.1", 25, "", QUICK, offers_of(QUICK))).outcome == "silent"
+    assert visit("127.0.0.1", port, "", QUICK, offers_of(QUICK)).outcome == "refused"
+    assert visit("240.0.0.1", 25, "", QUICK, offers_of(QUICK)).outcome == "silent"
 
 
 def over_tls(chain: tuple[Path, Path], then: Callable[[Wire], Awaitable[None]]) -> Script:
@@ -163,6 +168,7 @@ async def flood(wire: Wire) -> None:
     while not wire.writer.transport.is_closing():
         wire.writer.write(b"250-" + b"x" * 60_000)
         await wire.writer.drain()
+        await asyncio.sleep(0)  # over TLS nobody is waited for
 
 
 @pytest.mark.parametrize(
@@ -222,7 +228,9 @@ def test_a_flood_takes_no_more_memory_than_a_reply() -> None:
 # -- runs ---------------------------------------------------------------------------------------------------
 
 
-def run(servers: list[Server], out: Path, settings: ObserveTls = QUICK, *, resume: bool = False) -> Summary:
+def run(
+    servers: list[MailServer], out: Path, settings: ObserveTls = QUICK, *, resume: bool = False
+) -> Summary:
     return observe_tls(servers, out, settings, dns="dns-1.jsonl.gz", resume=resume)
 
 
@@ -262,6 +270,114 @@ def test_a_run_visits_each_address_once_and_again_only_where_nothing_was_told(
     assert asked["address"].tolist() == ["127.0.0.1", "127.0.0.2", *["127.0.0.3"] * 3]
     assert asked["attempt"].tolist() == [1, 1, 1, 2, 3]
     assert asked["hosts"].iloc[0] == ("mx1.example", "mx2.example")
+
+
+LISTED = "CN=mx.example,O=CH ALPHA,C=FR"
+
+
+@pytest.mark.parametrize(
+    ("listed", "names", "chains"),
+    [
+        ({}, [None], 1),
+        ({"mx.example": LISTED}, [None, "mx.example"], 2),
+        ({"mx.example": "CN=default.example,C=FR"}, [None], 1),
+        ({"a.example": "CN=default.example,C=FR", "mx.example": LISTED}, [None, "mx.example"], 2),
+    ],
+    ids=["nothing listed", "another listed", "the one listed", "another for one of two names"],
+)
+def test_a_server_is_asked_by_name_where_it_presents_another_certificate_than_listed(
+    listed: dict[str, str], names: list[str | None], chains: int, authority: Made, tmp_path: Path
+) -> None:
+    """Without SNI, as Postfix visits, it presents its default."""
+    default = make("CN=default.example,C=FR", authority, days=9_999)
+    right = make(LISTED, authority, days=9_999)
+    files = (default.files(tmp_path / "default"), right.files(tmp_path / "right"))
+    asked: list[str | None] = []
+    script = tls(files[0], by_name=("mx.example", files[1]), names=asked)
+    keys = {host: frozenset([parse_dn(dn).key]) for host, dn in listed.items()}
+    out = tmp_path / "tls-1.jsonl.gz"
+
+    def go(port: int) -> Summary:
+        hosts = {host: ["127.0.0.1"] for host in listed or ["mx.example"]}
+        servers = servers_of(hosts, port, keys)
+        first = run(servers, out)
+        assert run(servers, out, resume=True).visits == 0, "nothing is left to ask"
+        return first
+
+    summary = with_servers({"127.0.0.1": script}, go)
+    assert (asked, summary.outcomes) == (names, {"presented": 1})
+    read = load_tls(out)
+    visits = pd.concat([read.visits, read.by_name], ignore_index=True)
+    assert visits["sni"].tolist() == [name or "" for name in names]
+    sent = [default.der, right.der][:chains]
+    assert [read.certificates[chain[0]] for chain in visits["chain"]] == sent
+    file = File(out, visits["at"].iloc[0], {})
+    observed, _ = merged([file], [], visits["at"].iloc[-1], visits["at"].iloc[0])
+    assert observed is not None
+    (server,) = observed.servers.to_dict("records")
+    assert server["subject"] == "CN=default.example,C=FR"
+    assert (server["sni"], len(server["sni_chain"])) == (("mx.example", 1) if chains == 2 else ("", 0))
+
+
+def test_a_server_that_wants_a_name_gets_one_last(chain: tuple[Path, Path], tmp_path: Path) -> None:
+    asked: list[str | None] = []
+
+    async def script(wire: Wire) -> None:
+        if len(asked) < 2:
+            asked.append("")
+            await saying("220 mx\n", HELLO, "220 go\n", ALERT)(wire)
+        else:
+            await tls(chain, names=asked)(wire)
+
+    out = tmp_path / "tls-1.jsonl.gz"
+    with_servers(
+        {"127.0.0.1": script}, lambda port: run(servers_of({"mx.example": ["127.0.0.1"]}, port), out)
+    )
+    assert asked == ["", "", "mx.example"]
+    read = load_tls(out)
+    assert read.visits["outcome"].tolist() == ["handshake-failed"] * 2
+    assert read.by_name[["sni", "outcome", "protocol"]].to_numpy().tolist() == [
+        ["mx.example", "presented", "TLSv1.3"]
+    ]
+
+
+FEW_DESCRIPTORS = """
+import json, os, resource, sys
+from mssante_audit.base.errors import ResourceError
+from mssante_audit.base.settings import ObserveTls
+from mssante_audit.observe.tls.run import observe_tls, servers_of
+hosts, port, out, more = json.loads(sys.argv[1])
+settings = ObserveTls(timeout=1, pause=0)
+used = max(map(int, os.listdir("/proc/self/fd")))
+resource.setrlimit(resource.RLIMIT_NOFILE, (used + more, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+try:
+    print(json.dumps(observe_tls(servers_of(hosts, port), out, settings).outcomes))
+except ResourceError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
+@pytest.mark.parametrize("more", [6, 1])
+def test_our_lack_of_descriptors_is_waited_for_and_no_server_s_fault(
+    more: int, chain: tuple[Path, Path], tmp_path: Path
+) -> None:
+    scripts = {f"127.0.1.{number}": tls(chain) for number in range(1, 31)}
+    out = tmp_path / "tls-1.jsonl.gz"
+
+    def go(port: int) -> str:
+        given = json.dumps([{"mx.example": list(scripts)}, port, str(out), more])
+        command = [sys.executable, "-c", FEW_DESCRIPTORS, given]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+    said = with_servers(scripts, go)
+    read = load_tls(out)
+    if more > 1:
+        assert json.loads(said) == {"presented": 30}
+        assert read.complete
+    else:  # the observation's own file takes it
+        assert said.startswith("this machine has nothing left to visit servers with (Too many open files)")
+        assert (len(read.visits), read.complete) == (0, False)
 
 
 @pytest.mark.parametrize(("source", "other"), [("127.0.0.1", "::1"), ("::1", "127.0.0.1")])
@@ -403,8 +519,9 @@ def test_what_lines_say_that_they_should_not_is_a_problem_of_that_line(
     ("header", "told"),
     [
         ({"format": "mssante-audit dns observation", "version": 1}, "not a TLS observation"),
-        ({"format": "mssante-audit tls observation", "version": 9}, "newer version"),
-        ({"format": "mssante-audit tls observation", "version": 1, "at": "x", "dns": ""}, "damaged"),
+        ({"format": FORMAT, "version": VERSION + 1}, "newer version.*Update"),
+        ({"format": FORMAT, "version": VERSION - 1}, "older version.*Observe again"),
+        ({"format": FORMAT, "version": VERSION, "at": "x", "dns": ""}, "damaged"),
         ({}, "not a TLS observation"),
     ],
 )
@@ -413,6 +530,12 @@ def test_a_file_of_another_kind_is_refused(header: dict[str, object], told: str,
     file.write_bytes(gzip.compress(json.dumps(header).encode() + b"\n", mtime=0))
     with pytest.raises(ObservationError, match=told):
         load_tls(file)
+
+
+def test_a_pipe_in_place_of_a_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "tls-1.jsonl.gz")
+    with pytest.raises(ObservationError, match="it is a pipe"):
+        load_tls(tmp_path / "tls-1.jsonl.gz")
 
 
 def test_a_client_s_certificate_that_cannot_be_used_is_told_before_anybody_is_visited(
@@ -446,7 +569,7 @@ def test_the_command_visits_the_mail_servers_that_the_dns_names(data: Path, chai
     source = find_observations(data)[0].path
     assert source is not None
     domains = load_whitelist(find_whitelist(data, find_archive(data))).entries["domain"].unique().tolist()
-    hosts = addresses_of(view_of(load_observation(source)), domains)
+    hosts = network_of(load_observation(source)).hosts_of(domains)
     address = sorted({a for own in hosts.values() for a in own if a.startswith("127.")})[0]
 
     def go(port: int) -> Result:
@@ -463,6 +586,9 @@ def test_the_command_visits_the_mail_servers_that_the_dns_names(data: Path, chai
     (seen,) = read.visits.query("outcome == 'presented'").to_dict("records")
     assert seen["address"] == address
     assert set(seen["hosts"]) == {host for host, own in hosts.items() if address in own}
+    assert read.by_name["sni"].isin(seen["hosts"]).tolist() == [True], (
+        "the list has another certificate for it"
+    )
     again = CliRunner().invoke(app, ["tls", "--data", str(data), "--resume"])
     assert "complete already" in str(again.exception)
     # A file more beside the observation of the DNS changes nothing that is read from that one.
@@ -556,7 +682,7 @@ def test_of_each_server_counts_what_was_seen_last_that_tells_something(
         file.write_bytes(gzip.compress(told, mtime=0))
 
     space = load_space(data, as_of="2026-03-03")
-    (seen,) = (space.observed["tls"],)
+    seen = space.tls
     assert [part.source for part in seen.parts] == [second.name, first.name]
     told = seen.servers.set_index("address")
     assert told["outcome"].tolist() == ["presented", "no-starttls"]

@@ -22,7 +22,7 @@ from mssante_audit.observe.kinds import find_observations
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.history import changes, chosen
 from mssante_audit.observe.tls.observation import FORMAT, VERSION
-from mssante_audit.observe.tls.run import Server, lines_of
+from mssante_audit.observe.tls.run import MailServer, lines_of
 from mssante_audit.observe.tls.visit import Visit
 from mssante_audit.verdicts.renewals import renewals
 from tools.sample.certificates import Made, make
@@ -41,7 +41,7 @@ def write(folder: Path, at: datetime, seen: Mapping[str, Made | None], port: int
     lines = [{"format": FORMAT, "version": VERSION, "at": instant(at), "dns": "dns-x"}]
     for address, one in seen.items():
         told = Visit("presented", chain=(one.der,), protocol="TLSv1.3") if one else Visit("busy")
-        lines += lines_of(Server(address, port, ("mx.alpha.example",)), told, at, 1, written)
+        lines += lines_of(MailServer(address, port, ("mx.alpha.example",)), told, at, 1, written)
     lines.append({"end": instant(at), "complete": True})
     file = folder / "observations" / f"tls-{at:%Y-%m-%dT%H%M%SZ}.jsonl.gz"
     file.parent.mkdir(exist_ok=True, parents=True)

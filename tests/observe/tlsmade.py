@@ -6,16 +6,16 @@ import gzip
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from mssante_audit.observe.dns.exchangers import addresses_of
-from mssante_audit.observe.dns.view import view_of
+from mssante_audit.network import network_of
 from mssante_audit.observe.kinds import default_path
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.observation import FORMAT, VERSION
-from mssante_audit.observe.tls.run import Server, lines_of, servers_of
+from mssante_audit.observe.tls.run import MailServer, lines_of, servers_of
 from mssante_audit.observe.tls.visit import Visit
 from mssante_audit.space.trust import TrustSpace
 from tools.sample.certificates import make
@@ -36,13 +36,13 @@ def write_tls(space: TrustSpace, folder: Path, payloads: Sequence[str]) -> Path:
 
 def write_before(space: TrustSpace, folder: Path, name: str) -> None:
     """Write that a month before each server that presents a certificate had one called `name`."""
-    seen, at = space.observed["tls"].servers, space.as_of - timedelta(30)
+    seen, at = space.tls.servers, space.as_of - timedelta(30)
     own, written = make(name, days=9, start=at), set[str]()
     lines: list[dict[str, Any]] = [{"format": FORMAT, "version": VERSION, "at": instant(at), "dns": "dns-x"}]
     told = seen[seen["not_after"].notna()]
     for address, port, hosts in zip(told["address"], told["port"], told["hosts"], strict=True):
         then = Visit("presented", protocol="TLSv1.3", cipher="X", chain=(own.der,))
-        lines += lines_of(Server(address, port, hosts), then, at, 1, written)
+        lines += lines_of(MailServer(address, port, hosts), then, at, 1, written)
     file = default_path(folder, at, "tls")
     file.write_bytes(gzip.compress("".join(f"{json.dumps(one)}\n" for one in lines).encode(), mtime=0))
 
@@ -52,7 +52,7 @@ def _lines(space: TrustSpace, payloads: Sequence[str]) -> Iterator[dict[str, Any
     at = space.as_of - timedelta(days=1)
     root = make("CN=AC FICTIVE,C=FR", ca=True, days=9_999)
     texts = space.audited.drop_duplicates("cn").set_index("cn")["dn"]
-    hosts = addresses_of(view_of(space.observation), space.audited["domain"].unique().tolist())
+    hosts = network_of(space.observation).hosts_of(space.audited["domain"].unique().tolist())
     yield {"format": FORMAT, "version": VERSION, "at": instant(at), "dns": space.observation.source}
     written: set[str] = set()
     for number, server in enumerate(servers_of(hosts, 25)):
@@ -67,4 +67,6 @@ def _lines(space: TrustSpace, payloads: Sequence[str]) -> Iterator[dict[str, Any
             own = make(dn, root, start=at - timedelta(100), days=104 + 20 * number)
             seen = Visit("presented", protocol="TLSv1.3", cipher="X", chain=(own.der,))
         yield from lines_of(server, seen, at, 1, written)
+        if seen.chain:
+            yield from lines_of(server, replace(seen, sni=server.hosts[0]), at, 2, written)
     yield {"end": instant(at), "complete": True}

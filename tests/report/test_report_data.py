@@ -17,7 +17,7 @@ from mssante_audit.cli.main import app
 from mssante_audit.cli.schema import Schema
 from mssante_audit.dossiers.write import write_dossiers
 from mssante_audit.findings.ledger import FollowUp
-from mssante_audit.observe.methods import METHODS
+from mssante_audit.network.methods import METHODS
 from mssante_audit.report.failure import Failure
 from mssante_audit.report.outcome import Outcome, data_files
 from mssante_audit.report.run import Run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import stat
@@ -20,11 +19,13 @@ from typer.testing import CliRunner
 from mssante_audit import load_space
 from mssante_audit.audits import audit_all, waived
 from mssante_audit.audits.certificates.presented import presented
+from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
+from mssante_audit.base.state import write_state
 from mssante_audit.cli.main import app
 from mssante_audit.snapshot import is_snapshot, make_snapshot
-from mssante_audit.snapshot.folder import FILE, PRIVATE, unnamed_texts
+from mssante_audit.snapshot.folder import FILE, PRIVATE, VERSION, read_head, unnamed_texts
 from mssante_audit.snapshot.make import bound_to, fresh
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.presented import expiries, revocations, servers_shown
@@ -162,21 +163,21 @@ def test_a_changed_byte_of_the_data_makes_it_stale(tmp_path: Path) -> None:
 
 
 def _of_version(folder: Path) -> None:
-    head = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    (folder / FILE).write_text(json.dumps(head | {"version": 99}), encoding="utf-8")
+    write_state(folder / FILE, 99, read_head(folder))
+
+
+def _edited(folder: Path) -> None:
+    text = (folder / FILE).read_text(encoding="utf-8")
+    (folder / FILE).write_text(text.replace('"shareable": false', '"shareable": true'), encoding="utf-8")
 
 
 def _without_column(folder: Path) -> None:
-    from mssante_audit.base.digest import digest
-
-    file = folder / "findings.parquet"
+    head, file = read_head(folder), folder / "findings.parquet"
     pd.read_parquet(file).drop(columns="fingerprint").to_parquet(file)
-    head = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    head["files"]["findings.parquet"] = digest(file.read_bytes())
-    (folder / FILE).write_text(json.dumps(head), encoding="utf-8")
     shutil.rmtree(folder / PRIVATE)
-    head["files"] = {name: told for name, told in head["files"].items() if not name.startswith(PRIVATE)}
-    (folder / FILE).write_text(json.dumps(head), encoding="utf-8")
+    head["files"] = {name: known for name, known in head["files"].items() if not name.startswith(PRIVATE)}
+    head["files"][file.name] = digest(file.read_bytes())
+    write_state(folder / FILE, VERSION, head)
 
 
 def _of_another(folder: Path) -> None:
@@ -188,7 +189,8 @@ def _of_another(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
-        (_of_version, "version 99, not 4"),
+        (_of_version, "is not of version 5, the only one that this program knows"),
+        (_edited, "was changed since it was written"),
         (lambda folder: (folder / FILE).write_text("{", encoding="utf-8"), "cannot be read"),
         (lambda folder: (folder / FILE).unlink(), "no snapshot, or one half written"),
         (lambda folder: (folder / "domains.parquet").unlink(), "is missing in the snapshot"),

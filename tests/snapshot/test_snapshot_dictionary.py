@@ -17,10 +17,11 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import Column, columns
 from mssante_audit.base.resources import resource
 from mssante_audit.findings.causes import causes
+from mssante_audit.findings.frame import IN_FILES
 from mssante_audit.findings.places import Place
-from mssante_audit.observe.methods import methods
+from mssante_audit.network import methods
 from mssante_audit.snapshot import load_space, make_snapshot
-from mssante_audit.snapshot.dictionary import FRAMES, in_files
+from mssante_audit.snapshot.dictionary import FRAMES
 from mssante_audit.snapshot.folder import PRIVATE, naming
 from mssante_audit.space.story import worded_changes, worded_events
 from mssante_audit.space.trust import TrustSpace
@@ -74,7 +75,7 @@ def frames(sample_space: TrustSpace, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("tls") / "data"
     copytree(resource("data/sample"), folder)
     write_tls(sample_space, folder, ["421 later"])
-    return {**frames_of(sample_space), "servers": load_space(folder, as_of=AS_OF).observed["tls"].servers}
+    return {**frames_of(sample_space), "servers": load_space(folder, as_of=AS_OF).tls.servers}
 
 
 def test_the_page_is_what_would_be_written() -> None:
@@ -109,7 +110,7 @@ def test_every_file_of_a_snapshot_is_described(sample_space: TrustSpace, tmp_pat
         private = tmp_path / "own" / PRIVATE / f"{name}.parquet"
         apart = list(pd.read_parquet(private).columns) if name in ("entries", "register") else []
         apart = [c for c in apart if c not in frame.columns]  # the others are masked where all may read
-        more = [one.name for one in in_files()] if name == "findings" else []
+        more = [one.name for one in IN_FILES] if name == "findings" else []
         assert [c for c in frame.columns if c not in more] == [c for c in told if c not in apart]
         assert set(frame.columns) <= {*told, *more}
 

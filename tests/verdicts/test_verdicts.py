@@ -158,12 +158,12 @@ def test_what_was_seen_too_long_ago_is_unknown_and_its_findings_stay(at: str, tl
 
 
 def test_without_an_observation_nothing_decides_what_it_would_tell(space: TrustSpace) -> None:
-    blind = replace(space, observation=None, observed={})
+    blind = replace(space, observation=None, tls=None)
     frame = domains(blind)
     for check, why in (("dns", ["no_observation"]), ("tls", ["no_observation", "no_tls"])):
         assert set(frame[check]) == {"unknown"}
         assert all(own[check] == why for own in frame["why"])
-    no_tls = domains(replace(space, observed={}))
+    no_tls = domains(replace(space, tls=None))
     assert {tuple(own["tls"]) for own in no_tls["why"]} == {("no_tls",), ("no_tls", "not-observed")}
     assert no_tls["dns"].tolist() == domains(space)["dns"].tolist()
 
@@ -273,7 +273,7 @@ def test_a_rule_that_fails_leaves_its_check_unknown_and_no_domain_well() -> None
     def breaks(space: TrustSpace) -> list[Finding]:
         raise ValueError("no")
 
-    seen = replace(SEEN, code="CERT_SEEN_WEAK", check="certificate")
+    seen = SEEN.model_copy(update={"code": "CERT_SEEN_WEAK", "check": "certificate"})
     register(Audit("certs_seen", "Certificats", (seen,), breaks))
     space = signed(make_space({}, BETA))
     found = audit_all(space)
@@ -286,7 +286,7 @@ def test_a_rule_that_fails_leaves_its_check_unknown_and_no_domain_well() -> None
 
 def test_a_check_is_one_there_is() -> None:
     with pytest.raises(Exception, match=r"check is 'smell'\. Allowed: \"\", listed, certificate"):
-        replace(SEEN, check="smell")
+        Rule(**SEEN.model_dump() | {"check": "smell"})
     checks = {rule.check for rule in catalogue().values()}
     assert checks == {"", *CHECKS}
     # Whatever makes the list unknown is told by its own words, and whatever names a check may decide it.

@@ -1,5 +1,6 @@
 import gzip
 import inspect
+import os
 import pickle
 import re
 from datetime import UTC, datetime, timedelta
@@ -390,7 +391,9 @@ def test_a_revocation_list_of_nobody_says_nothing(signed, anchors, tmp_path, rev
     forged.write_bytes(content)
     (tmp_path / "b.crl").write_bytes(b"broken")
     (tmp_path / "c.crl").mkdir()
-    assert told_with(signed, anchors, forged, tmp_path / "b.crl", tmp_path / "c.crl") == UNKNOWN
+    os.mkfifo(tmp_path / "d.crl")
+    odd = [tmp_path / f"{name}.crl" for name in "bcd"]
+    assert told_with(signed, anchors, forged, *odd) == UNKNOWN
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import os
 import random
 import re
 import zlib
@@ -541,7 +542,8 @@ def test_what_is_no_white_list_is_refused_in_one_line(content, message, recover)
 
 
 def test_a_file_that_cannot_be_opened_is_an_input_error(tmp_path):
-    for path in (tmp_path / "none.xml", tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "none.xml", tmp_path, tmp_path / "pipe"):
         with pytest.raises(InputError, match="cannot be read") as raised:
             load_whitelist(path)
         assert str(path) in str(raised.value)

@@ -17,9 +17,9 @@ from datetime import date, timedelta
 from typing import Any
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.declarations.cells import read_box, read_date
 from mssante_audit.declarations.headings import Field
 from mssante_audit.declarations.register import fields
-from mssante_audit.declarations.values import read_box, read_date
 from mssante_audit.findings.places import row_ranges
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn

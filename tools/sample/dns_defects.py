@@ -229,6 +229,8 @@ def _no_mail(dns: SampleDns) -> None:
         domain = dns.take()
         del dns.zones[domain].records[domain]["MX"]
         dns.zones[domain].add(domain, kind, data)
+        if kind == "A":
+            dns.others[domain] = domain
         dns.record(rule, domain)
 
 
@@ -242,6 +244,11 @@ def _mail_hosts(dns: SampleDns) -> None:
     name, address = dns.fresh()
     dns.world.root.add("mort.example", "NS", name)
     dns.world.servers[address] = NameServer()
+    servers = [dns.fresh() for _ in range(2)]
+    dns.world.root.add("partage.example", "NS", *(name for name, _ in servers))
+    for number, (_, address) in enumerate(servers):
+        zone = dns.world.serve(Zone("partage.example").soa(SERIAL), address)
+        zone.add("mx.partage.example", "A", f"192.88.99.{246 - number}")
     domain = dns.take()
     for rule, target in (
         ("DNS_MX_ALIAS", "alias-mx.valfictif.example"),
@@ -251,6 +258,7 @@ def _mail_hosts(dns: SampleDns) -> None:
         ("DNS_MX_PRIVATE", "interne.valfictif.example"),
         ("DNS_MX_PRIVATE_SOME", "mixte.valfictif.example"),
         ("DNS_MX_HOST_DEAD", "mx.mort.example"),
+        ("DNS_MX_HOST_DIFFERS", "mx.partage.example"),
     ):
         dns.set_mx(domain, f"30 {target}")
         dns.record(rule, domain)
@@ -260,7 +268,7 @@ def _mail_hosts(dns: SampleDns) -> None:
 
 
 def _exchangers(dns: SampleDns) -> None:
-    """Put in sets of mail hosts at fault as a whole, and what is announced to mail programs."""
+    """Put in sets of mail hosts at fault as a whole; a zone that names its servers without the final dot."""
     domain = dns.take()
     dns.host("interne-2.valfictif.example", "10.20.30.42")
     dns.zones[domain].records[domain]["MX"] = ["10 mx-2.disparu.example", "20 interne-2.valfictif.example"]
@@ -275,9 +283,8 @@ def _exchangers(dns: SampleDns) -> None:
     for rule in ("DNS_MX_IPV6_ONLY", "DNS_MX_CERTIFICATE"):
         dns.record(rule, domain)
     domain = dns.take()
-    dns.zones[domain].add(f"_imaps._tcp.{domain}", "SRV", "0 1 993 imap.valfictif.example")
-    dns.zones[domain].add(f"autoconfig.{domain}", "A", "192.88.99.247")
-    dns.record("DNS_SERVICES", domain)
+    dns.zones[domain].records[domain]["NS"] = [f"{name}.{domain}" for name in dns.servers[domain]]
+    dns.record("DNS_OWN_SERVERS_DEAD", domain)
 
 
 # -- servers with which some resolvers get on -------------------------------------------------------------
@@ -370,7 +377,17 @@ def _chains(dns: SampleDns) -> None:
     dns.record("DNS_DS_UNUSED", domain)
 
 
+def _aliases(dns: SampleDns) -> None:
+    """Put an alias beside mail hosts."""
+    domain = dns.take()
+    dns.withdraw(domain)
+    alias = "alias-2.valfictif.example"
+    dns.parent.add(domain, "MX", *dns.mx(domain)).add(domain, "CNAME", alias)
+    dns.world.root.add(alias, "MX", *dns.mx(domain))
+    dns.record("DNS_ALIAS_WITH_DATA", domain)
+
+
 DEFECTS: tuple[Callable[[SampleDns], None], ...] = (
     _declared, _unsafe, _dead, _states, _copies, _sets, _names, _signatures, _no_mail, _mail_hosts,
-    _exchangers, _odd, _reach, _chains,
+    _exchangers, _odd, _reach, _chains, _aliases,
 )  # fmt: skip

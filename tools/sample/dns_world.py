@@ -19,12 +19,12 @@ from typing import Any
 
 from mssante_audit.observe.dns.asker import Ask, observe_exchange
 from mssante_audit.observe.dns.names import canonical, is_under
-from mssante_audit.observe.dns.reply import Reply, classify
+from mssante_audit.observe.dns.reply import Message, classify
 from mssante_audit.observe.dns.resolve import Resolver
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.dns.transport import Exchange
 from mssante_audit.observe.dns.walk import Walker
-from mssante_audit.observe.lines import FORMAT, VERSION, Observed, Record
+from mssante_audit.observe.lines import FORMAT, VERSION, Record, Reply
 from mssante_audit.observe.writer import Writer
 
 ROOT = ("root.valfictif.example", "192.0.2.1")
@@ -108,7 +108,7 @@ class World:
             self.servers.setdefault(address, NameServer()).zones[zone.name] = zone
         return zone
 
-    def reply(self, ask: Ask) -> Reply | None:
+    def reply(self, ask: Ask) -> Message | None:
         """Return what the server asked says; ``None`` for silence."""
         root = NameServer({".": self.root}) if ask.address == ROOT[1] else None
         server = root or self.servers.get(ask.address)
@@ -134,17 +134,17 @@ def _depth(zone: str) -> int:
 
 def _reply(
     rcode: str = "NOERROR", *, aa: bool = False, ra: bool = False, signed: bool = False, records: Any = ()
-) -> Reply:
-    return Reply(rcode, aa, False, ra, True, signed, False, tuple(records))
+) -> Message:
+    return Message(rcode, aa, False, ra, True, signed, False, tuple(records))
 
 
-def _elsewhere(how: str, qname: str) -> Reply:
+def _elsewhere(how: str, qname: str) -> Message:
     if how == "upward":
         return _reply(records=[Record("authority", ".", 86400, "NS", ROOT[0])])
     return _reply() if how == "lame" else _reply(rcode=how)
 
 
-def _look_up(zone: Zone, qname: str, qtype: str, *, mixed: bool) -> Reply:
+def _look_up(zone: Zone, qname: str, qtype: str, *, mixed: bool) -> Message:
     cut = _cut(zone, qname)
     if qtype == "DS" and cut == qname:
         cut = ""  # the zone above has it
@@ -154,11 +154,13 @@ def _look_up(zone: Zone, qname: str, qtype: str, *, mixed: bool) -> Reply:
     owner, signed = qname, zone.signed
     for _ in range(8):
         sets, exists = _node(zone, owner)
-        if qtype in sets or "CNAME" not in sets:
+        if "CNAME" not in sets:
             break
         answers.append(Record("answer", owner, 300, "CNAME", sets["CNAME"][0]))
         if rrsig := zone.signatures.get((owner, "CNAME")):
             answers.append(Record("answer", owner, 300, "RRSIG", rrsig))
+        if qtype in sets:  # which no zone may have beside an alias
+            break
         owner = sets["CNAME"][0]
         if not is_under(owner, zone.name) or owner == qname:
             return _reply(aa=True, signed=signed, records=answers)
@@ -200,7 +202,7 @@ def _cut(zone: Zone, qname: str) -> str:
     return cut
 
 
-def _referral(zone: Zone, cut: str) -> Reply:
+def _referral(zone: Zone, cut: str) -> Message:
     sets = zone.records[cut]
     records = [
         Record("authority", cut, 3600, kind, data) for kind in ("NS", "DS") for data in sets.get(kind, ())
@@ -222,25 +224,30 @@ class _Asker:
 
     def __init__(self, world: World, settings: ObserveSettings, started_at: datetime) -> None:
         self.settings, self._world, self._at = settings, world, started_at
-        self.known: dict[Any, Observed] = {}
+        self.known: dict[Any, Reply] = {}
         self.outcomes: Counter[str] = Counter()
         self.lines: list[dict[str, Any]] = []
         self._plain: set[tuple[str, str]] = set()
-        self._done: dict[Ask, Observed] = {}
+        self._silent: set[str] = set()
+        """Addresses that are silent over TCP too."""
+        self._done: dict[Ask, Reply] = {}
 
-    async def ask(self, ask: Ask, *, patient: bool = True) -> Observed:
+    async def ask(self, ask: Ask, *, patient: bool = True) -> Reply:
         """Answer a question; silence is met as often as the real asker would."""
         what = ask._replace(domain="", step="")
         if what in self._done:
             return self._done[what]
-        reply = self._world.reply(ask)
-        edns = self._with_edns(ask) if reply else True
-        for attempt in range(1, 2 if reply else TRIES + 1):
-            observed = self._observed(ask, reply, attempt, edns=edns)
-        if ask.transport == "udp" and not reply and self._world.reply(ask._replace(transport="tcp")):
-            observed = await self.ask(ask._replace(transport="tcp"))
-        self._done[what] = observed
-        return observed
+        message = self._world.reply(ask)
+        edns = self._with_edns(ask) if message else True
+        for attempt in range(1, 2 if message else TRIES + 1):
+            reply = self._reply(ask, message, attempt, edns=edns)
+        if ask.transport == "udp" and not message and ask.address not in self._silent:
+            other = await self.ask(ask._replace(transport="tcp"))
+            reply = reply if other.silent else other
+        elif not message:
+            self._silent.add(ask.address)
+        self._done[what] = reply
+        return reply
 
     def _with_edns(self, ask: Ask) -> bool:
         """Ask a server that does not take EDNS with it, the first time, as the real asker would."""
@@ -250,34 +257,34 @@ class _Asker:
         if lane not in self._plain:
             refusal = None if server.edns == "dropped" else _reply(rcode=server.edns)
             for attempt in range(1, 2 if refusal else TRIES):
-                self._observed(ask, refusal, attempt, edns=True)
+                self._reply(ask, refusal, attempt, edns=True)
             self._plain.add(lane)
         return False
 
-    def _observed(self, ask: Ask, reply: Reply | None, attempt: int, *, edns: bool) -> Observed:
+    def _reply(self, ask: Ask, message: Message | None, attempt: int, *, edns: bool) -> Reply:
         late = ask.address in self._world.servers and self._world.servers[ask.address].late
-        self._at += timedelta(milliseconds=5 if reply else 3000)
-        observed = observe_exchange(ask, Exchange("timeout", b"", 0.0, 0), self._at, attempt, edns=edns)
-        if reply:
-            outcome, cut = classify(reply, ask.zone or None, ask.qname, ask.qtype)
-            observed = observed._replace(
+        self._at += timedelta(milliseconds=5 if message else 3000)
+        reply = observe_exchange(ask, Exchange("timeout", b"", 0.0, 0), self._at, attempt, edns=edns)
+        if message:
+            outcome, cut = classify(message, ask.zone or None, ask.qname, ask.qtype)
+            reply = reply._replace(
                 outcome=outcome,
                 cut=cut,
-                rcode=reply.rcode,
-                flags=f"{reply.flags()} late".lstrip() if late else reply.flags(),
+                rcode=message.rcode,
+                flags=f"{message.flags()} late".lstrip() if late else message.flags(),
                 rtt=3500.0 if late else 4.2,
-                records=reply.records,
+                records=message.records,
             )
-        self.lines.append(observed._asdict())
-        return observed
+        self.lines.append(reply.content())
+        return reply
 
-    def remember(self, observed: Observed) -> None:
+    def remember(self, reply: Reply) -> None:
         """Do nothing: a question is never asked twice here."""
 
     def skip(self, ask: Ask, flags: str = "") -> None:
         """Keep a line that says what was not asked."""
         skipped = observe_exchange(ask, Exchange("unreachable", b"", 0.0, 0), self._at, 0, edns=True)
-        self.lines.append(skipped._replace(flags=flags)._asdict())
+        self.lines.append(skipped._replace(flags=flags).content())
 
     def write(self, content: dict[str, Any]) -> None:
         """Keep a line."""

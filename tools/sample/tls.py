@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.observation import FORMAT, VERSION
-from mssante_audit.observe.tls.run import Server, lines_of
+from mssante_audit.observe.tls.run import MailServer, lines_of
 from mssante_audit.observe.tls.visit import Visit
 from mssante_audit.values.dn import parse_dn
 from tools.sample.certificates import CLIENT, Made, make, rsa_of
@@ -56,14 +56,20 @@ class Presents:
     detail: str = ""
     sound: bool = True
     """Whether it has a certificate that a peer takes, whatever its name."""
+    by_name: Made | None = None
+    """The certificate that it has for who asks for it by SNI."""
 
-    def visit(self) -> Visit:
-        """Return the visit to it."""
+    def visits(self, host: str) -> Iterator[Visit]:
+        """Yield the visits to it."""
         if self.own is None:
-            return Visit(self.outcome, self.detail)
+            yield Visit(self.outcome, self.detail)
+            return
         cipher = "TLS_AES_256_GCM_SHA384" if self.protocol == "TLSv1.3" else "ECDHE-RSA-AES256-SHA"
-        sent = tuple(one.der for one in (self.own, *self.chain))
-        return Visit(self.outcome, self.detail, "220 ESMTP", self.protocol, cipher, chain=sent, seconds=0.25)
+        for own, sni in ((self.own, ""), (self.by_name, host)):
+            if own:
+                sent = tuple(one.der for one in (own, *self.chain))
+                met = (self.outcome, self.detail, "220 ESMTP", self.protocol, cipher)
+                yield Visit(*met, chain=sent, seconds=0.25, sni=sni)
 
 
 @dataclass
@@ -150,8 +156,9 @@ class SampleTls:
         written: set[str] = set()
         for number, (address, own) in enumerate(sorted(self.servers.items())):
             names = tuple(sorted(host for host, at in self.addresses.items() if at == address))
-            at = SEEN_AT + timedelta(seconds=number)
-            yield from lines_of(Server(address, 25, names), own.visit(), at, 1, written)
+            for attempt, seen in enumerate(own.visits(next(iter(names), "")), 1):
+                at = SEEN_AT + timedelta(minutes=2 * attempt - 2, seconds=number)
+                yield from lines_of(MailServer(address, 25, names), seen, at, attempt, written)
         yield {"end": instant(SEEN_AT + timedelta(hours=1)), "complete": True, "visits": len(self.servers)}
 
     def truths(self, file: str) -> Iterator[Truth]:
@@ -269,7 +276,9 @@ def _servers(tls: SampleTls) -> None:
     tls.present(Presents(outcome="no-starttls", detail="EHLO without STARTTLS", sound=False), host)
     tls.record("TLS_NO_STARTTLS", host)
     host = tls.take()
-    tls.present(tls.certified(host, subject=tls.usual(tls.free[-1])), f"{BACKUP}{host}")
+    other = tls.certified(host, subject=tls.usual(tls.free[-1]))
+    tls.present(replace(other, by_name=tls.certified(host).own), f"{BACKUP}{host}")
+    tls.record("TLS_SNI_ONLY", f"{BACKUP}{host}")
     host = tls.take()
     busy = Presents(outcome="busy", detail="421 4.7.0 Too many connections", sound=False)
     tls.present(busy, f"{BACKUP}{host}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mssante_audit.audits.certificates.presented import Presented, Server, presented
+from mssante_audit.audits.certificates.presented import Presented, SeenServer, presented
 from mssante_audit.findings.frame import Finding
 from mssante_audit.observe.tls.chain import WEAK, Chain
 from mssante_audit.space.trust import TrustSpace
@@ -63,7 +63,7 @@ def validity_findings(space: TrustSpace) -> Iterator[Finding]:
         yield Finding(rule, leaf.sha256, seen.rows_of(domains), facts=facts)
 
 
-def _of_certificate(seen: Presented, chain: Chain, servers: list[Server]) -> Iterator[Finding]:
+def _of_certificate(seen: Presented, chain: Chain, servers: list[SeenServer]) -> Iterator[Finding]:
     leaf, rows = chain.leaf, seen.rows_of(seen.domains(servers))
     facts = {
         "name": leaf.subject, "issuer": leaf.issuer, "hosts": [one.name for one in servers][:6],
@@ -72,7 +72,7 @@ def _of_certificate(seen: Presented, chain: Chain, servers: list[Server]) -> Ite
     told: list[tuple[str, dict[str, object]]] = []
     if chain.state in RULES:
         told.append((RULES[chain.state], {}))
-    if (status := chain.status).said == "revoked":
+    if (status := chain.status).answer == "revoked":
         told.append(("TLS_REVOKED", {n: getattr(status, n) for n in ("since", "reason", "file", "made")}))
     if any(word in f"{leaf.issuer} {chain.anchor}" for word in OLD_AUTHORITY):
         told.append(("TLS_AUTHORITY_OLD", {}))
@@ -97,7 +97,7 @@ def _covers(names: tuple[str, ...], host: str) -> bool:
 
 def _shared_keys(seen: Presented) -> Iterator[Finding]:
     """Find keys in certificates of several operators: who has the key can be either."""
-    found: dict[str, dict[str, Server]] = {}
+    found: dict[str, dict[str, SeenServer]] = {}
     for server in seen.servers.values():
         if server.leaf:
             found.setdefault(server.leaf.key_sha256, {})[server.address] = server

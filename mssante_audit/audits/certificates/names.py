@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mssante_audit.audits.certificates.presented import Presented, Server, presented
+from mssante_audit.audits.certificates.presented import Presented, SeenServer, presented
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.rows import operator_names
@@ -25,9 +25,9 @@ def name_findings(space: TrustSpace) -> Iterator[Finding]:
 
 def _not_listed(seen: Presented, owners: dict[str, str]) -> Iterator[Finding]:
     """Names presented that the list does not have for the domain: alone, or beside one that it has."""
-    found: dict[tuple[str, str], tuple[str, list[str], dict[str, Server]]] = {}
+    found: dict[tuple[str, str], tuple[str, list[str], dict[str, SeenServer]]] = {}
     newer: set[str] = set()
-    for domain, servers in seen.told():
+    for domain, servers in seen.readable():
         wrong = [server for server in servers if server.key not in seen.listed[domain]]
         rule = "TLS_NAME_UNLISTED" if len(wrong) == len(servers) else "TLS_NAME_UNLISTED_SOME"
         for server in wrong:
@@ -58,7 +58,7 @@ def _not_listed(seen: Presented, owners: dict[str, str]) -> Iterator[Finding]:
 def _spelt(seen: Presented) -> Iterator[Finding]:
     """Names that are the listed one in another spelling: some peers compare texts."""
     found: dict[str, tuple[list[int], set[str], dict[str, None]]] = {}
-    for domain, servers in seen.told():
+    for domain, servers in seen.readable():
         for server in servers:
             texts = seen.listed[domain].get(server.key, {})
             if texts and server.subject not in texts:
@@ -74,7 +74,7 @@ def _spelt(seen: Presented) -> Iterator[Finding]:
 def _unused(seen: Presented) -> Iterator[Finding]:
     """Names listed that no server presents, where all of a domain's servers were seen to present others."""
     found: dict[str, tuple[str, list[int]]] = {}
-    for domain, servers in seen.told():
+    for domain, servers in seen.readable():
         if seen.missing[domain] or len(servers) < len(seen.of[domain]):
             continue
         shown = {server.key for server in servers}
@@ -91,7 +91,7 @@ def _unused(seen: Presented) -> Iterator[Finding]:
 def _differing(seen: Presented) -> Iterator[Finding]:
     """Two certificates of one name on the servers of a domain: a renewal under way, or half done."""
     found: dict[tuple[str, ...], tuple[list[dict[str, Any]], list[str]]] = {}
-    for domain, servers in seen.told():
+    for domain, servers in seen.readable():
         for key in dict.fromkeys(server.key for server in servers):
             own = {s.leaf.sha256: s for s in servers if s.leaf and s.key == key}
             if len(own) > 1:

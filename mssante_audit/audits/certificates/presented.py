@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import cast
 
-from mssante_audit.observe.dns.exchangers import exchangers
-from mssante_audit.observe.dns.view import view_of
+from mssante_audit.network import network_of
 from mssante_audit.observe.observation import Observation
 from mssante_audit.observe.tls.chain import Certificate, Chain, judge
 from mssante_audit.observe.tls.servers import Observed
@@ -19,8 +18,8 @@ from mssante_audit.whitelist.signature import trust
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
-    """A mail server, as the visit that counts found it."""
+class SeenServer:
+    """A mail server, as the visit that counts found it: without SNI, as Postfix sends mail."""
 
     address: str
     hosts: tuple[str, ...]
@@ -29,10 +28,16 @@ class Server:
     """How the visit ended; ``lost`` where a certificate was presented that the files do not hold."""
     detail: str
     protocol: str
+    demanded: bool
+    """Whether it asked for a client's certificate."""
     chain: Chain | None
     """``None`` if it presented no certificate, or it is not at hand."""
     key: str = ""
     """Of the name that it presents, for comparing (`mssante_audit.values.dn.DN.key`)."""
+    sni: str = ""
+    """The name that it was asked for by SNI in another visit, "" if none."""
+    by_name: Chain | None = None
+    """What it presented then."""
 
     @property
     def leaf(self) -> Certificate | None:
@@ -46,7 +51,7 @@ class Server:
 
     @property
     def name(self) -> str:
-        """What it is told by: its mail hosts' names and its address."""
+        """Its mail hosts' names and its address."""
         return f"{', '.join(self.hosts[:3])}{'…' if len(self.hosts) > 3 else ''} ({self.address})"
 
 
@@ -54,38 +59,43 @@ class Server:
 class Presented:
     """The domains of a list with the servers that stand for them."""
 
-    servers: dict[str, Server]
+    servers: dict[str, SeenServer] = field(default_factory=dict)
     """By address."""
-    of: dict[str, list[Server]]
+    of: dict[str, list[SeenServer]] = field(default_factory=dict)
     """Domain → the servers that were visited for it, in order of address."""
-    missing: dict[str, list[str]]
+    missing: dict[str, list[str]] = field(default_factory=dict)
     """Domain → mail hosts and addresses of it that no visit tells of."""
-    rows: dict[str, list[int]]
-    listed: dict[str, dict[str, dict[str, list[int]]]]
+    rows: dict[str, list[int]] = field(default_factory=dict)
+    listed: dict[str, dict[str, dict[str, list[int]]]] = field(default_factory=dict)
     """Domain → key of a name → its texts → its rows."""
-    operators: dict[str, set[str]]
+    operators: dict[str, set[str]] = field(default_factory=dict)
     """Key of a name → whose it is in the list."""
-    operators_of: dict[str, set[str]]
+    operators_of: dict[str, set[str]] = field(default_factory=dict)
     """Domain → operators."""
-    served: dict[str, list[str]]
+    served: dict[str, list[str]] = field(default_factory=dict)
     """Address → the domains that the server there stands for."""
 
-    def domains(self, servers: Iterable[Server]) -> list[str]:
+    def domains(self, servers: Iterable[SeenServer]) -> list[str]:
         """Return the domains that servers stand for, in list order."""
-        told = {domain for server in servers for domain in self.served.get(server.address, ())}
-        return sorted(told, key=self.rows.__getitem__)
+        names = {domain for server in servers for domain in self.served.get(server.address, ())}
+        return sorted(names, key=self.rows.__getitem__)
 
     def rows_of(self, domains: Iterable[str]) -> tuple[int, ...]:
         """Return the rows of domains."""
         return tuple(row for domain in domains for row in self.rows[domain])
 
-    def right(self, domain: str, server: Server) -> bool:
+    def right(self, domain: str, server: SeenServer) -> bool:
         """Whether a peer that compares names, dates and chain takes what a server presents for a domain."""
-        chain = server.chain
-        sound = chain is not None and not chain.refused and chain.leaf.in_time(server.at)
-        return sound and server.key in self.listed[domain]
+        return _sound(server.chain, server.at) and server.key in self.listed[domain]
 
-    def alone(self, domain: str, server: Server) -> bool:
+    def right_by_name(self, domain: str, server: SeenServer) -> bool:
+        """Whether it would take what the server presents to who asks for it by SNI, and only that."""
+        chain = server.by_name
+        if chain is None or not _sound(chain, server.at) or self.right(domain, server):
+            return False
+        return parse_dn(chain.leaf.subject).key in self.listed[domain]
+
+    def alone(self, domain: str, server: SeenServer) -> bool:
         """Whether no server of a domain has a certificate that outlives a server's, and that peers take."""
         own = server.leaf and server.leaf.not_after
         return not any(
@@ -94,35 +104,37 @@ class Presented:
             if own and other.leaf and other.leaf.not_after and other.leaf.not_after > own
         )
 
-    def by_certificate(self) -> Iterator[tuple[Server, list[Server]]]:
+    def by_certificate(self) -> Iterator[tuple[SeenServer, list[SeenServer]]]:
         """Yield for each certificate the server seen last to present it, and all that do."""
-        found: dict[str, list[Server]] = {}
+        found: dict[str, list[SeenServer]] = {}
         for server in self.servers.values():
             if server.chain:
                 found.setdefault(server.chain.leaf.sha256, []).append(server)
         for servers in found.values():
-            yield max(servers, key=lambda one: one.at), servers
+            yield max(servers, key=lambda server: server.at), servers
 
-    def told(self) -> Iterator[tuple[str, list[Server]]]:
+    def readable(self) -> Iterator[tuple[str, list[SeenServer]]]:
         """Yield the domains with those of their servers that presented a certificate that can be read."""
         for domain, servers in self.of.items():
             if own := [server for server in servers if server.leaf]:
                 yield domain, own
 
 
+def _sound(chain: Chain | None, at: datetime) -> bool:
+    return chain is not None and not chain.refused and chain.leaf.in_time(at)
+
+
 def presented(space: TrustSpace) -> Presented:
     """Return what a space's servers present, nothing without both observations; worked out once for it."""
-    if "certificates: presented" not in space.found:
-        space.found["certificates: presented"] = _presented(space)
-    return cast(Presented, space.found["certificates: presented"])
+    return space.once("certificates", lambda: _presented(space))
 
 
 def _presented(space: TrustSpace) -> Presented:
-    found = Presented({}, {}, {}, {}, {}, {}, {}, {})
-    if space.given("observation") is None or space.given("tls") is None:
+    found = Presented()
+    if space.observation is None or space.tls is None:
         return found
-    servers = found.servers
-    servers |= {server.address: server for server in _servers(space)}
+    servers = {server.address: server for server in _servers(space, space.tls)}
+    found.servers = servers
     entries = space.audited
     columns = (entries[c].tolist() for c in ("domain", "row", "dn", "dn_key", "operator_id"))
     for domain, row, text, key, operator in zip(*columns, strict=True):
@@ -131,9 +143,9 @@ def _presented(space: TrustSpace) -> Presented:
         found.operators.setdefault(key, set()).add(operator)
         found.operators_of.setdefault(domain, set()).add(operator)
     for part in space.parts():
-        view = view_of(cast(Observation, part.observation))
+        network = network_of(cast(Observation, part.observation))
         for domain in part.audited["domain"].unique().tolist():
-            addresses = {host: view.host(host).addresses for host in exchangers(view, domain)}
+            addresses = {host: network.addresses(host) for host in network.exchangers(domain)}
             known = sorted({a for own in addresses.values() for a in own})
             found.of[domain] = [servers[address] for address in known if address in servers]
             for server in found.of[domain]:
@@ -143,20 +155,32 @@ def _presented(space: TrustSpace) -> Presented:
     return found
 
 
-def _servers(space: TrustSpace) -> Iterator[Server]:
-    observed = cast(Observed, space.observed["tls"])
+def _servers(space: TrustSpace, observed: Observed) -> Iterator[SeenServer]:
+    judged = _judge_of(space, observed)
+    columns = (
+        "address", "hosts", "at", "outcome", "detail", "protocol", "demanded", "chain", "sni", "sni_chain",
+    )  # fmt: skip
+    for values in zip(*(observed.servers[name].tolist() for name in columns), strict=True):
+        address, hosts, at, outcome, detail, protocol, demanded, sent, sni, sent_by_name = values
+        chain = judged(sent, at) if outcome == "presented" else None
+        outcome = "lost" if outcome == "presented" and chain is None else outcome
+        key = parse_dn(chain.leaf.subject).key if chain else ""
+        told = (address, hosts, at, outcome, detail, protocol, demanded)
+        yield SeenServer(*told, chain, key, sni, judged(sent_by_name, at))
+
+
+def _judge_of(space: TrustSpace, observed: Observed) -> Callable[[tuple[str, ...], datetime], Chain | None]:
+    """Return what judges a chain, by its hashes, at an instant; each once a day."""
     origin = space.whitelist.origin
     trusted, crls = trust(space.whitelist.anchors, origin.parent if isinstance(origin, Path) else None)
-    judged: dict[tuple[tuple[str, ...], datetime], Chain] = {}
-    columns = ("address", "hosts", "at", "outcome", "detail", "protocol", "chain")
-    for values in zip(*(observed.servers[name].tolist() for name in columns), strict=True):
-        address, hosts, at, outcome, detail, protocol, chain = values
-        own = None
-        if outcome == "presented" and chain and observed.certificates.keys() >= set(chain):
-            day = at.replace(hour=0, minute=0, second=0, microsecond=0)
-            ders = [observed.certificates[name] for name in chain]
-            own = judged.get((chain, day)) or judge(ders, trusted, crls, at)
-            judged[chain, day] = own
-        outcome = "lost" if outcome == "presented" and own is None else outcome
-        key = parse_dn(own.leaf.subject).key if own else ""
-        yield Server(address, hosts, at, outcome, detail, protocol, own, key)
+    known: dict[tuple[tuple[str, ...], str], Chain] = {}
+
+    def judged(sent: tuple[str, ...], at: datetime) -> Chain | None:
+        if not sent or not observed.certificates.keys() >= set(sent):
+            return None
+        key = sent, f"{at:%Y-%m-%d}"
+        if key not in known:
+            known[key] = judge([observed.certificates[name] for name in sent], trusted, crls, at)
+        return known[key]
+
+    return judged

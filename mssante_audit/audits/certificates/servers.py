@@ -1,4 +1,4 @@
-"""What servers do with a visit: no STARTTLS, old protocols, only some of a domain's right."""
+"""What servers do with a visit: no STARTTLS, old protocols, some of a domain's right, or only by name."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from mssante_audit.observe.tls.observation import TELLING
 from mssante_audit.space.trust import TrustSpace
 
 OLD = ("SSLv3", "TLSv1", "TLSv1.1")
+MOST = 6
+"""Servers named in one finding."""
 
 
 def server_findings(space: TrustSpace) -> Iterator[Finding]:
@@ -21,6 +23,7 @@ def server_findings(space: TrustSpace) -> Iterator[Finding]:
             facts = {"host": server.name, "protocol": server.protocol}
             yield Finding(rule, server.address, seen.rows_of(seen.domains([server])), facts=facts)
     yield from _half_right(seen)
+    yield from _right_by_name(seen)
     yield from _unseen(seen)
 
 
@@ -28,19 +31,29 @@ def _half_right(seen: Presented) -> Iterator[Finding]:
     """Find servers that stand beside right ones for the same domain, and are not."""
     found: dict[str, list[str]] = {}
     for domain, servers in seen.of.items():
-        told = [server for server in servers if server.outcome in TELLING]
-        wrong = [server for server in told if not seen.right(domain, server)]
-        for server in wrong if len(wrong) < len(told) else ():
+        telling = [server for server in servers if server.outcome in TELLING]
+        wrong = [server for server in telling if not seen.right(domain, server)]
+        for server in wrong if len(wrong) < len(telling) else ():
             found.setdefault(server.address, []).append(domain)
     for address, domains in found.items():
         server = seen.servers[address]
-        beside = {one.name for domain in domains for one in seen.of[domain] if seen.right(domain, one)}
-        facts = {"host": server.name, "beside": sorted(beside)[:6]}
+        beside = {other.name for domain in domains for other in seen.of[domain] if seen.right(domain, other)}
+        facts = {"host": server.name, "beside": sorted(beside)[:MOST]}
         yield Finding("TLS_SERVERS_DIFFER", address, seen.rows_of(domains), facts=facts)
 
 
+def _right_by_name(seen: Presented) -> Iterator[Finding]:
+    """Find servers that present what is listed to nobody but who asks for it by SNI."""
+    for server in seen.servers.values():
+        served = seen.served.get(server.address, ()) if server.by_name else ()
+        if domains := [domain for domain in served if seen.right_by_name(domain, server)]:
+            by_name = server.by_name.leaf.subject if server.by_name else ""
+            facts = {"host": server.name, "asked": server.sni, "right": by_name, "default": server.subject}
+            yield Finding("TLS_SNI_ONLY", server.address, seen.rows_of(domains), facts=facts)
+
+
 def _unseen(seen: Presented) -> Iterator[Finding]:
-    """Tell of the servers of which nothing is known, by what was met."""
+    """Find the servers of which nothing is known, by what was met."""
     found: dict[str, tuple[dict[str, None], list[str]]] = {}
     for domain, servers in seen.of.items():
         met = [(server.outcome, server.name) for server in servers if server.outcome not in TELLING]
@@ -50,5 +63,5 @@ def _unseen(seen: Presented) -> Iterator[Finding]:
             names[name] = None
             domains.append(domain)
     for outcome, (names, domains) in found.items():
-        facts = {"outcome": outcome, "hosts": sorted(names)[:6], "more": max(0, len(names) - 6)}
+        facts = {"outcome": outcome, "hosts": sorted(names)[:MOST], "more": max(0, len(names) - MOST)}
         yield Finding("TLS_UNSEEN", outcome, seen.rows_of(dict.fromkeys(domains)), facts=facts)

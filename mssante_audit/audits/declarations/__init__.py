@@ -2,7 +2,7 @@
 
 from importlib.resources import files
 
-from mssante_audit.audits.declarations.rules import PARTS
+from mssante_audit.audits.declarations.rules import form
 from mssante_audit.findings.catalogue import load_rules
 from mssante_audit.findings.registry import Audit
 
@@ -10,6 +10,6 @@ AUDIT = Audit(
     "declarations",
     {"fr": "Déclarations des opérateurs", "en": "Operators’ declarations"},
     load_rules(files(__package__) / "rules.toml"),
-    PARTS,
+    form,
     needs=("declarations",),
 )

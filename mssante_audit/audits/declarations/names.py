@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from mssante_audit.base.resources import table_of
-from mssante_audit.values.contacts import fold
+from mssante_audit.base.text import fold
 from mssante_audit.values.identifiers import identifier_of, parse_identifier
 from mssante_audit.values.slips import one_slip
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from mssante_audit.base.text import fold
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import filled
-from mssante_audit.values.contacts import fold, parse_contact
+from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.slips import one_slip
 
 Found = Iterator[tuple[Hashable, dict[str, Any]]]

@@ -43,7 +43,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 """Fields that a rule is about where its facts name none."""
 
 
-def _form(space: TrustSpace) -> Iterator[Finding]:
+def form(space: TrustSpace) -> Iterator[Finding]:
+    """Yield what is wrong with the register of a space, which has one."""
     assert space.declarations is not None  # noqa: S101 - the audit needs them
     return form_findings(space.declarations, space.as_of, space=space)
 
@@ -123,11 +124,11 @@ def columns_in(facts: Any) -> Iterator[str]:
 
 def _grouped(code: str, rows: pd.DataFrame, check: Check, each: bool) -> Iterator[Finding]:
     """Yield one finding for each operator and thing observed, or for each row."""
-    if rows.empty or not (told := list(check(rows))):  # no row is to be known by, as mostly
+    if rows.empty or not (broken := list(check(rows))):
         return
     groups: dict[tuple[str | Person, ...], tuple[dict[str, Any], dict[Declaration, None]]] = {}
     declared = dict(zip(rows.index, declarations_of(rows), strict=True))
-    for at, facts in told:
+    for at, facts in broken:
         row = declared[at]
         whose = (row.file, str(row.row)) if each else (row.operator_id,)
         groups.setdefault((*whose, *_texts(facts)), (facts, {}))[1][row] = None
@@ -174,7 +175,4 @@ def _names(register: Register, space: TrustSpace | None) -> dict[str, frozenset[
     listed = space.operator_names.items() if space else ()
     for operator, name in (*declared.itertuples(index=False, name=None), *listed):
         names.setdefault(structure_key(operator), set()).add(name)
-    return {structure: frozenset(told) for structure, told in names.items() if structure}
-
-
-PARTS = (_form,)
+    return {structure: frozenset(own) for structure, own in names.items() if structure}

@@ -14,6 +14,7 @@ import pandas as pd
 from mssante_audit.audits.declarations.rules import READING, form_findings
 from mssante_audit.base.french import listing, typeset
 from mssante_audit.base.language import words_of
+from mssante_audit.base.text import is_hidden, visible
 from mssante_audit.declarations.headings import Field, fields, suggestion
 from mssante_audit.declarations.mend import Mended
 from mssante_audit.declarations.register import Register
@@ -23,7 +24,6 @@ from mssante_audit.findings.frame import NO_ENTRIES, Finding, findings_frame
 from mssante_audit.findings.places import Place, row_ranges
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence, worded
-from mssante_audit.values.shown import hidden, shown
 
 _TOLD = words_of("mssante_audit.audits.declarations")
 WORDS: Mapping[str, Mapping[str, str]] = _TOLD | {
@@ -34,6 +34,10 @@ FEW = 3
 """Rows up to which each has its own line; of more that say the same, one line tells."""
 MOST = 20
 """Lines that say one thing of the same fields in other words; those after them are told by one."""
+MENDED_BY_READER = (
+    "leading-zero", "decimals", "date-number", "formula", "struck-row", "headings-again", "remark",
+)  # fmt: skip
+"""Kinds of problems that are none any more in a register that is written again."""
 MANY = 20_000
 """Times that one rule is told, and kinds of cells that one doubt is; a register with more is no register."""
 RANGES = 20
@@ -76,7 +80,7 @@ def line(message: Message, register: Register, language: str = "fr") -> str:
     """Return a message with where it is: file, sheet, row, and the form's own label."""
     words = WORDS[language]
     sheet = register.sheets.get(message.file, "")
-    place = [shown(message.file), words["sheet"].format(shown(sheet)) if sheet else ""]
+    place = [visible(message.file), words["sheet"].format(visible(sheet)) if sheet else ""]
     if message.rows:
         place.append(_numbered(message.rows, language))
     labels = " – ".join(words["quoted"].format(label(name)) for name in message.columns)
@@ -116,7 +120,7 @@ def notes(told: Sequence[Message]) -> dict[tuple[str, int], dict[str, list[str]]
 def label(name: str) -> str:
     """Return what the form calls a field, or the template where the form prints that several times."""
     if name not in fields():
-        return shown(name)
+        return visible(name)
     printed = Counter(field.form for field in fields().values())
     field = fields()[name]
     return field.form if field.form and printed[field.form] == 1 else field.label
@@ -130,7 +134,8 @@ def _instead(field: Field, language: str) -> str:
 
 def _at(column: str, rows: Sequence[int], language: str) -> str:
     place = _numbered(rows, language) if any(rows) else ""
-    return " ".join(filter(None, [WORDS[language]["quoted"].format(label(column)), place]))
+    named = WORDS[language]["quoted"].format(label(column)) if column else ""
+    return " ".join(filter(None, [named, place]))
 
 
 def _numbered(rows: Sequence[int], language: str) -> str:
@@ -169,7 +174,7 @@ def _of_cell(
     file: str, rows: tuple[int, ...], column: str, kind: str, value: str, cell: str, language: str
 ) -> Message:
     words, level, told = WORDS[language], KINDS[kind].level, _ruled(kind)
-    held = shown(value.strip(" ()"), spaces=True) if value.strip() and level != "column" else None
+    held = visible(value.strip(" ()"), spaces=True) if value.strip() and level != "column" else None
     text = _said(kind, language, column, cell if kind == "control" else held)
     if column in fields() and level == "unread":
         text = f"{text}. {_instead(fields()[column], language)}"
@@ -208,8 +213,8 @@ def _cell(register: Register, file: str, rows: tuple[int, ...], column: str, sho
     found = every.loc[(every["file"] == file) & (every["row"] == rows[0]), column]
     text = str(found.iloc[0]) if len(found) else ""
     if fields()[column].personal and not show_contacts:
-        return ", ".join(shown(character) for character in dict.fromkeys(text) if hidden(character))
-    return shown(text, spaces=True)
+        return ", ".join(visible(character) for character in dict.fromkeys(text) if is_hidden(character))
+    return visible(text, spaces=True)
 
 
 def _of_rules(register: Register, as_of: datetime, language: str, show_contacts: bool) -> Iterator[Message]:
@@ -265,11 +270,11 @@ def summary(register: Register, told: Sequence[Message], language: str = "fr") -
     words = WORDS[language]
 
     def named(names: Sequence[str]) -> str:
-        quoted = [words["quoted"].format(shown(name)) for name in names]
+        quoted = [words["quoted"].format(visible(name)) for name in names]
         return listing(quoted, "et" if language == "fr" else "and")
 
     lines = [
-        words["unread"].format(shown(file), named(names), shown(register.sheets[file]))
+        words["unread"].format(visible(file), named(names), visible(register.sheets[file]))
         for file, names in register.unread.items()
         if names
     ]
@@ -278,14 +283,14 @@ def summary(register: Register, told: Sequence[Message], language: str = "fr") -
     found = [words[f"{name}{'s' if n > 1 else ''}"].format(n) for name, n in counts.items() if n]
     several = count > 1 if language == "fr" else count != 1
     many = words["declarations" if several else "declaration"].format(count)
-    ends = words["colon"].join([shown(register.source), many])
+    ends = words["colon"].join([visible(register.source), many])
     return [*lines, f"{ends}, {words['and'].join(found) or words['nothing']}"]
 
 
 def mendings(register: Register, done: Sequence[Mended], language: str = "fr") -> list[str]:
     """Return what was put right, a line for each way: by the reader, and by `declarations.mend`."""
     words = WORDS[language]
-    by_reader = register.problems[register.problems["kind"].isin(["leading-zero", "date-number"])]
+    by_reader = register.problems[register.problems["kind"].isin(MENDED_BY_READER)]
     ways: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
     for (kind, column), same in by_reader.groupby(["kind", "column"], sort=False):
         ways.setdefault(_said(str(kind), language), []).append((str(column), tuple(map(int, same["row"]))))

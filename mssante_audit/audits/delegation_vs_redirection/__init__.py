@@ -8,16 +8,14 @@ and `wanted`, each that would be right, both in mappings of names, addresses, co
 from importlib.resources import files
 
 from mssante_audit.audits.delegation_vs_redirection.delegation import delegation_findings
-from mssante_audit.audits.delegation_vs_redirection.mail import mail_findings, service_findings
+from mssante_audit.audits.delegation_vs_redirection.mail import mail_findings
 from mssante_audit.audits.delegation_vs_redirection.method import method_findings
 from mssante_audit.audits.delegation_vs_redirection.observed import by_file
 from mssante_audit.audits.delegation_vs_redirection.servers import parent_findings, server_findings
 from mssante_audit.findings.catalogue import load_rules
 from mssante_audit.findings.registry import Audit
 
-RULES = (
-    method_findings, server_findings, delegation_findings, mail_findings, service_findings, parent_findings,
-)  # fmt: skip
+RULES = (method_findings, server_findings, delegation_findings, mail_findings, parent_findings)
 
 AUDIT = Audit(
     "delegation_vs_redirection",

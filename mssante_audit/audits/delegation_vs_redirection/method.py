@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from mssante_audit.audits.delegation_vs_redirection.mail import leads_on, mute
-from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Method, Seen
+from mssante_audit.audits.delegation_vs_redirection.mail import leads_nowhere
+from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Seen
+from mssante_audit.network.methods import Method
+from mssante_audit.network.servers import DEAD
+from mssante_audit.network.walk import Elsewhere, rests_on
 
 METHOD_NAMES = {
     "delegated": "délégué",
@@ -25,18 +28,27 @@ def method_findings(seen: Seen, causes: Causes) -> None:
         _against_declaration(seen, causes, domain, used)
         _both(seen, causes, domain, used)
         if used.method == "wildcard":
-            zone = used.cut if used.cut not in ("", used.path.qname) else seen.view.parent
-            star = f"*.{used.path.qname.partition('.')[2]}"
-            data = {"type": "NS"} if used.path.qname in used.path.cuts else _data(used)
-            causes.add("DNS_WILDCARD", (zone, star), [domain], {"name": star, "data": data}, lines=used.lines)
-        alias = used.why.get("alias", "")
-        if alias and leads_on(seen, alias):
+            zone = used.cut if used.cut not in ("", used.name) else seen.network.parent
+            star = f"*.{used.name.partition('.')[2]}"
+            data = {"type": "NS"} if used.name in used.cuts else _data(used)
+            facts = {"name": star, "data": data}
+            causes.add("DNS_WILDCARD", (zone, star), [domain], facts, replies=used.replies)
+        if (alias := used.why.get("alias", "")) and not _is_lost(seen, domain):
             subject = (seen.operator[domain], alias)
-            causes.add("DNS_ALIAS", subject, [domain], {"alias": alias}, lines=used.lines)
-        lost = used.method == "unknown" and not mute(seen, used)
-        if lost and not (used.cut and seen.view.zone(used.cut).dead):
+            causes.add("DNS_ALIAS", subject, [domain], {"alias": alias}, replies=used.replies)
+        met = [(visit.zone, visit.part.cause) for visit in seen.visits(domain)]
+        told = any(
+            cause == "mx-unanswered" or (cause in DEAD and zone != seen.network.parent) for zone, cause in met
+        )
+        if used.method == "unknown" and not told:  # else another rule says what was met
             subject = (used.why["code"], used.why.get("zone", ""))
-            causes.add("DNS_METHOD_UNKNOWN", subject, [domain], used.why, lines=used.lines)
+            causes.add("DNS_METHOD_UNKNOWN", subject, [domain], used.why, replies=used.replies)
+
+
+def _is_lost(seen: Seen, domain: str) -> bool:
+    """Whether what the domain is an alias of leads nowhere (DNS_NO_MX tells of it)."""
+    aliases = [one for one in rests_on(seen.ways[domain]) if isinstance(one, Elsewhere)]
+    return bool(aliases) and all(leads_nowhere(one) for one in aliases)
 
 
 def _against_declaration(seen: Seen, causes: Causes, domain: str, used: Method) -> None:
@@ -44,49 +56,42 @@ def _against_declaration(seen: Seen, causes: Causes, domain: str, used: Method) 
     if declared.kind == "delegation" and used.method == "redirected":
         causes.add(
             "DNS_DELEGATION_REDIRECTED", operator, [domain], {"data": _data(used)},
-            {"servers": declared.servers}, used.lines,
+            {"servers": declared.servers}, used.replies,
         )  # fmt: skip
     elif declared.kind == "redirection" and used.method in ("delegated", "within-delegated"):
         causes.add(
             "DNS_REDIRECTION_DELEGATED", operator, [domain],
-            {"zone": used.cut, "servers": seen.view.zone(used.cut).parent_ns}, {"mail": declared.mail},
-            used.lines,
+            {"zone": used.cut, "servers": seen.network.zone(used.cut).parent_ns}, {"mail": declared.mail},
+            used.replies,
         )  # fmt: skip
     elif declared.kind in ("delegation", "redirection") and used.method == "none":
-        zone = used.path.zone
         causes.add(
-            "DNS_DECLARED_ABSENT", (operator, zone), [domain], {"zone": zone}, {"method": declared.kind},
-            used.lines,
+            "DNS_DECLARED_ABSENT", (operator, used.zone), [domain], {"zone": used.zone},
+            {"method": declared.kind}, used.replies,
         )  # fmt: skip
 
 
 def _both(seen: Seen, causes: Causes, domain: str, used: Method) -> None:
     """Report servers that answer with data of their own at a name that they delegate."""
-    zones = (seen.view.parent, *used.path.cuts)
-    for zone in zones:
-        if zone == used.path.qname:
+    for zone in (seen.network.parent, *used.cuts):
+        if zone == used.name:
             continue
+        said = seen.network.methods.said(zone, used.name)
         # The SOA tells a server that carries the zone below too from one that mixes the two.
-        told = seen.view.said.get((zone, used.path.qname, "SOA"), {})
-        below = {address for address, one in told.items() if one.cut and one.authoritative}
-        for qtype in ("MX", "A", "AAAA"):
-            for address, one in seen.view.said.get((zone, used.path.qname, qtype), {}).items():
-                names = {i.data for i in one.items if i.type == "NS" and i.owner == one.qname != zone}
-                if one.outcome == "answer" and not one.cut and address not in below and names:
-                    causes.add(
-                        "DNS_CUT_WITH_DATA", (zone, seen.operator[domain]), [domain],
-                        {
-                            "name": one.qname,
-                            "data": {"type": qtype, "data": sorted(one.answers)},
-                            "servers": sorted(names),
-                        },
-                        lines=[one.line],
-                    )  # fmt: skip
+        below = {one.address for one in said if one.qtype == "SOA" and one.cut and one.usable}
+        for one in said:
+            names = sorted(one.data("NS", one.qname))
+            mixed = one.qtype != "SOA" and one.outcome == "answer" and not one.cut
+            if mixed and names and one.address not in below:
+                data = {"type": one.qtype, "data": sorted(one.answers)}
+                facts = {"name": one.qname, "data": data, "servers": names}
+                subject = (zone, seen.operator[domain])
+                causes.add("DNS_CUT_WITH_DATA", subject, [domain], facts, replies=[one])
 
 
 def _data(used: Method) -> dict[str, Any]:
     for qtype in ("MX", "A", "AAAA"):
-        for one in used.path.said.get(qtype, {}).values():
+        for one in used.said(qtype).values():
             if one.outcome == "answer":
                 return {"type": qtype, "data": sorted(one.answers)}
     return {"type": "NS"}

@@ -8,33 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.findings.frame import Finding, Subject
 from mssante_audit.findings.places import DNS, Place
+from mssante_audit.network import network_of
+from mssante_audit.network.servers import DEAD
+from mssante_audit.network.walk import Visit, rests_on
+from mssante_audit.network.zones import Zone
 from mssante_audit.observe.dns.names import canonical
-from mssante_audit.observe.dns.view import Path, view_of
-from mssante_audit.observe.dns.zone import ZoneView
-from mssante_audit.observe.methods import Why, methods
+from mssante_audit.observe.lines import Reply
 from mssante_audit.space.trust import TrustSpace
 
 SET_MAX = 100
 """Records of one name and type that BIND takes (its max-records-per-type); it fails on more."""
-
-
-class Method(NamedTuple):
-    """The method in use for a domain (`mssante_audit.observe.methods`), and the way to it."""
-
-    path: Path
-    method: str
-    cut: str
-    why: Why
-
-    @property
-    def lines(self) -> tuple[int, ...]:
-        """Lines of the observation with what the last zone's servers said of the domain."""
-        return tuple(one.line for replies in self.path.said.values() for one in replies.values())
 
 
 class Declared(NamedTuple):
@@ -56,9 +44,10 @@ class Causes:
 
     def add(
         self, rule: str, subject: Subject, domains: Iterable[str], seen: Mapping[str, Any],
-        wanted: Mapping[str, Any] | None = None, lines: Iterable[int] = (),
+        wanted: Mapping[str, Any] | None = None, replies: Iterable[Reply] = (),
     ) -> None:  # fmt: skip
-        """Report that a subject touches domains; what is seen of it is told together, each once."""
+        """Report that a subject touches domains, and the replies that show it; what is seen is told once."""
+        lines = (reply.line for reply in replies)
         more = (domains, [seen], [] if wanted is None else [wanted], lines)
         for kept, new in zip(self._found.setdefault((rule, subject), ([], [], [], [])), more, strict=True):
             kept.extend(new)
@@ -95,31 +84,51 @@ class Seen:
             self.rows.setdefault(domain, []).append(row)
             self.operator.setdefault(domain, operator)
             self.certificates.setdefault(domain, set()).update([cn.lower().rstrip(".")] if cn else [])
-        self.view = view_of(space.observation)
-        told = methods(space.observation, self.rows)
-        columns = (told[c].tolist() for c in ("domain", "method", "cut", "why"))
-        self.methods = {
-            name: Method(self.view.path(canonical(name)), *rest) for name, *rest in zip(*columns, strict=True)
-        }
+        self.network = network_of(space.observation)
+        names = {domain: canonical(domain) for domain in self.rows}
+        self.methods = {domain: self.network.methods.of(name) for domain, name in names.items()}
+        self.ways = {domain: self.network.walk.follow(name) for domain, name in names.items() if name}
         self.declared = declarations(space)
 
     def declaration(self, domain: str) -> Declared:
         """Return what was declared for a domain."""
         return self.declared.get(domain.lower().rstrip("."), Declared(""))
 
+    def visits(self, domain: str) -> list[Visit]:
+        """Return the zones that the walk comes to, each with what its servers said of the domain."""
+        ways = self.ways.get(domain)
+        return [one for one in rests_on(ways) if isinstance(one, Visit)] if ways else []
+
     @cached_property
     def zones(self) -> dict[str, list[str]]:
         """Zone below the parent → the listed domains reached through it."""
-        found: dict[str, list[str]] = {}
+        found: dict[str, dict[str, None]] = {}
         for domain, method in self.methods.items():
-            for cut in method.path.cuts:
-                found.setdefault(cut, []).append(domain)
-        return found
+            for zone in (*method.cuts, *(visit.zone for visit in self.visits(domain))):
+                if zone != self.network.parent:
+                    found.setdefault(zone, {})[domain] = None
+        return {zone: list(domains) for zone, domains in found.items()}
+
+    @cached_property
+    def dead(self) -> frozenset[str]:
+        """Zones none of whose servers answers, whoever hands them over."""
+        parts: dict[str, set[bool]] = {}
+        for domain in self.rows:
+            for visit in self.visits(domain):
+                parts.setdefault(visit.zone, set()).add(visit.part.cause in DEAD)
+        return frozenset(zone for zone, dead in parts.items() if dead == {True})
+
+    @cached_property
+    def led_astray(self) -> frozenset[str]:
+        """Zones whose delegation is sound, and none of the servers that they name themselves answers."""
+        visits = (visit for domain in self.rows for visit in self.visits(domain))
+        return frozenset(visit.zone for visit in visits if visit.own_part.cause == "own-servers")
 
     @cached_property
     def under_parent(self) -> list[str]:
         """The listed domains that the parent zone's servers were asked about."""
-        return [name for name, m in self.methods.items() if m.path.cuts or m.path.zone == self.view.parent]
+        parent = self.network.parent
+        return [name for name, method in self.methods.items() if method.cuts or method.zone == parent]
 
 
 def by_file(run: Callable[[Seen, Causes], None]) -> Callable[[TrustSpace], Iterator[Finding]]:
@@ -160,10 +169,7 @@ def _both(one: Finding, other: Finding) -> Finding:
 
 def seen_of(space: TrustSpace) -> Seen:
     """Return what the rules look at; worked out once for a space."""
-    key = "delegation_vs_redirection: seen"
-    if key not in space.found:
-        space.found[key] = Seen(space)
-    return cast(Seen, space.found[key])
+    return space.once("delegation_vs_redirection", lambda: Seen(space))
 
 
 def declarations(space: TrustSpace) -> dict[str, Declared]:
@@ -188,6 +194,6 @@ def declarations(space: TrustSpace) -> dict[str, Declared]:
     return found
 
 
-def server(zone: ZoneView, address: str, **more: Any) -> dict[str, Any]:
+def server(zone: Zone, address: str, **more: Any) -> dict[str, Any]:
     """Return the facts of a server of a zone: its names, its address, and more."""
     return {"names": zone.names_of(address), "address": address} | more

@@ -11,9 +11,8 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Seen, server
-from mssante_audit.observe.dns.view import Said
-from mssante_audit.observe.dns.zone import EDNS_BROKEN, SERVING, ZoneView
-from mssante_audit.observe.lines import SILENT, TRANSPORTS
+from mssante_audit.network.zones import EDNS_BROKEN, SERVING, Zone
+from mssante_audit.observe.lines import TRANSPORTS, Reply
 
 STATE_RULES = {
     "silent": "DNS_SERVER_SILENT", "refusing": "DNS_SERVER_REFUSING", "failing": "DNS_SERVER_FAILING",
@@ -21,7 +20,7 @@ STATE_RULES = {
     "upward": "DNS_UPWARD_REFERRAL", "no-soa": "DNS_SOA_MISSING", "partial": "DNS_SERVER_PARTIAL",
     "private": "DNS_NS_PRIVATE",
 }  # fmt: skip
-"""How a server serves a zone (`mssante_audit.observe.dns.zone.STATES`) → rule."""
+"""How a server serves a zone (`mssante_audit.network.zones.STATES`) → rule."""
 KINDS = ("referral", "nxdomain", "answer", "nodata")
 """What a server of the parent may say of a domain."""
 GRACE_MAX = timedelta(days=1)
@@ -31,62 +30,65 @@ _WRAP = 1 << 32
 
 def server_findings(seen: Seen, causes: Causes) -> None:
     """Report servers that do not serve, once each however many domains they should."""
-    for name, domains in (*seen.zones.items(), (seen.view.parent, seen.under_parent)):
-        zone = seen.view.zone(name)
-        if zone.dead:
+    for name, domains in (*seen.zones.items(), (seen.network.parent, seen.under_parent)):
+        zone, soa = seen.network.zone(name), seen.network.zone(name).replies("SOA")
+        dead = name in seen.dead
+        if dead:
             _dead(seen, causes, zone, domains)
         for address, state in zone.states.items():
-            if state in STATE_RULES and not zone.dead:
-                told, lines = server(zone, address, state=state), [zone.soa[address].line]
-                causes.add(STATE_RULES[state], address, domains, told, lines=lines)
+            if name in seen.led_astray and not {*zone.names_of(address)} & {*zone.parent_ns}:
+                continue  # DNS_OWN_SERVERS_DEAD says so
+            if state in STATE_RULES and not dead:
+                told = [soa[address]] if address in soa else []
+                facts = server(zone, address, state=state)
+                causes.add(STATE_RULES[state], address, domains, facts, replies=told)
             if state in SERVING:
-                _manners(seen, causes, zone, address, domains)
-            stranger = seen.view.recursion.get(address)
+                _manners(seen, causes, zone, address, domains, dead=dead)
+            stranger = seen.network.index.recursion.get(address)
             if stranger and stranger.outcome == "answer" and "ra" in stranger.flags.split():
-                lines = [stranger.line]
-                causes.add("DNS_OPEN_RECURSION", address, domains, server(zone, address), lines=lines)
+                facts = server(zone, address)
+                causes.add("DNS_OPEN_RECURSION", address, domains, facts, replies=[stranger])
 
 
-def _dead(seen: Seen, causes: Causes, zone: ZoneView, domains: list[str]) -> None:
+def _dead(seen: Seen, causes: Causes, zone: Zone, domains: list[str]) -> None:
     told = [
-        server(zone, address, state=state if state not in SERVING else seen.view.edns(address))
+        server(zone, address, state=state if state not in SERVING else seen.network.index.edns(address))
         for address, state in sorted(zone.states.items())
     ]
-    lines = [one.line for one in (zone.soa.values() if told else zone.referrals)]
     subject = tuple(one["address"] for one in told) or zone.names
     lost = [{"name": n, "status": why} for n, why in zone.unreached.items() if why != "private"]
     facts = {"names": zone.names, "servers": told, "lost": lost}
-    causes.add("DNS_DELEGATION_DEAD", subject, domains, facts, lines=lines)
+    replies = zone.replies("SOA").values() if told else zone.referrals
+    causes.add("DNS_DELEGATION_DEAD", subject, domains, facts, replies=replies)
 
 
-def _manners(seen: Seen, causes: Causes, zone: ZoneView, address: str, domains: Sequence[str]) -> None:
+def _manners(
+    seen: Seen, causes: Causes, zone: Zone, address: str, domains: Sequence[str], *, dead: bool
+) -> None:
     """Report a server that serves, but on one transport only, late, or not with EDNS."""
-    view = seen.view
-    told = {t: said for t in TRANSPORTS if (said := view.apex.get((zone.name, address, t)))}
-    heard = {transport: said.outcome not in SILENT for transport, said in told.items()}
-    edns, lines = view.edns(address), [zone.soa[address].line]
-    found: list[tuple[str, dict[str, str], list[int]]] = []
-    if len(set(heard.values())) > 1 and (heard["tcp"] or address not in view.late):
-        rule = "DNS_UDP_ONLY" if heard["udp"] else "DNS_TCP_ONLY"
-        found.append((rule, {}, [said.line for said in told.values()]))
-    if edns == "notimp" or (edns in EDNS_BROKEN and not zone.dead):
-        found.append(("DNS_EDNS_BROKEN", {"state": edns}, lines))
+    index, soa = seen.network.index, zone.replies("SOA").get(address)
+    heard = {transport: zone.heard(address, transport) for transport in TRANSPORTS}
+    edns, late, told = index.edns(address), index.late.get(address), [soa] if soa else []
+    if heard == {"udp": True, "tcp": False} and not late:
+        causes.add("DNS_UDP_ONLY", address, domains, server(zone, address), replies=told)
+    if heard == {"udp": False, "tcp": True}:
+        causes.add("DNS_TCP_ONLY", address, domains, server(zone, address), replies=told)
+    if edns == "notimp" or (edns in EDNS_BROKEN and not dead):
+        causes.add("DNS_EDNS_BROKEN", address, domains, server(zone, address, state=edns), replies=told)
     if edns == "refused":
-        found.append(("DNS_EDNS_REFUSED", {}, lines))
-    if address in view.late:
-        found.append(("DNS_SERVER_SLOW", {}, [view.late[address]]))
-    for rule, more, own in found:
-        causes.add(rule, address, domains, server(zone, address, **more), lines=own)
+        causes.add("DNS_EDNS_REFUSED", address, domains, server(zone, address), replies=told)
+    if late:
+        causes.add("DNS_SERVER_SLOW", address, domains, server(zone, address), replies=[late])
 
 
-def serial_causes(seen: Seen, causes: Causes, zone: str, domains: Sequence[str], rule: str) -> None:
+def serial_causes(seen: Seen, causes: Causes, name: str, domains: Sequence[str], rule: str) -> None:
     """Report the servers of a zone that have an older serial than another, beyond the grace time."""
-    told = seen.view.zone(zone)
+    zone, soa = seen.network.zone(name), seen.network.zone(name).replies("SOA")
     serials: dict[str, int] = {}
     grace = timedelta()
-    for address, one in told.soa.items():
+    for address, one in soa.items():
         fields = next(iter(one.answers), "").split()
-        if told.states[address] == "serving" and len(fields) == 7 and "".join(fields[2:4]).isdigit():
+        if zone.states.get(address) == "serving" and len(fields) == 7 and "".join(fields[2:4]).isdigit():
             serials[address] = int(fields[2])
             grace = max(grace, min(timedelta(seconds=int(fields[3])), GRACE_MAX))
     newest = newest_of(list(serials.values()))
@@ -95,10 +97,10 @@ def serial_causes(seen: Seen, causes: Causes, zone: str, domains: Sequence[str],
     if not late or (made is not None and seen.observation.started_at < made + grace):
         return
     ahead = next(address for address, serial in serials.items() if serial == newest)
-    behind = [server(told, address, serial=serials[address]) for address in late]
+    behind = [server(zone, address, serial=serials[address]) for address in late]
     causes.add(
-        rule, tuple(late), domains, {"zone": zone, "servers": behind}, server(told, ahead, serial=newest),
-        [told.soa[address].line for address in (*late, ahead)],
+        rule, tuple(late), domains, {"zone": name, "servers": behind}, server(zone, ahead, serial=newest),
+        [soa[address] for address in (*late, ahead)],
     )  # fmt: skip
 
 
@@ -130,38 +132,40 @@ def published(serial: int) -> datetime | None:
 
 def parent_findings(seen: Seen, causes: Causes) -> None:
     """Report, once each, where servers of the parent zone disagree: its serial, what they say of domains."""
-    parent = seen.view.parent
+    parent = seen.network.parent
     serial_causes(seen, causes, parent, seen.under_parent, "DNS_PARENT_SERIALS")
-    groups: dict[frozenset[frozenset[str]], list[tuple[str, dict[str, Said]]]] = {}
+    groups: dict[frozenset[frozenset[str]], list[tuple[str, list[Reply]]]] = {}
     for domain in seen.under_parent:
-        replies = seen.view.said.get((parent, seen.methods[domain].path.qname, "MX"), {})
-        told = {address: one for address, one in replies.items() if _kind(one)}
+        answers = seen.network.index.answers(parent, seen.methods[domain].name, "MX")
+        told = [reply for answer in answers.values() for reply in answer.replies if _kind(reply)]
         said: dict[object, set[str]] = {}
-        for address, one in told.items():
-            said.setdefault(_content(one), set()).add(address)
+        for reply in told:
+            said.setdefault(_content(reply), set()).add(reply.address)
         if len(said) > 1:
             groups.setdefault(frozenset(map(frozenset, said.values())), []).append((domain, told))
     for sides, found in groups.items():
         counts: dict[str, Counter[str]] = {}
         for _, told in found:
-            for address, one in told.items():
-                counts.setdefault(address, Counter())[_kind(one)] += 1
+            for reply in told:
+                counts.setdefault(reply.address, Counter())[_kind(reply)] += 1
         servers = [
-            server(seen.view.zone(parent), address, says={kind: kinds[kind] for kind in KINDS if kinds[kind]})
+            server(
+                seen.network.zone(parent), address, says={kind: kinds[kind] for kind in KINDS if kinds[kind]}
+            )
             for address, kinds in sorted(counts.items())
         ]
-        lines = [one.line for _, told in found for one in told.values()]
         subject = tuple(sorted(" ".join(sorted(side)) for side in sides))
         domains = [domain for domain, _ in found]
-        causes.add("DNS_PARENT_DISAGREE", subject, domains, {"servers": servers}, lines=lines)
+        replies = [reply for _, told in found for reply in told]
+        causes.add("DNS_PARENT_DISAGREE", subject, domains, {"servers": servers}, replies=replies)
 
 
-def _kind(one: Said) -> str:
-    return "referral" if one.cut else one.outcome if one.outcome in KINDS else ""
+def _kind(reply: Reply) -> str:
+    return "referral" if reply.cut else reply.outcome if reply.outcome in KINDS else ""
 
 
-def _content(one: Said) -> object:
+def _content(reply: Reply) -> object:
     """Return what a reply says, but for what a child zone that the server carries too adds to it."""
-    if one.outcome == "referral":
-        return ("NS", frozenset(i.data for i in one.items if i.type == "NS" and i.owner == one.cut))
-    return "child" if one.cut else (one.outcome, one.answers)
+    if reply.outcome == "referral":
+        return ("NS", frozenset(reply.data("NS", reply.cut)))
+    return "child" if reply.cut else (reply.outcome, reply.answers, reply.alias)

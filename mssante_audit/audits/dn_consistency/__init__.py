@@ -10,14 +10,14 @@ from importlib.resources import files
 from typing import Any
 
 from mssante_audit.audits.dn_consistency.spellings import spaced_department, spellings
+from mssante_audit.base.text import fold
 from mssante_audit.findings.catalogue import load_rules
 from mssante_audit.findings.frame import Finding
 from mssante_audit.findings.registry import Audit
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.contacts import fold
 from mssante_audit.values.dn import DN, IGC, parse_dn
+from mssante_audit.values.hosts import host_faults
 from mssante_audit.values.identifiers import DEPARTMENTS, parse_department, parse_identifier
-from mssante_audit.values.shown import folded, host_faults
 from mssante_audit.values.slips import one_slip
 from mssante_audit.whitelist.rows import CPS_ISSUER, all_rows, rows_by
 
@@ -30,10 +30,10 @@ _DEPARTMENT = {
 
 def _texts(space: TrustSpace) -> Iterator[Finding]:
     """Defects of each exact text; how it is spelt, `spellings` says."""
-    for (text,), found in rows_by(space.audited, "dn").items():
+    for (text,), rows in rows_by(space.audited, "dn").items():
         if not text.strip():
             continue  # an absent DN is LIST_UNREADABLE_ROW
-        dn, rows = parse_dn(text), tuple(found)
+        dn = parse_dn(text)
         if "unreadable" in dn.problems:
             yield Finding("DN_UNREADABLE", text, rows, facts={"dn": text})
             continue
@@ -63,30 +63,30 @@ def _identifiers(space: TrustSpace) -> Iterator[Finding]:
         identifier = parse_identifier(ou)
         facts = {"kind": identifier.kind, "ou": ou}
         if "kind" in identifier.problems or "shape" in identifier.problems:
-            yield Finding("DN_ID_SHAPE", ou, tuple(rows), facts=facts)
+            yield Finding("DN_ID_SHAPE", ou, rows, facts=facts)
         elif "luhn" in identifier.problems:
-            yield Finding("DN_ID_LUHN", ou, tuple(rows), facts=facts)
+            yield Finding("DN_ID_LUHN", ou, rows, facts=facts)
 
 
 def _departments(space: TrustSpace) -> Iterator[Finding]:
-    own: dict[str, dict[str, set[str]]] = {}
+    written: dict[str, dict[str, set[str]]] = {}
     everywhere: dict[str, set[str]] = {}
     wrong = []
     for (operator_id, st), rows in rows_by(space.audited, "operator_id", "st").items():
         name = parse_department(st)
         if not name.problems:
-            own.setdefault(operator_id, {}).setdefault(name.code, set()).add(st)
+            written.setdefault(operator_id, {}).setdefault(name.code, set()).add(st)
             everywhere.setdefault(name.code, set()).add(st)
         elif st.strip() and not spaced_department(st):  # DN_SHAPE, DN_SPELLINGS
             wrong.append((operator_id, st, name, tuple(rows)))
     for operator_id, text, name, where in wrong:
         problem = next(p for p in ("mismatch", "unknown", "form") if p in name.problems)
         likely = {name.code, parse_department(name.label).code} if problem == "mismatch" else {name.code}
-        best = {right for code in likely for right in own.get(operator_id, {}).get(code, ())}
+        best = {right for code in likely for right in written.get(operator_id, {}).get(code, ())}
         if not best and problem != "mismatch":
-            label, others = folded(name.label), everywhere.get(name.code, ())
+            label, others = fold(name.label), everywhere.get(name.code, ())
             best = {
-                o for o in others if problem == "form" or one_slip(label, folded(parse_department(o).label))
+                o for o in others if problem == "form" or one_slip(label, fold(parse_department(o).label))
             }
         if not best and problem == "form":
             best = {f"{name.label} ({name.code})"}
@@ -100,14 +100,14 @@ def _departments_of_finess(space: TrustSpace) -> Iterator[Finding]:
         known = finess.department and name.code and "mismatch" not in name.problems
         if known and finess.department != name.code:
             where = f"{DEPARTMENTS[finess.department]} ({finess.department})"
-            told = {"finess": finess.value[1:], "department": where, "st": st}
-            yield Finding("DN_FINESS_DEPARTMENT", (ou, st), tuple(rows), facts=told)
+            facts = {"finess": finess.value[1:], "department": where, "st": st}
+            yield Finding("DN_FINESS_DEPARTMENT", (ou, st), rows, facts)
 
 
 def _servers(space: TrustSpace) -> Iterator[Finding]:
     for (cn,), rows in rows_by(space.audited, "cn").items():
         if cn.strip() and (faults := host_faults(cn, any_case=True)):
-            yield Finding("DN_CN_NOT_FQDN", cn, tuple(rows), facts={"cn": cn, "faults": faults})
+            yield Finding("DN_CN_NOT_FQDN", cn, rows, facts={"cn": cn, "faults": faults})
 
 
 def _shared_servers(space: TrustSpace) -> Iterator[Finding]:
@@ -127,12 +127,12 @@ def _shared_servers(space: TrustSpace) -> Iterator[Finding]:
         every = set().union(*owners.values())
         heirs = [structure for structure, domains in whose.items() if domains == every]
         others = set().union(*(domains for structure, domains in whose.items() if [structure] != heirs))
-        told = others if heirs else every
-        found = all_rows(held[domain] for held in owners.values() for domain in held if domain in told)
+        contested = others if heirs else every
+        where = all_rows(held[domain] for held in owners.values() for domain in held if domain in contested)
         shares = [{"operator": o, "name": names[o], "domains": len(held)} for o, held in owners.items()]
-        facts = {"cn": cn, "shares": shares, "both": len(told) if heirs else 0}
+        facts = {"cn": cn, "shares": shares, "both": len(contested) if heirs else 0}
         heir = next((o for o in owners if [same.get(o)] == heirs), "")
-        yield Finding("DN_CN_OPERATORS", cn, found, facts=facts, operator_id=heir)
+        yield Finding("DN_CN_OPERATORS", cn, where, facts, operator_id=heir)
 
 
 def _concentration(space: TrustSpace) -> Iterator[Finding]:
@@ -160,16 +160,16 @@ def _operators(space: TrustSpace) -> Iterator[Finding]:
             owners.setdefault(name, {})[operator_id] = rows
     for operator_id, called in names.items():
         if len(called) > 1:
-            told = {"names": [{"name": name, "rows": len(rows)} for name, rows in called.values()]}
-            every = all_rows(rows for _, rows in called.values())
-            yield Finding("DN_OPERATOR_NAMES", operator_id, every, facts=told)
+            where = all_rows(rows for _, rows in called.values())
+            spelt = [{"name": name, "rows": len(rows)} for name, rows in called.values()]
+            yield Finding("DN_OPERATOR_NAMES", operator_id, where, {"names": spelt})
     for name, ids in owners.items():
         if len(ids) > 1:
             facts = {"name": name, "ids": list(ids)}
             yield Finding("DN_NAME_OPERATORS", name, all_rows(ids.values()), facts=facts)
     for (o,), rows in rows_by(space.audited, "o").items():
         if len(o) == CUT_AT:
-            yield Finding("DN_O_TRUNCATED", o, tuple(rows), facts={"o": o})
+            yield Finding("DN_O_TRUNCATED", o, rows, facts={"o": o})
 
 
 AUDIT = Audit(

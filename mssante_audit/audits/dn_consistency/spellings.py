@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mssante_audit.base.text import has_hidden, is_hidden
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import DN, parse_dn
 from mssante_audit.values.identifiers import parse_department
-from mssante_audit.values.shown import has_hidden, hidden
 from mssante_audit.whitelist.rows import all_rows, rows_by
 
 _LAYOUT = ("spacing", "nbsp", "control", "separator", "escape")
@@ -50,12 +50,12 @@ def spellings(space: TrustSpace) -> Iterator[Finding]:
     for (operator_id, key, text, domain), rows in rows_by(
         space.audited, "operator_id", "dn_key", "dn", "domain"
     ).items():
-        told = written.get(text) or written.setdefault(text, _read(text))
-        if "unreadable" in told.dn.problems or not key:
+        read = written.get(text) or written.setdefault(text, _read(text))
+        if "unreadable" in read.dn.problems or not key:
             continue  # DN_UNREADABLE; an absent DN is LIST_UNREADABLE_ROW
-        told.domains[domain] = rows
-        operators.setdefault(operator_id or key, {}).setdefault(key, {})[text] = told
-        if not told.is_wrong and told.dn.igc:
+        read.domains[domain] = rows
+        operators.setdefault(operator_id or key, {}).setdefault(key, {})[text] = read
+        if not read.is_wrong and read.dn.igc:
             made_up_for.add(domain)
     for operator, names in operators.items():
         odd = {
@@ -78,19 +78,19 @@ def _finding(operator: str, names: Mapping[str, Mapping[str, _Text]], made_up_fo
     }
     if not alone:
         # Of each name those of its texts that have faults, or all where none of several has.
-        told = ([t for t in texts.values() if t.faults] or [*texts.values()] for texts in names.values())
-        return Finding("DN_SPELLINGS", operator, all_rows(t.rows for some in told for t in some), facts=facts)
+        faulty = ([t for t in texts.values() if t.faults] or [*texts.values()] for texts in names.values())
+        return Finding("DN_SPELLINGS", operator, all_rows(t.rows for some in faulty for t in some), facts)
     only_wrong = all_rows(rows for domain, rows in wrong if domain in alone)
-    return Finding("DN_NOT_CANONICAL", operator, only_wrong, facts=facts)
+    return Finding("DN_NOT_CANONICAL", operator, only_wrong, facts)
 
 
 def _proposed(text: _Text, spelt: Mapping[str, _Text]) -> str:
     """Return what is to be written in place of a text, "" if it is right or that cannot be told."""
-    right = [other for other, told in spelt.items() if not told.faults]
+    right = [other for other, read in spelt.items() if not read.faults]
     if not text.faults or text.best in right:
         return text.best if text.faults else ""
     if not right:
-        same = {told.best for told in spelt.values()}
+        same = {read.best for read in spelt.values()}
         return text.best if len(same) == 1 else ""
     # A program puts a name in quotes for its doubled spaces (RFC 1779): so they are in the certificate.
     doubled = "quotes" in text.faults and "doubled" in text.dn.problems
@@ -101,9 +101,9 @@ def _read(text: str) -> _Text:
     dn = parse_dn(text)
     best = dn.canonical
     if has_hidden(best):
-        best = "".join(" " if c.isspace() else c for c in best if c.isspace() or not hidden(c))
+        best = "".join(" " if c.isspace() else c for c in best if c.isspace() or not is_hidden(c))
     faults: list[str] = [fault for fault in _LAYOUT if fault in dn.problems]
-    if "control" not in faults and any(map(hidden, text)):
+    if "control" not in faults and any(map(is_hidden, text)):
         faults.append("control")  # letters that print nothing, which a comparison of names keeps
     if "quotes" in dn.problems:
         faults.append("inside" if any('"' in value for _, value in dn.rdns) else "quotes")

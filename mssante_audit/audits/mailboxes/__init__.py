@@ -15,11 +15,11 @@ import pandas as pd
 
 from mssante_audit.audits.since import past_of
 from mssante_audit.base.resources import table_of
+from mssante_audit.base.text import fold
 from mssante_audit.findings.catalogue import load_rules
 from mssante_audit.findings.frame import Finding
 from mssante_audit.findings.registry import Audit
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.contacts import fold
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.whitelist.load import is_audit_domain

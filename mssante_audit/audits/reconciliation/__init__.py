@@ -2,7 +2,7 @@
 
 from importlib.resources import files
 
-from mssante_audit.audits.reconciliation.rules import PARTS
+from mssante_audit.audits.reconciliation.rules import reconciled
 from mssante_audit.findings.catalogue import load_rules
 from mssante_audit.findings.registry import Audit
 
@@ -10,7 +10,7 @@ AUDIT = Audit(
     "reconciliation",
     {"fr": "Registre et liste rapprochés", "en": "Register and list reconciled"},
     load_rules(files(__package__) / "rules.toml"),
-    PARTS,
+    reconciled,
     needs=("declarations",),
     uses=("archive",),
 )

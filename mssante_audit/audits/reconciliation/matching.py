@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mssante_audit.audits.reconciliation.parties import Party, parties_of
 from mssante_audit.audits.since import past_of
+from mssante_audit.base.text import fold
 from mssante_audit.declarations.register import Register, domain_keys, due_from, filled, mapped
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.contacts import Coordinates, fold, parse_contact
+from mssante_audit.values.contacts import Coordinates, parse_contact
 from mssante_audit.values.dn import parse_dn, pasted_dn
 from mssante_audit.whitelist.rows import rows_by
 
@@ -37,7 +38,7 @@ COMPARED = {
 }
 """What is compared, and the verdicts: of a domain's rows the one with the last counts. That is the best for
 certificate and operator, since the list has a row for each and a declaration names one; else the worst."""
-_VERDICTS = {name: pd.CategoricalDtype(list(told), ordered=True) for name, told in COMPARED.items()}
+_VERDICTS = {name: pd.CategoricalDtype(list(verdicts), ordered=True) for name, verdicts in COMPARED.items()}
 LINES = ("dn_igc_sante", "dn_igc_cps")
 """The form's two lines of DN."""
 NOBODY = -1
@@ -82,10 +83,9 @@ class Match:
 
 def match(space: TrustSpace) -> Match:
     """Hold the register of a space, which has one, against its white list; worked out once for a space."""
-    if "reconciliation: match" not in space.found:
-        assert space.declarations is not None  # noqa: S101 - who asks has looked
-        space.found["reconciliation: match"] = _matched(space.declarations, space)
-    return cast(Match, space.found["reconciliation: match"])
+    register = space.declarations
+    assert register is not None  # noqa: S101 - who asks has looked
+    return space.once("reconciliation", lambda: _matched(register, space))
 
 
 def _matched(register: Register, space: TrustSpace) -> Match:
@@ -167,7 +167,7 @@ def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
     evidence: dict[int, str] = {}
     for number, file, row in zip(*(current[name].tolist() for name in ("party", "file", "row")), strict=True):
         evidence[number] = f"{evidence[number]}; {file}:{row}" if number in evidence else f"{file}:{row}"
-    told = {
+    columns = {
         "domain": first["domain_key"],
         "operator_id": first["operator_id"],
         "operator": first["structure_name"].str.strip(),
@@ -179,7 +179,7 @@ def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
         "lent": pd.Series([bool(party.lent) for party in parties], dtype="bool"),
         "relisted": pd.Series([party.relisted for party in parties], dtype="bool"),
     }
-    return pd.DataFrame(told).assign(party=range(len(parties)), undeclared="", outside=False)
+    return pd.DataFrame(columns).assign(party=range(len(parties)), undeclared="", outside=False)
 
 
 def _undeclared(listed: pd.DataFrame, covered: Collection[str] | None) -> pd.DataFrame:
@@ -287,9 +287,9 @@ def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Par
         for (number, _), key in zip(made, mapped(mapped(lines[line], pasted_dn), _name).tolist(), strict=True)
     }
     keys = zip(beside["party"].tolist(), beside["dn_key"].tolist(), strict=True)
-    told = pd.Series(["same" if one in named else "differs" for one in keys], beside.index, dtype="str")
-    verdicts = told.reindex(pairs.index, fill_value="").astype(_VERDICTS["certificates"])
-    return pairs.assign(certificates_match=verdicts)
+    verdicts = ["same" if key in named else "differs" for key in keys]
+    every = pd.Series(verdicts, beside.index, dtype="str").reindex(pairs.index, fill_value="")
+    return pairs.assign(certificates_match=every.astype(_VERDICTS["certificates"]))
 
 
 def _certain(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -345,7 +345,7 @@ def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, 
     key = domain_keys(history["domain"])
     own = history[key.isin(pairs["domain_key"])].groupby(key, sort=False)
     earlier = {name: rows[[column, "first_seen", "last_seen"]] for name, rows in own}
-    told = []
+    instants = []
     columns = ["domain_key", column, phone, email, "date"]
     for name, listed, telephone, address, date in pairs[columns].itertuples(index=False, name=None):
         rows = earlier.get(name, history.iloc[:0])
@@ -353,8 +353,8 @@ def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, 
         now = rows[[_reached(text) == _reached(listed) for text in rows[column]]]
         since, until = now["first_seen"].min(), old["last_seen"].max()
         replaced = until < since and date < since.tz_localize(None).normalize()
-        told.append(since.isoformat() if replaced else "")
-    return pd.Series(told, index=pairs.index, dtype="str")
+        instants.append(since.isoformat() if replaced else "")
+    return pd.Series(instants, index=pairs.index, dtype="str")
 
 
 _CUT = 250

@@ -46,8 +46,8 @@ def near_of(listed: pd.DataFrame, absent: Iterable[str]) -> dict[str, dict[str, 
             why, other = "typo", _nearest(domain, rivals, letters[figures])
         if other:
             operator, name = known[other]
-            told = {"domain": domain, "listed": other, "why": why}
-            found[domain] = {**told, "operator": operator, "name": name}
+            owner = {"operator": operator, "name": name}
+            found[domain] = {"domain": domain, "listed": other, "why": why, **owner}
     return found
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from mssante_audit.audits.declarations.names import akin
+from mssante_audit.base.text import fold
 from mssante_audit.declarations.register import Register, latest, mapped
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.contacts import fold
 from mssante_audit.values.dn import parse_dn, pasted_dn
 from mssante_audit.values.identifiers import structure_key
 
@@ -185,9 +185,9 @@ def _give_rows(
         elif domain in parties:
             left[domain].append(row)
     named = listed.loc[[row for rows in left.values() for row in rows], ["dn_key", "operator", "operator_id"]]
-    told = dict(zip(named.index, named.itertuples(index=False, name=None), strict=True))
+    texts = dict(zip(named.index, named.itertuples(index=False, name=None), strict=True))
     for domain, own in left.items():
-        _give_left(parties[domain], {row: told[row] for row in own}, every)
+        _give_left(parties[domain], {row: texts[row] for row in own}, every)
 
 
 def _give_left(parties: list[Party], rows: dict[int, tuple[str, str, str]], every: pd.DataFrame) -> None:

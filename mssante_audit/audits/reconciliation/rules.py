@@ -59,12 +59,13 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import identifier_of
 from mssante_audit.values.person import Person
 
-__all__ = ["PARTS", "STATUSES", "status"]
+__all__ = ["STATUSES", "reconciled", "status"]
 
 Rows = tuple[int, ...]
 
 
-def _reconciled(space: TrustSpace) -> Iterator[Finding]:
+def reconciled(space: TrustSpace) -> Iterator[Finding]:
+    """Yield where register and list differ."""
     matched = match(space)
     yield from _presence(matched)
     yield from _differences(matched, space)
@@ -89,14 +90,14 @@ def _presence(matched: Match) -> Iterator[Finding]:
     statuses = matched.statuses
     withdrawn = statuses["status"] == "withdrawn-listed"
     for code, where in (("RECO_WITHDRAWN_LISTED", withdrawn), ("RECO_RELISTED", statuses["relisted"])):
-        told = list(_told(statuses[where]))
-        for domain, party, when, rows in told:
-            alone = sum(other == domain for other, *_ in told) == 1
+        dated = list(_dated(statuses[where]))
+        for domain, party, when, rows in dated:
+            alone = sum(other == domain for other, *_ in dated) == 1
             subject = domain if alone else (domain, declared_by[party].operator_id)
             yield finding(code, subject, [declared_by[party]], when, rows)
     yield from _undated_withdrawals(matched)
     absent: dict[tuple[str, str], tuple[list[Declaration], dict[str, Any]]] = {}
-    for domain, party, when, _ in _told(statuses[statuses["status"] == "not-listed"]):
+    for domain, party, when, _ in _dated(statuses[statuses["status"] == "not-listed"]):
         if is_domain(domain):  # of any other DECL_DOMAIN_INVALID says all there is to say
             cause = (declared_by[party].operator_id, when["date"] or "")
             absent.setdefault(cause, ([], when))[0].append(declared_by[party])
@@ -123,57 +124,63 @@ def _undated_withdrawals(matched: Match) -> Iterator[Finding]:
             yield finding("RECO_WITHDRAWAL_UNDATED", subject, found, {}, rows)
 
 
-def _told(statuses: pd.DataFrame) -> Iterator[tuple[str, int, dict[str, Any], Rows]]:
+def _dated(statuses: pd.DataFrame) -> Iterator[tuple[str, int, dict[str, Any], Rows]]:
     """Yield domains with party, date and age of the declaration (``None`` without a date), and rows."""
     columns = ["domain", "party", "date", "days", "rows"]
     for domain, party, date, days, rows in statuses[columns].itertuples(index=False, name=None):
-        dated = not pd.isna(date)
-        when = {"date": f"{date:%Y-%m-%d}" if dated else None, "days": int(days) if dated else None}
+        known = not pd.isna(date)
+        when = {"date": f"{date:%Y-%m-%d}" if known else None, "days": int(days) if known else None}
         yield domain, party, when, rows
 
 
 def _differences(matched: Match, space: TrustSpace) -> Iterator[Finding]:
     days = space.thresholds.listing_days
     ids = ("structure_id", "beneficiary_id")
-    by: tuple[str, ...] = ("operator_id", "operator_id_listed", "operator", *ids)
-    for told, found, rows in _groups(_where(matched, "operator_match", "differs", days), *by):
-        both = dict(zip(ids, told[3:], strict=True))
-        if identifier_of(both["beneficiary_id"]) == identifier_of(both["structure_id"]):
-            del both["beneficiary_id"]
-        declared = [_field(name, text) for name, text in both.items() if text.strip()]
-        facts: dict[str, Any] = {"listed": {"operator": told[1], "name": told[2]}, "declared": declared}
-        yield finding("RECO_OPERATOR", told[:4], found, facts, rows)
+    pairs = _where(matched, "operator_match", "differs", days)
+    for same, found, rows in _groups(pairs, "operator_id", "operator_id_listed", "operator", *ids):
+        if identifier_of(same["beneficiary_id"]) == identifier_of(same["structure_id"]):
+            same["beneficiary_id"] = ""
+        declared = [_field(name, same[name]) for name in ids if same[name].strip()]
+        listed = {"operator": same["operator_id_listed"], "name": same["operator"]}
+        subject = (same["operator_id"], *listed.values(), same["structure_id"])
+        yield finding("RECO_OPERATOR", subject, found, {"listed": listed, "declared": declared}, rows)
     for code, value in (("RECO_DN_DIFFERS", "differs"), ("RECO_DN_SPELLING", "spelling")):
-        by = ("operator_id", "dn", "declared_dn", "line")
-        for told, found, rows in _groups(_where(matched, "dn", value, days), *by):
-            facts = {"listed": told[1], "declared": [_field(told[3], told[2])]}
-            yield finding(code, told[:3], found, facts, rows)
+        pairs = _where(matched, "dn", value, days)
+        for same, found, rows in _groups(pairs, "operator_id", "dn", "declared_dn", "line"):
+            facts = {"listed": same["dn"], "declared": [_field(same["line"], same["declared_dn"])]}
+            subject = (same["operator_id"], same["dn"], same["declared_dn"])
+            yield finding(code, subject, found, facts, rows)
     beside = _where(matched, "certificates", "differs", days)
     texts = dict(zip(beside["row_listed"].tolist(), beside["dn"].tolist(), strict=True))
-    for told, found, rows in _groups(beside, "domain_key", "operator_id", "declared_dn"):
-        others = list(dict.fromkeys(texts[row] for row in rows))
-        facts = {"listed": others, "declared": told[2]}
-        yield finding("RECO_DN_UNDECLARED", told[:2], found, facts, rows)
-    by = ("operator_id", "description_listed", "description")
-    for told, found, rows in _groups(_where(matched, "description", "differs", days), *by):
-        facts = {"listed": told[1], "declared": [_field("description", told[2])]}
-        yield finding("RECO_DESCRIPTION", told, found, facts, rows)
-    for name, (kind, column, phone, email) in CONTACTS.items():
+    for same, found, rows in _groups(beside, "domain_key", "operator_id", "declared_dn"):
+        facts = {"listed": list(dict.fromkeys(texts[row] for row in rows)), "declared": same["declared_dn"]}
+        yield finding("RECO_DN_UNDECLARED", (same["domain_key"], same["operator_id"]), found, facts, rows)
+    pairs = _where(matched, "description", "differs", days)
+    for same, found, rows in _groups(pairs, "operator_id", "description_listed", "description"):
+        declared = [_field("description", same["description"])]
+        facts = {"listed": same["description_listed"], "declared": declared}
+        yield finding("RECO_DESCRIPTION", tuple(same.values()), found, facts, rows)
+    for name, kind in CONTACTS.items():
         pairs = _where(matched, name, "differs", days)
-        pairs = pairs.assign(since=superseded(space, pairs, column, phone, email))
-        for told, found, rows in _groups(pairs, "operator_id", column, phone, email, "since"):
-            fields = [
-                _field(field, Person(text.strip()))
-                for field, text in zip((phone, email), told[2:4], strict=True)
-                if text.strip() and (told[4] or not same_contact(text, text, told[1]))
-            ]
-            facts = {"kind": kind, "listed": Person(told[1]), "declared": fields}
-            cause: tuple[str | Person, ...] = (told[0], kind, *map(Person, told[1:4]))
-            if since := told[4]:
-                made = finding("RECO_CONTACT_OLD", (*cause, since), found, facts | {"since": since}, rows)
-                yield replace(made, first_seen=parse_instant(since))
-            else:
-                yield finding("RECO_CONTACT", cause, found, facts, rows)
+        yield from _contacts(pairs.assign(since=superseded(space, pairs, *kind[1:])), *kind)
+
+
+def _contacts(pairs: pd.DataFrame, kind: str, column: str, phone: str, email: str) -> Iterator[Finding]:
+    for same, found, rows in _groups(pairs, "operator_id", column, phone, email, "since"):
+        operator_id, listed, _, _, since = same.values()
+        declared = [
+            _field(name, Person(text.strip()))
+            for name in (phone, email)
+            if (text := same[name]).strip() and (since or not same_contact(text, text, listed))
+        ]
+        facts = {"kind": kind, "listed": Person(listed), "declared": declared}
+        persons = [Person(same[name]) for name in (column, phone, email)]
+        subject: tuple[str | Person, ...] = (operator_id, kind, *persons)
+        if since:
+            made = finding("RECO_CONTACT_OLD", (*subject, since), found, facts | {"since": since}, rows)
+            yield replace(made, first_seen=parse_instant(since))
+        else:
+            yield finding("RECO_CONTACT", subject, found, facts, rows)
 
 
 def _field(column: str, text: str | Person) -> dict[str, Any]:
@@ -188,7 +195,7 @@ def _where(matched: Match, column: str, value: str, days: int) -> pd.DataFrame:
     return pairs[pairs["party"].isin(statuses.loc[due, "party"])]
 
 
-def _groups(pairs: pd.DataFrame, *by: str) -> Iterator[tuple[tuple[str, ...], list[Declaration], Rows]]:
+def _groups(pairs: pd.DataFrame, *by: str) -> Iterator[tuple[dict[str, str], list[Declaration], Rows]]:
     """Yield what pairs have in common, their declarations and their rows of the list: one cause each."""
     groups: dict[tuple[str, ...], tuple[dict[Declaration, None], set[int]]] = {}
     keys = zip(*(pairs[column].tolist() for column in by), strict=True)
@@ -197,7 +204,4 @@ def _groups(pairs: pd.DataFrame, *by: str) -> Iterator[tuple[tuple[str, ...], li
         found[declared] = None
         rows.add(row)
     for key, (found, rows) in groups.items():
-        yield key, list(found), tuple(sorted(rows))
-
-
-PARTS = (_reconciled,)
+        yield dict(zip(by, key, strict=True)), list(found), tuple(sorted(rows))

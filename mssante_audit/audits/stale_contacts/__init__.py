@@ -13,7 +13,7 @@ from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
-from mssante_audit.audits.stale_contacts.autofill import finding, runs
+from mssante_audit.audits.stale_contacts.autofill import run_finding, runs
 from mssante_audit.audits.stale_contacts.history import former_operators, partly_changed, unchanged
 from mssante_audit.audits.stale_contacts.lent import lent, strange_findings
 from mssante_audit.audits.stale_contacts.mail_domains import (
@@ -67,33 +67,33 @@ def _contacts(space: TrustSpace) -> Iterator[Finding]:
     sizes = Counter(entries["operator_id"].tolist())
     stamps = stamps_of(space)
     filled = runs(uses, majorities(uses, sizes))
-    yield from map(finding, filled)
+    yield from map(run_finding, filled)
     explained = {use for run in filled for use in run.uses}
     uses = [use for use in uses if use not in explained]
     others = lent(space, uses)
-    former = {told.subject: told for told in former_operators(space)}
+    former = {finding.subject: finding for finding in former_operators(space)}
     yield from former.values()
-    strange = {told.subject: told for told in strange_findings(space, uses, others)}
-    for pair, told in strange.items():
-        if pair not in former or not set(told.rows) <= set(former[pair].rows):
-            yield told
-    mistaken = {use for pair, found in others.strange.items() if pair in strange for use in found}
+    strange = {finding.subject: finding for finding in strange_findings(space, uses, others)}
+    for pair, finding in strange.items():
+        if pair not in former or not set(finding.rows) <= set(former[pair].rows):
+            yield finding
+    mistaken = {use for pair, held in others.strange.items() if pair in strange for use in held}
     uses = [use for use in uses if use not in mistaken]
     yield from _flags(uses)
-    own = [use for use in uses if use not in others.uses]
+    left = [use for use in uses if use not in others.uses]
     mail = mail_domains(entries, uses, sizes)
     meant = typos(mail)
     yield from typo_findings(mail, meant)
     yield from foreign_findings(mail, meant, others.uses)
-    contacts = alike(use for use in own if use.domains.isdisjoint(meant))
+    contacts = alike(use for use in left if use.domains.isdisjoint(meant))
     near = nears(contacts)
-    pairs = [pair for found in near.values() for pair in found]
+    pairs = [pair for held in near.values() for pair in held]
     yield from near_findings(near, contacts)
     services = {use for pair in pairs for use in misspelt_services(pair, contacts)}
     yield from _personal(uses, services, sizes, stamps)
     changed = list(partly_changed(space))
     yield from changed
-    replaced = {told.subject[:3] for told in changed if isinstance(told.subject, tuple)}
+    replaced = {finding.subject[:3] for finding in changed if isinstance(finding.subject, tuple)}
     domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
     yield from disagreements(parties(contacts, pairs), replaced, stamps, domain_of)
 
@@ -107,14 +107,14 @@ def _flags(uses: list[Use]) -> Iterator[Finding]:
             if problem in FLAGS and TOLD_BY.get(problem, frozenset()).isdisjoint(problems):
                 key = use.contact.key if problem in NAMED else _without_names(use.contact)
                 groups.setdefault((use.operator_id, problem, key), []).append(use)
-    for (operator_id, problem, key), found in groups.items():
-        facts: dict[str, Any] = {"contacts": spellings(found)}
+    for (operator_id, problem, key), held in groups.items():
+        facts: dict[str, Any] = {"contacts": spellings(held)}
         if problem == "spacing":
-            kinds = [[use for use in found if use.kind == kind] for kind in KINDS.values()]
-            facts["right"] = [proposed(own) for own in kinds if own]
+            kinds = [[use for use in held if use.kind == kind] for kind in KINDS.values()]
+            facts["right"] = [proposed(of_kind) for of_kind in kinds if of_kind]
         elif problem == "no-email":
-            facts["unreachable"] = any("no-phone" in use.contact.problems for use in found)
-        yield Finding(FLAGS[problem], (operator_id, Person(key)), rows_of(found), facts=facts)
+            facts["unreachable"] = any("no-phone" in use.contact.problems for use in held)
+        yield Finding(FLAGS[problem], (operator_id, Person(key)), rows_of(held), facts)
 
 
 def _without_names(contact: Contact) -> str:
@@ -127,20 +127,15 @@ def _personal(
     uses: list[Use], services: Set[Use], sizes: Mapping[str, int], stamps: Stamps
 ) -> Iterator[Finding]:
     """Report, for each operator, the rows on which an address looks like a person's and is no service's."""
-    found: dict[str, list[Use]] = {}
+    personal: dict[str, list[Use]] = {}
     for use in uses:
         if "personal" in use.contact.problems and use not in services:
-            found.setdefault(use.operator_id, []).append(use)
-    for operator_id, own in found.items():
-        rows = rows_of(own)
+            personal.setdefault(use.operator_id, []).append(use)
+    for operator_id, held in personal.items():
+        rows = rows_of(held)
         since, _ = stamps.span(rows) or ("", "")
-        facts = {
-            "personal": len(rows),
-            "rows": sizes[operator_id],
-            "since": since,
-            "contacts": spellings(own),
-        }
-        yield Finding("CONTACT_PERSONAL", operator_id, rows, facts=facts)
+        facts = {"personal": len(rows), "rows": sizes[operator_id], "since": since}
+        yield Finding("CONTACT_PERSONAL", operator_id, rows, {**facts, "contacts": spellings(held)})
 
 
 AUDIT = Audit(

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mssante_audit.audits.stale_contacts.uses import Use, distinct, proposed
+from mssante_audit.base.text import fold
 from mssante_audit.findings.frame import Finding
-from mssante_audit.values.contacts import fold
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import all_rows
 
@@ -125,7 +125,7 @@ def _merged(found: list[Run]) -> list[Run]:
     return merged
 
 
-def finding(run: Run) -> Finding:
+def run_finding(run: Run) -> Finding:
     """Report a run: its first and last contact of each kind."""
     ends: list[Use] = []
     for kind in dict.fromkeys(use.kind for use in run.uses):

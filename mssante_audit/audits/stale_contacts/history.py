@@ -17,9 +17,10 @@ from mssante_audit.archive.history import with_operators
 from mssante_audit.audits.since import past_of
 from mssante_audit.audits.stale_contacts.parties import agree
 from mssante_audit.audits.stale_contacts.uses import KINDS
+from mssante_audit.base.text import fold
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.contacts import Coordinates, fold, parse_contact
+from mssante_audit.values.contacts import Coordinates, parse_contact
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import CPS_ISSUER, rows_by
 
@@ -131,18 +132,18 @@ def former_operators(space: TrustSpace) -> Iterator[Finding]:
     for domain, former in past:
         formers.setdefault(domain, []).append(former)
     found: dict[tuple[str, str], dict[tuple[str, str], list[int]]] = {}
-    told: dict[str, pd.DataFrame] = {}
+    borne: dict[str, pd.DataFrame] = {}
     columns = entries.loc[entries["domain"].isin(formers.keys()), ["row", "operator_id", "domain", *BOTH]]
     for row, operator_id, domain, *texts in columns.itertuples(index=False, name=None):
         for former in formers[domain]:
             then = past[domain, former]
             for column, text in zip(BOTH, texts, strict=True):
                 if _bears(then[column], text) and not _had(history, operator_id, former, text, then):
-                    told[former] = then if former not in told else pd.concat([told[former], then])
-                    of = found.setdefault((operator_id, former), {})
-                    of.setdefault((KINDS[column], text), []).append(row)
+                    borne[former] = then if former not in borne else pd.concat([borne[former], then])
+                    contacts = found.setdefault((operator_id, former), {})
+                    contacts.setdefault((KINDS[column], text), []).append(row)
     for (operator_id, former), contacts in found.items():
-        last = told[former].sort_values("last_seen", kind="stable").iloc[-1]
+        last = borne[former].sort_values("last_seen", kind="stable").iloc[-1]
         rows = tuple(sorted({row for own in contacts.values() for row in own}))
         facts = {
             "contacts": [{"kind": kind, "text": Person(text)} for kind, text in contacts],

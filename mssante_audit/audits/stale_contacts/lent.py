@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mssante_audit.audits.stale_contacts.uses import KINDS, Use, alike, distinct, proposed, rows_of
+from mssante_audit.base.text import fold
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.contacts import fold
 from mssante_audit.whitelist.rows import rows_by
 
 HOME_MIN = 3

@@ -7,8 +7,9 @@ from itertools import combinations
 
 from mssante_audit.audits.stale_contacts.mail_domains import LONGEST, TYPO_LETTERS, TYPO_RATIO
 from mssante_audit.audits.stale_contacts.uses import Reached, Use, proposed, rows_of, spellings
+from mssante_audit.base.text import fold
 from mssante_audit.findings.frame import Finding
-from mssante_audit.values.contacts import fold, is_service
+from mssante_audit.values.contacts import is_service
 from mssante_audit.values.person import Person
 from mssante_audit.values.slips import cuts, one_slip
 

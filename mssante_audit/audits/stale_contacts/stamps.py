@@ -45,14 +45,14 @@ class Stamps:
 def stamps_of(space: TrustSpace) -> Stamps:
     """Read the dates of the rows audited."""
     entries = space.audited[space.audited["updated_at"].notna()]
-    told = entries
+    telling = entries
     if space.whitelist.generated_at is not None:
-        told = told[told["updated_at"] < pd.Timestamp(space.whitelist.generated_at)]
+        telling = telling[telling["updated_at"] < pd.Timestamp(space.whitelist.generated_at)]
     owners = entries.groupby("updated_at")["operator_id"].nunique()
-    told = told[told["updated_at"].map(owners) < BULK_OPERATORS]
-    told = told[told["updated_at"].dt.strftime("%H:%M:%S") != MADE_UP]
+    telling = telling[telling["updated_at"].map(owners) < BULK_OPERATORS]
+    telling = telling[telling["updated_at"].dt.strftime("%H:%M:%S") != MADE_UP]
     by_row = dict(zip(entries["row"].tolist(), entries["updated_at"].dt.to_pydatetime(), strict=True))
-    return Stamps(by_row, {row: by_row[row] for row in told["row"].tolist()})
+    return Stamps(by_row, {row: by_row[row] for row in telling["row"].tolist()})
 
 
 def old_stamps(space: TrustSpace) -> Iterator[Finding]:

@@ -13,13 +13,13 @@ import pandas as pd
 
 from mssante_audit.audits.whitelist_integrity.descriptions import descriptions, is_garbled, whose_description
 from mssante_audit.audits.whitelist_integrity.domains import domains, near, shared
+from mssante_audit.base.text import has_hidden, is_hidden
 from mssante_audit.findings.catalogue import load_rules
 from mssante_audit.findings.frame import Finding
 from mssante_audit.findings.places import row_ranges
 from mssante_audit.findings.registry import Audit
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
-from mssante_audit.values.shown import has_hidden, hidden
 from mssante_audit.whitelist.load import NAMESPACE
 from mssante_audit.whitelist.rows import all_rows, rows_by
 
@@ -40,8 +40,8 @@ def _signature(space: TrustSpace) -> Iterator[Finding]:
             facts = {"signer": verdict.signer, "reason": verdict.reason, "wanted": verdict.expected}
             yield Finding("LIST_SIGNER_UNTRUSTED", verdict.signer, facts=facts)
         case _ if verdict.not_after is not None and verdict.not_after < space.as_of:
-            until = {"signer": verdict.signer, "until": verdict.not_after}
-            yield Finding("LIST_SIGNER_EXPIRED", verdict.signer, facts=until)
+            ended = {"signer": verdict.signer, "until": verdict.not_after}
+            yield Finding("LIST_SIGNER_EXPIRED", verdict.signer, facts=ended)
 
 
 def _signer(space: TrustSpace) -> Iterator[Finding]:
@@ -72,8 +72,8 @@ def _file(space: TrustSpace) -> Iterator[Finding]:
         limit = space.thresholds.list_max_age_days
         age = space.as_of - whitelist.generated_at
         if age > pd.Timedelta(days=limit):
-            old = {"generated": whitelist.generated_at, "days": age.days, "limit": limit}
-            yield Finding("LIST_OLD", "list", facts=old)
+            aged = {"generated": whitelist.generated_at, "days": age.days, "limit": limit}
+            yield Finding("LIST_OLD", "list", facts=aged)
 
 
 def _unreadable(space: TrustSpace) -> Iterator[Finding]:
@@ -81,15 +81,15 @@ def _unreadable(space: TrustSpace) -> Iterator[Finding]:
     problems = space.whitelist.problems.assign(row=space.whitelist.problems["row"].fillna(0).astype("int64"))
     known = len(space.entries)
     groups: dict[tuple[str, str, bool], list[tuple[int, int]]] = {}
-    told = problems[["row", "line", "kind", "element"]].itertuples(index=False, name=None)
-    for row, line, kind, element in told:
+    columns = problems[["row", "line", "kind", "element"]]
+    for row, line, kind, element in columns.itertuples(index=False, name=None):
         if (kind, element) != ("date", "DateMAJ"):
             groups.setdefault((kind, element, 0 < row <= known), []).append((row, line))
     for (kind, element, loaded), places in groups.items():
         lines = "" if loaded else row_ranges(line for _, line in places)
         facts = {"kind": kind, "element": element, "times": len(places), "lines": lines}
-        subject, rows = (kind, element, "row" if loaded else "file"), (row for row, _ in places if loaded)
-        yield Finding("LIST_UNREADABLE_ROW", subject, tuple(rows), facts=facts)
+        subject, rows = (kind, element, "row" if loaded else "file"), [row for row, _ in places if loaded]
+        yield Finding("LIST_UNREADABLE_ROW", subject, rows, facts=facts)
 
 
 def _dates(space: TrustSpace) -> Iterator[Finding]:
@@ -100,11 +100,11 @@ def _dates(space: TrustSpace) -> Iterator[Finding]:
         if len(after):
             late = (after["updated_at"].max() - pd.Timestamp(generated_at)).total_seconds()
             facts = {"n": len(after), "seconds": round(late)}
-            yield Finding("LIST_STAMPED_AFTER", "list", tuple(after["row"].tolist()), facts=facts)
+            yield Finding("LIST_STAMPED_AFTER", "list", after["row"].tolist(), facts=facts)
     unread = entries[entries["updated_at"].isna()]
     for (text,), rows in rows_by(unread, "updated_at_text").items():
         if text.strip():
-            yield Finding("LIST_DATE_UNREADABLE", text, tuple(rows), facts={"text": text})
+            yield Finding("LIST_DATE_UNREADABLE", text, rows, facts={"text": text})
 
 
 def _repeated(space: TrustSpace) -> Iterator[Finding]:
@@ -116,31 +116,31 @@ def _repeated(space: TrustSpace) -> Iterator[Finding]:
         for row in rows:
             copies.setdefault(content[row], []).append(row)
         if repeated := [alike for alike in copies.values() if len(alike) > 1]:
-            facts = {"copies": [len(alike) for alike in repeated]}
-            yield Finding("LIST_ROW_DUPLICATE", (domain, dn), all_rows(repeated), facts=facts)
+            copied = {"copies": [len(alike) for alike in repeated]}
+            yield Finding("LIST_ROW_DUPLICATE", (domain, dn), all_rows(repeated), copied)
         if dn and len(copies) > 1:
             differing = [f for i, f in enumerate(FIELDS) if len({texts[i] for texts in copies}) > 1]
             texts = list(dict.fromkeys(copy[1] for copy in copies))
-            told = {"n": len(rows), "differing": differing, "descriptions": texts if len(texts) > 1 else []}
-            yield Finding("LIST_PAIR_REPEATED", (domain, dn), tuple(rows), facts=told)
+            facts = {"n": len(rows), "differing": differing, "descriptions": texts if len(texts) > 1 else []}
+            yield Finding("LIST_PAIR_REPEATED", (domain, dn), rows, facts)
 
 
 def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
     """Report free text with hidden characters; LIST_DOMAIN_INVALID has domains', DN_NOT_CANONICAL names'."""
     for field in ("description", "project_contact", "support_contact"):
-        found = {}
+        odd_in = {}
         for text in space.audited[field].unique():
             if has_hidden(text):
-                odd = "".join(c for c in dict.fromkeys(text) if hidden(c) and c not in "\t\r\n")
+                odd = "".join(c for c in dict.fromkeys(text) if is_hidden(c) and c not in "\t\r\n")
                 if odd and not (field == "description" and is_garbled(text)):  # reported as mojibake
-                    found[text] = odd
-        if found:
-            where = space.audited[space.audited[field].isin(list(found))]
-            characters = list(dict.fromkeys("".join(found.values())))
+                    odd_in[text] = odd
+        if odd_in:
+            rows = space.audited.loc[space.audited[field].isin(list(odd_in)), "row"].tolist()
+            characters = list(dict.fromkeys("".join(odd_in.values())))
             # A contact's text stays out of this rule, which is not a personal one.
-            example = next(iter(found)) if field == "description" else ""
+            example = next(iter(odd_in)) if field == "description" else ""
             facts = {"field": field, "characters": characters, "example": example}
-            yield Finding("LIST_TEXT_CONTROL", field, tuple(where["row"].tolist()), facts=facts)
+            yield Finding("LIST_TEXT_CONTROL", field, rows, facts)
 
 
 AUDIT = Audit(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 
 from mssante_audit.base.resources import table_of
+from mssante_audit.base.text import fold
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.contacts import fold
 from mssante_audit.whitelist.rows import all_rows, rows_by
 
 SAME_DESCRIPTION_MIN = 10
@@ -44,25 +45,26 @@ _ENTITY = re.compile(r"&(?:[A-Za-z]{2,8}|#\d{2,6});")
 _BEYOND_REPAIR = re.compile("\N{REPLACEMENT CHARACTER}|Ã|[^\\W\\d_]\\?[^\\W\\d_]")
 
 
-def words(description: str) -> list[str]:
+@lru_cache(10_000)
+def words(description: str) -> tuple[str, ...]:
     """Return the words of a description that say something: no filler, no case, accents or punctuation.
 
     >>> words("Domaine de messagerie MSSanté de l’Hôpital Rêvé"), words("Domaine de MSS")
-    (['hopital', 'reve'], [])
+    (('hopital', 'reve'), ())
     """
     plain = unicodedata.normalize("NFKD", description.translate(_ASCII)).encode("ascii", "ignore").decode()
-    said = _WORD.findall(plain.lower()) or fold(description).split()
-    return [word for word in said if word not in _FILLER]
+    every = _WORD.findall(plain.lower()) or fold(description).split()
+    return tuple(word for word in every if word not in _FILLER)
 
 
-def is_placeholder(said: list[str]) -> bool:
+def is_placeholder(telling: Sequence[str]) -> bool:
     """Tell whether the `words` of a description name no establishment: none, or the form's own example.
 
     >>> [is_placeholder(words(d)) for d in ("_", "À compléter", "Domaine du CH xyz", "EHPAD Alpha, site XX")]
     [True, True, True, False]
     """
-    left = [word for word in said if not _FORM_EXAMPLE.fullmatch(word)]
-    return not left or (left != said and KINDS.issuperset(left))
+    left = [word for word in telling if not _FORM_EXAMPLE.fullmatch(word)]
+    return not left or (len(left) < len(telling) and KINDS.issuperset(left))
 
 
 def is_garbled(description: str) -> bool:
@@ -124,22 +126,22 @@ def descriptions(space: TrustSpace) -> Iterator[Finding]:
     """
     uses: dict[str, list[_Use]] = {}
     columns = ("description", "domain", "operator_id", "dn")
-    for (text, *where), rows in rows_by(space.audited, *columns).items():
+    for (text, domain, operator_id, dn), rows in rows_by(space.audited, *columns).items():
         if text.strip():
-            uses.setdefault(text, []).append((text, where[0], where[1], where[2], rows))
+            uses.setdefault(text, []).append((text, domain, operator_id, dn, rows))
     same: dict[str, list[_Use]] = {}
     variants: dict[tuple[str, str], dict[str, list[_Use]]] = {}
-    for text, found in uses.items():
+    for text, held in uses.items():
         mended = text
         if is_garbled(text):
             mended = repaired(text)
             facts = {"description": text, "meant": mended}
-            yield Finding("LIST_DESCRIPTION_MOJIBAKE", text, _rows(found), facts=facts)
+            yield Finding("LIST_DESCRIPTION_MOJIBAKE", text, _rows(held), facts)
         if mended:
-            told = words(mended)
-            key = " ".join(told)
-            same.setdefault(f"_ {fold(text)}" if is_placeholder(told) else key, []).extend(found)
-            for use in found:
+            telling = words(mended)
+            key = " ".join(telling)
+            same.setdefault(f"_ {fold(text)}" if is_placeholder(telling) else key, []).extend(held)
+            for use in held:
                 variants.setdefault((use[2] or use[1], use[1]), {}).setdefault(key, []).append(use)
     for key, alike in same.items():
         domains = len({domain for _, domain, *_ in alike})
@@ -147,10 +149,10 @@ def descriptions(space: TrustSpace) -> Iterator[Finding]:
             used = {"description": alike[0][0], "domains": domains}
             yield Finding("LIST_DESCRIPTION_PLACEHOLDER", key, _rows(alike), facts=used)
     several = {}
-    for whose, said in variants.items():
-        shared = set.intersection(*({dn for _, _, _, dn, _ in held} for held in said.values())) - {""}
-        if len(said) > 1 and not shared:  # else all stand on rows of one certificate: LIST_PAIR_REPEATED
-            several[whose] = said
+    for whose, texts in variants.items():
+        shared = set.intersection(*({dn for _, _, _, dn, _ in held} for held in texts.values())) - {""}
+        if len(texts) > 1 and not shared:  # else all stand on rows of one certificate: LIST_PAIR_REPEATED
+            several[whose] = texts
     yield from _several(several)
     yield from _cut(uses, several)
 
@@ -166,8 +168,8 @@ def _several(found: Mapping[tuple[str, str], Mapping[str, list[_Use]]]) -> Itera
         owners.setdefault(owner, {})[domain] = variants
     for owner, domains in owners.items():
         rows = all_rows(_rows(held) for variants in domains.values() for held in variants.values())
-        told = [{"domain": d, "descriptions": [held[0][0] for held in domains[d].values()]} for d in domains]
-        yield Finding("LIST_DESCRIPTION_SEVERAL", owner, rows, facts={"domains": told})
+        texts = [{"domain": d, "descriptions": [held[0][0] for held in domains[d].values()]} for d in domains]
+        yield Finding("LIST_DESCRIPTION_SEVERAL", owner, rows, facts={"domains": texts})
 
 
 def _cut(uses: Mapping[str, list[_Use]], several: Collection[tuple[str, str]]) -> Iterator[Finding]:
@@ -190,20 +192,20 @@ def whose_description(space: TrustSpace) -> Iterator[Finding]:
     A description that shares a word with its own domain, or that several domains have, is never looked at.
     """
     rows: dict[str, list[int]] = {}
-    said: dict[str, dict[str, list[str]]] = {}
+    described: dict[str, dict[str, list[str]]] = {}
     used: dict[str, set[str]] = {}
-    for (domain, text), found in rows_by(space.audited, "domain", "description").items():
-        rows.setdefault(domain, []).extend(found)
-        said.setdefault(domain, {})[text] = _named(text)
+    for (domain, text), numbers in rows_by(space.audited, "domain", "description").items():
+        rows.setdefault(domain, []).extend(numbers)
+        described.setdefault(domain, {})[text] = _named(text)
         used.setdefault(text, set()).add(domain)
-    labels = {domain: _labels(domain) for domain in said}
+    labels = {domain: _labels(domain) for domain in described}
     foreign = {
         domain: {
-            text: told
-            for text, told in texts.items()
-            if len(used[text]) * 2 <= _FEW and told and not _mentioned(labels[domain], told)
+            text: named
+            for text, named in texts.items()
+            if len(used[text]) * 2 <= _FEW and named and not _mentioned(labels[domain], named)
         }
-        for domain, texts in said.items()
+        for domain, texts in described.items()
     }
     swapped = set()
     for one, other in _exchanged(foreign, labels):
@@ -215,22 +217,22 @@ def whose_description(space: TrustSpace) -> Iterator[Finding]:
     for domain, texts in foreign.items():
         if domain in swapped or not _is_place(labels[domain]):
             continue
-        for text, told in texts.items():
-            if named := _place_named(told, labels[domain][0], places):
-                facts = {"domain": domain, "description": text, "other": named}
-                yield Finding("LIST_DESCRIPTION_ELSEWHERE", domain, tuple(rows[domain]), facts=facts)
+        for text, named in texts.items():
+            if other := _place_named(named, labels[domain][0], places):
+                facts = {"domain": domain, "description": text, "other": other}
+                yield Finding("LIST_DESCRIPTION_ELSEWHERE", domain, rows[domain], facts)
                 break
 
 
 def _named(description: str) -> list[str]:
     """Return the `words` of a description as domains write them: ``ch`` for a hospital, ``saint`` in full."""
-    told: list[str] = []
+    named: list[str] = []
     for word in words(description):
-        if word == "hospitalier" and told[-1:] == ["centre"]:
-            told[-1] = "ch"
+        if word == "hospitalier" and named[-1:] == ["centre"]:
+            named[-1] = "ch"
         else:
-            told.append(_SAINTS.get(word, word))
-    return told
+            named.append(_SAINTS.get(word, word))
+    return named
 
 
 def _labels(domain: str) -> list[str]:
@@ -238,11 +240,11 @@ def _labels(domain: str) -> list[str]:
     return [_SAINTS.get(word, word) for word in _WORD.findall(domain.lower().rsplit(".", 2)[0])]
 
 
-def _mentioned(labels: list[str], told: list[str]) -> bool:
+def _mentioned(labels: list[str], named: list[str]) -> bool:
     """Tell whether domain and description share a word, or one holds a word of four letters of the other."""
-    if any(len(word) > 2 and word not in KINDS for word in set(labels).intersection(told)):
+    if any(len(word) > 2 and word not in KINDS for word in set(labels).intersection(named)):
         return True
-    both = ((labels, "".join(told)), (told, "".join(labels)))
+    both = ((labels, "".join(named)), (named, "".join(labels)))
     return any(len(w) > 3 and w not in KINDS and w in whole for words_, whole in both for w in words_)
 
 
@@ -258,8 +260,8 @@ def _exchanged(
     points: dict[str, set[str]] = {}
     for domain, texts in foreign.items():
         if len(texts) == 1:
-            (told,) = texts.values()
-            near = (holders.get(word, ()) for word in told)
+            (named,) = texts.values()
+            near = (holders.get(word, ()) for word in named)
             points[domain] = {other for few in near if len(few) <= _FEW for other in few}
     for domain, others in points.items():
         for other in sorted(others):
@@ -272,14 +274,14 @@ def _is_place(label: list[str]) -> bool:
     return bool(label) and label[0] in KINDS and len("".join(label[1:])) >= _TELLING
 
 
-def _place_named(told: list[str], kind: str, places: Mapping[tuple[str, str], str]) -> str:
+def _place_named(named: list[str], kind: str, places: Mapping[tuple[str, str], str]) -> str:
     """Return the domain of the establishment of that kind that a description names, "" if it names none."""
     kinds = _HOSPITALS if kind in _HOSPITALS else {kind}
-    for at, word in enumerate(told):
+    for at, word in enumerate(named):
         if word in kinds:
             for length in range(_LONGEST_NAME, 0, -1):
-                name = "".join(told[at + 1 : at + 1 + length])
-                for own in sorted(kinds):
-                    if found := places.get((own, name)):
-                        return found
+                name = "".join(named[at + 1 : at + 1 + length])
+                for one_kind in sorted(kinds):
+                    if domain := places.get((one_kind, name)):
+                        return domain
     return ""

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import takewhile
 
+from mssante_audit.base.text import is_hidden
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.shown import hidden, host_faults
+from mssante_audit.values.hosts import host_faults
 from mssante_audit.values.slips import pairs
 from mssante_audit.whitelist.rows import above_of, all_rows, rows_by
 
@@ -37,20 +38,20 @@ def domains(space: TrustSpace) -> Iterator[Finding]:
         faults = host_faults(domain)
         if faults:
             facts = {"domain": domain, "faults": faults, "meant": _mended(domain)}
-            yield Finding("LIST_DOMAIN_INVALID", domain, tuple(rows), facts=facts)
+            yield Finding("LIST_DOMAIN_INVALID", domain, rows, facts=facts)
         elif under != "True":
-            yield Finding("LIST_DOMAIN_OUTSIDE", domain, tuple(rows), facts={"domain": domain})
+            yield Finding("LIST_DOMAIN_OUTSIDE", domain, rows, facts={"domain": domain})
         elif domain != ZONE:
             ending = domain.removesuffix(f".{ZONE}").rpartition(".")
             if ending[0] and ending[2] in _ENDINGS:
                 bare = f"{ending[0].removesuffix('.mssante')}.{ZONE}"
-                told = {"domain": domain, "ending": ending[2], "other": bare if bare in listed else ""}
-                yield Finding("LIST_DOMAIN_SUFFIX", domain, tuple(rows), facts=told)
+                facts = {"domain": domain, "ending": ending[2], "other": bare if bare in listed else ""}
+                yield Finding("LIST_DOMAIN_SUFFIX", domain, rows, facts)
 
 
 def _mended(domain: str) -> str:
     """Return the name most likely meant, "" if there is no saying."""
-    kept = "".join(c for c in domain.rpartition("@")[2].lower() if not hidden(c)).strip().strip(".")
+    kept = "".join(c for c in domain.rpartition("@")[2].lower() if not is_hidden(c)).strip().strip(".")
     return "" if host_faults(kept) else kept
 
 
@@ -79,8 +80,8 @@ def shared(space: TrustSpace) -> Iterator[Finding]:
     for domain, owner in owners.items():
         if len(owner) > 1 and domain not in one_server:
             together.setdefault(tuple(sorted(owner)), []).append(domain)
-        own = takewhile(ZONE.__ne__, above_of(domain))  # the manager's zone is nobody's parent
-        parent = next((name for name in own if name in rows), "")
+        above = takewhile(ZONE.__ne__, above_of(domain))  # the manager's zone is nobody's parent
+        parent = next((name for name in above if name in rows), "")
         if parent and owners.get(parent) and owner.keys().isdisjoint(owners[parent]):
             below.setdefault((tuple(sorted(owner)), parent), []).append(domain)
     for ids, domains in together.items():
@@ -100,24 +101,24 @@ def near(space: TrustSpace) -> Iterator[Finding]:
     """
     rows: dict[str, list[int]] = {}
     holders: dict[str, dict[str, None]] = {}
-    told: dict[str, dict[str, None]] = {}
+    descriptions: dict[str, dict[str, None]] = {}
     columns = ("domain", "operator_id", "description")
     for (domain, operator_id, description), found in rows_by(space.audited, *columns).items():
         if not host_faults(domain):
             rows.setdefault(domain, []).extend(found)
             holders.setdefault(domain, {})[operator_id] = None
-            told.setdefault(domain, {})[description] = None
+            descriptions.setdefault(domain, {})[description] = None
     names = space.operator_names
-    found_near = sorted({*_slips(rows), *_parted(rows)})
-    neighbours = Counter(domain for pair in found_near for domain in pair)
-    for pair in found_near:
+    pairs_near = sorted({*_slips(rows), *_parted(rows)})
+    neighbours = Counter(domain for pair in pairs_near for domain in pair)
+    for pair in pairs_near:
         if max(neighbours[domain] for domain in pair) > _FAMILY:
             continue
         sides = [
             {
                 "domain": domain,
                 "holders": [{"operator": o, "name": names[o]} for o in holders[domain]],
-                "descriptions": list(told[domain]),
+                "descriptions": list(descriptions[domain]),
             }
             for domain in pair
         ]

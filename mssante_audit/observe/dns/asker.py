@@ -8,17 +8,15 @@ from collections.abc import Awaitable, Callable, Hashable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from mssante_audit.observe.dns.pace import STREAK, Gate, Lane
-from mssante_audit.observe.dns.reply import Malformed, classify, read_reply
+from mssante_audit.observe.dns.pace import Gate, Lane, Pace
+from mssante_audit.observe.dns.reply import Malformed, classify, read_message
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.dns.transport import Exchange, Ignored, Udp, ask_tcp, query_wire
-from mssante_audit.observe.lines import SILENT, Ask, Observed, instant
+from mssante_audit.observe.lines import NO_EDNS, Ask, Reply
 from mssante_audit.observe.writer import Writer, key
 
 PATIENCE = 3
 """An address whose replies come after the time-out is given so many times as long from then on."""
-_NO_EDNS = ("FORMERR", "NOTIMP", "16")
-"""Rcodes of servers that do not take EDNS, or not its version (16: BADVERS)."""
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -54,7 +52,7 @@ class Asker:
 
     def __init__(self, settings: ObserveSettings, writer: Writer | None = None) -> None:
         self.settings = settings
-        self.known: dict[tuple[Any, ...], Observed] = {}
+        self.known: dict[tuple[Any, ...], Reply] = {}
         self.ignored = Ignored()
         self.outcomes: Counter[str] = Counter()
         self.sent = 0
@@ -63,43 +61,44 @@ class Asker:
         self._udp = Udp(settings.port, self.ignored, self._came_late)
         self._slow: set[str] = set()
         self._awaited: dict[tuple[Any, ...], asyncio.Future[None]] = {}
+        self._paces: dict[str, Pace] = {}
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._kept: list[dict[str, Any]] = []
         self.write: Callable[[dict[str, Any]], None] = writer.write if writer else self._kept.append
         """Writes a line."""
 
-    async def ask(self, ask: Ask, *, patient: bool = True) -> Observed:
+    async def ask(self, ask: Ask, *, patient: bool = True) -> Reply:
         """Ask, again if need be, and return the last thing observed.
 
-        A silent server is tried again later only by who is `patient`: there may be others to ask. One that
-        has answered over TCP, and over UDP never, is asked there.
+        A silent server is tried again later only by who is `patient`: there may be others to ask. What is met
+        with silence or truncated over UDP is asked over TCP, unless the server is known to be silent there.
         """
         before = self.known.get(key(ask))
         if before is not None and not self._worth_asking_again(before, patient=patient):
             return before
-        observed = await self._persist(ask, before.attempt if before else 0, patient=patient)
-        if observed.outcome in SILENT and not observed.attempt and self._tcp_only(ask.address):
-            observed = await self._try_once(ask)
-        silent = observed.outcome in SILENT and self._tcp_only(ask.address)
-        if ask.transport == "udp" and (silent or observed.outcome == "truncated"):
-            if not observed.attempt:  # not sent: it may be other questions only that are met with silence
-                lane = self._lane(ask.address, "udp")
-                await self._gate.enter(lane)
-                observed = await self._once(ask, lane, 1, lane)
-                if observed.outcome not in SILENT:
-                    return observed
-            return await self.ask(ask._replace(transport="tcp"), patient=patient)
-        return observed
+        reply = await self._persist(ask, before.attempt if before else 0, patient=patient)
+        if ask.transport == "tcp" or not (reply.outcome == "truncated" or (patient and reply.silent)):
+            return reply
+        if reply.silent and self._gate.is_silent(self._lane(ask.address, "tcp")):
+            return reply
+        other = await self.ask(ask._replace(transport="tcp"), patient=patient)
+        if reply.silent and other.silent:
+            return reply
+        if reply.silent and not reply.attempt:
+            # Not sent so far, but there is a sign of life: the silence may be about other questions only.
+            lane = self._lane(ask.address, "udp")
+            await self._gate.enter(lane.pace)
+            reply = await self._once(ask, lane, 1)
+        return other if reply.silent or reply.outcome == "truncated" else reply
 
     def skip(self, ask: Ask, flags: str = "") -> None:
         """Write that a question was not sent, and why, as flags of the reply that there is not."""
-        at = datetime.now(UTC)
-        skipped = observe_exchange(ask, Exchange("unreachable", b"", 0.0, 0), at, 0, edns=True)
+        skipped = observe_exchange(ask, Exchange("unreachable", b"", 0.0, 0), datetime.now(UTC), 0, edns=True)
         self._write(skipped._replace(flags=flags))
 
-    def remember(self, observed: Observed) -> None:
-        """Have the question of `observed` not asked again, or if it met with silence, asked on from there."""
-        self.known[key(observed)] = observed
+    def remember(self, reply: Reply) -> None:
+        """Have the question of `reply` not asked again, or if it met with silence, asked on from there."""
+        self.known[key(reply)] = reply
 
     def silent_addresses(self) -> list[str]:
         """Return the addresses that are not answering at the moment."""
@@ -116,74 +115,61 @@ class Asker:
         """Close the sockets."""
         self._udp.close()
 
-    async def _try_once(self, ask: Ask) -> Observed:
-        """Ask what was not sent: where TCP shows a sign of life, the silence may be about other questions."""
-        lane = self._lane(ask.address, ask.transport)
-        if ask.transport == "tcp" or lane.streak >= STREAK:
-            return self._skip(ask, lane, patient=False)
-        await self._gate.enter(lane)
-        return await self._once(ask, lane, 1, lane)
-
-    def _tcp_only(self, address: str) -> bool:
-        tcp, udp = (self._lanes.get((address, transport)) for transport in ("tcp", "udp"))
-        return tcp is not None and tcp.answered > 0 and (udp is None or not udp.answered)
-
     def _came_late(self, tag: Any, exchange: Exchange) -> None:
         """Write down a reply that nobody waits for any more, and have who would ask again know of it."""
         ask, at, attempt, edns = tag
-        observed = self._write(observe_exchange(ask, exchange, at, attempt, edns=edns, late=True))
+        reply = self._write(observe_exchange(ask, exchange, at, attempt, edns=edns, late=True))
         lane = self._lane(ask.address, "udp")
         self._slow.add(ask.address)
         self._gate.answered(lane)
-        if observed.rcode not in _NO_EDNS:
+        if reply.rcode not in NO_EDNS:
             lane.edns_seen = lane.edns_seen or edns
-            self.known[key(ask)] = observed
+            self.known[key(ask)] = reply
             if (awaited := self._awaited.pop(key(ask), None)) and not awaited.done():
                 awaited.set_result(None)
 
-    async def _pause(self, ask: Ask, seconds: float) -> Observed | None:
+    async def _pause(self, ask: Ask, seconds: float) -> Reply | None:
         """Sleep; if a late reply to the question comes, or has come, return it."""
         awaited = self._awaited.setdefault(key(ask), self._loop.create_future())
-        if not (known := self._heard(ask)):
+        if not (known := self._late_reply(ask)):
             await asyncio.wait([awaited], timeout=seconds)
-            known = self._heard(ask)
+            known = self._late_reply(ask)
         self._awaited.pop(key(ask), None)
         return known
 
-    def _heard(self, ask: Ask) -> Observed | None:
+    def _late_reply(self, ask: Ask) -> Reply | None:
         known = self.known.get(key(ask))
-        return known if known is not None and known.outcome not in SILENT else None
+        return known if known is not None and not known.silent else None
 
-    def _worth_asking_again(self, before: Observed, *, patient: bool) -> bool:
+    def _worth_asking_again(self, before: Reply, *, patient: bool) -> bool:
         if before.outcome == "truncated":
             return before.transport == "udp"
-        return before.outcome in SILENT and patient and before.attempt < self.settings.tries
+        return before.silent and patient and before.attempt < self.settings.tries
 
-    async def _persist(self, ask: Ask, attempt: int, *, patient: bool) -> Observed:
+    async def _persist(self, ask: Ask, attempt: int, *, patient: bool) -> Reply:
         lane = self._lane(ask.address, ask.transport)
-        observed: Observed | None = None
+        reply: Reply | None = None
         probing = False
         while True:
             if lane.probe is not None and not probing and patient:
                 await asyncio.shield(lane.probe)
                 continue
-            if (lane.probe is not None or self._gate.is_silent(lane)) and not probing:
-                return observed or self._skip(ask, lane, patient=patient)
-            pace = self._lane(ask.address, "udp")  # an address has one pace, whatever the transport
-            await self._gate.enter(pace)
-            if not probing and (lane.probe is not None or self._gate.is_silent(lane)):
-                self._gate.give_back(pace)  # things have changed while this one waited in line
+            if not probing and self._is_given_up(lane, patient=patient):
+                return reply or self._skip(ask, lane, patient=patient)
+            await self._gate.enter(lane.pace)
+            if not probing and (lane.probe is not None or self._is_given_up(lane, patient=patient)):
+                self._gate.give_back(lane.pace)  # things have changed while this one waited in line
                 continue
             attempt += 1
-            observed = await self._once(ask, lane, attempt, pace)
-            if observed.outcome not in SILENT:
-                return observed
-            if attempt >= self.settings.tries or not patient:
-                waits = patient and observed.outcome == "timeout"
-                late = await self._pause(ask, self.settings.timeout) if waits else self._heard(ask)
-                if probing and not late:
+            reply = await self._once(ask, lane, attempt)
+            if not reply.silent:
+                return reply
+            if not patient or attempt >= self._tries(lane):
+                waits = patient and reply.outcome == "timeout" and ask.transport == "udp"
+                late = await self._pause(ask, self.settings.timeout) if waits else self._late_reply(ask)
+                if not late and (probing or (patient and lane.doubtful and lane.probe is None)):
                     self._gate.judge(lane, alive=False)
-                return late or observed
+                return late or reply
             if lane.doubtful and lane.probe is None:
                 lane.probe, probing = self._loop.create_future(), True
             probing = probing and lane.probe is not None
@@ -192,33 +178,43 @@ class Asker:
                 if late:
                     return late
 
+    def _is_given_up(self, lane: Lane, *, patient: bool) -> bool:
+        """Whether a question need not be sent: nothing will come; who is in a hurry doubts sooner."""
+        return self._gate.is_silent(lane) or (not patient and lane.doubtful)
+
+    def _tries(self, lane: Lane) -> int:
+        """How often to ask over a lane: a connection to an address that is silent over UDP is tried once."""
+        udp = self._lane(lane.address, "udp")
+        return 1 if lane is not udp and self._gate.is_silent(udp) else self.settings.tries
+
     def _lane(self, address: str, transport: str) -> Lane:
         lane = self._lanes.get((address, transport))
         if lane is None:
-            lane = self._lanes[address, transport] = Lane(address, 1 / self.settings.per_server)
+            pace = self._paces.setdefault(address, Pace(self._gate.interval_each))
+            lane = self._lanes[address, transport] = Lane(address, pace)
         return lane
 
-    async def _once(self, ask: Ask, lane: Lane, attempt: int, pace: Lane) -> Observed:
+    async def _once(self, ask: Ask, lane: Lane, attempt: int) -> Reply:
+        """Send one attempt, whose turn it is, and what tells whether the server takes EDNS."""
         last = attempt == self.settings.tries > 1
         edns = lane.edns and (lane.edns_seen or not last)
-        observed = await self._send(ask, lane, attempt, pace, edns=edns)
-        if edns and observed.rcode in _NO_EDNS:
-            await self._gate.enter(pace)
-            plain = await self._send(ask, lane, attempt, pace, edns=False)
-            if plain.outcome not in SILENT and plain.rcode != observed.rcode:
+        reply = await self._send(ask, lane, attempt, edns=edns)
+        if edns and reply.rcode in NO_EDNS:
+            await self._gate.enter(lane.pace)
+            plain = await self._send(ask, lane, attempt, edns=False)
+            if not plain.silent and plain.rcode != reply.rcode:
                 lane.edns = False
                 return plain
-        elif lane.edns and not edns and observed.outcome not in SILENT:
-            await self._gate.enter(pace)  # the silence before may have been chance: this tells
-            again = await self._send(ask, lane, attempt, pace, edns=True)
-            lane.edns = again.outcome not in SILENT and again.rcode not in _NO_EDNS
-            lane.edns_seen = lane.edns
-            return again if lane.edns else observed
-        elif observed.outcome not in SILENT:
+        elif lane.edns and not edns and not reply.silent:
+            await self._gate.enter(lane.pace)  # the silence before may have been chance: this tells
+            again = await self._send(ask, lane, attempt, edns=True)
+            lane.edns = lane.edns_seen = not again.silent and again.rcode not in NO_EDNS
+            return again if lane.edns else reply
+        elif not reply.silent:
             lane.edns_seen = lane.edns_seen or edns
-        return observed
+        return reply
 
-    async def _send(self, ask: Ask, lane: Lane, attempt: int, pace: Lane, *, edns: bool) -> Observed:
+    async def _send(self, ask: Ask, lane: Lane, attempt: int, *, edns: bool) -> Reply:
         try:
             query = query_wire(ask.qname, ask.qtype, edns=edns, rd=ask.rd)
             at = datetime.now(UTC)
@@ -230,43 +226,41 @@ class Asker:
             else:
                 exchange = await ask_tcp(ask.address, self.settings.port, query, timeout, self.ignored)
         finally:
-            self._gate.leave(pace)
-        observed = observe_exchange(ask, exchange, at, attempt, edns=edns, late=exchange.rtt > in_time)
-        if observed.outcome in SILENT:
-            self._gate.unanswered(lane)
-        else:
-            self._gate.answered(lane)
-        return self._write(observed)
+            self._gate.leave(lane.pace)
+        reply = observe_exchange(ask, exchange, at, attempt, edns=edns, late=exchange.rtt > in_time)
+        (self._gate.unanswered if reply.silent else self._gate.answered)(lane)
+        return self._write(reply)
 
-    def _skip(self, ask: Ask, lane: Lane, *, patient: bool) -> Observed:
-        at = datetime.now(UTC)
-        skipped = observe_exchange(ask, Exchange("timeout", b"", 0.0, 0), at, 0, edns=lane.edns)
+    def _skip(self, ask: Ask, lane: Lane, *, patient: bool) -> Reply:
+        skipped = observe_exchange(
+            ask, Exchange("timeout", b"", 0.0, 0), datetime.now(UTC), 0, edns=lane.edns
+        )
         return self._write(skipped) if patient else skipped  # whoever is in a hurry will ask someone else
 
-    def _write(self, observed: Observed) -> Observed:
-        self.outcomes[observed.outcome] += 1
-        self.write(observed._asdict())
-        return observed
+    def _write(self, reply: Reply) -> Reply:
+        self.outcomes[reply.outcome] += 1
+        self.write(reply.content())
+        return reply
 
 
 def observe_exchange(
     ask: Ask, exchange: Exchange, at: datetime, attempt: int, *, edns: bool, late: bool = False
-) -> Observed:
+) -> Reply:
     """Turn what came of a query into a line of the observation; any bytes of a reply end in an outcome."""
     outcome, rcode, flags, cut = exchange.status, "", "", ""
     records: tuple[Any, ...] = ()
-    heard = exchange.status == "reply"
-    if heard:
+    answered = exchange.status == "reply"
+    if answered:
         try:
-            reply = read_reply(exchange.wire)
+            message = read_message(exchange.wire)
         except Malformed:
             outcome = "malformed"
         else:
-            outcome, cut = classify(reply, ask.zone or None, ask.qname, ask.qtype)
-            rcode, flags, records = reply.rcode, reply.flags(), reply.records
+            outcome, cut = classify(message, ask.zone or None, ask.qname, ask.qtype)
+            rcode, flags, records = message.rcode, message.flags(), message.records
             flags = f"{flags} late".lstrip() if late else flags
-    return Observed(
-        instant(at),
+    return Reply(
+        at,
         *ask[:8], edns, ask.rd, attempt, outcome, rcode, flags, cut,
-        round(exchange.rtt * 1000, 2) if heard else None, exchange.ignored, records,
+        round(exchange.rtt * 1000, 2) if answered else None, exchange.ignored, records,
     )  # fmt: skip

@@ -1,9 +1,9 @@
 """How fast to ask, for each address and in total, and what to do about silence.
 
-An address has one `Lane` for UDP, which paces all it is asked, and one for TCP. A silence slows its lane
-down; an answer speeds it up again, as far as the limit. While a lane has never answered, or has stopped to,
-one question probes it, later and later, and the others wait for what becomes of that one: a dead server that
-300 domains share is asked a handful of questions, not 300 times as many.
+A `Pace` keeps to the rate of an address, whatever the transport. A silence slows it down; an answer speeds it
+up again, as far as the limit. A `Lane` is one transport to an address: while it has never answered, or has
+stopped to, one question probes it, later and later, and the others wait for what becomes of that one: a dead
+server that 300 domains share is asked a handful of questions, not 300 times as many.
 """
 
 from __future__ import annotations
@@ -24,15 +24,22 @@ SLOWEST = 5.0
 
 
 @dataclass(slots=True, eq=False)
-class Lane:
-    """The queries to one address over one transport."""
+class Pace:
+    """The queries to one address."""
 
-    address: str
     interval: float
     next_at: float = 0.0
     flying: int = 0
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
     queued: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """What is known of an address over one transport."""
+
+    address: str
+    pace: Pace
     answered: int = 0
     streak: int = 0
     edns: bool = True
@@ -51,57 +58,56 @@ class Gate:
 
     def __init__(self, settings: ObserveSettings) -> None:
         self._loop = asyncio.get_running_loop()
-        self._limit, self._lane_limit = settings.in_flight, settings.per_server_in_flight
-        self._interval, self._lane_interval = 1 / settings.per_second, 1 / settings.per_server
+        self._limit, self._limit_each = settings.in_flight, settings.per_server_in_flight
+        self._interval, self.interval_each = 1 / settings.per_second, 1 / settings.per_server
         self._flying = 0
         self._next_at = 0.0
-        self._ready: deque[Lane] = deque()
+        self._ready: deque[Pace] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def enter(self, lane: Lane) -> None:
-        """Wait for one's turn to send to `lane`; `leave` or `give_back` must follow."""
-        if not lane.waiting and not self._ready and self._may(lane):
-            self._take(lane)
+    async def enter(self, pace: Pace) -> None:
+        """Wait for one's turn to send; `leave` or `give_back` must follow."""
+        if not pace.waiting and not self._ready and self._may(pace):
+            self._take(pace)
             return
         turn: asyncio.Future[None] = self._loop.create_future()
-        lane.waiting.append(turn)
-        self._line_up(lane)
+        pace.waiting.append(turn)
+        self._line_up(pace)
         self._pump()
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self.leave(lane)
+                self.leave(pace)
             raise
 
-    def leave(self, lane: Lane) -> None:
-        """Say that a query to `lane` is over."""
+    def leave(self, pace: Pace) -> None:
+        """Say that a query is over."""
         self._flying -= 1
-        lane.flying -= 1
-        if lane.waiting:
-            self._line_up(lane)
+        pace.flying -= 1
+        if pace.waiting:
+            self._line_up(pace)
         if self._ready:
             self._pump()
 
-    def give_back(self, lane: Lane) -> None:
+    def give_back(self, pace: Pace) -> None:
         """Leave without having sent anything: the next may have this turn."""
-        lane.next_at = min(lane.next_at, self._loop.time())
+        pace.next_at = min(pace.next_at, self._loop.time())
         self._next_at -= self._interval
-        self.leave(lane)
+        self.leave(pace)
 
     def answered(self, lane: Lane) -> None:
         """Take note of a sign of life."""
         lane.answered += 1
         lane.streak = 0
-        if lane.interval > self._lane_interval:
-            lane.interval = max(self._lane_interval, lane.interval / 2)
+        lane.pace.interval = max(self.interval_each, lane.pace.interval / 2)
         if lane.probe is not None:
             self.judge(lane, alive=True)
 
     def unanswered(self, lane: Lane) -> None:
         """Take note of a silence."""
         lane.streak += 1
-        lane.interval = min(max(SLOWEST, self._lane_interval), lane.interval * 2)
+        lane.pace.interval = min(max(SLOWEST, self.interval_each), lane.pace.interval * 2)
 
     def judge(self, lane: Lane, *, alive: bool) -> None:
         """End a probe."""
@@ -116,35 +122,34 @@ class Gate:
         """Whether the verdict of silence holds."""
         return lane.silent_until > self._loop.time()
 
-    def _may(self, lane: Lane) -> bool:
+    def _may(self, pace: Pace) -> bool:
         now = self._loop.time()
         return (
             self._flying < self._limit
-            and lane.flying < self._lane_limit
-            and self._next_at <= now
-            and lane.next_at <= now
+            and pace.flying < self._limit_each
+            and max(self._next_at, pace.next_at) <= now
         )
 
-    def _take(self, lane: Lane) -> None:
+    def _take(self, pace: Pace) -> None:
         now = self._loop.time()
         self._flying += 1
-        lane.flying += 1
-        # The total may make up for a late timer by a burst of ten; an address gets no burst, but jitter.
-        self._next_at = max(self._next_at, now - 10 * self._interval) + self._interval
-        lane.next_at = now + lane.interval * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
+        pace.flying += 1
+        self._next_at = max(self._next_at, now) + self._interval
+        # Jitter only ever slows: no second has more queries than the settings allow.
+        pace.next_at = now + pace.interval * random.uniform(1, 1.25)  # noqa: S311 - jitter
 
-    def _line_up(self, lane: Lane) -> None:
-        if lane.queued or lane.flying >= self._lane_limit:
+    def _line_up(self, pace: Pace) -> None:
+        if pace.queued or pace.flying >= self._limit_each:
             return  # in line already, or `leave` will bring it here
-        lane.queued = True
-        wait = lane.next_at - self._loop.time()
+        pace.queued = True
+        wait = pace.next_at - self._loop.time()
         if wait > 0:
-            self._loop.call_later(wait, self._ripe, lane)
+            self._loop.call_later(wait, self._ripe, pace)
         else:
-            self._ready.append(lane)
+            self._ready.append(pace)
 
-    def _ripe(self, lane: Lane) -> None:
-        self._ready.append(lane)
+    def _ripe(self, pace: Pace) -> None:
+        self._ready.append(pace)
         self._pump()
 
     def _pump(self) -> None:
@@ -154,17 +159,17 @@ class Gate:
                 if self._timer is None:
                     self._timer = self._loop.call_later(wait, self._tick)
                 return
-            lane = self._ready.popleft()
-            lane.queued = False
-            while lane.waiting and lane.waiting[0].done():  # given up meanwhile
-                lane.waiting.popleft()
-            if not lane.waiting:
+            pace = self._ready.popleft()
+            pace.queued = False
+            while pace.waiting and pace.waiting[0].done():  # given up meanwhile
+                pace.waiting.popleft()
+            if not pace.waiting:
                 continue
-            if self._may(lane):
-                self._take(lane)
-                lane.waiting.popleft().set_result(None)
-            if lane.waiting:
-                self._line_up(lane)
+            if self._may(pace):
+                self._take(pace)
+                pace.waiting.popleft().set_result(None)
+            if pace.waiting:
+                self._line_up(pace)
 
     def _tick(self) -> None:
         self._timer = None

@@ -26,15 +26,16 @@ MAX_ODD = 50
 _COUNTS = struct.Struct("!3H")
 _NAMES = {RdataType.NS, RdataType.CNAME, RdataType.PTR, RdataType.DNAME}
 _PROOFS = {RdataType.RRSIG, RdataType.NSEC, RdataType.NSEC3}
-"""Their presence is kept as a flag; of signatures, those that `mssante_audit.observe.dns.dnssec` checks."""
+"""Their presence is kept as a flag; of signatures, those that `mssante_audit.network.dnssec` checks."""
 _SIGNED = {
-    RdataType.A, RdataType.AAAA, RdataType.CNAME, RdataType.DNSKEY, RdataType.DS, RdataType.MX, RdataType.SOA,
+    RdataType.A, RdataType.AAAA, RdataType.CNAME, RdataType.DNAME, RdataType.DNSKEY, RdataType.DS,
+    RdataType.MX, RdataType.SOA,
 }  # fmt: skip
 _NAMED = {0, 1, 2, 3, 4, 5, 9}
 """Rcodes written by name; files hold the number of any other."""
 
 
-class Reply(NamedTuple):
+class Message(NamedTuple):
     """A decoded reply."""
 
     rcode: str
@@ -59,24 +60,28 @@ class Malformed(Exception):  # noqa: N818 - it never leaves the observer
     """Bytes that are not a reply."""
 
 
-def read_reply(wire: bytes) -> Reply:
+def read_message(wire: bytes) -> Message:
     """Read a reply; an unreadable record costs only itself. `Malformed` if records cannot be told apart."""
     try:
         return _read_once(b"\0\0" + wire[2:])
+    except (MemoryError, OSError):
+        raise
     except Exception as error:  # whatever a hostile reply provokes in a parser is the reply's fault
         raise Malformed(f"{type(error).__name__}: {error}") from error
 
 
 @lru_cache(512)
-def _read_once(wire: bytes) -> Reply:
+def _read_once(wire: bytes) -> Message:
     """Read a reply without its id: servers of one zone say the same, and over UDP and TCP too."""
     try:
         return _read(wire, MAX_RECORDS, lenient=False)
+    except (MemoryError, OSError):
+        raise
     except Exception:
         return _read(wire, MAX_ODD, lenient=True)
 
 
-def _read(wire: bytes, limit: int, *, lenient: bool) -> Reply:
+def _read(wire: bytes, limit: int, *, lenient: bool) -> Message:
     counts = _COUNTS.unpack_from(wire, 6)
     total = sum(counts)
     if cut := total > limit:
@@ -112,7 +117,7 @@ def _read(wire: bytes, limit: int, *, lenient: bool) -> Reply:
                     Record(section, _text(one.name.labels), one.ttl, _type(one.rdtype), _data(one[0]))
                 )
     rcode = int(message.rcode())
-    return Reply(
+    return Message(
         dns.rcode.Rcode(rcode).name if rcode in _NAMED else str(rcode),
         bool(flags & dns.flags.AA), tc, bool(flags & dns.flags.RA), message.edns >= 0, signed, cut,
         tuple(records), odd,
@@ -149,15 +154,13 @@ def _data(rdata: Any) -> str:
         return _text(rdata.target.labels)
     if kind == RdataType.MX:
         return f"{rdata.preference} {_text(rdata.exchange.labels)}"
-    if kind == RdataType.SRV:
-        return f"{rdata.priority} {rdata.weight} {rdata.port} {_text(rdata.target.labels)}"
     if kind == RdataType.SOA:
         names = f"{_text(rdata.mname.labels)} {_text(rdata.rname.labels)}"
         return f"{names} {rdata.serial} {rdata.refresh} {rdata.retry} {rdata.expire} {rdata.minimum}"
     return str(rdata.to_text())
 
 
-def classify(reply: Reply, zone: str | None, qname: str, qtype: str) -> tuple[str, str]:
+def classify(message: Message, zone: str | None, qname: str, qtype: str) -> tuple[str, str]:
     """Name the outcome of a reply to a question asked of a server of `zone`, or of a resolver (``None``).
 
     Returns
@@ -168,16 +171,16 @@ def classify(reply: Reply, zone: str | None, qname: str, qtype: str) -> tuple[st
         `zone` and at or above `qname`; an NS set of any other owner (upwards, sideways) is lame. The AA bit
         on a reply that holds nothing but such an NS set is taken for a mistake, and the flags keep it.
     """
-    if reply.tc:
+    if message.tc:
         return "truncated", ""
-    trusted = reply.aa or zone is None
-    if reply.rcode not in ("NOERROR", "NXDOMAIN"):
-        return ("servfail" if reply.rcode == "SERVFAIL" else "refused"), ""
-    answers = [r for r in reply.records if r.section == "answer"]
-    authority = [r for r in reply.records if r.section == "authority"]
+    trusted = message.aa or zone is None
+    if message.rcode not in ("NOERROR", "NXDOMAIN"):
+        return ("servfail" if message.rcode == "SERVFAIL" else "refused"), ""
+    answers = [r for r in message.records if r.section == "answer"]
+    authority = [r for r in message.records if r.section == "authority"]
     owners_of_soa = [r.owner for r in (*answers, *authority) if r.type == "SOA"]
     cut = "" if zone is None else _cut(zone, qname, owners_of_soa)
-    if reply.rcode == "NXDOMAIN":
+    if message.rcode == "NXDOMAIN":
         return ("nxdomain", cut) if trusted else ("lame", "")
     if answers:
         if not any((r.owner == qname and r.type in (qtype, "CNAME")) or r.type == "DNAME" for r in answers):
@@ -188,7 +191,7 @@ def classify(reply: Reply, zone: str | None, qname: str, qtype: str) -> tuple[st
     if zone is not None and owners and not any(r.type == "SOA" for r in authority):
         below = _cut(zone, qname, list(owners)) if len(owners) == 1 else ""
         trusted = trusted and owners == {zone}
-    if reply.odd and not (below and not reply.aa):
+    if message.odd and not (below and not message.aa):
         return "malformed", ""  # what could not be read may be what was asked for
     if below:
         return "referral", below

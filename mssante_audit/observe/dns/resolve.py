@@ -5,19 +5,26 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import zlib
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Coroutine, Iterable, Sequence
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 from mssante_audit.observe.dns.asker import Asker, once
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.dns.transport import reaches
-from mssante_audit.observe.lines import MAX_ALIASES, SILENT, Ask, Observed, is_weak
+from mssante_audit.observe.lines import CONCLUSIVE, INFORMATIVE, Ask, Reply
 
+MAX_ALIASES = 13
+"""Aliases followed from one name: no resolver follows more than twelve (measured: BIND and unbound 11, Knot
+Resolver 12)."""
 MAX_DEPTH = 3
 """How deep names of servers may depend on names of servers."""
-MAX_TRIED = 6
-"""Servers of one zone tried for one name."""
-_CONCLUSIVE = ("answer", "nodata", "nxdomain")
+MAX_SPARE = 8
+"""Names of servers of a mail host's zone that are looked up though others have glue."""
+MAX_SERVERS = 64
+"""Addresses of servers asked for one zone (a reply can name 500 servers, each with as many addresses)."""
+
+T = TypeVar("T")
 
 
 class Server(NamedTuple):
@@ -28,7 +35,7 @@ class Server(NamedTuple):
 
 
 class Resolver:
-    """Looks names up, each question once, asking whom the asker's settings say."""
+    """Looks names up, asking each server each question once, and whom the asker's settings say."""
 
     def __init__(self, asker: Asker) -> None:
         settings = asker.settings
@@ -40,14 +47,15 @@ class Resolver:
         self.ipv6 = not settings.ipv4_only and any(":" in a and reaches(a) for a in (*given, *root))
         self._private = any(not ipaddress.ip_address(a).is_global for a in (*given, *root))
         self._usable: dict[str, bool] = {}
-        self._memo: dict[tuple[str, str, str], asyncio.Future[Observed]] = {}
+        self._asked: dict[tuple[Any, ...], asyncio.Future[Reply]] = {}
+        self._found: dict[tuple[str, str], asyncio.Future[list[Reply]]] = {}
         self._hosts: dict[str, asyncio.Future[tuple[str, ...]]] = {}
         self._chains: dict[str, asyncio.Future[None]] = {}
         self._signed: set[str] = set()
         self.zones = {".": tuple(Server(*pair) for pair in settings.root if self.usable(pair[1]))}
         """Servers of the zones met so far; names are looked up from the nearest one."""
         self._spare: dict[str, tuple[str, ...]] = {}
-        """Names of further servers of those zones, to be looked up where all of the first ones fail."""
+        """Names of further servers of those zones, which were not looked up yet."""
 
     def usable(self, address: str) -> bool:
         """Whether `address` may be asked; over IPv6 if there is a way to it."""
@@ -67,151 +75,185 @@ class Resolver:
         return odd or not (self._private or ip.is_global)
 
     async def addresses(self, domain: str, name: str) -> tuple[str, ...]:
-        """Return the addresses of a host, IPv4 first; empty if there are none, or none could be learnt."""
-        return await once(self._hosts, name, lambda: self._look_up(domain, name))
+        """Return the addresses of a server, IPv4 first; empty if there are none, or none could be learnt."""
+        return await once(self._hosts, name, partial(self._addresses, domain, name))
+
+    async def _addresses(self, domain: str, name: str) -> tuple[str, ...]:
+        replies = [await self.resolve(domain, name, qtype) for qtype in ("A", "AAAA")]
+        if not any(replies):
+            await self.resolve(domain, name, "CNAME")  # an alias may be known where its target is not
+        told = [reply for reply in replies if reply]
+        await self._look_at_signatures(told)
+        return _addresses_in(told)
 
     async def names(self, zone: str) -> tuple[str, ...]:
         """Return the names of a zone's servers, sorted."""
         found = await self.resolve("", zone, "NS")
-        records = found.records if found else ()
-        return tuple(sorted({r.data for r in records if r.type == "NS" and r.owner == zone}))
+        return tuple(sorted(found.data("NS", zone))) if found else ()
 
-    async def _look_up(self, domain: str, name: str) -> tuple[str, ...]:
-        replies = [await self.resolve(domain, name, qtype) for qtype in ("A", "AAAA")]
-        if not any(replies):
-            await self.resolve(domain, name, "CNAME")  # an alias may be known where its target is not
-        signed = (o.zone for o in replies if o and ("signed" in o.flags or o.zone in self._signed))
-        for zone in dict.fromkeys(signed):
-            await once(self._chains, zone, lambda zone=zone: self._look_at_signature(zone))  # type: ignore[misc]
-        return _addresses(replies)
+    async def everywhere(self, domain: str, qname: str, qtype: str) -> list[Reply]:
+        """Return what all servers of a name's zone say of it, and so of each name that it is an alias of."""
+        replies: list[Reply] = []
+        names, todo = {qname}, [qname]
+        while todo and len(names) <= 2 * MAX_ALIASES:
+            name = todo.pop(0)
+            told = await once(self._found, (name, qtype), partial(self._of_all, domain, name, qtype))
+            replies += told
+            fresh = {reply.alias for reply in told if reply.alias} - names
+            names |= fresh
+            todo += sorted(fresh)
+        return replies
 
-    async def _look_at_signature(self, zone: str) -> None:
-        """Ask for what tells whether a zone's signatures hold; of the root everybody knows."""
+    async def _of_all(self, domain: str, qname: str, qtype: str) -> list[Reply]:
+        zone, found = await self._search(domain, qname, qtype, ())
+        replies = [found] if found else []
         if zone not in ("", "."):
-            await self.resolve("", zone, "DNSKEY")
-            await self.resolve("", zone, "DS")
+            servers = await self._all_servers(domain, zone)
+            asks = [Ask(domain, "address", zone, qname, qtype, *server) for server in servers]
+            replies = await together([self._ask(ask) for ask in asks])
+        await self._look_at_signatures(replies)
+        return replies
 
-    async def resolve(
-        self, domain: str, qname: str, qtype: str, chain: tuple[str, ...] = ()
-    ) -> Observed | None:
+    async def _all_servers(self, domain: str, zone: str) -> tuple[Server, ...]:
+        """Return all servers of a zone that was met, those without glue too."""
+        if spare := self._spare.pop(zone, ())[:MAX_SPARE]:
+            found = await asyncio.gather(*(self.addresses(domain, name) for name in spare))
+            more = [Server(n, a) for n, own in zip(spare, found, strict=True) for a in own if self.usable(a)]
+            by_address = {server.address: server for server in (*more, *self.zones.get(zone, ()))}
+            self.zones[zone] = tuple(sorted(by_address.values()))
+        return self.zones.get(zone, ())[:MAX_SERVERS]
+
+    async def _look_at_signatures(self, replies: Iterable[Reply]) -> None:
+        """Ask for what tells whether the signatures of replies hold; of the root everybody knows."""
+        for reply in replies:
+            zone = reply.zone
+            if zone in ("", ".") or not (reply.signed or zone in self._signed):
+                continue
+            await once(self._chains, zone, partial(self._look_at_chain, zone))
+            cut = reply.cut if reply.outcome in CONCLUSIVE else ""
+            if reply.outcome == "answer" and not reply.signed and not cut:
+                # It may come from a zone below that is not signed: the SOA beside it tells.
+                ask = Ask(reply.domain, "address", zone, reply.qname, "SOA", reply.server, reply.address)
+                cut = (await self._ask(ask)).cut
+            if cut:
+                await self.resolve("", cut, "DS")
+
+    async def _look_at_chain(self, zone: str) -> None:
+        await self.resolve("", zone, "DNSKEY")
+        await self.resolve("", zone, "DS")
+
+    async def resolve(self, domain: str, qname: str, qtype: str, chain: tuple[str, ...] = ()) -> Reply | None:
         """Return the conclusive reply for a name, following aliases; ``None`` if there is none to be had."""
         for _ in range(MAX_ALIASES):
-            found = await self._ask(domain, qname, qtype, chain)
-            if found is None or found.outcome not in ("answer", "lame") or qtype == "CNAME":
+            _, found = await self._search(domain, qname, qtype, chain)
+            if found is None or found.answers or not found.alias or qtype == "CNAME" or self._resolvers:
                 return found
-            if any(r.type == qtype and r.section == "answer" for r in found.records):
+            if found.alias in found.chain[:-1]:
                 return found
-            aliases = {r.owner: r.data for r in found.records if r.type == "CNAME" and r.section == "answer"}
-            for _ in range(MAX_ALIASES):
-                qname = aliases.get(qname, qname)
-            # A loop, or a resolver that has followed the aliases and found nothing at the end.
-            if qname in aliases or self._resolvers:
-                return found
+            qname = found.alias
         return None
 
-    async def _ask(self, domain: str, qname: str, qtype: str, chain: tuple[str, ...]) -> Observed | None:
-        """Ask the resolvers given, or the servers of zones from the nearest one down."""
+    async def _search(
+        self, domain: str, qname: str, qtype: str, chain: tuple[str, ...]
+    ) -> tuple[str, Reply | None]:
+        """Ask the resolvers given, or servers of zones from the nearest down; return the last zone too."""
         if self._resolvers:
             ask = Ask(domain, "address", "", qname, qtype, "", "", rd=True)
-            return await self._first([ask._replace(address=a) for a in self._resolvers], _CONCLUSIVE)
+            return "", await self._first([ask._replace(address=a) for a in self._resolvers], CONCLUSIVE)
         zone = qname if qtype != "DS" else qname.partition(".")[2] or "."  # the zone above has it
         while zone not in self.zones:
             zone = zone.partition(".")[2] or "."
-        servers, spare = self.zones[zone], self._spare.get(zone, ())
-        while True:
-            if not servers:
-                if not chain:
-                    self._asker.skip(Ask(domain, "address", zone, qname, qtype, "", ""))
-                return None
-            tried = spread(qname, servers)[:MAX_TRIED]
-            asks = [Ask(domain, "address", zone, qname, qtype, s.name, s.address) for s in tried]
-            found = await self._first(asks, (*_CONCLUSIVE, "referral"))
-            if found is None and spare:
-                servers, spare = await self._found(domain, spare, zone, chain)
-                if servers:
+        servers = self.zones[zone]
+        while servers:
+            asks = [Ask(domain, "address", zone, qname, qtype, *server) for server in spread(qname, servers)]
+            found = await self._first(asks, INFORMATIVE)
+            if found is None and (spare := self._spare.get(zone, ())):
+                more, self._spare[zone] = await self._reach(domain, spare, zone, chain)
+                servers = self.zones[zone] = (*servers, *more)
+                if more:
                     continue
             if found is None or found.outcome != "referral":
-                return found
+                return zone, found
             zone = found.cut
-            if any(r.type == "DS" for r in found.records):
+            if found.data("DS", zone):
                 self._signed.add(zone)
             if zone not in self.zones:
                 reached, others = await self._servers_of(domain, found, chain)
                 if reached or not chain:  # in the middle of a chain, failing proves nothing
                     self.zones.setdefault(zone, reached)
                     self._spare.setdefault(zone, others)
-            servers, spare = self.zones.get(zone, ()), self._spare.get(zone, ())
+            servers = self.zones.get(zone, ())
+        if not chain:
+            self._asker.skip(Ask(domain, "address", zone, qname, qtype, "", ""))
+        return zone, None
 
     async def _servers_of(
-        self, domain: str, referral: Observed, chain: tuple[str, ...]
+        self, domain: str, referral: Reply, chain: tuple[str, ...]
     ) -> tuple[tuple[Server, ...], tuple[str, ...]]:
         """Return the servers that a referral names, and the names of those to ask if all of them fail."""
-        names = sorted({r.data for r in referral.records if r.type == "NS" and r.owner == referral.cut})
-        beside = (r for r in referral.records if r.type in ("A", "AAAA") and r.section == "additional")
-        glue = tuple(Server(r.owner, r.data) for r in beside if r.owner in names and self.usable(r.data))
-        bare = [name for name in names if name not in {s.name for s in glue}]
-        bare = bare[: 2 if chain else 4]  # names of names of names must not multiply
-        return (glue, tuple(bare)) if glue else await self._found(domain, bare, referral.cut, chain)
+        names = sorted(referral.data("NS", referral.cut))
+        glue = referral.addresses(names)
+        known = tuple(Server(name, a) for name, own in glue.items() for a in sorted(own) if self.usable(a))
+        bare = tuple(name for name in names if name not in {server.name for server in known})
+        return (known, bare) if known else await self._reach(domain, bare, referral.cut, chain)
 
-    async def _found(
+    async def _reach(
         self, domain: str, names: Sequence[str], zone: str, chain: tuple[str, ...]
     ) -> tuple[tuple[Server, ...], tuple[str, ...]]:
         """Look up names of a zone's servers until there are enough to ask: their servers, the other names.
 
-        Those that are aliases come last, since not all resolvers follow them.
+        Those that are aliases come last, since not all resolvers follow them. Names of names of names must
+        not multiply: of many only a few are tried.
         """
         servers: dict[str, list[Server]] = {}
         aliases: dict[str, list[Server]] = {}
-        for name in names:
+        for name in names[: 2 if chain else 4]:
             if name in chain or len(chain) >= MAX_DEPTH or is_under(name, zone):
                 continue  # it would have to be known to be found
             kinds = ("A", "AAAA") if self.ipv6 else ("A",)
             replies = [await self.resolve(domain, name, qtype, (*chain, name)) for qtype in kinds]
-            if found := [Server(name, address) for address in _addresses(replies) if self.usable(address)]:
-                followed = (o for o in replies if o)  # from the name, or from what it is an alias of
-                alias = any(o.qname != name or any(r.type == "CNAME" for r in o.records) for o in followed)
+            told = [reply for reply in replies if reply]
+            if found := [Server(name, address) for address in _addresses_in(told) if self.usable(address)]:
+                alias = any(reply.qname != name or reply.alias for reply in told)
                 (aliases if alias else servers)[name] = found
             if servers and (chain or sum(map(len, servers.values())) > 1):
                 break
         known = servers or aliases
         return tuple(s for own in known.values() for s in own), tuple(n for n in names if n not in known)
 
-    async def _first(self, asks: list[Ask], outcomes: Iterable[str]) -> Observed | None:
-        """Ask one after the other until a reply has one of `outcomes`; the first silent one is given time.
+    async def _ask(self, ask: Ask, *, patient: bool = True) -> Reply:
+        """Ask a question that was not asked yet; one that met with silence is asked on by who is patient."""
+        what = (ask.zone, ask.qname, ask.qtype, ask.address)
+        reply = await once(self._asked, what, partial(self._asker.ask, ask, patient=False))
+        if not (patient and reply.silent):
+            return reply
+        self._asker.remember(reply)
+        return await once(self._asked, (*what, "patient"), partial(self._asker.ask, ask))
+
+    async def _first(self, asks: list[Ask], outcomes: Iterable[str]) -> Reply | None:
+        """Ask one after the other until a reply has one of `outcomes`, then the silent ones for longer.
 
         Failing that, an answer without authority has to do, which resolvers take too, or one over TCP or
         without EDNS only, which not all of them ask for.
         """
-        silent: list[Ask] = []
-        weak: Observed | None = None
-        partial: Observed | None = None
-        for ask in asks:
-            what = (ask.address, ask.qname, ask.qtype)
-            observed = await once(self._memo, what, lambda ask=ask: self._asker.ask(ask, patient=False))  # type: ignore[misc]
-            if observed.outcome in outcomes:
-                if _for_all(observed):
-                    return observed
-                partial = partial or observed
-            elif observed.outcome in SILENT:
-                self._asker.remember(observed)
-                silent.append(ask)
-            elif weak is None and is_weak(observed, observed.records):
-                weak = observed
-        for ask in silent if weak is None else ():
-            observed = await self._asker.ask(ask)
-            if observed.outcome in SILENT:
-                observed = await self._asker.ask(ask._replace(transport="tcp"))
-            if observed.outcome not in outcomes:
-                break
-            if _for_all(observed):
-                return observed
-            partial = partial or observed
-        return weak or partial
+        for patient in (False, True):
+            weak = partial = None
+            for ask in asks:
+                reply = await self._ask(ask, patient=patient)
+                if reply.outcome in outcomes:
+                    if reply.edns and reply.transport == "udp":
+                        return reply
+                    partial = partial or reply
+                elif reply.weak:
+                    weak = weak or reply
+            if weak or partial:
+                return weak or partial
+        return None
 
 
-def _for_all(observed: Observed) -> bool:
-    """Tell whether it is as all resolvers hear it."""
-    return observed.edns and observed.transport == "udp"
+async def together(works: list[Coroutine[Any, Any, T]]) -> list[T]:
+    """Await all at once; one alone needs no task, which costs as much as a query."""
+    return [await works[0]] if len(works) == 1 else await asyncio.gather(*works)
 
 
 def spread(qname: str, servers: Iterable[Server]) -> list[Server]:
@@ -219,6 +261,5 @@ def spread(qname: str, servers: Iterable[Server]) -> list[Server]:
     return sorted(servers, key=lambda s: (zlib.crc32(f"{qname} {s.address}".encode()), s))
 
 
-def _addresses(replies: Iterable[Observed | None]) -> tuple[str, ...]:
-    answers = (r for o in replies if o for r in o.records if r.section == "answer")
-    return tuple(dict.fromkeys(r.data for r in answers if r.type in ("A", "AAAA")))
+def _addresses_in(replies: Iterable[Reply]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(address for reply in replies for address in sorted(reply.answers)))

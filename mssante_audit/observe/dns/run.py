@@ -1,7 +1,7 @@
 """Observe the DNS: ask it about every domain of a list and write down what it says.
 
 This is the only place of the package where the network is used for the DNS; audits read the file it writes
-(`mssante_audit.observe.observation`). The parts: `settings` (what may be done), `transport` (sockets), `pace`
+(`mssante_audit.network`). The parts: `settings` (what may be done), `transport` (sockets), `pace`
 (limits, silence), `reply` (outcomes), `asker` (one question), `resolve` (names), `walk` (zones). AXFR is
 never asked for.
 """
@@ -15,20 +15,25 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+
+import dns.rdata
 
 from mssante_audit.base.errors import AuditError, InputError
 from mssante_audit.observe.dns.asker import Asker
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.dns.resolve import Resolver
 from mssante_audit.observe.dns.settings import ObserveSettings
+from mssante_audit.observe.dns.transport import obtained
 from mssante_audit.observe.dns.walk import Walker
 from mssante_audit.observe.lines import FORMAT, VERSION, instant
 from mssante_audit.observe.writer import ELSE_RESUME, Writer, read_known, while_flushing
 
 __all__ = ["NetworkError", "ObserveSettings", "Progress", "Summary", "observe"]
 
+TOOL = version("mssante-audit")
 WALKS = 1000
 """Domains under way at once: they wait for one another's servers, not for memory."""
 
@@ -122,6 +127,7 @@ async def _observe(
     writer: Writer | None = None
     complete, done = False, 0
     try:
+        await obtained(dns.rdata.load_all_types)  # later there may be no descriptor to load one with
         resolver = Resolver(asker)
         if not resolver.reachable:
             raise NetworkError("no network: no route to any server", remedy="Nothing was written")
@@ -137,7 +143,8 @@ async def _observe(
             raise NetworkError(
                 f"no server of {settings.parent_zone} answers", remedy="Nothing was written: try again later"
             )
-        writer = writer or Writer(out)
+        if writer is None:
+            writer = await obtained(partial(Writer, out))
         writer.write(_header(settings, resolver, sibling, len(chosen), resume))
         begun = True
         asker.write_to(writer)
@@ -169,7 +176,7 @@ def _header(
 ) -> dict[str, object]:
     return {
         "format": FORMAT, "version": VERSION, "at": instant(datetime.now(UTC)),
-        "tool": version("mssante-audit"), "parent_zone": settings.parent_zone, "sibling": sibling,
+        "tool": TOOL, "parent_zone": settings.parent_zone, "sibling": sibling,
         "ipv6": resolver.ipv6, "domains": domains, "resumed": resumed,
         "settings": settings.model_dump(exclude={"root", "enabled"}),
     }  # fmt: skip

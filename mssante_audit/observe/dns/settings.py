@@ -72,7 +72,6 @@ class ObserveSettings(Observe):
         description="Seconds before a first retry; thrice that before a second.",
     )
     per_second: float = Field(default=200.0, gt=0, le=1e9, description="Queries a second, in all.")
-    services: bool = Field(default=True, description="Whether to ask what is announced to mail programs.")
     per_server_in_flight: int = Field(
         default=4, ge=1, le=10_000, description="Queries under way to one address."
     )

@@ -5,12 +5,14 @@ the question asked. Everything else is counted and thrown away: it is lost, or a
 reply that comes after the time-out is a reply all the same: whoever asked is told of it.
 Sockets are shared by many questions (a socket a question costs more than the question) but not for long: each
 serves `USES` questions, on a port that the kernel draws, then makes room for another.
+Where this machine has no file descriptor or memory left, a question waits for it, and blames no server.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import resource
 import secrets
 import socket
 import sys
@@ -20,17 +22,23 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import dns.flags
 import dns.message
 import dns.name
 
-SOCKETS = 8
+from mssante_audit.base.errors import ResourceError
+
+SOCKETS = max(1, min(8, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 16))
+"""Sockets for UDP of each family, at most: connections need descriptors too."""
 USES = 500
 MAX_SOURCES = 1000
+SCARCE_FOR = 20.0
+"""Seconds to wait for what this machine lacks."""
+_SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL}
 _RECVERR = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
-_FULL = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS}
+T = TypeVar("T")
 
 
 EDNS_SIZE = 1232
@@ -142,24 +150,23 @@ class Udp:
         self._ports: dict[socket.AddressFamily, list[_Port]] = {}
         self._retired: set[_Port] = set()
 
-    def ask(self, address: str, query: bytes, timeout: float, tag: Any) -> asyncio.Future[Exchange]:
-        """Send a query (`query_wire`) and return the future of its `Exchange`; it never fails."""
-        future: asyncio.Future[Exchange] = self._loop.create_future()
+    async def ask(self, address: str, query: bytes, timeout: float, tag: Any) -> Exchange:
+        """Send a query (`query_wire`) and return what comes of it."""
         try:
-            port = self._pick(_family(address))
-        except OSError:  # this machine has no such family, or no file descriptor left
-            future.set_result(Exchange("unreachable", b"", 0.0, 0))
-            return future
+            port = await self._pick(_family(address))
+        except OSError:  # this machine has no such family
+            return Exchange("unreachable", b"", 0.0, 0)
         ident = secrets.randbits(16)
         while ident in port.asked:
             ident = secrets.randbits(16)
-        asked = _Asked(address, query, future, time.perf_counter(), tag)
+        asked = _Asked(address, query, self._loop.create_future(), time.perf_counter(), tag)
         port.asked[ident] = asked
         port.uses += 1
         port.flying += 1
-        asked.timer = self._loop.call_later(timeout, self._finish, port, ident, asked, "timeout", b"")
-        self._send(port, ident, asked, ident.to_bytes(2) + query[2:])
-        return future
+        await self._send(port, ident, asked, ident.to_bytes(2) + query[2:])
+        if not asked.future.done():
+            asked.timer = self._loop.call_later(timeout, self._finish, port, ident, asked, "timeout", b"")
+        return await asked.future
 
     def close(self) -> None:
         """Close every socket; questions still unanswered are abandoned."""
@@ -170,36 +177,47 @@ class Udp:
         self._ports.clear()
         self._retired.clear()
 
-    def _pick(self, family: socket.AddressFamily) -> _Port:
+    async def _pick(self, family: socket.AddressFamily) -> _Port:
         ports = self._ports.setdefault(family, [])
-        if len(ports) < SOCKETS:
-            ports.append(_Port(family, self._receive))
-        chosen = secrets.randbelow(len(ports))
-        port = ports[chosen]
-        if port.uses >= USES:
-            ports[chosen] = _Port(family, self._receive)
+        chosen = secrets.randbelow(SOCKETS)
+        if chosen < len(ports) and ports[chosen].uses < USES:
+            return ports[chosen]
+        try:
+            fresh = _Port(family, self._receive)
+        except OSError as error:
+            if error.errno not in _SCARCE:
+                raise
+            if not ports:
+                fresh = await obtained(lambda: _Port(family, self._receive))
+            else:
+                return secrets.choice(ports)
+        if chosen < len(ports):
+            port, ports[chosen] = ports[chosen], fresh
             self._retired.add(port)
             self._retire(port)
-        return ports[chosen]
+        else:
+            ports.append(fresh)
+        return fresh
 
     def _retire(self, port: _Port) -> None:
         if not port.flying and port in self._retired:
             self._retired.discard(port)
             port.close()
 
-    def _send(self, port: _Port, ident: int, asked: _Asked, wire: bytes, tries: int = 5) -> None:
-        if asked.future.done():
-            return
+    async def _send(self, port: _Port, ident: int, asked: _Asked, wire: bytes) -> None:
+        def send() -> None:
+            for _ in range(5):
+                try:
+                    port.sock.sendto(wire, (asked.address, self._port))
+                    return
+                except ConnectionRefusedError:  # an earlier question's error, told to this one
+                    self._read_errors(port)
+            raise OSError(errno.ECONNREFUSED, "")
+
         try:
-            port.sock.sendto(wire, (asked.address, self._port))
-        except OSError as error:
-            if error.errno in _FULL and tries:
-                self._loop.call_later(0.002, self._send, port, ident, asked, wire, tries - 1)
-            elif error.errno == errno.ECONNREFUSED and tries:  # an earlier question's error, told to this one
-                self._read_errors(port)
-                self._send(port, ident, asked, wire, tries - 1)
-            else:
-                self._finish(port, ident, asked, "unreachable", b"")
+            await obtained(send)
+        except OSError:
+            self._finish(port, ident, asked, "unreachable", b"")
 
     def _finish(self, port: _Port, ident: int, asked: _Asked, status: str, wire: bytes) -> None:
         if status != "timeout" or asked.future.cancelled():  # a late reply must be told from a spoofed one
@@ -262,18 +280,23 @@ class Udp:
 
 async def ask_tcp(address: str, port: int, query: bytes, timeout: float, ignored: Ignored) -> Exchange:
     """Ask over a TCP connection of its own; `timeout` covers the whole, dripping replies included."""
+    strangers, begun = 0, False
+    query = secrets.token_bytes(2) + query[2:]
+    try:
+        sock = await obtained(lambda: socket.socket(_family(address), socket.SOCK_STREAM))
+    except OSError:  # this machine has no such family
+        return Exchange("unreachable", b"", 0.0, 0)
+    sock.setblocking(False)
+    writer: asyncio.StreamWriter | None = None
     start = time.perf_counter()
-    strangers = 0
 
     def end(status: str, wire: bytes = b"") -> Exchange:
         return Exchange(status, wire, time.perf_counter() - start, strangers)
 
-    query = secrets.token_bytes(2) + query[2:]
-    begun = False
-    writer: asyncio.StreamWriter | None = None
     try:
         async with asyncio.timeout(timeout):
-            reader, writer = await asyncio.open_connection(address, port)
+            await asyncio.get_running_loop().sock_connect(sock, (address, port))
+            reader, writer = await asyncio.open_connection(sock=sock)
             writer.write(len(query).to_bytes(2) + query)
             while strangers < 8:
                 begun = False
@@ -289,9 +312,36 @@ async def ask_tcp(address: str, port: int, query: bytes, timeout: float, ignored
     except (OSError, EOFError):
         return end("malformed" if begun else "unreachable")
     finally:
-        if writer is not None:
-            writer.close()
+        (writer or sock).close()
     return end("malformed")
+
+
+async def obtained(make: Callable[[], T]) -> T:
+    """Return what `make` returns, once this machine has the descriptor, the memory or the room for it.
+
+    Raises
+    ------
+    ResourceError
+        If it has not for `SCARCE_FOR` seconds.
+    """
+    end = time.monotonic() + SCARCE_FOR
+    while True:
+        try:
+            return make()
+        except OSError as error:
+            if error.errno not in {*_SCARCE, errno.EAGAIN}:
+                raise
+            if time.monotonic() > end:
+                raise scarce(error) from None
+        await asyncio.sleep(0.005)
+
+
+def scarce(error: OSError) -> ResourceError:
+    """Return what says that this machine lacks something to ask with."""
+    return ResourceError(
+        f"this machine cannot ask any more: {error.strerror}",
+        remedy="Raise its limits (`ulimit -n`) or lower --in-flight",
+    )
 
 
 def _family(address: str) -> socket.AddressFamily:
@@ -303,6 +353,8 @@ def reaches(address: str) -> bool:
     try:
         with socket.socket(_family(address), socket.SOCK_DGRAM) as sock:
             sock.connect((address, 53))
-    except OSError:
+    except OSError as error:
+        if error.errno in _SCARCE - {errno.EADDRNOTAVAIL}:
+            raise scarce(error) from None
         return False
     return True

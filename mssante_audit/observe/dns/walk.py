@@ -1,33 +1,31 @@
 """From the parent zone down to where a domain is served: zone cuts, the servers of each zone, mail hosts.
 
 Every server of the parent is asked, and every server of each zone below it: the union of the names that the
-parent and the zone itself give, on each of their addresses. Nothing is assumed about where zones begin.
+parent and the zone itself give, on each of their addresses. So are the servers of the zones that mail hosts
+lie in about their addresses. Nothing is assumed about where zones begin.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Iterable
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
 
 from dns.inet import is_address
 
 from mssante_audit.observe.dns.asker import Asker, once
-from mssante_audit.observe.dns.exchangers import NOBODY
-from mssante_audit.observe.dns.exchangers import targets as mx_targets
 from mssante_audit.observe.dns.names import canonical, is_under
-from mssante_audit.observe.dns.resolve import Resolver, Server, spread
-from mssante_audit.observe.dns.services import BRANCH, HOSTS, SRV
-from mssante_audit.observe.lines import SILENT, TOLD, Ask, Observed, is_weak, own_answers
+from mssante_audit.observe.dns.resolve import MAX_SERVERS, Resolver, Server, together
+from mssante_audit.observe.lines import Ask, Reply, own_answers
 
 MAX_NAMES = 32
-MAX_SERVERS = 64
-MAX_HOSTS = 32
-"""Names of servers, addresses of servers and mail hosts followed for one zone or domain; a note says if there
-were more (a reply can name 500 servers, each with as many addresses)."""
-
-T = TypeVar("T")
+"""Names of servers followed for one zone; a note says if there were more."""
+MAX_HOSTS = 100
+"""Mail hosts followed for one domain, those first that senders prefer: of more BIND takes none."""
+NOBODY = "."
+"""The target of the MX of a domain that takes no mail (RFC 7505)."""
 
 
 class Walker:
@@ -57,67 +55,68 @@ class Walker:
         self._resolver.zones[self._parent] = self._servers
         for patient in (False, True):
             told = await asyncio.gather(*(self._ask_soa(server, patient=patient) for server in self._servers))
-            if any(observed.outcome == "answer" for observed in told):
+            if any(reply.outcome == "answer" for reply in told):
                 return True
         return False
 
     async def look_at_parent(self) -> None:
         """Ask the parent's servers about their own zone, and those above for its DS; nobody waits for it."""
         found = await self._resolver.resolve("", self._parent, "DS")
-        secure = found is not None and any(r.type == "DS" for r in found.records)
+        secure = found is not None and bool(found.answers)
         await asyncio.gather(
             *(self._apex("", self._parent, server, secure=secure) for server in self._servers)
         )
 
     async def walk(self, domain: str, qname: str) -> None:
         """Observe one domain (`qname` is its canonical form)."""
-        if not is_under(qname, self._parent):
-            found = await self._resolver.resolve(domain, qname, "MX")
-            await self._follow(domain, [found] if found else [])
-            return
+        if is_under(qname, self._parent):
+            await self._walk_down(domain, qname)
+        else:
+            await self._look_elsewhere(domain, [qname])
+        self._asker.write({"done": qname, "domain": domain})
+
+    async def _walk_down(self, domain: str, qname: str) -> None:
         zone, servers = self._parent, self._servers
         while servers:
             replies = await self._ask_all(domain, zone, servers, qname, "MX")
             replies += await self._ask_more(domain, zone, qname, replies)
+            await self._look_elsewhere(domain, sorted({o.alias for o in replies if o.usable and o.alias}))
             await self._follow(domain, replies)
             cuts = Counter(o.cut for o in replies if o.cut)
             if not cuts:
-                await self._ask_services(domain, zone, qname, replies)
                 return
             cut = max(cuts, key=lambda name: (cuts[name], name))
             await self._ask_sibling(domain, zone, servers, cut, "MX")
-            servers = await self.zone(domain, cut, [o for o in replies if o.cut == cut])
+            showing = [o for o in replies if o.cut == cut]
+            servers = await once(self._zones, cut, partial(self._discover, domain, cut, showing))
             zone = cut
 
-    async def zone(self, domain: str, cut: str, replies: list[Observed]) -> tuple[Server, ...]:
+    async def _discover(self, domain: str, cut: str, replies: list[Reply]) -> tuple[Server, ...]:
         """Return the servers of the zone `cut`, having asked each about its apex; `replies` show the cut."""
-        return await once(self._zones, cut, lambda: self._discover(domain, cut, replies))
-
-    async def _discover(self, domain: str, cut: str, replies: list[Observed]) -> tuple[Server, ...]:
         # Who answers where others refer carries the zone below too.
         carried = [o for o in replies if o.outcome != "referral"]
         asks = (Ask(domain, "walk", o.zone, cut, "NS", o.server, o.address) for o in carried)
         told = [*replies, *await asyncio.gather(*map(self._asker.ask, dict.fromkeys(asks)))]
-        records = [r for o in told for r in o.records]
-        names = list(dict.fromkeys(r.data for r in records if r.type == "NS" and r.owner == cut))
+        names = sorted(set().union(*(reply.data("NS", cut) for reply in told)))
         if len(names) > MAX_NAMES:
             self._note(cut, f"{len(names) - MAX_NAMES} of {len(names)} names of servers not followed")
-        glue: dict[str, list[str]] = {}
-        for record in records:
-            if record.type in ("A", "AAAA") and record.section == "additional" and record.owner in names:
-                glue.setdefault(record.owner, []).append(record.data)
-        secure = any(r.type == "DS" for r in records)
-        servers = await self._explore(domain, cut, sorted(names)[:MAX_NAMES], glue, secure=secure)
-        if cut in self._signed and not secure and not any("signed" in o.flags for o in replies):
-            # Servers of an unsigned zone may leave a DS out of their referrals.
+        glue: dict[str, set[str]] = {}
+        for reply in told:
+            for name, addresses in reply.addresses(names).items():
+                glue.setdefault(name, set()).update(addresses)
+        secure = any(reply.data("DS", cut) for reply in told)
+        servers = await self._explore(domain, cut, names[:MAX_NAMES], glue, secure=secure)
+        signed = any(o.signed for o in replies)
+        if not secure and (carried or (cut in self._signed and not signed)):
+            # Servers of an unsigned zone may leave a DS out of their referrals; who carries both has none.
             above = (Ask(domain, "apex", o.zone, cut, "DS", o.server, o.address) for o in replies)
             await asyncio.gather(*map(self._asker.ask, dict.fromkeys(above)))
         return servers
 
     async def _explore(
-        self, domain: str, zone: str, names: list[str], glue: dict[str, list[str]], *, secure: bool
+        self, domain: str, zone: str, names: list[str], glue: dict[str, set[str]], *, secure: bool
     ) -> tuple[Server, ...]:
-        known = [Server(name, address) for name in names for address in glue.get(name, ())]
+        known = [Server(name, address) for name in names for address in sorted(glue.get(name, ()))]
         if usable := tuple(s for s in dict.fromkeys(known) if self._resolver.usable(s.address)):
             self._resolver.zones.setdefault(zone, usable)
         servers: dict[str, Server] = {}
@@ -128,7 +127,7 @@ class Walker:
             found = await asyncio.gather(*(self._resolver.addresses(domain, name) for name in names))
             fresh: dict[str, Server] = {}  # an address is asked once, under however many names it is known
             for name, addresses in zip(names, found, strict=True):
-                for address in (*glue.get(name, ()), *addresses):
+                for address in (*sorted(glue.get(name, ())), *addresses):
                     if address in servers or address in fresh or address in unusable:
                         continue
                     if self._resolver.usable(address):
@@ -141,147 +140,126 @@ class Walker:
                 self._note(zone, f"{len(fresh) - len(asked)} addresses of servers not asked")
             servers |= {server.address: server for server in asked}
             told = await asyncio.gather(*(self._apex(domain, zone, s, secure=secure) for s in asked))
-            more = {n for own in told for n in own} - seen
+            more = set().union(*told) - seen
             names = sorted(more)[: MAX_NAMES - len(seen)]
             if len(names) < len(more):
-                left = len(more) - len(names)
-                self._note(zone, f"{left} names of servers given by the zone itself not followed")
+                self._note(
+                    zone, f"{len(more) - len(names)} names of servers given by the zone itself not followed"
+                )
         if servers:
             self._resolver.zones[zone] = tuple(servers.values())
         return tuple(servers.values())
 
-    async def _apex(self, domain: str, zone: str, server: Server, *, secure: bool) -> list[str]:
+    async def _apex(self, domain: str, zone: str, server: Server, *, secure: bool) -> set[str]:
         """Ask a server about the zone's apex; return the names of servers it gives.
 
         Over TCP it is asked for the MX: that it answers there shows as well as with any other question, and
         what it says may differ.
         """
-        ask = Ask(domain, "apex", zone, zone, "SOA", server.name, server.address)
+        ask = Ask(domain, "apex", zone, zone, "SOA", *server)
         soa, ns, over_tcp = await asyncio.gather(
             self._asker.ask(ask),
             self._asker.ask(ask._replace(qtype="NS")),
             self._over_tcp(ask._replace(qtype="MX", transport="tcp")),
         )
         self._asker.remember(over_tcp)  # if the MX is too long for UDP, it is known
-        if soa.outcome not in SILENT:
+        if not soa.silent:
             # The root's SOA: any resolver has it at hand, and no name of anybody's is given away.
-            stranger = Ask(domain, "recursion", "", ".", "SOA", server.name, server.address, rd=True)
-            await once(self._once, ("recursion", server.address), lambda: self._asker.ask(stranger))
-        if "signed" in soa.flags:
+            stranger = Ask(domain, "recursion", "", ".", "SOA", *server, rd=True)
+            await once(self._once, ("recursion", server.address), partial(self._asker.ask, stranger))
+        if soa.signed:
             self._signed.add(zone)
-        if secure or "signed" in soa.flags:
+        if secure or soa.signed:
             await self._asker.ask(ask._replace(qtype="DNSKEY"))
-        return [r.data for r in ns.records if (r.type, r.owner, r.section) == ("NS", zone, "answer")]
+        return set(ns.answers)
 
-    async def _over_tcp(self, ask: Ask) -> Observed:
+    async def _over_tcp(self, ask: Ask) -> Reply:
         """Ask over TCP; if there is silence, the SOA tells whether that is about the question."""
-        observed = await self._asker.ask(ask, patient=False)
-        if observed.outcome not in SILENT:
-            return observed
-        self._asker.remember(observed)
+        reply = await self._asker.ask(ask, patient=False)
+        if not reply.silent:
+            return reply
+        self._asker.remember(reply)
         soa = await self._asker.ask(ask._replace(qtype="SOA"))
-        return observed if soa.outcome in SILENT else await self._asker.ask(ask)
+        return reply if soa.silent else await self._asker.ask(ask)
 
-    async def _ask_soa(self, server: Server, *, patient: bool) -> Observed:
-        ask = Ask("", "apex", self._parent, self._parent, "SOA", server.name, server.address)
-        observed = await self._asker.ask(ask, patient=patient)
-        self._asker.remember(observed)
-        return observed
+    async def _ask_soa(self, server: Server, *, patient: bool) -> Reply:
+        ask = Ask("", "apex", self._parent, self._parent, "SOA", *server)
+        reply = await self._asker.ask(ask, patient=patient)
+        self._asker.remember(reply)
+        return reply
 
     async def _ask_all(
         self, domain: str, zone: str, servers: Iterable[Server], qname: str, qtype: str, step: str = "walk"
-    ) -> list[Observed]:
-        asks = (Ask(domain, step, zone, qname, qtype, s.name, s.address) for s in servers)
-        return await _together([self._asker.ask(ask) for ask in asks])
+    ) -> list[Reply]:
+        asks = (Ask(domain, step, zone, qname, qtype, *server) for server in servers)
+        return await together([self._asker.ask(ask) for ask in asks])
 
-    async def _ask_more(self, domain: str, zone: str, qname: str, replies: list[Observed]) -> list[Observed]:
+    async def _ask_more(self, domain: str, zone: str, qname: str, replies: list[Reply]) -> list[Reply]:
         """Ask those who know the name for what their reply leaves open."""
-        more: list[Observed] = []
+        more: list[Reply] = []
         without = [Server(o.server, o.address) for o in replies if o.outcome == "nodata" and not o.cut]
         for qtype in ("A", "AAAA") if without else ():
             more += await self._ask_all(domain, zone, without, qname, qtype)
-        positive = [o for o in (*replies, *more) if o.outcome == "answer" or is_weak(o, o.records)]
+        if qname == zone:
+            return more
+        positive = [o for o in (*replies, *more) if o.outcome == "answer" or o.weak]
         where = list(dict.fromkeys(Server(o.server, o.address) for o in positive))
-        if where and qname != zone:
+        if where:
             # An answer does not say which zone it comes from; the SOA does.
             more += await self._ask_all(domain, zone, where, qname, "SOA")
-        if qname != zone:
-            for qtype in dict.fromkeys(o.qtype for o in positive):
-                beside = await self._ask_sibling(domain, zone, where, qname, qtype)
-                await self._ask_below(domain, [o for o in positive if o.qtype == qtype], beside)
+        for qtype in dict.fromkeys(o.qtype for o in positive):
+            beside = await self._ask_sibling(domain, zone, where, qname, qtype)
+            await self._ask_below(domain, [o for o in positive if o.qtype == qtype], beside)
         return more
 
-    async def _ask_below(self, domain: str, told: list[Observed], beside: list[Observed]) -> None:
+    async def _ask_below(self, domain: str, told: list[Reply], beside: list[Reply]) -> None:
         """Where a name beside a domain gets the same answer, ask for one below it, unless a signature tells.
 
         Only if the domain has no record of its own does the wildcard answer there too (RFC 4592, 3.3.1).
         """
-        others = {o.address: own_answers(o.qname, o.records) for o in beside if o.outcome == "answer"}
-        for one in told:
-            below, own = canonical(f"{self._sibling}.{one.qname}"), own_answers(one.qname, one.records)
-            signed = any(r.type == "RRSIG" for r in one.records)
-            if below and not signed and others.get(one.address) == own:
-                server = Server(one.server, one.address)
-                await self._ask_all(domain, one.zone, [server], below, one.qtype, "sibling")
+        others = {o.address: own_answers(o) for o in beside if o.outcome == "answer"}
+        for reply in told:
+            below = canonical(f"{self._sibling}.{reply.qname}")
+            signed = any(r.type == "RRSIG" for r in reply.records)
+            if below and not signed and others.get(reply.address) == own_answers(reply):
+                server = Server(reply.server, reply.address)
+                await self._ask_all(domain, reply.zone, [server], below, reply.qtype, "sibling")
 
     async def _ask_sibling(
         self, domain: str, zone: str, servers: Iterable[Server], name: str, qtype: str
-    ) -> list[Observed]:
+    ) -> list[Reply]:
         qname = canonical(f"{self._sibling}.{name.partition('.')[2]}")
-        told: list[Observed] = []
+        told: list[Reply] = []
         for server in servers if qname else ():  # a name can be too long for a sibling of this length
-            told += await once(
-                self._once,
-                ("sibling", zone, qname, qtype, server.address),
-                lambda server=server: self._ask_all(domain, zone, [server], qname, qtype, "sibling"),  # type: ignore[misc]
-            )
+            ask = partial(self._ask_all, domain, zone, [server], qname, qtype, "sibling")
+            told += await once(self._once, ("sibling", zone, qname, qtype, server.address), ask)
         return told
 
-    async def _ask_services(self, domain: str, zone: str, qname: str, replies: list[Observed]) -> None:
-        """Ask one server that speaks for a domain what is announced to mail programs: mostly three questions.
+    async def _look_elsewhere(self, domain: str, names: Iterable[str]) -> None:
+        """Look up names that the walk does not come to: what a domain is an alias of, or lies outside."""
+        for name in names:
+            replies = await self._resolver.everywhere(domain, name, "MX")
+            await self._follow(domain, replies)
+            ends = {o.qname for o in replies if o.usable and not o.answers and not o.alias}
+            await together(
+                [self._resolver.everywhere(domain, e, t) for e in sorted(ends) for t in ("A", "AAAA")]
+            )
 
-        The first domain of a server shows whether it answers such questions at all; if not, it gets no more.
-        """
-        speaking = {Server(o.server, o.address) for o in replies if o.outcome in ("answer", "nodata")}
-        if not speaking or not self._asker.settings.services:
-            return
-        server = spread(qname, speaking)[0]
-
-        async def ask(label: str, qtype: str) -> str:
-            """Return the outcome; "" for a name that is too long."""
-            if not (name := canonical(f"{label}.{qname}")):
-                return ""
-            ask = Ask(domain, "service", zone, name, qtype, server.name, server.address)
-            return (await self._asker.ask(ask, patient=False)).outcome
-
-        first = ("service", server.address) not in self._once
-        branch = await once(self._once, ("service", server.address), lambda: ask(BRANCH, "SRV"))
-        if branch in TOLD and not first:
-            branch = await ask(BRANCH, "SRV")
-        below = SRV if branch in ("answer", "nodata") else ()
-        for label, qtype in (*((n, "SRV") for n in below), *((n, "A") for n in HOSTS)):
-            if branch not in TOLD:
-                return
-            branch = await ask(label, qtype)
-            if branch == "answer" and qtype == "A":
-                await once(self._once, ("service", qname), lambda: ask(self._sibling, "A"))
-
-    async def _follow(self, domain: str, replies: Iterable[Observed]) -> None:
-        """Look up the mail hosts that replies name, through aliases."""
-        told = (o for o in replies if o.outcome == "answer" or is_weak(o, o.records))
-        records = [r for o in told for r in o.records if r.section == "answer"]
-        aliases = {r.data for r in records if r.type == "CNAME"} - {r.owner for r in records}
-        for alias in sorted(aliases)[:MAX_HOSTS]:
-            found = await self._resolver.resolve(domain, alias, "MX")
-            records += found.records if found else ()
-            await self._resolver.addresses(domain, alias)
-        hosts = mx_targets(r.data for r in records if r.type == "MX" and r.section == "answer")
-        named = sorted(host for host in hosts if host != NOBODY and not is_address(host))
-        if len(named) > MAX_HOSTS:
-            self._note(domain, f"{len(named) - MAX_HOSTS} of {len(named)} mail hosts not followed")
-        await _together([self._resolver.addresses(domain, host) for host in named[:MAX_HOSTS]])
+    async def _follow(self, domain: str, replies: Iterable[Reply]) -> None:
+        """Look up the mail hosts that replies name, those first that senders prefer."""
+        told = {text for o in replies if o.qtype == "MX" and o.usable for text in o.answers}
+        hosts = [host for host in by_preference(told) if host != NOBODY and not is_address(host)]
+        if len(hosts) > MAX_HOSTS:
+            self._note(domain, f"{len(hosts) - MAX_HOSTS} of {len(hosts)} mail hosts not followed")
+        kinds = ("A", "AAAA")
+        await together([self._resolver.everywhere(domain, h, t) for h in hosts[:MAX_HOSTS] for t in kinds])
 
 
-async def _together(works: list[Coroutine[Any, Any, T]]) -> list[T]:
-    """Await all at once; one alone needs no task, which costs as much as a query."""
-    return [await works[0]] if len(works) == 1 else await asyncio.gather(*works)
+def by_preference(data: Iterable[str]) -> list[str]:
+    """Return the hosts that data of MX records name, each once, those first that senders prefer.
+
+    >>> by_preference(["20 b.example", "10 c.example", "10 a.example", "30 c.example"])
+    ['a.example', 'c.example', 'b.example']
+    """
+    pairs = sorted((int(preference), host) for preference, _, host in (text.partition(" ") for text in data))
+    return list(dict.fromkeys(host for _, host in pairs))

@@ -15,10 +15,14 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509 import verification
 
 from mssante_audit.base.digest import digest
-from mssante_audit.whitelist.certificates import UNREADABLE, is_authority, read_certificates
+from mssante_audit.whitelist.certificates import (
+    UNREADABLE,
+    is_authority,
+    path_to_anchor,
+    read_certificates,
+)
 from mssante_audit.whitelist.revocation import UNASKED, Status, revocation
 
 MAX_NAMES = 100
@@ -83,7 +87,8 @@ class Chain:
     def refused(self) -> bool:
         """Whether it is known to lead to no anchor, or to be revoked; without anchors nothing is known."""
         return (
-            self.state in ("unknown", "self-signed", "refused", "unreadable") or self.status.said == "revoked"
+            self.state in ("unknown", "self-signed", "refused", "unreadable")
+            or self.status.answer == "revoked"
         )
 
 
@@ -96,39 +101,36 @@ def leaf_of(chain: Sequence[str], certificates: Mapping[str, bytes]) -> Certific
 @lru_cache(4096)
 def read_certificate(der: bytes) -> Certificate:
     """Return what a certificate says."""
-    name = digest(der)
-    one = _parsed(der)
-    if isinstance(one, str):
-        return Certificate(name, problem=one)
+    name, parsed = digest(der), _parsed(der)
+    if isinstance(parsed, str):
+        return Certificate(name, problem=parsed)
     try:
-        key = one.public_key()
+        key = parsed.public_key()
         encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        hashed = one.signature_hash_algorithm
         kind = type(key).__name__.strip("_").removesuffix("PublicKey")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a negative one is another's fault
-            serial = f"{one.serial_number:x}"
+        with warnings.catch_warnings(action="ignore"):  # a negative one is another's fault
+            serial = f"{parsed.serial_number:x}"
     except (*UNREADABLE, OverflowError) as error:
-        return Certificate(name, problem=str(error)[:MAX_TEXT] or type(error).__name__)
+        return Certificate(name, problem=_cut(str(error)) or type(error).__name__)
     usages: tuple[str, ...] = ()
     names: list[str] = []
     with suppress(x509.ExtensionNotFound):
-        used = one.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        used = parsed.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
         usages = tuple(usage.dotted_string for usage in used)[:MAX_NAMES]
     with suppress(x509.ExtensionNotFound):
-        alternative = one.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        alternative = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         names = alternative.get_values_for_type(x509.DNSName)
     return Certificate(
         name,
-        _cut(one.subject.rfc4514_string()),
-        _cut(one.issuer.rfc4514_string()),
+        _cut(parsed.subject.rfc4514_string()),
+        _cut(parsed.issuer.rfc4514_string()),
         serial,
-        one.not_valid_before_utc,
-        one.not_valid_after_utc,
+        parsed.not_valid_before_utc,
+        parsed.not_valid_after_utc,
         key.curve.name if isinstance(key, ec.EllipticCurvePublicKey) else kind,
         int(getattr(key, "key_size", 0)),
         digest(encoded),
-        hashed.name if hashed else "",
+        _digest(parsed),
         usages,
         tuple(_cut(name) for name in names[:MAX_NAMES]),
         max(0, len(names) - MAX_NAMES),
@@ -161,7 +163,7 @@ def judge(
     own = read[0]
     if own is None or not trusted:
         return Chain(leaf, "")
-    others = [one for one in read[1:] if one is not None]
+    others = [certificate for certificate in read[1:] if certificate is not None]
     then = min(max(at, own.not_valid_before_utc), own.not_valid_after_utc)
     path, _ = _path(own, others, trusted, then)
     if path is None:
@@ -172,8 +174,7 @@ def judge(
     else:
         links = path[:-1] if others and path[-1] not in read else path
         state = "whole" if links == read[: len(links)] else "unordered"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a serial that is negative
+    with warnings.catch_warnings(action="ignore"):  # of a serial that is negative
         status = revocation(path, crls, at)
     return Chain(leaf, state, "", path[-1].subject.rfc4514_string(), status)
 
@@ -185,23 +186,15 @@ def _path(
     at: datetime,
 ) -> tuple[list[x509.Certificate] | None, str]:
     """Return the path to an anchor, or why there is none."""
-    subjects = {one.subject for one in trusted}
-    roots = [one for one in trusted if one.issuer == one.subject or one.issuer not in subjects]
-    policy = verification.PolicyBuilder().store(verification.Store(roots)).time(at)
-    policy = policy.extension_policies(
-        ca_policy=verification.ExtensionPolicy.webpki_defaults_ca(),
-        ee_policy=verification.ExtensionPolicy.permit_all(),
-    )
     try:
-        return list(policy.build_client_verifier().verify(own, list(between)).chain), ""
-    except (verification.VerificationError, ValueError, UnsupportedAlgorithm) as error:
+        return path_to_anchor(own, between, trusted, at), ""
+    except ValueError as error:
         if _digest(own) in WEAK:  # no signature at all to the verifier; a rule of its own tells it
-            for issuer in (one for one in [*between, *roots] if is_authority(one) and issued(own, one)):
-                rest, _ = _path(issuer, [one for one in between if one != issuer], trusted, at)
+            for issuer in (c for c in [*between, *trusted] if is_authority(c) and issued(own, c)):
+                rest, _ = _path(issuer, [c for c in between if c != issuer], trusted, at)
                 if rest:
                     return [own, *rest], ""
-        told = str(error).partition(" (encountered")[0].removeprefix("validation failed: ")
-        return None, told.partition(": AlgorithmIdentifier")[0]
+        return None, str(error)
 
 
 def _fault(
@@ -211,9 +204,9 @@ def _fault(
     if own.issuer == own.subject and issued(own, own):
         return "self-signed"
     reached = [own]
-    for one in reached:
+    for certificate in reached:
         for issuer in [*trusted, *others]:
-            if issuer not in reached and issued(one, issuer):
+            if issuer not in reached and issued(certificate, issuer):
                 if issuer in trusted:
                     return "refused"
                 reached.append(issuer)
@@ -238,16 +231,17 @@ def issued(own: x509.Certificate, issuer: x509.Certificate) -> bool:
     return True
 
 
-def _digest(one: x509.Certificate) -> str:
+def _digest(certificate: x509.Certificate) -> str:
     with suppress(UnsupportedAlgorithm):
-        return one.signature_hash_algorithm.name if one.signature_hash_algorithm else ""
+        if certificate.signature_hash_algorithm:
+            return certificate.signature_hash_algorithm.name
     return ""
 
 
 def loaded(der: bytes) -> x509.Certificate | None:
     """Return a certificate, ``None`` if nobody can read it."""
-    one = _parsed(der)
-    return None if isinstance(one, str) else one
+    parsed = _parsed(der)
+    return None if isinstance(parsed, str) else parsed
 
 
 @lru_cache(4096)

@@ -1,30 +1,14 @@
-"""Which certificates mail servers changed, and when: told by the observations that were kept.
+"""Which certificates mail servers changed, and when, as the observations that were kept show.
 
-Columns, one row a change of one server (address and port), in order of time:
+A row is a change of one server (``address``, ``port``; ``host``: its names, with commas), in order of time:
+``at``, when the new certificate was first seen; ``last``, when the old one was last seen (the change lies
+between the two); ``kind``: ``renewed`` (same name, same issuer), ``issuer`` (same name, another issuer) or
+``replaced`` (another name); ``before`` and ``after``, the names as a white list writes them;
+``issuer_before``, ``issuer_after``; ``until_before``, ``until_after``, when they end; ``certificate``,
+SHA-256 of the new one; ``spare``, whole days that the old one still had, negative if it had ended.
 
-================= =================== ========================================================================
-column            dtype               meaning
-================= =================== ========================================================================
-``at``            datetime64[us, UTC] when the new certificate was first seen
-``last``          datetime64[us, UTC] when the old one was last seen: the change lies between the two
-``address``       str                 where the server listens
-``port``          int64               and on which port
-``host``          str                 its names, with commas
-``kind``          str                 ``renewed`` (same name, same issuer), ``issuer`` (same name, another
-                                      issuer), ``replaced`` (another name)
-``before``        str                 name of the old certificate, as a white list writes names
-``after``         str                 of the new one
-``issuer_before`` str                 who issued the old one
-``issuer_after``  str                 who issued the new one
-``until_before``  datetime64[us, UTC] when the old one ended, or would have
-``until_after``   datetime64[us, UTC] when the new one ends
-``certificate``   str                 SHA-256 of the new one
-``spare``         int64               whole days that the old one still had when the new one was first seen;
-                                      negative if it had ended
-================= =================== ========================================================================
-
-A server that presents one, then another, then the first again has changed twice; one that did not tell
-between two observations has not changed meanwhile.
+A server that presents one, then another, then the first again has changed twice; one that presented nothing
+between two observations has not changed meanwhile. What it presents by name (SNI) does not count.
 """
 
 from __future__ import annotations
@@ -56,30 +40,22 @@ _KINDS = {
 
 
 def chosen(files: Sequence[File], as_of: datetime) -> list[File]:
-    """Return the observations that tell of changes, the oldest first."""
-    weeks: dict[tuple[int, int], File] = {}
-    told = []
-    for file in sorted(files, key=lambda one: (one.begun, one.path.name)):
-        if file.begun > as_of - RECENT:
-            told.append(file)
-        elif file.begun > as_of - min(YEARS, as_of - datetime.min.replace(tzinfo=as_of.tzinfo)):
-            weeks[file.begun.isocalendar()[:2]] = file
-    return [*weeks.values(), *told]
+    """Return the observations that changes are looked for in, the oldest first."""
+    first = as_of - min(YEARS, as_of - datetime.min.replace(tzinfo=as_of.tzinfo))
+    weeks: dict[object, File] = {}
+    for file in sorted(files, key=lambda file: (file.begun, file.path.name)):
+        if file.begun > first:
+            recent = file.begun > as_of - RECENT
+            weeks[file.path if recent else file.begun.isocalendar()[:2]] = file
+    return list(weeks.values())
 
 
 def changes(files: Sequence[File], as_of: datetime) -> pd.DataFrame:
-    """Return the changes that observations tell of; columns as this module's docstring has them.
+    """Return the changes that observations show; columns as this module's docstring has them.
 
-    A file that cannot be read tells nothing; what was seen after `as_of` is not looked at.
+    A file that cannot be read shows nothing; what was seen after `as_of` is not looked at.
     """
-    return changed(_loaded(chosen(files, as_of)), as_of)
-
-
-def changed(parts: Iterable[TlsObservation], as_of: datetime) -> pd.DataFrame:
-    """Return the changes that observations, the oldest first, tell of."""
-    known: dict[tuple[str, int], tuple[datetime, Certificate]] = {}
-    rows = [row for part in parts for row in _changes(part, known, as_of)]
-    return frame_of(rows, _KINDS).sort_values(["at", "address", "port"], kind="stable", ignore_index=True)
+    return _changed(_loaded(chosen(files, as_of)), as_of)
 
 
 def differences(before: TlsObservation, after: TlsObservation) -> pd.DataFrame:
@@ -87,22 +63,25 @@ def differences(before: TlsObservation, after: TlsObservation) -> pd.DataFrame:
 
     The same certificate in both is no difference, whatever was seen between.
     """
-    return changed((_last(before), _last(after)), datetime.max.replace(tzinfo=UTC) - 2 * SKEW)
+    return _changed((_last(before), _last(after)), datetime.max.replace(tzinfo=UTC) - 2 * SKEW)
 
 
 def sentences(before: TlsObservation, after: TlsObservation, found: pd.DataFrame) -> Iterator[str]:
     """Yield in English lines what `differences` found, and how many servers only one of the two saw."""
     yield f"from {before.source} ({before.started_at:%Y-%m-%d %H:%M} UTC)"
     yield f"to   {after.source} ({after.started_at:%Y-%m-%d %H:%M} UTC)"
-    for one in found.itertuples(index=False):
-        yield f"{one.address} port {one.port} ({one.host}): {one.kind}, {one.spare} days before the end"
-        for name in {"replaced": ("", "issuer_"), "issuer": ("issuer_",)}.get(str(one.kind), ()):
-            word = "issuer: " if name else ""
-            yield f"  {word}{getattr(one, f'{name}before')} -> {getattr(one, f'{name}after')}"
-        yield f"  until {one.until_before:%Y-%m-%d} -> {one.until_after:%Y-%m-%d}"
-    seen = [{*zip(o.visits["address"], o.visits["port"], strict=True)} for o in map(_last, (before, after))]
-    if one_only := len(seen[0] ^ seen[1]):
-        yield f"presented a certificate in one of them only, and so unknown: {one_only}"
+    for row in found.to_dict("records"):
+        where = f"{row['address']} port {row['port']} ({row['host']})"
+        yield f"{where}: {row['kind']}, {row['spare']} days before the end"
+        if row["kind"] == "replaced":
+            yield f"  {row['before']} -> {row['after']}"
+        if row["kind"] != "renewed":
+            yield f"  issuer: {row['issuer_before']} -> {row['issuer_after']}"
+        yield f"  until {row['until_before']:%Y-%m-%d} -> {row['until_after']:%Y-%m-%d}"
+    visits = _last(before).visits, _last(after).visits
+    first, then = ({*zip(seen["address"], seen["port"], strict=True)} for seen in visits)
+    if once := len(first ^ then):
+        yield f"presented a certificate in one of them only, and so unknown: {once}"
     if found.empty:
         yield "nothing changed"
 
@@ -113,23 +92,25 @@ def _last(part: TlsObservation) -> TlsObservation:
     return replace(part, visits=visits.drop_duplicates(["address", "port"], keep="last"))
 
 
-def _changes(
-    part: TlsObservation, known: dict[tuple[str, int], tuple[datetime, Certificate]], as_of: datetime
-) -> Iterator[tuple[object, ...]]:
-    """Yield the rows of an observation; `known`: what each server presented before, and when last."""
-    columns = (part.visits[name].tolist() for name in ("at", "address", "port", "hosts", "chain"))
-    for at, address, port, hosts, chain in zip(*columns, strict=True):
-        leaf = leaf_of(chain, part.certificates) if at <= as_of + SKEW else None
-        if leaf is None or leaf.problem or leaf.not_after is None:
-            continue
-        before, known[address, port] = known.get((address, port)), (at, leaf)
-        if before and before[1].sha256 != leaf.sha256 and before[1].not_after:
-            last, old = before
-            yield (
-                at, last, address, port, ", ".join(hosts), _kind(old, leaf), old.subject, leaf.subject,
-                old.issuer, leaf.issuer, old.not_after, leaf.not_after, leaf.sha256,
-                (old.not_after - at).days,
-            )  # fmt: skip
+def _changed(parts: Iterable[TlsObservation], as_of: datetime) -> pd.DataFrame:
+    """Return the changes that observations, the oldest first, show."""
+    seen: dict[tuple[str, int], tuple[datetime, Certificate]] = {}
+    rows = []
+    for part in parts:
+        visits = part.visits[part.visits["at"] <= as_of + SKEW]
+        columns = (visits[name].tolist() for name in ("at", "address", "port", "hosts", "chain"))
+        for at, address, port, hosts, chain in zip(*columns, strict=True):
+            new = leaf_of(chain, part.certificates)
+            if new is None or new.problem or new.not_after is None:
+                continue
+            last, old = seen.get((address, port), (at, new))
+            seen[address, port] = at, new
+            if old.sha256 != new.sha256 and old.not_after:
+                names = (old.subject, new.subject, old.issuer, new.issuer)
+                ends = (old.not_after, new.not_after, new.sha256, (old.not_after - at).days)
+                where = (address, port, ", ".join(hosts), _kind(old, new))
+                rows.append((at, last, *where, *names, *ends))
+    return frame_of(rows, _KINDS).sort_values(["at", "address", "port"], kind="stable", ignore_index=True)
 
 
 def _kind(before: Certificate, after: Certificate) -> str:

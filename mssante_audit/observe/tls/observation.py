@@ -5,28 +5,6 @@ opens each run (``format``, ``version``, ``at``, ``dns``: the observation of the
 A *certificate* has its DER in base64 and its SHA-256, once in a file. A *visit* has the fields of
 `Visited`. An *end* closes a run.
 
-Columns of `TlsObservation.visits`, one row a visit, in order of time:
-
-=============== =============== ===========================================================================
-column          dtype           meaning
-=============== =============== ===========================================================================
-``line``        int64           line of the file, 1-based
-``at``          datetime64 UTC  when it began
-``address``     str             where the server listens
-``port``        int64           and on which port
-``hosts``       object (tuple)  the names by which mail exchangers of the DNS lead there; the first was asked
-                                for by SNI
-``attempt``     int64           1, 2, 3
-``outcome``     str             one of `OUTCOMES`
-``detail``      str             what was met, printable
-``banner``      str             the server's greeting, printable, at most 200 characters
-``protocol``    str             such as ``TLSv1.3``; "" without a certificate
-``cipher``      str             as OpenSSL calls it
-``demanded``    bool            whether the server asked for a client's certificate
-``chain``       object (tuple)  SHA-256 (hexadecimal) of the certificates, in the order they were sent in
-``seconds``     float64         how long it took
-=============== =============== ===========================================================================
-
 `TlsObservation.problems`: ``line`` int64, ``kind`` str (``cut``, ``damaged``, ``record``), ``message`` str.
 """
 
@@ -57,7 +35,7 @@ from mssante_audit.observe.lines import (
 )
 
 FORMAT = "mssante-audit tls observation"
-VERSION = 1
+VERSION = 2
 OUTCOMES = (
     "presented", "no-starttls", "handshake-failed", "busy", "refused", "silent", "slow", "garbage",
     "plaintext-injected", "no-source",
@@ -65,11 +43,12 @@ OUTCOMES = (
 """Every way a visit can end; only the first two say something of the server's certificate. The last was none:
 the server's address is of another family than the one to come from."""
 TELLING = OUTCOMES[:2]
+NOT_VISITED = ("no-source",)
 MAX_CERTIFICATE = 1 << 20
 """Bytes of DER that are kept of one certificate."""
 
 _KINDS = {
-    "line": "int64", "at": "instant", "address": "str", "port": "int64", "hosts": "object",
+    "line": "int64", "at": "instant", "address": "str", "port": "int64", "hosts": "object", "sni": "str",
     "attempt": "int64", "outcome": "str", "detail": "str", "banner": "str", "protocol": "str",
     "cipher": "str", "demanded": "bool", "chain": "object", "seconds": "float64",
 }  # fmt: skip
@@ -79,21 +58,32 @@ _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Visited(NamedTuple):
-    """A visit, as its line has it (fields: the columns above)."""
+    """A visit, as its line has it."""
 
     at: Annotated[str, AfterValidator(checked_instant)]
+    """When it began."""
     address: _Text
     port: Annotated[int, Field(strict=True, ge=1, le=65_535)]
     hosts: Annotated[tuple[_Text, ...], Field(max_length=10_000)]
+    """The names by which mail exchangers of the DNS lead there."""
+    sni: _Text
+    """The one that the server was asked for by SNI, "" for none."""
     attempt: Annotated[int, Field(strict=True, ge=1, le=100)]
     outcome: Annotated[str, Field(pattern=f"^(?:{'|'.join(OUTCOMES)})$")]
     detail: _Text
+    """What was met, printable."""
     banner: _Text
+    """The server's greeting, printable."""
     protocol: _Text
+    """Such as ``TLSv1.3``; "" without a certificate."""
     cipher: _Text
+    """As OpenSSL calls it."""
     demanded: Annotated[bool, Field(strict=True)]
+    """Whether the server asked for a client's certificate."""
     chain: Annotated[tuple[_Sha256, ...], Field(max_length=1000)]
+    """SHA-256 of the certificates, in the order in which they were sent."""
     seconds: Annotated[float, Field(strict=True, ge=0, lt=1e9)]
+    """How long it took."""
 
 
 read_visit = reader_of(Visited)
@@ -105,6 +95,9 @@ class TlsObservation:
     """An observation of TLS, read."""
 
     visits: pd.DataFrame
+    """A row a visit without SNI, in order of time: its ``line`` in the file, and the fields of `Visited`."""
+    by_name: pd.DataFrame
+    """Visits with SNI, likewise."""
     certificates: Mapping[str, bytes]
     """DER by SHA-256, for as many as could be read and are what their hash says."""
     problems: pd.DataFrame
@@ -127,7 +120,7 @@ def load_tls(source: str | Path) -> TlsObservation:
     Raises
     ------
     ObservationError
-        If the file cannot be opened, is no observation of TLS, or was written by a newer version.
+        If the file cannot be opened, is no observation of TLS, or was written by another version.
     """
     path = Path(source)
     data = bytes_of(path)
@@ -159,8 +152,10 @@ def load_tls(source: str | Path) -> TlsObservation:
         raise ObservationError(
             "not a TLS observation", file=str(path), remedy="`mssante-audit observe tls` makes one"
         )
+    named = frame["sni"] != ""
     return TlsObservation(
-        frame,
+        frame[~named].reset_index(drop=True),
+        frame[named].reset_index(drop=True),
         certificates,
         frame_of(scan.problems, PROBLEMS),
         source=path.name,

@@ -2,31 +2,30 @@
 
 The only place where the network is used for mail servers, and nothing is ever sent to them but EHLO,
 STARTTLS and QUIT; audits read the file (`mssante_audit.observe.tls.observation`).
+
+A visit is a thread: against asyncio it takes three quarters of the CPU, and OpenSSL works beside Python.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import fnmatch
+import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from mssante_audit.base.digest import digest
-from mssante_audit.base.errors import InputError
-from mssante_audit.base.settings import ObserveTls, Thresholds
-from mssante_audit.observe.dns.exchangers import addresses_of
-from mssante_audit.observe.dns.view import view_of
-from mssante_audit.observe.kinds import find_observations
+from mssante_audit.base.errors import ResourceError
+from mssante_audit.base.settings import ObserveTls
 from mssante_audit.observe.lines import instant
-from mssante_audit.observe.merged import load_merged
+from mssante_audit.observe.tls.chain import read_certificate as certificate_of
 from mssante_audit.observe.tls.observation import (
     FORMAT,
     MAX_CERTIFICATE,
@@ -37,26 +36,40 @@ from mssante_audit.observe.tls.observation import (
     read_visit,
 )
 from mssante_audit.observe.tls.visit import Offers, Visit, offers_of, visit
-from mssante_audit.observe.writer import Writer, while_flushing
+from mssante_audit.observe.writer import Writer
+from mssante_audit.values.dn import parse_dn
 
 ATTEMPTS = 3
 """Connections to one address in a run, at most."""
 SLOWER = 5
 """A second and a third visit are made by so many times fewer connections at once."""
-
+_TICK = 0.5
+"""Seconds between two looks at what waits to be written or told."""
 
 NOT_TOLD = {"enabled", "try_host", "client_certificate", "client_key"}
 """Settings that the file's header does not have."""
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class MailServer:
     """A mail server to visit."""
 
     address: str
     port: int
     hosts: tuple[str, ...]
     """The names of mail exchangers that lead there, sorted."""
+    listed: Mapping[str, frozenset[str]] = field(default_factory=dict, compare=False)
+    """By host, the keys of the names that a list has for its domains (`mssante_audit.values.dn.DN.key`)."""
+
+    def asked_for(self, presented: bytes, at: datetime) -> str:
+        """Return the host to ask for by SNI: one for which something else is listed than was presented.
+
+        "" if what was presented without SNI is in time and listed for every host.
+        """
+        leaf = certificate_of(presented)
+        sound = leaf.in_time(at) and leaf.subject != leaf.issuer
+        key = parse_dn(leaf.subject).key if sound else ""
+        return next((host for host in self.hosts if key not in self.listed.get(host, {key})), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +79,6 @@ class Progress:
     done: int
     total: int
     outcomes: Mapping[str, int]
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,46 +91,27 @@ class Summary:
     """Servers that were not visited: the file that was gone on with tells of them."""
     visits: int
     outcomes: Mapping[str, int]
-    """Servers by what the last visit to them ended with."""
+    """Servers by what the last visit to them, without SNI, ended with."""
     seconds: float
 
 
-def mail_hosts(data: Path, domains: Sequence[str], only: str = "") -> tuple[dict[str, tuple[str, ...]], str]:
-    """Return the addresses of the mail hosts of domains by name, and the newest file that names them.
-
-    `data` is a folder with observations of the DNS, or a list in it; `only` a pattern such as ``*.aura.*``:
-    only domains like this.
-
-    Raises
-    ------
-    InputError
-        If the data folder has no observation of the DNS.
-    """
-    wanted = [d for d in domains if fnmatch.fnmatch(d.lower(), only.lower() or "*")]
-    now = datetime.now(UTC)
-    since = Thresholds().oldest_observation(now)
-    seen, _ = load_merged(find_observations(data), wanted, now, since)
-    if seen is None:
-        raise InputError(
-            "no observation of the DNS", file=str(data), remedy="`mssante-audit observe dns` makes one"
-        )
-    hosts: dict[str, tuple[str, ...]] = {}
-    for part, own in seen.shares(wanted):
-        hosts = addresses_of(view_of(part), own) | hosts
-    return hosts, seen.source
-
-
-def servers_of(hosts: Mapping[str, Sequence[str]], port: int) -> list[Server]:
+def servers_of(
+    hosts: Mapping[str, Sequence[str]], port: int, listed: Mapping[str, frozenset[str]] | None = None
+) -> list[MailServer]:
     """Return the servers at a port behind mail exchangers (name → addresses), each address once."""
     names: dict[str, set[str]] = {}
     for host, addresses in hosts.items():
         for address in addresses:
             names.setdefault(address, set()).add(host)
-    return [Server(address, port, tuple(sorted(own))) for address, own in sorted(names.items())]
+    keys = listed or {}
+    return [
+        MailServer(address, port, tuple(sorted(own)), {host: keys[host] for host in own if host in keys})
+        for address, own in sorted(names.items())
+    ]
 
 
 def observe_tls(
-    servers: Sequence[Server],
+    servers: Sequence[MailServer],
     out: str | Path,
     settings: ObserveTls | None = None,
     *,
@@ -128,8 +121,10 @@ def observe_tls(
 ) -> Summary:
     """Visit mail servers and write the observation file.
 
-    A visit that says nothing of a server's certificate is made again, twice at most, after all others and
-    `pause` seconds after the last one to that address.
+    Servers are visited without SNI, as Postfix does. A visit that says nothing of a server's certificate is
+    made again; a server that presents another certificate than listed is asked for by name (SNI), too. Both
+    come after all first visits, and `pause` seconds after the last one to that address; an address is
+    connected to `ATTEMPTS` times at most.
 
     Parameters
     ----------
@@ -154,10 +149,49 @@ def observe_tls(
         If the file to go on with is no observation of TLS.
     ParameterError
         If the client's certificate or its key cannot be used.
+    ResourceError
+        If this machine has no file descriptor left.
     """
     settings = settings or ObserveTls()
-    run = _Run(settings, offers_of(settings), Path(out), progress)
-    return asyncio.run(run.go(list(servers), dns, resume=resume))
+    run, tool = _Run(settings, offers_of(settings), progress), version("mssante-audit")
+    writer, complete, known = Writer(Path(out), resume=resume), False, 0
+    try:
+        if resume:
+            run.replay(writer.mend(check_header))
+        known = sum(run.next_visit(server) is None for server in servers)
+        writer.write(
+            {
+                "format": FORMAT, "version": VERSION, "at": instant(datetime.now(UTC)),
+                "tool": tool, "dns": dns, "servers": len(servers) - known,
+                "resumed": resume, "settings": settings.model_dump(exclude=NOT_TOLD),
+            }
+        )  # fmt: skip
+        writer.flush()
+        run.visit_all(servers, writer)
+        complete = True
+    finally:
+        end = {"end": instant(datetime.now(UTC)), "complete": complete, "visits": run.visits}
+        writer.finish(end, failing=not complete)
+    seconds = time.monotonic() - run.start
+    return Summary(Path(out), len(servers), known, run.visits, run.counts(servers), seconds)
+
+
+@dataclass
+class _State:
+    """What is known of a server while a run goes on."""
+
+    outcome: str = ""
+    """What the last visit without SNI ended with."""
+    tries: int = 0
+    """How many there were."""
+    presented: tuple[bytes, datetime] | None = None
+    """Its certificate, as presented without SNI, and when."""
+    named: bool = False
+    """Whether a visit with SNI told something."""
+    failed: bool = False
+    """Whether a handshake failed: some servers end one that offers more than they know."""
+    last: float = -1e9
+    """When the last visit to it was over."""
 
 
 @dataclass
@@ -166,86 +200,131 @@ class _Run:
 
     settings: ObserveTls
     offers: Offers
-    out: Path
     progress: Callable[[Progress], None] | None
     start: float = field(default_factory=time.monotonic)
+    states: dict[tuple[str, int], _State] = field(default_factory=dict)
     written: set[str] = field(default_factory=set)
     """Hashes of the certificates that the file has."""
-    last: dict[Server, str] = field(default_factory=dict)
-    """What the last visit ended with."""
-    left: dict[str, float] = field(default_factory=dict)
-    """When the last visit to an address was over."""
     visits: int = 0
 
-    async def go(self, servers: list[Server], dns: str, *, resume: bool) -> Summary:
-        writer, complete = Writer(self.out, resume=resume), False
-        told: set[tuple[str, int]] = set()
-        try:
-            if resume:
-                told = self._known(writer.mend(check_header))
-            todo = [one for one in servers if (one.address, one.port) not in told]
-            writer.write(
-                {
-                    "format": FORMAT, "version": VERSION, "at": instant(datetime.now(UTC)),
-                    "tool": version("mssante-audit"), "dns": dns, "servers": len(todo), "resumed": resume,
-                    "settings": self.settings.model_dump(exclude=NOT_TOLD),
-                }
-            )  # fmt: skip
-            writer.flush()
-            await while_flushing(writer, lambda: self._tell(len(todo)), self._rounds(todo, writer))
-            complete = True
-        finally:
-            end = {"end": instant(datetime.now(UTC)), "complete": complete, "visits": self.visits}
-            writer.finish(end, failing=not complete)
-        counts, known = dict(Counter(self.last.values())), len(servers) - len(todo)
-        return Summary(self.out, len(servers), known, self.visits, counts, time.monotonic() - self.start)
+    def state(self, server: MailServer) -> _State:
+        return self.states.setdefault((server.address, server.port), _State())
 
-    async def _rounds(self, todo: list[Server], writer: Writer) -> None:
-        """Visit all, then again those whose visit told nothing, at a lower pace."""
+    def next_visit(self, server: MailServer) -> str | None:
+        """Return the name to ask a server for ("" for a visit without SNI), ``None`` if it needs no visit."""
+        state = self.state(server)
+        if state.outcome == "handshake-failed" and state.tries > 1 and server.hosts:
+            return None if state.named else server.hosts[0]  # perhaps it wants a name
+        if state.outcome not in (*TELLING, "no-source"):
+            return ""
+        if state.presented and not state.named:
+            return server.asked_for(*state.presented) or None
+        return None
+
+    def visit_all(self, servers: Sequence[MailServer], writer: Writer) -> None:
+        """Visit all, then again those of which too little is known, at a lower pace."""
         for attempt in range(1, ATTEMPTS + 1):
+            asked = [(server, name) for server in servers if (name := self.next_visit(server)) is not None]
             at_once = self.settings.in_flight if attempt == 1 else max(1, self.settings.in_flight // SLOWER)
-            waiting = iter(todo)
-            works = (self._work(waiting, attempt, writer) for _ in range(min(at_once, len(todo))))
-            await asyncio.gather(*works)
-            todo = [one for one in todo if self.last[one] not in (*TELLING, "no-source")]
+            flushed = time.monotonic()
+            for result in self._results(asked, at_once):
+                if result:
+                    server, at, seen = result
+                    self.visits += 1
+                    self._note(self.state(server), seen, at)
+                    for content in lines_of(server, seen, at, attempt, self.written):
+                        writer.write(content)
+                if not result or time.monotonic() > flushed + _TICK:
+                    flushed = time.monotonic()
+                    writer.flush()
+                    self._tell(servers)
 
-    async def _work(self, waiting: Iterator[Server], attempt: int, writer: Writer) -> None:
-        for server in waiting:
-            rest = self.left.get(server.address, -1e9) + self.settings.pause - time.monotonic()
-            await asyncio.sleep(max(0.0, rest))
-            at = datetime.now(UTC)
-            name = next(iter(server.hosts), "")
-            # Some servers end a handshake that offers them more than they know.
-            oldest = self.last.get(server) == "handshake-failed"
-            seen = await visit(server.address, server.port, name, self.settings, self.offers, oldest=oldest)
-            self.left[server.address] = time.monotonic()
-            self.last[server] = seen.outcome
-            self.visits += 1
-            for content in lines_of(server, seen, at, attempt, self.written):
-                writer.write(content)
+    def _results(
+        self, asked: Sequence[tuple[MailServer, str]], at_once: int
+    ) -> Iterator[tuple[MailServer, datetime, Visit] | None]:
+        """Yield visits as they end, made by so many threads; ``None`` while none does."""
+        waiting, stopped = deque(asked), threading.Event()
+        results: SimpleQueue[tuple[MailServer, datetime, Visit] | Exception] = SimpleQueue()
+        lacking: list[ResourceError] = []
 
-    def _known(self, lines: Iterator[dict[str, Any]]) -> set[tuple[str, int]]:
-        """Return the servers that the lines tell of; take note of the certificates."""
-        found = set()
+        def work() -> None:
+            while waiting:
+                try:
+                    server, name = waiting.popleft()
+                    state, place = self.state(server), (server.address, server.port)
+                    if stopped.wait(max(0.0, state.last + self.settings.pause - time.monotonic())):
+                        return
+                    at = datetime.now(UTC)
+                    seen = visit(*place, name, self.settings, self.offers, oldest=state.failed and not name)
+                    state.last = time.monotonic()
+                    results.put((server, at, seen))
+                except IndexError:
+                    return  # another thread took the last one
+                except ResourceError as error:
+                    waiting.append((server, name))  # for those that go on
+                    lacking.append(error)
+                    return
+                except Exception as error:
+                    results.put(error)
+                    return
+
+        # Nobody waits for those that still talk when a run is broken off.
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(at_once, len(asked)))]
+        try:
+            for thread in threads:
+                with suppress(RuntimeError):  # no room for one more: those there are do
+                    thread.start()
+            left = len(asked)
+            while left:
+                result = None
+                with suppress(Empty):
+                    result = results.get(timeout=_TICK)
+                    left -= 1
+                if isinstance(result, Exception):
+                    raise result
+                if not result and not any(thread.is_alive() for thread in threads):
+                    raise lacking[-1] if lacking else ResourceError("no room for a thread on this machine")
+                yield result
+        finally:
+            stopped.set()
+
+    def _note(self, state: _State, seen: Visit, at: datetime) -> None:
+        state.failed |= seen.outcome == "handshake-failed"
+        if seen.sni:
+            state.named |= seen.outcome in TELLING
+        else:
+            state.outcome, state.tries = seen.outcome, state.tries + 1
+            state.presented = (seen.chain[0], at) if seen.outcome == "presented" and seen.chain else None
+
+    def replay(self, lines: Iterable[dict[str, Any]]) -> None:
+        """Take note of what the lines of a file tell; a visit whose certificates it lacks tells nothing."""
+        certificates: dict[str, bytes] = {}
         for content in lines:
             with suppress(ValueError):
                 if "certificate" in content:
-                    self.written.add(read_certificate(content)[0])
+                    certificates.update([read_certificate(content)])
                 elif not {"format", "end"} & content.keys():
-                    one = read_visit(content)
-                    if one.outcome in TELLING and self.written.issuperset(one.chain):
-                        found.add((one.address, one.port))
-        return found
+                    line = read_visit(content)
+                    if certificates.keys() >= set(line.chain):
+                        chain = tuple(certificates[name] for name in line.chain)
+                        state = self.states.setdefault((line.address, line.port), _State())
+                        seen = Visit(line.outcome, chain=chain, sni=line.sni)
+                        self._note(state, seen, datetime.fromisoformat(line.at))
+        self.written |= certificates.keys()
 
-    def _tell(self, total: int) -> None:
+    def counts(self, servers: Iterable[MailServer]) -> dict[str, int]:
+        """Return how many servers ended with what; one that was not visited yet does not count."""
+        return dict(Counter(outcome for server in servers if (outcome := self.state(server).outcome)))
+
+    def _tell(self, servers: Sequence[MailServer]) -> None:
         if self.progress:
-            counts = Counter(self.last.values())
-            done, seconds = sum(counts[one] for one in TELLING), time.monotonic() - self.start
-            self.progress(Progress(done, total, counts, seconds))
+            counts = self.counts(servers)
+            done = sum(counts.get(outcome, 0) for outcome in TELLING)
+            self.progress(Progress(done, len(servers), counts))
 
 
 def lines_of(
-    server: Server, seen: Visit, at: datetime, attempt: int, written: set[str]
+    server: MailServer, seen: Visit, at: datetime, attempt: int, written: set[str]
 ) -> Iterator[dict[str, Any]]:
     """Yield the lines of a visit: certificates that are not `written` yet, then the visit."""
     chain = [digest(der) for der in seen.chain]
@@ -255,7 +334,7 @@ def lines_of(
             yield {"certificate": name, "der": base64.b64encode(der).decode()}
     yield {
         "at": instant(at), "address": server.address, "port": server.port, "hosts": list(server.hosts),
-        "attempt": attempt, "outcome": seen.outcome, "detail": seen.detail, "banner": seen.banner,
-        "protocol": seen.protocol, "cipher": seen.cipher, "demanded": seen.demanded, "chain": chain,
-        "seconds": seen.seconds,
+        "sni": seen.sni, "attempt": attempt, "outcome": seen.outcome, "detail": seen.detail,
+        "banner": seen.banner, "protocol": seen.protocol, "cipher": seen.cipher, "demanded": seen.demanded,
+        "chain": chain, "seconds": seen.seconds,
     }  # fmt: skip

@@ -15,6 +15,8 @@ column          dtype                   meaning
 ``cipher``      str                     as OpenSSL calls it
 ``demanded``    bool                    whether it asked for a client's certificate
 ``chain``       object (tuple of str)   SHA-256 of the certificates, as they were sent
+``sni``         str                     the name that it was asked for by SNI in another visit, "" if none
+``sni_chain``   object (tuple of str)   SHA-256 of the certificates sent then
 ``subject``     str                     of its own certificate, as a white list writes names
 ``issuer``      str                     of the same
 ``not_before``  datetime64[us, UTC]     start of its validity; NaT without a certificate that can be read
@@ -40,9 +42,12 @@ from mssante_audit.observe.tls.observation import OUTCOMES, TELLING, TlsObservat
 
 _KINDS = {
     "address": "str", "port": "int64", "hosts": "object", "at": "instant", "outcome": "str", "detail": "str",
-    "protocol": "str", "cipher": "str", "demanded": "bool", "chain": "object", "subject": "str",
-    "issuer": "str", "not_before": "instant", "not_after": "instant", "source": "str",
+    "protocol": "str", "cipher": "str", "demanded": "bool", "chain": "object", "sni": "str",
+    "sni_chain": "object", "subject": "str", "issuer": "str", "not_before": "instant", "not_after": "instant",
+    "source": "str",
 }  # fmt: skip
+_VISITED = [*_KINDS][: [*_KINDS].index("sni")]
+"""Those of the visit that counts."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ def merged(
     Raises
     ------
     ObservationError
-        If the newest file is no observation of TLS, or of a newer version.
+        If the newest file is no observation of TLS, or of another version.
     """
     parts: list[TlsObservation] = []
     aside: list[Aside] = []
@@ -89,21 +94,30 @@ def merged(
     if not parts:
         return None, aside
     certificates = {name: der for part in reversed(parts) for name, der in part.certificates.items()}
-    visits = pd.concat([part.visits.assign(source=part.source) for part in parts], ignore_index=True)
+    visits, named = (
+        pd.concat([getattr(part, name).assign(source=part.source) for part in parts], ignore_index=True)
+        for name in ("visits", "by_name")
+    )
+    named = named[(named["outcome"] == "presented") & named["at"].between(since, as_of + SKEW)]
+    asked = {
+        (visit["address"], visit["port"]): (visit["sni"], visit["chain"])
+        for visit in _last(named, "at").to_dict("records")
+    }
     visits = visits[visits["at"] <= as_of + SKEW]
-    counts = visits["outcome"].isin(TELLING) & (visits["at"] >= since)
-    ordered = visits.assign(counts=counts).sort_values(["counts", "at", "line"], kind="stable")
-    last = ordered.drop_duplicates(["address", "port"], keep="last").sort_values(["address", "port"])
-    return Observed(tuple(parts), certificates, _frame(last, certificates)), aside
-
-
-def _frame(visits: pd.DataFrame, certificates: Mapping[str, bytes]) -> pd.DataFrame:
+    visits = visits.assign(counts=visits["outcome"].isin(TELLING) & (visits["at"] >= since))
     rows = []
-    columns = (visits[name].tolist() for name in _KINDS if name in visits)
-    for *told, chain, source in zip(*columns, strict=True):
-        leaf = leaf_of(chain, certificates) or Certificate("")
-        rows.append((*told, chain, leaf.subject, leaf.issuer, leaf.not_before, leaf.not_after, source))
-    return frame_of(rows, _KINDS)
+    for visit in _last(visits, "counts", "at").sort_values(["address", "port"]).to_dict("records"):
+        leaf = leaf_of(visit["chain"], certificates) or Certificate("")
+        seen = [visit[name] for name in _VISITED]
+        seen += asked.get((visit["address"], visit["port"]), ("", ()))
+        rows.append((*seen, leaf.subject, leaf.issuer, leaf.not_before, leaf.not_after, visit["source"]))
+    return Observed(tuple(parts), certificates, frame_of(rows, _KINDS)), aside
+
+
+def _last(visits: pd.DataFrame, *by: str) -> pd.DataFrame:
+    """Return the last visit to each server, in order of some columns."""
+    ordered = visits.sort_values([*by, "line"], kind="stable")
+    return ordered.drop_duplicates(["address", "port"], keep="last")
 
 
 def servers(observed: Observed | None, _domains: Sequence[str]) -> pd.DataFrame:

@@ -6,7 +6,7 @@ has a greatest size, and so has what TLS takes before its handshake is done.
 
 from __future__ import annotations
 
-import asyncio
+import errno
 import re
 import socket
 import time
@@ -18,19 +18,26 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
 
-from mssante_audit.base.errors import ParameterError
+from mssante_audit.base.errors import ParameterError, ResourceError
+from mssante_audit.base.reading import open_regular, read_bytes
 from mssante_audit.base.settings import ObserveTls
 
 MAX_REPLY = 16 << 10
 """Bytes of one SMTP reply (RFC 5321, 4.5.3.1.5 asks for lines of 512)."""
 MAX_HANDSHAKE = 512 << 10
 """Bytes that TLS is given before its handshake is done."""
+MAX_KEY = 1 << 20
+"""Bytes of a client's key."""
 MAX_SHOWN = 200
 """Printable characters kept of what a server writes."""
 
 _CODE = re.compile(rb"([2-5][0-9]{2})([ -]|$)")
 _RECORDS = range(20, 24)
 """First bytes of TLS records (RFC 8446, 5.1)."""
+_FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL)
+"""Errors of a machine that has no file descriptor, memory or port left: the server has no part in them."""
+_NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ENETUNREACH)
+_WAIT = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,8 @@ class Visit:
     chain: tuple[bytes, ...] = ()
     """DER of the certificates in the order in which they were sent."""
     seconds: float = 0.0
+    sni: str = ""
+    """The name that the server was asked for by SNI, "" for none."""
 
 
 class _Ended(Exception):  # noqa: N818 - an end is no error
@@ -65,136 +74,127 @@ class Offers(NamedTuple):
     """TLS 1.2 and older only: some servers end a handshake that offers more."""
 
 
-async def visit(
-    address: str, port: int, name: str, settings: ObserveTls, offers: Offers, *, oldest: bool = False
+def visit(
+    address: str, port: int, sni: str, settings: ObserveTls, offers: Offers, *, oldest: bool = False
 ) -> Visit:
-    """Visit a server, its `name` for SNI ("" sends none); `oldest`: whether to offer what is old only."""
+    """Visit a server; `sni` is the name to ask for ("" as Postfix does: none), `oldest` what to offer.
+
+    Raises
+    ------
+    ResourceError
+        If this machine has no file descriptor left, for as long as the server is given.
+    """
     start = time.monotonic()
-    seen = await _visit(address, port, name, settings, offers.oldest if oldest else offers.all)
-    return replace(seen, detail=shown(seen.detail), seconds=round(time.monotonic() - start, 3))
-
-
-async def _visit(address: str, port: int, name: str, settings: ObserveTls, offer: SSL.Context) -> Visit:
     try:
-        talk = _Talk(*await _connect(address, port, settings), settings)
+        with _connect(address, port, settings) as sock:
+            talk = _Talk(sock, settings)
+            outcome, detail = _converse(talk, sni, offers.oldest if oldest else offers.all)
+            seen = replace(talk.seen, outcome=outcome, detail=detail)
     except _Ended as ended:
-        return Visit(ended.outcome, ended.detail)
+        seen = Visit(ended.outcome, ended.detail)
+    seconds = round(time.monotonic() - start, 3)
+    return replace(seen, detail=shown(seen.detail), seconds=seconds, sni=sni)
+
+
+def _converse(talk: _Talk, sni: str, offer: SSL.Context) -> tuple[str, str]:
+    """Return how the conversation ended, and what was met."""
     try:
-        await talk.greet()
-        if not await talk.offers_starttls():
-            await talk.leave()
-            return replace(talk.seen(), outcome="no-starttls", detail="EHLO without STARTTLS")
-        await talk.start_tls(name, offer)
-        return replace(talk.seen(), outcome="presented", detail=await talk.afterwards())
+        talk.greet()
+        if not talk.offers_starttls():
+            talk.leave()
+            return "no-starttls", "EHLO without STARTTLS"
+        talk.start_tls(sni, offer)
+        return "presented", talk.afterwards()
     except _Ended as ended:
         if ended.outcome in ("busy", "refused"):
-            await talk.leave()
-        seen = talk.seen()
+            talk.leave()
         # One that demands a certificate has proved its own key before it turns us away.
-        proved = ended.outcome == "handshake-failed" and seen.demanded and seen.chain
-        return replace(seen, outcome="presented" if proved else ended.outcome, detail=ended.detail)
-    finally:
-        await talk.close()
+        proved = ended.outcome == "handshake-failed" and talk.seen.demanded and talk.seen.chain
+        return "presented" if proved else ended.outcome, ended.detail
 
 
-async def _connect(
-    address: str, port: int, settings: ObserveTls
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    source = (settings.source_address, 0) if settings.source_address else None
-    if source and (":" in address) != (":" in source[0]):
+def _connect(address: str, port: int, settings: ObserveTls) -> socket.socket:
+    source = settings.source_address
+    if source and (":" in address) != (":" in source):
         raise _Ended("no-source", "not visited: no source address of that family")
-    try:
-        async with asyncio.timeout(settings.timeout):
-            return await asyncio.open_connection(address, port, local_addr=source, limit=MAX_REPLY)
-    except TimeoutError:
-        raise _Ended("silent", "no answer to the connection") from None
-    except ConnectionRefusedError:
-        raise _Ended("refused", "nobody listens") from None
-    except OSError as error:
-        raise _Ended("silent", error.strerror or "cannot be reached") from None
+    until, own = time.monotonic() + settings.timeout, (source, 0) if source else None
+    while True:
+        try:
+            return socket.create_connection((address, port), settings.timeout, own)
+        except TimeoutError:
+            raise _Ended("silent", "no answer to the connection") from None
+        except ConnectionRefusedError:
+            raise _Ended("refused", "nobody listens") from None
+        except OSError as error:
+            if error.errno in _NO_IPV6 and ":" in address:
+                raise _Ended("no-source", "not visited: no IPv6 on this machine") from None
+            if error.errno not in _FULL:
+                raise _Ended("silent", error.strerror or "cannot be reached") from None
+            if time.monotonic() > until:
+                raise ResourceError(
+                    f"this machine has nothing left to visit servers with ({error.strerror})",
+                    remedy="Raise the limit (ulimit -n), or lower --in-flight, then go on with --resume",
+                ) from None
+            time.sleep(_WAIT)
 
 
 class _Talk:
     """A conversation with a server; each step raises `_Ended` where it is the last."""
 
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, settings: ObserveTls
-    ) -> None:
-        self._reader, self._writer, self._settings = reader, writer, settings
-        self._shaken: SSL.Connection | None = None
-        """With its handshake begun."""
+    def __init__(self, sock: socket.socket, settings: ObserveTls) -> None:
+        self._sock, self._settings = sock, settings
         self._tls: SSL.Connection | None = None
-        """With its handshake done: what is said goes through it."""
+        """Once the handshake is done: all goes through it."""
         self._buffer = b""
-        self._banner = ""
-        self.leaf: crypto.X509 | None = None
-        """The server's own certificate, which is all that is left of some handshakes."""
-        self.demanded = False
-        """Whether the server asks for a client's certificate."""
+        self.seen = Visit("")
+        """What was seen of the server so far."""
 
-    async def greet(self) -> None:
-        code, lines = await self._reply("no greeting")
-        self._banner = shown(lines[0].decode("utf-8", "replace"))
-        self._expect(220, code, lines)
+    def greet(self) -> None:
+        code, lines = self._reply("no greeting")
+        self.seen = replace(self.seen, banner=shown(lines[0].decode("utf-8", "replace")))
+        _expect(220, code, lines)
 
-    async def offers_starttls(self) -> bool:
-        code, lines = await self._ask(f"EHLO {self._settings.helo}", "no reply to EHLO")
-        self._expect(250, code, lines)
+    def offers_starttls(self) -> bool:
+        code, lines = self._ask(f"EHLO {self._settings.helo}", "no reply to EHLO")
+        _expect(250, code, lines)
         return any(line[4:].strip().upper() == b"STARTTLS" for line in lines)
 
-    async def start_tls(self, name: str, offer: SSL.Context) -> None:
-        code, lines = await self._ask("STARTTLS", "no reply to STARTTLS")
-        self._expect(220, code, lines)
+    def start_tls(self, sni: str, offer: SSL.Context) -> None:
+        _expect(220, *self._ask("STARTTLS", "no reply to STARTTLS"))
         if self._buffer:
             raise _Ended("plaintext-injected", self._buffer.decode("utf-8", "replace"))
-        self._shaken = SSL.Connection(offer, None)
-        self._shaken.set_app_data(self)
-        if name:
-            self._shaken.set_tlsext_host_name(name.encode("ascii", "ignore"))
-        self._shaken.set_connect_state()
-        await self._handshake(self._shaken)
-        self._tls = self._shaken
+        tls = SSL.Connection(offer, None)
+        tls.set_app_data(self)
+        if sni:
+            tls.set_tlsext_host_name(sni.encode("ascii", "ignore"))
+        tls.set_connect_state()
+        self._handshake(tls)
+        self._tls = tls
 
-    async def afterwards(self) -> str:
+    def afterwards(self) -> str:
         """Say EHLO and QUIT over TLS; return what a server says that wants no more to do with us."""
         try:
-            code, lines = await self._ask(f"EHLO {self._settings.helo}", "no reply to EHLO over TLS")
+            code, lines = self._ask(f"EHLO {self._settings.helo}", "no reply to EHLO over TLS")
         except _Ended as ended:
             return f"over TLS: {ended.detail}"
-        await self.leave()
+        self.leave()
         return "" if code == 250 else lines[0].decode("utf-8", "replace")
 
-    def seen(self) -> Visit:
-        """Return what was seen of the server, whatever the outcome."""
-        tls = self._shaken
-        chain = (tls and tls.get_peer_cert_chain()) or ([self.leaf] if self.leaf else [])
-        return Visit(
-            "",
-            banner=self._banner,
-            protocol=tls.get_protocol_version_name() if tls and chain else "",
-            cipher=(tls.get_cipher_name() or "") if tls and chain else "",
-            demanded=self.demanded,
-            chain=tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, one) for one in chain),
-        )
-
-    async def close(self) -> None:
-        self._writer.transport.abort()
-        with suppress(OSError):
-            await self._writer.wait_closed()
-
-    async def leave(self) -> None:
+    def leave(self) -> None:
         """Say QUIT, to whom still listens."""
         with suppress(_Ended):
-            await self._write(b"QUIT\r\n")
+            self._send(b"QUIT\r\n")
 
-    async def _handshake(self, tls: SSL.Connection) -> None:
+    def _handshake(self, tls: SSL.Connection) -> None:
         taken, until = 0, time.monotonic() + self._settings.timeout
         while True:
             try:
                 tls.do_handshake()
             except SSL.WantReadError:
-                await self._send_out(tls)
-                data = await self._read_raw("no reply to the handshake", until, begun=taken > 0)
+                # Some handshakes that fail later leave nothing else of the server's certificate.
+                self._keep(tls)
+                self._pass_on(tls)
+                data = self._receive("no reply to the handshake", until, begun=taken > 0)
                 if not data:
                     raise _Ended("handshake-failed", "the connection was closed") from None
                 if not taken and data[0] not in _RECORDS:
@@ -205,28 +205,31 @@ class _Talk:
                 tls.bio_write(data)
             except SSL.Error as error:
                 with suppress(_Ended):
-                    await self._send_out(tls)
+                    self._pass_on(tls)
                 raise _Ended("handshake-failed", _alert(error)) from None
             else:
+                self._keep(tls)
                 return  # what is left to send goes with the EHLO
 
-    async def _send_out(self, tls: SSL.Connection) -> None:
-        with suppress(SSL.WantReadError):
-            while True:
-                await self._write_raw(tls.bio_read(1 << 16))
+    def _keep(self, tls: SSL.Connection) -> None:
+        if not self.seen.chain and (sent := tls.get_peer_cert_chain()):
+            chain = tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, one) for one in sent)
+            self.seen = replace(self.seen, chain=chain)
+        if self.seen.chain:
+            protocol, cipher = tls.get_protocol_version_name(), tls.get_cipher_name() or ""
+            self.seen = replace(self.seen, protocol=protocol, cipher=cipher)
 
-    async def _ask(self, command: str, silence: str) -> tuple[int, list[bytes]]:
-        await self._write(f"{command}\r\n".encode())
-        return await self._reply(silence)
+    def _ask(self, command: str, silence: str) -> tuple[int, list[bytes]]:
+        self._send(f"{command}\r\n".encode())
+        return self._reply(silence)
 
-    async def _reply(self, silence: str) -> tuple[int, list[bytes]]:
+    def _reply(self, silence: str) -> tuple[int, list[bytes]]:
         """Read one reply: its code and its lines."""
         lines: list[bytes] = []
-        size = 0
-        deadline = time.monotonic() + self._settings.timeout
+        size, until = 0, time.monotonic() + self._settings.timeout
         while True:
             while b"\n" not in self._buffer:
-                data = await self._read(silence, deadline, begun=bool(self._buffer or lines))
+                data = self._hear(silence, until, begun=bool(self._buffer or lines))
                 if not data:
                     raise _Ended("refused", "the connection was closed")
                 self._buffer += data
@@ -235,67 +238,72 @@ class _Talk:
             line, self._buffer = self._buffer.split(b"\n", 1)
             size += len(line) + 1
             line = line.rstrip(b"\r")
-            told = _CODE.match(line)
-            if not told or size > MAX_REPLY:
+            code = _CODE.match(line)
+            if not code or size > MAX_REPLY:
                 raise _Ended("garbage", line.decode("utf-8", "replace"))
             lines.append(line)
-            if told[2] != b"-":
-                return int(told[1]), lines
+            if code[2] != b"-":
+                return int(code[1]), lines
 
-    async def _read(self, silence: str, until: float, *, begun: bool = False) -> bytes:
+    def _hear(self, silence: str, until: float, *, begun: bool) -> bytes:
         """Return bytes that came, decrypted once TLS is on; none at the end of the connection."""
-        while True:
-            if (tls := self._tls) is not None:
-                try:
-                    return tls.recv(1 << 14)
-                except SSL.WantReadError:
-                    await self._send_out(tls)
-                except SSL.ZeroReturnError:
-                    return b""
-                except SSL.Error as error:
-                    raise _Ended("refused", _alert(error)) from None
-            data = await self._read_raw(silence, until, begun=begun)
-            if tls is None or not data:
-                return data
-            tls.bio_write(data)
+        while self._tls:
+            try:
+                return self._tls.recv(1 << 14)
+            except SSL.WantReadError:
+                self._pass_on(self._tls)
+            except SSL.ZeroReturnError:
+                return b""
+            except SSL.Error as error:
+                raise _Ended("refused", _alert(error)) from None
+            data = self._receive(silence, until, begun=begun)
+            if not data:
+                return b""
+            self._tls.bio_write(data)
+        return self._receive(silence, until, begun=begun)
 
-    async def _read_raw(self, silence: str, until: float, *, begun: bool) -> bytes:
-        # Cheaper than asyncio.timeout; whoever is late is not read again.
-        late = asyncio.get_running_loop().call_at(until, self._reader.set_exception, TimeoutError())
+    def _receive(self, silence: str, until: float, *, begun: bool) -> bytes:
+        left = until - time.monotonic()
         try:
-            return await self._reader.read(1 << 14)
+            if left <= 0:
+                raise TimeoutError
+            self._sock.settimeout(left)
+            return self._sock.recv(1 << 14)
         except TimeoutError:
             raise _Ended(*(("slow", "a reply without end") if begun else ("silent", silence))) from None
         except OSError as error:
             raise _Ended("refused", error.strerror or "the connection was lost") from None
-        finally:
-            late.cancel()
 
-    async def _write(self, data: bytes) -> None:
-        if self._tls is None:
-            await self._write_raw(data)
+    def _send(self, data: bytes) -> None:
+        if not self._tls:
+            self._send_plain(data)
             return
         try:
             self._tls.sendall(data)
         except SSL.Error as error:
             raise _Ended("refused", _alert(error)) from None
-        await self._send_out(self._tls)
+        self._pass_on(self._tls)
 
-    async def _write_raw(self, data: bytes) -> None:
+    def _pass_on(self, tls: SSL.Connection) -> None:
+        """Send what TLS has to say."""
+        with suppress(SSL.WantReadError):
+            while True:
+                self._send_plain(tls.bio_read(1 << 16))
+
+    def _send_plain(self, data: bytes) -> None:
         try:
-            self._writer.write(data)
-            if self._writer.transport.get_write_buffer_size():  # not all went out at once
-                async with asyncio.timeout(self._settings.timeout):
-                    await self._writer.drain()
+            self._sock.settimeout(self._settings.timeout)
+            self._sock.sendall(data)
         except TimeoutError:
             raise _Ended("slow", "it takes nothing that is sent") from None
         except OSError as error:
             raise _Ended("refused", error.strerror or "the connection was lost") from None
 
-    def _expect(self, wanted: int, code: int, lines: list[bytes]) -> None:
-        if code != wanted:
-            outcome = {4: "busy", 5: "refused"}.get(code // 100, "garbage")
-            raise _Ended(outcome, lines[0].decode("utf-8", "replace"))
+
+def _expect(wanted: int, code: int, lines: list[bytes]) -> None:
+    if code != wanted:
+        outcome = {4: "busy", 5: "refused"}.get(code // 100, "garbage")
+        raise _Ended(outcome, lines[0].decode("utf-8", "replace"))
 
 
 def offers_of(settings: ObserveTls) -> Offers:
@@ -314,7 +322,7 @@ def offers_of(settings: ObserveTls) -> Offers:
     try:
         return Offers(_context(settings), _context(settings, SSL.TLS1_2_VERSION))
     except (SSL.Error, OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-        reason = _alert(error) if isinstance(error, SSL.Error) else getattr(error, "strerror", None) or error
+        reason = _alert(error) if isinstance(error, SSL.Error) else getattr(error, "message", None) or error
         raise ParameterError(
             f"the client's certificate cannot be used ({reason})",
             file=str(settings.client_certificate),
@@ -330,8 +338,8 @@ def _check_source(address: str) -> None:
         with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as own:
             own.bind((address, 0))
     except OSError as error:
-        told = f"{address!r} ({(error.strerror or 'no such address').lower()})"
-        raise ParameterError(f"source_address is no address of this machine: {told}") from None
+        why = f"{address!r} ({(error.strerror or 'no such address').lower()})"
+        raise ParameterError(f"source_address is no address of this machine: {why}") from None
 
 
 def _context(settings: ObserveTls, newest: int | None = None) -> SSL.Context:
@@ -339,26 +347,21 @@ def _context(settings: ObserveTls, newest: int | None = None) -> SSL.Context:
     context.set_min_proto_version(SSL.TLS1_VERSION)
     if newest:
         context.set_max_proto_version(newest)
-    context.set_cipher_list(b"ALL:@SECLEVEL=0")
-    context.set_verify(SSL.VERIFY_PEER, _keep)
+    context.set_cipher_list(b"ALL:!aNULL:@SECLEVEL=0")
     context.set_info_callback(_listen)
-    if settings.client_certificate and settings.client_key:
-        context.use_certificate_chain_file(str(settings.client_certificate))
-        key = load_pem_private_key(settings.client_key.read_bytes(), None)
-        context.use_privatekey(key)  # type: ignore[arg-type]
+    certificate, key = settings.client_certificate, settings.client_key
+    if certificate and key:
+        open_regular(certificate).close()
+        context.use_certificate_chain_file(str(certificate))
+        context.use_privatekey(load_pem_private_key(read_bytes(key, MAX_KEY), None))  # type: ignore[arg-type]
         context.check_privatekey()
     return context
 
 
-def _keep(tls: SSL.Connection, one: crypto.X509, _error: int, depth: int, _ok: int) -> bool:
-    if depth == 0:
-        tls.get_app_data().leaf = one
-    return True
-
-
 def _listen(tls: SSL.Connection, _where: int, _value: int) -> None:
     if b"read server certificate request" in tls.get_state_string():
-        tls.get_app_data().demanded = True
+        talk = tls.get_app_data()
+        talk.seen = replace(talk.seen, demanded=True)
 
 
 def shown(text: str, most: int = MAX_SHOWN) -> str:
@@ -372,5 +375,6 @@ def shown(text: str, most: int = MAX_SHOWN) -> str:
 
 def _alert(error: SSL.Error) -> str:
     """Return what OpenSSL says of an error: the alert received, or what was wrong."""
-    told = [reason for entry in error.args[:1] if isinstance(entry, list) for *_, reason in entry if reason]
-    return told[-1] if told else "the connection was closed"
+    entries = [entry for entry in error.args[:1] if isinstance(entry, list)]
+    reasons = [reason for entry in entries for *_, reason in entry if reason]
+    return reasons[-1] if reasons else "the connection was closed"

@@ -10,12 +10,13 @@ RECEIVES = ("yes", "degraded", "no", "unknown")
 CAUSES: Mapping[str, tuple[str, ...]] = {
     "no": (
         "no-name", "zone-dead", "zone-lost", "mx-unanswered", "edns-dropped", "null-mx", "no-mail",
-        "alias-lost", "exchangers-absent", "exchangers-lost", "exchangers-private", "exchangers-literal",
+        "alias-lost", "exchangers-absent", "exchangers-lost", "exchangers-private",
     ),
     "degraded": (
-        "servers-differ", "dnssec-bogus", "one-server", "servers-ipv6", "servers-tcp", "servers-slow",
-        "servers-edns", "servers-alias", "servers-many", "mx-differ", "null-mx-beside", "one-exchanger",
-        "exchangers-bogus", "exchangers-partly", "exchangers-ipv6", "private-among",
+        "servers-differ", "dnssec-bogus", "own-servers", "one-server", "servers-ipv6", "servers-tcp",
+        "servers-slow", "servers-edns", "servers-alias", "servers-many", "alias-long", "mx-differ",
+        "null-mx-beside", "one-exchanger", "exchangers-literal", "exchangers-bogus", "exchangers-differ",
+        "exchangers-partly", "exchangers-ipv6", "exchangers-many", "private-among",
     ),
     "unknown": (
         "not-observed", "too-old", "of-the-future", "parent-silent", "servers-unheard", "hosts-unheard",
@@ -25,21 +26,6 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
 """What decides, by answer, the first to be told where there are several; ``yes`` has none."""
 _ORDER = {cause: place for place, cause in enumerate(c for own in CAUSES.values() for c in own)}
 _WORST = ("no", "degraded", "unknown", "yes")
-
-
-class Step(NamedTuple):
-    """A question of the walk, what came of it, and the questions that follow from it."""
-
-    name: str
-    qtype: str
-    zone: str
-    """The zone whose server was asked, "" for a lookup."""
-    server: str
-    address: str
-    said: str
-    """`mssante_audit.verdicts.heard.Word.kind` with an outcome, or a status of a lookup."""
-    data: tuple[str, ...] = ()
-    below: tuple[Step, ...] = ()
 
 
 class Part(NamedTuple):
@@ -61,7 +47,8 @@ class Ways(NamedTuple):
     mail: Part
     hosts: frozenset[str] = frozenset()
     """Mail hosts that can be reached."""
-    steps: tuple[Step, ...] = ()
+    met: tuple[Any, ...] = ()
+    """What that rests on: a `Visit` or `mssante_audit.network.hosts.MailHost` each, in order."""
 
     @property
     def whole(self) -> Part:
@@ -75,32 +62,32 @@ def both(first: Part, then: Part) -> Part:
         return first
     if then.receives in ("no", "unknown") or first is YES:
         return then
-    return min(first, then, key=_urgency)
+    return min(first, then, key=urgency)
 
 
 def together(zone: str, led: Sequence[Ways], at: Sequence[Sequence[str]]) -> Ways:
     """Put together what different servers of a zone lead to; `at`: the addresses of each."""
     if len(led) == 1:
         return led[0]
+    met = tuple(one for ways in led for one in ways.met)
     wholes = [ways.whole for ways in led]
     answers = {whole.receives for whole in wholes}
     arriving = [ways for ways in led if ways.whole.receives in ("yes", "degraded")]
     servers = sorted(a for ways, own in zip(led, at, strict=True) if ways not in arriving for a in own)
     if arriving and "no" in answers:
         lost = Part("degraded", "servers-differ", {"zone": zone, "servers": servers})
-        return Ways(lost, min((w.mail for w in arriving), key=_urgency), frozenset())
+        return Ways(lost, min((w.mail for w in arriving), key=urgency), frozenset(), met)
     if "unknown" in answers:
-        return next(ways for ways in led if ways.whole.receives == "unknown")
-    worst = min(led, key=lambda ways: _urgency(ways.whole))
+        return next(ways for ways in led if ways.whole.receives == "unknown")._replace(met=met)
+    worst = min(led, key=lambda ways: urgency(ways.whole))
     if answers == {"no"}:
-        return worst
-    common = frozenset.intersection(*(ways.hosts for ways in led))
-    if common:
-        return worst._replace(hosts=common)
+        return worst._replace(met=met)
+    if common := frozenset.intersection(*(ways.hosts for ways in led)):
+        return worst._replace(hosts=common, met=met)
     differ = Part("degraded", "mx-differ", {"zone": zone})
-    return Ways(worst.dns, both(worst.mail, differ), frozenset())
+    return Ways(worst.dns, both(worst.mail, differ), frozenset(), met)
 
 
-def _urgency(part: Part) -> tuple[int, int, str]:
+def urgency(part: Part) -> tuple[int, int, str]:
     """Order parts, those first that are worse: none, degraded, unknown, yes."""
     return _WORST.index(part.receives), _ORDER.get(part.cause, len(_ORDER)), repr(part.facts)

@@ -7,20 +7,20 @@ somebody it names. Any other is unreadable.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mssante_audit.base.text import fold
 from mssante_audit.declarations.headings import Field, fields
-from mssante_audit.values.contacts import fold
 
 _LONGEST = 60
 """Bytes; nobody refers at greater length."""
+_STROKES = re.compile(r"[-‐-―−_/\\.…·*~\s]*")
 _NOTHING = re.compile(
-    r"[-‐-―−_/\\.…·*~\s]*[-‐-―−_/\\.…·*~][-‐-―−_/\\.…·*~\s]*"
-    r"|[\W_]*(?:x|(?:n[ée]ants?|sans[ -]objet|s[./]? ?o\.?|aucune?s?(?:\(e\))?|n[/.]? ?[ac]\.?|none|null|nan"
+    r"[\W_]*(?:x|(?:n[ée]ants?|sans[ -]objet|s[./]? ?o\.?|aucune?s?(?:\(e\))?|n[/.]? ?[ac]\.?|none|null|nan"
     r"|rien|vide|ø|r\.?a\.?s\.?|(?:non|pas)[ -](?:applicable|(?:concern|renseign|utilis|communiqu)[ée]e?s?))"
     r"(?:\s*\([^()]{1,30}\))?)[\W_]*",
     re.I,
@@ -29,7 +29,7 @@ _CROSSES = re.compile(r"[\W_]*(?:x+|pas d(?:e |['’])[\w '’-]{1,40})[\W_]*", 
 """Likewise where no name can stand: Pas-de-Calais is one."""
 _DITTO = re.compile(r"\s*(?:[\"″〃“”«»]+|''|(?:[\"″〃“”«»]\s*)+)\s*")
 _FIRST = re.compile(
-    r"\W*(?:idem|id\b|ibid|ditto|dito|identique|cf\b|voir\b|v\. |comme\b|ci[ -](?:dess|joint)|supra"
+    r"\W*(?:idem|id\b|ibid|ditto|dito|identique|cf\b|voir\b|v\. |comme\b|ci[ -](?:dess|joint|contre)|supra"
     r"|(?:l[ae]s? )?m[êe]mes?(?: (?:qu|personne|coordonn|num|adresse|contact|struct|op[ée]rat|[ée]tabl)|\W*$)"
     r"|en (?:annexe|pi[èe]ce)|pi[èe]ces? jointe|pj\b|(?:certificat |dn )?(?:ci-)?jointe?\W*$)",
     re.I,
@@ -39,6 +39,7 @@ _SAME = re.compile(
     r"(?: que?)?|identiques?(?: a| aux?)?|comme)(?: |$)"
 )
 _SEE = re.compile(r"(?:cf|voir|v)(?: |$)")
+_BESIDE = re.compile(r"(?:(?:cf|voir|v|idem|id) )?ci contre")
 _ABOVE = re.compile(r"(?:ci |au )?dessus|plus haut|supra|(?:champ|ligne|colonne|cadre)s? precedente?s?")
 _ELSEWHERE = re.compile(
     r"\b(?:ci )?jointe?s?\b|\bannexes?\b|\bpj\b|\bpieces?\b|\bcertificats?\b|\bcontrat\b|\bformulaire\b"
@@ -60,6 +61,12 @@ _ABOVE_OF = {
     "public_technical": "public_project", "connector": "structure", "secondary": "primary",
 }  # fmt: skip
 """Whose part of the form stands above (or to the left of) whose."""
+_OPPOSITE = {
+    "project_manager": "technical_manager", "technical_manager": "project_manager",
+    "public_project": "public_technical", "public_technical": "public_project",
+    "structure": "beneficiary", "beneficiary": "structure",
+}  # fmt: skip
+"""What stands beside what on the form, left and right."""
 _IF_OTHER = ("technical_manager", "connector")
 """Parts that the form wants only of another than the one above: the same is nobody."""
 
@@ -83,8 +90,6 @@ _OPENS = pa.array(_OPENING, pa.large_binary())
 _FIRST_BYTES = pa.array(_starts(), pa.large_binary())
 _FIRST_BYTE = pa.array(sorted({*_OPENING, *(start[:1] for start in _starts())}), pa.large_binary())
 
-Tell = Callable[[str, pd.Series], None]
-
 
 def is_nothing(text: str, kind: str = "") -> bool:
     """Tell a stroke, or a word that says that there is no value.
@@ -94,11 +99,15 @@ def is_nothing(text: str, kind: str = "") -> bool:
     >>> [is_nothing(text) for text in ("--", "Néant.", "S.O.", "x", "n/a", "CH X", "")]
     [True, True, True, True, True, False, False]
     """
+    if _STROKES.fullmatch(text):
+        return not text.isspace() and text != ""
+    if len(text) > _LONGEST:
+        return False
     return bool(_NOTHING.fullmatch(text) or (kind not in ("", "text") and _CROSSES.fullmatch(text)))
 
 
 def reference(text: str, kind: str = "text") -> str | None:
-    """Return whom a text refers to: a part of the form, "above" or "elsewhere"; None if it refers to nobody.
+    """Return whom a text refers to: a part of the form, "above", "beside" or "elsewhere"; None if to nobody.
 
     >>> [reference(text) for text in ("Idem", "cf. ci-dessus", "même que le chef de projet", "Idem Santé")]
     ['above', 'above', 'project_manager', None]
@@ -107,6 +116,8 @@ def reference(text: str, kind: str = "text") -> str | None:
     >>> reference("voir-loin.mssante.fr", "domain"), reference("idem@ch-alpha.example", "contact")
     (None, None)
     """
+    if len(text) > _LONGEST:
+        return None
     if _DITTO.fullmatch(text):
         return "above"
     if not _FIRST.match(text) or _NAME.fullmatch(text):
@@ -117,54 +128,67 @@ def reference(text: str, kind: str = "text") -> str | None:
     roles = [role for role, named in _ROLES.items() if named.search(rest)]
     if first and len(roles) == 1:
         return roles[0]
+    if not roles and _BESIDE.fullmatch(words):
+        return "beside"
     if not roles and ((first and not rest) or _ABOVE.search(rest)):
         return "above"
     far = roles or _ELSEWHERE.search(rest) or (first and (kind != "text" or "meme" in first[0]))
     return "elsewhere" if far else None
 
 
-def replace(columns: dict[str, pd.Series], missing: Collection[str], tell: Tell) -> None:
+def replace(columns: dict[str, pd.Series], missing: Collection[str]) -> dict[str, pd.Series]:
     """Empty what is struck out, and put in place of each reference what it refers to.
 
-    Changed are the texts of `columns`, by field; of those `missing` nothing is known. Where a reference is
-    not plain the field is left empty, and `tell` called with it and the rows.
+    Changed are the texts of `columns`, by field; of those `missing` nothing is known. Returned is by field in
+    which rows a reference is not plain, and the field left empty.
     """
-    order, lost = list(fields()), dict[str, pd.Series]()
-    referred: dict[str, pd.Series] = {}
-    texts_of = {name: field for name, field in fields().items() if field.kind not in ("box", "date")}
-    free = [columns[name] for name, field in texts_of.items() if field.kind == "text"]
-    other = [columns[name] for name, field in texts_of.items() if field.kind != "text"]
-    odd_text, odd_other = _odd(free, "text"), _odd(other, "other")
-    for name, field in texts_of.items():
-        odd = odd_text if field.kind == "text" else odd_other
-        if not odd:
+    texts = {name: field for name, field in fields().items() if field.kind not in ("box", "date")}
+    odd = {
+        kind: _odd([columns[n] for n, f in texts.items() if (f.kind == "text") == (kind == "text")], kind)
+        for kind in ("text", "other")
+    }
+    never = pd.Series(False, index=columns["domain"].index)
+    lost: dict[str, pd.Series] = {}
+    plain: list[tuple[bool, str, str, pd.Series]] = []
+    order = list(fields())
+    for name, field in texts.items():
+        rows = columns[name].isin(odd["text" if field.kind == "text" else "other"])
+        if not rows.any():
             continue
-        found = columns[name].isin(odd)
-        short = columns[name][found].unique().tolist() if found.any() else []
-        if nothing := [text for text in short if is_nothing(text, field.kind)]:
-            columns[name] = columns[name].mask(columns[name].isin(nothing), "")
-        for text in short:
-            if role := reference(text, field.kind):
-                where = columns[name] == text
-                source = _source(field, role)
-                plain = (
-                    source in texts_of and source not in missing and order.index(source) < order.index(name)
-                )
-                open_ = where & lost[source] if plain and source in lost else where & (not plain)
-                if open_.any():
-                    lost[name] = lost.get(name, False) | open_
-                    tell(name, open_)
-                columns[name] = columns[name].mask(where, columns[source].mask(open_, "") if plain else "")
-                referred[name] = referred.get(name, False) | (where & ~open_)
+        meanings = {text: _meaning(text, field.kind) for text in columns[name][rows].unique()}
+        roles = columns[name][rows].map(meanings).reindex(rows.index, fill_value="")
+        columns[name] = columns[name].mask(roles != "", "")
+        for role in sorted({*roles} - {"", "nothing"}):
+            source, where = _source(field, role), roles == role
+            lost[name] = lost.get(name, never) | where
+            below = source in texts and order.index(source) > order.index(name)
+            if (
+                source in texts
+                and source not in missing
+                and source != name
+                and (role == "beside" or not below)
+            ):
+                plain.append((below, name, source, where))
+    referred: dict[str, pd.Series] = {}
+    for below, name, source, where in sorted(plain, key=lambda reference: reference[0]):
+        known = where & ~lost.get(source, never) & ((columns[source] != "") | (not below))
+        lost[name] &= ~known
+        columns[name] = columns[name].mask(known, columns[source])
+        referred[name] = referred.get(name, never) | known
     for part in _IF_OTHER:
-        own = [name for name in texts_of if name.startswith(part)]
-        if any(name in referred for name in own):
-            never = pd.Series(False, index=columns["domain"].index)
-            same = [referred.get(name, never) for name in own]
-            rest = [(columns[name] != "") & ~where for name, where in zip(own, same, strict=True)]
-            nobody = pd.concat(same, axis=1).any(axis=1) & ~pd.concat(rest, axis=1).any(axis=1)
-            for name in own:
+        part_of = [name for name in texts if name.startswith(part)]
+        if any(name in referred for name in part_of):
+            same = {name: referred.get(name, never) for name in part_of}
+            rest = [(columns[name] != "") & ~where for name, where in same.items()]
+            nobody = pd.concat(same.values(), axis=1).any(axis=1) & ~pd.concat(rest, axis=1).any(axis=1)
+            for name in part_of:
                 columns[name] = columns[name].mask(nobody, "")
+    return {name: where for name, where in lost.items() if where.any()}
+
+
+def _meaning(text: str, kind: str) -> str:
+    """Return "nothing" of what is struck out, whom a reference refers to, and "" of any other text."""
+    return "nothing" if is_nothing(text, kind) else reference(text, kind) or ""
 
 
 def _odd(columns: Sequence[pd.Series], kind: str) -> list[str]:
@@ -176,15 +200,15 @@ def _odd(columns: Sequence[pd.Series], kind: str) -> list[str]:
     cells = cells.filter(pc.and_(may_be, pc.less_equal(pc.binary_length(cells), _LONGEST)))
     opens = pc.is_in(pc.binary_slice(cells, 0, 1), value_set=_OPENS)
     begins = pc.is_in(pc.binary_slice(cells, 0, 3), value_set=_FIRST_BYTES)
-    found = [text.decode() for text in cells.filter(pc.or_(opens, begins)).unique().to_pylist()]
-    return [text for text in found if is_nothing(text, kind) or reference(text, kind)]
+    candidates = [text.decode() for text in cells.filter(pc.or_(opens, begins)).unique().to_pylist()]
+    return [text for text in candidates if is_nothing(text, kind) or reference(text, kind)]
 
 
 def _source(field: Field, role: str) -> str:
     """Return the field that a reference in `field` means, "" where none is."""
-    part = next((own for own in (*_ROLES, *_ABOVE_OF) if field.name.startswith(f"{own}_")), "")
-    whose = _ABOVE_OF.get(part, "") if role == "above" else role
-    if whose == "structure":
-        return {"identifier": "structure_id", "text": "structure_name"}.get(field.kind, "")
+    part = next((name for name in (*_ROLES, *_ABOVE_OF) if field.name.startswith(f"{name}_")), "")
+    whose = {"above": _ABOVE_OF.get(part, ""), "beside": _OPPOSITE.get(part, "")}.get(role, role)
+    if whose in ("structure", "beneficiary"):
+        return {"identifier": f"{whose}_id", "text": "structure_name"}.get(field.kind, "")
     kind = field.name.removeprefix(f"{part}_") if part else field.name.removeprefix("signatory_")
     return f"{whose}_{kind}" if whose else ""

@@ -1,9 +1,8 @@
 """Whether mail to a domain arrives, as far as the DNS tells: the walk that a sender's resolver would make.
 
 From the parent zone down: referrals, the servers that can be asked, what they say of the MX, the addresses of
-each exchanger. Pure: from an observation, whatever the order of its lines. Every answer rests on what was
-heard; what was not heard, or does not decide, makes it ``unknown``, so that a line less never makes an answer
-another one than ``unknown``.
+each exchanger. Every answer rests on what was said; what was not heard, or does not decide, makes it
+``unknown``: removing evidence can only turn an answer into unknown.
 
 ============ ===============================================================================================
 receives     meaning
@@ -20,19 +19,18 @@ degradation while it is sound. What decides is a cause, one of `CAUSES`, with fa
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from mssante_audit.network.answers import CAUSES, NOT_OBSERVED, NOT_REACHED, RECEIVES, Part, Ways
+from mssante_audit.network.model import Network, network_of
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.kinds import RUN
 from mssante_audit.observe.observation import Observation
-from mssante_audit.verdicts.answers import CAUSES, NOT_OBSERVED, NOT_REACHED, RECEIVES, Part, Step
-from mssante_audit.verdicts.walk import Walk
 
-__all__ = ["CAUSES", "RECEIVES", "Mail", "Part", "Step", "mails"]
+__all__ = ["CAUSES", "RECEIVES", "Mail", "Part", "mails"]
 
 _GRADES = {"yes": "ok", "degraded": "warn", "no": "fail", "unknown": "unknown"}
 
@@ -54,7 +52,8 @@ class Mail:
     """Of its mail hosts."""
     observed_at: datetime | None = None
     """When it was last asked for (UTC)."""
-    walk: tuple[Step, ...] = ()
+    ways: Ways | None = None
+    """The walk, where one was made."""
 
     @property
     def grades(self) -> dict[str, str]:
@@ -68,12 +67,7 @@ class Mail:
 
 
 def mails(
-    observation: Observation | None,
-    domains: Iterable[str],
-    as_of: datetime,
-    max_age_days: int,
-    *,
-    steps: bool = False,
+    observation: Observation | None, domains: Iterable[str], as_of: datetime, max_age_days: int
 ) -> dict[str, Mail]:
     """Return for each domain whether mail to it arrives.
 
@@ -87,38 +81,29 @@ def mails(
         The instant (UTC) that ages are counted from.
     max_age_days
         A domain asked for longer ago is unknown.
-    steps
-        Whether to tell each step of the walk: for one domain, not for thousands.
     """
     names = list(dict.fromkeys(domains))
     if observation is None:
         return {domain: Mail(domain, "unknown", "not-observed") for domain in names}
-    collects = gc.isenabled()
-    gc.disable()  # a hundred thousand lines become a million tuples, no circle among them: it halves the time
-    try:
-        found: dict[str, Mail] = {}
-        for part, own in observation.shares(names):
-            walk = Walk(part, steps=steps)
-            found |= {domain: _mail(walk, domain, as_of, timedelta(max_age_days)) for domain in own}
-        return {domain: found[domain] for domain in names}
-    finally:
-        if collects:
-            gc.enable()
+    found: dict[str, Mail] = {}
+    for part, own in observation.shares(names):
+        network = network_of(part)
+        found |= {domain: _mail(network, domain, as_of, timedelta(max_age_days)) for domain in own}
+    return {domain: found[domain] for domain in names}
 
 
-def _mail(walk: Walk, domain: str, as_of: datetime, most: timedelta) -> Mail:
+def _mail(network: Network, domain: str, as_of: datetime, most: timedelta) -> Mail:
     name = canonical(domain)
     if not name:
         part = Part("no", "no-name", {"name": domain})
         return Mail(domain, "no", part.cause, part.facts, part, NOT_REACHED)
-    at = walk.times(name)
+    at = network.index.asked_at(name, "MX")
     if not at:
         return Mail(domain, "unknown", "not-observed")
-    first, last = (datetime.fromtimestamp(when / 1e6, UTC) for when in (at[0], at[-1]))
-    if first > as_of + RUN or as_of - last > most:
-        cause = "of-the-future" if first > as_of + RUN else "too-old"
-        part = Part("unknown", cause, {"at": last})
-        return Mail(domain, "unknown", cause, part.facts, part, part, last)
-    ways = walk.follow(name)
+    if at[0] > as_of + RUN or as_of - at[-1] > most:
+        cause = "of-the-future" if at[0] > as_of + RUN else "too-old"
+        part = Part("unknown", cause, {"at": at[-1]})
+        return Mail(domain, "unknown", cause, part.facts, part, part, at[-1])
+    ways = network.walk.follow(name)
     whole = ways.whole
-    return Mail(domain, whole.receives, whole.cause, whole.facts, ways.dns, ways.mail, last, ways.steps)
+    return Mail(domain, whole.receives, whole.cause, whole.facts, ways.dns, ways.mail, at[-1], ways)

@@ -1,0 +1,38 @@
+"""The groups of packages that some commands need, and the line that names the one that is not installed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from mssante_audit.base.errors import InputError
+
+GROUPS = {
+    "report": (
+        "papermill", "ipykernel", "nbconvert", "nbformat", "jupyter_client", "jupyter_core", "IPython",
+        "itables", "matplotlib", "mistune",
+    ),
+    "observe": ("httpx", "OpenSSL"),
+    "pdf": ("pypdf", "reportlab"),
+    "lab": ("duckdb", "ipywidgets", "jupyterlab"),
+    "dask": ("distributed",),
+}  # fmt: skip
+"""By the name of an extra, the modules that its packages bring."""
+
+
+def install(group: str) -> str:
+    """Return the command that installs a group."""
+    return f'pip install "mssante-audit[{group}]"'
+
+
+def lacking(group: str) -> list[str]:
+    """Return the modules of a group that are not installed."""
+    return [module for module in GROUPS[group] if find_spec(module) is None]
+
+
+def absent(error: ModuleNotFoundError) -> InputError | None:
+    """Return what to tell of a module that is not there: its group; ``None`` if it is of none."""
+    module = (error.name or "").partition(".")[0]
+    for group, modules in GROUPS.items():
+        if module in modules:
+            return InputError(f"{module} is not installed", remedy=f"Install it: {install(group)}")
+    return None

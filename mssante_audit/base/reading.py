@@ -1,0 +1,114 @@
+"""Reading files: regular ones only, up to a bound, and never a wait."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import tomllib
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+
+from mssante_audit.base.errors import InputError
+
+MB = 1024 * 1024
+_KINDS = {
+    stat.S_IFDIR: "it is a folder",
+    stat.S_IFIFO: "it is a pipe",
+    stat.S_IFSOCK: "it is a socket",
+    stat.S_IFCHR: "it is a device",
+    stat.S_IFBLK: "it is a device",
+}
+_TOML_TEXT = re.compile(
+    r'"""(?:[^\\]|\\.)*?(?:"""|\Z)|\'\'\'.*?(?:\'\'\'|\Z)|"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*\'?|#[^\n]*',
+    re.DOTALL,
+)
+_LONG_KEY = re.compile(r"(?:[\w-]+\s*\.\s*){20}")
+"""A key of so many parts is no setting, and takes tomllib time by the square of their number."""
+
+
+def open_regular(path: str | Path) -> BufferedReader:
+    """Open a file to read its bytes.
+
+    Raises
+    ------
+    InputError
+        If it cannot be opened, or is no regular file, also behind a link: a pipe is not waited for.
+    """
+    try:
+        kind = stat.S_IFMT(os.stat(path).st_mode)
+        if kind != stat.S_IFREG:
+            raise unreadable(path, _KINDS.get(kind, "it is no file"))
+        return open(path, "rb", opener=_at_once)
+    except OSError as error:
+        raise unreadable(path, error.strerror or type(error).__name__) from error
+
+
+def read_bytes(path: str | Path, limit: int) -> bytes:
+    """Return what a file holds.
+
+    Raises
+    ------
+    InputError
+        If it is larger than `limit` bytes, or as for `open_regular`.
+    """
+    with open_regular(path) as file:
+        try:
+            size = os.fstat(file.fileno()).st_size
+            content = b"" if size > limit else file.read((size or limit) + 1)
+        except OSError as error:
+            raise unreadable(path, error.strerror or type(error).__name__) from error
+    if size > limit or len(content) > limit:
+        raise InputError(f"is larger than {limit:,} bytes", file=str(path))
+    return content
+
+
+def unreadable(path: str | Path, why: str) -> InputError:
+    """Return the error for a file that cannot be read."""
+    return InputError(f"cannot be read ({why[:1].lower()}{why[1:]})", file=str(path))
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting, should the file have become a pipe meanwhile."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def read_text(path: str | Path, limit: int = MB) -> str:
+    """Return a text in UTF-8, without its mark; errors as in `read_bytes`."""
+    try:
+        return read_bytes(path, limit).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise unreadable(path, "not utf-8") from None
+
+
+def parse_toml(text: str, file: str, **hooks: Any) -> dict[str, Any]:
+    """Return what TOML says, an `InputError` if it is none; `hooks` are those of `tomllib.loads`."""
+    try:
+        if _LONG_KEY.search(_TOML_TEXT.sub("text", text)):
+            raise RecursionError
+        return tomllib.loads(text, **hooks)
+    except RecursionError:
+        raise InputError("is nested too deeply", file=file) from None
+    except ValueError as error:
+        raise InputError(f"is not TOML: {error}", file=file) from None
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Return what a TOML file that a person writes says; errors as in `read_text` and `parse_toml`."""
+    return parse_toml(read_text(path), str(path))
+
+
+def parse_json(content: bytes | str, file: str, **hooks: Any) -> Any:
+    """Return what JSON says, an `InputError` if it is none; `hooks` are those of `json.loads`."""
+    try:
+        return json.loads(content, **hooks)
+    except json.JSONDecodeError as error:
+        raise InputError(f"not JSON: {error.msg}", file=file, line=error.lineno) from None
+    except UnicodeDecodeError:
+        raise unreadable(file, "not utf-8") from None
+    except RecursionError:
+        raise InputError("is nested too deeply", file=file) from None
+    except ValueError as error:  # a number of thousands of digits
+        raise InputError(f"not JSON: {error}", file=file) from None

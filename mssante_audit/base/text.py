@@ -1,0 +1,63 @@
+"""Texts of the data: made visible, as a reader sees them, and folded for comparing."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_HIDDEN = ("Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp")
+_BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+"""Letters and marks that print nothing (Unicode: Default_Ignorable_Code_Point)."""
+_LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o"})
+_NO_WORD = re.compile(r"[\W_]+")
+
+
+def visible(text: str, *, spaces: bool = False) -> str:
+    r"""Return a text with what a reader cannot see written as an escape, and `spaces` other than U+0020.
+
+    >>> visible("ch-\u202efr.x"), visible("a\u00a0b"), visible("a\u00a0b", spaces=True)
+    ('ch-\\u202efr.x', 'a\xa0b', 'a\\u00a0b')
+    """
+    if not has_hidden(text):
+        return text
+    return "".join(_escaped(c) if is_hidden(c) or (spaces and c != " " and c.isspace()) else c for c in text)
+
+
+def has_hidden(text: str) -> bool:
+    """Tell whether a text may hold something a reader cannot see, or a space other than U+0020."""
+    return not text.isprintable() or (not text.isascii() and bool(_BLANK.search(text)))
+
+
+def is_hidden(character: str) -> bool:
+    """Tell whether a character is a control, direction, zero-width, blank, private-use or unassigned one."""
+    return unicodedata.category(character) in _HIDDEN or bool(_BLANK.match(character))
+
+
+def _escaped(character: str) -> str:
+    point = ord(character)
+    return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
+
+
+def normalize(text: str) -> str:
+    """Return a text as a reader sees it: compatibility forms folded, invisible characters dropped."""
+    if text.isascii() and text.isprintable():
+        return text
+    seen = [
+        "\n" if c in "\n\r\v\f\x85\u2028\u2029" else " " if c.isspace() else c
+        for c in text
+        if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf")
+    ]
+    return unicodedata.normalize("NFKC", "".join(seen))
+
+
+def fold(text: str) -> str:
+    """Return the words of a text without case, accents and punctuation.
+
+    >>> fold("Jean-Noël LŒB")
+    'jean noel loeb'
+    """
+    text = text.casefold()
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", text.translate(_LIGATURES))
+        text = "".join([c for c in text if not unicodedata.combining(c)])
+    return _NO_WORD.sub(" ", text).strip()

@@ -1,0 +1,148 @@
+"""One cell read: whether a box is ticked, which day a date is, last and first name."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+
+from mssante_audit.base.text import fold, is_hidden
+from mssante_audit.declarations.references import is_nothing
+
+LONGEST = 200
+"""Characters of a box or a date; what is longer is neither."""
+UNSEEN = "\0"
+"""The cell of a box that may be ticked or not; no file that is read holds this character."""
+CELL_ERROR = re.compile(r"#(?:REF!|N/A|NAME\?|VALUE!|DIV/0!|NUM!|NULL!|NOM\?|VALEUR!)(?: .*)?", re.DOTALL)
+
+_TICKS = frozenset("☒☑✅✓✔✗✘✕✖×■⊠🗷🗵🗹🗸🗶⮽")
+_EMPTY_BOXES = frozenset("☐□▢◻–-")
+_DONE = frozenset(["coche", "cochee"])
+_YES = _DONE | {"x", "xx", "xxx", "oui", "o", "yes", "y", "vrai", "true", "1", "on", "ok"}
+_NO = frozenset(["non", "n", "no", "faux", "false", "0", "off"])
+_SIGNED = re.compile(
+    r"(?:oui )?(?:(?:(?:signee?|signature(?: electronique| numerique| manuscrite)?|cachet|cachetee?"
+    r"|tampon|tamponnee?)(?: et | |$))+"
+    r"|signee? (?:le|par|electroniquement|numeriquement)\b.*)"
+)
+_NOT = re.compile(r"(?:non|pas|aucune?)(?: [a-z]+){1,4}")
+_NUMBER = re.compile(r"([01])[.,]0+")
+"""As a spreadsheet or a program exports 1 and 0."""
+_STROKE = re.compile(r"[-‐-―−_.…\s]*")
+"""What leaves a box empty, of all strokes: others may be somebody's tick."""
+
+
+def read_box(value: str) -> bool | None:
+    """Tell whether a box is ticked; None if the cell says neither.
+
+    >>> [read_box(text) for text in ("X", "[ x ]", "Signé et tamponné", "néant", "( )", "/", "peut-être")]
+    [True, True, True, False, False, None, None]
+    """
+    text = "".join(c for c in value if not is_hidden(c)).strip()
+    if len(text) > LONGEST or "?" in text or value == UNSEEN or CELL_ERROR.fullmatch(text):
+        return None
+    text = _NUMBER.sub(r"\1", text) if _NUMBER.fullmatch(text) else text
+    bare = text.strip("[]() .")
+    words = fold(text)
+    named = {*words.split()} - {"case"}
+    if bare and _TICKS.issuperset(bare):
+        return True
+    refused = _NOT.fullmatch(words) and not named & _YES.difference(_DONE)
+    if bare in _EMPTY_BOXES or words in _NO or refused or _STROKE.fullmatch(bare):
+        return False
+    if (named and _YES.issuperset(named)) or _SIGNED.fullmatch(words):
+        return True
+    return False if words and is_nothing(text) else None
+
+
+_MONTHS = (
+    "janvier janv jan", "février fevrier févr fevr fév fev", "mars", "avril avr", "mai", "juin",
+    "juillet juil", "août aout", "septembre sept", "octobre oct", "novembre nov", "décembre decembre déc dec",
+)  # fmt: skip
+MONTHS = {name: number for number, names in enumerate(_MONTHS, 1) for name in names.split()}
+WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
+_DAY = "|".join([*WEEKDAYS, *(rf"{day[:3]}(?=[. ])" for day in WEEKDAYS)])
+_PLACE = r"[^\W\d][^\W\d'’-]*(?:[ '’-][^\W\d'’-]+){0,6}"
+_BEFORE_DATE = re.compile(
+    r"(?:(?:date|fait|signée?|le)\b ?: ?|(?:date|fait|signée?) )?"
+    rf"(?:(?:à )?(?!(?:{_DAY}|le)\b){_PLACE}(?:, ?|(?= le )) ?(?=le |\d|(?:{_DAY})\b))?"
+    rf"(?:[cl]e (?:: ?)?)?(?:({_DAY})\.?,? )?(?:le )?"
+)
+"""What stands before a date: a word (`Fait à`), a place (`Pau, le …`), the day of the week."""
+_NO_PLACE = re.compile(
+    r"\b(?:avant|après|depuis|dès|jusqu|re[çc]u|envoyé|prévu|valable|modifié|partir|annulé|vers|environ|courant|fin)"
+)
+_AFTER_DATE = re.compile(
+    rf"(?:,| à) ?{_PLACE}$| à \d\d?h(?:\d\d)?$| ?\((?:date de )?(?:la )?sign[^()\d]{{0,20}}\)$"
+    r"|[ t]\d\d?[:h]\d\d(?::\d\d(?:\.\d+)?)?(?:z|[+-]\d\d:\d\d)?$|[.,]$"
+)
+_PLAIN_DATE = re.compile(r"([0-3]?[0-9])/([01]?[0-9])/([0-9]{4})")
+_CENTURY = range(2000, 2100)
+_EXCEL_DAY_0 = date(1899, 12, 30)
+_EXCEL_DAYS = range(36526, 73051)
+"""2000 to 2099: other numbers are no dates of declarations."""
+
+
+def read_date(text: str) -> tuple[date | None, str]:
+    """Read a date as French and computers write it; the second value is the kind of problem, "" if none.
+
+    A place, the day of the week (which must be the date's) and ``le`` may stand before it, a place after it.
+
+    >>> read_date("1er mars 2026")
+    (datetime.date(2026, 3, 1), '')
+    >>> read_date("31/02/2026")
+    (None, 'date')
+    """
+    if plain := _PLAIN_DATE.fullmatch(text):  # as nearly all are
+        return _day(plain[3], plain[2], plain[1])
+    if not text[:1].isdigit() and is_nothing(text):
+        return None, "date" if CELL_ERROR.fullmatch(text) else ""
+    if len(text) == 5 and text.isdecimal() and int(text) in _EXCEL_DAYS:
+        return _EXCEL_DAY_0 + timedelta(days=int(text)), "date-number"
+    words = re.sub(r" ?/ ?", "/", " ".join(text.casefold().replace("\u2019", "'").split()))
+    if not words or len(words) > LONGEST:
+        return None, "date" if words else ""
+    before = None if _NO_PLACE.search(words) else _BEFORE_DATE.match(words)
+    words = _AFTER_DATE.sub("", words[before.end() if before else 0 :])
+    if match := re.fullmatch(r"(\d{4})([/.-])(\d\d?)\2(\d\d?)", words):
+        day, kind = _day(match[1], match[3], match[4])
+    elif match := re.fullmatch(r"(\d\d?)([/. -])(\d\d?)\2(\d{4}|\d\d)", words):
+        day, kind = _day(match[4], match[3], match[1])
+    elif match := re.fullmatch(r"(\d\d?)(?: ?er)?[ /-]([a-zéûà]+)\.?[ /-](\d{4}|\d\d)", words):
+        day, kind = _day(match[3], str(MONTHS.get(match[2], 0)), match[1])
+    else:
+        return None, "date"
+    if day and before and before[1] and not WEEKDAYS[day.weekday()].startswith(before[1]):
+        return None, "date"
+    return day, kind
+
+
+def _day(*parts: str) -> tuple[date | None, str]:
+    if len(parts[0]) == 2:
+        return None, "date-two-digits"
+    try:
+        day = date(*map(int, parts))
+    except ValueError:
+        return None, "date"
+    return (day, "") if day.year in _CENTURY else (None, "date-century")
+
+
+_TITLE = re.compile(r"(?:M\.|Mr|Mme|Mlle|Dr|Pr|Monsieur|Madame|Docteur|Professeur)\.?\s+", re.I)
+
+
+def split_name(text: str) -> tuple[str, str] | None:
+    """Tell last name and first name apart: by a comma, or by the last name's capitals; None if neither helps.
+
+    >>> split_name("DE LA FICTION Jean-Marie"), split_name("Mme Zoé FICTIVE")
+    (('DE LA FICTION', 'Jean-Marie'), ('FICTIVE', 'Zoé'))
+    """
+    text = _TITLE.sub("", text.strip())
+    if text.count(",") == 1:
+        last, first = text.split(",")
+        return last.strip(), first.strip()
+    words = text.split()
+    high = [word == word.upper() for word in words]
+    if not 0 < sum(high) < len(words) or high not in (sorted(high), sorted(high, reverse=True)):
+        return None
+    cut = high.index(not high[0])
+    parts = " ".join(words[:cut]), " ".join(words[cut:])
+    return parts if high[0] else parts[::-1]

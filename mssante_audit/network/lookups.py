@@ -1,0 +1,292 @@
+"""The data of names as a resolver would find them, from replies that tell, and never from their lack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+from functools import cached_property
+from typing import NamedTuple
+
+from mssante_audit.network.dnssec import Chains
+from mssante_audit.network.replies import PARTIAL, UNKNOWN, ReplyIndex, ServerAnswer
+from mssante_audit.observe.dns.names import is_under, upwards
+from mssante_audit.observe.lines import Reply
+
+ALIASES, MOST_ALIASES = 11, 12
+"""Aliases that every resolver follows from one name, and that some do (measured with BIND, unbound and Knot
+Resolver: a chain of 11 arrives with all, one of 12 with Knot Resolver only, one of 13 with none)."""
+_DEPTH = 4
+_ABSENT = ("nxdomain", "loop", "failed", "nodata")
+
+
+class Found(NamedTuple):
+    """What came of looking a name up."""
+
+    status: str
+    """``found``, ``nodata``, ``nxdomain``, ``loop`` (or longer than any resolver follows), ``failed`` (no
+    server of ``zone`` tells), "" unknown."""
+    sets: tuple[frozenset[str], ...] = ()
+    """What servers give: one set where all say the same."""
+    zone: str = ""
+    replies: tuple[Reply, ...] = ()
+    """What was said, from the name asked for to the end of its aliases."""
+    partly: str = ""
+    """Where only some resolvers come to it, one of `mssante_audit.network.replies.PARTIAL`, ``alias`` (the
+    servers of its zone have no names but aliases: BIND does not follow them) or ``long`` (`ALIASES`)."""
+    links: int = 0
+    """How many aliases lead there."""
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """All that any server gives, sorted."""
+        return tuple(sorted(frozenset().union(*self.sets)))
+
+    @property
+    def alias(self) -> str:
+        """What the name is an alias of, or ""."""
+        return next((reply.chain[1] for reply in self.replies[:1] if reply.alias), "")
+
+    @property
+    def lines(self) -> tuple[int, ...]:
+        """The lines of the file that tell."""
+        return tuple(reply.line for reply in self.replies)
+
+
+def merged(found: Iterable[Found]) -> Found:
+    """Return what different servers' answers come to together."""
+    told = list(found)
+    if len(told) == 1:
+        return told[0]
+    if not all(one.status for one in told):
+        return next(one for one in told if not one.status)
+    sets = dict.fromkeys(
+        data for one in told for data in (one.sets if one.status == "found" else (frozenset(),))
+    )
+    status = next((s for s in ("found", *_ABSENT) if any(one.status == s for one in told)), "")
+    return Found(
+        status,
+        tuple(sets),
+        told[0].zone,
+        tuple(dict.fromkeys(reply for one in told for reply in one.replies)),
+        next((one.partly for one in told if one.partly), ""),
+        max(one.links for one in told),
+    )
+
+
+class Lookups:
+    """Looks names up in an observation's replies."""
+
+    def __init__(self, index: ReplyIndex, chains: Chains) -> None:
+        self._index, self._chains = index, chains
+        self._found: dict[tuple[str, str, bool], Found] = {}
+        self._under_way: set[tuple[str, str]] = set()
+        self._named: dict[tuple[str, frozenset[str]], bool | None] = {}
+        self._servers: dict[str, frozenset[str] | None] = {}
+
+    def look_up(self, name: str, qtype: str, *, every: bool = False) -> Found:
+        """Return the data of a type of a name, through aliases.
+
+        `every`: as all servers of its zone give it, and not as the first that was asked.
+        """
+        key = (name, qtype, every)
+        found = self._found.get(key)
+        if found is None:
+            found = self._look_up(name, qtype, every, 0, 0)
+            if not self._under_way:
+                self._found[key] = found
+        return found
+
+    def addresses(self, name: str) -> tuple[Found, ...]:
+        """Return what is known of a server's addresses, for each family that the observer reaches."""
+        return tuple(self.look_up(name, qtype) for qtype in self._index.families)
+
+    def _look_up(self, name: str, qtype: str, every: bool, links: int, depth: int) -> Found:
+        answers = self._telling(name, qtype)
+        if not answers:
+            return self._failing(name, qtype, depth)
+        zone = next(reply.zone for answer in answers.values() for reply in answer.replies)
+        known = self._index.answers(zone, name, qtype)
+        if every and zone not in ("", "."):
+            servers = self.servers(zone, depth)
+            if servers is None or any(not known.get(address, UNKNOWN).kind for address in servers):
+                return Found("", (), zone)
+        kind = self._kind(answers)
+        named = self._is_named(zone, frozenset(a for a, one in known.items() if one.failed))
+        if kind is None or named is None:
+            return Found("", (), zone)
+        replies = [reply for answer in answers.values() for reply in answer.replies]
+        data = frozenset().union(*(reply.answers for reply in replies))
+        if every and zone:
+            found = merged(self._of_reply(reply, qtype, every, links, depth) for reply in replies)
+        elif data:
+            found = Found("found", (data,), zone, tuple(r for r in replies if r.answers)[:1])
+        else:
+            found = min(
+                (self._of_reply(reply, qtype, every, links, depth) for reply in replies),
+                key=lambda one: (one.status != "found", one.status != "nxdomain"),
+            )
+        return found._replace(partly=kind or ("" if named else "alias") or found.partly)
+
+    def _of_reply(self, reply: Reply, qtype: str, every: bool, links: int, depth: int) -> Found:
+        """Return what a reply leads to, through the aliases that it names."""
+        if reply.alias and reply.zone:
+            links += len(reply.chain) - 1
+            if reply.alias in reply.chain[:-1] or links > MOST_ALIASES:
+                return Found("loop", (), reply.zone, (reply,))
+            found = self._look_up(reply.alias, qtype, every, links, depth)
+            partly = found.partly or ("long" if links > ALIASES else "")
+            more = found.links + len(reply.chain) - 1
+            return found._replace(replies=(reply, *found.replies), partly=partly, links=more)
+        if reply.answers:
+            return Found("found", (reply.answers,), reply.zone, (reply,))
+        return Found("nxdomain" if reply.outcome == "nxdomain" else "nodata", (), reply.zone, (reply,))
+
+    def _telling(self, name: str, qtype: str) -> dict[str, ServerAnswer]:
+        """Return the answers that settle a name, by address, of the lowest zone that has any."""
+        zones = self._index.zones_asked.get((name, qtype), ())
+        for zone in sorted(zones, key=_depth, reverse=True):
+            answers = self._index.answers(zone, name, qtype)
+            telling = {
+                address: answer
+                for address, answer in sorted(answers.items())
+                if answer.informs and answer.reply and answer.reply.outcome != "referral"
+            }
+            if telling:
+                return telling
+        return {}
+
+    def _kind(self, answers: Mapping[str, ServerAnswer]) -> str | None:
+        """Return how answers are heard, "" if so by all resolvers; ``None`` if that is not known."""
+        refused = {a: self._chains.refuses(one.reply.zone, one) for a, one in answers.items() if one.reply}
+        if None in refused.values():
+            return None
+        kinds = {"bogus" if refused[address] else answer.kind for address, answer in answers.items()}
+        return "" if "said" in kinds else min(kinds, key=PARTIAL.index)
+
+    def _is_named(self, zone: str, failed: frozenset[str] = frozenset()) -> bool | None:
+        """Whether a zone, and each above it, has a server found without following an alias of its name.
+
+        Those of the zone do not count that `failed`.
+        """
+        if zone in ("", ".", self._index.parent):
+            return True
+        if (zone, failed) not in self._named:
+            self._named[zone, failed] = True  # whoever comes back here on the way goes round in a circle
+            referrals = self._index.referrals.get(zone, ())
+            above = {one.zone for one in referrals if is_under(zone, one.zone) and one.zone != zone}
+            found = [self._has_named(referrals, zone, failed), *map(self._is_named, sorted(above))]
+            self._named[zone, failed] = None if not above or None in found else all(found)
+        return self._named[zone, failed]
+
+    def _has_named(self, referrals: Iterable[Reply], zone: str, failed: Set[str]) -> bool | None:
+        """Whether glue or a name that is no alias leads to a server of a zone; ``None``: not known."""
+        names, glue = names_of(referrals, zone), glue_of(referrals, zone)
+        if any(not own <= failed for own in glue.values()):
+            return True
+        aliases = unheard = False
+        for name in names.difference(glue):
+            told = {qtype: self._telling(name, qtype) for qtype in self._index.families}
+            replies = [one.reply for answers in told.values() for one in answers.values() if one.reply]
+            if any(one.alias for one in replies):
+                aliases = True
+            elif data := {text for one in replies for text in one.answers}:
+                if not data <= failed:
+                    return True
+            else:
+                unheard |= any(not told[t] and not self._failing(name, t, 1).status for t in told)
+        return None if unheard else not aliases
+
+    def _failing(self, name: str, qtype: str, depth: int) -> Found:
+        """Tell a lookup that failed for certain from one of which too little was heard."""
+        if (name, qtype) in self._under_way:
+            return Found("failed")
+        if depth > _DEPTH:
+            return Found("")
+        self._under_way.add((name, qtype))
+        try:
+            zone, lost = self._lost(name, qtype, depth)
+        finally:
+            self._under_way.discard((name, qtype))
+        return Found("failed" if lost else "", (), zone)
+
+    def _lost(self, name: str, qtype: str, depth: int) -> tuple[str, bool]:
+        """Return the zone where a name is to be asked for, and whether nobody there tells."""
+        zones = self._index.zones_asked.get((name, qtype), ())
+        if not zones:  # once a zone is known to be out of reach, nobody is asked for its names
+            cut = next((zone for zone in upwards(name) if zone in self._index.referrals), "")
+            return cut, bool(cut) and self.servers(cut, depth) == frozenset()
+        zone = max(zones, key=_depth)
+        answers = self._index.answers(zone, name, qtype)
+        if not zone:
+            asked = self._index.resolvers
+            return "", bool(asked) and all(answers.get(a, UNKNOWN).failed for a in asked)
+        if "" in answers:
+            return zone, True  # there was no server to ask
+        if cuts := [one.reply.cut for one in answers.values() if one.informs and one.reply]:
+            return max(cuts), self.servers(max(cuts), depth) == frozenset()
+        servers = self.servers(zone, depth)
+        return zone, servers is not None and all(answers.get(a, UNKNOWN).failed for a in servers)
+
+    def servers(self, zone: str, depth: int = 0) -> frozenset[str] | None:
+        """Return the addresses of a zone's servers that can be asked, ``None`` if not all are known."""
+        if zone in self._servers:
+            return self._servers[zone]
+        found = self._servers_of(zone, depth)
+        if not self._under_way:
+            self._servers[zone] = found
+        return found
+
+    def _servers_of(self, zone: str, depth: int) -> frozenset[str] | None:
+        if zone == self._index.parent:
+            return frozenset(a for own in self.parents.values() for a in own) or None
+        referrals = self._index.referrals.get(zone, [])
+        names, glue = names_of(referrals, zone), glue_of(referrals, zone)
+        found = {address for own in glue.values() for address in own}
+        for name in sorted(names.difference(glue)):
+            if is_under(name, zone):
+                continue  # it would have to be known to be found
+            for qtype in self._index.families:
+                looked = self._look_up(name, qtype, False, 0, depth + 1)
+                if not looked.status:
+                    return None
+                found.update(looked.data)
+        asked = frozenset(address for address in found if self._index.usable(address))
+        beyond = any(self._index.usable(address) is None for address in found)
+        return None if not names or (beyond and not asked) else asked
+
+    @cached_property
+    def parents(self) -> Mapping[str, set[str]]:
+        """The servers of the parent zone by name: those given to the observer, or all that the zone names.
+
+        Empty if not all of their addresses are known.
+        """
+        zone, index = self._index.parent, self._index
+        by_name: dict[str, set[str]] = {}
+        for host, address in index.parent_servers:
+            by_name.setdefault(host, set()).add(address)
+        if by_name:
+            return by_name
+        for address, hosts in index.names.get(zone, {}).items():
+            for host in hosts:
+                by_name.setdefault(host, set()).add(address)
+        named = {text for reply in index.about(zone, "NS") for text in reply.answers}
+        for host in named:
+            by_name.setdefault(host, set()).update(a for found in self.addresses(host) for a in found.data)
+        return by_name if named and all(by_name.values()) else {}
+
+
+def names_of(replies: Iterable[Reply], zone: str) -> set[str]:
+    """Return the servers that replies name for a zone."""
+    return {name for reply in replies for name in reply.data("NS", zone)}
+
+
+def glue_of(referrals: Iterable[Reply], zone: str) -> dict[str, set[str]]:
+    """Return the addresses that replies give for a zone's servers, by name."""
+    found: dict[str, set[str]] = {}
+    for referral in referrals:
+        for name, addresses in referral.addresses(referral.data("NS", zone)).items():
+            found.setdefault(name, set()).update(addresses)
+    return found
+
+
+def _depth(zone: str) -> tuple[int, str]:
+    return (len(zone) if zone not in ("", ".") else 0, zone)

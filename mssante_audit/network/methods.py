@@ -1,0 +1,211 @@
+"""The method in use for each domain, read from an observation: delegation, redirection, or neither.
+
+==================== =======================================================================
+method               meaning
+==================== =======================================================================
+``delegated``        a zone of its own, handed over by the parent's servers or a zone below
+``within-delegated`` a name inside a zone that is handed over (the ``cut``)
+``redirected``       the parent's zone itself holds an MX, an address or an alias
+``wildcard``         answers, but only as any name beside it would
+``none``             no such name, or one without MX, address or alias
+``outside``          not under the parent zone
+``unknown``          could not be observed: silence, refusals, or never asked
+==================== =======================================================================
+
+Why a method was found is told in facts: a ``code``, and what it takes to say it.
+
+================= ========================================== ===============================================
+code              facts                                      meaning
+================= ========================================== ===============================================
+``no-name``                                                  the DNS cannot carry such a name
+``outside``       ``zone``                                   it does not lie under the zone
+``unasked``       ``zone``                                   the zone's servers were not asked about it
+``replies``       ``zone``, ``outcomes`` (servers by         the zone's servers gave nothing else
+                  outcome)
+``delegates-any`` ``zone``                                   the zone delegates any name
+``wildcard``      ``zone``, ``types``                        the zone gives any name the same answer
+``delegated``     ``zone``, ``servers``, ``of``              so many of the zone's servers delegate it
+``answered``      ``zone``, ``types``, ``servers``, ``of``,  so many of the zone's servers answer it;
+                  ``checked``, ``alias`` (if it is one)      whether names beside it were asked for
+================= ========================================== ===============================================
+
+``unasked`` and ``replies`` may have ``delegated``: that name is a zone of its own, of which no more is known.
+
+Columns of a frame of methods:
+
+===============  ===================  =====================================================================
+column           dtype                meaning
+===============  ===================  =====================================================================
+``domain``       str                  as the white list writes it
+``method``       category             the method in use, as above
+``cut``          str                  the zone that serves the name, "" where that is the parent's
+``why``          object (dict)        why, in facts, as above
+``observed_at``  datetime64[us, UTC]  the last query about it, NaT if none
+``observed_in``  str                  the observation file that it was read from, "" if it was not asked about
+===============  ===================  =====================================================================
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from mssante_audit.base.frames import frame_of
+from mssante_audit.network.replies import WALKED, ReplyIndex
+from mssante_audit.observe.dns.names import is_under
+from mssante_audit.observe.lines import INFORMATIVE, Reply, own_answers
+
+METHODS = ("delegated", "within-delegated", "redirected", "wildcard", "none", "outside", "unknown")
+KINDS = {
+    "domain": "str", "method": pd.CategoricalDtype(list(METHODS)), "cut": "str", "why": "object",
+    "observed_at": "instant", "observed_in": "str",
+}  # fmt: skip
+Why = dict[str, Any]
+
+
+class Method(NamedTuple):
+    """The method in use for a domain, and the way to it."""
+
+    name: str
+    """The domain's canonical name, "" for what the DNS cannot carry."""
+    method: str
+    cut: str
+    why: Why
+    cuts: tuple[str, ...] = ()
+    """The zone cuts on the way, from the top."""
+    zone: str = ""
+    """The zone whose servers were asked last; "" if none was."""
+    replies: tuple[Reply, ...] = ()
+    """What that zone's servers said of the name, whatever the type, in the order of the file."""
+
+    @property
+    def lines(self) -> tuple[int, ...]:
+        """Their lines in the file."""
+        return tuple(reply.line for reply in self.replies)
+
+    def said(self, qtype: str) -> dict[str, Reply]:
+        """Return what each address said to a question for a type."""
+        return {reply.address: reply for reply in self.replies if reply.qtype == qtype}
+
+
+class Methods:
+    """The methods in use in an observation; each is worked out once."""
+
+    def __init__(self, index: ReplyIndex) -> None:
+        self._index, self._siblings = index, index.observation.siblings
+        self._found: dict[str, Method] = {}
+
+    def of(self, name: str) -> Method:
+        """Return the method in use for a domain (canonical)."""
+        if name not in self._found:
+            self._found[name] = self._method(name)
+        return self._found[name]
+
+    def said(self, zone: str, name: str) -> list[Reply]:
+        """Return what a zone's servers said of a name, whatever the type, in the order of the file."""
+        answers = (self._index.answers(zone, name, qtype) for qtype in WALKED)
+        told = (one.reply for own in answers for one in own.values() if one.reply is not None)
+        return sorted(told, key=lambda reply: reply.line)
+
+    def _method(self, name: str) -> Method:
+        index = self._index
+        if not name:
+            return Method(name, "unknown", "", {"code": "no-name"})
+        if not is_under(name, index.parent):
+            told = (one for qtype in WALKED[:3] for one in index.about(name, qtype) if one.usable)
+            why = {"code": "outside", "zone": index.parent}
+            return Method(name, "outside", "", why, replies=tuple(sorted(told, key=lambda one: one.line)))
+        zones = [index.parent]
+        while (here := self.said(zones[-1], name)) and (cut := _cut_in(here)) and len(zones) < 12:
+            zones.append(cut)
+        cuts, zone = tuple(zones[1:]), zones[-1]
+        method, cut, why = self._of_way(name, zones)
+        asked = zone if here or cuts else ""
+        return Method(name, method, cut, why, cuts, asked, tuple(here))
+
+    def _of_way(self, name: str, zones: list[str]) -> tuple[str, str, Why]:
+        """Return method, cut and why of a name that zones on the way hand on."""
+        for place, cut in enumerate(zones[1:]):
+            zone = zones[place]
+            if any(one.cut == beside for beside in self._beside(cut) for one in self.said(zone, beside)):
+                return "wildcard", zone if place else "", {"code": "delegates-any", "zone": zone}
+            if cut == name:
+                told = self._telling(zone, name)
+                saying = {one.address for one in told if one.cut == name}
+                return "delegated", name, {"code": "delegated", "zone": zone} | _share(saying, told)
+        zone, below = zones[-1], zones[-1] if zones[1:] else ""
+        told = self._telling(zone, name)
+        if told and not any(one.cut for one in told):  # a file that somebody made can lead round in circles
+            return self._answered(zone, below, told)
+        here = [one for one in self.said(zone, name) if one.step == "walk"]
+        why = _replies(zone, here) if here else {"code": "unasked", "zone": zone}
+        return ("delegated", zone, why | {"delegated": True}) if zone == name else ("unknown", below, why)
+
+    def _telling(self, zone: str, name: str) -> list[Reply]:
+        said = (one for one in self.said(zone, name) if one.step == "walk")
+        return [one for one in said if one.outcome in INFORMATIVE or one.weak]
+
+    def _answered(self, zone: str, below: str, told: list[Reply]) -> tuple[str, str, Why]:
+        """Name the method of a name that `zone` does not hand on."""
+        positive = [one for one in told if (one.outcome == "answer" or one.weak) and one.qtype != "SOA"]
+        if not positive:
+            return "none", below, _replies(zone, told)
+        types = list(dict.fromkeys(t for one in positive for t, _ in sorted(own_answers(one))))
+        checked = [self._is_wildcard(one) for one in positive]
+        if all(checked):
+            return "wildcard", below, {"code": "wildcard", "zone": zone, "types": types}
+        why = {"code": "answered", "zone": zone, "types": types, "checked": None not in checked}
+        why |= _share({one.address for one in positive}, told)
+        if alias := next((one.chain[1] for one in positive if one.alias and not one.own), ""):
+            why["alias"] = alias
+        return ("within-delegated" if below else "redirected"), below, why
+
+    def _is_wildcard(self, one: Reply) -> bool | None:
+        """Whether its answer is that of a wildcard; ``None`` if that is not known.
+
+        A name beside it got the same answer from the same server. Then a signature tells (RFC 4034, 3.1.3:
+        its labels are the wildcard's), or a name below it: no wildcard reaches there where the name has
+        records of its own (RFC 4592, 3.3.1).
+        """
+        own, beside = own_answers(one), list(self._like(one, self._beside(one.qname)))
+        if not any(other.outcome == "answer" and own_answers(other) == own for other in beside):
+            return False if beside else None
+        signed = [r.data.split()[2] for r in one.records if (r.type, r.owner) == ("RRSIG", one.qname)]
+        if signed:
+            return str(one.qname.count(".") + 1) not in signed
+        below = self._like(one, [f"{label}.{one.qname}" for label in self._siblings])
+        return all(other.outcome == "answer" and own_answers(other) == own for other in below)
+
+    def _like(self, one: Reply, names: Iterable[str]) -> Iterator[Reply]:
+        """Yield what the same server said of other names."""
+        for name in names:
+            other = self._index.answer(one.zone, name, one.qtype, one.address).reply
+            if other is not None and other.outcome in INFORMATIVE:
+                yield other
+
+    def _beside(self, name: str) -> list[str]:
+        return [f"{label}.{name.partition('.')[2]}" for label in self._siblings]
+
+
+def _cut_in(replies: Iterable[Reply]) -> str:
+    """Return the zone that most replies hand a name on to, "" if none does."""
+    cuts = Counter(reply.cut for reply in replies if reply.cut)
+    return max(cuts, key=lambda name: (cuts[name], name), default="")
+
+
+def _share(saying: set[str], told: list[Reply]) -> Why:
+    return {"servers": len(saying), "of": len({one.address for one in told})}
+
+
+def _replies(zone: str, told: list[Reply]) -> Why:
+    """Count outcomes; an address that was asked several times counts once, for the last it said."""
+    last = {one.address: one.outcome for one in told}
+    return {"code": "replies", "zone": zone, "outcomes": dict(Counter(last.values()).most_common())}
+
+
+def frame_of_methods(rows: Iterable[tuple[str, Method, Any, str]]) -> pd.DataFrame:
+    """Return the frame that this module's docstring describes: domain, method, when and where it was seen."""
+    return frame_of(((domain, m.method, m.cut, m.why, at, file) for domain, m, at, file in rows), KINDS)

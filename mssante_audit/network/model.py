@@ -1,0 +1,167 @@
+"""The model of an observation: what was said, and the walk over it."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import cast
+
+import pandas as pd
+
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.settings import Thresholds
+from mssante_audit.network import methods as in_use
+from mssante_audit.network.dnssec import Chains
+from mssante_audit.network.hosts import MailHosts
+from mssante_audit.network.lookups import Lookups
+from mssante_audit.network.methods import METHODS, Methods, frame_of_methods
+from mssante_audit.network.replies import ReplyIndex
+from mssante_audit.network.servers import Servers
+from mssante_audit.network.walk import Walk
+from mssante_audit.network.zones import Zone
+from mssante_audit.observe.dns.names import canonical
+from mssante_audit.observe.dns.walk import NOBODY
+from mssante_audit.observe.kinds import Frame, Kind, find_observations
+from mssante_audit.observe.lines import Reply
+from mssante_audit.observe.merged import load_merged
+from mssante_audit.observe.observation import Observation
+from mssante_audit.values.dn import parse_dn
+
+
+class Network:
+    """What one observation file says."""
+
+    def __init__(self, observation: Observation) -> None:
+        self.index = ReplyIndex(observation)
+        self.parent = self.index.parent
+        self.chains = Chains(self.index)
+        self.lookups = Lookups(self.index, self.chains)
+        self.methods = Methods(self.index)
+        self._zones: dict[str, Zone] = {}
+
+    @cached_property
+    def hosts(self) -> MailHosts:
+        """The mail hosts."""
+        return MailHosts(self.index, self.lookups)
+
+    @cached_property
+    def walk(self) -> Walk:
+        """The walk that a sender's resolver makes."""
+        servers = Servers(self.index, self.chains, self.lookups)
+        return Walk(self.index, self.lookups, servers, self.hosts)
+
+    def zone(self, name: str) -> Zone:
+        """Return what is known of a zone."""
+        if name not in self._zones:
+            self._zones[name] = Zone(self.index, self.lookups, name)
+        return self._zones[name]
+
+    def exchangers(self, domain: str) -> tuple[str, ...]:
+        """Return the mail hosts of a domain, sorted: those that any of its servers names.
+
+        Where there is no MX but an address, the domain is its own mail host (RFC 5321, 5.1); ``0 .`` names
+        none (RFC 7505).
+        """
+        name = canonical(domain)
+        replies = self.about_mail(name)
+        named = {text.partition(" ")[2] for reply in replies for text in reply.own}
+        implied = not named and any(one.outcome == "nodata" for one in replies) and self.addresses(name)
+        return (name,) if implied else tuple(sorted(named - {NOBODY}))
+
+    def about_mail(self, name: str) -> list[Reply]:
+        """Return what was said of a name's MX, and of those of what it is an alias of."""
+        replies = [reply for reply in self.methods.of(name).said("MX").values() if reply.usable]
+        seen = {name}
+        for reply in replies:  # which grows as aliases are followed
+            if reply.alias and reply.alias not in seen:
+                seen.add(reply.alias)
+                replies += [one for one in self.index.about(reply.alias, "MX") if one.usable]
+        return replies
+
+    def hosts_of(self, domains: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Return the addresses of all mail hosts of domains, by host; none of one where they are unknown."""
+        named = sorted({host for domain in domains for host in self.exchangers(domain)})
+        return {host: self.addresses(host) for host in named}
+
+    def addresses(self, host: str) -> tuple[str, ...]:
+        """Return the addresses that are known of a host, IPv4 first."""
+        return tuple(a for qtype in ("A", "AAAA") for a in self.lookups.look_up(host, qtype).data)
+
+
+def network_of(observation: Observation) -> Network:
+    """Return the model of an observation; made once for it."""
+    if "network" not in observation.found:
+        observation.found["network"] = Network(observation)
+    return cast(Network, observation.found["network"])
+
+
+def methods(observation: Observation | None, domains: Iterable[str]) -> pd.DataFrame:
+    """Return the method in use for each domain, a row each, in order; none without an observation.
+
+    Domains are written as in the white list; columns as `mssante_audit.network.methods` describes them.
+    """
+    names = dict.fromkeys(domains) if observation else {}
+    rows = {}
+    for part, own in observation.shares(names) if observation else ():
+        network = network_of(part)
+        for domain in own:
+            method = network.methods.of(canonical(domain))
+            zones = (network.parent, *method.cuts) if method.zone or method.cuts else ()
+            last = [network.index.last_asked(zone, method.name) for zone in zones]
+            at = max((one for one in last if one is not None), default=pd.NaT)
+            rows[domain] = (domain, method, at, "" if at is pd.NaT else part.source)
+    return frame_of_methods(rows[domain] for domain in names)
+
+
+def mail_hosts(
+    data: Path, rows: pd.DataFrame, only: str = ""
+) -> tuple[dict[str, tuple[str, ...]], dict[str, frozenset[str]], str]:
+    """Return addresses of mail hosts, DN keys listed for what they serve, and the newest file read.
+
+    Parameters
+    ----------
+    data
+        A folder with observations of the DNS, or a list in it.
+    rows
+        Of a list: ``domain`` and ``dn``.
+    only
+        A pattern such as ``*.aura.*``: only domains like this.
+
+    Raises
+    ------
+    InputError
+        If the data folder has no observation of the DNS.
+    """
+    listed: dict[str, set[str]] = {}
+    for domain, dn in zip(rows["domain"].tolist(), rows["dn"].tolist(), strict=True):
+        listed.setdefault(domain, set()).add(parse_dn(dn).key)
+    wanted = [d for d in listed if d and fnmatch.fnmatch(d.lower(), only.lower() or "*")]
+    now = datetime.now(UTC)
+    observation, _ = load_merged(find_observations(data), wanted, now, Thresholds().oldest_observation(now))
+    if observation is None:
+        raise InputError(
+            "no observation of the DNS", file=str(data), remedy="`mssante-audit observe dns` makes one"
+        )
+    addresses: dict[str, tuple[str, ...]] = {}
+    keys: dict[str, frozenset[str]] = {}
+    for part, domains in observation.shares(wanted):
+        network = network_of(part)
+        for domain in domains:
+            for host in network.exchangers(domain):
+                addresses[host] = addresses.get(host) or network.addresses(host)
+                keys[host] = keys.get(host, frozenset()) | listed[domain]
+    return addresses, keys, observation.source
+
+
+KIND = Kind(
+    name="dns",
+    need="observation",
+    title="Observation du DNS",
+    lacks={"fr": "aucune observation du DNS", "en": "no observation of the DNS"},
+    remedy="Lancez « mssante-audit observe », qui en dépose une dans observations/.",
+    read=load_merged,
+    frames={"methods": Frame("A domain that was observed.", in_use.__doc__, methods, {"method": METHODS})},
+)

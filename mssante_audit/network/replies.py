@@ -1,0 +1,336 @@
+"""What each server said to each question, as far as an observation tells: said so, said not, or not known.
+
+Whatever the order of a file's lines, and however often one is repeated, the same is read. Silence counts once
+its last attempt is there, an answer over TCP once it is known what UDP gave: what a line less leaves open is
+no evidence, and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from functools import cached_property
+from ipaddress import ip_address, ip_network
+from typing import Any, NamedTuple
+
+from mssante_audit.observe.lines import INFORMATIVE, NO_EDNS, Reply
+from mssante_audit.observe.observation import Observation
+
+PARTIAL = ("bogus", "tcp", "slow", "notimp")
+"""Kinds of answers that only some resolvers take: those that do not validate, that go on over TCP, that wait,
+that ask again without EDNS after NOTIMP."""
+NO_EVIDENCE = ""
+WALKED = ("MX", "A", "AAAA", "SOA")
+"""Types that a walk asks for."""
+SLOW = 3000.0
+"""Milliseconds for which every resolver waits (measured: BIND gives up on a server that takes 4 seconds)."""
+_MADE_UP = tuple(
+    map(ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "2001:db8::/32"))
+)
+"""Networks for documentation and benchmarks (RFC 5737, 2544, 3849): a laboratory has them for public ones."""
+
+
+class ServerAnswer(NamedTuple):
+    """What a question to an address came to."""
+
+    kind: str
+    """``said``, or one of `PARTIAL` where only some resolvers hear it; ``silent``, ``refused``, ``servfail``,
+    ``lame``, ``truncated``, ``malformed``, ``edns`` (said only without EDNS, as no resolver asks);
+    `NO_EVIDENCE`."""
+    reply: Reply | None = None
+    others: tuple[Reply, ...] = ()
+    """What it said otherwise: over TCP, or another time."""
+
+    @property
+    def informs(self) -> bool:
+        """Whether there is a reply that says what exists."""
+        return self.kind == "said" or self.kind in PARTIAL
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is certain that the server does not answer this question."""
+        return self.kind != NO_EVIDENCE and not self.informs
+
+    @property
+    def replies(self) -> tuple[Reply, ...]:
+        """All that it said."""
+        return (self.reply, *self.others) if self.informs and self.reply else ()
+
+
+UNKNOWN = ServerAnswer(NO_EVIDENCE)
+
+
+class ReplyIndex:
+    """An observation's replies by question and by address."""
+
+    def __init__(self, observation: Observation) -> None:
+        given = observation.settings
+        retries = given.get("retries")
+        self.observation = observation
+        self.parent, self.ipv6 = observation.parent_zone, observation.ipv6
+        self.families = ("A", "AAAA") if self.ipv6 else ("A",)
+        self.tries = 1 + (retries if type(retries) is int and retries >= 0 else 2)
+        self.resolvers = tuple(a for a in given.get("resolvers") or () if isinstance(a, str))
+        self.recursion: dict[str, Reply] = {}
+        """Address → what it said to a stranger's recursive question."""
+        self.late: dict[str, Reply] = {}
+        """Address → a reply that came after the time-out, or so late that some resolvers give up."""
+        self.names: dict[str, dict[str, dict[str, None]]] = {}
+        """Zone → address that was asked about it → names under which."""
+        self.speaks: dict[str, dict[str, bool]] = {}
+        """Zone → address that gave a usable reply to whatever question → whether with authority."""
+        self._questions: dict[tuple[str, str, str], dict[str, list[Reply | None]]] = {}
+        self._versions: dict[tuple[str, str, str], dict[frozenset[str], Reply]] = {}
+        self._edns: dict[tuple[str, bool], set[str]] = {}
+        self._given_up: set[tuple[str, bool]] = set()
+        """Address and whether over TCP, where the observer has waited for as long as it does."""
+        self._silent_over_tcp: set[str] = set()
+        """Addresses: one that is silent over UDP is asked there once, and not about each name."""
+        self._usable: dict[str, bool | None] = {}
+        self._answers: dict[tuple[str, str, str, bool], dict[str, ServerAnswer]] = {}
+        for reply in observation.replies:
+            if reply.step == "recursion":
+                self.recursion[reply.address] = max(
+                    reply, self.recursion.get(reply.address, reply), key=self._order
+                )
+            else:
+                self._add(reply)
+        self.parent_servers = tuple(_pairs(given.get("parent_servers")))
+        known = [a for _, a in self.parent_servers] or list(self.names.get(self.parent, ()))
+        self.laboratory = any(not _is_global(address) for address in (*known, *self.resolvers))
+        """Whether the observer's own servers are not public: then others need not be."""
+
+    def _add(self, reply: Reply) -> None:
+        over_tcp = reply.transport == "tcp"
+        replies = self._questions.setdefault((reply.zone, reply.qname, reply.qtype), {})
+        both = replies.setdefault(reply.address, [None, None])
+        before = both[over_tcp]
+        both[over_tcp] = reply if before is None else max(before, reply, key=self._order)
+        again = before is not None and reply.qtype == "MX" and reply.outcome == before.outcome == "answer"
+        if before is not None and again and reply.answers != before.answers:
+            versions = self._versions.setdefault((reply.zone, reply.qname, reply.address), {})
+            versions |= {before.answers: before, reply.answers: reply}
+        at = (reply.address, over_tcp)
+        if reply.silent and self._is_final(reply):
+            self._given_up.add(at)
+        if reply.silent and over_tcp:
+            self._silent_over_tcp.add(reply.address)
+        if reply.edns or not reply.silent:
+            met = "silent" if reply.silent else NO_EDNS.get(reply.rcode, "known")
+            self._edns.setdefault(at, set()).add(met if reply.edns else "plain")
+        if not over_tcp and (is_slow(reply) or reply.flags.endswith("late")):
+            self.late[reply.address] = max(reply, self.late.get(reply.address, reply), key=self._order)
+        if reply.flags == "private":
+            self._usable[reply.address] = False
+        if reply.step == "apex":
+            self.names.setdefault(reply.zone, {}).setdefault(reply.address, {})[reply.server] = None
+        if reply.usable or reply.outcome == "referral":
+            speaks = self.speaks.setdefault(reply.zone, {})
+            speaks[reply.address] = speaks.get(reply.address, False) or not reply.weak
+
+    def _order(self, reply: Reply) -> tuple[Any, ...]:
+        """Rank replies to one question: what says most, then the latest, and never by their place."""
+        return (
+            self._rank(reply),
+            reply.step == "walk",
+            reply.at,
+            reply.outcome,
+            reply.cut,
+            reply.flags,
+            sorted(reply.records),
+        )
+
+    def _rank(self, reply: Reply) -> int:
+        if reply.outcome in INFORMATIVE:
+            return 5
+        if reply.silent:
+            return int(reply.attempt > 0)
+        if reply.weak:
+            return 4
+        return 2 if reply.edns and reply.rcode in NO_EDNS else 3
+
+    def _is_final(self, reply: Reply) -> bool:
+        """Whether a silence is the last that the observer waits for, or one that it knew beforehand."""
+        return reply.attempt == 0 or reply.attempt >= self.tries
+
+    @cached_property
+    def zones_asked(self) -> Mapping[tuple[str, str], list[str]]:
+        """Name and type → the zones whose servers were asked it."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for zone, qname, qtype in self._questions:
+            found.setdefault((qname, qtype), []).append(zone)
+        return found
+
+    @cached_property
+    def referrals(self) -> Mapping[str, list[Reply]]:
+        """Zone → the replies that hand it over."""
+        found: dict[str, list[Reply]] = {}
+        for replies in self._questions.values():
+            for both in replies.values():
+                for reply in both:
+                    if reply is not None and reply.outcome == "referral":
+                        found.setdefault(reply.cut, []).append(reply)
+        return found
+
+    @cached_property
+    def signed(self) -> bool:
+        """Whether anything is signed, or has a DS record."""
+        return any(
+            reply.signed or any(record.type == "DS" for record in reply.records)
+            for reply in self.observation.replies
+        )
+
+    def asked_at(self, qname: str, qtype: str) -> list[datetime]:
+        """Return the instants at which a question was asked, of the replies that count."""
+        zones = self.zones_asked.get((qname, qtype), ())
+        asked = (self._questions[zone, qname, qtype] for zone in zones)
+        return sorted(one.at for replies in asked for both in replies.values() for one in both if one)
+
+    def last_asked(self, zone: str, qname: str) -> datetime | None:
+        """Return when a zone's servers were last asked about a name in the walk."""
+        replies = (self._questions.get((zone, qname, qtype), {}) for qtype in WALKED)
+        told = (one for own in replies for both in own.values() for one in both if one and one.step == "walk")
+        return max((one.at for one in told), default=None)
+
+    def about(self, qname: str, qtype: str) -> Iterator[Reply]:
+        """Yield what was said to a question, whichever zone's servers were asked it."""
+        for zone in self.zones_asked.get((qname, qtype), ()):
+            for answer in self.answers(zone, qname, qtype).values():
+                if answer.reply is not None:
+                    yield answer.reply
+
+    def answers(self, zone: str, qname: str, qtype: str, *, walked: bool = False) -> dict[str, ServerAnswer]:
+        """Return what each address of a zone's servers said to a question.
+
+        `walked`: of a zone that a domain is reached through, whose MX is asked for over TCP too.
+        """
+        key = (zone, qname, qtype, walked)
+        if key not in self._answers:
+            replies = self._questions.get(key[:3], {})
+            self._answers[key] = {
+                address: self._answer(*both, walked=walked) for address, both in replies.items()
+            }
+        return self._answers[key]
+
+    def answer(
+        self, zone: str, qname: str, qtype: str, address: str, *, walked: bool = False
+    ) -> ServerAnswer:
+        """Return what an address said to a question."""
+        return self.answers(zone, qname, qtype, walked=walked).get(address, UNKNOWN)
+
+    def over(self, zone: str, qname: str, qtype: str, address: str, transport: str) -> Reply | None:
+        """Return the best reply that came over a transport."""
+        both = self._questions.get((zone, qname, qtype), {}).get(address, [None, None])
+        return both[transport == "tcp"]
+
+    def _answer(self, udp: Reply | None, tcp: Reply | None, *, walked: bool) -> ServerAnswer:
+        if udp is None:
+            return UNKNOWN
+        answer = self._over(udp)
+        other = UNKNOWN if tcp is None else self._over(tcp)
+        if answer.informs and udp.qtype != "MX":
+            return answer
+        if answer.informs:
+            compared = walked and udp.qname == udp.zone
+            return self._with_others(answer, other if compared else answer, udp)
+        if answer.kind == "truncated" or answer.kind == "silent":
+            if (
+                other.informs
+            ):  # who answers over TCP is asked everything once over UDP: not sent is not silent
+                kind = other.kind if answer.kind == "truncated" else "tcp"
+                return other._replace(kind=kind) if udp.attempt else UNKNOWN
+            gone = tcp is None and answer.kind == "silent" and udp.address in self._silent_over_tcp
+            return answer if other.failed or gone else UNKNOWN
+        return answer
+
+    def _with_others(self, answer: ServerAnswer, other: ServerAnswer, udp: Reply) -> ServerAnswer:
+        """Add to what a server says of mail what it says otherwise, over TCP or another time."""
+        if not other.kind:
+            return UNKNOWN
+        versions = self._versions.get((udp.zone, udp.qname, udp.address), {})
+        more = [versions[answers] for answers in sorted(versions, key=sorted)]
+        if other.informs and other.reply and other.reply.records != udp.records:
+            more.append(other.reply)
+        others = {_content(reply): reply for reply in reversed(more)} if more else {}
+        return answer._replace(others=tuple(r for content, r in others.items() if content != _content(udp)))
+
+    def _over(self, reply: Reply) -> ServerAnswer:
+        """Return what a transport's best reply comes to."""
+        over_tcp = reply.transport == "tcp"
+        if self._rank(reply) >= 4:
+            edns = "ok" if reply.edns else self.edns(reply.address, over_tcp=over_tcp)
+            if edns == "notimp":
+                return ServerAnswer("notimp", reply)
+            if edns in ("dropped", "badvers"):
+                return ServerAnswer("edns", reply)
+            return ServerAnswer("slow" if is_slow(reply) else "said", reply) if edns else UNKNOWN
+        if reply.silent:
+            known = {(reply.address, over_tcp), (reply.address, False)} & self._given_up
+            sure = self._is_final(reply) or bool(known)
+            return ServerAnswer("silent", reply) if sure else UNKNOWN
+        return ServerAnswer(reply.outcome, reply)
+
+    def edns(self, address: str, *, over_tcp: bool = False) -> str:
+        """Return how a server takes EDNS.
+
+        ``ok``; ``refused`` (FORMERR, and it answers without: resolvers go on); ``notimp`` (NOTIMP likewise:
+        some do); ``dropped`` (it answers without only) or ``badvers`` (version 0 is refused), on which all of
+        today's resolvers fail; "" if not known.
+        """
+        met = self._edns.get((address, over_tcp), set())
+        if "known" in met or "badvers" in met:
+            return "ok" if "known" in met else "badvers"
+        if "plain" not in met:
+            return ""
+        words = {"formerr": "refused", "notimp": "notimp", "silent": "dropped"}
+        return next((word for code, word in words.items() if code in met), "")
+
+    def usable(self, address: str) -> bool | None:
+        """Whether an address of a name server can be asked by anybody; ``None``: not by the observer."""
+        if address not in self._usable:
+            self._usable[address] = self._can_be_asked(address)
+        return self._usable[address]
+
+    def _can_be_asked(self, address: str) -> bool | None:
+        try:
+            ip = ip_address(address)
+        except ValueError:
+            return False
+        if ip.is_multicast or ip.is_unspecified or address == "255.255.255.255":
+            return False
+        if not self.laboratory and not _is_global(address):
+            return False
+        return None if ip.version == 6 and not self.ipv6 else True
+
+    def public(self, address: str) -> bool:
+        """Whether senders can reach an address of a mail host, as far as its number tells."""
+        try:
+            ip = ip_address(address)
+        except ValueError:
+            return False
+        if ip.is_multicast:
+            return False
+        return ip.is_global or (self.laboratory and any(ip in n for n in _MADE_UP if n.version == ip.version))
+
+
+def _content(reply: Reply) -> tuple[bool, frozenset[str], str]:
+    return reply.outcome == "nxdomain", reply.answers, reply.alias
+
+
+def is_slow(reply: Reply) -> bool:
+    """Whether not every resolver waits for a reply."""
+    return reply.rtt is not None and reply.rtt > SLOW
+
+
+def _is_global(address: str) -> bool:
+    try:
+        return ip_address(address).is_global
+    except ValueError:
+        return True
+
+
+def _pairs(given: object) -> Iterator[tuple[str, str]]:
+    """Yield names and addresses of a header's list of servers."""
+    for one in given if isinstance(given, list) else ():
+        if isinstance(one, list) and len(one) == 2 and all(isinstance(text, str) for text in one):
+            yield one[0], one[1]

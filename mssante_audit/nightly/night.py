@@ -1,0 +1,217 @@
+"""What is written down of a night: its steps, its inputs, its log.
+
+In the output folder (`mssante_audit.nightly.run` has the whole of it)::
+
+    state/log.jsonl             one JSON record for every event of every run
+    state/run.json              the last run, as runs/<stamp>/run.json has it
+    runs/<stamp>/run.json       what makes the folder a run: stamp, settings' hash, status, inputs, steps
+    runs/<stamp>/inputs.json    the state of each input
+    runs/<stamp>/log.txt        the events of this run, to read
+    runs/<stamp>/steps/*.json   what became of each step; one that was done is not done again
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.export import append_line, json_bytes, write_bytes
+from mssante_audit.findings.registry import LIST
+from mssante_audit.space.states import State
+
+RUNS, STATE, SITE, LOG, RUN, INPUTS = "runs", "state", "site", "log.jsonl", "run.json", "inputs.json"
+FAILED = 3
+"""Exit status from which a run is a failure."""
+_TIME = "%Y-%m-%dT%H%M%SZ"
+"""Name of a run's folder: when it began (UTC)."""
+
+
+def stamp_of(instant: datetime) -> str:
+    """Return the name of a run that begins at `instant`.
+
+    >>> stamp_of(datetime(2026, 3, 3, 6, tzinfo=UTC))
+    '2026-03-03T060000Z'
+    """
+    return instant.astimezone(UTC).strftime(_TIME)
+
+
+def began(stamp: str) -> datetime:
+    """Return when a run began; a `ValueError` if `stamp` is no run's name."""
+    at = datetime.strptime(stamp, _TIME).replace(tzinfo=UTC)
+    if stamp_of(at) != stamp:
+        raise ValueError(f"{stamp} is no run")
+    return at
+
+
+def _stamp(text: str) -> str:
+    began(text)
+    return text
+
+
+class Result(BaseModel):
+    """What became of a step."""
+
+    model_config = ConfigDict(frozen=True)
+
+    step: str
+    outcome: Literal["done", "failed", "skipped", "off", "waiting"]
+    """``skipped``: what it needs failed; ``off``: not asked for; ``waiting``: in a mail that is ready before
+    the run has ended."""
+    message: str = ""
+    """What it did, or why it failed, in one line that names no person."""
+    seconds: float = 0.0
+    facts: Mapping[str, Any] = {}
+    """What later steps and the mail need, as JSON types."""
+
+
+class Run(BaseModel):
+    """The head of a run: which one it is, and how far it came."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stamp: Annotated[str, AfterValidator(_stamp)]
+    as_of: str = ""
+    """Instant audited at (ISO 8601)."""
+    asked: str = ""
+    """Instant asked for on the command line, "" if none."""
+    settings: str = ""
+    """Hash of the settings and of the program's version."""
+    status: Literal["running", "finished", "abandoned"] = "running"
+    """``running``: or killed; ``abandoned``: killed, and too old to go on with."""
+    exit_status: int | None = None
+    good: Annotated[str, AfterValidator(lambda text: text and _stamp(text))] = ""
+    """Stamp of the last run that ended below `FAILED`, maybe this one; "" if there is none."""
+    kind: Literal["mssante-audit run"] = "mssante-audit run"
+    version: Literal[1] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What became of a run, so far or at its end."""
+
+    folder: Path
+    """The run's, ``runs/<stamp>`` of the output folder."""
+    as_of: str
+    results: dict[str, Result]
+    """By step, in order."""
+    exit_status: int
+    """4 if an input is not as it should be, 3 if a step or a rule failed, 1 if a finding is as severe as the
+    settings say, 0 otherwise: the worst of what is so."""
+    resumed: bool = False
+    inputs: tuple[State, ...] = ()
+    lang: str = "fr"
+    """Of the mail."""
+
+    @property
+    def output(self) -> Path:
+        """The output folder."""
+        return self.folder.parents[1]
+
+    @property
+    def audited(self) -> Mapping[str, Any]:
+        """What the audit found, for readers (`mssante_audit.nightly.facts`); empty if it failed."""
+        return self.results["audit"].facts
+
+
+def read_run(folder: Path) -> Run | None:
+    """Return the head of the run in a folder, ``None`` if the folder is none of ours.
+
+    A run is a folder, not a link, named by its stamp, that holds a ``run.json`` of that same stamp.
+    """
+    file = folder / RUN
+    if folder.is_symlink() or file.is_symlink() or not file.is_file():
+        return None
+    try:
+        run = Run.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError):
+        return None
+    return run if run.stamp == folder.name else None
+
+
+def read_last(output: Path) -> tuple[Run, list[Result]] | None:
+    """Return the head of the last run and what became of its steps, ``None`` if there was no run.
+
+    One that cannot be read, or that another version wrote, is an `InputError`.
+    """
+    file = output / STATE / RUN
+    if not file.exists():
+        return None
+    try:
+        record = json.loads(file.read_bytes())
+        return Run.model_validate(record), [Result.model_validate(step) for step in record["steps"]]
+    except ValidationError as error:
+        if any(fault["loc"] == ("version",) for fault in error.errors()):
+            remedy = "Use that version, or another output folder"
+            raise InputError("was written by another version", file=str(file), remedy=remedy) from None
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise InputError("cannot be read", file=str(file), remedy="Remove it: the next run writes it anew")
+
+
+def write_run(folder: Path, run: Run, night: Night | None = None) -> None:
+    """Write the head of a run, and what became of it if it has ended; also as the last one in ``state``."""
+    record: dict[str, Any] = run.model_dump() | {"inputs": [], "steps": []}
+    if night:
+        record |= {name: night.audited.get(name, {}) for name in ("arrives", "order")}
+        record["inputs"] = [state.told(night.lang) for state in night.inputs]
+        record["steps"] = [result.model_dump() for result in night.results.values()]
+    # The folder's own last: until it says that the run has ended, the next start goes on with it.
+    for file in (folder.parents[1] / STATE / RUN, folder / RUN):
+        write_bytes(file, json_bytes(record))
+
+
+def read_result(folder: Path, step: str) -> Result | None:
+    """Return what became of a step of the run in `folder`, ``None`` if it did not come to it."""
+    try:
+        return Result.model_validate_json((folder / "steps" / f"{step}.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def write_result(file: Path, result: Result) -> None:
+    """Write what became of a step into a file."""
+    write_bytes(file, json_bytes(result.model_dump()))
+
+
+def read_inputs(folder: Path) -> tuple[State, ...]:
+    """Return the states of its inputs that a run found, none if it did not come to it."""
+    try:
+        return tuple(State(**fields) for fields in json.loads((folder / INPUTS).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return ()
+
+
+def write_inputs(folder: Path, inputs: Sequence[State]) -> None:
+    """Write the states of its inputs that a run found."""
+    write_bytes(folder / INPUTS, json_bytes([asdict(state) for state in inputs]))
+
+
+def doubted_list(inputs: Sequence[State]) -> State | None:
+    """Return the state of a list that is not to be relied on, ``None`` if it is well."""
+    return next((state for state in inputs if state.name == LIST and state.doubtful), None)
+
+
+def note_result(folder: Path, result: Result) -> None:
+    """Write into both logs what became of a step."""
+    facts = {name: getattr(result, name) for name in ("outcome", "seconds", "message")}
+    note(folder, result.step, f"{result.outcome:8} {result.seconds:8.1f} s  {result.message}", **facts)
+
+
+def note(folder: Path, event: str, what: str = "", **facts: Any) -> None:
+    """Write an event of the run in `folder` into both logs: `what` to read, the same as `facts` for machines.
+
+    It is about a step, by its name, or ``start``, ``end``, ``hook`` and so on. What cannot be written is an
+    `OutputError`.
+    """
+    at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    record = {"at": at, "run": folder.name, "event": event, **facts, "what": what}
+    append_line(folder.parents[1] / STATE / LOG, json.dumps(record, ensure_ascii=True))
+    plain = "".join(c if c.isprintable() else " " for c in what)
+    append_line(folder / "log.txt", f"{at}  {event:10} {plain}".rstrip())

@@ -1,0 +1,57 @@
+"""What holds of answers and findings whatever is served: of the sample and of every laboratory."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from random import Random
+
+import pandas as pd
+
+from mssante_audit.findings.registry import catalogue
+from mssante_audit.network.mail import mails
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts.domains import domains_touched
+
+RECEPTION = ("dns", "mail", "tls")
+"""Checks that are about reception."""
+SHARES = (0.001, 0.01, 0.05, 0.3)
+"""Parts of an observation's lines that are taken away."""
+
+
+def contradictions(space: TrustSpace, findings: pd.DataFrame, receives: dict[str, str]) -> list[str]:
+    """Return what answers and findings of domains say that does not go together.
+
+    A domain whose mail does not arrive, or not always, has at least a warning that names it; one whose mail
+    arrives has no critical finding about reception.
+    """
+    checks = {code: rule.check for code, rule in catalogue().items()}
+    severities: dict[str, set[str]] = defaultdict(set)
+    columns = (findings["rule"], findings["severity"], domains_touched(space.audited, findings))
+    for rule, severity, names in zip(*columns, strict=True):
+        for name in names if checks[rule] in (*RECEPTION, "listed") else ():
+            severities[name].add(severity)
+            if severity == "critical" and checks[rule] in RECEPTION:
+                severities[name].add("reception")
+    return [
+        f"{domain}: {answer}, {sorted(severities[domain])}"
+        for domain, answer in receives.items()
+        if (answer in ("degraded", "no") and not severities[domain] & {"warning", "error", "critical"})
+        or (answer == "yes" and "reception" in severities[domain])
+    ]
+
+
+def changes(space: TrustSpace, domains: list[str], at: datetime, rounds: int) -> Iterator[str]:
+    """Yield each answer that is another one, and not unknown, where lines of the observation are missing."""
+    seen = space.observation
+    assert seen is not None
+    whole = mails(seen, domains, at, 7)
+    for seed in range(rounds):
+        draw = Random(seed)
+        share = SHARES[seed % len(SHARES)]
+        kept = tuple(reply for reply in seen.replies if draw.random() > share)
+        for domain, mail in mails(replace(seen, replies=kept), domains, at, 7).items():
+            if mail.receives not in (whole[domain].receives, "unknown"):
+                yield f"{domain}: {whole[domain].receives}, {mail.receives} without {share} of lines ({seed})"

@@ -1,0 +1,38 @@
+"""Texts of any length and of anything are read in linear time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from mssante_audit.base.text import fold, normalize, visible
+from mssante_audit.values.contacts import is_personal, parse_contact, read_email
+from mssante_audit.values.dn import parse_dn, pasted_dn
+from mssante_audit.values.hosts import host_faults
+from mssante_audit.values.identifiers import identifier_of, parse_department, parse_identifier, structure_key
+from mssante_audit.values.person import mask, masked_message, unnamed
+from mssante_audit.values.phones import read_phone
+
+READERS: tuple[Callable[[str], object], ...] = (
+    parse_contact, lambda text: parse_contact(text).problems, lambda text: parse_contact(text).key,
+    read_email, is_personal, mask, unnamed, masked_message, parse_dn, pasted_dn, identifier_of, structure_key,
+    parse_identifier, parse_department, read_phone, host_faults, fold, normalize, visible,
+)  # fmt: skip
+PIECES = (
+    *" .-,;=/\\<>&@'\"«([)0a+\n\t\xa0\u200b\u0345é•", "0 ", "1 ", "a ", ") ", " \n", "&a;", "a@", " | ",
+    "06 39 98 00 01", "M. Durand Zoé, ", "tel: ", "FINESS ", "CN=", "/CN=", ",CN=", 'A="', 'A="x,', "A=b\\ ",
+    "\\C3", "a@b.example ", "a@" + "b" * 60 + ".example ",
+)  # fmt: skip
+"""What a long text is made of."""
+
+
+@pytest.mark.parametrize("start", ["", "("])
+@pytest.mark.parametrize("piece", PIECES)
+def test_a_long_text_of_anything_takes_linear_time(piece: str, start: str) -> None:
+    text = start + piece * (20_000 // len(piece))
+    for read in READERS:
+        began = time.process_time()
+        read(text)
+        assert time.process_time() - began < 1, read  # a quadratic reading would take far longer
