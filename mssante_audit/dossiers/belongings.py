@@ -86,7 +86,7 @@ class Belongings:
     def is_own_domain(self, domain: str, operator_id: str) -> bool:
         """Tell whether the lists or a declaration give a domain to `operator_id`."""
         key = domain_key(domain)
-        return operator_id in (self.hosts.get(key) or self.odd.get(key, ()))
+        return operator_id in (self.hosts.get(key) or self.odd.get(key) or ())
 
 
 @lru_cache(maxsize=8192)

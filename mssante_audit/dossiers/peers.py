@@ -42,6 +42,6 @@ def peers_of(standing: pd.DataFrame, operator_id: str) -> Peers:
     if len(others) < PEERS_MIN or not size:
         return Peers(low, high)
     more = int((others["todo"] > standing["todo"][operator_id]).sum())
-    quartiles = others["todo"].quantile([0.25, 0.5, 0.75]).tolist()
-    medians = others[list(SEVERITIES[1:])].median().to_dict()
-    return Peers(low, high, len(others), medians, tuple(quartiles), more)
+    first, middle, third = others["todo"].quantile([0.25, 0.5, 0.75]).tolist()
+    medians = {name: float(others[name].median()) for name in SEVERITIES[1:]}
+    return Peers(low, high, len(others), medians, (first, middle, third), more)

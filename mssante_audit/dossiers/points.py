@@ -101,11 +101,11 @@ def points_of(
     groups: dict[str, dict[Case, dict[str, None]]] = {}
     severity: dict[str, str] = {}
     columns = ("rule", "observed", "expected", "severity", "fingerprint", "domain", "rows")
-    for row in todo[list(columns)].itertuples(index=False):
-        what = remedies[row.fingerprint]
-        case = Case(row.rule, (), row.observed, row.expected, differing.get(row.fingerprint, ()))
-        named = [domain[at] for at in row.rows if at in domain] or [row.domain]
-        severity[what] = max(severity.get(what, "info"), row.severity, key=SEVERITIES.index)
+    each = zip(*(todo[name].tolist() for name in columns), strict=True)
+    for code, observed, expected, grave, mark, own, rows in each:
+        what, case = remedies[mark], Case(code, (), observed, expected, differing.get(mark, ()))
+        named = [domain[row] for row in rows if row in domain] or [own]
+        severity[what] = max(severity.get(what, "info"), grave, key=SEVERITIES.index)
         groups.setdefault(what, {}).setdefault(case, {}).update(dict.fromkeys(filter(None, named)))
     points = [
         Point(

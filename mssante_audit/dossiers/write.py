@@ -156,11 +156,10 @@ def write_dossiers(
         if executor:
             order, sent = _sent(order, space, send)
         elif jobs > 1:
-            quiet = {
-                "initializer": signal.signal,
-                "initargs": (signal.SIGINT, signal.SIG_IGN),
-            }  # Ctrl-C is ours
-            executor = pool.enter_context(ProcessPoolExecutor(jobs, **quiet))
+            silent = signal.SIGINT, signal.SIG_IGN  # Ctrl-C is for this process, which then ends the others
+            executor = pool.enter_context(
+                ProcessPoolExecutor(jobs, initializer=signal.signal, initargs=silent)
+            )
         with closing(make_dossiers(order, [*wanted], executor, sent)) as made:
             for one in made:
                 operator_id = one.operator_id
