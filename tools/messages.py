@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from mssante_audit.base.french import SEVERITY_NAMES
 from mssante_audit.base.language import LANGUAGES, catalogue, plain
+from mssante_audit.base.typography import TYPOGRAPHY
 from mssante_audit.findings.registry import catalogue as rules
 from mssante_audit.observe.kinds import kinds
 from mssante_audit.report.charts import STYLES
@@ -77,7 +77,7 @@ def _texts() -> Iterator[tuple[str, str]]:
     yield from (("rules.toml", told.family) for told in rules().values())
     yield from (("settings.py", str(field.title)) for field in parameters().values())
     yield from (("kinds", text) for kind in kinds() for text in (kind.title, kind.remedy))
-    yield from (("french.py", plural.capitalize()) for _, plural in SEVERITY_NAMES.values())
+    yield from (("french.py", plural.capitalize()) for _, plural in TYPOGRAPHY["fr"].severity_names.values())
 
 
 @cache

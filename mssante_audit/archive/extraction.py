@@ -16,8 +16,7 @@ from pathlib import Path
 from mssante_audit.archive.fetch import Settings, download
 from mssante_audit.base.errors import FetchError
 from mssante_audit.base.export import writing
-from mssante_audit.mailboxes.extraction import Extraction
-from mssante_audit.mailboxes.text import PUBLISHED, dated, made_at
+from mssante_audit.mailboxes.extraction import PUBLISHED, Extraction, dated, made_at
 
 MAX_BYTES = 256 * 2**20
 """Largest answer: some twelve times the archive of 2026, three times its text."""

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import instants
 
 if TYPE_CHECKING:
@@ -49,7 +48,6 @@ _TYPES: dict[str, dict[str, Any]] = {
 """How JSON has a value of each dtype (`mssante_audit.base.export.records`)."""
 
 _PERSONS = re.compile(r"\bnames? persons\b")
-_RULE = re.compile(r"=+(?: +=+)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,53 +106,6 @@ def frame_of(rows: Iterable[Sequence[Any]], kinds: Mapping[str, Any] | Sequence[
         if kind in ("instant", "datetime64[us, UTC]")
     }
     return frame.astype({name: kind for name, kind in kinds.items() if name not in times}).assign(**times)
-
-
-def columns(doc: str | None, at: int = 0) -> tuple[Column, ...]:
-    """Return the columns that a table of a docstring describes.
-
-    Parameters
-    ----------
-    doc
-        With tables in reStructuredText; those that do not begin with ``column`` do not count.
-    at
-        Which of them, from 0.
-
-    Raises
-    ------
-    InputError
-        If Python left docstrings out.
-    """
-    if not doc:
-        raise InputError("docstrings describe the frames", remedy="Start Python without -OO")
-    return tuple(
-        Column(name, dtype, meaning)
-        for names, dtype, meaning in _tables(doc)[at]
-        for name in re.findall(r"``(\w+)``", names)
-    )
-
-
-def _tables(doc: str) -> list[list[tuple[str, ...]]]:
-    lines = [line.strip() if _RULE.fullmatch(line.strip()) else line for line in doc.splitlines()]
-    rules = [i for i, line in enumerate(lines) if _RULE.fullmatch(line)]
-    found = []
-    for top, head, end in zip(rules[::3], rules[1::3], rules[2::3], strict=True):
-        starts = [match.start() for match in re.finditer("=+", lines[top])]
-        if lines[top + 1].startswith("column "):
-            found.append(_rows(lines[head + 1 : end], starts))
-    return found
-
-
-def _rows(lines: Iterable[str], starts: Sequence[int]) -> list[tuple[str, ...]]:
-    """Return the cells of a table's rows; a line with an empty last but first cell goes on with the row."""
-    rows: list[list[str]] = []
-    for line in lines:
-        cells = [line[a:b].strip() for a, b in zip(starts, [*starts[1:], None], strict=True)]
-        if cells[1]:
-            rows.append(cells)
-        else:
-            rows[-1] = [f"{one} {more}".strip() for one, more in zip(rows[-1], cells, strict=True)]
-    return [tuple(row) for row in rows]
 
 
 def json_schema(

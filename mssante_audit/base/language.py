@@ -12,17 +12,12 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import cache, wraps
 from string import Formatter
-from types import ModuleType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from mssante_audit.base import english, french
-from mssante_audit.base.french import NARROW, NBSP
 from mssante_audit.base.resources import table_of
-
-TYPOGRAPHY: dict[str, ModuleType] = {"fr": french, "en": english}
-"""How each language writes numbers, plurals and dates."""
-
-LANGUAGES = tuple(TYPOGRAPHY)
+from mssante_audit.base.typography import LANGUAGES as LANGUAGES
+from mssante_audit.base.typography import NARROW, NBSP, TYPOGRAPHY, Typography
+from mssante_audit.base.typography import words_of as words_of
 
 Key = TypeVar("Key")
 Written = ParamSpec("Written")
@@ -40,7 +35,7 @@ def current_language() -> str:
 
 def use_language(language: str) -> None:
     """Tell things in a language from now on; a `ValueError` if it is none of `LANGUAGES`."""
-    if language not in TYPOGRAPHY:
+    if language not in LANGUAGES:
         raise ValueError(f"no language {language!r}; there are {', '.join(LANGUAGES)}")
     _spoken[-1] = language
 
@@ -65,7 +60,7 @@ def gettext(text: str) -> str:
     ...     gettext("Aucun constat.")
     'No findings.'
     """
-    return french.typeset(text) if current_language() == "fr" else translated(text)
+    return typeset(text) if current_language() == "fr" else translated(text)
 
 
 def translated(text: str) -> str:
@@ -90,9 +85,9 @@ def words(names: Mapping[Key, str]) -> dict[Key, str]:
     return {code: translated(name) for code, name in names.items()}
 
 
-def localized(told: object, part: str) -> str:
+def localized(described: object, part: str) -> str:
     """Return the text of an object that has one a language: ``title_fr``, ``title_en``."""
-    return str(getattr(told, f"{part}_{current_language()}"))
+    return str(getattr(described, f"{part}_{current_language()}"))
 
 
 class Sentence(Formatter):
@@ -116,8 +111,7 @@ class Sentence(Formatter):
             return one_decimal(value)
         one, _, many = spec.removeprefix("~").partition("|")
         if spec.startswith("~"):
-            single = abs(value) < 2 if current_language() == "fr" else value == 1
-            return one if single else many or f"{one}s"
+            return one if _typography().singular(value) else many or f"{one}s"
         return str(_typography().count(int(value), one, many or None))
 
 
@@ -125,7 +119,7 @@ class Sentence(Formatter):
 def catalogue(language: str) -> Mapping[str, str]:
     """Return the texts of a language by the French ones, as `plain` writes them."""
     parts = table_of("mssante_audit", f"locale/{language}.toml")
-    return {plain(french): told for part in parts.values() for french, told in part.items()}
+    return {plain(french): text for part in parts.values() for french, text in part.items()}
 
 
 def plain(text: str) -> str:
@@ -141,7 +135,11 @@ def markdown(source: str) -> str:
     return "\n\n".join(part[1] + gettext(part[2]) for part in parts if part)
 
 
-# -- typography of the language spoken ----------------------------------------------------------------------
+# What `mssante_audit.base.typography` does, in the language spoken.
+
+
+def _typography() -> Typography:
+    return TYPOGRAPHY[current_language()]
 
 
 def count(value: int, noun: str, plural: str | None = None) -> str:
@@ -151,59 +149,38 @@ def count(value: int, noun: str, plural: str | None = None) -> str:
     ...     count(2, "boîte").replace(NBSP, "_")
     '2_mailboxes'
     """
-    if current_language() == "fr":
-        return french.count(value, noun, plural)
-    one, _, many = gettext(noun).partition("|")
-    return str(_typography().count(value, one, many or None))
+    if current_language() != "fr":
+        noun, _, plural = gettext(noun).partition("|")
+    return _typography().count(value, noun, plural)
 
 
 def severity_names() -> Mapping[str, tuple[str, str]]:
     """Return the names of the severities, singular and plural, worst first."""
-    names: Mapping[str, tuple[str, str]] = _typography().SEVERITY_NAMES
-    return names
+    return _typography().severity_names
 
 
 def signatures() -> Mapping[str, str]:
     """Return the names of the verdicts on a signature."""
-    names: Mapping[str, str] = _typography().SIGNATURES
+    names: Mapping[str, str] = _typography().words["signatures"]
     return names
 
 
-@cache
-def words_of(package: str) -> dict[str, dict[str, Any]]:
-    """Return by language what ``words.toml`` of a package says, table by table.
+def _in_language(method: Callable[Concatenate[Typography, Written], str]) -> Callable[Written, str]:
+    @wraps(method)
+    def written(*values: Written.args, **named: Written.kwargs) -> str:
+        return method(_typography(), *values, **named)
 
-    In the file each text stands in every language, in the order of `LANGUAGES`.
-    """
-
-    def own(table: Mapping[str, Any], at: int) -> dict[str, Any]:
-        return {key: own(one, at) if isinstance(one, dict) else one[at] for key, one in table.items()}
-
-    return {language: own(table_of(package, "words.toml"), at) for at, language in enumerate(LANGUAGES)}
+    return written
 
 
-def _typography() -> ModuleType:
-    return TYPOGRAPHY[current_language()]
-
-
-def _spoken_as(told: Callable[Written, str]) -> Callable[Written, str]:
-    """Return a function of `french` as one that does what its like does in the language spoken."""
-
-    @wraps(told)
-    def like(*values: Written.args, **named: Written.kwargs) -> str:
-        return str(getattr(_typography(), told.__name__)(*values, **named))
-
-    return like
-
-
-number = _spoken_as(french.number)
-percent = _spoken_as(french.percent)
-one_decimal = _spoken_as(french.one_decimal)
-duration = _spoken_as(french.duration)
-severity_name = _spoken_as(french.severity_name)
-day = _spoken_as(french.day)
-month = _spoken_as(french.month)
-moment = _spoken_as(french.moment)
-damage = _spoken_as(french.damage)
-listing = _spoken_as(french.listing)
-typeset = _spoken_as(french.typeset)
+number = _in_language(Typography.number)
+percent = _in_language(Typography.percent)
+one_decimal = _in_language(Typography.one_decimal)
+duration = _in_language(Typography.duration)
+severity_name = _in_language(Typography.severity_name)
+day = _in_language(Typography.day)
+month = _in_language(Typography.month)
+moment = _in_language(Typography.moment)
+damage = _in_language(Typography.damage)
+listing = _in_language(Typography.listing)
+typeset = _in_language(Typography.typeset)

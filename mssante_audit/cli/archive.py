@@ -1,8 +1,4 @@
-"""The command line of the archive: ``fetch``, ``archive import``, ``archive verify``, ``changes``.
-
-Exit status: 0 done; 1 a list went to quarantine or is not what it should be; 2 bad usage or input, or no list
-could be had; 4 one of the lists compared is not to be relied on.
-"""
+"""The command line of the archive: ``fetch``, ``archive import``, ``archive verify``, ``changes``."""
 
 from __future__ import annotations
 
@@ -183,16 +179,9 @@ def changes(
     if show_contacts:
         for_own_eyes()
     found = compare(
-        before,
-        after,
-        archive=archive,
-        anchors=anchors or (),
-        signer=signer,
-        recover=recover,
-        any_namespace=any_namespace,
-        show_contacts=show_contacts,
-        language=lang,
-    )
+        before, after, archive=archive, anchors=anchors or (), signer=signer, recover=recover,
+        any_namespace=any_namespace, show_contacts=show_contacts, language=lang,
+    )  # fmt: skip
     write_frame(found.events if events else found.changes, format, out)
     for name, doubts in zip((before, after), found.doubts, strict=True):
         if doubts:

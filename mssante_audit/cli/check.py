@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,33 +29,31 @@ def check(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="ADDRESS_DOMAIN_OR_WORDS", help="What to look up.")],
     format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
-    *,
-    data: options.Data,
-    as_of: options.AsOf = None,
-    anchors: options.Anchors = None,
-    signer: options.Signer = None,
     recover: Annotated[bool, typer.Option("--recover", hidden=True)] = True,
-    any_namespace: options.AnyNamespace = False,
-    show_contacts: options.ShowContacts = False,
 ) -> None:
     """Say whether an address or a domain is in the white list, letter for letter, and whom to call.
 
     Exit status: 0 listed, 1 not listed, 4 the list is not to be relied on, whatever was found in it.
     """
     from mssante_audit.values.person import unnamed
+    from mssante_audit.verdicts.record import record_of
     from mssante_audit.whitelist.check import check as look_up
     from mssante_audit.whitelist.reliance import doubts
 
     if not name.strip():
         raise ParameterError("nothing to look up")
-    space = space_of(parameters_of(context))
+    space = space_of(parameters_of(context) | {"recover": recover})
     answer = look_up(name, space.entries["domain"].tolist())
     doubted = doubts(space.whitelist, space.as_of, timedelta(space.thresholds.list_max_age_days))
+    made = space.whitelist.generated_at
     if format is options.Layout.json:
-        say(json.dumps(_record(space, answer, doubted), ensure_ascii=False, indent=1))
+        record = record_of(space, answer.domain, "en") | {
+            "near": [*filter(None, (answer.respelt, answer.parent)), *answer.near],
+            "list": {"generated_at": made and made.isoformat(), "doubts": list(doubted)},
+        }
+        say(json.dumps(record, ensure_ascii=False, indent=1))
     else:
         lines = [not_relied_on(doubted)] if doubted else []
-        made = space.whitelist.generated_at
         where = f"{space.whitelist.source}, generated {made:%Y-%m-%d}" if made else space.whitelist.source
         lines += [f"{'' if answer.listed else 'not '}listed: {answer.domain} ({where})"]
         lines += _listed(space, answer.domain) if answer.listed else _not_listed(space, answer, name)
@@ -71,16 +69,6 @@ def not_relied_on(doubts: Sequence[str]) -> str:
     from mssante_audit.verdicts.words import DOUBTS
 
     return f"not to be relied on: {'; '.join(DOUBTS['en'][doubt] for doubt in doubts)}"
-
-
-def _record(space: TrustSpace, answer: Answer, doubted: Sequence[str]) -> dict[str, Any]:
-    from mssante_audit.verdicts.record import record_of
-
-    made = space.whitelist.generated_at
-    return record_of(space, answer.domain, "en") | {
-        "near": [*filter(None, (answer.respelt, answer.parent)), *answer.near],
-        "list": {"generated_at": made and made.isoformat(), "doubts": list(doubted)},
-    }
 
 
 def _not_listed(space: TrustSpace, answer: Answer, name: str) -> Iterator[str]:

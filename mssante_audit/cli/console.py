@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from mssante_audit.base.errors import OutputError, ParameterError
+from mssante_audit.cli.options import OPENING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,12 +29,6 @@ _ASIDE = {
 }
 """Why an observation is not used (`mssante_audit.observe.kinds.Aside`)."""
 
-_OPENING = (
-    "data", "as_of", "anchors", "signer", "recover", "any_namespace", "operator", "region", "department",
-    "show_contacts",
-)  # fmt: skip
-"""Options that say what is to be audited, called as the parameters of reports are."""
-
 
 def say(text: str, file: Any = None) -> None:
     """Print lines; characters that could steer a terminal or hide in it are escaped."""
@@ -41,11 +36,7 @@ def say(text: str, file: Any = None) -> None:
 
 
 def write(text: str, file: Any = None, *, safe: bool = False) -> None:
-    """Print a text, to a terminal or if it should be `safe` escaped as by `say`, to a file or pipe as it is.
-
-    JSON is escaped in any case, which changes nothing of what it says. What cannot be written is an
-    `OutputError`.
-    """
+    """Print a text, escaped to a terminal, if it should be `safe` or is JSON; to a file or pipe as it is."""
     stream = file or sys.stdout
     if safe or stream.isatty() or text.startswith(("[", "{")):
         text = _UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
@@ -80,10 +71,7 @@ def write_frame(
     out: Path | None,
     name: str = "findings",
 ) -> None:
-    """Write a frame to a file as `mssante_audit.base.export.WRITERS` do, or print it as CSV or JSON.
-
-    A workbook's sheet has the name given.
-    """
+    """Write a frame to a file, a workbook's sheet with the name given, or print it as CSV or JSON."""
     from mssante_audit.base import export
 
     if out is None:
@@ -110,9 +98,9 @@ def parameters_of(context: typer.Context) -> dict[str, Any]:
     """Return the parameters given to a command by its options and by ``-p``, each once."""
     from mssante_audit.report.parameters import check_value, kind_of, parse_assignments
 
-    given = parse_assignments(context.params.get("parameter") or ())
-    for name in _OPENING:
-        value = context.params.get(name)
+    options: dict[str, Any] = {**context.meta[OPENING]}
+    given = parse_assignments(options.pop("parameter", None) or ())
+    for name, value in options.items():
         if value in (None, False, [], ()):
             continue
         if name in given:

@@ -1,7 +1,4 @@
-"""The command line's ``declarations``: the empty register, a file validated or put right, a form filled.
-
-Exit status of ``import`` and ``fix``: 0 clean, 1 with defects (warnings and worse), 2 unreadable.
-"""
+"""The command line's ``declarations``: the empty register, a file validated or put right, a form filled."""
 
 from __future__ import annotations
 

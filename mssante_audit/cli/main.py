@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from shutil import copytree
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -20,7 +22,8 @@ from typer.core import TyperCommand
 
 from mssante_audit.base.errors import AuditError, InputError, ResourceError, WhiteListError
 from mssante_audit.base.groups import absent
-from mssante_audit.cli import archive, check, declarations, observe, options, receive, reports, run, schema
+from mssante_audit.base.settings import LIMITS
+from mssante_audit.cli import archive, check, declarations, observe, options, receive, reports, run
 from mssante_audit.cli.console import (
     check_format,
     limited_space,
@@ -50,11 +53,40 @@ app = typer.Typer(
 app.add_typer(declarations.app, name="declarations")
 app.add_typer(observe.app, name="observe")
 app.add_typer(archive.app, name="archive")
-for command in (
-    check.check, schema.schema, receive.receive, archive.fetch, archive.changes, reports.dossiers,
-    run.init, run.run, run.doctor, reports.report,
-):  # fmt: skip
-    app.command()(command)
+Schema = StrEnum("Schema", "results findings domains changes events settings")
+"""What there is a JSON Schema of."""
+
+
+def schema(
+    name: Annotated[Schema, typer.Argument(help="results.json, a JSON list of rows, or audit.toml.")],
+) -> None:
+    """Print the JSON Schema (2020-12) of what this program writes, or of its settings."""
+    if name is Schema.results:
+        from mssante_audit.report.summary import schema as content
+    elif name is Schema.settings:
+        from mssante_audit.nightly.config import schema as content
+    else:
+        from mssante_audit.snapshot.dictionary import schema as of_frame
+
+        content = partial(of_frame, name)
+    write(json.dumps(content(), ensure_ascii=False, indent=2) + "\n")
+
+
+_COMMANDS: dict[Callable[..., None], type[TyperCommand] | None] = {
+    check.check: options.opening("parameter", "recover", *LIMITS),
+    schema: None,
+    receive.receive: None,
+    archive.fetch: None,
+    archive.changes: None,
+    reports.dossiers: options.opening("operator"),
+    run.init: None,
+    run.run: None,
+    run.doctor: None,
+    reports.report: options.opening(),
+}
+"""Those of other modules, each with its class if it opens a trust space."""
+for command, kind in _COMMANDS.items():
+    app.command(cls=kind)(command)
 
 
 Format = StrEnum("Format", "csv json xlsx parquet sarif")
@@ -64,7 +96,7 @@ CertificateFormat = StrEnum("CertificateFormat", "csv json xlsx parquet ics")
 """Formats of certificates: of a frame, or a calendar of when they end."""
 
 
-class NamingAudits(TyperCommand):
+class NamingAudits(options.opening()):  # type: ignore[misc]
     """A command whose first argument is an audit. Its help names them, which takes a while to know."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -109,21 +141,17 @@ def verify(
         say(f"invalid\n{error}")
         raise typer.Exit(1) from None
     verdict = verify_signature(whitelist, anchors or (), parse_instant(at) if at else None, signer=signer)
-    lines = [verdict.status, f"why: {verdict.why}"]
+    say(f"{verdict.status}\nwhy: {verdict.why}")
     if verdict.signer:
-        lines += [
-            f"signer: {verdict.signer}",
-            f"issuer: {verdict.issuer}",
-            f"validity: {verdict.not_before:%Y-%m-%d} to {verdict.not_after:%Y-%m-%d}, "
-            f"{_VALID[verdict.valid_at_generation]} when the list was made, {_VALID[verdict.valid_now]} now",
-        ]
+        valid = f"{verdict.not_before:%Y-%m-%d} to {verdict.not_after:%Y-%m-%d}"
+        then, now = _VALID[verdict.valid_at_generation], _VALID[verdict.valid_now]
+        say(f"signer: {verdict.signer}\nissuer: {verdict.issuer}")
+        say(f"validity: {valid}, {then} when the list was made, {now} now")
     if verdict.expected:
-        lines += [
-            f"signer expected: {verdict.expected}",
-            f"revocation: {verdict.revocation} ({verdict.revocation_why})",
-        ]
+        say(f"signer expected: {verdict.expected}")
+        say(f"revocation: {verdict.revocation} ({verdict.revocation_why})")
     made = whitelist.generated_at
-    lines += [
+    lines = [
         f"validated at: {verdict.at:%Y-%m-%dT%H:%M:%SZ}" if verdict.at else "validated at: unknown",
         f"generated at: {made:%Y-%m-%dT%H:%M:%SZ}" if made else "generated at: unreadable",
         f"verified rows: {verdict.verified_rows} of {len(whitelist.entries)}",
@@ -145,18 +173,6 @@ def findings(
         bool, typer.Option("--all", help="Information and hints too, as sarif always has them.")
     ] = False,
     lang: options.Lang = options.Language.fr,
-    *,
-    data: options.Data,
-    parameter: options.Parameter = None,
-    as_of: options.AsOf = None,
-    anchors: options.Anchors = None,
-    signer: options.Signer = None,
-    recover: options.Recover = False,
-    any_namespace: options.AnyNamespace = False,
-    operator: options.Operator = None,
-    region: options.Region = None,
-    department: options.Department = None,
-    show_contacts: options.ShowContacts = False,
 ) -> None:
     """Write the findings of an audit, without a report."""
     from mssante_audit import audits
@@ -219,23 +235,12 @@ def sample(
     say(f"sample: {put_folder(out.resolve(), lambda to: copytree(shipped, to), own=own, force=force)}")
 
 
-@app.command()
+@app.command(cls=options.opening("show_contacts"))
 def domains(
     context: typer.Context,
     format: options.TableFormat = options.Table.csv,  # noqa: A002 - the option's name
     out: options.OutFile = None,
     lang: options.Lang = options.Language.fr,
-    *,
-    data: options.Data,
-    parameter: options.Parameter = None,
-    as_of: options.AsOf = None,
-    anchors: options.Anchors = None,
-    signer: options.Signer = None,
-    recover: options.Recover = False,
-    any_namespace: options.AnyNamespace = False,
-    operator: options.Operator = None,
-    region: options.Region = None,
-    department: options.Department = None,
 ) -> None:
     """Write what is known of each domain, one row each: whether its mail arrives, its order, and why."""
     from mssante_audit.audits import audit_all
@@ -253,17 +258,12 @@ def domains(
         raise typer.Exit(3)
 
 
-@app.command()
+@app.command(cls=options.opening("parameter", "anchors", "signer", *LIMITS, "show_contacts"))
 def methods(
     context: typer.Context,
     format: options.TableFormat = options.Table.csv,  # noqa: A002 - the option's name
     out: options.OutFile = None,
     lang: options.Lang = options.Language.fr,
-    *,
-    data: options.Data,
-    as_of: options.AsOf = None,
-    recover: options.Recover = False,
-    any_namespace: options.AnyNamespace = False,
 ) -> None:
     """Write the method in use for each domain: delegated, redirected, wildcard, none, unknown."""
     from mssante_audit.base.language import using_language
@@ -279,7 +279,7 @@ def methods(
         write_frame(method_records(space), format, out)
 
 
-@app.command()
+@app.command(cls=options.opening("show_contacts"))
 def certificates(
     context: typer.Context,
     format: Annotated[  # noqa: A002 - the option's name
@@ -287,17 +287,6 @@ def certificates(
     ] = CertificateFormat.csv,
     out: options.OutFile = None,
     lang: options.Lang = options.Language.fr,
-    *,
-    data: options.Data,
-    parameter: options.Parameter = None,
-    as_of: options.AsOf = None,
-    anchors: options.Anchors = None,
-    signer: options.Signer = None,
-    recover: options.Recover = False,
-    any_namespace: options.AnyNamespace = False,
-    operator: options.Operator = None,
-    region: options.Region = None,
-    department: options.Department = None,
 ) -> None:
     """Write the certificates that mail servers present, the nearest end first, and what falls silent then."""
     from mssante_audit.report.calendar import calendar
@@ -318,21 +307,13 @@ def certificates(
         write_frame(ends, format, out, "certificates")
 
 
-@app.command()
+@app.command(cls=options.opening(*LIMITS, "show_contacts"))
 def snapshot(
     context: typer.Context,
     out: Annotated[Path, typer.Argument(help="Folder to write: a new one, or an earlier snapshot.")],
     shareable: Annotated[
         bool, typer.Option("--shareable", help="Leave out what names persons: to hand on.")
     ] = False,
-    *,
-    data: options.Data,
-    parameter: options.Parameter = None,
-    as_of: options.AsOf = None,
-    anchors: options.Anchors = None,
-    signer: options.Signer = None,
-    recover: options.Recover = False,
-    any_namespace: options.AnyNamespace = False,
 ) -> None:
     """Work everything out once and keep it: for reports, JupyterLab, DuckDB. What is there already stays."""
     from mssante_audit.base.instants import parse_instant

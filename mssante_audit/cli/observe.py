@@ -1,7 +1,4 @@
-"""The commands that use the network, ``mssante-audit observe``, and what compares what they wrote.
-
-Nothing here is imported before a command runs that the other commands would have to wait for.
-"""
+"""The commands that use the network, ``mssante-audit observe``, and what compares what they wrote."""
 
 from __future__ import annotations
 
@@ -65,8 +62,9 @@ def dns(
         raise ParameterError("no list to observe", remedy="Name its folder with --data")
     settings = ObserveSettings(**settings_of(context, ObserveSettings))
     path = out or _path(data, resume=resume)
+    domains = [domain for domain in _entries(data)["domain"].unique().tolist() if domain]
     with _progress(_tell_queries) as show:
-        summary = observe(_domains(data), path, settings, resume=resume, progress=show)
+        summary = observe(domains, path, settings, resume=resume, progress=show)
     told = f"{summary.domains} domains, {summary.queries} queries in {summary.seconds:.0f} s"
     typer.echo(f"{path}: {told} ({_counted(summary.outcomes)})")
     for domain in summary.not_names:
@@ -204,10 +202,6 @@ def _named(text: str, data: Path | None) -> Path:
     raise InputError(f"no whole observation of {text} or before", file=str(folder))
 
 
-def _domains(data: Path) -> list[str]:
-    return [domain for domain in _entries(data)["domain"].unique().tolist() if domain]
-
-
 def _entries(data: Path) -> pd.DataFrame:
     from mssante_audit.space.trust import find_archive, find_whitelist
     from mssante_audit.whitelist.load import load_whitelist
@@ -228,9 +222,8 @@ def _path(data: Path, *, resume: bool, kind: str = "dns") -> Path:
     if not files:
         raise InputError("no observation to go on with", file=str(folder), remedy="Leave --resume out")
     if (load_tls if kind == "tls" else load_observation)(files[-1]).complete:
-        raise InputError(
-            "complete already", file=str(files[-1]), remedy="Leave --resume out to make a new one"
-        )
+        remedy = "Leave --resume out to make a new one"
+        raise InputError("complete already", file=str(files[-1]), remedy=remedy)
     return files[-1]
 
 

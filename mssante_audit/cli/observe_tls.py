@@ -36,9 +36,7 @@ MEANINGS = {
 def look_at(host: str, settings: ObserveTls, data: Path | None, anchors: Sequence[str]) -> int:
     """Visit a server on each of its addresses, say what it presents, and return the exit status.
 
-    It is visited without SNI, as Postfix does, which decides; then by its name. A name without an address, an
-    anchor that cannot be read are an `InputError`, a client's certificate or key that cannot be used a
-    `ParameterError`.
+    It is visited without SNI, as Postfix does, which decides; then by its name.
     """
     folder = None if data is None else data if data.is_dir() else data.parent
     trusted, crls = trust([*anchors, *(of_sample(folder) if folder else ())], folder)

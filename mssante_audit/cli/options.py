@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from typer import Argument, Option
+from typer import Argument, Option, Typer
+from typer.core import TyperCommand
+from typer.main import get_command
 
 VARIABLES = "MSSANTE_AUDIT"
 """Beginning of the names of variables that options may stand in."""
+
+OPENING = "mssante_audit.opening"
+"""Where a command's context keeps what the options of `opening` say."""
 
 Severity = StrEnum("Severity", "info warning error critical")
 """Severities, from the mildest."""
@@ -96,6 +101,45 @@ _NOTEBOOKS = Argument(
     metavar="NOTEBOOK", help="Names or paths.", show_default="all", autocompletion=_notebooks
 )
 Notebooks = Annotated[list[str] | None, _NOTEBOOKS]
+
+_opened = Typer(add_completion=False)
+
+
+@_opened.command()
+def _opening(
+    *,
+    data: Data,
+    parameter: Parameter = None,
+    as_of: AsOf = None,
+    anchors: Anchors = None,
+    signer: Signer = None,
+    recover: Recover = False,
+    any_namespace: AnyNamespace = False,
+    operator: Operator = None,
+    region: Region = None,
+    department: Department = None,
+    show_contacts: ShowContacts = False,
+) -> None:
+    """Take what says which trust space is opened, and whose part of it."""
+
+
+def opening(*without: str) -> type[TyperCommand]:
+    """Return the kind of command that has the options of `_opening`, but for some, after its own.
+
+    Its function gets them by `mssante_audit.cli.console.parameters_of`.
+    """
+    shared = [option for option in get_command(_opened).params if option.name not in without]
+
+    class Opening(TyperCommand):
+        def __init__(self, name: str, *, params: Any, **how: Any) -> None:
+            super().__init__(name, params=[*params, *shared], **how)
+
+        def invoke(self, ctx: Any) -> Any:
+            ctx.meta[OPENING] = {str(option.name): ctx.params.pop(option.name) for option in shared}
+            return super().invoke(ctx)
+
+    return Opening
+
 
 # -- the network --------------------------------------------------------------------------------------------
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from mssante_audit.base.errors import ParameterError
-from mssante_audit.base.language import TYPOGRAPHY, words_of
+from mssante_audit.base.typography import TYPOGRAPHY, words_of
 from mssante_audit.cli import options
 from mssante_audit.cli.console import say, settings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from mssante_audit.network.answers import Ways
     from mssante_audit.network.lookups import Found
@@ -72,10 +72,7 @@ def receive(
 
 
 def beside(domain: str, data: Path, anchors: Sequence[str]) -> TrustSpace:
-    """Return a domain's rows in a list, and what was observed of TLS, without all else that a space has.
-
-    What is not there or cannot be read, list, observation or anchors, is an `InputError`.
-    """
+    """Return a domain's rows in a list, and what was observed of TLS, without all else that a space has."""
     from mssante_audit.observe.dns.names import canonical
     from mssante_audit.observe.kinds import find_observations
     from mssante_audit.observe.tls.servers import merged
@@ -90,11 +87,7 @@ def beside(domain: str, data: Path, anchors: Sequence[str]) -> TrustSpace:
 
 
 def asked(domain: str, **given: Any) -> tuple[Mail, Observation]:
-    """Observe one domain, into a file that is thrown away, and judge it as of now.
-
-    A name that the DNS cannot carry and settings without sense are a `ParameterError`; no network, or no
-    server of the parent zone that answers, a `NetworkError`.
-    """
+    """Observe one domain, into a file that is thrown away, and judge it as of now."""
     from mssante_audit.network.mail import mails
     from mssante_audit.observe.dns.names import canonical
     from mssante_audit.observe.dns.run import ObserveSettings, observe
@@ -163,13 +156,9 @@ def _visited(visit: Visit) -> Iterator[Step]:
         for address, answer in server.answers.items():
             reply = answer.reply if answer.informs else None
             said = (reply.outcome if reply else answer.kind) or "unheard"
-            data = (
-                reply.data("NS", reply.cut)
-                if reply and said == "referral"
-                else reply.answers
-                if reply
-                else ()
-            )
+            data: Collection[str] = reply.answers if reply else ()
+            if reply and said == "referral":
+                data = reply.data("NS", reply.cut)
             led = below.pop(address, ())
             yield Step(visit.name, "MX", visit.zone, server.name, address, said, tuple(sorted(data)), led)
 
@@ -220,27 +209,23 @@ def _json(mail: Mail, wire: Wire, language: str) -> str:
     from mssante_audit.verdicts.words import about, causes
 
     words = causes()[mail.cause] if mail.cause else {}
-    return json.dumps(
-        {
-            "domain": mail.domain,
-            "receives": mail.receives,
-            "cause": mail.cause,
-            "facts": dict(mail.facts),
-            "why": about(mail, language) if mail.cause else "",
-            "remedy": words.get(f"do_{language}", ""),
-            "dns": mail.grades["dns"],
-            "mail": mail.grades["mail"],
-            "observed_at": mail.observed_at and mail.observed_at.isoformat(),
-            "tls": wire.tls.grade,
-            "tls_cause": wire.tls.cause,
-            "servers": [_plain(one) for one in wire.servers],
-            "unvisited": list(wire.missing),
-            "walk": [_nested(step) for step in steps(mail.ways)],
-        },
-        ensure_ascii=False,
-        indent=1,
-        default=str,
-    )
+    record = {
+        "domain": mail.domain,
+        "receives": mail.receives,
+        "cause": mail.cause,
+        "facts": dict(mail.facts),
+        "why": about(mail, language) if mail.cause else "",
+        "remedy": words.get(f"do_{language}", ""),
+        "dns": mail.grades["dns"],
+        "mail": mail.grades["mail"],
+        "observed_at": mail.observed_at and mail.observed_at.isoformat(),
+        "tls": wire.tls.grade,
+        "tls_cause": wire.tls.cause,
+        "servers": [_plain(one) for one in wire.servers],
+        "unvisited": list(wire.missing),
+        "walk": [_nested(step) for step in steps(mail.ways)],
+    }
+    return json.dumps(record, ensure_ascii=False, indent=1, default=str)
 
 
 def _nested(step: Step) -> dict[str, Any]:

@@ -32,18 +32,6 @@ def report(
     fail_on: options.FailOn = None,
     lang: options.Lang = options.Language.fr,
     debug: options.Debug = False,
-    *,
-    data: options.Data,
-    parameter: options.Parameter = None,
-    as_of: options.AsOf = None,
-    anchors: options.Anchors = None,
-    signer: options.Signer = None,
-    recover: options.Recover = False,
-    any_namespace: options.AnyNamespace = False,
-    operator: options.Operator = None,
-    region: options.Region = None,
-    department: options.Department = None,
-    show_contacts: options.ShowContacts = False,
 ) -> None:
     """Run notebooks and write HTML reports."""
     from mssante_audit.cli.progress import progress
@@ -99,17 +87,6 @@ def dossiers(
     lang: options.Lang = options.Language.fr,
     fail_on: options.FailOn = None,
     debug: options.Debug = False,
-    *,
-    data: options.Data,
-    parameter: options.Parameter = None,
-    as_of: options.AsOf = None,
-    anchors: options.Anchors = None,
-    signer: options.Signer = None,
-    recover: options.Recover = False,
-    any_namespace: options.AnyNamespace = False,
-    region: options.Region = None,
-    department: options.Department = None,
-    show_contacts: options.ShowContacts = False,
 ) -> None:
     """Write a dossier and a letter for each operator, and an index."""
     from mssante_audit.cli.progress import progress

@@ -1,9 +1,4 @@
-"""The command line of the nightly run: ``init``, ``run``, ``doctor``.
-
-Exit status of ``run``: 0 done; 1 findings as severe as ``fail_on`` or new ones as severe as ``fail_on_new``
-says; 2 settings that cannot be used, or another run is at work: nothing was run; 3 a step failed; 4 an input
-is not as it should be; 130 interrupted. Of several the highest.
-"""
+"""The command line of the nightly run: ``init``, ``run``, ``doctor``."""
 
 from __future__ import annotations
 
@@ -66,17 +61,11 @@ def doctor(
     """Say what is missing on this machine, and what to do about it."""
     from mssante_audit.nightly.config import load_config
     from mssante_audit.nightly.doctor import examine
+    from mssante_audit.nightly.doctor import health as healthy
 
-    if health:
-        from mssante_audit.nightly.health import health as healthy
-
-        if config is None:
-            raise ParameterError(
-                "--health looks at what a run left", remedy="Name its settings with --config"
-            )
-        signs = list(healthy(load_config(config)))
-    else:
-        signs = list(examine(config))
+    if health and config is None:
+        raise ParameterError("--health looks at what a run left", remedy="Name its settings with --config")
+    signs = list(healthy(load_config(config)) if health and config else examine(config))
     for sign in signs:
         state = "ill" if health and sign.state != "ok" else sign.state
         say(f"{state:8} {sign.what}: {sign.found}" + (f". {sign.remedy}" if sign.remedy else ""))

@@ -18,7 +18,6 @@ from email.utils import format_datetime
 from hashlib import sha256
 from html import escape
 
-from mssante_audit.base.french import NARROW, NBSP
 from mssante_audit.base.language import (
     current_language,
     day,
@@ -28,6 +27,7 @@ from mssante_audit.base.language import (
     severity_name,
     typeset,
 )
+from mssante_audit.base.typography import NARROW, NBSP
 from mssante_audit.dossiers.facts import Dossier
 from mssante_audit.dossiers.forms import forms
 from mssante_audit.dossiers.points import Case, Point, one_line

@@ -36,8 +36,9 @@ from jinja2.runtime import Macro
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.language import TYPOGRAPHY, current_language
+from mssante_audit.base.language import current_language
 from mssante_audit.base.text import visible
+from mssante_audit.base.typography import TYPOGRAPHY
 from mssante_audit.findings.catalogue import Rule
 
 LANGUAGES = TYPOGRAPHY

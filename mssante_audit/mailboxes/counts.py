@@ -2,16 +2,6 @@
 
 An address that comes again is counted once, by a hash that is thrown away with the reading. All else that a
 row says is personal; it is neither kept nor named in an error.
-
-=============  ======  ==============================================================================
-column         dtype   meaning
-=============  ======  ==============================================================================
-``domain``     str     of the addresses, letter for letter
-``kind``       str     ``PER`` (a person's), ``ORG`` (an organisation's) or ``other``
-``structure``  str     FINESS, SIREN or SIRET as a certificate's OU writes it; "" for practices, and where
-                       there is none
-``mailboxes``  int64   how many
-=============  ======  ==============================================================================
 """
 
 from __future__ import annotations
@@ -29,7 +19,18 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.mailboxes.text import refused
+from mssante_audit.base.frames import Column, described
+
+FRAME = (
+    Column("domain", "str", "of the addresses, letter for letter"),
+    Column("kind", "str", "``PER`` (a person's), ``ORG`` (an organisation's) or ``other``"),
+    Column(
+        "structure", "str",
+        'FINESS, SIREN or SIRET as a certificate\'s OU writes it; "" for practices, and where there is none',
+    ),
+    Column("mailboxes", "int64", "how many"),
+)  # fmt: skip
+__doc__ = described(__doc__, "Columns of `Counts.frame`", FRAME)
 
 COLUMNS = ("Type de BAL", "Adresse BAL", "Type identifiant structure", "Identification Structure")
 """Headings of what is read; found by name, in whatever order."""
@@ -120,30 +121,27 @@ def count_mailboxes(pieces: Iterable[bytes], source: str) -> Counts:
     return Counts(frame, len(first) - int(first.sum()), unread + nameless, damage)
 
 
+def refused(why: str, name: str) -> InputError:
+    """Return the error for what is not as ANS publishes it."""
+    return InputError(why, file=name, remedy="Take it as ANS publishes it")
+
+
 def _blocks(pieces: Iterable[bytes], source: str) -> Iterator[bytes]:
     """Yield the text in blocks of whole lines; an `EOFError` from the pieces is raised after the last."""
-    held: list[bytes] = []
-    size = since = 0
-    damage = None
-    stream = iter(pieces)
-    while not damage:
-        try:
-            piece = next(stream)
-        except StopIteration:
-            break
-        except EOFError as error:
-            damage, piece = error, b""
-        end = piece.rfind(b"\n") + 1
-        size, since = size + len(piece), len(piece) - end + (0 if end else since)
-        if since > MAX_LINE:
-            raise InputError("has a row without an end: it is no extraction", file=source)
-        if end and size >= _BLOCK:
-            yield b"".join((*held, piece[:end]))
-            held, size = [], 0
-            piece = piece[end:]
-        held.append(piece)
-    if (block := b"".join(held)) and not block.isspace():
-        yield block
+    held, damage = bytearray(), None
+    try:
+        for piece in pieces:
+            held += piece
+            end = held.rfind(b"\n") + 1
+            if len(held) - end > MAX_LINE:
+                raise InputError("has a row without an end: it is no extraction", file=source)
+            if end and len(held) >= _BLOCK:
+                yield bytes(held[:end])
+                del held[:end]
+    except EOFError as error:
+        damage = error
+    if held.strip():
+        yield bytes(held)
     if damage:
         raise damage
 

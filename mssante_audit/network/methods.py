@@ -30,19 +30,6 @@ code              facts                                      meaning
 ================= ========================================== ===============================================
 
 ``unasked`` and ``replies`` may have ``delegated``: that name is a zone of its own, of which no more is known.
-
-Columns of a frame of methods:
-
-===============  ===================  =====================================================================
-column           dtype                meaning
-===============  ===================  =====================================================================
-``domain``       str                  as the white list writes it
-``method``       category             the method in use, as above
-``cut``          str                  the zone that serves the name, "" where that is the parent's
-``why``          object (dict)        why, in facts, as above
-``observed_at``  datetime64[us, UTC]  the last query about it, NaT if none
-``observed_in``  str                  the observation file that it was read from, "" if it was not asked about
-===============  ===================  =====================================================================
 """
 
 from __future__ import annotations
@@ -53,16 +40,21 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from mssante_audit.base.frames import frame_of
+from mssante_audit.base.frames import Column, described, frame_of
 from mssante_audit.network.replies import WALKED, ReplyIndex
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.lines import INFORMATIVE, Reply, own_answers
 
 METHODS = ("delegated", "within-delegated", "redirected", "wildcard", "none", "outside", "unknown")
-KINDS = {
-    "domain": "str", "method": pd.CategoricalDtype(list(METHODS)), "cut": "str", "why": "object",
-    "observed_at": "instant", "observed_in": "str",
-}  # fmt: skip
+FRAME = (
+    Column("domain", "str", "as the white list writes it"),
+    Column("method", "category", "the method in use, as above", METHODS),
+    Column("cut", "str", 'the zone that serves the name, "" where that is the parent\'s'),
+    Column("why", "object (dict)", "why, in facts, as above"),
+    Column("observed_at", "datetime64[us, UTC]", "the last query about it, NaT if none"),
+    Column("observed_in", "str", 'the observation file that it was read from, "" if it was not asked about'),
+)
+__doc__ = described(__doc__, "Columns of a frame of methods", FRAME)
 Why = dict[str, Any]
 
 
@@ -208,4 +200,4 @@ def _replies(zone: str, told: list[Reply]) -> Why:
 
 def frame_of_methods(rows: Iterable[tuple[str, Method, Any, str]]) -> pd.DataFrame:
     """Return the frame that this module's docstring describes: domain, method, when and where it was seen."""
-    return frame_of(((domain, m.method, m.cut, m.why, at, file) for domain, m, at, file in rows), KINDS)
+    return frame_of(((domain, m.method, m.cut, m.why, at, file) for domain, m, at, file in rows), FRAME)

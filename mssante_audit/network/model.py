@@ -13,11 +13,10 @@ import pandas as pd
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.settings import Thresholds
-from mssante_audit.network import methods as in_use
 from mssante_audit.network.dnssec import Chains
 from mssante_audit.network.hosts import MailHosts
 from mssante_audit.network.lookups import Lookups
-from mssante_audit.network.methods import METHODS, Methods, frame_of_methods
+from mssante_audit.network.methods import FRAME, METHODS, Methods, frame_of_methods
 from mssante_audit.network.replies import ReplyIndex
 from mssante_audit.network.servers import Servers
 from mssante_audit.network.walk import Walk
@@ -163,5 +162,5 @@ KIND = Kind(
     lacks={"fr": "aucune observation du DNS", "en": "no observation of the DNS"},
     remedy="Lancez « mssante-audit observe », qui en dépose une dans observations/.",
     read=load_merged,
-    frames={"methods": Frame("A domain that was observed.", in_use.__doc__, methods, {"method": METHODS})},
+    frames={"methods": Frame("A domain that was observed.", FRAME, methods, {"method": METHODS})},
 )

@@ -1,8 +1,4 @@
-"""``audit.toml``: what the nightly run does, checked before anything runs.
-
-The commented file that `template` returns and the JSON Schema are made from
-`mssante_audit.nightly.settings.Config`.
-"""
+"""``audit.toml`` read and checked before anything runs; a commented one, and its JSON Schema."""
 
 from __future__ import annotations
 
@@ -30,19 +26,14 @@ INIT = "`mssante-audit init` writes one"
 
 
 def load_config(file: Path) -> Config:
-    """Load and check an ``audit.toml``.
-
-    If it cannot be read, is not TOML, or a key is unknown, missing or has a wrong value, it is an
-    `InputError`, whose message names file, line, key, and the nearest key.
-    """
+    """Load and check an ``audit.toml``; an `InputError` names file, line, key, and the nearest key."""
     if not file.exists():
         raise InputError("no such file", file=str(file), remedy=INIT)
     try:
         text = read_text(file)
     except InputError as error:
         raise InputError(error.message, file=str(file), remedy=INIT) from None
-    values = parse_toml(text, str(file), parse_float=_finite)
-    return checked(values, text, file)
+    return checked(parse_toml(text, str(file), parse_float=_finite), text, file)
 
 
 def checked(values: Mapping[str, Any], text: str, file: Path) -> Config:
@@ -64,16 +55,10 @@ def schema() -> dict[str, Any]:
     return {"$schema": DRAFT, **Config.model_json_schema()}
 
 
-# -- what is wrong ------------------------------------------------------------------------------------------
-
-
 def _refusal(errors: ValidationError, text: str, file: Path) -> InputError:
-    # A list whose items are wrong is too short because of them.
+    # A list whose items are wrong is too short because of them; a misspelt key leaves out another one.
     told = [error for error in errors.errors() if error["type"] != "too_short" or not error["input"]]
-    # A misspelt key first: what it leaves out is missing because of it.
-    first, *others = sorted(
-        told, key=lambda e: (e["type"] != "extra_forbidden", [str(part) for part in e["loc"]])
-    )
+    first, *others = sorted(told, key=lambda e: (e["type"] != "extra_forbidden", [*map(str, e["loc"])]))
     keys, remedy = tuple(part for part in first["loc"] if isinstance(part, str)), None
     if first["type"] == "extra_forbidden":
         message, remedy = _unknown(keys[:-1], keys[-1])
@@ -113,8 +98,7 @@ def _line(text: str, keys: Sequence[str]) -> int | None:
     found = None
     for number, line in enumerate(text.splitlines(), 1):
         if heading := re.match(r"\s*\[{1,2}\s*([^\]]+?)\s*\]", line):
-            table = [part.strip(" \"'") for part in heading[1].split(".")]
-            here = table
+            here = table = [part.strip(" \"'") for part in heading[1].split(".")]
         elif assigned := re.match(r"\s*([\w\"'.-]+)\s*=", line):
             here = [*table, *(part.strip("\"'") for part in assigned[1].split("."))]
         else:
@@ -124,9 +108,6 @@ def _line(text: str, keys: Sequence[str]) -> int | None:
         if keys and here == list(keys[: len(here)]):
             found = number
     return found
-
-
-# -- a commented one ----------------------------------------------------------------------------------------
 
 
 def template() -> str:

@@ -1,4 +1,4 @@
-"""What is missing on this machine for the nightly run, each with what to do about it.
+"""What is missing on this machine for the nightly run, and whether the nights go well.
 
 What needs packages that may be missing is imported where it is asked.
 """
@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
@@ -31,8 +31,8 @@ from mssante_audit.base.settings import ObserveTls
 from mssante_audit.base.staging import LOCK
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.faults import faults
-from mssante_audit.nightly.health import Sign, disk, health, size
-from mssante_audit.nightly.night import RUN, STATE
+from mssante_audit.nightly.night import FAILED, RUN, RUNS, STATE, Run, began, read_last, read_run
+from mssante_audit.nightly.retention import files_of
 from mssante_audit.nightly.settings import Config, Hooks
 
 if TYPE_CHECKING:
@@ -40,8 +40,21 @@ if TYPE_CHECKING:
 
 MEMORY = 2 * 2**30
 """Bytes below which a run may be short of memory."""
+ROOM = 2**30
+"""Bytes of disk below which a run may be short of room."""
 TRIED = 10
 """Seconds that a mail server has to greet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One thing looked at."""
+
+    state: str
+    """``ok``, ``warn`` (a run goes without) or ``missing``."""
+    what: str
+    found: str
+    remedy: str = ""
 
 
 def examine(file: Path | None = None) -> Iterator[Sign]:
@@ -65,9 +78,6 @@ def examine(file: Path | None = None) -> Iterator[Sign]:
     yield from _secrets(config)
     yield from _output(config)
     yield from _list(config)
-
-
-# -- the machine --------------------------------------------------------------------------------------------
 
 
 def _packages() -> Iterator[Sign]:
@@ -122,9 +132,6 @@ def _timezone() -> Sign:
     return Sign("warn", "time zone", f"{now:%Z}, {at}, {paris:%H:%M} in Paris", remedy)
 
 
-# -- what the settings need ---------------------------------------------------------------------------------
-
-
 def _hooks(hooks: Hooks) -> Iterator[Sign]:
     remedy = "Give its full path, and make it executable"
     for program in sorted({words[0] for words in (*hooks.success, *hooks.failure, *hooks.new_findings)}):
@@ -162,10 +169,7 @@ def _why(error: Exception) -> str:
 
 
 def _way_out(settings: ObserveTls) -> Iterator[Sign]:
-    """Look whether mail servers can be reached, by the one that the settings name and no other.
-
-    What is said to it is QUIT. Many networks let nothing out to port 25, and say so by silence.
-    """
+    """Look whether mail servers can be reached, by saying QUIT to the one that the settings name."""
     what, host, port = "way out to mail servers", settings.try_host, settings.port
     if not host:
         if settings.enabled:
@@ -207,10 +211,7 @@ def _secrets(config: Config) -> Iterator[Sign]:
 
 
 def _open_to_others(stat: os.stat_result) -> bool:
-    """Tell whether others than who runs this can read a file; its group may, if it is not this user's own.
-
-    So are secrets that Kubernetes and systemd hand over: root's, readable for a group.
-    """
+    """Tell whether others can read a file; its group may, if it is root's, as with Kubernetes."""
     return bool(stat.st_mode & (0o077 if stat.st_uid == os.geteuid() else 0o007))
 
 
@@ -250,15 +251,13 @@ def _list(config: Config) -> Iterator[Sign]:
     made = whitelist.generated_at
     if made is None:
         yield Sign("warn", "clock", "the list does not say when it was made")
-        return
-    old = f"the list is {(now - made).days} days old"
-    if made > now + SKEW:
+    elif made > now + SKEW:
         after = f"the list is of {made:%Y-%m-%d %H:%M} UTC, after now"
         yield Sign("missing", "clock", after, "Set the clock")
-    elif made < now - timedelta(days=config.thresholds.list_max_age_days):
-        yield Sign("warn", "clock", old, "Set fetch.enabled, or put a newer one there")
     else:
-        yield Sign("ok", "clock", old)
+        old = made < now - timedelta(days=config.thresholds.list_max_age_days)
+        remedy = "Set fetch.enabled, or put a newer one there" if old else ""
+        yield Sign("warn" if old else "ok", "clock", f"the list is {(now - made).days} days old", remedy)
 
 
 def _signature(verdict: Verdict) -> Sign:
@@ -271,3 +270,72 @@ def _signature(verdict: Verdict) -> Sign:
     if verdict.anchor:
         remedy = "Ask ANS who signs its lists; if it is right, name it in data.signer"
     return Sign("warn", "signature", f"right, but {who}: {verdict.why}", remedy)
+
+
+# -- whether the nights go well: by the state that the last run left, without a lock ------------------------
+
+
+def health(config: Config, now: datetime | None = None) -> Iterator[Sign]:
+    """Yield what is to be known of the nights: ``ok``, or ``missing`` where somebody should look."""
+    output, now = config.output.folder, now or datetime.now(UTC)
+    oldest = timedelta(hours=config.health.max_age_hours)
+    try:
+        last = read_last(output)
+    except InputError as error:
+        yield Sign("missing", "last run", error.message, f"Look at {error.file}")
+        return
+    if last is None:
+        yield Sign("missing", "last run", "there was none", "Look at what should start it")
+        return
+    yield _last(last, now, oldest, output)
+    yield _good(last, now, oldest)
+    for step in (step for step in last.steps if step.step == "hooks"):
+        if step.outcome == "failed":
+            yield Sign("missing", "hooks", step.message, "Nobody may have been told of the last run")
+        else:
+            yield Sign("ok", "hooks", step.outcome)
+    yield disk(output, 2)
+
+
+def _last(last: Run, now: datetime, oldest: timedelta, output: Path) -> Sign:
+    at, log = began(last.stamp), f"See {output / RUNS / last.stamp / 'log.txt'}"
+    if at > now + SKEW:
+        return Sign("missing", "last run", f"began at {at:%Y-%m-%d %H:%M} UTC, after now", "Set the clock")
+    if last.exit_status is None:
+        found, well = f"{last.status} since {at:%Y-%m-%d %H:%M} UTC", now - at <= oldest
+        well = well and last.status == "running"
+    else:
+        found = f"{at:%Y-%m-%d %H:%M} UTC, exit status {last.exit_status}"
+        well = last.exit_status < FAILED
+    return Sign("ok", "last run", found) if well else Sign("missing", "last run", found, log)
+
+
+def _good(last: Run, now: datetime, oldest: timedelta) -> Sign:
+    if not last.good:
+        return Sign("missing", "last good run", "there was none", "Look at the mail of the last run")
+    at = began(last.good)
+    found = f"{at:%Y-%m-%d %H:%M} UTC"
+    if now - at <= oldest:
+        return Sign("ok", "last good run", found)
+    hours = oldest / timedelta(hours=1)
+    return Sign("missing", "last good run", f"{found}, more than {hours:g} h ago", "Look at what starts it")
+
+
+def disk(output: Path, runs: int) -> Sign:
+    """Look whether there is room for so many runs as large as the last one; what it shares counts once."""
+    there = next(folder for folder in (output, *output.parents) if folder.exists())
+    done = sorted(folder for folder in (output / RUNS).glob("*") if read_run(folder))
+    last = sum(files_of(done[-1]).values()) if done else 0
+    free, wanted = shutil.disk_usage(there).free, max(ROOM, runs * last)
+    found = f"{size(free)} free" + (f", the last run took {size(last)}" if last else "")
+    if free < wanted:
+        remedy = f"A run wants {size(wanted)}: free some, or lower retention.runs"
+        return Sign("missing", "disk", found, remedy)
+    if os.statvfs(there).f_favail == 0 and os.statvfs(there).f_files:
+        return Sign("missing", "disk", "no room for one more file", "Free some, or lower retention.runs")
+    return Sign("ok", "disk", found)
+
+
+def size(count: int) -> str:
+    """Return bytes as a reader likes them."""
+    return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"

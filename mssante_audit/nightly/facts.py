@@ -33,11 +33,7 @@ Gone = Mapping[str, str]
 def facts_of(
     space: TrustSpace, findings: pd.DataFrame, waived: pd.DataFrame, compared: FollowUp, lang: str
 ) -> dict[str, Any]:
-    """Return what a night's mail says of its findings (`mssante_audit.audits.audit_all`).
-
-    Titles are in `lang`. Beside the findings stand those set apart (`mssante_audit.audits.waived`);
-    `compared` are they against those of the run before.
-    """
+    """Return what a night's mail says, in `lang`, of findings `compared` with those of the run before."""
     every_domain = domains(space)
     dated = findings.assign(status=list(compared.status), since=list(compared.first_seen))
     asks, unsure = actionable(dated), doubts(space, findings, every_domain)

@@ -35,11 +35,7 @@ def faults(config: Config) -> Iterator[AuditError]:
     yield from _groups(config)
     yield from _data(config)
     yield from _output(config)
-    bundles = [
-        bundle
-        for bundle in (config.fetch.ca_bundle, config.mail.ca_bundle, config.webhook.ca_bundle)
-        if bundle
-    ]
+    bundles = [*filter(None, (part.ca_bundle for part in (config.fetch, config.mail, config.webhook)))]
     for path in (*config.data.anchors, *bundles):
         if not path.exists():
             yield InputError("no such certificates", file=str(path))

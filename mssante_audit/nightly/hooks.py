@@ -1,7 +1,6 @@
 """Whom a night is told to at its end: the user's own programs, a mail server, a web address.
 
-Programs are lists of words, never a shell's line; they learn what happened from variables, and what they
-print goes nowhere unless they fail. Nothing that becomes of any of them changes the run.
+Nothing that becomes of any of them changes the run.
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ def run_hooks(config: Config, night: Night) -> Result:
     variables, seconds = facts_of(config, night), config.hooks.seconds
     due = ["failure" if night.exit_status >= FAILED else "success"]
     due += ["new_findings"] if variables.get("count_new") else []
-    ran: list[tuple[str, str]] = []
+    ran: list[str] = []
 
     def keep(event: str, name: str, fault: str) -> None:
-        ran.append((f"{name} ({event})", fault))
+        ran.append(f"{name} ({event}): {fault}" if fault else "")
         note(night.folder, "hook", f"{event}: {name} {fault or 'done'}", program=name, fault=fault)
 
     shown = {name: value for name, value in os.environ.items() if name not in config.secret_variables}
@@ -82,8 +81,7 @@ def run_hook(words: Sequence[str], environment: dict[str, str], seconds: float) 
         return f"{how}: {last}" if last else how
 
 
-def _outcome(ran: Sequence[tuple[str, str]]) -> Result:
-    """Return what became of hooks: of each its name, and why it failed or ""."""
-    faults = [f"{name}: {fault}" for name, fault in ran if fault]
-    outcome: Any = "failed" if faults else "done" if ran else "off"
-    return Result(step="hooks", outcome=outcome, message="; ".join(faults))
+def _outcome(ran: Sequence[str]) -> Result:
+    """Return what became of hooks: of each which one failed and why, or ""."""
+    outcome: Any = "failed" if any(ran) else "done" if ran else "off"
+    return Result(step="hooks", outcome=outcome, message="; ".join(filter(None, ran)))

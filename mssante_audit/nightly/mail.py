@@ -1,8 +1,6 @@
-"""A night as a mail: what is unknown and why, open criticals, what is new, what is fixed, what to do.
+"""A night as a mail: the verdict, what is unknown and why, open criticals, what is new or fixed, what to do.
 
-The first three lines say whether things got better or worse, or whether nobody can say: the verdict and the
-exit status, the numbers, and the first input in doubt. Lines are broken at `COLUMNS`; only paths may be
-wider. Information and hints are counted and not shown: `mssante-audit findings all --all` has them.
+Lines are broken at `COLUMNS`; only paths may be wider. Information and hints are counted and not shown.
 """
 
 from __future__ import annotations
@@ -19,8 +17,8 @@ from typing import Any
 from jinja2 import Template
 
 from mssante_audit.base.export import json_bytes, write_bytes
-from mssante_audit.base.french import NARROW, NBSP
 from mssante_audit.base.markup import visible
+from mssante_audit.base.typography import NARROW, NBSP
 from mssante_audit.findings.templates import said
 from mssante_audit.nightly.night import SITE, Night, Result, began
 from mssante_audit.nightly.settings import Mail
@@ -41,20 +39,13 @@ def write_mail(night: Night, settings: Mail) -> None:
 
 
 def message(night: Night, settings: Mail) -> EmailMessage:
-    """Return a night as a mail: the summary, and the same in HTML beside it.
-
-    Without a sender it is a draft, which an e-mail program opens to be addressed.
-    """
-    made = EmailMessage(policy=SMTP)
-    text = summary(night)
+    """Return a night as a mail, text and HTML; without a sender it is a draft, to be addressed."""
+    made, text, stamp = EmailMessage(policy=SMTP), summary(night), night.folder.name
     made["Subject"] = text.split("\n", 1)[0]
-    if settings.sender:
-        made["From"] = settings.sender
-    else:
-        made["X-Unsent"] = "1"
+    name, value = ("From", settings.sender) if settings.sender else ("X-Unsent", "1")
+    made[name] = value
     if settings.recipients:
         made["To"] = ", ".join(settings.recipients)
-    stamp = night.folder.name
     made["Date"] = format_datetime(began(stamp))
     # The same for the same night: a run that was killed while it sent the mail sends it again.
     made["Message-ID"] = f"<{stamp}.mssante-audit@{settings.sender.rpartition('@')[2] or 'localhost'}>"
@@ -68,11 +59,10 @@ def page(night: Night) -> str:
     """Return the mail in HTML: its first line as the heading, causes as lists, nothing from elsewhere."""
     title, *rest = map(visible, paragraphs(night))
     blocks = groupby(rest, lambda line: line[:2] if line.startswith((_ITEM, _ASIDE)) else "")
+    plain = [(begin, [line.removeprefix(begin) for line in lines]) for begin, lines in blocks]
     template = (files("mssante_audit.nightly") / "mail.html.j2").read_text(encoding="utf-8")
     html: str = Template(template, autoescape=True, trim_blocks=True).render(
-        lang=night.lang,
-        title=title,
-        blocks=[(begin, [line.removeprefix(begin) for line in lines]) for begin, lines in blocks],
+        lang=night.lang, title=title, blocks=plain
     )
     return html
 
@@ -118,12 +108,13 @@ def verdict(night: Night) -> str:
     return "same"
 
 
-# -- its words ----------------------------------------------------------------------------------------------
-
-
 def summary(night: Night) -> str:
     """Return the mail of a night as text, in its language."""
     return "\n".join(line for text in paragraphs(night) for line in _broken(text))
+
+
+def _said(night: Night, name: str, value: Any) -> str:
+    return said("mssante_audit.nightly", name, value, night.lang)
 
 
 def paragraphs(night: Night) -> list[str]:
@@ -212,10 +203,6 @@ def _short(night: Night, result: Result) -> str:
     if result.outcome == "done":
         return f"{result.seconds:.0f}{NBSP}s"
     return _said(night, "outcome", result.outcome)
-
-
-def _said(night: Night, name: str, value: Any) -> str:
-    return said("mssante_audit.nightly", name, value, night.lang)
 
 
 def _broken(text: str) -> list[str]:

@@ -1,13 +1,7 @@
-"""What is written down of a night: its steps, its inputs, its log.
+"""What is written down of a night: its head, its steps, its inputs, its log.
 
-In the output folder (`mssante_audit.nightly.run` has the whole of it)::
-
-    state/log.jsonl             one JSON record for every event of every run
-    state/run.json              the last run, as runs/<stamp>/run.json has it
-    runs/<stamp>/run.json       what makes the folder a run: stamp, settings' hash, status, inputs, steps
-    runs/<stamp>/inputs.json    the state of each input
-    runs/<stamp>/log.txt        the events of this run, to read
-    runs/<stamp>/steps/*.json   what became of each step; one that was done is not done again
+In the output folder: ``state/run.json`` (the last run), ``state/log.jsonl``, and in ``runs/<stamp>/`` the
+run's own ``run.json``, ``inputs.json``, ``log.txt``, ``steps/*.json``.
 """
 
 from __future__ import annotations
@@ -72,7 +66,7 @@ class Result(BaseModel):
 
 
 class Run(BaseModel):
-    """The head of a run: which one it is, and how far it came."""
+    """A run as ``run.json`` has it; what became of it is empty until it has ended."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -90,6 +84,10 @@ class Run(BaseModel):
     """Stamp of the last run that ended below `FAILED`, maybe this one; "" if there is none."""
     kind: Literal["mssante-audit run"] = "mssante-audit run"
     version: Literal[1] = 1
+    arrives: Mapping[str, int] = {}
+    order: Mapping[str, int] = {}
+    inputs: Sequence[Mapping[str, Any]] = ()
+    steps: Sequence[Result] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,7 @@ class Night:
 
 
 def read_run(folder: Path) -> Run | None:
-    """Return the head of the run in a folder, ``None`` if the folder is none of ours.
+    """Return the run in a folder, ``None`` if the folder is none of ours.
 
     A run is a folder, not a link, named by its stamp, that holds a ``run.json`` of that same stamp.
     """
@@ -135,8 +133,8 @@ def read_run(folder: Path) -> Run | None:
     return run if run.stamp == folder.name else None
 
 
-def read_last(output: Path) -> tuple[Run, list[Result]] | None:
-    """Return the head of the last run and what became of its steps, ``None`` if there was no run.
+def read_last(output: Path) -> Run | None:
+    """Return the last run, ``None`` if there was none.
 
     One that cannot be read, or that another version wrote, is an `InputError`.
     """
@@ -144,27 +142,21 @@ def read_last(output: Path) -> tuple[Run, list[Result]] | None:
     if not file.exists():
         return None
     try:
-        record = json.loads(file.read_bytes())
-        return Run.model_validate(record), [Result.model_validate(step) for step in record["steps"]]
+        return Run.model_validate_json(file.read_bytes())
     except ValidationError as error:
         if any(fault["loc"] == ("version",) for fault in error.errors()):
             remedy = "Use that version, or another output folder"
             raise InputError("was written by another version", file=str(file), remedy=remedy) from None
-    except (OSError, ValueError, KeyError, TypeError):
+    except OSError:
         pass
     raise InputError("cannot be read", file=str(file), remedy="Remove it: the next run writes it anew")
 
 
-def write_run(folder: Path, run: Run, night: Night | None = None) -> None:
-    """Write the head of a run, and what became of it if it has ended; also as the last one in ``state``."""
-    record: dict[str, Any] = run.model_dump() | {"inputs": [], "steps": []}
-    if night:
-        record |= {name: night.audited.get(name, {}) for name in ("arrives", "order")}
-        record["inputs"] = [state.told(night.lang) for state in night.inputs]
-        record["steps"] = [result.model_dump() for result in night.results.values()]
+def write_run(folder: Path, run: Run) -> None:
+    """Write a run down in its folder, and as the last one."""
     # The folder's own last: until it says that the run has ended, the next start goes on with it.
     for file in (folder.parents[1] / STATE / RUN, folder / RUN):
-        write_bytes(file, json_bytes(record))
+        write_bytes(file, json_bytes(run.model_dump()))
 
 
 def read_result(folder: Path, step: str) -> Result | None:
@@ -173,11 +165,6 @@ def read_result(folder: Path, step: str) -> Result | None:
         return Result.model_validate_json((folder / "steps" / f"{step}.json").read_bytes())
     except (OSError, ValidationError):
         return None
-
-
-def write_result(file: Path, result: Result) -> None:
-    """Write what became of a step into a file."""
-    write_bytes(file, json_bytes(result.model_dump()))
 
 
 def read_inputs(folder: Path) -> tuple[State, ...]:
@@ -205,10 +192,9 @@ def note_result(folder: Path, result: Result) -> None:
 
 
 def note(folder: Path, event: str, what: str = "", **facts: Any) -> None:
-    """Write an event of the run in `folder` into both logs: `what` to read, the same as `facts` for machines.
+    """Write an event of the run in `folder` into both logs: `what` to read, `facts` for machines.
 
-    It is about a step, by its name, or ``start``, ``end``, ``hook`` and so on. What cannot be written is an
-    `OutputError`.
+    What cannot be written is an `OutputError`.
     """
     at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     record = {"at": at, "run": folder.name, "event": event, **facts, "what": what}

@@ -1,8 +1,4 @@
-"""The site that is shown while the list is not to be relied on: the last good one, under a notice.
-
-A list that is cut, halved, unsigned, forged or of another signer makes no site: what it lacks would be said
-not to exist.
-"""
+"""The site shown while the list is not to be relied on: the last good one, under a notice on each page."""
 
 from __future__ import annotations
 
@@ -46,20 +42,9 @@ def good_run(output: Path) -> Path | None:
 
 
 def put_under_notice(run: Path, folder: Path, doubted: State, made: str | None, language: str) -> None:
-    """Write the site of a run into a folder, with a notice on top of each page; other files are linked.
+    """Write the site of a `good_run` into an empty folder, a notice on top of each page; link the rest.
 
-    Parameters
-    ----------
-    run
-        Of `good_run`.
-    folder
-        Fresh and empty.
-    doubted
-        The state of tonight's list.
-    made
-        When that was made, if it says so (ISO 8601).
-    language
-        Of the notice.
+    `doubted` is the state of tonight's list, `made` when that was made, if it says so (ISO 8601).
     """
     words = "mssante_audit.nightly"
     refused = said(words, "refused", {"why": worded(doubted, language), "made": made}, language)

@@ -1,7 +1,4 @@
-"""Sending a night: its mail by SMTP, its JSON to a web address, over verified TLS and within a time.
-
-Secrets are read when they are used, and stand in nothing that is told.
-"""
+"""Sending a night by SMTP or to a web address, over verified TLS, within a time; no secret is told."""
 
 from __future__ import annotations
 
@@ -46,13 +43,9 @@ def mail(message: EmailMessage, settings: Mail, seconds: float) -> str:
         context = None if settings.tls == "none" else _verified(settings.ca_bundle)
         if settings.password:
             secrets[:] = [settings.user, read_secret(settings.password)]
-        if settings.tls == "implicit":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(
-                settings.server, settings.port, timeout=seconds, context=context
-            )
-        else:
-            server = smtplib.SMTP(settings.server, settings.port, timeout=seconds)
-        with server:
+        implicit: dict[str, Any] = {"context": context} if settings.tls == "implicit" else {}
+        connect = smtplib.SMTP_SSL if implicit else smtplib.SMTP
+        with connect(settings.server, settings.port, timeout=seconds, **implicit) as server:
             if settings.tls == "starttls":
                 server.starttls(context=context)
             if secrets:
@@ -71,9 +64,8 @@ def json(content: Mapping[str, Any], settings: Webhook, seconds: float) -> str:
         import httpx
 
         secrets[:] = [address, token] = [read_secret(settings.url), read_secret(settings.token)]
-        headers = {"Content-Type": "application/json"} | (
-            {"Authorization": f"Bearer {token}"} if token else {}
-        )
+        bearer = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = {"Content-Type": "application/json", **bearer}
         try:
             url = httpx.URL(address)
             away = url.host not in LOOPBACK
@@ -97,11 +89,9 @@ def json(content: Mapping[str, Any], settings: Webhook, seconds: float) -> str:
 
 def _verified(bundle: Path | None) -> ssl.SSLContext:
     """Return how a server is verified: by certificates in a file or folder, or by the system's."""
-    if bundle is None:
-        return ssl.create_default_context()
     from mssante_audit.archive.fetch import tls_context
 
-    return tls_context(bundle)
+    return tls_context(bundle) if bundle else ssl.create_default_context()
 
 
 def _within(seconds: float, send: Callable[[], None], secrets: list[str]) -> str:

@@ -19,11 +19,10 @@ def run_program(
     request: bytes = b"",
     grace: float = 0,
 ) -> int | None:
-    """Run a program, and return its exit status; ``None`` if it was ended after so many `seconds`.
+    """Run a program without a shell and return its exit status, ``None`` if it was ended after `seconds`.
 
-    No shell reads its `words`; `output` takes what it prints. It reads a `request`, and its input stays open
-    as long as this process lives; without one its input is empty. If it fails, takes too long, or this
-    process is interrupted, all that it started is ended with it, after the seconds of `grace`.
+    Its input is the `request`, and stays open while this process lives; without one it is empty. If it fails,
+    takes too long, or this process is interrupted, all that it started ends with it, after `grace` seconds.
     """
     process = subprocess.Popen(  # noqa: S603 - no shell
         list(words),

@@ -1,8 +1,7 @@
-"""Retention: earlier runs and observations are removed, and nothing else.
+"""Retention: earlier runs and observations are removed, and nothing else; links are never followed.
 
-A run is recognised by its name and by what its ``run.json`` says (`mssante_audit.nightly.night.read_run`), an
-observation by the name that the observer gave it; links are never followed. What the site shows and the last
-good run stay, and so do the newest whole observation of each kind and those that answer today.
+What the site shows and the last good run stay, and so do the newest whole observation of each kind and those
+that answer today.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ from mssante_audit.observe import kinds
 
 
 def retain(config: Config, folder: Path, good: str) -> Result:
-    """Remove what the settings let go, but for the run in `folder`; `good` is the stamp of the last good one.
-
-    With ``dry_run`` it is only told what would go.
-    """
+    """Remove what the settings let go, but the run in `folder` and the last good one, by its stamp."""
     begin, rules, now = time.monotonic(), config.retention, datetime.now(UTC)
     runs = [run for run in outdated(config.output.folder, rules, now, good) if run != folder]
-    answering = _answering(folder)
-    files = [] if answering is None else outdated_observations(config.data.folder, rules, now, answering)
+    files = []
+    if (audited := folder / "audit.json").exists():
+        told = json.loads(audited.read_bytes())["results"]["provenance"]["observed"]
+        answering = [observation["file"] for observation in told]
+        files = outdated_observations(config.data.folder, rules, now, answering)
     faults = [] if rules.dry_run else [*remove(runs, remove_run), *remove(files, Path.unlink)]
     parts = [
         (f"would remove {len(gone)} {what}" if rules.dry_run else f"{len(gone)} {what} removed")
@@ -45,20 +44,10 @@ def retain(config: Config, folder: Path, good: str) -> Result:
     )
 
 
-def _answering(folder: Path) -> list[str] | None:
-    """Return the names of the observations that the run's answers come from; ``None`` if it did not audit."""
-    try:
-        audited = json.loads((folder / "audit.json").read_bytes())
-    except FileNotFoundError:
-        return None
-    return [observation["file"] for observation in audited["results"]["provenance"]["observed"]]
-
-
 def outdated(output: Path, rules: Retention, now: datetime, good: str = "") -> list[Path]:
-    """Return the folders of runs that `rules` let go, oldest first, age counted against `now`.
+    """Return the folders of runs that `rules` let go, oldest first, none behind a link.
 
-    A run that a wrong clock dated after `now` counts as older than all others: it was made before. The last
-    good run, by its stamp, stays. If ``runs`` in the output folder is a link, nothing is let go.
+    A run that a wrong clock dated after `now` counts as older than all others: it was made before.
     """
     folder = output / RUNS
     if folder.is_symlink() or not folder.is_dir():
@@ -104,11 +93,7 @@ def files_of(run: Path) -> dict[tuple[int, int], int]:
 def outdated_observations(
     data: Path, rules: Retention, now: datetime, answering: Collection[str]
 ) -> list[Path]:
-    """Return the observations that `rules` let go, the oldest of each kind first, age counted against `now`.
-
-    Those that today's answers come from stay. If ``observations`` in the data folder is a link, nothing is
-    let go.
-    """
+    """Return the observations that `rules` let go, the oldest of each kind first, none behind a link."""
     if not rules.observation_days or (data / "observations").is_symlink():
         return []
     oldest, gone = now - timedelta(days=rules.observation_days), []

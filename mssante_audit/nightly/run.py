@@ -1,11 +1,4 @@
-"""The nightly run: fetch, observe, observe_tls, audit, reports, dossiers, site, retention, then hooks.
-
-The output folder::
-
-    site            link to the last good site (``runs/<stamp>/site``), replaced in one rename
-    runs/<stamp>/   a run: findings, reports/, dossiers/, site/, its log
-    state/          what runs remember: ledger.json, trend.json, run.json, log.jsonl
-    .lock           held by the run at work
+"""The nightly run: its steps one after the other, then retention, hooks, mail.
 
 The next start goes on with a run that was killed at any instant: steps that were done are not done again.
 The ledger and the trend change at its end, so that what nobody was told of stays new.
@@ -25,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.digest import digest
-from mssante_audit.base.export import output_error, write_bytes
+from mssante_audit.base.export import json_bytes, write_bytes, writing
 from mssante_audit.base.instants import SKEW, parse_instant
 from mssante_audit.base.staging import exclusive
 from mssante_audit.findings.catalogue import SEVERITIES
@@ -48,7 +41,6 @@ from mssante_audit.nightly.night import (
     read_result,
     read_run,
     stamp_of,
-    write_result,
     write_run,
 )
 from mssante_audit.nightly.retention import retain
@@ -75,25 +67,11 @@ def run(
 ) -> Night:
     """Do a nightly run, or go on with one that was killed.
 
-    Parameters
-    ----------
-    config
-        Passed by `mssante_audit.nightly.faults.check`.
-    as_of
-        Instant to audit at (ISO 8601), "" for the run's own beginning.
-    tell
-        Called with a line when a step begins and ends.
-    debug
-        Keep tracebacks, which may hold unmasked values, in what the steps print into the run's folder.
-    perform
-        Does a step; in a process of its own unless given.
-
-    Raises
-    ------
-    InputError
-        If another version wrote what the runs before left.
-    OutputError
-        If the output folder cannot be written, or another run is at work.
+    `config` has passed `mssante_audit.nightly.faults.check`; `as_of` is the instant to audit at (ISO 8601),
+    "" for the run's own beginning; `tell` is called with a line when a step begins and ends; `debug` keeps
+    tracebacks, which may hold unmasked values; `perform` does a step, in a process of its own unless given.
+    What another version left is an `InputError`; an output folder that cannot be written, or where another
+    run is at work, an `OutputError`.
     """
     with exclusive(config.output.folder, "another run is at work here"):
         folder, head, resumed = _begin(config, as_of)
@@ -124,12 +102,17 @@ def run(
         ended = replace(ended, results=ended.results | {"hooks": run_hooks(config, ended)})
         write_mail(ended, config.mail)
         note(folder, "end", f"exit status {ended.exit_status}", exit_status=ended.exit_status)
-        good = head.stamp if ended.exit_status < FAILED else head.good
-        last = {"status": "finished", "exit_status": ended.exit_status, "good": good}
+        last = {
+            "status": "finished",
+            "exit_status": ended.exit_status,
+            "good": head.stamp if ended.exit_status < FAILED else head.good,
+            "inputs": [state.told(ended.lang) for state in ended.inputs],
+            "steps": [*ended.results.values()],
+        } | {name: ended.audited.get(name, {}) for name in ("arrives", "order")}
         head = head.model_copy(update=last)
         text = metrics.metrics(ended, head, datetime.now(UTC))
         write_bytes(job.state / metrics.FILE, text.encode())
-        write_run(folder, head, ended)
+        write_run(folder, head)
         return ended
 
 
@@ -140,7 +123,7 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
     for there in (runs, state):
         there.mkdir(exist_ok=True)
     settings = digest(json.dumps(config.values, sort_keys=True) + version("mssante-audit"))
-    now, good = datetime.now(UTC), last[0].good if last else ""
+    now, good = datetime.now(UTC), last.good if last else ""
     _tidy(state)
     for folder in sorted(runs.iterdir()):
         head = read_run(folder)
@@ -189,7 +172,7 @@ def _step(step: str, job: Job, results: Mapping[str, Result], tell: Tell, perfor
     else:
         tell(f"{step} …")
         result = perform(step, job)
-    write_result(job.folder / "steps" / f"{step}.json", result)
+    write_bytes(job.folder / "steps" / f"{step}.json", json_bytes(result.model_dump()))
     note_result(job.folder, result)
     tell(f"{step} {result.outcome} {result.message}")
     return result
@@ -199,12 +182,10 @@ def _show(folder: Path) -> None:
     """Make the run's site the one that is shown."""
     output = folder.parents[1]
     draft = output / f".{SITE}.new"
-    try:
+    with writing(output / SITE):
         draft.unlink(missing_ok=True)
         draft.symlink_to(Path(RUNS, folder.name, SITE))
         os.replace(draft, output / SITE)
-    except OSError as error:
-        raise output_error(error, output / SITE) from error
 
 
 def exit_status(config: Config, results: Mapping[str, Result], inputs: Iterable[State] = ()) -> int:

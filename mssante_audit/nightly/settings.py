@@ -1,7 +1,4 @@
-"""``audit.toml``: types, bounds, defaults and meanings of all that the nightly run is told, written once.
-
-Sections that others use too are in `mssante_audit.base.settings`. A description is the help.
-"""
+"""``audit.toml``: types, bounds, defaults and meanings of the settings; a description is the help."""
 
 from __future__ import annotations
 
@@ -269,11 +266,7 @@ class Config(Section):
 
     @classmethod
     def of(cls, values: Mapping[str, Any], place: Path) -> Config:
-        """Return the settings that say `values`, paths seen from the folder `place`.
-
-        A key that is unknown, missing or has a wrong value is a `pydantic.ValidationError`
-        (`mssante_audit.base.fields.fault`).
-        """
+        """Return the settings that say `values`, paths seen from the folder `place`."""
         config = cls.model_validate(values, context=place)
         config._values, config._place = values, place
         return config

@@ -1,7 +1,6 @@
-"""The steps of a nightly run. Each is done in a process of its own, which this module is the program of.
+"""The steps of a nightly run, each a process of its own, which this module is the program of.
 
-So a step that hangs, dies or takes all memory is a step that failed, and the ones after it go on. A step
-imports what it needs and no more, and leaves what it printed in ``steps/<step>.txt``.
+So a step that hangs, dies or takes all memory is a step that failed, and the ones after it go on.
 """
 
 from __future__ import annotations
@@ -18,8 +17,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
 from mssante_audit.base.errors import AuditError, InputError, ReportError
 from mssante_audit.base.export import json_bytes, write_bytes
 from mssante_audit.base.groups import absent
@@ -35,7 +32,6 @@ from mssante_audit.nightly.night import (
     read_inputs,
     read_result,
     write_inputs,
-    write_result,
 )
 from mssante_audit.nightly.process import run_program
 from mssante_audit.nightly.settings import Config
@@ -49,10 +45,6 @@ if TYPE_CHECKING:
     from mssante_audit.space.states import Known
     from mssante_audit.space.trust import TrustSpace
 
-STEP_LOCK = ".step.lock"
-"""In the output folder, held by a step at work: one that outlives a killed run an instant is waited for."""
-PATIENCE = 30
-"""Seconds that it is waited for."""
 GRACE = 20
 """Seconds a step is given to tidy up when it is ended."""
 SNAPSHOT = "snapshot"
@@ -91,7 +83,7 @@ class Job:
         return {n: v for n, v in self.parameters.items() if n not in files} | {"data": str(folder)}
 
 
-# -- each returns a message and facts, or raises what made it fail ------------------------------------------
+# Each step returns a message and facts, or raises what made it fail.
 
 
 def fetch(job: Job) -> tuple[str, dict[str, Any]]:
@@ -120,7 +112,8 @@ def observe(job: Job) -> tuple[str, dict[str, Any]]:
 
     path = default_path(job.config.data.folder, began(job.folder.name))
     settings = observe_settings(job.config.observe)
-    summary = observe_dns(_domains(job), path, settings, resume=path.exists())
+    domains = [domain for domain in _rows(job)["domain"].unique().tolist() if domain]
+    summary = observe_dns(domains, path, settings, resume=path.exists())
     facts = {"file": path.name, "domains": summary.domains, "queries": summary.queries}
     return f"{summary.domains} domains, {summary.queries} queries: {path.name}", facts
 
@@ -142,11 +135,6 @@ def observe_tls(job: Job) -> tuple[str, dict[str, Any]]:
     counted = "".join(f", {outcomes[name]} {name}" for name in OUTCOMES if name in outcomes)
     facts = {"file": path.name, "servers": summary.servers, "visits": summary.visits, "outcomes": outcomes}
     return f"{summary.servers} servers, {summary.visits} visits{counted}: {path.name}", facts
-
-
-def _domains(job: Job) -> list[str]:
-    """Return the domains of the list to audit."""
-    return [domain for domain in _rows(job)["domain"].unique().tolist() if domain]
 
 
 def _rows(job: Job) -> pd.DataFrame:
@@ -191,8 +179,7 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     compared = ledger.follow(known, scope, job.as_of, findings, audits.unsure(space), waived)
     ledger.note_inputs(known, scope, job.as_of, figures(space, space.states, before))
     ledger.write_ledger(job.folder, known)
-    if (earlier := job.state / trend.FILE).exists():
-        write_bytes(job.folder / trend.FILE, earlier.read_bytes())
+    _keep(job.state / trend.FILE, job.folder)
     trend.add_point(job.folder / trend.FILE, trend.point_of(space.as_of, findings, waived, compared))
     shown = findings.assign(first_seen=list(compared.first_seen), status=list(compared.status))
     for suffix, write in export.WRITERS.items():
@@ -251,19 +238,22 @@ def reports(job: Job) -> tuple[str, dict[str, Any]]:
 
     out, section = job.folder / "reports", job.config.reports
     out.mkdir(exist_ok=True)
-    for ledger in (job.folder / LEDGER, job.state / LEDGER):
-        if ledger.exists():
-            write_bytes(out / LEDGER, ledger.read_bytes())
-            break
+    _keep(job.folder / LEDGER, out) or _keep(job.state / LEDGER, out)
     limits = {name: where for name in ("region", "department") if (where := getattr(section, name))}
     given = _accepted(job, section.names) | limits | {"lang": job.config.lang}
     run = run_reports(section.names, out=out, parameters=given, shown=job.parameters, debug=job.debug)
-    if (out / LEDGER).exists():
-        write_bytes(job.folder / LEDGER, (out / LEDGER).read_bytes())
+    _keep(out / LEDGER, job.folder)
     faults = [(o.name, o.failure) for o in run.outcomes if o.failure]
     if failed := [f"{name} ({f.kind}: {f.message})".replace(": )", ")") for name, f in faults]:
         raise ReportError(f"{len(failed)} of {len(run.outcomes)} reports: {'; '.join(failed)}")
     return f"{len(run.outcomes)} reports", {"names": [o.name for o in run.outcomes]}
+
+
+def _keep(file: Path, folder: Path) -> bool:
+    """Copy a state file, if it is there, into a folder, whole or not at all."""
+    if there := file.exists():
+        write_bytes(folder / file.name, file.read_bytes())
+    return there
 
 
 def _accepted(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
@@ -274,7 +264,7 @@ def _accepted(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
 
     known: set[str] = set()
     for report, path in find_notebooks(names, resource("notebooks")).items():
-        known.update(declared(json.loads(path.read_text(encoding="utf-8")), report))
+        known.update(declared(json.loads(path.read_bytes()), report))
     return {name: value for name, value in job.snapshot_parameters.items() if name in known}
 
 
@@ -312,8 +302,7 @@ def site(job: Job) -> tuple[str, dict[str, Any]]:
 
     draft, built = job.folder / ".site", job.folder / SITE
     for left in (draft, built):  # of a start that was killed; nobody is shown it
-        if left.exists():
-            shutil.rmtree(left)
+        shutil.rmtree(left, ignore_errors=True)
     draft.mkdir()
     doubted, good = doubted_list(read_inputs(job.folder)), good_run(job.config.output.folder)
     audited = read_result(job.folder, "audit")
@@ -353,15 +342,8 @@ STEPS = {step.__name__: step for step in (fetch, observe, observe_tls, audit, re
 """Each by its name, in order."""
 
 
-# -- a step in its process ----------------------------------------------------------------------------------
-
-
 def supervise(step: str, job: Job) -> Result:
-    """Do a step in a process of its own, within its time limit, and say what became of it.
-
-    The process hands over what became of it, and only a process that ended well is believed: one that is
-    ended may go on to its end all the same, with something left out.
-    """
+    """Do a step in a process of its own, within its time limit; only one that ended well is believed."""
     begin, seconds = time.monotonic(), getattr(job.config.deadlines, step)
     steps = job.folder / "steps"
     handed = steps / f".{step}.tmp"
@@ -416,9 +398,7 @@ def main() -> None:
     threading.Thread(target=_end_with_the_run, daemon=True).start()
     config = Config.of(request["settings"], Path(request["place"]))
     job = Job(config, Path(request["folder"]), request["as_of"], request["debug"])
-    with FileLock(config.output.folder / STEP_LOCK, timeout=PATIENCE):
-        result = perform(sys.argv[1], job)
-        write_result(Path(request["result"]), result)
+    write_bytes(Path(request["result"]), json_bytes(perform(sys.argv[1], job).model_dump()))
 
 
 def _end_with_the_run() -> None:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.frames import Column
 from mssante_audit.base.instants import SKEW
 from mssante_audit.observe.lines import Scan
 
@@ -65,8 +66,7 @@ class Frame:
 
     what: str
     """What a row is."""
-    about: str | None
-    """A docstring whose first table describes the columns (`mssante_audit.base.frames.columns`)."""
+    columns: Sequence[Column]
     make: Callable[[Any, Sequence[str]], pd.DataFrame]
     """From what was observed (or ``None``) and the list's domains."""
     choices: Mapping[str, Sequence[str]] = field(default_factory=dict)

@@ -21,7 +21,6 @@ import pandas as pd
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import writing
-from mssante_audit.base.french import NBSP, SEVERITY_NAMES
 from mssante_audit.base.language import (
     current_language,
     day,
@@ -37,6 +36,8 @@ from mssante_audit.base.language import (
     translated,
 )
 from mssante_audit.base.markup import visible
+from mssante_audit.base.typography import NBSP
+from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.report.html import Html, macro
 from mssante_audit.report.svg import COLOURS, WIDTH, look, mark, svg
 
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-STYLES = (*SEVERITY_NAMES, "strong", "light", "gold", "brown", "grey")
+STYLES = (*reversed(SEVERITIES), "strong", "light", "gold", "brown", "grey")
 """How a bar may look: as a severity (each lighter than the worse one), or plain."""
 
 SHORT = {"critical": "crit.", "error": "err.", "warning": "avert.", "info": "info."}
@@ -240,15 +241,15 @@ def _words(columns: Sequence[str], looks: Sequence[str], lengths: pd.DataFrame) 
     """Return what each style stands for: the column of a frame, or those that share it."""
     found: dict[str, list[str]] = {}
     for column, style, used in zip(columns, looks, (lengths > 0).any().tolist(), strict=True):
-        name = severity_name(column) if column in SEVERITY_NAMES else translated(column)
+        name = severity_name(column) if column in SEVERITIES else translated(column)
         if used:
             found.setdefault(style, []).append(name)
     return {style: ", ".join(names) for style, names in found.items()}
 
 
 def _looks(columns: Sequence[str], styles: Sequence[str], needed: int, single: bool) -> list[str]:
-    plain = cycle(STYLES[len(SEVERITY_NAMES) :][: 1 if single else None])
-    named = plain if single else (c if c in SEVERITY_NAMES else next(plain) for c in columns)
+    plain = cycle(STYLES[len(SEVERITIES) :][: 1 if single else None])
+    named = plain if single else (c if c in SEVERITIES else next(plain) for c in columns)
     looks = list(styles) or list(islice(named, needed))
     if len(looks) != needed or not set(looks) <= set(STYLES):
         raise ValueError(f"{needed} styles of {', '.join(STYLES)} are needed, not {', '.join(looks)}")
@@ -442,7 +443,7 @@ def lines(
         figure = given.figure if given else sheet(clean(translated(title)), {}, [*heights, LINE], size)
         plots = [given] * len(held) if given else figure.axes
         for at, (axes, (column, numbers)) in enumerate(zip(plots, held.items(), strict=False)):
-            colour = COLOURS[column if column in SEVERITY_NAMES else "strong"]
+            colour = COLOURS[column if column in SEVERITIES else "strong"]
             looks: Any = {"color": colour, "marker": "o", "markersize": 4, "x_compat": True, "legend": False}
             pd.Series(numbers, index=times).plot(ax=axes, **looks | options)
             axes.lines[-1].set(gid=mark(at), clip_on=False)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lxml import etree
 
-from mssante_audit.base.french import SEVERITY_NAMES
+from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.report.html import Html, trusted
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ COLOURS = {
 }  # fmt: skip
 """Colours of a drawing by their names; in a page each is a variable of `tables.css`."""
 
-_VARIABLES = {colour: f"{name}-fill" if name in SEVERITY_NAMES else name for name, colour in COLOURS.items()}
+_VARIABLES = {colour: f"{name}-fill" if name in SEVERITIES else name for name, colour in COLOURS.items()}
 """The page's variable of each colour; a severity has another one for its letters."""
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"

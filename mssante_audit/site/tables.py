@@ -10,10 +10,10 @@ from urllib.parse import quote
 import pandas as pd
 
 from mssante_audit.base.export import Values, values
-from mssante_audit.base.french import SEVERITY_NAMES
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import day, format_text, gettext, localized, translated
 from mssante_audit.base.markup import data
+from mssante_audit.base.typography import TYPOGRAPHY
 from mssante_audit.findings.catalogue import SEVERITIES, Rule
 from mssante_audit.findings.registry import audits, catalogue, title_of_audit
 from mssante_audit.findings.trend import severity_counts
@@ -39,7 +39,7 @@ ROWS = 200
 FOLDED = 50
 """Rows of information and hints that a page of many others shows still."""
 
-SEVERITY_COLUMNS = tuple(plural.capitalize() for _, plural in SEVERITY_NAMES.values())
+SEVERITY_COLUMNS = tuple(plural.capitalize() for _, plural in TYPOGRAPHY["fr"].severity_names.values())
 _NUMBERS = (*reversed(SEVERITIES), "new")
 
 

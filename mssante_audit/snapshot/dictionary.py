@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from types import ModuleType
 from typing import Any
 
 from mssante_audit.archive import history
-from mssante_audit.base.frames import Column, columns, json_schema
+from mssante_audit.base.frames import Column, json_schema
 from mssante_audit.declarations import register
 from mssante_audit.findings import causes
 from mssante_audit.findings import frame as findings
@@ -20,20 +19,15 @@ from mssante_audit.space import story
 from mssante_audit.verdicts import checks, domains
 from mssante_audit.whitelist import load
 
-
-def _of(module: ModuleType) -> Callable[[], tuple[Column, ...]]:
-    return lambda: columns(module.__doc__)
-
-
 _OBSERVED = {name: frame for kind in kinds() for name, frame in kind.frames.items()}
 FRAMES: Mapping[str, tuple[str, Callable[[], tuple[Column, ...]]]] = {
     "entries": ("A row of the white list.", lambda: load.FRAME),
     "problems": ("What could not be read of the white list.", lambda: load.PROBLEMS),
     "findings": ("A cause that an audit found.", lambda: findings.FRAME),
     "causes": ("What is to be put right: findings merged by operator and remedy.", lambda: causes.FRAME),
-    "domains": ("A domain of the list.", _of(domains)),
-    "mailboxes": ("Mailboxes published of one domain, kind and structure.", _of(counts)),
-    **{name: (one.what, partial(columns, one.about)) for name, one in _OBSERVED.items()},
+    "domains": ("A domain of the list.", lambda: domains.FRAME),
+    "mailboxes": ("Mailboxes published of one domain, kind and structure.", lambda: counts.FRAME),
+    **{name: (frame.what, partial(tuple, frame.columns)) for name, frame in _OBSERVED.items()},
     "changes": ("A change between two lists.", lambda: story.CHANGES),
     "events": ("Changes that belong together.", lambda: story.EVENTS),
     "register": ("A declaration of Annexe 1.", register.columns),
@@ -51,7 +45,7 @@ _CHOICES: Mapping[str, Mapping[str, Sequence[str]]] = {
         "method": METHODS,
     },
     "mailboxes": {"kind": counts.KINDS},
-    **{name: one.choices for name, one in _OBSERVED.items()},
+    **{name: frame.choices for name, frame in _OBSERVED.items()},
 }
 
 

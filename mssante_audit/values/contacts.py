@@ -50,9 +50,6 @@ TRIM = " \t.:-–()/<>"
 _WORD = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*\.?")
 
 DIGITS = re.compile(r"[+(]?[0-9][0-9\s().\-–/]*")
-_ADDRESS = re.compile(
-    r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*@(?:[A-Za-z0-9]{1,30}(?:-[A-Za-z0-9]{1,15}){0,2}\.){1,5}[A-Za-z]{2,20}"
-)
 
 
 Coordinates = tuple[frozenset[str], frozenset[str]]
@@ -170,11 +167,6 @@ def read_email(text: str) -> str:
     """
     if len(text) > 320:  # 64 + 1 + 255, and no time for more
         return ""
-    return text.lower() if len(text) <= 64 and _ADDRESS.fullmatch(text) else _read_email(text)
-
-
-def _read_email(text: str) -> str:
-    """Read any address at all (`read_email` without its short cut)."""
     more = ".example"  # email-validator refuses some reserved names, but only where they end the domain
     try:
         checked = validate_email(text + more, check_deliverability=False, globally_deliverable=False)

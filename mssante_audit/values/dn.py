@@ -20,8 +20,6 @@ IGC = {"IGC-Santé": ("CN", "OU", "O", "ST", "C"), "IGC-CPS": ("CN", "OU", "L", 
 _SHAPES = {frozenset(order): name for name, order in IGC.items()}
 _RANK = {kind: rank for rank, kind in enumerate(("CN", "OU", "L", "O", "ST", "C"))}
 
-_FORMS = {name: re.compile(",".join(f"{kind}=([^,]+)" for kind in order)) for name, order in IGC.items()}
-_ODD = re.compile(r"[^A-Za-z0-9À-ÖØ-öø-ÿ,=.'()/&@:_ -]| [ ,=)]|[,=(] |^ | $|(?<! )\(")
 _KIND = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*\Z")
 _QUOTED = re.compile(r'"((?:[^"\\]++|\\.)*+)"[ \t\r\n]*+(?=[,;+]|\Z)', re.DOTALL)
 _BARE = re.compile(r"(?:[^,;+\\]++|\\.|\\\Z)*+", re.DOTALL)
@@ -93,7 +91,23 @@ def parse_dn(text: str) -> DN:
     >>> parse_dn(r"CN=a\2C b").get("CN")
     'a, b'
     """
-    return _plain(text) or _any(text)
+    problems = _characters(text)
+    if not text.strip():
+        return DN(text, (), ("empty", *sorted(problems)), "", text, "", False)
+    groups = _groups(text, problems)
+    rdns = tuple(rdn for group in groups for rdn in group)
+    kinds = tuple(kind for kind, _ in rdns)
+    if len(set(kinds)) < len(kinds):
+        problems.add("repeated")
+    if "unreadable" in problems:
+        return DN(text, rdns, tuple(sorted(problems)), _fold(text), text, "", False)
+    plain = "multivalued" not in problems and all(value.strip() for _, value in rdns)
+    igc = _SHAPES.get(frozenset(kinds), "") if plain and len(kinds) == 5 else ""
+    groups = [sorted(group, key=_place) for group in groups]
+    groups.sort(key=lambda group: _place(group[0]))
+    canonical = ",".join("+".join(f"{kind}={_escape(value)}" for kind, value in group) for group in groups)
+    key = ",".join("+".join(f"{kind}={_escape(_folded(kind, value))}" for kind, value in g) for g in groups)
+    return DN(text, rdns, tuple(sorted(problems)), key, canonical, igc, bool(igc) and kinds == IGC[igc])
 
 
 def pasted_dn(text: str) -> str:
@@ -123,37 +137,6 @@ def pasted_dn(text: str) -> str:
     if inner == bare and not backwards:
         return bare
     return bare if "unreadable" in read.problems or not read.rdns else read.canonical
-
-
-def _plain(text: str) -> DN | None:
-    """Read a text that needs no care, which nearly all do; None for any other (same answer as `_any`)."""
-    if not _ODD.search(text):
-        for igc, form in _FORMS.items():
-            if match := form.fullmatch(text):
-                rdns = tuple(zip(IGC[igc], match.groups(), strict=True))
-                key = ",".join([f"{kind}={value.casefold()}" for kind, value in rdns])
-                return DN(text, rdns, (), key, text, igc, True)
-    return None
-
-
-def _any(text: str) -> DN:
-    problems = _characters(text)
-    if not text.strip():
-        return DN(text, (), ("empty", *sorted(problems)), "", text, "", False)
-    groups = _groups(text, problems)
-    rdns = tuple(rdn for group in groups for rdn in group)
-    kinds = tuple(kind for kind, _ in rdns)
-    if len(set(kinds)) < len(kinds):
-        problems.add("repeated")
-    if "unreadable" in problems:
-        return DN(text, rdns, tuple(sorted(problems)), _fold(text), text, "", False)
-    plain = "multivalued" not in problems and all(value.strip() for _, value in rdns)
-    igc = _SHAPES.get(frozenset(kinds), "") if plain and len(kinds) == 5 else ""
-    groups = [sorted(group, key=_place) for group in groups]
-    groups.sort(key=lambda group: _place(group[0]))
-    canonical = ",".join("+".join(f"{kind}={_escape(value)}" for kind, value in group) for group in groups)
-    key = ",".join("+".join(f"{kind}={_escape(_folded(kind, value))}" for kind, value in g) for g in groups)
-    return DN(text, rdns, tuple(sorted(problems)), key, canonical, igc, bool(igc) and kinds == IGC[igc])
 
 
 def _place(rdn: tuple[str, str]) -> tuple[int, str]:

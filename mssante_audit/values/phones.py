@@ -10,7 +10,6 @@ import phonenumbers
 SHORT = re.compile(r"3[0-9]{3}|10[0-9]{2}|118[0-9]{3}")
 """French short numbers that a contact may have; emergency numbers are none."""
 
-_NATIONAL = re.compile(r"\+33([1-79])" + "([0-9][0-9])" * 4)
 _OTHERS = re.compile("[^0-9]+")
 _FRENCH = re.compile(r"0[1-9][0-9]{8}")
 _OVERSEAS = {
@@ -69,8 +68,6 @@ def national(phone: str) -> str:
     """
     if not phone.startswith("+"):
         return phone
-    if match := _NATIONAL.fullmatch(phone):  # as phonenumbers writes it, which takes its time
-        return f"0{' '.join(match.groups())}"
     if phone.startswith("+508") and len(phone) == 10:
         return " ".join(["05", "08", phone[4:6], phone[6:8], phone[8:]])
     number = phonenumbers.parse(phone)

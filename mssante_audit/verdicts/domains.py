@@ -1,50 +1,5 @@
 """The domains of a list, one row each: who runs it, what is known of it and why, how it is reached.
 
-================  ===================  =======================================================================
-column            dtype                meaning
-================  ===================  =======================================================================
-``domain``        str                  as the list writes it, in list order; test entries are left out
-``operator_id``   str                  operator of most of its rows, or ""
-``operator``      str                  that operator's name, or ""
-``department``    str                  code of the département of that operator's certificates, or ""
-``region``        str                  its region, or "": the operator's, not that of the establishment served
-``rows``          int64                rows of the list
-``certificates``  int64                distinct certificate names on it
-``mailboxes``     Int64                mailboxes published in it; <NA> where that is unknown. Few or none is
-                                       no proof that it is not used: those on the red list are not published
-``state``         str                  the worst of its known checks: ``well`` (all of them ok), ``risk`` (a
-                                       warn), ``broken`` (a fail, of contacts alone ``risk``: they stop no
-                                       letter); ``unknown`` where the list is not to be relied on, or a failed
-                                       rule leaves it open
-``listed``        str                  whether its rows in the list are in order: ``ok``, ``warn``, ``fail``,
-                                       ``unknown``, as the next ones; ``unknown`` where the list is not to be
-                                       relied on
-``certificate``   str                  the certificate names that stand for it
-``dns``           str                  its name in the DNS, from the parent zone to an answer about its mail
-``mail``          str                  its mail hosts
-``tls``           str                  what its mail hosts present (`mssante_audit.verdicts.tls`)
-``contacts``      str                  whom to call about it
-``declaration``   str                  its declarations, and whether the list agrees; ``unknown`` without a
-                                       register
-``receives``      str                  whether mail to it arrives (`mssante_audit.network.mail`): ``yes``,
-                                       ``degraded``, ``no``, ``unknown``
-``order``         str                  what is to be put right of it, beside what keeps mail from it: ``ok``,
-                                       ``todo``, ``urgent``, ``unknown``
-                                       (`mssante_audit.verdicts.checks.order_of`)
-``why``           object (dict)        for each check that is not ``ok`` what decides it: codes of rules
-                                       (those of the worst kind), causes where no rule tells, or why it is
-                                       unknown; of ``receives`` the cause
-``reasons``       str                  the same in words, without what is not audited yet
-``critical``      int64                findings of that severity that touch it
-``error``         int64                findings of that severity that touch it
-``warning``       int64                findings of that severity that touch it
-``info``          int64                findings of that severity that touch it
-``severity``      str                  the worst of them, "" if none does
-``method``        str                  DNS method in use (`mssante_audit.network.methods`), ``unknown`` if not
-                                       observed
-``observed_at``   datetime64[us, UTC]  when the DNS was last asked about its mail, NaT if never
-================  ===================  =======================================================================
-
 A critical finding or an error makes the check that its rule is about ``fail``, a warning ``warn``;
 information and hints change none, nor does a finding that is waived. ``dns`` and ``mail`` are ``ok`` where
 the walk to the domain's mail hosts says so and no finding contradicts; what it finds at fault counts where no
@@ -70,6 +25,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from mssante_audit.audits import parted
+from mssante_audit.base.frames import Column, described
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.findings.frame import concat
 from mssante_audit.findings.registry import audits, rule
@@ -80,6 +36,68 @@ from mssante_audit.verdicts.checks import ORDERS, RECEIVES, mails_of, verdicts
 from mssante_audit.verdicts.words import reasons
 
 COLUMNS = ("domain", "operator_id", "operator", "department", "region", "rows", "certificates", "mailboxes")
+
+FRAME = (
+    Column("domain", "str", "as the list writes it, in list order; test entries are left out"),
+    Column("operator_id", "str", 'operator of most of its rows, or ""'),
+    Column("operator", "str", "that operator's name, or \"\""),
+    Column("department", "str", "code of the département of that operator's certificates, or \"\""),
+    Column("region", "str", "its region, or \"\": the operator's, not that of the establishment served"),
+    Column("rows", "int64", "rows of the list"),
+    Column("certificates", "int64", "distinct certificate names on it"),
+    Column(
+        "mailboxes", "Int64",
+        "mailboxes published in it; <NA> where that is unknown. Few or none is no proof that it is not "
+        "used: those on the red list are not published",
+    ),
+    Column(
+        "state", "str",
+        "the worst of its known checks: ``well`` (all of them ok), ``risk`` (a warn), ``broken`` (a "
+        "fail, of contacts alone ``risk``: they stop no letter); ``unknown`` where the list is not to "
+        "be relied on, or a failed rule leaves it open",
+    ),
+    Column(
+        "listed", "str",
+        "whether its rows in the list are in order: ``ok``, ``warn``, ``fail``, ``unknown``, as the "
+        "next ones; ``unknown`` where the list is not to be relied on",
+    ),
+    Column("certificate", "str", "the certificate names that stand for it"),
+    Column("dns", "str", "its name in the DNS, from the parent zone to an answer about its mail"),
+    Column("mail", "str", "its mail hosts"),
+    Column("tls", "str", "what its mail hosts present (`mssante_audit.verdicts.tls`)"),
+    Column("contacts", "str", "whom to call about it"),
+    Column(
+        "declaration", "str",
+        "its declarations, and whether the list agrees; ``unknown`` without a register",
+    ),
+    Column(
+        "receives", "str",
+        "whether mail to it arrives (`mssante_audit.network.mail`): ``yes``, ``degraded``, ``no``, "
+        "``unknown``",
+    ),
+    Column(
+        "order", "str",
+        "what is to be put right of it, beside what keeps mail from it: ``ok``, ``todo``, ``urgent``, "
+        "``unknown`` (`mssante_audit.verdicts.checks.order_of`)",
+    ),
+    Column(
+        "why", "object (dict)",
+        "for each check that is not ``ok`` what decides it: codes of rules (those of the worst kind), "
+        "causes where no rule tells, or why it is unknown; of ``receives`` the cause",
+    ),
+    Column("reasons", "str", "the same in words, without what is not audited yet"),
+    Column("critical", "int64", "findings of that severity that touch it"),
+    Column("error", "int64", "findings of that severity that touch it"),
+    Column("warning", "int64", "findings of that severity that touch it"),
+    Column("info", "int64", "findings of that severity that touch it"),
+    Column("severity", "str", 'the worst of them, "" if none does'),
+    Column(
+        "method", "str",
+        "DNS method in use (`mssante_audit.network.methods`), ``unknown`` if not observed",
+    ),
+    Column("observed_at", "datetime64[us, UTC]", "when the DNS was last asked about its mail, NaT if never"),
+)  # fmt: skip
+__doc__ = described(__doc__, "Columns", FRAME)
 
 
 def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language: str = "") -> pd.DataFrame:

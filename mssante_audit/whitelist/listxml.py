@@ -11,7 +11,9 @@ and then measures slower; its recovery mode does not say what it dropped.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sized
+from dataclasses import replace
+from typing import Any, NoReturn
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
@@ -20,10 +22,11 @@ import pyarrow.compute as pc
 
 from mssante_audit.whitelist.reading import (
     FIELDS,
+    MAX_DEPTH,
     MAX_OTHERS,
     MAX_PROBLEMS,
     NAMESPACE,
-    Faults,
+    Problem,
     Reading,
     shown_name,
 )
@@ -62,12 +65,19 @@ def read_list(
     return reader.reading
 
 
-class _Reader(Faults):
-    """The state between expat's calls. Those made for each row and field are closures, for speed."""
+class _Reader:
+    """The state between expat's calls."""
 
     def __init__(self, source: str, any_namespace: bool, max_field: int) -> None:
-        super().__init__(source)
+        self.reading = Reading(source=source)
         self.any_namespace, self.max_field = any_namespace, max_field
+        self.path: list[str] = []
+        """Names of the open elements, rows and what is in them left out."""
+        self.text: list[str] = []
+        """Character data since the last tag."""
+        self.row: list[Any] = []
+        """The open row: line, then name and text of its fields. Of even length while a field is open."""
+        self.others = self.nested = 0
         self.texts: list[str] = []
         """Those of the rows read since the last flush, in the order of `FIELDS`, row after row."""
         self.empty = 0
@@ -81,6 +91,46 @@ class _Reader(Faults):
         """Line of their first byte."""
         self.open_parser(1)
 
+    @property
+    def line(self) -> int:
+        """The line read."""
+        return self.first_line + self.parser.CurrentLineNumber - 1
+
+    def refuse(self, message: str, remedy: str | None = None, line: int | None = None) -> NoReturn:
+        """Raise what refuses the list here."""
+        raise self.reading.error(message, line or self.line, remedy)
+
+    def refuse_namespace(self, found: str) -> NoReturn:
+        """Refuse the root for its namespace."""
+        remedy = "If that is meant, load it with any_namespace=True (--any-namespace)"
+        self.refuse(f"the root is in {found}, not in {NAMESPACE!r}", remedy)
+
+    def problem(self, kind: str, element: str, message: str, line: int | None = None) -> None:
+        """Take note of a problem, of the open row if there is one."""
+        row = len(self.reading.lines) + 1 if self.row else None
+        self.reading.add(Problem(row, line or self.line, kind, element, message))
+
+    def count_other(self, name: str, attributes: Sized = ()) -> None:
+        """Count what is not rows and fields; refuse too much or too deep of it."""
+        self.others += 1 + len(attributes) + len(name) // 64
+        if self.others > MAX_OTHERS:
+            self.refuse(f"more than {MAX_OTHERS} elements and attributes beside the rows")
+        if len(self.path) + self.nested > MAX_DEPTH:
+            self.refuse(f"elements nested more than {MAX_DEPTH} deep")
+
+    def drop_row(self) -> None:
+        """Forget the open row, which is broken off."""
+        problems, row = self.reading.problems, len(self.reading.lines) + 1
+        line = self.row[0] if self.row else self.line
+        self.row.clear()
+        self.text.clear()
+        self.nested = 0
+        for index in range(len(problems) - 1, -1, -1):
+            if problems[index].row != row:
+                break
+            problems[index] = replace(problems[index], row=None)
+        self.problem("cut", "Domaine", "broken off: what stands before the next row is not loaded", line)
+
     def open_parser(self, line: int) -> None:
         self.parser = parser = expat.ParserCreate(namespace_separator=" ")
         self.first_line, self.fed = line, 0
@@ -91,7 +141,7 @@ class _Reader(Faults):
         parser.StartNamespaceDeclHandler = lambda prefix, uri: self.count_other(uri or "")
 
     def read(self, chunks: Iterable[bytes]) -> None:
-        self.set_handlers()
+        self.listen()
         unflushed, fed = 0, False
         try:
             for chunk in chunks:
@@ -144,8 +194,7 @@ class _Reader(Faults):
         ).encode()
         self.parser.Parse(opening, False)
         self.fed, self.skipped = len(opening), None
-        self.list_handlers = self.make_list_handlers()
-        self.set_handlers()
+        self.listen()
         return searched[passed:]
 
     def check_sizes(self) -> None:
@@ -214,18 +263,51 @@ class _Reader(Faults):
             prefix + local for local in ("ListeDomaines", "Domaine", "DateDeGeneration")
         )
         self.fields = {prefix + local: local for local in FIELDS}
-        self.list_handlers = self.make_list_handlers()
 
     def in_list(self) -> bool:
         return len(self.path) == 2 and self.path[1] == self.list_name
 
-    def set_handlers(self) -> None:
-        start, end = self.list_handlers if self.in_list() else (self.start, self.end)
-        self.parser.StartElementHandler, self.parser.EndElementHandler = start, end
+    def listen(self) -> None:
+        self.parser.StartElementHandler, self.parser.EndElementHandler = self.start, self.end
         self.parser.CharacterDataHandler = self.text.append
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
+        if self.row and not len(self.row) & 1:
+            self.start_nested(name, attributes)
+            return
         self.check_stray()
+        if self.row:
+            self.row.append(name)
+        elif self.in_list() and name == self.row_name:
+            self.row.append(self.line)
+        else:
+            self.start_outside(name, attributes)
+            return
+        if attributes:
+            self.count_other(name, attributes)
+            self.report_attributes(name)
+
+    def start_nested(self, name: str, attributes: dict[str, str]) -> None:
+        """Open an element inside a field."""
+        self.nested += 1
+        self.count_other(name, attributes)
+        if self.nested == 1:
+            if name == SIGNATURE:
+                self.misplaced_signature()
+            if self.row[-1] != SIGNATURE:
+                message = f"an element inside {shown_name(self.row[-1])}; its text is kept there"
+                self.problem("unexpected", shown_name(name), message)
+        if name == self.row_name:
+            self.problem("misplaced", "Domaine", "a row inside a row: not loaded")
+        if attributes and self.nested == 1:
+            self.report_attributes(name)
+
+    def report_attributes(self, name: str) -> None:
+        if SIGNATURE not in (name, self.row[-1]):
+            self.problem("attribute", shown_name(name), "an attribute, which white lists do not have here")
+
+    def start_outside(self, name: str, attributes: dict[str, str]) -> None:
+        """Open an element that is neither row nor in one."""
         self.path.append(name)
         depth = len(self.path)
         self.count_other(name, attributes)
@@ -243,17 +325,27 @@ class _Reader(Faults):
             self.misplaced_signature()
         elif depth == 2 or (depth == 3 and self.path[1] in (self.list_name, self.date_name)):
             self.problem("unexpected", shown_name(name), "an element that white lists do not have here")
-        self.set_handlers()
 
     def end(self, name: str) -> None:
-        self.check_stray()
-        if len(self.path) == 2 and name == self.date_name and self.seen[name] == 1:
-            self.reading.generated = "".join(self.text)
-        elif len(self.path) == 2 and name == "xmlns":
-            self.namespace_text = "".join(self.text)
-        self.text.clear()
-        self.path.pop()
-        self.set_handlers()
+        row = self.row
+        if self.nested:
+            self.nested -= 1
+        elif row and not len(row) & 1:
+            row.append("".join(self.text))
+            self.text.clear()
+        elif row:
+            self.check_stray()
+            self.texts += row[2::2] if row[1::2] == list(self.fields) else self.mend()
+            self.reading.lines.append(row[0])
+            row.clear()
+        else:
+            self.check_stray()
+            if len(self.path) == 2 and name == self.date_name and self.seen[name] == 1:
+                self.reading.generated = "".join(self.text)
+            elif len(self.path) == 2 and name == "xmlns":
+                self.namespace_text = "".join(self.text)
+            self.text.clear()
+            self.path.pop()
 
     def check_stray(self) -> None:
         """Forget the text between tags; report it where only white space may stand."""
@@ -262,70 +354,6 @@ class _Reader(Faults):
                 parent = "Domaine" if self.row else shown_name(self.path[-1])
                 self.problem("text", parent, "text outside the fields")
             self.text.clear()
-
-    def make_list_handlers(self) -> tuple[Callable[[str, dict[str, str]], None], Callable[[str], None]]:
-        text, row, parser, before = self.text, self.row, self.parser, self.first_line - 1
-        names, row_name = list(self.fields), self.row_name
-        add_texts, add_line = self.texts.extend, self.reading.lines.append
-
-        def start(name: str, attributes: dict[str, str]) -> None:
-            if attributes or not (len(row) & 1 if row else name == row_name):
-                self.odd_start(name, attributes)
-                return
-            if text:
-                if len(text) > 1 or not text[0].isspace():
-                    self.check_stray()
-                text.clear()
-            row.append(name if row else before + parser.CurrentLineNumber)
-
-        def end(name: str) -> None:
-            if len(row) & 1:
-                if text:
-                    if len(text) > 1 or not text[0].isspace():
-                        self.check_stray()
-                    text.clear()
-                add_texts(row[2::2] if row[1::2] == names else self.mend())
-                add_line(row[0])
-                row.clear()
-            elif row:
-                row.append(text[0] if len(text) == 1 else "".join(text))
-                text.clear()
-            else:
-                self.end(name)
-
-        return start, end
-
-    def odd_start(self, name: str, attributes: dict[str, str]) -> None:
-        """Open an element of the list that has attributes, or stands where none should."""
-        if not self.row and name != self.row_name:
-            self.start(name, attributes)
-            return
-        if attributes:
-            self.count_other(name, attributes)
-        if self.row and not len(self.row) & 1:
-            if name == SIGNATURE:
-                self.misplaced_signature()
-            if self.row[-1] != SIGNATURE:
-                message = f"an element inside {shown_name(self.row[-1])}; its text is kept there"
-                self.problem("unexpected", shown_name(name), message)
-            self.parser.StartElementHandler = self.nested_start
-            self.parser.EndElementHandler = self.nested_end
-            self.nested_start(name, {})
-        else:
-            self.list_handlers[0](name, {})
-        if attributes and SIGNATURE not in (name, *self.row[-1:]):
-            self.problem("attribute", shown_name(name), "an attribute, which white lists do not have here")
-
-    def nested_start(self, name: str, attributes: dict[str, str]) -> None:
-        self.nested += 1
-        self.count_other(name, attributes)
-        if name == self.row_name:
-            self.problem("misplaced", "Domaine", "a row inside a row: not loaded")
-
-    def nested_end(self, _: str) -> None:
-        self.nested -= 1
-        if not self.nested:
-            self.set_handlers()
 
     def mend(self) -> list[str]:
         """Return the six texts of a row whose elements are not the six expected ones, reporting how."""

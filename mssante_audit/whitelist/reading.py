@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sized
-from dataclasses import dataclass, field, replace
-from typing import Any, NoReturn
-from xml.parsers.expat import XMLParserType
+from dataclasses import dataclass, field
+from typing import Any
 
 from mssante_audit.base.errors import WhiteListError
 
@@ -77,64 +75,6 @@ class Reading:
         if len(self.problems) >= MAX_PROBLEMS:
             raise self.error(f"more than {MAX_PROBLEMS} problems: this is no white list", problem.line)
         self.problems.append(problem)
-
-
-class Faults:
-    """The part of a reader that refuses a list, or takes note of a problem and goes on."""
-
-    parser: XMLParserType
-    first_line: int
-    """Line of the file at which the parser begins."""
-
-    def __init__(self, source: str) -> None:
-        self.reading = Reading(source=source)
-        self.path: list[str] = []
-        """Names of the open elements, rows and what is in them left out."""
-        self.text: list[str] = []
-        """Character data since the last tag."""
-        self.row: list[Any] = []
-        """The open row: line, then name and text of its fields. Of even length while a field is open."""
-        self.others = self.nested = 0
-
-    @property
-    def line(self) -> int:
-        """The line read."""
-        return self.first_line + self.parser.CurrentLineNumber - 1
-
-    def refuse(self, message: str, remedy: str | None = None, line: int | None = None) -> NoReturn:
-        """Raise what refuses the list here."""
-        raise self.reading.error(message, line or self.line, remedy)
-
-    def refuse_namespace(self, found: str) -> NoReturn:
-        """Refuse the root for its namespace."""
-        remedy = "If that is meant, load it with any_namespace=True (--any-namespace)"
-        self.refuse(f"the root is in {found}, not in {NAMESPACE!r}", remedy)
-
-    def problem(self, kind: str, element: str, message: str, line: int | None = None) -> None:
-        """Take note of a problem, of the open row if there is one."""
-        row = len(self.reading.lines) + 1 if self.row else None
-        self.reading.add(Problem(row, line or self.line, kind, element, message))
-
-    def count_other(self, name: str, attributes: Sized = ()) -> None:
-        """Count what is not rows and fields; refuse too much or too deep of it."""
-        self.others += 1 + len(attributes) + len(name) // 64
-        if self.others > MAX_OTHERS:
-            self.refuse(f"more than {MAX_OTHERS} elements and attributes beside the rows")
-        if len(self.path) + self.nested > MAX_DEPTH:
-            self.refuse(f"elements nested more than {MAX_DEPTH} deep")
-
-    def drop_row(self) -> None:
-        """Forget the open row, which is broken off."""
-        problems, row = self.reading.problems, len(self.reading.lines) + 1
-        line = self.row[0] if self.row else self.line
-        self.row.clear()
-        self.text.clear()
-        self.nested = 0
-        for index in range(len(problems) - 1, -1, -1):
-            if problems[index].row != row:
-                break
-            problems[index] = replace(problems[index], row=None)
-        self.problem("cut", "Domaine", "broken off: what stands before the next row is not loaded", line)
 
 
 def shown_name(name: str) -> str:

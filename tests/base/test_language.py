@@ -22,7 +22,6 @@ from mssante_audit import controls, enable, moved, rule, show_frames
 from mssante_audit.audits import audit_all
 from mssante_audit.base import language
 from mssante_audit.base.errors import ParameterError
-from mssante_audit.base.french import NBSP
 from mssante_audit.base.language import (
     LANGUAGES,
     catalogue,
@@ -35,6 +34,7 @@ from mssante_audit.base.language import (
     words_of,
 )
 from mssante_audit.base.resources import resource
+from mssante_audit.base.typography import NBSP
 from mssante_audit.cli.main import app
 from mssante_audit.dossiers import write_dossiers
 from mssante_audit.dossiers.facts import dossier

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 
 import openpyxl
 import pytest
@@ -23,16 +21,10 @@ SAMPLE = resource("data/sample") / "declarations.csv"
 
 
 @pytest.fixture
-def run(tmp_path):
-    """Return a function that runs the command line in an empty folder."""
-
-    def call(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "mssante_audit", "declarations", *map(str, arguments)],
-            capture_output=True, encoding="utf-8", cwd=tmp_path, timeout=120,
-        )  # fmt: skip
-
-    return call
+def run(run, tmp_path, monkeypatch):
+    """Return a function that runs a command of declarations in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: run("declarations", *arguments)
 
 
 def test_template_then_import(run, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from made_findings import framed, made
 
 import mssante_audit as ms
-from mssante_audit.base.french import typeset
+from mssante_audit.base.language import typeset
 from mssante_audit.findings.causes import FRAME, actionable, causes
 from mssante_audit.findings.frame import Finding, findings_frame
 from mssante_audit.findings.registry import rule

@@ -107,6 +107,18 @@ SETTINGS = {
     "mail": {"lang": "en"},
 }
 """The shortest night: audit and site."""
+TELL = """
+import json, os
+told = {name: value for name, value in os.environ.items() if name.startswith("MSSANTE_")}
+folder = os.path.join(os.path.dirname(told["MSSANTE_OUTPUT"]), "told")
+os.makedirs(folder, exist_ok=True)
+with open(os.path.join(folder, told["MSSANTE_EVENT"]), "w") as file:
+    json.dump(told, file)
+"""
+HOOKED = SETTINGS | {
+    "hooks": {event: [[sys.executable, "-c", TELL]] for event in ("success", "failure", "new_findings")}
+}
+"""Of the nights that many tests look at: hooks write down what they are told, too."""
 
 
 @pytest.fixture
@@ -122,7 +134,7 @@ Said = tuple[int, str, str]
 @pytest.fixture(scope="session")
 def first_said(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Said]:
     """A place after a run as of a month before, not to be changed, and what that said."""
-    place = make_place(tmp_path_factory.mktemp("first"))
+    place = make_place(tmp_path_factory.mktemp("first"), HOOKED)
     return place, place.run(MONTH_BEFORE)
 
 
@@ -139,9 +151,18 @@ def two_nights(
     first_said: tuple[Place, Said], first_night: Place, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Place, Said, Said]:
     """The sample's list of February, then that of March: a place not to be changed, and what was said."""
-    place = make_place(tmp_path_factory.mktemp("second"))
+    place = make_place(tmp_path_factory.mktemp("second"), HOOKED)
     copytree(first_night.output, place.output, symlinks=True)
     return place, first_said[1], place.run(AS_OF)
+
+
+@pytest.fixture(scope="session")
+def failed_night(first_night: Place, tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Said]:
+    """A place after a good night and one whose audit failed, not to be changed, and what was said then."""
+    place = make_place(tmp_path_factory.mktemp("failed"), HOOKED)
+    copytree(first_night.output, place.output, symlinks=True)
+    (place.folder / "data" / "waivers.toml").write_text("nonsense = 1")
+    return place, place.run(AS_OF)
 
 
 @pytest.fixture
@@ -150,6 +171,7 @@ def after_two(two_nights: tuple[Place, Said, Said], place: Place) -> Place:
     made, _, (status, _, errors) = two_nights
     assert status == 0, errors
     copytree(made.output, place.output, symlinks=True)
+    place.settings(with_anchors(HOOKED))
     return place
 
 
@@ -160,12 +182,12 @@ def later(first_night: Place, place: Place) -> Place:
     return place
 
 
-def make_place(folder: Path) -> Place:
+def make_place(folder: Path, settings: Values = SETTINGS) -> Place:
     sample, data = resource("data/sample"), folder / "data"
     copytree(sample / "archive", data / "archive")
     copytree(sample / "anchors", data / "anchors")
     made = Place(folder)
-    made.settings(with_anchors(SETTINGS))
+    made.settings(with_anchors(settings))
     return made
 
 

@@ -62,24 +62,14 @@ def test_a_run_that_another_version_began_is_abandoned_and_nothing_is_new_for_it
     assert run.exists()
 
 
-def test_after_an_upgrade_the_night_compares_with_the_one_before_it(later, upgraded):
-    status, _, errors = later.run(AS_OF, fresh=True, **upgraded)
-    assert (status, errors) == (0, "")
-    before, now = later.state("trend.json")
-    assert now["new"] + now["open"] == sum(now["counts"].values())
-    assert now["open"] > 0
-    assert before["at"] < now["at"]
-
-
 # -- the clock ----------------------------------------------------------------------------------------------
 
 
 def test_after_a_clock_that_was_ahead_nights_go_on(later):
     (run,) = later.runs
     ahead = renamed(run, AHEAD)
-    done = later.start("--as-of", AS_OF)
-    out, errors = done.communicate(timeout=300)
-    assert (done.returncode, errors) == (0, "")
+    status, out, _ = later.play(pages=False)
+    assert status == 0
     own = next(run for run in later.runs if run != ahead)
     assert later.state("run.json")["stamp"] == later.state("run.json")["good"] == own.name
     assert os.readlink(later.site) == f"runs/{own.name}/site"
@@ -90,8 +80,8 @@ def test_after_a_clock_that_was_ahead_nights_go_on(later):
 def test_a_run_killed_under_a_clock_that_was_ahead_is_not_gone_on_with(later):
     ahead = renamed(later.runs[0], AHEAD)
     rewrite(ahead, status="running", exit_status=None, asked=AS_OF)
-    status, out, errors = later.run(AS_OF)
-    assert (status, errors) == (0, "")
+    status, out, _ = later.play(pages=False)
+    assert status == 0
     assert "gone on with" not in out
     assert json.loads((ahead / "run.json").read_text())["status"] == "abandoned"
     assert len(later.runs) == 2
@@ -102,7 +92,7 @@ def test_a_run_killed_now_is_gone_on_with_though_another_is_dated_ahead(after_tw
     ahead, killed = renamed(later.runs[0], AHEAD), later.runs[0]
     rewrite(killed, status="running", exit_status=None)
     (killed / "steps" / "site.json").unlink()
-    status, out, _ = later.run(AS_OF)
+    status, out, _ = later.play(pages=False)
     assert (status, "gone on with" in out) == (0, True)
     assert set(later.runs) == {ahead, killed}
 
@@ -110,8 +100,7 @@ def test_a_run_killed_now_is_gone_on_with_though_another_is_dated_ahead(after_tw
 def test_a_night_of_an_earlier_instant_makes_nothing_new_or_fixed_of_a_later_one(after_two):
     later = after_two
     ledger, (first, second) = later.state("ledger.json"), later.state("trend.json")
-    status, _, errors = later.run("2026-02-03T06:00:00Z")
-    assert (status, errors) == (0, "")
+    assert later.play("2026-02-03T06:00:00Z", pages=False)[0] == 0
     assert later.state("trend.json") == [first, second]
     assert later.state("ledger.json") == ledger
 
@@ -123,13 +112,13 @@ def test_a_night_keeps_within_the_bytes_asked_and_the_last_good_one(place, setti
     old = make_run(place.output, "2020-01-01T060000Z")
     (old / "findings.csv").write_bytes(b"x" * 10**6)
     settings(retention={"runs": 0, "bytes": 1, "at_least": 1})
-    assert place.run(AS_OF)[0] == 0
+    assert place.play(AS_OF, pages=False)[0] == 0
     (good,) = place.runs
     (place.folder / "data" / "waivers.toml").write_text("nonsense = 1")
-    assert place.run(NEXT)[0] == 3
+    assert place.play(NEXT, pages=False)[0] == 3
     assert place.runs[0] == good
     assert len(place.runs) == 2
     (place.folder / "data" / "waivers.toml").unlink()
-    assert place.run("2026-03-05")[0] == 0
+    assert place.play("2026-03-05", pages=False)[0] == 0
     assert len(place.runs) == 1
     assert good not in place.runs

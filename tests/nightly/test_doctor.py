@@ -8,15 +8,14 @@ import subprocess
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from shutil import copy
+from shutil import copy, copytree
 
 import pytest
 from filelock import FileLock
 
 from mssante_audit.base.resources import resource
-from mssante_audit.nightly import doctor, health
-from mssante_audit.nightly.doctor import examine
-from mssante_audit.nightly.health import Sign
+from mssante_audit.nightly import doctor
+from mssante_audit.nightly.doctor import Sign, examine
 
 
 def signs(file: Path | None = None) -> dict[str, Sign]:
@@ -163,13 +162,12 @@ def test_an_output_that_cannot_be_written(place, monkeypatch):
 
 
 def test_little_room(place, monkeypatch):
-    monkeypatch.setattr(health, "ROOM", 2**60)
+    monkeypatch.setattr(doctor, "ROOM", 2**60)
     assert told(place.folder / "audit.toml", "disk")[0].state == "warn"
 
 
-def test_a_lock_that_is_held_and_a_run_that_failed(place):
-    (place.folder / "data" / "waivers.toml").write_text("nonsense = 1")
-    assert place.run()[0] == 3
+def test_a_lock_that_is_held_and_a_run_that_failed(place, failed_night):
+    copytree(failed_night[0].output, place.output, symlinks=True)
     found = signs(place.folder / "audit.toml")
     assert found["lock"] == Sign("ok", "lock", "free")
     assert found["last run"].state == "warn"

@@ -17,8 +17,7 @@ from dnslab import free_port, need_servers, start_nsd
 from smtplab import Script, saying, serving, tls
 
 from mssante_audit.base.resources import resource
-from mssante_audit.nightly.doctor import examine
-from mssante_audit.nightly.health import Sign
+from mssante_audit.nightly.doctor import Sign, examine
 from mssante_audit.observe.tls.observation import load_tls
 from tools.sample.certificates import make
 

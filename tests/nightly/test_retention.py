@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copytree
@@ -47,33 +48,32 @@ def names(folders: list[Path]) -> list[str]:
     return [folder.name for folder in folders]
 
 
-def rules(runs: int = 0, days: int = 0, at_least: int = 1) -> Retention:
-    return Retention(runs=runs, days=days, at_least=at_least, dry_run=False)
+def kept(**rules: int) -> Retention:
+    return Retention(**{"runs": 0, "at_least": 1, **rules})
 
 
-def test_as_many_as_asked_are_kept(output):
-    assert names(outdated(output, rules(runs=10), NOW)) == STAMPS[:20]
-    assert outdated(output, rules(), NOW) == []
+EARLY, LATE = datetime(2000, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
 
 
-def test_those_of_as_many_days_as_asked_are_kept(output):
-    assert names(outdated(output, rules(days=7), NOW)) == STAMPS[:23]
+@pytest.mark.parametrize(
+    ("rules", "now", "gone"),
+    [
+        ({"runs": 10}, NOW, 20),
+        ({}, NOW, 0),
+        ({"days": 7}, NOW, 23),
+        ({"runs": 1, "days": 1, "at_least": 5}, LATE, 25),
+        ({"runs": 3}, EARLY, 27),  # of a clock gone back to before all runs
+    ],
+)
+def test_as_many_and_of_as_many_days_as_asked_are_kept_and_the_newest_in_any_case(output, rules, now, gone):
+    assert names(outdated(output, kept(**rules), now)) == STAMPS[:gone]
 
 
-def test_the_newest_are_kept_however_old(output):
-    long_after = datetime(2030, 1, 1, tzinfo=UTC)
-    assert names(outdated(output, rules(runs=1, days=1, at_least=5), long_after)) == STAMPS[:25]
-
-
-def test_the_run_that_the_site_shows_is_kept(output):
-    (output / "site").symlink_to(f"runs/{STAMPS[3]}/site")
-    assert shown_run(output) == STAMPS[3]
-    assert names(outdated(output, rules(runs=2), NOW)) == [s for s in STAMPS[:28] if s != STAMPS[3]]
-
-
-def test_the_last_good_run_is_kept_though_another_is_shown(output):
+def test_the_run_that_the_site_shows_and_the_last_good_one_are_kept(output):
     (output / "site").symlink_to(f"runs/{STAMPS[5]}/site")
-    gone = names(outdated(output, rules(runs=1), NOW, good=STAMPS[3]))
+    assert shown_run(output) == STAMPS[5]
+    assert names(outdated(output, kept(runs=2), NOW)) == [s for s in STAMPS[:28] if s != STAMPS[5]]
+    gone = names(outdated(output, kept(runs=1), NOW, good=STAMPS[3]))
     assert gone == [s for s in STAMPS[:29] if s not in (STAMPS[3], STAMPS[5])]
 
 
@@ -85,31 +85,25 @@ def fill(output: Path, sizes: dict[int, int]) -> int:
     return bare
 
 
-def by_bytes(limit: int, **others: int) -> Retention:
-    return Retention(runs=0, bytes=limit, **{"at_least": 1, **others})
-
-
 def test_the_oldest_go_until_the_others_take_no_more_than_asked(output):
     bare = fill(output, dict.fromkeys(range(30), 1000))
     limit = 10 * (bare + 1000)
-    assert names(outdated(output, by_bytes(limit), NOW)) == STAMPS[:20]
-    assert names(outdated(output, by_bytes(limit - 1), NOW)) == STAMPS[:21]
-    assert names(outdated(output, by_bytes(limit, at_least=12), NOW)) == STAMPS[:18]
-    assert names(outdated(output, by_bytes(1), NOW)) == STAMPS[:29]
-    both = by_bytes(limit).model_copy(update={"runs": 5})
-    assert names(outdated(output, both, NOW)) == STAMPS[:25]
+    for gone, rules in (
+        (20, {"bytes": limit}),
+        (21, {"bytes": limit - 1}),
+        (18, {"bytes": limit, "at_least": 12}),
+        (29, {"bytes": 1}),
+        (25, {"bytes": limit, "runs": 5}),
+    ):
+        assert names(outdated(output, kept(**rules), NOW)) == STAMPS[:gone]
 
 
-def test_those_kept_whatever_they_take_count_too(output):
+def test_those_kept_whatever_they_take_count_too_and_a_large_one_keeps_none_before_it(output):
     bare = fill(output, {3: 100_000, **dict.fromkeys(range(20, 30), 1000)})
-    told = names(outdated(output, by_bytes(100_000 + 6 * bare + 5000), NOW, good=STAMPS[3]))
+    told = names(outdated(output, kept(bytes=100_000 + 6 * bare + 5000), NOW, good=STAMPS[3]))
     assert told == [s for s in STAMPS[:25] if s != STAMPS[3]]
-
-
-def test_one_larger_than_all_is_no_reason_to_keep_those_before_it(output):
-    bare = fill(output, {20: 10**6})
-    assert names(outdated(output, by_bytes(10**6), NOW)) == STAMPS[:21]
-    assert bare * 30 < 10**6
+    fill(output, {20: 10**6})
+    assert names(outdated(output, kept(bytes=10**6), NOW)) == STAMPS[:21]
 
 
 def test_what_runs_share_counts_once_and_a_link_as_nothing_of_where_it_leads(output, tmp_path):
@@ -120,100 +114,76 @@ def test_what_runs_share_counts_once_and_a_link_as_nothing_of_where_it_leads(out
     for stamp in STAMPS[1:]:
         os.link(first, output / "runs" / stamp / "findings.csv")
         (output / "runs" / stamp / "elsewhere").symlink_to(large)
-    told = outdated(output, by_bytes(50_000 + 30 * (bare + len(str(large)))), NOW)
+    told = outdated(output, kept(bytes=50_000 + 30 * (bare + len(str(large)))), NOW)
     assert told == []
 
 
 def test_a_run_that_a_wrong_clock_dated_ahead_counts_as_the_oldest(output):
     ahead = make_run(output, "2031-01-01T060000Z")
-    assert names(outdated(output, rules(runs=3), NOW)) == [ahead.name, *STAMPS[:27]]
-    assert names(outdated(output, rules(runs=3, at_least=5), NOW)) == [ahead.name, *STAMPS[:25]]
-
-
-def test_with_a_clock_gone_back_to_before_all_runs_the_newest_stay(output):
-    early = datetime(2000, 1, 1, tzinfo=UTC)
-    assert names(outdated(output, rules(runs=3), early)) == STAMPS[:27]
-
-
-def test_removed_is_removed(output):
-    gone = outdated(output, rules(runs=1), NOW)
-    assert remove(gone, remove_run) == []
-    assert names(sorted((output / "runs").iterdir())) == STAMPS[-1:]
+    assert names(outdated(output, kept(runs=3), NOW)) == [ahead.name, *STAMPS[:27]]
+    assert names(outdated(output, kept(runs=3, at_least=5), NOW)) == [ahead.name, *STAMPS[:25]]
 
 
 # -- what is no run ---------------------------------------------------------------------------------
 
 
-def _plain_folder(output: Path) -> Path:
-    folder = output / "runs" / "2026-01-01T060000Z"
+JANUARY = "2026-01-01T060000Z"
+
+
+def plain(output: Path) -> Path:
+    folder = output / "runs" / JANUARY
     folder.mkdir()
     (folder / "mine.txt").write_text("mine")
     return folder
 
 
-def _other_name(output: Path) -> Path:
-    return make_run(output, STAMPS[0]).rename(output / "runs" / "keep-this-one")
+def named(name: str, stamp: str = STAMPS[0]) -> Callable[[Path], Path]:
+    return lambda output: make_run(output, stamp).rename(output / "runs" / name)
 
 
-def _name_with_a_line_end(output: Path) -> Path:
-    return make_run(output, STAMPS[0]).rename(output / "runs" / f"{STAMPS[0]}\n")
+def headed(name: str = JANUARY, **changes: str) -> Callable[[Path], Path]:
+    def make(output: Path) -> Path:
+        folder = make_run(output, JANUARY).rename(output / "runs" / name)
+        head = json.loads((folder / "run.json").read_text())
+        (folder / "run.json").write_text(json.dumps(head | changes))
+        return folder
+
+    return make
 
 
-def _other_stamp_inside(output: Path) -> Path:
-    return make_run(output, "2026-01-01T060000Z").rename(output / "runs" / "2026-01-02T060000Z")
+def holding(content: bytes) -> Callable[[Path], Path]:
+    def make(output: Path) -> Path:
+        folder = make_run(output, JANUARY)
+        (folder / "run.json").write_bytes(content)
+        return folder
+
+    return make
 
 
-def _no_date(output: Path) -> Path:
-    folder = make_run(output, STAMPS[0]).rename(output / "runs" / "2026-13-41T060000Z")
-    head = json.loads((folder / "run.json").read_text())
-    (folder / "run.json").write_text(json.dumps({**head, "stamp": folder.name}))
-    return folder
-
-
-def _another_programs(output: Path) -> Path:
-    folder = make_run(output, "2026-01-01T060000Z")
-    head = json.loads((folder / "run.json").read_text())
-    (folder / "run.json").write_text(json.dumps({**head, "kind": "backup"}))
-    return folder
-
-
-def _not_json(output: Path) -> Path:
-    folder = make_run(output, "2026-01-01T060000Z")
-    (folder / "run.json").write_bytes(b"\xff\x00[")
-    return folder
-
-
-def _a_list(output: Path) -> Path:
-    folder = make_run(output, "2026-01-01T060000Z")
-    (folder / "run.json").write_text(json.dumps(["mssante-audit run"]))
-    return folder
-
-
-def _link_to_a_run(output: Path) -> Path:
-    elsewhere = make_run(output.parent / "elsewhere", "2026-01-01T060000Z")
-    link = output / "runs" / elsewhere.name
-    link.symlink_to(elsewhere)
+def linked(output: Path) -> Path:
+    link = output / "runs" / JANUARY
+    link.symlink_to(make_run(output.parent / "elsewhere", JANUARY))
     return link
 
 
-def _linked_marker(output: Path) -> Path:
-    folder = make_run(output, "2026-01-01T060000Z")
+def linked_marker(output: Path) -> Path:
+    folder = make_run(output, JANUARY)
     (folder / "run.json").rename(output / "marker.json")
     (folder / "run.json").symlink_to(output / "marker.json")
     return folder
 
 
-def _file(output: Path) -> Path:
-    file = output / "runs" / "2026-01-01T060000Z"
-    file.write_text("mine")
-    return file
+def file(output: Path) -> Path:
+    (output / "runs" / JANUARY).write_text("mine")
+    return output / "runs" / JANUARY
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        _plain_folder, _other_name, _name_with_a_line_end, _other_stamp_inside, _no_date, _another_programs,
-        _not_json, _a_list, _link_to_a_run, _linked_marker, _file,
+        plain, named("keep-this-one"), named(f"{STAMPS[0]}\n"), named("2026-01-02T060000Z", JANUARY),
+        headed("2026-13-41T060000Z", stamp="2026-13-41T060000Z"), headed(kind="backup"),
+        holding(b"\xff\x00["), holding(b'["mssante-audit run"]'), linked, linked_marker, file,
     ],
 )  # fmt: skip
 def test_what_only_looks_like_a_run_is_left_alone(tmp_path, make):
@@ -223,7 +193,7 @@ def test_what_only_looks_like_a_run_is_left_alone(tmp_path, make):
     make_run(output, STAMPS[-1])
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert read_run(innocent) is None
-    assert outdated(output, rules(runs=1), NOW) == []
+    assert outdated(output, kept(runs=1), NOW) == []
     assert remove([innocent], remove_run) == []
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
@@ -245,7 +215,7 @@ def test_links_inside_a_run_are_removed_and_not_followed(output, tmp_path):
 def test_a_folder_of_runs_that_is_a_link_is_left_alone(output, tmp_path):
     (output / "runs").rename(tmp_path / "moved")
     (output / "runs").symlink_to(tmp_path / "moved")
-    assert outdated(output, rules(runs=1), NOW) == []
+    assert outdated(output, kept(runs=1), NOW) == []
 
 
 @pytest.mark.parametrize(
@@ -253,7 +223,7 @@ def test_a_folder_of_runs_that_is_a_link_is_left_alone(output, tmp_path):
 )
 def test_a_site_that_points_elsewhere_protects_nothing_and_breaks_nothing(output, target):
     (output / "site").symlink_to(target)
-    assert names(outdated(output, rules(runs=29), NOW)) == STAMPS[:1]
+    assert names(outdated(output, kept(runs=29), NOW)) == STAMPS[:1]
 
 
 def test_a_run_half_removed_is_recognised_again(output, monkeypatch):
@@ -272,7 +242,7 @@ def test_a_run_half_removed_is_recognised_again(output, monkeypatch):
         remove([run], remove_run)
     monkeypatch.undo()
     assert names(sorted(run.iterdir())) == ["run.json"]
-    assert outdated(output, rules(runs=29), NOW) == [run]
+    assert outdated(output, kept(runs=29), NOW) == [run]
     assert remove([run], remove_run) == []
 
 

@@ -21,6 +21,7 @@ from lxml import html
 from made_nights import customised
 
 from mssante_audit.audits import audit_all
+from mssante_audit.base.errors import AuditError
 from mssante_audit.findings.causes import asking
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.mail import COLUMNS
@@ -85,7 +86,7 @@ def test_the_site_shown_is_the_last_one_and_earlier_ones_are_kept(two_nights):
 def test_what_a_run_remembers_is_beside_it(two_nights):
     place = two_nights[0]
     assert sorted(path.name for path in place.output.iterdir()) == [
-        ".lock", ".step.lock", "runs", "site", "state",
+        ".lock", "runs", "site", "state",
     ]  # fmt: skip
     assert sorted(path.name for path in (place.output / "state").iterdir()) == [
         "ledger.json", "log.jsonl", "metrics.prom", "run.json", "trend.json",
@@ -99,7 +100,7 @@ def test_the_log_has_each_step_with_its_time_and_outcome(two_nights):
     last = [record for record in place.log() if record["run"] == place.runs[-1].name]
     assert [record["event"] for record in last] == [
         "start", "fetch", "observe", "observe_tls", "audit", "mail", "reports", "dossiers", "site",
-        "retention", "end",
+        "retention", "hook", "hook", "end",
     ]  # fmt: skip
     (audit,) = [record for record in last if record["event"] == "audit"]
     assert audit["outcome"] == "done"
@@ -162,31 +163,32 @@ def test_findings_as_severe_as_asked_are_status_1(place, settings):
         ({"dossiers": {"department": "99"}}, r"\[dossiers\] no département '99'\. Write .+"),
         ({"output": {"folder": "data"}}, r"\S+data: is both data and output folder\. Set output\.folder"),
         ({"observe": {"enabled": True, "resolvers": ["x"]}}, r"\[observe\] 'x' is not an address\. Give .+"),
-        ({"dossiers": {"jobs": -1}}, r"audit\.toml, line \d+: dossiers\.jobs wants 1 to 1024, not -1"),
+        ({"dossiers": {"jobs": -1}}, r"\S+audit\.toml, line \d+: dossiers\.jobs wants 1 to 1024, not -1"),
     ],
 )
-def test_settings_that_cannot_be_used_are_one_line_and_nothing_is_run(place, settings, sections, line):
+def test_settings_that_cannot_be_used_are_one_line(place, settings, sections, line):
     settings(**sections)
-    status, out, errors = place.run()
-    assert (status, out) == (2, "")
-    assert re.fullmatch(f"mssante-audit: {line}\n", errors)
-    assert not place.output.exists()
+    with pytest.raises(AuditError) as caught:
+        place.play()
+    assert re.fullmatch(line, str(caught.value))
 
 
-def test_a_list_that_would_hide_those_fetched_is_refused(place, settings):
+def test_a_list_that_would_hide_those_fetched_is_refused_and_nothing_is_run(place, settings):
     (place.folder / "data" / "old.xml").write_text("<x/>")
     settings(fetch={"enabled": True, "url": "http://127.0.0.1:9/list.xml", "attempts": 1})
-    status, _, errors = place.run()
-    assert status == 2
-    assert "old.xml: would be audited instead of the lists fetched" in errors
+    status, out, errors = place.run()
+    assert (status, out) == (2, "")
+    assert re.fullmatch(
+        r"mssante-audit: \S+old\.xml: would be audited instead of the lists fetched\. Keep it .+\n", errors
+    )
+    assert not place.output.exists()
 
 
 def test_a_site_that_is_not_ours_is_left_alone(place):
     place.site.mkdir(parents=True)
     (place.site / "mine.txt").write_text("mine")
-    status, _, errors = place.run()
-    assert status == 2
-    assert "is in the way" in errors
+    with pytest.raises(AuditError, match="is in the way"):
+        place.play()
     assert (place.site / "mine.txt").read_text() == "mine"
 
 
@@ -239,11 +241,8 @@ def test_a_list_fetched_is_the_one_audited(place, settings, served):
     assert "LIST of 2 March 2026 at 05:30 UTC" in out
 
 
-def test_the_last_good_site_stays_when_the_audit_fails(later):
-    place = later
-    shown = os.readlink(place.site)
-    (place.folder / "data" / "waivers.toml").write_text("nonsense = 1")
-    status, out, _ = place.run()
+def test_the_last_good_site_stays_when_the_audit_fails(first_night, failed_night):
+    place, (status, out, _) = failed_night
     assert status == 3
     assert out.startswith(
         "MSSanté 2026-03-03 06:00 UTC: WE ARE BLIND (status 3)\nNo findings could be had.\n"
@@ -251,7 +250,7 @@ def test_the_last_good_site_stays_when_the_audit_fails(later):
     assert "FAILED audit: " in out
     assert "waivers.toml" in out
     assert place.outcomes()["site"] == "skipped"
-    assert os.readlink(place.site) == shown
+    assert os.readlink(place.site) == os.readlink(first_night.site)
     assert "(of an earlier run)" in out
     assert fits_a_mail(out)
 
@@ -259,7 +258,7 @@ def test_the_last_good_site_stays_when_the_audit_fails(later):
 def test_a_report_that_fails_is_said_and_the_site_is_made(place, settings):
     failing = str(Path(__file__).parents[1] / "files" / "failing.ipynb")
     settings(reports={"enabled": True, "names": ["overview", failing]})
-    status, out, _ = place.run()
+    status, out, _ = place.play()
     assert status == 3
     assert place.outcomes()["site"] == "done"
     assert "FAILED reports: 1 of 2 reports: failing (ValueError: " in out

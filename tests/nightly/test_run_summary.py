@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_findings import framed, made
 from made_nights import HOSTILE, STEPS, night, state
 
+from mssante_audit.findings.ledger import FollowUp
+from mssante_audit.nightly.facts import facts_of
 from mssante_audit.nightly.mail import COLUMNS, summary
 from mssante_audit.nightly.run import exit_status
 from mssante_audit.space.states import STATES
@@ -104,6 +107,19 @@ def test_each_cause_is_named_with_whom_it_touches_and_since_when():
     assert "- and 2 other causes" in text
     assert "CRITICAL, AND NOTHING IS KNOWN OF THEM NOW: 1 cause -" in text
     assert "NEW since 2 March 2026: none FIXED: none TO DO FIRST: Do it." in text
+
+
+@pytest.mark.parametrize(("code", "whole"), [("LIST_UNSIGNED", True), ("DNS_MX_NULL", False)])
+def test_a_finding_that_touches_no_domain_is_of_the_whole_list_only_if_its_rule_is(sample_space, code, whole):
+    found = framed([made(code)], sample_space.entries)
+    compared = FollowUp("2026-03-02", ("2026-03-03",), ("new",), ())
+    told = night(new=1, lang="fr")
+    told.results["audit"].facts["new"] = facts_of(sample_space, found, found.head(0), compared, "fr")["new"]
+    (cause,) = told.results["audit"].facts["new"]["named"]
+    text = " ".join(summary(told).split())
+    line = text[text.index(" ".join(cause["title"].replace("’", "'").split())) :].partition(" RÉGLÉS")[0]
+    assert ("la liste entière" in line) is whole
+    assert "depuis le 3 mars 2026" in line
 
 
 def test_what_could_not_be_evaluated_is_said_and_asks_for_status_3():

@@ -11,8 +11,7 @@ import subprocess
 import pytest
 from loopback import give, serving
 
-from mssante_audit.nightly.doctor import examine
-from mssante_audit.nightly.health import Sign
+from mssante_audit.nightly.doctor import Sign, examine
 from mssante_audit.report.results import open_space
 
 HOW = "needs mount namespaces: be root, with `unshare` and `setpriv` (apt-get install util-linux)"

@@ -19,7 +19,8 @@ import pytest
 from lxml import html as lxml_html
 
 import mssante_audit as ms
-from mssante_audit.base.french import MONTHS, NARROW, NBSP, typeset
+from mssante_audit.base.language import typeset
+from mssante_audit.base.typography import NARROW, NBSP, TYPOGRAPHY
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.report.tiles import tile_places
 from mssante_audit.values.identifiers import DEPARTMENTS
@@ -290,7 +291,7 @@ def _(page: Page) -> list[object]:
 
 
 def day(at: pd.Timestamp) -> str:
-    return f"{'1er' if at.day == 1 else at.day} {MONTHS[at.month - 1]} {at.year}"
+    return TYPOGRAPHY["fr"].day(at).replace(NBSP, " ")
 
 
 @says(

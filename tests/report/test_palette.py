@@ -6,7 +6,7 @@ from itertools import combinations, pairwise
 
 import pytest
 
-from mssante_audit.base.french import SEVERITY_NAMES
+from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.report.charts import STYLES
 from mssante_audit.report.svg import COLOURS
 from mssante_audit.report.tiles import SHADES
@@ -27,8 +27,8 @@ VISION = {
 }
 """How linear red, green and blue are seen (Machado, Oliveira and Fernandes 2009, severity 1.0)."""
 TOGETHER = {
-    "severities": tuple(SEVERITY_NAMES),
-    "plain": tuple(s for s in STYLES if s not in SEVERITY_NAMES),
+    "severities": tuple(SEVERITIES),
+    "plain": tuple(s for s in STYLES if s not in SEVERITIES),
     "statuses": ("critical", "error", "warning", "strong", "light", "grey"),
     "verdicts": ("ok", "warn", "fail"),
 }
@@ -39,7 +39,7 @@ LEAST = 14
 
 def colour(style, theme):
     """The colour of a style on the screen, from its variable."""
-    name = f"{style}-fill" if style in SEVERITY_NAMES else style
+    name = f"{style}-fill" if style in SEVERITIES else style
     pair = re.search(rf"--{name}: light-dark\((\S+), (\S+)\)", CSS).groups()
     text = pair[theme == "dark"].lstrip("#")
     return "".join(2 * c for c in text) if len(text) == 3 else text
@@ -90,7 +90,7 @@ def test_red_and_green_alike_would_be_seen():
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_severities_and_shades_are_steps_of_grey(theme):
     sign = 1 if theme == "light" else -1  # what is worst stands out most
-    severities = [sign * luminance(colour(severity, theme)) for severity in SEVERITY_NAMES]
+    severities = [sign * luminance(colour(severity, theme)) for severity in reversed(SEVERITIES)]
     shades = [sign * luminance(colour(f"s{k}", theme)) for k in reversed(range(SHADES))]
     assert all(b > a + 0.03 for a, b in pairwise(severities))
     assert all(b > a + 0.01 for a, b in pairwise(shades))

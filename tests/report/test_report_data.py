@@ -13,8 +13,7 @@ from typer.testing import CliRunner
 
 from mssante_audit.audits import audit_all
 from mssante_audit.base.export import OBJECTS, records
-from mssante_audit.cli.main import app
-from mssante_audit.cli.schema import Schema
+from mssante_audit.cli.main import Schema, app
 from mssante_audit.dossiers.write import write_dossiers
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.network.methods import METHODS

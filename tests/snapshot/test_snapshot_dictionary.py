@@ -13,8 +13,6 @@ from tlsmade import write_tls
 from mssante_audit.archive.events import between, span
 from mssante_audit.archive.sides import Side
 from mssante_audit.audits import audit_all
-from mssante_audit.base.errors import InputError
-from mssante_audit.base.frames import Column, columns
 from mssante_audit.base.resources import resource
 from mssante_audit.findings.causes import causes
 from mssante_audit.findings.frame import IN_FILES
@@ -141,28 +139,3 @@ def test_no_column_names_a_person_that_is_not_said_to(tmp_path: Path) -> None:
     assert not CANARY.search(hidden.to_csv().encode())
     assert hidden["before"].nunique() == 1
     assert hidden["after"].nunique() == told.changes["facts"].map(lambda facts: facts["after"]).nunique()
-
-
-def test_a_table_is_read_with_its_long_rows() -> None:
-    doc = """
-    Text.
-
-    =======  =====  =======
-    name     dtype  other
-    =======  =====  =======
-    ``no``   str    no
-    =======  =====  =======
-
-    =======  =====  =======
-    column   dtype  meaning
-    =======  =====  =======
-    ``a``    int64  one,
-                    two
-    ``b``    str    names persons
-    =======  =====  =======
-    """
-    told = columns("\n".join(line.removeprefix("    ") for line in doc.splitlines()))
-    assert told == (Column("a", "int64", "one, two"), Column("b", "str", "names persons"))
-    assert [one.personal for one in told] == [False, True]
-    with pytest.raises(InputError, match="Start Python without -OO"):
-        columns(None)

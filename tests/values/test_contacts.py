@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from mssante_audit.base.text import fold
-from mssante_audit.values.contacts import PROBLEMS, _read_email, is_personal, parse_contact, read_email
+from mssante_audit.values.contacts import PROBLEMS, is_personal, parse_contact, read_email
 from mssante_audit.values.person import HIDDEN, mask
 from mssante_audit.values.phones import national, read_phone
 
@@ -229,16 +229,6 @@ def test_a_name_of_the_contact_makes_a_mailbox_personal() -> None:
     assert not is_personal("bec@a.example")
     assert is_personal("bec@a.example", {"le", "bec"})
     assert is_personal("jbec@a.example", {"le", "bec"})
-
-
-@settings(max_examples=500)
-@given(
-    st.from_regex(r"[A-Za-z0-9._+-]{1,20}@(?:[A-Za-z0-9-]{1,12}\.){0,3}[A-Za-z0-9]{1,6}", fullmatch=True)
-    | st.builds("{}@{}".format, st.text(max_size=8), DOMAINS)
-    | st.emails()
-)
-def test_short_cut_reads_the_same_addresses(text: str) -> None:
-    assert read_email(text) == _read_email(text)
 
 
 @given(st.text() | CONTACTS)

@@ -11,7 +11,7 @@ from pathlib import Path
 from shutil import copy
 
 import mssante_audit
-from mssante_audit.base.english import listing
+from mssante_audit.base.typography import TYPOGRAPHY
 from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.registry import audits, catalogue, known_needs
 from mssante_audit.report.cards import examples
@@ -61,7 +61,7 @@ def rule_page(rule: Rule, body: str) -> str:
         "Source": rule.source,
         "Check": rule.check or "none: it changes no verdict",
         "Audit": rule.audit or "any",
-        "Looks at": listing(["the white list", *looks]),
+        "Looks at": TYPOGRAPHY["en"].listing(["the white list", *looks]),
         "Since": f"version {rule.added_in}" if rule.added_in else "",
     }
     lines = [

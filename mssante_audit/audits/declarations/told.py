@@ -12,9 +12,8 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.audits.declarations.rules import READING, form_findings
-from mssante_audit.base.french import listing, typeset
-from mssante_audit.base.language import words_of
 from mssante_audit.base.text import is_hidden, visible
+from mssante_audit.base.typography import TYPOGRAPHY, words_of
 from mssante_audit.declarations.headings import Field, fields, suggestion
 from mssante_audit.declarations.mend import Mended
 from mssante_audit.declarations.register import Register
@@ -27,7 +26,7 @@ from mssante_audit.findings.words import sentence, worded
 
 _TOLD = words_of("mssante_audit.audits.declarations")
 WORDS: Mapping[str, Mapping[str, str]] = _TOLD | {
-    "fr": {name: typeset(text) for name, text in _TOLD["fr"].items()}
+    "fr": {name: TYPOGRAPHY["fr"].typeset(text) for name, text in _TOLD["fr"].items()}
 }
 """By language and name."""
 FEW = 3
@@ -271,7 +270,7 @@ def summary(register: Register, told: Sequence[Message], language: str = "fr") -
 
     def named(names: Sequence[str]) -> str:
         quoted = [words["quoted"].format(visible(name)) for name in names]
-        return listing(quoted, "et" if language == "fr" else "and")
+        return TYPOGRAPHY[language].listing(quoted)
 
     lines = [
         words["unread"].format(visible(file), named(names), visible(register.sheets[file]))

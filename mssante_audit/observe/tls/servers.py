@@ -1,29 +1,4 @@
-"""What each mail server presents, merged from several observations of TLS: what was seen last counts.
-
-Columns of `Observed.servers`, one row a server (address and port), sorted by address:
-
-=============== ======================= ======================================================================
-column          dtype                   meaning
-=============== ======================= ======================================================================
-``address``     str                     where it listens
-``port``        int64                   and on which port
-``hosts``       object (tuple of str)   names of mail exchangers that lead there
-``at``          datetime64[us, UTC]     when the visit that counts began
-``outcome``     str                     what it ended with (`mssante_audit.observe.tls.observation.OUTCOMES`)
-``detail``      str                     what was met
-``protocol``    str                     such as ``TLSv1.3``; "" without a certificate, as the next ones
-``cipher``      str                     as OpenSSL calls it
-``demanded``    bool                    whether it asked for a client's certificate
-``chain``       object (tuple of str)   SHA-256 of the certificates, as they were sent
-``sni``         str                     the name that it was asked for by SNI in another visit, "" if none
-``sni_chain``   object (tuple of str)   SHA-256 of the certificates sent then
-``subject``     str                     of its own certificate, as a white list writes names
-``issuer``      str                     of the same
-``not_before``  datetime64[us, UTC]     start of its validity; NaT without a certificate that can be read
-``not_after``   datetime64[us, UTC]     end of it
-``source``      str                     the file that tells
-=============== ======================= ======================================================================
-"""
+"""What each mail server presents, merged from several observations of TLS: what was seen last counts."""
 
 from __future__ import annotations
 
@@ -33,20 +8,38 @@ from datetime import datetime
 
 import pandas as pd
 
-from mssante_audit.base.frames import frame_of
+from mssante_audit.base.frames import Column, described, frame_of
 from mssante_audit.base.instants import SKEW
 from mssante_audit.observe.kinds import Aside, File, Frame, Kind
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.tls.chain import Certificate, leaf_of
 from mssante_audit.observe.tls.observation import OUTCOMES, TELLING, TlsObservation, load_tls
 
-_KINDS = {
-    "address": "str", "port": "int64", "hosts": "object", "at": "instant", "outcome": "str", "detail": "str",
-    "protocol": "str", "cipher": "str", "demanded": "bool", "chain": "object", "sni": "str",
-    "sni_chain": "object", "subject": "str", "issuer": "str", "not_before": "instant", "not_after": "instant",
-    "source": "str",
-}  # fmt: skip
-_VISITED = [*_KINDS][: [*_KINDS].index("sni")]
+FRAME = (
+    Column("address", "str", "where it listens"),
+    Column("port", "int64", "and on which port"),
+    Column("hosts", "object (tuple of str)", "names of mail exchangers that lead there"),
+    Column("at", "datetime64[us, UTC]", "when the visit that counts began"),
+    Column("outcome", "str", "what it ended with (`mssante_audit.observe.tls.observation.OUTCOMES`)"),
+    Column("detail", "str", "what was met"),
+    Column("protocol", "str", 'such as ``TLSv1.3``; "" without a certificate, as the next ones'),
+    Column("cipher", "str", "as OpenSSL calls it"),
+    Column("demanded", "bool", "whether it asked for a client's certificate"),
+    Column("chain", "object (tuple of str)", "SHA-256 of the certificates, as they were sent"),
+    Column("sni", "str", 'the name that it was asked for by SNI in another visit, "" if none'),
+    Column("sni_chain", "object (tuple of str)", "SHA-256 of the certificates sent then"),
+    Column("subject", "str", "of its own certificate, as a white list writes names"),
+    Column("issuer", "str", "of the same"),
+    Column(
+        "not_before", "datetime64[us, UTC]",
+        "start of its validity; NaT without a certificate that can be read",
+    ),
+    Column("not_after", "datetime64[us, UTC]", "end of it"),
+    Column("source", "str", "the file that tells"),
+)  # fmt: skip
+__doc__ = described(__doc__, "Columns of `Observed.servers`, one row a server, sorted by address", FRAME)
+_NAMES = [column.name for column in FRAME]
+_VISITED = _NAMES[: _NAMES.index("sni")]
 """Those of the visit that counts."""
 
 
@@ -111,7 +104,7 @@ def merged(
         seen = [visit[name] for name in _VISITED]
         seen += asked.get((visit["address"], visit["port"]), ("", ()))
         rows.append((*seen, leaf.subject, leaf.issuer, leaf.not_before, leaf.not_after, visit["source"]))
-    return Observed(tuple(parts), certificates, frame_of(rows, _KINDS)), aside
+    return Observed(tuple(parts), certificates, frame_of(rows, FRAME)), aside
 
 
 def _last(visits: pd.DataFrame, *by: str) -> pd.DataFrame:
@@ -122,7 +115,7 @@ def _last(visits: pd.DataFrame, *by: str) -> pd.DataFrame:
 
 def servers(observed: Observed | None, _domains: Sequence[str]) -> pd.DataFrame:
     """Return the frame of servers, empty if nothing was observed."""
-    return frame_of((), _KINDS) if observed is None else observed.servers
+    return frame_of((), FRAME) if observed is None else observed.servers
 
 
 KIND = Kind(
@@ -132,5 +125,5 @@ KIND = Kind(
     lacks={"fr": "aucune observation de TLS", "en": "no observation of TLS"},
     remedy="Lancez « mssante-audit observe tls », qui en dépose une dans observations/.",
     read=merged,
-    frames={"servers": Frame("A mail server that was visited.", __doc__, servers, {"outcome": OUTCOMES})},
+    frames={"servers": Frame("A mail server that was visited.", FRAME, servers, {"outcome": OUTCOMES})},
 )
