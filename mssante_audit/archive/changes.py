@@ -1,14 +1,7 @@
-"""What changed between two lists: one record a change, rows compared as a multiset.
+"""What changed between two lists: one record a change (`FRAME`), rows compared as a multiset.
 
-The columns of a changes frame are `FRAME`. Of the facts ``before`` and ``after`` are operators (each
-``operator``, the identifier, and ``name``) where a domain was added, removed or moved; numbers of copies
-where rows were duplicated, of the ``certificate``; persons where a ``contact`` (``project`` or ``support``)
-changed; else the text that was and the one that is. `mssante_audit.space.story` has words for them.
-
-Rows are paired from the most alike to the least: the same but for `DateMAJ` (re-stamped: not a change), the
-same domain and certificate, the same certificate spelt otherwise, the same operator with another certificate,
-another operator. What a pair differs in is a record; a row that finds no partner is a certificate added or
-retired, or a copy that appeared or went away.
+Rows are paired from the most alike to the least; what a pair differs in is a record. A row without a partner
+is a certificate added or retired, or a copy. `mssante_audit.space.story` has words for the facts.
 """
 
 from __future__ import annotations
@@ -17,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -88,10 +82,10 @@ class Change(NamedTuple):
     @property
     def facts(self) -> dict[str, Any]:
         """What there is to tell of it, by name."""
-        told = [self.of, ("before", self.before), ("after", self.after)]
+        named = {self.of[0]: self.of[1], "before": self.before, "after": self.after}
         return {
-            name: [one.fact for one in value] if isinstance(value, tuple) else value
-            for name, value in told
+            name: [operator.fact for operator in value] if isinstance(value, tuple) else value
+            for name, value in named.items()
             if name and value not in ("", ())
         }
 
@@ -102,43 +96,36 @@ def compare(before: Side, after: Side, known_renames: Mapping[str, str] | None =
     `known_renames` are those that the history supports: name in the earlier list → name in the later one.
     """
     old, new = _rows(before.entries), _rows(after.entries)
-    gone, come = old - new, new - old
-    if not gone and not come:
+    if old == new:
         return []
     holders, doubts = _holders(before, after), (before.doubts, after.doubts)
+    names, later = ({row.domain for row in rows} for rows in (old, new))
     renames = {}
     if "damaged" not in {*before.doubts, *after.doubts}:
-        names, later = ({row.domain for row in rows} for rows in (old, new))
         renames = find_renames(
-            _by_domain(gone, names - later),
-            _by_domain(come, later - names),
+            _by_domain(old - new, names - later),
+            _by_domain(new - old, later - names),
             (old, new),
             lambda row: holders[row.dn].structure,
             known_renames or {},
         )
-    if renames:
-        old = _renamed(old, renames)
-        gone, come = old - new, new - old
-    found = list(_by_kind(gone, come, old, new, holders))
+    old = Counter({row._replace(domain=renames.get(row.domain, row.domain)): n for row, n in old.items()})
+    found = list(_by_kind(old, new, holders))
     if renames:
         was_of, now_of = ({row.domain: holders[row.dn].operator for row in rows} for rows in (old, new))
         found += [Change("renamed", to, was, to, was_of[to], now_of[to]) for was, to in renames.items()]
-    order = {kind: i for i, kind in enumerate(KINDS)}
     # One contact changed on several certificates of a domain is one change; dates are counted row by row.
     dated = [change for change in found if change.kind == "restamped"]
     others = dict.fromkeys(change for change in found if change.kind != "restamped")
-    found = sorted([*others, *dated], key=lambda c: (order[c.kind], c.domain, c.of, c.before, c.after))
-    sure = {kind: confidence(kind, doubts) for kind in (*KINDS, "more", "fewer")}
-    return [one if (told := sure[way(one)]) == "certain" else one._replace(confidence=told) for one in found]
+    found = sorted([*others, *dated], key=lambda c: (KINDS.index(c.kind), c.domain, c.of, c.before, c.after))
+    return [change._replace(confidence=confidence(way(change), doubts)) for change in found]
 
 
 def changes_frame(found: Iterable[Change], events: Iterable[str] | None = None) -> pd.DataFrame:
     """Return changes as the frame that this module's docstring describes."""
-    rows = list(found)
-    named = list(events) if events is not None else [""] * len(rows)
     records = [
         (one.kind, one.domain, event, one.confidence, one.operator_before, one.operator_after, one.facts)
-        for one, event in zip(rows, named, strict=True)
+        for one, event in zip(found, events if events is not None else repeat(""), strict=events is not None)
     ]
     return frame_of(records, FRAME)
 
@@ -172,25 +159,19 @@ def _by_domain(rows: Rows, names: set[str]) -> dict[str, list[Row]]:
     return found
 
 
-def _renamed(rows: Rows, renames: Mapping[str, str]) -> Rows:
-    found: Rows = Counter()
-    for row, copies in rows.items():
-        found[row._replace(domain=renames[row.domain]) if row.domain in renames else row] += copies
-    return found
-
-
-def _by_kind(gone: Rows, come: Rows, old: Rows, new: Rows, holders: Holders) -> Iterable[Change]:
+def _by_kind(old: Rows, new: Rows, holders: Holders) -> Iterable[Change]:
+    gone, come = old - new, new - old
     touched = {row.domain for row in gone} | {row.domain for row in come}
     left, right, before, after = (_by_domain(rows, touched) for rows in (gone, come, old, new))
-    for domain in sorted(touched):
-        pair = _Domain(domain, before.get(domain, []), after.get(domain, []), holders)
-        if not pair.before:
-            yield pair.change("added", (), _operators(pair.after, holders), None, pair.after[0])
-            yield from pair.copies(pair.after)
-        elif not pair.after:
-            yield pair.change("removed", _operators(pair.before, holders), (), pair.before[0], None)
+    for name in sorted(touched):
+        domain = _Domain(name, before.get(name, []), after.get(name, []), holders)
+        if not domain.before:
+            yield domain.change("added", (), _operators(domain.after, holders), None, domain.after[0])
+            yield from domain.copies(domain.after)
+        elif not domain.after:
+            yield domain.change("removed", _operators(domain.before, holders), (), domain.before[0], None)
         else:
-            yield from pair.changes(left.get(domain, []), right.get(domain, []))
+            yield from domain.changes(left.get(name, []), right.get(name, []))
 
 
 def _operators(rows: list[Row], holders: Holders) -> tuple[Operator, ...]:
@@ -211,9 +192,7 @@ class _Domain:
         """How many rows each certificate has, in either list."""
         return Counter(row.key for row in self.before), Counter(row.key for row in self.after)
 
-    def change(
-        self, kind: str, was: Any, now: Any, *rows: Row | None, of: tuple[str, str] = ("", "")
-    ) -> Change:
+    def change(self, kind: str, was: Any, now: Any, *rows: Row | None, of: Pair = ("", "")) -> Change:
         """Return a record; the rows, one of either list, tell the operators."""
         was_of, now_of = (self.holders[row.dn].operator if row else "" for row in rows)
         return Change(kind, self.name, was, now, was_of, now_of, of)
@@ -283,22 +262,13 @@ def _pairs(a: list[Row], b: list[Row], key: Callable[[Row], Hashable]) -> list[t
     """Take out of both lists the rows with equal keys, in pairs."""
     if not a or not b:
         return []
-    if len(a) == len(b) == 1:  # as it is of most domains
-        return [(a.pop(), b.pop())] if key(a[0]) == key(b[0]) else []
     waiting: dict[Hashable, list[Row]] = defaultdict(list)
     for row in sorted(b, reverse=True):
         waiting[key(row)].append(row)
     found = [(row, rows.pop()) for row in sorted(a) if (rows := waiting.get(key(row)))]
     for at, rows in enumerate((a, b) if found else ()):
-        taken = Counter(pair[at] for pair in found)
-        rows[:] = [row for row in rows if not _took(taken, row)]
+        rows[:] = (Counter(rows) - Counter(pair[at] for pair in found)).elements()
     return found
-
-
-def _took(taken: Rows, row: Row) -> bool:
-    """Tell whether a row is one of those, of which there is then one less."""
-    taken[row] -= 1
-    return taken[row] >= 0
 
 
 def _common_name(dn: str) -> str:

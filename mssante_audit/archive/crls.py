@@ -1,10 +1,8 @@
 """Fetching revocation lists (CRL): from where the authorities at hand say that theirs lie, into ``crls/``.
 
-Only certificates of known authorities are believed about that, as anybody can present one that names an
-address inside somebody's network. The addresses are mostly plain HTTP: what is kept bears the signature of
-an authority that is trusted, and is complete. One list is kept of each issuer and scope, whatever address it
-came from, and never an older one in its place. A list that is replaced stays too, under its date, where it
-revokes a certificate at hand that its successor no longer names: certificates that have ended are left out.
+Anybody can present a certificate that names an address inside somebody's network: only known authorities are
+believed. Of each issuer and scope one list is kept, complete and signed, never an older one in its place. One
+that is replaced stays, under its date, where it revokes what its successor no longer names.
 """
 
 from __future__ import annotations
@@ -79,37 +77,19 @@ def fetch_crls(
 ) -> list[Fetched]:
     """Fetch revocation lists into ``crls/`` of a data folder.
 
-    Parameters
-    ----------
-    folder
-        The data folder: IGC-Santé's certificates there, and those of the servers that its newest observation
-        has, say where revocation lists lie.
-    anchors
-        Certificates to trust beside those.
-    settings
-        How they are fetched; the address in there is not looked at.
-    whitelists
-        Lists: the certificates that they are signed with say so, too.
-    urls
-        Addresses to ask instead of those that certificates name.
-
-    Raises
-    ------
-    InputError
-        If no authority is known, none names a list, or an anchor cannot be read.
-    OutputError
-        If the folder cannot be written.
+    IGC-Santé's certificates there, the `anchors`, those that `whitelists` are signed with, and those of the
+    servers in the newest observation say where revocation lists lie, unless `urls` are given. `settings` say
+    how they are fetched, but not from where. If no authority is known, or none names a list, it is an
+    `InputError`.
     """
     known = _authentic(folder, whitelists, trust([*anchors, *of_sample(folder)], folder)[0])
     if not known:
-        raise InputError(
-            "no certificate of an authority here", file=str(folder), remedy="Name some with --anchors"
-        )
+        remedy = "Name some with --anchors"
+        raise InputError("no certificate of an authority here", file=str(folder), remedy=remedy)
     asked = list(dict.fromkeys(urls or (url for certificate in known for url in points(certificate))))[:MOST]
     if not asked:
-        raise InputError(
-            "no certificate here names a revocation list", file=str(folder), remedy="Name one with --url"
-        )
+        remedy = "Name one with --url"
+        raise InputError("no certificate here names a revocation list", file=str(folder), remedy=remedy)
     how = replace(settings or Settings(""), max_bytes=MAX_FILE, plain=True)
     with writing(folder):
         (folder / FOLDER).mkdir(parents=True, exist_ok=True)
@@ -154,7 +134,12 @@ def _fetch(folder: Path, url: str, known: Sequence[x509.Certificate], how: Setti
         return Fetched(url, "refused", "no authority known here signed it")
     if not new.complete:
         return Fetched(url, "refused", "it is not complete: a delta, or only for some reasons")
-    kept = [(file, old) for file in find_crls(folder) if (old := load_crl(file)) and _alike(old, new, issuer)]
+    loaded_here = ((file, old) for file in find_crls(folder) if (old := load_crl(file)))
+    kept = [  # of the same issuer, and about the same certificates
+        (file, old)
+        for file, old in loaded_here
+        if old.signed_by(issuer) and old.complete and old.scope == new.scope
+    ]
     for file, old in kept:
         if not new.newer_than(old):
             return _fetched(url, "older" if old.newer_than(new) else "same", file, old)
@@ -171,11 +156,6 @@ def _fetch(folder: Path, url: str, known: Sequence[x509.Certificate], how: Setti
 def _fetched(url: str, outcome: str, file: Path, told: RevocationList) -> Fetched:
     crl = told.crl
     return Fetched(url, outcome, "", file, crl.last_update_utc, crl.next_update_utc, len(crl))
-
-
-def _alike(old: RevocationList, new: RevocationList, issuer: x509.Certificate) -> bool:
-    """Tell whether a list here is of the same issuer, and about the same certificates, as one that came."""
-    return old.signed_by(issuer) and old.complete and old.scope == new.scope
 
 
 def _name_of(url: str, crl: RevocationList, issuer: x509.Certificate) -> str:

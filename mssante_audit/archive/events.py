@@ -1,13 +1,6 @@
-"""Events: changes that belong together, in facts.
+"""Events: changes that belong together, in facts (`FRAME`), sorted as `EVENTS` is, the largest first.
 
-The columns of an events frame are `FRAME`. Facts: the ``operator`` that did it (``operator``, its identifier,
-and ``name``), but of a change of signer the common names ``before`` and ``after``; of a migration the
-operators ``before`` and ``after``; the ``certificate``, or those ``before`` and ``after`` (each ``dn`` and
-``cn``); the names ``renamed`` (``before``, ``after``); the ``text`` that changed (`TEXTS`), and without an
-operator where only its spelling did; ``rows`` that were re-stamped; whether there are ``more`` copies. The
-changes of an event have what was and what is. `mssante_audit.space.story` has the sentences.
-
-Sorted as `EVENTS` is, the largest first.
+`_told` has the facts of each kind, `mssante_audit.space.story` the sentences.
 """
 
 from __future__ import annotations
@@ -19,7 +12,7 @@ from collections.abc import Container, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
@@ -82,14 +75,13 @@ class Span:
     """Why either list is not to be relied on (`mssante_audit.whitelist.reliance.doubts`)."""
 
 
-@dataclass(slots=True)
-class _Event:
+class _Event(NamedTuple):
     kind: str
     domains: tuple[str, ...]
     members: list[int]
     """Positions of its changes."""
     facts: dict[str, Any]
-    confidence: str = "certain"
+    confidence: str
 
 
 def between(before: Side, after: Side, known_renames: Mapping[str, str] | None = None) -> Span:
@@ -103,8 +95,8 @@ def between(before: Side, after: Side, known_renames: Mapping[str, str] | None =
         identifier = f"{event.kind}-{serial[event.kind]}"
         for position in event.members:
             named[position] = identifier
-        sure = min((event.confidence, *(found[i].confidence for i in event.members)), key=CONFIDENCES.index)
-        records.append((identifier, event.kind, len(event.domains), event.domains, sure, event.facts))
+        size, sure = len(event.domains), event.confidence
+        records.append((identifier, event.kind, size, event.domains, sure, event.facts))
     doubts = (before.doubts, after.doubts)
     return Span(before.time, after.time, changes_frame(found, named), frame_of(records, FRAME), doubts)
 
@@ -117,27 +109,24 @@ def span(
     Files are verified with what the archive trusts. No such list, or one that cannot be read, is an
     `InputError`.
     """
-    first, last = (_side(archive, given, recover, any_namespace) for given in (before, after))
+
+    def side(given: List) -> Side:
+        if isinstance(given, WhiteList):
+            return side_of(given)
+        text = given.isoformat() if isinstance(given, date) else str(given)
+        if Path(text).is_file():
+            return side_of(archive.read(text, recover=recover, any_namespace=any_namespace))
+        if isinstance(given, Path):
+            raise InputError("no such file", file=text)
+        return archive.side(archive.find(text))
+
+    first, last = side(before), side(after)
     renames: dict[str, str] = {}
     if first.time and last.time and first.time < last.time:
         inside = [s.generated_at for s in archive.snapshots if first.time <= s.generated_at <= last.time]
         if len(inside) > 2:
             renames = renames_in(archive.history, inside)
     return between(first, last, renames)
-
-
-def _side(archive: Archive, given: List, recover: bool, any_namespace: bool) -> Side:
-    if isinstance(given, WhiteList):
-        return side_of(given)
-    text = given.isoformat() if isinstance(given, date) else str(given)
-    if Path(text).is_file():
-        return side_of(archive.read(text, recover=recover, any_namespace=any_namespace))
-    if isinstance(given, Path):
-        raise InputError("no such file", file=text)
-    return archive.side(archive.find(text))
-
-
-# -- grouping -----------------------------------------------------------------------------------------------
 
 
 def _events(found: Sequence[Change], old: Side, new: Side) -> Iterator[_Event]:
@@ -162,6 +151,7 @@ def _events(found: Sequence[Change], old: Side, new: Side) -> Iterator[_Event]:
         changes = [found[position] for position in members]
         domains = tuple(sorted({c.domain for c in changes}))
         kind, facts, sure = _told(group, changes, len(domains) >= BULK, names, everywhere)
+        sure = min((sure, *(change.confidence for change in changes)), key=CONFIDENCES.index)
         yield _Event(kind, domains, members, facts, sure)
     yield from _appearances(names, old, new)
     if old.signer and new.signer and old.signer != new.signer:

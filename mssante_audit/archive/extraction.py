@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from mssante_audit.archive.fetch import Settings, download
 from mssante_audit.base.errors import FetchError
@@ -25,8 +26,7 @@ _MIRRORED = re.compile(r"(?i)/(\d{8})-(\d{4})\d\d/extraction-correspondance-mssa
 """Path at static.data.gouv.fr, which has the time of its copy, minutes after that of the extraction."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(NamedTuple):
     """What became of it."""
 
     file: Path
@@ -38,14 +38,7 @@ class Fetched:
 def fetch_extraction(folder: Path, settings: Settings) -> Fetched:
     """Fetch the extraction of the day into a data folder, which is made if it is not there.
 
-    Raises
-    ------
-    FetchError
-        If it could not be had, tells no date, or is damaged.
-    InputError
-        If what came is no extraction.
-    OutputError
-        If the folder cannot be written.
+    One that cannot be had, tells no date, or is damaged is a `FetchError`; what is none is an `InputError`.
     """
     got = download(replace(settings, had=lambda said: _there(folder, said) is not None))
     there = _there(folder, got.said)

@@ -19,7 +19,7 @@ from urllib.request import getproxies_environment, proxy_bypass
 import httpx
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from mssante_audit.archive.history import Parsed, bring_up_to_date
+from mssante_audit.archive.history import bring_up_to_date
 from mssante_audit.archive.keep import MAX_LOSS, keep, locked
 from mssante_audit.archive.log import GOOD, Record, append
 from mssante_audit.archive.store import Archive
@@ -49,10 +49,6 @@ class Settings:
     """Longest silence."""
     attempt_seconds: float = 300
     """Longest attempt, however regularly the bytes come."""
-    slow_seconds: float = 30
-    """After this long the bytes must have come at `slow_rate` at least."""
-    slow_rate: float = 1024
-    """Bytes a second."""
     attempts: int = 3
     backoff_seconds: float = 1
     """Pause after the first attempt; twice as long after each other one, or what the server asks for."""
@@ -108,26 +104,22 @@ def fetch(archive: Archive, settings: Settings, *, now: datetime | None = None) 
             append(archive.folder, replace(record, message=error.message))
             raise
         record = replace(record, etag=got.etag, last_modified=got.last_modified)
-        if got.unchanged:
-            known = known or record
+        if got.unchanged and known:
             record = replace(record, outcome="unchanged", file=known.file, rows=known.rows)
             return append(archive.folder, replace(record, sha256=known.sha256))
-        parsed: Parsed = {}
-        record = keep(fresh, got.content, record, max_loss=settings.max_loss, now=now, parsed=parsed)
+        record = keep(fresh, got.content, record, settings.max_loss, now)
         if record.outcome in GOOD:  # "same": of a fetch that was killed before it came to this
             with suppress(InputError):  # a damaged older file is for `archive verify` to tell
-                bring_up_to_date(replace(archive), parsed)
+                bring_up_to_date(replace(archive))
         return record
 
 
 def _last(archive: Archive, url: str) -> Record | None:
     """Return the record of the last list had from this address, if that list is still there, and whole."""
     for record in reversed(archive.log):
-        if record.source == url and record.outcome in GOOD:
-            named = [s for s in archive.snapshots if s.name == record.file]
+        if record.source == url and record.outcome in (*GOOD, "quarantined"):
+            named = [s for s in archive.snapshots if s.name == record.file and record.outcome in GOOD]
             return record if named and sha256_of(named[0].path) == record.sha256 else None
-        if record.source == url and record.outcome == "quarantined":
-            return None
     return None
 
 
@@ -257,15 +249,12 @@ async def _read(response: httpx.Response, settings: Settings, *, asked: bool) ->
         raise error
     if headers.get("content-encoding", "identity").lower() not in ("identity", "gzip", "x-gzip"):
         raise _failed(settings, "the answer is encoded in a way that was not asked for")
-    content, begin = bytearray(), time.monotonic()
+    content = bytearray()
     # Raw: an answer compressed by gzip is a list compressed by gzip, and is not expanded here.
     async for piece in response.aiter_raw():
         content += piece
-        spent = time.monotonic() - begin
         if len(content) > settings.max_bytes:
             raise _failed(settings, f"the answer is larger than {settings.max_bytes} bytes")
-        if spent > settings.slow_seconds and len(content) < spent * settings.slow_rate:
-            raise _failed(settings, f"slower than {settings.slow_rate:g} bytes a second", again=True)
     head = bytes(content[:1024]).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if head.startswith(_HTML) or headers.get("content-type", "").lower().startswith("text/html"):
         raise _failed(settings, "the answer is an HTML page, not a list (status 200)")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mssante_audit.archive.history import Parsed, bring_up_to_date, checks_of
+from mssante_audit.archive.history import bring_up_to_date, check_of
 from mssante_audit.archive.log import GOOD, Record, append, read_log
 from mssante_audit.archive.store import QUARANTINE, TIME, Archive, Snapshot
 from mssante_audit.base.digest import digest
@@ -34,7 +34,7 @@ def locked(folder: Path) -> Iterator[None]:
     """
     with exclusive(folder, "another run is writing to this archive"):
         read_log(folder)
-        checks_of(folder)
+        check_of(folder)
         (folder / QUARANTINE).mkdir(exist_ok=True)
         for draft in (*folder.glob(".*.tmp"), *folder.glob(f"{QUARANTINE}/.*.tmp")):
             draft.unlink(missing_ok=True)
@@ -42,38 +42,27 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def keep(
-    archive: Archive,
-    content: bytes,
-    record: Record,
-    *,
-    max_loss: float = MAX_LOSS,
-    now: datetime | None = None,
-    parsed: Parsed | None = None,
+    archive: Archive, content: bytes, record: Record, max_loss: float = MAX_LOSS, now: datetime | None = None
 ) -> Record:
     """Keep a list (XML or gzip), or put it in quarantine; write the record, and return it with the outcome.
 
     The archive's lock must be held, and the archive opened since. `record` has what is known so far: `at`,
-    `action`, `source` and what the server said. The rows of a list that was kept are put into `parsed`.
-    What cannot be written is an `OutputError`.
+    `action`, `source` and what the server said.
     """
     now = now or datetime.now(UTC)
     try:
         whitelist = archive.read(content)
-        verdict = whitelist.signature
+        verdict, signer = whitelist.signature, parse_dn(whitelist.signature.signer).get("CN")
         if whitelist.generated_at is None:
             reason = "its generation time cannot be read"
-        elif verdict.status != "valid":
-            if verdict.reason == "signer":
-                signer = parse_dn(verdict.signer).get("CN")
-                record = replace(record, signer=signer, flags=("changed-signer",))
-            reason = f"its signature is {verdict.status}: {verdict.why}"
-        else:
-            made = whitelist.generated_at
-            record = replace(record, signer=parse_dn(verdict.signer).get("CN"))
-            record = _store(archive, whitelist, made, record, max_loss, now)
-            if parsed is not None:
-                parsed[record.file] = whitelist.entries
+        elif verdict.status == "valid":
+            record = replace(record, signer=signer)
+            record = _store(archive, whitelist, whitelist.generated_at, record, max_loss, now)
             return append(archive.folder, record)
+        else:
+            reason = f"its signature is {verdict.status}: {verdict.why}"
+            if verdict.reason == "signer":
+                record = replace(record, signer=signer, flags=("changed-signer",))
     except InputError as error:
         reason = str(error)
     return append(archive.folder, _quarantine(archive.folder, content, record, reason))
@@ -82,23 +71,14 @@ def keep(
 def _store(
     archive: Archive, whitelist: WhiteList, made: datetime, record: Record, max_loss: float, now: datetime
 ) -> Record:
-    name = f"{made.strftime(TIME)}-{whitelist.sha256[:8]}.xml.gz"
-    record = replace(record, file=name, sha256=whitelist.sha256, rows=len(whitelist.entries))
+    count, name = len(whitelist.entries), f"{made.strftime(TIME)}-{whitelist.sha256[:8]}.xml.gz"
+    record = replace(record, file=name, sha256=whitelist.sha256, rows=count)
     target = archive.folder / name
+    notes = []
     if target.exists():
         if sha256_of(target) == whitelist.sha256:
             return replace(record, outcome="same")
-        record = replace(record, message="the kept file held other bytes, and was replaced")
-    flags = _flags(archive, len(whitelist.entries), made, name, max_loss, now)
-    write_bytes(target, gzip.compress(whitelist.content(), mtime=0))
-    message = "; ".join(filter(None, [record.message, *flags.values()]))
-    return replace(record, outcome="kept", flags=tuple(flags), message=message)
-
-
-def _flags(
-    archive: Archive, count: int, made: datetime, name: str, max_loss: float, now: datetime
-) -> dict[str, str]:
-    """Tell what is odd about a good list, and in words."""
+        notes.append("the kept file held other bytes, and was replaced")
     flags: dict[str, str] = {}
     if made > now + SKEW:
         flags["future"] = f"generated {made:%Y-%m-%d %H:%M} UTC, after our clock ({now:%Y-%m-%d %H:%M})"
@@ -110,11 +90,12 @@ def _flags(
     if known and second < known[-1].generated_at:
         flags["older"] = f"older than the last list, of {known[-1].generated_at:%Y-%m-%d %H:%M} UTC"
     before = [s for s in known if s.generated_at < second]
-    if before:
-        rows = _rows(archive, before[-1])
-        if rows and count < (1 - max_loss) * rows:
-            flags["shrunk"] = f"{count} rows, {rows} in the list before"
-    return flags
+    rows = _rows(archive, before[-1]) if before else 0
+    if count < (1 - max_loss) * rows:
+        flags["shrunk"] = f"{count} rows, {rows} in the list before"
+    write_bytes(target, gzip.compress(whitelist.content(), mtime=0))
+    message = "; ".join([*notes, *flags.values()])
+    return replace(record, outcome="kept", flags=tuple(flags), message=message)
 
 
 def _rows(archive: Archive, snapshot: Snapshot) -> int:
@@ -146,7 +127,6 @@ def import_lists(
     """Keep lists collected elsewhere, in whatever order; yield what became of each."""
     with locked(archive.folder):
         for file in files:
-            fresh = replace(archive)
             at = (now or datetime.now(UTC)).isoformat(timespec="seconds")
             record = Record(at, "import", "failed", source=file.name)
             try:
@@ -154,5 +134,5 @@ def import_lists(
             except InputError as error:
                 yield append(archive.folder, replace(record, message=error.message))
                 continue
-            yield keep(fresh, content, record, max_loss=max_loss, now=now)
+            yield keep(replace(archive), content, record, max_loss, now)
         bring_up_to_date(replace(archive))

@@ -1,8 +1,7 @@
 """Which domain of an earlier list is which of a later one, under another name.
 
-Three kinds of evidence: rows the same otherwise, which no other domain holds; rows that are the same
-otherwise, or at least an operator and a certificate that are, with a name only a few letters away; a rename
-that the history supports, because the lists in between show it. A name may be on one side of one rename only.
+It is one with the same rows otherwise, that no other domain holds; one a few letters away that keeps operator
+and certificate; or one that the lists in between show (`renames_in`).
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pandas as pd
 
@@ -57,32 +56,31 @@ def find_renames(
     `lists` are all rows of both, `owner` gives the structure that a row belongs to, `known` are the renames
     that the history supports.
     """
-    if not gone or not come:
-        return {}
     found = {was: to for was, to in known.items() if was in gone and to in come}
-    left = {name: rows for name, rows in gone.items() if name not in found}
-    right = {name: rows for name, rows in come.items() if name not in found.values()}
-    for was, to in _same_rows(left, right, lists):
-        found[was] = to
-        del left[was], right[to]
-    return found | dict(_near_names(left, right, owner))
+    for pairs in (_same_rows, _near_names):
+        left = {name: rows for name, rows in gone.items() if name not in found}
+        right = {name: rows for name, rows in come.items() if name not in found.values()}
+        found |= pairs(left, right, lists, owner) if left and right else {}
+    return found
 
 
-def _same_rows(left: Domains, right: Domains, lists: tuple[Listed, Listed]) -> list[tuple[str, str]]:
+def _same_rows(
+    left: Domains, right: Domains, lists: tuple[Listed, Listed], _: Callable[[Row], str]
+) -> dict[str, str]:
     """Pair domains whose rows are the same otherwise: nobody else's, or of names near each other."""
     groups: dict[tuple[Any, ...], tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
-    for side, names in ((0, left), (1, right)):
+    for side, names in enumerate((left, right)):
         for name, rows in names.items():
             groups[tuple(sorted(map(_shape, rows)))][side].append(name)
     both = {shapes: names for shapes, names in groups.items() if all(names)}
     shared = _shared({content for shapes in both for content in shapes}, lists)
     stem = {name: len(name.removesuffix(".mssante.fr")) for name in (*left, *right)}
-    found = []
+    found: dict[str, str] = {}
     for shapes, (old, new) in both.items():
         if len(old) == len(new) == 1 and shared.isdisjoint(shapes):
-            found.append((old[0], new[0]))
+            found[old[0]] = new[0]
         else:
-            found += _closest(old, new, lambda a, b: max(SMALL, min(stem[a], stem[b]) // 3))
+            found |= _closest(old, new, lambda a, b: max(SMALL, min(stem[a], stem[b]) // 3))
     return found
 
 
@@ -96,11 +94,12 @@ def _shared(contents: set[Any], lists: tuple[Listed, Listed]) -> set[Any]:
     return shared
 
 
-def _near_names(left: Domains, right: Domains, owner: Callable[[Row], str]) -> list[tuple[str, str]]:
+def _near_names(
+    left: Domains, right: Domains, _: tuple[Listed, Listed], owner: Callable[[Row], str]
+) -> dict[str, str]:
     """Pair names a few letters apart, of one operator, that keep a certificate or both contacts."""
-    found = []
     by_owner: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
-    for side, names in ((0, left), (1, right)):
+    for side, names in enumerate((left, right)):
         for name, rows in names.items():
             by_owner[owner(rows[0])][side].append(name)
 
@@ -116,29 +115,25 @@ def _near_names(left: Domains, right: Domains, owner: Callable[[Row], str]) -> l
         )
         return SMALL if kept else -1
 
-    for old, new in by_owner.values():
-        found += _closest(old, new, near)
-    return found
+    return {was: to for old, new in by_owner.values() for was, to in _closest(old, new, near).items()}
 
 
-def _closest(
-    old: Sequence[str], new: Sequence[str], limit: Callable[[str, str], int]
-) -> list[tuple[str, str]]:
+def _closest(old: Sequence[str], new: Sequence[str], limit: Callable[[str, str], int]) -> dict[str, str]:
     """Pair each name with the one nearest to it, the nearest pairs first; none where two are as near.
 
     None either where there are too many to compare: names of one operator that all came and went at once.
     """
     if len(old) * len(new) > MANY:
-        return []
+        return {}
     distances = sorted(
         (d, a, b) for a in old for b in new if (d := distance(a, b, top := limit(a, b))) <= top
     )
-    found: list[tuple[str, str]] = []
+    found: dict[str, str] = {}
     for d, a, b in distances:
         rivals = [(x, y) for e, x, y in distances if e == d and (x == a) != (y == b)]
-        taken = {name for pair in found for name in pair}
-        if a not in taken and b not in taken and not [1 for x, y in rivals if {x, y}.isdisjoint(taken)]:
-            found.append((a, b))
+        taken = {*found, *found.values()}
+        if {a, b}.isdisjoint(taken) and not any({x, y}.isdisjoint(taken) for x, y in rivals):
+            found[a] = b
     return found
 
 
@@ -185,27 +180,20 @@ def _steps(history: pd.DataFrame, times: Sequence[Any]) -> Iterator[tuple[str, s
     leaving = (last == last.groupby(names).transform("max")) & last.isin(list(after))
     coming = (first == first.groupby(names).transform("min")) & first.isin(list(after.values()))
     content = history.groupby(CONTENT, sort=False).ngroup()
+    come, gone = (
+        [(*key, frozenset(codes)) for key, codes in cast(Any, content[which].groupby([names, seen]))]
+        for which, seen in ((coming, first), (leaving, last))
+    )
     heirs: dict[tuple[Any, frozenset[int]], list[str]] = defaultdict(list)
-    for (name, start), codes in _contents(names, first, content, coming):
+    for name, start, codes in come:
         heirs[start, codes].append(name)
     held = content.isin(content[leaving])
     holders: dict[int, list[tuple[Any, Any]]] = defaultdict(list)
     for code, since, until in zip(content[held], first[held], last[held], strict=True):
         holders[code].append((since, until))
-    for (name, end), codes in _contents(names, last, content, leaving):
+    for name, end, codes in gone:
         found = heirs.get((after[end], codes), [])
         # Names that ever held a content may be those of one domain if they did one after the other.
         spans = (pair for code in codes for pair in pairwise(sorted(holders[code])))
         if len(found) == 1 and all(one[1] < other[0] for one, other in spans):
             yield name, found[0]
-
-
-def _contents(
-    names: pd.Series, seen: pd.Series, content: pd.Series, told: pd.Series
-) -> Iterator[tuple[tuple[str, Any], frozenset[int]]]:
-    """Yield domains, each with when they were seen and the contents of its rows, those that are `told`."""
-    found: dict[tuple[str, Any], set[int]] = defaultdict(set)
-    for name, at, code in zip(names[told], seen[told], content[told], strict=True):
-        found[name, at].add(code)
-    for key, codes in found.items():
-        yield key, frozenset(codes)

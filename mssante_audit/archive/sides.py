@@ -1,11 +1,4 @@
-"""The two lists that are compared, and how sure is what they show.
-
-How sure a change is depends on which list is to be relied on (`mssante_audit.whitelist.reliance`). Of a
-damaged list rows may be missing: what a row missing there would explain is unknown, and what was read of it
-is likely, because nobody vouches for it any more. Of one that is forged, unsigned or of an untrusted signer
-any row may be missing, altered or made up. docs/archive.md has the table. An event is as sure as the least
-sure of its changes, and ``likely`` at most where the lists do not say what it was.
-"""
+"""The two lists that are compared, and how sure is what they show; docs/archive.md has the table."""
 
 from __future__ import annotations
 

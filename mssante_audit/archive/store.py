@@ -1,15 +1,7 @@
 """The archive: every published list ever collected, its original bytes, and a log of what happened.
 
-An archive is a folder::
-
-    2025-02-28T154207Z-c14b7135.xml.gz   a list: generation time (UTC), SHA-256 of the XML
-    quarantine/                          lists that cannot be trusted, each with a ``.reason.txt`` beside it
-    log.jsonl                            what every fetch and import did (`mssante_audit.archive.log`)
-    history.parquet                      what was in which lists (`mssante_audit.archive.history`); made from
-    the rest .lock                                held by whoever writes
-
-A file appears whole or not at all, and before the record that tells of it: a run killed at any instant leaves
-a list that is kept and not recorded, at worst, which the next run records.
+docs/archive.md says what is in its folder. A file appears whole or not at all, and before the record that
+tells of it: a run killed at any instant leaves a list not recorded, at worst, which the next run records.
 """
 
 from __future__ import annotations
@@ -23,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mssante_audit.archive import history
 from mssante_audit.archive.log import Record, read_log
 from mssante_audit.archive.sides import Side, side_of
 from mssante_audit.base.errors import InputError, WhiteListError
@@ -168,9 +161,7 @@ class Archive:
     @cached_property
     def history(self) -> pd.DataFrame:
         """The history table (`mssante_audit.archive.history`), read from its file or, if stale, made anew."""
-        from mssante_audit.archive.history import history_of
-
-        return history_of(self)
+        return history.history_of(self)
 
     @cached_property
     def structures(self) -> dict[str, str]:
@@ -178,15 +169,13 @@ class Archive:
 
         See `mssante_audit.whitelist.rows.structures`. Empty if a list cannot be read.
         """
-        from mssante_audit.archive.history import with_operators
-
         try:
             rows = self.history[["domain", "dn", "project_contact", "support_contact"]].drop_duplicates()
         except InputError:
             return {}
         tests = [name for name in rows["domain"].unique() if is_audit_domain(name)]
         rows = rows[~rows["domain"].isin(tests)]
-        return structures(with_operators(rows).assign(row=range(len(rows))))
+        return structures(history.with_operators(rows).assign(row=range(len(rows))))
 
 
 def open_archive(
@@ -213,15 +202,13 @@ def verify(archive: Archive) -> Iterator[tuple[str, str]]:
     A list that the log says was kept and that is gone is named too, and a history table that does not hold
     what the lists do.
     """
-    from mssante_audit.archive.history import FILE, doubts, rows_of
-
     rows: list[Any] = []
     recorded = {record.file: record.sha256 for record in archive.kept.values()}
     for snapshot in archive.snapshots:
         fault = ""
         try:
             whitelist = archive.load(snapshot)
-            rows.append(rows_of(whitelist.entries, snapshot.generated_at))
+            rows.append(history.rows_of(whitelist.entries, snapshot.generated_at))
             if whitelist.generated_at is None or whitelist.generated_at.strftime(TIME) != snapshot.name[:18]:
                 fault = "generated at another time than its name says"
             elif recorded.get(snapshot.name, whitelist.sha256) != whitelist.sha256:
@@ -234,8 +221,8 @@ def verify(archive: Archive) -> Iterator[tuple[str, str]]:
     there = {snapshot.name for snapshot in archive.snapshots}
     for name in sorted(recorded.keys() - there):
         yield name, "gone: the log says that it was kept"
-    if len(rows) == len(there) and (fault := doubts(archive, rows)):
-        yield FILE, fault
+    if len(rows) == len(there) and (fault := history.doubts(archive, rows)):
+        yield history.FILE, fault
 
 
 def _snapshot(path: Path) -> Snapshot | None:

@@ -13,7 +13,9 @@ from typing import Any
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import json_bytes, write_bytes
+from mssante_audit.base.reading import MB, read_bytes
 
+MAX_BYTES = 1024 * MB
 ANEW = "Put back a copy of it, or remove it to start anew"
 
 
@@ -41,10 +43,10 @@ def read_state(path: Path, version: int, *, remedy: str = ANEW) -> dict[str, Any
         return InputError(message, file=str(path), remedy=remedy)
 
     try:
-        text = path.read_bytes()
+        if not path.exists():
+            return None
+        text = read_bytes(path, MAX_BYTES)
         state = json.loads(text)
-    except FileNotFoundError:
-        return None
     except (OSError, ValueError, RecursionError):
         raise refused("cannot be read") from None
     if not isinstance(state, dict) or not isinstance(state.get("version"), int):

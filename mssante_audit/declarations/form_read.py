@@ -94,11 +94,8 @@ _LEADER = re.compile(r"\.{3,}|…+|_{3,}")
 def read_form(file: str, raw: bytes) -> Sheet:
     """Read one declaration from a PDF.
 
-    Raises
-    ------
-    InputError
-        If the extra ``pdf`` is not installed, or the PDF is damaged, encrypted, scanned, XFA only, flattened,
-        or not this form.
+    One that is damaged, encrypted, scanned, XFA only, flattened, or not this form is an `InputError`; so is
+    an installation without the extra ``pdf``.
     """
     try:
         from pypdf import PdfReader
@@ -129,7 +126,7 @@ def read_form(file: str, raw: bytes) -> Sheet:
         raise InputError(message, file=file, remedy=_REMEDY) from None
     if len(text.split()) < 10:
         raise InputError("no form fields and no text: a scan", file=file, remedy=_REMEDY)
-    return from_text(file, text)
+    return _from_text(file, text)
 
 
 def _from_fields(file: str, values: Mapping[str, Any]) -> Sheet:
@@ -139,11 +136,8 @@ def _from_fields(file: str, values: Mapping[str, Any]) -> Sheet:
         tooltip = str(field.get("/TU") or "")
         known = resolve([short], {}).fields
         headings.append(short if known or not tooltip else tooltip)
-        value = field.get("/V")
-        if field.get("/FT") == "/Btn":
-            cells.append("" if value in (None, "/Off", "") else "X")
-        else:
-            cells.append("\n".join(str(value).splitlines()) if value is not None else "")
+        text = "\n".join(str(field.get("/V") or "").splitlines())
+        cells.append(text if field.get("/FT") != "/Btn" else "" if text in ("/Off", "") else "X")
     if "domain" not in resolve(headings, {}).fields:
         message = f"not Annexe 1: its fields are {', '.join(headings)[:200]}"
         raise InputError(message, file=file, remedy=_REMEDY)
@@ -158,14 +152,8 @@ def _flattened(page: Any) -> bool:
     return any(form.get("/Subtype") == "/Form" and b"/Tx" in form.get_data() for form in drawn)
 
 
-def from_text(file: str, text: str) -> Sheet:
-    """Read a declaration from the form's text.
-
-    Raises
-    ------
-    InputError
-        If it is not the text of Annexe 1.
-    """
+def _from_text(file: str, text: str) -> Sheet:
+    """Read a declaration from the form's text."""
     parts = _sections(text)
     if sum(bool(part) for part in parts.values()) < 3:
         raise InputError("not the text of Annexe 1", file=file, remedy=_REMEDY)
@@ -185,10 +173,8 @@ def from_text(file: str, text: str) -> Sheet:
     if SIGNATORY in lost:
         lost |= dict.fromkeys(("signatory_last_name", "signatory_first_name"), lost.pop(SIGNATORY))
     headings = ["Nom, Prénom" if name == SIGNATORY else name for name in read]
-    unseen = [name in _BOXES and value == "?" for name, value in read.items()]
-    cells = [UNSEEN if lacks else value for lacks, value in zip(unseen, read.values(), strict=True)]
-    sheet = _sheet(file, headings, cells)
-    sheet.problems = [(1, at, "box-unseen", "") for at, lacks in enumerate(unseen) if lacks]
+    sheet = _sheet(file, headings, list(read.values()))
+    sheet.problems = [(1, at, "box-unseen", "") for at, cell in enumerate(read.values()) if cell == UNSEEN]
     sheet.lost = lost
     return sheet
 
@@ -216,11 +202,9 @@ def _read_section(labels: Labels, part: str, followed: bool) -> tuple[dict[str, 
                 lost |= {name: "label-next" for name in before if name not in (*_BOXES, *lost)}
         else:
             for name, match in zip(names, matches, strict=True):
-                if name not in _BOXES:
-                    read[name] = _value(part, match.end(), labels)
-                else:
-                    mark = _MARK.search(part[: match.start()])
-                    read[name] = "?" if mark is None else "X" if mark[1] else ""
+                mark = _MARK.search(part[: match.start()])
+                ticked = UNSEEN if mark is None else "X" if mark[1] else ""
+                read[name] = ticked if name in _BOXES else _value(part, match.end(), labels)
         before = names
     if not followed:
         lost |= {name: "label-next" for name in before if name not in (*_BOXES, *lost)}

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache, lru_cache
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from pathlib import Path
+from typing import NamedTuple
 
 from mssante_audit.base import text
 from mssante_audit.base.errors import InputError
@@ -45,8 +46,7 @@ _LITTLE = frozenset(["au", "aux", "coordonnees", "d", "de", "des", "du", "et", "
 """Words by which a heading over two lines may differ from the form's label."""
 
 
-@dataclass(frozen=True, slots=True)
-class Headings:
+class Headings(NamedTuple):
     """What the columns of a file are."""
 
     fields: dict[str, int]
@@ -58,8 +58,7 @@ class Headings:
     """Positions whose heading could be several fields."""
 
 
-@dataclass(frozen=True, slots=True)
-class HeadingRow:
+class HeadingRow(NamedTuple):
     """Where the headings of a file are, counted from 0."""
 
     last: int
@@ -79,24 +78,23 @@ def find_headings(rows: Sequence[Sequence[str]], mapping: Mapping[str, str]) -> 
     >>> find_headings([["Registre"], ["Domaine", "Signataire", ""], ["", "Nom", "Prénom"]], {}).headings
     ['Domaine', 'Nom du signataire', 'Prénom du signataire']
     """
-    best = HeadingRow(0, list(rows[0]) if rows else [], 0)
-    single = [HeadingRow(at, list(row), recognised(row, mapping)) for at, row in enumerate(rows)]
-    if not any(row.known > len(fields()) / 2 for row in single):
+    found = [HeadingRow(at, list(row), recognised(row, mapping)) for at, row in enumerate(rows)]
+    if not any(row.known > len(fields()) / 2 for row in found):
         pairs = [(at, _joined(*two)) for at, two in enumerate(pairwise(rows), 1) if len(two[1]) > 1]
-        single += [HeadingRow(at, row, recognised(row, mapping)) for at, row in pairs]
-    return max([best, *single], key=lambda row: row.known)  # of equal ones the first
+        found += [HeadingRow(at, row, recognised(row, mapping)) for at, row in pairs]
+    return max(found, key=lambda row: row.known, default=HeadingRow(0, [], 0))  # of equal ones the first
 
 
 def _joined(upper: Sequence[str], lower: Sequence[str]) -> list[str]:
     """Return the headings of two lines: of which the upper may name a group, over its first column only."""
+    by_words = {frozenset(label.split()) - _LITTLE: name for label, name in _labels()[0].items()}
     headings, group = [], ""
-    for at in range(max(len(upper), len(lower))):
-        above, below = (row[at] if at < len(row) else "" for row in (upper, lower))
+    for above, below in zip_longest(upper, lower, fillvalue=""):
         group = above or group
-        field = _by_words().get(frozenset(fold(f"{group} {below}").split()) - _LITTLE) if below else None
+        field = by_words.get(frozenset(fold(f"{group} {below}").split()) - _LITTLE) if below else None
         alone = [heading for heading in (below, above) if fold(heading) in _labels()[0]]
         whole = f"{above} {below}".strip()
-        headings.append(fields()[field].label if field else alone[0] if alone else whole)
+        headings.append(fields()[field].label if field in fields() else alone[0] if alone else whole)
     return headings
 
 
@@ -110,26 +108,22 @@ def resolve(headings: Sequence[str], mapping: Mapping[str, str]) -> Headings:
     plain, shared = _labels()
     plain = plain | {fold(heading): name for heading, name in mapping.items()}
     folded = [fold(heading) for heading in headings]
-    times = Counter(folded)
-    seen: Counter[str] = Counter()
+    times, seen = Counter(folded), Counter[str]()
     places: dict[str, list[int]] = {}
-    unknown, ambiguous = [], []
+    unknown: list[int] = []
+    ambiguous: list[int] = []
     for at, name in enumerate(folded):
-        if name in plain:
-            places.setdefault(plain[name], []).append(at)
-        elif name in shared and times[name] == len(shared[name]):
-            places.setdefault(shared[name][seen[name]], []).append(at)
+        field = plain.get(name)
+        if field is None and name in shared and times[name] == len(shared[name]):
+            field = shared[name][seen[name]]
             seen[name] += 1
-        elif name in shared:
-            ambiguous.append(at)
+        if field is not None:
+            places.setdefault(field, []).append(at)
         else:
-            unknown.append(at)
-    return Headings(
-        {name: where[0] for name, where in places.items()},
-        {name: tuple(where[1:]) for name, where in places.items() if len(where) > 1},
-        tuple(unknown),
-        tuple(ambiguous),
-    )
+            (ambiguous if name in shared else unknown).append(at)
+    first = {name: where[0] for name, where in places.items()}
+    repeats = {name: tuple(where[1:]) for name, where in places.items() if len(where) > 1}
+    return Headings(first, repeats, tuple(unknown), tuple(ambiguous))
 
 
 def recognised(headings: Sequence[str], mapping: Mapping[str, str]) -> int:
@@ -159,14 +153,6 @@ def _labels() -> tuple[dict[str, str], dict[str, list[str]]]:
     return plain, {label: names for label, names in printed.items() if len(names) > 1}
 
 
-@cache
-def _by_words() -> dict[frozenset[str], str]:
-    """Return the fields by the words of their labels, whatever the order."""
-    return {
-        frozenset(label.split()) - _LITTLE: name for label, name in _labels()[0].items() if name in fields()
-    }
-
-
 def suggestion(heading: str) -> str:
     """Return the known heading nearest to `heading`, or ""."""
     known = {fold(label): label for f in fields().values() for label in (f.name, f.label, f.form) if label}
@@ -177,10 +163,7 @@ def suggestion(heading: str) -> str:
 def read_mapping(path: Path) -> dict[str, str]:
     """Read a ``columns.toml``: a table ``[columns]`` from the analyst's headings to column names.
 
-    Raises
-    ------
-    InputError
-        If it is not TOML, or names a column that the register does not have.
+    One that is not TOML, or names a column that the register does not have, is an `InputError`.
     """
     try:
         table = read_toml(path)

@@ -7,7 +7,7 @@ already (dates, boxes, strokes, « idem ») is written plainly by `mssante_audit
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -75,7 +75,6 @@ def mended(register: Register) -> tuple[Register, tuple[Mended, ...]]:
     What the reader did, and noted among the register's problems, is not listed again.
     """
     frame = register.declarations.copy()
-    places = list(zip(frame["file"], frame["row"], strict=True))
     read = records(frame)
     done: list[Mended] = []
 
@@ -84,13 +83,11 @@ def mended(register: Register) -> tuple[Register, tuple[Mended, ...]]:
             done.append(Mended(name, what, str(file), tuple(map(int, rows))))
 
     cells = register.problems[["file", "row", "column"]].itertuples(index=False, name=None)
-    noted, lost = _by_column(cells), _by_column(register.lost)
+    places = [frozenset(cells), frozenset(register.lost)]
     for name, field in fields().items():
-        known = pd.Series(
-            [place not in lost.get(name, ()) for place in places], index=frame.index, dtype="bool"
-        )
-        silent = pd.Series(
-            [place not in noted.get(name, ()) for place in places], index=frame.index, dtype="bool"
+        keys = [(file, row, name) for file, row in zip(frame["file"], frame["row"], strict=True)]
+        silent, known = (
+            pd.Series([key not in those for key in keys], index=frame.index, dtype="bool") for those in places
         )
         for what, changed in _understood(field, register.cells[name], read[name]):
             note(name, what, changed & silent & known)
@@ -102,13 +99,6 @@ def mended(register: Register) -> tuple[Register, tuple[Mended, ...]]:
     frame["domain_key"] = domain_keys(frame["domain"])
     frame["operator_id"] = mapped(frame["structure_id"], identifier_of)
     return replace(register, declarations=frame), tuple(done)
-
-
-def _by_column(cells: Iterable[tuple[str, int, str]]) -> dict[str, set[tuple[str, int]]]:
-    places: dict[str, set[tuple[str, int]]] = {}
-    for file, row, column in cells:
-        places.setdefault(column, set()).add((file, row))
-    return places
 
 
 def _understood(field: Field, before: pd.Series, after: pd.Series) -> Iterator[tuple[str, pd.Series]]:

@@ -32,6 +32,7 @@ HEADING_ROWS = 20
 """Headings are looked for in the first rows: some registers begin with a title, or with instructions."""
 MAX_BYTES = 256 * MB
 """Of a file, unpacked."""
+TOO_BIG = f"larger than {MAX_BYTES // MB} MB"
 
 Flag = tuple[int | None, int | None, str, str]
 """What was found while reading: row, column position, kind of problem and value."""
@@ -51,8 +52,6 @@ class Sheet:
     problems: list[Flag] = field(default_factory=list)
     cells: dict[tuple[int | None, int | None], str] = field(default_factory=dict)
     """By row and column position what stands in a cell whose value is lost."""
-    odd_characters: bool = True
-    """False where the whole file was searched for control characters and cell errors, and has none."""
     lost: dict[str, str] = field(default_factory=dict)
     """Fields that should be there and were not found, with the kind of problem."""
     sheet: str = ""
@@ -66,13 +65,6 @@ def too_many_rows(file: str) -> InputError:
     remedy = "A register has one row a declaration; split the file"
     return InputError(f"more than {MAX_ROWS:,} rows", file=file, remedy=remedy)
 
-
-def too_big(file: str) -> InputError:
-    """Return the error for a file larger than `MAX_BYTES`."""
-    return InputError(f"larger than {MAX_BYTES // MB} MB", file=file, remedy="Split the file")
-
-
-# -- rows that are no declarations --------------------------------------------------------------------------
 
 _REMARK = re.compile(
     r"\W*(?:(?:sous[ -])?tota(?:l|ux)\b|mise? [àa] jour|m[àa]j\b|nombre|nb\b|l[ée]gende|remarque|not[ae]s?\b"
@@ -112,39 +104,26 @@ def without_remarks(sheet: Sheet, mapping: Mapping[str, str]) -> Sheet:
     return sheet
 
 
-# -- CSV ----------------------------------------------------------------------------------------------------
-
 SEPARATORS = ";,\t|"
-_PLAIN = bytes(set(range(256)) - {*range(9), 11, 12, *range(14, 32), 127, *b"\n\"'#\xe2\xef"})
-"""All bytes of UTF-8 but those of control and invisible characters, of cell errors, line ends and quotes:
-one pass over the file without them tells whether its cells need a closer look."""
-
-_GUARD = re.compile(rb"""'[\s"']*+[=+@\-\xef]?""")
 
 
 def utf8(file: str, raw: bytes) -> bytes:
     """Return a text file as UTF-8 without its mark; it may be UTF-8, UTF-16 with its mark, or Excel's cp1252.
 
-    Raises
-    ------
-    InputError
-        If it is none of them, or holds a NUL character.
+    One that is none of them, or holds a NUL character, is an `InputError`.
     """
     remedy = "Save it as « CSV UTF-8 » or as .xlsx"
     try:
-        if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raw = raw.decode("utf-16").encode()
-        else:
-            pa.array([raw]).cast(pa.string())  # the quickest check that it is UTF-8
-    except (UnicodeDecodeError, pa.ArrowInvalid):
+        text = raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8")
+    except UnicodeDecodeError:
         try:
-            raw = raw.decode("cp1252").encode()
+            text = raw.decode("cp1252")
         except UnicodeDecodeError:
             raise InputError("neither UTF-8, UTF-16 nor Windows text", file=file, remedy=remedy) from None
-    if b"\0" in raw:
-        line = raw.count(b"\n", 0, raw.index(b"\0")) + 1
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
         raise InputError("a NUL character, which no register holds", file=file, line=line, remedy=remedy)
-    return raw.removeprefix(b"\xef\xbb\xbf")
+    return text.encode().removeprefix(b"\xef\xbb\xbf")
 
 
 def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
@@ -153,47 +132,36 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
     The separator is the one under which most headings are known. Every row comes out: one with too few or
     too many cells is padded or cut, and flagged. The apostrophes that `mssante_audit.base.export` puts where
     a formula would start are taken off again.
-
-    Raises
-    ------
-    InputError
-        If the text cannot be decoded, a quote is never closed, or there are too many rows.
     """
     content = utf8(file, raw)
     separator, heading, start = _layout(content, mapping)
-    if start or content.endswith((b"\n\n", b"\n\r\n", b"\r\r")):  # to copy megabytes takes its time
-        content = content[start:].rstrip(b"\r\n")
+    content = content[start:].rstrip(b"\r\n")
     if not content:
         raise InputError("empty file", file=file)
-    width = len(heading.headings)
+    width, below = len(heading.headings), heading.last + 1
     if width > MAX_COLUMNS:
-        raise InputError(f"more than {MAX_COLUMNS} columns", file=file, line=heading.last + 1)
-    marks = content.translate(None, _PLAIN)
-    if max(marks.count(b"\n"), content.count(b"\r")) > MAX_ROWS:  # rows, unless cells hold line ends
+        raise InputError(f"more than {MAX_COLUMNS} columns", file=file, line=below)
+    if max(content.count(b"\n"), content.count(b"\r")) > MAX_ROWS:  # rows, unless cells hold line ends
         deque(_lines(file, content.decode(), separator), maxlen=0)
-    frame = None if marks.count(b'"') % 2 else _regular_frame(content, separator, width)
+    frame = None if content.count(b'"') % 2 else _regular_frame(content, separator, width)
     problems: list[Flag] = []
     if frame is None:
-        frame, problems = _any_frame(file, content.decode(), separator, width, heading.last)
-    below = heading.last + 1
+        lines = list(_lines(file, content.decode(), separator))
+        for number, line in enumerate(lines[below:], below + 1):
+            if len(line) != width and any(line):
+                problems.append((number, None, "row-long" if len(line) > width else "row-short", ""))
+        frame = pd.DataFrame([line[:width] + [""] * (width - len(line)) for line in lines], dtype="str")
     if below < len(frame) and is_help(frame.iloc[below].tolist()):
         below += 1
     frame = frame.iloc[below:]
-    filled = np.zeros(len(frame), dtype=bool)
-    for name in frame:
-        if not filled.all():
-            filled |= (frame[name] != "").to_numpy()
+    filled = np.logical_or.reduce([(frame[name] != "").to_numpy(bool) for name in frame])
     rows = np.flatnonzero(filled) + below + 1
     if len(rows) > MAX_ROWS:
         raise too_many_rows(file)
-    frame = (frame if filled.all() else frame[filled]).reset_index(drop=True)
-    columns = [frame[name] for name in frame]
-    if b"'" in marks and any(run.strip(b" \"'") for run in _GUARD.findall(content)):
-        columns = [_unguarded(column) for column in columns]
-    odd = bool(marks.strip(b"\n\"'"))
+    frame = frame[filled].reset_index(drop=True)
+    columns = [_unguarded(frame[name]) for name in frame]
     headings = [" ".join(cell.split()) for cell in heading.headings]
-    sheet = Sheet(file, headings, columns, rows, heading.last + 1, problems, odd_characters=odd)
-    return without_remarks(sheet, mapping)
+    return without_remarks(Sheet(file, headings, columns, rows, heading.last + 1, problems), mapping)
 
 
 def _unguarded(column: pd.Series) -> pd.Series:
@@ -206,20 +174,18 @@ def _layout(content: bytes, mapping: Mapping[str, str]) -> tuple[str, HeadingRow
     named = re.match(rb'"?sep=(.)"?\r?\n', content, re.IGNORECASE)
     start = named.end() if named else 0
     text = content[start : start + 200_000].decode(errors="replace")
-    tried = [(s, find_headings(_top(text, s), mapping)) for s in (named[1].decode() if named else SEPARATORS)]
+    tried = []
+    for separator in named[1].decode() if named else SEPARATORS:
+        rows: list[list[str]] = []
+        with suppress(csv.Error):
+            rows += islice(csv.reader(StringIO(text, newline=""), delimiter=separator), HEADING_ROWS)
+        tried.append((separator, find_headings(rows, mapping)))
     separator, heading = max(tried, key=lambda t: (t[1].known, text[:4096].count(t[0])))
     return separator, heading, start
 
 
-def _top(text: str, separator: str) -> list[list[str]]:
-    rows: list[list[str]] = []
-    with suppress(csv.Error):
-        rows += islice(csv.reader(StringIO(text, newline=""), delimiter=separator), HEADING_ROWS)
-    return rows
-
-
 def _regular_frame(content: bytes, separator: str, width: int) -> pd.DataFrame | None:
-    """Read a regular file fast; None if any row is not `width` cells wide."""
+    """Read a regular file with Arrow; None if any row is not `width` cells wide."""
     if width < 2:  # a blank line would be a row of one cell
         return None
     names = [str(at) for at in range(width)]
@@ -227,25 +193,11 @@ def _regular_frame(content: bytes, separator: str, width: int) -> pd.DataFrame |
         whole = pyarrow.csv.ReadOptions(column_names=names, use_threads=False, block_size=len(content) + 1)
         lines = {"newlines_in_values": True, "ignore_empty_lines": False}
         parse = pyarrow.csv.ParseOptions(delimiter=separator, **lines)
-        types = dict.fromkeys(names, pa.large_string())
-        convert = pyarrow.csv.ConvertOptions(column_types=types, check_utf8=False)  # `utf8` did
+        convert = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.large_string()))
         table = pyarrow.csv.read_csv(pa.BufferReader(content), whole, parse, convert)
     except pa.ArrowInvalid:
         return None
     return cast(pd.DataFrame, table.to_pandas())
-
-
-def _any_frame(
-    file: str, body: str, separator: str, width: int, heading: int
-) -> tuple[pd.DataFrame, list[Flag]]:
-    """Read any file; its rows are padded or cut to `width`."""
-    rows: list[list[str]] = []
-    problems: list[Flag] = []
-    for at, row in enumerate(_lines(file, body, separator)):
-        if at > heading and len(row) != width and any(row):
-            problems.append((at + 1, None, "row-long" if len(row) > width else "row-short", ""))
-        rows.append(row[:width] + [""] * (width - len(row)))
-    return pd.DataFrame(rows, dtype="str"), problems
 
 
 def _lines(file: str, body: str, separator: str) -> Iterator[list[str]]:
@@ -263,17 +215,8 @@ def _lines(file: str, body: str, separator: str) -> Iterator[list[str]]:
         raise InputError(f"not CSV: {error}", file=file, line=reader.line_num, remedy=remedy) from None
 
 
-# -- JSON ---------------------------------------------------------------------------------------------------
-
-
 def read_json(file: str, raw: bytes) -> Sheet:
-    """Read a JSON file: a list of records, or an object whose ``declarations`` is one.
-
-    Raises
-    ------
-    InputError
-        If it is not JSON, or no such list.
-    """
+    """Read a JSON file: a list of records, or an object whose ``declarations`` is one."""
     content = _parse(file, utf8(file, raw).decode())
     if isinstance(content, _Record):
         content = dict(content.pairs).get("declarations")
@@ -309,24 +252,18 @@ class _Record:
 
 
 def _parse(file: str, text: str) -> Any:
-    return parse_json(
-        text,
-        file,
-        object_pairs_hook=_Record,
-        parse_int=str,
-        parse_float=lambda digits: digits.removesuffix(".0"),
-        parse_constant=str,
-    )
+    plain = {"parse_int": str, "parse_constant": str, "parse_float": lambda text: text.removesuffix(".0")}
+    return parse_json(text, file, object_pairs_hook=_Record, **plain)
 
 
 def _records(file: str, records: list[tuple[int, Any]], problems: list[Flag]) -> Sheet:
     if len(records) > MAX_ROWS:
         raise too_many_rows(file)
     places: dict[str, int] = {}
-    filled: list[tuple[int, dict[int, str]]] = []
+    filled: dict[int, dict[int, str]] = {}
     for row, record in records:
         if not isinstance(record, _Record):
-            problems.append((row, None, "record", f"{type(record).__name__}"))
+            problems.append((row, None, "record", type(record).__name__))
             continue
         cells: dict[int, str] = {}
         for key, value in record.pairs:
@@ -337,14 +274,11 @@ def _records(file: str, records: list[tuple[int, Any]], problems: list[Flag]) ->
                 problems.append((row, at, "nested", ""))
             else:
                 cells[at] = _text(value)
-        filled.append((row, cells))
+        filled[row] = cells
     if len(places) > MAX_COLUMNS:
         raise InputError(f"more than {MAX_COLUMNS} different keys", file=file)
-    columns = [
-        pd.Series([cells.get(at, "") for _, cells in filled], dtype="str") for at in range(len(places))
-    ]
-    rows = np.array([row for row, _ in filled], dtype="int64")
-    return Sheet(file, list(places), columns, rows, None, problems)
+    columns = [pd.Series([c.get(at, "") for c in filled.values()], dtype="str") for at in range(len(places))]
+    return Sheet(file, list(places), columns, np.array(list(filled), dtype="int64"), None, problems)
 
 
 def _text(value: str | bool | None) -> str:

@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -21,7 +20,7 @@ from mssante_audit.base.reading import read_bytes
 from mssante_audit.declarations.headings import fields, read_mapping
 from mssante_audit.declarations.read import MAX_BYTES, Sheet, read_csv, read_json, read_jsonl
 from mssante_audit.declarations.scope import FILE, Scope, read_scope
-from mssante_audit.declarations.values import KINDS, Problem, read_values
+from mssante_audit.declarations.values import KINDS, UNREAD, Problem, read_values
 from mssante_audit.values.identifiers import identifier_of, structure_key
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".json", ".jsonl", ".pdf")
@@ -40,14 +39,8 @@ def columns() -> tuple[Column, ...]:
             described.append(Column(f"{name}_text", "str", "as the file says"))
         else:
             described.append(Column(name, "boolean" if form_field.kind == "box" else "str", meaning))
-    described.append(
-        Column("domain_key", "str", "the domain in lower case, without outer blanks and final dot")
-    )
-    described.append(Column("operator_id", "str", "`structure_id` as the list would write it"))
-    return tuple(described)
-
-
-PROBLEM_COLUMNS = ("file", "row", "column", "kind", "value", "message")
+    key = Column("domain_key", "str", "the domain in lower case, without outer blanks and final dot")
+    return (*described, key, Column("operator_id", "str", "`structure_id` as the list would write it"))
 
 
 @dataclass(frozen=True)
@@ -88,23 +81,13 @@ class Register:
 
         Left out are files without one of the columns, and rows where a cell of one could not be read.
         """
-        known = declarations
-        if without := [file for file, missing in self.missing.items() if missing & set(columns)]:
-            every = len(without) == len(self.missing)
-            known = known.iloc[:0] if every else known[~known["file"].isin(without)]
-        lost = {(file, row) for file, row, column in self._unread if column in columns}
+        without = [file for file, missing in self.missing.items() if missing & set(columns)]
+        known = declarations[~declarations["file"].isin(without)]
+        unread = self.problems[self.problems["column"].isin(columns) & self.problems["kind"].isin(UNREAD)]
+        lost = set(zip(unread["file"], unread["row"], strict=True))
         if lost and len(known):  # of no row pandas would take the empty list for one of columns
-            places = zip(known["file"].tolist(), known["row"].tolist(), strict=True)
-            known = known[[place not in lost for place in places]]
+            known = known[[place not in lost for place in zip(known["file"], known["row"], strict=True)]]
         return known
-
-    @cached_property
-    def _unread(self) -> list[tuple[str, int, str]]:
-        """File, row and column of each cell that could not be read."""
-        places = zip(*(self.problems[name].tolist() for name in PROBLEM_COLUMNS[:4]), strict=True)
-        return [
-            tuple(place) for *place, kind in places if place[1] is not pd.NA and KINDS[kind].level == "unread"
-        ]
 
     def until(self, as_of: datetime) -> pd.DataFrame:
         """Return the declarations made up to the day of `as_of`, history included; undated ones too."""
@@ -115,12 +98,8 @@ class Register:
 def latest(declarations: pd.DataFrame, operators: pd.Series | None = None) -> pd.DataFrame:
     """Return the declarations that no later one of the same operator replaces, in the register's order.
 
-    Parameters
-    ----------
-    declarations
-        Rows of a register. Those without a domain all stay, and so do those without a date.
-    operators
-        What the operator of each is known by; by default `structures_of` its identifier.
+    Those without a domain all stay, and so do those without a date. `operators` is what the operator of each
+    is known by; by default `structures_of` its identifier.
     """
     whose = structures_of(declarations["operator_id"]) if operators is None else operators
     ordered = declarations[["domain_key", "date"]].assign(whose=whose)
@@ -167,8 +146,7 @@ def load_declarations(
     problems: list[Problem] = []
     missing: dict[str, frozenset[str]] = {}
     contents: dict[str, str] = {}
-    sheets: dict[str, str] = {}
-    unread: dict[str, tuple[str, ...]] = {}
+    sheets: dict[str, Sheet] = {}
     for part in parts:
         raw = read_bytes(part, MAX_BYTES)
         digest.update(raw)
@@ -176,38 +154,38 @@ def load_declarations(
         values = read_values(read, mapping)
         missing[part.name] = values.missing
         if read.sheet:
-            sheets[part.name], unread[part.name] = read.sheet, read.unread
+            sheets[part.name] = read
         keys = {"domain_key": domain_keys(values.columns["domain"])}
         keys["operator_id"] = mapped(values.columns["structure_id"], identifier_of)
         names = pd.Series(part.name, index=range(len(read.rows)), dtype="str")
-        frame = pd.DataFrame({"file": names, "row": read.rows, **values.columns, **keys}, copy=False)
-        if len(parts) > 1:
-            known = f"{sorted(values.missing)}\n{records(frame).to_csv(index=False)}"
-            first = contents.setdefault(hashlib.sha256(known.encode()).hexdigest(), part.name)
-            if first != part.name and len(frame):
-                problems.append(Problem(part.name, None, "", "file-twice", first))
-                continue
+        frame = pd.DataFrame({"file": names, "row": read.rows, **values.columns, **keys})
+        known = f"{sorted(values.missing)}\n{records(frame).to_csv(index=False)}" if len(parts) > 1 else ""
+        first = contents.setdefault(known, part.name)
+        if first != part.name and len(frame):
+            problems.append(Problem(part.name, None, "", "file-twice", first))
+            continue
         frames.append(frame)
-        cells.append(pd.DataFrame(values.cells, copy=False))
+        cells.append(pd.DataFrame(values.cells))
         problems += values.problems
-    frame, raw_cells = (
-        parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True) for parts in (frames, cells)
-    )
-    unknown = (p for p in problems if p.column in fields() and KINDS[p.kind].level == "unread")
-    lost = {(p.file, p.row, p.column): p.cell for p in unknown if p.row is not None}
+    unread = (p for p in problems if p.column in fields() and p.kind in UNREAD and p.row is not None)
     return Register(
-        frame, problems_frame(problems), missing, path.name, digest.hexdigest(), scope, lost, sheets, unread,
-        raw_cells,
-    )  # fmt: skip
+        pd.concat(frames, ignore_index=True),
+        _problems_frame(problems),
+        missing,
+        path.name,
+        digest.hexdigest(),
+        scope,
+        {(p.file, p.row or 0, p.column): p.cell for p in unread},
+        {name: read.sheet for name, read in sheets.items()},
+        {name: read.unread for name, read in sheets.items()},
+        pd.concat(cells, ignore_index=True),
+    )
 
 
 def find_register(data: Path) -> Path | None:
     """Return the register of a data folder: ``declarations.<csv|xlsx|json|jsonl|pdf>`` or ``declarations/``.
 
-    Raises
-    ------
-    InputError
-        If there are several.
+    If there are several it is an `InputError`.
     """
     if not data.is_dir():
         return None
@@ -262,15 +240,16 @@ def structures_of(identifiers: pd.Series, among: Collection[str] = ()) -> pd.Ser
     return mapped(identifiers, lambda text: structure_key(text, known))
 
 
-def problems_frame(problems: Iterable[Problem]) -> pd.DataFrame:
+def _problems_frame(problems: Iterable[Problem]) -> pd.DataFrame:
     """Return problems as a frame, in the order of file, row and form."""
     order = {name: i for i, name in enumerate(fields())}
     rows = [
         (p.file, p.row, p.column, p.kind, p.value, KINDS[p.kind].text.format(value=p.value))
         for p in sorted(problems, key=lambda p: (p.file, p.row or 0, order.get(p.column, -1)))
     ]
-    dtypes = {name: "Int64" if name == "row" else "str" for name in PROBLEM_COLUMNS}
-    return pd.DataFrame(rows, columns=list(PROBLEM_COLUMNS), dtype="object").astype(dtypes)
+    names = ["file", "row", "column", "kind", "value", "message"]
+    frame = pd.DataFrame(rows, columns=names, dtype="object")
+    return frame.astype({name: "Int64" if name == "row" else "str" for name in names})
 
 
 def _sheet(path: Path, raw: bytes, sheet: str | None, mapping: Mapping[str, str]) -> Sheet:

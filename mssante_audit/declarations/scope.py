@@ -1,13 +1,6 @@
 """``scope.toml``: whose declarations a register holds, where these are not everybody's.
 
-::
-
-    [scope]
-    operators = ["1759900004", "CH BETA"]   # identifiers (any of a structure's numbers) or names
-    region = "Bretagne"                     # where operators sit, as the options of these names say it
-    department = ""
-
-Covered are the operators named and those that sit there, by their certificates.
+Covered are the operators named, and those that sit in a place, by their certificates.
 """
 
 from __future__ import annotations
@@ -39,13 +32,7 @@ class _File(Section):
 
 
 def read_scope(path: Path) -> Scope:
-    """Read a ``scope.toml``.
-
-    Raises
-    ------
-    InputError
-        If it is not TOML, has other keys than `Scope`, or names nobody.
-    """
+    """Read a ``scope.toml``; one that is not TOML, has other keys, or names nobody is an `InputError`."""
     try:
         scope = _File.model_validate(read_toml(path)).scope
     except ValidationError as error:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
@@ -31,8 +30,7 @@ class Problem:
     """The cell whatever it names, of a value that is lost: to be written again, and told to nobody."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """One kind of problem, and how a message says it."""
 
     level: str
@@ -78,19 +76,21 @@ KINDS = {
     "remark": Kind("recovered", "a remark: no declaration"),
 }
 """The kinds of problems."""
+UNREAD = frozenset(name for name, kind in KINDS.items() if kind.level == "unread")
+"""Those of a value that is lost."""
 
 _NUMBERS = ("phone", "contract", "identifier")
 _ROUNDED = r"^[0-9](?:[.,][0-9]+)?E\+[0-9]+$"
 _DECIMALS = r"^[0-9]{6,15}\.0+$"
 _CONTROL = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
-_NATIONAL = 9
-"""Digits of a phone number that lost its zero; no other kind of number is known to have had one."""
+_NATIONAL = r"^[1-9][0-9]{8}$"
+"""A phone number that lost its zero; no other kind of number is known to have had one."""
 
-Flag = Callable[..., None]
+Flag = Callable[[pd.Series, str, pd.Series], None]
+"""Adds a problem for each row that is marked: of which kind, and the texts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Values:
+class Values(NamedTuple):
     """The columns of one file."""
 
     columns: dict[str, pd.Series]
@@ -105,76 +105,56 @@ class Values:
 def read_values(sheet: Sheet, mapping: Mapping[str, str]) -> Values:
     """Return the columns of the register, and what could not be read.
 
-    Raises
-    ------
-    InputError
-        If no column holds the domain.
+    If no column holds the domain it is an `InputError`.
     """
     headings = resolve(sheet.headings, mapping)
     if "domain" not in headings.fields:
         message = f"no column holds the domain; the headings are: {', '.join(sheet.headings)[:300]}"
         remedy = "Name it 'domain' or 'Nom du domaine de messagerie MSSanté', or map yours in columns.toml"
         raise InputError(message, file=sheet.file, line=sheet.heading_row, remedy=remedy)
+    named = dict(enumerate(sheet.headings)) | {at: name for name, at in headings.fields.items()}
     problems = [
-        Problem(sheet.file, row, _name(sheet, headings, at), kind, value, sheet.cells.get((row, at), ""))
+        Problem(sheet.file, row, named.get(at, "") if at is not None else "", kind, value, cell)
         for row, at, kind, value in sheet.problems
+        for cell in [sheet.cells.get((row, at), "")]
     ]
     problems += _heading_problems(sheet, headings)
     places = dict(headings.fields)
     signatory = places.pop(SIGNATORY, None) if "signatory_last_name" not in places else None
     nothing = pd.Series("", index=range(len(sheet.rows)), dtype="str")
-    raw = {name: sheet.columns[places[name]] if name in places else nothing for name in fields()}
-    flag = partial(_flag, sheet, problems)
+    cells = {name: sheet.columns[places[name]] if name in places else nothing for name in fields()}
+
+    def flags(field: Field) -> Flag:
+        def flag(where: pd.Series, kind: str, texts: pd.Series) -> None:
+            hidden = field.personal or kind in ("refers", "name-whole")
+            for row, text in zip(sheet.rows[where.to_numpy()], texts[where], strict=True):
+                shown = "" if hidden else text
+                problems.append(Problem(sheet.file, int(row), field.name, kind, shown, text))
+
+        return flag
+
     columns: dict[str, pd.Series] = {}
     for name, field in fields().items():
         if field.kind == "box":
-            columns[name] = _boxes(raw[name], partial(flag, field))
+            columns[name] = _boxes(cells[name], flags(field))
         elif field.kind == "date":
-            columns[name], columns[f"{name}_text"] = _dates(raw[name], partial(flag, field))
+            columns[name], columns[f"{name}_text"] = _dates(cells[name], flags(field))
         else:
-            odd = sheet.odd_characters
-            columns[name] = (
-                _texts(raw[name], field, partial(flag, field), odd) if name in places else raw[name]
-            )
+            columns[name] = _texts(cells[name], field, flags(field)) if name in places else nothing
     if signatory is not None:
-        last_name = partial(flag, fields()["signatory_last_name"])
-        both = _texts(
-            sheet.columns[signatory], fields()["signatory_last_name"], last_name, sheet.odd_characters
-        )
-        columns |= _split_names(both, last_name)
-        raw |= {"signatory_last_name": both, "signatory_first_name": columns["signatory_first_name"]}
+        last_name = fields()["signatory_last_name"]
+        both = _texts(sheet.columns[signatory], last_name, flags(last_name))
+        columns |= _split_names(both, flags(last_name))
+        cells |= {"signatory_last_name": both, "signatory_first_name": columns["signatory_first_name"]}
         places |= dict.fromkeys(("signatory_last_name", "signatory_first_name"), signatory)
     missing = frozenset(n for n, field in fields().items() if not field.optional and n not in places)
     before = dict(columns)
     for name, where in replace(columns, missing).items():
-        flag(fields()[name], where, "refers", before[name], hide=True)
+        flags(fields()[name])(where, "refers", before[name])
     problems += [
         Problem(sheet.file, None, n, sheet.lost.get(n, "column-missing")) for n in fields() if n in missing
     ]
-    return Values(columns, raw, problems, missing)
-
-
-def _flag(
-    sheet: Sheet,
-    problems: list[Problem],
-    field: Field,
-    where: pd.Series,
-    kind: str,
-    texts: pd.Series,
-    *,
-    hide: bool = False,
-) -> None:
-    """Add a problem for each row of `where`; what names a person is not in it, nor what is to `hide`."""
-    for row, text in zip(sheet.rows[where.to_numpy()], texts[where], strict=True):
-        shown = "" if hide or field.personal else text
-        problems.append(Problem(sheet.file, int(row), field.name, kind, shown, text))
-
-
-def _name(sheet: Sheet, headings: Headings, at: int | None) -> str:
-    if at is None:
-        return ""
-    names = {place: name for name, place in headings.fields.items()}
-    return names.get(at) or (sheet.headings[at] if at < len(sheet.headings) else "")
+    return Values(columns, cells, problems, missing)
 
 
 def _heading_problems(sheet: Sheet, headings: Headings) -> Iterable[Problem]:
@@ -196,50 +176,37 @@ def _heading_problems(sheet: Sheet, headings: Headings) -> Iterable[Problem]:
 
 
 def _boxes(texts: pd.Series, flag: Flag) -> pd.Series:
-    codes, distinct = pd.factorize(texts)
-    ticks = [read_box(text) for text in distinct]
-    neither = np.array(
-        [tick is None and text != UNSEEN for text, tick in zip(distinct, ticks, strict=True)], "bool"
-    )
-    if neither.any():
-        flag(pd.Series(neither[codes]), "box", texts)
-    return pd.Series(pd.array(ticks, dtype="boolean").take(codes))
+    ticks = {text: read_box(text) for text in texts.unique()}
+    neither = [text for text, tick in ticks.items() if tick is None and text != UNSEEN]
+    if neither:
+        flag(texts.isin(neither), "box", texts)
+    return texts.map(ticks).astype("boolean")
 
 
 def _dates(texts: pd.Series, flag: Flag) -> tuple[pd.Series, pd.Series]:
     """Return the days of some texts, and the texts that are days or should be."""
-    codes, distinct = pd.factorize(texts)
-    read = [read_date(text) for text in distinct]
-    kinds = pd.Series([kind for _, kind in read], dtype="str").take(codes).reset_index(drop=True)
-    for kind in {kind for _, kind in read if kind}:
-        flag(kinds == kind, kind, texts)
-    days = pd.Series(np.array([day for day, _ in read], dtype="datetime64[s]"))
-    nothing = [text for text, result in zip(distinct, read, strict=True) if result == (None, "") and text]
-    return days.take(codes).reset_index(drop=True), texts.mask(texts.isin(nothing), "") if nothing else texts
+    read = {text: read_date(text) for text in texts.unique()}
+    for kind in {kind for _, kind in read.values() if kind}:
+        flag(texts.isin([text for text, (_, why) in read.items() if why == kind]), kind, texts)
+    days = texts.map({text: day for text, (day, _) in read.items()}).astype("datetime64[s]")
+    nothing = [text for text, result in read.items() if result == (None, "") and text]
+    return days, texts.mask(texts.isin(nothing), "") if nothing else texts
 
 
-def _texts(texts: pd.Series, field: Field, flag: Flag, odd: bool) -> pd.Series:
+def _texts(texts: pd.Series, field: Field, flag: Flag) -> pd.Series:
+    def flagged(kind: str, pattern: str) -> pd.Series:
+        where = texts.str.contains(pattern, regex=True)
+        if where.any():
+            flag(where, kind, texts)
+        return where
+
     if field.kind in _NUMBERS:
-        if texts.str.contains("E+", regex=False).any():
-            rounded = texts.str.contains(_ROUNDED, regex=True)
-            flag(rounded, "digits-lost", texts)
-            texts = texts.mask(rounded, "")
-        if texts.str.contains(".0", regex=False).any():
-            decimal = texts.str.contains(_DECIMALS, regex=True)
-            flag(decimal, "decimals", texts)
-            texts = texts.mask(decimal, texts.str.replace(r"\.0+$", "", regex=True))
+        texts = texts.mask(flagged("digits-lost", _ROUNDED), "")
+        texts = texts.mask(flagged("decimals", _DECIMALS), texts.str.replace(r"\.0+$", "", regex=True))
     if field.kind == "phone":
-        short = texts.str.len() == _NATIONAL
-        if short.any():
-            short &= texts.str.contains("^[1-9][0-9]*$", regex=True)
-            flag(short, "leading-zero", texts)
-            texts = texts.where(~short, texts.str.zfill(_NATIONAL + 1))
-    if odd:
-        flag(texts.str.contains(_CONTROL, regex=True), "control", texts)
-        errors = texts.str.fullmatch(CELL_ERROR.pattern)
-        flag(errors, "cell-error", texts)
-        texts = texts.mask(errors, "")
-    return texts
+        texts = texts.mask(flagged("leading-zero", _NATIONAL), "0" + texts)
+    flagged("control", _CONTROL)
+    return texts.mask(flagged("cell-error", f"^(?s:{CELL_ERROR.pattern})$"), "")
 
 
 def _split_names(both: pd.Series, flag: Flag) -> dict[str, pd.Series]:
@@ -249,6 +216,6 @@ def _split_names(both: pd.Series, flag: Flag) -> dict[str, pd.Series]:
         parts = (text, text) if plain else split_name(text)
         whole.append(parts is None and len(text.split()) > 1)
         names.append(parts or (text.strip(), ""))
-    flag(pd.Series(whole, dtype="bool"), "name-whole", both, hide=True)
+    flag(pd.Series(whole, dtype="bool"), "name-whole", both)
     split = pd.DataFrame(names, columns=["signatory_last_name", "signatory_first_name"], dtype="str")
     return {str(name): split[name] for name in split}

@@ -55,61 +55,46 @@ def write_register(declarations: pd.DataFrame | Register, path: Path, notes: Not
     notes
         What is wrong in a register, by file and row: texts by column. In a workbook such cells are coloured,
         and say so.
-
-    Raises
-    ------
-    InputError
-        If the ending is none of them.
-    OutputError
-        If the file cannot be written.
     """
-    if isinstance(declarations, Register):
-        rows, faults = written(declarations), _notes(declarations, notes or {})
-    else:
-        rows, faults = _readable(declarations), {}
-    suffix = path.suffix.lower()
+    rows, suffix = _written(declarations), path.suffix.lower()
+    records = rows.to_dict("records")
     if suffix == ".csv":
         content = csv_text(rows).encode("utf-8-sig")
     elif suffix == ".xlsx":
-        content = _filled(rows, faults)
+        read = declarations.declarations if isinstance(declarations, Register) else declarations
+        places = zip(read["file"], read["row"], strict=True)
+        content = _filled(rows, [(notes or {}).get(place, {}) for place in places])
     elif suffix == ".json":
-        content = (json.dumps(rows.to_dict("records"), ensure_ascii=False, indent=1) + "\n").encode()
+        content = (json.dumps(records, ensure_ascii=False, indent=1) + "\n").encode()
     elif suffix == ".jsonl":
-        lines = [json.dumps(record, ensure_ascii=False) for record in rows.to_dict("records")]
-        content = "".join(line + "\n" for line in lines).encode()
+        content = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records).encode()
     else:
         remedy = "Use .csv, .xlsx, .json or .jsonl"
         raise InputError(f"cannot write a register as {suffix!r}", file=str(path), remedy=remedy)
     write_bytes(path, content)
 
 
-def written(register: Register) -> pd.DataFrame:
-    """Return the form's fields of a register as texts (`records`), what is unknown as something unreadable.
+def _written(declarations: pd.DataFrame | Register) -> pd.DataFrame:
+    """Return the form's fields as texts, what is unknown as something unreadable.
 
-    A column that no file has is left out: it is not known to be empty.
+    A column that no file of a register has is left out: it is not known to be empty.
     """
-    rows, read = _readable(register.declarations), register.declarations
-    nowhere = frozenset.intersection(*register.missing.values()) if register.missing else frozenset()
-    at = dict(zip(zip(read["file"], read["row"], strict=True), rows.index, strict=True))
-    for file, missing in register.missing.items():
-        for name in missing - nowhere:
-            rows.loc[read["file"] == file, name] = _unknown(fields()[name])
-    lost: dict[str, dict[int, str]] = {}
-    for (file, row, name), cell in register.lost.items():
-        if (file, row) in at:
-            lost.setdefault(name, {})[at[file, row]] = cell or _unknown(fields()[name])
-    for name, cells in lost.items():
-        rows[name] = pd.Series(cells, dtype="str").reindex(rows.index).fillna(rows[name])
-    return rows.drop(columns=[name for name in rows if name in nowhere])
-
-
-def _readable(declarations: pd.DataFrame) -> pd.DataFrame:
-    """Return the fields of some declarations as texts, boxes that are neither ticked nor empty as unknown."""
-    rows = records(declarations)
+    read = declarations.declarations if isinstance(declarations, Register) else declarations
+    rows = records(read)
     for name, field in fields().items():
         if field.kind == "box":
-            rows[name] = rows[name].mask(declarations[name].isna(), _unknown(field))
-    return rows
+            rows[name] = rows[name].mask(read[name].isna(), _unknown(field))
+    if not isinstance(declarations, Register):
+        return rows
+    nowhere = frozenset.intersection(*declarations.missing.values())
+    for file, missing in declarations.missing.items():
+        for name in missing - nowhere:
+            rows.loc[read["file"] == file, name] = _unknown(fields()[name])
+    at = dict(zip(zip(read["file"], read["row"], strict=True), rows.index, strict=True))
+    for (file, row, name), cell in declarations.lost.items():
+        if (file, row) in at:
+            rows.at[at[file, row], name] = cell or _unknown(fields()[name])
+    return rows.drop(columns=list(nowhere))
 
 
 def _unknown(field: Field) -> str:
@@ -117,41 +102,34 @@ def _unknown(field: Field) -> str:
     return "?" if field.kind in ("box", "date") else "#N/A"
 
 
-def _notes(register: Register, notes: Notes) -> dict[int, dict[str, list[str]]]:
-    places = zip(register.declarations["file"], register.declarations["row"], strict=True)
-    return {at: notes[place] for at, place in enumerate(places) if place in notes}
-
-
-def _filled(rows: pd.DataFrame, notes: Mapping[int, Mapping[str, Sequence[str]]]) -> bytes:
+def _filled(rows: pd.DataFrame, notes: Sequence[Mapping[str, Sequence[str]]]) -> bytes:
     names = [str(name) for name in rows]
     book = template_book(names)
     sheet, commented = book[SHEET], 0
-    for at, record in enumerate(rows.itertuples(index=False)):
-        wrong = notes.get(at, {})
+    for at, (record, wrong) in enumerate(zip(rows.itertuples(index=False), notes, strict=True), 3):
         for column, (value, name) in enumerate(zip(record, names, strict=True), 1):
             if value != "":
-                _fill(sheet.cell(at + 3, column), str(value), fields()[name])
+                _fill(sheet.cell(at, column), str(value), fields()[name])
             if name in wrong:
-                cell, commented = sheet.cell(at + 3, column), commented + 1
+                cell, commented = sheet.cell(at, column), commented + 1
                 cell.fill = FAULTY
                 if commented <= MOST_NOTES:
-                    cell.comment = _comment(wrong[name])
+                    text = "\n".join(wrong[name])
+                    text = text if len(text) <= MOST_NOTE else f"{text[:MOST_NOTE]}…"
+                    cell.comment = Comment(_legal(text), "mssante-audit", 160, 320)
     return book_bytes(book)
 
 
-def _comment(texts: Sequence[str]) -> Comment:
-    text = "\n".join(texts)
-    text = text if len(text) <= MOST_NOTE else f"{text[:MOST_NOTE]}…"
-    return Comment(ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", text), "mssante-audit", 160, 320)
+def _legal(text: str) -> str:
+    return ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _fill(cell: Any, value: str, field: Field) -> None:
-    if field.kind == "date":
-        day = pd.to_datetime(value, format="%Y-%m-%d", errors="coerce")
-        if day is not pd.NaT:
-            cell.value, cell.number_format = day.to_pydatetime(), "dd/mm/yyyy"
-            return
-    cell.value = ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", value)
+    day = pd.to_datetime(value, format="%Y-%m-%d", errors="coerce") if field.kind == "date" else pd.NaT
+    if day is not pd.NaT:
+        cell.value, cell.number_format = day.to_pydatetime(), "dd/mm/yyyy"
+        return
+    cell.value = _legal(value)
     cell.data_type = "s"  # never a formula
     cell.quotePrefix = value.startswith(("=", "+", "-", "@"))
     if field.kind in _TEXT:
@@ -170,24 +148,19 @@ def template_book(columns: Sequence[str] = ()) -> Workbook:
     choices.sheet_state = "hidden"
     for column, field in enumerate((fields()[name] for name in columns or fields()), 1):
         letter = get_column_letter(column)
-        _head(sheet, column, letter, field)
+        heading, help_cell = sheet.cell(1, column, field.label), sheet.cell(2, column, field.help)
+        heading.font, heading.fill = Font(bold=True, color="FFFFFF"), PatternFill("solid", fgColor="1F3A5F")
+        help_cell.font = Font(italic=True, color="555555")
+        heading.alignment = help_cell.alignment = Alignment(wrap_text=True, vertical="top")
+        whole = sheet.column_dimensions[letter]
+        whole.width = _WIDTHS.get(field.kind, 28)
+        if field.kind in (*_TEXT, "date"):
+            whole.number_format = "@" if field.kind in _TEXT else "dd/mm/yyyy"
         if rule := _validation(field, letter):
             rule.add(f"{letter}3:{letter}{ROWS}")
             sheet.add_data_validation(rule)
     sheet.row_dimensions[2].height = 62
     return book
-
-
-def _head(sheet: Worksheet, column: int, letter: str, field: Field) -> None:
-    heading, help_cell = sheet.cell(1, column, field.label), sheet.cell(2, column, field.help)
-    heading.font, heading.fill = Font(bold=True, color="FFFFFF"), PatternFill("solid", fgColor="1F3A5F")
-    help_cell.font = Font(italic=True, color="555555")
-    for cell in (heading, help_cell):
-        cell.alignment = Alignment(wrap_text=True, vertical="top")
-    whole = sheet.column_dimensions[letter]
-    whole.width = _WIDTHS.get(field.kind, 28)
-    if field.kind in (*_TEXT, "date"):
-        whole.number_format = "@" if field.kind in _TEXT else "dd/mm/yyyy"
 
 
 def _validation(field: Field, letter: str) -> DataValidation | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import datetime, time
 from io import BytesIO
 from itertools import islice
@@ -27,8 +26,8 @@ from mssante_audit.declarations.read import (
     MAX_BYTES,
     MAX_COLUMNS,
     MAX_ROWS,
+    TOO_BIG,
     Sheet,
-    too_big,
     too_many_rows,
     without_remarks,
 )
@@ -36,16 +35,17 @@ from mssante_audit.declarations.read import (
 _RATIO, _SMALL = 200, 16 * MB
 """A part that unpacks to more than `_RATIO` times its size, and to more than `_SMALL`, is a bomb."""
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+Formulas = dict[tuple[int, int], str | None]
+"""By row and column position; the text of those without a result."""
+Merged = set[tuple[int, int, int, int]]
+"""Left, top, right, bottom."""
 _MARKED = re.compile(rb"<(?:\w+:)?(?:f|mergeCell)[ />]")
 
 
 def read_xlsx(file: str, raw: bytes, mapping: Mapping[str, str], sheet: str | None) -> Sheet:
     """Read one sheet of an XLSX (or XLSM) file: that with most known headings if no name is given.
 
-    Raises
-    ------
-    InputError
-        If it is no XLSX file, is protected by a password, a bomb, or has no such sheet.
+    One that is no XLSX file, is protected by a password, a bomb, or has no such sheet is an `InputError`.
     """
     if raw.startswith(_OLE):
         remedy = "Save it as .xlsx without a password"
@@ -70,7 +70,7 @@ def _check(file: str, archive: ZipFile) -> bool:
     """Refuse what is not safe to unpack, and return whether there are macros."""
     parts = archive.infolist()
     if sum(part.file_size for part in parts) > MAX_BYTES:
-        raise too_big(file)
+        raise InputError(TOO_BIG, file=file, remedy="Split the file")
     for part in parts:
         if part.file_size > _SMALL and part.file_size > _RATIO * max(part.compress_size, 1):
             raise InputError(f"{part.filename} unpacks to far more than it holds: a zip bomb", file=file)
@@ -82,7 +82,11 @@ def _check(file: str, archive: ZipFile) -> bool:
 
 
 def _read(file: str, archive: ZipFile, book: Any, mapping: Mapping[str, str], name: str | None) -> Sheet:
-    tops = {sheet.title: _top(file, sheet) for sheet in book.worksheets}
+    tops: dict[str, list[list[str]]] = {}
+    for sheet in book.worksheets:
+        sheet.reset_dimensions()  # what the file says of its size may be wrong
+        rows = islice(_rows(file, sheet, values_only=True), HEADING_ROWS)
+        tops[sheet.title] = [[" ".join(_text(cell).split()) for cell in row] for row in rows]
     if name is not None and name not in tops:
         raise InputError(f"no sheet {name!r}", file=file, remedy=f"There are: {', '.join(tops)}")
     if not tops:
@@ -90,20 +94,14 @@ def _read(file: str, archive: ZipFile, book: Any, mapping: Mapping[str, str], na
     headings = {title: find_headings(top, mapping) for title, top in tops.items()}
     chosen = name if name is not None else max(headings, key=lambda title: headings[title].known)
     shown = [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"]
-    marks = _marks(file, archive.read(book[chosen]._worksheet_path))  # its size was checked
-    styled = any(
-        b"<strike" in archive.read(part) for part in archive.namelist() if part.endswith("/styles.xml")
-    )
-    read = _cells(file, book[chosen], headings[chosen], marks, styled=styled)
+    formulas, merged = _marks(file, archive.read(book[chosen]._worksheet_path))  # its size was checked
+    styles = [archive.read(part) for part in archive.namelist() if part.endswith("/styles.xml")]
+    styled = any(b"<strike" in style for style in styles)
+    read = _cells(file, book[chosen], headings[chosen], formulas, styled=styled)
+    _flag(read, formulas, merged)
     read.sheet = chosen
     read.unread = tuple(title for title in shown if title != chosen and any(map(any, tops[title])))
     return read
-
-
-def _top(file: str, sheet: Any) -> list[list[str]]:
-    sheet.reset_dimensions()  # what the file says of its size may be wrong
-    rows = islice(_rows(file, sheet, values_only=True), HEADING_ROWS)
-    return [[" ".join(_text(cell).split()) for cell in row] for row in rows]
 
 
 def _rows(file: str, sheet: Any, *, values_only: bool) -> Iterator[tuple[Any, ...]]:
@@ -115,15 +113,18 @@ def _rows(file: str, sheet: Any, *, values_only: bool) -> Iterator[tuple[Any, ..
         yield row[:MAX_COLUMNS]
 
 
-def _cells(file: str, sheet: Any, heading: HeadingRow, marks: _Marks, *, styled: bool) -> Sheet:
+def _cells(file: str, sheet: Any, heading: HeadingRow, formulas: Formulas, *, styled: bool) -> Sheet:
     width = len(heading.headings)
     rows: list[tuple[Any, ...]] = []
     numbers: list[int] = []
     read = Sheet(file, heading.headings, [], np.array([]), heading.last + 1)
-    unsolved = {row for (row, _), text in marks.formulas.items() if text is not None}
+    unsolved = {row for (row, _), text in formulas.items() if text is not None}
     every = enumerate(_rows(file, sheet, values_only=not styled), 1)
     for number, row in islice(every, heading.last + 1, None):
-        values, struck = _without_struck(row) if styled else (row, {})
+        values, struck = row, {}
+        if styled:  # the cells themselves, of which those struck through hold nothing
+            struck = {at: c.value for at, c in enumerate(row) if c.value not in (None, "") and c.font.strike}
+            values = tuple(None if at in struck else cell.value for at, cell in enumerate(row))
         filled = any(value is not None and value != "" for value in values)
         if struck and not filled:
             read.problems.append((number, None, "struck-row", ""))
@@ -143,32 +144,15 @@ def _cells(file: str, sheet: Any, heading: HeadingRow, marks: _Marks, *, styled:
     columns = zip(*rows, strict=True) if rows else [()] * width
     read.columns = [pd.Series([_text(cell) for cell in cells], dtype="str") for cells in columns]
     read.rows = np.array(numbers, dtype="int64")
-    _flag(read, marks, width)
     return read
 
 
-def _without_struck(row: Sequence[Any]) -> tuple[tuple[Any, ...], dict[int, Any]]:
-    """Return the values of a row's cells without those struck through, and these by column position."""
-    filled = ((at, cell) for at, cell in enumerate(row) if cell.value not in (None, ""))
-    struck = {at: cell.value for at, cell in filled if cell.font.strike}
-    return tuple(None if at in struck else cell.value for at, cell in enumerate(row)), struck
-
-
-@dataclass(frozen=True, slots=True)
-class _Marks:
-    """What openpyxl does not tell when it reads values row by row."""
-
-    formulas: dict[tuple[int, int], str | None]
-    """By row and column position; the text of those without a result."""
-    merged: set[tuple[int, int, int, int]]
-    """Left, top, right, bottom."""
-
-
-def _marks(file: str, raw: bytes) -> _Marks:
-    formulas: dict[tuple[int, int], str | None] = {}
-    merged: set[tuple[int, int, int, int]] = set()
+def _marks(file: str, raw: bytes) -> tuple[Formulas, Merged]:
+    """Return what openpyxl does not tell when it reads values row by row."""
+    formulas: Formulas = {}
+    merged: Merged = set()
     if not _MARKED.search(raw):
-        return _Marks(formulas, merged)
+        return formulas, merged
     options: Any = {"resolve_entities": False, "no_network": True, "huge_tree": True}
     count = 0
     for _, element in etree.iterparse(BytesIO(raw), tag=("{*}c", "{*}mergeCell"), **options):
@@ -186,23 +170,23 @@ def _marks(file: str, raw: bytes) -> _Marks:
         element.clear()
         if count > MAX_ROWS:
             raise _too_many_marks(file)
-    return _Marks(formulas, merged)
+    return formulas, merged
 
 
 def _too_many_marks(file: str) -> InputError:
     return InputError("too many formulas and merged cells", file=file, remedy="Paste it as values")
 
 
-def _flag(read: Sheet, marks: _Marks, width: int) -> None:
+def _flag(read: Sheet, formulas: Formulas, merged: Merged) -> None:
     """Add the problems of formulas and merged cells in the rows that were read."""
-    rows = read.rows.tolist()
+    rows, width = read.rows.tolist(), len(read.headings)
     known = set(rows)
-    for (row, at), text in marks.formulas.items():
+    for (row, at), text in formulas.items():
         if row in known and at < width:
             read.problems.append((row, at, "formula" if text is None else "formula-unsolved", ""))
             if text is not None:
                 read.cells[row, at] = f"#N/A ={text}"
-    for left, top, right, bottom in sorted(marks.merged):
+    for left, top, right, bottom in sorted(merged):
         name = f"{get_column_letter(left + 1)}{top}:{get_column_letter(right + 1)}{bottom}"
         for row in rows[bisect_left(rows, top) : bisect_right(rows, bottom)]:
             cells = range(left, min(right + 1, width))

@@ -1,8 +1,7 @@
-"""How a snapshot lies in its folder: Parquet, ``private/`` with what names persons, one JSON of provenance.
+"""How a snapshot lies in its folder (docs/snapshot.md): Parquet, ``private/``, one JSON of provenance.
 
-``snapshot.json`` is written last and names every file with its hash: a folder without it is no snapshot, and
-a file that was changed, is missing or belongs to another snapshot is noticed when it is loaded.
-docs/snapshot.md says what is in which file.
+``snapshot.json`` is written last and names every file with its hash: without it, or with another file, a
+folder is no snapshot.
 """
 
 from __future__ import annotations
@@ -72,10 +71,7 @@ def is_snapshot(folder: str | Path | None) -> bool:
 def read_head(folder: Path) -> dict[str, Any]:
     """Return what ``snapshot.json`` says, once every file it names was found to be the one it names.
 
-    Raises
-    ------
-    InputError
-        If it is no snapshot of this version, or a file of it is missing or another.
+    If it is no snapshot of this version, or a file of it is missing or another, it is an `InputError`.
     """
     head = read_state(folder / FILE, VERSION, remedy=AGAIN)
     if head is None:
@@ -92,10 +88,7 @@ def read_head(folder: Path) -> dict[str, Any]:
 def read_frame(folder: Path, name: str, needed: Iterable[str] = ()) -> pd.DataFrame:
     """Return a frame of a snapshot, its private columns with it where they are there.
 
-    Raises
-    ------
-    InputError
-        If it cannot be read, or lacks one of the columns needed.
+    One that cannot be read, or lacks one of the columns needed, is an `InputError`.
     """
     path, own = folder / f"{name}.parquet", folder / PRIVATE / f"{name}.parquet"
     try:

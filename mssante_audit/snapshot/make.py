@@ -44,15 +44,7 @@ _OF_LIST = ("sha256", "generated_at", "namespace", "signed", "damaged", "damage"
 
 
 def bound_to(data: str | Path | None, settings: Mapping[str, Any]) -> str:
-    """Return a hash of what a snapshot is made from: its inputs, settings and code.
-
-    Parameters
-    ----------
-    data
-        Folder or file of the space; the shipped sample if ``None``.
-    settings
-        What else it was loaded with (`mssante_audit.space.load_space`).
-    """
+    """Return a hash of what a snapshot is made from: its inputs, settings (of `load_space`) and code."""
     inputs = inputs_digest(data, settings.get("anchors") or ())
     return digest(json.dumps([inputs, dict(settings), code_digest()], sort_keys=True, default=str))
 
@@ -79,18 +71,10 @@ def make_snapshot(
     -------
     dict
         What ``snapshot.json`` says.
-
-    Raises
-    ------
-    InputError
-        If `out` holds something else than a snapshot.
-    OutputError
-        If it cannot be written.
     """
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not is_snapshot(out))):
-        raise InputError(
-            "holds something else than a snapshot", file=str(out), remedy="Choose another folder"
-        )
+        remedy = "Choose another folder"
+        raise InputError("holds something else than a snapshot", file=str(out), remedy=remedy)
     head: dict[str, Any] = {"bound": bound, "shareable": shareable, "files": {}, **_head(space)}
 
     def fill(folder: Path) -> None:
@@ -121,7 +105,12 @@ def fresh(out: Path, bound: str, *, shareable: bool = False) -> bool:
 
 def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Iterator[tuple[str, bytes]]:
     """Yield the files of a snapshot by name, with their content."""
-    findings = pd.concat([_of_audit(space, name) for name in audits()], ignore_index=True)
+    found = []
+    for name in audits():  # in facts, open ones first, waived ones with their `WAIVED`
+        open_ones, aside = parted(name, space)
+        of_audit = pd.concat([open_ones.assign(**dict.fromkeys(WAIVED, "")), aside], ignore_index=True)
+        found.append(of_audit.assign(audit=name))
+    findings = pd.concat(found, ignore_index=True)
     shown = worded(findings)
     names = space.audited["domain"].unique().tolist()
     observed = {
@@ -138,9 +127,9 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
         "changes": changes_of(space),
         **observed,
     }
-    own: dict[str, Any] = {f"own_{name}": list(map(dumped, findings[name])) for name in ("subject", "facts")}
-    own |= {f"own_{name}": findings[name] for name in ("domain", "operator")}
-    private = {"findings": pd.DataFrame(own)}
+    clear = findings[["subject", "facts", "domain", "operator"]]
+    clear = clear.assign(**{name: list(map(dumped, findings[name])) for name in ("subject", "facts")})
+    private = {"findings": clear.add_prefix("own_")}
     if space.mailboxes is not None:
         frames["mailboxes"] = space.mailboxes.counts.frame
     if space.declarations is not None:
@@ -160,29 +149,22 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
 
 
 def _origin(space: TrustSpace, data: str | Path | None) -> dict[str, Any]:
+    """Return where the data lie, and the certificates and revocation lists by which they were judged."""
     whitelist, archive = space.whitelist, space.archive
     beside = whitelist.origin.parent if isinstance(whitelist.origin, Path) else None
-    # By these certificates and revocation lists the list and servers were judged.
-    found = [*whitelist.anchors, *([*pinned_files(beside), *find_crls(beside)] if beside else ())]
+    trusted = [*whitelist.anchors, *([*pinned_files(beside), *find_crls(beside)] if beside else ())]
     return {
         "data": None if data is None else str(Path(data).resolve()),
         "anchors": [str(Path(path).resolve()) for path in (archive.anchors if archive else ())],
         "signer": archive.signer if archive else None,
-        "trusted": list(dict.fromkeys(str(Path(path).resolve()) for path in found)),
+        "trusted": list(dict.fromkeys(str(Path(path).resolve()) for path in trusted)),
     }
-
-
-def _of_audit(space: TrustSpace, name: str) -> pd.DataFrame:
-    """Return the findings of an audit in facts, open ones first, waived ones with their `WAIVED`."""
-    open_ones, aside = parted(name, space)
-    whole = pd.concat([open_ones.assign(**dict.fromkeys(WAIVED, "")), aside], ignore_index=True)
-    return whole.assign(audit=name)
 
 
 def changes_of(space: TrustSpace) -> pd.DataFrame:
     """Return what changed since the archived list before this one, persons masked; empty if there is none."""
     archive, made = space.archive, space.whitelist.generated_at
-    listed = archive.snapshots if archive and made else ()
+    listed = archive.snapshots if archive else ()
     known = [s for s in listed if made and s.generated_at < made.replace(microsecond=0)]
     found = compare(space.side_of(known[-1]), side_of(space.whitelist)) if known else []
     return worded_changes(changes_frame(found))

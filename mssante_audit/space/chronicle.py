@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -10,7 +10,6 @@ import pandas as pd
 from mssante_audit.archive.events import Span, between
 from mssante_audit.archive.history import frame_of, merged, rows_of
 from mssante_audit.archive.renames import renames_in
-from mssante_audit.archive.store import Archive, Snapshot
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.space.trust import TrustSpace
@@ -55,22 +54,9 @@ def chronicle(
 ) -> Chronicle:
     """Tell the story of a space's archive up to the space's date.
 
-    Parameters
-    ----------
-    space
-        With an archive.
-    since
-        Start (ISO 8601); the last list before it is the first one looked at. Of the `MOST` last ones if not
-        given.
-    operator_id
-        Tell only what touches this operator.
-    departments
-        Tell only what touches operators that sat in one of these (codes) in a list of the span.
-
-    Raises
-    ------
-    InputError
-        If there is no archive, or no list of the span can be read.
+    The last list before `since` (ISO 8601) is the first one looked at; of the `MOST` last ones if not given.
+    Told is only what touches an operator, or those that sat in some departments (codes) in the span.
+    If there is no archive, or no list of the span can be read, it is an `InputError`.
     """
     if space.archive is None:
         raise InputError("the data folder holds no archive", remedy="`mssante-audit fetch` makes one")
@@ -104,7 +90,11 @@ def chronicle(
     if operator_id is not None:
         whose = {operator_id}
     times = [time for time, *_ in counts]
-    history = _history(space.archive, [s for s in chosen if s.generated_at in times])
+    try:
+        history = space.archive.history
+    except InputError:  # of a list outside of the span, perhaps
+        readable = (s for s in chosen if s.generated_at in times)
+        history = frame_of(merged(rows_of(space.archive.load(s).entries, s.generated_at) for s in readable))
     renames = renames_in(history, times) if len(times) > 2 else {}
     whole = between(first, last, renames)
     return Chronicle(
@@ -115,14 +105,6 @@ def chronicle(
         len(known) - len(chosen),
         tuple(unread),
     )
-
-
-def _history(archive: Archive, readable: Sequence[Snapshot]) -> pd.DataFrame:
-    """Return the history of the archive; of the span's readable lists where that cannot be made."""
-    try:
-        return archive.history
-    except InputError:
-        return frame_of(merged(rows_of(archive.load(s).entries, s.generated_at) for s in readable))
 
 
 def _of(span: Span, operators: Collection[str] | None) -> Span:

@@ -33,12 +33,15 @@ def covered(space: TrustSpace) -> frozenset[str] | None:
     sitting = entries[entries["department"].isin(named.codes)] if named else entries.iloc[:0]
     if named and sitting.empty:
         where = ", ".join((*named.regions, *named.departments))
-        known = ", ".join(sorted({*entries["department"]} - {""}))
-        message = f"no operator of this list sits in {where}"
-        raise InputError(message, file=FILE, remedy=f"There are operators in: {known}")
+        remedy = f"There are operators in: {', '.join(sorted({*entries['department']} - {''}))}"
+        raise InputError(f"no operator of this list sits in {where}", file=FILE, remedy=remedy)
+    known = list(space.operator_names.items())
+    if space.declarations is not None:
+        rows = space.declarations.declarations[["operator_id", "structure_name"]].drop_duplicates()
+        known += rows.itertuples(index=False, name=None)
+    known = [pair for pair in known if pair[0]]
     structures = {same[operator] for operator in sitting["operator_id"].unique() if operator}
-    known_names = _known(space)
-    structures |= {_meant(text, known_names, same) for text in scope.operators}
+    structures |= {_meant(text, known, same) for text in scope.operators}
     return frozenset(o for o in entries["operator_id"].unique() if same.get(o) in structures)
 
 
@@ -53,24 +56,13 @@ def outside(space: TrustSpace) -> frozenset[str]:
     return frozenset(entries["domain"]) - frozenset(inside)
 
 
-def _known(space: TrustSpace) -> list[tuple[str, str]]:
-    """Return the operators of list and register: identifier and name, as either has them."""
-    known = list(space.operator_names.items())
-    if space.declarations is not None:
-        rows = space.declarations.declarations[["operator_id", "structure_name"]].drop_duplicates()
-        known += rows.itertuples(index=False, name=None)
-    return [pair for pair in known if pair[0]]
-
-
 def _meant(text: str, known: list[tuple[str, str]], same: dict[str, str]) -> str:
     """Return the structure that a scope names by one of its numbers, or by its whole name."""
     among = {structure_key(number) for number, _ in known}
-    listed = {structure_key(number, among): first for number, first in same.items()}
     keys = {number: structure_key(number, among) for number, _ in known}
-    # The register may have another number.
-    roots = {number: listed.get(key, number) for number, key in keys.items()}
-    meant = structure_key(text, among)
-    matches = {roots[number] for number, key in keys.items() if key == meant}
+    listed = {structure_key(number, among): first for number, first in same.items()}
+    roots = {number: listed.get(key, number) for number, key in keys.items()}  # the register may have another
+    matches = {roots[number] for number, key in keys.items() if key == structure_key(text, among)}
     matches = matches or {roots[number] for number, name in known if fold(name) == fold(text) != ""}
     if len(matches) == 1:
         return matches.pop()

@@ -1,19 +1,4 @@
-"""The state of each input: whether what is found, or is no longer found, in it can be believed.
-
-========================  =================================================================================
-state                     the input
-========================  =================================================================================
-``absent``                is not there, and was in the run before or is asked for by the settings
-``damaged``               cannot be read, or not wholly; of the list also: does not say when it was made
-``future``                says that it was made after the instant audited at
-``changed-signer``        the list is signed by somebody else than expected, or than before
-``unverified``            the list is unsigned, or its signature is wrong or of no known authority
-``quarantined``           the list published now was refused; the last good one is audited
-``older``                 was made before what an earlier run had
-``shrunk``                lost more than `mssante_audit.base.settings.Inputs` allows
-``stale``                 is older than the settings allow
-``ok``                    none of these
-========================  =================================================================================
+"""The state of each input (`STATES`): whether what is found, or is no longer found, in it can be believed.
 
 Of several the first is told. Findings of audits that rest on an input which is not ``ok``
 (`mssante_audit.findings.registry.Audit.rests`) are unknown: neither new nor fixed.
@@ -40,9 +25,6 @@ from mssante_audit.values.dn import parse_dn
 from mssante_audit.whitelist.reliance import doubts
 
 if TYPE_CHECKING:
-    from mssante_audit.archive.store import Archive
-    from mssante_audit.declarations.register import Register
-    from mssante_audit.mailboxes.extraction import Extraction
     from mssante_audit.space.trust import TrustSpace
 
 STATES = (
@@ -101,9 +83,9 @@ class _Input:
     max_age: int = 0
     """Days; 0 sets no limit."""
     max_loss: float = 0
-    signer: str = ""
     faults: Sequence[Fault] = ()
     """States it is in by itself."""
+    signer: str = ""
     ahead: timedelta | None = SKEW
     """How far it may be of the future; ``None``: its date is no clock's, and may go to and fro."""
 
@@ -116,17 +98,9 @@ def states_of(
 ) -> tuple[State, ...]:
     """Return the state of each input that a space has, or that is known from before.
 
-    Parameters
-    ----------
-    space
-        What was loaded; `TrustSpace.faults` says which of its inputs could not be read.
-    limits
-        What is allowed, and what is tolerated.
-    known
-        What was there before, empty for what only the settings ask for; of what is not in it and not there
-        nothing is said.
-    published
-        What became of the list published now, where it was fetched.
+    `TrustSpace.faults` says which inputs could not be read, `limits` what is allowed and tolerated. `known`
+    is what was there before, empty for what only the settings ask for; of what is not in it and not there
+    nothing is said. `published` is what became of the list published now, where it was fetched.
     """
     limits, known = limits or Inputs(), known or {}
     inputs = _inputs(space, limits)
@@ -187,7 +161,7 @@ def _faults_of(
         return [("damaged", {"error": space.faults[name]})]
     if seen is not None:
         faults = [*seen.faults, *_against(seen, before, space.as_of)]
-        return faults + (_published(space, published) + _kept_as(space, before) if name == LIST else [])
+        return faults + list(_of_archive(space, published, before)) if name == LIST else faults
     if any(aside.why == "future" and aside.file.startswith(f"{name}-") for aside in space.aside):
         return [("future", {"made": None})]
     return None if before is None else [("absent", {"before": bool(before)})]
@@ -211,55 +185,54 @@ def _against(seen: _Input, before: Mapping[str, Any] | None, as_of: datetime) ->
         yield "shrunk", {"size": seen.size, "before": before["size"]}
 
 
-def _published(space: TrustSpace, record: Record | None) -> list[Fault]:
-    """Return in which states the list published now is, though it is not the one audited."""
-    if record is None:
-        return []
-    if record.outcome == "quarantined":
-        changed = {"signer": record.signer}
-        return [("changed-signer", changed) if "changed-signer" in record.flags else ("quarantined", {})]
-    kept = space.archive.snapshots if space.archive else ()
-    made = next((snapshot.generated_at for snapshot in kept if snapshot.name == record.file), None)
-    audited = space.whitelist.generated_at
-    if made is not None and made > space.as_of + SKEW:
-        return [("future", {"made": made.isoformat()})]
-    if made is not None and audited is not None and made < audited.replace(microsecond=0):
-        return [("older", {"made": made.isoformat(), "before": audited.isoformat()})]
-    return []
-
-
-def _kept_as(space: TrustSpace, before: object) -> list[Fault]:
-    """Return whether the list was shrunk when the archive kept it: all there is without a run before."""
-    archive = space.archive
-    if before is not None or archive is None:
-        return []
-    names = {
-        snapshot.name for snapshot in archive.snapshots if space.whitelist.sha256.startswith(snapshot.sha)
-    }
-    shrunk = any(r.file in names and "shrunk" in r.flags for r in archive.log if r.outcome == "kept")
-    return [("shrunk", {"size": len(space.entries), "before": 0})] if shrunk else []
-
-
-# -- what is seen of each -----------------------------------------------------------------------------------
+def _of_archive(space: TrustSpace, published: Record | None, before: object) -> Iterator[Fault]:
+    """Yield the states of the list published now, though it is not the one audited, and of this as kept."""
+    archive, audited, sha256 = space.archive, space.whitelist.generated_at, space.whitelist.sha256
+    kept = archive.snapshots if archive else ()
+    if published is not None and published.outcome == "quarantined":
+        changed = "changed-signer" in published.flags
+        yield ("changed-signer", {"signer": published.signer}) if changed else ("quarantined", {})
+    elif published is not None:
+        made = next((s.generated_at for s in kept if s.name == published.file), None)
+        if made is not None and made > space.as_of + SKEW:
+            yield "future", {"made": made.isoformat()}
+        elif made is not None and audited is not None and made < audited.replace(microsecond=0):
+            yield "older", {"made": made.isoformat(), "before": audited.isoformat()}
+    if archive is not None and before is None:  # that it shrank then is all there is without a run before
+        names = {snapshot.name for snapshot in kept if sha256.startswith(snapshot.sha)}
+        if any(r.file in names and "shrunk" in r.flags for r in archive.log if r.outcome == "kept"):
+            yield "shrunk", {"size": len(space.entries), "before": 0}
 
 
 def _inputs(space: TrustSpace, limits: Inputs) -> dict[str, _Input]:
     """Return what is seen of each input that is there."""
+    as_of, listed, loss = space.as_of, space.whitelist.generated_at, limits.max_loss
     inputs = {LIST: _list(space, limits)}
-    if space.declarations is not None:
-        inputs["register"] = _register(space.declarations, space, limits)
-    max_age = space.thresholds.observation_max_age_days
+    if (register := space.declarations) is not None:
+        # As old as the last declaration in it, and nothing orders these.
+        last = register.until(as_of)["date"].max()
+        made = None if pd.isna(last) else parse_instant(last.to_pydatetime())
+        age, size = limits.register_max_age_days, len(register.declarations)
+        inputs["register"] = _Input(made, size, age, loss, ahead=None)
     for kind in kinds():
         if (observed := space.given(kind.need)) is not None:  # by its newest file, which older ones complete
             newest, *older = observed.parts
             torn = not newest.complete or newest.problems["kind"].isin(["cut", "damaged"]).any()
             faults: list[Fault] = [("damaged", {})] if torn and not older else []
-            of_kind = _Input(newest.started_at, observed.size, max_age, limits.max_loss, faults=faults)
-            inputs[kind.name] = of_kind
-    if space.mailboxes is not None:
-        inputs["mailboxes"] = _mailboxes(space.mailboxes, space, limits)
+            age = space.thresholds.observation_max_age_days
+            inputs[kind.name] = _Input(newest.started_at, observed.size, age, loss, faults)
+    if (mailboxes := space.mailboxes) is not None:
+        fault = mailboxes.fault(listed or as_of)
+        old = {"days": abs((as_of - mailboxes.made_at).days), "limit": None}
+        faults = [("stale", old) if fault == "old" else ("damaged", {})] if fault else []
+        age, size = limits.mailboxes_max_age_days, sum(mailboxes.by_domain.values())
+        inputs["mailboxes"] = _Input(mailboxes.made_at, size, age, loss, faults, ahead=AHEAD)
     if space.archive is not None:
-        inputs["archive"] = _archive(space.archive, space, limits)
+        snapshots = space.archive.until(as_of)
+        made = snapshots[-1].generated_at if snapshots else None
+        # Where its last list is the one audited, their age is one and the same cause, and the list's.
+        same = made is not None and listed is not None and made == listed.replace(microsecond=0)
+        inputs["archive"] = _Input(made, len(snapshots), 0 if same else limits.archive_max_age_days)
     return inputs
 
 
@@ -279,29 +252,4 @@ def _list(space: TrustSpace, limits: Inputs) -> _Input:
     # An age of no days is a limit too.
     if made is not None and not limit and made < space.as_of:
         faults.append(("stale", {"days": (space.as_of - made).days, "limit": 0}))
-    return _Input(made, len(space.entries), limit, limits.max_loss, signer, faults)
-
-
-def _register(register: Register, space: TrustSpace, limits: Inputs) -> _Input:
-    """Look at a register: it is as old as the last declaration in it, and nothing orders these."""
-    last = register.until(space.as_of)["date"].max()
-    made = None if pd.isna(last) else parse_instant(last.to_pydatetime())
-    size = len(register.declarations)
-    return _Input(made, size, limits.register_max_age_days, limits.max_loss, ahead=None)
-
-
-def _mailboxes(mailboxes: Extraction, space: TrustSpace, limits: Inputs) -> _Input:
-    fault = mailboxes.fault(space.whitelist.generated_at or space.as_of)
-    faults: list[Fault] = [("damaged", {})] if fault else []
-    if fault == "old":
-        faults = [("stale", {"days": abs((space.as_of - mailboxes.made_at).days), "limit": None})]
-    size, limit = sum(mailboxes.by_domain.values()), limits.mailboxes_max_age_days
-    return _Input(mailboxes.made_at, size, limit, limits.max_loss, faults=faults, ahead=AHEAD)
-
-
-def _archive(archive: Archive, space: TrustSpace, limits: Inputs) -> _Input:
-    snapshots, audited = archive.until(space.as_of), space.whitelist.generated_at
-    made = snapshots[-1].generated_at if snapshots else None
-    # Where its last list is the one audited, their age is one and the same cause, and the list's.
-    same = made is not None and audited is not None and made == audited.replace(microsecond=0)
-    return _Input(made, len(snapshots), 0 if same else limits.archive_max_age_days)
+    return _Input(made, len(space.entries), limit, limits.max_loss, faults, signer)

@@ -52,12 +52,9 @@ def compare(
         `WhiteList`, which has anchors and signer of its own.
     archive
         Folder of an archive, or one that is open, with anchors and signer of its own.
-    anchors, signer
-        What the lists are verified with (`mssante_audit.verify_signature`).
-    recover
-        Load the readable rows of a damaged list; what the rest may explain is ``unknown``.
-    any_namespace
-        Accept a list in another XML namespace.
+    anchors, signer, recover, any_namespace
+        How lists are loaded (`mssante_audit.load_space`); what the damaged part of one may explain is
+        ``unknown``.
     language
         Of the words, one of `mssante_audit.findings.templates.LANGUAGES`.
     show_contacts
@@ -69,11 +66,6 @@ def compare(
         Frames ``changes`` (a row a change) and ``events`` (a row for changes that belong together), their
         columns in ``docs/data.md``; times ``start`` and ``end``; ``doubts``, why either list is not to be
         relied on (`mssante_audit.whitelist.reliance.doubts`), two empty tuples if both are.
-
-    Raises
-    ------
-    InputError
-        If there is no such list, or it cannot be read: a damaged one is a `WhiteListError`.
 
     Examples
     --------

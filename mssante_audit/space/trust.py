@@ -1,9 +1,4 @@
-"""The trust space: everything an audit may look at, loaded once.
-
-`TrustSpace.entries` is the white list's frame (columns in `mssante_audit.whitelist.load`). Test entries stay
-in it, marked ``is_audit_entry``: audits work on `TrustSpace.audited`, and reports say how many were set
-aside.
-"""
+"""The trust space: everything an audit may look at, loaded once. Audits work on `TrustSpace.audited`."""
 
 from __future__ import annotations
 
@@ -154,14 +149,15 @@ class TrustSpace:
 
         That is the space itself where one file answers for all of them.
         """
-        return self.once("parts", self._parts) or [self]
-
-    def _parts(self) -> list[TrustSpace]:
         seen = self.observation
-        shares = list(seen.shares(self.audited["domain"].tolist())) if seen else []
-        if all(part is seen for part, _ in shares):
-            return []
-        return [replace(self, observation=part, domains=frozenset(names)) for part, names in shares]
+
+        def make() -> list[TrustSpace]:
+            shares = list(seen.shares(self.audited["domain"].tolist())) if seen else []
+            if all(part is seen for part, _ in shares):
+                return []
+            return [replace(self, observation=part, domains=frozenset(names)) for part, names in shares]
+
+        return self.once("parts", make) or [self]
 
     def search(self, words: str, limit: int = 10) -> pd.DataFrame:
         """Return the domains that words resemble (`mssante_audit.whitelist.check.search`)."""
@@ -183,19 +179,10 @@ class TrustSpace:
         return self.archive.side(snapshot)
 
     def with_(self, **changed: int) -> TrustSpace:
-        """Return the space with other thresholds, its audits to be made anew.
+        """Return the space with other thresholds (fields of `Thresholds`), its audits to be made anew.
 
-        Parameters
-        ----------
-        **changed
-            Fields of `Thresholds`, such as ``stale_after_days=365``.
-
-        Raises
-        ------
-        ParameterError
-            If there is no such threshold, or it cannot be that.
-        InputError
-            If it is loaded from a snapshot.
+        If there is no such threshold, or it cannot be that, it is a `ParameterError`; of a space from a
+        snapshot it is an `InputError`.
 
         Examples
         --------
@@ -203,9 +190,8 @@ class TrustSpace:
         365
         """
         if self.kept_domains is not None:  # a snapshot does not hold all that audits look at
-            raise InputError(
-                "a snapshot has the thresholds that it was made with", remedy="Load its data folder instead"
-            )
+            remedy = "Load its data folder instead"
+            raise InputError("a snapshot has the thresholds that it was made with", remedy=remedy)
         known = Thresholds.model_fields
         if unknown := sorted(changed.keys() - known.keys()):
             raise ParameterError(f"no threshold {unknown[0]!r}", remedy=f"There are: {', '.join(known)}")
@@ -223,18 +209,10 @@ class TrustSpace:
         return replace(self, thresholds=thresholds, judged=None if aged else self.judged, **observed)
 
     def rows_of(self, finding: pd.Series | pd.DataFrame) -> pd.DataFrame:
-        """Return the rows that a finding, or findings, rest on.
+        """Return the rows that a finding, or findings (a row of a findings frame, or several), rest on.
 
-        Parameters
-        ----------
-        finding
-            A row of a findings frame, or several.
-
-        Returns
-        -------
-        DataFrame
-            Rows of `entries`, in list order; where the finding rests on none, those of the register.
-            Empty where it rests on something else: an observation, an archived list.
+        They are of `entries`, in list order; where the finding rests on none, of the register. There is none
+        where it rests on something else: an observation, an archived list.
         """
         where = [finding["where"]] if isinstance(finding, pd.Series) else finding["where"]
         places = [place for own in where for place in own]
@@ -248,21 +226,10 @@ class TrustSpace:
     def sql(self, query: str, /, **tables: pd.DataFrame) -> pd.DataFrame:
         """Return what a query of SQL finds in the space, by DuckDB (extra ``lab``), which sees nothing else.
 
-        Parameters
-        ----------
-        query
-            Over ``entries``, ``problems``, ``findings``, ``waived``, ``domains``, ``methods``, ``changes``,
-            ``servers``, ``mailboxes`` and ``register``: those that are there, with the columns that their
-            Parquet files have (docs/snapshot.md). Contacts are masked unless the space shows them.
-        **tables
-            Frames of one's own, by the name that the query calls them.
-
-        Raises
-        ------
-        InputError
-            If DuckDB is not installed.
-        ParameterError
-            If the query cannot be run.
+        Tables are ``entries``, ``problems``, ``findings``, ``waived``, ``domains``, ``methods``, ``changes``,
+        ``servers``, ``mailboxes`` and ``register``, those that are there, with the columns that their Parquet
+        files have (docs/snapshot.md), and frames of one's own, by the names given. Contacts are masked unless
+        the space shows them. A query that cannot be run is a `ParameterError`.
 
         Examples
         --------

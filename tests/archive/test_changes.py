@@ -7,11 +7,13 @@ import itertools
 import json
 import re
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from made_lists import DN, row, xml
+from made_lists import START as AT
 from typer.testing import CliRunner
 
 from mssante_audit.archive.changes import FRAME, KINDS
@@ -31,30 +33,10 @@ from mssante_audit.values.person import Person
 from mssante_audit.whitelist.load import load_whitelist
 from tools.sample.archive import EVENT_COLUMNS, TIMES, UNCHANGED_DAYS, tell_story
 from tools.sample.make import SAMPLE_AS_OF
-from tools.sample.space import Row, whitelist_chunks
+from tools.sample.space import Row
 
 SAMPLE = resource("data/sample")
-DN = "CN=mss.alpha.example,OU=1759900001,O=CH ALPHA,ST=Paris (75),C=FR"
 OTHER = "CN=mss.beta.example,OU=1679900001,O=CH BETA,ST=Bas-Rhin (67),C=FR"
-AT = datetime(2026, 1, 1, 5, 30, tzinfo=UTC)
-
-
-def row(domain: str, **changes: str) -> Row:
-    name = domain.partition(".")[0]
-    fields = {
-        "domain": f"{domain}.mssante.fr",
-        "description": f"Messagerie de {name}",
-        "dn": DN,
-        "project": "01 99 00 00 01, projet@alpha.example",
-        "support": "01 99 00 00 02, support@alpha.example",
-        "stamp": "2025-12-01T10:00:00Z",
-    }
-    assert changes.keys() <= fields.keys()
-    return tuple({**fields, **changes}.values())  # type: ignore[return-value]
-
-
-def xml(rows: list[Row], at: datetime = AT) -> bytes:
-    return b"".join(whitelist_chunks(rows, at))
 
 
 def side(rows: list[Row], **told: object) -> Side:
@@ -328,20 +310,14 @@ def test_the_archive_shows_stale_contacts_exactly() -> None:
         thresholds=Thresholds(stale_after_days=UNCHANGED_DAYS),
     )
     assert space.whitelist.signature.status == "valid"
-    by_history = {
-        "CONTACT_UNCHANGED",
-        "CONTACT_PARTLY_CHANGED",
-        "CONTACT_FORMER_OPERATOR",
-        "RECO_CONTACT_OLD",
-    }
+    contacts = {f"CONTACT_{what}" for what in ("UNCHANGED", "PARTLY_CHANGED", "FORMER_OPERATOR")}
+    by_history = {*contacts, "RECO_CONTACT_OLD"}
     found = concat([audit("stale_contacts", space), audit("reconciliation", space)])
     found = found[found["rule"].isin(by_history)]
     with (SAMPLE / "defects.csv").open(encoding="utf-8", newline="") as file:
         truth = [tuple(line[1:]) for line in csv.reader(file) if line[0] == "archive"]
-    expected = Counter(truth)
-    assert (
-        Counter((f.rule, f.domain, f.operator_id, row_ranges(f.rows)) for f in found.itertuples()) == expected
-    )
+    told = Counter((f.rule, f.domain, f.operator_id, row_ranges(f.rows)) for f in found.itertuples())
+    assert told == Counter(truth)
     assert {line[0] for line in truth} == by_history
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import openpyxl
 import pandas as pd
 import pytest
+from test_annexe1 import READ
 
 from mssante_audit.audits.declarations.rules import form_findings
 from mssante_audit.declarations.cells import read_box
@@ -23,33 +24,11 @@ from mssante_audit.values.person import Person
 AS_OF = datetime(2026, 3, 3, tzinfo=UTC)
 FORM = [name for name, field in fields().items() if not field.optional]
 DN = "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR"
-RIGHT = {
-    "contract_number": "0123456789",
-    "structure_name": "CH ALPHA",
-    "structure_id": "1759900004",
-    "representative_last_name": "FICTIVE",
-    "representative_first_name": "Zoé",
-    "postal_address": "1 rue de la Fiction, 75000 Paris",
-    "representative_phone": "01 99 00 00 01",
-    "representative_email": "zoe@alpha.example",
-    "project_manager_last_name": "MODELE",
-    "project_manager_first_name": "Ida",
-    "project_manager_phone": "01 99 00 00 02",
-    "project_manager_email": "ida@alpha.example",
-    "public_project_phone": "01 99 00 00 03",
-    "public_project_email": "projet@alpha.example",
-    "public_technical_phone": "01 99 00 00 04",
-    "public_technical_email": "technique@alpha.example",
-    "description": "Domaine de messagerie du CH Alpha",
-    "dn_igc_sante": DN,
-    "delegation": "X",
-    "primary_server": "ns1.alpha.example",
+OTHERS = ("technical_manager", "beneficiary_id", "dn_igc_cps", "redirection", "mail_server", "domain")
+RIGHT = {name: text for name, text in READ.items() if not name.startswith(OTHERS)} | {
+    "dn_igc_sante": DN, "delegation": "X", "primary_server": "ns1.alpha.example",
     "secondary_server": "ns2.alpha.example",
-    "date": "01/03/2026",
-    "signatory_last_name": "FICTIVE",
-    "signatory_first_name": "Zoé",
-    "signature_present": "X",
-}
+}  # fmt: skip
 DEFECTS: list[dict[str, Any]] = [
     {},
     {"redirection": "X", "mail_server": "mx.alpha.example"},
