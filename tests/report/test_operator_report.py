@@ -242,7 +242,7 @@ def test_the_page_of_a_dossier_is_that_of_the_notebook(run, report, space):
     (job,) = plan({"operator": path}, {"as_of": AS_OF, "operator": "groupement e-sante de cheminsonge"})
     made = from_space(Order("", job.shown, ""), space, GROUP)
     page, other = (lxml_html.fromstring(made.files[".html"].decode()), report)
-    for what in ("//h1", "//h2", "//main//p", "//table"):
+    for what in ("//h1", "//h2", "//main//p", "//main//table"):
         assert [e.text_content() for e in page.xpath(what)] == [e.text_content() for e in other.xpath(what)]
     assert made.outcome.results.payload() == run.outcomes[0].results.payload()
 
