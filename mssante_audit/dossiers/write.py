@@ -171,11 +171,11 @@ def write_dossiers(
         others = left if operators or region or department else {}
         index = sorted({**others, **there}.values(), key=lambda d: (d.name.casefold(), d.operator_id))
         shown = {n: v for n, v in tellable(base.shown).items() if n != "operator"}
-        origin = provenance(space)
+        with using_language(given["lang"]):
+            origin = provenance(space)
+            html = dossiers_html(index, origin)
         listed = {"parameters": shown, "provenance": origin, "dossiers": [asdict(d) for d in index]}
         write_bytes(staging / INDEX, json_bytes(listed))
-        with using_language(given["lang"]):
-            html = dossiers_html(index, origin)
         write_bytes(staging / "index.html", html.encode("utf-8", "backslashreplace"))
         publish(staging, out, list(_stale(before, index, there)))
     return DossierRun(out, tuple(dossier for dossier in index if dossier.operator_id in there))
