@@ -50,9 +50,6 @@ def put(archive: Archive, *contents: bytes, now: datetime = NOW) -> list[Record]
     return list(import_lists(archive, files, now=now))
 
 
-# -- keeping ------------------------------------------------------------------------------------------------
-
-
 def test_original_bytes_are_kept_under_time_and_hash(archive: Archive, chain: SigningChain) -> None:
     content = sign(xml(ROWS), chain)
     (record,) = put(archive, content)
@@ -139,9 +136,6 @@ def test_a_file_that_is_not_there_is_told_and_the_rest_imported(archive, chain, 
     assert "no such file" in records[0].message
 
 
-# -- finding ------------------------------------------------------------------------------------------------
-
-
 def test_dates_and_names_find_lists(archive, chain) -> None:
     first, second = put(archive, sign(xml(ROWS), chain), sign(xml(ROWS, START + 2 * DAY), chain))
     opened = fresh(archive)
@@ -154,9 +148,6 @@ def test_dates_and_names_find_lists(archive, chain) -> None:
         opened.find("2025-12-31")
     with pytest.raises(InputError, match="is not a date"):
         opened.find("hier")
-
-
-# -- checking -----------------------------------------------------------------------------------------------
 
 
 def test_verify_tells_files_deleted_truncated_replaced_and_renamed(archive, chain) -> None:
@@ -187,9 +178,6 @@ def test_a_list_that_was_replaced_is_put_back_by_importing_it_again(archive, cha
     (again,) = put(archive, content)
     assert again.outcome == "kept"
     assert [fault for _, fault in verify(fresh(archive))] == [""]
-
-
-# -- the log ------------------------------------------------------------------------------------------------
 
 
 def test_a_torn_line_of_the_log_harms_no_other(tmp_path) -> None:
@@ -248,9 +236,6 @@ def test_no_log_is_no_record(tmp_path) -> None:
     assert read_log(tmp_path / "nowhere") == []
     assert open_archive(tmp_path / "nowhere").snapshots == ()
     assert open_archive(tmp_path / "nowhere").current() is None
-
-
-# -- writing ------------------------------------------------------------------------------------------------
 
 
 def test_two_runs_at_once(archive) -> None:
@@ -375,9 +360,6 @@ def test_killed_between_the_list_and_its_record_the_next_run_records_it(archive,
     (again,) = put(archive, content)
     assert (again.outcome, again.file) == ("same", record.file)
     assert [fault for _, fault in verify(fresh(archive))] == [""]
-
-
-# -- history ------------------------------------------------------------------------------------------------
 
 
 def story(chain) -> list[bytes]:

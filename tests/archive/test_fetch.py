@@ -44,9 +44,6 @@ def outcomes(archive: Archive) -> list[str]:
     return [record.outcome for record in read_log(archive.folder)]
 
 
-# -- good servers -------------------------------------------------------------------------------------------
-
-
 def test_a_list_is_fetched_and_kept(archive, listed) -> None:
     with serving(give(listed)) as url:
         record = fetch(archive, quick(url), now=NOW)
@@ -109,9 +106,6 @@ def test_pauses_grow(archive, monkeypatch) -> None:
     with serving(give(b"", 429, Retry_After="7")) as url, pytest.raises(FetchError, match="answers 429"):
         fetch(archive, quick(url, attempts=2), now=NOW)
     assert [p for p in pauses if p >= 1] == [7]
-
-
-# -- bad servers --------------------------------------------------------------------------------------------
 
 
 def test_a_refusal_is_not_tried_again(archive) -> None:
@@ -261,9 +255,6 @@ def test_a_list_damaged_on_the_way_is_set_aside(archive, listed) -> None:
     assert outcomes(archive) == ["quarantined"]
 
 
-# -- TLS ----------------------------------------------------------------------------------------------------
-
-
 def test_tls_against_the_bundle(archive, listed, authority) -> None:
     bundle, context = authority
     with serving(give(listed), context) as url:
@@ -308,9 +299,6 @@ def test_from_https_to_plain_http_is_refused_even_here(archive, listed, authorit
         pytest.raises(FetchError, match="http address, not https"),
     ):
         fetch(archive, quick(url, ca_bundle=bundle), now=NOW)
-
-
-# -- proxies ------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -380,9 +368,6 @@ def test_a_proxy_that_cannot_be_used_is_one_line_without_its_password(archive, e
     assert "secret" not in str(told.value)
 
 
-# -- at once ------------------------------------------------------------------------------------------------
-
-
 def test_two_fetches_at_once(archive, listed) -> None:
     inside, go = threading.Event(), threading.Event()
 
@@ -404,27 +389,13 @@ def test_two_fetches_at_once(archive, listed) -> None:
     assert outcomes(archive) == ["kept"]
 
 
-# -- command line -------------------------------------------------------------------------------------------
-
-
 def test_command_line(archive, listed, tmp_path) -> None:
-    run = CliRunner()
-    options = [
-        "--archive",
-        str(archive.folder),
-        "--anchors",
-        str(archive.anchors[0]),
-        "--signer",
-        SAMPLE_SIGNER,
-    ]
-    with serving(give(listed)) as url:
-        done = run.invoke(app, ["fetch", "--url", url, *options])
-    assert done.exit_code == 0, done.output
-    assert done.output.startswith("kept 2026-01-01T053000Z-")
-    with serving(give(listed[:-100])) as url:
-        bad = run.invoke(app, ["fetch", "--url", url, *options])
-    assert bad.exit_code == 1
-    assert bad.output.startswith("quarantined")
+    run, where = CliRunner(), ["--archive", str(archive.folder)]
+    options = [*where, "--anchors", str(archive.anchors[0]), "--signer", SAMPLE_SIGNER]
+    for content, status, said in ((listed, 0, "kept 2026-01-01T053000Z-"), (listed[:-100], 1, "quarantined")):
+        with serving(give(content)) as url:
+            done = run.invoke(app, ["fetch", "--url", url, *options])
+        assert (done.exit_code, done.output.startswith(said)) == (status, True), done.output
     verified = run.invoke(app, ["archive", "verify", *options])
     assert verified.exit_code == 0
     assert "1 lists, 0 at fault" in verified.output

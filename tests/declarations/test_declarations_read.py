@@ -92,9 +92,6 @@ def bytes_of(book):
     return out.getvalue()
 
 
-# -- formats ------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
 def test_csv_of_any_separator_and_encoding(load, separator, encoding):
@@ -182,9 +179,6 @@ def test_the_register_of_a_data_folder(tmp_path):
     (tmp_path / "declarations.xlsx").touch()
     with pytest.raises(InputError, match=r"several registers: declarations.csv, declarations.xlsx. Keep one"):
         find_register(tmp_path)
-
-
-# -- headings -----------------------------------------------------------------------------------------------
 
 
 def test_the_forms_own_labels_work_in_the_forms_order():
@@ -366,9 +360,6 @@ def test_no_column_holds_the_domain(load):
             load(content, name)
 
 
-# -- values -------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     "text",
     ["X", "x", "oui", "Oui", "☒", "☑", "1", "TRUE", "vrai", " X ", "[x]", "X.", "XX",
@@ -476,9 +467,6 @@ def test_every_kind_of_problem_has_its_words():
         assert kind.text.format(value="x")
 
 
-# -- which declaration counts -------------------------------------------------------------------------------
-
-
 def test_the_latest_by_date_counts_and_an_undated_one_is_neither_first_nor_last(load):
     days = ["01/02/2026", "01/03/2026", "01/03/2026", "", "05/03/2026"]
     register = load(
@@ -494,9 +482,6 @@ def test_the_latest_by_date_counts_and_an_undated_one_is_neither_first_nor_last(
     assert shared.at(as_of)["row"].tolist() == [4, 5], "the latest of each operator"
     nameless = load(csv_of(ROW | {"domain": ""}, ROW | {"domain": ""}))
     assert len(latest(nameless.declarations)) == 2
-
-
-# -- bad input ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
