@@ -21,7 +21,7 @@ from mssante_audit.base.export import write_bytes
 from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.workers import Order, make_one
 from mssante_audit.dossiers.write import file_name, write_dossiers
-from mssante_audit.report.jobs import plan
+from mssante_audit.report.plan import plan
 from mssante_audit.report.results import open_space
 from tools.sample.make import build
 from tools.sample.space import whitelist_chunks

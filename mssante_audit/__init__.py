@@ -17,6 +17,7 @@ series, `table` and `findings_table` show them, `say` puts them in a sentence. `
 ``help("mssante_audit.whitelist.load")`` and ``help("mssante_audit.findings.frame")``.
 """
 
+import sys
 from typing import Any
 
 import lazy_loader
@@ -31,6 +32,8 @@ def __getattr__(name: str) -> Any:
         from mssante_audit.audits import audits
 
         return tuple(audits())
+    if "IPython" in sys.modules:
+        import mssante_audit.report.cards  # how what is asked for shows itself in a notebook  # noqa: F401
     return _imported(name)
 
 

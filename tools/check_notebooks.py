@@ -1,4 +1,4 @@
-"""Check that notebooks are clean: no outputs, no functions, no absolute path, no network, a title first.
+"""Check that notebooks are clean: no outputs, functions, absolute path or network, a title first.
 
 A report has a cell tagged ``parameters`` and records its results last; a notebook to read has neither.
 
@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+RECORD = re.compile(r"(\w+\.)?record\(")
 ABSOLUTE = re.compile(r"^(/|~|[A-Za-z]:[\\/])")
 NETWORK = {"socket", "urllib", "http", "httpx", "requests", "dns", "smtplib", "ssl"}
 
@@ -33,6 +34,8 @@ def code_defects(source: str) -> list[str]:
                 defects.append("imports a network module")
             case ast.ImportFrom(module=str(module)) if module.split(".")[0] in NETWORK:
                 defects.append("imports a network module")
+            case ast.ImportFrom(module=str(module)) if module.startswith("mssante_audit"):
+                defects.append("imports a part of the package")
     return defects
 
 
@@ -44,7 +47,7 @@ def notebook_defects(notebook: dict[str, Any]) -> list[str]:
     if not cells or cells[0]["cell_type"] != "markdown" or not first.startswith("# "):
         defects.append("the first cell is not a level-1 title")
     tagged = any("parameters" in cell["metadata"].get("tags", []) for cell in cells)
-    records = bool(cells) and "".join(cells[-1]["source"]).startswith("record(")
+    records = bool(cells) and bool(RECORD.match("".join(cells[-1]["source"])))
     if records and not tagged:
         defects.append("no cell is tagged 'parameters'")
     if tagged and not records:

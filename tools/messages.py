@@ -21,7 +21,7 @@ from mssante_audit.base.typography import TYPOGRAPHY
 from mssante_audit.findings.registry import catalogue as rules
 from mssante_audit.observe.kinds import kinds
 from mssante_audit.report.charts import STYLES
-from mssante_audit.report.page import TEMPLATE, _environment
+from mssante_audit.report.html import TEMPLATE, environment
 from mssante_audit.report.parameters import parameters
 from mssante_audit.report.tables import WORD
 
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ("dossiers", "report", "site")
 """Those that speak by the catalogue; the words of the others have catalogues of their own."""
 ASIDE = {
-    "explorer", "desk.py", "calendar.py", "engine.py", "failure.py", "forms.py", "stationery.py",
+    "explorer", "desk.py", "calendar.py", "execute.py", "failure.py", "forms.py", "stationery.py", "svg.py",
 }  # fmt: skip
 """Parts of these that have words of their own, raise errors only, fill a form or check settings."""
 NAMES = ("names.py", "method.py")
@@ -148,14 +148,13 @@ def _in_code(place: str, source: str) -> Iterator[tuple[str, str]]:
 
 
 def _in_template(source: str) -> Iterator[str]:
-    environment = _environment()
-    for _, _, text in environment.extract_translations(source, ("gettext", "_")):  # type: ignore[attr-defined]
+    for _, _, text in environment().extract_translations(source, ("gettext", "_")):  # type: ignore[attr-defined]
         yield from [text] if isinstance(text, str) else filter(None, text)
     yield from re.findall(r'"([^"]+)" \| tr\b', source)
     bare = re.sub(r"{% trans .*?endtrans %}|{%.*?%}|{{.*?}}|{#.*?#}|<[^>]*>", "|", source, flags=re.DOTALL)
     told = filter(None, (part.strip() for part in bare.split("|")))
     yield from (f"{part} (not marked)" for part in told if WORDS.search(part))
-    yield from re.findall(r'\bcount\("([^"]+)"', source)
+    yield from re.findall(r'\b(?:count|say)\(\s*"([^"]+)"', source)
     yield from re.findall(r'\bnothing\("([^"]+)"', source)
 
 

@@ -30,7 +30,7 @@ from mssante_audit.audits.since import dated
 from mssante_audit.base.errors import AuditError
 from mssante_audit.findings.catalogue import CONFIDENCES, FAILED, Rule
 from mssante_audit.findings.facts import hidden, plain
-from mssante_audit.findings.frame import Finding, concat, findings_frame
+from mssante_audit.findings.frame import Finding, concat, findings_frame, parts_of
 from mssante_audit.findings.places import Place
 from mssante_audit.findings.registry import Audit, Run, audit_named, input_of, ours, provide
 from mssante_audit.findings.registry import audits as audits
@@ -55,7 +55,7 @@ and told by `AUDIT_RULE_FAILED`."""
 
 
 def audit(name: str, space: TrustSpace, *, language: str = "") -> pd.DataFrame:
-    """Run one audit.
+    """Run one audit; an `UnknownNameError` if there is none of that name.
 
     Returns
     -------
@@ -64,11 +64,6 @@ def audit(name: str, space: TrustSpace, *, language: str = "") -> pd.DataFrame:
         masked unless the space was loaded with ``show_contacts=True``. Waived ones are left out (`waived` has
         them). `first_seen` is told where the list is one of the space's archive. Empty where what the audit
         needs is not there: `lacking` says which audits that are.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no audit of that name.
     """
     return worded(parted(name, space)[0], language=language, show_contacts=space.show_contacts)
 
@@ -90,10 +85,7 @@ def lacking(space: TrustSpace) -> dict[str, tuple[str, ...]]:
 
 
 def unsure(space: TrustSpace) -> dict[str, tuple[str, ...]]:
-    """Return the audits of which nothing can be said, each with the inputs that lack or are in doubt.
-
-    What they found before is neither fixed nor open, and what they find now is not new: it is unknown.
-    """
+    """Return the audits of which nothing can be said, each with the inputs that lack or are in doubt."""
     doubtful = {state.name for state in space.states if state.doubtful}
     inputs = {
         name: {*map(input_of, known.lacking(space)), *doubtful.intersection(known.rests)}
@@ -144,18 +136,25 @@ def _found(audit: Audit, part: Run, space: TrustSpace) -> Iterator[Finding]:
             raise AuditError(f"more than {most} findings of {', '.join(over)}: the others are left out")
     except Exception as error:
         name = getattr(part, "__name__", type(part).__name__)
-        yield Finding(FAILED, (audit.name, name), facts={"audit": audit.name, "part": name, **_why(error)})
+        # In one line, and where it was raised; an error of ours says that itself.
+        text, last = (
+            masked_message(" ".join(str(error).split())),
+            traceback.extract_tb(error.__traceback__)[-1],
+        )
+        why = {
+            "error": f"{type(error).__name__}: {text}",
+            "place": f"{Path(last.filename).name}:{last.lineno}",
+        }
+        why = {"error": text, "place": ""} if isinstance(error, AuditError) else why
+        yield Finding(FAILED, (audit.name, name), facts={"audit": audit.name, "part": name, **why})
 
 
 def _tellable(finding: Finding, rule: Rule, rows: AbstractSet[int]) -> None:
     """Refuse a finding that would fail later, where it would cost those of all other audits too."""
-    subject = finding.subject if isinstance(finding.subject, tuple) else (finding.subject,)
+    where = tuple(finding.where) if isinstance(finding.where, list | tuple) else (None,)
     fields: dict[str, tuple[tuple[object, ...], Any]] = {
-        "subject": (subject, str | Person),
-        "where": (
-            tuple(finding.where) if isinstance(finding.where, list | tuple) else (None,),
-            Integral | Place,
-        ),
+        "subject": (parts_of(finding.subject), str | Person),
+        "where": (where, Integral | Place),
         "domains": (finding.domains if isinstance(finding.domains, tuple) else (None,), str),
         "first_seen": ((finding.first_seen,), datetime | None),
         "operator": ((finding.operator_id, finding.operator), str),
@@ -170,13 +169,3 @@ def _tellable(finding: Finding, rule: Rule, rows: AbstractSet[int]) -> None:
     facts = hidden(plain(finding.facts))
     for part, language in product(("observed", "expected", "evidence"), LANGUAGES):
         sentence(rule, part, {**facts, "evidence": ""}, language)
-
-
-def _why(error: Exception) -> dict[str, str]:
-    """Return what is said of an error, in one line, and where it was raised; one of ours says that itself."""
-    text = masked_message(" ".join(str(error).split()))
-    if isinstance(error, AuditError):
-        return {"error": text, "place": ""}
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{Path(frame.filename).name}:{frame.lineno}"
-    return {"error": f"{type(error).__name__}: {text}", "place": place}

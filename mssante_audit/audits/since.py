@@ -15,8 +15,7 @@ from mssante_audit.space.trust import TrustSpace
 def past_of(space: TrustSpace) -> tuple[pd.DataFrame, datetime, datetime] | None:
     """Return the history up to the list audited, and the times of its first and last list.
 
-    ``None`` where the list is none of the archive's, or the first: a history that does not hold it tells of
-    other lists. So it is where a list of the archive cannot be read, which the overview says.
+    ``None`` where the list is none of the archive's, or the first, or a list of the archive cannot be read.
     """
     archive = space.archive
     if archive is None:
@@ -44,21 +43,17 @@ def dated(findings: pd.DataFrame, space: TrustSpace) -> pd.DataFrame:
     past = past_of(space) if columns else None
     if past is None:
         return findings
-    since = {texts: _first_listed(space.entries, past[0], texts) for texts in columns}
+    since: dict[tuple[str, ...], dict[int, Any]] = {}
+    for texts in columns:
+        names = list(texts)
+        first = past[0].groupby(names, sort=False)["first_seen"].min().rename("since").reset_index()
+        found = space.entries[["row", *names]].merge(first, on=names)
+        since[texts] = dict(zip(found["row"].tolist(), found["since"], strict=True))
     instants = []
     for known, said, rows in zip(rules, findings["first_seen"], findings["rows"], strict=True):
         listed = since.get(known.texts, {})
         seen = [listed[row] for row in rows if row in listed]
-        if said or not seen or len(seen) < len(rows):
-            instants.append(said)
-        else:
-            instants.append((max(seen) if known.needs_all_rows else min(seen)).isoformat())
+        if not said and seen and len(seen) == len(rows):
+            said = (max(seen) if known.needs_all_rows else min(seen)).isoformat()
+        instants.append(said)
     return findings.assign(first_seen=pd.Series(instants, index=findings.index, dtype="str"))
-
-
-def _first_listed(entries: pd.DataFrame, history: pd.DataFrame, texts: tuple[str, ...]) -> dict[int, Any]:
-    """Return for each row, by number, the time of the first list that had its texts, if one is known."""
-    names = list(texts)
-    first = history.groupby(names, sort=False)["first_seen"].min().rename("since").reset_index()
-    found = entries[["row", *names]].merge(first, on=names, how="left").dropna(subset="since")
-    return dict(zip(found["row"].tolist(), found["since"], strict=True))

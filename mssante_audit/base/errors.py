@@ -94,15 +94,9 @@ class UnknownNameError(AuditError, LookupError):
 class OutputError(AuditError, OSError):
     """An output that cannot be written (permission, disk full, another run in the same folder)."""
 
-    def __str__(self) -> str:
-        return AuditError.__str__(self)
-
 
 class ResourceError(AuditError, OSError):
     """Too little of something on this machine (file descriptors, memory): nobody else is to blame."""
-
-    def __str__(self) -> str:
-        return AuditError.__str__(self)
 
 
 class ReportError(AuditError, RuntimeError):

@@ -126,15 +126,6 @@ def json_bytes(content: Any) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def xml_text(text: str) -> str:
-    r"""Return `text` with the characters that XML refuses written out.
-
-    >>> xml_text("a\x07")
-    'a\\x07'
-    """
-    return _NOT_XML.sub(lambda m: f"\\x{ord(m[0]):02x}", text)
-
-
 def parquet_bytes(frame: pd.DataFrame) -> bytes:
     """Return `frame` as Parquet: objects as JSON text, an ordered category as text with its `rank` beside it.
 
@@ -148,19 +139,18 @@ def parquet_bytes(frame: pd.DataFrame) -> bytes:
                 plain.insert(at + 1, "rank", frame[name].cat.codes.astype("int64"))
             plain[name] = frame[name].astype("str")
         elif dtype == "object":
-            texts = [_json(value) for value in frame[name]]
+            values = map(_plain, frame[name])
+            texts = [
+                v
+                if v is None or isinstance(v, str)
+                else json.dumps(v, ensure_ascii=False, separators=(",", ":"))
+                for v in values
+            ]
+            texts = [t if t is None else t.encode("utf-8", "backslashreplace").decode() for t in texts]
             plain[name] = pd.Series(texts, index=frame.index, dtype="str")
     out = io.BytesIO()
     plain.to_parquet(out, index=False)
     return out.getvalue()
-
-
-def _json(value: Any) -> str | None:
-    plain = _plain(value)
-    if plain is None:
-        return None
-    text = plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _plain(value: Any) -> Any:
@@ -184,7 +174,7 @@ def _xlsx_cell(sheet: Any, value: Any) -> Any:
 
     if not isinstance(value, str):
         return value
-    text = xml_text(_XLSX_ESCAPE.sub("_x005F_", value))
+    text = _NOT_XML.sub(lambda m: f"\\x{ord(m[0]):02x}", _XLSX_ESCAPE.sub("_x005F_", value))
     if len(text) > XLSX_TEXT:
         note = f"… [coupé : {len(text)} caractères]"
         text = text[: XLSX_TEXT - len(note)] + note
@@ -208,12 +198,7 @@ def write_workbook(frames: Mapping[str, pd.DataFrame | Values], path: Path) -> N
     r"""Write frames as an XLSX workbook, a sheet each by its name (at most 31 letters), every text a text.
 
     Control characters that XML refuses are written as ``\x00``; a text over 32,767 characters is cut and
-    says so; `OBJECTS` are left out.
-
-    Raises
-    ------
-    OutputError
-        If a frame has more rows than a sheet, or as for `write_bytes`.
+    says so; `OBJECTS` are left out. A frame of more rows than a sheet has is an `OutputError`.
     """
     from lxml.etree import SerialisationError
     from openpyxl import Workbook
@@ -246,12 +231,8 @@ WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, even if the power goes: beside it, synced, then renamed.
 
-    A device or a pipe is written into.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written (no permission, disk full) or is a link; what was there before still is.
+    A device or a pipe is written into. What cannot be written (no permission, disk full), or is a link, is an
+    `OutputError`; what was there before still is.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     with writing(path):

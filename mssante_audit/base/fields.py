@@ -46,15 +46,20 @@ def fault(model: type[BaseModel], error: ErrorDetails) -> str:
     name, kind, given = ".".join(keys), error["type"], shown(error["input"])
     if kind == "missing":
         return f"lacks {name}"
-    if is_secret(field_of(model, keys)):
+    field = field_of(model, keys)
+    if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("writeOnly") is True:
         return f"{name}: what it says is not of the right form, and not shown here"
     if kind == "literal_error":
-        choices = ", ".join(shown(choice) for choice in get_args(field_of(model, keys).annotation))
+        choices = ", ".join(shown(choice) for choice in get_args(field.annotation))
         return f"{name} wants one of {choices}, not {given}"
     if kind in _KINDS:
         return f"{name} wants {_KINDS[kind]}, not {given}"
     if kind in _BOUNDS:
-        return f"{name} wants {_range(field_of(model, keys))}, not {given}"
+        bounds = {
+            sign: getattr(m, sign) for m in field.metadata for sign in ("ge", "gt", "le") if hasattr(m, sign)
+        }
+        least = f"more than {bounds['gt']}, at most" if "gt" in bounds else f"{bounds['ge']} to"
+        return f"{name} wants {least} {bounds['le']}, not {given}"
     if kind in ("string_too_short", "too_short"):
         return f"{name} is empty"
     return f"{name}: {given} is not of the right form"
@@ -66,25 +71,6 @@ def refusal(model: type[BaseModel], error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return f"no such key: {'.'.join(map(str, first['loc']))}"
     return fault(model, first)
-
-
-def is_secret(field: FieldInfo) -> bool:
-    """Tell whether a field says where a secret is, or, by mistake, the secret itself."""
-    extra = field.json_schema_extra
-    return isinstance(extra, dict) and extra.get("writeOnly") is True
-
-
-def bounds_of(field: FieldInfo) -> dict[str, Any]:
-    """Return the bounds of a number by their names: ``ge``, ``gt``, ``le``."""
-    bounds = ((name, bound) for bound in field.metadata for name in ("ge", "gt", "le"))
-    return {name: getattr(bound, name) for name, bound in bounds if hasattr(bound, name)}
-
-
-def _range(field: FieldInfo) -> str:
-    bounds = bounds_of(field)
-    if "gt" in bounds:
-        return f"more than {bounds['gt']}, at most {bounds['le']}"
-    return f"{bounds['ge']} to {bounds['le']}"
 
 
 def shown(value: Any) -> str:

@@ -116,8 +116,7 @@ def json_schema(
 ) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a frame's rows as a list of records.
 
-    The columns `described` are all there, those in `more` may be; `choices` are the values that a column
-    may have, beside those that it says itself.
+    Columns `described` are there, those in `more` may be; `choices` are values beside those a column says.
     """
     told = list(described)
     properties = {}

@@ -32,28 +32,24 @@ _LONG_KEY = re.compile(r"(?:[\w-]+\s*\.\s*){20}")
 def open_regular(path: str | Path) -> BufferedReader:
     """Open a file to read its bytes.
 
-    Raises
-    ------
-    InputError
-        If it cannot be opened, or is no regular file, also behind a link: a pipe is not waited for.
+    One that cannot be opened, or is no regular file, also behind a link, is an `InputError`: a pipe is not
+    waited for.
     """
+
+    def at_once(path: str, flags: int) -> int:  # should the file become a pipe meanwhile
+        return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
     try:
         kind = stat.S_IFMT(os.stat(path).st_mode)
         if kind != stat.S_IFREG:
             raise unreadable(path, _KINDS.get(kind, "it is no file"))
-        return open(path, "rb", opener=_at_once)
+        return open(path, "rb", opener=at_once)
     except OSError as error:
         raise unreadable(path, error.strerror or type(error).__name__) from error
 
 
 def read_bytes(path: str | Path, limit: int) -> bytes:
-    """Return what a file holds.
-
-    Raises
-    ------
-    InputError
-        If it is larger than `limit` bytes, or as for `open_regular`.
-    """
+    """Return what a file holds; an `InputError` if it is larger than `limit`, or as for `open_regular`."""
     with open_regular(path) as file:
         try:
             size = os.fstat(file.fileno()).st_size
@@ -68,11 +64,6 @@ def read_bytes(path: str | Path, limit: int) -> bytes:
 def unreadable(path: str | Path, why: str) -> InputError:
     """Return the error for a file that cannot be read."""
     return InputError(f"cannot be read ({why[:1].lower()}{why[1:]})", file=str(path))
-
-
-def _at_once(path: str, flags: int) -> int:
-    """Open without waiting, should the file have become a pipe meanwhile."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def read_text(path: str | Path, limit: int = MB) -> str:

@@ -9,6 +9,9 @@ from typing import Any
 
 _PACKAGE = Path(__file__).parent.parent
 
+SAMPLE_AS_OF = "2026-03-03"
+"""What the shipped sample, which is made up, is judged as of: the day after its list was made."""
+
 
 def resource(name: str) -> Path:
     """Return the path of a shipped file or folder, such as ``"notebooks"`` or ``"data/sample"``.
@@ -20,6 +23,12 @@ def resource(name: str) -> Path:
         if (root / name).exists():
             return root / name
     raise FileNotFoundError(f"{name} does not ship with this installation of mssante_audit")
+
+
+def is_sample(data: str | Path | None) -> bool:
+    """Tell whether a folder or file, or ``None``, stands for the shipped sample or is a part of it."""
+    sample = resource("data/sample").resolve()
+    return data is None or sample in (place := Path(data).resolve(), *place.parents)
 
 
 def table_of(package: str, name: str) -> dict[str, Any]:

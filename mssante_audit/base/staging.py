@@ -125,7 +125,15 @@ def put_folder(
     is an `OutputError`.
     """
     try:
-        _check_room(out, own, force)
+        if out.exists() and not out.is_dir():
+            raise OutputError("is a file, not a folder", file=str(out), remedy="Name another folder")
+        entries = {entry.name for entry in out.iterdir()} if out.exists() else set()
+        if entries and not force:
+            remedy = "Name another folder, or use --force"
+            raise OutputError("the folder is not empty", file=str(out), remedy=remedy)
+        if foreign := sorted(entries.difference(own)):
+            why = f"the folder holds {foreign[0]!r}, which is no part of a sample"
+            raise OutputError(why, file=str(out), remedy="Name another folder")
         out.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
             new, old = Path(scratch, "new"), Path(scratch, "old")
@@ -145,15 +153,3 @@ def put_folder(
         reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror
         raise OutputError(f"cannot be written ({reason})", file=str(out)) from error
     return out
-
-
-def _check_room(out: Path, own: Collection[str], force: bool) -> None:
-    if out.exists() and not out.is_dir():
-        raise OutputError("is a file, not a folder", file=str(out), remedy="Name another folder")
-    found = {entry.name for entry in out.iterdir()} if out.exists() else set()
-    if found and not force:
-        remedy = "Name another folder, or use --force"
-        raise OutputError("the folder is not empty", file=str(out), remedy=remedy)
-    if foreign := sorted(found.difference(own)):
-        why = f"the folder holds {foreign[0]!r}, which is no part of a sample"
-        raise OutputError(why, file=str(out), remedy="Name another folder")

@@ -33,10 +33,7 @@ def write_state(path: Path, version: int, content: Mapping[str, Any]) -> None:
 def read_state(path: Path, version: int, *, remedy: str = ANEW) -> dict[str, Any] | None:
     """Return the content of a state file, ``None`` if there is none.
 
-    Raises
-    ------
-    InputError
-        If it cannot be read, is of another version, or was changed since it was written.
+    One that cannot be read, is of another version, or was changed since it was written is an `InputError`.
     """
 
     def refused(message: str) -> InputError:

@@ -66,21 +66,23 @@ def import_(
     """Validate a file of declarations, row by row."""
     from mssante_audit.audits.declarations.told import bounded, line, messages, notes, summary
     from mssante_audit.base.instants import parse_instant
+    from mssante_audit.base.language import using_language
     from mssante_audit.declarations.register import load_declarations
     from mssante_audit.declarations.write import write_register
 
     if show_contacts:
         for_own_eyes()
     register, when = load_declarations(file, columns=columns, sheet=sheet), parse_instant(as_of)
-    told = messages(register, when, language=lang, show_contacts=show_contacts)
+    with using_language(lang):
+        told = messages(register, when, show_contacts=show_contacts)
+        lines = [*(line(one, register) for one in bounded(told)), *summary(register, told)]
     if out is not None:
         _room(out, force)
         write_register(register, out, notes(told))
     if format is options.Layout.json:
         say(_json(register, when, lang, show_contacts=show_contacts))
     else:
-        lines = [line(one, register, lang) for one in bounded(told, lang)]
-        say("\n".join([*lines, *summary(register, told, lang)]))
+        say("\n".join(lines))
     raise typer.Exit(_status(told))
 
 
@@ -103,6 +105,7 @@ def fix(
     """Write a register with all put right that can be without guessing, and list the rest."""
     from mssante_audit.audits.declarations.told import bounded, line, mendings, messages, notes, summary
     from mssante_audit.base.instants import parse_instant
+    from mssante_audit.base.language import using_language
     from mssante_audit.declarations.mend import mended
     from mssante_audit.declarations.register import load_declarations
     from mssante_audit.declarations.write import write_register
@@ -112,12 +115,14 @@ def fix(
     _room(out, force)
     if out.exists() and file.exists() and out.samefile(file):
         raise OutputError("is what is to be put right", file=str(out), remedy="Choose another name")
-    remain = [one for one in messages(register, when, language=lang) if one.severity != "info"]
-    write_register(register, out, notes(remain))
-    again = load_declarations(out)
-    rest = messages(again, when, language=lang)
-    lines = [*mendings(register, done, lang), *(line(one, again, lang) for one in bounded(rest, lang))]
-    say("\n".join([*lines, *summary(register, (), lang)[:-1], *summary(again, rest, lang)]))
+    with using_language(lang):
+        remain = [one for one in messages(register, when) if one.severity != "info"]
+        write_register(register, out, notes(remain))
+        again = load_declarations(out)
+        rest = messages(again, when)
+        lines = [*mendings(register, done), *(line(one, again) for one in bounded(rest))]
+        lines += [*summary(register, ())[:-1], *summary(again, rest)]
+    say("\n".join(lines))
     raise typer.Exit(_status(rest))
 
 

@@ -317,11 +317,12 @@ def snapshot(
 ) -> None:
     """Work everything out once and keep it: for reports, JupyterLab, DuckDB. What is there already stays."""
     from mssante_audit.base.instants import parse_instant
-    from mssante_audit.snapshot import make_snapshot
+    from mssante_audit.snapshot import made_as_of, make_snapshot
     from mssante_audit.snapshot.make import bound_to, fresh
 
     given = parameters_of(context)
-    given["as_of"] = parse_instant(given.get("as_of")).replace(microsecond=0).isoformat()
+    at = given.get("as_of") or made_as_of(given.get("data"))
+    given["as_of"] = parse_instant(at).replace(microsecond=0).isoformat()
     bound = bound_to(given.get("data"), given)
     if fresh(out, bound, shareable=shareable):
         say(f"snapshot: {out} is up to date")

@@ -42,7 +42,10 @@ def report(
         run = run_reports(
             notebooks or (), out=out, parameters=given, debug=debugging(context), listener=listener
         )
-    say(f"index: {out / 'index.html'}")
+    provenances = [outcome.results.provenance for outcome in run.outcomes if outcome.results]
+    made_up = bool(provenances) and provenances[0].get("made_up")
+    sample = f" (made-up example, as of {provenances[0]['as_of'][:10]})" if made_up else ""
+    say(f"index: {out / 'index.html'}{sample}")
     say_failed(*(outcome.results.findings for outcome in run.outcomes if outcome.results))
     raise typer.Exit(run.exit_status(fail_on))
 

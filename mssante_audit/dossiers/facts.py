@@ -15,7 +15,7 @@ from typing import Any, cast
 import pandas as pd
 
 from mssante_audit.base.errors import ParameterError, UnknownNameError
-from mssante_audit.base.language import format_text, gettext
+from mssante_audit.base.language import format_text, gettext, typeset
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.dossiers.belongings import Belongings
@@ -28,8 +28,7 @@ from mssante_audit.findings.frame import of_records
 from mssante_audit.findings.places import LIST, places_of, row_ranges
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
-from mssante_audit.report import results
-from mssante_audit.report.results import Results
+from mssante_audit.report.results import Results, record
 from mssante_audit.report.summary import Provenance
 from mssante_audit.space.story import worded_changes
 from mssante_audit.space.trust import TrustSpace
@@ -96,6 +95,13 @@ class Dossier:
         """How many findings are not known to hold, and why; "" if all are."""
         return caveat([self.unsure[key] for key in self.doubted["fingerprint"]])
 
+    def record(self) -> Results:
+        """Return its results (`mssante_audit.report.results.record`); their origin names no other either."""
+        made, whose = record(self.space, self.findings, name="operator"), survey(self.space).belongings
+        texts = {key: value for key, value in made.provenance.items() if isinstance(value, str)}
+        safe = {key: whose.safe(text, self.operator_id, gettext(ANOTHER)) for key, text in texts.items()}
+        return replace(made, provenance=cast(Provenance, {**made.provenance, **safe}))
+
 
 def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False) -> Dossier:
     """Gather the facts of one operator, who is to read them: its own contacts are in clear, nobody else's.
@@ -158,14 +164,6 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
     )
 
 
-def record(told: Dossier) -> Results:
-    """Return a dossier's results (`report.results.record`); their origin names no other either."""
-    made, whose = results.record(told.space, told.findings, name="operator"), survey(told.space).belongings
-    texts = {key: value for key, value in made.provenance.items() if isinstance(value, str)}
-    safe = {key: whose.safe(text, told.operator_id, gettext(ANOTHER)) for key, text in texts.items()}
-    return replace(made, provenance=cast(Provenance, {**made.provenance, **safe}))
-
-
 def _findings(
     common: Survey, own: pd.DataFrame, operator_id: str, is_own: Callable[[str], bool] | None
 ) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -209,7 +207,7 @@ def _findings(
             }
         )
     keys = (one["fingerprint"] for one in records)
-    return of_records(records), {key: whose.safe(common.remedies[key], operator_id) for key in keys}
+    return of_records(records), {key: typeset(whose.safe(common.remedies[key], operator_id)) for key in keys}
 
 
 def _own_contacts(

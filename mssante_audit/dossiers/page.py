@@ -1,7 +1,7 @@
 """The page of one dossier, put together without running its notebook.
 
 The notebook ``operator`` is the analysis, here as well: its cells are compiled once, and each is run on a
-dossier by itself, without a kernel. A cell may use what its imports brought, ``told`` (the dossier) and
+dossier by itself, without a kernel. A cell may use what its imports brought, ``dossier`` and
 ``row_limit``.
 """
 
@@ -10,19 +10,21 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from traceback import format_exception
 from typing import Any
 
 from mssante_audit.base.language import current_language, markdown
 from mssante_audit.base.resources import resource
-from mssante_audit.dossiers.facts import Dossier, dossier, record
-from mssante_audit.report.conversion import Outcome, labelled
+from mssante_audit.dossiers.facts import Dossier, dossier
+from mssante_audit.report.charts import Chart
 from mssante_audit.report.failure import Failure, failure_of
-from mssante_audit.report.figure import Chart
+from mssante_audit.report.outcome import Outcome, labelled
 from mssante_audit.report.page import Page, section_of, title_of, to_html
 from mssante_audit.report.results import Results
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts.domains import answers, domains
 
 NOTEBOOK = "operator"
 IMPORTS, OPENING, RECORD = "imports", "opening", "record"
@@ -45,7 +47,7 @@ def dossier_page(
     Parameters
     ----------
     parameters
-        All of the notebook's, as the page tells them (`mssante_audit.report.jobs.tellable`).
+        All of the notebook's, as the page tells them (`mssante_audit.report.plan.tellable`).
     told
         The facts, if they are gathered already.
     masked
@@ -58,7 +60,7 @@ def dossier_page(
     failure: Failure | None = None
     try:
         told = told or dossier(space, operator_id, masked=masked)
-        results = record(told)
+        results = told.record()
         for cell in notebook["cells"]:
             at += 1
             if part := parts().get(cell["id"]):
@@ -66,7 +68,11 @@ def dossier_page(
     except Exception as error:  # the other operators' dossiers are made all the same
         trace = "".join(format_exception(error)) if debug else ""
         failure = failure_of(type(error).__name__, str(error), at, trace)
-    return *_page(notebook, results, parameters, failure), told
+    outcome, html = _page(notebook, results, parameters, failure)
+    if told is not None:
+        known = domains(space)
+        outcome = replace(outcome, answers=answers(known[known["domain"].isin(told.domains["domain"])]))
+    return outcome, html, told
 
 
 def failed_page(error: Exception, parameters: Mapping[str, Any]) -> tuple[Outcome, str]:
@@ -125,7 +131,7 @@ def _part(ident: str, code: str, scope: Mapping[str, Any]) -> Callable[[Dossier,
     show = compile(ast.Expression(last.value), ident, "eval")
 
     def part(told: Dossier, limit: int) -> Any:
-        own = {**scope, "told": told, "row_limit": limit, "lang": current_language()}
+        own = {**scope, "dossier": told, "row_limit": limit, "lang": current_language()}
         exec(run, own)  # noqa: S102
         return eval(show, own)  # noqa: S307
 

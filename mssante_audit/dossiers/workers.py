@@ -34,9 +34,9 @@ from mssante_audit.dossiers.page import dossier_page, failed_page, parts
 from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.dossiers.survey import survey
 from mssante_audit.dossiers.unchanged import facts_digest
-from mssante_audit.report.conversion import Outcome, data_files
 from mssante_audit.report.failure import Failure
-from mssante_audit.report.jobs import of_space, tellable
+from mssante_audit.report.outcome import Outcome, data_files
+from mssante_audit.report.plan import of_space, tellable
 from mssante_audit.report.results import open_space
 from mssante_audit.space.inputs import Bundle, code_digest
 from mssante_audit.space.trust import TrustSpace

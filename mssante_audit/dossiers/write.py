@@ -27,9 +27,10 @@ from mssante_audit.dossiers.page import NOTEBOOK
 from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.dossiers.unchanged import fresh, link, whole
 from mssante_audit.dossiers.workers import Made, Order, opened, produce
-from mssante_audit.report.conversion import as_severe, write_files
-from mssante_audit.report.jobs import Job, plan, tellable
-from mssante_audit.report.page import policy_of, template
+from mssante_audit.report.html import template
+from mssante_audit.report.outcome import as_severe, write_files
+from mssante_audit.report.page import policy_of
+from mssante_audit.report.plan import Job, plan, tellable
 from mssante_audit.report.results import limits, provenance, select_operator
 from mssante_audit.report.results import operators as operators_of
 from mssante_audit.report.tables import script, source_of, style

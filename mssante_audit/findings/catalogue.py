@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.fields import FieldInfo
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.markup import show
+from mssante_audit.base.markup import html_of
 
 _Severity = Literal["info", "warning", "error", "critical"]
 _Confidence = Literal["hint", "likely", "certain"]
@@ -45,12 +44,7 @@ Full = Annotated[str, Field(pattern=r"\S", description=_FULL)]
 
 
 class Rule(BaseModel):
-    """One rule of the catalogue.
-
-    Raises
-    ------
-    InputError
-        If a field holds what it may not.
+    """One rule of the catalogue; an `InputError` says which field holds what it may not.
 
     >>> Rule("MY_RULE", family="x", severity="high", source="none", title_fr="t", title_en="t", why_fr="",
     ...      why_en="", remedy_fr="", remedy_en="")
@@ -120,8 +114,8 @@ class Rule(BaseModel):
         except ValidationError as error:
             raise _refused(code, fields | {"code": code}, error) from None
 
-    def _repr_html_(self) -> str:
-        return str(show("rule", self))
+    def _repr_html_(self) -> str | None:
+        return html_of(self)
 
 
 def _refused(code: str, given: Mapping[str, Any], error: ValidationError) -> InputError:
@@ -131,13 +125,12 @@ def _refused(code: str, given: Mapping[str, Any], error: ValidationError) -> Inp
     name, kind = min(kinds, key=lambda one: order.index(one[1]) if one[1] in order else len(order))
     messages = {"extra_forbidden": f"it has an unknown field {name!r}", "missing": f"it lacks {name!r}"}
     known = Rule.model_fields
-    remedy = f"Allowed: {_allowed(known[name])}" if name in known else f"There are: {', '.join(known)}"
+    remedy = f"There are: {', '.join(known)}"
+    if name in known:
+        allowed = ", ".join(_choices(known[name].annotation)) or known[name].description or "a text"
+        remedy = f"Allowed: {allowed}"
     message = messages.get(kind, f"{name} is {given.get(name)!r}")
     return InputError(message, file=f"rule {code}", remedy=remedy)
-
-
-def _allowed(field: FieldInfo) -> str:
-    return ", ".join(_choices(field.annotation)) or field.description or "a text"
 
 
 def _choices(hint: Any) -> list[str]:
@@ -158,9 +151,8 @@ def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
     InputError
         If it cannot be read, or a rule lacks a field, has an unknown one or one that holds what it may not.
     """
-    path = Path(file) if isinstance(file, str) else file
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads((Path(file) if isinstance(file, str) else file).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"cannot be read ({error})", file=str(file)) from error
     shared: dict[str, Any] = {name: tables.pop(name) for name in SHARED if name in tables}

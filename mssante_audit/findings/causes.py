@@ -1,15 +1,14 @@
 """Causes: what is to be put right first, findings merged by who does it and what is done.
 
-The columns of the frame are `FRAME`, all defined even when it is empty. Sorted by severity, of one severity
-what is wrong with contacts only (they stop no mail) after the rest, then by mailboxes where they are known,
-by domains, by confidence, and for the same every night by rule and operator; ahead of all what says that the
-list is not to be relied on (`Rule.affects_list`), last what is not known to hold.
+Sorted by severity, of one severity what is wrong with contacts only (they stop no mail) after the rest, then
+by mailboxes, by domains, by confidence, by rule and operator; ahead of all what says that the list is not to
+be relied on (`Rule.affects_list`), last what is not known to hold.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -39,10 +38,8 @@ FRAME = (
     Column("first_seen", "str", 'time of the first archived list that shows one of them, or ""'),
     Column("fingerprints", "object (tuple of str)", "of its findings, worst first"),
     Column("checks", "object (tuple of str)", "checks of a domain that its rules decide"),
-    Column(
-        "doubts", "object (tuple of str)",
-        "inputs in doubt that its findings rest on: not known to hold today; () where it is",
-    ),
+    Column("doubts", "object (tuple of str)",
+           "inputs in doubt that its findings rest on: not known to hold today; () where it is"),
     Column("age_days", "Int64", "age of the oldest of these, in whole days; <NA> where none says it"),
 )  # fmt: skip
 
@@ -53,10 +50,7 @@ Doubts = Mapping[str, Mapping[str, int | None]]
 
 
 def actionable(findings: pd.DataFrame) -> pd.DataFrame:
-    """Return the findings that ask for something: all but mere information and hints.
-
-    These are what reports, mail and command line show unless asked for the rest.
-    """
+    """Return the findings that ask for something: all but mere information and hints."""
     return findings[(findings["severity"] > "info") & (findings["confidence"] != "hint")]
 
 
@@ -73,12 +67,11 @@ def causes(
 ) -> pd.DataFrame:
     """Merge findings by operator and remedy: who is to be called once, and for what.
 
-    A finding of several operators (a domain that two of them list, a server they share) goes to the one that
-    has most of its rows, as `operator_id` of findings says: one call opens the matter, `operators` names whom
-    else to invite, and an operator that shares with twelve others is one cause and not twelve. Where nobody
-    is known, what has one remedy is one cause too: whoever reads takes it up with the list's manager, once;
-    so is what the manager itself has to do (`mssante_audit.findings.catalogue.Rule.manager`).
-    What could not be evaluated is no cause. Findings that are not known to hold make causes of their own.
+    A finding of several operators goes to the one that has most of its rows (`operator_id` of findings): one
+    call opens the matter, and `operators` names whom else to invite. Where nobody is known, what has one
+    remedy is one cause too, as is what the manager itself has to do
+    (`mssante_audit.findings.catalogue.Rule.manager`). What could not be evaluated is no cause. Findings that
+    are not known to hold make causes of their own.
 
     Parameters
     ----------
@@ -91,11 +84,6 @@ def causes(
         Mailboxes by domain (`mssante_audit.space.trust.TrustSpace.published`), if they are known.
     doubts
         The findings that are not known to hold (`mssante_audit.verdicts.doubts`).
-
-    Returns
-    -------
-    DataFrame
-        One row a cause, with the columns of `FRAME`.
 
     Examples
     --------
@@ -134,9 +122,10 @@ def _cause(
     first, codes = findings[0], dict.fromkeys(finding["rule"] for finding in findings)
     of_list = any(finding["domains"] == 0 for finding in findings)
     owners = Counter(whose[row][1] for finding in findings for row in finding["rows"] if row in whose)
-    domains = dict.fromkeys(domain for finding in findings for domain in _domains(finding, whose))
-    if of_list:
-        domains = dict.fromkeys(domain for domain, _ in whose.values())
+    domains = dict.fromkeys(domain for domain, _ in whose.values()) if of_list else {}
+    for finding in findings if not of_list else ():
+        rowed = [whose[row][0] for row in finding["rows"] if row in whose]
+        domains |= dict.fromkeys(rowed if finding["rows"] else filter(None, [finding["domain"]]))
     # A finding without rows may name one domain of several: of a register's heading, say.
     rowless = [finding for finding in findings if not finding["rows"]]
     boxes = None
@@ -160,12 +149,6 @@ def _cause(
         "doubts": tuple(dict.fromkeys(name for name, _ in why)),
         "age_days": max((days for _, days in why if days is not None), default=None),
     }
-
-
-def _domains(finding: Mapping[Any, Any], whose: Mapping[int, tuple[str, str]]) -> Sequence[str]:
-    if finding["rows"]:
-        return [whose[row][0] for row in finding["rows"] if row in whose]
-    return [finding["domain"]] if finding["domain"] else []
 
 
 def _order(cause: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -13,8 +13,6 @@ from typing import Any
 
 from mssante_audit.values.person import Person, masks, unnamed
 
-_PLAIN = (str, int, float, type(None))
-
 MARK = "person"
 """The one key of the mapping that stands for a `Person` in JSON that only its owner reads."""
 
@@ -26,11 +24,8 @@ class Shown(str):
 
 
 def plain(value: Any) -> Any:
-    """Return a fact as JSON types and persons.
-
-    What is none is a `TypeError`: a fact that a file cannot hold would be another one when read back.
-    """
-    if isinstance(value, (*_PLAIN, Person)):
+    """Return a fact as JSON types and persons; what a file cannot hold is a `TypeError`."""
+    if isinstance(value, str | int | float | Person | None):
         return value
     if isinstance(value, date | datetime):
         return value.isoformat()
@@ -44,9 +39,7 @@ def plain(value: Any) -> Any:
 
 
 def hidden(facts: Any, is_own: Callable[[str], bool] = lambda _: False) -> Any:
-    """Return facts with every person masked, those too that a text names; two that differ stay different.
-
-    What is the reader's own stays in clear.
+    """Return facts with persons masked, in texts too, but for the reader's own; those that differ stay so.
 
     >>> hidden({"n": 2, "others": [Person("zoe@x.example"), Person("zac@x.example")]})
     {'n': 2, 'others': ['z•••@x.example (1)', 'z•••@x.example (2)']}

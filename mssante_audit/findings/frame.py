@@ -20,7 +20,7 @@ import pandas as pd
 
 from mssante_audit.base.digest import digest
 from mssante_audit.base.frames import Column, described, dtypes
-from mssante_audit.base.markup import show
+from mssante_audit.base.markup import html_of
 from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES
 from mssante_audit.findings.facts import clear, plain
 from mssante_audit.findings.places import Place, Where, list_rows, places_from, places_of
@@ -33,55 +33,39 @@ FRAME: tuple[Column, ...] = (
     Column("audit", "str", "the audit that found it"),
     Column("severity", "ordered category", " < ".join(f"``{one}``" for one in SEVERITIES), SEVERITIES),
     Column("confidence", "str", "``certain``, ``likely``, ``hint``: the rule's, or its own", CONFIDENCES),
-    Column(
-        "subject", "object (tuple of str)",
-        "what it is about: a certificate name, an operator and a contact, a server, a domain; with the "
-        "rule, what it is known by; may name persons",
-    ),
+    Column("subject", "object (tuple of str)",
+           "what it is about: a certificate name, an operator and a contact, a server, a domain; with the "
+           "rule, what it is known by; may name persons"),
     Column("fingerprint", "str", "16 hexadecimal digits of rule and subject: the same every night"),
     Column("domain", "str", "the domain concerned; when several, the first in list order"),
     Column("domains", "int64", "how many distinct domains the cause touches"),
-    Column(
-        "mailboxes", "Int64",
-        "how many mailboxes are published in them; <NA> where that is unknown, or it touches no domain by "
-        "name",
-    ),
+    Column("mailboxes", "Int64",
+           "how many mailboxes are published in them; <NA> where that is unknown, or it touches no domain by "
+           "name"),
     Column("operator_id", "str", "operator of most of the rows (ties: the first row's), or \"\""),
     Column("operator", "str", "that operator's name, or \"\""),
-    Column(
-        "department", "str",
-        "code of the département of that operator's certificates, or \"\": where the operator is, not the "
-        "establishments it serves",
-    ),
+    Column("department", "str",
+           "code of the département of that operator's certificates, or \"\": where the operator is, not the "
+           "establishments it serves"),
     Column("region", "str", 'the region of that département, or ""'),
     Column("observed", "str", "what the file (or the network) says, in words; may name persons"),
     Column("expected", "str", 'what would be right, "" where there is no single answer; may name persons'),
-    Column(
-        "evidence", "str",
-        '`where` in words: the rows, as ``"3-5, 9"``, those of the register, or lines of the observation; '
-        "may name persons",
-    ),
+    Column("evidence", "str",
+           '`where` in words: the rows, as ``"3-5, 9"``, those of the register, or lines of the observation; '
+           "may name persons"),
     Column("first_seen", "str", 'time of the first archived list that shows it (ISO 8601), or ""'),
-    Column(
-        "rows", "object (tuple of int)",
-        "the rows of the white list that `where` names, 1-based positions",
-    ),
-    Column(
-        "where", "object (places)",
-        "where it stands, a place for each file and column: `source`, `file`, `rows`, `column`, `label` "
-        "(`mssante_audit.findings.places`); may name persons",
-    ),
-    Column(
-        "facts", "object (dict)",
-        "what the words are made of (`mssante_audit.findings.facts`), by name; may name persons",
-    ),
+    Column("rows", "object (tuple of int)",
+           "the rows of the white list that `where` names, 1-based positions"),
+    Column("where", "object (places)",
+           "where it stands, a place for each file and column: `source`, `file`, `rows`, `column`, `label` "
+           "(`mssante_audit.findings.places`); may name persons"),
+    Column("facts", "object (dict)",
+           "what the words are made of (`mssante_audit.findings.facts`), by name; may name persons"),
 )  # fmt: skip
 
 IN_FILES: tuple[Column, ...] = (
-    Column(
-        "status", "str", '``new``, ``open`` or ``unknown``; "" if known, without a run before',
-        ("", "new", "open", "unknown"),
-    ),
+    Column("status", "str", '``new``, ``open`` or ``unknown``; "" if known, without a run before',
+           ("", "new", "open", "unknown")),
     Column("reason", "str", "why it is accepted, where it is (`mssante_audit.findings.waivers`)"),
     Column("who", "str", "by whom"),
     Column("until", "str", "until when"),
@@ -129,15 +113,18 @@ class Finding:
         return tuple(place for place in self.where if not isinstance(place, Place))
 
 
+def parts_of(subject: Subject) -> tuple[str | Person, ...]:
+    """Return what a subject is made of."""
+    return subject if isinstance(subject, tuple) else (subject,)
+
+
 def fingerprint(code: str, subject: Subject) -> str:
     """Return what a finding is known by from night to night: a hash of its rule and subject.
 
     >>> fingerprint("LIST_OLD", "list") == fingerprint("LIST_OLD", ("list",))
     True
     """
-    parts = subject if isinstance(subject, tuple) else (subject,)
-    told = json.dumps([code, *clear(list(parts))], ensure_ascii=True)
-    return digest(told)[:16]
+    return digest(json.dumps([code, *clear(list(parts_of(subject)))], ensure_ascii=True))[:16]
 
 
 def findings_frame(
@@ -146,25 +133,18 @@ def findings_frame(
     published: Mapping[str, int] | None = None,
     source: str = "",
 ) -> Findings:
-    """Turn what an audit found into a findings frame.
+    """Turn what an audit found, in any order, into a findings frame, as this module's docstring describes it.
+
+    `observed`, `expected` and `evidence` are empty, and `subject` and `facts` name persons in clear.
 
     Parameters
     ----------
-    findings
-        In any order.
     entries
-        The white list's rows (columns `row`, `domain`, `operator_id`, `operator` are used, and `department`
-        where it is there).
+        The white list's rows: `row`, `domain`, `operator_id`, `operator`, and `department` where it is there.
     published
         Mailboxes by domain (`mssante_audit.space.trust.TrustSpace.published`), if they are known.
     source
         Name of the white list's file.
-
-    Returns
-    -------
-    DataFrame
-        One row a finding, columns as in this module's docstring; `observed`, `expected` and `evidence` are
-        empty, and `subject` and `facts` name persons in clear.
 
     Raises
     ------
@@ -182,44 +162,34 @@ def findings_frame(
     departments: dict[str, str] = {}
     if "department" in entries:
         departments = dict(zip(entries["operator_id"].tolist(), entries["department"].tolist(), strict=True))
-
-    def boxes(domain: str) -> int:
-        return (published or {}).get(domain, 0)
-
     records = []
     for finding in findings:
         where = places_of(finding.where, source)
-        rows = list_rows(where)
+        rows, known, facts = list_rows(where), rule(finding.rule), plain(finding.facts)
         domains = dict.fromkeys([*(domain_of[row] for row in rows), *finding.domains])
-        owner = finding.operator_id
-        if not owner:
-            counts = Counter(operator_of[row] for row in rows)
-            owner = max(counts, key=lambda operator: counts[operator], default="")
-        name = finding.operator or next((name_of[row] for row in rows if operator_of[row] == owner), "")
-        department = departments.get(owner, "") if owner else ""
-        known = rule(finding.rule)
+        owners = Counter(operator_of[row] for row in rows)
+        owner = finding.operator_id or max(owners, key=owners.__getitem__, default="")
         confidence = finding.confidence or known.confidence
         if confidence not in CONFIDENCES:
             raise ValueError(f"{confidence!r} is no confidence of a finding")
-        facts = plain(finding.facts)
-        subject = finding.subject if isinstance(finding.subject, tuple) else (finding.subject,)
+        department = departments.get(owner, "") if owner else ""
+        names = (name_of[row] for row in rows if operator_of[row] == owner)
+        boxes = None if published is None or not domains else sum(published.get(d, 0) for d in domains)
         records.append({
             "rule": finding.rule,
             "audit": known.audit or facts.get("audit", ""),
             "severity": known.severity,
             "confidence": confidence,
-            "subject": subject,
-            "fingerprint": fingerprint(finding.rule, subject),
+            "subject": parts_of(finding.subject),
+            "fingerprint": fingerprint(finding.rule, finding.subject),
             "domain": next(iter(domains), ""),
             "domains": len(domains),
-            "mailboxes": None if published is None or not domains else sum(map(boxes, domains)),
+            "mailboxes": boxes,
             "operator_id": owner,
-            "operator": name,
+            "operator": finding.operator or next(names, ""),
             "department": department,
             "region": region_of(department),
-            "observed": "",
-            "expected": "",
-            "evidence": "",
+            **dict.fromkeys(("observed", "expected", "evidence"), ""),
             "first_seen": finding.first_seen.isoformat() if finding.first_seen else "",
             "rows": rows,
             "where": where,
@@ -232,8 +202,8 @@ def findings_frame(
 def of_records(records: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
     """Return findings, a mapping each, with the dtypes of this module's docstring."""
     # Arrays: pandas would put the rows of series side by side, by their index.
-    columns = {name: [record[name] for record in records] for name in COLUMNS}
-    return pd.DataFrame({name: pd.Series(columns[name], dtype=_DTYPES[name]).array for name in COLUMNS})
+    columns = {name: pd.Series([record[name] for record in records], dtype=_DTYPES[name]) for name in COLUMNS}
+    return pd.DataFrame({name: column.array for name, column in columns.items()})
 
 
 def from_json(findings: pd.DataFrame) -> pd.DataFrame:
@@ -256,10 +226,8 @@ class Findings(pd.DataFrame):
         return Findings
 
     def _repr_html_(self) -> str | None:
-        if {*COLUMNS} <= {*self.columns}:
-            return str(show("findings", self))
-        other: str | None = pd.DataFrame(self)._repr_html_()  # type: ignore[operator]
-        return other
+        shown = html_of(self) if {*COLUMNS} <= {*self.columns} else None
+        return shown or pd.DataFrame(self)._repr_html_()  # type: ignore[operator]
 
 
 def typed(findings: pd.DataFrame) -> Findings:

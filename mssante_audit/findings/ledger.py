@@ -1,14 +1,11 @@
 """What earlier runs found: which findings are new, which are still open, which were fixed, which are unknown.
 
 ``ledger.json`` in the output folder remembers, for each report and each set of parameters, when a finding was
-first seen and what the last runs found. A run is compared with the last one of an earlier date (``as_of``),
-so that making a report again gives the same page. A finding is known by its fingerprint (rule and
-subject, hashed); the ledger holds no contact.
+first seen and what the last runs found. A run is compared with the last one of an earlier date (``as_of``).
+A finding is known by its fingerprint; the ledger holds no contact.
 
 A finding is **unknown** where its audit could not be made, or rests on an input that is in doubt
-(`mssante_audit.space.states`), whether it is found now or was before. An unknown one is neither new nor
-fixed: what was known before stays known as it was, and what nobody can vouch for yet is not remembered. A
-crashed rule says nothing about the space, and is not remembered either.
+(`mssante_audit.space.states`). It is neither new nor fixed: what was known before stays known as it was.
 """
 
 from __future__ import annotations
@@ -18,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -35,7 +32,7 @@ KEPT_RUNS = 10
 
 Ledger = dict[str, Any]
 """By scope: ``first_seen`` by fingerprint; ``runs`` and ``inputs`` by date, what each found and had."""
-Noted = Mapping[str, str]
+Noted = dict[str, str]
 """What a ledger keeps of a finding: `rule`, `domain`, `operator`, and ``waived`` if it was accepted."""
 
 _DEFAULTS = {"recover": False, "any_namespace": False, **Thresholds().model_dump()}
@@ -68,10 +65,7 @@ class FollowUp:
 
 
 def read_ledger(folder: Path) -> Ledger:
-    """Return the ledger of an output folder, empty if there is none.
-
-    One that cannot be read is an `InputError`: a lost ledger would make every finding look new.
-    """
+    """Return the ledger of an output folder, empty if there is none; an `InputError` if it is damaged."""
     state = read_state(folder / FILE, VERSION)
     return state["scopes"] if state else {}
 
@@ -86,12 +80,8 @@ def scope_of(name: str, parameters: Mapping[str, Any]) -> str:
 
     What stands at its default is left out, so that a parameter that a later version adds starts no new scope.
     """
-    telling = {
-        name: value
-        for name, value in sorted(parameters.items())
-        if name not in _NO_SCOPE and value != _DEFAULTS.get(name)
-    }
-    return json.dumps([name, telling])
+    given = sorted(parameters.items())
+    return json.dumps([name, {n: v for n, v in given if n not in _NO_SCOPE and v != _DEFAULTS.get(n)}])
 
 
 def follow(
@@ -123,7 +113,7 @@ def follow(
     doubted, first = {*unsure}, part["first_seen"]
     known, in_doubt = _noted(findings, doubted)
     accepted, accepted_in_doubt = ({}, {}) if waived is None else _noted(waived, doubted)
-    noted = known | {key: {**finding, "waived": "yes"} for key, finding in accepted.items()}
+    noted = known | {key: finding | {"waived": "yes"} for key, finding in accepted.items()}
     present = noted | in_doubt | accepted_in_doubt
     listed = dict(zip(findings["fingerprint"], findings["first_seen"], strict=True))
     for key in noted:
@@ -177,7 +167,7 @@ def _noted(findings: pd.DataFrame, doubted: Set[str]) -> tuple[dict[str, Noted],
     records = findings[["rule", "domain", "operator"]].to_dict("records")
     for key, finding in zip(findings["fingerprint"], records, strict=True):
         sure = finding["rule"] != FAILED and _evaluated(finding["rule"], doubted)
-        (known if sure else in_doubt)[key] = {str(name): value for name, value in finding.items()}
+        (known if sure else in_doubt)[key] = cast(dict[str, str], finding)
     return known, in_doubt
 
 

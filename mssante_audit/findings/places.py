@@ -68,12 +68,7 @@ def list_rows(where: Iterable[Place]) -> tuple[int, ...]:
 def evidence(where: Sequence[Place], replies: str = "obs.") -> str:
     """Return places in words: lines of an observation, else rows of a register, else rows of the list.
 
-    Parameters
-    ----------
-    where
-        Of `places_of`.
-    replies
-        What lines of an observation of the DNS are called.
+    `replies` is what lines of an observation of the DNS are called.
 
     >>> evidence(places_of((3, 4, 5, 9))), evidence(places_of((3, Place("register", "a.csv", (7,))), "l.xml"))
     ('3-5, 9', 'a.csv:7; l.xml:3')
@@ -85,17 +80,14 @@ def evidence(where: Sequence[Place], replies: str = "obs.") -> str:
         own = rows.setdefault(place.source, {})
         own.setdefault(place.label or place.file, set()).update(place.rows)
     if observed := rows.get(DNS):
-        return "; ".join(f"{replies} {_lines(lines)} ({name})" for name, lines in observed.items())
+        shown = {name: row_ranges(sorted(lines)[:MOST_LINES]) for name, lines in observed.items()}
+        more = {name: "…" for name, lines in observed.items() if len(lines) > MOST_LINES}
+        return "; ".join(f"{replies} {shown[name]}{more.get(name, '')} ({name})" for name in shown)
     listed = rows.pop(LIST, {})
     if not rows:
         return ", ".join(row_ranges(own) for own in listed.values())
     beside = [*(pair for own in rows.values() for pair in own.items()), *listed.items()]
     return "; ".join(":".join(filter(None, (name, row_ranges(own)))) for name, own in beside)
-
-
-def _lines(lines: Iterable[int]) -> str:
-    ordered = sorted(lines)
-    return row_ranges(ordered[:MOST_LINES]) + ("…" if len(ordered) > MOST_LINES else "")
 
 
 def row_ranges(rows: Iterable[int]) -> str:
@@ -104,10 +96,7 @@ def row_ranges(rows: Iterable[int]) -> str:
     >>> row_ranges([3, 4, 5, 9])
     '3-5, 9'
     """
-    spans: list[list[int]] = []
-    for row in sorted(set(rows)):
-        if spans and row == spans[-1][1] + 1:
-            spans[-1][1] = row
-        else:
-            spans.append([row, row])
-    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
+    spans: dict[int, list[int]] = {}  # consecutive rows are as far from their positions
+    for position, row in enumerate(sorted(set(rows))):
+        spans.setdefault(row - position, []).append(row)
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in ((s[0], s[-1]) for s in spans.values()))

@@ -14,6 +14,7 @@ one that finds just this (``AUDIT_RULE_FAILED``): what it should have checked is
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Set
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -67,13 +68,7 @@ _FAULTS = {
 
 
 class Audit(BaseModel):
-    """One audit.
-
-    Raises
-    ------
-    InputError
-        If a field holds what it may not.
-    """
+    """One audit; an `InputError` says which field holds what it may not."""
 
     model_config = ConfigDict(frozen=True, strict=True, regex_engine="python-re")
     __hash__ = object.__hash__
@@ -100,18 +95,16 @@ class Audit(BaseModel):
         needs: tuple[str, ...] = (),
         uses: tuple[str, ...] = (),
     ) -> None:
+        fields = {"name": name, "title": title, "rules": rules, "run": run, "needs": needs, "uses": uses}
         try:
-            super().__init__(name=name, title=title, rules=rules, run=run, needs=needs, uses=uses)
+            super().__init__(**fields)
         except ValidationError as error:
             field = str(error.errors()[0]["loc"][0])
-            if field in ("needs", "uses"):
-                given, allowed = needs if field == "needs" else uses, ", ".join(known_needs())
-                message, remedy = f"its {field} are {given!r}", f"Allowed: a tuple of {allowed}"
-            else:
-                message, remedy = _FAULTS[field]
+            inputs = f"its {field} are {fields[field]!r}", f"Allowed: a tuple of {', '.join(known_needs())}"
+            message, remedy = _FAULTS.get(field, inputs)
             raise InputError(message, file=f"audit {name!r}", remedy=remedy) from None
-        codes = [rule.code for rule in self.rules]
-        if twice := sorted({code for code in codes if codes.count(code) > 1}):
+        codes = Counter(rule.code for rule in self.rules)
+        if twice := sorted(code for code, count in codes.items() if count > 1):
             message, remedy = f"it has the rule {twice[0]} twice", "Give each rule a code of its own"
             raise InputError(message, file=f"audit {name!r}", remedy=remedy)
 
@@ -169,8 +162,7 @@ def register(audit: Audit) -> Audit:
     Raises
     ------
     InputError
-        If it is no audit, an audit of ours or of a package has its name, another audit has one of its rules,
-        or a template of its rules is none.
+        If it is no audit, its name or one of its rules is another's, or a template of its rules is none.
     """
     others = {name: known for name, known in audits().items() if _registered.get(name) is not known}
     _admit(audit, others)
@@ -222,17 +214,10 @@ def catalogue() -> Mapping[str, Rule]:
 
 
 def rule(code: str) -> Rule:
-    """Return the rule named `code`.
-
-    Raises
-    ------
-    UnknownNameError
-        If the catalogue has no such rule.
-    """
-    try:
-        return catalogue()[code]
-    except KeyError:
-        raise UnknownNameError(f"no rule {code!r}", remedy="`mssante-audit rules` lists them") from None
+    """Return the rule named `code`; an `UnknownNameError` if there is none."""
+    if code not in catalogue():
+        raise UnknownNameError(f"no rule {code!r}", remedy="`mssante-audit rules` lists them")
+    return catalogue()[code]
 
 
 @cache
@@ -240,41 +225,39 @@ def _installed() -> tuple[dict[str, Audit], tuple[str, ...]]:
     """Return our audits and those of installed packages, and what is wrong with those that cannot be used."""
     known = dict(ours())
     faults = []
-    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, _package(point))):
+
+    def package(point: EntryPoint) -> str:
+        return point.dist.name if point.dist else "a package"
+
+    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, package(point))):
         try:
             audit = point.load()
             _admit(audit, known)
             known[audit.name] = audit
         except (Exception, SystemExit) as error:  # whatever a package of somebody else does when imported
-            faults.append((point, _fault(point, error)))
-    for point, fault in faults:  # last, so that they take no name from one that can be used
-        audit = _standing_in(point, fault, known)
+            why = (
+                str(error)
+                if isinstance(error, AuditError)
+                else f"it does not import: {describe_error(error)}"
+            )
+            message = f"the entry point {point.name} = {point.value!r} cannot be used: {why.rstrip('.')}"
+            remedy = "Mend that package, or uninstall it"
+            faults.append((point.name, InputError(message, file=package(point), remedy=remedy)))
+    for name, fault in faults:  # last, so that they take no name from one that can be used
+        audit = _standing_in(name, fault, known)
         known[audit.name] = audit
     return known, tuple(str(fault) for _, fault in faults)
 
 
-def _package(point: EntryPoint) -> str:
-    return point.dist.name if point.dist else "a package"
-
-
-def _fault(point: EntryPoint, error: BaseException) -> InputError:
-    why = str(error) if isinstance(error, AuditError) else f"it does not import: {describe_error(error)}"
-    return InputError(
-        f"the entry point {point.name} = {point.value!r} cannot be used: {why.rstrip('.')}",
-        file=_package(point),
-        remedy="Mend that package, or uninstall it",
-    )
-
-
-def _standing_in(point: EntryPoint, fault: InputError, known: Mapping[str, Audit]) -> Audit:
+def _standing_in(point: str, fault: InputError, known: Mapping[str, Audit]) -> Audit:
     """Return an audit that finds only that the one of an entry point cannot be used."""
 
     def entry_point(_: Any) -> NoReturn:
         raise fault
 
-    title, words = f"{point.name} ({_package(point)})", f"{point.name} of {_package(point)}".lower()
+    title, words = f"{point} ({fault.file})", f"{point} of {fault.file}".lower()
     plain = "unusable_" + re.sub(r"[^a-z0-9]+", "_", words).strip("_")
-    name = plain[:41] if point.name in known else point.name
+    name = plain[:41] if point in known else point
     try:
         return Audit(name, title, (), entry_point)
     except InputError:  # it is no name

@@ -79,12 +79,10 @@ def _template(text: str, package: str, language: str) -> Template:
 
 
 @cache
-def _words(package: str, language: str) -> dict[str, Macro]:
-    return _macros(_environment(language), package) if package else {}
-
-
-def _macros(environment: Environment, package: str) -> dict[str, Macro]:
-    module = environment.get_template(package).module
+def _words(package: str, language: str, environment: Environment | None = None) -> dict[str, Macro]:
+    if not package:
+        return {}
+    module = (environment or _environment(language)).get_template(package).module
     return {name: macro for name, macro in vars(module).items() if isinstance(macro, Macro)}
 
 
@@ -110,7 +108,7 @@ def _environment(language: str) -> Environment:
         "named": lambda codes, names: [names[code] for code in codes],
         "visible": lambda text: visible(str(text), spaces=True),
     }
-    environment.globals |= _macros(environment, "mssante_audit.findings")
+    environment.globals |= _words("mssante_audit.findings", language, environment)
     return environment
 
 

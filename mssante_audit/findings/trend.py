@@ -38,17 +38,13 @@ class Point:
     waived: int = 0
     """Findings that somebody accepted."""
     unknown: int = 0
-    """Findings, of this run or of those before, that rest on an input in doubt: the other numbers of such a
-    run say less than those of others."""
+    """Findings, of this run or of those before, that rest on an input in doubt."""
 
 
 def point_of(
     as_of: datetime, findings: pd.DataFrame, waived: pd.DataFrame, follow_up: FollowUp | None
 ) -> Point:
-    """Return the point of a run, of its findings (`mssante_audit.audits.audit_all`) and those waived.
-
-    `follow_up` is these findings against those of the run before, if that is known.
-    """
+    """Return the point of a run, of its findings, those waived, and what the run before had of them."""
     counts = follow_up.counts() if follow_up else {"new": 0, "open": len(findings), "fixed": 0}
     if follow_up and not follow_up.previous:  # nothing is new against no run
         counts |= {"open": len(findings) - counts["unknown"]}
@@ -62,20 +58,13 @@ def severity_counts(findings: pd.DataFrame) -> dict[str, int]:
 
 
 def read_trend(file: Path) -> tuple[Point, ...]:
-    """Return the points of a file, oldest first; none if it is not there.
-
-    One that cannot be read is an `InputError`: starting anew would lose the past without a word.
-    """
+    """Return the points of a file, oldest first; one that cannot be read is an `InputError`."""
     state = read_state(file, VERSION)
     return tuple(Point(**point) for point in state["points"]) if state else ()
 
 
 def add_point(file: Path, point: Point) -> tuple[Point, ...]:
-    """Add a point to a file, in the place of one of the same instant; return all of them.
-
-    A file that cannot be read is an `InputError`; one that cannot be written, an `OutputError`, is as it
-    was.
-    """
+    """Add a point to a file, in the place of one of the same instant; return all of them."""
     point = replace(point, at=parse_instant(point.at).isoformat())
     others = (other for other in read_trend(file) if other.at != point.at)
     points = tuple(sorted([*others, point], key=lambda one: one.at))

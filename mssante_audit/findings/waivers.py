@@ -23,9 +23,9 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.errors import AuditError, InputError
+from mssante_audit.base.errors import InputError
 from mssante_audit.findings.frame import typed
-from mssante_audit.findings.registry import rule, unusable
+from mssante_audit.findings.registry import catalogue, unusable
 
 FILE = "waivers.toml"
 VERSION = 1
@@ -43,13 +43,7 @@ class Waiver:
     """Last day on which it holds (UTC)."""
     domain: str = ""
     operator: str = ""
-    """Operator's identifier."""
     fingerprint: str = ""
-    """Of the one finding that is meant."""
-
-    def holds(self, as_of: datetime) -> bool:
-        """Tell whether it holds at that instant."""
-        return as_of.date() <= self.until
 
     def covers(self, finding: Any) -> bool:
         """Tell whether a finding (a row of a findings frame, as a tuple) is what was accepted."""
@@ -64,11 +58,7 @@ class Waiver:
 
 
 def load_waivers(file: Path) -> tuple[Waiver, ...]:
-    """Load a file of waivers.
-
-    One that cannot be read is an `InputError`, as is a waiver that lacks something, names no known rule, or
-    holds for everything.
-    """
+    """Load a file of waivers; an `InputError` says of which one what is wrong with it."""
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -96,28 +86,19 @@ def _waiver(fields: dict[str, Any], number: int, file: str) -> Waiver:
     texts = {name: value for name, value in fields.items() if name != "until"}
     if bad := [name for name, value in texts.items() if not isinstance(value, str)]:
         raise wrong(f"has a {bad[0]!r} that is not a text")
-    try:
-        rule(fields["rule"])
-    except AuditError as error:
-        if not unusable():  # else it may be one of a package that cannot be used just now
-            raise wrong(f"names {error.message}") from None
+    # It may be one of a package that cannot be used just now.
+    if fields["rule"] not in catalogue() and not unusable():
+        raise wrong(f"names no rule {fields['rule']!r}")
     return Waiver(**fields)
 
 
 def split(
     findings: pd.DataFrame, waivers: Sequence[Waiver], as_of: datetime
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Part findings into the open ones and the waived ones, these with `reason`, `who` and `until`.
-
-    Waivers that no longer hold at the instant audited at are passed over.
-    """
-    holding = [waiver for waiver in waivers if waiver.holds(as_of)]
-    matches: list[Waiver | None] = [None] * len(findings)
-    if holding:
-        matches = [
-            next((waiver for waiver in holding if waiver.covers(finding)), None)
-            for finding in findings.itertuples()
-        ]
+    """Part findings into the open ones and those of waivers that hold, with `reason`, `who` and `until`."""
+    holding = [waiver for waiver in waivers if as_of.date() <= waiver.until]
+    records = findings.itertuples() if holding else (None for _ in range(len(findings)))
+    matches = [next((waiver for waiver in holding if waiver.covers(finding)), None) for finding in records]
     waived = pd.Series([match is not None for match in matches], index=findings.index, dtype="bool")
     apart = findings[waived].reset_index(drop=True)
     for name in ("reason", "who", "until"):

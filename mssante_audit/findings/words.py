@@ -20,19 +20,9 @@ from mssante_audit.values.person import unnamed
 
 
 def sentence(rule: Rule, part: str, facts: Mapping[str, Any], language: str = "") -> str:
-    """Return one text of a rule, filled with the facts of a finding.
+    """Return one of a rule's `mssante_audit.findings.templates.PARTS`, filled with the facts of a finding.
 
-    Parameters
-    ----------
-    rule
-        The rule.
-    part
-        One of `mssante_audit.findings.templates.PARTS`.
-    facts
-        By name; persons in them are shown masked unless they are texts already
-        (`mssante_audit.findings.facts`).
-    language
-        One of `mssante_audit.findings.templates.LANGUAGES`; "": the current language.
+    Persons in them are masked unless they are texts already; "" is the current language.
 
     Raises
     ------
@@ -51,22 +41,14 @@ def sentence(rule: Rule, part: str, facts: Mapping[str, Any], language: str = ""
     except Exception as error:  # whatever a filter makes of a fact that is not what its author thought
         lacking = ", ".join(sorted(asked(rule, part, language) - facts.keys()))
         why = f"the finding has no fact {lacking}" if lacking else error
-        raise InputError(
-            f"its {part}_{language} cannot be filled ({why})", file=f"rule {rule.code}"
-        ) from error
+        fault = f"its {part}_{language} cannot be filled ({why})"
+        raise InputError(fault, file=f"rule {rule.code}") from error
 
 
 def worded(findings: pd.DataFrame, *, language: str = "", show_contacts: bool = False) -> pd.DataFrame:
-    """Return findings with `observed`, `expected` and `evidence` in words, persons masked, in `facts` too.
+    """Return findings with `observed`, `expected` and `evidence` in words; "" is the current language.
 
-    Parameters
-    ----------
-    findings
-        As `mssante_audit.findings.frame.findings_frame` makes them, persons in `facts` and `subject`.
-    language
-        One of `mssante_audit.findings.templates.LANGUAGES`; "": the current language.
-    show_contacts
-        Name persons as the list does.
+    Persons are masked, in `facts` and `subject` too, unless contacts are to be shown.
     """
     frame = findings.copy(deep=False)
     seen = clear if show_contacts else hidden

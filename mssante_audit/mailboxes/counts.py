@@ -73,17 +73,8 @@ class Counts:
 def count_mailboxes(pieces: Iterable[bytes], source: str) -> Counts:
     """Count the mailboxes of an extraction; memory used is twelve bytes a row, and `MAX_GROUPS`.
 
-    Parameters
-    ----------
-    pieces
-        The text, in pieces of whatever size; an `EOFError` ends it as damaged.
-    source
-        Name of the file, for messages.
-
-    Raises
-    ------
-    InputError
-        If it is no extraction: other columns, another encoding, a row without an end, too many groups.
+    An `EOFError` from the pieces ends the text as damaged. What is no extraction (other columns, another
+    encoding, a row without an end, too many groups) is an `InputError` of `source`.
     """
     groups: dict[str, int] = {}
     hashes, members = [np.empty(0, "int64")], [np.empty(0, "int32")]
@@ -196,10 +187,7 @@ def _frame(groups: Iterable[str], numbers: Any) -> tuple[pd.DataFrame, int]:
 
 
 def _group(kind: str, named: str, number: str, domain: str) -> tuple[str, str, str]:
-    """Return domain, kind and structure as the frame has them.
-
-    A domain is one that DNS could hold: a name that got into the wrong column is none, and goes no further.
-    """
+    """Return domain, kind and structure as the frame has them; no domain where DNS could hold none."""
     kind, domain = kind.strip(), domain.strip()
     digit, form = _STRUCTURES.get(named, ("", None))
     structure = form and form.fullmatch(number.strip())

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 RECEIVES = ("yes", "degraded", "no", "unknown")
-"""Whether mail to a domain arrives."""
 CAUSES: Mapping[str, tuple[str, ...]] = {
     "no": (
         "no-name", "zone-dead", "zone-lost", "mx-unanswered", "edns-dropped", "null-mx", "no-mail",
@@ -35,6 +34,11 @@ class Part(NamedTuple):
     cause: str = ""
     facts: Mapping[str, Any] = {}
 
+    @property
+    def arrives(self) -> bool:
+        """Whether some mail does."""
+        return self.receives in ("yes", "degraded")
+
 
 YES = Part("yes")
 NOT_OBSERVED, NOT_REACHED = Part("unknown", "not-observed"), Part("unknown", "not-reached")
@@ -46,9 +50,8 @@ class Ways(NamedTuple):
     dns: Part
     mail: Part
     hosts: frozenset[str] = frozenset()
-    """Mail hosts that can be reached."""
     met: tuple[Any, ...] = ()
-    """What that rests on: a `Visit` or `mssante_audit.network.hosts.MailHost` each, in order."""
+    """What that rests on, in order: a visit, a name looked up or a mail host each."""
 
     @property
     def whole(self) -> Part:
@@ -58,9 +61,9 @@ class Ways(NamedTuple):
 
 def both(first: Part, then: Part) -> Part:
     """Return what holds where the first part and then the second must be passed."""
-    if first.receives in ("no", "unknown"):
+    if not first.arrives:
         return first
-    if then.receives in ("no", "unknown") or first is YES:
+    if not then.arrives or first is YES:
         return then
     return min(first, then, key=urgency)
 
@@ -69,12 +72,11 @@ def together(zone: str, led: Sequence[Ways], at: Sequence[Sequence[str]]) -> Way
     """Put together what different servers of a zone lead to; `at`: the addresses of each."""
     if len(led) == 1:
         return led[0]
-    met = tuple(one for ways in led for one in ways.met)
-    wholes = [ways.whole for ways in led]
-    answers = {whole.receives for whole in wholes}
-    arriving = [ways for ways in led if ways.whole.receives in ("yes", "degraded")]
-    servers = sorted(a for ways, own in zip(led, at, strict=True) if ways not in arriving for a in own)
+    met = tuple(step for ways in led for step in ways.met)
+    answers = {ways.whole.receives for ways in led}
+    arriving = [ways for ways in led if ways.whole.arrives]
     if arriving and "no" in answers:
+        servers = sorted(a for ways, own in zip(led, at, strict=True) if ways not in arriving for a in own)
         lost = Part("degraded", "servers-differ", {"zone": zone, "servers": servers})
         return Ways(lost, min((w.mail for w in arriving), key=urgency), frozenset(), met)
     if "unknown" in answers:

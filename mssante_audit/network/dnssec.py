@@ -1,8 +1,6 @@
 """What a validating resolver makes of a zone, from what was observed of it; the time is the observation's.
 
-The chain begins where the walk does: that the DS of the parent zone holds, if the zone above signs it, is
-taken from there, and so is that of a mail host's zone elsewhere. Of a denial only this is checked: that it
-comes with signatures, and not what NSEC and NSEC3 prove.
+The chain begins where the walk does. Of a denial only this is checked: that it comes with signatures.
 """
 
 from __future__ import annotations
@@ -66,10 +64,7 @@ class Chains:
         return self._found[zone]
 
     def refuses(self, zone: str, answer: ServerAnswer, *, walked: bool = False) -> bool | None:
-        """Tell whether validating resolvers refuse what a server of a zone said; ``None``: not known.
-
-        `walked`: whether each of its servers was asked for its keys.
-        """
+        """Tell whether validators refuse what a server said; ``None``: unknown. `walked`: keys were asked."""
         reply, index = answer.reply, self._index
         if zone in ("", ".") or reply is None or not answer.informs:
             return False
@@ -95,10 +90,7 @@ class Chains:
         return None if fault is None else bool(fault)
 
     def fault(self, reply: Reply) -> str | None:
-        """Return why a validator refuses an answer or a denial, one of `FAULTS`; ``None`` if not known.
-
-        "" where it does not refuse it: only in a secure zone is there anything to check.
-        """
+        """Return why a validator refuses an answer or a denial, one of `FAULTS` or ""; ``None``: unknown."""
         zone = self._zone_of(reply)
         if zone is None:
             return None
@@ -116,8 +108,8 @@ class Chains:
 
     def ds_of(self, zone: str) -> tuple[str, ...]:
         """Return the DS records that the zone above gives for a zone, sorted."""
-        told = (*self._index.referrals.get(zone, ()), *self._index.about(zone, "DS"))
-        return tuple(sorted({text for reply in told for text in reply.data("DS", zone)}))
+        replies = (*self._index.referrals.get(zone, ()), *self._index.about(zone, "DS"))
+        return tuple(sorted({text for reply in replies for text in reply.data("DS", zone)}))
 
     def unanchored(self, zone: str) -> bool:
         """Whether a server of the zone above said that there is no DS, or a signed referral has none."""
@@ -126,10 +118,7 @@ class Chains:
         return not self.ds_of(zone) and (denied or any(one.signed for one in referrals))
 
     def _zone_of(self, reply: Reply) -> str | None:
-        """Return the zone that an answer comes from: its server's, or one below that the server carries too.
-
-        The SOA beside it tells, of what has no signature; ``None`` where it was not asked for.
-        """
+        """Return the zone that an answer comes from, as the SOA beside it tells; ``None``: not known."""
         if reply.cut or reply.outcome not in CONCLUSIVE:
             return reply.cut or reply.zone
         if reply.outcome == "answer" and not reply.signed and reply.qname != reply.zone:
@@ -150,9 +139,9 @@ class Chains:
             if not ds:
                 return NO_DS if self.unanchored(zone) else UNHEARD
             keys = self._keys_of(above)
-            told = [one for one in (*referrals, *anchors) if any(r.type == "DS" for r in one.records)]
+            giving = [one for one in (*referrals, *anchors) if any(r.type == "DS" for r in one.records)]
             sections = {"answer": "answer"}
-            if all(_fault(o, sections.get(o.outcome, "authority"), zone, "DS", above, keys) for o in told):
+            if all(_fault(o, sections.get(o.outcome, "authority"), zone, "DS", above, keys) for o in giving):
                 return Security("bogus", "ds")
         elif not ds:
             plain = any(one.usable and one.edns and not one.signed for one in index.about(zone, "SOA"))
@@ -180,17 +169,17 @@ class Chains:
         answers = self._index.answers(zone, zone, "DNSKEY")
         return {a: one.reply for a, one in answers.items() if a in speaks and one.reply is not None}
 
-    def _server_fault(self, zone: str, told: Reply, ds: tuple[str, ...]) -> str:
-        if not told.usable:
+    def _server_fault(self, zone: str, reply: Reply, ds: tuple[str, ...]) -> str:
+        if not reply.usable:
             return "unheard"
-        keys = tuple(sorted(told.answers))
+        keys = tuple(sorted(reply.answers))
         if not keys:
             return "no-key"
         trusted = tuple(key for key in keys if any(matches(zone, key, one) for one in ds))
         if not trusted:
             return "no-match"
-        fault = _fault(told, "answer", zone, "DNSKEY", zone, trusted)
-        soa = self._index.answer(zone, zone, "SOA", told.address).reply
+        fault = _fault(reply, "answer", zone, "DNSKEY", zone, trusted)
+        soa = self._index.answer(zone, zone, "SOA", reply.address).reply
         if fault or soa is None or soa.outcome != "answer":
             return fault
         return _fault(soa, "answer", zone, "SOA", zone, keys)
@@ -198,8 +187,8 @@ class Chains:
     def _keys_of(self, zone: str) -> tuple[str, ...]:
         """Return the keys of a zone, from the servers whose data hold."""
         sound = {address for address, fault in self.security(zone).servers if not fault}
-        told = self._keys(zone)
-        return tuple(sorted({key for address in sound & told.keys() for key in told[address].answers}))
+        replies = self._keys(zone)
+        return tuple(sorted({key for address in sound & replies.keys() for key in replies[address].answers}))
 
 
 def matches(zone: str, key: str, ds: str) -> bool:
@@ -233,8 +222,8 @@ def _numbers(ds: str) -> tuple[int, int] | None:
 def _fault(one: Reply, section: str, owner: str, kind: str, zone: str, keys: tuple[str, ...]) -> str:
     """Return why the records of a type in a reply do not hold; "" if they do."""
     records = frozenset(r.data for r in one.records if (r.section, r.owner, r.type) == (section, owner, kind))
-    told = [r.data for r in one.records if (r.section, r.owner, r.type) == (section, owner, "RRSIG")]
-    signatures = [text for text in told if text.partition(" ")[0] == kind]
+    texts = [r.data for r in one.records if (r.section, r.owner, r.type) == (section, owner, "RRSIG")]
+    signatures = [text for text in texts if text.partition(" ")[0] == kind]
     if not signatures:
         return "unsigned"
     now = one.at.timestamp()

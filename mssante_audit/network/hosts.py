@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import NamedTuple
 
 from dns.inet import is_address
@@ -32,7 +33,6 @@ class MailHost(NamedTuple):
     v4: Found = Found("nodata")
     v6: Found = Found("nodata")
     public: frozenset[str] = frozenset()
-    """Its public addresses that all servers give."""
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -55,31 +55,20 @@ class MailHosts:
 
     def __init__(self, index: ReplyIndex, lookups: Lookups) -> None:
         self._index, self._lookups = index, lookups
-        self._sets: dict[tuple[tuple[int, str], ...], Ways] = {}
-        self._hosts: dict[str, MailHost] = {}
+        self.host = cache(self._host)
+        """Returns what is known of a mail host."""
+        self.of_mx = cache(self._look_at)
+        """Tells where a set of MX leads (preference and target of each, sorted)."""
 
-    def host(self, name: str) -> MailHost:
-        """Return what is known of a mail host."""
-        if name not in self._hosts:
-            if is_address(name):
-                state = "literal" if self._index.public(name) else "private"
-                self._hosts[name] = MailHost(name, state, public=frozenset([name]))
-            else:
-                found = (self._lookups.look_up(name, qtype, every=True) for qtype in ("A", "AAAA"))
-                self._hosts[name] = self._reached(name, *found)
-        return self._hosts[name]
-
-    def of_mx(self, exchangers: tuple[tuple[int, str], ...]) -> Ways:
-        """Tell where a set of MX leads (preference and target of each, sorted)."""
-        if exchangers not in self._sets:
-            self._sets[exchangers] = self._look_at(exchangers)
-        return self._sets[exchangers]
+    def _host(self, name: str) -> MailHost:
+        if is_address(name):
+            state = "literal" if self._index.public(name) else "private"
+            return MailHost(name, state, public=frozenset([name]))
+        found = (self._lookups.look_up(name, qtype, every=True) for qtype in ("A", "AAAA"))
+        return self._reached(name, *found)
 
     def implicit(self, name: str, addresses: frozenset[str] | None) -> Ways:
-        """Without an MX the domain's own address stands for its mail host (RFC 5321, 5.1).
-
-        `addresses`: what its zone said, or ``None`` to look them up.
-        """
+        """Take a domain's own address for its mail host (RFC 5321, 5.1); ``None``: look it up."""
         if addresses is None:
             host = self.host(name)
             if host.state == "nodata":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Set
 from functools import cached_property
 from typing import NamedTuple
@@ -33,7 +34,6 @@ class Found(NamedTuple):
     """Where only some resolvers come to it, one of `mssante_audit.network.replies.PARTIAL`, ``alias`` (the
     servers of its zone have no names but aliases: BIND does not follow them) or ``long`` (`ALIASES`)."""
     links: int = 0
-    """How many aliases lead there."""
 
     @property
     def data(self) -> tuple[str, ...]:
@@ -53,22 +53,22 @@ class Found(NamedTuple):
 
 def merged(found: Iterable[Found]) -> Found:
     """Return what different servers' answers come to together."""
-    told = list(found)
-    if len(told) == 1:
-        return told[0]
-    if not all(one.status for one in told):
-        return next(one for one in told if not one.status)
+    parts = list(found)
+    if len(parts) == 1:
+        return parts[0]
+    if not all(one.status for one in parts):
+        return next(one for one in parts if not one.status)
     sets = dict.fromkeys(
-        data for one in told for data in (one.sets if one.status == "found" else (frozenset(),))
+        data for one in parts for data in (one.sets if one.status == "found" else (frozenset(),))
     )
-    status = next((s for s in ("found", *_ABSENT) if any(one.status == s for one in told)), "")
+    status = next((s for s in ("found", *_ABSENT) if any(one.status == s for one in parts)), "")
     return Found(
         status,
         tuple(sets),
-        told[0].zone,
-        tuple(dict.fromkeys(reply for one in told for reply in one.replies)),
-        next((one.partly for one in told if one.partly), ""),
-        max(one.links for one in told),
+        parts[0].zone,
+        tuple(dict.fromkeys(reply for one in parts for reply in one.replies)),
+        next((one.partly for one in parts if one.partly), ""),
+        max(one.links for one in parts),
     )
 
 
@@ -83,16 +83,11 @@ class Lookups:
         self._servers: dict[str, frozenset[str] | None] = {}
 
     def look_up(self, name: str, qtype: str, *, every: bool = False) -> Found:
-        """Return the data of a type of a name, through aliases.
-
-        `every`: as all servers of its zone give it, and not as the first that was asked.
-        """
+        """Return the data of a name, through aliases; `every`: as all servers of its zone give it."""
         key = (name, qtype, every)
-        found = self._found.get(key)
-        if found is None:
-            found = self._look_up(name, qtype, every, 0, 0)
-            if not self._under_way:
-                self._found[key] = found
+        found = self._found.get(key) or self._look_up(name, qtype, every, 0, 0)
+        if not self._under_way:
+            self._found[key] = found
         return found
 
     def addresses(self, name: str) -> tuple[Found, ...]:
@@ -163,10 +158,7 @@ class Lookups:
         return "" if "said" in kinds else min(kinds, key=PARTIAL.index)
 
     def _is_named(self, zone: str, failed: frozenset[str] = frozenset()) -> bool | None:
-        """Whether a zone, and each above it, has a server found without following an alias of its name.
-
-        Those of the zone do not count that `failed`.
-        """
+        """Whether a zone, and each above, has a server (not `failed`) found without an alias of its name."""
         if zone in ("", ".", self._index.parent):
             return True
         if (zone, failed) not in self._named:
@@ -184,15 +176,15 @@ class Lookups:
             return True
         aliases = unheard = False
         for name in names.difference(glue):
-            told = {qtype: self._telling(name, qtype) for qtype in self._index.families}
-            replies = [one.reply for answers in told.values() for one in answers.values() if one.reply]
+            telling = {qtype: self._telling(name, qtype) for qtype in self._index.families}
+            replies = [one.reply for answers in telling.values() for one in answers.values() if one.reply]
             if any(one.alias for one in replies):
                 aliases = True
             elif data := {text for one in replies for text in one.answers}:
                 if not data <= failed:
                     return True
             else:
-                unheard |= any(not told[t] and not self._failing(name, t, 1).status for t in told)
+                unheard |= any(not telling[t] and not self._failing(name, t, 1).status for t in telling)
         return None if unheard else not aliases
 
     def _failing(self, name: str, qtype: str, depth: int) -> Found:
@@ -255,22 +247,19 @@ class Lookups:
 
     @cached_property
     def parents(self) -> Mapping[str, set[str]]:
-        """The servers of the parent zone by name: those given to the observer, or all that the zone names.
-
-        Empty if not all of their addresses are known.
-        """
+        """The parent zone's servers by name: those given, or all that it names if all are known."""
         zone, index = self._index.parent, self._index
-        by_name: dict[str, set[str]] = {}
+        by_name: dict[str, set[str]] = defaultdict(set)
         for host, address in index.parent_servers:
-            by_name.setdefault(host, set()).add(address)
+            by_name[host].add(address)
         if by_name:
             return by_name
         for address, hosts in index.names.get(zone, {}).items():
             for host in hosts:
-                by_name.setdefault(host, set()).add(address)
+                by_name[host].add(address)
         named = {text for reply in index.about(zone, "NS") for text in reply.answers}
         for host in named:
-            by_name.setdefault(host, set()).update(a for found in self.addresses(host) for a in found.data)
+            by_name[host].update(a for found in self.addresses(host) for a in found.data)
         return by_name if named and all(by_name.values()) else {}
 
 

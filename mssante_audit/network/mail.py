@@ -41,7 +41,6 @@ class Mail:
 
     domain: str
     receives: str
-    """One of `RECEIVES`."""
     cause: str = ""
     """What decides, one of `CAUSES`; "" where mail arrives."""
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -49,11 +48,8 @@ class Mail:
     dns: Part = NOT_OBSERVED
     """Of the domain's name: from the parent zone to an answer about its mail."""
     mail: Part = NOT_OBSERVED
-    """Of its mail hosts."""
     observed_at: datetime | None = None
-    """When it was last asked for (UTC)."""
     ways: Ways | None = None
-    """The walk, where one was made."""
 
     @property
     def grades(self) -> dict[str, str]:
@@ -69,18 +65,9 @@ class Mail:
 def mails(
     observation: Observation | None, domains: Iterable[str], as_of: datetime, max_age_days: int
 ) -> dict[str, Mail]:
-    """Return for each domain whether mail to it arrives.
+    """Return for each domain, as the white list writes it, whether mail to it arrives.
 
-    Parameters
-    ----------
-    observation
-        What the DNS said; without one, nothing is known.
-    domains
-        As the white list writes them.
-    as_of
-        The instant (UTC) that ages are counted from.
-    max_age_days
-        A domain asked for longer ago is unknown.
+    Unknown is one that was asked for longer than `max_age_days` before `as_of` (UTC), or not at all.
     """
     names = list(dict.fromkeys(domains))
     if observation is None:

@@ -36,6 +36,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -88,28 +89,23 @@ class Methods:
 
     def __init__(self, index: ReplyIndex) -> None:
         self._index, self._siblings = index, index.observation.siblings
-        self._found: dict[str, Method] = {}
-
-    def of(self, name: str) -> Method:
-        """Return the method in use for a domain (canonical)."""
-        if name not in self._found:
-            self._found[name] = self._method(name)
-        return self._found[name]
+        self.of = cache(self._method)
+        """Returns the method in use for a domain (canonical)."""
 
     def said(self, zone: str, name: str) -> list[Reply]:
         """Return what a zone's servers said of a name, whatever the type, in the order of the file."""
         answers = (self._index.answers(zone, name, qtype) for qtype in WALKED)
-        told = (one.reply for own in answers for one in own.values() if one.reply is not None)
-        return sorted(told, key=lambda reply: reply.line)
+        replies = (one.reply for own in answers for one in own.values() if one.reply is not None)
+        return sorted(replies, key=lambda reply: reply.line)
 
     def _method(self, name: str) -> Method:
         index = self._index
         if not name:
             return Method(name, "unknown", "", {"code": "no-name"})
         if not is_under(name, index.parent):
-            told = (one for qtype in WALKED[:3] for one in index.about(name, qtype) if one.usable)
+            replies = (one for qtype in WALKED[:3] for one in index.about(name, qtype) if one.usable)
             why = {"code": "outside", "zone": index.parent}
-            return Method(name, "outside", "", why, replies=tuple(sorted(told, key=lambda one: one.line)))
+            return Method(name, "outside", "", why, replies=tuple(sorted(replies, key=lambda one: one.line)))
         zones = [index.parent]
         while (here := self.said(zones[-1], name)) and (cut := _cut_in(here)) and len(zones) < 12:
             zones.append(cut)
@@ -125,13 +121,15 @@ class Methods:
             if any(one.cut == beside for beside in self._beside(cut) for one in self.said(zone, beside)):
                 return "wildcard", zone if place else "", {"code": "delegates-any", "zone": zone}
             if cut == name:
-                told = self._telling(zone, name)
-                saying = {one.address for one in told if one.cut == name}
-                return "delegated", name, {"code": "delegated", "zone": zone} | _share(saying, told)
+                replies = self._telling(zone, name)
+                saying = {one.address for one in replies if one.cut == name}
+                return "delegated", name, {"code": "delegated", "zone": zone} | _share(saying, replies)
         zone, below = zones[-1], zones[-1] if zones[1:] else ""
-        told = self._telling(zone, name)
-        if told and not any(one.cut for one in told):  # a file that somebody made can lead round in circles
-            return self._answered(zone, below, told)
+        replies = self._telling(zone, name)
+        if replies and not any(
+            one.cut for one in replies
+        ):  # a file that somebody made can lead round in circles
+            return self._answered(zone, below, replies)
         here = [one for one in self.said(zone, name) if one.step == "walk"]
         why = _replies(zone, here) if here else {"code": "unasked", "zone": zone}
         return ("delegated", zone, why | {"delegated": True}) if zone == name else ("unknown", below, why)
@@ -140,17 +138,17 @@ class Methods:
         said = (one for one in self.said(zone, name) if one.step == "walk")
         return [one for one in said if one.outcome in INFORMATIVE or one.weak]
 
-    def _answered(self, zone: str, below: str, told: list[Reply]) -> tuple[str, str, Why]:
+    def _answered(self, zone: str, below: str, replies: list[Reply]) -> tuple[str, str, Why]:
         """Name the method of a name that `zone` does not hand on."""
-        positive = [one for one in told if (one.outcome == "answer" or one.weak) and one.qtype != "SOA"]
+        positive = [one for one in replies if (one.outcome == "answer" or one.weak) and one.qtype != "SOA"]
         if not positive:
-            return "none", below, _replies(zone, told)
+            return "none", below, _replies(zone, replies)
         types = list(dict.fromkeys(t for one in positive for t, _ in sorted(own_answers(one))))
         checked = [self._is_wildcard(one) for one in positive]
         if all(checked):
             return "wildcard", below, {"code": "wildcard", "zone": zone, "types": types}
         why = {"code": "answered", "zone": zone, "types": types, "checked": None not in checked}
-        why |= _share({one.address for one in positive}, told)
+        why |= _share({one.address for one in positive}, replies)
         if alias := next((one.chain[1] for one in positive if one.alias and not one.own), ""):
             why["alias"] = alias
         return ("within-delegated" if below else "redirected"), below, why
@@ -158,9 +156,8 @@ class Methods:
     def _is_wildcard(self, one: Reply) -> bool | None:
         """Whether its answer is that of a wildcard; ``None`` if that is not known.
 
-        A name beside it got the same answer from the same server. Then a signature tells (RFC 4034, 3.1.3:
-        its labels are the wildcard's), or a name below it: no wildcard reaches there where the name has
-        records of its own (RFC 4592, 3.3.1).
+        Where a name beside it got the same, a signature tells (its labels are the wildcard's: RFC 4034,
+        3.1.3), or a name below it, which no wildcard reaches if the name has records (RFC 4592, 3.3.1).
         """
         own, beside = own_answers(one), list(self._like(one, self._beside(one.qname)))
         if not any(other.outcome == "answer" and own_answers(other) == own for other in beside):
@@ -188,13 +185,13 @@ def _cut_in(replies: Iterable[Reply]) -> str:
     return max(cuts, key=lambda name: (cuts[name], name), default="")
 
 
-def _share(saying: set[str], told: list[Reply]) -> Why:
-    return {"servers": len(saying), "of": len({one.address for one in told})}
+def _share(saying: set[str], replies: list[Reply]) -> Why:
+    return {"servers": len(saying), "of": len({one.address for one in replies})}
 
 
-def _replies(zone: str, told: list[Reply]) -> Why:
+def _replies(zone: str, replies: list[Reply]) -> Why:
     """Count outcomes; an address that was asked several times counts once, for the last it said."""
-    last = {one.address: one.outcome for one in told}
+    last = {one.address: one.outcome for one in replies}
     return {"code": "replies", "zone": zone, "outcomes": dict(Counter(last.values()).most_common())}
 
 

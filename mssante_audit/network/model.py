@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import cast
 
@@ -39,7 +39,8 @@ class Network:
         self.chains = Chains(self.index)
         self.lookups = Lookups(self.index, self.chains)
         self.methods = Methods(self.index)
-        self._zones: dict[str, Zone] = {}
+        self.zone = cache(partial(Zone, self.index, self.lookups))
+        """Returns what is known of a zone."""
 
     @cached_property
     def hosts(self) -> MailHosts:
@@ -52,22 +53,12 @@ class Network:
         servers = Servers(self.index, self.chains, self.lookups)
         return Walk(self.index, self.lookups, servers, self.hosts)
 
-    def zone(self, name: str) -> Zone:
-        """Return what is known of a zone."""
-        if name not in self._zones:
-            self._zones[name] = Zone(self.index, self.lookups, name)
-        return self._zones[name]
-
     def exchangers(self, domain: str) -> tuple[str, ...]:
-        """Return the mail hosts of a domain, sorted: those that any of its servers names.
-
-        Where there is no MX but an address, the domain is its own mail host (RFC 5321, 5.1); ``0 .`` names
-        none (RFC 7505).
-        """
+        """Return the mail hosts that any server of a domain names, sorted; without MX its address counts."""
         name = canonical(domain)
         replies = self.about_mail(name)
         named = {text.partition(" ")[2] for reply in replies for text in reply.own}
-        implied = not named and any(one.outcome == "nodata" for one in replies) and self.addresses(name)
+        implied = not named and any(reply.outcome == "nodata" for reply in replies) and self.addresses(name)
         return (name,) if implied else tuple(sorted(named - {NOBODY}))
 
     def about_mail(self, name: str) -> list[Reply]:
@@ -79,11 +70,6 @@ class Network:
                 seen.add(reply.alias)
                 replies += [one for one in self.index.about(reply.alias, "MX") if one.usable]
         return replies
-
-    def hosts_of(self, domains: Iterable[str]) -> dict[str, tuple[str, ...]]:
-        """Return the addresses of all mail hosts of domains, by host; none of one where they are unknown."""
-        named = sorted({host for domain in domains for host in self.exchangers(domain)})
-        return {host: self.addresses(host) for host in named}
 
     def addresses(self, host: str) -> tuple[str, ...]:
         """Return the addresses that are known of a host, IPv4 first."""
@@ -98,10 +84,7 @@ def network_of(observation: Observation) -> Network:
 
 
 def methods(observation: Observation | None, domains: Iterable[str]) -> pd.DataFrame:
-    """Return the method in use for each domain, a row each, in order; none without an observation.
-
-    Domains are written as in the white list; columns as `mssante_audit.network.methods` describes them.
-    """
+    """Return the method in use for each domain, a row each in order (`mssante_audit.network.methods`)."""
     names = dict.fromkeys(domains) if observation else {}
     rows = {}
     for part, own in observation.shares(names) if observation else ():
@@ -120,19 +103,8 @@ def mail_hosts(
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, frozenset[str]], str]:
     """Return addresses of mail hosts, DN keys listed for what they serve, and the newest file read.
 
-    Parameters
-    ----------
-    data
-        A folder with observations of the DNS, or a list in it.
-    rows
-        Of a list: ``domain`` and ``dn``.
-    only
-        A pattern such as ``*.aura.*``: only domains like this.
-
-    Raises
-    ------
-    InputError
-        If the data folder has no observation of the DNS.
+    `data` is a folder with observations of the DNS (`InputError` without), `rows` are a list's (``domain``,
+    ``dn``); `only` is a pattern of domains such as ``*.aura.*``.
     """
     listed: dict[str, set[str]] = {}
     for domain, dn in zip(rows["domain"].tolist(), rows["dn"].tolist(), strict=True):

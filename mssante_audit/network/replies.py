@@ -1,15 +1,14 @@
 """What each server said to each question, as far as an observation tells: said so, said not, or not known.
 
-Whatever the order of a file's lines, and however often one is repeated, the same is read. Silence counts once
-its last attempt is there, an answer over TCP once it is known what UDP gave: what a line less leaves open is
-no evidence, and decides nothing.
+Silence counts once its last attempt is there, an answer over TCP once it is known what UDP gave: what a line
+less leaves open is no evidence, and decides nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
@@ -21,7 +20,6 @@ PARTIAL = ("bogus", "tcp", "slow", "notimp")
 that ask again without EDNS after NOTIMP."""
 NO_EVIDENCE = ""
 WALKED = ("MX", "A", "AAAA", "SOA")
-"""Types that a walk asks for."""
 SLOW = 3000.0
 """Milliseconds for which every resolver waits (measured: BIND gives up on a server that takes 4 seconds)."""
 _MADE_UP = tuple(
@@ -86,7 +84,9 @@ class ReplyIndex:
         """Address and whether over TCP, where the observer has waited for as long as it does."""
         self._silent_over_tcp: set[str] = set()
         """Addresses: one that is silent over UDP is asked there once, and not about each name."""
-        self._usable: dict[str, bool | None] = {}
+        self._private: set[str] = set()
+        self.usable = cache(self._can_be_asked)
+        """Tells whether an address of a server can be asked by anybody; ``None``: not by the observer."""
         self._answers: dict[tuple[str, str, str, bool], dict[str, ServerAnswer]] = {}
         for reply in observation.replies:
             if reply.step == "recursion":
@@ -104,10 +104,10 @@ class ReplyIndex:
         over_tcp = reply.transport == "tcp"
         replies = self._questions.setdefault((reply.zone, reply.qname, reply.qtype), {})
         both = replies.setdefault(reply.address, [None, None])
-        before = both[over_tcp]
-        both[over_tcp] = reply if before is None else max(before, reply, key=self._order)
-        again = before is not None and reply.qtype == "MX" and reply.outcome == before.outcome == "answer"
-        if before is not None and again and reply.answers != before.answers:
+        before = both[over_tcp] or reply
+        both[over_tcp] = max(before, reply, key=self._order)
+        answered = reply.qtype == "MX" and reply.outcome == before.outcome == "answer"
+        if answered and reply.answers != before.answers:
             versions = self._versions.setdefault((reply.zone, reply.qname, reply.address), {})
             versions |= {before.answers: before, reply.answers: reply}
         at = (reply.address, over_tcp)
@@ -121,7 +121,7 @@ class ReplyIndex:
         if not over_tcp and (is_slow(reply) or reply.flags.endswith("late")):
             self.late[reply.address] = max(reply, self.late.get(reply.address, reply), key=self._order)
         if reply.flags == "private":
-            self._usable[reply.address] = False
+            self._private.add(reply.address)
         if reply.step == "apex":
             self.names.setdefault(reply.zone, {}).setdefault(reply.address, {})[reply.server] = None
         if reply.usable or reply.outcome == "referral":
@@ -130,15 +130,8 @@ class ReplyIndex:
 
     def _order(self, reply: Reply) -> tuple[Any, ...]:
         """Rank replies to one question: what says most, then the latest, and never by their place."""
-        return (
-            self._rank(reply),
-            reply.step == "walk",
-            reply.at,
-            reply.outcome,
-            reply.cut,
-            reply.flags,
-            sorted(reply.records),
-        )
+        content = (reply.at, reply.outcome, reply.cut, reply.flags, sorted(reply.records))
+        return (self._rank(reply), reply.step == "walk", *content)
 
     def _rank(self, reply: Reply) -> int:
         if reply.outcome in INFORMATIVE:
@@ -165,32 +158,31 @@ class ReplyIndex:
     def referrals(self) -> Mapping[str, list[Reply]]:
         """Zone → the replies that hand it over."""
         found: dict[str, list[Reply]] = {}
-        for replies in self._questions.values():
-            for both in replies.values():
-                for reply in both:
-                    if reply is not None and reply.outcome == "referral":
-                        found.setdefault(reply.cut, []).append(reply)
+        for question in self._questions:
+            for reply in self._counting(*question):
+                if reply.outcome == "referral":
+                    found.setdefault(reply.cut, []).append(reply)
         return found
 
     @cached_property
     def signed(self) -> bool:
         """Whether anything is signed, or has a DS record."""
-        return any(
-            reply.signed or any(record.type == "DS" for record in reply.records)
-            for reply in self.observation.replies
-        )
+        replies = self.observation.replies
+        return any(reply.signed or any(record.type == "DS" for record in reply.records) for reply in replies)
+
+    def _counting(self, zone: str, qname: str, qtype: str) -> Iterator[Reply]:
+        for both in self._questions.get((zone, qname, qtype), {}).values():
+            yield from filter(None, both)
 
     def asked_at(self, qname: str, qtype: str) -> list[datetime]:
         """Return the instants at which a question was asked, of the replies that count."""
         zones = self.zones_asked.get((qname, qtype), ())
-        asked = (self._questions[zone, qname, qtype] for zone in zones)
-        return sorted(one.at for replies in asked for both in replies.values() for one in both if one)
+        return sorted(reply.at for zone in zones for reply in self._counting(zone, qname, qtype))
 
     def last_asked(self, zone: str, qname: str) -> datetime | None:
         """Return when a zone's servers were last asked about a name in the walk."""
-        replies = (self._questions.get((zone, qname, qtype), {}) for qtype in WALKED)
-        told = (one for own in replies for both in own.values() for one in both if one and one.step == "walk")
-        return max((one.at for one in told), default=None)
+        replies = (reply for qtype in WALKED for reply in self._counting(zone, qname, qtype))
+        return max((reply.at for reply in replies if reply.step == "walk"), default=None)
 
     def about(self, qname: str, qtype: str) -> Iterator[Reply]:
         """Yield what was said to a question, whichever zone's servers were asked it."""
@@ -200,10 +192,7 @@ class ReplyIndex:
                     yield answer.reply
 
     def answers(self, zone: str, qname: str, qtype: str, *, walked: bool = False) -> dict[str, ServerAnswer]:
-        """Return what each address of a zone's servers said to a question.
-
-        `walked`: of a zone that a domain is reached through, whose MX is asked for over TCP too.
-        """
+        """Return what each address of a zone said; `walked`: the zone's MX is asked for over TCP too."""
         key = (zone, qname, qtype, walked)
         if key not in self._answers:
             replies = self._questions.get(key[:3], {})
@@ -228,15 +217,12 @@ class ReplyIndex:
             return UNKNOWN
         answer = self._over(udp)
         other = UNKNOWN if tcp is None else self._over(tcp)
-        if answer.informs and udp.qtype != "MX":
-            return answer
         if answer.informs:
             compared = walked and udp.qname == udp.zone
-            return self._with_others(answer, other if compared else answer, udp)
-        if answer.kind == "truncated" or answer.kind == "silent":
-            if (
-                other.informs
-            ):  # who answers over TCP is asked everything once over UDP: not sent is not silent
+            others = other if compared else answer
+            return self._with_others(answer, others, udp) if udp.qtype == "MX" else answer
+        if answer.kind in ("truncated", "silent"):
+            if other.informs:  # who answers over TCP is asked all once over UDP: not sent is not silent
                 kind = other.kind if answer.kind == "truncated" else "tcp"
                 return other._replace(kind=kind) if udp.attempt else UNKNOWN
             gone = tcp is None and answer.kind == "silent" and udp.address in self._silent_over_tcp
@@ -271,11 +257,10 @@ class ReplyIndex:
         return ServerAnswer(reply.outcome, reply)
 
     def edns(self, address: str, *, over_tcp: bool = False) -> str:
-        """Return how a server takes EDNS.
+        """Return how a server takes EDNS, "" if not known.
 
-        ``ok``; ``refused`` (FORMERR, and it answers without: resolvers go on); ``notimp`` (NOTIMP likewise:
-        some do); ``dropped`` (it answers without only) or ``badvers`` (version 0 is refused), on which all of
-        today's resolvers fail; "" if not known.
+        ``ok``; ``refused`` (FORMERR; resolvers go on without); ``notimp`` (some do); ``dropped`` or
+        ``badvers``, on which all of today's resolvers fail.
         """
         met = self._edns.get((address, over_tcp), set())
         if "known" in met or "badvers" in met:
@@ -285,18 +270,13 @@ class ReplyIndex:
         words = {"formerr": "refused", "notimp": "notimp", "silent": "dropped"}
         return next((word for code, word in words.items() if code in met), "")
 
-    def usable(self, address: str) -> bool | None:
-        """Whether an address of a name server can be asked by anybody; ``None``: not by the observer."""
-        if address not in self._usable:
-            self._usable[address] = self._can_be_asked(address)
-        return self._usable[address]
-
     def _can_be_asked(self, address: str) -> bool | None:
         try:
             ip = ip_address(address)
         except ValueError:
             return False
-        if ip.is_multicast or ip.is_unspecified or address == "255.255.255.255":
+        odd = ip.is_multicast or ip.is_unspecified or address == "255.255.255.255"
+        if odd or address in self._private:
             return False
         if not self.laboratory and not _is_global(address):
             return False

@@ -43,7 +43,6 @@ class Server(NamedTuple):
     """``sound``, ``ipv6``, one of `PARTIAL`, ``alias``, ``dead``, ``no-glue`` (found by asking another) or ""
     (not known)."""
     sound: frozenset[str]
-    """Addresses over which it is sound."""
 
 
 class Sets(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from mssante_audit.network.answers import NOT_REACHED, YES, Part, Ways, both, together, urgency
@@ -31,9 +32,7 @@ class Visit(NamedTuple):
     own: tuple[Server, ...]
     """Further ones that only the zone itself names."""
     answers: Mapping[str, ServerAnswer]
-    """What each address said."""
     part: Part
-    """What the servers come to, those that the zone itself names counted by themselves."""
     own_part: Part
     """What the worst of the sets comes to that the zone itself names."""
     led: tuple[tuple[Content, tuple[Reply, ...], Ways], ...] = ()
@@ -58,15 +57,12 @@ class Walk:
 
     def __init__(self, index: ReplyIndex, lookups: Lookups, servers: Servers, hosts: MailHosts) -> None:
         self._index, self._lookups, self._servers, self._hosts = index, lookups, servers, hosts
-        self._ways: dict[str, Ways] = {}
+        self.follow = cache(self._follow)
+        """Follows a domain (canonical) to its mail hosts; one elsewhere is looked up as any name is."""
 
-    def follow(self, name: str) -> Ways:
-        """Follow a domain (canonical) to its mail hosts; one elsewhere is looked up as any name is."""
-        if name not in self._ways:
-            parent = self._index.parent
-            under = is_under(name, parent)
-            self._ways[name] = self._zone(parent, (), name, 0) if under else self._elsewhere(name, 0)
-        return self._ways[name]
+    def _follow(self, name: str) -> Ways:
+        parent = self._index.parent
+        return self._zone(parent, (), name, 0) if is_under(name, parent) else self._elsewhere(name, 0)
 
     def _zone(self, zone: str, referrals: Sequence[Reply], name: str, depth: int) -> Ways:
         """Ask a zone's servers about a name, and follow each of the answers."""
@@ -78,7 +74,7 @@ class Walk:
                     saying.setdefault(content, []).append(reply)
         led = [self._led(zone, name, content, replies, depth) for content, replies in saying.items()]
         visit = visit._replace(led=tuple(zip(saying, map(tuple, saying.values()), led, strict=True)))
-        if visit.part.receives in ("no", "unknown") or not led:
+        if not visit.part.arrives or not led:
             # Where only IPv6 leads there and the observer has none, that is all there is to say.
             part = visit.part if visit.part.receives == "degraded" else NOT_REACHED
             return Ways(visit.part, part, frozenset(), (visit,))
@@ -87,9 +83,9 @@ class Walk:
         return Ways(both(visit.part, below.dns), below.mail, below.hosts, (visit,))
 
     def _visit(self, zone: str, referrals: Sequence[Reply], name: str) -> Visit:
+        unheard = Part("unknown", "servers-unheard", {"zone": zone})
         sets = self._servers.sets(zone, referrals)
         if sets is None:
-            unheard = Part("unknown", "servers-unheard", {"zone": zone})
             return Visit(zone, name, (), (), {}, unheard, YES)
         handed = [self._servers.asked(zone, one, name) for one in sets.handed]
         own_sets = [[self._servers.asked(zone, one, name) for one in own] for own in sets.own]
@@ -98,29 +94,21 @@ class Walk:
         known = {server.name for server in handed}
         own = {server.name: server for servers in own_sets for server in servers if server.name not in known}
         answers = {a: one for server in (*handed, *own.values()) for a, one in server.answers.items()}
-        if part.receives in ("yes", "degraded"):
-            if (
-                own_part.receives == "no"
-            ):  # as soon as a resolver has asked it for its servers, or been told them
+        if part.arrives:
+            if own_part.receives == "no":  # it fails once a resolver knows the zone's own servers
                 lost = {"zone": zone, "servers": sorted({s.name for servers in own_sets for s in servers})}
                 own_part = Part("degraded", "own-servers", lost)
             if own_part.receives != "unknown" or part is YES:
                 part = both(part, own_part)
             if sets.many and part.receives != "unknown":
                 few = len(names_of(referrals, zone)) <= MAX_RECORDS
-                many = Part("degraded", "servers-many", {"zone": zone})
-                part = Part("unknown", "servers-unheard", {"zone": zone}) if few else both(many, part)
+                part = unheard if few else both(Part("degraded", "servers-many", {"zone": zone}), part)
         elif sets.many and part.receives == "no":
-            part = Part("unknown", "servers-unheard", {"zone": zone})
+            part = unheard
         return Visit(zone, name, tuple(handed), tuple(own.values()), answers, part, own_part)
 
     def _contents(self, reply: Reply) -> list[Content]:
-        """Return what a reply comes to, equal for replies that lead the same way; an alias beside MX is two.
-
-        ``cut`` and the servers named; ``mx`` and the exchangers; ``alias``, the end of a chain, its links and
-        whether it is a circle; ``implicit`` and the addresses of the name itself; ``nothing``; ``nxdomain``;
-        ``unheard``.
-        """
+        """Return what a reply comes to, equal where the way is the same; an alias beside MX is two."""
         if reply.outcome == "referral":
             return [("cut", reply.cut, frozenset(reply.data("NS", reply.cut)))]
         contents: list[Content] = [("mx", exchangers_in(reply.own))] if reply.own else []
@@ -151,7 +139,11 @@ class Walk:
         if kind == "mx":
             return self._hosts.of_mx(rest[0])
         if kind == "alias":
-            return self._alias(*rest)
+            target, links, circle = rest
+            if not circle and links <= MOST_ALIASES:
+                return self._elsewhere(target, links)
+            lost = Ways(Part("no", "alias-lost", {"name": target, "zone": ""}), NOT_REACHED)
+            return lost._replace(met=(Elsewhere(target, Found("loop"), lost),))
         if kind == "implicit":
             return self._hosts.implicit(name, rest[0])
         if kind == "unheard":
@@ -159,13 +151,6 @@ class Walk:
         if kind == "nxdomain":
             return Ways(Part("no", "no-name", {"name": name, "zone": zone}), NOT_REACHED)
         return Ways(YES, Part("no", "no-mail", {"name": name, "zone": zone}))
-
-    def _alias(self, target: str, links: int, circle: bool) -> Ways:
-        """Return where an alias leads, after so many links."""
-        if not circle and links <= MOST_ALIASES:
-            return self._elsewhere(target, links)
-        lost = Ways(Part("no", "alias-lost", {"name": target, "zone": ""}), NOT_REACHED)
-        return lost._replace(met=(Elsewhere(target, Found("loop"), lost),))
 
     def _elsewhere(self, name: str, links: int) -> Ways:
         """Look up the mail of a name that the walk does not come to."""
@@ -200,8 +185,8 @@ def exchangers_in(data: Iterable[str]) -> tuple[tuple[int, str], ...]:
 
 def rests_on(ways: Ways) -> Iterator[Visit | Elsewhere | MailHost]:
     """Yield all that a walk rests on: visits, names looked up, mail hosts."""
-    for one in ways.met:
-        yield one
-        below = [more for *_, more in one.led] if isinstance(one, Visit) else []
-        for more in [one.ways] if isinstance(one, Elsewhere) else below:
+    for step in ways.met:
+        yield step
+        below = [more for *_, more in step.led] if isinstance(step, Visit) else []
+        for more in [step.ways] if isinstance(step, Elsewhere) else below:
             yield from rests_on(more)

@@ -27,9 +27,7 @@ class Zone:
     def __init__(self, index: ReplyIndex, lookups: Lookups, name: str) -> None:
         self._index, self._lookups, self.name = index, lookups, name
         self.referrals = index.referrals.get(name, [])
-        """The replies that hand it over."""
         self.addresses = tuple(index.names.get(name, ()))
-        """Those that were asked about it."""
 
     def replies(self, qtype: str) -> dict[str, Reply]:
         """Return what each address asked said of the zone's apex, or how it failed to."""
@@ -44,13 +42,15 @@ class Zone:
     @cached_property
     def own_sets(self) -> dict[str, tuple[str, ...]]:
         """The servers that the zone itself names, sorted, by address that says so."""
-        told = self.replies("NS").items()
-        return {a: tuple(sorted(one.answers)) for a, one in told if one.outcome == "answer" and one.answers}
+        replies = self.replies("NS").items()
+        return {
+            a: tuple(sorted(one.answers)) for a, one in replies if one.outcome == "answer" and one.answers
+        }
 
     @cached_property
     def own_ns(self) -> tuple[str, ...]:
         """All of these."""
-        return tuple(sorted({name for names in self.own_sets.values() for name in names}))
+        return tuple(sorted(set().union(*self.own_sets.values())))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -88,8 +88,8 @@ class Zone:
 
     def heard(self, address: str, transport: str) -> bool | None:
         """Whether a server says anything about the zone's apex over a transport; ``None``: not known."""
-        told = [self._index.over(self.name, self.name, t, address, transport) for t in ("SOA", "NS", "MX")]
-        return any(not one.silent for one in told if one) if any(told) else None
+        replies = [self._index.over(self.name, self.name, t, address, transport) for t in ("SOA", "NS", "MX")]
+        return any(not one.silent for one in replies if one) if any(replies) else None
 
     @cached_property
     def hosts(self) -> dict[str, tuple[Found, ...]]:
@@ -103,10 +103,9 @@ class Zone:
 
     @cached_property
     def unreached(self) -> dict[str, str]:
-        """Name of a server none of whose addresses can be asked → why.
+        """Name of a server none of whose addresses can be asked → why, where that is known.
 
-        ``private``, ``no-glue``, ``nxdomain``, ``nodata``, ``loop``, ``cycle`` (to be found only by way of
-        the zone itself) or ``failed``; nothing where that is not known.
+        ``private``, ``no-glue``, ``cycle`` (found only by way of the zone itself), or a status of `Found`.
         """
         return {name: reason for name in self.names if (reason := self._unreached(name))}
 

@@ -165,7 +165,7 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     from mssante_audit.findings import ledger, trend
     from mssante_audit.findings.sarif import sarif
     from mssante_audit.nightly.facts import facts_of
-    from mssante_audit.report.jobs import tellable
+    from mssante_audit.report.plan import tellable
     from mssante_audit.report.results import Results, provenance
     from mssante_audit.snapshot import make_snapshot
     from mssante_audit.space.states import figures
@@ -242,7 +242,7 @@ def reports(job: Job) -> tuple[str, dict[str, Any]]:
     _keep(job.folder / LEDGER, out) or _keep(job.state / LEDGER, out)
     limits = {name: where for name in ("region", "department") if (where := getattr(section, name))}
     given = _accepted(job, section.names) | limits | {"lang": job.config.lang}
-    run = run_reports(section.names, out=out, parameters=given, told=job.parameters, debug=job.debug)
+    run = run_reports(section.names, out=out, parameters=given, shown=job.parameters, debug=job.debug)
     _keep(out / LEDGER, job.folder)
     faults = [(o.name, o.failure) for o in run.outcomes if o.failure]
     if failed := [f"{name} ({f.kind}: {f.message})".replace(": )", ")") for name, f in faults]:
@@ -260,8 +260,8 @@ def _keep(file: Path, folder: Path) -> bool:
 def _accepted(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
     """Return those parameters that one of the notebooks has."""
     from mssante_audit.base.resources import resource
-    from mssante_audit.report.jobs import find_notebooks
     from mssante_audit.report.parameters import declared
+    from mssante_audit.report.plan import find_notebooks
 
     known: set[str] = set()
     for report, path in find_notebooks(names, resource("notebooks")).items():

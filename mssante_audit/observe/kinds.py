@@ -1,8 +1,6 @@
 """Kinds of observations: which there are, what their files are called, and what a data folder holds of each.
 
-A kind more is a module of this room that reads its files and holds a `KIND`, and its name in `OURS`: spaces,
-snapshots, provenance, retention and what is said where it lacks know it from there. A line of a file says
-nothing here but the first: ``format`` (`Kind.format`), ``at`` and whatever the kind needs.
+To add a kind, write a module of this room or of `network` that holds a `KIND`, and name it in `OURS`.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ import pandas as pd
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import Column
 from mssante_audit.base.instants import SKEW
-from mssante_audit.observe.lines import Scan
+from mssante_audit.observe.files import Scan
 
 OURS = ("mssante_audit.network.model", "mssante_audit.observe.tls.servers")
 """Modules that hold a `KIND`. A file that its user named otherwise is of the first."""
@@ -56,8 +54,7 @@ class Aside(NamedTuple):
 Reader = Callable[[Sequence[File], Sequence[str], datetime, datetime], tuple[Any, list[Aside]]]
 """From files (newest first), the list's domains, the instant audited at, and the one before which what was
 seen says nothing any more: what was observed, ``None`` if nothing was, and what was left aside. What was
-observed has a ``size`` (of domains or servers) and ``parts``, each with ``source``, ``sha256``,
-``started_at``, ``complete`` and ``problems``, as `mssante_audit.observe.observation.Observation` has them."""
+observed has a ``size`` (of domains or servers) and ``parts`` (`mssante_audit.observe.files.FileRead`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +62,10 @@ class Frame:
     """What a snapshot keeps of what was observed."""
 
     what: str
-    """What a row is."""
     columns: Sequence[Column]
     make: Callable[[Any, Sequence[str]], pd.DataFrame]
     """From what was observed (or ``None``) and the list's domains."""
     choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """The values that a column may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +77,10 @@ class Kind:
     need: str
     """What audits that need it say (`mssante_audit.findings.registry.Audit.needs`)."""
     title: str
-    """Of such an observation, in French."""
+    """In French, as `remedy`."""
     lacks: Mapping[str, str]
     """What is said where there is none, by language."""
     remedy: str
-    """What to do then, in French."""
     read: Reader
     frames: Mapping[str, Frame] = field(default_factory=dict)
     """What a snapshot keeps of it, by name."""
@@ -112,17 +106,16 @@ def observation_files(folder: Path, kind: str = "dns") -> list[Path]:
 
 
 def find_observations(data: Path, kind: str = "dns") -> list[File]:
-    """Return the observations of a kind in a data folder (none of a file), the newest first.
+    """Return the observations of a kind in a data folder or in ``observations/`` below it, the newest first.
 
-    They lie in the folder or in ``observations/`` below it. What counts is when they say they were begun,
-    then the order of their names.
+    What counts is when they say they were begun, then the order of their names.
     """
-    places = [f for folder in (data, data / "observations") for f in folder.glob("*.jsonl.gz")]
-    found = [_file(path) for path in places if path.is_file() and _kind(path.name) == kind]
-    found.sort(key=lambda file: (file.begun, file.path.name), reverse=True)
+    paths = [path for folder in (data, data / "observations") for path in folder.glob("*.jsonl.gz")]
+    files = [_file(path) for path in paths if path.is_file() and _kind(path.name) == kind]
+    files.sort(key=lambda file: (file.begun, file.path.name), reverse=True)
     # One that cannot be read is refused if its name says that it is the newest, and not passed over.
-    last = max(found, key=lambda file: file.path.name, default=None)
-    return found if last is None or last.header else [last, *(file for file in found if file is not last)]
+    last = max(files, key=lambda file: file.path.name, default=None)
+    return files if last is None or last.header else [last, *(file for file in files if file is not last)]
 
 
 def read_observations(
@@ -130,21 +123,9 @@ def read_observations(
 ) -> tuple[dict[str, Any], tuple[Aside, ...], dict[str, tuple[File, ...]]]:
     """Return what a data folder holds of each kind, by what needs it; files left aside; files there are.
 
-    Parameters
-    ----------
-    domains
-        Of the list.
-    as_of
-        Instant that is audited at: what was begun later is not used.
-    since
-        What was seen before says nothing of `as_of` any more.
-    faults
-        Where it is given, a kind that cannot be read is left out, and why is put here by the kind's name.
-
-    Raises
-    ------
-    InputError
-        If a kind cannot be read, without `faults`.
+    What was begun after `as_of` is not used; what was seen before `since` says nothing any more. Where
+    `faults` is given, a kind that cannot be read is left out, and why is put there by the kind's name;
+    elsewhere it is an `InputError`.
     """
     observed, aside, known = {}, [], {}
     for kind in kinds():
@@ -195,8 +176,7 @@ def is_whole(file: Path) -> bool:
 
 def is_of(file: Path, kind: str) -> bool:
     """Tell whether a file says of itself that it is an observation of a kind (``dns``, ``tls``)."""
-    form = str(_file(file).header.get("format", ""))
-    return form == f"mssante-audit {kind} observation"
+    return _file(file).header.get("format") == f"mssante-audit {kind} observation"
 
 
 def hashes(observed: Any) -> list[list[str]]:
@@ -217,6 +197,5 @@ def _file(path: Path) -> File:
         with path.open("rb") as file:
             head = zlib.decompressobj(31).decompress(file.read(_HEAD), _HEAD)
         header = dict(json.loads(head.partition(b"\n")[0]))
-        begun = datetime.fromisoformat(header["at"])
-        return File(path, begun.astimezone(UTC), header)
+        return File(path, datetime.fromisoformat(header["at"]).astimezone(UTC), header)
     return File(path, stamp_of(path.name) or datetime.min.replace(tzinfo=UTC), {})

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import errno
 import re
-import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.reading import read_bytes
 
 FORMAT = "mssante-audit dns observation"
 VERSION = 2
@@ -38,34 +33,22 @@ SILENT = ("timeout", "unreachable")
 NO_EDNS = {"FORMERR": "formerr", "NOTIMP": "notimp", "16": "badvers"}
 """Rcodes of servers that do not take EDNS, or not its version (16: BADVERS)."""
 SECTIONS = ("answer", "authority", "additional")
-MAX_LINE = 4 << 20
-MAX_FILE = 1 << 30
-"""Bytes of a file: some two hundred times that of a night."""
-MAX_DAMAGES = 100
-MAX_PROBLEMS = 100_000
+SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL}
+"""Errors of a machine that has no file descriptor, memory or port left: no server has a part in them."""
 _FIELDS = {
-    "MX": re.compile(r"[0-9]{1,5} [^ ]+"),
-    "SOA": re.compile(r"[^ ]+ [^ ]+( [0-9]{1,10}){5}"),
-    "NS": re.compile(r"[^ ]+"),
-    "CNAME": re.compile(r"[^ ]+"),
-    "DNAME": re.compile(r"[^ ]+"),
-    "DS": re.compile(r"[0-9]{1,5}( [0-9]{1,3}){2} [0-9a-fA-F ]*"),
-    "DNSKEY": re.compile(r"[0-9]{1,5}( [0-9]{1,3}){2}( [^ ]+)*"),
-    "RRSIG": re.compile(r"[A-Z0-9]+( [0-9]{1,10}){3}( [0-9]{14}){2} [0-9]{1,5}( [^ ]+)+"),
+    "MX": r"[0-9]{1,5} [^ ]+",
+    "SOA": r"[^ ]+ [^ ]+( [0-9]{1,10}){5}",
+    **dict.fromkeys(("NS", "CNAME", "DNAME"), r"[^ ]+"),
+    "DS": r"[0-9]{1,5}( [0-9]{1,3}){2} [0-9a-fA-F ]*",
+    "DNSKEY": r"[0-9]{1,5}( [0-9]{1,3}){2}( [^ ]+)*",
+    "RRSIG": r"[A-Z0-9]+( [0-9]{1,10}){3}( [0-9]{14}){2} [0-9]{1,5}( [^ ]+)+",
 }
 """What the data of a record looks like, for the types that are read here."""
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
-_MAGIC = b"\x1f\x8b\x08"
 
 
 class ObservationError(InputError):
     """A file that is not an observation, or not one this version can read."""
-
-
-def checked_instant(text: str) -> str:
-    """Return an instant as a line has it; `ValueError` if it is none."""
-    parse_at(text)
-    return text
 
 
 def parse_at(text: Any) -> datetime:
@@ -94,7 +77,7 @@ def is_address(text: str) -> bool:
 def _is_readable(kind: str, data: str) -> bool:
     if kind in ("A", "AAAA"):
         return is_address(data) and (":" in data) == (kind == "AAAA")
-    return kind not in _FIELDS or _FIELDS[kind].fullmatch(data) is not None
+    return kind not in _FIELDS or re.fullmatch(_FIELDS[kind], data) is not None
 
 
 def _readable(record: Record) -> Record:
@@ -109,21 +92,21 @@ def _server_address(text: str) -> str:
     return text
 
 
-def _one_of(choices: tuple[str, ...]) -> Any:
+def one_of(choices: tuple[str, ...]) -> Any:
+    """Return what a field is that has one of `choices`."""
     return Field(pattern=f"^(?:{'|'.join(choices)})$")
 
 
 _Count = Annotated[int, Field(strict=True, ge=0, lt=1 << 31)]
-_Flag = Annotated[bool, Field(strict=True)]
-
-
+Instant = Annotated[datetime, BeforeValidator(parse_at)]
+Flag = Annotated[bool, Field(strict=True)]
 Line = TypeVar("Line", bound=tuple[Any, ...])
 
 
 class Record(NamedTuple):
     """One resource record, as text: names in lower case, without the final dot."""
 
-    section: Annotated[str, _one_of(SECTIONS)]
+    section: Annotated[str, one_of(SECTIONS)]
     owner: str
     ttl: Annotated[int, Field(strict=True, ge=0, lt=1 << 32)]
     type: str
@@ -133,19 +116,19 @@ class Record(NamedTuple):
 class Reply(NamedTuple):
     """One query and what came of it; docs/observing.md says what the fields mean."""
 
-    at: Annotated[datetime, BeforeValidator(parse_at)]
+    at: Instant
     domain: str
-    step: Annotated[str, _one_of(STEPS)]
+    step: Annotated[str, one_of(STEPS)]
     zone: str
     qname: str
     qtype: str
     server: str
     address: Annotated[str, AfterValidator(_server_address)]
-    transport: Annotated[str, _one_of(TRANSPORTS)]
-    edns: _Flag
-    rd: _Flag
+    transport: Annotated[str, one_of(TRANSPORTS)]
+    edns: Flag
+    rd: Flag
     attempt: _Count
-    outcome: Annotated[str, _one_of(OUTCOMES)]
+    outcome: Annotated[str, one_of(OUTCOMES)]
     rcode: str
     flags: str
     cut: str
@@ -204,19 +187,17 @@ class Reply(NamedTuple):
     @property
     def own(self) -> frozenset[str]:
         """Data of the type asked for, of the name itself."""
-        name, kind = self.qname, self.qtype
-        return frozenset(
-            [r.data for r in self.records if r.type == kind and r.owner == name and r.section == "answer"]
-        )
+        return self._given((self.qname,))
 
     @property
     def answers(self) -> frozenset[str]:
         """The same, of the name or of one that it is an alias of."""
-        if len(chain := self.chain) == 1:
-            return self.own
+        return self._given(self.chain)
+
+    def _given(self, names: Collection[str]) -> frozenset[str]:
         kind = self.qtype
         return frozenset(
-            [r.data for r in self.records if r.type == kind and r.owner in chain and r.section == "answer"]
+            [r.data for r in self.records if r.type == kind and r.owner in names and r.section == "answer"]
         )
 
     def data(self, kind: str, owner: str) -> set[str]:
@@ -248,7 +229,6 @@ def reader_of(kind: type[Line]) -> Callable[[Mapping[str, Any]], Line]:
 
 
 parse_reply = reader_of(Reply)
-"""Checks a query's line."""
 
 
 class Ask(NamedTuple):
@@ -263,136 +243,6 @@ class Ask(NamedTuple):
     address: str
     transport: str = "udp"
     rd: bool = False
-
-
-PROBLEMS = {"line": "int64", "kind": "str", "message": "str"}
-"""Columns of what is wrong with a file, as a frame."""
-
-
-@dataclass
-class Scan:
-    """Goes through a file line by line; what is wrong with the file is collected in `problems`."""
-
-    data: bytes
-    keeps_tail: bool = False
-    problems: list[tuple[int, str, str]] = field(default_factory=list)
-    good: int = 0
-    """Where the last whole gzip member ends."""
-    tail: list[bytes] = field(default_factory=list)
-    """Whole lines found after `good`, in a member that was cut, if `keeps_tail`: a whole file may be one."""
-    _line: int = 0
-
-    def lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield the number and the content of every line that is a JSON object."""
-        rest = b""
-        for piece in self._pieces():
-            if piece is None:
-                if rest:
-                    self.problem("cut", "a line is cut")
-                rest = b""
-                continue
-            *whole, rest = (rest + piece).split(b"\n")
-            for raw in whole:
-                self._line += 1
-                if self._open and self.keeps_tail:
-                    self.tail.append(raw)
-                if (content := self._parse(raw)) is not None:
-                    yield self._line, content
-            if len(rest) > MAX_LINE:
-                self.problem("record", "a line is too long")
-                rest = b""
-        if rest:
-            self._line += 1
-            self.problem("cut", "the last line is cut")
-
-    def _pieces(self) -> Iterator[bytes | None]:
-        """Yield decompressed bytes, and ``None`` where some are missing."""
-        view, position, damages = memoryview(self.data), 0, 0
-        while 0 <= position < len(view) and damages < MAX_DAMAGES:
-            start, decoder = position, zlib.decompressobj(31)
-            self._open, self.tail = True, []
-            try:
-                while not decoder.eof and position < len(view):
-                    block = view[position : position + (1 << 16)]
-                    position += len(block)
-                    piece = decoder.decompress(block, 1 << 20)
-                    while piece:
-                        yield piece
-                        piece = decoder.decompress(decoder.unconsumed_tail, 1 << 20)
-            except zlib.error as error:
-                damages += 1
-                self.problem("damaged", f"damaged after byte {start} ({error})")
-                yield None
-                position = self.data.find(_MAGIC, start + 1)
-                continue
-            if not decoder.eof:
-                self.problem("cut", "the file ends in the middle: still growing, or its writer was stopped")
-                return
-            position -= len(decoder.unused_data)
-            self.good, self._open, self.tail = position, False, []
-        if damages >= MAX_DAMAGES:
-            self.problem("damaged", "too damaged to go on")
-
-    _open: bool = True
-
-    def _parse(self, raw: bytes) -> dict[str, Any] | None:
-        try:
-            content = json.loads(raw.decode())
-            if b"\\u" in raw:
-                json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair is not text
-        except (ValueError, RecursionError):
-            content = None
-        if isinstance(content, dict):
-            return content
-        self.problem("record", "not a JSON object")
-        return None
-
-    def problem(self, kind: str, message: str) -> None:
-        """Take note of a problem of the line read; `ObservationError` at more than `MAX_PROBLEMS`."""
-        if len(self.problems) >= MAX_PROBLEMS:
-            raise ObservationError(f"more than {MAX_PROBLEMS} lines that cannot be read: no observation")
-        self.problems.append((self._line, kind, message))
-
-
-def header_of(
-    kind: str, form: str, version: int, texts: tuple[str, ...], content: dict[str, Any], path: Path
-) -> dict[str, Any]:
-    """Return a header line of a kind of observation if this program can read what follows it.
-
-    Its ``format`` is `form`, its ``version`` `version`; it has the fields `texts`.
-
-    Raises
-    ------
-    ObservationError
-        If it is no header, or of another version.
-    """
-    given = content.get("version")
-    if content.get("format") != form or type(given) is not int:
-        raise ObservationError(f"not a {kind} observation", file=str(path))
-    how = f"(format {given}, this one reads {version})"
-    if given > version:
-        raise ObservationError(
-            f"written by a newer version {how}", file=str(path), remedy="Update mssante-audit"
-        )
-    if given < version:
-        raise ObservationError(f"written by an older version {how}", file=str(path), remedy="Observe again")
-    with suppress(KeyError, ValueError):
-        if all(isinstance(content[key], str) for key in texts):
-            checked_instant(content["at"])
-            return content
-    raise ObservationError("its header is damaged", file=str(path))
-
-
-check_header = partial(header_of, "DNS", FORMAT, VERSION, ("parent_zone", "sibling", "at"))
-"""Returns a header line of an observation of the DNS."""
-
-
-def bytes_of(path: Path) -> bytes:
-    """Return what a file holds; `ObservationError` if it cannot be read."""
-    try:
-        return read_bytes(path, MAX_FILE)
-    except InputError as error:
-        raise ObservationError(error.message, file=str(path)) from None
 
 
 def own_answers(reply: Reply) -> set[tuple[str, str]]:

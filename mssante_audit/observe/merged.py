@@ -19,8 +19,9 @@ import pandas as pd
 
 from mssante_audit.base.frames import frame_of
 from mssante_audit.observe.dns.names import canonical, is_under
+from mssante_audit.observe.files import PROBLEMS
 from mssante_audit.observe.kinds import RUN, Aside, File
-from mssante_audit.observe.lines import PROBLEMS, ObservationError
+from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.observation import Observation, load_observation
 
 WHOLE = 0.9
@@ -32,10 +33,7 @@ def load_merged(
 ) -> tuple[Observation | None, list[Aside]]:
     """Read what files say of domains (`mssante_audit.observe.kinds.Reader`).
 
-    Raises
-    ------
-    ObservationError
-        If the newest file is no observation, or of another version.
+    `ObservationError` if the newest file is no observation, or of another version.
     """
     names = {domain: name for domain in dict.fromkeys(domains) if (name := canonical(domain))}
     zone = _zone(files, names.values())
@@ -96,9 +94,6 @@ def _until(seen: Observation, as_of: datetime) -> Observation:
     late = [reply.line for reply in seen.replies if reply.at > as_of + RUN]
     if not late:
         return seen
-    told = frame_of(((line, "record", "field at: of the future") for line in late), PROBLEMS)
-    return replace(
-        seen,
-        replies=tuple(reply for reply in seen.replies if reply.at <= as_of + RUN),
-        problems=pd.concat([seen.problems, told], ignore_index=True),
-    )
+    replies = tuple(reply for reply in seen.replies if reply.at <= as_of + RUN)
+    problems = frame_of(((line, "record", "field at: of the future") for line in late), PROBLEMS)
+    return replace(seen, replies=replies, problems=pd.concat([seen.problems, problems], ignore_index=True))

@@ -1,40 +1,23 @@
 """The observation file: what the DNS said, one line a query.
 
-JSON Lines in gzip members, appended as the observation goes, so it can be read while it grows and after a
-kill. A *header* opens each run (``format``, ``version``, ``at``, ``parent_zone``, ``sibling``, the label
-asked for to find wildcards, ``ipv6``, ``settings``). A *query* has the fields of `Reply`. ``done`` says that
-a domain was asked about to the end. A *note* says what was left out and why. An *end* closes a run
-(``complete``, and what was thrown away as no reply of ours). docs/observing.md has the fields one by one.
+JSON Lines in gzip members, appended as the observation goes: it can be read while it grows and after a kill.
+docs/observing.md has the lines and their fields one by one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.digest import digest
 from mssante_audit.base.frames import frame_of
+from mssante_audit.observe.files import DNS, FileRead, read_file
 from mssante_audit.observe.kinds import pattern_of
-from mssante_audit.observe.lines import (
-    OUTCOMES,
-    PROBLEMS,
-    SECTIONS,
-    STEPS,
-    TRANSPORTS,
-    ObservationError,
-    Record,
-    Reply,
-    Scan,
-    bytes_of,
-    check_header,
-    parse_reply,
-)
+from mssante_audit.observe.lines import OUTCOMES, SECTIONS, STEPS, TRANSPORTS, Record, Reply, parse_reply
 
 _QUERIES = dict.fromkeys(("line", *Reply._fields[:-2]), "str") | {
     "line": "int64", "at": "instant", "step": pd.CategoricalDtype(list(STEPS)), "edns": "bool", "rd": "bool",
@@ -46,28 +29,18 @@ _RECORDS = dict.fromkeys(("line", *Record._fields), "str") | {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Observation:
+@dataclass(frozen=True, kw_only=True)
+class Observation(FileRead):
     """An observation file, read."""
 
     replies: tuple[Reply, ...]
-    """What came of each query, in the order of the file."""
-    problems: pd.DataFrame
-    """What could not be read: ``line`` int64, ``kind`` (``cut``, ``damaged``, ``record``), ``message``."""
     notes: pd.DataFrame
     """What was left out: ``line`` int64, ``zone`` and ``text`` str."""
-    source: str
-    sha256: str
     parent_zone: str
     siblings: tuple[str, ...]
     """The labels that no domain has, one a run."""
     ipv6: bool
-    """Whether IPv6 addresses could be asked."""
-    started_at: datetime
-    complete: bool
-    """Whether the last run came to its end."""
     done: frozenset[str] = frozenset()
-    """The names that were asked about to the end."""
     only: str = ""
     """The pattern of the domains that the last run asked about; "" for all of the list."""
     domains: frozenset[str] = frozenset()
@@ -89,7 +62,7 @@ class Observation:
     @cached_property
     def records(self) -> pd.DataFrame:
         """The records as a frame, a row each: ``line`` of the query, and the fields of `Record`."""
-        return frame_of(((one.line, *record) for one in self.replies for record in one.records), _RECORDS)
+        return frame_of(((reply.line, *r) for reply in self.replies for r in reply.records), _RECORDS)
 
     @property
     def whole(self) -> bool:
@@ -134,55 +107,35 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
     ObservationError
         If the file cannot be opened, is no observation, or is of another version.
     """
-    path = Path(source)
-    data = bytes_of(path)
-    scan, concerns = Scan(data), _concerning(names)
-    headers: list[dict[str, Any]] = []
+    concerns = _concerning(names)
     replies: list[Reply] = []
     notes: list[tuple[int, str, str]] = []
     done: set[str] = set()
     ignored: dict[str, int] = {}
-    complete = False
     shared: dict[Any, Any] = {}  # equal texts and records as one: 10,000 domains take half the memory
 
     def once(value: Any) -> Any:
         return shared.setdefault(value, value) if type(value) in (str, tuple) else value
 
-    for line, content in scan.lines():
-        if not headers or "format" in content:
-            headers.append(check_header(content, path))
-            complete = False
-        elif "note" in content:
+    def take(line: int, content: dict[str, Any]) -> None:
+        if "note" in content:
             notes.append((line, str(content.get("zone", "")), str(content["note"])))
         elif "done" in content:
             done.add(str(content["done"]))
         elif "end" in content:
-            complete = content.get("complete") is True
             for address, count in _counts(content.get("ignored")):
                 ignored[address] = ignored.get(address, 0) + count
-        else:
-            try:
-                reply = parse_reply(content)
-            except ValueError as error:
-                scan.problem("record", str(error))
-                continue
-            if concerns(reply):
-                replies.append(Reply._make((*map(once, reply[:-1]), line)))
-    if not headers:
-        raise ObservationError(
-            "not a DNS observation", file=str(path), remedy="`mssante-audit observe dns` makes one"
-        )
+        elif concerns(reply := parse_reply(content)):
+            replies.append(Reply._make((*map(once, reply[:-1]), line)))
+
+    headers, read = read_file(Path(source), DNS, take)
     return Observation(
-        tuple(replies),
-        problems=frame_of(scan.problems, PROBLEMS),
+        **read,
+        replies=tuple(replies),
         notes=frame_of(notes, {"line": "int64", "zone": "str", "text": "str"}),
-        source=path.name,
-        sha256=digest(data),
         parent_zone=headers[0]["parent_zone"],
-        siblings=tuple(dict.fromkeys(h["sibling"] for h in headers)),
-        ipv6=all(h.get("ipv6") is True for h in headers),
-        started_at=datetime.fromisoformat(headers[0]["at"]).astimezone(UTC),
-        complete=complete,
+        siblings=tuple(dict.fromkeys(header["sibling"] for header in headers)),
+        ipv6=all(header.get("ipv6") is True for header in headers),
         done=frozenset(done),
         only=pattern_of(headers[-1]),
         ignored=ignored,

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.errors import OutputError
-from mssante_audit.observe.lines import Ask, ObservationError, Reply, Scan, check_header, parse_reply
+from mssante_audit.observe.files import DNS, Form, Scan
+from mssante_audit.observe.lines import Ask, ObservationError, Reply, parse_reply
 
 BATCH = 512
 PERIOD = 1.0
@@ -28,10 +29,7 @@ _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 class Writer:
     """Appends lines to a file that no one else is writing to: a new one, or with `resume` one that exists.
 
-    Raises
-    ------
-    OutputError
-        If the file cannot be made or written, exists (without `resume`), or another run is writing it.
+    `OutputError` if the file cannot be made or written, exists (without `resume`), or another run writes it.
     """
 
     def __init__(self, path: Path, *, resume: bool = False) -> None:
@@ -54,30 +52,30 @@ class Writer:
             os.close(self._file)
             raise OutputError("another run is writing it", file=str(path)) from None
 
-    def mend(self, check: Callable[[dict[str, Any], Path], Any] = check_header) -> Iterator[dict[str, Any]]:
+    def mend(self, form: Form = DNS) -> Iterator[dict[str, Any]]:
         """Yield every readable line of the file, then cut off what a killed run left half-written.
 
         A run that was killed before its first line leaves an empty file, which is as good as a new one.
-        `check` refuses a header line that is not of the kind expected.
-
-        Raises
-        ------
-        ObservationError
-            If it is not an observation that this version can read.
+        `ObservationError` if it is not an observation of this form.
         """
         if not (content := self.path.read_bytes()):
             return
-        scan, first = Scan(content, keeps_tail=True), True
-        for _, told in scan.lines():
-            if first or "format" in told:
-                check(told, self.path)
+        scan, good, first = Scan(content), 0, True
+        tail: list[dict[str, Any]] = []  # whole lines of a member that was cut
+        for _, line in scan.lines():
+            if first or "format" in line:
+                form.header(line, self.path)
+            if scan.good != good:
+                good, tail = scan.good, []
             first = False
-            yield told
+            tail.append(line)
+            yield line
         if first:
             raise ObservationError("not an observation", file=str(self.path))
         os.ftruncate(self._file, scan.good)
-        self._lines[:0] = [raw.decode("utf-8", "replace") for raw in scan.tail]
-        self.flush()
+        if scan.good == good:
+            self._lines[:0] = map(_encode, tail)
+            self.flush()
 
     def write(self, content: dict[str, Any]) -> None:
         """Add a line."""
@@ -86,13 +84,7 @@ class Writer:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is waiting, as a gzip member of its own.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be written whole (disk full): the file is left as it was before.
-        """
+        """Write what is waiting, as a gzip member; if the disk is full the file is left as it was before."""
         self._written = time.monotonic()
         if not self._lines:
             return
@@ -119,7 +111,7 @@ class Writer:
             os.close(self._file)
 
     def finish(self, end: dict[str, Any] | None, *, failing: bool) -> None:
-        """Write a last line, if any, and close; of a run that is `failing`, its own error is the one told."""
+        """Write a last line, if any, and close; the error of a run that is `failing` goes first."""
         try:
             if end:
                 self.write(end)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
-from html import escape
+from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.language import format_text, gettext, number, translated
-from mssante_audit.report.tables import SHOWN_TEXT, Cell, Html, csv_link, data, table, visible
+from mssante_audit.base.language import format_text
+from mssante_audit.base.markup import SHOWN_TEXT, data, visible
+from mssante_audit.report.html import Html, macro
+from mssante_audit.report.pieces import paragraph
+from mssante_audit.report.tables import Cell, csv_link, number_cell, rows_table
 
+COLUMNS = ("Nom présenté", "Nom inscrit le plus proche", "Lignes", "Serveurs", "Opérateur")
 _WORDS = re.compile(r"\w+|\s|[^\w\s]")
 
 
@@ -26,60 +31,50 @@ def names_compared(findings: pd.DataFrame, *, name: str, limit: int, empty: str)
         What to say where there is none.
     """
     if findings.empty:
-        return Html(f'<p class="none">{escape(translated(empty))}</p>')
+        return paragraph("none", empty)
     pairs = [_pair(facts) for facts in findings["facts"]]
-    rows = [
-        (
-            *(Cell(side, text) for side, text in zip(marked(shown, listed), (shown, listed), strict=True)),
-            Cell(number(len(rows)), len(rows)),
-            Cell(data(", ".join(facts["hosts"]), 200)),
-            Cell(data(operator, 200)),
-        )
-        for facts, (shown, listed), rows, operator in zip(
-            findings["facts"], pairs, findings["rows"], findings["operator"], strict=True
-        )
-    ]
-    own = findings[["rule", "domain", "operator"]].reset_index(drop=True)
-    told = pd.DataFrame(pairs, columns=["presented", "listed"]).join(own)
-    headings = ("Nom présenté", "Nom inscrit le plus proche", "Lignes", "Serveurs", "Opérateur")
+    rows = []
+    for pair, finding in zip(pairs[:limit], findings.to_dict("records"), strict=False):
+        sides = [
+            Cell(macro("pieces.compared", side), text)
+            for side, text in zip(compared(*pair), pair, strict=True)
+        ]
+        hosts = Cell(data(", ".join(finding["facts"]["hosts"]), 200))
+        rows.append([*sides, number_cell(len(finding["rows"])), hosts, Cell(data(finding["operator"], 200))])
+    both = pd.DataFrame(pairs, columns=["presented", "listed"])
+    both = both.join(findings[["rule", "domain", "operator"]].reset_index(drop=True))
     caption = format_text("{n:nom} à comparer, ce qui diffère est souligné", n=len(findings))
-    return Html(table(name, caption, headings, rows[:limit], csv_link(told, told.head(limit), name)))
+    return rows_table(name, caption, COLUMNS, rows, csv_link(both, len(rows), name))
 
 
-def _pair(facts: dict[str, list[str]]) -> tuple[str, str]:
+def _pair(facts: Mapping[str, Any]) -> tuple[str, str]:
     presented = str(facts["presented"])
-    listed = facts.get("wanted") or facts.get("listed") or [""]
-    near = max(
-        listed, key=lambda one: SequenceMatcher(None, presented[:SHOWN_TEXT], one[:SHOWN_TEXT]).ratio()
-    )
-    return presented, near
+
+    def likeness(listed: str) -> float:
+        return SequenceMatcher(None, presented[:SHOWN_TEXT], listed[:SHOWN_TEXT]).ratio()
+
+    return presented, max(facts.get("wanted") or facts.get("listed") or [""], key=likeness)
 
 
-def marked(one: str, other: str) -> tuple[str, str]:
-    """Return two texts as HTML, the words and blanks that differ marked.
+def compared(*texts: str) -> tuple[Sequence[tuple[str, bool]], ...]:
+    """Return two texts in parts, each with whether it differs from the other text.
 
-    >>> marked("CN=a b", "CN=a  c")[0]
-    '<bdi class="dn">CN=a <mark>b</mark></bdi>'
+    >>> compared("CN=a b", "CN=a  c")[0]
+    [('CN=a ', False), ('b', True)]
     """
-    words = [_WORDS.findall(visible(text[:SHOWN_TEXT])) for text in (one, other)]
-    matcher = SequenceMatcher(a=words[0], b=words[1], autojunk=False)
-    parts: tuple[list[str], list[str]] = ([], [])
+    words = [_WORDS.findall(visible(text[:SHOWN_TEXT])) for text in texts]
+    parts: tuple[list[tuple[str, bool]], ...] = ([], [])
+    matcher = SequenceMatcher(None, words[0], words[1], autojunk=False)
     for kind, a1, a2, b1, b2 in matcher.get_opcodes():
-        for side, own in ((parts[0], words[0][a1:a2]), (parts[1], words[1][b1:b2])):
-            text = escape("".join(own))
-            side.append(f"<mark>{text}</mark>" if text and kind != "equal" else text)
-    first, then = (f'<bdi class="dn">{"".join(side)}</bdi>' for side in parts)
-    return first, then
+        for part, words_of, start, end in ((parts[0], words[0], a1, a2), (parts[1], words[1], b1, b2)):
+            if end > start:
+                part.append(("".join(words_of[start:end]), kind != "equal"))
+    return parts
 
 
 def calendar_link(text: str, events: int) -> Html:
     """Return the link to a calendar, held in the report itself."""
     if not events:
-        return Html("")
+        return Html()
     content = b64encode(text.encode("utf-8", "backslashreplace")).decode("ascii")
-    one = gettext("Prendre l’échéance dans un agenda (iCalendar)")
-    said = (
-        one if events == 1 else format_text("Prendre les {n:échéance} dans un agenda (iCalendar)", n=events)
-    )
-    kind = "data:text/calendar;charset=utf-8;base64"
-    return Html(f'<p class="csv"><a download="certificates.ics" href="{kind},{content}">{said}</a></p>')
+    return macro("pieces.calendar_link", f"data:text/calendar;charset=utf-8;base64,{content}", events)

@@ -1,32 +1,33 @@
-"""Charts and tables of one's own values, as HTML: no library draws them, no script shows them.
+"""Charts of one's own values, by matplotlib: what is shown is a figure that can be changed and saved.
 
-`bars`, `lines` and `table` take a series or a frame, as `mssante_audit.report.tiles` does, and return what
-a notebook shows, in reports, on the site and in JupyterLab, light or dark: names and numbers are text, each
-mark says its value when pointed at or in focus, and a reader who sees none of it is told the numbers. A name
-stands by its bar and so does the number: nothing is told by colour alone.
+`bars` and `lines` take a series or a frame, as `mssante_audit.report.tiles.tiles` does, and return a `Chart`.
+In reports, on the site and in JupyterLab it shows itself as SVG, light or dark: names and numbers are text,
+each mark says its value when pointed at or in focus, and a reader who sees none of it is told the numbers.
+matplotlib is imported when the first chart is drawn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from html import escape
-from itertools import count as count_from
-from itertools import cycle, pairwise
-from math import inf, nan
-from numbers import Integral, Real
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle, islice, pairwise
+from math import inf
+from numbers import Real
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.export import writing
 from mssante_audit.base.language import (
-    count,
     current_language,
     day,
     duration,
     format_text,
     gettext,
+    month,
     number,
     one_decimal,
     percent,
@@ -34,14 +35,15 @@ from mssante_audit.base.language import (
     severity_names,
     translated,
 )
-from mssante_audit.base.markup import data, visible
+from mssante_audit.base.markup import visible
 from mssante_audit.base.typography import NBSP
 from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.findings.frame import Severity
-from mssante_audit.report import figure
-from mssante_audit.report.figure import TEXT, Chart
-from mssante_audit.report.tables import Cell, Html, badge, csv_link, severity_cell
-from mssante_audit.report.tables import table as table_html
+from mssante_audit.report.html import Html, macro
+from mssante_audit.report.svg import COLOURS, WIDTH, look, mark, svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 STYLES = (*reversed(SEVERITIES), "strong", "light", "gold", "brown", "grey")
 """How a bar may look: as a severity (each lighter than the worse one), or plain."""
@@ -49,13 +51,62 @@ STYLES = (*reversed(SEVERITIES), "strong", "light", "gold", "brown", "grey")
 SHORT = {"critical": "crit.", "error": "err.", "warning": "avert.", "info": "info."}
 """Severities where there is little room."""
 
-_tables = count_from(1)
+PAIRS = {"fr": (" : ", " ; "), "en": (": ", "; ")}
+"""What stands between a name and its number, and between two of these, by language."""
+
+LETTERS = 44
+"""Letters that a line has room for."""
+LINE, BAR, GAP, CURVE = 18, 10, 9, 70
+"""Points that a line of letters, a bar, a space between bars and a curve are high."""
+SPAN, LAST = 100, 9000
+"""Years that a scale of time may span, and the year from which on matplotlib may have none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """A chart with what a reader needs who cannot see it, or who wonders what it says."""
+
+    figure: Figure = field(repr=False)
+    """matplotlib's, to change at will; the chart shows it as it is."""
+    title: str
+    alt: str
+    """Alternative text: what is drawn, with the numbers."""
+    caption: str = ""
+    """What the chart shows, in a sentence; "" for none."""
+    marks: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What each mark tells (`mssante_audit.report.svg.svg`)."""
+    rows: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    """Names and numbers to show as a table instead, where bars would all be alike."""
+
+    @property
+    def axes(self) -> Axes:
+        """The figure's axes, or the first of several."""
+        return self.figure.axes[0]
+
+    def save(self, path: str | Path) -> None:
+        """Write the figure into a file, as PNG, SVG or PDF by its suffix.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        with writing(Path(path)), look():
+            self.figure.savefig(path, facecolor="white")
+
+    def html(self) -> Html:
+        """Return the figure with its alternative text and caption as HTML."""
+        drawn = "" if self.rows else svg(self.figure, self.marks)
+        return macro("charts.figure", self.title, self.alt, self.caption, drawn, self.rows)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/html": str(self.html()), "text/plain": f"{self.alt}\n{self.caption}"}
 
 
 def bars(
     values: pd.Series | pd.DataFrame,
     *,
-    title: str,
+    title: str = "",
     caption: str = "",
     empty: str = "",
     alt: str = "",
@@ -63,14 +114,16 @@ def bars(
     texts: Sequence[str] = (),
     styles: Sequence[str] = (),
     legend: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> Chart:
-    r"""Draw horizontal bars, from top to bottom, each with its name; a table, where all would be equal.
+    r"""Draw horizontal bars, from top to bottom, each below its name; a table, where all would be equal.
 
     Parameters
     ----------
     values
         A series of one number a name, or a frame of a row a name and a column a part: its bars are stacked. A
-        missing number is shown as a dash.
+        missing number is shown as a dash. Over instants or months (the index) bars stand upright, where time
+        puts them, if that is at most a century.
     title
         What is drawn.
     caption
@@ -88,6 +141,8 @@ def bars(
         theirs.
     legend
         What styles stand for, where a series has several; a frame's columns are explained without.
+    **options
+        Whatever `pandas.DataFrame.plot.barh` takes: ``color``, ``figsize``, ``alpha``, ``logx``, ``ax``…
 
     Raises
     ------
@@ -104,95 +159,246 @@ def bars(
     >>> bars(pd.DataFrame({"error": [2], "info": [1]}, index=["CH FICTIF"]), title="Constats").alt
     'Barres empilées – Constats. CH FICTIF : 2\xa0err., 1\xa0info..'
     """
-    one = isinstance(values, pd.Series)
-    frame = values.to_frame("") if isinstance(values, pd.Series) else values
-    names, columns = [str(name) for name in frame.index], [str(column) for column in frame.columns]
-    rows = [[_length(value) for value in row] for row in frame.to_numpy(dtype=object).tolist()]
-    looks = _looks(columns, styles, len(names) if one else len(columns), one)
-    parts = [[(value, looks[i if one else at], columns[at]) for at, value in enumerate(row) if value]
-             for i, row in enumerate(rows)]  # fmt: skip
+    single = isinstance(values, pd.Series)
+    frame = pd.DataFrame(values.rename("")) if isinstance(values, pd.Series) else values
+    columns, upright = [str(column) for column in frame.columns], _has_scale(frame.index)
+    lengths = frame.map(_length).astype("float64").set_axis(columns, axis="columns")
+    looks = _looks(columns, styles, len(frame) if single else len(columns), single)
+    names = [clean(_instant(name)) for name in frame.index]
+    rows, sums = lengths.to_numpy().tolist(), lengths.sum(axis=1, min_count=1).tolist()
+    parts = [[_part(n, c) for n, c in zip(row, columns, strict=True)] for row in rows]
     if whole is not None:
-        texts = [f"{one_decimal(sum(row))} ({percent(int(sum(row)), whole)})" for row in rows]
-    told = list(texts) or [
-        one_decimal(row[0]) if one else ", ".join(_part(n, c) for n, _, c in own)
-        for row, own in zip(rows, parts, strict=True)
-    ]
-    colon, semicolon = figure.MARKS[current_language()]
-    said = semicolon.join(f"{name}{colon}{text}" for name, text in zip(names, told, strict=True))
-    if _equal(rows):
-        kind, body = "Tableau – {title}. {said}.", _rows(names, told)
-    else:
-        longest = max((sum(n for n, *_ in own if n == n) for own in parts), default=0) or 1
-        kind = "Barres – {title}. {said}." if one else "Barres empilées – {title}. {said}."
-        words = {s: w for s, w in (legend or {}).items() if s in looks} if one else _words(parts)
-        body = figure.legend(words) + "".join(
-            f"<div><span>{data(name, TEXT, '')}</span> <b>{data(text, TEXT, '')}</b>"
-            + figure.track(
-                ((n, style, f"{name}{colon}{text if one else _part(n, c)}") for n, style, c in own), longest
-            )
-            + "</div>"
-            for name, text, own in zip(names, told, parts, strict=True)
-        )
-    return Chart(
-        title,
-        f'<div class="bars">{body}</div>',
-        alt or format_text(kind, title=translated(title), said=said or gettext("Aucune donnée")),
-        caption if names or not empty else empty,
+        texts = [f"{one_decimal(n)} ({percent(int(n), whole)})" for n in lengths.sum(axis=1)]
+    elif not texts and single:
+        texts = [one_decimal(n) for n in sums]
+    elif not texts:
+        texts = [
+            ", ".join(p for n, p in zip(*line, strict=True) if n) for line in zip(rows, parts, strict=True)
+        ]
+    pairs = list(zip(names, map(clean, texts), strict=True))
+    equal = not upright and _equal(lengths)
+    kind = "Barres – {title}. {said}." if single else "Barres empilées – {title}. {said}."
+    alt = described("Tableau – {title}. {said}." if equal else kind, title, alt, pairs)
+    words = (
+        {style: translated(text) for style, text in (legend or {}).items()}
+        if single
+        else _words(columns, looks, lengths)
     )
+    colon = PAIRS[current_language()][0]
+    marks = {
+        mark(at * len(rows) + i): f"{name}{colon}{text if single else parts[i][at]}"
+        for at in range(len(columns))
+        for i, (name, text) in enumerate(pairs)
+        if rows[i][at] > 0
+    }
+    drawn = lengths[columns[0]] if single else lengths  # a series has a colour a bar, a frame one a column
+    options = {"color": [COLOURS[style] for style in looks], **options}
+    with look():
+        if "ax" in options:
+            figure = drawn.plot.barh(stacked=True, legend=False, **options).figure
+        else:
+            words = {style: words[style] for style in STYLES if style in words and style in looks}
+            draw = _upright if upright else _below_names
+            figure = draw(drawn.fillna(0), pairs, clean(translated(title)), words, options)
+    caption = empty if empty and not names else caption
+    return Chart(figure, title, alt, caption, marks, pairs if equal else ())
 
 
-def _length(value: Any) -> float:
-    """Return how long a bar is, NaN where nobody knows."""
+def clean(text: object) -> str:
+    """Return a name as a drawing may have it: no character of it is invisible, or none of Unicode."""
+    return visible(str(text)).encode("utf-8", "backslashreplace").decode()
+
+
+def described(kind: str, title: str, alt: str, pairs: Iterable[tuple[str, str]]) -> str:
+    """Return a chart's alternative text: as given, or its kind, its title and each name with its number."""
+    colon, semicolon = PAIRS[current_language()]
+    said = semicolon.join(f"{name}{colon}{text}" for name, text in pairs) or gettext("Aucune donnée")
+    return alt or format_text(kind, title=translated(title), said=said)
+
+
+def _length(value: Any) -> float | None:
+    """Return how long a bar is, ``None`` where nobody knows."""
     if pd.isna(value) is True:  # of a list it is no answer at all
-        return nan
+        return None
     if not isinstance(value, Real) or not 0 <= float(value) < inf:
         raise InputError(f"a bar cannot be {value!r} long", remedy="Draw numbers from 0 on")
     return float(value)
-
-
-def _equal(rows: Sequence[Sequence[float]]) -> bool:
-    """Return whether bars would all be alike, and show nothing that their numbers do not say."""
-    parts = [[n for n in row if n and n == n] for row in rows]  # neither nothing nor unknown
-    if all(len(own) <= 1 for own in parts):
-        unknown = [any(n != n for n in row) for row in rows]
-        return len({sum(own) for own, none in zip(parts, unknown, strict=True) if not none}) == 1
-    return len(rows) > 1 and len({tuple(row) for row in rows}) == 1
-
-
-def _rows(names: Sequence[str], told: Sequence[str]) -> str:
-    why = "Un tableau, car toutes les barres seraient égales." if len(names) > 1 else "Un seul nombre."
-    rows = "".join(
-        f'<tr><th scope="row">{data(name, TEXT, "")}</th><td>{data(text, TEXT, "")}</td></tr>'
-        for name, text in zip(names, told, strict=True)
-    )
-    return f"<table><caption>{gettext(why)}</caption><tbody>{rows}</tbody></table>"
-
-
-def _words(parts: Sequence[Sequence[tuple[float, str, str]]]) -> dict[str, str]:
-    """Return what each style stands for: the column of a frame, or those that share it."""
-    found: dict[str, dict[str, None]] = {}
-    for own in parts:
-        for _, style, column in own:
-            name = severity_name(column) if column in SEVERITIES else translated(column)
-            found.setdefault(style, {})[name] = None
-    return {style: ", ".join(found[style]) for style in STYLES if style in found}
-
-
-def _looks(columns: Sequence[str], styles: Sequence[str], needed: int, one: bool) -> list[str]:
-    plain = cycle(["strong"] if one else ["strong", "light", "gold", "brown", "grey"])
-    looks = list(styles) or (
-        [next(plain)] * needed if one else [c if c in SEVERITIES else next(plain) for c in columns]
-    )
-    if len(looks) != needed or not set(looks) <= set(STYLES):
-        raise ValueError(f"{needed} styles of {', '.join(STYLES)} are needed, not {', '.join(looks)}")
-    return looks
 
 
 def _part(value: float, column: str) -> str:
     return f"{one_decimal(value)}{NBSP}{gettext(SHORT.get(column, column))}"
 
 
-def lines(values: pd.DataFrame | pd.Series, *, title: str, caption: str = "", alt: str = "") -> Chart:
+def _equal(lengths: pd.DataFrame) -> bool:
+    """Return whether bars would all be alike, and show nothing that their numbers do not say."""
+    known = lengths[lengths.notna().all(axis=1)]
+    if ((lengths > 0).sum(axis=1) <= 1).all():
+        return bool(known.sum(axis=1).nunique() == 1)
+    return len(lengths) > 1 and len(lengths.drop_duplicates()) == 1
+
+
+def _words(columns: Sequence[str], looks: Sequence[str], lengths: pd.DataFrame) -> dict[str, str]:
+    """Return what each style stands for: the column of a frame, or those that share it."""
+    found: dict[str, list[str]] = {}
+    for column, style, used in zip(columns, looks, (lengths > 0).any().tolist(), strict=True):
+        name = severity_name(column) if column in SEVERITIES else translated(column)
+        if used:
+            found.setdefault(style, []).append(name)
+    return {style: ", ".join(names) for style, names in found.items()}
+
+
+def _looks(columns: Sequence[str], styles: Sequence[str], needed: int, single: bool) -> list[str]:
+    plain = cycle(STYLES[len(SEVERITIES) :][: 1 if single else None])
+    named = plain if single else (c if c in SEVERITIES else next(plain) for c in columns)
+    looks = list(styles) or list(islice(named, needed))
+    if len(looks) != needed or not set(looks) <= set(STYLES):
+        raise ValueError(f"{needed} styles of {', '.join(STYLES)} are needed, not {', '.join(looks)}")
+    return looks
+
+
+# -- drawing ------------------------------------------------------------------------------------------------
+
+
+def lines_of(text: str, letters: int = LETTERS) -> list[str]:
+    """Return a text in lines of so many letters."""
+    return wrap(text, letters) or [""]
+
+
+def sheet(title: str, words: Mapping[str, str], heights: Sequence[float], size: Any = None) -> Figure:
+    """Return a figure with a title, what styles stand for, and below them axes of these heights, in points.
+
+    Parameters
+    ----------
+    size
+        Inches, as matplotlib counts; at least as high as what is drawn.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    width, least = (72 * side for side in size or (WIDTH / 72, 0))
+    lines = lines_of(title) if title else []
+    labels = {style: lines_of(clean(word)) for style, word in words.items()}
+    longest = max(map(len, words.values()), default=0)
+    columns = next(n for n in (4, 3, 2, 1) if n == 1 or n * (longest + 4) < LETTERS)
+    keys = -(-sum(map(len, labels.values())) // columns)
+    top = LINE * (len(lines) + keys) + (GAP if lines or keys else 0.0)
+    whole = max(top + sum(heights), least)
+    figure = Figure(figsize=(width / 72, whole / 72))
+    figure.text(0, 1, "\n".join(lines), weight="bold", va="top")
+    if keys:
+        patches = [
+            Patch(fc=COLOURS[style], ec=COLOURS["edge"], label="\n".join(word))
+            for style, word in labels.items()
+        ]
+        place = (0, 1 - LINE * len(lines) / whole)
+        figure.legend(handles=patches, loc="upper left", ncols=columns, bbox_to_anchor=place)
+    for height in heights:
+        figure.add_axes((0, 1 - (top + height) / whole, 1, height / whole))
+        top += height
+    return figure
+
+
+def _below_names(
+    lengths: pd.DataFrame | pd.Series,
+    pairs: Sequence[tuple[str, str]],
+    title: str,
+    words: Mapping[str, str],
+    options: dict[str, Any],
+) -> Figure:
+    """Draw bars that lie, each below its name and number."""
+    texts: list[tuple[float, str, str]] = []
+    places, bottom = [], 0.0
+    for name, text in pairs:
+        lines = [(line, "") for line in lines_of(name)]
+        if len(lines[-1][0]) + len(text) < LETTERS:
+            lines[-1] = (lines[-1][0], text)
+        else:
+            lines += [("", line) for line in lines_of(text)]
+        texts += [(bottom + LINE * (at + 0.5), *line) for at, line in enumerate(lines)]
+        places.append(bottom + LINE * len(lines) + 2)
+        bottom = places[-1] + BAR + GAP
+    figure = sheet(title, words, [max(bottom, LINE)], options.pop("figsize", None))
+    axes = figure.axes[0]
+    if len(lengths):
+        nameless = lengths.reset_index(drop=True)  # pandas would make a scale of instants
+        nameless.plot.barh(stacked=True, legend=False, ax=axes, **{"width": 1, **options})
+        for at, container in enumerate(axes.containers):
+            for i, (bar, place) in enumerate(zip(container, places, strict=True)):
+                bar.set(y=place, height=BAR, gid=mark(at * len(places) + i), clip_on=False)
+        axes.set_xlim(0, pd.DataFrame(lengths).sum(axis=1).max() or 1)
+    axes.set_ylim(max(bottom, LINE), 0)
+    axes.set_axis_off()
+    beside: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "clip_on": False}
+    for place, name, text in texts:
+        axes.text(0, place, name, **beside)
+        axes.text(1, place, text, ha="right", color=COLOURS["muted"], **beside)
+    return figure
+
+
+def _has_scale(index: pd.Index) -> bool:
+    """Say whether an index is of instants or months that one scale shows: a certificate may end in 9999."""
+    if not isinstance(index, pd.DatetimeIndex | pd.PeriodIndex) or index.empty or index.hasnans:
+        return False
+    first, last = index.min().year, index.max().year
+    return bool(last < LAST and last - first <= SPAN)
+
+
+def _instant(name: Any) -> str:
+    """Return the name of a bar, which may be an instant or a month."""
+    if isinstance(name, pd.Period):
+        return month(name.start_time.tz_localize("UTC"))
+    return day(name) if isinstance(name, pd.Timestamp) else str(name)
+
+
+def _upright(
+    lengths: pd.DataFrame | pd.Series,
+    pairs: Sequence[tuple[str, str]],
+    title: str,
+    words: Mapping[str, str],
+    options: dict[str, Any],
+) -> Figure:
+    """Draw bars that stand where time puts them, with their numbers where there is room."""
+    index, colours = lengths.index, options.pop("color")
+    times = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else pd.DatetimeIndex(index)
+    frame = pd.DataFrame(lengths)
+    parts = list(zip(frame, colours, strict=True)) if frame is lengths else [(frame.columns[0], colours)]
+    figure = sheet(title, words, [LINE, 110, LINE], options.pop("figsize", None))
+    above, axes, below = figure.axes
+    days = (times - times[0]).days.tolist()
+    least = min((b - a for a, b in pairwise(days) if b > a), default=30)
+    bottom = pd.Series(0.0, index=index)
+    for at, (column, colour) in enumerate(parts):
+        drawn = axes.bar(times, frame[column], width=0.8 * least, bottom=bottom, color=colour, **options)
+        bottom += frame[column]
+        for i, bar in enumerate(drawn):
+            bar.set(gid=mark(at * len(lengths) + i), clip_on=False)
+    _time_axis(axes, times, pairs[0][0], pairs[-1][0])
+    gaps = [inf, *(abs(b - a) for a, b in pairwise(days)), inf]
+    rooms = [LETTERS * min(around) / max(least, days[-1]) for around in pairwise(gaps)]
+    for time, top, (_, text), room in zip(times, bottom, pairs, rooms, strict=True):
+        if len(text) < room:
+            axes.annotate(text, (time, top), (0, 2), textcoords="offset points", ha="center", va="bottom")
+    axes.set_yticks([])
+    above.set_axis_off()
+    below.set_axis_off()
+    return figure
+
+
+def _time_axis(axes: Any, times: pd.DatetimeIndex, *names: str) -> None:
+    """Name the first and the last instant below axes whose other ticks are drawn to scale."""
+    from matplotlib.dates import AutoDateLocator
+
+    ends = [times[0]] if times[0] == times[-1] else [times[0], times[-1]]
+    axes.set_xticks(ends, names[: len(ends)])
+    axes.tick_params(axis="x", labelrotation=0)
+    axes.xaxis.set_minor_locator(AutoDateLocator(minticks=3, maxticks=12))  # type: ignore[no-untyped-call]
+    for label, side in zip(axes.get_xticklabels(), ("left", "right"), strict=False):
+        label.set_horizontalalignment(side)
+
+
+def lines(
+    values: pd.DataFrame | pd.Series, *, title: str = "", caption: str = "", alt: str = "", **options: Any
+) -> Chart:
     """Draw a line a column over time, each on a scale of its own that starts at 0.
 
     A thousand informations would flatten two criticals on one scale. Columns named for severities are named
@@ -204,6 +410,8 @@ def lines(values: pd.DataFrame | pd.Series, *, title: str, caption: str = "", al
         Whole numbers, a row an instant (the index; UTC if it has no zone), the oldest first.
     title, caption, alt
         As for `bars`.
+    **options
+        Whatever `pandas.Series.plot` takes: ``color``, ``marker``, ``figsize``, ``grid``, ``ax``…
 
     Raises
     ------
@@ -217,59 +425,73 @@ def lines(values: pd.DataFrame | pd.Series, *, title: str, caption: str = "", al
     >>> " ".join(chart.alt.split())
     'Lignes – Liste. Domaines : 148 le 1er mars 2026, 150 le 2 mars 2026 ; entre 148 et 150.'
     """
-    if isinstance(values, pd.Series):
-        values = values.to_frame(title if values.name is None else values.name)
-    if values.empty:
-        nothing = format_text(
-            "Lignes – {title}. {told}.", title=translated(title), told=gettext("Aucune donnée")
-        )
-        return Chart(title, f'<p class="none">{gettext("Aucune donnée")}</p>', alt or nothing, caption)
-    if not isinstance(values.index, pd.DatetimeIndex) or values.index.hasnans:
+    frame = values if isinstance(values, pd.DataFrame) else values.to_frame(values.name or title)
+    if not frame.empty and (not isinstance(frame.index, pd.DatetimeIndex) or frame.index.hasnans):
         raise InputError(
             "lines are drawn over instants, and this index has other values, or not all of them",
             remedy="Make one by pd.to_datetime",
         )
-    times = list(pd.to_datetime(values.index, utc=True))
-    first, last = day(times[0]), day(times[-1])
-    names = {str(column): figure.whole(values[column]) for column in values.columns}
-    drawn = "".join(_line(name, times, numbers) for name, numbers in names.items())
+    times = pd.DatetimeIndex(pd.to_datetime(frame.index, utc=True))
     words = {severity: plural.capitalize() for severity, (_, plural) in severity_names().items()}
+    held = {str(column): whole_numbers(frame[column]) for column in frame.columns if len(frame)}
+    names = {column: clean(words.get(column, translated(column))) for column in held}
+    colon, given, marks = PAIRS[current_language()][0], options.pop("ax", None), {}
+    with look():
+        heads = [lines_of(name, LETTERS - 12) for name in names.values()]
+        heights = [LINE * len(head) + CURVE for head in heads]
+        size = options.pop("figsize", None)
+        figure = given.figure if given else sheet(clean(translated(title)), {}, [*heights, LINE], size)
+        plots = [given] * len(held) if given else figure.axes
+        for at, (axes, (column, numbers)) in enumerate(zip(plots, held.items(), strict=False)):
+            colour = COLOURS[column if column in SEVERITIES else "strong"]
+            looks: Any = {"color": colour, "marker": "o", "markersize": 4, "x_compat": True, "legend": False}
+            pd.Series(numbers, index=times).plot(ax=axes, **looks | options)
+            axes.lines[-1].set(gid=mark(at), clip_on=False)
+            marks[mark(at)] = "\n".join(
+                f"{day(t)}{colon}{number(n)}" for t, n in zip(times, numbers, strict=True)
+            )
+            if not given:
+                axes.set_ylim(0, (max(numbers) or 1) * heights[at] / (CURVE - LINE))
+                axes.set(yticks=[], xlabel="", ylabel="")
+                _headed(axes, heads[at], numbers, colour)
+                _time_axis(axes, times, day(times[0]), day(times[-1]))
+                axes.tick_params(labelbottom=at == len(held) - 1)
+        if not given:
+            figure.axes[-1].set_axis_off()
     text = "{name} : {a} le {first}, {z} le {last} ; entre {low} et {high}"
-    told = ". ".join(
-        format_text(
-            text, name=words.get(name, translated(name)), a=own[0], z=own[-1], first=first, last=last,
-            low=min(own), high=max(own),
-        )
-        for name, own in names.items()
-    )  # fmt: skip
-    dates = f"<span>{first}</span>" + (f" <span>{last}</span>" if first != last else "")
-    return Chart(
-        title,
-        f'<div class="lines">{drawn}<p class="dates">{dates}</p></div>',
-        alt or format_text("Lignes – {title}. {told}.", title=translated(title), told=told),
-        caption,
+    ends = {"first": times[0], "last": times[-1]} if held else {}
+    said = ". ".join(
+        format_text(text, name=names[c], a=n[0], z=n[-1], low=min(n), high=max(n), **ends)
+        for c, n in held.items()
     )
+    said = said or gettext("Aucune donnée")
+    alt = alt or format_text("Lignes – {title}. {said}.", title=translated(title), said=said)
+    return Chart(figure, title, alt, caption, marks)
 
 
-def _line(name: str, times: Sequence[pd.Timestamp], numbers: Sequence[int]) -> str:
-    span, most, height = (times[-1] - times[0]).total_seconds() or 1, max(numbers) or 1, 40
-    across = (f"{100 * (time - times[0]).total_seconds() / span:.1f}" for time in times)
-    up = (f"{height - 1 - (height - 3) * n / most:.1f}" for n in numbers)
-    places = list(zip(across, up, strict=True))
-    # A path of no length with round ends is a dot that keeps its shape when the chart is stretched.
-    marks = "".join(
-        figure.mark(f'path d="M{x},{y}h0"', f"{day(time)}{figure.MARKS[current_language()][0]}{number(n)}")
-        for (x, y), time, n in zip(places, times, numbers, strict=True)
-    )
-    severity = name in SEVERITIES
-    called = badge(name) if severity else data(translated(name), TEXT, "")
-    return (
-        f'<div class="line{f" sev-{name}" if severity else ""}"><p>{called} <b>{number(numbers[-1])}</b></p>'
-        f'<p class="axis"><span>{number(most)}</span> <span>0</span></p>'
-        f'<svg viewBox="0 0 100 {height}" preserveAspectRatio="none">'
-        f'<line x1="0" x2="100" y1="{height - 1}" y2="{height - 1}"/>'
-        f'<polyline points="{" ".join(map(",".join, places))}"/>{marks}</svg></div>'
-    )
+def _headed(axes: Any, head: Sequence[str], held: Sequence[int], colour: str) -> None:
+    """Write above a line what it is and how many the last one has, and at its highest point how many."""
+    beside: dict[str, Any] = {"transform": axes.transAxes, "va": "top", "clip_on": False}
+    axes.text(0, 1, "\n".join(head), color=colour, **beside)
+    axes.text(1, 1, number(held[-1]), ha="right", weight="bold", **beside)
+    most = max(held)
+    if most > held[-1]:
+        at = axes.lines[-1].get_xdata()[held.index(most)]
+        axes.annotate(number(most), (at, most), (0, 3), textcoords="offset points", ha="center", va="bottom")
+
+
+def whole_numbers(numbers: Iterable[Any]) -> list[int]:
+    """Return numbers as whole ones: a count cut short would be another count.
+
+    Raises
+    ------
+    InputError
+        If one is not whole, or unknown.
+    """
+    found = list(numbers)
+    if wrong := [n for n in found if not isinstance(n, Real) or n % 1 != 0]:
+        raise InputError(f"{wrong[0]} is no whole number", remedy="Draw counts, or round them first")
+    return [int(n) for n in found]
 
 
 def largest(values: pd.Series | pd.DataFrame) -> tuple[str, int]:
@@ -309,67 +531,3 @@ def by_age(days: pd.Series, limits: Sequence[int]) -> pd.Series:
     }
     rest = {name: int(found.sum()) for name, found in apart.items() if found.any()}
     return pd.Series({**dict(zip(names, counts.tolist(), strict=True)), **rest}, dtype="int64")
-
-
-def table(
-    values: pd.DataFrame | pd.Series,
-    *,
-    caption: str = "",
-    empty: str = "Aucune ligne.",
-    name: str = "",
-    limit: int = 500,
-    csv: pd.DataFrame | None = None,
-) -> Html:
-    """Show any frame or series as a table that sorts, filters and gives all its rows as CSV.
-
-    Parameters
-    ----------
-    values
-        Any frame or series; its index is shown if it has a name or is more than a count of rows. Severities,
-        numbers, instants and lists are written as readers want them; texts are escaped.
-    caption
-        What it holds, if not just the number of its rows.
-    empty
-        What to say where there is no row.
-    name
-        Its `id` and the name of the CSV file, if one matters; unique in its page.
-    limit
-        Rows shown at most. Above it the table says how many there are.
-    csv
-        What the CSV holds, if more than these rows.
-
-    Examples
-    --------
-    >>> html = table(pd.DataFrame({"domaine": ["<b>.example"]}), name="domaines").text
-    >>> '<td data-label="domaine" class="short"><bdi>&lt;b&gt;.example</bdi></td>' in html
-    True
-    """
-    whole = values.to_frame() if isinstance(values, pd.Series) else values
-    own = name or f"frame-{next(_tables)}"
-    if whole.empty:
-        link = "" if csv is None or csv.empty else csv_link(csv, csv, own)
-        return Html(f'<p class="none">{escape(visible(translated(empty)))}</p>{link}')
-    if any(whole.index.names) or not isinstance(whole.index, pd.RangeIndex):
-        levels = [str(level or "ligne") for level in whole.index.names]
-        whole = whole.reset_index(names=levels, allow_duplicates=True)
-    shown = whole.head(limit)
-    drawn = (map(severity_cell if one.dtype == Severity else _cell, one.tolist()) for _, one in shown.items())
-    rows = list(zip(*drawn, strict=True))
-    said = caption or count(len(whole), "ligne")
-    columns = [str(column) for column in shown.columns]
-    return Html(table_html(own, said, columns, rows, csv_link(whole if csv is None else csv, shown, own)))
-
-
-def _cell(value: Any) -> Cell:
-    if value is None or value is pd.NaT or value is pd.NA or value != value:
-        return Cell("")
-    if isinstance(value, bool):
-        return Cell(gettext("oui") if value else gettext("non"))
-    if isinstance(value, Real):  # NumPy's too
-        return Cell(one_decimal(float(value)), int(value) if isinstance(value, Integral) else float(value))
-    if isinstance(value, datetime):
-        clock = f" {value:%H:%M}" if value.hour or value.minute else ""
-        text = f'<span style="white-space:nowrap">{value:%d/%m/%Y}{clock}</span>'
-        return Cell(text, value.isoformat())
-    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    return Cell(data(text, TEXT))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -11,11 +12,17 @@ from mssante_audit.archive.log import GOOD, Record
 from mssante_audit.archive.store import Archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.language import day, format_text, gettext, moment, words
+from mssante_audit.base.language import day, gettext, moment, words
+from mssante_audit.base.markup import data
+from mssante_audit.report.html import Html, joined
 from mssante_audit.report.names import FLAGS, OUTCOMES
+from mssante_audit.report.pieces import note, paragraph
 from mssante_audit.report.say import Said, say
-from mssante_audit.report.tables import Cell, Html, data, table
+from mssante_audit.report.tables import Cell, rows_table
 from mssante_audit.space.trust import TrustSpace
+
+MOST = 20
+"""Fetches that are shown."""
 
 _WHY = {
     "future": "{n:observation est|observations sont} de côté, car {n:~postérieure|postérieures} à la date de "
@@ -29,23 +36,26 @@ def collection(space: TrustSpace) -> Html:
     """Return how the collection fares: last good fetch, failures since, odd lists."""
     archive = space.archive
     if archive is None:
-        return Html(f'<p class="none">{gettext("Pas d’archive des listes à côté de ces données.")}</p>')
-    log = [r for r in archive.log if _before(r, space)]
-    fetches = [r for r in log if r.action == "fetch"]
-    good = [i for i, r in enumerate(fetches) if r.outcome in GOOD]
-    since = fetches[good[-1] + 1 :] if good else fetches
+        return paragraph("none", "Pas d’archive des listes à côté de ces données.")
+    log = [record for record in archive.log if _before(record, space)]
+    fetches = [record for record in log if record.action == "fetch"]
+    good = [i for i, record in enumerate(fetches) if record.outcome in GOOD]
+    failed = len(fetches[good[-1] + 1 :] if good else fetches)
     held = archive.until(space.as_of)
-    lead = format_text("L’archive garde {n:liste}", n=len(held))
-    if held:
-        lead += format_text(", du {a} au {z}", a=day(held[0].generated_at), z=day(held[-1].generated_at))
-    none = ". Aucune collecte n’a réussi" if fetches else ". Aucune collecte n’est consignée"
-    ok = ". Dernière collecte réussie : {at}"
-    lead += format_text(ok, at=moment(parse_instant(fetches[good[-1]].at))) if good else gettext(none)
-    if since:
-        lead += format_text(" ; {n:échec} depuis", n=len(since))
-    told = [r for r in log if r.flags or r.outcome in ("quarantined", "failed")]
-    notes = _collection_table(told[-20:]) if told else ""
-    return Html(f'<p class="{"caution" if since else "none"}">{lead}.</p>{_unread(archive)}{notes}')
+    span = say(", du {a} au {z}", a=held[0].generated_at, z=held[-1].generated_at) if held else ""
+    last = say(". Aucune collecte n'a réussi") if fetches else say(". Aucune collecte n'est consignée")
+    if good:
+        last = say(". Dernière collecte réussie : {at:moment}", at=parse_instant(fetches[good[-1]].at))
+    since = say(" ; {n:échec} depuis", n=failed) if failed else ""
+    lead = say(
+        "L'archive garde {n:liste}{span}{last}{since}.", n=len(held), span=span, last=last, since=since
+    )
+    odd = [record for record in log if record.flags or record.outcome in ("quarantined", "failed")]
+    return joined(
+        paragraph("caution" if failed else "none", lead),
+        _unread(archive),
+        _fetches(odd[-MOST:]) if odd else "",
+    )
 
 
 def _unread(archive: Archive) -> str:
@@ -53,12 +63,11 @@ def _unread(archive: Archive) -> str:
     try:
         archive.history  # noqa: B018 - asked for to know whether it can be had
     except InputError as error:
-        name = data(Path(error.file or "").name)
         text = (
             "L’historique ne peut être établi : {name} est illisible, et les constats tirés des listes "
-            "archivées manquent. La commande <code>mssante-audit archive verify</code> dit pourquoi."
+            "archivées manquent. La commande « mssante-audit archive verify » dit pourquoi."
         )
-        return f'<p class="caution">{format_text(text, name=name)}</p>'
+        return note(say(text, name=Path(error.file or "").name), kind="caution")
     return ""
 
 
@@ -68,18 +77,18 @@ def _before(record: Record, space: TrustSpace) -> bool:
     return False
 
 
-def _collection_table(records: list[Record]) -> str:
+def _fetches(records: list[Record]) -> Html:
     outcomes, flags = words(OUTCOMES), words(FLAGS)
     rows = [
         (
-            Cell(moment(parse_instant(r.at)), r.at),
-            Cell(outcomes.get(r.outcome, data(r.outcome))),
-            Cell(data(r.file)),
-            Cell(", ".join(flags.get(f, data(f)) for f in r.flags) or data(r.message, 160, "")),
+            Cell(moment(parse_instant(record.at)), record.at),
+            Cell(outcomes.get(record.outcome) or data(record.outcome)),
+            Cell(data(record.file)),
+            Cell(data(", ".join(flags.get(flag, flag) for flag in record.flags) or record.message, 160, "")),
         )
-        for r in reversed(records)
+        for record in reversed(records)
     ]
-    return table("collection", "Collectes à regarder", ("Quand", "Issue", "Fichier", "Remarque"), rows)
+    return rows_table("collection", "Collectes à regarder", ("Quand", "Issue", "Fichier", "Remarque"), rows)
 
 
 def observed_on(records: pd.DataFrame) -> pd.Series:
@@ -94,29 +103,51 @@ def observed_on(records: pd.DataFrame) -> pd.Series:
     return pd.Series(days, index=records.index, dtype="str")
 
 
-def observed(space: TrustSpace, records: pd.DataFrame) -> list[Said]:
-    """Say from when to when domains were observed, how many too long ago, and which files are not used.
+def observed(space: TrustSpace, records: pd.DataFrame) -> Html:
+    """Say when the DNS was asked about domains, how many too long ago, and which files are not used.
 
     Parameters
     ----------
     records
         Of its domains, or some (`mssante_audit.verdicts.methods.method_records`).
     """
-    at = records["observed_at"].dropna()
-    told = []
+    seen, at = space.observation, records["observed_at"].dropna()
+    if seen is None:
+        return note("Pas d’observation dans ce dossier de données.")
+    days, said = space.thresholds.observation_max_age_days, []
     if len(at):
-        files = len(space.observation.parts) if space.observation else 0
-        told.append(
-            say(
-                "Réponses du DNS observées entre le {first} et le {last}, dans {n:fichier} ; pour chaque "
-                "domaine, la plus récente.", first=moment(at.min()), last=moment(at.max()), n=files,
-            )
-        )  # fmt: skip
-        days = space.thresholds.observation_max_age_days
-        stale = int((at < space.thresholds.oldest_observation(space.as_of)).sum())
-        if stale:
-            told.append(say("{n:domaine} {n:~observé|observés} il y a plus de {d:jour}.", n=stale, d=days))
+        text = (
+            "Réponses du DNS observées entre le {first:moment} et le {last:moment}, dans {n:fichier} ; "
+            "pour chaque domaine, la plus récente."
+        )
+        said.append(say(text, first=at.min(), last=at.max(), n=len(seen.parts)))
+    if stale := int((at < space.thresholds.oldest_observation(space.as_of)).sum()):
+        said.append(say("{n:domaine} {n:~observé|observés} il y a plus de {d:jour}.", n=stale, d=days))
     for why, text in _WHY.items():
-        aside = [file for file, own in space.aside if own == why]
-        told += [say(text, n=len(aside), files=", ".join(aside))] if aside else []
-    return told
+        aside = [file for file, reason in space.aside if reason == why]
+        said += [say(text, n=len(aside), files=aside)] if aside else []
+    how = "menée à son terme" if seen.complete else "interrompue : une partie n'a pas été observée"
+    last = "Dernière observation du {at:moment}, {how} ({n:question})."
+    return note(
+        *said,
+        say(last, at=seen.started_at, how=say(how), n=len(seen.queries)),
+        _unreadable(seen),
+        say("Serveurs interrogés en IPv6 : {v}.", v=say("oui" if seen.ipv6 else "non")),
+    )
+
+
+def observed_tls(space: TrustSpace) -> Html:
+    """Say when certificates of servers were last looked at, and whether all of them."""
+    seen = space.given("tls")
+    if seen is None:
+        return note("Pas d’observation de TLS dans ce dossier de données.")
+    last = seen.parts[0]
+    how = "menée à son terme" if last.complete else "interrompue : une partie n’a pas été visitée"
+    told = say("Dernière observation de TLS du {at:moment}, {how}.", at=last.started_at, how=say(how))
+    return note(told, _unreadable(seen))
+
+
+def _unreadable(seen: Any) -> Said:
+    """Say how many lines of observation files cannot be read."""
+    n = sum(len(part.problems) for part in seen.parts)
+    return say("{n:ligne illisible|lignes illisibles} dans ce qui a été lu.", n=n)

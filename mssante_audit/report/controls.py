@@ -10,16 +10,14 @@ from typing import Any
 from mssante_audit.audits import audit_all
 from mssante_audit.base.errors import AuditError
 from mssante_audit.base.language import gettext
+from mssante_audit.base.markup import html_of
 from mssante_audit.base.settings import Thresholds
-from mssante_audit.findings.causes import causes
-from mssante_audit.report.first import answer, states
-from mssante_audit.report.reprs import alone
-from mssante_audit.report.reprs import findings as findings_html
-from mssante_audit.report.results import limited, limits, touching
-from mssante_audit.report.tables import data
+from mssante_audit.report.cards import alone
+from mssante_audit.report.first import answer, counts, judged
+from mssante_audit.report.html import joined
+from mssante_audit.report.pieces import paragraph
+from mssante_audit.report.results import limits, touching
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.verdicts.domains import domains
-from mssante_audit.verdicts.doubts import doubts
 
 LATEST = 3650
 """Days at most on the slider: a row of ten years is old whatever one takes for old."""
@@ -41,8 +39,8 @@ def controls(space: TrustSpace) -> Any:
     except ImportError:
         return None
     rows = space.audited
-    named = sorted({*zip(rows["operator"], rows["operator_id"], strict=True)} - {("", "")})
-    names = [(gettext("Tous"), ""), *((f"{name} ({number})", number) for name, number in named)]
+    operators = sorted({*zip(rows["operator"], rows["operator_id"], strict=True)} - {("", "")})
+    names = [(gettext("Tous"), ""), *((f"{name} ({number})", number) for name, number in operators)]
     regions = [(gettext("Toutes"), ""), *((name, name) for name in sorted({*rows["region"]} - {""}))]
     wide = {"layout": {"width": "34rem"}, "style": {"description_width": "8rem"}}
     region = ipywidgets.Dropdown(options=regions, description=gettext("Région"), **wide)
@@ -58,13 +56,13 @@ def controls(space: TrustSpace) -> Any:
     )
     days.tooltip = gettext(str(Thresholds.model_fields["stale_after_days"].title))
     shown = ipywidgets.HTML(value=view(space))
-    made = {space.thresholds.stale_after_days: space}
+    spaces = {space.thresholds.stale_after_days: space}
 
     def show(_: Any) -> None:
         age = space.thresholds.stale_after_days if days.disabled else days.value
-        if age not in made:
-            made[age] = space.with_(stale_after_days=age)
-        shown.value = view(made[age], region.value, operator.value)
+        if age not in spaces:
+            spaces[age] = space.with_(stale_after_days=age)
+        shown.value = view(spaces[age], region.value, operator.value)
 
     for control in (region, operator, days):
         control.observe(show, names="value")
@@ -72,18 +70,14 @@ def controls(space: TrustSpace) -> Any:
 
 
 def view(space: TrustSpace, region: str = "", operator: str = "") -> str:
-    """Return the answer, the states and the findings of a part of a space, as HTML that stands alone."""
+    """Return the answer, the counts and the findings of a part of a space, as HTML that stands alone."""
     try:
         chosen = limits(space, operator or None, region or None)
-        every = audit_all(space)
-        own, rows = touching(every, space, chosen), limited(space.audited, chosen)
-        told = domains(space)
-        unsure = doubts(space, own, told)
-        told = told[told["domain"].isin(set(rows["domain"]))]
-        head = answer(told, causes(own, rows, space.published, unsure)).text + states(told).text
-        return alone(head) + findings_html(own)
+        verdicts, todo = judged(space, chosen)
+        findings = touching(audit_all(space), space, chosen)
+        return joined(alone(answer(verdicts, todo), counts(verdicts)), html_of(findings) or "")
     except AuditError as error:  # an operator that does not sit in the region, say
-        return alone(f'<p class="limits">{data(str(error))}</p>')
+        return alone(paragraph("limits", str(error)))
 
 
 def attended() -> bool:

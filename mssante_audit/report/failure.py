@@ -20,7 +20,7 @@ class Failure:
     message: str
     """What it says and where; contacts in it are masked, unless it is an `AuditError` or the engine's, which
     hold no field of the list."""
-    cell: int
+    cell: int = -1
     """Position of the cell, from 0, in the executed notebook; -1 if the kernel never started."""
     traceback: str = ""
     """Only for debugging: it may hold values."""

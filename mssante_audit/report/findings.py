@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+from markupsafe import escape
 
 from mssante_audit.base.errors import UnknownNameError
+from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import (
     count,
     current_language,
@@ -22,17 +24,21 @@ from mssante_audit.base.language import (
     translated,
     typeset,
 )
-from mssante_audit.findings.catalogue import FAILED, SEVERITIES, Rule
+from mssante_audit.base.markup import data, visible
+from mssante_audit.findings.catalogue import FAILED, Rule
 from mssante_audit.findings.causes import actionable
 from mssante_audit.findings.places import DNS, REGISTER, evidence
 from mssante_audit.findings.registry import LIST, audits, catalogue, known_needs, rule
 from mssante_audit.findings.trend import severity_counts
 from mssante_audit.observe.kinds import kinds
-from mssante_audit.report import figure
+from mssante_audit.report.html import Html, joined, macro, prose
+from mssante_audit.report.pieces import paragraph
 from mssante_audit.report.results import Limits, limited_to
-from mssante_audit.report.tables import Cell, Html, badge, csv_link, data, prose, table, visible
+from mssante_audit.report.say import Said, say
+from mssante_audit.report.tables import Cell, csv_link, rows_table, severity_cell
 from mssante_audit.space.states import aged
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.whitelist.signature import made_up
 
 SOURCES = {
     "form": "formulaire « annexe 1 » du contrat opérateur",
@@ -57,7 +63,7 @@ BY_ARCHIVE = "Contacts que l’archive montre périmés"
 """The one family that needs more than its audit does."""
 
 COLUMNS = ("Gravité", "Constat", "Domaines", "Opérateur", "Observé", "Lignes")
-WAIVED_COLUMNS = ("Gravité", "Constat", "Domaines", "Opérateur", "Observé", "Motif", "Par", "Jusqu’au")
+WAIVED_COLUMNS = ("Gravité", "Constat", "Domaines", "Opérateur", "Observé", "Accepté", "Jusqu’au")
 
 
 def family(name: str) -> dict[str, Rule]:
@@ -110,7 +116,7 @@ def unknown(what: Mapping[str, Sequence[str]]) -> str:
     ]
     return format_text(
         "Non vérifié, et donc inconnu : {what}. {remedies}",
-        what=listing(told), remedies=" ".join(gettext(remedies[need]) for need in every),
+        what=told, remedies=" ".join(gettext(remedies[need]) for need in every),
     )  # fmt: skip
 
 
@@ -136,31 +142,132 @@ def remedy_of(code: str) -> str:
     return typeset(localized(rule(code), "remedy"))
 
 
+def why_of(code: str) -> str:
+    """Return why a rule matters, as `Series.map` wants it."""
+    return typeset(localized(rule(code), "why"))
+
+
 def titles(findings: pd.DataFrame) -> str:
     """Return the titles of the rules that findings are of, each once, in their order."""
     return listing([title_of(code) for code in findings["rule"].unique()])
 
 
+def foundation(told: Rule) -> str:
+    """Return what a rule is founded on."""
+    kind = next(name for name in SOURCES if told.source.startswith(name))
+    norms = listing(re.findall(r"RFC \d+", told.source))
+    return gettext(SOURCES[kind]) + (f" ({norms})" if norms else "")
+
+
 def severity_bars(findings: pd.DataFrame) -> Html:
     """Show the number of findings of each severity, worst first, with bars; hints among information."""
-    counts, lines = severity_counts(findings), []
-    hints = gettext(" et indices") if (findings["confidence"] == "hint").any() else ""
-    for severity, value in counts.items():
-        name = f"{number(value)} {severity_name(severity, value)}"
-        bar = figure.track([(value, severity, name)], max(1, *counts.values()), beside=True)
-        lines.append(
-            f"<li><span>{badge(severity, value)}{hints if severity == 'info' else ''}</span>{bar}</li>"
-        )
-    said = gettext("Constats par gravité")
-    return Html(f'<ul class="severities" aria-label="{said}">{"".join(lines)}</ul>')
+    counts = severity_counts(findings)
+    names = {
+        severity: f"{number(value)} {severity_name(severity, value)}" for severity, value in counts.items()
+    }
+    hints = (findings["confidence"] == "hint").any()
+    return macro("findings.severity_bars", counts, names, max(1, *counts.values()), hints)
 
 
-def folded(html: str, findings: pd.DataFrame) -> str:
-    """Return information and hints as HTML that a click unfolds, named by how many there are."""
-    hints = int((findings["confidence"] == "hint").sum())
-    words = [count(n, word) for n, word in ((len(findings) - hints, "information"), (hints, "indice")) if n]
-    told = format_text("Replié : {what}", what=listing(words))
-    return f'<details class="folded"><summary>{told}</summary>{html}</details>'
+# -- tables of findings -------------------------------------------------------------------------------------
+
+
+class Links:
+    """Addresses where more is said of what a finding names; "" for none, as on a page that stands alone."""
+
+    def rule(self, _code: str) -> str:
+        """Return the address of a rule's page."""
+        return ""
+
+    def operator(self, _operator_id: str) -> str:
+        """Return the address of an operator's page."""
+        return ""
+
+    def domain(self, _domain: str, _operator_id: str) -> str:
+        """Return the address of what is said of an operator's domain."""
+        return ""
+
+    def dossier(self, _operator_id: str) -> str:
+        """Return the address of an operator's dossier."""
+        return ""
+
+
+NO_LINKS = Links()
+
+Finding = Mapping[Any, Any]
+
+
+def rule_cell(code: str, links: Links) -> Cell:
+    """Return a cell with a rule's title and its code."""
+    return Cell(macro("findings.rule_cell", title_of(code), code, links.rule(code)))
+
+
+def operator_cell(operator_id: str, name: str, links: Links) -> Cell:
+    """Return a cell with an operator's name and identifier."""
+    shown = macro("findings.operator_cell", name, operator_id, links.operator(operator_id))
+    return Cell(shown, visible(name))
+
+
+def domain_cell(finding: Finding, links: Links) -> Cell:
+    """Return a cell with a finding's first domain, and how many others there are."""
+    href = links.domain(finding["domain"], finding["operator_id"])
+    return Cell(
+        macro("findings.domain_cell", finding["domain"], finding["domains"], href), finding["domains"]
+    )
+
+
+def where(finding: Finding) -> str:
+    """Return where a finding stands, as readers are told: lines of an observation are replies of the DNS."""
+    observed = any(place.source == DNS for place in finding["where"])
+    return evidence(finding["where"], gettext("réponses")) if observed else str(finding["evidence"])
+
+
+def _where_cell(finding: Finding) -> Cell:
+    sources = {place.source for place in finding["where"]}
+    # A register's rows with the file's name, or what earlier lists show.
+    elsewhere = REGISTER in sources or bool(rule(finding["rule"]).evidence_fr)
+    rows = f" ({count(len(finding['rows']), 'ligne')})" if finding["rows"] and not elsewhere else ""
+    shown = data(where(finding), 90 if elsewhere or DNS in sources else 24, rows)
+    return Cell(shown, next(iter(finding["rows"]), 0))
+
+
+def _state_cell(finding: Finding) -> Cell:
+    since = parse_instant(finding["first_seen"])
+    return Cell(macro("findings.state_cell", finding["status"], since), finding["first_seen"])
+
+
+_CELLS: dict[str, Callable[[Finding, Links], Cell]] = {
+    "Gravité": lambda f, _: severity_cell(
+        str(f["severity"]), gettext("indice") if f["confidence"] == "hint" else ""
+    ),
+    "Constat": lambda f, links: rule_cell(f["rule"], links),
+    "Domaines": domain_cell,
+    "Opérateur": lambda f, links: operator_cell(f["operator_id"], f["operator"], links),
+    "Observé": lambda f, _: Cell(macro("findings.observed_cell", f["observed"], f["expected"])),
+    "Lignes": lambda f, _: _where_cell(f),
+    "État": lambda f, _: _state_cell(f),
+    "Accepté": lambda f, _: Cell(macro("findings.accepted_cell", f["reason"], f["who"])),
+    "Jusqu’au": lambda f, _: Cell(day(parse_instant(f["until"])), f["until"]),
+}
+"""What stands in each column of a table of findings."""
+
+
+def finding_rows(
+    name: str,
+    caption: str,
+    findings: Sequence[Finding],
+    columns: Sequence[str] = COLUMNS,
+    links: Links = NO_LINKS,
+) -> Html:
+    """Return findings, as records, as a table and nothing beside it."""
+    rows = [[_CELLS[column](finding, links) for column in columns] for finding in findings]
+    return rows_table(name, caption, columns, rows)
+
+
+def folded(html: str, findings: int, hints: int) -> Html:
+    """Return information and hints behind a line that a click unfolds, named by how many there are."""
+    words = [count(n, word) for n, word in ((findings - hints, "information"), (hints, "indice")) if n]
+    return macro("findings.folded", listing(words), html)
 
 
 def findings_table(
@@ -196,134 +303,81 @@ def findings_table(
     limit
         Rows shown at most, folded or not. Below it is said how many there are and where.
     """
+    silent = ""
     if rules is None:
         if findings.empty:
-            return Html(f'<p class="none">{prose(visible(translated(empty)))}</p>')
-        return _tables(findings, {}, name or "findings", caption or count(len(findings), "constat"), limit)
-    own = findings[findings["rule"].isin(rules)]
-    fired = set(own["rule"])
-    silent = listing([prose(localized(told, "title")) for code, told in rules.items() if code not in fired])
-    if own.empty:
-        found = format_text("Aucun constat. Vérifié : {rules}.", rules=silent)
-        return Html(f'<p class="none">{unknown({silent: lacking}) if lacking else found}</p>')
-    first = next(iter(rules.values()))
-    name = name or f"{re.sub('[^a-z0-9]+', '-', first.code.lower())}-table"
-    without = "Sans constat, ou non évalué : {rules}." if FAILED in fired else "Sans constat : {rules}."
-    rest = f'<p class="none">{format_text(without, rules=silent)}</p>' if silent else ""
-    caption = caption or format_text("Constats : {what}", what=translated(first.family))
-    return _tables(own, rules, name, caption, limit, rest)
-
-
-def _tables(
-    findings: pd.DataFrame, rules: Mapping[str, Rule], name: str, caption: str, limit: int, silent: str = ""
-) -> Html:
-    """Show findings, information and hints folded below; one CSV has all of them."""
+            return paragraph("none", visible(empty))
+        name, caption = name or "findings", caption or count(len(findings), "constat")
+    else:
+        findings = findings[findings["rule"].isin(rules)]
+        fired = set(findings["rule"])
+        quiet = listing(
+            [prose(localized(told, "title")) for code, told in rules.items() if code not in fired]
+        )
+        if findings.empty:
+            found = format_text("Aucun constat. Vérifié : {rules}.", rules=quiet)
+            return paragraph("none", unknown({quiet: lacking}) if lacking else found)
+        first = next(iter(rules.values()))
+        name = name or f"{re.sub('[^a-z0-9]+', '-', first.code.lower())}-table"
+        caption = caption or format_text("Constats : {what}", what=translated(first.family))
+        without = "Sans constat, ou non évalué : {rules}." if FAILED in fired else "Sans constat : {rules}."
+        silent = format_text(without, rules=quiet) if quiet else ""
     todo = actionable(findings)
-    rest = findings[(findings["severity"] == "info") | (findings["confidence"] == "hint")]
-    shown = pd.concat([todo.head(limit), rest.head(limit)])
-    parts = [_part(todo, rules, name, caption, limit, silent) if len(todo) else silent]
+    rest = findings[~findings.index.isin(todo.index)]
+    parts = [
+        _part(todo, rules or {}, name, caption, limit, silent) if len(todo) else paragraph("none", silent)
+    ]
     if len(rest):
         called = format_text("{caption} (informations et indices)", caption=translated(caption))
-        parts.append(folded(_part(rest, rules, f"{name}-folded", called, limit), rest))
-    return Html("".join(parts) + csv_link(findings, shown, name))
-
-
-def findings_rows(findings: pd.DataFrame, name: str, limit: int) -> str:
-    """Return the first findings as a table and nothing beside it."""
-    return _part(findings, {}, name, count(len(findings), "constat"), limit)
+        hints = int((rest["confidence"] == "hint").sum())
+        parts.append(folded(_part(rest, rules or {}, f"{name}-folded", called, limit), len(rest), hints))
+    shown = min(limit, len(todo)) + min(limit, len(rest))
+    return joined(*parts, csv_link(findings, shown, name))
 
 
 def _part(
     findings: pd.DataFrame, rules: Mapping[str, Rule], name: str, caption: str, limit: int, silent: str = ""
-) -> str:
+) -> Html:
     """Return what the rules of findings mean, the findings, and what to do about them."""
-    waived = "reason" in findings
-    rows = [_cells(found, waived=waived) for found in findings.head(limit).to_dict("records")]
-    shown = table(name, caption, WAIVED_COLUMNS if waived else COLUMNS, rows)
+    columns = WAIVED_COLUMNS if "reason" in findings else COLUMNS
+    shown = finding_rows(name, caption, findings.head(limit).to_dict("records"), columns)
     counts = findings["rule"].value_counts()
-    fired = [told for code, told in rules.items() if code in counts.index]
-    if not fired:
-        return silent + shown
-    told, remedies = "", ""
-    for one in fired:
-        title, why, remedy = (prose(localized(one, part)) for part in ("title", "why", "remedy"))
-        told += (
-            f"<dt>{title} {badge(one.severity)}</dt>"
-            f"<dd>{why} <small>{count(int(counts[one.code]), 'constat')}. "
-            f"{format_text('Fondement : {what}.', what=foundation(one))} {one.code}</small></dd>"
-        )
-        remedies += f"<li><strong>{title}.</strong> {remedy}</li>"
-    todo = f'<h3>{gettext("Que faire")}</h3><ul class="remedies">{remedies}</ul>'
-    return f'<dl class="rules">{told}</dl>{silent}{shown}{todo}'
+    fired = [
+        {
+            **{part: prose(localized(told, part)) for part in ("title", "why", "remedy")},
+            "severity": told.severity,
+            "code": code,
+            "count": int(counts[code]),
+            "foundation": foundation(told),
+        }
+        for code, told in rules.items()
+        if code in counts.index
+    ]
+    return macro("findings.explained", fired, silent, shown)
 
 
-def foundation(told: Rule) -> str:
-    """Return what a rule is founded on."""
-    kind = next(name for name in SOURCES if told.source.startswith(name))
-    norms = listing(re.findall(r"RFC \d+", told.source))
-    return gettext(SOURCES[kind]) + (f" ({norms})" if norms else "")
-
-
-def where(finding: Mapping[Any, Any]) -> str:
-    """Return where a finding stands, as readers are told: lines of an observation are replies of the DNS."""
-    observed = any(place.source == DNS for place in finding["where"])
-    return evidence(finding["where"], gettext("réponses")) if observed else str(finding["evidence"])
-
-
-def _cells(finding: dict[Hashable, Any], *, waived: bool) -> tuple[Cell, ...]:
-    domains, severity, code = finding["domains"], str(finding["severity"]), finding["rule"]
-    others = f"<br>{format_text('et {n:autre}', n=domains - 1)}" if domains > 1 else ""
-    domain = f"{data(finding['domain'])}{others}" if domains else gettext("toute la liste")
-    expected = (
-        f"<br><small>{gettext('attendu :')}</small> {data(finding['expected'])}"
-        if finding["expected"]
-        else ""
-    )
-    sources = {place.source for place in finding["where"]}
-    # A register's rows with the file's name, or what earlier lists show.
-    elsewhere = REGISTER in sources or bool(rule(code).evidence_fr)
-    rows = "" if elsewhere else f" ({count(len(finding['rows']), 'ligne')})"
-    stands = data(where(finding), 90 if elsewhere or DNS in sources else 24, rows)
-    shown_code = f'<small class="code"><br>{code.replace("_", "_<wbr>")}</small>'
-    operator = f"{data(finding['operator'])}<br><small>{data(finding['operator_id'])}</small>"
-    last = (
-        [Cell(data(finding[column])) for column in ("reason", "who", "until")]
-        if waived
-        else [Cell(stands, next(iter(finding["rows"]), 0))]
-    )
-    sure = f"<br><small>{gettext('indice')}</small>" if finding["confidence"] == "hint" else ""
-    return (
-        Cell(f"{badge(severity)}{sure}", SEVERITIES.index(severity)),
-        Cell(f"{prose(localized(rule(code), 'title'))}{shown_code}"),
-        Cell(domain, domains),
-        Cell(operator if finding["operator_id"] else "", visible(finding["operator"])),
-        Cell(f"{data(finding['observed'])}{expected}"),
-        *last,
-    )
+# -- what a report is about ---------------------------------------------------------------------------------
 
 
 def scope(space: TrustSpace, entries: pd.DataFrame) -> str:
-    """Return what a report is about and what was set aside, as HTML."""
+    """Return what a report is about and what was set aside."""
     aside = space.entries[space.entries["is_audit_entry"]]
-    of = "d’une liste endommagée" if space.whitelist.damaged else "de la liste"
+    of = "d’une liste fictive" if made_up(space.whitelist) else "de la liste"
+    of = "d’une liste endommagée" if space.whitelist.damaged else of
     tests = "{n:entrée} de test ({domains:domaine}) {n:~mise} de côté"
-    return format_text(
+    return say(
         "Audit de {n:entrée} {of} ({read:ligne lue|lignes lues}) ; {tests}. Situation au {day}.",
-        n=len(entries), of=gettext(of), read=len(space.entries), day=day(space.as_of),
-        tests=format_text(tests, n=len(aside), domains=aside["domain"].nunique())
+        n=len(entries), of=say(of), read=len(space.entries), day=space.as_of,
+        tests=say(tests, n=len(aside), domains=aside["domain"].nunique())
         if len(aside)
-        else gettext("aucune entrée de test à mettre de côté"),
+        else say("aucune entrée de test à mettre de côté"),
     )  # fmt: skip
 
 
-def incomplete(findings: pd.DataFrame) -> str:
-    """Return which parts of audits could not be evaluated, and why, as HTML; "" if all were."""
-    failed = findings[findings["rule"] == FAILED]
-    if failed.empty:
-        return ""
-    lines = "".join(f"<li>{data(text)}</li>" for text in failed["observed"])
-    told = "Audit incomplet : ce qui suit n'a pas pu être évalué, et ce qu'il devait vérifier est inconnu."
-    return f'<p class="limits">{gettext(told)}</p><ul class="limits">{lines}</ul>'
+def incomplete(findings: pd.DataFrame) -> Html:
+    """Return which parts of audits could not be evaluated, and why; nothing if all were."""
+    failed = findings.loc[findings["rule"] == FAILED, "observed"].tolist()
+    return macro("findings.incomplete", failed)
 
 
 def opening(
@@ -343,25 +397,27 @@ def opening(
     chosen
         Whom it is limited to (`mssante_audit.report.results.limits`).
     """
-    limits = ""
+    limits: Said | str = ""
     if chosen is not None and chosen.places is not None and chosen.operator_id is None:
-        limits = f'<p class="limits">{limited_to(chosen).html}</p>'
+        limits = limited_to(chosen)
     elif len(entries) < len(space.audited):
-        limits = gettext("Rapport limité à un opérateur qui n’a que des entrées de test.")
+        limits = say("Rapport limité à un opérateur qui n’a que des entrées de test.")
         if len(entries):
-            operator, name = data(entries["operator_id"].iloc[0]), data(entries["operator"].iloc[0])
-            text = "Rapport limité à l’opérateur <strong>{name}</strong> ({operator})."
-            limits = format_text(text, name=name, operator=operator)
-        limits = f'<p class="limits">{limits}</p>'
-    unknown = "" if findings is None else incomplete(findings)
-    return Html(f'{limits}{unknown}<p class="scope">{scope(space, entries)}{_in_doubt(space, findings)}</p>')
+            operator, name = entries["operator_id"].iloc[0], entries["operator"].iloc[0]
+            limits = say(
+                "Rapport limité à l’opérateur **{name}** ({operator}).", name=name, operator=operator
+            )
+    return joined(
+        paragraph("limits", limits) if limits else "",
+        Html() if findings is None else incomplete(findings),
+        paragraph("scope", scope(space, entries), _in_doubt(space, findings)),
+    )
 
 
-def _in_doubt(space: TrustSpace, findings: pd.DataFrame | None) -> str:
-    """Return which inputs in doubt a report rests on, and how old they are, as HTML; "" if none is."""
+def _in_doubt(space: TrustSpace, findings: pd.DataFrame | None) -> Said | str:
+    """Return which inputs in doubt a report rests on, and how old they are; "" if none is."""
     known = audits()
     named_in = known if findings is None else {name for name in findings["audit"] if name in known}
     rests = {LIST}.union(*(known[name].rests for name in named_in))
-    told = [aged(one.name, one.age_days) for one in space.states if one.doubtful and one.name in rests]
-    text = "En doute, donc à confirmer : {what}."
-    return f" <strong>{format_text(text, what=listing(told))}</strong>" if told else ""
+    doubtful = [aged(one.name, one.age_days) for one in space.states if one.doubtful and one.name in rests]
+    return say("**En doute, donc à confirmer : {what}.**", what=escape(listing(doubtful))) if doubtful else ""

@@ -1,39 +1,38 @@
-"""The first screen of overview and site: how many domains are well, what was checked, what comes first.
+"""The first screen of index, overview and site: one question, its answer, what was checked, what comes first.
 
-Each function shows a frame: the domains (`mssante_audit.verdicts.domains`) or the causes
-(`mssante_audit.findings.causes`), of which every number here is counted.
+The question is whether mail arrives; where nobody looked, whether the list is in order. Each function shows
+a frame: the domains (`mssante_audit.verdicts.domains`) or the causes (`mssante_audit.findings.causes`), of
+which every number here is counted.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+from markupsafe import escape
 
+from mssante_audit.audits import audit_all
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.language import (
-    count,
-    current_language,
-    day,
-    format_text,
-    gettext,
-    listing,
-    number,
-    percent,
-    typeset,
-)
-from mssante_audit.base.typography import NBSP
+from mssante_audit.base.language import count, current_language, gettext, listing, percent
 from mssante_audit.findings.catalogue import CHECKS
+from mssante_audit.findings.causes import causes as merged
 from mssante_audit.findings.registry import catalogue, rule
-from mssante_audit.report import figure
-from mssante_audit.report.findings import title_of
-from mssante_audit.report.say import lead, say
-from mssante_audit.report.tables import Html, badge, csv_link, data, prose
+from mssante_audit.report.findings import NO_LINKS, Links, title_of
+from mssante_audit.report.html import Html, joined, macro
+from mssante_audit.report.pieces import lead, paragraph
+from mssante_audit.report.results import EVERYBODY, Limits, limited, touching
+from mssante_audit.report.say import Said, say
+from mssante_audit.report.tables import csv_link
 from mssante_audit.space.states import named
-from mssante_audit.verdicts.checks import RESULTS, STATES
-from mssante_audit.verdicts.words import CHECK_NAMES, DOUBTS, reason
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts.checks import ORDERS, RECEIVES, RESULTS
+from mssante_audit.verdicts.domains import answers
+from mssante_audit.verdicts.domains import domains as domains_frame
+from mssante_audit.verdicts.doubts import doubts
+from mssante_audit.verdicts.words import CHECK_NAMES, DOUBTS, capital, reason
 
 CAUSES = 10
 """Causes that are shown."""
@@ -41,23 +40,58 @@ CAUSES = 10
 MARKS = dict(zip(RESULTS, "✔!✖?", strict=True))
 """A shape each: nothing is told by colour alone."""
 
-NO_BOXES = "Nombre de boîtes aux lettres inconnu : tout est compté en domaines."
-"""Said once, where no mailboxes are known."""
+QUESTIONS = {"arrives": "Le courrier arrive-t-il ?", "order": "La liste est-elle en règle ?"}
 
-_STATES = {
-    "well": ("en ordre", "en ordre"),
-    "risk": ("à risque", "à risque"),
-    "broken": ("en défaut", "en défaut"),
-    "unknown": ("inconnu", "inconnus"),
+NAMES: dict[str, dict[str, tuple[str, str]]] = {
+    "arrives": {
+        "yes": ("domaine reçoit", "domaines reçoivent"),
+        "degraded": ("à risque", "à risque"),
+        "no": ("ne reçoit pas", "ne reçoivent pas"),
+        "unknown": ("inconnu", "inconnus"),
+    },
+    "order": {
+        "ok": ("domaine en règle", "domaines en règle"),
+        "todo": ("à corriger", "à corriger"),
+        "urgent": ("urgent", "urgents"),
+        "unknown": ("inconnu", "inconnus"),
+    },
+    "check": {
+        "ok": ("en ordre", "en ordre"),
+        "warn": ("à risque", "à risque"),
+        "fail": ("en défaut", "en défaut"),
+        "unknown": ("inconnu", "inconnus"),
+    },
 }
-_RESULTS = dict(zip(RESULTS, _STATES.values(), strict=True))
+"""What the answers to each question, and the results of a check, are called: of one domain, of several."""
 
-Shown = Callable[[Mapping[Any, Any]], str]
-"""From a cause to HTML."""
+COLUMNS = {"arrives": "receives", "order": "order"}
+"""Where the domains' answers to each question stand."""
+
+RESULT_OF = dict(zip((*RECEIVES, *ORDERS), RESULTS * 2, strict=True))
+"""How an answer looks: as the result of a check."""
 
 
-def answer(domains: pd.DataFrame, causes: pd.DataFrame) -> Html:
-    """Show the sentence on top: how many domains are well, and the first cause of `cause_list`.
+def judged(space: TrustSpace, chosen: Limits = EVERYBODY) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the domains that something is limited to, and what is to be put right of them first."""
+    verdicts, rows = domains_frame(space), limited(space.audited, chosen)
+    findings = touching(audit_all(space), space, chosen)
+    causing = merged(findings, rows, space.published, doubts(space, findings, verdicts))
+    return verdicts[verdicts["domain"].isin(set(rows["domain"]))], causing
+
+
+def question(domains: pd.DataFrame) -> str:
+    """Return the first question for which there are data, ``arrives`` or ``order``."""
+    looked = domains["observed_at"].notna() | (domains["receives"] != "unknown")
+    return "arrives" if looked.any() else "order"
+
+
+def question_asked(domains: pd.DataFrame) -> str:
+    """Return that question in words: the title of a page."""
+    return gettext(QUESTIONS[question(domains)])
+
+
+def answer(domains: pd.DataFrame, causes: pd.DataFrame | None = None) -> Html:
+    """Show the sentence on top: how many domains are well, and the first cause of `cause_list`, if given.
 
     Parameters
     ----------
@@ -66,23 +100,39 @@ def answer(domains: pd.DataFrame, causes: pd.DataFrame) -> Html:
     causes
         As `mssante_audit.findings.causes` describes.
     """
-    states, whole = domains["state"].value_counts(), len(domains)
-    well, risk, broken, unknown = (int(states.get(state, 0)) for state in STATES)
+    asked, whole = question(domains), len(domains)
+    held = answers(domains)[asked]
     if not whole:
-        told = say("Aucun domaine dans cette liste.")
-    elif unknown == whole:
-        doubts = dict.fromkeys(code for why in domains["why"] for code in why.get("listed", ()))
-        why = listing(
-            [DOUBTS[current_language()][code] for code in doubts if code in DOUBTS[current_language()]]
-        )
-        told = say("**L'état est inconnu pour {n:domaine} sur {n}** : {why}.", n=whole, why=why or "–")
-    else:
-        told = say(
-            "**{well:domaine} sur {all} ({share})** {well:~est|sont} en ordre dans ce qui a été vérifié ; "
-            "{risk} à risque, {broken} en défaut{more}.", well=well, all=whole, share=percent(well, whole),
-            risk=risk, broken=broken, more=say(", {unknown:inconnu}", unknown=unknown) if unknown else "",
+        said = say("Aucun domaine dans cette liste.")
+    elif held["unknown"] == whole:
+        said = say("**Inconnu pour {n:domaine} sur {n}** : {why}.", n=whole, why=escape(_why(domains, asked)))
+    elif asked == "arrives":
+        said = say(
+            "**{yes:domaine} sur {all} ({share})** {yes:~reçoit|reçoivent} le courrier en entier ; "
+            "{degraded} à risque, {no} {no:~ne le reçoit pas|ne le reçoivent pas}{more}.", all=whole,
+            share=percent(held["yes"], whole), more=_unknown(held), **held,
         )  # fmt: skip
-    return lead(told, _first(causes))
+    else:
+        said = say(
+            "**{ok:domaine} sur {all} ({share})** {ok:~est|sont} en règle ; {todo} à corriger, {urgent} en "
+            "urgence{more}.", all=whole, share=percent(held["ok"], whole), more=_unknown(held), **held,
+        )  # fmt: skip
+    return lead(said, "" if causes is None else _first(causes))
+
+
+def _unknown(held: Mapping[str, int]) -> Said:
+    return say(", {unknown:inconnu}", **held) if held["unknown"] else say("")
+
+
+def _why(domains: pd.DataFrame, asked: str) -> str:
+    """Say why an answer is unknown of all domains."""
+    doubts = DOUBTS[current_language()]
+    known = dict.fromkeys(code for why in domains["why"] for code in why.get("listed", ()) if code in doubts)
+    if known:
+        return listing([doubts[code] for code in known])
+    column = {"arrives": "receives", "order": "listed"}[asked]
+    causes = Counter(code for why in domains["why"] for code in why.get(column, ()))
+    return reason(causes.most_common(1)[0][0]) if causes else "–"
 
 
 def _first(causes: pd.DataFrame) -> str:
@@ -96,47 +146,41 @@ def _first(causes: pd.DataFrame) -> str:
         )
     who, boxes = first["operator"] or first["operator_id"], first["mailboxes"]
     return say(
-        "À traiter d'abord : **{title}**{who} ({domains:domaine}{boxes}).", title=title_of(first["rules"][0]),
+        "À traiter d'abord : **{title}**{who} ({domains:domaine}{boxes}).",
+        title=escape(title_of(first["rules"][0])),
         who=say(", {who}", who=who) if who else "", domains=int(first["domains"]),
         boxes="" if pd.isna(boxes) else say(", {n:boîte}", n=int(boxes)),
     )  # fmt: skip
 
 
-def states(domains: pd.DataFrame) -> Html:
-    """Show how many domains are well, at risk, broken or unknown, and the mailboxes in them, as one bar.
+def counts(domains: pd.DataFrame) -> Html:
+    """Show how many domains have each answer to the first question, and the mailboxes in them, as one bar.
+
+    Below it stands how many have each answer to the other one.
 
     Parameters
     ----------
     domains
         As `mssante_audit.verdicts.domains` describes.
     """
-    held = {state: domains[domains["state"] == state] for state in STATES}
+    asked = question(domains)
+    other = next(axis for axis in QUESTIONS if axis != asked)
+    held, column = answers(domains), COLUMNS[asked]
     boxes = not domains["mailboxes"].isna().any() and len(domains) > 0
-    alt = ", ".join(f"{count(len(own), 'domaine')} {_name(state, len(own))}" for state, own in held.items())
-    keys = "".join(
-        f'<div class="{result}"><dt><b>{number(len(own))}</b> '
-        f'<span aria-hidden="true">{MARKS[result]}</span> '
-        f"{format_text('{n:~domaine|domaines}', n=len(own))} {_name(state, len(own))}</dt>"
-        f"<dd>{count(int(own['mailboxes'].sum()), 'boîte') if boxes else ''}</dd></div>"
-        for result, (state, own) in zip(RESULTS, held.items(), strict=True)
-    )
-    bar = _bar({r: len(own) for r, own in zip(RESULTS, held.values(), strict=True)}, alt)
-    blind = "" if boxes or domains.empty else f'<p class="scope">{gettext(NO_BOXES)}</p>'
-    return Html(f'<div class="states">{bar}<dl>{keys}</dl>{blind}{_unjudged(domains)}</div>')
-
-
-def _unjudged(domains: pd.DataFrame) -> str:
-    """Say what states are made of, and which checks count in none, known of no domain; "" without states."""
-    if (domains["state"] == "unknown").all():  # of an unreliable list: what is checked makes no state
-        return ""
+    parts = [
+        {
+            "answer": name,
+            "result": RESULT_OF[name],
+            "n": n,
+            "name": gettext(NAMES[asked][name][n > 1]),
+            "boxes": int(domains.loc[domains[column] == name, "mailboxes"].sum()) if boxes else None,
+        }
+        for name, n in held[asked].items()
+    ]
+    others = [(name, n, gettext(NAMES[other][name][n > 1])) for name, n in held[other].items()]
     names = CHECK_NAMES[current_language()]
     blind = [names[c] for c in CHECKS if len(domains) and (domains[c] == "unknown").all()]
-    left = format_text(" ; {n:~n'y compte|n'y comptent} pas : {names}", n=len(blind), names=listing(blind))
-    told = format_text(
-        "L'état d'un domaine est le pire de ce qui est vérifié, mais des contacts en défaut n'arrêtent aucun "
-        "message : ils le mettent à risque{blind}.", blind=left if blind else "",
-    )  # fmt: skip
-    return f'<p class="scope">{told}</p>'
+    return macro("first.counts", asked, other, parts, others, MARKS, boxes or domains.empty, blind)
 
 
 def checks(domains: pd.DataFrame, causes: pd.DataFrame, *, linked: bool = True) -> Html:
@@ -149,75 +193,46 @@ def checks(domains: pd.DataFrame, causes: pd.DataFrame, *, linked: bool = True) 
     linked
         Whether `cause_list` stands on the same page, where the links lead.
     """
-    boxes = not domains["mailboxes"].isna().any()
+    boxes = not domains["mailboxes"].isna().any() and len(domains) > 0
     lines = []
     for check in CHECKS:
         held = {result: domains[domains[check] == result] for result in RESULTS}
-        told = "".join(_result(result, own, boxes=boxes) for result, own in held.items() if len(own))
+        sizes = {result: len(found) for result, found in held.items() if len(found)}
+        causing = _of(causes, check)
+        sure = int((causing["doubts"].map(len) == 0).sum())
         lines.append(
-            f'<tr><th scope="row">{CHECK_NAMES[current_language()][check]}</th>'
-            f"<td>{_bar({result: len(own) for result, own in held.items()})}<ul>{told}</ul></td>"
-            f"<td>{_reason(domains, check)}</td><td>{_to_causes(causes, check, linked=linked)}</td></tr>"
+            {
+                "check": check,
+                "name": CHECK_NAMES[current_language()][check],
+                "held": {result: (n, gettext(NAMES["check"][result][n > 1])) for result, n in sizes.items()},
+                "boxes": {r: int(held[r]["mailboxes"].sum()) for r in sizes} if boxes else {},
+                "why": _reasons(domains, check),
+                "sure": sure,
+                "unsure": len(causing) - sure,
+            }
         )
-    unit = "Domaines et boîtes aux lettres" if boxes and len(domains) else "Domaines"
-    heads = "".join(
-        f'<th scope="col">{gettext(name)}</th>' for name in ("Vérifié", unit, "D’abord", "Causes")
-    )
-    caption = f"<caption>{gettext('Domaines par vérification')}</caption>"
-    body = f"<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody>"
-    return Html(f'{_in_doubt(domains)}<table class="checks">{caption}{body}</table>')
-
-
-def _result(result: str, own: pd.DataFrame, *, boxes: bool) -> str:
-    """Return how many domains have a result of a check, and the mailboxes in them, as an item."""
-    held = f" <small>{count(int(own['mailboxes'].sum()), 'boîte')}</small>" if boxes else ""
-    name = _name(result, len(own), _RESULTS)
-    return f'<li class="{result}">{MARKS[result]}{NBSP}<b>{number(len(own))}</b> {name}{held}</li>'
-
-
-def _to_causes(causes: pd.DataFrame, check: str, *, linked: bool) -> str:
-    """Return how many causes a check has, known to hold and not, with a link to them."""
-    own = _of(causes, check)
-    if own.empty:
-        return ""
-    sure = int((own["doubts"].map(len) == 0).sum())
-    told = [count(sure, "cause")] if sure else []
-    told += [format_text("{n} à confirmer", n=len(own) - sure)] if sure < len(own) else []
-    text = "<br>".join(told)
-    return f'<a href="#causes-{check}">{text}</a>' if linked else text
+    aged = len(domains) > 0 and bool((domains["listed"] == "unknown").all())
+    return macro("first.checks", lines, MARKS, len(domains), boxes, aged, linked)
 
 
 def _of(causes: pd.DataFrame, check: str) -> pd.DataFrame:
-    return causes[[check in own for own in causes["checks"]]]
+    return causes[causes["checks"].map(lambda decided: check in decided).astype("bool")]
 
 
-def _in_doubt(domains: pd.DataFrame) -> str:
-    """Say that what is known of a list that is not to be relied on is what it says, and no more; or ""."""
-    if domains.empty or (domains[["listed", "state"]] != "unknown").any(axis=None):
-        return ""
-    text = "La liste est en doute : les autres lignes disent ce qui s’y lit, qui n’est peut-être plus vrai."
-    return f'<p class="limits aged">{gettext(text)}</p>'
-
-
-def _reason(domains: pd.DataFrame, check: str) -> str:
-    """Say what decides most of the domains that are at fault in a check, and of those unknown, as HTML."""
+def _reasons(domains: pd.DataFrame, check: str) -> list[str]:
+    """Say what decides most of the domains that are at fault in a check, and of those unknown."""
     results = domains[check]
     if len(domains) and (results == "ok").all():
-        return gettext("Rien à signaler.")
+        return [gettext("Rien à signaler.")]
     worst = next((r for r in ("fail", "warn") if (results == r).any()), "")
-    return "<br>".join(filter(None, (_most(domains, check, result) for result in (worst, "unknown"))))
-
-
-def _most(domains: pd.DataFrame, check: str, result: str) -> str:
-    """Say what decides most of the domains that have a result of a check; "" where nothing is said."""
-    codes = Counter(
-        code for why in domains.loc[domains[check] == result, "why"] for code in why.get(check, ())
-    )
-    if not codes:
-        return ""
-    code, n = codes.most_common(1)[0]
-    words = title_of(code) if code in catalogue() else reason(code)
-    return prose(f"{words[0].upper()}{words[1:]} ({count(n, 'domaine')})")
+    said = []
+    for result in (worst, "unknown"):
+        whys = domains.loc[results == result, "why"]
+        codes = Counter(code for why in whys for code in why.get(check, ()))
+        for code, n in codes.most_common(1):
+            words = title_of(code) if code in catalogue() else reason(code)
+            said.append(f"{capital(words)} ({count(n, 'domaine')})")
+    return said
 
 
 def cause_list(causes: pd.DataFrame) -> Html:
@@ -230,97 +245,50 @@ def cause_list(causes: pd.DataFrame) -> Html:
     """
     if causes.empty:
         return cause_lines(causes)
-    return Html(cause_lines(causes).text + csv_link(causes, causes.head(CAUSES), "causes") + by_check(causes))
+    return joined(cause_lines(causes), csv_link(causes, min(CAUSES, len(causes)), "causes"), by_check(causes))
 
 
-def _title(cause: Mapping[Any, Any]) -> str:
-    return f"<strong>{prose(title_of(cause['rules'][0]))}</strong>"
-
-
-def _operator(cause: Mapping[Any, Any]) -> str:
-    return data(cause["operator"] or cause["operator_id"])
-
-
-def by_check(causes: pd.DataFrame, title: Shown = _title, operator: Shown = _operator) -> str:
-    """Return the first ten causes of each check, folded, where the lines of `checks` lead; HTML."""
-    parts = []
+def by_check(causes: pd.DataFrame, links: Links = NO_LINKS) -> Html:
+    """Return the first ten causes of each check, folded, where the lines of `checks` lead."""
+    names, parts = CHECK_NAMES[current_language()], []
     for check in CHECKS:
-        own = _of(causes, check)
-        if own.empty:
-            continue
-        more = len(own) - CAUSES
-        rest = (
-            format_text("<p>Et {n:autre}, dans le fichier de toutes les causes.</p>", n=more)
-            if more > 0
-            else ""
-        )
-        told = f"{CHECK_NAMES[current_language()][check]}{gettext(' : ')}{count(len(own), 'cause')}"
-        lines = cause_lines(own, title, operator, "causes of-check").text
-        parts.append(
-            f'<details class="folded"><summary>{typeset(told)}</summary>'
-            f'<div id="causes-{check}" tabindex="-1">{lines}{rest}</div></details>'
-        )
-    return f"<h3>{gettext('Causes par vérification')}</h3>{''.join(parts)}" if parts else ""
+        causing = _of(causes, check)
+        if len(causing):
+            lines = cause_lines(causing, links, "causes of-check")
+            parts.append((check, names[check], len(causing), max(0, len(causing) - CAUSES), lines))
+    return macro("first.by_check", parts)
 
 
-def cause_lines(
-    causes: pd.DataFrame, title: Shown = _title, operator: Shown = _operator, kind: str = "causes"
-) -> Html:
-    """Show the first ten causes, titles and operators as these functions make them (links, say)."""
+def cause_lines(causes: pd.DataFrame, links: Links = NO_LINKS, kind: str = "causes") -> Html:
+    """Show the first ten causes, with links to rule, operator and dossier where there are pages of them."""
     if causes.empty:
-        return Html('<p class="none">' + gettext("Rien à corriger.") + "</p>")
-    lines, text = "", "et {n:autre constat|autres constats} de même remède"
-    for cause in causes.head(CAUSES).to_dict("records"):
-        more = cause["findings"] - 1
-        others = f" <small>{format_text(text, n=more)}</small>" if more else ""
-        wanted = f" – {gettext('attendu :')} {data(cause['expected'], 160, '')}" if cause["expected"] else ""
-        seen = f'<p class="seen">{data(cause["observed"], 160, "")}{wanted}</p>' if cause["observed"] else ""
-        domains = count(cause["domains"], "domaine")
-        weight = f"<b>{domains}</b>"
-        if not pd.isna(cause["mailboxes"]):
-            weight = f"<b>{count(int(cause['mailboxes']), 'boîte')}</b> <small>{domains}</small>"
-        lines += (
-            f'<li><div><p class="what">{badge(str(cause["severity"]))} {title(cause)}{others}</p>'
-            f'<p class="who">{_who(cause, operator)}</p>{seen}{_doubt(cause)}'
-            f'<p>{data(cause["remedy"], more="")}</p></div><p class="weight">{weight}</p></li>'
-        )
-    return Html(f'<ol class="{kind}">{lines}</ol>')
+        return paragraph("none", say("Rien à corriger."))
+    return macro(
+        "first.causes", [_shown(c, links) for c in causes.head(CAUSES).to_dict("records")], kind, MARKS
+    )
 
 
-def _who(cause: Mapping[Any, Any], operator: Shown) -> str:
-    parts = [operator(cause)] if cause["operator_id"] else []
-    others = len(set(cause["operators"]) - {cause["operator_id"]})
-    if rule(cause["rules"][0]).manager:
-        parts.append(format_text("le gestionnaire (ANS), pour {n:opérateur}", n=others))
-    else:
-        parts += [] if cause["operator_id"] or not cause["domain"] else [gettext("opérateur inconnu")]
-        parts += [format_text("avec {n:autre opérateur|autres opérateurs}", n=others)] if others else []
-    more = cause["domains"] - 1
-    domain = data(cause["domain"]) + (format_text(" et {n:autre}", n=more) if more > 0 else "")
-    parts.append(domain if cause["domain"] else gettext("toute la liste"))
-    if cause["first_seen"]:
-        parts.append(format_text("depuis le {day}", day=day(parse_instant(cause["first_seen"]))))
-    return " – ".join(parts)
-
-
-def _doubt(cause: Mapping[Any, Any]) -> str:
-    """Say that a cause is not known to hold today, and on what it rests, of what age."""
-    if not cause["doubts"]:
-        return ""
-    words, days = [named(one) for one in cause["doubts"]], cause["age_days"]
-    told = format_text(
-        "À confirmer ; {n:~source|sources} en doute : {what}{age}.", n=len(words), what=listing(words),
-        age="" if pd.isna(days) else format_text(" ({n:jour})", n=int(days)),
-    )  # fmt: skip
-    return f'<p class="doubt"><span aria-hidden="true">{MARKS["unknown"]}</span> {told}</p>'
-
-
-def _name(key: str, value: int, names: Mapping[str, tuple[str, str]] = _STATES) -> str:
-    return gettext(names[key][value > 1])
-
-
-def _bar(held: Mapping[str, int], alt: str = "") -> str:
-    """Return a bar of the parts that are not empty, each with its number."""
-    parts = [(n, result, f"{number(n)} {_name(result, n, _RESULTS)}") for result, n in held.items()]
-    told = f' role="group" aria-label="{alt}"' if alt else ""
-    return f'<div class="parts drawn"{told}>{figure.track(parts, sum(held.values()) or 1, beside=True)}</div>'
+def _shown(cause: Mapping[Any, Any], links: Links) -> dict[str, Any]:
+    """Return what a line says of a cause."""
+    code, owner = cause["rules"][0], cause["operator_id"]
+    since = cause["first_seen"]
+    return {
+        "severity": str(cause["severity"]),
+        "title": title_of(code),
+        "rule_href": links.rule(code),
+        "others": cause["findings"] - 1,
+        "manager": rule(code).manager,
+        "operator": cause["operator"] or owner,
+        "operator_href": links.operator(owner),
+        "dossier": links.dossier(owner),
+        "with": len(set(cause["operators"]) - {owner}),
+        "domain": cause["domain"],
+        "domains": cause["domains"],
+        "since": parse_instant(since) if since else None,
+        "observed": cause["observed"],
+        "expected": cause["expected"],
+        "doubts": [named(name) for name in cause["doubts"]],
+        "age": None if pd.isna(cause["age_days"]) else int(cause["age_days"]),
+        "remedy": cause["remedy"],
+        "boxes": None if pd.isna(cause["mailboxes"]) else int(cause["mailboxes"]),
+    }

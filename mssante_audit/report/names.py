@@ -1,6 +1,16 @@
-"""French names of what frames hold as codes, in the order of the reports."""
+"""French names of what frames hold as codes, in the order of the reports; what terms mean."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mssante_audit.audits.delegation_vs_redirection.method import METHOD_NAMES
+from mssante_audit.base.errors import UnknownNameError
+from mssante_audit.base.language import current_language, gettext, severity_names, signatures, words
+from mssante_audit.base.resources import table_of
+from mssante_audit.base.text import fold
+from mssante_audit.values.identifiers import DEPARTMENTS
+from mssante_audit.verdicts.words import SAID
 
 STATUSES = {
     "withdrawn-listed": "retiré, toujours listé",
@@ -15,16 +25,6 @@ STATUSES = {
     "outside": "hors du périmètre du registre",
 }
 """Statuses of a domain in the register (`mssante_audit.audits.reconciliation`), worst first."""
-
-STATUS_STYLES = {
-    "withdrawn-listed": "critical",
-    "not-listed": "error",
-    "differs": "warning",
-    "not-declared": "warning",
-    "as-declared": "strong",
-    "under-way": "light",
-}
-"""How a bar of a status looks (`mssante_audit.report.charts.STYLES`); grey for the others."""
 
 MATCHES = {"same": "", "spelling": "autre écriture", "differs": "différent"}
 """How what is listed compares with what was declared; "" for no gap."""
@@ -129,3 +129,57 @@ CERTIFICATE_ORDERS = {
     "unlisted": "pas encore inscrit",
 }
 """What came first (`mssante_audit.verdicts.renewals`)."""
+
+
+def names(kind: str) -> dict[str, str]:
+    """Return names of codes, in the reader's language.
+
+    Parameters
+    ----------
+    kind
+        What they are codes of, such as ``statuses``, ``methods`` or ``departments``.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such kind.
+
+    Examples
+    --------
+    >>> names("contacts")
+    {'project': 'projet', 'support': 'support'}
+    """
+    known = _NAMES | {
+        "departments": DEPARTMENTS,
+        "outcomes": SAID[current_language()],
+        "severities": {severity: plural for severity, (_, plural) in severity_names().items()},
+        "signatures": signatures(),
+    }
+    if kind not in known:
+        raise UnknownNameError(f"no names of {kind!r}", remedy=f"There are: {', '.join(known)}")
+    return words(known[kind])
+
+
+_NAMES: dict[str, Mapping[str, str]] = {
+    "aspects": ASPECTS, "certificate_changes": CERTIFICATE_CHANGES, "certificate_orders": CERTIFICATE_ORDERS,
+    "changes": KINDS, "confidences": CONFIDENCES, "contacts": CONTACTS, "declared": DECLARED,
+    "events": EVENTS, "matches": MATCHES, "methods": METHOD_NAMES, "received": RECEIVED, "receives": RECEIVES,
+    "revocation_doubts": REVOCATION_DOUBTS, "revocations": REVOCATIONS, "statuses": STATUSES,
+}  # fmt: skip
+
+
+def signature_names() -> dict[str, str]:
+    """Return the names of the signature's verdicts, in a sentence."""
+    other = "mathématiquement juste, mais ce n’est pas celle du signataire attendu"
+    return {**signatures(), "valid-untrusted": gettext(other)}
+
+
+def glossary() -> list[tuple[str, str]]:
+    """Return each term that readers meet and what it means, in the order of a dictionary.
+
+    >>> dict(glossary())["MX"]
+    'L’enregistrement du DNS qui nomme le serveur de messagerie d’un domaine.'
+    """
+    entries = table_of("mssante_audit.report", "glossary.toml").values()
+    terms = [(term, meaning) for term, meaning in (entry[current_language()] for entry in entries)]
+    return sorted(terms, key=lambda entry: fold(entry[0]))

@@ -1,6 +1,7 @@
-"""Executed notebooks to HTML: one file, no code, no network, the same bytes for the same input.
+"""Pages: one file each, no network, the same bytes for the same input.
 
-The templates lie in ``template/``; everything they do not get from a notebook's outputs is escaped.
+nbconvert makes HTML of an executed notebook's cells, by the template ``cells.html.j2``; the page around them
+is ours (`mssante_audit.report.html`).
 """
 
 from __future__ import annotations
@@ -10,38 +11,24 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from functools import cache, partial
-from html import escape, unescape
-from pathlib import Path
-from typing import Any
+from functools import cache
+from html import unescape
+from typing import TYPE_CHECKING, Any
 
-import jinja2
-import mistune
-
-from mssante_audit.base.language import (
-    count,
-    current_language,
-    damage,
-    gettext,
-    moment,
-    number,
-    severity_names,
-    signatures,
-)
-from mssante_audit.base.resources import table_of
-from mssante_audit.base.text import fold
+from mssante_audit.base.language import gettext
 from mssante_audit.report.failure import Failure
+from mssante_audit.report.html import TEMPLATE, Html, gettext_filter, joined, template, trusted
 from mssante_audit.report.results import MIME
-from mssante_audit.report.tables import script, source_of
-from mssante_audit.report.traces import is_tagged, outside_scripts
+from mssante_audit.report.tables import script, source_of, style
 
-TEMPLATE = Path(__file__).parent / "template"
+if TYPE_CHECKING:
+    from nbconvert.exporters.templateexporter import TemplateExporter
+    from nbformat import NotebookNode
 
 _TITLE = re.compile(r"\A\s*#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
-_HEADING = re.compile(r"<h2\b([^>]*)>(.*?)</h2\s*>", re.DOTALL | re.IGNORECASE)
+_SECTION = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$", re.MULTILINE)
+_HEADING = re.compile(r"<script\b.*?</script\s*>|<h2\b([^>]*)>(.*?)</h2\s*>", re.DOTALL | re.IGNORECASE)
 _ID = re.compile(r"""\bid\s*=\s*["']([^"']+)["']""")
-_TAG = re.compile(r"<[^>]*>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +37,19 @@ class Page:
 
     name: str
     parameters: Sequence[tuple[str, str]] = ()
-    """French label and shown value of each."""
+    """Label and shown value of each."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """As `mssante_audit.report.results.provenance` returns it; empty if nothing was loaded."""
     failure: Failure | None = None
     follow_up: str = ""
-    """What is new, open and fixed since the run before, as HTML, already escaped."""
+    """What is new, open and fixed since the run before, as HTML."""
+    title: str = ""
+    """What it is called, if not like its notebook."""
+
+
+def is_tagged(cell: Mapping[str, Any], *tags: str) -> bool:
+    """Say whether a cell bears one of the `tags`."""
+    return not set(tags).isdisjoint(cell["metadata"].get("tags", []))
 
 
 def title_of(notebook: Mapping[str, Any], name: str) -> str:
@@ -68,34 +62,64 @@ def title_of(notebook: Mapping[str, Any], name: str) -> str:
 def section_of(notebook: Mapping[str, Any], cell: int) -> str:
     """Return the last heading at or above a cell, or ""."""
     for above in reversed(notebook["cells"][: cell + 1]):
-        if above["cell_type"] == "markdown":
-            headings = re.findall(r"^#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$", above["source"], re.MULTILINE)
-            if headings:
-                return str(headings[-1])
+        if above["cell_type"] == "markdown" and (headings := _SECTION.findall(above["source"])):
+            return str(headings[-1])
     return ""
-
-
-def verdicts() -> dict[str, str]:
-    """Return the names of the signature's verdicts, in a sentence."""
-    other = "mathématiquement juste, mais ce n’est pas celle du signataire attendu"
-    return {**signatures(), "valid-untrusted": gettext(other)}
 
 
 def to_html(notebook: Mapping[str, Any], page: Page) -> str:
     """Return the page of an executed, cleaned notebook; up to the failing cell if it failed."""
-    title = title_of(notebook, page.name)
+    from nbformat import from_dict
+
     cells = [dict(cell) for cell in notebook["cells"]]
     if page.failure:
         cells = cells[: page.failure.cell + 1]
     if cells and cells[0]["cell_type"] == "markdown":
         cells[0]["source"] = _TITLE.sub("", cells[0]["source"], count=1)
-    tables = [i for i, c in enumerate(cells) if is_tagged(c, "parameters", "injected-parameters")]
-    section = section_of(notebook, page.failure.cell) if page.failure else ""
-    told = {"cells": cells, "page": page, "title": title, "section": section, "mime": MIME}
-    return template("index.html.j2").render(told, parameters_at=tables[0] if tables else -1)
+    shown: NotebookNode = from_dict({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    html, _ = _exporter().from_notebook_node(shown)
+    body = outline(joined(trusted(html), page.follow_up))
+    return template("report.html.j2").render(
+        page=page,
+        title=page.title or title_of(notebook, page.name),
+        section=section_of(notebook, page.failure.cell) if page.failure else "",
+        body=trusted(body.html),
+        headings=body.headings,
+        policy=policy(body.html),
+        code=[c["source"] for c in cells if c["cell_type"] == "code" and not is_tagged(c, *_PARAMETERS)],
+        provenance=page.provenance,
+    )
 
 
-def index_html(rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any], explorer: str = "") -> str:
+_PARAMETERS = ("parameters", "injected-parameters")
+
+
+@cache
+def _exporter() -> TemplateExporter:
+    """Return what makes a notebook's cells HTML: nbconvert as it is, with a template of ours."""
+    from nbconvert.exporters.templateexporter import TemplateExporter
+
+    made: TemplateExporter = TemplateExporter(  # type: ignore[no-untyped-call]
+        template_name="base",
+        template_file="cells.html.j2",
+        extra_template_paths=[str(TEMPLATE)],
+        default_preprocessors=[],
+    )
+    made.environment.trim_blocks = made.environment.lstrip_blocks = True
+    made.environment.autoescape = True
+    made.environment.globals["mime"] = MIME
+    made.environment.filters |= {"prose": _prose, "foreign_prose": _foreign_prose, "tr": gettext_filter}
+    return made
+
+
+def index_html(
+    rows: Sequence[Mapping[str, Any]],
+    provenance: Mapping[str, Any],
+    *,
+    title: str = "",
+    first: str = "",
+    explorer: str = "",
+) -> str:
     """Return the page that lists the reports of a run.
 
     Parameters
@@ -106,32 +130,20 @@ def index_html(rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any],
         of an earlier run is still there).
     provenance
         As in `Page`.
+    title, first
+        The question that a first screen answers, and what it says (`mssante_audit.report.first`).
     explorer
         File beside it with the explorer (`mssante_audit.report.explorer`), "" if there is none.
     """
-    told = {"rows": rows, "explorer": explorer, "provenance": provenance, "policy": policy("")}
-    return template("run.html.j2").render(told)
-
-
-def glossary() -> list[tuple[str, str]]:
-    """Return each term that readers meet and what it means, in the order of a dictionary.
-
-    >>> dict(glossary())["MX"]
-    'L’enregistrement du DNS qui nomme le serveur de messagerie d’un domaine.'
-    """
-    return _glossary(current_language())
-
-
-@cache
-def _glossary(language: str) -> list[tuple[str, str]]:
-    read = table_of("mssante_audit.report", "glossary.toml")
-    terms = ((term, meaning) for term, meaning in (one[language] for one in read.values()))
-    return sorted(terms, key=lambda one: fold(one[0]))
-
-
-def template(name: str) -> jinja2.Template:
-    """Return a template of `TEMPLATE` that escapes what it is given, with the filters that reports have."""
-    return _environment().get_template(name)
+    return template("run.html.j2").render(
+        rows=rows,
+        provenance=provenance,
+        title=title or gettext("Rapports d’audit"),
+        first=first,
+        explorer=explorer,
+        policy=policy(""),
+        style=style() if first else "",
+    )
 
 
 def policy(html: str) -> str:
@@ -167,7 +179,7 @@ class Outline:
 
 
 def outline(body: str) -> Outline:
-    """Give each ``<h2>`` an anchor and list them.
+    """Give each ``<h2>`` an anchor and list them; scripts stay as they are.
 
     >>> outline("<h2>L’âge</h2><h2>L’âge</h2>").headings
     (('l-age', 'L’âge'), ('l-age-2', 'L’âge'))
@@ -176,17 +188,18 @@ def outline(body: str) -> Outline:
 
     def anchored(match: re.Match[str]) -> str:
         attributes, inner = match.groups()
-        own = _ID.search(attributes)
-        text = unescape(_TAG.sub("", inner)).strip()
-        anchor = own[1] if own else slug(text)
+        if inner is None:
+            return match[0]
+        named = _ID.search(attributes)
+        text = trusted(inner).striptags()
+        anchor = unescape(named[1]) if named else slug(text)
         candidates = itertools.chain([anchor], (f"{anchor}-{number}" for number in itertools.count(2)))
-        anchor = next(one for one in candidates if one not in headings)
+        anchor = next(candidate for candidate in candidates if candidate not in headings)
         headings[anchor] = text
-        kept = _ID.sub("", attributes).rstrip()
-        return f'<h2{kept} id="{escape(anchor)}">{inner}</h2>'
+        kept = trusted(_ID.sub("", attributes).rstrip())
+        return trusted('<h2{} id="{}">{}</h2>').format(kept, anchor, trusted(inner))
 
-    pieces = outside_scripts(body, lambda text: _HEADING.sub(anchored, text))
-    return Outline(pieces, tuple(headings.items()))
+    return Outline(_HEADING.sub(anchored, body), tuple(headings.items()))
 
 
 def slug(text: str) -> str:
@@ -199,41 +212,18 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "section"
 
 
-def _prose(source: str, *, foreign: bool) -> str:
-    """Render Markdown; headers of its tables are of columns.
-
-    Raw HTML in a notebook's own is the author's; in foreign text, which a cell put out and which may hold the
-    list's, it is shown and not obeyed.
-    """
-    return re.sub(r"<th(?=[ >])", '<th scope="col"', str(_markdown(escape=foreign)(source)))
+def _prose(source: str) -> Html:
+    """Return a notebook's own Markdown as HTML; headers of its tables are of columns."""
+    return trusted(re.sub(r"<th(?=[ >])", '<th scope="col"', _markdown(False)(source)))
 
 
-_markdown = cache(partial(mistune.create_markdown, plugins=["table", "strikethrough"]))
-
-
-@jinja2.pass_context  # without it Jinja would translate once, when it compiles the template
-def _spoken(_: object, text: str) -> str:
-    return gettext(text)
+def _foreign_prose(source: str) -> Html:
+    """Return Markdown that a cell put out as HTML; it may hold texts of the data, so HTML in it is shown."""
+    return trusted(_markdown(True)(source))
 
 
 @cache
-def _environment() -> jinja2.Environment:
-    """Return what renders all pages; everything is escaped unless marked safe."""
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATE), autoescape=True, trim_blocks=True, lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
-    )  # fmt: skip
-    made.policies["ext.i18n.trimmed"] = True
-    made.install_gettext_callables(  # type: ignore[attr-defined]
-        gettext, lambda one, many, n: gettext(one if n < 2 else many), newstyle=True
-    )
-    made.globals |= {
-        "spoken": current_language, "glossary": glossary, "verdicts": verdicts, "severities": severity_names,
-    }  # fmt: skip
-    made.filters |= {
-        "instant": lambda text: moment(datetime.fromisoformat(text)) if text else gettext("inconnue"),
-        "number": number, "count": count, "damage": damage, "tr": _spoken,
-        "outline": outline, "policy": policy,
-        "prose": partial(_prose, foreign=False), "foreign_prose": partial(_prose, foreign=True),
-    }  # fmt: skip
-    return made
+def _markdown(escape: bool) -> Any:
+    import mistune
+
+    return mistune.create_markdown(escape=escape, plugins=["table", "strikethrough"])

@@ -1,7 +1,7 @@
 """What a report's notebook opens with, and what it leaves behind for machines.
 
-A notebook starts with `open_space` on its parameters and ends with `record`; what `record` returns shows
-itself as one output of a MIME type of our own, which no reader sees and `mssante_audit.report.run` reads.
+What `record` returns shows itself as one output of a MIME type of our own, which no reader sees and
+`mssante_audit.report.outcome` reads.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import platform
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -21,7 +20,8 @@ import pandas as pd
 from mssante_audit.audits import waived
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.export import records
-from mssante_audit.base.language import gettext, listing
+from mssante_audit.base.language import gettext
+from mssante_audit.base.settings import LIMITS
 from mssante_audit.base.text import fold
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.facts import names_persons
@@ -36,46 +36,40 @@ from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.trust import Thresholds, TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS
 from mssante_audit.values.places import Places, places
+from mssante_audit.whitelist.signature import made_up
 
 _version = cache(version)
+
+ASIDE = ("row_limit", "changes_since", "lang", *LIMITS)
+"""Parameters that are not of the trust space."""
 
 MIME = "application/vnd.mssante-audit+json"
 """Of the output that carries a notebook's results."""
 
-LIBRARIES = ("mssante-audit", "papermill", "pandas", "matplotlib", "lxml", "signxml")
+LIBRARIES = ("lxml", "matplotlib", "mssante-audit", "pandas", "papermill", "signxml")
 """Those whose versions a report names: they are what its content depends on."""
 
 
-def open_space(
-    *,
-    data: str | None = None,
-    as_of: str | None = None,
-    anchors: Sequence[str] = (),
-    signer: str | None = None,
-    recover: bool = False,
-    any_namespace: bool = False,
-    show_contacts: bool = False,
-    **thresholds: int,
-) -> TrustSpace:
-    """Load the trust space that a notebook's parameters describe (`mssante_audit.space.trust.load_space`).
+def open_space(**parameters: Any) -> TrustSpace:
+    """Load the trust space that a notebook's parameters describe.
 
     Parameters
     ----------
-    **thresholds
-        Fields of `mssante_audit.space.trust.Thresholds`.
+    **parameters
+        Those of `mssante_audit.snapshot.load.load_space`, and fields of `Thresholds`.
 
     Raises
     ------
     ParameterError
-        If a value, as papermill may hand it over, is not right (`mssante_audit.report.parameters`).
+        If there is no such parameter, or its value, as papermill may hand it over, is not right.
     InputError
         If there is no white list, or it cannot be read.
     """
-    given = dict(locals()) | thresholds
-    del given["thresholds"]
-    checked = {name: check_value(name, value) for name, value in given.items()}
-    judged_by = Thresholds(**{name: checked.pop(name) for name in thresholds})
-    return load_space(**checked, thresholds=judged_by)
+    given = {name: check_value(name, value) for name, value in parameters.items()}
+    judged_by = {name: given.pop(name) for name in parameters if name in Thresholds.model_fields}
+    if other := given.keys() & {*ASIDE}:
+        raise ParameterError(f"{min(other)} says nothing of a trust space")
+    return load_space(**given, thresholds=Thresholds(**judged_by))
 
 
 def select_operator(space: TrustSpace, operator: str | None) -> str | None:
@@ -127,6 +121,9 @@ class Limits(NamedTuple):
     """Where its operators sit: the départements that their certificates name."""
 
 
+EVERYBODY = Limits()
+
+
 def limits(
     space: TrustSpace, operator: str | None = None, region: str | None = None, department: str | None = None
 ) -> Limits:
@@ -166,7 +163,7 @@ def operators(space: TrustSpace, chosen: Limits) -> set[str] | None:
 
     Test entries say nothing of where one sits.
     """
-    if chosen == Limits():
+    if chosen == EVERYBODY:
         return None
     return {*limited(space.audited, chosen)["operator_id"].tolist(), chosen.operator_id or ""} - {""}
 
@@ -182,7 +179,7 @@ def limited_to(chosen: Limits) -> Said:
         names = sorted(f"{DEPARTMENTS[code]} ({code})" for code in named.codes)
     return say(
         "Rapport limité aux opérateurs {kind} **{names}**, d'après leur certificat et non d'après les "
-        "établissements qu'ils servent.", kind=say(kind, n=len(names)), names=listing(names),
+        "établissements qu'ils servent.", kind=say(kind, n=len(names)), names=names,
     )  # fmt: skip
 
 
@@ -192,7 +189,7 @@ def touching(findings: pd.DataFrame, space: TrustSpace, chosen: Limits) -> pd.Da
     What could not be evaluated stays: it may have touched anybody. So does, where a report is limited to
     places, what is found on the list as a whole.
     """
-    if chosen == Limits():
+    if chosen == EVERYBODY:
         return findings
     own = limited(space.entries, chosen)
     rows, names = set(own["row"].tolist()), set(own["domain"].tolist())
@@ -239,9 +236,10 @@ def provenance(space: TrustSpace) -> Provenance:
         "not_made": [name for name, told in audits().items() if told.lacking(space)],
         "as_of": space.as_of.isoformat(),
         "rows": len(space.entries),
+        "made_up": made_up(whitelist),
         "test_entries": int(space.entries["is_audit_entry"].sum()),
         "contacts_shown": space.show_contacts,
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in LIBRARIES}},
+        "versions": {"python": platform.python_version()} | {n: _version(n) for n in LIBRARIES},
         "inputs": [cast(Input, one.told()) for one in space.states],
     }
     made = [name for name, audit in audits().items() if audit in space.cache]
@@ -262,6 +260,8 @@ class Results:
     provenance: Provenance
     calendar: str = ""
     """What is to be kept beside the report as a calendar (iCalendar); "" for none."""
+    title: str = ""
+    """What the report is called, where that depends on what was found; else its notebook's title."""
 
     @property
     def by_severity(self) -> dict[str, int]:
@@ -275,8 +275,8 @@ class Results:
 
     def payload(self) -> dict[str, Any]:
         """Return all of it as JSON types; `read_results` is the way back."""
-        told = {"name": self.name, "findings": records(self.findings), "provenance": self.provenance}
-        return told | ({"calendar": self.calendar} if self.calendar else {})
+        found = {"name": self.name, "findings": records(self.findings), "provenance": self.provenance}
+        return found | {"calendar": self.calendar, "title": self.title}
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return {MIME: self.payload(), "text/plain": repr(self)}
@@ -286,7 +286,9 @@ class Results:
         return f"{self.name}: {len(self.findings)} findings ({counts})"
 
 
-def record(space: TrustSpace, findings: pd.DataFrame, *, name: str, calendar: str = "") -> Results:
+def record(
+    space: TrustSpace, findings: pd.DataFrame, *, name: str, calendar: str = "", title: str = ""
+) -> Results:
     """Return a notebook's results: the value of its last cell.
 
     Parameters
@@ -295,8 +297,8 @@ def record(space: TrustSpace, findings: pd.DataFrame, *, name: str, calendar: st
         All findings the report tells of, also those its tables cut off.
     name
         The notebook's name.
-    calendar
-        What is to be kept beside the report as a calendar.
+    calendar, title
+        As in `Results`.
 
     Raises
     ------
@@ -308,11 +310,12 @@ def record(space: TrustSpace, findings: pd.DataFrame, *, name: str, calendar: st
             "these findings show contacts, and the space they are recorded with masks them",
             remedy="Find and record them with the same space",
         )
-    return Results(name, findings, provenance(space), calendar)
+    return Results(name, findings, provenance(space), calendar, title)
 
 
 def read_results(payload: dict[str, Any]) -> Results:
     """Return the `Results` whose `payload` this is."""
     frame = pd.DataFrame(payload["findings"], columns=list(COLUMNS))
+    more = (payload.get(name, "") for name in ("calendar", "title"))
     told = cast(Provenance, payload["provenance"])
-    return Results(payload["name"], typed(from_json(frame)), told, payload.get("calendar", ""))
+    return Results(payload["name"], typed(from_json(frame)), told, *more)

@@ -6,8 +6,10 @@ What is in the output folder changes at the very end of a run (`mssante_audit.ba
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,17 +20,22 @@ from mssante_audit.base.resources import resource
 from mssante_audit.base.staging import locked, publish, scratch_folder, scratch_of
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.ledger import read_ledger, write_ledger
-from mssante_audit.report.conversion import Outcome as Outcome
-from mssante_audit.report.conversion import Setting, as_severe, convert, write_files
+from mssante_audit.report.execute import Execution, execute
 from mssante_audit.report.explorer import FILE as EXPLORER
 from mssante_audit.report.explorer import explore
+from mssante_audit.report.first import answer, judged, question_asked
+from mssante_audit.report.first import counts as counts_of
 from mssante_audit.report.follow_up import since_previous
-from mssante_audit.report.jobs import Job, check_input, has_data, limits_of, plan
-from mssante_audit.report.jobs import find_notebooks as find_notebooks
-from mssante_audit.report.kernel import Execution, Kernels, Progress, execute, quiet
+from mssante_audit.report.html import joined
+from mssante_audit.report.outcome import Outcome as Outcome
+from mssante_audit.report.outcome import Setting, as_severe, convert, write_files
 from mssante_audit.report.page import index_html
 from mssante_audit.report.parameters import check_value
-from mssante_audit.report.results import limited, provenance
+from mssante_audit.report.plan import Job, check_input, has_data, plan
+from mssante_audit.report.plan import find_notebooks as find_notebooks
+from mssante_audit.report.results import provenance
+from mssante_audit.report.summary import NO_ANSWERS
+from mssante_audit.verdicts.domains import answers
 
 WORKERS = min(2, os.cpu_count() or 1)
 """Notebooks run at once: each has a kernel of some 140 MB."""
@@ -53,7 +60,7 @@ class Run:
 
 
 Listener = Callable[[str, int, int, Outcome | None], None]
-"""Called with a report's name, its cells done and in all, and its outcome once there is one."""
+"""Called with a report's name, how much of it is done, of how much, and at the end its outcome."""
 
 
 def run_reports(
@@ -62,7 +69,7 @@ def run_reports(
     out: Path,
     parameters: Mapping[str, Any] | None = None,
     notebooks: Path | None = None,
-    told: Mapping[str, Any] | None = None,
+    shown: Mapping[str, Any] | None = None,
     debug: bool = False,
     listener: Listener = lambda *_: None,
 ) -> Run:
@@ -79,8 +86,8 @@ def run_reports(
         that accept it, of which there must be one; ``lang`` is the language of all pages.
     notebooks
         Folder to find names in, instead of the shipped one.
-    told
-        Parameters to tell in place of those given, and to compare runs within: what a snapshot was made with.
+    shown
+        Parameters to show in place of those given, and to compare runs within: what a snapshot was made with.
     debug
         Keep tracebacks, which may hold unmasked values, in what is written.
 
@@ -93,45 +100,54 @@ def run_reports(
     """
     given = parameters or {}
     jobs = plan(find_notebooks(names, notebooks or resource("notebooks")), given)
-    space = check_input(jobs)
+    space, chosen = check_input(jobs)
     jobs = [job for job in jobs if has_data(job.name, space, asked=bool(names))]
-    if told:
-        jobs = [replace(j, shown={n: told.get(n, value) for n, value in j.shown.items()}) for j in jobs]
-    with using_language(check_value("lang", given.get("lang", "fr"))), locked(out) as staging, quiet():
-        loaded: Mapping[str, Any] = provenance(space) if space else {}
+    if shown:
+        jobs = [replace(j, shown={n: shown.get(n, value) for n, value in j.shown.items()}) for j in jobs]
+    with using_language(check_value("lang", given.get("lang", "fr"))), locked(out) as staging:
         outcomes, ledger = [], read_ledger(out)
-        for job, execution in _execute(jobs, staging, listener):
-            roots = [scratch_of(staging, job.name), staging, out]
-            outcome, files = convert(job, execution, Setting(roots, loaded, ledger, debug))
-            write_files(staging, job.name, files, failed=bool(outcome.failure))
-            outcomes.append(outcome)
-            listener(job.name, 1, 1, outcome)
+        for job in jobs:
+            listener(job.name, 0, 1, None)
+        with _executions(jobs, staging) as executions:
+            loaded: Mapping[str, Any] = provenance(space) if space else {}
+            counts: Mapping[str, Mapping[str, int]] = NO_ANSWERS
+            first = {}
+            if space:
+                verdicts, causes = judged(space, chosen)
+                counts = answers(verdicts)
+                shows = joined(answer(verdicts, causes), counts_of(verdicts))
+                first = {"title": question_asked(verdicts), "first": shows}
+            if space and not names:
+                explore(space, domains=set(verdicts["domain"])).save(staging / EXPLORER)
+            for job, execution in zip(jobs, executions, strict=True):
+                ran = execution.result()
+                roots = [scratch_of(staging, job.name), staging, out]
+                outcome, files = convert(job, ran, Setting(roots, loaded, counts, ledger, debug))
+                write_files(staging, job.name, files, failed=bool(outcome.failure))
+                outcomes.append(outcome)
+                listener(job.name, 1, 1, outcome)
         if ledger:
             write_ledger(staging, ledger)
-        if space and not names:
-            chosen = limits_of(jobs, space)
-            explore(space, domains=set(limited(space.audited, chosen)["domain"])).save(staging / EXPLORER)
-        write_bytes(staging / "index.html", _index(outcomes, staging, out, loaded).encode())
+        write_bytes(staging / "index.html", _index(outcomes, staging, out, loaded, first).encode())
         publish(staging, out, [path for outcome in outcomes for path in _stale(outcome)])
     return Run(out, tuple(outcomes))
 
 
-def _execute(jobs: Sequence[Job], staging: Path, listener: Listener) -> Iterator[tuple[Job, Execution]]:
-    """Run the notebooks, several at once, each in a process of its own; yield them in order."""
-    kernels = Kernels()
+@contextmanager
+def _executions(jobs: Sequence[Job], staging: Path) -> Iterator[list[Future[Execution]]]:
+    """Run the notebooks, `WORKERS` at once; whoever leaves early, by Ctrl-C above all, stops them."""
+    stopped = threading.Event()
 
-    def one(job: Job) -> Execution:
+    def run(job: Job) -> Execution:
         with scratch_folder(staging, job.name) as scratch:
-            tell: Progress = lambda done, cells: listener(job.name, done, cells, None)  # noqa: E731
-            return execute(job.content, job.given, scratch, kernels, tell)
+            return execute(job.content, job.given, scratch, stopped)
 
-    with ThreadPoolExecutor(min(WORKERS, len(jobs))) as pool:
-        running = [pool.submit(one, job) for job in jobs]
+    with ThreadPoolExecutor(WORKERS) as pool:
         try:
-            for job, execution in zip(jobs, running, strict=True):
-                yield job, execution.result()
-        except BaseException:  # Ctrl-C above all: the pool is left once no kernel runs
-            kernels.stop()
+            yield [pool.submit(run, job) for job in jobs]
+        except BaseException:
+            stopped.set()
+            pool.shutdown(cancel_futures=True)
             raise
 
 
@@ -141,11 +157,13 @@ def _stale(outcome: Outcome) -> list[Path]:
         return []
     failed = [Path("failed", f"{outcome.name}{suffix}") for suffix in PARTS]
     kept = {".findings.csv": outcome.results, ".ics": outcome.results and outcome.results.calendar}
-    return [*failed, *(Path(f"{outcome.name}{suffix}") for suffix, own in kept.items() if not own)]
+    return [*failed, *(Path(f"{outcome.name}{suffix}") for suffix, made in kept.items() if not made)]
 
 
-def _index(outcomes: Sequence[Outcome], staging: Path, out: Path, loaded: Mapping[str, Any]) -> str:
-    told = next((o.results.provenance for o in outcomes if o.results), loaded)
+def _index(
+    outcomes: Sequence[Outcome], staging: Path, out: Path, loaded: Mapping[str, Any], first: Mapping[str, str]
+) -> str:
+    origin = next((o.results.provenance for o in outcomes if o.results), loaded)
     rows = [
         {
             "name": outcome.name,
@@ -153,10 +171,10 @@ def _index(outcomes: Sequence[Outcome], staging: Path, out: Path, loaded: Mappin
             "counts": outcome.results.by_severity if outcome.results else None,
             "failure": outcome.failure,
             "section": outcome.section,
-            "since_previous": since_previous(outcome.told) if outcome.told else "",
+            "since_previous": since_previous(outcome.follow_up) if outcome.follow_up else "",
             "last_good": (out / f"{outcome.name}.html").exists(),
         }
         for outcome in outcomes
     ]
     explorer = EXPLORER if any((folder / EXPLORER).exists() for folder in (staging, out)) else ""
-    return index_html(rows, told, explorer)
+    return index_html(rows, origin, explorer=explorer, **first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
@@ -9,15 +10,22 @@ from typing_extensions import TypedDict  # pydantic wants its own before Python 
 
 from mssante_audit.base.frames import DRAFT
 from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.verdicts.checks import ORDERS, RECEIVES
 from mssante_audit.whitelist.signature import Revocation, Status
 
 _told = with_config(ConfigDict(use_attribute_docstrings=True, extra="forbid"))
 
+NO_ANSWERS = {"arrives": dict.fromkeys(RECEIVES, 0), "order": dict.fromkeys(ORDERS, 0)}
+"""Answers where there is no domain."""
+
+
+def _each(keys: Sequence[str]) -> Any:
+    """Return what a schema says of a number by each of these keys."""
+    return Field(json_schema_extra={"propertyNames": {"enum": list(keys)}, "required": list(keys)})
+
+
 Count = Annotated[int, Field(ge=0)]
-BySeverity = Annotated[
-    dict[str, Count],
-    Field(json_schema_extra={"propertyNames": {"enum": list(SEVERITIES)}, "required": list(SEVERITIES)}),
-]
+BySeverity = Annotated[dict[str, Count], _each(SEVERITIES)]
 Nothing = Annotated[dict[str, str], Field(max_length=0)]
 
 
@@ -88,6 +96,8 @@ class Origin(TypedDict):
     """Instant that was audited at (ISO 8601)."""
     rows: int
     """Rows of the list."""
+    made_up: bool
+    """Whether it is the shipped sample, or signed by its authority: nothing in it is real."""
     test_entries: int
     """Those of them that are entries for testing."""
     contacts_shown: bool
@@ -175,6 +185,10 @@ class Summary(TypedDict):
     status: Literal["done", "failed"]
     failure: Failed | None
     """Null if it is done."""
+    arrives: Annotated[dict[str, Count], _each(RECEIVES)]
+    """How many of the domains that it is about get their mail (`mssante_audit.verdicts.domains`)."""
+    order: Annotated[dict[str, Count], _each(ORDERS)]
+    """How many of them have something to be put right."""
     counts: Counts | None
     """Null if it did not come to recording findings."""
     since_previous: Since | None

@@ -1,7 +1,7 @@
-"""HTML for the reports: tables, key figures. All text of the data is escaped here.
+"""Tables: plain HTML, readable and printable without any script.
 
-A table is plain HTML, readable and printable without any script; `script` makes it sort, filter and page, in
-reports, dossiers, on the site and in JupyterLab. `enable` puts script and style into a notebook, once.
+`script` makes it sort, filter and page, in reports, dossiers, on the site and in JupyterLab; `enable` puts
+script and style into a notebook, once.
 """
 
 from __future__ import annotations
@@ -9,100 +9,216 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from hashlib import sha256
-from html import escape, unescape
 from importlib.resources import files
+from itertools import count as count_from
+from numbers import Integral, Real
+from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
-from mssante_audit.base import markup
 from mssante_audit.base.export import csv_text
 from mssante_audit.base.language import (
+    count,
     current_language,
-    format_text,
     gettext,
     number,
-    severity_name,
+    one_decimal,
     translated,
-    typeset,
     use_language,
 )
-from mssante_audit.base.markup import SHOWN_TEXT as SHOWN_TEXT
-from mssante_audit.base.markup import data as data
+from mssante_audit.base.markup import data
 from mssante_audit.base.markup import visible as visible
-from mssante_audit.base.typography import NBSP
 from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.findings.frame import Severity
+from mssante_audit.report.html import Html, joined, macro, trusted
 from mssante_audit.report.parameters import check_value
-
-SYMBOLS = {"critical": "✖", "error": "▲", "warning": "◆", "info": "●"}
-"""A shape each: severity is never told by colour alone."""
+from mssante_audit.report.pieces import paragraph
 
 SHORT = 16
 """Characters of a text that stays on one line."""
-
+TEXT = 1000
+"""Characters of a text of any frame that are shown."""
 PAPER = 10
 """Rows of a table that are printed (`tables.css`): paper is read, and the rest is looked up in the file."""
 
-_TAG = re.compile("<[^>]*>")
 WORD = re.compile(r'\btr\("([^"]+)"')
+"""What the script asks a word by."""
 
-
-@dataclass(frozen=True, slots=True)
-class Html:
-    """A piece of a report, already escaped."""
-
-    text: str = field(repr=False)
-
-    def _repr_html_(self) -> str:
-        return self.text
+_tables = count_from(1)
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell of a table."""
+    """One cell of a table: a text, or HTML."""
 
-    html: str
-    """Already escaped."""
+    shown: str
     order: float | str | None = None
     """What the column is sorted by, where it is not the text."""
+    share: float | None = None
+    """How long a bar in it is, of 1."""
+
+    @property
+    def kind(self) -> str:
+        """How it is set: numbers below each other, and what is short on one line."""
+        if isinstance(self.order, int | float) and not isinstance(self.shown, Markup):
+            return "number"
+        text = self.shown.striptags() if isinstance(self.shown, Markup) else self.shown
+        return "short" if 0 < len(text) <= SHORT else ""
 
 
-def prose(text: str) -> str:
-    """Return a text of ours as HTML, typeset; one of a catalogue of words in the language spoken."""
-    return typeset(escape(translated(text), quote=False))
+def number_cell(value: int) -> Cell:
+    """Return a cell that holds a whole number."""
+    return Cell(number(value), value)
 
 
-def badge(severity: str, value: int | None = None) -> str:
-    """Return a severity as HTML, with how many there are if a number is given."""
-    name = severity_name(severity, value or 1)
-    text = name if value is None else f"{number(value)}{NBSP}{name}"
-    return (
-        f'<span class="sev sev-{severity}"><span aria-hidden="true">{SYMBOLS[severity]}</span> {text}</span>'
-    )
+def badge(severity: str, value: int | None = None) -> Html:
+    """Return a severity with its mark, and with how many there are if a number is given."""
+    return macro("tables.badge", severity, value)
 
 
-def severity_cell(severity: str) -> Cell:
+def severity_cell(severity: str, note: str = "") -> Cell:
     """Return a cell that says a severity and sorts by it."""
-    return Cell(badge(severity), SEVERITIES.index(severity))
+    return Cell(macro("tables.badge", severity, note=note), SEVERITIES.index(severity))
+
+
+def rows_table(
+    name: str, caption: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], after: str = ""
+) -> Html:
+    """Return a table that sorts and filters.
+
+    Parameters
+    ----------
+    name
+        Its `id`, unique in the page.
+    caption
+        What the table holds.
+    columns
+        Names of the columns. These and the caption are translated where a catalogue has them.
+    rows
+        A sequence of cells a row.
+    after
+        HTML below the table.
+
+    Raises
+    ------
+    ValueError
+        If a row has more or fewer cells than there are columns.
+    """
+    body = [list(zip(columns, row, strict=True)) for row in rows]
+    kinds = [{cell.kind for _, cell in column if cell.shown} for column in zip(*body, strict=True)]
+    numbers = {column for column, kind in zip(columns, kinds, strict=False) if kind == {"number"}}
+    return macro("tables.table", name, translated(caption), columns, numbers, body, PAPER, after)
+
+
+def csv_link(rows: pd.DataFrame, shown: int, name: str) -> Html:
+    """Return the link to all rows of a frame as CSV, held in the page itself.
+
+    Parameters
+    ----------
+    shown
+        How many of them the page shows.
+    name
+        Of the file, without suffix.
+    """
+    content = csv_text(rows).encode("utf-8-sig", "backslashreplace")
+    encoded = b64encode(content).decode("ascii")
+    size = max(1, round(len(content) / 1000))
+    return macro("tables.csv_link", f"{name}.csv", f"data:text/csv;base64,{encoded}", shown, len(rows), size)
+
+
+def table(
+    values: pd.DataFrame | pd.Series,
+    *,
+    caption: str = "",
+    empty: str = "Aucune ligne.",
+    name: str = "",
+    limit: int = 500,
+    csv: pd.DataFrame | None = None,
+    bar: str = "",
+) -> Html:
+    """Show any frame or series as a table that sorts, filters and gives all its rows as CSV.
+
+    Parameters
+    ----------
+    values
+        Any frame or series; its index is shown if it has a name or is more than a count of rows. Severities,
+        numbers, instants and lists are written as readers want them; texts are escaped.
+    caption
+        What it holds, if not just the number of its rows.
+    empty
+        What to say where there is no row.
+    name
+        Its `id` and the name of the CSV file, if one matters; unique in its page.
+    limit
+        Rows shown at most. Above it the table says how many there are.
+    csv
+        What the CSV holds, if more than these rows.
+    bar
+        A column of numbers that are drawn as bars, too.
+
+    Examples
+    --------
+    >>> html = table(pd.DataFrame({"domaine": ["<b>.example"]}), name="domaines")
+    >>> '<td data-label="domaine" class="short"><bdi>&lt;b&gt;.example</bdi></td>' in html
+    True
+    """
+    whole = values.to_frame() if isinstance(values, pd.Series) else values
+    name = name or f"frame-{next(_tables)}"
+    if whole.empty:
+        rest = "" if csv is None or csv.empty else csv_link(csv, len(csv), name)
+        return joined(paragraph("none", visible(empty)), rest)
+    if whole.index.name or not isinstance(whole.index, pd.RangeIndex):
+        whole = whole.reset_index(allow_duplicates=True)
+    shown = whole.head(limit)
+    columns = [str(column) for column in shown.columns]
+    longest = float(whole[bar].max() or 1) if bar else 1.0
+    cells = [
+        [severity_cell(value) for value in shown.iloc[:, at]]
+        if shown.dtypes.iloc[at] == Severity
+        else [_cell(value, longest if column == bar else None) for value in shown.iloc[:, at]]
+        for at, column in enumerate(columns)
+    ]
+    link = csv_link(whole if csv is None else csv, len(shown), name)
+    return rows_table(name, caption or count(len(whole), "ligne"), columns, zip(*cells, strict=True), link)
+
+
+def _cell(value: Any, longest: float | None = None) -> Cell:
+    if value is None or value is pd.NaT or value is pd.NA or value != value:
+        return Cell("")
+    if isinstance(value, bool):
+        return Cell(gettext("oui") if value else gettext("non"))
+    if isinstance(value, Real):  # NumPy's too
+        order = int(value) if isinstance(value, Integral) else float(value)
+        return Cell(one_decimal(float(value)), order, None if longest is None else order / longest)
+    if isinstance(value, datetime):
+        return Cell(macro("tables.instant", value), value.isoformat())
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return Cell(data(text, TEXT))
+
+
+# -- script and style ---------------------------------------------------------------------------------------
 
 
 def script(more: str = "") -> str:
     """Return the script of tables, the same for reports, dossiers and site, and what is to follow it.
 
-    It begins with the words that it asks ``gettext("…")`` for, in the language spoken.
+    It begins with the words that it asks ``tr("…")`` for, in the language spoken.
     """
     return _script(more, current_language())
 
 
 @cache
 def _script(more: str, language: str) -> str:
-    own = (files("mssante_audit.report") / "table.js").read_text(encoding="utf-8")
-    code = f"{own}\n{more}".rstrip("\n") + "\n"
-    told = {} if language == "fr" else {text: gettext(text) for text in WORD.findall(code)}
-    head = f"const LANGUAGE = {json.dumps(language)}, WORDS = {json.dumps(told, ensure_ascii=False)};\n"
+    code = (files("mssante_audit.report") / "table.js").read_text(encoding="utf-8")
+    code = f"{code}\n{more}".rstrip("\n") + "\n"
+    words = {} if language == "fr" else {text: gettext(text) for text in WORD.findall(code)}
+    head = f"const LANGUAGE = {json.dumps(language)}, WORDS = {json.dumps(words, ensure_ascii=False)};\n"
     return (head + code).replace("\r\n", "\n")
 
 
@@ -136,111 +252,7 @@ def enable(lang: str = "") -> Html:
         If there is no such language.
     """
     use_language(current_language() if lang == "" else check_value("lang", lang))
-    return Html(f'<style>{style()}</style><script type="module">{script()}</script>')
-
-
-def table(
-    name: str, caption: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], after: str = ""
-) -> str:
-    """Return a sortable table as HTML.
-
-    Parameters
-    ----------
-    name
-        Its `id`, unique in the report.
-    caption
-        What the table holds, plain text.
-    columns
-        Names of the columns, plain text. These and the caption are translated where a catalogue has them.
-    rows
-        One sequence of cells a row.
-    after
-        HTML below the table.
-
-    Raises
-    ------
-    ValueError
-        If a row has more or fewer cells than there are columns.
-    """
-    names = [translated(column) for column in columns]
-    body, kinds = [], [set[str]() for _ in columns]
-    for row in rows:
-        cells = []
-        for column, cell, kind in zip(names, row, kinds, strict=True):
-            order = "" if cell.order is None else f' data-order="{escape(visible(str(cell.order)))}"'
-            own = _kind(cell)
-            kind |= {own} if cell.html else set()
-            cells.append(f'<td data-label="{escape(visible(column))}"{own}{order}>{cell.html}</td>')
-        body.append(f"<tr>{''.join(cells)}</tr>")
-    head = "".join(
-        f'<th scope="col" data-of="{escape(visible(column))}"{_NUMBER if kind == {_NUMBER} else ""}>'
-        f"{escape(visible(named))}</th>"
-        for column, named, kind in zip(columns, names, kinds, strict=True)
-    )
-    lines = "\n".join(body)
-    first = "Sur papier, les {n} premières lignes sur {all} ; toutes sont à l’écran et dans le fichier CSV."
-    note = f'<p class="paper">{format_text(first, n=PAPER, all=len(body))}</p>' if len(body) > PAPER else ""
-    return (
-        f'<div class="table"><table id="{escape(name)}" class="sortable" data-rows="{len(body)}">'
-        f"<caption>{escape(visible(translated(caption)))}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{lines}\n</tbody>"
-        f"</table>{note}{after}</div>"
-    )
-
-
-_NUMBER, _SHORT = ' class="number"', ' class="short"'
-
-
-def _kind(cell: Cell) -> str:
-    """Return how a cell is set: numbers below each other, and what is short on one line."""
-    if isinstance(cell.order, int | float) and "<" not in cell.html:
-        return _NUMBER
-    return _SHORT if 0 < len(unescape(_TAG.sub("", cell.html))) <= SHORT else ""
-
-
-def csv_link(findings: pd.DataFrame, shown: pd.DataFrame, name: str) -> str:
-    """Return the link to all rows of a frame as CSV, held in the report itself."""
-    content = csv_text(findings).encode("utf-8-sig", "backslashreplace")
-    cut = len(shown) < len(findings)
-    told = {"shown": len(shown), "all": len(findings), "size": max(1, round(len(content) / 1000))}
-    first = (
-        "{shown:~La première ligne|Les {shown} premières lignes} sur {all} {shown:~est montrée|sont montrées}"
-        " ; toutes sont dans le fichier CSV."
-    )
-    take = (
-        "Télécharger les {all:ligne} (CSV, {size} ko)"
-        if len(findings) > 1
-        else "Télécharger la ligne (CSV, {size} ko)"
-    )
-    note = f"<strong>{format_text(first, **told)}</strong> " if cut else ""
-    return (
-        f'<p class="csv">{note}<a download="{escape(name)}.csv" href="data:text/csv;base64,'
-        f'{b64encode(content).decode("ascii")}">{format_text(take, **told)}</a></p>'
-    )
-
-
-def card(row: pd.Series, title: str = "") -> Html:
-    """Show one row of any frame, such as a domain's of `mssante_audit.verdicts.domains`, name by name.
-
-    >>> card(pd.Series({"domain": "<b>.example", "rows": 2}), "Domaine").text.count("<tr>")
-    2
-    """
-    told = {translated(str(name)): value for name, value in row.items()}
-    return Html(markup.card(translated(title or str(row.name)), told))
-
-
-def sections(parts: Mapping[str, Html], rest: str = "") -> Html:
-    """Show several tables, each under its title, and below them what is to be said of the rest."""
-    shown = "".join(f"<h3>{prose(title)}</h3>{part.text}" for title, part in parts.items())
-    return Html(shown + (f'<p class="none">{escape(visible(translated(rest)))}</p>' if rest else ""))
-
-
-def folds(parts: Mapping[str, Html]) -> Html:
-    """Show several tables, each folded behind its title until a click unfolds it."""
-    shown = (
-        f'<details class="folded"><summary>{prose(title)}</summary>{part.text}</details>'
-        for title, part in parts.items()
-    )
-    return Html("".join(shown))
+    return macro("tables.enable", trusted(style()), trusted(script()))
 
 
 def show_frames() -> Html:
@@ -261,27 +273,3 @@ def show_frames() -> Html:
     for output in reversed(captured.outputs):
         output.display()  # type: ignore[no-untyped-call]
     return enable()
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A key figure: its name, its value (a number or a text) and, if there is more, a note."""
-
-    name: str
-    value: int | str
-    note: str = ""
-
-
-def key_figures(figures: Iterable[Figure]) -> Html:
-    """Show key figures as tiles.
-
-    >>> key_figures([Figure("Domaines", 4944)]).text.count("<dd>")
-    1
-    """
-    values = [(f, f.value if isinstance(f.value, str) else number(f.value)) for f in figures]
-    tiles = "".join(
-        f"<div><dt>{escape(translated(f.name))}</dt><dd>{escape(visible(translated(value)))}"
-        f"{f'<small>{escape(visible(translated(f.note)))}</small>' if f.note else ''}</dd></div>"
-        for f, value in values
-    )
-    return Html(f'<dl class="figures">{tiles}</dl>')

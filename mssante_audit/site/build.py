@@ -20,11 +20,11 @@ from mssante_audit.findings.trend import Point
 from mssante_audit.report import tables
 from mssante_audit.report.explorer import FILE as EXPLORER
 from mssante_audit.report.explorer import Explorer, explorer_html
-from mssante_audit.report.page import policy_of, template
+from mssante_audit.report.html import template
+from mssante_audit.report.page import policy_of
 from mssante_audit.report.tables import source_of
 from mssante_audit.site import search
 from mssante_audit.site.pages import SitePage, pages
-from mssante_audit.site.tables import csv_html
 from mssante_audit.site.view import View, view_of
 from mssante_audit.space.trust import TrustSpace
 
@@ -123,7 +123,7 @@ def page_html(page: SitePage, view: View) -> str:
         root="../" * page.path.count("/"),
         stem=stem,
         menu=MENU,
-        tables={shown.name: shown.html + csv_html(shown, stem) for shown in page.tables},
+        tables={shown.name: shown.with_link(stem) for shown in page.tables},
         policy=policy_of(source_of(code)),
         script=code,
         style=_style(),

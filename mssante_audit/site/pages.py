@@ -13,13 +13,14 @@ from mssante_audit.findings.catalogue import SEVERITIES, Rule
 from mssante_audit.findings.registry import audits, catalogue, title_of_audit
 from mssante_audit.findings.trend import severity_counts
 from mssante_audit.report.findings import foundation, incomplete, scope
-from mssante_audit.report.first import answer, checks, states
-from mssante_audit.report.tables import badge, prose, visible
+from mssante_audit.report.first import answer, checks, counts, question_asked
+from mssante_audit.report.html import prose
+from mssante_audit.report.tables import badge, visible
 from mssante_audit.site.answer import figures, inputs, missing, since, summary, trend_html, trend_shown
 from mssante_audit.site.search import index_json
 from mssante_audit.site.tables import (
-    Links,
     Shown,
+    SiteLinks,
     audits_shown,
     causes_shown,
     domains_shown,
@@ -80,13 +81,13 @@ def _filled(*tables: Shown) -> tuple[Shown, ...]:
 
 
 def _index(view: View) -> SitePage:
-    links = Links("", view)
+    links = SiteLinks("", view)
     told = {
-        "lead": answer(view.domains, view.causes).text,
+        "lead": answer(view.domains, view.causes),
         "since": since(view),
         "inputs": inputs(view),
-        "states": states(view.domains).text,
-        "checks": checks(view.domains, view.causes).text,
+        "counts": counts(view.domains),
+        "checks": checks(view.domains, view.causes),
         "figures": figures(view),
         "search": index_json(view),
         "trend": trend_html(view.points),
@@ -97,11 +98,11 @@ def _index(view: View) -> SitePage:
         "dossiers": any(operator.dossier for operator in view.operators.values()),
     }
     tables = (causes_shown(links), audits_shown(links), trend_shown(view.points))
-    return SitePage("index.html", gettext("État de l’espace de confiance"), "index", "index", tables, told)
+    return SitePage("index.html", question_asked(view.domains), "index", "index", tables, told)
 
 
 def _follow_up(view: View) -> SitePage:
-    links = Links("", view)
+    links = SiteLinks("", view)
     new = findings_shown(
         links, sorted(view.new), name="nouveaux", caption="Constats que le passage précédent n’avait pas"
     )
@@ -110,7 +111,7 @@ def _follow_up(view: View) -> SitePage:
     lost = gone_shown(links, view.lost, name="inconnus", caption=caption)
     facts = {
         "lead": since(view),
-        "first_run": view.told is None,
+        "first_run": view.follow_up is None,
         "open": len(view.findings) - len(view.new) - len(view.unknown),
         "unknown": len(view.unknown),
         "inputs": inputs(view),
@@ -123,7 +124,7 @@ def _follow_up(view: View) -> SitePage:
 
 def _all_findings(view: View) -> SitePage:
     every, caption = range(len(view.findings)), "Tous les constats, les plus graves d’abord"
-    shown = _filled(findings_shown(Links("", view), every, name="tous", caption=caption))
+    shown = _filled(findings_shown(SiteLinks("", view), every, name="tous", caption=caption))
     told = {"lead": f"{summary(severity_counts(view.findings))}. {missing(view)}"}
     return SitePage("constats.html", gettext("Tous les constats"), "list", "constats", shown, told)
 
@@ -131,7 +132,7 @@ def _all_findings(view: View) -> SitePage:
 def _all_operators(view: View) -> SitePage:
     found = view.first()
     ordered = [*found, *(o for o in view.operators.values() if not o.todo)]
-    shown = operators_shown(Links("", view), ordered)
+    shown = operators_shown(SiteLinks("", view), ordered)
     text = "{n:opérateur}, dont {k} avec au moins un constat à traiter."
     lead = format_text(text, n=len(ordered), k=len(found))
     return SitePage(
@@ -144,13 +145,13 @@ def _all_rules(view: View) -> SitePage:
     rank = {severity: -i for i, severity in enumerate(SEVERITIES)}
     rules = sorted(catalogue().values(), key=lambda r: (r.code not in fired, rank[r.severity], r.code))
     caption = "Règles, celles qui ont des constats en tête"
-    shown = rules_shown(Links("", view), rules, name="liste", caption=caption)
+    shown = rules_shown(SiteLinks("", view), rules, name="liste", caption=caption)
     lead = format_text("{n:règle}, dont {k} avec au moins un constat.", n=len(rules), k=len(fired))
     return SitePage("regles.html", gettext("Règles"), "list", "regles", (shown,), {"lead": lead})
 
 
 def _audit(view: View, audit: str) -> SitePage:
-    links = Links("../", view)
+    links = SiteLinks("../", view)
     rules = [r for r in catalogue().values() if r.audit == audit]
     positions = [i for i, whose in enumerate(view.findings["audit"]) if whose == audit]
     caption = "Constats de cet audit, les plus graves d’abord"
@@ -166,7 +167,7 @@ def _audit(view: View, audit: str) -> SitePage:
 
 
 def _rule(view: View, told: Rule, positions: Sequence[int], waived: Sequence[int]) -> SitePage:
-    links = Links("../", view)
+    links = SiteLinks("../", view)
     title = localized(told, "title")
     tables = []  # most rules find nothing: no frame is taken apart for them
     lead = gettext("Aucun constat.")
@@ -197,7 +198,7 @@ def _rule(view: View, told: Rule, positions: Sequence[int], waived: Sequence[int
 
 
 def _operator(view: View, operator: Operator) -> SitePage:
-    links = Links("../", view)
+    links = SiteLinks("../", view)
     first = {
         i: {"domain": domain.name, "operator_id": operator.id}
         for domain in reversed(operator.domains)
@@ -214,7 +215,15 @@ def _operator(view: View, operator: Operator) -> SitePage:
         "lead": _operator_lead(operator),
         "operator": operator,
         "names": [visible(name) for name in operator.other_names],
-        "remedies": [(badge(r.severity), links.rule(r), prose(localized(r, "remedy"))) for r in rules],
+        "remedies": [
+            (
+                badge(r.severity),
+                prose(localized(r, "title")),
+                links.rule(r.code),
+                prose(localized(r, "remedy")),
+            )
+            for r in rules
+        ],
         "groups": grouped(links, operator.domains),
     }
     tables = [*_filled(shown, listed)]  # most operators have no others: no frame is taken apart for them

@@ -10,6 +10,7 @@ import json
 from importlib.resources import files
 
 from mssante_audit.report import tables
+from mssante_audit.report.html import Html, trusted
 from mssante_audit.report.tables import visible
 from mssante_audit.site.view import View
 
@@ -19,7 +20,7 @@ def script() -> str:
     return tables.script((files("mssante_audit.site") / "site.js").read_text(encoding="utf-8"))
 
 
-def index_json(view: View) -> str:
+def index_json(view: View) -> Html:
     """Return what is searched, as JSON that may stand inside a ``<script>`` element.
 
     ``operators`` has for each its name, identifier, page, number of findings and other names; ``domains`` has
@@ -41,4 +42,4 @@ def index_json(view: View) -> str:
     }
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     # Nothing in it may end the element or open a comment.
-    return text.replace("<", "\\u003c").encode("utf-8", "backslashreplace").decode()
+    return trusted(text.replace("<", "\\u003c").encode("utf-8", "backslashreplace").decode())

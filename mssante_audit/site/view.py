@@ -25,6 +25,7 @@ from mssante_audit.base.language import current_language
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.causes import actionable, asking, causes
 from mssante_audit.findings.ledger import FollowUp
+from mssante_audit.findings.places import places_from
 from mssante_audit.findings.registry import catalogue, known_needs
 from mssante_audit.findings.trend import Point
 from mssante_audit.report.results import provenance
@@ -80,7 +81,7 @@ class Operator:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ReportLink:
     """One report that goes into the site."""
 
     title: str
@@ -96,12 +97,12 @@ class View:
     space: TrustSpace
     findings: pd.DataFrame
     waived: pd.DataFrame
-    told: FollowUp | None
+    follow_up: FollowUp | None
     """``None`` also if there is no run before."""
     points: tuple[Point, ...]
     operators: Mapping[str, Operator]
     """By identifier, in order of name."""
-    reports: tuple[Report, ...]
+    reports: tuple[ReportLink, ...]
     missing: Mapping[str, str]
     """Audits that could not be made, and what lacks for each."""
     provenance: Mapping[str, Any]
@@ -152,12 +153,12 @@ class View:
     @cached_property
     def fixed(self) -> list[dict[str, str]]:
         """What the run before found and this one does not, with `operator_id` where one bears that name."""
-        return self._gone(self.told.fixed if self.told else ())
+        return self._gone(self.follow_up.fixed if self.follow_up else ())
 
     @cached_property
     def lost(self) -> list[dict[str, str]]:
         """What the run before found and this one could not look for, likewise."""
-        return self._gone(self.told.unknown if self.told else ())
+        return self._gone(self.follow_up.unknown if self.follow_up else ())
 
     def _gone(self, told: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
         by_name: defaultdict[str, list[str]] = defaultdict(list)
@@ -173,24 +174,24 @@ class View:
     @cached_property
     def exported(self) -> Values:
         """The findings as they go into files; with `first_seen` and `status` if there is a run before."""
-        told, frame = self.told, self.findings
+        told, frame = self.follow_up, self.findings
         since = {} if told is None else {"first_seen": list(told.first_seen), "status": list(told.status)}
         return values(frame.assign(**since))
 
     @cached_property
     def records(self) -> list[dict[str, Any]]:
         """The findings one by one, with all that is known of them."""
-        return records(self.exported)
+        return [{**found, "where": places_from(found["where"])} for found in records(self.exported)]
 
     @cached_property
     def new(self) -> frozenset[int]:
         """Positions of the findings that the run before did not have."""
-        return _of_status(self.told, "new")
+        return _of_status(self.follow_up, "new")
 
     @cached_property
     def unknown(self) -> frozenset[int]:
         """Positions of the findings that rest on an input in doubt."""
-        return _of_status(self.told, "unknown")
+        return _of_status(self.follow_up, "unknown")
 
     @property
     def settled(self) -> list[dict[str, str]]:
@@ -348,7 +349,7 @@ def _counts(severities: Sequence[str], positions: Sequence[int]) -> dict[str, in
     return {severity: counts[severity] for severity in reversed(SEVERITIES)}
 
 
-def reports_in(folder: Path) -> tuple[Report, ...]:
+def reports_in(folder: Path) -> tuple[ReportLink, ...]:
     """Return the reports of a folder that `mssante_audit.report.run.run_reports` wrote, overview first."""
     files = [*folder.glob("*.results.json"), *folder.glob("failed/*.results.json")]
     found = []
@@ -358,7 +359,7 @@ def reports_in(folder: Path) -> tuple[Report, ...]:
         title = _TITLE.search(page.read_text(encoding="utf-8"))
         place = f"rapports/{page.relative_to(folder).as_posix()}"
         named = unescape(title[1]) if title else summary["report"]
-        found.append(Report(named, place, summary["status"] == "failed"))
+        found.append(ReportLink(named, place, summary["status"] == "failed"))
     return tuple(found)
 
 

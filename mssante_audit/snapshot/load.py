@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
+from mssante_audit.base.resources import SAMPLE_AS_OF, is_sample
 from mssante_audit.declarations.register import Register
 from mssante_audit.declarations.scope import Scope
 from mssante_audit.findings.facts import loaded
@@ -48,7 +49,8 @@ def load_space(
     data
         Folder, file or snapshot (`mssante_audit.snapshot`); the shipped sample if not given.
     as_of
-        Instant to audit at, ISO 8601 (a date means midnight UTC); now if not given, that of a snapshot.
+        Instant to audit at, ISO 8601 (a date means midnight UTC); now if not given, that of a snapshot, and
+        3 March 2026 for the shipped sample.
     anchors
         Certificate files or folders to trust. IGC-Santé certificates lying in the data folder are recognised
         by their fingerprints and need not be named; nor need the shipped sample's, nor revocation lists. None
@@ -91,8 +93,10 @@ def load_space(
 
 
 def made_as_of(data: str | Path | None) -> str | None:
-    """Return the instant of a snapshot, ``None`` if `data` is none."""
-    return str(read_head(Path(str(data)))["as_of"]) if is_snapshot(data) else None
+    """Return the instant of a snapshot or of the shipped sample; ``None`` for other data."""
+    if is_snapshot(data):
+        return str(read_head(Path(str(data)))["as_of"])
+    return SAMPLE_AS_OF if is_sample(data) else None
 
 
 def _check_asked(

@@ -18,8 +18,8 @@ from mssante_audit.archive.store import Archive, Snapshot, checked, open_archive
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.fields import fault
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.markup import show
-from mssante_audit.base.resources import resource
+from mssante_audit.base.markup import html_of
+from mssante_audit.base.resources import SAMPLE_AS_OF, is_sample, resource
 from mssante_audit.base.settings import Thresholds as Thresholds
 from mssante_audit.declarations.register import Register, find_register, load_declarations
 from mssante_audit.findings.places import REGISTER, list_rows
@@ -239,8 +239,8 @@ class TrustSpace:
         """
         return cast(pd.DataFrame, _above("report.desk", "sql")(self, query, **tables))
 
-    def _repr_html_(self) -> str:
-        return str(show("space", self))
+    def _repr_html_(self) -> str | None:
+        return html_of(self)
 
 
 def _above(module: str, name: str) -> Any:
@@ -329,7 +329,7 @@ def load_space(
     if lenient:
         anchors = [one for one in anchors if beside(ANCHORS, partial(trust, [one], None))]
     folder = Path(data) if data is not None else resource("data/sample")
-    instant = parse_instant(as_of)
+    instant = parse_instant(as_of or (SAMPLE_AS_OF if is_sample(folder) else None))
     how = {"recover": recover, "any_namespace": any_namespace}
     whitelist, archive = list_of(folder, instant, anchors, signer, **how)
     register, limits = find_register(folder), thresholds or Thresholds()

@@ -237,9 +237,8 @@ def _has_function(words: list[str]) -> bool:
 def is_personal(email: str, name_words: Collection[str] = ()) -> bool:
     """Guess whether an address is a person's own rather than a function's: a heuristic, it errs both ways.
 
-    No if a word of the local part is a function's (``support``, ``dsi``…). Yes if one is a word of a name of
-    the contact (`name_words`, folded), an initial before it or not; if it reads ``first.last`` or
-    ``f.last``, or has five letters or more (``flast``).
+    No if a word of the local part is a function's; yes if one is a word of the contact's name (`name_words`,
+    folded), an initial before it or not; if it reads ``first.last`` or has five letters or more (``flast``).
 
     >>> is_personal("zoe.durand@ch-alpha.example"), is_personal("service.informatique@ch-alpha.example")
     (True, False)

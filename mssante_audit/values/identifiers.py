@@ -125,14 +125,9 @@ def identifier_of(text: str) -> str:
 def structure_key(text: str, among: Container[str] = ()) -> str:
     """Return what a structure is known by, whichever of its numbers is written: kind and FINESS, or SIREN.
 
-    Parameters
-    ----------
-    text
-        An identifier, as anybody wrote it.
-    among
-        The structures that may be meant, by such keys. Of nine digits alone, which may be FINESS or SIREN,
-        they decide, where one of both is among them; else the département that a FINESS starts with, where it
-        is none. What neither decides stays as it is, and is no other structure's key.
+    Nine digits alone may be FINESS or SIREN: the structures `among` which it is (by such keys) decide, if one
+    of both is there; else the département that a FINESS starts with, where it is none. What neither decides
+    stays as it is, and is no other structure's key.
 
     >>> structure_key("399900000300015"), structure_key("SIREN 999 000 003"), structure_key("999000003")
     ('2999000003', '2999000003', '2999000003')

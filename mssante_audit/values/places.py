@@ -27,17 +27,8 @@ class Places(NamedTuple):
 def places(region: str | None = None, department: str | None = None) -> Places | None:
     """Return the places meant; ``None`` where none is named.
 
-    Parameters
-    ----------
-    region
-        Names of regions, with commas between them.
-    department
-        Codes or names of départements, with commas between them.
-
-    Raises
-    ------
-    UnknownNameError
-        If one is no name of any, or none is named; if no département named lies in the regions named.
+    `region` and `department` are names (of départements also codes), with commas between them. One that is
+    no name of any, or no département named in the regions named, is an `UnknownNameError`.
 
     >>> places("ile de france").codes == frozenset("75 77 78 91 92 93 94 95".split())
     True

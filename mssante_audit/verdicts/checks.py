@@ -24,13 +24,11 @@ from mssante_audit.verdicts.tls import Tls, receiving, tls_of
 from mssante_audit.whitelist.reliance import doubts
 
 RESULTS = ("ok", "warn", "fail", "unknown")
-"""Of a check."""
 STATES = ("well", "risk", "broken", "unknown")
 """Of a domain: the worst of its known checks."""
 ORDERS = ("ok", "todo", "urgent", "unknown")
 """What is to be put right of a domain, beside what keeps mail from it (`order_of`)."""
 RECEPTION = ("dns", "mail", "tls")
-"""Checks that say whether mail arrives."""
 NOT_AUDITED = "not_audited"
 """Why a check is unknown that no audit looks at yet; ``no_`` and a need is why one was not made."""
 WALKED = ("dns", "mail")
@@ -47,14 +45,11 @@ class Verdict(NamedTuple):
     """What is known of one domain."""
 
     results: dict[str, str]
-    """Of each check one of `RESULTS`."""
     state: str
     why: dict[str, list[str]]
     """For each check that is not ok, what decides it: codes of rules, causes, or why it is unknown."""
     receives: str
-    """One of `RECEIVES`."""
     order: str
-    """One of `ORDERS`."""
 
 
 def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterable[str]]) -> list[Verdict]:
@@ -62,6 +57,8 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
 
     Parameters
     ----------
+    space
+        The trust space.
     findings
         Those of all audits, without those that are waived. Information and hints change no verdict, nor does
         for a domain what its audit found in too old an observation.
@@ -92,12 +89,12 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
                 codes[mail.grades[check]] = codes[mail.grades[check]] or [cause]
             if check == "tls" and tls and tls.cause and mail.cause not in UNSEEN:
                 codes[tls.grade] = codes[tls.grade] or [tls.cause]
-            results[check], why[check] = next(((g, own) for g, own in codes.items() if own), ("ok", []))
-        state = "unknown" if doubted else _state(results, why)
+            if grade := next((grade for grade, causes in codes.items() if causes), ""):
+                results[check], why[check] = grade, codes[grade]
         whole = receiving(mail, tls)
-        cause = "no_observation" if space.observation is None else whole.cause
-        why["receives"] = [cause] if cause else []
-        why = {check: own for check, own in why.items() if own}
+        state = "unknown" if doubted else _state(results, why)
+        if cause := "no_observation" if space.observation is None else whole.cause:
+            why["receives"] = [cause]
         order = "unknown" if doubted else order_of(results, whole.receives, why)
         found.append(Verdict(results, state, why, whole.receives, order))
     return found
@@ -117,8 +114,11 @@ def order_of(results: Mapping[str, str], receives: str, why: Mapping[str, list[s
         return "urgent"
     if "warn" in grades:
         return "todo"
-    sure = results["listed"] == "ok" and not any(FAILED in codes for codes in why.values())
-    return "ok" if sure else "unknown"
+    return "ok" if _is_sure(results, why) else "unknown"
+
+
+def _is_sure(results: Mapping[str, str], why: Mapping[str, list[str]]) -> bool:
+    return results["listed"] == "ok" and not any(FAILED in codes for codes in why.values())
 
 
 def mails_of(space: TrustSpace) -> dict[str, Mail]:
@@ -148,8 +148,8 @@ def _decided(
     """Return the codes that make a check of a domain a grade, without those that rest on what is `old`."""
     rules, needs = catalogue(), {name: audit.needs for name, audit in audits().items()}
     decided: defaultdict[tuple[str, str, str], dict[str, None]] = defaultdict(dict)
-    told = zip(findings["rule"], findings["severity"], findings["confidence"], touched, strict=True)
-    for code, severity, confidence, names in told:
+    columns = (findings[name] for name in ("rule", "severity", "confidence"))
+    for code, severity, confidence, names in zip(*columns, touched, strict=True):
         grade, check = _GRADES.get(severity), rules[code].check
         if grade and check and confidence != "hint":
             unsure = [old[need] for need in needs[rules[code].audit] if need in old]
@@ -162,27 +162,20 @@ def _decided(
 def _gaps(space: TrustSpace, findings: pd.DataFrame) -> dict[str, list[str]]:
     """Return for each check that was not, or not wholly, looked at, why."""
     failed = set(findings.loc[findings["rule"] == FAILED, "audit"])
-    gaps: dict[str, list[str]] = {}
-    seen = set()
+    gaps: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for name, audit in audits().items():
         reasons = [f"no_{need}" for need in audit.lacking(space)] + [FAILED] * (name in failed)
-        own = {rule.check for rule in audit.rules}
-        seen |= own
-        for check in own if reasons else ():
-            gaps[check] = list(dict.fromkeys([*gaps.get(check, ()), *reasons]))
-    open_ones = [check for check in CHECKS if check not in seen]
-    return {check: [NOT_AUDITED] for check in open_ones} | gaps
+        for check in {rule.check for rule in audit.rules}:
+            gaps[check] |= dict.fromkeys(reasons)
+    whys = {check: list(gaps[check]) if check in gaps else [NOT_AUDITED] for check in CHECKS}
+    return {check: reasons for check, reasons in whys.items() if reasons}
 
 
 def _state(results: Mapping[str, str], why: Mapping[str, list[str]]) -> str:
-    """Return the worst of what is known; not well where list or a failed rule leave doubt.
-
-    A contact that leads nowhere stops no letter: it is a risk.
-    """
+    """Return the worst of what is known; a contact that leads nowhere stops no letter: it is a risk."""
     failing = {check for check, result in results.items() if result == "fail"}
     if failing - {"contacts"}:
         return "broken"
     if failing or "warn" in results.values():
         return "risk"
-    sure = results["listed"] == "ok" and not any(FAILED in own for own in why.values())
-    return "well" if sure else "unknown"
+    return "well" if _is_sure(results, why) else "unknown"

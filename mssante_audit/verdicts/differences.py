@@ -52,28 +52,23 @@ def told_by(observation: Observation, domains: Iterable[str] | None = None) -> T
     """Return what an observation tells of domains; of all that it was asked about if none is named."""
     names = sorted(asked(observation)) if domains is None else domains
     found = methods(observation, names).astype({"method": "str"})
-    columns = [tell(observation, found) for tell in ASPECTS.values()]
-    of = {
-        domain: dict(zip(ASPECTS, told, strict=True))
-        for domain, *told in zip(found["domain"], *columns, strict=True)
-    }
+    columns = {aspect: tell(observation, found) for aspect, tell in ASPECTS.items()}
+    texts = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    of = dict(zip(found["domain"], texts, strict=True))
     return Told(observation.source, observation.started_at, observation.parent_zone, of)
 
 
 def differences(before: Told, after: Told) -> pd.DataFrame:
     """Return what two observations tell differently, a row a domain and aspect; columns as described above.
 
-    Raises
-    ------
-    InputError
-        If they are of two zones.
+    `InputError` if they are of two zones.
     """
     if before.zone != after.zone:
         raise InputError(f"of the zone {after.zone}, not {before.zone}", file=after.source)
     rows = []
     for domain in dict.fromkeys((*before.of, *after.of)):
         for what in ASPECTS:
-            first, then = (told.of.get(domain, {}).get(what) for told in (before, after))
+            first, then = (side.of.get(domain, {}).get(what) for side in (before, after))
             if first != then:
                 change = "unknown" if first is None or then is None else "changed"
                 rows.append((domain, what, change, first or "", then or ""))
@@ -123,14 +118,14 @@ def _exchangers(seen: Observation, found: pd.DataFrame) -> list[str | None]:
 def _receives(seen: Observation, found: pd.DataFrame) -> list[str | None]:
     """Tell whether mail arrived, at the time of the observation."""
     at = max((reply.at for reply in seen.replies), default=seen.started_at)
-    told = mails(seen, found["domain"], at, 36_500)
-    return [None if told[d].receives == "unknown" else told[d].receives for d in found["domain"]]
+    walked = mails(seen, found["domain"], at, 36_500)
+    return [None if walked[d].receives == "unknown" else walked[d].receives for d in found["domain"]]
 
 
 def _mail(replies: Sequence[Reply]) -> str | None:
     aliases = {f"CNAME {reply.alias}" for reply in replies if reply.alias}
-    told = {data for reply in replies for data in reply.answers} or aliases
-    return SEVERAL.join(sorted(told)) if replies else None
+    exchangers = {data for reply in replies for data in reply.answers} or aliases
+    return SEVERAL.join(sorted(exchangers)) if replies else None
 
 
 ASPECTS: Mapping[str, Callable[[Observation, pd.DataFrame], list[str | None]]] = {

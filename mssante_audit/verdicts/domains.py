@@ -117,18 +117,19 @@ def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language
     """
     if findings is not None:
         return domains_of(space, findings, _used(space), language=language)
-    frame = space.once(("domains", *audits().values()), lambda: _domains(space))
+
+    def made() -> pd.DataFrame:
+        if space.kept_domains is not None:
+            return space.kept_domains
+        return domains_of(space, concat(parted(name, space)[0] for name in audits()), _used(space))
+
+    frame = space.once(("domains", *audits().values()), made)
     words = [reasons(why, language) for why in frame["why"]]
     return frame.assign(reasons=pd.Series(words, dtype="str"))
 
 
 def answers(domains: pd.DataFrame) -> dict[str, dict[str, int]]:
     """Return how many domains have each answer: the numbers that every page, file and mail shows.
-
-    Parameters
-    ----------
-    domains
-        As this module's docstring describes; all of a space's, or those that something is about.
 
     Returns
     -------
@@ -139,8 +140,8 @@ def answers(domains: pd.DataFrame) -> dict[str, dict[str, int]]:
     Examples
     --------
     >>> from mssante_audit import load_space
-    >>> found = answers(domains(load_space(as_of="2026-03-03")))
-    >>> [*found["arrives"]], [*found["order"]]
+    >>> counts = answers(domains(load_space(as_of="2026-03-03")))
+    >>> [*counts["arrives"]], [*counts["order"]]
     (['yes', 'degraded', 'no', 'unknown'], ['ok', 'todo', 'urgent', 'unknown'])
     """
     return {
@@ -149,18 +150,12 @@ def answers(domains: pd.DataFrame) -> dict[str, dict[str, int]]:
     }
 
 
-def _domains(space: TrustSpace) -> pd.DataFrame:
-    if space.kept_domains is not None:
-        return space.kept_domains
-    return domains_of(space, concat(parted(name, space)[0] for name in audits()), _used(space))
-
-
 def _used(space: TrustSpace) -> dict[str, str]:
     """Return the method in use by domain, where the DNS was observed."""
     if space.observation is None:
         return {}
-    told = methods(space.observation, space.audited["domain"].unique().tolist())
-    return dict(zip(told["domain"], told["method"], strict=True))
+    frame = methods(space.observation, space.audited["domain"].unique().tolist())
+    return dict(zip(frame["domain"], frame["method"], strict=True))
 
 
 def domains_of(
@@ -173,8 +168,7 @@ def domains_of(
     space
         The trust space.
     findings
-        Those of all its audits (`mssante_audit.audits.audit_all`); they count for the domains of their rows;
-        where they have no row, for the one they name, and of the register for all that their facts name.
+        Those of all its audits; they count for the domains of `domains_touched`.
     seen
         The method in use by domain, where the DNS was observed.
     language
@@ -182,28 +176,25 @@ def domains_of(
     """
     entries, published = space.audited, space.published
     grouped = entries.groupby("domain", sort=False)
-    frame = pd.DataFrame(
-        {
-            "rows": grouped.size(),
-            "certificates": grouped["dn_key"].nunique(),
-            **{name: _most(entries, name) for name in ("operator_id", "operator", "department")},
-        }
-    ).rename_axis("domain")
+    most = {name: _most(entries, name) for name in ("operator_id", "operator", "department")}
+    frame = pd.DataFrame({"rows": grouped.size(), "certificates": grouped["dn_key"].nunique(), **most})
     frame["region"] = frame["department"].map(region_of)
     frame["mailboxes"] = [None if published is None else published.get(domain, 0) for domain in frame.index]
-    frame = frame.reset_index()[list(COLUMNS)]
+    frame = frame.rename_axis("domain").reset_index()[list(COLUMNS)]
     touched = domains_touched(entries, findings)
     found = verdicts(space, findings, touched)
-    frame["state"] = [one.state for one in found]
+    frame["state"] = [verdict.state for verdict in found]
     for check in CHECKS:
-        frame[check] = [one.results[check] for one in found]
-    frame["receives"] = [one.receives for one in found]
-    frame["order"] = [one.order for one in found]
-    frame["why"] = pd.Series([one.why for one in found], dtype="object")
-    frame["reasons"] = [reasons(one.why, language) for one in found]
-    counts: Counter[tuple[str, str]] = Counter()
-    for severity, told in zip(findings["severity"], touched, strict=True):
-        counts.update((domain, str(severity)) for domain in told)
+        frame[check] = [verdict.results[check] for verdict in found]
+    frame["receives"] = [verdict.receives for verdict in found]
+    frame["order"] = [verdict.order for verdict in found]
+    frame["why"] = pd.Series([verdict.why for verdict in found], dtype="object")
+    frame["reasons"] = [reasons(verdict.why, language) for verdict in found]
+    counts = Counter(
+        (domain, str(severity))
+        for severity, names in zip(findings["severity"], touched, strict=True)
+        for domain in names
+    )
     names, worst_first = frame["domain"], SEVERITIES[::-1]
     for severity in worst_first:
         frame[severity] = [counts[name, severity] for name in names]
@@ -211,15 +202,16 @@ def domains_of(
     frame["method"] = [(seen or {}).get(name, "unknown") for name in names]
     walked = mails_of(space)
     frame["observed_at"] = pd.Series([walked[n].observed_at for n in names], dtype="datetime64[us, UTC]")
-    others = dict.fromkeys(("rows", "certificates", *SEVERITIES), "int64")
-    others |= {"mailboxes": "Int64", "why": "object", "observed_at": "datetime64[us, UTC]"}
-    return frame.astype({name: others.get(name, "str") for name in frame.columns})
+    kinds = dict.fromkeys(("rows", "certificates", *SEVERITIES), "int64")
+    kinds |= {"mailboxes": "Int64", "why": "object", "observed_at": "datetime64[us, UTC]"}
+    return frame.astype({name: kinds.get(name, "str") for name in frame.columns})
 
 
 def domains_touched(entries: pd.DataFrame, findings: pd.DataFrame) -> list[set[str]]:
-    """Return for each finding the domains that it counts for (`domains_of`); "" is the list as a whole.
+    """Return for each finding the domains that it counts for; "" is the list as a whole.
 
-    `entries`: the rows of the list that are told of (columns `row`, `domain`).
+    They are those of its rows; where it has none, the one that it names, and of the register all that its
+    facts name. `entries`: the rows of the list that are told of (columns `row`, `domain`).
     """
     domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
     spelt: dict[str, set[str]] = {}
@@ -230,7 +222,7 @@ def domains_touched(entries: pd.DataFrame, findings: pd.DataFrame) -> list[set[s
     for code, rows, named, facts in zip(*columns, strict=True):
         names = {domain_of[row] for row in rows if row in domain_of} or {named}
         if not rows and rule(code).check == "declaration":  # the register's spelling need not be the list's
-            names = set().union(*(spelt.get(one, ()) for one in facts.get("domains", [named])))
+            names = set().union(*(spelt.get(name, ()) for name in facts.get("domains", [named])))
         touched.append(names)
     return touched
 
@@ -240,4 +232,5 @@ def _most(entries: pd.DataFrame, name: str) -> pd.Series:
     counts: dict[str, Counter[str]] = {}
     for domain, value in zip(entries["domain"].tolist(), entries[name].tolist(), strict=True):
         counts.setdefault(domain, Counter())[value] += 1
-    return pd.Series({domain: max(own, key=own.__getitem__) for domain, own in counts.items()}, dtype="str")
+    most = {domain: values.most_common(1)[0][0] for domain, values in counts.items()}
+    return pd.Series(most, dtype="str")

@@ -32,14 +32,14 @@ def method_records(space: TrustSpace) -> pd.DataFrame:
         observed), ``why`` str (in words), ``facts`` dict (why in facts). Empty where the space has no
         observation.
     """
-    domains = space.audited["domain"].unique().tolist()
-    found = methods(space.observation, domains).astype({"method": "str"})
-    told = declarations(space)
-    kinds = [told[key].kind if (key := d.lower().rstrip(".")) in told else "" for d in found["domain"]]
+    frame = methods(space.observation, space.audited["domain"].unique().tolist()).astype({"method": "str"})
+    declared = declarations(space)
+    keys = [domain.lower().rstrip(".") for domain in frame["domain"]]
+    kinds = [declared[key].kind if key in declared else "" for key in keys]
     # The rule's own words, for the methods that are no finding too.
-    why = [sentence(rule("DNS_METHOD_UNKNOWN"), "observed", {"seen": [facts]}) for facts in found["why"]]
+    why = [sentence(rule("DNS_METHOD_UNKNOWN"), "observed", {"seen": [facts]}) for facts in frame["why"]]
     words = {"declared": pd.Series(kinds, dtype="str"), "why": pd.Series(why, dtype="str")}
-    return found.rename(columns={"why": "facts"}).assign(**words)[list(COLUMNS)]
+    return frame.rename(columns={"why": "facts"}).assign(**words)[list(COLUMNS)]
 
 
 def mail_records(space: TrustSpace) -> pd.DataFrame:
@@ -52,30 +52,21 @@ def mail_records(space: TrustSpace) -> pd.DataFrame:
         ``remedy`` str (in words; ``why`` names zone, servers or hosts), ``observed_at`` (UTC, NaT if not
         observed), ``mailboxes`` Int64 (<NA> where that is unknown).
     """
-    found, published, words = list(mails_of(space).values()), space.published, causes()
-    language, rows = current_language(), []
-    for one in found:
-        own = words[one.cause] if one.cause else {}
-        what, remedy = capital(own.get(language, "")), own.get(f"do_{language}", "")
-        why = capital(about(one)) if one.cause else ""
-        boxes = None if published is None else published.get(one.domain, 0)
-        rows.append((one.domain, one.receives, one.cause, what, why, remedy, one.observed_at, boxes))
+    published, language, rows = space.published, current_language(), []
+    for mail in mails_of(space).values():
+        words = causes()[mail.cause] if mail.cause else {}
+        what, remedy = capital(words.get(language, "")), words.get(f"do_{language}", "")
+        why = capital(about(mail)) if mail.cause else ""
+        boxes = None if published is None else published.get(mail.domain, 0)
+        rows.append((mail.domain, mail.receives, mail.cause, what, why, remedy, mail.observed_at, boxes))
     texts = dict.fromkeys(("domain", "receives", "cause", "what", "why", "remedy"), "str")
     return frame_of(rows, texts | {"observed_at": "instant", "mailboxes": "Int64"})
 
 
 def hosts(space: TrustSpace, kind: str) -> pd.DataFrame:
-    """Return the hosts that audited domains depend on, a row each; empty if nothing was observed.
+    """Return the hosts that audited domains depend on (``domain``, ``host``), each pair once.
 
-    Parameters
-    ----------
-    kind
-        ``NS`` for name servers, ``MX`` for mail hosts.
-
-    Returns
-    -------
-    DataFrame
-        ``domain`` str, ``host`` str, each pair once.
+    `kind` is ``NS`` for name servers, ``MX`` for mail hosts. Empty if nothing was observed.
     """
     pairs: set[tuple[str, str]] = set()
     for part in space.parts() if space.observation is not None else ():
@@ -93,6 +84,8 @@ def behind(space: TrustSpace, host: str) -> pd.DataFrame:
 
     Parameters
     ----------
+    space
+        The trust space.
     host
         Its name, in any case, with or without the final dot.
 
@@ -103,10 +96,8 @@ def behind(space: TrustSpace, host: str) -> pd.DataFrame:
 
     Raises
     ------
-    InputError
-        If the space has no observation: who is behind it is unknown.
-    UnknownNameError
-        If no domain is.
+    InputError, UnknownNameError
+        If the space has no observation (who is behind it is unknown); if no domain is.
     """
     if space.observation is None:
         raise InputError(

@@ -82,8 +82,8 @@ def certificates(ending: pd.DataFrame) -> pd.DataFrame:
         several = (", ".join(dict.fromkeys(name for name in own[c] if name)) for c in ("operator", "region"))
         lists = (tuple(dict.fromkeys(frame)) for frame in (own["host"], own["domain"], falling["domain"]))
         boxes = falling["mailboxes"].sum() if falling["mailboxes"].notna().all() else pd.NA
-        told = (first["until"], first["days"], first["name"], certificate, first["issuer"])
-        rows.append((*told, *several, *lists, boxes, own["seen_at"].max()))
+        leaf = (first["until"], first["days"], first["name"], certificate, first["issuer"])
+        rows.append((*leaf, *several, *lists, boxes, own["seen_at"].max()))
     return frame_of(rows, kinds).sort_values(["until", "certificate"], ignore_index=True)
 
 
@@ -99,13 +99,12 @@ def revocations(space: TrustSpace) -> pd.DataFrame:
     """
     kinds = dict.fromkeys(("issuer", "said", "doubt", "file"), "str") | {"made": "instant", "due": "instant"}
     chains = {s.chain.leaf.sha256: s.chain for s in presented(space).servers.values() if s.chain and s.leaf}
-    told = [(chain.leaf.issuer, chain.status) for chain in chains.values()]
-    frame = frame_of(((issuer, s.answer, s.doubt, s.file, s.made, s.due) for issuer, s in told), kinds)
+    statuses = [(chain.leaf.issuer, chain.status) for chain in chains.values()]
+    frame = frame_of(((issuer, s.answer, s.doubt, s.file, s.made, s.due) for issuer, s in statuses), kinds)
     return frame.groupby(list(kinds), dropna=False).size().rename("certificates").reset_index()
 
 
 def _owners(space: TrustSpace) -> dict[str, tuple[str, str, str]]:
     first = space.audited.drop_duplicates("domain")
-    places = [region_of(place) for place in first["department"]]
-    own = zip(*(first[name].tolist() for name in ("operator_id", "operator")), places, strict=True)
-    return dict(zip(first["domain"].tolist(), own, strict=True))
+    columns = (first[name].tolist() for name in ("domain", "operator_id", "operator", "department"))
+    return {d: (number, name, region_of(place)) for d, number, name, place in zip(*columns, strict=True)}

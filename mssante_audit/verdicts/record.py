@@ -14,7 +14,6 @@ from mssante_audit.values.person import Person, masks, unnamed
 from mssante_audit.verdicts.domains import domains
 
 CONTACTS = {"support": "support_contact", "project": "project_contact"}
-"""Columns of the list by kind of contact."""
 _FINDING = ("rule", "severity", "confidence", "observed", "expected", "first_seen", "rows")
 
 
@@ -27,6 +26,11 @@ def record_of(space: TrustSpace, domain: str, language: str = "") -> dict[str, A
     frame = domains(space, language=language)
     known = frame[frame["domain"] == domain].to_dict("records")
     verdict: dict[Any, Any] = known[0] if known else {"receives": "unknown", "order": "unknown"}
+    operator = None
+    if known:
+        name = verdict["operator"] if space.show_contacts else unnamed(verdict["operator"])
+        operator = {"id": verdict["operator_id"], "name": name}
+        operator |= {part: verdict[part] for part in ("department", "region")}
     return {
         "domain": domain if space.show_contacts else unnamed(domain),
         "listed": not rows.empty,
@@ -36,7 +40,7 @@ def record_of(space: TrustSpace, domain: str, language: str = "") -> dict[str, A
         "why": {check: list(codes) for check, codes in verdict.get("why", {}).items()},
         "reasons": verdict.get("reasons", ""),
         "findings": records(findings_on(space, domain)[list(_FINDING)]),
-        "operator": _operator(space, verdict) if known else None,
+        "operator": operator,
         "contacts": {kind: shown_contacts(space, rows[column]) for kind, column in CONTACTS.items()},
     }
 
@@ -53,9 +57,3 @@ def shown_contacts(space: TrustSpace, contacts: pd.Series) -> list[str]:
     """Return distinct contacts as they may be shown."""
     distinct = contacts.unique().tolist()
     return distinct if space.show_contacts else list(masks(map(Person, distinct)).values())
-
-
-def _operator(space: TrustSpace, verdict: dict[Any, Any]) -> dict[str, str]:
-    name = verdict["operator"] if space.show_contacts else unnamed(verdict["operator"])
-    place = {part: verdict[part] for part in ("department", "region")}
-    return {"id": verdict["operator_id"], "name": name} | place

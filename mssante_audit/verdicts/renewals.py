@@ -27,26 +27,22 @@ from mssante_audit.values.dn import parse_dn
 
 
 def renewals(space: TrustSpace) -> pd.DataFrame:
-    """Return the changes of certificates that the observations kept tell of, worked out once for a space.
-
-    Changes of servers that stand for no domain any more are left out.
-    """
+    """Return the changes that observations tell of, for servers that stand for a domain; made once."""
     return space.once("renewals", lambda: _renewals(space))
 
 
 def _renewals(space: TrustSpace) -> pd.DataFrame:
     found, served = changes(space.files.get("tls", ()), space.as_of), presented(space).served
     found = found[found["address"].isin(set(served))].reset_index(drop=True)
-    names = dict(
-        zip(*(space.audited.drop_duplicates("domain")[n] for n in ("domain", "operator")), strict=True)
-    )
+    operator = space.audited.drop_duplicates("domain").set_index("domain")["operator"]
     domains = [tuple(served[address]) for address in found["address"]]
-    told = _listed(space, found, domains)
+    listed = _listed(space, found, domains)
+    owners = [", ".join(dict.fromkeys(operator[name] for name in names)) for names in domains]
     return found.assign(
         domains=pd.Series(domains, dtype="object"),
-        operator=pd.Series([", ".join(dict.fromkeys(names[d] for d in own)) for own in domains], dtype="str"),
-        order=pd.Series([order for order, _ in told], dtype="str"),
-        listed=instants(pd.Series([at for _, at in told])),
+        operator=pd.Series(owners, dtype="str"),
+        order=pd.Series([order for order, _ in listed], dtype="str"),
+        listed=instants(pd.Series([at for _, at in listed])),
     )
 
 
@@ -61,18 +57,17 @@ def _listed(
     history = history[history["domain"].isin({name for own in domains for name in own})]
     keys = {text: parse_dn(text).key for text in history["dn"].unique()}
     first = history.groupby(["domain", history["dn"].map(keys)])["first_seen"].min().to_dict()
-    told: list[tuple[str, datetime | None]] = []
-    for kind, after, last, at, own in zip(
-        found["kind"], found["after"], found["last"], found["at"], domains, strict=True
-    ):
+    listed: list[tuple[str, datetime | None]] = []
+    columns = (found[name] for name in ("kind", "after", "last", "at"))
+    for kind, after, last, at, names in zip(*columns, domains, strict=True):
         key = parse_dn(after).key
-        since = min((first[domain, key] for domain in own if (domain, key) in first), default=None)
+        since = min((first[name, key] for name in names if (name, key) in first), default=None)
         if kind != "replaced":
-            told.append(("", None))
+            listed.append(("", None))
         elif since is None:
-            told.append(("unlisted", None))
+            listed.append(("unlisted", None))
         elif since <= last or since <= start:
-            told.append(("listed-first", since))
+            listed.append(("listed-first", since))
         else:  # between the two visits nobody knows
-            told.append(("presented-first" if since > at else "", since))
-    return told
+            listed.append(("presented-first" if since > at else "", since))
+    return listed

@@ -24,8 +24,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from mssante_audit.audits.certificates.presented import Presented, SeenServer, presented
-from mssante_audit.audits.certificates.servers import MOST, OLD
+from mssante_audit.audits.certificates.presented import MOST, OLD, Presented, SeenServer, presented
 from mssante_audit.network.mail import Mail
 from mssante_audit.observe.tls.observation import NOT_VISITED, TELLING
 from mssante_audit.space.trust import TrustSpace
@@ -33,7 +32,6 @@ from mssante_audit.space.trust import TrustSpace
 CAUSES = (
     "tls-none", "tls-some", "tls-protocol", "tls-old", "tls-unseen", "tls-alone", "tls-nobody", "tls-refused",
 )  # fmt: skip
-"""What decides, where it is not ok."""
 _WORST = ("fail", "warn", "unknown", "ok")
 
 
@@ -41,7 +39,6 @@ class Tls(NamedTuple):
     """What is known of the servers of a domain."""
 
     grade: str
-    """``ok``, ``warn``, ``fail`` or ``unknown``."""
     cause: str = ""
     old: bool = False
     """Whether a server was seen too long ago: what was found of it then decides nothing any more."""
@@ -125,12 +122,10 @@ def tls_of(space: TrustSpace) -> dict[str, Tls]:
 
 
 def _met(servers: Sequence[SeenServer]) -> tuple[str, ...]:
-    """Return what was met at servers none of which let us in; nothing if one did, or was not visited.
-
-    One that turns us away after the handshake lets members in, if it asked for a client's certificate.
-    """
+    """Return what was met at servers none of which let us in; nothing if one did, or was not visited."""
     met = []
     for server in servers:
+        # One that asked for a client's certificate lets members in.
         turned_away = server.outcome == "presented" and server.detail and not server.demanded
         if server.outcome in (*TELLING, *NOT_VISITED, "lost") and not turned_away:
             return ()

@@ -17,12 +17,10 @@ def _by_language(table: str) -> dict[str, dict[str, str]]:
 
 
 CHECK_NAMES = _by_language("checks")
-"""Of `mssante_audit.findings.catalogue.CHECKS`."""
 DOUBTS = _by_language("doubts")
 """Why a list is not to be relied on: by itself (`mssante_audit.whitelist.reliance.doubts`), or by what was
 there before or is published (`mssante_audit.space.states`)."""
 RECEIVING = _by_language("receiving")
-"""Of `mssante_audit.network.mail.RECEIVES`."""
 SAID = _by_language("said")
 """Of `mssante_audit.network.mail.Step.said`, and of visits to mail servers."""
 _CODES, _REASONS = _by_language("codes"), _by_language("reasons")
@@ -31,39 +29,32 @@ _CODES, _REASONS = _by_language("codes"), _by_language("reasons")
 def reasons(why: Mapping[str, Sequence[str]], language: str = "") -> str:
     """Return why checks of a domain are not ok, in words; what is not audited yet is left out.
 
-    Parameters
-    ----------
-    why
-        Codes by check (`mssante_audit.verdicts.checks.Verdict`).
-    language
-        One of `mssante_audit.findings.templates.LANGUAGES`; "": the current language.
+    `why`: codes by check (`mssante_audit.verdicts.checks.Verdict`).
     """
     language = language or current_language()
-    told: dict[str, str] = {}
+    sentences = []
     words = _REASONS[language]
     names = {**CHECK_NAMES[language], "receives": words["receives"]}
     for check in names:
         codes = why.get(check, ())
         new = check != "receives" or not any(set(codes) <= set(why.get(one, ())) for one in ("dns", "mail"))
         if codes and NOT_AUDITED not in codes and new:
-            told[check] = words["semicolon"].join(reason(code, language) for code in codes)
-    return " ".join(f"{names[check]}{words['colon']}{text}." for check, text in told.items())
+            text = words["semicolon"].join(reason(code, language) for code in codes)
+            sentences.append(f"{names[check]}{words['colon']}{text}.")
+    return " ".join(sentences)
 
 
 @cache
 def causes() -> dict[str, dict[str, str]]:
-    """Return the words of what decides whether mail arrives (`mssante_audit.network.mail.CAUSES`).
-
-    By cause: ``fr`` and ``en``, what is met; ``do_fr`` and ``do_en``, what to do about it, or "".
-    """
+    """Return by cause (`mssante_audit.network.mail.CAUSES`) what is met, and what to do (``do_…``) or ""."""
     return table_of("mssante_audit.verdicts", "causes.toml")
 
 
 def about(mail: Mail, language: str = "") -> str:
     """Return what decides whether mail to a domain arrives, with its zone, servers or hosts in brackets."""
-    named = [mail.facts[name] for name in ("zone", "servers", "hosts") if mail.facts.get(name)]
-    told = ", ".join(text if isinstance(text, str) else ", ".join(text) for text in named)
-    return causes()[mail.cause][language or current_language()] + (f" ({told})." if told else ".")
+    facts = [mail.facts[name] for name in ("zone", "servers", "hosts") if mail.facts.get(name)]
+    names = ", ".join(text if isinstance(text, str) else ", ".join(text) for text in facts)
+    return causes()[mail.cause][language or current_language()] + (f" ({names})." if names else ".")
 
 
 def capital(text: str) -> str:
@@ -74,9 +65,9 @@ def capital(text: str) -> str:
 def reason(code: str, language: str = "") -> str:
     """Return what one code of `why` means, in words (`mssante_audit.verdicts.domains`)."""
     language = language or current_language()
-    own = _CODES[language] | DOUBTS[language]
-    if code in own:
-        return own[code]
+    words = _CODES[language] | DOUBTS[language]
+    if code in words:
+        return words[code]
     if code in causes():
         return causes()[code][language]
     need = code.removeprefix("no_")

@@ -32,10 +32,7 @@ GIVE = "Give a PEM, DER or PKCS #7 file, or a folder of them"
 def trusted_certificates(anchors: Iterable[str | Path]) -> list[x509.Certificate]:
     """Return the CA certificates in files and folders that the user trusts, as `certificates_of` has them.
 
-    Raises
-    ------
-    InputError
-        If a file or folder is missing, cannot be read, or holds no CA certificate.
+    A file or folder that is missing, cannot be read, or holds no CA certificate is an `InputError`.
     """
     trusted: list[x509.Certificate] = []
     for anchor in map(Path, anchors):
@@ -49,12 +46,8 @@ def trusted_certificates(anchors: Iterable[str | Path]) -> list[x509.Certificate
 def certificates_of(path: Path) -> list[x509.Certificate]:
     """Load the certificates of a file, or of the files in a folder and one folder below.
 
-    The test chain of IGC-Santé is left out where a folder is given, and taken where its file is.
-
-    Raises
-    ------
-    InputError
-        If a file cannot be read, or holds none.
+    The test chain of IGC-Santé is left out where a folder is given, and taken where its file is. A file that
+    cannot be read, or holds none, is an `InputError`.
     """
     if not path.is_dir():
         return load_certificates(path)
@@ -102,13 +95,7 @@ def files_in(folder: Path, suffixes: Collection[str]) -> list[Path]:
 
 
 def load_certificates(path: str | Path) -> list[x509.Certificate]:
-    """Load the certificates of one file: PEM, DER, or PKCS #7 (``.p7b``, either encoding).
-
-    Raises
-    ------
-    InputError
-        If it cannot be read or holds none.
-    """
+    """Load the certificates of one file: PEM, DER or PKCS #7; an `InputError` if it holds none."""
     content = read_bytes(path, _MAX_CERTIFICATE_FILE)
     loaders = (
         x509.load_pem_x509_certificates, x509.load_der_x509_certificate, pkcs7.load_pem_pkcs7_certificates,
@@ -161,23 +148,9 @@ def path_to_anchor(
 ) -> list[x509.Certificate]:
     """Return the path of a certificate to an anchor, all valid at a time and allowed to do what they did.
 
-    Parameters
-    ----------
-    leaf
-        The certificate, the first of the path.
-    between
-        Intermediates that may lie on it.
-    trusted
-        Certificates that are trusted; the anchors are those whose issuer is not among them.
-    at
-        The instant (UTC).
-    policy
-        What the extensions of `leaf` must say; anything if not given.
-
-    Raises
-    ------
-    ValueError
-        If there is none; it says why.
+    `between` are intermediates that may lie on it; anchors are those `trusted` whose issuer is not among
+    them; `policy` is what the extensions of the leaf must say, anything if not given. A `ValueError` says
+    why there is none.
     """
     subjects = {certificate.subject for certificate in trusted}
     roots = [c for c in trusted if c.issuer == c.subject or c.issuer not in subjects]

@@ -52,13 +52,7 @@ def read_list(
     """Read a white list from pieces of its uncompressed XML, of some tens of kilobytes.
 
     `EOFError` from them means that the rest cannot be had. The rows of a damaged list are read, too: then
-    `Reading.damage` says how it is damaged. The other parameters are those of
-    `mssante_audit.whitelist.load.load_whitelist`.
-
-    Raises
-    ------
-    WhiteListError
-        If this is no white list, or a hostile one (document type, something over a limit).
+    `Reading.damage` says how it is damaged. What is no white list, or a hostile one, is a `WhiteListError`.
     """
     reader = _Reader(source, any_namespace, max_field)
     reader.read(chunks)

@@ -139,10 +139,7 @@ class WhiteList:
     def same_as(self, content: bytes) -> bool:
         """Tell whether other bytes are a list of the same date and the same texts, of which all else is made.
 
-        Raises
-        ------
-        WhiteListError
-            If they are no list, whatever its namespace and the length of its fields, or a damaged one.
+        Bytes that are no list, or a damaged one, are a `WhiteListError`.
         """
         reading, _ = _read(content, "<bytes>", any_namespace=True, max_field=len(content))
         if reading.damage:
@@ -151,13 +148,7 @@ class WhiteList:
         return all(same) and generation_time(reading) == self.generated_at
 
     def content(self) -> bytes:
-        """Return the uncompressed XML, read again from where it was loaded.
-
-        Raises
-        ------
-        InputError
-            If the file is gone or has changed.
-        """
+        """Return the uncompressed XML, read again; an `InputError` if the file is gone or has changed."""
         content = io.BytesIO()
         try:
             with suppress(EOFError):
@@ -241,13 +232,8 @@ def _read(origin: Path | bytes, name: str, **limits: Any) -> tuple[Reading, str]
 
 def sha256_of(file: Path) -> str:
     """Return the `WhiteList.sha256` of a file without reading its rows; "" if it cannot be read whole."""
-    digest = hashlib.sha256()
-    try:
-        for piece in _pieces(file, str(file)):
-            digest.update(piece)
-    except (OSError, EOFError, InputError):
-        return ""
-    return digest.hexdigest()
+    content = content_of(file)
+    return hashlib.sha256(content).hexdigest() if content else ""
 
 
 def content_of(file: Path) -> bytes:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cryptography import x509
 
@@ -96,17 +96,14 @@ class RevocationList:
     @cached_property
     def number(self) -> int | None:
         """Its number, if it has one (RFC 5280, 5.2.3)."""
-        with suppress(*_ABSENT):
-            return self.crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-        return None
+        number = _extension(self.crl, x509.CRLNumber)
+        return number.crl_number if number else None
 
     @cached_property
     def scope(self) -> bytes:
         """What tells it from other lists of its issuer (IssuingDistributionPoint)."""
-        with suppress(*_ABSENT):
-            point = self.crl.extensions.get_extension_for_class(x509.IssuingDistributionPoint)
-            return point.value.public_bytes()
-        return b""
+        point = _extension(self.crl, x509.IssuingDistributionPoint)
+        return point.public_bytes() if point else b""
 
     def newer_than(self, other: RevocationList) -> bool:
         """Tell whether it comes after another of its issuer: by number, else by date."""
@@ -135,12 +132,9 @@ class RevocationList:
 
     def about(self, certificate: x509.Certificate) -> bool:
         """Tell whether it is about certificates of this kind: of authorities, or of others."""
-        with suppress(x509.ExtensionNotFound):
-            scope = self.crl.extensions.get_extension_for_class(x509.IssuingDistributionPoint).value
-            if is_authority(certificate):
-                return not scope.only_contains_user_certs
-            return not scope.only_contains_ca_certs
-        return True
+        point = _extension(self.crl, x509.IssuingDistributionPoint)
+        authority = is_authority(certificate)
+        return not (point and (point.only_contains_user_certs if authority else point.only_contains_ca_certs))
 
     def signed_by(self, issuer: x509.Certificate) -> bool:
         """Tell whether an authority signed it, and may sign such lists."""
@@ -153,15 +147,12 @@ class RevocationList:
         place = self.places.get(certificate.serial_number)
         if place is None:
             return None
-        entry, reason = self.crl[place], ""
-        since = entry.revocation_date_utc
-        with suppress(*_ABSENT):
-            lost = entry.extensions.get_extension_for_class(x509.InvalidityDate).value.invalidity_date
-            since = min(since, lost.replace(tzinfo=UTC))
-        with suppress(*_ABSENT):
-            reason = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason.value
-            reason = "" if reason == x509.ReasonFlags.unspecified.value else reason
-        return since, reason
+        entry = self.crl[place]
+        since, lost = entry.revocation_date_utc, _extension(entry, x509.InvalidityDate)
+        since = min(since, lost.invalidity_date.replace(tzinfo=UTC)) if lost else since
+        told = _extension(entry, x509.CRLReason)
+        known = told and told.reason != x509.ReasonFlags.unspecified
+        return since, told.reason.value if known else ""
 
     def doubt(self, certificate: x509.Certificate, at: datetime) -> Doubt:
         """Say why a certificate that it does not name may have been revoked at a time; "" if it was not.
@@ -241,6 +232,13 @@ def read_crl(content: bytes) -> RevocationList | None:
             # Asked for now: cryptography puts these off, and fails then.
             _ = crl.issuer, crl.last_update_utc, crl.next_update_utc, list(crl.extensions)
             return RevocationList(crl)
+    return None
+
+
+def _extension(holder: Any, kind: type[x509.ExtensionType]) -> Any:
+    """Return what an extension of a list or an entry says, ``None`` if there is none to be read."""
+    with suppress(*_ABSENT):
+        return holder.extensions.get_extension_for_class(kind).value
     return None
 
 

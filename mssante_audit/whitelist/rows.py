@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from itertools import pairwise
+from typing import TypeVar
 
 import pandas as pd
 
@@ -14,6 +15,8 @@ from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.identifiers import structure_key
 
 Rows = dict[tuple[str, ...], list[int]]
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
 
 CPS_ISSUER = "GIP-CPS"
 """The O of every IGC-CPS certificate: the authority, not the operator (source: form)."""
@@ -22,13 +25,22 @@ CPS_ISSUER = "GIP-CPS"
 _OU = re.compile(r",OU=(?:[^,+\\]|\\.)*")
 
 
+def grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:
+    """Return the values of each key; keys and values in the order given.
+
+    >>> grouped([("a", 1), ("b", 2), ("a", 3)])
+    {'a': [1, 3], 'b': [2]}
+    """
+    groups: defaultdict[Key, list[Value]] = defaultdict(list)
+    for key, value in pairs:
+        groups[key].append(value)
+    return dict(groups)
+
+
 def rows_by(entries: pd.DataFrame, *columns: str) -> Rows:
     """Return, for each combination of texts in some columns, in list order, its row numbers, ascending."""
-    rows: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
     texts = zip(*(entries[column].tolist() for column in columns), strict=True)
-    for key, row in zip(texts, entries["row"].tolist(), strict=True):
-        rows[key].append(row)
-    return dict(rows)
+    return grouped(zip(texts, entries["row"].tolist(), strict=True))
 
 
 def all_rows(groups: Iterable[Iterable[int]]) -> tuple[int, ...]:

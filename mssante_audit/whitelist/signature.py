@@ -29,8 +29,8 @@ from signxml.exceptions import SignXMLException
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from mssante_audit.base.errors import AuditError
-from mssante_audit.base.markup import show
-from mssante_audit.base.resources import resource
+from mssante_audit.base.markup import html_of
+from mssante_audit.base.resources import is_sample, resource
 from mssante_audit.whitelist.certificates import (
     UNREADABLE,
     find_anchors,
@@ -97,8 +97,8 @@ class Verdict:
     revocation_why: str = ""
     """In one sentence without a final period."""
 
-    def _repr_html_(self) -> str:
-        return str(show("signature", self))
+    def _repr_html_(self) -> str | None:
+        return html_of(self)
 
 
 class _InvalidError(Exception):
@@ -156,11 +156,16 @@ def verify_signature(
         return Verdict("absent", "the list has no signature", at=at)
     if whitelist.damaged:
         return Verdict("invalid", f"the file is damaged: {whitelist.damage}", "damaged", at=at)
-    verdict = Verdict("invalid", "", at=at)
+    verdict, made = Verdict("invalid", "", at=at), whitelist.generated_at
     try:
         content = whitelist.content()
         leaf = _signer(content)
-        verdict = _described(verdict, leaf, whitelist.generated_at)
+        start, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+        verdict = replace(
+            verdict, signer=_name(leaf.subject), issuer=_name(leaf.issuer), not_before=start, not_after=end,
+            valid_at_generation=start <= made <= end if made else None,
+            valid_now=start <= datetime.now(UTC) <= end,
+        )  # fmt: skip
         _check_rows(whitelist, _signed_bytes(content, leaf))
     except _InvalidError as error:
         return replace(verdict, why=str(error), reason=error.reason)
@@ -185,20 +190,17 @@ def verify_signature(
     return replace(verdict, status="valid", why="the signature is right and the signer chains to an anchor")
 
 
+def made_up(whitelist: WhiteList) -> bool:
+    """Tell whether a list is the shipped sample's, or signed by its authority: nothing in it is real."""
+    of_sample = isinstance(whitelist.origin, Path) and is_sample(whitelist.origin)
+    return of_sample or whitelist.signature.expected == SAMPLE_SIGNER
+
+
 def trust(anchors: Sequence[str | Path], folder: Path | None) -> tuple[list[x509.Certificate], list[Path]]:
     """Return the certificates to trust and the files of revocation lists.
 
-    Parameters
-    ----------
-    anchors
-        Files and folders that the user names.
-    folder
-        The data folder, where IGC-Santé's certificates and revocation lists need not be named.
-
-    Raises
-    ------
-    InputError
-        If an anchor cannot be read.
+    `anchors` are files and folders that the user names; in the data `folder` IGC-Santé's certificates and
+    revocation lists need not be named. An anchor that cannot be read is an `InputError`.
     """
     crls = [Path(anchor) for anchor in anchors if Path(anchor).suffix.lower() == SUFFIX]
     places = [anchor for anchor in anchors if Path(anchor) not in crls]
@@ -221,15 +223,6 @@ def signer_of(content: bytes) -> x509.Certificate | None:
         return _signer(content)
     except _InvalidError:
         return None
-
-
-def _described(verdict: Verdict, leaf: x509.Certificate, generated_at: datetime | None) -> Verdict:
-    start, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
-    return replace(
-        verdict, signer=_name(leaf.subject), issuer=_name(leaf.issuer), not_before=start, not_after=end,
-        valid_at_generation=start <= generated_at <= end if generated_at else None,
-        valid_now=start <= datetime.now(UTC) <= end,
-    )  # fmt: skip
 
 
 def _parser() -> etree.XMLParser:

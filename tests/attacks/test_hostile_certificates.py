@@ -141,7 +141,9 @@ def lines(folder: Path) -> Iterator[dict[str, Any]]:
 def visited(folder: Path) -> list[MailServer]:
     space = load_space(folder, as_of=AS_OF)
     assert space.observation is not None
-    hosts = network_of(space.observation).hosts_of(space.audited["domain"].unique().tolist())
+    network = network_of(space.observation)
+    domains = space.audited["domain"].unique().tolist()
+    hosts = {host: network.addresses(host) for domain in domains for host in network.exchangers(domain)}
     return servers_of(hosts, 25)
 
 

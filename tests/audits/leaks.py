@@ -17,7 +17,7 @@ from pypdf import PdfReader
 from mssante_audit.base.language import using_language
 from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.workers import Order, make_one
-from mssante_audit.report.jobs import plan
+from mssante_audit.report.plan import plan
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 

@@ -85,10 +85,8 @@ class Wires:
 
     def presents_by_name(self, address: str, own: Made, **more: Any) -> Wires:
         told = (own.der, BETWEEN.der)
-        seen = Visit(
-            "presented", **({"protocol": "TLSv1.3", "chain": told, "sni": "mx.alpha.example"} | more)
-        )
-        self.by_name[address] = (seen,)
+        given = {"protocol": "TLSv1.3", "chain": told, "sni": "mx.alpha.example"} | more
+        self.by_name[address] = (Visit("presented", **given),)
         return self
 
     def second_host(self) -> Wires:
@@ -146,14 +144,8 @@ def test_without_an_observation_of_either_kind_nothing_is_looked_at(wires: Wires
 
 END = MADE + timedelta(365)
 CASES: dict[str, tuple[Callable[[Wires], object], dict[str, list[tuple[int, ...]]]]] = {
-    "another name of nobody": (
-        lambda w: w.presents(ONE, of(OTHER_DN)),
-        {"TLS_NAME_UNLISTED": [(1,)]},
-    ),
-    "another operator's name, on both": (
-        lambda w: w.presents(ONE, BETA),
-        {"TLS_NAME_UNLISTED": [(1,)]},
-    ),
+    "another name of nobody": (lambda w: w.presents(ONE, of(OTHER_DN)), {"TLS_NAME_UNLISTED": [(1,)]}),
+    "another operator's name, on both": (lambda w: w.presents(ONE, BETA), {"TLS_NAME_UNLISTED": [(1,)]}),
     "one host right, one wrong": (
         lambda w: w.second_host().presents(THREE, of(OTHER_DN), (NAMES[2],)),
         {"TLS_NAME_UNLISTED_SOME": [(1,)], "TLS_SERVERS_DIFFER": [(1,)]},
@@ -190,10 +182,7 @@ CASES: dict[str, tuple[Callable[[Wires], object], dict[str, list[tuple[int, ...]
         lambda w: w.presents(ONE, of(ALPHA["dn"], start=AT - timedelta(99, 1), days=106)),
         {"TLS_EXPIRES_NOW": [(1,)]},
     ),
-    "thirty days": (
-        lambda w: w.presents(ONE, of(ALPHA["dn"], start=AT, days=30)),
-        {"TLS_EXPIRES": [(1,)]},
-    ),
+    "thirty days": (lambda w: w.presents(ONE, of(ALPHA["dn"], start=AT, days=30)), {"TLS_EXPIRES": [(1,)]}),
     "sixty days": (lambda w: w.presents(ONE, of(ALPHA["dn"], start=AT, days=60)), {}),
     "nobody's authority": (
         lambda w: w.presents(ONE, of(ALPHA["dn"], FOREIGN), chain=(FOREIGN,)),
@@ -207,15 +196,9 @@ CASES: dict[str, tuple[Callable[[Wires], object], dict[str, list[tuple[int, ...]
         lambda w: w.presents(ONE, of(ALPHA["dn"], GOOD), chain=(GOOD, BETWEEN)),
         {"TLS_CHAIN_UNKNOWN": [(1,)]},
     ),
-    "no intermediate": (
-        lambda w: w.presents(ONE, GOOD, chain=()),
-        {"TLS_CHAIN_INCOMPLETE": [(1,)]},
-    ),
+    "no intermediate": (lambda w: w.presents(ONE, GOOD, chain=()), {"TLS_CHAIN_INCOMPLETE": [(1,)]}),
     "with the root, too": (lambda w: w.presents(ONE, GOOD, chain=(BETWEEN, ROOT)), {}),
-    "out of order": (
-        lambda w: w.presents(ONE, GOOD, chain=(ROOT, BETWEEN)),
-        {"TLS_CHAIN_ORDER": [(1,)]},
-    ),
+    "out of order": (lambda w: w.presents(ONE, GOOD, chain=(ROOT, BETWEEN)), {"TLS_CHAIN_ORDER": [(1,)]}),
     "no certificate at all": (
         lambda w: w.ends(ONE, Visit("presented", chain=(b"0\x03x",))),
         {"TLS_UNREADABLE": [(1,)]},
@@ -242,14 +225,8 @@ CASES: dict[str, tuple[Callable[[Wires], object], dict[str, list[tuple[int, ...]
         lambda w: w.presents(ONE, of(ALPHA["dn"], key=GOOD.key)).presents(TWO, of(BETA_DN, key=GOOD.key)),
         {"TLS_KEY_SHARED": [(1, 2)]},
     ),
-    "no STARTTLS": (
-        lambda w: w.ends(ONE, Visit("no-starttls")),
-        {"TLS_NO_STARTTLS": [(1,)]},
-    ),
-    "TLS 1.1": (
-        lambda w: w.presents(ONE, GOOD, protocol="TLSv1.1"),
-        {"TLS_PROTOCOL_OLD": [(1,)]},
-    ),
+    "no STARTTLS": (lambda w: w.ends(ONE, Visit("no-starttls")), {"TLS_NO_STARTTLS": [(1,)]}),
+    "TLS 1.1": (lambda w: w.presents(ONE, GOOD, protocol="TLSv1.1"), {"TLS_PROTOCOL_OLD": [(1,)]}),
     "busy": (lambda w: w.ends(ONE, Visit("busy", "421")), {"TLS_UNSEEN": [(1,)]}),
     "right by name, another without": (
         lambda w: w.presents(ONE, of(OTHER_DN)).presents_by_name(ONE, GOOD),
@@ -335,15 +312,7 @@ def test_what_is_told_names_both_names_and_what_falls_silent(wires: Wires) -> No
     wires.presents(ONE, BETA).presents(TWO, of(BETA_DN, days=65))
     told = wires.told().set_index("rule")
     unlisted = told.loc["TLS_NAME_UNLISTED"]
-    assert (
-        unlisted["observed"]
-        == (
-            f"{BETA_DN} sur {ALPHA_MX} ({ONE}) ; nom inscrit pour CH BETA".replace(
-                " ;", "\N{NO-BREAK SPACE};"
-            )
-        )
-        or "nom inscrit pour CH BETA" in unlisted["observed"]
-    )
+    assert "nom inscrit pour CH BETA" in unlisted["observed"]
     assert unlisted["expected"] == ALPHA["dn"]
     soon = told.loc["TLS_EXPIRES_NOW"]
     assert "1 domaine sans autre certificat" in soon["observed"].replace("\N{NO-BREAK SPACE}", " ")
@@ -419,9 +388,7 @@ STATES: dict[str, tuple[Callable[[Wires], object], str, str, list[str]]] = {
     "TLS 1.1, none right": (
         lambda w: w.presents(ONE, of(OTHER_DN), protocol="TLSv1.1"), "fail", "no", ["tls-none"],
     ),
-    "soon to expire": (
-        lambda w: w.presents(ONE, of(ALPHA["dn"], start=AT, days=9)), "warn", "yes", [],
-    ),
+    "soon to expire": (lambda w: w.presents(ONE, of(ALPHA["dn"], start=AT, days=9)), "warn", "yes", []),
     "no anchors": (lambda w: setattr(w, "anchored", False), "unknown", "yes", []),
     "no anchors, another's name": (
         lambda w: setattr(w.presents(ONE, of(OTHER_DN)), "anchored", False), "fail", "no", ["tls-none"],

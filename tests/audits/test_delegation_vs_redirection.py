@@ -10,19 +10,7 @@ import dns.rdata
 import pytest
 from in_clear import told_in_clear
 from made_up import make_space
-from made_up_dns import (
-    ALPHA_MX,
-    AT,
-    BETA_MX,
-    DELEGATED,
-    ONE,
-    PARENTS,
-    REDIRECTED,
-    ROWS,
-    TWO,
-    Change,
-    Scene,
-)
+from made_up_dns import ALPHA_MX, AT, BETA_MX, DELEGATED, ONE, PARENTS, REDIRECTED, ROWS, TWO, Change, Scene
 
 from mssante_audit.audits import audit_all, findings_of
 from mssante_audit.audits.delegation_vs_redirection import delegation

@@ -6,26 +6,15 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from in_clear import told_in_clear
+from in_clear import finders, told_in_clear
 from made_up import ALPHA, BETA_DN, make_space
 
-from mssante_audit.space.trust import Thresholds, TrustSpace
+from mssante_audit.space.trust import Thresholds
 
 DN = ALPHA["dn"]
+SIRET = DN.replace("1759900004", "399900001100018")
 CPS = "CN=mss.alpha.example,OU=1759900004,L=Paris (75),O=GIP-CPS,C=FR"
-
-
-def found(space: TrustSpace, *rules: str) -> list[tuple[str, tuple[int, ...]]]:
-    """Return (rule, rows) of the findings; of the given rules if any."""
-    findings = told_in_clear("dn_consistency", space)
-    kept = findings[findings["rule"].isin(rules)] if rules else findings
-    return sorted(zip(kept["rule"], kept["rows"], strict=True))
-
-
-def texts(space: TrustSpace, rule: str) -> list[tuple[str, str]]:
-    findings = told_in_clear("dn_consistency", space)
-    kept = findings[findings["rule"] == rule]
-    return list(zip(kept["observed"], kept["expected"], strict=True))
+found, texts = finders("dn_consistency")
 
 
 def rows(*dns: str) -> list[dict[str, str]]:
@@ -42,29 +31,48 @@ def test_clean_names_get_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dn", "rules"),
+    ("dn", "rule"),
     [
-        ("certificat du serveur", ["DN_UNREADABLE"]),
-        (DN.replace(",ST=Paris (75)", ""), ["DN_SHAPE"]),
-        (f"{DN},DC=example", ["DN_SHAPE"]),
-        (DN.replace(",O=", "+O="), ["DN_SHAPE"]),
-        (CPS.replace("GIP-CPS", "CH ALPHA"), ["DN_SHAPE"]),
-        ("C=FR,ST=Paris (75),O=CH ALPHA,OU=1759900004,CN=mss.alpha.example", ["DN_NOT_CANONICAL"]),
-        (DN.replace(",O=", " , O="), ["DN_NOT_CANONICAL"]),
-        (DN.replace("CH ALPHA", "CH  ALPHA"), []),  # the certificate may hold them
-        (DN.replace("CH ALPHA", '"CH ALPHA"'), ["DN_NOT_CANONICAL"]),
-        (DN.replace("CH ALPHA", "CH\u00a0ALPHA"), ["DN_NOT_CANONICAL"]),
-        (DN.replace(",O=", ",o="), ["DN_NOT_CANONICAL"]),
-        (DN.replace("CH ALPHA", 'CH "ALPHA"'), ["DN_SPELLINGS"]),  # it may hold those too
-        (DN.replace("Paris (75)", "Paris(75)"), ["DN_SPELLINGS"]),
-        (DN.replace("C=FR", "C=BE"), ["DN_COUNTRY"]),
-        (DN.replace("C=FR", "C=fr"), ["DN_COUNTRY"]),
+        ("certificat du serveur", "DN_UNREADABLE"),
+        (DN.replace(",ST=Paris (75)", ""), "DN_SHAPE"),
+        (f"{DN},DC=example", "DN_SHAPE"),
+        (DN.replace(",O=", "+O="), "DN_SHAPE"),
+        (CPS.replace("GIP-CPS", "CH ALPHA"), "DN_SHAPE"),
+        ("C=FR,ST=Paris (75),O=CH ALPHA,OU=1759900004,CN=mss.alpha.example", "DN_NOT_CANONICAL"),
+        (DN.replace(",O=", " , O="), "DN_NOT_CANONICAL"),
+        (DN.replace("CH ALPHA", "CH  ALPHA"), ""),  # the certificate may hold them
+        (DN.replace("CH ALPHA", '"CH ALPHA"'), "DN_NOT_CANONICAL"),
+        (DN.replace("CH ALPHA", "CH\u00a0ALPHA"), "DN_NOT_CANONICAL"),
+        (DN.replace(",O=", ",o="), "DN_NOT_CANONICAL"),
+        (DN.replace("CH ALPHA", 'CH "ALPHA"'), "DN_SPELLINGS"),  # it may hold those too
+        (DN.replace("Paris (75)", "Paris(75)"), "DN_SPELLINGS"),
+        (DN.replace("C=FR", "C=BE"), "DN_COUNTRY"),
+        (DN.replace("C=FR", "C=fr"), "DN_COUNTRY"),
+        (DN.replace("1759900004", "1759900005"), "DN_ID_LUHN"),
+        (DN.replace("1759900004", "175990000"), "DN_ID_SHAPE"),
+        (DN.replace("1759900004", "9759900004"), "DN_ID_SHAPE"),
+        (DN.replace("1759900004", "17599O0004"), "DN_ID_SHAPE"),
+        (DN.replace("1759900004", "399900001100019"), "DN_ID_LUHN"),
+        (DN.replace("1759900004", "399900001100018"), ""),
+        (DN.replace("1759900004", "2999000011"), ""),
+        (DN.replace("mss.alpha.example", "MSS.Alpha.example"), ""),
+        *(
+            (DN.replace("mss.alpha.example", cn), "DN_CN_NOT_FQDN")
+            for cn in ("serveur", "192.0.2.1", "a b.fr")
+        ),
+        (DN.replace("mss.", "*."), "DN_CN_NOT_FQDN"),
+        (DN.replace("CH ALPHA", "A" * 39), ""),
+        (DN.replace("CH ALPHA", "A" * 40), "DN_O_TRUNCATED"),
+        (DN.replace("CH ALPHA", "A" * 41), ""),
+        *(
+            (SIRET.replace("Paris (75)", f"{st} (95)"), "")
+            for st in ("Val d'Oise", "Val-d'Oise", "Val d’Oise")
+        ),
+        (SIRET.replace("Paris (75)", "Bas-Rhin (67)"), ""),
     ],
 )
-def test_text(dn: str, rules: list[str]) -> None:
-    assert found(make_space({"dn": dn}, {"domain": "b.mssante.fr", "dn": dn})) == [
-        (rule, (1, 2)) for rule in rules
-    ]
+def test_a_name(dn: str, rule: str) -> None:
+    assert found(make_space(*rows(dn, dn))) == ([(rule, (1, 2))] if rule else [])
 
 
 def test_what_to_write_instead_is_proposed() -> None:
@@ -156,22 +164,6 @@ def test_two_texts_that_are_no_name_are_two_findings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ou", "rules"),
-    [
-        ("1759900005", ["DN_ID_LUHN"]),
-        ("175990000", ["DN_ID_SHAPE"]),
-        ("9759900004", ["DN_ID_SHAPE"]),
-        ("17599O0004", ["DN_ID_SHAPE"]),
-        ("399900001100019", ["DN_ID_LUHN"]),
-        ("399900001100018", []),
-        ("2999000011", []),
-    ],
-)
-def test_identifier(ou: str, rules: list[str]) -> None:
-    assert found(make_space({"dn": DN.replace("1759900004", ou)})) == [(rule, (1,)) for rule in rules]
-
-
-@pytest.mark.parametrize(
     ("st", "rule", "expected"),
     [
         ("Paris", "DN_DEPARTMENT_FORM", "Paris (75)"),
@@ -213,38 +205,9 @@ def test_finess_of_the_same_department(finess: str, st: str) -> None:
     assert found(make_space({"dn": dn}), "DN_FINESS_DEPARTMENT", "DN_DEPARTMENT_MISMATCH") == []
 
 
-@pytest.mark.parametrize("label", ["Val d'Oise", "Val-d'Oise", "Val d’Oise"])
-def test_variants_of_a_department_are_right(label: str) -> None:
-    assert (
-        found(
-            make_space(
-                {"dn": DN.replace("1759900004", "399900001100018").replace("Paris (75)", f"{label} (95)")}
-            )
-        )
-        == []
-    )
-
-
 def test_finess_of_another_department() -> None:
     dn = DN.replace("Paris (75)", "Bas-Rhin (67)")
     assert found(make_space(*rows(dn, dn.replace("mss", "mss2")))) == [("DN_FINESS_DEPARTMENT", (1, 2))]
-    siret = dn.replace("1759900004", "399900001100018")
-    assert found(make_space({"dn": siret})) == []
-
-
-@pytest.mark.parametrize(
-    ("cn", "right"),
-    [
-        ("MSS.Alpha.example", True),
-        ("serveur", False),
-        ("*.alpha.example", False),
-        ("192.0.2.1", False),
-        ("a b.fr", False),
-    ],
-)
-def test_server_name(cn: str, right: bool) -> None:
-    space = make_space({"dn": DN.replace("mss.alpha.example", cn)})
-    assert found(space) == ([] if right else [("DN_CN_NOT_FQDN", (1,))])
 
 
 def test_one_server_under_two_operators() -> None:
@@ -286,12 +249,6 @@ def test_the_authority_of_old_certificates_is_nobody_s_name() -> None:
         .replace("alpha", "beta")
     )
     assert found(make_space(*rows(CPS, other, DN.replace("mss.", "mss2.")))) == []
-
-
-@pytest.mark.parametrize(("length", "cut"), [(39, False), (40, True), (41, False)])
-def test_cut_name(length: int, cut: bool) -> None:
-    space = make_space({"dn": DN.replace("CH ALPHA", "A" * length)})
-    assert found(space) == ([("DN_O_TRUNCATED", (1,))] if cut else [])
 
 
 def test_concentration_counts_domains_without_another_certificate_or_server() -> None:

@@ -91,12 +91,6 @@ def test_no_server_gives_the_mx(how: str) -> None:
     assert rules(space) == {"DNS_MX_SILENT": [(2,)]}
 
 
-def test_a_null_mx_beside_others_is_no_refusal() -> None:
-    scene = Scene()
-    scene.zone.add(DELEGATED, "MX", "0 .")
-    assert rules(scene.space()) == {"DNS_MX_NULL_MIXED": [(1,)]}
-
-
 def test_sets_differ_by_preference_transport_or_question() -> None:
     scene = Scene()
     scene.split().records[DELEGATED]["MX"] = [f"20 {ALPHA_MX}"]
@@ -185,18 +179,6 @@ def test_none_of_several_exchangers_can_be_reached() -> None:
     assert set(rules(scene.space())) == {"DNS_MX_UNRESOLVED"}
     scene.host(ALPHA_MX, "10.0.0.1")
     assert set(rules(scene.space())) == {"DNS_MX_UNRESOLVED", "DNS_MX_PRIVATE", "DNS_MX_UNREACHABLE"}
-
-
-@pytest.mark.parametrize(
-    ("addresses", "rule"),
-    [
-        (("10.1.2.3", "192.88.99.1"), "DNS_MX_PRIVATE_SOME"),
-        (("0.0.0.0",), "DNS_MX_PRIVATE"),
-        (("2606:4700::1",), "DNS_MX_IPV6_ONLY"),
-    ],
-)
-def test_addresses_of_a_mail_host(addresses: tuple[str, ...], rule: str) -> None:
-    assert rules(Scene().host(ALPHA_MX, *addresses).space()) == {rule: [(1,)]}
 
 
 def test_ipv6_alone_matters_where_no_other_exchanger_has_ipv4() -> None:

@@ -98,9 +98,8 @@ def test_a_pasted_name_is_the_name_and_a_text_that_is_none_is_not_compared(decla
 
 
 def test_days_since_a_withdrawal_are_told_and_masking_leaves_them(declared_space):
-    (finding,) = masked_audit("reconciliation", declared_space([LISTED], [{"withdrawal": "X"}])).to_dict(
-        "records"
-    )
+    space = declared_space([LISTED], [{"withdrawal": "X"}])
+    (finding,) = masked_audit("reconciliation", space).to_dict("records")
     assert finding["severity"] == "critical"
     assert finding["observed"] == "retrait le 01/06/2025 (274 jours)"
 
@@ -112,20 +111,13 @@ def test_absent_is_normal_for_a_few_days_up_to_the_lists_own_date(declared_space
         space = declared_space([ELSEWHERE], [{"date": day}], as_of=datetime(2026, 6, 1, tzinfo=UTC))
         assert statuses(space)["ch-alpha.mssante.fr"] == told
         assert ("RECO_NOT_LISTED" in set(audit(space)["rule"])) == (told == "not-listed")
-    assert (
-        statuses(declared_space([ELSEWHERE], [{"date": day}], listing_days=20))["ch-alpha.mssante.fr"]
-        == "under-way"
-    )
+    later = declared_space([ELSEWHERE], [{"date": day}], listing_days=20)
+    assert statuses(later)["ch-alpha.mssante.fr"] == "under-way"
 
 
 def test_listed_and_never_declared_is_one_finding_an_operator(declared_space):
-    rows = [
-        LISTED,
-        ELSEWHERE,
-        {"domain": "ch-delta.mssante.fr"},
-        {"domain": "ch-beta.mssante.fr", "dn": BETA},
-    ]
-    findings = audit(declared_space(rows, [{}]))
+    others = [{"domain": "ch-delta.mssante.fr"}, {"domain": "ch-beta.mssante.fr", "dn": BETA}]
+    findings = audit(declared_space([LISTED, ELSEWHERE, *others], [{}]))
     assert findings[["rule", "operator_id", "evidence"]].values.tolist() == [
         ["RECO_NOT_DECLARED", "1759900004", "2-3"],
         ["RECO_NOT_DECLARED", "1679900001", "4"],
@@ -136,12 +128,8 @@ def test_withdrawn_then_declared_again(declared_space):
     space = declared_space([LISTED], [{"withdrawal": "X", "date": "01/05/2025"}, {}])
     assert audit(space)[["rule", "evidence"]].values.tolist()[0][0] == "RECO_RELISTED"
     assert status(space)["relisted"].tolist() == [True]
-    assert audit(declared_space([ELSEWHERE], [{"withdrawal": "X", "date": "01/05/2025"}, {}]))[
-        "rule"
-    ].tolist() == [
-        "RECO_NOT_LISTED",
-        "RECO_NOT_DECLARED",
-    ]
+    absent = audit(declared_space([ELSEWHERE], [{"withdrawal": "X", "date": "01/05/2025"}, {}]))
+    assert absent["rule"].tolist() == ["RECO_NOT_LISTED", "RECO_NOT_DECLARED"]
 
 
 @pytest.mark.parametrize(
@@ -262,10 +250,7 @@ def test_a_contact_changed_in_the_list_while_the_register_has_the_old_one(archiv
         ),
         (
             {},  # the list went back to the contact before
-            {
-                "on_2025_10_01": CHANGED["on_2026_01_01"],
-                **CHANGED,
-            },
+            {"on_2025_10_01": CHANGED["on_2026_01_01"], **CHANGED},
         ),
     ],
 )
@@ -295,22 +280,15 @@ PHONE = {"public_project_phone": "01 99 00 00 09"}
     ("rows", "declarations", "told", "rules"),
     [
         # a former operator's withdrawal is no withdrawal of what its successor holds
-        ([HELD], [GONE | NEXT, OF_BETA], "as-declared", []),
         ([HELD], [OF_BETA, GONE | NEXT], "as-declared", []),
         ([LISTED], [GONE | NEXT, OF_BETA | {"date": "01/01/2025"}], "withdrawn-listed",
          ["RECO_WITHDRAWN_LISTED"]),
-        ([HELD], [GONE], "not-declared", ["RECO_OPERATOR_UNDECLARED"]),
         # two operators, each held to its own declaration
-        ([LISTED, HELD], [{}, OF_BETA | NEXT], "as-declared", []),
         ([LISTED, HELD], [{}, OF_BETA | NEXT | PHONE], "differs", ["RECO_CONTACT"]),
         ([LISTED, HELD], [PHONE, OF_BETA | NEXT], "differs", ["RECO_CONTACT"]),
         ([LISTED, HELD], [GONE, OF_BETA | NEXT], "withdrawn-listed", ["RECO_WITHDRAWN_LISTED"]),
         ([LISTED, HELD], [GONE, OF_BETA | GONE], "withdrawn-listed", ["RECO_WITHDRAWN_LISTED"] * 2),
-        ([LISTED, HELD], [{}], "not-declared", ["RECO_OPERATOR_UNDECLARED"]),
         # an operator that came after, and is not listed; one that was before
-        ([LISTED], [{}, OF_BETA | NEXT], "differs", ["RECO_OPERATOR"]),
-        ([LISTED], [{}, OF_BETA | NOW], "under-way", []),
-        ([LISTED], [NEXT, OF_BETA], "as-declared", []),
         ([LISTED], [{}, OF_BETA | {"date": ""}], "as-declared", []),
         ([LISTED], [{}, OF_BETA | NEXT | GONE], "as-declared", []),
         # of an absent domain the last word counts
@@ -320,27 +298,19 @@ PHONE = {"public_project_phone": "01 99 00 00 09"}
         ([LISTED], [{"structure_id": "2999000003"}], "as-declared", []),  # by its certificate
         ([LISTED], [{"structure_id": "2999000003", "dn_igc_sante": ""} | GONE], "withdrawn-listed",
          ["RECO_WITHDRAWN_LISTED"]),  # by its name
-        ([LISTED], [{"structure_id": "1759900012", "dn_igc_sante": ""}], "as-declared", []),  # its site
         ([LISTED], [{"structure_id": ""} | GONE], "withdrawn-listed", ["RECO_WITHDRAWN_LISTED"]),
         ([LISTED], [{}, {"structure_id": ""} | NEXT | GONE], "withdrawn-listed", ["RECO_WITHDRAWN_LISTED"]),
         ([LISTED], [{}, {"structure_id": "", "structure_name": ""} | NEXT | GONE], "unknown", []),
         # without a date: neither first nor last
         ([LISTED], [GONE | {"date": ""}], "unknown", ["RECO_WITHDRAWAL_UNDATED"]),
-        ([LISTED], [{}, GONE | {"date": ""}], "unknown", ["RECO_WITHDRAWAL_UNDATED"]),
-        ([LISTED], [{"date": ""}, GONE], "unknown", []),
         ([LISTED], [GONE, GONE | {"date": ""}], "withdrawn-listed", ["RECO_WITHDRAWN_LISTED"]),
         ([HELD], [OF_BETA, GONE | {"date": ""}], "as-declared", []),
-        ([LISTED], [PHONE, {"date": ""}], "as-declared", []),
         ([LISTED], [PHONE, PHONE | {"date": ""}], "differs", ["RECO_CONTACT"]),
         ([ELSEWHERE], [{}, GONE | {"date": ""}], "unknown", ["RECO_NOT_DECLARED"]),
         ([ELSEWHERE], [OF_BETA, GONE | {"date": ""}], "unknown", ["RECO_NOT_DECLARED"]),
-        ([ELSEWHERE], [GONE | {"date": ""}], "withdrawn", ["RECO_NOT_DECLARED"]),
         # withdrawals and changes have the days that new domains have
-        ([LISTED], [GONE | NOW], "under-way", []),
-        ([LISTED], [PHONE | NOW], "under-way", []),
         ([LISTED], [OF_BETA | NOW], "under-way", []),
         ([LISTED], [NOW | {"description": "Autre"}], "as-declared", []),
-        ([LISTED], [NOW], "as-declared", []),
         ([LISTED], [{"date": "20/02/2026"} | PHONE], "under-way", []),
         ([LISTED], [{"date": "19/02/2026"} | PHONE], "differs", ["RECO_CONTACT"]),
         ([LISTED], [{"date": "19/02/2026"} | GONE], "withdrawn-listed", ["RECO_WITHDRAWN_LISTED"]),
@@ -411,9 +381,8 @@ def test_a_finding_names_the_field_and_which_of_two_identifiers(declared_space):
     space = declared_space([LISTED], [{"dn_igc_sante": "", "dn_igc_cps": OTHER}])
     assert said(space, "RECO_DN_DIFFERS")[1] == f"DN du certificat (IGC-CPS) : {OTHER}"
     space = declared_space([LISTED], [{"public_technical_email": "autre@alpha.example"}])
-    assert (
-        said(space, "RECO_CONTACT", "en")[1] == "Courriel du contact technique (public): autre@alpha.example"
-    )
+    text = "Courriel du contact technique (public): autre@alpha.example"
+    assert said(space, "RECO_CONTACT", "en")[1] == text
 
 
 @pytest.mark.parametrize(

@@ -16,16 +16,13 @@ from pathlib import Path
 from shutil import copy, copytree
 from urllib.parse import unquote
 
-import papermill
 import psutil
 import pytest
 from filelock import FileLock
 from mailboxes_made_up import CANARY, many, put, text
-from typer.testing import CliRunner
 
 from mssante_audit.base.errors import InputError, OutputError, ParameterError, UnknownNameError
 from mssante_audit.base.resources import resource
-from mssante_audit.cli.main import app
 from mssante_audit.dossiers import page, workers
 from mssante_audit.dossiers import write as dossiers
 from mssante_audit.dossiers.workers import Order, make, opened
@@ -518,22 +515,6 @@ def test_the_command_tells_each_dossier_and_the_index(listed, tmp_path):
     *lines, last = ran.stdout.splitlines()
     assert {line.split()[0] for line in lines} == {ONE, OTHER}
     assert last == f"2 dossiers, 2 made now; index: {tmp_path / 'index.html'}"
-
-
-def test_the_old_option_of_engines_says_what_to_do(tmp_path):
-    ran = CliRunner().invoke(app, ["dossiers", "--engine", "default", "--out", str(tmp_path / "out")])
-    assert isinstance(ran.exception, ParameterError)
-    assert str(ran.exception) == "--engine: a dossier needs no notebook engine any more. Leave it out"
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("given", [{}, {"operator": ONE}])
-def test_the_old_engine_of_papermill_says_what_to_do(tmp_path, given):
-    notebook = str(resource("notebooks") / "operator.ipynb")
-    with pytest.raises(
-        ParameterError, match=r"no engine mssante-fork any more\. Run papermill without --engine"
-    ):
-        papermill.execute_notebook(notebook, None, given, engine_name="mssante-fork")
 
 
 @forking

@@ -77,12 +77,32 @@ def test_a_run_made_again_says_the_same() -> None:
     assert follow(ledger, "x", DAYS[1], frame(1, 2)) == once
 
 
-def test_a_finding_that_is_back_is_new_and_keeps_its_first_date() -> None:
-    ledger: dict = {}
-    for day, rows in zip(DAYS, ((1,), (), (1,)), strict=True):
-        told = follow(ledger, "x", day, frame(*rows))
-    assert told.status == ("new",)
-    assert told.first_seen[0].startswith(DAYS[0])
+DOUBT = ("dn_consistency",)
+
+
+@pytest.mark.parametrize(
+    ("runs", "since"),
+    [
+        # A finding that is back is new, and keeps its first date.
+        ([((1,), (), ("",)), ((), (), ()), ((1,), (), ("new",))], 0),
+        # What is found in doubt is unknown, and new once somebody can vouch for it.
+        ([((1,), (), ("",)), ((1, 2), DOUBT, ("unknown",) * 2), ((1, 2), (), ("open", "new"))], 0),
+        # What was seen in doubt only is not fixed by going.
+        ([((1,), (), ("",)), ((1, 2), DOUBT, ("unknown",) * 2), ((1,), (), ("open",))], 0),
+        # A first run in doubt is none.
+        ([((1,), DOUBT, ("unknown",)), ((1,), (), ("",))], 1),
+    ],
+)
+def test_runs_one_after_another(runs: list[Any], since: int) -> None:
+    ledger: dict[str, Any] = {}
+    for day, (rows, unsure, status) in zip(DAYS, runs, strict=False):
+        told = follow(ledger, "x", day, frame(*rows), unsure)
+        assert (told.status, told.unknown) == (status, ())
+        if unsure:
+            assert told.first_seen[-1].startswith(day)
+            assert ("inconnu" in follow_up_html(told, frame(*rows))) == bool(told.previous)
+    assert (told.fixed, told.counts()["unknown"]) == ((), 0)
+    assert told.first_seen[0].startswith(DAYS[since])
 
 
 def test_runs_with_other_parameters_are_not_compared() -> None:
@@ -132,34 +152,6 @@ def test_what_lacked_its_input_is_neither_fixed_nor_new_afterwards() -> None:
     assert dark.counts() == {"new": 0, "open": 0, "fixed": 1, "unknown": 1}
     light = follow(ledger, "x", DAYS[2], frame(1))
     assert (light.status, light.first_seen[0][:10]) == (("open",), DAYS[0])
-
-
-def test_what_is_found_in_doubt_is_unknown_and_new_once_somebody_can_vouch_for_it() -> None:
-    ledger: dict[str, Any] = {}
-    follow(ledger, "x", DAYS[0], frame(1))
-    dark = follow(ledger, "x", DAYS[1], frame(1, 2), ["dn_consistency"])
-    assert (dark.status, dark.fixed, dark.unknown) == (("unknown", "unknown"), (), ())
-    assert [day[:10] for day in dark.first_seen] == [DAYS[0], DAYS[1]]
-    assert "inconnu" in follow_up_html(dark, frame(1, 2))
-    light = follow(ledger, "x", DAYS[2], frame(1, 2))
-    assert light.status == ("open", "new")
-    assert light.counts()["unknown"] == 0
-
-
-def test_what_was_seen_in_doubt_only_is_not_fixed_by_going() -> None:
-    ledger: dict[str, Any] = {}
-    follow(ledger, "x", DAYS[0], frame(1))
-    follow(ledger, "x", DAYS[1], frame(1, 2), ["dn_consistency"])
-    light = follow(ledger, "x", DAYS[2], frame(1))
-    assert (light.status, light.fixed) == (("open",), ())
-
-
-def test_a_first_run_in_doubt_is_none() -> None:
-    ledger: dict[str, Any] = {}
-    dark = follow(ledger, "x", DAYS[0], frame(1), ["dn_consistency"])
-    assert (dark.previous, dark.status) == ("", ("unknown",))
-    light = follow(ledger, "x", DAYS[1], frame(1))
-    assert (light.previous, light.status) == ("", ("",))
 
 
 def test_an_accepted_finding_is_neither_fixed_nor_new_when_it_no_longer_is() -> None:

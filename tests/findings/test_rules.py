@@ -105,11 +105,7 @@ def test_contacts_are_personal_and_nothing_else_is() -> None:
     assert personal == {rule.code for rule in RULES if rule.audit == "stale_contacts"} - {
         "CONTACT_STAMP_OLD",
         "CONTACT_UNCHANGED",
-    } | {
-        "DECL_PUBLIC_CONSUMER",
-        "RECO_CONTACT",
-        "RECO_CONTACT_OLD",
-    }
+    } | {"DECL_PUBLIC_CONSUMER", "RECO_CONTACT", "RECO_CONTACT_OLD"}
 
 
 def test_texts_are_of_the_history() -> None:

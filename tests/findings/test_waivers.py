@@ -12,8 +12,9 @@ import pytest
 from mssante_audit.audits import audit_all, waived
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
+from mssante_audit.findings.frame import NO_ENTRIES, Finding, findings_frame
 from mssante_audit.findings.ledger import FollowUp
-from mssante_audit.findings.waivers import load_waivers
+from mssante_audit.findings.waivers import load_waivers, split
 from mssante_audit.report.findings import findings_table
 from mssante_audit.report.run import run_reports
 from mssante_audit.space.trust import TrustSpace, load_space
@@ -90,7 +91,8 @@ def test_each_report_shows_its_own_apart(folder, before) -> None:
 )
 def test_notebooks_that_leave_findings_out_show_them(name) -> None:
     text = (resource("notebooks") / f"{name}.ipynb").read_text(encoding="utf-8")
-    assert f'ms.waived(space, \\"{name}\\"' in text
+    assert f'ms.open_report(\\n",\n    "    \\"{name}\\"' in text
+    assert '"report.accepted()"' in text
 
 
 @pytest.mark.parametrize("fields", [{"operator": "1999"}, {"domain": "ailleurs.mssante.fr"}])
@@ -130,18 +132,19 @@ def test_a_file_that_is_not_right(tmp_path, text, why) -> None:
 def test_until_is_a_day(tmp_path) -> None:
     file = tmp_path / "waivers.toml"
     file.write_text("version = 1\n" + waiver(operator="x"), encoding="utf-8")
-    (one,) = load_waivers(file)
-    assert one.holds(datetime(2026, 12, 31, 23, 59, tzinfo=UTC))
-    assert not one.holds(datetime(2027, 1, 1, tzinfo=UTC))
+    findings = findings_frame([Finding("DN_CONCENTRATION", "x", operator_id="x")], NO_ENTRIES)
+    instants = (datetime(2026, 12, 31, 23, 59, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))
+    parts = [split(findings, load_waivers(file), at) for at in instants]
+    assert [(len(left), len(waived)) for left, waived in parts] == [(0, 1), (1, 0)]
 
 
 def test_a_report_does_not_call_an_accepted_finding_fixed(folder: Path, tmp_path: Path) -> None:
     def told(as_of: str) -> tuple[FollowUp, list[dict[str, str]]]:
         given = {"data": str(folder), "as_of": as_of}
         (outcome,) = run_reports(["dn_consistency"], out=tmp_path / "out", parameters=given).outcomes
-        assert outcome.told
+        assert outcome.follow_up
         assert outcome.results
-        return outcome.told, outcome.results.findings.to_dict("records")
+        return outcome.follow_up, outcome.results.findings.to_dict("records")
 
     _, (first, *_) = told("2026-03-03T06:00:00Z")
     text = waiver(rule=first["rule"], fingerprint=first["fingerprint"])

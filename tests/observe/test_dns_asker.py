@@ -429,8 +429,8 @@ def test_a_server_that_comes_back_is_asked_what_had_to_wait(port: int, serve: Se
     assert {o.outcome for o in observed} == {"answer"}
 
 
-def test_many_questions_renew_their_ports(port: int, serve: Serve) -> None:
-    sources: set[int] = set()
+def test_each_question_has_a_port_of_its_own(port: int) -> None:
+    sources: list[int] = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as real:
         real.bind((SERVER, port))
         real.setblocking(False)
@@ -440,12 +440,12 @@ def test_many_questions_renew_their_ports(port: int, serve: Serve) -> None:
 
             def answer() -> None:
                 wire, source = real.recvfrom(512)
-                sources.add(source[1])
+                sources.append(source[1])
                 real.sendto(mx(dns.message.from_wire(wire)).to_wire(), source)
 
             loop.add_reader(real, answer)
             asker = Asker(quick(port, per_server_in_flight=50, timeout=5.0), Lines())
-            asks = (ASK._replace(qname=f"n{n}.mssante.fr") for n in range(4200))
+            asks = (ASK._replace(qname=f"n{n}.mssante.fr") for n in range(40))
             observed = await asyncio.gather(*(asker.ask(a) for a in asks))
             asker.close()
             loop.remove_reader(real)
@@ -453,4 +453,4 @@ def test_many_questions_renew_their_ports(port: int, serve: Serve) -> None:
 
         observed = asyncio.run(run())
     assert {o.outcome for o in observed} == {"answer"}
-    assert len(sources) > 8
+    assert len(set(sources)) > 20

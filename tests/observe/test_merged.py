@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from mssante_audit.cli.main import app
 from mssante_audit.network import methods
 from mssante_audit.observe.kinds import default_path
-from mssante_audit.observe.observation import ObservationError
+from mssante_audit.observe.lines import ObservationError
 from mssante_audit.report.results import limits
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.verdicts.domains import domains

@@ -569,7 +569,8 @@ def test_the_command_visits_the_mail_servers_that_the_dns_names(data: Path, chai
     source = find_observations(data)[0].path
     assert source is not None
     domains = load_whitelist(find_whitelist(data, find_archive(data))).entries["domain"].unique().tolist()
-    hosts = network_of(load_observation(source)).hosts_of(domains)
+    network = network_of(load_observation(source))
+    hosts = {host: network.addresses(host) for domain in domains for host in network.exchangers(domain)}
     address = sorted({a for own in hosts.values() for a in own if a.startswith("127.")})[0]
 
     def go(port: int) -> Result:
@@ -691,6 +692,6 @@ def test_of_each_server_counts_what_was_seen_last_that_tells_something(
     assert told.loc["127.0.0.1", "not_after"] == leaf.certificate.not_valid_after_utc
     assert pd.isna(told.loc["127.0.0.2", "not_after"])
     # What is older than may be relied on gives way to what was met since, though that tells nothing.
-    old = load_space(data, as_of="2026-03-09").observed["tls"].servers.set_index("address")
+    old = load_space(data, as_of="2026-03-09").tls.servers.set_index("address")
     assert old["outcome"].tolist() == ["busy"]
-    assert load_space(data, as_of="2026-02-01").observed["tls"] is None
+    assert load_space(data, as_of="2026-02-01").tls is None

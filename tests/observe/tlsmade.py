@@ -52,7 +52,9 @@ def _lines(space: TrustSpace, payloads: Sequence[str]) -> Iterator[dict[str, Any
     at = space.as_of - timedelta(days=1)
     root = make("CN=AC FICTIVE,C=FR", ca=True, days=9_999)
     texts = space.audited.drop_duplicates("cn").set_index("cn")["dn"]
-    hosts = network_of(space.observation).hosts_of(space.audited["domain"].unique().tolist())
+    network = network_of(space.observation)
+    domains = space.audited["domain"].unique().tolist()
+    hosts = {host: network.addresses(host) for domain in domains for host in network.exchangers(domain)}
     yield {"format": FORMAT, "version": VERSION, "at": instant(at), "dns": space.observation.source}
     written: set[str] = set()
     for number, server in enumerate(servers_of(hosts, 25)):

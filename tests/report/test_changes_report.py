@@ -21,12 +21,11 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
 from mssante_audit.report.collection import collection
 from mssante_audit.report.names import KINDS as NAMES
-from mssante_audit.report.results import limits
+from mssante_audit.report.notebook import Report, open_report
 from mssante_audit.report.run import run_reports
-from mssante_audit.space.chronicle import Chronicle, chronicle
+from mssante_audit.space.chronicle import chronicle
 from mssante_audit.space.story import worded_changes, worded_events
 from mssante_audit.space.trust import TrustSpace, load_space
-from mssante_audit.verdicts.renewals import renewals
 
 AS_OF = "2026-03-03T06:00:00Z"
 
@@ -44,32 +43,24 @@ def report(sample_run):
 CHARTS = ("timeline", "flows", "churn", "ages")
 
 
-def told(story: Chronicle, space: TrustSpace, ident: str):
-    """What a cell of the notebook shows of a story."""
+def opened(folder: Path | None = None, **given: object) -> Report:
+    return open_report("changes", data=folder and str(folder), as_of=AS_OF, row_limit=5, **given)
+
+
+def told(report: Report, ident: str):
+    """What a cell of the notebook shows of a report."""
+    story = report.story
     return shown(
         "changes",
         ident,
-        space=space,
+        report=report,
+        space=report.space,
         story=story,
         changes=worded_changes(story.whole.changes),
         events=worded_events(story.events),
         lists=story.counts.set_index("time"),
         row_limit=5,
     )
-
-
-def opened(folder: Path | None = None, **given: object):
-    """What the notebook's opening shows, run as who explores runs it."""
-    parameters = {
-        "data": folder and str(folder),
-        "as_of": AS_OF,
-        "anchors": [],
-        "signer": None,
-        "recover": False,
-    }
-    parameters |= {"any_namespace": False, "show_contacts": False, "row_limit": 5, "operator": None}
-    parameters |= {"region": None, "department": None}
-    return shown("changes", "opening", **(parameters | {"changes_since": None} | given))
 
 
 def plain(text: str) -> str:
@@ -137,19 +128,21 @@ def test_a_start_leaves_earlier_lists_out(space) -> None:
     assert len(story.steps) == 2
     assert story.skipped == 2
     assert "migration" not in set(story.events["kind"])
-    assert "2 listes plus anciennes" in plain(opened(changes_since="2026-01-10").text)
+    given = dict.fromkeys(("data", "operator", "region", "department", "signer"))
+    given |= {"recover": False, "any_namespace": False, "show_contacts": False, "anchors": [], "row_limit": 5}
+    opening = shown("changes", "opening", **given, as_of=AS_OF, changes_since="2026-01-10")
+    assert "2 listes plus anciennes" in plain(opening)
 
 
 def test_one_list_is_a_story_too(tmp_path: Path) -> None:
     copytree(resource("data/sample") / "archive", tmp_path / "archive")
     for file in sorted((tmp_path / "archive").glob("*.gz"))[1:]:
         file.unlink()
-    space = load_space(tmp_path, as_of=AS_OF)
-    story = chronicle(space)
-    assert "rien à comparer" in told(story, space, "answer").text
-    assert "Aucun" in told(story, space, "events").text
-    assert "Aucun changement" in plain(told(story, space, "kinds").text)
-    for chart in (told(story, space, ident) for ident in CHARTS):
+    report = opened(tmp_path)
+    assert "rien à comparer" in told(report, "answer")
+    assert "Aucun" in told(report, "events")
+    assert "Aucun changement" in plain(told(report, "kinds"))
+    for chart in (told(report, ident) for ident in CHARTS):
         assert chart.html()
         assert chart.caption.endswith(".")
 
@@ -159,7 +152,7 @@ def test_no_archive_is_said(tmp_path: Path) -> None:
     (tmp_path / "list.xml.gz").write_bytes(list_file.read_bytes())
     space = load_space(tmp_path, as_of=AS_OF)
     assert space.archive is None
-    assert "Pas d’archive" in collection(space).text
+    assert "Pas d’archive" in collection(space)
     with pytest.raises(InputError, match="no archive"):
         chronicle(space)
     with pytest.raises(InputError, match="holds no archive"):
@@ -170,7 +163,7 @@ def test_the_overview_tells_the_last_good_fetch_and_the_failures_since(tmp_path:
     copytree(resource("data/sample") / "archive", tmp_path / "archive")
 
     def state() -> str:
-        return plain(collection(load_space(tmp_path, as_of=AS_OF)).text)
+        return plain(collection(load_space(tmp_path, as_of=AS_OF)))
 
     assert "Aucune collecte n’est consignée" in state()
     folder = tmp_path / "archive"
@@ -199,13 +192,14 @@ def broken(tmp_path: Path, number: int, content: bytes | None) -> TrustSpace:
 @pytest.mark.parametrize("content", [None, b"", gzip.compress(b"<html></html>", mtime=0)])
 @pytest.mark.parametrize("number", [0, 2])
 def test_a_list_that_cannot_be_read_is_left_out_and_named(tmp_path: Path, number: int, content) -> None:
-    space = broken(tmp_path, number, content)
-    story = chronicle(space)
+    broken(tmp_path, number, content)
+    report = opened(tmp_path, anchors=[str(tmp_path / "anchors")])
+    story = report.story
     assert len(story.steps) == 3
-    notice, state = (plain(html.text) for html in (told(story, space, "unread"), collection(space)))
+    notice, state = plain(told(report, "unread")), plain(collection(report.space))
     assert "1 liste illisible laissée de côté : <bdi>202" in notice
     assert "L’historique ne peut être établi" in state
-    assert all(told(story, space, ident).caption for ident in ("timeline", "ages"))
+    assert all(told(report, ident).caption for ident in ("timeline", "ages"))
     assert story.ages["censored"].sum() > 100, "of its own first list"
 
 
@@ -238,13 +232,10 @@ def test_a_deleted_list_is_as_if_it_had_never_been_kept(tmp_path: Path) -> None:
 def test_certificates_that_changed_stand_beside_what_changed_in_the_list(tmp_path: Path) -> None:
     data = Path(copytree(resource("data/sample"), tmp_path / "data"))
     write_before(load_space(data, as_of=AS_OF), data, "CN=<b>x,C=FR")
-    space = load_space(data, as_of=AS_OF)
-    given = {"space": space, "row_limit": 5, "chosen": limits(space, None, None, None)}
-    times = chronicle(space).counts.set_index("time")
-    page = lxml_html.fromstring(shown("changes", "tls", lists=times, **given).text)
+    report = opened(data)
+    page = lxml_html.fromstring(told(report, "tls"))
     rows = [[cell.text_content() for cell in row.xpath("td")] for row in page.xpath("//tbody/tr")]
-    assert len(rows) == 5 < len(renewals(space))
+    assert len(rows) == 5 < len(report.renewals)
     assert {row[3] for row in rows} == {"autre nom"}
-    assert {row[5] for row in rows} == set(renewals(space)["before"])
-    none = shown("changes", "tls", lists=times.reindex([pd.Timestamp(space.as_of)]), **given)
-    assert "Aucun changement de certificat" in none.text
+    assert {row[6] for row in rows} == set(report.renewals["before"])
+    assert "Aucun changement de certificat" in report.renewals_table(since=pd.Timestamp(report.space.as_of))

@@ -12,8 +12,11 @@ from mssante_audit.audits.reconciliation.rules import status
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
 from mssante_audit.declarations.register import fields, load_declarations
-from mssante_audit.report.figure import Chart
+from mssante_audit.findings.frame import concat
+from mssante_audit.report.charts import Chart
 from mssante_audit.report.names import STATUSES
+from mssante_audit.report.notebook import Report
+from mssante_audit.report.results import EVERYBODY
 from mssante_audit.report.run import run_reports
 from mssante_audit.space.trust import load_space
 
@@ -26,13 +29,13 @@ def space():
     return load_space(as_of=AS_OF)
 
 
-def told(space, ident, statuses=None, **given):
+def told(space, ident, statuses=None, row_limit=1000):
     """What a cell of the notebook shows of statuses."""
     frame = status(space) if statuses is None else statuses
     counts = frame["status"].astype("str").value_counts().reindex(list(STATUSES), fill_value=0)
-    given = {"row_limit": 1000} | given
-    return shown("declarations", ident, space=space, statuses=frame, counts=counts, missing={},
-                 register=space.declarations, **given)  # fmt: skip
+    report = Report("declarations", space, EVERYBODY, space.audited, concat([]), (), row_limit)
+    given = {"report": report, "statuses": frame, "counts": counts, "register": space.declarations}
+    return shown("declarations", ident, space=space, **given)
 
 
 def test_the_chart_tells_every_status_with_its_number(space):
@@ -47,14 +50,14 @@ def test_the_chart_tells_every_status_with_its_number(space):
 
 def test_the_first_screen_and_the_table(space):
     frame = status(space)
-    answer = told(space, "answer").text
+    answer = told(space, "answer")
     assert "1 domaine retiré reste dans la liste" in answer.replace("\u00a0", " ")
     odd = frame[~frame["status"].isin(["as-declared", "withdrawn"])]
-    table = told(space, "statuses-table").text
+    table = told(space, "statuses-table")
     assert table.count("<tr>") == len(odd) + 1
     assert f'data-rows="{len(odd)}"' in table
-    assert "toutes sont dans le fichier CSV" in told(space, "statuses-table", row_limit=3).text
-    assert "Aucun domaine" in told(space, "statuses-table", frame.iloc[:0]).text
+    assert "toutes sont dans le fichier CSV" in told(space, "statuses-table", row_limit=3)
+    assert "Aucun domaine" in told(space, "statuses-table", frame.iloc[:0])
 
 
 def opened(data, operator=None):

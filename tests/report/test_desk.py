@@ -301,7 +301,7 @@ def test_a_rule_of_ones_own_is_found_everywhere_rules_are(space, own_registry):
     assert set(found["domain"]) == long
     assert set(found["severity"]) == {"error"}
     assert set(found["fingerprint"]) <= set(ms.audit_all(space)["fingerprint"])
-    assert "Nom long" in ms.findings_table(found, ms.family("Nom long")).text
+    assert "Nom long" in ms.findings_table(found, ms.family("Nom long"))
     ms.own_rule("LIST_DOMAIN_LONG", "Nom long", lambda rows: rows["domain"].str.len() > 60)
     again = ms.audit(made.name, space)
     assert set(again["domain"]) == {name for name in long if len(name) > 60}

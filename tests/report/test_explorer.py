@@ -23,6 +23,7 @@ from mssante_audit.base.resources import resource
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.report.explorer.data import CHANGES
+from mssante_audit.report.first import COLUMNS
 from mssante_audit.report.run import run_reports
 from mssante_audit.snapshot import make_snapshot
 from mssante_audit.snapshot.load import load_space as load_snapshot
@@ -62,8 +63,8 @@ def test_every_column_is_that_of_the_frame(made, told):
     rows = told["rows"]
     assert sorted(rows["domain"]) == sorted(map(called, frame.index))
     frame = frame.loc[[name for shown in rows["domain"] for name in frame.index if called(name) == shown]]
-    for key in ("state", "receives", "severity", "region", "department", *CHECKS):
-        assert values(told, key) == frame[key].tolist(), key
+    for key in ("arrives", "order", "severity", "region", "department", *CHECKS):
+        assert values(told, key) == frame[COLUMNS.get(key, key)].tolist(), key
     assert values(told, "operator") == frame["operator_id"].tolist()
     assert rows["boxes"] == [None if pd.isna(n) else n for n in frame["mailboxes"]]
     assert [told["whys"][place] for place in rows["why"]] == frame["why"].tolist()
@@ -73,7 +74,8 @@ def test_every_column_is_that_of_the_frame(made, told):
 
 
 def test_the_worst_come_first_and_of_these_those_with_most_mailboxes(told):
-    ranks = [("broken", "risk", "unknown", "well").index(state) for state in values(told, "state")]
+    assert told["question"] == "arrives"
+    ranks = [("no", "degraded", "unknown", "yes").index(answer) for answer in values(told, "arrives")]
     keys = list(zip(ranks, [-n for n in told["rows"]["boxes"]], strict=True))
     assert keys == sorted(keys)
 
@@ -192,14 +194,17 @@ def test_two_contacts_that_differ_look_different(space, told):
 def test_what_was_not_looked_at_is_unknown(space):
     page, _ = page_of(replace(space, observation=None, declarations=None, judged=None))
     told = unpacked(page)
-    for key in ("dns", "mail", "tls", "declaration", "receives"):
+    for key in ("dns", "mail", "tls", "declaration", "arrives"):
         assert set(values(told, key)) == {"unknown"}
+    assert told["question"] == "order", "nobody looked whether mail arrives"
+    assert "La liste est-elle en règle" in page
     assert "inconnu pour tous les domaines\N{NO-BREAK SPACE}: DNS, Messagerie, TLS, Déclaration." in page
 
 
-def test_a_list_that_is_too_old_makes_no_state(space):
+def test_a_list_that_is_too_old_makes_nothing_green(space):
     page, _ = page_of(load_space(as_of="2027-03-03"))
-    assert set(values(unpacked(page), "state")) == {"unknown"}
+    assert set(values(unpacked(page), "order")) == {"unknown"}
+    assert {"yes", "degraded"}.isdisjoint(values(unpacked(page), "arrives"))
     assert "la liste est trop ancienne" in page
 
 
@@ -243,6 +248,11 @@ def test_in_a_notebook_it_stands_in_a_sandbox_and_a_file_is_made_when_asked_for(
     assert html_text.unescape(re.search(r'srcdoc="([^"]*)"', shown)[1]) == explorer.html == made[0]
     explorer.save(tmp_path / "x.html")
     assert (tmp_path / "x.html").read_text(encoding="utf-8") == explorer.html
+
+
+def test_it_says_that_the_sample_is_made_up(space):
+    header = space.explore().html.partition("</header>")[0]
+    assert "<strong>Exemple fictif</strong>, situation au 3\N{NBSP}mars\N{NBSP}2026." in header
 
 
 def test_only_its_own_script_may_run(made):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -16,6 +18,7 @@ from mssante_audit.base.typography import NARROW, NBSP
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.findings.registry import rule
 from mssante_audit.report.first import CAUSES
+from mssante_audit.verdicts.domains import answers
 from mssante_audit.verdicts.words import CHECK_NAMES
 
 pytestmark = pytest.mark.usefixtures("sample_run")  # kept beside the other tests of the same reports
@@ -53,28 +56,63 @@ def counted(made):
     return counted_of(made[2])
 
 
+def counts_on(page) -> dict[str, dict[str, str]]:
+    """Return the counts of the whole list that a page bears, by axis and answer."""
+    return {
+        axis: {one.get(f"data-{axis}"): one.text_content() for one in page.xpath(f"//b[@data-{axis}]")}
+        for axis in ("arrives", "order")
+    }
+
+
 def test_every_number_of_the_first_screen_is_that_of_its_frame(made, counted) -> None:
     _, page, space = made
     _, domains, causes = counted
-    held = {state: domains[domains["state"] == state] for state in ("well", "risk", "broken", "unknown")}
-    counts = [len(own) for own in held.values()]
-    assert sum(counts) == len(domains) == space.audited["domain"].nunique()
+    held, listed = answers(domains), space.audited["domain"].nunique()
+    assert all(sum(own.values()) == len(domains) == listed for own in held.values())
+    asked = "arrives" if domains["observed_at"].notna().any() else "order"
+    column = {"arrives": "receives", "order": "order"}[asked]
+    counts = list(held[asked].values())
 
-    (states,) = page.find_class("states")
-    assert numbers(plain_text(states.find("div").get("aria-label"))) == counts
-    assert [int(plain(b)) for b in states.xpath(".//dt/b")] == counts
-    boxes = [numbers(plain(dd)) for dd in states.iter("dd")]
+    (shown,) = page.find_class("counts")
+    assert numbers(plain_text(shown.find("div").get("aria-label"))) == counts
+    boxes = [numbers(plain(dd)) for dd in shown.iter("dd")]
     known = space.published is not None
-    assert boxes == [[int(own["mailboxes"].sum())] if known else [] for own in held.values()]
+    own = [domains.loc[domains[column] == name, "mailboxes"].sum() for name in held[asked]]
+    assert boxes == [[int(n)] if known else [] for n in own]
 
     (lead,) = page.find_class("lead")
     well, first = plain(lead).split("À traiter d’abord")
-    asked = [counts[0], len(domains), *counts[1:3], *([counts[3]] if counts[3] else [])]
-    assert numbers(re.sub(r"\(.*?%\)", "", well)) == asked
+    told = [counts[0], len(domains), *counts[1:3], *([counts[3]] if counts[3] else [])]
+    assert numbers(re.sub(r"\(.*?%\)", "", well)) == told
     assert plain_text(ms.percent(counts[0], len(domains))) in well
     assert typeset(rule(causes["rules"].iloc[0][0]).title_fr).replace(NBSP, " ") in first
     weight = [int(causes["domains"].iloc[0]), *([int(causes["mailboxes"].iloc[0])] if known else [])]
     assert numbers(first[first.rindex("(") :]) == weight
+
+
+def test_overview_index_and_summaries_bear_the_same_counts(made, counted) -> None:
+    run, page, _ = made
+    held, looked = answers(counted[1]), counted[1]["observed_at"].notna().any()
+    index = lxml_html.fromstring((run.out / "index.html").read_text(encoding="utf-8"))
+    told = {axis: {name: str(n) for name, n in own.items()} for axis, own in held.items()}
+    assert counts_on(page) == counts_on(index) == told
+    asked = "Le courrier arrive-t-il" if looked else "La liste est-elle en règle"
+    for shown in (page, index):
+        assert plain(shown.find(".//h1")).startswith(asked)
+        assert bool(shown.xpath("//p[contains(., 'observe dns')]")) == (not looked)
+    for outcome in run.outcomes:
+        summary = json.loads((run.out / f"{outcome.name}.results.json").read_text(encoding="utf-8"))
+        assert {axis: summary[axis] for axis in held} == held
+
+
+def test_nothing_is_green_while_nobody_looked(sample_space) -> None:
+    space = replace(sample_space, observation=None, observed={}, told=None)
+    domains = ms.domains(space)
+    page = lxml_html.fromstring(f"<main>{ms.answer(domains)}{ms.counts(domains)}</main>")
+    unknown = {"yes": "0", "degraded": "0", "no": "0", "unknown": str(len(domains))}
+    assert counts_on(page)["arrives"] == unknown
+    assert "Personne n’a regardé si le courrier arrive" in plain(page)
+    assert page.xpath("//dl/div/dt/b/@data-order")
 
 
 def test_every_line_of_the_checks_adds_up_and_is_that_of_its_frame(made, counted) -> None:
@@ -128,16 +166,16 @@ def test_what_an_old_observation_shows_comes_last_with_its_age() -> None:
         rule(codes[0]).audit for codes in causes.loc[~aged, "rules"]
     }
     assert set(causes.loc[aged, "age_days"]) == {6}
-    text = lxml_html.fromstring(ms.cause_list(causes).text)
+    text = lxml_html.fromstring(ms.cause_list(causes))
     shown = [plain(one) for one in text.xpath("//div[@id='causes-mail']/ol/li//p[@class='doubt']")]
     told = causes[["mail" in decided for decided in causes["checks"]]]
     assert len(shown) == min(CAUSES, sum(told["doubts"].map(len) > 0)) > 0
     assert all("observation du DNS" in one and "(6 jours)" in one for one in shown)
-    line = lxml_html.fromstring(ms.checks(domains, causes).text).xpath("//tbody/tr[th='Messagerie']/td")[2]
+    line = lxml_html.fromstring(ms.checks(domains, causes)).xpath("//tbody/tr[th='Messagerie']/td")[2]
     assert plain(line) == f"{len(told)} à confirmer"
-    assert typeset(rule(causes["rules"].iloc[0][0]).title_fr) in ms.answer(domains, causes).text
+    assert typeset(rule(causes["rules"].iloc[0][0]).title_fr) in ms.answer(domains, causes)
     old = causes[aged]
-    assert f"{len(old)} causes restent à confirmer" in plain_text(ms.answer(domains, old).text)
+    assert f"{len(old)} causes restent à confirmer" in plain_text(ms.answer(domains, old))
 
 
 def test_a_domain_whose_own_answer_is_too_old_is_in_doubt_beside_a_fresh_one(sample_space) -> None:
@@ -209,4 +247,4 @@ def test_a_declaration_that_the_register_does_not_cover_says_so(sample_space) ->
     domains = domains.assign(declaration="unknown")
     domains["why"] = [why | {"declaration": ["outside"]} for why in domains["why"]]
     causes = ms.causes(found, sample_space.audited)
-    assert "Hors du périmètre du registre" in ms.checks(domains, causes).text
+    assert "Hors du périmètre du registre" in ms.checks(domains, causes)

@@ -38,7 +38,7 @@ NOT_FINDINGS = (
 """Tables of something else."""
 
 SIZE_MAX = 3_000_000
-CHARTS = {"bars", "lines", "tiles"}
+CHARTS = {"bars", "lines", "tiles", "rules_chart", "age_chart", "hosts_chart"}
 
 
 def source(name):
@@ -127,7 +127,7 @@ def test_every_parameter_is_used(name):
 
 @pytest.mark.parametrize("name", [path.stem for path in resource("notebooks").glob("*.ipynb")])
 def test_no_parameter_is_used_before_it_was_coerced(name):
-    readers = {"open_space", "limits", "select_operator", "check_value", "enable"}
+    readers = {"open_report", "load_space", "enable"}
     given, raw = declared(source(name), name).keys(), set()
     for cell in source(name)["cells"]:
         if cell["cell_type"] != "code" or "parameters" in cell["metadata"].get("tags", []):
@@ -142,7 +142,7 @@ def test_no_parameter_is_used_before_it_was_coerced(name):
         }
         loaded = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
         raw |= {one.id for one in loaded if one.id in given and id(one) not in read}
-    assert raw <= {"row_limit"}  # which is assigned again, checked
+    assert raw <= {"row_limit"}  # which `changes` and `operator` assign again, checked
 
 
 @pytest.mark.parametrize("audit", AUDITS)
@@ -150,11 +150,7 @@ def test_every_family_of_an_audit_has_its_heading_and_section(audit):
     cells = source(TOLD_IN.get(audit, audit))["cells"]
     headings = [line[3:].strip() for c in cells for line in c["source"] if line.startswith("## ")]
     shown = [
-        ast.literal_eval(node.args[0])
-        for c in cells
-        if called(c) == "findings_table"
-        for node in ast.walk(ast.parse(code(c)))
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "family"
+        ast.literal_eval(ast.parse(code(c)).body[-1].value.args[0]) for c in cells if called(c) == "section"
     ]
     name = TOLD_IN.get(audit, audit)
     families = {r.family for r in catalogue().values() if TOLD_IN.get(r.audit, r.audit) == name}

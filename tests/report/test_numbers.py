@@ -24,13 +24,13 @@ from mssante_audit.base.typography import NARROW, NBSP, TYPOGRAPHY
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.report.tiles import tile_places
 from mssante_audit.values.identifiers import DEPARTMENTS
+from mssante_audit.verdicts.checks import RECEIVES
 
 pytestmark = pytest.mark.usefixtures("sample_run")
 REPORTS = (
     "overview", "certificates", "changes", "declarations", "delegation_vs_redirection", "dn_consistency",
     "stale_contacts",
 )  # fmt: skip
-STATES = ("well", "risk", "broken", "unknown")
 
 
 def plain(text: str) -> str:
@@ -57,8 +57,8 @@ class Page:
     def drawn(self, title: str) -> list[tuple[str, str]]:
         """What a chart says that it draws, by name, in its order."""
         for figure in self.root.iter("figure"):
-            if plain("".join(figure.xpath("p[@class='title']//text()"))) == title:
-                (alt,) = figure.xpath(".//@aria-label")
+            if plain(figure.get("aria-label")) == title:
+                alt = figure.xpath("div/@aria-label")[0]
                 told = plain(alt).removesuffix(".").split(title, 1)[1].lstrip(". ")
                 return [
                     (name, held) for name, _, held in (one.rpartition(" : ") for one in told.split(" ; "))
@@ -136,14 +136,14 @@ N, P = r"(\d+)", r"([\d,]+ ?%)"
 
 
 @says(
-    rf"{N} domaines sur {N} \({P}\) sont en ordre dans ce qui a été vérifié ; {N} à risque, {N} en défaut\.",
+    rf"{N} domaines sur {N} \({P}\) reçoivent le courrier en entier ; {N} à risque, {N} ne le reçoivent pas, "
+    rf"{N} inconnu\.",
     "overview",
 )
 def _(page: Page) -> list[object]:
-    states = page.domains["state"].value_counts()
-    well, risk, broken, unknown = (int(states.get(state, 0)) for state in STATES)
-    assert unknown == 0
-    return [well, page.whole, share(well, page.whole), risk, broken]
+    held = page.domains["receives"].value_counts()
+    yes, *others = (int(held.get(answer, 0)) for answer in RECEIVES)
+    return [yes, page.whole, share(yes, page.whole), *others]
 
 
 @says(rf"À traiter d’abord : .+ \({N} domaines, {N} boîtes\)\.", "overview")
@@ -452,7 +452,7 @@ def _(page: Page) -> list[object]:
     titles = {plain(ms.title_of(code)): n for code, n in rules.items()}
     drawn = page.counts("Constats à traiter, par règle")
     assert {name: titles[name] for name in drawn} == drawn
-    first = page.root.xpath("string(//figure[p='Constats à traiter, par règle']//figcaption/bdi)")
+    first = page.root.xpath("string(//figure[@aria-label='Constats à traiter, par règle']//figcaption/bdi)")
     assert drawn[plain(first)] == max(drawn.values())
     return [plain(first), max(drawn.values()), len(page.todo), len(page.grave), len(rules), len(drawn)]
 

@@ -23,8 +23,8 @@ from mssante_audit.dossiers.page import dossier_page
 from mssante_audit.dossiers.remedies import remedy, theirs
 from mssante_audit.dossiers.survey import Survey, survey
 from mssante_audit.findings.registry import rule
-from mssante_audit.report.jobs import plan, tellable
 from mssante_audit.report.parameters import declared
+from mssante_audit.report.plan import plan, tellable
 from mssante_audit.report.results import Limits, touching
 from mssante_audit.report.run import find_notebooks, run_reports
 from mssante_audit.space.trust import load_space
@@ -146,13 +146,11 @@ def test_the_scan_reads_the_files_inside_a_page(has):
 def test_one_domain_of_another_in_a_signers_name_is_not_told(space):
     from dataclasses import replace
 
-    from mssante_audit.dossiers.facts import record
-
     verdict = replace(space.whitelist.signature, signer="CN=mss-1.mss-landefactice.example")
     vars(space.whitelist)["signature"] = verdict
     try:
-        assert record(dossier(space, GROUP)).provenance["signer"] == "un autre opérateur"
-        assert "landefactice" in record(dossier(space, "399900000300015")).provenance["signer"]
+        assert dossier(space, GROUP).record().provenance["signer"] == "un autre opérateur"
+        assert "landefactice" in dossier(space, "399900000300015").record().provenance["signer"]
     finally:
         del vars(space.whitelist)["signature"]
 
@@ -212,25 +210,23 @@ def test_the_numbers_of_one_page_agree(report, space):
     assert summaries[0].startswith(f"{rows['findings']} constats que ces points résument")
     assert summaries[1].startswith(f"{rows['findings-folded']} autre")
     assert rows["findings"] + rows["findings-folded"] == len(told.findings)
-    peers = plain(report.xpath("//figure[.//*[contains(., 'Vos points par gravité')]]")[0].text_content())
+    peers = plain(report.xpath("//table[@id='peers']/caption")[0].text_content())
     assert f"{whole} points à corriger" in peers
     about = plain(letter_files(told)[".txt"].decode().splitlines()[0])
     assert f": {whole} points à corriger" in about
 
 
-def test_three_charts_with_alternative_text_and_a_sentence_computed(report):
-    figures = report.xpath("//figure")
-    assert len(figures) == 3
-    for figure in figures:
-        (alt,) = figure.xpath("./div[@role='group']/@aria-label")
-        assert len(alt) > 30
-        assert figure.find("figcaption").text_content().endswith(".")
-    before = [i for i, cell in enumerate(source()["cells"]) if "Chercher " in "".join(cell["source"])]
-    assert [source()["cells"][i + 1]["id"] for i in before] == [
-        "peers-chart",
-        "certificates-chart",
-        "changes-chart",
-    ]
+def test_tables_with_bars_below_a_sentence_computed(report):
+    assert report.xpath("//figure") == []
+    tables = [table for table in report.xpath("//table[@id]") if table.xpath(".//td/i[@class='bar']")]
+    assert [table.get("id") for table in tables] == ["peers", "certificates", "held"]
+    for table in tables:
+        assert plain(table.find("caption").text_content()).endswith(".")
+        bars = [
+            float(bar.get("style").removeprefix("--share:")) for bar in table.xpath(".//td/i[@class='bar']")
+        ]
+        assert len(bars) == len(table.xpath("tbody/tr"))
+        assert max(bars) <= 1
 
 
 def test_every_cell_shows_something(run):

@@ -150,13 +150,16 @@ def test_contents_list_the_second_level(page):
     assert links == [("#premiere-partie", "Première partie"), ("#premiere-partie-2", "Première partie")]
 
 
-def test_a_report_holds_no_code_and_no_noise(page):
+def test_a_report_folds_its_code_away_and_holds_no_noise(page):
+    (code,) = lxml_html.fromstring(page).xpath("//footer/details[@class='code' and not(@open)]")
+    assert "secret_code()" in code.text_content()
+    rest = page.replace("<code>secret_code()</code>", "", page.count("<code>secret_code()</code>"))
     for absent in ("secret_code", "row_limit", "NOISE", "PLAIN", "RECORD", "RAW"):
-        assert absent not in page
+        assert absent not in rest
 
 
-def test_parameters_stand_as_a_table_where_their_cell_was(page):
-    table = lxml_html.fromstring(page).xpath("//main/details[@class='parameters']//tbody/tr")
+def test_parameters_stand_as_a_table_at_the_end(page):
+    table = lxml_html.fromstring(page).xpath("//footer/details[@class='parameters']//tbody/tr")
     assert [[c.text_content() for c in row] for row in table] == [["Lignes", "2"], ["Opérateur", HOSTILE]]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.report.charts import STYLES
-from mssante_audit.report.names import STATUS_STYLES
+from mssante_audit.report.svg import COLOURS
 from mssante_audit.report.tiles import SHADES
 
 CSS = (files("mssante_audit.report") / "tables.css").read_text(encoding="utf-8")
@@ -29,7 +29,7 @@ VISION = {
 TOGETHER = {
     "severities": tuple(SEVERITIES),
     "plain": tuple(s for s in STYLES if s not in SEVERITIES),
-    "statuses": tuple({*STATUS_STYLES.values(), "grey"}),
+    "statuses": ("critical", "error", "warning", "strong", "light", "grey"),
     "verdicts": ("ok", "warn", "fail"),
 }
 """Styles that stand in one chart."""
@@ -37,9 +37,10 @@ LEAST = 14
 """Distance in CIELAB: 2.3 is just seen where two colours touch; these stand apart, and in small marks."""
 
 
-def colour(style, theme, prefix="svg"):
-    """The fill of a style on the screen."""
-    pair = re.search(rf"{prefix} \.{style} {{ fill: light-dark\((\S+), (\S+)\)", CSS).groups()
+def colour(style, theme):
+    """The colour of a style on the screen, from its variable."""
+    name = f"{style}-fill" if style in SEVERITIES else style
+    pair = re.search(rf"--{name}: light-dark\((\S+), (\S+)\)", CSS).groups()
     text = pair[theme == "dark"].lstrip("#")
     return "".join(2 * c for c in text) if len(text) == 3 else text
 
@@ -90,6 +91,12 @@ def test_red_and_green_alike_would_be_seen():
 def test_severities_and_shades_are_steps_of_grey(theme):
     sign = 1 if theme == "light" else -1  # what is worst stands out most
     severities = [sign * luminance(colour(severity, theme)) for severity in reversed(SEVERITIES)]
-    shades = [sign * luminance(colour(f"s{k}", theme, "tiles")) for k in reversed(range(SHADES))]
+    shades = [sign * luminance(colour(f"s{k}", theme)) for k in reversed(range(SHADES))]
     assert all(b > a + 0.03 for a, b in pairwise(severities))
     assert all(b > a + 0.01 for a, b in pairwise(shades))
+
+
+def test_a_drawing_that_is_saved_has_the_pages_light_colours():
+    assert {name: colour(name, "light") for name in COLOURS if name not in ("paper", "inverse")} == {
+        name: text.lstrip("#") for name, text in COLOURS.items() if name not in ("paper", "inverse")
+    }

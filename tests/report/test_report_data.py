@@ -17,8 +17,8 @@ from mssante_audit.cli.main import Schema, app
 from mssante_audit.dossiers.write import write_dossiers
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.network.methods import METHODS
-from mssante_audit.report.conversion import Outcome, data_files
 from mssante_audit.report.failure import Failure
+from mssante_audit.report.outcome import Outcome, data_files
 from mssante_audit.report.run import Run
 from mssante_audit.snapshot import load_space, make_snapshot
 
@@ -95,7 +95,7 @@ def test_results_of_a_failure_of_a_second_run_and_of_a_dossier(
     )
     failure = Failure("KeyError", "x", 3)
     outcomes = [
-        (Outcome("a", "A", results, told=told, seconds={"run": 1.5}), results.provenance),
+        (Outcome("a", "A", results, follow_up=told, seconds={"run": 1.5}), results.provenance),
         (Outcome("a", "A", None, failure, "Section"), {}),
         (Outcome("a", "A", results, failure, "Section"), results.provenance),
     ]

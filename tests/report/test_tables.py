@@ -10,8 +10,9 @@ from lxml import html as lxml_html
 from made_findings import framed, made
 
 from mssante_audit.base.export import csv_text
+from mssante_audit.base.markup import SHOWN_TEXT
 from mssante_audit.base.typography import NARROW, NBSP
-from mssante_audit.report import charts, findings, tables
+from mssante_audit.report import findings, pieces, tables
 
 HOSTILE = (
     '<script>alert(1)</script><img src=x onerror=alert(2)> =HYPERLINK("x") \N{RIGHT-TO-LEFT OVERRIDE}evil\x00'
@@ -31,7 +32,7 @@ def found(count, text="a", rule="DN_SPELLINGS", entries=ENTRIES):
 
 
 def parsed(html):
-    return lxml_html.fromstring(f"<main>{html.text}</main>")
+    return lxml_html.fromstring(f"<main>{html}</main>")
 
 
 def downloaded(page):
@@ -86,28 +87,28 @@ def test_no_text_of_the_data_becomes_markup_or_a_formula():
     assert page.xpath("//script | //img | //@onerror") == []
     shown = [bdi.text_content() for bdi in page.xpath("//tbody/tr[1]/td[5]/bdi")]
     assert shown == [f"{tables.visible(HOSTILE)}1", f"{tables.visible(HOSTILE)} 1"]
-    assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in html.text
-    assert "\x00" not in html.text
+    assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in html
+    assert "\x00" not in html
     formula = findings.findings_table(found(1, "=1+"), name="t", caption="c", limit=2)
     (row,) = csv.DictReader(io.StringIO(downloaded(parsed(formula))))
     assert row["observed"] == "'=1+1"
 
 
 def test_a_header_of_hostile_text_is_escaped():
-    page = lxml_html.fromstring(tables.table('"><script>', "c", ["<script>"], [[tables.Cell("x")]]))
+    page = lxml_html.fromstring(tables.rows_table('"><script>', "c", ["<script>"], [[tables.Cell("x")]]))
     assert page.xpath("//script") == []
     assert page.xpath("//th/text()") == ["<script>"]
 
 
 def test_a_row_that_does_not_fit_the_columns_is_refused():
     with pytest.raises(ValueError, match="zip"):
-        tables.table("t", "c", ["a", "b"], [[tables.Cell("x")]])
+        tables.rows_table("t", "c", ["a", "b"], [[tables.Cell("x")]])
 
 
 def test_a_long_text_is_cut_and_says_so():
     page = parsed(findings.findings_table(found(1, "x" * 2000), name="t", caption="c", limit=2))
     shown = page.xpath("//tbody/tr/td[5]/bdi")[0].text_content()
-    assert shown == "x" * tables.SHOWN_TEXT + "… (texte coupé\N{NO-BREAK SPACE}: voir le CSV)"
+    assert shown == "x" * SHOWN_TEXT + "… (texte coupé\N{NO-BREAK SPACE}: voir le CSV)"
     assert "x" * 2000 in downloaded(page)
 
 
@@ -139,18 +140,18 @@ def test_severities_are_all_told_and_bars_are_in_proportion():
     page = parsed(findings.severity_bars(told))
     texts = [li.text_content().strip().replace(NBSP, " ") for li in page.xpath("//li")]
     assert texts == ["✖ 0 critique", "▲ 2 erreurs", "◆ 4 avertissements", "● 0 information"]
-    assert page.xpath("//rect/@width") == ["50.0%", "100.0%"]
-    assert page.xpath("//rect/@aria-label") == ["2 erreurs", "4 avertissements"]
+    assert page.xpath("//i/@style") == ["--share:0.5000", "--share:1.0000"]
+    assert page.xpath("//i/@aria-label") == ["2 erreurs", "4 avertissements"]
 
 
 def test_severities_of_no_finding():
     page = parsed(findings.severity_bars(found(0)))
-    assert page.xpath("//rect") == []
+    assert page.xpath("//i") == []
 
 
 def test_key_figures_are_a_list_of_terms():
     page = parsed(
-        tables.key_figures([tables.Figure("Domaines", f"4{NARROW}944", "<b>"), tables.Figure("A", "1")])
+        pieces.key_figures([pieces.Figure("Domaines", f"4{NARROW}944", "<b>"), pieces.Figure("A", "1")])
     )
     assert page.xpath("//dl/div/dt/text()") == ["Domaines", "A"]
     assert [dd.text_content() for dd in page.xpath("//dl/div/dd")] == [f"4{NARROW}944<b>", "1"]
@@ -165,8 +166,33 @@ def test_numbers_stand_below_each_other_and_what_is_short_keeps_to_its_line():
             "why": ["un mot " * 5] * 2,
         }
     )
-    page = parsed(charts.table(rows, name="t"))
+    page = parsed(tables.table(rows, name="t"))
     kinds = [[cell.get("class") for cell in row] for row in page.xpath("//tr")]
     assert kinds[0] == ["number", "number", None, None]
     assert kinds[1] == ["number", "number", "short", None]
     assert kinds[2] == ["number", None, "short", None]  # where nothing is known, nothing is set
+
+
+def test_any_frame_becomes_a_table_escaped_and_says_when_it_is_cut():
+    frame = pd.DataFrame({"n": [10, 9, 8]}, index=pd.Index(["<b>", "x", "y"], name="nom"))
+    html = tables.table(frame, limit=2)
+    assert "<b>" not in html
+    assert "&lt;b&gt;" in html
+    assert 'data-order="10"' in html
+    assert "Les 2 premières lignes sur 3" in html
+    assert html.count("<tr>") == 3
+    assert f"1{NBSP}ligne" in tables.table(frame.head(1))
+
+
+def test_a_column_may_be_drawn_as_bars_too():
+    frame = pd.DataFrame({"nom": ["x", "y", "z"], "n": [10, 5, 0]})
+    page = parsed(tables.table(frame, bar="n"))
+    assert page.xpath("//td/i[@class='bar']/@style") == ["--share:1.000", "--share:0.500", "--share:0.000"]
+    assert [td.text_content() for td in page.xpath("//td[2]")] == ["10", "5", "0"]
+    assert parsed(tables.table(frame)).xpath("//i") == []
+
+
+def test_a_frame_grouped_by_two_columns_is_a_table():
+    frame = pd.DataFrame({"a": ["x", "x"], "b": ["y", "z"], "n": [1, 2]}).groupby(["a", "b"]).sum()
+    headings = parsed(tables.table(frame)).findall(".//th")
+    assert [cell.text_content().strip() for cell in headings] == ["a", "b", "n"]

@@ -29,6 +29,7 @@ from mssante_audit.report.run import run_reports
 from mssante_audit.site.build import build_site
 from mssante_audit.site.view import anchor_of, dossiers_in, page_name, view_of
 from mssante_audit.space.trust import TrustSpace, load_space
+from mssante_audit.verdicts.domains import answers
 from mssante_audit.verdicts.renewals import renewals
 
 BUDGET = {"index.html": 500_000, "operateurs": 450_000, "": 320_000}
@@ -210,10 +211,13 @@ def test_the_first_words_say_how_grave_what_is_new_and_whom_to_look_at(sample_si
     page = own_pages(sample_site.folder)["index.html"]
     found, space = sample_site.findings, sample_site.space
     domains, causes = ms.domains(space, found), ms.causes(found, space.audited, space.published)
-    states = domains["state"].value_counts()
+    held = answers(domains)
     lead = text_of(page, "//p[@class='lead']")
-    assert lead.startswith(f"{states['well']} domaines sur {len(domains)} (")
-    assert f"{states['risk']} à risque, {states['broken']} en défaut" in lead
+    assert lead.startswith(f"{held['arrives']['yes']} domaines sur {len(domains)} (")
+    assert f"{held['arrives']['degraded']} à risque, {held['arrives']['no']} ne le reçoivent pas" in lead
+    assert text_of(page, "//h1").startswith("Le courrier arrive-t-il")
+    for axis, own in held.items():
+        assert {b.get(f"data-{axis}"): int(b.text) for b in page.xpath(f"//b[@data-{axis}]")} == own
     first = page.xpath("//ol[@class='causes']/li")
     assert len(first) == 10
     for li, cause in zip(first, causes.to_dict("records"), strict=False):
@@ -296,6 +300,8 @@ def test_what_could_not_be_observed_is_unknown_and_not_absent(quiet_site):
     assert "Non vérifié, et donc inconnu" in text_of(pages["index.html"])
     dns = pages["index.html"].xpath("//tr[td//a[@href='audits/delegation_vs_redirection.html']]/td")
     assert [cell.text_content() for cell in dns[1:]] == ["inconnu"] * 5
+    assert text_of(pages["index.html"], "//h1").startswith("La liste est-elle en règle")
+    assert "Personne n’a regardé si le courrier arrive" in text_of(pages["index.html"])
     assert "Non vérifié : aucune observation du DNS" in text_of(pages["regles/DNS_MX_NULL.html"])
     assert "Aucun constat" not in text_of(pages["regles/DNS_MX_NULL.html"])
 
@@ -332,7 +338,7 @@ def test_a_report_that_failed_is_there_and_said_to_be_partial(small, tmp_path):
     (tmp_path / "broken.ipynb").write_text(
         (Path(__file__).parents[2] / "notebooks" / "overview.ipynb")
         .read_text(encoding="utf-8")
-        .replace("record(space", "undefined(space")
+        .replace("report.record(", "report.undefined(")
     )
     given = {"data": str(small), "as_of": "2026-03-03T06:00:00Z"}
     run = run_reports([str(tmp_path / "broken.ipynb")], out=tmp_path / "reports", parameters=given)

@@ -14,10 +14,12 @@ from mssante_audit.base.typography import NARROW, NBSP
 from mssante_audit.findings.catalogue import SOURCES
 from mssante_audit.findings.causes import causes
 from mssante_audit.findings.registry import catalogue, rule
-from mssante_audit.report.figure import Chart
+from mssante_audit.report.charts import Chart
 from mssante_audit.report.findings import SOURCES as NAMED
 from mssante_audit.report.findings import family, findings_table, lacks, opening, scope
 from mssante_audit.report.first import checks
+from mssante_audit.report.notebook import Report
+from mssante_audit.report.results import EVERYBODY
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains_of
 from mssante_audit.whitelist.load import load_whitelist
@@ -38,7 +40,7 @@ def entries(space):
 
 
 def text(html):
-    page = lxml_html.fromstring(f"<main>{getattr(html, 'text', html)}</main>")
+    page = lxml_html.fromstring(f"<main>{html if isinstance(html, str) else html._repr_html_()}</main>")
     return re.sub(rf"[{NBSP}{NARROW}]", " ", page.text_content())
 
 
@@ -52,12 +54,13 @@ def of_one(entries):
 
 def first_screen(name, space, entries, findings, *idents):
     """What cells of a notebook's first screen say of findings."""
-    given = {"space": space, "entries": entries, "findings": findings, "every": findings}
-    given["domains"] = entries["domain"].nunique()
+    report = Report(name, space, EVERYBODY, entries, findings, (), 5)
     if name == "overview":
         told = domains_of(space, findings)
-        given["verdicts"] = told[told["domain"].isin(entries["domain"])]
-        given["causes"] = causes(findings, entries)
+        known = {"verdicts": told[told["domain"].isin(entries["domain"])]}
+        vars(report).update(known, causes=causes(findings, entries))
+    given = {"space": space, "entries": entries, "findings": findings, "report": report}
+    given["domains"] = report.domains
     return text(shown(name, *(idents or ("answer",)), **given))
 
 
@@ -104,11 +107,11 @@ def test_the_overview_counts_domains_by_state_and_names_the_first_cause(sure, en
     told = first_screen("overview", sure, entries, findings)
     assert told.startswith(f"{domains - 2} domaines sur {domains} (")
     assert told.endswith(
-        "sont en ordre dans ce qui a été vérifié ; 1 à risque, 1 en défaut. À traiter d’abord : "
+        "sont en règle ; 1 à corriger, 1 en urgence. À traiter d’abord : "
         f"{rule('DN_ID_LUHN').title_fr}, {name} (1 domaine)."
     )
     nothing = first_screen("overview", sure, entries, frame(sure))
-    assert nothing.endswith("0 à risque, 0 en défaut. Rien à corriger parmi ce qui a pu être vérifié.")
+    assert nothing.endswith("0 à corriger, 0 en urgence. Rien à corriger parmi ce qui a pu être vérifié.")
 
 
 def test_of_a_list_not_to_be_relied_on_no_domain_is_said_to_be_well(space, entries):
@@ -116,7 +119,7 @@ def test_of_a_list_not_to_be_relied_on_no_domain_is_said_to_be_well(space, entri
     found = frame(space, made("DN_ID_LUHN", (int(entries["row"].iloc[0]),)), made("LIST_UNSIGNED"))
     told = first_screen("overview", space, entries, found)
     assert told == (
-        f"L’état est inconnu pour {domains} domaines sur {domains} : la liste n’est pas signée. "
+        f"Inconnu pour {domains} domaines sur {domains} : la liste n’est pas signée. "
         f"À traiter d’abord : {rule('LIST_UNSIGNED').title_fr} ({domains} domaines)."
     )
 
@@ -183,8 +186,8 @@ def test_answer_tells_the_extent(space, entries):
 def test_a_family_without_a_finding_takes_one_line(space):
     html = section(space, frame(space), "Identifiant de la structure")
     assert text(html).startswith("Aucun constat. Vérifié : ")
-    assert "<table" not in html.text
-    assert html.text.count("<p") == 1
+    assert "<table" not in html
+    assert html.count("<p") == 1
 
 
 @pytest.mark.parametrize(
@@ -208,7 +211,7 @@ def test_the_overview_says_what_nobody_looked_at(space, entries):
     assert "rien à corriger" not in first_screen("overview", space, entries, frame(space))
     assert "Délégation ou redirection (DNS) (aucune observation du DNS)" in told
     assert "mssante-audit observe" in told
-    page = lxml_html.fromstring(checks(domains_of(space, frame(space)), causes(frame(space), entries)).text)
+    page = lxml_html.fromstring(checks(domains_of(space, frame(space)), causes(frame(space), entries)))
     told = {row.findtext("th"): text(row.xpath("td")[0].text_content()) for row in page.find(".//tbody")}
     whole = entries["domain"].nunique()
     assert told["DNS"] == f"? {whole} inconnus"
@@ -229,7 +232,7 @@ def test_a_report_without_its_data_counts_nothing_and_says_so(tmp_path, name, la
     idents = [cell["id"] for cell in cells(name) if cell["cell_type"] == "code"][2:-1]
     for last in range(1, len(idents) + 1):
         told = shown(name, *idents[:last], **given)
-        html = told.html() if isinstance(told, Chart) else told.text
+        html = told.html() if isinstance(told, Chart) else told._repr_html_()
         assert "rien à corriger" not in html
         assert "0 critique" not in text(html)
         if idents[last - 1] == "answer":
@@ -242,7 +245,7 @@ def test_a_section_tells_why_what_and_what_to_do(space, entries):
         space, made("DN_ID_LUHN", (int(entries["row"].iloc[0]),), "vu"), made("DN_SPELLINGS", (1,))
     )
     html = section(space, findings, "Identifiant de la structure")
-    page = lxml_html.fromstring(f"<main>{html.text}</main>")
+    page = lxml_html.fromstring(f"<main>{html}</main>")
     assert len(page.xpath("//tbody/tr")) == 1
     luhn = rule("DN_ID_LUHN")
     told = text(html)
@@ -283,7 +286,7 @@ def test_what_to_fix_first_is_the_gravest_that_touches_most_information_and_hint
         made("LIST_SIGNATURE_INVALID"),
         made("DN_ID_LUHN", tuple(rows), confidence="hint"),
     )
-    page = lxml_html.fromstring(f"<main>{fixed_first(space, entries, findings).text}</main>")
+    page = lxml_html.fromstring(f"<main>{fixed_first(space, entries, findings)}</main>")
     titles = [
         li.findtext("div/p/strong") or text(li.find("div/p/strong"))
         for li in page.xpath("//ol[@class='causes']/li")
@@ -301,12 +304,14 @@ def test_what_to_fix_first_is_the_gravest_that_touches_most_information_and_hint
 
 
 def fixed_first(space, entries, findings):
-    return shown("overview", "fix-first", causes=causes(findings, entries))
+    report = Report("overview", space, EVERYBODY, entries, findings, (), 5)
+    vars(report)["causes"] = causes(findings, entries)
+    return shown("overview", "fix-first", report=report)
 
 
 def test_what_to_fix_first_counts_the_report_s_own_domains(space, entries):
     own = of_one(entries)
     findings = frame(space, made("DN_SPELLINGS", tuple(entries["row"].tolist())))
-    page = lxml_html.fromstring(f"<main>{fixed_first(space, own, findings).text}</main>")
+    page = lxml_html.fromstring(f"<main>{fixed_first(space, own, findings)}</main>")
     extent = text(page.xpath("//p[@class='weight']")[0].text_content())
     assert extent == f"{own['domain'].nunique()} domaines"

@@ -378,10 +378,12 @@ def test_a_snapshot_whose_data_are_gone_says_of_a_domain_what_it_said(tmp_path: 
     shutil.rmtree(tmp_path / "data")
     each = domains(made, language="en").drop_duplicates("state")
     assert len(each) > 2
-    for name, state, why in each[["domain", "state", "reasons"]].to_numpy():
+    for name, receives, order, why in each[["domain", "receives", "order", "reasons"]].to_numpy():
         words = ["check", name, "--data", str(tmp_path / "s")]
         said = CliRunner().invoke(app, words, catch_exceptions=False).stdout
-        assert f"\nstate: {state}. {why}".rstrip(". ") in said
+        assert f"\narrives: {receives}" in said
+        assert f"\norder: {order}" in said
+        assert all(sentence.rstrip(".") in said for sentence in why.split(". "))
     controls = view(load_space(tmp_path / "s"))
     assert answer(domains(made), causes(audit_all(made), made.audited, made.published)).text in controls
 

@@ -14,7 +14,7 @@ import mssante_audit
 from mssante_audit.base.typography import TYPOGRAPHY
 from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.registry import audits, catalogue, known_needs
-from mssante_audit.report.reprs import examples
+from mssante_audit.report.cards import examples
 
 ROOT = Path(__file__).parents[2]
 

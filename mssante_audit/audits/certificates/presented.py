@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,12 @@ from mssante_audit.observe.tls.chain import Certificate, Chain, judge
 from mssante_audit.observe.tls.servers import Observed
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
+from mssante_audit.whitelist.rows import grouped
 from mssante_audit.whitelist.signature import trust
+
+OLD = ("SSLv3", "TLSv1", "TLSv1.1")
+MOST = 6
+"""Names, hosts and servers named in one finding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +111,7 @@ class Presented:
 
     def by_certificate(self) -> Iterator[tuple[SeenServer, list[SeenServer]]]:
         """Yield for each certificate the server seen last to present it, and all that do."""
-        found: dict[str, list[SeenServer]] = {}
-        for server in self.servers.values():
-            if server.chain:
-                found.setdefault(server.chain.leaf.sha256, []).append(server)
+        found = grouped((s.chain.leaf.sha256, s) for s in self.servers.values() if s.chain)
         for servers in found.values():
             yield max(servers, key=lambda server: server.at), servers
 
@@ -156,21 +158,6 @@ def _presented(space: TrustSpace) -> Presented:
 
 
 def _servers(space: TrustSpace, observed: Observed) -> Iterator[SeenServer]:
-    judged = _judge_of(space, observed)
-    columns = (
-        "address", "hosts", "at", "outcome", "detail", "protocol", "demanded", "chain", "sni", "sni_chain",
-    )  # fmt: skip
-    for values in zip(*(observed.servers[name].tolist() for name in columns), strict=True):
-        address, hosts, at, outcome, detail, protocol, demanded, sent, sni, sent_by_name = values
-        chain = judged(sent, at) if outcome == "presented" else None
-        outcome = "lost" if outcome == "presented" and chain is None else outcome
-        key = parse_dn(chain.leaf.subject).key if chain else ""
-        told = (address, hosts, at, outcome, detail, protocol, demanded)
-        yield SeenServer(*told, chain, key, sni, judged(sent_by_name, at))
-
-
-def _judge_of(space: TrustSpace, observed: Observed) -> Callable[[tuple[str, ...], datetime], Chain | None]:
-    """Return what judges a chain, by its hashes, at an instant; each once a day."""
     origin = space.whitelist.origin
     trusted, crls = trust(space.whitelist.anchors, origin.parent if isinstance(origin, Path) else None)
     known: dict[tuple[tuple[str, ...], str], Chain] = {}
@@ -183,4 +170,13 @@ def _judge_of(space: TrustSpace, observed: Observed) -> Callable[[tuple[str, ...
             known[key] = judge([observed.certificates[name] for name in sent], trusted, crls, at)
         return known[key]
 
-    return judged
+    columns = (
+        "address", "hosts", "at", "outcome", "detail", "protocol", "demanded", "chain", "sni", "sni_chain",
+    )  # fmt: skip
+    for values in zip(*(observed.servers[name].tolist() for name in columns), strict=True):
+        address, hosts, at, outcome, detail, protocol, demanded, sent, sni, sent_by_name = values
+        chain = judged(sent, at) if outcome == "presented" else None
+        outcome = "lost" if outcome == "presented" and chain is None else outcome
+        key = parse_dn(chain.leaf.subject).key if chain else ""
+        visit = (address, hosts, at, outcome, detail, protocol, demanded)
+        yield SeenServer(*visit, chain, key, sni, judged(sent_by_name, at))

@@ -1,13 +1,10 @@
-"""The form's rules on a single declaration, each a check over a frame of declarations.
-
-A check yields (index label of the row, facts). `CHECKS` names for each the columns that must be known.
-"""
+"""The form's rules on a single declaration: each check yields (index label of the row, facts)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cache, partial
 from typing import Any
 
 import pandas as pd
@@ -91,17 +88,13 @@ def _method(d: pd.DataFrame) -> Found:
     yield from _where((~d["delegation"] & ~d["redirection"]).fillna(value=False), ticked="none")
 
 
-def _servers_missing(d: pd.DataFrame) -> Found:
-    for box, names in METHODS.items():
-        for name in names:
-            yield from _where(ticked(d, box) & ~filled(d, name), method=label(box), server=label(name))
-
-
-def _servers_other(d: pd.DataFrame) -> Found:
+def _servers(d: pd.DataFrame, *, missing: bool) -> Found:
+    """Check that no server of a ticked method is missing, or that none of the other method alone is given."""
     for box, other in zip(METHODS, reversed(METHODS), strict=True):
-        only = ticked(d, box) & ~d[other].fillna(value=True)
-        for name in METHODS[other]:
-            yield from _where(only & filled(d, name), method=label(box), server=label(name))
+        rows = ticked(d, box) if missing else ticked(d, box) & ~d[other].fillna(value=True)
+        for name in METHODS[box if missing else other]:
+            wrong = rows & (filled(d, name) != missing)
+            yield from _where(wrong, method=label(box), server=label(name))
 
 
 def _server_name(d: pd.DataFrame) -> Found:
@@ -113,7 +106,7 @@ def _server_name(d: pd.DataFrame) -> Found:
 
 def _server_same(d: pd.DataFrame) -> Found:
     first, second = (domain_keys(d[name]) for name in METHOD_1)
-    yield from ((at, {"text": first[at]}) for at in d.index[(first == second) & (first != "")])
+    return ((at, {"text": first[at]}) for at in d.index[(first == second) & (first != "")])
 
 
 def _dn_lines(d: pd.DataFrame) -> Found:
@@ -147,10 +140,10 @@ def _dn_operator(d: pd.DataFrame) -> Found:
     for _, at, text in cells(d, *LINES):
         dn, known = parse_dn(pasted_dn(text)), _ids_of(d, at)
         ou, name = identifier_of(dn.get("OU")), d["structure_name"][at]
-        if not ou or not known or _is_one(ou, known.values()):
-            continue
         malformed = any({"kind", "shape"} & {*_identifier(own).problems} for own in known.values())
-        if not malformed and not any(one_structure(name, own, dn.get("O"), ou) for own in known.values()):
+        same = _is_one(ou, known.values()) if ou else True
+        same = same or any(one_structure(name, own, dn.get("O"), ou) for own in known.values())
+        if known and not malformed and not same:
             yield at, {"ou": ou, "known": [{**label(column), "id": own} for column, own in known.items()]}
 
 
@@ -180,10 +173,7 @@ def _department(d: pd.DataFrame) -> Found:
 
 
 def structure_name(d: pd.DataFrame, known: Mapping[str, frozenset[str]]) -> Found:
-    """Check that the structure's name may be the DN's O, where OU is its number; `known`: names by it.
-
-    Where O is another one's, the finding is likely, else a hint.
-    """
+    """Check that the structure's name may be the DN's O, where OU is its number; `known`: names by it."""
     for _, at, text in cells(d, "dn_igc_sante"):
         dn, own, name = parse_dn(pasted_dn(text)), d["structure_id"][at], d["structure_name"][at].strip()
         o, ou = dn.get("O"), dn.get("OU")
@@ -199,15 +189,9 @@ def is_domain(text: str) -> bool:
     return bool(_HOST.fullmatch(text.strip().removesuffix(".")))
 
 
-def _domain_invalid(d: pd.DataFrame) -> Found:
-    return ((at, {"text": text}) for at, text in d["domain"].items() if not is_domain(text))
-
-
-def _domain_outside(d: pd.DataFrame) -> Found:
-    keys = d["domain_key"].items()
-    return (
-        (at, {"text": key}) for at, key in keys if _HOST.fullmatch(key) and not key.endswith(".mssante.fr")
-    )
+def _texts(column: str, is_wrong: Callable[[str], object]) -> Check:
+    """Return the check that the texts of a column are none that is wrong."""
+    return lambda d: ((at, {"text": text}) for at, text in d[column].items() if is_wrong(text))
 
 
 def _absent(column: str) -> Check:
@@ -215,22 +199,13 @@ def _absent(column: str) -> Check:
     return lambda d: _where(~filled(d, column))
 
 
-def _public_missing(d: pd.DataFrame) -> Found:
-    return missing(pd.DataFrame({name: ~filled(d, name) for name in PUBLIC}))
-
-
 def _contact_malformed(d: pd.DataFrame) -> Found:
-    for names, kind in ((PHONES, "phones"), (EMAILS, "emails")):
-        for name, at, text in cells(d, *names):
-            if not _reaches(text, kind):
-                yield at, {"field": label(name)}
-
-
-def _reaches(text: str, kind: str) -> bool:
-    phone = kind == "phones"
-    contact = _contact(_HOURS.sub("", text) if phone else text)
-    left = [r for r in contact.leftovers if not phone or not _EXTENSION.fullmatch(r.strip(" \t()[]:.-"))]
-    return len(getattr(contact, kind)) == 1 and not contact.malformed and not left
+    for name, at, text in cells(d, *PHONES, *EMAILS):
+        phone = name in PHONES
+        contact = _contact(_HOURS.sub("", text) if phone else text)
+        left = [r for r in contact.leftovers if not phone or not _EXTENSION.fullmatch(r.strip(" \t()[]:.-"))]
+        if len(contact.phones if phone else contact.emails) != 1 or contact.malformed or left:
+            yield at, {"field": label(name)}
 
 
 def _public_consumer(d: pd.DataFrame) -> Found:
@@ -249,16 +224,8 @@ def contract_number(text: str) -> str:
     return re.sub(r"[\W_]", "", _NUMBER_OF.sub("", text)).upper()
 
 
-def _contract_shape(d: pd.DataFrame) -> Found:
-    numbers = cells(d, "contract_number")  # the manager fills it, so that it may be empty
-    return ((at, {"text": text}) for _, at, text in numbers if not _CONTRACT.fullmatch(contract_number(text)))
-
-
 def _ids_wrong(d: pd.DataFrame, *problems: str) -> Found:
-    """Check that the structures' identifiers have none of some problems (`parse_identifier`).
-
-    A kind in words, blanks and a final dot are none; nor is a number without its kind that the DN's OU has.
-    """
+    """Check that identifiers have none of some problems; a number without its kind may be in the DN's OU."""
     wrong: dict[tuple[Any, str], list[dict[str, str]]] = {}
     for name, at, text in cells(d, *IDS):
         value = _identifier_of(text)
@@ -306,23 +273,26 @@ def _withdrawal_contradicted(d: pd.DataFrame) -> Found:
 _METHODS = (*METHODS, "withdrawal")
 CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
     ("DECL_METHOD", _METHODS, asked(_method)),
-    ("DECL_SERVERS_MISSING", (*_METHODS, *SERVERS), asked(_servers_missing)),
-    ("DECL_SERVERS_OTHER", (*_METHODS, *SERVERS), asked(_servers_other)),
+    ("DECL_SERVERS_MISSING", (*_METHODS, *SERVERS), asked(partial(_servers, missing=True))),
+    ("DECL_SERVERS_OTHER", (*_METHODS, *SERVERS), asked(partial(_servers, missing=False))),
     ("DECL_SERVER_NAME", (), _server_name),
     ("DECL_SERVER_SAME", (), _server_same),
     ("DECL_DN_LINES", ("withdrawal", *LINES), _dn_lines),
     ("DECL_DN_SHAPE", (), _dn_shape),
     ("DECL_DN_OPERATOR", IDS, _dn_operator),
     ("DECL_DEPARTMENT", (), _department),
-    ("DECL_DOMAIN_INVALID", ("domain",), _domain_invalid),
-    ("DECL_DOMAIN_OUTSIDE", ("domain",), _domain_outside),
+    ("DECL_DOMAIN_INVALID", ("domain",), _texts("domain", lambda text: not is_domain(text))),
+    ("DECL_DOMAIN_OUTSIDE", ("domain",),
+     _texts("domain_key", lambda key: _HOST.fullmatch(key) and not key.endswith(".mssante.fr"))),
     ("DECL_DESCRIPTION_MISSING", ("withdrawal", "description"), asked(_absent("description"))),
-    ("DECL_PUBLIC_MISSING", (*PUBLIC, "withdrawal"), asked(_public_missing)),
+    ("DECL_PUBLIC_MISSING", (*PUBLIC, "withdrawal"),
+     asked(lambda d: missing(pd.DataFrame({name: ~filled(d, name) for name in PUBLIC})))),
     ("DECL_CONTACT_MALFORMED", (), _contact_malformed),
     ("DECL_PUBLIC_CONSUMER", (), _public_consumer),
     ("DECL_MANAGER_MISSING", ("withdrawal", *people.MANAGER), asked(people.incomplete(*people.MANAGER))),
     ("DECL_TECHNICAL_COPY", (*people.TECHNICAL, *people.MANAGER), people.technical_copy),
-    ("DECL_CONTRACT_SHAPE", ("contract_number",), _contract_shape),
+    ("DECL_CONTRACT_SHAPE", ("contract_number",),  # the manager fills it, so that it may be empty
+     _texts("contract_number", lambda t: t.strip() and not _CONTRACT.fullmatch(contract_number(t)))),
     ("DECL_REPRESENTATIVE_MISSING", ("withdrawal", *people.REPRESENTATIVE),
      asked(people.incomplete(*people.REPRESENTATIVE))),
     ("DECL_ADDRESS_MISSING", ("withdrawal", "postal_address"), asked(_absent("postal_address"))),

@@ -28,7 +28,7 @@ SIGNATORY = ("signatory_last_name", "signatory_first_name")
 
 _TITLES = "m mr mme mlle monsieur madame mademoiselle dr docteur pr professeur me maitre"
 _FOR = "p o po pour par delegation ordre"
-_NO_NAME = frozenset([*_TITLES.split(), *_FOR.split()])
+_NO_NAME = frozenset(f"{_TITLES} {_FOR}".split())
 _LITTLE = "de du des la le les l d da di el al ben bel van von der den ter"
 _PARTICLES = frozenset(_LITTLE.split())
 _ENDS = re.compile(r"^[\s.,;]+|[\s.,;]+$")
@@ -107,13 +107,12 @@ def same_person(some: frozenset[str], others: frozenset[str]) -> bool:
     if "".join(sorted(some)) == "".join(sorted(others)):
         return True
     few, many = sorted((some, others), key=len)
-    return all(any(_same_word(one, other) for other in many) for one in few)
 
+    def same_word(one: str, other: str) -> bool:
+        short = min(len(one), len(other))
+        return one == other or (short == 1 and one[0] == other[0]) or (short > 3 and one_slip(one, other))
 
-def _same_word(one: str, other: str) -> bool:
-    if one == other or (min(len(one), len(other)) == 1 and one[0] == other[0]):
-        return True
-    return min(len(one), len(other)) > 3 and one_slip(one, other)
+    return all(any(same_word(one, other) for other in many) for one in few)
 
 
 def technical_copy(d: pd.DataFrame) -> Found:

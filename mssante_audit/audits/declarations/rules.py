@@ -1,7 +1,7 @@
 """Audit: the form's own rules, held against the declarations of a register.
 
-Each operator's latest declaration of a domain is audited (and any of a later day than the audit's); what
-could not be read is told of every row. A rule is held only against rows of which it knows all it needs.
+Each operator's latest declaration of a domain is audited; a rule is held only against rows of which it knows
+all it needs.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from mssante_audit.findings.places import REGISTER, Place, Where
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import structure_key
 from mssante_audit.values.person import Person
+from mssante_audit.whitelist.rows import grouped
 
 READING = {"column": "DECL_COLUMN", "unread": "DECL_UNREADABLE", "recovered": "DECL_RECOVERED"}
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -55,8 +56,7 @@ def form_findings(
     """Yield what is wrong with the declarations; those of after the day of `as_of` lie in the future.
 
     One cause is one finding; with `each` every row is told by itself, rows that a later declaration replaced
-    too. With a `space`, its list tells who serves a domain, whose numbers are one structure's, and what
-    others are called.
+    too. A `space` tells who serves a domain, whose numbers are one structure's, and what others are called.
     """
     every = register.declarations
     later = every[every["date"] > pd.Timestamp(as_of.date())]
@@ -95,10 +95,7 @@ def declarations_of(rows: pd.DataFrame) -> list[Declaration]:
 def finding(
     code: str, subject: Subject, found: Sequence[Declaration], facts: Mapping[str, Any], rows: Where = ()
 ) -> Finding:
-    """Return a finding on some declarations and `rows` of the white list, which then tell the domains.
-
-    Of several declared domains, the facts name each.
-    """
+    """Return a finding on some declarations and `rows` of the white list, which then tell the domains."""
     domains = tuple(domain for domain in dict.fromkeys(one.domain for one in found) if domain)
     columns = tuple(dict.fromkeys(columns_in(facts))) or COLUMNS.get(code, ("",))
     stands = [Place(REGISTER, one.file, (one.row,), column) for column in columns for one in found]
@@ -126,14 +123,14 @@ def _grouped(code: str, rows: pd.DataFrame, check: Check, each: bool) -> Iterato
     """Yield one finding for each operator and thing observed, or for each row."""
     if rows.empty or not (broken := list(check(rows))):
         return
-    groups: dict[tuple[str | Person, ...], tuple[dict[str, Any], dict[Declaration, None]]] = {}
     declared = dict(zip(rows.index, declarations_of(rows), strict=True))
-    for at, facts in broken:
-        row = declared[at]
-        whose = (row.file, str(row.row)) if each else (row.operator_id,)
-        groups.setdefault((*whose, *_texts(facts)), (facts, {}))[1][row] = None
-    for subject, (facts, found) in groups.items():
-        yield finding(code, subject, list(found), facts)
+    facts_of = [(declared[at], facts) for at, facts in broken]
+    groups = grouped(
+        ((*((row.file, str(row.row)) if each else (row.operator_id,)), *_texts(facts)), (row, facts))
+        for row, facts in facts_of
+    )
+    for subject, held in groups.items():
+        yield finding(code, subject, list(dict.fromkeys(row for row, _ in held)), held[0][1])
 
 
 def _texts(facts: Any) -> Iterator[str | Person]:
@@ -170,9 +167,7 @@ def _read_findings(register: Register) -> Iterator[Finding]:
 
 
 def _names(register: Register, space: TrustSpace | None) -> dict[str, frozenset[str]]:
-    names: dict[str, set[str]] = {}
     declared = register.declarations[["operator_id", "structure_name"]].drop_duplicates()
-    listed = space.operator_names.items() if space else ()
-    for operator, name in (*declared.itertuples(index=False, name=None), *listed):
-        names.setdefault(structure_key(operator), set()).add(name)
+    named = [*declared.itertuples(index=False, name=None), *(space.operator_names.items() if space else ())]
+    names = grouped((structure_key(operator), name) for operator, name in named)
     return {structure: frozenset(own) for structure, own in names.items() if structure}

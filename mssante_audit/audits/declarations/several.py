@@ -1,7 +1,6 @@
 """What several declarations say together: of one day, of several operators, under one contract or several.
 
-Each function yields rule, subject, the declarations and the facts. With a list at hand, what it settles is no
-finding: operators that serve a domain side by side, a change that is over or on its way, two certificates.
+With a list at hand, what it settles is no finding: a change that is over or on its way, two certificates.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from mssante_audit.declarations.register import Register, domain_keys, due_from,
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn, pasted_dn
 from mssante_audit.values.identifiers import identifier_of, parse_identifier, structure_key
+from mssante_audit.whitelist.rows import grouped
 
 Told = Iterator[tuple[str, tuple[str, ...], pd.DataFrame, dict[str, Any]]]
 
@@ -40,7 +40,7 @@ class Listed:
     """Structure → what it is known by, for those that have several numbers."""
     operators: dict[str, set[str]] = field(default_factory=dict)
     """Domain → the structures of its rows."""
-    names: dict[str, set[str]] = field(default_factory=dict)
+    names: dict[str, list[str]] = field(default_factory=dict)
     """Domain → the keys of its certificates' names."""
     since: pd.Timestamp | None = None
     """A declaration of this day or later is on its way."""
@@ -54,16 +54,13 @@ class Listed:
 def listed_in(space: TrustSpace) -> Listed:
     """Return what the list of a space says."""
     roots = {structure_key(one): structure_key(first) for one, first in space.structures.items()}
-    made = Listed(roots)
-    rows = space.entries[["domain", "operator_id", "dn_key"]]
-    whose = made.whose(rows["operator_id"])
-    for domain, operator, name in zip(domain_keys(rows["domain"]), whose, rows["dn_key"], strict=True):
-        made.operators.setdefault(domain, set()).add(operator)
-        made.names.setdefault(domain, set()).add(name)
+    domains = domain_keys(space.entries["domain"]).tolist()
+    operators = grouped(zip(domains, Listed(roots).whose(space.entries["operator_id"]), strict=True))
+    names = grouped(zip(domains, space.entries["dn_key"], strict=True))
     generated = space.whitelist.generated_at
     seen = pd.Timestamp((min(generated, space.as_of) if generated else space.as_of).date())
     since = seen - pd.Timedelta(days=space.thresholds.listing_days)
-    return Listed(roots, made.operators, made.names, since)
+    return Listed(roots, {d: {*own} for d, own in operators.items()}, names, since)
 
 
 def several(register: Register, as_of: datetime, now: pd.DataFrame, listed: Listed) -> Told:
@@ -96,10 +93,7 @@ def _certificates(group: pd.DataFrame, names: Collection[str]) -> bool:
 
 
 def _several_operators(register: Register, now: pd.DataFrame, listed: Listed) -> Told:
-    """Yield one finding for each set of operators whose latest declarations claim the same domains.
-
-    An operator of which a declaration may be a withdrawal, and the last, is not known to claim anything.
-    """
+    """Yield one finding for each set of operators whose latest declarations claim the same domains."""
     rows = register.having(now, "domain", "structure_id")
     rows = rows[(rows["domain_key"] != "") & (rows["operator_id"] != "")]
     rows = rows.assign(whose=listed.whose(rows["operator_id"]))

@@ -1,8 +1,7 @@
 """Audit of the DNS: the method in use against the one declared, delegations, mail hosts, the parent zone.
 
-Everything comes from an observation file; without one there is nothing to say. What could not be observed is
-reported as such, and never as absent. All rules report in the same facts: `seen`, each thing that was seen,
-and `wanted`, each that would be right, both in mappings of names, addresses, codes.
+What could not be observed is reported as such, and never as absent. All rules report in the same facts:
+`seen`, each thing that was seen, and `wanted`, each that would be right.
 """
 
 from importlib.resources import files

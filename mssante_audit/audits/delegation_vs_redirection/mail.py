@@ -7,7 +7,7 @@ from typing import Any
 
 from dns.inet import is_address
 
-from mssante_audit.audits.delegation_vs_redirection.observed import SET_MAX, Causes, Seen, server
+from mssante_audit.audits.delegation_vs_redirection.observed import SET_MAX, Seen, server
 from mssante_audit.findings.frame import Subject
 from mssante_audit.network.hosts import MailHost
 from mssante_audit.network.lookups import Found
@@ -23,9 +23,11 @@ STATUS_RULES = {
 """State of a mail host (`mssante_audit.network.hosts.MailHost`) → rule."""
 PARTLY = ("tcp", "slow", "notimp", "alias", "long")
 """Why only some resolvers obtain what is looked up."""
+OUT_OF_REACH = {"null", "nxdomain", "nodata", "loop", "failed", "private"}
+"""States of exchangers to which no mail gets, as far as the DNS tells."""
 
 
-def mail_findings(seen: Seen, causes: Causes) -> None:
+def mail_findings(seen: Seen) -> None:
     """Report what is wrong with the mail exchangers of the list's domains."""
     carried: dict[str, list[str]] = {}
     alone: dict[str, list[str]] = {}
@@ -33,12 +35,12 @@ def mail_findings(seen: Seen, causes: Causes) -> None:
         met = list(rests_on(ways))
         visits = [one for one in met if isinstance(one, Visit)]
         for visit in visits:
-            _unanswered(seen, causes, domain, visit)
-            _disagreement(seen, causes, domain, visit)
-            _signed(seen, causes, domain, visit)
+            _unanswered(seen, domain, visit)
+            _disagreement(seen, domain, visit)
+            _signed(seen, domain, visit)
         for one in met:
             if isinstance(one, Elsewhere):
-                _elsewhere(seen, causes, domain, one)
+                _elsewhere(seen, domain, one)
         said = [(content, replies) for visit in visits for content, replies, _ in visit.led]
         replies = [reply for _, own in said for reply in own if reply.outcome != "referral"]
         targets = _targets(met)
@@ -47,23 +49,27 @@ def mail_findings(seen: Seen, causes: Causes) -> None:
                 carried.setdefault(target, []).append(domain)
             if len(targets) == 1:
                 alone.setdefault(targets[0], []).append(domain)
-            _together(seen, causes, domain, targets, replies)
-            _against_form_and_certificate(seen, causes, domain, targets, replies)
+            _together(seen, domain, targets, replies)
+            _against_form_and_certificate(seen, domain, targets, replies)
         elif not any(content[0] in ("cut", "unheard") for content, _ in said[-1:]):
-            _nothing(seen, causes, domain, met, said)
+            _nothing(seen, domain, met, said)
     hosts = {target: seen.network.hosts.host(target) for target in carried if target != NOBODY}
-    over4 = {
-        d for name, host in hosts.items() if any(":" not in a for a in host.addresses) for d in carried[name]
-    }
+    with_ipv4 = (name for name, host in hosts.items() if any(":" not in a for a in host.addresses))
+    over4 = {domain for name in with_ipv4 for domain in carried[name]}
     for target, domains in carried.items():
         if target == NOBODY:  # beside others it is DNS_MX_NULL_MIXED
-            shown = [one for d in alone.get(target, [])[:5] for one in seen.methods[d].replies]
-            causes.add("DNS_MX_NULL", target, alone.get(target, []), {"name": target}, replies=shown)
+            own = alone.get(target, [])
+            seen.add("DNS_MX_NULL", target, own, {"name": target}, _some(seen, own))
             continue
-        if len(alone.get(target, ())) >= seen.space.thresholds.concentration_min:
-            shown = [one for d in domains[:5] for one in seen.methods[d].replies]
-            causes.add("DNS_MX_CONCENTRATION", target, alone[target], {"name": target}, replies=shown)
-        _host(seen, causes, hosts[target], domains, [d for d in domains if d not in over4])
+        if len(own := alone.get(target, [])) >= seen.space.thresholds.concentration_min:
+            facts = {"name": target}
+            seen.add("DNS_MX_CONCENTRATION", target, own, facts, _some(seen, domains))
+        _host(seen, hosts[target], domains, [d for d in domains if d not in over4])
+
+
+def _some(seen: Seen, domains: list[str]) -> list[Reply]:
+    """Return the replies on a few domains that have one mail host."""
+    return [reply for domain in domains[:5] for reply in seen.methods[domain].replies]
 
 
 def leads_nowhere(one: Elsewhere) -> str:
@@ -86,7 +92,7 @@ def _targets(met: Iterable[object]) -> list[str]:
     )
 
 
-def _unanswered(seen: Seen, causes: Causes, domain: str, visit: Visit) -> None:
+def _unanswered(seen: Seen, domain: str, visit: Visit) -> None:
     """Report servers that speak for a zone, but leave the question for the MX without an answer."""
     zone, index = seen.network.zone(visit.zone), seen.network.index
     failing: dict[str, Reply] = {}
@@ -100,20 +106,17 @@ def _unanswered(seen: Seen, causes: Causes, domain: str, visit: Visit) -> None:
         told = [server(zone, address, outcome=one.outcome) for address, one in sorted(failing.items())]
         rule = "DNS_MX_SILENT" if visit.part.cause == "mx-unanswered" else "DNS_MX_REFUSED"
         subject = tuple(sorted(failing))
-        causes.add(rule, subject, [domain], {"servers": told}, replies=failing.values())
+        seen.add(rule, subject, [domain], {"servers": told}, failing.values())
 
 
-def _disagreement(seen: Seen, causes: Causes, domain: str, visit: Visit) -> None:
-    """Report servers of a zone that do not say the same of a name: one another, or from one time to the next.
-
-    Those of the parent have a rule of their own.
-    """
+def _disagreement(seen: Seen, domain: str, visit: Visit) -> None:
+    """Report servers of a zone, not of the parent, that do not always say the same of a name."""
     zone = seen.network.zone(visit.zone)
     for _, replies, _ in visit.led:
         for reply in replies:
             if reply.own and reply.alias:
                 facts = {"name": reply.qname, "alias": reply.alias, "exchangers": sorted(reply.own)}
-                causes.add("DNS_ALIAS_WITH_DATA", reply.qname, [domain], facts, replies=[reply])
+                seen.add("DNS_ALIAS_WITH_DATA", reply.qname, [domain], facts, [reply])
     if visit.zone == seen.network.parent:
         return
     said: set[tuple[str, str, str, tuple[str, ...]]] = set()
@@ -123,12 +126,12 @@ def _disagreement(seen: Seen, causes: Causes, domain: str, visit: Visit) -> None
     if len({(cut, names) for *_, cut, names in said}) < 2:
         return
     told_by = [
-        server(zone, address, exchangers=list(names), transport=transport) | ({"cut": cut} if cut else {})
+        server(zone, address, exchangers=list(names), transport=transport, **({"cut": cut} if cut else {}))
         for address, transport, cut, names in sorted(said)
     ]
     subject = tuple(" ".join((one["address"], *one["exchangers"])) for one in told_by)
     every = [reply for answer in visit.answers.values() for reply in answer.replies]
-    causes.add("DNS_MX_DISAGREE", subject, [domain], {"servers": told_by}, replies=every)
+    seen.add("DNS_MX_DISAGREE", subject, [domain], {"servers": told_by}, every)
 
 
 def _shown(visit: Visit, reply: Reply) -> tuple[str, tuple[str, ...]] | None:
@@ -141,39 +144,38 @@ def _shown(visit: Visit, reply: Reply) -> tuple[str, tuple[str, ...]] | None:
     return reply.cut if contents[0][0] == "cut" else "", tuple(sorted(reply.own or {reply.alias} - {""}))
 
 
-def _signed(seen: Seen, causes: Causes, domain: str, visit: Visit) -> None:
+def _signed(seen: Seen, domain: str, visit: Visit) -> None:
     """Report an MX, or a denial of one, that a validating resolver refuses though the zone itself holds."""
     zone, chains = seen.network.zone(visit.zone), seen.network.chains
     told = [answer.reply for answer in visit.answers.values() if answer.informs and answer.reply]
     faults = {reply.address: (fault, reply) for reply in told if (fault := chains.fault(reply))}
     if faults and len(faults) == len(told):
         facts = {"zone": visit.name, "fault": next(iter(faults.values()))[0]}
-        causes.add("DNS_SIGNATURE_BROKEN", visit.name, [domain], facts, replies=told)
+        seen.add("DNS_SIGNATURE_BROKEN", visit.name, [domain], facts, told)
         return
     told_of = {address for address, fault in chains.security(visit.zone).servers if fault}
     for address, (fault, reply) in faults.items():
         if address in told_of:
             continue  # as one whose keys do not hold
         facts = server(zone, address, fault=fault)
-        causes.add("DNS_SIGNATURE_SERVER", address, [domain], facts, replies=[reply])
+        seen.add("DNS_SIGNATURE_SERVER", address, [domain], facts, [reply])
 
 
-def _elsewhere(seen: Seen, causes: Causes, domain: str, one: Elsewhere) -> None:
+def _elsewhere(seen: Seen, domain: str, one: Elsewhere) -> None:
     """Report what is wrong with looking up the name that has the mail, where the walk does not come to it."""
     facts, replies = {"name": one.name, "alias": ""}, list(one.found.replies)
-    if one.found.status == "failed":
-        causes.add("DNS_MX_HOST_DEAD", one.name, [domain], facts, replies=replies)
-    if one.found.partly in PARTLY and one.found.status != "loop":
-        facts["partly"] = one.found.partly
-        causes.add("DNS_MX_HOST_DEAD", one.name, [domain], facts, replies=replies)
+    partly = one.found.partly in PARTLY and one.found.status != "loop"
+    if one.found.status == "failed" or partly:
+        more = {"partly": one.found.partly} if partly else {}
+        seen.add("DNS_MX_HOST_DEAD", one.name, [domain], facts | more, replies)
     if one.found.partly == "bogus":
         fault = _fault(seen, one.found)
-        causes.add("DNS_MX_BOGUS", one.name, [domain], {"name": one.name, "fault": fault}, replies=replies)
+        seen.add("DNS_MX_BOGUS", one.name, [domain], {"name": one.name, "fault": fault}, replies)
     if len(one.found.sets) > 1:
         ends = [reply for reply in replies if not reply.alias]
         told = [{"names": [r.server], "address": r.address, "exchangers": sorted(r.answers)} for r in ends]
         subject = tuple(" ".join((reply.address, *sorted(reply.answers))) for reply in ends)
-        causes.add("DNS_MX_DISAGREE", subject, [domain], {"servers": told}, replies=replies)
+        seen.add("DNS_MX_DISAGREE", subject, [domain], {"servers": told}, replies)
 
 
 def _fault(seen: Seen, found: Found) -> str:
@@ -188,31 +190,21 @@ def _fault(seen: Seen, found: Found) -> str:
     return "wrong"
 
 
-def _together(seen: Seen, causes: Causes, domain: str, targets: list[str], replies: list[Reply]) -> None:
+def _together(seen: Seen, domain: str, targets: list[str], replies: list[Reply]) -> None:
     """Report what is wrong with the set of exchangers as a whole."""
     if NOBODY in targets and len(targets) > 1:
-        causes.add("DNS_MX_NULL_MIXED", tuple(targets), [domain], {"exchangers": targets}, replies=replies)
+        seen.add("DNS_MX_NULL_MIXED", tuple(targets), [domain], {"exchangers": targets}, replies)
     largest = max((len(one.answers) for one in replies), default=0)
     if largest > SET_MAX:
         facts = {"name": domain, "type": "MX", "count": largest}
-        causes.add("DNS_SET_LARGE", (domain, "MX"), [domain], facts, replies=replies)
-    lost = {target: why for target in targets if (why := _out_of_reach(seen, target))}
-    if len(targets) > 1 and len(lost) == len(targets):
-        told = [{"name": target, "status": why} for target, why in lost.items()]
-        causes.add("DNS_MX_UNREACHABLE", tuple(targets), [domain], {"hosts": told}, replies=replies)
+        seen.add("DNS_SET_LARGE", (domain, "MX"), [domain], facts, replies)
+    states = {t: "null" if t == NOBODY else seen.network.hosts.host(t).state for t in targets}
+    if len(targets) > 1 and {*states.values()} <= OUT_OF_REACH:
+        hosts = [{"name": target, "status": why} for target, why in states.items()]
+        seen.add("DNS_MX_UNREACHABLE", tuple(targets), [domain], {"hosts": hosts}, replies)
 
 
-def _out_of_reach(seen: Seen, target: str) -> str:
-    """Return why no mail gets to an exchanger, as far as the DNS tells; "" if some may."""
-    if target == NOBODY:
-        return "null"
-    state = seen.network.hosts.host(target).state
-    return state if state in ("nxdomain", "nodata", "loop", "failed", "private") else ""
-
-
-def _nothing(
-    seen: Seen, causes: Causes, domain: str, met: list[Any], said: list[tuple[Content, tuple[Reply, ...]]]
-) -> None:
+def _nothing(seen: Seen, domain: str, met: list[Any], said: list[tuple[Content, tuple[Reply, ...]]]) -> None:
     """Report a domain that no server has an MX for."""
     method, operator = seen.methods[domain], seen.operator[domain]
     if seen.declaration(domain).kind in ("delegation", "redirection") and method.method == "none":
@@ -223,32 +215,31 @@ def _nothing(
             end = next((r.alias or r.qname for r in reversed(one.found.replies) if not r.answers), one.name)
             replies = [*method.replies, *one.found.replies]
             facts = {"alias": end, "status": status}
-            causes.add("DNS_NO_MX", end, [domain], facts, replies=replies)
+            seen.add("DNS_NO_MX", end, [domain], facts, replies)
             return
     hosts = [one for one in met if isinstance(one, MailHost)]
     for host in hosts:
         if host.addresses:
             subject = (operator, *sorted(host.addresses))
             told = {"addresses": sorted(host.addresses)}
-            causes.add("DNS_MX_IMPLICIT", subject, [domain], told, replies=method.replies)
+            seen.add("DNS_MX_IMPLICIT", subject, [domain], told, method.replies)
             implied = host._replace(name=method.name)
-            _reach(seen, causes, subject, implied, [domain], [domain], method.replies)
+            _reach(seen, subject, implied, [domain], [domain], method.replies)
             return
     if not aliases and not hosts and said:
         status = "nxdomain" if any(content[0] == "nxdomain" for content, _ in said) else "nodata"
         zone = method.zone or method.name
         subject = (operator, zone if zone != method.name else "", status)
-        causes.add("DNS_NO_MX", subject, [domain], {"zone": zone, "status": status}, replies=method.replies)
+        seen.add("DNS_NO_MX", subject, [domain], {"zone": zone, "status": status}, method.replies)
 
 
-def _host(seen: Seen, causes: Causes, host: MailHost, domains: list[str], without_ipv4: list[str]) -> None:
+def _host(seen: Seen, host: MailHost, domains: list[str], without_ipv4: list[str]) -> None:
     """Check a mail host once, for all the domains that name it."""
     name = host.name
     replies = [*host.v4.replies, *host.v6.replies]
     facts: dict[str, Any] = {"name": name, "alias": host.alias}
     if is_address(name):
-        shown = [one for d in domains[:5] for one in seen.methods[d].replies]
-        causes.add("DNS_MX_ADDRESS", name, domains, {"name": name}, replies=shown)
+        seen.add("DNS_MX_ADDRESS", name, domains, {"name": name}, _some(seen, domains))
         return
     # What is wrong with a zone that a domain is reached through has rules of its own.
     others = [d for d in domains if host.v4.zone not in seen.methods[d].cuts]
@@ -257,17 +248,17 @@ def _host(seen: Seen, causes: Causes, host: MailHost, domains: list[str], withou
             facts["addresses"] = [
                 sorted(addresses) for addresses in (host.v4 if any(host.v4.sets) else host.v6).sets
             ]
-        causes.add(rule, name, domains, facts, replies=replies)
+        seen.add(rule, name, domains, facts, replies)
     if host.state in PARTLY:
-        causes.add("DNS_MX_HOST_DEAD", name, others, facts | {"partly": host.state}, replies=replies)
+        seen.add("DNS_MX_HOST_DEAD", name, others, facts | {"partly": host.state}, replies)
     elif host.state == "bogus":
         fault = _fault(seen, host.v4 if host.v4.data else host.v6)
-        causes.add("DNS_MX_BOGUS", name, others, {"name": name, "fault": fault}, replies=replies)
-    _reach(seen, causes, name, host, domains, without_ipv4, replies)
+        seen.add("DNS_MX_BOGUS", name, others, {"name": name, "fault": fault}, replies)
+    _reach(seen, name, host, domains, without_ipv4, replies)
 
 
 def _reach(
-    seen: Seen, causes: Causes, subject: Subject, host: MailHost, domains: list[str],
+    seen: Seen, subject: Subject, host: MailHost, domains: list[str],
     without_ipv4: list[str], replies: Iterable[Reply],
 ) -> None:  # fmt: skip
     """Report addresses that are none to reach from outside, or by IPv6 only where no other host has IPv4."""
@@ -275,23 +266,21 @@ def _reach(
     if len(public) < len(host.addresses):
         rule = "DNS_MX_PRIVATE_SOME" if public else "DNS_MX_PRIVATE"
         private = {"name": host.name, "addresses": sorted(set(host.addresses).difference(public))}
-        causes.add(rule, subject, domains, private, replies=replies)
+        seen.add(rule, subject, domains, private, replies)
     if public and all(":" in address for address in host.addresses):
         only = {"name": host.name, "addresses": public}
-        causes.add("DNS_MX_IPV6_ONLY", subject, without_ipv4, only, replies=replies)
+        seen.add("DNS_MX_IPV6_ONLY", subject, without_ipv4, only, replies)
 
 
-def _against_form_and_certificate(
-    seen: Seen, causes: Causes, domain: str, targets: list[str], replies: list[Reply]
-) -> None:
+def _against_form_and_certificate(seen: Seen, domain: str, targets: list[str], replies: list[Reply]) -> None:
     declared, method = seen.declaration(domain), seen.methods[domain]
     redirected = method.method == "redirected" and declared.kind == "redirection" and declared.mail
     if redirected and targets != [declared.mail]:
         subject, wanted = (" ".join(targets), declared.mail), {"exchangers": [declared.mail]}
-        causes.add("DNS_MX_DECLARED", subject, [domain], {"exchangers": targets}, wanted, replies)
+        seen.add("DNS_MX_DECLARED", subject, [domain], {"exchangers": targets}, replies, wanted)
     names = sorted(seen.certificates[domain])
     hosts = [t for t in targets if t != NOBODY and not is_address(t)]
     if hosts and names and not set(names).intersection(hosts):
         subject = (" ".join(hosts), " ".join(names))
         facts, wanted_names = {"exchangers": hosts}, {"names": names}
-        causes.add("DNS_MX_CERTIFICATE", subject, [domain], facts, wanted_names, replies)
+        seen.add("DNS_MX_CERTIFICATE", subject, [domain], facts, replies, wanted_names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mssante_audit.audits.delegation_vs_redirection.mail import leads_nowhere
-from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Seen
+from mssante_audit.audits.delegation_vs_redirection.observed import Seen
 from mssante_audit.network.methods import Method
 from mssante_audit.network.servers import DEAD
 from mssante_audit.network.walk import Elsewhere, rests_on
@@ -22,27 +22,27 @@ METHOD_NAMES = {
 """French names of the methods in use."""
 
 
-def method_findings(seen: Seen, causes: Causes) -> None:
+def method_findings(seen: Seen) -> None:
     """Report where declared and observed methods differ, and what is served unsafely or not at all."""
     for domain, used in seen.methods.items():
-        _against_declaration(seen, causes, domain, used)
-        _both(seen, causes, domain, used)
+        _against_declaration(seen, domain, used)
+        _both(seen, domain, used)
         if used.method == "wildcard":
             zone = used.cut if used.cut not in ("", used.name) else seen.network.parent
             star = f"*.{used.name.partition('.')[2]}"
             data = {"type": "NS"} if used.name in used.cuts else _data(used)
             facts = {"name": star, "data": data}
-            causes.add("DNS_WILDCARD", (zone, star), [domain], facts, replies=used.replies)
+            seen.add("DNS_WILDCARD", (zone, star), [domain], facts, used.replies)
         if (alias := used.why.get("alias", "")) and not _is_lost(seen, domain):
             subject = (seen.operator[domain], alias)
-            causes.add("DNS_ALIAS", subject, [domain], {"alias": alias}, replies=used.replies)
+            seen.add("DNS_ALIAS", subject, [domain], {"alias": alias}, used.replies)
         met = [(visit.zone, visit.part.cause) for visit in seen.visits(domain)]
         told = any(
             cause == "mx-unanswered" or (cause in DEAD and zone != seen.network.parent) for zone, cause in met
         )
         if used.method == "unknown" and not told:  # else another rule says what was met
             subject = (used.why["code"], used.why.get("zone", ""))
-            causes.add("DNS_METHOD_UNKNOWN", subject, [domain], used.why, replies=used.replies)
+            seen.add("DNS_METHOD_UNKNOWN", subject, [domain], used.why, used.replies)
 
 
 def _is_lost(seen: Seen, domain: str) -> bool:
@@ -51,27 +51,20 @@ def _is_lost(seen: Seen, domain: str) -> bool:
     return bool(aliases) and all(leads_nowhere(one) for one in aliases)
 
 
-def _against_declaration(seen: Seen, causes: Causes, domain: str, used: Method) -> None:
+def _against_declaration(seen: Seen, domain: str, used: Method) -> None:
     declared, operator = seen.declaration(domain), seen.operator[domain]
     if declared.kind == "delegation" and used.method == "redirected":
-        causes.add(
-            "DNS_DELEGATION_REDIRECTED", operator, [domain], {"data": _data(used)},
-            {"servers": declared.servers}, used.replies,
-        )  # fmt: skip
+        wanted = {"servers": declared.servers}
+        seen.add("DNS_DELEGATION_REDIRECTED", operator, [domain], {"data": _data(used)}, used.replies, wanted)
     elif declared.kind == "redirection" and used.method in ("delegated", "within-delegated"):
-        causes.add(
-            "DNS_REDIRECTION_DELEGATED", operator, [domain],
-            {"zone": used.cut, "servers": seen.network.zone(used.cut).parent_ns}, {"mail": declared.mail},
-            used.replies,
-        )  # fmt: skip
+        zone = {"zone": used.cut, "servers": seen.network.zone(used.cut).parent_ns}
+        seen.add("DNS_REDIRECTION_DELEGATED", operator, [domain], zone, used.replies, {"mail": declared.mail})
     elif declared.kind in ("delegation", "redirection") and used.method == "none":
-        causes.add(
-            "DNS_DECLARED_ABSENT", (operator, used.zone), [domain], {"zone": used.zone},
-            {"method": declared.kind}, used.replies,
-        )  # fmt: skip
+        subject, facts = (operator, used.zone), {"zone": used.zone}
+        seen.add("DNS_DECLARED_ABSENT", subject, [domain], facts, used.replies, {"method": declared.kind})
 
 
-def _both(seen: Seen, causes: Causes, domain: str, used: Method) -> None:
+def _both(seen: Seen, domain: str, used: Method) -> None:
     """Report servers that answer with data of their own at a name that they delegate."""
     for zone in (seen.network.parent, *used.cuts):
         if zone == used.name:
@@ -86,7 +79,7 @@ def _both(seen: Seen, causes: Causes, domain: str, used: Method) -> None:
                 data = {"type": one.qtype, "data": sorted(one.answers)}
                 facts = {"name": one.qname, "data": data, "servers": names}
                 subject = (zone, seen.operator[domain])
-                causes.add("DNS_CUT_WITH_DATA", subject, [domain], facts, replies=[one])
+                seen.add("DNS_CUT_WITH_DATA", subject, [domain], facts, [one])
 
 
 def _data(used: Method) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """What the rules on the DNS look at together: a list's domains, what was observed and declared of them.
 
-And how they report: what has one cause, however many domains it touches, is collected into one finding.
+What has one cause, however many domains it touches, is collected into one finding.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property, wraps
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from mssante_audit.network.zones import Zone
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.lines import Reply
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.whitelist.rows import grouped
 
 SET_MAX = 100
 """Records of one name and type that BIND takes (its max-records-per-type); it fails on more."""
@@ -34,42 +35,12 @@ class Declared(NamedTuple):
     mail: str = ""
 
 
-@dataclass
-class Causes:
-    """Findings being collected, by rule and subject."""
-
-    rows: dict[str, list[int]]
-    """Domain → its rows in the list."""
-    _found: dict[tuple[str, Subject], tuple[list[Any], ...]] = field(default_factory=dict)
-
-    def add(
-        self, rule: str, subject: Subject, domains: Iterable[str], seen: Mapping[str, Any],
-        wanted: Mapping[str, Any] | None = None, replies: Iterable[Reply] = (),
-    ) -> None:  # fmt: skip
-        """Report that a subject touches domains, and the replies that show it; what is seen is told once."""
-        lines = (reply.line for reply in replies)
-        more = (domains, [seen], [] if wanted is None else [wanted], lines)
-        for kept, new in zip(self._found.setdefault((rule, subject), ([], [], [], [])), more, strict=True):
-            kept.extend(new)
-
-    def findings(self, file: Place) -> Iterator[Finding]:
-        """Yield one finding a subject that touches a listed domain; `file` is the observation."""
-        for rule, subject in list(self._found):  # there may be tens of thousands: none is kept twice
-            domains, seen, wanted, told = self._found.pop((rule, subject))
-            rows = tuple(row for domain in dict.fromkeys(domains) for row in self.rows[domain])
-            if rows:
-                lines = (file._replace(rows=tuple(sorted(set(told)))),) if told else ()
-                facts = {"seen": _each_once(seen), "wanted": _each_once(wanted)}
-                facts = {name: values for name, values in facts.items() if values}
-                yield Finding(rule, subject, (*rows, *lines), facts)
-
-
 def _each_once(values: Iterable[Any]) -> list[Any]:
     return list({repr(value): value for value in values}.values())
 
 
 class Seen:
-    """The domains of a list with what was observed and declared of each."""
+    """The domains of a list with what was observed and declared of each, and what rules report of them."""
 
     def __init__(self, space: TrustSpace) -> None:
         if space.observation is None:
@@ -89,6 +60,29 @@ class Seen:
         self.methods = {domain: self.network.methods.of(name) for domain, name in names.items()}
         self.ways = {domain: self.network.walk.follow(name) for domain, name in names.items() if name}
         self.declared = declarations(space)
+        self._causes: dict[tuple[str, Subject], tuple[list[Any], ...]] = {}
+
+    def add(
+        self, rule: str, subject: Subject, domains: Iterable[str], seen: Mapping[str, Any],
+        replies: Iterable[Reply] = (), wanted: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        """Report that a subject touches domains, and the replies that show it; what is seen is told once."""
+        lines = (reply.line for reply in replies)
+        more = (domains, [seen], [] if wanted is None else [wanted], lines)
+        for kept, new in zip(self._causes.setdefault((rule, subject), ([], [], [], [])), more, strict=True):
+            kept.extend(new)
+
+    def findings(self, run: Callable[[Seen], None], file: Place) -> Iterator[Finding]:
+        """Yield what rules report: one finding a subject that touches a listed domain; `file` is observed."""
+        self._causes.clear()
+        run(self)
+        for rule, subject in list(self._causes):  # there may be tens of thousands: none is kept twice
+            domains, seen, wanted, shown_by = self._causes.pop((rule, subject))
+            if rows := tuple(row for domain in dict.fromkeys(domains) for row in self.rows[domain]):
+                lines = (file._replace(rows=tuple(sorted(set(shown_by)))),) if shown_by else ()
+                facts = {"seen": _each_once(seen), "wanted": _each_once(wanted)}
+                facts = {name: values for name, values in facts.items() if values}
+                yield Finding(rule, subject, (*rows, *lines), facts)
 
     def declaration(self, domain: str) -> Declared:
         """Return what was declared for a domain."""
@@ -102,21 +96,20 @@ class Seen:
     @cached_property
     def zones(self) -> dict[str, list[str]]:
         """Zone below the parent → the listed domains reached through it."""
-        found: dict[str, dict[str, None]] = {}
-        for domain, method in self.methods.items():
-            for zone in (*method.cuts, *(visit.zone for visit in self.visits(domain))):
-                if zone != self.network.parent:
-                    found.setdefault(zone, {})[domain] = None
-        return {zone: list(domains) for zone, domains in found.items()}
+        met = grouped(
+            (zone, domain)
+            for domain, method in self.methods.items()
+            for zone in (*method.cuts, *(visit.zone for visit in self.visits(domain)))
+            if zone != self.network.parent
+        )
+        return {zone: list(dict.fromkeys(domains)) for zone, domains in met.items()}
 
     @cached_property
     def dead(self) -> frozenset[str]:
         """Zones none of whose servers answers, whoever hands them over."""
-        parts: dict[str, set[bool]] = {}
-        for domain in self.rows:
-            for visit in self.visits(domain):
-                parts.setdefault(visit.zone, set()).add(visit.part.cause in DEAD)
-        return frozenset(zone for zone, dead in parts.items() if dead == {True})
+        visits = [visit for domain in self.rows for visit in self.visits(domain)]
+        alive = {visit.zone for visit in visits if visit.part.cause not in DEAD}
+        return frozenset(visit.zone for visit in visits) - alive
 
     @cached_property
     def led_astray(self) -> frozenset[str]:
@@ -131,11 +124,10 @@ class Seen:
         return [name for name, method in self.methods.items() if method.cuts or method.zone == parent]
 
 
-def by_file(run: Callable[[Seen, Causes], None]) -> Callable[[TrustSpace], Iterator[Finding]]:
+def by_file(run: Callable[[Seen], None]) -> Callable[[TrustSpace], Iterator[Finding]]:
     """Return rules that look at each file of an observation by itself, with the domains it answers for.
 
-    Evidence says of when it is, and of several files which one; what two of them show of one subject is one
-    finding.
+    What two files show of one subject is one finding.
     """
 
     @wraps(run)
@@ -144,27 +136,21 @@ def by_file(run: Callable[[Seen, Causes], None]) -> Callable[[TrustSpace], Itera
         kept: dict[tuple[str, Subject], Finding] = {}
         for part in parts:
             seen = seen_of(part)
-            causes, told_by = Causes(seen.rows), seen.observation
-            run(seen, causes)
-            of = f"{told_by.source}, " if len(parts) > 1 else ""
-            file = Place(DNS, told_by.source, label=f"{of}{told_by.started_at:%Y-%m-%d}")
-            for finding in causes.findings(file):
+            source, day = seen.observation.source, f"{seen.observation.started_at:%Y-%m-%d}"
+            file = Place(DNS, source, label=f"{source}, {day}" if len(parts) > 1 else day)
+            for finding in seen.findings(run, file):
                 key = (finding.rule, finding.subject)
                 if len(parts) == 1:
                     yield finding  # there may be tens of thousands: none is kept
+                elif key not in kept:
+                    kept[key] = finding
                 else:
-                    kept[key] = _both(kept[key], finding) if key in kept else finding
+                    one, names = kept[key].facts, dict.fromkeys((*kept[key].facts, *finding.facts))
+                    both = {n: _each_once([*one.get(n, ()), *finding.facts.get(n, ())]) for n in names}
+                    kept[key] = replace(kept[key], where=(*kept[key].where, *finding.where), facts=both)
         yield from kept.values()
 
     return found
-
-
-def _both(one: Finding, other: Finding) -> Finding:
-    facts = {
-        name: _each_once([*one.facts.get(name, ()), *other.facts.get(name, ())])
-        for name in (*one.facts, *other.facts)
-    }
-    return replace(one, where=(*one.where, *other.where), facts=facts)
 
 
 def seen_of(space: TrustSpace) -> Seen:

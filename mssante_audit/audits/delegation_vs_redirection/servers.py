@@ -1,7 +1,4 @@
-"""Rules on single servers: silent, refusing, failing, lame, on one transport, open to strangers, behind.
-
-Those of the parent zone must say the same of each domain, too.
-"""
+"""Rules on single servers: silent, refusing, lame, behind; those of the parent must agree on each domain."""
 
 from __future__ import annotations
 
@@ -10,9 +7,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Seen, server
+from mssante_audit.audits.delegation_vs_redirection.observed import Seen, server
 from mssante_audit.network.zones import EDNS_BROKEN, SERVING, Zone
 from mssante_audit.observe.lines import TRANSPORTS, Reply
+from mssante_audit.whitelist.rows import grouped
 
 STATE_RULES = {
     "silent": "DNS_SERVER_SILENT", "refusing": "DNS_SERVER_REFUSING", "failing": "DNS_SERVER_FAILING",
@@ -28,29 +26,29 @@ GRACE_MAX = timedelta(days=1)
 _WRAP = 1 << 32
 
 
-def server_findings(seen: Seen, causes: Causes) -> None:
+def server_findings(seen: Seen) -> None:
     """Report servers that do not serve, once each however many domains they should."""
     for name, domains in (*seen.zones.items(), (seen.network.parent, seen.under_parent)):
         zone, soa = seen.network.zone(name), seen.network.zone(name).replies("SOA")
         dead = name in seen.dead
         if dead:
-            _dead(seen, causes, zone, domains)
+            _dead(seen, zone, domains)
         for address, state in zone.states.items():
             if name in seen.led_astray and not {*zone.names_of(address)} & {*zone.parent_ns}:
                 continue  # DNS_OWN_SERVERS_DEAD says so
             if state in STATE_RULES and not dead:
                 told = [soa[address]] if address in soa else []
                 facts = server(zone, address, state=state)
-                causes.add(STATE_RULES[state], address, domains, facts, replies=told)
+                seen.add(STATE_RULES[state], address, domains, facts, told)
             if state in SERVING:
-                _manners(seen, causes, zone, address, domains, dead=dead)
+                _manners(seen, zone, address, domains, dead=dead)
             stranger = seen.network.index.recursion.get(address)
             if stranger and stranger.outcome == "answer" and "ra" in stranger.flags.split():
                 facts = server(zone, address)
-                causes.add("DNS_OPEN_RECURSION", address, domains, facts, replies=[stranger])
+                seen.add("DNS_OPEN_RECURSION", address, domains, facts, [stranger])
 
 
-def _dead(seen: Seen, causes: Causes, zone: Zone, domains: list[str]) -> None:
+def _dead(seen: Seen, zone: Zone, domains: list[str]) -> None:
     told = [
         server(zone, address, state=state if state not in SERVING else seen.network.index.edns(address))
         for address, state in sorted(zone.states.items())
@@ -59,29 +57,28 @@ def _dead(seen: Seen, causes: Causes, zone: Zone, domains: list[str]) -> None:
     lost = [{"name": n, "status": why} for n, why in zone.unreached.items() if why != "private"]
     facts = {"names": zone.names, "servers": told, "lost": lost}
     replies = zone.replies("SOA").values() if told else zone.referrals
-    causes.add("DNS_DELEGATION_DEAD", subject, domains, facts, replies=replies)
+    seen.add("DNS_DELEGATION_DEAD", subject, domains, facts, replies)
 
 
-def _manners(
-    seen: Seen, causes: Causes, zone: Zone, address: str, domains: Sequence[str], *, dead: bool
-) -> None:
+def _manners(seen: Seen, zone: Zone, address: str, domains: Sequence[str], *, dead: bool) -> None:
     """Report a server that serves, but on one transport only, late, or not with EDNS."""
     index, soa = seen.network.index, zone.replies("SOA").get(address)
     heard = {transport: zone.heard(address, transport) for transport in TRANSPORTS}
-    edns, late, told = index.edns(address), index.late.get(address), [soa] if soa else []
-    if heard == {"udp": True, "tcp": False} and not late:
-        causes.add("DNS_UDP_ONLY", address, domains, server(zone, address), replies=told)
-    if heard == {"udp": False, "tcp": True}:
-        causes.add("DNS_TCP_ONLY", address, domains, server(zone, address), replies=told)
-    if edns == "notimp" or (edns in EDNS_BROKEN and not dead):
-        causes.add("DNS_EDNS_BROKEN", address, domains, server(zone, address, state=edns), replies=told)
-    if edns == "refused":
-        causes.add("DNS_EDNS_REFUSED", address, domains, server(zone, address), replies=told)
-    if late:
-        causes.add("DNS_SERVER_SLOW", address, domains, server(zone, address), replies=[late])
+    edns, late = index.edns(address), index.late.get(address)
+    cases = {
+        "DNS_UDP_ONLY": heard == {"udp": True, "tcp": False} and not late,
+        "DNS_TCP_ONLY": heard == {"udp": False, "tcp": True},
+        "DNS_EDNS_BROKEN": edns == "notimp" or (edns in EDNS_BROKEN and not dead),
+        "DNS_EDNS_REFUSED": edns == "refused",
+        "DNS_SERVER_SLOW": late,
+    }
+    for rule in (rule for rule, holds in cases.items() if holds):
+        facts = server(zone, address, **({"state": edns} if rule == "DNS_EDNS_BROKEN" else {}))
+        shown = late if rule == "DNS_SERVER_SLOW" else soa
+        seen.add(rule, address, domains, facts, [shown] if shown else [])
 
 
-def serial_causes(seen: Seen, causes: Causes, name: str, domains: Sequence[str], rule: str) -> None:
+def serial_causes(seen: Seen, name: str, domains: Sequence[str], rule: str) -> None:
     """Report the servers of a zone that have an older serial than another, beyond the grace time."""
     zone, soa = seen.network.zone(name), seen.network.zone(name).replies("SOA")
     serials: dict[str, int] = {}
@@ -98,10 +95,8 @@ def serial_causes(seen: Seen, causes: Causes, name: str, domains: Sequence[str],
         return
     ahead = next(address for address, serial in serials.items() if serial == newest)
     behind = [server(zone, address, serial=serials[address]) for address in late]
-    causes.add(
-        rule, tuple(late), domains, {"zone": name, "servers": behind}, server(zone, ahead, serial=newest),
-        [soa[address] for address in (*late, ahead)],
-    )  # fmt: skip
+    facts, wanted = {"zone": name, "servers": behind}, server(zone, ahead, serial=newest)
+    seen.add(rule, tuple(late), domains, facts, [soa[address] for address in (*late, ahead)], wanted)
 
 
 def newest_of(serials: Sequence[int]) -> int:
@@ -130,34 +125,27 @@ def published(serial: int) -> datetime | None:
     return datetime.fromtimestamp(serial, UTC) if 1_000_000_000 < serial < 1_990_000_000 else None
 
 
-def parent_findings(seen: Seen, causes: Causes) -> None:
+def parent_findings(seen: Seen) -> None:
     """Report, once each, where servers of the parent zone disagree: its serial, what they say of domains."""
-    parent = seen.network.parent
-    serial_causes(seen, causes, parent, seen.under_parent, "DNS_PARENT_SERIALS")
+    parent, zone = seen.network.parent, seen.network.zone(seen.network.parent)
+    serial_causes(seen, parent, seen.under_parent, "DNS_PARENT_SERIALS")
     groups: dict[frozenset[frozenset[str]], list[tuple[str, list[Reply]]]] = {}
     for domain in seen.under_parent:
         answers = seen.network.index.answers(parent, seen.methods[domain].name, "MX")
-        told = [reply for answer in answers.values() for reply in answer.replies if _kind(reply)]
-        said: dict[object, set[str]] = {}
-        for reply in told:
-            said.setdefault(_content(reply), set()).add(reply.address)
-        if len(said) > 1:
-            groups.setdefault(frozenset(map(frozenset, said.values())), []).append((domain, told))
+        replies = [reply for answer in answers.values() for reply in answer.replies if _kind(reply)]
+        sides = frozenset(map(frozenset, grouped((_content(r), r.address) for r in replies).values()))
+        if len(sides) > 1:
+            groups.setdefault(sides, []).append((domain, replies))
     for sides, found in groups.items():
-        counts: dict[str, Counter[str]] = {}
-        for _, told in found:
-            for reply in told:
-                counts.setdefault(reply.address, Counter())[_kind(reply)] += 1
+        domains = [domain for domain, _ in found]
+        replies = [reply for _, own in found for reply in own]
+        counts = {a: Counter(kinds) for a, kinds in grouped((r.address, _kind(r)) for r in replies).items()}
         servers = [
-            server(
-                seen.network.zone(parent), address, says={kind: kinds[kind] for kind in KINDS if kinds[kind]}
-            )
+            server(zone, address, says={kind: kinds[kind] for kind in KINDS if kinds[kind]})
             for address, kinds in sorted(counts.items())
         ]
         subject = tuple(sorted(" ".join(sorted(side)) for side in sides))
-        domains = [domain for domain, _ in found]
-        replies = [reply for _, told in found for reply in told]
-        causes.add("DNS_PARENT_DISAGREE", subject, domains, {"servers": servers}, replies=replies)
+        seen.add("DNS_PARENT_DISAGREE", subject, domains, {"servers": servers}, replies)
 
 
 def _kind(reply: Reply) -> str:

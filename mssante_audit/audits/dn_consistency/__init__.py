@@ -19,7 +19,7 @@ from mssante_audit.values.dn import DN, IGC, parse_dn
 from mssante_audit.values.hosts import host_faults
 from mssante_audit.values.identifiers import DEPARTMENTS, parse_department, parse_identifier
 from mssante_audit.values.slips import one_slip
-from mssante_audit.whitelist.rows import CPS_ISSUER, all_rows, rows_by
+from mssante_audit.whitelist.rows import CPS_ISSUER, all_rows, grouped, rows_by
 
 CUT_AT = 40
 """Length at which names of operators are cut (data)."""
@@ -61,37 +61,34 @@ def _identifiers(space: TrustSpace) -> Iterator[Finding]:
         if not ou.strip():
             continue  # DN_SHAPE
         identifier = parse_identifier(ou)
-        facts = {"kind": identifier.kind, "ou": ou}
-        if "kind" in identifier.problems or "shape" in identifier.problems:
-            yield Finding("DN_ID_SHAPE", ou, rows, facts=facts)
-        elif "luhn" in identifier.problems:
-            yield Finding("DN_ID_LUHN", ou, rows, facts=facts)
+        shape = {"kind", "shape"} & {*identifier.problems}
+        if shape or "luhn" in identifier.problems:
+            facts = {"kind": identifier.kind, "ou": ou}
+            yield Finding("DN_ID_SHAPE" if shape else "DN_ID_LUHN", ou, rows, facts)
 
 
 def _departments(space: TrustSpace) -> Iterator[Finding]:
-    written: dict[str, dict[str, set[str]]] = {}
-    everywhere: dict[str, set[str]] = {}
-    wrong = []
-    for (operator_id, st), rows in rows_by(space.audited, "operator_id", "st").items():
-        name = parse_department(st)
-        if not name.problems:
-            written.setdefault(operator_id, {}).setdefault(name.code, set()).add(st)
-            everywhere.setdefault(name.code, set()).add(st)
-        elif st.strip() and not spaced_department(st):  # DN_SHAPE, DN_SPELLINGS
-            wrong.append((operator_id, st, name, tuple(rows)))
-    for operator_id, text, name, where in wrong:
+    texts = [
+        (o, st, parse_department(st), rows)
+        for (o, st), rows in rows_by(space.audited, "operator_id", "st").items()
+    ]
+    right = [(operator_id, st, name.code) for operator_id, st, name, _ in texts if not name.problems]
+    written = grouped(((operator_id, code), st) for operator_id, st, code in right)
+    everywhere = grouped((code, st) for _, st, code in right)
+    for operator_id, st, name, rows in texts:
+        if not name.problems or not st.strip() or spaced_department(st):
+            continue  # DN_SHAPE, DN_SPELLINGS
         problem = next(p for p in ("mismatch", "unknown", "form") if p in name.problems)
         likely = {name.code, parse_department(name.label).code} if problem == "mismatch" else {name.code}
-        best = {right for code in likely for right in written.get(operator_id, {}).get(code, ())}
+        best = {text for code in likely for text in written.get((operator_id, code), ())}
         if not best and problem != "mismatch":
             label, others = fold(name.label), everywhere.get(name.code, ())
-            best = {
-                o for o in others if problem == "form" or one_slip(label, fold(parse_department(o).label))
-            }
+            near = problem == "form"
+            best = {o for o in others if near or one_slip(label, fold(parse_department(o).label))}
         if not best and problem == "form":
             best = {f"{name.label} ({name.code})"}
-        facts = {"st": text, "best": best.pop() if len(best) == 1 else ""}
-        yield Finding(_DEPARTMENT[problem], (operator_id, text), where, facts=facts)
+        facts = {"st": st, "best": best.pop() if len(best) == 1 else ""}
+        yield Finding(_DEPARTMENT[problem], (operator_id, st), rows, facts)
 
 
 def _departments_of_finess(space: TrustSpace) -> Iterator[Finding]:
@@ -137,36 +134,30 @@ def _shared_servers(space: TrustSpace) -> Iterator[Finding]:
 
 def _concentration(space: TrustSpace) -> Iterator[Finding]:
     """Certificates with which many domains fall: those that have no other."""
-    shares = space.audited.groupby("dn_key")["domain"].nunique()
-    held: dict[str, dict[str, list[int]]] = {}
-    names: dict[str, str] = {}
-    for (key, cn, domain), rows in rows_by(space.alone, "dn_key", "cn", "domain").items():
-        if cn.strip():
-            names.setdefault(key, cn)
-            held.setdefault(key, {}).setdefault(domain, []).extend(rows)
-    of = space.audited["domain"].nunique()
-    for key, domains in held.items():
+    shares, of = space.audited.groupby("dn_key")["domain"].nunique(), space.audited["domain"].nunique()
+    uses = rows_by(space.alone, "dn_key", "cn", "domain").items()
+    for key, held in grouped(
+        (key, (cn, domain, rows)) for (key, cn, domain), rows in uses if cn.strip()
+    ).items():
+        domains = grouped((domain, row) for _, domain, rows in held for row in rows)
         if len(domains) >= space.thresholds.concentration_min:
-            facts = {"cn": names[key], "alone": len(domains), "of": of, "domains": int(shares[key])}
-            yield Finding("DN_CONCENTRATION", key, all_rows(domains.values()), facts=facts)
+            facts = {"cn": held[0][0], "alone": len(domains), "of": of, "domains": int(shares[key])}
+            yield Finding("DN_CONCENTRATION", key, all_rows(domains.values()), facts)
 
 
 def _operators(space: TrustSpace) -> Iterator[Finding]:
-    names: dict[str, dict[str, tuple[str, list[int]]]] = {}
-    owners: dict[str, dict[str, list[int]]] = {}
-    for (operator_id, name), rows in rows_by(space.audited, "operator_id", "operator").items():
-        if operator_id and name and name != CPS_ISSUER:
-            names.setdefault(operator_id, {}).setdefault(fold(name), (name, []))[1].extend(rows)
-            owners.setdefault(name, {})[operator_id] = rows
-    for operator_id, called in names.items():
+    held = rows_by(space.audited, "operator_id", "operator").items()
+    known = [(o, name, rows) for (o, name), rows in held if o and name and name != CPS_ISSUER]
+    for operator_id, uses in grouped((o, (name, rows)) for o, name, rows in known).items():
+        called = grouped((fold(name), (name, rows)) for name, rows in uses).values()
         if len(called) > 1:
-            where = all_rows(rows for _, rows in called.values())
-            spelt = [{"name": name, "rows": len(rows)} for name, rows in called.values()]
+            where = all_rows(rows for same in called for _, rows in same)
+            spelt = [{"name": same[0][0], "rows": sum(len(rows) for _, rows in same)} for same in called]
             yield Finding("DN_OPERATOR_NAMES", operator_id, where, {"names": spelt})
-    for name, ids in owners.items():
-        if len(ids) > 1:
-            facts = {"name": name, "ids": list(ids)}
-            yield Finding("DN_NAME_OPERATORS", name, all_rows(ids.values()), facts=facts)
+    for name, owners in grouped((name, (o, rows)) for o, name, rows in known).items():
+        if len(owners) > 1:
+            facts = {"name": name, "ids": [operator_id for operator_id, _ in owners]}
+            yield Finding("DN_NAME_OPERATORS", name, all_rows(rows for _, rows in owners), facts)
     for (o,), rows in rows_by(space.audited, "o").items():
         if len(o) == CUT_AT:
             yield Finding("DN_O_TRUNCATED", o, rows, facts={"o": o})

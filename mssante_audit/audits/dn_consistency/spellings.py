@@ -1,7 +1,6 @@
 """Certificate names spelt otherwise than their certificate: one finding an operator, whatever its texts have.
 
-What is proposed is what another row of the operator writes, or the same values as the form writes them: never
-another letter. Where rows disagree in more than layout, nothing is.
+What is proposed is what another row of the operator writes, or the same values as the form writes them.
 """
 
 from __future__ import annotations

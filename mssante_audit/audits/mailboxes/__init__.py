@@ -1,14 +1,13 @@
-"""Audit of the public extraction of mailboxes against the white list.
+"""Audit of the public extraction of mailboxes against the white list, letter for letter, but test entries.
 
-Domains are compared letter for letter, as the list is (source: form). Test entries are left out. Where the
-numbers are unknown (`mssante_audit.space.trust.TrustSpace.published`) one finding says why, and nothing else
-is said: a broken archive may have made up the names it holds.
+Where the numbers are unknown one finding says why, and nothing else is said: a broken archive may have made
+up the names it holds.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from importlib.resources import files
 
 import pandas as pd
@@ -23,7 +22,7 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.whitelist.load import is_audit_domain
-from mssante_audit.whitelist.rows import above_of, all_rows, operator_names, rows_by
+from mssante_audit.whitelist.rows import above_of, all_rows, grouped, operator_names, rows_by
 
 FEWEST = 10
 """Mailboxes from which a loss or a majority says something: the median domain has four (data). No source."""
@@ -33,11 +32,8 @@ _KINDS = frozenset(table_of("mssante_audit.audits.mailboxes", "names.toml")["kin
 
 
 def _unusable(space: TrustSpace) -> Iterator[Finding]:
-    mailboxes = space.mailboxes
-    if mailboxes is None:
-        return
-    listed = space.whitelist.generated_at or space.as_of
-    if fault := mailboxes.fault(listed):
+    mailboxes, listed = space.mailboxes, space.whitelist.generated_at or space.as_of
+    if mailboxes is not None and (fault := mailboxes.fault(listed)):
         made = mailboxes.made_at
         facts = {"reason": fault, "made": made, "days": abs(listed - made).days, "before": made < listed}
         yield Finding("MAILBOX_UNUSABLE", "extraction", facts=facts)
@@ -57,10 +53,7 @@ def _unlisted(space: TrustSpace) -> Iterator[Finding]:
         like, above = spelt.get(name.lower(), ""), next((up for up in above_of(name) if up in listed), "")
         when, owner = left.get(name, ("", owners.get(like or above, "")))
         facts = {"domain": name, "mailboxes": published[name], "like": like, "above": above, "left": when}
-        whose = names.get(owner, "")
-        yield Finding(
-            "MAILBOX_UNLISTED", name, domains=(name,), facts=facts, operator_id=owner, operator=whose
-        )
+        yield Finding("MAILBOX_UNLISTED", name, (), facts, (name,), owner, names.get(owner, ""))
 
 
 def _left(space: TrustSpace, missing: list[str]) -> dict[str, tuple[str, str]]:
@@ -96,11 +89,8 @@ def _lost(space: TrustSpace) -> Iterator[Finding]:
     if published is None or mailboxes is None or mailboxes.earlier is None or mailboxes.earlier.counts.damage:
         return
     before, entries = mailboxes.earlier.by_domain, space.audited
-    fallen = [
-        name
-        for name in entries["domain"].unique().tolist()
-        if before.get(name, 0) >= FEWEST and 2 * published.get(name, 0) < before[name]
-    ]
+    many = (name for name in entries["domain"].unique().tolist() if before.get(name, 0) >= FEWEST)
+    fallen = [name for name in many if 2 * published.get(name, 0) < before[name]]
     for owner, names, rows in _by_owner(entries, fallen):
         told = [{"domain": n, "before": before[n], "now": published.get(n, 0)} for n in names]
         facts = {"domains": told, "since": mailboxes.earlier.made_at}
@@ -108,43 +98,28 @@ def _lost(space: TrustSpace) -> Iterator[Finding]:
 
 
 def _structure(space: TrustSpace) -> Iterator[Finding]:
-    """Find domains most mailboxes of which are another operator's than who runs them, and than is described.
-
-    The list knows the names of operators only: of another structure nothing is said, nor where a word of its
-    name stands in the domain or in its description, since hosting is what most operators do.
-    """
+    """Find domains most mailboxes of which are of another operator than who runs them, and is described."""
     published, mailboxes = space.published, space.mailboxes
     if published is None or mailboxes is None:
         return
     entries = space.audited
     names = {_legal(owner): (owner, name) for owner, name in operator_names(entries).items() if owner}
-    runs: dict[str, set[str]] = {}
-    told: dict[str, set[str]] = {}
-    rows: dict[str, list[int]] = {}
-    for (domain, owner, text), own in rows_by(entries, "domain", "operator_id", "description").items():
-        runs.setdefault(domain, set()).add(_legal(owner))
-        told.setdefault(domain, set()).update(fold(f"{text} {domain}").split())
-        rows.setdefault(domain, []).extend(own)
-    for domain, structure, number in _majorities(mailboxes.counts.frame, published):
-        other = names.get(_legal(structure))
-        if domain not in rows or other is None or _legal(structure) in runs[domain]:
-            continue
-        own_words = [word for word in fold(other[1]).split() if word not in _KINDS]
-        if own_words and not any(word in said for word in own_words for said in told[domain]):
-            whose = {"operator": other[0], "name": other[1]}
-            facts = {"structure": whose, "number": number, "of": published[domain]}
-            yield Finding("MAILBOX_STRUCTURE", domain, tuple(rows[domain]), facts=facts)
-
-
-def _majorities(frame: pd.DataFrame, published: Mapping[str, int]) -> Iterator[tuple[str, str, int]]:
-    """Yield the domains of `FEWEST` mailboxes or more of which most are one structure's: it, and how many."""
+    columns = ("domain", "operator_id", "description")
+    held = grouped((key[0], (key, rows)) for key, rows in rows_by(entries, *columns).items())
+    frame = mailboxes.counts.frame
     known = (
         frame[frame["structure"] != ""].groupby(["domain", "structure"], as_index=False)["mailboxes"].sum()
     )
-    told = (known[column].tolist() for column in ("domain", "structure", "mailboxes"))
-    for domain, structure, number in zip(*told, strict=True):
-        if published[domain] >= FEWEST and 2 * number > published[domain]:
-            yield domain, structure, number
+    for domain, structure, number in known.itertuples(index=False, name=None):
+        other, of = names.get(_legal(structure)), published[domain]
+        if domain not in held or other is None or of < FEWEST or 2 * number <= of:
+            continue
+        texts = {word for (_, _, text), _ in held[domain] for word in fold(f"{text} {domain}").split()}
+        own_words = [word for word in fold(other[1]).split() if word not in _KINDS]
+        runs = any(_legal(owner) == _legal(structure) for (_, owner, _), _ in held[domain])
+        if own_words and not runs and not any(word in text for word in own_words for text in texts):
+            facts = {"structure": {"operator": other[0], "name": other[1]}, "number": number, "of": of}
+            yield Finding("MAILBOX_STRUCTURE", domain, all_rows(rows for _, rows in held[domain]), facts)
 
 
 def _legal(identifier: str) -> str:
@@ -153,21 +128,17 @@ def _legal(identifier: str) -> str:
 
 
 def _owners(entries: pd.DataFrame) -> dict[str, str]:
-    counts: dict[str, Counter[str]] = {}
-    for domain, owner in zip(entries["domain"].tolist(), entries["operator_id"].tolist(), strict=True):
-        counts.setdefault(domain, Counter())[owner] += 1
-    return {domain: own.most_common(1)[0][0] for domain, own in counts.items()}
+    owners = grouped(zip(entries["domain"].tolist(), entries["operator_id"].tolist(), strict=True))
+    return {domain: Counter(own).most_common(1)[0][0] for domain, own in owners.items()}
 
 
-def _by_owner(
-    entries: pd.DataFrame, domains: Iterable[str]
-) -> Iterator[tuple[str, list[str], tuple[int, ...]]]:
+Owned = Iterator[tuple[str, list[str], tuple[int, ...]]]
+
+
+def _by_owner(entries: pd.DataFrame, domains: Iterable[str]) -> Owned:
     """Yield each operator of some domains with its domains and all their rows."""
     owners, rows = _owners(entries), rows_by(entries, "domain")
-    grouped: dict[str, list[str]] = {}
-    for name in domains:
-        grouped.setdefault(owners[name], []).append(name)
-    for owner, names in grouped.items():
+    for owner, names in grouped((owners[name], name) for name in domains).items():
         yield owner, names, all_rows(rows[(name,)] for name in names)
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mssante_audit.audits.reconciliation.parties import Party, parties_of
 from mssante_audit.audits.since import past_of
+from mssante_audit.base.frames import Column, dtypes
 from mssante_audit.base.text import fold
 from mssante_audit.declarations.register import Register, domain_keys, due_from, filled, mapped
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import Coordinates, parse_contact
 from mssante_audit.values.dn import parse_dn, pasted_dn
-from mssante_audit.whitelist.rows import rows_by
+from mssante_audit.whitelist.rows import grouped, rows_by
 
 STATUSES = (
     "withdrawn-listed", "not-listed", "differs", "not-declared", "unknown", "under-way", "as-declared",
@@ -53,17 +53,28 @@ _DECLARED = [
     "withdrawal", "date", "received_on", "effective_on",
 ]  # fmt: skip
 """Columns of the register that are looked at."""
-_TEXTS: dict[Hashable, str] = dict.fromkeys(
-    ("domain", "operator_id", "operator", *COMPARED, "evidence"), "str"
+FRAME = (
+    Column("domain", "str", "in lower case"),
+    Column("status", "ordered category", "the worst of its operators'; the rest is that one's", STATUSES),
+    Column("operator_id", "str", "declared structure, or the listed operator where nothing is declared"),
+    Column("operator", "str", "its name"),
+    Column("date", "datetime64[s]", "of the declaration that counts"),
+    Column("days", "Int64", "from that date, or when it was received or takes effect if later, to the list"),
+    Column("days_left", "Int64", "until what is under way is due; missing for any other status"),
+    Column("relisted", "bool", "an earlier declaration of the operator had withdrawn it"),
+    Column("operator_match", "str", 'listed operator: ``same``, ``differs``, or "" where not compared'),
+    Column("dn", "str", 'listed DN: ``same``, ``spelling`` or ``differs``, or ""'),
+    Column(
+        "certificates", "str", "other certificates listed beside it: ``same`` if its operator declared them"
+    ),
+    Column("project_contact", "str", 'listed contact: ``same`` or ``differs``, or ""'),
+    Column("technical_contact", "str", "likewise"),
+    Column("description", "str", "likewise; it does not count for the status"),
+    Column("evidence", "str", "the declaration's row; several where one without a date may be the last"),
+    Column("rows", "object (tuple of int)", "the white list's rows"),
 )
-_COLUMNS: dict[Hashable, Any] = {
-    **_TEXTS, "status": pd.CategoricalDtype(list(STATUSES), ordered=True), "date": "datetime64[s]",
-    "days": "Int64", "days_left": "Int64", "party": "int64", "relisted": "bool", "rows": "object",
-}  # fmt: skip
-_ORDER = [
-    "domain", "status", "operator_id", "operator", "date", "days", "days_left", "relisted", *COMPARED,
-    "evidence", "rows",
-]  # fmt: skip
+_ORDER = [column.name for column in FRAME]
+_DTYPES = {**dtypes(FRAME), "party": "int64"}
 
 
 @dataclass(frozen=True)
@@ -71,8 +82,7 @@ class Match:
     """A register held against a list."""
 
     statuses: pd.DataFrame
-    """One row a domain and operator, with the columns that `mssante_audit.audits.reconciliation.rules` tells,
-    and the number of the ``party`` (`NOBODY` where nothing is declared)."""
+    """One row a domain and operator, as `FRAME`, and the number of the ``party`` (`NOBODY` if undeclared)."""
     current: pd.DataFrame
     """The declarations that count, with the ``party`` of each; the first of a party is its dated one."""
     listed: pd.DataFrame
@@ -121,33 +131,29 @@ def by_domain(parties: pd.DataFrame, operators: Collection[str] | None = None) -
     """Return one row a domain of the statuses of a `Match`: the worst of its operators, with all rows."""
     if operators is not None:
         parties = parties[parties["operator_id"].isin(operators)]
-    shared = parties[parties.duplicated("domain", keep=False)]
+    every = grouped(
+        (d, row) for d, rows in zip(parties["domain"], parties["rows"], strict=True) for row in rows
+    )
     whole = parties.drop_duplicates("domain", ignore_index=True)[_ORDER]
-    if len(shared):
-        every: dict[str, list[int]] = {}
-        for domain, rows in zip(shared["domain"], shared["rows"], strict=True):
-            every.setdefault(domain, []).extend(rows)
-        pairs = zip(whole["domain"], whole["rows"], strict=True)
-        whole["rows"] = [tuple(sorted(every.get(domain, rows))) for domain, rows in pairs]
+    whole["rows"] = [tuple(sorted(every.get(domain, ()))) for domain in whole["domain"]]
     return whole
 
 
 def no_statuses() -> pd.DataFrame:
     """Return the frame of statuses without a row."""
-    return _typed(pd.DataFrame(columns=[*_ORDER, "party"]))[_ORDER]
+    return _typed(pd.DataFrame(columns=[*_DTYPES]))[_ORDER]
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    frame = frame[[*_ORDER, "party"]].fillna(dict.fromkeys(_TEXTS, "")).astype(_COLUMNS)
+    texts: dict[Hashable, str] = {column.name: "" for column in FRAME if column.dtype == "str"}
+    frame = frame[[*_DTYPES]].fillna(texts).astype(_DTYPES)
     return frame.sort_values(["status", "domain"], kind="stable", ignore_index=True)
 
 
 def _listed(space: TrustSpace, register: Register) -> pd.DataFrame:
     """Return the white list with a key to join by; test entries only of declared domains."""
-    key, kept = domain_keys(space.entries["domain"]), ~space.entries["is_audit_entry"]
-    if not kept.all():
-        declared = set(register.declarations["domain_key"].tolist())
-        kept = kept | np.array([one in declared for one in key.tolist()])
+    key = domain_keys(space.entries["domain"])
+    kept = ~space.entries["is_audit_entry"] | key.isin(register.declarations["domain_key"])
     return space.entries.loc[kept, _LISTED].assign(key=key[kept])
 
 
@@ -157,23 +163,20 @@ def _current(register: Register, space: TrustSpace, parties: Sequence[Party]) ->
     seen = pd.Timestamp((min(made, space.as_of) if made else space.as_of).date())
     labels = [(number, at) for number, party in enumerate(parties) for at in party.at]
     current = register.declarations.loc[[at for _, at in labels]].assign(party=[n for n, _ in labels])
-    if current["party"].duplicated().any():
-        current = current.sort_values(["party", "date"], na_position="last", kind="stable")
+    current = current.sort_values(["party", "date"], na_position="last", kind="stable")
     return current.assign(days=(seen - due_from(current)).dt.days.astype("Int64"))
 
 
 def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
     first = current.drop_duplicates("party").set_index("party")
-    evidence: dict[int, str] = {}
-    for number, file, row in zip(*(current[name].tolist() for name in ("party", "file", "row")), strict=True):
-        evidence[number] = f"{evidence[number]}; {file}:{row}" if number in evidence else f"{file}:{row}"
+    places = current["file"] + ":" + current["row"].astype("str")
     columns = {
         "domain": first["domain_key"],
         "operator_id": first["operator_id"],
         "operator": first["structure_name"].str.strip(),
         "date": first["date"],
         "days": first["days"],
-        "evidence": pd.Series(evidence, dtype="str"),
+        "evidence": places.groupby(current["party"]).agg("; ".join).astype("str"),
         "withdrawal": pd.Series([party.withdrawn for party in parties], dtype="boolean"),
         "later": pd.Series([party.later for party in parties], dtype="bool"),
         "lent": pd.Series([bool(party.lent) for party in parties], dtype="bool"),
@@ -183,10 +186,7 @@ def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
 
 
 def _undeclared(listed: pd.DataFrame, covered: Collection[str] | None) -> pd.DataFrame:
-    """Return one row a domain and operator of the rows that no declaration is about.
-
-    They are outside if the register does not cover the operator.
-    """
+    """Return one row a domain and operator of the rows that no declaration is about."""
     rest = listed.loc[listed["party"] == NOBODY, ["key", "operator_id", "operator", "party", "undeclared"]]
     rest = rest.drop_duplicates(["key", "operator_id"]).rename(columns={"key": "domain"})
     outside = False if covered is None else ~rest["operator_id"].isin(covered)
@@ -264,18 +264,13 @@ def _compared(
 def _of_one_day(pairs: pd.DataFrame) -> pd.DataFrame:
     """Return the pairs, of several declarations of a day a row's only with that of its certificate."""
     twins = pairs["date"].notna() & pairs.duplicated(["party", "row_listed", "date"], keep=False)
-    if not twins.any():
-        return pairs
     right = twins & pairs["dn_match"].isin(["same", "spelling"])
     rows = pd.MultiIndex.from_frame(pairs[["party", "row_listed", "date"]])
     return pairs[right | ~rows.isin(rows[right])]
 
 
 def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
-    """Return the pairs with ``certificates_match``: whether a certificate beside the declared one is, too.
-
-    A declaration names one certificate; so all that its operator ever made of the domain have a say.
-    """
+    """Return the pairs with ``certificates_match``: whether a certificate beside the declared one is, too."""
     right = pairs["dn_match"].isin(["same", "spelling"])
     beside = pairs[(pairs["dn_match"] == "differs") & pairs["party"].isin(pairs.loc[right, "party"])]
     numbers = beside["party"].unique().tolist()
@@ -295,14 +290,11 @@ def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Par
 def _certain(pairs: pd.DataFrame) -> pd.DataFrame:
     """Return the pairs without the verdicts that nobody can give.
 
-    What another operator's row says follows from the operator; and where a party's last declaration is not
-    known, only what all of them say of a row counts, told of the first.
+    Where a party's last declaration is not known, only what all of them say of a row counts.
     """
     matches = [match_of(name) for name in COMPARED]
     follows = pairs["operator_match"] == "differs"
     pairs.loc[follows, matches[1:]] = ""
-    if not pairs.duplicated(["party", "row_listed"]).any():
-        return pairs
     one = pairs.groupby(["party", "row_listed"])[matches].transform("nunique") == 1
     pairs[matches] = pairs[matches].where(one, "")
     return pairs.drop_duplicates(["party", "row_listed"], ignore_index=True)
@@ -334,9 +326,7 @@ def same_contact(phone: str, email: str, listed: str) -> bool:
 def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, email: str) -> pd.Series:
     """Tell where the list replaced a contact after it was declared, so that the register has the old one.
 
-    Told of `pairs` that differ in the list's `column`: the time (ISO 8601) of the first list with the contact
-    that is listed now; "" where the archive does not show the declared one in earlier lists, or the
-    declaration is younger or has no date.
+    That is the time of the first list with the contact that is listed now; "" where no earlier list tells.
     """
     past = past_of(space)
     if past is None or pairs.empty:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mssante_audit.archive.renames import distance
-from mssante_audit.whitelist.rows import above_of
+from mssante_audit.whitelist.rows import above_of, grouped
 
 SPACE = ".mssante.fr"
 _SIGNS, _NO_FIGURES = re.compile(r"[\W_]+"), re.compile(r"\D+")
@@ -18,25 +18,18 @@ LONG = 8
 
 
 def near_of(listed: pd.DataFrame, absent: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Return what is listed in the place of domains that are not, if anything is.
+    """Return by domain key a fact of what is `listed` in its place: which one, why (`parent` …), whose it is.
 
-    Names with other figures are never near: ``ch-alpha1`` and ``ch-alpha2`` are two establishments. Domains
-    are given as keys, as the `listed` rows have them. By domain a fact is returned: ``domain``, the
-    ``listed`` one, ``why`` (``parent``, ``punctuation``, ``typo``), and whose it is (``operator``, ``name``).
+    Names with other figures are never near: ``ch-alpha1`` and ``ch-alpha2`` are two establishments.
     """
-    asked = dict.fromkeys(absent)
-    if not asked:
-        return {}
     rows = listed.drop_duplicates("key")
     owners = zip(rows["operator_id"].tolist(), rows["operator"].tolist(), strict=True)
     known = dict(zip(rows["key"].tolist(), owners, strict=True))
     plain = {_SIGNS.sub("", key): key for key in reversed(known)}
-    by_figures: dict[str, list[str]] = {}
-    for key in known:
-        by_figures.setdefault(_NO_FIGURES.sub("", key), []).append(key)
+    by_figures = grouped((_NO_FIGURES.sub("", key), key) for key in known)
     letters: dict[str, np.ndarray] = {}
     found = {}
-    for domain in asked:
+    for domain in dict.fromkeys(absent):
         why, other = "parent", next((up for up in above_of(domain) if up in known), "")
         if not other:
             why, other = "punctuation", plain.get(_SIGNS.sub("", domain), "")

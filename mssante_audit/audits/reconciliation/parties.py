@@ -1,7 +1,6 @@
 """Whose declaration counts: the operators of each domain, each with its own declarations and its own rows.
 
-A domain may be served by several operators, each of which declares it: a party is one of them. A declaration
-without a date is neither first nor last, so that a party has several where one of them may be the last.
+A declaration without a date is neither first nor last, so that a party has several where it may be the last.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from mssante_audit.declarations.register import Register, latest, mapped
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn, pasted_dn
 from mssante_audit.values.identifiers import structure_key
+from mssante_audit.whitelist.rows import grouped
 
 
 @dataclass(slots=True)
@@ -56,10 +56,8 @@ def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> d
     named = _named(every, _alike(every, whose))
     later = ~every.index.isin(register.until(space.as_of).index)
     now = _with_twins(latest(every[~later], named[~later]), every[~later], named)
-    only_later = every[later]
-    if later.any():
-        declared = pd.Series(list(zip(every["domain_key"], named, strict=True)), every.index)
-        only_later = only_later[~declared[later].isin(set(declared[~later]))]
+    declared = pd.Series(list(zip(every["domain_key"], named, strict=True)), every.index, dtype="object")
+    only_later = every[later & ~declared.isin(set(declared[~later]))]
     parties = _grouped(now, named, register)
     for domain, found in _grouped(latest(only_later, named[only_later.index]), named, register).items():
         parties.setdefault(domain, []).extend(found)
@@ -153,48 +151,36 @@ def _grouped(now: pd.DataFrame, whose: pd.Series, register: Register) -> dict[st
         party.withdrawn = asked if party.withdrawn == asked else None
         if date is not pd.NaT:
             party.date = date
-    parties: dict[str, list[Party]] = {}
-    for (domain, _), party in groups.items():
-        parties.setdefault(domain, []).append(party)
-    return parties
+    return grouped((domain, party) for (domain, _), party in groups.items())
 
 
 def _give_rows(
     parties: dict[str, list[Party]], every: pd.DataFrame, listed: pd.DataFrame, root: Callable[[str], str]
 ) -> None:
     claims: dict[tuple[str, str], Party] = {}
-    labels = every.index.tolist()
-    ids = ("operator_id", "beneficiary_id")
-    numbers = [dict(zip(labels, mapped(every[name], root).tolist(), strict=True)) for name in ids]
-    for domain, found in parties.items():
-        for party in reversed(found):
-            if party.structure:
-                claims[domain, party.structure] = party
-    for known in numbers:
-        for domain, found in parties.items():
-            for party in found:
-                for at in party.at:
-                    if known[at]:
-                        claims.setdefault((domain, known[at]), party)
-    structures = mapped(listed["operator_id"], root)
-    left: defaultdict[str, list[int]] = defaultdict(list)
-    rows = zip(listed.index.tolist(), listed["key"].tolist(), structures.tolist(), strict=True)
-    for row, domain, structure in rows:
+    of_domain = [(domain, party) for domain, found in parties.items() for party in found]
+    for domain, party in of_domain:
+        if party.structure:
+            claims.setdefault((domain, party.structure), party)
+    for name in ("operator_id", "beneficiary_id"):
+        known = mapped(every[name], root).to_dict()
+        for domain, party in of_domain:
+            for number in filter(None, (known[at] for at in party.at)):
+                claims.setdefault((domain, number), party)
+    left: dict[str, dict[int, tuple[str, str, str]]] = {}
+    columns = (listed[name].tolist() for name in ("key", "dn_key", "operator", "operator_id"))
+    structures = mapped(listed["operator_id"], root).tolist()
+    for row, structure, domain, *texts in zip(listed.index.tolist(), structures, *columns, strict=True):
         if owner := claims.get((domain, structure)):
             owner.rows.append(row)
         elif domain in parties:
-            left[domain].append(row)
-    named = listed.loc[[row for rows in left.values() for row in rows], ["dn_key", "operator", "operator_id"]]
-    texts = dict(zip(named.index, named.itertuples(index=False, name=None), strict=True))
+            left.setdefault(domain, {})[row] = (texts[0], texts[1], texts[2])
     for domain, own in left.items():
-        _give_left(parties[domain], {row: texts[row] for row in own}, every)
+        _give_left(parties[domain], own, every)
 
 
 def _give_left(parties: list[Party], rows: dict[int, tuple[str, str, str]], every: pd.DataFrame) -> None:
-    """Give rows that no identifier claims to whom declared their certificate, or is their operator by name.
-
-    What is still left goes to a party of an unknown operator, or else is another operator's.
-    """
+    """Give rows that no identifier claims to whom declared their certificate, or is it by name."""
     owners: dict[tuple[str, str], Party] = {}
     for party in parties:
         columns = ["dn_igc_sante", "dn_igc_cps", "structure_name", "operator_id"]
@@ -204,15 +190,12 @@ def _give_left(parties: list[Party], rows: dict[int, tuple[str, str, str]], ever
                 if fold(name) == fold(operator) != "" and _akin(number, operator_id):
                     owners["name", operator_id] = party
     unknown = next((party for party in reversed(parties) if not party.structure), None)
-    others = []
+    others: list[int] = []
     for row, (key, _, operator_id) in rows.items():
         own = owners.get(("dn", key)) or owners.get(("name", operator_id)) or unknown
         if own is None and len(parties) == 1 and not operator_id:
             own = parties[0]
-        if own:
-            own.rows.append(row)
-        else:
-            others.append(row)
+        (own.rows if own else others).append(row)
     lending = [party for party in parties if not party.withdrawn or not party.known]
     if others and lending and not any(party.rows for party in parties):
         heir = _last(lending)

@@ -1,33 +1,7 @@
 """Audit: the register of declarations against the white list, as of a date.
 
-For each domain the latest declaration of each operator counts (`Register.at`), and is held against that
-operator's own rows. What a declaration asks for can only be in a list made after it: days are counted up to
-the list's generation, or to the audit's date if that is earlier; until ``listing_days`` it is under way.
-
-Columns of the frame that `status` returns, one row a domain:
-
-======================  ==========  =========================================================================
-column                  dtype       meaning
-======================  ==========  =========================================================================
-``domain``              str         in lower case
-``status``              category    one of `STATUSES`, the worst of its operators'; the rest is that one's
-``operator_id``         str         declared structure, or the listed operator where nothing is declared
-``operator``            str         its name
-``date``                datetime64  of the declaration that counts
-``days``                Int64       from that date, or from when it was received or takes effect if that is
-                                    later, to the list; missing without a date
-``days_left``           Int64       until what is under way is due; missing for any other status
-``relisted``            bool        an earlier declaration of the operator had withdrawn it
-``operator_match``      str         listed operator: ``same``, ``differs``, or "" where not compared
-``dn``                  str         listed DN: ``same``, ``spelling`` or ``differs``, or ""
-``certificates``        str         other certificates listed beside it: ``same`` where its operator declared
-                                    them too, or ``differs``, or ""
-``project_contact``     str         listed contact: ``same`` or ``differs``, or ""
-``technical_contact``   str         likewise
-``description``         str         likewise; it does not count for the status
-``evidence``            str         the declaration's row; several where one without a date may be the last
-``rows``                object      the white list's rows, a tuple
-======================  ==========  =========================================================================
+What a declaration asks for can only be in a list made after it: days are counted up to the list's generation,
+or to the audit's date if that is earlier; until ``listing_days`` it is under way.
 """
 
 from __future__ import annotations
@@ -58,6 +32,7 @@ from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import identifier_of
 from mssante_audit.values.person import Person
+from mssante_audit.whitelist.rows import grouped
 
 __all__ = ["STATUSES", "reconciled", "status"]
 
@@ -72,13 +47,7 @@ def reconciled(space: TrustSpace) -> Iterator[Finding]:
 
 
 def status(space: TrustSpace, operators: Collection[str] | None = None) -> pd.DataFrame:
-    """Return one row a domain, as this module's docstring describes; empty without a register.
-
-    Parameters
-    ----------
-    operators
-        Identifiers of the operators whose declarations and rows are looked at; all if not given.
-    """
+    """Return one row a domain, as `matching.FRAME` describes; of some operators only, if given."""
     if space.declarations is None:
         return no_statuses()
     return by_domain(match(space).statuses, operators)
@@ -197,11 +166,8 @@ def _where(matched: Match, column: str, value: str, days: int) -> pd.DataFrame:
 
 def _groups(pairs: pd.DataFrame, *by: str) -> Iterator[tuple[dict[str, str], list[Declaration], Rows]]:
     """Yield what pairs have in common, their declarations and their rows of the list: one cause each."""
-    groups: dict[tuple[str, ...], tuple[dict[Declaration, None], set[int]]] = {}
     keys = zip(*(pairs[column].tolist() for column in by), strict=True)
-    for key, declared, row in zip(keys, declarations_of(pairs), pairs["row_listed"].tolist(), strict=True):
-        found, rows = groups.setdefault(key, ({}, set()))
-        found[declared] = None
-        rows.add(row)
-    for key, (found, rows) in groups.items():
-        yield dict(zip(by, key, strict=True)), list(found), tuple(sorted(rows))
+    held = zip(declarations_of(pairs), pairs["row_listed"].tolist(), strict=True)
+    for key, both in grouped(zip(keys, held, strict=True)).items():
+        rows = tuple(sorted({row for _, row in both}))
+        yield dict(zip(by, key, strict=True)), list(dict.fromkeys(one for one, _ in both)), rows

@@ -13,26 +13,26 @@ from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
+from mssante_audit.audits.stale_contacts import slips
 from mssante_audit.audits.stale_contacts.autofill import run_finding, runs
-from mssante_audit.audits.stale_contacts.history import former_operators, partly_changed, unchanged
-from mssante_audit.audits.stale_contacts.lent import lent, strange_findings
-from mssante_audit.audits.stale_contacts.mail_domains import (
-    foreign_findings,
-    mail_domains,
-    typo_findings,
-    typos,
+from mssante_audit.audits.stale_contacts.history import (
+    former_operators,
+    old_stamps,
+    partly_changed,
+    unchanged,
 )
-from mssante_audit.audits.stale_contacts.near import misspelt_services, near_findings, nears
+from mssante_audit.audits.stale_contacts.lent import lent, strange_findings
 from mssante_audit.audits.stale_contacts.parties import disagreements, parties
-from mssante_audit.audits.stale_contacts.stamps import Stamps, old_stamps, stamps_of
 from mssante_audit.audits.stale_contacts.uses import (
     KINDS,
+    Stamps,
     Use,
     alike,
     majorities,
     proposed,
     rows_of,
     spellings,
+    stamps_of,
     uses_of,
 )
 from mssante_audit.findings.catalogue import load_rules
@@ -41,6 +41,7 @@ from mssante_audit.findings.registry import Audit
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import Contact
 from mssante_audit.values.person import Person
+from mssante_audit.whitelist.rows import grouped
 
 FLAGS = {
     "no-phone": "CONTACT_NO_PHONE", "no-email": "CONTACT_NO_EMAIL", "markup": "CONTACT_MARKUP",
@@ -81,15 +82,15 @@ def _contacts(space: TrustSpace) -> Iterator[Finding]:
     uses = [use for use in uses if use not in mistaken]
     yield from _flags(uses)
     left = [use for use in uses if use not in others.uses]
-    mail = mail_domains(entries, uses, sizes)
-    meant = typos(mail)
-    yield from typo_findings(mail, meant)
-    yield from foreign_findings(mail, meant, others.uses)
+    mail = slips.mail_domains(entries, uses, sizes)
+    meant = slips.typos(mail)
+    yield from slips.typo_findings(mail, meant)
+    yield from slips.foreign_findings(mail, meant, others.uses)
     contacts = alike(use for use in left if use.domains.isdisjoint(meant))
-    near = nears(contacts)
+    near = slips.nears(contacts)
     pairs = [pair for held in near.values() for pair in held]
-    yield from near_findings(near, contacts)
-    services = {use for pair in pairs for use in misspelt_services(pair, contacts)}
+    yield from slips.near_findings(near, contacts)
+    services = {use for pair in pairs for use in slips.misspelt_services(pair, contacts)}
     yield from _personal(uses, services, sizes, stamps)
     changed = list(partly_changed(space))
     yield from changed
@@ -100,13 +101,15 @@ def _contacts(space: TrustSpace) -> Iterator[Finding]:
 
 def _flags(uses: list[Use]) -> Iterator[Finding]:
     """Report what is odd about a contact, once for each operator."""
-    groups: dict[tuple[str, str, str], list[Use]] = {}
-    for use in uses:
-        problems = use.contact.problems
-        for problem in problems:
-            if problem in FLAGS and TOLD_BY.get(problem, frozenset()).isdisjoint(problems):
-                key = use.contact.key if problem in NAMED else _without_names(use.contact)
-                groups.setdefault((use.operator_id, problem, key), []).append(use)
+    groups = grouped(
+        (
+            (use.operator_id, problem, use.contact.key if problem in NAMED else _unnamed(use.contact)),
+            use,
+        )
+        for use in uses
+        for problem in use.contact.problems
+        if problem in FLAGS and TOLD_BY.get(problem, frozenset()).isdisjoint(use.contact.problems)
+    )
     for (operator_id, problem, key), held in groups.items():
         facts: dict[str, Any] = {"contacts": spellings(held)}
         if problem == "spacing":
@@ -117,7 +120,7 @@ def _flags(uses: list[Use]) -> Iterator[Finding]:
         yield Finding(FLAGS[problem], (operator_id, Person(key)), rows_of(held), facts)
 
 
-def _without_names(contact: Contact) -> str:
+def _unnamed(contact: Contact) -> str:
     """Return the key of a contact as if it named nobody, unless it has nothing but names."""
     reached = any(contact.coordinates) or contact.malformed
     return replace(contact, names=()).key if reached else contact.key
@@ -127,11 +130,8 @@ def _personal(
     uses: list[Use], services: Set[Use], sizes: Mapping[str, int], stamps: Stamps
 ) -> Iterator[Finding]:
     """Report, for each operator, the rows on which an address looks like a person's and is no service's."""
-    personal: dict[str, list[Use]] = {}
-    for use in uses:
-        if "personal" in use.contact.problems and use not in services:
-            personal.setdefault(use.operator_id, []).append(use)
-    for operator_id, held in personal.items():
+    personal = (use for use in uses if "personal" in use.contact.problems and use not in services)
+    for operator_id, held in grouped((use.operator_id, use) for use in personal).items():
         rows = rows_of(held)
         since, _ = stamps.span(rows) or ("", "")
         facts = {"personal": len(rows), "rows": sizes[operator_id], "since": since}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import pairwise
+from operator import itemgetter
 
 from mssante_audit.audits.stale_contacts.uses import Use, distinct, proposed
 from mssante_audit.base.text import fold
 from mssante_audit.findings.frame import Finding
 from mssante_audit.values.person import Person
-from mssante_audit.whitelist.rows import all_rows
+from mssante_audit.whitelist.rows import all_rows, grouped
 
 RUN_MIN = 3
 """Distinct numbers that make a run. No source: two that follow one another are often two right numbers."""
@@ -19,19 +20,6 @@ MAX_GAP = 3
 """Largest step in a run: rows of the numbers between may have been corrected or withdrawn."""
 
 _NUMBER = re.compile(r"\d[\d .()/-]{6,}\d", re.ASCII)
-Numbers = dict[int, list[Use]]
-
-
-class _Reading(NamedTuple):
-    """A contact as a number and the rest."""
-
-    value: int
-    first: int
-    """The first group of digits: the one that a spreadsheet counts when the text starts with it."""
-    others: tuple[str, ...]
-    """The other groups of digits."""
-    rest: str
-    """The words of the contact but for the number."""
 
 
 @dataclass(slots=True)
@@ -55,61 +43,55 @@ def runs(uses: Iterable[Use], majority: Mapping[tuple[str, str], Use]) -> list[R
     data), which makes no telephone number, so that gaps do not matter. All else in the contacts is equal.
     What most rows of an operator and kind hold, the `majority`, is the original and no part of the run.
     """
-    whole: dict[tuple[str, str, str], Numbers] = {}
-    first: dict[tuple[str, str, str, tuple[str, ...]], Numbers] = {}
-    for use in uses:
-        reading = _read(use)
-        if reading is not None:
-            owner = (use.operator_id, use.kind, reading.rest)
-            whole.setdefault(owner, {}).setdefault(reading.value, []).append(use)
-            if reading.others:
-                first.setdefault((*owner, reading.others), {}).setdefault(reading.first, []).append(use)
-    found: dict[tuple[object, ...], list[Run]] = {}
-    for (operator_id, _, _, others), numbers in first.items():
-        if len(numbers) >= RUN_MIN and any(value + 1 in numbers for value in numbers):
+    read = [(use, *_read(use)) for use in uses]
+    numbered = [(use, groups, (use.operator_id, use.kind, rest)) for use, groups, rest in read if groups]
+    first = grouped(
+        ((*key, *groups[1:]), (int(groups[0]), use)) for use, groups, key in numbered if groups[1:]
+    )
+    found = []
+    for (operator_id, _, _, *others), held in first.items():
+        numbers = {number for number, _ in held}
+        if len(numbers) >= RUN_MIN and any(number + 1 in numbers for number in numbers):
             # Where the digits after the first group are the same, so is the run, in either kind of contact.
-            found.setdefault((operator_id, others), []).append(_run(numbers, numbers, others, majority))
-    for (operator_id, _, _), numbers in whole.items():
-        for stretch in _stretches(numbers):
-            found.setdefault((operator_id,), []).append(_run(numbers, stretch, (), majority))
-    return [run for same in found.values() for run in _merged(same) if run.uses]
+            found.append(((operator_id, *others), _run(held, numbers, tuple(others), majority)))
+    whole = grouped((key, (int("".join(groups)), use)) for use, groups, key in numbered)
+    for (operator_id, _, _), held in whole.items():
+        for stretch in _stretches({number for number, _ in held}):
+            found.append(((operator_id,), _run(held, stretch, (), majority)))
+    return [run for same in grouped(found).values() for run in _merged(same) if run.uses]
 
 
-def _read(use: Use) -> _Reading | None:
+def _read(use: Use) -> tuple[list[str], str]:
+    """Return the groups of digits of a contact's number, and its words but for that; nothing without one."""
     text = " ".join(use.contact.text.split())
-    number = _NUMBER.search(text)
-    if number is None:
-        return None
-    groups = re.findall(r"\d+", number[0])
-    rest = fold(f"{text[: number.start()]} {text[number.end() :]}")
-    return _Reading(int("".join(groups)), int(groups[0]), tuple(groups[1:]), rest)
+    if number := _NUMBER.search(text):
+        return re.findall(r"\d+", number[0]), fold(f"{text[: number.start()]} {text[number.end() :]}")
+    return [], ""
 
 
-def _stretches(numbers: Iterable[int]) -> Iterator[list[int]]:
+def _stretches(numbers: Iterable[int]) -> Iterator[set[int]]:
     """Cut numbers into stretches that count up, and yield those that are runs."""
-    stretch: list[int] = []
-    for value in [*sorted(numbers), None]:
-        if value is not None and (not stretch or value - stretch[-1] <= MAX_GAP):
-            stretch.append(value)
-            continue
-        if not {v + 1 for v in stretch}.isdisjoint(set(stretch) & {v - 1 for v in stretch}):
+    ordered = sorted(numbers)
+    gaps = [at for at in range(1, len(ordered)) if ordered[at] - ordered[at - 1] > MAX_GAP]
+    for start, end in pairwise([0, *gaps, len(ordered)]):
+        stretch = {*ordered[start:end]}
+        if any({number - 1, number + 1} <= stretch for number in stretch):
             yield stretch
-        stretch = [value] if value is not None else []
 
 
 def _run(
-    numbers: Numbers, values: Iterable[int], others: tuple[str, ...], majority: Mapping[tuple[str, str], Use]
+    held: list[tuple[int, Use]],
+    numbers: set[int],
+    others: tuple[str, ...],
+    majority: Mapping[tuple[str, str], Use],
 ) -> Run:
-    chosen = sorted(values)
-    uses = [use for value in chosen for use in numbers[value]]
-    usual = majority.get((uses[0].operator_id, uses[0].kind))
-    originals = []
+    uses = [use for number, use in sorted(held, key=itemgetter(0)) if number in numbers]
+    usual, originals = majority.get((uses[0].operator_id, uses[0].kind)), []
     if usual is not None:
-        read, own = _read(usual), _read(uses[0])
-        if usual in uses or (read and own and read.rest == own.rest):
-            originals = [usual]
+        groups, rest = _read(usual)
+        originals = [usual] if usual in uses or (groups and rest == _read(uses[0])[1]) else []
         uses = [use for use in uses if use.coordinates != usual.coordinates]
-    return Run(uses, chosen[0], chosen[-1], others, originals)
+    return Run(uses, min(numbers), max(numbers), others, originals)
 
 
 def _merged(found: list[Run]) -> list[Run]:
@@ -118,19 +100,17 @@ def _merged(found: list[Run]) -> list[Run]:
         last = merged[-1] if merged else None
         if last is None or run.low > last.high:
             merged.append(run)
-            continue
-        last.uses += run.uses
-        last.originals += run.originals
-        last.high = max(last.high, run.high)
+        else:
+            last.uses += run.uses
+            last.originals += run.originals
+            last.high = max(last.high, run.high)
     return merged
 
 
 def run_finding(run: Run) -> Finding:
     """Report a run: its first and last contact of each kind."""
-    ends: list[Use] = []
-    for kind in dict.fromkeys(use.kind for use in run.uses):
-        of_kind = [use for use in run.uses if use.kind == kind]
-        ends += of_kind[0], of_kind[-1]
+    of_kind = grouped((use.kind, use) for use in run.uses).values()
+    ends = [use for uses in of_kind for use in (uses[0], uses[-1])]
     right = [proposed([use]) for use in dict.fromkeys(run.originals)]
     subject = (run.uses[0].operator_id, Person(" ".join(map(str, (run.low, *run.others)))))
     rows = all_rows(use.rows for use in run.uses)

@@ -1,6 +1,5 @@
-"""What earlier lists say of contacts: staleness by evidence. Part of the audit `stale_contacts`.
+"""What earlier lists and dates say of contacts: staleness by evidence. Part of the audit `stale_contacts`.
 
-Only where the list audited is one of the archive's: a history that does not hold it tells of other lists.
 That a contact changed is read off the lists, never off `DateMAJ`, which moves without any change (data).
 """
 
@@ -22,18 +21,21 @@ from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import Coordinates, parse_contact
 from mssante_audit.values.person import Person
-from mssante_audit.whitelist.rows import CPS_ISSUER, rows_by
+from mssante_audit.whitelist.rows import CPS_ISSUER, grouped, rows_by
 
 BOTH = list(KINDS)
 
 
-def _past(space: TrustSpace) -> tuple[pd.DataFrame, datetime] | None:
-    """Return the history up to the list audited, with operators, and the time of its last list."""
-    past = past_of(space)
-    if past is None:
-        return None
-    history, _, last = past
-    return with_operators(history), last
+def old_stamps(space: TrustSpace) -> Iterator[Finding]:
+    """Report, for each operator, the rows dated long ago."""
+    entries = space.audited
+    limit = space.as_of - pd.Timedelta(days=space.thresholds.stale_after_days)
+    sizes = entries["operator_id"].value_counts()
+    old = entries[entries["updated_at"] < limit]
+    oldest = old.groupby("operator_id")["updated_at"].min()
+    for (operator_id,), rows in rows_by(old, "operator_id").items():
+        facts = {"old": len(rows), "rows": sizes[operator_id], "oldest": oldest[operator_id], "limit": limit}
+        yield Finding("CONTACT_STAMP_OLD", operator_id, tuple(rows), facts=facts)
 
 
 def unchanged(space: TrustSpace) -> Iterator[Finding]:
@@ -62,10 +64,10 @@ def unchanged(space: TrustSpace) -> Iterator[Finding]:
 
 def partly_changed(space: TrustSpace) -> Iterator[Finding]:
     """Report contacts that were replaced on some domains of an operator and remain on others."""
-    past = _past(space)
-    if past is not None:
+    if past := past_of(space):
+        history = with_operators(past[0])
         for column in BOTH:
-            yield from _partly_changed_kind(space, *past, column)
+            yield from _partly_changed_kind(space, history, past[2], column)
 
 
 def _partly_changed_kind(
@@ -74,9 +76,7 @@ def _partly_changed_kind(
     entries = space.audited
     held = rows_by(entries, "operator_id", column)
     current = rows_by(entries, "operator_id", "domain", column)
-    texts: dict[tuple[str, str], list[str]] = {}
-    for operator_id, domain, text in current:
-        texts.setdefault((operator_id, domain), []).append(text)
+    texts = grouped(((operator_id, domain), text) for operator_id, domain, text in current)
     gone = history[history["last_seen"] < last]
     spans = gone.groupby(["operator_id", column, "domain"], sort=False)["last_seen"].max()
     born = history.groupby(["operator_id", column, "domain"], sort=False)["first_seen"].min().to_dict()
@@ -102,17 +102,12 @@ def _partly_changed_kind(
 
 
 def former_operators(space: TrustSpace) -> Iterator[Finding]:
-    """Report domains that went to another operator and still name the one before as their contact.
-
-    However it is spelt. A contact that the new operator bore already while the former one was there, on a
-    domain that it did not take over from it, is its own: a supplier's hotline. Nor is one of the same name on
-    the same domain another operator: it has another number.
-    """
-    listed = _past(space)
-    if listed is None:
+    """Report domains that went to another operator and still name the one before as their contact."""
+    past = past_of(space)
+    if past is None:
         return
     entries, same = space.audited, space.structures
-    history = listed[0]
+    history = with_operators(past[0])
     history = history.assign(structure=history["operator_id"].map(lambda one: same.get(one, one)))
     names = {name: fold(name) for name in {*history["operator"], *entries["operator"]} - {"", CPS_ISSUER}}
     now: dict[str, set[str]] = {}
@@ -125,18 +120,15 @@ def former_operators(space: TrustSpace) -> Iterator[Finding]:
         bool(one) and d in now and one not in now[d] and not (name in names and names[name] in called[d])
         for d, one, name in held
     ]
-    past = {
-        (str(d), str(s)): own for (d, s), own in history[left].groupby(["domain", "structure"], sort=False)
-    }
-    formers: dict[str, list[str]] = {}
-    for domain, former in past:
-        formers.setdefault(domain, []).append(former)
+    before = history[left].groupby(["domain", "structure"], sort=False)
+    served = {(str(domain), str(former)): own for (domain, former), own in before}
+    formers = grouped(served)
     found: dict[tuple[str, str], dict[tuple[str, str], list[int]]] = {}
     borne: dict[str, pd.DataFrame] = {}
     columns = entries.loc[entries["domain"].isin(formers.keys()), ["row", "operator_id", "domain", *BOTH]]
     for row, operator_id, domain, *texts in columns.itertuples(index=False, name=None):
         for former in formers[domain]:
-            then = past[domain, former]
+            then = served[domain, former]
             for column, text in zip(BOTH, texts, strict=True):
                 if _bears(then[column], text) and not _had(history, operator_id, former, text, then):
                     borne[former] = then if former not in borne else pd.concat([borne[former], then])

@@ -1,8 +1,7 @@
-"""Contacts that are another operator's: rightly, or by mistake. Part of the audit `stale_contacts`.
+"""Contacts that are another operator's: rightly, where both serve a domain, or by mistake.
 
-Operators that serve domains side by side (hosting, a supplier, a migration under way) share contacts for good
-reasons. One whose few rows bear the contacts of an operator that it has no domain in common with was given
-them by mistake.
+One whose few rows bear the contacts of an operator that it has no domain in common with was given them by
+mistake.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from mssante_audit.audits.stale_contacts.uses import KINDS, Use, alike, distinct
 from mssante_audit.base.text import fold
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.whitelist.rows import rows_by
+from mssante_audit.whitelist.rows import grouped, rows_by
 
 HOME_MIN = 3
 """From how many rows on, more than half of its operator's, a contact is at home there. No source."""
@@ -40,10 +39,7 @@ class Lent:
 
 
 def owners_of(space: TrustSpace) -> dict[str, str]:
-    """Return by operator_id the operator that it is one with, itself mostly.
-
-    Identifiers of one structure are one operator; so are two that bear one name and share a domain.
-    """
+    """Return by operator_id the operator that it is one with: of one structure, or of one name and domain."""
     owner = space.structures
     named = {key: fold(name) for key, name in space.operator_names.items() if name}
     first: dict[tuple[str, str], str] = {}
@@ -70,8 +66,7 @@ def lent(space: TrustSpace, uses: Iterable[Use]) -> Lent:
     held: dict[str, dict[str, set[int]]] = {}
     for use in own:
         for reached in (*use.contact.phones, *use.contact.emails):
-            rows = held.setdefault(reached, {}).setdefault(found.owners[use.operator_id], set())
-            rows.update(use.rows)
+            held.setdefault(reached, {}).setdefault(found.owners[use.operator_id], set()).update(use.rows)
     whose = space.audited["operator_id"].map(found.owners)
     sizes, served = whose.value_counts(), space.audited.groupby(whose)["domain"].agg(set)
     for use in own:
@@ -92,11 +87,7 @@ def lent(space: TrustSpace, uses: Iterable[Use]) -> Lent:
 
 
 def strange_findings(space: TrustSpace, uses: Iterable[Use], found: Lent) -> Iterator[Finding]:
-    """Report, for each two operators, the rows of one that bear the contacts of the other by mistake.
-
-    Likely where the same domain bears its own contacts too, or where few rows of an establishment bear those
-    of one in another département; else a hint.
-    """
+    """Report, for each two operators, the rows of one that bear the contacts of the other by mistake."""
     if not found.strange:
         return
     entries, names = space.audited, space.operator_names
@@ -114,7 +105,7 @@ def strange_findings(space: TrustSpace, uses: Iterable[Use], found: Lent) -> Ite
         if not there and not establishment:
             continue  # a supplier's: its contact is right on whatever it runs
         elsewhere = (
-            place[operator_id][0] == place[lender][0] == "FINESS" and place[operator_id] != place[lender]
+            place[operator_id][0] == "FINESS" and establishment and place[operator_id] != place[lender]
         )
         rare = len(rows) <= RARE_SHARE * sizes[operator_id]
         right = [_one(there, kind) or _one(ours, kind) for kind in KINDS.values() if kind in kinds]
@@ -131,9 +122,7 @@ def strange_findings(space: TrustSpace, uses: Iterable[Use], found: Lent) -> Ite
 def _one(uses: list[Use], kind: str) -> list[Use]:
     """Return the texts of the contact of a kind that more than half of these rows bear, if there is one."""
     held = alike(use for use in uses if use.kind == kind)
-    by_contact: dict[object, list[Use]] = {}
-    for (_, _, coordinates), own in held.items():
-        by_contact.setdefault(coordinates, []).extend(own)
+    by_contact = grouped((coordinates, use) for (_, _, coordinates), own in held.items() for use in own)
     most = max(by_contact.values(), key=lambda own: len(rows_of(own)), default=[])
     whole = sum(len(rows_of(own)) for own in by_contact.values())
     return most if 2 * len(rows_of(most)) > whole else []

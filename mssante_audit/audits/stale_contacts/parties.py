@@ -1,7 +1,6 @@
 """Contacts of one operator that disagree: which there are, since when, and which is plainly right, if any.
 
-Part of the audit `stale_contacts`. A majority is no sign of being right (data): the minority often is newer,
-and a service's mailbox where the others are persons'.
+A majority is no sign of being right (data): the minority often is newer, and a service's mailbox.
 """
 
 from __future__ import annotations
@@ -10,13 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import permutations, product
-from typing import NamedTuple
 
-from mssante_audit.audits.stale_contacts.stamps import Stamps
-from mssante_audit.audits.stale_contacts.uses import Reached, Use, most_used, proposed, rows_of, seen
+from mssante_audit.audits.stale_contacts.uses import Reached, Stamps, Use, most_used, proposed, rows_of, seen
 from mssante_audit.findings.frame import Finding
 from mssante_audit.values.contacts import Coordinates, is_service
 from mssante_audit.values.person import Person
+from mssante_audit.whitelist.rows import grouped
 
 
 @dataclass(eq=False)
@@ -47,19 +45,16 @@ class Party:
 def parties(
     contacts: Mapping[Reached, list[Use]], near: Iterable[tuple[Reached, Reached]]
 ) -> dict[tuple[str, str], list[Party]]:
-    """Return the parties of each operator and kind, the largest first.
-
-    Contacts agree where one only lacks, or adds, a phone or an address, and where they are `near`. Names are
-    not compared: the form asks for none.
-    """
-    alike: dict[Reached, list[Reached]] = {}
-    for one, other in near:
-        alike.setdefault(one, []).append(other)
-        alike.setdefault(other, []).append(one)
+    """Return the parties of each operator and kind, the largest first, contacts that agree or are `near`."""
+    alike = grouped(pair for one, other in near for pair in ((one, other), (other, one)))
     found: dict[tuple[str, str], list[Party]] = {}
     heads: dict[tuple[str, str, str, str], list[tuple[Coordinates, Party]]] = {}
     of: dict[Reached, Party] = {}
-    for key, uses in sorted(contacts.items(), key=lambda item: (-len(rows_of(item[1])), *_text(item[0]))):
+
+    def largest(item: tuple[Reached, list[Use]]) -> tuple[object, ...]:
+        return -len(rows_of(item[1])), *map(sorted, item[0][2])
+
+    for key, uses in sorted(contacts.items(), key=largest):
         owner, reached = key[:2], key[2]
         party = next((of[other] for other in alike.get(key, ()) if other in of), None)
         is_head = party is not None
@@ -93,11 +88,6 @@ def _looked_up(reached: Coordinates) -> list[tuple[str, str]]:
     return [*product(phones, emails), *lacking]
 
 
-def _text(key: Reached) -> tuple[list[str], list[str]]:
-    phones, emails = key[2]
-    return sorted(phones), sorted(emails)
-
-
 def agree(one: Coordinates, other: Coordinates) -> bool:
     """Tell whether two contacts can both be right: one only lacks, or adds, a phone or an address."""
     pairs = list(zip(one, other, strict=True))
@@ -112,7 +102,6 @@ def disagreements(
 ) -> Iterator[Finding]:
     """Report each operator and kind that has several parties, beside those that are `replaced`.
 
-    What earlier lists show replaced (operator_id, kind, text) is CONTACT_PARTLY_CHANGED, and never expected.
     A contact is expected where it is on most rows, a service's, and declared after all others. The finding is
     certain where one domain has two contacts; likely where one is expected, or two of these signs point at
     it, or where one of the two largest parties took over from the other; else a hint.
@@ -131,7 +120,7 @@ def disagreements(
         usual = right or largest
         # Where all are services' this tells none from another.
         alike = all(party.is_service for party in known)
-        points = sorted((sum(own) - (own.service and alike) for own in signs), reverse=True)
+        points = sorted((sum(own) - (own[1] and alike) for own in signs), reverse=True)
         took_over = any(
             (said := stamps.span(one.rows)) is not None and said[0] > stamps.until(other.rows)
             for one, other in permutations(known[:2])
@@ -140,8 +129,13 @@ def disagreements(
         domains = [{domain_of[row] for row in party.rows} for party in known]
         twice = len(set().union(*domains)) < sum(map(len, domains))
         rows = rows_of(use for party in known if party is not usual for use in party.uses)
+        spans = [stamps.span(party.rows) or ("", "") for party in known]
         facts = {
-            "contacts": [_told(party, stamps) for party in known],
+            "contacts": [
+                seen(most_used(party.spelt))
+                | {"rows": len(party.rows), "since": since, "until": until, "service": party.is_service}
+                for party, (since, until) in zip(known, spans, strict=True)
+            ],
             "right": [proposed(right.spelt)] if right else [],
             "same_domain": twice,
         }
@@ -149,21 +143,8 @@ def disagreements(
         yield Finding("CONTACT_DISAGREEMENT", (operator_id, kind), rows, facts=facts, confidence=sure)
 
 
-def _told(party: Party, stamps: Stamps) -> dict[str, object]:
-    first, last = stamps.span(party.rows) or ("", "")
-    more = {"rows": len(party.rows), "since": first, "until": last, "service": party.is_service}
-    return seen(most_used(party.spelt)) | more
-
-
-class Signs(NamedTuple):
-    """What speaks for a party: most rows of all together, a service's mailbox, declared after all others."""
-
-    most: bool
-    service: bool
-    newest: bool
-
-
-def _signs(known: list[Party], stamps: Stamps) -> list[Signs]:
+def _signs(known: list[Party], stamps: Stamps) -> list[tuple[bool, bool, bool]]:
+    """Tell of each party whether it has most rows, a service's mailbox, and was declared after all others."""
     whole = sum(len(party.rows) for party in known)
     until = [stamps.until(party.rows) for party in known]
     last, last_but_one = sorted(until)[-1:-3:-1]
@@ -171,5 +152,5 @@ def _signs(known: list[Party], stamps: Stamps) -> list[Signs]:
     for party, own in zip(known, until, strict=True):
         said = stamps.span(party.rows)
         newest = said is not None and said[1] > (last_but_one if own == last else last)
-        signs.append(Signs(2 * len(party.rows) > whole, party.is_service, newest))
+        signs.append((2 * len(party.rows) > whole, party.is_service, newest))
     return signs

@@ -1,17 +1,23 @@
-"""Who uses which contact: the distinct contacts of each operator, with their rows. For `stale_contacts`."""
+"""Who uses which contact, on which rows, and what the dates of these say.
+
+A date is no proof of a change: the publishing tool stamps rows again (data). Those it plainly stamped are set
+aside, the others are the best there is where no earlier list is at hand.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 import pandas as pd
 
+from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import Contact, Coordinates, parse_contact
 from mssante_audit.values.person import Person
-from mssante_audit.whitelist.rows import rows_by
+from mssante_audit.whitelist.rows import grouped, rows_by
 
 KINDS = {"project_contact": "project", "support_contact": "support"}
 WRITTEN = frozenset({"phone-malformed", "email-malformed", "markup", "spacing", "several-emails"})
@@ -72,11 +78,8 @@ def spellings(uses: Iterable[Use]) -> list[dict[str, Any]]:
 
 def alike(uses: Iterable[Use]) -> dict[Reached, list[Use]]:
     """Put the texts together that reach the same phones and addresses, in list order; some reach none."""
-    found: dict[Reached, list[Use]] = {}
-    for use in uses:
-        if any(use.coordinates):
-            found.setdefault((use.operator_id, use.kind, use.coordinates), []).append(use)
-    return found
+    reaching = (use for use in uses if any(use.coordinates))
+    return grouped(((use.operator_id, use.kind, use.coordinates), use) for use in reaching)
 
 
 def rows_of(uses: Iterable[Use]) -> tuple[int, ...]:
@@ -103,3 +106,42 @@ def majorities(uses: Iterable[Use], sizes: Mapping[str, int]) -> dict[tuple[str,
         if rows >= MAJORITY_MIN and 2 * rows > sizes[operator_id]:
             found[operator_id, kind] = most_used(own)
     return found
+
+
+MADE_UP = "12:34:56"
+"""A time of day that nobody's change has: hundreds of rows bear it (data)."""
+BULK_OPERATORS = 10
+"""From so many operators' rows on, one instant is a stamp of the tool. Data: 119, 44, 11, then 6."""
+UNKNOWN = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamps:
+    """The dates of rows, by row number."""
+
+    all: Mapping[int, datetime]
+    telling: Mapping[int, datetime]
+    """Those that may say when a row was last declared: none of a row stamped when the list was made or later,
+    at `MADE_UP`, or together with those of `BULK_OPERATORS` operators."""
+
+    def span(self, rows: Iterable[int]) -> tuple[datetime, datetime] | None:
+        """Return the first and the last telling date of rows, ``None`` if there is none."""
+        said = [self.telling[row] for row in rows if row in self.telling]
+        return (min(said), max(said)) if said else None
+
+    def until(self, rows: Iterable[int]) -> datetime:
+        """Return the instant after which rows were not declared: a change had stamped them again."""
+        return max(self.all.get(row, UNKNOWN) for row in rows)
+
+
+def stamps_of(space: TrustSpace) -> Stamps:
+    """Read the dates of the rows audited."""
+    entries = space.audited[space.audited["updated_at"].notna()]
+    telling = entries
+    if space.whitelist.generated_at is not None:
+        telling = telling[telling["updated_at"] < pd.Timestamp(space.whitelist.generated_at)]
+    owners = entries.groupby("updated_at")["operator_id"].nunique()
+    telling = telling[telling["updated_at"].map(owners) < BULK_OPERATORS]
+    telling = telling[telling["updated_at"].dt.strftime("%H:%M:%S") != MADE_UP]
+    by_row = dict(zip(entries["row"].tolist(), entries["updated_at"].dt.to_pydatetime(), strict=True))
+    return Stamps(by_row, {row: by_row[row] for row in telling["row"].tolist()})

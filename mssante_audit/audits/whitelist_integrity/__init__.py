@@ -1,7 +1,6 @@
 """Audit of the white list as a file and as a table: signature, age, damage, rows, domains, descriptions.
 
-Rules and their words: ``rules.toml``. What concerns the file as a whole has no rows; the rest looks at
-`TrustSpace.audited`, except rows that could not be read, which are reported whoever they belong to.
+What concerns the file as a whole has no rows; rows that could not be read are reported whoever has them.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from mssante_audit.findings.registry import Audit
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.whitelist.load import NAMESPACE
-from mssante_audit.whitelist.rows import all_rows, rows_by
+from mssante_audit.whitelist.rows import all_rows, grouped, rows_by
 
 FIELDS = ("domain", "description", "dn", "project_contact", "support_contact", "updated_at_text")
 
@@ -68,23 +67,21 @@ def _file(space: TrustSpace) -> Iterator[Finding]:
         facts = {"namespace": whitelist.namespace, "right": NAMESPACE}
         yield Finding("LIST_NAMESPACE", "list", facts=facts)
     # A list without a readable date is a problem row, not an old list.
-    if whitelist.generated_at is not None:
-        limit = space.thresholds.list_max_age_days
-        age = space.as_of - whitelist.generated_at
-        if age > pd.Timedelta(days=limit):
-            aged = {"generated": whitelist.generated_at, "days": age.days, "limit": limit}
-            yield Finding("LIST_OLD", "list", facts=aged)
+    made, limit = whitelist.generated_at, space.thresholds.list_max_age_days
+    if made is not None and (age := space.as_of - made) > pd.Timedelta(days=limit):
+        yield Finding("LIST_OLD", "list", facts={"generated": made, "days": age.days, "limit": limit})
 
 
 def _unreadable(space: TrustSpace) -> Iterator[Finding]:
     """Report each kind and element once; what concerns no loaded row, by its line in the file."""
     problems = space.whitelist.problems.assign(row=space.whitelist.problems["row"].fillna(0).astype("int64"))
     known = len(space.entries)
-    groups: dict[tuple[str, str, bool], list[tuple[int, int]]] = {}
-    columns = problems[["row", "line", "kind", "element"]]
-    for row, line, kind, element in columns.itertuples(index=False, name=None):
-        if (kind, element) != ("date", "DateMAJ"):
-            groups.setdefault((kind, element, 0 < row <= known), []).append((row, line))
+    columns = problems[["row", "line", "kind", "element"]].itertuples(index=False, name=None)
+    groups = grouped(
+        ((kind, element, 0 < row <= known), (row, line))
+        for row, line, kind, element in columns
+        if (kind, element) != ("date", "DateMAJ")
+    )
     for (kind, element, loaded), places in groups.items():
         lines = "" if loaded else row_ranges(line for _, line in places)
         facts = {"kind": kind, "element": element, "times": len(places), "lines": lines}
@@ -93,14 +90,11 @@ def _unreadable(space: TrustSpace) -> Iterator[Finding]:
 
 
 def _dates(space: TrustSpace) -> Iterator[Finding]:
-    entries = space.audited
-    generated_at = space.whitelist.generated_at
-    if generated_at is not None:
-        after = entries[entries["updated_at"] > pd.Timestamp(generated_at)]
-        if len(after):
-            late = (after["updated_at"].max() - pd.Timestamp(generated_at)).total_seconds()
-            facts = {"n": len(after), "seconds": round(late)}
-            yield Finding("LIST_STAMPED_AFTER", "list", after["row"].tolist(), facts=facts)
+    entries, made = space.audited, space.whitelist.generated_at
+    if made is not None and len(after := entries[entries["updated_at"] > pd.Timestamp(made)]):
+        late = (after["updated_at"].max() - pd.Timestamp(made)).total_seconds()
+        facts = {"n": len(after), "seconds": round(late)}
+        yield Finding("LIST_STAMPED_AFTER", "list", after["row"].tolist(), facts)
     unread = entries[entries["updated_at"].isna()]
     for (text,), rows in rows_by(unread, "updated_at_text").items():
         if text.strip():
@@ -112,9 +106,7 @@ def _repeated(space: TrustSpace) -> Iterator[Finding]:
     same = entries[entries.duplicated(["domain", "dn_key"], keep=False) & (entries["domain"] != "")]
     content = {row: tuple(texts) for row, *texts in same[["row", *FIELDS]].itertuples(index=False, name=None)}
     for (domain, dn), rows in rows_by(same, "domain", "dn").items():
-        copies: dict[tuple[str, ...], list[int]] = {}
-        for row in rows:
-            copies.setdefault(content[row], []).append(row)
+        copies = grouped((content[row], row) for row in rows)
         if repeated := [alike for alike in copies.values() if len(alike) > 1]:
             copied = {"copies": [len(alike) for alike in repeated]}
             yield Finding("LIST_ROW_DUPLICATE", (domain, dn), all_rows(repeated), copied)
@@ -128,12 +120,12 @@ def _repeated(space: TrustSpace) -> Iterator[Finding]:
 def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
     """Report free text with hidden characters; LIST_DOMAIN_INVALID has domains', DN_NOT_CANONICAL names'."""
     for field in ("description", "project_contact", "support_contact"):
-        odd_in = {}
-        for text in space.audited[field].unique():
-            if has_hidden(text):
-                odd = "".join(c for c in dict.fromkeys(text) if is_hidden(c) and c not in "\t\r\n")
-                if odd and not (field == "description" and is_garbled(text)):  # reported as mojibake
-                    odd_in[text] = odd
+        texts = (text for text in space.audited[field].unique() if has_hidden(text))
+        odd_in = {
+            t: "".join(c for c in dict.fromkeys(t) if is_hidden(c) and c not in "\t\r\n") for t in texts
+        }
+        garbled = field == "description"  # reported as mojibake
+        odd_in = {text: odd for text, odd in odd_in.items() if odd and not (garbled and is_garbled(text))}
         if odd_in:
             rows = space.audited.loc[space.audited[field].isin(list(odd_in)), "row"].tolist()
             characters = list(dict.fromkeys("".join(odd_in.values())))

@@ -13,7 +13,7 @@ from mssante_audit.base.resources import table_of
 from mssante_audit.base.text import fold
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.whitelist.rows import all_rows, rows_by
+from mssante_audit.whitelist.rows import all_rows, grouped, rows_by
 
 SAME_DESCRIPTION_MIN = 10
 """From how many domains on a description says nothing of any of them. No source: this audit's convention."""
@@ -124,11 +124,8 @@ def descriptions(space: TrustSpace) -> Iterator[Finding]:
 
     Texts of the same `words` are the same description; a garbled one that cannot be read is compared to none.
     """
-    uses: dict[str, list[_Use]] = {}
-    columns = ("description", "domain", "operator_id", "dn")
-    for (text, domain, operator_id, dn), rows in rows_by(space.audited, *columns).items():
-        if text.strip():
-            uses.setdefault(text, []).append((text, domain, operator_id, dn, rows))
+    every = rows_by(space.audited, "description", "domain", "operator_id", "dn").items()
+    uses = grouped((t, (t, domain, o, dn, rows)) for (t, domain, o, dn), rows in every if t.strip())
     same: dict[str, list[_Use]] = {}
     variants: dict[tuple[str, str], dict[str, list[_Use]]] = {}
     for text, held in uses.items():
@@ -174,16 +171,13 @@ def _several(found: Mapping[tuple[str, str], Mapping[str, list[_Use]]]) -> Itera
 
 def _cut(uses: Mapping[str, list[_Use]], several: Collection[tuple[str, str]]) -> Iterator[Finding]:
     """Report each operator's descriptions with faults, but where one of `several` is to be chosen anyway."""
-    owners: dict[str, dict[str, list[_Use]]] = {}
-    for text, found in uses.items():
-        if not is_garbled(text) and cut_faults(text):
-            for use in found:
-                owner = use[2] or use[1]
-                if (owner, use[1]) not in several:
-                    owners.setdefault(owner, {}).setdefault(text, []).append(use)
-    for owner, texts in owners.items():
-        facts = {"texts": [{"description": text, "faults": cut_faults(text)} for text in texts]}
-        yield Finding("LIST_DESCRIPTION_CUT", owner, all_rows(map(_rows, texts.values())), facts=facts)
+    faulty = [text for text in uses if not is_garbled(text) and cut_faults(text)]
+    cut = grouped((use[2] or use[1], use) for text in faulty for use in uses[text])
+    for owner, found in cut.items():
+        if left := [use for use in found if (owner, use[1]) not in several]:
+            texts = dict.fromkeys(text for text, *_ in left)
+            facts = {"texts": [{"description": text, "faults": cut_faults(text)} for text in texts]}
+            yield Finding("LIST_DESCRIPTION_CUT", owner, _rows(left), facts)
 
 
 def whose_description(space: TrustSpace) -> Iterator[Finding]:
@@ -191,22 +185,15 @@ def whose_description(space: TrustSpace) -> Iterator[Finding]:
 
     A description that shares a word with its own domain, or that several domains have, is never looked at.
     """
-    rows: dict[str, list[int]] = {}
-    described: dict[str, dict[str, list[str]]] = {}
-    used: dict[str, set[str]] = {}
-    for (domain, text), numbers in rows_by(space.audited, "domain", "description").items():
-        rows.setdefault(domain, []).extend(numbers)
-        described.setdefault(domain, {})[text] = _named(text)
-        used.setdefault(text, set()).add(domain)
-    labels = {domain: _labels(domain) for domain in described}
-    foreign = {
-        domain: {
-            text: named
-            for text, named in texts.items()
-            if len(used[text]) * 2 <= _FEW and named and not _mentioned(labels[domain], named)
-        }
-        for domain, texts in described.items()
-    }
+    uses = rows_by(space.audited, "domain", "description")
+    rows = grouped((domain, row) for (domain, _), numbers in uses.items() for row in numbers)
+    used = grouped((text, domain) for domain, text in uses)
+    labels = {domain: _labels(domain) for domain in rows}
+    foreign: dict[str, dict[str, list[str]]] = {domain: {} for domain in rows}
+    for domain, text in uses:
+        named = _named(text)
+        if len(used[text]) * 2 <= _FEW and named and not _mentioned(labels[domain], named):
+            foreign[domain][text] = named
     swapped = set()
     for one, other in _exchanged(foreign, labels):
         swapped |= {one, other}
@@ -252,11 +239,12 @@ def _exchanged(
     foreign: Mapping[str, Mapping[str, list[str]]], labels: Mapping[str, list[str]]
 ) -> Iterator[tuple[str, str]]:
     """Yield domains of which each one's only description has a telling word of the other's name."""
-    holders: dict[str, list[str]] = {}
-    for domain, label in labels.items():
-        for word in dict.fromkeys(label):
-            if len(word) >= _TELLING and word not in KINDS and not word.isdigit():
-                holders.setdefault(word, []).append(domain)
+    holders = grouped(
+        (word, domain)
+        for domain, label in labels.items()
+        for word in dict.fromkeys(label)
+        if len(word) >= _TELLING and word not in KINDS and not word.isdigit()
+    )
     points: dict[str, set[str]] = {}
     for domain, texts in foreign.items():
         if len(texts) == 1:

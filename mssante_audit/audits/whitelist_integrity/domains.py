@@ -11,7 +11,7 @@ from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.hosts import host_faults
 from mssante_audit.values.slips import pairs
-from mssante_audit.whitelist.rows import above_of, all_rows, rows_by
+from mssante_audit.whitelist.rows import above_of, all_rows, grouped, rows_by
 
 ZONE = "mssante.fr"
 
@@ -61,15 +61,14 @@ def shared(space: TrustSpace) -> Iterator[Finding]:
     Where all of a domain's operators have one server there, that is DN_CN_OPERATORS.
     """
     same, names = space.structures, space.operator_names
-    rows: dict[str, list[int]] = {}
+    uses = rows_by(space.audited, "domain", "operator_id", "cn")
+    rows = grouped((domain, row) for (domain, *_), found in uses.items() for row in found)
     owners: dict[str, dict[str, str]] = {}
-    servers: dict[tuple[str, str], set[str]] = {}
-    for (domain, operator_id, cn), found in rows_by(space.audited, "domain", "operator_id", "cn").items():
-        rows.setdefault(domain, []).extend(found)
+    for domain, operator_id, _ in uses:
         if operator_id:  # an unreadable identifier is unknown, not another operator
             owners.setdefault(domain, {}).setdefault(same[operator_id], operator_id)
-            servers.setdefault((domain, cn.lower().strip()), set()).add(same[operator_id])
-    one_server = {domain for (domain, cn), of in servers.items() if cn and len(of) == len(owners[domain])}
+    servers = grouped(((domain, cn.lower().strip()), same[o]) for domain, o, cn in uses if o)
+    one_server = {domain for (domain, cn), of in servers.items() if cn and len({*of}) == len(owners[domain])}
 
     def named(owner: dict[str, str]) -> list[dict[str, str]]:
         ids = [owner[structure] for structure in sorted(owner)]
@@ -99,15 +98,10 @@ def near(space: TrustSpace) -> Iterator[Finding]:
 
     Numbers are no slips, nor are short names. Each label is compared with those under the same parent only.
     """
-    rows: dict[str, list[int]] = {}
-    holders: dict[str, dict[str, None]] = {}
-    descriptions: dict[str, dict[str, None]] = {}
-    columns = ("domain", "operator_id", "description")
-    for (domain, operator_id, description), found in rows_by(space.audited, *columns).items():
-        if not host_faults(domain):
-            rows.setdefault(domain, []).extend(found)
-            holders.setdefault(domain, {})[operator_id] = None
-            descriptions.setdefault(domain, {})[description] = None
+    uses = rows_by(space.audited, "domain", "operator_id", "description")
+    rows = grouped((d, row) for (d, *_), found in uses.items() if not host_faults(d) for row in found)
+    holders = {d: dict.fromkeys(own) for d, own in grouped((d, operator) for d, operator, _ in uses).items()}
+    descriptions = grouped((domain, text) for domain, _, text in uses)
     names = space.operator_names
     pairs_near = sorted({*_slips(rows), *_parted(rows)})
     neighbours = Counter(domain for pair in pairs_near for domain in pair)
@@ -118,7 +112,7 @@ def near(space: TrustSpace) -> Iterator[Finding]:
             {
                 "domain": domain,
                 "holders": [{"operator": o, "name": names[o]} for o in holders[domain]],
-                "descriptions": list(descriptions[domain]),
+                "descriptions": list(dict.fromkeys(descriptions[domain])),
             }
             for domain in pair
         ]
@@ -128,11 +122,8 @@ def near(space: TrustSpace) -> Iterator[Finding]:
 
 def _slips(domains: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield domains whose first labels are one slip apart, under the same parent."""
-    under: dict[str, list[str]] = {}
-    for domain in domains:
-        label, _, parent = domain.partition(".")
-        if _NEAR_LETTERS <= len(label) <= _LONGEST:
-            under.setdefault(parent, []).append(label)
+    parted = (domain.partition(".") for domain in domains)
+    under = grouped((up, label) for label, _, up in parted if _NEAR_LETTERS <= len(label) <= _LONGEST)
     for parent, labels in under.items():
         for one, other in pairs(labels):
             first, second = sorted((f"{one}.{parent}", f"{other}.{parent}"))
@@ -141,12 +132,8 @@ def _slips(domains: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 def _parted(domains: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield domains that only differ in hyphens and dots; of several, each with the first."""
-    alike: dict[str, list[str]] = {}
-    for domain in domains:
-        bare = domain.replace("-", "").replace(".", "")
-        if len(bare) - len("mssantefr") >= _PARTED_LETTERS:
-            alike.setdefault(bare, []).append(domain)
-    for several in alike.values():
+    alike = grouped((domain.replace("-", "").replace(".", ""), domain) for domain in domains)
+    for bare, several in alike.items():
         first, *others = sorted(several)
-        for other in others:
+        for other in others if len(bare) - len("mssantefr") >= _PARTED_LETTERS else ():
             yield first, other

@@ -23,13 +23,9 @@ T = TypeVar("T")
 
 
 async def once(done: dict[K, asyncio.Future[T]], what: K, do: Callable[[], Awaitable[T]]) -> T:
-    """Return the result of `do`, which only the first to want `what` has to run; the others wait for it.
-
-    The first runs it itself: a task for each would cost as much as a query. If it fails, the run ends.
-    """
-    future = done.get(what)
-    if future is not None:
-        return future.result() if future.done() else await asyncio.shield(future)
+    """Return the result of `do`, which only the first to want `what` runs; the others wait for it."""
+    if (future := done.get(what)) is not None:
+        return await asyncio.shield(future)
     future = done[what] = asyncio.get_running_loop().create_future()
     try:
         result = await do()
@@ -45,10 +41,7 @@ async def once(done: dict[K, asyncio.Future[T]], what: K, do: Callable[[], Await
 
 
 class Asker:
-    """Sends questions within the limits and writes what came of each.
-
-    Without a `writer`, while it is not known yet whether there is a network, lines are kept.
-    """
+    """Sends questions within the limits and writes what came of each; without a `writer` yet, keeps it."""
 
     def __init__(self, settings: ObserveSettings, writer: Writer | None = None) -> None:
         self.settings = settings
@@ -65,13 +58,11 @@ class Asker:
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._kept: list[dict[str, Any]] = []
         self.write: Callable[[dict[str, Any]], None] = writer.write if writer else self._kept.append
-        """Writes a line."""
 
     async def ask(self, ask: Ask, *, patient: bool = True) -> Reply:
-        """Ask, again if need be, and return the last thing observed.
+        """Ask, again if need be, and return the last thing observed; who is not `patient` may ask others.
 
-        A silent server is tried again later only by who is `patient`: there may be others to ask. What is met
-        with silence or truncated over UDP is asked over TCP, unless the server is known to be silent there.
+        What is met with silence or truncated over UDP is asked over TCP too, unless that is silent as well.
         """
         before = self.known.get(key(ask))
         if before is not None and not self._worth_asking_again(before, patient=patient):
@@ -93,7 +84,7 @@ class Asker:
 
     def skip(self, ask: Ask, flags: str = "") -> None:
         """Write that a question was not sent, and why, as flags of the reply that there is not."""
-        skipped = observe_exchange(ask, Exchange("unreachable", b"", 0.0, 0), datetime.now(UTC), 0, edns=True)
+        skipped = observe_exchange(ask, Exchange("unreachable"), datetime.now(UTC), 0, edns=True)
         self._write(skipped._replace(flags=flags))
 
     def remember(self, reply: Reply) -> None:
@@ -155,7 +146,10 @@ class Asker:
                 await asyncio.shield(lane.probe)
                 continue
             if not probing and self._is_given_up(lane, patient=patient):
-                return reply or self._skip(ask, lane, patient=patient)
+                if reply:
+                    return reply
+                skipped = observe_exchange(ask, Exchange("timeout"), datetime.now(UTC), 0, edns=lane.edns)
+                return self._write(skipped) if patient else skipped  # who is in a hurry asks someone else
             await self._gate.enter(lane.pace)
             if not probing and (lane.probe is not None or self._is_given_up(lane, patient=patient)):
                 self._gate.give_back(lane.pace)  # things have changed while this one waited in line
@@ -164,7 +158,10 @@ class Asker:
             reply = await self._once(ask, lane, attempt)
             if not reply.silent:
                 return reply
-            if not patient or attempt >= self._tries(lane):
+            # A connection to an address that is silent over UDP is tried once.
+            udp = self._lane(ask.address, "udp")
+            tries = 1 if lane is not udp and self._gate.is_silent(udp) else self.settings.tries
+            if not patient or attempt >= tries:
                 waits = patient and reply.outcome == "timeout" and ask.transport == "udp"
                 late = await self._pause(ask, self.settings.timeout) if waits else self._late_reply(ask)
                 if not late and (probing or (patient and lane.doubtful and lane.probe is None)):
@@ -182,16 +179,12 @@ class Asker:
         """Whether a question need not be sent: nothing will come; who is in a hurry doubts sooner."""
         return self._gate.is_silent(lane) or (not patient and lane.doubtful)
 
-    def _tries(self, lane: Lane) -> int:
-        """How often to ask over a lane: a connection to an address that is silent over UDP is tried once."""
-        udp = self._lane(lane.address, "udp")
-        return 1 if lane is not udp and self._gate.is_silent(udp) else self.settings.tries
-
     def _lane(self, address: str, transport: str) -> Lane:
         lane = self._lanes.get((address, transport))
         if lane is None:
-            pace = self._paces.setdefault(address, Pace(self._gate.interval_each))
-            lane = self._lanes[address, transport] = Lane(address, pace)
+            if address not in self._paces:
+                self._paces[address] = self._gate.pace()
+            lane = self._lanes[address, transport] = Lane(address, self._paces[address])
         return lane
 
     async def _once(self, ask: Ask, lane: Lane, attempt: int) -> Reply:
@@ -231,12 +224,6 @@ class Asker:
         (self._gate.unanswered if reply.silent else self._gate.answered)(lane)
         return self._write(reply)
 
-    def _skip(self, ask: Ask, lane: Lane, *, patient: bool) -> Reply:
-        skipped = observe_exchange(
-            ask, Exchange("timeout", b"", 0.0, 0), datetime.now(UTC), 0, edns=lane.edns
-        )
-        return self._write(skipped) if patient else skipped  # whoever is in a hurry will ask someone else
-
     def _write(self, reply: Reply) -> Reply:
         self.outcomes[reply.outcome] += 1
         self.write(reply.content())
@@ -247,10 +234,10 @@ def observe_exchange(
     ask: Ask, exchange: Exchange, at: datetime, attempt: int, *, edns: bool, late: bool = False
 ) -> Reply:
     """Turn what came of a query into a line of the observation; any bytes of a reply end in an outcome."""
-    outcome, rcode, flags, cut = exchange.status, "", "", ""
+    outcome, rcode, flags, cut, rtt = exchange.status, "", "", "", None
     records: tuple[Any, ...] = ()
-    answered = exchange.status == "reply"
-    if answered:
+    if outcome == "reply":
+        rtt = round(exchange.rtt * 1000, 2)
         try:
             message = read_message(exchange.wire)
         except Malformed:
@@ -259,8 +246,5 @@ def observe_exchange(
             outcome, cut = classify(message, ask.zone or None, ask.qname, ask.qtype)
             rcode, flags, records = message.rcode, message.flags(), message.records
             flags = f"{flags} late".lstrip() if late else flags
-    return Reply(
-        at,
-        *ask[:8], edns, ask.rd, attempt, outcome, rcode, flags, cut,
-        round(exchange.rtt * 1000, 2) if answered else None, exchange.ignored, records,
-    )  # fmt: skip
+    said = (outcome, rcode, flags, cut, rtt, exchange.ignored, records)
+    return Reply(at, *ask[:8], edns, ask.rd, attempt, *said)

@@ -1,8 +1,7 @@
 """How fast to ask, for each address and in total, and what to do about silence.
 
-A `Pace` keeps to the rate of an address, whatever the transport. A silence slows it down; an answer speeds it
-up again, as far as the limit. A `Lane` is one transport to an address: while it has never answered, or has
-stopped to, one question probes it, later and later, and the others wait for what becomes of that one: a dead
+A silence slows a `Pace` down; an answer speeds it up again, as far as the limit. While a `Lane` has never
+answered, or has stopped to, one question probes it and the others wait for what becomes of that one: a dead
 server that 300 domains share is asked a handful of questions, not 300 times as many.
 """
 
@@ -10,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
 from dataclasses import dataclass, field
 
 from mssante_audit.observe.dns.settings import ObserveSettings
@@ -25,13 +23,12 @@ SLOWEST = 5.0
 
 @dataclass(slots=True, eq=False)
 class Pace:
-    """The queries to one address."""
+    """The queries to one address, whatever the transport."""
 
     interval: float
+    slots: asyncio.Semaphore
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     next_at: float = 0.0
-    flying: int = 0
-    waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
-    queued: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -58,37 +55,31 @@ class Gate:
 
     def __init__(self, settings: ObserveSettings) -> None:
         self._loop = asyncio.get_running_loop()
-        self._limit, self._limit_each = settings.in_flight, settings.per_server_in_flight
-        self._interval, self.interval_each = 1 / settings.per_second, 1 / settings.per_server
-        self._flying = 0
-        self._next_at = 0.0
-        self._ready: deque[Pace] = deque()
-        self._timer: asyncio.TimerHandle | None = None
+        self._each = settings.per_server_in_flight
+        self._interval, self._interval_each = 1 / settings.per_second, 1 / settings.per_server
+        self._slots, self._turn, self._next_at = asyncio.Semaphore(settings.in_flight), asyncio.Lock(), 0.0
+
+    def pace(self) -> Pace:
+        """Return the pace of an address that was not asked yet."""
+        return Pace(self._interval_each, asyncio.Semaphore(self._each))
 
     async def enter(self, pace: Pace) -> None:
         """Wait for one's turn to send; `leave` or `give_back` must follow."""
-        if not pace.waiting and not self._ready and self._may(pace):
-            self._take(pace)
-            return
-        turn: asyncio.Future[None] = self._loop.create_future()
-        pace.waiting.append(turn)
-        self._line_up(pace)
-        self._pump()
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.leave(pace)
-            raise
+        await pace.slots.acquire()
+        async with pace.turn:
+            await self._sleep_until(pace.next_at)
+            await self._slots.acquire()
+            async with self._turn:
+                await self._sleep_until(self._next_at)
+                now = self._loop.time()
+                self._next_at = now + self._interval
+            # Jitter only ever slows: no second has more queries than the settings allow.
+            pace.next_at = now + pace.interval * random.uniform(1, 1.25)  # noqa: S311 - jitter
 
     def leave(self, pace: Pace) -> None:
         """Say that a query is over."""
-        self._flying -= 1
-        pace.flying -= 1
-        if pace.waiting:
-            self._line_up(pace)
-        if self._ready:
-            self._pump()
+        self._slots.release()
+        pace.slots.release()
 
     def give_back(self, pace: Pace) -> None:
         """Leave without having sent anything: the next may have this turn."""
@@ -100,14 +91,14 @@ class Gate:
         """Take note of a sign of life."""
         lane.answered += 1
         lane.streak = 0
-        lane.pace.interval = max(self.interval_each, lane.pace.interval / 2)
+        lane.pace.interval = max(self._interval_each, lane.pace.interval / 2)
         if lane.probe is not None:
             self.judge(lane, alive=True)
 
     def unanswered(self, lane: Lane) -> None:
         """Take note of a silence."""
         lane.streak += 1
-        lane.pace.interval = min(max(SLOWEST, self.interval_each), lane.pace.interval * 2)
+        lane.pace.interval = min(max(SLOWEST, self._interval_each), lane.pace.interval * 2)
 
     def judge(self, lane: Lane, *, alive: bool) -> None:
         """End a probe."""
@@ -122,55 +113,6 @@ class Gate:
         """Whether the verdict of silence holds."""
         return lane.silent_until > self._loop.time()
 
-    def _may(self, pace: Pace) -> bool:
-        now = self._loop.time()
-        return (
-            self._flying < self._limit
-            and pace.flying < self._limit_each
-            and max(self._next_at, pace.next_at) <= now
-        )
-
-    def _take(self, pace: Pace) -> None:
-        now = self._loop.time()
-        self._flying += 1
-        pace.flying += 1
-        self._next_at = max(self._next_at, now) + self._interval
-        # Jitter only ever slows: no second has more queries than the settings allow.
-        pace.next_at = now + pace.interval * random.uniform(1, 1.25)  # noqa: S311 - jitter
-
-    def _line_up(self, pace: Pace) -> None:
-        if pace.queued or pace.flying >= self._limit_each:
-            return  # in line already, or `leave` will bring it here
-        pace.queued = True
-        wait = pace.next_at - self._loop.time()
-        if wait > 0:
-            self._loop.call_later(wait, self._ripe, pace)
-        else:
-            self._ready.append(pace)
-
-    def _ripe(self, pace: Pace) -> None:
-        self._ready.append(pace)
-        self._pump()
-
-    def _pump(self) -> None:
-        while self._ready and self._flying < self._limit:
-            wait = self._next_at - self._loop.time()
-            if wait > 0:
-                if self._timer is None:
-                    self._timer = self._loop.call_later(wait, self._tick)
-                return
-            pace = self._ready.popleft()
-            pace.queued = False
-            while pace.waiting and pace.waiting[0].done():  # given up meanwhile
-                pace.waiting.popleft()
-            if not pace.waiting:
-                continue
-            if self._may(pace):
-                self._take(pace)
-                pace.waiting.popleft().set_result(None)
-            if pace.waiting:
-                self._line_up(pace)
-
-    def _tick(self) -> None:
-        self._timer = None
-        self._pump()
+    async def _sleep_until(self, at: float) -> None:
+        while (left := at - self._loop.time()) > 0:
+            await asyncio.sleep(left)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import dns.flags
@@ -24,7 +23,6 @@ MAX_ODD = 50
 """Records read of one that has an unreadable one: each can be made to cost as much as a hundred good ones."""
 
 _COUNTS = struct.Struct("!3H")
-_NAMES = {RdataType.NS, RdataType.CNAME, RdataType.PTR, RdataType.DNAME}
 _PROOFS = {RdataType.RRSIG, RdataType.NSEC, RdataType.NSEC3}
 """Their presence is kept as a flag; of signatures, those that `mssante_audit.network.dnssec` checks."""
 _SIGNED = {
@@ -62,34 +60,23 @@ class Malformed(Exception):  # noqa: N818 - it never leaves the observer
 
 def read_message(wire: bytes) -> Message:
     """Read a reply; an unreadable record costs only itself. `Malformed` if records cannot be told apart."""
-    try:
-        return _read_once(b"\0\0" + wire[2:])
-    except (MemoryError, OSError):
-        raise
-    except Exception as error:  # whatever a hostile reply provokes in a parser is the reply's fault
-        raise Malformed(f"{type(error).__name__}: {error}") from error
-
-
-@lru_cache(512)
-def _read_once(wire: bytes) -> Message:
-    """Read a reply without its id: servers of one zone say the same, and over UDP and TCP too."""
-    try:
-        return _read(wire, MAX_RECORDS, lenient=False)
-    except (MemoryError, OSError):
-        raise
-    except Exception:
-        return _read(wire, MAX_ODD, lenient=True)
+    for limit, lenient in ((MAX_RECORDS, False), (MAX_ODD, True)):
+        try:
+            return _read(wire, limit, lenient=lenient)
+        except (MemoryError, OSError):
+            raise
+        except Exception as error:  # whatever a hostile reply provokes in a parser is the reply's fault
+            fault = Malformed(f"{type(error).__name__}: {error}")
+    raise fault
 
 
 def _read(wire: bytes, limit: int, *, lenient: bool) -> Message:
-    counts = _COUNTS.unpack_from(wire, 6)
-    total = sum(counts)
+    answers, authorities, others = _COUNTS.unpack_from(wire, 6)
+    total = answers + authorities + others
     if cut := total > limit:
-        left, kept = limit, []
-        for count in counts:
-            kept.append(min(count, left))
-            left -= kept[-1]
-        wire = wire[:6] + _COUNTS.pack(*kept) + wire[12:]
+        answers = min(answers, limit)
+        authorities = min(authorities, limit - answers)
+        wire = wire[:6] + _COUNTS.pack(answers, authorities, limit - answers - authorities) + wire[12:]
         total = limit
     message = dns.message.from_wire(
         wire, one_rr_per_rrset=True, ignore_trailing=cut, continue_on_error=lenient
@@ -105,17 +92,18 @@ def _read(wire: bytes, limit: int, *, lenient: bool) -> Message:
             raise Malformed("records that do not end where they say")
     signed, odd, records = False, bool(message.errors), []
     for section, sets in zip(SECTIONS, message.sections[1:], strict=True):
-        for one in sets:
-            if one.rdtype in _PROOFS:
-                signed = True
-                if one.rdtype == RdataType.RRSIG and one.covers in _SIGNED and section != "additional":
-                    records.append(Record(section, _text(one.name.labels), one.ttl, "RRSIG", str(one[0])))
-            elif one.rdclass != dns.rdataclass.IN:
+        for rrset in sets:
+            kind = rrset.rdtype
+            signed |= kind in _PROOFS
+            if kind in _PROOFS and not (kind == RdataType.RRSIG and rrset.covers in _SIGNED):
+                continue
+            if kind in _PROOFS and section == "additional":
+                continue
+            if kind not in _PROOFS and rrset.rdclass != dns.rdataclass.IN:
                 odd = True
-            else:
-                records.append(
-                    Record(section, _text(one.name.labels), one.ttl, _type(one.rdtype), _data(one[0]))
-                )
+                continue
+            text = dns.rdatatype.to_text(kind)
+            records.append(Record(section, _text(rrset.name), rrset.ttl, text, _data(rrset[0])))
     rcode = int(message.rcode())
     return Message(
         dns.rcode.Rcode(rcode).name if rcode in _NAMED else str(rcode),
@@ -137,39 +125,31 @@ def _told_apart(wire: bytes, total: int) -> None:
             parser.get_bytes(parser.get_struct("!HHIH")[-1])
 
 
-@lru_cache(20_000)
-def _text(labels: tuple[bytes, ...]) -> str:
+def _text(name: dns.name.Name) -> str:
     """Return a name as `canonical` writes it; the root is "."."""
-    return dns.name.Name(labels).to_text(omit_final_dot=len(labels) > 1).lower()
-
-
-_type = lru_cache(500)(dns.rdatatype.to_text)
+    return name.to_text(omit_final_dot=len(name) > 1).lower()
 
 
 def _data(rdata: Any) -> str:
-    kind = rdata.rdtype
-    if kind == RdataType.A or kind == RdataType.AAAA:
-        return str(rdata.address)
-    if kind in _NAMES:
-        return _text(rdata.target.labels)
-    if kind == RdataType.MX:
-        return f"{rdata.preference} {_text(rdata.exchange.labels)}"
-    if kind == RdataType.SOA:
-        names = f"{_text(rdata.mname.labels)} {_text(rdata.rname.labels)}"
-        return f"{names} {rdata.serial} {rdata.refresh} {rdata.retry} {rdata.expire} {rdata.minimum}"
+    match rdata.rdtype:
+        case RdataType.A | RdataType.AAAA:
+            return str(rdata.address)
+        case RdataType.NS | RdataType.CNAME | RdataType.PTR | RdataType.DNAME:
+            return _text(rdata.target)
+        case RdataType.MX:
+            return f"{rdata.preference} {_text(rdata.exchange)}"
+        case RdataType.SOA:
+            names = f"{_text(rdata.mname)} {_text(rdata.rname)}"
+            return f"{names} {rdata.serial} {rdata.refresh} {rdata.retry} {rdata.expire} {rdata.minimum}"
     return str(rdata.to_text())
 
 
 def classify(message: Message, zone: str | None, qname: str, qtype: str) -> tuple[str, str]:
-    """Name the outcome of a reply to a question asked of a server of `zone`, or of a resolver (``None``).
+    """Name the outcome of a reply from a server of `zone`, or a resolver (``None``), and the cut it shows.
 
-    Returns
-    -------
-    tuple of str
-        One of `OUTCOMES`, and the zone cut that the reply shows: the owner of a referral's NS set, or of an
-        SOA below `zone` (the server carries that zone too), else "". A referral hands over a name below
-        `zone` and at or above `qname`; an NS set of any other owner (upwards, sideways) is lame. The AA bit
-        on a reply that holds nothing but such an NS set is taken for a mistake, and the flags keep it.
+    The cut is the owner of a referral's NS set, or of an SOA below `zone` (the server carries that zone too).
+    A referral hands over a name below `zone` and at or above `qname`; an NS set of any other owner (upwards,
+    sideways) is lame. The AA bit on a reply that holds nothing but such an NS set is taken for a mistake.
     """
     if message.tc:
         return "truncated", ""

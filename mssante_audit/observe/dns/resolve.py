@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import zlib
 from collections.abc import Coroutine, Iterable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple, TypeVar
 
 from mssante_audit.observe.dns.asker import Asker, once
@@ -46,30 +46,24 @@ class Resolver:
         self._ipv4_only = settings.ipv4_only
         self.ipv6 = not settings.ipv4_only and any(":" in a and reaches(a) for a in (*given, *root))
         self._private = any(not ipaddress.ip_address(a).is_global for a in (*given, *root))
-        self._usable: dict[str, bool] = {}
+        self.usable = cache(self._usable)
+        """Tells whether an address may be asked; over IPv6 if there is a way to it."""
         self._asked: dict[tuple[Any, ...], asyncio.Future[Reply]] = {}
         self._found: dict[tuple[str, str], asyncio.Future[list[Reply]]] = {}
         self._hosts: dict[str, asyncio.Future[tuple[str, ...]]] = {}
-        self._chains: dict[str, asyncio.Future[None]] = {}
+        self._chains: dict[tuple[str, str], asyncio.Future[Reply | None]] = {}
         self._signed: set[str] = set()
         self.zones = {".": tuple(Server(*pair) for pair in settings.root if self.usable(pair[1]))}
         """Servers of the zones met so far; names are looked up from the nearest one."""
         self._spare: dict[str, tuple[str, ...]] = {}
         """Names of further servers of those zones, which were not looked up yet."""
 
-    def usable(self, address: str) -> bool:
-        """Whether `address` may be asked; over IPv6 if there is a way to it."""
-        if address not in self._usable:
-            way = ":" not in address or self.ipv6 or (not self._ipv4_only and reaches(address))
-            self._usable[address] = way and not self.is_private(address)
-        return self._usable[address]
+    def _usable(self, address: str) -> bool:
+        way = ":" not in address or self.ipv6 or (not self._ipv4_only and reaches(address))
+        return way and not self.is_private(address)
 
     def is_private(self, address: str) -> bool:
-        """Whether `address` is none to ask.
-
-        Addresses come out of other people's zones: what is no host's address never is asked, what is not a
-        public one only when a server given in the settings is not public either (a laboratory, a test).
-        """
+        """Whether `address`, which others' zones give, is none to ask: not public outside of a laboratory."""
         ip = ipaddress.ip_address(address)
         odd = ip.is_multicast or ip.is_unspecified or address == "255.255.255.255"
         return odd or not (self._private or ip.is_global)
@@ -79,17 +73,17 @@ class Resolver:
         return await once(self._hosts, name, partial(self._addresses, domain, name))
 
     async def _addresses(self, domain: str, name: str) -> tuple[str, ...]:
-        replies = [await self.resolve(domain, name, qtype) for qtype in ("A", "AAAA")]
-        if not any(replies):
+        found = [await self.resolve(domain, name, qtype) for qtype in ("A", "AAAA")]
+        replies = [reply for reply in found if reply]
+        if not replies:
             await self.resolve(domain, name, "CNAME")  # an alias may be known where its target is not
-        told = [reply for reply in replies if reply]
-        await self._look_at_signatures(told)
-        return _addresses_in(told)
+        await self._look_at_signatures(replies)
+        return _addresses_in(replies)
 
     async def names(self, zone: str) -> tuple[str, ...]:
         """Return the names of a zone's servers, sorted."""
-        found = await self.resolve("", zone, "NS")
-        return tuple(sorted(found.data("NS", zone))) if found else ()
+        reply = await self.resolve("", zone, "NS")
+        return tuple(sorted(reply.data("NS", zone))) if reply else ()
 
     async def everywhere(self, domain: str, qname: str, qtype: str) -> list[Reply]:
         """Return what all servers of a name's zone say of it, and so of each name that it is an alias of."""
@@ -97,9 +91,9 @@ class Resolver:
         names, todo = {qname}, [qname]
         while todo and len(names) <= 2 * MAX_ALIASES:
             name = todo.pop(0)
-            told = await once(self._found, (name, qtype), partial(self._of_all, domain, name, qtype))
-            replies += told
-            fresh = {reply.alias for reply in told if reply.alias} - names
+            found = await once(self._found, (name, qtype), partial(self._of_all, domain, name, qtype))
+            replies += found
+            fresh = {reply.alias for reply in found if reply.alias} - names
             names |= fresh
             todo += sorted(fresh)
         return replies
@@ -129,7 +123,8 @@ class Resolver:
             zone = reply.zone
             if zone in ("", ".") or not (reply.signed or zone in self._signed):
                 continue
-            await once(self._chains, zone, partial(self._look_at_chain, zone))
+            for kind in ("DNSKEY", "DS"):
+                await once(self._chains, (zone, kind), partial(self.resolve, "", zone, kind))
             cut = reply.cut if reply.outcome in CONCLUSIVE else ""
             if reply.outcome == "answer" and not reply.signed and not cut:
                 # It may come from a zone below that is not signed: the SOA beside it tells.
@@ -137,10 +132,6 @@ class Resolver:
                 cut = (await self._ask(ask)).cut
             if cut:
                 await self.resolve("", cut, "DS")
-
-    async def _look_at_chain(self, zone: str) -> None:
-        await self.resolve("", zone, "DNSKEY")
-        await self.resolve("", zone, "DS")
 
     async def resolve(self, domain: str, qname: str, qtype: str, chain: tuple[str, ...] = ()) -> Reply | None:
         """Return the conclusive reply for a name, following aliases; ``None`` if there is none to be had."""
@@ -165,7 +156,9 @@ class Resolver:
             zone = zone.partition(".")[2] or "."
         servers = self.zones[zone]
         while servers:
-            asks = [Ask(domain, "address", zone, qname, qtype, *server) for server in spread(qname, servers)]
+            # In an order of the name's own, the same each time: a resumed run asks the same ones.
+            spread = sorted(servers, key=lambda s: (zlib.crc32(f"{qname} {s.address}".encode()), s))
+            asks = [Ask(domain, "address", zone, qname, qtype, *server) for server in spread]
             found = await self._first(asks, INFORMATIVE)
             if found is None and (spare := self._spare.get(zone, ())):
                 more, self._spare[zone] = await self._reach(domain, spare, zone, chain)
@@ -202,8 +195,7 @@ class Resolver:
     ) -> tuple[tuple[Server, ...], tuple[str, ...]]:
         """Look up names of a zone's servers until there are enough to ask: their servers, the other names.
 
-        Those that are aliases come last, since not all resolvers follow them. Names of names of names must
-        not multiply: of many only a few are tried.
+        Aliases come last, since not all resolvers follow them. Names of names of names must not multiply.
         """
         servers: dict[str, list[Server]] = {}
         aliases: dict[str, list[Server]] = {}
@@ -212,9 +204,11 @@ class Resolver:
                 continue  # it would have to be known to be found
             kinds = ("A", "AAAA") if self.ipv6 else ("A",)
             replies = [await self.resolve(domain, name, qtype, (*chain, name)) for qtype in kinds]
-            told = [reply for reply in replies if reply]
-            if found := [Server(name, address) for address in _addresses_in(told) if self.usable(address)]:
-                alias = any(reply.qname != name or reply.alias for reply in told)
+            conclusive = [reply for reply in replies if reply]
+            if found := [
+                Server(name, address) for address in _addresses_in(conclusive) if self.usable(address)
+            ]:
+                alias = any(reply.qname != name or reply.alias for reply in conclusive)
                 (aliases if alias else servers)[name] = found
             if servers and (chain or sum(map(len, servers.values())) > 1):
                 break
@@ -233,8 +227,7 @@ class Resolver:
     async def _first(self, asks: list[Ask], outcomes: Iterable[str]) -> Reply | None:
         """Ask one after the other until a reply has one of `outcomes`, then the silent ones for longer.
 
-        Failing that, an answer without authority has to do, which resolvers take too, or one over TCP or
-        without EDNS only, which not all of them ask for.
+        Failing that, an answer without authority, over TCP or without EDNS has to do.
         """
         for patient in (False, True):
             weak = partial = None
@@ -254,11 +247,6 @@ class Resolver:
 async def together(works: list[Coroutine[Any, Any, T]]) -> list[T]:
     """Await all at once; one alone needs no task, which costs as much as a query."""
     return [await works[0]] if len(works) == 1 else await asyncio.gather(*works)
-
-
-def spread(qname: str, servers: Iterable[Server]) -> list[Server]:
-    """Return servers in an order of a name's own, the same each time: a resumed run asks the same ones."""
-    return sorted(servers, key=lambda s: (zlib.crc32(f"{qname} {s.address}".encode()), s))
 
 
 def _addresses_in(replies: Iterable[Reply]) -> tuple[str, ...]:

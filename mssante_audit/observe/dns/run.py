@@ -1,8 +1,6 @@
 """Observe the DNS: ask it about every domain of a list and write down what it says.
 
-This is the only place of the package where the network is used for the DNS; audits read the file it writes
-(`mssante_audit.network`). The parts: `settings` (what may be done), `transport` (sockets), `pace`
-(limits, silence), `reply` (outcomes), `asker` (one question), `resolve` (names), `walk` (zones). AXFR is
+The only place where the network is used for the DNS; audits read the file (`mssante_audit.network`). AXFR is
 never asked for.
 """
 
@@ -49,13 +47,8 @@ class Progress:
     done: int
     total: int
     sent: int
-    """Queries sent."""
     seconds: float
     silent: tuple[str, ...]
-    """Addresses that are not answering at the moment."""
-
-
-Told = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +72,7 @@ def observe(
     settings: ObserveSettings | None = None,
     *,
     resume: bool = False,
-    progress: Told | None = None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Summary:
     """Observe domains and write the observation file.
 
@@ -91,8 +84,6 @@ def observe(
         A new file; with `resume`, one to go on with: what it holds is not asked again.
     settings
         Defaults of `ObserveSettings` if not given.
-    resume
-        Go on with an observation that was stopped.
     progress
         Called a few times a second.
 
@@ -110,7 +101,11 @@ def observe(
 
 
 async def _observe(
-    domains: list[str], out: Path, settings: ObserveSettings, resume: bool, progress: Told | None
+    domains: list[str],
+    out: Path,
+    settings: ObserveSettings,
+    resume: bool,
+    progress: Callable[[Progress], None] | None,
 ) -> Summary:
     start, begun = time.monotonic(), False
     if not resume and out.exists():
@@ -145,7 +140,14 @@ async def _observe(
             )
         if writer is None:
             writer = await obtained(partial(Writer, out))
-        writer.write(_header(settings, resolver, sibling, len(chosen), resume))
+        writer.write(
+            {
+                "format": FORMAT, "version": VERSION, "at": instant(datetime.now(UTC)),
+                "tool": TOOL, "parent_zone": settings.parent_zone, "sibling": sibling,
+                "ipv6": resolver.ipv6, "domains": len(chosen), "resumed": resume,
+                "settings": settings.model_dump(exclude={"root", "enabled"}),
+            }
+        )  # fmt: skip
         begun = True
         asker.write_to(writer)
         writer.flush()
@@ -164,26 +166,12 @@ async def _observe(
     finally:
         asker.close()
         if writer is not None:
-            writer.finish(_end(asker, complete) if begun else None, failing=not complete)
+            end = {
+                "end": instant(datetime.now(UTC)), "complete": complete, "queries": asker.sent,
+                "late": asker.ignored.late, "ignored": dict(asker.ignored.sources),
+            }  # fmt: skip
+            writer.finish(end if begun else None, failing=not complete)
     tell()
     not_names = tuple(domain for domain, name in names.items() if not name)
     ignored, seconds = asker.ignored.sources.total(), time.monotonic() - start
     return Summary(out, len(names), not_names, asker.sent, dict(asker.outcomes), ignored, seconds)
-
-
-def _header(
-    settings: ObserveSettings, resolver: Resolver, sibling: str, domains: int, resumed: bool
-) -> dict[str, object]:
-    return {
-        "format": FORMAT, "version": VERSION, "at": instant(datetime.now(UTC)),
-        "tool": TOOL, "parent_zone": settings.parent_zone, "sibling": sibling,
-        "ipv6": resolver.ipv6, "domains": domains, "resumed": resumed,
-        "settings": settings.model_dump(exclude={"root", "enabled"}),
-    }  # fmt: skip
-
-
-def _end(asker: Asker, complete: bool) -> dict[str, object]:
-    return {
-        "end": instant(datetime.now(UTC)), "complete": complete, "queries": asker.sent,
-        "late": asker.ignored.late, "ignored": dict(asker.ignored.sources),
-    }  # fmt: skip

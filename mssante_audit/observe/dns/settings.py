@@ -12,22 +12,17 @@ from mssante_audit.base.fields import fault
 from mssante_audit.base.settings import Observe
 from mssante_audit.observe.dns.names import canonical
 
-ROOT_HINTS = (
-    ("a.root-servers.net", "198.41.0.4"), ("a.root-servers.net", "2001:503:ba3e::2:30"),
-    ("b.root-servers.net", "170.247.170.2"), ("b.root-servers.net", "2801:1b8:10::b"),
-    ("c.root-servers.net", "192.33.4.12"), ("c.root-servers.net", "2001:500:2::c"),
-    ("d.root-servers.net", "199.7.91.13"), ("d.root-servers.net", "2001:500:2d::d"),
-    ("e.root-servers.net", "192.203.230.10"), ("e.root-servers.net", "2001:500:a8::e"),
-    ("f.root-servers.net", "192.5.5.241"), ("f.root-servers.net", "2001:500:2f::f"),
-    ("g.root-servers.net", "192.112.36.4"), ("g.root-servers.net", "2001:500:12::d0d"),
-    ("h.root-servers.net", "198.97.190.53"), ("h.root-servers.net", "2001:500:1::53"),
-    ("i.root-servers.net", "192.36.148.17"), ("i.root-servers.net", "2001:7fe::53"),
-    ("j.root-servers.net", "192.58.128.30"), ("j.root-servers.net", "2001:503:c27::2:30"),
-    ("k.root-servers.net", "193.0.14.129"), ("k.root-servers.net", "2001:7fd::1"),
-    ("l.root-servers.net", "199.7.83.42"), ("l.root-servers.net", "2001:500:9f::42"),
-    ("m.root-servers.net", "202.12.27.33"), ("m.root-servers.net", "2001:dc3::35"),
+_ROOT = (
+    ("a", "198.41.0.4", "2001:503:ba3e::2:30"), ("b", "170.247.170.2", "2801:1b8:10::b"),
+    ("c", "192.33.4.12", "2001:500:2::c"), ("d", "199.7.91.13", "2001:500:2d::d"),
+    ("e", "192.203.230.10", "2001:500:a8::e"), ("f", "192.5.5.241", "2001:500:2f::f"),
+    ("g", "192.112.36.4", "2001:500:12::d0d"), ("h", "198.97.190.53", "2001:500:1::53"),
+    ("i", "192.36.148.17", "2001:7fe::53"), ("j", "192.58.128.30", "2001:503:c27::2:30"),
+    ("k", "193.0.14.129", "2001:7fd::1"), ("l", "199.7.83.42", "2001:500:9f::42"),
+    ("m", "202.12.27.33", "2001:dc3::35"),
 )  # fmt: skip
 """The root's servers, as IANA's named.root lists them (compared with Debian's dns-root-data 2025080400)."""
+ROOT_HINTS = tuple((f"{name}.root-servers.net", address) for name, *both in _ROOT for address in both)
 
 
 def _address(text: str) -> str:
@@ -55,13 +50,7 @@ Servers = tuple[Annotated[tuple[str, str], BeforeValidator(_server)], ...]
 
 
 class ObserveSettings(Observe):
-    """How to observe: `Observe`, and what nobody needs to set. Some 5,000 domains take several minutes.
-
-    Raises
-    ------
-    ParameterError
-        If a value makes no sense.
-    """
+    """How to observe: `Observe`, and what nobody needs to set; `ParameterError` if a value makes no sense."""
 
     parent_servers: Servers = ()  # type: ignore[assignment]
     root: Servers = ROOT_HINTS
@@ -84,8 +73,7 @@ class ObserveSettings(Observe):
             super().__init__(**given)
         except ValidationError as errors:
             error = errors.errors()[0]
-            told = error.get("ctx", {}).get("error") or ParameterError(fault(type(self), error))
-            raise told from None
+            raise error.get("ctx", {}).get("error") or ParameterError(fault(type(self), error)) from None
 
     @property
     def tries(self) -> int:

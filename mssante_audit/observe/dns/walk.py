@@ -1,8 +1,7 @@
 """From the parent zone down to where a domain is served: zone cuts, the servers of each zone, mail hosts.
 
-Every server of the parent is asked, and every server of each zone below it: the union of the names that the
-parent and the zone itself give, on each of their addresses. So are the servers of the zones that mail hosts
-lie in about their addresses. Nothing is assumed about where zones begin.
+Every server that parent or zone names is asked, on each of its addresses; so are those of the zones that mail
+hosts lie in. Nothing is assumed about where zones begin.
 """
 
 from __future__ import annotations
@@ -29,10 +28,7 @@ NOBODY = "."
 
 
 class Walker:
-    """Walks domains; zones and names met on the way are looked at once.
-
-    `sibling` is a label that no domain has.
-    """
+    """Walks domains; zones and names met on the way are looked at once. `sibling`: a label no domain has."""
 
     def __init__(self, asker: Asker, resolver: Resolver, sibling: str) -> None:
         self._asker, self._resolver, self._sibling = asker, resolver, sibling
@@ -53,9 +49,12 @@ class Walker:
                 servers += [Server(name, address) for address in await self._resolver.addresses("", name)]
         self._servers = tuple(s for s in servers if self._resolver.usable(s.address))
         self._resolver.zones[self._parent] = self._servers
+        asks = [Ask("", "apex", self._parent, self._parent, "SOA", *server) for server in self._servers]
         for patient in (False, True):
-            told = await asyncio.gather(*(self._ask_soa(server, patient=patient) for server in self._servers))
-            if any(reply.outcome == "answer" for reply in told):
+            replies = await asyncio.gather(*(self._asker.ask(ask, patient=patient) for ask in asks))
+            for reply in replies:
+                self._asker.remember(reply)
+            if any(reply.outcome == "answer" for reply in replies):
                 return True
         return False
 
@@ -96,15 +95,15 @@ class Walker:
         # Who answers where others refer carries the zone below too.
         carried = [o for o in replies if o.outcome != "referral"]
         asks = (Ask(domain, "walk", o.zone, cut, "NS", o.server, o.address) for o in carried)
-        told = [*replies, *await asyncio.gather(*map(self._asker.ask, dict.fromkeys(asks)))]
-        names = sorted(set().union(*(reply.data("NS", cut) for reply in told)))
+        evidence = [*replies, *await asyncio.gather(*map(self._asker.ask, dict.fromkeys(asks)))]
+        names = sorted(set().union(*(reply.data("NS", cut) for reply in evidence)))
         if len(names) > MAX_NAMES:
             self._note(cut, f"{len(names) - MAX_NAMES} of {len(names)} names of servers not followed")
         glue: dict[str, set[str]] = {}
-        for reply in told:
+        for reply in evidence:
             for name, addresses in reply.addresses(names).items():
                 glue.setdefault(name, set()).update(addresses)
-        secure = any(reply.data("DS", cut) for reply in told)
+        secure = any(reply.data("DS", cut) for reply in evidence)
         servers = await self._explore(domain, cut, names[:MAX_NAMES], glue, secure=secure)
         signed = any(o.signed for o in replies)
         if not secure and (carried or (cut in self._signed and not signed)):
@@ -139,8 +138,8 @@ class Walker:
             if len(asked) < len(fresh):
                 self._note(zone, f"{len(fresh) - len(asked)} addresses of servers not asked")
             servers |= {server.address: server for server in asked}
-            told = await asyncio.gather(*(self._apex(domain, zone, s, secure=secure) for s in asked))
-            more = set().union(*told) - seen
+            given = await asyncio.gather(*(self._apex(domain, zone, s, secure=secure) for s in asked))
+            more = set().union(*given) - seen
             names = sorted(more)[: MAX_NAMES - len(seen)]
             if len(names) < len(more):
                 self._note(
@@ -151,11 +150,7 @@ class Walker:
         return tuple(servers.values())
 
     async def _apex(self, domain: str, zone: str, server: Server, *, secure: bool) -> set[str]:
-        """Ask a server about the zone's apex; return the names of servers it gives.
-
-        Over TCP it is asked for the MX: that it answers there shows as well as with any other question, and
-        what it says may differ.
-        """
+        """Ask a server about the zone's apex, over TCP for its MX; return the names of servers it gives."""
         ask = Ask(domain, "apex", zone, zone, "SOA", *server)
         soa, ns, over_tcp = await asyncio.gather(
             self._asker.ask(ask),
@@ -182,12 +177,6 @@ class Walker:
         soa = await self._asker.ask(ask._replace(qtype="SOA"))
         return reply if soa.silent else await self._asker.ask(ask)
 
-    async def _ask_soa(self, server: Server, *, patient: bool) -> Reply:
-        ask = Ask("", "apex", self._parent, self._parent, "SOA", *server)
-        reply = await self._asker.ask(ask, patient=patient)
-        self._asker.remember(reply)
-        return reply
-
     async def _ask_all(
         self, domain: str, zone: str, servers: Iterable[Server], qname: str, qtype: str, step: str = "walk"
     ) -> list[Reply]:
@@ -212,13 +201,13 @@ class Walker:
             await self._ask_below(domain, [o for o in positive if o.qtype == qtype], beside)
         return more
 
-    async def _ask_below(self, domain: str, told: list[Reply], beside: list[Reply]) -> None:
+    async def _ask_below(self, domain: str, replies: list[Reply], beside: list[Reply]) -> None:
         """Where a name beside a domain gets the same answer, ask for one below it, unless a signature tells.
 
-        Only if the domain has no record of its own does the wildcard answer there too (RFC 4592, 3.3.1).
+        Only where the domain has no record of its own a wildcard answers there too (RFC 4592, 3.3.1).
         """
         others = {o.address: own_answers(o) for o in beside if o.outcome == "answer"}
-        for reply in told:
+        for reply in replies:
             below = canonical(f"{self._sibling}.{reply.qname}")
             signed = any(r.type == "RRSIG" for r in reply.records)
             if below and not signed and others.get(reply.address) == own_answers(reply):
@@ -229,11 +218,11 @@ class Walker:
         self, domain: str, zone: str, servers: Iterable[Server], name: str, qtype: str
     ) -> list[Reply]:
         qname = canonical(f"{self._sibling}.{name.partition('.')[2]}")
-        told: list[Reply] = []
+        replies: list[Reply] = []
         for server in servers if qname else ():  # a name can be too long for a sibling of this length
             ask = partial(self._ask_all, domain, zone, [server], qname, qtype, "sibling")
-            told += await once(self._once, ("sibling", zone, qname, qtype, server.address), ask)
-        return told
+            replies += await once(self._once, ("sibling", zone, qname, qtype, server.address), ask)
+        return replies
 
     async def _look_elsewhere(self, domain: str, names: Iterable[str]) -> None:
         """Look up names that the walk does not come to: what a domain is an alias of, or lies outside."""
@@ -247,8 +236,8 @@ class Walker:
 
     async def _follow(self, domain: str, replies: Iterable[Reply]) -> None:
         """Look up the mail hosts that replies name, those first that senders prefer."""
-        told = {text for o in replies if o.qtype == "MX" and o.usable for text in o.answers}
-        hosts = [host for host in by_preference(told) if host != NOBODY and not is_address(host)]
+        exchangers = {text for o in replies if o.qtype == "MX" and o.usable for text in o.answers}
+        hosts = [host for host in by_preference(exchangers) if host != NOBODY and not is_address(host)]
         if len(hosts) > MAX_HOSTS:
             self._note(domain, f"{len(hosts) - MAX_HOSTS} of {len(hosts)} mail hosts not followed")
         kinds = ("A", "AAAA")

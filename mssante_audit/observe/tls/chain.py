@@ -28,9 +28,7 @@ from mssante_audit.whitelist.revocation import UNASKED, Status, revocation
 MAX_NAMES = 100
 """Names of hosts kept of a certificate that has more."""
 MAX_TEXT = 1000
-"""Characters kept of a text of a certificate."""
 WEAK = ("md5", "sha1")
-"""Hashes that are known to be forgeable."""
 
 State = Literal["whole", "incomplete", "unordered", "unknown", "self-signed", "refused", "unreadable", ""]
 """How a chain leads to an anchor: by what was sent alone; with intermediates that only we have; with those
@@ -61,7 +59,6 @@ class Certificate:
     names: tuple[str, ...] = ()
     """The names of hosts it is for, `MAX_NAMES` of them."""
     more: int = 0
-    """How many others there are."""
     problem: str = ""
     """Why nobody can read it; all else is empty then."""
 
@@ -79,9 +76,7 @@ class Chain:
     state: State
     why: str = ""
     anchor: str = ""
-    """Subject of the anchor that it leads to, if it does."""
     status: Status = UNASKED
-    """What revocation lists say of it."""
 
     @property
     def refused(self) -> bool:
@@ -140,7 +135,7 @@ def read_certificate(der: bytes) -> Certificate:
 def judge(
     sent: Sequence[bytes], trusted: Sequence[x509.Certificate], crls: Sequence[Path], at: datetime
 ) -> Chain:
-    """Say what a chain is worth.
+    """Say what a chain is worth at an instant (UTC).
 
     A certificate out of its time is judged at the nearest instant that lies in it: that it has expired is
     for others to say, and is no fault of the chain.
@@ -153,8 +148,6 @@ def judge(
         Anchors and intermediates at hand (`mssante_audit.whitelist.certificates`).
     crls
         Files of revocation lists.
-    at
-        The instant (UTC).
     """
     leaf = read_certificate(sent[0])
     if leaf.problem:

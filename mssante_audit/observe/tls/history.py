@@ -7,8 +7,7 @@ between the two); ``kind``: ``renewed`` (same name, same issuer), ``issuer`` (sa
 ``issuer_before``, ``issuer_after``; ``until_before``, ``until_after``, when they end; ``certificate``,
 SHA-256 of the new one; ``spare``, whole days that the old one still had, negative if it had ended.
 
-A server that presents one, then another, then the first again has changed twice; one that presented nothing
-between two observations has not changed meanwhile. What it presents by name (SNI) does not count.
+What a server presents by name (SNI) does not count, nor does a visit that it presented nothing to.
 """
 
 from __future__ import annotations
@@ -51,18 +50,18 @@ def chosen(files: Sequence[File], as_of: datetime) -> list[File]:
 
 
 def changes(files: Sequence[File], as_of: datetime) -> pd.DataFrame:
-    """Return the changes that observations show; columns as this module's docstring has them.
+    """Return the changes that observations show up to `as_of`; a file that cannot be read shows nothing."""
 
-    A file that cannot be read shows nothing; what was seen after `as_of` is not looked at.
-    """
-    return _changed(_loaded(chosen(files, as_of)), as_of)
+    def loaded() -> Iterator[TlsObservation]:
+        for file in chosen(files, as_of):
+            with suppress(InputError):
+                yield load_tls(file.path)
+
+    return _changed(loaded(), as_of)
 
 
 def differences(before: TlsObservation, after: TlsObservation) -> pd.DataFrame:
-    """Return what servers present differently in two observations, as last seen in each; columns as above.
-
-    The same certificate in both is no difference, whatever was seen between.
-    """
+    """Return what servers present differently in two observations, as last seen in each; columns as above."""
     return _changed((_last(before), _last(after)), datetime.max.replace(tzinfo=UTC) - 2 * SKEW)
 
 
@@ -117,9 +116,3 @@ def _kind(before: Certificate, after: Certificate) -> str:
     if parse_dn(before.subject).key != parse_dn(after.subject).key:
         return "replaced"
     return "renewed" if before.issuer == after.issuer else "issuer"
-
-
-def _loaded(files: Iterable[File]) -> Iterator[TlsObservation]:
-    for file in files:
-        with suppress(InputError):
-            yield load_tls(file.path)

@@ -30,8 +30,8 @@ from mssante_audit.observe.tls.observation import (
     FORMAT,
     MAX_CERTIFICATE,
     TELLING,
+    TLS,
     VERSION,
-    check_header,
     read_certificate,
     read_visit,
 )
@@ -47,7 +47,6 @@ _TICK = 0.5
 """Seconds between two looks at what waits to be written or told."""
 
 NOT_TOLD = {"enabled", "try_host", "client_certificate", "client_key"}
-"""Settings that the file's header does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +56,11 @@ class MailServer:
     address: str
     port: int
     hosts: tuple[str, ...]
-    """The names of mail exchangers that lead there, sorted."""
     listed: Mapping[str, frozenset[str]] = field(default_factory=dict, compare=False)
     """By host, the keys of the names that a list has for its domains (`mssante_audit.values.dn.DN.key`)."""
 
     def asked_for(self, presented: bytes, at: datetime) -> str:
-        """Return the host to ask for by SNI: one for which something else is listed than was presented.
-
-        "" if what was presented without SNI is in time and listed for every host.
-        """
+        """Return the host to ask for by SNI, for which something else is listed than was presented, or ""."""
         leaf = certificate_of(presented)
         sound = leaf.in_time(at) and leaf.subject != leaf.issuer
         key = parse_dn(leaf.subject).key if sound else ""
@@ -136,8 +131,6 @@ def observe_tls(
         Defaults of `ObserveTls` if not given.
     dns
         Name of the observation of the DNS that named the servers.
-    resume
-        Go on with an observation that was stopped.
     progress
         Called a few times a second.
 
@@ -145,19 +138,16 @@ def observe_tls(
     ------
     OutputError
         If the file exists (without `resume`) or cannot be written; what was written stays readable.
-    ObservationError
-        If the file to go on with is no observation of TLS.
-    ParameterError
-        If the client's certificate or its key cannot be used.
-    ResourceError
-        If this machine has no file descriptor left.
+    ObservationError, ParameterError, ResourceError
+        If the file to go on with is no observation of TLS; the client's certificate cannot be used; this
+        machine has no file descriptor left.
     """
     settings = settings or ObserveTls()
     run, tool = _Run(settings, offers_of(settings), progress), version("mssante-audit")
     writer, complete, known = Writer(Path(out), resume=resume), False, 0
     try:
         if resume:
-            run.replay(writer.mend(check_header))
+            run.replay(writer.mend(TLS))
         known = sum(run.next_visit(server) is None for server in servers)
         writer.write(
             {
@@ -183,7 +173,6 @@ class _State:
     outcome: str = ""
     """What the last visit without SNI ended with."""
     tries: int = 0
-    """How many there were."""
     presented: tuple[bytes, datetime] | None = None
     """Its certificate, as presented without SNI, and when."""
     named: bool = False
@@ -191,7 +180,6 @@ class _State:
     failed: bool = False
     """Whether a handshake failed: some servers end one that offers more than they know."""
     last: float = -1e9
-    """When the last visit to it was over."""
 
 
 @dataclass
@@ -204,7 +192,6 @@ class _Run:
     start: float = field(default_factory=time.monotonic)
     states: dict[tuple[str, int], _State] = field(default_factory=dict)
     written: set[str] = field(default_factory=set)
-    """Hashes of the certificates that the file has."""
     visits: int = 0
 
     def state(self, server: MailServer) -> _State:
@@ -237,7 +224,10 @@ class _Run:
                 if not result or time.monotonic() > flushed + _TICK:
                     flushed = time.monotonic()
                     writer.flush()
-                    self._tell(servers)
+                    if self.progress:
+                        counts = self.counts(servers)
+                        done = sum(counts.get(outcome, 0) for outcome in TELLING)
+                        self.progress(Progress(done, len(servers), counts))
 
     def _results(
         self, asked: Sequence[tuple[MailServer, str]], at_once: int
@@ -309,18 +299,12 @@ class _Run:
                         chain = tuple(certificates[name] for name in line.chain)
                         state = self.states.setdefault((line.address, line.port), _State())
                         seen = Visit(line.outcome, chain=chain, sni=line.sni)
-                        self._note(state, seen, datetime.fromisoformat(line.at))
+                        self._note(state, seen, line.at)
         self.written |= certificates.keys()
 
     def counts(self, servers: Iterable[MailServer]) -> dict[str, int]:
         """Return how many servers ended with what; one that was not visited yet does not count."""
         return dict(Counter(outcome for server in servers if (outcome := self.state(server).outcome)))
-
-    def _tell(self, servers: Sequence[MailServer]) -> None:
-        if self.progress:
-            counts = self.counts(servers)
-            done = sum(counts.get(outcome, 0) for outcome in TELLING)
-            self.progress(Progress(done, len(servers), counts))
 
 
 def lines_of(

@@ -45,14 +45,11 @@ _VISITED = _NAMES[: _NAMES.index("sni")]
 
 @dataclass(frozen=True)
 class Observed:
-    """What was observed of TLS, in one file or several."""
+    """What was observed of TLS: the files, the newest first; DER by SHA-256; the frame described above."""
 
     parts: tuple[TlsObservation, ...]
-    """The files, the newest first."""
     certificates: Mapping[str, bytes]
-    """DER by SHA-256."""
     servers: pd.DataFrame
-    """Columns as this module's docstring has them."""
 
     @property
     def size(self) -> int:
@@ -66,12 +63,7 @@ def merged(
     """Read observations of TLS (`mssante_audit.observe.kinds.Reader`): for each server what was seen last.
 
     A visit that tells something of a server's certificate counts before a later one that does not, as long
-    as it is not older than what is relied on.
-
-    Raises
-    ------
-    ObservationError
-        If the newest file is no observation of TLS, or of another version.
+    as it is not older than what is relied on. `ObservationError` if the newest file cannot be read.
     """
     parts: list[TlsObservation] = []
     aside: list[Aside] = []

@@ -6,6 +6,7 @@ has a greatest size, and so has what TLS takes before its handshake is done.
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - connections need it; later there may be no descriptor left
 import errno
 import re
 import socket
@@ -21,21 +22,19 @@ from OpenSSL import SSL, crypto
 from mssante_audit.base.errors import ParameterError, ResourceError
 from mssante_audit.base.reading import open_regular, read_bytes
 from mssante_audit.base.settings import ObserveTls
+from mssante_audit.observe.lines import SCARCE
 
 MAX_REPLY = 16 << 10
 """Bytes of one SMTP reply (RFC 5321, 4.5.3.1.5 asks for lines of 512)."""
 MAX_HANDSHAKE = 512 << 10
 """Bytes that TLS is given before its handshake is done."""
 MAX_KEY = 1 << 20
-"""Bytes of a client's key."""
 MAX_SHOWN = 200
 """Printable characters kept of what a server writes."""
 
 _CODE = re.compile(rb"([2-5][0-9]{2})([ -]|$)")
 _RECORDS = range(20, 24)
 """First bytes of TLS records (RFC 8446, 5.1)."""
-_FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL)
-"""Errors of a machine that has no file descriptor, memory or port left: the server has no part in them."""
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ENETUNREACH)
 _WAIT = 0.2
 
@@ -51,9 +50,7 @@ class Visit:
     protocol: str = ""
     cipher: str = ""
     demanded: bool = False
-    """Whether the server asked for a client's certificate."""
     chain: tuple[bytes, ...] = ()
-    """DER of the certificates in the order in which they were sent."""
     seconds: float = 0.0
     sni: str = ""
     """The name that the server was asked for by SNI, "" for none."""
@@ -79,10 +76,7 @@ def visit(
 ) -> Visit:
     """Visit a server; `sni` is the name to ask for ("" as Postfix does: none), `oldest` what to offer.
 
-    Raises
-    ------
-    ResourceError
-        If this machine has no file descriptor left, for as long as the server is given.
+    `ResourceError` if this machine has no file descriptor left, for as long as the server is given.
     """
     start = time.monotonic()
     try:
@@ -128,7 +122,7 @@ def _connect(address: str, port: int, settings: ObserveTls) -> socket.socket:
         except OSError as error:
             if error.errno in _NO_IPV6 and ":" in address:
                 raise _Ended("no-source", "not visited: no IPv6 on this machine") from None
-            if error.errno not in _FULL:
+            if error.errno not in SCARCE:
                 raise _Ended("silent", error.strerror or "cannot be reached") from None
             if time.monotonic() > until:
                 raise ResourceError(
@@ -147,7 +141,6 @@ class _Talk:
         """Once the handshake is done: all goes through it."""
         self._buffer = b""
         self.seen = Visit("")
-        """What was seen of the server so far."""
 
     def greet(self) -> None:
         code, lines = self._reply("no greeting")
@@ -213,7 +206,7 @@ class _Talk:
 
     def _keep(self, tls: SSL.Connection) -> None:
         if not self.seen.chain and (sent := tls.get_peer_cert_chain()):
-            chain = tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, one) for one in sent)
+            chain = tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate) for certificate in sent)
             self.seen = replace(self.seen, chain=chain)
         if self.seen.chain:
             protocol, cipher = tls.get_protocol_version_name(), tls.get_cipher_name() or ""
@@ -309,15 +302,17 @@ def _expect(wanted: int, code: int, lines: list[bytes]) -> None:
 def offers_of(settings: ObserveTls) -> Offers:
     """Return what to offer servers: what others refuse, too, for it is here to see it, and trusts nobody.
 
-    Raises
-    ------
-    ParameterError
-        If a client's certificate or its key is missing, cannot be read, or they are not of each other; or
-        the address to come from is none of this machine.
+    `ParameterError` if a client's certificate or its key cannot be used, or the address to come from is none
+    of this machine.
     """
-    _check_source(settings.source_address)
-    own = (settings.client_certificate, settings.client_key)
-    if None in own and own != (None, None):
+    if source := settings.source_address:  # one that nobody can come from would make all servers seem silent
+        try:
+            with socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET) as sock:
+                sock.bind((source, 0))
+        except OSError as error:
+            why = f"{source!r} ({(error.strerror or 'no such address').lower()})"
+            raise ParameterError(f"source_address is no address of this machine: {why}") from None
+    if (settings.client_certificate is None) != (settings.client_key is None):
         raise ParameterError("a client's certificate needs its key, and a key its certificate")
     try:
         return Offers(_context(settings), _context(settings, SSL.TLS1_2_VERSION))
@@ -328,18 +323,6 @@ def offers_of(settings: ObserveTls) -> Offers:
             file=str(settings.client_certificate),
             remedy="Give a certificate and its key, both PEM, the key without a password",
         ) from None
-
-
-def _check_source(address: str) -> None:
-    """Refuse an address that one cannot come from: else every server would seem silent."""
-    if not address:
-        return
-    try:
-        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as own:
-            own.bind((address, 0))
-    except OSError as error:
-        why = f"{address!r} ({(error.strerror or 'no such address').lower()})"
-        raise ParameterError(f"source_address is no address of this machine: {why}") from None
 
 
 def _context(settings: ObserveTls, newest: int | None = None) -> SSL.Context:

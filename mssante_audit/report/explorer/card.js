@@ -3,7 +3,7 @@
 const listOf = (items) => element("ul", { className: "plain" }, ...items.map((item) => element("li", {}, ...[item].flat())));
 const contacts = (title, places) => element("p", {}, `${title}${words.colon}`,
   ...(places.length ? places.flatMap((at, k) => [k ? " | " : "", bdi(texts[at])]) : [data.contacts ? words.no_contact : words.withheld]));
-const asked = (row) => {
+const requests = (row) => {
   const told = rows.findings[row].map((at) => data.findings[at]).filter(([, , asks]) => asks);
   const own = new Set(), manager = new Set();
   for (const [code, , , , , , , remedy, doubt] of told) {
@@ -13,7 +13,7 @@ const asked = (row) => {
   // What stops mail where no finding says so: the causes have what to do about them.
   const decided = new Set(told.map(([code]) => rules[code][2]));
   const unsaid = reasonsOf(row, [1, 2]).filter(([check]) => !decided.has(check));
-  if ([1, 2].includes(facet.receives.column[row]) && !["dns", "mail", "tls"].some((check) => decided.has(check))) {
+  if ([1, 2].includes(facet.arrives.column[row]) && !["dns", "mail", "tls"].some((check) => decided.has(check))) {
     unsaid.push(...whys[rows.why[row]].receives.map((code) => ["receives", code]));
   }
   for (const [, code] of unsaid) if (!rules[code] && codes[code][1]) own.add(codes[code][1]);
@@ -46,12 +46,17 @@ const story = (row) => {
   return listOf([say(first ? "listed_since" : "listed_before", { day: day(lists[first]) }),
     ...(changes.length ? changes : [words.no_changes]), ...moves, dns]);
 };
+const answered = (axis, at, ...said) => {
+  const made = element("p", { className: axis }, mark(at), ...said);
+  made.dataset[axis] = facet[axis].values[at];
+  return made;
+};
 const drawCard = () => {
   const card = $("card"), row = place.get(view.domain);
   $("explorer").classList.toggle("open", row !== undefined);
   card.hidden = row === undefined;
   if (row === undefined) return card.replaceChildren();
-  const why = whys[rows.why[row]], arrives = facet.receives.column[row];
+  const why = whys[rows.why[row]], arrives = facet.arrives.column[row], order = facet.order.column[row];
   const close = element("button", { type: "button" }, words.close);
   close.addEventListener("click", () => show(""));
   const owners = rows.owners[row].map(([id, name]) => {
@@ -60,9 +65,9 @@ const drawCard = () => {
     return element("p", {}, element("b", {}, bdi(texts[name] || words.no_operator)), texts[id] ? ` (${texts[id]})` : "",
       ...link(page, words.page), ...link(dossier, words.dossier));
   });
-  const [own, manager] = asked(row);
+  const [own, manager] = requests(row);
   const n = rows.boxes[row];
-  const partly = !state[row] && Object.keys(data.checks).some((key) => facet[key].column[row] === 3) ? words.partly : "";
+  const partly = !order && Object.keys(data.checks).some((key) => facet[key].column[row] === 3) ? words.partly : "";
   const dl = element("dl");
   for (const [key, name] of Object.entries(data.checks)) {
     const kind = facet[key].column[row], told = (why[key] ?? []).map((code) => codes[code][0]).join(words.semicolon);
@@ -74,10 +79,11 @@ const drawCard = () => {
   card.replaceChildren(close,
     element("h2", { tabIndex: -1 }, bdi(rows.domain[row])),
     element("p", { className: "note" }, bdi(rows.description[row])),
-    element("p", { className: "note" }, mark(state[row]), ` ${words.titles.state}${words.colon}${words.values.state[state[row]]}${partly} · `,
-      n === null ? words.mailboxes_unknown : count("boxes", n), " · ", facet.department.names[facet.department.column[row]]),
-    element("p", { className: "arrives" }, mark(arrives), ` ${data.receiving[KEYS[arrives]]}`,
+    element("p", { className: "note" }, n === null ? words.mailboxes_unknown : count("boxes", n), " · ",
+      facet.department.names[facet.department.column[row]]),
+    answered("arrives", arrives, ` ${data.receiving[facet.arrives.values[arrives]]}`,
       arrives && why.receives ? ` ${why.receives.map((code) => codes[code][0]).join(words.semicolon)}.` : ""),
+    answered("order", order, ` ${words.titles.order}${words.colon}${words.values.order[order]}${partly}`),
     head(words.call), ...owners, contacts(words.support, rows.support_contact[row]), contacts(words.project, rows.project_contact[row]),
     head(words.ask), ...(own.length || manager.length ? [] : [element("p", {}, words.nothing)]),
     ...(own.length ? [element("div", { className: "ask" }, listOf(own.map(bdi)))] : []),
@@ -87,7 +93,6 @@ const drawCard = () => {
     ...(rest.length ? [element("details", {}, element("summary", {}, count("infos", rest.length)), listOf(rest.map(findingOf)))] : []),
     head(words.certificates), ...certificates(row), head(words.history), story(row));
 };
-const KEYS = facet.receives.values;
 const show = (name) => {
   const before = view.domain;
   view.domain = name;

@@ -36,7 +36,7 @@ const facets = data.facets.map((facet) => {
   return { ...facet, names, title, column: Uint32Array.from(facet.column), on: new Set(), marked: own && facet.key !== "severity" };
 });
 const facet = Object.fromEntries(facets.map((one) => [one.key, one]));
-const state = facet.state.column;
+const asked = facet[data.question].column;  // what the page asks first, and colours by
 const view = { q: "", sort: "", map: "tiles", shade: "share", domain: "", start: 0 };
 const place = new Map(rows.domain.map((name, row) => [name, row]));
 
@@ -50,11 +50,11 @@ const seats = foldedAll(facet.department.names), regions = foldedAll(facet.regio
 
 let matching = null, matched = null;
 const matches = () => {
-  const asked = folded(view.q.trim().replace(/^.*@/, ""));
-  if (matching === asked) return matched;
-  matching = asked;
-  if (!asked) return matched = null;
-  const parts = asked.split(" ").map((word) => [word, folds.map((text) => text.includes(word)),
+  const typed = folded(view.q.trim().replace(/^.*@/, ""));
+  if (matching === typed) return matched;
+  matching = typed;
+  if (!typed) return matched = null;
+  const parts = typed.split(" ").map((word) => [word, folds.map((text) => text.includes(word)),
     seats.map((text) => text.includes(word)), regions.map((text) => text.includes(word))]);
   const [operator, department, region] = [facet.operator.column, facet.department.column, facet.region.column];
   matched = new Uint8Array(size);
@@ -81,7 +81,7 @@ const order = () => {
   return orders.get(view.sort);
 };
 
-// Finds the rows, and counts for each value of each facet those that all other facets let through, by state.
+// Finds the rows, and counts for each value of each facet those that all other facets let through, by answer.
 let found = [], counts = [], boxes = null;
 const search = () => {
   const hits = matches(), active = facets.filter((one) => one.on.size), places = order();
@@ -99,7 +99,7 @@ const search = () => {
       failed = one;
     }
     if (many) continue;
-    const kind = state[row];
+    const kind = asked[row];
     if (failed) {
       counts[facets.indexOf(failed)][4 * failed.column[row] + kind]++;
       continue;
@@ -108,10 +108,10 @@ const search = () => {
     boxes = boxes === null || rows.boxes[row] === null ? null : boxes + rows.boxes[row];
     for (let k = 0; k < facets.length; k++) counts[k][4 * facets[k].column[row] + kind]++;
   }
-  const asked = folded(view.q.trim().replace(/^.*@/, ""));
-  if (asked && !view.sort) {  // names that are what was typed first, then those that begin with it
+  const typed = folded(view.q.trim().replace(/^.*@/, ""));
+  if (typed && !view.sort) {  // names that are what was typed first, then those that begin with it
     const ranks = [[], [], []];
-    for (const row of found) ranks[sought[row].startsWith(asked) ? (folded(rows.domain[row]) === asked ? 0 : 1) : 2].push(row);
+    for (const row of found) ranks[sought[row].startsWith(typed) ? (folded(rows.domain[row]) === typed ? 0 : 1) : 2].push(row);
     found = ranks.flat();
   }
 };

@@ -21,11 +21,12 @@ from mssante_audit.findings.causes import Doubts
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.findings.words import sentence
 from mssante_audit.report.findings import title_of
+from mssante_audit.report.first import COLUMNS, question
 from mssante_audit.space.states import aged
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS
 from mssante_audit.values.person import Person, masks, unnamed
-from mssante_audit.verdicts.checks import RECEIVES, RESULTS, STATES
+from mssante_audit.verdicts.checks import ORDERS, RECEIVES, RESULTS
 from mssante_audit.verdicts.domains import domains_touched
 from mssante_audit.verdicts.doubts import doubts
 from mssante_audit.verdicts.presented import expiries
@@ -35,8 +36,11 @@ from mssante_audit.verdicts.words import causes, reason
 TEXT = 300
 """Characters of one text that are shown."""
 
-WORST_FIRST = ("broken", "risk", "unknown", "well")
-"""States, in the order of the rows."""
+WORST_FIRST = {
+    "arrives": ("no", "degraded", "unknown", "yes"),
+    "order": ("urgent", "todo", "unknown", "ok"),
+}
+"""Answers to each question, in the order of the rows."""
 
 CHANGES = ("dn", "description", "project_contact", "support_contact")
 """What may change of a listed domain, in the order of the bits that say so."""
@@ -77,7 +81,8 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
         value. ``presented``, ``moves`` and ``history``: by the place of a row, for those that have one.
     """
     boxes = domains["mailboxes"].fillna(0).astype("int64")
-    ranks = domains["state"].map(WORST_FIRST.index)
+    asked = question(domains)
+    ranks = domains[COLUMNS[asked]].map(WORST_FIRST[asked].index)
     ordered = domains.assign(rank=ranks, boxes=-boxes).sort_values(["rank", "boxes", "domain"], kind="stable")
     names: list[str] = ordered["domain"].tolist()
     places = {name: place for place, name in enumerate(names)}
@@ -111,6 +116,7 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
     }
     rules = [catalogue()[code] for code in sorted(set(findings["rule"]))]
     return {
+        "question": asked,
         "facets": _facets(ordered),
         "rows": rows,
         "findings": told,
@@ -132,7 +138,7 @@ def _cut(text: str) -> str:
 
 def _facets(shown: pd.DataFrame) -> list[dict[str, Any]]:
     """Return what domains are filtered by: verdicts, severity, places, operators."""
-    verdicts: dict[str, tuple[str, ...]] = {"receives": RECEIVES, "state": STATES}
+    verdicts: dict[str, tuple[str, ...]] = {"arrives": RECEIVES, "order": ORDERS}
     verdicts |= dict.fromkeys(CHECKS, RESULTS)
     verdicts["severity"] = (*reversed(SEVERITIES), "")
     operators = dict(zip(shown["operator_id"], shown["operator"], strict=True))
@@ -140,7 +146,7 @@ def _facets(shown: pd.DataFrame) -> list[dict[str, Any]]:
     named = sorted(operators, key=lambda one: (not one, operators[one], one))
     regions = sorted(set(shown["region"]), key=lambda region: (not region, region))
     return [
-        *(_facet(key, shown[key].tolist(), values) for key, values in verdicts.items()),
+        *(_facet(key, shown[COLUMNS.get(key, key)].tolist(), values) for key, values in verdicts.items()),
         _facet("region", shown["region"].tolist(), regions, [one.replace("'", "’") for one in regions]),
         _facet("department", shown["department"].tolist(), codes, [place_name(code) for code in codes]),
         _facet("operator", shown["operator_id"].tolist(), named, [operators[one] or one for one in named]),

@@ -57,9 +57,15 @@ const bar = (numbers, whole) => {
   return made;
 };
 
+const counted = (axis, numbers) => numbers.map((n, kind) => {
+  const shown = element("b", {}, String(n));
+  shown.dataset[axis] = facet[axis].values[kind];
+  return element("li", {}, mark(kind), shown, ` ${words.values[axis][kind]}`);
+});
 const drawSummary = () => {
-  const numbers = [0, 0, 0, 0];
-  for (const row of found) numbers[state[row]]++;
+  const other = data.question === "arrives" ? "order" : "arrives";
+  const numbers = [0, 0, 0, 0], others = [0, 0, 0, 0];
+  for (const row of found) { numbers[asked[row]]++; others[facet[other].column[row]]++; }
   const whole = found.length === size ? "" : say("of", { n: number(size) });
   const sum = boxes === null || !found.length ? "" : `, ${count("boxes", boxes)}`;
   const typed = view.q.trim().replace(/^.*@/, "").toLowerCase();
@@ -67,8 +73,8 @@ const drawSummary = () => {
   const lost = strange.length ? ` ${say("strange", { what: visible(strange.join(", ").slice(0, 200)) })}` : "";
   $("status").textContent = (found.length ? count("domains", found.length) + whole + sum + "." : words.none) + exact + lost;
   $("parts").replaceChildren(...bar(numbers).childNodes);
-  $("key").replaceChildren(...numbers.map((n, kind) =>
-    element("li", {}, mark(kind), element("b", {}, number(n)), ` ${words.values.state[kind]}`)));
+  $("key").replaceChildren(...counted(data.question, numbers));
+  $("other").replaceChildren(...counted(other, others));
   const chips = facets.flatMap((one) => [...one.on].map((at) => chip(one, at)));
   if (chips.length) chips.push(push(words.clear, () => { for (const one of facets) one.on.clear(); }));
   $("chips").replaceChildren(...chips.map((made) => element("li", {}, made)));
@@ -155,10 +161,10 @@ const drawRows = () => {
   $("rows").replaceChildren(...shown.map((row) => {
     const open = element("button", { type: "button" }, bdi(rows.domain[row]));
     open.addEventListener("click", () => show(rows.domain[row]));
-    const told = element("span", { className: "sr" }, ` ${words.values.state[state[row]]}`);
+    const told = element("span", { className: "sr" }, ` ${words.values[data.question][asked[row]]}`);
     const n = rows.boxes[row];
     const made = element("tr", {},
-      element("td", {}, mark(state[row]), open, told, element("small", {}, bdi(rows.description[row]))),
+      element("td", {}, mark(asked[row]), open, told, element("small", {}, bdi(rows.description[row]))),
       element("td", {}, bdi(facet.operator.names[facet.operator.column[row]]),
         element("small", {}, bdi(facet.department.names[facet.department.column[row]]))),
       element("td", {}, reasons(row).join(words.semicolon)),

@@ -88,7 +88,7 @@ const drawMap = () => {
       const at = one.values.indexOf(code), many = at < 0 ? 0 : total(own, at);
       const bad = many ? own[4 * at + 1] + own[4 * at + 2] : 0;
       const parts = many ? KINDS.map((_, k) => [k, own[4 * at + k]]).filter(([, n]) => n)
-        .map(([k, n]) => `${number(n)} ${words.values.state[k]}`).join(", ") : "";
+        .map(([k, n]) => `${number(n)} ${words.values[data.question][k]}`).join(", ") : "";
       const told = `${named.get(code)}${words.colon}${count("domains", many)}${parts ? ` (${parts})` : ""}`;
       const shade = at < 0 ? "none" : shadeOf(own, at, most), pressed = String(one.on.has(at));
       for (const area of made) {

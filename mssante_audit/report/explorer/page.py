@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
-from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,19 @@ import pandas as pd
 from mssante_audit.audits import audit_all
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.language import current_language, using_language, words_of
+from mssante_audit.base.markup import visible
 from mssante_audit.base.resources import table_of
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.report import tables
 from mssante_audit.report.explorer.data import explorer_data, place_name
-from mssante_audit.report.page import policy_of, template
+from mssante_audit.report.first import MARKS, QUESTIONS, RESULT_OF, answer, question, question_asked
+from mssante_audit.report.html import macro, template
+from mssante_audit.report.page import policy_of
 from mssante_audit.report.results import provenance
-from mssante_audit.report.tables import source_of, visible
+from mssante_audit.report.tables import source_of
 from mssante_audit.report.tiles import tile_places
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts.domains import answers
 from mssante_audit.verdicts.domains import domains as domains_frame
 from mssante_audit.verdicts.words import CHECK_NAMES, DOUBTS, RECEIVING
 from mssante_audit.whitelist.reliance import doubts
@@ -57,10 +60,7 @@ class Explorer:
 
     def _repr_html_(self) -> str:
         # In a sandbox without an origin: it can reach nothing of the notebook it stands in.
-        return (
-            '<iframe title="Explorer" sandbox="allow-scripts allow-downloads" '
-            f'style="width:100%;height:50rem;border:1px solid #8c959f" srcdoc="{escape(self.html)}"></iframe>'
-        )
+        return macro("pieces.explorer", self.html)
 
 
 def explore(space: TrustSpace, *, domains: Collection[str] | None = None, language: str = "") -> Explorer:
@@ -80,10 +80,10 @@ def explore(space: TrustSpace, *, domains: Collection[str] | None = None, langua
     """
     with using_language(language or current_language()):
         findings = audit_all(space)
-        told = domains_frame(space)
+        shown = domains_frame(space)
         if domains is not None:
-            told = told[told["domain"].isin(set(domains))]
-        return Explorer(explorer_html(space, findings, told))
+            shown = shown[shown["domain"].isin(set(domains))]
+        return Explorer(explorer_html(space, findings, shown))
 
 
 def explorer_html(
@@ -106,9 +106,9 @@ def explorer_html(
         Where the page belongs, "" if it stands alone.
     """
     words = words_of("mssante_audit.report.explorer")[current_language()]
-    checks, code = CHECK_NAMES[current_language()], script()
+    checks, code, asked = CHECK_NAMES[current_language()], script(), question(domains)
     age = timedelta(space.thresholds.list_max_age_days)
-    told = explorer_data(space, findings, domains) | {
+    packed_data = explorer_data(space, findings, domains) | {
         "words": words["script"],
         "checks": checks,
         "receiving": RECEIVING[current_language()],
@@ -116,13 +116,25 @@ def explorer_html(
         "outlines": outlines(),
         "pages": {visible(operator): list(places) for operator, places in (pages or {}).items()},
     }
+    held, names = answers(domains), words["script"]["values"]
     return template("explorer.html.j2").render(
-        title=words["page"]["title"],
+        title=question_asked(domains),
         words={**words["page"], "colon": words["script"]["colon"]},
+        answer=answer(domains),
+        counts=[
+            (
+                axis,
+                [
+                    (name, n, MARKS[RESULT_OF[name]], text)
+                    for (name, n), text in zip(held[axis].items(), names[axis], strict=True)
+                ],
+            )
+            for axis in sorted(QUESTIONS, key=lambda axis: axis != asked)
+        ],
         policy=policy_of(source_of(code)),
         style=(files(__package__) / "explorer.css").read_text(encoding="utf-8"),
         script=code,
-        data=packed(told),
+        data=packed(packed_data),
         home=home,
         doubts=[DOUBTS[current_language()][doubt] for doubt in doubts(space.whitelist, space.as_of, age)],
         blind=[checks[c] for c in CHECKS if len(domains) and (domains[c] == "unknown").all()],
@@ -130,17 +142,17 @@ def explorer_html(
     )
 
 
-def packed(told: Mapping[str, Any]) -> str:
+def packed(content: Mapping[str, Any]) -> str:
     """Return JSON that a page may hold anywhere, and small: compressed, in letters and digits."""
-    text = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
     return b64encode(gzip.compress(text, mtime=0)).decode("ascii")
 
 
 @cache
 def script() -> str:
     """Return the script of the page: that of tables, whose functions it uses, and its own."""
-    own = [(files(__package__) / f"{part}.js").read_text(encoding="utf-8") for part in PARTS]
-    return "\n".join([tables.script(), *own]).replace("\r\n", "\n")
+    parts = [(files(__package__) / f"{part}.js").read_text(encoding="utf-8") for part in PARTS]
+    return "\n".join([tables.script(), *parts]).replace("\r\n", "\n")
 
 
 @cache

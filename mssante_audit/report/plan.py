@@ -13,7 +13,7 @@ from mssante_audit.base.errors import InputError, ParameterError, UnknownNameErr
 from mssante_audit.base.settings import LIMITS
 from mssante_audit.findings.registry import audits
 from mssante_audit.report.parameters import check_value, declared, share_out, shown_value
-from mssante_audit.report.results import Limits, limits, open_space
+from mssante_audit.report.results import ASIDE, Limits, limits, open_space
 from mssante_audit.snapshot import made_as_of
 from mssante_audit.space.trust import TrustSpace
 
@@ -24,8 +24,8 @@ name, what that needs."""
 ONE_OPERATOR = frozenset({"operator"})
 """Reports about a single operator: made only when asked for, with the parameter `operator`."""
 
-ASIDE = ("row_limit", "changes_since", "lang", *LIMITS)
-"""Parameters that are not of the trust space."""
+PATHS = ("data", "anchors")
+"""Parameters that name files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,24 +91,16 @@ def of_space(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in ASIDE}
 
 
-def check_input(jobs: Sequence[Job]) -> TrustSpace | None:
-    """Load what the notebooks will load: an input that cannot be used is refused before any of them runs."""
-    everything = _shown(jobs)
-    if "data" not in everything:
-        return None
-    space = open_space(**of_space(everything))
-    limits_of(jobs, space)
-    return space
+def check_input(jobs: Sequence[Job]) -> tuple[TrustSpace | None, Limits]:
+    """Load what the notebooks will load, and say whom they are limited to.
 
-
-def limits_of(jobs: Sequence[Job], space: TrustSpace) -> Limits:
-    """Return whom the notebooks are limited to."""
-    everything = _shown(jobs)
-    return limits(space, **{name: everything.get(name) for name in LIMITS})
-
-
-def _shown(jobs: Sequence[Job]) -> dict[str, Any]:
-    return {name: value for job in jobs for name, value in job.shown.items()}
+    An input that cannot be used is refused here, before any of them runs.
+    """
+    values = {name: value for job in jobs for name, value in job.shown.items()}
+    if "data" not in values:
+        return None, Limits()
+    space = open_space(**of_space(values))
+    return space, limits(space, **{name: values.get(name) for name in LIMITS})
 
 
 def has_data(name: str, space: TrustSpace | None, *, asked: bool) -> bool:
@@ -122,7 +114,7 @@ def has_data(name: str, space: TrustSpace | None, *, asked: bool) -> bool:
 
 def tellable(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return parameters with paths but for their last part."""
-    return {n: shown_value(n, v) if n in ("data", "anchors") else v for n, v in values.items()}
+    return {n: shown_value(n, v) if n in PATHS else v for n, v in values.items()}
 
 
 def _read(path: Path) -> dict[str, Any]:

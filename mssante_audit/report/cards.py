@@ -1,0 +1,202 @@
+"""How a space, findings, a rule and a signature show themselves in a notebook: at a glance, folded, masked.
+
+Each is in the language spoken (`mssante_audit.enable`), and HTML that stands alone: its style comes with it
+and takes the theme's colours, and no script is in it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import count as count_from
+from pathlib import Path
+
+import pandas as pd
+
+from mssante_audit.audits import audit, audit_all
+from mssante_audit.base.errors import AuditError
+from mssante_audit.base.language import (
+    count,
+    current_language,
+    day,
+    format_text,
+    gettext,
+    localized,
+    moment,
+    number,
+    severity_name,
+    signatures,
+    translated,
+    typeset,
+)
+from mssante_audit.base.markup import html_of
+from mssante_audit.findings.catalogue import FAILED, SEVERITIES, Rule
+from mssante_audit.findings.frame import Findings
+from mssante_audit.findings.registry import catalogue, input_of, known_needs, ours
+from mssante_audit.findings.words import sentence
+from mssante_audit.report.findings import finding_rows, foundation
+from mssante_audit.report.first import MARKS, checks, counts, judged
+from mssante_audit.report.html import Html, joined, macro, trusted
+from mssante_audit.report.pieces import card, paragraph
+from mssante_audit.report.say import say
+from mssante_audit.report.tables import badge, style
+from mssante_audit.snapshot.load import load_space
+from mssante_audit.space.states import named, remedied, worded
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.whitelist.signature import Verdict, made_up
+
+SHOWN = 20
+"""Findings of a severity that are shown."""
+
+_MOVED = {
+    "new": "{n:nouveau|nouveaux}", "gone": "{n:disparu}", "changed": "{n:changé}", "unknown": "{n:inconnu}",
+}  # fmt: skip
+"""How a finding moved (`mssante_audit.report.desk.moved`)."""
+
+_BAD = ("damaged", "future", "unverified")
+"""States of an input that is wrong, and not just old or absent."""
+
+_shown = count_from(1)
+
+
+def alone(*parts: str) -> Html:
+    """Return pieces with their style, inside one element: a page hides outputs that are only style."""
+    return macro("cards.alone", trusted(style()), joined(*parts))
+
+
+@html_of.register
+def space_card(space: TrustSpace) -> str:
+    """Return what was loaded, the state of each input, and the verdicts as bars."""
+    whitelist, rows = space.whitelist, space.audited
+    numbers = {
+        "domaine": rows["domain"].nunique(),
+        "opérateur": rows["operator_id"].nunique(),
+        "ligne": len(rows),
+    }
+    facts = {
+        "Liste": f"{Path(whitelist.source).name}, "
+        + (moment(whitelist.generated_at) if whitelist.generated_at else gettext("date illisible")),
+        "État": gettext("endommagée, lignes lisibles seulement") if whitelist.damaged else "",
+        "Signature": signatures()[whitelist.signature.status],
+        "Contenu": format_text(
+            "{counted}, {n:ligne} de test à part",
+            counted=[count(n, word) for word, n in numbers.items()],
+            n=len(space.entries) - len(rows),
+        ),
+        "Situation": moment(space.as_of) + (gettext(" (exemple fictif)") if made_up(whitelist) else ""),
+        "Contacts": gettext("montrés") if space.show_contacts else gettext("masqués dans les constats"),
+    }
+    try:
+        verdicts = _verdicts(space)
+    except AuditError as error:  # of a file beside the list: the rest is worth showing
+        verdicts = paragraph("limits", say("Verdicts inconnus : {why}", why=str(error)))
+    return alone(card(facts, gettext("Espace de confiance MSSanté")), _inputs(space), verdicts)
+
+
+def _verdicts(space: TrustSpace) -> Html:
+    known, todo = judged(space)
+    failed = int((audit_all(space)["rule"] == FAILED).sum())
+    unmade = say("{n:règle non évaluée|règles non évaluées}", n=failed)
+    return joined(
+        counts(known), checks(known, todo, linked=False), paragraph("limits", unmade) if failed else ""
+    )
+
+
+def _inputs(space: TrustSpace) -> Html:
+    """Return a line an input: whether it is there, of when, and whether it can be believed."""
+    facts, known = {}, {state.name: state for state in space.states}
+    for name in ("list", *map(input_of, known_needs())):
+        if (state := known.get(name)) is None:
+            facts[named(name)] = f"{MARKS['unknown']} {gettext('rien : inconnu')}"
+            continue
+        mark = "ok" if not state.doubtful else "fail" if state.state in _BAD else "warn"
+        days = state.age_days
+        age = "" if days is None else format_text("de {n:jour}", n=days) if days else gettext("du jour")
+        parts = (age, worded(state), "" if state.state == "ok" else remedied(state))
+        facts[named(name)] = f"{MARKS[mark]} {' – '.join(filter(None, parts))}"
+    return card(facts, gettext("Entrées"))
+
+
+@html_of.register
+def findings_card(findings: Findings) -> str:
+    """Return findings by severity, the worst unfolded, hints and information folded."""
+    if findings.empty:
+        return alone(paragraph("none", "Aucun constat."))
+    parts: list[tuple[str, pd.DataFrame]] = []
+    if "moved" in findings:
+        for kind, words in _MOVED.items():
+            part = findings[findings["moved"] == kind]
+            parts.append((format_text(words, n=len(part)), part))
+    else:
+        hint = findings["confidence"] == "hint"
+        for severity in reversed(SEVERITIES):
+            part = findings[(findings["severity"] == severity) & ~hint]
+            parts.append((badge(severity, len(part)), part))
+        parts.append((count(int(hint.sum()), "indice"), findings[hint]))
+    name = f"constats-{next(_shown)}"
+    folds = [
+        (
+            title,
+            finding_rows(f"{name}-{at}", count(len(part), "constat"), part.head(SHOWN).to_dict("records")),
+            len(part) - SHOWN,
+        )
+        for at, (title, part) in enumerate((title, part) for title, part in parts if len(part))
+    ]
+    return alone(macro("cards.findings", len(findings), findings["rule"].nunique(), folds))
+
+
+@html_of.register
+def rule_card(rule: Rule) -> str:
+    """Return what a rule says, why it matters, what to do, what it is founded on, and an example."""
+    seen = examples(rule.audit, current_language()) if rule.audit in ours() else {}
+    observed, expected, domain = seen.get(rule.code, ("", "", ""))
+    facts = {
+        "Gravité": severity_name(rule.severity),
+        "Pourquoi": typeset(localized(rule, "why")),
+        "Que faire": typeset(localized(rule, "remedy")),
+        "Exemple": format_text("{label} : {text}", label=domain, text=observed) if domain else observed,
+        "Attendu": expected,
+        "Fondement": foundation(rule),
+        "Famille": translated(rule.family),
+        "Audit": rule.audit,
+        "Code": rule.code,
+    }
+    return card(facts, typeset(localized(rule, "title")))
+
+
+@html_of.register
+def signature_card(verdict: Verdict) -> str:
+    """Return what a signature is worth, whose it is and until when."""
+    facts = {
+        "Signataire": verdict.signer,
+        "Émis par": verdict.issuer,
+        "Valable du": verdict.not_before and day(verdict.not_before),
+        "au": verdict.not_after and day(verdict.not_after),
+        "Autorité": verdict.anchor,
+        "Lignes couvertes": number(verdict.verified_rows),
+        "Détail": _reason(verdict),
+    }
+    return card(facts, format_text("Signature {status}", status=signatures()[verdict.status]))
+
+
+def _reason(verdict: Verdict) -> str:
+    """Return why a signature is not relied on, in the words of the rule that reports it."""
+    code = {"invalid": "LIST_SIGNATURE_INVALID", "valid-untrusted": "LIST_SIGNER_UNTRUSTED"}.get(
+        verdict.status
+    )
+    if not code or not verdict.reason:
+        return ""
+    facts = {"reason": verdict.reason, "signer": verdict.signer, "wanted": verdict.expected}
+    return sentence(catalogue()[code], "observed", facts)
+
+
+@cache
+def examples(name: str, language: str) -> dict[str, tuple[str, str, str]]:
+    """Return of each rule of an audit what its first finding in the sample says, expects, and is of."""
+    found = audit(name, _sample(), language=language).drop_duplicates("rule")
+    told = found[["observed", "expected", "domain"]].itertuples(index=False, name=None)
+    return dict(zip(found["rule"].tolist(), told, strict=True))
+
+
+@cache
+def _sample() -> TrustSpace:
+    return load_space()

@@ -1,0 +1,180 @@
+"""Run one notebook by papermill, in a process of its own that sees little of this one.
+
+`execute` starts ``python -m mssante_audit.report.execute FOLDER``, whose `main` hands the notebook in that
+folder to papermill. The process, and the kernel that papermill starts, have an environment without the
+parent's secrets and a private folder, where their sockets lie as well: no other user can listen to them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mssante_audit.report.failure import Failure, failure_of
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+DEADLINE = 900
+"""Seconds that a report may take."""
+GRACE = 10
+"""Seconds that its process then has to stop its kernel and write down what there is."""
+
+INHERITED = (
+    "PATH", "HOME", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "MPLCONFIGDIR",
+    "XDG_CACHE_HOME", "TMPDIR", "SYSTEMROOT",
+)  # fmt: skip
+"""Variables that a kernel sees: what it takes to find libraries and font caches."""
+
+FIXED = {"LANG": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
+"""Variables that make the same input give the same output."""
+
+INPUT, OUTPUT, GIVEN, FAILURE, ERRORS = "input.ipynb", "output.ipynb", "given.json", "failure.json", "errors"
+"""Files in the folder of a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A notebook that ran."""
+
+    notebook: NotebookNode
+    seconds: float
+    failure: Failure | None = None
+
+
+def execute(
+    content: bytes, parameters: Mapping[str, Any], folder: Path, stopped: threading.Event
+) -> Execution:
+    """Run a notebook, for at most `DEADLINE` seconds or until the run is `stopped`.
+
+    Parameters
+    ----------
+    content, parameters
+        The notebook, and values for its parameters cell.
+    folder
+        Private, empty, and of a short path: that of a socket is limited to 107 characters.
+    """
+    (folder / INPUT).write_bytes(content)
+    (folder / GIVEN).write_text(json.dumps(dict(parameters)), encoding="utf-8")
+    command = [sys.executable, "-m", __name__, str(folder)]
+    begin = time.monotonic()
+    failure = None
+    try:
+        with (folder / ERRORS).open("wb") as errors:
+            process = subprocess.Popen(  # noqa: S603 - this very Python, and a module of ours
+                command,
+                cwd=folder,
+                env=environment(folder),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+            )
+        while process.poll() is None and not stopped.wait(0.05):
+            if time.monotonic() > begin + DEADLINE:
+                failure = Failure("TimeoutError", f"it was not done after {DEADLINE} seconds")
+                break
+        _end(process)
+    except OSError as error:
+        failure = Failure(type(error).__name__, str(error))
+    return _read(folder, time.monotonic() - begin, failure)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """See to it that a process, if it still runs, stops its kernel and ends."""
+    process.terminate()
+    try:
+        process.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _read(folder: Path, seconds: float, failure: Failure | None) -> Execution:
+    """Return what a run left in its folder; `failure`, if it is known already, goes ahead of what it says."""
+    import nbformat
+
+    done = (folder / OUTPUT).is_file()
+    notebook = nbformat.v4.reads((folder / (OUTPUT if done else INPUT)).read_text(encoding="utf-8"))
+    notebook.cells = [
+        c for c in notebook.cells if "papermill-error-cell-tag" not in c.metadata.get("tags", ())
+    ]
+    states = [cell.metadata.get("papermill", {}).get("status") for cell in notebook.cells]
+    at = max((i for i, state in enumerate(states) if state not in ("pending", None)), default=-1)
+    if failure:
+        return Execution(notebook, seconds, Failure(failure.kind, failure.message, at))
+    if (folder / FAILURE).is_file():
+        kind, message = json.loads((folder / FAILURE).read_text(encoding="utf-8"))
+        return Execution(notebook, seconds, failure_of(kind, message, at))
+    if not done:
+        errors = (folder / ERRORS).read_text(encoding="utf-8", errors="replace").strip()
+        return Execution(notebook, seconds, failure_of("ProcessError", errors.rpartition("\n")[2], at))
+    return Execution(notebook, seconds, shown_failure(notebook))
+
+
+def shown_failure(notebook: NotebookNode) -> Failure | None:
+    """Return the failure that a notebook's outputs show; papermill takes ``sys.exit()`` for success."""
+    for index, cell in enumerate(notebook.cells):
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                return failure_of(output.ename, output.evalue, index, "\n".join(output.traceback))
+    return None
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return the environment of a kernel that works in `folder`, and of the process that starts it."""
+    kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    if kept.get("PYTHONPATH"):  # what it names seen from here would be looked for in that folder
+        kept["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, kept["PYTHONPATH"].split(os.pathsep)))
+    private = {f"JUPYTER_{kind}_DIR": str(folder / kind.lower()) for kind in ("DATA", "CONFIG", "RUNTIME")}
+    return {"HOME": str(folder), **kept, **FIXED, **private, "IPYTHONDIR": str(folder / "ipython")}
+
+
+# -- in the process that `execute` starts -------------------------------------------------------------------
+
+
+def main(folder: Path) -> None:
+    """Run the notebook that lies in `folder`, and leave there what came of it."""
+    from ipykernel.parentpoller import ParentPollerUnix
+    from nbformat.v4 import writes
+    from papermill.exceptions import PapermillExecutionError
+    from papermill.execute import execute_notebook
+    from traitlets.config import Config
+
+    ParentPollerUnix(os.getppid()).start()  # type: ignore[no-untyped-call] # a killed run leaves no process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this process
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    started: list[NotebookNode] = []
+    try:
+        execute_notebook(
+            folder / INPUT,
+            None,
+            parameters=json.loads((folder / GIVEN).read_text(encoding="utf-8")),
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            coalesce_streams=True,
+            shutdown_kernel="immediate",
+            config=Config(KernelManager={"transport": "ipc", "ip": str(folder / "socket")}),
+            on_notebook_start=lambda notebook: started.append(notebook),
+        )
+    except PapermillExecutionError:
+        pass  # the notebook itself says so
+    except Exception as error:  # the kernel died or never started
+        told = [type(error).__name__, str(error)]
+        (folder / FAILURE).write_text(json.dumps(told), encoding="utf-8")
+    finally:
+        for notebook in started:
+            (folder / OUTPUT).write_text(writes(notebook), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

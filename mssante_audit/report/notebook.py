@@ -1,0 +1,361 @@
+"""What a report's notebook works on, and the parts that several notebooks have in common.
+
+A notebook begins with `open_report` on its parameters, which returns a `Report`, and ends with its `record`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mssante_audit.audits import audit, lacking, waived
+from mssante_audit.base.language import percent
+from mssante_audit.base.settings import LIMITS
+from mssante_audit.findings.catalogue import FAILED
+from mssante_audit.findings.causes import actionable
+from mssante_audit.findings.causes import causes as merged
+from mssante_audit.findings.frame import concat
+from mssante_audit.findings.registry import audits, title_of_audit
+from mssante_audit.report import collection as lists
+from mssante_audit.report.charts import Chart, bars, by_age, largest
+from mssante_audit.report.findings import (
+    family,
+    findings_table,
+    lacks,
+    opening,
+    title_of,
+    titles,
+    touched,
+    unknown,
+)
+from mssante_audit.report.first import question_asked
+from mssante_audit.report.html import Html
+from mssante_audit.report.names import names
+from mssante_audit.report.others import other_audits
+from mssante_audit.report.parameters import check_value
+from mssante_audit.report.pieces import Figure, key_figures, lead, note
+from mssante_audit.report.results import (
+    Limits,
+    Results,
+    limited,
+    limited_to,
+    limits,
+    open_space,
+    operators,
+    record,
+    touching,
+)
+from mssante_audit.report.say import Said, say
+from mssante_audit.report.tables import table
+from mssante_audit.space.chronicle import Chronicle, chronicle
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts.domains import domains as domains_frame
+from mssante_audit.verdicts.doubts import doubts
+from mssante_audit.verdicts.methods import hosts
+from mssante_audit.verdicts.renewals import renewals
+
+TOGETHER = {"declarations": ("declarations", "reconciliation")}
+"""Audits of the notebooks that tell of several."""
+BARS = 20
+"""Rules that are drawn."""
+HOSTS = 12
+"""Servers that are drawn by themselves."""
+MOVES = {
+    "at": "Vu le", "host": "Serveur", "operator": "Opérateur", "kind": "Changement",
+    "spare": "Jours restants à l’ancien", "order": "Liste et serveur", "before": "Avant", "after": "Après",
+}  # fmt: skip
+"""Columns of changes of certificates."""
+WORST_FIRST = ["critical", "error", "warning"]
+"""Severities that ask for something."""
+
+
+def open_report(name: str, **parameters: Any) -> Report:
+    """Load what a notebook's parameters describe, and find what its audits say of it.
+
+    Parameters
+    ----------
+    name
+        The notebook's: that of an audit, or ``overview``, which tells of all.
+    **parameters
+        Those of its cell tagged ``parameters``, as papermill may hand them over
+        (`mssante_audit.base.settings.Parameters`).
+
+    Raises
+    ------
+    ParameterError
+        If there is no such parameter, or its value is not right.
+    UnknownNameError
+        If it is limited to an operator or a place that is not in the list.
+    InputError
+        If there is no white list, or it cannot be read.
+    """
+    row_limit = check_value("row_limit", parameters.pop("row_limit", 500))
+    since = check_value("changes_since", parameters.pop("changes_since", None))
+    named = {limit: parameters.pop(limit, None) for limit in LIMITS}
+    space = open_space(**parameters)
+    chosen = limits(space, **named)
+    made = tuple(audits()) if name == "overview" else TOGETHER.get(name, (name,) if name in audits() else ())
+    found = touching(concat([audit(one, space) for one in made]), space, chosen)
+    return Report(name, space, chosen, limited(space.audited, chosen), found, made, row_limit, since)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a report is about; it shows itself as its opening: to whom it is limited, what was set aside."""
+
+    name: str
+    space: TrustSpace
+    chosen: Limits
+    """Whom it is limited to."""
+    entries: pd.DataFrame
+    """The rows of the list that it is about."""
+    every: pd.DataFrame
+    """All that its audits say of them, what could not be evaluated too."""
+    audits: tuple[str, ...]
+    row_limit: int
+    since: str | None = None
+    """Start of the comparison of lists."""
+
+    def _repr_html_(self) -> str:
+        return opening(self.space, self.entries, self.every, self.chosen)
+
+    @cached_property
+    def findings(self) -> pd.DataFrame:
+        """What was found."""
+        return self.every[self.every["rule"] != FAILED]
+
+    @cached_property
+    def todo(self) -> pd.DataFrame:
+        """The findings that ask for something."""
+        return actionable(self.findings)
+
+    @cached_property
+    def domains(self) -> int:
+        """How many domains it is about."""
+        return int(self.entries["domain"].nunique())
+
+    @cached_property
+    def verdicts(self) -> pd.DataFrame:
+        """What is known of each of them (`mssante_audit.domains`)."""
+        known = domains_frame(self.space)
+        return known[known["domain"].isin(self.entries["domain"])]
+
+    @property
+    def operators(self) -> set[str] | None:
+        """The operators that it is limited to, by their identifiers; ``None`` for everybody."""
+        return operators(self.space, self.chosen)
+
+    @property
+    def file(self) -> str:
+        """The name of the list's file."""
+        return Path(self.space.whitelist.source).name
+
+    @cached_property
+    def story(self) -> Chronicle:
+        """What the archived lists tell of them, from `since` on."""
+        where = self.chosen.places.codes if self.chosen.places else None
+        return chronicle(self.space, since=self.since, operator_id=self.chosen.operator_id, departments=where)
+
+    @property
+    def unread(self) -> list[str]:
+        """The names of archived lists that cannot be read."""
+        return [Path(error.file or "").name for error in self.story.unread]
+
+    @cached_property
+    def renewals(self) -> pd.DataFrame:
+        """How certificates of their servers changed (`mssante_audit.verdicts.renewals`)."""
+        moves = renewals(self.space)
+        own = moves["domains"].explode().isin(self.entries["domain"])
+        return moves[own.groupby(level=0).any()]
+
+    @cached_property
+    def unsure(self) -> dict[str, Any]:
+        """The findings that are not known to hold today (`mssante_audit.doubts`)."""
+        return dict(doubts(self.space, self.findings, domains_frame(self.space)))
+
+    @cached_property
+    def causes(self) -> pd.DataFrame:
+        """What is to be put right first (`mssante_audit.causes`)."""
+        return merged(self.findings, self.entries, self.space.published, self.unsure)
+
+    # -- what notebooks show in common ----------------------------------------------------------------------
+
+    def section(self, name: str) -> Html:
+        """Show the findings of a family of rules, what they mean and what to do, or why they are unknown."""
+        rules = family(name)
+        return findings_table(self.findings, rules, lacking=lacks(self.space, rules), limit=self.row_limit)
+
+    def accepted(self, empty: str = "Aucun constat accepté.") -> Html:
+        """Show the findings that somebody accepted."""
+        found = waived(self.space, *self.audits)
+        caption = "Constats acceptés, laissés hors des décomptes"
+        return findings_table(found, name="waived", caption=caption, empty=empty, limit=self.row_limit)
+
+    def answer(self) -> Html:
+        """Show how many domains an error touches, and what is the gravest."""
+        todo, worst = self.todo, self.todo[self.todo["rule"].isin(self.todo["rule"].head(1))]
+        hurt = touched(todo[todo["severity"] >= "error"], self.entries)
+        if len(todo):
+            return lead(
+                say(
+                    "**{n:domaine} sur {all} ({share})** {n:~est touché|sont touchés} par une erreur ou un "
+                    "défaut critique. Le plus grave : **{title}**, {k:constat}, {m:domaine}.",
+                    n=hurt, all=self.domains, share=percent(hurt, self.domains), title=titles(worst),
+                    k=len(worst), m=touched(worst, self.entries),
+                )
+            )  # fmt: skip
+        if len(self.every):
+            return lead(say("Rien à corriger dans ce qui a pu être vérifié."))
+        return lead(say("Aucun constat : rien à corriger d'après les règles de cet audit."))
+
+    def figures(self) -> Html:
+        """Show how many findings ask for something, of how many domains and operators."""
+        reach, named = touched(self.todo, self.entries), self.todo[self.todo["operator_id"] != ""]
+        part = percent(reach, self.domains)
+        return key_figures(
+            [
+                Figure("À traiter", len(self.todo), say("sur {n:constat}", n=len(self.findings))),
+                Figure("Domaines touchés", reach, say("{part} de {n}", part=part, n=self.domains)),
+                Figure(
+                    "Opérateurs concernés",
+                    named["operator_id"].nunique(),
+                    say("sur {n}", n=self.entries["operator_id"].nunique()),
+                ),
+            ]
+        )
+
+    def rules_chart(self, empty: str = "Aucun constat.") -> Chart:
+        """Draw the findings that ask for something by rule and severity."""
+        drawn = by_severity(self.todo["rule"], self.todo)
+        drawn.index = drawn.index.map(title_of)
+        first, most = largest(drawn.head(BARS))
+        reading = say(
+            "Des règles montrées, « {first} » compte le plus de constats à traiter : {most} sur {all}. "
+            "{n:constat est|constats sont} une erreur ou un défaut critique. {k:~Une seule règle s'est "
+            "déclenchée|{k} règles se sont déclenchées, dont {top} sont montrées}.",
+            first=first, most=most, all=len(self.todo), k=len(drawn), top=min(BARS, len(drawn)),
+            n=int(drawn[["critical", "error"]].to_numpy().sum()),
+        )  # fmt: skip
+        return bars(drawn.head(BARS), title="Constats à traiter, par règle", caption=reading, empty=empty)
+
+    def age_chart(self) -> Chart:
+        """Draw how old the rows' dates are, before and from the threshold on."""
+        stale = self.space.thresholds.stale_after_days
+        age = (pd.Timestamp(self.space.as_of) - self.entries["updated_at"]).dt.days
+        bounds = sorted({91, 183, 365, 730, 1461, stale} - {0})
+        drawn, young = by_age(age, bounds), sum(bound <= stale for bound in bounds)
+        styles = ["light"] * young + ["strong"] * (len(bounds) + 1 - young)
+        styles += ["grey"] * (len(drawn) - len(styles))
+        legend = {
+            "light": say("moins de {age:duration}", age=stale),
+            "strong": say("{age:duration} et plus", age=stale),
+            "grey": say("date postérieure, illisible ou absente"),
+        }
+        old = int((age >= stale).sum())
+        reading = say(
+            "{n:ligne} sur {all} ({share}) {n:~porte|portent} une date de plus de {limit:duration}.",
+            n=old, all=len(age), share=percent(old, len(age)), limit=stale,
+        )  # fmt: skip
+        title = "Lignes par âge de DateMAJ"
+        return bars(drawn, title=title, whole=len(age), styles=styles, legend=legend, caption=reading)
+
+    def age_note(self) -> Html:
+        """Say how little a row's date proves."""
+        made, dates = self.space.whitelist.generated_at, self.entries["updated_at"]
+        time, same = largest(dates.dropna().dt.strftime("%H:%M:%S").value_counts())
+        text = (
+            "À lire avec prudence : l'outil de publication redate les lignes répétées à chaque fois, et "
+            "des mises à jour en masse portent toutes la même heure. Ici, {after:ligne porte|lignes "
+            "portent} une date postérieure à celle de la liste, et {same:ligne porte|lignes portent} la "
+            "même heure, {time}. Une date récente ne prouve donc pas que les contacts ont été relus."
+        )
+        after = int((dates > made).sum()) if made else 0
+        return note(say(text, after=after, same=same, time=time or "–"), kind="caution")
+
+    def hosts_chart(self, kind: str, title: str, reading: str, empty: str) -> Chart | Html:
+        """Draw how many domains depend on each server of a kind, ``NS`` or ``MX``; a table, of one each.
+
+        `reading` is a sentence with ``{first}``, the server with most domains, ``{n}`` domains, their
+        ``{share}``, and ``{k}`` of them that have no other.
+        """
+        used = hosts(self.space, kind)
+        used = used[used["domain"].isin(self.entries["domain"])]
+        held = used.groupby("host")["domain"].nunique().sort_values(ascending=False, kind="stable")
+        first, most = largest(held)
+        if most == 1:
+            counted = held.rename_axis("Serveur").rename("Domaines").reset_index()
+            caption = say("{title} : un seul chacun", title=title)
+            return table(counted, name=f"held-{kind.lower()}", caption=caption, limit=self.row_limit)
+        alone = used.loc[~used["domain"].duplicated(keep=False), "host"]
+        share, only = percent(most, self.domains), int((alone == first).sum())
+        caption = say(reading, first=first, n=most, share=share, k=only)
+        drawn = rest_together(held, HOSTS, used.loc[used["host"].isin(held.index[HOSTS:]), "domain"])
+        return bars(drawn, title=title, whole=self.domains, caption=caption, empty=empty)
+
+    def renewals_table(self, since: Any = None, *, name: str = "moves") -> Html:
+        """Show how certificates of servers changed, from an instant on; the last change first."""
+        moves = self.renewals if since is None else self.renewals[self.renewals["at"] >= since]
+        shown = moves.sort_values("at", ascending=False, kind="stable")
+        shown = shown.assign(
+            after=shown["after"].where(shown["kind"] == "replaced", ""),
+            kind=shown["kind"].map(names("certificate_changes")),
+            order=shown["order"].map(names("certificate_orders")),
+        )
+        days = self.space.thresholds.certificate_error_days
+        caption = say(
+            "{n:changement} de certificat, dont {k} à moins de {d:jour} de la fin ou après elle",
+            n=len(moves), k=int((moves["spare"] < days).sum()), d=days,
+        )  # fmt: skip
+        return table(
+            shown[list(MOVES)].rename(columns=MOVES).reset_index(drop=True),
+            name=name,
+            caption=caption,
+            csv=moves,
+            limit=self.row_limit,
+            empty="Aucun changement de certificat dans les observations gardées.",
+        )
+
+    def limits(self) -> Said:
+        """Say which places it is limited to; an empty sentence if none is named."""
+        return limited_to(self.chosen)
+
+    def collection(self) -> Html:
+        """Show how the collection of lists fares."""
+        return lists.collection(self.space)
+
+    def others(self) -> Html:
+        """Show what audits found that no report was written for: those of packages, those registered."""
+        return other_audits(self.space, self.every, limit=self.row_limit)
+
+    def record(self, *, calendar: str = "") -> Results:
+        """Return the notebook's results: the value of its last cell."""
+        title = question_asked(self.verdicts) if self.name == "overview" else ""
+        return record(self.space, self.every, name=self.name, title=title, calendar=calendar)
+
+
+def unmade(space: TrustSpace) -> str:
+    """Say which audits lack their input, and what to do; "" if none does."""
+    return unknown({title_of_audit(name): needs for name, needs in lacking(space).items()})
+
+
+def by_severity(by: pd.Series, findings: pd.DataFrame) -> pd.DataFrame:
+    """Return how many findings there are by a column and by severity, those with the worst first.
+
+    >>> found = pd.DataFrame({"rule": ["A", "B", "B"], "severity": ["info", "error", "warning"]})
+    >>> by_severity(found["rule"], found)["error"].to_dict()
+    {'B': 1, 'A': 0}
+    """
+    counted = pd.crosstab(by, findings["severity"].astype("str"))
+    return counted.reindex(columns=WORST_FIRST, fill_value=0).sort_values(WORST_FIRST, ascending=False)
+
+
+def rest_together(held: pd.Series, shown: int, rest: pd.Series) -> pd.Series:
+    """Return the first of a series, and below them the distinct values of the `rest` as one."""
+    drawn = held.head(shown)
+    if len(held) > shown:
+        drawn[say("les {n:autre}", n=len(held) - shown)] = rest.nunique()
+    return drawn

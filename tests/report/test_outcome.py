@@ -1,0 +1,70 @@
+"""What tells of the machine or the moment goes; what tells of the list stays."""
+
+import copy
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import v4
+
+from mssante_audit.report.outcome import Setting, cleaned, recorded
+from mssante_audit.report.plan import Job
+
+JOB = Job("x", b"", {"data": "/home/somebody/lists/real"}, {"data": "/home/somebody/lists/real"})
+ROOTS = [Path("/home/somebody/lists"), Path("/home/somebody"), Path("/tmp"), Path("/")]
+
+
+def made(*cells, job=JOB, debug=False):
+    return cleaned(v4.new_notebook(cells=copy.deepcopy(list(cells))), job, Setting(ROOTS, debug=debug))
+
+
+def told(text, mime="text/html"):
+    output = v4.new_output("display_data", {mime: text})
+    return made(v4.new_code_cell("x", outputs=[output])).cells[0].outputs[0].data[mime]
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("read /home/somebody/lists/real.xml.", "read real.xml."),
+        ("(/home/somebody/lists)", "()"),
+        ("'/tmp/x/y'", "'x/y'"),
+        ("/home/somebodyelse/x", "/home/somebodyelse/x"),
+        ("https://example.invalid/tmp/x", "https://example.invalid/tmp/x"),
+        ("src='data:image/png;base64,AA/tmp/BB+/tmp/='", "src='data:image/png;base64,AA/tmp/BB+/tmp/='"),
+        ("ch-valfictif.mssante.fr 1/2/3 06/39/98", "ch-valfictif.mssante.fr 1/2/3 06/39/98"),
+    ],
+)
+def test_paths_go(text, left):
+    assert told(text) == left
+    assert told({"a": [text, 1, None]}, "application/json") == {"a": [left, 1, None]}
+
+
+def test_metadata_ids_and_times_go():
+    cell = v4.new_code_cell("x", metadata={"tags": ["parameters"], "papermill": {"start_time": "now"}})
+    before = made(cell)
+    assert before.cells[0].metadata == {"tags": ["parameters"]}
+    assert before.cells[0].id == "cell-001"
+    assert set(before.metadata) == {"kernelspec", "language_info"}
+    nbformat.validate(before)
+    assert made(cell) == before
+
+
+def test_injected_values_are_those_to_be_shown():
+    cell = v4.new_code_cell('data = "/home/somebody/x"', metadata={"tags": ["injected-parameters"]})
+    job = Job("x", b"", {"data": "/home/somebody/x", "recover": True}, {})
+    assert made(cell, job=job).cells[0].source == "data = 'x'\nrecover = True"
+
+
+def test_error_messages_and_warnings_only_stay_for_debugging():
+    outputs = [
+        v4.new_output("stream", name="stderr", text="Zoé DURAND"),
+        v4.new_output("error", ename="E", evalue="Zoé DURAND", traceback=["Zoé DURAND"]),
+    ]
+    cell = v4.new_code_cell("x", outputs=outputs)
+    assert "DURAND" not in nbformat.writes(made(cell))
+    assert nbformat.writes(made(cell, debug=True)).count("DURAND") == 3
+
+
+def test_a_notebook_without_results_has_none():
+    assert recorded(v4.new_notebook(cells=[v4.new_code_cell("x")])) is None
