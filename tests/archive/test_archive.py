@@ -13,7 +13,6 @@ import sys
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -247,40 +246,6 @@ def test_a_folder_that_cannot_be_written(tmp_path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="cannot be written"), locked(tmp_path / "file"):
         pass
-
-
-def test_a_full_disk_leaves_the_archive_as_it_was(archive, chain, monkeypatch) -> None:
-    (kept,) = put(archive, sign(xml(ROWS), chain))
-    real = Path.open
-
-    class Full:
-        def __init__(self, file):
-            self.file = file
-
-        def __enter__(self):
-            self.file.__enter__()
-            return self
-
-        def __exit__(self, *error):
-            return self.file.__exit__(*error)
-
-        def write(self, content):
-            self.file.write(content[: len(content) // 2])
-            raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(
-        Path,
-        "open",
-        lambda path, mode="r", *a, **k: (
-            Full(real(path, mode, *a, **k)) if "x" in mode else real(path, mode, *a, **k)
-        ),
-    )
-    with pytest.raises(OutputError, match="no space left"):
-        put(archive, sign(xml(ROWS, START + DAY), chain))
-    monkeypatch.undo()
-    assert [s.name for s in fresh(archive).snapshots] == [kept.file]
-    assert [f.name for f in archive.folder.iterdir() if f.name.endswith(".tmp")] == []
-    assert all(not fault for _, fault in verify(fresh(archive)))
 
 
 KILLED = """

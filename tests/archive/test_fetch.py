@@ -6,7 +6,7 @@ import gzip
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
@@ -125,18 +125,24 @@ def test_nobody_answers(archive) -> None:
     assert outcomes(archive) == ["failed"]
 
 
-def test_ten_gigabytes(archive) -> None:
-    sent = []
+def flooding(sent: list[int], status: int, **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
+    """Answer with ten gigabytes; what went out is added to `sent`."""
 
     def answer(request: BaseHTTPRequestHandler) -> None:
-        request.send_response(200)
-        request.send_header("Content-Length", str(10 * 2**30))
+        request.send_response(status)
+        for name, value in {"Content-Length": str(10 * 2**30), **headers}.items():
+            request.send_header(name, value)
         request.end_headers()
         for _ in range(10 * 2**10):
             request.wfile.write(b"x" * 2**20)
             sent.append(2**20)
 
-    with serving(answer) as url, pytest.raises(FetchError, match="larger than 4000000 bytes"):
+    return answer
+
+
+def test_ten_gigabytes(archive) -> None:
+    sent: list[int] = []
+    with serving(flooding(sent, 200)) as url, pytest.raises(FetchError, match="larger than 4000000 bytes"):
         fetch(archive, quick(url, max_bytes=4_000_000), now=NOW)
     assert sum(sent) < 60 * 2**20
     assert outcomes(archive) == ["failed"]
@@ -229,21 +235,9 @@ def test_addresses_that_are_not_https(archive, url) -> None:
 
 
 def test_what_comes_with_a_redirect_is_not_read(archive, listed) -> None:
-    sent = []
-
-    def answer(request: BaseHTTPRequestHandler) -> None:
-        if request.path == "/new.xml":
-            give(listed)(request)
-            return
-        request.send_response(302)
-        request.send_header("Location", "/new.xml")
-        request.send_header("Content-Length", str(10 * 2**30))
-        request.end_headers()
-        for _ in range(10 * 2**10):
-            request.wfile.write(b"x" * 2**20)
-            sent.append(2**20)
-
-    with serving(answer) as url:
+    sent: list[int] = []
+    flood = flooding(sent, 302, Location="/new.xml")
+    with serving(lambda request: (give(listed) if request.path == "/new.xml" else flood)(request)) as url:
         assert fetch(archive, quick(url), now=NOW).outcome == "kept"
     assert sum(sent) < 60 * 2**20
 
