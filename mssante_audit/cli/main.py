@@ -23,7 +23,7 @@ from typer.core import TyperCommand
 from mssante_audit.base.errors import AuditError, InputError, ResourceError, WhiteListError
 from mssante_audit.base.groups import absent
 from mssante_audit.base.settings import LIMITS
-from mssante_audit.cli import archive, check, declarations, observe, options, receive, reports, run
+from mssante_audit.cli import archive, check, declarations, gate, observe, options, receive, reports, run
 from mssante_audit.cli.console import (
     check_format,
     limited_space,
@@ -74,6 +74,7 @@ def schema(
 
 _COMMANDS: dict[Callable[..., None], type[TyperCommand] | None] = {
     check.check: options.opening("parameter", "recover", *LIMITS),
+    gate.gate: options.opening("parameter", "recover", "any_namespace", *LIMITS, "show_contacts"),
     schema: None,
     receive.receive: None,
     archive.fetch: None,
