@@ -25,6 +25,8 @@ Layout = StrEnum("Layout", "text json")
 """For whom something is told: a reader, or a program."""
 Language = StrEnum("Language", "fr en")
 """Languages of what is told in words."""
+LIMITS = ("operator", "region", "department")
+"""Those of `mssante_audit.base.settings`, which takes pydantic, and that takes long."""
 
 
 # -- what a shell is offered, and a default; each imports what it needs when it is asked -------------------
