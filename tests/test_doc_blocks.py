@@ -43,12 +43,12 @@ ELSEWHERE = {
     ("docs/archive.md", "python"): "tests/archive/test_archive_doc.py",
     ("docs/archive.md", "sql"): "tests/archive/test_archive_doc.py",
     ("docs/archive.md", "toml"): "tests/archive/test_archive_doc.py",
+    ("docs/gate.md", "yaml"): "tests/verdicts/test_gate.py",
     ("docs/observing.md", "json"): "tests/observe/test_observing_doc.py",
-    ("docs/schedule.md", "python"): "tests/nightly/test_recipes.py",
     ("docs/site.md", "python"): "tests/site/test_site.py",
     **dict.fromkeys(
-        (("docs/schedule.md", kind) for kind in ("crontab", "text", "toml", "yaml")),
-        "tests/nightly/test_schedule_doc.py",
+        (("docs/schedule.md", kind) for kind in ("crontab", "python", "text", "toml", "yaml")),
+        "tests/nightly/test_recipes.py",
     ),
 }
 """By page and kind, the tests that have these blocks."""

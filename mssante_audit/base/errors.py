@@ -57,27 +57,13 @@ class InputError(AuditError, ValueError):
 
 
 class WhiteListError(InputError):
-    """A white list that is damaged, hostile or not a white list.
-
-    Attributes
-    ----------
-    readable_rows
-        How many rows could be read before or around the damage.
-    """
+    """A white list that is damaged, hostile or not a white list; `readable_rows` could be read of it."""
 
     readable_rows: int = 0
 
 
 class FetchError(InputError):
-    """A download that failed or was refused.
-
-    Attributes
-    ----------
-    again
-        Whether another attempt may succeed.
-    pause
-        Seconds after which the server asks for it.
-    """
+    """A download that failed or was refused; `again` after a `pause` of seconds it may succeed."""
 
     again: bool = False
     pause: float = 0.0

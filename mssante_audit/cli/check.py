@@ -92,17 +92,14 @@ def _not_listed(space: TrustSpace, answer: Answer, name: str) -> Iterator[str]:
 def _listed(space: TrustSpace, domain: str) -> Iterator[str]:
     """Yield who runs a domain, whom to call, the two answers, and what was found on it."""
     from mssante_audit.findings.places import row_ranges
-    from mssante_audit.values.person import unnamed
     from mssante_audit.verdicts.checks import RECEPTION
     from mssante_audit.verdicts.record import CONTACTS, record_of, shown_contacts
     from mssante_audit.verdicts.words import reasons
 
     rows: pd.DataFrame = space.entries[space.entries["domain"] == domain]
-    for (identifier, operator, place), group in rows.groupby(
-        ["operator_id", "operator", "department"], sort=False
-    ):
-        called = operator if space.show_contacts else unnamed(operator)
-        who = f"{called or 'no operator'} ({identifier or 'no identifier'})"
+    owners = rows.groupby(["operator_id", "operator", "department"], sort=False)
+    for (identifier, operator, place), group in owners:
+        who = f"{operator or 'no operator'} ({identifier or 'no identifier'})"
         yield f"row {row_ranges(group['row'])}: {who}" + (f", département {place}" if place else "")
         for kind, column in CONTACTS.items():
             yield f"  {kind}: {' | '.join(shown_contacts(space, group[column]))}"

@@ -23,6 +23,7 @@ from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.settings import Thresholds
 from mssante_audit.base.state import read_state, write_state
 from mssante_audit.findings.catalogue import FAILED
+from mssante_audit.findings.comparison import introduced
 from mssante_audit.findings.registry import catalogue, unusable
 
 FILE = "ledger.json"
@@ -134,8 +135,10 @@ def follow(
             if "waived" not in finding
         )
 
+    new = introduced({key: Counter() for key in before}, {key: Counter() for key in known})
+
     def status(key: str) -> str:
-        return "unknown" if key in in_doubt else "" if not earlier else "open" if key in before else "new"
+        return "unknown" if key in in_doubt else "" if not earlier else "new" if key in new else "open"
 
     keys = findings["fingerprint"].tolist()
     seen = tuple(first.get(key) or min(listed[key] or as_of, as_of) for key in keys)

@@ -85,7 +85,7 @@ def told(night: Night) -> dict[str, Any]:
         "failed_rules": [],
         **facts,
         "found": facts.get("by_severity", {}),
-        "steps": [result.model_dump(exclude={"facts"}) for result in night.results.values()],
+        "steps": [result.model_dump(exclude={"facts", "inputs"}) for result in night.results.values()],
         "site": str(night.output / SITE / "index.html"),
         "folder": str(night.folder),
         "text": text,

@@ -1,14 +1,14 @@
 """What is written down of a night: its head, its steps, its inputs, its log.
 
 In the output folder: ``state/run.json`` (the last run), ``state/log.jsonl``, and in ``runs/<stamp>/`` the
-run's own ``run.json``, ``inputs.json``, ``log.txt``, ``steps/*.json``.
+run's own ``run.json``, ``log.txt``, ``steps/*.json``.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,7 +20,7 @@ from mssante_audit.base.export import append_line, json_bytes, write_bytes
 from mssante_audit.findings.registry import LIST
 from mssante_audit.space.states import State
 
-RUNS, STATE, SITE, LOG, RUN, INPUTS = "runs", "state", "site", "log.jsonl", "run.json", "inputs.json"
+RUNS, STATE, SITE, LOG, RUN = "runs", "state", "site", "log.jsonl", "run.json"
 FAILED = 3
 """Exit status from which a run is a failure."""
 _TIME = "%Y-%m-%dT%H%M%SZ"
@@ -63,6 +63,8 @@ class Result(BaseModel):
     seconds: float = 0.0
     facts: Mapping[str, Any] = {}
     """What later steps and the mail need, as JSON types."""
+    inputs: tuple[State, ...] = ()
+    """The states of its inputs that an audit found, even if it failed then."""
 
 
 class Run(BaseModel):
@@ -167,21 +169,9 @@ def read_result(folder: Path, step: str) -> Result | None:
         return None
 
 
-def read_inputs(folder: Path) -> tuple[State, ...]:
-    """Return the states of its inputs that a run found, none if it did not come to it."""
-    try:
-        return tuple(State(**fields) for fields in json.loads((folder / INPUTS).read_bytes()))
-    except (OSError, ValueError, TypeError):
-        return ()
-
-
-def write_inputs(folder: Path, inputs: Sequence[State]) -> None:
-    """Write the states of its inputs that a run found."""
-    write_bytes(folder / INPUTS, json_bytes([asdict(state) for state in inputs]))
-
-
-def doubted_list(inputs: Sequence[State]) -> State | None:
-    """Return the state of a list that is not to be relied on, ``None`` if it is well."""
+def doubted_list(audited: Result | None) -> State | None:
+    """Return the state of a list that an audit found not to be relied on, ``None`` if there is none."""
+    inputs = audited.inputs if audited else ()
     return next((state for state in inputs if state.name == LIST and state.doubtful), None)
 
 

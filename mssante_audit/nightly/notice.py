@@ -11,7 +11,7 @@ from jinja2 import Template
 
 from mssante_audit.base.export import write_bytes
 from mssante_audit.findings.templates import said
-from mssante_audit.nightly.night import RUNS, SITE, doubted_list, read_inputs, read_result, read_run
+from mssante_audit.nightly.night import RUNS, SITE, doubted_list, read_result, read_run
 from mssante_audit.space.states import State, worded
 
 _NOTICE = Template(
@@ -36,9 +36,8 @@ def good_run(output: Path) -> Path | None:
     shown = shown_run(output)
     made = read_result(output / RUNS / shown, "site") if shown else None
     run = output / RUNS / str(made.facts.get("of", shown) if made else shown)
-    if not read_run(run) or doubted_list(read_inputs(run)) or not (run / SITE / "index.html").is_file():
-        return None
-    return run
+    well = read_run(run) and not doubted_list(read_result(run, "audit"))
+    return run if well and (run / SITE / "index.html").is_file() else None
 
 
 def put_under_notice(run: Path, folder: Path, doubted: State, made: str | None, language: str) -> None:

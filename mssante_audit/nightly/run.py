@@ -36,7 +36,6 @@ from mssante_audit.nightly.night import (
     doubted_list,
     note,
     note_result,
-    read_inputs,
     read_last,
     read_result,
     read_run,
@@ -45,7 +44,7 @@ from mssante_audit.nightly.night import (
 )
 from mssante_audit.nightly.retention import retain
 from mssante_audit.nightly.settings import Config
-from mssante_audit.nightly.steps import STEPS, Job, supervise
+from mssante_audit.nightly.steps import SNAPSHOT, STEPS, Job, supervise
 from mssante_audit.space.states import State
 
 RESUMED = timedelta(hours=12)
@@ -80,7 +79,7 @@ def run(
         def night() -> Night:
             steps = (*STEPS, "retention", "hooks")
             waiting = {step: Result(step=step, outcome="waiting") for step in steps}
-            inputs = read_inputs(folder)
+            inputs = results["audit"].inputs
             status = exit_status(config, results, inputs)
             told_in = config.summary_lang
             return Night(folder, head.as_of, waiting | results, status, resumed, inputs, told_in)
@@ -95,7 +94,7 @@ def run(
         for name in MEMORY:
             if (folder / name).exists():
                 write_bytes(job.state / name, (folder / name).read_bytes())
-        well = exit_status(config, results, read_inputs(folder)) < FAILED
+        well = exit_status(config, results, results["audit"].inputs) < FAILED
         results["retention"] = retain(config, folder, head.stamp if well else head.good)
         note_result(folder, results["retention"])
         ended = night()  # whatever becomes of the hooks changes no exit status
@@ -107,7 +106,7 @@ def run(
             "exit_status": ended.exit_status,
             "good": head.stamp if ended.exit_status < FAILED else head.good,
             "inputs": [state.told(ended.lang) for state in ended.inputs],
-            "steps": [*ended.results.values()],
+            "steps": [step.model_copy(update={"inputs": ()}) for step in ended.results.values()],
         } | {name: ended.audited.get(name, {}) for name in ("arrives", "order")}
         head = head.model_copy(update=last)
         text = metrics.metrics(ended, head, datetime.now(UTC))
@@ -155,8 +154,11 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
 
 def _tidy(folder: Path) -> None:
     """Remove the drafts that a killed run left in a folder or in ``steps`` there."""
-    for draft in (*folder.glob(".*.tmp"), *folder.glob("steps/.*.tmp")):
-        if draft.is_file() or draft.is_symlink():
+    drafts = (".*.tmp", "steps/.*.tmp", f".{SITE}", f".{SNAPSHOT}-*")
+    for draft in (path for pattern in drafts for path in folder.glob(pattern)):
+        if draft.is_dir() and not draft.is_symlink():
+            shutil.rmtree(draft)
+        else:
             draft.unlink()
 
 
@@ -167,7 +169,7 @@ def _step(step: str, job: Job, results: Mapping[str, Result], tell: Tell, perfor
         return earlier
     if not getattr(getattr(job.config, step, None), "enabled", True):
         result = Result(step=step, outcome="off")
-    elif step == "site" and results["audit"].outcome != "done" and not doubted_list(read_inputs(job.folder)):
+    elif step == "site" and results["audit"].outcome != "done" and not doubted_list(results["audit"]):
         result = Result(step=step, outcome="skipped", message="audit failed")
     else:
         tell(f"{step} …")

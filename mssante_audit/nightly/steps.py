@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +29,11 @@ from mssante_audit.nightly.night import (
     Result,
     began,
     doubted_list,
-    read_inputs,
     read_result,
-    write_inputs,
 )
 from mssante_audit.nightly.process import run_program
 from mssante_audit.nightly.settings import Config
+from mssante_audit.space.states import State
 from mssante_audit.values.person import describe_error, masked_message
 
 if TYPE_CHECKING:
@@ -60,6 +59,8 @@ class Job:
     """The run's."""
     as_of: str
     debug: bool = False
+    inputs: list[State] = field(default_factory=list)
+    """Their states, as its audit finds them."""
 
     @property
     def state(self) -> Path:
@@ -200,10 +201,10 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
 
 
 def _load(job: Job, before: Known) -> TrustSpace:
-    """Load the space, what cannot be read left out, and write down the state of each input."""
+    """Load the space, what cannot be read left out, and keep the state of each input."""
     from mssante_audit.archive.log import Record
     from mssante_audit.findings.registry import LIST
-    from mssante_audit.space.states import State, states_of
+    from mssante_audit.space.states import states_of
     from mssante_audit.space.trust import load_space
 
     config, data = job.config, job.config.data
@@ -224,10 +225,10 @@ def _load(job: Job, before: Known) -> TrustSpace:
     except InputError as error:
         there = any(data.folder.glob("*.xml*")) or any(data.folder.glob("archive/*.xml.gz"))
         why = {"input": LIST, "error": masked_message(error.message)}
-        write_inputs(job.folder, [State(LIST, "damaged" if there else "absent", None, why)])
+        job.inputs.append(State(LIST, "damaged" if there else "absent", None, why))
         raise
     states = states_of(space, config.inputs, known, published)
-    write_inputs(job.folder, states)
+    job.inputs.extend(states)
     return replace(space, judged=states)
 
 
@@ -239,7 +240,7 @@ def reports(job: Job) -> tuple[str, dict[str, Any]]:
     out, section = job.folder / "reports", job.config.reports
     out.mkdir(exist_ok=True)
     _keep(job.folder / LEDGER, out) or _keep(job.state / LEDGER, out)
-    limits = {name: where for name in ("region", "department") if (where := getattr(section, name))}
+    limits = section.model_dump(include={"region", "department"}, exclude_defaults=True)
     given = _accepted(job, section.names) | limits | {"lang": job.config.lang}
     run = run_reports(section.names, out=out, parameters=given, shown=job.parameters, debug=job.debug)
     _keep(out / LEDGER, job.folder)
@@ -276,16 +277,11 @@ def dossiers(job: Job) -> tuple[str, dict[str, Any]]:
 
     section, parameters = job.config.dossiers, _accepted(job, (NOTEBOOK,)) | {"lang": job.config.lang}
     run = write_dossiers(
-        job.folder / "dossiers",
-        parameters=parameters,
-        operators=section.operators,
-        region=section.region or None,
-        department=section.department or None,
-        jobs=section.jobs,
-        masked=not section.own_contacts,
-        on=stationery(job.config.letter),
+        job.folder / "dossiers", parameters=parameters, operators=section.operators,
+        region=section.region or None, department=section.department or None, jobs=section.jobs,
+        masked=not section.own_contacts, on=stationery(job.config.letter),
         debug=job.debug,
-    )
+    )  # fmt: skip
     if failed := [o for o in run.outcomes if o.status == "failed"]:
         why = failed[0].failure or {}
         first = f"{failed[0].operator_id}, {why.get('kind')}: {why.get('message')}"
@@ -301,11 +297,10 @@ def site(job: Job) -> tuple[str, dict[str, Any]]:
     from mssante_audit.nightly.notice import good_run, put_under_notice
 
     draft, built = job.folder / ".site", job.folder / SITE
-    for left in (draft, built):  # of a start that was killed; nobody is shown it
-        shutil.rmtree(left, ignore_errors=True)
+    shutil.rmtree(built, ignore_errors=True)  # of a start that was killed; nobody is shown it
     draft.mkdir()
-    doubted, good = doubted_list(read_inputs(job.folder)), good_run(job.config.output.folder)
     audited = read_result(job.folder, "audit")
+    doubted, good = doubted_list(audited), good_run(job.config.output.folder)
     if doubted and good:
         made = audited.facts["list"]["generated_at"] if audited and audited.facts else None
         put_under_notice(good, draft, doubted, made, job.config.lang)
@@ -348,8 +343,8 @@ def supervise(step: str, job: Job) -> Result:
     steps = job.folder / "steps"
     handed = steps / f".{step}.tmp"
     request = {
-        "settings": job.config.values, "place": str(job.config.place),
-        "folder": str(job.folder), "as_of": job.as_of, "debug": job.debug, "result": str(handed),
+        "settings": job.config.values, "place": str(job.config.place), "folder": str(job.folder),
+        "as_of": job.as_of, "debug": job.debug, "result": str(handed),
     }  # fmt: skip
     words = [sys.executable, "-P", "-m", "mssante_audit.nightly.steps", step]
     shown = {name: value for name, value in os.environ.items() if name not in job.config.secret_variables}
@@ -388,7 +383,9 @@ def perform(step: str, job: Job) -> Result:
         message = str(lacking or describe_error(error))
         if job.debug:
             traceback.print_exc()
-    return result.model_copy(update={"message": message, "seconds": round(time.monotonic() - begin, 3)})
+    seconds = round(time.monotonic() - begin, 3)
+    inputs = tuple(job.inputs) if step == "audit" else ()
+    return result.model_copy(update={"message": message, "seconds": seconds, "inputs": inputs})
 
 
 def main() -> None:

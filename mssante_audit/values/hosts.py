@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import re
 
+from mssante_audit.values.slips import one_slip
+
+ZONE = "mssante.fr"
+"""The zone that the manager runs."""
+
 _MOST_SHOWN = 20
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
@@ -39,3 +44,32 @@ def host_faults(name: str, *, any_case: bool = False) -> list[dict[str, str | in
         "number": "" if len(labels) > 1 and labels[-1].isdigit() else None,
     }
     return [{"fault": fault, "what": what} for fault, what in faults.items() if what is not None]
+
+
+def in_zone(domain: str) -> str:
+    """Return the name in the zone that a name outside it is a slip of, "" if it is none.
+
+    >>> in_zone("ch-x.msante.fr"), in_zone("ch-x.mssante.com"), in_zone("ch-x-mssante.fr")
+    ('ch-x.mssante.fr', 'ch-x.mssante.fr', 'ch-x.mssante.fr')
+    >>> in_zone("mssante.example.org"), in_zone("ch-sante.fr")
+    ('', '')
+    """
+    if domain.endswith(f".{ZONE}"):
+        return ""
+    first, top = ZONE.split(".")
+    name, _, last = domain.rpartition(".")
+    if last == first + top or (last != top and _slip_of(last, first)):
+        return f"{name}.{ZONE}"
+    *labels, zone = name.split(".")
+    if zone == top and labels[-1:] == [first]:
+        return name
+    if labels and _slip_of(zone, first):
+        return ".".join([*labels, ZONE])
+    glued, hyphen, ending = zone.rpartition("-")
+    if not hyphen and zone.endswith(first):
+        glued, ending = zone.removesuffix(first), first
+    return ".".join([*labels, glued, ZONE]) if glued and _slip_of(ending, first) else ""
+
+
+def _slip_of(label: str, right: str) -> bool:
+    return label == right or one_slip(label, right)

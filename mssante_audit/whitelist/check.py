@@ -34,20 +34,10 @@ class Answer:
 
 
 def check(text: str, domains: Sequence[str]) -> Answer:
-    """Look an address or a domain up.
+    """Look an address or a domain up among the listed ones.
 
-    Parameters
-    ----------
-    text
-        What to look up: a domain, or an address with or without a name before it (``Name <a@domain>``). If it
-        stands in the list as it is, ``@`` or not, it is listed.
-    domains
-        The listed ones.
-
-    Raises
-    ------
-    ParameterError
-        If it is no address: nothing before the ``@``, or two of them.
+    An address may have a name before it (``Name <a@domain>``). A text that stands in the list as it is, ``@``
+    or not, is listed. What is no address (nothing before the ``@``, or two of them) is a `ParameterError`.
 
     >>> check("zoe@ch-alpha.example", ["ch-alpha.example"]).listed
     True
@@ -79,23 +69,10 @@ def _domain(text: str) -> str:
 
 
 def search(entries: pd.DataFrame, words: str, limit: int = 10) -> pd.DataFrame:
-    """Return the domains that words resemble, the nearest first.
+    """Return the first row of each domain that words resemble, the nearest first.
 
-    Parameters
-    ----------
-    entries
-        Rows of a list (`mssante_audit.whitelist.load`).
-    words
-        Words of a name, a town, an operator, or its identifier; case and accents do not count, a wrong letter
-        costs little, and a hospital is also called CH, CHU or centre hospitalier.
-    limit
-        How many at most.
-
-    Returns
-    -------
-    DataFrame
-        One row a domain: `domain`, `description`, `operator`, `operator_id`, `department` (str), of its first
-        row.
+    Words are of a name, a town, an operator, or its identifier; case and accents do not count, a wrong letter
+    costs little, and a hospital is also called CH, CHU or centre hospitalier.
     """
     columns = ["domain", "description", "operator", "operator_id", "department"]
     rows = entries.drop_duplicates("domain")[columns].reset_index(drop=True)

@@ -16,20 +16,8 @@ def doubts(
 ) -> list[str]:
     """Return why a list is not to be relied on, the gravest first; nothing if it is.
 
-    Parameters
-    ----------
-    whitelist
-        The list.
-    as_of
-        The instant asked about (UTC), if its age counts.
-    max_age
-        Age from which it is too old.
-
-    Returns
-    -------
-    list of str
-        Of ``forged`` (a signature that is wrong), ``unsigned``, ``untrusted`` (not of the signer expected),
-        ``damaged``, ``undated``, ``future``, ``old``.
+    They are ``forged`` (a signature that is wrong), ``unsigned``, ``untrusted`` (not of the signer expected),
+    ``damaged``; and at an instant asked about, `as_of`, ``undated``, ``future`` and ``old`` (`max_age`).
     """
     status = whitelist.signature.status
     doubt = {"invalid": "forged", "absent": "unsigned", "valid-untrusted": "untrusted"}.get(status)

@@ -69,16 +69,8 @@ def structures(entries: pd.DataFrame, known: Mapping[str, str] | None = None) ->
     if they are in one certificate's name, all else being the same; or if operators of one name share domains,
     always with the same contacts. Neither the same name and département is enough (three hospitals of one
     département bear one name), nor are contacts (a supplier gives its customer's). "" (no identifier) is left
-    out.
-
-    Parameters
-    ----------
-    entries
-        Rows of a list, or of several: columns ``row``, ``domain``, ``operator_id``, ``operator``, ``dn_key``
-        and the contacts.
-    known
-        What other lists show. Its identifiers are told too; the first of a structure's is one of `entries`,
-        if there is one.
+    out. `known` is what other lists show: its identifiers are told too; the first of a structure's is one of
+    `entries`, if there is one.
     """
     parent: dict[object, object] = {}
 

@@ -73,10 +73,8 @@ def test_both_kinds_of_an_operator_are_one_finding() -> None:
 def test_a_contact_that_reaches_nobody_is_told_once_and_says_so() -> None:
     text = "01 99 00 00 01"
     space = make_space(*rows("www.alpha.example", text))
-    assert found(space, "CONTACT_NO_PHONE", "CONTACT_NO_EMAIL") == [
-        ("CONTACT_NO_EMAIL", (1,)),
-        ("CONTACT_NO_EMAIL", (2,)),
-    ]
+    reached = found(space, "CONTACT_NO_PHONE", "CONTACT_NO_EMAIL")
+    assert reached == [("CONTACT_NO_EMAIL", (1,)), ("CONTACT_NO_EMAIL", (2,))]
     assert [observed for observed, _ in texts(space, "CONTACT_NO_EMAIL")] == [
         "contact projet : www.alpha.example ; pas de téléphone non plus",
         f"contact projet : {text}",
@@ -192,14 +190,8 @@ def test_what_is_expected_and_how_sure_it_is(
 
 
 def test_one_date_on_the_rows_of_many_operators_says_nothing() -> None:
-    others = [
-        {
-            "domain": f"o{i}.mssante.fr",
-            "dn": DN.replace("1759900004", f"17599001{i:02}"),
-            "updated_at_text": NEWER,
-        }
-        for i in range(9)
-    ]
+    dns = [DN.replace("1759900004", f"17599001{i:02}") for i in range(9)]
+    others = [{"domain": f"o{i}.mssante.fr", "dn": dn, "updated_at_text": NEWER} for i, dn in enumerate(dns)]
     contacts = [row | {"updated_at_text": NEWER} for row in rows(USUAL, OTHER)]
     assert "sans date" not in told(make_space(*contacts, *others[:8]))["observed"]
     assert told(make_space(*contacts, *others))["observed"].count("sans date") == 2
@@ -243,10 +235,7 @@ def test_another_operator_s_majority_is_no_matter() -> None:
 def test_the_two_kinds_are_compared_apart() -> None:
     usual = [{"domain": f"{name}.mssante.fr"} for name in "abc"]
     swapped = {"project_contact": "01 99 00 00 02, support@alpha.example", "support_contact": USUAL}
-    assert found(make_space(*usual, swapped)) == [
-        ("CONTACT_DISAGREEMENT", (4,)),
-        ("CONTACT_DISAGREEMENT", (4,)),
-    ]
+    assert found(make_space(*usual, swapped)) == [("CONTACT_DISAGREEMENT", (4,))] * 2
 
 
 # -- another operator's contacts ----------------------------------------------------------------------------
@@ -318,9 +307,8 @@ def test_contacts_that_are_rightly_shared(mine: list[str], theirs: list[dict[str
 def test_a_contact_of_an_operator_that_serves_the_same_domain_disagrees_with_none() -> None:
     foreign = rows(*[USUAL] * 5, THEIRS)
     assert found(make_space(*foreign, *beta("a", "b", "d005"))) == []
-    assert (
-        found(make_space(*foreign, *beta("a"), *beta("d005", contact=USUAL)))[0][0] == "CONTACT_DISAGREEMENT"
-    )
+    other = make_space(*foreign, *beta("a"), *beta("d005", contact=USUAL))
+    assert found(other)[0][0] == "CONTACT_DISAGREEMENT"
 
 
 # -- nearly the same ----------------------------------------------------------------------------------------
@@ -340,10 +328,8 @@ def test_a_digit_or_a_letter_away(near: str) -> None:
     one = told(space, "CONTACT_NEAR")
     assert one["observed"] == f"3 × contact projet : {USUAL} | contact projet : {near}"
     assert one["expected"] == ""
-    assert (
-        told(make_space(*rows(*[USUAL] * 10, near)), "CONTACT_NEAR")["expected"]
-        == f"contact projet : {USUAL}"
-    )
+    rare = told(make_space(*rows(*[USUAL] * 10, near)), "CONTACT_NEAR")
+    assert rare["expected"] == f"contact projet : {USUAL}"
     assert told(make_space(*rows(near, USUAL)), "CONTACT_NEAR")["rows"] == (1, 2)
     assert told(make_space(*rows(near, USUAL, USUAL)), "CONTACT_NEAR")["fingerprint"] == one["fingerprint"]
 
@@ -361,11 +347,8 @@ def test_persons_addresses_are_one_finding_an_operator() -> None:
     made[0] |= {"support_contact": first, "updated_at_text": OLDER}
     one = told(make_space(*made), "CONTACT_PERSONAL")
     assert one["rows"] == (1, 2)
-    assert (
-        one["observed"]
-        .replace("\xa0", " ")
-        .startswith("2 lignes sur 4 (50\u202f%), depuis le 1er mars 2025 : ")
-    )
+    seen = one["observed"].replace("\xa0", " ")
+    assert seen.startswith("2 lignes sur 4 (50\u202f%), depuis le 1er mars 2025 : ")
 
 
 # -- numbers that count up ----------------------------------------------------------------------------------
@@ -435,10 +418,8 @@ def test_slip_in_an_ending_nobody_else_has() -> None:
         *rows(*[USUAL] * 10), {"domain": "b.mssante.fr", "dn": BETA_DN, "project_contact": contact}
     )
     assert found(space) == [("CONTACT_EMAIL_TYPO", (11,))]
-    assert (
-        texts(space, "CONTACT_EMAIL_TYPO")[0][1]
-        == "contact projet : 01 99 00 00 01, Projet@beta-sante.example"
-    )
+    right = "contact projet : 01 99 00 00 01, Projet@beta-sante.example"
+    assert texts(space, "CONTACT_EMAIL_TYPO")[0][1] == right
     # Nobody else has that ending, and there is one a letter away in the world: only a hint ...
     assert told(space, "CONTACT_EMAIL_TYPO")["confidence"] == "hint"
     # ... unless the operator itself writes the other.
@@ -539,10 +520,8 @@ def test_old_stamps_are_one_finding_an_operator() -> None:
         {"domain": "e.mssante.fr", "updated_at_text": "hier"},
     )
     assert found(space) == [("CONTACT_STAMP_OLD", (1, 2)), ("CONTACT_STAMP_OLD", (4,))]
-    assert (
-        texts(space, "CONTACT_STAMP_OLD")[0][0]
-        == "2\u00a0lignes sur 4 (50\u202f%), la plus ancienne du 2\u00a0mars\u00a02024"
-    )
+    seen = "2\u00a0lignes sur 4 (50\u202f%), la plus ancienne du 2\u00a0mars\u00a02024"
+    assert texts(space, "CONTACT_STAMP_OLD")[0][0] == seen
     assert found(replace(space, thresholds=Thresholds(stale_after_days=9999))) == []
 
 
@@ -619,7 +598,7 @@ def test_a_contact_changed_on_some_domains_only_with_the_date(tmp_path: Path) ->
     told = texts(space, "CONTACT_PARTLY_CHANGED")
     assert told == [(f"contact projet : {USUAL}", f"contact projet : {new}")]
     evidence = (
-        told_in_clear("stale_contacts", space).set_index("rule").loc["CONTACT_PARTLY_CHANGED", "evidence"]
+        told_in_clear("stale_contacts", space).set_index("rule").loc["CONTACT_PARTLY_CHANGED"]["evidence"]
     )
     assert "dans la liste du 1er décembre 2025" in evidence.replace("\xa0", " ")
     masked = masked_audit("stale_contacts", space).set_index("rule").loc["CONTACT_PARTLY_CHANGED", "observed"]
@@ -683,7 +662,7 @@ def test_a_contact_of_the_operator_before(tmp_path: Path) -> None:
     ((observed, _),) = texts(space, "CONTACT_FORMER_OPERATOR")
     assert observed == f"contact support : {ALPHA['support_contact']}"
     evidence = (
-        told_in_clear("stale_contacts", space).set_index("rule").loc["CONTACT_FORMER_OPERATOR", "evidence"]
+        told_in_clear("stale_contacts", space).set_index("rule").loc["CONTACT_FORMER_OPERATOR"]["evidence"]
     )
     assert "CH ALPHA" in evidence
 

@@ -11,6 +11,7 @@ from pypdf import PdfReader
 
 from mssante_audit.audits.declarations import told
 from mssante_audit.base.instants import parse_instant
+from mssante_audit.base.language import using_language
 from mssante_audit.base.resources import resource
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import load_declarations
@@ -288,12 +289,13 @@ def test_what_is_wrong_far_too_often_is_told_so_often_and_that_is_said(tmp_path,
     file = tmp_path / "register.csv"
     file.write_text("\n".join(["domain;date", *rows]), encoding="utf-8")
     register = load_declarations(file)
-    found = told.messages(register, parse_instant(AS_OF[1]), language="en")
+    many = told.Message("warning", "DECL_DOMAIN_INVALID", "register.csv", (3, 5, 7, 9, 11), ("domain",), "x")
+    with using_language("en"):
+        found = told.messages(register, parse_instant(AS_OF[1]))
+        assert "rows 3, 5, 7, … (5 rows in all)" in told.line(many, register)
     by_code = {code: [one for one in found if one.code == code] for code in {one.code for one in found}}
     for code in ("DECL_DOMAIN_INVALID", "DECL_UNREADABLE"):
         assert len(by_code[code]) == 6
         (over,) = (one.text for one in by_code[code] if not one.rows)
         assert over.startswith("more than 5 times, ")
         assert over.endswith(f"those after them are not told ({code})")
-    many = told.Message("warning", "DECL_DOMAIN_INVALID", "register.csv", (3, 5, 7, 9, 11), ("domain",), "x")
-    assert "rows 3, 5, 7, … (5 rows in all)" in told.line(many, register, "en")

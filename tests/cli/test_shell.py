@@ -1,10 +1,8 @@
 """The command line as a shell has it: completion, options from the environment, the manual page, `uvx`."""
 
-import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -23,10 +21,9 @@ AS_OF = "2026-03-03"
 
 def completing(what: str, **given: str) -> str:
     variables = {"_MSSANTE_AUDIT_COMPLETE": what, **given}
-    command = [sys.executable, "-m", "mssante_audit"]
-    return subprocess.run(
-        command, env={**os.environ, **variables}, capture_output=True, text=True, check=True
-    ).stdout
+    done = CliRunner().invoke(app, [], env=variables, prog_name="mssante-audit")
+    assert done.exit_code == 0
+    return done.stdout
 
 
 def offered(*words: str) -> list[str]:

@@ -11,6 +11,7 @@ from filled import cases
 
 from mssante_audit.audits.declarations.told import mendings
 from mssante_audit.base.export import unguarded
+from mssante_audit.base.language import using_language
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.mend import mended
 from mssante_audit.declarations.register import load_declarations
@@ -95,6 +96,7 @@ def test_lines_that_are_no_declarations_are_told_when_they_go(tmp_path):
         csv.writer(file, delimiter=";").writerows([*line, *[""] * (len(FORM) - len(line))] for line in lines)
     register, done = mended(load_declarations(tmp_path / "r.csv"))
     assert len(register.declarations) == 1
-    told = "\n".join(mendings(register, done, "en"))
+    with using_language("en"):
+        told = "\n".join(mendings(register, done))
     assert "headings again, no declaration: row 3" in told
     assert "remark or sum, no declaration: row 4" in told

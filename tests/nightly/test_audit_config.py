@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from typer.testing import CliRunner
 
 from mssante_audit.archive.fetch import Settings as FetchSettings
 from mssante_audit.base.errors import InputError, OutputError
@@ -45,18 +46,12 @@ def written(tmp_path):
 
 
 def test_the_schema_is_one_that_takes_what_is_right_and_nothing_else():
+    assert json.loads(CliRunner().invoke(app, ["schema", "settings"]).stdout) == schema()
     Draft202012Validator.check_schema(schema())
     editor = Draft202012Validator(schema())
     assert editor.is_valid(tomllib.loads(template()))
     for text in ("data = 3", '[data]\nfolder = ""', '[data]\nfolder = "d"\n[observe]\nport = 0', "x = 1"):
         assert not editor.is_valid(tomllib.loads(text)), text
-
-
-def test_init_prints_the_schema(capsys):
-    with pytest.raises(SystemExit) as ended:
-        app(["schema", "settings"])
-    assert ended.value.code == 0
-    assert json.loads(capsys.readouterr().out) == schema()
 
 
 def test_each_key_is_documented_and_has_a_default():
@@ -158,56 +153,33 @@ def test_parameters_are_those_that_differ_from_a_reports_own(written):
 
 # -- mistakes ---------------------------------------------------------------------------------------
 
+D = '[data]\nfolder = "d"\n'
 MISTAKES = [
-    ('[data]\nfolder = "d"\n[fetch]\nurll = "x"', 4, "unknown key 'urll' in [fetch]. Nearest: 'url'"),
-    ('[data]\nfolder = "d"\n[fetsh]\nurl = "x"', 3, "unknown key 'fetsh'. Nearest: 'fetch'"),
-    ('falder = "d"\n[data]\nfolder = "d"', 1, "unknown key 'falder'. There are: lang, show_contacts"),
-    ('url = "x"\n[data]\nfolder = "d"', 1, "unknown key 'url'. It goes into [fetch]"),
-    (
-        '[data]\nfolder = "d"\n\n[observe]\n"Retries" = 3',
-        5,
-        "unknown key 'Retries' in [observe]. Nearest: 'ret",
-    ),
+    (D + '[fetch]\nurll = "x"', 4, "unknown key 'urll' in [fetch]. Nearest: 'url'"),
+    (D + '[fetsh]\nurl = "x"', 3, "unknown key 'fetsh'. Nearest: 'fetch'"),
+    ('falder = "d"\n' + D, 1, "unknown key 'falder'. There are: lang, show_contacts"),
+    ('url = "x"\n' + D, 1, "unknown key 'url'. It goes into [fetch]"),
+    (D + '\n[observe]\n"Retries" = 3', 5, "unknown key 'Retries' in [observe]. Nearest: 'ret"),
     ('[data]\nFolder = "d"', 2, "unknown key 'Folder' in [data] (and 1 more). Nearest: 'folder'"),
     ("[data]\nanchors = []", 1, "lacks data.folder. `mssante-audit init` writes"),
     ("", None, "lacks data. `mssante-audit init` writes"),
-    ('lang = "de"\n[data]\nfolder = "d"', 1, 'lang wants one of "fr", "en", not "de"'),
-    (
-        'fail_on = "bad"\n[data]\nfolder = "d"',
-        1,
-        'fail_on wants one of "never", "info", "warning", "error", "c',
-    ),
+    ('lang = "de"\n' + D, 1, 'lang wants one of "fr", "en", not "de"'),
+    ('fail_on = "bad"\n' + D, 1, 'fail_on wants one of "never", "info", "warning", "error", "c'),
     ("[data]\nfolder = 3", 2, "data.folder wants a text, not 3"),
     ('data = "d"', 1, 'data wants a table, not "d"'),
     ('[data]\nfolder = ""', 2, "data.folder is empty"),
-    ('[data]\nfolder = "d"\n[observe]\nport = 70000', 4, "observe.port wants 1 to 65535, not 70000"),
-    ('[data]\nfolder = "d"\n[observe]\nport = true', 4, "observe.port wants a whole number, not true"),
-    (
-        '[data]\nfolder = "d"\n[hooks]\nseconds = 0',
-        4,
-        "hooks.seconds wants more than 0, at most 86400, not 0",
-    ),
-    ('[data]\nfolder = "d"\n[deadlines]\nsite = inf', None, "inf is no number to count with"),
-    ('[data]\nfolder = "d"\n[deadlines]\nsite = nan', None, "nan is no number to count with"),
-    (
-        '[data]\nfolder = "d"\n[hooks]\nsuccess = ["rm -rf /"]',
-        4,
-        'hooks.success wants a list, not "rm -rf /"',
-    ),
-    ('[data]\nfolder = "d"\n[hooks]\nsuccess = [[]]', 4, "hooks.success is empty"),
-    (
-        '[data]\nfolder = "d"\n[hooks]\nsuccess = [["a\\u0000b"]]',
-        4,
-        'hooks.success: "a\\u0000b" is not of the',
-    ),
-    (
-        '[data]\nfolder = "d"\n[fetch]\nurl = "ftp://x"',
-        4,
-        'fetch.url: "ftp://x" is not of the right form. Where',
-    ),
-    ('[data]\nfolder = "d"\n[fetch]\nurl = 2026-01-01', 4, 'fetch.url wants a text, not "2026-01-01"'),
+    (D + "[observe]\nport = 70000", 4, "observe.port wants 1 to 65535, not 70000"),
+    (D + "[observe]\nport = true", 4, "observe.port wants a whole number, not true"),
+    (D + "[hooks]\nseconds = 0", 4, "hooks.seconds wants more than 0, at most 86400, not 0"),
+    (D + "[deadlines]\nsite = inf", None, "inf is no number to count with"),
+    (D + "[deadlines]\nsite = nan", None, "nan is no number to count with"),
+    (D + '[hooks]\nsuccess = ["rm -rf /"]', 4, 'hooks.success wants a list, not "rm -rf /"'),
+    (D + "[hooks]\nsuccess = [[]]", 4, "hooks.success is empty"),
+    (D + '[hooks]\nsuccess = [["a\\u0000b"]]', 4, 'hooks.success: "a\\u0000b" is not of the'),
+    (D + '[fetch]\nurl = "ftp://x"', 4, 'fetch.url: "ftp://x" is not of the right form. Where'),
+    (D + "[fetch]\nurl = 2026-01-01", 4, 'fetch.url wants a text, not "2026-01-01"'),
     ('[data]\nfolder = "d', None, "is not TOML: Unterminated string"),
-    ('[data]\nfolder = "d"\nfolder = "e"', None, "is not TOML: Cannot overwrite a value"),
+    (D + 'folder = "e"', None, "is not TOML: Cannot overwrite a value"),
 ]
 
 
@@ -223,21 +195,24 @@ def test_a_mistake_is_one_line_with_file_place_and_remedy(written, text, line, m
     assert message in said.partition(": ")[2]
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe", b"[data]\nfolder = '\xe9'"])
-def test_a_file_that_is_not_utf8(tmp_path, content):
-    (tmp_path / "audit.toml").write_bytes(content)
-    with pytest.raises(InputError, match=r"cannot be read \(not utf-8\)\. `mssante-audit init` writes one"):
-        load_config(tmp_path / "audit.toml")
-
-
-def test_no_file_and_a_folder(tmp_path):
-    with pytest.raises(InputError, match=r"no such file\. `mssante-audit init` writes one"):
-        load_config(tmp_path / "audit.toml")
-    with pytest.raises(InputError, match=r"cannot be read \(it is a folder\)"):
-        load_config(tmp_path)
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(InputError, match=r"cannot be read \(it is a pipe\)"):
-        load_config(tmp_path / "pipe")
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "no such file. `mssante-audit init` writes one"),
+        ("folder", "cannot be read (it is a folder)"),
+        ("pipe", "cannot be read (it is a pipe)"),
+        (b"\xff\xfe", "cannot be read (not utf-8). `mssante-audit init` writes one"),
+        (b"[data]\nfolder = '\xe9'", "cannot be read (not utf-8). `mssante-audit init` writes one"),
+    ],
+)
+def test_what_is_no_text_file_is_said(tmp_path, content, why):
+    file = tmp_path / "audit.toml"
+    if content in ("folder", "pipe"):
+        {"folder": os.mkdir, "pipe": os.mkfifo}[content](file)
+    elif content:
+        file.write_bytes(content)
+    with pytest.raises(InputError, match=re.escape(why)):
+        load_config(file)
 
 
 def test_keys_of_thousands_of_parts_are_refused_at_once(tmp_path):

@@ -49,7 +49,7 @@ MATTER = [
     ("run", r"os.rename .*\.site\.new"),
     ("run", r"os.rename .*/state/ledger\.json"),
     ("run", r"os.rename .*/runs/[^/]+/run\.json", 2),
-    ("audit", r"os.rename .*\.snapshot\.draft"),
+    ("audit", r"os.rename .*/\.snapshot-"),
     ("site", r"os.rename .*/\.site "),
 ]
 """Who is killed before what, the first time or the n-th."""
@@ -113,8 +113,7 @@ def check_the_end(place, reference) -> None:
     assert os.readlink(place.site) == f"runs/{place.runs[-1].name}/site"
     names = {path.name for path in place.output.iterdir()}
     assert names == {".lock", "runs", "site", "state"}
-    drafts = [path for path in place.output.rglob("*") if path.name.endswith(".tmp") or path.name == ".site"]
-    assert drafts == []
+    assert [path.name for path in place.output.rglob(".*") if not path.name.endswith(".lock")] == []
     for line in (place.output / "state" / "log.jsonl").read_text().splitlines():
         json.loads(line)
 

@@ -80,7 +80,7 @@ def test_a_night_checks_parses_and_audits_once_and_what_it_finds_is_open_in_ever
     place, settings, night
 ):
     current = whole_data(place)
-    names = {"enabled": True, "names": ["changes", "declarations", "delegation_vs_redirection", "overview"]}
+    names = {"enabled": True, "names": ["changes", "declarations", "overview"]}
     settings(reports=names, dossiers={"enabled": True, "jobs": 2})
     calls = Counter(night())
     assert {on: n for (what, on), n in calls.items() if what == "audit"} == dict.fromkeys(AUDITS, 1)

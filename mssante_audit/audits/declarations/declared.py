@@ -16,6 +16,7 @@ from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_keys, filled
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import DN, IGC, parse_dn, pasted_dn
+from mssante_audit.values.hosts import ZONE, in_zone
 from mssante_audit.values.identifiers import (
     DEPARTMENTS,
     identifier_of,
@@ -270,6 +271,10 @@ def _withdrawal_contradicted(d: pd.DataFrame) -> Found:
         yield at, {"field": label(name)}
 
 
+def _outside(key: str) -> bool:
+    return bool(_HOST.fullmatch(key)) and not key.endswith(f".{ZONE}") and not in_zone(key)
+
+
 _METHODS = (*METHODS, "withdrawal")
 CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
     ("DECL_METHOD", _METHODS, asked(_method)),
@@ -281,9 +286,10 @@ CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
     ("DECL_DN_SHAPE", (), _dn_shape),
     ("DECL_DN_OPERATOR", IDS, _dn_operator),
     ("DECL_DEPARTMENT", (), _department),
-    ("DECL_DOMAIN_INVALID", ("domain",), _texts("domain", lambda text: not is_domain(text))),
+    ("DECL_DOMAIN_INVALID", ("domain",),
+     _texts("domain", lambda text: not is_domain(text) or in_zone(text.lower()))),
     ("DECL_DOMAIN_OUTSIDE", ("domain",),
-     _texts("domain_key", lambda key: _HOST.fullmatch(key) and not key.endswith(".mssante.fr"))),
+     _texts("domain_key", _outside)),
     ("DECL_DESCRIPTION_MISSING", ("withdrawal", "description"), asked(_absent("description"))),
     ("DECL_PUBLIC_MISSING", (*PUBLIC, "withdrawal"),
      asked(lambda d: missing(pd.DataFrame({name: ~filled(d, name) for name in PUBLIC})))),

@@ -9,11 +9,9 @@ from itertools import takewhile
 from mssante_audit.base.text import is_hidden
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.hosts import host_faults
+from mssante_audit.values.hosts import ZONE, host_faults, in_zone
 from mssante_audit.values.slips import pairs
 from mssante_audit.whitelist.rows import above_of, all_rows, grouped, rows_by
-
-ZONE = "mssante.fr"
 
 _ENDINGS = frozenset(("fr", "com", "org", "net", "eu", "re", "nc", "pf", "mssante"))
 """Endings of other zones (and our own, doubled). ``asso`` is not one: it is used as a name there (data)."""
@@ -35,9 +33,11 @@ def domains(space: TrustSpace) -> Iterator[Finding]:
     ).items():
         if not domain.strip():
             continue  # an absent name is LIST_UNREADABLE_ROW
-        faults = host_faults(domain)
+        faults, meant = host_faults(domain), _mended(domain)
+        if not faults and under != "True" and (meant := in_zone(domain)):
+            faults = [{"fault": "zone", "what": ZONE}]
         if faults:
-            facts = {"domain": domain, "faults": faults, "meant": _mended(domain)}
+            facts = {"domain": domain, "faults": faults, "meant": meant}
             yield Finding("LIST_DOMAIN_INVALID", domain, rows, facts=facts)
         elif under != "True":
             yield Finding("LIST_DOMAIN_OUTSIDE", domain, rows, facts={"domain": domain})

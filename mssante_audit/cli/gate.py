@@ -1,0 +1,212 @@
+"""The command ``gate``: an edit of the list, or a declaration, judged before it is signed or sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from mssante_audit.base.errors import InputError, ParameterError
+from mssante_audit.base.language import count, gettext, severity_name, translated, using_language
+from mssante_audit.cli import options
+from mssante_audit.cli.console import parameters_of, space_of, write
+
+if TYPE_CHECKING:
+    from mssante_audit.space.trust import TrustSpace
+    from mssante_audit.verdicts.gate import Edit, EditedRow, EditFinding
+
+EXIT = {"ready": 0, "not-ready": 1, "unknown": 4}
+Format = StrEnum("Format", "text json markdown sarif")
+_SHOWN = ("rule", "severity", "confidence", "observed", "expected", "remedy")
+_VERDICTS = {"ready": "prêt", "not-ready": "à corriger", "unknown": "inconnu"}
+_CHANGES = {
+    "added": "ajouté", "removed": "retiré", "changed": "modifié", "renamed": "renommé",
+    "restamped": "seule la date change", "declared": "déclaré",
+}  # fmt: skip
+
+
+def gate(
+    context: typer.Context,
+    before: Annotated[Path | None, typer.Argument(help="The published list.", show_default=False)] = None,
+    after: Annotated[
+        Path | None, typer.Argument(help="The proposal, signed or not.", show_default=False)
+    ] = None,
+    declaration: Annotated[Path | None, typer.Option(help="Annexe 1 to judge instead of an edit.")] = None,
+    format: Annotated[Format, typer.Option(help="Format to write.")] = Format.text,  # noqa: A002 - the option's name
+    lang: options.Lang = options.Language.fr,
+) -> None:
+    """Judge an edit of the list before it is signed, or a declaration before it is sent.
+
+    Only what the edit changes is judged. Exit status: 0 ready, 1 not ready, 4 unknown.
+    """
+    from mssante_audit.verdicts.gate import judge_declaration, judge_edit
+
+    given = parameters_of(context)
+    with using_language(lang.value):
+        if declaration is not None:
+            if before or after:
+                raise ParameterError("an edit and a declaration", remedy="Judge one after the other")
+            from mssante_audit.declarations.register import load_declarations
+
+            edit = judge_declaration(space_of(given), load_declarations(declaration))
+        elif before is None or after is None:
+            remedy = "Give BEFORE and AFTER, or --declaration FILE"
+            raise ParameterError("nothing to judge", remedy=remedy)
+        else:
+            edit = judge_edit(_published(before, given), _proposal(after))
+        write(_WRITERS[format](edit) + "\n", safe=format is not Format.json)
+    raise typer.Exit(EXIT[edit.verdict])
+
+
+def _published(before: Path, given: dict[str, Any]) -> TrustSpace:
+    """Return the space of the published list, with what lies in the data folder beside it."""
+    from dataclasses import replace
+
+    from mssante_audit.space.trust import list_of
+
+    space = space_of(
+        {**given, "data": given.get("data") or str(before), "recover": True, "any_namespace": True}
+    )
+    anchors = (*given.get("anchors", ()), *space.whitelist.anchors)
+    how = {"recover": True, "any_namespace": True}
+    whitelist, _ = list_of(before, space.as_of, anchors, given.get("signer"), **how)
+    return replace(space, whitelist=whitelist, judged=None)
+
+
+def _proposal(after: Path) -> Any:
+    from mssante_audit.whitelist.load import load_whitelist
+
+    whitelist = load_whitelist(after, recover=True, any_namespace=True)
+    if whitelist.entries.empty and whitelist.namespace == "":
+        raise InputError(
+            "is no white list", file=str(after), remedy="Name the published list, then the proposal"
+        )
+    return whitelist
+
+
+def _json(edit: Edit) -> str:
+    record = {
+        "verdict": edit.verdict,
+        "rows": [_row(row) for row in edit.rows],
+        "list": [_shown(finding) for finding in edit.list],
+        "introduced": edit.introduced,
+        "resolved": edit.resolved,
+        "untouched": edit.untouched,
+        "notes": [*_notes(edit)],
+    }
+    return json.dumps(record, ensure_ascii=False, indent=1)
+
+
+def _row(row: EditedRow) -> dict[str, Any]:
+    before = {"before": row.before} if row.before else {}
+    findings = [_shown(finding) for finding in row.findings]
+    return {
+        "domain": row.domain,
+        "change": row.change,
+        **before,
+        "verdict": row.verdict,
+        "findings": findings,
+    }
+
+
+def _shown(finding: EditFinding) -> dict[str, str]:
+    return {name: getattr(finding, name) for name in _SHOWN}
+
+
+def _notes(edit: Edit) -> Iterator[str]:
+    """Yield what is said of the edit as a whole: why nothing can be said, and what is not judged."""
+    from mssante_audit.base.language import current_language
+    from mssante_audit.verdicts.words import DOUBTS
+
+    if edit.doubts:
+        reasons = "; ".join(DOUBTS[current_language()][doubt] for doubt in edit.doubts)
+        yield f"{gettext('La liste publiée ne fait pas foi :')} {reasons}"
+    if edit.signed:
+        yield gettext("La signature de la proposition n’est pas jugée : elle sera signée de nouveau.")
+
+
+def _summary(edit: Edit) -> str:
+    counts = ", ".join((
+        count(len(edit.rows), "ligne modifiée", "lignes modifiées"),
+        count(edit.introduced, "constat introduit", "constats introduits"),
+        count(edit.resolved, "résolu", "résolus"),
+        count(edit.untouched, "inchangé", "inchangés"),
+    ))  # fmt: skip
+    return f"{translated(_VERDICTS[edit.verdict])} : {counts}"
+
+
+def _named(row: EditedRow) -> str:
+    name = f"{row.before} → {row.domain}" if row.before else row.domain
+    return f"{name} ({translated(_CHANGES[row.change])})"
+
+
+def _text(edit: Edit) -> str:
+    lines = [_summary(edit), *_notes(edit)]
+    for finding in edit.list:
+        lines += _told(finding, "")
+    for row in edit.rows:
+        lines.append(f"{_named(row)} : {translated(_VERDICTS[row.verdict])}")
+        for finding in row.findings:
+            lines += _told(finding, "  ")
+    return "\n".join(lines)
+
+
+def _told(finding: EditFinding, indent: str) -> Iterator[str]:
+    yield f"{indent}{severity_name(finding.severity)} {finding.rule} {finding.title} : {finding.observed}"
+    if finding.expected:
+        yield f"{indent}  {gettext('Attendu :')} {finding.expected}"
+    if finding.remedy:
+        yield f"{indent}  {finding.remedy}"
+
+
+def _markdown(edit: Edit) -> str:
+    """Return the comment of a pull request; whatever the lists say stands in code, and is no Markdown."""
+    signs = {"ready": "✅", "not-ready": "❌", "unknown": "❔"}
+    lines = [f"### {signs[edit.verdict]} {_summary(edit)}", "", *(f"> {note}" for note in _notes(edit)), ""]
+    for row in (*edit.rows, None):
+        findings = row.findings if row else edit.list
+        if row:
+            lines.append(f"- {signs[row.verdict]} {_code(_named(row))}")
+        for finding in findings:
+            where = f"{severity_name(finding.severity)} · {finding.title}"
+            expected = f" → {_code(finding.expected)}" if finding.expected else ""
+            lines.append(
+                f"{'  ' if row else ''}- **{where}** {_code(finding.observed)}{expected} ({finding.rule})"
+            )
+    return "\n".join(lines)
+
+
+def _code(text: str) -> str:
+    plain = " ".join(text.split()).replace("`", "ˋ")
+    return f"`` {plain} ``"
+
+
+def _sarif(edit: Edit) -> str:
+    """Return annotations: each finding on the lines of the proposal that it stands on."""
+    from mssante_audit.findings.sarif import LEVELS, SCHEMA
+
+    results: list[dict[str, Any]] = []
+    found = [(finding, None) for finding in edit.list] + [(f, row) for row in edit.rows for f in row.findings]
+    for finding, row in found:
+        file: dict[str, Any] = {"artifactLocation": {"uri": quote(edit.source)}}
+        lines = finding.lines or ((row.line,) if row and row.line else (1,))
+        places = [{"physicalLocation": {**file, "region": {"startLine": line}}} for line in lines]
+        text = " — ".join(filter(None, (finding.title, finding.observed, finding.remedy)))
+        results.append({
+            "ruleId": finding.rule, "level": LEVELS[finding.severity], "message": {"text": text},
+            "locations": places[:10],
+        })  # fmt: skip
+    titles = {finding.rule: finding.title for finding, _ in found}
+    rules = [{"id": code, "shortDescription": {"text": title}} for code, title in titles.items()]
+    driver = {"name": "mssante-audit", "version": version("mssante-audit"), "rules": rules}
+    run = {"tool": {"driver": driver}, "results": results, "properties": {"verdict": edit.verdict}}
+    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, ensure_ascii=False, indent=1)
+
+
+_WRITERS = {Format.text: _text, Format.json: _json, Format.markdown: _markdown, Format.sarif: _sarif}

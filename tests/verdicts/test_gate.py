@@ -1,0 +1,227 @@
+"""The gate: edits of the sample's list, good and bad, and declarations, each with its verdict."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from mssante_audit.base.errors import WhiteListError
+from mssante_audit.base.resources import resource
+from mssante_audit.cli.main import app
+from mssante_audit.declarations.register import load_declarations
+from mssante_audit.declarations.write import write_register
+from mssante_audit.space.trust import TrustSpace, load_space
+from mssante_audit.values.hosts import in_zone
+from mssante_audit.verdicts.gate import Edit, judge_declaration, judge_edit
+from mssante_audit.whitelist.load import load_whitelist
+
+SAMPLE = resource("data/sample")
+LIST = SAMPLE / "listeblanchemssante.xml.gz"
+XML = gzip.decompress(LIST.read_bytes()).decode()
+ROWS = re.findall(r" *<Domaine>.*?</Domaine>\n", XML, re.DOTALL)
+DOMAIN = "ch-buttefictive.mssante.fr"
+ROW = next(row for row in ROWS if DOMAIN in row)
+END = "    </ListeDomaines>"
+
+
+@pytest.fixture(scope="module")
+def space() -> TrustSpace:
+    return load_space(SAMPLE, as_of="2026-03-03")
+
+
+def judged(space: TrustSpace, xml: str, tmp_path: Path) -> Edit:
+    file = tmp_path / "after.xml"
+    file.write_text(xml, encoding="utf-8")
+    return judge_edit(space, load_whitelist(file, recover=True, any_namespace=True))
+
+
+def filled(element: str, text: str) -> str:
+    return XML.replace(ROW, re.sub(f"<{element}>.*?<", f"<{element}>{text}<", ROW))
+
+
+def added(domain: str) -> str:
+    return XML.replace(END, ROW.replace(DOMAIN, domain) + END)
+
+
+EDITS: dict[str, tuple[str, str, str, set[str]]] = {
+    "a good domain": (added("ch-nouveau.mssante.fr"), "ready", "added", set()),
+    "a misspelt zone": (added("ch-nouveau.msante.fr"), "not-ready", "added", {"LIST_DOMAIN_INVALID"}),
+    "another ending": (added("ch-nouveau.mssante.com"), "not-ready", "added", {"LIST_DOMAIN_INVALID"}),
+    "a space": (added("ch nouveau.mssante.fr"), "not-ready", "added", {"LIST_DOMAIN_INVALID"}),
+    "a new date": (filled("DateMAJ", "2026-03-02T05:00:00Z"), "ready", "restamped", set()),
+    "a description": (filled("Description", "Centre hospitalier"), "ready", "changed", set()),
+    "no contact": (filled("SupportContact", ""), "not-ready", "changed", {"LIST_UNREADABLE_ROW"}),
+    "another country": (
+        XML.replace(ROW, ROW.replace("C=FR", "C=FRX")),
+        "not-ready",
+        "changed",
+        {"DN_COUNTRY"},
+    ),
+    "a row twice": (XML.replace(ROW, ROW + ROW), "ready", "changed", {"LIST_ROW_DUPLICATE"}),
+    "a row less": (XML.replace(ROW, ""), "not-ready", "removed", {"MAILBOX_UNLISTED"}),
+    "a new name": (XML.replace(DOMAIN, "ch-autre.mssante.fr"), "not-ready", "renamed", {"MAILBOX_UNLISTED"}),
+}
+
+
+@pytest.mark.parametrize(("xml", "verdict", "change", "rules"), EDITS.values(), ids=EDITS)
+def test_an_edit_of_a_row(
+    xml: str, verdict: str, change: str, rules: set[str], space: TrustSpace, tmp_path: Path
+) -> None:
+    edit = judged(space, xml, tmp_path)
+    (row,) = edit.rows
+    assert (edit.verdict, row.verdict, row.change) == (verdict, verdict, change)
+    assert rules <= {finding.rule for finding in row.findings}
+    assert {finding.severity for finding in row.findings} >= ({"error"} if verdict == "not-ready" else set())
+    assert row.before == (DOMAIN if change == "renamed" else "")
+    assert edit.list == ()
+
+
+@pytest.mark.parametrize("xml", [XML, XML.replace(ROW, "").replace(END, ROW + END)], ids=["same", "moved"])
+def test_an_edit_of_nothing_is_ready_with_nothing_told(xml: str, space: TrustSpace, tmp_path: Path) -> None:
+    edit = judged(space, xml, tmp_path)
+    assert (edit.verdict, edit.rows, edit.list, edit.introduced, edit.resolved) == ("ready", (), (), 0, 0)
+    assert edit.untouched > 200
+    assert edit.signed
+
+
+@pytest.mark.parametrize(
+    ("xml", "rule"),
+    [
+        (XML.replace(' xmlns="https://listeblanche.mssante.fr/schema"', ""), "LIST_NAMESPACE"),
+        (re.sub("<DateDeGeneration>.*?</DateDeGeneration>", "", XML), "LIST_UNREADABLE_ROW"),
+        (XML.replace("</ListeBlancheMSSante>", ""), "LIST_DAMAGED"),
+        (XML[: len(XML) // 2], "LIST_DAMAGED"),
+        (XML.replace("".join(ROWS[20:60]), ""), "EDIT_ROWS_LOST"),
+    ],
+    ids=["namespace", "date", "unclosed", "cut", "a tenth"],
+)
+def test_a_fault_of_the_list_is_one_of_the_edit(
+    xml: str, rule: str, space: TrustSpace, tmp_path: Path
+) -> None:
+    edit = judged(space, xml, tmp_path)
+    assert edit.verdict == "not-ready"
+    assert rule in {finding.rule for finding in edit.list if finding.severity in ("error", "critical")}
+
+
+def test_a_finding_that_stood_before_makes_no_edit_of_its_row_not_ready(
+    space: TrustSpace, tmp_path: Path
+) -> None:
+    bad = XML.replace(ROW, ROW.replace("C=FR", "C=FRX"))
+    before = tmp_path / "before.xml"
+    before.write_text(bad, encoding="utf-8")
+    published = load_whitelist(before)
+    known = replace(space, whitelist=replace(published, verdict=space.whitelist.signature))
+    edit = judged(known, bad.replace("Domaine de messagerie", "Messagerie", 1), tmp_path)
+    assert edit.verdict == "ready"
+    touched = ROW.replace("C=FR", "C=FRX")
+    described = bad.replace(touched, re.sub("<Description>.*?<", "<Description>Centre hospitalier<", touched))
+    assert judged(known, described, tmp_path).verdict == "ready"
+    assert "DN_COUNTRY" not in {
+        f.rule for row in judged(known, described, tmp_path).rows for f in row.findings
+    }
+
+
+def test_an_unreliable_published_list_makes_everything_unknown(tmp_path: Path) -> None:
+    old = load_space(SAMPLE, as_of="2026-09-01")
+    edit = judged(old, added("ch-nouveau.msante.fr"), tmp_path)
+    assert (edit.verdict, edit.doubts, edit.rows[0].verdict) == ("unknown", ("old",), "unknown")
+
+
+@pytest.mark.parametrize("text", ["<html/>", "", "domaine;contact\n"], ids=["page", "empty", "register"])
+def test_what_is_no_list_is_refused(text: str, space: TrustSpace, tmp_path: Path) -> None:
+    with pytest.raises(WhiteListError, match=r"after\.xml"):
+        judged(space, text, tmp_path)
+
+
+def run(*arguments: str | Path) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["gate", *map(str, arguments)])
+    return done.exit_code, done.stdout
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_each_format_says_the_same(language: str, tmp_path: Path) -> None:
+    after = tmp_path / "après <b>.xml"
+    after.write_text(added("ch-nouveau.msante.fr"), encoding="utf-8")
+    how = (LIST, after, "--data", SAMPLE, "--as-of", "2026-03-03", "--lang", language, "--format")
+    found = {name: run(*how, name) for name in ("text", "json", "markdown", "sarif")}
+    assert {status for status, _ in found.values()} == {1}
+    told: dict[str, Any] = json.loads(found["json"][1])
+    assert list(told)[:6] == ["verdict", "rows", "list", "introduced", "resolved", "untouched"]
+    (row,) = told["rows"]
+    assert (row["domain"], row["change"], row["verdict"]) == ("ch-nouveau.msante.fr", "added", "not-ready")
+    assert {*row["findings"][0]} == {"rule", "severity", "confidence", "observed", "expected", "remedy"}
+    results = json.loads(found["sarif"][1])["runs"][0]["results"]
+    assert {result["ruleId"] for result in results} == {finding["rule"] for finding in row["findings"]}
+    line = after.read_text("utf-8").splitlines()[
+        results[0]["locations"][0]["physicalLocation"]["region"]["startLine"] - 1
+    ]
+    assert "<Domaine>" in line
+    for name in ("text", "markdown"):
+        assert "LIST_DOMAIN_INVALID" in found[name][1]
+        assert ("to be corrected" if language == "en" else "à corriger") in found[name][1]
+    assert "+33" not in "".join(text for _, text in found.values())
+
+
+def test_one_argument_is_not_enough(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["gate", str(LIST)])
+    assert done.exit_code != 0
+    assert "BEFORE and AFTER" in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict"),
+    [
+        ({}, "ready"),
+        ({"domain": "ch-pas-encore.mssante.fr"}, "ready"),
+        ({"domain": "ch-pas-encore.msante.fr"}, "not-ready"),
+        ({"domain": "ch pas encore"}, "not-ready"),
+    ],
+    ids=["as it stands", "not listed yet", "misspelt", "no name"],
+)
+def test_a_declaration(changed: dict[str, str], verdict: str, space: TrustSpace, tmp_path: Path) -> None:
+    register = load_declarations(SAMPLE / "declarations.csv").declarations
+    good = register[register["domain"].isin(space.entries["domain"])].tail(1).assign(**changed)
+    file = tmp_path / "annexe1.csv"
+    write_register(good, file)
+    edit = judge_declaration(space, load_declarations(file))
+    (row,) = edit.rows
+    assert (row.change, row.verdict, edit.verdict) == ("declared", verdict, verdict), row.findings
+    assert not {"RECO_NOT_LISTED", "RECO_WITHDRAWN_LISTED"} & {finding.rule for finding in row.findings}
+
+
+def test_recipes_of_the_page_name_options_there_are() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "gate.md").read_text("utf-8")
+    recipes = re.findall(r"^```yaml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    assert len(recipes) == 2
+    for recipe in recipes:
+        assert yaml.safe_load(recipe)
+        (command,) = re.findall(r"mssante-audit (gate [^|>\n]*)", recipe)
+        assert CliRunner().invoke(app, [*command.split(), "--help"]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("domain", "meant"),
+    [
+        ("ch-x.msante.fr", "ch-x.mssante.fr"),
+        ("ch-x.mssanet.fr", "ch-x.mssante.fr"),
+        ("ch-x.mssante.com", "ch-x.mssante.fr"),
+        ("ch-x-mssante.fr", "ch-x.mssante.fr"),
+        ("ch-x.mssante", "ch-x.mssante.fr"),
+        ("ch-x.mssante.fr.com", "ch-x.mssante.fr"),
+        ("ch-x.aura.mssantee.fr", "ch-x.aura.mssante.fr"),
+        ("mssante.example.org", ""),
+        ("interop-mssante.example.org", ""),
+        ("ch-x.sante.fr", ""),
+        ("ch-x.example.fr", ""),
+    ],
+)
+def test_a_zone_that_is_nearly_ours(domain: str, meant: str) -> None:
+    assert in_zone(domain) == meant
