@@ -125,12 +125,15 @@ def _opening(
     """Take what says which trust space is opened, and whose part of it."""
 
 
+_OPENED = get_command(_opened).params
+
+
 def opening(*without: str) -> type[TyperCommand]:
     """Return the kind of command that has the options of `_opening`, but for some, after its own.
 
     Its function gets them by `mssante_audit.cli.console.parameters_of`.
     """
-    shared = [option for option in get_command(_opened).params if option.name not in without]
+    shared = [option for option in _OPENED if option.name not in without]
 
     class Opening(TyperCommand):
         def __init__(self, name: str, *, params: Any, **how: Any) -> None:
