@@ -19,7 +19,7 @@ import psutil
 
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.resources import resource
-from mssante_audit.dossiers.workers import Order, make_one
+from mssante_audit.dossiers.make import Order, from_space
 from mssante_audit.dossiers.write import file_name, write_dossiers
 from mssante_audit.report.plan import plan
 from mssante_audit.report.results import open_space
@@ -88,7 +88,7 @@ def _plain(given: dict[str, Any], operators: list[str], folder: Path) -> None:
     order = Order("", {**job.shown, **job.given}, "")
     folder.mkdir()
     for operator in operators:
-        for suffix, content in make_one(order, space, operator).files.items():
+        for suffix, content in from_space(order, space, operator).files.items():
             write_bytes(folder / f"{file_name(operator)}{suffix}", content)
 
 

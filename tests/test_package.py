@@ -8,6 +8,8 @@ from importlib import resources
 import pytest
 
 import mssante_audit
+from mssante_audit.base import settings
+from mssante_audit.cli import options
 from mssante_audit.findings import registry
 
 
@@ -51,3 +53,4 @@ def test_the_command_line_answers_without_what_takes_long_to_load():
     program = "import sys, mssante_audit.cli.main; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert not heavy & set(done.stdout.split())
+    assert options.LIMITS == settings.LIMITS

@@ -79,19 +79,10 @@ class Download:
 
 
 def fetch(archive: Archive, settings: Settings, *, now: datetime | None = None) -> Record:
-    """Fetch the list and keep it; write what happened into the archive's log.
+    """Fetch the list, keep it (``kept``, ``same``, ``unchanged`` or ``quarantined``), and say so in the log.
 
-    Returns
-    -------
-    Record
-        Its outcome: ``kept``, ``same``, ``unchanged`` or ``quarantined``.
-
-    Raises
-    ------
-    FetchError
-        If no list could be had; this is in the log too.
-    OutputError
-        If the archive cannot be written, or another run is writing to it.
+    If no list could be had it is a `FetchError`, which is in the log too; if another run is writing to the
+    archive, an `OutputError`.
     """
     at = (now or datetime.now(UTC)).isoformat(timespec="seconds")
     record = Record(at, "fetch", "failed", source=settings.shown)

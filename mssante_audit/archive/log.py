@@ -56,10 +56,7 @@ class Record:
 def read_log(folder: Path) -> list[Record]:
     """Return the records of an archive's log; a line that a kill or a full disk cut off is passed over.
 
-    Raises
-    ------
-    InputError
-        If it cannot be read, or another version wrote in it.
+    One that cannot be read, or that another version wrote in, is an `InputError`.
     """
     path = folder / LOG
     if not path.exists():

@@ -7,7 +7,7 @@ and certificate; or one that the lists in between show (`renames_in`).
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import pairwise
 from operator import attrgetter
 from typing import Any, NamedTuple, cast
@@ -86,12 +86,10 @@ def _same_rows(
 
 def _shared(contents: set[Any], lists: tuple[Listed, Listed]) -> set[Any]:
     """Return those of some contents that several domains of a list hold."""
-    shared = set()
-    for rows in lists:
-        held = {(row.domain, content) for row in rows if (content := _shape(row)) in contents}
-        counted = Counter(content for _, content in held)
-        shared |= {content for content, domains in counted.items() if domains > 1}
-    return shared
+    every = enumerate(lists)
+    held = {(at, row.domain, said) for at, rows in every for row in rows if (said := _shape(row)) in contents}
+    counted = Counter((at, content) for at, _, content in held)
+    return {content for (_, content), domains in counted.items() if domains > 1}
 
 
 def _near_names(
@@ -164,17 +162,6 @@ def renames_in(history: pd.DataFrame, times: Sequence[Any]) -> dict[str, str]:
     """
     if len(times) < 3:
         return {}
-    steps = dict(_steps(history, times))
-    found = {}
-    for start in steps.keys() - set(steps.values()):
-        name = start
-        while name in steps:
-            name = steps[name]
-        found[start] = name
-    return found
-
-
-def _steps(history: pd.DataFrame, times: Sequence[Any]) -> Iterator[tuple[str, str]]:
     after = dict(pairwise(pd.DatetimeIndex(list(times)).as_unit("us")))
     names, first, last = (history[column] for column in ("domain", "first_seen", "last_seen"))
     leaving = (last == last.groupby(names).transform("max")) & last.isin(list(after))
@@ -189,6 +176,7 @@ def _steps(history: pd.DataFrame, times: Sequence[Any]) -> Iterator[tuple[str, s
         heirs[start, codes].append(name)
     held = content.isin(content[leaving])
     holders: dict[int, list[tuple[Any, Any]]] = defaultdict(list)
+    steps: dict[str, str] = {}
     for code, since, until in zip(content[held], first[held], last[held], strict=True):
         holders[code].append((since, until))
     for name, end, codes in gone:
@@ -196,4 +184,11 @@ def _steps(history: pd.DataFrame, times: Sequence[Any]) -> Iterator[tuple[str, s
         # Names that ever held a content may be those of one domain if they did one after the other.
         spans = (pair for code in codes for pair in pairwise(sorted(holders[code])))
         if len(found) == 1 and all(one[1] < other[0] for one, other in spans):
-            yield name, found[0]
+            steps[name] = found[0]
+    renames = {}
+    for start in steps.keys() - set(steps.values()):
+        name = start
+        while name in steps:
+            name = steps[name]
+        renames[start] = name
+    return renames

@@ -22,7 +22,6 @@ from typer.core import TyperCommand
 
 from mssante_audit.base.errors import AuditError, InputError, ResourceError, WhiteListError
 from mssante_audit.base.groups import absent
-from mssante_audit.base.settings import LIMITS
 from mssante_audit.cli import archive, check, declarations, gate, observe, options, receive, reports, run
 from mssante_audit.cli.console import (
     check_format,
@@ -73,8 +72,8 @@ def schema(
 
 
 _COMMANDS: dict[Callable[..., None], type[TyperCommand] | None] = {
-    check.check: options.opening("parameter", "recover", *LIMITS),
-    gate.gate: options.opening("parameter", "recover", "any_namespace", *LIMITS, "show_contacts"),
+    check.check: options.opening("parameter", "recover", *options.LIMITS),
+    gate.gate: options.opening("parameter", "recover", "any_namespace", *options.LIMITS, "show_contacts"),
     schema: None,
     receive.receive: None,
     archive.fetch: None,
@@ -259,7 +258,7 @@ def domains(
         raise typer.Exit(3)
 
 
-@app.command(cls=options.opening("parameter", "anchors", "signer", *LIMITS, "show_contacts"))
+@app.command(cls=options.opening("parameter", "anchors", "signer", *options.LIMITS, "show_contacts"))
 def methods(
     context: typer.Context,
     format: options.TableFormat = options.Table.csv,  # noqa: A002 - the option's name
@@ -308,7 +307,7 @@ def certificates(
         write_frame(ends, format, out, "certificates")
 
 
-@app.command(cls=options.opening(*LIMITS, "show_contacts"))
+@app.command(cls=options.opening(*options.LIMITS, "show_contacts"))
 def snapshot(
     context: typer.Context,
     out: Annotated[Path, typer.Argument(help="Folder to write: a new one, or an earlier snapshot.")],

@@ -25,6 +25,8 @@ Layout = StrEnum("Layout", "text json")
 """For whom something is told: a reader, or a program."""
 Language = StrEnum("Language", "fr en")
 """Languages of what is told in words."""
+LIMITS = ("operator", "region", "department")
+"""Those of `mssante_audit.base.settings`, which takes pydantic, and that takes long."""
 
 
 # -- what a shell is offered, and a default; each imports what it needs when it is asked -------------------
@@ -123,12 +125,15 @@ def _opening(
     """Take what says which trust space is opened, and whose part of it."""
 
 
+_OPENED = get_command(_opened).params
+
+
 def opening(*without: str) -> type[TyperCommand]:
     """Return the kind of command that has the options of `_opening`, but for some, after its own.
 
     Its function gets them by `mssante_audit.cli.console.parameters_of`.
     """
-    shared = [option for option in get_command(_opened).params if option.name not in without]
+    shared = [option for option in _OPENED if option.name not in without]
 
     class Opening(TyperCommand):
         def __init__(self, name: str, *, params: Any, **how: Any) -> None:

@@ -70,9 +70,7 @@ def dossiers(
         list[str] | None,
         typer.Option(help="Identifier or unambiguous name (repeatable).", show_default="all operators"),
     ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="How many to make at once.", show_default="one a processor")
-    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="How many processes make them.")] = 1,
     dask: Annotated[
         str | None,
         typer.Option(metavar="ADDRESS", help="Make them on a Dask cluster, such as tcp://10.0.0.1:8786."),
@@ -90,7 +88,7 @@ def dossiers(
     fail_on: options.FailOn = None,
     debug: options.Debug = False,
 ) -> None:
-    """Write a dossier and a letter for each operator, and an index; those unchanged are kept."""
+    """Write a dossier and a letter for each operator, and an index."""
     from mssante_audit.cli.progress import progress
     from mssante_audit.dossiers.stationery import Stationery, read_stationery
     from mssante_audit.dossiers.write import write_dossiers
@@ -111,7 +109,7 @@ def dossiers(
             listener=lambda done, of, told: listener("dossiers", done, of, told),
             **elsewhere,
         )
-    say(f"{len(run.outcomes)} dossiers, {run.made} made now; index: {out / 'index.html'}")
+    say(f"{len(run.outcomes)} dossiers; index: {out / 'index.html'}")
     raise typer.Exit(run.exit_status(fail_on))
 
 

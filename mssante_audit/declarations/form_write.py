@@ -88,11 +88,7 @@ def write_form(record: Mapping[str, str], marked: Collection[str] = ()) -> bytes
     """Return Annexe 1 as a PDF whose fields are filled from a `mssante_audit.declarations.register.records`.
 
     Days are written as France does. Fields that are `marked` have a star beside them, and the page says why.
-
-    Raises
-    ------
-    InputError
-        If the extra ``pdf`` is not installed.
+    Without the extra ``pdf`` it is an `InputError`.
     """
     try:
         import reportlab  # noqa: F401 - what draws
@@ -100,11 +96,8 @@ def write_form(record: Mapping[str, str], marked: Collection[str] = ()) -> bytes
         from pypdf.generic import NameObject, TextStringObject
     except ImportError as error:
         raise pdf_missing(error) from None
-    days = {
-        name: re.sub(r"\A(\d{4})-(\d\d)-(\d\d)\Z", r"\3/\2/\1", record[name])
-        for name in SIGNED
-        if name in record
-    }
+    signed = {name: text for name, text in record.items() if name in SIGNED}
+    days = {name: re.sub(r"\A(\d{4})-(\d\d)-(\d\d)\Z", r"\3/\2/\1", text) for name, text in signed.items()}
     record = {**record, **days}
     ticked = frozenset(name for name in fields() if fields()[name].kind == "box" and record.get(name) == "X")
     with _reading:

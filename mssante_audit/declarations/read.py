@@ -52,6 +52,8 @@ class Sheet:
     problems: list[Flag] = field(default_factory=list)
     cells: dict[tuple[int | None, int | None], str] = field(default_factory=dict)
     """By row and column position what stands in a cell whose value is lost."""
+    odd: bool = True
+    """Whether there may be control characters and errors of a spreadsheet in it."""
     lost: dict[str, str] = field(default_factory=dict)
     """Fields that should be there and were not found, with the kind of problem."""
     sheet: str = ""
@@ -105,6 +107,8 @@ def without_remarks(sheet: Sheet, mapping: Mapping[str, str]) -> Sheet:
 
 
 SEPARATORS = ";,\t|"
+CONTROL = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
+ODD = re.compile(f"#|{CONTROL}")
 
 
 def utf8(file: str, raw: bytes) -> bytes:
@@ -161,7 +165,8 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
     frame = frame[filled].reset_index(drop=True)
     columns = [_unguarded(frame[name]) for name in frame]
     headings = [" ".join(cell.split()) for cell in heading.headings]
-    return without_remarks(Sheet(file, headings, columns, rows, heading.last + 1, problems), mapping)
+    odd = bool(ODD.search(content.decode()))
+    return without_remarks(Sheet(file, headings, columns, rows, heading.last + 1, problems, odd=odd), mapping)
 
 
 def _unguarded(column: pd.Series) -> pd.Series:

@@ -11,7 +11,7 @@ import pandas as pd
 from mssante_audit.base.errors import InputError
 from mssante_audit.declarations.cells import CELL_ERROR, UNSEEN, read_box, read_date, split_name
 from mssante_audit.declarations.headings import SIGNATORY, Field, Headings, fields, resolve, suggestion
-from mssante_audit.declarations.read import Sheet
+from mssante_audit.declarations.read import CONTROL, Sheet
 from mssante_audit.declarations.references import is_nothing, reference, replace
 
 
@@ -82,7 +82,6 @@ UNREAD = frozenset(name for name, kind in KINDS.items() if kind.level == "unread
 _NUMBERS = ("phone", "contract", "identifier")
 _ROUNDED = r"^[0-9](?:[.,][0-9]+)?E\+[0-9]+$"
 _DECIMALS = r"^[0-9]{6,15}\.0+$"
-_CONTROL = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
 _NATIONAL = r"^[1-9][0-9]{8}$"
 """A phone number that lost its zero; no other kind of number is known to have had one."""
 
@@ -140,10 +139,11 @@ def read_values(sheet: Sheet, mapping: Mapping[str, str]) -> Values:
         elif field.kind == "date":
             columns[name], columns[f"{name}_text"] = _dates(cells[name], flags(field))
         else:
-            columns[name] = _texts(cells[name], field, flags(field)) if name in places else nothing
+            known = name in places
+            columns[name] = _texts(cells[name], field, flags(field), sheet.odd) if known else nothing
     if signatory is not None:
         last_name = fields()["signatory_last_name"]
-        both = _texts(sheet.columns[signatory], last_name, flags(last_name))
+        both = _texts(sheet.columns[signatory], last_name, flags(last_name), sheet.odd)
         columns |= _split_names(both, flags(last_name))
         cells |= {"signatory_last_name": both, "signatory_first_name": columns["signatory_first_name"]}
         places |= dict.fromkeys(("signatory_last_name", "signatory_first_name"), signatory)
@@ -193,20 +193,23 @@ def _dates(texts: pd.Series, flag: Flag) -> tuple[pd.Series, pd.Series]:
     return days, texts.mask(texts.isin(nothing), "") if nothing else texts
 
 
-def _texts(texts: pd.Series, field: Field, flag: Flag) -> pd.Series:
+def _texts(texts: pd.Series, field: Field, flag: Flag, odd: bool) -> pd.Series:
     def flagged(kind: str, pattern: str) -> pd.Series:
         where = texts.str.contains(pattern, regex=True)
         if where.any():
             flag(where, kind, texts)
         return where
 
-    if field.kind in _NUMBERS:
+    if field.kind in _NUMBERS and texts.str.contains("E+", regex=False).any():
         texts = texts.mask(flagged("digits-lost", _ROUNDED), "")
+    if field.kind in _NUMBERS and texts.str.contains(".0", regex=False).any():
         texts = texts.mask(flagged("decimals", _DECIMALS), texts.str.replace(r"\.0+$", "", regex=True))
     if field.kind == "phone":
         texts = texts.mask(flagged("leading-zero", _NATIONAL), "0" + texts)
-    flagged("control", _CONTROL)
-    return texts.mask(flagged("cell-error", f"^(?s:{CELL_ERROR.pattern})$"), "")
+    if odd:
+        flagged("control", CONTROL)
+        texts = texts.mask(flagged("cell-error", f"^(?s:{CELL_ERROR.pattern})$"), "")
+    return texts
 
 
 def _split_names(both: pd.Series, flag: Flag) -> dict[str, pd.Series]:

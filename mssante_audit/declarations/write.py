@@ -46,15 +46,8 @@ def write_register(declarations: pd.DataFrame | Register, path: Path, notes: Not
     """Write declarations as CSV, XLSX (the template, filled), JSON or JSON Lines, by the name's ending.
 
     What could not be read is written as something that nobody can read, so that it is unknown to who reads it
-    again, too: by a whole register as it was.
-
-    Parameters
-    ----------
-    declarations
-        A register, or some rows of its frame.
-    notes
-        What is wrong in a register, by file and row: texts by column. In a workbook such cells are coloured,
-        and say so.
+    again, too: by a whole register as it was. `notes` are what is wrong, by file and row: texts by column. In
+    a workbook such cells are coloured, and say so.
     """
     rows, suffix = _written(declarations), path.suffix.lower()
     records = rows.to_dict("records")

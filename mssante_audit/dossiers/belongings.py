@@ -1,19 +1,18 @@
 """What belongs to whom: the identifiers, names, domains, hosts, certificate names and contacts of operators.
 
-A dossier is sent to the operator it is about, so nothing of any other may stand in it. `Belongings` finds, in
-any text, what is somebody's, and tells whose. What the white list (today's, or an earlier one of the archive)
-gives an operator is its own, and so is a domain that it declares itself; what only a declaration names (a
-server, a certificate) belongs to those who declare it unless a list gives it to others.
+A dossier is sent to the operator it is about, so nothing of any other may stand in it. What the white list
+(today's, or an earlier one of the archive) gives an operator is its own, and so is a domain that it declares
+itself; what only a declaration names (a server, a certificate) belongs to those who declare it unless a list
+gives it to others.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Set
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
@@ -46,45 +45,37 @@ _FIELDS = re.compile(r"[,;|:=()\n«»]")
 _PLAIN = re.compile(r"[a-z0-9._-]+")
 _CAPITALS = re.compile(r"(?<!\w)[A-Z0-9]+(?!\w)")
 
-Owners = frozenset[str]
+Owners = Set[str]
 """Operator identifiers; "" stands for rows and declarations that name none."""
 Words = tuple[str, ...]
+Found = tuple[str, Owners]
+"""Something of somebody's in a text, and whose it is."""
 
 
-class Found(NamedTuple):
-    """Something of somebody's in a text."""
-
-    what: str
-    owners: Owners
-
-
-@dataclass(frozen=True, eq=False)
 class Belongings:
-    """Whose is what, over a whole trust space."""
+    """Whose is what, over a whole trust space: its list, the archive's earlier ones and its register."""
 
-    hosts: Mapping[str, Owners]
-    """Domains, certificate names and hosts of addresses, by the lists."""
-    declared: Mapping[str, Owners]
-    """Hosts that only declarations name."""
-    identifiers: Mapping[str, Owners]
-    phones: Mapping[str, Owners]
-    """By their last nine digits."""
-    names: Mapping[str, Mapping[Words, Owners]]
-    """Names that tell apart, of operators and of persons, by their first word."""
-    fields: Mapping[str, Owners]
-    """Names too short or too common for that: found only where they are all that a field says."""
-    odd: Mapping[str, Owners]
-    """Domains and certificate names that are no host names, as written."""
-    public: frozenset[str] = field(default_factory=frozenset)
-    """Zones that are nobody's."""
-
-    def found(self, text: str) -> tuple[Found, ...]:
-        """Return all that is somebody's in a text."""
-        return _found(self, text)
+    def __init__(self, space: TrustSpace) -> None:
+        listed, declared = _Claims(), _Claims()
+        for rows in _listed(space):
+            _claim_rows(listed, rows)
+        if space.declarations is not None:
+            for row in space.declarations.declarations.to_dict("records"):
+                listed.host(str(row["domain"]), str(row["operator_id"]))
+                _claim_declaration(declared, row)
+        self.hosts, self.declared = listed.hosts, declared.hosts
+        # Of what both know, what the lists say counts.
+        self.identifiers = {**declared.identifiers, **listed.identifiers}
+        self.phones = {**declared.phones, **listed.phones}  # by their last nine digits
+        self.odd = {**declared.odd, **listed.odd}  # domains and certificate names that are no host names
+        self.names, self.fields = _parted(
+            {**declared.names, **listed.names}, {**declared.persons, **listed.persons}
+        )
+        self.public = {"mssante.fr", space.observation.parent_zone if space.observation else ""}
 
     def foreign(self, text: str, operator_id: str) -> tuple[str, ...]:
         """Return what in a text belongs to others and not to `operator_id`."""
-        return tuple(one.what for one in self.found(text) if operator_id not in one.owners)
+        return tuple(what for what, owners in _found(self, text) if operator_id not in owners)
 
     def safe(self, text: str, operator_id: str, instead: str | None = None) -> str:
         """Return a text as `operator_id` may read it: `instead`, or `ELSEWHERE`, if it holds others'."""
@@ -95,25 +86,26 @@ class Belongings:
     def is_own_domain(self, domain: str, operator_id: str) -> bool:
         """Tell whether the lists or a declaration give a domain to `operator_id`."""
         key = domain_key(domain)
-        return operator_id in self.hosts.get(key, self.odd.get(key, frozenset()))
+        return operator_id in (self.hosts.get(key) or self.odd.get(key) or ())
 
 
 @lru_cache(maxsize=8192)
 def _found(of: Belongings, text: str) -> tuple[Found, ...]:
+    """Return all that is somebody's in a text."""
     plain = text.casefold()
     told: list[Found] = []
     for host in _HOST.findall(plain):
         if owners := _owners_of_host(of, host[-_NAME_MAX:].strip(".-")):
-            told.append(Found(host, owners))
+            told.append((host, owners))
     for odd, owners in of.odd.items():
         if odd in plain and re.search(rf"(?<![\w.-]){re.escape(odd)}(?![\w-])", plain):
-            told.append(Found(odd, owners))
+            told.append((odd, owners))
     told += _numbers(of, text)
     told += _names(of, re.sub(_HOST.pattern, " . ", text, flags=re.IGNORECASE))
     if of.fields:
         written = (f.strip(' \t"') for f in _FIELDS.split(text))
         keys = (fold(f) for f in written if f == f.upper())
-        told += [Found(key, of.fields[key]) for key in keys if key in of.fields]
+        told += [(key, of.fields[key]) for key in keys if key in of.fields]
     return tuple(told)
 
 
@@ -127,19 +119,19 @@ def _owners_of_host(of: Belongings, host: str) -> Owners:
                 break
             if name in index:
                 return index[name]
-    return frozenset()
+    return set()
 
 
 def _numbers(of: Belongings, text: str) -> Iterator[Found]:
     for token in _IDENTIFIER.findall(text):
         if owners := of.identifiers.get(token.upper()):
-            yield Found(token, owners)
+            yield token, owners
     for run in _DIGITS.findall(text.casefold()):
         digits = "".join(filter(str.isdigit, run))
-        owners = of.identifiers.get(digits, frozenset()) if digits != run else frozenset()
-        owners = owners or of.phones.get(digits[-9:], frozenset())
+        owners = of.identifiers.get(digits, set()) if digits != run else set()
+        owners = owners or of.phones.get(digits[-9:], set())
         if owners:
-            yield Found(run, owners)
+            yield run, owners
 
 
 def _names(of: Belongings, text: str) -> Iterator[Found]:
@@ -151,13 +143,10 @@ def _names(of: Belongings, text: str) -> Iterator[Found]:
         if here:
             name = max(here, key=len)
             if len(name) > 1 or len(name[0]) >= LONG or name[0].upper() in capitals:
-                yield Found(" ".join(name), of.names[name[0]][name])
+                yield " ".join(name), of.names[name[0]][name]
             at += len(name)
         else:
             at += 1
-
-
-# -- making it ----------------------------------------------------------------------------------------------
 
 
 class _Claims:
@@ -201,34 +190,6 @@ class _Claims:
                 self.host(host, owner)
             else:  # the provider is nobody's, the address is
                 self.odd[email].add(owner)
-
-
-def belongings(space: TrustSpace) -> Belongings:
-    """Return whose is what in a trust space: its list, the archive's earlier ones and its register."""
-    claims, declared = _Claims(), _Claims()
-    for rows in _listed(space):
-        _claim_rows(claims, rows)
-    if space.declarations is not None:
-        for row in space.declarations.declarations.to_dict("records"):
-            claims.host(str(row["domain"]), str(row["operator_id"]))
-            _claim_declaration(declared, row)
-    zones = {"mssante.fr", space.observation.parent_zone if space.observation else ""}
-    names, fields = _parted(_merged(declared.names, claims.names), _merged(declared.persons, claims.persons))
-    return Belongings(
-        _merged(claims.hosts, {}),
-        _merged(declared.hosts, {}),
-        _merged(declared.identifiers, claims.identifiers),
-        _merged(declared.phones, claims.phones),
-        names,
-        fields,
-        _merged(declared.odd, claims.odd),
-        frozenset(zones),
-    )
-
-
-def _merged(claims: Mapping[str, set[str]], others: Mapping[str, set[str]]) -> dict[str, Owners]:
-    """Return whose each thing is; of what both know, the other claims count."""
-    return {key: frozenset(owners) for key, owners in [*claims.items(), *others.items()]}
 
 
 def _listed(space: TrustSpace) -> Iterator[pd.DataFrame]:
@@ -287,10 +248,10 @@ def _parted(
     named: Mapping[str, Owners], persons: Mapping[str, Owners]
 ) -> tuple[dict[str, dict[Words, Owners]], dict[str, Owners]]:
     """Part names that can be found inside a text from those too short or too common for it."""
-    owned: defaultdict[str, Owners] = defaultdict(frozenset)
+    owned: defaultdict[str, Owners] = defaultdict(set)
     for text, owners in named.items():
         if text != CPS_ISSUER and (key := fold(text)):
-            owned[key] |= owners
+            owned[key] = owned[key] | owners
     used = Counter(word for key in owned for word in set(key.split()))
     parts = ("title", "why", "remedy")
     prose = fold(" ".join(localized(told, part) for told in catalogue().values() for part in parts))
@@ -302,7 +263,7 @@ def _parted(
         telling = any(w not in common and not w.isdigit() for w in words)
         if at >= len(owned) or (telling and (len(words) > 1 or len(key) >= SHORT)):  # a person always
             here = names.setdefault(words[0], {})
-            here[words] = here.get(words, frozenset()) | owners
+            here[words] = here.get(words, set()) | owners
         else:
             fields[key] = owners
     return names, fields

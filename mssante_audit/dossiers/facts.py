@@ -1,15 +1,14 @@
 """The facts of one operator's dossier, and nothing of any other operator's.
 
-What is computed over the whole space is in `mssante_audit.dossiers.survey`. Every text of a dossier passed
-`mssante_audit.dossiers.belongings`; peers appear only as counts and quartiles (`dossiers.peers`).
+Every text of a dossier passed `mssante_audit.dossiers.belongings`; peers appear only as counts and quartiles.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, cast
 
 import pandas as pd
@@ -19,10 +18,11 @@ from mssante_audit.base.language import format_text, gettext, typeset
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.dossiers.belongings import Belongings
+from mssante_audit.dossiers.differences import Pair, pairs
 from mssante_audit.dossiers.peers import Peers, peers_of
 from mssante_audit.dossiers.points import Point, caveat, points_of
 from mssante_audit.dossiers.remedies import theirs
-from mssante_audit.dossiers.survey import SPAN, Survey, survey
+from mssante_audit.dossiers.survey import survey
 from mssante_audit.findings.facts import told_to
 from mssante_audit.findings.frame import of_records
 from mssante_audit.findings.places import LIST, places_of, row_ranges
@@ -39,68 +39,7 @@ from mssante_audit.values.person import mask
 from mssante_audit.whitelist.rows import CPS_ISSUER
 
 ANOTHER = "un autre opérateur"
-
-
-@dataclass(frozen=True, eq=False)
-class Dossier:
-    """Everything that is told to one operator of itself."""
-
-    space: TrustSpace
-    operator_id: str
-    name: str
-    """As its certificates have it, or "" """
-    kind: str
-    """Kind of its identifier (FINESS, SIREN…), or ""."""
-    entries: pd.DataFrame
-    """Its rows of the list, test entries left out unless it has no others."""
-    findings: pd.DataFrame
-    """Those that touch it (`mssante_audit.findings.frame`), with its own rows and domains only."""
-    todo: pd.DataFrame
-    """Those that its points are made of."""
-    doubted: pd.DataFrame
-    """Those that would make points if they were known to hold."""
-    domains: pd.DataFrame
-    """One row a domain: `domain`, `description`, `certificates`, `declared`, `method`, `why`, `status`."""
-    certificates: pd.DataFrame
-    """One row a certificate name: `cn`, `igc`, `domains`, most first."""
-    presented: pd.DataFrame | None
-    """One row a certificate of its own that its domains' servers present, the nearest end first: `until`,
-    `days`, `cn`, `hosts`, `domains`, `alone` (how many of them have no other), `spare` (days that the one
-    before it had left; NaN if none is known); ``None`` where TLS was not observed."""
-    contacts: pd.DataFrame
-    """One row a contact: `kind` (``project`` or ``support``), `contact`, `domains`."""
-    changes: pd.DataFrame | None
-    """Since the last list: `kind`, `domain`, `before`, `after`; ``None`` where there is no earlier list."""
-    span: tuple[datetime | None, datetime | None]
-    """The two lists compared."""
-    held: tuple[tuple[datetime, int], ...]
-    """How many domains it held in lists of the archive."""
-    peers: Peers
-    points: tuple[Point, ...]
-    """What it has to put right, worst first."""
-    remedies: Mapping[str, str]
-    """Fingerprint of a finding → what to do about it."""
-    unsure: Mapping[str, tuple[str, ...]]
-    """Fingerprint of those that are not known to hold → inputs beside the list why: they make no point."""
-    masked: bool
-    """Whether its own contacts are masked, as everybody else's always are."""
-
-    @property
-    def label(self) -> str:
-        """What to call the operator."""
-        return self.name or format_text("Opérateur {id}", id=self.operator_id)
-
-    @property
-    def caveat(self) -> str:
-        """How many findings are not known to hold, and why; "" if all are."""
-        return caveat([self.unsure[key] for key in self.doubted["fingerprint"]])
-
-    def record(self) -> Results:
-        """Return its results (`mssante_audit.report.results.record`); their origin names no other either."""
-        made, whose = record(self.space, self.findings, name="operator"), survey(self.space).belongings
-        texts = {key: value for key, value in made.provenance.items() if isinstance(value, str)}
-        safe = {key: whose.safe(text, self.operator_id, gettext(ANOTHER)) for key, text in texts.items()}
-        return replace(made, provenance=cast(Provenance, {**made.provenance, **safe}))
+CHANGES = ["kind", "domain", "before", "after", "confidence"]
 
 
 def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False) -> Dossier:
@@ -126,98 +65,244 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
         if common.standing.empty:
             raise ParameterError("a dossier is about one operator", remedy="This list names none")
         known = sorted(map(str, common.standing.index))
-        operator_id = max(known, key=lambda one: len(common.found.get(one, ())))
-    if operator_id not in common.rows:
+        operator_id = max(known, key=lambda known_id: len(common.found.get(known_id, ())))
+    if not (space.entries["operator_id"] == operator_id).any():
         raise UnknownNameError(f"no operator {operator_id!r} in this list")
-    own = common.rows[operator_id]
-    entries = own[~own["is_audit_entry"]] if not own["is_audit_entry"].all() else own
-    names = entries.loc[~entries["operator"].isin(["", CPS_ISSUER]), "operator"]
-    span = (common.step.start, common.step.end) if common.step else (None, None)
-    show = space.show_contacts or not masked
-    findings, remedies = _findings(
-        common, own, operator_id, _own_contacts(space, own, operator_id, common.belongings) if show else None
-    )
-    asked = theirs(findings)
-    sure = ~asked["fingerprint"].isin(common.unsure)
-    todo = asked[sure]
-    return Dossier(
-        space,
-        operator_id,
-        str(names.mode().iloc[0]) if len(names) else "",
-        parse_identifier(operator_id).kind,
-        entries,
-        findings,
-        todo,
-        asked[~sure],
-        _domains(common, entries, operator_id),
-        _certificates(entries),
-        _presented(common, entries, operator_id),
-        _contacts(common, entries, operator_id, show=show),
-        _changes(common, operator_id, show=show),
-        span,
-        _held(common, operator_id),
-        peers_of(common.standing, operator_id),
-        points_of(todo, entries, remedies),
-        remedies,
-        {key: common.unsure[key] for key in findings["fingerprint"] if key in common.unsure},
-        not show,
-    )
+    return Dossier(space, operator_id, masked=masked and not space.show_contacts)
 
 
-def _findings(
-    common: Survey, own: pd.DataFrame, operator_id: str, is_own: Callable[[str], bool] | None
-) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Return an operator's findings with nothing of others in them, and what to do about each.
+class Dossier:
+    """Everything that is told to one operator of itself."""
 
-    Its own contacts are in clear where there is something that knows them, `is_own`.
-    """
-    domain_of = dict(zip(own["row"].tolist(), own["domain"].tolist(), strict=True))
-    names = own.loc[own["operator"] != "", "operator"]
-    whose = common.belongings
-    records = []
-    for found in (common.records[at] for at in common.found.get(operator_id, ())):
-        rows = tuple(row for row in found["rows"] if row in domain_of)
+    def __init__(self, space: TrustSpace, operator_id: str, *, masked: bool) -> None:
+        self.space, self.operator_id, self.masked = space, operator_id, masked
+        self.kind = parse_identifier(operator_id).kind
+        self.common = survey(space)
+        self.rows = space.entries[space.entries["operator_id"] == operator_id]
+
+    @cached_property
+    def entries(self) -> pd.DataFrame:
+        """Its rows of the list, test entries left out unless it has no others."""
+        tests = self.rows["is_audit_entry"]
+        return self.rows if tests.all() else self.rows[~tests]
+
+    @cached_property
+    def name(self) -> str:
+        """As its certificates have it, or ""."""
+        names = self.entries.loc[~self.entries["operator"].isin(["", CPS_ISSUER]), "operator"]
+        return str(names.mode().iloc[0]) if len(names) else ""
+
+    @property
+    def label(self) -> str:
+        """What to call the operator."""
+        return self.name or format_text("Opérateur {id}", id=self.operator_id)
+
+    def safe(self, text: str, instead: str | None = None) -> str:
+        """Return a text as the operator may read it (`Belongings.safe`)."""
+        return self.common.belongings.safe(text, self.operator_id, instead)
+
+    @cached_property
+    def findings(self) -> pd.DataFrame:
+        """Those that touch it (`mssante_audit.findings.frame`), with its own rows and domains only."""
+        return of_records([self._told(finding) for finding, _ in self._found])
+
+    @cached_property
+    def remedies(self) -> dict[str, str]:
+        """Fingerprint of a finding → what to do about it."""
+        keys = (finding["fingerprint"] for finding, _ in self._found)
+        return {key: typeset(self.safe(self.common.remedies[key])) for key in keys}
+
+    @cached_property
+    def points(self) -> tuple[Point, ...]:
+        """What it has to put right, worst first."""
+        foreign = self.common.belongings.foreign
+        differing: dict[str, tuple[Pair, ...]] = {}
+        for finding, facts in self._found:
+            found = pairs(finding["rule"], facts)
+            differing[finding["fingerprint"]] = tuple(
+                pair for pair in found if not any(foreign(text, self.operator_id) for text in pair)
+            )
+        return points_of(self.todo, self.entries, self.remedies, differing)
+
+    @cached_property
+    def _found(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """Findings that touch it, and the facts of each, its own contacts in clear unless all are masked."""
+        common, found = self.common, list[tuple[dict[str, Any], dict[str, Any]]]()
+        for finding in common.findings.iloc[common.found.get(self.operator_id, [])].to_dict("records"):
+            facts, known = finding["facts"], common.facts[finding["fingerprint"]]
+            if not self.masked and (clear := told_to(known, self._is_own)) is not known:
+                facts, code = {**clear, "evidence": finding["evidence"]}, rule(finding["rule"])
+                finding |= {part: sentence(code, part, facts) for part in ("observed", "expected")}
+            found.append((cast(dict[str, Any], finding), facts))
+        return found
+
+    def _told(self, finding: dict[str, Any]) -> dict[str, Any]:
+        """Return a finding with nothing of others in it."""
+        domain_of = dict(zip(self.rows["row"].tolist(), self.rows["domain"].tolist(), strict=True))
+        names = self.rows.loc[self.rows["operator"] != "", "operator"]
+        rows = tuple(row for row in finding["rows"] if row in domain_of)
         domains = list(dict.fromkeys(domain_of[row] for row in rows))
-        alone = len(rows) == len(found["rows"])
-        if not domains and whose.is_own_domain(found["domain"], operator_id):
-            domains = [found["domain"]]
-        count = found["domains"] if alone and not rows else len(domains)
-        evidence, where = found["evidence"], found["where"]
+        alone = len(rows) == len(finding["rows"])
+        if not domains and self.common.belongings.is_own_domain(finding["domain"], self.operator_id):
+            domains = [finding["domain"]]
+        count = finding["domains"] if alone and not rows else len(domains)
+        evidence, where = finding["evidence"], finding["where"]
         if not alone:
             evidence = row_ranges(rows)
             where = places_of(rows, next(place.file for place in where if place.source == LIST))
-        if is_own and (facts := common.facts.get(found["fingerprint"])):
-            seen = {**told_to(facts, is_own), "evidence": found["evidence"]}
-            told = rule(found["rule"])
-            found = {**found, **{part: sentence(told, part, seen) for part in ("observed", "expected")}}
-        records.append(
-            {
-                **found,
-                "domain": domains[0] if domains else "",
-                "domains": count if domains else 0,
-                "operator_id": operator_id,
-                "operator": names.iloc[0] if len(names) else "",
-                "observed": whose.safe(found["observed"], operator_id),
-                "expected": whose.safe(found["expected"], operator_id),
-                "evidence": whose.safe(evidence, operator_id),
-                "rows": rows,
-                "where": where,
-                "subject": (),
-                "facts": {},  # they may name others
-            }
+        return {
+            **finding,
+            "domain": domains[0] if domains else "",
+            "domains": count if domains else 0,
+            "operator_id": self.operator_id,
+            "operator": names.iloc[0] if len(names) else "",
+            "observed": self.safe(finding["observed"]),
+            "expected": self.safe(finding["expected"]),
+            "evidence": self.safe(evidence),
+            "rows": rows,
+            "where": where,
+            "subject": (),
+            "facts": {},  # they may name others
+        }
+
+    @cached_property
+    def _is_own(self) -> Callable[[str], bool]:
+        return own_contacts(self.space, self.rows, self.operator_id, self.common.belongings)
+
+    @cached_property
+    def todo(self) -> pd.DataFrame:
+        """Findings that its points are made of."""
+        asked = theirs(self.findings)
+        return asked[~asked["fingerprint"].isin(self.common.unsure)]
+
+    @cached_property
+    def doubted(self) -> pd.DataFrame:
+        """Findings that would make points if they were known to hold."""
+        asked = theirs(self.findings)
+        return asked[asked["fingerprint"].isin(self.common.unsure)]
+
+    @property
+    def caveat(self) -> str:
+        """How many findings are not known to hold, and why; "" if all are."""
+        return caveat([self.common.unsure[key] for key in self.doubted["fingerprint"]])
+
+    @cached_property
+    def domains(self) -> pd.DataFrame:
+        """A row a domain: `domain`, `description`, `certificates`, `declared`, `method`, `why`, `status`."""
+        grouped = self.entries.groupby("domain", sort=False)
+        own = grouped.agg(
+            description=("description", lambda texts: self.safe(" | ".join(dict.fromkeys(texts)))),
+            certificates=("dn_key", "nunique"),
+        ).reset_index()
+        methods = [self.common.methods.get(domain, {}) for domain in own["domain"]]
+        statuses = ((domain_key(domain), self.operator_id) for domain in own["domain"])
+        return own.assign(
+            declared=[str(method.get("declared", "")) for method in methods],
+            method=[str(method.get("method", "")) for method in methods],
+            why=[self.safe(str(method.get("why", ""))) for method in methods],
+            status=[self.common.statuses.get(key, "") for key in statuses],
         )
-    keys = (one["fingerprint"] for one in records)
-    return of_records(records), {key: typeset(whose.safe(common.remedies[key], operator_id)) for key in keys}
+
+    @cached_property
+    def certificates(self) -> pd.DataFrame:
+        """One row a certificate name: `cn`, `igc`, `domains`, most first."""
+        named = self.entries.assign(cn=self.entries["cn"].where(self.entries["cn"] != "", self.entries["dn"]))
+        held = named.groupby(["cn", "igc"], sort=False)["domain"].nunique()
+        return held.sort_values(ascending=False, kind="stable").reset_index(name="domains")
+
+    @cached_property
+    def presented(self) -> pd.DataFrame | None:
+        """One row a certificate of its own that its domains' servers present, the nearest end first.
+
+        Columns: `until`, `days`, `cn`, `hosts`, `domains`, `alone` (how many of them have no other), `spare`
+        (days that the one before it had left; NaN if none is known). ``None`` where TLS was not observed.
+        """
+        seen = self.common.ending
+        if seen is None:
+            return None
+        own = seen["domain"].isin(self.entries["domain"]) & seen["key"].isin(self.entries["dn_key"])
+        records = []
+        for _, rows in seen[own].groupby("certificate", sort=False):
+            first = rows.iloc[0]
+            cn = self.safe(parse_dn(first["name"]).get("CN") or first["name"])
+            hosts = tuple(dict.fromkeys(self.safe(host) for host in rows["host"]))
+            alone = rows.loc[rows["alone"], "domain"].nunique()
+            held = rows["domain"].nunique()
+            records.append((first["until"], first["days"], cn, hosts, held, alone, first["spare"]))
+        columns = ["until", "days", "cn", "hosts", "domains", "alone", "spare"]
+        frame = pd.DataFrame(records, columns=columns)
+        return frame.sort_values(["until", "cn"], kind="stable", ignore_index=True)
+
+    @cached_property
+    def contacts(self) -> pd.DataFrame:
+        """One row a contact: `kind` (``project`` or ``support``), `contact`, `domains`."""
+        named = {"project_contact": "project", "support_contact": "support"}
+        each = self.entries.rename(columns=named).melt("domain", list(named.values()), "kind", "contact")
+        clear = each["contact"].map(self.safe)
+        masked = self.masked & (clear == each["contact"])
+        each["contact"] = clear.where(~masked, clear.map(mask))
+        held = each.drop_duplicates().groupby(["kind", "contact"], sort=False).size()
+        return held.reset_index(name="domains").sort_values(
+            ["kind", "domains"], ascending=[True, False], kind="stable", ignore_index=True
+        )
+
+    @cached_property
+    def changes(self) -> pd.DataFrame | None:
+        """Since the last list: `CHANGES`, re-stamps left out; ``None`` where there is no earlier list.
+
+        The other side of a move is not named.
+        """
+        if self.common.step is None:
+            return None
+        found = self.common.step.changes
+        touched = (found["operator_before"] == self.operator_id) | (
+            found["operator_after"] == self.operator_id
+        )
+        own = found[touched & (found["kind"] != "restamped")]
+        told = worded_changes(own, show_contacts=not self.masked)[CHANGES].reset_index(drop=True)
+        told["domain"] = [self.safe(domain, "–") for domain in told["domain"]]
+        clear, foreign = worded_changes(own, show_contacts=True), self.common.belongings.foreign
+        for side in ("before", "after"):  # what is masked is looked through as well
+            hidden = [bool(foreign(text, self.operator_id)) for text in clear[side]]
+            told[side] = told[side].mask(pd.Series(hidden, dtype="bool"), gettext(ANOTHER))
+        return told
+
+    @property
+    def span(self) -> tuple[datetime | None, datetime | None]:
+        """The two lists compared."""
+        step = self.common.step
+        return (step.start, step.end) if step else (None, None)
+
+    @cached_property
+    def held(self) -> list[tuple[datetime, int]]:
+        """How many domains it held in lists of the archive."""
+        history = self.common.history
+        own = history[history["operator_id"] == self.operator_id]
+        within = ((own["first_seen"] <= time) & (time <= own["last_seen"]) for time in self.common.times)
+        counts = [own.loc[held, "domain"].nunique() for held in within]
+        return list(zip(self.common.times, counts, strict=True))
+
+    @cached_property
+    def peers(self) -> Peers:
+        """Where it stands among operators of its size."""
+        return peers_of(self.common.standing, self.operator_id)
+
+    def record(self) -> Results:
+        """Return its results (`mssante_audit.report.results.record`); their origin names no other either."""
+        made = record(self.space, self.findings, name="operator", title=self.label)
+        texts = {key: value for key, value in made.provenance.items() if isinstance(value, str)}
+        safe = {key: self.safe(text, gettext(ANOTHER)) for key, text in texts.items()}
+        return replace(made, provenance=cast(Provenance, {**made.provenance, **safe}))
 
 
-def _own_contacts(
-    space: TrustSpace, entries: pd.DataFrame, operator_id: str, whose: Belongings
+def own_contacts(
+    space: TrustSpace, rows: pd.DataFrame, operator_id: str, whose: Belongings
 ) -> Callable[[str], bool]:
     """Return what tells whether a contact, or a part of one, is an operator's own.
 
     It is where its rows of the list or its declarations hold it, and no list gives it to others.
     """
-    texts = {*entries["project_contact"], *entries["support_contact"]}
+    texts = {*rows["project_contact"], *rows["support_contact"]}
     if space.declarations is not None:
         register = space.declarations.declarations
         declared = register[register["operator_id"] == operator_id]
@@ -225,7 +310,7 @@ def _own_contacts(
         texts.update(text for name in personal for text in declared[name])
     texts.discard("")
     read = [parse_contact(text) for text in texts]
-    reached = {part for one in read for part in (*one.phones, *one.emails)}
+    reached = {part for contact in read for part in (*contact.phones, *contact.emails)}
 
     def is_own(text: str) -> bool:
         if whose.foreign(text, operator_id):
@@ -238,100 +323,3 @@ def _own_contacts(
         return bool(parts) and parts <= reached and not any(more)
 
     return is_own
-
-
-def _domains(common: Survey, entries: pd.DataFrame, operator_id: str) -> pd.DataFrame:
-    whose, records = common.belongings, []
-    named: dict[str, tuple[dict[str, None], set[str]]] = {}
-    for domain, description, key in _rows(entries, "domain", "description", "dn_key"):
-        descriptions, keys = named.setdefault(domain, ({}, set()))
-        descriptions[description] = None
-        keys.add(key)
-    for domain, (descriptions, keys) in named.items():
-        told = common.methods.get(domain, {})
-        records.append(
-            (
-                domain,
-                whose.safe(" | ".join(descriptions), operator_id),
-                len(keys),
-                str(told.get("declared", "")),
-                str(told.get("method", "")),
-                whose.safe(str(told.get("why", "")), operator_id),
-                common.statuses.get((domain_key(domain), operator_id), ""),
-            )
-        )
-    columns = ["domain", "description", "certificates", "declared", "method", "why", "status"]
-    return pd.DataFrame(records, columns=columns)
-
-
-def _certificates(entries: pd.DataFrame) -> pd.DataFrame:
-    held: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-    for cn, dn, igc, domain in _rows(entries, "cn", "dn", "igc", "domain"):
-        held[cn or dn, igc].add(domain)
-    records = sorted(((*named, len(domains)) for named, domains in held.items()), key=lambda r: -r[2])
-    return pd.DataFrame(records, columns=["cn", "igc", "domains"])
-
-
-def _presented(common: Survey, entries: pd.DataFrame, operator_id: str) -> pd.DataFrame | None:
-    """Return the certificates of an operator that are presented for its domains; others' are not its own."""
-    if common.ending is None:
-        return None
-    positions = [at for domain in entries["domain"].unique() for at in common.at.get(domain, ())]
-    seen = common.ending.take(positions)
-    seen = seen[seen["key"].isin(set(entries["dn_key"]))]
-    records = []
-    for certificate, own in seen.groupby("certificate", sort=False):
-        name, whose = own["name"].iloc[0], common.belongings
-        cn = whose.safe(parse_dn(name).get("CN") or name, operator_id)
-        hosts = dict.fromkeys(whose.safe(host, operator_id) for host in own["host"])
-        falling = own.loc[own["alone"], "domain"].nunique()
-        spare = common.spares.get(str(certificate), float("nan"))
-        told = (own["until"].iloc[0], own["days"].iloc[0], cn, tuple(hosts), own["domain"].nunique())
-        records.append((*told, falling, spare))
-    columns = ["until", "days", "cn", "hosts", "domains", "alone", "spare"]
-    frame = pd.DataFrame(records, columns=columns)
-    return frame.sort_values(["until", "cn"], kind="stable", ignore_index=True)
-
-
-def _contacts(common: Survey, entries: pd.DataFrame, operator_id: str, *, show: bool) -> pd.DataFrame:
-    whole: Counter[tuple[str, str]] = Counter()
-    for kind, column in (("project", "project_contact"), ("support", "support_contact")):
-        held: defaultdict[str, set[str]] = defaultdict(set)
-        for text, domain in _rows(entries, column, "domain"):
-            held[text].add(domain)
-        for text, domains in held.items():
-            own = common.belongings.safe(text, operator_id)
-            whole[kind, own if show or own != text else mask(own)] += len(domains)
-    records = sorted(((*named, n) for named, n in whole.items()), key=lambda r: (r[0], -r[2]))
-    return pd.DataFrame(records, columns=["kind", "contact", "domains"])
-
-
-def _rows(frame: pd.DataFrame, *columns: str) -> Iterator[tuple[Any, ...]]:
-    """Return rows of a frame as tuples: with one operator's few, pandas' ways cost more than they save."""
-    return zip(*(frame[name].tolist() for name in columns), strict=True)
-
-
-def _changes(common: Survey, operator_id: str, *, show: bool) -> pd.DataFrame | None:
-    """Return what changed for an operator, re-stamps left out; the other side of a move is not named."""
-    if common.step is None:
-        return None
-    columns = ["kind", "domain", "before", "after", "confidence"]
-    found, whose = common.step.changes, common.belongings
-    touched = (found["operator_before"] == operator_id) | (found["operator_after"] == operator_id)
-    own = found[touched & (found["kind"] != "restamped")]
-    told = worded_changes(own, show_contacts=show)[columns].reset_index(drop=True)
-    told["domain"] = [whose.safe(domain, operator_id, "–") for domain in told["domain"]]
-    for side in ("before", "after"):  # what is masked is looked through as well
-        texts = zip(told[side], worded_changes(own, show_contacts=True)[side], strict=True)
-        told[side] = [
-            gettext(ANOTHER) if whose.foreign(clear, operator_id) else text for text, clear in texts
-        ]
-    return told
-
-
-def _held(common: Survey, operator_id: str) -> tuple[tuple[datetime, int], ...]:
-    spans = list(_rows(common.held[operator_id], *SPAN)) if operator_id in common.held else []
-    return tuple(
-        (time, len({domain for domain, first, last in spans if first <= time <= last}))
-        for time in common.times
-    )

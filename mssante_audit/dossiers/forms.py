@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 
 import pandas as pd
 
@@ -20,7 +19,6 @@ from mssante_audit.declarations.register import domain_key, records
 from mssante_audit.dossiers.facts import Dossier
 from mssante_audit.dossiers.points import one_line
 from mssante_audit.dossiers.remedies import said
-from mssante_audit.dossiers.survey import survey
 from mssante_audit.values.phones import national
 
 MOST_FORMS = 3
@@ -31,37 +29,29 @@ _CONTACTS = {"project": "public_project", "support": "public_technical"}
 """How the fields of the form begin that hold a contact, by its kind."""
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
-    """A pre-filled Annexe 1."""
-
-    name: str
-    """Of the attached file."""
-    content: bytes
-
-
-def forms(told: Dossier) -> tuple[Form, ...]:
-    """Return Annexe 1 for domains of an operator whose points ask for one, those it declared itself first."""
+def forms(told: Dossier) -> dict[str, bytes]:
+    """Return files of Annexe 1 for domains whose points ask for one, those the operator declared first."""
     own, asking = _declared(told), tuple(said()["forms"])
     points = (point for point in told.points if any(code.startswith(asking) for code in point.rules))
     wanted = dict.fromkeys(domain_key(domain) for point in points for domain in point.domains)
     listed = {domain_key(domain) for domain in told.entries["domain"]}
     known = {*own["domain_key"]} if own is not None else set()
     chosen = [key for key in wanted if key in known] + [k for k in wanted if k in listed and k not in known]
-    written = []
+    written = {}
     for number, key in enumerate(chosen[:MOST_FORMS], 1):
         doubtful = reported(told, key)
         record = _record(told, key, own if key in known else None)
         filled = {name: "" if name in doubtful else text for name, text in record.items()}
-        written.append(_form(filled, doubtful, key if _NAME.fullmatch(key) else str(number)))
-    return tuple(written)
+        suffix, content = _form(filled, doubtful)
+        written[f"annexe1-{key if _NAME.fullmatch(key) else number}{suffix}"] = content
+    return written
 
 
 def reported(told: Dossier, key: str) -> frozenset[str]:
     """Return the fields of the form that the audit reports as wrong for a domain."""
     found = told.findings[told.findings["severity"] > "info"]
     domain = dict(zip(told.entries["row"].tolist(), told.entries["domain"].tolist(), strict=True))
-    told_kinds, wrong = survey(told.space).kinds, set[str]()
+    told_kinds, wrong = told.common.kinds, set[str]()
     for one in found.to_dict("records"):
         touched = [domain.get(row, "") for row in one["rows"]] or [one["domain"]]
         if key in map(domain_key, touched):
@@ -88,7 +78,7 @@ def _declared(told: Dossier) -> pd.DataFrame | None:
 
 
 def _record(told: Dossier, key: str, declared: pd.DataFrame | None) -> dict[str, str]:
-    whose, known = survey(told.space).belongings, fields()
+    known = fields()
     values = dict.fromkeys(known, "")
     if declared is not None:
         row = records(declared[declared["domain_key"] == key]).iloc[0]
@@ -98,7 +88,7 @@ def _record(told: Dossier, key: str, declared: pd.DataFrame | None) -> dict[str,
     if values["dn_igc_sante"] and values["dn_igc_cps"] and declared is None:
         values |= {"dn_igc_sante": "", "dn_igc_cps": ""}  # which of the two is asked for is not known
     hidden = {n for n in values if n in SIGNED or (known[n].personal and told.masked)}
-    return {n: "" if n in hidden else whose.safe(text, told.operator_id, "") for n, text in values.items()}
+    return {n: "" if n in hidden else told.safe(text, "") for n, text in values.items()}
 
 
 def _of_list(told: Dossier, key: str) -> dict[str, str]:
@@ -120,10 +110,9 @@ def _of_list(told: Dossier, key: str) -> dict[str, str]:
 
 def _of_dns(told: Dossier, key: str) -> dict[str, str]:
     """Return the servers that the DNS names, where they are as many as the form has lines for."""
-    common = survey(told.space)
     methods = dict(zip(map(domain_key, told.domains["domain"]), told.domains["method"], strict=True))
     method = methods.get(key, "")
-    servers, exchangers = common.servers.get(key, ()), common.exchangers.get(key, ())
+    servers, exchangers = (told.common.hosts.get((kind, key), []) for kind in ("NS", "MX"))
     if method == "delegated" and 1 <= len(servers) <= 2:
         return dict(zip(("primary_server", "secondary_server"), servers, strict=False))
     return {"mail_server": exchangers[0]} if method == "redirected" and len(exchangers) == 1 else {}
@@ -134,12 +123,12 @@ def _only(values: pd.Series) -> str:
     return str(different[0]) if len(different) == 1 else ""
 
 
-def _form(record: Mapping[str, str], doubtful: frozenset[str], name: str) -> Form:
-    """Return the form as PDF; as plain text where the extra ``pdf`` is not installed."""
+def _form(record: Mapping[str, str], doubtful: frozenset[str]) -> tuple[str, bytes]:
+    """Return the form as PDF, or as plain text where the extra ``pdf`` is not installed, and its suffix."""
     with suppress(InputError):
-        return Form(f"annexe1-{name}.pdf", write_form(record, doubtful))
+        return ".pdf", write_form(record, doubtful)
     lines = ""
     for key, text in record.items():
         box = ("[X]" if text else "[ ]") if fields()[key].kind == "box" else one_line(text, 400)
         lines += f"{'* ' if key in doubtful else ''}{fields()[key].label} : {box}\n"
-    return Form(f"annexe1-{name}.txt", (f"{lines}\n* {EMPTIED}\n" if doubtful else lines).encode())
+    return ".txt", (f"{lines}\n* {EMPTIED}\n" if doubtful else lines).encode()

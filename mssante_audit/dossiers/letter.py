@@ -8,7 +8,7 @@ and boundaries follow from it.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from email.headerregistry import Address
@@ -29,10 +29,9 @@ from mssante_audit.base.language import (
 )
 from mssante_audit.base.typography import NARROW, NBSP
 from mssante_audit.dossiers.facts import Dossier
-from mssante_audit.dossiers.forms import Form, forms
+from mssante_audit.dossiers.forms import forms
 from mssante_audit.dossiers.points import Case, Point, one_line
 from mssante_audit.dossiers.stationery import Stationery
-from mssante_audit.dossiers.survey import survey
 
 MOST_POINTS = 12
 """Corrections asked for one by one; the others are counted."""
@@ -56,10 +55,7 @@ _WRONG_CONTACT = ("CONTACT_EMAIL_", "CONTACT_OTHER_", "CONTACT_FORMER_", "CONTAC
 def letter_files(told: Dossier, on: Stationery | None = None) -> dict[str, bytes]:
     """Return the message to an operator by suffix, ``.txt`` and ``.eml``; none if there is nothing to say.
 
-    Parameters
-    ----------
-    on
-        What it is written on; sender and signature are left to fill in without.
+    Without what it is written `on`, sender and signature are left to fill in.
     """
     on = on or Stationery()
     if not told.points and not on.to_all:
@@ -79,7 +75,7 @@ def subject(told: Dossier) -> str:
     return format_text(some if told.points else none, n=len(told.points), who=one_line(told.label, 80))
 
 
-def letter_text(told: Dossier, attached: Sequence[Form], on: Stationery) -> str:
+def letter_text(told: Dossier, attached: Mapping[str, bytes], on: Stationery) -> str:
     """Return the message's text, in lines of at most `WIDTH` characters but for names that are longer."""
     points = told.points
     parts = [gettext("Madame, Monsieur,"), _opening(told)]
@@ -167,7 +163,7 @@ def _case(case: Case, point: Point) -> Iterator[str]:
     yield from case.lines(point.rules[0])
 
 
-def _how(attached: Sequence[Form], *, masked: bool) -> str:
+def _how(attached: Mapping[str, bytes], *, masked: bool) -> str:
     how = gettext(
         "Les corrections se déclarent à l’ANS par le formulaire « annexe 1 » du contrat opérateur ; un "
         "contact se change par simple courriel à son service client MSSanté."
@@ -177,7 +173,7 @@ def _how(attached: Sequence[Form], *, masked: bool) -> str:
             "Nous en joignons {n:exemplaire pré-rempli|exemplaires pré-remplis} ({names}) : à relire, à "
             "corriger{contacts}, à dater et à signer. Ce que nous ne savons pas y est vide ; ce que nous "
             "signalons aussi, et porte une étoile.", n=len(attached),
-            names=listing([form.name for form in attached]),
+            names=listing(list(attached)),
             contacts=gettext(", à compléter des contacts (laissés vides)") if masked else "",
         )  # fmt: skip
     return _filled(how)
@@ -200,12 +196,12 @@ def _some(names: Sequence[str], most: int, length: int) -> str:
 # -- the e-mail ---------------------------------------------------------------------------------------------
 
 
-def _message(told: Dossier, text: str, attached: Sequence[Form], on: Stationery) -> bytes:
+def _message(told: Dossier, text: str, attached: Mapping[str, bytes], on: Stationery) -> bytes:
     about, digest = subject(told), sha256()
     for part in (told.space.as_of.isoformat(), told.operator_id, about, text, repr(on)):
         digest.update(part.encode("utf-8", "backslashreplace") + b"\0")
-    for form in attached:
-        digest.update(form.name.encode() + b"\0" + form.content)
+    for name, content in attached.items():
+        digest.update(name.encode() + b"\0" + content)
     message = EmailMessage(policy=SMTP)
     message["Subject"] = about
     message["From"] = on.sender or Address(gettext("Expéditeur à compléter"), addr_spec=SENDER)
@@ -222,11 +218,11 @@ def _message(told: Dossier, text: str, attached: Sequence[Form], on: Stationery)
         html.add_related(
             on.logo, "image", on.picture, cid="<logo>", filename=f"logo.{on.picture}", disposition="inline"
         )
-    for form in attached:
-        if form.name.endswith(".pdf"):
-            message.add_attachment(form.content, maintype="application", subtype="pdf", filename=form.name)
+    for name, content in attached.items():
+        if name.endswith(".pdf"):
+            message.add_attachment(content, maintype="application", subtype="pdf", filename=name)
         else:
-            message.add_attachment(form.content.decode(), cte="base64", filename=form.name)
+            message.add_attachment(content.decode(), cte="base64", filename=name)
     for number, whole in enumerate(one for one in message.walk() if one.is_multipart()):
         whole.set_boundary(f"=_dossier_{number}_{digest.hexdigest()[32:]}")
     return message.as_bytes()
@@ -251,19 +247,19 @@ def _addressees(told: Dossier) -> tuple[Address, ...]:
     nobody = (Address(who, addr_spec=ADDRESSEE),)
     if told.masked:
         return nobody
-    common, both = survey(told.space), ("project", "support")
+    both = ("project", "support")
     wrong = {
         (row, kind)
         for one in told.findings.to_dict("records")
         if one["rule"].startswith(_WRONG_CONTACT)
-        for kind in common.kinds.get(one["fingerprint"], both)
+        for kind in told.common.kinds.get(one["fingerprint"], both)
         for row in one["rows"]
     }
     for kind in both:
         own = told.entries.loc[[(row, kind) not in wrong for row in told.entries["row"]], f"{kind}_email"]
         found: list[Address] = []
         for email in own[own != ""].value_counts().index[:4]:
-            if email.isascii() and not common.belongings.foreign(email, told.operator_id):
+            if email.isascii() and not told.common.belongings.foreign(email, told.operator_id):
                 with suppress(ValueError, IndexError):  # valid by syntax, and nothing a header can carry
                     found.append(Address(who, addr_spec=email))
         if found:

@@ -1,143 +1,249 @@
-"""The page of one dossier, put together without running its notebook.
-
-The notebook ``operator`` is the analysis, here as well: its cells are compiled once, and each is run on a
-dossier by itself, without a kernel. A cell may use what its imports brought, ``dossier`` and
-``row_limit``.
-"""
+"""The page of one dossier: sections of a template, filled from the dossier's facts."""
 
 from __future__ import annotations
 
-import ast
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import cache
-from traceback import format_exception
+from collections.abc import Callable
 from typing import Any
 
-from mssante_audit.base.language import current_language, markdown
-from mssante_audit.base.resources import resource
-from mssante_audit.dossiers.facts import Dossier, dossier
-from mssante_audit.report.charts import Chart
-from mssante_audit.report.failure import Failure, failure_of
-from mssante_audit.report.outcome import Outcome, labelled
-from mssante_audit.report.page import Page, section_of, title_of, to_html
-from mssante_audit.report.results import Results
-from mssante_audit.space.trust import TrustSpace
-from mssante_audit.verdicts.domains import answers, domains
+import pandas as pd
+
+from mssante_audit.base.language import gettext, percent
+from mssante_audit.dossiers.facts import Dossier
+from mssante_audit.findings.frame import Severity
+from mssante_audit.report.charts import largest
+from mssante_audit.report.findings import title_of, why_of
+from mssante_audit.report.first import counts
+from mssante_audit.report.html import Html, joined, macro
+from mssante_audit.report.names import names
+from mssante_audit.report.pieces import card
+from mssante_audit.report.say import say
+from mssante_audit.report.tables import table
+from mssante_audit.verdicts.domains import domains
 
 NOTEBOOK = "operator"
-IMPORTS, OPENING, RECORD = "imports", "opening", "record"
-"""Cells of it that do not work on a dossier."""
+"""Shows the same sections, with the frames they are made of at hand."""
 
 
-def dossier_page(
-    space: TrustSpace,
-    operator_id: str,
-    parameters: Mapping[str, Any],
-    told: Dossier | None = None,
-    *,
-    masked: bool = False,
-    debug: bool = False,
-) -> tuple[Outcome, str, Dossier | None]:
-    """Return what became of an operator's dossier, its page, the notebook's report's very own, and its facts.
-
-    Whatever fails in it, there is a page: up to the part that failed, and saying so.
-
-    Parameters
-    ----------
-    parameters
-        All of the notebook's, as the page tells them (`mssante_audit.report.plan.tellable`).
-    told
-        The facts, if they are gathered already.
-    masked
-        Mask the operator's own contacts as well.
-    debug
-        Show the traceback, which may hold unmasked values.
-    """
-    notebook, at = _notebook(), -1
-    results: Results | None = None
-    failure: Failure | None = None
-    try:
-        told = told or dossier(space, operator_id, masked=masked)
-        results = told.record()
-        for cell in notebook["cells"]:
-            at += 1
-            if part := parts().get(cell["id"]):
-                cell["outputs"] = [_shown(part(told, parameters["row_limit"]))]
-    except Exception as error:  # the other operators' dossiers are made all the same
-        trace = "".join(format_exception(error)) if debug else ""
-        failure = failure_of(type(error).__name__, str(error), at, trace)
-    outcome, html = _page(notebook, results, parameters, failure)
-    if told is not None:
-        known = domains(space)
-        outcome = replace(outcome, answers=answers(known[known["domain"].isin(told.domains["domain"])]))
-    return outcome, html, told
+def section(dossier: Dossier, name: str, limit: int = 500) -> Html:
+    """Return one of the `SECTIONS` of a dossier's page, of a table `limit` rows at most."""
+    return joined(macro("dossier.heading", name), SECTIONS[name](dossier, limit))
 
 
-def failed_page(error: Exception, parameters: Mapping[str, Any]) -> tuple[Outcome, str]:
-    """Return the page of a dossier that whoever was to make it did not even begin."""
-    failure = failure_of(type(error).__name__, str(error), -1)
-    return _page(_notebook(), None, parameters, failure)
+def _answer(dossier: Dossier, limit: int) -> Html:
+    found = pd.Series([point.severity for point in dossier.points], dtype="str").value_counts()
+    words = {"critical": "{n:critique}", "error": "{n:erreur}", "warning": "{n:avertissement}"}
+    told = [say(text, n=int(found[name])) for name, text in words.items() if name in found]
+    signature = names("signatures")[dossier.space.whitelist.signature.status]
+    known = domains(dossier.space)
+    held = counts(known[known["domain"].isin(dossier.domains["domain"])])
+    return macro("dossier.answer", dossier, told, held, signature)
 
 
-def _page(
-    notebook: Mapping[str, Any],
-    results: Results | None,
-    parameters: Mapping[str, Any],
-    failure: Failure | None,
-) -> tuple[Outcome, str]:
-    page = Page(NOTEBOOK, labelled(parameters), results.provenance if results else {}, failure)
-    section = section_of(notebook, failure.cell) if failure else ""
-    outcome = Outcome(NOTEBOOK, title_of(notebook, NOTEBOOK), results, failure, section)
-    return outcome, to_html(notebook, page)
+def _correct(dossier: Dossier, limit: int) -> Html:
+    points, found = dossier.points, dossier.findings
+    rows = pd.DataFrame(
+        {
+            "Gravité": pd.Series([point.severity for point in points], dtype=Severity),
+            "Constat": [point.title for point in points],
+            "Domaines": [_first_of(point.domains) for point in points],
+            "Constaté": [" | ".join(say(" ; ").join(c.lines(p.rules[0])) for c in p.cases) for p in points],
+            "Que faire": [point.remedy for point in points],
+            "Pourquoi": [why_of(point.rules[0]) for point in points],
+        }
+    )
+    caption = say("{n:point} à corriger, les plus graves d’abord", n=len(points))
+    shown = table(rows, name="points", empty="Rien à corriger.", limit=limit, caption=caption)
+    expected = (say(" (attendu : ") + found["expected"] + ")").where(found["expected"] != "", "")
+    each = pd.DataFrame(
+        {
+            "Gravité": found["severity"],
+            "Constat": found["rule"].map(title_of),
+            "Domaine": found["domain"].replace("", "–"),
+            "Constaté": found["observed"] + expected,
+            "Que faire": [dossier.remedies[key] for key in found["fingerprint"]],
+        }
+    )
+    summed, doubted = dossier.todo.index, dossier.doubted.index
+    told = "{n:constat que ces points résument|constats que ces points résument}"
+    rest = "{n:autre constat, sans rien à faire pour vous|autres constats, sans rien à faire pour vous}"
+    parts = {
+        "findings": (told, each.loc[summed]),
+        "unsure": ("{n:constat} à confirmer", each.loc[doubted]),
+        "findings-folded": (rest, each.drop(index=[*summed, *doubted])),
+    }
+    folds = {
+        say(words, n=len(part)): _once(part.reset_index(drop=True), name, limit)
+        for name, (words, part) in parts.items()
+        if len(part)
+    }
+    return macro("dossier.correct", shown, folds)
 
 
-def _notebook() -> dict[str, Any]:
-    """Return the notebook to fill, its prose in the language spoken."""
-    cells = [dict(cell) for cell in _read()["cells"]]
-    for cell in cells:
-        if cell["cell_type"] == "markdown":
-            cell["source"] = markdown(cell["source"])
-    return {**_read(), "cells": cells}
+def _first_of(domains: tuple[str, ...]) -> str:
+    more = say(" et {n:autre}", n=len(domains) - 1) if len(domains) > 1 else ""
+    return (domains[0] if domains else "–") + more
 
 
-@cache
-def _read() -> dict[str, Any]:
-    file = resource("notebooks") / f"{NOTEBOOK}.ipynb"
-    read: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    for cell in read["cells"]:
-        cell["source"] = "".join(cell["source"])
-    return read
+def _once(rows: pd.DataFrame, name: str, limit: int, **more: Any) -> Html:
+    """Return a table without the columns that say the same in all its rows, which are said once above it."""
+    values = rows.iloc[:, 1:].select_dtypes(["object", "str"])
+    same = [column for column in values if len(rows) > 1 and values[column].nunique(dropna=False) == 1]
+    told = [(gettext(str(column)), rows[column].iloc[0]) for column in same if rows[column].iloc[0] != ""]
+    shown = table(rows.drop(columns=same), name=name, limit=limit, **{"csv": rows, **more})
+    return joined(macro("dossier.alike", told), shown)
 
 
-@cache
-def parts() -> dict[str, Callable[[Dossier, int], Any]]:
-    """Return what shows each of the notebook's cells of a dossier, tables cut at a number of rows, by its id.
+def _peers(dossier: Dossier, limit: int) -> Html:
+    peers, found = dossier.peers, pd.Series([p.severity for p in dossier.points], dtype="str").value_counts()
+    limits = {"low": peers.low, "high": peers.high or 0}
+    yours = found.reindex(["critical", "error", "warning"], fill_value=0)
+    medians = pd.Series(peers.medians, dtype="float64").reindex(yours.index)
+    shown = pd.DataFrame({"Vous": yours, "Médiane": medians}).dropna(axis="columns", how="all")
+    size = say("1 domaine") if peers.high == peers.low else say("{low} à {high} domaines", **limits)
+    size = say("{low} domaines et plus", **limits) if peers.high is None else size
+    caption = say(
+        "{own:point} à corriger ; trop peu d’opérateurs ont votre taille ({size}) pour vous comparer à eux "
+        "sans les laisser deviner.",
+        own=len(dossier.points),
+        size=size,
+    )
+    if peers.number:
+        caption = say(
+            "{own:point} à corriger, contre {mid} en médiane pour les {n} autres opérateurs de votre taille "
+            "({size}), dont la moitié centrale en a de {low} à {high} ; {share} en ont plus que vous.",
+            own=len(dossier.points),
+            mid=peers.whole[1],
+            n=peers.number,
+            size=size,
+            low=peers.whole[0],
+            high=peers.whole[2],
+            share=percent(peers.more, peers.number),
+        )
+    shown = shown.rename(index=names("severities")).rename_axis("Gravité")
+    return table(shown, name="peers", caption=caption, bar="Vous")
 
-    They are compiled at the first call: `mssante_audit.dossiers.workers.produce` makes it, before any fork.
-    """
-    codes = {c["id"]: c["source"] for c in _read()["cells"] if c["cell_type"] == "code" and not c["metadata"]}
-    scope: dict[str, Any] = {"lang": current_language()}  # its imports set the one that is spoken: it stays
-    exec(codes[IMPORTS], scope)  # noqa: S102 - our own notebook
-    return {ident: _part(ident, code, scope) for ident, code in codes.items() if ident != RECORD}
+
+def _identity(dossier: Dossier, limit: int) -> Html:
+    known = dossier.entries[["department", "operator", "igc"]].replace("", pd.NA)
+    places, called = known["department"].dropna().unique(), names("departments")
+    kind = f" ({dossier.kind})" if dossier.kind else ""
+    facts = {
+        "Nom": list(known["operator"].dropna().unique()) or say("aucun"),
+        "Identifiant": dossier.operator_id + kind,
+        "Département": [f"{called[at]} ({at})" for at in places if at in called] or say("inconnu"),
+        "Autorité des certificats": list(known["igc"].dropna().unique()) or say("inconnue"),
+    }
+    return card(facts, "Votre identité")
 
 
-def _part(ident: str, code: str, scope: Mapping[str, Any]) -> Callable[[Dossier, int], Any]:
-    *steps, last = ast.parse(code).body
-    assert isinstance(last, ast.Expr)  # noqa: S101 - tests hold every cell to showing something
-    # Those of these two are done already: nothing is imported or loaded for each dossier.
-    run = compile(ast.Module([] if ident in (IMPORTS, OPENING) else steps, []), ident, "exec")
-    show = compile(ast.Expression(last.value), ident, "eval")
+def _certificates(dossier: Dossier, limit: int) -> Html:
+    held, only = dossier.certificates, dossier.space.alone  # rows of domains that have no other certificate
+    first, _ = largest(held.set_index("cn")["domains"])
+    alone = only["domain"].isin(dossier.domains["domain"]) & (only["cn"] == first)
+    reading = say(
+        "Si le certificat {first} expire, {n:domaine} sur {all} {n:~tombe|tombent}, faute d’un autre.",
+        first=first,
+        n=only.loc[alone, "domain"].nunique(),
+        all=len(dossier.domains),
+    )
+    shown = held.replace({"igc": {"": say("inconnue")}}).set_axis(
+        ["Nom (CN)", "Autorité", "Domaines"], axis=1
+    )
+    return joined(
+        _once(
+            shown,
+            "certificates",
+            limit,
+            csv=None,
+            caption=reading,
+            bar="Domaines",
+            empty="Aucun certificat.",
+        ),
+        _ends(dossier, limit),
+    )
 
-    def part(told: Dossier, limit: int) -> Any:
-        own = {**scope, "dossier": told, "row_limit": limit, "lang": current_language()}
-        exec(run, own)  # noqa: S102
-        return eval(show, own)  # noqa: S307
 
-    return part
+def _ends(dossier: Dossier, limit: int) -> Html:
+    columns = {
+        "until": "Fin", "days": "Jours", "cn": "Nom (CN)", "hosts": "Serveurs", "domains": "Domaines",
+        "alone": "Domaines sans autre", "spare": "Jours qui restaient au précédent",
+    }  # fmt: skip
+    seen = dossier.presented is not None
+    ends = dossier.presented if dossier.presented is not None else pd.DataFrame(columns=list(columns))
+    alone = ends[ends["alone"] > 0]
+    over, coming = alone[alone["days"] < 0], alone[alone["days"] >= 0].to_dict("records")
+    told = macro("dossier.ends", seen, int(over["alone"].sum()), coming[0] if coming else None)
+    shown = ends.assign(spare=ends["spare"].astype("Int64"))[list(columns)].rename(columns=columns)
+    caption = say("{n:certificat} que présentent vos serveurs, la fin la plus proche d’abord", n=len(ends))
+    none = "Aucun de vos certificats n’a été vu sur un serveur."
+    return joined(told, table(shown, name="ends", caption=caption, csv=ends, limit=limit, empty=none))
 
 
-def _shown(value: Any) -> Any:
-    html = value.html() if isinstance(value, Chart) else value._repr_html_()
-    return {"output_type": "execute_result", "data": {"text/html": html}, "metadata": {}}
+def _domains(dossier: Dossier, limit: int) -> Html:
+    own, seen = dossier.domains, dossier.space.observation is not None
+    means = {"delegated": "delegation", "within-delegated": "delegation", "redirected": "redirection"}
+    asked = own["declared"].isin(["delegation", "redirection"])
+    same = int((own["method"].map(means) == own["declared"])[asked].sum())
+    methods = own["method"].map(names("methods"))
+    each = [say("{n:domaine} : {how}", n=int(n), how=how) for how, n in methods.value_counts().items()]
+    declared = own["declared"].map(names("declared")).fillna(say("rien"))
+    shown = pd.DataFrame(
+        {
+            "Domaine": own["domain"],
+            "Description": own["description"],
+            "Certificats": own["certificates"],
+            "DNS déclaré": declared if dossier.space.declarations is not None else say("inconnu"),
+            "DNS en service": methods.fillna(say("non observé")) if seen else say("non observé"),
+            "Pourquoi": own["why"] if seen else "",
+            "Déclaration": own["status"].map(names("statuses")).fillna(say("pas de registre")),
+        }
+    )
+    caption = say("{n:domaine dans la liste|domaines dans la liste}", n=len(own))
+    return joined(
+        macro("dossier.methods", seen, each, same, int(asked.sum())),
+        _once(shown, "domains", limit, csv=own, caption=caption),
+    )
+
+
+def _contacts(dossier: Dossier, limit: int) -> Html:
+    shown = dossier.contacts.assign(kind=dossier.contacts["kind"].map(names("contacts")))
+    shown = shown.set_axis(["Contact", "Tel que publié", "Domaines"], axis=1)
+    shown = shown.replace({"Tel que publié": {"": say("vide")}})
+    caption = say("{n:contact publié|contacts publiés}", n=len(shown))
+    return table(shown, name="contacts", caption=caption, limit=limit)
+
+
+def _changes(dossier: Dossier, limit: int) -> Html:
+    held = pd.DataFrame(dossier.held, columns=["Liste du", "Domaines"])
+    reading = say("")
+    if len(held):
+        reading = say(
+            "{last:domaine} dans la dernière liste archivée, {first} dans celle du {start}, la première "
+            "comptée.",
+            last=int(held["Domaines"].iloc[-1]),
+            first=int(held["Domaines"].iloc[0]),
+            start=held["Liste du"].iloc[0],
+        )
+    none = "Aucune liste archivée : l’évolution n’est pas connue."
+    lists = table(held, name="held", caption=reading, bar="Domaines", empty=none)
+    columns = {
+        "kind": "Nature", "domain": "Domaine", "before": "Avant", "after": "Après", "confidence": "Certitude",
+    }  # fmt: skip
+    changes = pd.DataFrame(columns=list(columns)) if dossier.changes is None else dossier.changes
+    start, end = (time or "–" for time in dossier.span)
+    none = say("Rien n’a changé pour vous entre les listes du {a} et du {b}.", a=start, b=end)
+    none = "Il n’y a pas de liste antérieure à comparer." if dossier.changes is None else none
+    caption = say("{n:changement} entre les listes du {a} et du {b}", n=len(changes), a=start, b=end)
+    named = {
+        "kind": changes["kind"].map(names("changes")),
+        "confidence": changes["confidence"].map(names("confidences")),
+    }
+    shown = changes.assign(**named).rename(columns=columns)
+    return joined(lists, table(shown, name="changes", caption=caption, empty=none, limit=limit))
+
+
+SECTIONS: dict[str, Callable[[Dossier, int], Html]] = {
+    "answer": _answer, "correct": _correct, "peers": _peers, "identity": _identity,
+    "certificates": _certificates, "domains": _domains, "contacts": _contacts, "changes": _changes,
+}  # fmt: skip
+"""What shows each section of a page, in their order."""

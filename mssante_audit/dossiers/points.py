@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from mssante_audit.base.language import format_text, gettext, listing
 from mssante_audit.dossiers.belongings import ELSEWHERE
-from mssante_audit.dossiers.marks import cut, differences, legend
+from mssante_audit.dossiers.differences import Pair, differences, legend
 from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.findings.registry import LIST
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.tables import visible
 from mssante_audit.space.states import named
-from mssante_audit.space.trust import TrustSpace
-from mssante_audit.verdicts.domains import domains
-from mssante_audit.verdicts.doubts import doubts
 
 MOST_TEXT = 300
 """Characters of what was observed."""
@@ -37,25 +33,24 @@ class Case:
     observed: str
     expected: str
     """What would be right, or ""."""
+    pairs: tuple[Pair, ...] = ()
+    """What is written beside what would be right, where texts differ by letters."""
 
     def lines(self, about: str) -> list[str]:
         """Return what was found and what would be right, the difference marked where it is.
 
-        Parameters
-        ----------
-        about
-            The rule that the point is called by: another one's title is told.
+        The title of a rule is told unless it is the one that the point is `about`.
         """
         label = gettext("Constaté") if self.rule == about else title_of(self.rule)
         hidden = gettext(ELSEWHERE)
         expected = "" if self.expected == hidden else self.expected
         if self.observed == hidden:
             return [hidden if self.rule == about else _labelled(label, hidden)]
-        if told := differences(self.observed, expected):
+        if told := differences(self.pairs):
             lines: list[str] = []
             sides = (label, gettext("Attendu") if expected else gettext("Ailleurs"))
             for pair in told[:MOST_DIFFERENCES]:
-                lines += map(_labelled, sides, (cut(text, MOST_TEXT) for text in pair))
+                lines += map(_labelled, sides, pair)
             more = len(told) - MOST_DIFFERENCES
             lines += [format_text("(et {n:autre écriture|autres écritures})", n=more)] if more > 0 else []
             return [*lines, *filter(None, [legend(lines)])]
@@ -92,48 +87,37 @@ def _labelled(label: str, text: str) -> str:
     return format_text("{label} : {text}", label=label, text=text).rstrip()
 
 
-def points_of(todo: pd.DataFrame, entries: pd.DataFrame, remedies: Mapping[str, str]) -> tuple[Point, ...]:
+def points_of(
+    todo: pd.DataFrame,
+    entries: pd.DataFrame,
+    remedies: Mapping[str, str],
+    differing: Mapping[str, tuple[Pair, ...]],
+) -> tuple[Point, ...]:
     """Return what an operator has to put right, worst first, as its findings stand.
 
-    Parameters
-    ----------
-    todo, entries
-        The operator's (`mssante_audit.dossiers.facts.Dossier`).
-    remedies
-        What to do about each, by fingerprint.
+    What to do about each, and the texts in it that differ, are by fingerprint.
     """
     domain = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
-    groups: dict[str, dict[tuple[str, str, str], list[str]]] = {}
+    groups: dict[str, dict[Case, dict[str, None]]] = {}
     severity: dict[str, str] = {}
     columns = ("rule", "observed", "expected", "severity", "fingerprint", "domain", "rows")
-    for *key, grave, mark, own, rows in zip(*(todo[name].tolist() for name in columns), strict=True):
+    each = zip(*(todo[name].tolist() for name in columns), strict=True)
+    for code, observed, expected, grave, mark, own, rows in each:
+        what, case = remedies[mark], Case(code, (), observed, expected, differing.get(mark, ()))
         named = [domain[row] for row in rows if row in domain] or [own]
-        what = remedies[mark]
         severity[what] = max(severity.get(what, "info"), grave, key=SEVERITIES.index)
-        groups.setdefault(what, {}).setdefault(tuple(key), []).extend(filter(None, named))
+        groups.setdefault(what, {}).setdefault(case, {}).update(dict.fromkeys(filter(None, named)))
     points = [
         Point(
             severity[what],
-            tuple(dict.fromkeys(code for code, *_ in cases)),
+            tuple(dict.fromkeys(case.rule for case in cases)),
             what,
             tuple(dict.fromkeys(name for names in cases.values() for name in names)),
-            tuple(
-                Case(code, tuple(dict.fromkeys(names)), observed, expected)
-                for (code, observed, expected), names in cases.items()
-            ),
+            tuple(replace(case, domains=tuple(names)) for case, names in cases.items()),
         )
         for what, cases in groups.items()
     ]
     return tuple(sorted(points, key=lambda point: -SEVERITIES.index(point.severity)))
-
-
-def unsure_of(space: TrustSpace, findings: pd.DataFrame) -> dict[str, tuple[str, ...]]:
-    """Return by fingerprint the inputs in doubt or too old that findings rest on, but for the list.
-
-    No operator is asked to put right what nobody knows to be so today; the list's date it is told.
-    """
-    found = doubts(space, findings, domains(space))
-    return {key: own for key, why in found.items() if (own := tuple(name for name in why if name != LIST))}
 
 
 def caveat(unsure: Sequence[Sequence[str]]) -> str:

@@ -6,8 +6,8 @@ The chain begins where the walk does. Of a denial only this is checked: that it 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import dns.dnssec
@@ -193,17 +193,16 @@ class Chains:
 
 def matches(zone: str, key: str, ds: str) -> bool:
     """Tell whether a DS record is of a key, both as a line has them."""
-    try:
+
+    def made() -> bool:
         record = _rdata("DS", ds)
-        made = dns.dnssec.make_ds(
+        of_key = dns.dnssec.make_ds(
             dns.name.from_text(zone), _rdata("DNSKEY", key), record.digest_type,
             policy=dns.dnssec.allow_all_policy, validating=True,
         )  # fmt: skip
-    except (MemoryError, OSError):
-        raise
-    except Exception:  # whatever a hostile record provokes is the record's fault
-        return False
-    return bool(made == record)
+        return bool(of_key == record)
+
+    return _tried(made) or False
 
 
 def known_ds(records: Iterable[str]) -> tuple[str, ...]:
@@ -234,11 +233,8 @@ def _fault(one: Reply, section: str, owner: str, kind: str, zone: str, keys: tup
 def _signature_fault(
     owner: str, kind: str, records: frozenset[str], text: str, zone: str, keys: tuple[str, ...], now: float
 ) -> str:
-    try:
-        signature = _rdata("RRSIG", text)
-    except (MemoryError, OSError):
-        raise
-    except Exception:  # as above
+    signature = _tried(partial(_rdata, "RRSIG", text))
+    if signature is None:
         return "wrong"
     if signature.expiration < now:
         return "expired"
@@ -251,22 +247,28 @@ def _signature_fault(
 def _holds(
     owner: str, kind: str, records: frozenset[str], text: str, zone: str, keys: tuple[str, ...]
 ) -> bool:
-    try:
+    def valid() -> bool:
         signature = _rdata("RRSIG", text)
-        name = dns.name.from_text(owner)
-        data = dns.rrset.from_rdata_list(
-            name, signature.original_ttl, [_rdata(kind, r) for r in sorted(records)]
-        )
-        apex = dns.name.from_text(zone)
+        name, apex = dns.name.from_text(owner), dns.name.from_text(zone)
+        rdatas = [_rdata(kind, record) for record in sorted(records)]
+        data = dns.rrset.from_rdata_list(name, signature.original_ttl, rdatas)
         of_zone = dns.rrset.from_rdata_list(apex, 0, [_rdata("DNSKEY", key) for key in keys])
         dns.dnssec.validate_rrsig(
             data, signature, {apex: of_zone}, now=signature.inception, policy=dns.dnssec.allow_all_policy
         )
+        return True
+
+    return _tried(valid) or False
+
+
+def _tried(make: Callable[[], Any]) -> Any:
+    """Return what `make` returns, or ``None``: whatever a hostile record provokes is the record's fault."""
+    try:
+        return make()
     except (MemoryError, OSError):
         raise
-    except Exception:  # as above, and what cryptography makes of keys
-        return False
-    return True
+    except Exception:
+        return None
 
 
 @lru_cache(10_000)

@@ -100,14 +100,13 @@ class MailHosts:
             public = [frozenset(filter(self._index.public, addresses)) for addresses in found.sets]
             if not any(public):
                 continue
-            common = frozenset.intersection(*public)
+            common, every = frozenset.intersection(*public), frozenset().union(*public)
+            state = found.partly or plain
             if not common:
                 state = "differ"
-            elif plain == "good" and not found.partly and len(common) < len(found.data):
-                state = "mixed" if len(frozenset().union(*public)) < len(found.data) else plain
-            else:
-                state = found.partly or plain
-            return MailHost(name, state, v4, v6, common or frozenset().union(*public))
+            elif state == "good" and len(every) < len(found.data):
+                state = "mixed"
+            return MailHost(name, state, v4, v6, common or every)
         status = "private" if v4.data or v6.data else min(v4.status, v6.status, key=_ABSENT.index)
         return MailHost(name, status, v4, v6)
 
@@ -132,7 +131,5 @@ class MailHosts:
             known = ("bogus", "differ", "ipv6", "literal")
             kind = next((kind for kind in known if kind in kinds), "partly")
             return Part("degraded", f"exchangers-{kind}", {"hosts": sorted(set(states).difference(bad))})
-        kind = next(
-            (word for word, state in (("lost", "failed"), ("private", "private")) if state in kinds), "absent"
-        )
+        kind = "lost" if "failed" in kinds else "private" if "private" in kinds else "absent"
         return Part("no", f"exchangers-{kind}", {"hosts": bad})

@@ -39,9 +39,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
-import pandas as pd
-
-from mssante_audit.base.frames import Column, described, frame_of
+from mssante_audit.base.frames import Column, described
 from mssante_audit.network.replies import WALKED, ReplyIndex
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.lines import INFORMATIVE, Reply, own_answers
@@ -154,17 +152,14 @@ class Methods:
         return ("within-delegated" if below else "redirected"), below, why
 
     def _is_wildcard(self, one: Reply) -> bool | None:
-        """Whether its answer is that of a wildcard; ``None`` if that is not known.
-
-        Where a name beside it got the same, a signature tells (its labels are the wildcard's: RFC 4034,
-        3.1.3), or a name below it, which no wildcard reaches if the name has records (RFC 4592, 3.3.1).
-        """
+        """Whether its answer is that of a wildcard; ``None`` if that is not known."""
         own, beside = own_answers(one), list(self._like(one, self._beside(one.qname)))
         if not any(other.outcome == "answer" and own_answers(other) == own for other in beside):
             return False if beside else None
         signed = [r.data.split()[2] for r in one.records if (r.type, r.owner) == ("RRSIG", one.qname)]
-        if signed:
+        if signed:  # its labels are the wildcard's (RFC 4034, 3.1.3)
             return str(one.qname.count(".") + 1) not in signed
+        # No wildcard reaches below a name that has records (RFC 4592, 3.3.1).
         below = self._like(one, [f"{label}.{one.qname}" for label in self._siblings])
         return all(other.outcome == "answer" and own_answers(other) == own for other in below)
 
@@ -193,8 +188,3 @@ def _replies(zone: str, replies: list[Reply]) -> Why:
     """Count outcomes; an address that was asked several times counts once, for the last it said."""
     last = {one.address: one.outcome for one in replies}
     return {"code": "replies", "zone": zone, "outcomes": dict(Counter(last.values()).most_common())}
-
-
-def frame_of_methods(rows: Iterable[tuple[str, Method, Any, str]]) -> pd.DataFrame:
-    """Return the frame that this module's docstring describes: domain, method, when and where it was seen."""
-    return frame_of(((domain, m.method, m.cut, m.why, at, file) for domain, m, at, file in rows), FRAME)

@@ -12,11 +12,12 @@ from typing import cast
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.frames import frame_of
 from mssante_audit.base.settings import Thresholds
 from mssante_audit.network.dnssec import Chains
 from mssante_audit.network.hosts import MailHosts
 from mssante_audit.network.lookups import Lookups
-from mssante_audit.network.methods import FRAME, METHODS, Methods, frame_of_methods
+from mssante_audit.network.methods import FRAME, METHODS, Methods
 from mssante_audit.network.replies import ReplyIndex
 from mssante_audit.network.servers import Servers
 from mssante_audit.network.walk import Walk
@@ -93,9 +94,10 @@ def methods(observation: Observation | None, domains: Iterable[str]) -> pd.DataF
             method = network.methods.of(canonical(domain))
             zones = (network.parent, *method.cuts) if method.zone or method.cuts else ()
             last = [network.index.last_asked(zone, method.name) for zone in zones]
-            at = max((one for one in last if one is not None), default=pd.NaT)
-            rows[domain] = (domain, method, at, "" if at is pd.NaT else part.source)
-    return frame_of_methods(rows[domain] for domain in names)
+            at = max(filter(None, last), default=pd.NaT)
+            seen = (at, "" if at is pd.NaT else part.source)
+            rows[domain] = (domain, method.method, method.cut, method.why, *seen)
+    return frame_of((rows[domain] for domain in names), FRAME)
 
 
 def mail_hosts(

@@ -257,11 +257,7 @@ class ReplyIndex:
         return ServerAnswer(reply.outcome, reply)
 
     def edns(self, address: str, *, over_tcp: bool = False) -> str:
-        """Return how a server takes EDNS, "" if not known.
-
-        ``ok``; ``refused`` (FORMERR; resolvers go on without); ``notimp`` (some do); ``dropped`` or
-        ``badvers``, on which all of today's resolvers fail.
-        """
+        """Return how a server takes EDNS: ``ok``, ``refused``, ``notimp``, ``dropped``, ``badvers``, ""."""
         met = self._edns.get((address, over_tcp), set())
         if "known" in met or "badvers" in met:
             return "ok" if "known" in met else "badvers"

@@ -67,15 +67,14 @@ class Servers:
         """Return a zone's servers; ``None`` if not all are known."""
         key = (zone, frozenset(reply.records for reply in referrals))
         if key not in self._sets:
-            if zone == self._index.parent:
-                hosts = self._lookups.parents.items()
-                handed = tuple(Named(host, tuple(sorted(own))) for host, own in sorted(hosts))
-                self._sets[key] = Sets(handed, ()) if handed else None
-            else:
-                self._sets[key] = self._follow(zone, referrals)
+            self._sets[key] = self._follow(zone, referrals)
         return self._sets[key]
 
     def _follow(self, zone: str, referrals: Sequence[Reply]) -> Sets | None:
+        if zone == self._index.parent:
+            hosts = self._lookups.parents.items()
+            known = tuple(Named(host, tuple(sorted(own))) for host, own in sorted(hosts))
+            return Sets(known, ()) if known else None
         names, glue = frozenset(names_of(referrals, zone)), glue_of(referrals, zone)
         sets: dict[frozenset[str], tuple[Named, ...]] = {}
         todo = [names]

@@ -103,10 +103,7 @@ class Zone:
 
     @cached_property
     def unreached(self) -> dict[str, str]:
-        """Name of a server none of whose addresses can be asked → why, where that is known.
-
-        ``private``, ``no-glue``, ``cycle`` (found only by way of the zone itself), or a status of `Found`.
-        """
+        """Server that cannot be asked → ``private``, ``no-glue``, ``cycle`` or a status of `Found`."""
         return {name: reason for name in self.names if (reason := self._unreached(name))}
 
     def _unreached(self, name: str) -> str:

@@ -98,7 +98,7 @@ class Dossiers(Section):
 
     enabled: bool = setting(True, "Whether to write dossiers.")
     operators: Names = setting((), "Whose: identifiers, or unambiguous names; everybody's if none is named.")
-    jobs: int = setting(0, "Processes at work at once; 0 is one a processor.", ge=0, le=1024)
+    jobs: int = setting(1, "Processes that make them.", ge=1, le=1024)
     own_contacts: bool = setting(
         False,
         "Show each operator its own contacts in clear, as letters need it; the site then has no dossiers.",

@@ -30,7 +30,6 @@ from mssante_audit.nightly.night import (
     began,
     doubted_list,
     read_result,
-    read_run,
 )
 from mssante_audit.nightly.process import run_program
 from mssante_audit.nightly.settings import Config
@@ -274,23 +273,20 @@ def dossiers(job: Job) -> tuple[str, dict[str, Any]]:
     """Write the operators' dossiers."""
     from mssante_audit.dossiers.page import NOTEBOOK
     from mssante_audit.dossiers.stationery import stationery
-    from mssante_audit.dossiers.write import INDEX, write_dossiers
+    from mssante_audit.dossiers.write import write_dossiers
 
     section, parameters = job.config.dossiers, _accepted(job, (NOTEBOOK,)) | {"lang": job.config.lang}
-    runs = (run / "dossiers" for run in job.folder.parent.iterdir() if run != job.folder and read_run(run))
-    earlier = (folder for folder in runs if not folder.is_symlink() and (folder / INDEX).is_file())
     run = write_dossiers(
         job.folder / "dossiers", parameters=parameters, operators=section.operators,
-        region=section.region or None, department=section.department or None, jobs=section.jobs or None,
+        region=section.region or None, department=section.department or None, jobs=section.jobs,
         masked=not section.own_contacts, on=stationery(job.config.letter),
-        earlier=max(earlier, default=None), debug=job.debug,
+        debug=job.debug,
     )  # fmt: skip
     if failed := [o for o in run.outcomes if o.status == "failed"]:
         why = failed[0].failure or {}
         first = f"{failed[0].operator_id}, {why.get('kind')}: {why.get('message')}"
         raise ReportError(f"{len(failed)} of {len(run.outcomes)} dossiers, such as {first}")
-    same = f", {run.linked} of them as before" if run.linked else ""
-    return f"{len(run.outcomes)} dossiers{same}", {"count": len(run.outcomes), "linked": run.linked}
+    return f"{len(run.outcomes)} dossiers", {"count": len(run.outcomes)}
 
 
 def site(job: Job) -> tuple[str, dict[str, Any]]:

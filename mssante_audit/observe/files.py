@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -154,26 +154,10 @@ class FileRead:
 def read_file(
     path: Path, form: Form, take: Callable[[int, dict[str, Any]], None]
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Read an observation file as far as it can be read.
+    """Read an observation file as far as it can be read; return its headers, and the fields of `FileRead`.
 
-    Parameters
-    ----------
-    path
-        The file.
-    form
-        What it should be.
-    take
-        Called with the number and the content of each line but headers; `ValueError` says what is wrong.
-
-    Returns
-    -------
-    tuple
-        The headers, and the fields of `FileRead`.
-
-    Raises
-    ------
-    ObservationError
-        If the file cannot be opened, is no such observation, or is of another version.
+    `take` is called with the number and the content of each line but headers; its `ValueError` says what is
+    wrong. `ObservationError` if the file cannot be opened, is no such observation, or of another version.
     """
     try:
         data = read_bytes(path, MAX_FILE)
@@ -203,3 +187,12 @@ def read_file(
         "problems": frame_of(scan.problems, PROBLEMS), "source": path.name, "sha256": digest(data),
         "started_at": started_at, "complete": complete,
     }  # fmt: skip
+
+
+def comparison(before: Any, after: Any, lines: Iterable[str], *, same: bool) -> Iterator[str]:
+    """Yield in English which two files were compared, and what was found."""
+    for word, part in (("from", before), ("to  ", after)):
+        yield f"{word} {part.source} ({part.started_at:%Y-%m-%d %H:%M} UTC)"
+    yield from lines
+    if same:
+        yield "nothing changed"

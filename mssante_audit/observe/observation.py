@@ -89,23 +89,11 @@ class Observation(FileRead):
 
 
 def load_observation(source: str | Path, names: Collection[str] | None = None) -> Observation:
-    """Read an observation file.
+    """Read an observation file; what could not be read is in `Observation.problems`.
 
-    A file that is still growing, was cut, is damaged, or holds lines that are not as they should be is read
-    as far as possible: what could not be read is in `Observation.problems`.
-
-    Parameters
-    ----------
-    source
-        The file.
-    names
-        Leave out what says nothing of these names (`mssante_audit.observe.dns.names.canonical`): other names,
-        and zones that none of them lies in. Servers and mail hosts stay.
-
-    Raises
-    ------
-    ObservationError
-        If the file cannot be opened, is no observation, or is of another version.
+    `names`: leave out what says nothing of these names (`mssante_audit.observe.dns.names.canonical`): other
+    names, and zones that none of them lies in. Servers and mail hosts stay. `ObservationError` if the file
+    cannot be opened, is no observation, or is of another version.
     """
     concerns = _concerning(names)
     replies: list[Reply] = []

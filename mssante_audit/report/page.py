@@ -78,15 +78,23 @@ def to_html(notebook: Mapping[str, Any], page: Page) -> str:
         cells[0]["source"] = _TITLE.sub("", cells[0]["source"], count=1)
     shown: NotebookNode = from_dict({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
     html, _ = _exporter().from_notebook_node(shown)
-    body = outline(joined(trusted(html), page.follow_up))
+    title = page.title or title_of(notebook, page.name)
+    section = section_of(notebook, page.failure.cell) if page.failure else ""
+    code = [c["source"] for c in cells if c["cell_type"] == "code" and not is_tagged(c, *_PARAMETERS)]
+    return page_html(page, title, joined(trusted(html), page.follow_up), section, code)
+
+
+def page_html(page: Page, title: str, content: Html, section: str = "", code: Sequence[str] = ()) -> str:
+    """Return a page round its content; `section` is what it stops in, if it failed."""
+    body = outline(content)
     return template("report.html.j2").render(
         page=page,
-        title=page.title or title_of(notebook, page.name),
-        section=section_of(notebook, page.failure.cell) if page.failure else "",
+        title=title,
+        section=section,
         body=trusted(body.html),
         headings=body.headings,
         policy=policy(body.html),
-        code=[c["source"] for c in cells if c["cell_type"] == "code" and not is_tagged(c, *_PARAMETERS)],
+        code=code,
         provenance=page.provenance,
     )
 

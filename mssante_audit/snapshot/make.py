@@ -54,23 +54,9 @@ def make_snapshot(
 ) -> dict[str, Any]:
     """Write a space and what was found in it into a folder, which is replaced as a whole.
 
-    Parameters
-    ----------
-    space
-        As `mssante_audit.space.load_space` loads it.
-    out
-        Folder to write: a new one, an empty one or an earlier snapshot.
-    bound
-        Of `bound_to`.
-    data
-        Folder that the space was loaded from: what is seldom asked for, its archive, is read there.
-    shareable
-        Leave out what names persons, and where the data lie: to hand on.
-
-    Returns
-    -------
-    dict
-        What ``snapshot.json`` says.
+    `out` is a new folder, an empty one or an earlier snapshot; `bound` is of `bound_to`. What is seldom asked
+    for, the archive, is read in `data` later on. A `shareable` one leaves out what names persons, and where
+    the data lie. Returned is what ``snapshot.json`` says.
     """
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not is_snapshot(out))):
         remedy = "Choose another folder"

@@ -28,6 +28,7 @@ from mssante_audit.base.frames import frame_of
 from mssante_audit.network import methods, network_of
 from mssante_audit.network.mail import mails
 from mssante_audit.observe.dns.names import canonical
+from mssante_audit.observe.files import comparison
 from mssante_audit.observe.lines import Reply
 from mssante_audit.observe.merged import asked
 from mssante_audit.observe.observation import Observation, load_observation
@@ -42,7 +43,7 @@ class Told:
     """What an observation tells of domains."""
 
     source: str
-    begun: datetime
+    started_at: datetime
     zone: str
     of: Mapping[str, Mapping[str, str | None]]
     """Domain → of each of `ASPECTS` what is told, ``None`` for nothing."""
@@ -77,16 +78,13 @@ def differences(before: Told, after: Told) -> pd.DataFrame:
 
 def sentences(before: Told, after: Told, found: pd.DataFrame) -> Iterator[str]:
     """Yield in English lines what `differences` found, the domains that one did not ask about in one."""
-    yield f"from {before.source} ({before.begun:%Y-%m-%d %H:%M} UTC)"
-    yield f"to   {after.source} ({after.begun:%Y-%m-%d %H:%M} UTC)"
-    both = before.of.keys() & after.of.keys()
+    both, lines = before.of.keys() & after.of.keys(), []
     for domain, what, change, *sides in found[found["domain"].isin(both)].to_numpy().tolist():
         nothing = "unknown" if change == "unknown" else "none"
-        yield f"{domain}: {what}: {' -> '.join(text or nothing for text in sides)}"
-    if one := len(before.of.keys() ^ after.of.keys()):
-        yield f"asked about in one of them only, and so unknown: {one}"
-    if found.empty:
-        yield "nothing changed"
+        lines.append(f"{domain}: {what}: {' -> '.join(text or nothing for text in sides)}")
+    if alone := len(before.of.keys() ^ after.of.keys()):
+        lines.append(f"asked about in one of them only, and so unknown: {alone}")
+    return comparison(before, after, lines, same=found.empty)
 
 
 def newest_two(space: TrustSpace) -> tuple[Told, Told] | None:

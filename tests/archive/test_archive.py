@@ -13,7 +13,6 @@ import sys
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -48,9 +47,6 @@ def put(archive: Archive, *contents: bytes, now: datetime = NOW) -> list[Record]
         files.append(folder / f"list-{len(list(folder.iterdir()))}.xml")
         files[-1].write_bytes(content)
     return list(import_lists(archive, files, now=now))
-
-
-# -- keeping ------------------------------------------------------------------------------------------------
 
 
 def test_original_bytes_are_kept_under_time_and_hash(archive: Archive, chain: SigningChain) -> None:
@@ -139,9 +135,6 @@ def test_a_file_that_is_not_there_is_told_and_the_rest_imported(archive, chain, 
     assert "no such file" in records[0].message
 
 
-# -- finding ------------------------------------------------------------------------------------------------
-
-
 def test_dates_and_names_find_lists(archive, chain) -> None:
     first, second = put(archive, sign(xml(ROWS), chain), sign(xml(ROWS, START + 2 * DAY), chain))
     opened = fresh(archive)
@@ -154,9 +147,6 @@ def test_dates_and_names_find_lists(archive, chain) -> None:
         opened.find("2025-12-31")
     with pytest.raises(InputError, match="is not a date"):
         opened.find("hier")
-
-
-# -- checking -----------------------------------------------------------------------------------------------
 
 
 def test_verify_tells_files_deleted_truncated_replaced_and_renamed(archive, chain) -> None:
@@ -187,9 +177,6 @@ def test_a_list_that_was_replaced_is_put_back_by_importing_it_again(archive, cha
     (again,) = put(archive, content)
     assert again.outcome == "kept"
     assert [fault for _, fault in verify(fresh(archive))] == [""]
-
-
-# -- the log ------------------------------------------------------------------------------------------------
 
 
 def test_a_torn_line_of_the_log_harms_no_other(tmp_path) -> None:
@@ -250,9 +237,6 @@ def test_no_log_is_no_record(tmp_path) -> None:
     assert open_archive(tmp_path / "nowhere").current() is None
 
 
-# -- writing ------------------------------------------------------------------------------------------------
-
-
 def test_two_runs_at_once(archive) -> None:
     with locked(archive.folder), pytest.raises(OutputError, match="another run"), locked(archive.folder):
         pass
@@ -262,40 +246,6 @@ def test_a_folder_that_cannot_be_written(tmp_path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="cannot be written"), locked(tmp_path / "file"):
         pass
-
-
-def test_a_full_disk_leaves_the_archive_as_it_was(archive, chain, monkeypatch) -> None:
-    (kept,) = put(archive, sign(xml(ROWS), chain))
-    real = Path.open
-
-    class Full:
-        def __init__(self, file):
-            self.file = file
-
-        def __enter__(self):
-            self.file.__enter__()
-            return self
-
-        def __exit__(self, *error):
-            return self.file.__exit__(*error)
-
-        def write(self, content):
-            self.file.write(content[: len(content) // 2])
-            raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(
-        Path,
-        "open",
-        lambda path, mode="r", *a, **k: (
-            Full(real(path, mode, *a, **k)) if "x" in mode else real(path, mode, *a, **k)
-        ),
-    )
-    with pytest.raises(OutputError, match="no space left"):
-        put(archive, sign(xml(ROWS, START + DAY), chain))
-    monkeypatch.undo()
-    assert [s.name for s in fresh(archive).snapshots] == [kept.file]
-    assert [f.name for f in archive.folder.iterdir() if f.name.endswith(".tmp")] == []
-    assert all(not fault for _, fault in verify(fresh(archive)))
 
 
 KILLED = """
@@ -375,9 +325,6 @@ def test_killed_between_the_list_and_its_record_the_next_run_records_it(archive,
     (again,) = put(archive, content)
     assert (again.outcome, again.file) == ("same", record.file)
     assert [fault for _, fault in verify(fresh(archive))] == [""]
-
-
-# -- history ------------------------------------------------------------------------------------------------
 
 
 def story(chain) -> list[bytes]:

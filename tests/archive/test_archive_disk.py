@@ -27,9 +27,9 @@ def namespaces() -> None:
         pytest.fail(HOW) if os.environ.get("CI") == "true" else pytest.skip(HOW)
 
 
-def run(script: str) -> str:
-    """Run a shell script whose mounts nobody else sees; return what it said."""
-    command = ["unshare", "--mount", "sh", "-ec", script]
+def run(*script: str) -> str:
+    """Run lines of shell whose mounts nobody else sees; return what they said."""
+    command = ["unshare", "--mount", "sh", "-ec", "\n".join(script)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
     assert "Traceback" not in done.stderr
@@ -60,22 +60,18 @@ def options(folder: Path) -> list[object]:
 
 def read_only(folder: Path) -> str:
     where = shlex.quote(str(folder))
-    return f"mount --bind {where} {where}\nmount -o remount,ro,bind {where}\n"
+    return f"mount --bind {where} {where}\nmount -o remount,ro,bind {where}"
 
 
 def test_a_read_only_archive_takes_no_list_and_is_read(folder: Path) -> None:
     before = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
     said = run(
-        read_only(folder)
-        + tool("archive", "import", LISTS[1], *options(folder), status=2)
-        + "\n"
-        + tool("fetch", "--url", "http://127.0.0.1:9/list.xml", *options(folder), status=2)
-        + "\n"
-        + tool("archive", "rebuild", *options(folder), status=2)
-        + "\n"
-        + tool("archive", "verify", *options(folder))
-        + "\n"
-        + tool("changes", "2025-09-01", LISTS[1], *options(folder), "--events")
+        read_only(folder),
+        tool("archive", "import", LISTS[1], *options(folder), status=2),
+        tool("fetch", "--url", "http://127.0.0.1:9/list.xml", *options(folder), status=2),
+        tool("archive", "rebuild", *options(folder), status=2),
+        tool("archive", "verify", *options(folder)),
+        tool("changes", "2025-09-01", LISTS[1], *options(folder), "--events"),
     )
     assert said.count("cannot be written: read-only file system") == 3, said
     assert "1 lists, 0 at fault" in said
@@ -90,7 +86,7 @@ def test_reports_are_made_of_a_read_only_archive_that_lacks_its_history(folder: 
     (folder / "history.parquet").unlink()
     out = tmp_path / "findings.csv"
     command = ("findings", "stale_contacts", "--all", "--format", "csv", "--data", folder, "--out", out)
-    said = run(read_only(folder) + tool(*command, "--as-of", "2026-01-06", "-p", "stale_after_days=60"))
+    said = run(read_only(folder), tool(*command, "--as-of", "2026-01-06", "-p", "stale_after_days=60"))
     assert "UNEXPECTED" not in said, said
     assert "CONTACT_UNCHANGED" in out.read_text(encoding="utf-8-sig")
 
@@ -99,17 +95,16 @@ def test_a_full_disk_keeps_what_is_there_and_takes_lists_again_when_there_is_roo
     where = shlex.quote(str(folder))
     kept = folder.with_name("kept")
     shutil.copytree(folder, kept)
+    verify_it = tool("archive", "verify", *options(folder))
     said = run(
-        f"mount -t tmpfs -o size=256k tmpfs {where}\ncp -a {shlex.quote(str(kept))}/. {where}\n"
-        f"dd if=/dev/zero of={where}/filler bs=4k 2>/dev/null || true\n"
-        + tool("archive", "import", LISTS[1], *options(folder), status=2)
-        + "\n"
-        + tool("archive", "verify", *options(folder))
-        + f"\nls -A {where}\nrm {where}/filler\n"
-        + tool("archive", "import", LISTS[1], *options(folder))
-        + "\n"
-        + tool("archive", "verify", *options(folder))
-        + f"\nrm -r {shlex.quote(str(kept))}\ncp -a {where} {shlex.quote(str(kept))}"
+        f"mount -t tmpfs -o size=256k tmpfs {where}\ncp -a {shlex.quote(str(kept))}/. {where}",
+        f"dd if=/dev/zero of={where}/filler bs=4k 2>/dev/null || true",
+        tool("archive", "import", LISTS[1], *options(folder), status=2),
+        verify_it,
+        f"ls -A {where}\nrm {where}/filler",
+        tool("archive", "import", LISTS[1], *options(folder)),
+        verify_it,
+        f"rm -r {shlex.quote(str(kept))}\ncp -a {where} {shlex.quote(str(kept))}",
     )
     assert "no space left on device" in said
     assert "1 lists, 0 at fault" in said

@@ -55,9 +55,6 @@ def told(before: list[Row], after: list[Row]) -> list[tuple[str, str]]:
 BASE = [row(f"ch-{name}") for name in ("fable", "songe", "mirage", "leurre", "mythe", "conte")]
 
 
-# -- kinds --------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
@@ -143,9 +140,6 @@ def test_two_identifiers_of_one_structure_are_no_move() -> None:
     assert told([row("ch-a", dn=before)], [row("ch-a", dn=after)]) == [("dn_replaced", "ch-a")]
 
 
-# -- renames ------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -207,9 +201,6 @@ def test_a_rename_that_only_the_lists_in_between_show(tmp_path) -> None:
     assert set(direct["kind"]) == {"added", "removed"}
 
 
-# -- events -------------------------------------------------------------------------------------------------
-
-
 def sentences(before: list[Row], after: list[Row]) -> list[str]:
     told = worded_events(changed(before, after).events)
     return [s.replace("\xa0", " ") for s in told["sentence"]]
@@ -267,9 +258,6 @@ def test_nothing_changed_gives_typed_empty_frames() -> None:
     assert worded_changes(found.changes).empty
 
 
-# -- the sample ---------------------------------------------------------------------------------------------
-
-
 def lines(spans: list[Span]) -> Counter[tuple[str, ...]]:
     found: Counter[tuple[str, ...]] = Counter()
     for one in spans:
@@ -325,9 +313,6 @@ def test_of_a_list_that_is_not_in_the_archive_it_says_nothing() -> None:
     space = load_space(SAMPLE, as_of=SAMPLE_AS_OF, thresholds=Thresholds(stale_after_days=UNCHANGED_DAYS))
     assert space.archive is not None
     assert not audit("stale_contacts", space)["rule"].isin({"CONTACT_UNCHANGED"}).any()
-
-
-# -- command line -------------------------------------------------------------------------------------------
 
 
 SIGNED = ("--archive", str(SAMPLE / "archive"), "--anchors", str(SAMPLE / "anchors"))

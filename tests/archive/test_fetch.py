@@ -6,7 +6,7 @@ import gzip
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
@@ -42,9 +42,6 @@ def quick(url: str, **changes: object) -> Settings:
 
 def outcomes(archive: Archive) -> list[str]:
     return [record.outcome for record in read_log(archive.folder)]
-
-
-# -- good servers -------------------------------------------------------------------------------------------
 
 
 def test_a_list_is_fetched_and_kept(archive, listed) -> None:
@@ -111,9 +108,6 @@ def test_pauses_grow(archive, monkeypatch) -> None:
     assert [p for p in pauses if p >= 1] == [7]
 
 
-# -- bad servers --------------------------------------------------------------------------------------------
-
-
 def test_a_refusal_is_not_tried_again(archive) -> None:
     asked = []
     counted = serving(lambda request: (asked.append(1), give(b"", 404)(request)))
@@ -131,18 +125,24 @@ def test_nobody_answers(archive) -> None:
     assert outcomes(archive) == ["failed"]
 
 
-def test_ten_gigabytes(archive) -> None:
-    sent = []
+def flooding(sent: list[int], status: int, **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
+    """Answer with ten gigabytes; what went out is added to `sent`."""
 
     def answer(request: BaseHTTPRequestHandler) -> None:
-        request.send_response(200)
-        request.send_header("Content-Length", str(10 * 2**30))
+        request.send_response(status)
+        for name, value in {"Content-Length": str(10 * 2**30), **headers}.items():
+            request.send_header(name, value)
         request.end_headers()
         for _ in range(10 * 2**10):
             request.wfile.write(b"x" * 2**20)
             sent.append(2**20)
 
-    with serving(answer) as url, pytest.raises(FetchError, match="larger than 4000000 bytes"):
+    return answer
+
+
+def test_ten_gigabytes(archive) -> None:
+    sent: list[int] = []
+    with serving(flooding(sent, 200)) as url, pytest.raises(FetchError, match="larger than 4000000 bytes"):
         fetch(archive, quick(url, max_bytes=4_000_000), now=NOW)
     assert sum(sent) < 60 * 2**20
     assert outcomes(archive) == ["failed"]
@@ -235,21 +235,9 @@ def test_addresses_that_are_not_https(archive, url) -> None:
 
 
 def test_what_comes_with_a_redirect_is_not_read(archive, listed) -> None:
-    sent = []
-
-    def answer(request: BaseHTTPRequestHandler) -> None:
-        if request.path == "/new.xml":
-            give(listed)(request)
-            return
-        request.send_response(302)
-        request.send_header("Location", "/new.xml")
-        request.send_header("Content-Length", str(10 * 2**30))
-        request.end_headers()
-        for _ in range(10 * 2**10):
-            request.wfile.write(b"x" * 2**20)
-            sent.append(2**20)
-
-    with serving(answer) as url:
+    sent: list[int] = []
+    flood = flooding(sent, 302, Location="/new.xml")
+    with serving(lambda request: (give(listed) if request.path == "/new.xml" else flood)(request)) as url:
         assert fetch(archive, quick(url), now=NOW).outcome == "kept"
     assert sum(sent) < 60 * 2**20
 
@@ -259,9 +247,6 @@ def test_a_list_damaged_on_the_way_is_set_aside(archive, listed) -> None:
         record = fetch(archive, quick(url), now=NOW)
     assert record.outcome == "quarantined"
     assert outcomes(archive) == ["quarantined"]
-
-
-# -- TLS ----------------------------------------------------------------------------------------------------
 
 
 def test_tls_against_the_bundle(archive, listed, authority) -> None:
@@ -308,9 +293,6 @@ def test_from_https_to_plain_http_is_refused_even_here(archive, listed, authorit
         pytest.raises(FetchError, match="http address, not https"),
     ):
         fetch(archive, quick(url, ca_bundle=bundle), now=NOW)
-
-
-# -- proxies ------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -380,9 +362,6 @@ def test_a_proxy_that_cannot_be_used_is_one_line_without_its_password(archive, e
     assert "secret" not in str(told.value)
 
 
-# -- at once ------------------------------------------------------------------------------------------------
-
-
 def test_two_fetches_at_once(archive, listed) -> None:
     inside, go = threading.Event(), threading.Event()
 
@@ -404,27 +383,13 @@ def test_two_fetches_at_once(archive, listed) -> None:
     assert outcomes(archive) == ["kept"]
 
 
-# -- command line -------------------------------------------------------------------------------------------
-
-
 def test_command_line(archive, listed, tmp_path) -> None:
-    run = CliRunner()
-    options = [
-        "--archive",
-        str(archive.folder),
-        "--anchors",
-        str(archive.anchors[0]),
-        "--signer",
-        SAMPLE_SIGNER,
-    ]
-    with serving(give(listed)) as url:
-        done = run.invoke(app, ["fetch", "--url", url, *options])
-    assert done.exit_code == 0, done.output
-    assert done.output.startswith("kept 2026-01-01T053000Z-")
-    with serving(give(listed[:-100])) as url:
-        bad = run.invoke(app, ["fetch", "--url", url, *options])
-    assert bad.exit_code == 1
-    assert bad.output.startswith("quarantined")
+    run, where = CliRunner(), ["--archive", str(archive.folder)]
+    options = [*where, "--anchors", str(archive.anchors[0]), "--signer", SAMPLE_SIGNER]
+    for content, status, said in ((listed, 0, "kept 2026-01-01T053000Z-"), (listed[:-100], 1, "quarantined")):
+        with serving(give(content)) as url:
+            done = run.invoke(app, ["fetch", "--url", url, *options])
+        assert (done.exit_code, done.output.startswith(said)) == (status, True), done.output
     verified = run.invoke(app, ["archive", "verify", *options])
     assert verified.exit_code == 0
     assert "1 lists, 0 at fault" in verified.output

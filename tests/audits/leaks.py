@@ -14,9 +14,8 @@ from io import BytesIO
 
 from pypdf import PdfReader
 
-from mssante_audit.base.language import using_language
 from mssante_audit.base.resources import resource
-from mssante_audit.dossiers.workers import Order, make_one
+from mssante_audit.dossiers.make import Order, from_space
 from mssante_audit.report.plan import plan
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
@@ -30,9 +29,8 @@ def written_for(space, operator_id, lang="fr"):
     """Return the text of each file of an operator's dossier, made from a loaded space."""
     given = {"operator": operator_id, "lang": lang}
     (job,) = plan({"operator": resource("notebooks") / "operator.ipynb"}, given)
-    with using_language(lang):
-        made = make_one(Order("", job.shown, ""), space, operator_id)
-    assert made.failure is None
+    made = from_space(Order("", job.shown, ""), space, operator_id)
+    assert made.outcome.failure is None
     return {
         suffix: letter_text_of(content) if suffix in (".txt", ".eml") else content.decode("utf-8-sig")
         for suffix, content in made.files.items()

@@ -115,9 +115,6 @@ def form_of(build):
     return out.getvalue()
 
 
-# -- forms with fields --------------------------------------------------------------------------------------
-
-
 def test_what_is_written_is_read_again(load):
     register = load(write_form(FULL))
     assert written(register) == FULL
@@ -178,9 +175,6 @@ def test_the_sample_s_form(load):
     assert written(register) == records(row).iloc[0].to_dict()
 
 
-# -- forms as text ------------------------------------------------------------------------------------------
-
-
 def test_a_text_laid_out_like_the_form(load):
     register = load(text_pdf(LINES))
     assert written(register) == FULL
@@ -217,9 +211,6 @@ def test_a_lost_label_never_gives_a_field_another_s_text(load, lost):
 def test_marks_of_a_box(load, mark):
     register = load(text_pdf(LINES.replace("[ ] Je demande", f"{mark} Je demande")))
     assert register.declarations["withdrawal"].tolist() == [True]
-
-
-# -- bad input ----------------------------------------------------------------------------------------------
 
 
 def blank(change=lambda canvas: None):

@@ -126,9 +126,6 @@ def test_a_register_in_any_format_gives_the_same_findings(tmp_path, kind):
     assert len({rule for rule, *_ in told(ours)}) > 20
 
 
-# -- registers that go wrong --------------------------------------------------------------------------------
-
-
 def load(folder: Path, *rows: dict[str, Any], name: str = "declarations.json") -> Register:
     (folder / name).write_text(json.dumps([dict.fromkeys(FORM, "") | RIGHT | row for row in rows]))
     return load_declarations(folder / name)

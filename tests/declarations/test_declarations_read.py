@@ -52,16 +52,13 @@ def kinds(register, missing=False):
     ]
 
 
-def csv_of(*rows, separator=",", headings=None):
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    lines = [headings or names, *([row.get(name, "") for name in names] for row in rows)]
-    quoted = [
-        '"' + cell.replace('"', '""') + '"' if separator in cell or "\n" in cell else cell
-        for line in lines
-        for cell in line
-    ]
-    width = len(names)
-    return "".join(separator.join(quoted[i : i + width]) + "\r\n" for i in range(0, len(quoted), width))
+def csv_of(*rows, separator=","):
+    out = io.StringIO()
+    names = dict.fromkeys(name for row in rows for name in row)
+    writer = csv.DictWriter(out, list(names), "", delimiter=separator)
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
 
 
 @pytest.fixture
@@ -76,13 +73,15 @@ def load(tmp_path):
     return write_and_load
 
 
-def xlsx(*rows, headings=None):
+def xlsx(*rows):
     """Write cells as they are into a workbook."""
+    return book_of([list(rows[0]), *(list(row.values()) for row in rows)])
+
+
+def book_of(lines):
     book = openpyxl.Workbook()
-    sheet = book.active
-    sheet.append(headings or list(rows[0]))
-    for row in rows:
-        sheet.append(list(row.values()))
+    for line in lines:
+        book.active.append([None if cell == "" else cell for cell in line])
     return book
 
 
@@ -90,9 +89,6 @@ def bytes_of(book):
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
-
-
-# -- formats ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
@@ -184,9 +180,6 @@ def test_the_register_of_a_data_folder(tmp_path):
         find_register(tmp_path)
 
 
-# -- headings -----------------------------------------------------------------------------------------------
-
-
 def test_the_forms_own_labels_work_in_the_forms_order():
     headings = resolve(FORM_LABELS, {})
     assert headings.unknown == headings.ambiguous == ()
@@ -251,9 +244,7 @@ def test_columns_missing_unknown_and_twice(load):
 def test_headings_below_a_title(load):
     register = load(f"Registre des déclarations\n\n{csv_of(ROW)}")
     assert register.declarations["row"].tolist() == [4]
-    book = openpyxl.Workbook()
-    for row in (["Registre"], [], list(ROW), list(ROW.values())):
-        book.active.append(row)
+    book = book_of((["Registre"], [], list(ROW), list(ROW.values())))
     assert load(bytes_of(book), "a.xlsx").declarations["row"].tolist() == [4]
 
 
@@ -295,10 +286,7 @@ def test_the_row_and_the_sheet_with_most_known_headings_win(load):
 
 def test_headings_over_two_lines(load):
     rows = [["Registre au 3 mars"], *TWO_LINES, UNDER_THEM]
-    book = openpyxl.Workbook()
-    for row in rows:
-        book.active.append([cell or None for cell in row])
-    for content, name in ((csv_lines(*rows), "r.csv"), (bytes_of(book), "r.xlsx")):
+    for content, name in ((csv_lines(*rows), "r.csv"), (bytes_of(book_of(rows)), "r.xlsx")):
         register = load(content, name)
         assert kinds(register) == []
         (row,) = register.declarations.to_dict("records")
@@ -318,10 +306,7 @@ def test_a_line_that_is_no_declaration_is_one_message(load, line, kind):
     names = ["domain", *(name for name in ROW if name != "domain")]
     rows = [names, [ROW[name] for name in names], line, names, [ROW[name] for name in names]]
     rows = [[*row, *[""] * (len(names) - len(row))] for row in rows]
-    book = openpyxl.Workbook()
-    for row in rows:
-        book.active.append([cell or None for cell in row])
-    register = load(csv_lines(*rows) if kind == "csv" else bytes_of(book), f"r.{kind}")
+    register = load(csv_lines(*rows) if kind == "csv" else bytes_of(book_of(rows)), f"r.{kind}")
     assert register.declarations["row"].tolist() == [2, 5]
     assert kinds(register) == [(3, "", "remark"), (4, "", "headings-again")]
 
@@ -364,9 +349,6 @@ def test_no_column_holds_the_domain(load):
             InputError, match=r"no column holds the domain; the headings are: a.*Name it 'domain'"
         ):
             load(content, name)
-
-
-# -- values -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -476,9 +458,6 @@ def test_every_kind_of_problem_has_its_words():
         assert kind.text.format(value="x")
 
 
-# -- which declaration counts -------------------------------------------------------------------------------
-
-
 def test_the_latest_by_date_counts_and_an_undated_one_is_neither_first_nor_last(load):
     days = ["01/02/2026", "01/03/2026", "01/03/2026", "", "05/03/2026"]
     register = load(
@@ -494,9 +473,6 @@ def test_the_latest_by_date_counts_and_an_undated_one_is_neither_first_nor_last(
     assert shared.at(as_of)["row"].tolist() == [4, 5], "the latest of each operator"
     nameless = load(csv_of(ROW | {"domain": ""}, ROW | {"domain": ""}))
     assert len(latest(nameless.declarations)) == 2
-
-
-# -- bad input ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

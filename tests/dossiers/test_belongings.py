@@ -10,7 +10,7 @@ import pytest
 from made_up import make_space
 
 from mssante_audit.declarations.register import fields, load_declarations
-from mssante_audit.dossiers.belongings import ELSEWHERE, belongings
+from mssante_audit.dossiers.belongings import ELSEWHERE, Belongings
 
 ALPHA, BETA, SHORT, COMMON = "1759900004", "1679900001", "1759900012", "1759900020"
 
@@ -39,7 +39,7 @@ def whose():
             project_contact="01 99 00 77 77, someone@gmail.com"),
         row("mail2.mssante.fr", "1759900061", "HOMONYME DE PARIS", "mss.two.example"),
     )  # fmt: skip
-    return belongings(space)
+    return Belongings(space)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_person_is_whose_contact_names_it():
         row("ch-alpha.mssante.fr", ALPHA, "CH ALPHA", "mss.alpha.example"),
         row("b.mssante.fr", BETA, "CH BETA", "mss.beta.example", support_contact="0199000009"),
     )
-    whose = belongings(space)
+    whose = Belongings(space)
     assert whose.foreign("Mme Durand, Zoé", BETA)
     assert whose.foreign("écrire à durand zoe", BETA)
     assert whose.foreign("rue Durand", BETA) == ()
@@ -156,7 +156,7 @@ def test_a_declaration_gives_its_domain_and_no_more_than_the_list_allows(tmp_pat
         row("ch-alpha.mssante.fr", ALPHA, "CH ALPHA", "mss.alpha.example"),
         row("b.mssante.fr", BETA, "CH BETA", "mss.autre.example"),
     )
-    whose = belongings(replace(space, declarations=load_declarations(tmp_path / "declarations.json")))
+    whose = Belongings(replace(space, declarations=load_declarations(tmp_path / "declarations.json")))
     assert whose.is_own_domain("neuf.mssante.fr", BETA)
     assert whose.foreign("neuf.mssante.fr", ALPHA)
     assert whose.foreign("ns.beta.example", ALPHA)
@@ -166,7 +166,7 @@ def test_a_declaration_gives_its_domain_and_no_more_than_the_list_allows(tmp_pat
 
 
 def test_what_an_earlier_list_gave_is_still_ones_own(sample_space):
-    whose = belongings(sample_space)
+    whose = Belongings(sample_space)
     lost = "msp-puyirreel.cheminsonge.mssante.fr"
     assert whose.foreign(lost, "1679900001") == ()
     assert whose.foreign(lost, "399900000300015") == ()
@@ -179,7 +179,7 @@ def test_long_texts_are_read_in_time_that_grows_with_them(whose):
 
 def test_of_two_names_one_inside_the_other_the_longer_is_meant():
     north = "1759900079"
-    whose = belongings(
+    whose = Belongings(
         make_space(
             row("ch-alpha.mssante.fr", ALPHA, "CH ALPHA", "mss.alpha.example"),
             row("nord.mssante.fr", north, "CH ALPHA NORD", "mss.nord.example"),

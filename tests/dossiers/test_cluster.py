@@ -11,7 +11,6 @@ import pytest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
 from mssante_audit.cli import reports as cli
-from mssante_audit.dossiers import workers as making
 from mssante_audit.dossiers.write import write_dossiers
 
 pytest.importorskip("distributed", reason='Dask is not installed: pip install "mssante-audit[dask]"')
@@ -75,8 +74,7 @@ def given(tmp_path):
     return {"as_of": AS_OF, "data": str(data)}
 
 
-def test_a_worker_killed_half_way_costs_no_dossier(scheduler, workers, given, tmp_path, monkeypatch):
-    monkeypatch.setattr(making, "CHUNK", 1)
+def test_a_worker_killed_half_way_costs_no_dossier(scheduler, workers, given, tmp_path):
     alone = write_dossiers(tmp_path / "alone", parameters=given, operators=SOME)
 
     def kill_one(done, of, told):
@@ -91,7 +89,7 @@ def test_a_worker_killed_half_way_costs_no_dossier(scheduler, workers, given, tm
         )
         assert len(client.scheduler_info()["workers"]) == 1
     assert workers[0].wait(5) == -9
-    assert run.made == len(alone.outcomes) == len(SOME)
+    assert len(run.outcomes) == len(alone.outcomes) == len(SOME)
     assert {d.status for d in run.outcomes} == {"done"}
     for dossier in run.outcomes:
         for suffix in dossier.files.keys() - {".results.json"}:

@@ -16,7 +16,7 @@ from mssante_audit.base.language import LANGUAGES
 from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.facts import ANOTHER, dossier
 from mssante_audit.dossiers.letter import letter_text
-from mssante_audit.dossiers.page import parts
+from mssante_audit.dossiers.page import section
 from mssante_audit.dossiers.peers import PEERS_MIN
 from mssante_audit.dossiers.remedies import remedy, said, theirs
 from mssante_audit.dossiers.stationery import Stationery
@@ -35,8 +35,8 @@ def space(sample_space):
 
 
 def part(ident, told):
-    """What a cell of the notebook, and of a dossier's page, shows."""
-    return parts()[ident](told, 5)
+    """A section of a dossier's page."""
+    return section(told, ident, 5)
 
 
 def of_size(number, domains, **more):
@@ -107,7 +107,7 @@ def test_changes_are_ones_own_and_the_other_side_is_not_named(space):
     assert contacts["before"].str.contains("@").all()
     hidden = dossier(moved, GROUP, masked=True).changes
     assert hidden.loc[hidden["kind"] == "contact_changed", "before"].str.contains("•••").all()
-    html = part("changes-table", dossier(moved, GROUP)).text
+    html = part("changes", dossier(moved, GROUP)).text
     assert "landefactice" not in html
     assert len(dossier(moved, "1959900002").changes) == 0
 
@@ -115,22 +115,25 @@ def test_changes_are_ones_own_and_the_other_side_is_not_named(space):
 def test_without_an_archive_there_is_nothing_to_compare():
     told = dossier(make_space({}), "1759900004")
     assert told.changes is None
-    assert "pas de liste antérieure" in part("changes-table", told).text
-    assert "n’est pas connue" in part("changes-held", told).text
-    assert "inconnue" in part("dns-sentence", told).text
+    assert "pas de liste antérieure" in part("changes", told).text
+    assert "n’est pas connue" in part("changes", told).text
+    assert "inconnue" in part("domains", told).text
 
 
 def test_domains_are_counted_in_earlier_lists(space):
     held = dict(dossier(space, GROUP).held)
     assert list(held.values())[:2] == [20, 16]
-    assert "<caption>16\xa0domaines" in part("changes-held", dossier(space, GROUP)).text
+    assert (
+        "16\xa0domaines dans la dernière liste archivée, 20 dans"
+        in part("changes", dossier(space, GROUP)).text
+    )
 
 
 def test_too_few_peers_are_not_told_of():
     one = [row for n in range(PEERS_MIN) for row in of_size(n, 1)]
     few = dossier(make_space(*one), "1759900000").peers
     assert (few.number, few.medians, few.more) == (0, None, 0)
-    assert "trop peu" in part("figures", dossier(make_space(*one), "1759900000")).text
+    assert "trop peu" in part("answer", dossier(make_space(*one), "1759900000")).text
     more = dossier(make_space(*one, *of_size(PEERS_MIN, 1)), "1759900000").peers
     assert more.number == PEERS_MIN
 
@@ -152,19 +155,21 @@ def test_peers_are_those_of_ones_size_and_counted_rightly():
 
 def test_tables_with_bars_tell_numbers_and_no_other(space):
     told = dossier(space, GROUP)
-    for text in (part(ident, told).text for ident in ("certificates-table", "peers-chart", "changes-held")):
+    for text in (part(name, told).text for name in ("certificates", "peers", "changes")):
         assert "<img" not in text
         assert re.search(r"<caption>[^<]+\.</caption>", text)
         assert "LANDEFACTICE" not in text
-    first = lxml.html.fromstring(part("certificates-table", told).text).xpath("//tbody/tr")[0]
-    assert [cell.text_content() for cell in first] == ["mss-1.gcs-cheminsonge.example", "IGC-Santé", "8"]
-    assert "5 premières lignes sur 13" in part("certificates-table", dossier(space, LARGE)).text
+    first = lxml.html.fromstring(part("certificates", told).text).xpath(
+        "//table[@id='certificates']/tbody/tr"
+    )[0]
+    assert [cell.text_content() for cell in first][::2] == ["mss-1.gcs-cheminsonge.example", "8"]
+    assert "5 premières lignes sur 13" in part("certificates", dossier(space, LARGE)).text
 
 
 def test_only_test_entries_are_said_to_be_so():
     told = dossier(make_space({}, *of_size(1, 1, domain="cert-expire-audit.mssante.fr")), "1759900001")
     assert len(told.domains) == 1
-    assert "entrées de test" in part("scope", told).text
+    assert "entrées de test" in part("answer", told).text
 
 
 def test_an_operator_called_as_the_authority_goes_by_its_identifier():
@@ -198,9 +203,9 @@ def test_what_dossiers_say_of_rules_names_rules():
 
 def test_nothing_to_correct_is_said():
     told = dossier(make_space({}), "1759900004")
-    quiet = replace(told, findings=told.findings[:0], points=())
-    assert "Rien à corriger" in part("answer", quiet).text
-    assert quiet.record().by_rule == {}
+    told.findings, told.points = told.findings[:0], ()
+    assert "Rien à corriger" in part("answer", told).text
+    assert told.record().by_rule == {}
 
 
 def test_what_an_old_observation_showed_is_to_be_confirmed_and_not_corrected():
@@ -216,18 +221,19 @@ def test_what_an_old_observation_showed_is_to_be_confirmed_and_not_corrected():
     words = " ".join(told.caveat.split())
     why = "en doute ou trop ancien : observation du DNS et observation TLS."
     assert words == f"{len(doubted)} constats restent à confirmer ; {why}"
-    text = " ".join(letter_text(told, (), Stationery()).split())
+    text = " ".join(letter_text(told, {}, Stationery()).split())
     assert words in text
     assert f"{len(told.points)} points à corriger" in text.replace("\xa0", " ")
     assert told.caveat in lxml.html.fromstring(part("answer", told).text).text_content()
-    assert f"{len(doubted)}\xa0constats à confirmer" in part("correct-findings", told).text
+    assert f"{len(doubted)}\xa0constats à confirmer" in part("correct", told).text
     assert survey(old).standing.loc["1970490009", "todo"] == len(told.points)
-    alone = replace(told, points=())
+    alone = dossier(old, "1970490009")
+    alone.points = ()
     assert "Rien à corriger" not in part("answer", alone).text
-    assert "dont nous soyons sûrs" in " ".join(letter_text(alone, (), Stationery()).split())
+    assert "dont nous soyons sûrs" in " ".join(letter_text(alone, {}, Stationery()).split())
 
 
 def test_where_all_is_fresh_nothing_is_to_be_confirmed(space):
     told = dossier(space, "1970490009")
     assert (told.caveat, len(told.doubted)) == ("", 0)
-    assert "à confirmer" not in letter_text(told, (), Stationery())
+    assert "à confirmer" not in letter_text(told, {}, Stationery())

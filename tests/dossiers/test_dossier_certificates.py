@@ -47,7 +47,7 @@ def test_what_is_over_is_said_to_be(wires: Wires) -> None:
     wires.presents(ONE, of(ALPHA["dn"], days=50))
     assert "le 20 février 2026 (il y a " in letter(wires)
     told = dossier(wires.space(), ALPHA_ID)
-    assert "un certificat qui a pris fin, et nul autre" in part("certificates-ends", told).text
+    assert "un certificat qui a pris fin, et nul autre" in part("certificates", told).text
 
 
 def test_anothers_certificate_on_ones_own_server_is_not_ones_own(wires: Wires) -> None:
@@ -56,19 +56,19 @@ def test_anothers_certificate_on_ones_own_server_is_not_ones_own(wires: Wires) -
     assert told.presented is not None
     assert told.presented.empty
     assert "Fin des certificats" not in letter(wires)
-    assert "Aucun de vos certificats" in part("certificates-ends-table", told).text
+    assert "Aucun de vos certificats" in part("certificates", told).text
 
 
 def test_the_page_says_what_falls_next_and_what_is_not_known(wires: Wires) -> None:
     wires.presents(ONE, of(ALPHA["dn"], days=80))
     space = wires.space()
     told = dossier(space, ALPHA_ID)
-    assert "22\xa0mars\xa02026" in part("certificates-ends", told).text
-    assert "22/03/2026" in part("certificates-ends-table", told).text
+    assert "22\xa0mars\xa02026" in part("certificates", told).text
+    assert "22/03/2026" in part("certificates", told).text
     wires.visits.clear()
     blind = dossier(wires.scene.space(), ALPHA_ID)
     assert blind.presented is None
-    assert "n’ont pas été visités" in part("certificates-ends", blind).text
+    assert "n’ont pas été visités" in part("certificates", blind).text
 
 
 def test_every_rule_of_certificates_speaks_to_the_operator() -> None:

@@ -7,11 +7,10 @@ import re
 import signal
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor, process
-from contextlib import suppress
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
-from multiprocessing import active_children, get_context
+from multiprocessing import get_context
 from pathlib import Path
 from shutil import copy, copytree
 from urllib.parse import unquote
@@ -19,13 +18,14 @@ from urllib.parse import unquote
 import psutil
 import pytest
 from filelock import FileLock
+from made_up import make_space
 from mailboxes_made_up import CANARY, many, put, text
 
 from mssante_audit.base.errors import InputError, OutputError, ParameterError, UnknownNameError
 from mssante_audit.base.resources import resource
-from mssante_audit.dossiers import page, workers
+from mssante_audit.dossiers import make, page
 from mssante_audit.dossiers import write as dossiers
-from mssante_audit.dossiers.workers import Order, make, opened
+from mssante_audit.dossiers.make import Order, from_space, make_dossier, opened
 from mssante_audit.dossiers.write import (
     Dossier,
     DossierRun,
@@ -35,15 +35,13 @@ from mssante_audit.dossiers.write import (
     write_dossiers,
 )
 from mssante_audit.report import tables
+from mssante_audit.report.plan import plan
 from mssante_audit.report.results import open_space, provenance
 
 AS_OF = "2026-03-03T06:00:00Z"
 GIVEN = {"as_of": AS_OF}
 ONE, OTHER = "159990000", "1679900001"
-SOME = (
-    ONE, OTHER, "12A9900000", "1349900019", "1970190005", "1980590012", "5123", "7219900008",
-)  # fmt: skip
-"""As many as it takes for some to be made when a worker dies, and some not."""
+SOME = (ONE, OTHER, "1349900019")
 PARTS = {".html", ".results.json", ".findings.csv", ".txt", ".eml"}
 forking = pytest.mark.skipif(sys.platform != "linux", reason="processes are not forked here")
 
@@ -90,7 +88,7 @@ def test_every_operator_has_a_dossier_a_letter_and_a_line_in_the_index(sample):
     space = open_space(**GIVEN)
     operators = set(space.entries["operator_id"]) - {""}
     assert {d.operator_id for d in run.outcomes} == operators
-    assert run.made == len(run.outcomes) > 10
+    assert len(run.outcomes) > 10
     files = set(everything_in(run.out)) - {".lock"}
     written = {f"{d.file}{s}" for d in run.outcomes for s in d.files}
     assert files == written | {"index.html", "dossiers.json"}
@@ -100,7 +98,8 @@ def test_every_operator_has_a_dossier_a_letter_and_a_line_in_the_index(sample):
     text = (run.out / "index.html").read_text(encoding="utf-8")
     linked = {unquote(link) for link in Links(text).found if not link.startswith("#")}
     assert linked == files - {"index.html", "dossiers.json"}
-    assert [(done, of) for done, of, _ in told] == [(n, run.made) for n in range(1, run.made + 1)]
+    number = len(run.outcomes)
+    assert [(done, of) for done, of, _ in told] == [(n, number) for n in range(1, number + 1)]
     names = {d.operator_id: d.name for d in run.outcomes}
     assert names["1679900001"] == "GROUPEMENT E-SANTE DE CHEMINSONGE"
     assert "GIP-CPS" not in names.values()  # who signs a certificate is not whose it is
@@ -116,7 +115,7 @@ def test_the_index_for_machines_tells_the_same(sample):
         assert entry["counts"] == results["counts"]["by_severity"] == dossier.counts
         assert entry["status"] == "done"
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", entry["made_at"])
-        assert re.fullmatch("[0-9a-f]{64}", entry["hash"])
+        assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in entry["files"].values())
     assert told["provenance"]["sha256"] == open_space(**GIVEN).whitelist.sha256
     assert "operator" not in told["parameters"]
     assert {d.operator_id: d for d in run.outcomes} == read_dossiers(run.out)
@@ -132,22 +131,7 @@ def test_the_exit_status_tells_of_findings_only_when_asked(sample):
     assert replace(run, outcomes=(failed,)).exit_status() == 3
 
 
-# -- unchanged ----------------------------------------------------------------------------------------------
-
-
-def test_what_is_unchanged_is_not_made_again_and_the_index_says_when_it_was(sample, monkeypatch):
-    run, _ = sample
-    before = everything_in(run.out)
-    monkeypatch.setattr(dossiers, "produce", lambda order, operators, **_: iter_none(operators))
-    again = write_dossiers(run.out, parameters=GIVEN)
-    assert again.made == 0
-    assert again.outcomes == run.outcomes
-    assert everything_in(run.out) == before
-
-
-def iter_none(operators):
-    assert not operators
-    yield from ()
+# -- another run --------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -156,64 +140,6 @@ def two(listed, tmp_path):
     data = Path(copytree(listed["data"], tmp_path / "data"))
     given = {**GIVEN, "data": str(data)}
     return write_dossiers(tmp_path / "out", parameters=given, operators=[ONE, OTHER]), data, given
-
-
-def remade(monkeypatch, out, given, operators=(ONE, OTHER)):
-    """Return which dossiers a run would make; it makes none."""
-    wanted = []
-
-    def note(order, operators, **_):
-        wanted.extend(operators)
-        raise KeyboardInterrupt
-        yield
-
-    monkeypatch.setattr(dossiers, "produce", note)
-    with pytest.raises(KeyboardInterrupt) if operators else pytest.raises(AssertionError):
-        write_dossiers(out, parameters=given, operators=operators)
-    return wanted
-
-
-def test_what_it_depends_on_makes_it_again(two, monkeypatch, tmp_path):
-    run, data, given = two
-    out = run.out
-    before = everything_in(out)
-    everything = [ONE, OTHER]
-    assert remade(monkeypatch, out, given) == []
-    assert remade(monkeypatch, out, given | {"row_limit": 20}) == everything
-    assert remade(monkeypatch, out, given | {"as_of": "2026-03-04"}) == everything
-    assert remade(monkeypatch, out, given, [ONE, "1349900019"]) == ["1349900019"]
-    (data / "waivers.toml").write_text("")
-    assert remade(monkeypatch, out, given) == everything
-    (data / "waivers.toml").unlink()
-    (data / "reports").mkdir()
-    (data / "reports" / "overview.html").write_text("not read")
-    assert remade(monkeypatch, out, given) == []
-    monkeypatch.setattr(dossiers, "code_digest", lambda: "other code")
-    assert remade(monkeypatch, out, given) == everything
-    monkeypatch.undo()
-    (out / f"{ONE}.eml").write_text("damaged")
-    assert remade(monkeypatch, out, given) == [ONE]
-    (out / f"{OTHER}.html").unlink()
-    assert remade(monkeypatch, out, given) == everything
-    (out / "dossiers.json").write_text('{"dossiers": [{"file": "../x"}]}')
-    assert remade(monkeypatch, out, given) == everything
-    assert everything_in(out).keys() == before.keys() - {f"{OTHER}.html"}
-
-
-def test_without_a_date_a_day_is_what_counts(listed, tmp_path, monkeypatch):
-    given = {"data": listed["data"]}
-    run = write_dossiers(tmp_path, parameters=given, operators=[ONE])
-    assert remade(monkeypatch, tmp_path, given, [ONE]) == []
-    told = json.loads((tmp_path / "dossiers.json").read_text(encoding="utf-8"))
-    assert told["dossiers"][0]["as_of"] == run.outcomes[0].as_of
-    later = dossiers.plan
-
-    def tomorrow(*arguments):
-        (job,) = later(*arguments)
-        return [replace(job, shown={**job.shown, "as_of": "2099-01-01T00:00:00+00:00"})]
-
-    monkeypatch.setattr(dossiers, "plan", tomorrow)
-    assert remade(monkeypatch, tmp_path, given, [ONE]) == [ONE]
 
 
 def test_one_operator_keeps_the_others_and_those_who_left_go(two, monkeypatch):
@@ -232,27 +158,35 @@ def test_one_operator_keeps_the_others_and_those_who_left_go(two, monkeypatch):
 # -- failures -----------------------------------------------------------------------------------------------
 
 
-@forking
+def breaking(monkeypatch, how):
+    """Let one section of one operator's dossier go wrong."""
+    drawn = page.SECTIONS["peers"]
+
+    def broken(told, limit):
+        if told.operator_id == ONE:
+            how()
+        return drawn(told, limit)
+
+    monkeypatch.setitem(page.SECTIONS, "peers", broken)
+
+
+def raising():
+    raise KeyError("M. DURAND Zoé")
+
+
 def test_a_failed_dossier_leaves_the_last_good_one(two, monkeypatch):
     run, _, given = two
     out = run.out
     good = everything_in(out)
-    drawn = page.parts()["peers-chart"]
-
-    def broken(told, limit):
-        if told.operator_id == ONE:
-            raise KeyError("M. DURAND Zoé")
-        return drawn(told, limit)
-
-    monkeypatch.setitem(page.parts(), "peers-chart", broken)
-    monkeypatch.setattr(dossiers, "_stamp", lambda *_, **__: "other")
+    breaking(monkeypatch, raising)
     failed = write_dossiers(out, parameters=given, operators=[ONE, OTHER])
     assert failed.exit_status() == 3
     told = read_dossiers(out)[ONE]
     assert (told.status, told.failure["kind"]) == ("failed", "KeyError")
-    assert told.last_good == run.outcomes[0].made_at or told.last_good == run.outcomes[1].made_at
+    assert told.last_good in {dossier.made_at for dossier in run.outcomes}
     now = everything_in(out)
     assert all(now[f"{ONE}{suffix}"] == good[f"{ONE}{suffix}"] for suffix in PARTS)
+    assert read_dossiers(out)[OTHER].status == "done"
     assert {name for name in now if name.startswith("failed/")} == {
         f"failed/{ONE}{suffix}" for suffix in (".html", ".results.json")
     }
@@ -295,38 +229,6 @@ def test_two_runs_into_one_folder_are_refused(tmp_path):
 # -- who makes them -----------------------------------------------------------------------------------------
 
 
-@forking
-def test_a_worker_killed_half_way_costs_no_dossier(some, listed, tmp_path):
-    def kill_one(done, of, told):
-        if done == 2:
-            active_children()[0].kill()
-
-    again = write_dossiers(tmp_path, parameters=listed, operators=SOME, jobs=2, listener=kill_one)
-    assert again.made == len(some.outcomes) == len(SOME)
-    assert {d.status for d in again.outcomes} == {"done"}
-    assert_same(again, some)
-
-
-@forking
-def test_a_worker_killed_while_it_sends_a_dossier_holds_up_nobody(some, listed, tmp_path, monkeypatch):
-    sent = process._sendback_result
-
-    def half(queue, *words, **more):
-        with suppress(FileExistsError):
-            (tmp_path / "killed").touch(exist_ok=False)
-            queue._wlock.acquire()
-            os.write(queue._writer.fileno(), (1 << 20).to_bytes(4, "big") + b"half of it")
-            os.kill(os.getpid(), signal.SIGKILL)
-        sent(queue, *words, **more)
-
-    monkeypatch.setattr(process, "_sendback_result", half)
-    monkeypatch.setattr(workers, "PATIENCE", 0.5)
-    again = write_dossiers(tmp_path / "out", parameters=listed, operators=SOME, jobs=2)
-    assert (tmp_path / "killed").exists()
-    assert {d.status for d in again.outcomes} == {"done"}
-    assert_same(again, some)
-
-
 def assert_same(run, other):
     """The same dossiers, but for how long they took and when they were made."""
     assert len(run.outcomes) == len(other.outcomes) > 1
@@ -336,38 +238,35 @@ def assert_same(run, other):
             assert (run.out / name).read_bytes() == (other.out / name).read_bytes(), name
 
 
-@forking
-def test_one_that_kills_whoever_makes_it_fails_alone(some, listed, tmp_path, monkeypatch):
-    drawn = page.parts()["peers-chart"]
-
-    def deadly(told, limit):
-        if told.operator_id == ONE:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return drawn(told, limit)
-
-    monkeypatch.setitem(page.parts(), "peers-chart", deadly)
-    run = write_dossiers(tmp_path, parameters=listed, operators=SOME, jobs=2)
-    assert {d.operator_id: d.failure["kind"] for d in run.outcomes if d.failure} == {ONE: "BrokenProcessPool"}
-    assert "Rapport partiel" in (tmp_path / "failed" / f"{ONE}.html").read_text(encoding="utf-8")
-    others = replace(run, outcomes=tuple(d for d in run.outcomes if d.operator_id != ONE))
-    assert_same(others, replace(some, outcomes=tuple(d for d in some.outcomes if d.operator_id != ONE)))
+def test_a_dossier_is_the_same_whoever_makes_it(some, listed, tmp_path):
+    pooled = write_dossiers(tmp_path / "pool", parameters=listed, operators=SOME, jobs=2)
+    assert_same(pooled, some)
+    with ThreadPoolExecutor(2) as threads:
+        threaded = write_dossiers(tmp_path / "threads", parameters=listed, operators=SOME, executor=threads)
+    assert_same(threaded, some)
 
 
 @forking
-def test_the_space_is_loaded_once_for_all_processes(listed, tmp_path, monkeypatch):
-    loaded, load = [], workers.open_space
+def test_a_worker_that_dies_fails_dossiers_and_leaves_the_last_good_ones(two, monkeypatch):
+    run, _, given = two
+    good = everything_in(run.out)
+    breaking(monkeypatch, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    failed = write_dossiers(run.out, parameters=given, operators=[ONE, OTHER], jobs=2)
+    assert failed.exit_status() == 3
+    kinds = {d.operator_id: d.failure["kind"] for d in failed.outcomes if d.failure}
+    assert kinds[ONE] == "BrokenProcessPool"
+    assert "Rapport partiel" in (run.out / "failed" / f"{ONE}.html").read_text(encoding="utf-8")
+    now = everything_in(run.out)
+    assert all(now[f"{ONE}{suffix}"] == good[f"{ONE}{suffix}"] for suffix in PARTS)
 
-    def counted(**given):
-        (tmp_path / f"loaded-{os.getpid()}-{len(loaded)}").touch()
-        loaded.append(given)
-        return load(**given)
 
-    monkeypatch.setattr(workers, "open_space", counted)
-    monkeypatch.setattr(workers, "_opened", {})
+def test_the_space_is_loaded_once(listed, tmp_path, monkeypatch):
+    loaded, load = [], make.open_space
+    monkeypatch.setattr(make, "open_space", lambda **given: loaded.append(given) or load(**given))
+    monkeypatch.setattr(make, "_opened", {})
     for as_of in ("2026-03-03", "2026-03-03", "2026-03-04"):
-        given = {**listed, "as_of": as_of}
-        write_dossiers(tmp_path / "out", parameters=given, operators=[ONE, OTHER], jobs=2)
-    assert len(list(tmp_path.glob("loaded-*"))) == len(loaded) == 2
+        write_dossiers(tmp_path / "out", parameters={**listed, "as_of": as_of}, operators=[ONE, OTHER])
+    assert len(loaded) == 2
 
 
 @dataclass(frozen=True)
@@ -429,10 +328,12 @@ def test_of_the_extraction_only_numbers_go_to_other_processes(elsewhere, tmp_pat
     assert CANARY.encode() not in elsewhere.pool.sent
     assert str(tmp_path.parent).encode() not in elsewhere.pool.sent
     (bundle,) = sent
-    space = opened(Order("of a worker", {"as_of": AS_OF}, ""), pickle.loads(pickle.dumps(bundle)))
+    space = opened(
+        Order("of a worker", {"as_of": AS_OF, "lang": "fr"}, ""), pickle.loads(pickle.dumps(bundle))
+    )
     assert space.published == {elsewhere.domain: 12}
     assert space.mailboxes.earlier.by_domain == {elsewhere.domain: 40}
-    folder = Path(workers._opened["of a worker"][1].name)
+    folder = Path(make._opened["of a worker"][1].name)
     held = [file for file in folder.rglob("*") if file.is_file()]
     assert "list.xml.gz" in {file.name for file in held}
     for file in held:
@@ -451,19 +352,7 @@ def test_a_worker_that_cannot_be_had_fails_its_dossiers_only(tmp_path):
 
 def test_a_worker_with_other_code_refuses():
     with pytest.raises(InputError, match=r"other code than its caller\. Install this version"):
-        make(Order("", {}, "0" * 64), [ONE])
-
-
-def test_what_version_0_1_wrote_beside_a_dossier_goes(two):
-    run, _, given = two
-    old = run.out / f"{ONE}.ipynb"
-    old.write_text("{}")
-    index = json.loads((run.out / "dossiers.json").read_text(encoding="utf-8"))
-    for entry in index["dossiers"]:
-        entry["hash"] = "0" * 64
-    (run.out / "dossiers.json").write_text(json.dumps(index))
-    write_dossiers(run.out, parameters=given, operators=[ONE, OTHER])
-    assert not old.exists()
+        make_dossier(Order("", {}, "0" * 64), ONE)
 
 
 # -- names and texts that would do harm ---------------------------------------------------------------------
@@ -484,7 +373,7 @@ def test_an_identifier_of_figures_names_its_files():
 
 def test_the_index_escapes_what_it_is_given(payloads):
     entries = [
-        Dossier(text, text, file_name(text), "failed", None, "2026-03-03T06:00:00+00:00", AS_OF, "", {},
+        Dossier(text, text, file_name(text), "failed", None, "2026-03-03T06:00:00+00:00", AS_OF, {},
                 {"kind": text, "message": text, "section": text}, None)
         for text in payloads
     ]  # fmt: skip
@@ -514,19 +403,24 @@ def test_the_command_tells_each_dossier_and_the_index(listed, tmp_path):
     assert (ran.returncode, ran.stderr) == (1, "")
     *lines, last = ran.stdout.splitlines()
     assert {line.split()[0] for line in lines} == {ONE, OTHER}
-    assert last == f"2 dossiers, 2 made now; index: {tmp_path / 'index.html'}"
+    assert last == f"2 dossiers; index: {tmp_path / 'index.html'}"
 
 
-@forking
 @pytest.mark.parametrize(
-    ("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+    ("sent", "status", "jobs"),
+    [
+        (signal.SIGINT, 130, 1),
+        (signal.SIGTERM, 143, 1),
+        (signal.SIGKILL, -9, 1),
+        pytest.param(signal.SIGINT, 130, 2, marks=forking),
+    ],
 )
-def test_an_interrupted_run_leaves_no_process_and_what_was_there(listed, tmp_path, sent, status):
+def test_an_interrupted_run_leaves_no_process_and_what_was_there(listed, tmp_path, sent, status, jobs):
     out = tmp_path / "out"
     out.mkdir()
     (out / f"{ONE}.html").write_text("last good")
     process = subprocess.Popen(
-        command("--out", out, "--data", listed["data"], "--jobs", "1"),
+        command("--out", out, "--data", listed["data"], "--jobs", jobs),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout.readline()  # one is made, the others are not
@@ -535,10 +429,25 @@ def test_an_interrupted_run_leaves_no_process_and_what_was_there(listed, tmp_pat
     _, errors = process.communicate(timeout=30)
     assert process.returncode == status
     assert "Traceback" not in errors
-    assert len(family) >= 1
     assert psutil.wait_procs(family, timeout=10)[1] == []
     left = everything_in(out)
     assert left.pop(f"{ONE}.html") == b"last good"
     if sent != signal.SIGKILL:
         assert set(left) == {".lock"}
     assert "index.html" not in left
+
+
+def test_a_dossier_of_300_rows_stays_small():
+    rows = [
+        {
+            "domain": f"d{n}.mssante.fr", "description": f"Messagerie de l’établissement numéro {n}",
+            "dn": "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR",
+        }
+        for n in range(300)
+    ]  # fmt: skip
+    (job,) = plan({"operator": resource("notebooks") / "operator.ipynb"}, {"operator": "1759900004"})
+    made = from_space(Order("", job.shown, ""), make_space(*rows), "1759900004")
+    assert len(made.files[".html"]) <= 210_000
+    html = made.files[".html"].decode()
+    assert html.count("non observé") == 1  # what all rows say is said once
+    assert html.count('<td data-label="Domaine"') >= 300

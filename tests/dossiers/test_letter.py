@@ -197,11 +197,12 @@ def test_a_name_carries_no_header_and_no_line_in(show):
 
 
 def test_a_label_of_several_lines_stays_on_one():
-    told = replace(dossier(make_space({}), "1759900004"), name=HOSTILE)
+    told = dossier(make_space({}), "1759900004")
+    told.name = HOSTILE
     assert subject(told).endswith(
         "CH ALPHA\\u000d\\u000aBcc: victime@pwned.example\\u000d\\u000a\\u000d\\u000a<script>"
     )
-    text = letter_text(told, (), Stationery())
+    text = letter_text(told, {}, Stationery())
     assert text.splitlines()[1] == ""
     assert not re.search(r"^Bcc", text, re.MULTILINE)
 

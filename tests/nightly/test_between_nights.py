@@ -10,8 +10,6 @@ import pytest
 from made_nights import customised
 from test_retention import make_run
 
-from mssante_audit.report.results import open_space
-
 AS_OF, NEXT = "2026-03-03T06:00:00Z", "2026-03-04T06:00:00Z"
 AHEAD = "2031-01-01T060000Z"
 
@@ -108,25 +106,6 @@ def test_a_night_of_an_earlier_instant_makes_nothing_new_or_fixed_of_a_later_one
 
 
 # -- the disk -----------------------------------------------------------------------------------------------
-
-
-def test_dossiers_that_say_the_same_are_linked_and_outlive_the_run_they_are_of(place, settings):
-    data = str(place.folder / "data")
-    operators = open_space(data=data, as_of=AS_OF).entries["operator_id"].unique().tolist()[:3]
-    settings(dossiers={"enabled": True, "operators": operators}, retention={"runs": 1, "at_least": 1})
-    assert place.play(AS_OF, pages=False)[0] == 0
-    (first,) = place.runs
-    pages = {path.name: path.read_bytes() for path in (first / "dossiers").glob("*.*")}
-    inode = (first / "dossiers" / f"{operators[0]}.html").stat().st_ino
-    assert place.play(NEXT)[0] == 0
-    (second,) = place.runs  # the first one is gone
-    assert second != first
-    step = next(one for one in place.state("run.json")["steps"] if one["step"] == "dossiers")
-    assert step["facts"] == {"count": 3, "linked": 3}
-    assert step["message"] == "3 dossiers, 3 of them as before"
-    page = second / "dossiers" / f"{operators[0]}.html"
-    assert (page.stat().st_ino, page.read_bytes()) == (inode, pages[page.name])
-    assert (second / "site" / "dossiers" / page.name).read_bytes() == pages[page.name]
 
 
 def test_a_night_keeps_within_the_bytes_asked_and_the_last_good_one(place, settings):

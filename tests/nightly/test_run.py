@@ -163,7 +163,7 @@ def test_findings_as_severe_as_asked_are_status_1(place, settings):
         ({"dossiers": {"department": "99"}}, r"\[dossiers\] no département '99'\. Write .+"),
         ({"output": {"folder": "data"}}, r"\S+data: is both data and output folder\. Set output\.folder"),
         ({"observe": {"enabled": True, "resolvers": ["x"]}}, r"\[observe\] 'x' is not an address\. Give .+"),
-        ({"dossiers": {"jobs": -1}}, r"\S+audit\.toml, line \d+: dossiers\.jobs wants 0 to 1024, not -1"),
+        ({"dossiers": {"jobs": -1}}, r"\S+audit\.toml, line \d+: dossiers\.jobs wants 1 to 1024, not -1"),
     ],
 )
 def test_settings_that_cannot_be_used_are_one_line(place, settings, sections, line):

@@ -84,7 +84,7 @@ def test_what_one_did_not_ask_or_hear_is_unknown_and_not_gone(tmp_path):
 def test_two_zones_are_not_compared(pair):
     first, then = map(told, pair)
     with pytest.raises(InputError, match=r"of the zone essai\.example, not mssante\.fr"):
-        differences(first, Told(then.source, then.begun, "essai.example", then.of))
+        differences(first, Told(then.source, then.started_at, "essai.example", then.of))
 
 
 def run(*words: str) -> str:

@@ -19,12 +19,12 @@ from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.belongings import Belongings
 from mssante_audit.dossiers.facts import dossier
 from mssante_audit.dossiers.letter import letter_files
-from mssante_audit.dossiers.page import dossier_page
+from mssante_audit.dossiers.make import Order, from_space
 from mssante_audit.dossiers.remedies import remedy, theirs
 from mssante_audit.dossiers.survey import Survey, survey
 from mssante_audit.findings.registry import rule
 from mssante_audit.report.parameters import declared
-from mssante_audit.report.plan import plan, tellable
+from mssante_audit.report.plan import plan
 from mssante_audit.report.results import Limits, touching
 from mssante_audit.report.run import find_notebooks, run_reports
 from mssante_audit.space.trust import load_space
@@ -181,7 +181,9 @@ def test_every_finding_has_its_remedy(report, run, space):
     (outcome,) = run.outcomes
     rows = report.xpath("//table[@id='findings' or @id='findings-folded']/tbody/tr")
     assert len(rows) == len(outcome.results.findings)
-    assert all(len(plain(row.xpath("td")[4].text_content())) > 20 for row in rows)
+    remedies = report.xpath("//table[@id='findings' or @id='findings-folded']//td[@data-label='Que faire']")
+    assert len(remedies) == len(rows)
+    assert all(len(plain(cell.text_content())) > 20 for cell in remedies)
     whole = touching(audit_all(space), space, Limits(GROUP))
     assert sorted(outcome.results.findings["rule"]) == sorted(whole["rule"])
 
@@ -235,12 +237,14 @@ def test_every_cell_shows_something(run):
             assert [o.output_type for o in cell.outputs] == ["execute_result"], cell.source
 
 
-def test_the_page_of_a_dossier_is_that_of_the_notebook(run, space):
+def test_the_page_of_a_dossier_is_that_of_the_notebook(run, report, space):
     path = resource("notebooks") / "operator.ipynb"
     (job,) = plan({"operator": path}, {"as_of": AS_OF, "operator": "groupement e-sante de cheminsonge"})
-    outcome, html, _ = dossier_page(space, GROUP, tellable(job.shown))
-    assert html == (run.out / "operator.html").read_text(encoding="utf-8")
-    assert outcome.results.payload() == run.outcomes[0].results.payload()
+    made = from_space(Order("", job.shown, ""), space, GROUP)
+    page, other = (lxml_html.fromstring(made.files[".html"].decode()), report)
+    for what in ("//h1", "//h2", "//main//p", "//main//table"):
+        assert [e.text_content() for e in page.xpath(what)] == [e.text_content() for e in other.xpath(what)]
+    assert made.outcome.results.payload() == run.outcomes[0].results.payload()
 
 
 def test_it_takes_the_parameters_of_the_other_reports():

@@ -141,19 +141,11 @@ def test_a_signer_that_changes_is_told_where_its_authority_is_unknown(space: Tru
 
 @pytest.mark.parametrize("language", [*LANGUAGES])
 def test_each_state_is_said_in_each_language(language: str) -> None:
-    facts = {
-        "error": "e",
-        "made": AS_OF,
-        "before": AS_OF,
-        "signer": "s",
-        "doubt": "forged",
-        "days": 1,
-        "limit": 7,
-    }
+    facts = {"error": "e", "made": AS_OF, "before": AS_OF, "signer": "s", "doubt": "forged", "days": 1}
     told = set()
     for name in (LIST, *map(input_of, known_needs())):
         for what in STATES[:-1]:
-            more = {"size": 1, "before": 2} if what == "shrunk" else {}
+            more = {"size": 1, "before": 2} if what == "shrunk" else {"limit": 7}
             one = State(name, what, 1, {"input": name, **facts, **more})
             assert worded(one, language)
             assert remedied(one, language).endswith(".")

@@ -193,10 +193,7 @@ class Resolver:
     async def _reach(
         self, domain: str, names: Sequence[str], zone: str, chain: tuple[str, ...]
     ) -> tuple[tuple[Server, ...], tuple[str, ...]]:
-        """Look up names of a zone's servers until there are enough to ask: their servers, the other names.
-
-        Aliases come last, since not all resolvers follow them. Names of names of names must not multiply.
-        """
+        """Look up names of a zone's servers, aliases last, until there are enough: servers, other names."""
         servers: dict[str, list[Server]] = {}
         aliases: dict[str, list[Server]] = {}
         for name in names[: 2 if chain else 4]:
@@ -225,10 +222,7 @@ class Resolver:
         return await once(self._asked, (*what, "patient"), partial(self._asker.ask, ask))
 
     async def _first(self, asks: list[Ask], outcomes: Iterable[str]) -> Reply | None:
-        """Ask one after the other until a reply has one of `outcomes`, then the silent ones for longer.
-
-        Failing that, an answer without authority, over TCP or without EDNS has to do.
-        """
+        """Ask until a reply has one of `outcomes`, then the silent for longer; take a weak one at last."""
         for patient in (False, True):
             weak = partial = None
             for ask in asks:

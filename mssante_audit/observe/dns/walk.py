@@ -202,10 +202,7 @@ class Walker:
         return more
 
     async def _ask_below(self, domain: str, replies: list[Reply], beside: list[Reply]) -> None:
-        """Where a name beside a domain gets the same answer, ask for one below it, unless a signature tells.
-
-        Only where the domain has no record of its own a wildcard answers there too (RFC 4592, 3.3.1).
-        """
+        """Ask below a domain that gets the answer of a name beside it: a wildcard's? (RFC 4592, 3.3.1)."""
         others = {o.address: own_answers(o) for o in beside if o.outcome == "answer"}
         for reply in replies:
             below = canonical(f"{self._sibling}.{reply.qname}")

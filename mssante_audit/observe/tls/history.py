@@ -22,6 +22,7 @@ import pandas as pd
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import frame_of
 from mssante_audit.base.instants import SKEW
+from mssante_audit.observe.files import comparison
 from mssante_audit.observe.kinds import File
 from mssante_audit.observe.tls.chain import Certificate, leaf_of
 from mssante_audit.observe.tls.observation import TlsObservation, load_tls
@@ -67,22 +68,20 @@ def differences(before: TlsObservation, after: TlsObservation) -> pd.DataFrame:
 
 def sentences(before: TlsObservation, after: TlsObservation, found: pd.DataFrame) -> Iterator[str]:
     """Yield in English lines what `differences` found, and how many servers only one of the two saw."""
-    yield f"from {before.source} ({before.started_at:%Y-%m-%d %H:%M} UTC)"
-    yield f"to   {after.source} ({after.started_at:%Y-%m-%d %H:%M} UTC)"
+    lines = []
     for row in found.to_dict("records"):
         where = f"{row['address']} port {row['port']} ({row['host']})"
-        yield f"{where}: {row['kind']}, {row['spare']} days before the end"
+        lines.append(f"{where}: {row['kind']}, {row['spare']} days before the end")
         if row["kind"] == "replaced":
-            yield f"  {row['before']} -> {row['after']}"
+            lines.append(f"  {row['before']} -> {row['after']}")
         if row["kind"] != "renewed":
-            yield f"  issuer: {row['issuer_before']} -> {row['issuer_after']}"
-        yield f"  until {row['until_before']:%Y-%m-%d} -> {row['until_after']:%Y-%m-%d}"
+            lines.append(f"  issuer: {row['issuer_before']} -> {row['issuer_after']}")
+        lines.append(f"  until {row['until_before']:%Y-%m-%d} -> {row['until_after']:%Y-%m-%d}")
     visits = _last(before).visits, _last(after).visits
     first, then = ({*zip(seen["address"], seen["port"], strict=True)} for seen in visits)
-    if once := len(first ^ then):
-        yield f"presented a certificate in one of them only, and so unknown: {once}"
-    if found.empty:
-        yield "nothing changed"
+    if alone := len(first ^ then):
+        lines.append(f"presented a certificate in one of them only, and so unknown: {alone}")
+    return comparison(before, after, lines, same=found.empty)
 
 
 def _last(part: TlsObservation) -> TlsObservation:

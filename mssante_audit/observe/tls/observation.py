@@ -84,12 +84,9 @@ class TlsObservation(FileRead):
 
 
 def load_tls(source: str | Path) -> TlsObservation:
-    """Read an observation of TLS, as far as it can be read; the rest is in `TlsObservation.problems`.
+    """Read an observation of TLS; what could not be read is in `TlsObservation.problems`.
 
-    Raises
-    ------
-    ObservationError
-        If the file cannot be opened, is no observation of TLS, or was written by another version.
+    `ObservationError` if the file cannot be opened, is no observation of TLS, or is of another version.
     """
     certificates: dict[str, bytes] = {}
     visits: list[tuple[Any, ...]] = []

@@ -1,9 +1,7 @@
 """Observe TLS: visit each mail server that the DNS names, gently, and write down what it presents.
 
-The only place where the network is used for mail servers, and nothing is ever sent to them but EHLO,
-STARTTLS and QUIT; audits read the file (`mssante_audit.observe.tls.observation`).
-
-A visit is a thread: against asyncio it takes three quarters of the CPU, and OpenSSL works beside Python.
+Nothing is ever sent to mail servers but EHLO, STARTTLS and QUIT. A visit is a thread: against asyncio it
+takes three quarters of the CPU, and OpenSSL works beside Python.
 """
 
 from __future__ import annotations
