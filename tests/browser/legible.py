@@ -18,7 +18,8 @@ ILLEGIBLE = """(paper) => {
   const within = (a, b) => a.left >= b.left && a.right <= b.right && a.top >= b.top && a.bottom <= b.bottom;
   const ground = (e) => {
     const box = e.getBoundingClientRect();
-    const under = (shape) => getComputedStyle(shape).fill !== "none" && within(box, shape.getBoundingClientRect());
+    const under = (shape) =>
+      getComputedStyle(shape).fill !== "none" && within(box, shape.getBoundingClientRect());
     const shapes = e.localName === "text" ? [...e.closest("svg").querySelectorAll("path")].filter(under) : [];
     if (shapes.length) return numbers(getComputedStyle(shapes.at(-1)).fill);
     for (; e; e = e.parentElement) {
@@ -85,8 +86,10 @@ ILLEGIBLE = """(paper) => {
       const told = mark.querySelector(":scope > title")?.textContent ?? mark.getAttribute("aria-label") ?? "";
       if (!told.trim()) say("tells nothing", mark.outerHTML);
       if (mark.getAttribute("tabindex") === null) say("out of reach", told);
-      const style = getComputedStyle(mark.querySelector(":scope > path, :scope > use, rect") ?? mark), under = ground(chart);
-      const colours = mark.closest("svg") ? [style.fill, style.stroke] : [style.backgroundColor];
+      const drawn = mark.querySelector(":scope > path, :scope > use, rect") ?? mark;
+      const style = getComputedStyle(drawn), under = ground(chart);
+      const colours = mark.closest("svg")
+        ? [style.fill, style.stroke] : [style.backgroundColor, style.outlineColor];
       const seen = colours.filter((colour) => colour !== "none").map(numbers);
       if (!seen.some((colour) => contrast(colour, under) >= 3)) say("faint mark", told);
     }
