@@ -144,6 +144,8 @@ class Udp:
         place, query = (address, self._port), secrets.token_bytes(2) + query[2:]
         try:
             sock = await obtained(partial(_datagrams, _family(address)))
+        except ResourceError:
+            raise
         except OSError:  # this machine has no such family
             return Exchange("unreachable")
         question = _Question(sock, place, query, self._ignored)
@@ -151,6 +153,8 @@ class Udp:
         try:
             await obtained(partial(sock.sendto, query, place))
             await asyncio.wait([question.future], timeout=timeout)
+        except ResourceError:
+            raise
         except OSError:
             question.end("unreachable")
         finally:
@@ -190,6 +194,8 @@ async def ask_tcp(address: str, port: int, query: bytes, timeout: float, ignored
     query = secrets.token_bytes(2) + query[2:]
     try:
         sock = await obtained(lambda: socket.socket(_family(address), socket.SOCK_STREAM))
+    except ResourceError:
+        raise
     except OSError:  # this machine has no such family
         return Exchange("unreachable")
     sock.setblocking(False)
