@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 READERS = {
     "The analyst": (
-        "analyst", "analyst.fr", "cookbook", "gallery", "data", "domains", "snapshot", "verdicts",
+        "analyst", "analyst.fr", "cookbook", "gallery", "data", "domains", "gate", "snapshot", "verdicts",
         "rules/index", "api",
     ),
     "The scheduled job": ("schedule", "archive", "observing", "mailboxes", "tls"),
