@@ -121,9 +121,7 @@ class Report:
     """Start of the comparison of lists."""
 
     def __repr__(self) -> str:
-        return (
-            f"Report({self.name!r})"  # a notebook keeps this beside the HTML: no frames, which name persons
-        )
+        return f"{type(self).__name__}({self.name!r})"  # no frames, which name persons
 
     def _repr_html_(self) -> str:
         return opening(self.space, self.entries, self.every, self.chosen)

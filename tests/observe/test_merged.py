@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cells import shown
@@ -19,7 +20,6 @@ from mssante_audit.cli.main import app
 from mssante_audit.network import methods
 from mssante_audit.observe.kinds import default_path
 from mssante_audit.observe.lines import ObservationError
-from mssante_audit.report.results import limits
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.verdicts.domains import domains
 from mssante_audit.verdicts.methods import hosts
@@ -245,7 +245,8 @@ def test_only_what_an_older_file_answers_for_is_kept_of_it(folder):
 def test_the_report_on_changes_compares_the_two_newest_whole_ones(folder):
     def part() -> str:
         space = folder.space()
-        given = {"space": space, "chosen": limits(space, None, None, None), "row_limit": 5}
+        report = SimpleNamespace(entries=space.audited)
+        given = {"space": space, "report": report, "row_limit": 5}
         told = lxml_html.fromstring(shown("changes", "dns", **given)._repr_html_()).text_content()
         return " ".join(re.sub("[\xa0\u202f]", " ", told).split())
 
