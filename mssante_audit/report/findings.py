@@ -204,7 +204,8 @@ def rule_cell(code: str, links: Links) -> Cell:
 
 def operator_cell(operator_id: str, name: str, links: Links) -> Cell:
     """Return a cell with an operator's name and identifier."""
-    shown = macro("findings.operator_cell", name, operator_id, links.operator(operator_id))
+    href = links.operator(operator_id) if name or operator_id else ""
+    shown = macro("findings.operator_cell", name, operator_id, href)
     return Cell(shown, visible(name))
 
 

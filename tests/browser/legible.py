@@ -5,7 +5,7 @@ but that a mark is an element of the role ``img`` in ``.drawn``, and stands on t
 """
 
 ILLEGIBLE = """(paper) => {
-  const CHARTS = "figure.chart, .states, ul.severities";
+  const CHARTS = "figure.chart, .counts, ul.severities";
   const bad = [];
   const numbers = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
   const channel = (c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
@@ -15,11 +15,12 @@ ILLEGIBLE = """(paper) => {
     return (light + 0.05) / (dark + 0.05);
   };
   const opaque = (colour) => colour.length === 3 || colour[3] === 1;
-  const within = (a, b) => a.left >= b.left && a.right <= b.right && a.top >= b.top && a.bottom <= b.bottom;
+  const holds = (b, x, y) => x >= b.left && x <= b.right && y >= b.top && y <= b.bottom;
   const ground = (e) => {
     const box = e.getBoundingClientRect();
+    const centre = [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
     const under = (shape) =>
-      getComputedStyle(shape).fill !== "none" && within(box, shape.getBoundingClientRect());
+      getComputedStyle(shape).fill !== "none" && holds(shape.getBoundingClientRect(), ...centre);
     const shapes = e.localName === "text" ? [...e.closest("svg").querySelectorAll("path")].filter(under) : [];
     if (shapes.length) return numbers(getComputedStyle(shapes.at(-1)).fill);
     for (; e; e = e.parentElement) {
