@@ -13,6 +13,7 @@ from .base.language import percent as percent
 from .base.language import words as words
 from .declarations.register import load_declarations as load_declarations
 from .dossiers.facts import dossier as dossier
+from .dossiers.page import section as section
 from .findings.catalogue import Rule as Rule
 from .findings.catalogue import load_rules as load_rules
 from .findings.causes import actionable as actionable

@@ -98,7 +98,7 @@ class Chart:
 
     def html(self) -> Html:
         """Return the figure with its alternative text and caption as HTML."""
-        drawn = "" if self.rows else svg(self.figure, self.marks)
+        drawn = "" if self.rows or not self.marks else svg(self.figure, self.marks)
         return macro("charts.figure", self.title, self.alt, self.caption, drawn, self.rows)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:

@@ -61,8 +61,6 @@ def in_zone(domain: str) -> str:
     if last == first + top or (last != top and _slip_of(last, first)):
         return f"{name}.{ZONE}"
     *labels, zone = name.split(".")
-    if zone == top and labels[-1:] == [first]:
-        return name
     if labels and _slip_of(zone, first):
         return ".".join([*labels, ZONE])
     glued, hyphen, ending = zone.rpartition("-")

@@ -106,7 +106,7 @@ def test_overview_index_and_summaries_bear_the_same_counts(made, counted) -> Non
 
 
 def test_nothing_is_green_while_nobody_looked(sample_space) -> None:
-    space = replace(sample_space, observation=None, observed={}, told=None)
+    space = replace(sample_space, observation=None, tls=None, judged=None)
     domains = ms.domains(space)
     page = lxml_html.fromstring(f"<main>{ms.answer(domains)}{ms.counts(domains)}</main>")
     unknown = {"yes": "0", "degraded": "0", "no": "0", "unknown": str(len(domains))}

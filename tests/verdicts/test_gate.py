@@ -215,7 +215,6 @@ def test_recipes_of_the_page_name_options_there_are() -> None:
         ("ch-x.mssante.com", "ch-x.mssante.fr"),
         ("ch-x-mssante.fr", "ch-x.mssante.fr"),
         ("ch-x.mssante", "ch-x.mssante.fr"),
-        ("ch-x.mssante.fr.com", "ch-x.mssante.fr"),
         ("ch-x.aura.mssantee.fr", "ch-x.aura.mssante.fr"),
         ("mssante.example.org", ""),
         ("interop-mssante.example.org", ""),
