@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import cycle, islice, pairwise
 from math import inf
 from numbers import Real
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
+from unicodedata import east_asian_width
 
 import pandas as pd
 
@@ -39,7 +41,7 @@ from mssante_audit.base.markup import visible
 from mssante_audit.base.typography import NBSP
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.report.html import Html, macro
-from mssante_audit.report.svg import COLOURS, WIDTH, look, mark, svg
+from mssante_audit.report.svg import COLOURS, SIZE, WIDTH, look, mark, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -262,9 +264,29 @@ def _looks(columns: Sequence[str], styles: Sequence[str], needed: int, single: b
 # -- drawing ------------------------------------------------------------------------------------------------
 
 
-def lines_of(text: str, letters: int = LETTERS) -> list[str]:
-    """Return a text in lines of so many letters."""
-    return wrap(text, letters) or [""]
+def lines_of(text: str, letters: int = LETTERS, weight: str = "normal") -> list[str]:
+    """Return a text in lines of so many letters, or of fewer where these are wide, as capitals are."""
+    for least in range(letters, 0, -1):
+        lines = wrap(text, least) or [""]
+        if all(_wide(line, weight) <= WIDTH * letters / LETTERS for line in lines):
+            break
+    return lines
+
+
+def _wide(text: str, weight: str = "normal") -> float:
+    """Return how many points wide a text is, in a font whose letters are wider than a page's."""
+    return sum(_advance(letter, weight) for letter in text)
+
+
+@cache
+def _advance(letter: str, weight: str) -> float:
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    font = get_font(findfont(FontProperties(family="DejaVu Sans", weight=weight)))
+    if east_asian_width(letter) in "FW" or ord(letter) not in font.get_charmap():
+        return float(SIZE)
+    font.set_size(SIZE, 72)
+    return font.load_char(ord(letter)).linearHoriAdvance / 65536
 
 
 def sheet(title: str, words: Mapping[str, str], heights: Sequence[float], size: Any = None) -> Figure:
@@ -279,22 +301,23 @@ def sheet(title: str, words: Mapping[str, str], heights: Sequence[float], size: 
     from matplotlib.patches import Patch
 
     width, least = (72 * side for side in size or (WIDTH / 72, 0))
-    lines = lines_of(title) if title else []
+    lines = lines_of(title, weight="bold") if title else []
     labels = {style: lines_of(clean(word)) for style, word in words.items()}
     longest = max(map(len, words.values()), default=0)
     columns = next(n for n in (4, 3, 2, 1) if n == 1 or n * (longest + 4) < LETTERS)
-    keys = -(-sum(map(len, labels.values())) // columns)
-    top = LINE * (len(lines) + keys) + (GAP if lines or keys else 0.0)
+    figure, top = Figure(figsize=(width / 72, width / 72)), float(LINE * len(lines))
+    patches = [
+        Patch(fc=COLOURS[style], ec=COLOURS["edge"], label="\n".join(word)) for style, word in labels.items()
+    ]
+    legend = figure.legend(handles=patches, loc="upper left", ncols=columns) if patches else None
+    if legend:  # it is as high in a figure of any height
+        top += max(LINE, legend.get_window_extent().height * 72 / figure.dpi)
+    top += GAP if top else 0
     whole = max(top + sum(heights) + FOOT, least)
-    figure = Figure(figsize=(width / 72, whole / 72))
+    figure.set_size_inches(width / 72, whole / 72)
     figure.text(0, 1, "\n".join(lines), weight="bold", va="top")
-    if keys:
-        patches = [
-            Patch(fc=COLOURS[style], ec=COLOURS["edge"], label="\n".join(word))
-            for style, word in labels.items()
-        ]
-        place = (0, 1 - LINE * len(lines) / whole)
-        figure.legend(handles=patches, loc="upper left", ncols=columns, bbox_to_anchor=place)
+    if legend:
+        legend.set_bbox_to_anchor((0, 1 - LINE * len(lines) / whole), figure.transFigure)
     for height in heights:
         figure.add_axes((0, 1 - (top + height) / whole, 1, height / whole))
         top += height
@@ -313,7 +336,7 @@ def _below_names(
     places, bottom = [], 0.0
     for name, text in pairs:
         lines = [(line, "") for line in lines_of(name)]
-        if len(lines[-1][0]) + len(text) < LETTERS:
+        if len(lines[-1][0]) + len(text) < LETTERS and _wide(f"{lines[-1][0]}  {text}") <= WIDTH:
             lines[-1] = (lines[-1][0], text)
         else:
             lines += [("", line) for line in lines_of(text)]
@@ -456,7 +479,7 @@ def lines(
             if not given:
                 axes.set_ylim(0, (max(numbers) or 1) * heights[at] / (CURVE - LINE))
                 axes.set(yticks=[], xlabel="", ylabel="")
-                _headed(axes, heads[at], numbers, colour)
+                _headed(axes, heads[at], numbers)
                 _time_axis(axes, times, day(times[0]), day(times[-1]))
                 axes.tick_params(labelbottom=at == len(held) - 1)
         if not given:
@@ -472,10 +495,10 @@ def lines(
     return Chart(figure, title, alt, caption, marks)
 
 
-def _headed(axes: Any, head: Sequence[str], held: Sequence[int], colour: str) -> None:
+def _headed(axes: Any, head: Sequence[str], held: Sequence[int]) -> None:
     """Write above a line what it is and how many the last one has, and at its highest point how many."""
     beside: dict[str, Any] = {"transform": axes.transAxes, "va": "top", "clip_on": False}
-    axes.text(0, 1, "\n".join(head), color=colour, **beside)
+    axes.text(0, 1, "\n".join(head), **beside)
     axes.text(1, 1, number(held[-1]), ha="right", weight="bold", **beside)
     most = max(held)
     if most > held[-1]:

@@ -174,10 +174,10 @@ def test_marks_are_reached_by_the_keyboard_and_say_their_number(visit, tmp_path)
 
 def test_a_number_that_stands_beside_its_mark_is_its_name_too(visit, gallery):
     page = visit(gallery).page
-    mark = page.locator(".states [role=img]").first
+    mark = page.locator(".counts [role=img]").first
     mark.hover()
     assert page.locator(".tip").inner_text() == mark.get_attribute("aria-label")
-    assert mark.get_attribute("aria-label").split()[0] == page.locator(".states dt b").first.inner_text()
+    assert mark.get_attribute("aria-label").split()[0] == page.locator(".counts dt b").first.inner_text()
 
 
 def test_without_a_script_every_mark_is_a_stop(visit, tmp_path):

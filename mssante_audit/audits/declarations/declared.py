@@ -13,7 +13,7 @@ from mssante_audit.audits.declarations import people
 from mssante_audit.audits.declarations.names import may_be_one, named_like, one_structure
 from mssante_audit.audits.declarations.people import Check, Found, label, missing
 from mssante_audit.declarations.headings import fields
-from mssante_audit.declarations.register import domain_keys, filled
+from mssante_audit.declarations.register import domain_key, domain_keys, filled
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import DN, IGC, parse_dn, pasted_dn
 from mssante_audit.values.hosts import ZONE, in_zone
@@ -287,7 +287,7 @@ CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
     ("DECL_DN_OPERATOR", IDS, _dn_operator),
     ("DECL_DEPARTMENT", (), _department),
     ("DECL_DOMAIN_INVALID", ("domain",),
-     _texts("domain", lambda text: not is_domain(text) or in_zone(text.lower()))),
+     _texts("domain", lambda text: not is_domain(text) or in_zone(domain_key(text)))),
     ("DECL_DOMAIN_OUTSIDE", ("domain",),
      _texts("domain_key", _outside)),
     ("DECL_DESCRIPTION_MISSING", ("withdrawal", "description"), asked(_absent("description"))),

@@ -16,7 +16,7 @@ from mssante_audit.findings.places import DNS, Place
 from mssante_audit.network import network_of
 from mssante_audit.network.servers import DEAD
 from mssante_audit.network.walk import Visit, rests_on
-from mssante_audit.network.zones import Zone
+from mssante_audit.network.zones import SERVING, Zone
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.lines import Reply
 from mssante_audit.space.trust import TrustSpace
@@ -109,7 +109,11 @@ class Seen:
         """Zones none of whose servers answers, whoever hands them over."""
         visits = [visit for domain in self.rows for visit in self.visits(domain)]
         alive = {visit.zone for visit in visits if visit.part.cause not in DEAD}
-        return frozenset(visit.zone for visit in visits) - alive
+        parent = self.network.zone(self.network.parent)
+        zones = {visit.zone for visit in visits} - alive
+        if parent.states and not {*SERVING} & {*parent.states.values()}:
+            zones.add(parent.name)
+        return frozenset(zones)
 
     @cached_property
     def led_astray(self) -> frozenset[str]:
