@@ -58,8 +58,10 @@ PAIRS = {"fr": (" : ", " ; "), "en": (": ", "; ")}
 
 LETTERS = 44
 """Letters that a line has room for."""
-LINE, BAR, GAP, CURVE, FOOT = 18, 10, 9, 70, 6
+LINE, BAR, GAP, CURVE, FOOT = 18, 8, 6, 70, 6
 """Points that a line of letters, a bar, a space between bars, a curve and the lower edge are high."""
+PAGE = 1000
+"""Points that a chart may be high if it is to stand on a page below the text that leads to it."""
 SPAN, LAST = 100, 9000
 """Years that a scale of time may span, and the year from which on matplotlib may have none."""
 
@@ -99,7 +101,8 @@ class Chart:
     def html(self) -> Html:
         """Return the figure with its alternative text and caption as HTML."""
         drawn = "" if self.rows or not self.marks else svg(self.figure, self.marks)
-        return macro("charts.figure", self.title, self.alt, self.caption, drawn, self.rows)
+        tall = bool(drawn) and 72 * self.figure.get_figheight() > PAGE
+        return macro("charts.figure", self.title, self.alt, self.caption, drawn, self.rows, tall)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/html": str(self.html()), "text/plain": f"{self.alt}\n{self.caption}"}
@@ -338,7 +341,7 @@ def _below_names(
         else:
             lines += [("", line) for line in lines_of(text)]
         texts += [(bottom + LINE * (at + 0.5), *line) for at, line in enumerate(lines)]
-        places.append(bottom + LINE * len(lines) + 2)
+        places.append(bottom + LINE * len(lines))
         bottom = places[-1] + BAR + GAP
     figure = sheet(title, words, [max(bottom, LINE)], options.pop("figsize", None))
     axes = figure.axes[0]

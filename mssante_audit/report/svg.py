@@ -92,6 +92,8 @@ def _tidy(element: etree._Element, number: int, marks: Mapping[str, str]) -> Non
             one.insert(0, title)
     elif element.tag in (f"{_SVG}path", f"{_SVG}clipPath") and name:
         element.set("id", f"chart-{number}-{name}")
+        if style := attributes.get("style"):  # what uses it has a stroke, which a style sheet can change
+            element.set("style", re.sub(r"stroke: [^;]*(; )?", "", style))
     if href := attributes.pop(_HREF, ""):
         element.set(_HREF, f"#chart-{number}-{href[1:]}")
     if clip := attributes.get("clip-path"):

@@ -216,7 +216,7 @@ def test_without_scripts_every_row_is_there(visit, sample_run, name):
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
 def test_the_answer_is_on_the_first_screen(look, run, name, width, height):
     page = look(run.out / f"{name}.html", width, height).page
-    parts = {"overview": (".states dl",), "changes": ("dl.figures",)}  # changes are no findings
+    parts = {"overview": (".counts dl",), "changes": ("dl.figures",)}  # changes are no findings
     for part in (".lead", *parts.get(name, ("dl.figures", "ul.severities"))):
         box = page.locator(part).first.bounding_box()
         assert box["y"] + box["height"] <= height
