@@ -23,7 +23,7 @@ from tests.browser.test_axe import WIDTHS, violations
 pytestmark = pytest.mark.browser
 
 NBSP, NARROW = "\N{NO-BREAK SPACE}", "\N{NARROW NO-BREAK SPACE}"
-STATES = {"well": "en ordre", "risk": "à risque", "broken": "en défaut", "unknown": "inconnu"}
+STATES = {"yes": "reçoivent", "degraded": "à risque", "no": "ne reçoivent pas", "unknown": "inconnu"}
 
 
 class Explorer:
@@ -145,7 +145,7 @@ def test_first_it_says_how_the_whole_stands(opened, sample):
     frame = sample.frame
     boxes = told(f"{int(frame['mailboxes'].sum())} boîtes aux lettres")
     assert told(page.get_by_role("status").inner_text()) == f"{len(frame)} domaines, {boxes}."
-    states = frame["state"].value_counts()
+    states = frame["receives"].value_counts()
     key = " ".join(told(page.locator("#key").inner_text()).split())
     for state, name in STATES.items():
         assert f"{states.get(state, 0)} {name}" in key
@@ -187,8 +187,8 @@ def test_an_agency_filters_its_region_and_everything_follows(opened, sample):
     page = there.page
     facet(page, "Région de l’opérateur").get_by_role("checkbox", name=region).check()
     assert found(page) == len(own)
-    states = own["state"].value_counts()
-    assert counted(page, "État") == {STATES[s]: n for s, n in states.items()}
+    states = own["receives"].value_counts()
+    assert counted(page, "Le courrier arrive") == {STATES[s]: n for s, n in states.items()}
     assert counted(page, "Opérateur") == Counter(own["operator"].replace("", "opérateur inconnu"))
     assert (
         counted(page, "Région de l’opérateur")[frame["region"].value_counts().index[0]]
@@ -205,7 +205,8 @@ def test_an_agency_filters_its_region_and_everything_follows(opened, sample):
     by_name = own.assign(domain=own["domain"].map(visible)).set_index("domain")
     for line in lines:
         row = by_name.loc[line["domain"]]
-        for key in ("state", "receives", "severity", "department", "region", *CHECKS):
+        assert line["arrives"] == row["receives"]
+        for key in ("order", "severity", "department", "region", *CHECKS):
             assert line[key] == row[key]
         assert line["operator_id"] == row["operator_id"]
         assert line["mailboxes"] == str(row["mailboxes"])
@@ -217,8 +218,8 @@ def test_an_agency_filters_its_region_and_everything_follows(opened, sample):
 def test_numbers_of_a_facet_are_those_that_all_others_let_through(opened, sample):
     frame = sample.frame
     region = frame["region"].value_counts().index[0]
-    page = opened(sample, f"region={region}&state=broken,risk&dns=fail").page
-    states, dns = frame["state"].isin(["broken", "risk"]), frame["dns"] == "fail"
+    page = opened(sample, f"region={region}&arrives=no,degraded&dns=fail").page
+    states, dns = frame["receives"].isin(["no", "degraded"]), frame["dns"] == "fail"
     there = frame["region"] == region
     assert found(page) == (states & dns & there).sum()
     assert counted(page, "Région de l’opérateur") == Counter(
@@ -226,7 +227,7 @@ def test_numbers_of_a_facet_are_those_that_all_others_let_through(opened, sample
     )
     names = {"ok": "en ordre", "warn": "à risque", "fail": "en défaut", "unknown": "inconnu"}
     assert counted(page, "DNS") == Counter(frame.loc[states & there, "dns"].map(names))
-    assert counted(page, "État") == Counter(frame.loc[dns & there, "state"].map(STATES))
+    assert counted(page, "Le courrier arrive") == Counter(frame.loc[dns & there, "receives"].map(STATES))
     seats = frame.loc[states & dns & there, "department"].value_counts()
     for code, n in seats[seats.index != ""].items():
         area = page.locator("#tiles").get_by_role("button", name=re.compile(rf"\({code}\)"))
@@ -257,7 +258,7 @@ def test_a_link_reopens_the_same_view(opened, sample):
     there = opened(sample)
     page = there.page
     page.get_by_role("searchbox").fill("fictif")
-    facet(page, "État").get_by_role("checkbox", name="en défaut").check()
+    facet(page, "Le courrier arrive").get_by_role("checkbox", name="ne reçoivent pas").check()
     facet(page, "Opérateur").get_by_role("checkbox").first.check()
     page.get_by_label("Couleur").select_option("number")
     page.get_by_role("button", name="Boîtes").click()

@@ -209,7 +209,7 @@ def test_without_scripts_everything_but_the_search_is_there(visit, sample_site, 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
 def test_the_answer_is_on_the_first_screen(look, site, width, height):
     page = look(site.folder / "index.html", width, height).page
-    for place in (page.locator(".lead"), page.locator(".states dl")):
+    for place in (page.locator(".lead"), page.locator(".counts dl")):
         box = place.bounding_box()
         assert box["y"] + box["height"] <= height
 
@@ -220,7 +220,7 @@ def test_the_verdict_comes_before_inputs_in_doubt_and_each_check_leads_to_its_ca
 ):
     page = visit(aged_site.folder / "index.html", width, height).page
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    for place in (page.locator(".lead"), page.locator(".states dl")):
+    for place in (page.locator(".lead"), page.locator(".counts dl")):
         box = place.bounding_box()
         assert box["y"] + box["height"] <= height
     expect(page.locator(".notice")).to_contain_text("observation du DNS")
