@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,13 +37,12 @@ def check(
     from mssante_audit.values.person import unnamed
     from mssante_audit.verdicts.record import record_of
     from mssante_audit.whitelist.check import check as look_up
-    from mssante_audit.whitelist.reliance import doubts
 
     if not name.strip():
         raise ParameterError("nothing to look up")
     space = space_of(parameters_of(context) | {"recover": recover})
     answer = look_up(name, space.entries["domain"].tolist())
-    doubted = doubts(space.whitelist, space.as_of, timedelta(space.thresholds.list_max_age_days))
+    doubted = space.list_doubts
     made = space.whitelist.generated_at
     if format is options.Layout.json:
         record = record_of(space, answer.domain, "en") | {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from enum import StrEnum
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
@@ -66,17 +65,14 @@ def gate(
 
 def _published(before: Path, given: dict[str, Any]) -> TrustSpace:
     """Return the space of the published list, with what lies in the data folder beside it."""
-    from dataclasses import replace
-
     from mssante_audit.space.trust import list_of
 
-    space = space_of(
-        {**given, "data": given.get("data") or str(before), "recover": True, "any_namespace": True}
-    )
-    anchors = (*given.get("anchors", ()), *space.whitelist.anchors)
-    how = {"recover": True, "any_namespace": True}
-    whitelist, _ = list_of(before, space.as_of, anchors, given.get("signer"), **how)
-    return replace(space, whitelist=whitelist, judged=None)
+    how: dict[str, Any] = {"recover": True, "any_namespace": True}
+    space = space_of({"data": str(before)} | given | how)
+    if "data" not in given:
+        return space
+    anchors, signer = space.whitelist.anchors, space.whitelist.signer
+    return space.with_list(list_of(before, space.as_of, anchors, signer, **how)[0])
 
 
 def _proposal(after: Path) -> Any:
@@ -189,7 +185,7 @@ def _code(text: str) -> str:
 
 def _sarif(edit: Edit) -> str:
     """Return annotations: each finding on the lines of the proposal that it stands on."""
-    from mssante_audit.findings.sarif import LEVELS, SCHEMA
+    from mssante_audit.findings.sarif import LEVELS, log_of
 
     results: list[dict[str, Any]] = []
     found = [(finding, None) for finding in edit.list] + [(f, row) for row in edit.rows for f in row.findings]
@@ -204,9 +200,8 @@ def _sarif(edit: Edit) -> str:
         })  # fmt: skip
     titles = {finding.rule: finding.title for finding, _ in found}
     rules = [{"id": code, "shortDescription": {"text": title}} for code, title in titles.items()]
-    driver = {"name": "mssante-audit", "version": version("mssante-audit"), "rules": rules}
-    run = {"tool": {"driver": driver}, "results": results, "properties": {"verdict": edit.verdict}}
-    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, ensure_ascii=False, indent=1)
+    log = log_of(rules, {"results": results, "properties": {"verdict": edit.verdict}})
+    return json.dumps(log, ensure_ascii=False, indent=1)
 
 
 _WRITERS = {Format.text: _text, Format.json: _json, Format.markdown: _markdown, Format.sarif: _sarif}

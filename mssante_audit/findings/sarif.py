@@ -55,15 +55,19 @@ def sarif(
     texts = [f"{name} rests on inputs in doubt: {', '.join(inputs)}" for name, inputs in unsure.items()]
     notices = [{"level": "warning", "message": {"text": text}} for text in texts]
     shown = {own.code: own for own in (*rules, *(rule(result["ruleId"]) for result in results))}
-    driver = {"name": "mssante-audit", "version": version("mssante-audit")}
     run = {
-        "tool": {"driver": driver | {"rules": [_descriptor(own) for own in shown.values()]}},
         "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": notices}],
         "language": {"fr": "fr-FR", "en": "en-US"}[current_language()],
         "results": [result | {"ruleIndex": [*shown].index(result["ruleId"])} for result in results],
         "properties": {"asOf": as_of.isoformat()},
     }
-    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+    return log_of([_descriptor(own) for own in shown.values()], run)
+
+
+def log_of(rules: Sequence[Mapping[str, Any]], run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a log of one run by this program, which looked for rules (descriptors)."""
+    driver = {"name": "mssante-audit", "version": version("mssante-audit"), "rules": rules}
+    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, **run}]}
 
 
 def _result(finding: Mapping[str, Any], source: str) -> dict[str, Any]:

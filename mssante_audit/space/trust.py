@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
@@ -33,6 +33,7 @@ from mssante_audit.values.person import masked_message
 from mssante_audit.whitelist.certificates import of_sample
 from mssante_audit.whitelist.check import search
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
+from mssante_audit.whitelist.reliance import doubts
 from mssante_audit.whitelist.rows import operator_names, structures
 from mssante_audit.whitelist.signature import trust
 
@@ -93,6 +94,12 @@ class TrustSpace:
     def states(self) -> tuple[State, ...]:
         """The state of each input (`mssante_audit.space.states`)."""
         return states_of(self) if self.judged is None else self.judged
+
+    @cached_property
+    def list_doubts(self) -> tuple[str, ...]:
+        """Why the list is not to be relied on (`mssante_audit.whitelist.reliance.doubts`), if it is not."""
+        age = timedelta(self.thresholds.list_max_age_days)
+        return tuple(doubts(self.whitelist, self.as_of, age))
 
     @cached_property
     def audited(self) -> pd.DataFrame:
@@ -199,14 +206,24 @@ class TrustSpace:
             thresholds = Thresholds.model_validate(self.thresholds.model_dump() | changed)
         except ValidationError as error:
             raise ParameterError(fault(Thresholds, error.errors()[0])) from None
-        observed, domains = self.observations, self.entries["domain"].tolist()
-        if thresholds.observation_max_age_days != self.thresholds.observation_max_age_days:
-            since = thresholds.oldest_observation(self.as_of)
-            for kind in kinds():  # another age lets other files answer
-                if files := self.files.get(kind.need):
-                    observed[kind.need], _ = kind.read(list(files), domains, self.as_of, since)
+        other_age = thresholds.observation_max_age_days != self.thresholds.observation_max_age_days
+        observed = self._observed_again(self.entries, thresholds) if other_age else {}
         aged = any(name.endswith("_max_age_days") for name in changed)
         return replace(self, thresholds=thresholds, judged=None if aged else self.judged, **observed)
+
+    def with_list(self, whitelist: WhiteList) -> TrustSpace:
+        """Return the space with another list, and what was observed of that one's domains."""
+        observed = self._observed_again(whitelist.entries, self.thresholds)
+        return replace(self, whitelist=whitelist, judged=None, **observed)
+
+    def _observed_again(self, entries: pd.DataFrame, thresholds: Thresholds) -> dict[str, Any]:
+        """Read the observation files again: other rows or another age let other files answer."""
+        domains, since = entries["domain"].tolist(), thresholds.oldest_observation(self.as_of)
+        return {
+            kind.need: kind.read(list(files), domains, self.as_of, since)[0]
+            for kind in kinds()
+            if (files := self.files.get(kind.need))
+        }
 
     def rows_of(self, finding: pd.Series | pd.DataFrame) -> pd.DataFrame:
         """Return the rows that a finding, or findings (a row of a findings frame, or several), rest on.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 from typing import NamedTuple
 
 import pandas as pd
@@ -21,7 +20,6 @@ from mssante_audit.network.mail import Mail, mails
 from mssante_audit.space.scope import outside
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.tls import Tls, receiving, tls_of
-from mssante_audit.whitelist.reliance import doubts
 
 RESULTS = ("ok", "warn", "fail", "unknown")
 STATES = ("well", "risk", "broken", "unknown")
@@ -65,8 +63,7 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
     touched
         The domains that each of them touches.
     """
-    doubted = doubts(space.whitelist, space.as_of, timedelta(space.thresholds.list_max_age_days))
-    doubted = doubted or [one.state for one in space.states if one.name == LIST and one.doubtful]
+    doubted = [*space.list_doubts] or [one.state for one in space.states if one.name == LIST and one.doubtful]
     gaps, beyond = _gaps(space, findings) | ({"listed": doubted} if doubted else {}), outside(space)
     walked, presented = mails_of(space), tls_of(space)
     old = _old(space, walked, presented)

@@ -1,6 +1,6 @@
 """The gate: an edit of the list, or a declaration, judged before it is signed or sent.
 
-Only what the edit changes is judged. A finding that stood before, on the same domain as often, is untouched.
+Only what the edit changes is judged. A finding that stood before on as many rows of a domain is untouched.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -26,11 +24,9 @@ from mssante_audit.findings.frame import concat, fingerprint
 from mssante_audit.findings.places import REGISTER
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import worded
-from mssante_audit.observe.kinds import kinds
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import unnamed
 from mssante_audit.whitelist.load import WhiteList
-from mssante_audit.whitelist.reliance import doubts
 
 ROWS_LOST = "EDIT_ROWS_LOST"
 LOST_SHARE = 0.1
@@ -109,12 +105,12 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
         proposal, verdict=published.signature, anchors=published.anchors, signer=published.signer,
         origin=published.origin,
     )  # fmt: skip
-    after = _with_list(space, trusted)
+    after = space.with_list(trusted)
     changes = _changes(space, after)
     renamed = {row.before: row.domain for row in changes.values() if row.before}
     old, new = _findings(space), _findings(after)
     where_old = _places(old, space.entries, renamed, whole=sys.maxsize)
-    where_new = _places(new, after.entries)
+    where_new = _places(new, after.entries, {}, whole=0)
     fresh = introduced(where_old, where_new)
     lines = dict(zip(after.entries["row"].tolist(), after.entries["line"].tolist(), strict=True))
     domains = dict(zip(after.entries["row"].tolist(), after.entries["domain"].tolist(), strict=True))
@@ -129,7 +125,7 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
             of_row.setdefault(domain, []).append(finding)
         if not places:
             of_list.append(finding)
-    doubted = tuple(doubts(published, space.as_of, timedelta(space.thresholds.list_max_age_days)))
+    doubted = space.list_doubts
     rows = [
         replace(row, findings=tuple(own), verdict=_verdict(own, doubted))
         for row in changes.values()
@@ -164,8 +160,8 @@ def judge_declaration(space: TrustSpace, declaration: Register) -> Edit:
     old, new = _findings(space), _findings(after)
     new = new[[any(p.source == REGISTER and p.file in files for p in where) for where in new["where"]]]
     new = new[~new["rule"].isin(NOT_YET)]
-    known = {*old["fingerprint"]}
-    fresh = new[~new["fingerprint"].isin(known)]
+    keys = ({key: Counter[str]() for key in found["fingerprint"]} for found in (old, new))
+    fresh = new[new["fingerprint"].isin(introduced(*keys))]
     of_row: dict[int, list[EditFinding]] = {}
     of_file = []
     for record in worded(fresh).to_dict("records"):
@@ -175,7 +171,7 @@ def judge_declaration(space: TrustSpace, declaration: Register) -> Edit:
             of_row.setdefault(number, []).append(finding)
         if not numbers:
             of_file.append(finding)
-    doubted = tuple(doubts(space.whitelist, space.as_of, timedelta(space.thresholds.list_max_age_days)))
+    doubted = space.list_doubts
     columns = (declaration.declarations[name].tolist() for name in ("row", "domain"))
     rows = tuple(
         EditedRow(unnamed(domain), "declared", _verdict(own, doubted), tuple(own), line=number)
@@ -185,27 +181,9 @@ def judge_declaration(space: TrustSpace, declaration: Register) -> Edit:
     every = [*of_file, *(finding for own in of_row.values() for finding in own)]
     verdict = _verdict(every, doubted, failed=FAILED in {*old["rule"], *new["rule"]})
     return Edit(
-        verdict,
-        rows,
-        tuple(of_file),
-        len(fresh),
-        0,
-        len(new) - len(fresh),
-        doubted,
-        source=declaration.source,
-    )
-
-
-def _with_list(space: TrustSpace, whitelist: WhiteList) -> TrustSpace:
-    """Return the space with another list, and what was observed of the domains of that one."""
-    domains = whitelist.entries["domain"].tolist()
-    since = space.thresholds.oldest_observation(space.as_of)
-    observed = {
-        kind.need: kind.read(list(files), domains, space.as_of, since)[0]
-        for kind in kinds()
-        if (files := space.files.get(kind.need))
-    }
-    return replace(space, whitelist=whitelist, judged=None, **observed)
+        verdict, rows, tuple(of_file), introduced=len(fresh), resolved=0, untouched=len(new) - len(fresh),
+        doubts=doubted, source=declaration.source,
+    )  # fmt: skip
 
 
 def _findings(space: TrustSpace) -> pd.DataFrame:
@@ -214,10 +192,7 @@ def _findings(space: TrustSpace) -> pd.DataFrame:
 
 
 def _places(
-    findings: pd.DataFrame,
-    entries: pd.DataFrame,
-    renamed: Mapping[str, str] = {},
-    whole: int = 0,
+    findings: pd.DataFrame, entries: pd.DataFrame, renamed: Mapping[str, str], whole: int
 ) -> dict[str, Counter[str]]:
     """Return by fingerprint how many rows of each domain findings stand on, domains by their new names.
 
@@ -266,11 +241,9 @@ def _rows_lost(published: WhiteList, proposal: WhiteList) -> Iterable[EditFindin
 
 def _finding(record: Mapping[Any, Any], lines: Sequence[int]) -> EditFinding:
     known = rule(record["rule"])
-    severity = {**dict.fromkeys(EDIT_ERRORS, "error"), **dict.fromkeys(ASKED_FOR, "info")}.get(
-        record["rule"], record["severity"]
-    )
+    severity = "error" if known.code in EDIT_ERRORS else "info" if known.code in ASKED_FOR else known.severity
     texts = (localized(known, "title"), record["observed"], record["expected"], localized(known, "remedy"))
-    return EditFinding(record["rule"], severity, record["confidence"], *texts, tuple(sorted({*lines})))
+    return EditFinding(known.code, severity, record["confidence"], *texts, tuple(sorted({*lines})))
 
 
 def _verdict(findings: Iterable[EditFinding], doubted: Sequence[str], *, failed: bool = False) -> str:
@@ -285,9 +258,7 @@ def _joined(register: Register | None, declaration: Register) -> Register:
     """Return a register with a declaration more, which names its own file."""
     if register is None:
         return declaration
-    names = {Path(file).name for file in register.declarations["file"]}
-    clash = {*declaration.declarations["file"]} & names
-    kept = register.declarations[~register.declarations["file"].isin(clash)]
+    kept = register.declarations[~register.declarations["file"].isin(declaration.declarations["file"])]
     return replace(
         register,
         declarations=pd.concat([kept, declaration.declarations], ignore_index=True),

@@ -7,7 +7,6 @@ import json
 from base64 import b64encode
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -33,7 +32,6 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import answers
 from mssante_audit.verdicts.domains import domains as domains_frame
 from mssante_audit.verdicts.words import CHECK_NAMES, DOUBTS, RECEIVING
-from mssante_audit.whitelist.reliance import doubts
 
 FILE = "explorer.html"
 """What it is called beside reports and in a site."""
@@ -107,7 +105,6 @@ def explorer_html(
     """
     words = words_of("mssante_audit.report.explorer")[current_language()]
     checks, code, asked = CHECK_NAMES[current_language()], script(), question(domains)
-    age = timedelta(space.thresholds.list_max_age_days)
     packed_data = explorer_data(space, findings, domains) | {
         "words": words["script"],
         "checks": checks,
@@ -136,7 +133,7 @@ def explorer_html(
         script=code,
         data=packed(packed_data),
         home=home,
-        doubts=[DOUBTS[current_language()][doubt] for doubt in doubts(space.whitelist, space.as_of, age)],
+        doubts=[DOUBTS[current_language()][doubt] for doubt in space.list_doubts],
         blind=[checks[c] for c in CHECKS if len(domains) and (domains[c] == "unknown").all()],
         provenance=provenance(space),
     )
