@@ -125,6 +125,7 @@ READING = {
     "schema": ("schema", "findings"),
     "receive": ("receive", DOMAIN, "--parent-server", f"ns.mssante.fr={SERVER}", "--port", "1"),
     "doctor": ("doctor",),
+    "gate": ("gate", LIST, LIST, *DATA),
     "archive verify": ("archive", "verify", "--archive", "data/archive", "--anchors", "data/anchors"),
 }
 

@@ -37,6 +37,7 @@ from mssante_audit.findings.registry import audits as audits
 from mssante_audit.findings.registry import catalogue as catalogue
 from mssante_audit.findings.registry import register as register
 from mssante_audit.findings.registry import rule as rule
+from mssante_audit.findings.registry import unusable as unusable
 from mssante_audit.findings.templates import LANGUAGES
 from mssante_audit.findings.waivers import load_waivers, split
 from mssante_audit.findings.words import sentence, worded

@@ -70,6 +70,7 @@ def not_relied_on(doubts: Sequence[str]) -> str:
 
 
 def _not_listed(space: TrustSpace, answer: Answer, name: str) -> Iterator[str]:
+    from mssante_audit.values.person import unnamed
     from mssante_audit.whitelist.check import search
 
     if answer.parent:
@@ -84,12 +85,16 @@ def _not_listed(space: TrustSpace, answer: Answer, name: str) -> Iterator[str]:
     words = name if " " in name.strip() or "." not in name else " ".join(name.split(".")[:-2])
     for row in search(space.entries, words).to_dict("records"):
         if row["domain"] not in answer.near:
-            yield f"like it: {row['domain']} ({row['description']}), {row['operator'] or 'no operator'}"
+            about, who = row["description"], row["operator"] or "no operator"
+            if not space.show_contacts:
+                about, who = unnamed(about), unnamed(who)
+            yield f"like it: {row['domain']} ({about}), {who}"
 
 
 def _listed(space: TrustSpace, domain: str) -> Iterator[str]:
     """Yield who runs a domain, whom to call, the two answers, and what was found on it."""
     from mssante_audit.findings.places import row_ranges
+    from mssante_audit.values.person import unnamed
     from mssante_audit.verdicts.checks import RECEPTION
     from mssante_audit.verdicts.record import CONTACTS, record_of, shown_contacts
     from mssante_audit.verdicts.words import reasons
@@ -97,6 +102,7 @@ def _listed(space: TrustSpace, domain: str) -> Iterator[str]:
     rows: pd.DataFrame = space.entries[space.entries["domain"] == domain]
     owners = rows.groupby(["operator_id", "operator", "department"], sort=False)
     for (identifier, operator, place), group in owners:
+        operator = operator if space.show_contacts else unnamed(operator)
         who = f"{operator or 'no operator'} ({identifier or 'no identifier'})"
         yield f"row {row_ranges(group['row'])}: {who}" + (f", département {place}" if place else "")
         for kind, column in CONTACTS.items():

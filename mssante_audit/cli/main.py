@@ -206,8 +206,7 @@ def rules(
     format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
 ) -> None:
     """Show the rule catalogue, or one rule in full."""
-    from mssante_audit.audits import catalogue, rule
-    from mssante_audit.findings.registry import unusable
+    from mssante_audit.audits import catalogue, rule, unusable
 
     for fault in unusable():
         say(f"mssante-audit: {fault}", sys.stderr)

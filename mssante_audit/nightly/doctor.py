@@ -88,7 +88,7 @@ def _packages() -> Iterator[Sign]:
         yield Sign("missing", "packages", f"no {', '.join(absent)}", "Install mssante-audit again")
     else:
         yield Sign("ok", "packages", f"all {len(names)}")
-        from mssante_audit.findings.registry import unusable
+        from mssante_audit.audits import unusable
 
         yield from (Sign("warn", "audit of a package", fault) for fault in unusable())
     for group, what in (("report", "reports"), ("observe", "network"), ("pdf", "forms in PDF")):

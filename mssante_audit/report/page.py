@@ -7,6 +7,7 @@ is ours (`mssante_audit.report.html`).
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -105,6 +106,8 @@ _PARAMETERS = ("parameters", "injected-parameters")
 @cache
 def _exporter() -> TemplateExporter:
     """Return what makes a notebook's cells HTML: nbconvert as it is, with a template of ours."""
+    if os.path.expanduser("~") == "~":  # a container's user may have no home; Jupyter does not import then
+        os.environ["HOME"] = "/nonexistent"
     from nbconvert.exporters.templateexporter import TemplateExporter
 
     made: TemplateExporter = TemplateExporter(  # type: ignore[no-untyped-call]

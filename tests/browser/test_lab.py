@@ -108,9 +108,10 @@ def command(page: Page, name: str, **arguments: str) -> None:
 
 def use_theme(page: Page, theme: str) -> None:
     command(page, "apputils:change-theme", theme=f"JupyterLab {theme}")
-    expect(page.locator("body")).to_have_attribute("data-jp-theme-light", str(theme == "Light").lower())
+    light = str(theme == "Light").lower()
+    expect(page.locator("body")).to_have_attribute("data-jp-theme-light", light, timeout=PATIENCE)
     paper = "rgb(255, 255, 255)" if theme == "Light" else "rgb(17, 17, 17)"  # its style sheet comes later
-    expect(page.locator(".jp-Notebook").last).to_have_css("background-color", paper)
+    expect(page.locator(".jp-Notebook").last).to_have_css("background-color", paper, timeout=PATIENCE)
 
 
 def run_all(page: Page) -> None:

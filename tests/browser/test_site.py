@@ -223,7 +223,7 @@ def test_the_verdict_comes_before_inputs_in_doubt_and_each_check_leads_to_its_ca
     for place in (page.locator(".lead"), page.locator(".counts dl")):
         box = place.bounding_box()
         assert box["y"] + box["height"] <= height
-    expect(page.locator(".notice")).to_contain_text("observation du DNS")
+    expect(page.locator(".notice.warning")).to_contain_text("observation du DNS")
     for link in page.locator("table.checks a").all():
         there = page.locator(link.get_attribute("href"))
         expect(there).to_be_hidden()

@@ -105,7 +105,7 @@ def test_a_night_checks_parses_and_audits_once_and_what_it_finds_is_open_in_ever
     assert sum(one["since_previous"]["open"] for one in told) > 0.97 * found
 
 
-def test_a_night_that_fetches_and_observes_reads_the_new_list_once_to_judge_and_once_to_audit_it(
+def test_a_night_that_fetches_and_observes_judges_the_new_list_once_as_it_comes_and_once_as_it_is_kept(
     place, settings, served, night, tmp_path
 ):
     current = whole_data(place)
@@ -130,8 +130,8 @@ def test_a_night_that_fetches_and_observes_reads_the_new_list_once_to_judge_and_
     assert (archive / current).is_file()
     (seen,) = (place.folder / "data" / "observations").glob(f"dns-{place.runs[-1].name}*")
     assert len(load_observation(seen).queries) > 20
-    # What came is judged before it is kept, by its bytes and by those that are signed; history and
-    # observation take its rows from there. The audit judges the kept file anew, in the same way.
+    # What came is judged before it is kept, by its bytes and by those that are signed. The history reads the
+    # rows of the kept file, and the observation takes them from there; the audit judges that file anew.
     assert Counter(on for what, on in calls if what == "check") == {"<bytes>": 1, current: 1}
     lists = {snapshot.name: 1 for snapshot in before.snapshots[-1:]}  # what changed since
-    assert Counter(on for what, on in calls if what == "parse") == {"<bytes>": 3, current: 1, **lists}
+    assert Counter(on for what, on in calls if what == "parse") == {"<bytes>": 3, current: 2, **lists}
