@@ -38,7 +38,6 @@ FRAMES: Mapping[str, tuple[str, Callable[[], tuple[Column, ...]]]] = {
 _CHOICES: Mapping[str, Mapping[str, Sequence[str]]] = {
     "domains": {
         **dict.fromkeys(CHECKS, checks.RESULTS),
-        "state": checks.STATES,
         "receives": checks.RECEIVES,
         "order": checks.ORDERS,
         "severity": ("", *SEVERITIES),

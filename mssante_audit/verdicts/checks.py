@@ -22,8 +22,6 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.tls import Tls, receiving, tls_of
 
 RESULTS = ("ok", "warn", "fail", "unknown")
-STATES = ("well", "risk", "broken", "unknown")
-"""Of a domain: the worst of its known checks."""
 ORDERS = ("ok", "todo", "urgent", "unknown")
 """What is to be put right of a domain, beside what keeps mail from it (`order_of`)."""
 RECEPTION = ("dns", "mail", "tls")
@@ -43,7 +41,6 @@ class Verdict(NamedTuple):
     """What is known of one domain."""
 
     results: dict[str, str]
-    state: str
     why: dict[str, list[str]]
     """For each check that is not ok, what decides it: codes of rules, causes, or why it is unknown."""
     receives: str
@@ -89,11 +86,10 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
             if grade := next((grade for grade, causes in codes.items() if causes), ""):
                 results[check], why[check] = grade, codes[grade]
         whole = receiving(mail, tls)
-        state = "unknown" if doubted else _state(results, why)
         if cause := "no_observation" if space.observation is None else whole.cause:
             why["receives"] = [cause]
         order = "unknown" if doubted else order_of(results, whole.receives, why)
-        found.append(Verdict(results, state, why, whole.receives, order))
+        found.append(Verdict(results, why, whole.receives, order))
     return found
 
 
@@ -110,11 +106,8 @@ def order_of(results: Mapping[str, str], receives: str, why: Mapping[str, list[s
         return "urgent"
     if "warn" in grades:
         return "todo"
-    return "ok" if _is_sure(results, why) else "unknown"
-
-
-def _is_sure(results: Mapping[str, str], why: Mapping[str, list[str]]) -> bool:
-    return results["listed"] == "ok" and not any(FAILED in codes for codes in why.values())
+    sure = results["listed"] == "ok" and not any(FAILED in codes for codes in why.values())
+    return "ok" if sure else "unknown"
 
 
 def mails_of(space: TrustSpace) -> dict[str, Mail]:
@@ -165,13 +158,3 @@ def _gaps(space: TrustSpace, findings: pd.DataFrame) -> dict[str, list[str]]:
             gaps[check] |= dict.fromkeys(reasons)
     whys = {check: list(gaps[check]) if check in gaps else [NOT_AUDITED] for check in CHECKS}
     return {check: reasons for check, reasons in whys.items() if reasons}
-
-
-def _state(results: Mapping[str, str], why: Mapping[str, list[str]]) -> str:
-    """Return the worst of what is known; a contact that leads nowhere stops no letter: it is a risk."""
-    failing = {check for check, result in results.items() if result == "fail"}
-    if failing - {"contacts"}:
-        return "broken"
-    if failing or "warn" in results.values():
-        return "risk"
-    return "well" if _is_sure(results, why) else "unknown"

@@ -51,12 +51,6 @@ FRAME = (
         "used: those on the red list are not published",
     ),
     Column(
-        "state", "str",
-        "the worst of its known checks: ``well`` (all of them ok), ``risk`` (a warn), ``broken`` (a "
-        "fail, of contacts alone ``risk``: they stop no letter); ``unknown`` where the list is not to "
-        "be relied on, or a failed rule leaves it open",
-    ),
-    Column(
         "listed", "str",
         "whether its rows in the list are in order: ``ok``, ``warn``, ``fail``, ``unknown``, as the "
         "next ones; ``unknown`` where the list is not to be relied on",
@@ -183,7 +177,6 @@ def domains_of(
     frame = frame.rename_axis("domain").reset_index()[list(COLUMNS)]
     touched = domains_touched(entries, findings)
     found = verdicts(space, findings, touched)
-    frame["state"] = [verdict.state for verdict in found]
     for check in CHECKS:
         frame[check] = [verdict.results[check] for verdict in found]
     frame["receives"] = [verdict.receives for verdict in found]

@@ -32,6 +32,7 @@ from mssante_audit.snapshot import load_space, make_snapshot
 from mssante_audit.snapshot.dictionary import schema
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import unnamed
+from mssante_audit.verdicts.checks import RECEPTION
 from mssante_audit.verdicts.domains import domains, domains_of
 from mssante_audit.verdicts.words import CHECK_NAMES, DOUBTS, reasons
 from mssante_audit.whitelist.reliance import doubts
@@ -72,26 +73,26 @@ def others(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("finding", "check", "result", "state"),
+    ("finding", "check", "result", "order"),
     [
-        (Finding("LIST_DOMAIN_INVALID", "x", (1,)), "listed", "fail", "broken"),
-        (Finding("RECO_WITHDRAWN_LISTED", "x", (1,)), "declaration", "fail", "broken"),
-        (Finding("LIST_PAIR_REPEATED", "x", (1,)), "listed", "warn", "risk"),
-        (Finding("DN_SHAPE", "x", (1,)), "certificate", "fail", "broken"),
-        (Finding("CONTACT_NO_PHONE", "x", (1,)), "contacts", "warn", "risk"),
-        (Finding("DN_O_TRUNCATED", "x", (1,)), "certificate", "ok", "well"),  # information
-        (Finding("CONTACT_NEAR", "x", (1,)), "contacts", "ok", "well"),  # a warning, and a hint
-        (Finding("CONTACT_NO_EMAIL", "x", (1,), confidence="hint"), "contacts", "ok", "well"),
-        (Finding("LIST_DESCRIPTION_MOJIBAKE", "x", (1,)), "listed", "ok", "well"),  # decides no check
-        (Finding("DN_SHAPE", "x", (2,)), "certificate", "ok", "well"),  # of the other domain
-        (Finding("LIST_NAMESPACE", "list"), "listed", "ok", "well"),  # touches no domain by name
+        (Finding("LIST_DOMAIN_INVALID", "x", (1,)), "listed", "fail", "urgent"),
+        (Finding("RECO_WITHDRAWN_LISTED", "x", (1,)), "declaration", "fail", "urgent"),
+        (Finding("LIST_PAIR_REPEATED", "x", (1,)), "listed", "warn", "todo"),
+        (Finding("DN_SHAPE", "x", (1,)), "certificate", "fail", "urgent"),
+        (Finding("CONTACT_NO_PHONE", "x", (1,)), "contacts", "warn", "todo"),
+        (Finding("DN_O_TRUNCATED", "x", (1,)), "certificate", "ok", "ok"),  # information
+        (Finding("CONTACT_NEAR", "x", (1,)), "contacts", "ok", "ok"),  # a warning, and a hint
+        (Finding("CONTACT_NO_EMAIL", "x", (1,), confidence="hint"), "contacts", "ok", "ok"),
+        (Finding("LIST_DESCRIPTION_MOJIBAKE", "x", (1,)), "listed", "ok", "ok"),  # decides no check
+        (Finding("DN_SHAPE", "x", (2,)), "certificate", "ok", "ok"),  # of the other domain
+        (Finding("LIST_NAMESPACE", "list"), "listed", "ok", "ok"),  # touches no domain by name
     ],
 )
 def test_a_finding_decides_the_check_of_its_rule(
-    finding: Finding, check: str, result: str, state: str
+    finding: Finding, check: str, result: str, order: str
 ) -> None:
     row = told(signed(make_space({}, BETA)), finding)
-    assert (row[check], row["state"]) == (result, state)
+    assert (row[check], row["order"]) == (result, order)
     assert row["why"].get(check) == (None if result == "ok" else [finding.rule])
     others = {"listed", "certificate", "contacts"} - {check}
     assert {row[other] for other in others} == {"ok"}
@@ -105,7 +106,7 @@ def test_the_worst_decides_and_names_all_that_are_as_bad() -> None:
     row = told(signed(make_space({})), *found)
     assert sorted(row["why"]["contacts"]) == ["CONTACT_EMAIL_MALFORMED", "CONTACT_NO_EMAIL"]
     assert [row[name] for name in ("contacts", "listed", "certificate")] == ["fail", "warn", "ok"]
-    assert row["state"] == "risk"  # a contact that leads nowhere stops no letter
+    assert (row["receives"], row["order"]) == ("unknown", "urgent")
     assert row["reasons"].replace("\xa0", " ") == (
         "Inscription : même domaine et même certificat, lignes différentes. "
         "DNS : aucune observation du DNS. Messagerie : aucune observation du DNS. "
@@ -116,9 +117,9 @@ def test_the_worst_decides_and_names_all_that_are_as_bad() -> None:
     )
 
 
-def test_any_other_check_that_fails_breaks_it() -> None:
+def test_a_certificate_name_that_is_wrong_is_urgent() -> None:
     row = told(signed(make_space({})), Finding("DN_CN_NOT_FQDN", "x", (1,)))
-    assert (row["certificate"], row["contacts"], row["state"]) == ("fail", "ok", "broken")
+    assert (row["certificate"], row["contacts"], row["order"]) == ("fail", "ok", "urgent")
 
 
 def test_of_the_dns_faults_are_told_and_what_was_walked_without_one_is_well(space: TrustSpace) -> None:
@@ -135,7 +136,7 @@ def test_of_the_dns_faults_are_told_and_what_was_walked_without_one_is_well(spac
     assert set(frame["receives"]) == {"yes", "degraded", "no", "unknown"}
     assert all(("receives" in why) == (told != "yes") for why, told in frame[["why", "receives"]].to_numpy())
     assert at_fault & set(frame["domain"]) <= set(told["domain"])
-    assert not frame.loc[frame["dns"] == "fail", "state"].isin(["well", "risk", "unknown"]).any()
+    assert not frame.loc[frame["dns"] == "fail", "receives"].isin(["unknown"]).any()
     assert "zone du gestionnaire" not in " ".join(frame["reasons"])  # of all domains, and so of none
 
 
@@ -170,7 +171,7 @@ def test_without_an_observation_nothing_decides_what_it_would_tell(space: TrustS
 
 def test_what_no_audit_decides_or_looked_at_is_unknown_and_says_why() -> None:
     row = told(signed(make_space({})))
-    assert row["state"] == "well"
+    assert row["order"] == "ok"
     assert (row["tls"], row["why"]["tls"]) == ("unknown", ["no_observation", "no_tls"])
     for check in ("dns", "mail", "receives"):
         assert (row[check], row["why"][check]) == ("unknown", ["no_observation"])
@@ -212,7 +213,7 @@ def test_a_fault_of_several_declarations_is_one_of_each_domain(tmp_path: Path) -
 def test_a_list_that_is_not_to_be_relied_on_makes_all_unknown(status: str) -> None:
     space = signed(make_space({}, BETA), status)
     frame = domains_of(space, findings_frame([Finding("DN_SHAPE", "x", (1,))], space.entries))
-    assert set(frame["listed"]) == set(frame["state"]) == {"unknown"}
+    assert set(frame["listed"]) == set(frame["order"]) == {"unknown"}
     assert frame["certificate"].tolist() == ["fail", "ok"]  # what its rows say is still told
     expected = doubts(space.whitelist, space.as_of, timedelta(days=7))
     assert expected
@@ -279,7 +280,7 @@ def test_a_rule_that_fails_leaves_its_check_unknown_and_no_domain_well() -> None
     found = audit_all(space)
     assert FAILED in set(found["rule"])
     frame = domains_of(space, found)
-    assert set(frame["certificate"]) == {"unknown"} == set(frame["state"])
+    assert set(frame["certificate"]) == {"unknown"} == set(frame["order"])
     assert frame["why"][0]["certificate"] == [FAILED]
     assert set(frame["contacts"]) == {"ok"}
 
@@ -331,7 +332,7 @@ def test_each_format_has_every_domain_of_the_sample(tmp_path: Path, space: Trust
     flat = [name for name in frame.columns if name != "why"]
     csv = pd.read_csv(tmp_path / "d.csv", encoding="utf-8-sig", dtype="str", keep_default_na=False)
     assert list(csv.columns) == flat
-    assert csv["state"].tolist() == frame["state"].tolist()
+    assert csv["order"].tolist() == frame["order"].tolist()
     (sheet,) = openpyxl.load_workbook(tmp_path / "d.xlsx").worksheets
     assert (sheet.title, sheet.max_row) == ("domains", len(frame) + 1)
     parquet = pd.read_parquet(tmp_path / "d.parquet")
@@ -376,8 +377,8 @@ def test_a_snapshot_whose_data_are_gone_says_of_a_domain_what_it_said(tmp_path: 
     made = load_space(tmp_path / "data", as_of=AT, anchors=[SAMPLE / "anchors"])
     make_snapshot(made, tmp_path / "s")
     shutil.rmtree(tmp_path / "data")
-    each = domains(made, language="en").drop_duplicates("state")
-    assert len(each) > 2
+    each = domains(made, language="en").drop_duplicates(["receives", "order"])
+    assert len(each) > 5
     for name, receives, order, why in each[["domain", "receives", "order", "reasons"]].to_numpy():
         words = ["check", name, "--data", str(tmp_path / "s")]
         said = CliRunner().invoke(app, words, catch_exceptions=False).stdout
@@ -388,15 +389,18 @@ def test_a_snapshot_whose_data_are_gone_says_of_a_domain_what_it_said(tmp_path: 
     assert answer(domains(made), causes(audit_all(made), made.audited, made.published)).text in controls
 
 
-def test_the_sample_has_each_state_with_its_reason(space: TrustSpace) -> None:
+def test_the_sample_has_each_answer_with_its_reason(space: TrustSpace) -> None:
     frame = domains(space)
-    assert {"well", "risk", "broken"} == set(frame["state"])
+    assert ({"yes", "degraded", "no", "unknown"}, {"ok", "todo", "urgent"}) == (
+        set(frame["receives"]), set(frame["order"])
+    )  # fmt: skip
     for row in frame.to_dict("records"):
-        known = {row[check] for check in CHECKS} - {"unknown"}
-        broken = any(row[check] == "fail" for check in CHECKS if check != "contacts")
-        assert row["state"] == ("broken" if broken else "risk" if known & {"warn", "fail"} else "well")
+        counted = {row[check] for check in CHECKS if check not in RECEPTION or row["receives"] == "yes"}
+        assert row["order"] == ("urgent" if "fail" in counted else "todo" if "warn" in counted else "ok")
         assert row["why"].keys() - {"receives"} == {check for check in CHECKS if row[check] != "ok"}
-    assert set(domains(load_space(as_of="2026-09-01"))["state"]) == {"unknown"}  # its list is too old then
+    late = domains(load_space(as_of="2026-09-01"))  # its list is too old then
+    assert (set(late["order"]), set(late["receives"])) == ({"unknown"}, {"unknown", "no"})
+    assert (late.loc[late["receives"] == "no", "domain"].str.len() > 63).all()  # no such name can be
 
 
 def test_a_whole_archive_is_looked_at_as_of_its_last_list(tmp_path: Path) -> None:
@@ -414,14 +418,14 @@ def test_the_real_list() -> None:
     assert len(frame) == real.audited["domain"].nunique() == 4906
     assert set(frame["declaration"]) == {"unknown"}
     assert (frame["listed"] != "unknown").all()
-    counts = frame["state"].value_counts()
-    assert counts["well"] > counts["risk"] > counts["broken"] > 0
-    # Each that is broken has an error on a row of its own, found anew from the findings.
+    counts = frame["order"].value_counts()
+    assert counts["ok"] > counts["todo"] > counts["urgent"] > 0
+    # Each that is urgent has an error on a row of its own, found anew from the findings.
     rows = {code: set() for code in found["rule"]}
     for code, numbers in zip(found["rule"], found["rows"], strict=True):
         rows[code].update(numbers)
     own = real.audited.groupby("domain")["row"].agg(set)
-    for row in frame[frame["state"] == "broken"].to_dict("records"):
+    for row in frame[frame["order"] == "urgent"].to_dict("records"):
         codes = [code for check in CHECKS if row[check] == "fail" for code in row["why"][check]]
         assert codes
         assert all(own[row["domain"]] & rows[code] for code in codes)
