@@ -14,21 +14,41 @@ from mssante_audit.base.text import fold, normalize
 from mssante_audit.values.contacts import DIGITS, TRIM
 from mssante_audit.values.phones import digits_of, national, read_phone
 
+_END = r"(?![^\W_])"
 _WORD = r"[^\W\d_](?:[\w’-]|'(?=\w))*"
-_NAMING = re.compile(
-    r"(?<![^\s'\"<>(),;:=])[^\s'\"<>(),;:=]+@[^\s'\"<>(),;:=]+"
-    r"|(?<![\w.:])(?:\+\d{1,3}[ .-]?)?\(?0?\d(?:[ .-]?\d\d){4}(?![\w.:])"
-    rf"|\b(?:M\.|Mr|Mme|Mlle|Dr|Pr|Monsieur|Madame|Docteur|Professeur)\.?\s+{_WORD}(?:\s+{_WORD})?"
+_UPPER = r"[^\W\d_a-zß-öø-ÿœ]"
+_CAPITAL = rf"{_UPPER}(?:[\w’-]|'(?=\w))*"
+_PARTICLES = (
+    r"(?:(?i:de|du|des|la|le|les|von|van|der|den|el|al|ben|bin|di|da|st|ste|saint|sainte)[\s-]+|[dDlL]['’]\s?){0,3}"
 )
-
+_NAME = rf"{_PARTICLES}{_WORD}(?:\s+{_PARTICLES}{_CAPITAL}){{0,2}}"
+_CIVILITY = (
+    rf"(?:(?<![\w.])M\.(?=\s)|(?<![\w.] )(?<![\w.])M\.(?=[^\W\d_]{{3}})|(?<!\b\w )\bM(?=\s{_UPPER}[^\W\d_]{{2}})"
+    rf"|\bMr{_END}\.?|\bMR\.|\b(?i:mme|mlle|melle|mrs|monsieur|madame|mademoiselle){_END}\.?)[\s_-]*{_NAME}"
+    rf"|\b(?:MM\.|(?i:mmes|mlles|messieurs|mesdames){_END})[\s_-]*{_NAME}(?:\s*(?:,|et|&)\s*{_CAPITAL}){{0,3}}"
+)
+_DOCTOR = rf"(?i:docteurs?|professeurs?|drs?|prof|pr){_END}\.?[\s_]*{_NAME}"
+_BETWEEN = r"[\s.()\-–—‑·/]{0,3}"
+_PHONE = (
+    r"(?:(?<![^\W_])|(?<=[Tt][ée]l))(?!\d\d(?P<sep>[./-])\d\d(?P=sep)(?:19|20)\d\d(?!\d))"  # a date is none
+    rf"(?:\+{_BETWEEN}[1-9](?:{_BETWEEN}\d){{8,13}}"
+    rf"|00{_BETWEEN}(?:33|262|590|594|596|508|687|689|681|32|352|41|377)(?:{_BETWEEN}\d){{8,11}}"
+    rf"|\(?0\)?{_BETWEEN}[1-9](?:{_BETWEEN}\d){{8}})(?![\w:]|[.,]\d)"
+)
+"""Ten digits from 0 on, or a country code and more: numbers of nine digits are FINESS and SIREN."""
+_TOKEN_END = r"\s'\"<>(),;:=«»|/"
+_ADDRESS = (
+    rf"(?<![^{_TOKEN_END}])[^{_TOKEN_END}@＠﹫]+"
+    rf"(?:\s?(?:[@＠﹫]|[(\[{{]\s?(?i:at|arobase?|chez)\s?[)\]}}])\s?[^{_TOKEN_END}]+"
+    rf"|\s(?i:arobase?)\s[^{_TOKEN_END}]+|\s(?i:at)\s[^{_TOKEN_END}]+(?=\s(?i:dot|point)\s))"
+    rf"(?:\s?(?:[(\[{{]\s?(?i:dot|point)\s?[)\]}}]|\b(?i:dot|point)\b)\s?[^{_TOKEN_END}]+){{0,4}}"
+)
+_NAMING = re.compile(rf"{_PHONE}|{_ADDRESS}|{_CIVILITY}|\b{_DOCTOR}")
 _STRAY = re.compile(
-    r"(?<![^\s'\"<>(),;:=«»|/])[^\s'\"<>(),;:=«»|/]+@[^\s'\"<>(),;:=«»|/]+"
-    r"|(?<![\w.:/-])(?:(?:\+|00)33[ .-]?(?:\(0\))?|0)[1-9](?:[ .-]?\d\d){4}(?![\w:])"
-    rf"|\b(?:M\.|Mr|Mme|Mlle|Monsieur|Madame)\.?\s+{_WORD}(?:\s+{_WORD})?"
-    rf"|^\s*(?i:dr|pr|docteur|professeur)\.?\s+{_WORD}(?:\s+{_WORD})?"
+    rf"{_PHONE}|{_ADDRESS}|{_CIVILITY}"
+    rf"|(?:^\s*|(?<=[:,;|(/] )|(?<=[:,;|(/])|(?<= [-–—] )){_DOCTOR}"
 )
-"""Less than `_NAMING`: hospitals bear the names of doctors, only not at the beginning; numbers of nine digits
-are FINESS and SIREN."""
+"""Less than `_NAMING`: hospitals bear the names of doctors, only not at the beginning."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

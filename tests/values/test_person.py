@@ -1,0 +1,66 @@
+"""Texts that should name nobody: what names a person in them is masked, however it is written; all else stays."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from mssante_audit.values.person import masked_message, unnamed
+
+NUMBERS = (
+    "Tél:06 39 98 12 34", "Tel0639981234", "06\u00a039\u00a098\u00a012\u00a034", "06\u202f39\u202f98\u202f12\u202f34",
+    "(06) 39 98 12 34", "(0)6 39 98 12 34", "06/39/98/12/34", "06 – 39 – 98 – 12 – 34", "06 39 981 234",
+    "+262 639 98 12 34", "+262639981234", "+33 (0)6 39 98 12 34", "+33.6.39.98.12.34", "0033639981234",
+    "0033 (0) 6 39 98 12 34", "04 65 71 00 01/06 39 98 12 34", "standard-0639981234",
+)  # fmt: skip
+NAMES = (
+    "MME VALFICTIF", "mme valfictif", "M. de La VALFICTIF", "Madame Anne Marie VALFICTIF", "MONSIEUR VALFICTIF",
+    "M VALFICTIF Jean", "MM. MARTIN et VALFICTIF", "M. et Mme VALFICTIF", "Mme_VALFICTIF", "Mr. Jean VALFICTIF",
+    "Mme D'VALFICTIF", "Melle Zoé VALFICTIF", "contact : Dr VALFICTIF", "PROFESSEUR VALFICTIF", "M.VALFICTIF",
+)  # fmt: skip
+ADDRESSES = (
+    "zoe.valfictif(at)x.example", "zoe.valfictif [at] x.example", "zoe.valfictif (arobase) x.example",
+    "zoe.valfictif＠x.example", "zoe.valfictif @ x.example", "zoe.valfictif AT x DOT example",
+    "zoe(at)valfictif(dot)example",
+)  # fmt: skip
+NOBODY = (
+    "CH DU DR VALFICTIF", "M.A.S. LES TILLEULS", "I.M.E. LES TILLEULS", "CENTRE M.VALFICTIF", "MR LES TILLEULS",
+    "FINESS 010000024", "SIRET 123 456 789 00012", "du 01/02/2024 10:30 au 05-02-2024 11:00", "2026-03-03T06:00:00Z",
+    "OU=1010100001", "75001 PARIS", "1 000 000 000", "CLINIQUE SAINT-MARTIN", "Maison Me Soigner",
+    "ouvert de 08:00 à 18:30", "3 × 04 •• •• •• 01",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("mask", [unnamed, masked_message])
+@pytest.mark.parametrize("text", NUMBERS)
+def test_a_number_is_masked_however_it_is_written(text, mask) -> None:
+    shown = mask(f"Messagerie {text} (01)")
+    assert re.search(r"\d\D{0,3}98\D{0,3}1", shown) is None
+    assert shown.startswith("Messagerie ")
+    assert "••" in shown
+    assert mask(shown) == shown
+
+
+@pytest.mark.parametrize("text", NAMES)
+def test_a_surname_behind_a_civility_is_masked(text) -> None:
+    for before, after in (("", ""), ("Service, ", " ; CH"), ("CH FABLE - ", "")):
+        if before and text == "PROFESSEUR VALFICTIF":
+            continue  # hospitals bear names like that
+        shown = unnamed(f"{before}{text}{after}")
+        assert "valfictif" not in shown.casefold()
+        assert shown.startswith(before.rstrip())
+        assert shown.endswith(after)
+
+
+@pytest.mark.parametrize("text", ADDRESSES)
+def test_an_address_is_masked_however_its_sign_is_written(text) -> None:
+    shown = unnamed(f"Messagerie de {text}, nord")
+    assert "zoe" not in shown
+    assert "Messagerie de " in shown
+    assert shown.endswith(", nord")
+
+
+@pytest.mark.parametrize("text", NOBODY)
+def test_what_names_nobody_stays(text) -> None:
+    assert unnamed(text) == text
