@@ -19,11 +19,13 @@ _WORD = r"[^\W\d_](?:[\w’-]|'(?=\w))*"
 _UPPER = r"[^\W\d_a-zß-öø-ÿœ]"
 _CAPITAL = rf"{_UPPER}(?:[\w’-]|'(?=\w))*"
 _PARTICLES = (
-    r"(?:(?i:de|du|des|la|le|les|von|van|der|den|el|al|ben|bin|di|da|st|ste|saint|sainte)[\s-]+|[dDlL]['’]\s?){0,3}"
+    r"(?:(?i:de|du|des|la|le|les|von|van|der|den|el|al|ben|bin|di|da|st|ste|saint|sainte)[\s-]+"
+    r"|[dDlL]['’]\s?){0,3}"
 )
 _NAME = rf"{_PARTICLES}{_WORD}(?:\s+{_PARTICLES}{_CAPITAL}){{0,2}}"
 _CIVILITY = (
-    rf"(?:(?<![\w.])M\.(?=\s)|(?<![\w.] )(?<![\w.])M\.(?=[^\W\d_]{{3}})|(?<!\b\w )\bM(?=\s{_UPPER}[^\W\d_]{{2}})"
+    rf"(?:(?<![\w.])M\.(?=\s)|(?<![\w.] )(?<![\w.])M\.(?=[^\W\d_]{{3}})"
+    rf"|(?<!\b\w )\bM(?=\s{_UPPER}[^\W\d_]{{2}})"
     rf"|\bMr{_END}\.?|\bMR\.|\b(?i:mme|mlle|melle|mrs|monsieur|madame|mademoiselle){_END}\.?)[\s_-]*{_NAME}"
     rf"|\b(?:MM\.|(?i:mmes|mlles|messieurs|mesdames){_END})[\s_-]*{_NAME}(?:\s*(?:,|et|&)\s*{_CAPITAL}){{0,3}}"
 )
@@ -36,12 +38,12 @@ _PHONE = (
     rf"|\(?0\)?{_BETWEEN}[1-9](?:{_BETWEEN}\d){{8}})(?![\w:]|[.,]\d)"
 )
 """Ten digits from 0 on, or a country code and more: numbers of nine digits are FINESS and SIREN."""
-_TOKEN_END = r"\s'\"<>(),;:=«»|/"
+_ENDS = r"\s'\"<>(),;:=«»|/"
 _ADDRESS = (
-    rf"(?<![^{_TOKEN_END}])[^{_TOKEN_END}@＠﹫]+"
-    rf"(?:\s?(?:[@＠﹫]|[(\[{{]\s?(?i:at|arobase?|chez)\s?[)\]}}])\s?[^{_TOKEN_END}]+"
-    rf"|\s(?i:arobase?)\s[^{_TOKEN_END}]+|\s(?i:at)\s[^{_TOKEN_END}]+(?=\s(?i:dot|point)\s))"
-    rf"(?:\s?(?:[(\[{{]\s?(?i:dot|point)\s?[)\]}}]|\b(?i:dot|point)\b)\s?[^{_TOKEN_END}]+){{0,4}}"
+    rf"(?<![^{_ENDS}])[^{_ENDS}@＠﹫]+"
+    rf"(?:\s?(?:[@＠﹫]|[(\[{{]\s?(?i:at|arobase?|chez)\s?[)\]}}])\s?[^{_ENDS}]+"
+    rf"|\s(?i:arobase?)\s[^{_ENDS}]+|\s(?i:at)\s[^{_ENDS}]+(?=\s(?i:dot|point)\s))"
+    rf"(?:\s?(?:[(\[{{]\s?(?i:dot|point)\s?[)\]}}]|\b(?i:dot|point)\b)\s?[^{_ENDS}]+){{0,4}}"
 )
 _NAMING = re.compile(rf"{_PHONE}|{_ADDRESS}|{_CIVILITY}|\b{_DOCTOR}")
 _STRAY = re.compile(

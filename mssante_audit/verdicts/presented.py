@@ -8,6 +8,7 @@ from mssante_audit.audits.certificates.presented import presented
 from mssante_audit.base.frames import frame_of
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import region_of
+from mssante_audit.values.person import unnamed
 
 
 def servers_shown(space: TrustSpace) -> pd.DataFrame:
@@ -36,8 +37,9 @@ def expiries(space: TrustSpace) -> pd.DataFrame:
     -------
     DataFrame
         ``domain``, ``operator_id``, ``operator``, ``region`` (the operator's), ``host``, ``name`` (of the
-        certificate), ``certificate`` (SHA-256), ``issuer`` str, ``until`` (datetime64, UTC), ``days`` (int64,
-        whole days from the space's date, negative if it has passed), ``alone`` (bool: no server of the domain
+        certificate; who is named in it masked, as in ``issuer``), ``certificate`` (SHA-256), ``issuer`` str,
+        ``until`` (datetime64, UTC), ``days`` (int64, whole days from the space's date,
+        negative if it has passed), ``alone`` (bool: no server of the domain
         presents one that ends later, and is right), ``seen_at`` (datetime64, UTC: of the visit that saw it),
         ``mailboxes`` (Int64, of the domain; <NA> where unknown).
     """
@@ -49,7 +51,10 @@ def expiries(space: TrustSpace) -> pd.DataFrame:
         own, boxes = (domain, *owners[domain]), None if published is None else published.get(domain, 0)
         for server in servers:
             if (leaf := server.leaf) and leaf.not_after:
-                said = (", ".join(server.hosts), leaf.subject, leaf.sha256, leaf.issuer, leaf.not_after)
+                name, issuer = leaf.subject, leaf.issuer
+                if not space.show_contacts:  # addresses of persons stand in some
+                    name, issuer = unnamed(name), unnamed(issuer)
+                said = (", ".join(server.hosts), name, leaf.sha256, issuer, leaf.not_after)
                 days = (leaf.not_after - space.as_of).days
                 rows.append((*own, *said, days, seen.alone(domain, server), server.at, boxes))
     return frame_of(rows, dict.fromkeys(texts, "str") | kinds)

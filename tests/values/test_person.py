@@ -1,4 +1,4 @@
-"""Texts that should name nobody: what names a person in them is masked, however it is written; all else stays."""
+"""Texts that should name nobody: who is named in them is masked however it is written; the rest stays."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ import pytest
 from mssante_audit.values.person import masked_message, unnamed
 
 NUMBERS = (
-    "Tél:06 39 98 12 34", "Tel0639981234", "06\u00a039\u00a098\u00a012\u00a034", "06\u202f39\u202f98\u202f12\u202f34",
+    "Tél:06 39 98 12 34", "Tel0639981234", "06\u00a039\u00a098\u00a012\u00a034",
+    "06\u202f39\u202f98\u202f12\u202f34",
     "(06) 39 98 12 34", "(0)6 39 98 12 34", "06/39/98/12/34", "06 – 39 – 98 – 12 – 34", "06 39 981 234",
     "+262 639 98 12 34", "+262639981234", "+33 (0)6 39 98 12 34", "+33.6.39.98.12.34", "0033639981234",
     "0033 (0) 6 39 98 12 34", "04 65 71 00 01/06 39 98 12 34", "standard-0639981234",
 )  # fmt: skip
 NAMES = (
-    "MME VALFICTIF", "mme valfictif", "M. de La VALFICTIF", "Madame Anne Marie VALFICTIF", "MONSIEUR VALFICTIF",
-    "M VALFICTIF Jean", "MM. MARTIN et VALFICTIF", "M. et Mme VALFICTIF", "Mme_VALFICTIF", "Mr. Jean VALFICTIF",
+    "MME VALFICTIF", "mme valfictif", "M. de La VALFICTIF",
+    "Madame Anne Marie VALFICTIF", "MONSIEUR VALFICTIF", "M VALFICTIF Jean", "MM. MARTIN et VALFICTIF",
+    "M. et Mme VALFICTIF",
+    "Mme_VALFICTIF", "Mr. Jean VALFICTIF",
     "Mme D'VALFICTIF", "Melle Zoé VALFICTIF", "contact : Dr VALFICTIF", "PROFESSEUR VALFICTIF", "M.VALFICTIF",
 )  # fmt: skip
 ADDRESSES = (
@@ -25,8 +28,10 @@ ADDRESSES = (
     "zoe(at)valfictif(dot)example",
 )  # fmt: skip
 NOBODY = (
-    "CH DU DR VALFICTIF", "M.A.S. LES TILLEULS", "I.M.E. LES TILLEULS", "CENTRE M.VALFICTIF", "MR LES TILLEULS",
-    "FINESS 010000024", "SIRET 123 456 789 00012", "du 01/02/2024 10:30 au 05-02-2024 11:00", "2026-03-03T06:00:00Z",
+    "CH DU DR VALFICTIF", "M.A.S. LES TILLEULS", "I.M.E. LES TILLEULS", "CENTRE M.VALFICTIF",
+    "MR LES TILLEULS",
+    "FINESS 010000024", "SIRET 123 456 789 00012", "du 01/02/2024 10:30 au 05-02-2024 11:00",
+    "2026-03-03T06:00:00Z",
     "OU=1010100001", "75001 PARIS", "1 000 000 000", "CLINIQUE SAINT-MARTIN", "Maison Me Soigner",
     "ouvert de 08:00 à 18:30", "3 × 04 •• •• •• 01",
 )  # fmt: skip
