@@ -19,7 +19,7 @@ from mssante_audit.archive import history
 from mssante_audit.archive.log import Record, read_log
 from mssante_audit.archive.sides import Side, side_of
 from mssante_audit.base.errors import InputError, WhiteListError
-from mssante_audit.base.instants import SKEW, parse_instant
+from mssante_audit.base.instants import SKEW, asked_instant
 from mssante_audit.whitelist.certificates import of_sample, pinned_files
 from mssante_audit.whitelist.columns import is_audit_domain
 from mssante_audit.whitelist.load import WhiteList, content_of, load_whitelist
@@ -98,7 +98,7 @@ class Archive:
         day = len("2025-01-01")
         if named := [s for s in self.snapshots if len(text) > day and s.name.startswith(text)]:
             return named[-1]
-        instant = parse_instant(text)
+        instant = asked_instant(text)
         if len(text) == day:
             instant += timedelta(days=1) - timedelta(microseconds=1)
         known = [s for s in self.snapshots if s.generated_at <= instant]

@@ -6,8 +6,8 @@ Importing this room puts ours into `mssante_audit.findings.registry`, which know
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from contextlib import nullcontext
 from datetime import datetime
 from itertools import product
 from numbers import Integral
@@ -31,6 +31,7 @@ from mssante_audit.base.errors import AuditError
 from mssante_audit.findings.catalogue import CONFIDENCES, FAILED, Rule
 from mssante_audit.findings.facts import hidden, plain
 from mssante_audit.findings.frame import Finding, concat, findings_frame, parts_of
+from mssante_audit.findings.held import held
 from mssante_audit.findings.places import Place
 from mssante_audit.findings.registry import Audit, Run, audit_named, input_of, ours, provide
 from mssante_audit.findings.registry import audits as audits
@@ -114,25 +115,27 @@ def parted(name: str, space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:
     return space.once(audit_named(name), made)
 
 
-def _found(audit: Audit, part: Run, space: TrustSpace) -> Iterator[Finding]:
-    """Yield what one part of an audit finds; one that raises, what it found before, and that it did."""
+def _found(audit: Audit, part: Run, space: TrustSpace) -> list[Finding]:
+    """Return what one part of an audit finds; one that raises, what it found before, and that it did."""
     rules = {rule.code: rule for rule in audit.rules}
     most, counts = max(MAX_FINDINGS, 2 * len(space.entries)), dict.fromkeys(rules, 0)
     theirs = audit.name not in ours()  # ours are held to it by their tests: to say all twice takes its time
     rows = set(space.entries["row"].tolist()) if theirs else set()
+    found: list[Finding] = []
     try:
-        for finding in part(space):
-            if not isinstance(finding, Finding):
-                raise TypeError(f"what it yields is of type {type(finding).__name__}, and no Finding")
-            if finding.rule not in rules:
-                raise LookupError(f"the audit {audit.name!r} has no rule {finding.rule!r}")
-            if theirs:
-                _tellable(finding, rules[finding.rule], rows)
-            counts[finding.rule] += 1
-            if counts[finding.rule] <= most:
-                yield finding
-            elif sum(counts.values()) > 5 * most:
-                break
+        with held() if theirs else nullcontext():
+            for finding in part(space):
+                if not isinstance(finding, Finding):
+                    raise TypeError(f"what it yields is of type {type(finding).__name__}, and no Finding")
+                if finding.rule not in rules:
+                    raise LookupError(f"the audit {audit.name!r} has no rule {finding.rule!r}")
+                if theirs:
+                    _tellable(finding, rules[finding.rule], rows)
+                counts[finding.rule] += 1
+                if counts[finding.rule] <= most:
+                    found.append(finding)
+                elif sum(counts.values()) > 5 * most:
+                    break
         if over := [code for code, count in counts.items() if count > most]:
             raise AuditError(f"more than {most} findings of {', '.join(over)}: the others are left out")
     except Exception as error:
@@ -147,7 +150,8 @@ def _found(audit: Audit, part: Run, space: TrustSpace) -> Iterator[Finding]:
             "place": f"{Path(last.filename).name}:{last.lineno}",
         }
         why = {"error": text, "place": ""} if isinstance(error, AuditError) else why
-        yield Finding(FAILED, (audit.name, name), facts={"audit": audit.name, "part": name, **why})
+        found.append(Finding(FAILED, (audit.name, name), facts={"audit": audit.name, "part": name, **why}))
+    return found
 
 
 def _tellable(finding: Finding, rule: Rule, rows: AbstractSet[int]) -> None:

@@ -35,6 +35,17 @@ def parse_instant(text: str | datetime | None) -> datetime:
         raise InputError(f"{str(text)!r} is not a date", remedy=remedy) from None
 
 
+def asked_instant(text: str | datetime | None) -> datetime:
+    """Read the instant that somebody asks about, as `parse_instant` does.
+
+    One before 1900 or after 2999 is an `InputError`: months before or after it there may be no calendar.
+    """
+    instant = parse_instant(text)
+    if not 1900 <= instant.year < 3000:
+        raise InputError(f"{str(text)!r} is too far away", remedy="Name a year from 1900 to 2999")
+    return instant
+
+
 def instants(values: pd.Series, form: str | None = None) -> pd.Series:
     """Return a column as instants, in UTC and microseconds; `form` is how texts are written."""
     import pandas as pd

@@ -16,6 +16,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 from pydantic_core import PydanticKnownError
 
+PACKAGE_SECONDS = "MSSANTE_AUDIT_PACKAGE_SECONDS"
+"""Variable that says how many seconds one part of an audit of another package may take."""
+
 
 class Section(BaseModel):
     """Settings that stand together."""

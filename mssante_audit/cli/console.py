@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,18 @@ def say_failed(*found: pd.DataFrame) -> bool:
     for line in dict.fromkeys(sentence(rule(FAILED), "observed", facts, "en") for facts in told):
         say(f"mssante-audit: not evaluated: {line}", sys.stderr)
     return bool(told)
+
+
+def say_lacking(space: TrustSpace, audits: Iterable[str]) -> None:
+    """Say in one line which of some audits were not made, for want of what."""
+    from mssante_audit.audits import lacking
+    from mssante_audit.findings.registry import known_needs
+
+    why = {need: words["en"] for need, words in known_needs().items()}
+    left = {name: needs for name, needs in lacking(space).items() if name in audits}
+    if left:
+        each = (f"{name} ({', '.join(why[need] for need in needs)})" for name, needs in left.items())
+        say(f"mssante-audit: not evaluated: {', '.join(each)}", sys.stderr)
 
 
 def parameters_of(context: typer.Context) -> dict[str, Any]:

@@ -65,14 +65,14 @@ def import_(
 ) -> None:
     """Validate a file of declarations, row by row."""
     from mssante_audit.audits.declarations.told import bounded, line, messages, notes, summary
-    from mssante_audit.base.instants import parse_instant
+    from mssante_audit.base.instants import asked_instant
     from mssante_audit.base.language import using_language
     from mssante_audit.declarations.register import load_declarations
     from mssante_audit.declarations.write import write_register
 
     if show_contacts:
         for_own_eyes()
-    register, when = load_declarations(file, columns=columns, sheet=sheet), parse_instant(as_of)
+    register, when = load_declarations(file, columns=columns, sheet=sheet), asked_instant(as_of)
     with using_language(lang):
         told = messages(register, when, show_contacts=show_contacts)
         lines = [*(line(one, register) for one in bounded(told)), *summary(register, told)]
@@ -104,13 +104,13 @@ def fix(
 ) -> None:
     """Write a register with all put right that can be without guessing, and list the rest."""
     from mssante_audit.audits.declarations.told import bounded, line, mendings, messages, notes, summary
-    from mssante_audit.base.instants import parse_instant
+    from mssante_audit.base.instants import asked_instant
     from mssante_audit.base.language import using_language
     from mssante_audit.declarations.mend import mended
     from mssante_audit.declarations.register import load_declarations
     from mssante_audit.declarations.write import write_register
 
-    when = parse_instant(as_of)
+    when = asked_instant(as_of)
     register, done = mended(load_declarations(file, columns=columns, sheet=sheet))
     _room(out, force)
     if out.exists() and file.exists() and out.samefile(file):
@@ -140,7 +140,7 @@ def form(
 ) -> None:
     """Write Annexe 1 as a PDF form, filled from a domain's latest declaration. Needs the extra pdf."""
     from mssante_audit.base.export import write_bytes
-    from mssante_audit.base.instants import parse_instant
+    from mssante_audit.base.instants import asked_instant
     from mssante_audit.base.resources import resource
     from mssante_audit.declarations.form_write import SIGNED, write_form
     from mssante_audit.declarations.register import domain_key, find_register, load_declarations, records
@@ -150,7 +150,7 @@ def form(
     if source is None:
         raise InputError("no register here", file=str(data), remedy="Name it declarations.csv or .xlsx")
     register = load_declarations(source, columns=columns)
-    current = register.at(parse_instant(as_of))
+    current = register.at(asked_instant(as_of))
     key = domain_key(domain)
     row = current[current["domain_key"] == key]
     if row.empty:

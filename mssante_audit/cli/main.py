@@ -29,6 +29,7 @@ from mssante_audit.cli.console import (
     parameters_of,
     say,
     say_failed,
+    say_lacking,
     space_of,
     write,
     write_frame,
@@ -131,7 +132,7 @@ def verify(
     signer: options.Signer = None,
 ) -> None:
     """Verify a white list's signature; the first word printed is the verdict."""
-    from mssante_audit.base.instants import parse_instant
+    from mssante_audit.base.instants import asked_instant
     from mssante_audit.whitelist.load import load_whitelist
     from mssante_audit.whitelist.signature import verify_signature
 
@@ -140,7 +141,7 @@ def verify(
     except WhiteListError as error:
         say(f"invalid\n{error}")
         raise typer.Exit(1) from None
-    verdict = verify_signature(whitelist, anchors or (), parse_instant(at) if at else None, signer=signer)
+    verdict = verify_signature(whitelist, anchors or (), asked_instant(at) if at else None, signer=signer)
     say(f"{verdict.status}\nwhy: {verdict.why}")
     if verdict.signer:
         valid = f"{verdict.not_before:%Y-%m-%d} to {verdict.not_after:%Y-%m-%d}"
@@ -191,6 +192,7 @@ def findings(
             kept = found if everything else actionable(found)
             write_frame(kept, format, out)
     failed = say_failed(found)
+    say_lacking(space, audits.audits() if audit == "all" else [audit])
     if left := len(found) - len(kept):
         say(f"mssante-audit: {left} findings left out, information and hints: --all has them", sys.stderr)
     if failed:

@@ -183,7 +183,7 @@ def _certificates(before: Path, after: Path) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _named(text: str, data: Path | None) -> Path:
-    from mssante_audit.base.instants import parse_instant
+    from mssante_audit.base.instants import asked_instant
     from mssante_audit.base.resources import resource
     from mssante_audit.observe.kinds import find_observations, is_whole
 
@@ -191,7 +191,7 @@ def _named(text: str, data: Path | None) -> Path:
     if path.exists():
         return path
     try:
-        at = parse_instant(text)
+        at = asked_instant(text)
     except InputError:
         raise InputError("no such observation, nor a date", file=text) from None
     last = at + timedelta(days=1) if len(text) == len("2026-03-02") else at + timedelta(seconds=1)

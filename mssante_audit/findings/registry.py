@@ -27,6 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from mssante_audit.base.errors import AuditError, InputError, UnknownNameError
 from mssante_audit.base.language import current_language
 from mssante_audit.findings.catalogue import Full, Rule, load_rules
+from mssante_audit.findings.held import EndedError, held
 from mssante_audit.findings.places import LIST as LIST
 from mssante_audit.findings.templates import LANGUAGES, PARTS, template
 from mssante_audit.observe.kinds import kinds
@@ -231,15 +232,14 @@ def _installed() -> tuple[dict[str, Audit], tuple[str, ...]]:
 
     for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, package(point))):
         try:
-            audit = point.load()
+            with held():
+                audit = point.load()
             _admit(audit, known)
             known[audit.name] = audit
-        except (Exception, SystemExit) as error:  # whatever a package of somebody else does when imported
-            why = (
-                str(error)
-                if isinstance(error, AuditError)
-                else f"it does not import: {describe_error(error)}"
-            )
+        except Exception as error:  # whatever a package of somebody else does when imported
+            raised = error if isinstance(error, EndedError) else describe_error(error)
+            clear = isinstance(error, AuditError) and not isinstance(error, EndedError)
+            why = str(error) if clear else f"it does not import: {raised}"
             message = f"the entry point {point.name} = {point.value!r} cannot be used: {why.rstrip('.')}"
             remedy = "Mend that package, or uninstall it"
             faults.append((point.name, InputError(message, file=package(point), remedy=remedy)))

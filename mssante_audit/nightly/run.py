@@ -19,7 +19,7 @@ from typing import Any
 
 from mssante_audit.base.digest import digest
 from mssante_audit.base.export import json_bytes, write_bytes, writing
-from mssante_audit.base.instants import SKEW, parse_instant
+from mssante_audit.base.instants import SKEW, asked_instant
 from mssante_audit.base.staging import exclusive
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.nightly import metrics
@@ -139,7 +139,7 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
         time.sleep(0.1)
         now = datetime.now(UTC)
     folder = runs / stamp_of(now)
-    as_of = parse_instant(asked) if asked else now
+    as_of = asked_instant(asked) if asked else now
     shown = as_of.isoformat(timespec="seconds")
     head = Run(stamp=folder.name, as_of=shown, asked=asked, settings=settings, good=good)
     draft = runs / ".new"  # a folder there that is no run would stay for ever

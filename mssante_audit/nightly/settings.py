@@ -183,7 +183,7 @@ class Health(Section):
 
 
 class Deadlines(Section):
-    """Section ``[deadlines]``: a field a step that has one, in order."""
+    """Section ``[deadlines]``: a field a step that has one, in order, and one for audits of packages."""
 
     fetch: Deadline = setting(1200, "Of step 1.")
     observe: Deadline = setting(14_400, "Of step 2.")
@@ -192,6 +192,7 @@ class Deadlines(Section):
     reports: Deadline = setting(3600, "Of step 5.")
     dossiers: Deadline = setting(7200, "Of step 6.")
     site: Deadline = setting(1800, "Of step 7.")
+    package: Deadline = setting(300, "Of each part of an audit that another package brings.")
 
 
 class Config(Section):

@@ -22,7 +22,7 @@ from mssante_audit.base.export import json_bytes, write_bytes
 from mssante_audit.base.groups import absent
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import using_language
-from mssante_audit.base.settings import Observe
+from mssante_audit.base.settings import PACKAGE_SECONDS, Observe
 from mssante_audit.nightly.night import (
     SITE,
     STATE,
@@ -348,6 +348,7 @@ def supervise(step: str, job: Job) -> Result:
     }  # fmt: skip
     words = [sys.executable, "-P", "-m", "mssante_audit.nightly.steps", step]
     shown = {name: value for name, value in os.environ.items() if name not in job.config.secret_variables}
+    shown[PACKAGE_SECONDS] = str(job.config.deadlines.package)
     line = f"{json.dumps(request)}\n".encode()
     try:
         with (steps / f"{step}.txt").open("wb") as output:

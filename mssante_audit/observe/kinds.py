@@ -21,6 +21,7 @@ import pandas as pd
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import Column
 from mssante_audit.base.instants import SKEW
+from mssante_audit.base.reading import open_regular
 from mssante_audit.observe.files import Scan
 
 OURS = ("mssante_audit.network.model", "mssante_audit.observe.tls.servers")
@@ -111,7 +112,7 @@ def find_observations(data: Path, kind: str = "dns") -> list[File]:
     What counts is when they say they were begun, then the order of their names.
     """
     paths = [path for folder in (data, data / "observations") for path in folder.glob("*.jsonl.gz")]
-    files = [_file(path) for path in paths if path.is_file() and _kind(path.name) == kind]
+    files = [_file(path) for path in paths if not path.is_dir() and _kind(path.name) == kind]
     files.sort(key=lambda file: (file.begun, file.path.name), reverse=True)
     # One that cannot be read is refused if its name says that it is the newest, and not passed over.
     last = max(files, key=lambda file: file.path.name, default=None)
@@ -193,8 +194,8 @@ def _kind(name: str) -> str:
 
 def _file(path: Path) -> File:
     """Read the first line of a file; one without counts from the date in its name, and is refused later."""
-    with suppress(OSError, zlib.error, ValueError, KeyError, TypeError, OverflowError):
-        with path.open("rb") as file:
+    with suppress(InputError, OSError, zlib.error, ValueError, KeyError, TypeError, OverflowError):
+        with open_regular(path) as file:
             head = zlib.decompressobj(31).decompress(file.read(_HEAD), _HEAD)
         header = dict(json.loads(head.partition(b"\n")[0]))
         return File(path, datetime.fromisoformat(header["at"]).astimezone(UTC), header)

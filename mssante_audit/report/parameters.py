@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mssante_audit.base.errors import InputError, ParameterError
-from mssante_audit.base.instants import parse_instant
+from mssante_audit.base.instants import asked_instant, parse_instant
 from mssante_audit.base.language import gettext, moment
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def check_value(name: str, value: Any) -> Any:
         raise ParameterError(message) from None
     if name in INSTANTS and checked is not None:
         try:
-            parse_instant(checked)
+            asked_instant(checked)
         except InputError as error:
             raise ParameterError(f"{name}: {error.message}", remedy=error.remedy) from None
     return list(checked) if isinstance(checked, tuple) else checked

@@ -17,7 +17,7 @@ from mssante_audit.archive.sides import Side, side_of
 from mssante_audit.archive.store import Archive, Snapshot, checked, open_archive
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.fields import fault
-from mssante_audit.base.instants import parse_instant
+from mssante_audit.base.instants import asked_instant
 from mssante_audit.base.markup import html_of
 from mssante_audit.base.resources import SAMPLE_AS_OF, is_sample, resource
 from mssante_audit.base.settings import Thresholds as Thresholds
@@ -280,10 +280,10 @@ def find_whitelist(data: Path, archive: Archive | None = None, as_of: datetime |
     In a folder with several lists the last in order of name is taken. Where there is only an `archive`, or
     the folder is one, its last list as of `as_of` is taken. If there is none it is an `InputError`.
     """
-    if data.is_file():
-        return data
     if not data.exists():
         raise InputError("no such file or folder", file=str(data))
+    if not data.is_dir():  # who reads it says so of a pipe
+        return data
     lists = sorted(f for f in data.iterdir() if f.name.endswith(LIST_SUFFIXES) and f.is_file())
     if archive and (not lists or archive.folder == data):
         current = archive.current(as_of)
@@ -346,7 +346,7 @@ def load_space(
     if lenient:
         anchors = [one for one in anchors if beside(ANCHORS, partial(trust, [one], None))]
     folder = Path(data) if data is not None else resource("data/sample")
-    instant = parse_instant(as_of or (SAMPLE_AS_OF if is_sample(folder) else None))
+    instant = asked_instant(as_of or (SAMPLE_AS_OF if is_sample(folder) else None))
     how = {"recover": recover, "any_namespace": any_namespace}
     whitelist, archive = list_of(folder, instant, anchors, signer, **how)
     register, limits = find_register(folder), thresholds or Thresholds()

@@ -99,6 +99,7 @@ def _updated_at(texts: Any, reading: Reading) -> Any:
     stripped = pc.ascii_trim_whitespace(coded.dictionary)
     shaped = pc.if_else(pc.match_substring_regex(stripped, _INSTANT), stripped, None)
     instants = pd.to_datetime(as_str(shaped), format="ISO8601", utc=True, errors="coerce").as_unit("us")
+    instants = instants.where((instants.year >= 1) & (instants.year <= 9999))  # in UTC they may lie beyond
     unread = instants.isna() & ~pc.equal(stripped, "").to_numpy(zero_copy_only=False)
     codes = coded.indices.to_numpy(zero_copy_only=False)
     for index in np.flatnonzero(unread[codes]).tolist():

@@ -1,38 +1,3 @@
 """The command line, run in this process."""
 
-from __future__ import annotations
-
-import signal
-import sys
-from collections.abc import Callable
-from typing import NamedTuple
-
-import pytest
-
-from mssante_audit.cli import main as cli
-
-
-class Done(NamedTuple):
-    """What became of a command."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    """Return a function that runs the command line and returns status, output and errors."""
-
-    def command(*arguments: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["mssante-audit", *map(str, arguments)])
-        before = signal.getsignal(signal.SIGTERM)
-        try:
-            with pytest.raises(SystemExit) as left:
-                cli.main()
-        finally:
-            signal.signal(signal.SIGTERM, before)
-        status = left.value.code
-        return Done(status if isinstance(status, int) else 1, *capsys.readouterr())
-
-    return command
+from commands import run as run

@@ -1,0 +1,108 @@
+"""An audit of another package that would end the program, never ends or prints: it is the one that fails."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from io import StringIO
+
+import pytest
+from commands import Done
+
+from mssante_audit import AUDITS, Audit, Finding, Rule
+from mssante_audit.audits import audit_all, catalogue, register
+from mssante_audit.base.settings import PACKAGE_SECONDS
+from mssante_audit.findings import registry
+from mssante_audit.findings.catalogue import FAILED
+from mssante_audit.space.trust import TrustSpace, load_space
+
+RULE = Rule(
+    "OTHERS_RULE", family="Autres", severity="warning", source="none", title_fr="x", title_en="x",
+    why_fr="x", why_en="x", remedy_fr="x", remedy_en="x",
+)  # fmt: skip
+
+
+def ends(space: TrustSpace) -> Iterator[Finding]:
+    yield Finding("OTHERS_RULE", "x", (1,))
+    raise SystemExit(0)
+
+
+def interrupts(space: TrustSpace) -> Iterator[Finding]:
+    yield Finding("OTHERS_RULE", "x", (1,))
+    raise KeyboardInterrupt
+
+
+def closes(space: TrustSpace) -> list[Finding]:
+    raise GeneratorExit
+
+
+def sleeps(space: TrustSpace) -> Iterator[Finding]:
+    yield Finding("OTHERS_RULE", "x", (1,))
+    time.sleep(600)
+
+
+def turns(space: TrustSpace) -> Iterator[Finding]:
+    yield Finding("OTHERS_RULE", "x", (1,))
+    for _ in itertools.count():
+        pass
+
+
+BEHAVIOURS = {
+    ends: "SystemExit: 0", interrupts: "KeyboardInterrupt", closes: "GeneratorExit",
+    sleeps: "not done after 0.5 s", turns: "not done after 0.5 s",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def others(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let a test register audits of its own, which have half a second."""
+    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setenv(PACKAGE_SECONDS, "0.5")
+    yield
+    catalogue.cache_clear()
+
+
+@pytest.mark.parametrize(("part", "why"), BEHAVIOURS.items(), ids=lambda it: getattr(it, "__name__", None))
+def test_it_is_the_one_that_failed_and_all_others_are_told(
+    part: Callable[[TrustSpace], object], why: str, run: Callable[..., Done]
+) -> None:
+    register(Audit("others", "Autres", (RULE,), part))
+    done = run("findings", "all", "--all", "--format", "json")
+    assert done.returncode == 3
+    found = json.loads(done.stdout)
+    assert {finding["audit"] for finding in found} >= {*AUDITS, "others"}
+    (failed,) = (finding for finding in found if finding["rule"] == FAILED)
+    assert why in failed["observed"]
+    assert sum(finding["rule"] == "OTHERS_RULE" for finding in found) == (part is not closes)
+
+
+def test_what_it_prints_is_no_part_of_a_table(run: Callable[..., Done]) -> None:
+    def prints(space: TrustSpace) -> list[Finding]:
+        print("hello, table")  # noqa: T201
+        return []
+
+    register(Audit("others", "Autres", (RULE,), prints))
+    done = run("findings", "others")
+    assert done.returncode == 0
+    assert len(list(csv.reader(StringIO(done.stdout)))) == 1
+    assert "hello, table" in done.stderr
+
+
+def test_who_presses_ctrl_c_ends_the_program_all_the_same() -> None:
+    def waits(space: TrustSpace) -> list[Finding]:
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        time.sleep(0.4)
+        return []
+
+    register(Audit("others", "Autres", (RULE,), waits))
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        audit_all(load_space())
+    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)

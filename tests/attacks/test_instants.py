@@ -1,0 +1,66 @@
+"""Instants at the ends of the calendar: those of a row are unreadable there, one asked about is refused."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from commands import Done
+
+from mssante_audit.audits import FAILED, audit_all
+from mssante_audit.space.trust import load_space
+from mssante_audit.whitelist.load import NAMESPACE
+
+BEYOND = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "0000-12-31T00:00:00Z")
+FAR = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "1899-12-31T23:59:59Z", "3000-01-01T00:00:00Z")
+ROW = (
+    "<Domaine><Nom>ch-{n}.mssante.fr</Nom><Description>CH {n}</Description>"
+    "<DNCertificatOperateur>CN=a{n}.example,OU=10101000{n:02},O=CH FABLE,ST=Ain (01),C=FR"
+    "</DNCertificatOperateur><ResponsableContact>04 65 71 00 01, dsi@ch-fable.example</ResponsableContact>"
+    "<SupportContact>04 65 71 00 01, dsi@ch-fable.example</SupportContact><DateMAJ>{date}</DateMAJ></Domaine>"
+)
+AT = "2026-03-03T06:00:00Z"
+
+
+def written(folder: Path, dates: list[str], made: str = "2026-03-02T05:30:00Z") -> Path:
+    rows = "".join(ROW.format(n=n, date=date) for n, date in enumerate(dates))
+    (folder / "list.xml").write_text(
+        f'<ListeBlancheMSSante xmlns="{NAMESPACE}"><DateDeGeneration>{made}</DateDeGeneration>'
+        f"<ListeDomaines>{rows}</ListeDomaines></ListeBlancheMSSante>",
+        encoding="utf-8",
+    )
+    return folder
+
+
+@pytest.mark.parametrize("text", BEYOND + FAR)
+def test_a_row_whose_date_is_far_away_costs_no_rule(text: str, tmp_path: Path) -> None:
+    drawn = random.Random(text)
+    usual = [f"2025-0{drawn.randint(1, 9)}-11T10:00:00Z" for _ in range(30)]
+    dates = [text, *(text if drawn.random() < 0.4 else date for date in usual)]
+    space = load_space(written(tmp_path, dates), as_of=AT)
+    assert FAILED not in set(audit_all(space)["rule"])
+    problems = space.whitelist.problems
+    unread = set(problems.loc[problems["kind"] == "date", "row"])
+    assert unread == {n for n, date in enumerate(dates, 1) if date in BEYOND}
+
+
+@pytest.mark.parametrize("text", BEYOND + FAR)
+def test_a_list_generated_far_away_is_read(text: str, tmp_path: Path, run: Callable[..., Done]) -> None:
+    done = run("findings", "all", "--data", written(tmp_path, [AT], text), "--as-of", AT)
+    assert done.returncode == 0, done.stderr
+    assert "not evaluated: audit" not in done.stderr
+
+
+@pytest.mark.parametrize("text", BEYOND + FAR)
+@pytest.mark.parametrize("command", ["findings all", "domains", "check ch-0.mssante.fr", "snapshot out"])
+def test_an_instant_asked_about_that_is_far_away_is_refused_in_one_line(
+    command: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Done]
+) -> None:
+    monkeypatch.chdir(written(tmp_path, [AT]))
+    done = run(*command.split(), "--data", ".", "--as-of", text)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "as_of" in line
+    assert "is not a date" in line or "is too far away" in line
