@@ -38,7 +38,7 @@ BLOCKS = [
 ]
 
 ELSEWHERE = {
-    ("README.md", "toml"): "tests/audits/test_readme_audit.py",
+    ("docs/own_audit.md", "toml"): "tests/audits/test_readme_audit.py",
     ("docs/architecture.md", "mermaid"): "tests/test_architecture.py",
     ("docs/archive.md", "python"): "tests/archive/test_archive_doc.py",
     ("docs/archive.md", "sql"): "tests/archive/test_archive_doc.py",

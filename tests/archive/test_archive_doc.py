@@ -29,10 +29,6 @@ def block(language: str, about: str = "") -> str:
     return found
 
 
-def on_the_history(language: str) -> list[str]:
-    return [code for code in blocks(language, "README.md") if "history.parquet" in code]
-
-
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copytree(resource("data/sample") / "archive", tmp_path / "archive")
@@ -74,13 +70,6 @@ def test_compare(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     exec(block("python", "compare"), names)
     assert names["found"].doubts == ((), ())
     assert set(names["found"].events["confidence"]) == {"certain", "likely"}
-
-
-def test_what_the_readme_shows(here: Path) -> None:
-    for query in on_the_history("sql"):
-        assert duckdb.sql(query).fetchall()
-    for code in on_the_history("python"):
-        exec(code, {})
 
 
 def test_waiver(tmp_path: Path) -> None:

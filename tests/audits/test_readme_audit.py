@@ -1,4 +1,4 @@
-"""README's "An audit in ten lines", word for word: out of the file, into a script and into a notebook."""
+"""The audit in ten lines of docs/own_audit.md: out of the file, into a script and into a notebook."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from lxml import html as lxml_html
 from mssante_audit.report.run import run_reports
 
 AS_OF = "2026-03-03T06:00:00Z"
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-RECIPE = README.split("## An audit in ten lines\n")[1].split("\n## ")[0]
+RECIPE = (Path(__file__).parents[2] / "docs" / "own_audit.md").read_text(encoding="utf-8")
 RULES, CODE = (
     re.search(rf"^```{kind}\n(.*?)^```$", RECIPE, re.DOTALL | re.MULTILINE)[1] for kind in ("toml", "python")
 )

@@ -20,7 +20,8 @@ ROOT = Path(__file__).parents[2]
 
 READERS = {
     "The analyst": (
-        "analyst", "analyst.fr", "cookbook", "gallery", "data", "domains", "gate", "snapshot", "verdicts",
+        "analyst", "analyst.fr", "commands", "data_folder", "own_audit",
+        "cookbook", "gallery", "data", "domains", "gate", "snapshot", "verdicts",
         "rules/index", "api",
     ),
     "The scheduled job": ("schedule", "archive", "observing", "mailboxes", "tls"),
