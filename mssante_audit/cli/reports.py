@@ -31,9 +31,12 @@ def report(
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("reports"),
     fail_on: options.FailOn = None,
     lang: options.Lang = options.Language.fr,
+    show: Annotated[bool, typer.Option("--open", help="Open the first page in a browser.")] = False,
     debug: options.Debug = False,
 ) -> None:
     """Run notebooks and write HTML reports."""
+    import webbrowser
+
     from mssante_audit.cli.progress import progress
     from mssante_audit.report.run import run_reports
 
@@ -45,9 +48,33 @@ def report(
     provenances = [outcome.results.provenance for outcome in run.outcomes if outcome.results]
     made_up = bool(provenances) and provenances[0].get("made_up")
     sample = f" (made-up example, as of {provenances[0]['as_of'][:10]})" if made_up else ""
+    for line in _answer_lines(run.outcomes[0].answers if run.outcomes else {}):
+        say(line)
     say(f"index: {out / 'index.html'}{sample}")
+    if made_up:
+        say("your own list: mssante-audit report --data FOLDER (the list and certificates of IGC-Santé)")
     say_failed(*(outcome.results.findings for outcome in run.outcomes if outcome.results))
+    if show:
+        webbrowser.open((out / "index.html").resolve().as_uri())
     raise typer.Exit(run.exit_status(fail_on))
+
+
+def _answer_lines(answers: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """Yield whether mail arrives, or that nobody looked, and whether the list is in order."""
+    arrives, order = answers.get("arrives", {}), answers.get("order", {})
+    if not (whole := sum(order.values())):
+        return
+    if arrives["unknown"] < whole:
+        yield (
+            f"mail arrives at {arrives['yes']} of {whole} domains, in part at {arrives['degraded']}, "
+            f"not at {arrives['no']}; unknown of {arrives['unknown']}"
+        )
+    else:
+        yield "whether mail arrives is unknown: `mssante-audit observe dns --data DIR` asks the DNS"
+    yield (
+        f"in order: {order['ok']} of {whole} domains; to correct {order['todo']}, urgent {order['urgent']}, "
+        f"unknown {order['unknown']}"
+    )
 
 
 def _report_line(outcome: Outcome, out: Path) -> str:

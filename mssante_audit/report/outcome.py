@@ -15,6 +15,7 @@ from traceback import format_exception
 from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
+from lxml.html import fragment_fromstring
 
 from mssante_audit.base.export import csv_text, json_bytes, write_bytes
 from mssante_audit.base.language import gettext, markdown
@@ -53,6 +54,8 @@ class Outcome:
     """Its findings against those of the run before; ``None`` if they are not followed."""
     answers: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: NO_ANSWERS)
     """How many of its domains have each answer (`mssante_audit.verdicts.domains.answers`)."""
+    lead: str = ""
+    """The answer that it begins with, as text."""
 
 
 def as_severe(counts: Mapping[str, int] | None, fail_on: str | None) -> bool:
@@ -118,12 +121,22 @@ def _convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome,
         {"run": round(execution.seconds, 3), "convert": round(time.perf_counter() - begin, 3)},
         followed,
         setting.answers,
+        lead_of(notebook),
     )
     files = {
         ".html": page.encode("utf-8", "backslashreplace"),
         ".ipynb": f"{writes(notebook)}\n".encode("utf-8", "backslashreplace"),
     }
     return outcome, files | data_files(outcome, tellable(job.shown), origin)
+
+
+def lead_of(notebook: NotebookNode) -> str:
+    """Return as text the answer that a report begins with (`mssante_audit.report.pieces.lead`), or ""."""
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
+    pages = (output.get("data", {}).get("text/html", "") for output in outputs)
+    found = next((page for page in pages if 'class="lead"' in page), "")
+    answers = fragment_fromstring(found, create_parent=True).find_class("lead") if found else []
+    return " ".join(answers[0].text_content().split()) if answers else ""
 
 
 def _followed(job: Job, results: Results, ledger: dict[str, Any] | None) -> FollowUp | None:

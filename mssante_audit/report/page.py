@@ -129,6 +129,7 @@ def index_html(
     *,
     title: str = "",
     first: str = "",
+    causes: str = "",
     explorer: str = "",
 ) -> str:
     """Return the page that lists the reports of a run.
@@ -136,13 +137,15 @@ def index_html(
     Parameters
     ----------
     rows
-        For each report `name`, `title`, `counts` (by severity, or ``None``), `failure`, `section`,
+        For each report `name`, `title`, `lead` (its answer, or ""), `counts` (by severity, or ``None``),
+        `failure`, `section`,
         `since_previous` (what is new, open and fixed, as a sentence; or "") and `last_good` (whether a report
         of an earlier run is still there).
     provenance
         As in `Page`.
-    title, first
-        The question that a first screen answers, and what it says (`mssante_audit.report.first`).
+    title, first, causes
+        The question that a first screen answers, what it says, and what to put right first
+        (`mssante_audit.report.first`).
     explorer
         File beside it with the explorer (`mssante_audit.report.explorer`), "" if there is none.
     """
@@ -151,6 +154,7 @@ def index_html(
         provenance=provenance,
         title=title or gettext("Rapports d’audit"),
         first=first,
+        causes=causes,
         explorer=explorer,
         policy=policy(""),
         style=style() if first else "",

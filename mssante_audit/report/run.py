@@ -23,7 +23,7 @@ from mssante_audit.findings.ledger import read_ledger, write_ledger
 from mssante_audit.report.execute import Execution, execute
 from mssante_audit.report.explorer import FILE as EXPLORER
 from mssante_audit.report.explorer import explore
-from mssante_audit.report.first import answer, judged, question_asked
+from mssante_audit.report.first import answer, cause_lines, judged, question_asked
 from mssante_audit.report.first import counts as counts_of
 from mssante_audit.report.follow_up import since_previous
 from mssante_audit.report.html import joined
@@ -39,6 +39,9 @@ from mssante_audit.verdicts.domains import answers
 
 WORKERS = min(2, os.cpu_count() or 1)
 """Notebooks run at once: each has a kernel of some 140 MB."""
+
+TOP = 3
+"""Causes that the index names; the overview has ten."""
 
 PARTS = (".html", ".ipynb", ".results.json", ".findings.csv", ".ics")
 """Suffixes of the files of one report."""
@@ -115,8 +118,9 @@ def run_reports(
             if space:
                 verdicts, causes = judged(space, chosen)
                 counts = answers(verdicts)
-                shows = joined(answer(verdicts, causes), counts_of(verdicts))
-                first = {"title": question_asked(verdicts), "first": shows}
+                shows = joined(answer(verdicts), counts_of(verdicts))
+                top = cause_lines(causes.head(TOP)) if len(causes) else ""
+                first = {"title": question_asked(verdicts), "first": shows, "causes": top}
             if space and not names:
                 explore(space, domains=set(verdicts["domain"])).save(staging / EXPLORER)
             for job, execution in zip(jobs, executions, strict=True):
@@ -171,6 +175,7 @@ def _index(
             "counts": outcome.results.by_severity if outcome.results else None,
             "failure": outcome.failure,
             "section": outcome.section,
+            "lead": "" if first and outcome.name == "overview" else outcome.lead,  # the page begins with it
             "since_previous": since_previous(outcome.follow_up) if outcome.follow_up else "",
             "last_good": (out / f"{outcome.name}.html").exists(),
         }

@@ -16,6 +16,7 @@ from mssante_audit.findings.words import sentence
 from mssante_audit.network import methods
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.checks import mails_of
+from mssante_audit.verdicts.tls import receiving, tls_of
 from mssante_audit.verdicts.words import about, capital, causes
 
 COLUMNS = ("domain", "method", "cut", "declared", "observed_at", "why", "facts")
@@ -48,12 +49,14 @@ def mail_records(space: TrustSpace) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``domain`` str, ``receives`` and ``cause`` str (`mssante_audit.network.mail`), ``what``, ``why`` and
+        ``domain`` str, ``receives`` and ``cause`` str (as in `mssante_audit.verdicts.domains`), ``what``, ``why`` and
         ``remedy`` str (in words; ``why`` names zone, servers or hosts), ``observed_at`` (UTC, NaT if not
         observed), ``mailboxes`` Int64 (<NA> where that is unknown).
     """
     published, language, rows = space.published, current_language(), []
-    for mail in mails_of(space).values():
+    presented = tls_of(space)
+    for walked in mails_of(space).values():
+        mail = receiving(walked, presented.get(walked.domain))
         words = causes()[mail.cause] if mail.cause else {}
         what, remedy = capital(words.get(language, "")), words.get(f"do_{language}", "")
         why = capital(about(mail)) if mail.cause else ""
