@@ -117,7 +117,10 @@ ALIKE = {"methods", "certificates", "changes", "register", "template", "form", "
 """Those that write one file, as `findings` and `fix` do."""
 ONCE = {"init", "dns", "tls"}
 """Those that do nothing where their file is there, and whole."""
-ELSEWHERE = {"run": "nightly/test_kill.py"}
+ELSEWHERE = {
+    "run": "nightly/test_kill.py",
+    **dict.fromkeys(("letters sent", "letters status", "letters due"), "nightly/test_letters.py"),
+}
 READING = {
     "verify": ("verify", LIST, "--anchors", "data/anchors"),
     "rules": ("rules",),

@@ -247,6 +247,9 @@ class Letter(Section):
     deadline_days: Days = setting(
         0, "Days in which to put things right, told in letters as a date; 0 tells none."
     )
+    remind_after_days: Days = setting(
+        30, "Days after a letter from which an operator is reminded of what it told and is still open."
+    )
     logo: OptionalFile = optional_file("Picture above the letters, a PNG or JPEG of 1 MB at most.")
     to_all: bool = setting(False, "Write a letter also to operators that have nothing to put right.")
 

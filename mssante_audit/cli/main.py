@@ -22,7 +22,18 @@ from typer.core import TyperCommand
 
 from mssante_audit.base.errors import AuditError, InputError, ResourceError, WhiteListError
 from mssante_audit.base.groups import absent
-from mssante_audit.cli import archive, check, declarations, gate, observe, options, receive, reports, run
+from mssante_audit.cli import (
+    archive,
+    check,
+    declarations,
+    gate,
+    letters,
+    observe,
+    options,
+    receive,
+    reports,
+    run,
+)
 from mssante_audit.cli.console import (
     check_format,
     limited_space,
@@ -53,6 +64,7 @@ app = typer.Typer(
 app.add_typer(declarations.app, name="declarations")
 app.add_typer(observe.app, name="observe")
 app.add_typer(archive.app, name="archive")
+app.add_typer(letters.app, name="letters")
 Schema = StrEnum("Schema", "results findings domains changes events settings")
 """What there is a JSON Schema of."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -32,6 +32,7 @@ from mssante_audit.dossiers.facts import Dossier
 from mssante_audit.dossiers.forms import forms
 from mssante_audit.dossiers.points import Case, Point, one_line
 from mssante_audit.dossiers.stationery import Stationery
+from mssante_audit.report.findings import title_of
 
 MOST_POINTS = 12
 """Corrections asked for one by one; the others are counted."""
@@ -79,6 +80,8 @@ def letter_text(told: Dossier, attached: Mapping[str, bytes], on: Stationery) ->
     """Return the message's text, in lines of at most `WIDTH` characters but for names that are longer."""
     points = told.points
     parts = [gettext("Madame, Monsieur,"), _opening(told)]
+    if again := reminder(told, on):
+        parts.append(_filled(again))
     parts += [_point(number, point) for number, point in enumerate(points[:MOST_POINTS], 1)]
     if len(points) > MOST_POINTS:
         others = "Votre dossier en compte {n:autre point|autres points}, de même gravité ou de moindre."
@@ -98,6 +101,19 @@ def letter_text(told: Dossier, attached: Mapping[str, bytes], on: Stationery) ->
     )
     parts += [_filled(gettext(rest)), gettext("Cordialement,"), on.signature or gettext(SIGNATURE)]
     return "\n\n".join(parts).replace(NARROW, NBSP) + "\n"
+
+
+def reminder(told: Dossier, on: Stationery) -> str:
+    """Return the sentence that says of which letter this is a reminder, and of what; "" if it is none."""
+    if told.operator_id not in on.reminders:
+        return ""
+    sent_on, before = on.reminders[told.operator_id]
+    left = told.todo[told.todo["fingerprint"].isin(before)]
+    words = "Rappel de notre lettre du {day} : {k:constat} sur {n} {k:~reste|restent} à corriger ({what})."
+    titles = [title_of(code) for code in left["rule"].unique()]
+    what = _some(titles, MOST_CASES, 90)
+    sent = datetime.fromisoformat(sent_on).replace(tzinfo=UTC)
+    return format_text(words, day=day(sent), k=len(left), n=len(before), what=what) if len(left) else ""
 
 
 def _opening(told: Dossier) -> str:

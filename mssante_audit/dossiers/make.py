@@ -21,7 +21,7 @@ from mssante_audit.base.errors import AuditError, InputError
 from mssante_audit.base.language import using_language
 from mssante_audit.base.staging import SCRATCH
 from mssante_audit.dossiers.facts import Dossier, dossier
-from mssante_audit.dossiers.letter import letter_files
+from mssante_audit.dossiers.letter import letter_files, reminder
 from mssante_audit.dossiers.page import NOTEBOOK, SECTIONS, section
 from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.dossiers.survey import survey
@@ -29,6 +29,7 @@ from mssante_audit.report.failure import Failure, failure_of
 from mssante_audit.report.html import Html, joined, macro, trusted
 from mssante_audit.report.outcome import Outcome, data_files, labelled
 from mssante_audit.report.page import Page, page_html
+from mssante_audit.report.pieces import note
 from mssante_audit.report.plan import of_space, tellable
 from mssante_audit.report.results import Results, open_space
 from mssante_audit.report.tables import script, style
@@ -129,6 +130,8 @@ def from_space(order: Order, space: TrustSpace, operator_id: str) -> Made:
         begin, parts, told, letter = time.perf_counter(), list[Html](), None, {}
         try:
             told = dossier(space, operator_id, masked=order.masked)
+            if again := reminder(told, order.on):
+                parts.append(note(again, kind="caution"))
             for name in SECTIONS:
                 parts.append(section(told, name, order.given["row_limit"]))
             letter = letter_files(told, order.on)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.utils import parseaddr
 from pathlib import Path
@@ -31,6 +32,8 @@ class Stationery:
     logo: bytes = b""
     to_all: bool = False
     """Whether an operator with nothing to put right gets one as well."""
+    reminders: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    """Of each operator to remind the day of the last letter (ISO 8601), and the fingerprints it told."""
 
     @property
     def picture(self) -> str:

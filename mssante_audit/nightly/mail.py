@@ -80,6 +80,7 @@ def told(night: Night) -> dict[str, Any]:
         "language": night.lang,
         "subject": text.split("\n", 1)[0],
         "inputs": [state.told(night.lang) for state in night.inputs],
+        "reminders": night.reminders,
         "previous": "",
         "counts": {},
         "failed_rules": [],
@@ -190,6 +191,8 @@ def _last(night: Night) -> Iterator[str]:
         yield _said(night, "order", facts["order"])
         missed = night.results["fetch"].outcome == "failed"
         yield _said(night, "list", facts["list"] | {"missed": missed})
+    if night.reminders:
+        yield _said(night, "reminders", night.reminders)
     steps = ", ".join(f"{name} {_short(night, result)}" for name, result in night.results.items())
     yield _said(night, "steps", {"steps": steps, "resumed": night.resumed})
     page = night.output / SITE / "index.html"

@@ -21,6 +21,8 @@ from mssante_audit.findings.registry import LIST
 from mssante_audit.space.states import State
 
 RUNS, STATE, SITE, LOG, RUN = "runs", "state", "site", "log.jsonl", "run.json"
+SNAPSHOT = "snapshot"
+"""Folder of a run with what every later step reads."""
 FAILED = 3
 """Exit status from which a run is a failure."""
 _TIME = "%Y-%m-%dT%H%M%SZ"
@@ -108,6 +110,8 @@ class Night:
     inputs: tuple[State, ...] = ()
     lang: str = "fr"
     """Of the mail."""
+    reminders: tuple[str, ...] = ()
+    """Operators to remind of a letter (`mssante_audit.nightly.letters`)."""
 
     @property
     def output(self) -> Path:

@@ -24,11 +24,13 @@ from mssante_audit.base.staging import exclusive
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.nightly import metrics
 from mssante_audit.nightly.hooks import run_hooks
+from mssante_audit.nightly.letters import read_letters, reminders
 from mssante_audit.nightly.mail import write_mail
 from mssante_audit.nightly.night import (
     FAILED,
     RUNS,
     SITE,
+    SNAPSHOT,
     STATE,
     Night,
     Result,
@@ -44,7 +46,7 @@ from mssante_audit.nightly.night import (
 )
 from mssante_audit.nightly.retention import retain
 from mssante_audit.nightly.settings import Config
-from mssante_audit.nightly.steps import SNAPSHOT, STEPS, Job, supervise
+from mssante_audit.nightly.steps import STEPS, Job, supervise
 from mssante_audit.space.states import State
 
 RESUMED = timedelta(hours=12)
@@ -73,6 +75,7 @@ def run(
     run is at work, an `OutputError`.
     """
     with exclusive(config.output.folder, "another run is at work here"):
+        read_letters(config.output.folder)  # one of another version is refused before anything is done
         folder, head, resumed = _begin(config, as_of)
         job, results = Job(config, folder, head.as_of, debug), dict[str, Result]()
 
@@ -82,7 +85,8 @@ def run(
             inputs = results["audit"].inputs
             status = exit_status(config, results, inputs)
             told_in = config.summary_lang
-            return Night(folder, head.as_of, waiting | results, status, resumed, inputs, told_in)
+            due = tuple(reminders(config, head.as_of, folder))
+            return Night(folder, head.as_of, waiting | results, status, resumed, inputs, told_in, due)
 
         for step in STEPS:
             results[step] = _step(step, job, results, tell, perform)

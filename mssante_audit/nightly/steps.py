@@ -25,6 +25,7 @@ from mssante_audit.base.language import using_language
 from mssante_audit.base.settings import PACKAGE_SECONDS, Observe
 from mssante_audit.nightly.night import (
     SITE,
+    SNAPSHOT,
     STATE,
     Result,
     began,
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
 
 GRACE = 20
 """Seconds a step is given to tidy up when it is ended."""
-SNAPSHOT = "snapshot"
-"""Folder of a run with what every later step reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,12 +273,14 @@ def dossiers(job: Job) -> tuple[str, dict[str, Any]]:
     from mssante_audit.dossiers.page import NOTEBOOK
     from mssante_audit.dossiers.stationery import stationery
     from mssante_audit.dossiers.write import write_dossiers
+    from mssante_audit.nightly.letters import reminders
 
     section, parameters = job.config.dossiers, _accepted(job, (NOTEBOOK,)) | {"lang": job.config.lang}
     run = write_dossiers(
         job.folder / "dossiers", parameters=parameters, operators=section.operators,
         region=section.region or None, department=section.department or None, jobs=section.jobs,
-        masked=not section.own_contacts, on=stationery(job.config.letter),
+        masked=not section.own_contacts,
+        on=replace(stationery(job.config.letter), reminders=reminders(job.config, job.as_of, job.folder)),
         debug=job.debug,
     )  # fmt: skip
     if failed := [o for o in run.outcomes if o.status == "failed"]:

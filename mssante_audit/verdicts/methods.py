@@ -49,9 +49,9 @@ def mail_records(space: TrustSpace) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``domain`` str, ``receives`` and ``cause`` str (as in `mssante_audit.verdicts.domains`), ``what``, ``why`` and
-        ``remedy`` str (in words; ``why`` names zone, servers or hosts), ``observed_at`` (UTC, NaT if not
-        observed), ``mailboxes`` Int64 (<NA> where that is unknown).
+        ``domain`` str, ``receives`` and ``cause`` str (as in `mssante_audit.verdicts.domains`), ``what``,
+        ``why`` and ``remedy`` str (in words; ``why`` names zone, servers or hosts), ``observed_at`` (UTC,
+        NaT if not observed), ``mailboxes`` Int64 (<NA> where that is unknown).
     """
     published, language, rows = space.published, current_language(), []
     presented = tls_of(space)

@@ -1,0 +1,153 @@
+"""Letters that went out to operators: what each told, and what of it is fixed, open or unknown since."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any
+
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.instants import asked_instant, parse_instant
+from mssante_audit.base.staging import exclusive
+from mssante_audit.base.state import read_state, write_state
+from mssante_audit.nightly.night import RUNS, SNAPSHOT, STATE, read_result, read_run
+from mssante_audit.nightly.settings import Config
+
+FILE, VERSION = "letters.json", 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The last letter to an operator."""
+
+    sent_on: str
+    """Day (ISO 8601)."""
+    run: str
+    """Stamp of the run whose dossier it told."""
+    told: tuple[str, ...]
+    """Fingerprints of the findings in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What became of the last letter to an operator; the counts are of findings that it told."""
+
+    operator_id: str
+    sent_on: str
+    told: int
+    fixed: int
+    open: int
+    unknown: int
+    due: bool
+    """Whether to remind: it is long ago, and something is still open."""
+
+
+def read_letters(output: Path) -> dict[str, Sent]:
+    """Return the last letter to each operator that was written to."""
+    state = read_state(output / STATE / FILE, VERSION) or {"letters": {}}
+    return {
+        operator_id: Sent(**{**sent, "told": tuple(sent["told"])})
+        for operator_id, sent in state["letters"].items()
+    }
+
+
+def note_sent(config: Config, operator: str, on: str | None = None) -> tuple[str, Sent]:
+    """Note that the letter of a dossier went out, with the findings it told; return to whom, and what.
+
+    Parameters
+    ----------
+    operator
+        Identifier or unambiguous name.
+    on
+        Day it went out (ISO 8601); today if ``None``. It told what the last run until then had found.
+
+    Raises
+    ------
+    InputError, UnknownNameError
+        If there is no run, or no such operator in its list.
+    OutputError
+        If a run is at work.
+    """
+    from mssante_audit.dossiers.facts import dossier
+    from mssante_audit.report.results import open_space, select_operator
+
+    day = asked_instant(on).date()
+    runs = _audited(config.output.folder)
+    until = datetime.combine(day, time.max, UTC)
+    before = [folder for folder, as_of in runs if as_of <= until]
+    if not runs:
+        remedy = "`mssante-audit run` does one"
+        raise InputError("no run has ended here", file=str(config.output.folder), remedy=remedy)
+    run = before[-1] if before else runs[0][0]
+    space = open_space(data=str(run / SNAPSHOT))
+    operator_id = select_operator(space, operator) or ""
+    told = tuple(dossier(space, operator_id).todo["fingerprint"])
+    with exclusive(config.output.folder, "a run is at work here"):
+        letters = read_letters(config.output.folder)
+        sent = Sent(day.isoformat(), run.name, told)
+        kept = {name: {"sent_on": s.sent_on, "run": s.run, "told": s.told} for name, s in letters.items()}
+        kept[operator_id] = {"sent_on": sent.sent_on, "run": sent.run, "told": sent.told}
+        write_state(config.output.folder / STATE / FILE, VERSION, {"letters": kept})
+    return operator_id, sent
+
+
+def standings(config: Config, as_of: str | None = None, current: Path | None = None) -> list[Standing]:
+    """Return what became of the last letter to each operator, by the last run whose inputs are well.
+
+    Parameters
+    ----------
+    as_of
+        Instant to count days to, and to look no later than (ISO 8601); the last run's if ``None``.
+    current
+        Folder of a run that has not ended, whose audit counts too.
+    """
+    letters, output = read_letters(config.output.folder), config.output.folder
+    runs = _audited(output, current)
+    now = asked_instant(as_of) if as_of else runs[-1][1] if runs else datetime.now(UTC)
+    well = [folder for folder, at in runs if at <= now and _is_well(folder)]
+    states = _states(well[-1]) if well else None
+    found = []
+    for operator_id, sent in sorted(letters.items()):
+        each = ["unknown" if states is None else states.get(key, "fixed") for key in sent.told]
+        days = (now.date() - date.fromisoformat(sent.sent_on)).days
+        due = days >= config.letter.remind_after_days and "open" in each
+        counts = {state: each.count(state) for state in ("fixed", "open", "unknown")}
+        found.append(Standing(operator_id, sent.sent_on, len(each), **counts, due=due))
+    return found
+
+
+def reminders(config: Config, as_of: str, current: Path) -> Mapping[str, tuple[str, tuple[str, ...]]]:
+    """Return of each operator to remind the day of the last letter, and the fingerprints it told."""
+    letters = read_letters(config.output.folder)
+    due = [standing.operator_id for standing in standings(config, as_of, current) if standing.due]
+    return {operator_id: (letters[operator_id].sent_on, letters[operator_id].told) for operator_id in due}
+
+
+def _audited(output: Path, current: Path | None = None) -> list[tuple[Path, datetime]]:
+    """Return the runs that came to an audit and have ended, or are the current one, by instant audited at."""
+    found = []
+    for folder in sorted((output / RUNS).iterdir()) if (output / RUNS).is_dir() else ():
+        run, audited = read_run(folder), read_result(folder, "audit")
+        ended = run is not None and (run.status == "finished" or folder == current)
+        if run and ended and audited and audited.outcome == "done" and (folder / "audit.json").is_file():
+            found.append((folder, parse_instant(run.as_of)))
+    return sorted(found, key=lambda run: (run[1], run[0].name))
+
+
+def _is_well(run: Path) -> bool:
+    audited = read_result(run, "audit")
+    return audited is not None and not any(state.doubtful for state in audited.inputs)
+
+
+def _states(run: Path) -> dict[str, str]:
+    """Return by fingerprint what is open, unknown or accepted in a run; what is not there is fixed."""
+    made: dict[str, Any] = json.loads((run / "audit.json").read_bytes())
+    findings, told = made["results"]["findings"], made["told"]
+    states = {finding["fingerprint"]: "accepted" for finding in made["waived"]}
+    states |= {gone["fingerprint"]: "unknown" for gone in told["unknown"]}
+    for finding, status in zip(findings, told["status"], strict=True):
+        states[finding["fingerprint"]] = "unknown" if status == "unknown" else "open"
+    return states
