@@ -56,7 +56,7 @@ def violations(page, widths=WIDTHS):
     return told
 
 
-@pytest.mark.parametrize("made", ["sample", "hostile"])
+@pytest.mark.parametrize("made", ["sample", pytest.param("hostile", marks=pytest.mark.long)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_page_of_the_site(visit, request, made, kind):
     site = request.getfixturevalue(f"{made}_site")

@@ -174,7 +174,11 @@ def test_the_readme_runs_and_leads_to_a_notebook(page, address):
     expect(title).to_contain_text("Douze questions", timeout=PATIENCE)
 
 
-@pytest.mark.parametrize("name", REPORTS)
+SHORT = {"overview", *ONE_OPERATOR}
+SOME = [pytest.param(name, marks=[] if name in SHORT else pytest.mark.long) for name in REPORTS]
+
+
+@pytest.mark.parametrize("name", SOME)
 def test_a_report_runs_and_reads_well_in_both_themes(page, address, name):
     open_notebook(page, address, name)
     run_all(page)

@@ -54,7 +54,7 @@ MATTER = [
 ]
 """Who is killed before what, the first time or the n-th."""
 
-EVERY = {"run": range(1, 76, 3), "audit": range(1, 48, 3), "site": range(1, 690, 60)}
+EVERY = {"run": range(1, 76, 7), "audit": range(1, 48, 6), "site": range(1, 690, 120)}
 """Many more points, by the number of the change; the site's many files are alike."""
 
 
@@ -134,6 +134,7 @@ def kill_and_go_on(place, reference, killer, role: str, on: str = ".", at: int =
     check_the_end(place, reference)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kill", MATTER, ids=lambda kill: f"{kill[0]} {kill[1]}")
 def test_killed_before_a_change_that_matters(later, reference, killer, kill):
     kill_and_go_on(later, reference, killer, *kill)

@@ -168,6 +168,7 @@ class Image:
         )  # fmt: skip
 
 
+@pytest.mark.long
 def test_the_steps_of_the_image_make_one_that_works(tmp_path):
     image = Image(tmp_path)
     for word, rest in instructions():
@@ -503,6 +504,7 @@ def test_the_timer_is_that_of_six_in_paris(analyze):
     assert "2026-01-10 05:00:00 UTC" in told
 
 
+@pytest.mark.long
 def test_a_run_works_without_memory_both_writable_and_executable(place, settings):
     """As MemoryDenyWriteExecute has it: the kernel has the same rule for a process that asks for it."""
     code = (

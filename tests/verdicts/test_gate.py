@@ -146,7 +146,7 @@ def run(*arguments: str | Path) -> tuple[int, str]:
     return done.exit_code, done.stdout
 
 
-@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("language", ["fr", pytest.param("en", marks=pytest.mark.long)])
 def test_each_format_says_the_same(language: str, tmp_path: Path) -> None:
     after = tmp_path / "après <b>.xml"
     after.write_text(added("ch-nouveau.msante.fr"), encoding="utf-8")
