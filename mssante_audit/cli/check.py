@@ -45,10 +45,8 @@ def check(
     doubted = space.list_doubts
     made = space.whitelist.generated_at
     if format is options.Layout.json:
-        record = record_of(space, answer.domain, "en") | {
-            "near": [*filter(None, (answer.respelt, answer.parent)), *answer.near],
-            "list": {"generated_at": made and made.isoformat(), "doubts": list(doubted)},
-        }
+        near = [*filter(None, (answer.respelt, answer.parent)), *answer.near]
+        record = record_of(space, answer.domain, "en") | {"near": near}
         say(json.dumps(record, ensure_ascii=False, indent=1))
     else:
         lines = [not_relied_on(doubted)] if doubted else []

@@ -24,6 +24,7 @@ from mssante_audit.report.html import template
 from mssante_audit.report.page import policy_of
 from mssante_audit.report.tables import source_of
 from mssante_audit.site import search
+from mssante_audit.site.doors import write_api, write_feeds
 from mssante_audit.site.pages import SitePage, pages
 from mssante_audit.site.view import View, view_of
 from mssante_audit.space.trust import TrustSpace
@@ -103,6 +104,9 @@ def _write(folder: Path, view: View, reports: Path | None, dossiers: Path | None
     places = {o.id: (o.page, quote(o.dossier)) for o in view.operators.values()}
     html = explorer_html(view.space, view.findings, view.domains, pages=places, home="index.html")
     Explorer(html).save(folder / EXPLORER)
+    with writing(folder):
+        write_api(folder / "api", view)
+        write_feeds(folder, view)
 
 
 def _write_files(path: Path, page: SitePage) -> None:

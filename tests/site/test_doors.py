@@ -1,0 +1,100 @@
+"""Doors for programs: each says of a domain what the others say; feeds are Atom, stable, and name nobody."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from mssante_audit import audits
+from mssante_audit.findings.ledger import FollowUp
+from mssante_audit.site.build import build_site
+from mssante_audit.site.doors import file_name
+from mssante_audit.space.trust import TrustSpace, load_space
+from mssante_audit.values.person import unnamed
+from mssante_audit.verdicts.domains import domains
+from mssante_audit.verdicts.record import record_of
+
+ATOM = "{http://www.w3.org/2005/Atom}"
+AS_OF = "2026-03-03T06:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def space() -> TrustSpace:
+    return load_space(as_of=AS_OF)
+
+
+def built(folder: Path, space: TrustSpace, told: FollowUp | None = None) -> Path:
+    folder.mkdir()
+    found = audits.audit_all(space)
+    build_site(folder, space, found, waived=audits.waived(space), told=told, points=())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(space: TrustSpace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(tmp_path_factory.mktemp("doors") / "site", space)
+
+
+def entries(file: Path) -> list[dict[str, str]]:
+    feed = etree.parse(file).getroot()
+    assert feed.tag == f"{ATOM}feed"
+    for name in ("id", "title", "updated", "author"):
+        assert feed.find(f"{ATOM}{name}") is not None
+    found = [{child.tag.removeprefix(ATOM): child.text for child in e} for e in feed.iter(f"{ATOM}entry")]
+    assert all(entry.keys() >= {"id", "title", "updated", "content"} for entry in found)
+    assert len({entry["id"] for entry in found}) == len(found)
+    return found
+
+
+def test_each_door_says_the_same_of_a_hundred_domains(site: Path, space: TrustSpace) -> None:
+    index = json.loads((site / "api" / "index.json").read_text(encoding="utf-8"))
+    frame = domains(space).set_index("domain")
+    assert {line["domain"] for line in index["domains"]} == set(map(unnamed, space.entries["domain"]))
+    for line in [line for line in index["domains"] if "•" not in line["domain"]][:100]:
+        record = json.loads((site / "api" / line["file"]).read_text(encoding="utf-8"))
+        assert record == json.loads(json.dumps(record_of(space, line["domain"], "en")))
+        assert (record["arrives"], record["order"]) == (line["arrives"], line["order"])
+        assert record["listed"]
+        if line["domain"] in frame.index:
+            row = frame.loc[line["domain"]]
+            assert (record["arrives"], record["order"]) == (row["receives"], row["order"])
+            assert record["operator"]["id"] == row["operator_id"]
+
+
+def test_the_first_night_says_what_there_is_and_operators_have_their_own(
+    site: Path, space: TrustSpace
+) -> None:
+    found = entries(site / "feed.atom")
+    assert len(found) > 30
+    for page in (site / "operateurs").glob("*.html"):
+        own = entries(page.with_suffix(".atom"))
+        assert {entry["id"] for entry in own} <= {entry["id"] for entry in found}
+    assert any(len(entries(file)) > 5 for file in (site / "operateurs").glob("*.atom"))
+
+
+def test_the_same_night_has_the_same_feed(site: Path, space: TrustSpace, tmp_path: Path) -> None:
+    again = built(tmp_path / "again", space)
+    assert (again / "feed.atom").read_bytes() == (site / "feed.atom").read_bytes()
+
+
+def test_a_later_night_says_what_is_new_and_fixed(space: TrustSpace, tmp_path: Path) -> None:
+    found = audits.audit_all(space)
+    first = found.iloc[0]["fingerprint"]
+    status = tuple("new" if key == first else "open" for key in found["fingerprint"])
+    gone = {"rule": "DNS_MX_NULL", "domain": "ch-gone.mssante.fr", "operator": "", "fingerprint": "00",
+            "first_seen": AS_OF}  # fmt: skip
+    told = FollowUp(AS_OF, (AS_OF,) * len(found), status, (gone,))
+    titles = [entry["title"] for entry in entries(built(tmp_path / "later", space, told) / "feed.atom")]
+    assert sum(title.startswith("Réglé\u00a0: ") for title in titles) == 1
+    assert len(titles) < 12
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "a/b", ".hidden", "A.example", "x" * 300, "a..b", "a.", "a\0", "con@x"]
+)
+def test_no_path_is_made_of_a_name_that_is_none(name: str) -> None:
+    assert file_name(name).startswith("other-")
+    assert "/" not in file_name(name)
