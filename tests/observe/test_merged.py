@@ -16,6 +16,7 @@ from made_up import ALPHA, BETA_DN, xml_of
 from made_up_dns import AT, DELEGATED, REDIRECTED, Scene
 from typer.testing import CliRunner
 
+from mssante_audit.base.errors import InputError
 from mssante_audit.cli.main import app
 from mssante_audit.network import methods
 from mssante_audit.observe.kinds import default_path
@@ -285,6 +286,9 @@ def test_a_long_or_odd_first_line_costs_no_other_file_its_answers(folder):
     assert odd.name not in {file for file, _ in space.aside}, "it is not reached"
 
 
-def test_an_instant_at_the_beginning_of_time_is_no_trap(folder):
+def test_an_instant_long_before_or_after_is_no_trap(folder):
     folder.observe()
-    assert folder.space(datetime.fromisoformat("0001-01-02T00:00:00Z")).observation is None
+    assert folder.space(datetime.fromisoformat("1900-01-02T00:00:00Z")).observation is None
+    assert folder.space(datetime.fromisoformat("2999-12-31T00:00:00Z")).observation is not None
+    with pytest.raises(InputError, match="too far away"):
+        folder.space(datetime.fromisoformat("0001-01-02T00:00:00Z"))
