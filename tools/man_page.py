@@ -75,7 +75,7 @@ def page() -> str:
     lines.append(".SH OPTIONS")
     for one in root.params:
         lines += _parameter(one)
-    lines += [".SH ENVIRONMENT", _help(root.epilog), ".SH EXIT STATUS", _help(status)]
+    lines += [".SH EXAMPLES AND ENVIRONMENT", _help(root.epilog), ".SH EXIT STATUS", _help(status)]
     return "\n".join(lines) + "\n"
 
 

@@ -53,18 +53,38 @@ if TYPE_CHECKING:
     from mssante_audit.report.results import Limits
     from mssante_audit.space.trust import TrustSpace
 
+LOOK, OBSERVE, DECLARE = "Look", "Observe the network", "Declarations and edits"
+KEEP, NIGHT, PROGRAMS = "Archive", "Every night", "For programs"
+FIRST = """Type first: mssante-audit report --open
+It makes the reports of a made-up example, and shows them. Your own list: mssante-audit report --data FOLDER
+All commands: mssante-audit --help"""
+"""What is said to who types nothing."""
+EXAMPLES = """Examples:
+
+mssante-audit report --open
+
+mssante-audit check ch-xyz.mssante.fr --data FOLDER
+
+mssante-audit findings all --data FOLDER --format xlsx --out findings.xlsx
+
+mssante-audit observe dns --data FOLDER
+
+mssante-audit gate BEFORE.xml AFTER.xml
+
+Options may stand in the environment: MSSANTE_AUDIT_REPORT_AS_OF is --as-of of report, MSSANTE_AUDIT_DATA
+every --data.
+"""
+
 app = typer.Typer(
     context_settings={"auto_envvar_prefix": options.VARIABLES},
     help="Audit the MSSanté trust space: reports, findings and checks of a white list.",
-    epilog="Options may stand in the environment: MSSANTE_AUDIT_REPORT_AS_OF is --as-of of report, "
-    "MSSANTE_AUDIT_DATA every --data.",
-    no_args_is_help=True,
+    epilog=EXAMPLES,
     pretty_exceptions_enable=False,
 )
-app.add_typer(declarations.app, name="declarations")
-app.add_typer(observe.app, name="observe")
-app.add_typer(archive.app, name="archive")
-app.add_typer(letters.app, name="letters")
+app.add_typer(declarations.app, name="declarations", rich_help_panel=DECLARE)
+app.add_typer(observe.app, name="observe", rich_help_panel=OBSERVE)
+app.add_typer(archive.app, name="archive", rich_help_panel=KEEP)
+app.add_typer(letters.app, name="letters", rich_help_panel=NIGHT)
 Schema = StrEnum("Schema", "results findings domains changes events settings")
 """What there is a JSON Schema of."""
 
@@ -84,22 +104,25 @@ def schema(
     write(json.dumps(content(), ensure_ascii=False, indent=2) + "\n")
 
 
-_COMMANDS: dict[Callable[..., None], type[TyperCommand] | None] = {
-    check.check: options.opening("parameter", "recover", *options.LIMITS),
-    gate.gate: options.opening("parameter", "recover", "any_namespace", *options.LIMITS, "show_contacts"),
-    schema: None,
-    receive.receive: None,
-    archive.fetch: None,
-    archive.changes: None,
-    reports.dossiers: options.opening("operator"),
-    run.init: None,
-    run.run: None,
-    run.doctor: None,
-    reports.report: options.opening(),
+_COMMANDS: dict[Callable[..., None], tuple[str, type[TyperCommand] | None]] = {
+    reports.report: (LOOK, options.opening()),
+    check.check: (LOOK, options.opening("parameter", "recover", *options.LIMITS)),
+    reports.dossiers: (LOOK, options.opening("operator")),
+    receive.receive: (OBSERVE, None),
+    gate.gate: (
+        DECLARE,
+        options.opening("parameter", "recover", "any_namespace", *options.LIMITS, "show_contacts"),
+    ),
+    archive.fetch: (KEEP, None),
+    archive.changes: (KEEP, None),
+    run.init: (NIGHT, None),
+    run.doctor: (NIGHT, None),
+    run.run: (NIGHT, None),
+    schema: (PROGRAMS, None),
 }
-"""Those of other modules, each with its class if it opens a trust space."""
-for command, kind in _COMMANDS.items():
-    app.command(cls=kind)(command)
+"""Those of other modules: where help names it, and its class if it opens a trust space."""
+for command, (panel, kind) in _COMMANDS.items():
+    app.command(cls=kind, rich_help_panel=panel)(command)
 
 
 Format = StrEnum("Format", "csv json xlsx parquet sarif")
@@ -123,6 +146,7 @@ class NamingAudits(options.opening()):  # type: ignore[misc]
 
 @app.callback(invoke_without_command=True)
 def _common(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
     debug: options.Debug = False,
 ) -> None:
@@ -131,9 +155,12 @@ def _common(
 
         say(f"mssante-audit {installed('mssante-audit')}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        say(FIRST)
+        raise typer.Exit(2)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def verify(
     file: Annotated[Path, typer.Argument(help="White list, .xml or .xml.gz.")],
     at: Annotated[
@@ -174,7 +201,7 @@ def verify(
     raise typer.Exit(0 if verdict.status == "valid" else 1)
 
 
-@app.command(cls=NamingAudits)
+@app.command(cls=NamingAudits, rich_help_panel=LOOK)
 def findings(
     context: typer.Context,
     audit: Annotated[
@@ -211,7 +238,7 @@ def findings(
         raise typer.Exit(3)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def rules(
     code: Annotated[
         str | None,
@@ -234,7 +261,7 @@ def rules(
         say("\n".join(f"{r.code:30} {r.severity:9} {r.title_en}" for r in catalogue().values()))
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def sample(
     out: Annotated[Path, typer.Argument(help="Folder to write.")],
     force: options.Force = False,
@@ -248,7 +275,7 @@ def sample(
     say(f"sample: {put_folder(out.resolve(), lambda to: copytree(shipped, to), own=own, force=force)}")
 
 
-@app.command(cls=options.opening("show_contacts"))
+@app.command(cls=options.opening("show_contacts"), rich_help_panel=LOOK)
 def domains(
     context: typer.Context,
     format: options.TableFormat = options.Table.csv,  # noqa: A002 - the option's name
@@ -271,7 +298,10 @@ def domains(
         raise typer.Exit(3)
 
 
-@app.command(cls=options.opening("parameter", "anchors", "signer", *options.LIMITS, "show_contacts"))
+@app.command(
+    cls=options.opening("parameter", "anchors", "signer", *options.LIMITS, "show_contacts"),
+    rich_help_panel=OBSERVE,
+)
 def methods(
     context: typer.Context,
     format: options.TableFormat = options.Table.csv,  # noqa: A002 - the option's name
@@ -292,7 +322,7 @@ def methods(
         write_frame(method_records(space), format, out)
 
 
-@app.command(cls=options.opening("show_contacts"))
+@app.command(cls=options.opening("show_contacts"), rich_help_panel=OBSERVE)
 def certificates(
     context: typer.Context,
     format: Annotated[  # noqa: A002 - the option's name
@@ -320,7 +350,7 @@ def certificates(
         write_frame(ends, format, out, "certificates")
 
 
-@app.command(cls=options.opening(*options.LIMITS, "show_contacts"))
+@app.command(cls=options.opening(*options.LIMITS, "show_contacts"), rich_help_panel=PROGRAMS)
 def snapshot(
     context: typer.Context,
     out: Annotated[Path, typer.Argument(help="Folder to write: a new one, or an earlier snapshot.")],
