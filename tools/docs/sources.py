@@ -28,7 +28,8 @@ READERS = {
     "The reader": ("readme-fr", "reader", "reader.fr", "site", "explorer"),
     "The operator": ("operator", "operator.fr", "dossiers", "declarations"),
     "The contributor": (
-        "architecture", "contributing", "security", "translate", "dns_audit", "dns_verdicts", "dns_oracle", "changes",
+        "architecture", "contributing", "security", "translate", "dns_audit", "dns_verdicts", "dns_oracle",
+        "changes",
     ),
 }  # fmt: skip
 """Pages by whom they are for."""
