@@ -12,12 +12,12 @@ from lxml import etree
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import json_bytes
-from mssante_audit.base.language import format_text, gettext
+from mssante_audit.base.language import count, format_text, gettext
 from mssante_audit.base.text import visible
 from mssante_audit.report.findings import title_of
+from mssante_audit.report.names import names
 from mssante_audit.site.view import View
-from mssante_audit.space.chronicle import chronicle
-from mssante_audit.space.story import worded_events
+from mssante_audit.snapshot.make import changes_of
 from mssante_audit.values.person import unnamed
 from mssante_audit.verdicts.record import records_of
 
@@ -39,15 +39,15 @@ class Item(NamedTuple):
 
 def write_api(folder: Path, view: View) -> None:
     """Write ``index.json`` and a file a listed domain, each as ``check --format json`` says it."""
-    names = view.space.entries["domain"].unique().tolist()
+    listed = view.space.entries["domain"].unique().tolist()
     (folder / "domains").mkdir(parents=True)
     index = []
-    for domain, record in zip(names, records_of(view.space, names, "en"), strict=True):
+    for domain, record in zip(listed, records_of(view.space, listed, "en"), strict=True):
         file = f"domains/{file_name(domain)}"
         (folder / file).write_bytes(json_bytes(record))
         index.append({name: record[name] for name in ("domain", "arrives", "order")} | {"file": file})
-    listed = {"as_of": view.space.as_of.isoformat(), "made_up": bool(view.provenance.get("made_up"))}
-    (folder / "index.json").write_bytes(json_bytes(listed | {"domains": index}))
+    head = {"as_of": view.space.as_of.isoformat(), "made_up": bool(view.provenance.get("made_up"))}
+    (folder / "index.json").write_bytes(json_bytes(head | {"domains": index}))
 
 
 def file_name(domain: str) -> str:
@@ -91,29 +91,26 @@ def _items(view: View) -> Iterator[Item]:
     for (code, operator_id), fixed in groups.items():
         keys = sorted(gone["fingerprint"] for gone in fixed)
         title = format_text("Réglé : {title}", title=title_of(code))
-        names = ", ".join(dict.fromkeys(gone["domain"] for gone in fixed if gone["domain"]))
-        yield Item("|".join(("fixed", *keys)), title, names, [operator_id])
+        domains = ", ".join(dict.fromkeys(gone["domain"] for gone in fixed if gone["domain"]))
+        yield Item("|".join(("fixed", *keys)), title, domains, [operator_id])
     yield from _changes(view)
 
 
 def _changes(view: View) -> Iterator[Item]:
     """Yield what happened between the archived list before this one and this one."""
-    archive, made = view.space.archive, view.space.whitelist.generated_at
-    before = [s.generated_at for s in archive.snapshots if s.generated_at < made] if archive and made else []
-    if not before or not made:
-        return
     try:
-        (step,) = chronicle(view.space, since=before[-1].isoformat()).steps
-    except (InputError, ValueError):  # one of the two cannot be read: the report on changes says so
+        changes = changes_of(view.space)
+    except InputError:  # the list before cannot be read: the report on changes says so
         return
-    sides = step.changes.groupby("event")[["operator_before", "operator_after"]].agg(set)
-    shown = str if view.space.show_contacts else unnamed
-    for event in worded_events(step.events).to_dict("records"):
-        touched = sides.loc[event["event"]] if event["event"] in sides.index else []
-        operators = {identifier for side in touched for identifier in side} - {""}
-        key = f"change|{made.isoformat()}|{event['event']}"
-        names = ", ".join(map(shown, event["domains"][:50]))
-        yield Item(key, shown(event["sentence"]), names, operators)
+    kinds, shown = names("events"), str if view.space.show_contacts else unnamed
+    for event, own in changes.groupby("event", sort=False):
+        listed = list(map(shown, own["domain"].unique()))
+        title = kinds.get(str(event).rpartition("-")[0], str(event))
+        if (own["confidence"] == "unknown").any():
+            title += f" – {names('confidences')['unknown']}"
+        operators = {*own["operator_before"], *own["operator_after"]} - {""}
+        key = f"change|{view.space.whitelist.generated_at}|{event}"
+        yield Item(key, f"{title} ({count(len(listed), 'domaine')})", ", ".join(listed[:50]), operators)
 
 
 def _feed(view: View, title: str, page: str, path: str, items: Iterable[Item]) -> bytes:

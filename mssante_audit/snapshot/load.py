@@ -159,6 +159,7 @@ def _space(folder: Path, head: dict[str, Any], show_contacts: bool) -> TrustSpac
         kept_domains=domains.assign(why=pd.Series(map(json.loads, domains["why"]), dtype="object")),
     )
     space.cache.update(_found(folder, head["audits"]))
+    space.cache["changes"] = read_frame(folder, "changes")
     return space
 
 
