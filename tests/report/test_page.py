@@ -8,6 +8,7 @@ without results.
 import re
 from base64 import b64encode
 from hashlib import sha256
+from html import escape
 from itertools import pairwise
 
 import pytest
@@ -15,6 +16,7 @@ from lxml import html as lxml_html
 from nbformat import v4
 
 from mssante_audit.report.failure import Failure
+from mssante_audit.report.outcome import lead_of
 from mssante_audit.report.page import (
     TEMPLATE,
     Page,
@@ -119,6 +121,19 @@ def index_rows():
 
 def test_the_index_of_a_run(snapshot):
     assert body(index_html(index_rows(), PROVENANCE)) == snapshot
+
+
+def test_the_index_says_the_answer_of_each_report():
+    output = v4.new_output(
+        "display_data", {"text/html": f'<p class="lead"><b>2</b> of\n {escape(HOSTILE)}</p>'}
+    )
+    notebook = v4.new_notebook(cells=[v4.new_code_cell(outputs=[output])])
+    assert lead_of(v4.new_notebook()) == ""
+    lead = lead_of(notebook)
+    assert lead == f"2 of {' '.join(HOSTILE.split())}"
+    text = index_html([index_rows()[0] | {"lead": lead}], PROVENANCE)
+    assert HOSTILE not in text
+    assert lead in " ".join(lxml_html.fromstring(text).text_content().split())
 
 
 @pytest.mark.parametrize("kind", ["report", "partial", "index", "empty"])
