@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -44,7 +45,8 @@ def write_api(folder: Path, view: View) -> None:
     index = []
     for domain, record in zip(listed, records_of(view.space, listed, "en"), strict=True):
         file = f"domains/{file_name(domain)}"
-        (folder / file).write_bytes(json_bytes(record))
+        text = json.dumps(record, ensure_ascii=False)
+        (folder / file).write_bytes(text.encode("utf-8", "backslashreplace"))
         index.append({name: record[name] for name in ("domain", "arrives", "order")} | {"file": file})
     head = {"as_of": view.space.as_of.isoformat(), "made_up": bool(view.provenance.get("made_up"))}
     (folder / "index.json").write_bytes(json_bytes(head | {"domains": index}))

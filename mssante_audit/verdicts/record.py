@@ -27,15 +27,18 @@ def record_of(space: TrustSpace, domain: str, language: str = "") -> dict[str, A
 def records_of(space: TrustSpace, names: Iterable[str], language: str = "") -> Iterator[dict[str, Any]]:
     """Yield what is known of domains as JSON types, persons masked unless the space shows contacts.
 
-    Of one that is not listed, or is a test entry, the answers are ``unknown`` and the checks none.
+    Of one that is not listed, or is a test entry, the answers are ``unknown`` and the checks none. Of a
+    finding's rows, which may be thousands, only those of the domain are told.
     """
     entries, made = space.entries, space.whitelist.generated_at
     listed = {"generated_at": made and made.isoformat(), "doubts": list(space.list_doubts)}
     rows_of = entries.groupby("domain", sort=False).indices
     verdicts = {row["domain"]: row for row in domains(space, language=language).to_dict("records")}
-    findings, touching = records(audit_all(space)[list(_FINDING)]), _touching(space)
+    found = audit_all(space)
+    findings, touching = records(found[list(_FINDING)]), _touching(space, found)
+    contacts = {kind: entries[column].to_numpy() for kind, column in CONTACTS.items()}
     for domain in names:
-        rows = entries.iloc[rows_of.get(domain, [])]
+        rows = rows_of.get(domain, ())
         verdict: dict[Any, Any] = verdicts.get(domain, {"receives": "unknown", "order": "unknown"})
         operator = None
         if domain in verdicts:
@@ -44,32 +47,33 @@ def records_of(space: TrustSpace, names: Iterable[str], language: str = "") -> I
             operator |= {part: verdict[part] for part in ("department", "region")}
         yield {
             "domain": domain if space.show_contacts else unnamed(domain),
-            "listed": not rows.empty,
+            "listed": len(rows) > 0,
             "arrives": verdict["receives"],
             "order": verdict["order"],
             "checks": {check: verdict[check] for check in CHECKS if check in verdict},
             "why": {check: list(codes) for check, codes in verdict.get("why", {}).items()},
             "reasons": verdict.get("reasons", ""),
-            "findings": [findings[position] for position in touching.get(domain, ())],
+            "findings": [findings[at] | {"rows": own} for at, own in touching.get(domain, {}).items()],
             "operator": operator,
-            "contacts": {kind: shown_contacts(space, rows[column]) for kind, column in CONTACTS.items()},
+            "contacts": {kind: shown_contacts(space, texts[[*rows]]) for kind, texts in contacts.items()},
             "near": [],
             "list": listed,
         }
 
 
-def _touching(space: TrustSpace) -> dict[str, list[int]]:
-    """Return by domain the positions of the findings that name it or touch a row of it."""
-    findings = audit_all(space)
+def _touching(space: TrustSpace, findings: pd.DataFrame) -> dict[str, dict[int, list[int]]]:
+    """Return by domain the positions of the findings that name it or touch a row of it, with these rows."""
     whose = dict(zip(space.entries["row"].tolist(), space.entries["domain"].tolist(), strict=True))
-    touching: defaultdict[str, list[int]] = defaultdict(list)
+    touching: defaultdict[str, dict[int, list[int]]] = defaultdict(dict)
     for position, (name, rows) in enumerate(zip(findings["domain"], findings["rows"], strict=True)):
-        for domain in dict.fromkeys([name, *(whose[row] for row in rows if row in whose)]):
-            touching[domain].append(position)
+        touching[name].setdefault(position, [])
+        for row in rows:
+            if row in whose:
+                touching[whose[row]].setdefault(position, []).append(row)
     return touching
 
 
-def shown_contacts(space: TrustSpace, contacts: pd.Series) -> list[str]:
+def shown_contacts(space: TrustSpace, contacts: Iterable[str]) -> list[str]:
     """Return distinct contacts as they may be shown."""
-    distinct = contacts.unique().tolist()
+    distinct = list(dict.fromkeys(contacts))
     return distinct if space.show_contacts else list(masks(map(Person, distinct)).values())
