@@ -34,7 +34,6 @@ def check(
 
     Exit status: 0 listed, 1 not listed, 4 the list is not to be relied on, whatever was found in it.
     """
-    from mssante_audit.values.person import unnamed
     from mssante_audit.verdicts.record import record_of
     from mssante_audit.whitelist.check import check as look_up
 
@@ -56,7 +55,7 @@ def check(
         if "damaged" in doubted and not answer.listed:
             lines.append("the name may be in the part of the list that could not be read")
         # Descriptions and names that should name nobody do all the same.
-        say("\n".join(lines if space.show_contacts else map(unnamed, lines)))
+        say("\n".join(map(space.shown, lines)))
     raise typer.Exit(UNRELIABLE if doubted else int(not answer.listed))
 
 
@@ -68,7 +67,6 @@ def not_relied_on(doubts: Sequence[str]) -> str:
 
 
 def _not_listed(space: TrustSpace, answer: Answer, name: str) -> Iterator[str]:
-    from mssante_audit.values.person import unnamed
     from mssante_audit.whitelist.check import search
 
     if answer.parent:
@@ -83,16 +81,13 @@ def _not_listed(space: TrustSpace, answer: Answer, name: str) -> Iterator[str]:
     words = name if " " in name.strip() or "." not in name else " ".join(name.split(".")[:-2])
     for row in search(space.entries, words).to_dict("records"):
         if row["domain"] not in answer.near:
-            about, who = row["description"], row["operator"] or "no operator"
-            if not space.show_contacts:
-                about, who = unnamed(about), unnamed(who)
+            about, who = space.shown(row["description"]), space.shown(row["operator"]) or "no operator"
             yield f"like it: {row['domain']} ({about}), {who}"
 
 
 def _listed(space: TrustSpace, domain: str) -> Iterator[str]:
     """Yield who runs a domain, whom to call, the two answers, and what was found on it."""
     from mssante_audit.findings.places import row_ranges
-    from mssante_audit.values.person import unnamed
     from mssante_audit.verdicts.checks import RECEPTION
     from mssante_audit.verdicts.record import CONTACTS, record_of, shown_contacts
     from mssante_audit.verdicts.words import reasons
@@ -100,8 +95,7 @@ def _listed(space: TrustSpace, domain: str) -> Iterator[str]:
     rows: pd.DataFrame = space.entries[space.entries["domain"] == domain]
     owners = rows.groupby(["operator_id", "operator", "department"], sort=False)
     for (identifier, operator, place), group in owners:
-        operator = operator if space.show_contacts else unnamed(operator)
-        who = f"{operator or 'no operator'} ({identifier or 'no identifier'})"
+        who = f"{space.shown(str(operator)) or 'no operator'} ({identifier or 'no identifier'})"
         yield f"row {row_ranges(group['row'])}: {who}" + (f", département {place}" if place else "")
         for kind, column in CONTACTS.items():
             yield f"  {kind}: {' | '.join(shown_contacts(space, group[column]))}"

@@ -35,8 +35,6 @@ def report(
     debug: options.Debug = False,
 ) -> None:
     """Run notebooks and write HTML reports."""
-    import webbrowser
-
     from mssante_audit.cli.progress import progress
     from mssante_audit.report.run import run_reports
 
@@ -55,6 +53,8 @@ def report(
         say("your own list: mssante-audit report --data FOLDER (the list and certificates of IGC-Santé)")
     say_failed(*(outcome.results.findings for outcome in run.outcomes if outcome.results))
     if show:
+        import webbrowser
+
         webbrowser.open((out / "index.html").resolve().as_uri())
     raise typer.Exit(run.exit_status(fail_on))
 

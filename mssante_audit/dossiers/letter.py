@@ -10,7 +10,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -18,6 +18,7 @@ from email.utils import format_datetime
 from hashlib import sha256
 from html import escape
 
+from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import (
     current_language,
     day,
@@ -112,8 +113,11 @@ def reminder(told: Dossier, on: Stationery) -> str:
     words = "Rappel de notre lettre du {day} : {k:constat} sur {n} {k:~reste|restent} à corriger ({what})."
     titles = [title_of(code) for code in left["rule"].unique()]
     what = _some(titles, MOST_CASES, 90)
-    sent = datetime.fromisoformat(sent_on).replace(tzinfo=UTC)
-    return format_text(words, day=day(sent), k=len(left), n=len(before), what=what) if len(left) else ""
+    return (
+        format_text(words, day=day(parse_instant(sent_on)), k=len(left), n=len(before), what=what)
+        if len(left)
+        else ""
+    )
 
 
 def _opening(told: Dossier) -> str:

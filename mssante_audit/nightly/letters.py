@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -86,10 +86,9 @@ def note_sent(config: Config, operator: str, on: str | None = None) -> tuple[str
     operator_id = select_operator(space, operator) or ""
     told = tuple(dossier(space, operator_id).todo["fingerprint"])
     with exclusive(config.output.folder, "a run is at work here"):
-        letters = read_letters(config.output.folder)
         sent = Sent(day.isoformat(), run.name, told)
-        kept = {name: {"sent_on": s.sent_on, "run": s.run, "told": s.told} for name, s in letters.items()}
-        kept[operator_id] = {"sent_on": sent.sent_on, "run": sent.run, "told": sent.told}
+        letters = read_letters(config.output.folder) | {operator_id: sent}
+        kept = {name: asdict(letter) for name, letter in letters.items()}
         write_state(config.output.folder / STATE / FILE, VERSION, {"letters": kept})
     return operator_id, sent
 
@@ -105,6 +104,8 @@ def standings(config: Config, as_of: str | None = None, current: Path | None = N
         Folder of a run that has not ended, whose audit counts too.
     """
     letters, output = read_letters(config.output.folder), config.output.folder
+    if not letters:
+        return []
     runs = _audited(output, current)
     now = asked_instant(as_of) if as_of else runs[-1][1] if runs else datetime.now(UTC)
     well = [folder for folder, at in runs if at <= now and _is_well(folder)]

@@ -78,6 +78,7 @@ def run(
         read_letters(config.output.folder)  # one of another version is refused before anything is done
         folder, head, resumed = _begin(config, as_of)
         job, results = Job(config, folder, head.as_of, debug), dict[str, Result]()
+        due: tuple[str, ...] = ()
 
         def night() -> Night:
             steps = (*STEPS, "retention", "hooks")
@@ -85,12 +86,12 @@ def run(
             inputs = results["audit"].inputs
             status = exit_status(config, results, inputs)
             told_in = config.summary_lang
-            due = tuple(reminders(config, head.as_of, folder))
             return Night(folder, head.as_of, waiting | results, status, resumed, inputs, told_in, due)
 
         for step in STEPS:
             results[step] = _step(step, job, results, tell, perform)
             if step == "audit":
+                due = tuple(reminders(config, head.as_of, folder))
                 write_mail(night(), config.mail)
                 note(folder, "mail", "ready, what is still to come left out")
         if results["site"].outcome == "done":

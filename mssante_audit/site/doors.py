@@ -19,7 +19,6 @@ from mssante_audit.report.findings import title_of
 from mssante_audit.report.names import names
 from mssante_audit.site.view import View
 from mssante_audit.snapshot.make import changes_of
-from mssante_audit.values.person import unnamed
 from mssante_audit.verdicts.record import records_of
 
 ATOM = "http://www.w3.org/2005/Atom"
@@ -104,9 +103,9 @@ def _changes(view: View) -> Iterator[Item]:
         changes = changes_of(view.space)
     except InputError:  # the list before cannot be read: the report on changes says so
         return
-    kinds, shown = names("events"), str if view.space.show_contacts else unnamed
+    kinds = names("events")
     for event, own in changes.groupby("event", sort=False):
-        listed = list(map(shown, own["domain"].unique()))
+        listed = list(map(view.space.shown, own["domain"].unique()))
         title = kinds.get(str(event).rpartition("-")[0], str(event))
         if (own["confidence"] == "unknown").any():
             title += f" – {names('confidences')['unknown']}"

@@ -30,7 +30,6 @@ from mssante_audit.findings.registry import catalogue, known_needs
 from mssante_audit.findings.trend import Point
 from mssante_audit.report.results import provenance
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.person import unnamed
 from mssante_audit.verdicts.domains import domains
 from mssante_audit.verdicts.doubts import doubts
 from mssante_audit.verdicts.renewals import renewals
@@ -123,7 +122,7 @@ class View:
         """What is to be put right, in order."""
         unsure = doubts(self.space, self.findings, self.domains)
         told = causes(self.findings, self.space.audited, self.space.published, unsure)
-        return told if self.space.show_contacts else told.assign(domain=list(map(unnamed, told["domain"])))
+        return told.assign(domain=list(map(self.space.shown, told["domain"])))
 
     @cached_property
     def todo(self) -> frozenset[int]:
@@ -264,9 +263,8 @@ def _operators(
     new: frozenset[int],
     dossiers: Mapping[str, str],
 ) -> dict[str, Operator]:
-    entries = space.entries
-    if not space.show_contacts:  # as the findings have them
-        entries = entries.assign(**{n: list(map(unnamed, entries[n])) for n in ("domain", "operator")})
+    entries = space.entries  # names as the findings have them
+    entries = entries.assign(**{n: list(map(space.shown, entries[n])) for n in ("domain", "operator")})
     touched, of_domain = _touched(entries, findings)
     accepted, _ = _touched(entries, waived)
     domains = _domains(entries, of_domain)

@@ -29,7 +29,7 @@ from mssante_audit.observe.observation import Observation
 from mssante_audit.observe.tls.servers import Observed as TlsObserved
 from mssante_audit.space.scope import covered
 from mssante_audit.space.states import ANCHORS, State, states_of
-from mssante_audit.values.person import masked_message
+from mssante_audit.values.person import masked_message, unnamed
 from mssante_audit.whitelist.certificates import of_sample
 from mssante_audit.whitelist.check import search
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
@@ -100,6 +100,10 @@ class TrustSpace:
         """Why the list is not to be relied on (`mssante_audit.whitelist.reliance.doubts`), if it is not."""
         age = timedelta(self.thresholds.list_max_age_days)
         return tuple(doubts(self.whitelist, self.as_of, age))
+
+    def shown(self, text: str) -> str:
+        """Return a text that should name nobody; whom it names is masked unless contacts are shown."""
+        return text if self.show_contacts else unnamed(text)
 
     @cached_property
     def audited(self) -> pd.DataFrame:

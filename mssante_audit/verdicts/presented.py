@@ -8,7 +8,6 @@ from mssante_audit.audits.certificates.presented import presented
 from mssante_audit.base.frames import frame_of
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import region_of
-from mssante_audit.values.person import unnamed
 
 
 def servers_shown(space: TrustSpace) -> pd.DataFrame:
@@ -51,9 +50,7 @@ def expiries(space: TrustSpace) -> pd.DataFrame:
         own, boxes = (domain, *owners[domain]), None if published is None else published.get(domain, 0)
         for server in servers:
             if (leaf := server.leaf) and leaf.not_after:
-                name, issuer = leaf.subject, leaf.issuer
-                if not space.show_contacts:  # addresses of persons stand in some
-                    name, issuer = unnamed(name), unnamed(issuer)
+                name, issuer = space.shown(leaf.subject), space.shown(leaf.issuer)
                 said = (", ".join(server.hosts), name, leaf.sha256, issuer, leaf.not_after)
                 days = (leaf.not_after - space.as_of).days
                 rows.append((*own, *said, days, seen.alone(domain, server), server.at, boxes))

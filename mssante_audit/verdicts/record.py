@@ -12,7 +12,7 @@ from mssante_audit.audits import audit_all
 from mssante_audit.base.export import records
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.person import Person, masks, unnamed
+from mssante_audit.values.person import Person, masks
 from mssante_audit.verdicts.domains import domains
 
 CONTACTS = {"support": "support_contact", "project": "project_contact"}
@@ -42,11 +42,10 @@ def records_of(space: TrustSpace, names: Iterable[str], language: str = "") -> I
         verdict: dict[Any, Any] = verdicts.get(domain, {"receives": "unknown", "order": "unknown"})
         operator = None
         if domain in verdicts:
-            name = verdict["operator"] if space.show_contacts else unnamed(verdict["operator"])
-            operator = {"id": verdict["operator_id"], "name": name}
+            operator = {"id": verdict["operator_id"], "name": space.shown(verdict["operator"])}
             operator |= {part: verdict[part] for part in ("department", "region")}
         yield {
-            "domain": domain if space.show_contacts else unnamed(domain),
+            "domain": space.shown(domain),
             "listed": len(rows) > 0,
             "arrives": verdict["receives"],
             "order": verdict["order"],
