@@ -19,7 +19,7 @@ from pathlib import Path
 from mssante_audit.base.language import LANGUAGES, catalogue, plain
 from mssante_audit.base.typography import TYPOGRAPHY
 from mssante_audit.findings.registry import catalogue as rules
-from mssante_audit.observe.kinds import kinds
+from mssante_audit.observe.kinds import KINDS
 from mssante_audit.report.charts import STYLES
 from mssante_audit.report.html import TEMPLATE, environment
 from mssante_audit.report.parameters import parameters
@@ -76,7 +76,7 @@ def _texts() -> Iterator[tuple[str, str]]:
                 yield from _in_code(path.name, source) if code else paragraphs(path.name, source)
     yield from (("rules.toml", told.family) for told in rules().values())
     yield from (("settings.py", str(field.title)) for field in parameters().values())
-    yield from (("kinds", text) for kind in kinds() for text in (kind.title, kind.remedy))
+    yield from (("kinds", text) for kind in KINDS for text in (kind.title, kind.remedy))
     yield from (("french.py", plural.capitalize()) for _, plural in TYPOGRAPHY["fr"].severity_names.values())
 
 

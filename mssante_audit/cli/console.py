@@ -28,7 +28,7 @@ _ASIDE = {
     "zone": "it is of another parent zone",
     "unreadable": "it cannot be read",
 }
-"""Why an observation is not used (`mssante_audit.observe.kinds.Aside`)."""
+"""Why an observation is not used (`mssante_audit.observe.folder.Aside`)."""
 
 
 def say(text: str, file: Any = None) -> None:

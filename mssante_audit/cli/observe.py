@@ -151,7 +151,7 @@ def diff(
     A date means the last whole observation of the DNS of that day or instant, or before, in --data.
     """
     from mssante_audit.base.export import write_bytes
-    from mssante_audit.observe.kinds import is_of
+    from mssante_audit.observe.folder import is_of
 
     files = [_named(text, data) for text in (before, after)]
     found, lines = (_certificates if all(is_of(file, "tls") for file in files) else _answers)(*files)
@@ -185,7 +185,7 @@ def _certificates(before: Path, after: Path) -> tuple[pd.DataFrame, list[str]]:
 def _named(text: str, data: Path | None) -> Path:
     from mssante_audit.base.instants import asked_instant
     from mssante_audit.base.resources import resource
-    from mssante_audit.observe.kinds import find_observations, is_whole
+    from mssante_audit.observe.folder import find_observations, is_whole
 
     path = Path(text)
     if path.exists():
@@ -211,7 +211,7 @@ def _entries(data: Path) -> pd.DataFrame:
 
 
 def _path(data: Path, *, resume: bool, kind: str = "dns") -> Path:
-    from mssante_audit.observe.kinds import default_path, observation_files
+    from mssante_audit.observe.folder import default_path, observation_files
     from mssante_audit.observe.observation import load_observation
     from mssante_audit.observe.tls.observation import load_tls
 

@@ -74,15 +74,15 @@ def receive(
 def beside(domain: str, data: Path, anchors: Sequence[str]) -> TrustSpace:
     """Return a domain's rows in a list, and what was observed of TLS, without all else that a space has."""
     from mssante_audit.observe.dns.names import canonical
-    from mssante_audit.observe.kinds import find_observations
-    from mssante_audit.observe.tls.servers import merged
+    from mssante_audit.observe.folder import find_observations
+    from mssante_audit.observe.tls.servers import load_servers
     from mssante_audit.space.trust import Thresholds, TrustSpace, list_of
 
     now, limits = datetime.now(UTC), Thresholds()
     whitelist, _ = list_of(data, now, anchors)
     names = {one for one in whitelist.entries["domain"].unique() if canonical(one) == canonical(domain)}
     files = find_observations(data, "tls")
-    observed, _ = merged(files, (), now, limits.oldest_observation(now)) if files else (None, ())
+    observed, _ = load_servers(files, (), now, limits.oldest_observation(now)) if files else (None, ())
     return TrustSpace(whitelist, now, limits, tls=observed, domains=frozenset(names))
 
 

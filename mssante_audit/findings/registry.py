@@ -30,7 +30,7 @@ from mssante_audit.findings.catalogue import Full, Rule, load_rules
 from mssante_audit.findings.held import EndedError, held
 from mssante_audit.findings.places import LIST as LIST
 from mssante_audit.findings.templates import LANGUAGES, PARTS, template
-from mssante_audit.observe.kinds import kinds
+from mssante_audit.observe.kinds import KINDS
 from mssante_audit.values.person import describe_error
 
 GROUP = "mssante_audit.audits"
@@ -41,7 +41,7 @@ def known_needs() -> dict[str, Mapping[str, str]]:
     """Return what an audit may need beside the list, and what is said where a space does not have it."""
     return {
         "declarations": {"fr": "aucun registre de déclarations", "en": "no register of declarations"},
-        **{kind.need: kind.lacks for kind in kinds()},
+        **{kind.need: kind.lacks for kind in KINDS},
         "mailboxes": {
             "fr": "aucune extraction publique des boîtes",
             "en": "no public extraction of mailboxes",
@@ -52,7 +52,7 @@ def known_needs() -> dict[str, Mapping[str, str]]:
 
 def input_of(need: str) -> str:
     """Return the name of an input (`mssante_audit.space.states`) by that of the need."""
-    return {"declarations": "register", **{kind.need: kind.name for kind in kinds()}}.get(need, need)
+    return {"declarations": "register", **{kind.need: kind.name for kind in KINDS}}.get(need, need)
 
 
 Run = Callable[[Any], Iterable[Any]]

@@ -27,7 +27,7 @@ from typing import Any
 from mssante_audit.network.answers import CAUSES, NOT_OBSERVED, NOT_REACHED, RECEIVES, Part, Ways
 from mssante_audit.network.model import Network, network_of
 from mssante_audit.observe.dns.names import canonical
-from mssante_audit.observe.kinds import RUN
+from mssante_audit.observe.folder import RUN
 from mssante_audit.observe.observation import Observation
 
 __all__ = ["CAUSES", "RECEIVES", "Mail", "Part", "mails"]

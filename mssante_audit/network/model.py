@@ -17,14 +17,14 @@ from mssante_audit.base.settings import Thresholds
 from mssante_audit.network.dnssec import Chains
 from mssante_audit.network.hosts import MailHosts
 from mssante_audit.network.lookups import Lookups
-from mssante_audit.network.methods import FRAME, METHODS, Methods
+from mssante_audit.network.methods import FRAME, Methods
 from mssante_audit.network.replies import ReplyIndex
 from mssante_audit.network.servers import Servers
 from mssante_audit.network.walk import Walk
 from mssante_audit.network.zones import Zone
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.dns.walk import NOBODY
-from mssante_audit.observe.kinds import Frame, Kind, find_observations
+from mssante_audit.observe.folder import find_observations
 from mssante_audit.observe.lines import Reply
 from mssante_audit.observe.merged import load_merged
 from mssante_audit.observe.observation import Observation
@@ -127,14 +127,3 @@ def mail_hosts(
                 addresses[host] = addresses.get(host) or network.addresses(host)
                 keys[host] = keys.get(host, frozenset()) | listed[domain]
     return addresses, keys, observation.source
-
-
-KIND = Kind(
-    name="dns",
-    need="observation",
-    title="Observation du DNS",
-    lacks={"fr": "aucune observation du DNS", "en": "no observation of the DNS"},
-    remedy="Lancez « mssante-audit observe », qui en dépose une dans observations/.",
-    read=load_merged,
-    frames={"methods": Frame("A domain that was observed.", FRAME, methods, {"method": METHODS})},
-)

@@ -17,7 +17,7 @@ from mssante_audit.base.instants import SKEW
 from mssante_audit.nightly.night import RUN, RUNS, Result, began, read_run, stamp_of
 from mssante_audit.nightly.notice import good_run, shown_run
 from mssante_audit.nightly.settings import Config, Retention
-from mssante_audit.observe import kinds
+from mssante_audit.observe import folder
 
 
 def retain(config: Config, folder: Path, good: str) -> Result:
@@ -97,11 +97,11 @@ def outdated_observations(
     if not rules.observation_days or (data / "observations").is_symlink():
         return []
     oldest, gone = now - timedelta(days=rules.observation_days), []
-    for kind in kinds.kinds():
-        files = [f for f in kinds.observation_files(data, kind.name) if f.is_file() and not f.is_symlink()]
-        begun = {file: at for file in files if (at := kinds.stamp_of(file.name))}
+    for kind in folder.NAMES:
+        files = [f for f in folder.observation_files(data, kind) if f.is_file() and not f.is_symlink()]
+        begun = {file: at for file in files if (at := folder.stamp_of(file.name))}
         if old := [file for file, at in begun.items() if at < oldest and file.name not in answering]:
-            whole = next(filter(kinds.is_whole, reversed(begun)), None)
+            whole = next(filter(folder.is_whole, reversed(begun)), None)
             gone += [file for file in old if file != whole]
     return gone
 

@@ -108,7 +108,7 @@ def _archive(job: Job) -> Archive:
 def observe(job: Job) -> tuple[str, dict[str, Any]]:
     """Ask the DNS about every domain; go on with the observation of a run that was killed."""
     from mssante_audit.observe.dns.run import observe as observe_dns
-    from mssante_audit.observe.kinds import default_path
+    from mssante_audit.observe.folder import default_path
 
     path = default_path(job.config.data.folder, began(job.folder.name))
     settings = observe_settings(job.config.observe)
@@ -121,7 +121,7 @@ def observe(job: Job) -> tuple[str, dict[str, Any]]:
 def observe_tls(job: Job) -> tuple[str, dict[str, Any]]:
     """Visit the mail servers that the newest observation of the DNS names; go on where a run was killed."""
     from mssante_audit.network import mail_hosts
-    from mssante_audit.observe.kinds import default_path
+    from mssante_audit.observe.folder import default_path
     from mssante_audit.observe.tls.observation import OUTCOMES
     from mssante_audit.observe.tls.run import observe_tls as visit_servers
     from mssante_audit.observe.tls.run import servers_of

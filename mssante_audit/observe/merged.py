@@ -20,7 +20,7 @@ import pandas as pd
 from mssante_audit.base.frames import frame_of
 from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.files import PROBLEMS
-from mssante_audit.observe.kinds import RUN, Aside, File
+from mssante_audit.observe.folder import RUN, Aside, File
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.observation import Observation, load_observation
 

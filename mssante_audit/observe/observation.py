@@ -16,7 +16,7 @@ import pandas as pd
 
 from mssante_audit.base.frames import frame_of
 from mssante_audit.observe.files import DNS, FileRead, read_file
-from mssante_audit.observe.kinds import pattern_of
+from mssante_audit.observe.folder import pattern_of
 from mssante_audit.observe.lines import OUTCOMES, SECTIONS, STEPS, TRANSPORTS, Record, Reply, parse_reply
 
 _QUERIES = dict.fromkeys(("line", *Reply._fields[:-2]), "str") | {

@@ -123,22 +123,16 @@ class Writer:
 
 async def while_flushing(writer: Writer, each: Callable[[], None], *works: Awaitable[Any]) -> None:
     """Wait for all of `works`, flushing and calling `each` twice a second; the first error ends all."""
-
-    async def tick() -> None:
-        while True:
+    whole = asyncio.gather(*works)
+    try:
+        while not whole.done():
             each()
             writer.flush()
-            await asyncio.sleep(0.5)
-
-    whole: asyncio.Future[Any] = asyncio.gather(*works)
-    beside: asyncio.Future[Any] = asyncio.ensure_future(tick())
-    try:
-        await asyncio.wait({whole, beside}, return_when=asyncio.FIRST_COMPLETED)
-        await (whole if whole.done() else beside)
+            await asyncio.wait({whole}, timeout=0.5)
+        whole.result()
     finally:
-        for task in (whole, beside):
-            task.cancel()
-        await asyncio.gather(whole, beside, return_exceptions=True)
+        whole.cancel()
+        await asyncio.gather(whole, return_exceptions=True)
 
 
 def read_known(lines: Iterator[dict[str, Any]]) -> tuple[dict[tuple[Any, ...], Reply], str]:

@@ -23,7 +23,8 @@ from mssante_audit.base.text import fold
 from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.frame import Finding, Findings, concat
 from mssante_audit.findings.registry import Audit, register
-from mssante_audit.observe.kinds import kinds
+from mssante_audit.network import methods
+from mssante_audit.observe.tls.servers import servers
 from mssante_audit.report.results import limited, limits, touching
 from mssante_audit.snapshot.folder import naming
 from mssante_audit.snapshot.make import changes_of
@@ -80,10 +81,9 @@ def _tables(space: TrustSpace) -> dict[str, Callable[[], pd.DataFrame]]:
         "waived": lambda: waived(space),
         "domains": lambda: domains(space),
         "changes": lambda: changes_of(space),
+        "methods": lambda: methods(space.observation, names),
+        "servers": lambda: servers(space.tls),
     }
-    for kind in kinds():
-        for name, frame in kind.frames.items():
-            made[name] = partial(frame.make, space.given(kind.need), names)
     if (boxes := space.mailboxes) is not None:
         made["mailboxes"] = lambda: boxes.counts.frame
     if (register := space.declarations) is not None:

@@ -30,7 +30,7 @@ from mssante_audit.findings.causes import actionable
 from mssante_audit.findings.places import DNS, REGISTER, evidence
 from mssante_audit.findings.registry import LIST, audits, catalogue, known_needs, rule
 from mssante_audit.findings.trend import severity_counts
-from mssante_audit.observe.kinds import kinds
+from mssante_audit.observe.kinds import KINDS
 from mssante_audit.report.html import Html, joined, macro, prose
 from mssante_audit.report.pieces import paragraph
 from mssante_audit.report.results import Limits, limited_to
@@ -109,7 +109,7 @@ def unknown(what: Mapping[str, Sequence[str]]) -> str:
     reasons: dict[tuple[str, ...], list[str]] = {}
     for name, needs in what.items():
         reasons.setdefault(tuple(needs), []).append(translated(name))
-    words, remedies = known_needs(), TO_DO | {kind.need: kind.remedy for kind in kinds()}
+    words, remedies = known_needs(), TO_DO | {kind.need: kind.remedy for kind in KINDS}
     told = [
         f"{listing(names)} ({listing([words[need][current_language()] for need in needs])})"
         for needs, names in reasons.items()

@@ -28,7 +28,7 @@ from mssante_audit.findings.facts import names_persons
 from mssante_audit.findings.frame import COLUMNS, from_json, typed
 from mssante_audit.findings.registry import audits
 from mssante_audit.findings.trend import severity_counts
-from mssante_audit.observe.kinds import kinds
+from mssante_audit.observe.kinds import KINDS
 from mssante_audit.report.parameters import check_value
 from mssante_audit.report.say import Said, say
 from mssante_audit.report.summary import Accepted, Input, Provenance
@@ -228,7 +228,7 @@ def provenance(space: TrustSpace) -> Provenance:
                 "sha256": p.sha256,
                 "begun": p.started_at.isoformat(),
             }
-            for kind in kinds()
+            for kind in KINDS
             for p in getattr(space.given(kind.need), "parts", ())
         ],
         "set_aside": dict(space.aside),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from mssante_audit.archive import history
@@ -13,13 +12,14 @@ from mssante_audit.findings import causes
 from mssante_audit.findings import frame as findings
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.mailboxes import counts
+from mssante_audit.network.methods import FRAME as METHOD_FRAME
 from mssante_audit.network.methods import METHODS
-from mssante_audit.observe.kinds import kinds
+from mssante_audit.observe.tls import servers
+from mssante_audit.observe.tls.observation import OUTCOMES
 from mssante_audit.space import story
 from mssante_audit.verdicts import checks, domains
 from mssante_audit.whitelist import load
 
-_OBSERVED = {name: frame for kind in kinds() for name, frame in kind.frames.items()}
 FRAMES: Mapping[str, tuple[str, Callable[[], tuple[Column, ...]]]] = {
     "entries": ("A row of the white list.", lambda: load.FRAME),
     "problems": ("What could not be read of the white list.", lambda: load.PROBLEMS),
@@ -27,7 +27,8 @@ FRAMES: Mapping[str, tuple[str, Callable[[], tuple[Column, ...]]]] = {
     "causes": ("What is to be put right: findings merged by operator and remedy.", lambda: causes.FRAME),
     "domains": ("A domain of the list.", lambda: domains.FRAME),
     "mailboxes": ("Mailboxes published of one domain, kind and structure.", lambda: counts.FRAME),
-    **{name: (frame.what, partial(tuple, frame.columns)) for name, frame in _OBSERVED.items()},
+    "methods": ("A domain that was observed.", lambda: METHOD_FRAME),
+    "servers": ("A mail server that was visited.", lambda: servers.FRAME),
     "changes": ("A change between two lists.", lambda: story.CHANGES),
     "events": ("Changes that belong together.", lambda: story.EVENTS),
     "register": ("A declaration of Annexe 1.", register.columns),
@@ -44,7 +45,8 @@ _CHOICES: Mapping[str, Mapping[str, Sequence[str]]] = {
         "method": METHODS,
     },
     "mailboxes": {"kind": counts.KINDS},
-    **{name: frame.choices for name, frame in _OBSERVED.items()},
+    "methods": {"method": METHODS},
+    "servers": {"outcome": OUTCOMES},
 }
 
 

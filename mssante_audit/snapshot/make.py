@@ -21,7 +21,9 @@ from mssante_audit.base.state import write_state
 from mssante_audit.findings.facts import dumped
 from mssante_audit.findings.registry import audits
 from mssante_audit.findings.words import worded
-from mssante_audit.observe.kinds import hashes, kinds
+from mssante_audit.network import methods
+from mssante_audit.observe.kinds import hashes
+from mssante_audit.observe.tls.servers import servers
 from mssante_audit.snapshot.folder import (
     FILE,
     ORIGIN,
@@ -99,19 +101,16 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
     findings = pd.concat(found, ignore_index=True)
     shown = worded(findings)
     names = space.audited["domain"].unique().tolist()
-    observed = {
-        name: frame.make(space.given(kind.need), names)
-        for kind in kinds()
-        for name, frame in kind.frames.items()
-    }
-    methods = dict(zip(observed["methods"]["domain"], observed["methods"]["method"], strict=True))
+    observed = methods(space.observation, names)
+    used = dict(zip(observed["domain"], observed["method"], strict=True))
     frames = {
         "entries": space.entries,
         "problems": space.whitelist.problems,
         "findings": shown,
-        "domains": domains_of(space, shown[shown["until"] == ""], methods),
+        "domains": domains_of(space, shown[shown["until"] == ""], used),
         "changes": changes_of(space),
-        **observed,
+        "methods": observed,
+        "servers": servers(space.tls),
     }
     clear = findings[["subject", "facts", "domain", "operator"]]
     clear = clear.assign(**{name: list(map(dumped, findings[name])) for name in ("subject", "facts")})

@@ -20,7 +20,7 @@ from mssante_audit.base.settings import Inputs
 from mssante_audit.findings.registry import LIST, input_of, known_needs
 from mssante_audit.findings.templates import said
 from mssante_audit.mailboxes.extraction import AHEAD
-from mssante_audit.observe.kinds import kinds
+from mssante_audit.observe.kinds import KINDS
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.whitelist.reliance import doubts
 
@@ -214,7 +214,7 @@ def _inputs(space: TrustSpace, limits: Inputs) -> dict[str, _Input]:
         made = None if pd.isna(last) else parse_instant(last.to_pydatetime())
         age, size = limits.register_max_age_days, len(register.declarations)
         inputs["register"] = _Input(made, size, age, loss, ahead=None)
-    for kind in kinds():
+    for kind in KINDS:
         if (observed := space.given(kind.need)) is not None:  # by its newest file, which older ones complete
             newest, *older = observed.parts
             torn = not newest.complete or newest.problems["kind"].isin(["cut", "damaged"]).any()

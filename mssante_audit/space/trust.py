@@ -24,7 +24,8 @@ from mssante_audit.base.settings import Thresholds as Thresholds
 from mssante_audit.declarations.register import Register, find_register, load_declarations
 from mssante_audit.findings.places import REGISTER, list_rows
 from mssante_audit.mailboxes.extraction import Extraction, find_extractions
-from mssante_audit.observe.kinds import Aside, File, kinds, read_observations
+from mssante_audit.observe.folder import Aside, File
+from mssante_audit.observe.kinds import KINDS, read_observations
 from mssante_audit.observe.observation import Observation
 from mssante_audit.observe.tls.servers import Observed as TlsObserved
 from mssante_audit.space.scope import covered
@@ -153,7 +154,7 @@ class TrustSpace:
     @property
     def observations(self) -> dict[str, Any]:
         """What was observed, of every kind that there is, by what needs it."""
-        return {kind.need: seen for kind in kinds() if (seen := self.given(kind.need)) is not None}
+        return {kind.need: seen for kind in KINDS if (seen := self.given(kind.need)) is not None}
 
     def parts(self) -> list[TrustSpace]:
         """Return the space as each file of its observation of the DNS answers for it: its domains, that file.
@@ -225,7 +226,7 @@ class TrustSpace:
         domains, since = entries["domain"].tolist(), thresholds.oldest_observation(self.as_of)
         return {
             kind.need: kind.read(list(files), domains, self.as_of, since)[0]
-            for kind in kinds()
+            for kind in KINDS
             if (files := self.files.get(kind.need))
         }
 

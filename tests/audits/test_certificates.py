@@ -23,11 +23,11 @@ from mssante_audit.audits import audit_all, lacking
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.findings.templates import LANGUAGES
 from mssante_audit.findings.words import sentence
-from mssante_audit.observe.kinds import File
+from mssante_audit.observe.folder import File
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.observation import FORMAT, NOT_VISITED, OUTCOMES, TELLING, VERSION
 from mssante_audit.observe.tls.run import MailServer, lines_of
-from mssante_audit.observe.tls.servers import merged
+from mssante_audit.observe.tls.servers import load_servers
 from mssante_audit.observe.tls.visit import Visit
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains
@@ -108,7 +108,7 @@ class Wires:
         lines.append({"end": instant(self.at), "complete": True})
         file = self.tmp_path / "tls-2026-03-02.jsonl.gz"
         file.write_bytes(gzip.compress("".join(f"{json.dumps(one)}\n" for one in lines).encode(), mtime=0))
-        observed, aside = merged([File(file, self.at, lines[0])], [], self.at, self.at - timedelta(7))
+        observed, aside = load_servers([File(file, self.at, lines[0])], [], self.at, self.at - timedelta(7))
         assert not aside
         anchors = self.tmp_path / "anchors.pem"
         anchors.write_bytes(b"".join(one.pem for one in self.anchors))

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from mssante_audit.base.errors import InputError
 from mssante_audit.cli.observe import app
 from mssante_audit.network import methods
-from mssante_audit.observe.kinds import observation_files
+from mssante_audit.observe.folder import observation_files
 from mssante_audit.observe.lines import FORMAT, VERSION
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.whitelist.load import NAMESPACE

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from mssante_audit.base.errors import InputError
 from mssante_audit.cli.main import app
 from mssante_audit.network import methods
-from mssante_audit.observe.kinds import default_path
+from mssante_audit.observe.folder import default_path
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.verdicts.domains import domains

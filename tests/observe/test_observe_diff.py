@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.cli.main import app
-from mssante_audit.observe.kinds import default_path
+from mssante_audit.observe.folder import default_path
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.verdicts.differences import Told, differences, told_by
 from tools.sample.dns_world import observe_world

@@ -23,7 +23,7 @@ from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.typography import NBSP
 from mssante_audit.cli.main import app
 from mssante_audit.observe.dns.run import NetworkError
-from mssante_audit.observe.kinds import default_path
+from mssante_audit.observe.folder import default_path
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.observation import FORMAT, VERSION
 from mssante_audit.observe.tls.run import MailServer, lines_of

@@ -25,12 +25,12 @@ from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.cli.observe import app
 from mssante_audit.network import network_of
-from mssante_audit.observe.kinds import File, find_observations
+from mssante_audit.observe.folder import File, find_observations
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.observe.tls.observation import FORMAT, VERSION, load_tls
 from mssante_audit.observe.tls.run import MailServer, Summary, observe_tls, servers_of
-from mssante_audit.observe.tls.servers import merged
+from mssante_audit.observe.tls.servers import load_servers
 from mssante_audit.observe.tls.visit import MAX_SHOWN, Visit, offers_of, visit
 from mssante_audit.space.trust import find_archive, find_whitelist, load_space
 from mssante_audit.values.dn import parse_dn
@@ -312,7 +312,7 @@ def test_a_server_is_asked_by_name_where_it_presents_another_certificate_than_li
     sent = [default.der, right.der][:chains]
     assert [read.certificates[chain[0]] for chain in visits["chain"]] == sent
     file = File(out, visits["at"].iloc[0], {})
-    observed, _ = merged([file], [], visits["at"].iloc[-1], visits["at"].iloc[0])
+    observed, _ = load_servers([file], [], visits["at"].iloc[-1], visits["at"].iloc[0])
     assert observed is not None
     (server,) = observed.servers.to_dict("records")
     assert server["subject"] == "CN=default.example,C=FR"

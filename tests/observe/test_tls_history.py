@@ -18,7 +18,7 @@ from test_certificates import ONE as SERVER
 from typer.testing import CliRunner
 
 from mssante_audit.cli.main import app
-from mssante_audit.observe.kinds import find_observations
+from mssante_audit.observe.folder import find_observations
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.history import changes, chosen
 from mssante_audit.observe.tls.observation import FORMAT, VERSION

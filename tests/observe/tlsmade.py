@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.network import network_of
-from mssante_audit.observe.kinds import default_path
+from mssante_audit.observe.folder import default_path
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.observation import FORMAT, VERSION
 from mssante_audit.observe.tls.run import MailServer, lines_of, servers_of

@@ -6,7 +6,7 @@ import pytest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.resources import resource
-from mssante_audit.observe.kinds import find_observations
+from mssante_audit.observe.folder import find_observations
 from mssante_audit.space.trust import find_whitelist, load_space
 
 

@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Awaitable, Callable, Hashable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Coroutine, Hashable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from mssante_audit.observe.dns.pace import Gate, Lane, Pace
 from mssante_audit.observe.dns.reply import Malformed, classify, read_message
 from mssante_audit.observe.dns.settings import ObserveSettings
-from mssante_audit.observe.dns.transport import Exchange, Ignored, Udp, ask_tcp, query_wire
+from mssante_audit.observe.dns.transport import Exchange, exchange, query_wire
 from mssante_audit.observe.lines import NO_EDNS, Ask, Reply
 from mssante_audit.observe.writer import Writer, key
 
 PATIENCE = 3
-"""An address whose replies come after the time-out is given so many times as long from then on."""
+"""A last try, and an address whose replies come after the time-out, are given so many times as long."""
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 
-async def once(done: dict[K, asyncio.Future[T]], what: K, do: Callable[[], Awaitable[T]]) -> T:
+async def once(done: dict[K, asyncio.Task[T]], what: K, do: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Return the result of `do`, which only the first to want `what` runs; the others wait for it."""
-    if (future := done.get(what)) is not None:
-        return await asyncio.shield(future)
-    future = done[what] = asyncio.get_running_loop().create_future()
-    try:
-        result = await do()
-    except asyncio.CancelledError:
-        future.cancel()
-        raise
-    except Exception as error:
-        future.set_exception(error)
-        future.exception()  # it is told by whoever ran into it, waited for or not
-        raise
-    future.set_result(result)
-    return result
+    if what not in done:
+        done[what] = asyncio.create_task(do())
+    return await done[what]
 
 
 class Asker:
@@ -46,15 +35,13 @@ class Asker:
     def __init__(self, settings: ObserveSettings, writer: Writer | None = None) -> None:
         self.settings = settings
         self.known: dict[tuple[Any, ...], Reply] = {}
-        self.ignored = Ignored()
+        self.ignored: Counter[str] = Counter()
+        """Messages that answer nothing asked, by where they came from."""
         self.outcomes: Counter[str] = Counter()
-        self.sent = 0
-        self._loop = asyncio.get_running_loop()
+        self.sent = self.late = 0
         self._gate = Gate(settings)
-        self._udp = Udp(settings.port, self.ignored, self._came_late)
         self._slow: set[str] = set()
-        self._awaited: dict[tuple[Any, ...], asyncio.Future[None]] = {}
-        self._paces: dict[str, Pace] = {}
+        self._paces = defaultdict[str, Pace](self._gate.pace)
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._kept: list[dict[str, Any]] = []
         self.write: Callable[[dict[str, Any]], None] = writer.write if writer else self._kept.append
@@ -70,7 +57,7 @@ class Asker:
         reply = await self._persist(ask, before.attempt if before else 0, patient=patient)
         if ask.transport == "tcp" or not (reply.outcome == "truncated" or (patient and reply.silent)):
             return reply
-        if reply.silent and self._gate.is_silent(self._lane(ask.address, "tcp")):
+        if reply.silent and self._lane(ask.address, "tcp").silent:
             return reply
         other = await self.ask(ask._replace(transport="tcp"), patient=patient)
         if reply.silent and other.silent:
@@ -79,7 +66,7 @@ class Asker:
             # Not sent so far, but there is a sign of life: the silence may be about other questions only.
             lane = self._lane(ask.address, "udp")
             await self._gate.enter(lane.pace)
-            reply = await self._once(ask, lane, 1)
+            reply = await self._try(ask, lane, 1)
         return other if reply.silent or reply.outcome == "truncated" else reply
 
     def skip(self, ask: Ask, flags: str = "") -> None:
@@ -102,96 +89,63 @@ class Asker:
         self._kept.clear()
         self.write = writer.write
 
-    def close(self) -> None:
-        """Close the sockets."""
-        self._udp.close()
-
-    def _came_late(self, tag: Any, exchange: Exchange) -> None:
-        """Write down a reply that nobody waits for any more, and have who would ask again know of it."""
-        ask, at, attempt, edns = tag
-        reply = self._write(observe_exchange(ask, exchange, at, attempt, edns=edns, late=True))
-        lane = self._lane(ask.address, "udp")
-        self._slow.add(ask.address)
-        self._gate.answered(lane)
-        if reply.rcode not in NO_EDNS:
-            lane.edns_seen = lane.edns_seen or edns
-            self.known[key(ask)] = reply
-            if (awaited := self._awaited.pop(key(ask), None)) and not awaited.done():
-                awaited.set_result(None)
-
-    async def _pause(self, ask: Ask, seconds: float) -> Reply | None:
-        """Sleep; if a late reply to the question comes, or has come, return it."""
-        awaited = self._awaited.setdefault(key(ask), self._loop.create_future())
-        if not (known := self._late_reply(ask)):
-            await asyncio.wait([awaited], timeout=seconds)
-            known = self._late_reply(ask)
-        self._awaited.pop(key(ask), None)
-        return known
-
-    def _late_reply(self, ask: Ask) -> Reply | None:
-        known = self.known.get(key(ask))
-        return known if known is not None and not known.silent else None
-
     def _worth_asking_again(self, before: Reply, *, patient: bool) -> bool:
         if before.outcome == "truncated":
             return before.transport == "udp"
         return before.silent and patient and before.attempt < self.settings.tries
 
     async def _persist(self, ask: Ask, attempt: int, *, patient: bool) -> Reply:
-        lane = self._lane(ask.address, ask.transport)
+        """Ask until there is a reply, the tries are over, or another question has found the lane silent."""
+        lane, udp = self._lane(ask.address, ask.transport), self._lane(ask.address, "udp")
         reply: Reply | None = None
         probing = False
-        while True:
-            if lane.probe is not None and not probing and patient:
-                await asyncio.shield(lane.probe)
-                continue
-            if not probing and self._is_given_up(lane, patient=patient):
-                if reply:
+        try:
+            while not self._is_given_up(lane, patient=patient):
+                if probing and not lane.doubtful:
+                    lane.probing.release()
+                    probing = False
+                elif lane.doubtful and not probing:
+                    probing = await lane.probing.acquire()
+                    continue
+                await self._gate.enter(lane.pace)
+                if self._is_given_up(lane, patient=patient) or (lane.doubtful and not probing):
+                    self._gate.give_back(lane.pace)  # things have changed while this one waited in line
+                    continue
+                attempt += 1
+                reply = await self._try(ask, lane, attempt, patient=patient)
+                # A connection to an address that is silent over UDP is tried once.
+                tries = 1 if lane is not udp and udp.silent else self.settings.tries
+                if not reply.silent or not patient:
                     return reply
-                skipped = observe_exchange(ask, Exchange("timeout"), datetime.now(UTC), 0, edns=lane.edns)
-                return self._write(skipped) if patient else skipped  # who is in a hurry asks someone else
-            await self._gate.enter(lane.pace)
-            if not probing and (lane.probe is not None or self._is_given_up(lane, patient=patient)):
-                self._gate.give_back(lane.pace)  # things have changed while this one waited in line
-                continue
-            attempt += 1
-            reply = await self._once(ask, lane, attempt)
-            if not reply.silent:
-                return reply
-            # A connection to an address that is silent over UDP is tried once.
-            udp = self._lane(ask.address, "udp")
-            tries = 1 if lane is not udp and self._gate.is_silent(udp) else self.settings.tries
-            if not patient or attempt >= tries:
-                waits = patient and reply.outcome == "timeout" and ask.transport == "udp"
-                late = await self._pause(ask, self.settings.timeout) if waits else self._late_reply(ask)
-                if not late and (probing or (patient and lane.doubtful and lane.probe is None)):
-                    self._gate.judge(lane, alive=False)
-                return late or reply
-            if lane.doubtful and lane.probe is None:
-                lane.probe, probing = self._loop.create_future(), True
-            probing = probing and lane.probe is not None
-            if probing or lane.probe is None:
-                late = await self._pause(ask, self.settings.retry_delay * 3 ** (attempt - 1))
-                if late:
-                    return late
+                if attempt >= tries:
+                    if probing or (lane.doubtful and not lane.probing.locked()):
+                        lane.give_up()
+                    return reply
+                if lane.doubtful and not probing:
+                    continue
+                await asyncio.sleep(self.settings.retry_delay * 3 ** (attempt - 1))
+        finally:
+            if probing:
+                lane.probing.release()
+        if reply:
+            return reply
+        skipped = observe_exchange(ask, Exchange("timeout"), datetime.now(UTC), 0, edns=lane.edns)
+        return self._write(skipped) if patient else skipped  # who is in a hurry asks someone else
 
     def _is_given_up(self, lane: Lane, *, patient: bool) -> bool:
         """Whether a question need not be sent: nothing will come; who is in a hurry doubts sooner."""
-        return self._gate.is_silent(lane) or (not patient and lane.doubtful)
+        return lane.silent or (not patient and lane.doubtful)
 
     def _lane(self, address: str, transport: str) -> Lane:
-        lane = self._lanes.get((address, transport))
-        if lane is None:
-            if address not in self._paces:
-                self._paces[address] = self._gate.pace()
-            lane = self._lanes[address, transport] = Lane(address, self._paces[address])
-        return lane
+        if (address, transport) not in self._lanes:
+            self._lanes[address, transport] = Lane(address, self._paces[address])
+        return self._lanes[address, transport]
 
-    async def _once(self, ask: Ask, lane: Lane, attempt: int) -> Reply:
+    async def _try(self, ask: Ask, lane: Lane, attempt: int, *, patient: bool = True) -> Reply:
         """Send one attempt, whose turn it is, and what tells whether the server takes EDNS."""
-        last = attempt == self.settings.tries > 1
-        edns = lane.edns and (lane.edns_seen or not last)
-        reply = await self._send(ask, lane, attempt, edns=edns)
+        last = patient and attempt >= self.settings.tries
+        edns = lane.edns and (lane.edns_seen or not last or attempt == 1)
+        reply = await self._send(ask, lane, attempt, edns=edns, last=last)
         if edns and reply.rcode in NO_EDNS:
             await self._gate.enter(lane.pace)
             plain = await self._send(ask, lane, attempt, edns=False)
@@ -207,21 +161,23 @@ class Asker:
             lane.edns_seen = lane.edns_seen or edns
         return reply
 
-    async def _send(self, ask: Ask, lane: Lane, attempt: int, *, edns: bool) -> Reply:
+    async def _send(self, ask: Ask, lane: Lane, attempt: int, *, edns: bool, last: bool = False) -> Reply:
+        port, in_time = self.settings.port, self.settings.timeout
+        longer = ask.address in self._slow or (last and ask.transport == "udp")
         try:
             query = query_wire(ask.qname, ask.qtype, edns=edns, rd=ask.rd)
             at = datetime.now(UTC)
             self.sent += 1
-            in_time = self.settings.timeout
-            timeout = in_time * PATIENCE if ask.address in self._slow else in_time
-            if ask.transport == "udp":
-                exchange = await self._udp.ask(ask.address, query, timeout, (ask, at, attempt, edns))
-            else:
-                exchange = await ask_tcp(ask.address, self.settings.port, query, timeout, self.ignored)
+            most = in_time * PATIENCE if longer else in_time
+            found = await exchange(ask.address, port, ask.transport, query, most, self.ignored)
         finally:
             self._gate.leave(lane.pace)
-        reply = observe_exchange(ask, exchange, at, attempt, edns=edns, late=exchange.rtt > in_time)
-        (self._gate.unanswered if reply.silent else self._gate.answered)(lane)
+        late = found.status == "reply" and found.rtt > in_time
+        if late:
+            self.late += 1
+            self._slow.add(ask.address)
+        reply = observe_exchange(ask, found, at, attempt, edns=edns, late=late)
+        lane.note(silence=reply.silent)
         return self._write(reply)
 
     def _write(self, reply: Reply) -> Reply:

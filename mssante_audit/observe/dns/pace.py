@@ -1,7 +1,7 @@
 """How fast to ask, for each address and in total, and what to do about silence.
 
 A silence slows a `Pace` down; an answer speeds it up again, as far as the limit. While a `Lane` has never
-answered, or has stopped to, one question probes it and the others wait for what becomes of that one: a dead
+answered, or has stopped to, one question at a time goes on and the others wait for what becomes of it: a dead
 server that 300 domains share is asked a handful of questions, not 300 times as many.
 """
 
@@ -25,8 +25,10 @@ SLOWEST = 5.0
 class Pace:
     """The queries to one address, whatever the transport."""
 
-    interval: float
+    fastest: float
+    """Seconds between two queries, at least."""
     slots: asyncio.Semaphore
+    interval: float
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     next_at: float = 0.0
 
@@ -37,17 +39,37 @@ class Lane:
 
     address: str
     pace: Pace
-    answered: int = 0
+    answers: int = 0
     streak: int = 0
     edns: bool = True
     edns_seen: bool = False
-    probe: asyncio.Future[bool] | None = None
+    probing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by the one question that goes on while the lane is doubtful."""
     silent_until: float = 0.0
 
     @property
     def doubtful(self) -> bool:
         """Whether it has given no sign of life, or none for long."""
-        return self.streak >= STREAK or (self.streak > 0 and not self.answered)
+        return self.streak >= STREAK or (self.streak > 0 and not self.answers)
+
+    @property
+    def silent(self) -> bool:
+        """Whether the verdict of silence holds."""
+        return self.silent_until > asyncio.get_running_loop().time()
+
+    def give_up(self) -> None:
+        """Call it silent."""
+        self.silent_until = asyncio.get_running_loop().time() + SILENT_FOR
+
+    def note(self, *, silence: bool) -> None:
+        """Take note of a silence or a sign of life."""
+        pace = self.pace
+        if silence:
+            self.streak += 1
+            pace.interval = min(max(SLOWEST, pace.fastest), pace.interval * 2)
+        else:
+            self.answers, self.streak = self.answers + 1, 0
+            pace.interval = max(pace.fastest, pace.interval / 2)
 
 
 class Gate:
@@ -55,13 +77,13 @@ class Gate:
 
     def __init__(self, settings: ObserveSettings) -> None:
         self._loop = asyncio.get_running_loop()
-        self._each = settings.per_server_in_flight
-        self._interval, self._interval_each = 1 / settings.per_second, 1 / settings.per_server
+        self._settings, self._interval = settings, 1 / settings.per_second
         self._slots, self._turn, self._next_at = asyncio.Semaphore(settings.in_flight), asyncio.Lock(), 0.0
 
     def pace(self) -> Pace:
         """Return the pace of an address that was not asked yet."""
-        return Pace(self._interval_each, asyncio.Semaphore(self._each))
+        interval = 1 / self._settings.per_server
+        return Pace(interval, asyncio.Semaphore(self._settings.per_server_in_flight), interval)
 
     async def enter(self, pace: Pace) -> None:
         """Wait for one's turn to send; `leave` or `give_back` must follow."""
@@ -86,32 +108,6 @@ class Gate:
         pace.next_at = min(pace.next_at, self._loop.time())
         self._next_at -= self._interval
         self.leave(pace)
-
-    def answered(self, lane: Lane) -> None:
-        """Take note of a sign of life."""
-        lane.answered += 1
-        lane.streak = 0
-        lane.pace.interval = max(self._interval_each, lane.pace.interval / 2)
-        if lane.probe is not None:
-            self.judge(lane, alive=True)
-
-    def unanswered(self, lane: Lane) -> None:
-        """Take note of a silence."""
-        lane.streak += 1
-        lane.pace.interval = min(max(SLOWEST, self._interval_each), lane.pace.interval * 2)
-
-    def judge(self, lane: Lane, *, alive: bool) -> None:
-        """End a probe."""
-        if not alive:
-            lane.silent_until = self._loop.time() + SILENT_FOR
-        if lane.probe is not None:
-            if not lane.probe.done():
-                lane.probe.set_result(alive)
-            lane.probe = None
-
-    def is_silent(self, lane: Lane) -> bool:
-        """Whether the verdict of silence holds."""
-        return lane.silent_until > self._loop.time()
 
     async def _sleep_until(self, at: float) -> None:
         while (left := at - self._loop.time()) > 0:

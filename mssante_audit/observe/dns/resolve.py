@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import zlib
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from mssante_audit.observe.dns.asker import Asker, once
 from mssante_audit.observe.dns.names import is_under
@@ -23,8 +23,6 @@ MAX_SPARE = 8
 """Names of servers of a mail host's zone that are looked up though others have glue."""
 MAX_SERVERS = 64
 """Addresses of servers asked for one zone (a reply can name 500 servers, each with as many addresses)."""
-
-T = TypeVar("T")
 
 
 class Server(NamedTuple):
@@ -48,10 +46,10 @@ class Resolver:
         self._private = any(not ipaddress.ip_address(a).is_global for a in (*given, *root))
         self.usable = cache(self._usable)
         """Tells whether an address may be asked; over IPv6 if there is a way to it."""
-        self._asked: dict[tuple[Any, ...], asyncio.Future[Reply]] = {}
-        self._found: dict[tuple[str, str], asyncio.Future[list[Reply]]] = {}
-        self._hosts: dict[str, asyncio.Future[tuple[str, ...]]] = {}
-        self._chains: dict[tuple[str, str], asyncio.Future[Reply | None]] = {}
+        self._asked: dict[tuple[Any, ...], asyncio.Task[Reply]] = {}
+        self._found: dict[tuple[str, str], asyncio.Task[list[Reply]]] = {}
+        self._hosts: dict[str, asyncio.Task[tuple[str, ...]]] = {}
+        self._chains: dict[tuple[str, str], asyncio.Task[Reply | None]] = {}
         self._signed: set[str] = set()
         self.zones = {".": tuple(Server(*pair) for pair in settings.root if self.usable(pair[1]))}
         """Servers of the zones met so far; names are looked up from the nearest one."""
@@ -104,7 +102,7 @@ class Resolver:
         if zone not in ("", "."):
             servers = await self._all_servers(domain, zone)
             asks = [Ask(domain, "address", zone, qname, qtype, *server) for server in servers]
-            replies = await together([self._ask(ask) for ask in asks])
+            replies = await asyncio.gather(*map(self._ask, asks))
         await self._look_at_signatures(replies)
         return replies
 
@@ -236,11 +234,6 @@ class Resolver:
             if weak or partial:
                 return weak or partial
         return None
-
-
-async def together(works: list[Coroutine[Any, Any, T]]) -> list[T]:
-    """Await all at once; one alone needs no task, which costs as much as a query."""
-    return [await works[0]] if len(works) == 1 else await asyncio.gather(*works)
 
 
 def _addresses_in(replies: Iterable[Reply]) -> tuple[str, ...]:

@@ -164,14 +164,13 @@ async def _observe(
         await while_flushing(writer, tell, walker.look_at_parent(), *walks)
         complete = True
     finally:
-        asker.close()
         if writer is not None:
             end = {
                 "end": instant(datetime.now(UTC)), "complete": complete, "queries": asker.sent,
-                "late": asker.ignored.late, "ignored": dict(asker.ignored.sources),
+                "late": asker.late, "ignored": dict(asker.ignored),
             }  # fmt: skip
             writer.finish(end if begun else None, failing=not complete)
     tell()
     not_names = tuple(domain for domain, name in names.items() if not name)
-    ignored, seconds = asker.ignored.sources.total(), time.monotonic() - start
+    ignored, seconds = asker.ignored.total(), time.monotonic() - start
     return Summary(out, len(names), not_names, asker.sent, dict(asker.outcomes), ignored, seconds)

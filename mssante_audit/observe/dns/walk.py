@@ -16,7 +16,7 @@ from dns.inet import is_address
 
 from mssante_audit.observe.dns.asker import Asker, once
 from mssante_audit.observe.dns.names import canonical, is_under
-from mssante_audit.observe.dns.resolve import MAX_SERVERS, Resolver, Server, together
+from mssante_audit.observe.dns.resolve import MAX_SERVERS, Resolver, Server
 from mssante_audit.observe.lines import Ask, Reply, own_answers
 
 MAX_NAMES = 32
@@ -33,8 +33,8 @@ class Walker:
     def __init__(self, asker: Asker, resolver: Resolver, sibling: str) -> None:
         self._asker, self._resolver, self._sibling = asker, resolver, sibling
         self._parent = asker.settings.parent_zone
-        self._zones: dict[str, asyncio.Future[tuple[Server, ...]]] = {}
-        self._once: dict[tuple[str, ...], asyncio.Future[Any]] = {}
+        self._zones: dict[str, asyncio.Task[tuple[Server, ...]]] = {}
+        self._once: dict[tuple[str, ...], asyncio.Task[Any]] = {}
         self._servers: tuple[Server, ...] = ()
         self._signed: set[str] = set()
 
@@ -181,7 +181,7 @@ class Walker:
         self, domain: str, zone: str, servers: Iterable[Server], qname: str, qtype: str, step: str = "walk"
     ) -> list[Reply]:
         asks = (Ask(domain, step, zone, qname, qtype, *server) for server in servers)
-        return await together([self._asker.ask(ask) for ask in asks])
+        return await asyncio.gather(*map(self._asker.ask, asks))
 
     async def _ask_more(self, domain: str, zone: str, qname: str, replies: list[Reply]) -> list[Reply]:
         """Ask those who know the name for what their reply leaves open."""
@@ -227,8 +227,8 @@ class Walker:
             replies = await self._resolver.everywhere(domain, name, "MX")
             await self._follow(domain, replies)
             ends = {o.qname for o in replies if o.usable and not o.answers and not o.alias}
-            await together(
-                [self._resolver.everywhere(domain, e, t) for e in sorted(ends) for t in ("A", "AAAA")]
+            await asyncio.gather(
+                *(self._resolver.everywhere(domain, e, t) for e in sorted(ends) for t in ("A", "AAAA"))
             )
 
     async def _follow(self, domain: str, replies: Iterable[Reply]) -> None:
@@ -238,7 +238,9 @@ class Walker:
         if len(hosts) > MAX_HOSTS:
             self._note(domain, f"{len(hosts) - MAX_HOSTS} of {len(hosts)} mail hosts not followed")
         kinds = ("A", "AAAA")
-        await together([self._resolver.everywhere(domain, h, t) for h in hosts[:MAX_HOSTS] for t in kinds])
+        await asyncio.gather(
+            *(self._resolver.everywhere(domain, h, t) for h in hosts[:MAX_HOSTS] for t in kinds)
+        )
 
 
 def by_preference(data: Iterable[str]) -> list[str]:

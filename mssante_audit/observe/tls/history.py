@@ -23,7 +23,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import frame_of
 from mssante_audit.base.instants import SKEW
 from mssante_audit.observe.files import comparison
-from mssante_audit.observe.kinds import File
+from mssante_audit.observe.folder import File
 from mssante_audit.observe.tls.chain import Certificate, leaf_of
 from mssante_audit.observe.tls.observation import TlsObservation, load_tls
 from mssante_audit.values.dn import parse_dn

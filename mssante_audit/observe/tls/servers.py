@@ -10,10 +10,10 @@ import pandas as pd
 
 from mssante_audit.base.frames import Column, described, frame_of
 from mssante_audit.base.instants import SKEW
-from mssante_audit.observe.kinds import Aside, File, Frame, Kind
+from mssante_audit.observe.folder import Aside, File
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.tls.chain import Certificate, leaf_of
-from mssante_audit.observe.tls.observation import OUTCOMES, TELLING, TlsObservation, load_tls
+from mssante_audit.observe.tls.observation import TELLING, TlsObservation, load_tls
 
 FRAME = (
     Column("address", "str", "where it listens"),
@@ -57,7 +57,7 @@ class Observed:
         return len(self.servers)
 
 
-def merged(
+def load_servers(
     files: Sequence[File], _domains: Sequence[str], as_of: datetime, since: datetime
 ) -> tuple[Observed | None, list[Aside]]:
     """Read observations of TLS (`mssante_audit.observe.kinds.Reader`): for each server what was seen last.
@@ -105,17 +105,6 @@ def _last(visits: pd.DataFrame, *by: str) -> pd.DataFrame:
     return ordered.drop_duplicates(["address", "port"], keep="last")
 
 
-def servers(observed: Observed | None, _domains: Sequence[str]) -> pd.DataFrame:
+def servers(observed: Observed | None) -> pd.DataFrame:
     """Return the frame of servers, empty if nothing was observed."""
     return frame_of((), FRAME) if observed is None else observed.servers
-
-
-KIND = Kind(
-    name="tls",
-    need="tls",
-    title="Observation de TLS",
-    lacks={"fr": "aucune observation de TLS", "en": "no observation of TLS"},
-    remedy="Lancez « mssante-audit observe tls », qui en dépose une dans observations/.",
-    read=merged,
-    frames={"servers": Frame("A mail server that was visited.", FRAME, servers, {"outcome": OUTCOMES})},
-)
