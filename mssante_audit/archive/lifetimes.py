@@ -1,0 +1,123 @@
+"""How long things last, where only the days on which somebody looked bound each end (Kaplan-Meier)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from mssante_audit.values.contacts import parse_contact
+from mssante_audit.whitelist.columns import is_audit_domain
+
+if TYPE_CHECKING:
+    from mssante_audit.archive.store import Archive
+
+CONFIDENCE = 1.96
+"""Standard deviations of an interval of 95 %."""
+
+
+def survival(low: Sequence[float], high: Sequence[float], ended: Sequence[bool]) -> pd.DataFrame:
+    """Estimate which share still lasts after so many days.
+
+    Each end lies between two looks, so the share is estimated twice: as if every end came with the last look
+    before it, and as if every end came with the look that shows it. The interval spans both.
+
+    Parameters
+    ----------
+    low, high
+        For each thing: days after which it was last seen, days after which it was first seen to be gone.
+        `high` counts only where it ended.
+    ended
+        Whether it was seen to be gone; what was not is followed up to `low` (censored).
+
+    Returns
+    -------
+    DataFrame
+        One row a day on which anything ended or was last seen, in order: ``day`` (float64), ``at_risk``
+        (int64, followed and not known to be gone), ``ended`` (int64, known to be gone by then), ``early`` and
+        ``late`` (float64, the lower and the higher of the two shares), ``low`` and ``high`` (float64, bounds
+        at 95 %, Greenwood's variance on the log-log scale).
+
+    Examples
+    --------
+    >>> shares = survival([10, 20, 30, 30], [20, 30, 0, 0], [True, True, False, False])
+    >>> shares[["day", "at_risk", "early", "late"]].values.tolist()
+    [[10.0, 4.0, 0.75, 1.0], [20.0, 4.0, 0.5, 0.75], [30.0, 3.0, 0.5, 0.5]]
+    """
+    gone = np.asarray(ended, bool)
+    first = np.asarray(low, float)
+    last = np.where(gone, np.asarray(high, float), first)
+    days = np.unique(np.concatenate([first, last]))
+    (first_share, first_bounds, _, _), (last_share, last_bounds, at_risk, deaths) = (
+        _curve(lasted, gone, days) for lasted in (first, last)
+    )
+    return pd.DataFrame(
+        {
+            "day": days,
+            "at_risk": at_risk,
+            "ended": deaths.cumsum(),
+            "early": np.minimum(first_share, last_share),
+            "late": np.maximum(first_share, last_share),
+            "low": np.minimum(first_bounds[0], last_bounds[0]),
+            "high": np.maximum(first_bounds[1], last_bounds[1]),
+        }
+    )
+
+
+def _curve(lasted: np.ndarray, gone: np.ndarray, days: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return the share on each day, its bounds, and how many were followed and ended on it."""
+    at_risk = len(lasted) - np.searchsorted(np.sort(lasted), days)
+    deaths = np.searchsorted(np.sort(lasted[gone]), days, "right") - np.searchsorted(
+        np.sort(lasted[gone]), days
+    )
+    share = np.cumprod(1 - deaths / np.maximum(at_risk, 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = np.sqrt(np.cumsum(deaths / (at_risk * (at_risk - deaths)))) / np.log(share)
+        bounds = np.array([share ** np.exp(sign * CONFIDENCE * spread) for sign in (-1, 1)])
+    exact = np.array([0.025 ** (1 / np.maximum(at_risk, 1)), 1 - 0.025 ** (1 / np.maximum(at_risk, 1))])
+    bounds = np.where(share == 1, [exact[0], np.ones(len(days))], bounds)  # nothing has ended yet
+    return share, np.where(share == 0, [np.zeros(len(days)), exact[1]], bounds), at_risk, deaths
+
+
+def contact_spells(archive: Archive, as_of: datetime) -> pd.DataFrame:
+    """Return how long each contact stood for each domain, as the archive's lists bound it.
+
+    A contact is what can be called or written to: the same numbers and addresses, however they are written.
+    It counts from the first list that has it. It ended if the domain is listed later without it; a domain
+    that leaves the list ends nothing. Test entries and empty contacts are left out.
+
+    Returns
+    -------
+    DataFrame
+        One row a domain and contact: ``domain``, ``kind`` (``project`` or ``support``; str), ``low``,
+        ``high`` (float64, days) and ``ended`` (bool), as `survival` takes them; ``high`` is NaN where it did
+        not end. No contact is in it.
+
+    Raises
+    ------
+    InputError
+        If a list of the archive cannot be read.
+    """
+    times = pd.DatetimeIndex([snapshot.generated_at for snapshot in archive.until(as_of)])
+    rows = archive.history[archive.history["first_seen"].isin(times)]
+    rows = rows[~rows["domain"].map(is_audit_domain)].assign(
+        last_seen=lambda frame: frame["last_seen"].where(frame["last_seen"].isin(times), times.max())
+    )
+    until = rows.groupby("domain")["last_seen"].max()
+    spells = []
+    for kind in ("project", "support"):
+        texts = {text: parse_contact(text) for text in rows[f"{kind}_contact"].unique()}
+        keys = {text: " ".join(sorted((*c.phones, *c.emails))) or text for text, c in texts.items()}
+        known = rows.assign(contact=rows[f"{kind}_contact"].map(keys), kind=kind)
+        groups = known[known["contact"].str.strip() != ""].groupby(["domain", "kind", "contact"])
+        spell = groups.agg(first=("first_seen", "min"), last=("last_seen", "max")).reset_index()
+        spell["ended"] = spell["last"] < spell["domain"].map(until)
+        after = np.minimum(times.searchsorted(spell["last"], "right"), len(times) - 1)
+        seen_gone = pd.Series(times[after], index=spell.index).where(spell["ended"])
+        for name, end in (("low", spell["last"]), ("high", seen_gone)):
+            spell[name] = (end - spell["first"]).dt.total_seconds() / 86400
+        spells.append(spell[["domain", "kind", "low", "high", "ended"]])
+    return pd.concat(spells, ignore_index=True)
