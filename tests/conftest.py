@@ -29,7 +29,7 @@ from made_findings import framed, made
 from tlsmade import write_tls
 
 from mssante_audit.audits import audit_all, waived
-from mssante_audit.base.resources import resource
+from mssante_audit.base.resources import SAMPLE_FOLDER
 from mssante_audit.declarations.register import fields
 from mssante_audit.findings.frame import concat
 from mssante_audit.findings.ledger import FollowUp, follow
@@ -63,6 +63,9 @@ forked.install()
 
 
 ROOT = Path(__file__).parents[1]
+CATALOGUE = ROOT / "tests" / "catalogue"
+"""A made-up trust space with every defect, and the truth about it; `tools.sample` writes it."""
+os.environ[SAMPLE_FOLDER] = str(CATALOGUE)  # what is asked of no data is asked of it
 REAL = ROOT.parent / "shared" / "real"
 REAL_AS_OF = "2025-03-01"
 SAMPLE_AS_OF = "2026-03-03T06:00:00Z"
@@ -218,8 +221,8 @@ def real_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copytree(REAL, folder / "data")
     (listed,) = (gzip.decompress(file.read_bytes()) for file in REAL.glob("*.xml.gz"))
     archived(folder / "data", the_day_before(listed), listed)
-    copy(resource("data/sample") / "declarations.csv", folder / "data")  # the real one has no register
-    (sample,) = (resource("data/sample") / "observations").glob("dns-*.gz")  # nor an observation
+    copy(CATALOGUE / "declarations.csv", folder / "data")  # the real one has no register
+    (sample,) = (CATALOGUE / "observations").glob("dns-*.gz")  # nor an observation
     seen = gzip.decompress(sample.read_bytes()).replace(b'"2026-03-02T', b'"2025-02-28T')
     (folder / "data" / "dns.jsonl.gz").write_bytes(gzip.compress(seen))
     return folder / "data"
@@ -242,7 +245,7 @@ def real_space(real_data: Path) -> TrustSpace:
 def certificates_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The report on certificates, of the sample with servers that were visited and say hostile things."""
     folder = tmp_path_factory.mktemp("certificates")
-    copytree(resource("data/sample"), folder / "data")
+    copytree(CATALOGUE, folder / "data")
     write_tls(load_space(folder / "data", as_of=SAMPLE_AS_OF), folder / "data", PAYLOADS)
     given = {"data": str(folder / "data"), "as_of": SAMPLE_AS_OF}
     return run_reports(["certificates"], out=folder / "out", parameters=given)

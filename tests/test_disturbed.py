@@ -35,10 +35,10 @@ import dns.message
 import dns.rdatatype
 import pytest
 import typer.main
+from conftest import CATALOGUE
 from dnslab import Scripted, free_port, reply, send
 from loopback import give, serving
 
-from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
 from mssante_audit.observe.files import Scan
 
@@ -69,7 +69,7 @@ def look(event, args):
 if own:
     sys.addaudithook(look)
 """
-SAMPLE = resource("data/sample").resolve()
+SAMPLE = CATALOGUE.resolve()
 LIST = str(max((SAMPLE / "archive").glob("*.xml.gz")))
 EXTRACTION = max(SAMPLE.glob("Extraction*"))
 (SEEN,) = (SAMPLE / "observations").glob("dns-*")

@@ -15,12 +15,11 @@ from shutil import copy, copytree
 
 import duckdb
 import pytest
-from conftest import SAMPLE_AS_OF
+from conftest import CATALOGUE, SAMPLE_AS_OF
 from typer.testing import CliRunner
 
 from mssante_audit.archive.history import bring_up_to_date
 from mssante_audit.archive.store import open_archive
-from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
 from mssante_audit.declarations.headings import read_mapping
 from mssante_audit.declarations.scope import read_scope
@@ -75,7 +74,7 @@ def test_no_block_is_of_a_kind_that_nobody_runs() -> None:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with what the blocks name: a checkout's sample, a data folder, a snapshot, a history."""
-    sample = resource("data/sample")
+    sample = CATALOGUE
     copytree(sample, tmp_path / "data" / "sample")
     (tmp_path / "FOLDER").symlink_to(tmp_path / "data" / "sample")
     make_snapshot(load_space(as_of=SAMPLE_AS_OF), tmp_path / "OUT")

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import CATALOGUE
 from cryptography import x509
 from stdnum import luhn
 
 from mssante_audit.audits import audit, audit_all
 from mssante_audit.base.errors import OutputError, ParameterError
-from mssante_audit.base.resources import resource
 from mssante_audit.declarations.register import load_declarations
 from mssante_audit.findings.frame import concat
 from mssante_audit.findings.places import row_ranges
@@ -43,7 +43,7 @@ from tools.sample.make import (
 from tools.sample.space import LONGEST_LABEL
 from tools.sample.tls import CRL, ISSUING, ROOT, TLS, build_tls
 
-SAMPLE = resource("data/sample")
+SAMPLE = CATALOGUE
 REAL = Path(__file__).parents[2] / "shared" / "real"
 IMPOSSIBLE_ADDRESS = "mss@gmail.com"
 """For the rule on consumer providers, which knows real ones. That one has no name of three letters."""

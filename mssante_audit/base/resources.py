@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from importlib.resources import files
 from pathlib import Path
@@ -12,9 +13,12 @@ _PACKAGE = Path(__file__).parent.parent
 SAMPLE_AS_OF = "2026-03-03"
 """What the shipped sample, which is made up, is judged as of: the day after its list was made."""
 
+SAMPLE_FOLDER = "MSSANTE_AUDIT_SAMPLE"
+"""Variable that puts another folder in the sample's place: the tests' catalogue of defects."""
+
 
 def resource(name: str) -> Path:
-    """Return the path of a shipped file or folder, such as ``"notebooks"`` or ``"data/sample"``.
+    """Return the path of a shipped file or folder, such as ``"notebooks"``.
 
     In a wheel these folders lie inside the package; in a checkout, beside it. Where neither place holds it
     the installation is incomplete: a `FileNotFoundError`.
@@ -25,10 +29,14 @@ def resource(name: str) -> Path:
     raise FileNotFoundError(f"{name} does not ship with this installation of mssante_audit")
 
 
+def sample_folder() -> Path:
+    """Return the folder of the made-up trust space that stands for data where none are named."""
+    return Path(os.environ.get(SAMPLE_FOLDER) or resource("data/sample")).resolve()
+
+
 def is_sample(data: str | Path | None) -> bool:
     """Tell whether a folder or file, or ``None``, stands for the shipped sample or is a part of it."""
-    sample = resource("data/sample").resolve()
-    return data is None or sample in (place := Path(data).resolve(), *place.parents)
+    return data is None or sample_folder() in (place := Path(data).resolve(), *place.parents)
 
 
 def table_of(package: str, name: str) -> dict[str, Any]:

@@ -141,11 +141,11 @@ def form(
     """Write Annexe 1 as a PDF form, filled from a domain's latest declaration. Needs the extra pdf."""
     from mssante_audit.base.export import write_bytes
     from mssante_audit.base.instants import asked_instant
-    from mssante_audit.base.resources import resource
+    from mssante_audit.base.resources import sample_folder
     from mssante_audit.declarations.form_write import SIGNED, write_form
     from mssante_audit.declarations.register import domain_key, find_register, load_declarations, records
 
-    data = data or resource("data/sample")
+    data = data or sample_folder()
     source = find_register(data) if data.is_dir() else data
     if source is None:
         raise InputError("no register here", file=str(data), remedy="Name it declarations.csv or .xlsx")

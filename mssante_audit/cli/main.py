@@ -267,10 +267,10 @@ def sample(
     force: options.Force = False,
 ) -> None:
     """Copy the made-up trust space that ships, with known defects."""
-    from mssante_audit.base.resources import resource
+    from mssante_audit.base.resources import sample_folder
     from mssante_audit.base.staging import put_folder
 
-    shipped = resource("data/sample")
+    shipped = sample_folder()
     own = {entry.name for entry in shipped.iterdir()}
     say(f"sample: {put_folder(out.resolve(), lambda to: copytree(shipped, to), own=own, force=force)}")
 

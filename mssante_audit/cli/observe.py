@@ -184,7 +184,7 @@ def _certificates(before: Path, after: Path) -> tuple[pd.DataFrame, list[str]]:
 
 def _named(text: str, data: Path | None) -> Path:
     from mssante_audit.base.instants import asked_instant
-    from mssante_audit.base.resources import resource
+    from mssante_audit.base.resources import sample_folder
     from mssante_audit.observe.folder import find_observations, is_whole
 
     path = Path(text)
@@ -195,7 +195,7 @@ def _named(text: str, data: Path | None) -> Path:
     except InputError:
         raise InputError("no such observation, nor a date", file=text) from None
     last = at + timedelta(days=1) if len(text) == len("2026-03-02") else at + timedelta(seconds=1)
-    folder = data or resource("data/sample")
+    folder = data or sample_folder()
     for file in find_observations(folder):
         if file.begun < last and is_whole(file.path):
             return file.path

@@ -19,7 +19,7 @@ from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.export import json_bytes, write_bytes
 from mssante_audit.base.language import using_language
-from mssante_audit.base.resources import resource
+from mssante_audit.base.resources import resource, sample_folder
 from mssante_audit.base.settings import LIMITS
 from mssante_audit.base.staging import locked, publish
 from mssante_audit.dossiers.make import Made, Order, make_dossiers, opened
@@ -214,7 +214,7 @@ def _operators(space: TrustSpace) -> dict[str, str]:
 def _sent(order: Order, space: TrustSpace, send: Callable[[Bundle], Any]) -> tuple[Order, Any]:
     """Return the order without paths of this machine, and the data for tasks elsewhere."""
     where = order.given.get("data")
-    if where is None or Path(where) == resource("data/sample").resolve():
+    if where is None or Path(where) == sample_folder():
         return replace(order, given={**order.given, "data": None}), None
     bundle = pack(where, order.given.get("anchors") or (), space.mailboxes)
     return replace(order, given=tellable(order.given)), send(bundle)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mssante_audit.base.resources import SAMPLE_FOLDER
 from mssante_audit.report.failure import Failure, failure_of
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ GRACE = 10
 
 INHERITED = (
     "PATH", "HOME", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "MPLCONFIGDIR",
-    "XDG_CACHE_HOME", "TMPDIR", "SYSTEMROOT",
+    "XDG_CACHE_HOME", "TMPDIR", "SYSTEMROOT", SAMPLE_FOLDER,
 )  # fmt: skip
 """Variables that a kernel sees: what it takes to find libraries and font caches."""
 

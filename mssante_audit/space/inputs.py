@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.resources import resource
+from mssante_audit.base.resources import sample_folder
 from mssante_audit.findings.registry import theirs, unusable
 from mssante_audit.mailboxes.extraction import Extraction, is_extraction
 
@@ -59,7 +59,7 @@ def input_files(data: str | Path | None, anchors: Sequence[str | Path] = ()) -> 
     Of a folder: those in it and in its `FOLDERS`. Hidden ones are not data, nor is what an archive derives
     from its lists (``.parquet``).
     """
-    root = resource("data/sample") if data is None else Path(data)
+    root = sample_folder() if data is None else Path(data)
     files = set(_below(root))
     for anchor in anchors:
         files |= set(_below(Path(anchor)))
@@ -97,7 +97,7 @@ def pack(data: str | Path, anchors: Sequence[str | Path] = (), mailboxes: Extrac
 
 def inputs_digest(data: str | Path | None, anchors: Sequence[str | Path] = ()) -> str:
     """Return a hash of the content of `input_files` and of where they lie to each other."""
-    root = resource("data/sample") if data is None else Path(data)
+    root = sample_folder() if data is None else Path(data)
     files = input_files(data, anchors)
     return _digest((p.relative_to(root) if p.is_relative_to(root) else p.name, p) for p in files)
 

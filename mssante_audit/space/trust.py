@@ -19,7 +19,7 @@ from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.fields import fault
 from mssante_audit.base.instants import asked_instant
 from mssante_audit.base.markup import html_of
-from mssante_audit.base.resources import SAMPLE_AS_OF, is_sample, resource
+from mssante_audit.base.resources import SAMPLE_AS_OF, is_sample, sample_folder
 from mssante_audit.base.settings import Thresholds as Thresholds
 from mssante_audit.declarations.register import Register, find_register, load_declarations
 from mssante_audit.findings.places import REGISTER, list_rows
@@ -350,7 +350,7 @@ def load_space(
 
     if lenient:
         anchors = [one for one in anchors if beside(ANCHORS, partial(trust, [one], None))]
-    folder = Path(data) if data is not None else resource("data/sample")
+    folder = Path(data) if data is not None else sample_folder()
     instant = asked_instant(as_of or (SAMPLE_AS_OF if is_sample(folder) else None))
     how = {"recover": recover, "any_namespace": any_namespace}
     whitelist, archive = list_of(folder, instant, anchors, signer, **how)

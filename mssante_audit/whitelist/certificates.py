@@ -18,7 +18,7 @@ from cryptography.x509 import verification
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.reading import read_bytes
-from mssante_audit.base.resources import resource, table_of
+from mssante_audit.base.resources import sample_folder, table_of
 
 CERTIFICATE_SUFFIXES = (".cer", ".crt", ".pem", ".der", ".p7b")
 UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
@@ -66,7 +66,7 @@ def find_anchors(folder: Path) -> list[x509.Certificate]:
 
 def of_sample(folder: Path) -> tuple[Path, ...]:
     """Return the anchors of a data folder that is the shipped sample; no other folder brings any."""
-    sample = resource("data/sample")
+    sample = sample_folder()
     return (sample / "anchors",) if folder.resolve() == sample.resolve() else ()
 
 

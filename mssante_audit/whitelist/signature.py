@@ -30,7 +30,7 @@ from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from mssante_audit.base.errors import AuditError
 from mssante_audit.base.markup import html_of
-from mssante_audit.base.resources import is_sample, resource
+from mssante_audit.base.resources import is_sample, sample_folder
 from mssante_audit.whitelist.certificates import (
     UNREADABLE,
     find_anchors,
@@ -175,7 +175,7 @@ def verify_signature(
     except _InvalidError as error:
         return replace(verdict, status="valid-untrusted", why=str(error), reason=error.reason)
     expected = signer or SIGNER
-    if not signer and {*chain} & {*trusted_certificates([resource("data/sample") / "anchors"])}:
+    if not signer and {*chain} & {*trusted_certificates([sample_folder() / "anchors"])}:
         expected = SAMPLE_SIGNER
     status = revocation(chain, crls, at)
     verdict = replace(

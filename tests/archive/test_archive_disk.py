@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import CATALOGUE
 
 from mssante_audit.archive.log import read_log
 from mssante_audit.archive.store import open_archive, verify
-from mssante_audit.base.resources import resource
 
-SAMPLE = resource("data/sample")
+SAMPLE = CATALOGUE
 LISTS = sorted((SAMPLE / "archive").glob("*.xml.gz"))
 HOW = "needs mount namespaces: run as root, with `unshare` (apt-get install util-linux)"
 

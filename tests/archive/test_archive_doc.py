@@ -9,11 +9,11 @@ from shutil import copytree
 import duckdb
 import pandas as pd
 import pytest
+from conftest import CATALOGUE
 from typer.testing import CliRunner
 
 from mssante_audit.archive.history import bring_up_to_date
 from mssante_audit.archive.store import open_archive
-from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
 from mssante_audit.findings.waivers import load_waivers
 
@@ -31,7 +31,7 @@ def block(language: str, about: str = "") -> str:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    copytree(resource("data/sample") / "archive", tmp_path / "archive")
+    copytree(CATALOGUE / "archive", tmp_path / "archive")
     bring_up_to_date(open_archive(tmp_path / "archive"))
     monkeypatch.chdir(tmp_path / "archive")
     return tmp_path / "archive"
@@ -46,7 +46,7 @@ def test_duckdb(here: Path) -> None:
 
 def test_the_facts_of_events_can_be_asked(here: Path) -> None:
     told = "changes 2025-09-01 2025-11-03 --archive . --events --format parquet --out events.parquet"
-    done = CliRunner().invoke(app, [*told.split(), "--anchors", str(resource("data/sample") / "anchors")])
+    done = CliRunner().invoke(app, [*told.split(), "--anchors", str(CATALOGUE / "anchors")])
     assert done.exit_code == 0, done.output
     ((lost, won, domains),) = duckdb.sql(block("sql", "events.parquet")).fetchall()
     assert lost == "GROUPEMENT E-SANTE DE CHEMINSONGE"
@@ -64,7 +64,7 @@ def test_pandas(here: Path) -> None:
 
 def test_compare(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copytree(here, here.parent / "data" / "archive")
-    copytree(resource("data/sample") / "anchors", here.parent / "igc-sante")
+    copytree(CATALOGUE / "anchors", here.parent / "igc-sante")
     monkeypatch.chdir(here.parent)
     names: dict = {}
     exec(block("python", "compare"), names)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import CATALOGUE
 from made_lists import DN, row, xml
 from made_lists import START as AT
 from typer.testing import CliRunner
@@ -23,7 +24,6 @@ from mssante_audit.archive.store import open_archive
 from mssante_audit.audits import audit
 from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.base.export import csv_text
-from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
 from mssante_audit.findings.frame import concat
 from mssante_audit.findings.places import row_ranges
@@ -35,7 +35,7 @@ from tools.sample.archive import EVENT_COLUMNS, TIMES, UNCHANGED_DAYS, tell_stor
 from tools.sample.make import SAMPLE_AS_OF
 from tools.sample.space import Row
 
-SAMPLE = resource("data/sample")
+SAMPLE = CATALOGUE
 OTHER = "CN=mss.beta.example,OU=1679900001,O=CH BETA,ST=Bas-Rhin (67),C=FR"
 
 

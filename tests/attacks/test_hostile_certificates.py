@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from click.testing import Result
-from conftest import PAYLOADS
+from conftest import CATALOGUE, PAYLOADS
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -29,7 +29,6 @@ from smtplab import serving, tls
 from typer.testing import CliRunner
 
 from mssante_audit.audits import audit, audit_all
-from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.cli.main import app
 from mssante_audit.findings.catalogue import FAILED
@@ -122,7 +121,7 @@ def test_what_is_read_of_a_certificate_is_bounded_and_never_an_error(case: str) 
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the sample, whose servers present hostile certificates and say hostile things."""
     folder = tmp_path_factory.mktemp("hostile") / "data"
-    copytree(resource("data/sample"), folder, ignore=ignore_patterns("tls-*"))
+    copytree(CATALOGUE, folder, ignore=ignore_patterns("tls-*"))
     write(folder, list(lines(folder)))
     return folder
 
@@ -156,7 +155,7 @@ def write(folder: Path, content: list[dict[str, Any]]) -> Path:
 
 @pytest.fixture(scope="module")
 def space(data: Path) -> TrustSpace:
-    return load_space(data, as_of=AS_OF, anchors=[resource("data/sample/anchors")])
+    return load_space(data, as_of=AS_OF, anchors=[CATALOGUE / "anchors"])
 
 
 def test_the_audit_finds_what_is_to_be_found_and_does_not_fail(space: TrustSpace) -> None:
@@ -279,9 +278,7 @@ EDITED: dict[str, Any] = {
 
 @pytest.fixture
 def edited(tmp_path: Path) -> Path:
-    return Path(
-        copytree(resource("data/sample"), tmp_path / "data", ignore=ignore_patterns("archive", "variants"))
-    )
+    return Path(copytree(CATALOGUE, tmp_path / "data", ignore=ignore_patterns("archive", "variants")))
 
 
 @cache
@@ -306,7 +303,7 @@ def test_a_line_edited_by_hand_costs_no_other_line(case: str, edited: Path) -> N
 def test_a_certificate_that_is_not_its_hash_makes_its_servers_unknown_and_not_wrong(edited: Path) -> None:
     (file,) = (edited / "observations").glob("tls-*")
     whole = [json.loads(line) for line in gzip.decompress(file.read_bytes()).decode().splitlines()]
-    anchors = [resource("data/sample") / "anchors"]
+    anchors = [CATALOGUE / "anchors"]
     was = untouched(*anchors)
     other = next(one["der"] for one in whole if "der" in one)
     write(edited, [{**one, "der": other} if "der" in one else one for one in whole])

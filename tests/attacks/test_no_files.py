@@ -10,10 +10,9 @@ from shutil import copytree
 
 import pytest
 from commands import Done
+from conftest import CATALOGUE
 
-from mssante_audit.base.resources import resource
-
-LIST = str(max((resource("data/sample") / "archive").glob("*.xml.gz")))
+LIST = str(max((CATALOGUE / "archive").glob("*.xml.gz")))
 
 
 def bound(path: Path) -> None:
@@ -55,7 +54,7 @@ def test_an_observation_that_is_no_file_is_told_at_once(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Done]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    copytree(resource("data/sample"), "data")
+    copytree(CATALOGUE, "data")
     (seen,) = Path("data/observations").glob("dns-*")
     seen.unlink()
     KINDS[kind][0](seen)

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import CATALOGUE
 from made_up import xml_of
 
 from mssante_audit.audits import findings_of
 from mssante_audit.audits.stale_contacts.uses import KINDS
-from mssante_audit.base.resources import resource
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.whitelist.load import load_whitelist
 
-SAMPLE = resource("data/sample")
+SAMPLE = CATALOGUE
 REAL = Path(__file__).parents[3] / "shared" / "real"
 AUDITS = ("whitelist_integrity", "dn_consistency", "stale_contacts")
 COLUMNS = ["domain", "description", "dn", "project_contact", "support_contact", "updated_at_text"]

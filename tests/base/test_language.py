@@ -12,6 +12,7 @@ from string import Formatter
 
 import pandas as pd
 import pytest
+from conftest import CATALOGUE
 from foreign import ENGLISH, english_in, french, french_in, texts_of
 from lxml import html
 from typer.testing import CliRunner
@@ -32,7 +33,6 @@ from mssante_audit.base.language import (
     using_language,
     words_of,
 )
-from mssante_audit.base.resources import resource
 from mssante_audit.base.typography import NBSP
 from mssante_audit.cli.main import app
 from mssante_audit.dossiers import write_dossiers
@@ -52,7 +52,7 @@ from tools.messages import main
 OTHERS = [name for name in LANGUAGES if name != "fr"]
 MARKED = re.compile(r"%\(\w+\)s|</?\w+")
 AS_OF = "2026-03-03"
-SAMPLE = resource("data/sample")
+SAMPLE = CATALOGUE
 OPERATOR = "399900000300015"
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import openpyxl
 import pandas as pd
 import pytest
+from conftest import CATALOGUE
 
 from mssante_audit import AUDITS, audits
-from mssante_audit.base.resources import resource
 from mssante_audit.cli import main as cli
 from mssante_audit.findings import registry
 from mssante_audit.findings.registry import Audit, catalogue
@@ -35,7 +35,7 @@ LIST = "listeblanchemssante.xml.gz"
 
 @pytest.fixture(scope="module")
 def sample():
-    return resource("data/sample")
+    return CATALOGUE
 
 
 # -- usage ----------------------------------------------------------------------------------------
@@ -324,7 +324,7 @@ def test_sample(run, tmp_path):
     (tmp_path / "made" / LIST).write_bytes(b"changed")
     assert run("sample", tmp_path / "made")[0] == 2
     assert run("sample", tmp_path / "made", "--force")[0] == 0
-    assert (tmp_path / "made" / LIST).read_bytes() == (resource("data/sample") / LIST).read_bytes()
+    assert (tmp_path / "made" / LIST).read_bytes() == (CATALOGUE / LIST).read_bytes()
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").touch()
     assert run("sample", tmp_path / "other")[0] == 2

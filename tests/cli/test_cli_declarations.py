@@ -7,18 +7,18 @@ import re
 
 import openpyxl
 import pytest
+from conftest import CATALOGUE
 from pypdf import PdfReader
 
 from mssante_audit.audits.declarations import told
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import using_language
-from mssante_audit.base.resources import resource
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import load_declarations
 
 AS_OF = ("--as-of", "2026-03-03")
 SPACES = {0xA0: " ", 0x202F: " "}
-SAMPLE = resource("data/sample") / "declarations.csv"
+SAMPLE = CATALOGUE / "declarations.csv"
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import CATALOGUE
 from typer.testing import CliRunner
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
 from mssante_audit.network.methods import METHODS
 from tools.sample.make import LIST_FILE
@@ -48,6 +48,6 @@ def test_csv_and_json_say_the_same(tmp_path: Path) -> None:
 
 
 def test_without_an_observation_it_says_so(tmp_path: Path) -> None:
-    (tmp_path / LIST_FILE).write_bytes((resource("data/sample") / LIST_FILE).read_bytes())
+    (tmp_path / LIST_FILE).write_bytes((CATALOGUE / LIST_FILE).read_bytes())
     with pytest.raises(InputError, match="no observation"):
         CliRunner().invoke(app, ["methods", "--data", str(tmp_path)], catch_exceptions=False)

@@ -6,11 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from conftest import CATALOGUE
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from mssante_audit.base import settings
-from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
 from mssante_audit.findings.registry import audits, catalogue
 from tools.man_page import commands, page, roff
@@ -84,7 +84,7 @@ def test_options_stand_in_the_environment_and_the_nearest_word_counts(tmp_path):
 
 
 def test_one_variable_is_every_data_and_a_commands_own_goes_before_it():
-    old = str(resource("data/sample") / "variants" / "old.xml")
+    old = str(CATALOGUE / "variants" / "old.xml")
     few = domains("--as-of", AS_OF, "--data", old)
     assert domains("--as-of", AS_OF, MSSANTE_AUDIT_DATA=old) == few
     own = {"MSSANTE_AUDIT_DOMAINS_DATA": old, "MSSANTE_AUDIT_DATA": "nowhere"}

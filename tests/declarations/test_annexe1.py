@@ -6,12 +6,12 @@ import io
 
 import pandas as pd
 import pytest
+from conftest import CATALOGUE
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 from reportlab.pdfgen.canvas import Canvas
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.resources import resource
 from mssante_audit.declarations import form_read as annexe1_read
 from mssante_audit.declarations.form_write import FORM, PAGE, write_form
 from mssante_audit.declarations.register import fields, load_declarations, records
@@ -170,8 +170,8 @@ def test_fields_named_by_their_labels_or_paths_are_understood(load):
 
 
 def test_the_sample_s_form(load):
-    register = load((resource("data/sample") / "registers" / "annexe1.pdf").read_bytes())
-    row = load_declarations(resource("data/sample") / "declarations.csv").declarations.iloc[[4]]
+    register = load((CATALOGUE / "registers" / "annexe1.pdf").read_bytes())
+    row = load_declarations(CATALOGUE / "declarations.csv").declarations.iloc[[4]]
     assert written(register) == records(row).iloc[0].to_dict()
 
 

@@ -16,11 +16,11 @@ from random import Random
 import openpyxl
 import pandas as pd
 import pytest
+from conftest import CATALOGUE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.resources import resource
 from mssante_audit.declarations import read as declarations_read
 from mssante_audit.declarations.cells import read_box, read_date
 from mssante_audit.declarations.headings import fold, resolve
@@ -756,7 +756,7 @@ def mutants(raw, seed, count):
 
 @pytest.mark.parametrize("name", FILES)
 def test_damage_anywhere_ends_in_one_clear_line_or_a_register(load, name):
-    folder = resource("data/sample") / ("" if name.endswith("csv") else "registers")
+    folder = CATALOGUE / ("" if name.endswith("csv") else "registers")
     raw = (folder / name).read_bytes()
     raw = raw if name.endswith("pdf") else raw[:6000]
     for damaged in mutants(raw, 7, 60):

@@ -7,9 +7,9 @@ import sys
 import time
 
 import pytest
+from conftest import CATALOGUE
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.resources import resource
 from mssante_audit.cli import reports as cli
 from mssante_audit.dossiers.write import write_dossiers
 
@@ -70,7 +70,7 @@ def given(tmp_path):
     """Parameters for data of one's own, which are sent."""
     data = tmp_path / "data"
     data.mkdir()
-    (data / "list.xml.gz").write_bytes((resource("data/sample") / "listeblanchemssante.xml.gz").read_bytes())
+    (data / "list.xml.gz").write_bytes((CATALOGUE / "listeblanchemssante.xml.gz").read_bytes())
     return {"as_of": AS_OF, "data": str(data)}
 
 

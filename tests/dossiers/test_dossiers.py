@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 import psutil
 import pytest
+from conftest import CATALOGUE
 from filelock import FileLock
 from made_up import make_space
 from mailboxes_made_up import CANARY, many, put, text
@@ -62,7 +63,7 @@ def sample(tmp_path_factory):
 def listed(tmp_path_factory):
     """Parameters for the sample's list with nothing beside it, in which little is found, and fast."""
     data = tmp_path_factory.mktemp("listed")
-    copy(resource("data/sample") / "listeblanchemssante.xml.gz", data / "list.xml.gz")
+    copy(CATALOGUE / "listeblanchemssante.xml.gz", data / "list.xml.gz")
     return {**GIVEN, "data": str(data)}
 
 
@@ -293,7 +294,7 @@ def elsewhere(tmp_path_factory):
     folder = tmp_path_factory.mktemp("elsewhere")
     data = folder / "données de l'Ain"
     (data / "observations").mkdir(parents=True)
-    sample = resource("data/sample")
+    sample = CATALOGUE
     copy(sample / "listeblanchemssante.xml.gz", data / "list.xml.gz")
     copytree(sample / "observations", data / "observations", dirs_exist_ok=True)
     given = {"as_of": AS_OF, "data": str(data), "anchors": [str(sample / "anchors")]}

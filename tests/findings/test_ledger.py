@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from conftest import CATALOGUE
 from made_findings import framed, made
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import Thresholds
 from mssante_audit.base.state import state_bytes
 from mssante_audit.findings.catalogue import FAILED
@@ -216,7 +216,7 @@ def test_reports_stop_at_a_ledger_of_a_newer_version_and_leave_it(tmp_path: Path
 
 def test_reports_say_what_is_new_open_and_unknown(tmp_path: Path) -> None:
     """Between these dates the list gets old: nothing is new or fixed, all is unknown."""
-    given = {"data": str(resource("data/sample"))}
+    given = {"data": str(CATALOGUE)}
     run_reports(["overview"], out=tmp_path, parameters={**given, "as_of": "2026-03-03T06:00:00Z"})
     before = (tmp_path / "overview.html").read_bytes()
     assert "Depuis le rapport précédent" not in before.decode()

@@ -14,11 +14,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from conftest import CATALOGUE
 from packages import DIGITS, installed, laid_down
 
 from mssante_audit import Audit, audit_all, catalogue, load_rules, load_space, register
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.resources import resource
 from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.nightly.doctor import examine
@@ -194,7 +194,7 @@ def test_a_broken_package_takes_no_name_from_a_good_one(put: Callable[..., tuple
 def test_a_waiver_of_a_package_s_rule_waits_for_it(
     put: Callable[..., tuple[str, ...]], tmp_path: Path
 ) -> None:
-    copy(resource("data/sample") / "listeblanchemssante.xml.gz", tmp_path)
+    copy(CATALOGUE / "listeblanchemssante.xml.gz", tmp_path)
     (tmp_path / "waivers.toml").write_text(
         '[[waiver]]\nrule = "DIGITS_IN_DOMAIN"\ndomain = "x"\nreason = "r"\nwho = "w"\nuntil = 2027-01-01\n'
     )

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import CATALOGUE
 from jinja2 import Environment, meta
 
 from mssante_audit import AUDITS
 from mssante_audit.archive.history import CONTENT
 from mssante_audit.base.errors import InputError, UnknownNameError
-from mssante_audit.base.resources import resource
 from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES, SOURCES, Rule
 from mssante_audit.findings.registry import catalogue, rule
 
@@ -31,7 +31,7 @@ def test_an_audit_raises_the_rules_of_its_file_and_no_other(audit: str) -> None:
 
 def test_every_rule_fires_in_the_sample() -> None:
     """`test_sample` holds the audits to this file exactly. All lists of the sample have one signer."""
-    truth = pd.read_csv(resource("data/sample") / "defects.csv", dtype="str", keep_default_na=False)
+    truth = pd.read_csv(CATALOGUE / "defects.csv", dtype="str", keep_default_na=False)
     signers = {"LIST_SIGNER_CHANGED", "LIST_SIGNER_NEW"}
     rules = {rule.code for rule in RULES if rule.audit} - signers
     assert set(truth["rule"]) == rules

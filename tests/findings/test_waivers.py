@@ -8,6 +8,7 @@ from shutil import copytree
 
 import pandas as pd
 import pytest
+from conftest import CATALOGUE
 
 from mssante_audit.audits import audit_all, waived
 from mssante_audit.base.errors import InputError
@@ -24,14 +25,14 @@ AS_OF = "2026-03-03T06:00:00Z"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    copytree(resource("data/sample"), tmp_path / "data")
+    copytree(CATALOGUE, tmp_path / "data")
     return tmp_path / "data"
 
 
 @pytest.fixture(scope="module")
 def before() -> pd.DataFrame:
     """What is found where nothing is accepted."""
-    return audit_all(load_space(as_of=AS_OF, anchors=[resource("data/sample") / "anchors"]))
+    return audit_all(load_space(as_of=AS_OF, anchors=[CATALOGUE / "anchors"]))
 
 
 def space_of(folder: Path, text: str, as_of: str = AS_OF) -> TrustSpace:

@@ -15,11 +15,11 @@ from shutil import copytree, ignore_patterns
 
 import pandas as pd
 import pytest
+from conftest import CATALOGUE
 from mailboxes_made_up import CANARY, HEADINGS, line, many, put, text
 from typer.testing import CliRunner
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
 from mssante_audit.mailboxes import counts as counts_module
 from mssante_audit.mailboxes import extraction as text_module
@@ -318,9 +318,7 @@ def test_a_space_has_none_where_there_is_none(tmp_path: Path) -> None:
 
 
 def test_nothing_of_a_person_is_written_shown_or_logged(tmp_path: Path) -> None:
-    copytree(
-        resource("data/sample"), tmp_path / "data", ignore=ignore_patterns("Extraction_*", "extractions")
-    )
+    copytree(CATALOGUE, tmp_path / "data", ignore=ignore_patterns("Extraction_*", "extractions"))
     listed = load_space(tmp_path / "data", as_of="2026-03-03").audited["domain"].iloc[0]
     rows = many({listed: 12, "ch-gone.mssante.fr": 30}, "1", "759900004")
     put(tmp_path / "data", text([*rows, ("PER", CANARY, "", ""), ("PER", f"x@{CANARY} {CANARY}", "", "")]))

@@ -14,9 +14,9 @@ from shutil import copytree
 from typing import Any
 
 import pytest
+from conftest import CATALOGUE
 from loopback import give, serving
 
-from mssante_audit.base.resources import resource
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.faults import check
 from mssante_audit.nightly.night import Result
@@ -183,7 +183,7 @@ def later(first_night: Place, place: Place) -> Place:
 
 
 def make_place(folder: Path, settings: Values = SETTINGS) -> Place:
-    sample, data = resource("data/sample"), folder / "data"
+    sample, data = CATALOGUE, folder / "data"
     copytree(sample / "archive", data / "archive")
     copytree(sample / "anchors", data / "anchors")
     made = Place(folder)

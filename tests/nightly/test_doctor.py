@@ -10,10 +10,10 @@ from pathlib import Path
 from shutil import copy, copytree
 
 import pytest
+from conftest import CATALOGUE
 from filelock import FileLock
 from typer.testing import CliRunner
 
-from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
 from mssante_audit.nightly import doctor
 from mssante_audit.nightly.doctor import Sign, examine
@@ -113,7 +113,7 @@ def test_no_list_yet_is_no_fault_if_one_will_be_fetched(place, settings):
 def test_the_signature_is_told(place, variant, state, words):
     for file in (place.folder / "data" / "archive").glob("*.gz"):
         file.unlink()
-    copy(resource("data/sample") / "variants" / variant, place.folder / "data" / "list.xml")
+    copy(CATALOGUE / "variants" / variant, place.folder / "data" / "list.xml")
     (sign,) = told(place.folder / "audit.toml", "signature")
     assert sign.state == state
     assert words in sign.found

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from shutil import copy
 
 import pytest
+from conftest import CATALOGUE
 from dnslab import free_port, need_servers, start_nsd
 from smtplab import Script, saying, serving, tls
 
-from mssante_audit.base.resources import resource
 from mssante_audit.nightly.doctor import Sign, examine
 from mssante_audit.observe.tls.observation import load_tls
 from tools.sample.certificates import make
@@ -128,7 +128,7 @@ def test_visits_that_are_asked_for_and_were_never_made_are_an_absent_input(place
 
 
 def test_an_observation_of_tls_that_cannot_be_read_takes_nothing_else_with_it(place, settings):
-    sample = resource("data/sample") / "observations"
+    sample = CATALOGUE / "observations"
     (place.folder / "data" / "observations").mkdir()
     dns = max(sample.glob("dns-*"))
     copy(dns, place.folder / "data" / "observations")

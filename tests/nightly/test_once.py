@@ -8,6 +8,7 @@ from pathlib import Path
 from shutil import copy, copytree
 
 import pytest
+from conftest import CATALOGUE
 from dnslab import free_port, need_servers, start_nsd
 from made_nights import customised
 
@@ -15,7 +16,6 @@ from mssante_audit import AUDITS
 from mssante_audit.archive.history import bring_up_to_date
 from mssante_audit.archive.keep import import_lists
 from mssante_audit.archive.store import open_archive
-from mssante_audit.base.resources import resource
 from mssante_audit.observe.observation import load_observation
 
 PARENT = "127.0.53.41"
@@ -68,7 +68,7 @@ def good_night(place, as_of: str, **how) -> None:
 
 def whole_data(place) -> str:
     """Put beside the archive all that audits ask for; return the name of its last list."""
-    sample, data = resource("data/sample"), place.folder / "data"
+    sample, data = CATALOGUE, place.folder / "data"
     copy(sample / "declarations.csv", data)
     copytree(sample / "observations", data / "observations")
     lists = sorted((data / "archive").glob("*.xml.gz"))

@@ -17,12 +17,12 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from conftest import CATALOGUE
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from made_nights import night
 from typer.main import get_command
 
-from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.faults import faults
@@ -177,7 +177,7 @@ def test_the_steps_of_the_image_make_one_that_works(tmp_path):
     assert home.startswith(str(tmp_path / "opt" / "mssante-audit"))
     data = tmp_path / "var" / "lib" / "mssante-audit" / "data"
     for name in ("archive", "anchors"):
-        shutil.copytree(resource("data/sample") / name, data / name)
+        shutil.copytree(CATALOGUE / name, data / name)
     (tmp_path / SETTINGS[1:]).write_text(
         f'[data]\nfolder = "{data}"\nanchors = ["{data}/anchors"]\n'
         f'[output]\nfolder = "{data.parent}/output"\n'

@@ -11,8 +11,8 @@ from pathlib import Path
 from shutil import copytree
 
 import pytest
+from conftest import CATALOGUE
 
-from mssante_audit.base.resources import resource
 from mssante_audit.nightly.night import Run, read_run, write_run
 from mssante_audit.nightly.notice import shown_run
 from mssante_audit.nightly.retention import (
@@ -316,7 +316,7 @@ def test_what_the_observer_did_not_name_or_is_a_link_is_no_business_of_retention
 
 def test_a_run_removes_old_observations(place, settings):
     data = place.output.parent / "data"
-    copytree(resource("data/sample") / "observations", data / "observations")
+    copytree(CATALOGUE / "observations", data / "observations")
     old = data / "observations" / "dns-2020-01-01T060000Z.jsonl.gz"
     old.write_bytes(gzip.compress(b"{}"))
     kept = sorted(set((data / "observations").iterdir()) - {old})

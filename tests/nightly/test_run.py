@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
+from conftest import CATALOGUE
 from filelock import FileLock
 from foreign import french, french_in
 from lxml import html
@@ -218,9 +219,8 @@ def test_without_network_the_last_good_list_is_audited_and_that_is_said(place, s
 
 
 def test_a_list_that_nobody_signed_goes_to_quarantine_and_that_is_said(place, settings, served):
-    from mssante_audit.base.resources import resource
 
-    url = served((resource("data/sample") / "variants" / "tampered.xml").read_bytes())
+    url = served((CATALOGUE / "variants" / "tampered.xml").read_bytes())
     settings(fetch={"enabled": True, "url": url, "attempts": 1})
     status, out, _ = place.play(pages=False)
     assert status == 4

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import CATALOGUE
 from cryptography.hazmat.primitives.serialization import Encoding
 from loopback import give, serving
 from lxml.html import fromstring
@@ -23,7 +24,6 @@ from mssante_audit.archive.history import bring_up_to_date
 from mssante_audit.archive.log import Record
 from mssante_audit.archive.store import open_archive
 from mssante_audit.base import export
-from mssante_audit.base.resources import resource
 from mssante_audit.findings.ledger import read_ledger
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.faults import check
@@ -140,7 +140,7 @@ class Told:
 
 @pytest.fixture(scope="module")
 def lists() -> Lists:
-    sample = load_whitelist(resource("data/sample") / "listeblanchemssante.xml.gz").entries
+    sample = load_whitelist(CATALOGUE / "listeblanchemssante.xml.gz").entries
     fields = ("domain", "description", "dn", "project_contact", "support_contact", "updated_at_text")
     keys = make_keys()
     rows = [
@@ -172,7 +172,7 @@ def _nothing_unread() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory, lists: Lists) -> tuple[Nights, Told]:
     """A place after a good first night, not to be changed, and what was said in it."""
-    folder, sample = tmp_path_factory.mktemp("states"), resource("data/sample")
+    folder, sample = tmp_path_factory.mktemp("states"), CATALOGUE
     nights = Nights(folder, lists)
     nights.data.mkdir()
     (folder / "anchors").mkdir()
@@ -405,7 +405,7 @@ def test_a_list_that_is_gone_is_no_calm(nights):
     ]
     assert dark.mail[2].startswith("UNKNOWN white list: is no longer there")
     listed(THIRD)(nights)
-    shutil.copytree(resource("data/sample") / "archive", nights.data / "archive")
+    shutil.copytree(CATALOGUE / "archive", nights.data / "archive")
     light = nights.play(EVENING)
     assert (light.status, light.counts["new"], light.fixed) == (0, 0, [])
 

@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
+from conftest import CATALOGUE
 from typer.main import get_command
 
-from mssante_audit.base.resources import resource
 from mssante_audit.cli.observe import app
 from mssante_audit.observe.dns.run import ObserveSettings
 from mssante_audit.observe.lines import OUTCOMES, STEPS, Reply
@@ -25,7 +25,7 @@ def rows(heading: str) -> list[list[str]]:
 
 
 def test_quoted_lines_are_the_sample_s() -> None:
-    (file,) = (resource("data/sample") / "observations").glob("dns-*.gz")
+    (file,) = (CATALOGUE / "observations").glob("dns-*.gz")
     lines = gzip.decompress(file.read_bytes()).decode().splitlines()
     quoted = re.findall(r"```json\n(.*)\n```", TEXT)
     assert len(quoted) == 3

@@ -17,11 +17,11 @@ from typing import TypeVar
 import pandas as pd
 import pytest
 from click.testing import Result
+from conftest import CATALOGUE
 from smtplab import Script, Wire, dripping, saying, serving, tls
 from typer.testing import CliRunner
 
 from mssante_audit.base.errors import OutputError, ParameterError
-from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.cli.observe import app
 from mssante_audit.network import network_of
@@ -558,7 +558,7 @@ def test_a_client_s_certificate_that_cannot_be_used_is_told_before_anybody_is_vi
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """Return the sample with all its servers on loopback, none visited yet."""
-    folder = Path(copytree(resource("data/sample"), tmp_path / "data", ignore=ignore_patterns("tls-*")))
+    folder = Path(copytree(CATALOGUE, tmp_path / "data", ignore=ignore_patterns("tls-*")))
     (source,) = (folder / "observations").glob("dns-*.jsonl.gz")
     text = re.sub(rb'"(192\.88|10\.20)\.', rb'"127.88.', gzip.decompress(source.read_bytes()))
     source.write_bytes(gzip.compress(text, mtime=0))

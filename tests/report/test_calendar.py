@@ -9,9 +9,9 @@ from shutil import copy
 
 import pandas as pd
 import pytest
+from conftest import CATALOGUE
 from typer.testing import CliRunner
 
-from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
 from mssante_audit.report.calendar import calendar
 from mssante_audit.report.run import Run
@@ -108,6 +108,6 @@ def test_the_report_has_it_beside_it_and_the_command_writes_the_same(certificate
 
 
 def test_without_an_observation_of_tls_the_command_says_so(tmp_path: Path) -> None:
-    copy(max((resource("data/sample") / "archive").glob("*.xml.gz")), tmp_path)
+    copy(max((CATALOGUE / "archive").glob("*.xml.gz")), tmp_path)
     done = CliRunner().invoke(app, ["certificates", "--data", str(tmp_path)])
     assert "no observation of TLS" in str(done.exception)

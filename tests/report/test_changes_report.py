@@ -10,6 +10,7 @@ from shutil import copytree
 import pandas as pd
 import pytest
 from cells import shown
+from conftest import CATALOGUE
 from lxml import html as lxml_html
 from tlsmade import write_before
 
@@ -18,7 +19,6 @@ from mssante_audit.archive.history import bring_up_to_date
 from mssante_audit.archive.log import Record, append
 from mssante_audit.archive.store import open_archive
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.resources import resource
 from mssante_audit.report.collection import collection
 from mssante_audit.report.names import KINDS as NAMES
 from mssante_audit.report.notebook import Report, open_report
@@ -135,7 +135,7 @@ def test_a_start_leaves_earlier_lists_out(space) -> None:
 
 
 def test_one_list_is_a_story_too(tmp_path: Path) -> None:
-    copytree(resource("data/sample") / "archive", tmp_path / "archive")
+    copytree(CATALOGUE / "archive", tmp_path / "archive")
     for file in sorted((tmp_path / "archive").glob("*.gz"))[1:]:
         file.unlink()
     report = opened(tmp_path)
@@ -148,7 +148,7 @@ def test_one_list_is_a_story_too(tmp_path: Path) -> None:
 
 
 def test_no_archive_is_said(tmp_path: Path) -> None:
-    list_file = resource("data/sample") / "listeblanchemssante.xml.gz"
+    list_file = CATALOGUE / "listeblanchemssante.xml.gz"
     (tmp_path / "list.xml.gz").write_bytes(list_file.read_bytes())
     space = load_space(tmp_path, as_of=AS_OF)
     assert space.archive is None
@@ -160,7 +160,7 @@ def test_no_archive_is_said(tmp_path: Path) -> None:
 
 
 def test_the_overview_tells_the_last_good_fetch_and_the_failures_since(tmp_path: Path) -> None:
-    copytree(resource("data/sample") / "archive", tmp_path / "archive")
+    copytree(CATALOGUE / "archive", tmp_path / "archive")
 
     def state() -> str:
         return plain(collection(load_space(tmp_path, as_of=AS_OF)))
@@ -182,8 +182,8 @@ def test_the_overview_tells_the_last_good_fetch_and_the_failures_since(tmp_path:
 
 def broken(tmp_path: Path, number: int, content: bytes | None) -> TrustSpace:
     """Return the space of the sample's archive, one of its lists having other bytes, or cut, or none."""
-    copytree(resource("data/sample") / "archive", tmp_path / "archive")
-    copytree(resource("data/sample") / "anchors", tmp_path / "anchors")
+    copytree(CATALOGUE / "archive", tmp_path / "archive")
+    copytree(CATALOGUE / "anchors", tmp_path / "anchors")
     file = sorted((tmp_path / "archive").glob("*.gz"))[number]
     file.write_bytes(file.read_bytes()[:-50] if content is None else content)
     return load_space(tmp_path, as_of=AS_OF, anchors=[tmp_path / "anchors"])
@@ -204,7 +204,7 @@ def test_a_list_that_cannot_be_read_is_left_out_and_named(tmp_path: Path, number
 
 
 def test_a_list_replaced_by_another_good_one_is_left_out_too(tmp_path: Path) -> None:
-    other = sorted((resource("data/sample") / "archive").glob("*.gz"))[1].read_bytes()
+    other = sorted((CATALOGUE / "archive").glob("*.gz"))[1].read_bytes()
     story = chronicle(broken(tmp_path, 2, other))
     (error,) = story.unread
     assert "other bytes" in error.message
@@ -213,7 +213,7 @@ def test_a_list_replaced_by_another_good_one_is_left_out_too(tmp_path: Path) -> 
 
 
 def test_no_list_at_all_that_can_be_read(tmp_path: Path) -> None:
-    copytree(resource("data/sample"), tmp_path / "data")
+    copytree(CATALOGUE, tmp_path / "data")
     for file in (tmp_path / "data" / "archive").glob("*.gz"):
         file.write_bytes(b"")
     with pytest.raises(InputError, match=r"2025-09-01T.*the file is empty.*Put the right file back"):
@@ -221,7 +221,7 @@ def test_no_list_at_all_that_can_be_read(tmp_path: Path) -> None:
 
 
 def test_a_deleted_list_is_as_if_it_had_never_been_kept(tmp_path: Path) -> None:
-    copytree(resource("data/sample") / "archive", tmp_path / "archive")
+    copytree(CATALOGUE / "archive", tmp_path / "archive")
     bring_up_to_date(open_archive(tmp_path / "archive"))
     min((tmp_path / "archive").glob("*.gz")).unlink()
     story = chronicle(load_space(tmp_path, as_of=AS_OF))
@@ -230,7 +230,7 @@ def test_a_deleted_list_is_as_if_it_had_never_been_kept(tmp_path: Path) -> None:
 
 
 def test_certificates_that_changed_stand_beside_what_changed_in_the_list(tmp_path: Path) -> None:
-    data = Path(copytree(resource("data/sample"), tmp_path / "data"))
+    data = Path(copytree(CATALOGUE, tmp_path / "data"))
     write_before(load_space(data, as_of=AS_OF), data, "CN=<b>x,C=FR")
     report = opened(data)
     page = lxml_html.fromstring(told(report, "tls"))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import CATALOGUE
 from explored import PACKED, unpacked
 from typer.testing import CliRunner
 
@@ -21,7 +22,6 @@ from mssante_audit.archive.keep import import_lists
 from mssante_audit.archive.store import open_archive
 from mssante_audit.base.errors import OutputError, WhiteListError
 from mssante_audit.base.export import write_bytes
-from mssante_audit.base.resources import resource
 from mssante_audit.base.staging import locked, publish
 from mssante_audit.cli.main import app
 from mssante_audit.observe.files import MAX_PROBLEMS
@@ -65,7 +65,7 @@ def test_an_observation_of_unreadable_lines_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_list_that_memory_does_not_hold_goes_to_quarantine(tmp_path: Path, monkeypatch) -> None:
-    listed = resource("data/sample") / "listeblanchemssante.xml.gz"
+    listed = CATALOGUE / "listeblanchemssante.xml.gz"
     monkeypatch.setattr(load, "entries_frame", lambda _: (_ for _ in ()).throw(MemoryError))
     (record,) = import_lists(open_archive(tmp_path / "archive"), [listed])
     assert (record.outcome, "more memory" in record.message) == ("quarantined", True)
@@ -73,7 +73,7 @@ def test_a_list_that_memory_does_not_hold_goes_to_quarantine(tmp_path: Path, mon
 
 def test_findings_without_end_are_capped_and_told(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "list.xml.gz").write_bytes(bomb("", 0))
-    head, *rows = (resource("data/sample") / "declarations.csv").read_bytes().splitlines(keepends=True)
+    head, *rows = (CATALOGUE / "declarations.csv").read_bytes().splitlines(keepends=True)
     others = [row.replace(b"valfictif", b"autre-%d" % n) for n in range(30) for row in rows]
     (tmp_path / "declarations.csv").write_bytes(head + b"".join(others))
     monkeypatch.setattr(audits, "MAX_FINDINGS", 5)

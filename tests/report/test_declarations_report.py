@@ -7,10 +7,10 @@ from shutil import copy
 import pandas as pd
 import pytest
 from cells import shown
+from conftest import CATALOGUE
 
 from mssante_audit.audits.reconciliation.rules import status
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.resources import resource
 from mssante_audit.declarations.register import fields, load_declarations
 from mssante_audit.findings.frame import concat
 from mssante_audit.report.charts import Chart
@@ -21,7 +21,7 @@ from mssante_audit.report.run import run_reports
 from mssante_audit.space.trust import load_space
 
 AS_OF = "2026-03-03T06:00:00Z"
-SAMPLE = resource("data/sample")
+SAMPLE = CATALOGUE
 
 
 @pytest.fixture(scope="module")

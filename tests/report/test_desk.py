@@ -8,11 +8,11 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
+from conftest import CATALOGUE
 from pandas.testing import assert_frame_equal
 
 import mssante_audit as ms
 from mssante_audit.base.errors import InputError, OutputError, ParameterError, UnknownNameError
-from mssante_audit.base.resources import resource
 from mssante_audit.findings import registry
 from mssante_audit.findings.frame import Findings
 from mssante_audit.findings.places import row_ranges
@@ -178,7 +178,7 @@ def test_a_threshold_that_is_none_is_refused_in_one_line(space, changed, line):
 
 
 def test_a_snapshot_has_its_own_thresholds(space, tmp_path):
-    make_snapshot(space, tmp_path / "made", data=resource("data/sample"))
+    make_snapshot(space, tmp_path / "made", data=CATALOGUE)
     made = ms.load_space(tmp_path / "made")
     assert made.sql("SELECT count(*) AS n FROM findings")["n"].item() == len(ms.audit_all(space))
     with pytest.raises(InputError, match="Load its data folder"):

@@ -12,14 +12,13 @@ from shutil import copytree
 import nbformat
 import pandas as pd
 import pytest
-from conftest import REAL, REAL_AS_OF, SAMPLE_AS_OF
+from conftest import CATALOGUE, REAL, REAL_AS_OF, SAMPLE_AS_OF
 from explored import called, page_of, unpacked
 from tlsmade import write_before, write_tls
 
 from mssante_audit import explore
 from mssante_audit.base.language import words_of
 from mssante_audit.base.markup import visible
-from mssante_audit.base.resources import resource
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.report.explorer.data import CHANGES
@@ -128,7 +127,7 @@ def test_history_is_what_the_lists_say_one_by_one(space, told):
 
 
 def test_certificates_presented_have_their_ends(space, tmp_path):
-    copytree(resource("data/sample"), tmp_path / "data")
+    copytree(CATALOGUE, tmp_path / "data")
     write_tls(load_space(tmp_path / "data", as_of=SAMPLE_AS_OF), tmp_path / "data", ("mx<b>", "=1+1"))
     seen = load_space(tmp_path / "data", as_of=SAMPLE_AS_OF)
     told, ends = unpacked(page_of(seen)[0]), expiries(seen)
@@ -151,7 +150,7 @@ def test_certificates_presented_have_their_ends(space, tmp_path):
 
 def test_certificates_that_changed_are_told_of_each_domain(space, told, tmp_path):
     assert told["moves"] == {}, "of one observation"
-    copytree(resource("data/sample"), tmp_path / "data")
+    copytree(CATALOGUE, tmp_path / "data")
     write_before(space, tmp_path / "data", "CN=<b>x,C=FR")
     seen = load_space(tmp_path / "data", as_of=SAMPLE_AS_OF)
     told, moves = unpacked(page_of(seen)[0]), renewals(seen)
@@ -223,7 +222,7 @@ def test_what_rests_on_an_old_observation_tells_of_what_and_how_old():
 def test_a_snapshot_makes_the_same_and_says_when_it_has_no_contacts(space, told, tmp_path):
     for shareable in (False, True):
         out = tmp_path / f"snapshot-{shareable}"
-        make_snapshot(space, out, data=resource("data/sample"), shareable=shareable)
+        make_snapshot(space, out, data=CATALOGUE, shareable=shareable)
         kept = unpacked(load_snapshot(out).explore().html)
         assert kept["contacts"] is not shareable
         if not shareable:

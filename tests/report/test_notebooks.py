@@ -6,6 +6,7 @@ from inspect import signature
 
 import nbformat
 import pytest
+from conftest import CATALOGUE
 from lxml import html as lxml_html
 from papermill.inspection import _infer_parameters
 from papermill.iorw import load_notebook_node
@@ -238,7 +239,7 @@ def test_one_operator_and_a_row_limit(sample_run, tmp_path):
 
 
 def test_a_damaged_list_is_told_on_the_first_screen(tmp_path):
-    (broken,) = resource("data/sample").glob("variants/*truncat*")
+    (broken,) = CATALOGUE.glob("variants/*truncat*")
     run = run_reports(
         ["overview"],
         out=tmp_path,

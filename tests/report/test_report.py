@@ -18,6 +18,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
+from conftest import CATALOGUE
 from filelock import FileLock
 from lxml import etree
 from typer.testing import CliRunner
@@ -243,7 +244,7 @@ def test_an_output_nobody_foresaw_fails_one_report_only(tmp_path, monkeypatch):
 
 def test_the_same_input_gives_the_same_bytes_wherever_it_is_run(sample_run, tmp_path, monkeypatch):
     data = tmp_path / "elsewhere" / "sample"
-    shutil.copytree(resource("data/sample"), data)
+    shutil.copytree(CATALOGUE, data)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     monkeypatch.setenv("LANG", "fr_FR.UTF-8")

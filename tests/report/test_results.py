@@ -4,10 +4,10 @@ import json
 
 import pandas as pd
 import pytest
+from conftest import CATALOGUE
 
 from mssante_audit.audits import audit, audit_all
 from mssante_audit.base.errors import ParameterError, UnknownNameError
-from mssante_audit.base.resources import resource
 from mssante_audit.report.results import (
     MIME,
     Limits,
@@ -144,9 +144,7 @@ def test_provenance_knows_no_folder_and_no_clock(space):
 
 
 def test_what_papermill_makes_of_a_value_is_read_as_meant(space, operator):
-    given = open_space(
-        as_of=AS_OF, show_contacts="no", recover="non", anchors=str(resource("data/sample") / "anchors")
-    )
+    given = open_space(as_of=AS_OF, show_contacts="no", recover="non", anchors=str(CATALOGUE / "anchors"))
     assert not given.show_contacts
     assert given.whitelist.sha256 == space.whitelist.sha256
     digits = next(i for i in space.entries["operator_id"] if i.isdigit() and not i.startswith("0"))

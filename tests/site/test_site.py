@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import openpyxl
 import pandas as pd
 import pytest
+from conftest import CATALOGUE
 from explored import unpacked
 from lxml import html
 from made_up import BETA_DN, xml_of
@@ -21,7 +22,6 @@ from tlsmade import write_before
 import mssante_audit as ms
 from mssante_audit import AUDITS
 from mssante_audit.audits import audit_all, waived
-from mssante_audit.base.resources import resource
 from mssante_audit.findings.registry import catalogue, title_of_audit
 from mssante_audit.findings.trend import read_trend
 from mssante_audit.report.names import CERTIFICATE_CHANGES
@@ -307,7 +307,7 @@ def test_what_could_not_be_observed_is_unknown_and_not_absent(quiet_site):
 
 
 def test_certificates_that_changed_stand_on_the_pages_of_their_operators(tmp_path):
-    data = Path(copytree(resource("data/sample"), tmp_path / "data"))
+    data = Path(copytree(CATALOGUE, tmp_path / "data"))
     write_before(load_space(data, as_of="2026-03-03T06:00:00Z"), data, "CN=<b>x,C=FR")
     space = load_space(data, as_of="2026-03-03T06:00:00Z")
     folder, moves = built(tmp_path / "site", space), renewals(space)
@@ -397,7 +397,7 @@ def test_operators_with_new_and_grave_findings_come_first(sample_space):
 def test_the_documented_code_builds_a_site_that_knows_the_run_before(tmp_path, monkeypatch):
     doc = (Path(__file__).parents[2] / "docs" / "site.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", doc, re.DOTALL)
-    code = code.replace("data/sample", str(resource("data/sample")))
+    code = code.replace("data/sample", str(CATALOGUE))
     monkeypatch.chdir(tmp_path)
     exec(code.replace("2026-03-03", "2026-03-02T12:00"), {})
     (tmp_path / "site").rename(tmp_path / "site-before")

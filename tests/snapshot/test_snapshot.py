@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
+from conftest import CATALOGUE
 from made_up import make_space, xml_of
 from pandas.testing import assert_frame_equal
 from tlsmade import write_tls
@@ -21,7 +22,6 @@ from mssante_audit.audits import audit_all, waived
 from mssante_audit.audits.certificates.presented import presented
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.resources import resource
 from mssante_audit.base.state import write_state
 from mssante_audit.cli.main import app
 from mssante_audit.snapshot import is_snapshot, make_snapshot
@@ -41,14 +41,14 @@ def space(sample_space: TrustSpace) -> TrustSpace:
 @pytest.fixture(scope="module")
 def made(space: TrustSpace, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("snapshots") / "whole"
-    make_snapshot(space, out, bound="x", data="data/sample")
+    make_snapshot(space, out, bound="x", data=CATALOGUE)
     return out
 
 
 @pytest.fixture(scope="module")
 def shared(space: TrustSpace, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("snapshots") / "shared"
-    make_snapshot(space, out, data="data/sample", shareable=True)
+    make_snapshot(space, out, data=CATALOGUE, shareable=True)
     return out
 
 
@@ -68,7 +68,7 @@ def test_a_space_from_its_snapshot_is_the_one_it_was_made_of(space: TrustSpace, 
 
 def test_servers_are_judged_by_the_same_certificates_and_lists(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    shutil.copytree(resource("data/sample"), data)
+    shutil.copytree(CATALOGUE, data)
     write_tls(load_space(data, as_of=AS_OF), data, ["<b>"])
     before = load_space(data, as_of=AS_OF, anchors=[data / "anchors"])
     make_snapshot(before, tmp_path / "kept", data=data)
@@ -139,10 +139,10 @@ def test_texts_are_masked_and_numbers_that_look_like_a_phone_are_not() -> None:
 
 def test_it_is_kept_while_it_is_bound_to_the_same_and_whole(space: TrustSpace, tmp_path: Path) -> None:
     out = tmp_path / "s"
-    bound = bound_to("data/sample", {"as_of": AS_OF})
+    bound = bound_to(CATALOGUE, {"as_of": AS_OF})
     make_snapshot(space, out, bound=bound)
     assert fresh(out, bound)
-    assert not fresh(out, bound_to("data/sample", {"as_of": AS_OF, "concentration_min": 3}))
+    assert not fresh(out, bound_to(CATALOGUE, {"as_of": AS_OF, "concentration_min": 3}))
     assert not fresh(out, bound, shareable=True)
     content = bytearray((out / "entries.parquet").read_bytes())
     content[100] ^= 1
@@ -155,7 +155,7 @@ def test_it_is_kept_while_it_is_bound_to_the_same_and_whole(space: TrustSpace, t
 
 def test_a_changed_byte_of_the_data_makes_it_stale(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    shutil.copytree("data/sample", data)
+    shutil.copytree(CATALOGUE, data)
     before = bound_to(data, {})
     register = data / "declarations.csv"
     register.write_bytes(register.read_bytes()[:-1])
@@ -228,7 +228,7 @@ def test_other_settings_than_it_was_made_with_are_refused(made: Path) -> None:
     with pytest.raises(InputError, match="as_of"):
         load_space(made, as_of="2026-03-04")
     with pytest.raises(InputError, match="anchors"):
-        load_space(made, anchors=["data/sample/anchors"])
+        load_space(made, anchors=[CATALOGUE / "anchors"])
 
 
 def test_the_command_makes_it_and_leaves_what_is_up_to_date(tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ from shutil import copytree
 
 import pandas as pd
 import pytest
+from conftest import CATALOGUE
 from test_report import CANARY, canary_list
 from tlsmade import write_tls
 
 from mssante_audit.archive.events import between, span
 from mssante_audit.archive.sides import Side
 from mssante_audit.audits import audit_all
-from mssante_audit.base.resources import resource
 from mssante_audit.findings.causes import causes
 from mssante_audit.findings.frame import IN_FILES
 from mssante_audit.findings.places import Place
@@ -71,7 +71,7 @@ def frames_of(space: TrustSpace) -> dict[str, pd.DataFrame]:
 @pytest.fixture(scope="module")
 def frames(sample_space: TrustSpace, tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
     folder = tmp_path_factory.mktemp("tls") / "data"
-    copytree(resource("data/sample"), folder)
+    copytree(CATALOGUE, folder)
     write_tls(sample_space, folder, ["421 later"])
     return {**frames_of(sample_space), "servers": load_space(folder, as_of=AS_OF).tls.servers}
 

@@ -3,9 +3,9 @@
 import shutil
 
 import pytest
+from conftest import CATALOGUE
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.resources import resource
 from mssante_audit.space import inputs
 from mssante_audit.space.inputs import Bundle, _own_digest, code_digest, input_files, inputs_digest, pack
 
@@ -30,7 +30,7 @@ def test_what_may_be_read_is_found_and_nothing_else(data, tmp_path):
     (tmp_path / "own.pem").write_text("own")
     assert set(input_files(folder, [tmp_path / "own.pem"])) == read | {tmp_path / "own.pem"}
     assert input_files(folder / "list.xml.gz") == [folder / "list.xml.gz"]
-    assert resource("data/sample") / "listeblanchemssante.xml.gz" in input_files(None)
+    assert CATALOGUE / "listeblanchemssante.xml.gz" in input_files(None)
 
 
 def test_the_hash_follows_content_and_name_wherever_the_folder_lies(data, tmp_path):

@@ -2,10 +2,10 @@ from datetime import UTC, datetime, timedelta, timezone
 from shutil import copy
 
 import pytest
+from conftest import CATALOGUE
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.resources import resource
 from mssante_audit.observe.folder import find_observations
 from mssante_audit.space.trust import find_whitelist, load_space
 
@@ -50,7 +50,7 @@ def newest(data):
 
 
 def test_a_folder_s_newest_observation_is_loaded(tmp_path):
-    sample = resource("data/sample")
+    sample = CATALOGUE
     assert newest(tmp_path) is None
     assert newest(sample / "declarations.csv") is None
     copy(find_whitelist(sample), tmp_path)

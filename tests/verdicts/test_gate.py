@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 import yaml
+from conftest import CATALOGUE
 from typer.testing import CliRunner
 
 from mssante_audit.base.errors import WhiteListError
-from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
 from mssante_audit.declarations.register import load_declarations
 from mssante_audit.declarations.write import write_register
@@ -23,7 +23,7 @@ from mssante_audit.values.hosts import in_zone
 from mssante_audit.verdicts.gate import Edit, judge_declaration, judge_edit
 from mssante_audit.whitelist.load import load_whitelist
 
-SAMPLE = resource("data/sample")
+SAMPLE = CATALOGUE
 LIST = SAMPLE / "listeblanchemssante.xml.gz"
 XML = gzip.decompress(LIST.read_bytes()).decode()
 ROWS = re.findall(r" *<Domaine>.*?</Domaine>\n", XML, re.DOTALL)

@@ -13,6 +13,7 @@ from typing import Any
 import openpyxl
 import pandas as pd
 import pytest
+from conftest import CATALOGUE
 from jsonschema import Draft202012Validator
 from made_up import ALPHA, AS_OF, BETA_DN, archived, make_space
 from typer.testing import CliRunner
@@ -39,7 +40,7 @@ from mssante_audit.whitelist.reliance import doubts
 from mssante_audit.whitelist.signature import Verdict
 
 REAL = Path(__file__).parents[3] / "shared" / "real"
-SAMPLE = Path(__file__).parents[2] / "data" / "sample"
+SAMPLE = CATALOGUE
 AT = "2026-03-03T06:00:00+00:00"
 BETA = {"domain": "ch-beta.mssante.fr", "description": "Domaine du CH Beta", "dn": BETA_DN}
 

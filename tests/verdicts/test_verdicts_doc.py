@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import pytest
+from conftest import CATALOGUE
 
 from mssante_audit.audits import audit_all
-from mssante_audit.base.resources import resource
 from mssante_audit.findings.registry import audits, catalogue
 from mssante_audit.mailboxes.extraction import find_extractions
 from mssante_audit.space.trust import Thresholds, TrustSpace, load_space
@@ -26,7 +26,7 @@ from tools.sample.make import SAMPLE_AS_OF
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8")
-SAMPLE = resource("data/sample")
+SAMPLE = CATALOGUE
 PARTS = ("Claims", "Evidence", "True", "False", "Does not say")
 _RULE = re.compile(
     r"^### (?P<code>[A-Z0-9_]+)\n`(?P<severity>\w+)` · `(?P<confidence>\w+)`\n\n"
