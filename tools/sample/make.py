@@ -1,7 +1,7 @@
 """A made-up trust space with known defects: for reports to try, for tests, and of any size for benchmarks.
 
-`build` makes the list, `write_sample` the folder ``tests/catalogue``: a signed white list, its own authority, a
-few damaged variants, and ``defects.csv``, the truth that the audits are held to. Nothing in it belongs to
+`build` makes the list, `write_sample` the folder ``tests/catalogue``: a signed white list, its own authority,
+a few damaged variants, and ``defects.csv``, the truth that the audits are held to. Nothing in it belongs to
 anybody (see `tools.sample.operators`).
 """
 
