@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from conftest import CATALOGUE
 from jsonschema import Draft202012Validator, FormatChecker
 from typer.testing import CliRunner
 
@@ -110,7 +111,7 @@ def test_results_of_a_failure_of_a_second_run_and_of_a_dossier(
 
 def test_what_commands_print(validators: dict[str, Draft202012Validator]) -> None:
     validators["findings"].validate(asked("findings", "all", "--format", "json", "--as-of", AS_OF))
-    archive = ("2025-09-01", "2026-03-02", "--archive", "data/sample/archive", "--format", "json")
+    archive = ("2025-09-01", "2026-03-02", "--archive", str(CATALOGUE / "archive"), "--format", "json")
     validators["changes"].validate(asked("changes", *archive))
     validators["events"].validate(asked("changes", *archive, "--events"))
 
