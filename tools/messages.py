@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ("dossiers", "report", "site")
 """Those that speak by the catalogue; the words of the others have catalogues of their own."""
 ASIDE = {
-    "explorer", "desk.py", "calendar.py", "execute.py", "failure.py", "forms.py", "stationery.py", "svg.py",
+    "explorer", "desk.py", "calendar.py", "execute.py", "forms.py", "stationery.py", "svg.py",
 }  # fmt: skip
 """Parts of these that have words of their own, raise errors only, fill a form or check settings."""
 NAMES = ("names.py", "method.py")

@@ -25,7 +25,7 @@ from mssante_audit.dossiers.letter import letter_files, reminder
 from mssante_audit.dossiers.page import NOTEBOOK, SECTIONS, section
 from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.dossiers.survey import survey
-from mssante_audit.report.failure import Failure, failure_of
+from mssante_audit.report.execute import Failure, failure_of
 from mssante_audit.report.html import Html, joined, macro, trusted
 from mssante_audit.report.outcome import Outcome, data_files, labelled
 from mssante_audit.report.page import Page, page_html

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
 
@@ -29,7 +30,7 @@ def calendar(ends: pd.DataFrame, as_of: datetime, lang: str = "") -> str:
     as_of
         When that was known.
     lang
-        ``fr`` or ``en``; that spoken (`mssante_audit.base.language`) if "".
+        ``fr`` or ``en``; the current language if "".
     """
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//mssante-audit//certificates//EN"]
     with using_language(lang or current_language()):
@@ -41,25 +42,24 @@ def calendar(ends: pd.DataFrame, as_of: datetime, lang: str = "") -> str:
     return "".join(f"{folded}\r\n" for line in lines for folded in _fold(line))
 
 
-def _event(end: object, as_of: datetime, words: dict[str, str]) -> Iterator[str]:
-    told = end._asdict()  # type: ignore[attr-defined]
-    domains, name = told["falling"], told["name"]
+def _event(end: Any, as_of: datetime, words: dict[str, str]) -> Iterator[str]:
+    domains, name = end.falling, end.name
     title = words["end"].format(name=parse_dn(name).get("CN") or name)
     if domains:
         title += words["falls"].format(domains=count(len(domains), "domaine"))
-    body = [words[part].format(told[part]) for part in ("operator", "region") if told[part]]
-    body += [words["name"].format(name), words["hosts"].format(_some(told["hosts"], words))]
+    body = [words[part].format(text) for part in ("operator", "region") if (text := getattr(end, part))]
+    body += [words["name"].format(name), words["hosts"].format(_some(end.hosts, words))]
     body.append(words["domains"].format(_some(domains, words)) if domains else words["none"])
-    if domains and told["mailboxes"] is not pd.NA:
-        body.append(words["boxes"].format(number(int(told["mailboxes"]))))
+    if domains and end.mailboxes is not pd.NA:
+        body.append(words["boxes"].format(number(int(end.mailboxes))))
     yield "BEGIN:VEVENT"
-    yield f"UID:{told['certificate']}@mssante-audit"
+    yield f"UID:{end.certificate}@mssante-audit"
     yield f"DTSTAMP:{as_of:{_TIME}}"
-    yield f"DTSTART:{told['until']:{_TIME}}"
+    yield f"DTSTART:{end.until:{_TIME}}"
     yield f"SUMMARY:{_text(title)}"
     yield f"DESCRIPTION:{_text(*body, words['do'])}"
-    if told["region"]:
-        yield f"CATEGORIES:{_text(told['region'])}"
+    if end.region:
+        yield f"CATEGORIES:{_text(end.region)}"
     yield "TRANSP:TRANSPARENT"
     yield "END:VEVENT"
 
@@ -70,20 +70,12 @@ def _some(names: tuple[str, ...], words: dict[str, str]) -> str:
 
 
 def _text(*lines: str) -> str:
-    r"""Return lines as a value of type TEXT (RFC 5545, 3.3.11): no character of the data ends it.
-
-    >>> _text("a; b, c\\d", "two")
-    'a\\; b\\, c\\\\d\\ntwo'
-    """
+    """Return lines as a value of type TEXT (RFC 5545, 3.3.11): no character of the data ends it."""
     return r"\n".join(re.sub(r"([\\;,])", r"\\\1", visible(line)) for line in lines)
 
 
 def _fold(line: str) -> Iterator[str]:
-    """Yield a line in parts of at most `WIDTH` octets, no character cut in two (RFC 5545, 3.1).
-
-    >>> [len(part.encode()) for part in _fold("é" * 60)]
-    [74, 47]
-    """
+    """Yield a line in parts of at most `WIDTH` octets, no character cut in two (RFC 5545, 3.1)."""
     part, size = "", 0
     for character in line:
         octets = len(character.encode("utf-8", "backslashreplace"))

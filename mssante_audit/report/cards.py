@@ -86,19 +86,14 @@ def space_card(space: TrustSpace) -> str:
         "Contacts": gettext("montrés") if space.show_contacts else gettext("masqués dans les constats"),
     }
     try:
-        verdicts = _verdicts(space)
+        known, todo = judged(space)
+        failed = int((audit_all(space)["rule"] == FAILED).sum())
+        unmade = say("{n:règle non évaluée|règles non évaluées}", n=failed)
+        verdicts = [counts(known), checks(known, todo, linked=False)]
+        verdicts += [paragraph("limits", unmade)] if failed else []
     except AuditError as error:  # of a file beside the list: the rest is worth showing
-        verdicts = paragraph("limits", say("Verdicts inconnus : {why}", why=str(error)))
-    return alone(card(facts, gettext("Espace de confiance MSSanté")), _inputs(space), verdicts)
-
-
-def _verdicts(space: TrustSpace) -> Html:
-    known, todo = judged(space)
-    failed = int((audit_all(space)["rule"] == FAILED).sum())
-    unmade = say("{n:règle non évaluée|règles non évaluées}", n=failed)
-    return joined(
-        counts(known), checks(known, todo, linked=False), paragraph("limits", unmade) if failed else ""
-    )
+        verdicts = [paragraph("limits", say("Verdicts inconnus : {why}", why=str(error)))]
+    return alone(card(facts, gettext("Espace de confiance MSSanté")), _inputs(space), *verdicts)
 
 
 def _inputs(space: TrustSpace) -> Html:
@@ -123,24 +118,19 @@ def findings_card(findings: Findings) -> str:
         return alone(paragraph("none", "Aucun constat."))
     parts: list[tuple[str, pd.DataFrame]] = []
     if "moved" in findings:
-        for kind, words in _MOVED.items():
-            part = findings[findings["moved"] == kind]
-            parts.append((format_text(words, n=len(part)), part))
+        moved = {kind: findings[findings["moved"] == kind] for kind in _MOVED}
+        parts = [(format_text(_MOVED[kind], n=len(part)), part) for kind, part in moved.items()]
     else:
         hint = findings["confidence"] == "hint"
-        for severity in reversed(SEVERITIES):
-            part = findings[(findings["severity"] == severity) & ~hint]
-            parts.append((badge(severity, len(part)), part))
+        worst_first = {s: findings[(findings["severity"] == s) & ~hint] for s in reversed(SEVERITIES)}
+        parts = [(badge(severity, len(part)), part) for severity, part in worst_first.items()]
         parts.append((count(int(hint.sum()), "indice"), findings[hint]))
-    name = f"constats-{next(_shown)}"
-    folds = [
-        (
-            title,
-            finding_rows(f"{name}-{at}", count(len(part), "constat"), part.head(SHOWN).to_dict("records")),
-            len(part) - SHOWN,
-        )
-        for at, (title, part) in enumerate((title, part) for title, part in parts if len(part))
-    ]
+    name, folds = f"constats-{next(_shown)}", list[tuple[str, str, int]]()
+    for title, part in parts:
+        if len(part):
+            records = part.head(SHOWN).to_dict("records")
+            table = finding_rows(f"{name}-{len(folds)}", count(len(part), "constat"), records)
+            folds.append((title, table, len(part) - SHOWN))
     return alone(macro("cards.findings", len(findings), findings["rule"].nunique(), folds))
 
 
@@ -180,9 +170,8 @@ def signature_card(verdict: Verdict) -> str:
 
 def _reason(verdict: Verdict) -> str:
     """Return why a signature is not relied on, in the words of the rule that reports it."""
-    code = {"invalid": "LIST_SIGNATURE_INVALID", "valid-untrusted": "LIST_SIGNER_UNTRUSTED"}.get(
-        verdict.status
-    )
+    codes = {"invalid": "LIST_SIGNATURE_INVALID", "valid-untrusted": "LIST_SIGNER_UNTRUSTED"}
+    code = codes.get(verdict.status)
     if not code or not verdict.reason:
         return ""
     facts = {"reason": verdict.reason, "signer": verdict.signer, "wanted": verdict.expected}
@@ -192,11 +181,9 @@ def _reason(verdict: Verdict) -> str:
 @cache
 def examples(name: str, language: str) -> dict[str, tuple[str, str, str]]:
     """Return of each rule of an audit what its first finding in the sample says, expects, and is of."""
-    found = audit(name, _sample(), language=language).drop_duplicates("rule")
-    told = found[["observed", "expected", "domain"]].itertuples(index=False, name=None)
-    return dict(zip(found["rule"].tolist(), told, strict=True))
+    firsts = audit(name, _sample(), language=language).drop_duplicates("rule")
+    columns = (firsts[part].tolist() for part in ("observed", "expected", "domain"))
+    return dict(zip(firsts["rule"].tolist(), zip(*columns, strict=True), strict=True))
 
 
-@cache
-def _sample() -> TrustSpace:
-    return load_space()
+_sample = cache(load_space)

@@ -21,15 +21,7 @@ _WORDS = re.compile(r"\w+|\s|[^\w\s]")
 
 
 def names_compared(findings: pd.DataFrame, *, name: str, limit: int, empty: str) -> Html:
-    """Show names presented beside the nearest one listed, what differs marked in both.
-
-    Parameters
-    ----------
-    findings
-        Those whose facts have ``presented``, and ``wanted`` or ``listed``.
-    empty
-        What to say where there is none.
-    """
+    """Show names presented, of findings, beside the nearest one listed, what differs marked in both."""
     if findings.empty:
         return paragraph("none", empty)
     pairs = [_pair(facts) for facts in findings["facts"]]

@@ -8,9 +8,9 @@ matplotlib is imported when the first chart is drawn.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from itertools import cycle, islice, pairwise
 from math import inf
 from numbers import Real
@@ -37,6 +37,7 @@ from mssante_audit.base.language import (
     severity_names,
     translated,
 )
+from mssante_audit.base.language import words as _words
 from mssante_audit.base.markup import visible
 from mssante_audit.base.typography import NBSP
 from mssante_audit.findings.catalogue import SEVERITIES
@@ -64,6 +65,8 @@ PAGE = 1000
 """Points that a chart may be high if it is to stand on a page below the text that leads to it."""
 SPAN, LAST = 100, 9000
 """Years that a scale of time may span, and the year from which on matplotlib may have none."""
+Pairs = Sequence[tuple[str, str]]
+"""Names and what stands beside each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +82,7 @@ class Chart:
     """What the chart shows, in a sentence; "" for none."""
     marks: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What each mark tells (`mssante_audit.report.svg.svg`)."""
-    rows: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    rows: Pairs = field(default=(), repr=False)
     """Names and numbers to show as a table instead, where bars would all be alike."""
 
     @property
@@ -88,13 +91,7 @@ class Chart:
         return self.figure.axes[0]
 
     def save(self, path: str | Path) -> None:
-        """Write the figure into a file, as PNG, SVG or PDF by its suffix.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be written.
-        """
+        """Write the figure into a file, as PNG, SVG or PDF by its suffix; else it is an `OutputError`."""
         with writing(Path(path)), look():
             self.figure.savefig(path, facecolor="white")
 
@@ -116,36 +113,24 @@ def bars(
     empty: str = "",
     alt: str = "",
     whole: int | None = None,
-    texts: Sequence[str] = (),
     styles: Sequence[str] = (),
     legend: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Chart:
-    r"""Draw horizontal bars, from top to bottom, each below its name; a table, where all would be equal.
+    """Draw horizontal bars, from top to bottom, each below its name; a table, where all would be equal.
 
     Parameters
     ----------
     values
-        A series of one number a name, or a frame of a row a name and a column a part: its bars are stacked. A
-        missing number is shown as a dash. Over instants or months (the index) bars stand upright, where time
-        puts them, if that is at most a century.
-    title
-        What is drawn.
-    caption
-        What it shows, in a sentence (`mssante_audit.report.say.say`).
-    empty
-        What to say instead where there is nothing to draw.
-    alt
-        Alternative text, if not the title and each bar with its number.
+        A number a name, or a frame of a row a name and a column a part: its bars are stacked. A missing
+        number is shown as a dash. Over instants or months (the index), at most a century, bars stand
+        upright, where time puts them.
+    title, caption, alt, empty
+        What is drawn, what it shows, what it is to who cannot see it, what to say where there is nothing.
     whole
         What each number is a part of: its share then stands beside it.
-    texts
-        What stands beside each name, if not its numbers.
-    styles
-        Of `STYLES`: one a bar for a series, one a column for a frame. Columns named for severities have
-        theirs.
-    legend
-        What styles stand for, where a series has several; a frame's columns are explained without.
+    styles, legend
+        Of `STYLES`, one a bar for a series and one a column for a frame; what those of a series stand for.
     **options
         Whatever `pandas.DataFrame.plot.barh` takes: ``color``, ``figsize``, ``alpha``, ``logx``, ``ax``…
 
@@ -158,37 +143,26 @@ def bars(
 
     Examples
     --------
-    >>> chart = bars(pd.Series({"CH FICTIF": 3, "CH INVENTÉ": 1}), title="Domaines")
-    >>> chart.alt
+    >>> bars(pd.Series({"CH FICTIF": 3, "CH INVENTÉ": 1}), title="Domaines").alt
     'Barres – Domaines. CH FICTIF : 3 ; CH INVENTÉ : 1.'
-    >>> bars(pd.DataFrame({"error": [2], "info": [1]}, index=["CH FICTIF"]), title="Constats").alt
-    'Barres empilées – Constats. CH FICTIF : 2\xa0err., 1\xa0info..'
     """
     single = isinstance(values, pd.Series)
     frame = pd.DataFrame(values.rename("")) if isinstance(values, pd.Series) else values
     columns, upright = [str(column) for column in frame.columns], _has_scale(frame.index)
     lengths = frame.map(_length).astype("float64").set_axis(columns, axis="columns")
     looks = _looks(columns, styles, len(frame) if single else len(columns), single)
-    names = [clean(_instant(name)) for name in frame.index]
-    rows, sums = lengths.to_numpy().tolist(), lengths.sum(axis=1, min_count=1).tolist()
-    parts = [[_part(n, c) for n, c in zip(row, columns, strict=True)] for row in rows]
+    names, rows = [clean(_instant(name)) for name in frame.index], lengths.to_numpy().tolist()
+    units = ["" if single else f"{NBSP}{gettext(SHORT.get(column, column))}" for column in columns]
+    parts = [[one_decimal(n) + unit for n, unit in zip(row, units, strict=True)] for row in rows]
     if whole is not None:
         texts = [f"{one_decimal(n)} ({percent(int(n), whole)})" for n in lengths.sum(axis=1)]
-    elif not texts and single:
-        texts = [one_decimal(n) for n in sums]
-    elif not texts:
-        texts = [
-            ", ".join(p for n, p in zip(*line, strict=True) if n) for line in zip(rows, parts, strict=True)
-        ]
+    else:
+        bars_parts = [zip(row, part, strict=True) for row, part in zip(rows, parts, strict=True)]
+        texts = [", ".join(part for n, part in bar if n or single) for bar in bars_parts]
     pairs = list(zip(names, map(clean, texts), strict=True))
     equal = not upright and _equal(lengths)
     kind = "Barres – {title}. {said}." if single else "Barres empilées – {title}. {said}."
     alt = described("Tableau – {title}. {said}." if equal else kind, title, alt, pairs)
-    words = (
-        {style: translated(text) for style, text in (legend or {}).items()}
-        if single
-        else _words(columns, looks, lengths)
-    )
     colon = PAIRS[current_language()][0]
     marks = {
         mark(at * len(rows) + i): f"{name}{colon}{text if single else parts[i][at]}"
@@ -202,9 +176,10 @@ def bars(
         if "ax" in options:
             figure = drawn.plot.barh(stacked=True, legend=False, **options).figure
         else:
+            words = _words(legend or {}) if single else _words_of_columns(columns, looks, lengths)
             words = {style: words[style] for style in STYLES if style in words and style in looks}
             draw = _upright if upright else _below_names
-            figure = draw(drawn.fillna(0), pairs, clean(translated(title)), words, options)
+            figure = draw(drawn.fillna(0), pairs, partial(sheet, title, words), options)
     caption = empty if empty and not names else caption
     return Chart(figure, title, alt, caption, marks, pairs if equal else ())
 
@@ -214,7 +189,7 @@ def clean(text: object) -> str:
     return visible(str(text)).encode("utf-8", "backslashreplace").decode()
 
 
-def described(kind: str, title: str, alt: str, pairs: Iterable[tuple[str, str]]) -> str:
+def described(kind: str, title: str, alt: str, pairs: Pairs) -> str:
     """Return a chart's alternative text: as given, or its kind, its title and each name with its number."""
     colon, semicolon = PAIRS[current_language()]
     said = semicolon.join(f"{name}{colon}{text}" for name, text in pairs) or gettext("Aucune donnée")
@@ -230,10 +205,6 @@ def _length(value: Any) -> float | None:
     return float(value)
 
 
-def _part(value: float, column: str) -> str:
-    return f"{one_decimal(value)}{NBSP}{gettext(SHORT.get(column, column))}"
-
-
 def _equal(lengths: pd.DataFrame) -> bool:
     """Return whether bars would all be alike, and show nothing that their numbers do not say."""
     known = lengths[lengths.notna().all(axis=1)]
@@ -242,14 +213,14 @@ def _equal(lengths: pd.DataFrame) -> bool:
     return len(lengths) > 1 and len(lengths.drop_duplicates()) == 1
 
 
-def _words(columns: Sequence[str], looks: Sequence[str], lengths: pd.DataFrame) -> dict[str, str]:
+def _words_of_columns(columns: Sequence[str], looks: Sequence[str], lengths: pd.DataFrame) -> dict[str, str]:
     """Return what each style stands for: the column of a frame, or those that share it."""
-    found: dict[str, list[str]] = {}
-    for column, style, used in zip(columns, looks, (lengths > 0).any().tolist(), strict=True):
-        name = severity_name(column) if column in SEVERITIES else translated(column)
-        if used:
-            found.setdefault(style, []).append(name)
-    return {style: ", ".join(names) for style, names in found.items()}
+    names: dict[str, list[str]] = {}
+    for column, style in zip(columns, looks, strict=True):
+        if (lengths[column] > 0).any():
+            name = severity_name(column) if column in SEVERITIES else translated(column)
+            names.setdefault(style, []).append(name)
+    return {style: ", ".join(shared) for style, shared in names.items()}
 
 
 def _looks(columns: Sequence[str], styles: Sequence[str], needed: int, single: bool) -> list[str]:
@@ -292,16 +263,13 @@ def _advance(letter: str, weight: str) -> float:
 def sheet(title: str, words: Mapping[str, str], heights: Sequence[float], size: Any = None) -> Figure:
     """Return a figure with a title, what styles stand for, and below them axes of these heights, in points.
 
-    Parameters
-    ----------
-    size
-        Inches, as matplotlib counts; at least as high as what is drawn.
+    It is of this size, in inches, but at least as high as what is drawn.
     """
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
     width, least = (72 * side for side in size or (WIDTH / 72, 0))
-    lines = lines_of(title, weight="bold") if title else []
+    lines = lines_of(clean(translated(title)), weight="bold") if title else []
     labels = {style: lines_of(clean(word)) for style, word in words.items()}
     longest = max(map(len, words.values()), default=0)
     columns = next(n for n in (4, 3, 2, 1) if n == 1 or n * (longest + 4) < LETTERS)
@@ -324,14 +292,8 @@ def sheet(title: str, words: Mapping[str, str], heights: Sequence[float], size: 
     return figure
 
 
-def _below_names(
-    lengths: pd.DataFrame | pd.Series,
-    pairs: Sequence[tuple[str, str]],
-    title: str,
-    words: Mapping[str, str],
-    options: dict[str, Any],
-) -> Figure:
-    """Draw bars that lie, each below its name and number."""
+def _below_names(lengths: Any, pairs: Pairs, new: Callable[..., Figure], options: dict[str, Any]) -> Figure:
+    """Draw bars that lie, each below its name and number, on a `new` sheet."""
     texts: list[tuple[float, str, str]] = []
     places, bottom = [], 0.0
     for name, text in pairs:
@@ -343,7 +305,7 @@ def _below_names(
         texts += [(bottom + LINE * (at + 0.5), *line) for at, line in enumerate(lines)]
         places.append(bottom + LINE * len(lines))
         bottom = places[-1] + BAR + GAP
-    figure = sheet(title, words, [max(bottom, LINE)], options.pop("figsize", None))
+    figure = new([max(bottom, LINE)], options.pop("figsize", None))
     axes = figure.axes[0]
     if len(lengths):
         nameless = lengths.reset_index(drop=True)  # pandas would make a scale of instants
@@ -376,19 +338,13 @@ def _instant(name: Any) -> str:
     return day(name) if isinstance(name, pd.Timestamp) else str(name)
 
 
-def _upright(
-    lengths: pd.DataFrame | pd.Series,
-    pairs: Sequence[tuple[str, str]],
-    title: str,
-    words: Mapping[str, str],
-    options: dict[str, Any],
-) -> Figure:
-    """Draw bars that stand where time puts them, with their numbers where there is room."""
+def _upright(lengths: Any, pairs: Pairs, new: Callable[..., Figure], options: dict[str, Any]) -> Figure:
+    """Draw bars that stand where time puts them on a `new` sheet, with their numbers where there is room."""
     index, colours = lengths.index, options.pop("color")
     times = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else pd.DatetimeIndex(index)
     frame = pd.DataFrame(lengths)
     parts = list(zip(frame, colours, strict=True)) if frame is lengths else [(frame.columns[0], colours)]
-    figure = sheet(title, words, [LINE, 110, LINE], options.pop("figsize", None))
+    figure = new([LINE, 110, LINE], options.pop("figsize", None))
     above, axes, below = figure.axes
     days = (times - times[0]).days.tolist()
     least = min((b - a for a, b in pairwise(days) if b > a), default=30)
@@ -443,13 +399,6 @@ def lines(
     ------
     InputError
         If a number is not whole, or unknown, or stands over no instant.
-
-    Examples
-    --------
-    >>> days = pd.to_datetime(["2026-03-01", "2026-03-02"], utc=True)
-    >>> chart = lines(pd.DataFrame({"Domaines": [148, 150]}, index=days), title="Liste")
-    >>> " ".join(chart.alt.split())
-    'Lignes – Liste. Domaines : 148 le 1er mars 2026, 150 le 2 mars 2026 ; entre 148 et 150.'
     """
     frame = values if isinstance(values, pd.DataFrame) else values.to_frame(values.name or title)
     if not frame.empty and (not isinstance(frame.index, pd.DatetimeIndex) or frame.index.hasnans):
@@ -466,7 +415,7 @@ def lines(
         heads = [lines_of(name, LETTERS - 12) for name in names.values()]
         heights = [LINE * len(head) + CURVE for head in heads]
         size = options.pop("figsize", None)
-        figure = given.figure if given else sheet(clean(translated(title)), {}, [*heights, LINE], size)
+        figure = given.figure if given else sheet(title, {}, [*heights, LINE], size)
         plots = [given] * len(held) if given else figure.axes
         for at, (axes, (column, numbers)) in enumerate(zip(plots, held.items(), strict=False)):
             colour = COLOURS[column if column in SEVERITIES else "strong"]
@@ -507,13 +456,7 @@ def _headed(axes: Any, head: Sequence[str], held: Sequence[int]) -> None:
 
 
 def whole_numbers(numbers: Iterable[Any]) -> list[int]:
-    """Return numbers as whole ones: a count cut short would be another count.
-
-    Raises
-    ------
-    InputError
-        If one is not whole, or unknown.
-    """
+    """Return numbers as whole ones, or raise an `InputError`: a count cut short would be another count."""
     found = list(numbers)
     if wrong := [n for n in found if not isinstance(n, Real) or n % 1 != 0]:
         raise InputError(f"{wrong[0]} is no whole number", remedy="Draw counts, or round them first")
@@ -521,11 +464,7 @@ def whole_numbers(numbers: Iterable[Any]) -> list[int]:
 
 
 def largest(values: pd.Series | pd.DataFrame) -> tuple[str, int]:
-    """Return the name and the number of the longest bar, the first of those that tie; ("", 0) for no bar.
-
-    >>> largest(pd.Series({"CH FICTIF": 1, "CH INVENTÉ": 3})), largest(pd.Series(dtype=int))
-    (('CH INVENTÉ', 3), ('', 0))
-    """
+    """Return the name and the number of the longest bar, the first of those that tie; ("", 0) for no bar."""
     sizes = values if isinstance(values, pd.Series) else values.sum(axis=1)
     return (str(sizes.idxmax()), int(sizes.max())) if len(sizes) else ("", 0)
 
@@ -539,11 +478,6 @@ def by_age(days: pd.Series, limits: Sequence[int]) -> pd.Series:
         Whole days; missing ones, and those below 0 (a date to come), have a band if there are any.
     limits
         Where a band ends and the next begins, in days, ascending.
-
-    Examples
-    --------
-    >>> by_age(pd.Series([10, 400, 800]), [365]).rename(lambda name: name.replace(NBSP, " ")).to_dict()
-    {'moins de 1 an': 1, '1 an et plus': 2}
     """
     names = [
         format_text("moins de {age}", age=duration(limits[0])),

@@ -12,10 +12,10 @@ from mssante_audit.archive.log import GOOD, Record
 from mssante_audit.archive.store import Archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.language import day, gettext, moment, words
+from mssante_audit.base.language import day, gettext, moment
 from mssante_audit.base.markup import data
 from mssante_audit.report.html import Html, joined
-from mssante_audit.report.names import FLAGS, OUTCOMES
+from mssante_audit.report.names import names
 from mssante_audit.report.pieces import note, paragraph
 from mssante_audit.report.say import Said, say
 from mssante_audit.report.tables import Cell, rows_table
@@ -51,11 +51,8 @@ def collection(space: TrustSpace) -> Html:
         "L'archive garde {n:liste}{span}{last}{since}.", n=len(held), span=span, last=last, since=since
     )
     odd = [record for record in log if record.flags or record.outcome in ("quarantined", "failed")]
-    return joined(
-        paragraph("caution" if failed else "none", lead),
-        _unread(archive),
-        _fetches(odd[-MOST:]) if odd else "",
-    )
+    fetched = _fetches(odd[-MOST:]) if odd else ""
+    return joined(paragraph("caution" if failed else "none", lead), _unread(archive), fetched)
 
 
 def _unread(archive: Archive) -> str:
@@ -78,7 +75,7 @@ def _before(record: Record, space: TrustSpace) -> bool:
 
 
 def _fetches(records: list[Record]) -> Html:
-    outcomes, flags = words(OUTCOMES), words(FLAGS)
+    outcomes, flags = names("fetches"), names("flags")
     rows = [
         (
             Cell(moment(parse_instant(record.at)), record.at),
@@ -92,13 +89,7 @@ def _fetches(records: list[Record]) -> Html:
 
 
 def observed_on(records: pd.DataFrame) -> pd.Series:
-    """Return the day on which each domain was observed, as text ("jamais" if it was not).
-
-    Parameters
-    ----------
-    records
-        With a column ``observed_at`` (UTC, NaT for never).
-    """
+    """Return the day on which each domain was observed (`observed_at`, UTC) as text, "jamais" for none."""
     days = [day(at.to_pydatetime()) if pd.notna(at) else gettext("jamais") for at in records["observed_at"]]
     return pd.Series(days, index=records.index, dtype="str")
 
@@ -106,30 +97,27 @@ def observed_on(records: pd.DataFrame) -> pd.Series:
 def observed(space: TrustSpace, records: pd.DataFrame) -> Html:
     """Say when the DNS was asked about domains, how many too long ago, and which files are not used.
 
-    Parameters
-    ----------
-    records
-        Of its domains, or some (`mssante_audit.verdicts.methods.method_records`).
+    `records` are of its domains, or some (`mssante_audit.verdicts.methods.method_records`).
     """
     seen, at = space.observation, records["observed_at"].dropna()
     if seen is None:
         return note("Pas d’observation dans ce dossier de données.")
-    days, said = space.thresholds.observation_max_age_days, []
+    days, sentences = space.thresholds.observation_max_age_days, []
     if len(at):
         text = (
             "Réponses du DNS observées entre le {first:moment} et le {last:moment}, dans {n:fichier} ; "
             "pour chaque domaine, la plus récente."
         )
-        said.append(say(text, first=at.min(), last=at.max(), n=len(seen.parts)))
+        sentences.append(say(text, first=at.min(), last=at.max(), n=len(seen.parts)))
     if stale := int((at < space.thresholds.oldest_observation(space.as_of)).sum()):
-        said.append(say("{n:domaine} {n:~observé|observés} il y a plus de {d:jour}.", n=stale, d=days))
+        sentences.append(say("{n:domaine} {n:~observé|observés} il y a plus de {d:jour}.", n=stale, d=days))
     for why, text in _WHY.items():
-        aside = [file for file, reason in space.aside if reason == why]
-        said += [say(text, n=len(aside), files=aside)] if aside else []
+        if aside := [file for file, reason in space.aside if reason == why]:
+            sentences.append(say(text, n=len(aside), files=aside))
     how = "menée à son terme" if seen.complete else "interrompue : une partie n'a pas été observée"
     last = "Dernière observation du {at:moment}, {how} ({n:question})."
     return note(
-        *said,
+        *sentences,
         say(last, at=seen.started_at, how=say(how), n=len(seen.queries)),
         _unreadable(seen),
         say("Serveurs interrogés en IPv6 : {v}.", v=say("oui" if seen.ipv6 else "non")),
@@ -143,8 +131,8 @@ def observed_tls(space: TrustSpace) -> Html:
         return note("Pas d’observation de TLS dans ce dossier de données.")
     last = seen.parts[0]
     how = "menée à son terme" if last.complete else "interrompue : une partie n’a pas été visitée"
-    told = say("Dernière observation de TLS du {at:moment}, {how}.", at=last.started_at, how=say(how))
-    return note(told, _unreadable(seen))
+    text = "Dernière observation de TLS du {at:moment}, {how}."
+    return note(say(text, at=last.started_at, how=say(how)), _unreadable(seen))
 
 
 def _unreadable(seen: Any) -> Said:

@@ -26,11 +26,7 @@ LATEST = 3650
 def controls(space: TrustSpace) -> Any:
     """Show controls for region, operator and the age of an old row, and what they leave below them.
 
-    Returns
-    -------
-    ipywidgets.Widget or None
-        ``None`` where nobody could move them: in a report, under papermill or nbconvert, in a script; and
-        where ipywidgets (extra ``lab``) is not installed.
+    ``None`` where nobody could move them (a report, papermill, nbconvert, a script), or without ipywidgets.
     """
     if not attended():
         return None

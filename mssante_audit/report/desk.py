@@ -47,27 +47,24 @@ def sql(space: TrustSpace, query: str, /, **tables: pd.DataFrame) -> pd.DataFram
         raise InputError("SQL needs DuckDB, which is not installed", remedy=_LAB) from None
     made = _tables(space) | {name: partial(pd.DataFrame, frame) for name, frame in tables.items()}
     words = {word.lower() for word in re.findall(r"\w+", query)}
-    closed: dict[str, Any] = {
-        "enable_external_access": False,
-        "python_enable_replacements": False,  # a frame is a table because it was handed over
-        "autoload_known_extensions": False,
-        "temp_directory": "",
-    }
-    with duckdb.connect(config=closed) as opened:
+    closed: dict[str, Any] = dict.fromkeys(
+        # Without replacements a frame is a table only because it was handed over.
+        ("enable_external_access", "python_enable_replacements", "autoload_known_extensions"), False
+    )  # fmt: skip
+    with duckdb.connect(config=closed | {"temp_directory": ""}) as opened:
         opened.execute("SET TimeZone = 'UTC'; SET lock_configuration = true")
         for name, make in made.items():
             if name.lower() in words:  # findings and domains take seconds to make
                 opened.register(name, _as_files_have_it(make(), space.show_contacts or name in tables))
         try:
-            found = opened.sql(query)
-            if found is None:
+            result = opened.sql(query)
+            if result is None:
                 raise ParameterError("the query asks for nothing", remedy="Begin it with SELECT or FROM")
-            frame: pd.DataFrame = found.df()
+            frame: pd.DataFrame = result.df()
         except duckdb.Error as error:
-            told = " ".join(str(error).partition("\n\n")[0].split())
-            raise ParameterError(
-                f"the query cannot be run ({told})", remedy=f"There are the tables {', '.join(made)}"
-            ) from None
+            why = " ".join(str(error).partition("\n\n")[0].split())
+            remedy = f"There are the tables {', '.join(made)}"
+            raise ParameterError(f"the query cannot be run ({why})", remedy=remedy) from None
     return frame
 
 
@@ -100,12 +97,12 @@ def _as_files_have_it(frame: pd.DataFrame, clear: bool) -> Any:
 
 def masked(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame with the columns that name persons masked; two that differ stay different."""
-    told = {}
+    columns = {}
     for name in naming(frame):
         texts = frame[name].fillna("").astype("str")
         shown = masks(Person(text) for text in texts.unique() if text)
-        told[name] = texts.map({person.text: text for person, text in shown.items()} | {"": ""})
-    return frame.assign(**told)
+        columns[name] = texts.map({person.text: text for person, text in shown.items()} | {"": ""})
+    return frame.assign(**columns)
 
 
 def within(
@@ -131,13 +128,6 @@ def within(
         If one means nobody.
     ParameterError
         If the frame does not tell whose its rows are.
-
-    Examples
-    --------
-    >>> from mssante_audit import load_space
-    >>> space = load_space(as_of="2026-03-03")
-    >>> within(space, space.entries, region="ile de france")["region"].unique().tolist()
-    ['Île-de-France']
     """
     chosen = limits(space, operator, region, department)
     if {"rule", "rows"} <= {*frame.columns}:
@@ -176,12 +166,6 @@ def join(frame: pd.DataFrame, theirs: pd.DataFrame, on: str, column: str | None 
         If there is no such identifier, or not one column of it.
     InputError
         If the table has one number twice: rows would be counted twice.
-
-    Examples
-    --------
-    >>> domains = pd.DataFrame({"domain": ["a.example"], "operator_id": ["1010000008"]})
-    >>> join(domains, pd.DataFrame({"nofinesset": [10000008], "beds": [12]}), "finess")["beds"].tolist()
-    [12]
     """
     if on not in NUMBERS:
         raise ParameterError(f"no identifier {on!r}", remedy=f"There are: {', '.join(NUMBERS)}")
@@ -202,17 +186,17 @@ def join(frame: pd.DataFrame, theirs: pd.DataFrame, on: str, column: str | None 
             f"the table has the {on.upper()} {twice.iloc[0]} twice ({len(twice)} such rows)",
             remedy=f"Choose one row each: table.drop_duplicates({column!r})",
         )
-    numbers = {told: _number_of(told, on) for told in frame["operator_id"].unique()}
-    own = pd.DataFrame(frame).assign(**{key: frame["operator_id"].map(numbers).astype("str")})
-    joined = own.merge(table, on=key, how="left", suffixes=("", "_theirs")).drop(columns=key)
+    numbers = {identifier: _number_of(identifier, on) for identifier in frame["operator_id"].unique()}
+    ours = pd.DataFrame(frame).assign(**{key: frame["operator_id"].map(numbers).astype("str")})
+    joined = ours.merge(table, on=key, how="left", suffixes=("", "_theirs")).drop(columns=key)
     return joined.set_axis(frame.index, axis="index")
 
 
 def _number_of(operator_id: str, on: str) -> str | None:
     """Return the number of an operator, ``None`` where its identifier is of another kind."""
-    told = parse_identifier(operator_id)
-    fits = told.kind == on.upper() or (told.kind, on) == ("SIRET", "siren")
-    return told.value[1 : 1 + NUMBERS[on]] if fits and "shape" not in told.problems else None
+    parsed = parse_identifier(operator_id)
+    fits = parsed.kind == on.upper() or (parsed.kind, on) == ("SIRET", "siren")
+    return parsed.value[1 : 1 + NUMBERS[on]] if fits and "shape" not in parsed.problems else None
 
 
 def _number(value: Any, on: str) -> str:
@@ -228,46 +212,31 @@ def _number(value: Any, on: str) -> str:
 def moved(before: TrustSpace, after: TrustSpace, *, language: str = "") -> Findings:
     """Return the findings in which two spaces differ: of other thresholds, say, or of another instant.
 
-    Parameters
-    ----------
-    before, after
-        Such as ``space`` and ``space.with_(stale_after_days=365)``.
-    language
-        Of the words; "": the current language.
-
-    Returns
-    -------
-    DataFrame
-        Findings (`mssante_audit.findings.frame`), worst first, those that are gone as they were before; and
-        ahead of their columns ``moved``: ``new``, ``gone``, ``changed`` (severity, confidence, domains or
-        words), or ``unknown`` where one of both spaces cannot tell what the other does.
-
-    Examples
-    --------
-    >>> from mssante_audit import load_space
-    >>> space = load_space(as_of="2026-03-03")
-    >>> moved(space, space)["moved"].tolist()
-    []
+    Such as ``space`` and ``space.with_(stale_after_days=365)``. The worst come first, the gone as they were.
+    Ahead of their columns stands ``moved``: ``new``, ``gone``, ``changed`` (severity, confidence, domains or
+    words), or ``unknown`` where one of both spaces cannot tell what the other does.
     """
     old, new = audit_all(before, language=language), audit_all(after, language=language)
     doubts = [unsure(before), unsure(after)]
     blind = {name for name in {*doubts[0], *doubts[1]} if doubts[0].get(name) != doubts[1].get(name)}
     blind |= {*lacking(before)} ^ {*lacking(after)}
-    told = ["severity", "confidence", "rows", "domain", "observed", "expected"]
-    was = dict(zip(old["fingerprint"], old[told].astype(str).itertuples(index=False), strict=True))
-    now = dict(zip(new["fingerprint"], new[told].astype(str).itertuples(index=False), strict=True))
+    columns = ["severity", "confidence", "rows", "domain", "observed", "expected"]
+    was, now = (
+        dict(zip(frame["fingerprint"], frame[columns].astype(str).itertuples(index=False), strict=True))
+        for frame in (old, new)
+    )
     gone = old.loc[[mark not in now for mark in old["fingerprint"]]]
     came = new[[was.get(mark) != now[mark] for mark in new["fingerprint"]]]
-    found = concat([gone, came])
+    both = concat([gone, came])
     words = [
         "changed" if mark in was and mark in now
         else "unknown" if audit in blind
         else "new" if mark in now
         else "gone"
-        for mark, audit in zip(found["fingerprint"], found["audit"], strict=True)
+        for mark, audit in zip(both["fingerprint"], both["audit"], strict=True)
     ]  # fmt: skip
-    found.insert(0, "moved", pd.Series(words, index=found.index, dtype="str"))
-    return found
+    both.insert(0, "moved", pd.Series(words, index=both.index, dtype="str"))
+    return both
 
 
 def own_rule(
@@ -280,28 +249,21 @@ def own_rule(
     remedy: str = "",
     shows: str = "description",
 ) -> Audit:
-    """Make a rule of one's own, and register it: commands and reports of this process know it from then on.
+    """Make an audit of one rule of one's own, a finding a domain, and register it for this process.
 
     Parameters
     ----------
     code
-        Capitals and digits in words joined by ``_``, such as ``LIST_DOMAIN_LONG``.
-    title
-        What it is called.
+        Capitals and digits joined by ``_``, such as ``LIST_DOMAIN_LONG``; made again, it is replaced.
+    title, why, remedy
+        What it is called, why it matters, and what to do.
     which
         The rows of the list that break it: a `DataFrame.query`, such as ``"domain.str.len() > 40"``, or a
         function from the rows to a mask of them. It is asked of each space that is audited.
     severity
         ``info``, ``warning``, ``error`` or ``critical``.
-    why, remedy
-        Why it matters, and what to do.
     shows
         The column whose values are what was observed; persons are masked as everywhere.
-
-    Returns
-    -------
-    Audit
-        An audit of that one rule, a finding a domain. Made again, it takes the place of the one before.
 
     Raises
     ------
@@ -310,23 +272,23 @@ def own_rule(
     """
     texts = {"title": title, "why": why, "remedy": remedy, "observed": "{{ seen | listing }}"}
     words: dict[str, Any] = {f"{part}_{lang}": text for part, text in texts.items() for lang in LANGUAGES}
-    told = Rule(code, family=title, severity=severity, source="none", **words)
+    rule = Rule(code, family=title, severity=severity, source="none", **words)
 
     def broken(space: TrustSpace) -> Any:
         rows = space.audited
-        found = rows.query(which, engine="python") if isinstance(which, str) else rows[which(rows)]
-        person = bool(naming(found[[shows]]))
-        for domain, own in found.groupby("domain", sort=False):
-            seen = [Person(text) if person else text for text in map(str, own[shows].unique()) if text]
-            yield Finding(code, str(domain), tuple(own["row"]), facts={"seen": seen})
+        matches = rows.query(which, engine="python") if isinstance(which, str) else rows[which(rows)]
+        person = bool(naming(matches[[shows]]))
+        for domain, its in matches.groupby("domain", sort=False):
+            seen = [Person(text) if person else text for text in map(str, its[shows].unique()) if text]
+            yield Finding(code, str(domain), tuple(its["row"]), facts={"seen": seen})
 
-    return register(Audit(code.lower(), title, (told,), broken))
+    return register(Audit(code.lower(), title, (rule,), broken))
 
 
 def export(
     values: pd.DataFrame | pd.Series, path: str | Path, *, name: str = "", show_contacts: bool = False
 ) -> Path:
-    """Write a frame as CSV, XLSX, JSON or Parquet, as the suffix says; whole or not at all.
+    """Write a frame as CSV, XLSX, JSON or Parquet, as the suffix says, whole or not at all; return the path.
 
     Parameters
     ----------
@@ -340,11 +302,6 @@ def export(
     show_contacts
         Name persons as the list does, in columns of the list and the register: for one's own eyes.
 
-    Returns
-    -------
-    Path
-        The file.
-
     Raises
     ------
     ParameterError
@@ -355,9 +312,8 @@ def export(
     out, whole = Path(path), values.to_frame() if isinstance(values, pd.Series) else values
     kind = out.suffix.lower().removeprefix(".")
     if kind not in WRITERS:
-        raise ParameterError(
-            f"{out.name!r} is of no known format", remedy=f"End it in .{', .'.join(WRITERS)}"
-        )
+        remedy = f"End it in .{', .'.join(WRITERS)}"
+        raise ParameterError(f"{out.name!r} is of no known format", remedy=remedy)
     if whole.index.name or not isinstance(whole.index, pd.RangeIndex):
         listed = any(name is not None for name in whole.index.names) or whole.index.dtype != "int64"
         whole = whole.reset_index(drop=not listed, allow_duplicates=True)

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mssante_audit.base.errors import AuditError
 from mssante_audit.base.resources import SAMPLE_FOLDER
-from mssante_audit.report.failure import Failure, failure_of
+from mssante_audit.values.person import masked_message
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -44,6 +46,21 @@ INPUT, OUTPUT, GIVEN, FAILURE, ERRORS = "input.ipynb", "output.ipynb", "given.js
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """Where and why a report failed."""
+
+    kind: str
+    """Class of the exception."""
+    message: str
+    """What it says and where; contacts in it are masked, unless it is an `AuditError` or the engine's, which
+    hold no field of the list."""
+    cell: int = -1
+    """Position of the cell, from 0, in the executed notebook; -1 if the kernel never started."""
+    traceback: str = ""
+    """Only for debugging: it may hold values."""
+
+
+@dataclass(frozen=True, slots=True)
 class Execution:
     """A notebook that ran."""
 
@@ -57,12 +74,7 @@ def execute(
 ) -> Execution:
     """Run a notebook, for at most `DEADLINE` seconds or until the run is `stopped`.
 
-    Parameters
-    ----------
-    content, parameters
-        The notebook, and values for its parameters cell.
-    folder
-        Private, empty, and of a short path: that of a socket is limited to 107 characters.
+    Its `folder` is private, empty, and of a short path: that of a socket is limited to 107 characters.
     """
     (folder / INPUT).write_bytes(content)
     (folder / GIVEN).write_text(json.dumps(dict(parameters)), encoding="utf-8")
@@ -139,6 +151,34 @@ def environment(folder: Path) -> dict[str, str]:
     return {"HOME": str(folder), **kept, **FIXED, **private, "IPYTHONDIR": str(folder / "ipython")}
 
 
+def failure_of(kind: str, message: str, cell: int, traceback: str = "") -> Failure:
+    """Return a `Failure` whose message names no person."""
+    if kind in {"DeadKernelError", "CellTimeoutError", "ModuleNotFoundError", *_family(AuditError)}:
+        return Failure(kind, message.split("\n")[0], cell, traceback)
+    masked = masked_message(" ".join(message.split()))
+    return Failure(kind, f"{masked}{_place(traceback)}".strip(), cell, traceback)
+
+
+_FRAME = re.compile(r"(?:File \"?([^\n\"]+?)\"?(?::|, line )(\d+)|Cell In\[\d+\](?:, line |:)(\d+))")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def _place(traceback: str) -> str:
+    """Return where the innermost frame of a traceback, IPython's or Python's, stands; "" if it has none."""
+    frames = _FRAME.findall(_COLOUR.sub("", traceback))
+    if not frames:
+        return ""
+    file, line, cell_line = frames[-1]
+    return f" ({Path(file).name}, line {line})" if file else f" (line {cell_line} of the cell)"
+
+
+def _family(base: type[Exception]) -> Iterator[str]:
+    """Yield the names of an exception and of all below it."""
+    yield base.__name__
+    for child in base.__subclasses__():
+        yield from _family(child)
+
+
 # -- in the process that `execute` starts -------------------------------------------------------------------
 
 
@@ -170,8 +210,7 @@ def main(folder: Path) -> None:
     except PapermillExecutionError:
         pass  # the notebook itself says so
     except Exception as error:  # the kernel died or never started
-        told = [type(error).__name__, str(error)]
-        (folder / FAILURE).write_text(json.dumps(told), encoding="utf-8")
+        (folder / FAILURE).write_text(json.dumps([type(error).__name__, str(error)]), encoding="utf-8")
     finally:
         for notebook in started:
             (folder / OUTPUT).write_text(writes(notebook), encoding="utf-8")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -33,7 +35,7 @@ from mssante_audit.findings.trend import severity_counts
 from mssante_audit.observe.kinds import KINDS
 from mssante_audit.report.html import Html, joined, macro, prose
 from mssante_audit.report.pieces import paragraph
-from mssante_audit.report.results import Limits, limited_to
+from mssante_audit.report.results import EVERYBODY, Limits, limited_to
 from mssante_audit.report.say import Said, say
 from mssante_audit.report.tables import Cell, csv_link, rows_table, severity_cell
 from mssante_audit.space.states import aged
@@ -74,50 +76,35 @@ def family(name: str) -> dict[str, Rule]:
     UnknownNameError
         If the catalogue has no such family.
     """
-    rules = {code: told for code, told in catalogue().items() if told.family == name}
+    rules = [rule for rule in catalogue().values() if rule.family == name]
     if not rules:
-        families = dict.fromkeys(told.family for told in catalogue().values())
+        families = dict.fromkeys(rule.family for rule in catalogue().values())
         raise UnknownNameError(f"no rule family {name!r}", remedy=f"There are: {'; '.join(families)}")
-    first = next(iter(rules.values())).audit
-    return {code: told for code, told in rules.items() if told.audit == first}
+    return {rule.code: rule for rule in rules if rule.audit == rules[0].audit}
 
 
 def lacks(space: TrustSpace, rules: Mapping[str, Rule]) -> list[str]:
     """Return what it takes beside the list to check any of these rules, and the space does not have."""
     known = audits()
-    needs = {need for told in rules.values() if told.audit in known for need in known[told.audit].needs}
-    needs |= {"archive" for told in rules.values() if told.family == BY_ARCHIVE}
+    needs = {need for rule in rules.values() if rule.audit in known for need in known[rule.audit].needs}
+    needs |= {"archive" for rule in rules.values() if rule.family == BY_ARCHIVE}
     return [need for need in sorted(needs) if space.given(need) is None]
 
 
 def unknown(what: Mapping[str, Sequence[str]]) -> str:
-    """Say what could not be checked, what it lacks, and what to do; "" for nothing.
-
-    Parameters
-    ----------
-    what
-        Names of `mssante_audit.findings.registry.known_needs` that lack, by what they lack for.
-
-    Examples
-    --------
-    >>> unknown({"Contacts": ["archive"]}).replace("\N{NBSP}", "_")[:67]
-    'Non vérifié, et donc inconnu_: Contacts (aucune liste archivée). Ga'
-    """
+    """Say what could not be checked, what it lacks (by its name), and what to do; "" for nothing."""
     if not what:
         return ""
     every = dict.fromkeys(need for needs in what.values() for need in needs)
-    reasons: dict[tuple[str, ...], list[str]] = {}
-    for name, needs in what.items():
-        reasons.setdefault(tuple(needs), []).append(translated(name))
     words, remedies = known_needs(), TO_DO | {kind.need: kind.remedy for kind in KINDS}
-    told = [
-        f"{listing(names)} ({listing([words[need][current_language()] for need in needs])})"
-        for needs, names in reasons.items()
-    ]
+    reasons: defaultdict[str, list[str]] = defaultdict(list)
+    for name, needs in what.items():
+        reasons[listing([words[need][current_language()] for need in needs])].append(translated(name))
     return format_text(
         "Non vérifié, et donc inconnu : {what}. {remedies}",
-        what=told, remedies=" ".join(gettext(remedies[need]) for need in every),
-    )  # fmt: skip
+        what=[f"{listing(names)} ({reason})" for reason, names in reasons.items()],
+        remedies=" ".join(gettext(remedies[need]) for need in every),
+    )
 
 
 def touched(findings: pd.DataFrame, entries: pd.DataFrame) -> int:
@@ -127,9 +114,9 @@ def touched(findings: pd.DataFrame, entries: pd.DataFrame) -> int:
     """
     if (findings["domains"] == 0).any():
         return int(entries["domain"].nunique())
-    rows = set().union(*findings["rows"])
-    named = {domain for domain, own in zip(findings["domain"], findings["rows"], strict=True) if not own}
-    return entries.loc[entries["row"].isin(rows) | entries["domain"].isin(named), "domain"].nunique()
+    named = set(findings.loc[findings["rows"].map(len) == 0, "domain"])
+    here = entries["row"].isin(set().union(*findings["rows"])) | entries["domain"].isin(named)
+    return entries.loc[here, "domain"].nunique()
 
 
 def title_of(code: str) -> str:
@@ -152,10 +139,10 @@ def titles(findings: pd.DataFrame) -> str:
     return listing([title_of(code) for code in findings["rule"].unique()])
 
 
-def foundation(told: Rule) -> str:
+def foundation(rule: Rule) -> str:
     """Return what a rule is founded on."""
-    kind = next(name for name in SOURCES if told.source.startswith(name))
-    norms = listing(re.findall(r"RFC \d+", told.source))
+    kind = next(name for name in SOURCES if rule.source.startswith(name))
+    norms = listing(re.findall(r"RFC \d+", rule.source))
     return gettext(SOURCES[kind]) + (f" ({norms})" if norms else "")
 
 
@@ -175,25 +162,14 @@ def severity_bars(findings: pd.DataFrame) -> Html:
 class Links:
     """Addresses where more is said of what a finding names; "" for none, as on a page that stands alone."""
 
-    def rule(self, _code: str) -> str:
-        """Return the address of a rule's page."""
+    def rule(self, *_: Any, **__: Any) -> str:
+        """Return the address of a rule's page, or an operator's, an operator's domain's, its dossier's."""
         return ""
 
-    def operator(self, _operator_id: str) -> str:
-        """Return the address of an operator's page."""
-        return ""
-
-    def domain(self, _domain: str, _operator_id: str) -> str:
-        """Return the address of what is said of an operator's domain."""
-        return ""
-
-    def dossier(self, _operator_id: str) -> str:
-        """Return the address of an operator's dossier."""
-        return ""
+    operator = domain = dossier = rule
 
 
 NO_LINKS = Links()
-
 Finding = Mapping[Any, Any]
 
 
@@ -205,16 +181,14 @@ def rule_cell(code: str, links: Links) -> Cell:
 def operator_cell(operator_id: str, name: str, links: Links) -> Cell:
     """Return a cell with an operator's name and identifier."""
     href = links.operator(operator_id) if name or operator_id else ""
-    shown = macro("findings.operator_cell", name, operator_id, href)
-    return Cell(shown, visible(name))
+    return Cell(macro("findings.operator_cell", name, operator_id, href), visible(name))
 
 
 def domain_cell(finding: Finding, links: Links) -> Cell:
     """Return a cell with a finding's first domain, and how many others there are."""
-    href = links.domain(finding["domain"], finding["operator_id"])
-    return Cell(
-        macro("findings.domain_cell", finding["domain"], finding["domains"], href), finding["domains"]
-    )
+    domain, domains = finding["domain"], finding["domains"]
+    href = links.domain(domain, finding["operator_id"])
+    return Cell(macro("findings.domain_cell", domain, domains, href), domains)
 
 
 def where(finding: Finding) -> str:
@@ -288,17 +262,14 @@ def findings_table(
     Parameters
     ----------
     findings
-        As `mssante_audit.findings.frame` describes; masked already where they must be. Those of
-        `mssante_audit.audits.waived` are shown with why, by whom and until when.
+        As `mssante_audit.findings.frame` describes; those of `mssante_audit.audits.waived` with who accepted.
     rules
         Those that were looked for (`family`): what they mean and what to do then stand beside the table, and
         which of them found nothing. Findings of other rules are left out.
     lacking
         What it took to check these rules and was not there (`lacks`): nothing found is then unknown.
-    name
-        The table's `id`, and the name of the CSV file, if one matters; unique in its page.
-    caption
-        What the table holds, if not just how many or which family.
+    name, caption
+        The table's `id` and the name of the CSV file, unique in the page; what the table holds.
     empty
         What to say where there is none, and no rules are given.
     limit
@@ -312,9 +283,7 @@ def findings_table(
     else:
         findings = findings[findings["rule"].isin(rules)]
         fired = set(findings["rule"])
-        quiet = listing(
-            [prose(localized(told, "title")) for code, told in rules.items() if code not in fired]
-        )
+        quiet = listing([prose(localized(rule, "title")) for c, rule in rules.items() if c not in fired])
         if findings.empty:
             found = format_text("Aucun constat. Vérifié : {rules}.", rules=quiet)
             return paragraph("none", unknown({quiet: lacking}) if lacking else found)
@@ -325,33 +294,38 @@ def findings_table(
         silent = format_text(without, rules=quiet) if quiet else ""
     todo = actionable(findings)
     rest = findings[~findings.index.isin(todo.index)]
-    parts = [
-        _part(todo, rules or {}, name, caption, limit, silent) if len(todo) else paragraph("none", silent)
-    ]
+    explained = partial(_explained, rules=rules or {}, limit=limit)
+    parts = [explained(todo, name, caption, silent=silent) if len(todo) else paragraph("none", silent)]
     if len(rest):
         called = format_text("{caption} (informations et indices)", caption=translated(caption))
         hints = int((rest["confidence"] == "hint").sum())
-        parts.append(folded(_part(rest, rules or {}, f"{name}-folded", called, limit), len(rest), hints))
+        parts.append(folded(explained(rest, f"{name}-folded", called), len(rest), hints))
     shown = min(limit, len(todo)) + min(limit, len(rest))
     return joined(*parts, csv_link(findings, shown, name))
 
 
-def _part(
-    findings: pd.DataFrame, rules: Mapping[str, Rule], name: str, caption: str, limit: int, silent: str = ""
+def _explained(
+    findings: pd.DataFrame,
+    name: str,
+    caption: str,
+    *,
+    rules: Mapping[str, Rule],
+    limit: int,
+    silent: str = "",
 ) -> Html:
     """Return what the rules of findings mean, the findings, and what to do about them."""
     columns = WAIVED_COLUMNS if "reason" in findings else COLUMNS
     shown = finding_rows(name, caption, findings.head(limit).to_dict("records"), columns)
     counts = findings["rule"].value_counts()
     fired = [
-        {
-            **{part: prose(localized(told, part)) for part in ("title", "why", "remedy")},
-            "severity": told.severity,
+        {part: prose(localized(rule, part)) for part in ("title", "why", "remedy")}
+        | {
+            "severity": rule.severity,
             "code": code,
+            "foundation": foundation(rule),
             "count": int(counts[code]),
-            "foundation": foundation(told),
         }
-        for code, told in rules.items()
+        for code, rule in rules.items()
         if code in counts.index
     ]
     return macro("findings.explained", fired, silent, shown)
@@ -377,48 +351,30 @@ def scope(space: TrustSpace, entries: pd.DataFrame) -> str:
 
 def incomplete(findings: pd.DataFrame) -> Html:
     """Return which parts of audits could not be evaluated, and why; nothing if all were."""
-    failed = findings.loc[findings["rule"] == FAILED, "observed"].tolist()
-    return macro("findings.incomplete", failed)
+    return macro("findings.incomplete", findings.loc[findings["rule"] == FAILED, "observed"].tolist())
 
 
 def opening(
     space: TrustSpace,
     entries: pd.DataFrame,
     findings: pd.DataFrame | None = None,
-    chosen: Limits | None = None,
+    chosen: Limits = EVERYBODY,
 ) -> Html:
-    """Show what a report is about: whom it is limited to, if it is; what was set aside, or not evaluated.
-
-    Parameters
-    ----------
-    entries
-        Rows reported on.
-    findings
-        All that was found on them.
-    chosen
-        Whom it is limited to (`mssante_audit.report.results.limits`).
-    """
+    """Show what a report is about: whom it is limited to (`chosen`), what was set aside, or not evaluated."""
     limits: Said | str = ""
-    if chosen is not None and chosen.places is not None and chosen.operator_id is None:
+    if chosen.places is not None and chosen.operator_id is None:
         limits = limited_to(chosen)
     elif len(entries) < len(space.audited):
         limits = say("Rapport limité à un opérateur qui n’a que des entrées de test.")
-        if len(entries):
-            operator, name = entries["operator_id"].iloc[0], entries["operator"].iloc[0]
-            limits = say(
-                "Rapport limité à l’opérateur **{name}** ({operator}).", name=name, operator=operator
-            )
+        for operator, name in entries[["operator_id", "operator"]].head(1).itertuples(index=False):
+            limits = say("Rapport limité à l’opérateur **{name}** ({who}).", name=name, who=operator)
+    known = audits()
+    named = known if findings is None else known.keys() & set(findings["audit"])
+    rests = {LIST}.union(*(known[name].rests for name in named))
+    doubtful = [aged(s.name, s.age_days) for s in space.states if s.doubtful and s.name in rests]
+    doubt = say("**En doute, donc à confirmer : {what}.**", what=escape(listing(doubtful)))
     return joined(
         paragraph("limits", limits) if limits else "",
-        Html() if findings is None else incomplete(findings),
-        paragraph("scope", scope(space, entries), _in_doubt(space, findings)),
+        "" if findings is None else incomplete(findings),
+        paragraph("scope", scope(space, entries), doubt if doubtful else ""),
     )
-
-
-def _in_doubt(space: TrustSpace, findings: pd.DataFrame | None) -> Said | str:
-    """Return which inputs in doubt a report rests on, and how old they are; "" if none is."""
-    known = audits()
-    named_in = known if findings is None else {name for name in findings["audit"] if name in known}
-    rests = {LIST}.union(*(known[name].rests for name in named_in))
-    doubtful = [aged(one.name, one.age_days) for one in space.states if one.doubtful and one.name in rests]
-    return say("**En doute, donc à confirmer : {what}.**", what=escape(listing(doubtful))) if doubtful else ""

@@ -24,7 +24,7 @@ from mssante_audit.report.findings import NO_LINKS, Links, title_of
 from mssante_audit.report.html import Html, joined, macro
 from mssante_audit.report.pieces import lead, paragraph
 from mssante_audit.report.results import EVERYBODY, Limits, limited, touching
-from mssante_audit.report.say import Said, say
+from mssante_audit.report.say import say
 from mssante_audit.report.tables import csv_link
 from mssante_audit.space.states import named
 from mssante_audit.space.trust import TrustSpace
@@ -91,37 +91,28 @@ def question_asked(domains: pd.DataFrame) -> str:
 
 
 def answer(domains: pd.DataFrame, causes: pd.DataFrame | None = None) -> Html:
-    """Show the sentence on top: how many domains are well, and the first cause of `cause_list`, if given.
-
-    Parameters
-    ----------
-    domains
-        Those that are told of, as `mssante_audit.verdicts.domains` describes.
-    causes
-        As `mssante_audit.findings.causes` describes.
-    """
+    """Show the sentence on top: how many domains are well, and the first cause of `cause_list`, if given."""
     asked, whole = question(domains), len(domains)
     held = answers(domains)[asked]
+    well = percent(held["yes" if asked == "arrives" else "ok"], whole) if whole else ""
+    more = say(", {unknown:inconnu}" if held["unknown"] else "", **held)
     if not whole:
-        said = say("Aucun domaine dans cette liste.")
+        sentence = say("Aucun domaine dans cette liste.")
     elif held["unknown"] == whole:
-        said = say("**Inconnu pour {n:domaine} sur {n}** : {why}.", n=whole, why=escape(_why(domains, asked)))
+        why = escape(_why(domains, asked))
+        sentence = say("**Inconnu pour {n:domaine} sur {n}** : {why}.", n=whole, why=why)
     elif asked == "arrives":
-        said = say(
+        sentence = say(
             "**{yes:domaine} sur {all} ({share})** {yes:~reçoit|reçoivent} le courrier en entier ; "
-            "{degraded} à risque, {no} {no:~ne le reçoit pas|ne le reçoivent pas}{more}.", all=whole,
-            share=percent(held["yes"], whole), more=_unknown(held), **held,
+            "{degraded} à risque, {no} {no:~ne le reçoit pas|ne le reçoivent pas}{more}.",
+            all=whole, share=well, more=more, **held,
         )  # fmt: skip
     else:
-        said = say(
+        sentence = say(
             "**{ok:domaine} sur {all} ({share})** {ok:~est|sont} en règle ; {todo} à corriger, {urgent} en "
-            "urgence{more}.", all=whole, share=percent(held["ok"], whole), more=_unknown(held), **held,
+            "urgence{more}.", all=whole, share=well, more=more, **held,
         )  # fmt: skip
-    return lead(said, "" if causes is None else _first(causes))
-
-
-def _unknown(held: Mapping[str, int]) -> Said:
-    return say(", {unknown:inconnu}", **held) if held["unknown"] else say("")
+    return lead(sentence, "" if causes is None else _first(causes))
 
 
 def _why(domains: pd.DataFrame, asked: str) -> str:
@@ -141,9 +132,8 @@ def _first(causes: pd.DataFrame) -> str:
         return say("Rien à corriger parmi ce qui a pu être vérifié.")
     first = causes.iloc[0]
     if first["doubts"]:
-        return say(
-            "Rien à corriger de sûr à ce jour ; {n:cause reste|causes restent} à confirmer.", n=len(causes)
-        )
+        unsure = "Rien à corriger de sûr à ce jour ; {n:cause reste|causes restent} à confirmer."
+        return say(unsure, n=len(causes))
     who, boxes = first["operator"] or first["operator_id"], first["mailboxes"]
     return say(
         "À traiter d'abord : **{title}**{who} ({domains:domaine}{boxes}).",
@@ -157,26 +147,16 @@ def counts(domains: pd.DataFrame) -> Html:
     """Show how many domains have each answer to the first question, and the mailboxes in them, as one bar.
 
     Below it stands how many have each answer to the other one.
-
-    Parameters
-    ----------
-    domains
-        As `mssante_audit.verdicts.domains` describes.
     """
     asked = question(domains)
     other = next(axis for axis in QUESTIONS if axis != asked)
     held, column = answers(domains), COLUMNS[asked]
     boxes = not domains["mailboxes"].isna().any() and len(domains) > 0
     parts = [
-        {
-            "answer": name,
-            "result": RESULT_OF[name],
-            "n": n,
-            "name": gettext(NAMES[asked][name][n > 1]),
-            "boxes": int(domains.loc[domains[column] == name, "mailboxes"].sum()) if boxes else None,
-        }
+        {"answer": name, "result": RESULT_OF[name], "n": n, "name": gettext(NAMES[asked][name][n > 1]),
+         "boxes": int(domains.loc[domains[column] == name, "mailboxes"].sum()) if boxes else None}
         for name, n in held[asked].items()
-    ]
+    ]  # fmt: skip
     others = [(name, n, gettext(NAMES[other][name][n > 1])) for name, n in held[other].items()]
     names = CHECK_NAMES[current_language()]
     blind = [names[c] for c in CHECKS if len(domains) and (domains[c] == "unknown").all()]
@@ -184,28 +164,22 @@ def counts(domains: pd.DataFrame) -> Html:
 
 
 def checks(domains: pd.DataFrame, causes: pd.DataFrame, *, linked: bool = True) -> Html:
-    """Show a line a check: domains and mailboxes by result, what decides, a link to its causes.
+    """Show a line a check: domains and mailboxes by result, what decides, a link to its causes if `linked`.
 
-    Parameters
-    ----------
-    domains, causes
-        As for `answer`. A cause counts for each check that one of its rules decides.
-    linked
-        Whether `cause_list` stands on the same page, where the links lead.
+    A cause counts for each check that one of its rules decides.
     """
     boxes = not domains["mailboxes"].isna().any() and len(domains) > 0
     lines = []
     for check in CHECKS:
-        held = {result: domains[domains[check] == result] for result in RESULTS}
-        sizes = {result: len(found) for result, found in held.items() if len(found)}
+        held = {r: domains[domains[check] == r] for r in RESULTS if (domains[check] == r).any()}
         causing = _of(causes, check)
         sure = int((causing["doubts"].map(len) == 0).sum())
         lines.append(
             {
                 "check": check,
                 "name": CHECK_NAMES[current_language()][check],
-                "held": {result: (n, gettext(NAMES["check"][result][n > 1])) for result, n in sizes.items()},
-                "boxes": {r: int(held[r]["mailboxes"].sum()) for r in sizes} if boxes else {},
+                "held": {r: (len(d), gettext(NAMES["check"][r][len(d) > 1])) for r, d in held.items()},
+                "boxes": {r: int(d["mailboxes"].sum()) for r, d in held.items()} if boxes else {},
                 "why": _reasons(domains, check),
                 "sure": sure,
                 "unsure": len(causing) - sure,
@@ -225,24 +199,18 @@ def _reasons(domains: pd.DataFrame, check: str) -> list[str]:
     if len(domains) and (results == "ok").all():
         return [gettext("Rien à signaler.")]
     worst = next((r for r in ("fail", "warn") if (results == r).any()), "")
-    said = []
+    reasons = []
     for result in (worst, "unknown"):
         whys = domains.loc[results == result, "why"]
         codes = Counter(code for why in whys for code in why.get(check, ()))
         for code, n in codes.most_common(1):
             words = title_of(code) if code in catalogue() else reason(code)
-            said.append(f"{capital(words)} ({count(n, 'domaine')})")
-    return said
+            reasons.append(f"{capital(words)} ({count(n, 'domaine')})")
+    return reasons
 
 
 def cause_list(causes: pd.DataFrame) -> Html:
-    """Show the first ten causes: what, who, what to do, how much it weighs; all of them as CSV.
-
-    Parameters
-    ----------
-    causes
-        As `mssante_audit.findings.causes` describes, masked already where they must be.
-    """
+    """Show the first ten causes: what, who, what to do, how much it weighs; all of them as CSV."""
     if causes.empty:
         return cause_lines(causes)
     return joined(cause_lines(causes), csv_link(causes, min(CAUSES, len(causes)), "causes"), by_check(causes))
@@ -263,9 +231,8 @@ def cause_lines(causes: pd.DataFrame, links: Links = NO_LINKS, kind: str = "caus
     """Show the first ten causes, with links to rule, operator and dossier where there are pages of them."""
     if causes.empty:
         return paragraph("none", say("Rien à corriger."))
-    return macro(
-        "first.causes", [_shown(c, links) for c in causes.head(CAUSES).to_dict("records")], kind, MARKS
-    )
+    lines = [_shown(cause, links) for cause in causes.head(CAUSES).to_dict("records")]
+    return macro("first.causes", lines, kind, MARKS)
 
 
 def _shown(cause: Mapping[Any, Any], links: Links) -> dict[str, Any]:

@@ -13,13 +13,13 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.audits import audit, lacking, waived
-from mssante_audit.base.language import percent
+from mssante_audit.base.language import format_text, percent, translated
 from mssante_audit.base.settings import LIMITS
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.causes import actionable
 from mssante_audit.findings.causes import causes as merged
 from mssante_audit.findings.frame import concat
-from mssante_audit.findings.registry import audits, title_of_audit
+from mssante_audit.findings.registry import audits, rule, theirs, title_of_audit
 from mssante_audit.report import collection as lists
 from mssante_audit.report.charts import Chart, bars, by_age, largest
 from mssante_audit.report.findings import (
@@ -33,9 +33,8 @@ from mssante_audit.report.findings import (
     unknown,
 )
 from mssante_audit.report.first import question_asked
-from mssante_audit.report.html import Html
+from mssante_audit.report.html import Html, macro
 from mssante_audit.report.names import names
-from mssante_audit.report.others import other_audits
 from mssante_audit.report.parameters import check_value
 from mssante_audit.report.pieces import Figure, key_figures, lead, note
 from mssante_audit.report.results import (
@@ -346,12 +345,7 @@ def unmade(space: TrustSpace) -> str:
 
 
 def by_severity(by: pd.Series, findings: pd.DataFrame) -> pd.DataFrame:
-    """Return how many findings there are by a column and by severity, those with the worst first.
-
-    >>> found = pd.DataFrame({"rule": ["A", "B", "B"], "severity": ["info", "error", "warning"]})
-    >>> by_severity(found["rule"], found)["error"].to_dict()
-    {'B': 1, 'A': 0}
-    """
+    """Return how many findings there are by a column and by severity, those with the worst first."""
     counted = pd.crosstab(by, findings["severity"].astype("str"))
     return counted.reindex(columns=WORST_FIRST, fill_value=0).sort_values(WORST_FIRST, ascending=False)
 
@@ -362,3 +356,25 @@ def rest_together(held: pd.Series, shown: int, rest: pd.Series) -> pd.Series:
     if len(held) > shown:
         drawn[say("les {n:autre}", n=len(held) - shown)] = rest.nunique()
     return drawn
+
+
+def other_audits(space: TrustSpace, findings: pd.DataFrame, *, limit: int) -> Html:
+    """Return a section for each of them, headed by its title; last, what of ours could not be evaluated.
+
+    Where there is none of them, nothing is shown; the findings given are those of all audits.
+    """
+    others, failed = theirs(), rule(FAILED)
+    parts = [
+        (audit.titled(), audit.rules, findings[findings["audit"] == name]) for name, audit in others.items()
+    ]
+    ours = findings[(findings["rule"] == FAILED) & ~findings["audit"].isin(others)]
+    parts += [] if ours.empty else [(failed.family, (), ours)]
+    shown = []
+    for title, rules, found in parts:
+        raised = (failed,) if (found["rule"] == FAILED).any() else ()
+        looked = {told.code: told for told in (*rules, *raised)}
+        caption = format_text("Constats : {what}", what=translated(title))
+        shown.append(
+            (title, findings_table(found, looked, lacking=lacks(space, looked), caption=caption, limit=limit))
+        )
+    return macro("pieces.others", shown)

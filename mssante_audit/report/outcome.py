@@ -22,11 +22,10 @@ from mssante_audit.base.language import gettext, markdown
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.ledger import FollowUp, follow, scope_of
 from mssante_audit.findings.registry import resting
-from mssante_audit.report.failure import Failure, failure_of
+from mssante_audit.report.execute import Failure, failure_of
 from mssante_audit.report.follow_up import follow_up_html
 from mssante_audit.report.page import Page, is_tagged, section_of, title_of, to_html
-from mssante_audit.report.parameters import parameters as known
-from mssante_audit.report.parameters import shown_value
+from mssante_audit.report.parameters import parameters, shown_value
 from mssante_audit.report.plan import PATHS, Job, tellable
 from mssante_audit.report.results import MIME, Results, read_results
 from mssante_audit.report.summary import NO_ANSWERS, Accepted, Summary
@@ -112,16 +111,11 @@ def _convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome,
     since = follow_up_html(followed, results.findings) if followed and results else ""
     title = results.title if results else ""
     page = to_html(notebook, Page(job.name, labelled(job.shown), origin, failure, since, title))
+    section = section_of(notebook, failure.cell) if failure else ""
+    seconds = {"run": round(execution.seconds, 3), "convert": round(time.perf_counter() - begin, 3)}
+    title = title or title_of(notebook, job.name)
     outcome = Outcome(
-        job.name,
-        title or title_of(notebook, job.name),
-        results,
-        failure,
-        section_of(notebook, failure.cell) if failure else "",
-        {"run": round(execution.seconds, 3), "convert": round(time.perf_counter() - begin, 3)},
-        followed,
-        setting.answers,
-        lead_of(notebook),
+        job.name, title, results, failure, section, seconds, followed, setting.answers, lead_of(notebook)
     )
     files = {
         ".html": page.encode("utf-8", "backslashreplace"),
@@ -144,7 +138,7 @@ def _followed(job: Job, results: Results, ledger: dict[str, Any] | None) -> Foll
     if ledger is None:
         return None
     made = results.provenance
-    doubtful = {one["name"] for one in made["inputs"] if one["state"] != "ok" and not one["tolerated"]}
+    doubtful = {i["name"] for i in made["inputs"] if i["state"] != "ok" and not i["tolerated"]}
     accepted = pd.DataFrame(made.get("waived", ()), columns=list(Accepted.__annotations__))
     unsure = {*made["not_made"], *resting(doubtful)}
     scope = scope_of(job.name, tellable(job.shown))
@@ -202,7 +196,7 @@ def _untold(output: Mapping[str, Any]) -> Mapping[str, Any]:
 def _paths(job: Job, setting: Setting) -> re.Pattern[str]:
     """Return what matches the paths that a report must not show, as they are and as HTML has them."""
     named = [values.get(name) or () for values in (job.given, job.shown) for name in PATHS]
-    files = [file for one in named for file in ([one] if isinstance(one, str) else one)]
+    files = [file for value in named for file in ([value] if isinstance(value, str) else value)]
     roots = [*setting.roots, *(Path(file).parent for file in files), *Path(__file__).parents[1:3]]
     roots += [Path.cwd(), Path(tempfile.gettempdir()), Path(sys.prefix), Path(sys.base_prefix)]
     with suppress(RuntimeError):  # a container's user may have none
@@ -214,23 +208,16 @@ def _paths(job: Job, setting: Setting) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w+/=.~-])(?:{'|'.join(map(re.escape, longest_first))})(?:/|(?![\w.~-]))")
 
 
-def labelled(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
+def labelled(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return parameters as a page tells them: label and shown value."""
-    return [
-        (gettext(str(known()[name].title)), shown_value(name, value)) for name, value in parameters.items()
-    ]
+    known = parameters()
+    return [(gettext(str(known[name].title)), shown_value(name, value)) for name, value in values.items()]
 
 
 def data_files(
     outcome: Outcome, parameters: Mapping[str, Any], provenance: Mapping[str, Any]
 ) -> dict[str, bytes]:
-    """Return the files of a report that are for machines, by suffix: a summary, and the findings if complete.
-
-    Parameters
-    ----------
-    parameters
-        As they may be told (`mssante_audit.report.plan.tellable`).
-    """
+    """Return the files of a report that machines read, by suffix: a summary, and findings if complete."""
     files = {".results.json": json_bytes(_summary(outcome, parameters, provenance))}
     if outcome.results and not outcome.failure:
         frame, followed = outcome.results.findings, outcome.follow_up
@@ -255,27 +242,15 @@ def _summary(outcome: Outcome, parameters: Mapping[str, Any], provenance: Mappin
     results, failure, followed = outcome.results, outcome.failure, outcome.follow_up
     why = failure and {"kind": failure.kind, "message": failure.message, "section": outcome.section}
     counts = results and {
-        "findings": len(results.findings),
-        "by_severity": results.by_severity,
-        "by_rule": results.by_rule,
-    }
-    since: Mapping[str, Any] | None = None
-    if followed and followed.previous:
-        gone = {
-            "fixed_findings": [*map(dict, followed.fixed)],
-            "lost_findings": [*map(dict, followed.unknown)],
-        }
-        since = {"previous": followed.previous, **followed.counts(), **gone}
-    summary = {
-        "report": outcome.name,
-        "status": "failed" if failure else "done",
-        "failure": why,
-        **outcome.answers,
-        "counts": counts,
-        "since_previous": since,
-        "seconds": dict(outcome.seconds),
-        "parameters": dict(parameters),
-        "inputs": provenance.get("inputs", []),
+        "findings": len(results.findings), "by_severity": results.by_severity, "by_rule": results.by_rule,
+    }  # fmt: skip
+    since = followed and followed.previous and {
+        "previous": followed.previous, **followed.counts(),
+        "fixed_findings": [*map(dict, followed.fixed)], "lost_findings": [*map(dict, followed.unknown)],
+    }  # fmt: skip
+    return cast(Summary, {
+        "report": outcome.name, "status": "failed" if failure else "done", "failure": why, **outcome.answers,
+        "counts": counts, "since_previous": since or None, "seconds": dict(outcome.seconds),
+        "parameters": dict(parameters), "inputs": provenance.get("inputs", []),
         "provenance": {name: value for name, value in provenance.items() if name != "inputs"},
-    }
-    return cast(Summary, summary)
+    })  # fmt: skip

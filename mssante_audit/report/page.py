@@ -17,7 +17,7 @@ from html import unescape
 from typing import TYPE_CHECKING, Any
 
 from mssante_audit.base.language import gettext
-from mssante_audit.report.failure import Failure
+from mssante_audit.report.execute import Failure
 from mssante_audit.report.html import TEMPLATE, Html, gettext_filter, joined, template, trusted
 from mssante_audit.report.results import MIME
 from mssante_audit.report.tables import script, source_of, style
@@ -132,22 +132,10 @@ def index_html(
     causes: str = "",
     explorer: str = "",
 ) -> str:
-    """Return the page that lists the reports of a run.
+    """Return the page that lists the reports of a run (`mssante_audit.report.run`), a row each.
 
-    Parameters
-    ----------
-    rows
-        For each report `name`, `title`, `lead` (its answer, or ""), `counts` (by severity, or ``None``),
-        `failure`, `section`,
-        `since_previous` (what is new, open and fixed, as a sentence; or "") and `last_good` (whether a report
-        of an earlier run is still there).
-    provenance
-        As in `Page`.
-    title, first, causes
-        The question that a first screen answers, what it says, and what to put right first
-        (`mssante_audit.report.first`).
-    explorer
-        File beside it with the explorer (`mssante_audit.report.explorer`), "" if there is none.
+    `title`, `first` and `causes` are the question that a first screen answers, what it says, and what to put
+    right first (`mssante_audit.report.first`); `explorer` is the file beside it, "" if there is none.
     """
     return template("run.html.j2").render(
         rows=rows,
@@ -170,13 +158,7 @@ def policy(html: str) -> str:
 
 
 def policy_of(*sources: str) -> str:
-    """Return the content security policy that lets scripts of these sources run, and no other.
-
-    Parameters
-    ----------
-    sources
-        As `mssante_audit.report.tables.source_of` returns them.
-    """
+    """Return the content security policy that lets scripts of these sources run, and no other."""
     allowed = " ".join(sources or ("'none'",))
     return (
         f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
@@ -218,11 +200,7 @@ def outline(body: str) -> Outline:
 
 
 def slug(text: str) -> str:
-    """Return a heading's text as an anchor.
-
-    >>> slug("Signature & fraîcheur")
-    'signature-fraicheur'
-    """
+    """Return a heading's text as an anchor."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "section"
 

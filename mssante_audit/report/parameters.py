@@ -54,8 +54,6 @@ def check_value(name: str, value: Any) -> Any:
     ParameterError
         If there is no such parameter, or the value is ill-typed or out of range.
 
-    >>> check_value("row_limit", "500")
-    500
     >>> check_value("recover", "non"), check_value("operator", 399900000130016)
     (False, '399900000130016')
     """
@@ -101,17 +99,9 @@ def _meant(kind: type, value: Any) -> Any:
 
 
 def declared(notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return the parameters a notebook accepts, with their defaults, in the order of its cell.
+    """Return the parameters that a notebook accepts, with their defaults, in the order of its cell.
 
-    Parameters
-    ----------
-    notebook, name
-        The notebook as JSON types, and its name for messages.
-
-    Raises
-    ------
-    ParameterError
-        If the cell assigns a name that is none of `parameters`, or a default of another type.
+    A name that is none of `parameters`, or a default of another type, is a `ParameterError`.
     """
     defaults: dict[str, Any] = {}
     for cell in notebook["cells"]:
@@ -128,19 +118,9 @@ def declared(notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
 def share_out(
     given: Mapping[str, Any], accepted: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:
-    """Return for each notebook those of the `given` parameters that it accepts, checked.
+    """Return for each notebook those of the `given` parameters that it accepts (`declared`), checked.
 
-    Parameters
-    ----------
-    given
-        Values by parameter name: typed, or texts as `check_value` reads them.
-    accepted
-        For each notebook, what `declared` returns.
-
-    Raises
-    ------
-    ParameterError
-        If no notebook accepts one of them, or a value is not right.
+    One that no notebook accepts, or a value that is not right, is a `ParameterError`.
     """
     values = {name: check_value(name, value) for name, value in given.items()}
     for name in values:
@@ -158,9 +138,6 @@ def share_out(
 
 def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
     """Read ``name=value`` texts; a list's name may come several times.
-
-    >>> parse_assignments(["row_limit=20", "anchors=a.pem", "anchors=b.pem"])
-    {'row_limit': 20, 'anchors': ['a.pem', 'b.pem']}
 
     Raises
     ------

@@ -45,11 +45,7 @@ def find_notebooks(names: Sequence[str], folder: Path) -> dict[str, Path]:
     """Return the notebooks that `names` stand for, by name; without names the reports of `folder`.
 
     A report is a notebook with a cell tagged ``parameters``; the others are for JupyterLab. Overview first.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such notebook, or two of one name.
+    No such notebook, or two of one name, is an `UnknownNameError`.
     """
     known = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
     chosen: dict[str, Path] = {}

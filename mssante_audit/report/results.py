@@ -51,20 +51,7 @@ LIBRARIES = ("lxml", "matplotlib", "mssante-audit", "pandas", "papermill", "sign
 
 
 def open_space(**parameters: Any) -> TrustSpace:
-    """Load the trust space that a notebook's parameters describe.
-
-    Parameters
-    ----------
-    **parameters
-        Those of `mssante_audit.snapshot.load.load_space`, and fields of `Thresholds`.
-
-    Raises
-    ------
-    ParameterError
-        If there is no such parameter, or its value, as papermill may hand it over, is not right.
-    InputError
-        If there is no white list, or it cannot be read.
-    """
+    """Load the trust space that parameters of `load_space` and fields of `Thresholds` describe."""
     given = {name: check_value(name, value) for name, value in parameters.items()}
     judged_by = {name: given.pop(name) for name in parameters if name in Thresholds.model_fields}
     if other := given.keys() & {*ASIDE}:
@@ -75,42 +62,31 @@ def open_space(**parameters: Any) -> TrustSpace:
 def select_operator(space: TrustSpace, operator: str | None) -> str | None:
     """Return the identifier of the operator meant by `operator`, or ``None`` for ``None``: all of them.
 
-    Parameters
-    ----------
-    operator
-        An identifier as in the column `operator_id`, or a name or a part of one, in any case and with or
-        without accents, that only one operator bears.
-
-    Raises
-    ------
-    UnknownNameError
-        If no operator or several are meant.
-    ParameterError
-        If it is neither text nor digits.
+    It may be an identifier as in `operator_id`, or a name or a part of one, in any case and with or without
+    accents, that only one operator bears; else it is an `UnknownNameError`.
     """
     operator = check_value("operator", operator)
     if operator is None:
         return None
-    if operator and (space.entries["operator_id"] == operator).any():
-        return operator
     known = space.entries[["operator_id", "operator"]].drop_duplicates()
     known = known[known["operator_id"] != ""]
     wanted, names = fold(operator), known["operator"].map(fold)
-    identifiers = {fold(identifier): str(identifier) for identifier in known["operator_id"]}
-    if here := identifiers.get(wanted) or identifiers.get(wanted.replace(" ", "")):
-        return here
+    identifiers = {fold(i): i for i in known["operator_id"]} | {i: i for i in known["operator_id"]}
+    for spelling in (operator, wanted, wanted.replace(" ", "")):
+        if spelling in identifiers:
+            return str(identifiers[spelling])
     for meant in (names == wanted, names.str.contains(wanted, regex=False)) if wanted else ():
-        found = known[meant].drop_duplicates("operator_id")
-        if len(found) == 1:
-            return str(found["operator_id"].iloc[0])
-        if len(found):
-            some = "; ".join(f"{o.operator_id} {o.operator}" for o in found.head(5).itertuples())
-            raise UnknownNameError(f"{operator!r} may mean {len(found)} operators", remedy=f"Such as: {some}")
+        matches = known[meant].drop_duplicates("operator_id")
+        if len(matches) == 1:
+            return str(matches["operator_id"].iloc[0])
+        if len(matches):
+            some = "; ".join(f"{o.operator_id} {o.operator}" for o in matches.head(5).itertuples())
+            raise UnknownNameError(
+                f"{operator!r} may mean {len(matches)} operators", remedy=f"Such as: {some}"
+            )
     near = difflib.get_close_matches(wanted, names.tolist(), n=3, cutoff=0.6)
-    close = known[names.isin(near)]["operator"].unique().tolist()
-    raise UnknownNameError(
-        f"no operator {operator!r} in this list", remedy=f"Near: {'; '.join(close)}" if close else None
-    )
+    remedy = f"Near: {'; '.join(known[names.isin(near)]['operator'].unique())}" if near else None
+    raise UnknownNameError(f"no operator {operator!r} in this list", remedy=remedy)
 
 
 class Limits(NamedTuple):
@@ -129,12 +105,7 @@ def limits(
 ) -> Limits:
     """Return whom parameters of these names limit a report to.
 
-    Raises
-    ------
-    UnknownNameError
-        If one means nobody, or several operators.
-    ParameterError
-        If one is ill-typed.
+    One that means nobody, or several operators, is an `UnknownNameError`.
     """
     operator_id = select_operator(space, operator)
     named = places(check_value("region", region), check_value("department", department))
@@ -191,8 +162,8 @@ def touching(findings: pd.DataFrame, space: TrustSpace, chosen: Limits) -> pd.Da
     """
     if chosen == EVERYBODY:
         return findings
-    own = limited(space.entries, chosen)
-    rows, names = set(own["row"].tolist()), set(own["domain"].tolist())
+    theirs = limited(space.entries, chosen)
+    rows, names = set(theirs["row"].tolist()), set(theirs["domain"].tolist())
     owners = operators(space, chosen) or set()
     kept = []
     columns = ("rule", "rows", "operator_id", "domain", "domains")
@@ -209,7 +180,7 @@ def provenance(space: TrustSpace) -> Provenance:
     whitelist = space.whitelist
     signature = whitelist.signature
     register = space.declarations
-    told: Provenance = {
+    origin: Provenance = {
         "file": Path(whitelist.source).name,
         "sha256": whitelist.sha256,
         "signature": signature.status,
@@ -222,31 +193,27 @@ def provenance(space: TrustSpace) -> Provenance:
         "register": register.source if register else None,
         "register_sha256": register.sha256 if register else None,
         "observed": [
-            {
-                "kind": gettext(kind.title),
-                "file": p.source,
-                "sha256": p.sha256,
-                "begun": p.started_at.isoformat(),
-            }
+            {"kind": gettext(kind.title), "file": part.source, "sha256": part.sha256,
+             "begun": part.started_at.isoformat()}
             for kind in KINDS
-            for p in getattr(space.given(kind.need), "parts", ())
+            for part in getattr(space.given(kind.need), "parts", ())
         ],
         "set_aside": dict(space.aside),
         "mailboxes": space.mailboxes.source if space.mailboxes else None,
-        "not_made": [name for name, told in audits().items() if told.lacking(space)],
+        "not_made": [name for name, audit in audits().items() if audit.lacking(space)],
         "as_of": space.as_of.isoformat(),
         "rows": len(space.entries),
         "made_up": made_up(whitelist),
         "test_entries": int(space.entries["is_audit_entry"].sum()),
         "contacts_shown": space.show_contacts,
         "versions": {"python": platform.python_version()} | {n: _version(n) for n in LIBRARIES},
-        "inputs": [cast(Input, one.told()) for one in space.states],
-    }
+        "inputs": [cast(Input, state.told()) for state in space.states],
+    }  # fmt: skip
     made = [name for name, audit in audits().items() if audit in space.cache]
     if made and space.waivers and len(accepted := waived(space, *made)):
         columns = accepted[list(Accepted.__annotations__)]
-        told["waived"] = cast(list[Accepted], columns.to_dict("records"))
-    return told
+        origin["waived"] = cast(list[Accepted], columns.to_dict("records"))
+    return origin
 
 
 @dataclass(frozen=True)
@@ -289,22 +256,7 @@ class Results:
 def record(
     space: TrustSpace, findings: pd.DataFrame, *, name: str, calendar: str = "", title: str = ""
 ) -> Results:
-    """Return a notebook's results: the value of its last cell.
-
-    Parameters
-    ----------
-    findings
-        All findings the report tells of, also those its tables cut off.
-    name
-        The notebook's name.
-    calendar, title
-        As in `Results`.
-
-    Raises
-    ------
-    ParameterError
-        If the findings show contacts and the space does not.
-    """
+    """Return a notebook's results; findings with contacts, of a space without, are a `ParameterError`."""
     if not space.show_contacts and any(map(names_persons, findings["facts"])):
         raise ParameterError(
             "these findings show contacts, and the space they are recorded with masks them",
@@ -316,6 +268,4 @@ def record(
 def read_results(payload: dict[str, Any]) -> Results:
     """Return the `Results` whose `payload` this is."""
     frame = pd.DataFrame(payload["findings"], columns=list(COLUMNS))
-    more = (payload.get(name, "") for name in ("calendar", "title"))
-    told = cast(Provenance, payload["provenance"])
-    return Results(payload["name"], typed(from_json(frame)), told, *more)
+    return Results(**{**payload, "findings": typed(from_json(frame))})

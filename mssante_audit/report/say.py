@@ -37,23 +37,14 @@ def say(text: str, /, **values: Any) -> Said:
         The sentence in French, which `mssante_audit.base.language` translates, with ``{name}`` for a value.
         ``{n:domaine}`` is a number and its noun, ``{n:signal|signaux}`` with an irregular plural,
         ``{n:~est|sont}`` only the word that agrees. What stands between two ``**`` is strong in HTML.
-        Apostrophes and spaces may be typed as on any keyboard.
     **values
         Numbers, instants (their day, or with ``:moment`` to the minute) and lists are written as the language
-        does; ``:duration`` is a length of time of so many days. Texts (a name of the data, a share by
-        `percent`) are not touched, other sentences stand in this one.
-
-    Returns
-    -------
-    Said
-        A text, which shows itself as a paragraph.
+        does; ``:duration`` is a number of days. Texts are not touched, other sentences stand in this one.
 
     Examples
     --------
-    >>> said = say("{n:domaine} sur {all} {n:~dépend|dépendent} de {who}.", n=1200, all=4917, who="<b>'")
-    >>> said.replace("\N{NBSP}", "_").replace("\N{NNBSP}", "-")
-    "1-200_domaines sur 4-917 dépendent de <b>'."
-    >>> str(say("**{n:règle}** : {who}", n=1, who="<b>").html).replace("\N{NBSP}", "_")
+    >>> sentence = say("**{n:règle}** : {who}", n=1, who="<b>")
+    >>> str(sentence.html).replace("\N{NBSP}", "_")
     '<strong>1_règle</strong>_: <bdi>&lt;b&gt;</bdi>'
     """
     prose = gettext(text)

@@ -59,10 +59,7 @@ def look() -> Iterator[None]:
 def svg(figure: Figure, marks: Mapping[str, str]) -> Html:
     """Return a drawing as SVG that takes the width there is.
 
-    Parameters
-    ----------
-    marks
-        What each mark tells, by the `gid` of its artist (`mark`); of an artist of many, a line each.
+    `marks` has what each mark tells, by the `gid` of its artist (`mark`); of an artist of many, a line each.
     """
     out = io.StringIO()
     with look():
@@ -84,12 +81,12 @@ def _tidy(element: etree._Element, number: int, marks: Mapping[str, str]) -> Non
     if name in marks:
         lines = marks[name].split("\n")
         telling = [element] if len(lines) == 1 else element.findall(f".//{_SVG}use")
-        for one, line in zip(telling, lines, strict=True):
-            one.set("role", "img")
-            one.set("tabindex", "0")
+        for drawn, line in zip(telling, lines, strict=True):
+            drawn.set("role", "img")
+            drawn.set("tabindex", "0")
             title = etree.Element(f"{_SVG}title")
             title.text = line
-            one.insert(0, title)
+            drawn.insert(0, title)
     elif element.tag in (f"{_SVG}path", f"{_SVG}clipPath") and name:
         element.set("id", f"chart-{number}-{name}")
         if style := attributes.get("style"):  # what uses it has a stroke, which a style sheet can change

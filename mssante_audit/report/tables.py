@@ -90,25 +90,9 @@ def severity_cell(severity: str, note: str = "") -> Cell:
 def rows_table(
     name: str, caption: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], after: str = ""
 ) -> Html:
-    """Return a table that sorts and filters.
+    """Return a table that sorts and filters, with HTML below it; a row is a sequence of cells.
 
-    Parameters
-    ----------
-    name
-        Its `id`, unique in the page.
-    caption
-        What the table holds.
-    columns
-        Names of the columns. These and the caption are translated where a catalogue has them.
-    rows
-        A sequence of cells a row.
-    after
-        HTML below the table.
-
-    Raises
-    ------
-    ValueError
-        If a row has more or fewer cells than there are columns.
+    Its `name` is an `id`, unique in the page. Columns and caption are translated where a catalogue has them.
     """
     body = [list(zip(columns, row, strict=True)) for row in rows]
     kinds = [{cell.kind for _, cell in column if cell.shown} for column in zip(*body, strict=True)]
@@ -117,15 +101,7 @@ def rows_table(
 
 
 def csv_link(rows: pd.DataFrame, shown: int, name: str) -> Html:
-    """Return the link to all rows of a frame as CSV, held in the page itself.
-
-    Parameters
-    ----------
-    shown
-        How many of them the page shows.
-    name
-        Of the file, without suffix.
-    """
+    """Return the link to all rows of a frame as CSV, held in the page itself, which shows some of them."""
     content = csv_text(rows).encode("utf-8-sig", "backslashreplace")
     encoded = b64encode(content).decode("ascii")
     size = max(1, round(len(content) / 1000))
@@ -149,10 +125,8 @@ def table(
     values
         Any frame or series; its index is shown if it has a name or is more than a count of rows. Severities,
         numbers, instants and lists are written as readers want them; texts are escaped.
-    caption
-        What it holds, if not just the number of its rows.
-    empty
-        What to say where there is no row.
+    caption, empty
+        What it holds, if not just the number of its rows; what to say where there is none.
     name
         Its `id` and the name of the CSV file, if one matters; unique in its page.
     limit
@@ -161,12 +135,6 @@ def table(
         What the CSV holds, if more than these rows.
     bar
         A column of numbers that are drawn as bars, too.
-
-    Examples
-    --------
-    >>> html = table(pd.DataFrame({"domaine": ["<b>.example"]}), name="domaines")
-    >>> '<td data-label="domaine" class="short"><bdi>&lt;b&gt;.example</bdi></td>' in html
-    True
     """
     whole = values.to_frame() if isinstance(values, pd.Series) else values
     name = name or f"frame-{next(_tables)}"
@@ -184,8 +152,11 @@ def table(
         else [_cell(value, longest if column == bar else None) for value in shown.iloc[:, at]]
         for at, column in enumerate(columns)
     ]
-    link = csv_link(whole if csv is None else csv, len(shown), name)
-    return rows_table(name, caption or count(len(whole), "ligne"), columns, zip(*cells, strict=True), link)
+    link, caption = (
+        csv_link(whole if csv is None else csv, len(shown), name),
+        caption or count(len(whole), "ligne"),
+    )
+    return rows_table(name, caption, columns, zip(*cells, strict=True), link)
 
 
 def _cell(value: Any, longest: float | None = None) -> Cell:
@@ -229,27 +200,15 @@ def style() -> str:
 
 
 def source_of(code: str) -> str:
-    """Return the Content-Security-Policy source that allows one inline script and nothing else.
-
-    >>> source_of("")[:8]
-    "'sha256-"
-    """
+    """Return the Content-Security-Policy source that allows one inline script and nothing else."""
     return f"'sha256-{b64encode(sha256(code.encode()).digest()).decode('ascii')}'"
 
 
 def enable(lang: str = "") -> Html:
     """Return style and script of the tables: to be shown once, by one of a notebook's first cells.
 
-    Parameters
-    ----------
-    lang
-        Language that this notebook tells things in from now on, ``fr`` or ``en``: charts, tables, sentences,
-        controls, and how objects show themselves. The one it tells them in already if "".
-
-    Raises
-    ------
-    ParameterError
-        If there is no such language.
+    From then on this notebook tells things in `lang`, ``fr`` or ``en``; in the current language if "".
+    Another one is a `ParameterError`.
     """
     use_language(current_language() if lang == "" else check_value("lang", lang))
     return macro("tables.enable", trusted(style()), trusted(script()))

@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.language import current_language, gettext, number, translated
+from mssante_audit.base.language import current_language, gettext, number
 from mssante_audit.base.resources import table_of
-from mssante_audit.report.charts import PAIRS, Chart, clean, described, sheet, whole_numbers
+from mssante_audit.report.charts import PAIRS, Chart, described, sheet, whole_numbers
 from mssante_audit.report.svg import COLOURS, WIDTH, look, mark
 from mssante_audit.values.identifiers import DEPARTMENTS
 
@@ -47,11 +47,6 @@ def tiles(values: pd.Series, *, title: str = "", caption: str = "", alt: str = "
     ------
     InputError
         If there is no such département, or a number is not whole.
-
-    Examples
-    --------
-    >>> tiles(pd.Series({"01": 3, "75": 12}), title="Domaines").alt
-    'Carte en carreaux – Domaines. Paris (75) : 12 ; Ain (01) : 3.'
     """
     from matplotlib.patches import Rectangle
 
@@ -65,7 +60,7 @@ def tiles(values: pd.Series, *, title: str = "", caption: str = "", alt: str = "
     names = {code: f"{DEPARTMENTS[code]} ({code})" for code in DEPARTMENTS}
     marks, height = {}, TILE * (1 + max(y for _, y in places.values()))
     with look():
-        figure = sheet(clean(translated(title)), _scale(most), [height])
+        figure = sheet(title, _scale(most), [height])
         axes = figure.axes[0]
         axes.set(xlim=(0, WIDTH), ylim=(height, 0))
         axes.set_axis_off()

@@ -25,7 +25,7 @@ from pathlib import Path
 from mssante_audit import audit, audit_all, load_space
 from mssante_audit.audits import waived
 from mssante_audit.findings.trend import point_of
-from mssante_audit.report.others import other_audits
+from mssante_audit.report.notebook import other_audits
 from mssante_audit.site.build import build_site
 
 space = load_space(as_of="{AS_OF}")
@@ -97,7 +97,7 @@ enable()
         'findings_table(own(), name="after", caption="x", limit=500)',
         CODE.replace("Noms longs", "Noms trop longs"),
         "assert own().equals(before)",
-        "from mssante_audit.report.others import other_audits",
+        "from mssante_audit.report.notebook import other_audits",
         "other_audits(space, audit_all(space), limit=500)",
     )
     nbformat.write(notebook(*cells), folder / "essai.ipynb")

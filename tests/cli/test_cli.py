@@ -21,7 +21,7 @@ from mssante_audit.cli import main as cli
 from mssante_audit.findings import registry
 from mssante_audit.findings.registry import Audit, catalogue
 from mssante_audit.report import run as report
-from mssante_audit.report.failure import Failure
+from mssante_audit.report.execute import Failure
 from mssante_audit.report.results import Results
 from mssante_audit.report.run import Outcome, Run
 from mssante_audit.space.trust import load_space

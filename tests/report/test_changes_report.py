@@ -20,7 +20,7 @@ from mssante_audit.archive.log import Record, append
 from mssante_audit.archive.store import open_archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.report.collection import collection
-from mssante_audit.report.names import KINDS as NAMES
+from mssante_audit.report.names import names
 from mssante_audit.report.notebook import Report, open_report
 from mssante_audit.report.run import run_reports
 from mssante_audit.space.chronicle import chronicle
@@ -81,11 +81,11 @@ def test_the_first_sentence_is_the_most_telling_event(report) -> None:
 
 def test_every_kind_has_its_table(report) -> None:
     headings = [plain(h.text_content()) for h in report.xpath("//h3")]
-    assert set(NAMES) == set(KINDS)
+    assert set(names("changes")) == set(KINDS)
     story = chronicle(load_space(as_of=AS_OF))
     there = [
-        plain(NAMES[kind].replace(" :", "\xa0:"))
-        for kind in NAMES
+        plain(names("changes")[kind].replace(" :", "\xa0:"))
+        for kind in names("changes")
         if kind in set(story.whole.changes["kind"])
     ]
     assert headings == there

@@ -15,7 +15,7 @@ import pytest
 from lxml import html as lxml_html
 from nbformat import v4
 
-from mssante_audit.report.failure import Failure
+from mssante_audit.report.execute import Failure
 from mssante_audit.report.outcome import lead_of
 from mssante_audit.report.page import (
     TEMPLATE,

@@ -18,7 +18,7 @@ from mssante_audit.cli.main import Schema, app
 from mssante_audit.dossiers.write import write_dossiers
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.network.methods import METHODS
-from mssante_audit.report.failure import Failure
+from mssante_audit.report.execute import Failure
 from mssante_audit.report.outcome import Outcome, data_files
 from mssante_audit.report.run import Run
 from mssante_audit.snapshot import load_space, make_snapshot

@@ -24,7 +24,7 @@ from mssante_audit import AUDITS
 from mssante_audit.audits import audit_all, waived
 from mssante_audit.findings.registry import catalogue, title_of_audit
 from mssante_audit.findings.trend import read_trend
-from mssante_audit.report.names import CERTIFICATE_CHANGES
+from mssante_audit.report.names import names
 from mssante_audit.report.run import run_reports
 from mssante_audit.site.build import build_site
 from mssante_audit.site.view import anchor_of, dossiers_in, page_name, view_of
@@ -321,7 +321,8 @@ def test_certificates_that_changed_stand_on_the_pages_of_their_operators(tmp_pat
     for stem, count in wanted.items():
         assert len(rows_of(folder / f"{stem}.certificats.csv")) == count, stem
         (shown,) = html.parse(str(folder / f"{stem}.html")).getroot().xpath("//table[@id='certificats']")
-        assert {row[2].text_content() for row in shown.xpath("tbody/tr")} <= {*CERTIFICATE_CHANGES.values()}
+        changes = {*names("certificate_changes").values()}
+        assert {row[2].text_content() for row in shown.xpath("tbody/tr")} <= changes
         assert not shown.xpath(".//b")
     assert len(list(folder.glob("*/*.certificats.csv"))) == len(wanted)
 

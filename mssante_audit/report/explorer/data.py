@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import count as count_from
 from typing import Any
 
 import pandas as pd
@@ -25,7 +26,7 @@ from mssante_audit.report.first import COLUMNS, question
 from mssante_audit.space.states import aged
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS
-from mssante_audit.values.person import Person, masks, unnamed
+from mssante_audit.values.person import Person, masks
 from mssante_audit.verdicts.checks import ORDERS, RECEIVES, RESULTS
 from mssante_audit.verdicts.domains import domains_touched
 from mssante_audit.verdicts.doubts import doubts
@@ -48,37 +49,16 @@ CHANGES = ("dn", "description", "project_contact", "support_contact")
 CONTACTS = ("support_contact", "project_contact")
 
 
-class _Once:
-    """Values that are each kept once and known by their place."""
-
-    def __init__(self) -> None:
-        self._places: dict[Hashable, int] = {}
-
-    def __call__(self, value: Hashable) -> int:
-        return self._places.setdefault(value, len(self._places))
-
-    @property
-    def values(self) -> list[Any]:
-        return list(self._places)
+Places = defaultdict[Any, int]
+"""Values that are each kept once and known by their place."""
 
 
 def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFrame) -> dict[str, Any]:
-    """Return what the explorer's script reads, as JSON types.
+    """Return what the explorer's script reads of some domains and all findings, as JSON types.
 
-    Parameters
-    ----------
-    findings
-        Of `mssante_audit.audits.audit_all`, in the language spoken.
-    domains
-        Of `mssante_audit.verdicts.domains`: those that are told of.
-
-    Returns
-    -------
-    dict
-        ``rows``: columns, a value a domain, the worst first and of these the one with most mailboxes; what is
-        no number of its own is the place of something in ``texts``, ``whys``, ``findings``. ``facets``: what
-        is filtered by, each with ``key``, ``values``, ``names`` and ``column``, the place of each domain's
-        value. ``presented``, ``moves`` and ``history``: by the place of a row, for those that have one.
+    ``rows``: columns, a value a domain, the worst first and of these the one with most mailboxes; what is no
+    number of its own is the place of something in ``texts``, ``whys``, ``findings``. ``facets``: what is
+    filtered by, with the place of each domain's value. The others: by the place of a row.
     """
     boxes = domains["mailboxes"].fillna(0).astype("int64")
     asked = question(domains)
@@ -87,28 +67,23 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
     names: list[str] = ordered["domain"].tolist()
     places = {name: place for place, name in enumerate(names)}
     listed = space.audited[space.audited["domain"].isin(set(names))]
-    called = names
-    if not space.show_contacts:  # as the findings have them
-        columns = ("description", "operator")
-        listed = listed.assign(**{name: list(map(unnamed, listed[name])) for name in columns})
-        ordered = ordered.assign(operator=list(map(unnamed, ordered["operator"])))
-        called = list(map(unnamed, names))
-    whys, texts = _Once(), _Once()
+    descriptions, owners = (list(map(space.shown, listed[name])) for name in ("description", "operator"))
+    listed = listed.assign(description=descriptions, operator=owners)  # as the findings have them
+    ordered = ordered.assign(operator=list(map(space.shown, ordered["operator"])))
+    whys, texts = (Places(count_from().__next__) for _ in range(2))
 
     def placed(*columns: str) -> Iterator[tuple[int, ...]]:
-        return zip(*(map(texts, map(_cut, listed[column])) for column in columns), strict=True)
+        return zip(*(map(texts.__getitem__, map(_cut, listed[column])) for column in columns), strict=True)
 
-    unsure = doubts(space, findings, domains)
-    touching, told = _findings(space, findings, unsure, set(names), texts)
+    touching, said = _findings(space, findings, doubts(space, findings, domains), set(names), texts)
+    described = _gathered(listed, names, map(_cut, listed["description"]))
     rows: dict[str, list[Any]] = {
-        "domain": [visible(name) for name in called],
-        "description": [
-            " / ".join(own) for own in _gathered(listed, names, map(_cut, listed["description"]))
-        ],
+        "domain": [visible(space.shown(name)) for name in names],
+        "description": [" / ".join(each) for each in described],
         "boxes": [None if pd.isna(n) else int(n) for n in ordered["mailboxes"]],
-        "why": [whys(tuple((c, tuple(codes)) for c, codes in why.items())) for why in ordered["why"]],
-        "method": [texts(method) for method in ordered["method"]],
-        "observed": [texts("" if pd.isna(at) else f"{at:%Y-%m-%d}") for at in ordered["observed_at"]],
+        "why": [whys[tuple((c, tuple(codes)) for c, codes in why.items())] for why in ordered["why"]],
+        "method": [texts[method] for method in ordered["method"]],
+        "observed": [texts["" if pd.isna(at) else f"{at:%Y-%m-%d}"] for at in ordered["observed_at"]],
         "owners": _gathered(listed, names, placed("operator_id", "operator")),
         "certificates": _gathered(listed, names, placed("cn", "igc")),
         **_contacts(space, listed, names, texts),
@@ -119,14 +94,14 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
         "question": asked,
         "facets": _facets(ordered),
         "rows": rows,
-        "findings": told,
+        "findings": said,
         "presented": _presented(space, places, texts),
         "moves": _moves(space, places, texts),
         "history": _history(space, places),
         "contacts": any(any(rows[column]) for column in CONTACTS),  # a snapshot to hand on has none
-        "texts": texts.values,
-        "whys": [{check: list(codes) for check, codes in why} for why in whys.values],
-        "codes": _codes({code for why in whys.values for _, codes in why for code in codes}),
+        "texts": list(texts),
+        "whys": [{check: list(codes) for check, codes in why} for why in whys],
+        "codes": _codes({code for why in whys for _, codes in why for code in codes}),
         "rules": {r.code: [title_of(r.code), r.manager, r.check] for r in rules},
     }
 
@@ -143,22 +118,20 @@ def _facets(shown: pd.DataFrame) -> list[dict[str, Any]]:
     verdicts["severity"] = (*reversed(SEVERITIES), "")
     operators = dict(zip(shown["operator_id"], shown["operator"], strict=True))
     codes = sorted(set(shown["department"]), key=lambda code: (not code, code))
-    named = sorted(operators, key=lambda one: (not one, operators[one], one))
+    identifiers = sorted(operators, key=lambda i: (not i, operators[i], i))
     regions = sorted(set(shown["region"]), key=lambda region: (not region, region))
     return [
         *(_facet(key, shown[COLUMNS.get(key, key)].tolist(), values) for key, values in verdicts.items()),
-        _facet("region", shown["region"].tolist(), regions, [one.replace("'", "’") for one in regions]),
-        _facet("department", shown["department"].tolist(), codes, [place_name(code) for code in codes]),
-        _facet("operator", shown["operator_id"].tolist(), named, [operators[one] or one for one in named]),
+        _facet("region", shown["region"].tolist(), regions, [name.replace("'", "’") for name in regions]),
+        _facet("department", shown["department"].tolist(), codes, list(map(place_name, codes))),
+        _facet(
+            "operator", shown["operator_id"].tolist(), identifiers, [operators[i] or i for i in identifiers]
+        ),
     ]
 
 
 def place_name(code: str) -> str:
-    """Return what to call a département, "" of none.
-
-    >>> place_name("95")
-    'Val-d’Oise (95)'
-    """
+    """Return what to call a département, "" of none."""
     return f"{DEPARTMENTS[code]} ({code})".replace("'", "’") if code in DEPARTMENTS else code
 
 
@@ -176,27 +149,24 @@ def _facet(
 
 def _gathered(listed: pd.DataFrame, names: Sequence[str], values: Iterable[Hashable]) -> list[list[Any]]:
     """Return for each domain the distinct values of its rows, of one value a row of the list."""
-    told: defaultdict[str, dict[Hashable, None]] = defaultdict(dict)
+    distinct: defaultdict[str, dict[Hashable, None]] = defaultdict(dict)
     for domain, value in zip(listed["domain"].tolist(), values, strict=True):
-        told[domain][value] = None
-    return [list(told[name]) for name in names]
+        distinct[domain][value] = None
+    return [list(distinct[name]) for name in names]
 
 
 def _contacts(
-    space: TrustSpace, listed: pd.DataFrame, names: Sequence[str], texts: _Once
+    space: TrustSpace, listed: pd.DataFrame, names: Sequence[str], texts: Places
 ) -> dict[str, list[list[int]]]:
     """Return for each domain its distinct contacts; two of the list that differ look different."""
     hidden = masks(Person(text) for column in CONTACTS for text in listed[column].unique())
-    shown = {
-        person.text: texts(_cut(person.text if space.show_contacts else mask))
-        for person, mask in hidden.items()
-    }
-    told = {column: listed[listed[column] != ""] for column in CONTACTS}
-    return {column: _gathered(rows, names, rows[column].map(shown)) for column, rows in told.items()}
+    shown = {p.text: texts[_cut(p.text if space.show_contacts else mask)] for p, mask in hidden.items()}
+    given = {column: listed[listed[column] != ""] for column in CONTACTS}
+    return {column: _gathered(rows, names, rows[column].map(shown)) for column, rows in given.items()}
 
 
 def _findings(
-    space: TrustSpace, findings: pd.DataFrame, unsure: Doubts, names: set[str], texts: _Once
+    space: TrustSpace, findings: pd.DataFrame, unsure: Doubts, names: set[str], texts: Places
 ) -> tuple[dict[str, list[int]], list[list[Any]]]:
     """Return the findings that touch each domain, and of each that touches one what is said of it.
 
@@ -204,29 +174,21 @@ def _findings(
     how many domains it touches, its remedy, and the inputs in doubt where it is not known to hold.
     """
     touching: defaultdict[str, list[int]] = defaultdict(list)
-    told: list[list[Any]] = []
+    said: list[list[Any]] = []
     touched = domains_touched(space.audited, findings)
-    for finding, own in zip(findings.to_dict("records"), touched, strict=True):
-        if not (here := own & names):
+    for finding, domains in zip(findings.to_dict("records"), touched, strict=True):
+        if not (here := domains & names):
             continue
         for name in here:
-            touching[name].append(len(told))
+            touching[name].append(len(said))
         severity, rule = str(finding["severity"]), catalogue()[finding["rule"]]
         doubt = [aged(name, days) for name, days in unsure.get(finding["fingerprint"], {}).items()]
-        told.append(
-            [
-                rule.code,
-                severity,
-                int(severity != "info" and finding["confidence"] != "hint"),
-                texts(_cut(finding["observed"])),
-                texts(_cut(finding["expected"])),
-                texts(finding["first_seen"][:10]),
-                finding["domains"],
-                texts(visible(typeset(sentence(rule, "remedy", finding["facts"])))),
-                texts(listing(doubt)),
-            ]
-        )
-    return touching, told
+        asks = int(severity != "info" and finding["confidence"] != "hint")
+        words = [_cut(finding["observed"]), _cut(finding["expected"]), finding["first_seen"][:10]]
+        remedy = visible(typeset(sentence(rule, "remedy", finding["facts"])))
+        placed = [texts[text] for text in (*words, remedy, listing(doubt))]
+        said.append([rule.code, severity, asks, *placed[:3], finding["domains"], *placed[3:]])
+    return touching, said
 
 
 def _codes(codes: Iterable[str]) -> dict[str, list[str]]:
@@ -238,24 +200,23 @@ def _codes(codes: Iterable[str]) -> dict[str, list[str]]:
     }
 
 
-def _presented(space: TrustSpace, places: Mapping[str, int], texts: _Once) -> dict[int, list[list[int]]]:
+def _presented(space: TrustSpace, places: Mapping[str, int], texts: Places) -> dict[int, list[list[int]]]:
     """Return for each row whose servers were seen: host, name of the certificate, its end, days to it."""
     found: defaultdict[int, list[list[int]]] = defaultdict(list)
-    for told in expiries(space).to_dict("records"):
-        if told["domain"] in places:
-            until = f"{told['until']:%Y-%m-%d}"
-            values = [texts(_cut(told["host"])), texts(_cut(told["name"])), texts(until), told["days"]]
-            found[places[told["domain"]]].append(values)
+    for end in expiries(space).to_dict("records"):
+        if end["domain"] in places:
+            parts = (end["host"], end["name"], f"{end['until']:%Y-%m-%d}")
+            found[places[end["domain"]]].append([*(texts[_cut(part)] for part in parts), end["days"]])
     return found
 
 
-def _moves(space: TrustSpace, places: Mapping[str, int], texts: _Once) -> dict[int, list[list[int]]]:
+def _moves(space: TrustSpace, places: Mapping[str, int], texts: Places) -> dict[int, list[list[int]]]:
     """Return for each row whose servers' certificates changed: host, day, kind, order, days to spare."""
     found: defaultdict[int, list[list[int]]] = defaultdict(list)
-    for told in renewals(space).to_dict("records"):
-        parts = (told["host"], f"{told['at']:%Y-%m-%d}", told["kind"], told["order"])
-        for name in places.keys() & set(told["domains"]):
-            found[places[name]].append([*(texts(_cut(part)) for part in parts), told["spare"]])
+    for move in renewals(space).to_dict("records"):
+        parts = (move["host"], f"{move['at']:%Y-%m-%d}", move["kind"], move["order"])
+        for name in places.keys() & set(move["domains"]):
+            found[places[name]].append([*(texts[_cut(part)] for part in parts), move["spare"]])
     return found
 
 
@@ -273,7 +234,7 @@ def _history(space: TrustSpace, places: Mapping[str, int]) -> dict[str, Any]:
         history = archive.history
     except InputError:  # a list of it cannot be read: nothing is known rather than half of it
         return unknown
-    times = [pd.Timestamp(one.generated_at) for one in archive.until(space.as_of)]
+    times = [pd.Timestamp(held.generated_at) for held in archive.until(space.as_of)]
     known = {time: at for at, time in enumerate(times)}
     history = history[history["domain"].isin(places.keys()) & history["first_seen"].isin(times)]
     history = history.sort_values("first_seen", kind="stable")

@@ -47,13 +47,7 @@ class Explorer:
     html: str = field(repr=False)
 
     def save(self, path: str | Path) -> None:
-        """Write the page into a file of its own.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be written.
-        """
+        """Write the page into a file of its own, or raise an `OutputError`."""
         write_bytes(Path(path), self.html.encode("utf-8", "backslashreplace"))
 
     def _repr_html_(self) -> str:
@@ -69,12 +63,7 @@ def explore(space: TrustSpace, *, domains: Collection[str] | None = None, langua
     domains
         Those to tell of; all of them if not given.
     language
-        One of `mssante_audit.findings.templates.LANGUAGES`; "": the current language.
-
-    Examples
-    --------
-    >>> from mssante_audit import load_space
-    >>> load_space(as_of="2026-03-03").explore().save("explorer.html")  # doctest: +SKIP
+        ``fr`` or ``en``; the current language if "".
     """
     with using_language(language or current_language()):
         findings = audit_all(space)
@@ -92,16 +81,10 @@ def explorer_html(
     pages: Mapping[str, Sequence[str]] | None = None,
     home: str = "",
 ) -> str:
-    """Return the explorer's page, in the language spoken.
+    """Return the explorer's page of some domains.
 
-    Parameters
-    ----------
-    space, findings, domains
-        As `mssante_audit.report.explorer.data.explorer_data` takes them.
-    pages
-        Where more is said of an operator, by its identifier: its page and its dossier, "" for none.
-    home
-        Where the page belongs, "" if it stands alone.
+    `pages` says where more is said of an operator, by its identifier: its page and its dossier, "" for none;
+    `home` where the page belongs, "" if it stands alone.
     """
     words = words_of("mssante_audit.report.explorer")[current_language()]
     checks, code, asked = CHECK_NAMES[current_language()], script(), question(domains)
