@@ -244,20 +244,15 @@ def lines_of(text: str, letters: int = LETTERS, weight: str = "normal") -> list[
     return lines
 
 
+@cache
 def _wide(text: str, weight: str = "normal") -> float:
     """Return how many points wide a text is, in a font whose letters are wider than a page's."""
-    return sum(_advance(letter, weight) for letter in text)
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
 
-
-@cache
-def _advance(letter: str, weight: str) -> float:
-    from matplotlib.font_manager import FontProperties, findfont, get_font
-
-    font = get_font(findfont(FontProperties(family="DejaVu Sans", weight=weight)))
-    if east_asian_width(letter) in "FW" or ord(letter) not in font.get_charmap():
-        return float(SIZE)
-    font.set_size(SIZE, 72)
-    return font.load_char(ord(letter)).linearHoriAdvance / 65536
+    font = FontProperties(family="DejaVu Sans", weight=weight, size=SIZE)
+    width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+    return max(float(width), SIZE * sum(east_asian_width(letter) in "FW" for letter in text))
 
 
 def sheet(title: str, words: Mapping[str, str], heights: Sequence[float], size: Any = None) -> Figure:

@@ -60,13 +60,12 @@ def since_previous(followed: FollowUp) -> str:
         "new": ("{n:nouveau constat|nouveaux constats}", "aucun nouveau constat"),
         "open": ("{n:constat encore ouvert|constats encore ouverts}", "aucun constat encore ouvert"),
         "fixed": ("{n:constat réglé|constats réglés}", "aucun constat réglé"),
+        "unknown": ("{n:constat dont l'état est inconnu|constats dont l'état est inconnu}", ""),
     }
-    if counts["unknown"]:
-        some = "{n:constat dont l'état est inconnu|constats dont l'état est inconnu}"
-        names["unknown"] = (some, "")
     words = [
         format_text(some, n=counts[what]) if counts[what] else gettext(none)
         for what, (some, none) in names.items()
+        if counts[what] or none
     ]
     still = [at for at, status in zip(followed.first_seen, followed.status, strict=True) if status == "open"]
     if still:

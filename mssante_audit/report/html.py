@@ -93,7 +93,7 @@ def environment() -> jinja2.Environment:
     )  # fmt: skip
     made.policies["ext.i18n.trimmed"] = True
     made.install_gettext_callables(  # type: ignore[attr-defined]
-        gettext, lambda one, many, n: gettext(one if n < 2 else many), newstyle=True
+        gettext, lambda single, several, n: gettext(single if n < 2 else several), newstyle=True
     )
     made.globals |= {
         "glossary": glossary, "say": say, "severities": severity_names, "severity_name": severity_name,

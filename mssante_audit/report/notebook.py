@@ -98,8 +98,8 @@ def open_report(name: str, **parameters: Any) -> Report:
     space = open_space(**parameters)
     chosen = limits(space, **named)
     made = tuple(audits()) if name == "overview" else TOGETHER.get(name, (name,) if name in audits() else ())
-    found = touching(concat([audit(one, space) for one in made]), space, chosen)
-    return Report(name, space, chosen, limited(space.audited, chosen), found, made, row_limit, since)
+    findings = touching(concat([audit(made_by, space) for made_by in made]), space, chosen)
+    return Report(name, space, chosen, limited(space.audited, chosen), findings, made, row_limit, since)
 
 
 @dataclass(frozen=True)
@@ -171,8 +171,8 @@ class Report:
     def renewals(self) -> pd.DataFrame:
         """How certificates of their servers changed (`mssante_audit.verdicts.renewals`)."""
         moves = renewals(self.space)
-        own = moves["domains"].explode().isin(self.entries["domain"])
-        return moves[own.groupby(level=0).any()]
+        here = moves["domains"].explode().isin(self.entries["domain"])
+        return moves[here.groupby(level=0).any()]
 
     @cached_property
     def unsure(self) -> dict[str, Any]:
@@ -217,16 +217,12 @@ class Report:
     def figures(self) -> Html:
         """Show how many findings ask for something, of how many domains and operators."""
         reach, named = touched(self.todo, self.entries), self.todo[self.todo["operator_id"] != ""]
-        part = percent(reach, self.domains)
+        part, of = percent(reach, self.domains), self.entries["operator_id"].nunique()
         return key_figures(
             [
                 Figure("À traiter", len(self.todo), say("sur {n:constat}", n=len(self.findings))),
                 Figure("Domaines touchés", reach, say("{part} de {n}", part=part, n=self.domains)),
-                Figure(
-                    "Opérateurs concernés",
-                    named["operator_id"].nunique(),
-                    say("sur {n}", n=self.entries["operator_id"].nunique()),
-                ),
+                Figure("Opérateurs concernés", named["operator_id"].nunique(), say("sur {n}", n=of)),
             ]
         )
 
@@ -308,18 +304,11 @@ class Report:
             order=shown["order"].map(names("certificate_orders")),
         )
         days = self.space.thresholds.certificate_error_days
-        caption = say(
-            "{n:changement} de certificat, dont {k} à moins de {d:jour} de la fin ou après elle",
-            n=len(moves), k=int((moves["spare"] < days).sum()), d=days,
-        )  # fmt: skip
-        return table(
-            shown[list(MOVES)].rename(columns=MOVES).reset_index(drop=True),
-            name=name,
-            caption=caption,
-            csv=moves,
-            limit=self.row_limit,
-            empty="Aucun changement de certificat dans les observations gardées.",
-        )
+        text = "{n:changement} de certificat, dont {k} à moins de {d:jour} de la fin ou après elle"
+        caption = say(text, n=len(moves), k=int((moves["spare"] < days).sum()), d=days)
+        empty = "Aucun changement de certificat dans les observations gardées."
+        shown = shown[list(MOVES)].rename(columns=MOVES).reset_index(drop=True)
+        return table(shown, name=name, caption=caption, csv=moves, limit=self.row_limit, empty=empty)
 
     def limits(self) -> Said:
         """Say which places it is limited to; an empty sentence if none is named."""
@@ -364,17 +353,13 @@ def other_audits(space: TrustSpace, findings: pd.DataFrame, *, limit: int) -> Ht
     Where there is none of them, nothing is shown; the findings given are those of all audits.
     """
     others, failed = theirs(), rule(FAILED)
-    parts = [
-        (audit.titled(), audit.rules, findings[findings["audit"] == name]) for name, audit in others.items()
-    ]
+    parts = [(o.titled(), o.rules, findings[findings["audit"] == name]) for name, o in others.items()]
     ours = findings[(findings["rule"] == FAILED) & ~findings["audit"].isin(others)]
     parts += [] if ours.empty else [(failed.family, (), ours)]
     shown = []
-    for title, rules, found in parts:
-        raised = (failed,) if (found["rule"] == FAILED).any() else ()
-        looked = {told.code: told for told in (*rules, *raised)}
-        caption = format_text("Constats : {what}", what=translated(title))
-        shown.append(
-            (title, findings_table(found, looked, lacking=lacks(space, looked), caption=caption, limit=limit))
-        )
+    for title, rules, part in parts:
+        raised = (failed,) if (part["rule"] == FAILED).any() else ()
+        known = {rule.code: rule for rule in (*rules, *raised)}
+        caption, lacking = format_text("Constats : {what}", what=translated(title)), lacks(space, known)
+        shown.append((title, findings_table(part, known, lacking=lacking, caption=caption, limit=limit)))
     return macro("pieces.others", shown)

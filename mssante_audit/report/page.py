@@ -87,17 +87,11 @@ def to_html(notebook: Mapping[str, Any], page: Page) -> str:
 
 def page_html(page: Page, title: str, content: Html, section: str = "", code: Sequence[str] = ()) -> str:
     """Return a page round its content; `section` is what it stops in, if it failed."""
-    body = outline(content)
+    body, headings = outline(content)
     return template("report.html.j2").render(
-        page=page,
-        title=title,
-        section=section,
-        body=trusted(body.html),
-        headings=body.headings,
-        policy=policy(body.html),
-        code=code,
+        page=page, title=title, section=section, body=body, headings=headings, policy=policy(body), code=code,
         provenance=page.provenance,
-    )
+    )  # fmt: skip
 
 
 _PARAMETERS = ("parameters", "injected-parameters")
@@ -138,22 +132,13 @@ def index_html(
     right first (`mssante_audit.report.first`); `explorer` is the file beside it, "" if there is none.
     """
     return template("run.html.j2").render(
-        rows=rows,
-        provenance=provenance,
-        title=title or gettext("Rapports d’audit"),
-        first=first,
-        causes=causes,
-        explorer=explorer,
-        policy=policy(""),
-        style=style() if first else "",
-    )
+        rows=rows, provenance=provenance, title=title or gettext("Rapports d’audit"), first=first,
+        causes=causes, explorer=explorer, policy=policy(""), style=style() if first else "",
+    )  # fmt: skip
 
 
 def policy(html: str) -> str:
-    """Return the content security policy of a page: no remote origin, and no script but that of the tables.
-
-    Whatever else gets in by a mistake of escaping, ``<script>`` or event handler, does not run.
-    """
+    """Return the content security policy of a page: no remote origin, no script but that of the tables."""
     return policy_of(*(source_of(script()),) if "<script" in html else ())
 
 
@@ -166,20 +151,11 @@ def policy_of(*sources: str) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Outline:
-    """A page's body with an anchor on each second-level heading."""
+def outline(body: str) -> tuple[Html, list[tuple[str, str]]]:
+    """Give each ``<h2>`` an anchor; return the body, whose scripts stay as they are, and anchors and texts.
 
-    html: str
-    headings: tuple[tuple[str, str], ...]
-    """Anchor and text of each."""
-
-
-def outline(body: str) -> Outline:
-    """Give each ``<h2>`` an anchor and list them; scripts stay as they are.
-
-    >>> outline("<h2>L’âge</h2><h2>L’âge</h2>").headings
-    (('l-age', 'L’âge'), ('l-age-2', 'L’âge'))
+    >>> outline("<h2>L’âge</h2><h2>L’âge</h2>")[1]
+    [('l-age', 'L’âge'), ('l-age-2', 'L’âge')]
     """
     headings: dict[str, str] = {}
 
@@ -196,7 +172,7 @@ def outline(body: str) -> Outline:
         kept = trusted(_ID.sub("", attributes).rstrip())
         return trusted('<h2{} id="{}">{}</h2>').format(kept, anchor, trusted(inner))
 
-    return Outline(_HEADING.sub(anchored, body), tuple(headings.items()))
+    return trusted(_HEADING.sub(anchored, body)), list(headings.items())
 
 
 def slug(text: str) -> str:
