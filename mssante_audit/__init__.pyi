@@ -43,7 +43,6 @@ from .report.findings import family as family
 from .report.findings import findings_table as findings_table
 from .report.findings import lacks as lacks
 from .report.findings import opening as opening
-from .report.findings import remedy_of as remedy_of
 from .report.findings import severity_bars as severity_bars
 from .report.findings import title_of as title_of
 from .report.findings import titles as titles
@@ -62,7 +61,6 @@ from .report.notebook import rest_together as rest_together
 from .report.notebook import unmade as unmade
 from .report.pieces import Figure as Figure
 from .report.pieces import card as card
-from .report.pieces import folds as folds
 from .report.pieces import key_figures as key_figures
 from .report.pieces import lead as lead
 from .report.pieces import note as note

@@ -22,7 +22,7 @@ from mssante_audit.findings.registry import catalogue as rules
 from mssante_audit.observe.kinds import KINDS
 from mssante_audit.report.charts import STYLES
 from mssante_audit.report.html import TEMPLATE, environment
-from mssante_audit.report.parameters import parameters
+from mssante_audit.report.parameters import PARAMETERS
 from mssante_audit.report.tables import WORD
 
 ROOT = Path(__file__).parents[1]
@@ -75,7 +75,7 @@ def _texts() -> Iterator[tuple[str, str]]:
                 code = cell["cell_type"] == "code"
                 yield from _in_code(path.name, source) if code else paragraphs(path.name, source)
     yield from (("rules.toml", told.family) for told in rules().values())
-    yield from (("settings.py", str(field.title)) for field in parameters().values())
+    yield from (("settings.py", str(field.title)) for field in PARAMETERS.values())
     yield from (("kinds", text) for kind in KINDS for text in (kind.title, kind.remedy))
     yield from (("french.py", plural.capitalize()) for _, plural in TYPOGRAPHY["fr"].severity_names.values())
 

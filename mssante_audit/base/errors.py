@@ -38,6 +38,10 @@ class AuditError(Exception):
         text = self._placed(self.file or "")
         return f"{text}. {self.remedy}" if self.remedy else text
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows in place of a traceback: what is wrong, and what to do about it."""
+        return [f"{type(self).__name__}: {self._placed(self.file or '')}", *filter(None, [self.remedy])]
+
     @property
     def brief(self) -> str:
         """What is wrong for those who have not its folders: the file by its name, and no remedy."""

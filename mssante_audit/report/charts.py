@@ -192,8 +192,8 @@ def clean(text: object) -> str:
 def described(kind: str, title: str, alt: str, pairs: Pairs) -> str:
     """Return a chart's alternative text: as given, or its kind, its title and each name with its number."""
     colon, semicolon = PAIRS[current_language()]
-    said = semicolon.join(f"{name}{colon}{text}" for name, text in pairs) or gettext("Aucune donnée")
-    return alt or format_text(kind, title=translated(title), said=said)
+    numbers = semicolon.join(f"{name}{colon}{text}" for name, text in pairs) or gettext("Aucune donnée")
+    return alt or format_text(kind, title=translated(title), said=numbers)
 
 
 def _length(value: Any) -> float | None:

@@ -17,7 +17,7 @@ from mssante_audit.base.markup import data
 from mssante_audit.report.html import Html, joined
 from mssante_audit.report.names import names
 from mssante_audit.report.pieces import note, paragraph
-from mssante_audit.report.say import Said, say
+from mssante_audit.report.say import Prose, say
 from mssante_audit.report.tables import Cell, rows_table
 from mssante_audit.space.trust import TrustSpace
 
@@ -135,7 +135,7 @@ def observed_tls(space: TrustSpace) -> Html:
     return note(say(text, at=last.started_at, how=say(how)), _unreadable(seen))
 
 
-def _unreadable(seen: Any) -> Said:
+def _unreadable(seen: Any) -> Prose:
     """Say how many lines of observation files cannot be read."""
     n = sum(len(part.problems) for part in seen.parts)
     return say("{n:ligne illisible|lignes illisibles} dans ce qui a été lu.", n=n)

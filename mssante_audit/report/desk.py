@@ -209,14 +209,14 @@ def _number(value: Any, on: str) -> str:
     return (text[:9] if on == "siren" and len(text) == 14 else text.zfill(NUMBERS[on])) if text else ""
 
 
-def moved(before: TrustSpace, after: TrustSpace, *, language: str = "") -> Findings:
+def moved(before: TrustSpace, after: TrustSpace) -> Findings:
     """Return the findings in which two spaces differ: of other thresholds, say, or of another instant.
 
     Such as ``space`` and ``space.with_(stale_after_days=365)``. The worst come first, the gone as they were.
     Ahead of their columns stands ``moved``: ``new``, ``gone``, ``changed`` (severity, confidence, domains or
     words), or ``unknown`` where one of both spaces cannot tell what the other does.
     """
-    old, new = audit_all(before, language=language), audit_all(after, language=language)
+    old, new = audit_all(before), audit_all(after)
     doubts = [unsure(before), unsure(after)]
     blind = {name for name in {*doubts[0], *doubts[1]} if doubts[0].get(name) != doubts[1].get(name)}
     blind |= {*lacking(before)} ^ {*lacking(after)}
@@ -285,9 +285,7 @@ def own_rule(
     return register(Audit(code.lower(), title, (rule,), broken))
 
 
-def export(
-    values: pd.DataFrame | pd.Series, path: str | Path, *, name: str = "", show_contacts: bool = False
-) -> Path:
+def export(values: pd.DataFrame | pd.Series, path: str | Path, *, show_contacts: bool = False) -> Path:
     """Write a frame as CSV, XLSX, JSON or Parquet, as the suffix says, whole or not at all; return the path.
 
     Parameters
@@ -297,8 +295,6 @@ def export(
         spreadsheet takes a text of it for a formula.
     path
         File to write.
-    name
-        Of the workbook's sheet; the file's, if none.
     show_contacts
         Name persons as the list does, in columns of the list and the register: for one's own eyes.
 
@@ -319,7 +315,7 @@ def export(
         whole = whole.reset_index(drop=not listed, allow_duplicates=True)
     whole = whole if show_contacts else masked(whole)
     if kind == "xlsx":
-        sheet = re.sub(r"[\[\]:*?/\\']", " ", name or out.stem)[:31].strip()
+        sheet = re.sub(r"[\[\]:*?/\\']", " ", out.stem)[:31].strip()
         write_workbook({sheet or "sheet": whole}, out)
     else:
         WRITERS[kind](whole, out)

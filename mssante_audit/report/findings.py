@@ -36,7 +36,7 @@ from mssante_audit.observe.kinds import KINDS
 from mssante_audit.report.html import Html, joined, macro, prose
 from mssante_audit.report.pieces import paragraph
 from mssante_audit.report.results import EVERYBODY, Limits, limited_to
-from mssante_audit.report.say import Said, say
+from mssante_audit.report.say import Prose, say
 from mssante_audit.report.tables import Cell, csv_link, rows_table, severity_cell
 from mssante_audit.space.states import aged
 from mssante_audit.space.trust import TrustSpace
@@ -122,11 +122,6 @@ def touched(findings: pd.DataFrame, entries: pd.DataFrame) -> int:
 def title_of(code: str) -> str:
     """Return the title of a rule, as `Series.map` and `Index.map` want it."""
     return typeset(localized(rule(code), "title"))
-
-
-def remedy_of(code: str) -> str:
-    """Return what to do about a rule's findings, as `Series.map` wants it."""
-    return typeset(localized(rule(code), "remedy"))
 
 
 def why_of(code: str) -> str:
@@ -361,7 +356,7 @@ def opening(
     chosen: Limits = EVERYBODY,
 ) -> Html:
     """Show what a report is about: whom it is limited to (`chosen`), what was set aside, or not evaluated."""
-    limits: Said | str = ""
+    limits: Prose | str = ""
     if chosen.places is not None and chosen.operator_id is None:
         limits = limited_to(chosen)
     elif len(entries) < len(space.audited):

@@ -48,7 +48,7 @@ from mssante_audit.report.results import (
     record,
     touching,
 )
-from mssante_audit.report.say import Said, say
+from mssante_audit.report.say import Prose, say
 from mssante_audit.report.tables import table
 from mssante_audit.space.chronicle import Chronicle, chronicle
 from mssante_audit.space.trust import TrustSpace
@@ -310,7 +310,7 @@ class Report:
         shown = shown[list(MOVES)].rename(columns=MOVES).reset_index(drop=True)
         return table(shown, name=name, caption=caption, csv=moves, limit=self.row_limit, empty=empty)
 
-    def limits(self) -> Said:
+    def limits(self) -> Prose:
         """Say which places it is limited to; an empty sentence if none is named."""
         return limited_to(self.chosen)
 

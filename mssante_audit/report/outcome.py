@@ -25,7 +25,7 @@ from mssante_audit.findings.registry import resting
 from mssante_audit.report.execute import Failure, failure_of
 from mssante_audit.report.follow_up import follow_up_html
 from mssante_audit.report.page import Page, is_tagged, section_of, title_of, to_html
-from mssante_audit.report.parameters import parameters, shown_value
+from mssante_audit.report.parameters import PARAMETERS, shown_value
 from mssante_audit.report.plan import PATHS, Job, tellable
 from mssante_audit.report.results import MIME, Results, read_results
 from mssante_audit.report.summary import NO_ANSWERS, Accepted, Summary
@@ -210,8 +210,8 @@ def _paths(job: Job, setting: Setting) -> re.Pattern[str]:
 
 def labelled(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return parameters as a page tells them: label and shown value."""
-    known = parameters()
-    return [(gettext(str(known[name].title)), shown_value(name, value)) for name, value in values.items()]
+    titles = {name: gettext(str(PARAMETERS[name].title)) for name in values}
+    return [(titles[name], shown_value(name, value)) for name, value in values.items()]
 
 
 def data_files(

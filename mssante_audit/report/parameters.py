@@ -11,35 +11,28 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pydantic import ValidationError
+
+from mssante_audit.base import fields
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.instants import asked_instant, parse_instant
 from mssante_audit.base.language import gettext, moment
+from mssante_audit.base.settings import Parameters
 
-if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
-
+PARAMETERS = Parameters.model_fields
+"""Every parameter by its name; the title is its French label, the description its help."""
 INSTANTS = ("as_of", "changes_since")
 _FLAGS = dict.fromkeys(("true", "yes", "oui", "1"), True) | dict.fromkeys(("false", "no", "non", "0"), False)
 _WANTED = {str: "a text", bool: "true or false", int: "a whole number", tuple: "a list of texts"}
 _PLAIN = ("string_too_long", "string_pattern_mismatch")
 
 
-def parameters() -> Mapping[str, FieldInfo]:
-    """Return every parameter by its name; the title is its French label, the description its help."""
-    # Brings pydantic, which the command line's help does without.
-    from mssante_audit.base.settings import Parameters
-
-    return Parameters.model_fields
-
-
 @cache
 def kind_of(name: str) -> type:
     """Return what a parameter is: ``str``, ``int``, ``bool`` or ``tuple`` (of texts)."""
-    from mssante_audit.base import fields
-
-    kind: type = fields.kind_of(parameters()[name].annotation)
+    kind: type = fields.kind_of(PARAMETERS[name].annotation)
     return kind
 
 
@@ -57,13 +50,8 @@ def check_value(name: str, value: Any) -> Any:
     >>> check_value("recover", "non"), check_value("operator", 399900000130016)
     (False, '399900000130016')
     """
-    if name not in parameters():
-        raise ParameterError(f"no parameter {name!r}", remedy=f"There are: {', '.join(parameters())}")
-    from pydantic import ValidationError
-
-    from mssante_audit.base.fields import fault
-    from mssante_audit.base.settings import Parameters
-
+    if name not in PARAMETERS:
+        raise ParameterError(f"no parameter {name!r}", remedy=f"There are: {', '.join(PARAMETERS)}")
     try:
         checked = getattr(Parameters.model_validate({name: _meant(kind_of(name), value)}), name)
     except ValidationError as errors:
@@ -74,7 +62,7 @@ def check_value(name: str, value: Any) -> Any:
             wanted = "a text" if len(error["loc"]) > 1 else _WANTED[kind_of(name)]
             message = f"{name} wants {wanted}, not {error['input']!r}"
         else:
-            message = fault(Parameters, error)
+            message = fields.fault(Parameters, error)
         raise ParameterError(message) from None
     if name in INSTANTS and checked is not None:
         try:
@@ -101,7 +89,7 @@ def _meant(kind: type, value: Any) -> Any:
 def declared(notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return the parameters that a notebook accepts, with their defaults, in the order of its cell.
 
-    A name that is none of `parameters`, or a default of another type, is a `ParameterError`.
+    A name that is none of `PARAMETERS`, or a default of another type, is a `ParameterError`.
     """
     defaults: dict[str, Any] = {}
     for cell in notebook["cells"]:

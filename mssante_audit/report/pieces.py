@@ -45,11 +45,6 @@ def sections(parts: Mapping[str, str], rest: str = "") -> Html:
     return macro("pieces.sections", parts, translated(rest))
 
 
-def folds(parts: Mapping[str, str]) -> Html:
-    """Show several tables, each folded behind its title until a click unfolds it."""
-    return macro("pieces.folds", parts)
-
-
 @dataclass(frozen=True, slots=True)
 class Figure:
     """A key figure: its name, its value (a number or a text) and, if there is more, a note."""

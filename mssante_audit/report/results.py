@@ -30,7 +30,7 @@ from mssante_audit.findings.registry import audits
 from mssante_audit.findings.trend import severity_counts
 from mssante_audit.observe.kinds import KINDS
 from mssante_audit.report.parameters import check_value
-from mssante_audit.report.say import Said, say
+from mssante_audit.report.say import Prose, say
 from mssante_audit.report.summary import Accepted, Input, Provenance
 from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.trust import Thresholds, TrustSpace
@@ -139,7 +139,7 @@ def operators(space: TrustSpace, chosen: Limits) -> set[str] | None:
     return {*limited(space.audited, chosen)["operator_id"].tolist(), chosen.operator_id or ""} - {""}
 
 
-def limited_to(chosen: Limits) -> Said:
+def limited_to(chosen: Limits) -> Prose:
     """Say which places a report is limited to; an empty sentence if none is named."""
     named = chosen.places
     if named is None:

@@ -13,7 +13,7 @@ from mssante_audit.base.markup import data, visible
 _STRONG = re.compile(r"\*\*(.+?)\*\*")
 
 
-class Said(str):
+class Prose(str):
     """A sentence: a text, HTML where it stands in a page, and a paragraph where a cell ends with it."""
 
     __slots__ = ("html",)
@@ -28,7 +28,7 @@ class Said(str):
         return str(Markup("<p>{}</p>").format(self.html))
 
 
-def say(text: str, /, **values: Any) -> Said:
+def say(text: str, /, **values: Any) -> Prose:
     r"""Write a sentence, with numbers, nouns in the right number, and names left as they are.
 
     Parameters
@@ -48,15 +48,15 @@ def say(text: str, /, **values: Any) -> Said:
     '<strong>1_règle</strong>_: <bdi>&lt;b&gt;</bdi>'
     """
     prose = gettext(text)
-    said = Said(_Plain().vformat(_STRONG.sub(r"\1", prose), (), values))
+    written = Prose(_Plain().vformat(_STRONG.sub(r"\1", prose), (), values))
     marked = _STRONG.sub(r"<strong>\1</strong>", str(escape(prose)))
-    said.html = Markup(_Marked().vformat(marked, (), values))  # noqa: S704 - each value is escaped by `_Marked`
-    return said
+    written.html = Markup(_Marked().vformat(marked, (), values))  # noqa: S704 - each value is escaped by `_Marked`
+    return written
 
 
 class _Plain(Sentence):
     def format_field(self, value: Any, spec: str) -> str:
-        if isinstance(value, Said):
+        if isinstance(value, Prose):
             return str(value)
         return visible(value) if isinstance(value, str) else super().format_field(value, spec)
 

@@ -13,7 +13,7 @@ from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.verdicts.checks import ORDERS, RECEIVES
 from mssante_audit.whitelist.signature import Revocation, Status
 
-_told = with_config(ConfigDict(use_attribute_docstrings=True, extra="forbid"))
+_documented = with_config(ConfigDict(use_attribute_docstrings=True, extra="forbid"))
 
 NO_ANSWERS = {"arrives": dict.fromkeys(RECEIVES, 0), "order": dict.fromkeys(ORDERS, 0)}
 """Answers where there is no domain."""
@@ -29,7 +29,7 @@ BySeverity = Annotated[dict[str, Count], _each(SEVERITIES)]
 Nothing = Annotated[dict[str, str], Field(max_length=0)]
 
 
-@_told
+@_documented
 class ObservedFile(TypedDict):
     """An observation file that answers for some of the list."""
 
@@ -41,7 +41,7 @@ class ObservedFile(TypedDict):
     """When it was begun (ISO 8601)."""
 
 
-@_told
+@_documented
 class Input(TypedDict):
     """The state of one input (`mssante_audit.space.states`)."""
 
@@ -59,7 +59,7 @@ class Input(TypedDict):
     """Whether it is believed all the same."""
 
 
-@_told
+@_documented
 class Origin(TypedDict):
     """Where a report comes from."""
 
@@ -106,7 +106,7 @@ class Origin(TypedDict):
     """Of Python and of the libraries that the content depends on."""
 
 
-@_told
+@_documented
 class Accepted(TypedDict):
     """A finding that was waived."""
 
@@ -116,7 +116,7 @@ class Accepted(TypedDict):
     operator: str
 
 
-@_told
+@_documented
 class Provenance(Origin):
     """Where a report comes from, and how far that can be relied on."""
 
@@ -126,7 +126,7 @@ class Provenance(Origin):
     """Findings of these audits that were accepted, if there are any: they are not fixed."""
 
 
-@_told
+@_documented
 class Failed(TypedDict):
     """Why a report failed."""
 
@@ -138,7 +138,7 @@ class Failed(TypedDict):
     """Heading of the report under which it came, or ""."""
 
 
-@_told
+@_documented
 class Counts(TypedDict):
     """How many findings there are."""
 
@@ -149,7 +149,7 @@ class Counts(TypedDict):
     """For the rules that found something."""
 
 
-@_told
+@_documented
 class Fixed(TypedDict):
     """A finding that the run before had, and this one has not."""
 
@@ -160,7 +160,7 @@ class Fixed(TypedDict):
     """When it was first found (ISO 8601)."""
 
 
-@_told
+@_documented
 class Since(TypedDict):
     """The findings against those of the run before."""
 
@@ -176,7 +176,7 @@ class Since(TypedDict):
     """What the run before had, and this one could not look for."""
 
 
-@_told
+@_documented
 class Summary(TypedDict):
     """What became of a report, or of a dossier. Its findings are in the CSV beside it."""
 

@@ -152,11 +152,8 @@ def table(
         else [_cell(value, longest if column == bar else None) for value in shown.iloc[:, at]]
         for at, column in enumerate(columns)
     ]
-    link, caption = (
-        csv_link(whole if csv is None else csv, len(shown), name),
-        caption or count(len(whole), "ligne"),
-    )
-    return rows_table(name, caption, columns, zip(*cells, strict=True), link)
+    link = csv_link(whole if csv is None else csv, len(shown), name)
+    return rows_table(name, caption or count(len(whole), "ligne"), columns, zip(*cells, strict=True), link)
 
 
 def _cell(value: Any, longest: float | None = None) -> Cell:
@@ -179,7 +176,7 @@ def _cell(value: Any, longest: float | None = None) -> Cell:
 def script(more: str = "") -> str:
     """Return the script of tables, the same for reports, dossiers and site, and what is to follow it.
 
-    It begins with the words that it asks ``tr("…")`` for, in the language spoken.
+    It begins with the words that it asks ``tr("…")`` for, in the current language.
     """
     return _script(more, current_language())
 

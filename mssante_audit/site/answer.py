@@ -17,7 +17,7 @@ from mssante_audit.findings.trend import Point, severity_counts
 from mssante_audit.report.charts import lines
 from mssante_audit.report.html import Html, joined, macro
 from mssante_audit.report.pieces import Figure, key_figures, paragraph
-from mssante_audit.report.say import Said, say
+from mssante_audit.report.say import Prose, say
 from mssante_audit.report.tables import Cell, number_cell, rows_table
 from mssante_audit.site.tables import ROWS, SEVERITY_COLUMNS, Shown
 from mssante_audit.site.view import View
@@ -27,7 +27,7 @@ POINTS = 90
 """Runs that the chart shows at most, the last ones: three months of nights."""
 
 
-def since(view: View) -> Said:
+def since(view: View) -> Prose:
     """Say what is new and fixed since the run before, of what asks for something."""
     if view.follow_up is None:
         return say("Premier passage : rien à quoi comparer.")

@@ -59,3 +59,18 @@ def test_only_contacts_are_masked_in_it():
         == "ValueError: MY_RULE cannot read •••, 04 •• •• •• 01, z•••@x.example in row 3"
     )
     assert describe_error(KeyError()) == "KeyError"
+
+
+def test_a_notebook_shows_of_it_what_is_wrong_and_what_to_do(capsys):
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell(colors="nocolor")
+    try:
+        shell.run_cell(
+            "from mssante_audit.base.errors import InputError\n"
+            "raise InputError('holds no row', file='x.xml', line=3, remedy='Choose another')"
+        )
+    finally:
+        shell.history_manager.end_session()
+    shown = capsys.readouterr().out.strip().splitlines()
+    assert shown == ["InputError: x.xml, line 3: holds no row", "Choose another"]

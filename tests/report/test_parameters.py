@@ -7,10 +7,10 @@ import pytest
 
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.report.parameters import (
+    PARAMETERS,
     check_value,
     declared,
     kind_of,
-    parameters,
     parse_assignments,
     share_out,
     shown_value,
@@ -90,8 +90,8 @@ def test_another_value_is_refused_with_what_is_wanted(name, given, why):
 
 
 def test_every_parameter_has_a_french_label_an_english_help_and_a_sensible_range():
-    assert len({p.title for p in parameters().values()}) == len(parameters())
-    for name, parameter in parameters().items():
+    assert len({p.title for p in PARAMETERS.values()}) == len(PARAMETERS)
+    for name, parameter in PARAMETERS.items():
         assert parameter.title[0].isupper()
         assert parameter.description.endswith((".", ")"))
         bounds = {type(one).__name__: one for one in parameter.metadata}

@@ -75,7 +75,7 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
     def placed(*columns: str) -> Iterator[tuple[int, ...]]:
         return zip(*(map(texts.__getitem__, map(_cut, listed[column])) for column in columns), strict=True)
 
-    touching, said = _findings(space, findings, doubts(space, findings, domains), set(names), texts)
+    touching, shown = _findings(space, findings, doubts(space, findings, domains), set(names), texts)
     described = _gathered(listed, names, map(_cut, listed["description"]))
     rows: dict[str, list[Any]] = {
         "domain": [visible(space.shown(name)) for name in names],
@@ -94,7 +94,7 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
         "question": asked,
         "facets": _facets(ordered),
         "rows": rows,
-        "findings": said,
+        "findings": shown,
         "presented": _presented(space, places, texts),
         "moves": _moves(space, places, texts),
         "history": _history(space, places),
@@ -174,21 +174,21 @@ def _findings(
     how many domains it touches, its remedy, and the inputs in doubt where it is not known to hold.
     """
     touching: defaultdict[str, list[int]] = defaultdict(list)
-    said: list[list[Any]] = []
+    shown: list[list[Any]] = []
     touched = domains_touched(space.audited, findings)
     for finding, domains in zip(findings.to_dict("records"), touched, strict=True):
         if not (here := domains & names):
             continue
         for name in here:
-            touching[name].append(len(said))
+            touching[name].append(len(shown))
         severity, rule = str(finding["severity"]), catalogue()[finding["rule"]]
         doubt = [aged(name, days) for name, days in unsure.get(finding["fingerprint"], {}).items()]
         asks = int(severity != "info" and finding["confidence"] != "hint")
         words = [_cut(finding["observed"]), _cut(finding["expected"]), finding["first_seen"][:10]]
         remedy = visible(typeset(sentence(rule, "remedy", finding["facts"])))
         placed = [texts[text] for text in (*words, remedy, listing(doubt))]
-        said.append([rule.code, severity, asks, *placed[:3], finding["domains"], *placed[3:]])
-    return touching, said
+        shown.append([rule.code, severity, asks, *placed[:3], finding["domains"], *placed[3:]])
+    return touching, shown
 
 
 def _codes(codes: Iterable[str]) -> dict[str, list[str]]:
