@@ -26,7 +26,7 @@ from mssante_audit.findings.registry import Audit, register
 from mssante_audit.network import methods
 from mssante_audit.observe.tls.servers import servers
 from mssante_audit.report.results import limited, limits, touching
-from mssante_audit.snapshot.folder import naming
+from mssante_audit.snapshot.folder import naming, unnamed_texts
 from mssante_audit.snapshot.make import changes_of
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import parse_identifier
@@ -96,8 +96,11 @@ def _as_files_have_it(frame: pd.DataFrame, clear: bool) -> Any:
 
 
 def masked(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame with the columns that name persons masked; two that differ stay different."""
-    columns = {}
+    """Return a frame with persons masked, as in a snapshot: in the columns that name them, and elsewhere.
+
+    Two that differ stay different in the columns that name persons.
+    """
+    columns = unnamed_texts(frame.drop(columns=naming(frame)))
     for name in naming(frame):
         texts = frame[name].fillna("").astype("str")
         shown = masks(Person(text) for text in texts.unique() if text)

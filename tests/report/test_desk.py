@@ -47,7 +47,7 @@ def test_sql_asks_of_every_frame_what_pandas_would_say(space, findings):
     assert space.sql("SELECT count(*) AS n FROM entries")["n"].item() == len(space.entries)
     told = space.sql("SELECT rule, count(*) AS n FROM findings GROUP BY rule").set_index("rule")["n"]
     assert told.to_dict() == findings["rule"].value_counts().to_dict()
-    assert space.sql("FROM domains")["domain"].tolist() == ms.domains(space)["domain"].tolist()
+    assert space.sql("FROM domains")["domain"].tolist() == list(map(space.shown, ms.domains(space)["domain"]))
     assert space.sql("FROM register").shape[0] == len(space.declarations.declarations)
     worst = space.sql("SELECT severity FROM findings ORDER BY rank DESC LIMIT 1")
     assert worst["severity"].item() == str(findings["severity"].max())
@@ -98,6 +98,10 @@ def test_sql_shows_contacts_only_where_the_space_does(space):
     assert set(clear) == set(space.entries["support_contact"]) - {""}
     assert not set(hidden) & set(clear)
     assert hidden.nunique() == clear.nunique(), "two that differ stay different"
+    (address,) = (name for name in space.entries["domain"].unique() if "@" in name)  # listed as a domain
+    query = f"SELECT domain FROM entries WHERE domain LIKE '%{address[1:]}'"
+    assert address not in space.sql("FROM entries")["domain"].tolist()
+    assert replace(space, show_contacts=True).sql(query)["domain"].unique().tolist() == [address]
     told = " ".join(space.sql("FROM register").astype("str").sum())
     emails = set(space.declarations.declarations["project_manager_email"].dropna()) - {""}
     assert emails
