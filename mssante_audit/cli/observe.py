@@ -165,10 +165,10 @@ def diff(
 
 def _answers(before: Path, after: Path) -> tuple[pd.DataFrame, list[str]]:
     from mssante_audit.observe.observation import load_observation
-    from mssante_audit.verdicts.differences import differences, sentences, told_by
+    from mssante_audit.verdicts.differences import answers_of, differences, sentences
 
     # One after the other: each may be large.
-    first, then = (told_by(load_observation(file)) for file in (before, after))
+    first, then = (answers_of(load_observation(file)) for file in (before, after))
     found = differences(first, then)
     return found, list(sentences(first, then, found))
 

@@ -100,8 +100,8 @@ class Chains:
             return "unsigned"
         keys = self._keys_of(zone)
         answers = {(r.owner, r.type) for r in reply.records if r.section == "answer"}
-        made = [(owner, kind) for owner, kind in answers if kind == "DNAME" and owner != reply.qname]
-        # A CNAME made from a DNAME is never signed (RFC 6672, 5.3.1): the DNAME is.
+        # A CNAME made from a DNAME above its name is never signed (RFC 6672, 5.3.1): the DNAME is.
+        made = [(o, kind) for o, kind in answers if kind == "DNAME" and reply.qname.endswith(f".{o}")]
         checked = made or [(owner, kind) for owner, kind in answers if owner == reply.qname]
         faults = (_fault(reply, "answer", *one, zone, keys) for one in sorted(checked) if one[1] != "RRSIG")
         return next(filter(None, faults), "")
@@ -226,21 +226,16 @@ def _fault(one: Reply, section: str, owner: str, kind: str, zone: str, keys: tup
     if not signatures:
         return "unsigned"
     now = one.at.timestamp()
-    faults = [_signature_fault(owner, kind, records, text, zone, keys, now) for text in signatures]
-    return min(faults, key=lambda fault: -1 if not fault else FAULTS.index(fault))
-
-
-def _signature_fault(
-    owner: str, kind: str, records: frozenset[str], text: str, zone: str, keys: tuple[str, ...], now: float
-) -> str:
-    signature = _tried(partial(_rdata, "RRSIG", text))
-    if signature is None:
-        return "wrong"
-    if signature.expiration < now:
-        return "expired"
-    if signature.inception > now:
-        return "early"
-    return "" if _holds(owner, kind, records, text, zone, keys) else "wrong"
+    faults = []
+    for text in signatures:
+        signature = _tried(partial(_rdata, "RRSIG", text))
+        if signature and signature.expiration < now:
+            faults.append("expired")
+        elif signature and signature.inception > now:
+            faults.append("early")
+        else:
+            faults.append("" if _holds(owner, kind, records, text, zone, keys) else "wrong")
+    return min(faults, key=("", *FAULTS).index)
 
 
 @lru_cache(10_000)

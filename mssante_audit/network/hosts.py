@@ -44,11 +44,6 @@ class MailHost(NamedTuple):
         """What it is an alias of, or ""."""
         return self.v4.alias or self.v6.alias
 
-    @property
-    def lines(self) -> tuple[int, ...]:
-        """The lines of the file that tell of it."""
-        return (*self.v4.lines, *self.v6.lines)
-
 
 class MailHosts:
     """Mail hosts in an observation; each, and each set of them, is looked at once."""

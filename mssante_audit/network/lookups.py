@@ -45,11 +45,6 @@ class Found(NamedTuple):
         """What the name is an alias of, or ""."""
         return next((reply.chain[1] for reply in self.replies[:1] if reply.alias), "")
 
-    @property
-    def lines(self) -> tuple[int, ...]:
-        """The lines of the file that tell."""
-        return tuple(reply.line for reply in self.replies)
-
 
 def merged(found: Iterable[Found]) -> Found:
     """Return what different servers' answers come to together."""

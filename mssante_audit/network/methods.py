@@ -72,11 +72,6 @@ class Method(NamedTuple):
     replies: tuple[Reply, ...] = ()
     """What that zone's servers said of the name, whatever the type, in the order of the file."""
 
-    @property
-    def lines(self) -> tuple[int, ...]:
-        """Their lines in the file."""
-        return tuple(reply.line for reply in self.replies)
-
     def said(self, qtype: str) -> dict[str, Reply]:
         """Return what each address said to a question for a type."""
         return {reply.address: reply for reply in self.replies if reply.qtype == qtype}
@@ -105,8 +100,11 @@ class Methods:
             why = {"code": "outside", "zone": index.parent}
             return Method(name, "outside", "", why, replies=tuple(sorted(replies, key=lambda one: one.line)))
         zones = [index.parent]
-        while (here := self.said(zones[-1], name)) and (cut := _cut_in(here)) and len(zones) < 12:
-            zones.append(cut)
+        while (here := self.said(zones[-1], name)) and len(zones) < 12:
+            handing = Counter(reply.cut for reply in here if reply.cut)
+            if not handing:
+                break
+            zones.append(max(handing, key=lambda cut: (handing[cut], cut)))
         cuts, zone = tuple(zones[1:]), zones[-1]
         method, cut, why = self._of_way(name, zones)
         asked = zone if here or cuts else ""
@@ -172,12 +170,6 @@ class Methods:
 
     def _beside(self, name: str) -> list[str]:
         return [f"{label}.{name.partition('.')[2]}" for label in self._siblings]
-
-
-def _cut_in(replies: Iterable[Reply]) -> str:
-    """Return the zone that most replies hand a name on to, "" if none does."""
-    cuts = Counter(reply.cut for reply in replies if reply.cut)
-    return max(cuts, key=lambda name: (cuts[name], name), default="")
 
 
 def _share(saying: set[str], replies: list[Reply]) -> Why:

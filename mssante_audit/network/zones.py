@@ -104,7 +104,7 @@ class Zone:
     @cached_property
     def unreached(self) -> dict[str, str]:
         """Server that cannot be asked → ``private``, ``no-glue``, ``cycle`` or a status of `Found`."""
-        return {name: reason for name in self.names if (reason := self._unreached(name))}
+        return {name: why for name in self.names if (why := self._unreached(name))}
 
     def _unreached(self, name: str) -> str:
         if known := self.known(name):
@@ -134,11 +134,8 @@ class Zone:
     @property
     def ipv6_only(self) -> bool:
         """Whether all servers have IPv6 addresses only; of names inside the zone the parent's word counts."""
-        known = [
-            address
-            for n in self.names
-            for address in self.glue.get(n) or (() if is_under(n, self.name) else self.known(n))
-        ]
+        beyond = {name: () if is_under(name, self.name) else self.known(name) for name in self.names}
+        known = [address for name in self.names for address in self.glue.get(name) or beyond[name]]
         return bool(known) and all(":" in address for address in known)
 
     def names_of(self, address: str) -> list[str]:

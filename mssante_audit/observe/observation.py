@@ -8,25 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from mssante_audit.base.frames import frame_of
 from mssante_audit.observe.files import DNS, FileRead, read_file
 from mssante_audit.observe.folder import pattern_of
-from mssante_audit.observe.lines import OUTCOMES, SECTIONS, STEPS, TRANSPORTS, Record, Reply, parse_reply
-
-_QUERIES = dict.fromkeys(("line", *Reply._fields[:-2]), "str") | {
-    "line": "int64", "at": "instant", "step": pd.CategoricalDtype(list(STEPS)), "edns": "bool", "rd": "bool",
-    "transport": pd.CategoricalDtype(list(TRANSPORTS)), "attempt": "int64", "rtt": "float64",
-    "outcome": pd.CategoricalDtype(list(OUTCOMES)), "ignored": "int64",
-}  # fmt: skip
-_RECORDS = dict.fromkeys(("line", *Record._fields), "str") | {
-    "line": "int64", "section": pd.CategoricalDtype(list(SECTIONS)), "ttl": "int64",
-}  # fmt: skip
+from mssante_audit.observe.lines import Reply, parse_reply
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +21,8 @@ class Observation(FileRead):
     """An observation file, read."""
 
     replies: tuple[Reply, ...]
-    notes: pd.DataFrame
-    """What was left out: ``line`` int64, ``zone`` and ``text`` str."""
+    notes: tuple[str, ...]
+    """What was left out."""
     parent_zone: str
     siblings: tuple[str, ...]
     """The labels that no domain has, one a run."""
@@ -53,16 +40,6 @@ class Observation(FileRead):
     """The options of the last run, as its header has them."""
     found: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
     """What was worked out of it, once (`mssante_audit.network`)."""
-
-    @cached_property
-    def queries(self) -> pd.DataFrame:
-        """The queries as a frame, a row each: ``line`` and the fields of the file but the records."""
-        return frame_of(((reply.line, *reply[:-2]) for reply in self.replies), _QUERIES)
-
-    @cached_property
-    def records(self) -> pd.DataFrame:
-        """The records as a frame, a row each: ``line`` of the query, and the fields of `Record`."""
-        return frame_of(((reply.line, *r) for reply in self.replies for r in reply.records), _RECORDS)
 
     @property
     def whole(self) -> bool:
@@ -97,7 +74,7 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
     """
     concerns = _concerning(names)
     replies: list[Reply] = []
-    notes: list[tuple[int, str, str]] = []
+    notes: list[str] = []
     done: set[str] = set()
     ignored: dict[str, int] = {}
     shared: dict[Any, Any] = {}  # equal texts and records as one: 10,000 domains take half the memory
@@ -107,7 +84,7 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
 
     def take(line: int, content: dict[str, Any]) -> None:
         if "note" in content:
-            notes.append((line, str(content.get("zone", "")), str(content["note"])))
+            notes.append(str(content["note"]))
         elif "done" in content:
             done.add(str(content["done"]))
         elif "end" in content:
@@ -120,7 +97,7 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
     return Observation(
         **read,
         replies=tuple(replies),
-        notes=frame_of(notes, {"line": "int64", "zone": "str", "text": "str"}),
+        notes=tuple(notes),
         parent_zone=headers[0]["parent_zone"],
         siblings=tuple(dict.fromkeys(header["sibling"] for header in headers)),
         ipv6=all(header.get("ipv6") is True for header in headers),

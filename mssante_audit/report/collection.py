@@ -118,7 +118,7 @@ def observed(space: TrustSpace, records: pd.DataFrame) -> Html:
     last = "Dernière observation du {at:moment}, {how} ({n:question})."
     return note(
         *sentences,
-        say(last, at=seen.started_at, how=say(how), n=len(seen.queries)),
+        say(last, at=seen.started_at, how=say(how), n=len(seen.replies)),
         _unreadable(seen),
         say("Serveurs interrogés en IPv6 : {v}.", v=say("oui" if seen.ipv6 else "non")),
     )

@@ -12,7 +12,7 @@ from made_up_dns import ALPHA_MX, AT, BETA_MX, DELEGATED, ONE, REDIRECTED, ROWS,
 
 from mssante_audit.network import network_of
 from mssante_audit.network.mail import mails
-from mssante_audit.observe.lines import Reply
+from mssante_audit.observe.lines import Record, Reply
 from mssante_audit.space.trust import TrustSpace
 from tools.sample.dns_signing import Signer
 from tools.sample.dns_world import Zone
@@ -498,6 +498,30 @@ def test_a_ds_in_an_unsigned_zone_has_no_effect() -> None:
     assert rules(scene.space()) == {"DNS_DS_UNUSED": [(1,)]}
     scene.parent.records[DELEGATED]["DS"] = [child.ds()]
     assert rules(scene.space()) == {}
+
+
+@pytest.mark.parametrize(("owner", "refused"), [(f"x.{DELEGATED}", True), ("mssante.fr", False)])
+def test_a_dname_stands_for_the_signature_of_what_it_makes_and_of_nothing_else(
+    owner: str, refused: bool
+) -> None:
+    """Without its signature a CNAME holds only where the signed DNAME is above its name."""
+    scene = Scene()
+    chained(scene)
+    signed = scene.space()
+    assert signed.observation is not None
+    alias, made = Record("answer", DELEGATED, 300, "CNAME", f"y.{owner}"), ("answer", owner, 300)
+    dname, proof = Record(*made, "DNAME", "y.example"), Record(*made, "RRSIG", "DNAME 15 2 300")
+
+    def edit(reply: Reply) -> Reply:
+        if (reply.qname, reply.qtype, reply.zone) != (DELEGATED, "MX", DELEGATED):
+            return reply
+        return reply._replace(records=(alias, dname, proof))
+
+    space = with_replies(signed, map(edit, signed.observation.replies))
+    assert space.observation is not None
+    network = network_of(space.observation)
+    replies = [one for one in network.index.about(DELEGATED, "MX") if one.zone == DELEGATED]
+    assert [network.chains.fault(reply) for reply in replies] == ["unsigned" if refused else "wrong"] * 2
 
 
 @pytest.mark.parametrize(("algorithm", "digest"), [("RSASHA1", "SHA256"), ("ECDSAP256SHA256", "SHA1")])

@@ -56,5 +56,5 @@ def test_the_night_observes_and_a_killed_observation_is_gone_on_with_in_the_same
     assert observations(observing) == found
     assert found[0].name == f"dns-{observing.runs[-1].name}.jsonl.gz"
     seen = load_observation(found[0])
-    assert (seen.complete, len(seen.queries) > 20) == (True, True)
+    assert (seen.complete, len(seen.replies) > 20) == (True, True)
     assert "gone on with" in out

@@ -15,6 +15,7 @@ from shutil import copy
 import pytest
 from conftest import CATALOGUE
 from dnslab import free_port, need_servers, start_nsd
+from frames import visits_of
 from smtplab import Script, saying, serving, tls
 
 from mssante_audit.nightly.doctor import Sign, examine
@@ -77,7 +78,7 @@ def test_the_night_visits_those_whom_its_own_observation_names(place, settings, 
     (file,) = visits(place)
     assert file.name == f"tls-{place.runs[-1].name}.jsonl.gz"
     seen = load_tls(file)
-    assert (seen.complete, seen.visits["outcome"].tolist()) == (True, ["presented"])
+    assert (seen.complete, visits_of(seen)["outcome"].tolist()) == (True, ["presented"])
     inputs = {one["name"]: one["state"] for one in place.state("run.json")["inputs"]}
     assert (inputs["dns"], inputs["tls"]) == ("ok", "ok")
     found = json.loads((place.runs[-1] / "findings.json").read_text())
@@ -107,7 +108,7 @@ def test_visits_of_a_run_that_was_killed_are_gone_on_with_in_the_same_file(place
     assert (process.returncode, errors) == (0, ""), out
     (file,) = visits(place)
     assert load_tls(file).complete
-    assert load_tls(file).visits["outcome"].tolist() == ["presented"]
+    assert visits_of(load_tls(file))["outcome"].tolist() == ["presented"]
 
 
 def test_without_an_observation_of_the_dns_the_step_fails_and_the_others_are_done(place, settings):

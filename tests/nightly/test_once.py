@@ -130,7 +130,7 @@ def test_a_night_that_fetches_and_observes_judges_the_new_list_once_as_it_comes_
         daemon.stop()
     assert (archive / current).is_file()
     (seen,) = (place.folder / "data" / "observations").glob(f"dns-{place.runs[-1].name}*")
-    assert len(load_observation(seen).queries) > 20
+    assert len(load_observation(seen).replies) > 20
     # What came is judged before it is kept, by its bytes and by those that are signed. The history reads the
     # rows of the kept file, and the observation takes them from there; the audit judges that file anew.
     assert Counter(on for what, on in calls if what == "check") == {"<bytes>": 1, current: 1}

@@ -15,6 +15,7 @@ from dnsworld import (
     World,
     quick,
 )
+from frames import rows_of
 
 from mssante_audit.network import methods
 from mssante_audit.observe.dns.run import observe
@@ -22,15 +23,14 @@ from mssante_audit.observe.observation import Observation, load_observation
 
 
 def asked(observation: Observation, **where: object) -> pd.DataFrame:
-    queries = observation.queries
+    queries = rows_of(observation)
     for column, value in where.items():
         queries = queries[queries[column] == value]
     return queries
 
 
-def data(observation: Observation, queries: pd.DataFrame, kind: str) -> set[str]:
-    records = observation.records
-    return set(records[records["line"].isin(queries["line"]) & (records["type"] == kind)]["data"])
+def data(queries: pd.DataFrame, kind: str) -> set[str]:
+    return {r.data for records in queries["records"] for r in records if r.type == kind}
 
 
 def test_all_servers_of_the_parent_are_asked_about_each_domain(observed: Observation) -> None:
@@ -47,15 +47,13 @@ def test_the_parents_own_apex_is_observed(observed: Observation) -> None:
         for address in (PARENT_NSD, PARENT_KNOT)
         for told in (("SOA", "udp", "answer"), ("NS", "udp", "answer"), ("MX", "tcp", "nodata"))
     }
-    assert data(observed, apex, "SOA") == {
-        "ns1.gestion.example hostmaster.gestion.example 7 3600 600 86400 300"
-    }
+    assert data(apex, "SOA") == {"ns1.gestion.example hostmaster.gestion.example 7 3600 600 86400 300"}
 
 
 def test_every_server_of_a_delegation_is_asked_everything(observed: Observation) -> None:
     zone = "ch-sain.mssante.fr"
-    told = observed.queries[
-        (observed.queries["zone"] == zone) & observed.queries["step"].isin(["apex", "walk"])
+    told = rows_of(observed)[
+        (rows_of(observed)["zone"] == zone) & rows_of(observed)["step"].isin(["apex", "walk"])
     ]
     told = told[told["qname"] == zone]
     assert set(zip(told["server"], told["address"], told["qtype"], told["transport"], strict=True)) == {
@@ -71,12 +69,12 @@ def test_a_referral_keeps_its_ns_set_and_glue(observed: Observation) -> None:
     referral = asked(observed, step="walk", zone="mssante.fr", qname="ch-sain.mssante.fr")
     assert set(referral["outcome"]) == {"referral"}
     assert set(referral["cut"]) == {"ch-sain.mssante.fr"}
-    assert data(observed, referral, "NS") == {"ns1.ch-sain.mssante.fr", "ns2.ch-sain.mssante.fr"}
-    assert data(observed, referral, "A") == {OP_NSD, OP_KNOT}
+    assert data(referral, "NS") == {"ns1.ch-sain.mssante.fr", "ns2.ch-sain.mssante.fr"}
+    assert data(referral, "A") == {OP_NSD, OP_KNOT}
 
 
 def test_no_question_is_asked_twice(observed: Observation) -> None:
-    first = observed.queries[observed.queries["attempt"] <= 1]
+    first = rows_of(observed)[rows_of(observed)["attempt"] <= 1]
     same = ["zone", "qname", "qtype", "address", "transport", "rd", "edns"]
     assert not first.duplicated(same).any(), first[first.duplicated(same, keep=False)][same]
 
@@ -96,7 +94,7 @@ def test_names_of_servers_and_mail_hosts_are_looked_up(observed: Observation) ->
     assert outcomes["ns1.operateur.example", "A"] == "answer"
     assert outcomes["mx.ch-sain.mssante.fr", "A"] == "answer"
     alias = asked(observed, step="address", qname="alias.operateur.example", qtype="A", outcome="answer")
-    assert data(observed, alias, "CNAME") == {"mx1.operateur.example"}
+    assert data(alias, "CNAME") == {"mx1.operateur.example"}
     assert outcomes["ailleurs.example", "MX"] == "answer"
     assert not (names["qname"] == "192.0.2.1").any(), "an address literal is no name"
 
@@ -107,7 +105,7 @@ def test_a_long_reply_is_asked_for_again_over_tcp(observed: Observation) -> None
         ("apex", "tcp", "answer"),
         ("walk", "udp", "truncated"),
     ], "and is not, where it is known from there"
-    assert len(data(observed, long[long["transport"] == "tcp"], "MX")) == 30
+    assert len(data(long[long["transport"] == "tcp"], "MX")) == 30
 
 
 def test_a_wildcard_is_proven_by_a_sibling(observed: Observation) -> None:
@@ -144,7 +142,7 @@ def test_a_signed_parent_shows_the_ds_in_its_referral(world: World, tmp_path) ->
     referral = asked(
         observation, step="walk", zone="mssante.fr", qname="ch-signe.mssante.fr", outcome="referral"
     )
-    assert data(observation, referral, "DS") == {f"12345 13 2 {'ab' * 32}"}
+    assert data(referral, "DS") == {f"12345 13 2 {'ab' * 32}"}
     assert set(asked(observation, qtype="DNSKEY", zone="ch-signe.mssante.fr")["address"]) == {OP_NSD, OP_KNOT}
     assert methods(observation, ["ch-redirige.mssante.fr"])["method"].tolist() == ["redirected"]
 

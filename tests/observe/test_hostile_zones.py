@@ -9,6 +9,7 @@ import dns.rdatatype
 import pytest
 from dnslab import Scripted, framed, reply, send
 from dnsscripts import OPERATOR, PARENT, child, parent, settings
+from frames import rows_of
 
 from mssante_audit.network import methods, network_of
 from mssante_audit.observe.dns.run import observe
@@ -24,7 +25,7 @@ def test_500_servers_are_not_all_asked_and_it_is_said(port: int, serve: Serve, t
     observe(["ch-a.mssante.fr"], tmp_path / "o.gz", settings(port, timeout=2.0))
     observation = load_observation(tmp_path / "o.gz")
     assert len(server.queries) < 200
-    assert "not followed" in observation.notes["text"].iloc[0]
+    assert "not followed" in observation.notes[0]
     assert methods(observation, ["ch-a.mssante.fr"])["method"].tolist() == ["delegated"]
 
 
@@ -35,7 +36,7 @@ def test_500_servers_in_the_referral(port: int, serve: Serve, tmp_path: Path) ->
     observe(["ch-a.mssante.fr"], tmp_path / "o.gz", settings(port, timeout=2.0))
     observation = load_observation(tmp_path / "o.gz")
     assert len(server.queries) < 400
-    texts = observation.notes["text"].tolist()
+    texts = observation.notes
     assert any("names of servers not followed" in text for text in texts), texts
 
 
@@ -81,7 +82,7 @@ def test_a_referral_upwards_or_to_itself_is_lame_and_ends(
     serve(OPERATOR, lambda q, t: send(reply(q, aa=False, authority=authority), t))
     observe(["ch-a.mssante.fr", "x.ch-a.mssante.fr"], tmp_path / "o.gz", settings(port, timeout=2.0))
     observation = load_observation(tmp_path / "o.gz")
-    told = observation.queries[observation.queries["zone"] == "ch-a.mssante.fr"]
+    told = rows_of(observation)[rows_of(observation)["zone"] == "ch-a.mssante.fr"]
     assert set(told["outcome"]) == {outcome}
     assert methods(observation, ["ch-a.mssante.fr", "x.ch-a.mssante.fr"])["method"].tolist() == [
         "delegated",
@@ -116,7 +117,7 @@ def test_an_open_resolver_is_seen(port: int, serve: Serve, tmp_path: Path) -> No
     serve(PARENT, parent({"ch-a.mssante.fr": ["ns.ch-a.mssante.fr"]}, glue={"ns.ch-a.mssante.fr": OPERATOR}))
     serve(OPERATOR, script)
     observe(["ch-a.mssante.fr"], tmp_path / "o.gz", settings(port, timeout=2.0))
-    queries = load_observation(tmp_path / "o.gz").queries
+    queries = rows_of(load_observation(tmp_path / "o.gz"))
     (seen,) = queries[(queries["step"] == "recursion") & (queries["address"] == OPERATOR)].to_dict("records")
     assert (seen["outcome"], "ra" in seen["flags"].split(), "aa" in seen["flags"].split()) == (
         "answer",
@@ -147,7 +148,7 @@ def test_names_of_255_bytes(port: int, serve: Serve, tmp_path: Path) -> None:
     serve(PARENT, parent({listed: [server], "ch-b.mssante.fr": [server]}))
     observe([listed, "ch-b.mssante.fr", f"x{listed}"], tmp_path / "o.gz", settings(port, timeout=2.0))
     observation = load_observation(tmp_path / "o.gz")
-    assert server in observation.records["data"].tolist()
+    assert server in {r.data for reply in observation.replies for r in reply.records}
     frame = methods(observation, [listed, "ch-b.mssante.fr", f"x{listed}"])
     assert frame["method"].tolist() == ["delegated", "delegated", "unknown"]
 
@@ -177,8 +178,8 @@ def test_compression_loops(port: int, serve: Serve, tmp_path: Path, record: byte
     observe(["ch-a.mssante.fr"], tmp_path / "o.gz", settings(port, timeout=2.0))
     assert time.monotonic() - start < 5
     observation = load_observation(tmp_path / "o.gz")
-    bad = observation.queries[
-        (observation.queries["address"] == who) & (observation.queries["step"] == "walk")
+    bad = rows_of(observation)[
+        (rows_of(observation)["address"] == who) & (rows_of(observation)["step"] == "walk")
     ]
     assert set(bad["outcome"]) == {"malformed"}
     assert methods(observation, ["ch-a.mssante.fr"])["method"].tolist() == [
@@ -196,7 +197,7 @@ def test_one_address_under_many_names_is_asked_once(port: int, serve: Serve, tmp
     assert len(about) <= 8
     assert len(server.queries) <= 8 + 2 * 32 + 10, "and the names themselves are looked up"
     observation = load_observation(tmp_path / "o.gz")
-    assert "168 of 200 names of servers not followed" in observation.notes["text"].tolist()
+    assert "168 of 200 names of servers not followed" in observation.notes
     zone = network_of(observation).zone("ch-a.mssante.fr")
     assert len(zone.parent_ns) == 200
     assert len(zone.names_of(OPERATOR)) == 200

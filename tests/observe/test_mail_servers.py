@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from dnslab import in_namespace
+from frames import visits_of
 from smtpservers import ADDRESSES, HOST, need_mail_servers
 
 from mssante_audit.observe.tls.observation import load_tls
@@ -83,9 +84,9 @@ def test_one_with_a_certificate_under_its_name_shows_it_to_who_asks(
     assert told[f"{server} named by name"] == ["presented", "", "TLSv1.3", False, BY_NAME]
     assert told[f"{server} plain by name"][-1] == CHAIN
     read = load_tls(folder / "tls-2.jsonl.gz")
-    of = read.by_name["address"] == ADDRESSES[f"{server} named"]
-    assert read.by_name[of]["chain"].tolist() == [tuple(BY_NAME)]
-    assert read.visits["chain"].tolist() == [tuple(CHAIN)] * 2
+    of = visits_of(read, by_name=True)["address"] == ADDRESSES[f"{server} named"]
+    assert visits_of(read, by_name=True)[of]["chain"].tolist() == [tuple(BY_NAME)]
+    assert visits_of(read)["chain"].tolist() == [tuple(CHAIN)] * 2
 
 
 @pytest.mark.parametrize("server", ["Postfix", "Exim"])
@@ -105,7 +106,7 @@ def test_one_that_is_too_busy_for_a_second_visit_says_nothing_of_its_certificate
 def test_a_run_over_both_writes_down_the_same(folder: Path) -> None:
     read = load_tls(folder / "tls-1.jsonl.gz")
     assert (read.complete, len(read.problems)) == (True, 0)
-    last = read.visits.drop_duplicates("address", keep="last").set_index("address")["outcome"]
+    last = visits_of(read).drop_duplicates("address", keep="last").set_index("address")["outcome"]
     names = {address: name for name, address in ADDRESSES.items()}
     showing = ("plain", "demanding", "named")
     assert {names[address]: outcome for address, outcome in last.items()} == {
@@ -115,7 +116,7 @@ def test_a_run_over_both_writes_down_the_same(folder: Path) -> None:
     }
     assert sorted(read.certificates) == sorted(CHAIN)
     assert (
-        read.visits.groupby("address").size()[[ADDRESSES["Exim busy"], ADDRESSES["Exim plain"]]] == [3, 1]
+        visits_of(read).groupby("address").size()[[ADDRESSES["Exim busy"], ADDRESSES["Exim plain"]]] == [3, 1]
     ).all()
 
 

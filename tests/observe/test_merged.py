@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from cells import shown
+from frames import rows_of
 from in_clear import told_in_clear
 from lxml import html as lxml_html
 from made_up import ALPHA, BETA_DN, xml_of
@@ -238,9 +239,9 @@ def test_only_what_an_older_file_answers_for_is_kept_of_it(folder):
     folder.observe()
     folder.observe(DELEGATED, INSIDE, at=AT + HOUR)
     [older] = folder.space().observation.older
-    walked = older.queries[older.queries["step"] == "walk"]
+    walked = rows_of(older)[rows_of(older)["step"] == "walk"]
     assert set(walked["qname"]) == {REDIRECTED}
-    assert DELEGATED not in set(older.queries["zone"])
+    assert DELEGATED not in set(rows_of(older)["zone"])
 
 
 def test_the_report_on_changes_compares_the_two_newest_whole_ones(folder):

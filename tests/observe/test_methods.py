@@ -16,5 +16,5 @@ def test_every_domain_has_its_method(observed: Observation) -> None:
 def test_the_file_is_whole(observed: Observation) -> None:
     assert observed.complete
     assert observed.problems.empty
-    assert observed.notes.empty
+    assert not observed.notes
     assert observed.ignored == {}

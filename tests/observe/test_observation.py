@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from frames import rows_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mssante_audit.base.errors import OutputError
 from mssante_audit.network import methods
-from mssante_audit.observe.lines import FORMAT, VERSION, ObservationError, Record, Reply
+from mssante_audit.observe.lines import FORMAT, VERSION, ObservationError, Record, Reply, parse_reply
 from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.observe.writer import Writer, key, read_known
 
@@ -50,17 +51,10 @@ def path(tmp_path: Path) -> Path:
 
 
 def check_shape(observation: Observation) -> None:
-    """Whatever was read, the frames have their types."""
-    queries = observation.queries
-    assert [str(t) for t in queries.dtypes] == [
-        "int64", "datetime64[us, UTC]", "str", "category", "str", "str", "str", "str", "str", "category",
-        "bool", "bool", "int64", "category", "str", "str", "str", "float64", "int64",
-    ]  # fmt: skip
-    assert [str(t) for t in observation.records.dtypes] == ["int64", "category", "str", "int64", "str", "str"]
+    """Whatever was read, lines have their types."""
     assert [str(t) for t in observation.problems.dtypes] == ["int64", "str", "str"]
-    assert [str(t) for t in observation.notes.dtypes] == ["int64", "str", "str"]
-    assert not queries.drop(columns="rtt").isna().any(axis=None)
-    assert observation.records["line"].isin(queries["line"]).all()
+    for reply in observation.replies:
+        assert parse_reply(json.loads(json.dumps(reply.content())))._replace(line=reply.line) == reply
 
 
 def test_what_is_written_is_read(path: Path) -> None:
@@ -75,14 +69,12 @@ def test_what_is_written_is_read(path: Path) -> None:
         )
     )
     check_shape(observation)
-    assert observation.queries["line"].tolist() == [2, 3]
-    assert observation.queries["outcome"].tolist() == ["answer", "timeout"]
-    assert observation.queries["rtt"].isna().tolist() == [False, True]
-    assert str(observation.queries["at"][0]) == "2026-03-02 05:30:01.250000+00:00"
-    assert observation.records.to_dict("records") == [
-        {"line": 2, "section": "answer", "owner": NAME, "ttl": 300, "type": "MX", "data": "10 mx.example"}
-    ]
-    assert observation.notes.to_dict("records") == [{"line": 4, "zone": "z", "text": "x"}]
+    assert rows_of(observation)["line"].tolist() == [2, 3]
+    assert rows_of(observation)["outcome"].tolist() == ["answer", "timeout"]
+    assert rows_of(observation)["rtt"].isna().tolist() == [False, True]
+    assert observation.replies[0].at == datetime(2026, 3, 2, 5, 30, 1, 250_000, UTC)
+    assert observation.replies[0].records == (Record("answer", NAME, 300, "MX", "10 mx.example"),)
+    assert observation.notes == ("x",)
     assert (observation.complete, observation.ignored, observation.siblings) == (
         True,
         {"192.0.2.66": 2},
@@ -122,7 +114,7 @@ def test_a_file_cut_anywhere_is_read_as_far_as_it_goes(path: Path, cut: int) -> 
     path.write_bytes(data[:-cut])
     observation = load_observation(path)
     check_shape(observation)
-    assert 38 <= len(observation.queries) <= 40
+    assert 38 <= len(rows_of(observation)) <= 40
     assert set(observation.problems["kind"]) == {"cut"}
     assert not observation.complete
 
@@ -131,7 +123,7 @@ def test_a_line_cut_in_the_middle_is_a_problem(path: Path) -> None:
     text = "\n".join(map(json.dumps, (HEADER, line(), line())))
     path.write_bytes(gzip.compress(text[:-10].encode()))
     observation = load_observation(path)
-    assert len(observation.queries) == 1
+    assert len(rows_of(observation)) == 1
     assert observation.problems[["line", "kind"]].to_dict("records") == [{"line": 3, "kind": "cut"}]
 
 
@@ -147,7 +139,7 @@ def test_a_damaged_member_loses_only_itself(path: Path) -> None:
     path.write_bytes(data)
     observation = load_observation(path)
     check_shape(observation)
-    names = observation.queries["qname"].tolist()
+    names = rows_of(observation)["qname"].tolist()
     assert names[0] == "a.mssante.fr"
     assert names[-1] == "c.mssante.fr"
     assert "damaged" in set(observation.problems["kind"])
@@ -169,7 +161,7 @@ def test_a_field_that_is_not_as_it_should_be_is_a_problem(path: Path, field: str
     del missing[field]
     observation = load_observation(write(path, HEADER, line(**{field: BAD[field]}), missing, line(), END))
     check_shape(observation)
-    assert len(observation.queries) == 1
+    assert len(rows_of(observation)) == 1
     assert observation.problems["message"].tolist() == [f"field {field}"] * 2
     assert observation.problems["line"].tolist() == [2, 3]
 
@@ -186,14 +178,14 @@ def test_a_field_that_is_not_as_it_should_be_is_a_problem(path: Path, field: str
 def test_a_record_that_cannot_be_read_is_a_problem_of_its_line(path: Path, record: tuple[str, str]) -> None:
     records = [["answer", NAME, 300, *record]]
     observation = load_observation(write(path, HEADER, line(records=records), line(), END))
-    assert len(observation.queries) == 1
+    assert len(rows_of(observation)) == 1
     assert observation.problems[["line", "message"]].values.tolist() == [[2, "field records"]]
 
 
 def test_an_address_that_is_none_is_a_problem_of_its_line(path: Path) -> None:
     observation = load_observation(write(path, HEADER, line(address="300.1.1.1"), line(address=""), END))
     assert observation.problems["message"].tolist() == ["field address"]
-    assert len(observation.queries) == 1
+    assert len(rows_of(observation)) == 1
 
 
 @pytest.mark.parametrize(
@@ -215,7 +207,7 @@ def test_a_line_that_is_no_object_is_a_problem(path: Path, raw: bytes) -> None:
         gzip.compress(json.dumps(HEADER).encode() + b"\n" + raw + b"\n" + json.dumps(line()).encode() + b"\n")
     )
     observation = load_observation(path)
-    assert len(observation.queries) == 1
+    assert len(rows_of(observation)) == 1
     assert observation.problems["kind"].tolist() == ["record"]
 
 
@@ -331,7 +323,7 @@ def test_a_cut_end_is_mended_before_more_is_written(path: Path) -> None:
         "\n".join(json.dumps(line(qname=f"{n}.b.mssante.fr")) for n in range(200)).encode() + b"\n"
     )
     path.write_bytes(whole + member[: len(member) * 2 // 3])
-    before = load_observation(path).queries["qname"].tolist()
+    before = rows_of(load_observation(path))["qname"].tolist()
     assert 1 < len(before) < 200
     writer = Writer(path, resume=True)
     known, sibling = read_known(writer.mend())
@@ -339,7 +331,7 @@ def test_a_cut_end_is_mended_before_more_is_written(path: Path) -> None:
     writer.close()
     after = load_observation(path)
     assert after.problems.empty
-    assert after.queries["qname"].tolist() == [*before, "c.mssante.fr"]
+    assert rows_of(after)["qname"].tolist() == [*before, "c.mssante.fr"]
     assert (len(known), sibling) == (len(before), "0f0f0f0f")
     assert key(next(iter(known.values()))) in known
 
@@ -365,7 +357,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(path: Path) -> None:
     assert path.stat().st_size == size
     observation = load_observation(path)
     assert observation.problems.empty
-    assert len(observation.queries) == 1
+    assert len(rows_of(observation)) == 1
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:

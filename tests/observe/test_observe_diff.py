@@ -14,7 +14,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.cli.main import app
 from mssante_audit.observe.folder import default_path
 from mssante_audit.observe.observation import load_observation
-from mssante_audit.verdicts.differences import Told, differences, told_by
+from mssante_audit.verdicts.differences import Answers, answers_of, differences
 from tools.sample.dns_world import observe_world
 
 HOUR = timedelta(hours=1)
@@ -44,8 +44,8 @@ def _observed(scene: Scene, folder: Path, hours: int, *domains: str) -> Path:
     return file
 
 
-def told(file: Path) -> Told:
-    return told_by(load_observation(file))
+def told(file: Path) -> Answers:
+    return answers_of(load_observation(file))
 
 
 ALPHA, BETA = "mss.alpha.example", "mss.beta.example"
@@ -84,7 +84,7 @@ def test_what_one_did_not_ask_or_hear_is_unknown_and_not_gone(tmp_path):
 def test_two_zones_are_not_compared(pair):
     first, then = map(told, pair)
     with pytest.raises(InputError, match=r"of the zone essai\.example, not mssante\.fr"):
-        differences(first, Told(then.source, then.started_at, "essai.example", then.of))
+        differences(first, Answers(then.source, then.started_at, "essai.example", then.of))
 
 
 def run(*words: str) -> str:

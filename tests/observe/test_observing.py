@@ -13,6 +13,7 @@ import pytest
 from dnslab import HOW, NSD, Scripted, in_namespace, reply, send
 from dnsscripts import PARENT, child, parent, settings
 from dnsworld import DOMAINS, METHODS, World, quick
+from frames import rows_of
 
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.network import methods
@@ -47,14 +48,14 @@ def test_an_observation_that_was_killed_goes_on(world: World, tmp_path: Path) ->
     process.communicate()
     stopped = load_observation(path)
     assert not stopped.complete
-    assert len(stopped.queries) > 10
+    assert len(rows_of(stopped)) > 10
     observe(DOMAINS, path, world.settings, resume=True)
     whole = load_observation(path)
     assert whole.complete
-    assert len(whole.queries) > len(stopped.queries)
+    assert len(rows_of(whole)) > len(rows_of(stopped))
     frame = methods(whole, DOMAINS)
     assert dict(zip(frame["domain"], frame["method"], strict=True)) == {d: m for d, (m, _) in METHODS.items()}
-    sent = whole.queries[whole.queries["attempt"] > 0]
+    sent = rows_of(whole)[rows_of(whole)["attempt"] > 0]
     same = ["zone", "qname", "qtype", "address", "transport", "rd", "edns", "attempt"]
     assert not sent.duplicated(same).any()
     assert len(whole.siblings) == 1
@@ -79,7 +80,7 @@ def test_ctrl_c_leaves_a_readable_file(world: World, tmp_path: Path) -> None:
     stopped = load_observation(path)
     assert stopped.problems.empty
     assert not stopped.complete
-    assert len(stopped.queries) > 10
+    assert len(rows_of(stopped)) > 10
 
 
 def test_a_full_disk_ends_a_run_with_a_readable_file(world: World, tmp_path: Path) -> None:
@@ -217,6 +218,7 @@ def test_from_the_shipped_root_hints_down_over_ipv4_and_ipv6(tmp_path: Path) -> 
     code = f"""
 from pathlib import Path
 from dnslab import start_nsd
+from frames import rows_of
 from mssante_audit.observe.dns.run import *
 from mssante_audit.network import methods
 from mssante_audit.observe.observation import Observation, load_observation
@@ -241,10 +243,10 @@ try:
         s = ObserveSettings(timeout=1, retry_delay=0.01, per_server=1e4, per_second=1e4, ipv4_only=only4)
         observe(["ch-a.mssante.fr", "ch-prive.mssante.fr"], path, s)
         o = load_observation(path)
-        q = o.queries[o.queries["zone"] == "ch-a.mssante.fr"]
+        q = rows_of(o)[rows_of(o)["zone"] == "ch-a.mssante.fr"]
         print(o.ipv6, sorted(set(q["address"])), sorted(set(q["outcome"])), end=" ")
         print(methods(o, ["ch-a.mssante.fr", "ch-prive.mssante.fr"])["method"].tolist())
-        (line,) = o.queries[o.queries["address"] == "192.168.1.1"].itertuples()
+        (line,) = rows_of(o)[rows_of(o)["address"] == "192.168.1.1"].itertuples()
         print(line.attempt, line.flags)
 finally:
     for server in servers: server.stop()
@@ -276,7 +278,7 @@ def test_names_are_looked_up_with_the_resolvers_given(port: int, serve: Serve, t
     serve(op, child("ch-a.mssante.fr", ["ns.op.example"]))
     observe(["ch-a.mssante.fr"], tmp_path / "o.gz", quick(port, resolvers=(resolver,), timeout=2.0))
     observation = load_observation(tmp_path / "o.gz")
-    apex = observation.queries[observation.queries["zone"] == "ch-a.mssante.fr"]
+    apex = rows_of(observation)[rows_of(observation)["zone"] == "ch-a.mssante.fr"]
     assert set(apex["address"]) == {op}
     assert len(server.queries) == len(set(server.queries))
 

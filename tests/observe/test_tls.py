@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 from click.testing import Result
 from conftest import CATALOGUE
+from frames import visits_of
 from smtplab import Script, Wire, dripping, saying, serving, tls
 from typer.testing import CliRunner
 
@@ -266,7 +267,7 @@ def test_a_run_visits_each_address_once_and_again_only_where_nothing_was_told(
     assert read.problems.empty
     assert read.dns == "dns-1.jsonl.gz"
     assert list(read.certificates.values()) == [leaf.der, authority.der]
-    asked = read.visits.sort_values(["address", "attempt"])
+    asked = visits_of(read).sort_values(["address", "attempt"])
     assert asked["address"].tolist() == ["127.0.0.1", "127.0.0.2", *["127.0.0.3"] * 3]
     assert asked["attempt"].tolist() == [1, 1, 1, 2, 3]
     assert asked["hosts"].iloc[0] == ("mx1.example", "mx2.example")
@@ -307,7 +308,7 @@ def test_a_server_is_asked_by_name_where_it_presents_another_certificate_than_li
     summary = with_servers({"127.0.0.1": script}, go)
     assert (asked, summary.outcomes) == (names, {"presented": 1})
     read = load_tls(out)
-    visits = pd.concat([read.visits, read.by_name], ignore_index=True)
+    visits = pd.concat([visits_of(read), visits_of(read, by_name=True)], ignore_index=True)
     assert visits["sni"].tolist() == [name or "" for name in names]
     sent = [default.der, right.der][:chains]
     assert [read.certificates[chain[0]] for chain in visits["chain"]] == sent
@@ -335,8 +336,8 @@ def test_a_server_that_wants_a_name_gets_one_last(chain: tuple[Path, Path], tmp_
     )
     assert asked == ["", "", "mx.example"]
     read = load_tls(out)
-    assert read.visits["outcome"].tolist() == ["handshake-failed"] * 2
-    assert read.by_name[["sni", "outcome", "protocol"]].to_numpy().tolist() == [
+    assert visits_of(read)["outcome"].tolist() == ["handshake-failed"] * 2
+    assert visits_of(read, by_name=True)[["sni", "outcome", "protocol"]].to_numpy().tolist() == [
         ["mx.example", "presented", "TLSv1.3"]
     ]
 
@@ -377,7 +378,7 @@ def test_our_lack_of_descriptors_is_waited_for_and_no_server_s_fault(
         assert read.complete
     else:  # the observation's own file takes it
         assert said.startswith("this machine has nothing left to visit servers with (Too many open files)")
-        assert (len(read.visits), read.complete) == (0, False)
+        assert (len(visits_of(read)), read.complete) == (0, False)
 
 
 @pytest.mark.parametrize(("source", "other"), [("127.0.0.1", "::1"), ("::1", "127.0.0.1")])
@@ -402,7 +403,7 @@ def test_a_server_of_another_family_than_the_address_to_come_from_is_not_asked_a
     assert summary.outcomes == {"presented": 1, "no-source": 1}
     assert len(asked) == 1
     assert summary.visits == 2, "it is not tried again"
-    visits = load_tls(out).visits.set_index("address")
+    visits = visits_of(load_tls(out)).set_index("address")
     assert visits.loc[other, ["outcome", "detail"]].tolist() == [
         "no-source", "not visited: no source address of that family"
     ]  # fmt: skip
@@ -429,7 +430,7 @@ def test_one_that_was_busy_is_seen_later_in_the_same_run(chain: tuple[Path, Path
     assert summary.outcomes == {"presented": 3}
     rounds = [sorted(met[:3]), sorted(met[3:6]), met[6:]]
     assert rounds == [[*turns], [*turns], ["127.0.0.2"]], "all are visited before any is again"
-    read = load_tls(out).visits.sort_values(["address", "attempt"])
+    read = visits_of(load_tls(out)).sort_values(["address", "attempt"])
     assert read["outcome"].tolist() == [
         "busy", "presented", "silent", "busy", "presented", "handshake-failed", "presented"
     ]  # fmt: skip
@@ -478,7 +479,7 @@ def test_a_stopped_run_is_gone_on_with_where_it_stopped(chain: tuple[Path, Path]
     summary = with_servers(scripts, go)
     assert (summary.servers, summary.known, summary.visits) == (2, 1, 1)
     read = load_tls(out)
-    assert read.visits["address"].tolist() == ["127.0.0.1", "127.0.0.2"]
+    assert visits_of(read)["address"].tolist() == ["127.0.0.1", "127.0.0.2"]
     assert len(read.certificates) == 2
     lines = gzip.decompress(out.read_bytes()).splitlines()
     assert sum(b'"certificate"' in line for line in lines) == 2
@@ -504,7 +505,7 @@ def test_what_lines_say_that_they_should_not_is_a_problem_of_that_line(
     ]
     out.write_bytes(gzip.compress("\n".join([*changed, ""]).encode(), mtime=0))
     read = load_tls(out)
-    assert len(read.visits) == 1
+    assert len(visits_of(read)) == 1
     assert read.problems["message"].tolist() == [
         "field outcome",
         "field at",
@@ -583,11 +584,11 @@ def test_the_command_visits_the_mail_servers_that_the_dns_names(data: Path, chai
     (written,) = (data / "observations").glob("tls-*.jsonl.gz")
     read = load_tls(written)
     assert read.dns == source.name
-    assert set(read.visits["address"]) == {a for own in hosts.values() for a in own}
-    (seen,) = read.visits.query("outcome == 'presented'").to_dict("records")
+    assert set(visits_of(read)["address"]) == {a for own in hosts.values() for a in own}
+    (seen,) = visits_of(read).query("outcome == 'presented'").to_dict("records")
     assert seen["address"] == address
     assert set(seen["hosts"]) == {host for host, own in hosts.items() if address in own}
-    assert read.by_name["sni"].isin(seen["hosts"]).tolist() == [True], (
+    assert visits_of(read, by_name=True)["sni"].isin(seen["hosts"]).tolist() == [True], (
         "the list has another certificate for it"
     )
     again = CliRunner().invoke(app, ["tls", "--data", str(data), "--resume"])
@@ -676,7 +677,7 @@ def test_of_each_server_counts_what_was_seen_last_that_tells_something(
         lambda port: run(servers_of({"mx.example": ["127.0.0.1"]}, port), second),
     )
     text = gzip.decompress(second.read_bytes()).replace(b'"port":', b'"was":')
-    port = load_tls(first).visits["port"].iloc[0]
+    port = visits_of(load_tls(first))["port"].iloc[0]
     text = re.sub(rb'"was":\d+', b'"port":%d' % port, text)
     for file, body, day in ((first, gzip.decompress(first.read_bytes()), b"01"), (second, text, b"02")):
         told = re.sub(rb'"at":"\d{4}-\d\d-\d\d', b'"at":"2026-03-' + day, body)

@@ -278,9 +278,6 @@ class _Asker:
         self.lines.append(reply.content())
         return reply
 
-    def remember(self, reply: Reply) -> None:
-        """Do nothing: a question is never asked twice here."""
-
     def skip(self, ask: Ask, flags: str = "") -> None:
         """Keep a line that says what was not asked."""
         skipped = observe_exchange(ask, Exchange("unreachable", b"", 0.0, 0), self._at, 0, edns=True)

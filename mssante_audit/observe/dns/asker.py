@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Hashable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from mssante_audit.observe.dns.pace import Gate, Lane, Pace
@@ -39,6 +40,7 @@ class Asker:
         """Messages that answer nothing asked, by where they came from."""
         self.outcomes: Counter[str] = Counter()
         self.sent = self.late = 0
+        self._asked: dict[tuple[Any, ...], asyncio.Task[Reply]] = {}
         self._gate = Gate(settings)
         self._slow: set[str] = set()
         self._paces = defaultdict[str, Pace](self._gate.pace)
@@ -49,12 +51,22 @@ class Asker:
     async def ask(self, ask: Ask, *, patient: bool = True) -> Reply:
         """Ask, again if need be, and return the last thing observed; who is not `patient` may ask others.
 
-        What is met with silence or truncated over UDP is asked over TCP too, unless that is silent as well.
+        A question is asked once; one that met with silence is asked on by who is patient. What is met with
+        silence or truncated over UDP is asked over TCP too, unless that is silent as well.
         """
+        if ask.step == "walk" and ask.transport == "udp":  # hardly ever asked twice, and there are many
+            return await self._ask(ask, patient=patient)
+        if patient and (hasty := self._asked.get((*key(ask), False))) and not (await hasty).silent:
+            return await hasty
+        return await once(self._asked, (*key(ask), patient), partial(self._ask, ask, patient=patient))
+
+    async def _ask(self, ask: Ask, *, patient: bool) -> Reply:
         before = self.known.get(key(ask))
         if before is not None and not self._worth_asking_again(before, patient=patient):
             return before
         reply = await self._persist(ask, before.attempt if before else 0, patient=patient)
+        if not patient:
+            self.known[key(ask)] = reply
         if ask.transport == "tcp" or not (reply.outcome == "truncated" or (patient and reply.silent)):
             return reply
         if reply.silent and self._lane(ask.address, "tcp").silent:
@@ -70,13 +82,10 @@ class Asker:
         return other if reply.silent or reply.outcome == "truncated" else reply
 
     def skip(self, ask: Ask, flags: str = "") -> None:
-        """Write that a question was not sent, and why, as flags of the reply that there is not."""
-        skipped = observe_exchange(ask, Exchange("unreachable"), datetime.now(UTC), 0, edns=True)
-        self._write(skipped._replace(flags=flags))
-
-    def remember(self, reply: Reply) -> None:
-        """Have the question of `reply` not asked again, or if it met with silence, asked on from there."""
-        self.known[key(reply)] = reply
+        """Write, once, that a question was not sent, and why, as flags of the reply that there is not."""
+        if key(ask) not in self.known:
+            skipped = observe_exchange(ask, Exchange("unreachable"), datetime.now(UTC), 0, edns=True)
+            self.known[key(ask)] = self._write(skipped._replace(flags=flags))
 
     def silent_addresses(self) -> list[str]:
         """Return the addresses that are not answering at the moment."""

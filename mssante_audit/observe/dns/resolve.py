@@ -6,10 +6,10 @@ import asyncio
 import ipaddress
 import zlib
 from collections.abc import Iterable, Sequence
-from functools import cache, partial
-from typing import Any, NamedTuple
+from functools import cache
+from typing import NamedTuple
 
-from mssante_audit.observe.dns.asker import Asker, once
+from mssante_audit.observe.dns.asker import Asker
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.dns.transport import reaches
 from mssante_audit.observe.lines import CONCLUSIVE, INFORMATIVE, Ask, Reply
@@ -46,10 +46,6 @@ class Resolver:
         self._private = any(not ipaddress.ip_address(a).is_global for a in (*given, *root))
         self.usable = cache(self._usable)
         """Tells whether an address may be asked; over IPv6 if there is a way to it."""
-        self._asked: dict[tuple[Any, ...], asyncio.Task[Reply]] = {}
-        self._found: dict[tuple[str, str], asyncio.Task[list[Reply]]] = {}
-        self._hosts: dict[str, asyncio.Task[tuple[str, ...]]] = {}
-        self._chains: dict[tuple[str, str], asyncio.Task[Reply | None]] = {}
         self._signed: set[str] = set()
         self.zones = {".": tuple(Server(*pair) for pair in settings.root if self.usable(pair[1]))}
         """Servers of the zones met so far; names are looked up from the nearest one."""
@@ -68,9 +64,6 @@ class Resolver:
 
     async def addresses(self, domain: str, name: str) -> tuple[str, ...]:
         """Return the addresses of a server, IPv4 first; empty if there are none, or none could be learnt."""
-        return await once(self._hosts, name, partial(self._addresses, domain, name))
-
-    async def _addresses(self, domain: str, name: str) -> tuple[str, ...]:
         found = [await self.resolve(domain, name, qtype) for qtype in ("A", "AAAA")]
         replies = [reply for reply in found if reply]
         if not replies:
@@ -89,7 +82,7 @@ class Resolver:
         names, todo = {qname}, [qname]
         while todo and len(names) <= 2 * MAX_ALIASES:
             name = todo.pop(0)
-            found = await once(self._found, (name, qtype), partial(self._of_all, domain, name, qtype))
+            found = await self._of_all(domain, name, qtype)
             replies += found
             fresh = {reply.alias for reply in found if reply.alias} - names
             names |= fresh
@@ -102,7 +95,7 @@ class Resolver:
         if zone not in ("", "."):
             servers = await self._all_servers(domain, zone)
             asks = [Ask(domain, "address", zone, qname, qtype, *server) for server in servers]
-            replies = await asyncio.gather(*map(self._ask, asks))
+            replies = await asyncio.gather(*map(self._asker.ask, asks))
         await self._look_at_signatures(replies)
         return replies
 
@@ -122,12 +115,12 @@ class Resolver:
             if zone in ("", ".") or not (reply.signed or zone in self._signed):
                 continue
             for kind in ("DNSKEY", "DS"):
-                await once(self._chains, (zone, kind), partial(self.resolve, "", zone, kind))
+                await self.resolve("", zone, kind)
             cut = reply.cut if reply.outcome in CONCLUSIVE else ""
             if reply.outcome == "answer" and not reply.signed and not cut:
                 # It may come from a zone below that is not signed: the SOA beside it tells.
                 ask = Ask(reply.domain, "address", zone, reply.qname, "SOA", reply.server, reply.address)
-                cut = (await self._ask(ask)).cut
+                cut = (await self._asker.ask(ask)).cut
             if cut:
                 await self.resolve("", cut, "DS")
 
@@ -210,21 +203,12 @@ class Resolver:
         known = servers or aliases
         return tuple(s for own in known.values() for s in own), tuple(n for n in names if n not in known)
 
-    async def _ask(self, ask: Ask, *, patient: bool = True) -> Reply:
-        """Ask a question that was not asked yet; one that met with silence is asked on by who is patient."""
-        what = (ask.zone, ask.qname, ask.qtype, ask.address)
-        reply = await once(self._asked, what, partial(self._asker.ask, ask, patient=False))
-        if not (patient and reply.silent):
-            return reply
-        self._asker.remember(reply)
-        return await once(self._asked, (*what, "patient"), partial(self._asker.ask, ask))
-
     async def _first(self, asks: list[Ask], outcomes: Iterable[str]) -> Reply | None:
         """Ask until a reply has one of `outcomes`, then the silent for longer; take a weak one at last."""
         for patient in (False, True):
             weak = partial = None
             for ask in asks:
-                reply = await self._ask(ask, patient=patient)
+                reply = await self._asker.ask(ask, patient=patient)
                 if reply.outcome in outcomes:
                     if reply.edns and reply.transport == "udp":
                         return reply

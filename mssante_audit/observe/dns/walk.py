@@ -10,7 +10,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
 
 from dns.inet import is_address
 
@@ -34,7 +33,6 @@ class Walker:
         self._asker, self._resolver, self._sibling = asker, resolver, sibling
         self._parent = asker.settings.parent_zone
         self._zones: dict[str, asyncio.Task[tuple[Server, ...]]] = {}
-        self._once: dict[tuple[str, ...], asyncio.Task[Any]] = {}
         self._servers: tuple[Server, ...] = ()
         self._signed: set[str] = set()
 
@@ -52,8 +50,6 @@ class Walker:
         asks = [Ask("", "apex", self._parent, self._parent, "SOA", *server) for server in self._servers]
         for patient in (False, True):
             replies = await asyncio.gather(*(self._asker.ask(ask, patient=patient) for ask in asks))
-            for reply in replies:
-                self._asker.remember(reply)
             if any(reply.outcome == "answer" for reply in replies):
                 return True
         return False
@@ -152,16 +148,15 @@ class Walker:
     async def _apex(self, domain: str, zone: str, server: Server, *, secure: bool) -> set[str]:
         """Ask a server about the zone's apex, over TCP for its MX; return the names of servers it gives."""
         ask = Ask(domain, "apex", zone, zone, "SOA", *server)
-        soa, ns, over_tcp = await asyncio.gather(
+        soa, ns, _ = await asyncio.gather(
             self._asker.ask(ask),
             self._asker.ask(ask._replace(qtype="NS")),
             self._over_tcp(ask._replace(qtype="MX", transport="tcp")),
         )
-        self._asker.remember(over_tcp)  # if the MX is too long for UDP, it is known
         if not soa.silent:
             # The root's SOA: any resolver has it at hand, and no name of anybody's is given away.
             stranger = Ask(domain, "recursion", "", ".", "SOA", *server, rd=True)
-            await once(self._once, ("recursion", server.address), partial(self._asker.ask, stranger))
+            await self._asker.ask(stranger)
         if soa.signed:
             self._signed.add(zone)
         if secure or soa.signed:
@@ -173,7 +168,6 @@ class Walker:
         reply = await self._asker.ask(ask, patient=False)
         if not reply.silent:
             return reply
-        self._asker.remember(reply)
         soa = await self._asker.ask(ask._replace(qtype="SOA"))
         return reply if soa.silent else await self._asker.ask(ask)
 
@@ -215,11 +209,9 @@ class Walker:
         self, domain: str, zone: str, servers: Iterable[Server], name: str, qtype: str
     ) -> list[Reply]:
         qname = canonical(f"{self._sibling}.{name.partition('.')[2]}")
-        replies: list[Reply] = []
-        for server in servers if qname else ():  # a name can be too long for a sibling of this length
-            ask = partial(self._ask_all, domain, zone, [server], qname, qtype, "sibling")
-            replies += await once(self._once, ("sibling", zone, qname, qtype, server.address), ask)
-        return replies
+        if not qname:  # a name can be too long for a sibling of this length
+            return []
+        return await self._ask_all(domain, zone, servers, qname, qtype, "sibling")
 
     async def _look_elsewhere(self, domain: str, names: Iterable[str]) -> None:
         """Look up names that the walk does not come to: what a domain is an alias of, or lies outside."""

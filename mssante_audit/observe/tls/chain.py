@@ -44,7 +44,6 @@ class Certificate:
     subject: str = ""
     """As a white list writes names (RFC 4514)."""
     issuer: str = ""
-    serial: str = ""
     not_before: datetime | None = None
     not_after: datetime | None = None
     key: str = ""
@@ -103,8 +102,6 @@ def read_certificate(der: bytes) -> Certificate:
         key = parsed.public_key()
         encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         kind = type(key).__name__.strip("_").removesuffix("PublicKey")
-        with warnings.catch_warnings(action="ignore"):  # a negative one is another's fault
-            serial = f"{parsed.serial_number:x}"
     except (*UNREADABLE, OverflowError) as error:
         return Certificate(name, problem=_cut(str(error)) or type(error).__name__)
     usages: tuple[str, ...] = ()
@@ -119,7 +116,6 @@ def read_certificate(der: bytes) -> Certificate:
         name,
         _cut(parsed.subject.rfc4514_string()),
         _cut(parsed.issuer.rfc4514_string()),
-        serial,
         parsed.not_valid_before_utc,
         parsed.not_valid_after_utc,
         key.curve.name if isinstance(key, ec.EllipticCurvePublicKey) else kind,

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -25,7 +24,7 @@ from mssante_audit.base.instants import SKEW
 from mssante_audit.observe.files import comparison
 from mssante_audit.observe.folder import File
 from mssante_audit.observe.tls.chain import Certificate, leaf_of
-from mssante_audit.observe.tls.observation import TlsObservation, load_tls
+from mssante_audit.observe.tls.observation import TlsObservation, Visited, load_tls
 from mssante_audit.values.dn import parse_dn
 
 RECENT = timedelta(14)
@@ -37,6 +36,9 @@ _KINDS = {
     "before": "str", "after": "str", "issuer_before": "str", "issuer_after": "str", "until_before": "instant",
     "until_after": "instant", "certificate": "str", "spare": "int64",
 }  # fmt: skip
+
+
+_Presented = tuple[Visited, Certificate]
 
 
 def chosen(files: Sequence[File], as_of: datetime) -> list[File]:
@@ -53,17 +55,17 @@ def chosen(files: Sequence[File], as_of: datetime) -> list[File]:
 def changes(files: Sequence[File], as_of: datetime) -> pd.DataFrame:
     """Return the changes that observations show up to `as_of`; a file that cannot be read shows nothing."""
 
-    def loaded() -> Iterator[TlsObservation]:
+    def presented() -> Iterator[_Presented]:
         for file in chosen(files, as_of):
             with suppress(InputError):
-                yield load_tls(file.path)
+                yield from _presented(load_tls(file.path), as_of + SKEW)
 
-    return _changed(loaded(), as_of)
+    return _changed(presented())
 
 
 def differences(before: TlsObservation, after: TlsObservation) -> pd.DataFrame:
     """Return what servers present differently in two observations, as last seen in each; columns as above."""
-    return _changed((_last(before), _last(after)), datetime.max.replace(tzinfo=UTC) - 2 * SKEW)
+    return _changed([*_last(before).values(), *_last(after).values()])
 
 
 def sentences(before: TlsObservation, after: TlsObservation, found: pd.DataFrame) -> Iterator[str]:
@@ -77,37 +79,36 @@ def sentences(before: TlsObservation, after: TlsObservation, found: pd.DataFrame
         if row["kind"] != "renewed":
             lines.append(f"  issuer: {row['issuer_before']} -> {row['issuer_after']}")
         lines.append(f"  until {row['until_before']:%Y-%m-%d} -> {row['until_after']:%Y-%m-%d}")
-    visits = _last(before).visits, _last(after).visits
-    first, then = ({*zip(seen["address"], seen["port"], strict=True)} for seen in visits)
-    if alone := len(first ^ then):
+    if alone := len(_last(before).keys() ^ _last(after).keys()):
         lines.append(f"presented a certificate in one of them only, and so unknown: {alone}")
     return comparison(before, after, lines, same=found.empty)
 
 
-def _last(part: TlsObservation) -> TlsObservation:
-    """Return an observation with the last visit to each server that presented a certificate, and no other."""
-    visits = part.visits[part.visits["chain"].map(len) > 0]
-    return replace(part, visits=visits.drop_duplicates(["address", "port"], keep="last"))
+def _presented(part: TlsObservation, until: datetime) -> Iterator[_Presented]:
+    """Yield the visits without SNI, until an instant, that saw a certificate that can be read."""
+    for visit in part.visits:
+        leaf = leaf_of(visit.chain, part.certificates)
+        if not visit.sni and visit.at <= until and leaf and leaf.not_after:
+            yield visit, leaf
 
 
-def _changed(parts: Iterable[TlsObservation], as_of: datetime) -> pd.DataFrame:
-    """Return the changes that observations, the oldest first, show."""
-    seen: dict[tuple[str, int], tuple[datetime, Certificate]] = {}
+def _last(part: TlsObservation) -> dict[tuple[str, int], _Presented]:
+    """Return what each server presented last."""
+    return {(v.address, v.port): (v, leaf) for v, leaf in _presented(part, datetime.max.replace(tzinfo=UTC))}
+
+
+def _changed(presented: Iterable[_Presented]) -> pd.DataFrame:
+    """Return the changes that visits, the oldest first, show."""
+    seen: dict[tuple[str, int], _Presented] = {}
     rows = []
-    for part in parts:
-        visits = part.visits[part.visits["at"] <= as_of + SKEW]
-        columns = (visits[name].tolist() for name in ("at", "address", "port", "hosts", "chain"))
-        for at, address, port, hosts, chain in zip(*columns, strict=True):
-            new = leaf_of(chain, part.certificates)
-            if new is None or new.problem or new.not_after is None:
-                continue
-            last, old = seen.get((address, port), (at, new))
-            seen[address, port] = at, new
-            if old.sha256 != new.sha256 and old.not_after:
-                names = (old.subject, new.subject, old.issuer, new.issuer)
-                ends = (old.not_after, new.not_after, new.sha256, (old.not_after - at).days)
-                where = (address, port, ", ".join(hosts), _kind(old, new))
-                rows.append((at, last, *where, *names, *ends))
+    for visit, new in presented:
+        place = visit.address, visit.port
+        last, old = seen.get(place, (visit, new))
+        seen[place] = visit, new
+        if old.sha256 != new.sha256 and old.not_after:
+            names = (old.subject, new.subject, old.issuer, new.issuer)
+            ends = (old.not_after, new.not_after, new.sha256, (old.not_after - visit.at).days)
+            rows.append((visit.at, last.at, *place, ", ".join(visit.hosts), _kind(old, new), *names, *ends))
     return frame_of(rows, _KINDS).sort_values(["at", "address", "port"], kind="stable", ignore_index=True)
 
 

@@ -1,4 +1,4 @@
-"""The file of an observation of TLS: a line a visit, a line a certificate, and the frames read from it.
+"""The file of an observation of TLS: a line a visit, a line a certificate, and what is read from it.
 
 A *header* names the observation of the DNS that named the servers (``dns``). A *certificate* has its DER in
 base64 and its SHA-256, once in a file. A *visit* has the fields of `Visited`.
@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-import pandas as pd
 from pydantic import Field
 
 from mssante_audit.base.digest import digest
-from mssante_audit.base.frames import frame_of
 from mssante_audit.observe.files import FileRead, Form, read_file
 from mssante_audit.observe.lines import Flag, Instant, one_of, reader_of
 
@@ -34,12 +32,6 @@ TELLING = OUTCOMES[:2]
 NOT_VISITED = ("no-source",)
 MAX_CERTIFICATE = 1 << 20
 """Bytes of DER that are kept of one certificate."""
-
-_KINDS = {
-    "line": "int64", "at": "instant", "address": "str", "port": "int64", "hosts": "object", "sni": "str",
-    "attempt": "int64", "outcome": "str", "detail": "str", "banner": "str", "protocol": "str",
-    "cipher": "str", "demanded": "bool", "chain": "object", "seconds": "float64",
-}  # fmt: skip
 
 _Text = Annotated[str, Field(max_length=1000)]
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -73,10 +65,8 @@ read_visit = reader_of(Visited)
 class TlsObservation(FileRead):
     """An observation of TLS, read."""
 
-    visits: pd.DataFrame
-    """A row a visit without SNI, in order of time: its ``line`` in the file, and the fields of `Visited`."""
-    by_name: pd.DataFrame
-    """Visits with SNI, likewise."""
+    visits: tuple[Visited, ...]
+    """In order of time."""
     certificates: Mapping[str, bytes]
     """DER by SHA-256, for as many as could be read and are what their hash says."""
     dns: str
@@ -89,24 +79,16 @@ def load_tls(source: str | Path) -> TlsObservation:
     `ObservationError` if the file cannot be opened, is no observation of TLS, or is of another version.
     """
     certificates: dict[str, bytes] = {}
-    visits: list[tuple[Any, ...]] = []
+    visits: list[Visited] = []
 
-    def take(line: int, content: dict[str, Any]) -> None:
+    def take(_line: int, content: dict[str, Any]) -> None:
         if "certificate" in content:
             certificates.update([read_certificate(content)])
         elif "end" not in content:
-            visits.append((line, *read_visit(content)))
+            visits.append(read_visit(content))
 
     headers, read = read_file(Path(source), TLS, take)
-    frame = frame_of(visits, _KINDS)
-    named = frame["sni"] != ""
-    return TlsObservation(
-        **read,
-        visits=frame[~named].reset_index(drop=True),
-        by_name=frame[named].reset_index(drop=True),
-        certificates=certificates,
-        dns=headers[0]["dns"],
-    )
+    return TlsObservation(**read, visits=tuple(visits), certificates=certificates, dns=headers[0]["dns"])
 
 
 def read_certificate(content: Mapping[str, Any]) -> tuple[str, bytes]:

@@ -13,7 +13,7 @@ from mssante_audit.base.instants import SKEW
 from mssante_audit.observe.folder import Aside, File
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.tls.chain import Certificate, leaf_of
-from mssante_audit.observe.tls.observation import TELLING, TlsObservation, load_tls
+from mssante_audit.observe.tls.observation import TELLING, TlsObservation, Visited, load_tls
 
 FRAME = (
     Column("address", "str", "where it listens"),
@@ -79,30 +79,23 @@ def load_servers(
     if not parts:
         return None, aside
     certificates = {name: der for part in reversed(parts) for name, der in part.certificates.items()}
-    visits, named = (
-        pd.concat([getattr(part, name).assign(source=part.source) for part in parts], ignore_index=True)
-        for name in ("visits", "by_name")
-    )
-    named = named[(named["outcome"] == "presented") & named["at"].between(since, as_of + SKEW)]
-    asked = {
-        (visit["address"], visit["port"]): (visit["sni"], visit["chain"])
-        for visit in _last(named, "at").to_dict("records")
-    }
-    visits = visits[visits["at"] <= as_of + SKEW]
-    visits = visits.assign(counts=visits["outcome"].isin(TELLING) & (visits["at"] >= since))
+    last: dict[tuple[str, int], tuple[tuple[bool, datetime], Visited, str]] = {}
+    named: dict[tuple[str, int], Visited] = {}
+    for part in reversed(parts):
+        for visit in (visit for visit in part.visits if visit.at <= as_of + SKEW):
+            place, telling = (visit.address, visit.port), visit.outcome in TELLING and visit.at >= since
+            if visit.sni and telling and visit.chain and visit.at >= named.get(place, visit).at:
+                named[place] = visit
+            rank = (telling, visit.at)
+            if not visit.sni and (place not in last or rank >= last[place][0]):
+                last[place] = rank, visit, part.source
     rows = []
-    for visit in _last(visits, "counts", "at").sort_values(["address", "port"]).to_dict("records"):
-        leaf = leaf_of(visit["chain"], certificates) or Certificate("")
-        seen = [visit[name] for name in _VISITED]
-        seen += asked.get((visit["address"], visit["port"]), ("", ()))
-        rows.append((*seen, leaf.subject, leaf.issuer, leaf.not_before, leaf.not_after, visit["source"]))
+    for place, (_, visit, source) in sorted(last.items()):
+        leaf, asked = leaf_of(visit.chain, certificates) or Certificate(""), named.get(place)
+        seen = [getattr(visit, name) for name in _VISITED]
+        seen += (asked.sni, asked.chain) if asked else ("", ())
+        rows.append((*seen, leaf.subject, leaf.issuer, leaf.not_before, leaf.not_after, source))
     return Observed(tuple(parts), certificates, frame_of(rows, FRAME)), aside
-
-
-def _last(visits: pd.DataFrame, *by: str) -> pd.DataFrame:
-    """Return the last visit to each server, in order of some columns."""
-    ordered = visits.sort_values([*by, "line"], kind="stable")
-    return ordered.drop_duplicates(["address", "port"], keep="last")
 
 
 def servers(observed: Observed | None) -> pd.DataFrame:
