@@ -79,7 +79,7 @@ class Chains:
             if self.ds_of(zone):
                 return None
             referrals = index.referrals.get(zone, ())
-            return False if not reply.signed or any(one.signed for one in referrals) else None
+            return False if not reply.signed or any(referral.signed for referral in referrals) else None
         if found.status == "indeterminate":
             return None
         if walked and not index.answer(zone, zone, "DNSKEY", reply.address).kind:
@@ -102,8 +102,8 @@ class Chains:
         answers = {(r.owner, r.type) for r in reply.records if r.section == "answer"}
         # A CNAME made from a DNAME above its name is never signed (RFC 6672, 5.3.1): the DNAME is.
         made = [(o, kind) for o, kind in answers if kind == "DNAME" and reply.qname.endswith(f".{o}")]
-        checked = made or [(owner, kind) for owner, kind in answers if owner == reply.qname]
-        faults = (_fault(reply, "answer", *one, zone, keys) for one in sorted(checked) if one[1] != "RRSIG")
+        checked = made or [(o, kind) for o, kind in answers if o == reply.qname and kind != "RRSIG"]
+        faults = (_fault(reply, "answer", owner, kind, zone, keys) for owner, kind in sorted(checked))
         return next(filter(None, faults), "")
 
     def ds_of(self, zone: str) -> tuple[str, ...]:
@@ -115,7 +115,7 @@ class Chains:
         """Whether a server of the zone above said that there is no DS, or a signed referral has none."""
         denied = any(reply.outcome == "nodata" for reply in self._index.about(zone, "DS"))
         referrals = self._index.referrals.get(zone, ())
-        return not self.ds_of(zone) and (denied or any(one.signed for one in referrals))
+        return not self.ds_of(zone) and (denied or any(referral.signed for referral in referrals))
 
     def _zone_of(self, reply: Reply) -> str | None:
         """Return the zone that an answer comes from, as the SOA beside it tells; ``None``: not known."""
@@ -131,7 +131,7 @@ class Chains:
     def _security(self, zone: str) -> Security:
         index, ds = self._index, self.ds_of(zone)
         referrals, anchors = index.referrals.get(zone, []), list(index.about(zone, "DS"))
-        above = next((one.zone for one in (*referrals, *anchors)), "")
+        above = next((reply.zone for reply in (*referrals, *anchors)), "")
         if zone != index.parent and is_under(zone, index.parent) and above:
             before = self.security(above)
             if before.status != "secure":
@@ -139,20 +139,20 @@ class Chains:
             if not ds:
                 return NO_DS if self.unanchored(zone) else UNHEARD
             keys = self._keys_of(above)
-            giving = [one for one in (*referrals, *anchors) if any(r.type == "DS" for r in one.records)]
+            giving = [reply for reply in (*referrals, *anchors) if any(r.type == "DS" for r in reply.records)]
             sections = {"answer": "answer"}
             if all(_fault(o, sections.get(o.outcome, "authority"), zone, "DS", above, keys) for o in giving):
                 return Security("bogus", "ds")
         elif not ds:
-            plain = any(one.usable and one.edns and not one.signed for one in index.about(zone, "SOA"))
-            return NO_DS if plain or referrals or any(one.usable for one in anchors) else UNHEARD
-        elif not any(one.signed for one in (*referrals, *anchors) if one.data("DS", zone)):
+            plain = any(soa.usable and soa.edns and not soa.signed for soa in index.about(zone, "SOA"))
+            return NO_DS if plain or referrals or any(reply.usable for reply in anchors) else UNHEARD
+        elif not any(reply.signed for reply in (*referrals, *anchors) if reply.data("DS", zone)):
             return Security("insecure", "unsigned-above")
         usable = known_ds(ds)
         return self._checked(zone, usable) if usable else Security("insecure", "unknown")
 
     def _checked(self, zone: str, ds: tuple[str, ...]) -> Security:
-        faults = {address: self._server_fault(zone, one, ds) for address, one in self._keys(zone).items()}
+        faults = {address: self._server_fault(zone, reply, ds) for address, reply in self._keys(zone).items()}
         numbers = [fields for text in ds if (fields := _numbers(text))]
         sha1 = all(algorithm in SHA1_ALGORITHMS or digest == SHA1_DIGEST for algorithm, digest in numbers)
         servers = tuple(sorted(faults.items()))
@@ -167,7 +167,7 @@ class Chains:
         """Return address → reply about the zone's keys, of the servers that speak for it."""
         speaks = self._index.speaks.get(zone, {})
         answers = self._index.answers(zone, zone, "DNSKEY")
-        return {a: one.reply for a, one in answers.items() if a in speaks and one.reply is not None}
+        return {a: answer.reply for a, answer in answers.items() if a in speaks and answer.reply is not None}
 
     def _server_fault(self, zone: str, reply: Reply, ds: tuple[str, ...]) -> str:
         if not reply.usable:
@@ -175,7 +175,7 @@ class Chains:
         keys = tuple(sorted(reply.answers))
         if not keys:
             return "no-key"
-        trusted = tuple(key for key in keys if any(matches(zone, key, one) for one in ds))
+        trusted = tuple(key for key in keys if any(matches(zone, key, record) for record in ds))
         if not trusted:
             return "no-match"
         fault = _fault(reply, "answer", zone, "DNSKEY", zone, trusted)
@@ -218,14 +218,14 @@ def _numbers(ds: str) -> tuple[int, int] | None:
     return (int(fields[1]), int(fields[2])) if len(fields) > 3 and "".join(fields[1:3]).isdecimal() else None
 
 
-def _fault(one: Reply, section: str, owner: str, kind: str, zone: str, keys: tuple[str, ...]) -> str:
+def _fault(reply: Reply, section: str, owner: str, kind: str, zone: str, keys: tuple[str, ...]) -> str:
     """Return why the records of a type in a reply do not hold; "" if they do."""
-    records = frozenset(r.data for r in one.records if (r.section, r.owner, r.type) == (section, owner, kind))
-    texts = [r.data for r in one.records if (r.section, r.owner, r.type) == (section, owner, "RRSIG")]
-    signatures = [text for text in texts if text.partition(" ")[0] == kind]
+    here = [record for record in reply.records if (record.section, record.owner) == (section, owner)]
+    records = frozenset(record.data for record in here if record.type == kind)
+    signatures = [r.data for r in here if r.type == "RRSIG" and r.data.partition(" ")[0] == kind]
     if not signatures:
         return "unsigned"
-    now = one.at.timestamp()
+    now = reply.at.timestamp()
     faults = []
     for text in signatures:
         signature = _tried(partial(_rdata, "RRSIG", text))

@@ -51,19 +51,19 @@ def merged(found: Iterable[Found]) -> Found:
     parts = list(found)
     if len(parts) == 1:
         return parts[0]
-    if not all(one.status for one in parts):
-        return next(one for one in parts if not one.status)
+    if not all(part.status for part in parts):
+        return next(part for part in parts if not part.status)
     sets = dict.fromkeys(
-        data for one in parts for data in (one.sets if one.status == "found" else (frozenset(),))
+        data for part in parts for data in (part.sets if part.status == "found" else (frozenset(),))
     )
-    status = next((s for s in ("found", *_ABSENT) if any(one.status == s for one in parts)), "")
+    status = next((s for s in ("found", *_ABSENT) if any(part.status == s for part in parts)), "")
     return Found(
         status,
         tuple(sets),
         parts[0].zone,
-        tuple(dict.fromkeys(reply for one in parts for reply in one.replies)),
-        next((one.partly for one in parts if one.partly), ""),
-        max(one.links for one in parts),
+        tuple(dict.fromkeys(reply for part in parts for reply in part.replies)),
+        next((part.partly for part in parts if part.partly), ""),
+        max(part.links for part in parts),
     )
 
 
@@ -100,7 +100,7 @@ class Lookups:
             if servers is None or any(not known.get(address, UNKNOWN).kind for address in servers):
                 return Found("", (), zone)
         kind = self._kind(answers)
-        named = self._is_named(zone, frozenset(a for a, one in known.items() if one.failed))
+        named = self._is_named(zone, frozenset(a for a, answer in known.items() if answer.failed))
         if kind is None or named is None:
             return Found("", (), zone)
         replies = [reply for answer in answers.values() for reply in answer.replies]
@@ -112,7 +112,7 @@ class Lookups:
         else:
             found = min(
                 (self._of_reply(reply, qtype, every, links, depth) for reply in replies),
-                key=lambda one: (one.status != "found", one.status != "nxdomain"),
+                key=lambda part: (part.status != "found", part.status != "nxdomain"),
             )
         return found._replace(partly=kind or ("" if named else "alias") or found.partly)
 
@@ -146,7 +146,8 @@ class Lookups:
 
     def _kind(self, answers: Mapping[str, ServerAnswer]) -> str | None:
         """Return how answers are heard, "" if so by all resolvers; ``None`` if that is not known."""
-        refused = {a: self._chains.refuses(one.reply.zone, one) for a, one in answers.items() if one.reply}
+        zones = {address: answer.reply.zone for address, answer in answers.items() if answer.reply}
+        refused = {a: self._chains.refuses(zone, answers[a]) for a, zone in zones.items()}
         if None in refused.values():
             return None
         kinds = {"bogus" if refused[address] else answer.kind for address, answer in answers.items()}
@@ -159,7 +160,8 @@ class Lookups:
         if (zone, failed) not in self._named:
             self._named[zone, failed] = True  # whoever comes back here on the way goes round in a circle
             referrals = self._index.referrals.get(zone, ())
-            above = {one.zone for one in referrals if is_under(zone, one.zone) and one.zone != zone}
+            zones = {referral.zone for referral in referrals} - {zone}
+            above = {name for name in zones if is_under(zone, name)}
             found = [self._has_named(referrals, zone, failed), *map(self._is_named, sorted(above))]
             self._named[zone, failed] = None if not above or None in found else all(found)
         return self._named[zone, failed]
@@ -172,10 +174,11 @@ class Lookups:
         aliases = unheard = False
         for name in names.difference(glue):
             telling = {qtype: self._telling(name, qtype) for qtype in self._index.families}
-            replies = [one.reply for answers in telling.values() for one in answers.values() if one.reply]
-            if any(one.alias for one in replies):
+            answers = [answer for of_type in telling.values() for answer in of_type.values()]
+            replies = [answer.reply for answer in answers if answer.reply]
+            if any(reply.alias for reply in replies):
                 aliases = True
-            elif data := {text for one in replies for text in one.answers}:
+            elif data := {text for reply in replies for text in reply.answers}:
                 if not data <= failed:
                     return True
             else:
@@ -208,7 +211,7 @@ class Lookups:
             return "", bool(asked) and all(answers.get(a, UNKNOWN).failed for a in asked)
         if "" in answers:
             return zone, True  # there was no server to ask
-        if cuts := [one.reply.cut for one in answers.values() if one.informs and one.reply]:
+        if cuts := [answer.reply.cut for answer in answers.values() if answer.informs and answer.reply]:
             return max(cuts), self.servers(max(cuts), depth) == frozenset()
         servers = self.servers(zone, depth)
         return zone, servers is not None and all(answers.get(a, UNKNOWN).failed for a in servers)

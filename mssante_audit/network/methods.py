@@ -72,7 +72,7 @@ class Method(NamedTuple):
     replies: tuple[Reply, ...] = ()
     """What that zone's servers said of the name, whatever the type, in the order of the file."""
 
-    def said(self, qtype: str) -> dict[str, Reply]:
+    def replies_to(self, qtype: str) -> dict[str, Reply]:
         """Return what each address said to a question for a type."""
         return {reply.address: reply for reply in self.replies if reply.qtype == qtype}
 
@@ -85,10 +85,10 @@ class Methods:
         self.of = cache(self._method)
         """Returns the method in use for a domain (canonical)."""
 
-    def said(self, zone: str, name: str) -> list[Reply]:
+    def replies_about(self, zone: str, name: str) -> list[Reply]:
         """Return what a zone's servers said of a name, whatever the type, in the order of the file."""
         answers = (self._index.answers(zone, name, qtype) for qtype in WALKED)
-        replies = (one.reply for own in answers for one in own.values() if one.reply is not None)
+        replies = (answer.reply for own in answers for answer in own.values() if answer.reply is not None)
         return sorted(replies, key=lambda reply: reply.line)
 
     def _method(self, name: str) -> Method:
@@ -96,11 +96,12 @@ class Methods:
         if not name:
             return Method(name, "unknown", "", {"code": "no-name"})
         if not is_under(name, index.parent):
-            replies = (one for qtype in WALKED[:3] for one in index.about(name, qtype) if one.usable)
+            replies = [reply for qtype in WALKED[:3] for reply in index.about(name, qtype) if reply.usable]
+            replies.sort(key=lambda reply: reply.line)
             why = {"code": "outside", "zone": index.parent}
-            return Method(name, "outside", "", why, replies=tuple(sorted(replies, key=lambda one: one.line)))
+            return Method(name, "outside", "", why, replies=tuple(replies))
         zones = [index.parent]
-        while (here := self.said(zones[-1], name)) and len(zones) < 12:
+        while (here := self.replies_about(zones[-1], name)) and len(zones) < 12:
             handing = Counter(reply.cut for reply in here if reply.cut)
             if not handing:
                 break
@@ -114,57 +115,56 @@ class Methods:
         """Return method, cut and why of a name that zones on the way hand on."""
         for place, cut in enumerate(zones[1:]):
             zone = zones[place]
-            if any(one.cut == beside for beside in self._beside(cut) for one in self.said(zone, beside)):
+            if any(r.cut == beside for beside in self._beside(cut) for r in self.replies_about(zone, beside)):
                 return "wildcard", zone if place else "", {"code": "delegates-any", "zone": zone}
             if cut == name:
                 replies = self._telling(zone, name)
-                saying = {one.address for one in replies if one.cut == name}
+                saying = {reply.address for reply in replies if reply.cut == name}
                 return "delegated", name, {"code": "delegated", "zone": zone} | _share(saying, replies)
         zone, below = zones[-1], zones[-1] if zones[1:] else ""
         replies = self._telling(zone, name)
-        if replies and not any(
-            one.cut for one in replies
-        ):  # a file that somebody made can lead round in circles
+        if replies and not any(reply.cut for reply in replies):  # a file can lead round in circles
             return self._answered(zone, below, replies)
-        here = [one for one in self.said(zone, name) if one.step == "walk"]
+        here = [reply for reply in self.replies_about(zone, name) if reply.step == "walk"]
         why = _replies(zone, here) if here else {"code": "unasked", "zone": zone}
         return ("delegated", zone, why | {"delegated": True}) if zone == name else ("unknown", below, why)
 
     def _telling(self, zone: str, name: str) -> list[Reply]:
-        said = (one for one in self.said(zone, name) if one.step == "walk")
-        return [one for one in said if one.outcome in INFORMATIVE or one.weak]
+        said = (reply for reply in self.replies_about(zone, name) if reply.step == "walk")
+        return [reply for reply in said if reply.outcome in INFORMATIVE or reply.weak]
 
     def _answered(self, zone: str, below: str, replies: list[Reply]) -> tuple[str, str, Why]:
         """Name the method of a name that `zone` does not hand on."""
-        positive = [one for one in replies if (one.outcome == "answer" or one.weak) and one.qtype != "SOA"]
+        answers = [reply for reply in replies if reply.qtype != "SOA"]
+        positive = [reply for reply in answers if reply.outcome == "answer" or reply.weak]
         if not positive:
             return "none", below, _replies(zone, replies)
-        types = list(dict.fromkeys(t for one in positive for t, _ in sorted(own_answers(one))))
-        checked = [self._is_wildcard(one) for one in positive]
+        types = list(dict.fromkeys(t for reply in positive for t, _ in sorted(own_answers(reply))))
+        checked = [self._is_wildcard(reply) for reply in positive]
         if all(checked):
             return "wildcard", below, {"code": "wildcard", "zone": zone, "types": types}
         why = {"code": "answered", "zone": zone, "types": types, "checked": None not in checked}
-        why |= _share({one.address for one in positive}, replies)
-        if alias := next((one.chain[1] for one in positive if one.alias and not one.own), ""):
+        why |= _share({reply.address for reply in positive}, replies)
+        if alias := next((reply.chain[1] for reply in positive if reply.alias and not reply.direct), ""):
             why["alias"] = alias
         return ("within-delegated" if below else "redirected"), below, why
 
-    def _is_wildcard(self, one: Reply) -> bool | None:
+    def _is_wildcard(self, reply: Reply) -> bool | None:
         """Whether its answer is that of a wildcard; ``None`` if that is not known."""
-        own, beside = own_answers(one), list(self._like(one, self._beside(one.qname)))
+        own, beside = own_answers(reply), list(self._like(reply, self._beside(reply.qname)))
         if not any(other.outcome == "answer" and own_answers(other) == own for other in beside):
             return False if beside else None
-        signed = [r.data.split()[2] for r in one.records if (r.type, r.owner) == ("RRSIG", one.qname)]
+        signed = [r.data.split()[2] for r in reply.records if (r.type, r.owner) == ("RRSIG", reply.qname)]
         if signed:  # its labels are the wildcard's (RFC 4034, 3.1.3)
-            return str(one.qname.count(".") + 1) not in signed
+            return str(reply.qname.count(".") + 1) not in signed
         # No wildcard reaches below a name that has records (RFC 4592, 3.3.1).
-        below = self._like(one, [f"{label}.{one.qname}" for label in self._siblings])
+        below = self._like(reply, [f"{label}.{reply.qname}" for label in self._siblings])
         return all(other.outcome == "answer" and own_answers(other) == own for other in below)
 
-    def _like(self, one: Reply, names: Iterable[str]) -> Iterator[Reply]:
+    def _like(self, reply: Reply, names: Iterable[str]) -> Iterator[Reply]:
         """Yield what the same server said of other names."""
         for name in names:
-            other = self._index.answer(one.zone, name, one.qtype, one.address).reply
+            other = self._index.answer(reply.zone, name, reply.qtype, reply.address).reply
             if other is not None and other.outcome in INFORMATIVE:
                 yield other
 
@@ -173,10 +173,10 @@ class Methods:
 
 
 def _share(saying: set[str], replies: list[Reply]) -> Why:
-    return {"servers": len(saying), "of": len({one.address for one in replies})}
+    return {"servers": len(saying), "of": len({reply.address for reply in replies})}
 
 
 def _replies(zone: str, replies: list[Reply]) -> Why:
     """Count outcomes; an address that was asked several times counts once, for the last it said."""
-    last = {one.address: one.outcome for one in replies}
+    last = {reply.address: reply.outcome for reply in replies}
     return {"code": "replies", "zone": zone, "outcomes": dict(Counter(last.values()).most_common())}

@@ -58,18 +58,18 @@ class Network:
         """Return the mail hosts that any server of a domain names, sorted; without MX its address counts."""
         name = canonical(domain)
         replies = self.about_mail(name)
-        named = {text.partition(" ")[2] for reply in replies for text in reply.own}
+        named = {text.partition(" ")[2] for reply in replies for text in reply.direct}
         implied = not named and any(reply.outcome == "nodata" for reply in replies) and self.addresses(name)
         return (name,) if implied else tuple(sorted(named - {NOBODY}))
 
     def about_mail(self, name: str) -> list[Reply]:
         """Return what was said of a name's MX, and of those of what it is an alias of."""
-        replies = [reply for reply in self.methods.of(name).said("MX").values() if reply.usable]
+        replies = [reply for reply in self.methods.of(name).replies_to("MX").values() if reply.usable]
         seen = {name}
         for reply in replies:  # which grows as aliases are followed
             if reply.alias and reply.alias not in seen:
                 seen.add(reply.alias)
-                replies += [one for one in self.index.about(reply.alias, "MX") if one.usable]
+                replies += [reply for reply in self.index.about(reply.alias, "MX") if reply.usable]
         return replies
 
     def addresses(self, host: str) -> tuple[str, ...]:

@@ -307,6 +307,6 @@ def _is_global(address: str) -> bool:
 
 def _pairs(given: object) -> Iterator[tuple[str, str]]:
     """Yield names and addresses of a header's list of servers."""
-    for one in given if isinstance(given, list) else ():
-        if isinstance(one, list) and len(one) == 2 and all(isinstance(text, str) for text in one):
-            yield one[0], one[1]
+    for pair in given if isinstance(given, list) else ():
+        if isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair):
+            yield pair[0], pair[1]

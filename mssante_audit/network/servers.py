@@ -103,11 +103,11 @@ class Servers:
         servers = []
         for name in names:
             found = self._lookups.addresses(name)
-            if not all(one.status for one in found):
+            if not all(lookup.status for lookup in found):
                 return None
-            addresses = {*glue.get(name, ()), *(address for one in found for address in one.data)}
+            addresses = {*glue.get(name, ()), *(address for lookup in found for address in lookup.data)}
             glueless = handed and is_under(name, zone) and name not in glue
-            alias = name not in glue and any(one.alias for one in found)
+            alias = name not in glue and any(lookup.alias for lookup in found)
             servers.append(Named(name, tuple(sorted(addresses)), glueless, alias))
         return tuple(servers)
 

@@ -87,13 +87,13 @@ class Walk:
         sets = self._servers.sets(zone, referrals)
         if sets is None:
             return Visit(zone, name, (), (), {}, unheard, YES)
-        handed = [self._servers.asked(zone, one, name) for one in sets.handed]
-        own_sets = [[self._servers.asked(zone, one, name) for one in own] for own in sets.own]
+        handed = [self._servers.asked(zone, server, name) for server in sets.handed]
+        own_sets = [[self._servers.asked(zone, server, name) for server in own] for own in sets.own]
         part = self._servers.judge(zone, handed)
         own_part = min((self._servers.judge(zone, own) for own in own_sets), key=urgency, default=YES)
         known = {server.name for server in handed}
         own = {server.name: server for servers in own_sets for server in servers if server.name not in known}
-        answers = {a: one for server in (*handed, *own.values()) for a, one in server.answers.items()}
+        answers = {a: answer for server in (*handed, *own.values()) for a, answer in server.answers.items()}
         if part.arrives:
             if own_part.receives == "no":  # it fails once a resolver knows the zone's own servers
                 lost = {"zone": zone, "servers": sorted({s.name for servers in own_sets for s in servers})}
@@ -111,7 +111,7 @@ class Walk:
         """Return what a reply comes to, equal where the way is the same; an alias beside MX is two."""
         if reply.outcome == "referral":
             return [("cut", reply.cut, frozenset(reply.data("NS", reply.cut)))]
-        contents: list[Content] = [("mx", exchangers_in(reply.own))] if reply.own else []
+        contents: list[Content] = [("mx", exchangers_in(reply.direct))] if reply.direct else []
         if reply.alias:
             contents.append(("alias", reply.alias, len(reply.chain) - 1, reply.alias in reply.chain[:-1]))
         if contents:

@@ -32,7 +32,7 @@ class Zone:
     def replies(self, qtype: str) -> dict[str, Reply]:
         """Return what each address asked said of the zone's apex, or how it failed to."""
         answers = self._index.answers(self.name, self.name, qtype)
-        return {a: one.reply for a, one in answers.items() if a in self.addresses and one.reply}
+        return {a: answer.reply for a, answer in answers.items() if a in self.addresses and answer.reply}
 
     @cached_property
     def parent_ns(self) -> tuple[str, ...]:
@@ -43,9 +43,8 @@ class Zone:
     def own_sets(self) -> dict[str, tuple[str, ...]]:
         """The servers that the zone itself names, sorted, by address that says so."""
         replies = self.replies("NS").items()
-        return {
-            a: tuple(sorted(one.answers)) for a, one in replies if one.outcome == "answer" and one.answers
-        }
+        sets = {a: tuple(sorted(reply.answers)) for a, reply in replies if reply.outcome == "answer"}
+        return {address: names for address, names in sets.items() if names}
 
     @cached_property
     def own_ns(self) -> tuple[str, ...]:
@@ -86,10 +85,10 @@ class Zone:
         upward = any(is_under(self.name, owner) for owner in above)
         return "silent" if reply.silent else "upward" if upward else "lame"
 
-    def heard(self, address: str, transport: str) -> bool | None:
+    def answers_over(self, address: str, transport: str) -> bool | None:
         """Whether a server says anything about the zone's apex over a transport; ``None``: not known."""
         replies = [self._index.over(self.name, self.name, t, address, transport) for t in ("SOA", "NS", "MX")]
-        return any(not one.silent for one in replies if one) if any(replies) else None
+        return any(not reply.silent for reply in replies if reply) if any(replies) else None
 
     @cached_property
     def hosts(self) -> dict[str, tuple[Found, ...]]:
@@ -126,7 +125,7 @@ class Zone:
             return False
         referrals = self._index.referrals[above]
         names = names_of(referrals, above)
-        found = any(one.data for n in names for one in self._lookups.addresses(n))
+        found = any(lookup.data for n in names for lookup in self._lookups.addresses(n))
         return not (glue_of(referrals, above) or found) and any(
             self._goes_round(n, (*seen, above)) for n in names
         )

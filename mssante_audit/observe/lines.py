@@ -185,7 +185,7 @@ class Reply(NamedTuple):
         return chain[-1] if len(chain) > 1 else ""
 
     @property
-    def own(self) -> frozenset[str]:
+    def direct(self) -> frozenset[str]:
         """Data of the type asked for, of the name itself."""
         return self._given((self.qname,))
 

@@ -34,8 +34,6 @@ class Observation(FileRead):
     """Of one of the `older`: the domains, as the list writes them, that it answers for."""
     older: tuple[Observation, ...] = ()
     """Those that answer for what this one does not, newest first (`mssante_audit.observe.merged`)."""
-    ignored: dict[str, int] = field(default_factory=dict)
-    """Messages that answered nothing asked, by source address, over all runs."""
     settings: dict[str, Any] = field(default_factory=dict)
     """The options of the last run, as its header has them."""
     found: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
@@ -76,7 +74,6 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
     replies: list[Reply] = []
     notes: list[str] = []
     done: set[str] = set()
-    ignored: dict[str, int] = {}
     shared: dict[Any, Any] = {}  # equal texts and records as one: 10,000 domains take half the memory
 
     def once(value: Any) -> Any:
@@ -87,10 +84,7 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
             notes.append(str(content["note"]))
         elif "done" in content:
             done.add(str(content["done"]))
-        elif "end" in content:
-            for address, count in _counts(content.get("ignored")):
-                ignored[address] = ignored.get(address, 0) + count
-        elif concerns(reply := parse_reply(content)):
+        elif "end" not in content and concerns(reply := parse_reply(content)):
             replies.append(Reply._make((*map(once, reply[:-1]), line)))
 
     headers, read = read_file(Path(source), DNS, take)
@@ -103,15 +97,8 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
         ipv6=all(header.get("ipv6") is True for header in headers),
         done=frozenset(done),
         only=pattern_of(headers[-1]),
-        ignored=ignored,
         settings=given if isinstance(given := headers[-1].get("settings"), dict) else {},
     )
-
-
-def _counts(given: object) -> Iterator[tuple[str, int]]:
-    for address, count in given.items() if isinstance(given, dict) else ():
-        if type(count) is int and 0 <= count < 1 << 31:
-            yield address, count
 
 
 def _concerning(names: Collection[str] | None) -> Callable[[Reply], bool]:

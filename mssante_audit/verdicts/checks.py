@@ -60,7 +60,8 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
     touched
         The domains that each of them touches.
     """
-    doubted = [*space.list_doubts] or [one.state for one in space.states if one.name == LIST and one.doubtful]
+    listed = (state for state in space.states if state.name == LIST)
+    doubted = [*space.list_doubts] or [state.state for state in listed if state.doubtful]
     gaps, beyond = _gaps(space, findings) | ({"listed": doubted} if doubted else {}), outside(space)
     walked, presented = mails_of(space), tls_of(space)
     old = _old(space, walked, presented)

@@ -74,7 +74,8 @@ def wire_of(space: TrustSpace) -> Wire:
         return Wire(Tls("unknown", "tls-nobody"))
     domain, tls = min(tls_of(space).items(), key=lambda item: _WORST.index(item[1].grade))
     seen, oldest = presented(space), space.thresholds.oldest_observation(space.as_of)
-    shown = (Shown(one, one.at < oldest, tuple(_faults(seen, domain, one))) for one in seen.of[domain])
+    servers = seen.of[domain]
+    shown = (Shown(server, server.at < oldest, tuple(_faults(seen, domain, server))) for server in servers)
     return Wire(tls, tuple(shown), tuple(seen.missing[domain]))
 
 

@@ -37,7 +37,8 @@ def reasons(why: Mapping[str, Sequence[str]], language: str = "") -> str:
     names = {**CHECK_NAMES[language], "receives": words["receives"]}
     for check in names:
         codes = why.get(check, ())
-        new = check != "receives" or not any(set(codes) <= set(why.get(one, ())) for one in ("dns", "mail"))
+        known = [set(why.get(other, ())) for other in ("dns", "mail")]
+        new = check != "receives" or not any(set(codes) <= others for others in known)
         if codes and NOT_AUDITED not in codes and new:
             text = words["semicolon"].join(reason(code, language) for code in codes)
             sentences.append(f"{names[check]}{words['colon']}{text}.")

@@ -17,4 +17,3 @@ def test_the_file_is_whole(observed: Observation) -> None:
     assert observed.complete
     assert observed.problems.empty
     assert not observed.notes
-    assert observed.ignored == {}

@@ -99,7 +99,7 @@ def _unanswered(seen: Seen, domain: str, visit: Visit) -> None:
     for address, answer in visit.answers.items():
         over_udp = index.over(visit.zone, visit.name, "MX", address, "udp")
         sound = zone.states.get(address) in SERVING and index.edns(address) not in EDNS_BROKEN
-        lost = answer.failed or (answer.kind == "tcp" and zone.heard(address, "udp"))
+        lost = answer.failed or (answer.kind == "tcp" and zone.answers_over(address, "udp"))
         if over_udp and sound and lost:
             failing[address] = over_udp
     if failing:
@@ -114,8 +114,8 @@ def _disagreement(seen: Seen, domain: str, visit: Visit) -> None:
     zone = seen.network.zone(visit.zone)
     for _, replies, _ in visit.led:
         for reply in replies:
-            if reply.own and reply.alias:
-                facts = {"name": reply.qname, "alias": reply.alias, "exchangers": sorted(reply.own)}
+            if reply.direct and reply.alias:
+                facts = {"name": reply.qname, "alias": reply.alias, "exchangers": sorted(reply.direct)}
                 seen.add("DNS_ALIAS_WITH_DATA", reply.qname, [domain], facts, [reply])
     if visit.zone == seen.network.parent:
         return
@@ -141,7 +141,7 @@ def _shown(visit: Visit, reply: Reply) -> tuple[str, tuple[str, ...]] | None:
         return None
     if contents[0][0] == "implicit":
         return "", (visit.name,)
-    return reply.cut if contents[0][0] == "cut" else "", tuple(sorted(reply.own or {reply.alias} - {""}))
+    return reply.cut if contents[0][0] == "cut" else "", tuple(sorted(reply.direct or {reply.alias} - {""}))
 
 
 def _signed(seen: Seen, domain: str, visit: Visit) -> None:

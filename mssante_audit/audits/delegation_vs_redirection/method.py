@@ -69,7 +69,7 @@ def _both(seen: Seen, domain: str, used: Method) -> None:
     for zone in (seen.network.parent, *used.cuts):
         if zone == used.name:
             continue
-        said = seen.network.methods.said(zone, used.name)
+        said = seen.network.methods.replies_about(zone, used.name)
         # The SOA tells a server that carries the zone below too from one that mixes the two.
         below = {one.address for one in said if one.qtype == "SOA" and one.cut and one.usable}
         for one in said:
@@ -84,7 +84,7 @@ def _both(seen: Seen, domain: str, used: Method) -> None:
 
 def _data(used: Method) -> dict[str, Any]:
     for qtype in ("MX", "A", "AAAA"):
-        for one in used.said(qtype).values():
+        for one in used.replies_to(qtype).values():
             if one.outcome == "answer":
                 return {"type": qtype, "data": sorted(one.answers)}
     return {"type": "NS"}

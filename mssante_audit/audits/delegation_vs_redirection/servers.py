@@ -63,7 +63,7 @@ def _dead(seen: Seen, zone: Zone, domains: list[str]) -> None:
 def _manners(seen: Seen, zone: Zone, address: str, domains: Sequence[str], *, dead: bool) -> None:
     """Report a server that serves, but on one transport only, late, or not with EDNS."""
     index, soa = seen.network.index, zone.replies("SOA").get(address)
-    heard = {transport: zone.heard(address, transport) for transport in TRANSPORTS}
+    heard = {transport: zone.answers_over(address, transport) for transport in TRANSPORTS}
     edns, late = index.edns(address), index.late.get(address)
     cases = {
         "DNS_UDP_ONLY": heard == {"udp": True, "tcp": False} and not late,

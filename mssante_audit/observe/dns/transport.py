@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -80,71 +80,103 @@ async def exchange(
     `timeout` covers the whole, dripping replies included; `ignored` counts messages that answer nothing
     asked, by where they came from.
     """
-    place, query, strangers = (address, port), secrets.token_bytes(2) + query[2:], 0
-    status, wire, start = "unreachable", b"", time.perf_counter()
     try:
         sock = await obtained(partial(_socket, address, transport))
     except ResourceError:
         raise
     except OSError:  # this machine has no such family
-        return Exchange(status)
-    messages = _datagrams(sock, query, place) if transport == "udp" else _stream(sock, query, place)
+        return Exchange("unreachable")
+    talk = _Talk(sock, (address, port), secrets.token_bytes(2) + query[2:], ignored)
     try:
-        async with asyncio.timeout(timeout):
-            async for wire, source in messages:
-                same_id = wire[:2] == query[:2]
-                if same_id and source == place and is_reply_to(wire, query):
-                    status = "reply"
-                    break
-                strangers += same_id
-                known = source[0] in ignored or len(ignored) < MAX_SOURCES
-                ignored[source[0] if known else "other"] += 1
-            else:
-                status = "malformed"
+        return await (talk.over_udp(timeout) if transport == "udp" else talk.over_tcp(timeout))
     except TimeoutError:
-        status = "timeout"
-    except asyncio.IncompleteReadError as error:
-        status = "malformed" if (error.expected or 0) > 2 else "unreachable"
+        return talk.end("timeout")
     except ResourceError:
         raise
     except OSError:
-        pass
-    finally:
-        await messages.aclose()
-    found = wire if status == "reply" else b""
-    return Exchange(status, found, time.perf_counter() - start, strangers)
+        return talk.end("unreachable")
 
 
-Messages = AsyncGenerator[tuple[bytes, tuple[str, int]], None]
+class _Talk:
+    """A question on a socket of its own: the kernel draws the port, and an error is about it alone."""
 
+    def __init__(
+        self, sock: socket.socket, place: tuple[str, int], query: bytes, ignored: Counter[str]
+    ) -> None:
+        self.sock, self.place, self.query, self.ignored = sock, place, query, ignored
+        self.strangers, self.start = 0, time.perf_counter()
+        self.future: asyncio.Future[Exchange] = asyncio.get_running_loop().create_future()
 
-async def _datagrams(sock: socket.socket, query: bytes, place: tuple[str, int]) -> Messages:
-    """Send a query on a socket of its own: the kernel draws the port, and an error is about it alone."""
-    with sock:
-        if sys.platform == "linux":  # ICMP errors are told
-            sock.setsockopt(*_RECVERR[sock.family], 1)
-        await obtained(partial(sock.bind, ("" if sock.family == socket.AF_INET else "::", 0)))
-        await obtained(partial(sock.sendto, query, place))
-        while True:
-            wire, source = await asyncio.get_running_loop().sock_recvfrom(sock, 65535)
-            yield wire, source[:2]
+    def end(self, status: str, wire: bytes = b"") -> Exchange:
+        return Exchange(status, wire, time.perf_counter() - self.start, self.strangers)
 
+    def is_reply(self, wire: bytes, source: tuple[str, int]) -> bool:
+        """Tell whether a message is the reply, and count one that is not."""
+        same_id = wire[:2] == self.query[:2]
+        if same_id and source == self.place and is_reply_to(wire, self.query):
+            return True
+        self.strangers += same_id
+        known = source[0] in self.ignored or len(self.ignored) < MAX_SOURCES
+        self.ignored[source[0] if known else "other"] += 1
+        return False
 
-async def _stream(sock: socket.socket, query: bytes, place: tuple[str, int]) -> Messages:
-    writer = None
-    try:
-        await asyncio.get_running_loop().sock_connect(sock, place)
-        reader, writer = await asyncio.open_connection(sock=sock)
-        writer.write(len(query).to_bytes(2) + query)
-        for _ in range(MAX_STRANGERS):
-            yield await reader.readexactly(int.from_bytes(await reader.readexactly(2))), place
-    finally:
-        (writer or sock).close()
+    def receive(self) -> None:
+        """Read one datagram; called as soon as it is there, so that a busy loop slows no server down."""
+        try:
+            wire, source = self.sock.recvfrom(65535)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            if not self.future.done():
+                self.future.set_exception(error)
+            return
+        if self.is_reply(wire, source[:2]) and not self.future.done():
+            self.future.set_result(self.end("reply", wire))
+
+    async def over_udp(self, timeout: float) -> Exchange:
+        loop = asyncio.get_running_loop()
+        with self.sock as sock:
+            loop.add_reader(sock, self.receive)
+            try:
+                await obtained(partial(sock.sendto, self.query, self.place))
+                await asyncio.wait([self.future], timeout=timeout)
+            finally:
+                loop.remove_reader(sock)
+        return self.future.result() if self.future.done() else self.end("timeout")
+
+    async def over_tcp(self, timeout: float) -> Exchange:
+        writer, begun = None, False
+        try:
+            async with asyncio.timeout(timeout):
+                await asyncio.get_running_loop().sock_connect(self.sock, self.place)
+                reader, writer = await asyncio.open_connection(sock=self.sock)
+                writer.write(len(self.query).to_bytes(2) + self.query)
+                for _ in range(MAX_STRANGERS):
+                    begun = False
+                    size = int.from_bytes(await reader.readexactly(2))
+                    begun = True
+                    wire = await reader.readexactly(size)
+                    if self.is_reply(wire, self.place):
+                        return self.end("reply", wire)
+        except EOFError:
+            return self.end("malformed" if begun else "unreachable")
+        finally:
+            (writer or self.sock).close()
+        return self.end("malformed")
 
 
 def _socket(address: str, transport: str) -> socket.socket:
-    sock = socket.socket(_family(address), socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM)
-    sock.setblocking(False)
+    family = _family(address)
+    sock = socket.socket(family, socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        if transport == "udp":
+            if sys.platform == "linux":  # ICMP errors are told
+                sock.setsockopt(*_RECVERR[family], 1)
+            sock.bind(("" if family == socket.AF_INET else "::", 0))
+    except OSError:
+        sock.close()
+        raise
     return sock
 
 

@@ -149,16 +149,16 @@ def judge(
     if leaf.problem:
         return Chain(leaf, "unreadable", leaf.problem)
     read = [loaded(der) for der in sent]
-    own = read[0]
-    if own is None or not trusted:
+    certificate = read[0]
+    if certificate is None or not trusted:
         return Chain(leaf, "")
     others = [certificate for certificate in read[1:] if certificate is not None]
-    then = min(max(at, own.not_valid_before_utc), own.not_valid_after_utc)
-    path, _ = _path(own, others, trusted, then)
+    then = min(max(at, certificate.not_valid_before_utc), certificate.not_valid_after_utc)
+    path, _ = _path(certificate, others, trusted, then)
     if path is None:
-        path, why = _path(own, [*others, *trusted], trusted, then)
+        path, why = _path(certificate, [*others, *trusted], trusted, then)
         if path is None:
-            return Chain(leaf, _fault(own, others, trusted), why)
+            return Chain(leaf, _fault(certificate, others, trusted), why)
         state: State = "incomplete"
     else:
         links = path[:-1] if others and path[-1] not in read else path
@@ -169,30 +169,32 @@ def judge(
 
 
 def _path(
-    own: x509.Certificate,
+    certificate: x509.Certificate,
     between: Sequence[x509.Certificate],
     trusted: Sequence[x509.Certificate],
     at: datetime,
 ) -> tuple[list[x509.Certificate] | None, str]:
     """Return the path to an anchor, or why there is none."""
     try:
-        return path_to_anchor(own, between, trusted, at), ""
+        return path_to_anchor(certificate, between, trusted, at), ""
     except ValueError as error:
-        if _digest(own) in WEAK:  # no signature at all to the verifier; a rule of its own tells it
-            for issuer in (c for c in [*between, *trusted] if is_authority(c) and issued(own, c)):
+        if (
+            _digest(certificate) in WEAK
+        ):  # no signature at all to the verifier; a rule of its certificate tells it
+            for issuer in (c for c in [*between, *trusted] if is_authority(c) and issued(certificate, c)):
                 rest, _ = _path(issuer, [c for c in between if c != issuer], trusted, at)
                 if rest:
-                    return [own, *rest], ""
+                    return [certificate, *rest], ""
         return None, str(error)
 
 
 def _fault(
-    own: x509.Certificate, others: Sequence[x509.Certificate], trusted: Sequence[x509.Certificate]
+    certificate: x509.Certificate, others: Sequence[x509.Certificate], trusted: Sequence[x509.Certificate]
 ) -> State:
     """Say why no path was found: it issued itself, one on the way to an anchor may not, or none is known."""
-    if own.issuer == own.subject and issued(own, own):
+    if certificate.issuer == certificate.subject and issued(certificate, certificate):
         return "self-signed"
-    reached = [own]
+    reached = [certificate]
     for certificate in reached:
         for issuer in [*trusted, *others]:
             if issuer not in reached and issued(certificate, issuer):
@@ -202,19 +204,22 @@ def _fault(
     return "unknown"
 
 
-def issued(own: x509.Certificate, issuer: x509.Certificate) -> bool:
+def issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Tell whether a certificate bears the signature of another, whose name it has for its issuer's."""
-    if own.issuer != issuer.subject:
+    if certificate.issuer != issuer.subject:
         return False
-    key, weak = issuer.public_key(), own.signature_hash_algorithm if _digest(own) in WEAK else None
-    signed = own.signature, own.tbs_certificate_bytes
+    key, weak = (
+        issuer.public_key(),
+        certificate.signature_hash_algorithm if _digest(certificate) in WEAK else None,
+    )
+    signed = certificate.signature, certificate.tbs_certificate_bytes
     try:
         if weak and isinstance(key, rsa.RSAPublicKey):
             key.verify(*signed, padding.PKCS1v15(), weak)
         elif weak and isinstance(key, ec.EllipticCurvePublicKey):
             key.verify(*signed, ec.ECDSA(weak))
         else:
-            own.verify_directly_issued_by(issuer)
+            certificate.verify_directly_issued_by(issuer)
     except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
         return False
     return True

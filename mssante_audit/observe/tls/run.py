@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ from mssante_audit.observe.tls.observation import (
     read_certificate,
     read_visit,
 )
-from mssante_audit.observe.tls.visit import Offers, Visit, offers_of, visit
+from mssante_audit.observe.tls.visit import Visit, offers_of, visit
 from mssante_audit.observe.writer import Writer
 from mssante_audit.values.dn import parse_dn
 
@@ -56,6 +56,11 @@ class MailServer:
     hosts: tuple[str, ...]
     listed: Mapping[str, frozenset[str]] = field(default_factory=dict, compare=False)
     """By host, the keys of the names that a list has for its domains (`mssante_audit.values.dn.DN.key`)."""
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Address and port."""
+        return self.address, self.port
 
     def asked_for(self, presented: bytes, at: datetime) -> str:
         """Return the host to ask for by SNI, for which something else is listed than was presented, or ""."""
@@ -141,7 +146,7 @@ def observe_tls(
         machine has no file descriptor left.
     """
     settings = settings or ObserveTls()
-    run, tool = _Run(settings, offers_of(settings), progress), version("mssante-audit")
+    run, tool, start = _Run(settings), version("mssante-audit"), time.monotonic()
     writer, complete, known = Writer(Path(out), resume=resume), False, 0
     try:
         if resume:
@@ -155,13 +160,13 @@ def observe_tls(
             }
         )  # fmt: skip
         writer.flush()
-        run.visit_all(servers, writer)
+        run.visit_all(servers, writer, progress)
         complete = True
     finally:
         end = {"end": instant(datetime.now(UTC)), "complete": complete, "visits": run.visits}
         writer.finish(end, failing=not complete)
-    seconds = time.monotonic() - run.start
-    return Summary(Path(out), len(servers), known, run.visits, run.counts(servers), seconds)
+    counts, seconds = run.counts(servers), time.monotonic() - start
+    return Summary(Path(out), len(servers), known, run.visits, counts, seconds)
 
 
 @dataclass
@@ -180,24 +185,18 @@ class _State:
     last: float = -1e9
 
 
-@dataclass
 class _Run:
     """A run under way."""
 
-    settings: ObserveTls
-    offers: Offers
-    progress: Callable[[Progress], None] | None
-    start: float = field(default_factory=time.monotonic)
-    states: dict[tuple[str, int], _State] = field(default_factory=dict)
-    written: set[str] = field(default_factory=set)
-    visits: int = 0
-
-    def state(self, server: MailServer) -> _State:
-        return self.states.setdefault((server.address, server.port), _State())
+    def __init__(self, settings: ObserveTls) -> None:
+        self.settings, self.offers = settings, offers_of(settings)
+        self.states: defaultdict[tuple[str, int], _State] = defaultdict(_State)
+        self.written: set[str] = set()
+        self.visits = 0
 
     def next_visit(self, server: MailServer) -> str | None:
         """Return the name to ask a server for ("" for a visit without SNI), ``None`` if it needs no visit."""
-        state = self.state(server)
+        state = self.states[server.place]
         if state.outcome == "handshake-failed" and state.tries > 1 and server.hosts:
             return None if state.named else server.hosts[0]  # perhaps it wants a name
         if state.outcome not in (*TELLING, "no-source"):
@@ -206,7 +205,9 @@ class _Run:
             return server.asked_for(*state.presented) or None
         return None
 
-    def visit_all(self, servers: Sequence[MailServer], writer: Writer) -> None:
+    def visit_all(
+        self, servers: Sequence[MailServer], writer: Writer, progress: Callable[[Progress], None] | None
+    ) -> None:
         """Visit all, then again those of which too little is known, at a lower pace."""
         for attempt in range(1, ATTEMPTS + 1):
             asked = [(server, name) for server in servers if (name := self.next_visit(server)) is not None]
@@ -216,16 +217,15 @@ class _Run:
                 if result:
                     server, at, seen = result
                     self.visits += 1
-                    self._note(self.state(server), seen, at)
+                    self._note(server.place, seen, at)
                     for content in lines_of(server, seen, at, attempt, self.written):
                         writer.write(content)
                 if not result or time.monotonic() > flushed + _TICK:
                     flushed = time.monotonic()
                     writer.flush()
-                    if self.progress:
+                    if progress:
                         counts = self.counts(servers)
-                        done = sum(counts.get(outcome, 0) for outcome in TELLING)
-                        self.progress(Progress(done, len(servers), counts))
+                        progress(Progress(sum(counts[told] for told in TELLING), len(servers), counts))
 
     def _results(
         self, asked: Sequence[tuple[MailServer, str]], at_once: int
@@ -239,11 +239,11 @@ class _Run:
             while waiting:
                 try:
                     server, name = waiting.popleft()
-                    state, place = self.state(server), (server.address, server.port)
+                    state = self.states[server.place]
                     if stopped.wait(max(0.0, state.last + self.settings.pause - time.monotonic())):
                         return
-                    at = datetime.now(UTC)
-                    seen = visit(*place, name, self.settings, self.offers, oldest=state.failed and not name)
+                    at, oldest = datetime.now(UTC), state.failed and not name
+                    seen = visit(*server.place, name, self.settings, self.offers, oldest=oldest)
                     state.last = time.monotonic()
                     results.put((server, at, seen))
                 except IndexError:
@@ -276,7 +276,8 @@ class _Run:
         finally:
             stopped.set()
 
-    def _note(self, state: _State, seen: Visit, at: datetime) -> None:
+    def _note(self, place: tuple[str, int], seen: Visit, at: datetime) -> None:
+        state = self.states[place]
         state.failed |= seen.outcome == "handshake-failed"
         if seen.sni:
             state.named |= seen.outcome in TELLING
@@ -295,14 +296,13 @@ class _Run:
                     line = read_visit(content)
                     if certificates.keys() >= set(line.chain):
                         chain = tuple(certificates[name] for name in line.chain)
-                        state = self.states.setdefault((line.address, line.port), _State())
                         seen = Visit(line.outcome, chain=chain, sni=line.sni)
-                        self._note(state, seen, line.at)
+                        self._note((line.address, line.port), seen, line.at)
         self.written |= certificates.keys()
 
-    def counts(self, servers: Iterable[MailServer]) -> dict[str, int]:
+    def counts(self, servers: Iterable[MailServer]) -> Counter[str]:
         """Return how many servers ended with what; one that was not visited yet does not count."""
-        return dict(Counter(outcome for server in servers if (outcome := self.state(server).outcome)))
+        return Counter(outcome for server in servers if (outcome := self.states[server.place].outcome))
 
 
 def lines_of(
