@@ -118,6 +118,7 @@ def parted(name: str, space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _found(audit: Audit, part: Run, space: TrustSpace) -> list[Finding]:
     """Return what one part of an audit finds; one that raises, what it found before, and that it did."""
     rules = {rule.code: rule for rule in audit.rules}
+    cut = "cut" in space.whitelist.damage_kinds
     most, counts = max(MAX_FINDINGS, 2 * len(space.entries)), dict.fromkeys(rules, 0)
     theirs = audit.name not in ours()  # ours are held to it by their tests: to say all twice takes its time
     rows = set(space.entries["row"].tolist()) if theirs else set()
@@ -131,6 +132,8 @@ def _found(audit: Audit, part: Run, space: TrustSpace) -> list[Finding]:
                     raise LookupError(f"the audit {audit.name!r} has no rule {finding.rule!r}")
                 if theirs:
                     _tellable(finding, rules[finding.rule], rows)
+                if cut and rules[finding.rule].compares:
+                    continue
                 counts[finding.rule] += 1
                 if counts[finding.rule] <= most:
                     found.append(finding)

@@ -38,6 +38,34 @@ def _escaped(character: str) -> str:
     return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
 
 
+_LOOK_ALIKE = str.maketrans(
+    "АВЕЅІЈКМНОРСТХаеорсухіјѕһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧαονρυι",
+    "ABESIJKMHOPCTXaeopcyxijshdqwABEZHIKMNOPTYXaovpui",
+)
+"""Cyrillic and Greek letters that look like Latin ones (Unicode TR39)."""
+
+
+def foreign_letters(text: str) -> list[str]:
+    """Return the letters of a text that are of another script than Latin, each with its code point and name.
+
+    >>> foreign_letters("\u0441h-alpha"), foreign_letters("Hôpital nº 2")
+    (['U+0441 CYRILLIC SMALL LETTER ES'], [])
+    """
+    named = {c: unicodedata.name(c, "") for c in dict.fromkeys(text) if c.isalpha() and not c.isascii()}
+    foreign = {c: name for c, name in named.items() if "LATIN" not in name and "ORDINAL" not in name}
+    return [f"U+{ord(c):04X} {name}".strip() for c, name in foreign.items() if name != "MICRO SIGN"]
+
+
+def latin(text: str) -> str:
+    """Return a text with Latin letters for those that look like them, "" if others of other scripts are left.
+
+    >>> latin("\u0441h-alpha"), latin("\u0436")
+    ('ch-alpha', '')
+    """
+    written = text.translate(_LOOK_ALIKE)
+    return "" if foreign_letters(written) else written
+
+
 def normalize(text: str) -> str:
     """Return a text as a reader sees it: compatibility forms folded, invisible characters dropped."""
     if text.isascii() and text.isprintable():

@@ -101,6 +101,8 @@ class Rule(BaseModel):
     """Whether it says that the list itself is not to be relied on: it comes first, whatever the rows have."""
     check: Literal[""] | _Check = ""
     """The one of `CHECKS` that its findings decide of the domains they touch; "" for none of them."""
+    compares: bool = False
+    """Whether it compares rows with one another: it says nothing of a list that is cut."""
     manager: bool = False
     """Whether it is for the manager of the space to act on it, and for no operator."""
     added_in: str = ""

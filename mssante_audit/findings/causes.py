@@ -1,8 +1,9 @@
 """Causes: what is to be put right first, findings merged by who does it and what is done.
 
-Sorted by severity, of one severity what is wrong with contacts only (they stop no mail) after the rest, then
-by mailboxes, by domains, by confidence, by rule and operator; ahead of all what says that the list is not to
-be relied on (`Rule.affects_list`), last what is not known to hold.
+Sorted by severity (what the manager's own entries have after all else), of one severity what is wrong with
+contacts only (they stop no mail) after the rest, then by mailboxes, by domains, by confidence, by rule and
+operator; ahead of all what says that the list is not to be relied on (`Rule.affects_list`), last what is not
+known to hold.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from mssante_audit.base.language import typeset
 from mssante_audit.findings.catalogue import CONFIDENCES, FAILED, SEVERITIES
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
+from mssante_audit.values.identifiers import MANAGER, structure_key
 
 FRAME = (
     Column("severity", "ordered category", "the worst of its findings", SEVERITIES),
@@ -155,8 +157,9 @@ def _order(cause: Mapping[str, Any]) -> tuple[Any, ...]:
     return (
         not any(rule(code).affects_list for code in cause["rules"]),
         bool(cause["doubts"]),
+        structure_key(cause["operator_id"]) == MANAGER,
         -SEVERITIES.index(cause["severity"]),
-        set(cause["checks"]) == {"contacts"},
+        set(cause["checks"]) <= {"contacts"},
         -(cause["mailboxes"] or 0),
         -cause["domains"],
         -CONFIDENCES.index(cause["confidence"]),

@@ -25,7 +25,7 @@ from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES
 from mssante_audit.findings.facts import clear, plain
 from mssante_audit.findings.places import Place, Where, list_rows, places_from, places_of
 from mssante_audit.findings.registry import rule
-from mssante_audit.values.identifiers import region_of
+from mssante_audit.values.identifiers import MANAGER, region_of, structure_key
 from mssante_audit.values.person import Person
 
 FRAME: tuple[Column, ...] = (
@@ -240,10 +240,18 @@ def typed(findings: pd.DataFrame) -> Findings:
 def concat(frames: Iterable[pd.DataFrame]) -> Findings:
     """Put findings frames together, in the order of this module's docstring, keeping the dtypes."""
     whole = typed(pd.concat([of_records([]), *frames], ignore_index=True))
-    columns = (whole[name].tolist() for name in ("rule", "mailboxes", "domains", "rows"))
+    columns = (whole[name].tolist() for name in ("rule", "operator_id", "mailboxes", "domains", "rows"))
     severities = whole["severity"].cat.codes.tolist()
     ranks = [
-        (not rule(code).affects_list, -severity, -inf if boxes is pd.NA else -boxes, -domains, code, rows[:1])
-        for severity, code, boxes, domains, rows in zip(severities, *columns, strict=True)
+        (
+            not rule(code).affects_list,
+            structure_key(owner) == MANAGER,  # its own technical entries do not lead
+            -severity,
+            -inf if boxes is pd.NA else -boxes,
+            -domains,
+            code,
+            rows[:1],
+        )
+        for severity, code, owner, boxes, domains, rows in zip(severities, *columns, strict=True)
     ]
     return Findings(whole.iloc[sorted(range(len(ranks)), key=ranks.__getitem__)].reset_index(drop=True))

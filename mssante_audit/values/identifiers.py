@@ -122,6 +122,10 @@ def identifier_of(text: str) -> str:
     return value
 
 
+MANAGER = "2187512751"
+"""The manager of the space (ANS), as `structure_key` has it (source: the public register of companies)."""
+
+
 def structure_key(text: str, among: Container[str] = ()) -> str:
     """Return what a structure is known by, whichever of its numbers is written: kind and FINESS, or SIREN.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
+from functools import cache
 from itertools import pairwise
 from typing import TypeVar
 
@@ -66,7 +67,8 @@ def structures(entries: pd.DataFrame, known: Mapping[str, str] | None = None) ->
     """Tell which operator identifiers stand for one structure: each → the first of the structure's, in order.
 
     Two do if they are numbers of one structure, however they are written (`structure_key`: SIREN and SIRET);
-    if they are in one certificate's name, all else being the same; or if operators of one name share domains,
+    if they are in one certificate's name, all else being the same, on two rows each, one contact in common (one
+    row is a slip, not a structure); or if operators of one name share domains,
     always with the same contacts. Neither the same name and département is enough (three hospitals of one
     département bear one name), nor are contacts (a supplier gives its customer's). "" (no identifier) is left
     out. `known` is what other lists show: its identifiers are told too; the first of a structure's is one of
@@ -83,9 +85,8 @@ def structures(entries: pd.DataFrame, known: Mapping[str, str] | None = None) ->
     for identifier, first in (known or {}).items():
         parent[root(identifier)] = root(first)
     ids = {*entries["operator_id"]} - {""}
-    for operator_id, key in rows_by(entries, "operator_id", "dn_key"):
-        if operator_id and key.startswith("CN="):
-            parent[root(("DN", _OU.sub("", key)))] = root(operator_id)
+    for one, other in _same_names(entries):
+        parent[root(one)] = root(other)
     every = {*ids, *(known or {})}
     among = {structure_key(operator_id) for operator_id in every}
     for operator_id in every:
@@ -96,6 +97,24 @@ def structures(entries: pd.DataFrame, known: Mapping[str, str] | None = None) ->
     for operator_id in (*sorted(ids), *sorted(every - ids)):
         leader.setdefault(root(operator_id), operator_id)
     return {operator_id: leader[root(operator_id)] for operator_id in sorted(every)}
+
+
+def _same_names(entries: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return operators whose certificates' names only differ in OU, on several rows, with a contact in common."""
+    held: dict[str, dict[str, tuple[set[str], list[int]]]] = {}
+    columns = ("operator_id", "dn_key", "project_contact", "support_contact")
+    for (operator_id, key, *contacts), rows in rows_by(entries, *columns).items():
+        if operator_id and key.startswith("CN="):
+            texts, on = held.setdefault(_OU.sub("", key), {}).setdefault(operator_id, (set(), []))
+            texts.update(contacts)
+            on += rows
+    found, read = [], cache(parse_contact)
+    for owners in held.values():
+        several = {owner: texts for owner, (texts, on) in owners.items() if len(on) > 1}
+        homes: dict[str, str] = {}
+        for owner, texts in several.items() if len(several) > 1 else ():
+            found += [(owner, homes.setdefault(read(text).key, owner)) for text in texts]
+    return found
 
 
 def _same_contacts(entries: pd.DataFrame) -> list[tuple[str, str]]:

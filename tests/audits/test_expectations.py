@@ -26,8 +26,10 @@ ALIKE = {"LIST_ROW_DUPLICATE", "LIST_PAIR_REPEATED"}
 FOLLOWS = {
     "LIST_DOMAIN_INVALID": {"LIST_DESCRIPTION_SEVERAL"},
     "CONTACT_EMAIL_TYPO": {"CONTACT_DISAGREEMENT"},
+    "CONTACT_DISAGREEMENT": {"CONTACT_STAMP_OLD"},
 }
-"""What a fault hid: two descriptions of what is one domain, another number beside the misspelt address."""
+"""What a fault hid: two descriptions of what is one domain, another number beside the misspelt address, the age
+of rows that was told with a person's address."""
 
 
 def load(file: Path | bytes) -> TrustSpace:
@@ -100,7 +102,7 @@ def objections(space: TrustSpace) -> list[str]:
     told = []
     for number, asked in changed.items():
         known = before[number].union(*(of_text.get(text, ()) for text in asked.values()))
-        follows = ALIKE.union(*(FOLLOWS.get(rule, ()) for rule in asked))
+        follows = ALIKE.union(*(FOLLOWS.get(rule.partition(" ")[0], ()) for rule in asked))
         wrong = now.get(number, set()) - (known - asked.keys())
         told += [rule for rule in wrong if rule.partition(" ")[0] not in follows]
     return told

@@ -13,7 +13,9 @@ from made_up import ALPHA, BETA_DN, archived, make_space
 
 from mssante_audit.archive.store import open_archive
 from mssante_audit.audits import audit as masked_audit
+from mssante_audit.audits import audit_all
 from mssante_audit.space.trust import Thresholds, TrustSpace
+from mssante_audit.verdicts.domains import domains
 
 DN = ALPHA["dn"]
 USUAL = "01 99 00 00 01, projet@alpha.example"
@@ -131,7 +133,7 @@ def test_a_disagreement_names_all_contacts_on_how_many_rows_and_since_when() -> 
     spaced = OTHER.replace(" 77", "  77")
     space = dated(*[(USUAL, NEWER)] * 4, (OTHER, OLDER), (OTHER, OLDER), (spaced, NEWER), (third, OLDER))
     one = told(space)
-    assert one["rows"] == (5, 6, 7, 8)
+    assert one["rows"] == (1, 2, 3, 4, 5, 6, 7, 8), "which is right is open"
     assert one["observed"].replace("\xa0", " ") == (
         f"4 × contact projet : {USUAL} – service, du 1er février 2026 | "
         f"3 × contact projet : {OTHER} – service, du 1er mars 2025 au 1er février 2026 | "
@@ -143,7 +145,7 @@ def test_a_disagreement_names_all_contacts_on_how_many_rows_and_since_when() -> 
     ("contacts", "named"),
     [
         ((USUAL, OTHER), (1, 2)),
-        ((USUAL, USUAL, OTHER), (3,)),
+        ((USUAL, USUAL, OTHER), (1, 2, 3)),
         ((USUAL,) * 3 + (OTHER,) * 3, (1, 2, 3, 4, 5, 6)),
     ],
 )
@@ -153,40 +155,54 @@ def test_equal_parties_and_small_operators(contacts: tuple[str, ...], named: tup
 
 
 PERSONS = "01 99 00 00 33, zoe.fictive@alpha.example"
+IDA = PERSONS.replace("zoe", "ida")
+THIRD = "01 99 00 00 55, direction@alpha.example"
 BULK = "2026-02-01T12:34:56Z"
 
 
 @pytest.mark.parametrize(
-    ("contacts", "expected", "confidence"),
+    ("contacts", "expected", "wrong"),
     [
-        # Number, date and kind point at one.
-        ([(USUAL, NEWER)] * 3 + [(PERSONS, OLDER)], USUAL, "likely"),
-        ([(USUAL, NEWER)] * 3 + [(OTHER, OLDER)], USUAL, "likely"),
+        # The older is wrong, and a person's beside a service's, whichever is the more frequent.
+        ([(USUAL, NEWER)] * 3 + [(PERSONS, OLDER)], USUAL, (4,)),
+        ([(USUAL, NEWER)] * 3 + [(OTHER, OLDER)], USUAL, (4,)),
+        ([(USUAL, OLDER), (OTHER, NEWER)], OTHER, (1,)),
+        ([(USUAL, OLDER)] * 3 + [(OTHER, NEWER)], OTHER, (1, 2, 3)),
+        ([(PERSONS, OLDER)] * 3 + [(USUAL, NEWER)], USUAL, (1, 2, 3)),
+        ([(PERSONS, NEWER)] * 3 + [(USUAL, NEWER)], USUAL, (1, 2, 3)),
+        ([(PERSONS, OLDER)] * 3 + [(IDA, NEWER)], IDA, (1, 2, 3)),
         # What is proposed is written as it should be.
-        ([(USUAL.replace(", ", ",  "), NEWER)] * 3 + [(PERSONS, OLDER)], USUAL, "likely"),
-        # The few are newer, or a service's: nothing is plainly right.
-        ([(USUAL, OLDER)] * 3 + [(PERSONS, NEWER)], "", "likely"),
-        ([(PERSONS, NEWER)] * 3 + [(USUAL, OLDER)], "", "likely"),
-        ([(PERSONS, OLDER)] * 3 + [(USUAL, NEWER)], "", "likely"),
-        # As many with one as with the other, but one is newer.
-        ([(USUAL, OLDER), (OTHER, NEWER)], "", "likely"),
+        ([(USUAL.replace(", ", ",  "), NEWER)] * 3 + [(PERSONS, OLDER)], USUAL, (4,)),
+        # Two services that follow an older one: that is wrong, and which of them is right is open.
+        ([(OTHER, OLDER), (USUAL, NEWER), (THIRD, NEWER)], "", (1,)),
+        # A person's newer than a service's contradicts itself; so do dates that overlap.
+        ([(USUAL, OLDER)] * 3 + [(PERSONS, NEWER)], "", ()),
+        ([(PERSONS, NEWER)] * 3 + [(USUAL, OLDER)], "", ()),
+        ([(USUAL, OLDER), (OTHER, "2025-06-01T10:00:00Z"), (USUAL, NEWER)], "", ()),
         # Dates that say nothing.
-        ([(USUAL, BULK)] * 3 + [(OTHER, BULK)], "", "hint"),
-        ([(USUAL, "2026-03-02T05:30:01Z")] * 3 + [(OTHER, BULK)], "", "hint"),
-        ([(USUAL, "hier")] * 3 + [(OTHER, OLDER)], "", "hint"),
+        ([(USUAL, BULK)] * 3 + [(OTHER, BULK)], "", ()),
+        ([(USUAL, "2026-03-02T05:30:01Z")] * 3 + [(OTHER, BULK)], "", ()),
+        ([(USUAL, "2026-03-02T05:30:00Z"), (OTHER, OLDER)], "", ()),
+        ([(USUAL, "hier")] * 3 + [(OTHER, OLDER)], "", ()),
+        # A person's beside a service's is wrong all the same.
+        ([(PERSONS, BULK)] * 3 + [(USUAL, "hier")], USUAL, (1, 2, 3)),
         # A bulk stamp still says that the row was not declared later.
-        ([(USUAL, NEWER)] * 3 + [(PERSONS, "2025-12-27T12:34:56Z")], USUAL, "likely"),
+        ([(USUAL, NEWER)] * 3 + [(OTHER, "2025-12-27T12:34:56Z")], USUAL, (4,)),
+        # One whole minute on a third of an operator's rows is a stamp: this person's date contradicts nothing.
+        ([(PERSONS, "2026-02-01T12:40:00Z")] * 10 + [(USUAL, OLDER)] * 20, USUAL, tuple(range(1, 11))),
+        ([(PERSONS, "2026-02-01T12:40:07Z")] * 10 + [(USUAL, OLDER)] * 20, "", ()),
+        ([(PERSONS, "2026-02-01T12:40:00Z")] * 10 + [(USUAL, OLDER)] * 21, "", ()),
     ],
 )
-def test_what_is_expected_and_how_sure_it_is(
-    contacts: list[tuple[str, str]], expected: str, confidence: str
+def test_which_contact_is_to_be_corrected(
+    contacts: list[tuple[str, str]], expected: str, wrong: tuple[int, ...]
 ) -> None:
-    one = told(dated(*contacts))
+    space = dated(*contacts)
+    one = told(space)
     assert one["expected"] == (expected and f"contact projet : {expected}")
-    assert one["confidence"] == confidence
-    assert ("sans date qui compte" in one["observed"]) == any(
-        date in (BULK, "2026-03-02T05:30:01Z", "hier", "2025-12-27T12:34:56Z") for _, date in contacts
-    )
+    assert one["rows"] == (wrong or tuple(range(1, len(contacts) + 1)))
+    assert one["confidence"] == ("likely" if wrong else "hint")
+    assert set(domains(space, audit_all(space))["contacts"]) == {"ok"}, "somebody is reached all the same"
 
 
 def test_one_date_on_the_rows_of_many_operators_says_nothing() -> None:
@@ -197,10 +213,10 @@ def test_one_date_on_the_rows_of_many_operators_says_nothing() -> None:
     assert told(make_space(*contacts, *others))["observed"].count("sans date") == 2
 
 
-def test_two_contacts_on_one_domain_disagree_for_certain() -> None:
+def test_two_contacts_on_one_domain_are_told() -> None:
     again = {"dn": DN.replace("mss.", "smtp."), "project_contact": OTHER, "domain": "d000.mssante.fr"}
     one = told(make_space(*rows(USUAL, USUAL), again))
-    assert (one["confidence"], one["rows"], one["expected"]) == ("certain", (3,), "")
+    assert (one["confidence"], one["rows"], one["expected"]) == ("hint", (1, 2, 3), "")
     assert "un même domaine en porte deux" in one["observed"]
 
 
@@ -232,10 +248,14 @@ def test_another_operator_s_majority_is_no_matter() -> None:
     assert found(space) == []
 
 
-def test_the_two_kinds_are_compared_apart() -> None:
+def test_the_two_kinds_are_compared_apart_and_told_once_where_the_rows_are_the_same() -> None:
     usual = [{"domain": f"{name}.mssante.fr"} for name in "abc"]
     swapped = {"project_contact": "01 99 00 00 02, support@alpha.example", "support_contact": USUAL}
-    assert found(make_space(*usual, swapped)) == [("CONTACT_DISAGREEMENT", (4,))] * 2
+    space = make_space(*usual, swapped)
+    assert found(space) == [("CONTACT_DISAGREEMENT", (1, 2, 3, 4))]
+    assert [told(space)["observed"].count(f"contact {kind}") for kind in ("projet", "support")] == [2, 2]
+    older = [row | {"updated_at_text": OLDER} for row in rows(OTHER)]
+    assert found(make_space(*usual, *older)) == [("CONTACT_DISAGREEMENT", (4,))]
 
 
 # -- another operator's contacts ----------------------------------------------------------------------------
@@ -334,6 +354,46 @@ def test_a_digit_or_a_letter_away(near: str) -> None:
     assert told(make_space(*rows(near, USUAL, USUAL)), "CONTACT_NEAR")["fingerprint"] == one["fingerprint"]
 
 
+HOUSE = "04 89 00 12 01, projet@alpha.example"
+
+
+@pytest.mark.parametrize(
+    ("colleagues", "odd"),
+    [
+        (["04 89 00 12 07, ida@alpha.example"], "05 89 00 12 19, luc@alpha.example"),  # but for an extension
+        (["04 89 00 12 07, ida@alpha.example"], "04 89 70 12 19, luc@alpha.example"),
+        (  # whatever follows, where several have that prefix
+            ["04 89 00 47 33, ida@alpha.example", "04 89 00 68 50, leo@alpha.example"],
+            "04 88 00 31 44, luc@alpha.example",
+        ),
+    ],
+)
+def test_a_digit_away_from_the_prefix_of_colleagues(colleagues: list[str], odd: str) -> None:
+    space = make_space(*rows(HOUSE, HOUSE, *colleagues, odd))
+    assert found(space, "CONTACT_NEAR") == [("CONTACT_NEAR", (3 + len(colleagues),))]
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        ["05 89 00 31 44, luc@alpha.example"],  # two numbers, and all that follows differs
+        ["05 89 00 12 19, luc@beta.example"],  # no colleague
+        ["04 87 01 12 19, luc@alpha.example"],  # two digits
+        ["04 89 00 31 07, ida@alpha.example"],  # another extension
+        ["07 89 00 12 19, luc@alpha.example"],  # a mobile
+        ["04 89 10 47 33, ida@alpha.example", "04 89 10 68 50, leo@alpha.example"],  # two exchanges
+    ],
+)
+def test_numbers_of_one_house(others: list[str]) -> None:
+    assert found(make_space(*rows(HOUSE, HOUSE, *others)), "CONTACT_NEAR") == []
+
+
+def test_all_rows_that_bear_a_number_count() -> None:
+    elsewhere, near = USUAL.replace("projet", "accueil"), "01 99 00 40 01, projet@alpha.example"
+    one = told(make_space(*rows(USUAL, near, near, *[elsewhere] * 3)), "CONTACT_NEAR")
+    assert (one["rows"], one["expected"]) == ((2, 3), "")
+
+
 def test_a_name_and_the_address_of_another() -> None:
     text = "Mme SPECIMEN Zoé, 01 99 00 00 01, paul.fictif@alpha.example"
     space = make_space(*rows(text, text))
@@ -349,6 +409,12 @@ def test_persons_addresses_are_one_finding_an_operator() -> None:
     assert one["rows"] == (1, 2)
     seen = one["observed"].replace("\xa0", " ")
     assert seen.startswith("2 lignes sur 4 (50\u202f%), depuis le 1er mars 2025 : ")
+    made[2]["updated_at_text"] = "2021-05-04T10:00:07Z"
+    aged = make_space(*made)
+    assert found(aged, "CONTACT_PERSONAL", "CONTACT_STAMP_OLD") == [("CONTACT_PERSONAL", (1, 2, 3))]
+    assert "la plus ancienne ligne est du 4 mai 2021" in told(aged, "CONTACT_PERSONAL")["observed"].replace(
+        "\xa0", " "
+    )
 
 
 # -- numbers that count up ----------------------------------------------------------------------------------
@@ -613,7 +679,7 @@ def test_what_the_archive_shows_replaced_is_no_disagreement_too(tmp_path: Path) 
     space = archived(tmp_path / "one", on_2025_12_01=before[:3], on_2026_03_01=rows(new, USUAL, USUAL))
     assert found(space, *both) == [("CONTACT_PARTLY_CHANGED", (2, 3))]
     # From the list alone it is a disagreement, and the contact that is left of a third party still is one.
-    assert found(make_space(*rows(new, USUAL, USUAL)), *both) == [("CONTACT_DISAGREEMENT", (1,))]
+    assert found(make_space(*rows(new, USUAL, USUAL)), *both) == [("CONTACT_DISAGREEMENT", (1, 2, 3))]
     (tmp_path / "two").mkdir()
     after = rows(new, USUAL, USUAL, third, third)
     space = archived(tmp_path / "two", on_2025_12_01=before, on_2026_03_01=after)
@@ -718,7 +784,7 @@ def test_what_other_rows_or_dates_make_is_not_dated_by_its_texts(tmp_path: Path)
     after = before + rows(*[USUAL] * 5)[1:]
     space = archived(tmp_path, on_2024_01_01=before, on_2026_03_01=after)
     assert first_seen(space, "stale_contacts", "CONTACT_DISAGREEMENT") == [""]
-    assert first_seen(space, "stale_contacts", "CONTACT_STAMP_OLD") == [""]
+    assert first_seen(space, "stale_contacts", "CONTACT_UNCHANGED") == [""]
     assert first_seen(space, "whitelist_integrity", "LIST_UNSIGNED") == [""]
 
 

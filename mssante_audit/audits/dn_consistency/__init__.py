@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
-from mssante_audit.audits.dn_consistency.spellings import spaced_department, spellings
+from mssante_audit.audits.dn_consistency.spellings import spaced_department, spellings, usual_departments
 from mssante_audit.base.text import fold
 from mssante_audit.findings.catalogue import load_rules
 from mssante_audit.findings.frame import Finding
@@ -72,7 +72,8 @@ def _departments(space: TrustSpace) -> Iterator[Finding]:
         (o, st, parse_department(st), rows)
         for (o, st), rows in rows_by(space.audited, "operator_id", "st").items()
     ]
-    right = [(operator_id, st, name.code) for operator_id, st, name, _ in texts if not name.problems]
+    usual = usual_departments(space)
+    right = [(operator_id, st, name.code) for operator_id, st, name, _ in texts if st in usual]
     written = grouped(((operator_id, code), st) for operator_id, st, code in right)
     everywhere = grouped((code, st) for _, st, code in right)
     for operator_id, st, name, rows in texts:
@@ -86,7 +87,7 @@ def _departments(space: TrustSpace) -> Iterator[Finding]:
             near = problem == "form"
             best = {o for o in others if near or one_slip(label, fold(parse_department(o).label))}
         if not best and problem == "form":
-            best = {f"{name.label} ({name.code})"}
+            best = {f"{DEPARTMENTS.get(name.code, name.label)} ({name.code})"}
         facts = {"st": st, "best": best.pop() if len(best) == 1 else ""}
         yield Finding(_DEPARTMENT[problem], (operator_id, st), rows, facts)
 

@@ -5,7 +5,8 @@ What is proposed is what another row of the operator writes, or the same values 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +14,13 @@ from mssante_audit.base.text import has_hidden, is_hidden
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import DN, parse_dn
-from mssante_audit.values.identifiers import parse_department
+from mssante_audit.values.identifiers import DEPARTMENTS, parse_department
 from mssante_audit.whitelist.rows import all_rows, rows_by
 
 _LAYOUT = ("spacing", "nbsp", "control", "separator", "escape")
 """Problems of a DN that no certificate has."""
+USUAL_SHARE = 0.2
+"""A spelling of a département that is not official is proposed if so many of its rows bear it. No source."""
 _UNSURE = {"inside", "department"}
 """Faults that the certificate may have: a quotation mark in a name, a département without its blank."""
 
@@ -43,13 +46,14 @@ class _Text:
 
 def spellings(space: TrustSpace) -> Iterator[Finding]:
     """Find names in several spellings, and spellings that no certificate has."""
+    usual = usual_departments(space)
     written: dict[str, _Text] = {}
     operators: dict[str, dict[str, dict[str, _Text]]] = {}
     made_up_for: set[str] = set()
     for (operator_id, key, text, domain), rows in rows_by(
         space.audited, "operator_id", "dn_key", "dn", "domain"
     ).items():
-        read = written.get(text) or written.setdefault(text, _read(text))
+        read = written.get(text) or written.setdefault(text, _read(text, usual))
         if "unreadable" in read.dn.problems or not key:
             continue  # DN_UNREADABLE; an absent DN is LIST_UNREADABLE_ROW
         read.domains[domain] = rows
@@ -96,7 +100,7 @@ def _proposed(text: _Text, spelt: Mapping[str, _Text]) -> str:
     return right[0] if len(right) == 1 and not doubled else ""
 
 
-def _read(text: str) -> _Text:
+def _read(text: str, usual: Collection[str]) -> _Text:
     dn = parse_dn(text)
     best = dn.canonical
     if has_hidden(best):
@@ -113,8 +117,23 @@ def _read(text: str) -> _Text:
     place = spaced_department(dn.get("ST") or dn.get("L"))
     if place:
         faults.append("department")
-        best = best.replace(dn.get("ST") or dn.get("L"), place)
+        best = best.replace(dn.get("ST") or dn.get("L"), place) if place in usual else ""
     return _Text(dn, faults, "" if "inside" in faults else best)
+
+
+def usual_departments(space: TrustSpace) -> set[str]:
+    """Return the spellings of départements that may be proposed: official ones, and those of many rows."""
+    borne = Counter(space.audited["st"].tolist())
+    read = {text: parse_department(text) for text in borne}
+    sizes = Counter[str]()
+    for text, name in read.items():
+        sizes[name.code] += borne[text]
+    often = {
+        text
+        for text, name in read.items()
+        if not name.problems and borne[text] >= USUAL_SHARE * sizes[name.code]
+    }
+    return often | {f"{label} ({code})" for code, label in DEPARTMENTS.items()}
 
 
 def spaced_department(text: str) -> str:

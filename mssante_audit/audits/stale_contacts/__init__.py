@@ -36,7 +36,7 @@ from mssante_audit.audits.stale_contacts.uses import (
     uses_of,
 )
 from mssante_audit.findings.catalogue import load_rules
-from mssante_audit.findings.frame import Finding
+from mssante_audit.findings.frame import Finding, Subject
 from mssante_audit.findings.registry import Audit
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import Contact
@@ -89,9 +89,11 @@ def _contacts(space: TrustSpace) -> Iterator[Finding]:
     contacts = alike(use for use in left if use.domains.isdisjoint(meant))
     near = slips.nears(contacts)
     pairs = [pair for held in near.values() for pair in held]
-    yield from slips.near_findings(near, contacts)
+    yield from slips.near_findings(slips.odd_numbers(contacts) | near, contacts)
     services = {use for pair in pairs for use in slips.misspelt_services(pair, contacts)}
-    yield from _personal(uses, services, sizes, stamps)
+    yield from _aged(
+        space, {finding.subject: finding for finding in _personal(uses, services, sizes, stamps)}
+    )
     changed = list(partly_changed(space))
     yield from changed
     replaced = {finding.subject[:3] for finding in changed if isinstance(finding.subject, tuple)}
@@ -100,7 +102,7 @@ def _contacts(space: TrustSpace) -> Iterator[Finding]:
 
 
 def _flags(uses: list[Use]) -> Iterator[Finding]:
-    """Report what is odd about a contact, once for each operator."""
+    """Report what is odd about a contact, once for each operator, and for contacts on the same rows."""
     groups = grouped(
         (
             (use.operator_id, problem, use.contact.key if problem in NAMED else _unnamed(use.contact)),
@@ -110,14 +112,16 @@ def _flags(uses: list[Use]) -> Iterator[Finding]:
         for problem in use.contact.problems
         if problem in FLAGS and TOLD_BY.get(problem, frozenset()).isdisjoint(use.contact.problems)
     )
-    for (operator_id, problem, key), held in groups.items():
+    where = grouped(((group[:2], rows_of(held)), (group[2], held)) for group, held in groups.items())
+    for ((operator_id, problem), rows), alike_ in where.items():
+        key, held = alike_[0][0], [use for _, uses in alike_ for use in uses]
         facts: dict[str, Any] = {"contacts": spellings(held)}
         if problem == "spacing":
             kinds = [[use for use in held if use.kind == kind] for kind in KINDS.values()]
             facts["right"] = [proposed(of_kind) for of_kind in kinds if of_kind]
         elif problem == "no-email":
             facts["unreachable"] = any("no-phone" in use.contact.problems for use in held)
-        yield Finding(FLAGS[problem], (operator_id, Person(key)), rows_of(held), facts)
+        yield Finding(FLAGS[problem], (operator_id, Person(key)), rows, facts)
 
 
 def _unnamed(contact: Contact) -> str:
@@ -138,10 +142,25 @@ def _personal(
         yield Finding("CONTACT_PERSONAL", operator_id, rows, {**facts, "contacts": spellings(held)})
 
 
+def _aged(space: TrustSpace, persons: dict[Subject, Finding]) -> Iterator[Finding]:
+    """Report an operator's persons and old rows as one finding; of its ages, what the archive shows first."""
+    stamped = {finding.subject: finding for finding in old_stamps(space)}
+    old = stamped | {finding.subject: finding for finding in unchanged(space)}
+    for operator_id, finding in (old | persons).items():
+        if operator_id in persons:
+            aged = old.get(operator_id)
+            facts = {"oldest": "", "since": ""} | (dict(aged.facts) if aged else {})
+            ages = {"oldest": facts["oldest"], "unchanged": facts["since"]}
+            where = sorted({*finding.rows, *(aged.rows if aged else ())})
+            yield replace(finding, where=tuple(where), facts={**finding.facts, **ages})
+        else:
+            yield finding
+
+
 AUDIT = Audit(
     "stale_contacts",
     {"fr": "Contacts", "en": "Contacts"},
     load_rules(files(__package__) / "rules.toml"),
-    (old_stamps, _contacts, unchanged),
+    (_contacts,),
     uses=("archive",),
 )

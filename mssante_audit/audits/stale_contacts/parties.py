@@ -1,20 +1,28 @@
-"""Contacts of one operator that disagree: which there are, since when, and which is plainly right, if any.
+"""Contacts of one operator that disagree: which there are, since when, and which is to be corrected.
 
-A majority is no sign of being right (data): the minority often is newer, and a service's mailbox.
+How many rows hold a contact says nothing (data: the fewer often are newer, and a service's). The older one
+is to be corrected, or a person's beside a service's; where these signs contradict each other it stays open.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
-from itertools import permutations, product
+from itertools import product
+from operator import itemgetter
+from typing import Any
 
 from mssante_audit.audits.stale_contacts.uses import Reached, Stamps, Use, most_used, proposed, rows_of, seen
-from mssante_audit.findings.frame import Finding
+from mssante_audit.findings.frame import Finding, parts_of
 from mssante_audit.values.contacts import Coordinates, is_service
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import grouped
+
+MOST = 30
+"""An operator with more contacts of a kind gives each customer its own: none is wrong for it. No source."""
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(eq=False)
@@ -40,6 +48,11 @@ class Party:
         """Whether it has addresses, all with a word of a service's, and none at a consumer's (a guess)."""
         emails, problems = self.reached[1], self.spelt[0].contact.problems
         return bool(emails) and all(map(is_service, emails)) and "consumer" not in problems
+
+    @cached_property
+    def is_person(self) -> bool:
+        """Whether an address looks like a person's (a guess)."""
+        return not self.is_service and "personal" in self.spelt[0].contact.problems
 
 
 def parties(
@@ -100,12 +113,12 @@ def disagreements(
     stamps: Stamps,
     domain_of: Mapping[int, str],
 ) -> Iterator[Finding]:
-    """Report each operator and kind that has several parties, beside those that are `replaced`.
+    """Report each operator that has several parties of a kind, beside those that are `replaced`.
 
-    A contact is expected where it is on most rows, a service's, and declared after all others. The finding is
-    certain where one domain has two contacts; likely where one is expected, or two of these signs point at
-    it, or where one of the two largest parties took over from the other; else a hint.
+    Its rows are those to be corrected; all of them, as a hint, where that is open. Both kinds are one finding
+    where they have the same rows.
     """
+    findings: dict[tuple[object, ...], Finding] = {}
     for (operator_id, kind), known in found.items():
         left = [
             party
@@ -114,43 +127,44 @@ def disagreements(
         ]
         if len(left) < 2:
             continue
-        signs = _signs(known, stamps)
-        right = next((p for p, own in zip(known, signs, strict=True) if all(own) and p in left), None)
-        largest = known[0] if len(known[0].rows) > len(known[1].rows) else None
-        usual = right or largest
-        # Where all are services' this tells none from another.
-        alike = all(party.is_service for party in known)
-        points = sorted((sum(own) - (own[1] and alike) for own in signs), reverse=True)
-        took_over = any(
-            (said := stamps.span(one.rows)) is not None and said[0] > stamps.until(other.rows)
-            for one, other in permutations(known[:2])
-        )
-        likely = right is not None or (points[0] >= 2 and points[0] > points[1]) or took_over
-        domains = [{domain_of[row] for row in party.rows} for party in known]
-        twice = len(set().union(*domains)) < sum(map(len, domains))
-        rows = rows_of(use for party in known if party is not usual for use in party.uses)
+        wrong, right = _to_correct(known, stamps)
         spans = [stamps.span(party.rows) or ("", "") for party in known]
-        facts = {
+        domains = [{domain_of[row] for row in party.rows} for party in known]
+        facts: dict[str, Any] = {
             "contacts": [
                 seen(most_used(party.spelt))
                 | {"rows": len(party.rows), "since": since, "until": until, "service": party.is_service}
                 for party, (since, until) in zip(known, spans, strict=True)
             ],
-            "right": [proposed(right.spelt)] if right else [],
-            "same_domain": twice,
+            "right": [proposed(right.spelt)] if right in left else [],
+            "same_domain": len(set().union(*domains)) < sum(map(len, domains)),
         }
-        sure = "certain" if twice else "likely" if likely else "hint"
-        yield Finding("CONTACT_DISAGREEMENT", (operator_id, kind), rows, facts=facts, confidence=sure)
+        rows = rows_of(use for party in wrong or known for use in party.uses)
+        sure = "likely" if wrong else "hint"
+        subject: tuple[str | Person, ...] = (operator_id, kind)
+        if same := findings.get((operator_id, rows, sure)):
+            subject = parts_of(same.subject)
+            facts |= {
+                n: sorted(same.facts[n] + facts[n], key=itemgetter("kind")) for n in ("contacts", "right")
+            }
+            facts["same_domain"] |= same.facts["same_domain"]
+        found_here = Finding("CONTACT_DISAGREEMENT", subject, rows, facts=facts, confidence=sure)
+        findings[operator_id, rows, sure] = found_here
+    yield from findings.values()
 
 
-def _signs(known: list[Party], stamps: Stamps) -> list[tuple[bool, bool, bool]]:
-    """Tell of each party whether it has most rows, a service's mailbox, and was declared after all others."""
-    whole = sum(len(party.rows) for party in known)
-    until = [stamps.until(party.rows) for party in known]
-    last, last_but_one = sorted(until)[-1:-3:-1]
-    signs = []
-    for party, own in zip(known, until, strict=True):
-        said = stamps.span(party.rows)
-        newest = said is not None and said[1] > (last_but_one if own == last else last)
-        signs.append((2 * len(party.rows) > whole, party.is_service, newest))
-    return signs
+def _to_correct(known: list[Party], stamps: Stamps) -> tuple[list[Party], Party | None]:
+    """Return the parties to be corrected, none where that is open, and the right one, if it is known."""
+    if len(known) > MOST:
+        return [], None
+    spans = {party: stamps.span(party.rows) or (_NEVER, stamps.until(party.rows)) for party in known}
+
+    def is_right(one: Party, other: Party) -> bool:
+        """Tell whether one is newer, or a service's beside a person's, and nothing says the contrary."""
+        newer, older = spans[one][0] > spans[other][1], spans[other][0] > spans[one][1]
+        service, person = one.is_service and other.is_person, one.is_person and other.is_service
+        return (newer or service) and not (older or person)
+
+    left = [party for party in known if not any(is_right(other, party) for other in known)]
+    wrong = [party for party in known if left and all(is_right(other, party) for other in left)]
+    return wrong, left[0] if wrong and len(left) == 1 else None

@@ -181,6 +181,47 @@ def nears(contacts: Mapping[Reached, list[Use]]) -> dict[Pair, list[tuple[Reache
     return found
 
 
+PREFIX, AREA = 5, 3
+"""First digits of a French number, 0 left out, that a house's numbers share; those of its area."""
+COLLEAGUES = 3
+"""From so many numbers on a prefix is a house's, whatever follows; a number on more rows is no slip. No source."""
+_MOBILE = "67"
+
+
+def odd_numbers(contacts: Mapping[Reached, list[Use]]) -> dict[Pair, list[tuple[Reached, Reached]]]:
+    """Find numbers that differ in one digit of the prefix from colleagues': same operator, same mail domain.
+
+    Of what follows only the last two digits differ, or several colleagues share the prefix and the digit that
+    differs is one of the area's.
+    """
+    bearing = _bearing(contacts)
+    colleagues: dict[tuple[str, str], dict[str, Reached]] = {}
+    for key in contacts:
+        operator_id, _, (phones, emails) = key
+        for domain in {email.partition("@")[2] for email in emails}:
+            french = {phone: key for phone in phones if phone.startswith("+33") and phone[3] not in _MOBILE}
+            colleagues.setdefault((operator_id, domain), {}).update(french)
+    found: dict[Pair, list[tuple[Reached, Reached]]] = {}
+    for (operator_id, _), keys in colleagues.items():
+        sides: dict[tuple[str, str], dict[str, list[str]]] = {}
+        is_house = len({phone[: len("+33") + PREFIX] for phone in keys}) < SERIES
+        for phone in keys if is_house else ():
+            digits = phone.removeprefix("+33")
+            for place in range(PREFIX):
+                hole = f"{digits[:place]}?{digits[place + 1 : PREFIX]}"
+                for rest in (digits[PREFIX:-EXTENSION], "")[: 2 if place < AREA else 1]:
+                    sides.setdefault((hole, rest), {}).setdefault(digits[place], []).append(phone)
+        for (_, rest), by_digit in sides.items():
+            few, *more = sorted(by_digit.values(), key=len)
+            if len(more) != 1 or len(few) != 1 or not (rest or len(more[0]) >= COLLEAGUES):
+                continue
+            one, other = sorted((few[0], more[0][0]))
+            odd = few if len(more[0]) > 1 else [one, other]
+            if min(len(bearing[operator_id, phone]) for phone in odd) <= COLLEAGUES:
+                found.setdefault((operator_id, one, other), [(keys[one], keys[other])])
+    return found
+
+
 def _one_person(uses: list[Use], others: list[Use]) -> bool:
     first, second = ({fold(name) for use in own for name in use.contact.names} for own in (uses, others))
     return not first or not second or not first.isdisjoint(second)
@@ -196,16 +237,31 @@ def _one_letter(email: str, other: str) -> bool:
 def near_findings(
     found: Mapping[Pair, list[tuple[Reached, Reached]]], contacts: Mapping[Reached, list[Use]]
 ) -> Iterator[Finding]:
-    """Report each two numbers or addresses once; what is expected, only where one of them is rare."""
+    """Report each two numbers or addresses once, with all rows that bear the rarer.
+
+    What is expected is told only where that one is rare, and the contacts have the rest in common.
+    """
+    bearing = _bearing(contacts)
     for (operator_id, one, other), held in found.items():
         sides = [[use for pair in held for use in contacts[pair[side]]] for side in (0, 1)]
-        rare, usual = sorted((0, 1), key=lambda side: len(rows_of(sides[side])))
-        few, many = rows_of(sides[rare]), rows_of(sides[usual])
-        known = len(many) >= TYPO_RATIO * len(few)
+        borne = [tuple(sorted(bearing[operator_id, value])) for value in (one, other)]
+        rare, usual = sorted((0, 1), key=lambda side: len(borne[side]))
+        few, many = borne[rare], borne[usual]
+        shared = any(first == second for first, second in zip(*(key[2] for key in held[0]), strict=True))
+        known = shared and len(many) >= TYPO_RATIO * len(few)
         right = [proposed(contacts[pair[usual]]) for pair in held] if known else []
         facts = {"contacts": spellings(sides[usual] + sides[rare]), "right": right}
         rows = few if len(few) < len(many) else tuple(sorted({*few, *many}))
         yield Finding("CONTACT_NEAR", (operator_id, Person(one), Person(other)), rows, facts=facts)
+
+
+def _bearing(contacts: Mapping[Reached, list[Use]]) -> dict[tuple[str, str], set[int]]:
+    """Return by operator and number or address all rows that bear it, in either kind of contact."""
+    bearing: dict[tuple[str, str], set[int]] = {}
+    for (operator_id, _, reached), uses in contacts.items():
+        for value in frozenset().union(*reached):
+            bearing.setdefault((operator_id, value), set()).update(rows_of(uses))
+    return bearing
 
 
 def misspelt_services(pair: tuple[Reached, Reached], contacts: Mapping[Reached, list[Use]]) -> list[Use]:

@@ -10,19 +10,29 @@ from importlib.resources import files
 
 import pandas as pd
 
-from mssante_audit.audits.whitelist_integrity.descriptions import descriptions, is_garbled, whose_description
+from mssante_audit.audits.whitelist_integrity.copies import contradictions, copies
+from mssante_audit.audits.whitelist_integrity.descriptions import (
+    descriptions,
+    fitting,
+    is_garbled,
+    whose_description,
+)
 from mssante_audit.audits.whitelist_integrity.domains import domains, near, shared
-from mssante_audit.base.text import has_hidden, is_hidden
+from mssante_audit.base.text import foreign_letters, has_hidden, is_hidden, latin
 from mssante_audit.findings.catalogue import load_rules
 from mssante_audit.findings.frame import Finding
 from mssante_audit.findings.places import row_ranges
 from mssante_audit.findings.registry import Audit
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
+from mssante_audit.values.person import Person
 from mssante_audit.whitelist.load import NAMESPACE
 from mssante_audit.whitelist.rows import all_rows, grouped, rows_by
 
 FIELDS = ("domain", "description", "dn", "project_contact", "support_contact", "updated_at_text")
+
+STAMPING = pd.Timedelta(minutes=1)
+"""The tool stamps repeated rows within a second of the list's own date (data): so much later is not its."""
 
 RECENT = 31
 """Archived lists among which a change of signer is looked for: an older one is history."""
@@ -62,7 +72,8 @@ def _signer(space: TrustSpace) -> Iterator[Finding]:
 def _file(space: TrustSpace) -> Iterator[Finding]:
     whitelist = space.whitelist
     if whitelist.damaged:
-        yield Finding("LIST_DAMAGED", "list", facts={"kinds": whitelist.damage_kinds})
+        facts = {"kinds": whitelist.damage_kinds, "cut": "cut" in whitelist.damage_kinds}
+        yield Finding("LIST_DAMAGED", "list", facts=facts)
     if whitelist.namespace != NAMESPACE:
         facts = {"namespace": whitelist.namespace, "right": NAMESPACE}
         yield Finding("LIST_NAMESPACE", "list", facts=facts)
@@ -92,9 +103,17 @@ def _unreadable(space: TrustSpace) -> Iterator[Finding]:
 def _dates(space: TrustSpace) -> Iterator[Finding]:
     entries, made = space.audited, space.whitelist.generated_at
     if made is not None and len(after := entries[entries["updated_at"] > pd.Timestamp(made)]):
-        late = (after["updated_at"].max() - pd.Timestamp(made)).total_seconds()
-        facts = {"n": len(after), "seconds": round(late)}
-        yield Finding("LIST_STAMPED_AFTER", "list", after["row"].tolist(), facts)
+        pairs = ["domain", "dn_key"]
+        repeating = after["row"].isin(entries.loc[entries.duplicated(pairs, keep=False), "row"])
+        added = after[~repeating & (after["updated_at"] - pd.Timestamp(made) > STAMPING)]
+        for domain, rows in rows_by(added, "domain").items():
+            facts = {"date": added.loc[added["row"].isin(rows), "updated_at"].max(), "generated": made}
+            yield Finding("LIST_ROW_ADDED_AFTER", domain, rows, facts)
+        stamped = after[~after["row"].isin(added["row"])]
+        if len(stamped):
+            late = (stamped["updated_at"].max() - pd.Timestamp(made)).total_seconds()
+            facts = {"n": len(stamped), "seconds": round(late)}
+            yield Finding("LIST_STAMPED_AFTER", "list", stamped["row"].tolist(), facts)
     unread = entries[entries["updated_at"].isna()]
     for (text,), rows in rows_by(unread, "updated_at_text").items():
         if text.strip():
@@ -113,7 +132,10 @@ def _repeated(space: TrustSpace) -> Iterator[Finding]:
         if dn and len(copies) > 1:
             differing = [f for i, f in enumerate(FIELDS) if len({texts[i] for texts in copies}) > 1]
             texts = list(dict.fromkeys(copy[1] for copy in copies))
-            facts = {"n": len(rows), "differing": differing, "descriptions": texts if len(texts) > 1 else []}
+            facts = {
+                "n": len(rows), "differing": differing, "descriptions": texts if len(texts) > 1 else [],
+                "right": fitting(domain, texts) if len(texts) > 1 else [],
+            }  # fmt: skip
             yield Finding("LIST_PAIR_REPEATED", (domain, dn), rows, facts)
 
 
@@ -135,11 +157,35 @@ def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
             yield Finding("LIST_TEXT_CONTROL", field, rows, facts)
 
 
+def _whose(space: TrustSpace) -> Iterator[Finding]:
+    copied = list(copies(space))
+    yield from copied
+    yield from whose_description(space, {str(finding.subject) for finding in copied})
+    yield from contradictions(space)
+
+
+def _foreign_letters(space: TrustSpace) -> Iterator[Finding]:
+    """Report letters of other scripts, which look like Latin ones and are not the same to a program."""
+    for field in ("domain", "description", "dn", "project_contact", "support_contact"):
+        odd = {t: foreign_letters(t) for t in space.audited[field].unique() if not t.isascii()}
+        odd = {text: letters for text, letters in odd.items() if letters}
+        if odd:
+            found = space.audited[space.audited[field].isin(list(odd))]
+            for (text,), rows in rows_by(found, field).items():
+                shown: str | Person = Person(text) if field.endswith("contact") else text
+                meant = latin(text)
+                facts = {
+                    "field": field, "text": shown, "letters": odd[text],
+                    "right": [Person(meant) if field.endswith("contact") else meant] if meant else [],
+                }  # fmt: skip
+                yield Finding("LIST_LETTER_FOREIGN", (field, shown), rows, facts)
+
+
 AUDIT = Audit(
     "whitelist_integrity",
     {"fr": "Intégrité de la liste blanche", "en": "Integrity of the white list"},
     load_rules(files(__package__) / "rules.toml"),
     (_signature, _signer, _file, _unreadable, _dates, _repeated, domains, shared, near,
-     descriptions, whose_description, _hidden_text),
+     descriptions, _whose, _hidden_text, _foreign_letters),
     uses=("archive",),
 )  # fmt: skip

@@ -19,8 +19,10 @@ SAME_DESCRIPTION_MIN = 10
 """From how many domains on a description says nothing of any of them. No source: this audit's convention."""
 
 _WORDS = table_of("mssante_audit.audits.whitelist_integrity", "descriptions.toml")
-_FILLER, KINDS, _HOSPITALS = (frozenset(_WORDS[name].split()) for name in ("filler", "kinds", "hospitals"))
-"""Words that describe nothing; kinds of establishment, which name none; those that are one kind."""
+_FILLER, KINDS, _HOSPITALS, GROUPS = (
+    frozenset(_WORDS[name].split()) for name in ("filler", "kinds", "hospitals", "groups")
+)
+"""Words that describe nothing; kinds of establishment, which name none; those that are one kind; groups."""
 
 _FORM_EXAMPLE = re.compile(r"x{2,}|xyz")
 _MOST = 255
@@ -65,6 +67,12 @@ def is_placeholder(telling: Sequence[str]) -> bool:
     """
     left = [word for word in telling if not _FORM_EXAMPLE.fullmatch(word)]
     return not left or (len(left) < len(telling) and KINDS.issuperset(left))
+
+
+def fitting(domain: str, descriptions: Iterable[str]) -> list[str]:
+    """Return the one of several descriptions that names a domain, nothing if none or several do."""
+    fit = [text for text in descriptions if mentioned(labels_of(domain), named_by(text))]
+    return fit if len(fit) == 1 else []
 
 
 def is_garbled(description: str) -> bool:
@@ -137,7 +145,8 @@ def descriptions(space: TrustSpace) -> Iterator[Finding]:
         if mended:
             telling = words(mended)
             key = " ".join(telling)
-            same.setdefault(f"_ {fold(text)}" if is_placeholder(telling) else key, []).extend(held)
+            nothing = is_placeholder(telling) and (not telling or len({domain for _, domain, *_ in held}) > 1)
+            same.setdefault(f"_ {fold(text)}" if nothing else key, []).extend(held)
             for use in held:
                 variants.setdefault((use[2] or use[1], use[1]), {}).setdefault(key, []).append(use)
     for key, alike in same.items():
@@ -166,7 +175,12 @@ def _several(found: Mapping[tuple[str, str], Mapping[str, list[_Use]]]) -> Itera
     for owner, domains in owners.items():
         rows = all_rows(_rows(held) for variants in domains.values() for held in variants.values())
         texts = [{"domain": d, "descriptions": [held[0][0] for held in domains[d].values()]} for d in domains]
-        yield Finding("LIST_DESCRIPTION_SEVERAL", owner, rows, facts={"domains": texts})
+        right = [
+            {"domain": domain, "fits": text}
+            for domain, variants in domains.items()
+            for text in fitting(domain, [held[0][0] for held in variants.values()])
+        ]
+        yield Finding("LIST_DESCRIPTION_SEVERAL", owner, rows, facts={"domains": texts, "right": right})
 
 
 def _cut(uses: Mapping[str, list[_Use]], several: Collection[tuple[str, str]]) -> Iterator[Finding]:
@@ -180,19 +194,20 @@ def _cut(uses: Mapping[str, list[_Use]], several: Collection[tuple[str, str]]) -
             yield Finding("LIST_DESCRIPTION_CUT", owner, _rows(left), facts)
 
 
-def whose_description(space: TrustSpace) -> Iterator[Finding]:
+def whose_description(space: TrustSpace, copied: Collection[str]) -> Iterator[Finding]:
     """Find descriptions that name another domain's establishment: exchanged between two, or of one alone.
 
-    A description that shares a word with its own domain, or that several domains have, is never looked at.
+    Of rows that were `copied` that is known. A description that shares a word with its own domain, or that
+    several domains have, is never looked at.
     """
     uses = rows_by(space.audited, "domain", "description")
     rows = grouped((domain, row) for (domain, _), numbers in uses.items() for row in numbers)
     used = grouped((text, domain) for domain, text in uses)
-    labels = {domain: _labels(domain) for domain in rows}
+    labels = {domain: labels_of(domain) for domain in rows}
     foreign: dict[str, dict[str, list[str]]] = {domain: {} for domain in rows}
     for domain, text in uses:
-        named = _named(text)
-        if len(used[text]) * 2 <= _FEW and named and not _mentioned(labels[domain], named):
+        named = named_by(text)
+        if len(used[text]) * 2 <= _FEW and named and not mentioned(labels[domain], named):
             foreign[domain][text] = named
     swapped = set()
     for one, other in _exchanged(foreign, labels):
@@ -202,7 +217,7 @@ def whose_description(space: TrustSpace) -> Iterator[Finding]:
         yield Finding("LIST_DESCRIPTION_SWAPPED", (one, other), both, facts={"pair": pair})
     places = {(label[0], "".join(label[1:])): domain for domain, label in labels.items() if _is_place(label)}
     for domain, texts in foreign.items():
-        if domain in swapped or not _is_place(labels[domain]):
+        if domain in swapped or domain in copied or not _is_place(labels[domain]):
             continue
         for text, named in texts.items():
             if other := _place_named(named, labels[domain][0], places):
@@ -211,7 +226,7 @@ def whose_description(space: TrustSpace) -> Iterator[Finding]:
                 break
 
 
-def _named(description: str) -> list[str]:
+def named_by(description: str) -> list[str]:
     """Return the `words` of a description as domains write them: ``ch`` for a hospital, ``saint`` in full."""
     named: list[str] = []
     for word in words(description):
@@ -222,12 +237,12 @@ def _named(description: str) -> list[str]:
     return named
 
 
-def _labels(domain: str) -> list[str]:
+def labels_of(domain: str) -> list[str]:
     """Return the words of a domain without its last two labels."""
     return [_SAINTS.get(word, word) for word in _WORD.findall(domain.lower().rsplit(".", 2)[0])]
 
 
-def _mentioned(labels: list[str], named: list[str]) -> bool:
+def mentioned(labels: list[str], named: list[str]) -> bool:
     """Tell whether domain and description share a word, or one holds a word of four letters of the other."""
     if any(len(word) > 2 and word not in KINDS for word in set(labels).intersection(named)):
         return True

@@ -33,11 +33,11 @@ def domains(space: TrustSpace) -> Iterator[Finding]:
     ).items():
         if not domain.strip():
             continue  # an absent name is LIST_UNREADABLE_ROW
-        faults, meant = host_faults(domain), _mended(domain)
-        if not faults and under != "True" and (meant := in_zone(domain)):
+        faults, near_name = host_faults(domain), ""
+        if not faults and under != "True" and (near_name := in_zone(domain)):
             faults = [{"fault": "zone", "what": ZONE}]
         if faults:
-            facts = {"domain": domain, "faults": faults, "meant": meant}
+            facts = {"domain": domain, "faults": faults, "meant": near_name or _mended(domain)}
             yield Finding("LIST_DOMAIN_INVALID", domain, rows, facts=facts)
         elif under != "True":
             yield Finding("LIST_DOMAIN_OUTSIDE", domain, rows, facts={"domain": domain})
