@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,8 +43,14 @@ def fields() -> dict[str, Field]:
 
 SIGNATORY = "signatory"
 """What the form's heading « Nom, Prénom » stands for: both names of the signatory in one cell."""
-_LITTLE = frozenset(["au", "aux", "coordonnees", "d", "de", "des", "du", "et", "l", "la", "le", "les"])
-"""Words by which a heading over two lines may differ from the form's label."""
+_LITTLE = frozenset(re.findall(r"\w+", "a au aux coordonnees d de des du electronique et l la le les s"))
+_SYNONYMS = {
+    "adresse mail": "courriel", "adresse courriel": "courriel", "e mail": "courriel", "email": "courriel",
+    "mail": "courriel", "mel": "courriel", "telephone": "tel", "numero de tel": "tel", "n tel": "tel",
+    "resp tech": "responsable technique", "cdp": "chef de projet",
+}  # fmt: skip
+"""Words by which a heading may differ from the form's label: some say nothing, some say the same."""
+_SYNONYM = re.compile(rf"\b(?:{'|'.join(_SYNONYMS)})\b")
 
 
 class Headings(NamedTuple):
@@ -78,24 +85,44 @@ def find_headings(rows: Sequence[Sequence[str]], mapping: Mapping[str, str]) -> 
     >>> find_headings([["Registre"], ["Domaine", "Signataire", ""], ["", "Nom", "Prénom"]], {}).headings
     ['Domaine', 'Nom du signataire', 'Prénom du signataire']
     """
-    found = [HeadingRow(at, list(row), recognised(row, mapping)) for at, row in enumerate(rows)]
-    if not any(row.known > len(fields()) / 2 for row in found):
-        pairs = [(at, _joined(*two)) for at, two in enumerate(pairwise(rows), 1) if len(two[1]) > 1]
-        found += [HeadingRow(at, row, recognised(row, mapping)) for at, row in pairs]
+    pairs = [(at, _joined(*two)) for at, two in enumerate(pairwise(rows), 1) if len(two[1]) > 1]
+    every = [*((at, list(row)) for at, row in enumerate(rows)), *pairs]
+    found = [HeadingRow(at, row, recognised(row, mapping)) for at, row in every]
     return max(found, key=lambda row: row.known, default=HeadingRow(0, [], 0))  # of equal ones the first
 
 
 def _joined(upper: Sequence[str], lower: Sequence[str]) -> list[str]:
     """Return the headings of two lines: of which the upper may name a group, over its first column only."""
-    by_words = {frozenset(label.split()) - _LITTLE: name for label, name in _labels()[0].items()}
     headings, group = [], ""
     for above, below in zip_longest(upper, lower, fillvalue=""):
         group = above or group
-        field = by_words.get(frozenset(fold(f"{group} {below}").split()) - _LITTLE) if below else None
-        alone = [heading for heading in (below, above) if fold(heading) in _labels()[0]]
+        field = field_of(f"{below} {group}") if below else None
+        alone = [heading for heading in (below, above) if field_of(heading)]
         whole = f"{above} {below}".strip()
         headings.append(fields()[field].label if field in fields() else alone[0] if alone else whole)
     return headings
+
+
+def field_of(heading: str) -> str | None:
+    """Return the field that a heading alone names, in the form's words or in others; None if it names none.
+
+    >>> field_of("Mail du chef de projet"), field_of("Courriel")
+    ('project_manager_email', None)
+    """
+    name, plain = fold(heading), _labels()[0]
+    if name in plain or name in _labels()[1]:
+        return plain.get(name)
+    found = _by_words().get(_words(name))
+    return None if found == SIGNATORY and not name.startswith("nom") else found
+
+
+@cache
+def _by_words() -> dict[frozenset[str], str]:
+    return {_words(label): name for label, name in _labels()[0].items()}
+
+
+def _words(folded: str) -> frozenset[str]:
+    return frozenset(_SYNONYM.sub(lambda word: _SYNONYMS[word[0]], folded).split()) - _LITTLE
 
 
 def resolve(headings: Sequence[str], mapping: Mapping[str, str]) -> Headings:
@@ -105,15 +132,14 @@ def resolve(headings: Sequence[str], mapping: Mapping[str, str]) -> Headings:
     labels. The form prints some labels several times (« Nom », « Courriel »…): such a label is understood by
     its order, and only where it stands as often as on the form; otherwise it is ambiguous, never guessed.
     """
-    plain, shared = _labels()
-    plain = plain | {fold(heading): name for heading, name in mapping.items()}
+    shared, mapped = _labels()[1], {fold(heading): name for heading, name in mapping.items()}
     folded = [fold(heading) for heading in headings]
     times, seen = Counter(folded), Counter[str]()
     places: dict[str, list[int]] = {}
     unknown: list[int] = []
     ambiguous: list[int] = []
     for at, name in enumerate(folded):
-        field = plain.get(name)
+        field = mapped.get(name) or field_of(headings[at])
         if field is None and name in shared and times[name] == len(shared[name]):
             field = shared[name][seen[name]]
             seen[name] += 1
@@ -149,7 +175,7 @@ def _labels() -> tuple[dict[str, str], dict[str, list[str]]]:
     plain = {label: names[0] for label, names in printed.items() if len(names) == 1}
     for field in fields().values():
         plain |= {fold(label): field.name for label in (field.name, field.label, *field.also)}
-    plain[fold("Nom, Prénom")] = SIGNATORY
+    plain |= dict.fromkeys(map(fold, ("Nom, Prénom", "Nom et prénom du signataire")), SIGNATORY)
     return plain, {label: names for label, names in printed.items() if len(names) > 1}
 
 

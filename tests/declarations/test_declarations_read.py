@@ -294,6 +294,23 @@ def test_headings_over_two_lines(load):
         assert row["row"] == 4
 
 
+GROUPED = ["Domaine", "Structure", "Chef de projet", "", "", "", "Contact technique (public)", "", "Date"]
+UNDER_GROUPS = ["", "Identifiant de la structure", "Nom", "Prénom", "Téléphone", "E-mail", "Tél.", "Mail", ""]
+OF_GROUPS = {
+    "domain": "ch-x.mssante.fr", "structure_id": "1759900004", "project_manager_last_name": "MODÈLE",
+    "project_manager_first_name": "Ida", "project_manager_phone": "0199000012",
+    "project_manager_email": "ida@x.example", "public_technical_phone": "0199000013",
+    "public_technical_email": "aide@x.example", "date": "2026-03-01",
+}  # fmt: skip
+
+
+def test_groups_of_headings_in_other_words_than_the_forms(load):
+    rows = [["Consignes : un domaine par ligne"], GROUPED, UNDER_GROUPS, list(OF_GROUPS.values())]
+    register = load(bytes_of(book_of(rows)), "r.xlsx")
+    (row,) = register.declarations.to_dict("records")
+    assert {name: row[name] for name in OF_GROUPS} == OF_GROUPS | {"date": pd.Timestamp("2026-03-01")}
+
+
 NO_DECLARATIONS = [
     ["Total : 39"], ["Total", "39"], ["", "Total : 39"], ["Mis à jour par Mme FICTIVE. Le 3 mars"],
     ["", "", "Mis à jour le 3 mars 2026"], ["* à vérifier"], ["39"],

@@ -38,7 +38,9 @@ _EXTENSION = re.compile(
 )
 """The extension that a switchboard asks for, and who answers."""
 _HOURS = re.compile(r"\(?\b\d{1,2} ?h(?: ?\d\d)? ?[-–à] ?\d{1,2} ?h(?: ?\d\d)?\)?", re.I)
-_POSTCODE = re.compile(r"(?<!\d)(97[1-6]|98[4-8]|\d\d)\d{2,3}(?!\d)")
+_POSTCODE = re.compile(r"(?<!\d)(97133|97150|97[1-6](?=\d\d\b)|98[4-8](?=\d\d\b)|\d\d(?=\d{3}\b))")
+_DEPARTMENTS_OF = {"20": ("2A", "2B"), "97133": ("971", "977"), "97150": ("971", "978")}
+"""Beginnings of postal codes of several départements: Saint-Barthélemy and Saint-Martin left 971 in 2007."""
 _CODE = re.compile(r"\(\s*(\d{2,3}|2[AB])\s*\)", re.I)
 _CONTRACT = re.compile(r"[0-9A-Za-z]{10}")
 _NUMBER_OF = re.compile(
@@ -167,10 +169,10 @@ def _department(d: pd.DataFrame) -> Found:
             field = {"column": "dn", "label": "DN"}
             yield at, {"field": field, "code": finess.department, "other": name.code}
     for _, at, text in cells(d, "postal_address"):
-        codes = {*_POSTCODE.findall(text)}
-        for code in {found.upper() for found in _CODE.findall(text)} & {*DEPARTMENTS}:
-            if len(codes) == 1 and code not in codes and not (code in ("2A", "2B") and codes == {"20"}):
-                yield at, {"field": label("postal_address"), "code": codes.pop(), "other": code}
+        written, codes = {found.upper() for found in _CODE.findall(text)}, {*_POSTCODE.findall(text)}
+        for code in written & {*DEPARTMENTS} if len(codes) == 1 else ():
+            if code not in _DEPARTMENTS_OF.get(first := min(codes), (first,)):
+                yield at, {"field": label("postal_address"), "code": first[:3], "other": code}
 
 
 def structure_name(d: pd.DataFrame, known: Mapping[str, frozenset[str]]) -> Found:
