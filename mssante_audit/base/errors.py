@@ -6,8 +6,11 @@ remedy, and survives pickling (reports run in child processes).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
+
+from mssante_audit.base.resources import table_of
 
 
 class AuditError(Exception):
@@ -16,27 +19,42 @@ class AuditError(Exception):
     Parameters
     ----------
     message
-        What is wrong, in one sentence without a final period.
+        What is wrong, in one sentence without a final period; ``{}`` stands for each of the values.
+    values
+        What is put into the message.
     file
         The file concerned, if there is one.
     line
         1-based line (or row) in that file.
     remedy
-        What to do about it, in one sentence.
+        What to do about it, in one sentence; with values, a tuple of the sentence and these.
     """
 
     def __init__(
-        self, message: str, *, file: str | None = None, line: int | None = None, remedy: str | None = None
+        self,
+        message: str,
+        *values: object,
+        file: str | None = None,
+        line: int | None = None,
+        remedy: str | tuple[str, ...] | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        self._sentences = ((message, *values), remedy if isinstance(remedy, tuple) else (remedy or "",))
+        self.message = _filled(self._sentences[0], {})
+        self.remedy = _filled(self._sentences[1], {}) or None
+        super().__init__(self.message)
         self.file = file
         self.line = line
-        self.remedy = remedy
+
+    language = "en"
+    """What it is told in: sentences that ``locale/errors.toml`` does not have stay English."""
 
     def __str__(self) -> str:
-        text = self._placed(self.file or "")
-        return f"{text}. {self.remedy}" if self.remedy else text
+        words = (
+            {} if self.language == "en" else table_of("mssante_audit", "locale/errors.toml")[self.language]
+        )
+        message, remedy = (_filled(sentence, words) for sentence in self._sentences)
+        text = self._placed(self.file or "", message, words.get("line", "line"), words.get(": ", ": "))
+        return f"{text}. {remedy}" if remedy else text
 
     def _render_traceback_(self) -> list[str]:
         """Return what a notebook shows in place of a traceback: what is wrong, and what to do about it."""
@@ -45,15 +63,21 @@ class AuditError(Exception):
     @property
     def brief(self) -> str:
         """What is wrong for those who have not its folders: the file by its name, and no remedy."""
-        return self._placed(PurePath(self.file or "").name)
+        return self._placed(PurePath(self.file or "").name, self.message)
 
-    def _placed(self, place: str) -> str:
+    def _placed(self, place: str, message: str, line: str = "line", colon: str = ": ") -> str:
         if self.line is not None:
-            place = f"{place}, line {self.line}" if place else f"line {self.line}"
-        return f"{place}: {self.message}" if place else self.message
+            place = f"{place}, {line} {self.line}" if place else f"{line} {self.line}"
+        return f"{place}{colon}{message}" if place else message
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self).__new__, (type(self), self.message), self.__dict__)
+
+
+def _filled(sentence: tuple[object, ...], words: Mapping[str, str]) -> str:
+    template, *values = map(str, sentence)
+    text = words.get(template, template)
+    return text.format(*(words.get(value, value) for value in values)) if values else text
 
 
 class InputError(AuditError, ValueError):

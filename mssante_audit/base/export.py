@@ -262,7 +262,7 @@ def _is_stream(path: Path) -> bool:
     if stat.S_ISCHR(kind) or stat.S_ISFIFO(kind) or (kind and path.parent in _STREAMS):
         return True
     if linked:
-        remedy = f"Name the file itself: {os.path.realpath(path)}"
+        remedy = ("Name the file itself: {}", os.path.realpath(path))
         raise OutputError("is a link, which would be replaced by a file", file=str(path), remedy=remedy)
     if stat.S_ISSOCK(kind) or stat.S_ISBLK(kind):
         raise OutputError("is neither a file nor a pipe", file=str(path), remedy="Name another")
@@ -299,6 +299,5 @@ def writing(path: Path) -> Iterator[None]:
 def output_error(error: OSError, path: Path) -> OutputError:
     """Return the `OutputError` that tells a user what `error` means for `path`."""
     reason = (error.strerror or type(error).__name__).lower()
-    return OutputError(
-        f"cannot be written: {reason}", file=str(path), remedy="Free some space or choose another place"
-    )
+    remedy = "Free some space or choose another place"
+    return OutputError("cannot be written: {}", reason, file=str(path), remedy=remedy)

@@ -32,7 +32,7 @@ def parse_instant(text: str | datetime | None) -> datetime:
         return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
     except (ValueError, OverflowError):  # in UTC it may be before the first day of the calendar
         remedy = "Write it as 2025-03-01 or 2025-03-01T06:00:00Z"
-        raise InputError(f"{str(text)!r} is not a date", remedy=remedy) from None
+        raise InputError("{} is not a date", repr(str(text)), remedy=remedy) from None
 
 
 def asked_instant(text: str | datetime | None) -> datetime:
@@ -42,7 +42,7 @@ def asked_instant(text: str | datetime | None) -> datetime:
     """
     instant = parse_instant(text)
     if not 1900 <= instant.year < 3000:
-        raise InputError(f"{str(text)!r} is too far away", remedy="Name a year from 1900 to 2999")
+        raise InputError("{} is too far away", repr(str(text)), remedy="Name a year from 1900 to 2999")
     return instant
 
 

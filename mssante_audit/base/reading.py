@@ -57,13 +57,13 @@ def read_bytes(path: str | Path, limit: int) -> bytes:
         except OSError as error:
             raise unreadable(path, error.strerror or type(error).__name__) from error
     if size > limit or len(content) > limit:
-        raise InputError(f"is larger than {limit:,} bytes", file=str(path))
+        raise InputError("is larger than {} bytes", f"{limit:,}", file=str(path))
     return content
 
 
 def unreadable(path: str | Path, why: str) -> InputError:
     """Return the error for a file that cannot be read."""
-    return InputError(f"cannot be read ({why[:1].lower()}{why[1:]})", file=str(path))
+    return InputError("cannot be read ({})", f"{why[:1].lower()}{why[1:]}", file=str(path))
 
 
 def read_text(path: str | Path, limit: int = MB) -> str:
@@ -83,7 +83,7 @@ def parse_toml(text: str, file: str, **hooks: Any) -> dict[str, Any]:
     except RecursionError:
         raise InputError("is nested too deeply", file=file) from None
     except ValueError as error:
-        raise InputError(f"is not TOML: {error}", file=file) from None
+        raise InputError("is not TOML: {}", error, file=file) from None
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
@@ -96,10 +96,10 @@ def parse_json(content: bytes | str, file: str, **hooks: Any) -> Any:
     try:
         return json.loads(content, **hooks)
     except json.JSONDecodeError as error:
-        raise InputError(f"not JSON: {error.msg}", file=file, line=error.lineno) from None
+        raise InputError("not JSON: {}", error.msg, file=file, line=error.lineno) from None
     except UnicodeDecodeError:
         raise unreadable(file, "not utf-8") from None
     except RecursionError:
         raise InputError("is nested too deeply", file=file) from None
     except ValueError as error:  # a number of thousands of digits
-        raise InputError(f"not JSON: {error}", file=file) from None
+        raise InputError("not JSON: {}", error, file=file) from None

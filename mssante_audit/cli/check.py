@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mssante_audit.base.errors import ParameterError
+from mssante_audit.base.language import NBSP, current_language, format_text, gettext
 from mssante_audit.cli import options
-from mssante_audit.cli.console import parameters_of, say, space_of
+from mssante_audit.cli.console import in_readers_language, parameters_of, say, space_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,14 +21,21 @@ if TYPE_CHECKING:
 
 UNRELIABLE = 4
 """Exit status where a list is not to be relied on."""
+NAMES = {
+    "yes": "oui", "degraded": "en partie", "no": "non", "unknown": "inconnu", "ok": "rien à corriger",
+    "todo": "à corriger", "project": "projet", "support": "technique", "critical": "critique",
+    "error": "erreur", "warning": "avertissement",
+}  # fmt: skip
 SHOWN = 5
 """Findings that are told of a domain."""
 
 
+@in_readers_language("en")
 def check(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="ADDRESS_DOMAIN_OR_WORDS", help="What to look up.")],
     format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
+    lang: options.ReaderLang = None,
     recover: Annotated[bool, typer.Option("--recover", hidden=True)] = True,
 ) -> None:
     """Say whether an address or a domain is in the white list, letter for letter, and whom to call.
@@ -45,15 +53,16 @@ def check(
     made = space.whitelist.generated_at
     if format is options.Layout.json:
         near = [*filter(None, (answer.respelt, answer.parent)), *answer.near]
-        record = record_of(space, answer.domain, "en") | {"near": near}
+        record = record_of(space, answer.domain, lang or "en") | {"near": near}
         say(json.dumps(record, ensure_ascii=False, indent=1))
     else:
         lines = [not_relied_on(doubted)] if doubted else []
-        where = f"{space.whitelist.source}, generated {made:%Y-%m-%d}" if made else space.whitelist.source
-        lines += [f"{'' if answer.listed else 'not '}listed: {answer.domain} ({where})"]
+        day = format_text(", générée le {day}", day=f"{made:%Y-%m-%d}") if made else ""
+        found = gettext("inscrit") if answer.listed else gettext("non inscrit")
+        lines += [_said(found, f"{answer.domain} ({space.whitelist.source}{day})")]
         lines += _listed(space, answer.domain) if answer.listed else _not_listed(space, answer, name)
         if "damaged" in doubted and not answer.listed:
-            lines.append("the name may be in the part of the list that could not be read")
+            lines.append(gettext("le nom est peut-être dans la partie de la liste qui n’a pas pu être lue"))
         # Descriptions and names that should name nobody do all the same.
         say("\n".join(map(space.shown, lines)))
     raise typer.Exit(UNRELIABLE if doubted else int(not answer.listed))
@@ -63,26 +72,35 @@ def not_relied_on(doubts: Sequence[str]) -> str:
     """Say why a list is not to be relied on."""
     from mssante_audit.verdicts.words import DOUBTS
 
-    return f"not to be relied on: {'; '.join(DOUBTS['en'][doubt] for doubt in doubts)}"
+    why = "; ".join(DOUBTS[current_language()][doubt] for doubt in doubts)
+    return _said(gettext("la liste ne fait pas foi"), why)
+
+
+def _said(what: str, text: str) -> str:
+    return f"{what}{': ' if current_language() == 'en' else f'{NBSP}: '}{text}"
 
 
 def _not_listed(space: TrustSpace, answer: Answer, name: str) -> Iterator[str]:
     from mssante_audit.whitelist.check import search
 
     if answer.parent:
-        yield f"it lies under {answer.parent}, which is listed: that does not make a sub-domain listed"
+        yield format_text(
+            "il est sous {parent}, qui est inscrit : un sous-domaine ne l’est pas pour autant",
+            parent=answer.parent,
+        )
     if answer.respelt:
-        yield f"listed, but not letter for letter the same: {answer.respelt!r}"
+        yield _said(gettext("inscrit, mais pas à la lettre près"), repr(answer.respelt))
     if answer.near:
-        yield f"near: {', '.join(answer.near)}"
+        yield _said(gettext("noms proches"), ", ".join(answer.near))
     if answer.parent or answer.respelt or "@" in name:
         return
     # What a domain ends with is in all of them: mssante.fr.
     words = name if " " in name.strip() or "." not in name else " ".join(name.split(".")[:-2])
     for row in search(space.entries, words).to_dict("records"):
         if row["domain"] not in answer.near:
-            about, who = space.shown(row["description"]), space.shown(row["operator"]) or "no operator"
-            yield f"like it: {row['domain']} ({about}), {who}"
+            about, who = space.shown(row["description"]), space.shown(row["operator"])
+            text = f"{row['domain']} ({about}), {who or gettext('sans opérateur')}"
+            yield _said(gettext("ressemblant"), text)
 
 
 def _listed(space: TrustSpace, domain: str) -> Iterator[str]:
@@ -95,18 +113,27 @@ def _listed(space: TrustSpace, domain: str) -> Iterator[str]:
     rows: pd.DataFrame = space.entries[space.entries["domain"] == domain]
     owners = rows.groupby(["operator_id", "operator", "department"], sort=False)
     for (identifier, operator, place), group in owners:
-        who = f"{space.shown(str(operator)) or 'no operator'} ({identifier or 'no identifier'})"
-        yield f"row {row_ranges(group['row'])}: {who}" + (f", département {place}" if place else "")
+        who = space.shown(str(operator)) or gettext("sans opérateur")
+        who = f"{who} ({identifier or gettext('sans identifiant')})"
+        where = gettext("ligne") if len(group) == 1 else gettext("lignes")
+        yield _said(f"{where} {row_ranges(group['row'])}", who + (f", département {place}" if place else ""))
         for kind, column in CONTACTS.items():
-            yield f"  {kind}: {' | '.join(shown_contacts(space, group[column]))}"
+            contacts = " | ".join(shown_contacts(space, group[column]))
+            yield _said(f"  {_named(kind)}", contacts)
     if rows["is_audit_entry"].any():
-        yield "it is a test entry"
-    record = record_of(space, domain, "en")
+        yield gettext("c’est une entrée de test")
+    record = record_of(space, domain)
     of_mail = {check: codes for check, codes in record["why"].items() if check in (*RECEPTION, "receives")}
     rest = {check: codes for check, codes in record["why"].items() if check not in of_mail}
-    yield f"arrives: {record['arrives']}. {reasons(of_mail, 'en')}".rstrip(". ")
-    yield f"order: {record['order']}. {reasons(rest, 'en')}".rstrip(". ")
+    arrives, order = _named(record["arrives"]), _named(record["order"])
+    yield _said(gettext("le courrier arrive"), f"{arrives}. {reasons(of_mail)}").rstrip(". ")
+    yield _said(gettext("en ordre"), f"{order}. {reasons(rest)}").rstrip(". ")
     findings = record["findings"]
-    yield f"findings: {len(findings) or 'none'}"
+    yield _said(gettext("constats"), str(len(findings) or gettext("aucun")))
     for finding in findings[:SHOWN]:
-        yield f"  {finding['severity']} {finding['rule']}: {finding['observed']}"
+        yield _said(f"  {_named(finding['severity'])} {finding['rule']}", finding["observed"])
+
+
+def _named(code: str) -> str:
+    """Return a code in words; English has the codes themselves, which scripts may read."""
+    return NAMES.get(code, code) if current_language() == "fr" else code

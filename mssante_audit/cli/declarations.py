@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mssante_audit.base.errors import InputError, OutputError, UnknownNameError
+from mssante_audit.base.language import format_text
 from mssante_audit.cli import options
-from mssante_audit.cli.console import for_own_eyes, say
+from mssante_audit.cli.console import for_own_eyes, in_readers_language, say
 
 if TYPE_CHECKING:
     from mssante_audit.audits.declarations.told import Message
@@ -31,8 +32,11 @@ Declared = Annotated[Path, typer.Argument(help="Register, or a filled form as PD
 
 
 @app.command()
+@in_readers_language("fr")
 def template(
-    out: Annotated[Path, typer.Argument(help="File to write, .xlsx.")], force: options.Force = False
+    out: Annotated[Path, typer.Argument(help="File to write, .xlsx.")],
+    force: options.Force = False,
+    lang: options.ReaderLang = None,
 ) -> None:
     """Write an empty register: a spreadsheet with drop-down lists, help and validation."""
     from mssante_audit.base.export import write_bytes
@@ -42,16 +46,17 @@ def template(
         raise InputError("a template is an .xlsx file", file=str(out))
     _room(out, force)
     write_bytes(out, empty())
-    say(f"template: {out}")
+    say(format_text("modèle : {out}", out=str(out)))
 
 
 @app.command("import")
+@in_readers_language("fr")
 def import_(
     file: Declared,
     columns: Columns = None,
     sheet: Sheet = None,
     format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
-    lang: options.Lang = options.Language.fr,
+    lang: options.ReaderLang = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -66,27 +71,26 @@ def import_(
     """Validate a file of declarations, row by row."""
     from mssante_audit.audits.declarations.told import bounded, line, messages, notes, summary
     from mssante_audit.base.instants import asked_instant
-    from mssante_audit.base.language import using_language
     from mssante_audit.declarations.register import load_declarations
     from mssante_audit.declarations.write import write_register
 
     if show_contacts:
         for_own_eyes()
     register, when = load_declarations(file, columns=columns, sheet=sheet), asked_instant(as_of)
-    with using_language(lang):
-        told = messages(register, when, show_contacts=show_contacts)
-        lines = [*(line(one, register) for one in bounded(told)), *summary(register, told)]
+    told = messages(register, when, show_contacts=show_contacts)
+    lines = [*(line(one, register) for one in bounded(told)), *summary(register, told)]
     if out is not None:
         _room(out, force)
         write_register(register, out, notes(told))
     if format is options.Layout.json:
-        say(_json(register, when, lang, show_contacts=show_contacts))
+        say(_json(register, when, show_contacts=show_contacts))
     else:
         say("\n".join(lines))
     raise typer.Exit(_status(told))
 
 
 @app.command()
+@in_readers_language("fr")
 def fix(
     file: Declared,
     out: Annotated[
@@ -98,14 +102,13 @@ def fix(
     ],
     columns: Columns = None,
     sheet: Sheet = None,
-    lang: options.Lang = options.Language.fr,
+    lang: options.ReaderLang = None,
     force: options.Force = False,
     as_of: options.AsOf = None,
 ) -> None:
     """Write a register with all put right that can be without guessing, and list the rest."""
     from mssante_audit.audits.declarations.told import bounded, line, mendings, messages, notes, summary
     from mssante_audit.base.instants import asked_instant
-    from mssante_audit.base.language import using_language
     from mssante_audit.declarations.mend import mended
     from mssante_audit.declarations.register import load_declarations
     from mssante_audit.declarations.write import write_register
@@ -115,18 +118,18 @@ def fix(
     _room(out, force)
     if out.exists() and file.exists() and out.samefile(file):
         raise OutputError("is what is to be put right", file=str(out), remedy="Choose another name")
-    with using_language(lang):
-        remain = [one for one in messages(register, when) if one.severity != "info"]
-        write_register(register, out, notes(remain))
-        again = load_declarations(out)
-        rest = messages(again, when)
-        lines = [*mendings(register, done), *(line(one, again) for one in bounded(rest))]
-        lines += [*summary(register, ())[:-1], *summary(again, rest)]
+    remain = [one for one in messages(register, when) if one.severity != "info"]
+    write_register(register, out, notes(remain))
+    again = load_declarations(out)
+    rest = messages(again, when)
+    lines = [*mendings(register, done), *(line(one, again) for one in bounded(rest))]
+    lines += [*summary(register, ())[:-1], *summary(again, rest)]
     say("\n".join(lines))
     raise typer.Exit(_status(rest))
 
 
 @app.command()
+@in_readers_language("fr")
 def form(
     domain: Annotated[str, typer.Argument(help="Domain to declare.")],
     out: Annotated[Path, typer.Argument(help="File to write, .pdf.")],
@@ -137,6 +140,7 @@ def form(
     columns: Columns = None,
     force: options.Force = False,
     as_of: options.AsOf = None,
+    lang: options.ReaderLang = None,
 ) -> None:
     """Write Annexe 1 as a PDF form, filled from a domain's latest declaration. Needs the extra pdf."""
     from mssante_audit.base.export import write_bytes
@@ -155,13 +159,13 @@ def form(
     row = current[current["domain_key"] == key]
     if row.empty:
         near = ", ".join(difflib.get_close_matches(key, current["domain_key"], n=3))
-        remedy = f"Near: {near}" if near else None
-        raise UnknownNameError(f"no declaration of {domain!r}", file=str(source), remedy=remedy)
+        remedy = ("Near: {}", near) if near else None
+        raise UnknownNameError("no declaration of {}", repr(domain), file=str(source), remedy=remedy)
     _room(out, force)
     record = {str(name): text for name, text in records(row).iloc[0].items()}
     unread = [name for name in record if register.having(row, name).empty]
     write_bytes(out, write_form({n: "" if n in SIGNED else text for n, text in record.items()}, unread))
-    say(f"form: {out}")
+    say(format_text("formulaire : {out}", out=str(out)))
 
 
 def _room(out: Path, force: bool) -> None:
@@ -174,14 +178,14 @@ def _status(told: Sequence[Message]) -> int:
     return int(any(one.severity != "info" for one in told))
 
 
-def _json(register: Register, when: datetime, lang: str, *, show_contacts: bool) -> str:
+def _json(register: Register, when: datetime, *, show_contacts: bool) -> str:
     from mssante_audit.audits.declarations.rules import form_findings
     from mssante_audit.base.export import records
     from mssante_audit.findings.frame import NO_ENTRIES, findings_frame
     from mssante_audit.findings.words import worded
 
     raw = findings_frame(form_findings(register, when, each=True), NO_ENTRIES)
-    found = worded(raw, language=lang, show_contacts=show_contacts)
+    found = worded(raw, show_contacts=show_contacts)
     told = {
         "source": register.source,
         "sha256": register.sha256,

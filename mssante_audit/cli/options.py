@@ -74,6 +74,8 @@ def _shared() -> str | None:
 TableFormat = Annotated[Table, Option("--format", help="Format to write.")]
 TextFormat = Annotated[Layout, Option("--format", help="Format to write.")]
 Lang = Annotated[Language, Option("--lang", help="Language of what is told in words.")]
+_LOCALE = "that of LC_ALL, LC_MESSAGES or LANG"
+ReaderLang = Annotated[Language | None, Option("--lang", help="Language to speak.", show_default=_LOCALE)]
 OutFile = Annotated[Path | None, Option(help="File to write.", show_default="standard output")]
 FailOn = Annotated[Severity | None, Option(help="Exit with 1 if there are findings this severe.")]
 Force = Annotated[bool, Option("--force", help="Replace what was written earlier.")]

@@ -102,13 +102,13 @@ def read_form(file: str, raw: bytes) -> Sheet:
     except ImportError as error:
         raise pdf_missing(error) from None
     if len(raw) > MAX_PDF:
-        raise InputError(f"larger than {MAX_PDF // 1024 // 1024} MB", file=file, remedy=_REMEDY)
+        raise InputError("larger than {} MB", MAX_PDF // 1024 // 1024, file=file, remedy=_REMEDY)
     try:
         reader = PdfReader(io.BytesIO(raw))
         if reader.is_encrypted and not reader.decrypt(""):
             raise InputError("encrypted: it needs a password", file=file, remedy="Save it without password")
         if len(reader.pages) > MAX_PAGES:
-            raise InputError(f"more than {MAX_PAGES} pages: not Annexe 1", file=file)
+            raise InputError("more than {} pages: not Annexe 1", MAX_PAGES, file=file)
         root: Any = reader.trailer["/Root"]
         acroform = root.get("/AcroForm")
         values = {name: field for name, field in (reader.get_fields() or {}).items() if "/FT" in field}
@@ -122,8 +122,8 @@ def read_form(file: str, raw: bytes) -> Sheet:
     except InputError:
         raise
     except Exception as error:  # pypdf lets out errors of every kind on a damaged or hostile file
-        message = f"not a readable PDF: {' '.join(str(error).split())[:200]}"
-        raise InputError(message, file=file, remedy=_REMEDY) from None
+        why = " ".join(str(error).split())[:200]
+        raise InputError("not a readable PDF: {}", why, file=file, remedy=_REMEDY) from None
     if len(text.split()) < 10:
         raise InputError("no form fields and no text: a scan", file=file, remedy=_REMEDY)
     return _from_text(file, text)
@@ -139,8 +139,8 @@ def _from_fields(file: str, values: Mapping[str, Any]) -> Sheet:
         text = "\n".join(str(field.get("/V") or "").splitlines())
         cells.append(text if field.get("/FT") != "/Btn" else "" if text in ("/Off", "") else "X")
     if "domain" not in resolve(headings, {}).fields:
-        message = f"not Annexe 1: its fields are {', '.join(headings)[:200]}"
-        raise InputError(message, file=file, remedy=_REMEDY)
+        found = ", ".join(headings)[:200]
+        raise InputError("not Annexe 1: its fields are {}", found, file=file, remedy=_REMEDY)
     return _sheet(file, headings, cells)
 
 

@@ -28,7 +28,7 @@ _MARKED = (0.7, 0.1, 0.05)
 
 def pdf_missing(error: ImportError) -> InputError:
     """Return the error for an installation without the extra ``pdf``."""
-    return InputError(f"PDF needs {error.name}", remedy='Install it: pip install "mssante-audit[pdf]"')
+    return InputError("PDF needs {}", error.name, remedy='Install it: pip install "mssante-audit[pdf]"')
 
 
 _EDGES = {1: (42, 559), 2: (42, 302, 559), 4: (42, 168, 302, 428, 559)}

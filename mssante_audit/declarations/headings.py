@@ -194,7 +194,7 @@ def read_mapping(path: Path) -> dict[str, str]:
     try:
         table = read_toml(path)
     except InputError as error:
-        raise InputError(f"not a mapping of columns: {error.message}", file=str(path)) from None
+        raise InputError("not a mapping of columns: {}", error.message, file=str(path)) from None
     columns = table.get("columns")
     if not isinstance(columns, dict) or set(table) != {"columns"}:
         remedy = 'Write lines such as "Mon domaine" = "domain" under it'
@@ -202,7 +202,7 @@ def read_mapping(path: Path) -> dict[str, str]:
     for heading, name in columns.items():
         if not isinstance(name, str) or name not in fields():
             near = get_close_matches(str(name), fields(), n=1)
-            remedy = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(fields())}"
-            message = f"{heading!r} is mapped to {name!r}, which is no column of the register"
-            raise InputError(message, file=str(path), remedy=remedy)
+            remedy = ("Did you mean {}?", repr(near[0])) if near else ("There are: {}", ", ".join(fields()))
+            message = "{} is mapped to {}, which is no column of the register"
+            raise InputError(message, repr(heading), repr(name), file=str(path), remedy=remedy)
     return columns

@@ -32,7 +32,6 @@ HEADING_ROWS = 20
 """Headings are looked for in the first rows: some registers begin with a title, or with instructions."""
 MAX_BYTES = 256 * MB
 """Of a file, unpacked."""
-TOO_BIG = f"larger than {MAX_BYTES // MB} MB"
 
 Flag = tuple[int | None, int | None, str, str]
 """What was found while reading: row, column position, kind of problem and value."""
@@ -65,7 +64,7 @@ class Sheet:
 def too_many_rows(file: str) -> InputError:
     """Return the error for a file with more than `MAX_ROWS` rows."""
     remedy = "A register has one row a declaration; split the file"
-    return InputError(f"more than {MAX_ROWS:,} rows", file=file, remedy=remedy)
+    return InputError("more than {} rows", f"{MAX_ROWS:,}", file=file, remedy=remedy)
 
 
 _REMARK = re.compile(
@@ -144,7 +143,7 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
         raise InputError("empty file", file=file)
     width, below = len(heading.headings), heading.last + 1
     if width > MAX_COLUMNS:
-        raise InputError(f"more than {MAX_COLUMNS} columns", file=file, line=below)
+        raise InputError("more than {} columns", MAX_COLUMNS, file=file, line=below)
     if max(content.count(b"\n"), content.count(b"\r")) > MAX_ROWS:  # rows, unless cells hold line ends
         deque(_lines(file, content.decode(), separator), maxlen=0)
     frame = None if content.count(b'"') % 2 else _regular_frame(content, separator, width)
@@ -217,7 +216,7 @@ def _lines(file: str, body: str, separator: str) -> Iterator[list[str]]:
             yield row
     except csv.Error as error:
         remedy = "A quote may not be closed"
-        raise InputError(f"not CSV: {error}", file=file, line=reader.line_num, remedy=remedy) from None
+        raise InputError("not CSV: {}", error, file=file, line=reader.line_num, remedy=remedy) from None
 
 
 def read_json(file: str, raw: bytes) -> Sheet:
@@ -245,7 +244,7 @@ def read_jsonl(file: str, raw: bytes) -> Sheet:
         if len(lines) + len(problems) > MAX_ROWS:
             raise too_many_rows(file)
     if not lines and problems:
-        raise InputError(f"no line is JSON: {problems[0][3]}", file=file, line=problems[0][0])
+        raise InputError("no line is JSON: {}", problems[0][3], file=file, line=problems[0][0])
     return _records(file, lines, problems)
 
 
@@ -281,7 +280,7 @@ def _records(file: str, records: list[tuple[int, Any]], problems: list[Flag]) ->
                 cells[at] = _text(value)
         filled[row] = cells
     if len(places) > MAX_COLUMNS:
-        raise InputError(f"more than {MAX_COLUMNS} different keys", file=file)
+        raise InputError("more than {} different keys", MAX_COLUMNS, file=file)
     columns = [pd.Series([c.get(at, "") for c in filled.values()], dtype="str") for at in range(len(places))]
     return Sheet(file, list(places), columns, np.array(list(filled), dtype="int64"), None, problems)
 

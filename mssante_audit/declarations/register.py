@@ -67,6 +67,10 @@ class Register:
     """For each workbook, its sheets that were not."""
     cells: pd.DataFrame = field(default_factory=pd.DataFrame)
     """The form's fields as the files have them, row by row as `declarations`."""
+    places: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """For each table, the position of each field's column, from 0."""
+    others: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Columns that are no field's, by their headings, row by row: to be written again."""
 
     def at(self, as_of: datetime) -> pd.DataFrame:
         """Return the declarations that count at `as_of`: for each domain, the latest of each operator.
@@ -135,18 +139,19 @@ def load_declarations(
         raise InputError("no such file or folder", file=str(path))
     parts = sorted(f for f in path.iterdir() if f.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
     if not parts:
-        raise InputError("no declaration here", file=str(path), remedy=f"Known are {', '.join(SUFFIXES)}")
+        raise InputError("no declaration here", file=str(path), remedy=("Known are {}", ", ".join(SUFFIXES)))
     folder = path if path.is_dir() else path.parent
     scope = read_scope(folder / FILE) if (folder / FILE).exists() else None
     if columns is None:
         columns = beside if (beside := folder / "columns.toml").exists() else {}
     mapping = columns if isinstance(columns, Mapping) else read_mapping(Path(columns))
     digest = hashlib.sha256()
-    frames, cells = [], []
+    frames, cells, others = [], [], []
     problems: list[Problem] = []
     missing: dict[str, frozenset[str]] = {}
     contents: dict[str, str] = {}
     sheets: dict[str, Sheet] = {}
+    places: dict[str, Mapping[str, int]] = {}
     for part in parts:
         raw = read_bytes(part, MAX_BYTES)
         digest.update(raw)
@@ -155,6 +160,8 @@ def load_declarations(
         missing[part.name] = values.missing
         if read.sheet:
             sheets[part.name] = read
+        if read.heading_row is not None:
+            places[part.name] = values.places
         keys = {"domain_key": domain_keys(values.columns["domain"])}
         keys["operator_id"] = mapped(values.columns["structure_id"], identifier_of)
         names = pd.Series(part.name, index=range(len(read.rows)), dtype="str")
@@ -166,6 +173,7 @@ def load_declarations(
             continue
         frames.append(frame)
         cells.append(pd.DataFrame(values.cells))
+        others.append(pd.DataFrame(values.others, index=range(len(read.rows))))
         problems += values.problems
     unread = (p for p in problems if p.column in fields() and p.kind in UNREAD and p.row is not None)
     return Register(
@@ -179,6 +187,8 @@ def load_declarations(
         {name: read.sheet for name, read in sheets.items()},
         {name: read.unread for name, read in sheets.items()},
         pd.concat(cells, ignore_index=True),
+        places,
+        pd.concat(others, ignore_index=True).fillna("").astype("str"),
     )
 
 
@@ -192,9 +202,9 @@ def find_register(data: Path) -> Path | None:
     named = (f for f in data.iterdir() if f.stem == "declarations")
     registers = sorted(f for f in named if f.name == "declarations" or f.suffix.lower() in SUFFIXES)
     if len(registers) > 1:
-        message = f"several registers: {', '.join(f.name for f in registers)}"
+        several = ", ".join(f.name for f in registers)
         remedy = "Keep one, or put the parts of one register into a folder named declarations"
-        raise InputError(message, file=str(data), remedy=remedy)
+        raise InputError("several registers: {}", several, file=str(data), remedy=remedy)
     return registers[0] if registers else None
 
 
@@ -259,8 +269,8 @@ def _sheet(path: Path, raw: bytes, sheet: str | None, mapping: Mapping[str, str]
 
         return read_form(name, raw)
     if suffix not in SUFFIXES:
-        remedy = f"Known are {', '.join(SUFFIXES)}"
-        raise InputError(f"unknown kind of file {suffix!r}", file=name, remedy=remedy)
+        remedy = ("Known are {}", ", ".join(SUFFIXES))
+        raise InputError("unknown kind of file {}", repr(suffix), file=name, remedy=remedy)
     if not raw[:1000].strip() and not raw.strip():
         raise InputError("empty file", file=name)
     if suffix in (".xlsx", ".xlsm"):

@@ -38,7 +38,7 @@ def read_scope(path: Path) -> Scope:
     except ValidationError as error:
         raise InputError(refusal(_File, error), file=path.name, remedy=_REMEDY) from None
     except InputError as error:
-        raise InputError(f"not a scope: {error.message}", file=path.name, remedy=_REMEDY) from None
+        raise InputError("not a scope: {}", error.message, file=path.name, remedy=_REMEDY) from None
     if not (scope.operators or scope.region.strip() or scope.department.strip()):
         remedy = f"{_REMEDY}; without a scope, remove the file"
         raise InputError("names nobody", file=path.name, remedy=remedy)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import pandas as pd
+from openpyxl.utils import get_column_letter
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.declarations.cells import CELL_ERROR, UNSEEN, read_box, read_date, split_name
@@ -99,6 +100,10 @@ class Values(NamedTuple):
     problems: list[Problem]
     missing: frozenset[str]
     """Columns of the form that the file does not have."""
+    places: Mapping[str, int]
+    """Position of each field's column."""
+    others: dict[str, pd.Series]
+    """Columns that are no field's, by their headings."""
 
 
 def read_values(sheet: Sheet, mapping: Mapping[str, str]) -> Values:
@@ -108,9 +113,10 @@ def read_values(sheet: Sheet, mapping: Mapping[str, str]) -> Values:
     """
     headings = resolve(sheet.headings, mapping)
     if "domain" not in headings.fields:
-        message = f"no column holds the domain; the headings are: {', '.join(sheet.headings)[:300]}"
+        found = ", ".join(sheet.headings)[:300]
         remedy = "Name it 'domain' or 'Nom du domaine de messagerie MSSanté', or map yours in columns.toml"
-        raise InputError(message, file=sheet.file, line=sheet.heading_row, remedy=remedy)
+        message = "no column holds the domain; the headings are: {}"
+        raise InputError(message, found, file=sheet.file, line=sheet.heading_row, remedy=remedy)
     named = dict(enumerate(sheet.headings)) | {at: name for name, at in headings.fields.items()}
     problems = [
         Problem(sheet.file, row, named.get(at, "") if at is not None else "", kind, value, cell)
@@ -154,12 +160,19 @@ def read_values(sheet: Sheet, mapping: Mapping[str, str]) -> Values:
     problems += [
         Problem(sheet.file, None, n, sheet.lost.get(n, "column-missing")) for n in fields() if n in missing
     ]
-    return Values(columns, cells, problems, missing)
+    others = {
+        sheet.headings[at] or get_column_letter(at + 1): sheet.columns[at]
+        for at in (*headings.unknown, *headings.ambiguous)
+        if (sheet.columns[at] != "").any()
+    }
+    return Values(columns, cells, problems, missing, places, others)
 
 
 def _heading_problems(sheet: Sheet, headings: Headings) -> Iterable[Problem]:
     def problem(at: int, kind: str, value: str = "") -> Problem:
-        return Problem(sheet.file, sheet.heading_row, sheet.headings[at] or f"column {at + 1}", kind, value)
+        return Problem(
+            sheet.file, sheet.heading_row, sheet.headings[at] or get_column_letter(at + 1), kind, value
+        )
 
     yield from (problem(at, "column-ambiguous") for at in headings.ambiguous)
     for at in headings.unknown:
@@ -172,7 +185,9 @@ def _heading_problems(sheet: Sheet, headings: Headings) -> Iterable[Problem]:
             yield problem(at, "column-twice")
             other = sheet.columns[at]
             differs = (other != "") & (first.str.strip() != other.str.strip())
-            yield from (Problem(sheet.file, int(row), name, "column-differs") for row in sheet.rows[differs])
+            both = "#N/A " + first[differs] + " | " + other[differs]
+            for row, cell in zip(sheet.rows[differs], both, strict=True):
+                yield Problem(sheet.file, int(row), name, "column-differs", cell=cell)
 
 
 def _boxes(texts: pd.Series, flag: Flag) -> pd.Series:

@@ -63,7 +63,7 @@ def write_register(declarations: pd.DataFrame | Register, path: Path, notes: Not
         content = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records).encode()
     else:
         remedy = "Use .csv, .xlsx, .json or .jsonl"
-        raise InputError(f"cannot write a register as {suffix!r}", file=str(path), remedy=remedy)
+        raise InputError("cannot write a register as {}", repr(suffix), file=str(path), remedy=remedy)
     write_bytes(path, content)
 
 
@@ -87,7 +87,13 @@ def _written(declarations: pd.DataFrame | Register) -> pd.DataFrame:
     for (file, row, name), cell in declarations.lost.items():
         if (file, row) in at:
             rows.at[at[file, row], name] = cell or _unknown(fields()[name])
-    return rows.drop(columns=list(nowhere))
+    others = declarations.others[[n for n in declarations.others if n not in rows]]
+    return pd.concat([rows.drop(columns=list(nowhere)), others], axis=1)
+
+
+def _field(name: str) -> Field:
+    """Return a field by its name; a column that is none's is a text."""
+    return fields().get(name) or Field(name, name, "")
 
 
 def _unknown(field: Field) -> str:
@@ -102,7 +108,7 @@ def _filled(rows: pd.DataFrame, notes: Sequence[Mapping[str, Sequence[str]]]) ->
     for at, (record, wrong) in enumerate(zip(rows.itertuples(index=False), notes, strict=True), 3):
         for column, (value, name) in enumerate(zip(record, names, strict=True), 1):
             if value != "":
-                _fill(sheet.cell(at, column), str(value), fields()[name])
+                _fill(sheet.cell(at, column), str(value), _field(name))
             if name in wrong:
                 cell, commented = sheet.cell(at, column), commented + 1
                 cell.fill = FAULTY
@@ -139,7 +145,7 @@ def template_book(columns: Sequence[str] = ()) -> Workbook:
     choices = book.create_sheet("Listes")
     choices["A1"] = "X"
     choices.sheet_state = "hidden"
-    for column, field in enumerate((fields()[name] for name in columns or fields()), 1):
+    for column, field in enumerate(map(_field, columns or fields()), 1):
         letter = get_column_letter(column)
         heading, help_cell = sheet.cell(1, column, field.label), sheet.cell(2, column, field.help)
         heading.font, heading.fill = Font(bold=True, color="FFFFFF"), PatternFill("solid", fgColor="1F3A5F")

@@ -26,7 +26,6 @@ from mssante_audit.declarations.read import (
     MAX_BYTES,
     MAX_COLUMNS,
     MAX_ROWS,
-    TOO_BIG,
     Sheet,
     too_many_rows,
     without_remarks,
@@ -59,8 +58,10 @@ def read_xlsx(file: str, raw: bytes, mapping: Mapping[str, str], sheet: str | No
     except InputError:
         raise
     except Exception as error:  # zipfile, zlib and openpyxl let out errors of every kind on a damaged file
-        message = f"not a readable .xlsx: {' '.join(str(error).split())[:200]}"
-        raise InputError(message, file=file, remedy="Save it again as .xlsx") from None
+        why = " ".join(str(error).split())[:200]
+        raise InputError(
+            "not a readable .xlsx: {}", why, file=file, remedy="Save it again as .xlsx"
+        ) from None
     if macros:
         read.problems.append((None, None, "macros", ""))
     return without_remarks(read, mapping)
@@ -70,14 +71,14 @@ def _check(file: str, archive: ZipFile) -> bool:
     """Refuse what is not safe to unpack, and return whether there are macros."""
     parts = archive.infolist()
     if sum(part.file_size for part in parts) > MAX_BYTES:
-        raise InputError(TOO_BIG, file=file, remedy="Split the file")
+        raise InputError("larger than {} MB", MAX_BYTES // MB, file=file, remedy="Split the file")
     for part in parts:
         if part.file_size > _SMALL and part.file_size > _RATIO * max(part.compress_size, 1):
-            raise InputError(f"{part.filename} unpacks to far more than it holds: a zip bomb", file=file)
+            raise InputError("{} unpacks to far more than it holds: a zip bomb", part.filename, file=file)
         if part.filename.endswith((".xml", ".rels")):
             with archive.open(part) as stream:
                 if b"<!DOCTYPE" in stream.read(4096).upper():
-                    raise InputError(f"{part.filename} declares a document type", file=file)
+                    raise InputError("{} declares a document type", part.filename, file=file)
     return any("vbaProject" in part.filename or "macrosheets" in part.filename for part in parts)
 
 
@@ -88,7 +89,7 @@ def _read(file: str, archive: ZipFile, book: Any, mapping: Mapping[str, str], na
         rows = islice(_rows(file, sheet, values_only=True), HEADING_ROWS)
         tops[sheet.title] = [[" ".join(_text(cell).split()) for cell in row] for row in rows]
     if name is not None and name not in tops:
-        raise InputError(f"no sheet {name!r}", file=file, remedy=f"There are: {', '.join(tops)}")
+        raise InputError("no sheet {}", repr(name), file=file, remedy=("There are: {}", ", ".join(tops)))
     if not tops:
         raise InputError("no sheet with cells", file=file)
     headings = {title: find_headings(top, mapping) for title, top in tops.items()}

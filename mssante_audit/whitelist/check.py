@@ -64,7 +64,8 @@ def _domain(text: str) -> str:
     address = named[1] if (named := _NAMED.fullmatch(text)) else text
     before, _, domain = address.partition("@")
     if "@" in address and (not before.strip() or not domain.strip() or "@" in domain):
-        raise ParameterError(f"{text!r} is no address", remedy="Write it as name@domain, or the domain alone")
+        remedy = "Write it as name@domain, or the domain alone"
+        raise ParameterError("{} is no address", repr(text), remedy=remedy)
     return domain if "@" in address else address
 
 

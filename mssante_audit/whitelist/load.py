@@ -226,7 +226,7 @@ def _read(origin: Path | bytes, name: str, **limits: Any) -> tuple[Reading, str]
         with suppress(EOFError):
             deque(pieces, maxlen=0)
     except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror or error})", file=name) from error
+        raise InputError("cannot be read ({})", error.strerror or error, file=name) from error
     return reading, digest.hexdigest()
 
 
@@ -253,7 +253,7 @@ def _pieces(origin: Path | bytes, name: str) -> Iterator[bytes]:
             while piece := stream.read1(_PIECE):  # what stands before the break is given first
                 total += len(piece)
                 if total > MAX_BYTES:
-                    raise WhiteListError(f"more than {MAX_BYTES // 2**20} MiB of XML", file=name)
+                    raise WhiteListError("more than {} MiB of XML", MAX_BYTES // 2**20, file=name)
                 yield piece
         except (gzip.BadGzipFile, zlib.error) as error:
             raise EOFError(str(error)) from error

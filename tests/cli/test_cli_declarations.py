@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+from pathlib import Path
 
 import openpyxl
 import pytest
@@ -13,10 +15,12 @@ from pypdf import PdfReader
 from mssante_audit.audits.declarations import told
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import using_language
+from mssante_audit.base.resources import table_of
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import load_declarations
 
 AS_OF = ("--as-of", "2026-03-03")
+PACKAGE = Path(told.__file__).parents[2]
 SPACES = {0xA0: " ", 0x202F: " "}
 SAMPLE = CATALOGUE / "declarations.csv"
 
@@ -50,15 +54,15 @@ def test_import_tells_what_is_wrong_row_by_row_in_french(run):
     assert lines[0].startswith(
         "declarations.csv, ligne 1 : « Remarques » : colonne inconnue, non lue. À faire : "
     )
-    method = "« Méthode 1 : la délégation (à privilégier) » – « Méthode 2 : la redirection »"
+    method = "« Méthode 1 : délégation » – « Méthode 2 : redirection »"
     assert lines[1].startswith(
-        f"declarations.csv, ligne 2 : {method} : Méthode DNS : pas exactement une case"
+        f"declarations.csv, cellules AA2, AD2 : {method} : Méthode DNS : pas exactement une case"
     )
     date = "« Date » : date illisible (31/02/2026). À écrire : JJ/MM/AAAA, par exemple 01/03/2026"
-    assert f"declarations.csv, ligne 21 : {date} (DECL_UNREADABLE)" in lines
-    assert any("ligne 22 : « Signature et cachet de la structure » : case ni cochée ni vide (peut-être)" in s
+    assert f"declarations.csv, cellule AG21 : {date} (DECL_UNREADABLE)" in lines
+    assert any("cellule AJ22 : « Signature présente » : case ni cochée ni vide (peut-être)" in s
                for s in lines)  # fmt: skip
-    rows = [int(re.search(r", lignes? (\d+)", one)[1]) for one in lines[:-1]]
+    rows = [int(re.search(r", (?:lignes?|cellules?) [A-Z]*(\d+)", one)[1]) for one in lines[:-1]]
     assert rows == sorted(rows)
     todo = re.fullmatch(
         r"declarations\.csv : 101 déclarations, (\d+) points à corriger ; (\d+) à vérifier", lines[-1]
@@ -69,7 +73,8 @@ def test_import_tells_what_is_wrong_row_by_row_in_french(run):
 def test_import_in_english(run):
     lines = run("import", SAMPLE, *AS_OF, "--lang", "en").stdout.splitlines()
     assert (
-        "declarations.csv, row 21: Date: not a date (31/02/2026). Type: DD/MM/YYYY (DECL_UNREADABLE)" in lines
+        "declarations.csv, cell AG21: Date: not a date (31/02/2026). Type: DD/MM/YYYY (DECL_UNREADABLE)"
+        in lines
     )
     assert re.fullmatch(r"declarations\.csv: 101 declarations, \d+ to correct, \d+ to check", lines[-1])
 
@@ -89,6 +94,75 @@ def test_import_writes_a_register(run, tmp_path):
     assert run("import", SAMPLE, *AS_OF, "--out", "again.jsonl").returncode == 1
     ours, theirs = load_declarations(SAMPLE), load_declarations(tmp_path / "again.jsonl")
     assert ours.declarations["domain"].tolist() == theirs.declarations["domain"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ({"contract_number": 123456789}, "(123456789). À écrire : 0123456789 ("),
+        ({"structure_id": "1759900003"}, "un chiffre est faux (1759900003). À écrire : 1759900004 ("),
+        ({"structure_id": 10000016}, "(10000016). À écrire : 1010000016 ("),
+        ({"date": "4/5/25"}, "(4/5/25). À écrire : 04/05/2025 ("),
+        ({"mail_server": "mx.x.fr (192.0.2.1)"}, "À écrire : mx.x.fr ("),
+        ({"domain": "https://ch-x.mssante.fr/"}, "À écrire : ch-x.mssante.fr ("),
+        ({"domain": "ch-x.msante.fr"}, "À écrire : ch-x.mssante.fr ("),
+        (
+            {"dn_igc_sante": "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (92),C=FR"},
+            "Paris est le département 75. À écrire : "
+            "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR (",
+        ),
+    ],
+)
+def test_what_to_write_is_told_ready_to_copy_and_each_fault_once(tmp_path, cells, said):
+    row = {**ROW, "domain": "ch-x.mssante.fr", **cells}
+    (tmp_path / "r.json").write_text(json.dumps([row]), encoding="utf-8")
+    register = load_declarations(tmp_path / "r.json")
+    (only,) = [one for one in told.messages(register, parse_instant(AS_OF[1])) if set(one.columns) & {*cells}]
+    assert said in only.text.translate(SPACES)
+
+
+def test_fix_keeps_columns_that_it_does_not_know(run, tmp_path):
+    kept = "ch-x.mssante.fr;à rappeler;Domaine A;Domaine B;;\nch-y.mssante.fr;;Domaine;Domaine;;\n"
+    (tmp_path / "r.csv").write_text(f"domain;Remarques;description;Description\n{kept}", encoding="utf-8")
+    run("fix", "r.csv", "out.csv", *AS_OF)
+    again = load_declarations(tmp_path / "out.csv")
+    assert again.others["Remarques"].tolist() == ["à rappeler", ""]
+    assert [*again.lost.values()] == ["#N/A Domaine A | Domaine B"]
+
+
+@pytest.mark.parametrize("how", ["--lang", "LANG", "LC_ALL"])
+def test_who_reads_french_is_told_of_files_in_french(run, tmp_path, monkeypatch, how):
+    if how != "--lang":
+        monkeypatch.setenv(how, "fr_FR.UTF-8")
+    french = ["--lang", "fr"] if how == "--lang" else []
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+    for command, said in (
+        (["import", "none.csv"], "none.csv : aucun fichier ni dossier de ce nom"),
+        (["import", "a.csv"], "a.csv, ligne 1 : aucune colonne ne contient le domaine"),
+        (["template", "a.csv"], "a.csv : un modèle est un fichier .xlsx"),
+        (["fix", "a.csv", "b.ods"], "a.csv, ligne 1 : aucune colonne"),
+    ):
+        assert said in run(*command, *french).stderr.translate(SPACES)
+    assert "no such file" in run("import", "none.csv", "--lang", "en").stderr
+
+
+def test_every_error_about_a_register_has_french_words():
+    """Whatever the declarations' modules raise, and what reading a file does."""
+    words = table_of("mssante_audit", "locale/errors.toml")["fr"]
+    places = [
+        *(PACKAGE / "declarations").glob("*.py"),
+        PACKAGE / "base/reading.py",
+        PACKAGE / "cli/declarations.py",
+    ]
+    raised = [
+        node.args[0].value
+        for place in places
+        for node in ast.walk(ast.parse(place.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "").endswith("Error")
+        and node.args and isinstance(node.args[0], ast.Constant)
+    ]  # fmt: skip
+    assert len(raised) > 30
+    assert {*raised} <= {*words}
 
 
 def test_unreadable_is_two(run, tmp_path):
@@ -171,14 +245,14 @@ def test_a_cover_sheet_is_passed_over_and_what_repeats_is_one_line(run, workbook
     done = run("import", workbook.name, *AS_OF)
     lines = done.stdout.translate(SPACES).splitlines()
     assert lines[0].startswith("registre.xlsx, feuille « Registre » : 120 fois, zéro initial rétabli : ")
-    assert "« Tél. du chef de projet » lignes 3-32" in lines[0]
+    assert "« Tél. du chef de projet » cellules L3:L32" in lines[0]
     assert len([line for line in lines if "zéro initial" in line]) == 1
     assert (
         "registre.xlsx : non lu, « Page de garde » et « Notes » ; seule la feuille « Registre » l’est"
         in lines[-2]
     )
     assert (
-        "ligne 7 : « Nom du domaine de messagerie MSSanté » : caractères de contrôle (ch-4\\u200b.mssante.fr)"
+        "cellule V7 : « Nom du domaine de messagerie MSSanté » : caractères de contrôle (ch-4\\u200b.mssante.fr)"
         in (done.stdout.translate(SPACES))
     )
     assert "FIC" not in done.stdout
@@ -209,8 +283,12 @@ def test_fix_mends_what_needs_no_guess_and_lists_the_rest(run, workbook, tmp_pat
     assert done.returncode == 1
     text = done.stdout.translate(SPACES)
     assert "Corrigé sans rien deviner, 120 fois, zéro initial rétabli" in text
-    assert "Corrigé sans rien deviner, 1 fois, séparateurs ôtés : « Identifiant structure » ligne 7" in text
-    assert "mieux.xlsx, feuille « Déclarations », ligne 6 : « Date » : date illisible (31/02/2026)" in text
+    assert (
+        "Corrigé sans rien deviner, 1 fois, séparateurs ôtés : « Identifiant structure » cellule C7" in text
+    )
+    assert (
+        "mieux.xlsx, feuille « Déclarations », cellule AF6 : « Date » : date illisible (31/02/2026)" in text
+    )
     fixed = load_declarations(tmp_path / "mieux.xlsx").declarations.set_index("domain")
     assert fixed.loc["ch-4.mssante.fr", "structure_id"] == "1759900004"
     assert fixed.loc["ch-4.mssante.fr", "description"] == "=1+1"
@@ -270,10 +348,7 @@ def test_much_that_is_wrong_is_told_in_few_lines(run, tmp_path):
     (rest,) = [line for line in lines if "de même" in line]
     assert rest.startswith("much.json, lignes 21-300 : « Date » : de même 280 fois")
     assert len([line for line in lines if "colonne absente" in line]) == 1
-    assert (
-        "much.json, lignes 1-300 : « Je demande le retrait du domaine de messagerie"
-        in done.stdout.translate(SPACES)
-    )
+    assert "much.json, lignes 1-300 : « Retrait demandé »" in done.stdout.translate(SPACES)
     sheet = openpyxl.load_workbook(tmp_path / "much.xlsx")["Déclarations"]
     assert all(cell.data_type != "f" for row in sheet.iter_rows(min_row=3) for cell in row)
     assert len([1 for row in sheet.iter_rows(min_row=3) for cell in row if cell.comment]) >= 600
@@ -292,7 +367,7 @@ def test_what_is_wrong_far_too_often_is_told_so_often_and_that_is_said(tmp_path,
     many = told.Message("warning", "DECL_DOMAIN_INVALID", "register.csv", (3, 5, 7, 9, 11), ("domain",), "x")
     with using_language("en"):
         found = told.messages(register, parse_instant(AS_OF[1]))
-        assert "rows 3, 5, 7, … (5 rows in all)" in told.line(many, register)
+        assert "cells A3, A5, A7, … (5 rows in all)" in told.line(many, register)
     by_code = {code: [one for one in found if one.code == code] for code in {one.code for one in found}}
     for code in ("DECL_DOMAIN_INVALID", "DECL_UNREADABLE"):
         assert len(by_code[code]) == 6

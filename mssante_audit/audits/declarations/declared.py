@@ -12,6 +12,16 @@ import pandas as pd
 from mssante_audit.audits.declarations import people
 from mssante_audit.audits.declarations.names import may_be_one, named_like, one_structure
 from mssante_audit.audits.declarations.people import Check, Found, label, missing
+from mssante_audit.audits.declarations.proposals import (
+    HOST,
+    contract_from,
+    digit_apart,
+    dn_from,
+    domain_from,
+    host_from,
+    identifier_from,
+    place_of,
+)
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_key, domain_keys, filled
 from mssante_audit.values.contacts import parse_contact
@@ -26,9 +36,6 @@ from mssante_audit.values.identifiers import (
 )
 from mssante_audit.values.person import Person
 
-_HOST = re.compile(
-    r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.I
-)
 _SERVER_MAX = 63
 """Characters of a server's name in all (form)."""
 _EXTENSION = re.compile(
@@ -103,8 +110,8 @@ def _servers(d: pd.DataFrame, *, missing: bool) -> Found:
 def _server_name(d: pd.DataFrame) -> Found:
     for name, at, text in cells(d, *SERVERS):
         host = text.strip().removesuffix(".")
-        if len(host) > _SERVER_MAX or not _HOST.fullmatch(host):
-            yield at, {"server": label(name), "text": text}
+        if len(host) > _SERVER_MAX or not HOST.fullmatch(host):
+            yield at, {"server": label(name), "text": text, "write": host_from(text)}
 
 
 def _server_same(d: pd.DataFrame) -> Found:
@@ -121,33 +128,57 @@ def _dn_lines(d: pd.DataFrame) -> Found:
 def _dn_shape(d: pd.DataFrame) -> Found:
     for name, at, text in cells(d, *LINES):
         if fault := _dn_fault(text, LINES[name]):
-            yield at, {"line": LINES[name], "text": text, "fault": fault[0], "right": fault[1]}
+            yield at, {"field": label(name), "line": LINES[name], "text": text, **fault}
 
 
 @cache
-def _dn_fault(text: str, igc: str) -> tuple[str, str] | None:
+def _dn_fault(text: str, igc: str) -> dict[str, Any] | None:
     """Return None for a text of the right shape, else what is wrong and what would be right, if one knows."""
     dn = parse_dn(pasted_dn(text))
-    order = ",".join(f"{kind}=…" for kind in IGC[igc])
     if dn.igc != igc or (igc == "IGC-CPS" and dn.get("O") != "GIP-CPS"):
-        return "attributes", order
-    if not dn.order_ok:
-        return "order", dn.canonical
-    if dn.get("C").strip().upper() != "FR":
-        return "country", "C=FR"
-    return ("department", "") if parse_department(dn.get("ST") or dn.get("L")).problems else None
+        fault, right = "attributes", ",".join(f"{kind}=…" for kind in IGC[igc])
+    elif not dn.order_ok:
+        fault, right = "order", dn.canonical
+    elif dn.get("C").strip().upper() != "FR":
+        fault, right = "country", "C=FR"
+    elif parse_department(dn.get("ST") or dn.get("L")).problems:
+        fault, right = "department", ""
+    else:
+        return None
+    place = place_of(dn) if fault == "department" else {}
+    return {"fault": fault, "right": right, "place": place, "write": dn_from(dn, fault)}
 
 
-def _dn_operator(d: pd.DataFrame) -> Found:
-    """Check that OU is one of the structure's numbers; not of what is none, nor what a site may share."""
+def dn_operator(d: pd.DataFrame, listed: Mapping[str, frozenset[str]]) -> Found:
+    """Check that OU is one of the structure's numbers; not of what is none, nor what a site may share.
+
+    `listed` are names of the list's operators by number: what is another's is neither a site's nor shared.
+    """
     for _, at, text in cells(d, *LINES):
         dn, known = parse_dn(pasted_dn(text)), _ids_of(d, at)
         ou, name = identifier_of(dn.get("OU")), d["structure_name"][at]
-        malformed = any({"kind", "shape"} & {*_identifier(own).problems} for own in known.values())
+        faults = [(own, {*_identifier(own).problems}) for own in known.values()]
+        malformed = any(
+            {"kind", "shape"} & why or ("luhn" in why and digit_apart(own, ou)) for own, why in faults
+        )
         same = _is_one(ou, known.values()) if ou else True
         same = same or any(one_structure(name, own, dn.get("O"), ou) for own in known.values())
-        if known and not malformed and not same:
-            yield at, {"ou": ou, "known": [{**label(column), "id": own} for column, own in known.items()]}
+        whose = _of_another(d["structure_id"][at], ou, [name, dn.get("O")], listed)
+        if known and not malformed and (whose or not same):
+            own = [
+                {**label(column), "id": number, "whose": whose if column == IDS[0] else ""}
+                for column, number in known.items()
+            ]
+            yield at, {"ou": ou, "known": own}
+
+
+def _of_another(number: str, ou: str, names: Collection[str], listed: Mapping[str, frozenset[str]]) -> str:
+    """Return which listed operator's an identifier is, where that is none of some names, and OU another."""
+    theirs = listed.get(structure_key(number, listed), frozenset())
+    own = [name for name in names if name.strip() and name != "GIP-CPS"]
+    if not ou or not own or _is_one(ou, [number]) or any(may_be_one(a, b) for a in own for b in theirs):
+        return ""
+    return min(theirs, default="")
 
 
 def _ids_of(d: pd.DataFrame, at: Any) -> dict[str, str]:
@@ -167,12 +198,17 @@ def _department(d: pd.DataFrame) -> Found:
         sure = finess.department and name.code and not name.problems and finess.department != name.code
         if sure and _is_one(finess.value, _ids_of(d, at).values()):  # of another OU, that is the finding
             field = {"column": "dn", "label": "DN"}
-            yield at, {"field": field, "code": finess.department, "other": name.code}
+            yield at, {"field": field, **_two(finess.department, name.code)}
     for _, at, text in cells(d, "postal_address"):
         written, codes = {found.upper() for found in _CODE.findall(text)}, {*_POSTCODE.findall(text)}
         for code in written & {*DEPARTMENTS} if len(codes) == 1 else ():
             if code not in _DEPARTMENTS_OF.get(first := min(codes), (first,)):
-                yield at, {"field": label("postal_address"), "code": first[:3], "other": code}
+                yield at, {"field": label("postal_address"), **_two(first[:3], code)}
+
+
+def _two(code: str, other: str) -> dict[str, Any]:
+    """Return two codes of départements with what these are called."""
+    return {"code": code, "other": other, "place": [DEPARTMENTS.get(c, "") for c in (code, other)]}
 
 
 def structure_name(d: pd.DataFrame, known: Mapping[str, frozenset[str]]) -> Found:
@@ -189,12 +225,16 @@ def structure_name(d: pd.DataFrame, known: Mapping[str, frozenset[str]]) -> Foun
 
 def is_domain(text: str) -> bool:
     """Tell whether a text is a host name of at least two labels."""
-    return bool(_HOST.fullmatch(text.strip().removesuffix(".")))
+    return bool(HOST.fullmatch(text.strip().removesuffix(".")))
 
 
-def _texts(column: str, is_wrong: Callable[[str], object]) -> Check:
-    """Return the check that the texts of a column are none that is wrong."""
-    return lambda d: ((at, {"text": text}) for at, text in d[column].items() if is_wrong(text))
+def _texts(
+    column: str, is_wrong: Callable[[str], object], write: Callable[[str], str] = lambda _: ""
+) -> Check:
+    """Return the check that the texts of a column are none that is wrong, and what to write instead."""
+    return lambda d: (
+        (at, {"text": text, "write": write(text)}) for at, text in d[column].items() if is_wrong(text)
+    )
 
 
 def _absent(column: str) -> Check:
@@ -229,7 +269,7 @@ def contract_number(text: str) -> str:
 
 def _ids_wrong(d: pd.DataFrame, *problems: str) -> Found:
     """Check that identifiers have none of some problems; a number without its kind may be in the DN's OU."""
-    wrong: dict[tuple[Any, str], list[dict[str, str]]] = {}
+    wrong: dict[tuple[Any, str, str], list[dict[str, str]]] = {}
     for name, at, text in cells(d, *IDS):
         value = _identifier_of(text)
         if set(problems).isdisjoint(_identifier(value).problems):
@@ -237,9 +277,10 @@ def _ids_wrong(d: pd.DataFrame, *problems: str) -> Found:
         dns = [parse_dn(pasted_dn(d[line][at])) for line in LINES]
         bare = value.isdigit() and len(value) == 9
         if not (bare and any(_confirms(dn, d["structure_name"][at], value) for dn in dns)):
-            wrong.setdefault((at, text), []).append(label(name))
-    for (at, text), where in wrong.items():
-        yield at, {"text": text, "fields": where}
+            write = next(filter(None, (identifier_from(value, dn.get("OU")) for dn in dns)), "")
+            wrong.setdefault((at, text, write), []).append(label(name))
+    for (at, text, write), where in wrong.items():
+        yield at, {"text": text, "fields": where, "write": write}
 
 
 def _confirms(dn: DN, name: str, number: str) -> bool:
@@ -274,7 +315,7 @@ def _withdrawal_contradicted(d: pd.DataFrame) -> Found:
 
 
 def _outside(key: str) -> bool:
-    return bool(_HOST.fullmatch(key)) and not key.endswith(f".{ZONE}") and not in_zone(key)
+    return bool(HOST.fullmatch(key)) and not key.endswith(f".{ZONE}") and not in_zone(key)
 
 
 _METHODS = (*METHODS, "withdrawal")
@@ -286,10 +327,9 @@ CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
     ("DECL_SERVER_SAME", (), _server_same),
     ("DECL_DN_LINES", ("withdrawal", *LINES), _dn_lines),
     ("DECL_DN_SHAPE", (), _dn_shape),
-    ("DECL_DN_OPERATOR", IDS, _dn_operator),
     ("DECL_DEPARTMENT", (), _department),
     ("DECL_DOMAIN_INVALID", ("domain",),
-     _texts("domain", lambda text: not is_domain(text) or in_zone(domain_key(text)))),
+     _texts("domain", lambda text: not is_domain(text) or in_zone(domain_key(text)), domain_from)),
     ("DECL_DOMAIN_OUTSIDE", ("domain",),
      _texts("domain_key", _outside)),
     ("DECL_DESCRIPTION_MISSING", ("withdrawal", "description"), asked(_absent("description"))),
@@ -300,7 +340,8 @@ CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
     ("DECL_MANAGER_MISSING", ("withdrawal", *people.MANAGER), asked(people.incomplete(*people.MANAGER))),
     ("DECL_TECHNICAL_COPY", (*people.TECHNICAL, *people.MANAGER), people.technical_copy),
     ("DECL_CONTRACT_SHAPE", ("contract_number",),  # the manager fills it, so that it may be empty
-     _texts("contract_number", lambda t: t.strip() and not _CONTRACT.fullmatch(contract_number(t)))),
+     _texts("contract_number", lambda t: t.strip() and not _CONTRACT.fullmatch(contract_number(t)),
+            lambda t: contract_from(contract_number(t)))),
     ("DECL_REPRESENTATIVE_MISSING", ("withdrawal", *people.REPRESENTATIVE),
      asked(people.incomplete(*people.REPRESENTATIVE))),
     ("DECL_ADDRESS_MISSING", ("withdrawal", "postal_address"), asked(_absent("postal_address"))),

@@ -13,7 +13,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from mssante_audit.audits.declarations.declared import CHECKS, date_given, structure_name
+from mssante_audit.audits.declarations.declared import (
+    CHECKS,
+    IDS,
+    date_given,
+    dn_operator,
+    structure_name,
+)
 from mssante_audit.audits.declarations.people import Check
 from mssante_audit.audits.declarations.several import Listed, listed_in, several
 from mssante_audit.declarations.headings import fields
@@ -32,7 +38,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "DECL_CONTRACT_SHAPE": ("contract_number",), "DECL_CONTRACT_SHARED": ("contract_number",),
     "DECL_DATE_FUTURE": ("date",), "DECL_DATE_MISSING": ("date",),
     "DECL_DESCRIPTION_MISSING": ("description",), "DECL_DN_LINES": ("dn_igc_sante", "dn_igc_cps"),
-    "DECL_DN_SHAPE": ("dn_igc_sante", "dn_igc_cps"), "DECL_DOMAIN_INVALID": ("domain",),
+    "DECL_DOMAIN_INVALID": ("domain",),
     "DECL_DOMAIN_OUTSIDE": ("domain",), "DECL_ID_MISSING": ("structure_id",),
     "DECL_METHOD": ("delegation", "redirection"), "DECL_NAME": ("structure_name", "structure_id"),
     "DECL_OPERATORS": ("structure_id", "domain"),
@@ -42,6 +48,9 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "DECL_TECHNICAL_COPY": ("technical_manager_last_name", "technical_manager_first_name"),
 }  # fmt: skip
 """Fields that a rule is about where its facts name none."""
+
+
+_BESIDE = ("label", "place", "whose", "write")
 
 
 def form(space: TrustSpace) -> Iterator[Finding]:
@@ -67,7 +76,9 @@ def form_findings(
         yield from _grouped(code, register.having(rows, *needs), check, each)
     future = register.having(later, "date")
     yield from _grouped("DECL_DATE_FUTURE", future, date_given, each)
-    known = _names(register, space)
+    known, listed = _names(register, space), _names(None, space)
+    declared = register.having(rows, *IDS)
+    yield from _grouped("DECL_DN_OPERATOR", declared, lambda d: dn_operator(d, listed), each)
     named = register.having(rows, "structure_name", "structure_id")
     for made in _grouped("DECL_NAME", named, lambda d: structure_name(d, known), each):
         yield made if made.facts["another"] == "yes" else replace(made, confidence="hint")
@@ -134,11 +145,13 @@ def _grouped(code: str, rows: pd.DataFrame, check: Check, each: bool) -> Iterato
 
 
 def _texts(facts: Any) -> Iterator[str | Person]:
-    """Yield the texts of facts, which tell one thing observed from another; labels are but their names."""
+    """Yield the texts of facts, which tell one thing observed from another; `_BESIDE` only explains them."""
     if isinstance(facts, str | Person):
         yield facts
     else:
-        parts = [facts[name] for name in facts if name != "label"] if isinstance(facts, Mapping) else facts
+        parts = (
+            [facts[name] for name in facts if name not in _BESIDE] if isinstance(facts, Mapping) else facts
+        )
         for part in parts:
             yield from _texts(part)
 
@@ -166,8 +179,11 @@ def _read_findings(register: Register) -> Iterator[Finding]:
         )
 
 
-def _names(register: Register, space: TrustSpace | None) -> dict[str, frozenset[str]]:
-    declared = register.declarations[["operator_id", "structure_name"]].drop_duplicates()
-    named = [*declared.itertuples(index=False, name=None), *(space.operator_names.items() if space else ())]
+def _names(register: Register | None, space: TrustSpace | None) -> dict[str, frozenset[str]]:
+    """Return what the operators of a register and of a list are called, by structure."""
+    named = list(space.operator_names.items()) if space else []
+    if register:
+        declared = register.declarations[["operator_id", "structure_name"]].drop_duplicates()
+        named += declared.itertuples(index=False, name=None)
     names = grouped((structure_key(operator), name) for operator, name in named)
     return {structure: frozenset(own) for structure, own in names.items() if structure}

@@ -5,14 +5,16 @@ All of it is said in the current language.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
 from itertools import chain
 from typing import Any
 
+from openpyxl.utils import get_column_letter
+
+from mssante_audit.audits.declarations.proposals import date_from
 from mssante_audit.audits.declarations.rules import READING, form_findings
 from mssante_audit.base.language import current_language, localized
 from mssante_audit.base.text import is_hidden, visible
@@ -36,6 +38,8 @@ MENDED_BY_READER = (
     "leading-zero", "decimals", "date-number", "formula", "struck-row", "headings-again", "remark",
 )  # fmt: skip
 """Kinds of problems that are none any more in a register that is written again."""
+NOT_WRITTEN = ("row-long", "record", "nested", "key-twice", "merged", "file-twice")
+"""Kinds of problems of what a register that is written again does not hold."""
 MANY = 20_000
 """Times that one rule is told, and kinds of cells that one doubt is; a register with more is no register."""
 RANGES = 20
@@ -43,7 +47,7 @@ RANGES = 20
 
 TO_DO = (
     "DECL_CONTRACT_SEVERAL", "DECL_CONTRACT_SHARED", "DECL_DATE_FUTURE", "DECL_DEPARTMENT",
-    "DECL_DOMAIN_OUTSIDE", "DECL_WITHDRAWAL_CONTRADICTED",
+    "DECL_DN_OPERATOR", "DECL_DOMAIN_OUTSIDE", "DECL_ID_LUHN", "DECL_WITHDRAWAL_CONTRADICTED",
 )  # fmt: skip
 """Rules of one field that another text in it does not settle."""
 
@@ -73,9 +77,10 @@ def messages(register: Register, as_of: datetime, *, show_contacts: bool = False
 
 
 def line(message: Message, register: Register) -> str:
-    """Return a message with where it is: file, sheet, row, and the form's own label."""
+    """Return a message with where it is: file, sheet, cell or row, and the template's heading."""
     sheet = register.sheets.get(message.file, "")
-    place = [visible(message.file), _word("sheet", visible(sheet)) if sheet else "", _numbered(message.rows)]
+    where = _numbered(message.rows, _letters(register, message.file, message.columns))
+    place = [visible(message.file), _word("sheet", visible(sheet)) if sheet else "", where]
     labels = " – ".join(_word("quoted", label(name)) for name in message.columns)
     return _word("colon").join(filter(None, [", ".join(filter(None, place)), labels, message.text]))
 
@@ -105,14 +110,9 @@ def notes(told: Sequence[Message]) -> dict[tuple[str, int], dict[str, list[str]]
     return {place: grouped(texts) for place, texts in found.items()}
 
 
-@cache
 def label(name: str) -> str:
-    """Return what the form calls a field, or the template where the form prints that several times."""
-    if name not in fields():
-        return visible(name)
-    printed = Counter(field.form for field in fields().values())
-    field = fields()[name]
-    return field.form if field.form and printed[field.form] == 1 else field.label
+    """Return what the template calls a field."""
+    return fields()[name].label if name in fields() else visible(name)
 
 
 def _word(name: str, *values: object) -> str:
@@ -127,18 +127,33 @@ def _instead(name: str) -> str:
     return _word("type", field.help if free else _word(f"kind-{field.kind}"))
 
 
-def _at(column: str, rows: Sequence[int]) -> str:
-    return " ".join(filter(None, [_word("quoted", label(column)) if column else "", _numbered(rows)]))
+def _at(register: Register, file: str, column: str, rows: Sequence[int]) -> str:
+    cells = _numbered(rows, _letters(register, file, (column,)))
+    return " ".join(filter(None, [_word("quoted", label(column)) if column else "", cells]))
 
 
-def _numbered(rows: Sequence[int]) -> str:
-    """Return rows as ranges, of more than `RANGES` the first ones and how many rows there are."""
+def _letters(register: Register, file: str, columns: Sequence[str]) -> list[str]:
+    """Return the columns of some fields as a spreadsheet names them, nothing unless all of them are there."""
+    places = register.places.get(file, {})
+    return [get_column_letter(places[name] + 1) for name in columns] if {*columns} <= {*places} else []
+
+
+def _numbered(rows: Sequence[int], letters: Sequence[str] = ()) -> str:
+    """Return rows as ranges, or the cells in them, of more than `RANGES` the first ones and how many rows.
+
+    Cells are named as a spreadsheet does: ``AB18``, ``AB18:AB20``.
+    """
     if not any(rows):
         return ""
     ranges = row_ranges(rows).split(", ")
-    if len(ranges) > RANGES:
-        ranges[RANGES:] = [_word("in-all", len(rows))]
-    return _word("rows" if len(rows) > 1 else "row", ", ".join(ranges))
+    more = [_word("in-all", len(rows))] if len(ranges) > RANGES else []
+    cells = [
+        ":".join(f"{letter}{row}" for row in part.split("-"))
+        for letter in letters
+        for part in ranges[:RANGES]
+    ]
+    noun = ("cell" if letters else "row") + "s" * (len(rows) > 1 or len(letters) > 1)
+    return _word(noun, ", ".join([*(cells or ranges[:RANGES]), *more]))
 
 
 def _rest(code: str, file: str) -> Message:
@@ -153,7 +168,8 @@ def _of_cells(register: Register, show_contacts: bool) -> Iterator[Message]:
         known = rule(READING[KINDS[kind].level])
         if (KINDS[kind].level == "recovered" or kind == "column-missing") and len(group) > FEW:
             where = [
-                _at(str(name), same["row"].tolist()) for name, same in group.groupby("column", sort=False)
+                _at(register, file, str(name), same["row"].tolist())
+                for name, same in group.groupby("column", sort=False)
             ]
             text = _word("times", len(group), _said(kind), " ; ".join(where))
             yield Message(known.severity, known.code, file, (), (), f"{text} ({known.code})")
@@ -176,7 +192,8 @@ def _of_cell(column: str, kind: str, value: str) -> str:
     held = visible(value.strip(" ()"), spaces=True) if value.strip() and level != "column" else None
     text = _said(kind, column, value if kind == "control" else held)
     if column in fields() and level == "unread":
-        text = f"{text}. {_instead(column)}"
+        write = date_from(value) if kind == "date-two-digits" else ""
+        text = f"{text}. {_word('type', write) if write else _instead(column)}"
     elif kind == "column-unknown" and (near := suggestion(column)):
         text = f"{text}. {_word('meant', near)}"
     elif kind in ("column-unknown", "column-ambiguous"):
@@ -207,29 +224,45 @@ def _of_rules(register: Register, as_of: datetime, show_contacts: bool) -> Itera
     every = grouped((one.rule, one) for one in form_findings(register, as_of, each=True))
     yield from (_rest(code, register.source) for code, own in every.items() if len(own) > MANY)
     kept = (one for code, own in every.items() if code not in READING.values() for one in own[:MANY])
-    told = worded(findings_frame(kept, NO_ENTRIES), show_contacts=show_contacts).to_dict("records")
+    raw = findings_frame(kept, NO_ENTRIES)
+    told = worded(raw, show_contacts=show_contacts).assign(
+        write=[visible(facts.get("write") or "", spaces=True) for facts in raw["facts"]],
+        place=[isinstance(facts.get("place"), Mapping) and bool(facts["place"]) for facts in raw["facts"]],
+    )
     places = [
         (finding, file, tuple(place.column for place in own if place.column), own[0].rows)
-        for finding in told
+        for finding in told.to_dict("records")
         for file, own in grouped((place.file, place) for place in finding["where"]).items()
     ]
     same = grouped(
-        ((f["rule"], str(f["severity"]), file, columns, f["observed"], f["expected"]), rows)
+        ((f["rule"], str(f["severity"]), file, columns, f["observed"], _right(f), f["write"]), rows)
         for f, file, columns, rows in places
     )
-    for (code, severity, file, columns, observed, expected), each in same.items():
-        text = _of_rule(code, columns, observed, expected)
+    for (code, severity, file, columns, *words), each in same.items():
+        text = _of_rule(code, columns, *words)
         for rows in [tuple(sorted({*chain(*each)}))] if len(each) > FEW else each:
             yield Message(severity, code, file, rows, columns, text)
 
 
-def _of_rule(code: str, columns: Sequence[str], observed: str, expected: str) -> str:
+def _right(finding: Mapping[str, Any]) -> str:
+    """Return what is expected, unless it is what to write."""
+    expected = str(finding["expected"])
+    if not expected or (finding["write"] and not finding["place"]):
+        return ""
+    return expected if finding["place"] else _word("right", expected)
+
+
+def _of_rule(code: str, columns: Sequence[str], observed: str, expected: str, write: str) -> str:
+    labels = "|".join(re.escape(fields()[name].label) for name in columns)
+    observed = re.sub(rf"^(?:{labels})(?:\s*: |$)", "", observed)
     text = localized(rule(code), "title").strip()
-    if observed and observed not in {fields()[name].label for name in columns}:
+    if observed:
         text = f"{text} ({observed})"
     if expected:
-        text = f"{text}. {_word('right', expected)}"
-    if len(columns) == 1 and code not in TO_DO:
+        text = f"{text}. {expected}"
+    if write:
+        text = f"{text}. {_word('type', write)}"
+    elif len(columns) == 1 and code not in TO_DO:
         text = f"{text}. {_instead(columns[0])}"
     else:
         text = f"{text}. {_word('do', localized(rule(code), 'remedy').strip())}"
@@ -252,16 +285,17 @@ def summary(register: Register, told: Sequence[Message]) -> list[str]:
 
 
 def mendings(register: Register, done: Sequence[Mended]) -> list[str]:
-    """Return what was put right, a line for each way: by the reader, and by `declarations.mend`."""
+    """Return what was put right, a line for each way, and what the register that is written leaves out."""
     by_reader = register.problems[register.problems["kind"].isin(MENDED_BY_READER)]
     ways = [
-        (_said(str(kind)), (str(column), tuple(map(int, same["row"]))))
-        for (kind, column), same in by_reader.groupby(["kind", "column"], sort=False)
+        (_said(str(kind)), (file, column, tuple(map(int, same["row"]))))
+        for (file, kind, column), same in by_reader.groupby(["file", "kind", "column"], sort=False)
     ]
-    ways += [(_word(one.what), (one.column, one.rows)) for one in done]
+    ways += [(_word(one.what), (one.file, one.column, one.rows)) for one in done]
     lines = []
     for what, places in grouped(ways).items():
-        where = [_at(name, rows) for name, rows in places]
-        count = sum(len(rows) for _, rows in places)
+        where = [_at(register, *place) for place in places]
+        count = sum(len(rows) for _, _, rows in places)
         lines.append(_word("mended", count, _word("colon").join([what, " ; ".join(where)])))
-    return lines
+    left = register.problems[register.problems["kind"].isin(NOT_WRITTEN)]
+    return [*lines, *(line(one, register) for one in _of_cells(replace(register, problems=left), False))]

@@ -1,0 +1,96 @@
+"""What to write instead of a cell that is wrong, ready to copy; "" where nobody knows it without asking."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from mssante_audit.declarations.cells import read_date
+from mssante_audit.values.dn import DN
+from mssante_audit.values.hosts import in_zone
+from mssante_audit.values.identifiers import DEPARTMENTS, identifier_of, parse_department, parse_identifier
+from mssante_audit.values.identifiers import structure_key as structure_of
+
+HOST = re.compile(
+    r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.I
+)
+_AROUND_HOST = re.compile(r"^(?:https?://|[\w.+-]*@)|[/(].*$|[\s.,;]+$", re.I | re.S)
+
+
+def host_from(text: str) -> str:
+    """Return the host name that a text holds beside an address, a remark or accents.
+
+    >>> host_from("https://ch-véli.mssante.fr/"), host_from("ns1.x.fr (192.0.2.1)"), host_from("ch x.fr")
+    ('ch-veli.mssante.fr', 'ns1.x.fr', '')
+    """
+    bare = _AROUND_HOST.sub("", _AROUND_HOST.sub("", text.strip().lower()))
+    plain = "".join(c for c in unicodedata.normalize("NFKD", bare) if not unicodedata.combining(c))
+    return plain if HOST.fullmatch(plain) and plain != text.strip() else ""
+
+
+def domain_from(text: str) -> str:
+    """Return the domain in the manager's zone that a text is a slip of.
+
+    >>> domain_from("ch-x.msante.fr"), domain_from("contact@ch-x.mssante.fr")
+    ('ch-x.mssante.fr', 'ch-x.mssante.fr')
+    """
+    host = host_from(text)
+    return in_zone(host or text.strip().lower().rstrip(".")) or host
+
+
+def identifier_from(text: str, ou: str) -> str:
+    """Return the identifier that a number without its kind or first zero is, or the DN's `ou` a digit apart.
+
+    >>> identifier_from("10000016", ""), identifier_from("1759900003", "1759900004")
+    ('1010000016', '1759900004')
+    """
+    value = identifier_of(text)
+    restored = {8: f"10{value}", 9: structure_of(value), 13: f"30{value}"}.get(len(value), value)
+    if restored != value and not parse_identifier(restored).problems:
+        return restored
+    ou = identifier_of(ou)
+    return ou if digit_apart(value, ou) and not parse_identifier(ou).problems else ""
+
+
+def digit_apart(one: str, other: str) -> bool:
+    """Tell whether two numbers differ by one digit, or by two neighbours swapped."""
+    at = [n for n, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]]
+    swapped = len(at) == 2 and at[1] == at[0] + 1 and one[at[0]] + one[at[1]] == other[at[1]] + other[at[0]]
+    return len(one) == len(other) and (len(at) == 1 or swapped)
+
+
+def contract_from(number: str) -> str:
+    """Return a contract number whose leading zero a spreadsheet dropped."""
+    return f"0{number}" if re.fullmatch("[0-9]{9}", number) else ""
+
+
+def date_from(text: str) -> str:
+    """Return a day of this century whose year has two digits, as the form writes it.
+
+    >>> date_from("4/5/25"), date_from("31/02/25")
+    ('04/05/2025', '')
+    """
+    day, _ = read_date(re.sub(r"(\d\d)\W*$", r"20\1", text))
+    return f"{day:%d/%m/%Y}" if day else ""
+
+
+def place_of(dn: DN) -> dict[str, str]:
+    """Return the département that a DN's place names, with its code, where another code stands there."""
+    place = parse_department(dn.get("ST") or dn.get("L"))
+    code = parse_department(place.label).code
+    return {"label": DEPARTMENTS[code], "code": code} if code and "mismatch" in place.problems else {}
+
+
+def dn_from(dn: DN, fault: str) -> str:
+    """Return a DN with its attributes in order, of France, and with its département written right."""
+    if fault in ("order", "country"):
+        return dn.canonical if fault == "order" else re.sub(r",C=[^,]*$", ",C=FR", dn.canonical)
+    written = parse_department(dn.get("ST") or dn.get("L"))
+    named = parse_department(written.label).code
+    code = (
+        written.code if written.code == parse_identifier(dn.get("OU")).department else named or written.code
+    )
+    if fault != "department" or "\\" in dn.canonical or not code:
+        return ""
+    right = f"{DEPARTMENTS[code]} ({code})"
+    return ",".join(f"{kind}={right if kind in ('ST', 'L') else text}" for kind, text in dn.rdns)
