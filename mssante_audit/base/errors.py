@@ -49,16 +49,18 @@ class AuditError(Exception):
     """What it is told in: sentences that ``locale/errors.toml`` does not have stay English."""
 
     def __str__(self) -> str:
-        words = (
-            {} if self.language == "en" else table_of("mssante_audit", "locale/errors.toml")[self.language]
-        )
+        english = self.language == "en"
+        words = {} if english else table_of("mssante_audit", "locale/errors.toml")[self.language]
         message, remedy = (_filled(sentence, words) for sentence in self._sentences)
         text = self._placed(self.file or "", message, words.get("line", "line"), words.get(": ", ": "))
         return f"{text}. {remedy}" if remedy else text
 
     def _render_traceback_(self) -> list[str]:
         """Return what a notebook shows in place of a traceback: what is wrong, and what to do about it."""
-        return [f"{type(self).__name__}: {self._placed(self.file or '')}", *filter(None, [self.remedy])]
+        return [
+            f"{type(self).__name__}: {self._placed(self.file or '', self.message)}",
+            *filter(None, [self.remedy]),
+        ]
 
     @property
     def brief(self) -> str:

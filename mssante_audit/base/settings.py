@@ -251,6 +251,15 @@ class Letter(Section):
         30, "Days after a letter from which an operator is reminded of what it told and is still open."
     )
     logo: OptionalFile = optional_file("Picture above the letters, a PNG or JPEG of 1 MB at most.")
+    contacts_to: Line = setting(
+        "monserviceclient.mssante@asipsante.fr",
+        "Where the manager takes changes of contacts; by default the address that the form prints.",
+    )
+    form_to: Line = setting(
+        "ASIP Santé - Service Relations Clients - 2 avenue du Président Pierre Angot - "
+        "Technopole Hélioparc, 64053 PAU CEDEX 9",
+        "Where the manager takes Annexe 1; by default the address that the form prints.",
+    )
     to_all: bool = setting(False, "Write a letter also to operators that have nothing to put right.")
 
 

@@ -95,6 +95,19 @@ class Typography:
             return self.count(years, "an" if self.french else "year")
         return self.count(days, "jour" if self.french else "day")
 
+    def lasting(self, seconds: int) -> str:
+        """Write a length of time given in seconds, by its two greatest units: ``24 h 40 min``.
+
+        >>> [TYPOGRAPHY["fr"].lasting(n).replace(NBSP, " ") for n in (88_800, 59, 1_209_600, 0)]
+        ['24 h 40 min', '59 s', '14 j', '0 s']
+        """
+        units = ((86_400, "j" if self.french else "d"), (3600, "h"), (60, "min"), (1, "s"))
+        parts = []
+        for length, unit in units[seconds < 172_800 :]:
+            number, seconds = divmod(seconds, length)
+            parts += [f"{number}{NBSP}{unit}"] if number else []
+        return " ".join(parts[:2]) or f"0{NBSP}s"
+
     def severity_name(self, severity: str, value: int = 1) -> str:
         """Return the name of a severity, which agrees with a number."""
         return self.severity_names[severity][not self.singular(value)]

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.settings import Letter
 from mssante_audit.declarations.headings import fields
 
 PAGE = (595.28, 841.89)
@@ -24,6 +25,13 @@ SIGNED = ("date", "signature_present", "signatory_last_name", "signatory_first_n
 EMPTIED = "Laissé vide : l’audit y signale une erreur. À remplir par l’opérateur."
 """What the mark beside a field means."""
 _MARKED = (0.7, 0.1, 0.05)
+_ADDRESSES = (Letter().contacts_to, Letter().form_to)
+
+
+class Note(str):
+    """What the form prints small: examples, what is signed, where it goes."""
+
+    __slots__ = ()
 
 
 def pdf_missing(error: ImportError) -> InputError:
@@ -36,6 +44,10 @@ _EDGES = {1: (42, 559), 2: (42, 302, 559), 4: (42, 168, 302, 428, 559)}
 _ENDS = {"contract_number": 320, "date": 220}
 """Of fields shorter than that."""
 
+_SERVER = Note(
+    "(63 caractères max / Format : seuls les lettres, les chiffres, le point (.) et le trait d'union (-) "
+    "sont acceptés) ; FQDN, par ex : ns.ch-xyz.fr"
+)
 FORM: tuple[tuple[str | tuple[str, ...], ...], ...] = (
     (
         "Contrat « opérateur MSSanté » - Annexe 1 : déclaration d'un domaine MSSanté",
@@ -61,33 +73,53 @@ FORM: tuple[tuple[str | tuple[str, ...], ...], ...] = (
         ("public_project_email", "public_technical_email"),
         "Inscription du domaine dans l'espace de confiance MSSanté",
         ("domain",),
+        Note("(Exemple : ch-xyz.mssante.fr)"),
         ("description",),
+        Note("(Exemple : Domaine de messagerie du CH xyz)"),
         "DN du certificat d'authentification SSL (ne remplir qu'une seule des deux lignes)",
         ("dn_igc_sante",),
         ("dn_igc_cps",),
+        Note(
+            "Exemples : En IGC Santé : "
+            "« CN=serveur.ch-xyz.fr,OU=1012345678,O=CHxxx - xxx,ST=Bas-Rhin (67),C=FR »"
+        ),
+        Note("En IGC CPS : « CN=serveur.ch-xyz.fr,OU=1012345678,L=Bas-Rhin (67),O=GIP-CPS,C=FR »"),
     ),
     (
         "Zone DNS (ne cocher qu'une seule case)",
         ("delegation",),
         ("primary_server",),
         ("secondary_server",),
+        _SERVER,
         ("redirection",),
         ("mail_server",),
+        _SERVER,
         "Retrait",
         ("withdrawal",),
         "Je m'engage à réaliser les demandes de référencement et de retrait de domaines de bonne foi",
+        Note(
+            "et à ce que les noms de domaines référencés ne soient pas susceptibles de porter atteinte "
+            "à l'ordre public ou aux droits de"
+        ),
+        Note("propriété intellectuelle d'un tiers."),
         ("date",),
         ("signatory_last_name", "signatory_first_name"),
         ("signature_present",),
+        "Informations utiles",
+        Note("Modifications des coordonnées : envoyer les nouveaux éléments à l'adresse {}."),
+        Note("Annexe 1 à renvoyer à : {}"),
     ),
 )  # fmt: skip
 """The form: pages of lines; a text is a section's title, the others name the fields that stand in a line."""
 
 
-def write_form(record: Mapping[str, str], marked: Collection[str] = ()) -> bytes:
+def write_form(
+    record: Mapping[str, str], marked: Collection[str] = (), addresses: tuple[str, str] = _ADDRESSES
+) -> bytes:
     """Return Annexe 1 as a PDF whose fields are filled from a `mssante_audit.declarations.register.records`.
 
-    Days are written as France does. Fields that are `marked` have a star beside them, and the page says why.
+    The manager's `addresses` for changes of contacts and for the form are printed. Days are written as
+    France does. Fields that are `marked` have a star beside them, and the page says why.
     Without the extra ``pdf`` it is an `InputError`.
     """
     try:
@@ -101,7 +133,7 @@ def write_form(record: Mapping[str, str], marked: Collection[str] = ()) -> bytes
     record = {**record, **days}
     ticked = frozenset(name for name in fields() if fields()[name].kind == "box" and record.get(name) == "X")
     with _reading:
-        writer = PdfWriter(_drawn(ticked, frozenset(marked)))
+        writer = PdfWriter(_drawn(ticked, frozenset(marked), addresses))
     for sheet in writer.pages:
         annotations: Any = sheet["/Annots"]
         entries = {str(a.get_object()["/T"]): a.get_object() for a in annotations}
@@ -124,7 +156,7 @@ _reading = threading.Lock()
 
 
 @lru_cache(maxsize=32)
-def _drawn(ticked: frozenset[str], marked: frozenset[str]) -> Any:
+def _drawn(ticked: frozenset[str], marked: frozenset[str], addresses: tuple[str, str]) -> Any:
     """Return the form with nothing but its boxes filled in, read: a writer copies it.
 
     Drawing and reading it takes longer than filling it in, and most domains have the same few fields wrong.
@@ -135,14 +167,25 @@ def _drawn(ticked: frozenset[str], marked: frozenset[str]) -> Any:
     out = io.BytesIO()
     canvas: Any = Canvas(out, pagesize=PAGE, invariant=1, lang="fr")  # type: ignore[no-untyped-call]
     canvas.setTitle("Annexe 1 - Déclaration d'un domaine MSSanté")
-    for page in FORM:
+    where = iter(addresses)
+    for number, page in enumerate(FORM, 1):
         height = PAGE[1] - 48
         for line in page:
+            if isinstance(line, Note):
+                text = line.format(next(where)) if "{}" in line else line
+                canvas.setFont("Helvetica-Oblique", 7)
+                canvas.drawString(_LEFT, height + 7, text)
+                height -= 10
+                continue
             height = _draw(canvas, line, height, ticked, marked)
         if any(name in marked for line in page if isinstance(line, tuple) for name in line):
             canvas.setFillColorRGB(*_MARKED)
             canvas.drawString(_LEFT, 30, f"* {EMPTIED}")
             canvas.setFillColorRGB(0, 0, 0)
+        if number == len(FORM):
+            canvas.setFont("Helvetica", _FONT)
+            canvas.drawRightString(PAGE[0] - 80, 40, "Parapher ici")
+            canvas.rect(PAGE[0] - 74, 28, 40, 28)
         canvas.showPage()
     canvas.save()
     return PdfReader(out)

@@ -202,7 +202,7 @@ def read_mapping(path: Path) -> dict[str, str]:
     for heading, name in columns.items():
         if not isinstance(name, str) or name not in fields():
             near = get_close_matches(str(name), fields(), n=1)
-            remedy = ("Did you mean {}?", repr(near[0])) if near else ("There are: {}", ", ".join(fields()))
+            known = ("Did you mean {}?", repr(near[0])) if near else ("There are: {}", ", ".join(fields()))
             message = "{} is mapped to {}, which is no column of the register"
-            raise InputError(message, repr(heading), repr(name), file=str(path), remedy=remedy)
+            raise InputError(message, repr(heading), repr(name), file=str(path), remedy=known)
     return columns

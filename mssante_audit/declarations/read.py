@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from io import StringIO
 from itertools import islice
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.csv
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import unguarded
@@ -144,16 +141,12 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
     width, below = len(heading.headings), heading.last + 1
     if width > MAX_COLUMNS:
         raise InputError("more than {} columns", MAX_COLUMNS, file=file, line=below)
-    if max(content.count(b"\n"), content.count(b"\r")) > MAX_ROWS:  # rows, unless cells hold line ends
-        deque(_lines(file, content.decode(), separator), maxlen=0)
-    frame = None if content.count(b'"') % 2 else _regular_frame(content, separator, width)
     problems: list[Flag] = []
-    if frame is None:
-        lines = list(_lines(file, content.decode(), separator))
-        for number, line in enumerate(lines[below:], below + 1):
-            if len(line) != width and any(line):
-                problems.append((number, None, "row-long" if len(line) > width else "row-short", ""))
-        frame = pd.DataFrame([line[:width] + [""] * (width - len(line)) for line in lines], dtype="str")
+    lines = list(_lines(file, content.decode(), separator))
+    for number, line in enumerate(lines[below:], below + 1):
+        if len(line) != width and any(line):
+            problems.append((number, None, "row-long" if len(line) > width else "row-short", ""))
+    frame = pd.DataFrame([line[:width] + [""] * (width - len(line)) for line in lines], dtype="str")
     if below < len(frame) and is_help(frame.iloc[below].tolist()):
         below += 1
     frame = frame.iloc[below:]
@@ -186,22 +179,6 @@ def _layout(content: bytes, mapping: Mapping[str, str]) -> tuple[str, HeadingRow
         tried.append((separator, find_headings(rows, mapping)))
     separator, heading = max(tried, key=lambda t: (t[1].known, text[:4096].count(t[0])))
     return separator, heading, start
-
-
-def _regular_frame(content: bytes, separator: str, width: int) -> pd.DataFrame | None:
-    """Read a regular file with Arrow; None if any row is not `width` cells wide."""
-    if width < 2:  # a blank line would be a row of one cell
-        return None
-    names = [str(at) for at in range(width)]
-    try:
-        whole = pyarrow.csv.ReadOptions(column_names=names, use_threads=False, block_size=len(content) + 1)
-        lines = {"newlines_in_values": True, "ignore_empty_lines": False}
-        parse = pyarrow.csv.ParseOptions(delimiter=separator, **lines)
-        convert = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.large_string()))
-        table = pyarrow.csv.read_csv(pa.BufferReader(content), whole, parse, convert)
-    except pa.ArrowInvalid:
-        return None
-    return cast(pd.DataFrame, table.to_pandas())
 
 
 def _lines(file: str, body: str, separator: str) -> Iterator[list[str]]:

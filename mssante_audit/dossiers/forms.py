@@ -29,8 +29,11 @@ _CONTACTS = {"project": "public_project", "support": "public_technical"}
 """How the fields of the form begin that hold a contact, by its kind."""
 
 
-def forms(told: Dossier) -> dict[str, bytes]:
-    """Return files of Annexe 1 for domains whose points ask for one, those the operator declared first."""
+def forms(told: Dossier, addresses: tuple[str, str]) -> dict[str, bytes]:
+    """Return files of Annexe 1 for domains whose points ask for one, those the operator declared first.
+
+    Printed are the manager's `addresses`, for changes of contacts and for the form.
+    """
     own, asking = _declared(told), tuple(said()["forms"])
     points = (point for point in told.points if any(code.startswith(asking) for code in point.rules))
     wanted = dict.fromkeys(domain_key(domain) for point in points for domain in point.domains)
@@ -42,7 +45,7 @@ def forms(told: Dossier) -> dict[str, bytes]:
         doubtful = reported(told, key)
         record = _record(told, key, own if key in known else None)
         filled = {name: "" if name in doubtful else text for name, text in record.items()}
-        suffix, content = _form(filled, doubtful)
+        suffix, content = _form(filled, doubtful, addresses)
         written[f"annexe1-{key if _NAME.fullmatch(key) else number}{suffix}"] = content
     return written
 
@@ -123,10 +126,12 @@ def _only(values: pd.Series) -> str:
     return str(different[0]) if len(different) == 1 else ""
 
 
-def _form(record: Mapping[str, str], doubtful: frozenset[str]) -> tuple[str, bytes]:
+def _form(
+    record: Mapping[str, str], doubtful: frozenset[str], addresses: tuple[str, str]
+) -> tuple[str, bytes]:
     """Return the form as PDF, or as plain text where the extra ``pdf`` is not installed, and its suffix."""
     with suppress(InputError):
-        return ".pdf", write_form(record, doubtful)
+        return ".pdf", write_form(record, doubtful, addresses)
     lines = ""
     for key, text in record.items():
         box = ("[X]" if text else "[ ]") if fields()[key].kind == "box" else one_line(text, 400)

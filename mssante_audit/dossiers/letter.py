@@ -62,7 +62,7 @@ def letter_files(told: Dossier, on: Stationery | None = None) -> dict[str, bytes
     on = on or Stationery()
     if not told.points and not on.to_all:
         return {}
-    attached = forms(told)
+    attached = forms(told, (on.contacts_to, on.form_to))
     text = letter_text(told, attached, on)
     return {
         ".txt": f"{format_text('Objet : {subject}', subject=subject(told))}\n\n{text}".encode(),
@@ -90,7 +90,7 @@ def letter_text(told: Dossier, attached: Mapping[str, bytes], on: Stationery) ->
     if told.caveat:
         parts.append(_filled(told.caveat))
     if points:
-        parts.append(_how(attached, masked=told.masked))
+        parts.append(_how(attached, on, masked=told.masked))
     if points and on.deadline_days:
         asked = "Merci de faire ces corrections d’ici au {until}, et de nous dire ce qui est fait."
         parts.append(_filled(format_text(asked, until=day(told.space.as_of + timedelta(on.deadline_days)))))
@@ -183,10 +183,13 @@ def _case(case: Case, point: Point) -> Iterator[str]:
     yield from case.lines(point.rules[0])
 
 
-def _how(attached: Mapping[str, bytes], *, masked: bool) -> str:
-    how = gettext(
-        "Les corrections se déclarent à l’ANS par le formulaire « annexe 1 » du contrat opérateur ; un "
-        "contact se change par simple courriel à son service client MSSanté."
+def _how(attached: Mapping[str, bytes], on: Stationery, *, masked: bool) -> str:
+    how = format_text(
+        "Les corrections se déclarent à l’ANS par le formulaire « annexe 1 » du contrat opérateur, à "
+        "renvoyer à : {post} ; un contact se change par simple courriel à son service client MSSanté, "
+        "{mail}.",
+        post=on.form_to,
+        mail=on.contacts_to,
     )
     if attached:
         how += " " + format_text(

@@ -32,6 +32,9 @@ class Stationery:
     logo: bytes = b""
     to_all: bool = False
     """Whether an operator with nothing to put right gets one as well."""
+    contacts_to: str = Letter().contacts_to
+    form_to: str = Letter().form_to
+    """Where the manager takes changes of contacts (e-mail), and Annexe 1 (post)."""
     reminders: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     """Of each operator to remind the day of the last letter (ISO 8601), and the fingerprints it told."""
 
@@ -60,6 +63,8 @@ def stationery(settings: Letter) -> Stationery:
         settings.deadline_days,
         _logo(settings.logo) if settings.logo else b"",
         settings.to_all,
+        settings.contacts_to,
+        settings.form_to,
     )
 
 

@@ -9,6 +9,7 @@ see written as an escape. Filters and macros (``words_LANGUAGE.j2``):
 ``n | percent(whole)``               a share
 ``when | day``, ``when | moment``    an ISO 8601 date or instant, to the day or the minute
 ``codes | named({"a": "un a"})``     codes of a list as words
+``seconds | lasting``                a length of time
 ``kinds | damage``                   how a file is damaged (`mssante_audit.whitelist.reading`)
 ``words | listing``                  ``a, b et c``
 ``text | visible``                   also other spaces than U+0020 as escapes
@@ -102,6 +103,7 @@ def _environment(language: str) -> Environment:
         "count": words.count,
         "percent": words.percent,
         "damage": words.damage,
+        "lasting": words.lasting,
         "listing": lambda items: words.listing([_shown(item) for item in items]),
         "day": lambda text: words.day(parse_instant(text)),
         "moment": lambda text: words.moment(parse_instant(text)),

@@ -17,6 +17,7 @@ from openpyxl.utils import get_column_letter
 from mssante_audit.audits.declarations.proposals import date_from
 from mssante_audit.audits.declarations.rules import READING, form_findings
 from mssante_audit.base.language import current_language, localized
+from mssante_audit.base.settings import Letter
 from mssante_audit.base.text import is_hidden, visible
 from mssante_audit.base.typography import TYPOGRAPHY, words_of
 from mssante_audit.declarations.headings import fields, suggestion
@@ -50,6 +51,12 @@ TO_DO = (
     "DECL_DN_OPERATOR", "DECL_DOMAIN_OUTSIDE", "DECL_ID_LUHN", "DECL_WITHDRAWAL_CONTRADICTED",
 )  # fmt: skip
 """Rules of one field that another text in it does not settle."""
+
+BY_MAIL = (
+    "DECL_ADDRESS_MISSING", "DECL_CONTACT_MALFORMED", "DECL_MANAGER_MISSING", "DECL_PUBLIC_CONSUMER",
+    "DECL_PUBLIC_MISSING", "DECL_REPRESENTATIVE_MISSING",
+)  # fmt: skip
+"""Rules on contacts, which the manager takes by e-mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +273,8 @@ def _of_rule(code: str, columns: Sequence[str], observed: str, expected: str, wr
         text = f"{text}. {_instead(columns[0])}"
     else:
         text = f"{text}. {_word('do', localized(rule(code), 'remedy').strip())}"
+    if code in BY_MAIL:
+        text = f"{text.rstrip('.')}. {_word('mail', Letter().contacts_to)}"
     return f"{text.rstrip('.')} ({code})"
 
 
