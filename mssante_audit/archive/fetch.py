@@ -27,11 +27,11 @@ from mssante_audit.base.errors import FetchError, InputError
 from mssante_audit.base.secret import masked_url
 from mssante_audit.whitelist.certificates import GIVE, certificates_of
 from mssante_audit.whitelist.load import sha256_of
+from mssante_audit.whitelist.reliance import is_html
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 REDIRECTS = 5
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": "mssante-audit"}
-_HTML = (b"<!doctype html", b"<html", b"<head", b"<body")
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -169,17 +169,23 @@ async def _attempt(settings: Settings, verified: ssl.SSLContext, headers: Mappin
         async with asyncio.timeout(settings.attempt_seconds), _client(settings, verified, headers) as client:
             return await _follow(client, settings, asked=len(headers) > len(HEADERS))
     except TimeoutError as error:
-        raise _failed(settings, f"not done after {settings.attempt_seconds:g} s", again=True) from error
+        raise _failed(
+            settings, "slow", f"not done after {settings.attempt_seconds:g} s", again=True
+        ) from error
     except httpx.TimeoutException as error:
-        raise _failed(settings, f"no answer in time ({type(error).__name__})", again=True) from error
+        raise _failed(settings, "slow", f"no answer in time ({type(error).__name__})", again=True) from error
     except httpx.TransportError as error:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             why = f"the server's certificate is not trusted ({_short(error)})"
             remedy = "Give the authority's certificates with --ca-bundle"
-            raise FetchError(why, file=settings.shown, remedy=remedy) from error
-        raise _failed(settings, f"the connection failed ({_short(error)})", again=True) from error
+            untrusted = FetchError(why, file=settings.shown, remedy=remedy)
+            untrusted.code = "certificate"
+            raise untrusted from error
+        raise _failed(
+            settings, "connection", f"the connection failed ({_short(error)})", again=True
+        ) from error
     except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
-        raise _failed(settings, f"the answer cannot be used ({_short(error)})") from error
+        raise _failed(settings, "unusable", f"the answer cannot be used ({_short(error)})") from error
 
 
 def _client(settings: Settings, verified: ssl.SSLContext, headers: Mapping[str, str]) -> httpx.AsyncClient:
@@ -203,7 +209,7 @@ async def _follow(client: httpx.AsyncClient, settings: Settings, *, asked: bool)
             where = response.headers["location"]
         url = url.join(where)
         _check(url, first, settings)
-    raise _failed(settings, f"redirects more than {REDIRECTS} times")
+    raise _failed(settings, "unusable", f"redirects more than {REDIRECTS} times")
 
 
 def _check(url: httpx.URL, first: httpx.URL, settings: Settings) -> None:
@@ -230,33 +236,34 @@ async def _read(response: httpx.Response, settings: Settings, *, asked: bool) ->
     etag, modified = headers.get("etag", "")[:512], headers.get("last-modified", "")[:128]
     facts = {"said": said, "etag": etag, "last_modified": modified}
     if status == 304 and not asked:
-        raise _failed(settings, "the server says that nothing changed (304), and was not asked that")
+        raise _failed(
+            settings, "unusable", "the server says that nothing changed (304), and was not asked that"
+        )
     if status == 304 or (status == 200 and settings.had(said)):
         return Download(b"", unchanged=True, **facts)
     if status != 200:
-        error = _failed(settings, f"the server answers {status}", again=status in _AGAIN)
+        error = _failed(settings, "status", f"the server answers {status}", again=status in _AGAIN)
         with suppress(ValueError):
             error.pause = max(0.0, float(headers.get("retry-after", "0")))
         raise error
     if headers.get("content-encoding", "identity").lower() not in ("identity", "gzip", "x-gzip"):
-        raise _failed(settings, "the answer is encoded in a way that was not asked for")
+        raise _failed(settings, "unusable", "the answer is encoded in a way that was not asked for")
     content = bytearray()
     # Raw: an answer compressed by gzip is a list compressed by gzip, and is not expanded here.
     async for piece in response.aiter_raw():
         content += piece
         if len(content) > settings.max_bytes:
-            raise _failed(settings, f"the answer is larger than {settings.max_bytes} bytes")
-    head = bytes(content[:1024]).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if head.startswith(_HTML) or headers.get("content-type", "").lower().startswith("text/html"):
-        raise _failed(settings, "the answer is an HTML page, not a list (status 200)")
+            raise _failed(settings, "large", f"the answer is larger than {settings.max_bytes} bytes")
+    if is_html(content) or headers.get("content-type", "").lower().startswith("text/html"):
+        raise _failed(settings, "html", "the answer is an HTML page, not a list (status 200)")
     if not content:
-        raise _failed(settings, "the answer is empty", again=True)
+        raise _failed(settings, "empty", "the answer is empty", again=True)
     return Download(bytes(content), **facts)
 
 
-def _failed(settings: Settings, message: str, *, again: bool = False) -> FetchError:
+def _failed(settings: Settings, code: str, message: str, *, again: bool = False) -> FetchError:
     error = FetchError(message, file=settings.shown)
-    error.again = again
+    error.code, error.again = code, again
     return error
 
 

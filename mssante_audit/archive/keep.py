@@ -20,6 +20,7 @@ from mssante_audit.base.reading import read_bytes
 from mssante_audit.base.staging import exclusive
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.whitelist.load import MAX_BYTES, WhiteList, load_whitelist, sha256_of
+from mssante_audit.whitelist.reliance import is_html, refusal
 
 MAX_LOSS = 0.1
 """Share of its rows that a list may lose against the one before it without being flagged."""
@@ -53,10 +54,11 @@ def keep(
     try:
         whitelist = archive.read(content)
         verdict, signer = whitelist.signature, parse_dn(whitelist.signature.signer).get("CN")
+        record = replace(record, doubt=refusal(whitelist))
         if whitelist.generated_at is None:
             reason = "its generation time cannot be read"
         elif verdict.status == "valid":
-            record = replace(record, signer=signer)
+            record = replace(record, signer=signer, doubt="")
             record = _store(archive, whitelist, whitelist.generated_at, record, max_loss, now)
             return append(archive.folder, record)
         else:
@@ -108,8 +110,10 @@ def _rows(archive: Archive, snapshot: Snapshot) -> int:
 
 def _quarantine(folder: Path, content: bytes, record: Record, reason: str) -> Record:
     made = "undated"
+    doubt = "html" if is_html(content) else "damaged"
     try:
         whitelist = load_whitelist(content, recover=True, any_namespace=True)
+        doubt = record.doubt or refusal(whitelist)
         made = whitelist.generated_at.strftime(TIME) if whitelist.generated_at else made
         sha256, rows = whitelist.sha256, len(whitelist.entries)
     except InputError:
@@ -118,7 +122,8 @@ def _quarantine(folder: Path, content: bytes, record: Record, reason: str) -> Re
     # The very bytes received, under one more layer: what is in them is not known.
     write_bytes(folder / QUARANTINE / name, gzip.compress(content, mtime=0))
     write_bytes(folder / QUARANTINE / f"{name}.reason.txt", f"{reason}\n".encode("utf-8", "backslashreplace"))
-    return replace(record, outcome="quarantined", file=name, sha256=sha256, rows=rows, message=reason)
+    found = {"file": name, "sha256": sha256, "rows": rows, "doubt": doubt, "message": reason}
+    return replace(record, outcome="quarantined", **found)
 
 
 def import_lists(

@@ -39,6 +39,8 @@ class Record:
     flags: tuple[str, ...] = ()
     """``older`` than the last list; ``shrunk``: lost more rows than allowed; ``future``; ``same-second``;
     ``changed-signer``: of another signer than expected."""
+    doubt: str = ""
+    """Why it was quarantined: ``html``, or a code of `mssante_audit.whitelist.reliance.refusal`."""
     message: str = ""
     """Why it was quarantined, flagged, or failed."""
     source: str = ""

@@ -97,6 +97,8 @@ class FetchError(InputError):
 
     again: bool = False
     pause: float = 0.0
+    code: str = "address"
+    """Why, for who tells it in another language than the message's."""
 
 
 class ParameterError(AuditError, ValueError):

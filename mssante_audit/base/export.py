@@ -251,6 +251,16 @@ def write_bytes(path: Path, content: bytes) -> None:
             raise
 
 
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder survive the power going, after a rename there."""
+    with writing(folder):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def _is_stream(path: Path) -> bool:
     """Tell whether a path leads to a device or a pipe, or to what standard output is; refuse other links."""
     try:

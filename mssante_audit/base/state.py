@@ -12,7 +12,7 @@ from typing import Any
 
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.export import json_bytes, write_bytes
+from mssante_audit.base.export import json_bytes, sync_folder, write_bytes
 from mssante_audit.base.reading import MB, read_bytes
 
 MAX_BYTES = 1024 * MB
@@ -26,8 +26,9 @@ def state_bytes(version: int, content: Mapping[str, Any]) -> bytes:
 
 
 def write_state(path: Path, version: int, content: Mapping[str, Any]) -> None:
-    """Write a state whole or not at all; what cannot be written is an `OutputError`."""
+    """Write a state whole or not at all, for good; what cannot be written is an `OutputError`."""
     write_bytes(path, state_bytes(version, content))
+    sync_folder(path.parent)
 
 
 def read_state(path: Path, version: int, *, remedy: str = ANEW) -> dict[str, Any] | None:

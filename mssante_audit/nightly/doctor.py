@@ -10,6 +10,7 @@ import platform
 import re
 import shutil
 import socket
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -72,7 +73,7 @@ def examine(file: Path | None = None) -> Iterator[Sign]:
         return
     yield Sign("ok", "settings", str(file))
     yield from (Sign("missing", "settings", str(fault)) for fault in faults(config))
-    yield from _hooks(config.hooks)
+    yield from _hooks(config.hooks, file)
     yield from _proxy(config)
     yield from _way_out(config.observe_tls)
     yield from _secrets(config)
@@ -132,11 +133,21 @@ def _timezone() -> Sign:
     return Sign("warn", "time zone", f"{now:%Z}, {at}, {paris:%H:%M} in Paris", remedy)
 
 
-def _hooks(hooks: Hooks) -> Iterator[Sign]:
+def _hooks(hooks: Hooks, settings: Path) -> Iterator[Sign]:
+    """Look whether hooks can be run, and whether somebody else could have their own run in their place."""
+    commands = {*hooks.success, *hooks.failure, *hooks.new_findings}
     remedy = "Give its full path, and make it executable"
-    for program in sorted({words[0] for words in (*hooks.success, *hooks.failure, *hooks.new_findings)}):
+    for program in sorted({words[0] for words in commands}):
         if shutil.which(program) is None:
             yield Sign("warn", "hook", f"{program} is no program here", remedy)
+    named = {settings: None} if commands else {}
+    for words in sorted(commands):
+        named |= dict.fromkeys(Path(shutil.which(word) or word) for word in words)
+    files = [file.resolve() for file in named if file.is_file()]
+    for place in dict.fromkeys(place for file in files for place in (file, file.parent)):
+        mode = place.stat().st_mode
+        if mode & 0o022 and not mode & stat.S_ISVTX:
+            yield Sign("warn", "hook", f"{place} can be written by others", f"chmod go-w {place}")
 
 
 def _proxy(config: Config) -> Iterator[Sign]:

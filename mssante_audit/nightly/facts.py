@@ -19,7 +19,7 @@ from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.findings.trend import severity_counts
 from mssante_audit.findings.words import sentence
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.person import masked_message
+from mssante_audit.values.person import mask, masked_message
 from mssante_audit.verdicts.domains import answers, domains
 from mssante_audit.verdicts.doubts import doubts
 
@@ -53,7 +53,7 @@ def facts_of(
         "by_state": {s: {state: n[s] for state, n in states.items()} for s in reversed(SEVERITIES)},
         "new_by_severity": severity_counts(new),
         "fixed_by_severity": _counted(fixed_asking),
-        "failed_rules": [sentence(rule(FAILED), "observed", why, "en") for why in failures],
+        "failed_rules": [sentence(rule(FAILED), "observed", why, lang) for why in failures],
         "previous": compared.previous,
         "shown": {
             "new": len(new),
@@ -61,13 +61,16 @@ def facts_of(
             "fixed": len(fixed_asking),
             "unknown": int((asks["status"] == "unknown").sum()) + len(lost_asking),
             "asking": len(asks),
+            "criticals": int((findings["severity"] == "critical").sum()),
+            "new_criticals": int((new["severity"] == "critical").sum()),
+            "lost_criticals": sum(rule(one["rule"]).severity == "critical" for one in lost_asking),
             "left_out": len(findings) - len(asks),
         },
         "critical": _causes(space, critical, unsure, lang),
         "new": _causes(space, new, unsure, lang),
         "fixed": _groups(fixed_asking, lang),
         "lost": _groups([one for one in lost_asking if rule(one["rule"]).severity == "critical"], lang),
-        "first": _first(space, asks, unsure, lang),
+        "first": _first(space, critical, unsure, lang) or _first(space, asks, unsure, lang),
         "list": {
             "generated_at": whitelist.generated_at and whitelist.generated_at.isoformat(),
             "rows": len(space.entries),
@@ -83,9 +86,13 @@ def _counted(gone: Iterable[Gone]) -> dict[str, int]:
 
 def _causes(space: TrustSpace, findings: pd.DataFrame, unsure: Doubts, lang: str) -> dict[str, Any]:
     """Return the causes of findings: how many, and the first of them by name."""
-    since = dict(zip(findings["fingerprint"], findings["since"], strict=True))
     merged = causes(findings, space.audited, space.published, unsure)
-    named = [
+    return {"count": len(merged), "named": _names(findings, merged.head(NAMED), lang)}
+
+
+def _names(findings: pd.DataFrame, merged: pd.DataFrame, lang: str) -> list[dict[str, Any]]:
+    since = dict(zip(findings["fingerprint"], findings["since"], strict=True))
+    return [
         _named(cause["rules"], cause["operator"], cause["domain"], lang)
         | {
             "severity": cause["severity"],
@@ -93,10 +100,10 @@ def _causes(space: TrustSpace, findings: pd.DataFrame, unsure: Doubts, lang: str
             "mailboxes": None if pd.isna(cause["mailboxes"]) else int(cause["mailboxes"]),
             "since": min(since[key] for key in cause["fingerprints"]),
             "unknown": bool(cause["doubts"]),
+            "operator_id": cause["operator_id"],
         }
-        for cause in merged.head(NAMED).astype({"severity": "str"}).to_dict("records")
+        for cause in merged.astype({"severity": "str"}).to_dict("records")
     ]
-    return {"count": len(merged), "named": named}
 
 
 def _groups(gone: Sequence[Gone], lang: str) -> dict[str, Any]:
@@ -112,6 +119,7 @@ def _groups(gone: Sequence[Gone], lang: str) -> dict[str, Any]:
             "mailboxes": None,
             "since": min(finding["first_seen"] for finding in group),
             "unknown": False,
+            "operator_id": "",
         }
         for (code, operator), group in list(groups.items())[:NAMED]
     ]
@@ -128,10 +136,18 @@ def _named(codes: Sequence[str], operator: str, domain: str, lang: str) -> dict[
     }
 
 
-def _first(space: TrustSpace, asks: pd.DataFrame, unsure: Doubts, lang: str) -> str:
-    """Return what to do first about the findings that are known to hold, "" if none is."""
-    merged = causes(asks, space.audited, space.published, unsure)
+def _first(space: TrustSpace, findings: pd.DataFrame, unsure: Doubts, lang: str) -> dict[str, Any]:
+    """Return the first cause that is known to hold, with whom to call and what to do; or nothing."""
+    merged = causes(findings, space.audited, space.published, unsure).head(1)
     if merged.empty or merged.iloc[0]["doubts"]:
-        return ""
-    first = asks.loc[asks["fingerprint"] == merged.iloc[0]["fingerprints"][0]].iloc[0]
-    return masked_message(sentence(rule(first["rule"]), "remedy", hidden([first["facts"]])[0], lang))
+        return {}
+    first = findings.loc[findings["fingerprint"] == merged.iloc[0]["fingerprints"][0]].iloc[0]
+    rows = space.entries[space.entries["row"].isin(first["rows"])].head(1).to_dict("records")
+    known, row = rule(first["rule"]), rows[0] if rows else None
+    (named,) = _names(findings, merged, lang)
+    return named | {
+        "manager": known.manager or known.affects_list,
+        "row": row and int(row["row"]),
+        "contact": mask(row["support_contact"] or row["project_contact"]) if row else "",
+        "remedy": masked_message(sentence(known, "remedy", hidden([first["facts"]])[0], lang)),
+    }

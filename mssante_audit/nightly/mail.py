@@ -1,12 +1,13 @@
-"""A night as a mail: the verdict, what is unknown and why, open criticals, what is new or fixed, what to do.
+"""A night as a mail: what is critical, new and unknown; whom to call for what; then the rest.
 
-Lines are broken at `COLUMNS`; only paths may be wider. Information and hints are counted and not shown.
+Lines of the text are broken at `COLUMNS`; only paths may be wider. Information and hints are only counted.
 """
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -14,21 +15,37 @@ from importlib.resources import files
 from itertools import groupby
 from typing import Any
 
-from jinja2 import Template
+from jinja2 import Environment
+from markupsafe import Markup
 
 from mssante_audit.base.export import json_bytes, write_bytes
 from mssante_audit.base.markup import visible
-from mssante_audit.base.typography import NARROW, NBSP
+from mssante_audit.base.typography import NARROW, NBSP, TYPOGRAPHY
+from mssante_audit.findings.registry import LIST
 from mssante_audit.findings.templates import said
-from mssante_audit.nightly.night import SITE, Night, Result, began
+from mssante_audit.nightly.night import SITE, Night, Result, began, read_run
+from mssante_audit.nightly.notice import good_run
 from mssante_audit.nightly.settings import Mail
-from mssante_audit.space.states import named, remedied, worded
+from mssante_audit.space.states import State, named, remedied, worded
 
 KIND = "mssante-audit night"
 COLUMNS = 72
 _PLAIN = str.maketrans({NBSP: " ", NARROW: " ", "’": "'"})
-_ITEM, _ASIDE = "- ", "  "
-"""Beginnings of paragraphs: of a cause, and of what to do about an input."""
+_PAGES = {"site": "", "findings": "constats.html", "follow_up": "suivi.html"}
+"""Pages of the site that the mail links to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A paragraph of the mail; of a cause also its parts."""
+
+    kind: str
+    text: str
+    severity: str = ""
+    title: str = ""
+    where: str = ""
+    href: str = ""
+    """Page of the site that has more of it, "" if none."""
 
 
 def write_mail(night: Night, settings: Mail) -> None:
@@ -41,7 +58,7 @@ def write_mail(night: Night, settings: Mail) -> None:
 def message(night: Night, settings: Mail) -> EmailMessage:
     """Return a night as a mail, text and HTML; without a sender it is a draft, to be addressed."""
     made, text, stamp = EmailMessage(policy=SMTP), summary(night), night.folder.name
-    made["Subject"] = text.split("\n", 1)[0]
+    made["Subject"] = subject(night)
     name, value = ("From", settings.sender) if settings.sender else ("X-Unsent", "1")
     made[name] = value
     if settings.recipients:
@@ -55,16 +72,29 @@ def message(night: Night, settings: Mail) -> EmailMessage:
     return made
 
 
+def subject(night: Night) -> str:
+    """Return the subject: what is critical now, what of it is new, and whether we are blind."""
+    return " ".join(_broken(next(_head(night)).text, whole=True))
+
+
 def page(night: Night) -> str:
-    """Return the mail in HTML: its first line as the heading, causes as lists, nothing from elsewhere."""
-    title, *rest = map(visible, paragraphs(night))
-    blocks = groupby(rest, lambda line: line[:2] if line.startswith((_ITEM, _ASIDE)) else "")
-    plain = [(begin, [line.removeprefix(begin) for line in lines]) for begin, lines in blocks]
+    """Return the mail in HTML for a phone: nothing in it is from elsewhere."""
+    blocks = [(kind, [*lines]) for kind, lines in groupby(lines_of(night), lambda line: line.kind)]
+    made = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_shown)
     template = (files("mssante_audit.nightly") / "mail.html.j2").read_text(encoding="utf-8")
-    html: str = Template(template, autoescape=True, trim_blocks=True).render(
-        lang=night.lang, title=title, blocks=plain
+    links = {_say(night, "link", name): path for name, path in _PAGES.items() if night.site_url}
+    html: str = made.from_string(template).render(
+        lang=night.lang,
+        blocks=blocks,
+        links=links,
+        url=night.site_url,
+        severity=TYPOGRAPHY[night.lang].severity_name,
     )
     return html
+
+
+def _shown(value: Any) -> Any:
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def told(night: Night) -> dict[str, Any]:
@@ -78,7 +108,7 @@ def told(night: Night) -> dict[str, Any]:
         "verdict": verdict(night),
         "resumed": night.resumed,
         "language": night.lang,
-        "subject": text.split("\n", 1)[0],
+        "subject": subject(night),
         "inputs": [state.told(night.lang) for state in night.inputs],
         "reminders": night.reminders,
         "previous": "",
@@ -111,56 +141,119 @@ def verdict(night: Night) -> str:
 
 def summary(night: Night) -> str:
     """Return the mail of a night as text, in its language."""
-    return "\n".join(line for text in paragraphs(night) for line in _broken(text))
+    begin = {"cause": "- ", "aside": "  "}
+    return "\n".join(
+        piece
+        for line in lines_of(night)
+        for piece in _broken(f"{begin.get(line.kind, '')}{line.text}", whole=line.kind == "path")
+    )
 
 
-def _said(night: Night, name: str, value: Any) -> str:
+def _say(night: Night, name: str, value: Any) -> str:
     return said("mssante_audit.nightly", name, value, night.lang)
 
 
-def paragraphs(night: Night) -> list[str]:
-    """Return what the mail says, each line whole: causes begin with ``- ``, what to do with two blanks."""
-    return [*_head(night), *_inputs(night), *_faults(night), *_findings(night), *_last(night)]
+def lines_of(night: Night) -> list[Line]:
+    """Return what the mail says: first what is critical, new and unknown, then whom to call for what."""
+    doubtful = sorted(
+        (state for state in night.inputs if state.doubtful), key=lambda state: state.name != LIST
+    )
+    blind = [line for state in doubtful for line in _doubt(night, state)]
+    # Of a list in doubt it is said already.
+    first = [] if blind and (night.audited.get("first") or {}).get("whole_list") else [*_first(night)]
+    if verdict(night) != "blind" and night.audited and night.audited["shown"]["criticals"]:
+        blind, first = first, blind
+    ahead = [*blind, *first]
+    return [
+        *_head(night),
+        *ahead,
+        *_numbers(night),
+        *_inputs(night),
+        *_faults(night),
+        *_findings(night),
+        *_last(night),
+    ]
 
 
-def _head(night: Night) -> Iterator[str]:
+def _head(night: Night) -> Iterator[Line]:
     facts, decided = night.audited, verdict(night)
-    partly = decided != "blind" and night.exit_status > 1
-    at = night.as_of[:16].replace("T", " ")
-    yield _said(night, "head", {"at": at, "verdict": decided, "partly": partly, "status": night.exit_status})
-    if facts:
-        counts = facts["shown"] | {"waived": facts["counts"]["waived"]}
-        yield _said(night, "counts" if facts["previous"] else "first", counts)
+    names = [named(state.name, night.lang) for state in night.inputs if state.doubtful]
+    failed = [_say(night, "step", r.step) for r in night.results.values() if r.outcome == "failed"]
+    unseen = facts["arrives"]["unknown"] if facts else 0
+    if decided == "blind" or names:
+        sight = "blind" if decided == "blind" else "partly"
+        names = names or failed
+    elif failed:
+        sight, names = "failed", failed
+    elif facts["failed_rules"]:
+        sight = "rules"
     else:
-        yield _said(night, "nothing", None)
+        sight = "unseen" if unseen else "known"
+    shown = facts["shown"] if facts else {"criticals": None}
+    head = {"at": night.as_of, "names": names, "sight": sight, "unseen": unseen, "first": decided == "first"}
+    yield Line("head", _say(night, "head", head | shown))
 
 
-def _inputs(night: Night) -> Iterator[str]:
+def _first(night: Night) -> Iterator[Line]:
+    """Yield the first cause, and whom to call for what."""
+    if first := night.audited.get("first"):
+        yield _cause(night, first, "first", "first_cause")
+        yield Line("call", _say(night, "call", first))
+
+
+def _numbers(night: Night) -> Iterator[Line]:
+    if not (facts := night.audited):
+        yield Line("numbers", _say(night, "nothing", None))
+        return
+    counts = facts["shown"] | {"waived": facts["counts"]["waived"], "previous": facts["previous"]}
+    name = "counts" if facts["previous"] else "first_run"
+    yield Line("numbers", _say(night, name, counts | {"verdict": verdict(night)}))
+
+
+def _doubt(night: Night, state: State) -> Iterator[Line]:
+    """Yield what is wrong with an input, what to do about it and, of the list, what is used meanwhile."""
+    published = state.state == "quarantined" or "listed" in state.why
+    made = state.why.get("listed") if published else night.audited.get("list", {}).get("generated_at")
+    why = {"name": named(state.name, night.lang), "why": worded(state, night.lang)}
+    yield Line("alarm", _say(night, "doubtful", why | {"made": made if state.name == LIST else None}))
+    yield Line("aside", _say(night, "todo", remedied(state, night.lang)))
+    if state.name == LIST:
+        yield _in_force(night, kept=published)
+
+
+def _in_force(night: Night, *, kept: bool) -> Line:
+    """Return what is used while tonight's list is refused: the one `kept` before, the last good site."""
+    good = good_run(night.output)
+    head = read_run(good) if good else None
+    kept_list = night.audited.get("list") if kept else None
+    return Line("aside", _say(night, "in_force", {"list": kept_list, "site": head and head.as_of}))
+
+
+def _inputs(night: Night) -> Iterator[Line]:
     well = []
     for state in night.inputs:
         name = named(state.name, night.lang)
         if state.state == "ok":
-            well.append(_said(night, "aged", {"name": name, "days": state.age_days}))
-            continue
-        why = {"name": name, "why": worded(state, night.lang)}
-        yield _said(night, "tolerated" if state.tolerated else "doubtful", why)
-        if state.doubtful:
-            yield f"{_ASIDE}{_said(night, 'todo', remedied(state, night.lang))}"
+            well.append(_say(night, "aged", {"name": name, "days": state.age_days}))
+        elif state.tolerated:
+            yield Line("alarm", _say(night, "tolerated", {"name": name, "why": worded(state, night.lang)}))
     if well:
-        yield _said(night, "well", well)
+        yield Line("", _say(night, "well", well))
 
 
-def _faults(night: Night) -> Iterator[str]:
+def _faults(night: Night) -> Iterator[Line]:
     for result in night.results.values():
         if result.outcome in ("failed", "skipped"):
             message = result.message.replace(f"{night.folder}/", "").replace(f"{night.output}/", "")
-            fault = {"step": result.step, "message": textwrap.shorten(message, 400, placeholder=" ...")}
-            yield _said(night, result.outcome, fault)
+            fault = {"message": textwrap.shorten(message, 400, placeholder=" ..."), "why": result.why}
+            yield Line("alarm", _say(night, result.outcome, fault | {"step": result.step}))
+            if result.step == "fetch":
+                yield _in_force(night, kept=True)
     if failed := night.audited.get("failed_rules"):
-        yield _said(night, "incomplete", {"n": len(failed), "why": failed[0]})
+        yield Line("alarm", _say(night, "incomplete", {"n": len(failed), "why": failed[0]}))
 
 
-def _findings(night: Night) -> Iterator[str]:
+def _findings(night: Night) -> Iterator[Line]:
     if not (facts := night.audited):
         return
     yield from _causes(night, "critical", facts["critical"]["count"])
@@ -169,50 +262,56 @@ def _findings(night: Night) -> Iterator[str]:
     if facts["previous"]:
         yield from _causes(night, "new", {"previous": facts["previous"], "n": facts["new"]["count"]})
         yield from _causes(night, "fixed", facts["fixed"]["count"])
-    if facts["first"]:
-        yield _said(night, "first_todo", facts["first"])
 
 
-def _causes(night: Night, kind: str, heading: Any) -> Iterator[str]:
+def _causes(night: Night, kind: str, heading: Any) -> Iterator[Line]:
     causes = night.audited[kind]
-    yield _said(night, kind, heading)
+    yield Line("heading", _say(night, kind, heading))
     for cause in causes["named"]:
-        yield _ITEM + _said(night, "cause", cause)
+        yield _cause(night, cause, "cause", "cause")
     if more := causes["count"] - len(causes["named"]):
-        yield _ITEM + _said(night, "others", more)
+        yield Line("cause", _say(night, "others", more))
 
 
-def _last(night: Night) -> Iterator[str]:
+def _cause(night: Night, cause: Mapping[str, Any], kind: str, macro: str) -> Line:
+    where, operator = _say(night, "where", cause), cause["operator_id"]
+    href = f"operateurs/{operator}.html" if operator.isalnum() else ""
+    return Line(kind, _say(night, macro, cause), cause["severity"], cause["title"], where, href)
+
+
+def _last(night: Night) -> Iterator[Line]:
     """Yield what stands below: counts, the list, steps, where to look."""
     facts, site = night.audited, night.results["site"]
     if facts:
-        yield _said(night, "found", facts["by_severity"])
-        yield _said(night, "arrives", facts["arrives"])
-        yield _said(night, "order", facts["order"])
+        yield Line("foot", _say(night, "found", facts["by_severity"]))
+        yield Line("foot", _say(night, "arrives", facts["arrives"]))
+        yield Line("foot", _say(night, "order", facts["order"]))
         missed = night.results["fetch"].outcome == "failed"
-        yield _said(night, "list", facts["list"] | {"missed": missed})
+        yield Line("foot", _say(night, "list", facts["list"] | {"missed": missed}))
     if night.reminders:
-        yield _said(night, "reminders", night.reminders)
-    steps = ", ".join(f"{name} {_short(night, result)}" for name, result in night.results.items())
-    yield _said(night, "steps", {"steps": steps, "resumed": night.resumed})
+        yield Line("foot", _say(night, "reminders", night.reminders))
+    steps = [(name, _outcome(night, result)) for name, result in night.results.items()]
+    run = {"at": night.as_of, "status": night.exit_status, "resumed": night.resumed, "steps": steps}
+    yield Line("foot", _say(night, "steps", run))
     page = night.output / SITE / "index.html"
-    if page.exists():
+    if page.exists() or night.site_url:
         tonight = site.outcome == "done" and "of" not in site.facts
-        yield _said(night, "site", {"page": str(page), "own": tonight})
-    yield _said(night, "log", str(night.folder / "log.txt"))
+        where = f"{night.site_url}/" if night.site_url else str(page)
+        yield Line("path", _say(night, "site", {"page": where, "own": tonight}))
+    yield Line("path", _say(night, "log", str(night.folder / "log.txt")))
 
 
-def _short(night: Night, result: Result) -> str:
+def _outcome(night: Night, result: Result) -> str:
     if result.outcome == "done":
         return f"{result.seconds:.0f}{NBSP}s"
-    return _said(night, "outcome", result.outcome)
+    return _say(night, "outcome", result.outcome)
 
 
-def _broken(text: str) -> list[str]:
-    """Return a text as lines that any mail and terminal show, of at most `COLUMNS` characters."""
+def _broken(text: str, *, whole: bool) -> list[str]:
+    """Return a text as lines for any mail and terminal: one if `whole`, or of `COLUMNS` characters."""
     indent = text[: len(text) - len(text.lstrip())]
     plain = "".join(c if c.isprintable() or c in (NBSP, NARROW) else f"\\u{ord(c):04x}" for c in text)
     lines = [plain]
-    if not plain.startswith(("SITE ", "LOG ", "JOURNAL ")):
+    if not whole:
         lines = textwrap.wrap(plain, COLUMNS, subsequent_indent=f"{indent}  ", break_on_hyphens=False)
     return [line.translate(_PLAIN) for line in lines]

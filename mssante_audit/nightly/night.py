@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.export import append_line, json_bytes, write_bytes
+from mssante_audit.base.export import append_line, json_bytes, sync_folder, write_bytes
 from mssante_audit.findings.registry import LIST
 from mssante_audit.space.states import State
 
@@ -62,6 +62,8 @@ class Result(BaseModel):
     the run has ended."""
     message: str = ""
     """What it did, or why it failed, in one line that names no person."""
+    why: Mapping[str, Any] = {}
+    """Why it failed, for readers in any language: a ``code``, the ``file`` and ``line`` concerned."""
     seconds: float = 0.0
     facts: Mapping[str, Any] = {}
     """What later steps and the mail need, as JSON types."""
@@ -112,6 +114,8 @@ class Night:
     """Of the mail."""
     reminders: tuple[str, ...] = ()
     """Operators to remind of a letter (`mssante_audit.nightly.letters`)."""
+    site_url: str = ""
+    """Where readers find the site, "" if nowhere."""
 
     @property
     def output(self) -> Path:
@@ -163,6 +167,7 @@ def write_run(folder: Path, run: Run) -> None:
     # The folder's own last: until it says that the run has ended, the next start goes on with it.
     for file in (folder.parents[1] / STATE / RUN, folder / RUN):
         write_bytes(file, json_bytes(run.model_dump()))
+        sync_folder(file.parent)
 
 
 def read_result(folder: Path, step: str) -> Result | None:

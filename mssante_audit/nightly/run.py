@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.digest import digest
-from mssante_audit.base.export import json_bytes, write_bytes, writing
+from mssante_audit.base.export import json_bytes, sync_folder, write_bytes, writing
 from mssante_audit.base.instants import SKEW, asked_instant
 from mssante_audit.base.staging import exclusive
 from mssante_audit.findings.catalogue import SEVERITIES
@@ -47,7 +47,7 @@ from mssante_audit.nightly.night import (
 from mssante_audit.nightly.retention import retain
 from mssante_audit.nightly.settings import Config
 from mssante_audit.nightly.steps import STEPS, Job, supervise
-from mssante_audit.space.states import State
+from mssante_audit.space.states import State, worded
 
 RESUMED = timedelta(hours=12)
 """Resume interrupted runs younger than this; the data of older ones have changed meanwhile."""
@@ -85,12 +85,17 @@ def run(
             waiting = {step: Result(step=step, outcome="waiting") for step in steps}
             inputs = results["audit"].inputs
             status = exit_status(config, results, inputs)
-            told_in = config.summary_lang
-            return Night(folder, head.as_of, waiting | results, status, resumed, inputs, told_in, due)
+            return Night(
+                folder, head.as_of, waiting | results, status, resumed, inputs, config.summary_lang, due,
+                config.output.site_url.rstrip("/"),
+            )  # fmt: skip
 
         for step in STEPS:
             results[step] = _step(step, job, results, tell, perform)
             if step == "audit":
+                for state in results["audit"].inputs:
+                    if state.state != "ok":
+                        note(folder, "input", f"{state.name} {state.state}: {worded(state, 'en')}")
                 due = tuple(reminders(config, head.as_of, folder))
                 write_mail(night(), config.mail)
                 note(folder, "mail", "ready, what is still to come left out")
@@ -153,6 +158,7 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
     (draft / "steps").mkdir(parents=True)
     write_run(draft, head)
     draft.rename(folder)
+    sync_folder(runs)
     note(folder, "start", f"as of {head.as_of}", as_of=head.as_of, settings=settings)
     return folder, head, False
 
@@ -175,7 +181,7 @@ def _step(step: str, job: Job, results: Mapping[str, Result], tell: Tell, perfor
     if not getattr(getattr(job.config, step, None), "enabled", True):
         result = Result(step=step, outcome="off")
     elif step == "site" and results["audit"].outcome != "done" and not doubted_list(results["audit"]):
-        result = Result(step=step, outcome="skipped", message="audit failed")
+        result = Result(step=step, outcome="skipped", message="audit failed", why={"code": "audit"})
     else:
         tell(f"{step} …")
         result = perform(step, job)
@@ -193,6 +199,7 @@ def _show(folder: Path) -> None:
         draft.unlink(missing_ok=True)
         draft.symlink_to(Path(RUNS, folder.name, SITE))
         os.replace(draft, output / SITE)
+    sync_folder(output)
 
 
 def exit_status(config: Config, results: Mapping[str, Result], inputs: Iterable[State] = ()) -> int:

@@ -22,6 +22,7 @@ from mssante_audit.base.export import json_bytes, write_bytes
 from mssante_audit.base.groups import absent
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import using_language
+from mssante_audit.base.reading import read_bytes
 from mssante_audit.base.settings import PACKAGE_SECONDS, Observe
 from mssante_audit.nightly.night import (
     SITE,
@@ -92,7 +93,7 @@ def fetch(job: Job) -> tuple[str, dict[str, Any]]:
 
     settings = fetching.Settings(**job.config.fetch.model_dump(exclude={"enabled"}))
     record = fetching.fetch(_archive(job), settings)
-    names = ("at", "action", "outcome", "file", "flags", "signer")
+    names = ("at", "action", "outcome", "file", "flags", "signer", "doubt")
     return record.line, {name: getattr(record, name) for name in names}
 
 
@@ -205,6 +206,8 @@ def _load(job: Job, before: Known) -> TrustSpace:
     from mssante_audit.findings.registry import LIST
     from mssante_audit.space.states import states_of
     from mssante_audit.space.trust import load_space
+    from mssante_audit.whitelist.load import MAX_BYTES
+    from mssante_audit.whitelist.reliance import is_html
 
     config, data = job.config, job.config.data
     asked = {
@@ -223,7 +226,10 @@ def _load(job: Job, before: Known) -> TrustSpace:
         )  # fmt: skip
     except InputError as error:
         there = any(data.folder.glob("*.xml*")) or any(data.folder.glob("archive/*.xml.gz"))
-        why = {"input": LIST, "error": masked_message(error.message)}
+        file = Path(error.file or "")
+        why = {"input": LIST, "error": masked_message(error.message), "file": file.name}
+        if file.is_file() and is_html(read_bytes(file, MAX_BYTES)):
+            why["doubt"] = "html"
         job.inputs.append(State(LIST, "damaged" if there else "absent", None, why))
         raise
     states = states_of(space, config.inputs, known, published)
@@ -358,28 +364,34 @@ def supervise(step: str, job: Job) -> Result:
             )
         if status == 0:
             return Result.model_validate_json(handed.read_bytes())
-        why = f"it died with {f'signal {-status}' if status and status < 0 else f'status {status}'}"
+        code, why = (
+            "died",
+            f"it died with {f'signal {-status}' if status and status < 0 else f'status {status}'}",
+        )
     except OSError as error:  # no memory for a process more, no room
-        status, why = 1, f"it could not be started: {(error.strerror or type(error).__name__).lower()}"
+        why = f"it could not be started: {(error.strerror or type(error).__name__).lower()}"
+        code, status = "unstarted", 1
     finally:
         handed.unlink(missing_ok=True)
     if status is None:
-        why = f"not done after {seconds:g} s, and ended"
+        code, why = "late", f"not done after {seconds:g} s, and ended"
     elif status == -signal.SIGKILL:
-        why = "it was killed, as when memory runs out"
-    return Result(step=step, outcome="failed", message=why, seconds=round(time.monotonic() - begin, 3))
+        code, why = "killed", "it was killed, as when memory runs out"
+    took = round(time.monotonic() - begin, 3)
+    return Result(step=step, outcome="failed", message=why, why={"code": code}, seconds=took)
 
 
 def perform(step: str, job: Job) -> Result:
     """Do a step in this process, and say what became of it."""
     begin = time.monotonic()
-    result = Result(step=step, outcome="failed")
+    result, why = Result(step=step, outcome="failed"), dict[str, Any]()
     try:
         with using_language(job.config.lang):
             message, facts = STEPS[step](job)
         result = Result(step=step, outcome="done", facts=facts)
     except AuditError as error:
-        message = str(error)
+        message, name = str(error), Path(error.file or "").name
+        why = {"code": getattr(error, "code", ""), "file": name, "line": error.line}
     except Exception as error:  # whatever it is, the steps after it go on
         lacking = absent(error) if isinstance(error, ModuleNotFoundError) else None
         message = str(lacking or describe_error(error))
@@ -387,7 +399,8 @@ def perform(step: str, job: Job) -> Result:
             traceback.print_exc()
     seconds = round(time.monotonic() - begin, 3)
     inputs = tuple(job.inputs) if step == "audit" else ()
-    return result.model_copy(update={"message": message, "seconds": seconds, "inputs": inputs})
+    found = {"message": message, "why": why, "seconds": seconds, "inputs": inputs}
+    return result.model_copy(update=found)
 
 
 def main() -> None:

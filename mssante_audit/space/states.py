@@ -22,7 +22,7 @@ from mssante_audit.findings.templates import said
 from mssante_audit.mailboxes.extraction import AHEAD
 from mssante_audit.observe.kinds import KINDS
 from mssante_audit.values.dn import parse_dn
-from mssante_audit.whitelist.reliance import doubts
+from mssante_audit.whitelist.reliance import doubts, refusal
 
 if TYPE_CHECKING:
     from mssante_audit.space.trust import TrustSpace
@@ -158,13 +158,18 @@ def _faults_of(
 ) -> list[Fault] | None:
     """Return every state but ``ok`` that an input is in, ``None`` where nothing is to be said of it."""
     if name in space.faults:
-        return [("damaged", {"error": space.faults[name]})]
+        return [("damaged", _unread(space.faults[name]))]
     if seen is not None:
         faults = [*seen.faults, *_against(seen, before, space.as_of)]
         return faults + list(_of_archive(space, published, before)) if name == LIST else faults
     if any(aside.why == "future" and aside.file.startswith(f"{name}-") for aside in space.aside):
         return [("future", {"made": None})]
     return None if before is None else [("absent", {"before": bool(before)})]
+
+
+def _unread(error: str) -> dict[str, str]:
+    """Return what is known of a file that could not be read: its name, and why in English."""
+    return {"file": error.partition(":")[0], "error": error}
 
 
 def _against(seen: _Input, before: Mapping[str, Any] | None, as_of: datetime) -> Iterator[Fault]:
@@ -191,7 +196,18 @@ def _of_archive(space: TrustSpace, published: Record | None, before: object) -> 
     kept = archive.snapshots if archive else ()
     if published is not None and published.outcome == "quarantined":
         changed = "changed-signer" in published.flags
-        yield ("changed-signer", {"signer": published.signer}) if changed else ("quarantined", {})
+        made = published.file.partition("Z-")[0]
+        refused = {
+            "doubt": published.doubt,
+            "listed": f"{datetime.strptime(made, '%Y-%m-%dT%H%M%S').isoformat()}Z"
+            if made[:1].isdigit()
+            else None,
+        }
+        yield (
+            ("changed-signer", refused | {"signer": published.signer})
+            if changed
+            else ("quarantined", refused)
+        )
     elif published is not None:
         made = next((s.generated_at for s in kept if s.name == published.file), None)
         if made is not None and made > space.as_of + SKEW:
@@ -242,9 +258,11 @@ def _list(space: TrustSpace, limits: Inputs) -> _Input:
     signer = parse_dn(verdict.signer).get("CN")
     faults: list[Fault] = []
     for doubt in doubts(whitelist, space.as_of):
-        why: dict[str, Any] = {"doubt": doubt}
+        refused = refusal(whitelist)
+        why: dict[str, Any] = {"doubt": refused if refused in ("expired", "revoked") else doubt}
+        why["damage"] = list(whitelist.damage_kinds)
         if doubt == "untrusted" and ANCHORS in space.faults:
-            why["error"] = space.faults[ANCHORS]
+            why |= _unread(space.faults[ANCHORS])
         if doubt == "untrusted" and verdict.reason == "signer":
             faults.append(("changed-signer", {"signer": signer}))
         elif doubt != "future":

@@ -11,6 +11,18 @@ if TYPE_CHECKING:
     from mssante_audit.whitelist.load import WhiteList
 
 
+def is_html(content: bytes | bytearray) -> bool:
+    """Tell whether what should be a list is a page, such as one that asks to log in."""
+    head = bytes(content[:1024]).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return head.startswith((b"<!doctype html", b"<html", b"<head", b"<body"))
+
+
+def refusal(whitelist: WhiteList) -> str:
+    """Return why a list is refused at any instant: ``expired``, ``revoked`` or the first of `doubts`."""
+    reason = {"time": "expired", "revoked": "revoked"}.get(whitelist.signature.reason)
+    return reason or next(iter(doubts(whitelist)), "undated")
+
+
 def doubts(
     whitelist: WhiteList, as_of: datetime | None = None, max_age: timedelta | None = None
 ) -> list[str]:

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import stat
 import subprocess
 import sys
 import time
@@ -228,3 +229,22 @@ def test_too_many_rows_for_a_sheet_are_refused_not_dropped(tmp_path, monkeypatch
     WRITERS["xlsx"](pd.DataFrame({"a": [1, 2]}), tmp_path / "a.xlsx")
     with pytest.raises(OutputError, match=r"3 rows do not fit a sheet\. Write them as csv"):
         WRITERS["xlsx"](pd.DataFrame({"a": [1, 2, 3]}), tmp_path / "a.xlsx")
+
+
+def test_a_state_file_is_synced_before_it_is_renamed_and_its_folder_after(tmp_path, monkeypatch):
+    from mssante_audit.base.state import write_state
+
+    done, fsync, replace = [], os.fsync, os.replace
+
+    def note(what, act):
+        def noted(*given):
+            kind = "folder" if what == "synced" and stat.S_ISDIR(os.fstat(given[0]).st_mode) else "file"
+            done.append(f"{kind} {what}")
+            act(*given)
+
+        return noted
+
+    monkeypatch.setattr(os, "fsync", note("synced", fsync))
+    monkeypatch.setattr(os, "replace", note("renamed", replace))
+    write_state(tmp_path / "state.json", 1, {"a": 1})
+    assert done == ["file synced", "file renamed", "folder synced"]

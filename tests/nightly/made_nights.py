@@ -35,7 +35,8 @@ def causes(number: int, names: tuple[str, ...] = HOSTILE[:1], **more: Any) -> di
         {
             "severity": "critical", "title": "Aucun serveur ne répond", "operator": "CH A",
             "domain": names[n % len(names)], "domains": n + 1, "mailboxes": n or None,
-            "since": "2026-02-03T06:00:00+00:00", "unknown": False, "whole_list": False, **more,
+            "since": "2026-02-03T06:00:00+00:00", "unknown": False, "whole_list": False,
+            "operator_id": "1679900001", **more,
         }
         for n in range(min(number, 10))
     ]  # fmt: skip
@@ -59,17 +60,23 @@ def night(
         "counts": {"waived": 1},
         "new_by_severity": NOTHING | {"error": new},
         "fixed_by_severity": NOTHING | {"error": fixed},
-        "shown": {"new": new, "open": 4, "fixed": fixed, "unknown": lost, "asking": 4 + new},
+        "shown": {
+            "new": new, "open": 4, "fixed": fixed, "unknown": lost, "asking": 4 + new, "criticals": critical,
+            "new_criticals": min(new, critical), "lost_criticals": lost,
+        },
+        "failed_rules": [],
         "previous": previous,
         "critical": causes(critical, names),
         "lost": causes(lost, names, mailboxes=None),
         "new": causes(new, names),
         "fixed": causes(fixed, names),
-        "first": "Do it.",
-        "arrives": {"yes": 78, "degraded": 18, "no": 9, "unknown": 1},
+        "first": causes(1, names)["named"][0] | {
+            "manager": False, "row": 57, "contact": "02 •• •• •• 10", "remedy": "Do it.",
+        },
+        "arrives": {"yes": 78, "degraded": 18, "no": 9, "unknown": 0},
         "order": {"ok": 41, "todo": 9, "urgent": 56, "unknown": 0},
         "list": {"generated_at": "2026-03-03T05:30:00+00:00", "rows": 86550, "signature": "valid-untrusted"},
-    }
+    }  # fmt: skip
     results = {
         step: Result(
             step=step,

@@ -156,3 +156,28 @@ def test_on_a_runner_that_begins_with_nothing_nothing_is_missing(tmp_path):
     signs = list(examine(tmp_path / "audit.toml"))
     assert [sign for sign in signs if sign.state == "missing"] == []
     assert {sign.what: sign.found for sign in signs}["white list"] == "none yet"
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o660, 0o606])
+@pytest.mark.parametrize("what", ["settings", "program", "argument", "folder"])
+def test_hooks_that_others_can_write_are_told(place, settings, tmp_path, what, mode):
+    folder = tmp_path / "hooks"
+    folder.mkdir(mode=0o755)
+    program, argument = folder / "tell", folder / "words.txt"
+    for file in (program, argument, place.folder / "audit.toml"):
+        file.touch()
+        file.chmod(0o700)
+    place.folder.chmod(0o755)
+    settings(hooks={"failure": [[str(program), str(argument), "--now"]]})
+    changed = {
+        "settings": place.folder / "audit.toml",
+        "program": program,
+        "argument": argument,
+        "folder": folder,
+    }[what]
+    changed.chmod(mode | 0o110)
+    found = [(sign.state, sign.found, sign.remedy) for sign in told(place.folder / "audit.toml", "hook")]
+    expected = ("warn", f"{changed} can be written by others", f"chmod go-w {changed}")
+    assert found == ([] if mode == 0o600 else [expected])
+    settings()
+    assert told(place.folder / "audit.toml", "hook") == []

@@ -1,0 +1,244 @@
+"""Three weeks of nights with faults drawn by seed: mail, status, ledger and site against the truth.
+
+The truth of a night is an audit of the list in force then, with all its other inputs whole.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import re
+import shutil
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from foreign import ENGLISH
+from loopback import give, serving
+from test_states import Lists, Nights, _nothing_unread, lists  # noqa: F401 - fixtures
+
+from mssante_audit.audits import audit_all
+from mssante_audit.base.resources import resource
+from mssante_audit.nightly.config import load_config
+from mssante_audit.nightly.run import run
+from mssante_audit.nightly.steps import perform
+from mssante_audit.space.trust import load_space
+from mssante_audit.whitelist.signature import SAMPLE_SIGNER
+
+pytestmark = pytest.mark.long
+
+BEGIN = datetime(2026, 3, 3, 6, tzinfo=UTC)
+NIGHTS = 21
+LEFT, BACK = 4, 13
+"""The nights when a contact leaves the list, and when it is back."""
+OF_LIST = {
+    "cut": "elle est coupée ou endommagée", "forged": "la signature est fausse",
+    "unsigned": "aucune signature",
+    "other": "signée par autre.fictif.example", "stranger": "signée par une autorité inconnue",
+    "older": "sa date recule", "html": "le serveur donne une page HTML à la place de la liste",
+}  # fmt: skip
+"""Why the list published in a night is refused, as the mail says it."""
+OF_OTHERS = {
+    "no observation": ("observation du DNS", "observation TLS"), "old observation": ("observation du DNS",),
+    "torn observation": ("observation du DNS",), "no register": ("registre",), "torn register": ("registre",),
+}  # fmt: skip
+"""The inputs that are in doubt."""
+
+
+@dataclass
+class World:
+    """What is true, and what was told so far."""
+
+    nights: Nights
+    whole: Path
+    """Every input but the list, as it is without faults."""
+    listed: list = field(default_factory=list)
+    """Rows of the list in force."""
+    made: datetime = BEGIN
+    known: set[str] = field(default_factory=set)
+    """Fingerprints of what a reader of all the mails takes to be open."""
+    shown: int = 0
+    """Rows of the list whose site is shown."""
+
+    def truth(self, as_of: str) -> set[str]:
+        folder = self.nights.folder / "truth"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self.whole, folder)
+        shutil.copytree(self.nights.data / "archive", folder / "archive")
+        (folder / "list.xml").write_bytes(replace(self.nights.lists, rows=self.listed).made(self.made))
+        anchors = [self.nights.folder / "anchors"]
+        return set(
+            audit_all(load_space(folder, as_of=as_of, anchors=anchors, signer=SAMPLE_SIGNER))["fingerprint"]
+        )
+
+    def put_back(self) -> None:
+        """Have every input but the list as it should be."""
+        for path in self.nights.data.iterdir():
+            if path.name != "archive":
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.copytree(self.whole, self.nights.data, dirs_exist_ok=True)
+
+
+def rows_of(every: Lists, night: int) -> list:
+    """The rows that are true in a night: in some of them a contact is missing."""
+    if LEFT <= night < BACK:
+        return [(*row[:3], "", "", row[5]) if n == 7 else row for n, row in enumerate(every.rows)]
+    return every.rows
+
+
+def published(true: Lists, made: datetime, fault: str) -> bytes:
+    content = {
+        "other": lambda: true.made(made, by="other"),
+        "stranger": lambda: true.made(made, by="stranger"),
+        "unsigned": lambda: true.made(made, by=""),
+        "older": lambda: true.made(made - timedelta(days=20)),
+        "html": lambda: b"<!DOCTYPE html><html><body>Maintenance</body></html>",
+    }.get(fault, lambda: true.made(made))()
+    if fault == "cut":
+        return content[: len(content) * 2 // 3]
+    return (
+        content.replace(b"MESSAGERIES FICTIVES", b"MESSAGERIES FACTICES", 1) if fault == "forged" else content
+    )
+
+
+def spoil(data: Path, fault: str) -> None:
+    observation = next((data / "observations").glob("dns-*"))
+    if fault == "no observation":
+        shutil.rmtree(data / "observations")
+    elif fault == "torn observation":
+        observation.write_bytes(b"\x00 no such thing")
+    elif fault == "old observation":
+        text = gzip.decompress(observation.read_bytes()).replace(b"2026-03-02T", b"2026-01-20T")
+        observation.with_name("dns-2026-01-20T060000Z.jsonl.gz").write_bytes(gzip.compress(text))
+        observation.unlink()
+    elif fault == "no register":
+        (data / "declarations.csv").unlink()
+    elif fault == "torn register":
+        (data / "declarations.csv").write_bytes(b"\x00 no such thing")
+
+
+def killed_before(step: str):
+    """Return what does the steps of a run that is killed before one of them."""
+
+    def until(name, job):
+        if name == step:
+            raise KeyboardInterrupt
+        return perform(name, job)
+
+    return until
+
+
+@pytest.mark.parametrize("seed", [20260303, 7])
+def test_three_weeks_of_nights_are_told_as_they_were(lists, tmp_path, seed):  # noqa: F811
+    chance, sample = random.Random(seed), resource("data/sample")
+    faults = [fault for fault in (*OF_LIST, *OF_OTHERS) for _ in range(1)]
+    chance.shuffle(faults)
+    calm = NIGHTS - 1 - len(faults)
+    drawn = ["", *chance.sample([*faults, *[""] * calm], NIGHTS - 1)]
+    killed = set(chance.sample(range(1, NIGHTS), 4))
+    world = World(Nights(tmp_path, lists), tmp_path / "whole")
+    (tmp_path / "anchors").mkdir()
+    for number, certificate in enumerate((lists.chain.root, lists.chain.issuing)):
+        (tmp_path / "anchors" / f"{number}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    shutil.copytree(sample / "observations", world.whole / "observations")
+    for file in (*sample.glob("Extraction*"), sample / "declarations.csv"):
+        shutil.copy(file, world.whole)
+    (world.nights.data / "archive").mkdir(parents=True)
+    disagreements = []
+    for night, fault in enumerate(drawn):
+        as_of = (BEGIN + timedelta(days=night)).isoformat()
+        made = BEGIN + timedelta(days=night, minutes=-30)
+        rows = rows_of(lists, night)
+        world.put_back()
+        spoil(world.nights.data, fault)
+        content = published(replace(lists, rows=rows), made, fault)
+        with serving(give(content)) as url:
+            fetch = f'enabled = true\nurl = "{url}"\nattempts = 1'
+            world.nights.settings(lang="fr", inputs="mailboxes_max_age_days = 99", fetch=fetch)
+            config = load_config(tmp_path / "audit.toml")
+            if night in killed:
+                with pytest.raises(KeyboardInterrupt):
+                    run(config, as_of=as_of, perform=killed_before(chance.choice(["fetch", "audit", "site"])))
+            done = run(config, as_of=as_of, perform=perform)
+        if fault not in OF_LIST:
+            world.listed, world.made = rows, made
+        said = compared(world, done, fault, as_of, first=night == 0)
+        if done.resumed is not (night in killed):
+            said.append("whether it was gone on with")
+        disagreements += [f"night {night} ({fault or 'calm'}): {what}" for what in said]
+    assert disagreements == []
+
+
+def compared(world: World, done, fault: str, as_of: str, *, first: bool) -> list[str]:
+    """Return where mail, exit status, ledger and site say something else than the truth of a night."""
+    folder, wrong = done.folder, []
+    found = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
+    told = json.loads((folder / "audit.json").read_text(encoding="utf-8"))["told"]
+    mail = (folder / "summary.txt").read_text(encoding="utf-8")
+    text, site = " ".join(mail.split()), world.nights.site
+    refused, doubted = fault in OF_LIST and fault != "html", OF_OTHERS.get(fault, ())
+    truth = world.truth(as_of)
+
+    def check(what: str, *, holds: bool) -> None:
+        if not holds:
+            wrong.append(what)
+
+    # -- exit status
+    status = 3 if fault == "html" else 4 if fault else 0
+    last = json.loads((world.nights.folder / "output" / "state" / "run.json").read_text())
+    check(
+        f"exit status {done.exit_status}, {last['exit_status']}",
+        holds=done.exit_status == last["exit_status"] == status,
+    )
+    # -- ledger
+    new = {f["fingerprint"] for f in found if f["status"] == "new"}
+    fixed = {f["fingerprint"] for f in told["fixed"]}
+    check(f"new and not true: {len(new - truth)}", holds=new <= truth)
+    check(f"fixed and still true: {len(fixed & truth)}", holds=not fixed & truth)
+    check(f"new again: {len(new & world.known)}", holds=not new & world.known)
+    check(f"fixed and never open: {len(fixed - world.known)}", holds=fixed <= world.known)
+    check("nothing is new or fixed while the list is refused", holds=not refused or not new | fixed)
+    world.known = ({f["fingerprint"] for f in found} if first else world.known | new) - fixed
+    if not fault:
+        check(f"open and not true: {sorted(world.known ^ truth)[:3]}", holds=world.known == truth)
+    # -- mail
+    criticals = sum(f["severity"] == "critical" for f in found)
+    fresh = sum(f["severity"] == "critical" and f["status"] == "new" for f in found)
+    numbers = "premier passage" if first else f"{fresh} nouveau{'x' if fresh > 1 else ''}"
+    head = re.match(r"MSSanté (\d+)(?:er)? mars : (\d+) critiques? \(([^)]*)\), (.*)", text)
+    check(
+        f"the first line: {mail[:80]!r}",
+        holds=bool(head) and head[2] == str(criticals) and head[3] == numbers,
+    )
+    sight = (
+        "AVEUGLES : liste blanche" if refused else f"EN PARTIE AVEUGLES : {' et '.join(doubted)}" if doubted
+        else "EN ÉCHEC : téléchargement" if fault else r"\d+ domaines? inconnus?|rien d'inconnu"
+    )  # fmt: skip
+    check(f"how much is seen: {mail[:120]!r}", holds=bool(head) and bool(re.match(sight, head[4])))
+    check("whom to call", holds=refused or "APPELER " in "".join(mail.splitlines(keepends=True)[:12]))
+    check("why the list is refused", holds=OF_LIST.get(fault, "") in text)
+    check("what stays in force", holds=("RESTE EN VIGUEUR : " in text) is (fault in OF_LIST))
+    if refused and fault != "older":
+        check(
+            "which list stays in force",
+            holds=f"la liste du {world.made.day} mars 2026" in text.replace("1er", "1"),
+        )
+    check("what is in doubt", holds=all(f"INCONNU {name}" in text for name in doubted))
+    check("which site is shown", holds=("site du" in text) is refused)
+    english = [
+        line
+        for line in mail.splitlines()
+        if not line.startswith(("SITE", "JOURNAL")) and ENGLISH.search(line)
+    ]
+    check(f"in English: {english}", holds=not english)
+    check(
+        "a person",
+        holds=not re.search(r"[\w.]+@[\w-]+\.example|\b0\d( \d\d){4}\b", re.sub(r"\w•••@\S+", "", text)),
+    )
+    # -- site
+    world.shown = world.shown if refused else len(world.listed)
+    check("the site", holds=f"<p>{world.shown} rows</p>" in site and ("data-notice" in site) is refused)
+    return wrong
