@@ -109,21 +109,19 @@ def _rows(archive: Archive, snapshot: Snapshot) -> int:
 
 
 def _quarantine(folder: Path, content: bytes, record: Record, reason: str) -> Record:
-    made = "undated"
-    doubt = "html" if is_html(content) else "damaged"
+    doubt, made = "html" if is_html(content) else "damaged", None
     try:
         whitelist = load_whitelist(content, recover=True, any_namespace=True)
-        doubt = record.doubt or refusal(whitelist)
-        made = whitelist.generated_at.strftime(TIME) if whitelist.generated_at else made
+        doubt, made = record.doubt or refusal(whitelist), whitelist.generated_at
         sha256, rows = whitelist.sha256, len(whitelist.entries)
     except InputError:
         sha256, rows = digest(content), 0
-    name = f"{made}-{sha256[:8]}.gz"
+    name = f"{made.strftime(TIME) if made else 'undated'}-{sha256[:8]}.gz"
     # The very bytes received, under one more layer: what is in them is not known.
     write_bytes(folder / QUARANTINE / name, gzip.compress(content, mtime=0))
     write_bytes(folder / QUARANTINE / f"{name}.reason.txt", f"{reason}\n".encode("utf-8", "backslashreplace"))
-    found = {"file": name, "sha256": sha256, "rows": rows, "doubt": doubt, "message": reason}
-    return replace(record, outcome="quarantined", **found)
+    known = replace(record, sha256=sha256, made=made.isoformat() if made else "", rows=rows, doubt=doubt)
+    return replace(known, outcome="quarantined", file=name, message=reason)
 
 
 def import_lists(

@@ -33,6 +33,8 @@ class Record:
     file: str = ""
     """Name in the archive, or in its quarantine."""
     sha256: str = ""
+    made: str = ""
+    """When a list in quarantine says that it was generated (UTC, ISO 8601)."""
     rows: int = 0
     signer: str = ""
     """Common name of whoever signed it, if it was found valid, or flagged for its signer."""

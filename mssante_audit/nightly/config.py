@@ -57,8 +57,8 @@ def schema() -> dict[str, Any]:
 
 def _refusal(errors: ValidationError, text: str, file: Path) -> InputError:
     # A list whose items are wrong is too short because of them; a misspelt key leaves out another one.
-    told = [error for error in errors.errors() if error["type"] != "too_short" or not error["input"]]
-    first, *others = sorted(told, key=lambda e: (e["type"] != "extra_forbidden", [*map(str, e["loc"])]))
+    faults = [error for error in errors.errors() if error["type"] != "too_short" or not error["input"]]
+    first, *others = sorted(faults, key=lambda e: (e["type"] != "extra_forbidden", [*map(str, e["loc"])]))
     keys, remedy = tuple(part for part in first["loc"] if isinstance(part, str)), None
     if first["type"] == "extra_forbidden":
         message, remedy = _unknown(keys[:-1], keys[-1])
@@ -121,8 +121,8 @@ def template() -> str:
             lines += _key(name, field)
             continue
         parts += ["", *_comment(field.description), f"[{name}]"]
-        for key, one in section.model_fields.items():
-            parts += _key(key, one)
+        for key, part in section.model_fields.items():
+            parts += _key(key, part)
     return "\n".join([*lines, *parts]) + "\n"
 
 

@@ -103,8 +103,8 @@ def _memory() -> Sign:
     with suppress(OSError):  # not Linux, or no control groups: nothing is known
         free = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
         bounds += [int(free[1]) * 1024] if free else []
-        own = Path("/proc/self/cgroup").read_text().strip().rpartition(":")[2]
-        limit = Path(f"/sys/fs/cgroup{own}", "memory.max").read_text().strip()
+        group = Path("/proc/self/cgroup").read_text().strip().rpartition(":")[2]
+        limit = Path(f"/sys/fs/cgroup{group}", "memory.max").read_text().strip()
         bounds += [int(limit)] if limit.isdigit() else []
     found = f"{size(min(bounds))} to be had" if bounds else "unknown here"
     if bounds and min(bounds) >= MEMORY:

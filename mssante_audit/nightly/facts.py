@@ -40,9 +40,12 @@ def facts_of(
     new, critical = asks[asks["status"] == "new"], asks[asks["severity"] == "critical"]
     known = catalogue()
     fixed, lost = (
-        [one for one in gone if one["rule"] in known] for gone in (compared.fixed, compared.unknown)
+        [finding for finding in gone if finding["rule"] in known]
+        for gone in (compared.fixed, compared.unknown)
     )
-    fixed_asking, lost_asking = ([one for one in gone if asking(one["rule"])] for gone in (fixed, lost))
+    fixed_asking, lost_asking = (
+        [finding for finding in gone if asking(finding["rule"])] for gone in (fixed, lost)
+    )
     status = dated["status"].replace("", "open")  # of a first run
     states = {state: severity_counts(dated[status == state]) for state in ("new", "open", "unknown")}
     states |= {"waived": severity_counts(waived), "fixed": _counted(fixed)}
@@ -63,13 +66,15 @@ def facts_of(
             "asking": len(asks),
             "criticals": int((findings["severity"] == "critical").sum()),
             "new_criticals": int((new["severity"] == "critical").sum()),
-            "lost_criticals": sum(rule(one["rule"]).severity == "critical" for one in lost_asking),
+            "lost_criticals": sum(rule(finding["rule"]).severity == "critical" for finding in lost_asking),
             "left_out": len(findings) - len(asks),
         },
         "critical": _causes(space, critical, unsure, lang),
         "new": _causes(space, new, unsure, lang),
         "fixed": _groups(fixed_asking, lang),
-        "lost": _groups([one for one in lost_asking if rule(one["rule"]).severity == "critical"], lang),
+        "lost": _groups(
+            [finding for finding in lost_asking if rule(finding["rule"]).severity == "critical"], lang
+        ),
         "first": _first(space, critical, unsure, lang) or _first(space, asks, unsure, lang),
         "list": {
             "generated_at": whitelist.generated_at and whitelist.generated_at.isoformat(),
@@ -80,7 +85,7 @@ def facts_of(
 
 
 def _counted(gone: Iterable[Gone]) -> dict[str, int]:
-    counts: Counter[str] = Counter(rule(one["rule"]).severity for one in gone)
+    counts: Counter[str] = Counter(rule(finding["rule"]).severity for finding in gone)
     return {severity: counts[severity] for severity in reversed(SEVERITIES)}
 
 
@@ -109,7 +114,7 @@ def _names(findings: pd.DataFrame, merged: pd.DataFrame, lang: str) -> list[dict
 def _groups(gone: Sequence[Gone], lang: str) -> dict[str, Any]:
     """Return findings that are there no more as causes: those of one rule and one operator are one."""
     groups: dict[tuple[str, str], list[Gone]] = {}
-    for finding in sorted(gone, key=lambda one: -SEVERITIES.index(rule(one["rule"]).severity)):
+    for finding in sorted(gone, key=lambda finding: -SEVERITIES.index(rule(finding["rule"]).severity)):
         groups.setdefault((finding["rule"], finding["operator"]), []).append(finding)
     named = [
         _named([code], operator, group[0]["domain"], lang)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from mssante_audit.nightly import post
-from mssante_audit.nightly.mail import message, told
+from mssante_audit.nightly.mail import message, record_of
 from mssante_audit.nightly.night import FAILED, SITE, Night, Result, note
 from mssante_audit.nightly.process import run_program
 from mssante_audit.nightly.settings import Config
@@ -37,14 +37,14 @@ def run_hooks(config: Config, night: Night) -> Result:
 
     shown = {name: value for name, value in os.environ.items() if name not in config.secret_variables}
     for event in due:
-        told_of = {f"{PREFIX}{n.upper()}": str(v) for n, v in (variables | {"event": event}).items()}
+        environment = {f"{PREFIX}{n.upper()}": str(v) for n, v in (variables | {"event": event}).items()}
         for words in getattr(config.hooks, event):
-            keep(event, words[0], run_hook(words, shown | told_of, seconds))
+            keep(event, words[0], run_hook(words, shown | environment, seconds))
     night = replace(night, results=night.results | {"hooks": _outcome(ran)})
     if config.mail.server and (event := next((e for e in due if e in config.mail.events), "")):
         keep(event, "mail", post.mail(message(night, config.mail), config.mail, seconds))
     if config.webhook.url and (event := next((e for e in due if e in config.webhook.events), "")):
-        keep(event, "webhook", post.json(told(night), config.webhook, seconds))
+        keep(event, "webhook", post.json(record_of(night), config.webhook, seconds))
     return _outcome(ran)
 
 

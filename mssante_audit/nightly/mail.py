@@ -51,7 +51,7 @@ class Line:
 def write_mail(night: Night, settings: Mail) -> None:
     """Write the mail into the run's folder, to be read by people, programs and e-mail programs."""
     write_bytes(night.folder / "summary.txt", f"{summary(night)}\n".encode())
-    write_bytes(night.folder / "summary.json", json_bytes(told(night)))
+    write_bytes(night.folder / "summary.json", json_bytes(record_of(night)))
     write_bytes(night.folder / "summary.eml", message(night, settings).as_bytes())
 
 
@@ -97,7 +97,7 @@ def _shown(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def told(night: Night) -> dict[str, Any]:
+def record_of(night: Night) -> dict[str, Any]:
     """Return a night as JSON types: what the mail says, in numbers, codes and names."""
     facts, text = night.audited, summary(night)
     return {

@@ -26,8 +26,8 @@ def retain(config: Config, folder: Path, good: str) -> Result:
     runs = [run for run in outdated(config.output.folder, rules, now, good) if run != folder]
     files = []
     if (audited := folder / "audit.json").exists():
-        told = json.loads(audited.read_bytes())["results"]["provenance"]["observed"]
-        answering = [observation["file"] for observation in told]
+        observed = json.loads(audited.read_bytes())["results"]["provenance"]["observed"]
+        answering = [observation["file"] for observation in observed]
         files = outdated_observations(config.data.folder, rules, now, answering)
     faults = [] if rules.dry_run else [*remove(runs, remove_run), *remove(files, Path.unlink)]
     parts = [

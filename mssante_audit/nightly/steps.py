@@ -93,7 +93,7 @@ def fetch(job: Job) -> tuple[str, dict[str, Any]]:
 
     settings = fetching.Settings(**job.config.fetch.model_dump(exclude={"enabled"}))
     record = fetching.fetch(_archive(job), settings)
-    names = ("at", "action", "outcome", "file", "flags", "signer", "doubt")
+    names = ("at", "action", "outcome", "file", "made", "flags", "signer", "doubt")
     return record.line, {name: getattr(record, name) for name in names}
 
 

@@ -169,7 +169,7 @@ def _faults_of(
 
 def _unread(error: str) -> dict[str, str]:
     """Return what is known of a file that could not be read: its name, and why in English."""
-    return {"file": error.partition(":")[0], "error": error}
+    return {"file": error.partition(":")[0].partition(",")[0], "error": error}
 
 
 def _against(seen: _Input, before: Mapping[str, Any] | None, as_of: datetime) -> Iterator[Fault]:
@@ -195,25 +195,15 @@ def _of_archive(space: TrustSpace, published: Record | None, before: object) -> 
     archive, audited, sha256 = space.archive, space.whitelist.generated_at, space.whitelist.sha256
     kept = archive.snapshots if archive else ()
     if published is not None and published.outcome == "quarantined":
-        changed = "changed-signer" in published.flags
-        made = published.file.partition("Z-")[0]
-        refused = {
-            "doubt": published.doubt,
-            "listed": f"{datetime.strptime(made, '%Y-%m-%dT%H%M%S').isoformat()}Z"
-            if made[:1].isdigit()
-            else None,
-        }
-        yield (
-            ("changed-signer", refused | {"signer": published.signer})
-            if changed
-            else ("quarantined", refused)
-        )
+        why = {"doubt": published.doubt, "listed": published.made, "signer": published.signer}
+        yield ("changed-signer" if "changed-signer" in published.flags else "quarantined"), why
     elif published is not None:
         made = next((s.generated_at for s in kept if s.name == published.file), None)
         if made is not None and made > space.as_of + SKEW:
-            yield "future", {"made": made.isoformat()}
+            yield "future", {"made": made.isoformat(), "listed": made.isoformat()}
         elif made is not None and audited is not None and made < audited.replace(microsecond=0):
-            yield "older", {"made": made.isoformat(), "before": audited.isoformat()}
+            at = made.isoformat()
+            yield "older", {"made": at, "before": audited.isoformat(), "listed": at}
     if archive is not None and before is None:  # that it shrank then is all there is without a run before
         names = {snapshot.name for snapshot in kept if sha256.startswith(snapshot.sha)}
         if any(r.file in names and "shrunk" in r.flags for r in archive.log if r.outcome == "kept"):

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from foreign import ENGLISH, FRENCH
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import html
@@ -17,7 +18,7 @@ from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.nightly.facts import facts_of
 from mssante_audit.nightly.mail import COLUMNS, page, subject, summary
 from mssante_audit.nightly.run import exit_status
-from mssante_audit.space.states import STATES
+from mssante_audit.space.states import STATES, State
 
 
 @settings(deadline=None)
@@ -134,6 +135,35 @@ def test_what_is_worst_decides_whether_things_got_better():
     facts = told.results["audit"].facts
     facts["new_by_severity"].update(critical=1)
     assert "WORSE" in summary(told)
+
+
+REFUSED = ("forged", "unsigned", "untrusted", "expired", "revoked", "damaged", "undated", "html")
+FAILED = (
+    "html", "slow", "certificate", "connection", "status", "empty", "large", "unusable", "address", "late",
+    "killed", "unstarted", "died", "",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("lang", "foreign"), [("fr", ENGLISH), ("en", FRENCH)])
+def test_why_a_list_is_refused_and_a_step_failed_is_said_in_one_language(lang, foreign):
+    texts = []
+    for doubt in REFUSED:
+        why = {"doubt": doubt, "listed": "2026-03-03T05:30:00+00:00", "signer": ""}
+        texts.append(summary(night(State("list", "quarantined", 1, why), critical=1, status=4, lang=lang)))
+    for code in FAILED:
+        told = night(failed=("fetch", "reports"), status=3, lang=lang)
+        why = {"code": code, "file": "list.xml" if code else "", "line": None}
+        message = "http://a.example/list.xml: the answer is an HTML page, not a list"
+        failed = told.results["fetch"].model_copy(update={"message": message, "why": why})
+        texts.append(summary(replace(told, results=told.results | {"fetch": failed})))
+    assert len(set(texts)) == len(REFUSED) + (len(FAILED) if lang == "fr" else 1)
+    # What these made-up nights say in one language only: a title, what to do, why a report failed.
+    made_up = ("Aucun serveur ne répond", "Do it", "a cause,")
+    plain = [
+        line for text in texts for line in text.splitlines() if not any(word in line for word in made_up)
+    ]
+    assert [line for line in plain if foreign.search(line)] == []
+    assert all("RESTE EN VIGUEUR" in text or "STILL IN FORCE" in text for text in texts)
 
 
 def test_it_is_a_page_for_a_phone_whose_links_lead_to_the_site_that_is_named():
