@@ -60,21 +60,14 @@ def report(
 
 
 def _answer_lines(answers: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    """Yield whether mail arrives, or that nobody looked, and whether the list is in order."""
-    arrives, order = answers.get("arrives", {}), answers.get("order", {})
-    if not (whole := sum(order.values())):
-        return
-    if arrives["unknown"] < whole:
-        yield (
-            f"mail arrives at {arrives['yes']} of {whole} domains, in part at {arrives['degraded']}, "
-            f"not at {arrives['no']}; unknown of {arrives['unknown']}"
-        )
-    else:
-        yield "whether mail arrives is unknown: `mssante-audit observe dns --data DIR` asks the DNS"
-    yield (
-        f"in order: {order['ok']} of {whole} domains; to correct {order['todo']}, urgent {order['urgent']}, "
-        f"unknown {order['unknown']}"
-    )
+    """Yield the two answers as the mail of a night says them, or that nobody looked."""
+    from mssante_audit.findings.templates import said
+
+    for question, counts in answers.items():
+        if question == "arrives" and 0 < counts["unknown"] == sum(counts.values()):
+            yield "whether mail arrives is unknown: `mssante-audit observe dns --data DIR` asks the DNS"
+        elif any(counts.values()):
+            yield said("mssante_audit.nightly", question, counts, "en")
 
 
 def _report_line(outcome: Outcome, out: Path) -> str:

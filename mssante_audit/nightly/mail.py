@@ -5,6 +5,7 @@ Lines of the text are broken at `COLUMNS`; only paths may be wider. Information 
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -150,7 +151,9 @@ def summary(night: Night) -> str:
 
 
 def _say(night: Night, name: str, value: Any) -> str:
-    return said("mssante_audit.nightly", name, value, night.lang)
+    text = said("mssante_audit.nightly", name, value, night.lang)
+    # No line begins with a sign that French parts from the word before it.
+    return re.sub(" ([:;!?»])", rf"{NBSP}\1", text) if night.lang == "fr" else text
 
 
 def lines_of(night: Night) -> list[Line]:

@@ -15,13 +15,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from conftest import CATALOGUE
 from cryptography.hazmat.primitives.serialization import Encoding
 from foreign import ENGLISH
 from loopback import give, serving
 from test_states import Lists, Nights, _nothing_unread, lists  # noqa: F401 - fixtures
 
 from mssante_audit.audits import audit_all
-from mssante_audit.base.resources import resource
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.run import run
 from mssante_audit.nightly.steps import perform
@@ -133,7 +133,7 @@ def killed_before(step: str):
 
 @pytest.mark.parametrize("seed", [20260303, 7])
 def test_three_weeks_of_nights_are_told_as_they_were(lists, tmp_path, seed):  # noqa: F811
-    chance, sample = random.Random(seed), resource("data/sample")
+    chance, sample = random.Random(seed), CATALOGUE
     faults = [fault for fault in (*OF_LIST, *OF_OTHERS) for _ in range(1)]
     chance.shuffle(faults)
     calm = NIGHTS - 1 - len(faults)
