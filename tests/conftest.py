@@ -271,14 +271,14 @@ def hostile_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def hostile_run(hostile_data: Path) -> Run:
     """The shipped notebooks' reports of a list with hostile text in every field, contacts shown."""
-    given = {"data": str(hostile_data), "as_of": SAMPLE_AS_OF, "show_contacts": True}
+    given = {"data": str(hostile_data), "as_of": SAMPLE_AS_OF, "contacts": "all"}
     return run_reports(out=hostile_data.parent / "out", parameters=given)
 
 
 @pytest.fixture(scope="session")
 def hostile_space(hostile_data: Path) -> TrustSpace:
     """What the reports of the hostile list are of, loaded, contacts shown; not to be changed."""
-    return load_space(hostile_data, as_of=SAMPLE_AS_OF, show_contacts=True)
+    return load_space(hostile_data, as_of=SAMPLE_AS_OF, contacts="all")
 
 
 @pytest.fixture(scope="session")

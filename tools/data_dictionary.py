@@ -27,7 +27,7 @@ are lists, instants ISO 8601, missing values null. In Parquet, an `object` is JS
 left out.
 
 In a snapshot, what names persons of `entries` and `register` lies in `private/`. In what is written for
-others, persons are masked unless `--show-contacts`; two that differ stay different.
+others, persons are masked unless `--contacts all`; two that differ stay different.
 """
 
 

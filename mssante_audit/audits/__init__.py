@@ -63,11 +63,11 @@ def audit(name: str, space: TrustSpace, *, language: str = "") -> pd.DataFrame:
     -------
     DataFrame
         Findings, as described in `mssante_audit.findings.frame`, in words of a language; persons in it are
-        masked unless the space was loaded with ``show_contacts=True``. Waived ones are left out (`waived` has
+        masked unless the space was loaded with ``contacts="all"``. Waived ones are left out (`waived` has
         them). `first_seen` is told where the list is one of the space's archive. Empty where what the audit
         needs is not there: `lacking` says which audits that are.
     """
-    return worded(parted(name, space)[0], language=language, show_contacts=space.show_contacts)
+    return worded(parted(name, space)[0], language=language, contacts=space.contacts)
 
 
 def audit_all(space: TrustSpace, *, language: str = "") -> pd.DataFrame:
@@ -78,7 +78,7 @@ def audit_all(space: TrustSpace, *, language: str = "") -> pd.DataFrame:
 def waived(space: TrustSpace, *names: str, language: str = "") -> pd.DataFrame:
     """Return the findings of audits (of all by default) that are waived, with `reason`, `who`, `until`."""
     apart = [parted(name, space)[1] for name in names or audits()]
-    return worded(pd.concat(apart, ignore_index=True), language=language, show_contacts=space.show_contacts)
+    return worded(pd.concat(apart, ignore_index=True), language=language, contacts=space.contacts)
 
 
 def lacking(space: TrustSpace) -> dict[str, tuple[str, ...]]:

@@ -289,8 +289,10 @@ class Opening(Section):
     )
     recover: Recover = False
     any_namespace: AnyNamespace = False
-    show_contacts: bool = _titled(
-        False, "Contacts en clair", "Show contacts as they are, not masked: not for sharing."
+    contacts: Literal["none", "services", "all"] = _titled(
+        "services",
+        "Contacts montrés",
+        "Contacts shown: none, services (what names nobody) or all (not for sharing).",
     )
 
 

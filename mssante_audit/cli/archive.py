@@ -166,7 +166,7 @@ def changes(
     signer: options.Signer = None,
     recover: options.Recover = False,
     any_namespace: options.AnyNamespace = False,
-    show_contacts: options.ShowContacts = False,
+    contacts: options.Contacts = None,
 ) -> None:
     """Say what changed between two lists, one record a change, and how sure it is.
 
@@ -176,11 +176,11 @@ def changes(
     from mssante_audit.space.story import compare
 
     check_format(format, out)
-    if show_contacts:
+    if contacts == "all":
         for_own_eyes()
     found = compare(
         before, after, archive=archive, anchors=anchors or (), signer=signer, recover=recover,
-        any_namespace=any_namespace, show_contacts=show_contacts, language=lang,
+        any_namespace=any_namespace, contacts=contacts or "services", language=lang,
     )  # fmt: skip
     write_frame(found.events if events else found.changes, format, out)
     for name, doubts in zip((before, after), found.doubts, strict=True):

@@ -59,12 +59,16 @@ def check(
         lines = [not_relied_on(doubted)] if doubted else []
         day = format_text(", générée le {day}", day=f"{made:%Y-%m-%d}") if made else ""
         found = gettext("inscrit") if answer.listed else gettext("non inscrit")
-        lines += [_said(found, f"{answer.domain} ({space.whitelist.source}{day})")]
-        lines += _listed(space, answer.domain) if answer.listed else _not_listed(space, answer, name)
+        lines += [space.shown(_said(found, f"{answer.domain} ({space.whitelist.source}{day})"))]
+        # Descriptions and names that should name nobody do all the same.
+        lines += (
+            _listed(space, answer.domain)
+            if answer.listed
+            else map(space.shown, _not_listed(space, answer, name))
+        )
         if "damaged" in doubted and not answer.listed:
             lines.append(gettext("le nom est peut-être dans la partie de la liste qui n’a pas pu être lue"))
-        # Descriptions and names that should name nobody do all the same.
-        say("\n".join(map(space.shown, lines)))
+        say("\n".join(lines))
     raise typer.Exit(UNRELIABLE if doubted else int(not answer.listed))
 
 
@@ -81,8 +85,6 @@ def _said(what: str, text: str) -> str:
 
 
 def _not_listed(space: TrustSpace, answer: Answer, name: str) -> Iterator[str]:
-    from mssante_audit.whitelist.check import search
-
     if answer.parent:
         yield format_text(
             "il est sous {parent}, qui est inscrit : un sous-domaine ne l’est pas pour autant",
@@ -96,7 +98,7 @@ def _not_listed(space: TrustSpace, answer: Answer, name: str) -> Iterator[str]:
         return
     # What a domain ends with is in all of them: mssante.fr.
     words = name if " " in name.strip() or "." not in name else " ".join(name.split(".")[:-2])
-    for row in search(space.entries, words).to_dict("records"):
+    for row in space.search(words).to_dict("records"):
         if row["domain"] not in answer.near:
             about, who = space.shown(row["description"]), space.shown(row["operator"])
             text = f"{row['domain']} ({about}), {who or gettext('sans opérateur')}"
@@ -107,7 +109,7 @@ def _listed(space: TrustSpace, domain: str) -> Iterator[str]:
     """Yield who runs a domain, whom to call, the two answers, and what was found on it."""
     from mssante_audit.findings.places import row_ranges
     from mssante_audit.verdicts.checks import RECEPTION
-    from mssante_audit.verdicts.record import CONTACTS, record_of, shown_contacts
+    from mssante_audit.verdicts.record import CONTACTS, record_of
     from mssante_audit.verdicts.words import reasons
 
     rows: pd.DataFrame = space.entries[space.entries["domain"] == domain]
@@ -118,7 +120,7 @@ def _listed(space: TrustSpace, domain: str) -> Iterator[str]:
         where = gettext("ligne") if len(group) == 1 else gettext("lignes")
         yield _said(f"{where} {row_ranges(group['row'])}", who + (f", département {place}" if place else ""))
         for kind, column in CONTACTS.items():
-            contacts = " | ".join(shown_contacts(space, group[column]))
+            contacts = " | ".join(space.shown_contacts(group[column]).values())
             yield _said(f"  {_named(kind)}", contacts)
     if rows["is_audit_entry"].any():
         yield gettext("c’est une entrée de test")

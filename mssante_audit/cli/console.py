@@ -148,7 +148,7 @@ def parameters_of(context: typer.Context) -> dict[str, Any]:
         if isinstance(value, list | tuple) and kind_of(name) is str:
             value = ",".join(value)
         given[name] = check_value(name, str(value) if isinstance(value, Path) else value)
-    if given.get("show_contacts"):
+    if given.get("contacts") == "all":
         for_own_eyes()
     return given
 

@@ -66,7 +66,7 @@ def import_(
     ] = None,
     force: options.Force = False,
     as_of: options.AsOf = None,
-    show_contacts: options.ShowContacts = False,
+    contacts: options.Contacts = None,
 ) -> None:
     """Validate a file of declarations, row by row."""
     from mssante_audit.audits.declarations.told import bounded, line, messages, notes, summary
@@ -74,7 +74,7 @@ def import_(
     from mssante_audit.declarations.register import load_declarations
     from mssante_audit.declarations.write import write_register
 
-    if show_contacts:
+    if show_contacts := contacts == "all":  # the register names persons, not services
         for_own_eyes()
     register, when = load_declarations(file, columns=columns, sheet=sheet), asked_instant(as_of)
     told = messages(register, when, show_contacts=show_contacts)
@@ -185,7 +185,7 @@ def _json(register: Register, when: datetime, *, show_contacts: bool) -> str:
     from mssante_audit.findings.words import worded
 
     raw = findings_frame(form_findings(register, when, each=True), NO_ENTRIES)
-    found = worded(raw, show_contacts=show_contacts)
+    found = worded(raw, contacts="all" if show_contacts else "none")
     told = {
         "source": register.source,
         "sha256": register.sha256,

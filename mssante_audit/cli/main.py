@@ -111,7 +111,7 @@ _COMMANDS: dict[Callable[..., None], tuple[str, type[TyperCommand] | None]] = {
     receive.receive: (OBSERVE, None),
     gate.gate: (
         DECLARE,
-        options.opening("parameter", "recover", "any_namespace", *options.LIMITS, "show_contacts"),
+        options.opening("parameter", "recover", "any_namespace", *options.LIMITS, "contacts"),
     ),
     archive.fetch: (KEEP, None),
     archive.changes: (KEEP, None),
@@ -275,7 +275,7 @@ def sample(
     say(f"sample: {put_folder(out.resolve(), lambda to: copytree(shipped, to), own=own, force=force)}")
 
 
-@app.command(cls=options.opening("show_contacts"), rich_help_panel=LOOK)
+@app.command(cls=options.opening("contacts"), rich_help_panel=LOOK)
 def domains(
     context: typer.Context,
     format: options.TableFormat = options.Table.csv,  # noqa: A002 - the option's name
@@ -299,7 +299,7 @@ def domains(
 
 
 @app.command(
-    cls=options.opening("parameter", "anchors", "signer", *options.LIMITS, "show_contacts"),
+    cls=options.opening("parameter", "anchors", "signer", *options.LIMITS, "contacts"),
     rich_help_panel=OBSERVE,
 )
 def methods(
@@ -322,7 +322,7 @@ def methods(
         write_frame(method_records(space), format, out)
 
 
-@app.command(cls=options.opening("show_contacts"), rich_help_panel=OBSERVE)
+@app.command(cls=options.opening("contacts"), rich_help_panel=OBSERVE)
 def certificates(
     context: typer.Context,
     format: Annotated[  # noqa: A002 - the option's name
@@ -350,7 +350,7 @@ def certificates(
         write_frame(ends, format, out, "certificates")
 
 
-@app.command(cls=options.opening(*options.LIMITS, "show_contacts"), rich_help_panel=PROGRAMS)
+@app.command(cls=options.opening(*options.LIMITS, "contacts"), rich_help_panel=PROGRAMS)
 def snapshot(
     context: typer.Context,
     out: Annotated[Path, typer.Argument(help="Folder to write: a new one, or an earlier snapshot.")],

@@ -22,6 +22,7 @@ Severity = StrEnum("Severity", "info warning error critical")
 Table = StrEnum("Table", "csv json xlsx parquet")
 """Formats of a frame (`mssante_audit.base.export.WRITERS`)."""
 Layout = StrEnum("Layout", "text json")
+Whose = StrEnum("Whose", "none services all")
 """For whom something is told: a reader, or a program."""
 Language = StrEnum("Language", "fr en")
 """Languages of what is told in words."""
@@ -98,7 +99,8 @@ _REGION = "Regions where operators (not establishments) sit, with commas."
 Region = Annotated[list[str] | None, Option(help=_REGION, autocompletion=_regions)]
 _DEPARTMENT = "Départements where they sit, codes or names, with commas."
 Department = Annotated[list[str] | None, Option(help=_DEPARTMENT, autocompletion=_departments)]
-ShowContacts = Annotated[bool, Option("--show-contacts", help="Do not mask contacts: not for sharing.")]
+_CONTACTS = "Whose numbers and addresses are shown; all is not for sharing."
+Contacts = Annotated[Whose | None, Option("--contacts", help=_CONTACTS, show_default="services")]
 _SET = "Set a parameter, such as stale_after_days=365, concentration_min=20 or row_limit=50."
 Parameter = Annotated[list[str] | None, Option("--parameter", "-p", metavar="NAME=VALUE", help=_SET)]
 _NOTEBOOKS = Argument(
@@ -122,7 +124,7 @@ def _opening(
     operator: Operator = None,
     region: Region = None,
     department: Department = None,
-    show_contacts: ShowContacts = False,
+    contacts: Contacts = None,
 ) -> None:
     """Take what says which trust space is opened, and whose part of it."""
 

@@ -40,7 +40,7 @@ def run(
 
     settings = load_config(config)
     check(settings)
-    if settings.show_contacts:
+    if settings.contacts == "all":
         for_own_eyes()
     at, shown = check_value("as_of", as_of) or "", sys.stderr.isatty()
     tell = (lambda line: say(line, sys.stderr)) if shown else (lambda line: None)

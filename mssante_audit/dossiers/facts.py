@@ -259,9 +259,9 @@ class Dossier:
             found["operator_after"] == self.operator_id
         )
         own = found[touched & (found["kind"] != "restamped")]
-        told = worded_changes(own, show_contacts=not self.masked)[CHANGES].reset_index(drop=True)
+        told = worded_changes(own, contacts="none" if self.masked else "all")[CHANGES].reset_index(drop=True)
         told["domain"] = [self.safe(domain, "–") for domain in told["domain"]]
-        clear, foreign = worded_changes(own, show_contacts=True), self.common.belongings.foreign
+        clear, foreign = worded_changes(own, contacts="all"), self.common.belongings.foreign
         for side in ("before", "after"):  # what is masked is looked through as well
             hidden = [bool(foreign(text, self.operator_id)) for text in clear[side]]
             told[side] = told[side].mask(pd.Series(hidden, dtype="bool"), gettext(ANOTHER))

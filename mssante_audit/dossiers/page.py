@@ -9,9 +9,8 @@ import pandas as pd
 
 from mssante_audit.base.language import gettext, percent
 from mssante_audit.dossiers.facts import Dossier
-from mssante_audit.findings.frame import Severity
 from mssante_audit.report.charts import largest
-from mssante_audit.report.findings import title_of, why_of
+from mssante_audit.report.findings import title_of
 from mssante_audit.report.first import counts
 from mssante_audit.report.html import Html, joined, macro
 from mssante_audit.report.names import names
@@ -41,18 +40,6 @@ def _answer(dossier: Dossier, limit: int) -> Html:
 
 def _correct(dossier: Dossier, limit: int) -> Html:
     points, found = dossier.points, dossier.findings
-    rows = pd.DataFrame(
-        {
-            "Gravité": pd.Series([point.severity for point in points], dtype=Severity),
-            "Constat": [point.title for point in points],
-            "Domaines": [_first_of(point.domains) for point in points],
-            "Constaté": [" | ".join(say(" ; ").join(c.lines(p.rules[0])) for c in p.cases) for p in points],
-            "Que faire": [point.remedy for point in points],
-            "Pourquoi": [why_of(point.rules[0]) for point in points],
-        }
-    )
-    caption = say("{n:point} à corriger, les plus graves d’abord", n=len(points))
-    shown = table(rows, name="points", empty="Rien à corriger.", limit=limit, caption=caption)
     expected = (say(" (attendu : ") + found["expected"] + ")").where(found["expected"] != "", "")
     each = pd.DataFrame(
         {
@@ -76,12 +63,7 @@ def _correct(dossier: Dossier, limit: int) -> Html:
         for name, (words, part) in parts.items()
         if len(part)
     }
-    return macro("dossier.correct", shown, folds)
-
-
-def _first_of(domains: tuple[str, ...]) -> str:
-    more = say(" et {n:autre}", n=len(domains) - 1) if len(domains) > 1 else ""
-    return (domains[0] if domains else "–") + more
+    return macro("dossier.correct", points[:limit], len(points), folds)
 
 
 def _once(rows: pd.DataFrame, name: str, limit: int, **more: Any) -> Html:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from mssante_audit.base.language import format_text, gettext, listing
+from mssante_audit.base.language import current_language, format_text, gettext, listing, typeset
 from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.differences import Pair, differences, legend
+from mssante_audit.dossiers.remedies import said
 from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.report.findings import title_of
+from mssante_audit.report.findings import title_of, why_of
 from mssante_audit.report.tables import visible
 from mssante_audit.space.states import named
 
@@ -81,6 +82,22 @@ class Point:
     def title(self) -> str:
         """What to call it: as its worst rule is called."""
         return title_of(self.rules[0])
+
+    @property
+    def why(self) -> str:
+        """Why that matters."""
+        return why_of(self.rules[0])
+
+    @property
+    def expected(self) -> list[str]:
+        """What is to be written, letter for letter, where that is known."""
+        return list(dict.fromkeys(right for case in self.cases for _, right in case.pairs))[:MOST_PARTS]
+
+    @property
+    def addressee(self) -> str:
+        """To whom."""
+        known = (one for one in said()["addressees"] if self.rules[0].startswith(tuple(one["rules"])))
+        return typeset(str(next(known)[current_language()]))
 
 
 def _labelled(label: str, text: str) -> str:

@@ -57,7 +57,7 @@ class Survey:
     @cached_property
     def findings(self) -> pd.DataFrame:
         """The findings of all audits in words; persons masked unless the space shows contacts."""
-        return worded(self._raw, show_contacts=self.space.show_contacts)
+        return worded(self._raw, contacts="all" if self.space.show_contacts else "none")
 
     @cached_property
     def facts(self) -> dict[str, Mapping[str, Any]]:

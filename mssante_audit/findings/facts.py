@@ -13,8 +13,8 @@ from typing import Any
 
 from mssante_audit.values.person import Person, masks, unnamed
 
-MARK = "person"
-"""The one key of the mapping that stands for a `Person` in JSON that only its owner reads."""
+MARKS = ("person", "registered")
+"""The one key of the mapping that stands for a `Person` in JSON that only its owner reads, by whose it is."""
 
 
 class Shown(str):
@@ -38,7 +38,12 @@ def plain(value: Any) -> Any:
     raise TypeError(f"a {type(value).__name__} is no fact")
 
 
-def hidden(facts: Any, is_own: Callable[[str], bool] = lambda _: False) -> Any:
+def seen(contacts: str) -> Callable[[Any], Any]:
+    """Return what shows facts with these contacts (`mssante_audit.values.person.CONTACTS`)."""
+    return clear if contacts == "all" else lambda facts: hidden(facts, contacts=contacts)
+
+
+def hidden(facts: Any, is_own: Callable[[str], bool] = lambda _: False, contacts: str = "none") -> Any:
     """Return facts with persons masked, in texts too, but for the reader's own; those that differ stay so.
 
     >>> hidden({"n": 2, "others": [Person("zoe@x.example"), Person("zac@x.example")]})
@@ -46,7 +51,8 @@ def hidden(facts: Any, is_own: Callable[[str], bool] = lambda _: False) -> Any:
     >>> hidden([Person("zoe@x.example"), Person("zac@y.example")], lambda text: text.endswith("@x.example"))
     ['zoe@x.example', 'z•••@y.example']
     """
-    shown = masks(part for part in _leaves(facts) if isinstance(part, Person) and not is_own(part.text))
+    persons = (part for part in _leaves(facts) if isinstance(part, Person) and not is_own(part.text))
+    shown = masks(persons, contacts)
     return _replaced(facts, lambda person: shown.get(person) or Shown(person.text), unnamed)
 
 
@@ -90,12 +96,15 @@ def _replaced(facts: Any, of_person: Callable[[Person], Any], of_text: Callable[
 
 def dumped(facts: Any) -> str:
     """Return facts as JSON text, persons marked and in clear: for files that only their owner reads."""
-    marked = _replaced(facts, lambda person: {MARK: person.text}, str)
+    marked = _replaced(facts, lambda person: {MARKS[person.registered]: person.text}, str)
     return json.dumps(marked, ensure_ascii=False, separators=(",", ":"))
 
 
 def loaded(text: str) -> Any:
     """Return the facts of which `dumped` made a text."""
-    if MARK not in text:
-        return json.loads(text)
-    return json.loads(text, object_hook=lambda part: Person(part[MARK]) if [*part] == [MARK] else part)
+
+    def person(part: dict[str, Any]) -> Any:
+        (mark, *more) = part or [""]
+        return part if more or mark not in MARKS else Person(part[mark], mark == MARKS[1])
+
+    return json.loads(text, object_hook=person)

@@ -38,7 +38,7 @@ Noted = dict[str, str]
 
 _DEFAULTS = {"recover": False, "any_namespace": False, **Thresholds().model_dump()}
 """Of parameters; that of all others is ``None``."""
-_NO_SCOPE = {"as_of", "row_limit", "show_contacts", "changes_since", "anchors", "lang"}
+_NO_SCOPE = {"as_of", "row_limit", "contacts", "changes_since", "anchors", "lang"}
 """Parameters that change no finding; whether the list is trusted is a state of it."""
 
 

@@ -12,7 +12,7 @@ from mssante_audit.base.language import current_language
 from mssante_audit.base.text import visible
 from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import Rule
-from mssante_audit.findings.facts import clear, hidden
+from mssante_audit.findings.facts import seen
 from mssante_audit.findings.frame import typed
 from mssante_audit.findings.places import evidence
 from mssante_audit.findings.templates import asked, template
@@ -45,21 +45,21 @@ def sentence(rule: Rule, part: str, facts: Mapping[str, Any], language: str = ""
         raise InputError(fault, file=f"rule {rule.code}") from error
 
 
-def worded(findings: pd.DataFrame, *, language: str = "", show_contacts: bool = False) -> pd.DataFrame:
+def worded(findings: pd.DataFrame, *, language: str = "", contacts: str = "none") -> pd.DataFrame:
     """Return findings with `observed`, `expected` and `evidence` in words; "" is the current language.
 
-    Persons are masked, in `facts` and `subject` too, unless contacts are to be shown.
+    Of persons that is shown, in `facts` and `subject` too, which `contacts` says.
     """
     frame = findings.copy(deep=False)
-    seen = clear if show_contacts else hidden
-    frame["facts"] = facts = list(map(seen, frame["facts"]))
+    show = seen(contacts)
+    frame["facts"] = facts = list(map(show, frame["facts"]))
     # Apart from the facts: the key of a contact is another text than the contact, and nobody counts it.
-    frame["subject"] = [tuple(seen(list(subject))) for subject in frame["subject"]]
+    frame["subject"] = [tuple(show(list(subject))) for subject in frame["subject"]]
     sentences: dict[str, list[str]] = {"observed": [], "expected": [], "evidence": []}
     for code, known, where in zip(frame["rule"].tolist(), facts, frame["where"].tolist(), strict=True):
         rule, values = registry.rule(code), {**known, "evidence": evidence(where)}
         for part, texts in sentences.items():
             texts.append(sentence(rule, part, values, language))
-    if not show_contacts:
+    if contacts != "all":
         frame["domain"], frame["operator"] = (list(map(unnamed, frame[n])) for n in ("domain", "operator"))
     return typed(frame.assign(**sentences))

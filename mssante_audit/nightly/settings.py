@@ -206,8 +206,9 @@ class Config(Section):
     model_config = ConfigDict(title="audit.toml")
 
     lang: Literal["fr", "en"] = setting("fr", 'Language of all that is made, letters too: "fr" or "en".')
-    show_contacts: bool = setting(
-        False, "true shows contacts unmasked in all that is written: not for sharing."
+    contacts: Literal["none", "services", "all"] = setting(
+        "services",
+        'Contacts shown: "none", "services" (what names nobody) or "all" (not for sharing).',
     )
     fail_on: Severity = setting(
         "never",
@@ -279,6 +280,6 @@ class Config(Section):
 
     def parameters(self, as_of: str) -> dict[str, Any]:
         """Return what a notebook, or `mssante_audit.report.results.open_space`, is given."""
-        data = self.data.model_dump(mode="json", exclude={"folder"}) | {"show_contacts": self.show_contacts}
+        data = self.data.model_dump(mode="json", exclude={"folder"}) | {"contacts": self.contacts}
         given = {name: value for name, value in data.items() if value}
         return {"data": str(self.data.folder), "as_of": as_of, **self.thresholds.model_dump(), **given}

@@ -222,7 +222,7 @@ def _load(job: Job, before: Known) -> TrustSpace:
         space = load_space(
             data.folder, as_of=job.as_of, anchors=data.anchors, signer=data.signer or None, recover=True,
             any_namespace=data.any_namespace, thresholds=config.thresholds,
-            show_contacts=config.show_contacts, lenient=True,
+            contacts=config.contacts, lenient=True,
         )  # fmt: skip
     except InputError as error:
         there = any(data.folder.glob("*.xml*")) or any(data.folder.glob("archive/*.xml.gz"))

@@ -83,7 +83,9 @@ def space_card(space: TrustSpace) -> str:
             n=len(space.entries) - len(rows),
         ),
         "Situation": moment(space.as_of) + (gettext(" (exemple fictif)") if made_up(whitelist) else ""),
-        "Contacts": gettext("montrés") if space.show_contacts else gettext("masqués dans les constats"),
+        "Contacts": {"all": gettext("montrés"), "none": gettext("masqués dans les constats")}.get(
+            space.contacts, gettext("ceux des services, personnes masquées")
+        ),
     }
     try:
         known, todo = judged(space)

@@ -55,7 +55,7 @@ def sql(space: TrustSpace, query: str, /, **tables: pd.DataFrame) -> pd.DataFram
         opened.execute("SET TimeZone = 'UTC'; SET lock_configuration = true")
         for name, make in made.items():
             if name.lower() in words:  # findings and domains take seconds to make
-                opened.register(name, _as_files_have_it(make(), space.show_contacts or name in tables))
+                opened.register(name, _as_files_have_it(make(), "all" if name in tables else space.contacts))
         try:
             result = opened.sql(query)
             if result is None:
@@ -88,22 +88,30 @@ def _tables(space: TrustSpace) -> dict[str, Callable[[], pd.DataFrame]]:
     return made
 
 
-def _as_files_have_it(frame: pd.DataFrame, clear: bool) -> Any:
+def _as_files_have_it(frame: pd.DataFrame, contacts: str) -> Any:
     """Return a frame as its Parquet file has it, so that a query over a snapshot is the same."""
     from pyarrow import parquet
 
-    return parquet.read_table(BytesIO(parquet_bytes(frame if clear else masked(frame))))
+    return parquet.read_table(BytesIO(parquet_bytes(masked(frame, contacts))))
 
 
-def masked(frame: pd.DataFrame) -> pd.DataFrame:
+LISTED = frozenset(
+    f"{kind}_{part}" for kind in ("project", "support") for part in ("contact", "phone", "email")
+)
+"""Columns of contacts that the list publishes; the register's are masked whole."""
+
+
+def masked(frame: pd.DataFrame, contacts: str) -> pd.DataFrame:
     """Return a frame with persons masked, as in a snapshot: in the columns that name them, and elsewhere.
 
     Two that differ stay different in the columns that name persons.
     """
+    if contacts == "all":
+        return frame
     columns = unnamed_texts(frame.drop(columns=naming(frame)))
     for name in naming(frame):
         texts = frame[name].fillna("").astype("str")
-        shown = masks(Person(text) for text in texts.unique() if text)
+        shown = masks((Person(text, name not in LISTED) for text in texts.unique() if text), contacts)
         columns[name] = texts.map({person.text: text for person, text in shown.items()} | {"": ""})
     return frame.assign(**columns)
 
@@ -288,7 +296,7 @@ def own_rule(
     return register(Audit(code.lower(), title, (rule,), broken))
 
 
-def export(values: pd.DataFrame | pd.Series, path: str | Path, *, show_contacts: bool = False) -> Path:
+def export(values: pd.DataFrame | pd.Series, path: str | Path, *, contacts: str = "services") -> Path:
     """Write a frame as CSV, XLSX, JSON or Parquet, as the suffix says, whole or not at all; return the path.
 
     Parameters
@@ -298,8 +306,8 @@ def export(values: pd.DataFrame | pd.Series, path: str | Path, *, show_contacts:
         spreadsheet takes a text of it for a formula.
     path
         File to write.
-    show_contacts
-        Name persons as the list does, in columns of the list and the register: for one's own eyes.
+    contacts
+        Whose numbers and addresses are shown, as `mssante_audit.load_space` has it.
 
     Raises
     ------
@@ -316,7 +324,7 @@ def export(values: pd.DataFrame | pd.Series, path: str | Path, *, show_contacts:
     if whole.index.name or not isinstance(whole.index, pd.RangeIndex):
         listed = any(name is not None for name in whole.index.names) or whole.index.dtype != "int64"
         whole = whole.reset_index(drop=not listed, allow_duplicates=True)
-    whole = whole if show_contacts else masked(whole)
+    whole = masked(whole, contacts)
     if kind == "xlsx":
         sheet = re.sub(r"[\[\]:*?/\\']", " ", out.stem)[:31].strip()
         write_workbook({sheet or "sheet": whole}, out)

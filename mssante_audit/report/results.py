@@ -205,7 +205,7 @@ def provenance(space: TrustSpace) -> Provenance:
         "rows": len(space.entries),
         "made_up": made_up(whitelist),
         "test_entries": int(space.entries["is_audit_entry"].sum()),
-        "contacts_shown": space.show_contacts,
+        "contacts": space.contacts,
         "versions": {"python": platform.python_version()} | {n: _version(n) for n in LIBRARIES},
         "inputs": [cast(Input, state.told()) for state in space.states],
     }  # fmt: skip

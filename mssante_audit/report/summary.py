@@ -100,7 +100,7 @@ class Origin(TypedDict):
     """Whether it is the shipped sample, or signed by its authority: nothing in it is real."""
     test_entries: int
     """Those of them that are entries for testing."""
-    contacts_shown: bool
+    contacts: str
     """Whether contacts are as the list has them, not masked."""
     versions: dict[str, str]
     """Of Python and of the libraries that the content depends on."""

@@ -23,7 +23,6 @@ from mssante_audit.report.explorer import Explorer, explorer_html
 from mssante_audit.report.html import template
 from mssante_audit.report.page import policy_of
 from mssante_audit.report.tables import source_of
-from mssante_audit.site import search
 from mssante_audit.site.doors import write_api, write_feeds
 from mssante_audit.site.pages import SitePage, pages
 from mssante_audit.site.view import View, view_of
@@ -121,7 +120,7 @@ def _write_files(path: Path, page: SitePage) -> None:
 def page_html(page: SitePage, view: View) -> str:
     """Return a page of the site as HTML."""
     stem = Path(page.path).stem
-    code = search.script() if "search" in page.told else tables.script()
+    code = tables.script((files("mssante_audit.site") / "site.js").read_text(encoding="utf-8"))
     return template(f"site_{page.kind}.html.j2").render(
         page=page,
         root="../" * page.path.count("/"),

@@ -17,7 +17,6 @@ from mssante_audit.report.first import answer, checks, counts, question_asked
 from mssante_audit.report.html import prose
 from mssante_audit.report.tables import badge, visible
 from mssante_audit.site.answer import figures, inputs, missing, since, summary, trend_html, trend_shown
-from mssante_audit.site.search import index_json
 from mssante_audit.site.tables import (
     Shown,
     SiteLinks,
@@ -89,7 +88,6 @@ def _index(view: View) -> SitePage:
         "counts": counts(view.domains),
         "checks": checks(view.domains, view.causes),
         "figures": figures(view),
-        "search": index_json(view),
         "trend": trend_html(view.points),
         "reports": view.reports,
         "missing": missing(view),

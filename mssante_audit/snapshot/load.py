@@ -40,7 +40,7 @@ def load_space(
     recover: bool = False,
     any_namespace: bool = False,
     thresholds: Thresholds | None = None,
-    show_contacts: bool = False,
+    contacts: str = "services",
 ) -> TrustSpace:
     """Load the trust space that a folder, a single white list or a snapshot describes.
 
@@ -64,8 +64,9 @@ def load_space(
         Accept a list in another XML namespace.
     thresholds
         Defaults of `Thresholds` if not given; those of a snapshot.
-    show_contacts
-        Let findings name contacts as they are: for one's own eyes, not for sharing.
+    contacts
+        Whose numbers and addresses are shown: ``none``; ``services``, what names nobody; ``all``, for one's
+        own eyes, not for sharing.
 
     Raises
     ------
@@ -77,9 +78,9 @@ def load_space(
         folder = Path(str(data))
         head = read_head(folder)
         _check_asked(folder, head, as_of, anchors, signer, thresholds)
-        if show_contacts and head["shareable"]:
+        if contacts == "all" and head["shareable"]:
             raise InputError("a snapshot to hand on holds no contacts", file=str(folder), remedy=AGAIN)
-        return _space(folder, head, show_contacts)
+        return _space(folder, head, contacts)
     return load_files(
         data,
         as_of=as_of,
@@ -88,7 +89,7 @@ def load_space(
         recover=recover,
         any_namespace=any_namespace,
         thresholds=thresholds,
-        show_contacts=show_contacts,
+        contacts=contacts,
     )
 
 
@@ -122,7 +123,7 @@ def _check_asked(
             raise InputError(message, file=str(folder), remedy=AGAIN)
 
 
-def _space(folder: Path, head: dict[str, Any], show_contacts: bool) -> TrustSpace:
+def _space(folder: Path, head: dict[str, Any], contacts: str) -> TrustSpace:
     made_at, made_with = parse_instant(head["as_of"]), Thresholds(**head["thresholds"])
     origin = json.loads((folder / ORIGIN).read_bytes()) if (folder / ORIGIN).is_file() else {}
     data = Path(origin["data"]) if origin.get("data") and Path(origin["data"]).exists() else None
@@ -148,7 +149,7 @@ def _space(folder: Path, head: dict[str, Any], show_contacts: bool) -> TrustSpac
         whitelist,
         made_at,
         made_with,
-        show_contacts,
+        contacts,
         declarations=register if isinstance(register, Register) else None,
         **same,
         aside=aside,

@@ -16,7 +16,7 @@ from mssante_audit.archive import changes, events
 from mssante_audit.archive.events import List, Span, span
 from mssante_audit.archive.store import Archive, open_archive
 from mssante_audit.base.frames import Column
-from mssante_audit.findings.facts import clear, hidden
+from mssante_audit.findings.facts import seen
 from mssante_audit.findings.templates import said
 
 FRAME = (
@@ -41,7 +41,7 @@ def compare(
     recover: bool = False,
     any_namespace: bool = False,
     language: str = "",
-    show_contacts: bool = False,
+    contacts: str = "services",
 ) -> Span:
     """Compare two lists: what changed, what happened, and how sure either is.
 
@@ -57,8 +57,8 @@ def compare(
         ``unknown``.
     language
         Of the words, one of `mssante_audit.findings.templates.LANGUAGES`.
-    show_contacts
-        Name persons as the lists do.
+    contacts
+        Whose numbers and addresses are shown, as `mssante_audit.load_space` has it.
 
     Returns
     -------
@@ -81,18 +81,17 @@ def compare(
     made = span(opened, before, after, recover=recover, any_namespace=any_namespace)
     return replace(
         made,
-        changes=worded_changes(made.changes, language=language, show_contacts=show_contacts),
+        changes=worded_changes(made.changes, language=language, contacts=contacts),
         events=worded_events(made.events, language=language),
     )
 
 
-def worded_changes(changes: pd.DataFrame, *, language: str = "", show_contacts: bool = False) -> pd.DataFrame:
+def worded_changes(changes: pd.DataFrame, *, language: str = "", contacts: str = "services") -> pd.DataFrame:
     """Return changes (`mssante_audit.archive.changes`) with `before` and `after` in words.
 
-    Persons are masked, in `facts` too, unless `show_contacts` names them as the lists do; two that differ
-    stay different.
+    Of persons that is shown, in `facts` too, which `contacts` says; two that differ stay different.
     """
-    facts = (clear if show_contacts else hidden)(changes["facts"].tolist())
+    facts = seen(contacts)(changes["facts"].tolist())
     sides = {
         side: pd.Series([_side(own, side, language) for own in facts], index=changes.index, dtype="str")
         for side in ("before", "after")

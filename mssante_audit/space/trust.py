@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property, partial
@@ -30,12 +30,12 @@ from mssante_audit.observe.observation import Observation
 from mssante_audit.observe.tls.servers import Observed as TlsObserved
 from mssante_audit.space.scope import covered
 from mssante_audit.space.states import ANCHORS, State, states_of
-from mssante_audit.values.person import masked_message, unnamed
+from mssante_audit.values.person import CONTACTS, Person, masked_message, masks, unnamed
 from mssante_audit.whitelist.certificates import of_sample
-from mssante_audit.whitelist.check import search
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
 from mssante_audit.whitelist.reliance import doubts
 from mssante_audit.whitelist.rows import operator_names, structures
+from mssante_audit.whitelist.search import Index, documents, search
 from mssante_audit.whitelist.signature import trust
 
 LIST_SUFFIXES = (".xml", ".xml.gz")
@@ -50,8 +50,8 @@ class TrustSpace:
     as_of: datetime
     """The instant (UTC) against which ages are counted."""
     thresholds: Thresholds = field(default_factory=Thresholds)
-    show_contacts: bool = False
-    """Whether findings name contacts as they are; masked otherwise."""
+    contacts: str = "services"
+    """Whose numbers and addresses are shown (`mssante_audit.values.person.CONTACTS`)."""
     declarations: Register | None = None
     """The register of declarations, where the data folder has one."""
     observation: Observation | None = None
@@ -105,6 +105,15 @@ class TrustSpace:
     def shown(self, text: str) -> str:
         """Return a text that should name nobody; whom it names is masked unless contacts are shown."""
         return text if self.show_contacts else unnamed(text)
+
+    @property
+    def show_contacts(self) -> bool:
+        """Whether persons are shown as they are."""
+        return self.contacts == "all"
+
+    def shown_contacts(self, contacts: Iterable[str]) -> dict[str, str]:
+        """Return what may be shown of each contact of the list; two that differ look different."""
+        return {person.text: text for person, text in masks(map(Person, contacts), self.contacts).items()}
 
     @cached_property
     def audited(self) -> pd.DataFrame:
@@ -172,8 +181,9 @@ class TrustSpace:
         return self.once("parts", make) or [self]
 
     def search(self, words: str, limit: int = 10) -> pd.DataFrame:
-        """Return the domains that words resemble (`mssante_audit.whitelist.check.search`)."""
-        return search(self.entries, words, limit)
+        """Return the domains that words find (`mssante_audit.whitelist.search.search`)."""
+        index = self.once("search", lambda: Index(documents(self.audited, self.shown)))
+        return search(self.audited, words, limit, index)
 
     def explore(self, *, language: str = "") -> Any:
         """Return the domains as one page to search and filter (`mssante_audit.report.explorer.explore`)."""
@@ -329,7 +339,7 @@ def load_space(
     recover: bool = False,
     any_namespace: bool = False,
     thresholds: Thresholds | None = None,
-    show_contacts: bool = False,
+    contacts: str = "services",
     lenient: bool = False,
 ) -> TrustSpace:
     """Load the trust space that a folder (or a single white list) describes.
@@ -338,6 +348,8 @@ def load_space(
     `lenient` one goes without what it cannot read beside the list, and says so in `TrustSpace.faults`.
     """
     faults: dict[str, str] = {}
+    if contacts not in CONTACTS:
+        raise ParameterError(f"contacts: {contacts!r}", remedy=f"It is one of {', '.join(CONTACTS)}")
 
     def beside(name: str, load: Callable[[], T | None]) -> T | None:
         try:
@@ -370,7 +382,7 @@ def load_space(
         whitelist,
         instant,
         limits,
-        show_contacts,
+        contacts,
         declarations=beside("register", lambda: load_declarations(register) if register else None),
         **observed,
         aside=aside,

@@ -273,5 +273,19 @@ def is_service(email: str) -> bool:
     return _has_function(_local_words(email))
 
 
+def names_nobody(email: str) -> bool:
+    """Tell whether an address is a service's, all of whose words are functions or its domain's.
+
+    >>> names_nobody("dsi.alpha@ch-alpha.example"), names_nobody("secretariat.durand@ch-alpha.example")
+    (True, False)
+    """
+    words, domain = _local_words(email), fold(email.partition("@")[2])
+    return (
+        is_service(email)
+        and read_email(email) == email
+        and all(word.isdigit() or len(word) < 3 or _has_function([word]) or word in domain for word in words)
+    )
+
+
 def _local_words(email: str) -> list[str]:
     return fold(email.partition("@")[0]).split()

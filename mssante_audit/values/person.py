@@ -11,8 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from mssante_audit.base.text import fold, normalize
-from mssante_audit.values.contacts import DIGITS, TRIM
-from mssante_audit.values.phones import digits_of, national, read_phone
+from mssante_audit.values.contacts import DIGITS, TRIM, names_nobody
+from mssante_audit.values.phones import SHORT, digits_of, is_mobile, national, read_phone
 
 _END = r"(?![^\W_])"
 _WORD = r"[^\W\d_](?:[\w’-]|'(?=\w))*"
@@ -53,6 +53,10 @@ _STRAY = re.compile(
 """Less than `_NAMING`: hospitals bear the names of doctors, only not at the beginning."""
 
 
+CONTACTS = ("none", "services", "all")
+"""Whose numbers and addresses are shown."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Person:
     """A contact, or a part of one, as a list or a form writes it.
@@ -64,20 +68,28 @@ class Person:
     """
 
     text: str
+    registered: bool = False
+    """Of the register, which is not published: all of it is masked, a service's number too."""
 
     def __str__(self) -> str:
         return mask(self.text)
 
 
-def masks(persons: Iterable[Person]) -> dict[Person, str]:
+def masks(persons: Iterable[Person], contacts: str = "none") -> dict[Person, str]:
     """Return what to show of each person, in the order given: those that differ look different.
+
+    `contacts` is one of `CONTACTS`: with ``services``, what names nobody is shown (`mask`), unless it is the
+    register's.
 
     >>> list(masks([Person("zoe@x.example"), Person("zac@x.example"), Person("yan@x.example")]).values())
     ['z•••@x.example (1)', 'z•••@x.example (2)', 'y•••@x.example']
     """
     alike: defaultdict[str, list[Person]] = defaultdict(list)
     for person in dict.fromkeys(persons):
-        alike[str(person)].append(person)
+        if contacts == "all":
+            alike[person.text].append(person)
+        else:
+            alike[mask(person.text, contacts == "services" and not person.registered)].append(person)
     return {
         person: shown if len(same) == 1 else f"{shown} ({number})"
         for shown, same in alike.items()
@@ -130,7 +142,7 @@ _RUN = re.compile(r"[a-z]+|[0-9]+")
 
 
 @lru_cache(10_000)
-def mask(text: str) -> str:
+def mask(text: str, services: bool = False) -> str:
     """Return a contact, or contacts as an audit puts them together, with persons masked; idempotent.
 
     Kept: the first and last two digits of a phone number; the first letter of an address, and its domain; the
@@ -138,15 +150,20 @@ def mask(text: str) -> str:
     puts between two. Everything else becomes ``•••``. In a domain, so do words that stand elsewhere in the
     text, and digits, if more than two in a row or four in all.
 
+    With `services`, what names nobody is kept as well, so that there is a number to call: a landline or short
+    number, and an address all of whose words are a service's or its domain's. Mobiles are persons'.
+
     >>> mask("12 × M. DURAND Zoé, 04 65 71 00 01, zoe.durand@ch-alpha.example | 3639")
     '12 × •••, 04 •• •• •• 01, z•••@ch-alpha.example | •••'
+    >>> mask("M. DURAND Zoé, 04 65 71 00 01, 06 39 98 00 01, dsi@ch.example, zoe@ch.example", services=True)
+    '•••, 04 65 71 00 01, 06 •• •• •• 01, dsi@ch.example, z•••@ch.example'
     """
     contacts = []
     for part in normalize(text).replace("\n", " ").split(_SEPARATOR):
         end = prefix.end() if (prefix := _PREFIX.match(part)) else 0
         contacts.append((part[:end], part[end:]))
     words = {word for _, body in contacts for word in _words_outside_domains(body)}
-    return _SEPARATOR.join([prefix + _mask(body, words) for prefix, body in contacts])
+    return _SEPARATOR.join([prefix + _mask(body, words, services) for prefix, body in contacts])
 
 
 def _words_outside_domains(body: str) -> set[str]:
@@ -155,7 +172,7 @@ def _words_outside_domains(body: str) -> set[str]:
     return {word for word in re.findall(r"[^\W\d_]+", fold(" ".join(kept))) if len(word) > 1}
 
 
-def _mask(body: str, words: set[str]) -> str:
+def _mask(body: str, words: set[str], services: bool) -> str:
     masked: list[str] = []
     for piece in re.split(r"[,;]", body):
         if _MASKED_PHONE.fullmatch(piece.strip()):
@@ -164,24 +181,28 @@ def _mask(body: str, words: set[str]) -> str:
         start = 0
         for token in _TOKEN.finditer(piece):
             if "@" in token[0]:
-                masked += _mask_phones(piece[start : token.start()])
-                masked.append(_mask_email(token[0], words))
+                masked += _mask_phones(piece[start : token.start()], services)
+                masked.append(_mask_email(token[0], words, services))
                 start = token.end()
-        masked += _mask_phones(piece[start:])
+        masked += _mask_phones(piece[start:], services)
     shown = [m for before, m in zip(["", *masked], masked, strict=False) if not m == before == HIDDEN]
     return ", ".join(shown)
 
 
-def _mask_phones(piece: str) -> list[str]:
+def _mask_phones(piece: str, services: bool) -> list[str]:
     masked, start = [], 0
     for run in DIGITS.finditer(piece):
         phone = read_phone(run[0].rstrip(TRIM))
         shown = national(phone) if phone else run[0]
         digits = digits_of(shown)
-        if len(digits) < 8:
+        if len(digits) < 8 and not (services and SHORT.fullmatch(phone)):
             continue
         if piece[start : run.start()].strip():
             masked.append(HIDDEN)
+        if services and phone and not is_mobile(phone):
+            masked.append(shown)
+            start = run.end()
+            continue
         plus = "+" if shown.startswith("+") else ""
         masked.append(f"{plus}{digits[:2]}{' ••' * min((len(digits) - 3) // 2, 9)} {digits[-2:]}")
         start = run.end()
@@ -190,10 +211,12 @@ def _mask_phones(piece: str) -> list[str]:
     return masked
 
 
-def _mask_email(token: str, words: set[str]) -> str:
+def _mask_email(token: str, words: set[str], services: bool) -> str:
     local, _, domain = token.strip(".:'-–«»").lower().rpartition("@")
     if "@" in local or len(domain.replace(HIDDEN, "")) > 253 or not _HOST.fullmatch(domain):
         return HIDDEN
+    if services and names_nobody(f"{local}@{domain}"):
+        return f"{local}@{domain}"
     many_digits = sum(map(str.isdigit, domain)) > 4
 
     def cover(run: re.Match[str]) -> str:

@@ -60,6 +60,18 @@ def _french(digits: str) -> str:
     return f"+33{digits[1:]}"
 
 
+def is_mobile(phone: str) -> bool:
+    """Tell whether a number of `read_phone` may be a mobile: abroad, all that is no landline for sure.
+
+    >>> is_mobile("+33639980001"), is_mobile("+33465710001"), is_mobile("3639"), is_mobile("+41791234567")
+    (True, False, False, True)
+    """
+    if phone.startswith("+33"):
+        return phone[3] in "67"
+    kinds = phonenumbers.PhoneNumberType
+    return phone.startswith("+") and phonenumbers.number_type(phonenumbers.parse(phone)) != kinds.FIXED_LINE
+
+
 def national(phone: str) -> str:
     """Write a number of `read_phone` as one dials it in France.
 

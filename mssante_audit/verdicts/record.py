@@ -12,7 +12,6 @@ from mssante_audit.audits import audit_all
 from mssante_audit.base.export import records
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.person import Person, masks
 from mssante_audit.verdicts.domains import domains
 
 CONTACTS = {"support": "support_contact", "project": "project_contact"}
@@ -25,7 +24,7 @@ def record_of(space: TrustSpace, domain: str, language: str = "") -> dict[str, A
 
 
 def records_of(space: TrustSpace, names: Iterable[str], language: str = "") -> Iterator[dict[str, Any]]:
-    """Yield what is known of domains as JSON types, persons masked unless the space shows contacts.
+    """Yield what is known of domains as JSON types, contacts as the space shows them.
 
     Of one that is not listed, or is a test entry, the answers are ``unknown`` and the checks none. Of a
     finding's rows, which may be thousands, only those of the domain are told.
@@ -54,7 +53,9 @@ def records_of(space: TrustSpace, names: Iterable[str], language: str = "") -> I
             "reasons": verdict.get("reasons", ""),
             "findings": [findings[at] | {"rows": own} for at, own in touching.get(domain, {}).items()],
             "operator": operator,
-            "contacts": {kind: shown_contacts(space, texts[[*rows]]) for kind, texts in contacts.items()},
+            "contacts": {
+                kind: [*space.shown_contacts(texts[[*rows]]).values()] for kind, texts in contacts.items()
+            },
             "near": [],
             "list": listed,
         }
@@ -70,9 +71,3 @@ def _touching(space: TrustSpace, findings: pd.DataFrame) -> dict[str, dict[int, 
             if row in whose:
                 touching[whose[row]].setdefault(position, []).append(row)
     return touching
-
-
-def shown_contacts(space: TrustSpace, contacts: Iterable[str]) -> list[str]:
-    """Return distinct contacts as they may be shown."""
-    distinct = list(dict.fromkeys(contacts))
-    return distinct if space.show_contacts else list(masks(map(Person, distinct)).values())

@@ -116,7 +116,7 @@ def test_dates_are_counted_by_row_and_contacts_by_domain() -> None:
 def test_before_and_after_say_what_was_and_what_is() -> None:
     after = [*BASE[1:], row("ch-fable", dn=OTHER, project="01 99 00 00 07, p@beta.example")]
     found = changed(BASE, after).changes
-    changes = worded_changes(found, show_contacts=True).set_index("kind")
+    changes = worded_changes(found, contacts="all").set_index("kind")
     assert changes.loc["moved", "before"] == "CH ALPHA (1759900001)"
     assert changes.loc["moved", "after"] == "CH BETA (1679900001)"
     assert changes.loc["contact_changed", "after"] == "contact projet : 01 99 00 00 07, p@beta.example"
@@ -330,7 +330,7 @@ def test_dates_of_an_archive() -> None:
     assert {"kind", "domain", "before", "after", "event"} <= records[0].keys()
     contacts = [r for r in records if r["kind"] == "contact_changed"]
     assert all("•" in r["before"] for r in contacts), "masked unless asked otherwise"
-    clear = run("2025-09-01", "2025-11-03", *SIGNED, "--show-contacts")
+    clear = run("2025-09-01", "2025-11-03", *SIGNED, "--contacts", "all")
     assert all("•" not in r["before"] for r in clear)
     events = run("2025-09-01", "2025-11-03", *SIGNED, "--events")
     assert [e["kind"] for e in events] == ["migration", "added"]

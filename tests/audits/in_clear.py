@@ -13,7 +13,7 @@ Found = list[tuple[str, tuple[int, ...]]]
 
 def told_in_clear(name: str, space: TrustSpace) -> pd.DataFrame:
     """Return the findings of one audit, waived ones too."""
-    return worded(findings_of(name, space), show_contacts=True)
+    return worded(findings_of(name, space), contacts="all")
 
 
 def finders(name: str, but: str = "") -> tuple[Callable[..., Found], Callable[..., list[tuple[str, str]]]]:

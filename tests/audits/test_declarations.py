@@ -61,7 +61,7 @@ def register(tmp_path) -> Make:
 
 
 def found(register: Register, **options: Any) -> pd.DataFrame:
-    return worded(findings_frame(form_findings(register, AS_OF, **options), NO_ENTRIES), show_contacts=True)
+    return worded(findings_frame(form_findings(register, AS_OF, **options), NO_ENTRIES), contacts="all")
 
 
 FIRES = [

@@ -178,7 +178,7 @@ def test_one_of_several_certificates_is_enough_and_the_worst_contact_counts(decl
 
 def test_contacts_are_masked_unless_shown(declared_space):
     space = declared_space([LISTED], [{"public_project_phone": "01 99 00 00 09"}])
-    (shown,) = masked_audit("reconciliation", replace(space, show_contacts=True)).to_dict("records")
+    (shown,) = masked_audit("reconciliation", replace(space, contacts="all")).to_dict("records")
     assert shown["observed"] == "contact projet : 01 99 00 00 01, projet@alpha.example"
     assert shown["expected"] == "Téléphone du contact projet (public) : 01 99 00 00 09"
     (hidden,) = masked_audit("reconciliation", space).to_dict("records")
@@ -368,7 +368,7 @@ OTHER = DECLARED["dn_igc_sante"].replace("CN=", "CN=b")
 
 def said(space, rule, language="fr"):
     """Observed and expected of the one finding of a rule."""
-    told = masked_audit("reconciliation", replace(space, show_contacts=True), language=language)
+    told = masked_audit("reconciliation", replace(space, contacts="all"), language=language)
     (one,) = told[told["rule"] == rule].to_dict("records")
     return one["observed"].replace("\xa0", " "), one["expected"].replace("\xa0", " ")
 

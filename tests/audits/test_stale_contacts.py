@@ -604,7 +604,7 @@ def test_findings_are_masked_unless_contacts_are_asked_for() -> None:
         assert secret in told_in_clear("stale_contacts", space).to_csv()
         assert secret not in masked
     assert "06 •• •• •• 34" in masked
-    assert masked_audit("stale_contacts", replace(space, show_contacts=True)).equals(
+    assert masked_audit("stale_contacts", replace(space, contacts="all")).equals(
         told_in_clear("stale_contacts", space)
     )
 

@@ -166,7 +166,7 @@ def test_commands_say_in_english_what_they_say_in_words(arguments, tmp_path, mon
 def desk():
     """What a notebook shows of itself in a language, by what it is."""
     space = load_space(as_of=AS_OF)
-    bare = TrustSpace(space.whitelist, space.as_of, show_contacts=True)
+    bare = TrustSpace(space.whitelist, space.as_of, contacts="all")
 
     def shown(lang: str) -> dict[str, str]:
         with using_language(lang):

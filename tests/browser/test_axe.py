@@ -63,13 +63,6 @@ def test_a_page_of_the_site(visit, request, made, kind):
     assert violations(visit(page_of(site, kind)).page) == []
 
 
-def test_the_site_with_search_results_and_open_numbers(visit, sample_site):
-    page = visit(sample_site.folder / "index.html").page
-    page.get_by_role("searchbox").fill("ch")
-    assert page.locator("#resultats a").count() > 0
-    assert violations(page, WIDTHS[:1]) == []
-
-
 @pytest.mark.parametrize("name", [*REPORTS, "index"])
 def test_a_report_and_their_index(visit, sample_run, name):
     assert violations(visit(sample_run.out / f"{name}.html").page) == []

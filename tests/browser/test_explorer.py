@@ -59,7 +59,7 @@ def hostile(tmp_path_factory):
     (data / "hostile.xml").write_bytes(hostile_list())
     archived(data, hostile_list(1, "2026-02-01T05:30:00Z"), hostile_list())
     (data / "declarations.json").write_text(hostile_register(), encoding="utf-8")
-    space = load_space(data, as_of=SAMPLE_AS_OF, show_contacts=True)
+    space = load_space(data, as_of=SAMPLE_AS_OF, contacts="all")
     names = space.audited["domain"].unique().tolist()
     more = [
         made(

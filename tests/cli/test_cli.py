@@ -232,7 +232,7 @@ def test_findings_of_an_operator_and_with_thresholds(run):
 
 def test_contacts_are_shown_only_on_request(run):
     masked = run("findings", "stale_contacts", "--as-of", AS_OF)[1]
-    shown = run("findings", "stale_contacts", "--as-of", AS_OF, "--show-contacts")[1]
+    shown = run("findings", "stale_contacts", "--as-of", AS_OF, "--contacts", "all")[1]
     assert "•••" in masked
     assert not re.search(r"\d\d \d\d \d\d \d\d", masked)
     assert re.search(r"\d\d \d\d \d\d \d\d", shown)
@@ -280,7 +280,7 @@ def test_check(run):
         status, out, _ = run("check", name, "--as-of", AS_OF)
         assert (status, out.split(":")[0]) == (1, "not listed")
         assert words in out
-    status, out, _ = run("check", entry.domain, "--as-of", AS_OF, "--show-contacts")
+    status, out, _ = run("check", entry.domain, "--as-of", AS_OF, "--contacts", "all")
     assert f"support: {entry.support_contact}" in out
 
 

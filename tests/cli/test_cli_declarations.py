@@ -86,7 +86,7 @@ def test_import_for_machines_masks_contacts(run):
     assert {"file", "row", "column", "kind", "value", "message"} == set(told["problems"][0])
     (consumer,) = [f for f in told["findings"] if f["rule"] == "DECL_PUBLIC_CONSUMER"]
     assert consumer["observed"] == "contact projet : m•••@gmail.com"
-    shown = json.loads(run("import", SAMPLE, *AS_OF, "--format", "json", "--show-contacts").stdout)
+    shown = json.loads(run("import", SAMPLE, *AS_OF, "--format", "json", "--contacts", "all").stdout)
     assert "contact projet : mss@gmail.com" in [f["observed"] for f in shown["findings"]]
 
 

@@ -185,7 +185,7 @@ def test_a_name_carries_no_header_and_no_line_in(show):
             "project_contact": "0199000001, alpha\r\nbcc@pwned.example",
         }
     )
-    hostile = replace(hostile, show_contacts=show)
+    hostile = replace(hostile, contacts="all" if show else "none")
     files = letter_files(dossier(hostile, "1759900004", masked=not show), Stationery(to_all=True))
     message = parsed(files[".eml"])
     assert set(message.keys()) == {

@@ -324,7 +324,7 @@ def test_nothing_of_a_person_is_written_shown_or_logged(tmp_path: Path) -> None:
     put(tmp_path / "data", text([*rows, ("PER", CANARY, "", ""), ("PER", f"x@{CANARY} {CANARY}", "", "")]))
     put(tmp_path / "data", text(many({listed: 99})), "202601151013")
     arguments = ["--data", str(tmp_path / "data"), "--as-of", "2026-03-03"]
-    said = CliRunner().invoke(app, ["findings", "all", "--format", "json", "--show-contacts", *arguments])
+    said = CliRunner().invoke(app, ["findings", "all", "--format", "json", "--contacts", "all", *arguments])
     assert "ch-gone.mssante.fr" in said.output
     assert CliRunner().invoke(app, ["snapshot", str(tmp_path / "snapshot"), *arguments]).exit_code == 0
     files = [file for file in (tmp_path / "snapshot").rglob("*") if file.is_file()]

@@ -145,9 +145,9 @@ def test_settings_survive_the_way_to_a_step(written):
 
 
 def test_parameters_are_those_that_differ_from_a_reports_own(written):
-    text = 'show_contacts = true\n[data]\nfolder = "data"\n[thresholds]\nlisting_days = 3\n'
+    text = 'contacts = "all"\n[data]\nfolder = "data"\n[thresholds]\nlisting_days = 3\n'
     given = load_config(written(text)).parameters("2026-03-03")
-    assert (given["show_contacts"], given["listing_days"], given["as_of"]) == (True, 3, "2026-03-03")
+    assert (given["contacts"], given["listing_days"], given["as_of"]) == ("all", 3, "2026-03-03")
     assert "recover" not in given
 
 
@@ -157,7 +157,7 @@ D = '[data]\nfolder = "d"\n'
 MISTAKES = [
     (D + '[fetch]\nurll = "x"', 4, "unknown key 'urll' in [fetch]. Nearest: 'url'"),
     (D + '[fetsh]\nurl = "x"', 3, "unknown key 'fetsh'. Nearest: 'fetch'"),
-    ('falder = "d"\n' + D, 1, "unknown key 'falder'. There are: lang, show_contacts"),
+    ('falder = "d"\n' + D, 1, "unknown key 'falder'. There are: lang, contacts"),
     ('url = "x"\n' + D, 1, "unknown key 'url'. It goes into [fetch]"),
     (D + '\n[observe]\n"Retries" = 3', 5, "unknown key 'Retries' in [observe]. Nearest: 'ret"),
     ('[data]\nFolder = "d"', 2, "unknown key 'Folder' in [data] (and 1 more). Nearest: 'folder'"),

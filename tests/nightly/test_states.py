@@ -458,7 +458,7 @@ until = 2026-12-31
 
 
 def test_a_mail_in_french_names_the_criticals_and_nobody(nights):
-    nights.settings("show_contacts = true", lang="fr")
+    nights.settings('contacts = "all"', lang="fr")
     gone("observations")(nights)
     dark = nights.play(NOON)
     text = "\n".join(dark.mail)

@@ -39,7 +39,7 @@ def test_a_space_says_what_was_loaded_and_what_is_not_there(space):
     assert f"{domains}\N{NO-BREAK SPACE}domaines" in space._repr_html_()
     assert "Signature" in told
     assert "masqués dans les constats" in told
-    bare = TrustSpace(space.whitelist, space.as_of, show_contacts=True)
+    bare = TrustSpace(space.whitelist, space.as_of, contacts="all")
     told = parsed(bare).text_content()
     assert "montrés" in told
     assert told.count("? rien\N{NO-BREAK SPACE}: inconnu") == 5, "register, DNS, TLS, mailboxes, archive"

@@ -129,7 +129,7 @@ def test_a_start_leaves_earlier_lists_out(space) -> None:
     assert story.skipped == 2
     assert "migration" not in set(story.events["kind"])
     given = dict.fromkeys(("data", "operator", "region", "department", "signer"))
-    given |= {"recover": False, "any_namespace": False, "show_contacts": False, "anchors": [], "row_limit": 5}
+    given |= {"recover": False, "any_namespace": False, "contacts": "none", "anchors": [], "row_limit": 5}
     opening = shown("changes", "opening", **given, as_of=AS_OF, changes_since="2026-01-10")
     assert "2 listes plus anciennes" in plain(opening)
 

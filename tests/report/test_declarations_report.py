@@ -62,7 +62,7 @@ def test_the_first_screen_and_the_table(space):
 
 def opened(data, operator=None):
     """What the notebook's opening and answer show, run as who explores runs it."""
-    given = {"data": data, "as_of": AS_OF, "operator": operator, "anchors": [], "show_contacts": False}
+    given = {"data": data, "as_of": AS_OF, "operator": operator, "anchors": [], "contacts": "none"}
     given |= {
         "region": None,
         "department": None,

@@ -94,7 +94,7 @@ def test_sql_reaches_nothing_else_and_says_in_one_line_what_is_wrong(space, tmp_
 
 def test_sql_shows_contacts_only_where_the_space_does(space):
     query = "SELECT support_contact AS told FROM entries WHERE support_contact <> ''"
-    hidden, clear = space.sql(query)["told"], replace(space, show_contacts=True).sql(query)["told"]
+    hidden, clear = space.sql(query)["told"], replace(space, contacts="all").sql(query)["told"]
     assert set(clear) == set(space.entries["support_contact"]) - {""}
     assert not set(hidden) & set(clear)
     assert hidden.nunique() == clear.nunique(), "two that differ stay different"
@@ -347,7 +347,7 @@ def test_a_frame_is_written_as_its_suffix_says_persons_masked(tmp_path, suffix):
         assert "•••" in sheet["B2"].value
     if suffix == "parquet":
         pd.testing.assert_series_equal(pd.read_parquet(file)["n"], HOSTILE["n"])
-    clear = ms.export(HOSTILE, tmp_path / f"clear.{suffix.lower()}", show_contacts=True)
+    clear = ms.export(HOSTILE, tmp_path / f"clear.{suffix.lower()}", contacts="all")
     if suffix in ("csv", "json"):
         assert "DURAND" in clear.read_text(encoding="utf-8")
 

@@ -177,7 +177,7 @@ def test_nobody_is_named_unless_asked_for(space, made):
     masked = "\n".join(unpacked(made[0])["texts"])
     assert not [text for text in names | named if text in masked]
     assert "Contacts en clair" not in made[0]
-    shown, _ = page_of(replace(space, show_contacts=True))
+    shown, _ = page_of(replace(space, contacts="all"))
     assert "Contacts en clair" in shown
     texts = {*unpacked(shown)["texts"]}
     assert {visible(text) for text in names if len(text) < 300} <= texts

@@ -100,7 +100,7 @@ def test_nothing_of_any_other_operator_of_the_real_list(real_space):
 
 
 def test_contacts_shown_are_the_operators_own():
-    space = load_space(as_of=AS_OF, show_contacts=True)
+    space = load_space(as_of=AS_OF, contacts="all")
     has = belonging(space)
     texts = written_for(space, GROUP)
     assert "dsi@gcs-cheminsonge.example" in texts[".html"]

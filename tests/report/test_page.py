@@ -43,13 +43,13 @@ PROVENANCE = {
     "as_of": "2026-03-03T06:00:00+00:00",
     "rows": 6494,
     "test_entries": 41,
-    "contacts_shown": False,
+    "contacts": "services",
     "versions": {"python": "3.11.0", "pandas": "3.0.0"},
     "observed": [],
     "set_aside": {},
     "inputs": [],
 }
-DAMAGED = PROVENANCE | {"damaged": True, "damage": ["unclosed"], "contacts_shown": True}
+DAMAGED = PROVENANCE | {"damaged": True, "damage": ["unclosed"], "contacts": "all"}
 HOSTILE = "</pre></style></script><script>pwned()</script><img src=x onerror=pwned()>{{ 7*7 }}"
 PNG = b64encode(b"\x89PNG").decode()
 

@@ -482,7 +482,7 @@ def canary(tmp_path_factory):
 
 
 def test_the_search_for_canaries_finds_them_in_every_form(canary, tmp_path):
-    space = open_space(data=str(canary), as_of=AS_OF, show_contacts=True)
+    space = open_space(data=str(canary), as_of=AS_OF, contacts="all")
     found = audit_all(space)
     assert len(found["rule"][found["rule"].str.startswith("CONTACT")].unique()) >= 10
     for suffix, write in export.WRITERS.items():
@@ -512,7 +512,7 @@ def test_what_changed_names_nobody_in_any_format(canary, tmp_path, suffix):
         before = before.replace(old.encode(), new.encode())
     earlier = tmp_path / "before.xml"
     earlier.write_bytes(before)
-    for more, named in (((), False), (("--show-contacts",), True)):
+    for more, named in (((), False), (("--contacts", "all"), True)):
         out = tmp_path / f"changes.{suffix}"
         arguments = ["changes", str(earlier), str(canary), "--format", suffix, "--out", str(out), *more]
         done = CliRunner().invoke(app, arguments)
@@ -521,7 +521,7 @@ def test_what_changed_names_nobody_in_any_format(canary, tmp_path, suffix):
 
 
 def test_a_snapshot_names_nobody_outside_of_what_is_private(canary, tmp_path):
-    space = open_space(data=str(canary), as_of=AS_OF, show_contacts=True)
+    space = open_space(data=str(canary), as_of=AS_OF, contacts="all")
     make_snapshot(space, tmp_path / "s", data=canary)
     files = everything_in(tmp_path / "s")
     apart = {name for name, content in files.items() if canaries(content)}

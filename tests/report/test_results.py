@@ -124,7 +124,7 @@ def test_no_findings_come_back_too(space, findings):
 
 
 def test_contacts_shown_by_mistake_are_not_recorded(space):
-    shown = open_space(as_of=AS_OF, show_contacts=True)
+    shown = open_space(as_of=AS_OF, contacts="all")
     plain, masked = audit("stale_contacts", shown), audit("stale_contacts", space)
     assert plain["observed"].tolist() != masked["observed"].tolist()
     with pytest.raises(ParameterError, match="these findings show contacts"):
@@ -144,7 +144,7 @@ def test_provenance_knows_no_folder_and_no_clock(space):
 
 
 def test_what_papermill_makes_of_a_value_is_read_as_meant(space, operator):
-    given = open_space(as_of=AS_OF, show_contacts="no", recover="non", anchors=str(CATALOGUE / "anchors"))
+    given = open_space(as_of=AS_OF, contacts="none", recover="non", anchors=str(CATALOGUE / "anchors"))
     assert not given.show_contacts
     assert given.whitelist.sha256 == space.whitelist.sha256
     digits = next(i for i in space.entries["operator_id"] if i.isdigit() and not i.startswith("0"))
@@ -152,7 +152,7 @@ def test_what_papermill_makes_of_a_value_is_read_as_meant(space, operator):
 
 
 @pytest.mark.parametrize(
-    "given", [{"recover": "maybe"}, {"show_contacts": 2}, {"stale_after_days": "old"}, {"anchors": {"a": 1}}]
+    "given", [{"recover": "maybe"}, {"contacts": "some"}, {"stale_after_days": "old"}, {"anchors": {"a": 1}}]
 )
 def test_what_cannot_be_meant_is_refused_by_the_parameters_name(given):
     with pytest.raises(ParameterError, match=next(iter(given))):

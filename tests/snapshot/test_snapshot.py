@@ -82,10 +82,10 @@ def test_servers_are_judged_by_the_same_certificates_and_lists(tmp_path: Path) -
 
 
 def test_contacts_are_there_for_who_may_read_them(space: TrustSpace, made: Path, shared: Path) -> None:
-    clear = audit_all(load_space(as_of=AS_OF, show_contacts=True))
-    assert_frame_equal(audit_all(load_space(made, show_contacts=True)), clear)
+    clear = audit_all(load_space(as_of=AS_OF, contacts="all"))
+    assert_frame_equal(audit_all(load_space(made, contacts="all")), clear)
     with pytest.raises(InputError, match="holds no contacts"):
-        load_space(shared, show_contacts=True)
+        load_space(shared, contacts="all")
     found = audit_all(load_space(shared))
     assert found["fingerprint"].tolist() == audit_all(space)["fingerprint"].tolist()
     assert found["observed"].tolist() == audit_all(space)["observed"].tolist()

@@ -120,13 +120,13 @@ def test_what_is_said_to_name_persons_is_what_lies_apart(name: str, frames: dict
 
 def test_no_column_names_a_person_that_is_not_said_to(tmp_path: Path) -> None:
     (tmp_path / "list.xml").write_bytes(canary_list())
-    space = load_space(tmp_path / "list.xml", as_of=AS_OF, show_contacts=True)
+    space = load_space(tmp_path / "list.xml", as_of=AS_OF, contacts="all")
     before = space.entries.assign(project_contact="m. canari, canari@ch-alpha.example")
     told = between(Side(before), Side(space.entries))
     frames = {
         "entries": space.entries,
         "findings": audit_all(space),
-        "changes": worded_changes(told.changes, show_contacts=True),
+        "changes": worded_changes(told.changes, contacts="all"),
         "events": worded_events(told.events),
         "domains": domains_of(space, audit_all(space)),
     }

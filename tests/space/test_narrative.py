@@ -227,7 +227,7 @@ def test_a_report_without_its_data_counts_nothing_and_says_so(tmp_path, name, la
     given = dict.fromkeys(("as_of", "operator", "region", "department")) | dict.fromkeys(
         ("recover", "any_namespace"), False
     )
-    given |= {"anchors": [], "signer": None, "show_contacts": False, "row_limit": 5, "data": str(tmp_path)}
+    given |= {"anchors": [], "signer": None, "contacts": "none", "row_limit": 5, "data": str(tmp_path)}
     given |= {"concentration_min": 50, "listing_days": 10, "observation_max_age_days": 7}
     idents = [cell["id"] for cell in cells(name) if cell["cell_type"] == "code"][2:-1]
     for last in range(1, len(idents) + 1):

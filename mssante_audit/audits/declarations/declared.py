@@ -255,7 +255,7 @@ def _public_consumer(d: pd.DataFrame) -> Found:
     who = {"public_project_email": "project", "public_technical_email": "support"}
     for name, at, text in cells(d, *who):
         if "consumer" in _contact(text).problems:
-            yield at, {"contacts": [{"kind": who[name], "text": Person(text)}]}
+            yield at, {"contacts": [{"kind": who[name], "text": Person(text, registered=True)}]}
 
 
 def contract_number(text: str) -> str:

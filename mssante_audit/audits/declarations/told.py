@@ -232,7 +232,7 @@ def _of_rules(register: Register, as_of: datetime, show_contacts: bool) -> Itera
     yield from (_rest(code, register.source) for code, own in every.items() if len(own) > MANY)
     kept = (one for code, own in every.items() if code not in READING.values() for one in own[:MANY])
     raw = findings_frame(kept, NO_ENTRIES)
-    told = worded(raw, show_contacts=show_contacts).assign(
+    told = worded(raw, contacts="all" if show_contacts else "none").assign(
         write=[visible(facts.get("write") or "", spaces=True) for facts in raw["facts"]],
         place=[isinstance(facts.get("place"), Mapping) and bool(facts["place"]) for facts in raw["facts"]],
     )

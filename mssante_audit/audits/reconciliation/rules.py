@@ -138,12 +138,12 @@ def _contacts(pairs: pd.DataFrame, kind: str, column: str, phone: str, email: st
     for same, found, rows in _groups(pairs, "operator_id", column, phone, email, "since"):
         operator_id, listed, _, _, since = same.values()
         declared = [
-            _field(name, Person(text.strip()))
+            _field(name, Person(text.strip(), registered=True))
             for name in (phone, email)
             if (text := same[name]).strip() and (since or not same_contact(text, text, listed))
         ]
         facts = {"kind": kind, "listed": Person(listed), "declared": declared}
-        persons = [Person(same[name]) for name in (column, phone, email)]
+        persons = [Person(same[name], name != column) for name in (column, phone, email)]
         subject: tuple[str | Person, ...] = (operator_id, kind, *persons)
         if since:
             made = finding("RECO_CONTACT_OLD", (*subject, since), found, facts | {"since": since}, rows)

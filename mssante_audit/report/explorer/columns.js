@@ -43,26 +43,14 @@ const place = new Map(rows.domain.map((name, row) => [name, row]));
 // Folded in one piece: a hundred thousand texts one by one take ten times as long.
 const foldedAll = (all) => all.join("\n").normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase()
   .replace(/œ/g, "oe").replace(/æ/g, "ae").replace(/[^\p{L}\p{N}\n]+/gu, " ").split("\n");
-const sought = foldedAll(rows.domain.map((name, row) => `${name} ${rows.description[row]}`));
-const folds = foldedAll(facet.operator.names.map((name, at) => `${name} ${facet.operator.values[at]}`));
-const owned = rows.owners.map((own) => own.length < 2 ? "" : folded(own.flat().map((at) => texts[at]).join(" ")));
-const seats = foldedAll(facet.department.names), regions = foldedAll(facet.region.names);
-
-let matching = null, matched = null;
+const whose = new Map([...new Set(rows.found_by)].map((at) => [at, folded(texts[at])]));
+const spokenOf = foldedAll(rows.domain.map((name, row) => `${name} ${rows.description[row]}`));
+const ranked = indexed(rows.domain.map((name, row) => [name, spokenOf[row], whose.get(rows.found_by[row])]), data.spoken, folded);
+let asking = null, hits = null, whole = true;
 const matches = () => {
-  const typed = folded(view.q.trim().replace(/^.*@/, ""));
-  if (matching === typed) return matched;
-  matching = typed;
-  if (!typed) return matched = null;
-  const parts = typed.split(" ").map((word) => [word, folds.map((text) => text.includes(word)),
-    seats.map((text) => text.includes(word)), regions.map((text) => text.includes(word))]);
-  const [operator, department, region] = [facet.operator.column, facet.department.column, facet.region.column];
-  matched = new Uint8Array(size);
-  for (let row = 0; row < size; row++) {
-    matched[row] = parts.every(([word, ofOperator, ofSeat, ofRegion]) => sought[row].includes(word)
-      || ofOperator[operator[row]] || ofSeat[department[row]] || ofRegion[region[row]] || owned[row].includes(word));
-  }
-  return matched;
+  if (asking === view.q) return;
+  asking = view.q;
+  [hits, whole] = ranked(view.q);
 };
 
 const orders = new Map();
@@ -84,13 +72,12 @@ const order = () => {
 // Finds the rows, and counts for each value of each facet those that all other facets let through, by answer.
 let found = [], counts = [], boxes = null;
 const search = () => {
-  const hits = matches(), active = facets.filter((one) => one.on.size), places = order();
+  matches();
+  const active = facets.filter((one) => one.on.size), places = order(), those = new Set(hits);
   counts = facets.map((one) => new Uint32Array(4 * one.values.length));
   found = [];
   boxes = 0;
-  for (let at = 0; at < size; at++) {
-    const row = places ? places[at] : at;
-    if (hits && !hits[row]) continue;
+  for (const row of places?.filter((row) => !hits || those.has(row)) ?? hits ?? rows.domain.keys()) {
     let failed = null, many = false;
     for (const one of active) {
       if (one.on.has(one.column[row])) continue;
@@ -107,12 +94,6 @@ const search = () => {
     found.push(row);
     boxes = boxes === null || rows.boxes[row] === null ? null : boxes + rows.boxes[row];
     for (let k = 0; k < facets.length; k++) counts[k][4 * facets[k].column[row] + kind]++;
-  }
-  const typed = folded(view.q.trim().replace(/^.*@/, ""));
-  if (typed && !view.sort) {  // names that are what was typed first, then those that begin with it
-    const ranks = [[], [], []];
-    for (const row of found) ranks[sought[row].startsWith(typed) ? (folded(rows.domain[row]) === typed ? 0 : 1) : 2].push(row);
-    found = ranks.flat();
   }
 };
 const countsOf = (one) => counts[facets.indexOf(one)];

@@ -26,13 +26,13 @@ from mssante_audit.report.first import COLUMNS, question
 from mssante_audit.space.states import aged
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS
-from mssante_audit.values.person import Person, masks
 from mssante_audit.verdicts.checks import ORDERS, RECEIVES, RESULTS
 from mssante_audit.verdicts.domains import domains_touched
 from mssante_audit.verdicts.doubts import doubts
 from mssante_audit.verdicts.presented import expiries
 from mssante_audit.verdicts.renewals import renewals
 from mssante_audit.verdicts.words import causes, reason
+from mssante_audit.whitelist.search import documents
 
 TEXT = 300
 """Characters of one text that are shown."""
@@ -75,6 +75,7 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
     def placed(*columns: str) -> Iterator[tuple[int, ...]]:
         return zip(*(map(texts.__getitem__, map(_cut, listed[column])) for column in columns), strict=True)
 
+    found_by = {found.domain: found.other for found in documents(listed)}
     touching, shown = _findings(space, findings, doubts(space, findings, domains), set(names), texts)
     described = _gathered(listed, names, map(_cut, listed["description"]))
     rows: dict[str, list[Any]] = {
@@ -84,6 +85,7 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
         "why": [whys[tuple((c, tuple(codes)) for c, codes in why.items())] for why in ordered["why"]],
         "method": [texts[method] for method in ordered["method"]],
         "observed": [texts["" if pd.isna(at) else f"{at:%Y-%m-%d}"] for at in ordered["observed_at"]],
+        "found_by": [texts[visible(found_by[name])] for name in names],
         "owners": _gathered(listed, names, placed("operator_id", "operator")),
         "certificates": _gathered(listed, names, placed("cn", "igc")),
         **_contacts(space, listed, names, texts),
@@ -159,8 +161,8 @@ def _contacts(
     space: TrustSpace, listed: pd.DataFrame, names: Sequence[str], texts: Places
 ) -> dict[str, list[list[int]]]:
     """Return for each domain its distinct contacts; two of the list that differ look different."""
-    hidden = masks(Person(text) for column in CONTACTS for text in listed[column].unique())
-    shown = {p.text: texts[_cut(p.text if space.show_contacts else mask)] for p, mask in hidden.items()}
+    every = (text for column in CONTACTS for text in listed[column].unique())
+    shown = {text: texts[_cut(mask)] for text, mask in space.shown_contacts(every).items()}
     given = {column: listed[listed[column] != ""] for column in CONTACTS}
     return {column: _gathered(rows, names, rows[column].map(shown)) for column, rows in given.items()}
 

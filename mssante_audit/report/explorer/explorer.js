@@ -66,12 +66,12 @@ const drawSummary = () => {
   const other = data.question === "arrives" ? "order" : "arrives";
   const numbers = [0, 0, 0, 0], others = [0, 0, 0, 0];
   for (const row of found) { numbers[asked[row]]++; others[facet[other].column[row]]++; }
-  const whole = found.length === size ? "" : say("of", { n: number(size) });
+  const of = found.length === size ? "" : say("of", { n: number(size) });
   const sum = boxes === null || !found.length ? "" : `, ${count("boxes", boxes)}`;
   const typed = view.q.trim().replace(/^.*@/, "").toLowerCase();
   const exact = typed.includes(".") && !place.has(typed) ? ` ${words.exact}` : "";
   const lost = strange.length ? ` ${say("strange", { what: visible(strange.join(", ").slice(0, 200)) })}` : "";
-  $("status").textContent = (found.length ? count("domains", found.length) + whole + sum + "." : words.none) + exact + lost;
+  $("status").textContent = (found.length && whole ? count("domains", found.length) + of + sum + "." : words.none) + exact + lost;
   $("parts").replaceChildren(...bar(numbers).childNodes);
   $("key").replaceChildren(...counted(data.question, numbers));
   $("other").replaceChildren(...counted(other, others));
@@ -173,7 +173,7 @@ const drawRows = () => {
     return made;
   }));
   const last = Math.min(view.start + ROWS, found.length);
-  $("span").textContent = found.length ? say("pages", { from: number(view.start + 1), to: number(last), all: number(found.length) }) : "";
+  $("span").textContent = (whole ? "" : words.nearest) + (found.length ? say("pages", { from: number(view.start + 1), to: number(last), all: number(found.length) }) : "");
   $("previous").disabled = view.start === 0;
   $("next").disabled = last >= found.length;
   $("csv").disabled = !found.length;

@@ -32,11 +32,12 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import answers
 from mssante_audit.verdicts.domains import domains as domains_frame
 from mssante_audit.verdicts.words import CHECK_NAMES, DOUBTS, RECEIVING
+from mssante_audit.whitelist.search import WORDS
 
 FILE = "explorer.html"
 """What it is called beside reports and in a site."""
 
-PARTS = ("columns", "map", "card", "explorer")
+PARTS = ("search", "columns", "map", "card", "explorer")
 """Files of the script, in order."""
 
 
@@ -91,6 +92,7 @@ def explorer_html(
     packed_data = explorer_data(space, findings, domains) | {
         "words": words["script"],
         "checks": checks,
+        "spoken": WORDS,
         "receiving": RECEIVING[current_language()],
         "tiles": {c: [*at, place_name(c)] for c, at in tile_places(collectivities=True).items()},
         "outlines": outlines(),

@@ -1,0 +1,161 @@
+"""Domains by words as people type them: a town, a name, what kind of house it is, an operator, an identifier.
+
+All numbers are whole, so that ``report/explorer/search.js``, which is this in JavaScript, ranks alike.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from mssante_audit.base.resources import table_of
+from mssante_audit.base.text import fold
+from mssante_audit.values.identifiers import DEPARTMENTS, region_of
+
+WORDS = table_of("mssante_audit.whitelist", "search.toml")
+"""How people call what they look for: `small`, `same`, `spelt`, `short`."""
+SHOWN = ("domain", "description", "operator", "operator_id", "department")
+
+_SMALL = frozenset(WORDS["small"])
+_KINDS = frozenset(word for group in WORDS["same"] for word in group)
+_SAME = {word: group for group in WORDS["same"] for word in group}
+_SPELT = {word: group for group in WORDS["spelt"] for word in group}
+_MOST_WORDS = 12
+_MOST_NEAR = 10
+_FEW = 5
+"""Fewer domains than this have a word as it is typed: those that have it with a slip count as well."""
+_EQUAL, _MEANT, _BEGINS, _INSIDE, _SLIP, _NEAR = 10, 8, 7, 5, 4, 3
+"""How much a word counts that is the same, means the same, begins so, holds it, has one slip, or is near."""
+_LEAST = 5
+"""Nearest are those that have this part, a fifth, of what all words would count."""
+_NAMED, _OTHER = 3, 2
+"""How much a word of the domain and its descriptions counts, and one of its operators and places."""
+
+
+class Document(NamedTuple):
+    """What a domain is found by."""
+
+    domain: str
+    shown: str
+    """Its name as it may be shown."""
+    named: str
+    """Its name and descriptions."""
+    other: str
+    """Identifiers and names of its operators, and where these sit."""
+
+
+def documents(entries: pd.DataFrame, shown: Callable[[str], str] = str) -> list[Document]:
+    """Return what each domain of some rows of a list is found by, texts as they may be `shown`."""
+    named: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    other: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    columns = [name for name in ("operator_id", "operator", "finess", "siren", "siret") if name in entries]
+    texts = (entries[name].tolist() for name in ("domain", "description", "department", *columns))
+    for domain, description, code, *rest in zip(*texts, strict=True):
+        named[domain][shown(description)] = None
+        place = (DEPARTMENTS.get(code, ""), code, region_of(code))
+        other[domain] |= dict.fromkeys(filter(None, (*map(shown, rest), *place)))
+    return [
+        Document(name, shown(name), " ".join([shown(name), *named[name]]), " ".join(other[name]))
+        for name in named
+    ]
+
+
+class Index:
+    """The words of documents, to be searched many times."""
+
+    def __init__(self, of: Sequence[Document]) -> None:
+        self.documents = of
+        self.names = [document.shown for document in of]
+        self.folded = list(map(fold, self.names))
+        self.places: defaultdict[str, dict[int, int]] = defaultdict(dict)
+        for at, document in enumerate(of):
+            for counts, text in ((_OTHER, document.other), (_NAMED, document.named)):
+                words = fold(text)
+                for word in f"{words} {_shortened(words)}".split():
+                    self.places[word][at] = counts
+
+    def ranked(self, typed: str) -> tuple[list[int], bool]:
+        """Return the places of documents that have the words, the best first, and whether they have them all.
+
+        Where none has them all they are the nearest. What kind of house it is need not be right.
+        """
+        wanted = fold(typed.strip().rpartition("@")[2])
+        words = list(dict.fromkeys(_shortened(wanted).split()))
+        words = [word for word in words if word not in _SMALL][:_MOST_WORDS]
+        needed = [word for word in words if word not in _KINDS] or words
+        having = {word: self._having(word) for word in words}
+        found = set.intersection(*(set(having[word]) for word in needed)) if needed else set()
+        whole = bool(found)
+        if not whole:
+            having = {word: having[word] or self._near(word) for word in words}
+            found = {at for word in needed for at in having[word]}
+        scores, most = dict.fromkeys(found, 0), 0
+        for word, counted in having.items():
+            rarity = (len(self.names) // max(len(counted), 1)).bit_length()
+            most += rarity * _EQUAL * _NAMED if word in needed else 0
+            for at in counted.keys() & found:
+                scores[at] += rarity * counted[at]
+        if not whole:
+            found = {at for at in found if _LEAST * scores[at] >= most}
+        exact = (wanted, f"{wanted} mssante fr")
+        best = sorted(
+            found,
+            key=lambda at: (self.folded[at] not in exact, -scores[at], len(self.names[at]), self.names[at]),
+        )
+        return best if whole else best[:_MOST_NEAR], whole
+
+    def _having(self, word: str) -> dict[int, int]:
+        """Return the documents that have a word, with how much that counts."""
+        like = dict.fromkeys(_SAME.get(word, ()), _MEANT)
+        for token in self.places:
+            if word in token and (len(word) > 2 or token.startswith(word)):
+                like[token] = _BEGINS if token.startswith(word) else _INSIDE
+        found = self._counted(like | dict.fromkeys(_SPELT.get(word, [word]), _EQUAL))
+        if len(found) < _FEW and len(word) > 3 and not word.isdigit():
+            slips = _slips(word)
+            near = (t for t in self.places if abs(len(t) - len(word)) < 2 and not slips.isdisjoint(_slips(t)))
+            found = self._counted(dict.fromkeys(near, _SLIP)) | found
+        return found
+
+    def _near(self, word: str) -> dict[int, int]:
+        """Return the documents that have a word which shares half of its pairs of letters or more."""
+        pairs = _pairs(word)
+        like = (t for t in self.places if 4 * len(pairs & (own := _pairs(t))) >= len(pairs) + len(own) > 0)
+        return self._counted(dict.fromkeys(like, _NEAR))
+
+    def _counted(self, like: Mapping[str, int]) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for token, much in like.items():
+            for at, counts in self.places.get(token, {}).items():
+                found[at] = max(found.get(at, 0), much * counts)
+        return found
+
+
+def search(entries: pd.DataFrame, words: str, limit: int = 10, index: Index | None = None) -> pd.DataFrame:
+    """Return the first row of each domain that words find, the best first, or else of the nearest.
+
+    Case, accents and order do not count, a slip of the keyboard costs little, and a hospital is also called
+    CH, CHU or centre hospitalier.
+    """
+    index = index or Index(documents(entries))
+    found = [index.documents[at].domain for at in index.ranked(words)[0][:limit]]
+    rows = entries.drop_duplicates("domain").set_index("domain", drop=False)[list(SHOWN)]
+    return rows.loc[found].reset_index(drop=True)
+
+
+def _shortened(words: str) -> str:
+    for long, short in WORDS["short"]:
+        words = f" {words} ".replace(f" {long} ", f" {short} ").strip()
+    return words
+
+
+def _slips(word: str) -> set[str]:
+    """Return a word with at most one letter less: two of one slip have one of these in common."""
+    return {word, *(word[:at] + word[at + 1 :] for at in range(len(word)))}
+
+
+def _pairs(word: str) -> set[str]:
+    return {word[at : at + 2] for at in range(len(word) - 1)}
