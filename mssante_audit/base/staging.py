@@ -6,6 +6,7 @@ that a failure, a full disk or a kill leaves what was there before.
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import tempfile
@@ -45,6 +46,19 @@ def exclusive(
                 yield
         except Timeout:
             raise OutputError(busy, file=str(folder), remedy=remedy) from None
+
+
+@contextmanager
+def private(folder: Path | None = None, *, names_persons: bool = True) -> Iterator[None]:
+    """Let nobody else read what is written meanwhile, nor enter `folder`, where it names persons."""
+    before = os.umask(0o077) if names_persons else None
+    try:
+        yield
+        if folder and names_persons:
+            folder.chmod(0o700)
+    finally:
+        if before is not None:
+            os.umask(before)
 
 
 @contextmanager

@@ -169,6 +169,7 @@ def form(
 
 
 def _room(out: Path, force: bool) -> None:
+    for_own_eyes()  # a register names persons, and so does a form
     if out.exists() and not force:
         raise OutputError("is there already", file=str(out), remedy="Choose another name, or use --force")
 

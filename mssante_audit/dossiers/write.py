@@ -21,7 +21,7 @@ from mssante_audit.base.export import json_bytes, write_bytes
 from mssante_audit.base.language import using_language
 from mssante_audit.base.resources import resource, sample_folder
 from mssante_audit.base.settings import LIMITS
-from mssante_audit.base.staging import locked, publish
+from mssante_audit.base.staging import locked, private, publish
 from mssante_audit.dossiers.make import Made, Order, make_dossiers, opened
 from mssante_audit.dossiers.page import NOTEBOOK
 from mssante_audit.dossiers.stationery import Stationery
@@ -150,7 +150,7 @@ def write_dossiers(
             "none of these operators sits there", remedy="Name operators or places, not both"
         )
     wanted = dict.fromkeys(i for i in asked or names if i and (sitting is None or i in sitting))
-    with locked(out) as staging, ExitStack() as pool:
+    with private(out, names_persons=not masked), locked(out) as staging, ExitStack() as pool:
         before, there = read_dossiers(out), dict[str, Dossier]()
         sent = None
         if executor:

@@ -19,6 +19,7 @@ from mssante_audit.audits import audit_all, lacking, unsure, waived
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.export import WRITERS, parquet_bytes, write_workbook
 from mssante_audit.base.language import LANGUAGES
+from mssante_audit.base.staging import private
 from mssante_audit.base.text import fold
 from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.frame import Finding, Findings, concat
@@ -325,9 +326,10 @@ def export(values: pd.DataFrame | pd.Series, path: str | Path, *, contacts: str 
         listed = any(name is not None for name in whole.index.names) or whole.index.dtype != "int64"
         whole = whole.reset_index(drop=not listed, allow_duplicates=True)
     whole = masked(whole, contacts)
-    if kind == "xlsx":
-        sheet = re.sub(r"[\[\]:*?/\\']", " ", out.stem)[:31].strip()
-        write_workbook({sheet or "sheet": whole}, out)
-    else:
-        WRITERS[kind](whole, out)
+    with private(names_persons=contacts == "all"):
+        if kind == "xlsx":
+            sheet = re.sub(r"[\[\]:*?/\\']", " ", out.stem)[:31].strip()
+            write_workbook({sheet or "sheet": whole}, out)
+        else:
+            WRITERS[kind](whole, out)
     return out

@@ -205,9 +205,9 @@ def test_the_numbers_of_one_page_agree(report, space):
     figures = [plain(f.text_content()) for f in report.xpath("//dl[@class='figures']/*")]
     assert any(re.match(rf"À corriger ?{whole}(?!\d)", text) for text in figures), figures
     rows = {t.get("id"): len(t.xpath("tbody/tr")) for t in report.xpath("//table")}
-    assert rows["points"] == int(whole)
-    caption = plain(report.xpath("//table[@id='points']/caption")[0].text_content())
-    assert caption.startswith(f"{whole} points")
+    cards = report.xpath("//ol[@class='points']/li")
+    assert len(cards) == int(whole)
+    assert plain(cards[0].getparent().getprevious().text_content()).startswith(f"{whole} points")
     summaries = [plain(s.text_content()) for s in report.xpath("//details[@class='folded']/summary")]
     assert summaries[0].startswith(f"{rows['findings']} constats que ces points résument")
     assert summaries[1].startswith(f"{rows['findings-folded']} autre")

@@ -1,0 +1,60 @@
+"""A dossier's page in a real browser: points that one ticks off, paper, a phone, and who may read it."""
+
+import re
+import stat
+
+import pytest
+
+from mssante_audit import load_space
+from mssante_audit.dossiers import write_dossiers
+from mssante_audit.dossiers.facts import dossier
+from mssante_audit.dossiers.survey import survey
+
+AS_OF = "2026-03-03"
+
+
+@pytest.fixture(scope="module")
+def small():
+    """The dossier of the operator that has most to put right, among those with one domain."""
+    space = load_space(as_of=AS_OF)
+    standing = survey(space).standing
+    return dossier(space, str(standing.loc[standing["domains"] == 1, "todo"].idxmax()))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, small):
+    out = tmp_path_factory.mktemp("dossiers") / "out"
+    (made,) = write_dossiers(out, parameters={"as_of": AS_OF}, operators=[small.operator_id]).outcomes
+    return out / f"{made.file}.html"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_each_point_is_a_card_to_tick_off(visit, made, small, width):
+    opened = visit(made, width=width)
+    page = opened.page
+    assert page.locator("h1").inner_text() == small.label
+    cards = page.locator("ol.points > li")
+    assert cards.count() == len(small.points) > 1
+    for card, point in zip(cards.all(), small.points, strict=True):
+        text = card.inner_text()
+        for part in (point.title, point.remedy, point.addressee, *point.domains[:5]):
+            assert re.sub(r"\s+", " ", part) in re.sub(r"\s+", " ", text)
+        card.get_by_role("checkbox", name=f"Fait : {point.title}").check()
+    assert page.locator("ol.points input:checked").count() == len(small.points)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert opened.alarms == []
+
+
+def test_on_paper_it_has_two_pages_at_most_with_every_point(visit, made):
+    pdf = visit(made).page.pdf(format="A4", prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page[^s]", pdf)) <= 2
+
+
+def test_only_its_owner_can_read_what_has_contacts_in_clear(made, small, tmp_path):
+    assert stat.S_IMODE(made.parent.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made.parent.iterdir() if path.name != ".lock"} == {
+        0o600
+    }
+    masked = tmp_path / "masked"
+    write_dossiers(masked, parameters={"as_of": AS_OF}, operators=[small.operator_id], masked=True)
+    assert stat.S_IMODE((masked / "index.html").stat().st_mode) == 0o644
