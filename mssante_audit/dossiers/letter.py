@@ -15,8 +15,11 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from functools import cache
 from hashlib import sha256
 from html import escape
+
+from jinja2 import Environment
 
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import (
@@ -34,6 +37,7 @@ from mssante_audit.dossiers.forms import forms
 from mssante_audit.dossiers.points import Case, Point, one_line
 from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.report.findings import title_of
+from mssante_audit.report.html import environment
 
 MOST_POINTS = 12
 """Corrections asked for one by one; the others are counted."""
@@ -41,15 +45,10 @@ MOST_CASES = 3
 """Ways in which each of them shows."""
 MOST_DOMAINS = 5
 """Domains named for each of those."""
-MOST_ENDS = 8
-"""Certificates whose end is told."""
 WIDTH = 76
 
 SENDER = "expediteur@a-completer.invalid"
 ADDRESSEE = "destinataire@a-completer.invalid"
-SIGNATURE = "[Nom, fonction et coordonnées de l’expéditeur]"
-"""In the letter's language."""
-
 _WRONG_CONTACT = ("CONTACT_EMAIL_", "CONTACT_OTHER_", "CONTACT_FORMER_", "CONTACT_FOREIGN_")
 """Rules that say that a contact of the list does not reach the operator."""
 
@@ -79,29 +78,28 @@ def subject(told: Dossier) -> str:
 
 def letter_text(told: Dossier, attached: Mapping[str, bytes], on: Stationery) -> str:
     """Return the message's text, in lines of at most `WIDTH` characters but for names that are longer."""
-    points = told.points
-    parts = [gettext("Madame, Monsieur,"), _opening(told)]
-    if again := reminder(told, on):
-        parts.append(_filled(again))
-    parts += [_point(number, point) for number, point in enumerate(points[:MOST_POINTS], 1)]
-    if len(points) > MOST_POINTS:
-        others = "Votre dossier en compte {n:autre point|autres points}, de même gravité ou de moindre."
-        parts.append(_filled(format_text(others, n=len(points) - MOST_POINTS)))
-    if told.caveat:
-        parts.append(_filled(told.caveat))
-    if points:
-        parts.append(_how(attached, on, masked=told.masked))
-    if points and on.deadline_days:
-        asked = "Merci de faire ces corrections d’ici au {until}, et de nous dire ce qui est fait."
-        parts.append(_filled(format_text(asked, until=day(told.space.as_of + timedelta(on.deadline_days)))))
-    if ends := _ends(told):
-        parts.append(ends)
-    rest = (
-        "Nous tenons à votre disposition votre dossier complet : vos domaines, vos certificats, tous les "
-        "constats et leur explication. Ni ce message ni ce dossier ne nomment d’autre opérateur."
+    seen = told.presented
+    text = (
+        _environment()
+        .get_template("letter.txt.j2")
+        .render(
+            told=told,
+            again=reminder(told, on),
+            most=MOST_POINTS,
+            attached=attached,
+            until=told.space.as_of + timedelta(on.deadline_days) if on.deadline_days else None,
+            ends=[] if seen is None else seen.to_dict("records"),
+            on=on,
+        )
     )
-    parts += [_filled(gettext(rest)), gettext("Cordialement,"), on.signature or gettext(SIGNATURE)]
-    return "\n\n".join(parts).replace(NARROW, NBSP) + "\n"
+    return text.replace(NARROW, NBSP) + "\n"
+
+
+@cache
+def _environment() -> Environment:
+    made = environment().overlay(autoescape=False)
+    made.filters = {**made.filters, "wrapped": _filled, "line": one_line, "item": _point}
+    return made
 
 
 def reminder(told: Dossier, on: Stationery) -> str:
@@ -120,28 +118,7 @@ def reminder(told: Dossier, on: Stationery) -> str:
     )
 
 
-def _opening(told: Dossier) -> str:
-    made, points = told.space.whitelist.generated_at, told.points
-    undated, dated = "La liste blanche MSSanté", "La liste blanche MSSanté du {day}"
-    head = format_text(
-        "{list} inscrit {n:domaine} au nom de {who} (identifiant {id}). Nous l’avons examinée au {now}.",
-        list=format_text(dated, day=day(made)) if made else gettext(undated), n=len(told.domains),
-        who=one_line(told.label, 120), id=one_line(told.operator_id, 40),
-        now=day(told.space.as_of),
-    )  # fmt: skip
-    if not points:
-        none = gettext("Aucun constat n’appelle de correction de votre part.")
-        sure = gettext("Aucun constat dont nous soyons sûrs n’appelle de correction de votre part.")
-        return _filled(f"{head} {sure if told.caveat else none}")
-    grave, several = sum(point.severity in ("critical", "error") for point in points), len(points) > 1
-    worst = ", dont {n:erreur ou défaut critique|erreurs ou défauts critiques}"
-    text = "{head} {n:point} à corriger{worst}{order} :"
-    told_worst = format_text(worst, n=grave) if grave and several else ""
-    order = gettext(", les plus graves d’abord") if several else ""
-    return _filled(format_text(text, head=head, n=len(points), worst=told_worst, order=order))
-
-
-def _point(number: int, point: Point) -> str:
+def _point(point: Point, number: int) -> str:
     lines = [_filled(f"{number}. [{severity_name(point.severity)}] {point.title}", "", "   ")]
     first = "   – " if len(point.cases) > 1 else "   "
     for case in point.cases[:MOST_CASES]:
@@ -155,51 +132,11 @@ def _point(number: int, point: Point) -> str:
     return "\n".join(lines)
 
 
-def _ends(told: Dossier) -> str:
-    """Return when the operator's own certificates end, as far as they were seen; "" if none was."""
-    seen = told.presented
-    if seen is None or seen.empty:
-        return ""
-    lines = [_filled(gettext("Fin des certificats que présentent vos serveurs de messagerie :"))]
-    for end in seen.head(MOST_ENDS).to_dict("records"):
-        line = format_text(
-            "{name} : le {day}{ago}{alone}.",
-            name=one_line(end["cn"], 90),
-            day=day(end["until"]),
-            ago=format_text(" (il y a {n:jour})", n=-end["days"]) if end["days"] < 0 else "",
-            alone=format_text(", {n:domaine} sans autre certificat", n=end["alone"]) if end["alone"] else "",
-        )
-        lines.append(_filled(line, " - ", "   "))
-    if (more := len(seen) - MOST_ENDS) > 0:
-        others = format_text("et {n:autre certificat|autres certificats}, plus tard.", n=more)
-        lines.append(_filled(others, "   "))
-    return "\n".join(lines)
-
-
 def _case(case: Case, point: Point) -> Iterator[str]:
     if case.domains:
         named = "Domaine : {names}" if len(case.domains) == 1 else "Domaines : {names}"
         yield format_text(named, names=_some(case.domains, MOST_DOMAINS, 90))
     yield from case.lines(point.rules[0])
-
-
-def _how(attached: Mapping[str, bytes], on: Stationery, *, masked: bool) -> str:
-    how = format_text(
-        "Les corrections se déclarent à l’ANS par le formulaire « annexe 1 » du contrat opérateur, à "
-        "renvoyer à : {post} ; un contact se change par simple courriel à son service client MSSanté, "
-        "{mail}.",
-        post=on.form_to,
-        mail=on.contacts_to,
-    )
-    if attached:
-        how += " " + format_text(
-            "Nous en joignons {n:exemplaire pré-rempli|exemplaires pré-remplis} ({names}) : à relire, à "
-            "corriger{contacts}, à dater et à signer. Ce que nous ne savons pas y est vide ; ce que nous "
-            "signalons aussi, et porte une étoile.", n=len(attached),
-            names=listing(list(attached)),
-            contacts=gettext(", à compléter des contacts (laissés vides)") if masked else "",
-        )  # fmt: skip
-    return _filled(how)
 
 
 def _filled(text: str, first: str = "", following: str = "") -> str:

@@ -21,7 +21,6 @@ from mssante_audit.dossiers.forms import MOST_FORMS
 from mssante_audit.dossiers.letter import (
     MOST_DOMAINS,
     MOST_POINTS,
-    SIGNATURE,
     WIDTH,
     letter_files,
     letter_text,
@@ -259,7 +258,7 @@ def test_the_settings_say_from_whom_and_until_when(space, tmp_path):
     text = files[".txt"].decode()
     assert "d’ici au 2\xa0avril\xa02026" in text
     assert text.endswith("Cordialement,\n\nZoé FICTIVE\nChargée de mission\n")
-    assert SIGNATURE not in text
+    assert "[Nom, fonction" not in text
     (logo,) = [part for part in message.walk() if part.get_content_maintype() == "image"]
     assert (logo.get_content(), logo["Content-ID"]) == (PNG, "<logo>")
     html = message.get_body(("html",)).get_content()
