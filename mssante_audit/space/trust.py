@@ -21,6 +21,7 @@ from mssante_audit.base.instants import asked_instant
 from mssante_audit.base.markup import html_of
 from mssante_audit.base.resources import SAMPLE_AS_OF, is_sample, sample_folder
 from mssante_audit.base.settings import Thresholds as Thresholds
+from mssante_audit.base.text import visible
 from mssante_audit.declarations.register import Register, find_register, load_declarations
 from mssante_audit.findings.places import REGISTER, list_rows
 from mssante_audit.mailboxes.extraction import Extraction, find_extractions
@@ -182,7 +183,9 @@ class TrustSpace:
 
     def search(self, words: str, limit: int = 10) -> pd.DataFrame:
         """Return the domains that words find (`mssante_audit.whitelist.search.search`)."""
-        index = self.once("search", lambda: Index(documents(self.audited, self.shown)))
+        index = self.once(
+            "search", lambda: Index(documents(self.audited, lambda text: visible(self.shown(text))))
+        )
         return search(self.audited, words, limit, index)
 
     def explore(self, *, language: str = "") -> Any:
