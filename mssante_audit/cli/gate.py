@@ -14,9 +14,10 @@ import typer
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.language import count, gettext, severity_name, translated, using_language
 from mssante_audit.cli import options
-from mssante_audit.cli.console import parameters_of, space_of, write
+from mssante_audit.cli.console import parameters_of, settings_of, space_of, write
 
 if TYPE_CHECKING:
+    from mssante_audit.declarations.register import Register
     from mssante_audit.space.trust import TrustSpace
     from mssante_audit.verdicts.gate import Edit, EditedRow, EditFinding
 
@@ -36,16 +37,36 @@ def gate(
     after: Annotated[
         Path | None, typer.Argument(help="The proposal, signed or not.", show_default=False)
     ] = None,
+    *,
     declaration: Annotated[Path | None, typer.Option(help="Annexe 1 to judge instead of an edit.")] = None,
+    observe: Annotated[
+        bool, typer.Option("--observe", help="Ask the servers that it declares, too.")
+    ] = False,
     format: Annotated[Format, typer.Option(help="Format to write.")] = Format.text,  # noqa: A002 - the option's name
     lang: options.Lang = options.Language.fr,
+    parent_zone: options.ParentZone = "mssante.fr",
+    parent_servers: options.ParentServers = None,
+    resolvers: options.Resolvers = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65_535, help="Port of every server.", show_default="53, and 25")
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(help="Seconds before a server counts as silent.", show_default="3, of mail 15"),
+    ] = None,
+    retries: options.Retries = 2,
+    ipv4_only: options.Ipv4Only = False,
 ) -> None:
     """Judge an edit of the list before it is signed, or a declaration before it is sent.
 
-    Only what the edit changes is judged. Exit status: 0 ready, 1 not ready, 4 unknown.
+    Only what the edit changes is judged. With --observe the name servers that a declaration names are asked
+    as if the parent zone pointed to them already, or its mail server, and the certificate presented is held
+    against the declared one. Exit status: 0 ready, 1 not ready, 4 unknown.
     """
     from mssante_audit.verdicts.gate import judge_declaration, judge_edit
 
+    if observe and declaration is None:
+        raise ParameterError("no declaration whose servers could be asked", remedy="Add --declaration FILE")
     given = parameters_of(context)
     with using_language(lang.value):
         if declaration is not None:
@@ -53,7 +74,9 @@ def gate(
                 raise ParameterError("an edit and a declaration", remedy="Judge one after the other")
             from mssante_audit.declarations.register import load_declarations
 
-            edit = judge_declaration(space_of(given), load_declarations(declaration))
+            space, declared = space_of(given), load_declarations(declaration)
+            heard = _heard(context, space, declared) if observe else {}
+            edit = judge_declaration(space, declared, heard)
         elif before is None or after is None:
             remedy = "Give BEFORE and AFTER, or --declaration FILE"
             raise ParameterError("nothing to judge", remedy=remedy)
@@ -61,6 +84,25 @@ def gate(
             edit = judge_edit(_published(before, given), _proposal(after))
         write(_WRITERS[format](edit) + "\n", safe=format is not Format.json)
     raise typer.Exit(EXIT[edit.verdict])
+
+
+def _heard(context: typer.Context, space: TrustSpace, declared: Register) -> dict[int, list[EditFinding]]:
+    """Ask the servers of a declaration, as the command's options say."""
+    from pydantic import ValidationError
+
+    from mssante_audit.base.fields import fault
+    from mssante_audit.base.settings import Observe, ObserveTls
+    from mssante_audit.verdicts.undelegated import Asking, ask_declared
+    from mssante_audit.whitelist.signature import trust
+
+    given = settings_of(context, Observe)
+    origin = space.whitelist.origin
+    trusted = trust(space.whitelist.anchors, origin.parent if isinstance(origin, Path) else None)
+    shared = {name: given[name] for name in ("port", "timeout") if name in given}
+    try:
+        return ask_declared(declared, Asking(given, ObserveTls(**shared), trusted))
+    except ValidationError as errors:
+        raise ParameterError(fault(ObserveTls, errors.errors()[0])) from None
 
 
 def _published(before: Path, given: dict[str, Any]) -> TrustSpace:

@@ -9,7 +9,6 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from mssante_audit.verdicts.tls import Shown, Wire
 
 EXIT = {"yes": 0, "degraded": 1, "no": 1, "unknown": 4}
-PACE = {"retry_delay": 1.0, "per_server": 200.0}
-"""Somebody is waiting, and it is one domain: some ten questions to each server, that decide."""
 
 
 def receive(
@@ -87,19 +84,15 @@ def beside(domain: str, data: Path, anchors: Sequence[str]) -> TrustSpace:
 
 
 def asked(domain: str, **given: Any) -> tuple[Mail, Observation]:
-    """Observe one domain, into a file that is thrown away, and judge it as of now."""
+    """Observe one domain and judge it as of now."""
     from mssante_audit.network.mail import mails
     from mssante_audit.observe.dns.names import canonical
-    from mssante_audit.observe.dns.run import ObserveSettings, observe
-    from mssante_audit.observe.observation import load_observation
+    from mssante_audit.observe.dns.run import observe_now
 
     if not canonical(domain):
         raise ParameterError(f"{domain!r} is no name the DNS can carry")
-    with TemporaryDirectory(prefix="mssante-audit-") as folder:
-        file = Path(folder, "dns.jsonl.gz")
-        observe([domain], file, ObserveSettings(**(PACE | given)))
-        seen = load_observation(file)
-        return mails(seen, [domain], datetime.now(UTC), 1)[domain], seen
+    seen = observe_now(domain, **given)
+    return mails(seen, [domain], datetime.now(UTC), 1)[domain], seen
 
 
 def told(mail: Mail, language: str) -> Iterator[str]:

@@ -28,7 +28,7 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import unnamed
 from mssante_audit.whitelist.load import WhiteList
 
-ROWS_LOST = "EDIT_ROWS_LOST"
+ROWS_LOST, UNANSWERED = "EDIT_ROWS_LOST", "DECLARED_UNANSWERED"
 LOST_SHARE = 0.1
 """Share of the rows of a list that no edit takes away at once: good practice."""
 EDIT_ERRORS = {"LIST_NAMESPACE"}
@@ -145,7 +145,9 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
     )
 
 
-def judge_declaration(space: TrustSpace, declaration: Register) -> Edit:
+def judge_declaration(
+    space: TrustSpace, declaration: Register, heard: Mapping[int, Sequence[EditFinding]] | None = None
+) -> Edit:
     """Judge a declaration of Annexe 1 against the form's rules, the list and the register, before it is sent.
 
     Parameters
@@ -154,6 +156,8 @@ def judge_declaration(space: TrustSpace, declaration: Register) -> Edit:
         The published list and what is known beside it.
     declaration
         As `mssante_audit.declarations.register.load_declarations` reads it, a row a declared domain.
+    heard
+        What its servers said, by row (`mssante_audit.verdicts.undelegated.ask_declared`).
     """
     after = replace(space, declarations=_joined(space.declarations, declaration), judged=None)
     files = {*declaration.declarations["file"].tolist()}
@@ -162,7 +166,8 @@ def judge_declaration(space: TrustSpace, declaration: Register) -> Edit:
     new = new[~new["rule"].isin(NOT_YET)]
     keys = ({key: Counter[str]() for key in found["fingerprint"]} for found in (old, new))
     fresh = new[new["fingerprint"].isin(introduced(*keys))]
-    of_row: dict[int, list[EditFinding]] = {}
+    of_row = {number: list(findings) for number, findings in (heard or {}).items()}
+    asked = sum(map(len, of_row.values()))
     of_file = []
     for record in worded(fresh).to_dict("records"):
         numbers = {n for place in record["where"] if place.file in files for n in place.rows}
@@ -181,8 +186,8 @@ def judge_declaration(space: TrustSpace, declaration: Register) -> Edit:
     every = [*of_file, *(finding for own in of_row.values() for finding in own)]
     verdict = _verdict(every, doubted, failed=FAILED in {*old["rule"], *new["rule"]})
     return Edit(
-        verdict, rows, tuple(of_file), introduced=len(fresh), resolved=0, untouched=len(new) - len(fresh),
-        doubts=doubted, source=declaration.source,
+        verdict, rows, tuple(of_file), introduced=len(fresh) + asked, resolved=0,
+        untouched=len(new) - len(fresh), doubts=doubted, source=declaration.source,
     )  # fmt: skip
 
 
@@ -249,9 +254,10 @@ def _finding(record: Mapping[Any, Any], lines: Sequence[int]) -> EditFinding:
 def _verdict(findings: Iterable[EditFinding], doubted: Sequence[str], *, failed: bool = False) -> str:
     if doubted:
         return "unknown"
-    if any(finding.severity in _SERIOUS and finding.rule != FAILED for finding in findings):
+    known = [*findings]
+    if any(finding.severity in _SERIOUS and finding.rule != FAILED for finding in known):
         return "not-ready"
-    return "unknown" if failed else "ready"
+    return "unknown" if failed or any(finding.rule == UNANSWERED for finding in known) else "ready"
 
 
 def _joined(register: Register | None, declaration: Register) -> Register:

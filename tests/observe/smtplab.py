@@ -32,8 +32,8 @@ class Wire:
 
 
 @asynccontextmanager
-async def serving(scripts: dict[str, Script]) -> AsyncIterator[int]:
-    """Serve a script an address, all on one port, which is yielded; scripts under way come to their end."""
+async def serving(scripts: dict[str, Script], port: int = 0) -> AsyncIterator[int]:
+    """Serve a script an address, all on one port (a free one if 0), which is yielded; then end them."""
     talks: set[asyncio.Task[None]] = set()
 
     def called(script: Script) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]:
@@ -46,7 +46,7 @@ async def serving(scripts: dict[str, Script]) -> AsyncIterator[int]:
 
         return lambda reader, writer: talks.add(asyncio.create_task(talk(Wire(reader, writer))))
 
-    servers, port = [], 0
+    servers = []
     for address, script in scripts.items():
         servers.append(await asyncio.start_server(called(script), address, port))
         port = servers[0].sockets[0].getsockname()[1]

@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import dns.rdata
 
@@ -27,6 +29,7 @@ from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.dns.transport import obtained
 from mssante_audit.observe.dns.walk import Walker
 from mssante_audit.observe.lines import FORMAT, VERSION, instant
+from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.observe.writer import ELSE_RESUME, Writer, read_known, while_flushing
 
 __all__ = ["NetworkError", "ObserveSettings", "Progress", "Summary", "observe"]
@@ -100,6 +103,18 @@ def observe(
     return asyncio.run(_observe(list(dict.fromkeys(domains)), Path(out), settings, resume, progress))
 
 
+def observe_now(domain: str, **given: Any) -> Observation:
+    """Observe one domain, if one is named, into a file that is thrown away; `given`: of `ObserveSettings`.
+
+    Somebody is waiting, and it is one domain: some ten questions to each server, that decide.
+    """
+    pace = {"retry_delay": 1.0, "per_server": 200.0}
+    with TemporaryDirectory(prefix="mssante-audit-") as folder:
+        file = Path(folder, "dns.jsonl.gz")
+        observe([domain] if domain else [], file, ObserveSettings(**(pace | given)))
+        return load_observation(file)
+
+
 async def _observe(
     domains: list[str],
     out: Path,
@@ -140,12 +155,15 @@ async def _observe(
             )
         if writer is None:
             writer = await obtained(partial(Writer, out))
+        given = settings.model_dump(exclude={"root", "enabled"})
+        if settings.undelegated:
+            given["parent_servers"] = walker.servers
         writer.write(
             {
                 "format": FORMAT, "version": VERSION, "at": instant(datetime.now(UTC)),
-                "tool": TOOL, "parent_zone": settings.parent_zone, "sibling": sibling,
+                "tool": TOOL, "parent_zone": settings.undelegated or settings.parent_zone, "sibling": sibling,
                 "ipv6": resolver.ipv6, "domains": len(chosen), "resumed": resume,
-                "settings": settings.model_dump(exclude={"root", "enabled"}),
+                "settings": given,
             }
         )  # fmt: skip
         begun = True

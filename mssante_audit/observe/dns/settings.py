@@ -54,6 +54,10 @@ class ObserveSettings(Observe):
 
     parent_servers: Servers = ()  # type: ignore[assignment]
     root: Servers = ROOT_HINTS
+    undelegated: str = ""
+    """A zone that nobody hands over yet: looked at as the parent zone is, at the servers `declared`."""
+    declared: tuple[str, ...] = ()
+    """Names of servers that are declared and not published yet; without a zone they are mail servers."""
     retry_delay: float = Field(
         default=10.0,
         ge=0,

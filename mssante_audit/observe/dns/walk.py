@@ -31,9 +31,10 @@ class Walker:
 
     def __init__(self, asker: Asker, resolver: Resolver, sibling: str) -> None:
         self._asker, self._resolver, self._sibling = asker, resolver, sibling
-        self._parent = asker.settings.parent_zone
+        self._parent = asker.settings.undelegated or asker.settings.parent_zone
         self._zones: dict[str, asyncio.Task[tuple[Server, ...]]] = {}
-        self._servers: tuple[Server, ...] = ()
+        self.servers: tuple[Server, ...] = ()
+        """Of the parent zone."""
         self._signed: set[str] = set()
 
     def _note(self, zone: str, text: str) -> None:
@@ -41,25 +42,32 @@ class Walker:
 
     async def find_parent(self) -> bool:
         """Find the parent zone's servers and look at its apex; whether one of them answers for it."""
-        servers = [Server(*pair) for pair in self._asker.settings.parent_servers]
-        if not servers:
-            for name in (await self._resolver.names(self._parent))[:MAX_NAMES]:
+        settings = self._asker.settings
+        servers, names = [Server(*pair) for pair in settings.parent_servers], settings.declared
+        if names and servers:
+            self._resolver.zones[settings.parent_zone] = tuple(servers)
+        if names and not settings.undelegated:
+            await self._look_up_hosts("", names)
+            return True
+        if names or not servers:
+            servers = []
+            for name in (names or await self._resolver.names(self._parent))[:MAX_NAMES]:
                 servers += [Server(name, address) for address in await self._resolver.addresses("", name)]
-        self._servers = tuple(s for s in servers if self._resolver.usable(s.address))
-        self._resolver.zones[self._parent] = self._servers
-        asks = [Ask("", "apex", self._parent, self._parent, "SOA", *server) for server in self._servers]
+        self.servers = tuple(s for s in servers if self._resolver.usable(s.address))
+        self._resolver.zones[self._parent] = self.servers
+        asks = [Ask("", "apex", self._parent, self._parent, "SOA", *server) for server in self.servers]
         for patient in (False, True):
             replies = await asyncio.gather(*(self._asker.ask(ask, patient=patient) for ask in asks))
             if any(reply.outcome == "answer" for reply in replies):
                 return True
-        return False
+        return bool(names)
 
     async def look_at_parent(self) -> None:
         """Ask the parent's servers about their own zone, and those above for its DS; nobody waits for it."""
         found = await self._resolver.resolve("", self._parent, "DS")
         secure = found is not None and bool(found.answers)
         await asyncio.gather(
-            *(self._apex("", self._parent, server, secure=secure) for server in self._servers)
+            *(self._apex("", self._parent, server, secure=secure) for server in self.servers)
         )
 
     async def walk(self, domain: str, qname: str) -> None:
@@ -71,7 +79,7 @@ class Walker:
         self._asker.write({"done": qname, "domain": domain})
 
     async def _walk_down(self, domain: str, qname: str) -> None:
-        zone, servers = self._parent, self._servers
+        zone, servers = self._parent, self.servers
         while servers:
             replies = await self._ask_all(domain, zone, servers, qname, "MX")
             replies += await self._ask_more(domain, zone, qname, replies)
@@ -229,10 +237,11 @@ class Walker:
         hosts = [host for host in by_preference(exchangers) if host != NOBODY and not is_address(host)]
         if len(hosts) > MAX_HOSTS:
             self._note(domain, f"{len(hosts) - MAX_HOSTS} of {len(hosts)} mail hosts not followed")
+        await self._look_up_hosts(domain, hosts[:MAX_HOSTS])
+
+    async def _look_up_hosts(self, domain: str, hosts: Iterable[str]) -> None:
         kinds = ("A", "AAAA")
-        await asyncio.gather(
-            *(self._resolver.everywhere(domain, h, t) for h in hosts[:MAX_HOSTS] for t in kinds)
-        )
+        await asyncio.gather(*(self._resolver.everywhere(domain, h, t) for h in hosts for t in kinds))
 
 
 def by_preference(data: Iterable[str]) -> list[str]:

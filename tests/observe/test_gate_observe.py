@@ -1,0 +1,182 @@
+"""``gate --declaration --observe``: servers asked as if the parent pointed to them; each answer both ways."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from threading import Event, Thread
+from typing import Any
+
+import dns.message
+import dns.rdatatype
+import pandas as pd
+import pytest
+from dnslab import Script, Scripted, free_port, reply, send
+from smtplab import Script as Talk
+from smtplab import saying, serving, tls
+from typer.testing import CliRunner
+
+from mssante_audit.base.resources import resource
+from mssante_audit.cli.main import app
+from mssante_audit.declarations.register import load_declarations
+from mssante_audit.declarations.write import write_register
+from tools.sample.certificates import make
+
+Zone = tuple[str, str, bool, int]
+SAMPLE = resource("data/sample")
+RESOLVER = "127.0.56.1"
+DN = "CN=mx.op.example,OU=399900000300015,O=ESSAI,ST=Paris (75),C=FR"
+
+
+def zone(mx: str = "10 mx.{}.", ns: str = "ns1.{0}. ns2.{0}.", *, aa: bool = True, rcode: int = 0) -> Zone:
+    """A name server of a declared domain, right unless it is asked to be wrong; ``{}`` is its operator."""
+    return mx, ns, aa, rcode
+
+
+def serving_zone(domain: str, operator: str, mx: str, ns: str, aa: bool, rcode: int) -> Script:
+    soa = f"{domain} SOA ns1.op.example. h.op.example. 1 3600 600 86400 300"
+
+    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
+        question = query.question[0]
+        answers = {
+            "SOA": [soa], "MX": [f"{domain} MX {mx.format(operator)}"] if mx else [],
+            "NS": [f"{domain} NS {name}" for name in ns.format(operator).split()],
+        }  # fmt: skip
+        own = question.name.to_text(True) == domain
+        answer = answers.get(dns.rdatatype.to_text(question.rdtype), []) if own and not rcode else []
+        message = reply(query, answer=answer, authority=[] if answer or rcode else [soa], aa=aa)
+        message.set_rcode(rcode)
+        return send(message, transport)
+
+    return script
+
+
+def resolver(known: Mapping[str, str]) -> Script:
+    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
+        name, qtype = query.question[0].name.to_text(True), dns.rdatatype.to_text(query.question[0].rdtype)
+        found = [f"{name} A {known[name]}"] if name in known and qtype == "A" else []
+        message = reply(query, answer=found, aa=False)
+        message.set_rcode(0 if name in known else 3)
+        return send(message, transport)
+
+    return script
+
+
+@contextmanager
+def talking(scripts: dict[str, Talk], port: int) -> Iterator[None]:
+    """Serve mail servers beside, on the port of the name servers."""
+    ready, done = Event(), Event()
+
+    async def run() -> None:
+        async with serving(scripts, port):
+            ready.set()
+            await asyncio.to_thread(done.wait)
+
+    thread = Thread(target=asyncio.run, args=(run(),))
+    thread.start()
+    ready.wait(5)
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+REDIRECTED = {"delegation": False, "redirection": True, "primary_server": "", "secondary_server": ""}
+MAIL = REDIRECTED | {"mail_server": "mx.{}"}
+RIGHT, LAME, FAILING, REFUSING = zone(), zone(aa=False), zone(rcode=2), zone(rcode=5)
+FORM = {
+    "dn_igc_sante": DN, "dn_igc_cps": "", "delegation": True, "redirection": False, "mail_server": "",
+    "primary_server": "ns1.{}", "secondary_server": "ns2.{}",
+}  # fmt: skip
+CASES: dict[str, tuple[tuple[Zone | None, ...], str, dict[str, Any], str, str]] = {
+    # what the two name servers do, what the mail server presents, the form; verdict and rule
+    "right": ((RIGHT, RIGHT), DN, {}, "ready", ""),
+    "right, nobody at the mail server": ((RIGHT, RIGHT), "", {}, "ready", "DECLARED_CERTIFICATE"),
+    "right, other certificate": ((RIGHT, RIGHT), "CN=x,C=FR", {}, "not-ready", "DECLARED_CERTIFICATE"),
+    "lame": ((LAME, LAME), DN, {}, "not-ready", "DECLARED_SERVERS"),
+    "half lame": ((RIGHT, LAME), DN, {}, "not-ready", "DECLARED_SERVERS"),
+    "half failing": ((RIGHT, FAILING), DN, {}, "not-ready", "DECLARED_SERVERS"),
+    "absent": ((None, None), DN, {}, "unknown", "DECLARED_UNANSWERED"),
+    "half absent": ((RIGHT, None), DN, {}, "unknown", "DECLARED_UNANSWERED"),
+    "refused": ((REFUSING, REFUSING), DN, {}, "unknown", "DECLARED_UNANSWERED"),
+    "lame and failing": ((LAME, FAILING), DN, {}, "not-ready", "DECLARED_SERVERS"),
+    "no such name": ((RIGHT, RIGHT), DN, {"secondary_server": "ns3.{}"}, "not-ready",
+                     "DECLARED_SERVERS"),
+    "below itself": ((RIGHT, RIGHT), DN, {"secondary_server": "ns2.[]"}, "unknown",
+                     "DECLARED_UNANSWERED"),
+    "no mail": ((zone(""), zone("")), DN, {}, "not-ready", "DECLARED_MAIL"),
+    "null MX": ((zone("0 ."), zone("0 .")), DN, {}, "not-ready", "DECLARED_MAIL"),
+    "they differ": ((RIGHT, zone("")), DN, {}, "not-ready", "DECLARED_MAIL"),
+    "mail host without address": ((zone("10 no.{}."),) * 2, DN, {}, "not-ready", "DECLARED_MAIL"),
+    "other servers in the zone": ((zone(ns="ns1.{0}. away.{0}."),) * 2, DN, {}, "ready", "DECLARED_SERVERS"),
+    "redirected, right": ((), DN, MAIL, "ready", ""),
+    "redirected, other certificate": ((), "CN=autre.op.example,C=FR", MAIL, "not-ready",
+                                      "DECLARED_CERTIFICATE"),
+    "redirected, busy": ((), "421 busy\n", MAIL, "unknown", "DECLARED_UNANSWERED"),
+    "redirected, no STARTTLS": ((), "220 mx\n", MAIL, "not-ready", "DECLARED_CERTIFICATE"),
+    "redirected, absent": ((), "", MAIL, "unknown", "DECLARED_UNANSWERED"),
+    "redirected, no such name": ((), DN, MAIL | {"mail_server": "no.{}"}, "not-ready",
+                                 "DECLARED_MAIL"),
+    "withdrawn": ((None, None), "", {"withdrawal": True}, "ready", ""),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, dict[str, Any]]:
+    """All declarations in one file, asked and judged: exit status, rows by case."""
+    folder, port = tmp_path_factory.mktemp("declared"), free_port()
+    good = load_declarations(SAMPLE / "declarations.csv").declarations.tail(1)
+    known: dict[str, str] = {}
+    talks: dict[str, Talk] = {}
+    rows = []
+    with ExitStack() as stack:
+        for number, (servers, presents, form, *_) in enumerate(CASES.values(), 1):
+            domain, operator = f"ch-{number}.mssante.fr", f"op{number}.example"
+            first, second, mail, nobody = (f"127.0.{56 + n}.{number + 1}" for n in range(4))
+            known |= {f"ns1.{operator}": first, f"ns2.{operator}": second, f"mx.{operator}": mail}
+            known[f"away.{operator}"] = nobody
+            for address, script in zip((first, second), servers, strict=False):
+                if script:
+                    served = Scripted(address, port, serving_zone(domain, operator, *script))
+                    stack.callback(served.stop)
+            if presents in ("421 busy\n", "220 mx\n"):
+                talks[mail] = saying(presents, "250 mx\n", "221 bye\n")
+            elif presents:
+                talks[mail] = tls(make(presents).files(folder / f"{number}"))
+            texts = {
+                name: text.format(operator).replace("[]", domain) if isinstance(text, str) else text
+                for name, text in (FORM | form).items()
+            }
+            rows.append(good.assign(domain=domain, **texts))
+        write_register(pd.concat(rows, ignore_index=True), folder / "annexe1.csv")
+        asked = Scripted(RESOLVER, port, resolver(known))
+        stack.callback(asked.stop)
+        stack.enter_context(talking(talks, port))
+        done = CliRunner().invoke(app, [
+            "gate", "--declaration", str(folder / "annexe1.csv"), "--observe", "--data", str(SAMPLE),
+            "--as-of", "2026-03-03", "--format", "json", f"--resolver={RESOLVER}", f"--port={port}",
+            "--timeout=0.8", "--retries=0",
+        ])  # fmt: skip
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_declaration_whose_servers_are_asked(case: str, judged: tuple[int, dict[str, Any]]) -> None:
+    *_, verdict, rule = CASES[case]
+    row = judged[1]["rows"][list(CASES).index(case)]
+    found = {finding["rule"] for finding in row["findings"] if finding["rule"].startswith("DECLARED_")}
+    assert row["verdict"] == verdict, row["findings"]
+    assert rule in found if rule else found <= {"DECLARED_CERTIFICATE"}
+
+
+def test_one_fault_makes_the_file_not_ready(judged: tuple[int, dict[str, Any]]) -> None:
+    assert (judged[0], judged[1]["verdict"]) == (1, "not-ready")
+
+
+def test_servers_are_asked_of_a_declaration_only() -> None:
+    done = CliRunner().invoke(app, ["gate", "a.xml", "b.xml", "--observe"])
+    assert "--declaration" in str(done.exception)
