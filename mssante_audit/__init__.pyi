@@ -22,6 +22,9 @@ from .findings.causes import actionable as actionable
 from .findings.causes import causes as causes
 from .findings.frame import Finding as Finding
 from .findings.registry import Audit as Audit
+from .nightly.times import fixed_by as fixed_by
+from .nightly.times import still_open as still_open
+from .nightly.times import times_to_fix as times_to_fix
 from .report.calendar import calendar as calendar
 from .report.certificates import calendar_link as calendar_link
 from .report.certificates import names_compared as names_compared
@@ -29,6 +32,7 @@ from .report.charts import bars as bars
 from .report.charts import by_age as by_age
 from .report.charts import largest as largest
 from .report.charts import lines as lines
+from .report.charts import steps as steps
 from .report.collection import observed as observed
 from .report.collection import observed_on as observed_on
 from .report.collection import observed_tls as observed_tls

@@ -19,7 +19,12 @@ CONFIDENCE = 1.96
 """Standard deviations of an interval of 95 %."""
 
 
-def survival(low: Sequence[float], high: Sequence[float], ended: Sequence[bool]) -> pd.DataFrame:
+def survival(
+    low: Sequence[float],
+    high: Sequence[float],
+    ended: Sequence[bool],
+    entry: Sequence[float] | None = None,
+) -> pd.DataFrame:
     """Estimate which share still lasts after so many days.
 
     Each end lies between two looks, so the share is estimated twice: as if every end came with the last look
@@ -32,6 +37,8 @@ def survival(low: Sequence[float], high: Sequence[float], ended: Sequence[bool])
         `high` counts only where it ended.
     ended
         Whether it was seen to be gone; what was not is followed up to `low` (censored).
+    entry
+        Days after which each was followed (delayed entry); from the beginning if not given.
 
     Returns
     -------
@@ -50,9 +57,10 @@ def survival(low: Sequence[float], high: Sequence[float], ended: Sequence[bool])
     gone = np.asarray(ended, bool)
     first = np.asarray(low, float)
     last = np.where(gone, np.asarray(high, float), first)
+    since = np.full(len(first), -np.inf) if entry is None else np.asarray(entry, float)
     days = np.unique(np.concatenate([first, last]))
     (first_share, first_bounds, _, _), (last_share, last_bounds, at_risk, deaths) = (
-        _curve(lasted, gone, days) for lasted in (first, last)
+        _curve(lasted, gone, days, since) for lasted in (first, last)
     )
     return pd.DataFrame(
         {
@@ -67,9 +75,12 @@ def survival(low: Sequence[float], high: Sequence[float], ended: Sequence[bool])
     )
 
 
-def _curve(lasted: np.ndarray, gone: np.ndarray, days: np.ndarray) -> tuple[np.ndarray, ...]:
+def _curve(
+    lasted: np.ndarray, gone: np.ndarray, days: np.ndarray, since: np.ndarray
+) -> tuple[np.ndarray, ...]:
     """Return the share on each day, its bounds, and how many were followed and ended on it."""
-    at_risk = len(lasted) - np.searchsorted(np.sort(lasted), days)
+    since = np.minimum(since, lasted - 1e-9)  # what is gone on the day on which it was first followed counts
+    at_risk = np.searchsorted(np.sort(since), days) - np.searchsorted(np.sort(lasted), days)
     deaths = np.searchsorted(np.sort(lasted[gone]), days, "right") - np.searchsorted(
         np.sort(lasted[gone]), days
     )

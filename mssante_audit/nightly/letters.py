@@ -75,7 +75,7 @@ def note_sent(config: Config, operator: str, on: str | None = None) -> tuple[str
     from mssante_audit.report.results import open_space, select_operator
 
     day = asked_instant(on).date()
-    runs = _audited(config.output.folder)
+    runs = audited_runs(config.output.folder)
     until = datetime.combine(day, time.max, UTC)
     before = [folder for folder, as_of in runs if as_of <= until]
     if not runs:
@@ -106,10 +106,10 @@ def standings(config: Config, as_of: str | None = None, current: Path | None = N
     letters, output = read_letters(config.output.folder), config.output.folder
     if not letters:
         return []
-    runs = _audited(output, current)
+    runs = audited_runs(output, current)
     now = asked_instant(as_of) if as_of else runs[-1][1] if runs else datetime.now(UTC)
-    well = [folder for folder, at in runs if at <= now and _is_well(folder)]
-    states = _states(well[-1]) if well else None
+    well = [folder for folder, at in runs if at <= now and is_well(folder)]
+    states = states_in(json.loads((well[-1] / "audit.json").read_bytes())) if well else None
     found = []
     for operator_id, sent in sorted(letters.items()):
         each = ["unknown" if states is None else states.get(key, "fixed") for key in sent.told]
@@ -127,7 +127,7 @@ def reminders(config: Config, as_of: str, current: Path) -> Mapping[str, tuple[s
     return {operator_id: (letters[operator_id].sent_on, letters[operator_id].told) for operator_id in due}
 
 
-def _audited(output: Path, current: Path | None = None) -> list[tuple[Path, datetime]]:
+def audited_runs(output: Path, current: Path | None = None) -> list[tuple[Path, datetime]]:
     """Return the runs that came to an audit and have ended, or are the current one, by instant audited at."""
     found = []
     for folder in sorted((output / RUNS).iterdir()) if (output / RUNS).is_dir() else ():
@@ -138,14 +138,17 @@ def _audited(output: Path, current: Path | None = None) -> list[tuple[Path, date
     return sorted(found, key=lambda run: (run[1], run[0].name))
 
 
-def _is_well(run: Path) -> bool:
+def is_well(run: Path) -> bool:
+    """Tell whether nothing that a run audited was in doubt."""
     audited = read_result(run, "audit")
     return audited is not None and not any(state.doubtful for state in audited.inputs)
 
 
-def _states(run: Path) -> dict[str, str]:
-    """Return by fingerprint what is open, unknown or accepted in a run; what is not there is fixed."""
-    made: dict[str, Any] = json.loads((run / "audit.json").read_bytes())
+def states_in(made: Mapping[str, Any]) -> dict[str, str]:
+    """Return by fingerprint what is open, unknown or accepted in what a run's audit made.
+
+    What is not there is fixed.
+    """
     findings, told = made["results"]["findings"], made["told"]
     states = {finding["fingerprint"]: "accepted" for finding in made["waived"]}
     states |= {gone["fingerprint"]: "unknown" for gone in told["unknown"]}

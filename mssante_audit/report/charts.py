@@ -439,6 +439,44 @@ def lines(
     return Chart(figure, title, alt, caption, marks)
 
 
+def steps(curves: Mapping[str, pd.DataFrame], *, title: str = "", caption: str = "") -> Chart:
+    """Draw the share that lasts over days as steps, with the band of its interval; two curves at most.
+
+    Parameters
+    ----------
+    curves
+        By name, as `mssante_audit.archive.lifetimes.survival` returns them.
+    title, caption
+        As for `bars`.
+    """
+    drawn = {translated(name): curve for name, curve in curves.items() if len(curve)}
+    styles = dict(zip(("strong", "gold"), drawn, strict=False))
+    with look():
+        figure = sheet(clean(translated(title)), {s: clean(name) for s, name in styles.items()}, [3 * CURVE])
+        (axes,) = figure.axes
+        x, y, width, height = axes.get_position().bounds
+        axes.set_position((x + 0.12, y + 0.12 * height, width - 0.14, 0.86 * height))
+        for style, name in styles.items():
+            curve = drawn[name]
+            days = [0.0, *curve["day"]]
+            for bound in ("early", "late"):
+                axes.step(days, [1.0, *curve[bound]], where="post", color=COLOURS[style])
+            band = ([1.0, *curve[side]] for side in ("low", "high"))
+            axes.fill_between(days, *band, step="post", alpha=0.2, color=COLOURS[style], linewidth=0)
+        axes.set_ylim(0, 1)
+        axes.set_xlim(left=0)
+        axes.set_yticks([0, 0.5, 1], [percent(n, 2) for n in range(3)])
+    text = "{name} : {share} encore ouverts après {d:jour}"
+    ends = {name: curve.iloc[-1] for name, curve in drawn.items()}
+    said = [
+        format_text(text, name=name, share=percent(round(1000 * end["late"]), 1000), d=int(end["day"]))
+        for name, end in ends.items()
+    ]
+    what = ". ".join(said) or gettext("Aucune donnée")
+    alt = format_text("Lignes – {title}. {said}.", title=translated(title), said=what)
+    return Chart(figure, title, alt, caption)
+
+
 def _headed(axes: Any, head: Sequence[str], held: Sequence[int]) -> None:
     """Write above a line what it is and how many the last one has, and at its highest point how many."""
     beside: dict[str, Any] = {"transform": axes.transAxes, "va": "top", "clip_on": False}

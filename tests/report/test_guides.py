@@ -1,4 +1,4 @@
-"""The notebooks that are no reports: README and cookbook, for JupyterLab."""
+"""The notebooks that are no reports: README, cookbook and follow-up, for JupyterLab."""
 
 import ast
 import json
@@ -13,7 +13,7 @@ from mssante_audit.findings import registry
 from mssante_audit.report.plan import ONE_OPERATOR
 from mssante_audit.report.run import find_notebooks, run_reports
 
-GUIDES = ("README", "cookbook")
+GUIDES = ("README", "cookbook", "follow_up")
 AS_OF = "2026-03-03"
 
 
