@@ -165,7 +165,11 @@ def _notes(edit: Edit) -> Iterator[str]:
     if edit.doubts:
         reasons = "; ".join(DOUBTS[current_language()][doubt] for doubt in edit.doubts)
         yield f"{gettext('La liste publiée ne fait pas foi :')} {reasons}"
-    if edit.signed:
+    if edit.swapped:
+        yield gettext("Fichiers inversés ? Nommez la liste publiée, puis la proposition.")
+    elif edit.same:
+        yield gettext("Les deux fichiers sont les mêmes : rien n’est modifié.")
+    elif edit.signed:
         yield gettext("La signature de la proposition n’est pas jugée : elle sera signée de nouveau.")
 
 

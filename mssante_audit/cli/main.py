@@ -85,18 +85,25 @@ app.add_typer(declarations.app, name="declarations", rich_help_panel=DECLARE)
 app.add_typer(observe.app, name="observe", rich_help_panel=OBSERVE)
 app.add_typer(archive.app, name="archive", rich_help_panel=KEEP)
 app.add_typer(letters.app, name="letters", rich_help_panel=NIGHT)
-Schema = StrEnum("Schema", "results findings domains changes events settings")
-"""What there is a JSON Schema of."""
+Schema = StrEnum("Schema", "results findings domains changes events settings register")
+"""What there is a schema of."""
 
 
 def schema(
-    name: Annotated[Schema, typer.Argument(help="results.json, a JSON list of rows, or audit.toml.")],
+    name: Annotated[
+        Schema, typer.Argument(help="results.json, a JSON list of rows, audit.toml, or a register.")
+    ],
 ) -> None:
-    """Print the JSON Schema (2020-12) of what this program writes, or of its settings."""
+    """Print the JSON Schema (2020-12) of what this program writes, or of its settings.
+
+    Of a register it is the Table Schema (Frictionless) of the template, for forms that check one.
+    """
     if name is Schema.results:
         from mssante_audit.report.summary import schema as content
     elif name is Schema.settings:
         from mssante_audit.nightly.config import schema as content
+    elif name is Schema.register:
+        from mssante_audit.snapshot.dictionary import register_schema as content
     else:
         from mssante_audit.snapshot.dictionary import schema as of_frame
 
@@ -390,12 +397,23 @@ def main() -> NoReturn:
         if isinstance(error, AuditError):
             say(f"mssante-audit: {error}", sys.stderr)
             sys.exit(3 if isinstance(error, ResourceError) else 2)
-        from mssante_audit.values.person import describe_error
-
-        why = "takes more memory than there is" if isinstance(error, MemoryError) else describe_error(error)
-        say(f"mssante-audit: {why}. --debug before the command shows where", sys.stderr)
+        say(f"mssante-audit: {_why(error)}. --debug before the command shows where", sys.stderr)
         sys.exit(3)
     sys.exit(0)
+
+
+def _why(error: Exception) -> str:
+    """Return in a line what went wrong, naming no person; where memory ran out there may be none for more."""
+    no_memory = "takes more memory than there is"
+    if isinstance(error, MemoryError | SystemError) or "failed to map segment" in str(error):
+        sys.unraisablehook = lambda _: None  # what cannot even be torn down is not told
+        return no_memory
+    try:
+        from mssante_audit.values.person import describe_error
+
+        return describe_error(error)
+    except (MemoryError, ImportError):
+        return no_memory
 
 
 def _sarif(found: pd.DataFrame, space: TrustSpace, audit: str, chosen: Limits) -> str:

@@ -101,7 +101,7 @@ def still_open(times: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         As `mssante_audit.archive.lifetimes.survival` has it.
     """
-    return survival(times["least"], times["most"], times["fixed"], times["entry"])
+    return survival(*(times[name].tolist() for name in ("least", "most", "fixed", "entry")))
 
 
 def fixed_by(times: pd.DataFrame, by: str) -> pd.DataFrame:

@@ -23,6 +23,8 @@ RUN = timedelta(days=1)
 
 _STAMPED = re.compile(r"([a-z]+)-(\d{4}-\d{2}-\d{2}T\d{6}Z)\.jsonl\.gz")
 _HEAD = 1 << 16
+_NEWEST = 400
+"""Files that are opened to learn when they were begun; of older ones the observer's names tell."""
 
 
 class File(NamedTuple):
@@ -63,7 +65,10 @@ def find_observations(data: Path, kind: str = "dns") -> list[File]:
     What counts is when they say they were begun, then the order of their names.
     """
     paths = [path for folder in (data, data / "observations") for path in folder.glob("*.jsonl.gz")]
-    files = [_file(path) for path in paths if not path.is_dir() and _kind(path.name) == kind]
+    paths = [path for path in paths if not path.is_dir() and _kind(path.name) == kind]
+    named = {path: begun for path in paths if (begun := stamp_of(path.name))}
+    old = set(sorted(named, key=lambda path: path.name)[:-_NEWEST])
+    files = [File(path, named[path], {}) if path in old else _file(path) for path in paths]
     files.sort(key=lambda file: (file.begun, file.path.name), reverse=True)
     # One that cannot be read is refused if its name says that it is the newest, and not passed over.
     last = max(files, key=lambda file: file.path.name, default=None)

@@ -461,8 +461,8 @@ def steps(curves: Mapping[str, pd.DataFrame], *, title: str = "", caption: str =
             days = [0.0, *curve["day"]]
             for bound in ("early", "late"):
                 axes.step(days, [1.0, *curve[bound]], where="post", color=COLOURS[style])
-            band = ([1.0, *curve[side]] for side in ("low", "high"))
-            axes.fill_between(days, *band, step="post", alpha=0.2, color=COLOURS[style], linewidth=0)
+            low, high = ([1.0, *curve[side]] for side in ("low", "high"))
+            axes.fill_between(days, low, high, step="post", alpha=0.2, color=COLOURS[style], linewidth=0)
         axes.set_ylim(0, 1)
         axes.set_xlim(left=0)
         axes.set_yticks([0, 0.5, 1], [percent(n, 2) for n in range(3)])

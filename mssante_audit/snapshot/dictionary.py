@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mssante_audit.archive import history
 from mssante_audit.base.frames import Column, json_schema
 from mssante_audit.declarations import register
+from mssante_audit.declarations.headings import fields
 from mssante_audit.findings import causes
 from mssante_audit.findings import frame as findings
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
@@ -55,3 +56,44 @@ def schema(name: str) -> dict[str, Any]:
     what, told = FRAMES[name]
     more = findings.IN_FILES if name == "findings" else ()
     return json_schema(f"{name}: {what}", told(), _CHOICES.get(name, {}), more)
+
+
+_TYPES = {"int": "integer", "Int": "integer", "float": "number", "bool": "boolean", "datetime": "datetime"}
+"""Of a Table Schema, by how a dtype begins; all others are text in Parquet."""
+_OF_FORM: Mapping[str, dict[str, Any]] = {
+    "box": {"type": "boolean", "trueValues": ["X", "x", "oui", "Oui"], "falseValues": ["non", "Non"]},
+    "date": {"type": "date", "format": "%d/%m/%Y"},
+    "email": {"type": "string", "format": "email"},
+    "contract": {"type": "string", "constraints": {"pattern": "[0-9A-Za-z]{10}"}},
+    "server": {"type": "string", "constraints": {"pattern": r"[A-Za-z0-9.\-]{1,63}"}},
+    "domain": {"type": "string", "constraints": {"required": True, "pattern": r"[A-Za-z0-9.\-]{1,253}"}},
+}
+"""Fields of the register's template by kind; all others are text."""
+
+
+def table_schema(name: str, columns: Iterable[str]) -> dict[str, Any]:
+    """Return the Table Schema (Frictionless) of a frame of `FRAMES`, of those columns that a file has."""
+    known = {column.name: column for column in (*FRAMES[name][1](), *findings.IN_FILES)}
+    known["rank"] = Column("rank", "int64", "the order of `severity`, the mildest 0")
+    described: list[dict[str, Any]] = []
+    for column in columns:
+        told = known.get(column, Column(column, "str", ""))
+        kind = next((kind for start, kind in _TYPES.items() if told.dtype.startswith(start)), "string")
+        described.append({"name": column, "type": kind, "description": told.meaning})
+        if choices := [value for value in _CHOICES.get(name, {}).get(column, told.choices) if value]:
+            described[-1]["constraints"] = {"enum": choices}
+    return {"fields": described}
+
+
+def register_schema() -> dict[str, Any]:
+    """Return the Table Schema of the register's template, by its headings, for a form that checks it."""
+    return {
+        "name": "declarations-mssante",
+        "title": "Annexe 1 : déclaration d’un domaine MSSanté",
+        "fields": [
+            {"name": field.label, "title": name, "description": field.help, "type": "string"}
+            | _OF_FORM.get(field.kind, {})
+            for name, field in fields().items()
+        ],
+        "missingValues": [""],
+    }

@@ -24,6 +24,9 @@ PRIVATE = "private"
 """Folder that only its owner may enter (0700), its files his alone (0600); never in what is shared."""
 ORIGIN = f"{PRIVATE}/data.json"
 """Where the data lie, and what list, archive and servers were judged by."""
+PACKAGE = "datapackage.json"
+"""What a snapshot that is handed on says of its files (Frictionless Data Package)."""
+MEDIA_TYPE = "application/vnd.apache.parquet"
 AGAIN = "Make it again: mssante-audit snapshot --data DIR OUT"
 WAIVED = ("reason", "who", "until")
 """Columns that a waived finding has, and an open one has empty."""
@@ -64,7 +67,7 @@ def is_snapshot(folder: str | Path | None) -> bool:
         left = {path.name for path in Path(folder).iterdir()}
     except OSError:
         return False
-    ours = all(name == PRIVATE or name.endswith(".parquet") for name in left)
+    ours = all(name in (PRIVATE, PACKAGE) or name.endswith(".parquet") for name in left)
     return ours and left >= {f"{name}.parquet" for name in ("entries", "problems", "findings", "domains")}
 
 

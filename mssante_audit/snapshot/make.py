@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 from pydantic_core import to_jsonable_python
 
 from mssante_audit.archive.changes import changes_frame, compare
@@ -24,9 +25,12 @@ from mssante_audit.findings.words import worded
 from mssante_audit.network import methods
 from mssante_audit.observe.kinds import hashes
 from mssante_audit.observe.tls.servers import servers
+from mssante_audit.snapshot.dictionary import FRAMES, table_schema
 from mssante_audit.snapshot.folder import (
     FILE,
+    MEDIA_TYPE,
     ORIGIN,
+    PACKAGE,
     PRIVATE,
     VERSION,
     WAIVED,
@@ -74,6 +78,9 @@ def make_snapshot(
             head["files"][name] = digest(content)
         if shareable:
             (folder / PRIVATE).rmdir()
+            package = json_bytes(_package(folder, head))
+            write_bytes(folder / PACKAGE, package)
+            head["files"][PACKAGE] = digest(package)
         write_state(folder / FILE, VERSION, head)
 
     with exclusive(out.parent, f"another run is writing {out.name} here", lock=f".{out.name}.lock"):
@@ -131,6 +138,24 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
         for name, frame in private.items():
             yield f"{PRIVATE}/{name}.parquet", parquet_bytes(frame)
         yield ORIGIN, json_bytes(_origin(space, data))
+
+
+def _package(folder: Path, head: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the Data Package (Frictionless) of a snapshot that is handed on: files and columns."""
+    names = [Path(name).stem for name in head["files"]]
+    resources = [
+        {
+            "name": name, "path": f"{name}.parquet", "format": "parquet", "mediatype": MEDIA_TYPE,
+            "title": FRAMES[name][0],
+            "schema": table_schema(name, pq.read_schema(folder / f"{name}.parquet").names),
+        }
+        for name in names
+    ]  # fmt: skip
+    return {
+        "profile": "data-package", "name": "mssante-trust-space", "title": "Espace de confiance MSSanté",
+        "description": "What `mssante-audit snapshot --shareable` wrote: whom a text names is masked.",
+        "created": head["as_of"], "resources": resources,
+    }  # fmt: skip
 
 
 def _origin(space: TrustSpace, data: str | Path | None) -> dict[str, Any]:

@@ -86,6 +86,10 @@ class Edit:
     """Why the published list is not to be relied on (`mssante_audit.whitelist.reliance.doubts`)."""
     signed: bool = False
     """Whether the proposal has a signature, which is not judged."""
+    same: bool = False
+    """Whether the proposal is the published file, byte by byte."""
+    swapped: bool = False
+    """Whether only the proposal has a signature: it looks like the published list."""
     source: str = field(default="", compare=False)
     """Name of the proposal's file."""
 
@@ -141,6 +145,8 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
         untouched=len(where_new.keys() & where_old.keys() - fresh.keys()),
         doubts=doubted,
         signed=proposal.signed,
+        same=proposal.sha256 == published.sha256,
+        swapped=proposal.signed and not published.signed,
         source=proposal.source,
     )
 

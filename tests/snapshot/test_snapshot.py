@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import stat
@@ -9,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import jsonschema
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from conftest import CATALOGUE
 from made_up import make_space, xml_of
@@ -24,8 +27,10 @@ from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.state import write_state
 from mssante_audit.cli.main import app
+from mssante_audit.declarations.write import template_book
 from mssante_audit.snapshot import is_snapshot, make_snapshot
-from mssante_audit.snapshot.folder import FILE, PRIVATE, VERSION, read_head, unnamed_texts
+from mssante_audit.snapshot.dictionary import FRAMES, register_schema
+from mssante_audit.snapshot.folder import FILE, PACKAGE, PRIVATE, VERSION, read_head, unnamed_texts
 from mssante_audit.snapshot.make import bound_to, fresh
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.presented import expiries, revocations, servers_shown
@@ -252,3 +257,40 @@ def test_a_database_asks_it_without_us(made: Path) -> None:
     counts = pd.read_parquet(made / "findings.parquet")["severity"].value_counts()
     assert dict(asked) == counts.to_dict()
     assert asked[0][0] == "critical"
+
+
+ARROW = {"integer": "int", "number": "double", "boolean": "bool", "datetime": "timestamp", "string": "string"}
+
+
+def held(content: object, profile: str) -> None:
+    """Hold what is written to Frictionless' own profile (tests/schemas/README.md)."""
+    schemas = Path(__file__).parents[1] / "schemas"
+    jsonschema.Draft4Validator(json.loads((schemas / profile).read_text("utf-8"))).validate(content)
+
+
+def test_what_is_handed_on_says_what_its_files_and_columns_are(made: Path, shared: Path) -> None:
+    package = json.loads((shared / PACKAGE).read_text(encoding="utf-8"))
+    held(package, "data-package.json")
+    assert {one["path"] for one in package["resources"]} == {file.name for file in shared.glob("*.parquet")}
+    assert not (made / PACKAGE).exists()
+    for resource_of in package["resources"]:
+        file, schema = shared / resource_of["path"], resource_of["schema"]
+        held(schema, "table-schema.json")
+        fields = {field["name"]: field for field in schema["fields"]}
+        columns = pq.read_schema(file)
+        assert list(fields) == columns.names
+        described = {column.name: column for column in FRAMES[resource_of["name"]][1]()}
+        frame = pd.read_parquet(file)
+        for name, field in fields.items():
+            assert ARROW[field["type"]] in str(columns.field(name).type), (file.name, name)
+            assert field["description"] == described[name].meaning if name in described else field["type"]
+            choices = field.get("constraints", {}).get("enum")
+            assert choices is None or set(frame[name].dropna()) <= {"", *choices}
+
+
+def test_a_form_can_check_a_register_by_its_headings() -> None:
+    schema = register_schema()
+    held(schema, "table-schema.json")
+    headings = [cell.value for cell in template_book().active[1]]
+    assert [field["name"] for field in schema["fields"]] == headings
+    held({"name": "x", "resources": [{"name": "x", "path": "x.csv", "schema": schema}]}, "data-package.json")

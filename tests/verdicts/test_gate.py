@@ -170,6 +170,34 @@ def test_each_format_says_the_same(language: str, tmp_path: Path) -> None:
     assert "+33" not in "".join(text for _, text in found.values())
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "status", "line"),
+    [
+        ("list", "list", 0, "Les deux fichiers sont les mêmes"),
+        ("edit", "list", 4, "Fichiers inversés ?"),
+    ],
+    ids=["the same file twice", "in the wrong order"],
+)
+def test_files_that_are_mixed_up_are_told_in_a_line(
+    before: str, after: str, status: int, line: str, tmp_path: Path
+) -> None:
+    unsigned = re.sub(
+        r"<(\w+:)?Signature.*</(\w+:)?Signature>", "", added("ch-nouveau.mssante.fr"), flags=re.DOTALL
+    )
+    (tmp_path / "edit.xml").write_text(unsigned, encoding="utf-8")
+    files = {"list": LIST, "edit": tmp_path / "edit.xml"}
+    code, text = run(files[before], files[after], "--as-of", "2026-03-03")
+    assert (code, [one for one in text.splitlines() if one.startswith(line)] != []) == (status, True), text
+
+
+def test_a_domain_that_moves_to_another_operator_is_changed(space: TrustSpace, tmp_path: Path) -> None:
+    whose = dict(zip(space.entries["domain"], space.entries["ou"], strict=True))
+    own = whose[DOMAIN]
+    other = next(ou for ou in whose.values() if ou and ou != own)
+    edit = judged(space, XML.replace(ROW, ROW.replace(f"OU={own}", f"OU={other}")), tmp_path)
+    assert [(row.domain, row.change) for row in edit.rows] == [(DOMAIN, "changed")]
+
+
 def test_one_argument_is_not_enough(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["gate", str(LIST)])
     assert done.exit_code != 0

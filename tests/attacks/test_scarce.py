@@ -1,0 +1,88 @@
+"""Descriptors, memory and disk at their limit: one line that says so; ten years of nights: a bounded read."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from mssante_audit.base.resources import resource
+from mssante_audit.observe import folder as observations
+from mssante_audit.observe.folder import find_observations
+
+SAMPLE = resource("data/sample")
+LIST = max((SAMPLE / "archive").glob("*.xml.gz"))
+AS_OF = ("--as-of", "2026-03-03")
+COMMANDS = {
+    "findings": ("findings", "all", "--data", SAMPLE, *AS_OF),
+    "gate": ("gate", LIST, LIST, *AS_OF),
+    "snapshot": ("snapshot", "--data", SAMPLE, *AS_OF, "OUT"),
+    "check": ("check", "ch-x.mssante.fr", "--data", LIST, *AS_OF),
+}
+
+
+def limited(limit: str, *words: object) -> subprocess.CompletedProcess[str]:
+    """Run a command below a limit of the shell's."""
+    command = [sys.executable, "-m", "mssante_audit", *map(str, words)]
+    return subprocess.run(
+        ["sh", "-c", f'{limit}; exec "$@"', "sh", *command],
+        capture_output=True, text=True, check=False, timeout=300,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("limit", ["ulimit -n 24", "ulimit -v 150000", "ulimit -v 400000"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_machine_at_its_limit_is_one_line(command: str, limit: str, tmp_path: Path) -> None:
+    words = [tmp_path / "out" if word == "OUT" else word for word in COMMANDS[command]]
+    done = limited(limit, *words)
+    if done.returncode in (2, 3) or done.returncode < 0:
+        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+        assert "Traceback" not in done.stderr
+    else:
+        assert done.returncode in (0, 1, 4)
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists() or (tmp_path / "out" / "snapshot.json").exists()
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = f'mount -t tmpfs -o size=64k none {disk} && "$@"; code=$?; ls -A {disk} >&2; exit $code'
+    words = ("snapshot", "--data", SAMPLE, *AS_OF, disk / "out")
+    command = [sys.executable, "-m", "mssante_audit", *map(str, words)]
+    probe = subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False)
+    if probe.returncode:
+        pytest.skip("a namespace of mounts cannot be made here: be root")
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script, "sh", *command], capture_output=True, text=True, check=False
+    )
+    line, *left = done.stderr.strip().splitlines()
+    assert done.returncode == 2, done.stderr
+    assert "No space left on device" in line
+    assert [name for name in left if not name.endswith(".lock")] == []
+
+
+def test_ten_years_of_nights_are_found_without_opening_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "observations"
+    folder.mkdir()
+    first = datetime(2016, 3, 2, 5, 30, tzinfo=UTC)
+    for night in range(3650):
+        at = first + timedelta(night)
+        head = json.dumps({"format": "mssante-audit dns observation", "at": at.isoformat()})
+        (folder / f"dns-{at:%Y-%m-%dT%H%M%SZ}.jsonl.gz").write_bytes(gzip.compress(f"{head}\n".encode()))
+    opened = []
+    real = observations.open_regular
+    monkeypatch.setattr(observations, "open_regular", lambda path: opened.append(path) or real(path))
+    found = find_observations(tmp_path)
+    assert len(found) == 3650
+    assert [file.begun for file in found] == sorted((file.begun for file in found), reverse=True)
+    assert len(opened) <= 400
