@@ -456,11 +456,12 @@ def steps(curves: Mapping[str, pd.DataFrame], *, title: str = "", caption: str =
         (axes,) = figure.axes
         x, y, width, height = axes.get_position().bounds
         axes.set_position((x + 0.12, y + 0.12 * height, width - 0.14, 0.86 * height))
-        for style, name in styles.items():
+        for at, (style, name) in enumerate(styles.items()):
             curve = drawn[name]
             days = [0.0, *curve["day"]]
             for bound in ("early", "late"):
                 axes.step(days, [1.0, *curve[bound]], where="post", color=COLOURS[style])
+            axes.lines[-1].set_gid(mark(at))
             low, high = ([1.0, *curve[side]] for side in ("low", "high"))
             axes.fill_between(days, low, high, step="post", alpha=0.2, color=COLOURS[style], linewidth=0)
         axes.set_ylim(0, 1)
@@ -474,7 +475,7 @@ def steps(curves: Mapping[str, pd.DataFrame], *, title: str = "", caption: str =
     ]
     what = ". ".join(said) or gettext("Aucune donnée")
     alt = format_text("Lignes – {title}. {said}.", title=translated(title), said=what)
-    return Chart(figure, title, alt, caption)
+    return Chart(figure, title, alt, caption, {mark(at): text for at, text in enumerate(said)})
 
 
 def _headed(axes: Any, head: Sequence[str], held: Sequence[int]) -> None:

@@ -11,12 +11,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from conftest import CATALOGUE
 
-from mssante_audit.base.resources import resource
 from mssante_audit.observe import folder as observations
 from mssante_audit.observe.folder import find_observations
 
-SAMPLE = resource("data/sample")
+SAMPLE = CATALOGUE
 LIST = max((SAMPLE / "archive").glob("*.xml.gz"))
 AS_OF = ("--as-of", "2026-03-03")
 COMMANDS = {

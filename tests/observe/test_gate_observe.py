@@ -13,19 +13,19 @@ import dns.message
 import dns.rdatatype
 import pandas as pd
 import pytest
+from conftest import CATALOGUE
 from dnslab import Script, Scripted, free_port, reply, send
 from smtplab import Script as Talk
 from smtplab import saying, serving, tls
 from typer.testing import CliRunner
 
-from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
 from mssante_audit.declarations.register import load_declarations
 from mssante_audit.declarations.write import write_register
 from tools.sample.certificates import make
 
 Zone = tuple[str, str, bool, int]
-SAMPLE = resource("data/sample")
+SAMPLE = CATALOGUE
 RESOLVER = "127.0.56.1"
 DN = "CN=mx.op.example,OU=399900000300015,O=ESSAI,ST=Paris (75),C=FR"
 
@@ -158,7 +158,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, dict[str, Any
         done = CliRunner().invoke(app, [
             "gate", "--declaration", str(folder / "annexe1.csv"), "--observe", "--data", str(SAMPLE),
             "--as-of", "2026-03-03", "--format", "json", f"--resolver={RESOLVER}", f"--port={port}",
-            "--timeout=0.8", "--retries=0",
+            "--timeout=3", "--retries=1",
         ])  # fmt: skip
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return done.exit_code, json.loads(done.stdout)
