@@ -46,7 +46,8 @@ oracle: .venv-dev/ok ## Zonemaster, resolvers, s_client over what the tests serv
 lab: .venv-dev/ok ## JupyterLab on the notebooks, beginning with their README; asks no other machine for anything
 	JUPYTER_CONFIG_PATH=$(CURDIR)/tools/lab .venv-dev/bin/jupyter lab $(NOTEBOOKS)/README.ipynb $(ARGS)
 
-sample: .venv-dev/ok ## write the made-up trust space of tests/catalogue again, its PDF form included
+sample: .venv-dev/ok ## write data/sample, the demonstration, and tests/catalogue, every defect, again
+	.venv-dev/bin/python -m tools.demo data/sample --force
 	.venv-dev/bin/python -m tools.sample tests/catalogue --force
 
 pictures: .venv-dev/ok ## take the pictures of README and docs/ again, from the sample, in Chromium

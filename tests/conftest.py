@@ -29,7 +29,7 @@ from made_findings import framed, made
 from tlsmade import write_tls
 
 from mssante_audit.audits import audit_all, waived
-from mssante_audit.base.resources import SAMPLE_FOLDER
+from mssante_audit.base.resources import SAMPLE_FOLDER, resource
 from mssante_audit.declarations.register import fields
 from mssante_audit.findings.frame import concat
 from mssante_audit.findings.ledger import FollowUp, follow
@@ -182,9 +182,17 @@ def hostile_dns() -> World:
     return world
 
 
+@pytest.fixture(scope="module")
+def shipped() -> Iterator[Path]:
+    """The sample that ships, for tests of what a newcomer sees: all others have the catalogue."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(SAMPLE_FOLDER)
+        yield resource("data/sample")
+
+
 @pytest.fixture(scope="session")
 def sample_space() -> TrustSpace:
-    """The sample, loaded; it keeps what audits and dossiers once found in it, so it is not to be changed."""
+    """The catalogue; it keeps what audits and dossiers once found in it, so it is not to be changed."""
     return load_space(as_of=SAMPLE_AS_OF)
 
 

@@ -72,11 +72,10 @@ def test_no_block_is_of_a_kind_that_nobody_runs() -> None:
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(tmp_path: Path, shipped: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with what the blocks name: a checkout's sample, a data folder, a snapshot, a history."""
-    sample = CATALOGUE
-    copytree(sample, tmp_path / "data" / "sample")
-    (tmp_path / "FOLDER").symlink_to(tmp_path / "data" / "sample")
+    copytree(shipped, tmp_path / "data" / "sample")
+    copytree(CATALOGUE, tmp_path / "FOLDER")
     make_snapshot(load_space(as_of=SAMPLE_AS_OF), tmp_path / "OUT")
     bring_up_to_date(open_archive(tmp_path / "data" / "sample" / "archive"))
     copy(tmp_path / "data" / "sample" / "archive" / "history.parquet", tmp_path)

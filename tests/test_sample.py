@@ -6,6 +6,7 @@ import csv
 import gzip
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from stdnum import luhn
 
 from mssante_audit.audits import audit, audit_all
 from mssante_audit.base.errors import OutputError, ParameterError
+from mssante_audit.base.resources import resource
 from mssante_audit.declarations.register import load_declarations
 from mssante_audit.findings.frame import concat
 from mssante_audit.findings.places import row_ranges
@@ -28,6 +30,7 @@ from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.values.person import unnamed
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
 from mssante_audit.whitelist.signature import SAMPLE_SIGNER
+from tools.demo import demo_files
 from tools.sample import make as sample_module
 from tools.sample.declarations import REGISTER, build_register, register_csv
 from tools.sample.dns import OBSERVATION, build_dns
@@ -43,7 +46,7 @@ from tools.sample.make import (
 from tools.sample.space import LONGEST_LABEL
 from tools.sample.tls import CRL, ISSUING, ROOT, TLS, build_tls
 
-SAMPLE = CATALOGUE
+SAMPLE, DEMO = CATALOGUE, resource("data/sample")
 REAL = Path(__file__).parents[2] / "shared" / "real"
 IMPOSSIBLE_ADDRESS = "mss@gmail.com"
 """For the rule on consumer providers, which knows real ones. That one has no name of three letters."""
@@ -284,11 +287,16 @@ def unhashed(name: str) -> str:
     return re.sub(r"-[0-9a-f]{8}\.xml\.gz$", ".xml.gz", name)
 
 
-def test_what_is_in_git_is_what_the_generator_makes() -> None:
+@pytest.mark.parametrize(("folder", "files"), [(SAMPLE, sample_files), (DEMO, demo_files)])
+def test_what_is_in_git_is_what_the_generator_makes(
+    folder: Path, files: Callable[[], dict[str, bytes]]
+) -> None:
     committed = {
-        unhashed(str(f.relative_to(SAMPLE))): f.read_bytes() for f in SAMPLE.rglob("*") if f.is_file()
+        unhashed(str(f.relative_to(folder))): f.read_bytes()
+        for f in folder.rglob("*")
+        if f.is_file() and f.parent.name != "nights"  # test_demo.py
     }
-    made = {unhashed(name): content for name, content in sample_files().items()}
+    made = {unhashed(name): content for name, content in files().items()}
     assert committed.keys() == made.keys()
     for name, content in made.items():
         if name.endswith(".pem"):

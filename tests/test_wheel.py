@@ -13,15 +13,11 @@ from pathlib import Path
 import pytest
 
 from mssante_audit.base.groups import GROUPS
-from mssante_audit.base.resources import SAMPLE_FOLDER
 
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(autouse=True)
-def shipped(monkeypatch):
-    """The wheel's own sample, and none of the checkout's."""
-    monkeypatch.delenv(SAMPLE_FOLDER)
+pytestmark = pytest.mark.usefixtures("shipped")
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ AS_OF = "2026-03-03"
 PICTURES = {
     "overview.png": ("overview.html", (1280, 900)),
     "explorer.png": ("explorer.html", (1280, 900)),
-    "explorer-phone.png": ("explorer.html#domain=champleurre.mssante.fr", (390, 800)),
+    "explorer-phone.png": ("explorer.html#domain=ch-moulinvirtuel.mssante.fr", (390, 800)),
     "operator.png": ("operator.html", (1280, 900)),
 }
 """By name: the page, and the size of the window."""
@@ -30,7 +30,7 @@ def main(out: str) -> None:
     """Make the reports and take the pictures."""
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
         run_reports(out=Path(folder), parameters={"as_of": AS_OF})
-        operator = {"as_of": AS_OF, "operator": "GROUPEMENT E-SANTE DE CHEMINSONGE"}
+        operator = {"as_of": AS_OF, "operator": "GROUPEMENT NUMERIQUE DE CLAIRSUPPOSE"}
         run_reports(["operator"], out=Path(folder, "one"), parameters=operator)
         shutil.copy(Path(folder, "one", "operator.html"), folder)
         browser = playwright.chromium.launch(

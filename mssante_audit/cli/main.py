@@ -273,7 +273,7 @@ def sample(
     out: Annotated[Path, typer.Argument(help="Folder to write.")],
     force: options.Force = False,
 ) -> None:
-    """Copy the made-up trust space that ships, with known defects."""
+    """Copy the demonstration that ships, a made-up trust space."""
     from mssante_audit.base.resources import sample_folder
     from mssante_audit.base.staging import put_folder
 

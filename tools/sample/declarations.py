@@ -470,13 +470,17 @@ def _twins(book: Book, operator: Operator) -> None:
 
 def register_of(rows: Sequence[Row], operators: Sequence[Operator], changes: Mapping[str, Cells]) -> bytes:
     """Return a register, as CSV, that declares what a list says, but for some `changes` by domain."""
+    return _csv(cells_of(rows, operators, changes), dict(fields()))
+
+
+def cells_of(rows: Sequence[Row], operators: Sequence[Operator], changes: Mapping[str, Cells]) -> list[Cells]:
+    """Return the declarations of `register_of`."""
     known = {operator.id: operator for operator in operators}
     first = {row[0]: row for row in reversed(rows) if _is_plain(row)}
-    cells = [
+    return [
         _as_listed(row, known[parse_dn(row[2]).get("OU")], serial) | changes.get(domain, {})
         for serial, (domain, row) in enumerate(sorted(first.items()), 1)
     ]
-    return _csv(cells, dict(fields()))
 
 
 def register_csv(register: SampleRegister) -> bytes:

@@ -51,8 +51,12 @@ class Directory:
 
     def files(self) -> dict[str, bytes]:
         """Return the three files by their paths."""
-        now = _text(self.now, self.structures)
-        return {EXTRACTION: now, BEFORE: _text(self.before, self.structures), CUT: now[: len(now) // 2]}
+        now = mailbox_text(self.now, self.structures)
+        return {
+            EXTRACTION: now,
+            BEFORE: mailbox_text(self.before, self.structures),
+            CUT: now[: len(now) // 2],
+        }
 
 
 def build_mailboxes(entries: pd.DataFrame, operators: tuple[Operator, ...]) -> Directory:
@@ -117,7 +121,8 @@ def _unlisted(told: Directory, spelt: str, above: str) -> None:
     told.before |= more
 
 
-def _text(numbers: dict[str, int], structures: dict[str, str]) -> bytes:
+def mailbox_text(numbers: dict[str, int], structures: dict[str, str]) -> bytes:
+    """Return an extraction of so many mailboxes a domain."""
     lines = [HEADINGS]
     for domain, number in sorted(numbers.items()):
         for i in range(number):

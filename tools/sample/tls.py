@@ -32,7 +32,7 @@ SEEN_AT = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
 TLS = "observations/tls-2026-03-02T070000Z.jsonl.gz"
 CRL = "crls/servers.crl"
 _START = datetime(2020, 1, 1, tzinfo=UTC)
-_YEARS = 1096
+YEARS = 1096
 """Days that a server's certificate is valid."""
 
 _authority = partial(make, ca=True, start=_START, days=7300)
@@ -124,7 +124,7 @@ class SampleTls:
         told = {name: changes.pop(name) for name in ("chain", "protocol", "sound") if name in changes}
         subject = str(changes.pop("subject", self.usual(host)))
         how = {
-            "issuer": ISSUING, "start": SEEN_AT - timedelta(200), "days": _YEARS,
+            "issuer": ISSUING, "start": SEEN_AT - timedelta(200), "days": YEARS,
             "names": (host, f"{BACKUP}{host}"), **changes,
         }  # fmt: skip
         make_it: Callable[..., Made] = make
@@ -166,7 +166,7 @@ class SampleTls:
         return (self.dns.line(file, rule, rows) for rule, rows in self.truth)
 
 
-def build_tls(dns: SampleDns, rows: Sequence[Row]) -> SampleTls:
+def build_tls(dns: SampleDns, rows: Sequence[Row], *, defects: bool = True) -> SampleTls:
     """Make up the mail servers that go with a list and its DNS; the same list gives the same servers."""
     tls = SampleTls(dns, {domain: {} for domain in dns.rows})
     for number, row in enumerate(rows, 1):
@@ -174,7 +174,7 @@ def build_tls(dns: SampleDns, rows: Sequence[Row]) -> SampleTls:
             texts = tls.listed[row[0]].setdefault(parse_dn(row[2]).key, {})
             texts.setdefault(row[2], []).append(number)
     _right(tls)
-    for defect in DEFECTS:
+    for defect in DEFECTS if defects else ():
         defect(tls)
     _names(tls)
     _renewals(tls)
@@ -218,13 +218,13 @@ def _right(tls: SampleTls) -> None:
 def _dates(tls: SampleTls) -> None:
     """Certificates out of their time, or near their end; one was put in service a day too soon."""
     host = tls.take()
-    tls.present(tls.certified(host, start=SEEN_AT - timedelta(_YEARS + 3), sound=False), *_both(host))
+    tls.present(tls.certified(host, start=SEEN_AT - timedelta(YEARS + 3), sound=False), *_both(host))
     tls.record("TLS_EXPIRED", host)
     host = tls.take()
     tls.present(tls.certified(host, start=SEEN_AT + timedelta(1), sound=False), host)
     tls.record("TLS_NOT_YET_VALID", host)
     host = tls.take()
-    ending = {"start": SEEN_AT - timedelta(_YEARS - 20), "issuer": OLD, "chain": (OLD,)}
+    ending = {"start": SEEN_AT - timedelta(YEARS - 20), "issuer": OLD, "chain": (OLD,)}
     tls.present(tls.certified(host, **ending), *_both(host))
     tls.record("TLS_EXPIRES_SOON", host)
     tls.record("TLS_AUTHORITY_OLD", host)
@@ -238,7 +238,7 @@ def _one_key(tls: SampleTls) -> None:
         (hosts[0], 4, "TLS_EXPIRES_NOW", (ISSUING,)),
         (hosts[1], 50, "TLS_EXPIRES", ()),
     ):
-        start = SEEN_AT - timedelta(_YEARS - left)
+        start = SEEN_AT - timedelta(YEARS - left)
         tls.present(tls.certified(host, start=start, key=key, chain=chain), *_both(host))
         tls.record(rule, host)
     tls.record("TLS_CHAIN_INCOMPLETE", hosts[1])
