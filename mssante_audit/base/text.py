@@ -51,7 +51,11 @@ def foreign_letters(text: str) -> list[str]:
     >>> foreign_letters("\u0441h-alpha"), foreign_letters("Hôpital nº 2")
     (['U+0441 CYRILLIC SMALL LETTER ES'], [])
     """
-    named = {c: unicodedata.name(c, "") for c in dict.fromkeys(text) if c.isalpha() and not c.isascii()}
+    named = {
+        c: unicodedata.name(c, "")
+        for c in dict.fromkeys(text)
+        if c.isalpha() and not c.isascii() and not is_hidden(c)
+    }
     foreign = {c: name for c, name in named.items() if "LATIN" not in name and "ORDINAL" not in name}
     return [f"U+{ord(c):04X} {name}".strip() for c, name in foreign.items() if name != "MICRO SIGN"]
 

@@ -67,12 +67,12 @@ def structures(entries: pd.DataFrame, known: Mapping[str, str] | None = None) ->
     """Tell which operator identifiers stand for one structure: each → the first of the structure's, in order.
 
     Two do if they are numbers of one structure, however they are written (`structure_key`: SIREN and SIRET);
-    if they are in one certificate's name, all else being the same, on two rows each, one contact in common (one
-    row is a slip, not a structure); or if operators of one name share domains,
-    always with the same contacts. Neither the same name and département is enough (three hospitals of one
-    département bear one name), nor are contacts (a supplier gives its customer's). "" (no identifier) is left
-    out. `known` is what other lists show: its identifiers are told too; the first of a structure's is one of
-    `entries`, if there is one.
+    if they are in one certificate's name, all else being the same, on two rows each with a contact in common
+    (one row is a slip, not a structure); or if operators of one name share domains, always with the same
+    contacts. Neither the same name and département is enough (three hospitals of one département bear one
+    name), nor are contacts (a supplier gives its customer's). "" (no identifier) is left out. `known` is what
+    other lists show: its identifiers are told too; the first of a structure's is one of `entries`, if there
+    is one.
     """
     parent: dict[object, object] = {}
 
@@ -100,7 +100,7 @@ def structures(entries: pd.DataFrame, known: Mapping[str, str] | None = None) ->
 
 
 def _same_names(entries: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return operators whose certificates' names only differ in OU, on several rows, with a contact in common."""
+    """Return operators whose certificates only differ in OU, on several rows, with a contact in common."""
     held: dict[str, dict[str, tuple[set[str], list[int]]]] = {}
     columns = ("operator_id", "dn_key", "project_contact", "support_contact")
     for (operator_id, key, *contacts), rows in rows_by(entries, *columns).items():

@@ -214,7 +214,27 @@ def test_one_server_under_two_operators() -> None:
     shared = BETA_DN.replace("mss.beta", "MSS.ALPHA")
     assert found(make_space(*rows(DN, DN, shared))) == [("DN_CN_OPERATORS", (1, 2, 3))]
     same = DN.replace("1759900004", "399900001100018")
-    assert found(make_space(*rows(DN, same)), "DN_CN_OPERATORS") == []
+    assert found(make_space(*rows(DN, DN, same, same)), "DN_CN_OPERATORS") == []
+    # One row is a slip and no structure, nor are two without a contact in common.
+    assert found(make_space(*rows(DN, DN, same)), "DN_CN_OPERATORS") == [("DN_CN_OPERATORS", (1, 2, 3))]
+    theirs = {
+        "project_contact": "01 99 00 00 41, a@b.example",
+        "support_contact": "01 99 00 00 42, c@b.example",
+    }
+    apart = [*rows(DN, DN), *({"domain": f"e{i}.mssante.fr", "dn": same, **theirs} for i in range(2))]
+    assert found(make_space(*apart), "DN_CN_OPERATORS") == [("DN_CN_OPERATORS", (1, 2, 3, 4))]
+
+
+def test_a_departement_is_proposed_as_it_is_official_or_usual() -> None:
+    wrong, right = "ST=Meurthe et Moselle(54)", "ST=Meurthe-et-Moselle (54)"
+    dns = [DN.replace("ST=Paris (75)", st) for st in (wrong, *[right] * 6)]
+    dns = [dn.replace("OU=17599000", f"OU=15499{i:03}") for i, dn in enumerate(dns)]
+    assert "Meurthe et" not in " ".join(
+        expected for _, expected in texts(make_space(*rows(*dns)), "DN_SPELLINGS")
+    )
+    usual = [DN.replace("ST=Paris (75)", st) for st in ("ST=Val d'Oise(95)", "ST=Val d'Oise (95)")]
+    (proposed,) = (expected for _, expected in texts(make_space(*rows(*usual)), "DN_SPELLINGS"))
+    assert "Val d'Oise (95)" in proposed
 
 
 def test_a_server_taken_over_counts_where_the_other_certificate_still_is() -> None:

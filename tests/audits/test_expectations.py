@@ -28,8 +28,8 @@ FOLLOWS = {
     "CONTACT_EMAIL_TYPO": {"CONTACT_DISAGREEMENT"},
     "CONTACT_DISAGREEMENT": {"CONTACT_STAMP_OLD"},
 }
-"""What a fault hid: two descriptions of what is one domain, another number beside the misspelt address, the age
-of rows that was told with a person's address."""
+"""What a fault hid: two descriptions of what is one domain, another number beside the misspelt address, the
+age of rows that was told with a person's address."""
 
 
 def load(file: Path | bytes) -> TrustSpace:

@@ -188,7 +188,7 @@ BULK = "2026-02-01T12:34:56Z"
         ([(PERSONS, BULK)] * 3 + [(USUAL, "hier")], USUAL, (1, 2, 3)),
         # A bulk stamp still says that the row was not declared later.
         ([(USUAL, NEWER)] * 3 + [(OTHER, "2025-12-27T12:34:56Z")], USUAL, (4,)),
-        # One whole minute on a third of an operator's rows is a stamp: this person's date contradicts nothing.
+        # One whole minute on a third of an operator's rows is a stamp: that date contradicts nothing.
         ([(PERSONS, "2026-02-01T12:40:00Z")] * 10 + [(USUAL, OLDER)] * 20, USUAL, tuple(range(1, 11))),
         ([(PERSONS, "2026-02-01T12:40:07Z")] * 10 + [(USUAL, OLDER)] * 20, "", ()),
         ([(PERSONS, "2026-02-01T12:40:00Z")] * 10 + [(USUAL, OLDER)] * 21, "", ()),

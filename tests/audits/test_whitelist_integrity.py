@@ -13,6 +13,7 @@ from in_clear import finders, told_in_clear
 from made_up import ALPHA, AS_OF, BETA_DN, archived, make_space, xml_of
 
 from mssante_audit.archive.log import Record, append
+from mssante_audit.audits import findings_of
 from mssante_audit.findings.frame import COLUMNS
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.signature import Verdict
@@ -327,6 +328,117 @@ def test_near_names_take_linear_time() -> None:
 
     few, many = seconds(500), seconds(4000)
     assert many < 25 * max(few, 0.05)
+
+
+# -- copies and contradictions ------------------------------------------------------------------------------
+
+TAIL = ".mssante.fr"
+
+
+@pytest.mark.parametrize(
+    ("description", "domain", "other"),
+    [
+        ("SSIAD Fictif", "ssiadfictif", "ssiad-montreve"),
+        ("CH de Rêve par le prestataire", "ch-reve", "ch-sud-songe"),
+        ("Messagerie du GH70", "gh70", "cpts.mirage-morvan"),
+        ("Cabinet 12", "cabinet12", "cabinet13"),
+        ("CH de Rêve", "ch-reve", "nddxyz"),
+        ("CH de Rêve", "ch-reve", "nouveaudomaine2"),
+    ],
+)
+def test_a_row_that_is_a_copy(description: str, domain: str, other: str) -> None:
+    row = {"description": description}
+    space = make_space(
+        row | {"domain": domain + TAIL}, row | {"domain": other + TAIL}, {"domain": "ch-loin" + TAIL}
+    )
+    assert found(space, "LIST_ROW_COPIED") == [("LIST_ROW_COPIED", (2,))]
+    assert texts(space, "LIST_ROW_COPIED")[0][0].endswith(f"comme {domain}{TAIL}, de CH ALPHA (1759900004)")
+    assert found(space, "LIST_DESCRIPTION_ELSEWHERE") == [], "told once"
+    elsewhere = row | {"domain": other + TAIL, "support_contact": "01 99 00 00 09, autre@alpha.example"}
+    assert found(make_space(row | {"domain": domain + TAIL}, elsewhere), "LIST_ROW_COPIED") == []
+
+
+@pytest.mark.parametrize(
+    ("description", "domains"),
+    [
+        ("Groupe Rêve", ["groupe-reve", "clinique-mirage", "clinique-songe"]),  # a group
+        ("Groupe Rêve", ["groupe-reve", "clinique-mirage"]),
+        ("Emirage", ["emirage", "adhip", "domidim"]),  # brands
+        ("CH Rives de Rêve", ["ch-rivesdereve", "chrdr"]),  # an acronym
+        ("Laboratoire Rêve", ["labo-reve", "tetrabio"]),  # an alias
+        ("EHPAD Aulagnier", ["ehpad-aulagnier", "ehpad-aulanier"]),  # a slip
+        ("Conseil départemental", ["cd12", "cd13"]),  # a series that the description does not number
+        ("CH de Rêve", ["ch-reve", "ch-reve.sud"]),
+    ],
+)
+def test_what_is_no_copy(description: str, domains: list[str]) -> None:
+    rows = [{"domain": name + TAIL, "description": description} for name in domains]
+    assert found(make_space(*rows), "LIST_ROW_COPIED") == []
+
+
+@pytest.mark.parametrize(
+    ("domain", "description", "wrong"),
+    [
+        ("apajh86", "APAJH 68", True),
+        ("cabinet12", "Cabinet 13", True),
+        ("adapei49", "ADAPEI de la Sarthe", True),
+        ("adapei49", "ADAPEI (72)", True),
+        ("adapei49", "ADAPEI du Maine-et-Loire", False),
+        ("adapei49", "ADAPEI", False),
+        ("adapei49", "ADAPEI 49, antenne de la Sarthe", False),
+        ("mrp92", "Maison de retraite 92000 Nanterre", False),
+        ("dac75est", "DAC M2A Paris Est", False),
+        ("millepatte83", "1 jour = une solution", False),
+        ("cd09", "Conseil départemental 9", False),
+    ],
+)
+def test_a_description_that_gives_another_number(domain: str, description: str, wrong: bool) -> None:
+    space = make_space({"domain": domain + TAIL, "description": description})
+    assert bool(found(space, "LIST_DESCRIPTION_NUMBER")) == wrong
+
+
+def test_which_of_two_descriptions_fits() -> None:
+    row = {"domain": "ch-songe" + TAIL}
+    space = make_space(row | {"description": "CH de Songe"}, row | {"description": "EHPAD Mirage"})
+    assert texts(space, "LIST_PAIR_REPEATED")[0][1] == "« CH de Songe »"
+    both = make_space(row | {"description": "CH de Songe"}, row | {"description": "CH Songe (site nord)"})
+    assert texts(both, "LIST_PAIR_REPEATED")[0][1] == ""
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "right"),
+    [
+        ("description", "Clinique \u0410lpha", "Clinique Alpha"),
+        ("description", "Clinique \u0416", ""),
+        (
+            "project_contact",
+            "01 99 00 00 01, proj\u0435t@alpha.example",
+            "01 99 00 00 01, projet@alpha.example",
+        ),
+    ],
+)
+def test_a_letter_of_another_alphabet(field: str, text: str, right: str) -> None:
+    ((observed, expected),) = texts(make_space({field: text}), "LIST_LETTER_FOREIGN")
+    assert (expected, "U+04" in observed) == (right, True)
+    assert texts(make_space({field: "Hôpital n° 2, œdème, Ægir, µ, 1ª"}), "LIST_LETTER_FOREIGN") == []
+
+
+def test_a_row_added_after_the_list() -> None:
+    late = {"domain": "ch-tard" + TAIL, "updated_at_text": "2026-03-02T09:12:44Z"}
+    space = make_space({"domain": "ch-songe" + TAIL}, late)
+    assert found(space) == [("LIST_ROW_ADDED_AFTER", (2,))]
+    assert found(make_space(late, late | {"description": "CH de Tard"}), "LIST_ROW_ADDED_AFTER") == []
+    tool = late | {"updated_at_text": "2026-03-02T05:30:01Z"}
+    assert found(make_space(tool)) == [("LIST_STAMPED_AFTER", (1,))]
+
+
+def test_a_cut_list_is_judged_row_by_row_and_says_so() -> None:
+    other = {"domain": "ch-songe" + TAIL, "project_contact": "01 99 00 00 77, zoe.fictive@alpha.example"}
+    xml = xml_of({}, other, {"domain": "ch-fin" + TAIL})
+    assert "CONTACT_DISAGREEMENT" in set(findings_of("stale_contacts", make_space(xml=xml))["rule"])
+    cut = make_space(xml=xml[: xml.rindex(b"<Domaine>") + 40])
+    assert set(findings_of("stale_contacts", cut)["rule"]) == {"CONTACT_PERSONAL"}
+    assert "n’ont pas été appliquées" in texts(cut, "LIST_DAMAGED")[0][0]
 
 
 # -- descriptions and texts ---------------------------------------------------------------------------------

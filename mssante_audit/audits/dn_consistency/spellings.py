@@ -46,7 +46,7 @@ class _Text:
 
 def spellings(space: TrustSpace) -> Iterator[Finding]:
     """Find names in several spellings, and spellings that no certificate has."""
-    usual = usual_departments(space)
+    usual = {text.casefold() for text in usual_departments(space)}
     written: dict[str, _Text] = {}
     operators: dict[str, dict[str, dict[str, _Text]]] = {}
     made_up_for: set[str] = set()
@@ -117,7 +117,7 @@ def _read(text: str, usual: Collection[str]) -> _Text:
     place = spaced_department(dn.get("ST") or dn.get("L"))
     if place:
         faults.append("department")
-        best = best.replace(dn.get("ST") or dn.get("L"), place) if place in usual else ""
+        best = best.replace(dn.get("ST") or dn.get("L"), place) if place.casefold() in usual else ""
     return _Text(dn, faults, "" if "inside" in faults else best)
 
 

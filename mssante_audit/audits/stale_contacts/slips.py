@@ -184,7 +184,7 @@ def nears(contacts: Mapping[Reached, list[Use]]) -> dict[Pair, list[tuple[Reache
 PREFIX, AREA = 5, 3
 """First digits of a French number, 0 left out, that a house's numbers share; those of its area."""
 COLLEAGUES = 3
-"""From so many numbers on a prefix is a house's, whatever follows; a number on more rows is no slip. No source."""
+"""From so many numbers on a prefix is a house's, whatever follows; on more rows a number is no slip."""
 _MOBILE = "67"
 
 

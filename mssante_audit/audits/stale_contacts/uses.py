@@ -113,7 +113,7 @@ MADE_UP = "12:34:56"
 BULK_OPERATORS = 10
 """From so many operators' rows on, one instant is a stamp of the tool. Data: 119, 44, 11, then 6."""
 BULK_SHARE = 3
-"""A whole minute is one too on one in so many of an operator's rows. Data: 149 of 297, else 10 of 26 at most."""
+"""A whole minute is one too on one in so many of an operator's rows. Data: 149 of 297 rows."""
 UNKNOWN = datetime.max.replace(tzinfo=UTC)
 
 

@@ -145,13 +145,13 @@ def descriptions(space: TrustSpace) -> Iterator[Finding]:
         if mended:
             telling = words(mended)
             key = " ".join(telling)
-            nothing = is_placeholder(telling) and (not telling or len({domain for _, domain, *_ in held}) > 1)
-            same.setdefault(f"_ {fold(text)}" if nothing else key, []).extend(held)
+            same.setdefault(f"_ {fold(text)}" if is_placeholder(telling) else key, []).extend(held)
             for use in held:
                 variants.setdefault((use[2] or use[1], use[1]), {}).setdefault(key, []).append(use)
     for key, alike in same.items():
         domains = len({domain for _, domain, *_ in alike})
-        if key.startswith("_ ") or domains >= SAME_DESCRIPTION_MIN:
+        # The example of the form is one domain's own name where no other has it.
+        if domains >= SAME_DESCRIPTION_MIN or (key.startswith("_ ") and (domains > 1 or not words(key))):
             used = {"description": alike[0][0], "domains": domains}
             yield Finding("LIST_DESCRIPTION_PLACEHOLDER", key, _rows(alike), facts=used)
     several = {}
