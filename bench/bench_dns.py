@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import re
 import select
 import socket
 import subprocess
@@ -91,18 +92,11 @@ def listed_space(domains: list[str], observation: str) -> TrustSpace:
 
 def dnspython_alone(observation: Observation, port: int) -> float:
     """Seconds of CPU to encode and decode a query, over the questions and replies of `observation`."""
-    queries = observation.queries
-    mix = Counter(
-        zip(
-            queries["qname"].str.replace(r"\d+", "7", regex=True),
-            queries["qtype"],
-            queries["address"],
-            strict=True,
-        )
-    )
+    replies = observation.replies
+    mix = Counter((re.sub(r"\d+", "7", one.qname), one.qtype, one.address) for one in replies)
     total, seconds = 0, 0.0
     for (name, qtype, address), count in mix.items():
-        if count < len(queries) / 1000:
+        if count < len(replies) / 1000:
             continue
         query = dns.message.make_query(name, qtype, use_edns=0, want_dnssec=True, payload=1232)
         wire = dns.query.udp(query, address, 5, port).to_wire()

@@ -31,7 +31,7 @@ def benches() -> list[tuple[str, float, float]]:
         loaded = time.process_time()
         findings = audit("delegation_vs_redirection", replace(space, observation=observation))
         end = time.process_time()
-    lines = len(observation.queries)
+    lines = len(observation.replies)
     if lines < LINES or len(dns.rows) < 10_000 or not len(findings):
         raise AssertionError(f"{lines} lines of {len(dns.rows)} domains, {len(findings)} findings: too few")
     return [

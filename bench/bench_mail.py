@@ -47,7 +47,7 @@ def _whole_list() -> tuple[str, float, float]:
     start = time.process_time()
     found = mails(observation, made.rows, SAMPLE_AS_OF, 7)
     spent = time.process_time() - start
-    lines, known = len(observation.queries), sum(one.receives != "unknown" for one in found.values())
+    lines, known = len(observation.replies), sum(one.receives != "unknown" for one in found.values())
     if lines < LINES or len(found) < 10_000 or known < len(found) - 100:
         raise AssertionError(f"{lines} lines of {len(found)} domains, {known} known: too few")
     return f"CPU seconds for the verdicts of {len(found):,} domains from {lines:,} lines", spent, 2.0

@@ -27,10 +27,10 @@ from tempfile import TemporaryDirectory
 
 from mssante_audit.audits import audit
 from mssante_audit.base.settings import ObserveTls
-from mssante_audit.observe.kinds import File
+from mssante_audit.observe.folder import File
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.observe.tls.run import MailServer, observe_tls
-from mssante_audit.observe.tls.servers import merged
+from mssante_audit.observe.tls.servers import load_servers
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.load import load_whitelist
 from tools.sample.certificates import make
@@ -198,7 +198,7 @@ def _audit() -> tuple[str, float, float]:
         anchors = Path(folder, "anchors.pem")
         anchors.write_bytes(ROOT.pem + ISSUING.pem)
         file = File(names["tls"], SEEN_AT, {})
-        observed, _ = merged([file], [], SAMPLE_AS_OF, SEEN_AT - timedelta(1))
+        observed, _ = load_servers([file], [], SAMPLE_AS_OF, SEEN_AT - timedelta(1))
         whitelist = replace(space.whitelist, anchors=(anchors,))
         observation = load_observation(names["dns"])
         space = replace(space, whitelist=whitelist, observation=observation, tls=observed)

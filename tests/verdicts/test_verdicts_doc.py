@@ -90,9 +90,9 @@ def _register(space: TrustSpace) -> dict[tuple[str, int], str]:
 def _known(space: TrustSpace) -> set[str]:
     known = {*space.entries["domain"], *space.entries["operator_id"], *space.entries["cn"]}
     if space.observation is not None:
-        queries, records = space.observation.queries, space.observation.records
-        known |= {*queries["qname"], *queries["server"], *queries["address"], *records["owner"]}
-        known |= {word for text in records["data"] for word in str(text).split()}
+        for reply in space.observation.replies:
+            known |= {reply.qname, reply.server, reply.address, *(r.owner for r in reply.records)}
+            known |= {word for record in reply.records for word in record.data.split()}
     if space.published:
         known |= set(space.published)
     return known

@@ -86,7 +86,7 @@ async def exchange(
         raise
     except OSError:  # this machine has no such family
         return Exchange("unreachable")
-    talk = _Talk(sock, (address, port), secrets.token_bytes(2) + query[2:], ignored)
+    talk = _Question(sock, (address, port), secrets.token_bytes(2) + query[2:], ignored)
     try:
         return await (talk.over_udp(timeout) if transport == "udp" else talk.over_tcp(timeout))
     except TimeoutError:
@@ -97,7 +97,7 @@ async def exchange(
         return talk.end("unreachable")
 
 
-class _Talk:
+class _Question:
     """A question on a socket of its own: the kernel draws the port, and an error is about it alone."""
 
     def __init__(
