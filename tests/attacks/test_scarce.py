@@ -65,7 +65,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(tmp_path: Path)
     )
     line, *left = done.stderr.strip().splitlines()
     assert done.returncode == 2, done.stderr
-    assert "No space left on device" in line
+    assert "no space left on device" in line
     assert [name for name in left if not name.endswith(".lock")] == []
 
 
