@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mssante_audit.base.errors import ParameterError
-from mssante_audit.base.language import NBSP, current_language, format_text, gettext
+from mssante_audit.base.language import current_language, format_text, gettext
+from mssante_audit.base.typography import NBSP
 from mssante_audit.cli import options
 from mssante_audit.cli.console import in_readers_language, parameters_of, say, space_of
 

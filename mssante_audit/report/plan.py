@@ -72,8 +72,10 @@ def plan(notebooks: Mapping[str, Path], parameters: Mapping[str, Any]) -> list[J
         if "lang" in accepted[name]:
             values["lang"] = lang
         if name in ONE_OPERATOR and not values.get("operator"):
-            remedy = "Give --operator, an identifier or a name"
-            raise ParameterError(f"the report {name!r} is about one operator", remedy=remedy)
+            raise ParameterError(
+                f"the report {name!r} is about one operator",
+                remedy="Give --operator, an identifier or a name",
+            )
         if "as_of" in accepted[name] and values.get("as_of") is None:
             values["as_of"] = accepted[name]["as_of"] or made_as_of(values.get("data")) or now
         jobs.append(Job(name, path.read_bytes(), _absolute(values), {**accepted[name], **values}))

@@ -85,8 +85,10 @@ def select_operator(space: TrustSpace, operator: str | None) -> str | None:
                 f"{operator!r} may mean {len(matches)} operators", remedy=f"Such as: {some}"
             )
     near = difflib.get_close_matches(wanted, names.tolist(), n=3, cutoff=0.6)
-    remedy = f"Near: {'; '.join(known[names.isin(near)]['operator'].unique())}" if near else None
-    raise UnknownNameError(f"no operator {operator!r} in this list", remedy=remedy)
+    raise UnknownNameError(
+        f"no operator {operator!r} in this list",
+        remedy=f"Near: {'; '.join(known[names.isin(near)]['operator'].unique())}" if near else None,
+    )
 
 
 class Limits(NamedTuple):

@@ -232,13 +232,14 @@ def _of_rules(register: Register, as_of: datetime, show_contacts: bool) -> Itera
     yield from (_rest(code, register.source) for code, own in every.items() if len(own) > MANY)
     kept = (one for code, own in every.items() if code not in READING.values() for one in own[:MANY])
     raw = findings_frame(kept, NO_ENTRIES)
-    told = worded(raw, contacts="all" if show_contacts else "none").assign(
+    worded_findings = worded(raw, contacts="all" if show_contacts else "none").assign(
         write=[visible(facts.get("write") or "", spaces=True) for facts in raw["facts"]],
         place=[isinstance(facts.get("place"), Mapping) and bool(facts["place"]) for facts in raw["facts"]],
     )
+    records: list[dict[str, Any]] = worded_findings.to_dict("records")  # type: ignore[assignment]
     places = [
         (finding, file, tuple(place.column for place in own if place.column), own[0].rows)
-        for finding in told.to_dict("records")
+        for finding in records
         for file, own in grouped((place.file, place) for place in finding["where"]).items()
     ]
     same = grouped(
@@ -297,7 +298,7 @@ def mendings(register: Register, done: Sequence[Mended]) -> list[str]:
     """Return what was put right, a line for each way, and what the register that is written leaves out."""
     by_reader = register.problems[register.problems["kind"].isin(MENDED_BY_READER)]
     ways = [
-        (_said(str(kind)), (file, column, tuple(map(int, same["row"]))))
+        (_said(str(kind)), (str(file), str(column), tuple(map(int, same["row"]))))
         for (file, kind, column), same in by_reader.groupby(["file", "kind", "column"], sort=False)
     ]
     ways += [(_word(one.what), (one.file, one.column, one.rows)) for one in done]
