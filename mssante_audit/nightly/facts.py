@@ -1,6 +1,6 @@
 """What the mail of a night is made of: causes of the findings by what became of them, in names and numbers.
 
-No contact is among these facts, whatever the settings show elsewhere.
+Of contacts only a service's is among these facts, whatever the settings show elsewhere.
 """
 
 from __future__ import annotations
@@ -149,10 +149,11 @@ def _first(space: TrustSpace, findings: pd.DataFrame, unsure: Doubts, lang: str)
     first = findings.loc[findings["fingerprint"] == merged.iloc[0]["fingerprints"][0]].iloc[0]
     rows = space.entries[space.entries["row"].isin(first["rows"])].head(1).to_dict("records")
     known, row = rule(first["rule"]), rows[0] if rows else None
+    contact = (row["support_contact"] or row["project_contact"]) if row else ""
     (named,) = _names(findings, merged, lang)
     return named | {
         "manager": known.manager or known.affects_list,
         "row": row and int(row["row"]),
-        "contact": mask(row["support_contact"] or row["project_contact"]) if row else "",
+        "contact": mask(contact, services=space.contacts != "none"),
         "remedy": masked_message(sentence(known, "remedy", hidden([first["facts"]])[0], lang)),
     }

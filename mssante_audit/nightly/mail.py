@@ -193,7 +193,8 @@ def _head(night: Night) -> Iterator[Line]:
     else:
         sight = "unseen" if unseen else "known"
     shown = facts["shown"] if facts else {"criticals": None}
-    head = {"at": night.as_of, "names": names, "sight": sight, "unseen": unseen, "first": decided == "first"}
+    first = bool(facts) and not facts["previous"]
+    head = {"at": night.as_of, "names": names, "sight": sight, "unseen": unseen, "first": first}
     yield Line("head", _say(night, "head", head | shown))
 
 

@@ -234,10 +234,7 @@ def compared(world: World, done, fault: str, as_of: str, *, first: bool) -> list
         if not line.startswith(("SITE", "JOURNAL")) and ENGLISH.search(line)
     ]
     check(f"in English: {english}", holds=not english)
-    check(
-        "a person",
-        holds=not re.search(r"[\w.]+@[\w-]+\.example|\b0\d( \d\d){4}\b", re.sub(r"\w•••@\S+", "", text)),
-    )
+    check("a person", holds=not re.search(r"\b0[67]( \d\d){4}\b|\b(M\.|Mme|Dr) [A-Z]", text))
     # -- site
     world.shown = world.shown if refused else len(world.listed)
     check("the site", holds=f"<p>{world.shown} rows</p>" in site and ("data-notice" in site) is refused)
