@@ -12,7 +12,7 @@ ARGS ?=
 UV = .venv-uv/bin/uv --quiet
 RESOLVE = $(UV) pip compile --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
 
-.PHONY: help report test test-long quick lint bench oracle lab sample pictures man docs dictionary lock sbom audit-dependencies clean
+.PHONY: help report test test-long quick lint bench oracle lab sample pictures messages man docs dictionary lock sbom audit-dependencies clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ sample: .venv-dev/ok ## write data/sample, the demonstration, and tests/catalogu
 
 pictures: .venv-dev/ok ## take the pictures of README and docs/ again, from the sample, in Chromium
 	.venv-dev/bin/python tools/pictures.py docs
+
+messages: .venv-dev/ok ## bring the catalogues of translations (mssante_audit/locale/*.po) up to date, and say what lacks
+	.venv-dev/bin/python tools/messages.py --update
 
 man: .venv-dev/ok ## write the manual page of the command line into build/mssante-audit.1
 	.venv-dev/bin/python tools/man_page.py build/mssante-audit.1

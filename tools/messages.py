@@ -1,7 +1,8 @@
 """Say which texts of code, templates, scripts and notebooks a catalogue lacks, and which it has for nothing.
 
-Usage: ``python tools/messages.py [LANGUAGE…]``, all but French by default; prints a line a text and exits
-with 1 if there is one. What counts as a text: what `gettext`, `format_text`, `translated`, `say` or `count`
+Usage: ``python tools/messages.py [--update] [LANGUAGE…]``, all but French by default; prints a line a text and
+exits with 1 if there is one. ``--update`` writes the ``.po`` files first: what lacks comes in without a
+translation, what is there for nothing goes, and each text has the files where it stands. What counts as a text: what `gettext`, `format_text`, `translated`, `say` or `count`
 is given; what a template or a script marks; each paragraph of a notebook; every other literal that looks
 like words.
 """
@@ -15,6 +16,9 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import read_po, write_po
 
 from mssante_audit.base.language import LANGUAGES, catalogue, plain
 from mssante_audit.base.typography import TYPOGRAPHY
@@ -158,17 +162,37 @@ def _in_template(source: str) -> Iterator[str]:
     yield from re.findall(r'\bnothing\("([^"]+)"', source)
 
 
-def main(languages: list[str]) -> int:
+def update(language: str) -> None:
+    """Write a catalogue again, with the texts that there are and where each stands."""
+    path = ROOT / f"mssante_audit/locale/{language}.po"
+    with path.open("rb") as file:
+        before = read_po(file, locale=language)
+    places, known = messages(), {plain(m.id if isinstance(m.id, str) else m.id[0]): m for m in before if m.id}
+    after = Catalog(language, header_comment=before.header_comment, project=before.project, version="0.2",
+                    creation_date=before.creation_date, revision_date=before.revision_date,
+                    fuzzy=False)  # fmt: skip
+    for text in [*(t for t in known if t in places or t in literals()), *(t for t in places if t not in known)]:
+        old = known.get(text)
+        at = [(places[text], None)] if text in places else []
+        after.add(old.id if old else text, old.string if old else "", locations=at)
+    with path.open("wb") as file:
+        write_po(file, after, width=110)
+
+
+def main(arguments: list[str]) -> int:
     """Print what lacks and what is there for nothing; return the exit status."""
-    told, failed = messages(), 0
-    for language in languages or [one for one in LANGUAGES if one != "fr"]:
-        own = catalogue(language)
-        for text, place in told.items():
-            if text not in own:
+    texts, failed = messages(), 0
+    named = [argument for argument in arguments if argument != "--update"]
+    for language in named or [name for name in LANGUAGES if name != "fr"]:
+        if "--update" in arguments:
+            update(language)
+        translations = catalogue(language)
+        for text, place in texts.items():
+            if text not in translations:
                 print(f"{language} lacks ({place}): {text}")  # noqa: T201 - the command's output
                 failed = 1
-        for text in own:
-            if text not in told and text not in literals():
+        for text in translations:
+            if text not in texts and text not in literals():
                 print(f"{language} has for nothing: {text}")  # noqa: T201
                 failed = 1
     return failed

@@ -1,6 +1,6 @@
 """The language that readers are told things in: French, or another by its catalogue.
 
-Texts stand in French where they are said, in code, templates and notebooks; ``locale/LANGUAGE.toml`` has each
+Texts stand in French where they are said, in code, templates and notebooks; ``locale/LANGUAGE.po`` has each
 of them in another language. What no catalogue has stays as it is: names of the data, a notebook of one's own.
 """
 
@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache, wraps
+from importlib.resources import files
 from string import Formatter
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from mssante_audit.base.resources import table_of
 from mssante_audit.base.typography import LANGUAGES as LANGUAGES
 from mssante_audit.base.typography import NARROW, NBSP, TYPOGRAPHY, Typography
 from mssante_audit.base.typography import words_of as words_of
@@ -117,9 +117,13 @@ class Sentence(Formatter):
 
 @cache
 def catalogue(language: str) -> Mapping[str, str]:
-    """Return the texts of a language by the French ones, as `plain` writes them."""
-    parts = table_of("mssante_audit", f"locale/{language}.toml")
-    return {plain(french): text for part in parts.values() for french, text in part.items()}
+    """Return the texts of a language by the French ones, as `plain` writes them; ``one|many`` of a noun."""
+    from babel.messages.pofile import read_po  # noqa: PLC0415 - who reads French does not wait for it
+
+    with (files("mssante_audit") / f"locale/{language}.po").open("rb") as file:
+        messages = [message for message in read_po(file) if message.id]
+    both = [(m.id[0], "|".join(m.string)) if m.pluralizable else (m.id, m.string) for m in messages]
+    return {plain(french): text for french, text in both if text}
 
 
 def plain(text: str) -> str:
