@@ -118,12 +118,13 @@ class Sentence(Formatter):
 @cache
 def catalogue(language: str) -> Mapping[str, str]:
     """Return the texts of a language by the French ones, as `plain` writes them; ``one|many`` of a noun."""
-    from babel.messages.pofile import read_po  # noqa: PLC0415 - who reads French does not wait for it
+    from babel.messages.pofile import read_po  # who reads French does not wait for it
 
     with (files("mssante_audit") / f"locale/{language}.po").open("rb") as file:
-        messages = [message for message in read_po(file) if message.id]
-    both = [(m.id[0], "|".join(m.string)) if m.pluralizable else (m.id, m.string) for m in messages]
-    return {plain(french): text for french, text in both if text}
+        messages = [message for message in read_po(file) if message.id and message.string]
+    nouns = {str(m.id[0]): "|".join(m.string or ()) for m in messages if m.pluralizable}
+    texts = nouns | {str(m.id): str(m.string) for m in messages if not m.pluralizable}
+    return {plain(french): text for french, text in texts.items()}
 
 
 def plain(text: str) -> str:
