@@ -1,6 +1,7 @@
 """What the package offers: type checkers and `lazy_loader` read it here, the one list of it."""
 
 from .archive.lifetimes import contact_spells as contact_spells
+from .archive.lifetimes import shares_after as shares_after
 from .archive.lifetimes import survival as survival
 from .audits import audit as audit
 from .audits import audit_all as audit_all

@@ -132,3 +132,27 @@ def contact_spells(archive: Archive, as_of: datetime) -> pd.DataFrame:
             spell[name] = (end - spell["first"]).dt.total_seconds() / 86400
         spells.append(spell[["domain", "kind", "low", "high", "ended"]])
     return pd.concat(spells, ignore_index=True)
+
+
+def shares_after(shares: pd.DataFrame, days: Sequence[float], least: int = 20) -> pd.DataFrame:
+    """Read `survival` on some days: a row a day (the index), unknown where too few were followed that long.
+
+    Returns
+    -------
+    DataFrame
+        ``at_risk`` (int64, followed for so many days at least) and ``early``, ``late``, ``low``, ``high``
+        (float64; NaN where ``at_risk`` is less than `least`).
+
+    Examples
+    --------
+    >>> shares = survival([10] * 30 + [400] * 90, [20] * 30 + [0] * 90, [True] * 30 + [False] * 90)
+    >>> shares_after(shares, [365, 730])[["at_risk", "early"]].fillna(-1).values.tolist()
+    [[90.0, 0.75], [0.0, -1.0]]
+    """
+    place = shares["day"].searchsorted(days, "right") - 1
+    beyond = shares["day"].searchsorted(days, "left")
+    followed = [int(shares["at_risk"].iloc[at]) if at < len(shares) else 0 for at in beyond]
+    found = shares.iloc[place.clip(min=0)] if len(shares) else shares.reindex(range(len(days)))
+    read = found[["early", "late", "low", "high"]].set_axis(pd.Index(days, name="day"))
+    read.loc[place < 0] = 1.0  # before the first look that could show an end
+    return read.where(pd.Series(followed, read.index) >= least).assign(at_risk=followed)

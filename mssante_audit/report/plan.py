@@ -17,7 +17,7 @@ from mssante_audit.report.results import ASIDE, Limits, limits, open_space
 from mssante_audit.snapshot import made_as_of
 from mssante_audit.space.trust import TrustSpace
 
-NEEDS = {"changes": ("archive",)}
+NEEDS = {"changes": ("archive",), "contacts_over_time": ("archive",)}
 """What a notebook needs beside the list (`mssante_audit.findings.registry.known_needs`); one of an audit's
 name, what that needs."""
 

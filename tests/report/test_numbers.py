@@ -28,8 +28,8 @@ from mssante_audit.verdicts.checks import RECEIVES
 
 pytestmark = pytest.mark.usefixtures("sample_run")
 REPORTS = (
-    "overview", "certificates", "changes", "declarations", "delegation_vs_redirection", "dn_consistency",
-    "stale_contacts",
+    "overview", "certificates", "changes", "contacts_over_time", "declarations", "delegation_vs_redirection",
+    "dn_consistency", "stale_contacts",
 )  # fmt: skip
 
 
@@ -311,6 +311,51 @@ def _(page: Page) -> list[object]:
     return [last[1], first[1], first[0], sum(n for _, n in events), len(sizes), most, name]
 
 
+def _spells(page: Page) -> pd.DataFrame:
+    spells = ms.contact_spells(page.space.archive, page.space.as_of)
+    return spells[spells["domain"].isin(page.space.entries["domain"])]
+
+
+def unchanged(page: Page, days: int) -> tuple[pd.Series, int]:
+    """The share of contacts that stay so long, in per cent, and how many were followed."""
+    spells = _spells(page)
+    read = ms.shares_after(ms.survival(spells["low"], spells["high"], spells["ended"]), [days])
+    return (100 * read.loc[days, ["late", "low", "high"]]).round(), int(read.loc[days, "at_risk"])
+
+
+@says(
+    rf"Après 6 mois, {N} % des contacts sont inchangés \(de {N} à {N} %, à 95 % de confiance\) ; "
+    rf"{N} contacts suivis aussi longtemps\. Au-delà \(1 an, 2 ans et 3 ans\), .*",
+    "contacts_over_time",
+)
+def _(page: Page) -> list[object]:
+    shares, followed = unchanged(page, 182)
+    return [*map(int, shares), followed]
+
+
+@says(r"Une seule durée, au plus, est mesurée : .*", "contacts_over_time")
+def _(page: Page) -> list[object]:
+    assert unchanged(page, 365)[1] < 20
+    return []
+
+
+@says(
+    rf"Après 6 mois, la part est de {N} % chez « (.+) », la plus basse ; {N} groupes assez suivis sur {N}\.",
+    "contacts_over_time",
+)
+def _(page: Page) -> list[object]:
+    groups = page.csv("lifetimes")
+    known = groups.dropna(subset="Inchangés (%)")
+    lowest = known.sort_values("Inchangés (%)", kind="stable").iloc[0]
+    name = f"{lowest['Par']} : {lowest['Groupe']}"
+    return [int(lowest["Inchangés (%)"]), name, len(known), len(groups)]
+
+
+@says(rf"{N} groupes, après 6 mois", "contacts_over_time")
+def _(page: Page) -> list[object]:
+    return [len(page.csv("lifetimes"))]
+
+
 @says(rf"{N} événements, les derniers d’abord", "changes")
 def _(page: Page) -> list[object]:
     return [len(page.csv("events"))]
@@ -553,6 +598,12 @@ FIGURES: dict[str, Callable[[Page], dict[str, list[object]]]] = {
         "Changés d’opérateur": [len(page.csv("moved"))],
         "Événements": [len(page.csv("events"))],
         "Lignes redatées": [len(page.csv("restamped"))],
+    },
+    "contacts_over_time": lambda page: {
+        "Contacts suivis": [int((of := _spells(page))["ended"].size)],
+        "Contacts remplacés": [int(of["ended"].sum())],
+        "Domaines": [of["domain"].nunique()],
+        "Listes": [len(page.space.archive.until(page.space.as_of))],
     },
     "declarations": lambda page: {
         "Déclarations": [
