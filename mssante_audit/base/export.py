@@ -28,9 +28,6 @@ XLSX_TEXT = 32_767
 """Characters a cell may hold; openpyxl cuts there without a word, so it is done here, visibly."""
 XLSX_ROWS = 1_048_576
 
-_STREAMS = (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd"))
-"""Where links are what a shell opened."""
-
 _SIGNS = "=+\\-@＝＋－＠"
 _FORMULA = re.compile(rf"""[\s"']*[{_SIGNS}]|'*[\t\r\n]""")
 # A spreadsheet may split our commas' file at semicolons, tabs or line ends, even inside quoted cells.
@@ -269,7 +266,7 @@ def _is_stream(path: Path) -> bool:
         return False
     if linked := stat.S_ISLNK(kind):
         kind = path.stat().st_mode if path.exists() else 0
-    if stat.S_ISCHR(kind) or stat.S_ISFIFO(kind) or (kind and path.parent in _STREAMS):
+    if stat.S_ISCHR(kind) or stat.S_ISFIFO(kind) or (kind and str(path.parent) in ("/dev", "/dev/fd")):
         return True
     if linked:
         remedy = ("Name the file itself: {}", os.path.realpath(path))

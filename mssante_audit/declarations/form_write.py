@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.resources import table_of
 from mssante_audit.base.settings import Letter
 from mssante_audit.declarations.headings import fields
 
@@ -28,12 +29,6 @@ _MARKED = (0.7, 0.1, 0.05)
 _ADDRESSES = (Letter().contacts_to, Letter().form_to)
 
 
-class Note(str):
-    """What the form prints small: examples, what is signed, where it goes."""
-
-    __slots__ = ()
-
-
 def pdf_missing(error: ImportError) -> InputError:
     """Return the error for an installation without the extra ``pdf``."""
     return InputError("PDF needs {}", error.name, remedy='Install it: pip install "mssante-audit[pdf]"')
@@ -44,73 +39,7 @@ _EDGES = {1: (42, 559), 2: (42, 302, 559), 4: (42, 168, 302, 428, 559)}
 _ENDS = {"contract_number": 320, "date": 220}
 """Of fields shorter than that."""
 
-_SERVER = Note(
-    "(63 caractères max / Format : seuls les lettres, les chiffres, le point (.) et le trait d'union (-) "
-    "sont acceptés) ; FQDN, par ex : ns.ch-xyz.fr"
-)
-FORM: tuple[tuple[str | tuple[str, ...], ...], ...] = (
-    (
-        "Contrat « opérateur MSSanté » - Annexe 1 : déclaration d'un domaine MSSanté",
-        ("contract_number",),
-        "Coordonnées du représentant légal de l'opérateur",
-        ("structure_name",),
-        ("structure_id",),
-        ("beneficiary_id",),
-        ("representative_last_name", "representative_first_name"),
-        ("postal_address",),
-        ("representative_phone", "representative_email"),
-        "Coordonnées du chef de projet, puis du responsable technique (si différent du chef de projet)",
-        (
-            "project_manager_last_name", "project_manager_first_name",
-            "technical_manager_last_name", "technical_manager_first_name",
-        ),
-        ("project_manager_phone", "technical_manager_phone"),
-        ("project_manager_email", "technical_manager_email"),
-        "Editeur de connecteur MSSanté de l'opérateur (à renseigner si différent de l'opérateur)",
-        ("connector_vendor",),
-        "Coordonnées de contacts en cas d'incident (affichées publiquement) : contact projet, puis technique",
-        ("public_project_phone", "public_technical_phone"),
-        ("public_project_email", "public_technical_email"),
-        "Inscription du domaine dans l'espace de confiance MSSanté",
-        ("domain",),
-        Note("(Exemple : ch-xyz.mssante.fr)"),
-        ("description",),
-        Note("(Exemple : Domaine de messagerie du CH xyz)"),
-        "DN du certificat d'authentification SSL (ne remplir qu'une seule des deux lignes)",
-        ("dn_igc_sante",),
-        ("dn_igc_cps",),
-        Note(
-            "Exemples : En IGC Santé : "
-            "« CN=serveur.ch-xyz.fr,OU=1012345678,O=CHxxx - xxx,ST=Bas-Rhin (67),C=FR »"
-        ),
-        Note("En IGC CPS : « CN=serveur.ch-xyz.fr,OU=1012345678,L=Bas-Rhin (67),O=GIP-CPS,C=FR »"),
-    ),
-    (
-        "Zone DNS (ne cocher qu'une seule case)",
-        ("delegation",),
-        ("primary_server",),
-        ("secondary_server",),
-        _SERVER,
-        ("redirection",),
-        ("mail_server",),
-        _SERVER,
-        "Retrait",
-        ("withdrawal",),
-        "Je m'engage à réaliser les demandes de référencement et de retrait de domaines de bonne foi",
-        Note(
-            "et à ce que les noms de domaines référencés ne soient pas susceptibles de porter atteinte "
-            "à l'ordre public ou aux droits de"
-        ),
-        Note("propriété intellectuelle d'un tiers."),
-        ("date",),
-        ("signatory_last_name", "signatory_first_name"),
-        ("signature_present",),
-        "Informations utiles",
-        Note("Modifications des coordonnées : envoyer les nouveaux éléments à l'adresse {}."),
-        Note("Annexe 1 à renvoyer à : {}"),
-    ),
-)  # fmt: skip
-"""The form: pages of lines; a text is a section's title, the others name the fields that stand in a line."""
+FORM: list[list[str | list[str]]] = table_of("mssante_audit.declarations", "form.toml")["pages"]
 
 
 def write_form(
@@ -167,18 +96,16 @@ def _drawn(ticked: frozenset[str], marked: frozenset[str], addresses: tuple[str,
     out = io.BytesIO()
     canvas: Any = Canvas(out, pagesize=PAGE, invariant=1, lang="fr")  # type: ignore[no-untyped-call]
     canvas.setTitle("Annexe 1 - Déclaration d'un domaine MSSanté")
-    where = iter(addresses)
     for number, page in enumerate(FORM, 1):
         height = PAGE[1] - 48
         for line in page:
-            if isinstance(line, Note):
-                text = line.format(next(where)) if "{}" in line else line
+            if isinstance(line, str) and line.startswith(" "):
                 canvas.setFont("Helvetica-Oblique", 7)
-                canvas.drawString(_LEFT, height + 7, text)
+                canvas.drawString(_LEFT, height + 7, line.strip().format(*addresses))
                 height -= 10
                 continue
             height = _draw(canvas, line, height, ticked, marked)
-        if any(name in marked for line in page if isinstance(line, tuple) for name in line):
+        if any(name in marked for line in page if isinstance(line, list) for name in line):
             canvas.setFillColorRGB(*_MARKED)
             canvas.drawString(_LEFT, 30, f"* {EMPTIED}")
             canvas.setFillColorRGB(0, 0, 0)
@@ -193,7 +120,7 @@ def _drawn(ticked: frozenset[str], marked: frozenset[str], addresses: tuple[str,
 
 def _draw(
     canvas: Any,
-    line: str | tuple[str, ...],
+    line: str | list[str],
     height: float,
     ticked: Collection[str],
     marked: Collection[str],

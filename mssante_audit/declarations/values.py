@@ -10,6 +10,7 @@ import pandas as pd
 from openpyxl.utils import get_column_letter
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.resources import table_of
 from mssante_audit.declarations.cells import CELL_ERROR, UNSEEN, read_box, read_date, split_name
 from mssante_audit.declarations.headings import SIGNATORY, Field, Headings, fields, resolve, suggestion
 from mssante_audit.declarations.read import CONTROL, Sheet
@@ -40,41 +41,9 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "column-missing": Kind("column", "no such column"),
-    "column-unknown": Kind("column", "unknown column{value}, not read"),
-    "column-twice": Kind("column", "column there twice, the first is read"),
-    "column-ambiguous": Kind("column", "heading that could be several fields, not read"),
-    "column-differs": Kind("unread", "the column there twice holds two values"),
-    "box": Kind("unread", "{value!r} is neither ticked nor empty"),
-    "date": Kind("unread", "{value!r} is not a date"),
-    "date-two-digits": Kind("unread", "{value!r} has a year of two digits"),
-    "date-century": Kind("unread", "{value!r} is of a century that cannot be"),
-    "digits-lost": Kind("unread", "a spreadsheet rounded this number"),
-    "refers": Kind("unread", "a reference to what is not plain"),
-    "cell-error": Kind("unread", "{value} is a spreadsheet's error"),
-    "formula-unsolved": Kind("unread", "a formula without a result"),
-    "struck-cell": Kind("unread", "the cell is struck through"),
-    "row-long": Kind("unread", "more cells than headings"),
-    "row-short": Kind("unread", "fewer cells than headings"),
-    "record": Kind("unread", "not a record: {value}"),
-    "nested": Kind("unread", "a list or object, where a text belongs"),
-    "key-twice": Kind("unread", "the key stands twice in the record"),
-    "merged": Kind("unread", "merged cells {value}: only the first is read"),
-    "label-missing": Kind("unread", "the form's label was not found"),
-    "box-unseen": Kind("unread", "no mark was found before the label"),
-    "label-next": Kind("unread", "the next label was not found: where the value ends is unknown"),
-    "label-twice": Kind("unread", "the form's label stands twice"),
-    "name-whole": Kind("recovered", "last and first name could not be told apart"),
-    "control": Kind("recovered", "control or invisible characters"),
-    "leading-zero": Kind("recovered", "leading zero restored"),
-    "decimals": Kind("recovered", "a number of a spreadsheet, read without its decimals"),
-    "date-number": Kind("recovered", "{value} read as a spreadsheet's date"),
-    "formula": Kind("recovered", "a formula: its last value is read"),
-    "macros": Kind("recovered", "the file holds macros: nothing was run"),
-    "file-twice": Kind("recovered", "the same declarations as {value}: not read twice"),
-    "struck-row": Kind("recovered", "the row is struck through: no declaration"),
-    "headings-again": Kind("recovered", "the headings again: no declaration"),
-    "remark": Kind("recovered", "a remark: no declaration"),
+    name: Kind(level, text)
+    for level, texts in table_of("mssante_audit.declarations", "problems.toml").items()
+    for name, text in texts.items()
 }
 """The kinds of problems."""
 UNREAD = frozenset(name for name, kind in KINDS.items() if kind.level == "unread")

@@ -252,7 +252,7 @@ def _of_rules(register: Register, as_of: datetime, show_contacts: bool) -> Itera
             yield Message(severity, code, file, rows, columns, text)
 
 
-def _right(finding: Mapping[str, Any]) -> str:
+def _right(finding: Mapping[Any, Any]) -> str:
     """Return what is expected, unless it is what to write."""
     expected = str(finding["expected"])
     if not expected or (finding["write"] and not finding["place"]):
