@@ -2,9 +2,10 @@
 
 Usage: ``python tools/messages.py [--update] [LANGUAGE…]``, all but French by default; prints a line a text and
 exits with 1 if there is one. ``--update`` writes the ``.po`` files first: what lacks comes in without a
-translation, what is there for nothing goes, and each text has the files where it stands. What counts as a text: what `gettext`, `format_text`, `translated`, `say` or `count`
-is given; what a template or a script marks; each paragraph of a notebook; every other literal that looks
-like words.
+translation, what is there for nothing goes, and each text has the files where it stands.
+
+What counts as a text: what `gettext`, `format_text`, `translated`, `say` or `count` is given; what a template
+or a script marks; each paragraph of a notebook; every other literal that looks like words.
 """
 
 from __future__ import annotations
@@ -168,10 +169,17 @@ def update(language: str) -> None:
     with path.open("rb") as file:
         before = read_po(file, locale=language)
     places, known = messages(), {plain(m.id if isinstance(m.id, str) else m.id[0]): m for m in before if m.id}
-    after = Catalog(language, header_comment=before.header_comment, project=before.project, version="0.2",
-                    creation_date=before.creation_date, revision_date=before.revision_date,
-                    fuzzy=False)  # fmt: skip
-    for text in [*(t for t in known if t in places or t in literals()), *(t for t in places if t not in known)]:
+    after = Catalog(
+        language,
+        header_comment=before.header_comment,
+        project=before.project,
+        version="0.2",
+        creation_date=before.creation_date,
+        revision_date=before.revision_date,
+        fuzzy=False,
+    )
+    kept = [text for text in known if text in places or text in literals()]
+    for text in [*kept, *(text for text in places if text not in known)]:
         old = known.get(text)
         at = [(places[text], None)] if text in places else []
         after.add(old.id if old else text, old.string if old else "", locations=at)
