@@ -1,7 +1,7 @@
 """Say which texts of code, templates, scripts and notebooks a catalogue lacks, and which it has for nothing.
 
-Usage: ``python tools/messages.py [--update] [LANGUAGE…]``, all but French by default; prints a line a text and
-exits with 1 if there is one. ``--update`` writes the ``.po`` files first: what lacks comes in without a
+Usage: ``python tools/messages.py [--update] [LANGUAGE…]``, all but French by default; prints a line a text
+and exits with 1 if there is one. ``--update`` writes the ``.po`` files first: what lacks comes in without a
 translation, what is there for nothing goes, and each text has the files where it stands.
 
 What counts as a text: what `gettext`, `format_text`, `translated`, `say` or `count` is given; what a template

@@ -149,8 +149,8 @@ def shares_after(shares: pd.DataFrame, days: Sequence[float], least: int = 20) -
     >>> shares_after(shares, [365, 730])[["at_risk", "early"]].fillna(-1).values.tolist()
     [[90.0, 0.75], [0.0, -1.0]]
     """
-    place = shares["day"].searchsorted(days, "right") - 1
-    beyond = shares["day"].searchsorted(days, "left")
+    place, beyond = (shares["day"].searchsorted(np.asarray(days), side) for side in ("right", "left"))
+    place = place - 1
     followed = [int(shares["at_risk"].iloc[at]) if at < len(shares) else 0 for at in beyond]
     found = shares.iloc[place.clip(min=0)] if len(shares) else shares.reindex(range(len(days)))
     read = found[["early", "late", "low", "high"]].set_axis(pd.Index(days, name="day"))
