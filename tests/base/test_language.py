@@ -65,7 +65,7 @@ def reports(english_run):
 @pytest.fixture(scope="module")
 def dossiers(tmp_path_factory):
     out = tmp_path_factory.mktemp("dossiers")
-    on = Stationery(to_all=True, deadline_days=30, logo=b"\x89PNG\r\n\x1a\n")
+    on = Stationery(to_all=True, deadline_days=30, logo=b"\x89PNG\r\n\x1a\n", form_to="ANS, Pau")
     run = write_dossiers(out, parameters={"as_of": AS_OF, "lang": "en"}, on=on, jobs=1)
     assert {outcome.status for outcome in run.outcomes} == {"done"}
     return out

@@ -44,7 +44,8 @@ def _stamps(space: Space) -> None:
         old = _rows(space, operator, count)
         for entry in old:
             entry.stamp = stamp(GENERATED_AT - timedelta(days=731 + space.random.randrange(1500)))
-        space.record("CONTACT_STAMP_OLD", old)
+        if operator != LARGEST:  # `_contacts_of_few` adds to those
+            space.record("CONTACT_STAMP_OLD", old)
 
 
 def _repetitions(space: Space) -> None:
@@ -336,9 +337,13 @@ def _contacts_of_few(space: Space) -> None:
         for rule in rules:
             if rule == "CONTACT_DISAGREEMENT":
                 disagree += rows
+                for number, entry in enumerate(rows):  # older than all others: these are to be corrected
+                    entry.stamp = stamp(GENERATED_AT - timedelta(days=2500, hours=7 * count + number))
             else:
                 space.record(rule, rows)
     space.record("CONTACT_DISAGREEMENT", disagree)
+    ago = stamp(GENERATED_AT - timedelta(days=730))
+    space.record("CONTACT_STAMP_OLD", [entry for entry in space.rows_of(LARGEST) if entry.stamp < ago])
 
 
 def _contacts_of_two_halves(space: Space) -> None:

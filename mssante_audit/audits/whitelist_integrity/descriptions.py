@@ -150,8 +150,10 @@ def descriptions(space: TrustSpace) -> Iterator[Finding]:
                 variants.setdefault((use[2] or use[1], use[1]), {}).setdefault(key, []).append(use)
     for key, alike in same.items():
         domains = len({domain for _, domain, *_ in alike})
-        # The example of the form is one domain's own name where no other has it.
-        if domains >= SAME_DESCRIPTION_MIN or (key.startswith("_ ") and (domains > 1 or not words(key))):
+        # The form's example is a name where a single domain bears it, in its own name too.
+        example = [word for word in words(alike[0][0]) if _FORM_EXAMPLE.fullmatch(word)]
+        is_name = domains == 1 and any(word in alike[0][1].lower() for word in example)
+        if domains >= SAME_DESCRIPTION_MIN or (key.startswith("_ ") and not is_name):
             used = {"description": alike[0][0], "domains": domains}
             yield Finding("LIST_DESCRIPTION_PLACEHOLDER", key, _rows(alike), facts=used)
     several = {}
