@@ -7,6 +7,7 @@ which every number here is counted.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -34,6 +35,7 @@ from mssante_audit.verdicts.domains import domains as domains_frame
 from mssante_audit.verdicts.doubts import doubts
 from mssante_audit.verdicts.words import CHECK_NAMES, DOUBTS, capital, reason
 
+_DN = re.compile(r"CN=([^,;]+),(?:[A-Z]+=[^,;]*,)*C=[A-Z]{2}\b")
 CAUSES = 10
 """Causes that are shown."""
 
@@ -235,6 +237,12 @@ def cause_lines(causes: pd.DataFrame, links: Links = NO_LINKS, kind: str = "caus
     return macro("first.causes", lines, kind, MARKS)
 
 
+def _short_names(observed: str, expected: str) -> tuple[str, str]:
+    """Return texts with certificates' names by their CN alone, unless that is not what tells them apart."""
+    short = (_DN.sub(r"CN=\1", observed), _DN.sub(r"CN=\1", expected))
+    return short if short[0] != short[1] else (observed, expected)
+
+
 def _shown(cause: Mapping[Any, Any], links: Links) -> dict[str, Any]:
     """Return what a line says of a cause."""
     code, owner = cause["rules"][0], cause["operator_id"]
@@ -254,6 +262,7 @@ def _shown(cause: Mapping[Any, Any], links: Links) -> dict[str, Any]:
         "since": parse_instant(since) if since else None,
         "observed": cause["observed"],
         "expected": cause["expected"],
+        "short": _short_names(cause["observed"], cause["expected"]),
         "doubts": [named(name) for name in cause["doubts"]],
         "age": None if pd.isna(cause["age_days"]) else int(cause["age_days"]),
         "remedy": cause["remedy"],
