@@ -25,13 +25,13 @@ def test_each_finding_is_known_by_itself_and_told_in_both_languages(name: str) -
 
 
 def test_two_contacts_that_look_alike_masked_are_numbered_and_one_is_not() -> None:
-    contacts = ["01 99 00 00 01, zoe@alpha.example"] * 3 + ["01 99 00 11 01, zac@alpha.example"]
+    contacts = ["06 39 98 00 01, zoe@alpha.example"] * 3 + ["06 39 98 11 01, zac@alpha.example"]
     rows = [{"domain": f"d{i}.mssante.fr", "project_contact": text} for i, text in enumerate(contacts)]
     found = audit("stale_contacts", make_space(*rows))
     (told,) = found[found["rule"] == "CONTACT_DISAGREEMENT"].to_dict("records")
     assert told["observed"] == (
-        "3 × contact projet : 01 •• •• •• 01, z•••@alpha.example (1) – du 5\u00a0janvier\u00a02026 | "
-        "contact projet : 01 •• •• •• 01, z•••@alpha.example (2) – du 5\u00a0janvier\u00a02026"
+        "3 × contact projet : 06 •• •• •• 01, z•••@alpha.example (1) – du 5\u00a0janvier\u00a02026 | "
+        "contact projet : 06 •• •• •• 01, z•••@alpha.example (2) – du 5\u00a0janvier\u00a02026"
     )
     (alone,) = audit("stale_contacts", make_space({"project_contact": "zoe@alpha.example"})).to_dict(
         "records"

@@ -65,7 +65,8 @@ def test_hostile_servers_stay_text(look, certificates_run, payloads):
 def test_hostile_text_stays_text(look, hostile_run, name, payloads):
     page = look(hostile_run.out / f"{name}.html").page
     assert [o.failure for o in hostile_run.outcomes] == [None] * len(NAMES)
-    holds_as_text(page, payloads)
+    if name != "contacts_over_time":  # it shows no text of the list
+        holds_as_text(page, payloads)
 
 
 def holds_as_text(page, payloads):
@@ -216,7 +217,8 @@ def test_without_scripts_every_row_is_there(visit, sample_run, name):
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
 def test_the_answer_is_on_the_first_screen(look, run, name, width, height):
     page = look(run.out / f"{name}.html", width, height).page
-    parts = {"overview": (".counts dl",), "changes": ("dl.figures",)}  # changes are no findings
+    no_findings = dict.fromkeys(("changes", "contacts_over_time"), ("dl.figures",))
+    parts = {"overview": (".counts dl",), **no_findings}
     for part in (".lead", *parts.get(name, ("dl.figures", "ul.severities"))):
         box = page.locator(part).first.bounding_box()
         assert box["y"] + box["height"] <= height
@@ -229,8 +231,8 @@ def test_a_phone_does_not_scroll_sideways(look, run, name):
         "[...document.querySelectorAll('td[data-label]')].map(td => td.offsetWidth).filter(w => w)"
     )
     assert min(widths) > 300
-    small = page.locator("figure.chart .drawn").first.bounding_box()
-    assert small["width"] <= 390
+    if page.locator("figure.chart .drawn").count():
+        assert page.locator("figure.chart .drawn").first.bounding_box()["width"] <= 390
 
 
 def test_structure_can_be_followed_without_seeing(look, run, name):
@@ -248,7 +250,7 @@ def test_results_beside_the_report_agree_with_what_it_shows(look, sample_run, na
     summary = json.loads((sample_run.out / f"{name}.results.json").read_text(encoding="utf-8"))
     shown = look(sample_run.out / f"{name}.html").page.locator("ul.severities li").all_inner_texts()
     counts = [int("".join(c for c in text if c.isdigit())) for text in shown]
-    if name == "changes":
+    if name in ("changes", "contacts_over_time"):
         assert summary["counts"]["findings"] == len(counts) == 0
         return
     assert counts == list(summary["counts"]["by_severity"].values())
