@@ -51,6 +51,8 @@ def proposals(rule: str, facts: dict[str, Any], row: dict[str, str]) -> dict[str
     if rule in ("LIST_DOMAIN_INVALID", "LIST_DESCRIPTION_MOJIBAKE"):
         column = "domain" if "domain" in facts else "description"
         return {column: facts["meant"]} if facts["meant"] else {}
+    if not rule.startswith("CONTACT_"):
+        return {}
     given = {COLUMN[told["kind"]]: told["text"].text for told in facts.get("right", ())}
     seen = {(COLUMN[told["kind"]], told["text"].text) for told in facts.get("contacts", ())}
     if rule in ("CONTACT_SPACING", "CONTACT_NEAR", "CONTACT_EMAIL_TYPO"):  # only where it stands

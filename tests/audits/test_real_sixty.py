@@ -24,7 +24,7 @@ def test_sixty_findings_are_printed_with_their_rows(capsys: pytest.CaptureFixtur
     if not REAL.exists():
         pytest.skip("no real list beside the checkout (../shared/real)")
     file, anchors = next(REAL.glob("*.xml.gz")), [REAL / "igc-sante"]
-    space = load_space(file, anchors=anchors, as_of="2025-03-01", show_contacts=True)
+    space = load_space(file, anchors=anchors, as_of="2025-03-01", contacts="all")
     findings = audit_all(space)
     drawn = findings.sample(DRAWN, random_state=SEED)
     lines = []

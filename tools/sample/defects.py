@@ -326,7 +326,7 @@ def _contacts_of_few(space: Space) -> None:
     for text, count, *rules in (
         (f"{phone}, ancien-contact-mssante@{mail}", 2, "CONTACT_DISAGREEMENT"),
         (f"{support}@{mail}", 1, "CONTACT_NO_PHONE"),
-        (f"{phone}, {support}@{typo}", 1, "CONTACT_EMAIL_TYPO"),
+        (f"{national(usual)}, {support}@{typo}", 1, "CONTACT_EMAIL_TYPO"),
         (f"{phone}, {support}@autre-valfictif.example", 1, "CONTACT_DISAGREEMENT", "CONTACT_FOREIGN_DOMAIN"),
         (operator.support.replace(", ", ",  "), 1, "CONTACT_SPACING"),
         (f"{national(usual)}, {support}{support[-1]}@{mail}", 1, "CONTACT_NEAR"),
