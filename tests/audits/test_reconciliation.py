@@ -182,8 +182,10 @@ def test_contacts_are_masked_unless_shown(declared_space):
     assert shown["observed"] == "contact projet : 01 99 00 00 01, projet@alpha.example"
     assert shown["expected"] == "Téléphone du contact projet (public) : 01 99 00 00 09"
     (hidden,) = masked_audit("reconciliation", space).to_dict("records")
-    assert "projet@" not in hidden["observed"] + hidden["expected"].lower()
-    assert "00 09" not in hidden["expected"]
+    assert hidden["observed"] == shown["observed"], "the list's, and a service's"
+    assert "00 09" not in hidden["expected"], "the register's"
+    (none,) = masked_audit("reconciliation", replace(space, contacts="none")).to_dict("records")
+    assert "projet@" not in none["observed"] + none["expected"].lower()
 
 
 def test_status_frame_is_typed_also_when_empty(declared_space):
@@ -222,7 +224,7 @@ def test_a_contact_changed_in_the_list_while_the_register_has_the_old_one(archiv
     )
     assert told["expected"] == f"contact projet : {NEW}"
     assert told["evidence"].replace("\xa0", " ").startswith("changé dans la liste du 1er janvier 2026; decl")
-    (hidden,) = masked_audit("reconciliation", space).to_dict("records")
+    (hidden,) = masked_audit("reconciliation", replace(space, contacts="none")).to_dict("records")
     assert "accueil@" not in hidden["expected"]
     assert "projet@" not in hidden["observed"].lower()
 

@@ -35,7 +35,7 @@ def asked(*arguments: str) -> Any:
 
 @pytest.fixture(scope="module")
 def validators() -> dict[str, Draft202012Validator]:
-    schemas = {name: asked("schema", name) for name in Schema}
+    schemas = {name: asked("schema", name) for name in Schema if name != "register"}
     for schema in schemas.values():
         assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
         Draft202012Validator.check_schema(schema)

@@ -31,16 +31,17 @@ def _two_contacts_on_one_domain(space: Space) -> None:
     operator = space.operators[LARGEST]
     other = f"{national(shifted(operator.phone, 7))}, accueil@{operator.mail}"
     row = space.add(space.take(LARGEST), operator.certificate("mss-second"), support=other)
+    row.stamp = stamp(GENERATED_AT - timedelta(days=726, hours=23))  # older than all others
     space.record("CONTACT_DISAGREEMENT", [row])
 
 
 def _newer_minority(space: Space) -> None:
-    """Let most rows name a person, under the tool's date, and a newer one a service: none is expected."""
+    """Let most rows name a person, under the tool's date, and a newer one a service: persons are wrong."""
     operator, rows = space.operators[LABORATORY], space.rows_of(LABORATORY)
     for entry in rows:
         entry.project = f"M. FICTIF Paul, {national(operator.phone)}, paul.fictif@{operator.mail}"
         entry.stamp = "2025-06-02T12:34:56Z"
-    newer = space.add(
+    space.add(
         rows[0],
         operator.certificate("mss-recent"),
         domain=f"labo-recent-fictif.{ZONE}",
@@ -49,7 +50,7 @@ def _newer_minority(space: Space) -> None:
         stamp=stamp(GENERATED_AT - timedelta(days=20)),
     )
     space.record("CONTACT_PERSONAL", rows)
-    space.record("CONTACT_DISAGREEMENT", [newer])
+    space.record("CONTACT_DISAGREEMENT", rows)
 
 
 def _copied_contacts(space: Space) -> None:
@@ -125,8 +126,24 @@ def _quotes(space: Space) -> None:
             space.record("LIST_DESCRIPTION_CUT", [row])
 
 
+def _by_hand(space: Space) -> None:
+    """Add rows by hand: a copy under another name, another number, a foreign letter, after the list."""
+    like = space.take(LARGEST)
+    text = "Domaine de messagerie MSSanté"
+    for rule, changes in (
+        ("LIST_ROW_COPIED", {"domain": f"nouveaudomaine2.{ZONE}"}),
+        ("LIST_DESCRIPTION_NUMBER", {"domain": f"cabinet12.{ZONE}", "description": f"{text} du Cabinet 13"}),
+        ("LIST_LETTER_FOREIGN", {"domain": f"ssiad-songe.{ZONE}", "description": f"{text} du SSI\u0410D Songe"}),
+        ("LIST_ROW_ADDED_AFTER", {
+            "domain": f"usld-tardive.{ZONE}", "description": f"{text} de l'USLD tardive",
+            "stamp": stamp(GENERATED_AT + timedelta(hours=4, seconds=7)),
+        }),
+    ):  # fmt: skip
+        space.record(rule, [space.add(like, **changes)])
+
+
 CASES: tuple[Callable[[Space], None], ...] = (
     _copied_contacts, _two_contacts_on_one_domain, _newer_minority, _rewritten_contact, _two_structures,
-    _one_description_for_many, _quotes, _two_identifiers,
+    _one_description_for_many, _quotes, _by_hand, _two_identifiers,
 )  # fmt: skip
 """The identifiers come last, after all that adds rows of the largest operator."""
