@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import pandas as pd
-from openpyxl.utils import get_column_letter
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import table_of
@@ -130,18 +129,23 @@ def read_values(sheet: Sheet, mapping: Mapping[str, str]) -> Values:
         Problem(sheet.file, None, n, sheet.lost.get(n, "column-missing")) for n in fields() if n in missing
     ]
     others = {
-        sheet.headings[at] or get_column_letter(at + 1): sheet.columns[at]
+        sheet.headings[at] or column_letter(at): sheet.columns[at]
         for at in (*headings.unknown, *headings.ambiguous)
         if (sheet.columns[at] != "").any()
     }
     return Values(columns, cells, problems, missing, places, others)
 
 
+def column_letter(at: int) -> str:
+    """Return the letters that a spreadsheet has above a column, counted from 0."""
+    from openpyxl.utils import get_column_letter  # takes half a second, and Pillow, to import
+
+    return str(get_column_letter(at + 1))
+
+
 def _heading_problems(sheet: Sheet, headings: Headings) -> Iterable[Problem]:
     def problem(at: int, kind: str, value: str = "") -> Problem:
-        return Problem(
-            sheet.file, sheet.heading_row, sheet.headings[at] or get_column_letter(at + 1), kind, value
-        )
+        return Problem(sheet.file, sheet.heading_row, sheet.headings[at] or column_letter(at), kind, value)
 
     yield from (problem(at, "column-ambiguous") for at in headings.ambiguous)
     for at in headings.unknown:

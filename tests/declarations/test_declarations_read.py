@@ -622,7 +622,7 @@ def test_a_zip_bomb_and_a_document_type_are_refused(load, monkeypatch):
     with pytest.raises(InputError, match="declares a document type"):
         load(rezipped(raw, **{"xl/sharedStrings.xml": dtd}), "r.xlsx")
     monkeypatch.setattr("mssante_audit.declarations.xlsx.MAX_BYTES", 1000)
-    with pytest.raises(InputError, match="larger than 256 MB"):
+    with pytest.raises(InputError, match=r"larger than \d+ MB"):
         load(raw, "r.xlsx")
 
 

@@ -397,7 +397,7 @@ def test_findings_are_told_by_severity():
     rules = plain(CHARTS["rules"](SOME, FOUND).alt)
     assert (
         rules.index("Liste sans signature")
-        < rules.index("clé de contrôle")
+        < rules.index("un chiffre est faux")
         < rules.index("de plusieurs façons")
     )
     assert "CH BETA : 3 err." in plain(CHARTS["findings-operators"](SOME, FOUND).alt)

@@ -133,7 +133,9 @@ def _by_hand(space: Space) -> None:
     for rule, changes in (
         ("LIST_ROW_COPIED", {"domain": f"nouveaudomaine2.{ZONE}"}),
         ("LIST_DESCRIPTION_NUMBER", {"domain": f"cabinet12.{ZONE}", "description": f"{text} du Cabinet 13"}),
-        ("LIST_LETTER_FOREIGN", {"domain": f"ssiad-songe.{ZONE}", "description": f"{text} du SSI\u0410D Songe"}),
+        ("LIST_LETTER_FOREIGN", {
+            "domain": f"ssiad-songe.{ZONE}", "description": f"{text} du SSI\u0410D Songe",
+        }),
         ("LIST_ROW_ADDED_AFTER", {
             "domain": f"usld-tardive.{ZONE}", "description": f"{text} de l'USLD tardive",
             "stamp": stamp(GENERATED_AT + timedelta(hours=4, seconds=7)),

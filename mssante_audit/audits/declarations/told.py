@@ -12,8 +12,6 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from openpyxl.utils import get_column_letter
-
 from mssante_audit.audits.declarations.proposals import date_from
 from mssante_audit.audits.declarations.rules import READING, form_findings
 from mssante_audit.base.language import current_language, localized
@@ -23,7 +21,7 @@ from mssante_audit.base.typography import TYPOGRAPHY, words_of
 from mssante_audit.declarations.headings import fields, suggestion
 from mssante_audit.declarations.mend import Mended
 from mssante_audit.declarations.register import Register
-from mssante_audit.declarations.values import KINDS
+from mssante_audit.declarations.values import KINDS, column_letter
 from mssante_audit.findings.frame import NO_ENTRIES, findings_frame
 from mssante_audit.findings.places import row_ranges
 from mssante_audit.findings.registry import rule
@@ -142,7 +140,7 @@ def _at(register: Register, file: str, column: str, rows: Sequence[int]) -> str:
 def _letters(register: Register, file: str, columns: Sequence[str]) -> list[str]:
     """Return the columns of some fields as a spreadsheet names them, nothing unless all of them are there."""
     places = register.places.get(file, {})
-    return [get_column_letter(places[name] + 1) for name in columns] if {*columns} <= {*places} else []
+    return [column_letter(places[name]) for name in columns] if {*columns} <= {*places} else []
 
 
 def _numbered(rows: Sequence[int], letters: Sequence[str] = ()) -> str:
