@@ -209,8 +209,8 @@ def test_the_numbers_of_one_page_agree(report, space):
     assert len(cards) == int(whole)
     assert plain(cards[0].getparent().getprevious().text_content()).startswith(f"{whole} points")
     summaries = [plain(s.text_content()) for s in report.xpath("//details[@class='folded']/summary")]
-    assert summaries[0].startswith(f"{rows['findings']} constats que ces points résument")
-    assert summaries[1].startswith(f"{rows['findings-folded']} autre")
+    assert any(text.startswith(f"{rows['findings']} constats que ces points résument") for text in summaries)
+    assert any(text.startswith(f"{rows['findings-folded']} autre") for text in summaries)
     assert rows["findings"] + rows["findings-folded"] == len(told.findings)
     peers = plain(report.xpath("//table[@id='peers']/caption")[0].text_content())
     assert f"{whole} points à corriger" in peers
