@@ -115,7 +115,7 @@ def test_commands_that_tell_findings_need_no_group(core, tmp_path, words):
         (("report", "overview", "--out", "reports"), "report"),
         (("fetch",), "observe"),
         (("observe", "tls", "--host", "localhost"), "observe"),
-        (("declarations", "form", "annexe1-valfictif.mssante.fr", "form.pdf"), "pdf"),
+        (("declarations", "form", "ch-valfictif.mssante.fr", "form.pdf"), "pdf"),
     ],
 )
 def test_a_command_whose_group_is_not_there_names_it_in_one_line(core, tmp_path, words, group):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mssante_audit.base.errors import InputError, ParameterError
+from mssante_audit.base.language import using_language
 from mssante_audit.cli import options
 from mssante_audit.cli.check import UNRELIABLE, not_relied_on
 from mssante_audit.cli.console import check_format, for_own_eyes, say, write_frame
@@ -186,7 +187,8 @@ def changes(
     for name, doubts in zip((before, after), found.doubts, strict=True):
         if doubts:
             how = "; --anchors names whom to trust" if "untrusted" in doubts else ""
-            say(f"mssante-audit: {name} is {not_relied_on(doubts)}{how}", sys.stderr)
+            with using_language("en"):  # as all that a program says of itself
+                say(f"mssante-audit: {name} is {not_relied_on(doubts)}{how}", sys.stderr)
     raise typer.Exit(UNRELIABLE if any(found.doubts) else 0)
 
 

@@ -113,7 +113,7 @@ def test_persons_are_masked_and_text_stays_text_wherever_they_are_told(night: Ni
     pages = list(night.folder.rglob("*.html"))
     for file in (*pages, *night.folder.glob("findings.*"), night.folder / "audit.json"):
         text = file.read_text(encoding="utf-8", errors="replace")
-        assert not re.search(r"\b0\d(?: \d\d){4}\b", text), file
+        assert not re.search(r"\b0[67](?: \d\d){4}\b", text), file
         assert file not in pages or not re.search(r"<b>[^<]*•••|<nom>", text), file
 
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 
 import pytest
+from conftest import CATALOGUE
 from loopback import give, serving
 
 from mssante_audit.nightly.doctor import Sign, examine
@@ -60,7 +61,8 @@ def test_a_night_without_a_home_or_a_name_on_a_root_that_is_read_only(place, set
         reports={"enabled": True, "names": ["overview"]},
         dossiers={"enabled": True, "operators": [space.entries["operator_id"].iloc[0]]},
     )
-    writable, given = ("output", "tmp"), {"TMPDIR": f"{HERE}/tmp"}
+    # The data folder's anchors are the catalogue's, not those of the sample that ships.
+    writable, given = ("output", "tmp"), {"TMPDIR": f"{HERE}/tmp", "MSSANTE_AUDIT_SAMPLE": str(CATALOGUE)}
     given |= {"HOME": home} if home else {}
     done = locked_in(*place.command("doctor", "--config", "audit.toml"), writable=writable, **given)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout

@@ -15,7 +15,7 @@ from mssante_audit import AUDITS
 from mssante_audit.base.resources import resource
 from mssante_audit.findings.causes import actionable
 from mssante_audit.findings.registry import catalogue
-from mssante_audit.report.parameters import declared, kind_of, parameters
+from mssante_audit.report.parameters import PARAMETERS, declared, kind_of
 from mssante_audit.report.results import open_space
 from mssante_audit.report.run import find_notebooks, run_reports
 from mssante_audit.space.trust import Thresholds
@@ -92,7 +92,7 @@ def test_parameters_are_typed_and_default_to_what_the_package_does(name):
     for parameter, value in defaults.items():
         kind = kind_of(parameter)
         hint = "list[str]" if kind is tuple else kind.__name__
-        optional = parameters()[parameter].default is None
+        optional = PARAMETERS[parameter].default is None
         assert hints[parameter] == (f"Optional[{hint}]" if optional else hint)
         if parameter in spaces:
             expected = spaces[parameter]
@@ -104,7 +104,7 @@ def test_parameters_are_typed_and_default_to_what_the_package_does(name):
 def test_papermill_shows_each_parameter_with_its_type_and_what_it_does(name):
     told = {p.name: p for p in inspect_notebook_parameters(name)}
     for parameter, value in declared(source(name), name).items():
-        assert told[parameter].help == parameters()[parameter].description
+        assert told[parameter].help == PARAMETERS[parameter].description
         assert told[parameter].inferred_type_name.strip() != "None"
         assert ast.literal_eval(told[parameter].default) == value
 

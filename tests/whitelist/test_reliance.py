@@ -301,7 +301,8 @@ def test_compare_takes_paths_lists_and_dates(place: Path, tmp_path: Path) -> Non
         pd.testing.assert_frame_equal(one.events, found[0].events)
         assert one.doubts == ((), ())
     assert (found[0].start, found[0].end) == (AT, AT + timedelta(days=1))
-    assert "•" in found[0].changes.set_index("kind").loc["contact_changed", "before"]
+    before = found[0].changes.set_index("kind").loc["contact_changed", "before"]
+    assert before.endswith("01 99 00 00 01, projet@alpha.example"), "a service's"
     assert compare(*files).doubts == (("untrusted",), ("untrusted",))
 
 

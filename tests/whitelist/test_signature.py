@@ -483,4 +483,6 @@ def test_every_reason_and_kind_of_damage_has_words():
             code = "LIST_SIGNER_UNTRUSTED" if reason in untrusted else "LIST_SIGNATURE_INVALID"
             assert sentence(rule(code), "observed", {"signer": "", "reason": reason, "wanted": ""}, language)
         for kind in kinds:
-            assert sentence(rule("LIST_DAMAGED"), "observed", {"kinds": [kind]}, language)
+            assert sentence(
+                rule("LIST_DAMAGED"), "observed", {"kinds": [kind], "cut": kind == "cut"}, language
+            )
