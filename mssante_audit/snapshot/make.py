@@ -106,7 +106,7 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
         of_audit = pd.concat([open_ones.assign(**dict.fromkeys(WAIVED, "")), aside], ignore_index=True)
         found.append(of_audit.assign(audit=name))
     findings = pd.concat(found, ignore_index=True)
-    shown = worded(findings, contacts="services")
+    shown = worded(findings)
     names = space.audited["domain"].unique().tolist()
     observed = methods(space.observation, names)
     used = dict(zip(observed["domain"], observed["method"], strict=True))

@@ -324,7 +324,7 @@ def unchanged(page: Page, days: int) -> tuple[pd.Series, int]:
 
 
 @says(
-    rf"Après 6 mois, {N} % des contacts sont inchangés \(de {N} à {N} %, à 95 % de confiance\) ; "
+    rf"Après 6 mois, {N}% des contacts sont inchangés \(de {N} à {N}%, à 95% de confiance\) ; "
     rf"{N} contacts suivis aussi longtemps\. Au-delà \(1 an, 2 ans et 3 ans\), .*",
     "contacts_over_time",
 )
@@ -340,7 +340,7 @@ def _(page: Page) -> list[object]:
 
 
 @says(
-    rf"Après 6 mois, la part est de {N} % chez « (.+) », la plus basse ; {N} groupes assez suivis sur {N}\.",
+    rf"Après 6 mois, la part est de {N}% chez « (.+) », la plus basse ; {N} groupes assez suivis sur {N}\.",
     "contacts_over_time",
 )
 def _(page: Page) -> list[object]:
