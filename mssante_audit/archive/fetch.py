@@ -178,9 +178,7 @@ async def _attempt(settings: Settings, verified: ssl.SSLContext, headers: Mappin
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             why = f"the server's certificate is not trusted ({_short(error)})"
             remedy = "Give the authority's certificates with --ca-bundle"
-            untrusted = FetchError(why, file=settings.shown, remedy=remedy)
-            untrusted.code = "certificate"
-            raise untrusted from error
+            raise _failed(settings, "certificate", why, remedy=remedy) from error
         raise _failed(
             settings, "connection", f"the connection failed ({_short(error)})", again=True
         ) from error
@@ -261,8 +259,10 @@ async def _read(response: httpx.Response, settings: Settings, *, asked: bool) ->
     return Download(bytes(content), **facts)
 
 
-def _failed(settings: Settings, code: str, message: str, *, again: bool = False) -> FetchError:
-    error = FetchError(message, file=settings.shown)
+def _failed(
+    settings: Settings, code: str, message: str, *, again: bool = False, remedy: str | None = None
+) -> FetchError:
+    error = FetchError(message, file=settings.shown, remedy=remedy)
     error.code, error.again = code, again
     return error
 

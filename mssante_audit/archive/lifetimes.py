@@ -81,9 +81,8 @@ def _curve(
     """Return the share on each day, its bounds, and how many were followed and ended on it."""
     since = np.minimum(since, lasted - 1e-9)  # what is gone on the day on which it was first followed counts
     at_risk = np.searchsorted(np.sort(since), days) - np.searchsorted(np.sort(lasted), days)
-    deaths = np.searchsorted(np.sort(lasted[gone]), days, "right") - np.searchsorted(
-        np.sort(lasted[gone]), days
-    )
+    ends = np.sort(lasted[gone])
+    deaths = np.searchsorted(ends, days, "right") - np.searchsorted(ends, days)
     share = np.cumprod(1 - deaths / np.maximum(at_risk, 1))
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = np.sqrt(np.cumsum(deaths / (at_risk * (at_risk - deaths)))) / np.log(share)
@@ -120,8 +119,8 @@ def contact_spells(archive: Archive, as_of: datetime) -> pd.DataFrame:
     until = rows.groupby("domain")["last_seen"].max()
     spells = []
     for kind in ("project", "support"):
-        texts = {text: parse_contact(text) for text in rows[f"{kind}_contact"].unique()}
-        keys = {text: " ".join(sorted((*c.phones, *c.emails))) or text for text, c in texts.items()}
+        reached = {t: parse_contact(t).coordinates for t in rows[f"{kind}_contact"].unique()}
+        keys = {text: " ".join(sorted(set().union(*both))) or text for text, both in reached.items()}
         known = rows.assign(contact=rows[f"{kind}_contact"].map(keys), kind=kind)
         groups = known[known["contact"].str.strip() != ""].groupby(["domain", "kind", "contact"])
         spell = groups.agg(first=("first_seen", "min"), last=("last_seen", "max")).reset_index()

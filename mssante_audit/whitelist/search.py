@@ -14,6 +14,7 @@ import pandas as pd
 from mssante_audit.base.resources import table_of
 from mssante_audit.base.text import fold
 from mssante_audit.values.identifiers import DEPARTMENTS, region_of
+from mssante_audit.values.slips import cuts
 
 WORDS = table_of("mssante_audit.whitelist", "search.toml")
 """How people call what they look for: `small`, `same`, `spelt`, `short`."""
@@ -115,8 +116,8 @@ class Index:
                 like[token] = _BEGINS if token.startswith(word) else _INSIDE
         found = self._counted(like | dict.fromkeys(_SPELT.get(word, [word]), _EQUAL))
         if len(found) < _FEW and len(word) > 3 and not word.isdigit():
-            slips = _slips(word)
-            near = (t for t in self.places if abs(len(t) - len(word)) < 2 and not slips.isdisjoint(_slips(t)))
+            slips = cuts(word)
+            near = (t for t in self.places if abs(len(t) - len(word)) < 2 and not slips.isdisjoint(cuts(t)))
             found = self._counted(dict.fromkeys(near, _SLIP)) | found
         return found
 
@@ -150,11 +151,6 @@ def _shortened(words: str) -> str:
     for long, short in WORDS["short"]:
         words = f" {words} ".replace(f" {long} ", f" {short} ").strip()
     return words
-
-
-def _slips(word: str) -> set[str]:
-    """Return a word with at most one letter less: two of one slip have one of these in common."""
-    return {word, *(word[:at] + word[at + 1 :] for at in range(len(word)))}
 
 
 def _pairs(word: str) -> set[str]:
