@@ -57,12 +57,16 @@ KINDS = (
 
 
 def read_observations(
-    data: Path, domains: Sequence[str], as_of: datetime, since: datetime, faults: dict[str, str] | None = None
+    data: Path,
+    domains: Sequence[str],
+    as_of: datetime,
+    since: datetime,
+    faults: dict[str, InputError] | None = None,
 ) -> tuple[dict[str, Any], tuple[Aside, ...], dict[str, tuple[File, ...]]]:
     """Return what a data folder holds of each kind, by what needs it; files left aside; files there are.
 
     What was begun after `as_of` is not used; what was seen before `since` says nothing any more. Where
-    `faults` is given, a kind that cannot be read is left out, and why is put there by the kind's name;
+    `faults` is given, a kind that cannot be read is left out, and the error is put there by the kind's name;
     elsewhere it is an `InputError`.
     """
     observed, aside, known = {}, [], {}
@@ -76,7 +80,7 @@ def read_observations(
         except InputError as error:
             if faults is None:
                 raise
-            faults[kind.name], observed[kind.need], others = error.brief, None, []
+            faults[kind.name], observed[kind.need], others = error, None, []
         aside += others
     return observed, tuple(aside), known
 

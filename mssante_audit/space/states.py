@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from mssante_audit.archive.log import Record
+from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import SKEW, parse_instant
 from mssante_audit.base.language import count
 from mssante_audit.base.settings import Inputs
@@ -22,6 +24,7 @@ from mssante_audit.findings.templates import said
 from mssante_audit.mailboxes.extraction import AHEAD
 from mssante_audit.observe.kinds import KINDS
 from mssante_audit.values.dn import parse_dn
+from mssante_audit.values.person import masked_message
 from mssante_audit.whitelist.reliance import doubts, refusal
 
 if TYPE_CHECKING:
@@ -167,9 +170,10 @@ def _faults_of(
     return None if before is None else [("absent", {"before": bool(before)})]
 
 
-def _unread(error: str) -> dict[str, str]:
-    """Return what is known of a file that could not be read: its name, and why in English."""
-    return {"file": error.partition(":")[0].partition(",")[0], "error": error}
+def _unread(errors: Sequence[InputError]) -> dict[str, str]:
+    """Return what is known of files that could not be read: the name of the first, and why in English."""
+    why = "; ".join(masked_message(error.brief) for error in errors)
+    return {"file": masked_message(PurePath(errors[0].file or "").name), "error": why}
 
 
 def _against(seen: _Input, before: Mapping[str, Any] | None, as_of: datetime) -> Iterator[Fault]:

@@ -31,7 +31,7 @@ from mssante_audit.observe.observation import Observation
 from mssante_audit.observe.tls.servers import Observed as TlsObserved
 from mssante_audit.space.scope import covered
 from mssante_audit.space.states import ANCHORS, State, states_of
-from mssante_audit.values.person import CONTACTS, Person, masked_message, masks, unnamed
+from mssante_audit.values.person import CONTACTS, Person, masks, unnamed
 from mssante_audit.whitelist.certificates import of_sample
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
 from mssante_audit.whitelist.reliance import doubts
@@ -72,7 +72,7 @@ class TrustSpace:
     """The observation files there are, begun before `as_of`, by what needs them, the newest first."""
     domains: frozenset[str] | None = None
     """The domains that are `audited`, if not all are (`parts`)."""
-    faults: Mapping[str, str] = field(default_factory=dict)
+    faults: Mapping[str, Sequence[InputError]] = field(default_factory=dict)
     """Why inputs beside the list could not be read, by name (`mssante_audit.space.states`), and `ANCHORS`."""
     judged: tuple[State, ...] | None = field(default=None, compare=False)
     """The states of its inputs, where more is known of them than the space itself shows."""
@@ -350,7 +350,7 @@ def load_space(
     What it takes and raises, `mssante_audit.snapshot.load.load_space` says, which also reads snapshots. A
     `lenient` one goes without what it cannot read beside the list, and says so in `TrustSpace.faults`.
     """
-    faults: dict[str, str] = {}
+    faults: dict[str, tuple[InputError, ...]] = {}
     if contacts not in CONTACTS:
         raise ParameterError(f"contacts: {contacts!r}", remedy=f"It is one of {', '.join(CONTACTS)}")
 
@@ -360,7 +360,7 @@ def load_space(
         except InputError as error:
             if not lenient:
                 raise
-            faults[name] = "; ".join(filter(None, (faults.get(name), masked_message(error.brief))))
+            faults[name] = (*faults.get(name, ()), error)
             return None
 
     if lenient:
@@ -371,9 +371,9 @@ def load_space(
     whitelist, archive = list_of(folder, instant, anchors, signer, **how)
     register, limits = find_register(folder), thresholds or Thresholds()
     domains, since = whitelist.entries["domain"].tolist(), limits.oldest_observation(instant)
-    unread: dict[str, str] | None = {} if lenient else None
+    unread: dict[str, InputError] | None = {} if lenient else None
     observed, aside, files = read_observations(folder, domains, instant, since, unread)
-    faults.update({name: masked_message(why) for name, why in (unread or {}).items()})
+    faults |= {name: (error,) for name, error in (unread or {}).items()}
 
     def mailboxes() -> Extraction | None:
         found = find_extractions(folder, instant)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mssante_audit.audits import audit_all, lacking, unsure
+from mssante_audit.base.errors import InputError
 from mssante_audit.base.settings import Inputs
 from mssante_audit.findings.registry import LIST, audits, catalogue, input_of, known_needs, resting
 from mssante_audit.findings.templates import LANGUAGES
@@ -122,7 +123,7 @@ def test_a_date_of_a_register_is_no_clocks(space: TrustSpace) -> None:
 
 
 def test_what_could_not_be_read_is_damaged(space: TrustSpace) -> None:
-    broken = replace(space, declarations=None, faults={"register": "empty file"})
+    broken = replace(space, declarations=None, faults={"register": [InputError("empty file")]})
     found = state(broken, "register")
     assert (found.state, found.why["error"]) == ("damaged", "empty file")
     assert "empty file" in worded(found, "en")
