@@ -10,7 +10,6 @@ import typer
 
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.language import current_language, format_text, gettext
-from mssante_audit.base.typography import NBSP
 from mssante_audit.cli import options
 from mssante_audit.cli.console import in_readers_language, parameters_of, say, space_of
 
@@ -82,7 +81,7 @@ def not_relied_on(doubts: Sequence[str]) -> str:
 
 
 def _said(what: str, text: str) -> str:
-    return f"{what}{': ' if current_language() == 'en' else f'{NBSP}: '}{text}"
+    return format_text("{what} : {text}", what=what, text=text)
 
 
 def _not_listed(space: TrustSpace, answer: Answer, name: str) -> Iterator[str]:

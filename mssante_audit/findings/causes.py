@@ -19,7 +19,7 @@ from mssante_audit.base.language import typeset
 from mssante_audit.findings.catalogue import CONFIDENCES, FAILED, SEVERITIES
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
-from mssante_audit.values.identifiers import MANAGER, structure_key
+from mssante_audit.values.identifiers import is_manager
 
 FRAME = (
     Column("severity", "ordered category", "the worst of its findings", SEVERITIES),
@@ -157,7 +157,7 @@ def _order(cause: Mapping[str, Any]) -> tuple[Any, ...]:
     return (
         not any(rule(code).affects_list for code in cause["rules"]),
         bool(cause["doubts"]),
-        structure_key(cause["operator_id"]) == MANAGER,
+        is_manager(cause["operator_id"]),
         -SEVERITIES.index(cause["severity"]),
         set(cause["checks"]) <= {"contacts"},
         -(cause["mailboxes"] or 0),

@@ -25,7 +25,7 @@ from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES
 from mssante_audit.findings.facts import clear, plain
 from mssante_audit.findings.places import Place, Where, list_rows, places_from, places_of
 from mssante_audit.findings.registry import rule
-from mssante_audit.values.identifiers import MANAGER, region_of, structure_key
+from mssante_audit.values.identifiers import is_manager, region_of
 from mssante_audit.values.person import Person
 
 FRAME: tuple[Column, ...] = (
@@ -245,7 +245,7 @@ def concat(frames: Iterable[pd.DataFrame]) -> Findings:
     ranks = [
         (
             not rule(code).affects_list,
-            structure_key(owner) == MANAGER,  # its own technical entries do not lead
+            is_manager(owner),
             -severity,
             -inf if boxes is pd.NA else -boxes,
             -domains,

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES
-from mssante_audit.findings.causes import Doubts, actionable, asking, causes
+from mssante_audit.findings.causes import actionable, asking, causes
 from mssante_audit.findings.facts import hidden
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.registry import catalogue, rule
@@ -39,6 +39,11 @@ def facts_of(
     asks, unsure = actionable(dated), doubts(space, findings, every_domain)
     new, critical = asks[asks["status"] == "new"], asks[asks["severity"] == "critical"]
     known = catalogue()
+
+    def merged(some: pd.DataFrame) -> pd.DataFrame:
+        return causes(some, space.audited, space.published, unsure)
+
+    grave = merged(critical)
     fixed, lost = (
         [finding for finding in gone if finding["rule"] in known]
         for gone in (compared.fixed, compared.unknown)
@@ -69,13 +74,13 @@ def facts_of(
             "lost_criticals": sum(rule(finding["rule"]).severity == "critical" for finding in lost_asking),
             "left_out": len(findings) - len(asks),
         },
-        "critical": _causes(space, critical, unsure, lang),
-        "new": _causes(space, new, unsure, lang),
+        "critical": _causes(critical, grave, lang),
+        "new": _causes(new, merged(new), lang),
         "fixed": _groups(fixed_asking, lang),
         "lost": _groups(
             [finding for finding in lost_asking if rule(finding["rule"]).severity == "critical"], lang
         ),
-        "first": _first(space, critical, unsure, lang) or _first(space, asks, unsure, lang),
+        "first": _first(space, critical, grave, lang) or _first(space, asks, merged(asks), lang),
         "list": {
             "generated_at": whitelist.generated_at and whitelist.generated_at.isoformat(),
             "rows": len(space.entries),
@@ -89,9 +94,8 @@ def _counted(gone: Iterable[Gone]) -> dict[str, int]:
     return {severity: counts[severity] for severity in reversed(SEVERITIES)}
 
 
-def _causes(space: TrustSpace, findings: pd.DataFrame, unsure: Doubts, lang: str) -> dict[str, Any]:
-    """Return the causes of findings: how many, and the first of them by name."""
-    merged = causes(findings, space.audited, space.published, unsure)
+def _causes(findings: pd.DataFrame, merged: pd.DataFrame, lang: str) -> dict[str, Any]:
+    """Return the causes that findings were merged into: how many, and the first of them by name."""
     return {"count": len(merged), "named": _names(findings, merged.head(NAMED), lang)}
 
 
@@ -141,16 +145,15 @@ def _named(codes: Sequence[str], operator: str, domain: str, lang: str) -> dict[
     }
 
 
-def _first(space: TrustSpace, findings: pd.DataFrame, unsure: Doubts, lang: str) -> dict[str, Any]:
-    """Return the first cause that is known to hold, with whom to call and what to do; or nothing."""
-    merged = causes(findings, space.audited, space.published, unsure).head(1)
+def _first(space: TrustSpace, findings: pd.DataFrame, merged: pd.DataFrame, lang: str) -> dict[str, Any]:
+    """Return the first of their causes, if it is known to hold, with whom to call and what to do."""
     if merged.empty or merged.iloc[0]["doubts"]:
         return {}
     first = findings.loc[findings["fingerprint"] == merged.iloc[0]["fingerprints"][0]].iloc[0]
     rows = space.entries[space.entries["row"].isin(first["rows"])].head(1).to_dict("records")
     known, row = rule(first["rule"]), rows[0] if rows else None
     contact = (row["support_contact"] or row["project_contact"]) if row else ""
-    (named,) = _names(findings, merged, lang)
+    (named,) = _names(findings, merged.head(1), lang)
     return named | {
         "manager": known.manager or known.affects_list,
         "row": row and int(row["row"]),

@@ -151,6 +151,11 @@ def structure_key(text: str, among: Container[str] = ()) -> str:
     return (finess or siren or value) if bool(finess) != bool(siren) and _checked("SIREN", value) else value
 
 
+def is_manager(operator_id: str) -> bool:
+    """Tell whether an operator is the manager of the space, whose technical entries lead nothing."""
+    return structure_key(operator_id) == MANAGER
+
+
 def _kind_of(value: str) -> str:
     """Return the kind of an identifier that is well formed, "" of any other text."""
     kind = KINDS.get(value[:1], "")

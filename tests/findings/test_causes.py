@@ -15,7 +15,7 @@ from mssante_audit.findings.frame import Finding, findings_frame
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.identifiers import MANAGER, structure_key
+from mssante_audit.values.identifiers import is_manager
 
 REAL = Path(__file__).parents[3] / "shared" / "real"
 
@@ -158,7 +158,7 @@ def test_causes_are_all_that_is_to_be_done_and_each_counts_its_domains_once(data
     assert sorted(merged) == sorted(todo.index)
     assert len({(c["operator_id"], c["remedy"]) for c in told.to_dict("records")}) == len(told)
     assert told.loc[
-        told["operator_id"].map(structure_key) != MANAGER, "severity"
+        ~told["operator_id"].map(is_manager), "severity"
     ].is_monotonic_decreasing  # its own come last
     domain = space.audited.set_index("row")["domain"]
     for cause in told.to_dict("records"):
