@@ -227,8 +227,9 @@ def compared(world: World, done, fault: str, as_of: str, *, first: bool) -> list
             holds=f"la liste du {world.made.day} mars 2026" in text.replace("1er", "1"),
         )
     check("what is in doubt", holds=all(f"INCONNU {name}" in text for name in doubted))
-    if fault != "html":  # not looked into yet: one night of a page of HTML names an earlier site
-        check("which site is shown", holds=("site du" in text) is refused)
+    check("which site is shown", holds=("site du" in text) is (fault in OF_LIST))
+    if fault == "html":  # the list in force was audited, and its site made, this very night
+        check("that it is tonight's", holds=f"le site du {int(as_of[8:10])} mars 2026" in text)
     english = [
         line
         for line in mail.splitlines()
