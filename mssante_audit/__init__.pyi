@@ -58,6 +58,7 @@ from .report.first import answer as answer
 from .report.first import cause_list as cause_list
 from .report.first import checks as checks
 from .report.first import counts as counts
+from .report.first import first_cause as first_cause
 from .report.names import names as names
 from .report.notebook import Report as Report
 from .report.notebook import by_severity as by_severity

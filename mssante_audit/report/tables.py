@@ -44,7 +44,7 @@ SHORT = 16
 """Characters of a text that stays on one line."""
 TEXT = 1000
 """Characters of a text of any frame that are shown."""
-PAPER = 10
+PAPER = 3
 """Rows of a table that are printed (`tables.css`): paper is read, and the rest is looked up in the file."""
 
 WORD = re.compile(r'\btr\("([^"]+)"')
