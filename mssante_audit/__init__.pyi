@@ -30,7 +30,6 @@ from .report.calendar import calendar as calendar
 from .report.certificates import calendar_link as calendar_link
 from .report.certificates import names_compared as names_compared
 from .report.charts import bars as bars
-from .report.charts import by_age as by_age
 from .report.charts import largest as largest
 from .report.charts import lines as lines
 from .report.charts import steps as steps

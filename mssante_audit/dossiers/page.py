@@ -63,7 +63,7 @@ def _correct(dossier: Dossier, limit: int) -> Html:
         for name, (words, part) in parts.items()
         if len(part)
     }
-    return macro("dossier.correct", points[:limit], len(points), folds)
+    return macro("dossier.correct", points[:limit], folds)
 
 
 def _once(rows: pd.DataFrame, name: str, limit: int, **more: Any) -> Html:
@@ -196,18 +196,9 @@ def _contacts(dossier: Dossier, limit: int) -> Html:
 
 
 def _changes(dossier: Dossier, limit: int) -> Html:
-    held = pd.DataFrame(dossier.held, columns=["Liste du", "Domaines"])
-    reading = say("")
-    if len(held):
-        reading = say(
-            "{last:domaine} dans la dernière liste archivée, {first} dans celle du {start}, la première "
-            "comptée.",
-            last=int(held["Domaines"].iloc[-1]),
-            first=int(held["Domaines"].iloc[0]),
-            start=held["Liste du"].iloc[0],
-        )
-    none = "Aucune liste archivée : l’évolution n’est pas connue."
-    lists = table(held, name="held", caption=reading, bar="Domaines", empty=none)
+    held = dossier.held
+    most, days = max((n for _, n in held), default=0) or 1, (held[-1][0] - held[0][0]).days if held else 0
+    lists = macro("dossier.held", [((at - held[0][0]).days / (days or 1), n / most, at, n) for at, n in held])
     columns = {
         "kind": "Nature", "domain": "Domaine", "before": "Avant", "after": "Après", "confidence": "Certitude",
     }  # fmt: skip
