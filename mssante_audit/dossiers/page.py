@@ -174,7 +174,7 @@ def _domains(dossier: Dossier, limit: int) -> Html:
             "Domaine": own["domain"],
             "Description": own["description"],
             "Certificats": own["certificates"],
-            "DNS déclaré": declared if dossier.space.declarations is not None else say("inconnu"),
+            "DNS déclaré": declared if dossier.space.register is not None else say("inconnu"),
             "DNS en service": methods.fillna(say("non observé")) if seen else say("non observé"),
             "Pourquoi": own["why"] if seen else "",
             "Déclaration": own["status"].map(names("statuses")).fillna(say("pas de registre")),
@@ -204,7 +204,7 @@ def _changes(dossier: Dossier, limit: int) -> Html:
     }  # fmt: skip
     changes = pd.DataFrame(columns=list(columns)) if dossier.changes is None else dossier.changes
     start, end = (time or "–" for time in dossier.span)
-    none = say("Rien n’a changé pour vous entre les listes du {a} et du {b}.", a=start, b=end)
+    none: str = say("Rien n’a changé pour vous entre les listes du {a} et du {b}.", a=start, b=end)
     none = "Il n’y a pas de liste antérieure à comparer." if dossier.changes is None else none
     caption = say("{n:changement} entre les listes du {a} et du {b}", n=len(changes), a=start, b=end)
     named = {

@@ -21,7 +21,7 @@ from unicodedata import east_asian_width
 
 import pandas as pd
 
-from mssante_audit.base.errors import InputError
+from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.export import writing
 from mssante_audit.base.language import (
     current_language,
@@ -137,7 +137,7 @@ def bars(
     ------
     InputError
         If a number is negative or infinite, or a text in place of one.
-    ValueError
+    ParameterError
         If there is no such style.
 
     Examples
@@ -227,7 +227,8 @@ def _looks(columns: Sequence[str], styles: Sequence[str], needed: int, single: b
     named = plain if single else (c if c in SEVERITIES else next(plain) for c in columns)
     looks = list(styles) or list(islice(named, needed))
     if len(looks) != needed or not set(looks) <= set(STYLES):
-        raise ValueError(f"{needed} styles of {', '.join(STYLES)} are needed, not {', '.join(looks)}")
+        wrong = f"{needed} styles are needed, not {', '.join(looks)}"
+        raise ParameterError(wrong, remedy=f"There are: {', '.join(STYLES)}")
     return looks
 
 

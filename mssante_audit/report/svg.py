@@ -29,7 +29,7 @@ COLOURS = {
     "muted": "#57606a", "edge": "#818a94", "paper": "#fefefe", "s0": "#e8eff6", "s1": "#c3d7ea",
     "s2": "#93bbdc", "s3": "#3a78b0", "s4": "#1f5c99", "s5": "#0b3f75", "inverse": "#fdfdfd",
 }  # fmt: skip
-"""Colours of a drawing by their names; in a page each is a variable of `tables.css`, so no two are the same."""
+"""Colours of a drawing by their names; in a page each is a variable of `tables.css`, no two the same."""
 
 _VARIABLES = {colour: f"{name}-fill" if name in SEVERITIES else name for name, colour in COLOURS.items()}
 """The page's variable of each colour; a severity has another one for its letters."""

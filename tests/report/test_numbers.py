@@ -607,7 +607,7 @@ FIGURES: dict[str, Callable[[Page], dict[str, list[object]]]] = {
     },
     "declarations": lambda page: {
         "Déclarations": [
-            len(page.space.declarations.declarations),
+            len(page.space.register.declarations),
             int(page.csv("statuses")["evidence"].notna().sum()),
         ],
         "Comme déclaré": [_status(page, "as-declared"), share(_status(page, "as-declared"), page.whole)],
