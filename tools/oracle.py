@@ -147,7 +147,7 @@ def table(rows: Sequence[Row], clean: Mapping[str, str], reasons: Reasons, versi
     ]
     for row in rows:
         ours = ", ".join(f"`{code}` {rule(code).severity}" for code in row.case.rules) or "-"
-        lines.append(f"| {row.case.name} | {row.case.what} | {verdicts_table.by_level(row.theirs)} | {ours} | {' '.join(row.why)} |")
+        lines.append(f"| {row.case.name} | {row.case.what} | {verdicts_table.by_level(row.theirs) or '-'} | {ours} | {' '.join(row.why)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -40,14 +40,15 @@ def lines(folder: Path) -> list[str]:
     zonemaster = json.loads((folder / "zonemaster.json").read_text())
     clean = zonemaster[next(case.domain for case in HARD if case.name == CLEAN)]
     mail, found = answers(folder, HARD), findings(folder, HARD)
-    columns = ("case", "what is served", "`receives`", "cause", "findings", "resolvers", "Zonemaster")
+    columns = ("case", "`receives`", "findings", "resolvers", "Zonemaster")
     table = [f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
     for case in HARD:
         domain = case.domains[0]
         ours = mail[domain]
         cells = (
-            case.name, case.what, ours.receives, ours.cause or "-",
-            ", ".join(f"`{code}`" for code in sorted(found[case.name])) or "-",
+            f"`{case.name}`: {case.what}",
+            f"{ours.receives} ({ours.cause})" if ours.cause else ours.receives,
+            ", ".join(f"`{code}`" for code in sorted(found[case.name])),
             agreed({name: cell(reply) for name, reply in zip(ADDRESSES, told[domain].values(), strict=True)}),
             _tags(case, {t: level for t, level in zonemaster.get(domain, {}).items() if t not in clean}),
         )  # fmt: skip
@@ -74,7 +75,7 @@ def by_level(tags: Mapping[str, str]) -> str:
     """Return Zonemaster's messages, each level named once, the worst first."""
     levels = [level for level in LEVELS if level in tags.values()]
     parts = [(level, sorted(f"`{tag}`" for tag in tags if tags[tag] == level)) for level in levels]
-    return "; ".join(f"{level.lower()} {', '.join(named)}" for level, named in parts) or "-"
+    return "; ".join(f"{level.lower()} {', '.join(named)}" for level, named in parts)
 
 
 def _tags(case: Hard, said: Mapping[str, str]) -> str:

@@ -211,9 +211,9 @@ def _(page: Page) -> list[object]:
 
 @says(rf"{N} lignes sur {N} \({P}\) portent une date de plus de 2 ans\.", "overview", "stale_contacts")
 def _(page: Page) -> list[object]:
-    drawn = page.counts("Lignes par âge de DateMAJ")
-    old = drawn["de 2 ans à 4 ans"] + drawn["4 ans et plus"]
-    assert sum(drawn.values()) == len(page.entries)
+    dates, now = page.entries["updated_at"], pd.Timestamp(page.space.as_of)
+    assert sum(page.counts("Lignes par mois de DateMAJ").values()) == int((dates <= now).sum())
+    old = int((dates <= now - pd.Timedelta(days=730)).sum())
     return [old, len(page.entries), share(old, len(page.entries))]
 
 
@@ -377,8 +377,8 @@ def _(page: Page) -> list[object]:
 
 @says(rf"{N} domaines sur {N} sont apparus depuis que l’archive existe ; .*", "changes")
 def _(page: Page) -> list[object]:
-    *known, older = page.counts("Domaines par âge constaté").values()
-    return [sum(known), sum(known) + older]
+    known = page.counts("Domaines par mois d’apparition")
+    return [sum(known.values()), page.whole]
 
 
 @says(rf"(\D+) : {N} changements?", "changes")

@@ -109,13 +109,13 @@ def test_the_overview_counts_domains_by_state_and_names_the_first_cause(sure, en
     row, other = entries["row"].iloc[0], entries["row"].iloc[-1]
     findings = frame(sure, made("DN_SPELLINGS", (row, other)), made("DN_ID_LUHN", (row,)))
     domains, name = entries["domain"].nunique(), entries["operator"].iloc[0]
-    told = first_screen("overview", sure, entries, findings)
+    told = first_screen("overview", sure, entries, findings, "answer", "first-cause")
     assert told.startswith(f"{domains - 2} domaines sur {domains} (")
     assert told.endswith(
         "sont en règle ; 1 à corriger, 1 en urgence. À traiter d’abord : "
         f"{title('DN_ID_LUHN')}, {name} (1 domaine)."
     )
-    nothing = first_screen("overview", sure, entries, frame(sure))
+    nothing = first_screen("overview", sure, entries, frame(sure), "answer", "first-cause")
     assert nothing.endswith("0 à corriger, 0 en urgence. Rien à corriger parmi ce qui a pu être vérifié.")
 
 
@@ -254,7 +254,7 @@ def test_a_section_tells_why_what_and_what_to_do(space, entries):
     assert len(page.xpath("//tbody/tr")) == 1
     luhn = rule("DN_ID_LUHN")
     told = text(html)
-    order = [luhn.why_fr[:40], "Sans constat", "Constats : Identifiant", "Que faire", luhn.remedy_fr[:40]]
+    order = [luhn.remedy_fr[:40], "Constats : Identifiant", "Pourquoi", luhn.why_fr[:40], "Sans constat"]
     positions = [told.index(text(typeset(piece))) for piece in order]
     assert positions == sorted(positions)
     assert "Fondement :" in told
