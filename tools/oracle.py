@@ -147,7 +147,8 @@ def table(rows: Sequence[Row], clean: Mapping[str, str], reasons: Reasons, versi
     ]
     for row in rows:
         ours = ", ".join(f"`{code}` {rule(code).severity}" for code in row.case.rules) or "-"
-        lines.append(f"| {row.case.name} | {row.case.what} | {verdicts_table.by_level(row.theirs) or '-'} | {ours} | {' '.join(row.why)} |")
+        theirs, why = verdicts_table.by_level(row.theirs) or "-", " ".join(row.why)
+        lines.append(f"| {row.case.name} | {row.case.what} | {theirs} | {ours} | {why} |")
     return "\n".join(lines) + "\n"
 
 

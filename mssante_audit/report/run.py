@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lxml.html import fragment_fromstring
+
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.language import using_language
 from mssante_audit.base.resources import resource
@@ -28,7 +30,7 @@ from mssante_audit.report.first import counts as counts_of
 from mssante_audit.report.follow_up import since_previous
 from mssante_audit.report.html import joined
 from mssante_audit.report.outcome import Outcome as Outcome
-from mssante_audit.report.outcome import Setting, as_severe, convert, write_files
+from mssante_audit.report.outcome import Setting, as_severe, convert, text_of, write_files
 from mssante_audit.report.page import index_html
 from mssante_audit.report.parameters import check_value
 from mssante_audit.report.plan import Job, check_input, has_data, plan
@@ -121,7 +123,7 @@ def run_reports(
                 shows = joined(answer(verdicts), counts_of(verdicts))
                 top = cause_lines(causes.head(TOP)) if len(causes) else ""
                 first = {"title": question_asked(verdicts), "first": shows, "causes": top}
-                begin = first_cause(causes).striptags()
+                begin = text_of(fragment_fromstring(first_cause(causes)))
             if space and not names:
                 explore(space, domains=set(verdicts["domain"])).save(staging / EXPLORER)
             for job, execution in zip(jobs, executions, strict=True):

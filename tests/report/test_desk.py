@@ -322,7 +322,11 @@ def test_certificates_declarations_and_changes_are_frames(space):
     assert not emails & set(space.declarations["project_manager_email"])
     assert space.changes["kind"].tolist() == space.sql("FROM changes")["kind"].tolist() != []
     bare = replace(space, register=None, tls=None, archive=None)
-    for frame, columns in ((bare.certificates, ends), (bare.declarations, register), (bare.changes, space.changes)):
+    for frame, columns in (
+        (bare.certificates, ends),
+        (bare.declarations, register),
+        (bare.changes, space.changes),
+    ):
         assert frame.empty
         assert list(frame) == list(columns)
 

@@ -61,7 +61,8 @@ def first_screen(name, space, entries, findings, *idents):
         vars(report).update(known, causes=causes(findings, entries))
     given = {"space": space, "entries": entries, "findings": findings, "report": report}
     given["domains"] = report.domains
-    return text(shown(name, *(idents or ("answer",)), **given))
+    cells = [("answer",), ("first-cause",)] if name == "overview" and not idents else [idents or ("answer",)]
+    return " ".join(text(shown(name, *cell, **given)) for cell in cells)
 
 
 def section(space, findings, name):
@@ -109,13 +110,13 @@ def test_the_overview_counts_domains_by_state_and_names_the_first_cause(sure, en
     row, other = entries["row"].iloc[0], entries["row"].iloc[-1]
     findings = frame(sure, made("DN_SPELLINGS", (row, other)), made("DN_ID_LUHN", (row,)))
     domains, name = entries["domain"].nunique(), entries["operator"].iloc[0]
-    told = first_screen("overview", sure, entries, findings, "answer", "first-cause")
+    told = first_screen("overview", sure, entries, findings)
     assert told.startswith(f"{domains - 2} domaines sur {domains} (")
     assert told.endswith(
         "sont en règle ; 1 à corriger, 1 en urgence. À traiter d’abord : "
         f"{title('DN_ID_LUHN')}, {name} (1 domaine)."
     )
-    nothing = first_screen("overview", sure, entries, frame(sure), "answer", "first-cause")
+    nothing = first_screen("overview", sure, entries, frame(sure))
     assert nothing.endswith("0 à corriger, 0 en urgence. Rien à corriger parmi ce qui a pu être vérifié.")
 
 
