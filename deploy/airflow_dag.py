@@ -15,6 +15,8 @@ with DAG(
 ):
     BashOperator(
         task_id="run",  # 1 is "findings as severe as fail_on says": the run itself went well
-        bash_command="/opt/mssante-audit/bin/mssante-audit run --config /etc/mssante-audit/audit.toml || [ $? = 1 ]",
+        bash_command=(
+            "/opt/mssante-audit/bin/mssante-audit run --config /etc/mssante-audit/audit.toml || [ $? = 1 ]"
+        ),
         execution_timeout=timedelta(hours=8),
     )

@@ -91,6 +91,7 @@ def written(page: str, table: list[str], versions: str) -> str:
         f"Made in one run ({versions}),",
         "on servers of the tests (`tests/observe/dnshard.py`). *arrives*: the resolver comes to a public",
         "address of a mail host; a resolver is named where most come to something else. Zonemaster is shown",
-        f"from level WARNING up, without what it says of the clean zone `{CLEAN}`; *no zone*: it sees zones only.",
+        f"from level WARNING up, without what it says of the clean zone `{CLEAN}`; *no zone*: it sees",
+        "zones only.",
     )
     return "\n".join((f"{before}{BEGIN}", *head, "", *table, END + rest.partition(END)[2]))

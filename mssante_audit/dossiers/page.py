@@ -133,13 +133,7 @@ def _certificates(dossier: Dossier, limit: int) -> Html:
     )
     return joined(
         _once(
-            shown,
-            "certificates",
-            limit,
-            csv=None,
-            caption=reading,
-            bar="Domaines",
-            empty="Aucun certificat.",
+            shown, "certificates", limit, csv=None, caption=reading, bar="Domaines", empty="Aucun certificat."
         ),
         _ends(dossier, limit),
     )

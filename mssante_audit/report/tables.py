@@ -223,6 +223,7 @@ def show_frames() -> Html:
         "infoEmpty": gettext("Aucune ligne."), "infoFiltered": gettext("(de _MAX_)"),
         "lengthMenu": gettext("_MENU_ lignes par page"),
     }  # fmt: skip
+    itables.options.classes = "display compact"  # its cells wrap
     # It displays what asks for its library, then the library: turned round, the first one finds it.
     with capture_output() as captured:
         itables.init_notebook_mode(all_interactive=True, connected=False)
