@@ -209,7 +209,10 @@ def _(page: Page) -> list[object]:
     return [top, empty, page.whole - located["domain"].nunique()]
 
 
-@says(rf"{N} lignes sur {N} \({P}\) portent une date de plus de 2 ans\.", "overview", "stale_contacts")
+@says(
+    rf"{N} lignes sur {N} \({P}\) portent une date de plus de 2 ans(?: ; \d+ ligne.*)?\.",
+    "overview", "stale_contacts",
+)  # fmt: skip
 def _(page: Page) -> list[object]:
     dates, now = page.entries["updated_at"], pd.Timestamp(page.space.as_of)
     assert sum(page.counts("Lignes par mois de DateMAJ").values()) == int((dates <= now).sum())
@@ -378,7 +381,7 @@ def _(page: Page) -> list[object]:
 @says(rf"{N} domaines sur {N} sont apparus depuis que l’archive existe ; .*", "changes")
 def _(page: Page) -> list[object]:
     known = page.counts("Domaines par mois d’apparition")
-    return [sum(known.values()), page.whole]
+    return [sum(known.values()), page.space.archive.history["domain"].nunique()]
 
 
 @says(rf"(\D+) : {N} changements?", "changes")
