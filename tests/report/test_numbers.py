@@ -215,7 +215,8 @@ def _(page: Page) -> list[object]:
 )  # fmt: skip
 def _(page: Page) -> list[object]:
     dates, now = page.entries["updated_at"], pd.Timestamp(page.space.as_of)
-    assert sum(page.counts("Lignes par mois de DateMAJ").values()) == int((dates <= now).sum())
+    parts = [part for _, told in page.drawn("Lignes par mois de DateMAJ") for part in told.split(", ")]
+    assert sum(int(part.split()[0]) for part in parts) == int((dates <= now).sum())
     old = int((dates <= now - pd.Timedelta(days=730)).sum())
     return [old, len(page.entries), share(old, len(page.entries))]
 
@@ -381,7 +382,10 @@ def _(page: Page) -> list[object]:
 @says(rf"{N} domaines sur {N} sont apparus depuis que l’archive existe ; .*", "changes")
 def _(page: Page) -> list[object]:
     known = page.counts("Domaines par mois d’apparition")
-    return [sum(known.values()), page.space.archive.history["domain"].nunique()]
+    history = page.space.archive.history
+    last = history[history["last_seen"] == history["last_seen"].max()]
+    tests = page.space.entries.loc[page.space.entries["is_audit_entry"], "domain"]
+    return [sum(known.values()), len({*last["domain"]} - {*tests})]
 
 
 @says(rf"(\D+) : {N} changements?", "changes")
