@@ -43,7 +43,7 @@ from mssante_audit.findings.templates import LANGUAGES
 from mssante_audit.findings.waivers import load_waivers, split
 from mssante_audit.findings.words import sentence, worded
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.person import Person, masked_message
+from mssante_audit.values.person import Person, unnamed
 
 _ROOMS = (
     whitelist_integrity, dn_consistency, stale_contacts, declarations, reconciliation,
@@ -145,7 +145,7 @@ def _found(audit: Audit, part: Run, space: TrustSpace) -> list[Finding]:
         name = getattr(part, "__name__", type(part).__name__)
         # In one line, and where it was raised; an error of ours says that itself.
         text, last = (
-            masked_message(" ".join(str(error).split())),
+            unnamed(" ".join(str(error).split())),
             traceback.extract_tb(error.__traceback__)[-1],
         )
         why = {

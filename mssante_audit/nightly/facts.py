@@ -19,7 +19,7 @@ from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.findings.trend import severity_counts
 from mssante_audit.findings.words import sentence
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.person import mask, masked_message
+from mssante_audit.values.person import mask, unnamed
 from mssante_audit.verdicts.domains import answers, domains
 from mssante_audit.verdicts.doubts import doubts
 
@@ -139,8 +139,8 @@ def _named(codes: Sequence[str], operator: str, domain: str, lang: str) -> dict[
     return {
         "rule": codes[0],
         "title": getattr(rule(codes[0]), f"title_{lang}"),
-        "operator": masked_message(operator),
-        "domain": masked_message(domain),
+        "operator": unnamed(operator),
+        "domain": unnamed(domain),
         "whole_list": any(rule(code).affects_list for code in codes),
     }
 
@@ -158,5 +158,5 @@ def _first(space: TrustSpace, findings: pd.DataFrame, merged: pd.DataFrame, lang
         "manager": known.manager or known.affects_list,
         "row": row and int(row["row"]),
         "contact": mask(contact, services=space.contacts != "none"),
-        "remedy": masked_message(sentence(known, "remedy", hidden([first["facts"]])[0], lang)),
+        "remedy": unnamed(sentence(known, "remedy", hidden([first["facts"]])[0], lang)),
     }

@@ -36,7 +36,7 @@ from mssante_audit.nightly.night import (
 from mssante_audit.nightly.process import run_program
 from mssante_audit.nightly.settings import Config
 from mssante_audit.space.states import State
-from mssante_audit.values.person import describe_error, masked_message
+from mssante_audit.values.person import describe_error, unnamed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -227,7 +227,7 @@ def _load(job: Job, before: Known) -> TrustSpace:
     except InputError as error:
         there = any(data.folder.glob("*.xml*")) or any(data.folder.glob("archive/*.xml.gz"))
         file = Path(error.file or "")
-        why = {"input": LIST, "error": masked_message(error.message), "file": file.name}
+        why = {"input": LIST, "error": unnamed(error.message), "file": file.name}
         if file.is_file() and is_html(read_bytes(file, MAX_BYTES)):
             why["doubt"] = "html"
         job.inputs.append(State(LIST, "damaged" if there else "absent", None, why))
