@@ -19,6 +19,7 @@ from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.export import json_bytes, write_bytes
 from mssante_audit.base.language import using_language
+from mssante_audit.base.reading import MB, read_text
 from mssante_audit.base.resources import resource, sample_folder
 from mssante_audit.base.settings import LIMITS
 from mssante_audit.base.staging import locked, private, publish
@@ -184,7 +185,7 @@ def write_dossiers(
 def read_dossiers(out: Path) -> dict[str, Dossier]:
     """Return the dossiers that an output folder's index tells of, by operator; none if it cannot be read."""
     try:
-        told = json.loads((out / INDEX).read_text(encoding="utf-8"))["dossiers"]
+        told = json.loads(read_text(out / INDEX, 64 * MB))["dossiers"]
         found = {entry["operator_id"]: Dossier(**entry) for entry in told}
         return {i: d for i, d in found.items() if d.file == file_name(i) and SUFFIXES.issuperset(d.files)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

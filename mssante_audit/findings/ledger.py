@@ -92,6 +92,7 @@ def follow(
     findings: pd.DataFrame,
     unsure: Iterable[str] = (),
     waived: pd.DataFrame | None = None,
+    blind: Iterable[str] = (),
 ) -> FollowUp:
     """Compare findings with the run before, and note them in `ledger` (of `read_ledger`), which is changed.
 
@@ -106,6 +107,9 @@ def follow(
     waived
         Findings that were accepted: nothing is said of them, and they are not fixed by being accepted, nor
         new once they no longer are.
+    blind
+        Audits that lack an input (`mssante_audit.audits.blind`): what they find is known, and what they no
+        longer find is unknown.
     """
     as_of = parse_instant(as_of).isoformat()
     part = ledger.setdefault(scope, {"first_seen": {}, "runs": {}, "inputs": {}})
@@ -119,7 +123,7 @@ def follow(
     listed = dict(zip(findings["fingerprint"], findings["first_seen"], strict=True))
     for key in noted:
         first[key] = min(first.get(key, as_of), as_of, listed.get(key) or as_of)
-    failed = {*findings.loc[findings["rule"] == FAILED, "audit"], *doubted}
+    failed = {*findings.loc[findings["rule"] == FAILED, "audit"], *doubted, *blind}
     gone = {key: finding for key, finding in before.items() if key not in present}
     lost = {key: finding for key, finding in gone.items() if not _evaluated(finding["rule"], failed)}
     vouched = lost.keys() | (present.keys() - noted.keys())

@@ -95,8 +95,12 @@ def _counted(gone: Iterable[Gone]) -> dict[str, int]:
 
 
 def _causes(findings: pd.DataFrame, merged: pd.DataFrame, lang: str) -> dict[str, Any]:
-    """Return the causes that findings were merged into: how many, and the first of them by name."""
-    return {"count": len(merged), "named": _names(findings, merged.head(NAMED), lang)}
+    """Return the causes that findings were merged into: how many, of how many, the first of them by name."""
+    return {
+        "count": len(merged),
+        "findings": len(findings),
+        "named": _names(findings, merged.head(NAMED), lang),
+    }
 
 
 def _names(findings: pd.DataFrame, merged: pd.DataFrame, lang: str) -> list[dict[str, Any]]:
@@ -132,7 +136,7 @@ def _groups(gone: Sequence[Gone], lang: str) -> dict[str, Any]:
         }
         for (code, operator), group in list(groups.items())[:NAMED]
     ]
-    return {"count": len(groups), "named": named}
+    return {"count": len(groups), "findings": len(gone), "named": named}
 
 
 def _named(codes: Sequence[str], operator: str, domain: str, lang: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import re
 import sys
 import tempfile
@@ -142,7 +143,8 @@ def _followed(job: Job, results: Results, ledger: dict[str, Any] | None) -> Foll
     accepted = pd.DataFrame(made.get("waived", ()), columns=list(Accepted.__annotations__))
     unsure = {*made["not_made"], *resting(doubtful)}
     scope = scope_of(job.name, tellable(job.shown))
-    return follow(ledger, scope, made["as_of"], results.findings, unsure, accepted)
+    blind = resting({i["name"] for i in made["inputs"] if i["state"] == "absent"})
+    return follow(ledger, scope, made["as_of"], results.findings, unsure, accepted, blind)
 
 
 def recorded(notebook: NotebookNode) -> Results | None:
@@ -201,7 +203,7 @@ def _paths(job: Job, setting: Setting) -> re.Pattern[str]:
     roots += [Path.cwd(), Path(tempfile.gettempdir()), Path(sys.prefix), Path(sys.base_prefix)]
     with suppress(RuntimeError):  # a container's user may have none
         roots.append(Path.home())
-    texts = {text for root in roots for path in (root, root.resolve()) if len(text := str(path)) > 1}
+    texts = {text for root in roots for path in (root, os.path.realpath(root)) if len(text := str(path)) > 1}
     texts |= {html.escape(text) for text in texts}
     longest_first = sorted(texts, key=lambda text: (-len(text), text))
     # Not inside a word or base64 data, where the same letters may stand by chance.

@@ -34,16 +34,17 @@ _NAME = (
 _OTHERS = rf"(?: ?(?:,|et|&) ?{_UPPER}{_REST}){{0,3}}"
 _ONE = (
     rf"(?:{_ALONE}(?:(?i:mme|mlle|melle|mrs|monsieur|madame|mademoiselle){_END}"
-    rf"|(?:Ms|Miss|Ma[îi]tre|Mr){_END}|mr\.?(?= )|MR\.|M(?:[Mm][Ee]|[Ll][Ll][Ee])(?={_UPPER}[^\W\d_])"
+    rf"|(?:Ms|M[Ii][Ss]{{2}}|Ma[îi]tre|Mr){_END}|mr\.?(?= )|M[RS]\."
+    rf"|M(?:[Mm][Ee]|[Ll][Ll][Ee])(?={_UPPER}[^\W\d_])"
     rf"|MR(?= (?!L[AE]S? |DE[S ]|DU |STE? |SAINT){_UPPER}{{2}})|(?<!\b\w )M(?= {_UPPER}['’]?[^\W\d_]))"
-    r"|(?:(?<![\w.])|(?<=[^\W\d_]{3}\.))(?:M ?\.(?!\w\.| ?[\w-]+\.[a-zA-Z]{2})|m\.(?= )))"
+    r"|(?:(?<![\w.])|(?<=[^\W\d_]{3}\.))(?:[Mm] ?\.(?!\w\.| ?[\w-]+\.[a-zA-Z]{2})))"
 )
 _CIVILITY = (
     rf"{_ONE}(?: ?(?:et|ou|[&/,-])? ?{_ONE}){{0,2}}(?:,(?= ?{_UPPER})|-)?{_NAME}"
     rf"|{_ALONE}(?:MM\.|MM(?= {_UPPER}[^\W\d_])|(?i:mmes|mlles|messieurs|mesdames){_END}){_NAME}{_OTHERS}"
 )
 _TITLE = rf"{_ALONE}(?i:docteure?|doctoresse|professeure?|dre?|prof|pr){_END}"
-_DOCTOR = rf"(?:{_TITLE}{_NAME}|{_ALONE}(?i:docteure?|professeure?|dre?|prof|pr)s{_END}{_NAME}{_OTHERS})"
+_DOCTOR = rf"(?:{_TITLE}{_NAME}|{_ALONE}(?i:(?:docteure?|professeure?|dre?|prof|pr)s){_END}{_NAME}{_OTHERS})"
 _KEPT = (
     r"(?P<kept>(?<![0-9])(?:[0-3][0-9](?P<sep>[./ -])[01][0-9](?P=sep)(?:19|20)[0-9]{2}"
     r"(?![0-9]| [0-9]{2} [0-9])|(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9](?![0-9]))"
@@ -69,14 +70,17 @@ _PART = r"[^\s'\"<>(),;:=«»|/@]"
 _DOTTED = r"(?=[\w-]{1,63}(?:\.[^\W_]| ?[(\[{]? ?(?i:dot|point)\b))"
 _ADDRESS = (
     r"(?:\"[^\"]{1,64}\" ?<)?(?<![^\s'\"<>(),;:=«»|/])(?:"
-    rf"{_PART}+ ?@+ ?{_PART}+|{_PART}+ ?[(\[{{<*|] ?(?i:at|[aà@]|arobase?|chez) ?[)\]}}>*|] ?{_DOTTED}{_PART}+"
+    rf"{_PART}+ ?@+ ?{_PART}+"
+    rf"|{_PART}+ ?[(\[{{<*|] ?(?i:at|[aà@]|arobase?|chez) ?[)\]}}>*|] ?{_DOTTED}{_PART}+"
     rf"|{_PART}+ (?i:arobase?) {_PART}+|{_PART}+ (?i:at) {_PART}+(?= (?i:dot|point) )"
     rf"|(?=[\w-]{{1,64}}[._])[\w.+-]{{3,64}}?(?: (?i:at) |[-_](?i:at)[-_]){_DOTTED}{_PART}+)"
     rf"(?: ?(?:[(\[{{] ?(?i:dot|point) ?[)\]}}]|\b(?i:dot|point)\b) ?{_PART}+){{0,4}}"
 )
 _NAMING = re.compile(rf"{_KEPT}|{_PHONE}|{_ADDRESS}|{_CIVILITY}|{_DOCTOR}")
-_ODD = re.compile(r"[^ -~]|  |&|%40")
-_WRITTEN = re.compile(r"\s+|&(?:amp;)*(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,9});|%40|.", re.DOTALL)
+_ODD = re.compile(r"[^ -~]|  |[&\\]|%40")
+_WRITTEN = re.compile(
+    r"\s+|&(?:amp\\?;)*(?:#x?[0-9a-f]{1,7}|[a-z]{2,9})\\?;|%40|\\[^\w\s]|.", re.DOTALL | re.IGNORECASE
+)
 _DIGITS = str.maketrans("oOlI", "0011")
 
 
@@ -88,7 +92,8 @@ def _plain(text: str) -> tuple[str, Sequence[int]]:
     for written in _WRITTEN.finditer(text):
         sign = " " if written[0].isspace() else written[0]
         if len(sign) > 1:
-            sign = "@" if sign == "%40" else html.unescape(sign.replace("amp;", ""))
+            plain = sign.lower().replace("\\", "").replace("amp;", "")
+            sign = "@" if sign == "%40" else sign[1] if sign[0] == "\\" else html.unescape(plain)
         for c in unicodedata.normalize("NFKC", sign):
             if unicodedata.category(c) not in ("Cc", "Cf", "Mn", "Me"):
                 letters.append(str(unicodedata.digit(c, c)))
