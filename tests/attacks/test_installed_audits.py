@@ -89,7 +89,7 @@ def deaf(space: TrustSpace) -> Iterator[Finding]:
 
 def recurses(space: TrustSpace) -> Iterator[Finding]:
     yield Finding("OTHERS_RULE", "x", (1,))
-    yield from recurses(space)
+    (lambda f: f(f))(lambda f: f(f))
 
 
 BEHAVIOURS = {

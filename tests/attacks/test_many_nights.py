@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import builtins
-import gzip
 import io
-import json
 import os
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import copy
 
@@ -15,39 +12,18 @@ import pytest
 from commands import Done
 from conftest import CATALOGUE
 
-from mssante_audit.base.state import state_bytes
-from mssante_audit.nightly.night import Result, Run, stamp_of
 from mssante_audit.nightly.retention import outdated
 from mssante_audit.nightly.settings import Retention
+from tools.nights import LAST, make_nights
 
 NIGHTS, MOST = 3650, 450
-LAST = datetime(2026, 3, 2, 5, 30, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
 def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with an observation and an output folder with a run of each night."""
-    place = tmp_path_factory.mktemp("nights")
-    data, output = place / "data", place / "out"
-    for folder in (data / "observations", output / "runs", output / "state"):
-        folder.mkdir(parents=True)
-    copy(max((CATALOGUE / "archive").glob("*.xml.gz")), data / "list.xml.gz")
-    audited = Result(step="audit", outcome="done").model_dump_json()
-    made = json.dumps({"results": {"findings": []}, "waived": [], "told": {"unknown": [], "status": []}})
-    for night in range(NIGHTS):
-        at = LAST - timedelta(night)
-        head = json.dumps({"format": "mssante-audit dns observation", "at": at.isoformat()})
-        stamp = stamp_of(at)
-        (data / "observations" / f"dns-{stamp}.jsonl.gz").write_bytes(gzip.compress(f"{head}\n".encode()))
-        (steps := output / "runs" / stamp / "steps").mkdir(parents=True)
-        run = Run(stamp=stamp, as_of=at.isoformat(), status="finished", exit_status=0, good=stamp)
-        (steps.parent / "run.json").write_text(run.model_dump_json())
-        (steps / "audit.json").write_text(audited)
-        (steps.parent / "audit.json").write_text(made)
-    copy(output / "runs" / stamp_of(LAST) / "run.json", output / "state" / "run.json")
-    letter = {"sent_on": "2026-01-05", "run": stamp_of(LAST), "told": ["0" * 16]}
-    (output / "state" / "letters.json").write_bytes(state_bytes(1, {"letters": {"1759900001": letter}}))
-    (place / "audit.toml").write_text('data.folder = "data"\noutput.folder = "out"\nretention.runs = 0\n')
+    """A folder with ten years of nights, and a list."""
+    make_nights(place := tmp_path_factory.mktemp("nights"), NIGHTS)
+    copy(max((CATALOGUE / "archive").glob("*.xml.gz")), place / "data" / "list.xml.gz")
     return place
 
 
