@@ -1,4 +1,4 @@
-"""Load: a hundred times the rows, 20,000 observed domains, a thousand nights: time and memory grow as these do.
+"""Load: a hundred times the rows, 20,000 observed domains, a thousand nights: time and memory stay linear.
 
 Each is measured as a user has it, by a command in a process of its own: CPU and the most memory held.
 """
