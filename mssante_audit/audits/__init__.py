@@ -96,11 +96,10 @@ def unsure(space: TrustSpace) -> dict[str, tuple[str, ...]]:
     return {name: tuple(sorted(names)) for name, names in inputs.items() if names}
 
 
-def blind(space: TrustSpace) -> set[str]:
-    """Return the audits that lack an input which they had, tolerated or not: what vanished is not fixed."""
+def missing(space: TrustSpace) -> dict[str, set[str]]:
+    """Return of each audit the inputs that it looks at and that are not there."""
     absent = {input_of(need) for need in known_needs() if space.given(need) is None}
-    gone = absent.intersection(state.name for state in space.states)
-    return {name for name, known in audits().items() if gone.intersection(known.rests)}
+    return {name: absent.intersection(known.rests) for name, known in audits().items()}
 
 
 def findings_of(name: str, space: TrustSpace) -> pd.DataFrame:

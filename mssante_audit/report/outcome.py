@@ -143,8 +143,7 @@ def _followed(job: Job, results: Results, ledger: dict[str, Any] | None) -> Foll
     accepted = pd.DataFrame(made.get("waived", ()), columns=list(Accepted.__annotations__))
     unsure = {*made["not_made"], *resting(doubtful)}
     scope = scope_of(job.name, tellable(job.shown))
-    blind = resting({i["name"] for i in made["inputs"] if i["state"] == "absent"})
-    return follow(ledger, scope, made["as_of"], results.findings, unsure, accepted, blind)
+    return follow(ledger, scope, made["as_of"], results.findings, unsure, accepted)
 
 
 def recorded(notebook: NotebookNode) -> Results | None:

@@ -121,8 +121,8 @@ def states_of(
 
 
 def figures(space: TrustSpace, states: tuple[State, ...], known: Known | None = None) -> Known:
-    """Return what the next run is to hold its inputs against: of those in doubt or gone, what was before."""
-    doubtful = {state.name for state in states if state.doubtful or state.state == "absent"}
+    """Return what the next run is to hold its inputs against: of those in doubt, what was known before."""
+    doubtful = {state.name for state in states if state.doubtful}
     kept = {name: before for name, before in (known or {}).items() if name in doubtful}
     return kept | {
         name: {"made": seen.made and seen.made.isoformat(), "size": seen.size, "signer": seen.signer}
