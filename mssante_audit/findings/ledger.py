@@ -35,8 +35,8 @@ KEPT_RUNS = 10
 Ledger = dict[str, Any]
 """By scope: ``first_seen`` by fingerprint; ``runs`` and ``inputs`` by date, what each found and had."""
 Noted = dict[str, str]
-"""What a ledger keeps of a finding: `rule`, `domain`, `operator`, ``waived`` if it was accepted, ``lacks`` (the
-input without which nobody could look for it)."""
+"""What a ledger keeps of a finding: `rule`, `domain`, `operator`; ``waived`` if it was accepted; ``lacks``,
+the input without which it could not be looked for."""
 
 _DEFAULTS = {"recover": False, "any_namespace": False, **Thresholds().model_dump()}
 """Of parameters; that of all others is ``None``."""
