@@ -143,11 +143,13 @@ def _hooks(hooks: Hooks, settings: Path) -> Iterator[Sign]:
     named = {settings: None} if commands else {}
     for words in sorted(commands):
         named |= dict.fromkeys(Path(shutil.which(word) or word) for word in words)
-    files = [file.resolve() for file in named if file.is_file()]
-    for place in dict.fromkeys(place for file in files for place in (file, file.parent)):
-        mode = place.stat().st_mode
-        if mode & 0o022 and not mode & stat.S_ISVTX:
-            yield Sign("warn", "hook", f"{place} can be written by others", f"chmod go-w {place}")
+    files = [path for file in named if file.is_file() for path in (file.absolute(), file.resolve())]
+    for place in dict.fromkeys(place for file in files for place in (file, *file.parents)):
+        about = place.lstat()
+        mode, ours = about.st_mode, about.st_uid in (0, os.geteuid())
+        if not ours or (mode & 0o022 and not mode & stat.S_ISVTX and not stat.S_ISLNK(mode)):
+            remedy = f"chmod go-w {place}" if ours else f"chown root {place}"
+            yield Sign("warn", "hook", f"{place} can be written by others", remedy)
 
 
 def _proxy(config: Config) -> Iterator[Sign]:
