@@ -81,7 +81,9 @@ class Dossier:
         self.common = survey(space)
         self.rows = space.entries[space.entries["operator_id"] == operator_id]
         if masked:
-            self.rows = self.rows.assign(**unnamed_texts(self.rows[["operator", "description", "o"]]))
+            self.rows = self.rows.assign(
+                **unnamed_texts(self.rows[["domain", "operator", "description", "o"]])
+            )
 
     @cached_property
     def entries(self) -> pd.DataFrame:

@@ -35,6 +35,7 @@ from mssante_audit.report.results import operators as operators_of
 from mssante_audit.report.tables import script, source_of, style
 from mssante_audit.space.inputs import Bundle, code_digest, inputs_digest, pack
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.person import unnamed
 from mssante_audit.whitelist.rows import CPS_ISSUER
 
 INDEX = "dossiers.json"
@@ -144,6 +145,8 @@ def write_dossiers(
     with using_language(given["lang"]):
         space = opened(order)
     names = _operators(space)
+    if masked:
+        names = {operator_id: unnamed(name) for operator_id, name in names.items()}
     sitting = operators_of(space, limits(space, None, region, department))
     asked = [select_operator(space, operator) for operator in operators]
     if sitting is not None and asked and sitting.isdisjoint(asked):
