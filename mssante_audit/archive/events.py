@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -114,7 +115,7 @@ def span(
         if isinstance(given, WhiteList):
             return side_of(given)
         text = given.isoformat() if isinstance(given, date) else str(given)
-        if Path(text).is_file():
+        if os.path.lexists(text) and not Path(text).is_dir():
             return side_of(archive.read(text, recover=recover, any_namespace=any_namespace))
         if isinstance(given, Path):
             raise InputError("no such file", file=text)

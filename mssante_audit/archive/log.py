@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -63,7 +64,7 @@ def read_log(folder: Path) -> list[Record]:
     One that cannot be read, or that another version wrote in, is an `InputError`.
     """
     path = folder / LOG
-    if not path.exists():
+    if not os.path.lexists(path):
         return []
     names = [field.name for field in fields(Record)]
     found = []

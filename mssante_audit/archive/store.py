@@ -6,6 +6,7 @@ tells of it: a run killed at any instant leaves a list not recorded, at worst, w
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -69,7 +70,7 @@ class Archive:
     def snapshots(self) -> tuple[Snapshot, ...]:
         """The lists kept, oldest first."""
         try:
-            files = [entry for entry in self.folder.iterdir() if entry.is_file()]
+            files = [entry for entry in self.folder.iterdir() if not entry.is_dir()]
         except (FileNotFoundError, NotADirectoryError):
             return ()
         except OSError as error:
@@ -155,7 +156,7 @@ class Archive:
     @cached_property
     def trusted(self) -> tuple[str | Path, ...]:
         """The anchors, with those recognised and the revocation lists in the folder it lies in."""
-        place = self.folder.resolve().parent
+        place = Path(os.path.realpath(self.folder)).parent
         return (*self.anchors, *of_sample(place), *pinned_files(place), *find_crls(place))
 
     @cached_property

@@ -6,8 +6,8 @@ Importing this room puts ours into `mssante_audit.findings.registry`, which know
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from contextlib import nullcontext
 from datetime import datetime
 from itertools import product
 from numbers import Integral
@@ -33,7 +33,7 @@ from mssante_audit.findings.facts import hidden, plain
 from mssante_audit.findings.frame import Finding, concat, findings_frame, parts_of
 from mssante_audit.findings.held import held
 from mssante_audit.findings.places import Place
-from mssante_audit.findings.registry import Audit, Run, audit_named, input_of, ours, provide
+from mssante_audit.findings.registry import Audit, Run, audit_named, input_of, known_needs, ours, provide
 from mssante_audit.findings.registry import audits as audits
 from mssante_audit.findings.registry import catalogue as catalogue
 from mssante_audit.findings.registry import register as register
@@ -43,7 +43,7 @@ from mssante_audit.findings.templates import LANGUAGES
 from mssante_audit.findings.waivers import load_waivers, split
 from mssante_audit.findings.words import sentence, worded
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.person import Person, masked_message
+from mssante_audit.values.person import Person, unnamed
 
 _ROOMS = (
     whitelist_integrity, dn_consistency, stale_contacts, declarations, reconciliation,
@@ -96,6 +96,12 @@ def unsure(space: TrustSpace) -> dict[str, tuple[str, ...]]:
     return {name: tuple(sorted(names)) for name, names in inputs.items() if names}
 
 
+def missing(space: TrustSpace) -> dict[str, set[str]]:
+    """Return of each audit the inputs that it looks at and that are not there."""
+    absent = {input_of(need) for need in known_needs() if space.given(need) is None}
+    return {name: absent.intersection(known.rests) for name, known in audits().items()}
+
+
 def findings_of(name: str, space: TrustSpace) -> pd.DataFrame:
     """Return the findings of one audit in facts, persons in clear, waived ones too."""
     known = audit_named(name)
@@ -117,44 +123,47 @@ def parted(name: str, space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _found(audit: Audit, part: Run, space: TrustSpace) -> list[Finding]:
     """Return what one part of an audit finds; one that raises, what it found before, and that it did."""
-    rules = {rule.code: rule for rule in audit.rules}
     cut = "cut" in space.whitelist.damage_kinds
+    rules = {rule.code: rule for rule in audit.rules}
     most, counts = max(MAX_FINDINGS, 2 * len(space.entries)), dict.fromkeys(rules, 0)
-    theirs = audit.name not in ours()  # ours are held to it by their tests: to say all twice takes its time
-    rows = set(space.entries["row"].tolist()) if theirs else set()
     found: list[Finding] = []
     try:
-        with held() if theirs else nullcontext():
-            for finding in part(space):
-                if not isinstance(finding, Finding):
-                    raise TypeError(f"what it yields is of type {type(finding).__name__}, and no Finding")
-                if finding.rule not in rules:
-                    raise LookupError(f"the audit {audit.name!r} has no rule {finding.rule!r}")
-                if theirs:
-                    _tellable(finding, rules[finding.rule], rows)
-                if cut and rules[finding.rule].compares:
-                    continue
-                counts[finding.rule] += 1
-                if counts[finding.rule] <= most:
-                    found.append(finding)
-                elif sum(counts.values()) > 5 * most:
-                    break
+        # Ours are held to it by their tests: to say all twice takes its time.
+        findings = part(space) if audit.name in ours() else held(lambda: _checked(audit, part, space))
+        for finding in findings:
+            if cut and rules[finding.rule].compares:
+                continue
+            counts[finding.rule] += 1
+            if counts[finding.rule] <= most:
+                found.append(finding)
+            elif sum(counts.values()) > 5 * most:
+                break
         if over := [code for code, count in counts.items() if count > most]:
             raise AuditError(f"more than {most} findings of {', '.join(over)}: the others are left out")
     except Exception as error:
         name = getattr(part, "__name__", type(part).__name__)
         # In one line, and where it was raised; an error of ours says that itself.
-        text, last = (
-            masked_message(" ".join(str(error).split())),
-            traceback.extract_tb(error.__traceback__)[-1],
-        )
+        text, last = unnamed(" ".join(str(error).split())), traceback.extract_tb(error.__traceback__)[-1]
         why = {
             "error": f"{type(error).__name__}: {text}",
             "place": f"{Path(last.filename).name}:{last.lineno}",
         }
-        why = {"error": text, "place": ""} if isinstance(error, AuditError) else why
+        if isinstance(error, AuditError):
+            why = {"error": text, "place": getattr(error, "place", "")}
         found.append(Finding(FAILED, (audit.name, name), facts={"audit": audit.name, "part": name, **why}))
     return found
+
+
+def _checked(audit: Audit, part: Run, space: TrustSpace) -> Iterator[Finding]:
+    """Yield what a part of somebody else's audit finds, refusing what would fail later."""
+    rules, rows = {rule.code: rule for rule in audit.rules}, set(space.entries["row"].tolist())
+    for finding in part(space):
+        if not isinstance(finding, Finding):
+            raise TypeError(f"what it yields is of type {type(finding).__name__}, and no Finding")
+        if finding.rule not in rules:
+            raise LookupError(f"the audit {audit.name!r} has no rule {finding.rule!r}")
+        _tellable(finding, rules[finding.rule], rows)
+        yield finding
 
 
 def _tellable(finding: Finding, rule: Rule, rows: AbstractSet[int]) -> None:

@@ -28,10 +28,12 @@ XLSX_TEXT = 32_767
 """Characters a cell may hold; openpyxl cuts there without a word, so it is done here, visibly."""
 XLSX_ROWS = 1_048_576
 
-_SIGNS = "=+\\-@＝＋－＠"
-_FORMULA = re.compile(rf"""[\s"']*[{_SIGNS}]|'*[\t\r\n]""")
+_SIGNS = "=+\\-@＝＋－＠﹦﹢﹣﹫\u2212"
+_BLANKS = "\\s\"'\\x00\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff"
+"""And what prints nothing, which a spreadsheet may leave out."""
+_FORMULA = re.compile(rf"""[{_BLANKS}]*[{_SIGNS}]|'*[\t\r\n]""")
 # A spreadsheet may split our commas' file at semicolons, tabs or line ends, even inside quoted cells.
-_INNER_START = re.compile(rf"""([;\t\r\n][;\s"']*+)([{_SIGNS}])?""")
+_INNER_START = re.compile(rf"""([;\t\r\n][;{_BLANKS}]*+)([{_SIGNS}])?""")
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 # A spreadsheet reads _x0041_ as A (ECMA-376, ST_Xstring).
 _XLSX_ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")

@@ -36,7 +36,7 @@ def sample_folder() -> Path:
 
 def is_sample(data: str | Path | None) -> bool:
     """Tell whether a folder or file, or ``None``, stands for the shipped sample or is a part of it."""
-    return data is None or sample_folder() in (place := Path(data).resolve(), *place.parents)
+    return data is None or sample_folder() in (place := Path(os.path.realpath(data)), *place.parents)
 
 
 def table_of(package: str, name: str) -> dict[str, Any]:

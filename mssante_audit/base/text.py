@@ -38,7 +38,7 @@ def _escaped(character: str) -> str:
     return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
 
 
-_LOOK_ALIKE = str.maketrans(
+LOOK_ALIKE = str.maketrans(
     "АВЕЅІЈКМНОРСТХаеорсухіјѕһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧαονρυι",
     "ABESIJKMHOPCTXaeopcyxijshdqwABEZHIKMNOPTYXaovpui",
 )
@@ -66,7 +66,7 @@ def latin(text: str) -> str:
     >>> latin("\u0441h-alpha"), latin("\u0436")
     ('ch-alpha', '')
     """
-    written = text.translate(_LOOK_ALIKE)
+    written = text.translate(LOOK_ALIKE)
     return "" if foreign_letters(written) else written
 
 

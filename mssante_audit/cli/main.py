@@ -8,6 +8,7 @@ usage or input; 3 a report or a rule failed, or the program did; 4 an input is n
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -279,7 +280,8 @@ def sample(
 
     shipped = sample_folder()
     own = {entry.name for entry in shipped.iterdir()}
-    say(f"sample: {put_folder(out.resolve(), lambda to: copytree(shipped, to), own=own, force=force)}")
+    there = put_folder(Path(os.path.realpath(out)), lambda to: copytree(shipped, to), own=own, force=force)
+    say(f"sample: {there}")
 
 
 @app.command(cls=options.opening("contacts"), rich_help_panel=LOOK)

@@ -30,12 +30,13 @@ from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
 from mssante_audit.report.results import Results, record
 from mssante_audit.report.summary import Provenance
+from mssante_audit.snapshot.folder import unnamed_texts
 from mssante_audit.space.story import worded_changes
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
-from mssante_audit.values.person import mask
+from mssante_audit.values.person import mask, unnamed
 from mssante_audit.whitelist.rows import CPS_ISSUER
 
 ANOTHER = "un autre opérateur"
@@ -79,6 +80,10 @@ class Dossier:
         self.kind = parse_identifier(operator_id).kind
         self.common = survey(space)
         self.rows = space.entries[space.entries["operator_id"] == operator_id]
+        if masked:
+            self.rows = self.rows.assign(
+                **unnamed_texts(self.rows[["domain", "operator", "description", "o"]])
+            )
 
     @cached_property
     def entries(self) -> pd.DataFrame:
@@ -99,7 +104,8 @@ class Dossier:
 
     def safe(self, text: str, instead: str | None = None) -> str:
         """Return a text as the operator may read it (`Belongings.safe`)."""
-        return self.common.belongings.safe(text, self.operator_id, instead)
+        shown = self.common.belongings.safe(text, self.operator_id, instead)
+        return unnamed(shown) if self.masked else shown
 
     @cached_property
     def findings(self) -> pd.DataFrame:
@@ -152,7 +158,7 @@ class Dossier:
             where = places_of(rows, next(place.file for place in where if place.source == LIST))
         return {
             **finding,
-            "domain": domains[0] if domains else "",
+            "domain": (unnamed(domains[0]) if self.masked else domains[0]) if domains else "",
             "domains": count if domains else 0,
             "operator_id": self.operator_id,
             "operator": names.iloc[0] if len(names) else "",

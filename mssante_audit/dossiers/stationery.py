@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.headerregistry import Address
@@ -81,7 +82,7 @@ def read_stationery(file: Path) -> Stationery:
     if "letter" not in told:
         raise InputError("has no section [letter]", file=str(file), remedy=remedy)
     try:
-        read = _File.model_validate({"letter": told["letter"]}, context=file.resolve().parent)
+        read = _File.model_validate({"letter": told["letter"]}, context=Path(os.path.realpath(file)).parent)
     except ValidationError as error:
         raise InputError(refusal(_File, error), file=str(file), remedy=remedy) from None
     return stationery(read.letter)

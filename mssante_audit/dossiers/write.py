@@ -19,6 +19,7 @@ from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.export import json_bytes, write_bytes
 from mssante_audit.base.language import using_language
+from mssante_audit.base.reading import MB, read_text
 from mssante_audit.base.resources import resource, sample_folder
 from mssante_audit.base.settings import LIMITS
 from mssante_audit.base.staging import locked, private, publish
@@ -34,6 +35,7 @@ from mssante_audit.report.results import operators as operators_of
 from mssante_audit.report.tables import script, source_of, style
 from mssante_audit.space.inputs import Bundle, code_digest, inputs_digest, pack
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.person import unnamed
 from mssante_audit.whitelist.rows import CPS_ISSUER
 
 INDEX = "dossiers.json"
@@ -143,6 +145,8 @@ def write_dossiers(
     with using_language(given["lang"]):
         space = opened(order)
     names = _operators(space)
+    if masked:
+        names = {operator_id: unnamed(name) for operator_id, name in names.items()}
     sitting = operators_of(space, limits(space, None, region, department))
     asked = [select_operator(space, operator) for operator in operators]
     if sitting is not None and asked and sitting.isdisjoint(asked):
@@ -184,7 +188,7 @@ def write_dossiers(
 def read_dossiers(out: Path) -> dict[str, Dossier]:
     """Return the dossiers that an output folder's index tells of, by operator; none if it cannot be read."""
     try:
-        told = json.loads((out / INDEX).read_text(encoding="utf-8"))["dossiers"]
+        told = json.loads(read_text(out / INDEX, 64 * MB))["dossiers"]
         found = {entry["operator_id"]: Dossier(**entry) for entry in told}
         return {i: d for i, d in found.items() if d.file == file_name(i) and SUFFIXES.issuperset(d.files)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -1,58 +1,101 @@
-"""Code of other packages: what it prints goes aside, its time is limited, and it cannot end the program."""
+"""Code of other packages, in a process of its own: it cannot end the program, hold it up or write for it."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
-from types import FrameType
-from typing import Any
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, NoReturn, TextIO, cast
 
 from mssante_audit.base.errors import AuditError
 from mssante_audit.base.settings import PACKAGE_SECONDS
-from mssante_audit.values.person import describe_error
+from mssante_audit.values.person import unnamed
 
 DEFAULT = 300.0
 """Seconds that one part of an audit of another package may take, unless `PACKAGE_SECONDS` says otherwise."""
 
 
 class EndedError(AuditError):
-    """Code of another package would end the program, or takes too long."""
+    """Code of another package failed, ended its process, or takes too long."""
+
+    place: str = ""
+    """File and line that raised."""
 
 
-@contextmanager
-def held() -> Iterator[None]:
-    """Run a part of somebody else's audit; what would end the program comes as `EndedError`.
+def held(work: Callable[[], Iterable[Any]]) -> Iterator[Any]:
+    """Yield what somebody else's code yields, as it comes; however that ends, it is an `EndedError`.
 
-    Ctrl-C and an end asked for from outside stay what they are. Only in the main thread is time limited.
+    What it prints goes to standard error. It has a time, and what it changes stays in its process.
     """
-    asked: list[int] = []
     limit = float(os.environ.get(PACKAGE_SECONDS) or DEFAULT)
-
-    def interrupted(number: int, _: FrameType | None) -> Any:
-        asked.append(number)
-        raise KeyboardInterrupt
-
-    def late(_: int, __: FrameType | None) -> Any:
-        raise EndedError(f"not done after {limit:g} s ({PACKAGE_SECONDS}, or deadlines.package of a run)")
-
-    ours = threading.current_thread() is threading.main_thread()
-    handlers = {signal.SIGINT: interrupted, signal.SIGALRM: late} if ours else {}
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    if ours:
-        signal.setitimer(signal.ITIMER_REAL, limit)
+    receiver, sender = Pipe(duplex=False)
+    process = os.fork()
+    if not process:
+        _do(work, sender)
+    sender.close()
+    until = time.monotonic() + limit
     try:
-        with redirect_stdout(sys.stderr):
-            yield
-    except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
-        if asked or (isinstance(error, SystemExit) and error.code == 128 + signal.SIGTERM):
-            raise
-        raise EndedError(describe_error(error)) from error
+        while receiver.poll(max(0.0, until - time.monotonic())):
+            kind, content, place = receiver.recv()
+            if kind == "found":
+                yield content
+            elif kind == "printed":
+                sys.stderr.write(content)
+            elif kind == "end":
+                return
+            else:
+                failed = EndedError(content)
+                failed.place = place
+                raise failed
+        raise EndedError(f"not done after {limit:g} s ({PACKAGE_SECONDS}, or deadlines.package of a run)")
+    except EOFError:
+        raise EndedError("its process ended before it was done") from None
     finally:
-        if ours:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        receiver.close()
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+
+
+class _Printed:
+    """Standard output and error of the process: what is written there is handed on."""
+
+    def __init__(self, sender: Connection) -> None:
+        self.sender = sender
+
+    def write(self, text: str) -> int:
+        self.sender.send(("printed", text, ""))
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: all was handed on."""
+
+
+def _do(work: Callable[[], Iterable[Any]], sender: Connection) -> NoReturn:
+    """Do the work in a process of its own, hand on what it yields, and end."""
+    sent = ("end", "", "")
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        os.dup2(2, 1)
+        sys.stdout = sys.stderr = cast(TextIO, _Printed(sender))
+        for item in work():
+            sender.send(("found", item, ""))
+    except BaseException as error:  # whatever it is, it must not come to what this process was forked of
+        text = unnamed(" ".join(str(error).split()))
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        if isinstance(error, AuditError):
+            sent = ("failed", text, "")
+        else:
+            shown = f"{type(error).__name__}: {text}".rstrip(": ")
+            sent = ("failed", shown, f"{Path(last.filename).name}:{last.lineno}")
+    with suppress(OSError):
+        sender.send(sent)
+    os._exit(0)

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import pandas as pd
@@ -34,7 +35,8 @@ KEPT_RUNS = 10
 Ledger = dict[str, Any]
 """By scope: ``first_seen`` by fingerprint; ``runs`` and ``inputs`` by date, what each found and had."""
 Noted = dict[str, str]
-"""What a ledger keeps of a finding: `rule`, `domain`, `operator`, and ``waived`` if it was accepted."""
+"""What a ledger keeps of a finding: `rule`, `domain`, `operator`; ``waived`` if it was accepted; ``lacks``,
+the input without which it could not be looked for."""
 
 _DEFAULTS = {"recover": False, "any_namespace": False, **Thresholds().model_dump()}
 """Of parameters; that of all others is ``None``."""
@@ -92,6 +94,7 @@ def follow(
     findings: pd.DataFrame,
     unsure: Iterable[str] = (),
     waived: pd.DataFrame | None = None,
+    lacking: Mapping[str, Set[str]] = MappingProxyType({}),
 ) -> FollowUp:
     """Compare findings with the run before, and note them in `ledger` (of `read_ledger`), which is changed.
 
@@ -106,6 +109,9 @@ def follow(
     waived
         Findings that were accepted: nothing is said of them, and they are not fixed by being accepted, nor
         new once they no longer are.
+    lacking
+        Inputs that are not there, by audit (`mssante_audit.audits.missing`): what was found while they were
+        is unknown, and not fixed, when it is no longer found; also where it is tolerated that they lack.
     """
     as_of = parse_instant(as_of).isoformat()
     part = ledger.setdefault(scope, {"first_seen": {}, "runs": {}, "inputs": {}})
@@ -121,9 +127,20 @@ def follow(
         first[key] = min(first.get(key, as_of), as_of, listed.get(key) or as_of)
     failed = {*findings.loc[findings["rule"] == FAILED, "audit"], *doubted}
     gone = {key: finding for key, finding in before.items() if key not in present}
-    lost = {key: finding for key, finding in gone.items() if not _evaluated(finding["rule"], failed)}
+    had = part["inputs"].get(earlier, {})
+    for key, finding in gone.items():
+        inputs = lacking.get(_audit_of(finding["rule"]), ())
+        blind = [name for name in inputs if name in had or name == finding.get("lacks")]
+        gone[key] = {name: value for name, value in finding.items() if name != "lacks"}
+        if blind:
+            gone[key]["lacks"] = blind[0]
+    lost = {
+        key: finding
+        for key, finding in gone.items()
+        if "lacks" in finding or not _evaluated(finding["rule"], failed)
+    }
     vouched = lost.keys() | (present.keys() - noted.keys())
-    kept = {key: finding for key, finding in before.items() if key in vouched}
+    kept = {key: gone.get(key, finding) for key, finding in before.items() if key in vouched}
     if earlier or noted or not in_doubt:  # else it is still the first run of which anything is known
         part["runs"][as_of] = noted | kept
         part["runs"] = _last(part["runs"])
@@ -172,6 +189,11 @@ def _noted(findings: pd.DataFrame, doubted: Set[str]) -> tuple[dict[str, Noted],
         sure = finding["rule"] != FAILED and _evaluated(finding["rule"], doubted)
         (known if sure else in_doubt)[key] = cast(dict[str, str], finding)
     return known, in_doubt
+
+
+def _audit_of(code: str) -> str:
+    rule = catalogue().get(code)
+    return rule.audit if rule else ""
 
 
 def _evaluated(code: str, failed: Set[str]) -> bool:

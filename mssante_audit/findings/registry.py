@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Set
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from itertools import product
@@ -232,12 +232,14 @@ def _installed() -> tuple[dict[str, Audit], tuple[str, ...]]:
 
     for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, package(point))):
         try:
-            with held():
-                audit = point.load()
+            list(held(partial(_loading, point)))  # what ends the program there does not end this one
+            audit = point.load()
             _admit(audit, known)
             known[audit.name] = audit
         except Exception as error:  # whatever a package of somebody else does when imported
-            raised = error if isinstance(error, EndedError) else describe_error(error)
+            raised = describe_error(error)
+            if isinstance(error, EndedError):
+                raised = f"{error} ({error.place.replace(':', ', line ')})" if error.place else str(error)
             clear = isinstance(error, AuditError) and not isinstance(error, EndedError)
             why = str(error) if clear else f"it does not import: {raised}"
             message = f"the entry point {point.name} = {point.value!r} cannot be used: {why.rstrip('.')}"
@@ -247,6 +249,11 @@ def _installed() -> tuple[dict[str, Audit], tuple[str, ...]]:
         audit = _standing_in(name, fault, known)
         known[audit.name] = audit
     return known, tuple(str(fault) for _, fault in faults)
+
+
+def _loading(point: EntryPoint) -> Iterator[None]:
+    point.load()
+    yield
 
 
 def _standing_in(point: str, fault: InputError, known: Mapping[str, Audit]) -> Audit:

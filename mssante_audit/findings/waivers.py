@@ -14,7 +14,6 @@ A waived finding is left out of counts and tables, and shown apart.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -24,6 +23,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.reading import read_toml
 from mssante_audit.findings.frame import typed
 from mssante_audit.findings.registry import catalogue, unusable
 
@@ -59,10 +59,7 @@ class Waiver:
 
 def load_waivers(file: Path) -> tuple[Waiver, ...]:
     """Load a file of waivers; an `InputError` says of which one what is wrong with it."""
-    try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read ({error})", file=str(file)) from error
+    tables = read_toml(file)
     if (version := tables.pop("version", VERSION)) != VERSION:
         raise InputError(f"is of version {version}, and this program knows {VERSION}", file=str(file))
     listed = tables.pop("waiver", [])

@@ -107,7 +107,7 @@ def find_extractions(data: Path, as_of: datetime) -> Extraction | None:
         return None
     found: dict[datetime, Path] = {}
     for file in sorted(data.iterdir()):
-        if is_extraction(file) and file.suffix.lower() in (".txt", ".zip") and file.is_file():
+        if is_extraction(file) and file.suffix.lower() in (".txt", ".zip") and not file.is_dir():
             made = dated(file)
             if made is None:
                 remedy = "Name it as ANS does: Extraction_Correspondance_MSSante_AAAAMMJJhhmm.txt or .zip"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import os
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,7 +40,7 @@ def load_config(file: Path) -> Config:
 def checked(values: Mapping[str, Any], text: str, file: Path) -> Config:
     """Return the settings that `values`, read from the `text` of a file, say; errors as in `load_config`."""
     try:
-        return Config.of(values, file.resolve().parent)
+        return Config.of(values, Path(os.path.realpath(file)).parent)
     except ValidationError as error:
         raise _refusal(error, text, file) from None
 

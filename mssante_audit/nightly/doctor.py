@@ -32,7 +32,7 @@ from mssante_audit.base.settings import ObserveTls
 from mssante_audit.base.staging import LOCK
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.faults import faults
-from mssante_audit.nightly.night import FAILED, RUN, RUNS, STATE, Run, began, read_last, read_run
+from mssante_audit.nightly.night import FAILED, RUN, RUNS, STATE, Run, began, read_last, read_run, runs_in
 from mssante_audit.nightly.retention import files_of
 from mssante_audit.nightly.settings import Config, Hooks
 
@@ -143,11 +143,13 @@ def _hooks(hooks: Hooks, settings: Path) -> Iterator[Sign]:
     named = {settings: None} if commands else {}
     for words in sorted(commands):
         named |= dict.fromkeys(Path(shutil.which(word) or word) for word in words)
-    files = [file.resolve() for file in named if file.is_file()]
-    for place in dict.fromkeys(place for file in files for place in (file, file.parent)):
-        mode = place.stat().st_mode
-        if mode & 0o022 and not mode & stat.S_ISVTX:
-            yield Sign("warn", "hook", f"{place} can be written by others", f"chmod go-w {place}")
+    files = [path for file in named if file.is_file() for path in (file.absolute(), file.resolve())]
+    for place in dict.fromkeys(place for file in files for place in (file, *file.parents)):
+        about = place.lstat()
+        mode, ours = about.st_mode, about.st_uid in (0, os.geteuid())
+        if not ours or (mode & 0o022 and not mode & stat.S_ISVTX and not stat.S_ISLNK(mode)):
+            remedy = f"chmod go-w {place}" if ours else f"chown root {place}"
+            yield Sign("warn", "hook", f"{place} can be written by others", remedy)
 
 
 def _proxy(config: Config) -> Iterator[Sign]:
@@ -335,8 +337,8 @@ def _good(last: Run, now: datetime, oldest: timedelta) -> Sign:
 def disk(output: Path, runs: int) -> Sign:
     """Look whether there is room for so many runs as large as the last one; what it shares counts once."""
     there = next(folder for folder in (output, *output.parents) if folder.exists())
-    done = sorted(folder for folder in (output / RUNS).glob("*") if read_run(folder))
-    last = sum(files_of(done[-1]).values()) if done else 0
+    done = next(filter(read_run, reversed(runs_in(output))), None)
+    last = sum(files_of(done).values()) if done else 0
     free, wanted = shutil.disk_usage(there).free, max(ROOM, runs * last)
     found = f"{size(free)} free" + (f", the last run took {size(last)}" if last else "")
     if free < wanted:

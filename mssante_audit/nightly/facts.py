@@ -19,7 +19,7 @@ from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.findings.trend import severity_counts
 from mssante_audit.findings.words import sentence
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.person import mask, masked_message
+from mssante_audit.values.person import mask, unnamed
 from mssante_audit.verdicts.domains import answers, domains
 from mssante_audit.verdicts.doubts import doubts
 
@@ -95,8 +95,12 @@ def _counted(gone: Iterable[Gone]) -> dict[str, int]:
 
 
 def _causes(findings: pd.DataFrame, merged: pd.DataFrame, lang: str) -> dict[str, Any]:
-    """Return the causes that findings were merged into: how many, and the first of them by name."""
-    return {"count": len(merged), "named": _names(findings, merged.head(NAMED), lang)}
+    """Return the causes that findings were merged into: how many, of how many, the first of them by name."""
+    return {
+        "count": len(merged),
+        "findings": len(findings),
+        "named": _names(findings, merged.head(NAMED), lang),
+    }
 
 
 def _names(findings: pd.DataFrame, merged: pd.DataFrame, lang: str) -> list[dict[str, Any]]:
@@ -132,15 +136,15 @@ def _groups(gone: Sequence[Gone], lang: str) -> dict[str, Any]:
         }
         for (code, operator), group in list(groups.items())[:NAMED]
     ]
-    return {"count": len(groups), "named": named}
+    return {"count": len(groups), "findings": len(gone), "named": named}
 
 
 def _named(codes: Sequence[str], operator: str, domain: str, lang: str) -> dict[str, Any]:
     return {
         "rule": codes[0],
         "title": getattr(rule(codes[0]), f"title_{lang}"),
-        "operator": masked_message(operator),
-        "domain": masked_message(domain),
+        "operator": unnamed(operator),
+        "domain": unnamed(domain),
         "whole_list": any(rule(code).affects_list for code in codes),
     }
 
@@ -158,5 +162,5 @@ def _first(space: TrustSpace, findings: pd.DataFrame, merged: pd.DataFrame, lang
         "manager": known.manager or known.affects_list,
         "row": row and int(row["row"]),
         "contact": mask(contact, services=space.contacts != "none"),
-        "remedy": masked_message(sentence(known, "remedy", hidden([first["facts"]])[0], lang)),
+        "remedy": unnamed(sentence(known, "remedy", hidden([first["facts"]])[0], lang)),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -89,8 +90,8 @@ def _data(config: Config) -> Iterator[AuditError]:
 
 def _output(config: Config) -> Iterator[AuditError]:
     output = config.output.folder
-    real = output.resolve()
-    if config.data.folder.resolve() in (real, real / RUNS, real / SITE):
+    real = Path(os.path.realpath(output))
+    if Path(os.path.realpath(config.data.folder)) in (real, real / RUNS, real / SITE):
         yield InputError("is both data and output folder", file=str(output), remedy="Set output.folder")
     if (site := output / SITE).exists() and not site.is_symlink():
         yield OutputError("is in the way: it is no link of ours", file=str(site), remedy="Move it away")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.instants import asked_instant, parse_instant
+from mssante_audit.base.instants import SKEW, asked_instant, parse_instant
 from mssante_audit.base.staging import exclusive
 from mssante_audit.base.state import read_state, write_state
-from mssante_audit.nightly.night import RUNS, SNAPSHOT, STATE, read_result, read_run
+from mssante_audit.nightly.night import SNAPSHOT, STATE, began, read_result, read_run, runs_in
 from mssante_audit.nightly.settings import Config
 
 FILE, VERSION = "letters.json", 1
@@ -75,21 +75,19 @@ def note_sent(config: Config, operator: str, on: str | None = None) -> tuple[str
     from mssante_audit.report.results import open_space, select_operator
 
     day = asked_instant(on).date()
-    runs = audited_runs(config.output.folder)
-    until = datetime.combine(day, time.max, UTC)
-    before = [folder for folder, as_of in runs if as_of <= until]
-    if not runs:
+    output = config.output.folder
+    run, _ = _last(output, datetime.combine(day, time.max, UTC)) or next(audited_runs(output), (None, None))
+    if run is None:
         remedy = "`mssante-audit run` does one"
-        raise InputError("no run has ended here", file=str(config.output.folder), remedy=remedy)
-    run = before[-1] if before else runs[0][0]
+        raise InputError("no run has ended here", file=str(output), remedy=remedy)
     space = open_space(data=str(run / SNAPSHOT))
     operator_id = select_operator(space, operator) or ""
     told = tuple(dossier(space, operator_id).todo["fingerprint"])
-    with exclusive(config.output.folder, "a run is at work here"):
+    with exclusive(output, "a run is at work here"):
         sent = Sent(day.isoformat(), run.name, told)
-        letters = read_letters(config.output.folder) | {operator_id: sent}
+        letters = read_letters(output) | {operator_id: sent}
         kept = {name: asdict(letter) for name, letter in letters.items()}
-        write_state(config.output.folder / STATE / FILE, VERSION, {"letters": kept})
+        write_state(output / STATE / FILE, VERSION, {"letters": kept})
     return operator_id, sent
 
 
@@ -106,10 +104,12 @@ def standings(config: Config, as_of: str | None = None, current: Path | None = N
     letters, output = read_letters(config.output.folder), config.output.folder
     if not letters:
         return []
-    runs = audited_runs(output, current)
-    now = asked_instant(as_of) if as_of else runs[-1][1] if runs else datetime.now(UTC)
-    well = [folder for folder, at in runs if at <= now and is_well(folder)]
-    states = states_in(json.loads((well[-1] / "audit.json").read_bytes())) if well else None
+    if as_of:
+        now = asked_instant(as_of)
+    else:
+        now = last[1] if (last := _last(output, current=current)) else datetime.now(UTC)
+    well = _last(output, now, current, is_well)
+    states = states_in(json.loads((well[0] / "audit.json").read_bytes())) if well else None
     found = []
     for operator_id, sent in sorted(letters.items()):
         each = ["unknown" if states is None else states.get(key, "fixed") for key in sent.told]
@@ -127,15 +127,35 @@ def reminders(config: Config, as_of: str, current: Path) -> Mapping[str, tuple[s
     return {operator_id: (letters[operator_id].sent_on, letters[operator_id].told) for operator_id in due}
 
 
-def audited_runs(output: Path, current: Path | None = None) -> list[tuple[Path, datetime]]:
-    """Return the runs that came to an audit and have ended, or are the current one, by instant audited at."""
-    found = []
-    for folder in sorted((output / RUNS).iterdir()) if (output / RUNS).is_dir() else ():
+Audited = tuple[Path, datetime]
+"""A run, and the instant audited at."""
+
+
+def _last(
+    output: Path,
+    until: datetime | None = None,
+    current: Path | None = None,
+    wanted: Callable[[Path], bool] = lambda _: True,
+) -> Audited | None:
+    """Return the run audited at the last instant until then; no more are read than could be."""
+    last: Audited | None = None
+    for folder, at in audited_runs(output, current, newest_first=True):
+        if last and began(folder.name) + SKEW < last[1]:
+            break
+        if (last is None or at > last[1]) and (until is None or at <= until) and wanted(folder):
+            last = folder, at
+    return last
+
+
+def audited_runs(
+    output: Path, current: Path | None = None, *, newest_first: bool = False
+) -> Iterator[Audited]:
+    """Yield the runs that came to an audit and have ended, or are the current one."""
+    for folder in sorted(runs_in(output), reverse=newest_first):
         run, audited = read_run(folder), read_result(folder, "audit")
         ended = run is not None and (run.status == "finished" or folder == current)
         if run and ended and audited and audited.outcome == "done" and (folder / "audit.json").is_file():
-            found.append((folder, parse_instant(run.as_of)))
-    return sorted(found, key=lambda run: (run[1], run[0].name))
+            yield folder, parse_instant(run.as_of)
 
 
 def is_well(run: Path) -> bool:

@@ -260,17 +260,17 @@ def _faults(night: Night) -> Iterator[Line]:
 def _findings(night: Night) -> Iterator[Line]:
     if not (facts := night.audited):
         return
-    yield from _causes(night, "critical", facts["critical"]["count"])
+    yield from _causes(night, "critical")
     if facts["lost"]["count"]:
-        yield from _causes(night, "lost", facts["lost"]["count"])
+        yield from _causes(night, "lost")
     if facts["previous"]:
-        yield from _causes(night, "new", {"previous": facts["previous"], "n": facts["new"]["count"]})
-        yield from _causes(night, "fixed", facts["fixed"]["count"])
+        yield from _causes(night, "new")
+        yield from _causes(night, "fixed")
 
 
-def _causes(night: Night, kind: str, heading: Any) -> Iterator[Line]:
+def _causes(night: Night, kind: str) -> Iterator[Line]:
     causes = night.audited[kind]
-    yield Line("heading", _say(night, kind, heading))
+    yield Line("heading", _say(night, kind, causes | {"previous": night.audited["previous"]}))
     for cause in causes["named"]:
         yield _cause(night, cause, "cause", "cause")
     if more := causes["count"] - len(causes["named"]):

@@ -7,6 +7,7 @@ run's own ``run.json``, ``log.txt``, ``steps/*.json``.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,16 +18,20 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import append_line, json_bytes, sync_folder, write_bytes
+from mssante_audit.base.reading import MB, read_bytes
 from mssante_audit.findings.registry import LIST
 from mssante_audit.space.states import State
 
 RUNS, STATE, SITE, LOG, RUN = "runs", "state", "site", "log.jsonl", "run.json"
 SNAPSHOT = "snapshot"
 """Folder of a run with what every later step reads."""
+MOST = 64 * MB
+"""Bytes of a file that a night left about itself."""
 FAILED = 3
 """Exit status from which a run is a failure."""
 _TIME = "%Y-%m-%dT%H%M%SZ"
 """Name of a run's folder: when it began (UTC)."""
+_NAMED = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z")
 
 
 def stamp_of(instant: datetime) -> str:
@@ -137,10 +142,17 @@ def read_run(folder: Path) -> Run | None:
     if folder.is_symlink() or file.is_symlink() or not file.is_file():
         return None
     try:
-        run = Run.model_validate_json(file.read_bytes())
-    except (OSError, ValidationError):
+        run = Run.model_validate_json(read_bytes(file, MOST))
+    except (InputError, ValidationError):
         return None
     return run if run.stamp == folder.name else None
+
+
+def runs_in(output: Path) -> list[Path]:
+    """Return the folders that are named as runs are, oldest first, without reading one of them."""
+    folder = output / RUNS
+    there = folder.iterdir() if folder.is_dir() and not folder.is_symlink() else ()
+    return sorted(run for run in there if _NAMED.fullmatch(run.name) and not run.is_symlink())
 
 
 def read_last(output: Path) -> Run | None:
@@ -152,12 +164,12 @@ def read_last(output: Path) -> Run | None:
     if not file.exists():
         return None
     try:
-        return Run.model_validate_json(file.read_bytes())
+        return Run.model_validate_json(read_bytes(file, MOST))
     except ValidationError as error:
         if any(fault["loc"] == ("version",) for fault in error.errors()):
             remedy = "Use that version, or another output folder"
             raise InputError("was written by another version", file=str(file), remedy=remedy) from None
-    except OSError:
+    except InputError:
         pass
     raise InputError("cannot be read", file=str(file), remedy="Remove it: the next run writes it anew")
 
@@ -173,8 +185,8 @@ def write_run(folder: Path, run: Run) -> None:
 def read_result(folder: Path, step: str) -> Result | None:
     """Return what became of a step of the run in `folder`, ``None`` if it did not come to it."""
     try:
-        return Result.model_validate_json((folder / "steps" / f"{step}.json").read_bytes())
-    except (OSError, ValidationError):
+        return Result.model_validate_json(read_bytes(folder / "steps" / f"{step}.json", MOST))
+    except (InputError, ValidationError):
         return None
 
 

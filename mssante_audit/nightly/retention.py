@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mssante_audit.base.instants import SKEW
-from mssante_audit.nightly.night import RUN, RUNS, Result, began, read_run, stamp_of
+from mssante_audit.nightly.night import RUN, Result, began, read_run, runs_in, stamp_of
 from mssante_audit.nightly.notice import good_run, shown_run
 from mssante_audit.nightly.settings import Config, Retention
 from mssante_audit.observe import folder
@@ -49,12 +49,8 @@ def outdated(output: Path, rules: Retention, now: datetime, good: str = "") -> l
 
     A run that a wrong clock dated after `now` counts as older than all others: it was made before.
     """
-    folder = output / RUNS
-    if folder.is_symlink() or not folder.is_dir():
-        return []
     ahead = stamp_of(now + SKEW)
-    runs = [folder for folder in folder.iterdir() if read_run(folder)]
-    runs.sort(key=lambda run: (run.name <= ahead, run.name), reverse=True)
+    runs = sorted(runs_in(output), key=lambda run: (run.name <= ahead, run.name), reverse=True)
     kept = runs[: rules.runs] if rules.runs else runs
     if rules.days:
         oldest = now - timedelta(days=rules.days)
@@ -65,7 +61,7 @@ def outdated(output: Path, rules: Retention, now: datetime, good: str = "") -> l
     if rules.bytes:
         kept = _within(rules.bytes, kept, always)
     stay = {*kept, *always}
-    return [run for run in reversed(runs) if run not in stay]
+    return [run for run in reversed(runs) if run not in stay and read_run(run)]
 
 
 def _within(limit: int, runs: Sequence[Path], always: Collection[Path]) -> list[Path]:

@@ -41,6 +41,7 @@ from mssante_audit.nightly.night import (
     read_last,
     read_result,
     read_run,
+    runs_in,
     stamp_of,
     write_run,
 )
@@ -51,6 +52,8 @@ from mssante_audit.space.states import State, worded
 
 RESUMED = timedelta(hours=12)
 """Resume interrupted runs younger than this; the data of older ones have changed meanwhile."""
+NEWEST = 50
+"""Runs that may have been killed: each start looks at what earlier ones left."""
 MEMORY = ("ledger.json", "trend.json")
 """What a run changes for the next ones, in its own folder until its end."""
 
@@ -134,7 +137,7 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
     settings = digest(json.dumps(config.values, sort_keys=True) + version("mssante-audit"))
     now, good = datetime.now(UTC), last.good if last else ""
     _tidy(state)
-    for folder in sorted(runs.iterdir()):
+    for folder in runs_in(config.output.folder)[-NEWEST:]:
         head = read_run(folder)
         if not head or head.status != "running":
             continue

@@ -24,6 +24,7 @@ from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import using_language
 from mssante_audit.base.reading import read_bytes
 from mssante_audit.base.settings import PACKAGE_SECONDS, Observe
+from mssante_audit.base.state import MAX_BYTES as MAX_STATE
 from mssante_audit.nightly.night import (
     SITE,
     SNAPSHOT,
@@ -36,7 +37,7 @@ from mssante_audit.nightly.night import (
 from mssante_audit.nightly.process import run_program
 from mssante_audit.nightly.settings import Config
 from mssante_audit.space.states import State
-from mssante_audit.values.person import describe_error, masked_message
+from mssante_audit.values.person import describe_error, unnamed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -177,7 +178,8 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     space = _load(job, before)
     make_snapshot(space, job.folder / SNAPSHOT, data=job.parameters.get("data"))
     findings, waived = audits.audit_all(space), audits.waived(space)
-    compared = ledger.follow(known, scope, job.as_of, findings, audits.unsure(space), waived)
+    unsure, lacking = audits.unsure(space), audits.missing(space)
+    compared = ledger.follow(known, scope, job.as_of, findings, unsure, waived, lacking)
     ledger.note_inputs(known, scope, job.as_of, figures(space, space.states, before))
     ledger.write_ledger(job.folder, known)
     _keep(job.state / trend.FILE, job.folder)
@@ -186,7 +188,7 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     for suffix, write in export.WRITERS.items():
         write(shown, job.folder / f"findings.{suffix}")
     log = sarif(
-        findings, waived, audits.unsure(space), [*audits.catalogue().values()],
+        findings, waived, unsure, [*audits.catalogue().values()],
         source=Path(space.whitelist.source).name, as_of=space.as_of, follow_up=compared,
     )  # fmt: skip
     write_bytes(job.folder / "findings.sarif", json_bytes(log))
@@ -227,7 +229,7 @@ def _load(job: Job, before: Known) -> TrustSpace:
     except InputError as error:
         there = any(data.folder.glob("*.xml*")) or any(data.folder.glob("archive/*.xml.gz"))
         file = Path(error.file or "")
-        why = {"input": LIST, "error": masked_message(error.message), "file": file.name}
+        why = {"input": LIST, "error": unnamed(error.message), "file": file.name}
         if file.is_file() and is_html(read_bytes(file, MAX_BYTES)):
             why["doubt"] = "html"
         job.inputs.append(State(LIST, "damaged" if there else "absent", None, why))
@@ -258,7 +260,7 @@ def reports(job: Job) -> tuple[str, dict[str, Any]]:
 def _keep(file: Path, folder: Path) -> bool:
     """Copy a state file, if it is there, into a folder, whole or not at all."""
     if there := file.exists():
-        write_bytes(folder / file.name, file.read_bytes())
+        write_bytes(folder / file.name, read_bytes(file, MAX_STATE))
     return there
 
 

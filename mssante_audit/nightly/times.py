@@ -50,7 +50,7 @@ def times_to_fix(output: str | Path | None) -> pd.DataFrame:
     letters = read_letters(Path(output)).values()
     letter = {key: asked_instant(sent.sent_on) for sent in letters for key in sent.told}
     watched: dict[str, dict[str, Any]] = {}
-    for folder, at in audited_runs(Path(output)):
+    for folder, at in sorted(audited_runs(Path(output)), key=lambda run: (run[1], run[0].name)):
         if is_well(folder):
             _watch(watched, folder, at)
     rows = []

@@ -8,6 +8,7 @@ import fcntl
 import gzip
 import json
 import os
+import stat
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
@@ -46,6 +47,9 @@ class Writer:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 raise  # whoever can wait for a descriptor may
             raise OutputError(error.strerror or "cannot be written", file=str(path)) from None
+        if not stat.S_ISREG(os.fstat(self._file).st_mode):
+            os.close(self._file)
+            raise OutputError("is no file", file=str(path))
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from mssante_audit.base.errors import AuditError
 from mssante_audit.base.resources import SAMPLE_FOLDER
-from mssante_audit.values.person import masked_message
+from mssante_audit.values.person import unnamed
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -155,7 +155,7 @@ def failure_of(kind: str, message: str, cell: int, traceback: str = "") -> Failu
     """Return a `Failure` whose message names no person."""
     if kind in {"DeadKernelError", "CellTimeoutError", "ModuleNotFoundError", *_family(AuditError)}:
         return Failure(kind, message.split("\n")[0], cell, traceback)
-    masked = masked_message(" ".join(message.split()))
+    masked = unnamed(" ".join(message.split()))
     return Failure(kind, f"{masked}{_place(traceback)}".strip(), cell, traceback)
 
 

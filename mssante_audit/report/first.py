@@ -29,6 +29,7 @@ from mssante_audit.report.say import say
 from mssante_audit.report.tables import csv_link
 from mssante_audit.space.states import named
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.person import unnamed
 from mssante_audit.verdicts.checks import ORDERS, RECEIVES, RESULTS
 from mssante_audit.verdicts.domains import answers
 from mssante_audit.verdicts.domains import domains as domains_frame
@@ -136,7 +137,7 @@ def first_cause(causes: pd.DataFrame) -> Html:
     if first["doubts"]:
         unsure = "Rien à corriger de sûr à ce jour ; {n:cause reste|causes restent} à confirmer."
         return paragraph("first", say(unsure, n=len(causes)))
-    who, boxes = first["operator"] or first["operator_id"], first["mailboxes"]
+    who, boxes = unnamed(first["operator"]) or first["operator_id"], first["mailboxes"]
     sentence = say(
         "À traiter d'abord : **{title}**{who} ({domains:domaine}{boxes}).",
         title=escape(title_of(first["rules"][0])),
@@ -254,11 +255,11 @@ def _shown(cause: Mapping[Any, Any], links: Links) -> dict[str, Any]:
         "rule_href": links.rule(code),
         "others": cause["findings"] - 1,
         "manager": rule(code).manager,
-        "operator": cause["operator"] or owner,
+        "operator": unnamed(cause["operator"]) or owner,
         "operator_href": links.operator(owner),
         "dossier": links.dossier(owner),
         "with": len(set(cause["operators"]) - {owner}),
-        "domain": cause["domain"],
+        "domain": unnamed(cause["domain"]),
         "domains": cause["domains"],
         "since": parse_instant(since) if since else None,
         "observed": cause["observed"],

@@ -50,6 +50,7 @@ from mssante_audit.report.results import (
 )
 from mssante_audit.report.say import Prose, say
 from mssante_audit.report.tables import table
+from mssante_audit.snapshot.folder import unnamed_texts
 from mssante_audit.space.chronicle import Chronicle, chronicle
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains as domains_frame
@@ -99,7 +100,10 @@ def open_report(name: str, **parameters: Any) -> Report:
     chosen = limits(space, **named)
     made = tuple(audits()) if name == "overview" else TOGETHER.get(name, (name,) if name in audits() else ())
     findings = touching(concat([audit(made_by, space) for made_by in made]), space, chosen)
-    return Report(name, space, chosen, limited(space.audited, chosen), findings, made, row_limit, since)
+    entries = limited(space.audited, chosen)
+    if not space.show_contacts:  # names of operators and descriptions are shown, and may name persons
+        entries = entries.assign(**unnamed_texts(entries[["operator", "description", "o"]]))
+    return Report(name, space, chosen, entries, findings, made, row_limit, since)
 
 
 @dataclass(frozen=True)

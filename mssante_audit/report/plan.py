@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -131,7 +132,7 @@ def _absolute(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return `values` with paths that hold in the kernel's own folder."""
     fixed = dict(values)
     if fixed.get("data") is not None:
-        fixed["data"] = str(Path(fixed["data"]).resolve())
+        fixed["data"] = os.path.realpath(fixed["data"])
     if fixed.get("anchors"):
-        fixed["anchors"] = [str(Path(anchor).resolve()) for anchor in fixed["anchors"]]
+        fixed["anchors"] = [os.path.realpath(anchor) for anchor in fixed["anchors"]]
     return fixed

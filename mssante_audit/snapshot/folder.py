@@ -49,6 +49,8 @@ def unnamed_texts(frame: pd.DataFrame) -> dict[str, pd.Series]:
             shown = {text: _unnamed(text) for text in texts.dropna().unique().tolist()}
             if any(text != mask for text, mask in shown.items()):
                 masked[str(column)] = texts.map(shown)
+    if "dn" in masked and "dn_key" in frame:  # in lower case a name is harder to see
+        masked["dn_key"] = frame["dn_key"].where(masked["dn"] == frame["dn"], masked["dn"])
     return masked
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -164,10 +165,10 @@ def _origin(space: TrustSpace, data: str | Path | None) -> dict[str, Any]:
     beside = whitelist.origin.parent if isinstance(whitelist.origin, Path) else None
     trusted = [*whitelist.anchors, *([*pinned_files(beside), *find_crls(beside)] if beside else ())]
     return {
-        "data": None if data is None else str(Path(data).resolve()),
-        "anchors": [str(Path(path).resolve()) for path in (archive.anchors if archive else ())],
+        "data": None if data is None else os.path.realpath(data),
+        "anchors": [os.path.realpath(path) for path in (archive.anchors if archive else ())],
         "signer": archive.signer if archive else None,
-        "trusted": list(dict.fromkeys(str(Path(path).resolve()) for path in trusted)),
+        "trusted": list(dict.fromkeys(os.path.realpath(path) for path in trusted)),
     }
 
 

@@ -24,7 +24,7 @@ from mssante_audit.findings.templates import said
 from mssante_audit.mailboxes.extraction import AHEAD
 from mssante_audit.observe.kinds import KINDS
 from mssante_audit.values.dn import parse_dn
-from mssante_audit.values.person import masked_message
+from mssante_audit.values.person import unnamed
 from mssante_audit.whitelist.reliance import doubts, refusal
 
 if TYPE_CHECKING:
@@ -172,8 +172,8 @@ def _faults_of(
 
 def _unread(errors: Sequence[InputError]) -> dict[str, str]:
     """Return what is known of files that could not be read: the name of the first, and why in English."""
-    why = "; ".join(masked_message(error.brief) for error in errors)
-    return {"file": masked_message(PurePath(errors[0].file or "").name), "error": why}
+    why = "; ".join(unnamed(error.brief) for error in errors)
+    return {"file": unnamed(PurePath(errors[0].file or "").name), "error": why}
 
 
 def _against(seen: _Input, before: Mapping[str, Any] | None, as_of: datetime) -> Iterator[Fault]:

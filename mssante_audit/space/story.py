@@ -83,7 +83,7 @@ def compare(
     return replace(
         made,
         changes=worded_changes(made.changes, language=language, contacts=contacts),
-        events=worded_events(made.events, language=language),
+        events=worded_events(made.events, language=language, contacts=contacts),
     )
 
 
@@ -108,13 +108,14 @@ def worded_changes(changes: pd.DataFrame, *, language: str = "", contacts: str =
     return shown[[column.name for column in CHANGES]]
 
 
-def worded_events(events: pd.DataFrame, *, language: str = "") -> pd.DataFrame:
+def worded_events(events: pd.DataFrame, *, language: str = "", contacts: str = "services") -> pd.DataFrame:
     """Return events (`mssante_audit.archive.events`) with their `sentence`, which says if one is unknown.
 
-    Further columns stay.
+    Persons are shown as in `worded_changes`. Further columns stay.
     """
-    sentences = []
-    columns = (events[name] for name in ("kind", "size", "facts", "confidence"))
+    sentences, shown = [], seen(contacts)(events["facts"].tolist())
+    events = events.assign(facts=pd.Series(shown, index=events.index, dtype="object"))
+    columns = (events["kind"], events["size"], shown, events["confidence"])
     for kind, size, facts, sure in zip(*columns, strict=True):
         text = said(_WORDS, kind, {**facts, "size": size}, language)
         text = text[:1].upper() + text[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -324,7 +325,7 @@ def find_whitelist(data: Path, archive: Archive | None = None, as_of: datetime |
         raise InputError("no such file or folder", file=str(data))
     if not data.is_dir():  # who reads it says so of a pipe
         return data
-    lists = sorted(f for f in data.iterdir() if f.name.endswith(LIST_SUFFIXES) and f.is_file())
+    lists = sorted(f for f in data.iterdir() if f.name.endswith(LIST_SUFFIXES) and not f.is_dir())
     if archive and (not lists or archive.folder == data):
         current = archive.current(as_of)
         if current is None:
@@ -413,7 +414,7 @@ def load_space(
         aside=aside,
         files=files,
         mailboxes=beside("mailboxes", mailboxes),
-        waivers=waivers if (waivers := folder / "waivers.toml").is_file() else None,
+        waivers=waivers if os.path.lexists(waivers := folder / "waivers.toml") else None,
         archive=archive,
         faults=faults,
     )

@@ -2,55 +2,103 @@
 
 from __future__ import annotations
 
+import html
 import re
 import traceback
+import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from mssante_audit.base.text import fold, normalize
+from mssante_audit.base.text import LOOK_ALIKE, fold, normalize
 from mssante_audit.values.contacts import DIGITS, TRIM, names_nobody
 from mssante_audit.values.phones import SHORT, digits_of, is_mobile, national, read_phone
 
-_END = r"(?![^\W_])"
-_WORD = r"[^\W\d_](?:[\w’-]|'(?=\w))*"
+# What names somebody is sought in a text as `_plain` has it: blanks single, digits 0 to 9, nothing invisible.
+
+_ALONE, _END = r"(?<![^\W_])", r"(?![^\W_])\.?"
 _UPPER = r"[^\W\d_a-zß-öø-ÿœ]"
-_CAPITAL = rf"{_UPPER}(?:[\w’-]|'(?=\w))*"
-_PARTICLES = (
-    r"(?:(?i:de|du|des|la|le|les|von|van|der|den|el|al|ben|bin|di|da|st|ste|saint|sainte)[\s-]+"
-    r"|[dDlL]['’]\s?){0,3}"
+_REST = r"(?:[\w’-]|'(?=\w))*"
+_BEFORE = (
+    r"(?:(?i:de|du|des|la|le|les|von|van|der|den|el|al|ben|bin|abd|di|da|st|ste|saint|sainte)[ -]"
+    rf"|[dDlL]['’] ?|{_UPPER}\.[ -]?){{0,4}}"
 )
-_NAME = rf"{_PARTICLES}{_WORD}(?:\s+{_PARTICLES}{_CAPITAL}){{0,2}}"
+"""Particles and initials."""
+_BIRTH = rf"(?: \(?(?i:née?|ép\.|épouse|veuve|vve|dite?) {_BEFORE}[^\W\d_]{_REST}\)?)?"
+_NAME = (
+    rf"[ _:(«\"“']{{0,3}}{_BEFORE}[^\W\d_]{_REST}"
+    rf"(?:[)»\"”]? ?[(«\"“_ ] ?{_BEFORE}{_UPPER}{_REST}){{0,4}}[)»\"”]?{_BIRTH}"
+)
+_OTHERS = rf"(?: ?(?:,|et|&) ?{_UPPER}{_REST}){{0,3}}"
+_ONE = (
+    rf"(?:{_ALONE}(?:(?i:mme|mlle|melle|mrs|monsieur|madame|mademoiselle){_END}"
+    rf"|(?:Ms|M[Ii][Ss]{{2}}|Ma[îi]tre|Mr){_END}|mr\.?(?= )|M[RS]\."
+    rf"|M(?:[Mm][Ee]|[Ll][Ll][Ee])(?={_UPPER}[^\W\d_])"
+    rf"|MR(?= (?!L[AE]S? |DE[S ]|DU |STE? |SAINT){_UPPER}{{2}})|(?<!\b\w )M(?= {_UPPER}['’]?[^\W\d_]))"
+    r"|(?:(?<![\w.])|(?<=[^\W\d_]{3}\.))(?:[Mm] ?\.(?!\w\.| ?[\w-]+\.[a-zA-Z]{2})))"
+)
 _CIVILITY = (
-    rf"(?:(?<![\w.])M\.(?=\s)|(?<![\w.] )(?<![\w.])M\.(?=[^\W\d_]{{3}})"
-    rf"|(?<!\b\w )\bM(?=\s{_UPPER}[^\W\d_]{{2}})"
-    rf"|\bMr{_END}\.?|\bMR\.|\b(?i:mme|mlle|melle|mrs|monsieur|madame|mademoiselle){_END}\.?)[\s_-]*{_NAME}"
-    rf"|\b(?:MM\.|(?i:mmes|mlles|messieurs|mesdames){_END})[\s_-]*{_NAME}(?:\s*(?:,|et|&)\s*{_CAPITAL}){{0,3}}"
+    rf"{_ONE}(?: ?(?:et|ou|[&/,-])? ?{_ONE}){{0,2}}(?:,(?= ?{_UPPER})|-)?{_NAME}"
+    rf"|{_ALONE}(?:MM\.|MM(?= {_UPPER}[^\W\d_])|(?i:mmes|mlles|messieurs|mesdames){_END}){_NAME}{_OTHERS}"
 )
-_DOCTOR = rf"(?i:docteurs?|professeurs?|drs?|prof|pr){_END}\.?[\s_]*{_NAME}"
-_BETWEEN = r"[\s.()\-–—‑·/]{0,3}"
+_TITLE = rf"{_ALONE}(?i:docteure?|doctoresse|professeure?|dre?|prof|pr){_END}"
+_DOCTOR = rf"(?:{_TITLE}{_NAME}|{_ALONE}(?i:(?:docteure?|professeure?|dre?|prof|pr)s){_END}{_NAME}{_OTHERS})"
+_KEPT = (
+    r"(?P<kept>(?<![0-9])(?:[0-3][0-9](?P<sep>[./ -])[01][0-9](?P=sep)(?:19|20)[0-9]{2}"
+    r"(?![0-9]| [0-9]{2} [0-9])|(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9](?![0-9]))"
+    r"|\b(?i:ch[ruis]?|chu|ghu?|h[oô]p(?:ital|itaux)?|hospitalier|chirurgical|(?:poly)?cliniques?|centre|ctre"
+    r"|ehpad|mas|fam|r[ée]sidence|fondation|institut|maison|foyer|groupe|ssr|usld|ime|itep|pavillon|site)"
+    rf"(?: (?i:du|de|le|la))? (?:{_TITLE} |M\.(?={_UPPER})){_BEFORE}{_UPPER}{_REST})"
+)
+"""Dates, and hospitals that bear the name of a doctor."""
+_DIGIT = r"(?:[0-9]|(?<=[0-9])[oOlI](?![^\W\d_])|[oOlI](?=[0-9]))"
+_GAP = r"(?:[^\w@,:;]|_){0,4}"
 _PHONE = (
-    r"(?:(?<![^\W_])|(?<=[Tt][ée]l))(?!\d\d(?P<sep>[./-])\d\d(?P=sep)(?:19|20)\d\d(?!\d))"  # a date is none
-    rf"(?:\+{_BETWEEN}[1-9](?:{_BETWEEN}\d){{8,13}}"
-    rf"|00{_BETWEEN}(?:33|262|590|594|596|508|687|689|681|32|352|41|377)(?:{_BETWEEN}\d){{8,11}}"
-    rf"|\(?0\)?{_BETWEEN}[1-9](?:{_BETWEEN}\d){{8}})(?![\w:]|[.,]\d)"
+    r"(?P<phone>(?<![0-9])(?<![0-9a-fA-F]{6})(?:"
+    rf"\+{_GAP}[1-9](?:{_GAP}[0-9]){{8,13}}"
+    rf"|00{_GAP}(?:33|262|590|594|596|508|687|689|681|32|352|41|377)(?:{_GAP}[0-9]){{8,11}}"
+    rf"|00(?:[ .-][1-9][0-9]{{0,2}}|[1-9][0-9]{{1,2}}[ .-])(?:{_GAP}[0-9]){{8,11}}"
+    rf"|{_ALONE}33{_GAP}[1-9](?:{_GAP}[0-9]){{8}}|(?:0[1-9][0-9]{{8}}){{2,}}"
+    rf"|[(\[{{]?(?:0|{_ALONE}[oO](?=[1-9])){_GAP}[1-9lI](?:{_GAP}{_DIGIT}){{8}}"
+    r"|(?<![0-9][,:;])(?<![0-9][,:;] )0[1-9](?P<same> ?[,:;] ?)[0-9]{2}(?:(?P=same)[0-9]{2}){3}"
+    r"(?!(?P=same)[0-9]))(?![0-9]|[.:][0-9]|[0-9a-fA-F]{6}))"
 )
 """Ten digits from 0 on, or a country code and more: numbers of nine digits are FINESS and SIREN."""
-_ENDS = r"\s'\"<>(),;:=«»|/"
+_PART = r"[^\s'\"<>(),;:=«»|/@]"
+_DOTTED = r"(?=[\w-]{1,63}(?:\.[^\W_]| ?[(\[{]? ?(?i:dot|point)\b))"
 _ADDRESS = (
-    rf"(?<![^{_ENDS}])[^{_ENDS}@＠﹫]+"
-    rf"(?:\s?(?:[@＠﹫]|[(\[{{]\s?(?i:at|arobase?|chez)\s?[)\]}}])\s?[^{_ENDS}]+"
-    rf"|\s(?i:arobase?)\s[^{_ENDS}]+|\s(?i:at)\s[^{_ENDS}]+(?=\s(?i:dot|point)\s))"
-    rf"(?:\s?(?:[(\[{{]\s?(?i:dot|point)\s?[)\]}}]|\b(?i:dot|point)\b)\s?[^{_ENDS}]+){{0,4}}"
+    r"(?:\"[^\"]{1,64}\" ?<)?(?<![^\s'\"<>(),;:=«»|/])(?:"
+    rf"{_PART}+ ?@+ ?{_PART}+"
+    rf"|{_PART}+ ?[(\[{{<*|] ?(?i:at|[aà@]|arobase?|chez) ?[)\]}}>*|] ?{_DOTTED}{_PART}+"
+    rf"|{_PART}+ (?i:arobase?) {_PART}+|{_PART}+ (?i:at) {_PART}+(?= (?i:dot|point) )"
+    rf"|(?=[\w-]{{1,64}}[._])[\w.+-]{{3,64}}?(?: (?i:at) |[-_](?i:at)[-_]){_DOTTED}{_PART}+)"
+    rf"(?: ?(?:[(\[{{] ?(?i:dot|point) ?[)\]}}]|\b(?i:dot|point)\b) ?{_PART}+){{0,4}}"
 )
-_NAMING = re.compile(rf"{_PHONE}|{_ADDRESS}|{_CIVILITY}|\b{_DOCTOR}")
-_STRAY = re.compile(
-    rf"{_PHONE}|{_ADDRESS}|{_CIVILITY}"
-    rf"|(?:^\s*|(?<=[:,;|(/] )|(?<=[:,;|(/])|(?<= [-–—] )){_DOCTOR}"
+_NAMING = re.compile(rf"{_KEPT}|{_PHONE}|{_ADDRESS}|{_CIVILITY}|{_DOCTOR}")
+_ODD = re.compile(r"[^ -~]|  |[&\\]|%40")
+_WRITTEN = re.compile(
+    r"\s+|&(?:amp\\?;)*(?:#x?[0-9a-f]{1,7}|[a-z]{2,9})\\?;|%40|\\[^\w\s]|.", re.DOTALL | re.IGNORECASE
 )
-"""Less than `_NAMING`: hospitals bear the names of doctors, only not at the beginning."""
+_DIGITS = str.maketrans("oOlI", "0011")
+
+
+def _plain(text: str) -> tuple[str, Sequence[int]]:
+    """Return a text as patterns want it, and where each of its characters, and its end, stand in `text`."""
+    if not _ODD.search(text):
+        return text, range(len(text) + 1)
+    letters, places = [], []
+    for written in _WRITTEN.finditer(text):
+        sign = " " if written[0].isspace() else written[0]
+        if len(sign) > 1:
+            plain = sign.lower().replace("\\", "").replace("amp;", "")
+            sign = "@" if sign == "%40" else sign[1] if sign[0] == "\\" else html.unescape(plain)
+        for c in unicodedata.normalize("NFKC", sign):
+            if unicodedata.category(c) not in ("Cc", "Cf", "Mn", "Me"):
+                letters.append(str(unicodedata.digit(c, c)))
+                places.append(written.start())
+    return "".join(letters).translate(LOOK_ALIKE), [*places, len(text)]
 
 
 CONTACTS = ("none", "services", "all")
@@ -97,25 +145,24 @@ def masks(persons: Iterable[Person], contacts: str = "none") -> dict[Person, str
     }
 
 
-def masked_message(text: str) -> str:
-    """Return the message of an error with what may name a person masked, and all else as it is.
-
-    >>> masked_message("KeyError: 'MY_RULE' for zoe.durand@x.example, M. DURAND Zoé, 04 65 71 00 01")
-    "KeyError: 'MY_RULE' for z•••@x.example, •••, 04 •• •• •• 01"
-    """
-    return _NAMING.sub(lambda name: mask(name[0]), text)
-
-
 @lru_cache(1 << 16)
 def unnamed(text: str) -> str:
     """Return a text that should name nobody, with whom it names all the same masked.
 
-    A description, a domain, a certificate's O: addresses, phone numbers, names behind a civility.
+    A description, a domain, a certificate's O, an error's message: addresses, phone numbers, names behind a
+    civility. A hospital keeps that of its doctor.
 
     >>> unnamed("CH DU DR SCHWEITZER, 010000024"), unnamed("Messagerie de zoe@x.example, 06 12 34 56 78")
     ('CH DU DR SCHWEITZER, 010000024', 'Messagerie de z•••@x.example, 06 •• •• •• 78')
     """
-    return _STRAY.sub(lambda name: mask(name[0]), text)
+    plain, places = _plain(text)
+    parts, end = [], 0
+    for name in _NAMING.finditer(plain):
+        if not name["kept"]:
+            found = name[0].translate(_DIGITS) if name["phone"] else name[0]
+            parts += [text[end : places[name.start()]], mask(found)]
+            end = places[name.end()]
+    return "".join([*parts, text[end:]])
 
 
 def describe_error(error: BaseException) -> str:
@@ -123,7 +170,7 @@ def describe_error(error: BaseException) -> str:
 
     The place is that of the innermost frame: the line of the code, maybe a user's own, that raised it.
     """
-    message = masked_message(" ".join(str(error).split()))
+    message = unnamed(" ".join(str(error).split()))
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {message}".rstrip(": ") + place

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -67,7 +68,7 @@ def find_anchors(folder: Path) -> list[x509.Certificate]:
 def of_sample(folder: Path) -> tuple[Path, ...]:
     """Return the anchors of a data folder that is the shipped sample; no other folder brings any."""
     sample = sample_folder()
-    return (sample / "anchors",) if folder.resolve() == sample.resolve() else ()
+    return (sample / "anchors",) if os.path.realpath(folder) == os.path.realpath(sample) else ()
 
 
 def pinned_files(folder: Path) -> list[Path]:
@@ -91,7 +92,7 @@ def _readable(folder: Path) -> Iterator[tuple[Path, list[x509.Certificate]]]:
 def files_in(folder: Path, suffixes: Collection[str]) -> list[Path]:
     """Return the files in a folder, then one folder below, whose names end so, in order."""
     files = [file for pattern in ("*", "*/*") for file in sorted(folder.glob(pattern))]
-    return [file for file in files if file.suffix.lower() in suffixes and file.is_file()]
+    return [file for file in files if file.suffix.lower() in suffixes and not file.is_dir()]
 
 
 def load_certificates(path: str | Path) -> list[x509.Certificate]:

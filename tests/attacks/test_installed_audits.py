@@ -7,10 +7,11 @@ import itertools
 import json
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from commands import Done
@@ -53,9 +54,49 @@ def turns(space: TrustSpace) -> Iterator[Finding]:
         pass
 
 
+def dies(space: TrustSpace) -> Iterator[Finding]:
+    yield Finding("OTHERS_RULE", "x", (1,))
+    os._exit(0)
+
+
+def kills(space: TrustSpace) -> Iterator[Finding]:
+    yield Finding("OTHERS_RULE", "x", (1,))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def holds_on(space: TrustSpace) -> Iterator[Finding]:
+    yield Finding("OTHERS_RULE", "x", (1,))
+    while True:
+        with suppress(BaseException):
+            time.sleep(600)
+
+
+class OwnError(BaseException):
+    """No Exception, and no end of the program."""
+
+
+def raises(space: TrustSpace) -> Iterator[Finding]:
+    yield Finding("OTHERS_RULE", "x", (1,))
+    raise OwnError
+
+
+def deaf(space: TrustSpace) -> Iterator[Finding]:
+    yield Finding("OTHERS_RULE", "x", (1,))
+    for number in (signal.SIGALRM, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    time.sleep(600)
+
+
+def recurses(space: TrustSpace) -> Iterator[Finding]:
+    yield Finding("OTHERS_RULE", "x", (1,))
+    (lambda f: f(f))(lambda f: f(f))
+
+
 BEHAVIOURS = {
     ends: "SystemExit: 0", interrupts: "KeyboardInterrupt", closes: "GeneratorExit",
-    sleeps: "not done after 0.5 s", turns: "not done after 0.5 s",
+    sleeps: "not done after 0.5 s", turns: "not done after 0.5 s", dies: "ended before it was done",
+    kills: "ended before it was done", holds_on: "not done after 0.5 s", raises: "OwnError",
+    deaf: "not done after 0.5 s", recurses: "RecursionError",
 }  # fmt: skip
 
 
@@ -94,15 +135,30 @@ def test_what_it_prints_is_no_part_of_a_table(run: Callable[..., Done]) -> None:
     assert "hello, table" in done.stderr
 
 
+def test_what_it_does_to_its_process_is_not_done_to_ours(run: Callable[..., Done]) -> None:
+    def spoils(space: TrustSpace) -> list[Finding]:
+        os.chdir("/")
+        os.environ["LANG"] = "x"
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        os.closerange(0, 3)
+        if os.fork() == 0:
+            os._exit(0)
+        return [Finding("OTHERS_RULE", "x", (1,))]
+
+    register(Audit("others", "Autres", (RULE,), spoils))
+    place, environment, handler = Path.cwd(), dict(os.environ), signal.getsignal(signal.SIGINT)
+    done = run("findings", "others")
+    assert done.returncode == 0, done.stderr
+    assert len(list(csv.reader(StringIO(done.stdout)))) == 2
+    assert (Path.cwd(), dict(os.environ), signal.getsignal(signal.SIGINT)) == (place, environment, handler)
+
+
 def test_who_presses_ctrl_c_ends_the_program_all_the_same() -> None:
     def waits(space: TrustSpace) -> list[Finding]:
-        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        os.kill(os.getppid(), signal.SIGINT)
         time.sleep(0.4)
         return []
 
     register(Audit("others", "Autres", (RULE,), waits))
-    before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         audit_all(load_space())
-    assert signal.getsignal(signal.SIGINT) is before
-    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)

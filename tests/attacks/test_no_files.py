@@ -1,12 +1,13 @@
-"""What is no file where one is read: one line at once, never a wait."""
+"""What is no file where one is read: one line at once, never a wait, and never passed over in silence."""
 
 from __future__ import annotations
 
 import os
+import random
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from shutil import copytree
+from shutil import copy, copytree
 
 import pytest
 from commands import Done
@@ -20,19 +21,33 @@ def bound(path: Path) -> None:
         it.bind(os.path.relpath(path))
 
 
+def linked(make: Callable[[Path], object]) -> Callable[[Path], object]:
+    def behind(path: Path) -> None:
+        make(there := path.with_name(f"{path.name}-behind"))
+        path.symlink_to(there.name)
+
+    return behind
+
+
 KINDS: dict[str, tuple[Callable[[Path], object], str]] = {
     "pipe": (os.mkfifo, "it is a pipe"),
     "device": (lambda path: path.symlink_to("/dev/zero"), "it is a device"),
     "socket": (bound, "it is a socket"),
     "folder": (Path.mkdir, "it is a folder"),
+    "dangling": (lambda path: path.symlink_to("nowhere"), "no such file"),
+    "circle": (lambda path: path.symlink_to(path.name), "too many levels of symbolic links"),
+    "linked pipe": (linked(os.mkfifo), "it is a pipe"),
 }
 COMMANDS = (
     "gate x LIST", "gate LIST x", "findings all --data x", "domains --data x", "verify x", "observe diff x x",
     "check y --data x", "declarations fix x.csv out.xlsx", "declarations import x.csv",
-    "gate --declaration x.csv",
+    "gate --declaration x.csv", "changes x LIST", "archive import x", "run --config x",
+    "letters status --config x", "dossiers --data DATA --letter x --operator 1 --out o",
+    "verify LIST --anchors x", "receive y --data x", "declarations import LIST --columns x",
+    "snapshot --data x out",
 )  # fmt: skip
-EMPTY = ("no white list here", "no declaration here")
-"""What is said of a folder where one may be named."""
+ABSENT = ("no white list here", "no declaration here", "certificate here", "no such", "is not a date")
+"""What is said of a folder where one may be named, and of a link that leads nowhere."""
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -43,24 +58,58 @@ def test_what_is_no_file_is_told_at_once(
     monkeypatch.chdir(tmp_path)
     make, why = KINDS[kind]
     make(Path("x.csv" if "x.csv" in command else "x"))
-    done = run(*(LIST if word == "LIST" else word for word in command.split()))
-    assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
-    assert why in line or (kind == "folder" and any(words in line for words in EMPTY))
+    meant = {"LIST": LIST, "DATA": str(CATALOGUE)}
+    done = run(*(meant.get(word, word) for word in command.split()))
+    text = f"{done.stderr}{done.stdout}".lower()
+    assert done.returncode in (1, 2), text
+    assert len(text.strip().splitlines()) == 1
+    of_absent = kind in ("folder", "dangling", "circle") and any(words in text for words in ABSENT)
+    assert why in text or of_absent
 
 
-@pytest.mark.parametrize("kind", ["pipe", "device", "socket"])
-def test_an_observation_that_is_no_file_is_told_at_once(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Done]
+PLACES = (
+    "listeblanchemssante.xml.gz", "archive/2026-03-09T053000Z-00000000.xml.gz", "archive/log.jsonl",
+    "declarations.csv", "waivers.toml",
+    "observations/dns-2026-03-02T235900Z.jsonl.gz", "observations/tls-2026-03-02T235900Z.jsonl.gz",
+    "Extraction_Correspondance_MSSante_202603021013.txt",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_is_no_file_among_the_data_is_told_at_once(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Done]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     copytree(CATALOGUE, "data")
-    (seen,) = Path("data/observations").glob("dns-*")
-    seen.unlink()
-    KINDS[kind][0](seen)
-    done = run("methods", "--data", "data")
-    assert done.returncode == 2
-    assert KINDS[kind][1] in done.stderr
+    Path("data", "listeblanchemssante.xml.gz").unlink()  # the archive has lists
+    name = random.Random(place).choice(("pipe", "device", "socket", "circle", "linked pipe"))
+    (at := Path("data", place)).unlink(missing_ok=True)
+    KINDS[name][0](at)
+    done = run("findings", "all", "--data", "data", "--as-of", "2026-03-10", "--anchors", "data/anchors")
+    assert "Traceback" not in done.stderr
+    assert KINDS[name][1] in done.stderr.lower() or at.name in done.stderr, (name, done)
+
+
+OUTPUTS = ("state/run.json", "state/ledger.json", "state/trend.json", "state/letters.json", "state/log.jsonl")
+
+
+@pytest.mark.parametrize("place", OUTPUTS)
+def test_what_is_no_file_among_what_nights_left_is_told_at_once(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Done]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("data").mkdir()
+    copy(LIST, "data/list.xml.gz")
+    Path("audit.toml").write_text(
+        'reports.enabled = false\ndossiers.enabled = false\ndata.folder = "data"\noutput.folder = "out"\n'
+    )
+    (at := Path("out", place)).parent.mkdir(parents=True)
+    name = random.Random(place).choice(("pipe", "device", "socket", "linked pipe"))
+    KINDS[name][0](at)
+    done = run("run", "--config", "audit.toml")
+    assert done.returncode >= 2, (name, done)
+    assert "Traceback" not in done.stderr
+    assert at.name in done.stderr or at.name in done.stdout
 
 
 def test_an_audit_that_was_not_made_is_told(run: Callable[..., Done]) -> None:

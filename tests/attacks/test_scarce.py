@@ -1,20 +1,14 @@
-"""Descriptors, memory and disk at their limit: one line that says so; ten years of nights: a bounded read."""
+"""Descriptors, memory and disk at their limit: one line that says so."""
 
 from __future__ import annotations
 
-import gzip
-import json
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from conftest import CATALOGUE
-
-from mssante_audit.observe import folder as observations
-from mssante_audit.observe.folder import find_observations
 
 SAMPLE = CATALOGUE
 LIST = max((SAMPLE / "archive").glob("*.xml.gz"))
@@ -67,22 +61,3 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(tmp_path: Path)
     assert done.returncode == 2, done.stderr
     assert "no space left on device" in line
     assert [name for name in left if not name.endswith(".lock")] == []
-
-
-def test_ten_years_of_nights_are_found_without_opening_each(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "observations"
-    folder.mkdir()
-    first = datetime(2016, 3, 2, 5, 30, tzinfo=UTC)
-    for night in range(3650):
-        at = first + timedelta(night)
-        head = json.dumps({"format": "mssante-audit dns observation", "at": at.isoformat()})
-        (folder / f"dns-{at:%Y-%m-%dT%H%M%SZ}.jsonl.gz").write_bytes(gzip.compress(f"{head}\n".encode()))
-    opened = []
-    real = observations.open_regular
-    monkeypatch.setattr(observations, "open_regular", lambda path: opened.append(path) or real(path))
-    found = find_observations(tmp_path)
-    assert len(found) == 3650
-    assert [file.begun for file in found] == sorted((file.begun for file in found), reverse=True)
-    assert len(opened) <= 400

@@ -120,7 +120,7 @@ def test_what_was_accepted_for_one_domain_does_not_cover_many(folder, before) ->
         ("[other]\na = 1\n", "something else"),
         ("waiver = [1]\n", "something else"),
         ("version = 2\n" + waiver(operator="x"), "is of version 2, and this program knows 1"),
-        ("[[waiver]\n", "cannot be read"),
+        ("[[waiver]\n", "is not TOML"),
     ],
 )
 def test_a_file_that_is_not_right(tmp_path, text, why) -> None:

@@ -40,7 +40,7 @@ def causes(number: int, names: tuple[str, ...] = HOSTILE[:1], **more: Any) -> di
         }
         for n in range(min(number, 10))
     ]  # fmt: skip
-    return {"count": number, "named": named}
+    return {"count": number, "findings": number, "named": named}
 
 
 def night(

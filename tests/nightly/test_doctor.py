@@ -159,10 +159,10 @@ def test_on_a_runner_that_begins_with_nothing_nothing_is_missing(tmp_path):
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o660, 0o606])
-@pytest.mark.parametrize("what", ["settings", "program", "argument", "folder"])
+@pytest.mark.parametrize("what", ["settings", "program", "argument", "folder", "above"])
 def test_hooks_that_others_can_write_are_told(place, settings, tmp_path, what, mode):
-    folder = tmp_path / "hooks"
-    folder.mkdir(mode=0o755)
+    folder = tmp_path / "above" / "hooks"
+    folder.mkdir(mode=0o755, parents=True)
     program, argument = folder / "tell", folder / "words.txt"
     for file in (program, argument, place.folder / "audit.toml"):
         file.touch()
@@ -174,6 +174,7 @@ def test_hooks_that_others_can_write_are_told(place, settings, tmp_path, what, m
         "program": program,
         "argument": argument,
         "folder": folder,
+        "above": folder.parent,
     }[what]
     changed.chmod(mode | 0o110)
     found = [(sign.state, sign.found, sign.remedy) for sign in told(place.folder / "audit.toml", "hook")]

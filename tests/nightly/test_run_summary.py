@@ -184,12 +184,11 @@ def test_it_is_a_page_for_a_phone_whose_links_lead_to_the_site_that_is_named():
 
 def test_each_cause_is_named_with_whom_it_touches_and_since_when():
     text = " ".join(summary(night(critical=12, lost=1)).split())
-    assert (
-        "CRITICAL: 12 causes - critical, Aucun serveur ne répond: CH A, ch-a.mssante.fr, since 3 Feb" in text
-    )
+    first = "critical, Aucun serveur ne répond: CH A, ch-a.mssante.fr, since 3 Feb"
+    assert f"CRITICAL: 12 findings (12 causes) - {first}" in text
     assert "ch-a.mssante.fr and 1 other domain, 1 mailbox, since 3 February 2026" in text
     assert "- and 2 other causes" in text
-    assert "CRITICAL, AND NOTHING IS KNOWN OF THEM NOW: 1 cause -" in text
+    assert "CRITICAL, AND NOTHING IS KNOWN OF THEM NOW: 1 finding (1 cause) -" in text
     assert "NEW since 2 March 2026: none FIXED: none FOUND 12,345 critical" in text
 
 

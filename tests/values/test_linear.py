@@ -12,12 +12,12 @@ from mssante_audit.values.contacts import is_personal, parse_contact, read_email
 from mssante_audit.values.dn import parse_dn, pasted_dn
 from mssante_audit.values.hosts import host_faults
 from mssante_audit.values.identifiers import identifier_of, parse_department, parse_identifier, structure_key
-from mssante_audit.values.person import mask, masked_message, unnamed
+from mssante_audit.values.person import mask, unnamed
 from mssante_audit.values.phones import read_phone
 
 READERS: tuple[Callable[[str], object], ...] = (
     parse_contact, lambda text: parse_contact(text).problems, lambda text: parse_contact(text).key,
-    read_email, is_personal, mask, unnamed, masked_message, parse_dn, pasted_dn, identifier_of, structure_key,
+    read_email, is_personal, mask, unnamed, unnamed, parse_dn, pasted_dn, identifier_of, structure_key,
     parse_identifier, parse_department, read_phone, host_faults, fold, normalize, visible,
 )  # fmt: skip
 PIECES = (
