@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mssante_audit.base.text import fold, normalize
-from mssante_audit.values.contacts import DIGITS, TRIM, names_nobody
+from mssante_audit.values.contacts import DIGITS, TRIM, names_house, names_nobody
 from mssante_audit.values.phones import SHORT, digits_of, is_mobile, national, read_phone
 
 _END = r"(?![^\W_])"
@@ -110,12 +110,13 @@ def masked_message(text: str) -> str:
 def unnamed(text: str) -> str:
     """Return a text that should name nobody, with whom it names all the same masked.
 
-    A description, a domain, a certificate's O: addresses, phone numbers, names behind a civility.
+    A description, a domain, a certificate's O: addresses, phone numbers, names behind a civility. A domain
+    written as an address keeps what only names an establishment: that is the defect.
 
     >>> unnamed("CH DU DR SCHWEITZER, 010000024"), unnamed("Messagerie de zoe@x.example, 06 12 34 56 78")
     ('CH DU DR SCHWEITZER, 010000024', 'Messagerie de z•••@x.example, 06 •• •• •• 78')
     """
-    return _STRAY.sub(lambda name: mask(name[0]), text)
+    return _STRAY.sub(lambda name: name[0] if names_house(name[0]) else mask(name[0]), text)
 
 
 def describe_error(error: BaseException) -> str:
