@@ -97,7 +97,8 @@ def copies(entries: pd.DataFrame) -> Iterator[Copy]:
         fits = [domain for domain, _ in held if mentioned(labels_of(domain), named)]
         for domain, rows in held:
             original = next((other for other in fits if _is_copy(domain, other, named)), "")
-            if original and not fitting(domain, described[domain]):
+            others = [other for other in described[domain] if other != text]
+            if original and not fitting(domain, others):
                 yield Copy(domain, text, original, rows)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import cache
 from itertools import chain, pairwise
@@ -32,10 +31,13 @@ def grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:
     >>> grouped([("a", 1), ("b", 2), ("a", 3)])
     {'a': [1, 3], 'b': [2]}
     """
-    groups: defaultdict[Key, list[Value]] = defaultdict(list)
+    groups: dict[Key, list[Value]] = {}
     for key, value in pairs:
-        groups[key].append(value)
-    return dict(groups)
+        if key in groups:
+            groups[key].append(value)
+        else:
+            groups[key] = [value]
+    return groups
 
 
 def rows_by(entries: pd.DataFrame, *columns: str) -> Rows:

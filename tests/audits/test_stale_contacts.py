@@ -15,6 +15,7 @@ from mssante_audit.archive.store import open_archive
 from mssante_audit.audits import audit as masked_audit
 from mssante_audit.audits import audit_all
 from mssante_audit.space.trust import Thresholds, TrustSpace
+from mssante_audit.values.dn import parse_dn
 from mssante_audit.verdicts.domains import domains
 
 DN = ALPHA["dn"]
@@ -242,9 +243,8 @@ def test_a_contact_for_each_domain_takes_no_quadratic_time() -> None:
 
 
 def test_another_operator_s_majority_is_no_matter() -> None:
-    space = make_space(
-        *rows(USUAL, USUAL, USUAL), {"domain": "b.mssante.fr", "dn": BETA_DN, "project_contact": OTHER}
-    )
+    other = {"project_contact": OTHER.replace("alpha", "beta"), "support_contact": THEIRS}
+    space = make_space(*rows(USUAL, USUAL, USUAL), {"domain": "b.mssante.fr", "dn": BETA_DN, **other})
     assert found(space) == []
 
 
@@ -287,6 +287,78 @@ def test_what_is_wrong_with_a_copied_contact_is_its_owner_s_matter() -> None:
         ("CONTACT_OTHER_OPERATOR", (4,)),
         ("CONTACT_PERSONAL", (5, 6, 7)),
     ]
+
+
+OWN = "CN=mss.gamma.example,OU=1679900019,O=CH GAMMA,ST=Bas-Rhin (67),C=FR"
+VENDOR = "CN=mss.vendeur.example,OU=399900000300015,O=VENDEUR,ST=Paris (75),C=FR"
+
+
+@pytest.mark.parametrize(
+    ("whose", "project", "support", "rule"),
+    [
+        (VENDOR, "gamma@vendeur.example", "aide@vendeur.example", "CONTACT_SUPPLIER"),
+        (VENDOR, "projet@gamma.example", "aide@vendeur.example", ""),  # one of its own
+        (VENDOR, "gamma@vendeur.example", "aide@agence.example", ""),  # of two others, one nobody's
+        (BETA_DN, "gamma@beta.example", "aide@beta.example", "CONTACT_OTHER_ESTABLISHMENT"),
+        (BETA_DN, "projet@gamma.example", "aide@beta.example", "CONTACT_OTHER_ESTABLISHMENT"),
+        (BETA_DN, "projet@gamma.example", "aide@gamma.example", ""),
+        (BETA_DN.replace("mss.beta", "mss.gamma"), "a.b@gamma.example", "aide@gamma.example", ""),
+    ],
+)
+def test_contacts_at_another_operator_s(whose: str, project: str, support: str, rule: str) -> None:
+    both = {"project_contact": f"01 99 00 00 31, {project}", "support_contact": f"01 99 00 00 32, {support}"}
+    domain = parse_dn(whose).get("CN").removeprefix("mss.")
+    theirs = {
+        "dn": whose,
+        "project_contact": f"01 99 00 00 41, projet@{domain}",
+        "support_contact": f"01 99 00 00 42, support@{domain}",
+    }
+    space = make_space({"dn": OWN, **both}, *(theirs | {"domain": f"{name}.mssante.fr"} for name in "ab"))
+    elsewhere = found(space, "CONTACT_SUPPLIER", "CONTACT_OTHER_ESTABLISHMENT")
+    assert elsewhere == ([(rule, (1,))] if rule else [])
+
+
+def test_a_supplier_of_a_vendor_is_no_establishment_s() -> None:
+    row = {"dn": VENDOR, "project_contact": USUAL, "support_contact": USUAL}
+    assert found(make_space(row, {"domain": "b.mssante.fr"}), "CONTACT_SUPPLIER") == []
+
+
+def test_what_one_row_lacks_in_both_contacts_is_told_once() -> None:
+    mails = {"project_contact": "projet@alpha.example", "support_contact": "support@alpha.example"}
+    space = make_space(mails, {"domain": "b.mssante.fr", "project_contact": mails["project_contact"]})
+    assert found(space, "CONTACT_NO_PHONE") == [("CONTACT_NO_PHONE", (1, 2))]
+    two = {"project_contact": OTHER, "support_contact": OTHER.replace("projet", "support")}
+    old = [two | {"domain": f"{name}.mssante.fr", "updated_at_text": OLDER} for name in "ab"]
+    new = {"domain": "c.mssante.fr", "updated_at_text": NEWER}
+    old[1]["support_contact"] = "01 99 00 00 02, support@alpha.example"
+    assert len(found(make_space(*old, new), "CONTACT_DISAGREEMENT")) == 1
+
+
+def test_ages_and_persons_of_many_operators_are_one_finding() -> None:
+    """But for those of whom one person alone stands behind old rows."""
+
+    def rows_of(count: int) -> list[dict[str, str]]:
+        made = []
+        for number in range(count):
+            dn = DN.replace("OU=1759900004", f"OU=17599{number:05}").replace("mss.alpha", f"mss.a{number}")
+            first, second = (
+                f"01 99 00 {number:02} 0{at}, {name}.fictive@a{number}.example"
+                for at, name in enumerate(("zoe", "ida"))
+            )
+            made.append({
+                "domain": f"d{number}.mssante.fr", "dn": dn, "project_contact": first,
+                "support_contact": second, "updated_at_text": "2021-05-04T10:00:07Z",
+            })  # fmt: skip
+        made[0]["support_contact"] = made[0]["project_contact"]
+        return made
+
+    few, many = (told_in_clear("stale_contacts", make_space(*rows_of(count))) for count in (19, 25))
+    assert few["rule"].tolist().count("CONTACT_PERSONAL") == 19
+    folded = many[many["rule"] == "CONTACT_PERSONAL"]
+    assert sorted(folded["operator_id"]) == ["", "1759900000"], "one person alone asks for a call"
+    assert "une seule personne pour les deux rôles" in folded[folded["rows"] == (1,)]["observed"].iloc[0]
+    (whole,) = folded.loc[folded["operator_id"] == "", "observed"]
+    assert whole.replace("\xa0", " ") == "24 opérateurs sur 25 : 24 lignes"
 
 
 def test_it_is_likely_where_most_rows_or_the_same_domain_say_otherwise() -> None:

@@ -29,6 +29,7 @@ Told = Iterator[tuple[str, tuple[str, ...], pd.DataFrame, dict[str, Any]]]
 _CONTRACT = re.compile(r"[0-9A-Z]{10}")
 ROLES = ("representative", "project_manager", "technical_manager")
 """Persons of an operator, the same on all its forms unless somebody came after."""
+_CIVILITIES = frozenset("m mr mme mlle dr pr docteur professeur monsieur madame mademoiselle".split())
 _COLUMNS = [
     "file", "row", "domain_key", "operator_id", "structure_name", "structure_id", "contract_number",
     "dn_igc_sante", "dn_igc_cps", "withdrawal", "date", "received_on", "effective_on", "delegation",
@@ -175,6 +176,11 @@ def _redirections(register: Register, now: pd.DataFrame, listed: Listed) -> Told
             yield "DECL_REDIRECTION_CHOSEN", (group["operator_id"].iloc[0],), redirected, facts
 
 
+def _person_key(name: str) -> str:
+    """Return a person's name without civility, order, case and accents."""
+    return " ".join(sorted({*fold(name).split()} - _CIVILITIES))
+
+
 def _former(register: Register, now: pd.DataFrame, listed: Listed) -> Told:
     """Yield the persons whom all newer declarations of their operator replace by another."""
     rows = now[now["date"].notna() & ~now["withdrawal"].fillna(value=True) & (now["operator_id"] != "")]
@@ -184,7 +190,7 @@ def _former(register: Register, now: pd.DataFrame, listed: Listed) -> Told:
         having = register.having(rows, *names)
         names_read = [having[name].map(lambda text: " ".join(text.split())) for name in names]
         having = having.assign(person=names_read[0] + " " + names_read[1])
-        having = having.assign(key=having["person"].map(lambda text: " ".join(sorted(fold(text).split()))))
+        having = having.assign(key=having["person"].map(_person_key))
         for _, group in having[having["key"] != ""].groupby("whose", sort=False):
             if group["key"].nunique() < 2:
                 continue
