@@ -298,7 +298,7 @@ def _signed_bytes(content: bytes, leaf: x509.Certificate) -> bytes:
 
 
 def _is_canonical(content: bytes, signed: bytes) -> bool:
-    """Tell whether a file is what is signed, byte by byte, and its one signature: no need to read it again."""
+    """Tell whether a file is what is signed, byte by byte, and its signature: no need to read it again."""
     start, end = content.find(b"<Signature "), content.rfind(b"</Signature>") + len(b"</Signature>")
     return 0 < start < end and content[:start].removeprefix(_DECLARATION) + content[end:] == signed
 

@@ -13,7 +13,7 @@ from made_up import ALPHA, BETA_DN, archived, make_space
 
 from mssante_audit.archive.store import open_archive
 from mssante_audit.audits import audit as masked_audit
-from mssante_audit.audits import audit_all
+from mssante_audit.audits import audit_all, findings_of
 from mssante_audit.space.trust import Thresholds, TrustSpace
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.verdicts.domains import domains
@@ -327,11 +327,6 @@ def test_what_one_row_lacks_in_both_contacts_is_told_once() -> None:
     mails = {"project_contact": "projet@alpha.example", "support_contact": "support@alpha.example"}
     space = make_space(mails, {"domain": "b.mssante.fr", "project_contact": mails["project_contact"]})
     assert found(space, "CONTACT_NO_PHONE") == [("CONTACT_NO_PHONE", (1, 2))]
-    two = {"project_contact": OTHER, "support_contact": OTHER.replace("projet", "support")}
-    old = [two | {"domain": f"{name}.mssante.fr", "updated_at_text": OLDER} for name in "ab"]
-    new = {"domain": "c.mssante.fr", "updated_at_text": NEWER}
-    old[1]["support_contact"] = "01 99 00 00 02, support@alpha.example"
-    assert len(found(make_space(*old, new), "CONTACT_DISAGREEMENT")) == 1
 
 
 def test_ages_and_persons_of_many_operators_are_one_finding() -> None:
@@ -891,3 +886,44 @@ def test_an_archive_with_a_damaged_list_leaves_findings_undated(tmp_path: Path) 
     space = replace(space, archive=open_archive(tmp_path))
     assert first_seen(space, "stale_contacts", "CONTACT_NO_EMAIL") == [""]
     assert found(space, *BY_HISTORY) == []
+
+
+def _many_operators(number: int) -> dict[str, str]:
+    return {
+        "domain": f"ehpad-n{number:05}.mssante.fr",
+        "dn": DN.replace("1759900004", f"17599{number:05}"),
+        "updated_at_text": "2021-05-04T10:00:07Z",
+    }
+
+
+def _at_the_next(number: int) -> dict[str, str]:
+    dn = DN.replace("1759900004", f"17599{number:05}").replace("mss.alpha", f"mss.h{number}")
+    contact = f"01 99 00 00 31, accueil@h{number + 1}.example"
+    return {"domain": f"ch-n{number:05}.mssante.fr", "dn": dn, "project_contact": contact}
+
+
+def _one_operator(number: int) -> dict[str, str]:
+    phone = f"01 99 {number // 10000:02} {number // 100 % 100:02} {number % 100:02}"
+    return {
+        "domain": f"ehpad-n{number:05}.mssante.fr",
+        "project_contact": f"{phone}, zoe{number}@alpha.example",
+    }
+
+
+def _all_copies(number: int) -> dict[str, str]:
+    name = "clinique-mirage" if number % 2 else "ehpad-songe"
+    return {"domain": f"{name}{number // 2}.mssante.fr", "description": f"EHPAD Songe{number // 2}"}
+
+
+@pytest.mark.parametrize("row", [_many_operators, _at_the_next, _one_operator, _all_copies])
+def test_a_list_of_one_kind_of_row_takes_linear_time(row: Any) -> None:
+    def seconds(count: int) -> float:
+        space = make_space(*map(row, range(count)))
+        start = time.process_time()
+        for name in ("whitelist_integrity", "stale_contacts"):
+            findings_of(name, space)
+        return time.process_time() - start
+
+    seconds(10)
+    few, many = seconds(200), seconds(800)
+    assert many < 12 * max(few, 0.05), "four times the rows"

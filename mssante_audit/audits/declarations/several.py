@@ -29,7 +29,9 @@ Told = Iterator[tuple[str, tuple[str, ...], pd.DataFrame, dict[str, Any]]]
 _CONTRACT = re.compile(r"[0-9A-Z]{10}")
 ROLES = ("representative", "project_manager", "technical_manager")
 """Persons of an operator, the same on all its forms unless somebody came after."""
-_CIVILITIES = frozenset("m mr mme mlle dr pr docteur professeur monsieur madame mademoiselle".split())
+_CIVILITIES = frozenset(
+    ("m", "mr", "mme", "mlle", "dr", "pr", "docteur", "professeur", "monsieur", "madame", "mademoiselle")
+)
 _COLUMNS = [
     "file", "row", "domain_key", "operator_id", "structure_name", "structure_id", "contract_number",
     "dn_igc_sante", "dn_igc_cps", "withdrawal", "date", "received_on", "effective_on", "delegation",

@@ -13,6 +13,7 @@ from mssante_audit.audits.stale_contacts.uses import KINDS, Use, alike, distinct
 from mssante_audit.base.text import fold
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.contacts import Coordinates
 from mssante_audit.whitelist.rows import grouped, joined, rows_by
 
 HOME_MIN = 3
@@ -62,14 +63,16 @@ def lent(space: TrustSpace, uses: Iterable[Use]) -> Lent:
             held.setdefault(reached, {}).setdefault(found.owners[use.operator_id], set()).update(use.rows)
     whose = space.audited["operator_id"].map(found.owners)
     sizes, served = whose.value_counts(), space.audited.groupby(whose)["domain"].agg(set)
+    borne: dict[Coordinates, dict[str, int]] = {}
+    lenders: dict[Coordinates, str] = {}
     for use in own:
-        mine = found.owners[use.operator_id]
-        parts = [held[reached] for reached in (*use.contact.phones, *use.contact.emails)]
-        owners = set(parts[0]).intersection(*parts[1:])
-        if len(owners) < 2:
-            continue
-        on = {owner: len(set().union(*(part[owner] for part in parts))) for owner in owners}
-        lender = max(on, key=lambda owner: (on[owner], owner))
+        mine, both = found.owners[use.operator_id], use.coordinates
+        if both not in borne:  # worked out once for all who bear it
+            parts = [held[value] for value in frozenset[str]().union(*both)]
+            owners = set(parts[0]).intersection(*parts[1:])
+            on = {owner: len(set().union(*(part[owner] for part in parts))) for owner in owners}
+            borne[both], lenders[both] = on, max(on, key=lambda owner: (on[owner], owner))
+        on, lender = borne[both], lenders[both]
         if lender == mine or 2 * on[mine] > sizes[mine]:
             continue
         if not served[mine].isdisjoint(served[lender]):
