@@ -69,7 +69,7 @@ def test_both_kinds_of_an_operator_are_one_finding() -> None:
         {"domain": "b.mssante.fr", "support_contact": text},
         {"domain": "c.mssante.fr", "dn": BETA_DN, "project_contact": text},
     )
-    assert found(space) == [("CONTACT_NO_PHONE", (1, 2)), ("CONTACT_NO_PHONE", (3,))]
+    assert found(space, "CONTACT_NO_PHONE") == [("CONTACT_NO_PHONE", (1, 2)), ("CONTACT_NO_PHONE", (3,))]
     assert texts(space, "CONTACT_NO_PHONE")[0][0] == f"2 × contact support : {text} | contact projet : {text}"
 
 
@@ -329,33 +329,6 @@ def test_what_one_row_lacks_in_both_contacts_is_told_once() -> None:
     assert found(space, "CONTACT_NO_PHONE") == [("CONTACT_NO_PHONE", (1, 2))]
 
 
-def test_ages_and_persons_of_many_operators_are_one_finding() -> None:
-    """But for those of whom one person alone stands behind old rows."""
-
-    def rows_of(count: int) -> list[dict[str, str]]:
-        made = []
-        for number in range(count):
-            dn = DN.replace("OU=1759900004", f"OU=17599{number:05}").replace("mss.alpha", f"mss.a{number}")
-            first, second = (
-                f"01 99 00 {number:02} 0{at}, {name}.fictive@a{number}.example"
-                for at, name in enumerate(("zoe", "ida"))
-            )
-            made.append({
-                "domain": f"d{number}.mssante.fr", "dn": dn, "project_contact": first,
-                "support_contact": second, "updated_at_text": "2021-05-04T10:00:07Z",
-            })  # fmt: skip
-        made[0]["support_contact"] = made[0]["project_contact"]
-        return made
-
-    few, many = (told_in_clear("stale_contacts", make_space(*rows_of(count))) for count in (19, 25))
-    assert few["rule"].tolist().count("CONTACT_PERSONAL") == 19
-    folded = many[many["rule"] == "CONTACT_PERSONAL"]
-    assert sorted(folded["operator_id"]) == ["", "1759900000"], "one person alone asks for a call"
-    assert "une seule personne pour les deux rôles" in folded[folded["rows"] == (1,)]["observed"].iloc[0]
-    (whole,) = folded.loc[folded["operator_id"] == "", "observed"]
-    assert whole.replace("\xa0", " ") == "24 opérateurs sur 25 : 24 lignes"
-
-
 def test_it_is_likely_where_most_rows_or_the_same_domain_say_otherwise() -> None:
     many = make_space(*rows(*[USUAL] * 9, THEIRS), *beta("a", "b", "c"))
     assert told(many, "CONTACT_OTHER_OPERATOR")["confidence"] == "likely"
@@ -540,7 +513,7 @@ def test_a_run_over_two_operators_is_none() -> None:
 @pytest.mark.parametrize("wrong", ["alhpa.example", "alpa.example", "alphaa.example", "alpho.example"])
 def test_slip_in_a_domain(wrong: str) -> None:
     space = make_space(*rows(*[USUAL] * 10, f"01 99 00 00 01, projet@{wrong}"))
-    assert found(space) == [("CONTACT_EMAIL_TYPO", (11,))]
+    assert found(space, "CONTACT_EMAIL_TYPO", "CONTACT_FOREIGN_DOMAIN") == [("CONTACT_EMAIL_TYPO", (11,))]
     assert told(space, "CONTACT_EMAIL_TYPO")["confidence"] == "likely"
     assert texts(space, "CONTACT_EMAIL_TYPO")[0][1] == f"contact projet : {USUAL}"
 
@@ -550,7 +523,7 @@ def test_slip_in_an_ending_nobody_else_has() -> None:
     space = make_space(
         *rows(*[USUAL] * 10), {"domain": "b.mssante.fr", "dn": BETA_DN, "project_contact": contact}
     )
-    assert found(space) == [("CONTACT_EMAIL_TYPO", (11,))]
+    assert found(space, "CONTACT_EMAIL_TYPO", "CONTACT_FOREIGN_DOMAIN") == [("CONTACT_EMAIL_TYPO", (11,))]
     right = "contact projet : 01 99 00 00 01, Projet@beta-sante.example"
     assert texts(space, "CONTACT_EMAIL_TYPO")[0][1] == right
     # Nobody else has that ending, and there is one a letter away in the world: only a hint ...
@@ -652,7 +625,7 @@ def test_old_stamps_are_one_finding_an_operator() -> None:
         old | {"domain": "d.mssante.fr", "dn": BETA_DN},
         {"domain": "e.mssante.fr", "updated_at_text": "hier"},
     )
-    assert found(space) == [("CONTACT_STAMP_OLD", (1, 2)), ("CONTACT_STAMP_OLD", (4,))]
+    assert found(space, "CONTACT_STAMP_OLD") == [("CONTACT_STAMP_OLD", (1, 2)), ("CONTACT_STAMP_OLD", (4,))]
     seen = "2\u00a0lignes sur 4 (50\u202f%), la plus ancienne du 2\u00a0mars\u00a02024"
     assert texts(space, "CONTACT_STAMP_OLD")[0][0] == seen
     assert found(replace(space, thresholds=Thresholds(stale_after_days=9999))) == []

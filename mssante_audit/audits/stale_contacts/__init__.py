@@ -61,9 +61,6 @@ TOLD_BY = {
 }
 """Problem → those of the same contact whose finding asks for as much and more."""
 
-MANY = 20
-"""From so many operators on, age and persons say something of the list, and nothing of each. No source."""
-
 
 def _contacts(space: TrustSpace) -> Iterator[Finding]:
     entries = space.audited
@@ -150,34 +147,18 @@ def _personal(
 
 
 def _aged(space: TrustSpace, persons: dict[Subject, Finding]) -> Iterator[Finding]:
-    """Report an operator's persons and old rows as one finding; of its ages, what the archive shows first.
-
-    Of `MANY` operators and more what asks for nothing is one finding a rule. One person alone behind old rows
-    asks for a call.
-    """
+    """Report an operator's persons and old rows as one finding; of its ages, what the archive shows first."""
     stamped = {finding.subject: finding for finding in old_stamps(space)}
     old = stamped | {finding.subject: finding for finding in unchanged(space)}
-    usual: dict[str, list[Finding]] = {}
     for operator_id, finding in (old | persons).items():
-        if operator_id not in persons:
-            usual.setdefault(finding.rule, []).append(finding)
-            continue
-        aged = old.get(operator_id)
-        facts = {"oldest": "", "since": ""} | (dict(aged.facts) if aged else {})
-        ages = {"oldest": facts["oldest"], "unchanged": facts["since"]}
-        where = sorted({*finding.rows, *(aged.rows if aged else ())})
-        person = replace(finding, where=tuple(where), facts={**finding.facts, **ages})
-        if aged and finding.facts["alone"]:
-            yield person
+        if operator_id in persons:
+            aged = old.get(operator_id)
+            facts = {"oldest": "", "since": ""} | (dict(aged.facts) if aged else {})
+            ages = {"oldest": facts["oldest"], "unchanged": facts["since"]}
+            where = sorted({*finding.rows, *(aged.rows if aged else ())})
+            yield replace(finding, where=tuple(where), facts={**finding.facts, **ages})
         else:
-            usual.setdefault(finding.rule, []).append(person)
-    operators = space.audited["operator_id"].nunique()
-    for rule, findings in usual.items():
-        if len(findings) < MANY:
-            yield from findings
-        else:
-            facts = {"holders": len(findings), "of": operators, "n": sum(len(f.rows) for f in findings)}
-            yield Finding(rule, "list", facts=facts)
+            yield finding
 
 
 AUDIT = Audit(
