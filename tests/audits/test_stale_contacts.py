@@ -628,7 +628,8 @@ def test_old_stamps_are_one_finding_an_operator() -> None:
     assert found(space, "CONTACT_STAMP_OLD") == [("CONTACT_STAMP_OLD", (1, 2)), ("CONTACT_STAMP_OLD", (4,))]
     seen = "2\u00a0lignes sur 4 (50\u202f%), la plus ancienne du 2\u00a0mars\u00a02024"
     assert texts(space, "CONTACT_STAMP_OLD")[0][0] == seen
-    assert found(replace(space, thresholds=Thresholds(stale_after_days=9999))) == []
+    young = replace(space, thresholds=Thresholds(stale_after_days=9999))
+    assert found(young, "CONTACT_STAMP_OLD") == []
 
 
 # -- persons ------------------------------------------------------------------------------------------------
