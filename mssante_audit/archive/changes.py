@@ -19,6 +19,8 @@ from mssante_audit.archive.renames import Row, find_renames
 from mssante_audit.archive.sides import CONFIDENCES, Side, confidence, same_structures
 from mssante_audit.base.frames import Column, frame_of
 from mssante_audit.values.person import Person
+from mssante_audit.whitelist.copies import copies
+from mssante_audit.whitelist.reliance import DAMAGES
 
 KINDS = (
     "added", "removed", "renamed", "moved", "dn_added", "dn_retired", "dn_replaced", "dn_respelt",
@@ -101,7 +103,7 @@ def compare(before: Side, after: Side, known_renames: Mapping[str, str] | None =
     holders, doubts = _holders(before, after), (before.doubts, after.doubts)
     names, later = ({row.domain for row in rows} for rows in (old, new))
     renames = {}
-    if "damaged" not in {*before.doubts, *after.doubts}:
+    if DAMAGES.isdisjoint((*before.doubts, *after.doubts)):
         renames = find_renames(
             _by_domain(old - new, names - later),
             _by_domain(new - old, later - names),
@@ -114,6 +116,14 @@ def compare(before: Side, after: Side, known_renames: Mapping[str, str] | None =
     if renames:
         was_of, now_of = ({row.domain: holders[row.dn].operator for row in rows} for rows in (old, new))
         found += [Change("renamed", to, was, to, was_of[to], now_of[to]) for was, to in renames.items()]
+    if any(change.kind == "added" for change in found):
+        like = {copy.domain: copy.original for copy in copies(after.entries)}
+        found = [
+            change._replace(of=("like", like[change.domain]))
+            if change.kind == "added" and change.domain in like
+            else change
+            for change in found
+        ]
     # One contact changed on several certificates of a domain is one change; dates are counted row by row.
     dated = [change for change in found if change.kind == "restamped"]
     others = dict.fromkeys(change for change in found if change.kind != "restamped")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mssante_audit.archive.store import Archive
 
 EVENTS = (
-    "signer", "migration", "arrival", "departure", "renewal", "replacement", "certificate_added",
+    "shrunken", "signer", "migration", "arrival", "departure", "renewal", "replacement", "certificate_added",
     "certificate_retired", "rename", "added", "removed", "correction", "contact", "description", "respelling",
     "duplication", "restamp",
 )  # fmt: skip
@@ -53,6 +53,8 @@ List = str | Path | date | WhiteList
 """A file, a date of an archive, or a list that is loaded."""
 
 _ORDER = {kind: place for place, kind in enumerate(EVENTS)}
+MAX_LOSS = 0.5
+"""Of a list that lost more than that share of its rows, that is the first thing to say. No source."""
 BULK = 3
 """From how many domains on one and the same correction is a bulk one."""
 
@@ -155,6 +157,9 @@ def _events(found: Sequence[Change], old: Side, new: Side) -> Iterator[_Event]:
         sure = min((sure, *(change.confidence for change in changes)), key=CONFIDENCES.index)
         yield _Event(kind, domains, members, facts, sure)
     yield from _appearances(names, old, new)
+    if len(after) < (1 - MAX_LOSS) * len(before):
+        sure = confidence("removed", (old.doubts, new.doubts))
+        yield _Event("shrunken", (), [], {"rows": len(after), "before": len(before)}, sure)
     if old.signer and new.signer and old.signer != new.signer:
         doubts = {*old.doubts, *new.doubts}
         sure = "unknown" if "forged" in doubts else "likely" if doubts else "certain"

@@ -92,7 +92,7 @@ def fetch(archive: Archive, settings: Settings, *, now: datetime | None = None) 
         try:
             got = download(settings, known)
         except FetchError as error:
-            append(archive.folder, replace(record, message=error.message))
+            append(archive.folder, replace(record, message=error.message, doubt=error.code))
             raise
         record = replace(record, etag=got.etag, last_modified=got.last_modified)
         if got.unchanged and known:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mssante_audit.values.dn import parse_dn
+from mssante_audit.whitelist.reliance import DAMAGES
 from mssante_audit.whitelist.reliance import doubts as doubts_of
 from mssante_audit.whitelist.rows import structures
 
@@ -70,6 +71,6 @@ def confidence(kind: str, doubts: tuple[Collection[str], Collection[str]]) -> st
     'unknown'
     """
     damaged = {at for at, reasons in enumerate(doubts) if reasons}
-    if any({*reasons} - {"damaged"} for reasons in doubts) or damaged & _MISSING.get(kind, set()):
+    if any({*reasons} - DAMAGES for reasons in doubts) or damaged & _MISSING.get(kind, set()):
         return "unknown"
     return "likely" if damaged or kind == "renamed" else "certain"

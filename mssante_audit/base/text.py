@@ -43,6 +43,7 @@ LOOK_ALIKE = str.maketrans(
     "ABESIJKMHOPCTXaeopcyxijshdqwABEZHIKMNOPTYXaovpui",
 )
 """Cyrillic and Greek letters that look like Latin ones (Unicode TR39)."""
+_BEYOND_LATIN = re.compile("[^\0-\u024f\u2000-\u206f]")
 
 
 def foreign_letters(text: str) -> list[str]:
@@ -51,6 +52,8 @@ def foreign_letters(text: str) -> list[str]:
     >>> foreign_letters("\u0441h-alpha"), foreign_letters("Hôpital nº 2")
     (['U+0441 CYRILLIC SMALL LETTER ES'], [])
     """
+    if not _BEYOND_LATIN.search(text):
+        return []
     named = {
         c: unicodedata.name(c, "")
         for c in dict.fromkeys(text)

@@ -44,6 +44,7 @@ def check(
     """
     from mssante_audit.verdicts.record import record_of
     from mssante_audit.whitelist.check import check as look_up
+    from mssante_audit.whitelist.reliance import DAMAGES
 
     if not name.strip():
         raise ParameterError("nothing to look up")
@@ -66,7 +67,7 @@ def check(
             if answer.listed
             else map(space.shown, _not_listed(space, answer, name))
         )
-        if "damaged" in doubted and not answer.listed:
+        if not DAMAGES.isdisjoint(doubted) and not answer.listed:
             lines.append(gettext("le nom est peut-être dans la partie de la liste qui n’a pas pu être lue"))
         say("\n".join(lines))
     raise typer.Exit(UNRELIABLE if doubted else int(not answer.listed))

@@ -12,7 +12,7 @@ from mssante_audit.archive.log import GOOD, Record
 from mssante_audit.archive.store import Archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.language import day, gettext, moment
+from mssante_audit.base.language import current_language, day, gettext, moment
 from mssante_audit.base.markup import data
 from mssante_audit.report.html import Html, joined
 from mssante_audit.report.names import names
@@ -20,6 +20,7 @@ from mssante_audit.report.pieces import note, paragraph
 from mssante_audit.report.say import Prose, say
 from mssante_audit.report.tables import Cell, rows_table
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts.words import DOUBTS
 
 MOST = 20
 """Fetches that are shown."""
@@ -81,11 +82,17 @@ def _fetches(records: list[Record]) -> Html:
             Cell(moment(parse_instant(record.at)), record.at),
             Cell(outcomes.get(record.outcome) or data(record.outcome)),
             Cell(data(record.file)),
-            Cell(data(", ".join(flags.get(flag, flag) for flag in record.flags) or record.message, 160, "")),
+            Cell(data(", ".join(flags.get(flag, flag) for flag in record.flags) or _why(record), 160, "")),
         )
         for record in reversed(records)
     ]
     return rows_table("collection", "Collectes à regarder", ("Quand", "Issue", "Fichier", "Remarque"), rows)
+
+
+def _why(record: Record) -> str:
+    """Return why a list was refused, or could not be had, in the reader's language where that has a code."""
+    doubts = DOUBTS[current_language()] if record.outcome == "quarantined" else {}
+    return doubts.get(record.doubt) or names("failures").get(record.doubt) or record.message
 
 
 def observed_on(records: pd.DataFrame) -> pd.Series:

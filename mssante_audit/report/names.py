@@ -69,6 +69,7 @@ NAMES: dict[str, Mapping[str, str]] = {
     },
     # French names of `mssante_audit.archive.events.EVENTS`, in its order.
     "events": {
+        "shrunken": "Lignes disparues en masse",
         "signer": "Changement de signataire de la liste",
         "migration": "Domaines passés d’un opérateur à un autre",
         "arrival": "Première apparition d’un opérateur",
@@ -105,6 +106,19 @@ NAMES: dict[str, Mapping[str, str]] = {
         "shrunk": "a perdu beaucoup de lignes",
         "future": "datée de l’avenir",
         "same-second": "une autre de la même seconde",
+        "changed-signer": "signée par un autre signataire",
+    },
+    # Why no list could be had (`mssante_audit.base.errors.FetchError`).
+    "failures": {
+        "html": "une page HTML à la place de la liste",
+        "slow": "le serveur ne répond pas à temps",
+        "certificate": "le certificat du serveur n’est pas reconnu",
+        "connection": "la connexion au serveur échoue",
+        "status": "le serveur répond par une erreur",
+        "empty": "le serveur ne donne rien",
+        "large": "ce que donne le serveur est trop grand",
+        "unusable": "la réponse du serveur est inutilisable",
+        "address": "l’adresse, une redirection ou le proxy ne convient pas",
     },
     # Why revocation is unknown (`mssante_audit.whitelist.revocation.Status.doubt`).
     "revocation_doubts": {

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.audits import audit, lacking, waived
+from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import format_text, percent, translated
 from mssante_audit.base.settings import LIMITS
 from mssante_audit.findings.catalogue import FAILED
@@ -168,8 +169,13 @@ class Report:
 
     @property
     def unread(self) -> list[str]:
-        """The names of archived lists that cannot be read."""
-        return [Path(error.file or "").name for error in self.story.unread]
+        """The names of lists of the span that cannot be read, or were refused."""
+        unread = [Path(error.file or "").name for error in self.story.unread]
+        log = self.space.archive.log if self.space.archive else []
+        start, end = self.story.whole.start, self.space.as_of
+        odd = [record for record in log if record.outcome == "quarantined"]
+        refused = [r.file for r in odd if (start or end) <= parse_instant(r.at) <= end]
+        return list(dict.fromkeys([*unread, *refused]))
 
     @cached_property
     def renewals(self) -> pd.DataFrame:

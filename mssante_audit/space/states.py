@@ -25,7 +25,7 @@ from mssante_audit.mailboxes.extraction import AHEAD
 from mssante_audit.observe.kinds import KINDS
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.person import unnamed
-from mssante_audit.whitelist.reliance import doubts, refusal
+from mssante_audit.whitelist.reliance import doubts
 
 if TYPE_CHECKING:
     from mssante_audit.space.trust import TrustSpace
@@ -45,8 +45,9 @@ Fault = tuple[str, Mapping[str, Any]]
 """A state that an input is in, and the facts of it."""
 
 _DOUBTS = {
-    "forged": "unverified", "unsigned": "unverified", "untrusted": "unverified", "damaged": "damaged",
-    "undated": "damaged", "future": "future", "old": "stale",
+    "forged": "unverified", "unsigned": "unverified", "untrusted": "unverified", "expired": "unverified",
+    "revoked": "unverified", "misnamed": "changed-signer", "damaged": "damaged", "cut": "damaged",
+    "undated": "damaged", "old": "stale",
 }  # fmt: skip
 """The state that each doubt of `mssante_audit.whitelist.reliance` is."""
 
@@ -252,15 +253,11 @@ def _list(space: TrustSpace, limits: Inputs) -> _Input:
     signer = parse_dn(verdict.signer).get("CN")
     faults: list[Fault] = []
     for doubt in doubts(whitelist, space.as_of):
-        refused = refusal(whitelist)
-        why: dict[str, Any] = {"doubt": refused if refused in ("expired", "revoked") else doubt}
-        why["damage"] = list(whitelist.damage_kinds)
+        why: dict[str, Any] = {"doubt": doubt, "damage": list(whitelist.damage_kinds)}
         if doubt == "untrusted" and ANCHORS in space.faults:
             why |= _unread(space.faults[ANCHORS])
-        if doubt == "untrusted" and verdict.reason == "signer":
-            faults.append(("changed-signer", {"signer": signer}))
-        elif doubt != "future":
-            faults.append((_DOUBTS[doubt], why))
+        if doubt in _DOUBTS:
+            faults.append((_DOUBTS[doubt], {"signer": signer} if doubt == "misnamed" else why))
     # An age of no days is a limit too.
     if made is not None and not limit and made < space.as_of:
         faults.append(("stale", {"days": (space.as_of - made).days, "limit": 0}))

@@ -128,7 +128,8 @@ def worded_events(events: pd.DataFrame, *, language: str = "", contacts: str = "
 def _side(facts: Mapping[str, Any], side: str, language: str) -> str:
     value = facts.get(side, "")
     if isinstance(value, list):
-        return " | ".join(said(_WORDS, "who", operator, language) for operator in value)
+        who = " | ".join(said(_WORDS, "who", operator, language) for operator in value)
+        return said(_WORDS, "copied", {"who": who, **facts}, language) if "like" in facts else who
     if "contact" in facts:
         return f"{said(_WORDS, 'contact_named', facts['contact'], language)}{value}"
     return f"{value} × {facts['certificate']}" if "certificate" in facts else str(value)

@@ -29,6 +29,7 @@ ALIKE = 0.6
 _WORDS = table_of("mssante_audit.values", "contacts.toml")
 _CONSUMER = frozenset(_WORDS["consumer"])
 _FUNCTIONS = frozenset(_WORDS["functions"])
+_HOUSES = frozenset(_WORDS["houses"])
 _STEMS = tuple(_WORDS["stems"])
 _WITHIN = re.compile("|".join(_WORDS["within"]))
 
@@ -285,6 +286,17 @@ def names_nobody(email: str) -> bool:
         and read_email(email) == email
         and all(word.isdigit() or len(word) < 3 or _has_function([word]) or word in domain for word in words)
     )
+
+
+def names_house(email: str) -> bool:
+    """Tell whether an address has an establishment's kind, and what its domain says, and no person's name.
+
+    >>> names_house("sessad@ch-alpha.example"), names_house("ehpad.durand@ch-alpha.example")
+    (True, False)
+    """
+    words, domain = _local_words(email), fold(email.partition("@")[2])
+    left = [word for word in words if word not in _HOUSES]
+    return len(left) < len(words) and all(word.isdigit() or word in domain for word in left)
 
 
 def _local_words(email: str) -> list[str]:

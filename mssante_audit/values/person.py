@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mssante_audit.base.text import LOOK_ALIKE, fold, normalize
-from mssante_audit.values.contacts import DIGITS, TRIM, names_nobody
+from mssante_audit.values.contacts import DIGITS, TRIM, names_house, names_nobody
 from mssante_audit.values.phones import SHORT, digits_of, is_mobile, national, read_phone
 
 # What names somebody is sought in a text as `_plain` has it: blanks single, digits 0 to 9, nothing invisible.
@@ -150,7 +150,7 @@ def unnamed(text: str) -> str:
     """Return a text that should name nobody, with whom it names all the same masked.
 
     A description, a domain, a certificate's O, an error's message: addresses, phone numbers, names behind a
-    civility. A hospital keeps that of its doctor.
+    civility. A hospital keeps that of its doctor; an address what only names an establishment.
 
     >>> unnamed("CH DU DR SCHWEITZER, 010000024"), unnamed("Messagerie de zoe@x.example, 06 12 34 56 78")
     ('CH DU DR SCHWEITZER, 010000024', 'Messagerie de z•••@x.example, 06 •• •• •• 78')
@@ -158,7 +158,7 @@ def unnamed(text: str) -> str:
     plain, places = _plain(text)
     parts, end = [], 0
     for name in _NAMING.finditer(plain):
-        if not name["kept"]:
+        if not name["kept"] and not names_house(name[0]):
             found = name[0].translate(_DIGITS) if name["phone"] else name[0]
             parts += [text[end : places[name.start()]], mask(found)]
             end = places[name.end()]

@@ -17,10 +17,9 @@ def is_html(content: bytes | bytearray) -> bool:
     return head.startswith((b"<!doctype html", b"<html", b"<head", b"<body"))
 
 
-def refusal(whitelist: WhiteList) -> str:
-    """Return why a list is refused at any instant: ``expired``, ``revoked`` or the first of `doubts`."""
-    reason = {"time": "expired", "revoked": "revoked"}.get(whitelist.signature.reason)
-    return reason or next(iter(doubts(whitelist)), "undated")
+DAMAGES = frozenset({"cut", "damaged"})
+"""Doubts of a list that may lack rows, and whose other rows may be right all the same."""
+_REASONS = {"time": "expired", "revoked": "revoked", "signer": "misnamed"}
 
 
 def doubts(
@@ -28,13 +27,21 @@ def doubts(
 ) -> list[str]:
     """Return why a list is not to be relied on, the gravest first; nothing if it is.
 
-    They are ``forged`` (a signature that is wrong), ``unsigned``, ``untrusted`` (not of the signer expected),
-    ``damaged``; and at an instant asked about, `as_of`, ``undated``, ``future`` and ``old`` (`max_age`).
+    They are ``forged`` (a signature that is wrong), ``cut`` (its end is missing) or ``damaged``,
+    ``unsigned``; of its signer's certificate ``expired`` (when it signed), ``revoked``, ``misnamed``
+    (somebody else's, of the same authority) or ``untrusted`` (of another authority); and at an instant asked
+    about, `as_of`, ``undated``, ``future`` and ``old`` (`max_age`).
     """
-    status = whitelist.signature.status
-    doubt = {"invalid": "forged", "absent": "unsigned", "valid-untrusted": "untrusted"}.get(status)
-    doubt = "damaged" if whitelist.damaged else doubt
-    reasons = [doubt] if doubt else []
+    verdict = whitelist.signature
+    reasons = []
+    if whitelist.damaged:
+        reasons.append("cut" if "cut" in whitelist.damage_kinds else "damaged")
+    elif verdict.status == "invalid":
+        reasons.append("forged")
+    if verdict.status == "absent":
+        reasons.append("unsigned")
+    elif verdict.status == "valid-untrusted":
+        reasons.append(_REASONS.get(verdict.reason, "untrusted"))
     made = whitelist.generated_at
     if as_of is None:
         return reasons

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TypeVar
 
 import pandas as pd
@@ -32,10 +31,13 @@ def grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:
     >>> grouped([("a", 1), ("b", 2), ("a", 3)])
     {'a': [1, 3], 'b': [2]}
     """
-    groups: defaultdict[Key, list[Value]] = defaultdict(list)
+    groups: dict[Key, list[Value]] = {}
     for key, value in pairs:
-        groups[key].append(value)
-    return dict(groups)
+        if key in groups:
+            groups[key].append(value)
+        else:
+            groups[key] = [value]
+    return groups
 
 
 def rows_by(entries: pd.DataFrame, *columns: str) -> Rows:
@@ -47,6 +49,26 @@ def rows_by(entries: pd.DataFrame, *columns: str) -> Rows:
 def all_rows(groups: Iterable[Iterable[int]]) -> tuple[int, ...]:
     """Return the rows of several groups in one tuple."""
     return tuple(row for group in groups for row in group)
+
+
+def joined(*links: Iterable[tuple[Hashable, Hashable]]) -> Callable[[Hashable], Hashable]:
+    """Return what tells by which one of them all is known that links put together.
+
+    >>> root = joined([("a", 1), ("b", 2)], [("c", 1)])
+    >>> root("a") == root("c"), root("a") == root("b")
+    (True, False)
+    """
+    parent: dict[Hashable, Hashable] = {}
+
+    def root(key: Hashable) -> Hashable:
+        while parent.setdefault(key, key) != key:
+            parent[key] = parent[parent[key]]  # keeps chains short, whatever the list
+            key = parent[key]
+        return key
+
+    for one, other in chain(*links):
+        parent[root(one)] = root(other)
+    return root
 
 
 def above_of(domain: str) -> Iterator[str]:
@@ -74,26 +96,12 @@ def structures(entries: pd.DataFrame, known: Mapping[str, str] | None = None) ->
     other lists show: its identifiers are told too; the first of a structure's is one of `entries`, if there
     is one.
     """
-    parent: dict[object, object] = {}
-
-    def root(key: object) -> object:
-        while parent.setdefault(key, key) != key:
-            parent[key] = parent[parent[key]]  # keeps chains short, whatever the list
-            key = parent[key]
-        return key
-
-    for identifier, first in (known or {}).items():
-        parent[root(identifier)] = root(first)
     ids = {*entries["operator_id"]} - {""}
-    for one, other in _same_names(entries):
-        parent[root(one)] = root(other)
     every = {*ids, *(known or {})}
     among = {structure_key(operator_id) for operator_id in every}
-    for operator_id in every:
-        parent[root(("number", structure_key(operator_id, among)))] = root(operator_id)
-    for pair in _same_contacts(entries):
-        parent[root(pair[0])] = root(pair[1])
-    leader: dict[object, str] = {}  # whatever the order of the list, which moves from night to night
+    numbers = [(("number", structure_key(operator_id, among)), operator_id) for operator_id in every]
+    root = joined((known or {}).items(), _same_names(entries), numbers, _same_contacts(entries))
+    leader: dict[Hashable, str] = {}  # whatever the order of the list, which moves from night to night
     for operator_id in (*sorted(ids), *sorted(every - ids)):
         leader.setdefault(root(operator_id), operator_id)
     return {operator_id: leader[root(operator_id)] for operator_id in sorted(every)}

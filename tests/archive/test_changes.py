@@ -277,7 +277,7 @@ def test_the_story_of_the_sample_is_found_exactly() -> None:
         header, *truth = csv.reader(file)
     assert tuple(header) == EVENT_COLUMNS
     assert lines(spans) == Counter(map(tuple, truth))
-    assert {line[2] for line in truth} == {*EVENTS} - {"signer"}, "every other kind of event is in it"
+    assert {line[2] for line in truth} == {*EVENTS} - {"signer", "shrunken"}, "every other kind is in it"
     assert {kind for one in spans for kind in one.changes["kind"]} == set(KINDS)
 
 
@@ -341,12 +341,29 @@ def test_every_kind_of_event_has_a_sentence_in_each_language() -> None:
     days = [f"{time:%Y-%m-%d}" for time in TIMES]
     events = pd.concat([span(archive, a, b).events for a, b in itertools.pairwise(days)])
     signers = between(side(BASE, signer="un.example"), side(BASE, signer="deux.example")).events
-    events = pd.concat([events, signers])
+    many = [row(f"ch-{number}") for number in range(20)]
+    shrunken = between(side(many), side(many[:2])).events
+    assert shrunken["kind"].iloc[0] == "shrunken", "said before who left"
+    assert not set(between(side(many), side(many[:12])).events["kind"]) & {"shrunken"}
+    events = pd.concat([events, signers, shrunken[:1]])
     assert set(events["kind"]) == set(EVENTS)
     french, english = (worded_events(events, language=one)["sentence"].tolist() for one in ("fr", "en"))
     assert all(french)
     assert not set(french) & set(english)
     assert not [text for text in english if re.search("[’éèêà]| a | de ", text)]
+
+
+def test_a_new_row_that_is_a_copy_is_named_with_whose() -> None:
+    whose = row("ssiad-songe", description="SSIAD du Songe")
+    copied, other = (
+        row(name, description="SSIAD du Songe") for name in ("clinique-mirage", "clinique-songe")
+    )
+    added = {}
+    for new in (copied, other):
+        span = changed([whose, *BASE], [whose, *BASE, new])
+        (text,) = worded_changes(span.changes, language="fr")["after"]
+        added[new[0]] = "ligne copiée de ssiad-songe.mssante.fr ?" in text.replace("\xa0", " ")
+    assert list(added.values()) == [True, False]
 
 
 def test_an_operator_without_identifier_is_called_so() -> None:

@@ -288,6 +288,36 @@ def test_a_contract_is_one_operators_and_an_operator_has_one(register: Make) -> 
     assert found(register({"date": "01/03/2020"}, second))["confidence"].tolist() == ["hint"]
 
 
+def test_a_redirection_is_chosen_beside_delegations_only(register: Make) -> None:
+    second = METHOD_2 | {"domain": "labo-alpha.mssante.fr"}
+    chosen = found(register({}, second))
+    assert chosen[["rule", "domain", "confidence"]].values.tolist() == [
+        ["DECL_REDIRECTION_CHOSEN", "labo-alpha.mssante.fr", "hint"]
+    ]
+    assert found(register(METHOD_2, second)).empty
+    gone = second | WITHDRAWAL | {"redirection": "", "mail_server": ""}
+    assert found(register({}, gone)).empty
+    assert found(register(WITHDRAWAL, second)).empty, "what was withdrawn is run no more"
+
+
+@pytest.mark.parametrize("role", ["representative", "project_manager", "technical_manager"])
+def test_a_person_whom_newer_declarations_replaced(register: Make, role: str) -> None:
+    def person(last: str, first: str, number: int, date: str) -> dict[str, Any]:
+        reached = {f"{role}_phone": "01 99 00 00 09", f"{role}_email": "direction@alpha.example"}
+        name = {f"{role}_last_name": last, f"{role}_first_name": first}
+        signed = {"signatory_last_name": last, "signatory_first_name": first} if "rep" in role else {}
+        return {"domain": f"d{number}.mssante.fr", "date": date} | reached | name | signed
+
+    old = person("ANCIEN", "Luc", 1, "01/03/2024")
+    new = [person("FICTIF", "Ida", 2, "01/02/2026"), person("Mme Fictif", "Ida", 3, "03/02/2026")]
+    former = found(register(old, *new))
+    assert former[["rule", "domain"]].values.tolist() == [["DECL_PERSON_FORMER", "d1.mssante.fr"]]
+    assert "depuis le 01/02/2026" in former["expected"].iloc[0]
+    again = person("ANCIEN", "Luc", 4, "02/03/2026")
+    assert found(register(old, *new, again)).empty, "newer declarations name both"
+    assert found(register(*new)).empty, "a civility makes no other person"
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -15,6 +15,7 @@ from made_up import ALPHA, AS_OF, BETA_DN, archived, make_space, xml_of
 from mssante_audit.archive.log import Record, append
 from mssante_audit.audits import findings_of
 from mssante_audit.findings.frame import COLUMNS
+from mssante_audit.findings.words import worded
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.signature import Verdict
 
@@ -395,6 +396,31 @@ def test_what_is_no_copy(description: str, domains: list[str]) -> None:
 def test_a_description_that_gives_another_number(domain: str, description: str, wrong: bool) -> None:
     space = make_space({"domain": domain + TAIL, "description": description})
     assert bool(found(space, "LIST_DESCRIPTION_NUMBER")) == wrong
+
+
+@pytest.mark.parametrize(
+    ("domain", "shown"),
+    [
+        ("sessad@alpha.mssante.fr", "sessad@alpha.mssante.fr"),  # an establishment's kind is the defect
+        ("ehpad.alpha@alpha.mssante.fr", "ehpad.alpha@alpha.mssante.fr"),
+        ("zoe.fictive@alpha.mssante.fr", "z•••@alpha.mssante.fr"),
+        ("ehpad.fictive@alpha.mssante.fr", "e•••@alpha.mssante.fr"),
+    ],
+)
+def test_what_masks_persons_does_not_mask_a_domain_s_own_name(domain: str, shown: str) -> None:
+    findings = worded(findings_of("whitelist_integrity", make_space({"domain": domain})))
+    (one,) = findings[findings["rule"] == "LIST_DOMAIN_INVALID"].to_dict("records")
+    assert one["domain"] == shown
+    assert one["observed"].startswith(shown)
+
+
+def test_a_copy_whose_own_description_is_listed_too_is_told_once() -> None:
+    copied = {"domain": "clinique-mirage" + TAIL, "description": "EHPAD du Songe"}
+    rows = [{"domain": "ehpad-songe" + TAIL, "description": "EHPAD du Songe"}, copied]
+    assert found(make_space(*rows), "LIST_ROW_COPIED") == [("LIST_ROW_COPIED", (2,))]
+    rows.append(copied | {"description": "Clinique du Mirage"})
+    repeated = found(make_space(*rows), "LIST_ROW_COPIED", "LIST_PAIR_REPEATED")
+    assert repeated == [("LIST_PAIR_REPEATED", (2, 3))]
 
 
 def test_which_of_two_descriptions_fits() -> None:

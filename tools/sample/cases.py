@@ -6,6 +6,7 @@ As in `tools.sample.defects`, the truth is written down as a case is made, and n
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from tools.sample.operators import finess, national, shifted
@@ -73,6 +74,31 @@ def _rewritten_contact(space: Space) -> None:
     for entry in rows:
         entry.support = f"{national(shifted(operator.phone, 1))},  support-mssante@@{operator.mail}"
     space.record("CONTACT_EMAIL_MALFORMED", rows)
+
+
+def _contacts_elsewhere(space: Space) -> None:
+    """List hospitals with a certificate of their own and contacts of others: of a supplier, of a hospital."""
+    like, vendor, hospital = space.take(LARGEST), space.operators[LARGEST], space.operators[HOSPITAL]
+    for serial, (town, mails, rule) in enumerate((
+        ("Rochelune", (vendor.mail, vendor.mail), "CONTACT_SUPPLIER"),
+        ("Valbrume", ("ch-valbrume.example", vendor.mail), ""),  # one contact is its own
+        ("Montlune", (hospital.mail, "ch-montlune.example"), "CONTACT_OTHER_ESTABLISHMENT"),
+    )):  # fmt: skip
+        name = f"ch-{town.lower()}"
+        certificate = replace(
+            hospital.certificate("mss"), cn=f"mss.{name}.example", ou=f"1{finess('67', 40 + serial)}",
+            o=f"CH DE {town.upper()}", st="Bas-Rhin (67)",
+        )  # fmt: skip
+        project, support = (
+            f"{national(shifted(hospital.phone, 300 + 20 * serial + at))}, {service}-{town.lower()}@{mail}"
+            for at, (service, mail) in enumerate(zip(("accueil", "support"), mails, strict=True))
+        )
+        row = space.add(
+            like, certificate, domain=f"{name}.{ZONE}", project=project, support=support,
+            description=f"Domaine de messagerie MSSanté du CH de {town}",
+        )  # fmt: skip
+        if rule:
+            space.record(rule, [row])
 
 
 # -- operators ------------------------------------------------------------------------------------------
@@ -146,6 +172,6 @@ def _by_hand(space: Space) -> None:
 
 CASES: tuple[Callable[[Space], None], ...] = (
     _copied_contacts, _two_contacts_on_one_domain, _newer_minority, _rewritten_contact, _two_structures,
-    _one_description_for_many, _quotes, _by_hand, _two_identifiers,
+    _one_description_for_many, _quotes, _by_hand, _contacts_elsewhere, _two_identifiers,
 )  # fmt: skip
 """The identifiers come last, after all that adds rows of the largest operator."""

@@ -94,7 +94,7 @@ class SampleRegister:
         name = file.rpartition("/")[2]
         if name.endswith(".pdf"):
             for rule, domain, operator, places, _ in self.truth:
-                if places == [FORM_PLACE]:
+                if places == [FORM_PLACE] and rule != "DECL_REDIRECTION_CHOSEN":  # alone, it is beside none
                     yield file, rule, domain, operator, f"{name}:1"
             return
         for rule, domain, operator, places, listed in self.truth:
@@ -127,6 +127,7 @@ def build_register(rows: Sequence[Row], operators: Sequence[Operator]) -> Sample
     plain = next(operator for operator in operators if not operator.cps)
     _contracts(book, plain)
     _twins(book, plain)
+    _redirected(book)
     declared = {str(cells["domain"]).strip().lower() for cells in book.rows}
     return SampleRegister(book.rows, book.truth, list(_undeclared(rows, declared)), book.second)
 
@@ -342,20 +343,35 @@ def _form_defects(book: Book, operators: Sequence[Operator]) -> None:
 
 def _contracts(book: Book, like: Operator) -> None:
     """Add a contract of two operators, and an operator under two: of operators that declare nothing else."""
-    names = ("RESIDENCE DES BROUILLONS", "RESIDENCE DES ESQUISSES", "RESIDENCE DES EBAUCHES")
-    first, second, third = (
+    names = tuple(f"RESIDENCE DES {what}" for what in ("BROUILLONS", "ESQUISSES", "EBAUCHES", "PROJETS"))
+    first, second, third, fourth = (
         replace(like, id=f"2{siren(900 + at)}", name=name, mail=f"{name.split()[-1].lower()}.example")
         for at, name in enumerate(names)
     )
     serial = iter(range(2000, 2010))
 
-    def new(operator: Operator, contract: str) -> int:
+    def new(operator: Operator, contract: str, **changes: str) -> int:
         number = next(serial)
         cells = _declaration(operator, f"contrat{number}-valfictif.mssante.fr", number)
-        return book.add(cells | {"contract_number": contract})
+        return book.add(cells | {"contract_number": contract} | changes)
 
     book.record("DECL_CONTRACT_SHARED", [new(first, "9100000001"), new(second, "9100000001")])
     book.record("DECL_CONTRACT_SEVERAL", [new(third, "9100000002"), new(third, "9100000003")])
+    before = {"date": f"{RECENT - timedelta(days=2):%d/%m/%Y}", "project_manager_last_name": "MODELE"}
+    book.record("DECL_PERSON_FORMER", [new(fourth, "9100000004", **before)])
+    new(fourth, "9100000004")
+    new(fourth, "9100000004", project_manager_last_name="Mme Spécimen")  # the same person
+
+
+def _redirected(book: Book) -> None:
+    """Write down the redirections of operators that delegate other domains."""
+    plain = [at for at, cells in enumerate(book.rows) if not cells["withdrawal"] and cells["structure_id"]]
+    ticked = {at: (book.rows[at]["delegation"], book.rows[at]["redirection"]) for at in plain}
+    for owner in dict.fromkeys(book.rows[at]["structure_id"] for at in plain):
+        own = [at for at in plain if book.rows[at]["structure_id"] == owner]
+        redirected = [at for at in own if ticked[at] == ("", "X")]
+        if redirected and any(ticked[at][0] == "X" and ticked[at][1] != "X" for at in own):
+            book.record("DECL_REDIRECTION_CHOSEN", redirected)
 
 
 def _reconciliation_defects(book: Book, listed: Sequence[tuple[int, Row, Operator]]) -> None:

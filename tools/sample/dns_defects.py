@@ -62,6 +62,10 @@ def _declared(dns: SampleDns) -> None:
         dns.withdraw(domain)
         dns.delegate(domain, dns.servers[domain][0], dns.fresh()[0])
         dns.record("DNS_DECLARED_SERVERS", domain)
+    if domain := dns.take_declared("delegation"):
+        soa = dns.zones[domain].records[domain]["SOA"]
+        soa[0] = f"hidden.{domain} {soa[0].partition(' ')[2]}"
+        dns.record("DNS_PRIMARY_OTHER", domain)
     for domain in [d for d, told in dns.declared.items() if told == "redirection"]:
         dns.record("DNS_REDIRECTION_DELEGATED", domain)  # in a zone that is delegated for others
     # Delegated as declared: what is wrong with their mail is no matter of the method. They come last.

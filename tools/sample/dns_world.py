@@ -50,6 +50,8 @@ class Zone:
     def add(self, owner: str, rdtype: str, *data: str) -> Zone:
         """Add records; return the zone."""
         self.records.setdefault(owner, {}).setdefault(rdtype, []).extend(data)
+        if (owner, rdtype) == (self.name, "NS") and "SOA" in (own := self.records[owner]):
+            own["SOA"] = [f"{own['NS'][0]} {text.partition(' ')[2]}" for text in own["SOA"]]
         return self
 
     def copy(self) -> Zone:

@@ -42,6 +42,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "DECL_DOMAIN_OUTSIDE": ("domain",), "DECL_ID_MISSING": ("structure_id",),
     "DECL_METHOD": ("delegation", "redirection"), "DECL_NAME": ("structure_name", "structure_id"),
     "DECL_OPERATORS": ("structure_id", "domain"),
+    "DECL_REDIRECTION_CHOSEN": ("redirection",),
     "DECL_PUBLIC_CONSUMER": ("public_project_email", "public_technical_email"),
     "DECL_SAME_DAY": ("date", "domain"), "DECL_SERVER_SAME": ("primary_server", "secondary_server"),
     "DECL_SIGNATORY_OTHER": ("signatory_last_name", "signatory_first_name"),

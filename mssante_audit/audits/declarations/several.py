@@ -15,19 +15,27 @@ import pandas as pd
 
 from mssante_audit.audits.declarations.declared import contract_number
 from mssante_audit.audits.declarations.names import one_structure
+from mssante_audit.audits.declarations.people import label
 from mssante_audit.base.text import fold
 from mssante_audit.declarations.register import Register, domain_keys, due_from, mapped, structures_of
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn, pasted_dn
 from mssante_audit.values.identifiers import identifier_of, parse_identifier, structure_key
+from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import grouped
 
 Told = Iterator[tuple[str, tuple[str, ...], pd.DataFrame, dict[str, Any]]]
 
 _CONTRACT = re.compile(r"[0-9A-Z]{10}")
+ROLES = ("representative", "project_manager", "technical_manager")
+"""Persons of an operator, the same on all its forms unless somebody came after."""
+_CIVILITIES = frozenset(
+    ("m", "mr", "mme", "mlle", "dr", "pr", "docteur", "professeur", "monsieur", "madame", "mademoiselle")
+)
 _COLUMNS = [
     "file", "row", "domain_key", "operator_id", "structure_name", "structure_id", "contract_number",
-    "dn_igc_sante", "dn_igc_cps", "withdrawal", "date", "received_on", "effective_on",
+    "dn_igc_sante", "dn_igc_cps", "withdrawal", "date", "received_on", "effective_on", "delegation",
+    "redirection", *(f"{role}_{part}_name" for role in ROLES for part in ("last", "first")),
 ]  # fmt: skip
 """Columns of the register that are looked at."""
 
@@ -69,6 +77,8 @@ def several(register: Register, as_of: datetime, now: pd.DataFrame, listed: List
     yield from _same_day(register, as_of, listed)
     yield from _several_operators(register, now, listed)
     yield from _contracts(register, now, listed)
+    yield from _redirections(register, now, listed)
+    yield from _former(register, now, listed)
 
 
 def _same_day(register: Register, as_of: datetime, listed: Listed) -> Told:
@@ -154,3 +164,47 @@ def _renewed(group: pd.DataFrame) -> bool:
         return False
     spans = group.groupby("number")["date"].agg(["min", "max"]).sort_values("min")
     return bool((spans["max"].shift() < spans["min"]).iloc[1:].all())
+
+
+def _redirections(register: Register, now: pd.DataFrame, listed: Listed) -> Told:
+    """Yield the redirections of operators that run delegations: the form prefers those."""
+    rows = register.having(now, "delegation", "redirection", "structure_id")
+    rows = rows[~rows["withdrawal"].fillna(value=True) & (rows["operator_id"] != "")]
+    for _, group in rows.groupby(listed.whose(rows["operator_id"]), sort=False):
+        first, second = (group[box].fillna(value=False) for box in ("delegation", "redirection"))
+        redirected, delegated = group[second & ~first], group[first & ~second]
+        if len(redirected) and len(delegated):
+            facts = {"redirected": len(redirected), "delegated": len(delegated)}
+            yield "DECL_REDIRECTION_CHOSEN", (group["operator_id"].iloc[0],), redirected, facts
+
+
+def _person_key(name: str) -> str:
+    """Return a person's name without civility, order, case and accents."""
+    return " ".join(sorted({*fold(name).split()} - _CIVILITIES))
+
+
+def _former(register: Register, now: pd.DataFrame, listed: Listed) -> Told:
+    """Yield the persons whom all newer declarations of their operator replace by another."""
+    rows = now[now["date"].notna() & ~now["withdrawal"].fillna(value=True) & (now["operator_id"] != "")]
+    rows = rows.assign(whose=listed.whose(rows["operator_id"]))
+    for role in ROLES:
+        names = [f"{role}_{part}_name" for part in ("last", "first")]
+        having = register.having(rows, *names)
+        names_read = [having[name].map(lambda text: " ".join(text.split())) for name in names]
+        having = having.assign(person=names_read[0] + " " + names_read[1])
+        having = having.assign(key=having["person"].map(_person_key))
+        for _, group in having[having["key"] != ""].groupby("whose", sort=False):
+            if group["key"].nunique() < 2:
+                continue
+            spans = group.groupby("key")["date"].agg(["min", "max"]).sort_values("max")
+            last = spans.iloc[-1]
+            gone = spans.index[spans["max"] < last["min"]]
+            if len(gone) == len(spans) - 1:
+                found = group[group["key"].isin(gone)]
+                person = group.loc[group["key"] == spans.index[-1], "person"].iloc[0].strip()
+                facts = {
+                    "field": label(names[0]), "since": f"{last['min']:%Y-%m-%d}",
+                    "former": [Person(one.strip(), registered=True) for one in found["person"].unique()],
+                    "now": Person(person, registered=True),
+                }  # fmt: skip
+                yield "DECL_PERSON_FORMER", (group["operator_id"].iloc[0], role), found, facts

@@ -55,6 +55,19 @@ def _declared(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
             subject = (" ".join(declared.servers), " ".join(zone.parent_ns))
             facts, wanted = {"servers": zone.parent_ns}, {"servers": declared.servers}
             seen.add("DNS_DECLARED_SERVERS", subject, [domain], facts, zone.referrals, wanted)
+        elif own and declared.kind == "delegation" and declared.primary:
+            replies = [one for one in zone.replies("SOA").values() if one.usable and one.answers]
+            primaries = {text.split()[0].lower().rstrip(".") for one in replies for text in one.answers}
+            if replies and declared.primary not in primaries:
+                names, wanted = tuple(sorted(primaries)), {"names": (declared.primary,)}
+                seen.add(
+                    "DNS_PRIMARY_OTHER",
+                    (declared.primary, *names),
+                    [domain],
+                    {"names": names},
+                    replies,
+                    wanted,
+                )
 
 
 def _sets(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:

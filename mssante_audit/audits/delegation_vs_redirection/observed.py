@@ -33,6 +33,7 @@ class Declared(NamedTuple):
     """``delegation``, ``redirection``, ``withdrawal`` or "" (nothing, both, or not readable)."""
     servers: tuple[str, ...] = ()
     mail: str = ""
+    primary: str = ""
 
 
 def _each_once(values: Iterable[Any]) -> list[Any]:
@@ -180,7 +181,7 @@ def declarations(space: TrustSpace) -> dict[str, Declared]:
         kind = "withdrawal" if "withdrawal" in kinds else kinds[0] if len(kinds) == 1 else ""
         servers = tuple(sorted({domain_key(s) for s in (first, second) if s.strip()}))
         if domain:
-            found[domain] = Declared(kind, servers, domain_key(mail))
+            found[domain] = Declared(kind, servers, domain_key(mail), domain_key(first))
     return found
 
 

@@ -106,7 +106,7 @@ def _read(text: str, usual: Collection[str]) -> _Text:
     if has_hidden(best):
         best = "".join(" " if c.isspace() else c for c in best if c.isspace() or not is_hidden(c))
     faults: list[str] = [fault for fault in _LAYOUT if fault in dn.problems]
-    if "control" not in faults and any(map(is_hidden, text)):
+    if "control" not in faults and has_hidden(text) and any(map(is_hidden, text)):
         faults.append("control")  # letters that print nothing, which a comparison of names keeps
     if "quotes" in dn.problems:
         faults.append("inside" if any('"' in value for _, value in dn.rdns) else "quotes")

@@ -41,7 +41,7 @@ from mssante_audit.findings.registry import Audit
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import Contact
 from mssante_audit.values.person import Person
-from mssante_audit.whitelist.rows import grouped
+from mssante_audit.whitelist.rows import grouped, joined
 
 FLAGS = {
     "no-phone": "CONTACT_NO_PHONE", "no-email": "CONTACT_NO_EMAIL", "markup": "CONTACT_MARKUP",
@@ -86,6 +86,7 @@ def _contacts(space: TrustSpace) -> Iterator[Finding]:
     meant = slips.typos(mail)
     yield from slips.typo_findings(mail, meant)
     yield from slips.foreign_findings(mail, meant, others.uses)
+    yield from slips.elsewhere_findings(space, mail, others.owners, {*left})
     contacts = alike(use for use in left if use.domains.isdisjoint(meant))
     near = slips.nears(contacts)
     pairs = [pair for held in near.values() for pair in held]
@@ -102,7 +103,7 @@ def _contacts(space: TrustSpace) -> Iterator[Finding]:
 
 
 def _flags(uses: list[Use]) -> Iterator[Finding]:
-    """Report what is odd about a contact, once for each operator, and for contacts on the same rows."""
+    """Report what is odd about a contact, once for each operator, and for contacts on rows in common."""
     groups = grouped(
         (
             (use.operator_id, problem, use.contact.key if problem in NAMED else _unnamed(use.contact)),
@@ -112,16 +113,17 @@ def _flags(uses: list[Use]) -> Iterator[Finding]:
         for problem in use.contact.problems
         if problem in FLAGS and TOLD_BY.get(problem, frozenset()).isdisjoint(use.contact.problems)
     )
-    where = grouped(((group[:2], rows_of(held)), (group[2], held)) for group, held in groups.items())
-    for ((operator_id, problem), rows), alike_ in where.items():
-        key, held = alike_[0][0], [use for _, uses in alike_ for use in uses]
+    root = joined((key, (*key[:2], row)) for key, held in groups.items() for row in rows_of(held))
+    for keys in grouped((root(key), key) for key in groups).values():
+        operator_id, problem, name = keys[0]
+        held = [use for key in keys for use in groups[key]]
         facts: dict[str, Any] = {"contacts": spellings(held)}
         if problem == "spacing":
             kinds = [[use for use in held if use.kind == kind] for kind in KINDS.values()]
             facts["right"] = [proposed(of_kind) for of_kind in kinds if of_kind]
         elif problem == "no-email":
             facts["unreachable"] = any("no-phone" in use.contact.problems for use in held)
-        yield Finding(FLAGS[problem], (operator_id, Person(key)), rows, facts)
+        yield Finding(FLAGS[problem], (operator_id, Person(name)), rows_of(held), facts)
 
 
 def _unnamed(contact: Contact) -> str:
@@ -138,7 +140,9 @@ def _personal(
     for operator_id, held in grouped((use.operator_id, use) for use in personal).items():
         rows = rows_of(held)
         since, _ = stamps.span(rows) or ("", "")
-        facts = {"personal": len(rows), "rows": sizes[operator_id], "since": since}
+        both = Counter((row, use.coordinates) for use in held for row in use.rows)
+        alone = len({row for (row, _), roles in both.items() if roles > 1})
+        facts = {"personal": len(rows), "rows": sizes[operator_id], "since": since, "alone": alone}
         yield Finding("CONTACT_PERSONAL", operator_id, rows, {**facts, "contacts": spellings(held)})
 
 

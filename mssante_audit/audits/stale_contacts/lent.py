@@ -13,7 +13,8 @@ from mssante_audit.audits.stale_contacts.uses import KINDS, Use, alike, distinct
 from mssante_audit.base.text import fold
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.whitelist.rows import grouped, rows_by
+from mssante_audit.values.contacts import Coordinates
+from mssante_audit.whitelist.rows import grouped, joined, rows_by
 
 HOME_MIN = 3
 """From how many rows on, more than half of its operator's, a contact is at home there. No source."""
@@ -43,20 +44,13 @@ def owners_of(space: TrustSpace) -> dict[str, str]:
     owner = space.structures
     named = {key: fold(name) for key, name in space.operator_names.items() if name}
     first: dict[tuple[str, str], str] = {}
-    joined: dict[str, str] = {}
+    links: list[tuple[str, str]] = []
     for domain, operator_id in rows_by(space.audited, "domain", "operator_id"):
         if domain and operator_id in named and operator_id in owner:
-            mine = owner[operator_id]
-            other = first.setdefault((domain, named[operator_id]), mine)
-            if other != mine:
-                joined[max(mine, other)] = min(mine, other)
-
-    def root(key: str) -> str:
-        while key in joined:
-            key = joined[key]
-        return key
-
-    return {operator_id: root(mine) for operator_id, mine in owner.items()}
+            other = first.setdefault((domain, named[operator_id]), owner[operator_id])
+            links.append((owner[operator_id], other))
+    root = joined(links)
+    return {operator_id: str(root(mine)) for operator_id, mine in owner.items()}
 
 
 def lent(space: TrustSpace, uses: Iterable[Use]) -> Lent:
@@ -69,14 +63,16 @@ def lent(space: TrustSpace, uses: Iterable[Use]) -> Lent:
             held.setdefault(reached, {}).setdefault(found.owners[use.operator_id], set()).update(use.rows)
     whose = space.audited["operator_id"].map(found.owners)
     sizes, served = whose.value_counts(), space.audited.groupby(whose)["domain"].agg(set)
+    borne: dict[Coordinates, dict[str, int]] = {}
+    lenders: dict[Coordinates, str] = {}
     for use in own:
-        mine = found.owners[use.operator_id]
-        parts = [held[reached] for reached in (*use.contact.phones, *use.contact.emails)]
-        owners = set(parts[0]).intersection(*parts[1:])
-        if len(owners) < 2:
-            continue
-        on = {owner: len(set().union(*(part[owner] for part in parts))) for owner in owners}
-        lender = max(on, key=lambda owner: (on[owner], owner))
+        mine, both = found.owners[use.operator_id], use.coordinates
+        if both not in borne:  # worked out once for all who bear it
+            parts = [held[value] for value in frozenset[str]().union(*both)]
+            owners = set(parts[0]).intersection(*parts[1:])
+            on = {owner: len(set().union(*(part[owner] for part in parts))) for owner in owners}
+            borne[both], lenders[both] = on, max(on, key=lambda owner: (on[owner], owner))
+        on, lender = borne[both], lenders[both]
         if lender == mine or 2 * on[mine] > sizes[mine]:
             continue
         if not served[mine].isdisjoint(served[lender]):

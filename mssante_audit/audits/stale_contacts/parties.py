@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import product
+from itertools import chain, product
 from operator import itemgetter
 from typing import Any
 
@@ -116,9 +116,9 @@ def disagreements(
     """Report each operator that has several parties of a kind, beside those that are `replaced`.
 
     Its rows are those to be corrected; all of them, as a hint, where that is open. Both kinds are one finding
-    where they have the same rows.
+    where they have rows in common.
     """
-    findings: dict[tuple[object, ...], Finding] = {}
+    findings: dict[tuple[str, str], list[Finding]] = {}
     for (operator_id, kind), known in found.items():
         left = [
             party
@@ -142,15 +142,16 @@ def disagreements(
         rows = rows_of(use for party in wrong or known for use in party.uses)
         sure = "likely" if wrong else "hint"
         subject: tuple[str | Person, ...] = (operator_id, kind)
-        if same := findings.get((operator_id, rows, sure)):
-            subject = parts_of(same.subject)
+        of_operator = findings.setdefault((operator_id, sure), [])
+        if of_operator and not set(rows).isdisjoint(of_operator[-1].rows):
+            same = of_operator.pop()
+            subject, rows = parts_of(same.subject), tuple(sorted({*rows, *same.rows}))
             facts |= {
                 n: sorted(same.facts[n] + facts[n], key=itemgetter("kind")) for n in ("contacts", "right")
             }
             facts["same_domain"] |= same.facts["same_domain"]
-        found_here = Finding("CONTACT_DISAGREEMENT", subject, rows, facts=facts, confidence=sure)
-        findings[operator_id, rows, sure] = found_here
-    yield from findings.values()
+        of_operator.append(Finding("CONTACT_DISAGREEMENT", subject, rows, facts=facts, confidence=sure))
+    yield from chain.from_iterable(findings.values())
 
 
 def _to_correct(known: list[Party], stamps: Stamps) -> tuple[list[Party], Party | None]:

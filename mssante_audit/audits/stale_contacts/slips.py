@@ -12,6 +12,7 @@ import pandas as pd
 from mssante_audit.audits.stale_contacts.uses import Reached, Use, proposed, rows_of, seen, spellings
 from mssante_audit.base.text import fold
 from mssante_audit.findings.frame import Finding
+from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import is_service
 from mssante_audit.values.person import Person
 from mssante_audit.values.slips import cuts, one_slip, pairs
@@ -136,6 +137,37 @@ def foreign_findings(mail: MailDomains, meant: Mapping[str, str], others: Set[Us
             if found and not kin and domain not in meant:
                 subject, rows = (operator_id, Person(domain)), all_rows(use.rows for use in found)
                 yield Finding("CONTACT_FOREIGN_DOMAIN", subject, rows, facts={"contacts": spellings(found)})
+
+
+def elsewhere_findings(
+    space: TrustSpace, mail: MailDomains, owners: Mapping[str, str], left: Set[Use]
+) -> Iterator[Finding]:
+    """Report establishments with a certificate of their own and contacts in the domain of another operator.
+
+    All of them at a supplier's, or one at another establishment's: perhaps the two were merged.
+    """
+    kinds = {key[0]: key[1] for key in rows_by(space.audited, "operator_id", "operator_kind")}
+    names = space.operator_names
+    homes = grouped(
+        (domain, operator_id)
+        for operator_id, domains in mail.uses.items()
+        for domain in {*mail.own[operator_id], *domains}
+        if mail.is_usual(operator_id, domain)
+    )
+    for operator_id, domains in mail.uses.items():
+        strange: dict[str, list[Use]] = {}
+        for domain, uses in domains.items() if kinds.get(operator_id) == "FINESS" else ():
+            at_home = homes.get(domain, ())
+            if kept := [use for use in uses if use in left] if operator_id not in at_home else []:
+                other = next((o for o in at_home if owners.get(o) != owners.get(operator_id)), "")
+                strange.setdefault(other, []).extend(kept)
+        for other, uses in strange.items():
+            is_merged = kinds.get(other) == "FINESS"
+            if other and (is_merged or len(strange) == len(domains) == 1):
+                code = "CONTACT_OTHER_ESTABLISHMENT" if is_merged else "CONTACT_SUPPLIER"
+                owner = {"operator": other, "name": names.get(other, "")}
+                facts = {"contacts": spellings(uses), "owner": owner}
+                yield Finding(code, (operator_id, other), rows_of(uses), facts)
 
 
 EXTENSION = 2

@@ -10,10 +10,9 @@ from importlib.resources import files
 
 import pandas as pd
 
-from mssante_audit.audits.whitelist_integrity.copies import contradictions, copies
+from mssante_audit.audits.whitelist_integrity.copies import contradictions, copied_rows
 from mssante_audit.audits.whitelist_integrity.descriptions import (
     descriptions,
-    fitting,
     is_garbled,
     whose_description,
 )
@@ -26,6 +25,7 @@ from mssante_audit.findings.registry import Audit
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.person import Person
+from mssante_audit.whitelist.copies import fitting
 from mssante_audit.whitelist.load import NAMESPACE
 from mssante_audit.whitelist.rows import all_rows, grouped, rows_by
 
@@ -158,7 +158,7 @@ def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
 
 
 def _whose(space: TrustSpace) -> Iterator[Finding]:
-    copied = list(copies(space))
+    copied = list(copied_rows(space))
     yield from copied
     yield from whose_description(space, {str(finding.subject) for finding in copied})
     yield from contradictions(space)

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import html
 import re
-import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache
 
-from mssante_audit.base.resources import table_of
 from mssante_audit.base.text import fold
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.whitelist.copies import HOSPITALS, KINDS, fitting, labels_of, mentioned, named_by, words
 from mssante_audit.whitelist.rows import all_rows, grouped, rows_by
 
 SAME_DESCRIPTION_MIN = 10
 """From how many domains on a description says nothing of any of them. No source: this audit's convention."""
-
-_WORDS = table_of("mssante_audit.audits.whitelist_integrity", "descriptions.toml")
-_FILLER, KINDS, _HOSPITALS, GROUPS = (
-    frozenset(_WORDS[name].split()) for name in ("filler", "kinds", "hospitals", "groups")
-)
-"""Words that describe nothing; kinds of establishment, which name none; those that are one kind; groups."""
 
 _FORM_EXAMPLE = re.compile(r"x{2,}|xyz")
 _MOST = 255
@@ -30,33 +22,18 @@ _MOST = 255
 _CUT_END = re.compile(
     r"(?<![\w'’])(?:de|du|des|la|les?|pour|et|aux?|sur|sous|[dl]['’])$|[-–,:;(&/+]$", re.IGNORECASE
 )
-_SAINTS = {"st": "saint", "ste": "sainte"}
 _LONGEST_NAME = 5
 """Words of an establishment's name that are looked at."""
 _TELLING = 5
 """Letters from which on a word of a domain tells a place or a name."""
 _FEW = 4
 """A word of more domains than that tells none of them, a description of more than half of it none either."""
-_ASCII = str.maketrans({"’": "'", "œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae"})
-_WORD = re.compile(r"[a-z0-9]+")
 _HALF_LATIN = "[\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]"
 _SUSPECT = re.compile("[&?ÂÃÅâ\uff80-\uffff]")
 _UTF8 = re.compile(f"[ÂÃ]{_HALF_LATIN}|Å[“’]|â€.")
 _EXTENDED = re.compile("[\uff80-\ufffc\ufffe\uffff]")
 _ENTITY = re.compile(r"&(?:[A-Za-z]{2,8}|#\d{2,6});")
 _BEYOND_REPAIR = re.compile("\N{REPLACEMENT CHARACTER}|Ã|[^\\W\\d_]\\?[^\\W\\d_]")
-
-
-@lru_cache(10_000)
-def words(description: str) -> tuple[str, ...]:
-    """Return the words of a description that say something: no filler, no case, accents or punctuation.
-
-    >>> words("Domaine de messagerie MSSanté de l’Hôpital Rêvé"), words("Domaine de MSS")
-    (('hopital', 'reve'), ())
-    """
-    plain = unicodedata.normalize("NFKD", description.translate(_ASCII)).encode("ascii", "ignore").decode()
-    every = _WORD.findall(plain.lower()) or fold(description).split()
-    return tuple(word for word in every if word not in _FILLER)
 
 
 def is_placeholder(telling: Sequence[str]) -> bool:
@@ -67,12 +44,6 @@ def is_placeholder(telling: Sequence[str]) -> bool:
     """
     left = [word for word in telling if not _FORM_EXAMPLE.fullmatch(word)]
     return not left or (len(left) < len(telling) and KINDS.issuperset(left))
-
-
-def fitting(domain: str, descriptions: Iterable[str]) -> list[str]:
-    """Return the one of several descriptions that names a domain, nothing if none or several do."""
-    fit = [text for text in descriptions if mentioned(labels_of(domain), named_by(text))]
-    return fit if len(fit) == 1 else []
 
 
 def is_garbled(description: str) -> bool:
@@ -228,30 +199,6 @@ def whose_description(space: TrustSpace, copied: Collection[str]) -> Iterator[Fi
                 break
 
 
-def named_by(description: str) -> list[str]:
-    """Return the `words` of a description as domains write them: ``ch`` for a hospital, ``saint`` in full."""
-    named: list[str] = []
-    for word in words(description):
-        if word == "hospitalier" and named[-1:] == ["centre"]:
-            named[-1] = "ch"
-        else:
-            named.append(_SAINTS.get(word, word))
-    return named
-
-
-def labels_of(domain: str) -> list[str]:
-    """Return the words of a domain without its last two labels."""
-    return [_SAINTS.get(word, word) for word in _WORD.findall(domain.lower().rsplit(".", 2)[0])]
-
-
-def mentioned(labels: list[str], named: list[str]) -> bool:
-    """Tell whether domain and description share a word, or one holds a word of four letters of the other."""
-    if any(len(word) > 2 and word not in KINDS for word in set(labels).intersection(named)):
-        return True
-    both = ((labels, "".join(named)), (named, "".join(labels)))
-    return any(len(w) > 3 and w not in KINDS and w in whole for words_, whole in both for w in words_)
-
-
 def _exchanged(
     foreign: Mapping[str, Mapping[str, list[str]]], labels: Mapping[str, list[str]]
 ) -> Iterator[tuple[str, str]]:
@@ -281,7 +228,7 @@ def _is_place(label: list[str]) -> bool:
 
 def _place_named(named: list[str], kind: str, places: Mapping[tuple[str, str], str]) -> str:
     """Return the domain of the establishment of that kind that a description names, "" if it names none."""
-    kinds = _HOSPITALS if kind in _HOSPITALS else {kind}
+    kinds = HOSPITALS if kind in HOSPITALS else {kind}
     for at, word in enumerate(named):
         if word in kinds:
             for length in range(_LONGEST_NAME, 0, -1):
