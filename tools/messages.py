@@ -64,6 +64,8 @@ def _texts() -> Iterator[tuple[str, str]]:
         for path in sorted((ROOT / "mssante_audit" / room).rglob("*.py")):
             if ASIDE.isdisjoint(path.parts):
                 yield from _in_code(path.name, path.read_text(encoding="utf-8"))
+    for name in ("gate.py", "undelegated.py"):
+        yield from _in_code(name, _source(f"verdicts/{name}"))
     yield from _in_code("markup.py", _source("base/markup.py"))
     yield from _in_code("method.py", _source("audits/delegation_vs_redirection/method.py"))
     for name in ("table.js", "site.js"):

@@ -120,7 +120,7 @@ def _published(before: Path, given: dict[str, Any]) -> TrustSpace:
 def _proposal(after: Path) -> Any:
     from mssante_audit.whitelist.load import load_whitelist
 
-    whitelist = load_whitelist(after, recover=True, any_namespace=True)
+    whitelist = load_whitelist(after, recover=True, any_namespace=True, max_field=2**16)
     if whitelist.entries.empty and whitelist.namespace == "":
         raise InputError(
             "is no white list", file=str(after), remedy="Name the published list, then the proposal"

@@ -5,18 +5,20 @@ Only what the edit changes is judged. A finding that stood before on as many row
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from mssante_audit.archive.changes import compare
 from mssante_audit.archive.sides import side_of
 from mssante_audit.audits import audits, parted
-from mssante_audit.base.language import gettext, localized, one_decimal
+from mssante_audit.base.language import format_text, gettext, localized, one_decimal
 from mssante_audit.declarations.register import Register
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES
 from mssante_audit.findings.comparison import introduced
@@ -27,10 +29,15 @@ from mssante_audit.findings.words import worded
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import unnamed
 from mssante_audit.whitelist.load import WhiteList
+from mssante_audit.whitelist.reading import FIELDS
 
-ROWS_LOST, UNANSWERED = "EDIT_ROWS_LOST", "DECLARED_UNANSWERED"
+UNANSWERED = "DECLARED_UNANSWERED"
 LOST_SHARE = 0.1
 """Share of the rows of a list that no edit takes away at once: good practice."""
+LONGEST = 255
+"""Characters of a field: the publishing tool's own limit (data)."""
+AHEAD = timedelta(days=1)
+"""How far in the future a proposal may be dated: it is signed and published after it is judged."""
 EDIT_ERRORS = {"LIST_NAMESPACE"}
 """Rules of warning that are errors where an edit introduces them: the list was right."""
 NOT_YET = {"RECO_NOT_LISTED", "RECO_WITHDRAWN_LISTED"}
@@ -38,6 +45,8 @@ NOT_YET = {"RECO_NOT_LISTED", "RECO_WITHDRAWN_LISTED"}
 ASKED_FOR = {"RECO_DN_DIFFERS", "RECO_DN_SPELLING", "RECO_CONTACT", "RECO_CONTACT_OLD", "RECO_DESCRIPTION"}
 """Rules that say what a declaration would change in the list: told, and no fault of it."""
 _SERIOUS = SEVERITIES[SEVERITIES.index("error") :]
+_REWRITTEN = ("dn", "project_contact", "support_contact")
+"""Fields that an edit may write anew without mending what is wrong in them."""
 
 
 @dataclass(frozen=True)
@@ -105,48 +114,50 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
         The list as it is to be, loaded with ``recover`` and ``any_namespace``; its signature is not judged.
     """
     published = space.whitelist
-    trusted = replace(
+    after = space.with_list(replace(
         proposal, verdict=published.signature, anchors=published.anchors, signer=published.signer,
-        origin=published.origin,
-    )  # fmt: skip
-    after = space.with_list(trusted)
+        origin=published.origin, sha256=published.sha256,  # so it has the published list's past
+    ))  # fmt: skip
     changes = _changes(space, after)
     renamed = {row.before: row.domain for row in changes.values() if row.before}
     old, new = _findings(space), _findings(after)
-    where_old = _places(old, space.entries, renamed, whole=sys.maxsize)
-    where_new = _places(new, after.entries, {}, whole=0)
-    fresh = introduced(where_old, where_new)
-    lines = dict(zip(after.entries["row"].tolist(), after.entries["line"].tolist(), strict=True))
-    domains = dict(zip(after.entries["row"].tolist(), after.entries["domain"].tolist(), strict=True))
+    stood, stands = _standing(old, space.entries, renamed), _standing(new, after.entries, {})
+    fresh = _news(stood, stands, Counter(renamed.get(name, name) for name in space.entries["domain"]))
+    lines, domains = (
+        dict(zip(after.entries["row"].tolist(), after.entries[name].tolist(), strict=True))
+        for name in ("line", "domain")
+    )
+    faults = [*_edit_faults(published, proposal, space.as_of)]
+    of_list = [finding for domain, finding in faults if domain not in changes]
     of_row: dict[str, list[EditFinding]] = {}
-    of_list = [*_rows_lost(published, proposal)]
-    for record in worded(new[new["fingerprint"].isin(fresh)]).to_dict("records"):
+    for domain, finding in faults:
+        if domain in changes:
+            of_row.setdefault(domain, []).append(finding)
+    for record in worded(new[new["fingerprint"].isin(fresh)], contacts=space.contacts).to_dict("records"):
         named = {renamed.get(record["domain"], record["domain"])}
         places = (fresh[record["fingerprint"]] or named) & changes.keys()
-        own = [row for row in record["rows"] if domains[row] in places]
-        finding = _finding(record, [lines[row] for row in own])
+        finding = _finding(record, [lines[r] for r in record["rows"] if not places or domains[r] in places])
         for domain in places:
             of_row.setdefault(domain, []).append(finding)
         if not places:
             of_list.append(finding)
-    doubted = space.list_doubts
+    every = [*of_list, *(finding for findings in of_row.values() for finding in findings)]
     rows = [
-        replace(row, findings=tuple(own), verdict=_verdict(own, doubted))
+        replace(row, findings=tuple(findings), verdict=_verdict(findings, space.list_doubts))
         for row in changes.values()
-        for own in [of_row.get(row.domain, [])]
+        for findings in [of_row.get(row.domain, [])]
     ]
-    every = [*of_list, *(finding for own in of_row.values() for finding in own)]
     return Edit(
-        _verdict(every, doubted, failed=FAILED in {*old["rule"], *new["rule"]}),
+        _verdict(every, space.list_doubts, failed=FAILED in {*old["rule"], *new["rule"]}),
         tuple(replace(row, domain=unnamed(row.domain), before=unnamed(row.before)) for row in rows),
         tuple(of_list),
-        introduced=len(fresh) + sum(finding.rule == ROWS_LOST for finding in of_list),
-        resolved=len(where_old.keys() - where_new.keys()),
-        untouched=len(where_new.keys() & where_old.keys() - fresh.keys()),
-        doubts=doubted,
+        introduced=len(fresh) + len(faults),
+        resolved=len(_news(stands, stood).keys() - stands.keys()),
+        untouched=len(stands.keys() - fresh.keys()),
+        doubts=space.list_doubts,
         signed=proposal.signed,
         same=proposal.sha256 == published.sha256,
-        swapped=proposal.signed and not published.signed,
+        swapped=proposal.signed and (not published.signed or _is_older(proposal, published)),
         source=proposal.source,
     )
 
@@ -202,24 +213,59 @@ def _findings(space: TrustSpace) -> pd.DataFrame:
     return concat(parted(name, space)[0] for name in audits())
 
 
-def _places(
-    findings: pd.DataFrame, entries: pd.DataFrame, renamed: Mapping[str, str], whole: int
-) -> dict[str, Counter[str]]:
-    """Return by fingerprint how many rows of each domain findings stand on, domains by their new names.
+class _Standing(NamedTuple):
+    """Where a finding stands: how many rows of each domain."""
 
-    A domain counts `whole` rows where it is given and a finding stands on all of them: no row more is news.
-    """
-    names = [renamed.get(domain, domain) for domain in entries["domain"].tolist()]
-    domains, every = dict(zip(entries["row"].tolist(), names, strict=True)), Counter(names)
-    places: dict[str, Counter[str]] = {}
-    columns = (findings[name].tolist() for name in ("fingerprint", "rule", "subject", "rows"))
-    for key, code, subject, rows in zip(*columns, strict=True):
+    kind: str
+    """Equal for findings of one rule and the same facts, whatever name or contact they are known by."""
+    places: Counter[str]
+
+
+def _standing(
+    findings: pd.DataFrame, entries: pd.DataFrame, renamed: Mapping[str, str]
+) -> dict[str, _Standing]:
+    """Return by fingerprint where findings stand, domains by their new names."""
+    domains = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
+    fields = {text: name for name in _REWRITTEN for text in entries[name].unique().tolist() if text}
+
+    def kind_of(code: str, facts: Mapping[str, Any]) -> str:
+        values = {n: fields.get(fact, fact) if isinstance(fact, str) else fact for n, fact in facts.items()}
+        return json.dumps([code, values], default=lambda person: fields.get(person.text, person.text))
+
+    standing: dict[str, _Standing] = {}
+    columns = (findings[name].tolist() for name in ("fingerprint", "rule", "subject", "rows", "facts"))
+    for key, code, subject, rows, facts in zip(*columns, strict=True):
         known = tuple(renamed.get(part, part) if isinstance(part, str) else part for part in subject)
-        counts = Counter(domains[row] for row in rows)
-        if whole:
-            counts |= Counter({domain: whole for domain, n in counts.items() if n == every[domain]})
-        places[key if known == subject else fingerprint(code, known)] = counts
-    return places
+        places = Counter(renamed.get(domains[row], domains[row]) for row in rows)
+        of = _Standing(kind_of(code, facts), places)
+        standing[key if known == subject else fingerprint(code, known)] = of
+    return standing
+
+
+def _news(
+    before: Mapping[str, _Standing], after: Mapping[str, _Standing], sizes: Mapping[str, int] | None = None
+) -> dict[str, set[str]]:
+    """Return the findings that stand only after, or in more rows than before, each with the domains.
+
+    Neither the finding itself nor one of its kind stood there. With `sizes`, the rows of each domain before,
+    a finding that stood on all of them is no news on a row more.
+    """
+    kinds: tuple[dict[str, Counter[str]], ...] = ({}, {})
+    for side, standing in zip(kinds, (before, after), strict=True):
+        for kind, places in standing.values():
+            side[kind] = side.get(kind, Counter()) + places
+
+    def stood(counts: Mapping[str, Counter[str]]) -> dict[str, Counter[str]]:
+        return {
+            key: places | Counter({d: sys.maxsize for d, n in places.items() if sizes and n == sizes[d]})
+            for key, places in counts.items()
+        }
+
+    places_before = stood({key: standing.places for key, standing in before.items()})
+    fresh = introduced(places_before, {key: standing.places for key, standing in after.items()})
+    alike = introduced(stood(kinds[0]), kinds[1])
+    found = {key: places & alike.get(after[key].kind, set()) for key, places in fresh.items()}
+    return {key: places for key, places in found.items() if places or not after[key].places}
 
 
 def _changes(before: TrustSpace, after: TrustSpace) -> dict[str, EditedRow]:
@@ -238,16 +284,34 @@ def _changes(before: TrustSpace, after: TrustSpace) -> dict[str, EditedRow]:
     return dict(sorted(rows.items()))
 
 
-def _rows_lost(published: WhiteList, proposal: WhiteList) -> Iterable[EditFinding]:
-    was, now = len(published.entries), len(proposal.entries)
+def _edit_faults(
+    published: WhiteList, proposal: WhiteList, as_of: datetime
+) -> Iterator[tuple[str, EditFinding]]:
+    """Yield errors that no published list is judged by, with the domain of the row, "" of the whole file."""
+
+    def fault(code: str, title: str, observed: str, remedy: str, *lines: int) -> EditFinding:
+        return EditFinding(code, "error", "certain", title, observed, "", remedy, lines)
+
+    was, now, made = len(published.entries), len(proposal.entries), proposal.generated_at
     if was and was - now >= LOST_SHARE * was:
-        yield EditFinding(
-            ROWS_LOST, "error", "certain",
-            gettext("Un dixième des lignes de la liste, ou plus, disparaît"),
-            gettext("{now} lignes au lieu de {was}").format(now=one_decimal(now), was=one_decimal(was)),
-            "",
-            gettext("Vérifiez que le fichier est entier ; retirez des domaines en plusieurs fois."),
-        )  # fmt: skip
+        title = gettext("Un dixième des lignes de la liste, ou plus, disparaît")
+        observed = gettext("{now} lignes au lieu de {was}").format(now=one_decimal(now), was=one_decimal(was))
+        remedy = gettext("Vérifiez que le fichier est entier ; retirez des domaines en plusieurs fois.")
+        yield "", fault("EDIT_ROWS_LOST", title, observed, remedy)
+    if made and made > as_of + AHEAD:
+        remedy = gettext("Datez la liste de sa génération.")
+        yield "", fault("EDIT_DATE", gettext("La date de génération est à venir"), made.isoformat(), remedy)
+    for name, column in FIELDS.items():
+        for row in proposal.entries[proposal.entries[column].str.len() > LONGEST].to_dict("records"):
+            title = gettext("Champ trop long pour l’outil de publication")
+            observed = format_text("{name} : {n:caractère}", name=name, n=len(row[column]))
+            remedy = gettext("Abrégez-le : {most} caractères au plus.").format(most=LONGEST)
+            yield row["domain"], fault("EDIT_FIELD_LONG", title, observed, remedy, row["line"])
+
+
+def _is_older(proposal: WhiteList, published: WhiteList) -> bool:
+    made, was = proposal.generated_at, published.generated_at
+    return made is not None and was is not None and made < was
 
 
 def _finding(record: Mapping[Any, Any], lines: Sequence[int]) -> EditFinding:
@@ -261,7 +325,7 @@ def _verdict(findings: Iterable[EditFinding], doubted: Sequence[str], *, failed:
     if doubted:
         return "unknown"
     known = [*findings]
-    if any(finding.severity in _SERIOUS and finding.rule != FAILED for finding in known):
+    if any(f.severity in _SERIOUS and f.confidence != "hint" and f.rule != FAILED for f in known):
         return "not-ready"
     return "unknown" if failed or any(finding.rule == UNANSWERED for finding in known) else "ready"
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from lxml import etree
+from test_report import CANARY, canary_list
+from typer.testing import CliRunner
 
 from mssante_audit import audits
+from mssante_audit.cli.main import app
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.site.build import build_site
 from mssante_audit.site.doors import file_name
@@ -39,10 +43,18 @@ def site(space: TrustSpace, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def entries(file: Path) -> list[dict[str, str]]:
+    """Return the entries of a feed, once it and they have what RFC 4287 (4.1.1, 4.1.2) asks for, once."""
     feed = etree.parse(file).getroot()
     assert feed.tag == f"{ATOM}feed"
-    for name in ("id", "title", "updated", "author"):
-        assert feed.find(f"{ATOM}{name}") is not None
+    assert len(feed.findall(f"{ATOM}author/{ATOM}name")) == 1
+    for part in (feed, *feed.iter(f"{ATOM}entry")):
+        (key,), (title,), (updated,), (link,) = (
+            part.findall(f"{ATOM}{name}") for name in ("id", "title", "updated", "link")
+        )
+        assert key.text.startswith("urn:")
+        assert title.text
+        assert datetime.fromisoformat(updated.text).tzinfo
+        assert (file.parent / link.get("href")).is_file()
     found = [{child.tag.removeprefix(ATOM): child.text for child in e} for e in feed.iter(f"{ATOM}entry")]
     assert all(entry.keys() >= {"id", "title", "updated", "content"} for entry in found)
     assert len({entry["id"] for entry in found}) == len(found)
@@ -58,10 +70,27 @@ def test_each_door_says_the_same_of_a_hundred_domains(site: Path, space: TrustSp
         assert record == json.loads(json.dumps(record_of(space, line["domain"], "en")))
         assert (record["arrives"], record["order"]) == (line["arrives"], line["order"])
         assert record["listed"]
+        assert (record["near"], line["domain"]) == ([], space.search(line["domain"])["domain"].iloc[0])
         if line["domain"] in frame.index:
             row = frame.loc[line["domain"]]
             assert (record["arrives"], record["order"]) == (row["receives"], row["order"])
             assert record["operator"]["id"] == row["operator_id"]
+
+
+def test_the_command_says_the_same(site: Path) -> None:
+    for domain in ("ch-bourgfictif.mssante.fr", "ssiad-fortlegende.mssante.fr"):
+        done = CliRunner().invoke(app, ["check", domain, "--as-of", AS_OF, "--format", "json"])
+        assert json.loads(done.stdout) == json.loads(
+            (site / "api" / "domains" / f"{domain}.json").read_bytes()
+        )
+
+
+def test_canaries_are_in_none(tmp_path: Path) -> None:
+    (tmp_path / "list.xml").write_bytes(canary_list())
+    made = built(tmp_path / "site", load_space(tmp_path / "list.xml", as_of=AS_OF))
+    files = [*(made / "api").rglob("*.json"), *made.rglob("*.atom")]
+    assert len(files) > 20
+    assert [file for file in files if CANARY.search(file.read_bytes())] == []
 
 
 def test_the_first_night_says_what_there_is_and_operators_have_their_own(
