@@ -77,11 +77,10 @@ def note_sent(config: Config, operator: str, on: str | None = None) -> tuple[str
     day = asked_instant(on).date()
     runs = audited_runs(config.output.folder)
     until = datetime.combine(day, time.max, UTC)
-    before = [folder for folder, as_of in runs if as_of <= until]
     if not runs:
         remedy = "`mssante-audit run` does one"
         raise InputError("no run has ended here", file=str(config.output.folder), remedy=remedy)
-    run = before[-1] if before else runs[0][0]
+    run = [folder for folder, as_of in runs if as_of <= until or folder == runs[0][0]][-1]
     space = open_space(data=str(run / SNAPSHOT))
     operator_id = select_operator(space, operator) or ""
     told = tuple(dossier(space, operator_id).todo["fingerprint"])

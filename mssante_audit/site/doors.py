@@ -20,6 +20,7 @@ from mssante_audit.report.names import names
 from mssante_audit.site.view import View
 from mssante_audit.snapshot.make import changes_of
 from mssante_audit.verdicts.record import records_of
+from mssante_audit.whitelist.rows import grouped
 
 ATOM = "http://www.w3.org/2005/Atom"
 FEED = "feed.atom"
@@ -86,10 +87,8 @@ def _items(view: View) -> Iterator[Item]:
                 f"{where}{more} [{severity}] {cause['observed']} {cause['remedy']}",
                 cause["operators"],
             )
-    groups: dict[tuple[str, str], list[dict[str, str]]] = {}
-    for gone in view.settled:
-        groups.setdefault((gone["rule"], gone["operator_id"]), []).append(gone)
-    for (code, operator_id), fixed in groups.items():
+    settled = grouped(((gone["rule"], gone["operator_id"]), gone) for gone in view.settled)
+    for (code, operator_id), fixed in settled.items():
         keys = sorted(gone["fingerprint"] for gone in fixed)
         title = format_text("Réglé : {title}", title=title_of(code))
         domains = ", ".join(dict.fromkeys(gone["domain"] for gone in fixed if gone["domain"]))

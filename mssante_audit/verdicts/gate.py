@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -64,6 +64,10 @@ class EditFinding:
     """Lines of the proposal that it stands on."""
 
 
+Found = defaultdict[Any, list[EditFinding]]
+"""Findings by domain, or by row of a declaration; under ``None`` those of the whole file."""
+
+
 @dataclass(frozen=True)
 class EditedRow:
     """A domain whose rows the edit changes, or a row of a declaration."""
@@ -71,7 +75,7 @@ class EditedRow:
     domain: str
     change: str
     """``added``, ``removed``, ``changed``, ``renamed`` or ``restamped``; ``declared`` of a declaration."""
-    verdict: str
+    verdict: str = ""
     findings: tuple[EditFinding, ...] = ()
     before: str = ""
     """The name that a renamed domain had."""
@@ -98,7 +102,7 @@ class Edit:
     same: bool = False
     """Whether the proposal is the published file, byte by byte."""
     swapped: bool = False
-    """Whether only the proposal has a signature: it looks like the published list."""
+    """Whether only the proposal is signed, or it is the older one: it looks like the published list."""
     source: str = field(default="", compare=False)
     """Name of the proposal's file."""
 
@@ -122,48 +126,39 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
     renamed = {row.before: row.domain for row in changes.values() if row.before}
     old, new = _findings(space), _findings(after)
     stood, stands = _standing(old, space.entries, renamed), _standing(new, after.entries, {})
-    fresh = _news(stood, stands, Counter(renamed.get(name, name) for name in space.entries["domain"]))
+    sizes = Counter(renamed.get(name, name) for name in space.entries["domain"])
+    wide = {  # what stood on all rows of a domain is no news on a row more
+        key: places | Counter({domain: sys.maxsize for domain, n in places.items() if n >= sizes[domain]})
+        for key, places in stood.places.items()
+    }
+    fresh = stands.own(introduced(wide, stands.places))
+    gone = stood.own(introduced(stands.places, stood.places)).keys() - stands.kinds.keys()
     lines, domains = (
         dict(zip(after.entries["row"].tolist(), after.entries[name].tolist(), strict=True))
         for name in ("line", "domain")
     )
     faults = [*_edit_faults(published, proposal, space.as_of)]
-    of_list = [finding for domain, finding in faults if domain not in changes]
-    of_row: dict[str, list[EditFinding]] = {}
-    for domain, finding in faults:
-        if domain in changes:
-            of_row.setdefault(domain, []).append(finding)
+    found: Found = defaultdict(list)
+    for domain, fault in faults:
+        found[domain if domain in changes else None].append(fault)
     for record in worded(new[new["fingerprint"].isin(fresh)], contacts=space.contacts).to_dict("records"):
         named = {renamed.get(record["domain"], record["domain"])}
         places = (fresh[record["fingerprint"]] or named) & changes.keys()
         finding = _finding(record, [lines[r] for r in record["rows"] if not places or domains[r] in places])
-        for domain in places:
-            of_row.setdefault(domain, []).append(finding)
-        if not places:
-            of_list.append(finding)
-    every = [*of_list, *(finding for findings in of_row.values() for finding in findings)]
-    rows = [
-        replace(row, findings=tuple(findings), verdict=_verdict(findings, space.list_doubts))
-        for row in changes.values()
-        for findings in [of_row.get(row.domain, [])]
-    ]
-    return Edit(
-        _verdict(every, space.list_doubts, failed=FAILED in {*old["rule"], *new["rule"]}),
-        tuple(replace(row, domain=unnamed(row.domain), before=unnamed(row.before)) for row in rows),
-        tuple(of_list),
-        introduced=len(fresh) + len(faults),
-        resolved=len(_news(stands, stood).keys() - stands.keys()),
-        untouched=len(stands.keys() - fresh.keys()),
-        doubts=space.list_doubts,
-        signed=proposal.signed,
+        for place in places or (None,):
+            found[place].append(finding)
+    made, was, failed = proposal.generated_at, published.generated_at, FAILED in {*old["rule"], *new["rule"]}
+    return _edit(
+        space, changes, found, failed=failed, introduced=len(fresh) + len(faults), resolved=len(gone),
+        untouched=len(stands.kinds) - len(fresh), signed=proposal.signed,
         same=proposal.sha256 == published.sha256,
-        swapped=proposal.signed and (not published.signed or _is_older(proposal, published)),
+        swapped=proposal.signed and (not published.signed or bool(made and was and made < was)),
         source=proposal.source,
-    )
+    )  # fmt: skip
 
 
 def judge_declaration(
-    space: TrustSpace, declaration: Register, heard: Mapping[int, Sequence[EditFinding]] | None = None
+    space: TrustSpace, declaration: Register, answers: Mapping[int, Sequence[EditFinding]] | None = None
 ) -> Edit:
     """Judge a declaration of Annexe 1 against the form's rules, the list and the register, before it is sent.
 
@@ -173,7 +168,7 @@ def judge_declaration(
         The published list and what is known beside it.
     declaration
         As `mssante_audit.declarations.register.load_declarations` reads it, a row a declared domain.
-    heard
+    answers
         What its servers said, by row (`mssante_audit.verdicts.undelegated.ask_declared`).
     """
     after = replace(space, declarations=_joined(space.declarations, declaration), judged=None)
@@ -183,29 +178,40 @@ def judge_declaration(
     new = new[~new["rule"].isin(NOT_YET)]
     keys = ({key: Counter[str]() for key in found["fingerprint"]} for found in (old, new))
     fresh = new[new["fingerprint"].isin(introduced(*keys))]
-    of_row = {number: list(findings) for number, findings in (heard or {}).items()}
-    asked = sum(map(len, of_row.values()))
-    of_file = []
+    found: Found = defaultdict(list)
+    for number, asked in (answers or {}).items():
+        found[number] += asked
+    count = len(fresh) + sum(map(len, found.values()))
     for record in worded(fresh).to_dict("records"):
         numbers = {n for place in record["where"] if place.file in files for n in place.rows}
-        finding = _finding(record, sorted(numbers))
-        for number in numbers:
-            of_row.setdefault(number, []).append(finding)
-        if not numbers:
-            of_file.append(finding)
-    doubted = space.list_doubts
+        for at in numbers or (None,):
+            found[at].append(_finding(record, sorted(numbers)))
     columns = (declaration.declarations[name].tolist() for name in ("row", "domain"))
-    rows = tuple(
-        EditedRow(unnamed(domain), "declared", _verdict(own, doubted), tuple(own), line=number)
-        for number, domain in zip(*columns, strict=True)
-        for own in [of_row.get(number, [])]
-    )
-    every = [*of_file, *(finding for own in of_row.values() for finding in own)]
-    verdict = _verdict(every, doubted, failed=FAILED in {*old["rule"], *new["rule"]})
-    return Edit(
-        verdict, rows, tuple(of_file), introduced=len(fresh) + asked, resolved=0,
-        untouched=len(new) - len(fresh), doubts=doubted, source=declaration.source,
+    rows = {
+        number: EditedRow(domain, "declared", line=number) for number, domain in zip(*columns, strict=True)
+    }
+    return _edit(
+        space, rows, found, failed=FAILED in {*old["rule"], *new["rule"]}, introduced=count, resolved=0,
+        untouched=len(new) - len(fresh), source=declaration.source,
     )  # fmt: skip
+
+
+def _edit(
+    space: TrustSpace, rows: Mapping[Any, EditedRow], found: Found, *, failed: bool, **more: Any
+) -> Edit:
+    """Return an edit judged by its findings: each row by its own, the whole by all."""
+    doubted = space.list_doubts
+    verdict = _verdict(
+        [finding for findings in found.values() for finding in findings], doubted, failed=failed
+    )
+    judged = (
+        replace(
+            row, domain=unnamed(row.domain), before=unnamed(row.before), findings=tuple(found[key]),
+            verdict=_verdict(found[key], doubted),
+        )
+        for key, row in rows.items()
+    )  # fmt: skip
+    return Edit(verdict, tuple(judged), tuple(found[None]), doubts=doubted, **more)
 
 
 def _findings(space: TrustSpace) -> pd.DataFrame:
@@ -214,58 +220,36 @@ def _findings(space: TrustSpace) -> pd.DataFrame:
 
 
 class _Standing(NamedTuple):
-    """Where a finding stands: how many rows of each domain."""
+    """Where findings stand."""
 
-    kind: str
-    """Equal for findings of one rule and the same facts, whatever name or contact they are known by."""
-    places: Counter[str]
+    places: dict[str, Counter[str]]
+    """How many rows of each domain, by fingerprint and by kind."""
+    kinds: dict[str, str]
+    """By fingerprint the kind: equal for findings of one rule and the same facts, whatever text has them."""
+
+    def own(self, found: Mapping[str, set[str]]) -> dict[str, set[str]]:
+        """Return the findings that `introduced` found, each with the domains where its kind is new too."""
+        fresh = {
+            key: found[key] & found.get(self.kinds[key], set()) for key in self.kinds.keys() & found.keys()
+        }
+        return {key: domains for key, domains in fresh.items() if domains or not self.places[key]}
 
 
-def _standing(
-    findings: pd.DataFrame, entries: pd.DataFrame, renamed: Mapping[str, str]
-) -> dict[str, _Standing]:
-    """Return by fingerprint where findings stand, domains by their new names."""
+def _standing(findings: pd.DataFrame, entries: pd.DataFrame, renamed: Mapping[str, str]) -> _Standing:
+    """Return where findings stand, domains by their new names."""
     domains = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
     fields = {text: name for name in _REWRITTEN for text in entries[name].unique().tolist() if text}
-
-    def kind_of(code: str, facts: Mapping[str, Any]) -> str:
-        values = {n: fields.get(fact, fact) if isinstance(fact, str) else fact for n, fact in facts.items()}
-        return json.dumps([code, values], default=lambda person: fields.get(person.text, person.text))
-
-    standing: dict[str, _Standing] = {}
+    standing = _Standing({}, {})
     columns = (findings[name].tolist() for name in ("fingerprint", "rule", "subject", "rows", "facts"))
     for key, code, subject, rows, facts in zip(*columns, strict=True):
         known = tuple(renamed.get(part, part) if isinstance(part, str) else part for part in subject)
+        key = key if known == subject else fingerprint(code, known)
+        values = {n: fields.get(fact, fact) if isinstance(fact, str) else fact for n, fact in facts.items()}
+        kind = json.dumps([code, values], default=lambda person: fields.get(person.text, person.text))
         places = Counter(renamed.get(domains[row], domains[row]) for row in rows)
-        of = _Standing(kind_of(code, facts), places)
-        standing[key if known == subject else fingerprint(code, known)] = of
+        standing.kinds[key], standing.places[key] = kind, places
+        standing.places[kind] = standing.places.get(kind, Counter()) + places
     return standing
-
-
-def _news(
-    before: Mapping[str, _Standing], after: Mapping[str, _Standing], sizes: Mapping[str, int] | None = None
-) -> dict[str, set[str]]:
-    """Return the findings that stand only after, or in more rows than before, each with the domains.
-
-    Neither the finding itself nor one of its kind stood there. With `sizes`, the rows of each domain before,
-    a finding that stood on all of them is no news on a row more.
-    """
-    kinds: tuple[dict[str, Counter[str]], ...] = ({}, {})
-    for side, standing in zip(kinds, (before, after), strict=True):
-        for kind, places in standing.values():
-            side[kind] = side.get(kind, Counter()) + places
-
-    def stood(counts: Mapping[str, Counter[str]]) -> dict[str, Counter[str]]:
-        return {
-            key: places | Counter({d: sys.maxsize for d, n in places.items() if sizes and n == sizes[d]})
-            for key, places in counts.items()
-        }
-
-    places_before = stood({key: standing.places for key, standing in before.items()})
-    fresh = introduced(places_before, {key: standing.places for key, standing in after.items()})
-    alike = introduced(stood(kinds[0]), kinds[1])
-    found = {key: places & alike.get(after[key].kind, set()) for key, places in fresh.items()}
-    return {key: places for key, places in found.items() if places or not after[key].places}
 
 
 def _changes(before: TrustSpace, after: TrustSpace) -> dict[str, EditedRow]:
@@ -278,9 +262,7 @@ def _changes(before: TrustSpace, after: TrustSpace) -> dict[str, EditedRow]:
         known = rows.get(change.domain)
         if known is None or ranks.index(kind) < ranks.index(known.change):
             name = str(change.before) if kind == "renamed" else ""
-            rows[change.domain] = EditedRow(
-                change.domain, kind, "ready", before=name, line=lines.get(change.domain)
-            )
+            rows[change.domain] = EditedRow(change.domain, kind, before=name, line=lines.get(change.domain))
     return dict(sorted(rows.items()))
 
 
@@ -307,11 +289,6 @@ def _edit_faults(
             observed = format_text("{name} : {n:caractère}", name=name, n=len(row[column]))
             remedy = gettext("Abrégez-le : {most} caractères au plus.").format(most=LONGEST)
             yield row["domain"], fault("EDIT_FIELD_LONG", title, observed, remedy, row["line"])
-
-
-def _is_older(proposal: WhiteList, published: WhiteList) -> bool:
-    made, was = proposal.generated_at, published.generated_at
-    return made is not None and was is not None and made < was
 
 
 def _finding(record: Mapping[Any, Any], lines: Sequence[int]) -> EditFinding:
