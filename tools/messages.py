@@ -1,11 +1,12 @@
-"""Say which texts of code, templates, scripts and notebooks a catalogue lacks, and which it has for nothing.
+"""Say which texts that readers see a catalogue lacks, and which it has for nothing.
 
 Usage: ``python tools/messages.py [--update] [LANGUAGE…]``, all but French by default; prints a line a text
 and exits with 1 if there is one. ``--update`` writes the ``.po`` files first: what lacks comes in without a
 translation, what is there for nothing goes, and each text has the files where it stands.
 
 What counts as a text: what `gettext`, `format_text`, `translated`, `say` or `count` is given; what a template
-or a script marks; each paragraph of a notebook; every other literal that looks like words.
+or a script marks; each text of a table of words, each paragraph of a notebook; every other literal that
+looks like words.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import ast
 import json
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
@@ -34,12 +37,24 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ("dossiers", "report", "site")
 """Those that speak by the catalogue; the words of the others have catalogues of their own."""
 ASIDE = {
-    "explorer", "desk.py", "calendar.py", "execute.py", "forms.py", "stationery.py", "svg.py",
+    "explorer", "desk.py", "execute.py", "forms.py", "stationery.py", "svg.py",
 }  # fmt: skip
 """Parts of these that have words of their own, raise errors only, fill a form or check settings."""
 NAMES = ("names.py", "method.py")
 """Modules that hold nothing but names of codes."""
-IGNORED = {*STYLES, "Python 3", "NS", "Subject", "From", "To", "Date", r"[,;|:=()\n«»]"}
+TABLES = ("words.toml", "causes.toml", "glossary.toml")
+"""Files of French words (`mssante_audit.base.translations.words_of`)."""
+IGNORED = {
+    *STYLES,
+    "The domain, listed or not.",
+    "Python 3",
+    "NS",
+    "Subject",
+    "From",
+    "To",
+    "Date",
+    r"[,;|:=()\n«»]",
+}
 """What looks like words, and is not."""
 CALLS = {"gettext", "format_text", "translated", "say", "count"}
 WORDS = re.compile(
@@ -64,8 +79,11 @@ def _texts() -> Iterator[tuple[str, str]]:
         for path in sorted((ROOT / "mssante_audit" / room).rglob("*.py")):
             if ASIDE.isdisjoint(path.parts):
                 yield from _in_code(path.name, path.read_text(encoding="utf-8"))
-    for name in ("gate.py", "undelegated.py"):
-        yield from _in_code(name, _source(f"verdicts/{name}"))
+    for path in sorted((ROOT / "mssante_audit").rglob("*.toml")):
+        if path.name in TABLES:
+            yield from _in_table(path.parent.name, tomllib.loads(path.read_text(encoding="utf-8")))
+    for name in ("cli/receive.py", "verdicts/gate.py", "verdicts/undelegated.py"):
+        yield from _in_code(Path(name).name, _source(name))
     yield from _in_code("markup.py", _source("base/markup.py"))
     yield from _in_code("method.py", _source("audits/delegation_vs_redirection/method.py"))
     for name in ("table.js", "site.js"):
@@ -152,6 +170,12 @@ def _in_code(place: str, source: str) -> Iterator[tuple[str, str]]:
                 id(node) not in aside and text not in IGNORED and WORDS.search(text)
             ):
                 yield place, text
+
+
+def _in_table(place: str, table: Any) -> Iterator[tuple[str, str]]:
+    """Yield the texts of a table of words, whatever it is nested in."""
+    for value in table.values() if isinstance(table, dict) else table:
+        yield from [(place, value.strip())] if isinstance(value, str) else _in_table(place, value)
 
 
 def _in_template(source: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-from mssante_audit.base.resources import table_of
+from mssante_audit.base.translations import catalogue, plain
 
 
 class AuditError(Exception):
@@ -46,13 +46,12 @@ class AuditError(Exception):
         self.line = line
 
     language = "en"
-    """What it is told in: sentences that ``locale/errors.toml`` does not have stay English."""
+    """What it is written in: sentences that its catalogue does not have stay English."""
 
     def __str__(self) -> str:
-        english = self.language == "en"
-        words = {} if english else table_of("mssante_audit", "locale/errors.toml")[self.language]
+        words = {} if self.language == "en" else catalogue(self.language)
         message, remedy = (_filled(sentence, words) for sentence in self._sentences)
-        text = self._placed(self.file or "", message, words.get("line", "line"), words.get(": ", ": "))
+        text = self._placed(self.file or "", message, words.get("line", "line"), " : " if words else ": ")
         return f"{text}. {remedy}" if remedy else text
 
     def _render_traceback_(self) -> list[str]:
@@ -78,8 +77,8 @@ class AuditError(Exception):
 
 def _filled(sentence: tuple[object, ...], words: Mapping[str, str]) -> str:
     template, *values = map(str, sentence)
-    text = words.get(template, template)
-    return text.format(*(words.get(value, value) for value in values)) if values else text
+    text = words.get(plain(template), template)
+    return text.format(*(words.get(plain(value), value) for value in values)) if values else text
 
 
 class InputError(AuditError, ValueError):

@@ -10,20 +10,21 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cache, wraps
-from importlib.resources import files
+from functools import wraps
 from string import Formatter
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from mssante_audit.base.translations import catalogue as catalogue
+from mssante_audit.base.translations import plain as plain
+from mssante_audit.base.translations import words_of as words_of
 from mssante_audit.base.typography import LANGUAGES as LANGUAGES
-from mssante_audit.base.typography import NARROW, NBSP, TYPOGRAPHY, Typography
-from mssante_audit.base.typography import words_of as words_of
+from mssante_audit.base.typography import NBSP as NBSP
+from mssante_audit.base.typography import TYPOGRAPHY, Typography
 
 Key = TypeVar("Key")
 Written = ParamSpec("Written")
 
 _HEADING = re.compile(r"(#* *)(.*)", re.DOTALL)
-_PLAIN = str.maketrans({"’": "'", NBSP: " ", NARROW: " "})
 # Of the process, not of a context: a notebook sets it in one cell for those that follow.
 _spoken = ["fr"]
 
@@ -113,23 +114,6 @@ class Sentence(Formatter):
         if spec.startswith("~"):
             return one if _typography().singular(value) else many or f"{one}s"
         return str(_typography().count(int(value), one, many or None))
-
-
-@cache
-def catalogue(language: str) -> Mapping[str, str]:
-    """Return the texts of a language by the French ones, as `plain` writes them; ``one|many`` of a noun."""
-    from babel.messages.pofile import read_po  # who reads French does not wait for it
-
-    with (files("mssante_audit") / f"locale/{language}.po").open("rb") as file:
-        messages = [message for message in read_po(file) if message.id and message.string]
-    nouns = {str(m.id[0]): "|".join(m.string or ()) for m in messages if m.pluralizable}
-    texts = nouns | {str(m.id): str(m.string) for m in messages if not m.pluralizable}
-    return {plain(french): text for french, text in texts.items()}
-
-
-def plain(text: str) -> str:
-    """Return a text as catalogues have it: with plain apostrophes and spaces."""
-    return " ".join(text.translate(_PLAIN).split())
 
 
 def markdown(source: str) -> str:

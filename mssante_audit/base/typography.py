@@ -6,32 +6,16 @@ French parts thousands by a narrow no-break space; no-break spaces keep a number
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
-from mssante_audit.base.resources import table_of
+from mssante_audit.base.translations import words_of
 
 NBSP = "\N{NO-BREAK SPACE}"
 NARROW = "\N{NARROW NO-BREAK SPACE}"
 LANGUAGES = ("fr", "en")
-
-
-@cache
-def words_of(package: str) -> dict[str, dict[str, Any]]:
-    """Return by language what ``words.toml`` of a package says, table by table.
-
-    In the file each text stands in every language, in the order of `LANGUAGES`.
-    """
-
-    def chosen(table: Mapping[str, Any], at: int) -> dict[str, Any]:
-        return {
-            key: chosen(value, at) if isinstance(value, dict) else value[at] for key, value in table.items()
-        }
-
-    return {language: chosen(table_of(package, "words.toml"), at) for at, language in enumerate(LANGUAGES)}
 
 
 @dataclass(frozen=True)
@@ -48,12 +32,23 @@ class Typography:
     @property
     def words(self) -> dict[str, Any]:
         """Names of severities, signatures, damages and months."""
-        return words_of("mssante_audit.base")[self.language]
+        words: dict[str, Any] = words_of("mssante_audit.base")[self.language]
+        return words
 
     @property
     def severity_names(self) -> dict[str, tuple[str, str]]:
         """Names of the severities, singular and plural, worst first."""
         return {code: tuple(names.split("|")) for code, names in self.words["severities"].items()}
+
+    @property
+    def colon(self) -> str:
+        """What stands between a name and what is said of it."""
+        return f"{NBSP}: " if self.french else ": "
+
+    @property
+    def semicolon(self) -> str:
+        """What stands between sentences of a list."""
+        return f"{NBSP}; " if self.french else "; "
 
     def singular(self, value: float) -> bool:
         """Tell whether a noun with that number is singular: from -1 to 1 in French, one in English."""

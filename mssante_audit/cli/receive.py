@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from mssante_audit.base.errors import ParameterError
-from mssante_audit.base.typography import TYPOGRAPHY, words_of
+from mssante_audit.base.language import current_language, format_text, gettext, use_language
 from mssante_audit.cli import options
 from mssante_audit.cli.console import say, settings_of
 
@@ -56,15 +56,16 @@ def receive(
     from mssante_audit.base.settings import Observe
     from mssante_audit.verdicts.tls import Wire, receiving, wire_of
 
+    use_language(lang)
     given = settings_of(context, Observe)
     space = beside(domain, data, anchors or ()) if data is not None else None
     mail, observation = asked(domain, **given)
     wire = wire_of(replace(space, observation=observation)) if space else Wire()
     mail = receiving(mail, wire.tls)
     if format == options.Layout.json:
-        say(_json(mail, wire, lang))
+        say(_json(mail, wire))
     else:
-        say("\n".join([*told(mail, lang), *(certificates(wire, lang) if data or anchors else ())]))
+        say("\n".join([*answer_lines(mail), *(certificates(wire) if data or anchors else ())]))
     raise typer.Exit(EXIT[mail.receives])
 
 
@@ -77,7 +78,7 @@ def beside(domain: str, data: Path, anchors: Sequence[str]) -> TrustSpace:
 
     now, limits = datetime.now(UTC), Thresholds()
     whitelist, _ = list_of(data, now, anchors)
-    names = {one for one in whitelist.entries["domain"].unique() if canonical(one) == canonical(domain)}
+    names = {name for name in whitelist.entries["domain"].unique() if canonical(name) == canonical(domain)}
     files = find_observations(data, "tls")
     observed, _ = load_servers(files, (), now, limits.oldest_observation(now)) if files else (None, ())
     return TrustSpace(whitelist, now, limits, tls=observed, domains=frozenset(names))
@@ -95,17 +96,17 @@ def asked(domain: str, **given: Any) -> tuple[Mail, Observation]:
     return mails(seen, [domain], datetime.now(UTC), 1)[domain], seen
 
 
-def told(mail: Mail, language: str) -> Iterator[str]:
+def answer_lines(mail: Mail) -> Iterator[str]:
     """Yield the lines that say what was asked, what came of it, and what to do."""
     from mssante_audit.verdicts.words import RECEIVING, about, causes
 
     cause = f" ({mail.cause})" if mail.cause else ""
     yield f"{mail.domain}: {mail.receives}{cause}"
-    yield RECEIVING[language][mail.receives] + (f" {about(mail, language)}" if mail.cause else "")
-    if mail.cause and (remedy := causes()[mail.cause][f"do_{language}"]):
+    yield RECEIVING[current_language()][mail.receives] + (f" {about(mail)}" if mail.cause else "")
+    if mail.cause and (remedy := causes()[mail.cause]["do"]):
         yield remedy
     yield ""
-    yield from _tree(steps(mail.ways), language)
+    yield from _tree(steps(mail.ways))
 
 
 class Step(NamedTuple):
@@ -117,8 +118,8 @@ class Step(NamedTuple):
     """The zone whose server was asked, "" for a lookup."""
     server: str
     address: str
-    said: str
-    """An outcome, `mssante_audit.network.replies.ServerAnswer.kind` or a status of a lookup."""
+    outcome: str
+    """Of a reply, `mssante_audit.network.replies.ServerAnswer.kind` or a status of a lookup."""
     data: tuple[str, ...] = ()
     below: tuple[Step, ...] = ()
 
@@ -128,13 +129,13 @@ def steps(ways: Ways | None) -> list[Step]:
     from mssante_audit.network.walk import Elsewhere, Visit
 
     found: list[Step] = []
-    for one in ways.met if ways else ():
-        if isinstance(one, Visit):
-            found += _visited(one)
-        elif isinstance(one, Elsewhere):
-            found.append(_looked_up(one.name, "MX", one.found)._replace(below=tuple(steps(one.ways))))
+    for met in ways.met if ways else ():
+        if isinstance(met, Visit):
+            found += _visited(met)
+        elif isinstance(met, Elsewhere):
+            found.append(_looked_up(met.name, "MX", met.found)._replace(below=tuple(steps(met.ways))))
         else:
-            found += [_looked_up(one.name, "A", one.v4), _looked_up(one.name, "AAAA", one.v6)]
+            found += [_looked_up(met.name, "A", met.v4), _looked_up(met.name, "AAAA", met.v6)]
     return found
 
 
@@ -148,12 +149,12 @@ def _visited(visit: Visit) -> Iterator[Step]:
             yield Step(visit.name, "MX", visit.zone, server.name, "", server.state or "unheard")
         for address, answer in server.answers.items():
             reply = answer.reply if answer.informs else None
-            said = (reply.outcome if reply else answer.kind) or "unheard"
+            outcome = (reply.outcome if reply else answer.kind) or "unheard"
             data: Collection[str] = reply.answers if reply else ()
-            if reply and said == "referral":
+            if reply and outcome == "referral":
                 data = reply.data("NS", reply.cut)
             led = below.pop(address, ())
-            yield Step(visit.name, "MX", visit.zone, server.name, address, said, tuple(sorted(data)), led)
+            yield Step(visit.name, "MX", visit.zone, server.name, address, outcome, tuple(sorted(data)), led)
 
 
 def _looked_up(name: str, qtype: str, found: Found) -> Step:
@@ -162,43 +163,50 @@ def _looked_up(name: str, qtype: str, found: Found) -> Step:
     return Step(name, qtype, "", server, address, found.status or "unheard", found.data)
 
 
-def _tree(steps: Sequence[Step], language: str, before: str = "") -> Iterator[str]:
+def _tree(steps: Sequence[Step], before: str = "") -> Iterator[str]:
     from mssante_audit.verdicts.words import SAID
 
     for number, step in enumerate(steps, 1):
         last = number == len(steps)
         where = " ".join(text for text in (step.server, step.address) if text)
-        said = SAID[language].get(step.said, step.said)
+        outcome = SAID[current_language()].get(step.outcome, step.outcome)
         data = f": {', '.join(step.data)}" if step.data else ""
         asked_of = f" @ {where}" if where else ""
-        yield f"{before}{'└─' if last else '├─'} {step.qtype} {step.name}{asked_of} → {said}{data}"
-        yield from _tree(step.below, language, before + ("   " if last else "│  "))
+        yield f"{before}{'└─' if last else '├─'} {step.qtype} {step.name}{asked_of} → {outcome}{data}"
+        yield from _tree(step.below, before + ("   " if last else "│  "))
 
 
-def certificates(wire: Wire, language: str) -> Iterator[str]:
+FAULTS = {
+    "name": "nom qui n’est pas inscrit", "dates": "hors de ses dates", "chain": "d’aucune autorité connue",
+    "revoked": "révoqué", "unreadable": "illisible",
+}  # fmt: skip
+"""Why senders refuse a certificate."""
+
+
+def certificates(wire: Wire) -> Iterator[str]:
     """Yield the lines that say what the mail servers presented, when, and why senders refuse it."""
     from mssante_audit.observe.tls.visit import shown
     from mssante_audit.verdicts.words import SAID, capital, reason
 
-    said, write = SAID[language], TYPOGRAPHY[language]
-    words = words_of("mssante_audit.cli")[language]["receive"]
-    colon, cause = words["colon"], wire.tls.cause
+    outcomes, cause = SAID[current_language()], wire.tls.cause
     yield ""
-    yield f"TLS{colon}{wire.tls.grade}" + (
-        f" ({cause}). {capital(reason(cause, language))}." if cause else ""
-    )
+    grade = format_text("TLS : {grade}", grade=wire.tls.grade)
+    yield grade + (f" ({cause}). {capital(reason(cause))}." if cause else "")
     for server, old, faults in wire.servers:
-        age = write.count(max(0, (datetime.now(UTC) - server.at).days), words["day"])
-        when = words["seen"].format(write.day(server.at), age) + words["old"] * old
-        met = said[server.outcome] + (f" ({shown(server.detail)})" if server.detail else "")
+        age = max(0, (datetime.now(UTC) - server.at).days)
+        when = format_text("vu le {day}, il y a {age:jour}", day=server.at, age=age)
+        when += gettext(", trop ancien") * old
+        met = outcomes[server.outcome] + (f" ({shown(server.detail)})" if server.detail else "")
         if (leaf := server.leaf) and leaf.not_after:
-            met = f"{shown(leaf.subject, 1000)}, {words['until'].format(write.day(leaf.not_after))}"
-        why = f" · {words['refused']}{colon}{', '.join(words[one] for one in faults)}" if faults else ""
-        yield f"- {shown(server.name)}, {when} → {met}{why}"
-    yield from (f"- {name} → {said['unvisited']}" for name in wire.missing)
+            until = format_text("jusqu’au {day}", day=leaf.not_after)
+            met = f"{shown(leaf.subject, 1000)}, {until}"
+        why = ", ".join(gettext(FAULTS[fault]) for fault in faults)
+        refused = f" {format_text('· refusé : {why}', why=why)}" if faults else ""
+        yield f"- {shown(server.name)}, {when} → {met}{refused}"
+    yield from (f"- {name} → {outcomes['unvisited']}" for name in wire.missing)
 
 
-def _json(mail: Mail, wire: Wire, language: str) -> str:
+def _json(mail: Mail, wire: Wire) -> str:
     from mssante_audit.verdicts.words import about, causes
 
     words = causes()[mail.cause] if mail.cause else {}
@@ -207,14 +215,14 @@ def _json(mail: Mail, wire: Wire, language: str) -> str:
         "receives": mail.receives,
         "cause": mail.cause,
         "facts": dict(mail.facts),
-        "why": about(mail, language) if mail.cause else "",
-        "remedy": words.get(f"do_{language}", ""),
+        "why": about(mail) if mail.cause else "",
+        "remedy": words.get("do", ""),
         "dns": mail.grades["dns"],
         "mail": mail.grades["mail"],
         "observed_at": mail.observed_at and mail.observed_at.isoformat(),
         "tls": wire.tls.grade,
         "tls_cause": wire.tls.cause,
-        "servers": [_plain(one) for one in wire.servers],
+        "servers": [_plain(server) for server in wire.servers],
         "unvisited": list(wire.missing),
         "walk": [_nested(step) for step in steps(mail.ways)],
     }
@@ -222,7 +230,7 @@ def _json(mail: Mail, wire: Wire, language: str) -> str:
 
 
 def _nested(step: Step) -> dict[str, Any]:
-    below = [_nested(one) for one in step.below]
+    below = [_nested(question) for question in step.below]
     return {**step._asdict(), "data": list(step.data), "below": below}
 
 

@@ -23,7 +23,7 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 """What decides, by answer, the first to be told where there are several; ``yes`` has none."""
-_ORDER = {cause: place for place, cause in enumerate(c for own in CAUSES.values() for c in own)}
+_ORDER = {cause: place for place, cause in enumerate(c for causes in CAUSES.values() for c in causes)}
 _WORST = ("no", "degraded", "unknown", "yes")
 
 
@@ -76,7 +76,7 @@ def together(zone: str, led: Sequence[Ways], at: Sequence[Sequence[str]]) -> Way
     answers = {ways.whole.receives for ways in led}
     arriving = [ways for ways in led if ways.whole.arrives]
     if arriving and "no" in answers:
-        servers = sorted(a for ways, own in zip(led, at, strict=True) if ways not in arriving for a in own)
+        servers = sorted(a for ways, its in zip(led, at, strict=True) if ways not in arriving for a in its)
         lost = Part("degraded", "servers-differ", {"zone": zone, "servers": servers})
         return Ways(lost, min((w.mail for w in arriving), key=urgency), frozenset(), met)
     if "unknown" in answers:

@@ -70,7 +70,7 @@ class MailHosts:
                 return Ways(YES, Part("no", "no-mail", {"name": name, "zone": ""}), frozenset(), (host,))
         else:
             families = (frozenset(a for a in addresses if (":" in a) is six) for six in (False, True))
-            host = self._reached(name, *(Found("found" if own else "nodata", (own,)) for own in families))
+            host = self._reached(name, *(Found("found" if a else "nodata", (a,)) for a in families))
         return Ways(YES, self._of_hosts({name: host}), frozenset({name}), (host,))
 
     def _look_at(self, exchangers: tuple[tuple[int, str], ...]) -> Ways:

@@ -169,7 +169,7 @@ class Lookups:
     def _has_named(self, referrals: Iterable[Reply], zone: str, failed: Set[str]) -> bool | None:
         """Whether glue or a name that is no alias leads to a server of a zone; ``None``: not known."""
         names, glue = names_of(referrals, zone), glue_of(referrals, zone)
-        if any(not own <= failed for own in glue.values()):
+        if any(not addresses <= failed for addresses in glue.values()):
             return True
         aliases = unheard = False
         for name in names.difference(glue):
@@ -227,10 +227,10 @@ class Lookups:
 
     def _servers_of(self, zone: str, depth: int) -> frozenset[str] | None:
         if zone == self._index.parent:
-            return frozenset(a for own in self.parents.values() for a in own) or None
+            return frozenset(a for addresses in self.parents.values() for a in addresses) or None
         referrals = self._index.referrals.get(zone, [])
         names, glue = names_of(referrals, zone), glue_of(referrals, zone)
-        found = {address for own in glue.values() for address in own}
+        found = {address for addresses in glue.values() for address in addresses}
         for name in sorted(names.difference(glue)):
             if is_under(name, zone):
                 continue  # it would have to be known to be found

@@ -73,9 +73,9 @@ def mails(
     if observation is None:
         return {domain: Mail(domain, "unknown", "not-observed") for domain in names}
     found: dict[str, Mail] = {}
-    for part, own in observation.shares(names):
+    for part, share in observation.shares(names):
         network = network_of(part)
-        found |= {domain: _mail(network, domain, as_of, timedelta(max_age_days)) for domain in own}
+        found |= {domain: _mail(network, domain, as_of, timedelta(max_age_days)) for domain in share}
     return {domain: found[domain] for domain in names}
 
 

@@ -88,7 +88,7 @@ class Methods:
     def replies_about(self, zone: str, name: str) -> list[Reply]:
         """Return what a zone's servers said of a name, whatever the type, in the order of the file."""
         answers = (self._index.answers(zone, name, qtype) for qtype in WALKED)
-        replies = (answer.reply for own in answers for answer in own.values() if answer.reply is not None)
+        replies = (answer.reply for part in answers for answer in part.values() if answer.reply is not None)
         return sorted(replies, key=lambda reply: reply.line)
 
     def _method(self, name: str) -> Method:
@@ -130,8 +130,8 @@ class Methods:
         return ("delegated", zone, why | {"delegated": True}) if zone == name else ("unknown", below, why)
 
     def _telling(self, zone: str, name: str) -> list[Reply]:
-        said = (reply for reply in self.replies_about(zone, name) if reply.step == "walk")
-        return [reply for reply in said if reply.outcome in INFORMATIVE or reply.weak]
+        walked = (reply for reply in self.replies_about(zone, name) if reply.step == "walk")
+        return [reply for reply in walked if reply.outcome in INFORMATIVE or reply.weak]
 
     def _answered(self, zone: str, below: str, replies: list[Reply]) -> tuple[str, str, Why]:
         """Name the method of a name that `zone` does not hand on."""
@@ -151,15 +151,15 @@ class Methods:
 
     def _is_wildcard(self, reply: Reply) -> bool | None:
         """Whether its answer is that of a wildcard; ``None`` if that is not known."""
-        own, beside = own_answers(reply), list(self._like(reply, self._beside(reply.qname)))
-        if not any(other.outcome == "answer" and own_answers(other) == own for other in beside):
+        records, beside = own_answers(reply), list(self._like(reply, self._beside(reply.qname)))
+        if not any(other.outcome == "answer" and own_answers(other) == records for other in beside):
             return False if beside else None
         signed = [r.data.split()[2] for r in reply.records if (r.type, r.owner) == ("RRSIG", reply.qname)]
         if signed:  # its labels are the wildcard's (RFC 4034, 3.1.3)
             return str(reply.qname.count(".") + 1) not in signed
         # No wildcard reaches below a name that has records (RFC 4592, 3.3.1).
         below = self._like(reply, [f"{label}.{reply.qname}" for label in self._siblings])
-        return all(other.outcome == "answer" and own_answers(other) == own for other in below)
+        return all(other.outcome == "answer" and own_answers(other) == records for other in below)
 
     def _like(self, reply: Reply, names: Iterable[str]) -> Iterator[Reply]:
         """Yield what the same server said of other names."""

@@ -88,9 +88,9 @@ def methods(observation: Observation | None, domains: Iterable[str]) -> pd.DataF
     """Return the method in use for each domain, a row each in order (`mssante_audit.network.methods`)."""
     names = dict.fromkeys(domains) if observation else {}
     rows = {}
-    for part, own in observation.shares(names) if observation else ():
+    for part, share in observation.shares(names) if observation else ():
         network = network_of(part)
-        for domain in own:
+        for domain in share:
             method = network.methods.of(canonical(domain))
             zones = (network.parent, *method.cuts) if method.zone or method.cuts else ()
             last = [network.index.last_asked(zone, method.name) for zone in zones]

@@ -50,7 +50,7 @@ class Sets(NamedTuple):
 
     handed: tuple[Named, ...]
     """As the zone above names them."""
-    own: tuple[tuple[Named, ...], ...]
+    zone_sets: tuple[tuple[Named, ...], ...]
     """As the zone itself names them, each set that one of its servers gives and the zone above does not."""
     many: bool = False
     """Whether there are more than anybody follows."""
@@ -73,7 +73,7 @@ class Servers:
     def _follow(self, zone: str, referrals: Sequence[Reply]) -> Sets | None:
         if zone == self._index.parent:
             hosts = self._lookups.parents.items()
-            known = tuple(Named(host, tuple(sorted(own))) for host, own in sorted(hosts))
+            known = tuple(Named(host, tuple(sorted(addresses))) for host, addresses in sorted(hosts))
             return Sets(known, ()) if known else None
         names, glue = frozenset(names_of(referrals, zone)), glue_of(referrals, zone)
         sets: dict[frozenset[str], tuple[Named, ...]] = {}
@@ -90,9 +90,9 @@ class Servers:
                 soa, ns = (self._index.answer(zone, zone, qtype, address) for qtype in ("SOA", "NS"))
                 if not soa.kind or not ns.kind:
                     return None
-                own = frozenset(ns.reply.answers) if ns.informs and ns.reply else frozenset()
-                if own and own not in sets and own not in todo:
-                    todo.append(own)
+                named = frozenset(ns.reply.answers) if ns.informs and ns.reply else frozenset()
+                if named and named not in sets and named not in todo:
+                    todo.append(named)
         handed, *own_sets = sets.values()
         return Sets(handed, tuple(own_sets), many=any(len(wanted) > MAX_NAMES for wanted in sets))
 

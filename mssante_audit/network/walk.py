@@ -29,7 +29,7 @@ class Visit(NamedTuple):
     name: str
     handed: tuple[Server, ...]
     """As the zone above names them."""
-    own: tuple[Server, ...]
+    zone_servers: tuple[Server, ...]
     """Further ones that only the zone itself names."""
     answers: Mapping[str, ServerAnswer]
     part: Part
@@ -41,7 +41,7 @@ class Visit(NamedTuple):
     @property
     def servers(self) -> tuple[Server, ...]:
         """All servers."""
-        return (*self.handed, *self.own)
+        return (*self.handed, *self.zone_servers)
 
 
 class Elsewhere(NamedTuple):
@@ -88,12 +88,12 @@ class Walk:
         if sets is None:
             return Visit(zone, name, (), (), {}, unheard, YES)
         handed = [self._servers.asked(zone, server, name) for server in sets.handed]
-        own_sets = [[self._servers.asked(zone, server, name) for server in own] for own in sets.own]
+        own_sets = [[self._servers.asked(zone, s, name) for s in servers] for servers in sets.zone_sets]
         part = self._servers.judge(zone, handed)
-        own_part = min((self._servers.judge(zone, own) for own in own_sets), key=urgency, default=YES)
+        own_part = min((self._servers.judge(zone, servers) for servers in own_sets), key=urgency, default=YES)
         known = {server.name for server in handed}
-        own = {server.name: server for servers in own_sets for server in servers if server.name not in known}
-        answers = {a: answer for server in (*handed, *own.values()) for a, answer in server.answers.items()}
+        others = {s.name: s for servers in own_sets for s in servers if s.name not in known}
+        answers = {a: answer for s in (*handed, *others.values()) for a, answer in s.answers.items()}
         if part.arrives:
             if own_part.receives == "no":  # it fails once a resolver knows the zone's own servers
                 lost = {"zone": zone, "servers": sorted({s.name for servers in own_sets for s in servers})}
@@ -105,7 +105,7 @@ class Walk:
                 part = unheard if few else both(Part("degraded", "servers-many", {"zone": zone}), part)
         elif sets.many and part.receives == "no":
             part = unheard
-        return Visit(zone, name, tuple(handed), tuple(own.values()), answers, part, own_part)
+        return Visit(zone, name, tuple(handed), tuple(others.values()), answers, part, own_part)
 
     def _contents(self, reply: Reply) -> list[Content]:
         """Return what a reply comes to, equal where the way is the same; an alias beside MX is two."""

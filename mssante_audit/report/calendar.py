@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.language import count, current_language, number, using_language, words_of
+from mssante_audit.base.language import current_language, format_text, gettext, using_language
 from mssante_audit.base.markup import visible
 from mssante_audit.values.dn import parse_dn
 
@@ -34,39 +34,53 @@ def calendar(ends: pd.DataFrame, as_of: datetime, lang: str = "") -> str:
     """
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//mssante-audit//certificates//EN"]
     with using_language(lang or current_language()):
-        words = words_of("mssante_audit.report")[current_language()]["calendar"]
-        lines += ["CALSCALE:GREGORIAN", f"X-WR-CALNAME:{_text(words['title'])}"]
+        title = _text(gettext("Échéances de certificats MSSanté"))
+        lines += ["CALSCALE:GREGORIAN", f"X-WR-CALNAME:{title}"]
         for end in ends.itertuples(index=False):
-            lines += _event(end, as_of, words)
+            lines += _event(end, as_of)
     lines.append("END:VCALENDAR")
     return "".join(f"{folded}\r\n" for line in lines for folded in _fold(line))
 
 
-def _event(end: Any, as_of: datetime, words: dict[str, str]) -> Iterator[str]:
+DO = (
+    "Avant cette date : installer un nouveau certificat ; si son nom change, envoyer d’abord à l’ANS une "
+    "« annexe 1 », et attendre qu’il soit dans la liste blanche."
+)
+"""What an event asks for."""
+
+
+def _event(end: Any, as_of: datetime) -> Iterator[str]:
     domains, name = end.falling, end.name
-    title = words["end"].format(name=parse_dn(name).get("CN") or name)
+    title = format_text("Fin du certificat {name}", name=parse_dn(name).get("CN") or name)
     if domains:
-        title += words["falls"].format(domains=count(len(domains), "domaine"))
-    body = [words[part].format(text) for part in ("operator", "region") if (text := getattr(end, part))]
-    body += [words["name"].format(name), words["hosts"].format(_some(end.hosts, words))]
-    body.append(words["domains"].format(_some(domains, words)) if domains else words["none"])
+        text = "{title} : {domains:domaine} sans autre certificat"
+        title = format_text(text, title=title, domains=len(domains))
+    body = [format_text("Opérateur : {name}", name=end.operator)] if end.operator else []
+    body += [format_text("Région : {name}", name=end.region)] if end.region else []
+    body.append(format_text("Nom du certificat : {name}", name=name))
+    body.append(format_text("Serveurs : {names}", names=_some(end.hosts)))
+    if domains:
+        body.append(format_text("Domaines qui n’ont pas d’autre certificat : {names}", names=_some(domains)))
+    else:
+        body.append(gettext("Chaque domaine a un autre certificat, qui finit plus tard."))
     if domains and end.mailboxes is not pd.NA:
-        body.append(words["boxes"].format(number(int(end.mailboxes))))
+        boxes = int(end.mailboxes)
+        body.append(format_text("Boîtes publiées de ces domaines : {boxes}", boxes=boxes))
     yield "BEGIN:VEVENT"
     yield f"UID:{end.certificate}@mssante-audit"
     yield f"DTSTAMP:{as_of:{_TIME}}"
     yield f"DTSTART:{end.until:{_TIME}}"
     yield f"SUMMARY:{_text(title)}"
-    yield f"DESCRIPTION:{_text(*body, words['do'])}"
+    yield f"DESCRIPTION:{_text(*body, gettext(DO))}"
     if end.region:
         yield f"CATEGORIES:{_text(end.region)}"
     yield "TRANSP:TRANSPARENT"
     yield "END:VEVENT"
 
 
-def _some(names: tuple[str, ...], words: dict[str, str]) -> str:
-    shown = ", ".join(names[:MOST])
-    return words["more"].format(shown, len(names) - MOST) if len(names) > MOST else shown
+def _some(names: tuple[str, ...]) -> str:
+    shown, more = ", ".join(names[:MOST]), len(names) - MOST
+    return format_text("{shown} et {more} de plus", shown=shown, more=more) if more > 0 else shown
 
 
 def _text(*lines: str) -> str:

@@ -6,8 +6,14 @@ from collections.abc import Mapping
 
 from mssante_audit.audits.delegation_vs_redirection.method import METHOD_NAMES
 from mssante_audit.base.errors import UnknownNameError
-from mssante_audit.base.language import current_language, gettext, severity_names, signatures, words
-from mssante_audit.base.resources import table_of
+from mssante_audit.base.language import (
+    current_language,
+    gettext,
+    severity_names,
+    signatures,
+    words,
+    words_of,
+)
 from mssante_audit.base.text import fold
 from mssante_audit.values.identifiers import DEPARTMENTS
 from mssante_audit.verdicts.words import SAID
@@ -159,6 +165,5 @@ def signature_names() -> dict[str, str]:
 
 def glossary() -> list[tuple[str, str]]:
     """Return each term that readers meet and what it means, in the order of a dictionary."""
-    entries = table_of("mssante_audit.report", "glossary.toml").values()
-    terms = [(term, meaning) for term, meaning in (entry[current_language()] for entry in entries)]
-    return sorted(terms, key=lambda entry: fold(entry[0]))
+    entries = words_of("mssante_audit.report", "glossary.toml")[current_language()].values()
+    return sorted(((entry["term"], entry["meaning"]) for entry in entries), key=lambda entry: fold(entry[0]))

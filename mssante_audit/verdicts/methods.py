@@ -9,7 +9,6 @@ import pandas as pd
 from mssante_audit.audits.delegation_vs_redirection.observed import declarations, seen_of
 from mssante_audit.base.errors import InputError, UnknownNameError
 from mssante_audit.base.frames import frame_of
-from mssante_audit.base.language import current_language
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
@@ -53,12 +52,12 @@ def mail_records(space: TrustSpace) -> pd.DataFrame:
         ``why`` and ``remedy`` str (in words; ``why`` names zone, servers or hosts), ``observed_at`` (UTC,
         NaT if not observed), ``mailboxes`` Int64 (<NA> where that is unknown).
     """
-    published, language, rows = space.published, current_language(), []
+    published, rows = space.published, []
     presented = tls_of(space)
     for walked in mails_of(space).values():
         mail = receiving(walked, presented.get(walked.domain))
         words = causes()[mail.cause] if mail.cause else {}
-        what, remedy = capital(words.get(language, "")), words.get(f"do_{language}", "")
+        what, remedy = capital(words.get("met", "")), words.get("do", "")
         why = capital(about(mail)) if mail.cause else ""
         boxes = None if published is None else published.get(mail.domain, 0)
         rows.append((mail.domain, mail.receives, mail.cause, what, why, remedy, mail.observed_at, boxes))

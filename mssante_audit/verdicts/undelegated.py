@@ -128,7 +128,7 @@ def _of_part(part: Part, *, told: bool) -> Iterator[EditFinding]:
     elif part.cause and not (told and part.cause in _OF_SERVERS):
         names = [part.facts[name] for name in ("zone", "servers", "hosts") if part.facts.get(name)]
         about = ", ".join(text if isinstance(text, str) else ", ".join(text) for text in names)
-        remedy = causes()[part.cause][f"do_{current_language()}"]
+        remedy = causes()[part.cause]["do"]
         yield _finding(MAIL, gettext("Les messages n’arriveraient pas"), about, remedy=remedy, why=part.cause)
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 
 from mssante_audit.base.language import current_language, words_of
-from mssante_audit.base.resources import table_of
+from mssante_audit.base.translations import Words
+from mssante_audit.base.typography import TYPOGRAPHY
 from mssante_audit.findings.registry import catalogue, known_needs
 from mssante_audit.network.mail import Mail
 from mssante_audit.verdicts.checks import NOT_AUDITED
 
 
 def _by_language(table: str) -> dict[str, dict[str, str]]:
-    return {language: words[table] for language, words in words_of("mssante_audit.verdicts").items()}
+    return Words(words_of("mssante_audit.verdicts")["fr"][table])
 
 
 CHECK_NAMES = _by_language("checks")
@@ -33,29 +33,31 @@ def reasons(why: Mapping[str, Sequence[str]], language: str = "") -> str:
     """
     language = language or current_language()
     sentences = []
-    words = _REASONS[language]
-    names = {**CHECK_NAMES[language], "receives": words["receives"]}
+    write = TYPOGRAPHY[language]
+    names = {**CHECK_NAMES[language], **_REASONS[language]}
     for check in names:
         codes = why.get(check, ())
         known = [set(why.get(other, ())) for other in ("dns", "mail")]
         new = check != "receives" or not any(set(codes) <= others for others in known)
         if codes and NOT_AUDITED not in codes and new:
-            text = words["semicolon"].join(reason(code, language) for code in codes)
-            sentences.append(f"{names[check]}{words['colon']}{text}.")
+            text = write.semicolon.join(reason(code, language) for code in codes)
+            sentences.append(f"{names[check]}{write.colon}{text}.")
     return " ".join(sentences)
 
 
-@cache
-def causes() -> dict[str, dict[str, str]]:
-    """Return by cause (`mssante_audit.network.mail.CAUSES`) what is met, and what to do (``do_…``) or ""."""
-    return table_of("mssante_audit.verdicts", "causes.toml")
+def causes(language: str = "") -> dict[str, dict[str, str]]:
+    """Return by cause (`mssante_audit.network.mail.CAUSES`) what is ``met``, and what to ``do`` or ""."""
+    words: dict[str, dict[str, str]] = words_of("mssante_audit.verdicts", "causes.toml")[
+        language or current_language()
+    ]
+    return words
 
 
 def about(mail: Mail, language: str = "") -> str:
     """Return what decides whether mail to a domain arrives, with its zone, servers or hosts in brackets."""
     facts = [mail.facts[name] for name in ("zone", "servers", "hosts") if mail.facts.get(name)]
     names = ", ".join(text if isinstance(text, str) else ", ".join(text) for text in facts)
-    return causes()[mail.cause][language or current_language()] + (f" ({names})." if names else ".")
+    return causes(language)[mail.cause]["met"] + (f" ({names})." if names else ".")
 
 
 def capital(text: str) -> str:
@@ -69,8 +71,8 @@ def reason(code: str, language: str = "") -> str:
     words = _CODES[language] | DOUBTS[language]
     if code in words:
         return words[code]
-    if code in causes():
-        return causes()[code][language]
+    if code in causes(language):
+        return causes(language)[code]["met"]
     need = code.removeprefix("no_")
     if need != code:
         return known_needs()[need][language]

@@ -284,6 +284,7 @@ while True:
 """
 
 
+@pytest.mark.long
 def test_a_kill_at_any_instant_leaves_a_usable_archive(archive, chain, tmp_path) -> None:
     """The process is killed before its 1st, 2nd, 3rd… access to a file of the archive, until it survives."""
     (first,) = put(archive, sign(xml(ROWS), chain))

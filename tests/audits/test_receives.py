@@ -365,9 +365,11 @@ def test_what_was_not_observed_is_unknown() -> None:
 
 def test_every_cause_has_its_words() -> None:
     assert causes().keys() == {cause for own in (*CAUSES.values(), tls.CAUSES) for cause in own}
-    for words in causes().values():
-        assert words.keys() == {"fr", "en", "do_fr", "do_en"}
-        assert all(words[language] and words[language][0].islower() for language in ("fr",))
+    assert causes("en").keys() == causes().keys()
+    for cause, words in causes().items():
+        assert words.keys() == {"met", "do"}
+        assert words["met"][0].islower()
+        assert causes("en")[cause]["met"] != words["met"]
 
 
 def test_the_decision_table_has_every_cause_and_our_cases() -> None:

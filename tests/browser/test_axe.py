@@ -13,25 +13,14 @@ pytestmark = pytest.mark.browser
 WIDTHS = (1280, 390)
 REPORTS = tuple(sorted({*find_notebooks((), resource("notebooks"))} - {"certificates"}))
 
-AXE = """(() => {
-  class WeakMap {
-    key = Symbol();
-    has(one) { return this.key in one; }
-    get(one) { return one[this.key]; }
-    set(one, value) { one[this.key] = value; }
-    add(one) { one[this.key] = true; }
-  }
-  const WeakSet = WeakMap;
-  %s
-  const { Color } = axe.commons.color, parse = Color.prototype.parseString, parsed = new Map();
-  Color.prototype.parseString = function (text) {
-    if (!parsed.has(text)) parsed.set(text, parse.call(new Color(), text));
-    const { r, g, b, alpha } = parsed.get(text);
-    return Object.assign(this, { r, g, b, alpha });
-  };
-})()""".replace("%s", AXE_SCRIPT)
-"""Axe in less than half its time: it makes a colour, with a weak map a field, out of each text's and of
-each background's behind it, though a page has few."""
+ROWS = 16
+"""Rows of a table and items of a list that axe looks at: one template makes those after them too."""
+THINNED = """rows => {
+  document.querySelectorAll('details').forEach((part) => { part.open = true; });
+  document.querySelectorAll('tbody, ul, ol').forEach((list) => {
+    [...list.children].slice(rows).forEach((row) => row.remove());
+  });
+}"""
 COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"], "resultTypes": ["violations"]}
 """The rules on what a theme changes."""
 LOOKS = (("dark", COLOURS, 0), ("light", DEFAULT_OPTIONS, 10))
@@ -39,21 +28,21 @@ LOOKS = (("dark", COLOURS, 0), ("light", DEFAULT_OPTIONS, 10))
 
 def violations(page, widths=WIDTHS):
     """What axe finds against WCAG 2.2 AA and its best practices, all unfolded; of colours in the dark too."""
-    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-    page.evaluate(AXE)
-    told = []
+    page.evaluate(THINNED, ROWS)
+    page.evaluate(AXE_SCRIPT)
+    faults = []
     for width in widths:
         page.set_viewport_size({"width": width, "height": 800})
         for scheme, options, passes in LOOKS:
             page.emulate_media(color_scheme=scheme)
             found = page.evaluate("options => axe.run(options)", options)
             assert len(found["passes"]) > passes  # it did look
-            told += [
+            faults += [
                 (width, scheme, v["id"], v["impact"], node["target"], node["html"][:120])
                 for v in found["violations"]
                 for node in v["nodes"]
             ]
-    return told
+    return faults
 
 
 @pytest.mark.parametrize("made", ["sample", pytest.param("hostile", marks=pytest.mark.long)])
@@ -72,13 +61,8 @@ def test_the_report_on_certificates(visit, certificates_run):
     assert violations(visit(certificates_run.out / "certificates.html").page) == []
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        *(path for kind, path in KINDS.items() if kind != "operator"),
-        *(f"rapports/{name}.html" for name in REPORTS),
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("page", ["index.html", "rapports/overview.html"])
 def test_a_page_in_english(visit, english_site, page):
     assert violations(visit(english_site / page).page, WIDTHS[:1]) == []
 

@@ -247,6 +247,7 @@ def test_a_dossier_is_the_same_whoever_makes_it(some, listed, tmp_path):
     assert_same(threaded, some)
 
 
+@pytest.mark.long
 @forking
 def test_a_worker_that_dies_fails_dossiers_and_leaves_the_last_good_ones(two, monkeypatch):
     run, _, given = two
@@ -407,6 +408,7 @@ def test_the_command_tells_each_dossier_and_the_index(listed, tmp_path):
     assert last == f"2 dossiers; index: {tmp_path / 'index.html'}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("sent", "status", "jobs"),
     [

@@ -132,6 +132,7 @@ def test_contacts_are_masked_unless_the_settings_say_otherwise(two_nights):
     assert [email for email in re.findall(r"[\w.]+@[\w-]+\.example", text) if not names_nobody(email)] == []
 
 
+@pytest.mark.long
 def test_a_night_in_english_says_nothing_in_french(place, settings):
     settings(
         lang="en",
@@ -332,6 +333,7 @@ def held(tmp_path):
     return start
 
 
+@pytest.mark.long
 def test_a_step_that_is_killed_is_a_step_that_failed(place, held):
     """As when memory runs out: the kernel kills the one that takes most."""
     process, step = held(place)
@@ -355,6 +357,7 @@ def full(tmp_path):
     return lambda size, *, steps: customised(tmp_path / "full", FULL.format(steps=steps, size=size))
 
 
+@pytest.mark.long
 def test_a_full_disk_is_said_and_the_last_good_site_stays(later, full):
     place = later
     shown, ledger = os.readlink(place.site), place.state("ledger.json")
@@ -367,6 +370,7 @@ def test_a_full_disk_is_said_and_the_last_good_site_stays(later, full):
     assert os.readlink(place.site) != shown
 
 
+@pytest.mark.long
 def test_a_disk_that_has_no_room_for_the_log_is_one_line_and_the_run_is_gone_on_with(later, full):
     place = later
     shown = os.readlink(place.site)
@@ -392,6 +396,7 @@ def test_two_at_once_is_one_line_and_status_2(later):
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("number", "status", "heard"), [(signal.SIGINT, 130, True), (signal.SIGTERM, 143, False)]
 )
@@ -409,6 +414,7 @@ def test_an_interrupted_run_leaves_no_process_and_is_gone_on_with(place, held, n
     assert len(place.runs) == 1
 
 
+@pytest.mark.long
 def test_a_step_does_not_outlive_a_killed_run(place, held):
     process, step = held(place)
     running = psutil.Process(step)
@@ -440,6 +446,7 @@ def test_a_step_that_was_done_is_not_done_again(after_two):
     assert "gone on with" in out
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("why", ["other settings", "another date", "too old"])
 def test_a_killed_run_of_other_settings_or_another_day_is_abandoned(after_two, settings, why):
     place = after_two

@@ -23,6 +23,8 @@ CHAIN, BY_NAME = (
     for own in (OWN, NAMED)
 )
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

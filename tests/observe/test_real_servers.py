@@ -10,6 +10,8 @@ from dnsscene import addresses, broken, findings
 
 from mssante_audit.findings.registry import catalogue
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

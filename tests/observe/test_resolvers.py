@@ -12,6 +12,8 @@ from smtpservers import need_mail_servers
 
 from mssante_audit.network.mail import Mail
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -14,10 +14,10 @@ from typing import Any
 
 from mssante_audit.audits.declarations.proposals import date_from
 from mssante_audit.audits.declarations.rules import READING, form_findings
-from mssante_audit.base.language import current_language, localized
+from mssante_audit.base.language import current_language, localized, words_of
 from mssante_audit.base.settings import Letter
 from mssante_audit.base.text import is_hidden, visible
-from mssante_audit.base.typography import TYPOGRAPHY, words_of
+from mssante_audit.base.typography import TYPOGRAPHY
 from mssante_audit.declarations.headings import fields, suggestion
 from mssante_audit.declarations.mend import Mended
 from mssante_audit.declarations.register import Register
@@ -87,7 +87,9 @@ def line(message: Message, register: Register) -> str:
     where = _numbered(message.rows, _letters(register, message.file, message.columns))
     place = [visible(message.file), _word("sheet", visible(sheet)) if sheet else "", where]
     labels = " – ".join(_word("quoted", label(name)) for name in message.columns)
-    return _word("colon").join(filter(None, [", ".join(filter(None, place)), labels, message.text]))
+    return TYPOGRAPHY[current_language()].colon.join(
+        filter(None, [", ".join(filter(None, place)), labels, message.text])
+    )
 
 
 def bounded(told: Sequence[Message]) -> list[Message]:
@@ -288,7 +290,7 @@ def summary(register: Register, told: Sequence[Message]) -> list[str]:
     count, counts = len(register.declarations), {"todo": todo, "look": len(told) - todo}
     found = [_word(f"{name}{'s' if n > 1 else ''}", n) for name, n in counts.items() if n]
     many = _word("declaration" if typography.singular(count) else "declarations", count)
-    ends = _word("colon").join([visible(register.source), many])
+    ends = TYPOGRAPHY[current_language()].colon.join([visible(register.source), many])
     return [*lines, f"{ends}, {_word('and').join(found) or _word('nothing')}"]
 
 
@@ -304,6 +306,8 @@ def mendings(register: Register, done: Sequence[Mended]) -> list[str]:
     for what, places in grouped(ways).items():
         where = [_at(register, *place) for place in places]
         count = sum(len(rows) for _, _, rows in places)
-        lines.append(_word("mended", count, _word("colon").join([what, " ; ".join(where)])))
+        lines.append(
+            _word("mended", count, TYPOGRAPHY[current_language()].colon.join([what, " ; ".join(where)]))
+        )
     left = register.problems[register.problems["kind"].isin(NOT_WRITTEN)]
     return [*lines, *(line(one, register) for one in _of_cells(replace(register, problems=left), False))]

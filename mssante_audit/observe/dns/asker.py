@@ -211,5 +211,5 @@ def observe_exchange(
             outcome, cut = classify(message, ask.zone or None, ask.qname, ask.qtype)
             rcode, flags, records = message.rcode, message.flags(), message.records
             flags = f"{flags} late".lstrip() if late else flags
-    said = (outcome, rcode, flags, cut, rtt, exchange.ignored, records)
-    return Reply(at, *ask[:8], edns, ask.rd, attempt, *said)
+    outcome_fields = (outcome, rcode, flags, cut, rtt, exchange.ignored, records)
+    return Reply(at, *ask[:8], edns, ask.rd, attempt, *outcome_fields)

@@ -103,7 +103,8 @@ class Resolver:
         """Return all servers of a zone that was met, those without glue too."""
         if spare := self._spare.pop(zone, ())[:MAX_SPARE]:
             found = await asyncio.gather(*(self.addresses(domain, name) for name in spare))
-            more = [Server(n, a) for n, own in zip(spare, found, strict=True) for a in own if self.usable(a)]
+            named = zip(spare, found, strict=True)
+            more = [Server(n, a) for n, addresses in named for a in addresses if self.usable(a)]
             by_address = {server.address: server for server in (*more, *self.zones.get(zone, ()))}
             self.zones[zone] = tuple(sorted(by_address.values()))
         return self.zones.get(zone, ())[:MAX_SERVERS]
@@ -177,7 +178,7 @@ class Resolver:
         """Return the servers that a referral names, and the names of those to ask if all of them fail."""
         names = sorted(referral.data("NS", referral.cut))
         glue = referral.addresses(names)
-        known = tuple(Server(name, a) for name, own in glue.items() for a in sorted(own) if self.usable(a))
+        known = tuple(Server(name, a) for name, its in glue.items() for a in sorted(its) if self.usable(a))
         bare = tuple(name for name in names if name not in {server.name for server in known})
         return (known, bare) if known else await self._reach(domain, bare, referral.cut, chain)
 
@@ -201,7 +202,8 @@ class Resolver:
             if servers and (chain or sum(map(len, servers.values())) > 1):
                 break
         known = servers or aliases
-        return tuple(s for own in known.values() for s in own), tuple(n for n in names if n not in known)
+        chosen = tuple(server for of_name in known.values() for server in of_name)
+        return chosen, tuple(n for n in names if n not in known)
 
     async def _first(self, asks: list[Ask], outcomes: Iterable[str]) -> Reply | None:
         """Ask until a reply has one of `outcomes`, then the silent for longer; take a weak one at last."""

@@ -103,8 +103,8 @@ def servers_of(
             names.setdefault(address, set()).add(host)
     keys = listed or {}
     return [
-        MailServer(address, port, tuple(sorted(own)), {host: keys[host] for host in own if host in keys})
-        for address, own in sorted(names.items())
+        MailServer(address, port, tuple(sorted(at)), {host: keys[host] for host in at if host in keys})
+        for address, at in sorted(names.items())
     ]
 
 
@@ -225,7 +225,7 @@ class _Run:
                     writer.flush()
                     if progress:
                         counts = self.counts(servers)
-                        progress(Progress(sum(counts[told] for told in TELLING), len(servers), counts))
+                        progress(Progress(sum(counts[outcome] for outcome in TELLING), len(servers), counts))
 
     def _results(
         self, asked: Sequence[tuple[MailServer, str]], at_once: int

@@ -111,10 +111,10 @@ def _connect(address: str, port: int, settings: ObserveTls) -> socket.socket:
     source = settings.source_address
     if source and (":" in address) != (":" in source):
         raise _Ended("no-source", "not visited: no source address of that family")
-    until, own = time.monotonic() + settings.timeout, (source, 0) if source else None
+    until, source_address = time.monotonic() + settings.timeout, (source, 0) if source else None
     while True:
         try:
-            return socket.create_connection((address, port), settings.timeout, own)
+            return socket.create_connection((address, port), settings.timeout, source_address)
         except TimeoutError:
             raise _Ended("silent", "no answer to the connection") from None
         except ConnectionRefusedError:

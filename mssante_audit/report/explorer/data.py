@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.language import current_language, listing, typeset
+from mssante_audit.base.language import listing, typeset
 from mssante_audit.base.markup import visible
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.findings.causes import Doubts
@@ -197,8 +197,7 @@ def _codes(codes: Iterable[str]) -> dict[str, list[str]]:
     """Return for each code of `why` its words, and what to do where it is no rule's."""
     known = causes()
     return {
-        code: [typeset(reason(code)), known[code][f"do_{current_language()}"] if code in known else ""]
-        for code in sorted(codes)
+        code: [typeset(reason(code)), known[code]["do"] if code in known else ""] for code in sorted(codes)
     }
 
 
