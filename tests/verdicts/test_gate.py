@@ -137,7 +137,7 @@ STOOD = {
     "still no address": (UNREACHABLE, UNREACHABLE.replace("35 61", "35 62"), ""),
     "another contact without address": (
         UNREACHABLE,
-        with_field(with_field(ROW, "ResponsableContact", "02 61 91 35 61"), "SupportContact", SUPPORT),
+        with_field(with_field(ROW, "ResponsableContact", "02 61 91 35 60"), "SupportContact", SUPPORT),
         "CONTACT_NO_EMAIL",
     ),
     "another element without text": (
