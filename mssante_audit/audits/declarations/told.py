@@ -14,7 +14,7 @@ from typing import Any
 
 from mssante_audit.audits.declarations.proposals import date_from
 from mssante_audit.audits.declarations.rules import READING, form_findings
-from mssante_audit.base.language import current_language, localized, words_of
+from mssante_audit.base.language import current_language, localized, typeset, words_of
 from mssante_audit.base.settings import Letter
 from mssante_audit.base.text import is_hidden, visible
 from mssante_audit.base.typography import TYPOGRAPHY
@@ -86,7 +86,7 @@ def line(message: Message, register: Register) -> str:
     sheet = register.sheets.get(message.file, "")
     where = _numbered(message.rows, _letters(register, message.file, message.columns))
     place = [visible(message.file), _word("sheet", visible(sheet)) if sheet else "", where]
-    labels = " – ".join(_word("quoted", label(name)) for name in message.columns)
+    labels = " – ".join(_quoted(label(name)) for name in message.columns)
     return TYPOGRAPHY[current_language()].colon.join(
         filter(None, [", ".join(filter(None, place)), labels, message.text])
     )
@@ -128,6 +128,10 @@ def _word(name: str, *values: object) -> str:
     return TYPOGRAPHY[language].typeset(_WORDS[language][name]).format(*values)
 
 
+def _quoted(text: str) -> str:
+    return typeset(f"« {text} »") if current_language() == "fr" else text
+
+
 def _instead(name: str) -> str:
     field = fields()[name]
     free = field.kind == "text" and current_language() == "fr"
@@ -136,7 +140,7 @@ def _instead(name: str) -> str:
 
 def _at(register: Register, file: str, column: str, rows: Sequence[int]) -> str:
     cells = _numbered(rows, _letters(register, file, (column,)))
-    return " ".join(filter(None, [_word("quoted", label(column)) if column else "", cells]))
+    return " ".join(filter(None, [_quoted(label(column)) if column else "", cells]))
 
 
 def _letters(register: Register, file: str, columns: Sequence[str]) -> list[str]:
@@ -284,14 +288,15 @@ def summary(register: Register, told: Sequence[Message]) -> list[str]:
     typography, lines = TYPOGRAPHY[current_language()], []
     for file, names in register.unread.items():
         if names:
-            named = typography.listing([_word("quoted", visible(name)) for name in names])
+            named = typography.listing([_quoted(visible(name)) for name in names])
             lines.append(_word("unread", visible(file), named, visible(register.sheets[file])))
     todo = sum(one.severity in ("warning", "error", "critical") for one in told)
     count, counts = len(register.declarations), {"todo": todo, "look": len(told) - todo}
     found = [_word(f"{name}{'s' if n > 1 else ''}", n) for name, n in counts.items() if n]
     many = _word("declaration" if typography.singular(count) else "declarations", count)
-    ends = TYPOGRAPHY[current_language()].colon.join([visible(register.source), many])
-    return [*lines, f"{ends}, {_word('and').join(found) or _word('nothing')}"]
+    ends = typography.colon.join([visible(register.source), many])
+    to_do = (typography.semicolon if typography.french else ", ").join(found)
+    return [*lines, f"{ends}, {to_do or _word('nothing')}"]
 
 
 def mendings(register: Register, done: Sequence[Mended]) -> list[str]:
