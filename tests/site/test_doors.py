@@ -78,11 +78,9 @@ def test_each_door_says_the_same_of_a_hundred_domains(site: Path, space: TrustSp
 
 
 def test_the_command_says_the_same(site: Path) -> None:
-    for domain in ("ch-bourgfictif.mssante.fr", "ssiad-fortlegende.mssante.fr"):
-        done = CliRunner().invoke(app, ["check", domain, "--as-of", AS_OF, "--format", "json"])
-        assert json.loads(done.stdout) == json.loads(
-            (site / "api" / "domains" / f"{domain}.json").read_bytes()
-        )
+    file = site / "api" / "domains" / "ch-buttefictive.mssante.fr.json"
+    done = CliRunner().invoke(app, ["check", file.stem, "--as-of", AS_OF, "--format", "json"])
+    assert json.loads(done.stdout) == json.loads(file.read_bytes())
 
 
 def test_canaries_are_in_none(tmp_path: Path) -> None:
