@@ -13,7 +13,7 @@ from lxml import etree
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import json_bytes
-from mssante_audit.base.language import count, format_text, gettext
+from mssante_audit.base.language import count, format_text, gettext, using_language
 from mssante_audit.base.text import visible
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.names import names
@@ -43,7 +43,9 @@ def write_api(folder: Path, view: View) -> None:
     listed = view.space.entries["domain"].unique().tolist()
     (folder / "domains").mkdir(parents=True)
     index = []
-    for domain, record in zip(listed, records_of(view.space, listed, "en"), strict=True):
+    with using_language("en"):  # as the command says it, whatever the site speaks
+        records = [*records_of(view.space, listed, "en")]
+    for domain, record in zip(listed, records, strict=True):
         file = f"domains/{file_name(domain)}"
         text = json.dumps(record, ensure_ascii=False)
         (folder / file).write_bytes(text.encode("utf-8", "backslashreplace"))
