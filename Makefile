@@ -51,7 +51,7 @@ sample: .venv-dev/ok ## write data/sample, the demonstration, and tests/catalogu
 	.venv-dev/bin/python -m tools.sample tests/catalogue --force
 
 pictures: .venv-dev/ok ## take the pictures of README and docs/ again, from the sample, in Chromium
-	.venv-dev/bin/python tools/pictures.py docs
+	PYTHONPATH=. .venv-dev/bin/python tools/pictures.py docs
 
 messages: .venv-dev/ok ## bring the catalogues of translations (mssante_audit/locale/*.po) up to date, and say what lacks
 	.venv-dev/bin/python tools/messages.py --update
@@ -62,6 +62,7 @@ man: .venv-dev/ok ## write the manual page of the command line into build/mssant
 docs: .venv-docs/ok ## the documentation site, offline, warnings as errors: build/docs/index.html
 	rm -rf build/docs build/docs-sources
 	.venv-docs/bin/python tools/docs/sources.py build/docs-sources
+	.venv-docs/bin/python tools/docs/demonstration.py build/docs-sources/published/demonstration
 	.venv-docs/bin/python -m sphinx -q -W --keep-going -b html build/docs-sources build/docs
 
 dictionary: .venv-dev/ok ## write docs/data.md, what every column means, from the docstrings that say it

@@ -113,7 +113,7 @@ def benches() -> Iterator[tuple[str, float, float]]:
             1.3,
         )
         whitelist = load_whitelist(whitelist_xml(sample))
-        space = TrustSpace(whitelist, AS_OF, declarations=load_declarations(text))
+        space = TrustSpace(whitelist, AS_OF, register=load_declarations(text))
         seconds = cost(lambda: audit("reconciliation", space))
         yield (
             f"CPU seconds to reconcile {DECLARATIONS} declarations with {len(whitelist.entries)} rows",

@@ -30,7 +30,6 @@ from .report.calendar import calendar as calendar
 from .report.certificates import calendar_link as calendar_link
 from .report.certificates import names_compared as names_compared
 from .report.charts import bars as bars
-from .report.charts import by_age as by_age
 from .report.charts import largest as largest
 from .report.charts import lines as lines
 from .report.charts import steps as steps
@@ -58,6 +57,7 @@ from .report.first import answer as answer
 from .report.first import cause_list as cause_list
 from .report.first import checks as checks
 from .report.first import counts as counts
+from .report.first import first_cause as first_cause
 from .report.names import names as names
 from .report.notebook import Report as Report
 from .report.notebook import by_severity as by_severity

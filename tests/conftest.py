@@ -378,7 +378,7 @@ def sample_site(sample_run: Run, sample_space: TrustSpace, tmp_path_factory: pyt
 @pytest.fixture(scope="session")
 def quiet_site(sample_space: TrustSpace, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """The site of the sample without register nor observation: some of its domains have no finding."""
-    space = replace(sample_space, declarations=None, observation=None)
+    space = replace(sample_space, register=None, observation=None)
     return made_site(tmp_path_factory.mktemp("quiet-site"), space, audit_all(space), None)
 
 

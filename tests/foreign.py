@@ -39,7 +39,7 @@ def names_of_the_data() -> set[str]:
     """Every text of the list and the places it names: what a page may say in French."""
     space = load_space(as_of=AS_OF)
     told = set()
-    frames = (space.entries, space.declarations.declarations, space.archive.history)
+    frames = (space.entries, space.register.declarations, space.archive.history)
     for frame in frames:
         told |= {" ".join(text.split()) for name in frame.columns for text in map(str, frame[name])}
     return {text for text in told if len(text) > 3}

@@ -46,7 +46,7 @@ ELSEWHERE = {
     ("docs/observing.md", "json"): "tests/observe/test_observing_doc.py",
     ("docs/site.md", "python"): "tests/site/test_site.py",
     **dict.fromkeys(
-        (("docs/schedule.md", kind) for kind in ("crontab", "python", "text", "toml", "yaml")),
+        (("docs/schedule.md", kind) for kind in ("crontab", "text", "toml")),
         "tests/nightly/test_recipes.py",
     ),
 }

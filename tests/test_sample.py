@@ -100,7 +100,7 @@ def register_files(folder: Path) -> list[str]:
 def test_audits_find_in_each_register_what_the_truth_says(file: str) -> None:
     expected = Counter({line: n for line, n in truth(SAMPLE).items() if line[0] == file})
     assert expected, "a register about which the truth says nothing"
-    space = TrustSpace(load(SAMPLE / LIST_FILE), SAMPLE_AS_OF, declarations=load_declarations(SAMPLE / file))
+    space = TrustSpace(load(SAMPLE / LIST_FILE), SAMPLE_AS_OF, register=load_declarations(SAMPLE / file))
     names = ("declarations",) if file.endswith(".pdf") else ("declarations", "reconciliation")
     findings = concat(audit(name, space) for name in names)
     assert (
@@ -115,7 +115,7 @@ def test_registers_of_other_seeds(seed: int, tmp_path: Path) -> None:
     register = build_register(sample.rows, sample.operators)
     (tmp_path / REGISTER).write_bytes(register_csv(register))
     whitelist = replace(load(whitelist_xml(sample)), source=LIST_FILE)
-    space = TrustSpace(whitelist, SAMPLE_AS_OF, declarations=load_declarations(tmp_path / REGISTER))
+    space = TrustSpace(whitelist, SAMPLE_AS_OF, register=load_declarations(tmp_path / REGISTER))
     findings = concat(audit(name, space) for name in ("declarations", "reconciliation"))
     expected = Counter(register.truths(REGISTER, LIST_FILE))
     assert (
@@ -150,7 +150,7 @@ def test_observations_of_other_seeds(seed: int, defects: bool, tmp_path: Path) -
     space = TrustSpace(
         load(whitelist_xml(sample)),
         SAMPLE_AS_OF,
-        declarations=load_declarations(tmp_path / REGISTER) if defects else None,
+        register=load_declarations(tmp_path / REGISTER) if defects else None,
         observation=load_observation(tmp_path / "dns.jsonl.gz"),
     )
     assert dns_findings(space) == Counter(dns.truths(OBSERVATION))

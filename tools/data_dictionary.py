@@ -16,7 +16,7 @@ from mssante_audit.snapshot.dictionary import FRAMES
 
 HEAD = """# Data
 
-Written by `make dictionary` from the columns that the package declares: change those. `mssante-audit schema
+Written by `make dictionary` from the columns that the package declares. `mssante-audit schema
 NAME` prints a JSON Schema (2020-12) of `results` (`results.json`), of `findings`, `domains`, `changes` and
 `events` (lists of rows, as JSON has them) and of `settings` (`audit.toml`).
 
@@ -35,18 +35,18 @@ def page() -> str:
     """Return the page."""
     parts = [HEAD]
     for name, (what, told) in FRAMES.items():
-        parts.append(f"## {name}\n\n{what}\n\n{_table(told())}")
+        parts.append(f"## {name}\n\n{what}\n\n{_columns(told())}")
         if name == "findings":
-            parts.append(f"Files of findings may have beside them:\n\n{_table(IN_FILES)}")
+            parts.append(f"Files of findings may have beside them:\n\n{_columns(IN_FILES)}")
     return "\n".join(parts)
 
 
-def _table(columns: Iterable[Column]) -> str:
-    lines = ["| column | dtype | meaning |", "| --- | --- | --- |"]
-    for one in columns:
-        meaning = re.sub("``(.+?)``", r"`\1`", one.meaning).replace("|", "\\|")
+def _columns(columns: Iterable[Column]) -> str:
+    lines = []
+    for column in columns:
+        meaning = re.sub("``(.+?)``", r"`\1`", column.meaning)
         meaning = re.sub(r"\b(may )?names? persons\b", r"**\g<0>**", meaning)
-        lines.append(f"| `{one.name}` | {one.dtype} | {meaning} |")
+        lines.append(f"- `{column.name}` ({column.dtype}): {meaning}")
     return "\n".join(lines) + "\n"
 
 

@@ -146,9 +146,9 @@ def table(rows: Sequence[Row], clean: Mapping[str, str], reasons: Reasons, versi
         "| --- | --- | --- | --- | --- |",
     ]
     for row in rows:
-        theirs = ", ".join(f"`{tag}` {level.lower()}" for tag, level in sorted(row.theirs.items())) or "-"
         ours = ", ".join(f"`{code}` {rule(code).severity}" for code in row.case.rules) or "-"
-        lines.append(f"| {row.case.name} | {row.case.what} | {theirs} | {ours} | {' '.join(row.why)} |")
+        theirs, why = verdicts_table.by_level(row.theirs) or "-", " ".join(row.why)
+        lines.append(f"| {row.case.name} | {row.case.what} | {theirs} | {ours} | {why} |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,47 +1,86 @@
-"""Take the pictures of README and docs/ from the sample: what readers see first, in Chromium.
+"""Take the pictures of README and docs/ from the demonstration: what readers see first, in Chromium.
 
-Usage: ``python tools/pictures.py FOLDER``. Each is of a page as `mssante-audit report` writes it.
+Usage: ``python tools/pictures.py FOLDER``. Pages are those of `tools/docs/demonstration.py`.
 """
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
-from mssante_audit.report.run import run_reports
+from mssante_audit.base.resources import resource
+from tools.docs import demonstration
 
-AS_OF = "2026-03-03"
+ROOT = Path(__file__).parents[1]
 PICTURES = {
-    "overview.png": ("overview.html", (1280, 900)),
-    "explorer.png": ("explorer.html", (1280, 900)),
-    "explorer-phone.png": ("explorer.html#domain=ch-moulinvirtuel.mssante.fr", (390, 800)),
-    "operator.png": ("operator.html", (1280, 900)),
+    "index.png": ("reports/index.html", (1280, 900)),
+    "explorer.png": ("site/explorer.html", (1280, 900)),
+    "explorer-phone.png": ("site/explorer.html#domain=ch-moulinvirtuel.mssante.fr", (390, 800)),
+    "dossier.png": ("site/dossiers/1449900018.html", (1280, 900)),
+    "mail.png": ("mail.html", (390, 800)),
+    "lab.png": ("README", (1280, 900)),
 }
-"""By name: the page, and the size of the window."""
+"""By name: the page, or the notebook of JupyterLab, and the size of the window."""
+
+
+@contextmanager
+def lab(folder: Path) -> Iterator[str]:
+    """Start JupyterLab on a copy of the notebooks; give the address of its README."""
+    shutil.copytree(resource("notebooks"), folder / "notebooks")
+    command = [Path(sys.executable).parent / "jupyter", "lab", folder / "notebooks" / "README.ipynb"]
+    given = {"JUPYTER_CONFIG_PATH": f"{ROOT}/tools/lab", "JUPYTER_RUNTIME_DIR": f"{folder}/runtime"}
+    with subprocess.Popen(  # noqa: S603 - ours
+        [*command, "--no-browser", "--allow-root", "--LabApp.expose_app_in_browser=True"],
+        env=os.environ | given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as server:  # fmt: skip
+        try:
+            while not (pages := list(folder.glob("runtime/jpserver-file-to-run-*-open.html"))):
+                time.sleep(0.2)
+            yield re.findall(r'href="([^"]+)"', pages[0].read_text(encoding="utf-8"))[0]
+        finally:
+            server.terminate()
+
+
+def run_notebook(window: Page, address: str) -> None:
+    """Open a notebook, run all of it, and scroll to where the space shows itself."""
+    window.goto(address)
+    window.locator(".jp-NotebookPanel .jp-Cell").first.wait_for()
+    window.locator("#jp-main-statusbar", has_text="| Idle").wait_for(timeout=120_000)
+    window.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+    window.locator(".jp-OutputArea-output table.checks").first.wait_for(timeout=120_000)
+    window.locator(".jp-OutputArea-output table.card").first.evaluate("e => e.scrollIntoView()")
 
 
 def main(out: str) -> None:
-    """Make the reports and take the pictures."""
+    """Make the demonstration and take the pictures."""
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
-        run_reports(out=Path(folder), parameters={"as_of": AS_OF})
-        operator = {"as_of": AS_OF, "operator": "GROUPEMENT NUMERIQUE DE CLAIRSUPPOSE"}
-        run_reports(["operator"], out=Path(folder, "one"), parameters=operator)
-        shutil.copy(Path(folder, "one", "operator.html"), folder)
+        demonstration.main(f"{folder}/demonstration")
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-background-networking"]
         )
         for name, (page, (width, height)) in PICTURES.items():
             window = browser.new_page(viewport={"width": width, "height": height})
-            window.goto(f"{Path(folder).as_uri()}/{page}")
-            window.wait_for_load_state("networkidle")
-            taken = Image.open(BytesIO(window.screenshot()))
-            taken.convert("RGB").quantize(64).save(Path(out, name), optimize=True)
+            if name == "lab.png":
+                with lab(Path(folder)) as address:
+                    run_notebook(window, address)
+                    taken = window.screenshot()
+            else:
+                window.goto(f"{Path(folder).as_uri()}/demonstration/{page}")
+                window.wait_for_load_state("networkidle")
+                taken = window.screenshot()
+            Image.open(BytesIO(taken)).convert("RGB").quantize(64).save(Path(out, name), optimize=True)
         browser.close()
 
 

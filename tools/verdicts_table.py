@@ -15,6 +15,7 @@ from dnsresolvers import ADDRESSES, Told, read_told
 
 BEGIN, END = "<!-- cases: written by make oracle -->", "<!-- end of cases -->"
 CLEAN = "propre"
+LEVELS = ("CRITICAL", "ERROR", "WARNING", "NOTICE")
 ZONES = ("delegated",)
 """Methods whose domains are zones, which is what Zonemaster looks at."""
 
@@ -35,19 +36,20 @@ def lines(folder: Path) -> list[str]:
     """Return the table, from what `look` left."""
     from dnsscene import answers, findings
 
-    told = {d: read_told(one) for d, one in json.loads((folder / "told.json").read_text()).items()}
+    told = {d: read_told(replies) for d, replies in json.loads((folder / "told.json").read_text()).items()}
     zonemaster = json.loads((folder / "zonemaster.json").read_text())
     clean = zonemaster[next(case.domain for case in HARD if case.name == CLEAN)]
     mail, found = answers(folder, HARD), findings(folder, HARD)
-    columns = ("case", "what is served", "`receives`", "cause", "findings", *ADDRESSES, "Zonemaster")
+    columns = ("case", "`receives`", "findings", "resolvers", "Zonemaster")
     table = [f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
     for case in HARD:
         domain = case.domains[0]
         ours = mail[domain]
         cells = (
-            case.name, case.what, ours.receives, ours.cause or "-",
-            ", ".join(f"`{code}`" for code in sorted(found[case.name])) or "-",
-            *(cell(one) for one in told[domain].values()),
+            f"`{case.name}`: {case.what}",
+            f"{ours.receives} ({ours.cause})" if ours.cause else ours.receives,
+            ", ".join(f"`{code}`" for code in sorted(found[case.name])),
+            agreed({name: cell(reply) for name, reply in zip(ADDRESSES, told[domain].values(), strict=True)}),
             _tags(case, {t: level for t, level in zonemaster.get(domain, {}).items() if t not in clean}),
         )  # fmt: skip
         table.append(f"| {' | '.join(cells)} |")
@@ -63,10 +65,21 @@ def cell(told: Told) -> str:
     return "no address" if told.exchangers else "no mail host"
 
 
+def agreed(cells: Mapping[str, str]) -> str:
+    """Say what most resolvers come to, then who comes to something else."""
+    most = max(cells.values(), key=list(cells.values()).count)
+    return "; ".join([most, *(f"{name}: {text}" for name, text in cells.items() if text != most)])
+
+
+def by_level(tags: Mapping[str, str]) -> str:
+    """Return Zonemaster's messages, each level named once, the worst first."""
+    levels = [level for level in LEVELS if level in tags.values()]
+    parts = [(level, sorted(f"`{tag}`" for tag in tags if tags[tag] == level)) for level in levels]
+    return "; ".join(f"{level.lower()} {', '.join(named)}" for level, named in parts)
+
+
 def _tags(case: Hard, said: Mapping[str, str]) -> str:
-    if case.method not in ZONES:
-        return "no zone"
-    return ", ".join(f"`{tag}` {level.lower()}" for tag, level in sorted(said.items())) or "-"
+    return by_level(said) if case.method in ZONES else "no zone"
 
 
 def written(page: str, table: list[str], versions: str) -> str:
@@ -77,7 +90,8 @@ def written(page: str, table: list[str], versions: str) -> str:
     head = (
         f"Made in one run ({versions}),",
         "on servers of the tests (`tests/observe/dnshard.py`). *arrives*: the resolver comes to a public",
-        "address of a mail host. Zonemaster is shown from level WARNING up, without what it says of the"
-        f" clean zone\n`{CLEAN}`; *no zone*: it sees zones only.",
+        "address of a mail host; a resolver is named where most come to something else. Zonemaster is shown",
+        f"from level WARNING up, without what it says of the clean zone `{CLEAN}`; *no zone*: it sees",
+        "zones only.",
     )
     return "\n".join((f"{before}{BEGIN}", *head, "", *table, END + rest.partition(END)[2]))

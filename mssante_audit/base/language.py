@@ -117,11 +117,22 @@ class Sentence(Formatter):
 
 
 def markdown(source: str) -> str:
-    """Return a notebook's Markdown in the language spoken, paragraph by paragraph."""
+    """Return a notebook's Markdown in the language spoken, paragraph by paragraph; French is typeset.
+
+    >>> markdown("Chercher : `a :` ?").replace(NBSP, "_").replace(NARROW, "_")
+    'Chercher_: `a :`_?'
+    """
     if current_language() == "fr":
-        return source
+        return "\n\n".join(map(_set, source.split("\n\n")))
     parts = (_HEADING.fullmatch(part) for part in source.split("\n\n"))
     return "\n\n".join(part[1] + gettext(part[2]) for part in parts if part)
+
+
+def _set(paragraph: str) -> str:
+    if paragraph.startswith(("```", "    ", "|")):
+        return paragraph
+    code = enumerate(paragraph.split("`"))
+    return "`".join(text if at % 2 else typeset(text) for at, text in code)
 
 
 # What `mssante_audit.base.typography` does, in the language spoken.

@@ -59,8 +59,8 @@ class Belongings:
         listed, declared = _Claims(), _Claims()
         for rows in _listed(space):
             _claim_rows(listed, rows)
-        if space.declarations is not None:
-            for row in space.declarations.declarations.to_dict("records"):
+        if space.register is not None:
+            for row in space.register.declarations.to_dict("records"):
                 listed.host(str(row["domain"]), str(row["operator_id"]))
                 _claim_declaration(declared, row)
         self.hosts, self.declared = listed.hosts, declared.hosts

@@ -303,8 +303,8 @@ def own_contacts(
     It is where its rows of the list or its declarations hold it, and no list gives it to others.
     """
     texts = {*rows["project_contact"], *rows["support_contact"]}
-    if space.declarations is not None:
-        register = space.declarations.declarations
+    if space.register is not None:
+        register = space.register.declarations
         declared = register[register["operator_id"] == operator_id]
         personal = [name for name, field in fields().items() if field.personal]
         texts.update(text for name in personal for text in declared[name])

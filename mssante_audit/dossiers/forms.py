@@ -71,7 +71,7 @@ def reported(told: Dossier, key: str) -> frozenset[str]:
 
 def _declared(told: Dossier) -> pd.DataFrame | None:
     """Return the operator's latest declaration of each domain; None without a register."""
-    register = told.space.declarations
+    register = told.space.register
     if register is None:
         return None
     current = register.at(told.space.as_of)

@@ -63,7 +63,7 @@ def _correct(dossier: Dossier, limit: int) -> Html:
         for name, (words, part) in parts.items()
         if len(part)
     }
-    return macro("dossier.correct", points[:limit], len(points), folds)
+    return macro("dossier.correct", points[:limit], folds)
 
 
 def _once(rows: pd.DataFrame, name: str, limit: int, **more: Any) -> Html:
@@ -133,13 +133,7 @@ def _certificates(dossier: Dossier, limit: int) -> Html:
     )
     return joined(
         _once(
-            shown,
-            "certificates",
-            limit,
-            csv=None,
-            caption=reading,
-            bar="Domaines",
-            empty="Aucun certificat.",
+            shown, "certificates", limit, csv=None, caption=reading, bar="Domaines", empty="Aucun certificat."
         ),
         _ends(dossier, limit),
     )
@@ -174,7 +168,7 @@ def _domains(dossier: Dossier, limit: int) -> Html:
             "Domaine": own["domain"],
             "Description": own["description"],
             "Certificats": own["certificates"],
-            "DNS déclaré": declared if dossier.space.declarations is not None else say("inconnu"),
+            "DNS déclaré": declared if dossier.space.register is not None else say("inconnu"),
             "DNS en service": methods.fillna(say("non observé")) if seen else say("non observé"),
             "Pourquoi": own["why"] if seen else "",
             "Déclaration": own["status"].map(names("statuses")).fillna(say("pas de registre")),
@@ -196,24 +190,15 @@ def _contacts(dossier: Dossier, limit: int) -> Html:
 
 
 def _changes(dossier: Dossier, limit: int) -> Html:
-    held = pd.DataFrame(dossier.held, columns=["Liste du", "Domaines"])
-    reading = say("")
-    if len(held):
-        reading = say(
-            "{last:domaine} dans la dernière liste archivée, {first} dans celle du {start}, la première "
-            "comptée.",
-            last=int(held["Domaines"].iloc[-1]),
-            first=int(held["Domaines"].iloc[0]),
-            start=held["Liste du"].iloc[0],
-        )
-    none = "Aucune liste archivée : l’évolution n’est pas connue."
-    lists = table(held, name="held", caption=reading, bar="Domaines", empty=none)
+    held = dossier.held
+    most, days = max((n for _, n in held), default=0) or 1, (held[-1][0] - held[0][0]).days if held else 0
+    lists = macro("dossier.held", [((at - held[0][0]).days / (days or 1), n / most, at, n) for at, n in held])
     columns = {
         "kind": "Nature", "domain": "Domaine", "before": "Avant", "after": "Après", "confidence": "Certitude",
     }  # fmt: skip
     changes = pd.DataFrame(columns=list(columns)) if dossier.changes is None else dossier.changes
     start, end = (time or "–" for time in dossier.span)
-    none = say("Rien n’a changé pour vous entre les listes du {a} et du {b}.", a=start, b=end)
+    none: str = say("Rien n’a changé pour vous entre les listes du {a} et du {b}.", a=start, b=end)
     none = "Il n’y a pas de liste antérieure à comparer." if dossier.changes is None else none
     caption = say("{n:changement} entre les listes du {a} et du {b}", n=len(changes), a=start, b=end)
     named = {

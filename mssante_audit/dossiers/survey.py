@@ -143,7 +143,7 @@ class Survey:
     @cached_property
     def statuses(self) -> dict[tuple[str, str], str]:
         """Domain in lower case and operator that declared it or has its rows → the worst of its statuses."""
-        parties = no_statuses() if self.space.declarations is None else match(self.space).statuses
+        parties = no_statuses() if self.space.register is None else match(self.space).statuses
         told: dict[tuple[str, str], str] = {}
         columns = ["domain", "operator_id", "status", "rows"]
         for domain, operator_id, status, rows in parties[columns].itertuples(index=False, name=None):

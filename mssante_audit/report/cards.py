@@ -42,6 +42,7 @@ from mssante_audit.report.tables import badge, style
 from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.states import named, remedied, worded
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts.domains import worked_out
 from mssante_audit.whitelist.signature import Verdict, made_up
 
 SHOWN = 20
@@ -54,6 +55,9 @@ _MOVED = {
 
 _BAD = ("damaged", "future", "unverified")
 """States of an input that is wrong, and not just old or absent."""
+
+SOON = 1000
+"""Rows of a space that are audited before it shows itself; of more, verdicts are shown once known."""
 
 _shown = count_from(1)
 
@@ -87,6 +91,13 @@ def space_card(space: TrustSpace) -> str:
             space.contacts, gettext("ceux des services, personnes masquées")
         ),
     }
+    if len(rows) > SOON and not worked_out(space):
+        ask = (
+            "Verdicts : « ms.domains(space) » les établit en quelques secondes ; l’espace les montre ensuite."
+        )
+        return alone(
+            card(facts, gettext("Espace de confiance MSSanté")), _inputs(space), paragraph("limits", ask)
+        )
     try:
         known, todo = judged(space)
         failed = int((audit_all(space)["rule"] == FAILED).sum())

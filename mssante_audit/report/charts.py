@@ -21,12 +21,11 @@ from unicodedata import east_asian_width
 
 import pandas as pd
 
-from mssante_audit.base.errors import InputError
+from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.export import writing
 from mssante_audit.base.language import (
     current_language,
     day,
-    duration,
     format_text,
     gettext,
     month,
@@ -138,7 +137,7 @@ def bars(
     ------
     InputError
         If a number is negative or infinite, or a text in place of one.
-    ValueError
+    ParameterError
         If there is no such style.
 
     Examples
@@ -228,7 +227,8 @@ def _looks(columns: Sequence[str], styles: Sequence[str], needed: int, single: b
     named = plain if single else (c if c in SEVERITIES else next(plain) for c in columns)
     looks = list(styles) or list(islice(named, needed))
     if len(looks) != needed or not set(looks) <= set(STYLES):
-        raise ValueError(f"{needed} styles of {', '.join(STYLES)} are needed, not {', '.join(looks)}")
+        wrong = f"{needed} styles are needed, not {', '.join(looks)}"
+        raise ParameterError(wrong, remedy=f"There are: {', '.join(STYLES)}")
     return looks
 
 
@@ -501,27 +501,3 @@ def largest(values: pd.Series | pd.DataFrame) -> tuple[str, int]:
     """Return the name and the number of the longest bar, the first of those that tie; ("", 0) for no bar."""
     sizes = values if isinstance(values, pd.Series) else values.sum(axis=1)
     return (str(sizes.idxmax()), int(sizes.max())) if len(sizes) else ("", 0)
-
-
-def by_age(days: pd.Series, limits: Sequence[int]) -> pd.Series:
-    """Return how many ages fall into each band, for `bars`: from one limit to the next, the youngest first.
-
-    Parameters
-    ----------
-    days
-        Whole days; missing ones, and those below 0 (a date to come), have a band if there are any.
-    limits
-        Where a band ends and the next begins, in days, ascending.
-    """
-    names = [
-        format_text("moins de {age}", age=duration(limits[0])),
-        *(format_text("de {a} à {z}", a=duration(low), z=duration(high)) for low, high in pairwise(limits)),
-        format_text("{age} et plus", age=duration(limits[-1])),
-    ]
-    counts = pd.cut(days, [0, *limits, float("inf")], right=False, labels=names).value_counts(sort=False)
-    apart = {
-        gettext("date postérieure à la situation"): days < 0,
-        gettext("date illisible ou absente"): days.isna(),
-    }
-    rest = {name: int(found.sum()) for name, found in apart.items() if found.any()}
-    return pd.Series({**dict(zip(names, counts.tolist(), strict=True)), **rest}, dtype="int64")

@@ -13,7 +13,7 @@ from mssante_audit.base.language import gettext
 from mssante_audit.base.markup import html_of
 from mssante_audit.base.settings import Thresholds
 from mssante_audit.report.cards import alone
-from mssante_audit.report.first import answer, counts, judged
+from mssante_audit.report.first import answer, counts, first_cause, judged
 from mssante_audit.report.html import joined
 from mssante_audit.report.pieces import paragraph
 from mssante_audit.report.results import limits, touching
@@ -71,7 +71,7 @@ def view(space: TrustSpace, region: str = "", operator: str = "") -> str:
         chosen = limits(space, operator or None, region or None)
         verdicts, todo = judged(space, chosen)
         findings = touching(audit_all(space), space, chosen)
-        return joined(alone(answer(verdicts, todo), counts(verdicts)), html_of(findings) or "")
+        return joined(alone(answer(verdicts), counts(verdicts), first_cause(todo)), html_of(findings) or "")
     except AuditError as error:  # an operator that does not sit in the region, say
         return alone(paragraph("limits", str(error)))
 

@@ -6,21 +6,28 @@ and `export` take. Persons are masked unless the space shows them.
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import pandas as pd
+from pandas.api.types import is_bool_dtype
+from pandas.errors import UndefinedVariableError
 
 from mssante_audit.audits import audit_all, lacking, unsure, waived
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.export import WRITERS, parquet_bytes, write_workbook
+from mssante_audit.base.frames import dtypes, frame_of
 from mssante_audit.base.language import LANGUAGES
 from mssante_audit.base.staging import private
 from mssante_audit.base.text import fold
+from mssante_audit.declarations.register import columns
 from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.frame import Finding, Findings, concat
 from mssante_audit.findings.registry import Audit, register
@@ -33,6 +40,7 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.values.person import Person, masks
 from mssante_audit.verdicts.domains import domains
+from mssante_audit.whitelist.load import FRAME as LIST_COLUMNS
 
 NUMBERS = {"finess": 9, "siren": 9, "siret": 14}
 """Identifiers that tables are joined by, and how many characters each has."""
@@ -84,9 +92,16 @@ def _tables(space: TrustSpace) -> dict[str, Callable[[], pd.DataFrame]]:
     }
     if (boxes := space.mailboxes) is not None:
         made["mailboxes"] = lambda: boxes.counts.frame
-    if (register := space.declarations) is not None:
+    if (register := space.register) is not None:
         made["register"] = lambda: register.declarations
     return made
+
+
+def declarations(space: TrustSpace) -> pd.DataFrame:
+    """Return the rows of a space's register, persons masked unless the space shows them."""
+    if space.register is None:
+        return frame_of((), columns())
+    return masked(space.register.declarations, space.contacts)
 
 
 def _as_files_have_it(frame: pd.DataFrame, contacts: str) -> Any:
@@ -151,7 +166,9 @@ def within(
     raise ParameterError("this frame has no domain, and so nobody's place", remedy="Filter before you count")
 
 
-def join(frame: pd.DataFrame, theirs: pd.DataFrame, on: str, column: str | None = None) -> pd.DataFrame:
+def join(
+    frame: pd.DataFrame, theirs: pd.DataFrame | str | Path, on: str, column: str | None = None
+) -> pd.DataFrame:
     """Join an external table by the operators' FINESS, SIREN or SIRET.
 
     Parameters
@@ -159,8 +176,8 @@ def join(frame: pd.DataFrame, theirs: pd.DataFrame, on: str, column: str | None 
     frame
         Any frame with a column `operator_id`: rows of the list, findings, domains.
     theirs
-        The table. Its numbers may be numbers, have lost their leading zeros, or be written with blanks; a
-        SIRET does where a SIREN is asked for.
+        The table, or its file (CSV, XLSX, JSON, Parquet). Its numbers may be numbers, have lost their leading
+        zeros, or be written with blanks; a SIRET does where a SIREN is asked for.
     on
         ``finess``, ``siren`` or ``siret``.
     column
@@ -175,10 +192,11 @@ def join(frame: pd.DataFrame, theirs: pd.DataFrame, on: str, column: str | None 
     Raises
     ------
     ParameterError
-        If there is no such identifier, or not one column of it.
+        If there is no such identifier, or not one column of it, or the file is of no such kind.
     InputError
-        If the table has one number twice: rows would be counted twice.
+        If the table has one number twice (rows would be counted twice), or the file cannot be read.
     """
+    theirs = theirs if isinstance(theirs, pd.DataFrame) else _read(Path(theirs))
     if on not in NUMBERS:
         raise ParameterError(f"no identifier {on!r}", remedy=f"There are: {', '.join(NUMBERS)}")
     named = [str(name) for name in theirs.columns if on in fold(str(name))]
@@ -202,6 +220,27 @@ def join(frame: pd.DataFrame, theirs: pd.DataFrame, on: str, column: str | None 
     ours = pd.DataFrame(frame).assign(**{key: frame["operator_id"].map(numbers).astype("str")})
     joined = ours.merge(table, on=key, how="left", suffixes=("", "_theirs")).drop(columns=key)
     return joined.set_axis(frame.index, axis="index")
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """Return the table of a file, whatever separates its columns and however its letters are written."""
+    readers: dict[str, Callable[..., Any]] = {
+        ".csv": partial(pd.read_csv, sep=None, engine="python"), ".xlsx": pd.read_excel,
+        ".json": pd.read_json, ".parquet": pd.read_parquet,
+    }  # fmt: skip
+    suffix = path.suffix.lower()
+    if suffix not in readers:
+        raise ParameterError(f"{path.name!r} is of no known format", remedy=f"End it in {', '.join(readers)}")
+    table: pd.DataFrame
+    try:
+        try:
+            table = readers[suffix](path)
+        except UnicodeDecodeError:  # as a French spreadsheet saves it
+            table = readers[suffix](path, encoding="cp1252")
+    except (OSError, ValueError, KeyError, TypeError, BadZipFile, csv.Error) as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"the table cannot be read ({why})", file=str(path)) from None
+    return table
 
 
 def _number_of(operator_id: str, on: str) -> str | None:
@@ -279,9 +318,12 @@ def own_rule(
 
     Raises
     ------
+    ParameterError
+        If it names a column that the list does not have, or is no condition.
     InputError
         If code or severity is none, or the code is taken.
     """
+    _check(which, shows)
     texts = {"title": title, "why": why, "remedy": remedy, "observed": "{{ seen | listing }}"}
     words: dict[str, Any] = {f"{part}_{lang}": text for part, text in texts.items() for lang in LANGUAGES}
     rule = Rule(code, family=title, severity=severity, source="none", **words)
@@ -295,6 +337,33 @@ def own_rule(
             yield Finding(code, str(domain), tuple(its["row"]), facts={"seen": seen})
 
     return register(Audit(code.lower(), title, (rule,), broken))
+
+
+def _check(which: str | Callable[[pd.DataFrame], Any], shows: str) -> None:
+    """Refuse a condition that names no column of the list, or is none, while its author is there."""
+    names = [column.name for column in LIST_COLUMNS]
+    rows = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in dtypes(LIST_COLUMNS).items()})
+    wrong, why = "" if shows in names else shows, ""
+    try:
+        held = rows.eval(which, engine="python") if isinstance(which, str) else which(rows)
+        if isinstance(which, str) and not (isinstance(held, pd.Series) and is_bool_dtype(held)):
+            why = "it is neither true nor false of a row"
+    except UndefinedVariableError as error:
+        wrong = str(error).split("'")[1]
+    except KeyError as error:
+        wrong = str(error.args[0])
+    except (SyntaxError, TypeError, AttributeError, NotImplementedError) as error:
+        why = str(error)
+    except Exception:  # noqa: S110 - a function may be right of rows that are there
+        pass
+    if wrong and wrong not in names:
+        near = get_close_matches(wrong, names, 1)
+        remedy = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(names)}"
+        raise ParameterError(f"no column {wrong!r} in the list", remedy=remedy)
+    if why:
+        raise ParameterError(
+            f"the condition cannot be asked of the list ({why})", remedy="Try it on space.entries"
+        )
 
 
 def export(values: pd.DataFrame | pd.Series, path: str | Path, *, contacts: str = "services") -> Path:

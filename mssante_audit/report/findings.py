@@ -350,10 +350,7 @@ def incomplete(findings: pd.DataFrame) -> Html:
 
 
 def opening(
-    space: TrustSpace,
-    entries: pd.DataFrame,
-    findings: pd.DataFrame | None = None,
-    chosen: Limits = EVERYBODY,
+    space: TrustSpace, entries: pd.DataFrame, findings: pd.DataFrame | None = None, chosen: Limits = EVERYBODY
 ) -> Html:
     """Show what a report is about: whom it is limited to (`chosen`), what was set aside, or not evaluated."""
     limits: Prose | str = ""

@@ -92,8 +92,8 @@ def question_asked(domains: pd.DataFrame) -> str:
     return gettext(QUESTIONS[question(domains)])
 
 
-def answer(domains: pd.DataFrame, causes: pd.DataFrame | None = None) -> Html:
-    """Show the sentence on top: how many domains are well, and the first cause of `cause_list`, if given."""
+def answer(domains: pd.DataFrame) -> Html:
+    """Show the sentence on top: how many domains are well."""
     asked, whole = question(domains), len(domains)
     held = answers(domains)[asked]
     well = percent(held["yes" if asked == "arrives" else "ok"], whole) if whole else ""
@@ -114,7 +114,7 @@ def answer(domains: pd.DataFrame, causes: pd.DataFrame | None = None) -> Html:
             "**{ok:domaine} sur {all} ({share})** {ok:~est|sont} en règle ; {todo} à corriger, {urgent} en "
             "urgence{more}.", all=whole, share=well, more=more, **held,
         )  # fmt: skip
-    return lead(sentence, "" if causes is None else _first(causes))
+    return lead(sentence)
 
 
 def _why(domains: pd.DataFrame, asked: str) -> str:
@@ -128,21 +128,22 @@ def _why(domains: pd.DataFrame, asked: str) -> str:
     return reason(causes.most_common(1)[0][0]) if causes else "–"
 
 
-def _first(causes: pd.DataFrame) -> str:
-    """Name the first cause that is known to hold, and what it weighs."""
+def first_cause(causes: pd.DataFrame) -> Html:
+    """Show the first cause of `cause_list` that is known to hold, and what it weighs."""
     if causes.empty:
-        return say("Rien à corriger parmi ce qui a pu être vérifié.")
+        return paragraph("first", say("Rien à corriger parmi ce qui a pu être vérifié."))
     first = causes.iloc[0]
     if first["doubts"]:
         unsure = "Rien à corriger de sûr à ce jour ; {n:cause reste|causes restent} à confirmer."
-        return say(unsure, n=len(causes))
+        return paragraph("first", say(unsure, n=len(causes)))
     who, boxes = first["operator"] or first["operator_id"], first["mailboxes"]
-    return say(
+    sentence = say(
         "À traiter d'abord : **{title}**{who} ({domains:domaine}{boxes}).",
         title=escape(title_of(first["rules"][0])),
         who=say(", {who}", who=who) if who else "", domains=int(first["domains"]),
         boxes="" if pd.isna(boxes) else say(", {n:boîte}", n=int(boxes)),
     )  # fmt: skip
+    return paragraph("first", sentence)
 
 
 def counts(domains: pd.DataFrame) -> Html:

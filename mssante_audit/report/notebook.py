@@ -21,7 +21,7 @@ from mssante_audit.findings.causes import causes as merged
 from mssante_audit.findings.frame import concat
 from mssante_audit.findings.registry import audits, rule, theirs, title_of_audit
 from mssante_audit.report import collection as lists
-from mssante_audit.report.charts import Chart, bars, by_age, largest
+from mssante_audit.report.charts import Chart, bars, largest
 from mssante_audit.report.findings import (
     family,
     findings_table,
@@ -241,25 +241,26 @@ class Report:
         return bars(drawn.head(BARS), title="Constats à traiter, par règle", caption=reading, empty=empty)
 
     def age_chart(self) -> Chart:
-        """Draw how old the rows' dates are, before and from the threshold on."""
-        stale = self.space.thresholds.stale_after_days
-        age = (pd.Timestamp(self.space.as_of) - self.entries["updated_at"]).dt.days
-        bounds = sorted({91, 183, 365, 730, 1461, stale} - {0})
-        drawn, young = by_age(age, bounds), sum(bound <= stale for bound in bounds)
-        styles = ["light"] * young + ["strong"] * (len(bounds) + 1 - young)
-        styles += ["grey"] * (len(drawn) - len(styles))
+        """Draw the rows over the months of their dates, those older than the threshold in another colour."""
+        stale, dates = self.space.thresholds.stale_after_days, self.entries["updated_at"]
+        limit, now = pd.Timestamp(self.space.as_of) - pd.Timedelta(days=stale), pd.Timestamp(self.space.as_of)
+        dated = dates[dates.notna() & (dates <= now)]
+        months = dated.dt.tz_convert(None).dt.to_period("M")
+        parts = {"strong": months[dated <= limit], "light": months[dated > limit]}
+        drawn = pd.DataFrame({style: part.value_counts() for style, part in parts.items()}).sort_index()
         legend = {
-            "light": say("moins de {age:duration}", age=stale),
             "strong": say("{age:duration} et plus", age=stale),
-            "grey": say("date postérieure, illisible ou absente"),
+            "light": say("moins de {age:duration}", age=stale),
         }
-        old = int((age >= stale).sum())
+        old, aside = len(parts["strong"]), len(dates) - len(dated)
         reading = say(
-            "{n:ligne} sur {all} ({share}) {n:~porte|portent} une date de plus de {limit:duration}.",
-            n=old, all=len(age), share=percent(old, len(age)), limit=stale,
+            "{n:ligne} sur {all} ({share}) {n:~porte|portent} une date de plus de {limit:duration}{rest}.",
+            n=old, all=len(dates), share=percent(old, len(dates)), limit=stale,
+            rest=say(" ; {n:ligne} sans date lisible, ou d’une date à venir, {n:~n’est pas dessinée|ne sont "
+                     "pas dessinées}", n=aside) if aside else "",
         )  # fmt: skip
-        title = "Lignes par âge de DateMAJ"
-        return bars(drawn, title=title, whole=len(age), styles=styles, legend=legend, caption=reading)
+        shown = drawn.fillna(0).astype("int64").rename(columns=legend)
+        return bars(shown, title="Lignes par mois de DateMAJ", styles=[*legend], caption=reading)
 
     def age_note(self) -> Html:
         """Say how little a row's date proves."""

@@ -15,7 +15,7 @@ from traceback import format_exception
 from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
-from lxml.html import fragment_fromstring
+from lxml.html import HtmlElement, fragment_fromstring
 
 from mssante_audit.base.export import csv_text, json_bytes, write_bytes
 from mssante_audit.base.language import gettext, markdown
@@ -130,7 +130,12 @@ def lead_of(notebook: NotebookNode) -> str:
     pages = (output.get("data", {}).get("text/html", "") for output in outputs)
     found = next((page for page in pages if 'class="lead"' in page), "")
     answers = fragment_fromstring(found, create_parent=True).find_class("lead") if found else []
-    return " ".join(answers[0].text_content().split()) if answers else ""
+    return text_of(answers[0]) if answers else ""
+
+
+def text_of(element: HtmlElement) -> str:
+    """Return what an element says in one line, with its spaces that no line breaks at."""
+    return re.sub(r"[ \t\n]+", " ", element.text_content()).strip()
 
 
 def _followed(job: Job, results: Results, ledger: dict[str, Any] | None) -> FollowUp | None:

@@ -181,7 +181,7 @@ def provenance(space: TrustSpace) -> Provenance:
     """Return what a report says of where it comes from: input, `as_of`, versions; nothing of the clock."""
     whitelist = space.whitelist
     signature = whitelist.signature
-    register = space.declarations
+    register = space.register
     origin: Provenance = {
         "file": Path(whitelist.source).name,
         "sha256": whitelist.sha256,

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lxml.html import fragment_fromstring
+
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.language import using_language
 from mssante_audit.base.resources import resource
@@ -23,12 +25,12 @@ from mssante_audit.findings.ledger import read_ledger, write_ledger
 from mssante_audit.report.execute import Execution, execute
 from mssante_audit.report.explorer import FILE as EXPLORER
 from mssante_audit.report.explorer import explore
-from mssante_audit.report.first import answer, cause_lines, judged, question_asked
+from mssante_audit.report.first import answer, cause_lines, first_cause, judged, question_asked
 from mssante_audit.report.first import counts as counts_of
 from mssante_audit.report.follow_up import since_previous
 from mssante_audit.report.html import joined
 from mssante_audit.report.outcome import Outcome as Outcome
-from mssante_audit.report.outcome import Setting, as_severe, convert, write_files
+from mssante_audit.report.outcome import Setting, as_severe, convert, text_of, write_files
 from mssante_audit.report.page import index_html
 from mssante_audit.report.parameters import check_value
 from mssante_audit.report.plan import Job, check_input, has_data, plan
@@ -114,13 +116,14 @@ def run_reports(
         with _executions(jobs, staging) as executions:
             loaded: Mapping[str, Any] = provenance(space) if space else {}
             counts: Mapping[str, Mapping[str, int]] = NO_ANSWERS
-            first = {}
+            first, begin = {}, ""
             if space:
                 verdicts, causes = judged(space, chosen)
                 counts = answers(verdicts)
                 shows = joined(answer(verdicts), counts_of(verdicts))
                 top = cause_lines(causes.head(TOP)) if len(causes) else ""
                 first = {"title": question_asked(verdicts), "first": shows, "causes": top}
+                begin = text_of(fragment_fromstring(first_cause(causes)))
             if space and not names:
                 explore(space, domains=set(verdicts["domain"])).save(staging / EXPLORER)
             for job, execution in zip(jobs, executions, strict=True):
@@ -132,7 +135,7 @@ def run_reports(
                 listener(job.name, 1, 1, outcome)
         if ledger:
             write_ledger(staging, ledger)
-        write_bytes(staging / "index.html", _index(outcomes, staging, out, loaded, first).encode())
+        write_bytes(staging / "index.html", _index(outcomes, staging, out, loaded, first, begin).encode())
         publish(staging, out, [path for outcome in outcomes for path in _stale(outcome)])
     return Run(out, tuple(outcomes))
 
@@ -165,8 +168,14 @@ def _stale(outcome: Outcome) -> list[Path]:
 
 
 def _index(
-    outcomes: Sequence[Outcome], staging: Path, out: Path, loaded: Mapping[str, Any], first: Mapping[str, str]
+    outcomes: Sequence[Outcome],
+    staging: Path,
+    out: Path,
+    loaded: Mapping[str, Any],
+    first: Mapping[str, str],
+    begin: str,
 ) -> str:
+    """Return the index; it begins with the overview's answer, whose line says where to `begin`."""
     origin = next((o.results.provenance for o in outcomes if o.results), loaded)
     rows = [
         {
@@ -175,7 +184,7 @@ def _index(
             "counts": outcome.results.by_severity if outcome.results else None,
             "failure": outcome.failure,
             "section": outcome.section,
-            "lead": "" if first and outcome.name == "overview" else outcome.lead,  # the page begins with it
+            "lead": begin if first and outcome.name == "overview" else outcome.lead,
             "since_previous": since_previous(outcome.follow_up) if outcome.follow_up else "",
             "last_good": (out / f"{outcome.name}.html").exists(),
         }

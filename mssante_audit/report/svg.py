@@ -24,12 +24,12 @@ SIZE = 14
 """Points of its letters."""
 
 COLOURS = {
-    "critical": "#5b1235", "error": "#a83508", "warning": "#a87800", "info": "#6698c8", "strong": "#0b4a86",
-    "light": "#5894cc", "gold": "#b58200", "brown": "#6e3a06", "grey": "#79818a", "ink": "#1b1f24",
+    "critical": "#5b1235", "error": "#a83508", "warning": "#b58200", "info": "#6698c8", "strong": "#0b4a86",
+    "light": "#5894cc", "gold": "#b58201", "brown": "#6e3a06", "grey": "#79818a", "ink": "#1b1f24",
     "muted": "#57606a", "edge": "#818a94", "paper": "#fefefe", "s0": "#e8eff6", "s1": "#c3d7ea",
     "s2": "#93bbdc", "s3": "#3a78b0", "s4": "#1f5c99", "s5": "#0b3f75", "inverse": "#fdfdfd",
 }  # fmt: skip
-"""Colours of a drawing by their names; in a page each is a variable of `tables.css`."""
+"""Colours of a drawing by their names; in a page each is a variable of `tables.css`, no two the same."""
 
 _VARIABLES = {colour: f"{name}-fill" if name in SEVERITIES else name for name, colour in COLOURS.items()}
 """The page's variable of each colour; a severity has another one for its letters."""

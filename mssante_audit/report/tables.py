@@ -44,7 +44,7 @@ SHORT = 16
 """Characters of a text that stays on one line."""
 TEXT = 1000
 """Characters of a text of any frame that are shown."""
-PAPER = 10
+PAPER = 3
 """Rows of a table that are printed (`tables.css`): paper is read, and the rest is looked up in the file."""
 
 WORD = re.compile(r'\btr\("([^"]+)"')
@@ -223,6 +223,7 @@ def show_frames() -> Html:
         "infoEmpty": gettext("Aucune ligne."), "infoFiltered": gettext("(de _MAX_)"),
         "lengthMenu": gettext("_MENU_ lignes par page"),
     }  # fmt: skip
+    itables.options.classes = "display compact"  # its cells wrap
     # It displays what asks for its library, then the library: turned round, the first one finds it.
     with capture_output() as captured:
         itables.init_notebook_mode(all_interactive=True, connected=False)

@@ -13,8 +13,8 @@ from mssante_audit.findings.catalogue import SEVERITIES, Rule
 from mssante_audit.findings.registry import audits, catalogue, title_of_audit
 from mssante_audit.findings.trend import severity_counts
 from mssante_audit.report.findings import foundation, incomplete, scope
-from mssante_audit.report.first import answer, checks, counts, question_asked
-from mssante_audit.report.html import prose
+from mssante_audit.report.first import answer, checks, counts, first_cause, question_asked
+from mssante_audit.report.html import joined, prose
 from mssante_audit.report.tables import badge, visible
 from mssante_audit.site.answer import figures, inputs, missing, since, summary, trend_html, trend_shown
 from mssante_audit.site.tables import (
@@ -82,10 +82,10 @@ def _filled(*tables: Shown) -> tuple[Shown, ...]:
 def _index(view: View) -> SitePage:
     links = SiteLinks("", view)
     told = {
-        "lead": answer(view.domains, view.causes),
+        "lead": answer(view.domains),
         "since": since(view),
         "inputs": inputs(view),
-        "counts": counts(view.domains),
+        "counts": joined(counts(view.domains), first_cause(view.causes)),
         "checks": checks(view.domains, view.causes),
         "figures": figures(view),
         "trend": trend_html(view.points),

@@ -150,7 +150,7 @@ def _space(folder: Path, head: dict[str, Any], contacts: str) -> TrustSpace:
         made_at,
         made_with,
         contacts,
-        declarations=register if isinstance(register, Register) else None,
+        register=register if isinstance(register, Register) else None,
         **same,
         aside=aside,
         files=files,

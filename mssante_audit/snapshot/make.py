@@ -124,9 +124,9 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
     private = {"findings": clear.add_prefix("own_")}
     if space.mailboxes is not None:
         frames["mailboxes"] = space.mailboxes.counts.frame
-    if space.declarations is not None:
-        frames["register"] = space.declarations.declarations
-        private["register_problems"] = space.declarations.problems
+    if space.register is not None:
+        frames["register"] = space.register.declarations
+        private["register_problems"] = space.register.problems
     for name, frame in frames.items():
         hidden = naming(frame)
         open_columns = frame.drop(columns=hidden)
@@ -186,7 +186,7 @@ def changes_of(space: TrustSpace) -> pd.DataFrame:
 
 def _head(space: TrustSpace) -> dict[str, Any]:
     """Return what no frame holds, as JSON types."""
-    whitelist, register, mailboxes = space.whitelist, space.declarations, space.mailboxes
+    whitelist, register, mailboxes = space.whitelist, space.register, space.mailboxes
     head = {
         "as_of": space.as_of,
         "thresholds": space.thresholds,

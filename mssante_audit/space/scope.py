@@ -22,7 +22,7 @@ def covered(space: TrustSpace) -> frozenset[str] | None:
     If the scope names an operator that neither list nor register knows, or one that may be several, or a
     place where none sits, it is an `InputError`.
     """
-    scope = space.declarations.scope if space.declarations else None
+    scope = space.register.scope if space.register else None
     if scope is None:
         return None
     try:
@@ -36,8 +36,8 @@ def covered(space: TrustSpace) -> frozenset[str] | None:
         remedy = f"There are operators in: {', '.join(sorted({*entries['department']} - {''}))}"
         raise InputError(f"no operator of this list sits in {where}", file=FILE, remedy=remedy)
     known = list(space.operator_names.items())
-    if space.declarations is not None:
-        rows = space.declarations.declarations[["operator_id", "structure_name"]].drop_duplicates()
+    if space.register is not None:
+        rows = space.register.declarations[["operator_id", "structure_name"]].drop_duplicates()
         known += rows.itertuples(index=False, name=None)
     known = [pair for pair in known if pair[0]]
     structures = {same[operator] for operator in sitting["operator_id"].unique() if operator}
@@ -48,10 +48,10 @@ def covered(space: TrustSpace) -> frozenset[str] | None:
 def outside(space: TrustSpace) -> frozenset[str]:
     """Return the listed domains of which the register says nothing, as it covers none of their operators."""
     operators = space.covered
-    if operators is None or space.declarations is None:
+    if operators is None or space.register is None:
         return frozenset()
     entries = space.audited
-    declared = domain_keys(entries["domain"]).isin(space.declarations.declarations["domain_key"])
+    declared = domain_keys(entries["domain"]).isin(space.register.declarations["domain_key"])
     inside = entries.loc[declared | entries["operator_id"].isin(operators), "domain"]
     return frozenset(entries["domain"]) - frozenset(inside)
 

@@ -218,7 +218,7 @@ def _inputs(space: TrustSpace, limits: Inputs) -> dict[str, _Input]:
     """Return what is seen of each input that is there."""
     as_of, listed, loss = space.as_of, space.whitelist.generated_at, limits.max_loss
     inputs = {LIST: _list(space, limits)}
-    if (register := space.declarations) is not None:
+    if (register := space.register) is not None:
         # As old as the last declaration in it, and nothing orders these.
         last = register.until(as_of)["date"].max()
         made = None if pd.isna(last) else parse_instant(last.to_pydatetime())

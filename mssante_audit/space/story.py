@@ -18,6 +18,7 @@ from mssante_audit.archive.store import Archive, open_archive
 from mssante_audit.base.frames import Column
 from mssante_audit.findings.facts import seen
 from mssante_audit.findings.templates import said
+from mssante_audit.space.trust import find_archive, find_whitelist
 
 FRAME = (
     Column("before", "str", 'what a change changed, or ""; may name persons'),
@@ -48,8 +49,8 @@ def compare(
     Parameters
     ----------
     before, after
-        Each a file, a date of the archive (its last list of that day or before; ISO 8601) or a loaded
-        `WhiteList`, which has anchors and signer of its own.
+        Each a file, a data folder, a date of the archive (its last list of that day or before; ISO 8601) or
+        a loaded `WhiteList`, which has anchors and signer of its own.
     archive
         Folder of an archive, or one that is open, with anchors and signer of its own.
     anchors, signer, recover, any_namespace
@@ -78,12 +79,19 @@ def compare(
     ((), ())
     """
     opened = archive if isinstance(archive, Archive) else open_archive(archive, anchors, signer)
-    made = span(opened, before, after, recover=recover, any_namespace=any_namespace)
+    made = span(opened, _file(before), _file(after), recover=recover, any_namespace=any_namespace)
     return replace(
         made,
         changes=worded_changes(made.changes, language=language, contacts=contacts),
         events=worded_events(made.events, language=language),
     )
+
+
+def _file(given: List) -> List:
+    """Return the list that a data folder stands for, as `mssante_audit.load_space` takes it."""
+    if not isinstance(given, str | Path) or not Path(given).is_dir():
+        return given
+    return find_whitelist(Path(given), find_archive(Path(given)))
 
 
 def worded_changes(changes: pd.DataFrame, *, language: str = "", contacts: str = "services") -> pd.DataFrame:

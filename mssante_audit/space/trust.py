@@ -53,7 +53,7 @@ class TrustSpace:
     thresholds: Thresholds = field(default_factory=Thresholds)
     contacts: str = "services"
     """Whose numbers and addresses are shown (`mssante_audit.values.person.CONTACTS`)."""
-    declarations: Register | None = None
+    register: Register | None = None
     """The register of declarations, where the data folder has one."""
     observation: Observation | None = None
     """What the DNS was observed to say, where the data folder has an observation."""
@@ -91,6 +91,24 @@ class TrustSpace:
     def entries(self) -> pd.DataFrame:
         """All rows of the white list."""
         return self.whitelist.entries
+
+    @property
+    def declarations(self) -> pd.DataFrame:
+        """The rows of the register, persons masked unless the space shows them; empty without one."""
+        return cast(pd.DataFrame, _above("report.desk", "declarations")(self))
+
+    @property
+    def certificates(self) -> pd.DataFrame:
+        """The certificates that mail servers present, a row each: ``until`` when, on how many ``domains``.
+
+        `mssante_audit.verdicts.presented.certificates_of` has the columns; empty without observations.
+        """
+        return cast(pd.DataFrame, _above("verdicts.presented", "certificates_of")(self))
+
+    @property
+    def changes(self) -> pd.DataFrame:
+        """What changed since the archived list before this one, persons masked; empty if there is none."""
+        return cast(pd.DataFrame, _above("snapshot.make", "changes_of")(self))
 
     @cached_property
     def states(self) -> tuple[State, ...]:
@@ -159,7 +177,7 @@ class TrustSpace:
 
     def given(self, need: str) -> Any:
         """Return what an audit `needs` (`mssante_audit.findings.registry`), ``None`` if it lacks."""
-        return getattr(self, need)
+        return self.register if need == "declarations" else getattr(self, need)
 
     @property
     def observations(self) -> dict[str, Any]:
@@ -187,6 +205,10 @@ class TrustSpace:
             "search", lambda: Index(documents(self.audited, lambda text: visible(self.shown(text))))
         )
         return search(self.audited, words, limit, index)
+
+    def join(self, theirs: pd.DataFrame | str | Path, on: str, column: str | None = None) -> pd.DataFrame:
+        """Return the audited rows beside an external table or its file (`mssante_audit.join`)."""
+        return cast(pd.DataFrame, _above("report.desk", "join")(self.audited, theirs, on, column))
 
     def explore(self, *, language: str = "") -> Any:
         """Return the domains as one page to search and filter (`mssante_audit.report.explorer.explore`)."""
@@ -252,9 +274,9 @@ class TrustSpace:
         where = [finding["where"]] if isinstance(finding, pd.Series) else finding["where"]
         places = [place for own in where for place in own]
         rows = list_rows(places)
-        if rows or self.declarations is None:
+        if rows or self.register is None:
             return self.entries[self.entries["row"].isin(rows)]
-        register = self.declarations.declarations
+        register = self.register.declarations
         named = {(place.file, row) for place in places if place.source == REGISTER for row in place.rows}
         return register[[place in named for place in zip(register["file"], register["row"], strict=True)]]
 
@@ -386,7 +408,7 @@ def load_space(
         instant,
         limits,
         contacts,
-        declarations=beside("register", lambda: load_declarations(register) if register else None),
+        register=beside("register", lambda: load_declarations(register) if register else None),
         **observed,
         aside=aside,
         files=files,

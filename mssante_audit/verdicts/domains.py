@@ -92,6 +92,15 @@ FRAME = (
 __doc__ = described(__doc__, "Columns", FRAME)
 
 
+def _key() -> tuple[object, ...]:
+    return ("domains", *audits().values())
+
+
+def worked_out(space: TrustSpace) -> bool:
+    """Say whether `domains` is known of a space, and takes no time any more."""
+    return space.kept_domains is not None or _key() in space.cache
+
+
 def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language: str = "") -> pd.DataFrame:
     """Return a row a domain of a space, with the frame's columns as this module's docstring describes them.
 
@@ -115,7 +124,7 @@ def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language
             return space.kept_domains
         return domains_of(space, concat(parted(name, space)[0] for name in audits()), _used(space))
 
-    frame = space.once(("domains", *audits().values()), made)
+    frame = space.once(_key(), made)
     words = [reasons(why, language) for why in frame["why"]]
     return frame.assign(reasons=pd.Series(words, dtype="str"))
 

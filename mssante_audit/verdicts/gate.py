@@ -171,7 +171,7 @@ def judge_declaration(
     answers
         What its servers said, by row (`mssante_audit.verdicts.undelegated.ask_declared`).
     """
-    after = replace(space, declarations=_joined(space.declarations, declaration), judged=None)
+    after = replace(space, register=_joined(space.register, declaration), judged=None)
     files = {*declaration.declarations["file"].tolist()}
     old, new = _findings(space), _findings(after)
     new = new[[any(p.source == REGISTER and p.file in files for p in where) for where in new["where"]]]

@@ -89,6 +89,16 @@ def certificates(ending: pd.DataFrame) -> pd.DataFrame:
     return frame_of(rows, kinds).sort_values(["until", "certificate"], ignore_index=True)
 
 
+def certificates_of(space: TrustSpace) -> pd.DataFrame:
+    """Return the `certificates` presented for the audited domains: ``domains`` and ``falling`` are counts.
+
+    ``names`` are the domains (tuple of str).
+    """
+    frame = certificates(expiries(space))
+    counts = {name: frame[name].map(len).astype("int64") for name in ("domains", "falling")}
+    return frame.assign(names=frame["domains"], **counts)
+
+
 def revocations(space: TrustSpace) -> pd.DataFrame:
     """Return what revocation lists say of the certificates presented, a row an issuer and answer.
 

@@ -79,8 +79,8 @@ def belonging(space):
             owner = parse_identifier(read.get("OU")).value
             for kind, text in (("id", owner), ("host", domain.lower()), ("host", read.get("CN").lower())):
                 add(kind, text if kind == "id" or "." in text else "", owner)
-    if space.declarations is not None:
-        for row in space.declarations.declarations.to_dict("records"):
+    if space.register is not None:
+        for row in space.register.declarations.to_dict("records"):
             owner = row["operator_id"]
             add("id", owner, owner)
             add("name", row["structure_name"].strip(), owner)

@@ -99,7 +99,7 @@ class Scene:
                 register = Path(folder, "declarations.csv")
                 lines = [f"{line},01/02/2025" for line in self.declared.split()]
                 register.write_text("\n".join([head, *lines]) + "\n")
-                space = replace(space, declarations=load_declarations(register))
+                space = replace(space, register=load_declarations(register))
         return space
 
     def found(self, *rules: str) -> dict[str, list[tuple[int, ...]]]:

@@ -47,4 +47,4 @@ def declared(
     pd.DataFrame(records).to_json(folder / "declarations.json", orient="records", force_ascii=False)
     register = load_declarations(folder / "declarations.json")
     space = make_space(*rows)
-    return replace(space, as_of=as_of, declarations=register, thresholds=Thresholds(**thresholds))
+    return replace(space, as_of=as_of, register=register, thresholds=Thresholds(**thresholds))

@@ -116,10 +116,10 @@ def test_each_line_has_its_case_and_each_status_its_line():
 @pytest.mark.parametrize(("name", "case"), [(name, case) for name in CASES for case in CASES[name]])
 def test_the_table_says_what_is_told(tmp_path, name, case):
     space = declared(tmp_path, case.rows, case.declarations)
-    register = replace(space.declarations, scope=case.scope)
+    register = replace(space.register, scope=case.scope)
     if case.before:
         space = archived(tmp_path, on_2025_10_01=case.before, on_2026_01_01=case.rows)
-    space = replace(space, declarations=register)
+    space = replace(space, register=register)
     domain = case.declarations[-1].get("domain", LISTED["domain"])
     if name in ("undeclared", "outside"):
         domain = LISTED["domain"]

@@ -65,7 +65,7 @@ def test_a_register_made_of_the_list_is_as_declared(space, tmp_path, change):
     rows = _declared(space)
     rows["structure_id"] = rows["structure_id"].map(CHANGES[change])
     rows.to_csv(tmp_path / "declarations.csv", sep=";", index=False)
-    held = replace(space, declarations=load_declarations(tmp_path / "declarations.csv"))
+    held = replace(space, register=load_declarations(tmp_path / "declarations.csv"))
     frame = status(held)
     assert len(frame) > 4000
     texts = ["description", "project_contact", "support_contact"]

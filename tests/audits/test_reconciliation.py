@@ -209,7 +209,7 @@ def archived_space(declared_space, tmp_path):
     def make(declarations, lists):
         folder = tmp_path / "archive"
         folder.mkdir()
-        return replace(archived(folder, **lists), declarations=declared_space([], declarations).declarations)
+        return replace(archived(folder, **lists), register=declared_space([], declarations).register)
 
     return make
 

@@ -156,7 +156,7 @@ def test_a_declaration_gives_its_domain_and_no_more_than_the_list_allows(tmp_pat
         row("ch-alpha.mssante.fr", ALPHA, "CH ALPHA", "mss.alpha.example"),
         row("b.mssante.fr", BETA, "CH BETA", "mss.autre.example"),
     )
-    whose = Belongings(replace(space, declarations=load_declarations(tmp_path / "declarations.json")))
+    whose = Belongings(replace(space, register=load_declarations(tmp_path / "declarations.json")))
     assert whose.is_own_domain("neuf.mssante.fr", BETA)
     assert whose.foreign("neuf.mssante.fr", ALPHA)
     assert whose.foreign("ns.beta.example", ALPHA)

@@ -155,7 +155,7 @@ def test_peers_are_those_of_ones_size_and_counted_rightly():
 
 def test_tables_with_bars_tell_numbers_and_no_other(space):
     told = dossier(space, GROUP)
-    for text in (part(name, told).text for name in ("certificates", "peers", "changes")):
+    for text in (part(name, told).text for name in ("certificates", "peers")):
         assert "<img" not in text
         assert re.search(r"<caption>[^<]+\.</caption>", text)
         assert "LANDEFACTICE" not in text

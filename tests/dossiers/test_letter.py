@@ -156,7 +156,7 @@ def test_without_the_extra_pdf_the_form_is_plain_text(space, monkeypatch):
 
 
 def test_without_a_register_the_form_is_filled_from_the_list(space):
-    bare = replace(space, declarations=None)
+    bare = replace(space, register=None)
     forms = list(parsed(letter_files(dossier(bare, GROUP))[".eml"]).iter_attachments())
     named = {f.get_filename(): PdfReader(BytesIO(f.get_content())) for f in forms}
     form = named["annexe1-msp-diguemirage.cheminsonge.mssante.fr.pdf"]

@@ -47,6 +47,11 @@ def blocks(language: str) -> list[str]:
     return found
 
 
+def recipe_of(name: str) -> str:
+    """Return a file of deploy/."""
+    return (DEPLOY / name).read_text(encoding="utf-8")
+
+
 def parse(words: list[str]) -> None:
     """Parse a command line as the program does, and run nothing; raise what it says of a wrong one."""
     program, *rest = words
@@ -266,7 +271,7 @@ def arguments(code: str, name: str) -> dict[str, object]:
 
 
 def test_the_airflow_snippet_runs_one_night_at_a_time():
-    airflow, _ = blocks("python")
+    airflow = recipe_of("airflow_dag.py")
     told = arguments(airflow, "DAG")
     assert told | {"catchup": False, "max_active_runs": 1, "schedule": "0 6 * * *"} == told
     line = str(arguments(airflow, "BashOperator")["bash_command"])
@@ -279,7 +284,7 @@ def test_the_airflow_snippet_runs_one_night_at_a_time():
 
 
 def test_the_prefect_snippet_fails_as_the_night_does(monkeypatch):
-    _, prefect = blocks("python")
+    prefect = recipe_of("prefect_flow.py")
     assert arguments(prefect, "mssante_audit.serve")["limit"] == 1
     tree = ast.parse(prefect)
     (command,) = [n.value for n in tree.body if isinstance(n, ast.Assign)]
@@ -306,7 +311,7 @@ def command_lines() -> dict[str, list[str]]:
     service = RawConfigParser(strict=False)
     service.read(DEPLOY / "mssante-audit.service", encoding="utf-8")
     found["service"] = service["Service"]["ExecStart"]
-    gitlab, github = (yaml.safe_load(text) for text in blocks("yaml"))
+    gitlab, github = (yaml.safe_load(recipe_of(name)) for name in ("gitlab-ci.yaml", "github.yaml"))
     (job,) = gitlab.values()
     found |= {f"gitlab {n}": line for n, line in enumerate(job["script"]) if line.startswith("mssante-audit")}
     (steps,) = (one["steps"] for one in github["jobs"].values())
@@ -329,7 +334,7 @@ def test_every_command_line_can_be_parsed():
 
 def test_what_the_doctor_misses_is_no_night_of_findings():
     """GitLab allows status 1 to pass: there the doctor's is another."""
-    gitlab, _ = (yaml.safe_load(text) for text in blocks("yaml"))
+    gitlab = yaml.safe_load(recipe_of("gitlab-ci.yaml"))
     (job,) = gitlab.values()
     assert job["allow_failure"] == {"exit_codes": 1}
     assert PINNED.search(job["image"])
@@ -402,14 +407,15 @@ def test_settings_can_be_used(tmp_path):
 
 
 def test_jobs_are_yaml_of_the_shape_that_gitlab_and_github_read():
-    gitlab, github = (yaml.safe_load(text) for text in blocks("yaml"))
+    gitlab, github = (yaml.safe_load(recipe_of(name)) for name in ("gitlab-ci.yaml", "github.yaml"))
     (job,) = gitlab.values()
     assert all(isinstance(line, str) for line in job["script"])
     (steps,) = (job["steps"] for job in github["jobs"].values())
     assert all(("uses" in step) != ("run" in step) for step in steps)
     used = [step["uses"] for step in steps if "uses" in step]
     assert all(re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", one) for one in used)
-    installs = [line for line in DOC.splitlines() if "pip install" in line]
+    told = [DOC, recipe_of("gitlab-ci.yaml"), recipe_of("github.yaml")]
+    installs = [line for text in told for line in text.splitlines() if "pip install" in line]
     assert all("--require-hashes" in line or "--no-deps" in line for line in installs)
     assert github[True]["schedule"] == [{"cron": "0 5 * * *"}]  # YAML 1.1 takes `on` for true
 

@@ -284,7 +284,7 @@ def spaces(folder: Path, cases: Sequence[Case] = CASES) -> Iterator[tuple[list[C
         register.write_text(_register([case for case in cases if case.zone == zone]))
         yield [case for case, _ in mine], replace(
             make_space(*rows), observation=load_observation(file_of(folder, zone)),
-            declarations=load_declarations(register),
+            register=load_declarations(register),
             thresholds=Thresholds(concentration_min=60 if cases is CASES else 1000),
         )  # fmt: skip
 

@@ -47,6 +47,15 @@ def test_a_space_says_what_was_loaded_and_what_is_not_there(space):
     assert 'style="color:#' not in space._repr_html_(), "it takes the theme's"
 
 
+def test_a_long_list_shows_itself_before_it_is_audited(space, monkeypatch):
+    monkeypatch.setattr("mssante_audit.report.cards.SOON", 10)
+    long = load_space(as_of="2026-03-03")
+    assert "ms.domains(space)" in parsed(long).text_content()
+    assert not parsed(long).xpath("//table[@class='checks']")
+    domains(long)
+    assert parsed(long).xpath("//table[@class='checks']")
+
+
 def test_a_space_shows_its_inputs_and_what_each_check_says_of_its_domains(space):
     page, frame = parsed(space), domains(space)
     rows = {th.text_content(): td.text_content() for th, td in page.xpath("//table[2]//tr/*/..")}

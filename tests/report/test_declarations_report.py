@@ -35,7 +35,7 @@ def told(space, ident, statuses=None, row_limit=1000):
     frame = status(space) if statuses is None else statuses
     counts = frame["status"].astype("str").value_counts().reindex(list(NAMES["statuses"]), fill_value=0)
     report = Report("declarations", space, EVERYBODY, space.audited, concat([]), (), row_limit)
-    given = {"report": report, "statuses": frame, "counts": counts, "register": space.declarations}
+    given = {"report": report, "statuses": frame, "counts": counts, "register": space.register}
     return shown("declarations", ident, space=space, **given)
 
 

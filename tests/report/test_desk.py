@@ -48,7 +48,7 @@ def test_sql_asks_of_every_frame_what_pandas_would_say(space, findings):
     told = space.sql("SELECT rule, count(*) AS n FROM findings GROUP BY rule").set_index("rule")["n"]
     assert told.to_dict() == findings["rule"].value_counts().to_dict()
     assert space.sql("FROM domains")["domain"].tolist() == list(map(space.shown, ms.domains(space)["domain"]))
-    assert space.sql("FROM register").shape[0] == len(space.declarations.declarations)
+    assert space.sql("FROM register").shape[0] == len(space.register.declarations)
     worst = space.sql("SELECT severity FROM findings ORDER BY rank DESC LIMIT 1")
     assert worst["severity"].item() == str(findings["severity"].max())
     joined = space.sql("SELECT count(*) AS n FROM Findings f JOIN \"entries\" e ON list_contains("
@@ -99,7 +99,7 @@ def test_sql_shows_contacts_only_where_the_space_does(space):
     assert not set(hidden) & set(clear)
     assert hidden.nunique() == clear.nunique(), "two that differ stay different"
     told = " ".join(space.sql("FROM register").astype("str").sum())
-    emails = set(space.declarations.declarations["project_manager_email"].dropna()) - {""}
+    emails = set(space.register.declarations["project_manager_email"].dropna()) - {""}
     assert emails
     assert [email for email in emails if email in told] == []
 
@@ -151,7 +151,7 @@ def test_what_moved_is_new_gone_or_changed_and_nothing_else(space, findings):
 
 
 def test_what_is_not_looked_at_any_more_is_unknown_and_not_gone(space):
-    blind = replace(space, declarations=None)
+    blind = replace(space, register=None)
     found = ms.moved(space, blind)
     lost = found[found["audit"] == "declarations"]
     assert len(lost) > 5
@@ -288,6 +288,56 @@ def test_a_table_with_a_number_twice_or_no_such_column_is_refused():
     assert ms.join(ROWS, theirs, "finess", column="finess_ej")["beds"].count() == 2
 
 
+@pytest.mark.parametrize("suffix", ["csv", "xlsx", "json", "parquet"])
+def test_a_table_is_joined_from_its_file(tmp_path, space, suffix):
+    number = space.audited.loc[space.audited["finess"] != "", "finess"].iloc[0]
+    table, file = pd.DataFrame({"Finess": [number], "intitulé": ["Hôpital"]}), tmp_path / f"t.{suffix}"
+    if suffix == "csv":  # as a French spreadsheet writes it
+        table.to_csv(file, sep=";", index=False, encoding="cp1252")
+    else:
+        getattr(table, {"xlsx": "to_excel"}.get(suffix, f"to_{suffix}"))(file)
+    told = space.join(file, "finess")
+    assert set(told["intitulé"].dropna()) == {"Hôpital"}
+    assert_frame_equal(told, ms.join(space.audited, str(file), "finess"))
+
+
+def test_a_file_that_is_no_table_is_refused(tmp_path, space):
+    with pytest.raises(ParameterError, match=r"'t.pdf' is of no known format\. End it in \.csv"):
+        space.join(tmp_path / "t.pdf", "finess")
+    (tmp_path / "t.xlsx").write_bytes(b"no workbook")
+    for name in ("t.xlsx", "gone.csv"):
+        with pytest.raises(InputError, match=rf"{name}: the table cannot be read"):
+            space.join(tmp_path / name, "finess")
+
+
+def test_certificates_declarations_and_changes_are_frames(space):
+    ends = space.certificates
+    assert ends["until"].is_monotonic_increasing
+    assert ends["domains"].tolist() == [len(names) for names in ends["names"]]
+    assert set(ms.expiries(space)["domain"]) == {name for names in ends["names"] for name in names}
+    register = space.register.declarations
+    assert space.declarations["domain"].tolist() == register["domain"].tolist()
+    emails = set(register["project_manager_email"].dropna()) - {""}
+    assert emails
+    assert not emails & set(space.declarations["project_manager_email"])
+    assert space.changes["kind"].tolist() == space.sql("FROM changes")["kind"].tolist() != []
+    bare = replace(space, register=None, tls=None, archive=None)
+    for frame, columns in (
+        (bare.certificates, ends),
+        (bare.declarations, register),
+        (bare.changes, space.changes),
+    ):
+        assert frame.empty
+        assert list(frame) == list(columns)
+
+
+def test_folders_are_compared(space):
+    told = ms.compare(CATALOGUE, CATALOGUE)
+    assert told.changes.empty
+    with pytest.raises(InputError, match="no white list"):
+        ms.compare(CATALOGUE / "anchors", CATALOGUE)
+
+
 def test_findings_and_domains_are_joined_too(space, findings):
     number = space.audited.loc[space.audited["finess"] != "", "finess"].iloc[0]
     table = pd.DataFrame({"finess": [number], "beds": [7]})
@@ -321,12 +371,28 @@ def test_a_rule_of_ones_own_masks_persons_and_fails_as_any_rule(space, own_regis
     told = " ".join(ms.audit("own_contacts", replace(space, contacts="none"))["observed"])
     assert "•••" in told
     assert not [c for c in set(space.entries["support_email"]) - {""} if c in told]
-    ms.own_rule("OWN_WRONG", "Faux", "no_such_column > 3")
+    ms.own_rule("OWN_WRONG", "Faux", lambda rows: 1 / (len(rows) - len(rows)))
     assert ms.audit("own_wrong", space)["rule"].tolist() == ["AUDIT_RULE_FAILED"]
     with pytest.raises(InputError, match="severity is 'high'"):
         ms.own_rule("OWN_OTHER", "x", "row > 0", severity="high")
     with pytest.raises(InputError, match="DN_ID_LUHN is one of"):
         ms.own_rule("DN_ID_LUHN", "x", "row > 0")
+
+
+@pytest.mark.parametrize(
+    ("which", "shows", "why"),
+    [
+        ("domian.str.len() > 40", "description", r"no column 'domian' in the list\. Did you mean 'domain'\?"),
+        (lambda rows: rows["domian"] == "x", "description", "Did you mean 'domain'"),
+        ("row > 1", "beds", r"no column 'beds' in the list\. There are: row, line, domain"),
+        ("domain.str.len()", "description", "neither true nor false of a row"),
+        ("row >", "description", "invalid syntax"),
+    ],
+)
+def test_a_rule_of_ones_own_is_checked_when_it_is_made(own_registry, which, shows, why):
+    with pytest.raises(ParameterError, match=why):
+        ms.own_rule("OWN_WRONG", "Faux", which, shows=shows)
+    assert "own_wrong" not in registry.audits()
 
 
 # -- files ----------------------------------------------------------------------------------------

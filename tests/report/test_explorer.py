@@ -194,7 +194,7 @@ def test_two_contacts_that_differ_look_different(space, told):
 
 
 def test_what_was_not_looked_at_is_unknown(space):
-    page, _ = page_of(replace(space, observation=None, declarations=None, judged=None))
+    page, _ = page_of(replace(space, observation=None, register=None, judged=None))
     told = unpacked(page)
     for key in ("dns", "mail", "tls", "declaration", "arrives"):
         assert set(values(told, key)) == {"unknown"}

@@ -80,8 +80,8 @@ def test_every_number_of_the_first_screen_is_that_of_its_frame(made, counted) ->
     own = [domains.loc[domains[column] == name, "mailboxes"].sum() for name in held[asked]]
     assert boxes == [[int(n)] if known else [] for n in own]
 
-    (lead,) = page.find_class("lead")
-    well, first = plain(lead).split("À traiter d’abord")
+    (lead,), (begin,) = page.find_class("lead"), page.find_class("first")
+    well, first = plain(lead), plain(begin)
     told = [counts[0], len(domains), *counts[1:3], *([counts[3]] if counts[3] else [])]
     assert numbers(re.sub(r"\(.*?%\)", "", well)) == told
     assert plain_text(ms.percent(counts[0], len(domains))) in well
@@ -173,9 +173,9 @@ def test_what_an_old_observation_shows_comes_last_with_its_age() -> None:
     assert all("observation du DNS" in one and "(6 jours)" in one for one in shown)
     line = lxml_html.fromstring(ms.checks(domains, causes)).xpath("//tbody/tr[th='Messagerie']/td")[2]
     assert plain(line) == f"{len(told)} à confirmer"
-    assert typeset(rule(causes["rules"].iloc[0][0]).title_fr) in ms.answer(domains, causes)
+    assert typeset(rule(causes["rules"].iloc[0][0]).title_fr) in ms.first_cause(causes)
     old = causes[aged]
-    assert f"{len(old)} causes restent à confirmer" in plain_text(ms.answer(domains, old))
+    assert f"{len(old)} causes restent à confirmer" in plain_text(ms.first_cause(old))
 
 
 def test_a_domain_whose_own_answer_is_too_old_is_in_doubt_beside_a_fresh_one(sample_space) -> None:

@@ -209,11 +209,15 @@ def _(page: Page) -> list[object]:
     return [top, empty, page.whole - located["domain"].nunique()]
 
 
-@says(rf"{N} lignes sur {N} \({P}\) portent une date de plus de 2 ans\.", "overview", "stale_contacts")
+@says(
+    rf"{N} lignes sur {N} \({P}\) portent une date de plus de 2 ans(?: ; \d+ ligne.*)?\.",
+    "overview", "stale_contacts",
+)  # fmt: skip
 def _(page: Page) -> list[object]:
-    drawn = page.counts("Lignes par âge de DateMAJ")
-    old = drawn["de 2 ans à 4 ans"] + drawn["4 ans et plus"]
-    assert sum(drawn.values()) == len(page.entries)
+    dates, now = page.entries["updated_at"], pd.Timestamp(page.space.as_of)
+    parts = [part for _, told in page.drawn("Lignes par mois de DateMAJ") for part in told.split(", ")]
+    assert sum(int(part.split()[0]) for part in parts) == int((dates <= now).sum())
+    old = int((dates <= now - pd.Timedelta(days=730)).sum())
     return [old, len(page.entries), share(old, len(page.entries))]
 
 
@@ -377,8 +381,11 @@ def _(page: Page) -> list[object]:
 
 @says(rf"{N} domaines sur {N} sont apparus depuis que l’archive existe ; .*", "changes")
 def _(page: Page) -> list[object]:
-    *known, older = page.counts("Domaines par âge constaté").values()
-    return [sum(known), sum(known) + older]
+    known = page.counts("Domaines par mois d’apparition")
+    history = page.space.archive.history
+    last = history[history["last_seen"] == history["last_seen"].max()]
+    tests = page.space.entries.loc[page.space.entries["is_audit_entry"], "domain"]
+    return [sum(known.values()), len({*last["domain"]} - {*tests})]
 
 
 @says(rf"(\D+) : {N} changements?", "changes")
@@ -607,7 +614,7 @@ FIGURES: dict[str, Callable[[Page], dict[str, list[object]]]] = {
     },
     "declarations": lambda page: {
         "Déclarations": [
-            len(page.space.declarations.declarations),
+            len(page.space.register.declarations),
             int(page.csv("statuses")["evidence"].notna().sum()),
         ],
         "Comme déclaré": [_status(page, "as-declared"), share(_status(page, "as-declared"), page.whole)],

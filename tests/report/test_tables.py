@@ -132,7 +132,7 @@ def test_the_script_is_one_element_that_the_policy_source_names():
 def test_script_and_style_stay_within_their_budget():
     assert len(tables.script().encode()) < 8_000
     template = files("mssante_audit.report") / "template" / "style.css"
-    assert len(tables.style().encode()) + len(template.read_bytes()) < 23_000  # in both themes, and paper
+    assert len(tables.style().encode()) + len(template.read_bytes()) < 24_500  # in both themes, and paper
 
 
 def test_severities_are_all_told_and_bars_are_in_proportion():

@@ -72,9 +72,9 @@ def test_a_space_from_its_snapshot_is_the_one_it_was_made_of(space: TrustSpace, 
     assert again.whitelist.signature == space.whitelist.signature
     assert again.published == space.published is not None
     assert (again.as_of, again.thresholds) == (space.as_of, space.thresholds)
-    assert again.declarations is not None
-    assert space.declarations is not None
-    assert len(again.declarations.declarations) == len(space.declarations.declarations)
+    assert again.register is not None
+    assert space.register is not None
+    assert len(again.register.declarations) == len(space.register.declarations)
 
 
 def test_servers_are_judged_by_the_same_certificates_and_lists(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def dtype_of(series: pd.Series) -> str:
 def frames_of(space: TrustSpace) -> dict[str, pd.DataFrame]:
     found = audit_all(space)
     assert space.observation is not None
-    assert space.declarations is not None
+    assert space.register is not None
     assert space.archive is not None
     assert space.mailboxes is not None
     told = span(space.archive, "2025-09-01", "2026-03-02")
@@ -63,7 +63,7 @@ def frames_of(space: TrustSpace) -> dict[str, pd.DataFrame]:
         "methods": methods(space.observation, space.audited["domain"]),
         "changes": worded_changes(told.changes),
         "events": worded_events(told.events),
-        "register": space.declarations.declarations,
+        "register": space.register.declarations,
         "history": space.archive.history,
     }
 

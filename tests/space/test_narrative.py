@@ -61,7 +61,8 @@ def first_screen(name, space, entries, findings, *idents):
         vars(report).update(known, causes=causes(findings, entries))
     given = {"space": space, "entries": entries, "findings": findings, "report": report}
     given["domains"] = report.domains
-    return text(shown(name, *(idents or ("answer",)), **given))
+    cells = [("answer",), ("first-cause",)] if name == "overview" and not idents else [idents or ("answer",)]
+    return " ".join(text(shown(name, *cell, **given)) for cell in cells)
 
 
 def section(space, findings, name):
@@ -254,7 +255,7 @@ def test_a_section_tells_why_what_and_what_to_do(space, entries):
     assert len(page.xpath("//tbody/tr")) == 1
     luhn = rule("DN_ID_LUHN")
     told = text(html)
-    order = [luhn.why_fr[:40], "Sans constat", "Constats : Identifiant", "Que faire", luhn.remedy_fr[:40]]
+    order = [luhn.remedy_fr[:40], "Constats : Identifiant", "Pourquoi", luhn.why_fr[:40], "Sans constat"]
     positions = [told.index(text(typeset(piece))) for piece in order]
     assert positions == sorted(positions)
     assert "Fondement :" in told

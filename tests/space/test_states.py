@@ -36,7 +36,7 @@ def aged(space: TrustSpace, days: int) -> TrustSpace:
 def without(space: TrustSpace, need: str) -> TrustSpace:
     if space.given(need) is None:
         pytest.skip(f"the sample has none: {need}")
-    return replace(space, **{need: None})
+    return replace(space, **{"register" if need == "declarations" else need: None})
 
 
 def test_the_sample_is_well_on_its_day(space: TrustSpace) -> None:
@@ -117,13 +117,13 @@ def test_a_list_loses_what_it_may_and_no_more(space: TrustSpace) -> None:
 
 def test_a_date_of_a_register_is_no_clocks(space: TrustSpace) -> None:
     """It may name a day to come, by a slip of the pen, and go back when that is mended."""
-    assert (space.declarations.declarations["date"] > datetime.fromisoformat("2026-03-03")).any()
+    assert (space.register.declarations["date"] > datetime.fromisoformat("2026-03-03")).any()
     known = {"register": {"made": "2026-03-02T00:00:00+00:00", "size": 1}}
     assert state(space, "register", known=known).state == "ok"
 
 
 def test_what_could_not_be_read_is_damaged(space: TrustSpace) -> None:
-    broken = replace(space, declarations=None, faults={"register": [InputError("empty file")]})
+    broken = replace(space, register=None, faults={"register": [InputError("empty file")]})
     found = state(broken, "register")
     assert (found.state, found.why["error"]) == ("damaged", "empty file")
     assert "empty file" in worded(found, "en")

@@ -27,7 +27,7 @@ from mssante_audit.findings.causes import causes
 from mssante_audit.findings.frame import Finding, findings_frame
 from mssante_audit.findings.registry import Audit, catalogue, register
 from mssante_audit.report.controls import view
-from mssante_audit.report.first import answer
+from mssante_audit.report.first import answer, first_cause
 from mssante_audit.report.results import open_space
 from mssante_audit.snapshot import load_space, make_snapshot
 from mssante_audit.snapshot.dictionary import schema
@@ -184,7 +184,7 @@ def test_what_no_audit_decides_or_looked_at_is_unknown_and_says_why() -> None:
 def test_a_register_makes_declarations_known(tmp_path: Path) -> None:
     file = tmp_path / "declarations.csv"
     file.write_text("domain\nch-beta.mssante.fr\n", encoding="utf-8")
-    space = signed(replace(make_space({}, BETA), declarations=load_declarations(file)))
+    space = signed(replace(make_space({}, BETA), register=load_declarations(file)))
     frame = domains_of(space, audit_all(space)).set_index("domain")
     assert frame.loc["ch-alpha.mssante.fr", "why"]["declaration"] == ["RECO_NOT_DECLARED"]
     assert "RECO_NOT_DECLARED" not in frame.loc["ch-beta.mssante.fr", "why"].get("declaration", [])
@@ -197,7 +197,7 @@ def test_a_fault_of_several_declarations_is_one_of_each_domain(tmp_path: Path) -
     file = tmp_path / "declarations.csv"
     file.write_text(f"domain,contract_number\n{lines}", encoding="utf-8")
     space = signed(
-        replace(make_space(*({"domain": name} for name in names)), declarations=load_declarations(file))
+        replace(make_space(*({"domain": name} for name in names)), register=load_declarations(file))
     )
     found = audit_all(space)
     (one,) = found[found["rule"] == "DECL_CONTRACT_SHAPE"].to_dict("records")
@@ -387,7 +387,8 @@ def test_a_snapshot_whose_data_are_gone_says_of_a_domain_what_it_said(tmp_path: 
         assert f"\norder: {order}" in said
         assert all(sentence.rstrip(".") in said for sentence in why.split(". "))
     controls = view(load_space(tmp_path / "s"))
-    assert answer(domains(made), causes(audit_all(made), made.audited, made.published)).text in controls
+    assert answer(domains(made)).text in controls
+    assert first_cause(causes(audit_all(made), made.audited, made.published)).text in controls
 
 
 def test_the_sample_has_each_answer_with_its_reason(space: TrustSpace) -> None:

@@ -80,9 +80,9 @@ def seen(file: str) -> Seen:
 
 
 def _register(space: TrustSpace) -> dict[tuple[str, int], str]:
-    if space.declarations is None:
+    if space.register is None:
         return {}
-    declared = space.declarations.declarations
+    declared = space.register.declarations
     columns = (declared[column].tolist() for column in ("file", "row", "domain_key"))
     return {(file, row): domain for file, row, domain in zip(*columns, strict=True)}
 

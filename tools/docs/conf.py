@@ -9,6 +9,7 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
 html_show_sphinx = html_copy_source = False
 html_static_path, html_css_files = ["_static"], ["theme.css"]
+html_extra_path, exclude_patterns = ["published"], ["published"]  # the demonstration, as it is
 myst_heading_anchors = 4
 myst_enable_extensions = ["deflist"]
 nb_execution_mode = "force"

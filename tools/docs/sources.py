@@ -25,7 +25,7 @@ READERS = {
         "rules/index", "api",
     ),
     "The scheduled job": ("schedule", "archive", "observing", "mailboxes", "tls"),
-    "The reader": ("readme-fr", "reader", "reader.fr", "site", "explorer", "accessibilite"),
+    "The reader": ("readme-fr", "demonstration", "reader", "reader.fr", "site", "explorer", "accessibilite"),
     "The operator": ("operator", "operator.fr", "dossiers", "declarations"),
     "The contributor": (
         "architecture", "contributing", "security", "translate", "dns_audit", "dns_verdicts", "dns_oracle",

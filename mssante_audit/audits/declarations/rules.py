@@ -55,8 +55,8 @@ _BESIDE = ("label", "place", "whose", "write")
 
 def form(space: TrustSpace) -> Iterator[Finding]:
     """Yield what is wrong with the register of a space, which has one."""
-    assert space.declarations is not None  # noqa: S101 - the audit needs them
-    return form_findings(space.declarations, space.as_of, space=space)
+    assert space.register is not None  # noqa: S101 - the audit needs them
+    return form_findings(space.register, space.as_of, space=space)
 
 
 def form_findings(

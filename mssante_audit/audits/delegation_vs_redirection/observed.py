@@ -164,7 +164,7 @@ def seen_of(space: TrustSpace) -> Seen:
 
 def declarations(space: TrustSpace) -> dict[str, Declared]:
     """Return what counts as declared at the space's date, by domain in lower case."""
-    register = space.declarations
+    register = space.register
     if register is None:
         return {}
     frame = register.at(space.as_of)  # of several operators' the latest that stays, dated before undated

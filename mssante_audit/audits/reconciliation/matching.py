@@ -93,7 +93,7 @@ class Match:
 
 def match(space: TrustSpace) -> Match:
     """Hold the register of a space, which has one, against its white list; worked out once for a space."""
-    register = space.declarations
+    register = space.register
     assert register is not None  # noqa: S101 - who asks has looked
     return space.once("reconciliation", lambda: _matched(register, space))
 

@@ -48,7 +48,7 @@ def reconciled(space: TrustSpace) -> Iterator[Finding]:
 
 def status(space: TrustSpace, operators: Collection[str] | None = None) -> pd.DataFrame:
     """Return one row a domain, as `matching.FRAME` describes; of some operators only, if given."""
-    if space.declarations is None:
+    if space.register is None:
         return no_statuses()
     return by_domain(match(space).statuses, operators)
 

@@ -37,10 +37,7 @@ from mssante_audit.whitelist.search import documents
 TEXT = 300
 """Characters of one text that are shown."""
 
-WORST_FIRST = {
-    "arrives": ("no", "degraded", "unknown", "yes"),
-    "order": ("urgent", "todo", "unknown", "ok"),
-}
+WORST_FIRST = {"arrives": ("no", "degraded", "unknown", "yes"), "order": ("urgent", "todo", "unknown", "ok")}
 """Answers to each question, in the order of the rows."""
 
 CHANGES = ("dn", "description", "project_contact", "support_contact")
