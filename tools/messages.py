@@ -82,7 +82,8 @@ def _texts() -> Iterator[tuple[str, str]]:
     for path in sorted((ROOT / "mssante_audit").rglob("*.toml")):
         if path.name in TABLES:
             yield from _in_table(path.parent.name, tomllib.loads(path.read_text(encoding="utf-8")))
-    yield from _in_code("receive.py", _source("cli/receive.py"))
+    for name in ("cli/receive.py", "verdicts/gate.py", "verdicts/undelegated.py"):
+        yield from _in_code(Path(name).name, _source(name))
     yield from _in_code("markup.py", _source("base/markup.py"))
     yield from _in_code("method.py", _source("audits/delegation_vs_redirection/method.py"))
     for name in ("table.js", "site.js"):

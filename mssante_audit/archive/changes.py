@@ -21,6 +21,7 @@ from mssante_audit.base.frames import Column, frame_of
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.copies import copies
 from mssante_audit.whitelist.reliance import DAMAGES
+from mssante_audit.whitelist.rows import grouped
 
 KINDS = (
     "added", "removed", "renamed", "moved", "dn_added", "dn_retired", "dn_replaced", "dn_respelt",
@@ -162,11 +163,7 @@ def _holders(before: Side, after: Side) -> Holders:
 
 
 def _by_domain(rows: Rows, names: set[str]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = defaultdict(list)
-    for row in rows.elements():
-        if row.domain in names:
-            found[row.domain].append(row)
-    return found
+    return grouped((row.domain, row) for row in rows.elements() if row.domain in names)
 
 
 def _by_kind(old: Rows, new: Rows, holders: Holders) -> Iterable[Change]:

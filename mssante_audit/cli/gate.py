@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -75,8 +75,7 @@ def gate(
             from mssante_audit.declarations.register import load_declarations
 
             space, declared = space_of(given), load_declarations(declaration)
-            heard = _heard(context, space, declared) if observe else {}
-            edit = judge_declaration(space, declared, heard)
+            edit = judge_declaration(space, declared, _asked(context, space, declared) if observe else {})
         elif before is None or after is None:
             remedy = "Give BEFORE and AFTER, or --declaration FILE"
             raise ParameterError("nothing to judge", remedy=remedy)
@@ -86,21 +85,20 @@ def gate(
     raise typer.Exit(EXIT[edit.verdict])
 
 
-def _heard(context: typer.Context, space: TrustSpace, declared: Register) -> dict[int, list[EditFinding]]:
+def _asked(context: typer.Context, space: TrustSpace, declared: Register) -> dict[int, list[EditFinding]]:
     """Ask the servers of a declaration, as the command's options say."""
     from pydantic import ValidationError
 
     from mssante_audit.base.fields import fault
     from mssante_audit.base.settings import Observe, ObserveTls
-    from mssante_audit.verdicts.undelegated import Asking, ask_declared
+    from mssante_audit.verdicts.undelegated import ask_declared
     from mssante_audit.whitelist.signature import trust
 
-    given = settings_of(context, Observe)
-    origin = space.whitelist.origin
+    given, origin = settings_of(context, Observe), space.whitelist.origin
     trusted = trust(space.whitelist.anchors, origin.parent if isinstance(origin, Path) else None)
-    shared = {name: given[name] for name in ("port", "timeout") if name in given}
     try:
-        return ask_declared(declared, Asking(given, ObserveTls(**shared), trusted))
+        tls = ObserveTls(**{name: given[name] for name in ("port", "timeout") if name in given})
+        return ask_declared(declared, given, tls, trusted)
     except ValidationError as errors:
         raise ParameterError(fault(ObserveTls, errors.errors()[0])) from None
 
@@ -120,41 +118,27 @@ def _published(before: Path, given: dict[str, Any]) -> TrustSpace:
 def _proposal(after: Path) -> Any:
     from mssante_audit.whitelist.load import load_whitelist
 
-    whitelist = load_whitelist(after, recover=True, any_namespace=True)
+    whitelist = load_whitelist(after, recover=True, any_namespace=True, max_field=2**16)
     if whitelist.entries.empty and whitelist.namespace == "":
-        raise InputError(
-            "is no white list", file=str(after), remedy="Name the published list, then the proposal"
-        )
+        remedy = "Name the published list, then the proposal"
+        raise InputError("is no white list", file=str(after), remedy=remedy)
     return whitelist
 
 
 def _json(edit: Edit) -> str:
-    record = {
-        "verdict": edit.verdict,
-        "rows": [_row(row) for row in edit.rows],
-        "list": [_shown(finding) for finding in edit.list],
-        "introduced": edit.introduced,
-        "resolved": edit.resolved,
-        "untouched": edit.untouched,
-        "notes": [*_notes(edit)],
-    }
-    return json.dumps(record, ensure_ascii=False, indent=1)
+    rows = [
+        {"domain": row.domain, "change": row.change}
+        | ({"before": row.before} if row.before else {})
+        | {"verdict": row.verdict, "findings": _shown(row.findings)}
+        for row in edit.rows
+    ]
+    record = {"verdict": edit.verdict, "rows": rows, "list": _shown(edit.list)}
+    record |= {name: getattr(edit, name) for name in ("introduced", "resolved", "untouched")}
+    return json.dumps(record | {"notes": [*_notes(edit)]}, ensure_ascii=False, indent=1)
 
 
-def _row(row: EditedRow) -> dict[str, Any]:
-    before = {"before": row.before} if row.before else {}
-    findings = [_shown(finding) for finding in row.findings]
-    return {
-        "domain": row.domain,
-        "change": row.change,
-        **before,
-        "verdict": row.verdict,
-        "findings": findings,
-    }
-
-
-def _shown(finding: EditFinding) -> dict[str, str]:
-    return {name: getattr(finding, name) for name in _SHOWN}
+def _shown(findings: Iterable[EditFinding]) -> list[dict[str, str]]:
+    return [{name: getattr(finding, name) for name in _SHOWN} for finding in findings]
 
 
 def _notes(edit: Edit) -> Iterator[str]:
@@ -190,21 +174,15 @@ def _named(row: EditedRow) -> str:
 
 def _text(edit: Edit) -> str:
     lines = [_summary(edit), *_notes(edit)]
-    for finding in edit.list:
-        lines += _told(finding, "")
-    for row in edit.rows:
-        lines.append(f"{_named(row)} : {translated(_VERDICTS[row.verdict])}")
-        for finding in row.findings:
-            lines += _told(finding, "  ")
+    for row in (None, *edit.rows):
+        if row:
+            lines.append(f"{_named(row)} : {translated(_VERDICTS[row.verdict])}")
+        indent = "  " if row else ""
+        for f in row.findings if row else edit.list:
+            lines.append(f"{indent}{severity_name(f.severity)} {f.rule} {f.title} : {f.observed}")
+            lines += [f"{indent}  {gettext('Attendu :')} {f.expected}"] if f.expected else []
+            lines += [f"{indent}  {f.remedy}"] if f.remedy else []
     return "\n".join(lines)
-
-
-def _told(finding: EditFinding, indent: str) -> Iterator[str]:
-    yield f"{indent}{severity_name(finding.severity)} {finding.rule} {finding.title} : {finding.observed}"
-    if finding.expected:
-        yield f"{indent}  {gettext('Attendu :')} {finding.expected}"
-    if finding.remedy:
-        yield f"{indent}  {finding.remedy}"
 
 
 def _markdown(edit: Edit) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.cli import options
 from mssante_audit.cli.console import say
 from mssante_audit.cli.run import CONFIG
+
+if TYPE_CHECKING:
+    from mssante_audit.nightly.letters import Standing
 
 app = typer.Typer(help="Note letters that went out, and see whom to remind.", no_args_is_help=True)
 Settings = Annotated[Path, typer.Option("--config", help="The settings of the nightly run.")]
@@ -41,7 +44,13 @@ def status(
     format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
 ) -> None:
     """Say what became of what each letter told: fixed, still open, unknown."""
-    _show(config, as_of, format, operator=operator)
+    found = _standings(config, as_of)
+    if operator is not None:
+        found = [standing for standing in found if standing.operator_id == operator]
+        if not found:
+            remedy = "`mssante-audit letters sent OPERATOR` notes one"
+            raise InputError(f"no letter to {operator!r} was noted", remedy=remedy)
+    _show(found, format, "no letter was noted")
 
 
 @app.command()
@@ -51,26 +60,19 @@ def due(
     format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
 ) -> None:
     """Say which operators to remind: written to long ago, and something told is still open."""
-    _show(config, as_of, format, only_due=True)
+    due_now = [standing for standing in _standings(config, as_of) if standing.due]
+    _show(due_now, format, "nobody is to be reminded")
 
 
-def _show(
-    config: Path,
-    as_of: str | None,
-    layout: options.Layout,
-    operator: str | None = None,
-    *,
-    only_due: bool = False,
-) -> None:
+def _standings(config: Path, as_of: str | None) -> list[Standing]:
     from mssante_audit.nightly.config import load_config
     from mssante_audit.nightly.letters import standings
     from mssante_audit.report.parameters import check_value
 
-    found = standings(load_config(config), check_value("as_of", as_of))
-    if operator is not None and operator not in {standing.operator_id for standing in found}:
-        remedy = "`mssante-audit letters sent OPERATOR` notes one"
-        raise InputError(f"no letter to {operator!r} was noted", remedy=remedy)
-    found = [s for s in found if s.due or not only_due if operator in (None, s.operator_id)]
+    return standings(load_config(config), check_value("as_of", as_of))
+
+
+def _show(found: list[Standing], layout: options.Layout, nothing: str) -> None:
     if layout is options.Layout.json:
         say(json.dumps([asdict(standing) for standing in found], indent=1))
         return
@@ -78,4 +80,4 @@ def _show(
         counts = f"{s.told} told, {s.fixed} fixed, {s.open} open, {s.unknown} unknown"
         say(f"{s.operator_id}: letter of {s.sent_on}, {counts}{'; remind' if s.due else ''}")
     if not found:
-        say("nobody is to be reminded" if only_due else "no letter was noted")
+        say(nothing)

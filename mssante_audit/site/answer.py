@@ -64,9 +64,7 @@ def inputs(view: View) -> Html:
         if state.state == "ok"
     ]
     fine = say("Entrées en ordre : {names}.", names=escape(listing(well))) if well else ""
-    return macro(
-        "site.inputs", doubtful, any(state.doubtful for state in states if state.state != "ok"), fine
-    )
+    return macro("site.inputs", doubtful, any(state.doubtful for state in states), fine)
 
 
 def figures(view: View) -> Html:

@@ -13,13 +13,14 @@ from lxml import etree
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import json_bytes
-from mssante_audit.base.language import count, format_text, gettext
+from mssante_audit.base.language import count, format_text, gettext, using_language
 from mssante_audit.base.text import visible
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.names import names
 from mssante_audit.site.view import View
 from mssante_audit.snapshot.make import changes_of
 from mssante_audit.verdicts.record import records_of
+from mssante_audit.whitelist.rows import grouped
 
 ATOM = "http://www.w3.org/2005/Atom"
 FEED = "feed.atom"
@@ -42,7 +43,9 @@ def write_api(folder: Path, view: View) -> None:
     listed = view.space.entries["domain"].unique().tolist()
     (folder / "domains").mkdir(parents=True)
     index = []
-    for domain, record in zip(listed, records_of(view.space, listed, "en"), strict=True):
+    with using_language("en"):  # as the command says it, whatever the site speaks
+        records = [*records_of(view.space, listed, "en")]
+    for domain, record in zip(listed, records, strict=True):
         file = f"domains/{file_name(domain)}"
         text = json.dumps(record, ensure_ascii=False)
         (folder / file).write_bytes(text.encode("utf-8", "backslashreplace"))
@@ -86,10 +89,8 @@ def _items(view: View) -> Iterator[Item]:
                 f"{where}{more} [{severity}] {cause['observed']} {cause['remedy']}",
                 cause["operators"],
             )
-    groups: dict[tuple[str, str], list[dict[str, str]]] = {}
-    for gone in view.settled:
-        groups.setdefault((gone["rule"], gone["operator_id"]), []).append(gone)
-    for (code, operator_id), fixed in groups.items():
+    settled = grouped(((gone["rule"], gone["operator_id"]), gone) for gone in view.settled)
+    for (code, operator_id), fixed in settled.items():
         keys = sorted(gone["fingerprint"] for gone in fixed)
         title = format_text("Réglé : {title}", title=title_of(code))
         domains = ", ".join(dict.fromkeys(gone["domain"] for gone in fixed if gone["domain"]))

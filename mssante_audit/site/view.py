@@ -33,6 +33,7 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains
 from mssante_audit.verdicts.doubts import doubts
 from mssante_audit.verdicts.renewals import renewals
+from mssante_audit.whitelist.rows import grouped
 
 _IDENTIFIER = re.compile(r"[0-9][0-9A-Z]{2,19}")
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
@@ -132,11 +133,9 @@ class View:
     @cached_property
     def bearers(self) -> Mapping[str, list[str]]:
         """The operators that bear each domain."""
-        bearers: defaultdict[str, list[str]] = defaultdict(list)
-        for operator in self.operators.values():
-            for domain in operator.domains:
-                bearers[domain.name].append(operator.id)
-        return bearers
+        return grouped(
+            (d.name, operator.id) for operator in self.operators.values() for d in operator.domains
+        )
 
     @cached_property
     def moves(self) -> Mapping[str, pd.DataFrame]:
@@ -160,12 +159,10 @@ class View:
         return self._gone(self.follow_up.unknown if self.follow_up else ())
 
     def _gone(self, told: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-        by_name: defaultdict[str, list[str]] = defaultdict(list)
-        for operator in self.operators.values():
-            for name in (operator.name, *operator.other_names):
-                by_name[name].append(operator.id)
+        operators = self.operators.values()
+        named = grouped((name, o.id) for o in operators for name in (o.name, *o.other_names))
         return [
-            {"operator_id": own[0] if len(own := by_name[f["operator"]]) == 1 else "", **f}
+            {"operator_id": own[0] if len(own := named.get(f["operator"], [])) == 1 else "", **f}
             for f in told
             if f["rule"] in catalogue()
         ]
@@ -309,10 +306,8 @@ def _domains(
     entries: pd.DataFrame, found: Mapping[tuple[str, str], Sequence[int]]
 ) -> dict[str, list[Domain]]:
     """Return the domains of each operator, in order of name: those listed, and those of findings."""
-    tests: dict[tuple[str, str], list[bool]] = {}
-    listed = (entries[column].tolist() for column in ("operator_id", "domain", "is_audit_entry"))
-    for identifier, domain, test in zip(*listed, strict=True):
-        tests.setdefault((identifier, domain), []).append(test)
+    columns = (entries[column].tolist() for column in ("operator_id", "domain", "is_audit_entry"))
+    tests = grouped(((identifier, domain), test) for identifier, domain, test in zip(*columns, strict=True))
     for identifier, domain in found:
         if domain:
             tests.setdefault((identifier, domain), [])

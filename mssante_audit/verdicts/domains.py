@@ -34,6 +34,7 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import region_of
 from mssante_audit.verdicts.checks import ORDERS, RECEIVES, mails_of, verdicts
 from mssante_audit.verdicts.words import reasons
+from mssante_audit.whitelist.rows import grouped
 
 COLUMNS = ("domain", "operator_id", "operator", "department", "region", "rows", "certificates", "mailboxes")
 
@@ -80,10 +81,7 @@ FRAME = (
         "causes where no rule tells, or why it is unknown; of ``receives`` the cause",
     ),
     Column("reasons", "str", "the same in words, without what is not audited yet"),
-    Column("critical", "int64", "findings of that severity that touch it"),
-    Column("error", "int64", "findings of that severity that touch it"),
-    Column("warning", "int64", "findings of that severity that touch it"),
-    Column("info", "int64", "findings of that severity that touch it"),
+    *(Column(severity, "int64", "findings of that severity that touch it") for severity in SEVERITIES[::-1]),
     Column("severity", "str", 'the worst of them, "" if none does'),
     Column(
         "method", "str",
@@ -178,9 +176,9 @@ def domains_of(
         Of `reasons`.
     """
     entries, published = space.audited, space.published
-    grouped = entries.groupby("domain", sort=False)
+    rows = entries.groupby("domain", sort=False)
     most = {name: _most(entries, name) for name in ("operator_id", "operator", "department")}
-    frame = pd.DataFrame({"rows": grouped.size(), "certificates": grouped["dn_key"].nunique(), **most})
+    frame = pd.DataFrame({"rows": rows.size(), "certificates": rows["dn_key"].nunique(), **most})
     frame["region"] = frame["department"].map(region_of)
     frame["mailboxes"] = [None if published is None else published.get(domain, 0) for domain in frame.index]
     frame = frame.rename_axis("domain").reset_index()[list(COLUMNS)]
@@ -216,9 +214,7 @@ def domains_touched(entries: pd.DataFrame, findings: pd.DataFrame) -> list[set[s
     facts name. `entries`: the rows of the list that are told of (columns `row`, `domain`).
     """
     domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
-    spelt: dict[str, set[str]] = {}
-    for domain in domain_of.values():
-        spelt.setdefault(domain.lower().rstrip("."), set()).add(domain)
+    spelt = grouped((domain.lower().rstrip("."), domain) for domain in domain_of.values())
     touched = []
     columns = (findings[name] for name in ("rule", "rows", "domain", "facts"))
     for code, rows, named, facts in zip(*columns, strict=True):
@@ -231,8 +227,6 @@ def domains_touched(entries: pd.DataFrame, findings: pd.DataFrame) -> list[set[s
 
 def _most(entries: pd.DataFrame, name: str) -> pd.Series:
     """Return for each domain the value that most of its rows have, the first of those that tie."""
-    counts: dict[str, Counter[str]] = {}
-    for domain, value in zip(entries["domain"].tolist(), entries[name].tolist(), strict=True):
-        counts.setdefault(domain, Counter())[value] += 1
-    most = {domain: values.most_common(1)[0][0] for domain, values in counts.items()}
+    borne = grouped(zip(entries["domain"].tolist(), entries[name].tolist(), strict=True))
+    most = {domain: Counter(values).most_common(1)[0][0] for domain, values in borne.items()}
     return pd.Series(most, dtype="str")

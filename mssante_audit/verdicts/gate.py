@@ -5,18 +5,20 @@ Only what the edit changes is judged. A finding that stood before on as many row
 
 from __future__ import annotations
 
+import json
 import sys
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from mssante_audit.archive.changes import compare
 from mssante_audit.archive.sides import side_of
 from mssante_audit.audits import audits, parted
-from mssante_audit.base.language import gettext, localized, one_decimal
+from mssante_audit.base.language import format_text, gettext, localized, one_decimal
 from mssante_audit.declarations.register import Register
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES
 from mssante_audit.findings.comparison import introduced
@@ -27,10 +29,15 @@ from mssante_audit.findings.words import worded
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import unnamed
 from mssante_audit.whitelist.load import WhiteList
+from mssante_audit.whitelist.reading import FIELDS
 
-ROWS_LOST, UNANSWERED = "EDIT_ROWS_LOST", "DECLARED_UNANSWERED"
+UNANSWERED = "DECLARED_UNANSWERED"
 LOST_SHARE = 0.1
 """Share of the rows of a list that no edit takes away at once: good practice."""
+LONGEST = 255
+"""Characters of a field: the publishing tool's own limit (data)."""
+AHEAD = timedelta(days=1)
+"""How far in the future a proposal may be dated: it is signed and published after it is judged."""
 EDIT_ERRORS = {"LIST_NAMESPACE"}
 """Rules of warning that are errors where an edit introduces them: the list was right."""
 NOT_YET = {"RECO_NOT_LISTED", "RECO_WITHDRAWN_LISTED"}
@@ -38,6 +45,8 @@ NOT_YET = {"RECO_NOT_LISTED", "RECO_WITHDRAWN_LISTED"}
 ASKED_FOR = {"RECO_DN_DIFFERS", "RECO_DN_SPELLING", "RECO_CONTACT", "RECO_CONTACT_OLD", "RECO_DESCRIPTION"}
 """Rules that say what a declaration would change in the list: told, and no fault of it."""
 _SERIOUS = SEVERITIES[SEVERITIES.index("error") :]
+_REWRITTEN = ("dn", "project_contact", "support_contact")
+"""Fields that an edit may write anew without mending what is wrong in them."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,10 @@ class EditFinding:
     """Lines of the proposal that it stands on."""
 
 
+Found = defaultdict[Any, list[EditFinding]]
+"""Findings by domain, or by row of a declaration; under ``None`` those of the whole file."""
+
+
 @dataclass(frozen=True)
 class EditedRow:
     """A domain whose rows the edit changes, or a row of a declaration."""
@@ -62,7 +75,7 @@ class EditedRow:
     domain: str
     change: str
     """``added``, ``removed``, ``changed``, ``renamed`` or ``restamped``; ``declared`` of a declaration."""
-    verdict: str
+    verdict: str = ""
     findings: tuple[EditFinding, ...] = ()
     before: str = ""
     """The name that a renamed domain had."""
@@ -89,7 +102,7 @@ class Edit:
     same: bool = False
     """Whether the proposal is the published file, byte by byte."""
     swapped: bool = False
-    """Whether only the proposal has a signature: it looks like the published list."""
+    """Whether only the proposal is signed, or it is the older one: it looks like the published list."""
     source: str = field(default="", compare=False)
     """Name of the proposal's file."""
 
@@ -105,54 +118,47 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
         The list as it is to be, loaded with ``recover`` and ``any_namespace``; its signature is not judged.
     """
     published = space.whitelist
-    trusted = replace(
+    after = space.with_list(replace(
         proposal, verdict=published.signature, anchors=published.anchors, signer=published.signer,
-        origin=published.origin,
-    )  # fmt: skip
-    after = space.with_list(trusted)
+        origin=published.origin, sha256=published.sha256,  # so it has the published list's past
+    ))  # fmt: skip
     changes = _changes(space, after)
     renamed = {row.before: row.domain for row in changes.values() if row.before}
     old, new = _findings(space), _findings(after)
-    where_old = _places(old, space.entries, renamed, whole=sys.maxsize)
-    where_new = _places(new, after.entries, {}, whole=0)
-    fresh = introduced(where_old, where_new)
-    lines = dict(zip(after.entries["row"].tolist(), after.entries["line"].tolist(), strict=True))
-    domains = dict(zip(after.entries["row"].tolist(), after.entries["domain"].tolist(), strict=True))
-    of_row: dict[str, list[EditFinding]] = {}
-    of_list = [*_rows_lost(published, proposal)]
-    for record in worded(new[new["fingerprint"].isin(fresh)]).to_dict("records"):
+    stood, stands = _standing(old, space.entries, renamed), _standing(new, after.entries, {})
+    sizes = Counter(renamed.get(name, name) for name in space.entries["domain"])
+    wide = {  # what stood on all rows of a domain is no news on a row more
+        key: places | Counter({domain: sys.maxsize for domain, n in places.items() if n >= sizes[domain]})
+        for key, places in stood.places.items()
+    }
+    fresh = stands.own(introduced(wide, stands.places))
+    gone = stood.own(introduced(stands.places, stood.places)).keys() - stands.kinds.keys()
+    lines, domains = (
+        dict(zip(after.entries["row"].tolist(), after.entries[name].tolist(), strict=True))
+        for name in ("line", "domain")
+    )
+    faults = [*_edit_faults(published, proposal, space.as_of)]
+    found: Found = defaultdict(list)
+    for domain, fault in faults:
+        found[domain if domain in changes else None].append(fault)
+    for record in worded(new[new["fingerprint"].isin(fresh)], contacts=space.contacts).to_dict("records"):
         named = {renamed.get(record["domain"], record["domain"])}
         places = (fresh[record["fingerprint"]] or named) & changes.keys()
-        own = [row for row in record["rows"] if domains[row] in places]
-        finding = _finding(record, [lines[row] for row in own])
-        for domain in places:
-            of_row.setdefault(domain, []).append(finding)
-        if not places:
-            of_list.append(finding)
-    doubted = space.list_doubts
-    rows = [
-        replace(row, findings=tuple(own), verdict=_verdict(own, doubted))
-        for row in changes.values()
-        for own in [of_row.get(row.domain, [])]
-    ]
-    every = [*of_list, *(finding for own in of_row.values() for finding in own)]
-    return Edit(
-        _verdict(every, doubted, failed=FAILED in {*old["rule"], *new["rule"]}),
-        tuple(replace(row, domain=unnamed(row.domain), before=unnamed(row.before)) for row in rows),
-        tuple(of_list),
-        introduced=len(fresh) + sum(finding.rule == ROWS_LOST for finding in of_list),
-        resolved=len(where_old.keys() - where_new.keys()),
-        untouched=len(where_new.keys() & where_old.keys() - fresh.keys()),
-        doubts=doubted,
-        signed=proposal.signed,
+        finding = _finding(record, [lines[r] for r in record["rows"] if not places or domains[r] in places])
+        for place in places or (None,):
+            found[place].append(finding)
+    made, was, failed = proposal.generated_at, published.generated_at, FAILED in {*old["rule"], *new["rule"]}
+    return _edit(
+        space, changes, found, failed=failed, introduced=len(fresh) + len(faults), resolved=len(gone),
+        untouched=len(stands.kinds) - len(fresh), signed=proposal.signed,
         same=proposal.sha256 == published.sha256,
-        swapped=proposal.signed and not published.signed,
+        swapped=proposal.signed and (not published.signed or bool(made and was and made < was)),
         source=proposal.source,
-    )
+    )  # fmt: skip
 
 
 def judge_declaration(
-    space: TrustSpace, declaration: Register, heard: Mapping[int, Sequence[EditFinding]] | None = None
+    space: TrustSpace, declaration: Register, answers: Mapping[int, Sequence[EditFinding]] | None = None
 ) -> Edit:
     """Judge a declaration of Annexe 1 against the form's rules, the list and the register, before it is sent.
 
@@ -162,7 +168,7 @@ def judge_declaration(
         The published list and what is known beside it.
     declaration
         As `mssante_audit.declarations.register.load_declarations` reads it, a row a declared domain.
-    heard
+    answers
         What its servers said, by row (`mssante_audit.verdicts.undelegated.ask_declared`).
     """
     after = replace(space, register=_joined(space.register, declaration), judged=None)
@@ -172,29 +178,40 @@ def judge_declaration(
     new = new[~new["rule"].isin(NOT_YET)]
     keys = ({key: Counter[str]() for key in found["fingerprint"]} for found in (old, new))
     fresh = new[new["fingerprint"].isin(introduced(*keys))]
-    of_row = {number: list(findings) for number, findings in (heard or {}).items()}
-    asked = sum(map(len, of_row.values()))
-    of_file = []
+    found: Found = defaultdict(list)
+    for number, asked in (answers or {}).items():
+        found[number] += asked
+    count = len(fresh) + sum(map(len, found.values()))
     for record in worded(fresh).to_dict("records"):
         numbers = {n for place in record["where"] if place.file in files for n in place.rows}
-        finding = _finding(record, sorted(numbers))
-        for number in numbers:
-            of_row.setdefault(number, []).append(finding)
-        if not numbers:
-            of_file.append(finding)
-    doubted = space.list_doubts
+        for at in numbers or (None,):
+            found[at].append(_finding(record, sorted(numbers)))
     columns = (declaration.declarations[name].tolist() for name in ("row", "domain"))
-    rows = tuple(
-        EditedRow(unnamed(domain), "declared", _verdict(own, doubted), tuple(own), line=number)
-        for number, domain in zip(*columns, strict=True)
-        for own in [of_row.get(number, [])]
-    )
-    every = [*of_file, *(finding for own in of_row.values() for finding in own)]
-    verdict = _verdict(every, doubted, failed=FAILED in {*old["rule"], *new["rule"]})
-    return Edit(
-        verdict, rows, tuple(of_file), introduced=len(fresh) + asked, resolved=0,
-        untouched=len(new) - len(fresh), doubts=doubted, source=declaration.source,
+    rows = {
+        number: EditedRow(domain, "declared", line=number) for number, domain in zip(*columns, strict=True)
+    }
+    return _edit(
+        space, rows, found, failed=FAILED in {*old["rule"], *new["rule"]}, introduced=count, resolved=0,
+        untouched=len(new) - len(fresh), source=declaration.source,
     )  # fmt: skip
+
+
+def _edit(
+    space: TrustSpace, rows: Mapping[Any, EditedRow], found: Found, *, failed: bool, **more: Any
+) -> Edit:
+    """Return an edit judged by its findings: each row by its own, the whole by all."""
+    doubted = space.list_doubts
+    verdict = _verdict(
+        [finding for findings in found.values() for finding in findings], doubted, failed=failed
+    )
+    judged = (
+        replace(
+            row, domain=unnamed(row.domain), before=unnamed(row.before), findings=tuple(found[key]),
+            verdict=_verdict(found[key], doubted),
+        )
+        for key, row in rows.items()
+    )  # fmt: skip
+    return Edit(verdict, tuple(judged), tuple(found[None]), doubts=doubted, **more)
 
 
 def _findings(space: TrustSpace) -> pd.DataFrame:
@@ -202,24 +219,37 @@ def _findings(space: TrustSpace) -> pd.DataFrame:
     return concat(parted(name, space)[0] for name in audits())
 
 
-def _places(
-    findings: pd.DataFrame, entries: pd.DataFrame, renamed: Mapping[str, str], whole: int
-) -> dict[str, Counter[str]]:
-    """Return by fingerprint how many rows of each domain findings stand on, domains by their new names.
+class _Standing(NamedTuple):
+    """Where findings stand."""
 
-    A domain counts `whole` rows where it is given and a finding stands on all of them: no row more is news.
-    """
-    names = [renamed.get(domain, domain) for domain in entries["domain"].tolist()]
-    domains, every = dict(zip(entries["row"].tolist(), names, strict=True)), Counter(names)
-    places: dict[str, Counter[str]] = {}
-    columns = (findings[name].tolist() for name in ("fingerprint", "rule", "subject", "rows"))
-    for key, code, subject, rows in zip(*columns, strict=True):
+    places: dict[str, Counter[str]]
+    """How many rows of each domain, by fingerprint and by kind."""
+    kinds: dict[str, str]
+    """By fingerprint the kind: equal for findings of one rule and the same facts, whatever text has them."""
+
+    def own(self, found: Mapping[str, set[str]]) -> dict[str, set[str]]:
+        """Return the findings that `introduced` found, each with the domains where its kind is new too."""
+        fresh = {
+            key: found[key] & found.get(self.kinds[key], set()) for key in self.kinds.keys() & found.keys()
+        }
+        return {key: domains for key, domains in fresh.items() if domains or not self.places[key]}
+
+
+def _standing(findings: pd.DataFrame, entries: pd.DataFrame, renamed: Mapping[str, str]) -> _Standing:
+    """Return where findings stand, domains by their new names."""
+    domains = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
+    fields = {text: name for name in _REWRITTEN for text in entries[name].unique().tolist() if text}
+    standing = _Standing({}, {})
+    columns = (findings[name].tolist() for name in ("fingerprint", "rule", "subject", "rows", "facts"))
+    for key, code, subject, rows, facts in zip(*columns, strict=True):
         known = tuple(renamed.get(part, part) if isinstance(part, str) else part for part in subject)
-        counts = Counter(domains[row] for row in rows)
-        if whole:
-            counts |= Counter({domain: whole for domain, n in counts.items() if n == every[domain]})
-        places[key if known == subject else fingerprint(code, known)] = counts
-    return places
+        key = key if known == subject else fingerprint(code, known)
+        values = {n: fields.get(fact, fact) if isinstance(fact, str) else fact for n, fact in facts.items()}
+        kind = json.dumps([code, values], default=lambda person: fields.get(person.text, person.text))
+        places = Counter(renamed.get(domains[row], domains[row]) for row in rows)
+        standing.kinds[key], standing.places[key] = kind, places
+        standing.places[kind] = standing.places.get(kind, Counter()) + places
+    return standing
 
 
 def _changes(before: TrustSpace, after: TrustSpace) -> dict[str, EditedRow]:
@@ -232,22 +262,33 @@ def _changes(before: TrustSpace, after: TrustSpace) -> dict[str, EditedRow]:
         known = rows.get(change.domain)
         if known is None or ranks.index(kind) < ranks.index(known.change):
             name = str(change.before) if kind == "renamed" else ""
-            rows[change.domain] = EditedRow(
-                change.domain, kind, "ready", before=name, line=lines.get(change.domain)
-            )
+            rows[change.domain] = EditedRow(change.domain, kind, before=name, line=lines.get(change.domain))
     return dict(sorted(rows.items()))
 
 
-def _rows_lost(published: WhiteList, proposal: WhiteList) -> Iterable[EditFinding]:
-    was, now = len(published.entries), len(proposal.entries)
+def _edit_faults(
+    published: WhiteList, proposal: WhiteList, as_of: datetime
+) -> Iterator[tuple[str, EditFinding]]:
+    """Yield errors that no published list is judged by, with the domain of the row, "" of the whole file."""
+
+    def fault(code: str, title: str, observed: str, remedy: str, *lines: int) -> EditFinding:
+        return EditFinding(code, "error", "certain", title, observed, "", remedy, lines)
+
+    was, now, made = len(published.entries), len(proposal.entries), proposal.generated_at
     if was and was - now >= LOST_SHARE * was:
-        yield EditFinding(
-            ROWS_LOST, "error", "certain",
-            gettext("Un dixième des lignes de la liste, ou plus, disparaît"),
-            gettext("{now} lignes au lieu de {was}").format(now=one_decimal(now), was=one_decimal(was)),
-            "",
-            gettext("Vérifiez que le fichier est entier ; retirez des domaines en plusieurs fois."),
-        )  # fmt: skip
+        title = gettext("Un dixième des lignes de la liste, ou plus, disparaît")
+        observed = gettext("{now} lignes au lieu de {was}").format(now=one_decimal(now), was=one_decimal(was))
+        remedy = gettext("Vérifiez que le fichier est entier ; retirez des domaines en plusieurs fois.")
+        yield "", fault("EDIT_ROWS_LOST", title, observed, remedy)
+    if made and made > as_of + AHEAD:
+        remedy = gettext("Datez la liste de sa génération.")
+        yield "", fault("EDIT_DATE", gettext("La date de génération est à venir"), made.isoformat(), remedy)
+    for name, column in FIELDS.items():
+        for row in proposal.entries[proposal.entries[column].str.len() > LONGEST].to_dict("records"):
+            title = gettext("Champ trop long pour l’outil de publication")
+            observed = format_text("{name} : {n:caractère}", name=name, n=len(row[column]))
+            remedy = gettext("Abrégez-le : {most} caractères au plus.").format(most=LONGEST)
+            yield row["domain"], fault("EDIT_FIELD_LONG", title, observed, remedy, row["line"])
 
 
 def _finding(record: Mapping[Any, Any], lines: Sequence[int]) -> EditFinding:
@@ -261,7 +302,7 @@ def _verdict(findings: Iterable[EditFinding], doubted: Sequence[str], *, failed:
     if doubted:
         return "unknown"
     known = [*findings]
-    if any(finding.severity in _SERIOUS and finding.rule != FAILED for finding in known):
+    if any(f.severity in _SERIOUS and f.confidence != "hint" and f.rule != FAILED for f in known):
         return "not-ready"
     return "unknown" if failed or any(finding.rule == UNANSWERED for finding in known) else "ready"
 

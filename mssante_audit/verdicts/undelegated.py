@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,26 +37,19 @@ _OF_SERVERS = {*OF_SERVERS.values(), *DEAD, "one-server", "mx-unanswered", "pare
 _UNHEARD = ("exchangers-lost", "hosts-unheard", "servers-unheard", "not-reached", "not-observed")
 
 
-@dataclass(frozen=True)
-class Asking:
-    """How declared servers are asked."""
-
-    dns: Mapping[str, Any]
-    """As `mssante_audit.observe.dns.settings.ObserveSettings` takes it."""
-    tls: ObserveTls
-    trusted: tuple[Any, Any]
-    """As `mssante_audit.whitelist.signature.trust` returns it."""
-
-
-def ask_declared(declaration: Register, asking: Asking) -> dict[int, list[EditFinding]]:
+def ask_declared(
+    declaration: Register, how: Mapping[str, Any], tls: ObserveTls, trusted: tuple[Any, Any]
+) -> dict[int, list[EditFinding]]:
     """Ask the servers that each row of a declaration names; return what was found by row.
 
     Parameters
     ----------
     declaration
         As `mssante_audit.declarations.register.load_declarations` reads it. A withdrawal is not asked about.
-    asking
-        How.
+    how, tls
+        How they are asked; `how` as `mssante_audit.observe.dns.settings.ObserveSettings` takes it.
+    trusted
+        As `mssante_audit.whitelist.signature.trust` returns it.
     """
     found: dict[int, list[EditFinding]] = {}
     for row in declaration.declarations.to_dict("records"):
@@ -72,9 +64,9 @@ def ask_declared(declaration: Register, asking: Asking) -> dict[int, list[EditFi
         keys = {parse_dn(row[name]).key for name in ("dn_igc_sante", "dn_igc_cps") if row[name].strip()}
         delegated = bool(servers) and ("delegation" in ticked or not mail_server)
         names = servers if delegated else mail_server
-        how = {"undelegated": domain} if delegated else {}
+        zone = {"undelegated": domain} if delegated else {}
         try:
-            seen = observe_now(domain if delegated else "", **asking.dns, declared=names, **how)
+            seen = observe_now(domain if delegated else "", **how, declared=names, **zone)
         except NetworkError as error:
             found[row["row"]] = [_unanswered(str(error))]
             continue
@@ -93,7 +85,7 @@ def ask_declared(declaration: Register, asking: Asking) -> dict[int, list[EditFi
         for part in parts:
             if not (addresses and local and part.cause == "exchangers-private"):
                 findings += _of_part(part, told=told)
-        findings += _of_certificates(addresses, keys, asking, declared=not delegated)
+        findings += _of_certificates(addresses, keys, tls, trusted, declared=not delegated)
         found[row["row"]] = findings
     return found
 
@@ -141,13 +133,18 @@ def _of_part(part: Part, *, told: bool) -> Iterator[EditFinding]:
 
 
 def _of_certificates(
-    addresses: Sequence[tuple[str, str]], keys: set[str], asking: Asking, *, declared: bool
+    addresses: Sequence[tuple[str, str]],
+    keys: set[str],
+    tls: ObserveTls,
+    trusted: tuple[Any, Any],
+    *,
+    declared: bool,
 ) -> Iterator[EditFinding]:
     """Yield what is wrong with what mail servers present; `declared`: the declaration names them itself."""
-    offers, said = offers_of(asking.tls), SAID[current_language()]
+    offers, said = offers_of(tls), SAID[current_language()]
 
     def met(address: str, name: str) -> Visit:
-        return visit(address, asking.tls.port, name, asking.tls, offers)
+        return visit(address, tls.port, name, tls, offers)
 
     for address, host in addresses:
         seen = met(address, "")
@@ -163,13 +160,13 @@ def _of_certificates(
             met_there = f"{where} : {said[seen.outcome]}"
             yield _finding(CERTIFICATE, gettext("Serveur sans chiffrement"), met_there)
         else:
-            yield from _held(seen, where, keys, asking)
+            yield from _held(seen, where, keys, trusted)
 
 
-def _held(seen: Visit, where: str, keys: set[str], asking: Asking) -> Iterator[EditFinding]:
+def _held(seen: Visit, where: str, keys: set[str], trusted: tuple[Any, Any]) -> Iterator[EditFinding]:
     """Hold what was presented against the declared names."""
     at = datetime.now(UTC)
-    chain = judge(seen.chain, *asking.trusted, at)
+    chain = judge(seen.chain, *trusted, at)
     leaf = chain.leaf
     what = f"{where} : {unnamed(shown(leaf.subject or leaf.problem, 1000))}"
     if leaf.problem or (keys and parse_dn(leaf.subject).key not in keys):

@@ -22,6 +22,11 @@ DAMAGES = frozenset({"cut", "damaged"})
 _REASONS = {"time": "expired", "revoked": "revoked", "signer": "misnamed"}
 
 
+def refusal(whitelist: WhiteList) -> str:
+    """Return why a list is refused at any instant, the gravest first of `doubts`."""
+    return next(iter(doubts(whitelist)), "undated")
+
+
 def doubts(
     whitelist: WhiteList, as_of: datetime | None = None, max_age: timedelta | None = None
 ) -> list[str]:

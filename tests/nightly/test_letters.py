@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from mssante_audit.base.errors import InputError, UnknownNameError
 from mssante_audit.base.export import json_bytes
 from mssante_audit.base.state import write_state
+from mssante_audit.cli.main import app
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.letters import FILE, note_sent, read_letters, reminders, standings
 from mssante_audit.nightly.night import Result, Run, stamp_of
@@ -104,6 +106,27 @@ def test_the_settings_say_after_how_many_days(quarter, settings) -> None:
     assert not standing(quarter)[-1]
     settings(letter={"remind_after_days": 8})
     assert standing(quarter)[-1]
+
+
+def test_the_commands_say_it_in_json_and_in_lines(quarter) -> None:
+    night(quarter, 40, "a", lost="b")
+    config = ["--config", str(quarter.folder / "audit.toml")]
+
+    def said(*words: str) -> str:
+        done = CliRunner().invoke(app, ["letters", *words, *config])
+        assert done.exception is None, done.exception
+        return done.stdout
+
+    entry = {"operator_id": OPERATOR, "sent_on": "2026-03-03", "told": 3, "fixed": 1, "open": 1, "unknown": 1}
+    (status,), (due,) = (json.loads(said(name, "--format", "json")) for name in ("status", "due"))
+    assert status == due == entry | {"due": True}
+    assert list(status) == [*entry, "due"]
+    assert json.loads(said("due", "--as-of", "2026-03-20", "--format", "json")) == []
+    assert said("due", "--as-of", "2026-03-20") == "nobody is to be reminded\n"
+    assert said("status", OPERATOR).endswith("3 told, 1 fixed, 1 open, 1 unknown; remind\n")
+    done = CliRunner().invoke(app, ["letters", "status", "1010000001", *config])
+    assert isinstance(done.exception, InputError)
+    assert "no letter to '1010000001' was noted" in str(done.exception)
 
 
 def test_a_run_at_work_counts_for_its_own_dossiers(quarter) -> None:

@@ -1,11 +1,16 @@
-"""``gate --declaration --observe``: servers asked as if the parent pointed to them; each answer both ways."""
+"""``gate --declaration --observe``: servers asked as if the parent pointed to them; each answer both ways.
+
+They run in a network namespace of the test's own, with its root, on the real ports.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
@@ -14,7 +19,7 @@ import dns.rdatatype
 import pandas as pd
 import pytest
 from conftest import CATALOGUE
-from dnslab import Script, Scripted, free_port, reply, send
+from dnslab import Script, Scripted, in_namespace, reply, send
 from smtplab import Script as Talk
 from smtplab import saying, serving, tls
 from typer.testing import CliRunner
@@ -26,7 +31,8 @@ from tools.sample.certificates import make
 
 Zone = tuple[str, str, bool, int]
 SAMPLE = CATALOGUE
-RESOLVER = "127.0.56.1"
+ROOT = "198.41.0.4"
+"""Of the shipped hints: a.root-servers.net."""
 DN = "CN=mx.op.example,OU=399900000300015,O=ESSAI,ST=Paris (75),C=FR"
 
 
@@ -36,6 +42,8 @@ def zone(mx: str = "10 mx.{}.", ns: str = "ns1.{0}. ns2.{0}.", *, aa: bool = Tru
 
 
 def serving_zone(domain: str, operator: str, mx: str, ns: str, aa: bool, rcode: int) -> Script:
+    if rcode < 0:
+        return lambda query, transport: []
     soa = f"{domain} SOA ns1.op.example. h.op.example. 1 3600 600 86400 300"
 
     def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
@@ -53,24 +61,30 @@ def serving_zone(domain: str, operator: str, mx: str, ns: str, aa: bool, rcode: 
     return script
 
 
-def resolver(known: Mapping[str, str]) -> Script:
+def root(known: Mapping[str, str]) -> Script:
+    """Return the script of a root server that knows the addresses of all hosts itself."""
+    soa = ". SOA a.root-servers.net. h.example. 1 3600 600 86400 300"
+
     def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
         name, qtype = query.question[0].name.to_text(True), dns.rdatatype.to_text(query.question[0].rdtype)
-        found = [f"{name} A {known[name]}"] if name in known and qtype == "A" else []
-        message = reply(query, answer=found, aa=False)
-        message.set_rcode(0 if name in known else 3)
+        answer = [f"{name} A {known[name]}"] if name in known and qtype == "A" else []
+        answer = answer or (
+            [". NS a.root-servers.net."] if (name, qtype) in ((".", "NS"), ("@", "NS")) else []
+        )
+        message = reply(query, answer=answer, authority=[] if answer else [soa], aa=True)
+        message.set_rcode(0 if answer or name in known else 3)
         return send(message, transport)
 
     return script
 
 
 @contextmanager
-def talking(scripts: dict[str, Talk], port: int) -> Iterator[None]:
-    """Serve mail servers beside, on the port of the name servers."""
+def talking(scripts: dict[str, Talk]) -> Iterator[None]:
+    """Serve mail servers beside the name servers."""
     ready, done = Event(), Event()
 
     async def run() -> None:
-        async with serving(scripts, port):
+        async with serving(scripts, 25):
             ready.set()
             await asyncio.to_thread(done.wait)
 
@@ -87,6 +101,7 @@ def talking(scripts: dict[str, Talk], port: int) -> Iterator[None]:
 REDIRECTED = {"delegation": False, "redirection": True, "primary_server": "", "secondary_server": ""}
 MAIL = REDIRECTED | {"mail_server": "mx.{}"}
 RIGHT, LAME, FAILING, REFUSING = zone(), zone(aa=False), zone(rcode=2), zone(rcode=5)
+SILENT = zone(rcode=-1)
 FORM = {
     "dn_igc_sante": DN, "dn_igc_cps": "", "delegation": True, "redirection": False, "mail_server": "",
     "primary_server": "ns1.{}", "secondary_server": "ns2.{}",
@@ -101,6 +116,9 @@ CASES: dict[str, tuple[tuple[Zone | None, ...], str, dict[str, Any], str, str]] 
     "half failing": ((RIGHT, FAILING), DN, {}, "not-ready", "DECLARED_SERVERS"),
     "absent": ((None, None), DN, {}, "unknown", "DECLARED_UNANSWERED"),
     "half absent": ((RIGHT, None), DN, {}, "unknown", "DECLARED_UNANSWERED"),
+    "silent": ((SILENT, SILENT), DN, {}, "unknown", "DECLARED_UNANSWERED"),
+    "half silent": ((RIGHT, SILENT), DN, {}, "unknown", "DECLARED_UNANSWERED"),
+    "silent and lame": ((SILENT, LAME), DN, {}, "not-ready", "DECLARED_SERVERS"),
     "refused": ((REFUSING, REFUSING), DN, {}, "unknown", "DECLARED_UNANSWERED"),
     "lame and failing": ((LAME, FAILING), DN, {}, "not-ready", "DECLARED_SERVERS"),
     "no such name": ((RIGHT, RIGHT), DN, {"secondary_server": "ns3.{}"}, "not-ready",
@@ -124,23 +142,35 @@ CASES: dict[str, tuple[tuple[Zone | None, ...], str, dict[str, Any], str, str]] 
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, dict[str, Any]]:
-    """All declarations in one file, asked and judged: exit status, rows by case."""
-    folder, port = tmp_path_factory.mktemp("declared"), free_port()
+Judged = dict[str, tuple[int, dict[str, Any]]]
+FILES = {
+    "all": [*CASES],
+    "right": ["right", "redirected, right", "right, nobody at the mail server"],
+    "unanswered": ["right", "half absent"],
+}
+"""Files of declarations, and the cases in each."""
+
+
+def addresses(number: int) -> list[str]:
+    """Return the addresses of a case: two name servers, a mail server, and one where nobody is."""
+    return [f"82.64.{number}.{host}" for host in range(1, 5)]
+
+
+def play(folder: Path) -> None:
+    """Serve all cases, and have each file judged, in a namespace with these addresses."""
     good = load_declarations(SAMPLE / "declarations.csv").declarations.tail(1)
     known: dict[str, str] = {}
     talks: dict[str, Talk] = {}
-    rows = []
+    rows = {}
     with ExitStack() as stack:
-        for number, (servers, presents, form, *_) in enumerate(CASES.values(), 1):
+        for number, (case, (servers, presents, form, *_)) in enumerate(CASES.items(), 1):
             domain, operator = f"ch-{number}.mssante.fr", f"op{number}.example"
-            first, second, mail, nobody = (f"127.0.{56 + n}.{number + 1}" for n in range(4))
-            known |= {f"ns1.{operator}": first, f"ns2.{operator}": second, f"mx.{operator}": mail}
-            known[f"away.{operator}"] = nobody
-            for address, script in zip((first, second), servers, strict=False):
+            *names, mail, nobody = addresses(number)
+            known |= {f"ns{n}.{operator}": address for n, address in enumerate(names, 1)}
+            known |= {f"mx.{operator}": mail, f"away.{operator}": nobody}
+            for address, script in zip(names, servers, strict=False):
                 if script:
-                    served = Scripted(address, port, serving_zone(domain, operator, *script))
+                    served = Scripted(address, 53, serving_zone(domain, operator, *script))
                     stack.callback(served.stop)
             if presents in ("421 busy\n", "220 mx\n"):
                 talks[mail] = saying(presents, "250 mx\n", "221 bye\n")
@@ -150,31 +180,46 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, dict[str, Any
                 name: text.format(operator).replace("[]", domain) if isinstance(text, str) else text
                 for name, text in (FORM | form).items()
             }
-            rows.append(good.assign(domain=domain, **texts))
-        write_register(pd.concat(rows, ignore_index=True), folder / "annexe1.csv")
-        asked = Scripted(RESOLVER, port, resolver(known))
+            rows[case] = good.assign(domain=domain, **texts)
+        asked = Scripted(ROOT, 53, root(known))
         stack.callback(asked.stop)
-        stack.enter_context(talking(talks, port))
-        done = CliRunner().invoke(app, [
-            "gate", "--declaration", str(folder / "annexe1.csv"), "--observe", "--data", str(SAMPLE),
-            "--as-of", "2026-03-03", "--format", "json", f"--resolver={RESOLVER}", f"--port={port}",
-            "--timeout=3", "--retries=1",
-        ])  # fmt: skip
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done.exit_code, json.loads(done.stdout)
+        stack.enter_context(talking(talks))
+        for name, cases in FILES.items():
+            file = folder / f"{name}.csv"
+            write_register(pd.concat([rows[case] for case in cases], ignore_index=True), file)
+            done = CliRunner().invoke(app, [
+                "gate", "--declaration", str(file), "--observe", "--data", str(SAMPLE),
+                "--as-of", "2026-03-03", "--format", "json", "--timeout=3", "--retries=1",
+            ])  # fmt: skip
+            assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+            (folder / f"{name}.json").write_text(json.dumps([done.exit_code, json.loads(done.stdout)]))
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
+    """Exit status and what was said of each file of declarations, asked in a namespace."""
+    folder = tmp_path_factory.mktemp("declared")
+    code = f"sys.path[:] = {sys.path!r}\nfrom test_gate_observe import *\nplay(Path({str(folder)!r}))\n"
+    used = [f"{address}/32" for n in range(1, len(CASES) + 1) for address in addresses(n)]
+    done = in_namespace(code, f"{ROOT}/32", *used, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return {name: tuple(json.loads((folder / f"{name}.json").read_text())) for name in FILES}
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_declaration_whose_servers_are_asked(case: str, judged: tuple[int, dict[str, Any]]) -> None:
+def test_a_declaration_whose_servers_are_asked(case: str, judged: Judged) -> None:
     *_, verdict, rule = CASES[case]
-    row = judged[1]["rows"][list(CASES).index(case)]
+    row = judged["all"][1]["rows"][list(CASES).index(case)]
     found = {finding["rule"] for finding in row["findings"] if finding["rule"].startswith("DECLARED_")}
     assert row["verdict"] == verdict, row["findings"]
     assert rule in found if rule else found <= {"DECLARED_CERTIFICATE"}
 
 
-def test_one_fault_makes_the_file_not_ready(judged: tuple[int, dict[str, Any]]) -> None:
-    assert (judged[0], judged[1]["verdict"]) == (1, "not-ready")
+@pytest.mark.parametrize(
+    ("file", "verdict"), [("all", (1, "not-ready")), ("right", (0, "ready")), ("unanswered", (4, "unknown"))]
+)
+def test_a_file_is_as_its_worst_row(file: str, verdict: tuple[int, str], judged: Judged) -> None:
+    assert (judged[file][0], judged[file][1]["verdict"]) == verdict
 
 
 def test_servers_are_asked_of_a_declaration_only() -> None:

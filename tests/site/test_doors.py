@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from lxml import etree
+from test_report import CANARY, canary_list
+from typer.testing import CliRunner
 
 from mssante_audit import audits
+from mssante_audit.base.language import using_language
+from mssante_audit.cli.main import app
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.site.build import build_site
 from mssante_audit.site.doors import file_name
@@ -39,10 +44,18 @@ def site(space: TrustSpace, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def entries(file: Path) -> list[dict[str, str]]:
+    """Return the entries of a feed, once it and they have what RFC 4287 (4.1.1, 4.1.2) asks for, once."""
     feed = etree.parse(file).getroot()
     assert feed.tag == f"{ATOM}feed"
-    for name in ("id", "title", "updated", "author"):
-        assert feed.find(f"{ATOM}{name}") is not None
+    assert len(feed.findall(f"{ATOM}author/{ATOM}name")) == 1
+    for part in (feed, *feed.iter(f"{ATOM}entry")):
+        (key,), (title,), (updated,), (link,) = (
+            part.findall(f"{ATOM}{name}") for name in ("id", "title", "updated", "link")
+        )
+        assert key.text.startswith("urn:")
+        assert title.text
+        assert datetime.fromisoformat(updated.text).tzinfo
+        assert (file.parent / link.get("href")).is_file()
     found = [{child.tag.removeprefix(ATOM): child.text for child in e} for e in feed.iter(f"{ATOM}entry")]
     assert all(entry.keys() >= {"id", "title", "updated", "content"} for entry in found)
     assert len({entry["id"] for entry in found}) == len(found)
@@ -55,13 +68,29 @@ def test_each_door_says_the_same_of_a_hundred_domains(site: Path, space: TrustSp
     assert {line["domain"] for line in index["domains"]} == set(map(unnamed, space.entries["domain"]))
     for line in [line for line in index["domains"] if "•" not in line["domain"]][:100]:
         record = json.loads((site / "api" / line["file"]).read_text(encoding="utf-8"))
-        assert record == json.loads(json.dumps(record_of(space, line["domain"], "en")))
+        with using_language("en"):
+            assert record == json.loads(json.dumps(record_of(space, line["domain"], "en")))
         assert (record["arrives"], record["order"]) == (line["arrives"], line["order"])
         assert record["listed"]
         if line["domain"] in frame.index:
             row = frame.loc[line["domain"]]
             assert (record["arrives"], record["order"]) == (row["receives"], row["order"])
             assert record["operator"]["id"] == row["operator_id"]
+            assert line["domain"] in space.search(line["domain"])["domain"].tolist()
+
+
+def test_the_command_says_the_same(site: Path) -> None:
+    file = site / "api" / "domains" / "ch-buttefictive.mssante.fr.json"
+    done = CliRunner().invoke(app, ["check", file.stem, "--as-of", AS_OF, "--format", "json"])
+    assert json.loads(done.stdout) == json.loads(file.read_bytes())
+
+
+def test_canaries_are_in_none(tmp_path: Path) -> None:
+    (tmp_path / "list.xml").write_bytes(canary_list())
+    made = built(tmp_path / "site", load_space(tmp_path / "list.xml", as_of=AS_OF))
+    files = [*(made / "api").rglob("*.json"), *made.rglob("*.atom")]
+    assert len(files) > 20
+    assert [file for file in files if CANARY.search(file.read_bytes())] == []
 
 
 def test_the_first_night_says_what_there_is_and_operators_have_their_own(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +31,8 @@ from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.state import write_state
 from mssante_audit.cli.main import app
-from mssante_audit.declarations.write import template_book
+from mssante_audit.declarations.register import load_declarations
+from mssante_audit.declarations.write import template_book, write_register
 from mssante_audit.snapshot import is_snapshot, make_snapshot
 from mssante_audit.snapshot.dictionary import FRAMES, register_schema
 from mssante_audit.snapshot.folder import FILE, PACKAGE, PRIVATE, VERSION, read_head, unnamed_texts
@@ -291,9 +295,40 @@ def test_what_is_handed_on_says_what_its_files_and_columns_are(made: Path, share
             assert choices is None or set(frame[name].dropna()) <= {"", *choices}
 
 
-def test_a_form_can_check_a_register_by_its_headings() -> None:
+def test_a_form_can_check_a_register_by_its_headings(tmp_path: Path) -> None:
     schema = register_schema()
     held(schema, "table-schema.json")
     headings = [cell.value for cell in template_book().active[1]]
     assert [field["name"] for field in schema["fields"]] == headings
     held({"name": "x", "resources": [{"name": "x", "path": "x.csv", "schema": schema}]}, "data-package.json")
+    (tmp_path / "schema.json").write_text(json.dumps(schema), encoding="utf-8")
+    write_register(load_declarations(CATALOGUE / "declarations.csv").declarations.tail(1), tmp_path / "x.csv")
+    written = pd.read_csv(tmp_path / "x.csv", dtype="str", keep_default_na=False)
+    right = written.rename(columns={field["title"]: field["name"] for field in schema["fields"]})
+    for mail, status in (("dsi@ch-x.example", 0), ("no address", 1)):
+        filled = right.assign(Date="25/02/2026", **{"Courriel du contact projet (public)": mail})
+        filled.to_csv(tmp_path / "x.csv", index=False)
+        done = frictionless("x.csv", "--schema", "schema.json", folder=tmp_path)
+        assert done.returncode == status, done.stdout
+
+
+def frictionless(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run ``frictionless validate``, wide enough to tell everything."""
+    command = [sys.executable, "-m", "frictionless", "validate", *words]
+    environment = os.environ | {"COLUMNS": "200"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_frictionless_validates_what_is_handed_on(shared: Path, tmp_path: Path) -> None:
+    """Both ways: with a file that is not as its schema says, it is not valid."""
+    done = frictionless(PACKAGE, folder=shared)
+    assert (done.returncode, "INVALID" in done.stdout) == (0, False), done.stdout
+    package = json.loads((shared / PACKAGE).read_text(encoding="utf-8"))
+    (domains,) = (each for each in package["resources"] if each["name"] == "domains")
+    assert done.stdout.count(" VALID ") == len(package["resources"]) == len(list(shared.glob("*.parquet")))
+    shutil.copy(shared / domains["path"], tmp_path)
+    (receives,) = (field for field in domains["schema"]["fields"] if field["name"] == "receives")
+    receives["constraints"]["enum"] = ["no"]
+    (tmp_path / PACKAGE).write_text(json.dumps(package | {"resources": [domains]}), encoding="utf-8")
+    done = frictionless(PACKAGE, folder=tmp_path)
+    assert (done.returncode, "INVALID" in done.stdout) == (1, True), done.stdout

@@ -15,6 +15,7 @@ from conftest import CATALOGUE
 from typer.testing import CliRunner
 
 from mssante_audit.base.errors import WhiteListError
+from mssante_audit.base.resources import sample_folder
 from mssante_audit.cli.main import app
 from mssante_audit.declarations.register import load_declarations
 from mssante_audit.declarations.write import write_register
@@ -40,7 +41,7 @@ def space() -> TrustSpace:
 def judged(space: TrustSpace, xml: str, tmp_path: Path) -> Edit:
     file = tmp_path / "after.xml"
     file.write_text(xml, encoding="utf-8")
-    return judge_edit(space, load_whitelist(file, recover=True, any_namespace=True))
+    return judge_edit(space, load_whitelist(file, recover=True, any_namespace=True, max_field=2**16))
 
 
 def filled(element: str, text: str) -> str:
@@ -59,6 +60,8 @@ EDITS: dict[str, tuple[str, str, str, set[str]]] = {
     "a new date": (filled("DateMAJ", "2026-03-02T05:00:00Z"), "ready", "restamped", set()),
     "a description": (filled("Description", "Centre hospitalier"), "ready", "changed", set()),
     "no contact": (filled("SupportContact", ""), "not-ready", "changed", {"LIST_UNREADABLE_ROW"}),
+    "a field too long": (filled("Description", "x" * 256), "not-ready", "changed", {"EDIT_FIELD_LONG"}),
+    "no date": (filled("DateMAJ", "hier"), "not-ready", "restamped", {"LIST_DATE_UNREADABLE"}),
     "another country": (
         XML.replace(ROW, ROW.replace("C=FR", "C=FRX")),
         "not-ready",
@@ -100,8 +103,11 @@ def test_an_edit_of_nothing_is_ready_with_nothing_told(xml: str, space: TrustSpa
         (XML.replace("</ListeBlancheMSSante>", ""), "LIST_DAMAGED"),
         (XML[: len(XML) // 2], "LIST_DAMAGED"),
         (XML.replace("".join(ROWS[20:60]), ""), "EDIT_ROWS_LOST"),
+        (re.sub("(<DateDeGeneration>)....", r"\g<1>2031", XML), "EDIT_DATE"),
+        (re.sub("(<DateDeGeneration>)....", r"\g<1>2020", XML), "LIST_OLD"),
+        (XML.replace("ListeDomaines", "Liste"), "LIST_UNREADABLE_ROW"),
     ],
-    ids=["namespace", "date", "unclosed", "cut", "a tenth"],
+    ids=["namespace", "date", "unclosed", "cut", "a tenth", "future", "old", "other shape"],
 )
 def test_a_fault_of_the_list_is_one_of_the_edit(
     xml: str, rule: str, space: TrustSpace, tmp_path: Path
@@ -111,22 +117,67 @@ def test_a_fault_of_the_list_is_one_of_the_edit(
     assert rule in {finding.rule for finding in edit.list if finding.severity in ("error", "critical")}
 
 
-def test_a_finding_that_stood_before_makes_no_edit_of_its_row_not_ready(
-    space: TrustSpace, tmp_path: Path
+def with_field(row: str, element: str, text: str) -> str:
+    return re.sub(f"<{element}>.*?<", f"<{element}>{text}<", row)
+
+
+ABROAD = ROW.replace("C=FR", "C=FRX")
+UNREACHABLE = with_field(ROW, "SupportContact", "02 61 91 35 61")
+SUPPORT = re.search("<SupportContact>(.*?)<", ROW)[1]  # type: ignore[index]
+STOOD = {
+    # a row with an error as it is published, what the edit makes of it; the rule introduced, if one is
+    "another row": (ABROAD, ABROAD, ""),
+    "description": (ABROAD, with_field(ABROAD, "Description", "Centre hospitalier"), ""),
+    "date": (ABROAD, with_field(ABROAD, "DateMAJ", "2026-03-02T05:00:00Z"), ""),
+    "the same name, other server": (ABROAD, ABROAD.replace("CN=", "CN=n"), ""),
+    "a copy": (ABROAD, ABROAD + ABROAD, ""),
+    "mended": (ABROAD, ROW, ""),
+    "another wrong country": (ABROAD, ABROAD.replace("FRX", "GB"), "DN_COUNTRY"),
+    "another error": (ABROAD, with_field(ABROAD, "SupportContact", "02 61 91 35 61"), "CONTACT_NO_EMAIL"),
+    "still no address": (UNREACHABLE, UNREACHABLE.replace("35 61", "35 62"), ""),
+    "another contact without address": (
+        UNREACHABLE,
+        with_field(with_field(ROW, "ResponsableContact", "02 61 91 35 60"), "SupportContact", SUPPORT),
+        "CONTACT_NO_EMAIL",
+    ),
+    "another element without text": (
+        with_field(ROW, "SupportContact", ""), with_field(ROW, "Description", ""), "LIST_UNREADABLE_ROW",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("published", "proposed", "introduced"), STOOD.values(), ids=STOOD)
+def test_a_finding_that_stood_before_makes_no_edit_not_ready(
+    published: str, proposed: str, introduced: str, space: TrustSpace, tmp_path: Path
 ) -> None:
-    bad = XML.replace(ROW, ROW.replace("C=FR", "C=FRX"))
     before = tmp_path / "before.xml"
-    before.write_text(bad, encoding="utf-8")
-    published = load_whitelist(before)
-    known = replace(space, whitelist=replace(published, verdict=space.whitelist.signature))
-    edit = judged(known, bad.replace("Domaine de messagerie", "Messagerie", 1), tmp_path)
-    assert edit.verdict == "ready"
-    touched = ROW.replace("C=FR", "C=FRX")
-    described = bad.replace(touched, re.sub("<Description>.*?<", "<Description>Centre hospitalier<", touched))
-    assert judged(known, described, tmp_path).verdict == "ready"
-    assert "DN_COUNTRY" not in {
-        f.rule for row in judged(known, described, tmp_path).rows for f in row.findings
-    }
+    before.write_text(XML.replace(ROW, published), encoding="utf-8")
+    known = replace(space, whitelist=replace(load_whitelist(before), verdict=space.whitelist.signature))
+    after = XML.replace(ROW, proposed)
+    if published == proposed:
+        other = next(row for row in ROWS if row != ROW)
+        after = after.replace(other, with_field(other, "Description", "Messagerie"))
+    edit = judged(known, after, tmp_path)
+    serious = {f.rule for row in edit.rows for f in row.findings if f.severity in ("error", "critical")}
+    assert (edit.verdict, serious) == (("not-ready", {introduced}) if introduced else ("ready", set())), (
+        edit.rows
+    )
+    assert len(edit.rows) == 1
+    assert edit.list == ()
+
+
+def test_what_is_known_of_earlier_lists_is_known_of_the_edit(tmp_path: Path) -> None:
+    """The demonstration has an archive: an edit of nothing tells nothing, a move what it leaves."""
+    known = load_space(sample_folder(), as_of="2026-03-03")
+    xml = known.whitelist.content().decode()
+    row, other = (re.search(rf"<Domaine>\s*<Nom>{name}.*?</Domaine>", xml, re.DOTALL)[0]  # type: ignore[index]
+                  for name in ("ch-bourgfictif", "ch-cheminfactice"))  # fmt: skip
+    same = judged(known, xml + "<!-- the same -->", tmp_path)
+    assert (same.verdict, same.rows, same.list, same.introduced, same.resolved) == ("ready", (), (), 0, 0)
+    held = re.search("<DNCertificatOperateur>(.*?)<", other)
+    assert held
+    moved = judged(known, xml.replace(row, with_field(row, "DNCertificatOperateur", held[1])), tmp_path)
+    assert "CONTACT_FORMER_OPERATOR" in {finding.rule for finding in moved.rows[0].findings}
 
 
 def test_an_unreliable_published_list_makes_everything_unknown(tmp_path: Path) -> None:
