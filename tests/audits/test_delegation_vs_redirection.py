@@ -242,7 +242,7 @@ def test_clean_neighbour(change: Change) -> None:
         (f"{REDIRECTED},X,,,{NS[0]},{NS[1]},", {"DNS_DELEGATION_REDIRECTED"}),
         (f"{DELEGATED},X,,,{NS[0]},ns9.alpha.example,", {"DNS_DECLARED_SERVERS"}),
         (f"{DELEGATED},X,,,{NS[1]},{NS[0]},", {"DNS_PRIMARY_OTHER"}),  # the zone's SOA names the other one
-        (f"{DELEGATED},X,,,{NS[1].upper()}.,{NS[0]},", set()),
+        (f"{DELEGATED},X,,,{NS[0].upper()}.,{NS[1]},", set()),
         (f"{DELEGATED},X,,,,,", set()),
         (f"{REDIRECTED},,X,,,,mail.beta.example", {"DNS_MX_DECLARED"}),
         (f"{REDIRECTED},,X,,,,{BETA_MX.upper()}", set()),

@@ -69,23 +69,24 @@ def corrected(space: TrustSpace) -> tuple[TrustSpace, dict[int, dict[str, str]]]
             for number in found.rows:
                 for column, text in proposals(found.rule, found.facts, rows[number - 1]).items():
                     rows[number - 1][column] = text
-                    changed.setdefault(number, {})[named(found)] = text
+                    changed.setdefault(number, {})[named(found, KINDS.get(column, ""))] = text
     generated = space.whitelist.generated_at
     assert generated is not None
     return load(xml_of(*rows, generated=f"{generated:%Y-%m-%dT%H:%M:%SZ}")), changed
 
 
-def named(found: Any) -> str:
-    """Return a finding's rule, with the kind of contact where it is about one of them."""
-    return f"{found.rule} {found.subject[1]}" if found.rule == "CONTACT_DISAGREEMENT" else str(found.rule)
+def named(found: Any, kind: str) -> str:
+    """Return a finding's rule, with a kind of contact where it tells the two apart."""
+    return f"{found.rule} {kind}" if found.rule == "CONTACT_DISAGREEMENT" else str(found.rule)
 
 
 def rules_by_row(space: TrustSpace) -> dict[int, set[str]]:
     found: dict[int, set[str]] = {}
     for audit in AUDITS:
         for finding in findings_of(audit, space).itertuples():
+            kinds = {told["kind"] for told in finding.facts.get("contacts", ())} or {""}
             for number in finding.rows:
-                found.setdefault(number, set()).add(named(finding))
+                found.setdefault(number, set()).update(named(finding, kind) for kind in kinds)
     return found
 
 
