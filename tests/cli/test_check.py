@@ -154,7 +154,13 @@ NOW = datetime(2026, 3, 3, 6, tzinfo=UTC)
 
 
 def listed(status="valid", **more):
-    told = {"signature": Verdict(status, ""), "damaged": False, "generated_at": NOW - DAY, **more}
+    told = {
+        "signature": Verdict(status, ""),
+        "damaged": False,
+        "damage_kinds": (),
+        "generated_at": NOW - DAY,
+        **more,
+    }
     return SimpleNamespace(**told)
 
 

@@ -278,7 +278,7 @@ PLAYED: dict[str, tuple[Callable[[Nights], None], str, dict[str, str], tuple[str
     ),
     "an empty register, torn mailboxes": (
         emptied_and_torn, NOON, {"register": "shrunk", "mailboxes": "damaged"},
-        ("0 declarations, 101 declarations before", "cannot be read"),
+        ("0 declarations, 104 declarations before", "cannot be read"),
     ),
     "a torn observation, a torn register": (
         torn_twice, NOON, {"dns": "damaged", "register": "damaged"}, ("cannot be read",)
