@@ -104,9 +104,11 @@ def test_changes_are_ones_own_and_the_other_side_is_not_named(space):
     assert set(told.loc[told["kind"] == "moved", "after"]) == {ANOTHER}
     contacts = told[told["kind"] == "contact_changed"]
     assert ANOTHER in set(contacts["after"])
-    assert contacts["before"].str.contains("@").all()
+    own = contacts["before"] != ANOTHER  # the list gives some of them to another operator too
+    assert own.any()
+    assert contacts["before"][own].str.contains("@").all()
     hidden = dossier(moved, GROUP, masked=True).changes
-    assert hidden.loc[hidden["kind"] == "contact_changed", "before"].str.contains("•••").all()
+    assert hidden.loc[contacts.index[own], "before"].str.contains("•••").all()
     html = part("changes", dossier(moved, GROUP)).text
     assert "landefactice" not in html
     assert len(dossier(moved, "1959900002").changes) == 0
