@@ -18,6 +18,7 @@ from mssante_audit.base.translations import catalogue as catalogue
 from mssante_audit.base.translations import plain as plain
 from mssante_audit.base.translations import words_of as words_of
 from mssante_audit.base.typography import LANGUAGES as LANGUAGES
+from mssante_audit.base.typography import NARROW as NARROW
 from mssante_audit.base.typography import NBSP as NBSP
 from mssante_audit.base.typography import TYPOGRAPHY, Typography
 

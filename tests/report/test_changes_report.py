@@ -197,7 +197,7 @@ def test_a_list_that_cannot_be_read_is_left_out_and_named(tmp_path: Path, number
     story = report.story
     assert len(story.steps) == 3
     notice, state = plain(told(report, "unread")), plain(collection(report.space))
-    assert "1 liste illisible laissée de côté : <bdi>202" in notice
+    assert "1 liste illisible ou refusée laissée de côté : <bdi>202" in notice
     assert "L’historique ne peut être établi" in state
     assert all(told(report, ident).caption for ident in ("timeline", "ages"))
     assert story.ages["censored"].sum() > 100, "of its own first list"
