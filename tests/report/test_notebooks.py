@@ -25,6 +25,8 @@ TOLD_IN = {"whitelist_integrity": "overview", "mailboxes": "overview", "reconcil
 """Audits whose findings are told in a notebook of another name."""
 
 NOT_FINDINGS = (
+    "connectors",
+    "zone-servers",
     "statuses",
     "collection",
     "waived",
