@@ -50,9 +50,10 @@ _KEPT = (
     r"(?![0-9]| [0-9]{2} [0-9])|(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9](?![0-9]))"
     r"|\b(?i:ch[ruis]?|chu|ghu?|h[oô]p(?:ital|itaux)?|hospitalier|chirurgical|(?:poly)?cliniques?|centre|ctre"
     r"|ehpad|mas|fam|r[ée]sidence|fondation|institut|maison|foyer|groupe|ssr|usld|ime|itep|pavillon|site)"
-    rf"(?: (?i:du|de|le|la))? (?:{_TITLE} |M\.(?={_UPPER})){_BEFORE}{_UPPER}{_REST})"
+    rf"(?: (?i:du|de|le|la))? (?:{_TITLE} |M\.(?={_UPPER})){_BEFORE}{_UPPER}{_REST}"
+    r"|(?<![^\W_])(?=[0-9]*[a-f])[0-9a-f]{16,64}(?![^\W_]))"
 )
-"""Dates, and hospitals that bear the name of a doctor."""
+"""Dates, hospitals that bear the name of a doctor, and fingerprints."""
 _DIGIT = r"(?:[0-9]|(?<=[0-9])[oOlI](?![^\W\d_])|[oOlI](?=[0-9]))"
 _GAP = r"(?:[^\w@,:;]|_){0,4}"
 _PHONE = (
