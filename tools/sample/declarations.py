@@ -360,7 +360,7 @@ def _contracts(book: Book, like: Operator) -> None:
     before = {"date": f"{RECENT - timedelta(days=2):%d/%m/%Y}", "project_manager_last_name": "MODELE"}
     book.record("DECL_PERSON_FORMER", [new(fourth, "9100000004", **before)])
     new(fourth, "9100000004")
-    new(fourth, "9100000004", project_manager_last_name="Mme Spécimen")  # the same person
+    new(fourth, "9100000004", project_manager_last_name="Madame Spécimen")  # the same person
 
 
 def _redirected(book: Book) -> None:
