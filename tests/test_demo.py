@@ -34,6 +34,7 @@ STORY = {
     "CONTACT_PARTLY_CHANGED": 1,  # a contact that left
     "CONTACT_PERSONAL": 1,
     "DN_OPERATOR_NAMES": 6,  # a name in three ways
+    "DECL_REDIRECTION_CHOSEN": 24,  # beside delegations
 }
 """Rule, and the domains that its findings are of."""
 
