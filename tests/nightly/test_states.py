@@ -342,7 +342,7 @@ def test_what_an_input_in_doubt_hides_is_neither_fixed_nor_new_nor_new_again(fir
     ("change", "state", "why"),
     [
         (listed(at("2026-03-01T05:30:00Z")), "older", "its date goes back"),
-        (listed(by="stranger"), "unverified", "signed by an unknown"),
+        (listed(by="stranger"), "unverified", "signed by another authority"),
         (emptied_anchors, "unverified", "no CA certificate here"),
         (torn_anchors, "unverified", "no certificate that can be read"),
         (listed(at("2026-03-09T05:30:00Z")), "future", "in the future"),
