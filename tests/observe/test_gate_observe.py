@@ -199,7 +199,9 @@ def play(folder: Path) -> None:
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
     """Exit status and what was said of each file of declarations, asked in a namespace."""
     folder = tmp_path_factory.mktemp("declared")
-    code = f"sys.path[:] = {sys.path!r}\nfrom test_gate_observe import *\nplay(Path({str(folder)!r}))\n"
+    first = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]  # several folders have a conftest.py
+    code = f"sys.path[:] = {[*first, *sys.path]!r}\nfrom test_gate_observe import *\n"
+    code += f"play(Path({str(folder)!r}))\n"
     used = [f"{address}/32" for n in range(1, len(CASES) + 1) for address in addresses(n)]
     done = in_namespace(code, f"{ROOT}/32", *used, timeout=300)
     assert done.returncode == 0, done.stderr
