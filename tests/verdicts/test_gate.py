@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import CATALOGUE
+from conftest import CATALOGUE, ROOT
 from typer.testing import CliRunner
 
 from mssante_audit.base.errors import WhiteListError
-from mssante_audit.base.resources import sample_folder
 from mssante_audit.cli.main import app
 from mssante_audit.declarations.register import load_declarations
 from mssante_audit.declarations.write import write_register
@@ -168,7 +167,7 @@ def test_a_finding_that_stood_before_makes_no_edit_not_ready(
 
 def test_what_is_known_of_earlier_lists_is_known_of_the_edit(tmp_path: Path) -> None:
     """The demonstration has an archive: an edit of nothing tells nothing, a move what it leaves."""
-    known = load_space(sample_folder(), as_of="2026-03-03")
+    known = load_space(ROOT / "data/sample", as_of="2026-03-03")
     xml = known.whitelist.content().decode()
     row, other = (re.search(rf"<Domaine>\s*<Nom>{name}.*?</Domaine>", xml, re.DOTALL)[0]  # type: ignore[index]
                   for name in ("ch-bourgfictif", "ch-cheminfactice"))  # fmt: skip
