@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import CATALOGUE, ROOT
+from conftest import CATALOGUE
 from typer.testing import CliRunner
 
 from mssante_audit.base.errors import WhiteListError
@@ -163,20 +163,6 @@ def test_a_finding_that_stood_before_makes_no_edit_not_ready(
     )
     assert len(edit.rows) == 1
     assert edit.list == ()
-
-
-def test_what_is_known_of_earlier_lists_is_known_of_the_edit(tmp_path: Path) -> None:
-    """The demonstration has an archive: an edit of nothing tells nothing, a move what it leaves."""
-    known = load_space(ROOT / "data/sample", as_of="2026-03-03")
-    xml = known.whitelist.content().decode()
-    row, other = (re.search(rf"<Domaine>\s*<Nom>{name}.*?</Domaine>", xml, re.DOTALL)[0]  # type: ignore[index]
-                  for name in ("ch-bourgfictif", "ch-cheminfactice"))  # fmt: skip
-    same = judged(known, xml + "<!-- the same -->", tmp_path)
-    assert (same.verdict, same.rows, same.list, same.introduced, same.resolved) == ("ready", (), (), 0, 0)
-    held = re.search("<DNCertificatOperateur>(.*?)<", other)
-    assert held
-    moved = judged(known, xml.replace(row, with_field(row, "DNCertificatOperateur", held[1])), tmp_path)
-    assert "CONTACT_FORMER_OPERATOR" in {finding.rule for finding in moved.rows[0].findings}
 
 
 def test_an_unreliable_published_list_makes_everything_unknown(tmp_path: Path) -> None:
