@@ -117,14 +117,10 @@ def compare(before: Side, after: Side, known_renames: Mapping[str, str] | None =
     if renames:
         was_of, now_of = ({row.domain: holders[row.dn].operator for row in rows} for rows in (old, new))
         found += [Change("renamed", to, was, to, was_of[to], now_of[to]) for was, to in renames.items()]
-    if any(change.kind == "added" for change in found):
-        like = {copy.domain: copy.original for copy in copies(after.entries)}
-        found = [
-            change._replace(of=("like", like[change.domain]))
-            if change.kind == "added" and change.domain in like
-            else change
-            for change in found
-        ]
+    if added := {change.domain for change in found if change.kind == "added"}:
+        like = _originals(after.entries, added)
+        found = [c._replace(of=("like", like[c.domain])) if c.domain in like and c.kind == "added" else c
+                 for c in found]  # fmt: skip
     # One contact changed on several certificates of a domain is one change; dates are counted row by row.
     dated = [change for change in found if change.kind == "restamped"]
     others = dict.fromkeys(change for change in found if change.kind != "restamped")
@@ -160,6 +156,13 @@ def _holders(before: Side, after: Side) -> Holders:
         dn: Operator(identifier, name, structure.get(identifier, identifier))
         for dn, identifier, name in told.itertuples(index=False, name=None)
     }
+
+
+def _originals(entries: pd.DataFrame, domains: set[str]) -> dict[str, str]:
+    """Return whose rows those of some domains are copies of, by domain; others are not looked at."""
+    theirs = entries["domain"].isin(domains)
+    near = entries[theirs | entries["description"].isin(entries.loc[theirs, "description"])]
+    return {copy.domain: copy.original for copy in copies(near)}
 
 
 def _by_domain(rows: Rows, names: set[str]) -> dict[str, list[Row]]:

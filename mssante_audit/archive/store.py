@@ -6,7 +6,6 @@ tells of it: a run killed at any instant leaves a list not recorded, at worst, w
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -21,6 +20,7 @@ from mssante_audit.archive.log import Record, read_log
 from mssante_audit.archive.sides import Side, side_of
 from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.base.instants import SKEW, asked_instant
+from mssante_audit.base.resources import real_path
 from mssante_audit.whitelist.certificates import of_sample, pinned_files
 from mssante_audit.whitelist.columns import is_audit_domain
 from mssante_audit.whitelist.load import WhiteList, content_of, load_whitelist
@@ -156,7 +156,7 @@ class Archive:
     @cached_property
     def trusted(self) -> tuple[str | Path, ...]:
         """The anchors, with those recognised and the revocation lists in the folder it lies in."""
-        place = Path(os.path.realpath(self.folder)).parent
+        place = real_path(self.folder).parent
         return (*self.anchors, *of_sample(place), *pinned_files(place), *find_crls(place))
 
     @cached_property

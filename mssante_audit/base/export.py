@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from mssante_audit.base.errors import AuditError, OutputError
+from mssante_audit.base.resources import real_path
 
 OBJECTS = ("subject", "rows", "where", "facts", "why")
 """Columns that hold Python's own objects: JSON in files, and not among a table's flat columns."""
@@ -271,7 +272,7 @@ def _is_stream(path: Path) -> bool:
     if stat.S_ISCHR(kind) or stat.S_ISFIFO(kind) or (kind and str(path.parent) in ("/dev", "/dev/fd")):
         return True
     if linked:
-        remedy = ("Name the file itself: {}", os.path.realpath(path))
+        remedy = ("Name the file itself: {}", str(real_path(path)))
         raise OutputError("is a link, which would be replaced by a file", file=str(path), remedy=remedy)
     if stat.S_ISSOCK(kind) or stat.S_ISBLK(kind):
         raise OutputError("is neither a file nor a pipe", file=str(path), remedy="Name another")

@@ -174,6 +174,8 @@ def _in_language(method: Callable[Concatenate[Typography, Written], str]) -> Cal
     return written
 
 
+colon = _in_language(Typography.colon)
+semicolon = _in_language(Typography.semicolon)
 number = _in_language(Typography.number)
 percent = _in_language(Typography.percent)
 one_decimal = _in_language(Typography.one_decimal)

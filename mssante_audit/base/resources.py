@@ -17,6 +17,11 @@ SAMPLE_FOLDER = "MSSANTE_AUDIT_SAMPLE"
 """Variable that puts another folder in the sample's place: the tests' catalogue of defects."""
 
 
+def real_path(path: str | Path) -> Path:
+    """Return where a path leads; of links in a circle the path itself, where `Path.resolve` raises."""
+    return Path(os.path.realpath(path))
+
+
 def resource(name: str) -> Path:
     """Return the path of a shipped file or folder, such as ``"notebooks"``.
 
@@ -36,7 +41,7 @@ def sample_folder() -> Path:
 
 def is_sample(data: str | Path | None) -> bool:
     """Tell whether a folder or file, or ``None``, stands for the shipped sample or is a part of it."""
-    return data is None or sample_folder() in (place := Path(os.path.realpath(data)), *place.parents)
+    return data is None or sample_folder() in (place := real_path(data), *place.parents)
 
 
 def table_of(package: str, name: str) -> dict[str, Any]:

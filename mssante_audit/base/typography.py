@@ -40,14 +40,12 @@ class Typography:
         """Names of the severities, singular and plural, worst first."""
         return {code: tuple(names.split("|")) for code, names in self.words["severities"].items()}
 
-    @property
     def colon(self) -> str:
-        """What stands between a name and what is said of it."""
+        """Return what stands between a name and what is said of it."""
         return f"{NBSP}: " if self.french else ": "
 
-    @property
     def semicolon(self) -> str:
-        """What stands between sentences of a list."""
+        """Return what stands between sentences of a list."""
         return f"{NBSP}; " if self.french else "; "
 
     def singular(self, value: float) -> bool:

@@ -17,7 +17,7 @@ from mssante_audit.cli import options
 from mssante_audit.cli.console import for_own_eyes, in_readers_language, say
 
 if TYPE_CHECKING:
-    from mssante_audit.audits.declarations.told import Message
+    from mssante_audit.audits.declarations.messages import Message
     from mssante_audit.declarations.register import Register
 
 app = typer.Typer(help="Keep the register of declarations (Annexe 1).", no_args_is_help=True)
@@ -69,7 +69,7 @@ def import_(
     contacts: options.Contacts = None,
 ) -> None:
     """Validate a file of declarations, row by row."""
-    from mssante_audit.audits.declarations.told import bounded, line, messages, notes, summary
+    from mssante_audit.audits.declarations.messages import bounded, line, messages, notes, summary
     from mssante_audit.base.instants import asked_instant
     from mssante_audit.declarations.register import load_declarations
     from mssante_audit.declarations.write import write_register
@@ -107,7 +107,7 @@ def fix(
     as_of: options.AsOf = None,
 ) -> None:
     """Write a register with all put right that can be without guessing, and list the rest."""
-    from mssante_audit.audits.declarations.told import bounded, line, mendings, messages, notes, summary
+    from mssante_audit.audits.declarations.messages import bounded, line, mendings, messages, notes, summary
     from mssante_audit.base.instants import asked_instant
     from mssante_audit.declarations.mend import mended
     from mssante_audit.declarations.register import load_declarations

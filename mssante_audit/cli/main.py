@@ -8,7 +8,6 @@ usage or input; 3 a report or a rule failed, or the program did; 4 an input is n
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -275,12 +274,12 @@ def sample(
     force: options.Force = False,
 ) -> None:
     """Copy the demonstration that ships, a made-up trust space."""
-    from mssante_audit.base.resources import sample_folder
+    from mssante_audit.base.resources import real_path, sample_folder
     from mssante_audit.base.staging import put_folder
 
     shipped = sample_folder()
     own = {entry.name for entry in shipped.iterdir()}
-    there = put_folder(Path(os.path.realpath(out)), lambda to: copytree(shipped, to), own=own, force=force)
+    there = put_folder(real_path(out), lambda to: copytree(shipped, to), own=own, force=force)
     say(f"sample: {there}")
 
 

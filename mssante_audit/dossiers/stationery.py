@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.headerregistry import Address
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.fields import refusal
 from mssante_audit.base.reading import read_bytes, read_toml
+from mssante_audit.base.resources import real_path
 from mssante_audit.base.settings import Letter, Section
 
 PICTURES = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg"}
@@ -82,7 +82,7 @@ def read_stationery(file: Path) -> Stationery:
     if "letter" not in told:
         raise InputError("has no section [letter]", file=str(file), remedy=remedy)
     try:
-        read = _File.model_validate({"letter": told["letter"]}, context=Path(os.path.realpath(file)).parent)
+        read = _File.model_validate({"letter": told["letter"]}, context=real_path(file).parent)
     except ValidationError as error:
         raise InputError(refusal(_File, error), file=str(file), remedy=remedy) from None
     return stationery(read.letter)

@@ -1,4 +1,9 @@
-"""Code of other packages, in a process of its own: it cannot end the program, hold it up or write for it."""
+"""Code of other packages, in a process of its own: it cannot end the program, hold it up or write for it.
+
+No guard inside a process outlives ``os._exit``, a kill, ignored signals or a swallowed time-out, all of which
+tests/attacks/test_installed_audits.py tries. A fork has the space without copying it: 25 ms a part, measured
+after all audits of 6,494 rows. Audits of this package are not forked.
+"""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import json
 import math
-import os
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from mssante_audit.base.export import write_bytes
 from mssante_audit.base.fields import fault, field_of
 from mssante_audit.base.frames import DRAFT
 from mssante_audit.base.reading import parse_toml, read_text
+from mssante_audit.base.resources import real_path
 from mssante_audit.base.settings import Section
 from mssante_audit.nightly.settings import Config
 
@@ -40,7 +40,7 @@ def load_config(file: Path) -> Config:
 def checked(values: Mapping[str, Any], text: str, file: Path) -> Config:
     """Return the settings that `values`, read from the `text` of a file, say; errors as in `load_config`."""
     try:
-        return Config.of(values, Path(os.path.realpath(file)).parent)
+        return Config.of(values, real_path(file).parent)
     except ValidationError as error:
         raise _refusal(error, text, file) from None
 

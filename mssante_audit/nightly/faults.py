@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError
 from mssante_audit.base.groups import install, lacking
-from mssante_audit.base.resources import resource
+from mssante_audit.base.resources import real_path, resource
 from mssante_audit.nightly.night import RUNS, SITE, STATE
 from mssante_audit.nightly.settings import Config
 from mssante_audit.nightly.steps import observe_settings
@@ -90,8 +89,8 @@ def _data(config: Config) -> Iterator[AuditError]:
 
 def _output(config: Config) -> Iterator[AuditError]:
     output = config.output.folder
-    real = Path(os.path.realpath(output))
-    if Path(os.path.realpath(config.data.folder)) in (real, real / RUNS, real / SITE):
+    real = real_path(output)
+    if real_path(config.data.folder) in (real, real / RUNS, real / SITE):
         yield InputError("is both data and output folder", file=str(output), remedy="Set output.folder")
     if (site := output / SITE).exists() and not site.is_symlink():
         yield OutputError("is in the way: it is no link of ours", file=str(site), remedy="Move it away")

@@ -27,6 +27,7 @@ from mssante_audit.findings.templates import said
 from mssante_audit.nightly.night import SITE, Night, Result, began, read_run
 from mssante_audit.nightly.notice import good_run
 from mssante_audit.nightly.settings import Mail
+from mssante_audit.report.names import NAMES
 from mssante_audit.space.states import State, named, remedied, worded
 
 KIND = "mssante-audit night"
@@ -249,7 +250,9 @@ def _faults(night: Night) -> Iterator[Line]:
     for result in night.results.values():
         if result.outcome in ("failed", "skipped"):
             message = result.message.replace(f"{night.folder}/", "").replace(f"{night.output}/", "")
-            fault = {"message": textwrap.shorten(message, 400, placeholder=" ..."), "why": result.why}
+            named = NAMES["failures"].get(result.why.get("code", ""), "")
+            short = textwrap.shorten(message, 400, placeholder=" ...")
+            fault = {"message": short, "why": result.why, "named": named}
             yield Line("alarm", _say(night, result.outcome, fault | {"step": result.step}))
             if result.step == "fetch":
                 yield _in_force(night, kept=True)

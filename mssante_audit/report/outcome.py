@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import os
 import re
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from lxml.html import HtmlElement, fragment_fromstring
 
 from mssante_audit.base.export import csv_text, json_bytes, write_bytes
 from mssante_audit.base.language import gettext, markdown
+from mssante_audit.base.resources import real_path
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.ledger import FollowUp, follow, scope_of
 from mssante_audit.findings.registry import resting
@@ -207,7 +207,7 @@ def _paths(job: Job, setting: Setting) -> re.Pattern[str]:
     roots += [Path.cwd(), Path(tempfile.gettempdir()), Path(sys.prefix), Path(sys.base_prefix)]
     with suppress(RuntimeError):  # a container's user may have none
         roots.append(Path.home())
-    texts = {text for root in roots for path in (root, os.path.realpath(root)) if len(text := str(path)) > 1}
+    texts = {text for root in roots for path in (root, real_path(root)) if len(text := str(path)) > 1}
     texts |= {html.escape(text) for text in texts}
     longest_first = sorted(texts, key=lambda text: (-len(text), text))
     # Not inside a word or base64 data, where the same letters may stand by chance.

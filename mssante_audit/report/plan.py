@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.errors import InputError, ParameterError, UnknownNameError
+from mssante_audit.base.resources import real_path
 from mssante_audit.base.settings import LIMITS
 from mssante_audit.findings.registry import audits
 from mssante_audit.report.parameters import check_value, declared, share_out, shown_value
@@ -132,7 +132,7 @@ def _absolute(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return `values` with paths that hold in the kernel's own folder."""
     fixed = dict(values)
     if fixed.get("data") is not None:
-        fixed["data"] = os.path.realpath(fixed["data"])
+        fixed["data"] = str(real_path(fixed["data"]))
     if fixed.get("anchors"):
-        fixed["anchors"] = [os.path.realpath(anchor) for anchor in fixed["anchors"]]
+        fixed["anchors"] = [str(real_path(anchor)) for anchor in fixed["anchors"]]
     return fixed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from mssante_audit.audits import parted
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import json_bytes, parquet_bytes, write_bytes
+from mssante_audit.base.resources import real_path
 from mssante_audit.base.staging import exclusive, put_folder
 from mssante_audit.base.state import write_state
 from mssante_audit.findings.facts import dumped
@@ -165,10 +165,10 @@ def _origin(space: TrustSpace, data: str | Path | None) -> dict[str, Any]:
     beside = whitelist.origin.parent if isinstance(whitelist.origin, Path) else None
     trusted = [*whitelist.anchors, *([*pinned_files(beside), *find_crls(beside)] if beside else ())]
     return {
-        "data": None if data is None else os.path.realpath(data),
-        "anchors": [os.path.realpath(path) for path in (archive.anchors if archive else ())],
+        "data": None if data is None else str(real_path(data)),
+        "anchors": [str(real_path(path)) for path in (archive.anchors if archive else ())],
         "signer": archive.signer if archive else None,
-        "trusted": list(dict.fromkeys(os.path.realpath(path) for path in trusted)),
+        "trusted": list(dict.fromkeys(str(real_path(path)) for path in trusted)),
     }
 
 

@@ -40,8 +40,8 @@ def reasons(why: Mapping[str, Sequence[str]], language: str = "") -> str:
         known = [set(why.get(other, ())) for other in ("dns", "mail")]
         new = check != "receives" or not any(set(codes) <= others for others in known)
         if codes and NOT_AUDITED not in codes and new:
-            text = write.semicolon.join(reason(code, language) for code in codes)
-            sentences.append(f"{names[check]}{write.colon}{text}.")
+            text = write.semicolon().join(reason(code, language) for code in codes)
+            sentences.append(f"{names[check]}{write.colon()}{text}.")
     return " ".join(sentences)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -19,7 +18,7 @@ from cryptography.x509 import verification
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.reading import read_bytes
-from mssante_audit.base.resources import sample_folder, table_of
+from mssante_audit.base.resources import real_path, sample_folder, table_of
 
 CERTIFICATE_SUFFIXES = (".cer", ".crt", ".pem", ".der", ".p7b")
 UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
@@ -68,7 +67,7 @@ def find_anchors(folder: Path) -> list[x509.Certificate]:
 def of_sample(folder: Path) -> tuple[Path, ...]:
     """Return the anchors of a data folder that is the shipped sample; no other folder brings any."""
     sample = sample_folder()
-    return (sample / "anchors",) if os.path.realpath(folder) == os.path.realpath(sample) else ()
+    return (sample / "anchors",) if real_path(folder) == sample else ()
 
 
 def pinned_files(folder: Path) -> list[Path]:

@@ -12,14 +12,14 @@ import pytest
 from conftest import CATALOGUE
 from pypdf import PdfReader
 
-from mssante_audit.audits.declarations import told
+from mssante_audit.audits.declarations import messages as module
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import catalogue, plain, using_language
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import load_declarations
 
 AS_OF = ("--as-of", "2026-03-03")
-PACKAGE = Path(told.__file__).parents[2]
+PACKAGE = Path(module.__file__).parents[2]
 SPACES = {0xA0: " ", 0x202F: " "}
 SAMPLE = CATALOGUE / "declarations.csv"
 
@@ -116,7 +116,9 @@ def test_what_to_write_is_told_ready_to_copy_and_each_fault_once(tmp_path, cells
     row = {**ROW, "domain": "ch-x.mssante.fr", **cells}
     (tmp_path / "r.json").write_text(json.dumps([row]), encoding="utf-8")
     register = load_declarations(tmp_path / "r.json")
-    (only,) = [one for one in told.messages(register, parse_instant(AS_OF[1])) if set(one.columns) & {*cells}]
+    (only,) = [
+        one for one in module.messages(register, parse_instant(AS_OF[1])) if set(one.columns) & {*cells}
+    ]
     assert said in only.text.translate(SPACES)
 
 
@@ -353,18 +355,20 @@ def test_much_that_is_wrong_is_told_in_few_lines(run, tmp_path):
 
 def test_what_is_wrong_far_too_often_is_told_so_often_and_that_is_said(tmp_path, monkeypatch):
     """Names of domains and dates that all differ, in every second row; nothing else is wrong."""
-    monkeypatch.setattr(told, "MANY", 5)
-    monkeypatch.setattr(told, "RANGES", 3)
+    monkeypatch.setattr(module, "MANY", 5)
+    monkeypatch.setattr(module, "RANGES", 3)
     rows = [
         f"mauvais nom {n};le {n} brumaire" if n % 2 else "ch-fable.mssante.fr;2026-01-01" for n in range(30)
     ]
     file = tmp_path / "register.csv"
     file.write_text("\n".join(["domain;date", *rows]), encoding="utf-8")
     register = load_declarations(file)
-    many = told.Message("warning", "DECL_DOMAIN_INVALID", "register.csv", (3, 5, 7, 9, 11), ("domain",), "x")
+    many = module.Message(
+        "warning", "DECL_DOMAIN_INVALID", "register.csv", (3, 5, 7, 9, 11), ("domain",), "x"
+    )
     with using_language("en"):
-        found = told.messages(register, parse_instant(AS_OF[1]))
-        assert "cells A3, A5, A7, … (5 rows in all)" in told.line(many, register)
+        found = module.messages(register, parse_instant(AS_OF[1]))
+        assert "cells A3, A5, A7, … (5 rows in all)" in module.line(many, register)
     by_code = {code: [one for one in found if one.code == code] for code in {one.code for one in found}}
     for code in ("DECL_DOMAIN_INVALID", "DECL_UNREADABLE"):
         assert len(by_code[code]) == 6

@@ -9,7 +9,7 @@ import pytest
 from filled import FORM as HANDS
 from filled import cases
 
-from mssante_audit.audits.declarations.told import mendings
+from mssante_audit.audits.declarations.messages import mendings
 from mssante_audit.base.export import unguarded
 from mssante_audit.base.language import using_language
 from mssante_audit.declarations.headings import fields

@@ -63,16 +63,17 @@ def lent(space: TrustSpace, uses: Iterable[Use]) -> Lent:
             held.setdefault(reached, {}).setdefault(found.owners[use.operator_id], set()).update(use.rows)
     whose = space.audited["operator_id"].map(found.owners)
     sizes, served = whose.value_counts(), space.audited.groupby(whose)["domain"].agg(set)
-    borne: dict[Coordinates, dict[str, int]] = {}
-    lenders: dict[Coordinates, str] = {}
+    borne: dict[
+        Coordinates, tuple[dict[str, int], str]
+    ] = {}  # by how many rows of each owner, and the lender
     for use in own:
         mine, both = found.owners[use.operator_id], use.coordinates
         if both not in borne:  # worked out once for all who bear it
             parts = [held[value] for value in frozenset[str]().union(*both)]
             owners = set(parts[0]).intersection(*parts[1:])
             on = {owner: len(set().union(*(part[owner] for part in parts))) for owner in owners}
-            borne[both], lenders[both] = on, max(on, key=lambda owner: (on[owner], owner))
-        on, lender = borne[both], lenders[both]
+            borne[both] = on, max(on, key=lambda owner: (on[owner], owner))
+        on, lender = borne[both]
         if lender == mine or 2 * on[mine] > sizes[mine]:
             continue
         if not served[mine].isdisjoint(served[lender]):

@@ -16,10 +16,9 @@ import pandas as pd
 
 from mssante_audit.audits import audit_all
 from mssante_audit.base.export import write_bytes
-from mssante_audit.base.language import current_language, using_language, words_of
+from mssante_audit.base.language import colon, current_language, semicolon, using_language, words_of
 from mssante_audit.base.markup import visible
 from mssante_audit.base.resources import table_of
-from mssante_audit.base.typography import TYPOGRAPHY
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.report import tables
 from mssante_audit.report.explorer.data import explorer_data, place_name
@@ -89,10 +88,9 @@ def explorer_html(
     `home` where the page belongs, "" if it stands alone.
     """
     words = words_of("mssante_audit.report.explorer")[current_language()]
-    write = TYPOGRAPHY[current_language()]
     checks, code, asked = CHECK_NAMES[current_language()], script(), question(domains)
     packed_data = explorer_data(space, findings, domains) | {
-        "words": {**words["script"], "colon": write.colon, "semicolon": write.semicolon},
+        "words": {**words["script"], "colon": colon(), "semicolon": semicolon()},
         "checks": checks,
         "spoken": WORDS,
         "receiving": RECEIVING[current_language()],
@@ -103,7 +101,7 @@ def explorer_html(
     held, names = answers(domains), words["script"]["values"]
     return template("explorer.html.j2").render(
         title=question_asked(domains),
-        words={**words["page"], "colon": write.colon},
+        words={**words["page"], "colon": colon()},
         answer=answer(domains),
         counts=[
             (

@@ -14,7 +14,7 @@ from typing import Any
 
 from mssante_audit.audits.declarations.proposals import date_from
 from mssante_audit.audits.declarations.rules import READING, form_findings
-from mssante_audit.base.language import current_language, localized, typeset, words_of
+from mssante_audit.base.language import colon, current_language, localized, semicolon, typeset, words_of
 from mssante_audit.base.settings import Letter
 from mssante_audit.base.text import is_hidden, visible
 from mssante_audit.base.typography import TYPOGRAPHY
@@ -87,33 +87,29 @@ def line(message: Message, register: Register) -> str:
     where = _numbered(message.rows, _letters(register, message.file, message.columns))
     place = [visible(message.file), _word("sheet", visible(sheet)) if sheet else "", where]
     labels = " – ".join(_quoted(label(name)) for name in message.columns)
-    return TYPOGRAPHY[current_language()].colon.join(
-        filter(None, [", ".join(filter(None, place)), labels, message.text])
-    )
+    return colon().join(filter(None, [", ".join(filter(None, place)), labels, message.text]))
 
 
-def bounded(told: Sequence[Message]) -> list[Message]:
+def bounded(every: Sequence[Message]) -> list[Message]:
     """Return messages of which at most `MOST` say one thing of the same fields, the others told at once."""
     kept: list[Message] = []
-    for same in grouped(((one.file, one.code, one.columns), one) for one in told).values():
+    for same in grouped(((m.file, m.code, m.columns), m) for m in every).values():
         kept += same[:MOST]
         if rest := same[MOST:]:
-            rows = tuple(sorted({row for one in rest for row in one.rows}))
+            rows = tuple(sorted({row for message in rest for row in message.rows}))
             code = rest[0].code
             text = _word("more", len(rest), localized(rule(code), "title").strip(), code)
             kept.append(replace(rest[0], rows=rows, text=text))
     return sorted(kept, key=_order)
 
 
-def _order(one: Message) -> tuple[Any, ...]:
-    return one.file, one.rows[:1], one.columns, one.code
+def _order(message: Message) -> tuple[Any, ...]:
+    return message.file, message.rows[:1], message.columns, message.code
 
 
-def notes(told: Sequence[Message]) -> dict[tuple[str, int], dict[str, list[str]]]:
+def notes(every: Sequence[Message]) -> dict[tuple[str, int], dict[str, list[str]]]:
     """Return what is wrong by file and row: the texts of each column (`declarations.write.Notes`)."""
-    found = grouped(
-        ((one.file, row), (name, one.text)) for one in told for row in one.rows for name in one.columns
-    )
+    found = grouped(((m.file, row), (name, m.text)) for m in every for row in m.rows for name in m.columns)
     return {place: grouped(texts) for place, texts in found.items()}
 
 
@@ -124,8 +120,7 @@ def label(name: str) -> str:
 
 def _word(name: str, *values: object) -> str:
     """Return one of our words in the current language, filled with values."""
-    language = current_language()
-    return TYPOGRAPHY[language].typeset(_WORDS[language][name]).format(*values)
+    return typeset(_WORDS[current_language()][name]).format(*values)
 
 
 def _quoted(text: str) -> str:
@@ -182,7 +177,7 @@ def _of_cells(register: Register, show_contacts: bool) -> Iterator[Message]:
                 _at(register, file, str(name), same["row"].tolist())
                 for name, same in group.groupby("column", sort=False)
             ]
-            text = _word("times", len(group), _said(kind), " ; ".join(where))
+            text = _word("times", len(group), _doubt_text(kind), " ; ".join(where))
             yield Message(known.severity, known.code, file, (), (), f"{text} ({known.code})")
             continue
         for number, (cell, same) in enumerate(group.groupby(["column", "value"], sort=False)):
@@ -201,7 +196,7 @@ def _of_cells(register: Register, show_contacts: bool) -> Iterator[Message]:
 def _of_cell(column: str, kind: str, value: str) -> str:
     level, code = KINDS[kind].level, READING[KINDS[kind].level]
     held = visible(value.strip(" ()"), spaces=True) if value.strip() and level != "column" else None
-    text = _said(kind, column, value if kind == "control" else held)
+    text = _doubt_text(kind, column, value if kind == "control" else held)
     if column in fields() and level == "unread":
         write = date_from(value) if kind == "date-two-digits" else ""
         text = f"{text}. {_word('type', write) if write else _instead(column)}"
@@ -212,7 +207,7 @@ def _of_cell(column: str, kind: str, value: str) -> str:
     return f"{text.rstrip('.')} ({code})"
 
 
-def _said(kind: str, column: str = "", value: str | None = None) -> str:
+def _doubt_text(kind: str, column: str = "", value: str | None = None) -> str:
     """Return how the rule of a kind of problem words it."""
     values = [value] if value is not None else []
     facts = {"field": {"column": column, "label": ""}, "kind": kind, "values": values, "evidence": ""}
@@ -232,9 +227,9 @@ def _cell(register: Register, file: str, rows: tuple[int, ...], column: str, sho
 
 
 def _of_rules(register: Register, as_of: datetime, show_contacts: bool) -> Iterator[Message]:
-    every = grouped((one.rule, one) for one in form_findings(register, as_of, each=True))
-    yield from (_rest(code, register.source) for code, own in every.items() if len(own) > MANY)
-    kept = (one for code, own in every.items() if code not in READING.values() for one in own[:MANY])
+    every = grouped((finding.rule, finding) for finding in form_findings(register, as_of, each=True))
+    yield from (_rest(code, register.source) for code, findings in every.items() if len(findings) > MANY)
+    kept = (f for code, findings in every.items() if code not in READING.values() for f in findings[:MANY])
     raw = findings_frame(kept, NO_ENTRIES)
     worded_findings = worded(raw, contacts="all" if show_contacts else "none").assign(
         write=[visible(facts.get("write") or "", spaces=True) for facts in raw["facts"]],
@@ -242,9 +237,9 @@ def _of_rules(register: Register, as_of: datetime, show_contacts: bool) -> Itera
     )
     records: list[dict[str, Any]] = worded_findings.to_dict("records")  # type: ignore[assignment]
     places = [
-        (finding, file, tuple(place.column for place in own if place.column), own[0].rows)
+        (finding, file, tuple(place.column for place in group if place.column), group[0].rows)
         for finding in records
-        for file, own in grouped((place.file, place) for place in finding["where"]).items()
+        for file, group in grouped((place.file, place) for place in finding["where"]).items()
     ]
     same = grouped(
         ((f["rule"], str(f["severity"]), file, columns, f["observed"], _right(f), f["write"]), rows)
@@ -283,19 +278,19 @@ def _of_rule(code: str, columns: Sequence[str], observed: str, expected: str, wr
     return f"{text.rstrip('.')} ({code})"
 
 
-def summary(register: Register, told: Sequence[Message]) -> list[str]:
+def summary(register: Register, every: Sequence[Message]) -> list[str]:
     """Return the lines that sum up: sheets that were not read, and how much there is to do."""
     typography, lines = TYPOGRAPHY[current_language()], []
     for file, names in register.unread.items():
         if names:
             named = typography.listing([_quoted(visible(name)) for name in names])
             lines.append(_word("unread", visible(file), named, visible(register.sheets[file])))
-    todo = sum(one.severity in ("warning", "error", "critical") for one in told)
-    count, counts = len(register.declarations), {"todo": todo, "look": len(told) - todo}
+    todo = sum(message.severity in ("warning", "error", "critical") for message in every)
+    count, counts = len(register.declarations), {"todo": todo, "look": len(every) - todo}
     found = [_word(f"{name}{'s' if n > 1 else ''}", n) for name, n in counts.items() if n]
     many = _word("declaration" if typography.singular(count) else "declarations", count)
-    ends = typography.colon.join([visible(register.source), many])
-    to_do = (typography.semicolon if typography.french else ", ").join(found)
+    ends = colon().join([visible(register.source), many])
+    to_do = (semicolon() if typography.french else ", ").join(found)
     return [*lines, f"{ends}, {to_do or _word('nothing')}"]
 
 
@@ -303,16 +298,17 @@ def mendings(register: Register, done: Sequence[Mended]) -> list[str]:
     """Return what was put right, a line for each way, and what the register that is written leaves out."""
     by_reader = register.problems[register.problems["kind"].isin(MENDED_BY_READER)]
     ways = [
-        (_said(str(kind)), (str(file), str(column), tuple(map(int, same["row"]))))
+        (_doubt_text(str(kind)), (str(file), str(column), tuple(map(int, same["row"]))))
         for (file, kind, column), same in by_reader.groupby(["file", "kind", "column"], sort=False)
     ]
-    ways += [(_word(one.what), (one.file, one.column, one.rows)) for one in done]
+    ways += [(_word(mend.what), (mend.file, mend.column, mend.rows)) for mend in done]
     lines = []
     for what, places in grouped(ways).items():
         where = [_at(register, *place) for place in places]
         count = sum(len(rows) for _, _, rows in places)
-        lines.append(
-            _word("mended", count, TYPOGRAPHY[current_language()].colon.join([what, " ; ".join(where)]))
-        )
+        lines.append(_word("mended", count, colon().join([what, " ; ".join(where)])))
     left = register.problems[register.problems["kind"].isin(NOT_WRITTEN)]
-    return [*lines, *(line(one, register) for one in _of_cells(replace(register, problems=left), False))]
+    return [
+        *lines,
+        *(line(message, register) for message in _of_cells(replace(register, problems=left), False)),
+    ]
