@@ -63,9 +63,8 @@ def lent(space: TrustSpace, uses: Iterable[Use]) -> Lent:
             held.setdefault(reached, {}).setdefault(found.owners[use.operator_id], set()).update(use.rows)
     whose = space.audited["operator_id"].map(found.owners)
     sizes, served = whose.value_counts(), space.audited.groupby(whose)["domain"].agg(set)
-    borne: dict[
-        Coordinates, tuple[dict[str, int], str]
-    ] = {}  # by how many rows of each owner, and the lender
+    borne: dict[Coordinates, tuple[dict[str, int], str]] = {}
+    """Rows by owner that bear it, and who lends it."""
     for use in own:
         mine, both = found.owners[use.operator_id], use.coordinates
         if both not in borne:  # worked out once for all who bear it
