@@ -151,7 +151,7 @@ def bars(
     lengths = frame.map(_length).astype("float64").set_axis(columns, axis="columns")
     looks = _looks(columns, styles, len(frame) if single else len(columns), single)
     names, rows = [clean(_instant(name)) for name in frame.index], lengths.to_numpy().tolist()
-    units = ["" if single else f"{NBSP}{gettext(SHORT.get(column, column))}" for column in columns]
+    units = ["" if single else _unit(gettext(SHORT.get(column, column))) for column in columns]
     parts = [[one_decimal(n) + unit for n, unit in zip(row, units, strict=True)] for row in rows]
     if whole is not None:
         texts = [f"{one_decimal(n)} ({percent(int(n), whole)})" for n in lengths.sum(axis=1)]
@@ -193,6 +193,11 @@ def described(kind: str, title: str, alt: str, pairs: Pairs) -> str:
     colon, semicolon = PAIRS[current_language()]
     numbers = semicolon.join(f"{name}{colon}{text}" for name, text in pairs) or gettext("Aucune donnée")
     return alt or format_text(kind, title=translated(title), said=numbers)
+
+
+def _unit(part: str) -> str:
+    """Return what a number of a part is followed by: its name, in brackets where a digit begins it."""
+    return NBSP + (f"({part})" if part[:1].isdigit() else part)
 
 
 def _length(value: Any) -> float | None:
@@ -338,7 +343,8 @@ def _upright(lengths: Any, pairs: Pairs, new: Callable[..., Figure], options: di
     index, colours = lengths.index, options.pop("color")
     times = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else pd.DatetimeIndex(index)
     frame = pd.DataFrame(lengths)
-    parts = list(zip(frame, colours, strict=True)) if frame is lengths else [(frame.columns[0], colours)]
+    one_part = isinstance(lengths, pd.Series)
+    parts = [(frame.columns[0], colours)] if one_part else list(zip(frame, colours, strict=True))
     figure = new([LINE, 110, LINE], options.pop("figsize", None))
     above, axes, below = figure.axes
     days = (times - times[0]).days.tolist()
@@ -350,10 +356,11 @@ def _upright(lengths: Any, pairs: Pairs, new: Callable[..., Figure], options: di
         for i, bar in enumerate(drawn):
             bar.set(gid=mark(at * len(lengths) + i), clip_on=False)
     _time_axis(axes, times, pairs[0][0], pairs[-1][0])
-    gaps = [inf, *(abs(b - a) for a, b in pairwise(days)), inf]
-    rooms = [LETTERS * min(around) / max(least, days[-1]) for around in pairwise(gaps)]
-    for time, top, (_, text), room in zip(times, bottom, pairs, rooms, strict=True):
-        if len(text) < room:
+    edge = 2 * axes.get_xmargin() * days[-1] if days[-1] else inf  # room around the first and last bar
+    gaps = [edge, *(abs(b - a) for a, b in pairwise(days)), edge]
+    rooms = [WIDTH * min(around) / max(least, days[-1]) for around in pairwise(gaps)]
+    for time, top, text, room in zip(times, bottom, map(one_decimal, bottom), rooms, strict=True):
+        if _wide(text) + 2 < room:
             axes.annotate(text, (time, top), (0, 2), textcoords="offset points", ha="center", va="bottom")
     axes.set_yticks([])
     above.set_axis_off()

