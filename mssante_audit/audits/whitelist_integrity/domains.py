@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
 
-from mssante_audit.base.text import is_hidden
+from mssante_audit.base.text import fold, is_hidden
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.hosts import ZONE, host_faults, in_zone
@@ -96,14 +96,16 @@ def shared(space: TrustSpace) -> Iterator[Finding]:
 def near(space: TrustSpace) -> Iterator[Finding]:
     """Find domains that are easily taken for one another: a letter, a hyphen or a dot apart.
 
-    Numbers are no slips, nor are short names. Each label is compared with those under the same parent only.
+    Numbers are no slips, nor short names, nor names that the descriptions spell so (Cayenne, Mayenne: data).
+    Each label is compared with those under the same parent only.
     """
     uses = rows_by(space.audited, "domain", "operator_id", "description")
     rows = grouped((d, row) for (d, *_), found in uses.items() if not host_faults(d) for row in found)
     holders = {d: dict.fromkeys(own) for d, own in grouped((d, operator) for d, operator, _ in uses).items()}
     descriptions = grouped((domain, text) for domain, _, text in uses)
     names = space.operator_names
-    pairs_near = sorted({*_slips(rows), *_parted(rows)})
+    slips = (pair for pair in _slips(rows) if not _both_meant(pair, descriptions))
+    pairs_near = sorted({*slips, *_parted(rows)})
     neighbours = Counter(domain for pair in pairs_near for domain in pair)
     for pair in pairs_near:
         if max(neighbours[domain] for domain in pair) > _FAMILY:
@@ -118,6 +120,17 @@ def near(space: TrustSpace) -> Iterator[Finding]:
         ]
         facts = {"sides": sides, "same_operator": not holders[pair[0]].keys().isdisjoint(holders[pair[1]])}
         yield Finding("LIST_DOMAIN_NEAR", pair, all_rows(rows[domain] for domain in pair), facts=facts)
+
+
+def _both_meant(pair: tuple[str, str], descriptions: Mapping[str, Iterable[str]]) -> bool:
+    """Tell whether each of two domains is described in its own spelling, and not in the other's."""
+    words = [set(fold(domain.partition(".")[0]).split()) for domain in pair]
+    texts = ["".join(fold(" ".join(descriptions[domain])).split()) for domain in pair]
+    first, second = words[0] - words[1], words[1] - words[0]
+    return bool(first and second) and all(
+        all(word in text for word in its) and not any(word in text for word in others)
+        for its, others, text in ((first, second, texts[0]), (second, first, texts[1]))
+    )
 
 
 def _slips(domains: Iterable[str]) -> Iterator[tuple[str, str]]:
