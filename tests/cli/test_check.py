@@ -202,7 +202,7 @@ def told_of(name: str, *more: str) -> tuple[int, str]:
 def test_both_answers_of_a_domain_are_told_with_why() -> None:
     _, said = told_of("ch-fortirreel.mssante.fr")
     assert "\narrives: no. DNS: no server answers for the zone." in said
-    assert "\norder: " in said
+    assert "\nin order: " in said
 
 
 def test_a_program_is_told_the_same(sample_space) -> None:
