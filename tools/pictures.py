@@ -80,7 +80,9 @@ def main(out: str) -> None:
                 window.goto(f"{Path(folder).as_uri()}/demonstration/{page}")
                 window.wait_for_load_state("networkidle")
                 taken = window.screenshot()
-            Image.open(BytesIO(taken)).convert("RGB").quantize(64).save(Path(out, name), optimize=True)
+            # So that a colour of few pixels, as of a bar's smallest part, stays what it is.
+            few = Image.open(BytesIO(taken)).convert("RGB").quantize(128, Image.Quantize.MAXCOVERAGE)
+            few.save(Path(out, name), optimize=True)
         browser.close()
 
 
