@@ -131,8 +131,8 @@ def compare(before: Side, after: Side, known_renames: Mapping[str, str] | None =
 def changes_frame(found: Iterable[Change], events: Iterable[str] | None = None) -> pd.DataFrame:
     """Return changes as the frame that this module's docstring describes."""
     records = [
-        (one.kind, one.domain, event, one.confidence, one.operator_before, one.operator_after, one.facts)
-        for one, event in zip(found, events if events is not None else repeat(""), strict=events is not None)
+        (c.kind, c.domain, event, c.confidence, c.operator_before, c.operator_after, c.facts)
+        for c, event in zip(found, events if events is not None else repeat(""), strict=events is not None)
     ]
     return frame_of(records, FRAME)
 
@@ -150,11 +150,11 @@ def _rows(entries: pd.DataFrame) -> Rows:
 
 def _holders(before: Side, after: Side) -> Holders:
     columns = ["dn", "operator_id", "operator"]
-    told = pd.concat([side.entries[columns].drop_duplicates("dn") for side in (before, after)])
-    structure, told = same_structures(before, after), told.drop_duplicates("dn")
+    names = pd.concat([side.entries[columns].drop_duplicates("dn") for side in (before, after)])
+    structure, names = same_structures(before, after), names.drop_duplicates("dn")
     return {
         dn: Operator(identifier, name, structure.get(identifier, identifier))
-        for dn, identifier, name in told.itertuples(index=False, name=None)
+        for dn, identifier, name in names.itertuples(index=False, name=None)
     }
 
 
@@ -213,24 +213,24 @@ class _Domain:
 
     def changes(self, a: list[Row], b: list[Row]) -> Iterable[Change]:
         """Pair the rows that are not the same in both lists, from the most alike to the least."""
-        for one, other in _pairs(a, b, lambda row: row[:-1]):
-            yield self.change("restamped", one.stamp, other.stamp, one, other)
-        for one, other in (*_pairs(a, b, lambda row: row.dn), *_pairs(a, b, lambda row: row.key)):
-            yield from self.fields(one, other)
+        for before, after in _pairs(a, b, lambda row: row[:-1]):
+            yield self.change("restamped", before.stamp, after.stamp, before, after)
+        for before, after in (*_pairs(a, b, lambda row: row.dn), *_pairs(a, b, lambda row: row.key)):
+            yield from self.fields(before, after)
         if a or b:
             yield from self.certificates(a, b)
 
-    def fields(self, one: Row, other: Row) -> Iterable[Change]:
+    def fields(self, before: Row, after: Row) -> Iterable[Change]:
         """Say what a pair of rows differs in, another certificate apart."""
-        if one.dn != other.dn and one.key == other.key:
-            yield self.change("dn_respelt", one.dn, other.dn, one, other)
-        if one.description != other.description:
-            yield self.change("description_changed", one.description, other.description, one, other)
+        if before.dn != after.dn and before.key == after.key:
+            yield self.change("dn_respelt", before.dn, after.dn, before, after)
+        if before.description != after.description:
+            yield self.change("description_changed", before.description, after.description, before, after)
         for which in ("project", "support"):
-            was, now = getattr(one, which), getattr(other, which)
+            was, now = getattr(before, which), getattr(after, which)
             if was != now:
                 of = "contact", which
-                yield self.change("contact_changed", Person(was), Person(now), one, other, of=of)
+                yield self.change("contact_changed", Person(was), Person(now), before, after, of=of)
 
     def certificates(self, a: list[Row], b: list[Row]) -> Iterable[Change]:
         """Say what became of certificates: copied, replaced, moved to an operator, added, retired."""
@@ -238,20 +238,20 @@ class _Domain:
         yield from self.copies([r for r in a if r.key in keys_after] + b)
         a = list(dict.fromkeys(r for r in a if r.key not in keys_after))
         b = list(dict.fromkeys(r for r in b if r.key not in keys_before))
-        for one, other in (
+        for before, after in (
             *_pairs(a, b, lambda row: (self.owner(row), _common_name(row.dn))),
             *_pairs(a, b, self.owner),
         ):
-            yield self.change("dn_replaced", one.dn, other.dn, one, other)
-            yield from self.fields(one, other)
+            yield self.change("dn_replaced", before.dn, after.dn, before, after)
+            yield from self.fields(before, after)
         owners_before, owners_after = set(map(self.owner, self.before)), set(map(self.owner, self.after))
         leaving = [r for r in a if self.owner(r) not in owners_after]
         arriving = [r for r in b if self.owner(r) not in owners_before]
         if leaving and arriving:
-            one, other = leaving[0], arriving[0]
+            before, after = leaving[0], arriving[0]
             names = _operators(leaving, self.holders), _operators(arriving, self.holders)
-            yield self.change("moved", *names, one, other)
-            yield from self.fields(one, other)
+            yield self.change("moved", *names, before, after)
+            yield from self.fields(before, after)
             a = [r for r in a if self.owner(r) in owners_after]
             b = [r for r in b if self.owner(r) in owners_before]
         for row in a:

@@ -129,7 +129,10 @@ def _fetch(folder: Path, url: str, known: Sequence[x509.Certificate], how: Setti
     new = read_crl(content)
     if new is None:
         return Fetched(url, "refused", "what came is no revocation list")
-    issuer = next((one for one in known if is_authority(one) and new.signed_by(one)), None)
+    issuer = next(
+        (c for c in known if is_authority(c) and new.signed_by(c)),
+        None,
+    )
     if issuer is None:
         return Fetched(url, "refused", "no authority known here signed it")
     if not new.complete:
@@ -153,8 +156,8 @@ def _fetch(folder: Path, url: str, known: Sequence[x509.Certificate], how: Setti
     return _fetched(url, "kept", target, new)
 
 
-def _fetched(url: str, outcome: str, file: Path, told: RevocationList) -> Fetched:
-    crl = told.crl
+def _fetched(url: str, outcome: str, file: Path, revocations: RevocationList) -> Fetched:
+    crl = revocations.crl
     return Fetched(url, outcome, "", file, crl.last_update_utc, crl.next_update_utc, len(crl))
 
 

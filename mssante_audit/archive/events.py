@@ -147,8 +147,8 @@ def _events(found: Sequence[Change], old: Side, new: Side) -> Iterator[_Event]:
     }  # fmt: skip
     names: dict[str, str] = {}
     for rows in (before, after):
-        told = rows[["operator_id", "operator"]].drop_duplicates("operator_id")
-        names.update(told.itertuples(index=False, name=None))
+        operators = rows[["operator_id", "operator"]].drop_duplicates("operator_id")
+        names.update(operators.itertuples(index=False, name=None))
     names[""] = ""  # several bear no identifier
     for group, members in groups.items():
         changes = [found[position] for position in members]
@@ -210,7 +210,7 @@ def _told(
     who = {"operator": _operator(first.operator_after or first.operator_before, names)}
     match kind:
         case "migration":
-            was, to = (_operator(str(one), names) for one in group[1:3])
+            was, to = (_operator(str(identifier), names) for identifier in group[1:3])
             return kind, {"before": was, "after": to}, "certain"
         case "renamed":
             renamed = [{"before": c.before, "after": c.domain} for c in changes]
@@ -268,6 +268,6 @@ def _appearances(names: Mapping[str, str], before: Side, after: Side) -> Iterato
             if same[operator] not in others:
                 own[same[operator]].append(operator)
         for identifiers in own.values():
-            domains = tuple(sorted(set().union(*(here[one] for one in identifiers))))
+            domains = tuple(sorted(set().union(*(here[identifier] for identifier in identifiers))))
             facts = {"operator": _operator(identifiers[0], names)}
             yield _Event(kind, domains, [], facts, confidence(cause, doubts))

@@ -40,7 +40,7 @@ def fetch_extraction(folder: Path, settings: Settings) -> Fetched:
 
     One that cannot be had, tells no date, or is damaged is a `FetchError`; what is none is an `InputError`.
     """
-    got = download(replace(settings, had=lambda said: _there(folder, said) is not None))
+    got = download(replace(settings, had=lambda header: _there(folder, header) is not None))
     there = _there(folder, got.said)
     if got.unchanged and there is not None:
         return Fetched(there)
@@ -62,16 +62,16 @@ def fetch_extraction(folder: Path, settings: Settings) -> Fetched:
     return Fetched(folder / extraction.source, extraction)
 
 
-def _there(folder: Path, said: str) -> Path | None:
+def _there(folder: Path, header: str) -> Path | None:
     """Return the file that has the extraction which an answer's head speaks of."""
-    made = _told(said)
+    made = _told(header)
     named = [folder / _named(made, suffix) for suffix in ("zip", "txt")] if made else []
     return next((file for file in named if file.is_file()), None)
 
 
-def _told(said: str) -> datetime | None:
+def _told(header: str) -> datetime | None:
     """Return when the extraction was made of which a head speaks: by its file's name, or its address."""
-    published, mirrored = PUBLISHED.search(said), _MIRRORED.search(said)
+    published, mirrored = PUBLISHED.search(header), _MIRRORED.search(header)
     named = f"Extraction_Correspondance_MSSante_{mirrored[1]}{mirrored[2]}.zip" if mirrored else ""
     return made_at(published[0] if published else named)
 

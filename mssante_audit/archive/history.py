@@ -72,7 +72,7 @@ def rows_of(entries: pd.DataFrame, generated_at: datetime) -> Any:
     columns = {name: pa.array(entries[name].array, pa.string()) for name in CONTENT}
     rows = pa.table(columns | {"stamp": pa.array(entries["updated_at"].array, _TIME)})
     contents = rows.group_by(CONTENT, use_threads=False).aggregate([("stamp", "min"), ("stamp", "max")])
-    seen, ones = (pa.array([one] * len(contents)) for one in (generated_at, 1))
+    seen, ones = (pa.array([value] * len(contents)) for value in (generated_at, 1))
     known = [contents[name] for name in (*CONTENT, "stamp_min", "stamp_max")]
     return pa.table([*known[:5], seen, seen, ones, *known[5:]], names=SCHEMA.names).cast(SCHEMA)
 

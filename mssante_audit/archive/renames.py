@@ -87,7 +87,7 @@ def _same_rows(
 def _shared(contents: set[Any], lists: tuple[Listed, Listed]) -> set[Any]:
     """Return those of some contents that several domains of a list hold."""
     every = enumerate(lists)
-    held = {(at, row.domain, said) for at, rows in every for row in rows if (said := _shape(row)) in contents}
+    held = {(at, row.domain, s) for at, rows in every for row in rows if (s := _shape(row)) in contents}
     counted = Counter((at, content) for at, _, content in held)
     return {content for (_, content), domains in counted.items() if domains > 1}
 
@@ -183,7 +183,7 @@ def renames_in(history: pd.DataFrame, times: Sequence[Any]) -> dict[str, str]:
         found = heirs.get((after[end], codes), [])
         # Names that ever held a content may be those of one domain if they did one after the other.
         spans = (pair for code in codes for pair in pairwise(sorted(holders[code])))
-        if len(found) == 1 and all(one[1] < other[0] for one, other in spans):
+        if len(found) == 1 and all(one[1] < second[0] for one, second in spans):
             steps[name] = found[0]
     renames = {}
     for start in steps.keys() - set(steps.values()):

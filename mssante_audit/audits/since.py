@@ -50,10 +50,10 @@ def dated(findings: pd.DataFrame, space: TrustSpace) -> pd.DataFrame:
         found = space.entries[["row", *names]].merge(first, on=names)
         since[texts] = dict(zip(found["row"].tolist(), found["since"], strict=True))
     instants = []
-    for known, said, rows in zip(rules, findings["first_seen"], findings["rows"], strict=True):
+    for known, instant, rows in zip(rules, findings["first_seen"], findings["rows"], strict=True):
         listed = since.get(known.texts, {})
         seen = [listed[row] for row in rows if row in listed]
-        if not said and seen and len(seen) == len(rows):
-            said = (max(seen) if known.needs_all_rows else min(seen)).isoformat()
-        instants.append(said)
+        if not instant and seen and len(seen) == len(rows):
+            instant = (max(seen) if known.needs_all_rows else min(seen)).isoformat()
+        instants.append(instant)
     return findings.assign(first_seen=pd.Series(instants, index=findings.index, dtype="str"))

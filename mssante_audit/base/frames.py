@@ -118,16 +118,16 @@ def json_schema(
 
     Columns `described` are there, those in `more` may be; `choices` are values beside those a column says.
     """
-    told = list(described)
+    known = list(described)
     properties = {}
-    for column in (*told, *more):
+    for column in (*known, *more):
         values = choices.get(column.name, column.choices)
         enum = {"enum": list(values)} if values else {}
         properties[column.name] = {**_TYPES[column.dtype], **enum, "description": column.meaning}
     row = {
         "type": "object",
         "properties": properties,
-        "required": [column.name for column in told],
+        "required": [column.name for column in known],
         "additionalProperties": False,
     }
     return {"$schema": DRAFT, "title": title, "type": "array", "items": row}

@@ -111,10 +111,10 @@ class Sentence(Formatter):
             return duration(int(value))
         if not spec:
             return one_decimal(value)
-        one, _, many = spec.removeprefix("~").partition("|")
+        noun, _, many = spec.removeprefix("~").partition("|")
         if spec.startswith("~"):
-            return one if _typography().singular(value) else many or f"{one}s"
-        return str(_typography().count(int(value), one, many or None))
+            return noun if _typography().singular(value) else many or f"{noun}s"
+        return str(_typography().count(int(value), noun, many or None))
 
 
 def markdown(source: str) -> str:

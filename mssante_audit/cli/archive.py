@@ -80,11 +80,11 @@ def fetch(
         raise typer.Exit(_fetch_crls(archive.parent, anchors or (), settings, named=url is not None))
     if mailboxes:
         settings = replace(settings, max_bytes=extraction.MAX_BYTES)
-        got, said = extraction.fetch_extraction(archive.parent, settings), "unchanged {}"
+        got, text = extraction.fetch_extraction(archive.parent, settings), "unchanged {}"
         if got.extraction is not None:
             known = got.extraction.by_domain
-            said = f"kept {{}}: {sum(known.values())} mailboxes, {len(known)} domains"
-        say(f"{said.format(got.file)} (from {settings.shown})")
+            text = f"kept {{}}: {sum(known.values())} mailboxes, {len(known)} domains"
+        say(f"{text.format(got.file)} (from {settings.shown})")
         return
     record = run(_open(archive, anchors, signer), settings)
     say(f"{record.line} (from {settings.shown})")
@@ -103,8 +103,8 @@ def _fetch_crls(folder: Path, anchors: Sequence[str], settings: Settings, *, nam
         lists += {kept.generated_at.year: kept.path for kept in archive.snapshots}.values()
     urls = [settings.url] if named else []
     got = fetch_crls(folder, anchors, settings, whitelists=lists, urls=urls)
-    say("\n".join(one.line for one in got))
-    return int(any(one.outcome == "refused" for one in got))
+    say("\n".join(crl.line for crl in got))
+    return int(any(crl.outcome == "refused" for crl in got))
 
 
 @app.command("import")

@@ -116,10 +116,10 @@ def say_failed(*found: pd.DataFrame) -> bool:
     from mssante_audit.findings.registry import rule
     from mssante_audit.findings.words import sentence
 
-    told = [facts for frame in found for facts in frame.loc[frame["rule"] == FAILED, "facts"]]
-    for line in dict.fromkeys(sentence(rule(FAILED), "observed", facts, "en") for facts in told):
+    failures = [facts for frame in found for facts in frame.loc[frame["rule"] == FAILED, "facts"]]
+    for line in dict.fromkeys(sentence(rule(FAILED), "observed", facts, "en") for facts in failures):
         say(f"mssante-audit: not evaluated: {line}", sys.stderr)
-    return bool(told)
+    return bool(failures)
 
 
 def say_lacking(space: TrustSpace, audits: Iterable[str]) -> None:

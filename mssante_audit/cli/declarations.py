@@ -77,16 +77,16 @@ def import_(
     if show_contacts := contacts == "all":  # the register names persons, not services
         for_own_eyes()
     register, when = load_declarations(file, columns=columns, sheet=sheet), asked_instant(as_of)
-    told = messages(register, when, show_contacts=show_contacts)
-    lines = [*(line(one, register) for one in bounded(told)), *summary(register, told)]
+    found = messages(register, when, show_contacts=show_contacts)
+    lines = [*(line(message, register) for message in bounded(found)), *summary(register, found)]
     if out is not None:
         _room(out, force)
-        write_register(register, out, notes(told))
+        write_register(register, out, notes(found))
     if format is options.Layout.json:
         say(_json(register, when, show_contacts=show_contacts))
     else:
         say("\n".join(lines))
-    raise typer.Exit(_status(told))
+    raise typer.Exit(_status(found))
 
 
 @app.command()
@@ -118,11 +118,11 @@ def fix(
     _room(out, force)
     if out.exists() and file.exists() and out.samefile(file):
         raise OutputError("is what is to be put right", file=str(out), remedy="Choose another name")
-    remain = [one for one in messages(register, when) if one.severity != "info"]
+    remain = [message for message in messages(register, when) if message.severity != "info"]
     write_register(register, out, notes(remain))
     again = load_declarations(out)
     rest = messages(again, when)
-    lines = [*mendings(register, done), *(line(one, again) for one in bounded(rest))]
+    lines = [*mendings(register, done), *(line(message, again) for message in bounded(rest))]
     lines += [*summary(register, ())[:-1], *summary(again, rest)]
     say("\n".join(lines))
     raise typer.Exit(_status(rest))
@@ -174,9 +174,9 @@ def _room(out: Path, force: bool) -> None:
         raise OutputError("is there already", file=str(out), remedy="Choose another name, or use --force")
 
 
-def _status(told: Sequence[Message]) -> int:
+def _status(found: Sequence[Message]) -> int:
     """Return 1 if something is wrong, and not just to be checked."""
-    return int(any(one.severity != "info" for one in told))
+    return int(any(message.severity != "info" for message in found))
 
 
 def _json(register: Register, when: datetime, *, show_contacts: bool) -> str:
@@ -187,7 +187,7 @@ def _json(register: Register, when: datetime, *, show_contacts: bool) -> str:
 
     raw = findings_frame(form_findings(register, when, each=True), NO_ENTRIES)
     found = worded(raw, contacts="all" if show_contacts else "none")
-    told = {
+    record = {
         "source": register.source,
         "sha256": register.sha256,
         "declarations": len(register.declarations),
@@ -195,4 +195,4 @@ def _json(register: Register, when: datetime, *, show_contacts: bool) -> str:
         # Without the columns that only a white list fills.
         "findings": records(found.drop(columns=["domains", "mailboxes", "department", "region"])),
     }
-    return json.dumps(told, ensure_ascii=False, indent=1)
+    return json.dumps(record, ensure_ascii=False, indent=1)

@@ -262,8 +262,8 @@ def rules(
         shown = rule(code).model_dump() if code else [r.model_dump() for r in catalogue().values()]
         write(json.dumps(shown, ensure_ascii=False, indent=1) + "\n")
     elif code:
-        told = rule(code).model_dump() | {"words": ""}  # macros are for who writes templates
-        say("\n".join(f"{name}: {value}" for name, value in told.items() if value not in ("", ())))
+        known = rule(code).model_dump() | {"words": ""}  # macros are for who writes templates
+        say("\n".join(f"{name}: {value}" for name, value in known.items() if value not in ("", ())))
     else:
         say("\n".join(f"{r.code:30} {r.severity:9} {r.title_en}" for r in catalogue().values()))
 
@@ -298,10 +298,10 @@ def domains(
 
     check_format(format, out)
     space, chosen = limited_space(context)
-    told, names = told_of(space, language=lang), limited(space.audited, chosen)["domain"]
-    told = told[told["domain"].isin(set(names))]
-    masked = {name: list(map(unnamed, told[name])) for name in ("domain", "operator")}
-    write_frame(told.assign(**masked), format, out, "domains")
+    shown, names = told_of(space, language=lang), limited(space.audited, chosen)["domain"]
+    shown = shown[shown["domain"].isin(set(names))]
+    masked = {name: list(map(unnamed, shown[name])) for name in ("domain", "operator")}
+    write_frame(shown.assign(**masked), format, out, "domains")
     if say_failed(audit_all(space)):
         raise typer.Exit(3)
 

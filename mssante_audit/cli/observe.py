@@ -65,8 +65,8 @@ def dns(
     domains = [domain for domain in _entries(data)["domain"].unique().tolist() if domain]
     with _progress(_tell_queries) as show:
         summary = observe(domains, path, settings, resume=resume, progress=show)
-    told = f"{summary.domains} domains, {summary.queries} queries in {summary.seconds:.0f} s"
-    typer.echo(f"{path}: {told} ({_counted(summary.outcomes)})")
+    counts = f"{summary.domains} domains, {summary.queries} queries in {summary.seconds:.0f} s"
+    typer.echo(f"{path}: {counts} ({_counted(summary.outcomes)})")
     for domain in summary.not_names:
         typer.echo(f"not asked, no name the DNS can carry: {domain!r}")
     if summary.ignored:
@@ -132,8 +132,9 @@ def tls(
     with _progress(lambda p: (p.done, p.total, _counted(p.outcomes))) as show:
         summary = observe_tls(servers, path, settings, dns=source, resume=resume, progress=show)
     known = f", {summary.known} known already" if summary.known else ""
-    told = f"{summary.visits} visits in {summary.seconds:.0f} s"
-    say(f"{path}: {summary.servers} servers{known}, {told} ({_counted(summary.outcomes) or 'nothing to do'})")
+    counts = f"{summary.visits} visits in {summary.seconds:.0f} s"
+    outcomes = _counted(summary.outcomes) or "nothing to do"
+    say(f"{path}: {summary.servers} servers{known}, {counts} ({outcomes})")
     if lost := sorted(host for host, addresses in hosts.items() if not addresses):
         say(f"not visited, without a known address: {', '.join(lost)}")
 
@@ -253,7 +254,7 @@ def _progress(tell: Callable[[Any], tuple[int, int, str]]) -> Iterator[Callable[
         task = shown.add_task("", total=None, note="")
 
         def show(progress: Any) -> None:
-            done, total, told = tell(progress)
-            shown.update(task, total=total, completed=done, note=told)
+            done, total, note = tell(progress)
+            shown.update(task, total=total, completed=done, note=note)
 
         yield show

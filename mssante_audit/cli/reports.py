@@ -117,7 +117,7 @@ def dossiers(
     given.pop("operator", None)  # these are several
     named = {name: given.pop(name, None) for name in ("region", "department")}
     on = read_stationery(letter) if letter else Stationery()
-    with _cluster(dask) as elsewhere, progress(lambda told: say(_line(told, out))) as listener:
+    with _cluster(dask) as elsewhere, progress(lambda dossier: say(_line(dossier, out))) as listener:
         run = write_dossiers(
             out,
             parameters=given,
@@ -126,19 +126,19 @@ def dossiers(
             jobs=jobs,
             on=replace(on, to_all=on.to_all or to_all),
             debug=debugging(context),
-            listener=lambda done, of, told: listener("dossiers", done, of, told),
+            listener=lambda done, of, dossier: listener("dossiers", done, of, dossier),
             **elsewhere,
         )
     say(f"{len(run.outcomes)} dossiers; index: {out / 'index.html'}")
     raise typer.Exit(run.exit_status(fail_on))
 
 
-def _line(told: Dossier, out: Path) -> str:
-    who = f"{told.operator_id} {told.name}".strip()
-    if told.failure:
-        why = f"{told.failure['kind']}: {told.failure['message']}".rstrip(": ")
-        return f"{who}: FAILED, {why}; partial: {out / 'failed' / told.file}.html"
-    return f"{who}: {_counted(told.counts or {})}, made {told.made_at}: {out / told.file}.html"
+def _line(dossier: Dossier, out: Path) -> str:
+    who = f"{dossier.operator_id} {dossier.name}".strip()
+    if dossier.failure:
+        why = f"{dossier.failure['kind']}: {dossier.failure['message']}".rstrip(": ")
+        return f"{who}: FAILED, {why}; partial: {out / 'failed' / dossier.file}.html"
+    return f"{who}: {_counted(dossier.counts or {})}, made {dossier.made_at}: {out / dossier.file}.html"
 
 
 @contextmanager

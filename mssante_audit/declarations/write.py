@@ -60,7 +60,7 @@ def write_register(declarations: pd.DataFrame | Register, path: Path, notes: Not
     elif suffix == ".json":
         content = (json.dumps(records, ensure_ascii=False, indent=1) + "\n").encode()
     elif suffix == ".jsonl":
-        content = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records).encode()
+        content = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
     else:
         remedy = "Use .csv, .xlsx, .json or .jsonl"
         raise InputError("cannot write a register as {}", repr(suffix), file=str(path), remedy=remedy)

@@ -93,20 +93,20 @@ class Belongings:
 def _found(of: Belongings, text: str) -> tuple[Found, ...]:
     """Return all that is somebody's in a text."""
     plain = text.casefold()
-    told: list[Found] = []
+    belongings: list[Found] = []
     for host in _HOST.findall(plain):
         if owners := _owners_of_host(of, host[-_NAME_MAX:].strip(".-")):
-            told.append((host, owners))
+            belongings.append((host, owners))
     for odd, owners in of.odd.items():
         if odd in plain and re.search(rf"(?<![\w.-]){re.escape(odd)}(?![\w-])", plain):
-            told.append((odd, owners))
-    told += _numbers(of, text)
-    told += _names(of, re.sub(_HOST.pattern, " . ", text, flags=re.IGNORECASE))
+            belongings.append((odd, owners))
+    belongings += _numbers(of, text)
+    belongings += _names(of, re.sub(_HOST.pattern, " . ", text, flags=re.IGNORECASE))
     if of.fields:
         written = (f.strip(' \t"') for f in _FIELDS.split(text))
         keys = (fold(f) for f in written if f == f.upper())
-        told += [(key, of.fields[key]) for key in keys if key in of.fields]
-    return tuple(told)
+        belongings += [(key, of.fields[key]) for key in keys if key in of.fields]
+    return tuple(belongings)
 
 
 def _owners_of_host(of: Belongings, host: str) -> Owners:
@@ -198,8 +198,8 @@ def _listed(space: TrustSpace) -> Iterator[pd.DataFrame]:
     if space.archive is not None:
         history = space.archive.history
         read = ((dn, parse_dn(dn)) for dn in history["dn"].unique())
-        told = {dn: (parse_identifier(o.get("OU")).value, o.get("O"), o.get("CN")) for dn, o in read}
-        owned = pd.DataFrame(history["dn"].map(told).tolist(), history.index, ["operator_id", "o", "cn"])
+        names = {dn: (parse_identifier(o.get("OU")).value, o.get("O"), o.get("CN")) for dn, o in read}
+        owned = pd.DataFrame(history["dn"].map(names).tolist(), history.index, ["operator_id", "o", "cn"])
         yield history.join(owned).assign(operator=owned["o"])
 
 
@@ -254,7 +254,7 @@ def _parted(
             owned[key] = owned[key] | owners
     used = Counter(word for key in owned for word in set(key.split()))
     parts = ("title", "why", "remedy")
-    prose = fold(" ".join(localized(told, part) for told in catalogue().values() for part in parts))
+    prose = fold(" ".join(localized(rule, part) for rule in catalogue().values() for part in parts))
     common = {*said()["generic"], *prose.split(), *(word for word, n in used.items() if n >= COMMON)}
     names: dict[str, dict[Words, Owners]] = {}
     fields: dict[str, Owners] = {}

@@ -74,13 +74,13 @@ def differences(found: Iterable[Pair]) -> list[Pair]:
     >>> differences([("C=FR,O=CH\N{NO-BREAK SPACE}ALPHA,CN=mss", "CN=mss,O=CH ALPHA,C=FR")])
     [('CN=mss,O=CH[⍽]ALPHA,C=FR (dans un autre ordre)', 'CN=mss,O=CH[␣]ALPHA,C=FR')]
     """
-    told: dict[Pair, None] = {}
+    shown: dict[Pair, None] = {}
     for text, other in found:
         ordered = _ordered(text, other)
         if both := (ordered, other) if ordered == other != text else marked(ordered, other):
             note = "" if ordered == text else f" {gettext('(dans un autre ordre)')}"
-            told[both[0] + note, both[1]] = None
-    return list(told)
+            shown[both[0] + note, both[1]] = None
+    return list(shown)
 
 
 def marked(text: str, other: str) -> Pair | None:
@@ -123,8 +123,10 @@ def _beside(text: str, *, first: bool, last: bool) -> str:
 
 def _ordered(text: str, other: str) -> str:
     """Return a name with its RDNs in the order that the other has, if they are of the same kinds."""
-    own, theirs = (_RDN.split(one) for one in (text, other))
-    kinds, order = ([rdn.partition("=")[0].strip().upper() for rdn in one] for one in (own, theirs))
+    own, theirs = (_RDN.split(text_side) for text_side in (text, other))
+    kinds, order = (
+        [rdn.partition("=")[0].strip().upper() for rdn in text_side] for text_side in (own, theirs)
+    )
     if kinds == order or len(own) < 2 or len(set(kinds)) < len(kinds) or sorted(kinds) != sorted(order):
         return text
     return ",".join(own[kinds.index(kind)] for kind in order)
@@ -137,6 +139,6 @@ def _alike(text: str, other: str) -> float:
 def legend(texts: Iterable[str]) -> str:
     """Return what the signs in some marked texts mean, in parentheses; "" if none is marked."""
     all_of = "".join(texts)
-    signs = [gettext(told) for sign, told in LEGEND.items() if sign in all_of]
-    told = gettext(" ; ").join([gettext("entre crochets : ce qui diffère"), *signs])
-    return f"({told})" if "[" in all_of else ""
+    signs = [gettext(text) for sign, text in LEGEND.items() if sign in all_of]
+    text = gettext(" ; ").join([gettext("entre crochets : ce qui diffère"), *signs])
+    return f"({text})" if "[" in all_of else ""

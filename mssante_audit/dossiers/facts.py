@@ -265,13 +265,13 @@ class Dossier:
             found["operator_after"] == self.operator_id
         )
         own = found[touched & (found["kind"] != "restamped")]
-        told = worded_changes(own, contacts="none" if self.masked else "all")[CHANGES].reset_index(drop=True)
-        told["domain"] = [self.safe(domain, "–") for domain in told["domain"]]
+        shown = worded_changes(own, contacts="none" if self.masked else "all")[CHANGES].reset_index(drop=True)
+        shown["domain"] = [self.safe(domain, "–") for domain in shown["domain"]]
         clear, foreign = worded_changes(own, contacts="all"), self.common.belongings.foreign
         for side in ("before", "after"):  # what is masked is looked through as well
             hidden = [bool(foreign(text, self.operator_id)) for text in clear[side]]
-            told[side] = told[side].mask(pd.Series(hidden, dtype="bool"), gettext(ANOTHER))
-        return told
+            shown[side] = shown[side].mask(pd.Series(hidden, dtype="bool"), gettext(ANOTHER))
+        return shown
 
     @property
     def span(self) -> tuple[datetime | None, datetime | None]:
@@ -323,8 +323,11 @@ def own_contacts(
             return False
         if not text.strip() or any(text in known for known in texts):
             return True
-        told = parse_contact(text)
-        parts, more = {*told.phones, *told.emails}, (told.names, told.malformed, told.leftovers)
+        contact = parse_contact(text)
+        parts, more = (
+            {*contact.phones, *contact.emails},
+            (contact.names, contact.malformed, contact.leftovers),
+        )
         # Written otherwise, and still nothing in it but what it reaches.
         return bool(parts) and parts <= reached and not any(more)
 

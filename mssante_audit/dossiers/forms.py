@@ -29,77 +29,77 @@ _CONTACTS = {"project": "public_project", "support": "public_technical"}
 """How the fields of the form begin that hold a contact, by its kind."""
 
 
-def forms(told: Dossier, addresses: tuple[str, str]) -> dict[str, bytes]:
+def forms(dossier: Dossier, addresses: tuple[str, str]) -> dict[str, bytes]:
     """Return files of Annexe 1 for domains whose points ask for one, those the operator declared first.
 
     Printed are the manager's `addresses`, for changes of contacts and for the form.
     """
-    own, asking = _declared(told), tuple(said()["forms"])
-    points = (point for point in told.points if any(code.startswith(asking) for code in point.rules))
+    own, asking = _declared(dossier), tuple(said()["forms"])
+    points = (point for point in dossier.points if any(code.startswith(asking) for code in point.rules))
     wanted = dict.fromkeys(domain_key(domain) for point in points for domain in point.domains)
-    listed = {domain_key(domain) for domain in told.entries["domain"]}
+    listed = {domain_key(domain) for domain in dossier.entries["domain"]}
     known = {*own["domain_key"]} if own is not None else set()
     chosen = [key for key in wanted if key in known] + [k for k in wanted if k in listed and k not in known]
     written = {}
     for number, key in enumerate(chosen[:MOST_FORMS], 1):
-        doubtful = reported(told, key)
-        record = _record(told, key, own if key in known else None)
+        doubtful = reported(dossier, key)
+        record = _record(dossier, key, own if key in known else None)
         filled = {name: "" if name in doubtful else text for name, text in record.items()}
         suffix, content = _form(filled, doubtful, addresses)
         written[f"annexe1-{key if _NAME.fullmatch(key) else number}{suffix}"] = content
     return written
 
 
-def reported(told: Dossier, key: str) -> frozenset[str]:
+def reported(dossier: Dossier, key: str) -> frozenset[str]:
     """Return the fields of the form that the audit reports as wrong for a domain."""
-    found = told.findings[told.findings["severity"] > "info"]
-    domain = dict(zip(told.entries["row"].tolist(), told.entries["domain"].tolist(), strict=True))
-    told_kinds, wrong = told.common.kinds, set[str]()
-    for one in found.to_dict("records"):
-        touched = [domain.get(row, "") for row in one["rows"]] or [one["domain"]]
+    found = dossier.findings[dossier.findings["severity"] > "info"]
+    domain = dict(zip(dossier.entries["row"].tolist(), dossier.entries["domain"].tolist(), strict=True))
+    told_kinds, wrong = dossier.common.kinds, set[str]()
+    for finding in found.to_dict("records"):
+        touched = [domain.get(row, "") for row in finding["rows"]] or [finding["domain"]]
         if key in map(domain_key, touched):
-            kinds = tuple(_CONTACTS[kind] for kind in told_kinds.get(one["fingerprint"], ()))
+            kinds = tuple(_CONTACTS[kind] for kind in told_kinds.get(finding["fingerprint"], ()))
             wrong |= {
                 name
                 for begin, names in said()["fields"].items()
-                if one["rule"].startswith(begin)
+                if finding["rule"].startswith(begin)
                 for name in names
                 if not kinds or not name.startswith("public_") or name.startswith(kinds)
             }
     return frozenset(wrong)
 
 
-def _declared(told: Dossier) -> pd.DataFrame | None:
+def _declared(dossier: Dossier) -> pd.DataFrame | None:
     """Return the operator's latest declaration of each domain; None without a register."""
-    register = told.space.register
+    register = dossier.space.register
     if register is None:
         return None
-    current = register.at(told.space.as_of)
-    own = current[(current["operator_id"] == told.operator_id) & (current["domain_key"] != "")]
+    current = register.at(dossier.space.as_of)
+    own = current[(current["operator_id"] == dossier.operator_id) & (current["domain_key"] != "")]
     own = own.sort_values("date", na_position="first", kind="stable")
     return own.drop_duplicates("domain_key", keep="last")
 
 
-def _record(told: Dossier, key: str, declared: pd.DataFrame | None) -> dict[str, str]:
+def _record(dossier: Dossier, key: str, declared: pd.DataFrame | None) -> dict[str, str]:
     known = fields()
     values = dict.fromkeys(known, "")
     if declared is not None:
         row = records(declared[declared["domain_key"] == key]).iloc[0]
         values |= {str(name): str(text) for name, text in row.items()}
-    for name, text in {**_of_dns(told, key), **_of_list(told, key)}.items():
+    for name, text in {**_of_dns(dossier, key), **_of_list(dossier, key)}.items():
         values[name] = values[name] or text
     if values["dn_igc_sante"] and values["dn_igc_cps"] and declared is None:
         values |= {"dn_igc_sante": "", "dn_igc_cps": ""}  # which of the two is asked for is not known
-    hidden = {n for n in values if n in SIGNED or (known[n].personal and told.masked)}
-    return {n: "" if n in hidden else told.safe(text, "") for n, text in values.items()}
+    hidden = {n for n in values if n in SIGNED or (known[n].personal and dossier.masked)}
+    return {n: "" if n in hidden else dossier.safe(text, "") for n, text in values.items()}
 
 
-def _of_list(told: Dossier, key: str) -> dict[str, str]:
+def _of_list(dossier: Dossier, key: str) -> dict[str, str]:
     """Return what the list says of a domain, where all of the operator's rows say the same."""
-    rows = told.entries.loc[[domain_key(domain) == key for domain in told.entries["domain"]]]
+    rows = dossier.entries.loc[[domain_key(domain) == key for domain in dossier.entries["domain"]]]
     found = {
-        "structure_name": told.name,
-        "structure_id": told.operator_id if told.kind else "",
+        "structure_name": dossier.name,
+        "structure_id": dossier.operator_id if dossier.kind else "",
         "domain": _only(rows["domain"]),
         "description": _only(rows["description"]),
         "dn_igc_sante": _only(rows.loc[rows["igc"] == "IGC-Santé", "dn"]),
@@ -111,11 +111,11 @@ def _of_list(told: Dossier, key: str) -> dict[str, str]:
     return found
 
 
-def _of_dns(told: Dossier, key: str) -> dict[str, str]:
+def _of_dns(dossier: Dossier, key: str) -> dict[str, str]:
     """Return the servers that the DNS names, where they are as many as the form has lines for."""
-    methods = dict(zip(map(domain_key, told.domains["domain"]), told.domains["method"], strict=True))
+    methods = dict(zip(map(domain_key, dossier.domains["domain"]), dossier.domains["method"], strict=True))
     method = methods.get(key, "")
-    servers, exchangers = (told.common.hosts.get((kind, key), []) for kind in ("NS", "MX"))
+    servers, exchangers = (dossier.common.hosts.get((kind, key), []) for kind in ("NS", "MX"))
     if method == "delegated" and 1 <= len(servers) <= 2:
         return dict(zip(("primary_server", "secondary_server"), servers, strict=False))
     return {"mail_server": exchangers[0]} if method == "redirected" and len(exchangers) == 1 else {}

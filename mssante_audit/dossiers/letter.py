@@ -53,41 +53,43 @@ _WRONG_CONTACT = ("CONTACT_EMAIL_", "CONTACT_OTHER_", "CONTACT_FORMER_", "CONTAC
 """Rules that say that a contact of the list does not reach the operator."""
 
 
-def letter_files(told: Dossier, on: Stationery | None = None) -> dict[str, bytes]:
+def letter_files(dossier: Dossier, on: Stationery | None = None) -> dict[str, bytes]:
     """Return the message to an operator by suffix, ``.txt`` and ``.eml``; none if there is nothing to say.
 
     Without what it is written `on`, sender and signature are left to fill in.
     """
     on = on or Stationery()
-    if not told.points and not on.to_all:
+    if not dossier.points and not on.to_all:
         return {}
-    attached = forms(told, (on.contacts_to, on.form_to))
-    text = letter_text(told, attached, on)
+    attached = forms(dossier, (on.contacts_to, on.form_to))
+    text = letter_text(dossier, attached, on)
     return {
-        ".txt": f"{format_text('Objet : {subject}', subject=subject(told))}\n\n{text}".encode(),
-        ".eml": _message(told, text, attached, on),
+        ".txt": f"{format_text('Objet : {subject}', subject=subject(dossier))}\n\n{text}".encode(),
+        ".eml": _message(dossier, text, attached, on),
     }
 
 
-def subject(told: Dossier) -> str:
+def subject(dossier: Dossier) -> str:
     """Return the message's subject: one line, whatever the operator is called."""
     some = "MSSanté : {n:point} à corriger sur vos domaines – {who}"
     none = "MSSanté : rien à corriger sur vos domaines – {who}"
-    return format_text(some if told.points else none, n=len(told.points), who=one_line(told.label, 80))
+    return format_text(
+        some if dossier.points else none, n=len(dossier.points), who=one_line(dossier.label, 80)
+    )
 
 
-def letter_text(told: Dossier, attached: Mapping[str, bytes], on: Stationery) -> str:
+def letter_text(dossier: Dossier, attached: Mapping[str, bytes], on: Stationery) -> str:
     """Return the message's text, in lines of at most `WIDTH` characters but for names that are longer."""
-    seen = told.presented
+    seen = dossier.presented
     text = (
         _environment()
         .get_template("letter.txt.j2")
         .render(
-            told=told,
-            again=reminder(told, on),
+            dossier=dossier,
+            again=reminder(dossier, on),
             most=MOST_POINTS,
             attached=attached,
-            until=told.space.as_of + timedelta(on.deadline_days) if on.deadline_days else None,
+            until=dossier.space.as_of + timedelta(on.deadline_days) if on.deadline_days else None,
             ends=[] if seen is None else seen.to_dict("records"),
             on=on,
         )
@@ -102,12 +104,12 @@ def _environment() -> Environment:
     return made
 
 
-def reminder(told: Dossier, on: Stationery) -> str:
+def reminder(dossier: Dossier, on: Stationery) -> str:
     """Return the sentence that says of which letter this is a reminder, and of what; "" if it is none."""
-    if told.operator_id not in on.reminders:
+    if dossier.operator_id not in on.reminders:
         return ""
-    sent_on, before = on.reminders[told.operator_id]
-    left = told.todo[told.todo["fingerprint"].isin(before)]
+    sent_on, before = on.reminders[dossier.operator_id]
+    left = dossier.todo[dossier.todo["fingerprint"].isin(before)]
     words = "Rappel de notre lettre du {day} : {k:constat} sur {n} {k:~reste|restent} à corriger ({what})."
     titles = [title_of(code) for code in left["rule"].unique()]
     what = _some(titles, MOST_CASES, 90)
@@ -156,9 +158,9 @@ def _some(names: Sequence[str], most: int, length: int) -> str:
 # -- the e-mail ---------------------------------------------------------------------------------------------
 
 
-def _message(told: Dossier, text: str, attached: Mapping[str, bytes], on: Stationery) -> bytes:
-    about, digest = subject(told), sha256()
-    for part in (told.space.as_of.isoformat(), told.operator_id, about, text, repr(on)):
+def _message(dossier: Dossier, text: str, attached: Mapping[str, bytes], on: Stationery) -> bytes:
+    about, digest = subject(dossier), sha256()
+    for part in (dossier.space.as_of.isoformat(), dossier.operator_id, about, text, repr(on)):
         digest.update(part.encode("utf-8", "backslashreplace") + b"\0")
     for name, content in attached.items():
         digest.update(name.encode() + b"\0" + content)
@@ -167,8 +169,8 @@ def _message(told: Dossier, text: str, attached: Mapping[str, bytes], on: Statio
     message["From"] = on.sender or Address(gettext("Expéditeur à compléter"), addr_spec=SENDER)
     if on.reply_to:
         message["Reply-To"] = on.reply_to
-    message["To"] = _addressees(told)
-    message["Date"] = format_datetime(told.space.as_of)
+    message["To"] = _addressees(dossier)
+    message["Date"] = format_datetime(dossier.space.as_of)
     message["Message-ID"] = f"<dossier.{digest.hexdigest()[:32]}@mssante-audit.invalid>"
     message["X-Unsent"] = "1"
     message.set_content(text, charset="utf-8", cte="quoted-printable")
@@ -197,29 +199,31 @@ def _html(text: str) -> str:
     )
 
 
-def _addressees(told: Dossier) -> tuple[Address, ...]:
+def _addressees(dossier: Dossier) -> tuple[Address, ...]:
     """Return the project contacts that the list has for the operator, most rows first.
 
     Those that the audit reports as wrong are left out; where none is left, the support contacts are asked.
     A placeholder stands where contacts are masked, or there is none.
     """
-    who = one_line(told.label, 80)
+    who = one_line(dossier.label, 80)
     nobody = (Address(who, addr_spec=ADDRESSEE),)
-    if told.masked:
+    if dossier.masked:
         return nobody
     both = ("project", "support")
     wrong = {
         (row, kind)
-        for one in told.findings.to_dict("records")
-        if one["rule"].startswith(_WRONG_CONTACT)
-        for kind in told.common.kinds.get(one["fingerprint"], both)
-        for row in one["rows"]
+        for finding in dossier.findings.to_dict("records")
+        if finding["rule"].startswith(_WRONG_CONTACT)
+        for kind in dossier.common.kinds.get(finding["fingerprint"], both)
+        for row in finding["rows"]
     }
     for kind in both:
-        own = told.entries.loc[[(row, kind) not in wrong for row in told.entries["row"]], f"{kind}_email"]
+        own = dossier.entries.loc[
+            [(row, kind) not in wrong for row in dossier.entries["row"]], f"{kind}_email"
+        ]
         found: list[Address] = []
         for email in own[own != ""].value_counts().index[:4]:
-            if email.isascii() and not told.common.belongings.foreign(email, told.operator_id):
+            if email.isascii() and not dossier.common.belongings.foreign(email, dossier.operator_id):
                 with suppress(ValueError, IndexError):  # valid by syntax, and nothing a header can carry
                     found.append(Address(who, addr_spec=email))
         if found:

@@ -127,17 +127,17 @@ def make_dossier(order: Order, operator_id: str, data: Bundle | None = None) -> 
 def from_space(order: Order, space: TrustSpace, operator_id: str) -> Made:
     """Make one dossier from its space, loaded already."""
     with using_language(order.given["lang"]):
-        begin, parts, told, letter = time.perf_counter(), list[Html](), None, {}
+        begin, parts, of_operator, letter = time.perf_counter(), list[Html](), None, {}
         try:
-            told = dossier(space, operator_id, masked=order.masked)
-            if again := reminder(told, order.on):
+            of_operator = dossier(space, operator_id, masked=order.masked)
+            if again := reminder(of_operator, order.on):
                 parts.append(note(again, kind="caution"))
             for name in SECTIONS:
-                parts.append(section(told, name, order.given["row_limit"]))
-            letter = letter_files(told, order.on)
+                parts.append(section(of_operator, name, order.given["row_limit"]))
+            letter = letter_files(of_operator, order.on)
         except Exception as error:  # the other operators' dossiers are made all the same
-            return _made(order, operator_id, parts, begin, error, told)
-        return _made(order, operator_id, parts, begin, None, told, letter)
+            return _made(order, operator_id, parts, begin, error, of_operator)
+        return _made(order, operator_id, parts, begin, None, of_operator, letter)
 
 
 def _made(
@@ -146,7 +146,7 @@ def _made(
     parts: Sequence[Html],
     begin: float,
     error: Exception | None,
-    told: Dossier | None = None,
+    dossier: Dossier | None = None,
     letter: Mapping[str, bytes] | None = None,
 ) -> Made:
     """Return a dossier's files, of which nothing fails: of a failed one, what there is of its page."""
@@ -157,19 +157,19 @@ def _made(
     if error:
         trace = "".join(format_exception(error)) if order.debug else ""
         failure = failure_of(type(error).__name__, str(error), -1, trace)
-    if told:
-        results, title = told.record(), told.label
+    if dossier:
+        results, title = dossier.record(), dossier.label
     provenance: Mapping[str, Any] = results.provenance if results else {}
-    if told and failure and len(parts) < len(SECTIONS):
+    if dossier and failure and len(parts) < len(SECTIONS):
         name = [*SECTIONS][len(parts)]
         stopped, parts = str(macro("dossier.title", name)), [*parts, macro("dossier.heading", name)]
     outcome = Outcome(
         NOTEBOOK, title, results, failure, stopped if failure else "",
         {"make": round(time.perf_counter() - begin, 3)},
     )  # fmt: skip
-    if told:
-        known = domains(told.space)
-        held = answers(known[known["domain"].isin(told.domains["domain"])])
+    if dossier:
+        known = domains(dossier.space)
+        held = answers(known[known["domain"].isin(dossier.domains["domain"])])
         outcome = replace(outcome, answers=held)
     page = Page(NOTEBOOK, labelled(shown), provenance, failure)
     look = macro("tables.enable", trusted(style()), trusted(script()))

@@ -31,11 +31,11 @@ def section(dossier: Dossier, name: str, limit: int = 500) -> Html:
 def _answer(dossier: Dossier, limit: int) -> Html:
     found = pd.Series([point.severity for point in dossier.points], dtype="str").value_counts()
     words = {"critical": "{n:critique}", "error": "{n:erreur}", "warning": "{n:avertissement}"}
-    told = [say(text, n=int(found[name])) for name, text in words.items() if name in found]
+    sentences = [say(text, n=int(found[name])) for name, text in words.items() if name in found]
     signature = names("signatures")[dossier.space.whitelist.signature.status]
     known = domains(dossier.space)
     held = counts(known[known["domain"].isin(dossier.domains["domain"])])
-    return macro("dossier.answer", dossier, told, held, signature)
+    return macro("dossier.answer", dossier, sentences, held, signature)
 
 
 def _correct(dossier: Dossier, limit: int) -> Html:
@@ -51,10 +51,10 @@ def _correct(dossier: Dossier, limit: int) -> Html:
         }
     )
     summed, doubted = dossier.todo.index, dossier.doubted.index
-    told = "{n:constat que ces points résument|constats que ces points résument}"
+    noun = "{n:constat que ces points résument|constats que ces points résument}"
     rest = "{n:autre constat, sans rien à faire pour vous|autres constats, sans rien à faire pour vous}"
     parts = {
-        "findings": (told, each.loc[summed]),
+        "findings": (noun, each.loc[summed]),
         "unsure": ("{n:constat} à confirmer", each.loc[doubted]),
         "findings-folded": (rest, each.drop(index=[*summed, *doubted])),
     }
@@ -70,9 +70,9 @@ def _once(rows: pd.DataFrame, name: str, limit: int, **more: Any) -> Html:
     """Return a table without the columns that say the same in all its rows, which are said once above it."""
     values = rows.iloc[:, 1:].select_dtypes(["object", "str"])
     same = [column for column in values if len(rows) > 1 and values[column].nunique(dropna=False) == 1]
-    told = [(gettext(str(column)), rows[column].iloc[0]) for column in same if rows[column].iloc[0] != ""]
+    alike = [(gettext(str(column)), rows[column].iloc[0]) for column in same if rows[column].iloc[0] != ""]
     shown = table(rows.drop(columns=same), name=name, limit=limit, **{"csv": rows, **more})
-    return joined(macro("dossier.alike", told), shown)
+    return joined(macro("dossier.alike", alike), shown)
 
 
 def _peers(dossier: Dossier, limit: int) -> Html:
@@ -148,11 +148,11 @@ def _ends(dossier: Dossier, limit: int) -> Html:
     ends = dossier.presented if dossier.presented is not None else pd.DataFrame(columns=list(columns))
     alone = ends[ends["alone"] > 0]
     over, coming = alone[alone["days"] < 0], alone[alone["days"] >= 0].to_dict("records")
-    told = macro("dossier.ends", seen, int(over["alone"].sum()), coming[0] if coming else None)
+    first = macro("dossier.ends", seen, int(over["alone"].sum()), coming[0] if coming else None)
     shown = ends.assign(spare=ends["spare"].astype("Int64"))[list(columns)].rename(columns=columns)
     caption = say("{n:certificat} que présentent vos serveurs, la fin la plus proche d’abord", n=len(ends))
     none = "Aucun de vos certificats n’a été vu sur un serveur."
-    return joined(told, table(shown, name="ends", caption=caption, csv=ends, limit=limit, empty=none))
+    return joined(first, table(shown, name="ends", caption=caption, csv=ends, limit=limit, empty=none))
 
 
 def _domains(dossier: Dossier, limit: int) -> Html:

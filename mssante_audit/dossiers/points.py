@@ -47,12 +47,12 @@ class Case:
         expected = "" if self.expected == hidden else self.expected
         if self.observed == hidden:
             return [hidden if self.rule == about else _labelled(label, hidden)]
-        if told := differences(self.pairs):
+        if pairs := differences(self.pairs):
             lines: list[str] = []
             sides = (label, gettext("Attendu") if expected else gettext("Ailleurs"))
-            for pair in told[:MOST_DIFFERENCES]:
+            for pair in pairs[:MOST_DIFFERENCES]:
                 lines += map(_labelled, sides, pair)
-            more = len(told) - MOST_DIFFERENCES
+            more = len(pairs) - MOST_DIFFERENCES
             lines += [format_text("(et {n:autre écriture|autres écritures})", n=more)] if more > 0 else []
             return [*lines, *filter(None, [legend(lines)])]
         parts = [one_line(part, MOST_TEXT) for part in self.observed.split(" | ")] if self.observed else []
@@ -96,7 +96,7 @@ class Point:
     @property
     def addressee(self) -> str:
         """To whom."""
-        known = (one for one in said()["addressees"] if self.rules[0].startswith(tuple(one["rules"])))
+        known = (who for who in said()["addressees"] if self.rules[0].startswith(tuple(who["rules"])))
         return typeset(str(next(known)[current_language()]))
 
 
@@ -140,8 +140,8 @@ def points_of(
 def caveat(unsure: Sequence[Sequence[str]]) -> str:
     """Say how many findings are to be confirmed, from the inputs in doubt of each; "" if none is."""
     what = dict.fromkeys(named(name) for names in unsure for name in names)
-    told = "{n:constat reste|constats restent} à confirmer ; en doute ou trop ancien : {what}."
-    return format_text(told, n=len(unsure), what=listing(list(what))) if unsure else ""
+    text = "{n:constat reste|constats restent} à confirmer ; en doute ou trop ancien : {what}."
+    return format_text(text, n=len(unsure), what=listing(list(what))) if unsure else ""
 
 
 def one_line(text: str, most: int) -> str:

@@ -18,29 +18,29 @@ from mssante_audit.findings.words import sentence
 @cache
 def said() -> dict[str, Any]:
     """Return what ``dossier.toml`` says: `generic`, `others`, `remedies` by language, `fields`."""
-    told = table_of("mssante_audit.dossiers", "dossier.toml")
-    for one in told.pop("shared"):
-        for language, remedies in told["remedies"].items():
-            remedies |= dict.fromkeys(one["rules"], one[language])
-    return told
+    words = table_of("mssante_audit.dossiers", "dossier.toml")
+    for shared in words.pop("shared"):
+        for language, remedies in words["remedies"].items():
+            remedies |= dict.fromkeys(shared["rules"], shared[language])
+    return words
 
 
 def remedy(code: str, facts: Mapping[str, Any] | None = None) -> str:
     """Return what an operator does about a finding: the catalogue's remedy, put to it where that is not."""
     own = said()["remedies"][current_language()].get(code)
     if not own:
-        told = rule(code)
-        own = localized(told, "remedy") if facts is None else sentence(told, "remedy", facts)
+        known = rule(code)
+        own = localized(known, "remedy") if facts is None else sentence(known, "remedy", facts)
     return str(own).strip()
 
 
 def theirs(findings: pd.DataFrame) -> pd.DataFrame:
     """Return the findings that the operator itself can do something about; information and hints left out."""
     others = {FAILED, *said()["others"]}
-    told = zip(*(findings[name].tolist() for name in ("rule", "severity", "confidence")), strict=True)
+    columns = zip(*(findings[name].tolist() for name in ("rule", "severity", "confidence")), strict=True)
     asked = [
         at
-        for at, (code, severity, confidence) in enumerate(told)
+        for at, (code, severity, confidence) in enumerate(columns)
         if severity != "info" and confidence != "hint" and code not in others and not rule(code).manager
     ]
     return findings.take(asked)

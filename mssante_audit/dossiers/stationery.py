@@ -77,12 +77,12 @@ def read_stationery(file: Path) -> Stationery:
     InputError
         If it cannot be read, has no such section, or a key of it is unknown or has a wrong value.
     """
-    told = read_toml(file)
+    settings = read_toml(file)
     remedy = f"Keys: {', '.join(Letter.model_fields)}"
-    if "letter" not in told:
+    if "letter" not in settings:
         raise InputError("has no section [letter]", file=str(file), remedy=remedy)
     try:
-        read = _File.model_validate({"letter": told["letter"]}, context=real_path(file).parent)
+        read = _File.model_validate({"letter": settings["letter"]}, context=real_path(file).parent)
     except ValidationError as error:
         raise InputError(refusal(_File, error), file=str(file), remedy=remedy) from None
     return stationery(read.letter)

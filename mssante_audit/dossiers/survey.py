@@ -101,8 +101,8 @@ class Survey:
     def found(self) -> dict[str, list[int]]:
         """Operator → positions of the findings that touch it (`mssante_audit.report.results.touching`)."""
         found: defaultdict[str, list[int]] = defaultdict(list)
-        told = zip(self.findings["rows"], self.findings["operator_id"], strict=True)
-        for position, (rows, named) in enumerate(told):
+        columns = zip(self.findings["rows"], self.findings["operator_id"], strict=True)
+        for position, (rows, named) in enumerate(columns):
             for operator_id in {named, *(self.owners[row] for row in rows)} - {""}:
                 found[operator_id].append(position)
         return dict(found)
@@ -114,13 +114,13 @@ class Survey:
         held = audited[audited["operator_id"] != ""].groupby("operator_id")["domain"].nunique()
         asked = theirs(self.findings[~self.findings["fingerprint"].isin(self.unsure)])
         ranks = asked["severity"].map(SEVERITIES.index).astype("int64")
-        told = dict(
+        ranked = dict(
             zip(asked.index, zip(asked["fingerprint"].map(self.remedies), ranks, strict=True), strict=True)
         )
         counts = []
         for operator_id in held.index:
             worst: dict[str, int] = {}  # of all that one remedy mends
-            for what, rank in (told[at] for at in self.found.get(str(operator_id), ()) if at in told):
+            for what, rank in (ranked[at] for at in self.found.get(str(operator_id), ()) if at in ranked):
                 worst[what] = max(rank, worst.get(what, 0))
             counts.append([list(worst.values()).count(rank) for rank in range(1, len(SEVERITIES))])
         frame = pd.DataFrame(counts, index=held.index, columns=list(SEVERITIES[1:]), dtype="int64")
@@ -144,12 +144,12 @@ class Survey:
     def statuses(self) -> dict[tuple[str, str], str]:
         """Domain in lower case and operator that declared it or has its rows → the worst of its statuses."""
         parties = no_statuses() if self.space.register is None else match(self.space).statuses
-        told: dict[tuple[str, str], str] = {}
+        worst: dict[tuple[str, str], str] = {}
         columns = ["domain", "operator_id", "status", "rows"]
         for domain, operator_id, status, rows in parties[columns].itertuples(index=False, name=None):
             for own in {operator_id, *(self.owners[row] for row in rows)}:
-                told.setdefault((domain, own), str(status))  # the worst come first
-        return told
+                worst.setdefault((domain, own), str(status))  # the worst come first
+        return worst
 
     @cached_property
     def step(self) -> Span | None:
@@ -162,7 +162,7 @@ class Survey:
         if len(known) < 2 and not newer:
             return None
         last = [side_of(space.whitelist)] if newer else []
-        before, after = (*(space.side_of(one) for one in known[-1 if newer else -2 :]), *last)
+        before, after = (*(space.side_of(archived) for archived in known[-1 if newer else -2 :]), *last)
         return between(before.audited, after.audited)
 
     @cached_property
@@ -195,6 +195,6 @@ class Survey:
 
 def _kinds(facts: Mapping[str, Any]) -> frozenset[str]:
     """Return the kinds of contact in the facts of a finding; what would be right is none of them."""
-    told = [facts, *facts["contacts"]] if isinstance(facts.get("contacts"), list) else [facts]
-    kinds = (one.get("kind") for one in told if isinstance(one, Mapping))
+    holders = [facts, *facts["contacts"]] if isinstance(facts.get("contacts"), list) else [facts]
+    kinds = (holder.get("kind") for holder in holders if isinstance(holder, Mapping))
     return frozenset(kind for kind in kinds if kind in ("project", "support"))

@@ -140,8 +140,8 @@ def write_dossiers(
     (base,) = plan({NOTEBOOK: resource("notebooks") / f"{NOTEBOOK}.ipynb"}, {**given, "operator": "0"})
     given = {**base.shown, **base.given}
     data, anchors = given.get("data"), given.get("anchors") or ()
-    told = json.dumps([inputs_digest(data, anchors), given], sort_keys=True, default=str)
-    order = Order(digest(told), given, code_digest(), debug, masked, on or Stationery())
+    content = json.dumps([inputs_digest(data, anchors), given], sort_keys=True, default=str)
+    order = Order(digest(content), given, code_digest(), debug, masked, on or Stationery())
     with using_language(given["lang"]):
         space = opened(order)
     names = _operators(space)
@@ -188,8 +188,8 @@ def write_dossiers(
 def read_dossiers(out: Path) -> dict[str, Dossier]:
     """Return the dossiers that an output folder's index tells of, by operator; none if it cannot be read."""
     try:
-        told = json.loads(read_text(out / INDEX, 64 * MB))["dossiers"]
-        found = {entry["operator_id"]: Dossier(**entry) for entry in told}
+        entries = json.loads(read_text(out / INDEX, 64 * MB))["dossiers"]
+        found = {entry["operator_id"]: Dossier(**entry) for entry in entries}
         return {i: d for i, d in found.items() if d.file == file_name(i) and SUFFIXES.issuperset(d.files)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
@@ -261,6 +261,6 @@ def _stale(
 def dossiers_html(dossiers: Sequence[Dossier], provenance: Mapping[str, Any]) -> str:
     """Return the page that lists dossiers, in the order given and the language spoken."""
     failed, code = sum(dossier.status == "failed" for dossier in dossiers), script()
-    told = {"dossiers": dossiers, "failed": failed, "provenance": provenance}
+    context = {"dossiers": dossiers, "failed": failed, "provenance": provenance}
     page = template("dossiers.html.j2")
-    return page.render(told, policy=policy_of(source_of(code)), script=code, style=style())
+    return page.render(context, policy=policy_of(source_of(code)), script=code, style=style())

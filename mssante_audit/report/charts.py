@@ -437,12 +437,12 @@ def lines(
             figure.axes[-1].set_axis_off()
     text = "{name} : {a} le {first}, {z} le {last} ; entre {low} et {high}"
     ends = {"first": times[0], "last": times[-1]} if held else {}
-    said = ". ".join(
+    sentences = ". ".join(
         format_text(text, name=names[c], a=n[0], z=n[-1], low=min(n), high=max(n), **ends)
         for c, n in held.items()
     )
-    said = said or gettext("Aucune donnée")
-    alt = alt or format_text("Lignes – {title}. {said}.", title=translated(title), said=said)
+    sentences = sentences or gettext("Aucune donnée")
+    alt = alt or format_text("Lignes – {title}. {said}.", title=translated(title), said=sentences)
     return Chart(figure, title, alt, caption, marks)
 
 
@@ -476,13 +476,13 @@ def steps(curves: Mapping[str, pd.DataFrame], *, title: str = "", caption: str =
         axes.set_yticks([0, 0.5, 1], [percent(n, 2) for n in range(3)])
     text = "{name} : {share} encore ouverts après {d:jour}"
     ends = {name: curve.iloc[-1] for name, curve in drawn.items()}
-    said = [
+    sentences = [
         format_text(text, name=name, share=percent(round(1000 * end["late"]), 1000), d=int(end["day"]))
         for name, end in ends.items()
     ]
-    what = ". ".join(said) or gettext("Aucune donnée")
+    what = ". ".join(sentences) or gettext("Aucune donnée")
     alt = format_text("Lignes – {title}. {said}.", title=translated(title), said=what)
-    return Chart(figure, title, alt, caption, {mark(at): text for at, text in enumerate(said)})
+    return Chart(figure, title, alt, caption, {mark(at): text for at, text in enumerate(sentences)})
 
 
 def _headed(axes: Any, head: Sequence[str], held: Sequence[int]) -> None:

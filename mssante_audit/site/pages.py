@@ -61,8 +61,8 @@ def pages(view: View) -> Iterator[SitePage]:
         yield _audit(view, audit)
     of_rule = _by(view.findings["rule"])
     waived = _by(view.waived["rule"])
-    for told in catalogue().values():
-        yield _rule(view, told, of_rule.get(told.code, []), waived.get(told.code, []))
+    for rule in catalogue().values():
+        yield _rule(view, rule, of_rule.get(rule.code, []), waived.get(rule.code, []))
     for operator in view.operators.values():
         yield _operator(view, operator)
 
@@ -81,7 +81,7 @@ def _filled(*tables: Shown) -> tuple[Shown, ...]:
 
 def _index(view: View) -> SitePage:
     links = SiteLinks("", view)
-    told = {
+    facts = {
         "lead": answer(view.domains),
         "since": since(view),
         "inputs": inputs(view),
@@ -96,7 +96,7 @@ def _index(view: View) -> SitePage:
         "dossiers": any(operator.dossier for operator in view.operators.values()),
     }
     tables = (causes_shown(links), audits_shown(links), trend_shown(view.points))
-    return SitePage("index.html", question_asked(view.domains), "index", "index", tables, told)
+    return SitePage("index.html", question_asked(view.domains), "index", "index", tables, facts)
 
 
 def _follow_up(view: View) -> SitePage:
@@ -123,8 +123,8 @@ def _follow_up(view: View) -> SitePage:
 def _all_findings(view: View) -> SitePage:
     every, caption = range(len(view.findings)), "Tous les constats, les plus graves d’abord"
     shown = _filled(findings_shown(SiteLinks("", view), every, name="tous", caption=caption))
-    told = {"lead": f"{summary(severity_counts(view.findings))}. {missing(view)}"}
-    return SitePage("constats.html", gettext("Tous les constats"), "list", "constats", shown, told)
+    facts = {"lead": f"{summary(severity_counts(view.findings))}. {missing(view)}"}
+    return SitePage("constats.html", gettext("Tous les constats"), "list", "constats", shown, facts)
 
 
 def _all_operators(view: View) -> SitePage:
@@ -156,17 +156,17 @@ def _audit(view: View, audit: str) -> SitePage:
     shown = findings_shown(links, positions, name="constats", caption=caption)
     listed = rules_shown(links, rules, name="regles", caption="Règles de cet audit")
     blind, counted = view.missing.get(audit), f"{summary(severity_counts(view.findings.iloc[positions]))}."
-    told = {
+    facts = {
         "lead": format_text("Non vérifié : {why}.", why=blind) if blind else counted,
         "reports": [report for report in view.reports if report.page.endswith(f"/{audit}.html")],
     }
     tables = (*_filled(shown), listed)
-    return SitePage(f"audits/{audit}.html", title_of_audit(audit), "audit", "audits", tables, told)
+    return SitePage(f"audits/{audit}.html", title_of_audit(audit), "audit", "audits", tables, facts)
 
 
-def _rule(view: View, told: Rule, positions: Sequence[int], waived: Sequence[int]) -> SitePage:
+def _rule(view: View, rule: Rule, positions: Sequence[int], waived: Sequence[int]) -> SitePage:
     links = SiteLinks("../", view)
-    title = localized(told, "title")
+    title = localized(rule, "title")
     tables = []  # most rules find nothing: no frame is taken apart for them
     lead = gettext("Aucun constat.")
     if positions:
@@ -179,20 +179,20 @@ def _rule(view: View, told: Rule, positions: Sequence[int], waived: Sequence[int
         lead = format_text(
             text, n=len(positions), k=len({view.records[i]["operator_id"] for i in positions} - {""})
         )
-    elif told.audit in view.missing:
-        lead = format_text("Non vérifié : {why}.", why=view.missing[told.audit])
+    elif rule.audit in view.missing:
+        lead = format_text("Non vérifié : {why}.", why=view.missing[rule.audit])
     facts = {
         "lead": lead,
-        "badge": badge(told.severity),
-        "rule": told,
-        "why": prose(localized(told, "why")),
-        "remedy": prose(localized(told, "remedy")),
-        "foundation": foundation(told),
-        "audit": (told.audit, title_of_audit(told.audit)),
+        "badge": badge(rule.severity),
+        "rule": rule,
+        "why": prose(localized(rule, "why")),
+        "remedy": prose(localized(rule, "remedy")),
+        "foundation": foundation(rule),
+        "audit": (rule.audit, title_of_audit(rule.audit)),
     }
     if waived:
         tables.append(waived_shown(links, waived))
-    return SitePage(f"regles/{told.code}.html", typeset(title), "rule", "regles", tuple(tables), facts)
+    return SitePage(f"regles/{rule.code}.html", typeset(title), "rule", "regles", tuple(tables), facts)
 
 
 def _operator(view: View, operator: Operator) -> SitePage:
@@ -250,5 +250,5 @@ def _operator_lead(operator: Operator) -> str:
         extent += format_text(" (dont {n:absent} de la liste)", n=unlisted)
     new = sum(operator.new.values())
     fresh = format_text(" {n:constat est nouveau|constats sont nouveaux}.", n=new) if new else ""
-    told = format_text("{what}, sur {extent}.", what=summary(operator.counts), extent=extent)
-    return told + fresh
+    text = format_text("{what}, sur {extent}.", what=summary(operator.counts), extent=extent)
+    return text + fresh

@@ -115,15 +115,15 @@ class View:
     @cached_property
     def observed_at(self) -> Mapping[str, datetime]:
         """When the DNS was last asked about each domain's mail; without those never asked about."""
-        told = self.domains[self.domains["observed_at"].notna()]
-        return dict(zip(told["domain"], told["observed_at"].dt.to_pydatetime(), strict=True))
+        observed = self.domains[self.domains["observed_at"].notna()]
+        return dict(zip(observed["domain"], observed["observed_at"].dt.to_pydatetime(), strict=True))
 
     @cached_property
     def causes(self) -> pd.DataFrame:
         """What is to be put right, in order."""
         unsure = doubts(self.space, self.findings, self.domains)
-        told = causes(self.findings, self.space.audited, self.space.published, unsure)
-        return told.assign(domain=list(map(self.space.shown, told["domain"])))
+        found = causes(self.findings, self.space.audited, self.space.published, unsure)
+        return found.assign(domain=list(map(self.space.shown, found["domain"])))
 
     @cached_property
     def todo(self) -> frozenset[int]:
@@ -140,13 +140,13 @@ class View:
     @cached_property
     def moves(self) -> Mapping[str, pd.DataFrame]:
         """The changes of certificates on the servers of each operator that has any, the last one first."""
-        told, rows = renewals(self.space), self.space.audited
+        moved, rows = renewals(self.space), self.space.audited
         whose = rows.drop_duplicates(["domain", "operator_id"]).groupby("domain")["operator_id"].agg(list)
         found: defaultdict[str, list[int]] = defaultdict(list)
-        for at, names in enumerate(told["domains"]):
+        for at, names in enumerate(moved["domains"]):
             for operator in dict.fromkeys(one for name in names for one in whose.get(name, ())):
                 found[operator].append(at)
-        return {operator: told.iloc[own[::-1]].reset_index(drop=True) for operator, own in found.items()}
+        return {operator: moved.iloc[own[::-1]].reset_index(drop=True) for operator, own in found.items()}
 
     @cached_property
     def fixed(self) -> list[dict[str, str]]:
@@ -158,20 +158,20 @@ class View:
         """What the run before found and this one could not look for, likewise."""
         return self._gone(self.follow_up.unknown if self.follow_up else ())
 
-    def _gone(self, told: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    def _gone(self, gone: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
         operators = self.operators.values()
         named = grouped((name, o.id) for o in operators for name in (o.name, *o.other_names))
         return [
             {"operator_id": own[0] if len(own := named.get(f["operator"], [])) == 1 else "", **f}
-            for f in told
+            for f in gone
             if f["rule"] in catalogue()
         ]
 
     @cached_property
     def exported(self) -> Values:
         """The findings as they go into files; with `first_seen` and `status` if there is a run before."""
-        told, frame = self.follow_up, self.findings
-        since = {} if told is None else {"first_seen": list(told.first_seen), "status": list(told.status)}
+        known, frame = self.follow_up, self.findings
+        since = {} if known is None else {"first_seen": list(known.first_seen), "status": list(known.status)}
         return values(frame.assign(**since))
 
     @cached_property
@@ -200,8 +200,8 @@ class View:
         return sorted(found, key=lambda o: ([(-o.new[s], -n) for s, n in o.counts.items()], o.name))
 
 
-def _of_status(told: FollowUp | None, wanted: str) -> frozenset[int]:
-    return frozenset(i for i, status in enumerate(told.status if told else ()) if status == wanted)
+def _of_status(follow_up: FollowUp | None, wanted: str) -> frozenset[int]:
+    return frozenset(i for i, status in enumerate(follow_up.status if follow_up else ()) if status == wanted)
 
 
 def view_of(
@@ -295,8 +295,8 @@ def _names(entries: pd.DataFrame, findings: pd.DataFrame, waived: pd.DataFrame) 
     for identifier, name in zip(entries["operator_id"], entries["operator"], strict=True):
         names[identifier][name] += 1
     for frame in (findings, waived):
-        told = (frame[column].tolist() for column in ("operator_id", "operator", "domain"))
-        for identifier, name, domain in zip(*told, strict=True):
+        columns = (frame[column].tolist() for column in ("operator_id", "operator", "domain"))
+        for identifier, name, domain in zip(*columns, strict=True):
             if (identifier or domain) and identifier not in names:
                 names[identifier][name] += 1
     return names
@@ -326,8 +326,8 @@ def _touched(
     whose = dict(zip(entries["row"], pairs, strict=True))
     touched: defaultdict[str, set[int]] = defaultdict(set)
     of_domain: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-    told = zip(findings["rows"], findings["operator_id"], findings["domain"], strict=True)
-    for i, (own_rows, identifier, domain) in enumerate(told):
+    columns = zip(findings["rows"], findings["operator_id"], findings["domain"], strict=True)
+    for i, (own_rows, identifier, domain) in enumerate(columns):
         own = dict.fromkeys(whose[row] for row in own_rows)
         if identifier or domain:
             own.setdefault((identifier, domain))

@@ -53,9 +53,9 @@ _CHOICES: Mapping[str, Mapping[str, Sequence[str]]] = {
 
 def schema(name: str) -> dict[str, Any]:
     """Return the JSON Schema of a frame of `FRAMES`, as files have its rows."""
-    what, told = FRAMES[name]
+    what, columns = FRAMES[name]
     more = findings.IN_FILES if name == "findings" else ()
-    return json_schema(f"{name}: {what}", told(), _CHOICES.get(name, {}), more)
+    return json_schema(f"{name}: {what}", columns(), _CHOICES.get(name, {}), more)
 
 
 _TYPES = {"int": "integer", "Int": "integer", "float": "number", "bool": "boolean", "datetime": "datetime"}

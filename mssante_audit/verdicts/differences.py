@@ -63,8 +63,8 @@ def answers_of(observation: Observation, domains: Iterable[str] | None = None) -
         servers = SEVERAL.join(zone.parent_ns or zone.own_ns) or None if zone.name else ""
         known: tuple[str | None, ...] = (found.method, servers, _mail(network.about_mail(name)))
         known = known if found.method != "unknown" else (None, None, None)
-        said = (*known, receives if receives != "unknown" else None)
-        of[domain] = dict(zip(ASPECTS, said, strict=True))
+        answers = (*known, receives if receives != "unknown" else None)
+        of[domain] = dict(zip(ASPECTS, answers, strict=True))
     return Answers(observation.source, observation.started_at, observation.parent_zone, of)
 
 

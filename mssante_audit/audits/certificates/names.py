@@ -37,7 +37,7 @@ def _not_listed(seen: Presented, owners: dict[str, str]) -> Iterator[Finding]:
     for (rule, key), held in found.items():
         names = list(dict.fromkeys(domain for domain, _ in held))
         wanted = dict.fromkeys(text for d in names for texts in seen.listed[d].values() for text in texts)
-        mine = {one for domain in names for one in seen.operators_of[domain]}
+        mine = {operator for domain in names for operator in seen.operators_of[domain]}
         theirs = seen.operators.get(key, set())
         facts = {
             "presented": held[0][1].subject,

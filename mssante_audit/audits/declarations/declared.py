@@ -187,8 +187,8 @@ def _ids_of(d: pd.DataFrame, at: Any) -> dict[str, str]:
 
 def _is_one(ou: str, known: Collection[str]) -> bool:
     """Tell whether an identifier is the structure's of one of others, whichever of its numbers they are."""
-    own = structure_key(ou, {structure_key(one) for one in known})
-    return own in {structure_key(one, {own}) for one in known}
+    own = structure_key(ou, {structure_key(identifier) for identifier in known})
+    return own in {structure_key(identifier, {own}) for identifier in known}
 
 
 def _department(d: pd.DataFrame) -> Found:

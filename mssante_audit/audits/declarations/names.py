@@ -16,7 +16,7 @@ _ENOUGH = 4
 """Letters of a word that are taken for the whole, where a name is cut."""
 
 
-def may_be_one(one: str, other: str) -> bool:
+def may_be_one(first: str, second: str) -> bool:
     """Tell whether two names may be one structure's; in doubt, and where a name says too little, yes.
 
     >>> may_be_one("Centre Hospitalier de Valfictif", "CH VALFICTIF")
@@ -26,15 +26,15 @@ def may_be_one(one: str, other: str) -> bool:
     >>> may_be_one("Clinique Spécimen", "CH DE VALFICTIF"), may_be_one("Centre hospitalier", "CH VALFICTIF")
     (False, True)
     """
-    ours, theirs = _own(one), _own(other)
+    ours, theirs = _own(first), _own(second)
     if not ours or not theirs or any(_alike(a, b) for a in ours for b in theirs):
         return True
-    joined, whole = "".join(fold(one).split()), "".join(fold(other).split())
+    joined, whole = "".join(fold(first).split()), "".join(fold(second).split())
     if any(len(a) >= _ENOUGH and a in whole for a in ours) or any(
         len(b) >= _ENOUGH and b in joined for b in theirs
     ):
         return True
-    return _initials(one, other, joined) or _initials(other, one, whole)
+    return _initials(first, second, joined) or _initials(second, first, whole)
 
 
 def named_like(name: str, names: Iterable[str]) -> bool:
@@ -43,13 +43,13 @@ def named_like(name: str, names: Iterable[str]) -> bool:
     return bool(own) and any(_own(other) == own for other in names)
 
 
-def akin(one: str, other: str) -> bool:
+def akin(text_a: str, other: str) -> bool:
     """Tell whether one structure can have both numbers: FINESS and SIREN, or FINESS of one département.
 
     >>> akin("1759900004", "399900000300015"), akin("1759900004", "1679900001")
     (True, False)
     """
-    first, second = (parse_identifier(identifier_of(text)) for text in (one, other))
+    first, second = (parse_identifier(identifier_of(text)) for text in (text_a, other))
     kinds = {first.kind, second.kind}
     if kinds == {"FINESS"}:
         return first.department == second.department != ""
@@ -68,13 +68,13 @@ def _own(name: str) -> frozenset[str]:
     return frozenset(word for word in fold(name).split() if len(word) > 1 and word not in _LITTLE | _KINDS)
 
 
-def _alike(one: str, other: str) -> bool:
-    if one == other:
+def _alike(first: str, second: str) -> bool:
+    if first == second:
         return True
-    short, long = sorted((one, other), key=len)
+    short, long = sorted((first, second), key=len)
     if len(short) < _ENOUGH:
         return False
-    return long.startswith(short) or one_slip(one, other)
+    return long.startswith(short) or one_slip(first, second)
 
 
 def _initials(long: str, short: str, joined_long: str) -> bool:

@@ -108,11 +108,11 @@ def same_person(some: frozenset[str], others: frozenset[str]) -> bool:
         return True
     few, many = sorted((some, others), key=len)
 
-    def same_word(one: str, other: str) -> bool:
-        short = min(len(one), len(other))
-        return one == other or (short == 1 and one[0] == other[0]) or (short > 3 and one_slip(one, other))
+    def same_word(a: str, b: str) -> bool:
+        short = min(len(a), len(b))
+        return a == b or (short == 1 and a[0] == b[0]) or (short > 3 and one_slip(a, b))
 
-    return all(any(same_word(one, other) for other in many) for one in few)
+    return all(any(same_word(word, other) for other in many) for word in few)
 
 
 def technical_copy(d: pd.DataFrame) -> Found:
@@ -128,8 +128,8 @@ def technical_copy(d: pd.DataFrame) -> Found:
 
 def _same_reach(ours: str, theirs: str) -> bool:
     """Tell whether a number or address is the other one, however spelt; an empty one is."""
-    one, other = _ENDS.sub("", ours), _ENDS.sub("", theirs)
-    if not one or one.casefold() == other.casefold():
+    first, second = _ENDS.sub("", ours), _ENDS.sub("", theirs)
+    if not first or first.casefold() == second.casefold():
         return True
-    reached = _contact(one).coordinates
-    return any(reached) and reached == _contact(other).coordinates
+    reached = _contact(first).coordinates
+    return any(reached) and reached == _contact(second).coordinates

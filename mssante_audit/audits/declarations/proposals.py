@@ -52,11 +52,13 @@ def identifier_from(text: str, ou: str) -> str:
     return ou if digit_apart(value, ou) and not parse_identifier(ou).problems else ""
 
 
-def digit_apart(one: str, other: str) -> bool:
+def digit_apart(first: str, second: str) -> bool:
     """Tell whether two numbers differ by one digit, or by two neighbours swapped."""
-    at = [n for n, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]]
-    swapped = len(at) == 2 and at[1] == at[0] + 1 and one[at[0]] + one[at[1]] == other[at[1]] + other[at[0]]
-    return len(one) == len(other) and (len(at) == 1 or swapped)
+    at = [n for n, pair in enumerate(zip(first, second, strict=False)) if pair[0] != pair[1]]
+    swapped = (
+        len(at) == 2 and at[1] == at[0] + 1 and first[at[0]] + first[at[1]] == second[at[1]] + second[at[0]]
+    )
+    return len(first) == len(second) and (len(at) == 1 or swapped)
 
 
 def contract_from(number: str) -> str:

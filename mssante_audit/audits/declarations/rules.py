@@ -108,9 +108,9 @@ def finding(
     code: str, subject: Subject, found: Sequence[Declaration], facts: Mapping[str, Any], rows: Where = ()
 ) -> Finding:
     """Return a finding on some declarations and `rows` of the white list, which then tell the domains."""
-    domains = tuple(domain for domain in dict.fromkeys(one.domain for one in found) if domain)
+    domains = tuple(domain for domain in dict.fromkeys(row.domain for row in found) if domain)
     columns = tuple(dict.fromkeys(columns_in(facts))) or COLUMNS.get(code, ("",))
-    stands = [Place(REGISTER, one.file, (one.row,), column) for column in columns for one in found]
+    stands = [Place(REGISTER, row.file, (row.row,), column) for column in columns for row in found]
     return Finding(
         code,
         subject,
@@ -167,7 +167,7 @@ def _read_findings(register: Register) -> Iterator[Finding]:
         of_rows = every["row"].isin(group["row"]) | (KINDS[kind].level == "column")
         where = every[(every["file"] == file) & of_rows]
         owners = where["operator_id"].unique()
-        one = where.iloc[0] if len(owners) == 1 else None
+        owner = where.iloc[0] if len(owners) == 1 else None
         rows = tuple(row for row in group["row"].tolist() if row)
         yield Finding(
             READING[KINDS[kind].level],
@@ -175,8 +175,8 @@ def _read_findings(register: Register) -> Iterator[Finding]:
             where=(Place(REGISTER, file, rows, column if column in fields() else ""),),
             facts={"field": {"column": column, "label": label}, "kind": kind, "values": values},
             domains=tuple(domain for domain in dict.fromkeys(where["domain_key"]) if domain),
-            operator_id="" if one is None else one["operator_id"],
-            operator="" if one is None else one["structure_name"].strip(),
+            operator_id="" if owner is None else owner["operator_id"],
+            operator="" if owner is None else owner["structure_name"].strip(),
         )
 
 

@@ -61,7 +61,7 @@ class Listed:
 
 def listed_in(space: TrustSpace) -> Listed:
     """Return what the list of a space says."""
-    roots = {structure_key(one): structure_key(first) for one, first in space.structures.items()}
+    roots = {structure_key(key): structure_key(first) for key, first in space.structures.items()}
     domains = domain_keys(space.entries["domain"]).tolist()
     operators = grouped(zip(domains, Listed(roots).whose(space.entries["operator_id"]), strict=True))
     names = grouped(zip(domains, space.entries["dn_key"], strict=True))
@@ -114,8 +114,8 @@ def _several_operators(register: Register, now: pd.DataFrame, listed: Listed) ->
     claims: dict[tuple[str, ...], list[str]] = {}
     for domain, claiming in shared.groupby("domain_key", sort=False):
         first, *rest = claiming[["structure_name", "operator_id"]].itertuples(index=False, name=None)
-        one = all(one_structure(*first, *other) for other in rest)
-        if not one and not _settled(claiming, listed.operators.get(str(domain), set()), listed.since):
+        same = all(one_structure(*first, *other) for other in rest)
+        if not same and not _settled(claiming, listed.operators.get(str(domain), set()), listed.since):
             claims.setdefault(tuple(sorted(claiming["operator_id"])), []).append(str(domain))
     for operators, domains in claims.items():
         found = shared[shared["domain_key"].isin(domains)]

@@ -56,8 +56,8 @@ def _declared(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
             facts, wanted = {"servers": zone.parent_ns}, {"servers": declared.servers}
             seen.add("DNS_DECLARED_SERVERS", subject, [domain], facts, zone.referrals, wanted)
         elif own and declared.kind == "delegation" and declared.primary:
-            replies = [one for one in zone.replies("SOA").values() if one.usable and one.answers]
-            primaries = {text.split()[0].lower().rstrip(".") for one in replies for text in one.answers}
+            replies = [reply for reply in zone.replies("SOA").values() if reply.usable and reply.answers]
+            primaries = {text.split()[0].lower().rstrip(".") for reply in replies for text in reply.answers}
             if replies and declared.primary not in primaries:
                 names, wanted = tuple(sorted(primaries)), {"names": (declared.primary,)}
                 seen.add(
@@ -74,9 +74,9 @@ def _sets(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
     """Compare the parent's servers, each server's own, and count them."""
     own, replies = zone.own_sets, list(zone.replies("NS").values())
     if len(set(own.values())) > 1:
-        told = [server(zone, address, servers=names) for address, names in sorted(own.items())]
+        servers = [server(zone, address, servers=names) for address, names in sorted(own.items())]
         subject = tuple(" ".join((address, *names)) for address, names in sorted(own.items()))
-        seen.add("DNS_NS_DISAGREE", subject, domains, {"servers": told}, replies)
+        seen.add("DNS_NS_DISAGREE", subject, domains, {"servers": servers}, replies)
     mismatch = zone.parent_ns and own and zone.parent_ns not in own.values()
     if mismatch and zone.name not in seen.led_astray:
         both = (" ".join(zone.parent_ns), " ".join(zone.own_ns))
@@ -92,27 +92,27 @@ def _sets(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
 
 def _timers(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
     """Report timers with which a secondary gives the zone up before somebody has mended its primary."""
-    for one in zone.replies("SOA").values():
-        fields = next(iter(one.answers), "").split()
-        if len(fields) != 7 or not one.usable:
+    for reply in zone.replies("SOA").values():
+        fields = next(iter(reply.answers), "").split()
+        if len(fields) != 7 or not reply.usable:
             continue
         refresh, retry, expire = map(int, fields[3:6])
         least = max(EXPIRE_MIN, refresh + retry)
         if expire < least:
-            told = {"expire": expire, "refresh": refresh, "retry": retry}
+            facts = {"expire": expire, "refresh": refresh, "retry": retry}
             subject = (seen.operator[domains[0]], *fields[3:6])  # zones of one making are one cause
-            seen.add("DNS_SOA_TIMERS", subject, domains, told, [one], {"least": least})
+            seen.add("DNS_SOA_TIMERS", subject, domains, facts, [reply], {"least": least})
 
 
 def _addresses(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
     known = {name: zone.known(name) for name in zone.names}
-    replies = [reply for found in zone.hosts.values() for one in found for reply in one.replies]
+    replies = [reply for found in zone.hosts.values() for hosts in found for reply in hosts.replies]
     shared = False
-    for one, other in combinations(sorted(known), 2):
-        for address in sorted(known[one] & known[other]):
+    for first, second in combinations(sorted(known), 2):
+        for address in sorted(known[first] & known[second]):
             shared = True
-            told = {"names": [one, other], "address": address}
-            seen.add("DNS_SAME_ADDRESS", (one, other), domains, told, replies)
+            facts = {"names": [first, second], "address": address}
+            seen.add("DNS_SAME_ADDRESS", (first, second), domains, facts, replies)
     every = {address for found in known.values() for address in found}
     networks = {network(address) for address in every}
     families = {":" in address for address in every}
@@ -126,11 +126,11 @@ def _addresses(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
 def _name(seen: Seen, zone: Zone, name: str, domains: Sequence[str]) -> None:
     """Check a server's name: written as hosts are, no alias, with an address, the one the parent gives."""
     found = zone.hosts[name]
-    replies = [reply for one in found for reply in one.replies]
+    replies = [reply for h in found for reply in h.replies]
     if faults := host_faults(name):
         seen.add("DNS_NS_NAME", name, domains, {"name": name, "faults": faults}, replies)
         return
-    if alias := next((one.alias for one in found if one.alias), ""):
+    if alias := next((h.alias for h in found if h.alias), ""):
         seen.add("DNS_NS_ALIAS", name, domains, {"name": name, "alias": alias}, replies)
     elif zone.name in seen.dead:
         return  # DNS_DELEGATION_DEAD says why of each
@@ -141,7 +141,7 @@ def _name(seen: Seen, zone: Zone, name: str, domains: Sequence[str]) -> None:
         if not glue:
             seen.add("DNS_GLUE_MISSING", name, domains, {"name": name}, zone.referrals)
         elif not _agree(glue, found):
-            own = sorted(address for one in found for address in one.data)
+            own = sorted(address for h in found for address in h.data)
             facts = {"name": name, "addresses": glue}
             seen.add(
                 "DNS_GLUE_DIFFERS", name, domains, facts, [*zone.referrals, *replies], {"addresses": own}
@@ -150,20 +150,22 @@ def _name(seen: Seen, zone: Zone, name: str, domains: Sequence[str]) -> None:
 
 def _agree(glue: Sequence[str], found: Sequence[Found]) -> bool:
     """Compare, family by family, the parent's addresses with the host's own; unknown ones agree."""
-    given, own = {*map(ip_address, glue)}, {ip_address(a) for one in found for a in one.data}
+    given, own = {*map(ip_address, glue)}, {ip_address(a) for host in found for a in host.data}
     families = {address.version for address in given}
-    unknown = any(one.status in ("", "failed") for one in found)
+    unknown = any(host.status in ("", "failed") for host in found)
     return unknown or given == {address for address in own if address.version in families}
 
 
 def _signature(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
     """Report what validating resolvers make of the zone; of what was not heard nothing is said."""
     chains, ds = seen.network.chains, seen.network.chains.ds_of(zone.name)
-    told = [one for one in zone.replies("DNSKEY").values() if one.outcome in ("answer", "nodata")]
-    replies = [*told, *seen.network.index.about(zone.name, "DS"), *zone.referrals]
-    keys = {key for one in told for key in one.answers}
+    keyed = [reply for reply in zone.replies("DNSKEY").values() if reply.outcome in ("answer", "nodata")]
+    replies = [*keyed, *seen.network.index.about(zone.name, "DS"), *zone.referrals]
+    keys = {key for reply in keyed for key in reply.answers}
     found, usable = chains.security(zone.name), known_ds(ds)
-    wrong = bool(usable and told) and not any(matches(zone.name, key, one) for key in keys for one in usable)
+    wrong = bool(usable and keyed) and not any(
+        matches(zone.name, key, reply) for key in keys for reply in usable
+    )
     if found.status == "bogus" and found.code in ("no-key", "no-match"):
         facts = {"zone": zone.name, "found": len(keys)}
         seen.add("DNS_DS_BROKEN", zone.name, domains, facts, replies)
@@ -176,8 +178,8 @@ def _signature(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
     elif found.status == "secure":
         for address, fault in found.servers:
             if fault:
-                one = server(zone, address, fault=fault)
-                seen.add("DNS_SIGNATURE_SERVER", address, domains, one, replies)
+                facts = server(zone, address, fault=fault)
+                seen.add("DNS_SIGNATURE_SERVER", address, domains, facts, replies)
         if found.sha1:
             seen.add("DNS_SHA1", zone.name, domains, {"zone": zone.name, "ds": ds}, replies)
     if keys and chains.unanchored(zone.name):

@@ -33,16 +33,16 @@ def mail_findings(seen: Seen) -> None:
     alone: dict[str, list[str]] = {}
     for domain, ways in seen.ways.items():
         met = list(rests_on(ways))
-        visits = [one for one in met if isinstance(one, Visit)]
+        visits = [way for way in met if isinstance(way, Visit)]
         for visit in visits:
             _unanswered(seen, domain, visit)
             _disagreement(seen, domain, visit)
             _signed(seen, domain, visit)
-        for one in met:
-            if isinstance(one, Elsewhere):
-                _elsewhere(seen, domain, one)
-        said = [(content, replies) for visit in visits for content, replies, _ in visit.led]
-        replies = [reply for _, own in said for reply in own if reply.outcome != "referral"]
+        for way in met:
+            if isinstance(way, Elsewhere):
+                _elsewhere(seen, domain, way)
+        answers = [(content, replies) for visit in visits for content, replies, _ in visit.led]
+        replies = [reply for _, own in answers for reply in own if reply.outcome != "referral"]
         targets = _targets(met)
         if targets:
             for target in targets:
@@ -51,8 +51,8 @@ def mail_findings(seen: Seen) -> None:
                 alone.setdefault(targets[0], []).append(domain)
             _together(seen, domain, targets, replies)
             _against_form_and_certificate(seen, domain, targets, replies)
-        elif not any(content[0] in ("cut", "unheard") for content, _ in said[-1:]):
-            _nothing(seen, domain, met, said)
+        elif not any(content[0] in ("cut", "unheard") for content, _ in answers[-1:]):
+            _nothing(seen, domain, met, answers)
     hosts = {target: seen.network.hosts.host(target) for target in carried if target != NOBODY}
     with_ipv4 = (name for name, host in hosts.items() if any(":" not in a for a in host.addresses))
     over4 = {domain for name in with_ipv4 for domain in carried[name]}
@@ -72,12 +72,12 @@ def _some(seen: Seen, domains: list[str]) -> list[Reply]:
     return [reply for domain in domains[:5] for reply in seen.methods[domain].replies]
 
 
-def leads_nowhere(one: Elsewhere) -> str:
+def leads_nowhere(alias: Elsewhere) -> str:
     """Return why there is no mail host at a name that was looked up, "" if there may be."""
-    if one.found.status in ("nxdomain", "loop"):
-        return one.found.status
-    hosts = [host for host in rests_on(one.ways) if isinstance(host, MailHost)]
-    implied = one.found.status == "nodata" and all(
+    if alias.found.status in ("nxdomain", "loop"):
+        return alias.found.status
+    hosts = [host for host in rests_on(alias.ways) if isinstance(host, MailHost)]
+    implied = alias.found.status == "nodata" and all(
         host.state in ("nxdomain", "nodata", "loop") for host in hosts
     )
     return hosts[0].state if implied and hosts else ""
@@ -85,8 +85,8 @@ def leads_nowhere(one: Elsewhere) -> str:
 
 def _targets(met: Iterable[object]) -> list[str]:
     """Return the hosts that MX records name, sorted."""
-    mx = [c for one in met if isinstance(one, Visit) for c, *_ in one.led if c[0] == "mx"]
-    data = [text for one in met if isinstance(one, Elsewhere) for text in one.found.data]
+    mx = [c for way in met if isinstance(way, Visit) for c, *_ in way.led if c[0] == "mx"]
+    data = [text for way in met if isinstance(way, Elsewhere) for text in way.found.data]
     return sorted(
         {target for content in mx for _, target in content[1]} | {t.partition(" ")[2] for t in data}
     )
@@ -103,10 +103,10 @@ def _unanswered(seen: Seen, domain: str, visit: Visit) -> None:
         if over_udp and sound and lost:
             failing[address] = over_udp
     if failing:
-        told = [server(zone, address, outcome=one.outcome) for address, one in sorted(failing.items())]
+        servers = [server(zone, address, outcome=reply.outcome) for address, reply in sorted(failing.items())]
         rule = "DNS_MX_SILENT" if visit.part.cause == "mx-unanswered" else "DNS_MX_REFUSED"
         subject = tuple(sorted(failing))
-        seen.add(rule, subject, [domain], {"servers": told}, failing.values())
+        seen.add(rule, subject, [domain], {"servers": servers}, failing.values())
 
 
 def _disagreement(seen: Seen, domain: str, visit: Visit) -> None:
@@ -119,17 +119,20 @@ def _disagreement(seen: Seen, domain: str, visit: Visit) -> None:
                 seen.add("DNS_ALIAS_WITH_DATA", reply.qname, [domain], facts, [reply])
     if visit.zone == seen.network.parent:
         return
-    said: set[tuple[str, str, str, tuple[str, ...]]] = set()
+    answers: set[tuple[str, str, str, tuple[str, ...]]] = set()
     for address, answer in visit.answers.items():
-        told = {reply: shown for reply in answer.replies if (shown := _shown(visit, reply))}
-        said |= {(address, reply.transport if len(told) > 1 else "", *shown) for reply, shown in told.items()}
-    if len({(cut, names) for *_, cut, names in said}) < 2:
+        shown_by = {reply: shown for reply in answer.replies if (shown := _shown(visit, reply))}
+        answers |= {
+            (address, reply.transport if len(shown_by) > 1 else "", *shown)
+            for reply, shown in shown_by.items()
+        }
+    if len({(cut, names) for *_, cut, names in answers}) < 2:
         return
     told_by = [
         server(zone, address, exchangers=list(names), transport=transport, **({"cut": cut} if cut else {}))
-        for address, transport, cut, names in sorted(said)
+        for address, transport, cut, names in sorted(answers)
     ]
-    subject = tuple(" ".join((one["address"], *one["exchangers"])) for one in told_by)
+    subject = tuple(" ".join((group["address"], *group["exchangers"])) for group in told_by)
     every = [reply for answer in visit.answers.values() for reply in answer.replies]
     seen.add("DNS_MX_DISAGREE", subject, [domain], {"servers": told_by}, every)
 
@@ -147,11 +150,11 @@ def _shown(visit: Visit, reply: Reply) -> tuple[str, tuple[str, ...]] | None:
 def _signed(seen: Seen, domain: str, visit: Visit) -> None:
     """Report an MX, or a denial of one, that a validating resolver refuses though the zone itself holds."""
     zone, chains = seen.network.zone(visit.zone), seen.network.chains
-    told = [answer.reply for answer in visit.answers.values() if answer.informs and answer.reply]
-    faults = {reply.address: (fault, reply) for reply in told if (fault := chains.fault(reply))}
-    if faults and len(faults) == len(told):
+    replies = [answer.reply for answer in visit.answers.values() if answer.informs and answer.reply]
+    faults = {reply.address: (fault, reply) for reply in replies if (fault := chains.fault(reply))}
+    if faults and len(faults) == len(replies):
         facts = {"zone": visit.name, "fault": next(iter(faults.values()))[0]}
-        seen.add("DNS_SIGNATURE_BROKEN", visit.name, [domain], facts, told)
+        seen.add("DNS_SIGNATURE_BROKEN", visit.name, [domain], facts, replies)
         return
     told_of = {address for address, fault in chains.security(visit.zone).servers if fault}
     for address, (fault, reply) in faults.items():
@@ -161,21 +164,21 @@ def _signed(seen: Seen, domain: str, visit: Visit) -> None:
         seen.add("DNS_SIGNATURE_SERVER", address, [domain], facts, [reply])
 
 
-def _elsewhere(seen: Seen, domain: str, one: Elsewhere) -> None:
+def _elsewhere(seen: Seen, domain: str, alias: Elsewhere) -> None:
     """Report what is wrong with looking up the name that has the mail, where the walk does not come to it."""
-    facts, replies = {"name": one.name, "alias": ""}, list(one.found.replies)
-    partly = one.found.partly in PARTLY and one.found.status != "loop"
-    if one.found.status == "failed" or partly:
-        more = {"partly": one.found.partly} if partly else {}
-        seen.add("DNS_MX_HOST_DEAD", one.name, [domain], facts | more, replies)
-    if one.found.partly == "bogus":
-        fault = _fault(seen, one.found)
-        seen.add("DNS_MX_BOGUS", one.name, [domain], {"name": one.name, "fault": fault}, replies)
-    if len(one.found.sets) > 1:
+    facts, replies = {"name": alias.name, "alias": ""}, list(alias.found.replies)
+    partly = alias.found.partly in PARTLY and alias.found.status != "loop"
+    if alias.found.status == "failed" or partly:
+        more = {"partly": alias.found.partly} if partly else {}
+        seen.add("DNS_MX_HOST_DEAD", alias.name, [domain], facts | more, replies)
+    if alias.found.partly == "bogus":
+        fault = _fault(seen, alias.found)
+        seen.add("DNS_MX_BOGUS", alias.name, [domain], {"name": alias.name, "fault": fault}, replies)
+    if len(alias.found.sets) > 1:
         ends = [reply for reply in replies if not reply.alias]
-        told = [{"names": [r.server], "address": r.address, "exchangers": sorted(r.answers)} for r in ends]
+        servers = [{"names": [r.server], "address": r.address, "exchangers": sorted(r.answers)} for r in ends]
         subject = tuple(" ".join((reply.address, *sorted(reply.answers))) for reply in ends)
-        seen.add("DNS_MX_DISAGREE", subject, [domain], {"servers": told}, replies)
+        seen.add("DNS_MX_DISAGREE", subject, [domain], {"servers": servers}, replies)
 
 
 def _fault(seen: Seen, found: Found) -> str:
@@ -194,7 +197,7 @@ def _together(seen: Seen, domain: str, targets: list[str], replies: list[Reply])
     """Report what is wrong with the set of exchangers as a whole."""
     if NOBODY in targets and len(targets) > 1:
         seen.add("DNS_MX_NULL_MIXED", tuple(targets), [domain], {"exchangers": targets}, replies)
-    largest = max((len(one.answers) for one in replies), default=0)
+    largest = max((len(reply.answers) for reply in replies), default=0)
     if largest > SET_MAX:
         facts = {"name": domain, "type": "MX", "count": largest}
         seen.add("DNS_SET_LARGE", (domain, "MX"), [domain], facts, replies)
@@ -204,30 +207,32 @@ def _together(seen: Seen, domain: str, targets: list[str], replies: list[Reply])
         seen.add("DNS_MX_UNREACHABLE", tuple(targets), [domain], {"hosts": hosts}, replies)
 
 
-def _nothing(seen: Seen, domain: str, met: list[Any], said: list[tuple[Content, tuple[Reply, ...]]]) -> None:
+def _nothing(
+    seen: Seen, domain: str, met: list[Any], answers: list[tuple[Content, tuple[Reply, ...]]]
+) -> None:
     """Report a domain that no server has an MX for."""
     method, operator = seen.methods[domain], seen.operator[domain]
     if seen.declaration(domain).kind in ("delegation", "redirection") and method.method == "none":
         return  # DNS_DECLARED_ABSENT
-    aliases = [one for one in met if isinstance(one, Elsewhere)]
-    for one in aliases:
-        if status := leads_nowhere(one):
-            end = next((r.alias or r.qname for r in reversed(one.found.replies) if not r.answers), one.name)
-            replies = [*method.replies, *one.found.replies]
+    aliases = [way for way in met if isinstance(way, Elsewhere)]
+    for way in aliases:
+        if status := leads_nowhere(way):
+            end = next((r.alias or r.qname for r in reversed(way.found.replies) if not r.answers), way.name)
+            replies = [*method.replies, *way.found.replies]
             facts = {"alias": end, "status": status}
             seen.add("DNS_NO_MX", end, [domain], facts, replies)
             return
-    hosts = [one for one in met if isinstance(one, MailHost)]
+    hosts = [way for way in met if isinstance(way, MailHost)]
     for host in hosts:
         if host.addresses:
             subject = (operator, *sorted(host.addresses))
-            told = {"addresses": sorted(host.addresses)}
-            seen.add("DNS_MX_IMPLICIT", subject, [domain], told, method.replies)
+            addresses = {"addresses": sorted(host.addresses)}
+            seen.add("DNS_MX_IMPLICIT", subject, [domain], addresses, method.replies)
             implied = host._replace(name=method.name)
             _reach(seen, subject, implied, [domain], [domain], method.replies)
             return
-    if not aliases and not hosts and said:
-        status = "nxdomain" if any(content[0] == "nxdomain" for content, _ in said) else "nodata"
+    if not aliases and not hosts and answers:
+        status = "nxdomain" if any(content[0] == "nxdomain" for content, _ in answers) else "nodata"
         zone = method.zone or method.name
         subject = (operator, zone if zone != method.name else "", status)
         seen.add("DNS_NO_MX", subject, [domain], {"zone": zone, "status": status}, method.replies)

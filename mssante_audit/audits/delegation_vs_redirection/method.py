@@ -37,18 +37,18 @@ def method_findings(seen: Seen) -> None:
             subject = (seen.operator[domain], alias)
             seen.add("DNS_ALIAS", subject, [domain], {"alias": alias}, used.replies)
         met = [(visit.zone, visit.part.cause) for visit in seen.visits(domain)]
-        told = any(
+        explained = any(
             cause == "mx-unanswered" or (cause in DEAD and zone != seen.network.parent) for zone, cause in met
         )
-        if used.method == "unknown" and not told:  # else another rule says what was met
+        if used.method == "unknown" and not explained:  # else another rule says what was met
             subject = (used.why["code"], used.why.get("zone", ""))
             seen.add("DNS_METHOD_UNKNOWN", subject, [domain], used.why, used.replies)
 
 
 def _is_lost(seen: Seen, domain: str) -> bool:
     """Whether what the domain is an alias of leads nowhere (DNS_NO_MX tells of it)."""
-    aliases = [one for one in rests_on(seen.ways[domain]) if isinstance(one, Elsewhere)]
-    return bool(aliases) and all(leads_nowhere(one) for one in aliases)
+    aliases = [way for way in rests_on(seen.ways[domain]) if isinstance(way, Elsewhere)]
+    return bool(aliases) and all(leads_nowhere(way) for way in aliases)
 
 
 def _against_declaration(seen: Seen, domain: str, used: Method) -> None:
@@ -69,22 +69,22 @@ def _both(seen: Seen, domain: str, used: Method) -> None:
     for zone in (seen.network.parent, *used.cuts):
         if zone == used.name:
             continue
-        said = seen.network.methods.replies_about(zone, used.name)
+        replies = seen.network.methods.replies_about(zone, used.name)
         # The SOA tells a server that carries the zone below too from one that mixes the two.
-        below = {one.address for one in said if one.qtype == "SOA" and one.cut and one.usable}
-        for one in said:
-            names = sorted(one.data("NS", one.qname))
-            mixed = one.qtype != "SOA" and one.outcome == "answer" and not one.cut
-            if mixed and names and one.address not in below:
-                data = {"type": one.qtype, "data": sorted(one.answers)}
-                facts = {"name": one.qname, "data": data, "servers": names}
+        below = {reply.address for reply in replies if reply.qtype == "SOA" and reply.cut and reply.usable}
+        for reply in replies:
+            names = sorted(reply.data("NS", reply.qname))
+            mixed = reply.qtype != "SOA" and reply.outcome == "answer" and not reply.cut
+            if mixed and names and reply.address not in below:
+                data = {"type": reply.qtype, "data": sorted(reply.answers)}
+                facts = {"name": reply.qname, "data": data, "servers": names}
                 subject = (zone, seen.operator[domain])
-                seen.add("DNS_CUT_WITH_DATA", subject, [domain], facts, [one])
+                seen.add("DNS_CUT_WITH_DATA", subject, [domain], facts, [reply])
 
 
 def _data(used: Method) -> dict[str, Any]:
     for qtype in ("MX", "A", "AAAA"):
-        for one in used.replies_to(qtype).values():
-            if one.outcome == "answer":
-                return {"type": qtype, "data": sorted(one.answers)}
+        for reply in used.replies_to(qtype).values():
+            if reply.outcome == "answer":
+                return {"type": qtype, "data": sorted(reply.answers)}
     return {"type": "NS"}

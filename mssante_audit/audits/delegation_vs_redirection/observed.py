@@ -92,7 +92,7 @@ class Seen:
     def visits(self, domain: str) -> list[Visit]:
         """Return the zones that the walk comes to, each with what its servers said of the domain."""
         ways = self.ways.get(domain)
-        return [one for one in rests_on(ways) if isinstance(one, Visit)] if ways else []
+        return [way for way in rests_on(ways) if isinstance(way, Visit)] if ways else []
 
     @cached_property
     def zones(self) -> dict[str, list[str]]:
@@ -150,8 +150,8 @@ def by_file(run: Callable[[Seen], None]) -> Callable[[TrustSpace], Iterator[Find
                 elif key not in kept:
                     kept[key] = finding
                 else:
-                    one, names = kept[key].facts, dict.fromkeys((*kept[key].facts, *finding.facts))
-                    both = {n: _each_once([*one.get(n, ()), *finding.facts.get(n, ())]) for n in names}
+                    before, names = kept[key].facts, dict.fromkeys((*kept[key].facts, *finding.facts))
+                    both = {n: _each_once([*before.get(n, ()), *finding.facts.get(n, ())]) for n in names}
                     kept[key] = replace(kept[key], where=(*kept[key].where, *finding.where), facts=both)
         yield from kept.values()
 
@@ -174,9 +174,9 @@ def declarations(space: TrustSpace) -> dict[str, Declared]:
     boxes = ("delegation", "redirection", "withdrawal")
     texts = ("domain_key", "primary_server", "secondary_server", "mail_server")
     ticked = zip(*(frame[c].fillna(False).astype(bool).tolist() for c in boxes), strict=True)
-    told = zip(*(frame[c].tolist() for c in texts), strict=True)
+    columns = zip(*(frame[c].tolist() for c in texts), strict=True)
     found = {}
-    for ticks, (domain, first, second, mail) in zip(ticked, told, strict=True):
+    for ticks, (domain, first, second, mail) in zip(ticked, columns, strict=True):
         kinds = [box for box, tick in zip(boxes, ticks, strict=True) if tick]
         kind = "withdrawal" if "withdrawal" in kinds else kinds[0] if len(kinds) == 1 else ""
         servers = tuple(sorted({domain_key(s) for s in (first, second) if s.strip()}))

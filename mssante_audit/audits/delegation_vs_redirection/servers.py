@@ -37,9 +37,9 @@ def server_findings(seen: Seen) -> None:
             if name in seen.led_astray and not {*zone.names_of(address)} & {*zone.parent_ns}:
                 continue  # DNS_OWN_SERVERS_DEAD says so
             if state in STATE_RULES and not dead:
-                told = [soa[address]] if address in soa else []
+                replies = [soa[address]] if address in soa else []
                 facts = server(zone, address, state=state)
-                seen.add(STATE_RULES[state], address, domains, facts, told)
+                seen.add(STATE_RULES[state], address, domains, facts, replies)
             if state in SERVING:
                 _manners(seen, zone, address, domains, dead=dead)
             stranger = seen.network.index.recursion.get(address)
@@ -49,25 +49,25 @@ def server_findings(seen: Seen) -> None:
 
 
 def _dead(seen: Seen, zone: Zone, domains: list[str]) -> None:
-    told = [
+    servers = [
         server(zone, address, state=state if state not in SERVING else seen.network.index.edns(address))
         for address, state in sorted(zone.states.items())
     ]
-    subject = tuple(one["address"] for one in told) or zone.names
+    subject = tuple(server_facts["address"] for server_facts in servers) or zone.names
     lost = [{"name": n, "status": why} for n, why in zone.unreached.items() if why != "private"]
-    facts = {"names": zone.names, "servers": told, "lost": lost}
-    replies = zone.replies("SOA").values() if told else zone.referrals
+    facts = {"names": zone.names, "servers": servers, "lost": lost}
+    replies = zone.replies("SOA").values() if servers else zone.referrals
     seen.add("DNS_DELEGATION_DEAD", subject, domains, facts, replies)
 
 
 def _manners(seen: Seen, zone: Zone, address: str, domains: Sequence[str], *, dead: bool) -> None:
     """Report a server that serves, but on one transport only, late, or not with EDNS."""
     index, soa = seen.network.index, zone.replies("SOA").get(address)
-    heard = {transport: zone.answers_over(address, transport) for transport in TRANSPORTS}
+    over = {transport: zone.answers_over(address, transport) for transport in TRANSPORTS}
     edns, late = index.edns(address), index.late.get(address)
     cases = {
-        "DNS_UDP_ONLY": heard == {"udp": True, "tcp": False} and not late,
-        "DNS_TCP_ONLY": heard == {"udp": False, "tcp": True},
+        "DNS_UDP_ONLY": over == {"udp": True, "tcp": False} and not late,
+        "DNS_TCP_ONLY": over == {"udp": False, "tcp": True},
         "DNS_EDNS_BROKEN": edns == "notimp" or (edns in EDNS_BROKEN and not dead),
         "DNS_EDNS_REFUSED": edns == "refused",
         "DNS_SERVER_SLOW": late,
@@ -83,8 +83,8 @@ def serial_causes(seen: Seen, name: str, domains: Sequence[str], rule: str) -> N
     zone, soa = seen.network.zone(name), seen.network.zone(name).replies("SOA")
     serials: dict[str, int] = {}
     grace = timedelta()
-    for address, one in soa.items():
-        fields = next(iter(one.answers), "").split()
+    for address, reply in soa.items():
+        fields = next(iter(reply.answers), "").split()
         if zone.states.get(address) == "serving" and len(fields) == 7 and "".join(fields[2:4]).isdigit():
             serials[address] = int(fields[2])
             grace = max(grace, min(timedelta(seconds=int(fields[3])), GRACE_MAX))

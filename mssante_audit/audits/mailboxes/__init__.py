@@ -62,10 +62,10 @@ def _left(space: TrustSpace, missing: list[str]) -> dict[str, tuple[str, str]]:
     if past is None:
         return {}
     history = past[0][past[0]["domain"].isin(missing)].sort_values("last_seen")
-    told = (history[column].tolist() for column in ("domain", "last_seen", "dn"))
+    columns = (history[column].tolist() for column in ("domain", "last_seen", "dn"))
     return {
         name: (seen.isoformat(), parse_identifier(parse_dn(dn).get("OU")).value)
-        for name, seen, dn in zip(*told, strict=True)
+        for name, seen, dn in zip(*columns, strict=True)
     }
 
 
@@ -92,8 +92,8 @@ def _lost(space: TrustSpace) -> Iterator[Finding]:
     many = (name for name in entries["domain"].unique().tolist() if before.get(name, 0) >= FEWEST)
     fallen = [name for name in many if 2 * published.get(name, 0) < before[name]]
     for owner, names, rows in _by_owner(entries, fallen):
-        told = [{"domain": n, "before": before[n], "now": published.get(n, 0)} for n in names]
-        facts = {"domains": told, "since": mailboxes.earlier.made_at}
+        lost = [{"domain": n, "before": before[n], "now": published.get(n, 0)} for n in names]
+        facts = {"domains": lost, "since": mailboxes.earlier.made_at}
         yield Finding("MAILBOX_LOST", owner, rows, facts=facts)
 
 

@@ -295,8 +295,8 @@ def _certain(pairs: pd.DataFrame) -> pd.DataFrame:
     matches = [match_of(name) for name in COMPARED]
     follows = pairs["operator_match"] == "differs"
     pairs.loc[follows, matches[1:]] = ""
-    one = pairs.groupby(["party", "row_listed"])[matches].transform("nunique") == 1
-    pairs[matches] = pairs[matches].where(one, "")
+    single = pairs.groupby(["party", "row_listed"])[matches].transform("nunique") == 1
+    pairs[matches] = pairs[matches].where(single, "")
     return pairs.drop_duplicates(["party", "row_listed"], ignore_index=True)
 
 

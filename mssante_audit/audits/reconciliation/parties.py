@@ -66,7 +66,7 @@ def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> d
     gone = every[~later & ~every.index.isin(now.index)]
     columns = (gone.index, gone["domain_key"], named[gone.index], gone["withdrawal"], gone["date"])
     for at, domain, structure, asked, date in zip(*(c.tolist() for c in columns), strict=True):
-        party = next(one for one in parties[domain] if one.structure == structure and not one.later)
+        party = next(known for known in parties[domain] if known.structure == structure and not known.later)
         party.earlier = (*party.earlier, at)
         if asked is True and party.date is not None and party.withdrawn is False:
             party.relisted |= date < party.date
@@ -93,8 +93,8 @@ def _with_twins(now: pd.DataFrame, every: pd.DataFrame, named: pd.Series) -> pd.
 def _roots(every: pd.DataFrame, space: TrustSpace) -> Callable[[str], str]:
     """Return the function from an identifier to what its structure is known by, in register and list."""
     among = set(map(structure_key, {*every["operator_id"].unique(), *space.structures}))
-    keys = {one: structure_key(one, among) for one in space.structures}
-    roots = {keys[one]: keys[first] for one, first in space.structures.items()}
+    keys = {identifier: structure_key(identifier, among) for identifier in space.structures}
+    roots = {keys[identifier]: keys[first] for identifier, first in space.structures.items()}
 
     def root(text: str) -> str:
         key = structure_key(text, among)
@@ -114,7 +114,9 @@ def _alike(every: pd.DataFrame, whose: pd.Series) -> pd.Series:
     for name, (domain, structure, number) in zip(names, held.itertuples(index=False, name=None), strict=True):
         if name := fold(name):
             known = seen[domain, name]
-            first[domain, structure] = next((own for own, one in known if _akin(one, number)), structure)
+            first[domain, structure] = next(
+                (own for own, identifier in known if _akin(identifier, number)), structure
+            )
             known.append((first[domain, structure], number))
     if not first:
         return whose
@@ -202,10 +204,10 @@ def _give_left(parties: list[Party], rows: dict[int, tuple[str, str, str]], ever
         heir.rows, heir.foreign = others, True
 
 
-def _akin(one: str, other: str) -> bool:
+def _akin(first: str, second: str) -> bool:
     """Tell whether one structure can have both numbers (`akin`), or both are one, once without its kind."""
-    same = structure_key(one, {structure_key(other)}) == structure_key(other, {structure_key(one)})
-    return same or akin(one, other)
+    same = structure_key(first, {structure_key(second)}) == structure_key(second, {structure_key(first)})
+    return same or akin(first, second)
 
 
 def _deciding(parties: list[Party]) -> list[Party]:

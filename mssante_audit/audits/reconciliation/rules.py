@@ -70,9 +70,11 @@ def _presence(matched: Match) -> Iterator[Finding]:
         if is_domain(domain):  # of any other DECL_DOMAIN_INVALID says all there is to say
             cause = (declared_by[party].operator_id, when["date"] or "")
             absent.setdefault(cause, ([], when))[0].append(declared_by[party])
-    near = near_of(matched.listed, [one.domain for found, _ in absent.values() for one in found])
+    near = near_of(
+        matched.listed, [declaration.domain for found, _ in absent.values() for declaration in found]
+    )
     for cause, (found, when) in absent.items():
-        like = [near[one.domain] for one in found if one.domain in near]
+        like = [near[declaration.domain] for declaration in found if declaration.domain in near]
         yield finding("RECO_NOT_LISTED", cause, found, {**when, "near": like})
     rest = statuses[statuses["status"] == "not-declared"]
     known = set(matched.current["domain_key"].tolist())
@@ -170,4 +172,4 @@ def _groups(pairs: pd.DataFrame, *by: str) -> Iterator[tuple[dict[str, str], lis
     held = zip(declarations_of(pairs), pairs["row_listed"].tolist(), strict=True)
     for key, both in grouped(zip(keys, held, strict=True)).items():
         rows = tuple(sorted({row for _, row in both}))
-        yield dict(zip(by, key, strict=True)), list(dict.fromkeys(one for one, _ in both)), rows
+        yield dict(zip(by, key, strict=True)), list(dict.fromkeys(domain for domain, _ in both)), rows

@@ -108,7 +108,7 @@ def former_operators(space: TrustSpace) -> Iterator[Finding]:
         return
     entries, same = space.audited, space.structures
     history = with_operators(past[0])
-    history = history.assign(structure=history["operator_id"].map(lambda one: same.get(one, one)))
+    history = history.assign(structure=history["operator_id"].map(lambda key: same.get(key, key)))
     names = {name: fold(name) for name in {*history["operator"], *entries["operator"]} - {"", CPS_ISSUER}}
     now: dict[str, set[str]] = {}
     called: dict[str, set[str | None]] = {}
@@ -117,8 +117,8 @@ def former_operators(space: TrustSpace) -> Iterator[Finding]:
         called.setdefault(domain, set()).add(names.get(name))
     held = zip(history["domain"], history["structure"], history["operator"], strict=True)
     left = [
-        bool(one) and d in now and one not in now[d] and not (name in names and names[name] in called[d])
-        for d, one, name in held
+        bool(key) and d in now and key not in now[d] and not (name in names and names[name] in called[d])
+        for d, key, name in held
     ]
     before = history[left].groupby(["domain", "structure"], sort=False)
     served = {(str(domain), str(former)): own for (domain, former), own in before}

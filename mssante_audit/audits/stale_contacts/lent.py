@@ -87,7 +87,7 @@ def strange_findings(space: TrustSpace, uses: Iterable[Use], found: Lent) -> Ite
     if not found.strange:
         return
     entries, names = space.audited, space.operator_names
-    place = {one: where for one, *where in rows_by(entries, "operator_id", "operator_kind", "department")}
+    place = {key: where for key, *where in rows_by(entries, "operator_id", "operator_kind", "department")}
     sizes = entries["operator_id"].value_counts()
     domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
     others = [use for use in uses if use not in found.uses and any(use.coordinates)]

@@ -59,7 +59,7 @@ def parties(
     contacts: Mapping[Reached, list[Use]], near: Iterable[tuple[Reached, Reached]]
 ) -> dict[tuple[str, str], list[Party]]:
     """Return the parties of each operator and kind, the largest first, contacts that agree or are `near`."""
-    alike = grouped(pair for one, other in near for pair in ((one, other), (other, one)))
+    alike = grouped(pair for first, second in near for pair in ((first, second), (second, first)))
     found: dict[tuple[str, str], list[Party]] = {}
     heads: dict[tuple[str, str, str, str], list[tuple[Coordinates, Party]]] = {}
     of: dict[Reached, Party] = {}
@@ -69,7 +69,7 @@ def parties(
 
     for key, uses in sorted(contacts.items(), key=largest):
         owner, reached = key[:2], key[2]
-        party = next((of[other] for other in alike.get(key, ()) if other in of), None)
+        party = next((of[second] for second in alike.get(key, ()) if second in of), None)
         is_head = party is not None
         if party is None:
             around = (head for place in _looked_up(reached) for head in heads.get((*owner, *place), ()))
@@ -101,9 +101,9 @@ def _looked_up(reached: Coordinates) -> list[tuple[str, str]]:
     return [*product(phones, emails), *lacking]
 
 
-def agree(one: Coordinates, other: Coordinates) -> bool:
+def agree(first: Coordinates, second: Coordinates) -> bool:
     """Tell whether two contacts can both be right: one only lacks, or adds, a phone or an address."""
-    pairs = list(zip(one, other, strict=True))
+    pairs = list(zip(first, second, strict=True))
     return any(a & b for a, b in pairs) and all(a <= b or b <= a for a, b in pairs)
 
 
@@ -160,10 +160,10 @@ def _to_correct(known: list[Party], stamps: Stamps) -> tuple[list[Party], Party 
         return [], None
     spans = {party: stamps.span(party.rows) or (_NEVER, stamps.until(party.rows)) for party in known}
 
-    def is_right(one: Party, other: Party) -> bool:
+    def is_right(first: Party, second: Party) -> bool:
         """Tell whether one is newer, or a service's beside a person's, and nothing says the contrary."""
-        newer, older = spans[one][0] > spans[other][1], spans[other][0] > spans[one][1]
-        service, person = one.is_service and other.is_person, one.is_person and other.is_service
+        newer, older = spans[first][0] > spans[second][1], spans[second][0] > spans[first][1]
+        service, person = first.is_service and second.is_person, first.is_person and second.is_service
         return (newer or service) and not (older or person)
 
     left = [party for party in known if not any(is_right(other, party) for other in known)]

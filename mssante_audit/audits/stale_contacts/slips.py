@@ -203,11 +203,11 @@ def nears(contacts: Mapping[Reached, list[Use]]) -> dict[Pair, list[tuple[Reache
                     groups.setdefault((operator_id, kind, phones, domain, cut), {})[email] = key
     found: dict[Pair, list[tuple[Reached, Reached]]] = {}
     for group in groups.values():
-        for one, other in combinations(sorted(group), 2) if len(group) < SERIES else ():
-            keys = group[one], group[other]
-            slip = "@" not in one or _one_letter(one, other)
+        for first, second in combinations(sorted(group), 2) if len(group) < SERIES else ():
+            keys = group[first], group[second]
+            slip = "@" not in first or _one_letter(first, second)
             if slip and _one_person(*(contacts[key] for key in keys)):
-                pairs = found.setdefault((keys[0][0], one, other), [])
+                pairs = found.setdefault((keys[0][0], first, second), [])
                 if keys not in pairs:
                     pairs.append(keys)
     return found
@@ -247,10 +247,10 @@ def odd_numbers(contacts: Mapping[Reached, list[Use]]) -> dict[Pair, list[tuple[
             few, *more = sorted(by_digit.values(), key=len)
             if len(more) != 1 or len(few) != 1 or not (rest or len(more[0]) >= COLLEAGUES):
                 continue
-            one, other = sorted((few[0], more[0][0]))
-            odd = few if len(more[0]) > 1 else [one, other]
+            first, second = sorted((few[0], more[0][0]))
+            odd = few if len(more[0]) > 1 else [first, second]
             if min(len(bearing[operator_id, phone]) for phone in odd) <= COLLEAGUES:
-                found.setdefault((operator_id, one, other), [(keys[one], keys[other])])
+                found.setdefault((operator_id, first, second), [(keys[first], keys[second])])
     return found
 
 

@@ -127,8 +127,8 @@ class Stamps:
 
     def span(self, rows: Iterable[int]) -> tuple[datetime, datetime] | None:
         """Return the first and the last telling date of rows, ``None`` if there is none."""
-        said = [self.telling[row] for row in rows if row in self.telling]
-        return (min(said), max(said)) if said else None
+        dates = [self.telling[row] for row in rows if row in self.telling]
+        return (min(dates), max(dates)) if dates else None
 
     def until(self, rows: Iterable[int]) -> datetime:
         """Return the instant after which rows were not declared: a change had stamped them again."""

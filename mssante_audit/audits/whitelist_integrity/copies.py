@@ -39,13 +39,13 @@ def contradictions(space: TrustSpace) -> Iterator[Finding]:
         if (numbered := _NUMBERED.search(domain.rsplit(".", 2)[0])) is None:
             continue
         stem, number = numbered.groups()
-        said = fold(text)
-        numbers = _NUMBER.findall(said)
-        if number in numbers or f"{stem}{number}" in said or _PLACES.get(number, number) in said:
+        words = fold(text)
+        numbers = _NUMBER.findall(words)
+        if number in numbers or f"{stem}{number}" in words or _PLACES.get(number, number) in words:
             continue
-        others = [other for other in numbers if f"{stem} {other}" in said and int(other) != int(number)]
+        others = [other for other in numbers if f"{stem} {other}" in words and int(other) != int(number)]
         if number in DEPARTMENTS and not others:
-            parts = _OF.split(said)[1:]
+            parts = _OF.split(words)[1:]
             others = [code for code, name in _PLACES.items() if any(part.startswith(name) for part in parts)]
             others += [code for code in re.findall(r"\((\w{2,3})\)", text) if code in DEPARTMENTS]
         if others:

@@ -183,11 +183,11 @@ def whose_description(space: TrustSpace, copied: Collection[str]) -> Iterator[Fi
         if len(used[text]) * 2 <= _FEW and named and not mentioned(labels[domain], named):
             foreign[domain][text] = named
     swapped = set()
-    for one, other in _exchanged(foreign, labels):
-        swapped |= {one, other}
-        pair = [{"domain": d, "description": next(iter(foreign[d]))} for d in (one, other)]
-        both = all_rows((rows[one], rows[other]))
-        yield Finding("LIST_DESCRIPTION_SWAPPED", (one, other), both, facts={"pair": pair})
+    for first, other in _exchanged(foreign, labels):
+        swapped |= {first, other}
+        pair = [{"domain": d, "description": next(iter(foreign[d]))} for d in (first, other)]
+        both = all_rows((rows[first], rows[other]))
+        yield Finding("LIST_DESCRIPTION_SWAPPED", (first, other), both, facts={"pair": pair})
     places = {(label[0], "".join(label[1:])): domain for domain, label in labels.items() if _is_place(label)}
     for domain, texts in foreign.items():
         if domain in swapped or domain in copied or not _is_place(labels[domain]):
