@@ -263,11 +263,11 @@ def _appearances(names: Mapping[str, str], before: Side, after: Side) -> Iterato
     same = same_structures(before, after) if known.keys() ^ now.keys() else {}
     for kind, cause, here, there in (("arrival", "added", now, known), ("departure", "removed", known, now)):
         others = {same.get(operator) for operator in there}
-        own: dict[str, list[str]] = defaultdict(list)
+        ids_of: dict[str, list[str]] = defaultdict(list)
         for operator in sorted(here.keys() - there.keys() - {""}):
             if same[operator] not in others:
-                own[same[operator]].append(operator)
-        for identifiers in own.values():
+                ids_of[same[operator]].append(operator)
+        for identifiers in ids_of.values():
             domains = tuple(sorted(set().union(*(here[identifier] for identifier in identifiers))))
             facts = {"operator": _operator(identifiers[0], names)}
             yield _Event(kind, domains, [], facts, confidence(cause, doubts))

@@ -278,8 +278,8 @@ def sample(
     from mssante_audit.base.staging import put_folder
 
     shipped = sample_folder()
-    own = {entry.name for entry in shipped.iterdir()}
-    there = put_folder(real_path(out), lambda to: copytree(shipped, to), own=own, force=force)
+    names = {entry.name for entry in shipped.iterdir()}
+    there = put_folder(real_path(out), lambda to: copytree(shipped, to), own=names, force=force)
     say(f"sample: {there}")
 
 

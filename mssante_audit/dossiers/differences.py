@@ -123,13 +123,13 @@ def _beside(text: str, *, first: bool, last: bool) -> str:
 
 def _ordered(text: str, other: str) -> str:
     """Return a name with its RDNs in the order that the other has, if they are of the same kinds."""
-    own, theirs = (_RDN.split(text_side) for text_side in (text, other))
+    ours, theirs = (_RDN.split(text_side) for text_side in (text, other))
     kinds, order = (
-        [rdn.partition("=")[0].strip().upper() for rdn in text_side] for text_side in (own, theirs)
+        [rdn.partition("=")[0].strip().upper() for rdn in text_side] for text_side in (ours, theirs)
     )
-    if kinds == order or len(own) < 2 or len(set(kinds)) < len(kinds) or sorted(kinds) != sorted(order):
+    if kinds == order or len(ours) < 2 or len(set(kinds)) < len(kinds) or sorted(kinds) != sorted(order):
         return text
-    return ",".join(own[kinds.index(kind)] for kind in order)
+    return ",".join(ours[kinds.index(kind)] for kind in order)
 
 
 def _alike(text: str, other: str) -> float:

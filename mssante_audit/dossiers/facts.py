@@ -196,13 +196,13 @@ class Dossier:
     def domains(self) -> pd.DataFrame:
         """A row a domain: `domain`, `description`, `certificates`, `declared`, `method`, `why`, `status`."""
         grouped = self.entries.groupby("domain", sort=False)
-        own = grouped.agg(
+        listed = grouped.agg(
             description=("description", lambda texts: self.safe(" | ".join(dict.fromkeys(texts)))),
             certificates=("dn_key", "nunique"),
         ).reset_index()
-        methods = [self.common.methods.get(domain, {}) for domain in own["domain"]]
-        statuses = ((domain_key(domain), self.operator_id) for domain in own["domain"])
-        return own.assign(
+        methods = [self.common.methods.get(domain, {}) for domain in listed["domain"]]
+        statuses = ((domain_key(domain), self.operator_id) for domain in listed["domain"])
+        return listed.assign(
             declared=[str(method.get("declared", "")) for method in methods],
             method=[str(method.get("method", "")) for method in methods],
             why=[self.safe(str(method.get("why", ""))) for method in methods],
@@ -226,9 +226,9 @@ class Dossier:
         seen = self.common.ending
         if seen is None:
             return None
-        own = seen["domain"].isin(self.entries["domain"]) & seen["key"].isin(self.entries["dn_key"])
+        known = seen["domain"].isin(self.entries["domain"]) & seen["key"].isin(self.entries["dn_key"])
         records = []
-        for _, rows in seen[own].groupby("certificate", sort=False):
+        for _, rows in seen[known].groupby("certificate", sort=False):
             first = rows.iloc[0]
             cn = self.safe(parse_dn(first["name"]).get("CN") or first["name"])
             hosts = tuple(dict.fromkeys(self.safe(host) for host in rows["host"]))
@@ -264,10 +264,11 @@ class Dossier:
         touched = (found["operator_before"] == self.operator_id) | (
             found["operator_after"] == self.operator_id
         )
-        own = found[touched & (found["kind"] != "restamped")]
-        shown = worded_changes(own, contacts="none" if self.masked else "all")[CHANGES].reset_index(drop=True)
+        touching = found[touched & (found["kind"] != "restamped")]
+        contacts = "none" if self.masked else "all"
+        shown = worded_changes(touching, contacts=contacts)[CHANGES].reset_index(drop=True)
         shown["domain"] = [self.safe(domain, "–") for domain in shown["domain"]]
-        clear, foreign = worded_changes(own, contacts="all"), self.common.belongings.foreign
+        clear, foreign = worded_changes(touching, contacts="all"), self.common.belongings.foreign
         for side in ("before", "after"):  # what is masked is looked through as well
             hidden = [bool(foreign(text, self.operator_id)) for text in clear[side]]
             shown[side] = shown[side].mask(pd.Series(hidden, dtype="bool"), gettext(ANOTHER))
@@ -283,9 +284,10 @@ class Dossier:
     def held(self) -> list[tuple[datetime, int]]:
         """How many domains it held in lists of the archive."""
         history = self.common.history
-        own = history[history["operator_id"] == self.operator_id]
-        within = ((own["first_seen"] <= time) & (time <= own["last_seen"]) for time in self.common.times)
-        counts = [own.loc[held, "domain"].nunique() for held in within]
+        listed = history[history["operator_id"] == self.operator_id]
+        first, last = listed["first_seen"], listed["last_seen"]
+        within = ((first <= time) & (time <= last) for time in self.common.times)
+        counts = [listed.loc[held, "domain"].nunique() for held in within]
         return list(zip(self.common.times, counts, strict=True))
 
     @cached_property

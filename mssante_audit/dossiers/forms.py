@@ -34,16 +34,16 @@ def forms(dossier: Dossier, addresses: tuple[str, str]) -> dict[str, bytes]:
 
     Printed are the manager's `addresses`, for changes of contacts and for the form.
     """
-    own, asking = _declared(dossier), tuple(said()["forms"])
+    declared, asking = _declared(dossier), tuple(said()["forms"])
     points = (point for point in dossier.points if any(code.startswith(asking) for code in point.rules))
     wanted = dict.fromkeys(domain_key(domain) for point in points for domain in point.domains)
     listed = {domain_key(domain) for domain in dossier.entries["domain"]}
-    known = {*own["domain_key"]} if own is not None else set()
+    known = {*declared["domain_key"]} if declared is not None else set()
     chosen = [key for key in wanted if key in known] + [k for k in wanted if k in listed and k not in known]
     written = {}
     for number, key in enumerate(chosen[:MOST_FORMS], 1):
         doubtful = reported(dossier, key)
-        record = _record(dossier, key, own if key in known else None)
+        record = _record(dossier, key, declared if key in known else None)
         filled = {name: "" if name in doubtful else text for name, text in record.items()}
         suffix, content = _form(filled, doubtful, addresses)
         written[f"annexe1-{key if _NAME.fullmatch(key) else number}{suffix}"] = content
@@ -75,9 +75,9 @@ def _declared(dossier: Dossier) -> pd.DataFrame | None:
     if register is None:
         return None
     current = register.at(dossier.space.as_of)
-    own = current[(current["operator_id"] == dossier.operator_id) & (current["domain_key"] != "")]
-    own = own.sort_values("date", na_position="first", kind="stable")
-    return own.drop_duplicates("domain_key", keep="last")
+    rows = current[(current["operator_id"] == dossier.operator_id) & (current["domain_key"] != "")]
+    rows = rows.sort_values("date", na_position="first", kind="stable")
+    return rows.drop_duplicates("domain_key", keep="last")
 
 
 def _record(dossier: Dossier, key: str, declared: pd.DataFrame | None) -> dict[str, str]:

@@ -218,11 +218,11 @@ def _addressees(dossier: Dossier) -> tuple[Address, ...]:
         for row in finding["rows"]
     }
     for kind in both:
-        own = dossier.entries.loc[
+        emails = dossier.entries.loc[
             [(row, kind) not in wrong for row in dossier.entries["row"]], f"{kind}_email"
         ]
         found: list[Address] = []
-        for email in own[own != ""].value_counts().index[:4]:
+        for email in emails[emails != ""].value_counts().index[:4]:
             if email.isascii() and not dossier.common.belongings.foreign(email, dossier.operator_id):
                 with suppress(ValueError, IndexError):  # valid by syntax, and nothing a header can carry
                     found.append(Address(who, addr_spec=email))

@@ -156,28 +156,28 @@ def _ends(dossier: Dossier, limit: int) -> Html:
 
 
 def _domains(dossier: Dossier, limit: int) -> Html:
-    own, seen = dossier.domains, dossier.space.observation is not None
+    listed, seen = dossier.domains, dossier.space.observation is not None
     means = {"delegated": "delegation", "within-delegated": "delegation", "redirected": "redirection"}
-    asked = own["declared"].isin(["delegation", "redirection"])
-    same = int((own["method"].map(means) == own["declared"])[asked].sum())
-    methods = own["method"].map(names("methods"))
+    asked = listed["declared"].isin(["delegation", "redirection"])
+    same = int((listed["method"].map(means) == listed["declared"])[asked].sum())
+    methods = listed["method"].map(names("methods"))
     each = [say("{n:domaine} : {how}", n=int(n), how=how) for how, n in methods.value_counts().items()]
-    declared = own["declared"].map(names("declared")).fillna(say("rien"))
+    declared = listed["declared"].map(names("declared")).fillna(say("rien"))
     shown = pd.DataFrame(
         {
-            "Domaine": own["domain"],
-            "Description": own["description"],
-            "Certificats": own["certificates"],
+            "Domaine": listed["domain"],
+            "Description": listed["description"],
+            "Certificats": listed["certificates"],
             "DNS déclaré": declared if dossier.space.register is not None else say("inconnu"),
             "DNS en service": methods.fillna(say("non observé")) if seen else say("non observé"),
-            "Pourquoi": own["why"] if seen else "",
-            "Déclaration": own["status"].map(names("statuses")).fillna(say("pas de registre")),
+            "Pourquoi": listed["why"] if seen else "",
+            "Déclaration": listed["status"].map(names("statuses")).fillna(say("pas de registre")),
         }
     )
-    caption = say("{n:domaine dans la liste|domaines dans la liste}", n=len(own))
+    caption = say("{n:domaine dans la liste|domaines dans la liste}", n=len(listed))
     return joined(
         macro("dossier.methods", seen, each, same, int(asked.sum())),
-        _once(shown, "domains", limit, csv=own, caption=caption),
+        _once(shown, "domains", limit, csv=listed, caption=caption),
     )
 
 

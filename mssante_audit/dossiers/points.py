@@ -119,9 +119,9 @@ def points_of(
     severity: dict[str, str] = {}
     columns = ("rule", "observed", "expected", "severity", "fingerprint", "domain", "rows")
     each = zip(*(todo[name].tolist() for name in columns), strict=True)
-    for code, observed, expected, grave, mark, own, rows in each:
+    for code, observed, expected, grave, mark, fallback, rows in each:
         what, case = remedies[mark], Case(code, (), observed, expected, differing.get(mark, ()))
-        named = [domain[row] for row in rows if row in domain] or [own]
+        named = [domain[row] for row in rows if row in domain] or [fallback]
         severity[what] = max(severity.get(what, "info"), grave, key=SEVERITIES.index)
         groups.setdefault(what, {}).setdefault(case, {}).update(dict.fromkeys(filter(None, named)))
     points = [

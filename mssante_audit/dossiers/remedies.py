@@ -27,11 +27,11 @@ def said() -> dict[str, Any]:
 
 def remedy(code: str, facts: Mapping[str, Any] | None = None) -> str:
     """Return what an operator does about a finding: the catalogue's remedy, put to it where that is not."""
-    own = said()["remedies"][current_language()].get(code)
-    if not own:
+    text = said()["remedies"][current_language()].get(code)
+    if not text:
         known = rule(code)
-        own = localized(known, "remedy") if facts is None else sentence(known, "remedy", facts)
-    return str(own).strip()
+        text = localized(known, "remedy") if facts is None else sentence(known, "remedy", facts)
+    return str(text).strip()
 
 
 def theirs(findings: pd.DataFrame) -> pd.DataFrame:

@@ -83,7 +83,9 @@ class Survey:
         """
         found = doubts(self.space, self.findings, domains(self.space))
         return {
-            key: own for key, why in found.items() if (own := tuple(name for name in why if name != LIST))
+            key: doubted
+            for key, why in found.items()
+            if (doubted := tuple(name for name in why if name != LIST))
         }
 
     @cached_property
@@ -147,8 +149,8 @@ class Survey:
         worst: dict[tuple[str, str], str] = {}
         columns = ["domain", "operator_id", "status", "rows"]
         for domain, operator_id, status, rows in parties[columns].itertuples(index=False, name=None):
-            for own in {operator_id, *(self.owners[row] for row in rows)}:
-                worst.setdefault((domain, own), str(status))  # the worst come first
+            for owner in {operator_id, *(self.owners[row] for row in rows)}:
+                worst.setdefault((domain, owner), str(status))  # the worst come first
         return worst
 
     @cached_property

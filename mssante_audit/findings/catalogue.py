@@ -168,9 +168,9 @@ def _fields(code: str, table: Any, above: dict[str, dict[str, Any]], file: str) 
     """Return the fields of a rule's table, with those of the rule that it is like."""
     if not isinstance(table, dict):
         raise InputError(f"{code!r} is no table", file=file, remedy="Write the rule's fields below [CODE]")
-    if own := sorted({"code", "audit"} & table.keys()):
+    if reserved := sorted({"code", "audit"} & table.keys()):
         remedy = "The table's name is the code, and the audit says which rules it has"
-        raise InputError(f"rule {code}: it has a field {own[0]!r}", file=file, remedy=remedy)
+        raise InputError(f"rule {code}: it has a field {reserved[0]!r}", file=file, remedy=remedy)
     if (like := table.pop("like", None)) is not None and like not in [*above]:
         raise InputError(f"rule {code}: it is like {like!r}", file=file, remedy="Name a rule above it")
     for part in {"observed", "expected", "evidence"} & table.keys():

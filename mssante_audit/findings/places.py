@@ -77,17 +77,17 @@ def evidence(where: Sequence[Place], replies: str = "obs.") -> str:
     """
     rows: dict[str, dict[str, set[int]]] = {}
     for place in where:
-        own = rows.setdefault(place.source, {})
-        own.setdefault(place.label or place.file, set()).update(place.rows)
+        of_source = rows.setdefault(place.source, {})
+        of_source.setdefault(place.label or place.file, set()).update(place.rows)
     if observed := rows.get(DNS):
         shown = {name: row_ranges(sorted(lines)[:MOST_LINES]) for name, lines in observed.items()}
         more = {name: "…" for name, lines in observed.items() if len(lines) > MOST_LINES}
         return "; ".join(f"{replies} {shown[name]}{more.get(name, '')} ({name})" for name in shown)
     listed = rows.pop(LIST, {})
     if not rows:
-        return ", ".join(row_ranges(own) for own in listed.values())
-    beside = [*(pair for own in rows.values() for pair in own.items()), *listed.items()]
-    return "; ".join(":".join(filter(None, (name, row_ranges(own)))) for name, own in beside)
+        return ", ".join(row_ranges(of_source) for of_source in listed.values())
+    beside = [*(pair for of_source in rows.values() for pair in of_source.items()), *listed.items()]
+    return "; ".join(":".join(filter(None, (name, row_ranges(of_source)))) for name, of_source in beside)
 
 
 def row_ranges(rows: Iterable[int]) -> str:

@@ -133,8 +133,8 @@ class Audit(BaseModel):
 
     def titled(self, language: str = "") -> str:
         """Return its title in a language, in the current one if ""."""
-        own = cast(_Language, language or current_language())
-        return self.title if isinstance(self.title, str) else self.title[own]
+        spoken = cast(_Language, language or current_language())
+        return self.title if isinstance(self.title, str) else self.title[spoken]
 
     def lacking(self, space: Any) -> tuple[str, ...]:
         """Return those of its needs that a space does not have."""
@@ -210,8 +210,8 @@ def title_of_audit(name: str, language: str = "") -> str:
 def catalogue() -> Mapping[str, Rule]:
     """Return every rule by its code, in the order of the audits and of the rules in them; last our own."""
     rules = [rule for audit in audits().values() for rule in audit.rules]
-    own = load_rules(files("mssante_audit.findings") / "rules.toml")
-    return {rule.code: rule for rule in (*rules, *own)}
+    general = load_rules(files("mssante_audit.findings") / "rules.toml")
+    return {rule.code: rule for rule in (*rules, *general)}
 
 
 def rule(code: str) -> Rule:

@@ -54,14 +54,14 @@ def sarif(
         results += _gone(follow_up.unknown, {"baselineState": "unchanged"} | _OPEN)
     texts = [f"{name} rests on inputs in doubt: {', '.join(inputs)}" for name, inputs in unsure.items()]
     notices = [{"level": "warning", "message": {"text": text}} for text in texts]
-    shown = {own.code: own for own in (*rules, *(rule(result["ruleId"]) for result in results))}
+    shown = {known.code: known for known in (*rules, *(rule(result["ruleId"]) for result in results))}
     run = {
         "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": notices}],
         "language": {"fr": "fr-FR", "en": "en-US"}[current_language()],
         "results": [result | {"ruleIndex": [*shown].index(result["ruleId"])} for result in results],
         "properties": {"asOf": as_of.isoformat()},
     }
-    return log_of([_descriptor(own) for own in shown.values()], run)
+    return log_of([_descriptor(known) for known in shown.values()], run)
 
 
 def log_of(rules: Sequence[Mapping[str, Any]], run: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _named(finding: Mapping[str, Any], *sentences: str) -> dict[str, Any]:
     return {"ruleId": finding["rule"], "message": {"text": text}, "partialFingerprints": known}
 
 
-def _descriptor(own: Rule) -> dict[str, Any]:
+def _descriptor(rule: Rule) -> dict[str, Any]:
     texts = {"shortDescription": "title", "fullDescription": "why"}
-    level = {"defaultConfiguration": {"level": LEVELS[own.severity]}}
-    return {"id": own.code} | level | {key: {"text": localized(own, part)} for key, part in texts.items()}
+    level = {"defaultConfiguration": {"level": LEVELS[rule.severity]}}
+    return {"id": rule.code} | level | {key: {"text": localized(rule, part)} for key, part in texts.items()}

@@ -56,16 +56,16 @@ def times_to_fix(output: str | Path | None) -> pd.DataFrame:
     rows = []
     for key, seen in watched.items():
         first, entry, last, gone = (seen[name] for name in ("first", "entry", "last", "gone"))
-        end, own = gone or last, (key, seen["rule"], seen["operator_id"])
+        end, keys = gone or last, (key, seen["rule"], seen["operator_id"])
         told = min(letter.get(key, end), end)
         if told > entry or key not in letter:
             cut = told < end
             times = (_days(first, entry), _days(first, told if cut else last), _days(first, told))
-            rows.append((*own, False, *times, bool(gone) and not cut))
+            rows.append((*keys, False, *times, bool(gone) and not cut))
         if key in letter and end > told:
             begun = max(told, entry)
             times = (_days(first, begun), _days(first, max(last, begun)), _days(first, end))
-            rows.append((*own, True, *times, bool(gone)))
+            rows.append((*keys, True, *times, bool(gone)))
     return frame_of(rows, _TIMES)
 
 
@@ -77,8 +77,8 @@ def _watch(watched: dict[str, dict[str, Any]], folder: Path, at: datetime) -> No
         key = finding["fingerprint"]
         if states[key] == "open" and key not in watched:
             begun = min(parse_instant(first), at)
-            own = {name: finding.get(name) or "" for name in ("rule", "operator_id")}
-            watched[key] = {**own, "first": begun, "entry": at, "last": at, "gone": None, "over": False}
+            fields = {name: finding.get(name) or "" for name in ("rule", "operator_id")}
+            watched[key] = {**fields, "first": begun, "entry": at, "last": at, "gone": None, "over": False}
     for key, seen in watched.items():
         if not seen["over"] and seen["entry"] < at:
             state = states.get(key, "fixed")

@@ -138,8 +138,8 @@ def page_html(page: SitePage, view: View) -> str:
 
 @cache
 def _style() -> str:
-    own = (files("mssante_audit.site") / "site.css").read_text(encoding="utf-8")
-    return f"{tables.style()}\n{own}"
+    added = (files("mssante_audit.site") / "site.css").read_text(encoding="utf-8")
+    return f"{tables.style()}\n{added}"
 
 
 def _take(source: Path, target: Path) -> None:

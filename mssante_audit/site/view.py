@@ -146,7 +146,10 @@ class View:
         for at, names in enumerate(moved["domains"]):
             for operator in dict.fromkeys(one for name in names for one in whose.get(name, ())):
                 found[operator].append(at)
-        return {operator: moved.iloc[own[::-1]].reset_index(drop=True) for operator, own in found.items()}
+        return {
+            operator: moved.iloc[positions[::-1]].reset_index(drop=True)
+            for operator, positions in found.items()
+        }
 
     @cached_property
     def fixed(self) -> list[dict[str, str]]:
@@ -162,7 +165,7 @@ class View:
         operators = self.operators.values()
         named = grouped((name, o.id) for o in operators for name in (o.name, *o.other_names))
         return [
-            {"operator_id": own[0] if len(own := named.get(f["operator"], [])) == 1 else "", **f}
+            {"operator_id": ids[0] if len(ids := named.get(f["operator"], [])) == 1 else "", **f}
             for f in gone
             if f["rule"] in catalogue()
         ]
@@ -313,8 +316,8 @@ def _domains(
             tests.setdefault((identifier, domain), [])
     domains: defaultdict[str, list[Domain]] = defaultdict(list)
     for (identifier, domain), rows in sorted(tests.items()):
-        own, test = tuple(found.get((identifier, domain), ())), bool(rows) and all(rows)
-        domains[identifier].append(Domain(domain, anchor_of(domain), own, len(rows), test))
+        findings, test = tuple(found.get((identifier, domain), ())), bool(rows) and all(rows)
+        domains[identifier].append(Domain(domain, anchor_of(domain), findings, len(rows), test))
     return domains
 
 
@@ -328,10 +331,10 @@ def _touched(
     of_domain: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     columns = zip(findings["rows"], findings["operator_id"], findings["domain"], strict=True)
     for i, (own_rows, identifier, domain) in enumerate(columns):
-        own = dict.fromkeys(whose[row] for row in own_rows)
+        places = dict.fromkeys(whose[row] for row in own_rows)
         if identifier or domain:
-            own.setdefault((identifier, domain))
-        for pair in own:
+            places.setdefault((identifier, domain))
+        for pair in places:
             touched[pair[0]].add(i)
             of_domain[pair].append(i)
     return touched, of_domain

@@ -95,11 +95,11 @@ def read_frame(folder: Path, name: str, needed: Iterable[str] = ()) -> pd.DataFr
 
     One that cannot be read, or lacks one of the columns needed, is an `InputError`.
     """
-    path, own = folder / f"{name}.parquet", folder / PRIVATE / f"{name}.parquet"
+    path, private = folder / f"{name}.parquet", folder / PRIVATE / f"{name}.parquet"
     try:
         frame = pd.read_parquet(path, use_threads=False)
-        if own.is_file():
-            frame = frame.assign(**pd.read_parquet(own, use_threads=False))
+        if private.is_file():
+            frame = frame.assign(**pd.read_parquet(private, use_threads=False))
     except PermissionError:
         raise InputError("may be read by its owner only", file=str(path)) from None
     except (OSError, ValueError) as error:

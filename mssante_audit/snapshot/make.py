@@ -85,8 +85,8 @@ def make_snapshot(
         write_state(folder / FILE, VERSION, head)
 
     with exclusive(out.parent, f"another run is writing {out.name} here", lock=f".{out.name}.lock"):
-        own = {path.name for path in out.iterdir()} if out.exists() else ()
-        put_folder(out, fill, own=own, force=True)
+        written = {path.name for path in out.iterdir()} if out.exists() else ()
+        put_folder(out, fill, own=written, force=True)
     return head
 
 

@@ -75,8 +75,8 @@ def chronicle(
             unread.append(error)
             continue
         if departments is not None:
-            own = side.entries[side.entries["department"].isin(list(departments))]
-            sitting |= set(own["operator_id"])
+            there = side.entries[side.entries["department"].isin(list(departments))]
+            sitting |= set(there["operator_id"])
         numbers = side.entries[["domain", "operator_id"]].nunique().tolist()
         counts.append((snapshot.generated_at, len(side.entries), *numbers))
         if last is None:
@@ -123,9 +123,9 @@ def _of(span: Span, operators: Collection[str] | None) -> Span:
 def _ages(
     history: pd.DataFrame, entries: pd.DataFrame, whole: Span, operators: Collection[str] | None
 ) -> pd.DataFrame:
-    own = entries if operators is None else entries[entries["operator_id"].isin(list(operators))]
+    kept = entries if operators is None else entries[entries["operator_id"].isin(list(operators))]
     born = history.groupby("domain")["first_seen"].min()
-    names = own["domain"].unique().tolist()
+    names = kept["domain"].unique().tolist()
     renamed = whole.changes[whole.changes["kind"] == "renamed"]
     was = {name: facts["before"] for name, facts in zip(renamed["domain"], renamed["facts"], strict=True)}
     first = born.reindex([was.get(name, name) for name in names])  # another name is no other domain

@@ -136,7 +136,7 @@ def _own_digest() -> str:
     package = Path(__file__).parent.parent
     needed = [text for text in requires("mssante-audit") or () if "extra ==" not in text]
     names = sorted(re.split(r"[^\w.-]", text)[0] for text in needed)
-    own = [p for p in sorted(package.rglob("*")) if p.is_file() and p.suffix != ".pyc"]
-    inside = ((p.relative_to(package), p) for p in own)
+    sources = [p for p in sorted(package.rglob("*")) if p.is_file() and p.suffix != ".pyc"]
+    inside = ((p.relative_to(package), p) for p in sources)
     parts = ((name.as_posix(), p) for name, p in inside if name.parts[0] not in ("data", "notebooks"))
     return _digest(parts, "\0".join(f"{name} {version(name)}" for name in names))

@@ -101,7 +101,9 @@ def worded_changes(changes: pd.DataFrame, *, language: str = "", contacts: str =
     """
     facts = seen(contacts)(changes["facts"].tolist())
     sides = {
-        side: pd.Series([_side(own, side, language) for own in facts], index=changes.index, dtype="str")
+        side: pd.Series(
+            [_side(side_facts, side, language) for side_facts in facts], index=changes.index, dtype="str"
+        )
         for side in ("before", "after")
     }
     shown = changes.assign(**sides, facts=pd.Series(facts, index=changes.index, dtype="object"))

@@ -273,7 +273,7 @@ class TrustSpace:
         where it rests on something else: an observation, an archived list.
         """
         where = [finding["where"]] if isinstance(finding, pd.Series) else finding["where"]
-        places = [place for own in where for place in own]
+        places = [place for its in where for place in its]
         rows = list_rows(places)
         if rows or self.register is None:
             return self.entries[self.entries["row"].isin(rows)]

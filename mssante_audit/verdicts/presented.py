@@ -23,9 +23,9 @@ def servers_shown(space: TrustSpace) -> pd.DataFrame:
     rows: list[tuple[str, ...]] = []
     seen, owners = presented(space), _owners(space)
     for domain, servers in seen.of.items():
-        own = (domain, *owners[domain][:2])
-        rows += [(*own, ", ".join(s.hosts), s.address, s.outcome, s.detail) for s in servers]
-        rows += [(*own, name, "", "unvisited", "") for name in seen.missing[domain]]
+        owner = (domain, *owners[domain][:2])
+        rows += [(*owner, ", ".join(s.hosts), s.address, s.outcome, s.detail) for s in servers]
+        rows += [(*owner, name, "", "unvisited", "") for name in seen.missing[domain]]
     return frame_of(rows, dict.fromkeys(columns, "str"))
 
 
@@ -47,13 +47,13 @@ def expiries(space: TrustSpace) -> pd.DataFrame:
     rows: list[tuple[object, ...]] = []
     seen, owners, published = presented(space), _owners(space), space.published
     for domain, servers in seen.of.items():
-        own, boxes = (domain, *owners[domain]), None if published is None else published.get(domain, 0)
+        owner, boxes = (domain, *owners[domain]), None if published is None else published.get(domain, 0)
         for server in servers:
             if (leaf := server.leaf) and leaf.not_after:
                 name, issuer = space.shown(leaf.subject), space.shown(leaf.issuer)
-                said = (", ".join(server.hosts), name, leaf.sha256, issuer, leaf.not_after)
+                shown = (", ".join(server.hosts), name, leaf.sha256, issuer, leaf.not_after)
                 days = (leaf.not_after - space.as_of).days
-                rows.append((*own, *said, days, seen.alone(domain, server), server.at, boxes))
+                rows.append((*owner, *shown, days, seen.alone(domain, server), server.at, boxes))
     return frame_of(rows, dict.fromkeys(texts, "str") | kinds)
 
 
@@ -79,13 +79,15 @@ def certificates(ending: pd.DataFrame) -> pd.DataFrame:
         "mailboxes": "Int64", "seen_at": "instant",
     }  # fmt: skip
     rows = []
-    for certificate, own in ending.groupby("certificate", sort=True):
-        falling, first = own[own["alone"]].drop_duplicates("domain"), own.iloc[0]
-        several = (", ".join(dict.fromkeys(name for name in own[c] if name)) for c in ("operator", "region"))
-        lists = (tuple(dict.fromkeys(frame)) for frame in (own["host"], own["domain"], falling["domain"]))
+    for certificate, group in ending.groupby("certificate", sort=True):
+        falling, first = group[group["alone"]].drop_duplicates("domain"), group.iloc[0]
+        several = (
+            ", ".join(dict.fromkeys(name for name in group[c] if name)) for c in ("operator", "region")
+        )
+        lists = (tuple(dict.fromkeys(frame)) for frame in (group["host"], group["domain"], falling["domain"]))
         boxes = falling["mailboxes"].sum() if falling["mailboxes"].notna().all() else pd.NA
         leaf = (first["until"], first["days"], first["name"], certificate, first["issuer"])
-        rows.append((*leaf, *several, *lists, boxes, own["seen_at"].max()))
+        rows.append((*leaf, *several, *lists, boxes, group["seen_at"].max()))
     return frame_of(rows, kinds).sort_values(["until", "certificate"], ignore_index=True)
 
 

@@ -54,7 +54,7 @@ def _listed(
     if past is None:
         return [("", None)] * len(found)
     history, start, _ = past
-    history = history[history["domain"].isin({name for own in domains for name in own})]
+    history = history[history["domain"].isin({name for named in domains for name in named})]
     keys = {text: parse_dn(text).key for text in history["dn"].unique()}
     first = history.groupby(["domain", history["dn"].map(keys)])["first_seen"].min().to_dict()
     listed: list[tuple[str, datetime | None]] = []

@@ -112,10 +112,10 @@ def _is_copy(domain: str, other: str, named: list[str]) -> bool:
     (stem, number), (other_stem, other_number) = _parted(domain), _parted(other)
     if stem == other_stem and number and other_number and int(number) == int(other_number) + 1:
         return other_number in named and number not in named
-    own = [word for word in labels if word not in labels_of(other) or word in KINDS]
-    telling = [word for word in own if len(word) > 3 and word not in KINDS]
+    its_labels = [word for word in labels if word not in labels_of(other) or word in KINDS]
+    telling = [word for word in its_labels if len(word) > 3 and word not in KINDS]
     spelt = any(one_slip(word, said) for word in telling for said in named)
-    return len(own) > 1 and bool(telling) and not spelt and not mentioned(labels, named)
+    return len(its_labels) > 1 and bool(telling) and not spelt and not mentioned(labels, named)
 
 
 def _parted(domain: str) -> tuple[str, str]:

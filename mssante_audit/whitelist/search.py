@@ -124,7 +124,9 @@ class Index:
     def _near(self, word: str) -> dict[int, int]:
         """Return the documents that have a word which shares half of its pairs of letters or more."""
         pairs = _pairs(word)
-        like = (t for t in self.places if 4 * len(pairs & (own := _pairs(t))) >= len(pairs) + len(own) > 0)
+        like = (
+            t for t in self.places if 4 * len(pairs & (theirs := _pairs(t))) >= len(pairs) + len(theirs) > 0
+        )
         return self._counted(dict.fromkeys(like, _NEAR))
 
     def _counted(self, like: Mapping[str, int]) -> dict[int, int]:

@@ -60,7 +60,7 @@ def _spelt(seen: Presented) -> Iterator[Finding]:
         if (texts := seen.listed[domain].get(server.key, {})) and server.subject not in texts
     )
     for subject, held in found.items():
-        rows = {row for _, texts in held for own in texts.values() for row in own}
+        rows = {row for _, texts in held for its in texts.values() for row in its}
         listed, hosts = {text for _, texts in held for text in texts}, dict.fromkeys(name for name, _ in held)
         facts = {"presented": subject, "listed": sorted(listed)[:MOST], "hosts": list(hosts)[:MOST]}
         yield Finding("TLS_NAME_SPELLING", subject, tuple(sorted(rows)), facts)
@@ -77,7 +77,7 @@ def _unused(seen: Presented) -> Iterator[Finding]:
             if key not in shown and shown & seen.listed[domain].keys():
                 found.setdefault(key, []).append(texts)
     for key, held in found.items():
-        rows = {row for texts in held for own in texts.values() for row in own}
+        rows = {row for texts in held for its in texts.values() for row in its}
         yield Finding("TLS_NAME_UNUSED", key, tuple(sorted(rows)), {"listed": next(iter(held[0]))})
 
 

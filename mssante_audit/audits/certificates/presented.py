@@ -102,11 +102,11 @@ class Presented:
 
     def alone(self, domain: str, server: SeenServer) -> bool:
         """Whether no server of a domain has a certificate that outlives a server's, and that peers take."""
-        own = server.leaf and server.leaf.not_after
+        end = server.leaf and server.leaf.not_after
         return not any(
             other.chain and not other.chain.refused and other.key in self.listed[domain]
             for other in self.of[domain]
-            if own and other.leaf and other.leaf.not_after and other.leaf.not_after > own
+            if end and other.leaf and other.leaf.not_after and other.leaf.not_after > end
         )
 
     def by_certificate(self) -> Iterator[tuple[SeenServer, list[SeenServer]]]:
@@ -118,8 +118,8 @@ class Presented:
     def readable(self) -> Iterator[tuple[str, list[SeenServer]]]:
         """Yield the domains with those of their servers that presented a certificate that can be read."""
         for domain, servers in self.of.items():
-            if own := [server for server in servers if server.leaf]:
-                yield domain, own
+            if seen := [server for server in servers if server.leaf]:
+                yield domain, seen
 
 
 def _sound(chain: Chain | None, at: datetime) -> bool:
@@ -148,11 +148,11 @@ def _presented(space: TrustSpace) -> Presented:
         network = network_of(cast(Observation, part.observation))
         for domain in part.audited["domain"].unique().tolist():
             addresses = {host: network.addresses(host) for host in network.exchangers(domain)}
-            known = sorted({a for own in addresses.values() for a in own})
+            known = sorted({a for its in addresses.values() for a in its})
             found.of[domain] = [servers[address] for address in known if address in servers]
             for server in found.of[domain]:
                 found.served.setdefault(server.address, []).append(domain)
-            found.missing[domain] = [host for host, own in addresses.items() if not own]
+            found.missing[domain] = [host for host, its in addresses.items() if not its]
             found.missing[domain] += [address for address in known if address not in servers]
     return found
 

@@ -157,38 +157,40 @@ def dn_operator(d: pd.DataFrame, listed: Mapping[str, frozenset[str]]) -> Found:
     for _, at, text in cells(d, *LINES):
         dn, known = parse_dn(pasted_dn(text)), _ids_of(d, at)
         ou, name = identifier_of(dn.get("OU")), d["structure_name"][at]
-        faults = [(own, {*_identifier(own).problems}) for own in known.values()]
+        faults = [(identifier, {*_identifier(identifier).problems}) for identifier in known.values()]
         malformed = any(
-            {"kind", "shape"} & why or ("luhn" in why and digit_apart(own, ou)) for own, why in faults
+            {"kind", "shape"} & why or ("luhn" in why and digit_apart(identifier, ou))
+            for identifier, why in faults
         )
         same = _is_one(ou, known.values()) if ou else True
-        same = same or any(one_structure(name, own, dn.get("O"), ou) for own in known.values())
+        same = same or any(one_structure(name, identifier, dn.get("O"), ou) for identifier in known.values())
         whose = _of_another(d["structure_id"][at], ou, [name, dn.get("O")], listed)
         if known and not malformed and (whose or not same):
-            own = [
+            numbers = [
                 {**label(column), "id": number, "whose": whose if column == IDS[0] else ""}
                 for column, number in known.items()
             ]
-            yield at, {"ou": ou, "known": own}
+            yield at, {"ou": ou, "known": numbers}
 
 
 def _of_another(number: str, ou: str, names: Collection[str], listed: Mapping[str, frozenset[str]]) -> str:
     """Return which listed operator's an identifier is, where that is none of some names, and OU another."""
     theirs = listed.get(structure_key(number, listed), frozenset())
-    own = [name for name in names if name.strip() and name != "GIP-CPS"]
-    if not ou or not own or _is_one(ou, [number]) or any(may_be_one(a, b) for a in own for b in theirs):
+    operators = [name for name in names if name.strip() and name != "GIP-CPS"]
+    akin = any(may_be_one(a, b) for a in operators for b in theirs)
+    if not ou or not operators or _is_one(ou, [number]) or akin:
         return ""
     return min(theirs, default="")
 
 
 def _ids_of(d: pd.DataFrame, at: Any) -> dict[str, str]:
-    return {name: own for name in IDS if (own := _identifier_of(d[name][at]))}
+    return {name: number for name in IDS if (number := _identifier_of(d[name][at]))}
 
 
 def _is_one(ou: str, known: Collection[str]) -> bool:
     """Tell whether an identifier is the structure's of one of others, whichever of its numbers they are."""
-    own = structure_key(ou, {structure_key(identifier) for identifier in known})
-    return own in {structure_key(identifier, {own}) for identifier in known}
+    key = structure_key(ou, {structure_key(identifier) for identifier in known})
+    return key in {structure_key(identifier, {key}) for identifier in known}
 
 
 def _department(d: pd.DataFrame) -> Found:
@@ -214,9 +216,9 @@ def _two(code: str, other: str) -> dict[str, Any]:
 def structure_name(d: pd.DataFrame, known: Mapping[str, frozenset[str]]) -> Found:
     """Check that the structure's name may be the DN's O, where OU is its number; `known`: names by it."""
     for _, at, text in cells(d, "dn_igc_sante"):
-        dn, own, name = parse_dn(pasted_dn(text)), d["structure_id"][at], d["structure_name"][at].strip()
+        dn, number, name = parse_dn(pasted_dn(text)), d["structure_id"][at], d["structure_name"][at].strip()
         o, ou = dn.get("O"), dn.get("OU")
-        same = dn.igc == "IGC-Santé" and name and own.strip() and _is_one(ou, [own])
+        same = dn.igc == "IGC-Santé" and name and number.strip() and _is_one(ou, [number])
         if same and not may_be_one(name, o):
             mine = structure_key(ou)
             another = any(named_like(o, names) for other, names in known.items() if other != mine)

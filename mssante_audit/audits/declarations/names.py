@@ -39,8 +39,8 @@ def may_be_one(first: str, second: str) -> bool:
 
 def named_like(name: str, names: Iterable[str]) -> bool:
     """Tell whether one of some names is this one, but for the words that say what a structure is."""
-    own = _own(name)
-    return bool(own) and any(_own(other) == own for other in names)
+    words = _own(name)
+    return bool(words) and any(_own(other) == words for other in names)
 
 
 def akin(text_a: str, other: str) -> bool:

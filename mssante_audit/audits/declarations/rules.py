@@ -187,4 +187,4 @@ def _names(register: Register | None, space: TrustSpace | None) -> dict[str, fro
         declared = register.declarations[["operator_id", "structure_name"]].drop_duplicates()
         named += declared.itertuples(index=False, name=None)
     names = grouped((structure_key(operator), name) for operator, name in named)
-    return {structure: frozenset(own) for structure, own in names.items() if structure}
+    return {structure: frozenset(texts) for structure, texts in names.items() if structure}

@@ -68,7 +68,7 @@ def listed_in(space: TrustSpace) -> Listed:
     generated = space.whitelist.generated_at
     seen = pd.Timestamp((min(generated, space.as_of) if generated else space.as_of).date())
     since = seen - pd.Timedelta(days=space.thresholds.listing_days)
-    return Listed(roots, {d: {*own} for d, own in operators.items()}, names, since)
+    return Listed(roots, {d: {*ids} for d, ids in operators.items()}, names, since)
 
 
 def several(register: Register, as_of: datetime, now: pd.DataFrame, listed: Listed) -> Told:
@@ -107,9 +107,9 @@ def _several_operators(register: Register, now: pd.DataFrame, listed: Listed) ->
     rows = register.having(now, "domain", "structure_id")
     rows = rows[(rows["domain_key"] != "") & (rows["operator_id"] != "")]
     rows = rows.assign(whose=listed.whose(rows["operator_id"]))
-    own = ["domain_key", "whose"]
-    open_ = pd.MultiIndex.from_frame(rows.loc[rows["withdrawal"].fillna(value=True), own])
-    rows = rows[~pd.MultiIndex.from_frame(rows[own]).isin(open_)].drop_duplicates(own, keep="last")
+    by = ["domain_key", "whose"]
+    open_ = pd.MultiIndex.from_frame(rows.loc[rows["withdrawal"].fillna(value=True), by])
+    rows = rows[~pd.MultiIndex.from_frame(rows[by]).isin(open_)].drop_duplicates(by, keep="last")
     shared = rows[rows.duplicated("domain_key", keep=False)]
     claims: dict[tuple[str, ...], list[str]] = {}
     for domain, claiming in shared.groupby("domain_key", sort=False):
@@ -140,15 +140,15 @@ def _contracts(register: Register, now: pd.DataFrame, listed: Listed) -> Told:
     number = mapped(rows["contract_number"], contract_number)
     sound = {t: not parse_identifier(identifier_of(t)).problems for t in rows["structure_id"].unique()}
     whole = zip(number, rows["structure_id"], strict=True)
-    kept = [bool(_CONTRACT.fullmatch(text)) and sound[own] for text, own in whole]
+    kept = [bool(_CONTRACT.fullmatch(text)) and sound[identifier] for text, identifier in whole]
     rows = rows.assign(number=number, whose=listed.whose(rows["operator_id"]))
     rows = rows[pd.Series(kept, index=rows.index, dtype="bool")]
     for contract, group in rows.groupby("number", sort=False):
         if group["whose"].nunique() > 1 and group["structure_name"].map(fold).nunique() > 1:
             first = group.drop_duplicates("whose")
             operators = [
-                {"operator": own, "name": " ".join(name.split())}
-                for own, name in zip(first["operator_id"], first["structure_name"], strict=True)
+                {"operator": identifier, "name": " ".join(name.split())}
+                for identifier, name in zip(first["operator_id"], first["structure_name"], strict=True)
             ]
             facts = {"contract": contract, "operators": operators}
             yield "DECL_CONTRACT_SHARED", (str(contract),), group, facts

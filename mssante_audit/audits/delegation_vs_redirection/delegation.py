@@ -39,9 +39,9 @@ def delegation_findings(seen: Seen) -> None:
 
 def _own_servers(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
     """Report that a sound delegation does not help who has learnt the servers that the zone itself names."""
-    own, states = {*zone.own_ns}, sorted(zone.states.items())
-    lost = [{"name": name, "status": why} for name, why in zone.unreached.items() if name in own]
-    servers = [server(zone, address, state=s) for address, s in states if own & {*zone.names_of(address)}]
+    its_ns, states = {*zone.own_ns}, sorted(zone.states.items())
+    lost = [{"name": name, "status": why} for name, why in zone.unreached.items() if name in its_ns]
+    servers = [server(zone, address, state=s) for address, s in states if its_ns & {*zone.names_of(address)}]
     facts = {"zone": zone.name, "servers": servers, "lost": lost}
     seen.add("DNS_OWN_SERVERS_DEAD", zone.name, domains, facts, zone.replies("NS").values())
 
@@ -49,13 +49,13 @@ def _own_servers(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
 def _declared(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
     for domain in domains:
         declared, method = seen.declaration(domain), seen.methods[domain]
-        own = method.name == zone.name and method.method == "delegated"
+        is_delegated = method.name == zone.name and method.method == "delegated"
         known = declared.kind == "delegation" and declared.servers and zone.parent_ns
-        if own and known and declared.servers != zone.parent_ns:
+        if is_delegated and known and declared.servers != zone.parent_ns:
             subject = (" ".join(declared.servers), " ".join(zone.parent_ns))
             facts, wanted = {"servers": zone.parent_ns}, {"servers": declared.servers}
             seen.add("DNS_DECLARED_SERVERS", subject, [domain], facts, zone.referrals, wanted)
-        elif own and declared.kind == "delegation" and declared.primary:
+        elif is_delegated and declared.kind == "delegation" and declared.primary:
             replies = [reply for reply in zone.replies("SOA").values() if reply.usable and reply.answers]
             primaries = {text.split()[0].lower().rstrip(".") for reply in replies for text in reply.answers}
             if replies and declared.primary not in primaries:
@@ -72,12 +72,12 @@ def _declared(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
 
 def _sets(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
     """Compare the parent's servers, each server's own, and count them."""
-    own, replies = zone.own_sets, list(zone.replies("NS").values())
-    if len(set(own.values())) > 1:
-        servers = [server(zone, address, servers=names) for address, names in sorted(own.items())]
-        subject = tuple(" ".join((address, *names)) for address, names in sorted(own.items()))
+    sets, replies = zone.own_sets, list(zone.replies("NS").values())
+    if len(set(sets.values())) > 1:
+        servers = [server(zone, address, servers=names) for address, names in sorted(sets.items())]
+        subject = tuple(" ".join((address, *names)) for address, names in sorted(sets.items()))
         seen.add("DNS_NS_DISAGREE", subject, domains, {"servers": servers}, replies)
-    mismatch = zone.parent_ns and own and zone.parent_ns not in own.values()
+    mismatch = zone.parent_ns and sets and zone.parent_ns not in sets.values()
     if mismatch and zone.name not in seen.led_astray:
         both = (" ".join(zone.parent_ns), " ".join(zone.own_ns))
         facts, wanted = {"servers": zone.parent_ns}, {"servers": zone.own_ns}
@@ -141,19 +141,17 @@ def _name(seen: Seen, zone: Zone, name: str, domains: Sequence[str]) -> None:
         if not glue:
             seen.add("DNS_GLUE_MISSING", name, domains, {"name": name}, zone.referrals)
         elif not _agree(glue, found):
-            own = sorted(address for h in found for address in h.data)
-            facts = {"name": name, "addresses": glue}
-            seen.add(
-                "DNS_GLUE_DIFFERS", name, domains, facts, [*zone.referrals, *replies], {"addresses": own}
-            )
+            observed = {"addresses": sorted(address for h in found for address in h.data)}
+            facts, both = {"name": name, "addresses": glue}, [*zone.referrals, *replies]
+            seen.add("DNS_GLUE_DIFFERS", name, domains, facts, both, observed)
 
 
 def _agree(glue: Sequence[str], found: Sequence[Found]) -> bool:
     """Compare, family by family, the parent's addresses with the host's own; unknown ones agree."""
-    given, own = {*map(ip_address, glue)}, {ip_address(a) for host in found for a in host.data}
+    given, resolved = {*map(ip_address, glue)}, {ip_address(a) for host in found for a in host.data}
     families = {address.version for address in given}
     unknown = any(host.status in ("", "failed") for host in found)
-    return unknown or given == {address for address in own if address.version in families}
+    return unknown or given == {address for address in resolved if address.version in families}
 
 
 def _signature(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:

@@ -42,7 +42,7 @@ def mail_findings(seen: Seen) -> None:
             if isinstance(way, Elsewhere):
                 _elsewhere(seen, domain, way)
         answers = [(content, replies) for visit in visits for content, replies, _ in visit.led]
-        replies = [reply for _, own in answers for reply in own if reply.outcome != "referral"]
+        replies = [reply for _, its in answers for reply in its if reply.outcome != "referral"]
         targets = _targets(met)
         if targets:
             for target in targets:
@@ -58,12 +58,12 @@ def mail_findings(seen: Seen) -> None:
     over4 = {domain for name in with_ipv4 for domain in carried[name]}
     for target, domains in carried.items():
         if target == NOBODY:  # beside others it is DNS_MX_NULL_MIXED
-            own = alone.get(target, [])
-            seen.add("DNS_MX_NULL", target, own, {"name": target}, _some(seen, own))
+            its = alone.get(target, [])
+            seen.add("DNS_MX_NULL", target, its, {"name": target}, _some(seen, its))
             continue
-        if len(own := alone.get(target, [])) >= seen.space.thresholds.concentration_min:
+        if len(its := alone.get(target, [])) >= seen.space.thresholds.concentration_min:
             facts = {"name": target}
-            seen.add("DNS_MX_CONCENTRATION", target, own, facts, _some(seen, domains))
+            seen.add("DNS_MX_CONCENTRATION", target, its, facts, _some(seen, domains))
         _host(seen, hosts[target], domains, [d for d in domains if d not in over4])
 
 

@@ -138,7 +138,7 @@ def parent_findings(seen: Seen) -> None:
             groups.setdefault(sides, []).append((domain, replies))
     for sides, found in groups.items():
         domains = [domain for domain, _ in found]
-        replies = [reply for _, own in found for reply in own]
+        replies = [reply for _, its in found for reply in its]
         counts = {a: Counter(kinds) for a, kinds in grouped((r.address, _kind(r)) for r in replies).items()}
         servers = [
             server(zone, address, says={kind: kinds[kind] for kind in KINDS if kinds[kind]})

@@ -129,7 +129,7 @@ def _legal(identifier: str) -> str:
 
 def _owners(entries: pd.DataFrame) -> dict[str, str]:
     owners = grouped(zip(entries["domain"].tolist(), entries["operator_id"].tolist(), strict=True))
-    return {domain: Counter(own).most_common(1)[0][0] for domain, own in owners.items()}
+    return {domain: Counter(ids).most_common(1)[0][0] for domain, ids in owners.items()}
 
 
 Owned = Iterator[tuple[str, list[str], tuple[int, ...]]]

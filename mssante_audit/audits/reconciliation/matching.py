@@ -122,9 +122,9 @@ def _matched(register: Register, space: TrustSpace) -> Match:
 def _rows(listed: pd.DataFrame, parties: Sequence[Party], rest: pd.DataFrame) -> list[tuple[int, ...]]:
     """Return the numbers of each party's rows, then those of each domain and operator of `rest`."""
     numbers = dict(zip(listed.index.tolist(), listed["row"].tolist(), strict=True))
-    own = [tuple(sorted(numbers[at] for at in party.rows)) for party in parties]
+    rows_of = [tuple(sorted(numbers[at] for at in party.rows)) for party in parties]
     others = rows_by(listed[listed["party"] == NOBODY], "key", "undeclared")
-    return [*own, *(tuple(others[key]) for key in zip(rest["domain"], rest["undeclared"], strict=True))]
+    return [*rows_of, *(tuple(others[key]) for key in zip(rest["domain"], rest["undeclared"], strict=True))]
 
 
 def by_domain(parties: pd.DataFrame, operators: Collection[str] | None = None) -> pd.DataFrame:
@@ -333,8 +333,8 @@ def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, 
         return pd.Series("", index=pairs.index, dtype="str")
     history = past[0]
     key = domain_keys(history["domain"])
-    own = history[key.isin(pairs["domain_key"])].groupby(key, sort=False)
-    earlier = {name: rows[[column, "first_seen", "last_seen"]] for name, rows in own}
+    groups = history[key.isin(pairs["domain_key"])].groupby(key, sort=False)
+    earlier = {name: rows[[column, "first_seen", "last_seen"]] for name, rows in groups}
     instants = []
     columns = ["domain_key", column, phone, email, "date"]
     for name, listed, telephone, address, date in pairs[columns].itertuples(index=False, name=None):

@@ -115,7 +115,7 @@ def _alike(every: pd.DataFrame, whose: pd.Series) -> pd.Series:
         if name := fold(name):
             known = seen[domain, name]
             first[domain, structure] = next(
-                (own for own, identifier in known if _akin(identifier, number)), structure
+                (root for root, identifier in known if _akin(identifier, number)), structure
             )
             known.append((first[domain, structure], number))
     if not first:
@@ -177,8 +177,8 @@ def _give_rows(
             owner.rows.append(row)
         elif domain in parties:
             left.setdefault(domain, {})[row] = (texts[0], texts[1], texts[2])
-    for domain, own in left.items():
-        _give_left(parties[domain], own, every)
+    for domain, unclaimed in left.items():
+        _give_left(parties[domain], unclaimed, every)
 
 
 def _give_left(parties: list[Party], rows: dict[int, tuple[str, str, str]], every: pd.DataFrame) -> None:
@@ -194,10 +194,10 @@ def _give_left(parties: list[Party], rows: dict[int, tuple[str, str, str]], ever
     unknown = next((party for party in reversed(parties) if not party.structure), None)
     others: list[int] = []
     for row, (key, _, operator_id) in rows.items():
-        own = owners.get(("dn", key)) or owners.get(("name", operator_id)) or unknown
-        if own is None and len(parties) == 1 and not operator_id:
-            own = parties[0]
-        (own.rows if own else others).append(row)
+        owner = owners.get(("dn", key)) or owners.get(("name", operator_id)) or unknown
+        if owner is None and len(parties) == 1 and not operator_id:
+            owner = parties[0]
+        (owner.rows if owner else others).append(row)
     lending = [party for party in parties if not party.withdrawn or not party.known]
     if others and lending and not any(party.rows for party in parties):
         heir = _last(lending)

@@ -121,7 +121,7 @@ def former_operators(space: TrustSpace) -> Iterator[Finding]:
         for d, key, name in held
     ]
     before = history[left].groupby(["domain", "structure"], sort=False)
-    served = {(str(domain), str(former)): own for (domain, former), own in before}
+    served = {(str(domain), str(former)): its for (domain, former), its in before}
     formers = grouped(served)
     found: dict[tuple[str, str], dict[tuple[str, str], list[int]]] = {}
     borne: dict[str, pd.DataFrame] = {}
@@ -136,7 +136,7 @@ def former_operators(space: TrustSpace) -> Iterator[Finding]:
                     contacts.setdefault((KINDS[column], text), []).append(row)
     for (operator_id, former), contacts in found.items():
         last = borne[former].sort_values("last_seen", kind="stable").iloc[-1]
-        rows = tuple(sorted({row for own in contacts.values() for row in own}))
+        rows = tuple(sorted({row for its in contacts.values() for row in its}))
         facts = {
             "contacts": [{"kind": kind, "text": Person(text)} for kind, text in contacts],
             "former": {"operator": last["operator_id"], "name": last["operator"]},
@@ -147,8 +147,8 @@ def former_operators(space: TrustSpace) -> Iterator[Finding]:
 
 def _had(history: pd.DataFrame, operator_id: str, former: str, text: str, then: pd.DataFrame) -> bool:
     """Tell whether an operator bore a contact by itself before the former one, of these rows, had left."""
-    own = history["operator_id"] == operator_id
-    mine = history["structure"].isin(history.loc[own, "structure"]) & (
+    by_id = history["operator_id"] == operator_id
+    mine = history["structure"].isin(history.loc[by_id, "structure"]) & (
         history["first_seen"] <= then["last_seen"].max()
     )
     came = history[mine].groupby("domain")["first_seen"].min()

@@ -56,16 +56,16 @@ def owners_of(space: TrustSpace) -> dict[str, str]:
 def lent(space: TrustSpace, uses: Iterable[Use]) -> Lent:
     """Tell which contacts on at most half of an operator's rows are those of another one, on more rows."""
     found = Lent(owners_of(space))
-    own = [use for use in uses if any(use.coordinates) and use.operator_id in found.owners]
+    reaching = [use for use in uses if any(use.coordinates) and use.operator_id in found.owners]
     held: dict[str, dict[str, set[int]]] = {}
-    for use in own:
+    for use in reaching:
         for reached in (*use.contact.phones, *use.contact.emails):
             held.setdefault(reached, {}).setdefault(found.owners[use.operator_id], set()).update(use.rows)
     whose = space.audited["operator_id"].map(found.owners)
     sizes, served = whose.value_counts(), space.audited.groupby(whose)["domain"].agg(set)
     borne: dict[Coordinates, tuple[dict[str, int], str]] = {}
     """Rows by owner that bear it, and who lends it."""
-    for use in own:
+    for use in reaching:
         mine, both = found.owners[use.operator_id], use.coordinates
         if both not in borne:  # worked out once for all who bear it
             parts = [held[value] for value in frozenset[str]().union(*both)]
@@ -118,7 +118,7 @@ def strange_findings(space: TrustSpace, uses: Iterable[Use], found: Lent) -> Ite
 def _one(uses: list[Use], kind: str) -> list[Use]:
     """Return the texts of the contact of a kind that more than half of these rows bear, if there is one."""
     held = alike(use for use in uses if use.kind == kind)
-    by_contact = grouped((coordinates, use) for (_, _, coordinates), own in held.items() for use in own)
-    most = max(by_contact.values(), key=lambda own: len(rows_of(own)), default=[])
-    whole = sum(len(rows_of(own)) for own in by_contact.values())
+    by_contact = grouped((coordinates, use) for (_, _, coordinates), its in held.items() for use in its)
+    most = max(by_contact.values(), key=lambda its: len(rows_of(its)), default=[])
+    whole = sum(len(rows_of(its)) for its in by_contact.values())
     return most if 2 * len(rows_of(most)) > whole else []

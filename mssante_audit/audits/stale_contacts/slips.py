@@ -54,10 +54,10 @@ class MailDomains:
 
 def mail_domains(entries: pd.DataFrame, uses: Iterable[Use], sizes: Mapping[str, int]) -> MailDomains:
     """Gather the domains of all addresses."""
-    own: dict[str, set[str]] = {}
+    above: dict[str, set[str]] = {}
     for operator_id, cn in rows_by(entries, "operator_id", "cn"):
-        own.setdefault(operator_id, set()).update(_with_parents(cn.lower()))
-    mail = MailDomains(sizes, own)
+        above.setdefault(operator_id, set()).update(_with_parents(cn.lower()))
+    mail = MailDomains(sizes, above)
     for use in uses:
         for domain in use.domains:
             mail.rows.setdefault(domain, set()).update(use.rows)
@@ -255,7 +255,7 @@ def odd_numbers(contacts: Mapping[Reached, list[Use]]) -> dict[Pair, list[tuple[
 
 
 def _one_person(uses: list[Use], others: list[Use]) -> bool:
-    first, second = ({fold(name) for use in own for name in use.contact.names} for own in (uses, others))
+    first, second = ({fold(name) for use in side for name in use.contact.names} for side in (uses, others))
     return not first or not second or not first.isdisjoint(second)
 
 

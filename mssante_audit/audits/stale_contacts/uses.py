@@ -101,10 +101,10 @@ def proposed(uses: Iterable[Use]) -> dict[str, Any]:
 def majorities(uses: Iterable[Use], sizes: Mapping[str, int]) -> dict[tuple[str, str], Use]:
     """Return by operator and kind the contact, most often spelt so, that more than half of its rows hold."""
     found = {}
-    for (operator_id, kind, _), own in alike(uses).items():
-        rows = len(rows_of(own))
+    for (operator_id, kind, _), group in alike(uses).items():
+        rows = len(rows_of(group))
         if rows >= MAJORITY_MIN and 2 * rows > sizes[operator_id]:
-            found[operator_id, kind] = most_used(own)
+            found[operator_id, kind] = most_used(group)
     return found
 
 

@@ -101,7 +101,7 @@ def near(space: TrustSpace) -> Iterator[Finding]:
     """
     uses = rows_by(space.audited, "domain", "operator_id", "description")
     rows = grouped((d, row) for (d, *_), found in uses.items() if not host_faults(d) for row in found)
-    holders = {d: dict.fromkeys(own) for d, own in grouped((d, operator) for d, operator, _ in uses).items()}
+    holders = {d: dict.fromkeys(ids) for d, ids in grouped((d, operator) for d, operator, _ in uses).items()}
     descriptions = grouped((domain, text) for domain, _, text in uses)
     names = space.operator_names
     slips = (pair for pair in _slips(rows) if not _both_meant(pair, descriptions))
