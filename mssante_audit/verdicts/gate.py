@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -47,6 +48,8 @@ ASKED_FOR = {"RECO_DN_DIFFERS", "RECO_DN_SPELLING", "RECO_CONTACT", "RECO_CONTAC
 _SERIOUS = SEVERITIES[SEVERITIES.index("error") :]
 _REWRITTEN = ("dn", "project_contact", "support_contact")
 """Fields that an edit may write anew without mending what is wrong in them."""
+_LIKENESS = (["description"], ["dn_key"], ["project_contact", "support_contact"], ["updated_at_text"])
+"""What tells a domain under another name, the surest first."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +134,10 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
         key: places | Counter({domain: sys.maxsize for domain, n in places.items() if n >= sizes[domain]})
         for key, places in stood.places.items()
     }
-    fresh = stands.own(introduced(wide, stands.places))
-    gone = stood.own(introduced(stands.places, stood.places)).keys() - stands.kinds.keys()
+    fresh = stands.kept(introduced(wide, stands.places))
+    gone = stood.kept(introduced(stands.places, stood.places)).keys() - stands.kinds.keys()
+    if proposal.damaged or proposal.generated_at is None or proposal.entries.empty:
+        gone = set()  # nobody could look for them
     lines, domains = (
         dict(zip(after.entries["row"].tolist(), after.entries[name].tolist(), strict=True))
         for name in ("line", "domain")
@@ -182,7 +187,7 @@ def judge_declaration(
     for number, asked in (answers or {}).items():
         found[number] += asked
     count = len(fresh) + sum(map(len, found.values()))
-    for record in worded(fresh).to_dict("records"):
+    for record in worded(fresh, contacts=space.contacts).to_dict("records"):
         numbers = {n for place in record["where"] if place.file in files for n in place.rows}
         for at in numbers or (None,):
             found[at].append(_finding(record, sorted(numbers)))
@@ -227,12 +232,10 @@ class _Standing(NamedTuple):
     kinds: dict[str, str]
     """By fingerprint the kind: equal for findings of one rule and the same facts, whatever text has them."""
 
-    def own(self, found: Mapping[str, set[str]]) -> dict[str, set[str]]:
-        """Return the findings that `introduced` found, each with the domains where its kind is new too."""
-        fresh = {
-            key: found[key] & found.get(self.kinds[key], set()) for key in self.kinds.keys() & found.keys()
-        }
-        return {key: domains for key, domains in fresh.items() if domains or not self.places[key]}
+    def kept(self, new: Mapping[str, set[str]]) -> dict[str, set[str]]:
+        """Return the findings that `introduced` told, each with the domains where its kind is new too."""
+        both = {key: new[key] & new.get(self.kinds[key], set()) for key in self.kinds.keys() & new.keys()}
+        return {key: domains for key, domains in both.items() if domains or not self.places[key]}
 
 
 def _standing(findings: pd.DataFrame, entries: pd.DataFrame, renamed: Mapping[str, str]) -> _Standing:
@@ -257,13 +260,31 @@ def _changes(before: TrustSpace, after: TrustSpace) -> dict[str, EditedRow]:
     ranks = ("renamed", "added", "removed", "changed", "restamped")
     lines = dict(zip(after.entries["domain"].tolist(), after.entries["line"].tolist(), strict=True))
     rows: dict[str, EditedRow] = {}
-    for change in compare(side_of(before.whitelist), side_of(after.whitelist)):
+    renames = _renames(before.entries, after.entries)
+    for change in compare(side_of(before.whitelist), side_of(after.whitelist), renames):
         kind = change.kind if change.kind in ranks else "changed"
         known = rows.get(change.domain)
         if known is None or ranks.index(kind) < ranks.index(known.change):
             name = str(change.before) if kind == "renamed" else ""
             rows[change.domain] = EditedRow(change.domain, kind, before=name, line=lines.get(change.domain))
     return dict(sorted(rows.items()))
+
+
+def _renames(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, str]:
+    """Return which domain has which new name, where two things it had alone it has alone under that name."""
+    gone, come = ({*one["domain"]} - {*other["domain"]} for one, other in ((before, after), (after, before)))
+    renames: dict[str, str] = {}
+    for one, other in combinations(_LIKENESS, 2) if gone and come else ():
+        columns = [*one, *other]
+        was, now = (
+            rows.drop_duplicates([*columns, "domain"]).drop_duplicates(columns, keep=False)
+            for rows in (before, after)
+        )
+        both = was[was["domain"].isin(gone)].merge(now[now["domain"].isin(come)], on=columns)
+        for old, new in zip(both["domain_x"], both["domain_y"], strict=True):
+            if old not in renames and new not in renames.values():
+                renames[old] = new
+    return renames
 
 
 def _edit_faults(
@@ -283,7 +304,7 @@ def _edit_faults(
     if made and made > as_of + AHEAD:
         remedy = gettext("Datez la liste de sa génération.")
         yield "", fault("EDIT_DATE", gettext("La date de génération est à venir"), made.isoformat(), remedy)
-    for name, column in FIELDS.items():
+    for name, column in FIELDS.items():  # no list that was read as published has one
         for row in proposal.entries[proposal.entries[column].str.len() > LONGEST].to_dict("records"):
             title = gettext("Champ trop long pour l’outil de publication")
             observed = format_text("{name} : {n:caractère}", name=name, n=len(row[column]))
