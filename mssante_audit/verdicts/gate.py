@@ -67,7 +67,7 @@ class EditFinding:
     """Lines of the proposal that it stands on."""
 
 
-Found = defaultdict[Any, list[EditFinding]]
+Placed = defaultdict[Any, list[EditFinding]]
 """Findings by domain, or by row of a declaration; under ``None`` those of the whole file."""
 
 
@@ -143,18 +143,18 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
         for name in ("line", "domain")
     )
     faults = [*_edit_faults(published, proposal, space.as_of)]
-    found: Found = defaultdict(list)
+    placed: Placed = defaultdict(list)
     for domain, fault in faults:
-        found[domain if domain in changes else None].append(fault)
+        placed[domain if domain in changes else None].append(fault)
     for record in worded(new[new["fingerprint"].isin(fresh)], contacts=space.contacts).to_dict("records"):
         named = {renamed.get(record["domain"], record["domain"])}
         places = (fresh[record["fingerprint"]] or named) & changes.keys()
         finding = _finding(record, [lines[r] for r in record["rows"] if not places or domains[r] in places])
         for place in places or (None,):
-            found[place].append(finding)
+            placed[place].append(finding)
     made, was, failed = proposal.generated_at, published.generated_at, FAILED in {*old["rule"], *new["rule"]}
     return _edit(
-        space, changes, found, failed=failed, introduced=len(fresh) + len(faults), resolved=len(gone),
+        space, changes, placed, failed=failed, introduced=len(fresh) + len(faults), resolved=len(gone),
         untouched=len(stands.kinds) - len(fresh), signed=proposal.signed,
         same=proposal.sha256 == published.sha256,
         swapped=proposal.signed and (not published.signed or bool(made and was and made < was)),
@@ -181,42 +181,42 @@ def judge_declaration(
     old, new = _findings(space), _findings(after)
     new = new[[any(p.source == REGISTER and p.file in files for p in where) for where in new["where"]]]
     new = new[~new["rule"].isin(NOT_YET)]
-    keys = ({key: Counter[str]() for key in found["fingerprint"]} for found in (old, new))
+    keys = ({key: Counter[str]() for key in frame["fingerprint"]} for frame in (old, new))
     fresh = new[new["fingerprint"].isin(introduced(*keys))]
-    found: Found = defaultdict(list)
+    placed: Placed = defaultdict(list)
     for number, asked in (answers or {}).items():
-        found[number] += asked
-    count = len(fresh) + sum(map(len, found.values()))
+        placed[number] += asked
+    count = len(fresh) + sum(map(len, placed.values()))
     for record in worded(fresh, contacts=space.contacts).to_dict("records"):
         numbers = {n for place in record["where"] if place.file in files for n in place.rows}
         for at in numbers or (None,):
-            found[at].append(_finding(record, sorted(numbers)))
+            placed[at].append(_finding(record, sorted(numbers)))
     columns = (declaration.declarations[name].tolist() for name in ("row", "domain"))
     rows = {
         number: EditedRow(domain, "declared", line=number) for number, domain in zip(*columns, strict=True)
     }
     return _edit(
-        space, rows, found, failed=FAILED in {*old["rule"], *new["rule"]}, introduced=count, resolved=0,
+        space, rows, placed, failed=FAILED in {*old["rule"], *new["rule"]}, introduced=count, resolved=0,
         untouched=len(new) - len(fresh), source=declaration.source,
     )  # fmt: skip
 
 
 def _edit(
-    space: TrustSpace, rows: Mapping[Any, EditedRow], found: Found, *, failed: bool, **more: Any
+    space: TrustSpace, rows: Mapping[Any, EditedRow], placed: Placed, *, failed: bool, **more: Any
 ) -> Edit:
     """Return an edit judged by its findings: each row by its own, the whole by all."""
     doubted = space.list_doubts
     verdict = _verdict(
-        [finding for findings in found.values() for finding in findings], doubted, failed=failed
+        [finding for findings in placed.values() for finding in findings], doubted, failed=failed
     )
     judged = (
         replace(
-            row, domain=unnamed(row.domain), before=unnamed(row.before), findings=tuple(found[key]),
-            verdict=_verdict(found[key], doubted),
+            row, domain=unnamed(row.domain), before=unnamed(row.before), findings=tuple(placed[key]),
+            verdict=_verdict(placed[key], doubted),
         )
         for key, row in rows.items()
     )  # fmt: skip
-    return Edit(verdict, tuple(judged), tuple(found[None]), doubts=doubted, **more)
+    return Edit(verdict, tuple(judged), tuple(placed[None]), doubts=doubted, **more)
 
 
 def _findings(space: TrustSpace) -> pd.DataFrame:
