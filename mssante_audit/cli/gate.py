@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
@@ -12,7 +13,7 @@ from urllib.parse import quote
 import typer
 
 from mssante_audit.base.errors import InputError, ParameterError
-from mssante_audit.base.language import count, gettext, severity_name, translated, using_language
+from mssante_audit.base.language import colon, count, gettext, severity_name, translated, using_language
 from mssante_audit.cli import options
 from mssante_audit.cli.console import parameters_of, settings_of, space_of, write
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 EXIT = {"ready": 0, "not-ready": 1, "unknown": 4}
 Format = StrEnum("Format", "text json markdown sarif")
+MOST = 60_000
+"""Characters of a comment: GitHub takes 65,536."""
 _SHOWN = ("rule", "severity", "confidence", "observed", "expected", "remedy")
 _VERDICTS = {"ready": "prêt", "not-ready": "à corriger", "unknown": "inconnu"}
 _CHANGES = {
@@ -143,12 +146,10 @@ def _shown(findings: Iterable[EditFinding]) -> list[dict[str, str]]:
 
 def _notes(edit: Edit) -> Iterator[str]:
     """Yield what is said of the edit as a whole: why nothing can be said, and what is not judged."""
-    from mssante_audit.base.language import current_language
-    from mssante_audit.verdicts.words import DOUBTS
+    from mssante_audit.cli.check import not_relied_on
 
     if edit.doubts:
-        reasons = "; ".join(DOUBTS[current_language()][doubt] for doubt in edit.doubts)
-        yield f"{gettext('La liste publiée ne fait pas foi :')} {reasons}"
+        yield not_relied_on(edit.doubts)
     if edit.swapped:
         yield gettext("Fichiers inversés ? Nommez la liste publiée, puis la proposition.")
     elif edit.same:
@@ -164,7 +165,13 @@ def _summary(edit: Edit) -> str:
         count(edit.resolved, "résolu", "résolus"),
         count(edit.untouched, "inchangé", "inchangés"),
     ))  # fmt: skip
-    return f"{translated(_VERDICTS[edit.verdict])} : {counts}"
+    return f"{translated(_VERDICTS[edit.verdict])}{colon()}{counts}"
+
+
+def _parts(edit: Edit) -> Iterator[tuple[EditedRow | None, Sequence[EditFinding]]]:
+    """Yield what is found of the whole list, then each row with what is found there."""
+    yield None, edit.list
+    yield from ((row, row.findings) for row in edit.rows)
 
 
 def _named(row: EditedRow) -> str:
@@ -174,32 +181,37 @@ def _named(row: EditedRow) -> str:
 
 def _text(edit: Edit) -> str:
     lines = [_summary(edit), *_notes(edit)]
-    for row in (None, *edit.rows):
+    for row, findings in _parts(edit):
         if row:
-            lines.append(f"{_named(row)} : {translated(_VERDICTS[row.verdict])}")
+            lines.append(f"{_named(row)}{colon()}{translated(_VERDICTS[row.verdict])}")
         indent = "  " if row else ""
-        for f in row.findings if row else edit.list:
-            lines.append(f"{indent}{severity_name(f.severity)} {f.rule} {f.title} : {f.observed}")
-            lines += [f"{indent}  {gettext('Attendu :')} {f.expected}"] if f.expected else []
-            lines += [f"{indent}  {f.remedy}"] if f.remedy else []
+        for finding in findings:
+            what = colon().join(filter(None, (finding.title, finding.observed)))
+            lines.append(f"{indent}{severity_name(finding.severity)} {finding.rule} {what}")
+            expected = finding.expected and f"{gettext('Attendu :')} {finding.expected}"
+            lines += [f"{indent}  {line}" for line in (expected, finding.remedy) if line]
     return "\n".join(lines)
 
 
 def _markdown(edit: Edit) -> str:
     """Return the comment of a pull request; whatever the lists say stands in code, and is no Markdown."""
-    signs = {"ready": "✅", "not-ready": "❌", "unknown": "❔"}
+    signs = {"not-ready": "❌", "unknown": "❔", "ready": "✅"}
+    ranks = [*signs]
     lines = [f"### {signs[edit.verdict]} {_summary(edit)}", "", *(f"> {note}" for note in _notes(edit)), ""]
-    for row in (*edit.rows, None):
-        findings = row.findings if row else edit.list
+    parts = sorted(
+        _parts(edit), key=lambda part: (ranks.index(part[0].verdict), not part[1]) if part[0] else (-1,)
+    )
+    for row, findings in parts:
         if row:
             lines.append(f"- {signs[row.verdict]} {_code(_named(row))}")
         for finding in findings:
-            where = f"{severity_name(finding.severity)} · {finding.title}"
-            expected = f" → {_code(finding.expected)}" if finding.expected else ""
-            lines.append(
-                f"{'  ' if row else ''}- **{where}** {_code(finding.observed)}{expected} ({finding.rule})"
-            )
-    return "\n".join(lines)
+            what = " → ".join(map(_code, filter(None, (finding.observed, finding.expected))))
+            where = f"**{severity_name(finding.severity)} · {finding.title}** {what}".rstrip()
+            lines.append(f"{'  ' if row else ''}- {where} ({finding.rule}). {finding.remedy}")
+    sizes = accumulate(len(line) + 1 for line in lines)
+    kept = sum(size <= MOST for size in sizes)
+    more = [gettext("La suite ne tient pas dans un commentaire : voyez le format json.")]
+    return "\n".join(lines[:kept] + more * (kept < len(lines)))
 
 
 def _code(text: str) -> str:
@@ -212,17 +224,18 @@ def _sarif(edit: Edit) -> str:
     from mssante_audit.findings.sarif import LEVELS, log_of
 
     results: list[dict[str, Any]] = []
-    found = [(finding, None) for finding in edit.list] + [(f, row) for row in edit.rows for f in row.findings]
-    for finding, row in found:
-        file: dict[str, Any] = {"artifactLocation": {"uri": quote(edit.source)}}
-        lines = finding.lines or ((row.line,) if row and row.line else (1,))
-        places = [{"physicalLocation": {**file, "region": {"startLine": line}}} for line in lines]
-        text = " — ".join(filter(None, (finding.title, finding.observed, finding.remedy)))
-        results.append({
-            "ruleId": finding.rule, "level": LEVELS[finding.severity], "message": {"text": text},
-            "locations": places[:10],
-        })  # fmt: skip
-    titles = {finding.rule: finding.title for finding, _ in found}
+    titles: dict[str, str] = {}
+    for row, findings in _parts(edit):
+        for finding in findings:
+            lines = finding.lines or ((row.line,) if row and row.line else (1,))
+            file = {"artifactLocation": {"uri": quote(edit.source)}}
+            places = [{"physicalLocation": {**file, "region": {"startLine": line}}} for line in lines[:10]]
+            text = " — ".join(filter(None, (finding.title, finding.observed, finding.remedy)))
+            results.append({
+                "ruleId": finding.rule, "level": LEVELS[finding.severity], "message": {"text": text},
+                "locations": places,
+            })  # fmt: skip
+            titles[finding.rule] = finding.title
     rules = [{"id": code, "shortDescription": {"text": title}} for code, title in titles.items()]
     log = log_of(rules, {"results": results, "properties": {"verdict": edit.verdict}})
     return json.dumps(log, ensure_ascii=False, indent=1)

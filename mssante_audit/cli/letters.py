@@ -32,8 +32,8 @@ def sent(
     from mssante_audit.nightly.letters import note_sent
 
     operator_id, letter = note_sent(load_config(config), operator, on)
-    told = f"{len(letter.told)} findings told (run {letter.run})"
-    say(f"{operator_id}: letter of {letter.sent_on} noted, {told}")
+    counted = f"{len(letter.told)} findings told (run {letter.run})"
+    say(f"{operator_id}: letter of {letter.sent_on} noted, {counted}")
 
 
 @app.command()
@@ -44,13 +44,13 @@ def status(
     format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
 ) -> None:
     """Say what became of what each letter told: fixed, still open, unknown."""
-    found = _standings(config, as_of)
+    outcomes = _standings(config, as_of)
     if operator is not None:
-        found = [standing for standing in found if standing.operator_id == operator]
-        if not found:
+        outcomes = [standing for standing in outcomes if standing.operator_id == operator]
+        if not outcomes:
             remedy = "`mssante-audit letters sent OPERATOR` notes one"
             raise InputError(f"no letter to {operator!r} was noted", remedy=remedy)
-    _show(found, format, "no letter was noted")
+    _show(outcomes, format, "no letter was noted")
 
 
 @app.command()
@@ -72,12 +72,12 @@ def _standings(config: Path, as_of: str | None) -> list[Standing]:
     return standings(load_config(config), check_value("as_of", as_of))
 
 
-def _show(found: list[Standing], layout: options.Layout, nothing: str) -> None:
+def _show(outcomes: list[Standing], layout: options.Layout, nothing: str) -> None:
     if layout is options.Layout.json:
-        say(json.dumps([asdict(standing) for standing in found], indent=1))
+        say(json.dumps([asdict(standing) for standing in outcomes], indent=1))
         return
-    for s in found:
+    for s in outcomes:
         counts = f"{s.told} told, {s.fixed} fixed, {s.open} open, {s.unknown} unknown"
         say(f"{s.operator_id}: letter of {s.sent_on}, {counts}{'; remind' if s.due else ''}")
-    if not found:
+    if not outcomes:
         say(nothing)

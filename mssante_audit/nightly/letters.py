@@ -82,9 +82,9 @@ def note_sent(config: Config, operator: str, on: str | None = None) -> tuple[str
         raise InputError("no run has ended here", file=str(output), remedy=remedy)
     space = open_space(data=str(run / SNAPSHOT))
     operator_id = select_operator(space, operator) or ""
-    told = tuple(dossier(space, operator_id).todo["fingerprint"])
+    fingerprints = tuple(dossier(space, operator_id).todo["fingerprint"])
     with exclusive(output, "a run is at work here"):
-        sent = Sent(day.isoformat(), run.name, told)
+        sent = Sent(day.isoformat(), run.name, fingerprints)
         letters = read_letters(output) | {operator_id: sent}
         kept = {name: asdict(letter) for name, letter in letters.items()}
         write_state(output / STATE / FILE, VERSION, {"letters": kept})
@@ -110,14 +110,14 @@ def standings(config: Config, as_of: str | None = None, current: Path | None = N
         now = last[1] if (last := _last(output, current=current)) else datetime.now(UTC)
     well = _last(output, now, current, is_well)
     states = states_in(json.loads((well[0] / "audit.json").read_bytes())) if well else None
-    found = []
+    outcomes = []
     for operator_id, sent in sorted(letters.items()):
-        each = ["unknown" if states is None else states.get(key, "fixed") for key in sent.told]
+        states_now = ["unknown" if states is None else states.get(key, "fixed") for key in sent.told]
         days = (now.date() - date.fromisoformat(sent.sent_on)).days
-        due = days >= config.letter.remind_after_days and "open" in each
-        counts = {state: each.count(state) for state in ("fixed", "open", "unknown")}
-        found.append(Standing(operator_id, sent.sent_on, len(each), **counts, due=due))
-    return found
+        due = days >= config.letter.remind_after_days and "open" in states_now
+        counts = {state: states_now.count(state) for state in ("fixed", "open", "unknown")}
+        outcomes.append(Standing(operator_id, sent.sent_on, len(states_now), **counts, due=due))
+    return outcomes
 
 
 def reminders(config: Config, as_of: str, current: Path) -> Mapping[str, tuple[str, tuple[str, ...]]]:
@@ -169,9 +169,9 @@ def states_in(made: Mapping[str, Any]) -> dict[str, str]:
 
     What is not there is fixed.
     """
-    findings, told = made["results"]["findings"], made["told"]
+    findings, compared = made["results"]["findings"], made["told"]
     states = {finding["fingerprint"]: "accepted" for finding in made["waived"]}
-    states |= {gone["fingerprint"]: "unknown" for gone in told["unknown"]}
-    for finding, status in zip(findings, told["status"], strict=True):
+    states |= {gone["fingerprint"]: "unknown" for gone in compared["unknown"]}
+    for finding, status in zip(findings, compared["status"], strict=True):
         states[finding["fingerprint"]] = "unknown" if status == "unknown" else "open"
     return states

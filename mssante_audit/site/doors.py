@@ -70,9 +70,9 @@ def write_feeds(folder: Path, view: View) -> None:
     title = gettext("Audit de l’espace de confiance MSSanté")
     (folder / FEED).write_bytes(_feed(view, title, "index.html", FEED, items))
     for operator in view.operators.values():
-        own = [item for item in items if operator.id in item.operators]
+        theirs = [item for item in items if operator.id in item.operators]
         page, path = Path(operator.page), Path(operator.page).with_suffix(".atom")
-        content = _feed(view, f"{title} – {operator.name}", page.name, path.as_posix(), own)
+        content = _feed(view, f"{title} – {operator.name}", page.name, path.as_posix(), theirs)
         (folder / path).write_bytes(content)
 
 
@@ -105,12 +105,12 @@ def _changes(view: View) -> Iterator[Item]:
     except InputError:  # the list before cannot be read: the report on changes says so
         return
     kinds = names("events")
-    for event, own in changes.groupby("event", sort=False):
-        listed = list(map(view.space.shown, own["domain"].unique()))
+    for event, rows in changes.groupby("event", sort=False):
+        listed = list(map(view.space.shown, rows["domain"].unique()))
         title = kinds.get(str(event).rpartition("-")[0], str(event))
-        if (own["confidence"] == "unknown").any():
+        if (rows["confidence"] == "unknown").any():
             title += f" – {names('confidences')['unknown']}"
-        operators = {*own["operator_before"], *own["operator_after"]} - {""}
+        operators = {*rows["operator_before"], *rows["operator_after"]} - {""}
         key = f"change|{view.space.whitelist.generated_at}|{event}"
         yield Item(key, f"{title} ({count(len(listed), 'domaine')})", ", ".join(listed[:50]), operators)
 

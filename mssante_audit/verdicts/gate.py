@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -47,6 +48,8 @@ ASKED_FOR = {"RECO_DN_DIFFERS", "RECO_DN_SPELLING", "RECO_CONTACT", "RECO_CONTAC
 _SERIOUS = SEVERITIES[SEVERITIES.index("error") :]
 _REWRITTEN = ("dn", "project_contact", "support_contact")
 """Fields that an edit may write anew without mending what is wrong in them."""
+_LIKENESS = (["description"], ["dn_key"], ["project_contact", "support_contact"], ["updated_at_text"])
+"""What tells a domain under another name, the surest first."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class EditFinding:
     """Lines of the proposal that it stands on."""
 
 
-Found = defaultdict[Any, list[EditFinding]]
+Placed = defaultdict[Any, list[EditFinding]]
 """Findings by domain, or by row of a declaration; under ``None`` those of the whole file."""
 
 
@@ -131,25 +134,27 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
         key: places | Counter({domain: sys.maxsize for domain, n in places.items() if n >= sizes[domain]})
         for key, places in stood.places.items()
     }
-    fresh = stands.own(introduced(wide, stands.places))
-    gone = stood.own(introduced(stands.places, stood.places)).keys() - stands.kinds.keys()
+    fresh = stands.kept(introduced(wide, stands.places))
+    gone = stood.kept(introduced(stands.places, stood.places)).keys() - stands.kinds.keys()
+    if proposal.damaged or proposal.generated_at is None or proposal.entries.empty:
+        gone = set()  # nobody could look for them
     lines, domains = (
         dict(zip(after.entries["row"].tolist(), after.entries[name].tolist(), strict=True))
         for name in ("line", "domain")
     )
     faults = [*_edit_faults(published, proposal, space.as_of)]
-    found: Found = defaultdict(list)
+    placed: Placed = defaultdict(list)
     for domain, fault in faults:
-        found[domain if domain in changes else None].append(fault)
+        placed[domain if domain in changes else None].append(fault)
     for record in worded(new[new["fingerprint"].isin(fresh)], contacts=space.contacts).to_dict("records"):
         named = {renamed.get(record["domain"], record["domain"])}
         places = (fresh[record["fingerprint"]] or named) & changes.keys()
         finding = _finding(record, [lines[r] for r in record["rows"] if not places or domains[r] in places])
         for place in places or (None,):
-            found[place].append(finding)
+            placed[place].append(finding)
     made, was, failed = proposal.generated_at, published.generated_at, FAILED in {*old["rule"], *new["rule"]}
     return _edit(
-        space, changes, found, failed=failed, introduced=len(fresh) + len(faults), resolved=len(gone),
+        space, changes, placed, failed=failed, introduced=len(fresh) + len(faults), resolved=len(gone),
         untouched=len(stands.kinds) - len(fresh), signed=proposal.signed,
         same=proposal.sha256 == published.sha256,
         swapped=proposal.signed and (not published.signed or bool(made and was and made < was)),
@@ -176,42 +181,42 @@ def judge_declaration(
     old, new = _findings(space), _findings(after)
     new = new[[any(p.source == REGISTER and p.file in files for p in where) for where in new["where"]]]
     new = new[~new["rule"].isin(NOT_YET)]
-    keys = ({key: Counter[str]() for key in found["fingerprint"]} for found in (old, new))
+    keys = ({key: Counter[str]() for key in frame["fingerprint"]} for frame in (old, new))
     fresh = new[new["fingerprint"].isin(introduced(*keys))]
-    found: Found = defaultdict(list)
+    placed: Placed = defaultdict(list)
     for number, asked in (answers or {}).items():
-        found[number] += asked
-    count = len(fresh) + sum(map(len, found.values()))
-    for record in worded(fresh).to_dict("records"):
+        placed[number] += asked
+    count = len(fresh) + sum(map(len, placed.values()))
+    for record in worded(fresh, contacts=space.contacts).to_dict("records"):
         numbers = {n for place in record["where"] if place.file in files for n in place.rows}
         for at in numbers or (None,):
-            found[at].append(_finding(record, sorted(numbers)))
+            placed[at].append(_finding(record, sorted(numbers)))
     columns = (declaration.declarations[name].tolist() for name in ("row", "domain"))
     rows = {
         number: EditedRow(domain, "declared", line=number) for number, domain in zip(*columns, strict=True)
     }
     return _edit(
-        space, rows, found, failed=FAILED in {*old["rule"], *new["rule"]}, introduced=count, resolved=0,
+        space, rows, placed, failed=FAILED in {*old["rule"], *new["rule"]}, introduced=count, resolved=0,
         untouched=len(new) - len(fresh), source=declaration.source,
     )  # fmt: skip
 
 
 def _edit(
-    space: TrustSpace, rows: Mapping[Any, EditedRow], found: Found, *, failed: bool, **more: Any
+    space: TrustSpace, rows: Mapping[Any, EditedRow], placed: Placed, *, failed: bool, **more: Any
 ) -> Edit:
     """Return an edit judged by its findings: each row by its own, the whole by all."""
     doubted = space.list_doubts
     verdict = _verdict(
-        [finding for findings in found.values() for finding in findings], doubted, failed=failed
+        [finding for findings in placed.values() for finding in findings], doubted, failed=failed
     )
     judged = (
         replace(
-            row, domain=unnamed(row.domain), before=unnamed(row.before), findings=tuple(found[key]),
-            verdict=_verdict(found[key], doubted),
+            row, domain=unnamed(row.domain), before=unnamed(row.before), findings=tuple(placed[key]),
+            verdict=_verdict(placed[key], doubted),
         )
         for key, row in rows.items()
     )  # fmt: skip
-    return Edit(verdict, tuple(judged), tuple(found[None]), doubts=doubted, **more)
+    return Edit(verdict, tuple(judged), tuple(placed[None]), doubts=doubted, **more)
 
 
 def _findings(space: TrustSpace) -> pd.DataFrame:
@@ -227,12 +232,10 @@ class _Standing(NamedTuple):
     kinds: dict[str, str]
     """By fingerprint the kind: equal for findings of one rule and the same facts, whatever text has them."""
 
-    def own(self, found: Mapping[str, set[str]]) -> dict[str, set[str]]:
-        """Return the findings that `introduced` found, each with the domains where its kind is new too."""
-        fresh = {
-            key: found[key] & found.get(self.kinds[key], set()) for key in self.kinds.keys() & found.keys()
-        }
-        return {key: domains for key, domains in fresh.items() if domains or not self.places[key]}
+    def kept(self, new: Mapping[str, set[str]]) -> dict[str, set[str]]:
+        """Return the findings that `introduced` told, each with the domains where its kind is new too."""
+        both = {key: new[key] & new.get(self.kinds[key], set()) for key in self.kinds.keys() & new.keys()}
+        return {key: domains for key, domains in both.items() if domains or not self.places[key]}
 
 
 def _standing(findings: pd.DataFrame, entries: pd.DataFrame, renamed: Mapping[str, str]) -> _Standing:
@@ -257,13 +260,31 @@ def _changes(before: TrustSpace, after: TrustSpace) -> dict[str, EditedRow]:
     ranks = ("renamed", "added", "removed", "changed", "restamped")
     lines = dict(zip(after.entries["domain"].tolist(), after.entries["line"].tolist(), strict=True))
     rows: dict[str, EditedRow] = {}
-    for change in compare(side_of(before.whitelist), side_of(after.whitelist)):
+    renames = _renames(before.entries, after.entries)
+    for change in compare(side_of(before.whitelist), side_of(after.whitelist), renames):
         kind = change.kind if change.kind in ranks else "changed"
         known = rows.get(change.domain)
         if known is None or ranks.index(kind) < ranks.index(known.change):
             name = str(change.before) if kind == "renamed" else ""
             rows[change.domain] = EditedRow(change.domain, kind, before=name, line=lines.get(change.domain))
     return dict(sorted(rows.items()))
+
+
+def _renames(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, str]:
+    """Return which domain has which new name, where two things it had alone it has alone under that name."""
+    gone, come = ({*one["domain"]} - {*other["domain"]} for one, other in ((before, after), (after, before)))
+    renames: dict[str, str] = {}
+    for one, other in combinations(_LIKENESS, 2) if gone and come else ():
+        columns = [*one, *other]
+        was, now = (
+            rows.drop_duplicates([*columns, "domain"]).drop_duplicates(columns, keep=False)
+            for rows in (before, after)
+        )
+        both = was[was["domain"].isin(gone)].merge(now[now["domain"].isin(come)], on=columns)
+        for old, new in zip(both["domain_x"], both["domain_y"], strict=True):
+            if old not in renames and new not in renames.values():
+                renames[old] = new
+    return renames
 
 
 def _edit_faults(
@@ -283,7 +304,7 @@ def _edit_faults(
     if made and made > as_of + AHEAD:
         remedy = gettext("Datez la liste de sa génération.")
         yield "", fault("EDIT_DATE", gettext("La date de génération est à venir"), made.isoformat(), remedy)
-    for name, column in FIELDS.items():
+    for name, column in FIELDS.items():  # no list that was read as published has one
         for row in proposal.entries[proposal.entries[column].str.len() > LONGEST].to_dict("records"):
             title = gettext("Champ trop long pour l’outil de publication")
             observed = format_text("{name} : {n:caractère}", name=name, n=len(row[column]))

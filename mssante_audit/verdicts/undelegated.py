@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from mssante_audit.base.language import current_language, gettext
+from mssante_audit.base.language import colon, current_language, gettext
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.declarations.register import Register
 from mssante_audit.network import Network, network_of
@@ -51,7 +51,7 @@ def ask_declared(
     trusted
         As `mssante_audit.whitelist.signature.trust` returns it.
     """
-    found: dict[int, list[EditFinding]] = {}
+    by_row: dict[int, list[EditFinding]] = {}
     for row in declaration.declarations.to_dict("records"):
         domain = canonical(row["domain"])
         servers, mail_server = (
@@ -68,7 +68,7 @@ def ask_declared(
         try:
             seen = observe_now(domain if delegated else "", **how, declared=names, **zone)
         except NetworkError as error:
-            found[row["row"]] = [_unanswered(str(error))]
+            by_row[row["row"]] = [_unanswered(str(error))]
             continue
         network = network_of(seen)
         if delegated:
@@ -81,13 +81,13 @@ def ask_declared(
             parts = (network.hosts.of_mx(tuple((10, name) for name in names)).mail,)
         addresses = [(address, host) for host in hosts for address in network.addresses(host)][:MOST_VISITED]
         local = network.index.laboratory and all(ipaddress.ip_address(a).is_loopback for a, _ in addresses)
-        told = bool(findings)
+        blamed = bool(findings)
         for part in parts:
             if not (addresses and local and part.cause == "exchangers-private"):
-                findings += _of_part(part, told=told)
+                findings += _of_part(part, blamed=blamed)
         findings += _of_certificates(addresses, keys, tls, trusted, declared=not delegated)
-        found[row["row"]] = findings
-    return found
+        by_row[row["row"]] = findings
+    return by_row
 
 
 def _of_servers(network: Network, domain: str, names: Sequence[str]) -> Iterator[EditFinding]:
@@ -95,37 +95,39 @@ def _of_servers(network: Network, domain: str, names: Sequence[str]) -> Iterator
     said, lost = SAID[current_language()], gettext("Un serveur déclaré n’a pas d’adresse")
     for name in names:
         lookups = network.lookups.addresses(name)
-        addresses = sorted({address for found in lookups for address in found.data})
+        addresses = sorted({address for lookup in lookups for address in lookup.data})
         if not addresses:
-            known = all(found.status in ("nxdomain", "nodata", "loop") for found in lookups)
+            known = all(lookup.status in ("nxdomain", "nodata", "loop") for lookup in lookups)
             if known and not is_under(name, domain):  # below the domain only the manager can give one
-                yield _finding(SERVERS, lost, f"{name} : {said[lookups[0].status]}")
+                yield _finding(SERVERS, lost, f"{name}{colon()}{said[lookups[0].status]}")
             else:
                 yield _unanswered(name)
         for address in addresses:
             answer = network.index.answer(domain, domain, "MX", address, walked=True)
             where = f"{name} {address}"
             if network.index.usable(address) is False:
-                yield _finding(SERVERS, lost, f"{where} : {said['dead']}")
+                yield _finding(SERVERS, lost, f"{where}{colon()}{said['dead']}")
             elif answer.kind in ("", "silent", "refused"):
-                yield _unanswered(f"{where} : {said[answer.kind or 'unheard']}")
+                yield _unanswered(f"{where}{colon()}{said[answer.kind or 'unheard']}")
             elif (kind := "lame" if answer.reply and answer.reply.weak else answer.kind) != "said":
                 title = gettext("Un serveur déclaré ne répond pas comme il faut pour le domaine")
                 met = reason(OF_SERVERS[kind]) if kind in PARTIAL else said[kind]
                 severity = "warning" if kind == "slow" else "error"
-                yield _finding(SERVERS, title, f"{where} : {met}", severity)
-            own = network.index.answer(domain, domain, "NS", address).reply
-            if answer.informs and own and own.answers and own.answers != {*names}:
+                yield _finding(SERVERS, title, f"{where}{colon()}{met}", severity)
+            zone_reply = network.index.answer(domain, domain, "NS", address).reply
+            if answer.informs and zone_reply and zone_reply.answers and zone_reply.answers != {*names}:
                 title = gettext("La zone nomme d’autres serveurs que la déclaration")
-                yield _finding(SERVERS, title, f"{where} : {', '.join(sorted(own.answers))}", "warning")
+                yield _finding(
+                    SERVERS, title, f"{where}{colon()}{', '.join(sorted(zone_reply.answers))}", "warning"
+                )
 
 
-def _of_part(part: Part, *, told: bool) -> Iterator[EditFinding]:
-    """Yield why mail would not arrive; `told`: something was found of the servers already."""
+def _of_part(part: Part, *, blamed: bool) -> Iterator[EditFinding]:
+    """Yield why mail would not arrive; `blamed`: something was found of the servers already."""
     if part.cause in _UNHEARD:
-        if not told or part.cause in _UNHEARD[:2]:
+        if not blamed or part.cause in _UNHEARD[:2]:
             yield _unanswered(reason(part.cause))
-    elif part.cause and not (told and part.cause in _OF_SERVERS):
+    elif part.cause and not (blamed and part.cause in _OF_SERVERS):
         names = [part.facts[name] for name in ("zone", "servers", "hosts") if part.facts.get(name)]
         about = ", ".join(text if isinstance(text, str) else ", ".join(text) for text in names)
         remedy = causes()[part.cause]["do"]
@@ -153,11 +155,11 @@ def _of_certificates(
             seen = met(address, host)
         where = f"{host} {address}"
         if seen.outcome not in TELLING:
-            what = f"{where} : {said[seen.outcome]}"
+            what = f"{where}{colon()}{said[seen.outcome]}"
             title = gettext("Un serveur de messagerie n’a pas montré son certificat")
             yield _unanswered(what) if declared else _finding(CERTIFICATE, title, what, "info")
         elif not seen.chain:
-            met_there = f"{where} : {said[seen.outcome]}"
+            met_there = f"{where}{colon()}{said[seen.outcome]}"
             yield _finding(CERTIFICATE, gettext("Serveur sans chiffrement"), met_there)
         else:
             yield from _held(seen, where, keys, trusted)
@@ -168,7 +170,7 @@ def _held(seen: Visit, where: str, keys: set[str], trusted: tuple[Any, Any]) -> 
     at = datetime.now(UTC)
     chain = judge(seen.chain, *trusted, at)
     leaf = chain.leaf
-    what = f"{where} : {unnamed(shown(leaf.subject or leaf.problem, 1000))}"
+    what = f"{where}{colon()}{unnamed(shown(leaf.subject or leaf.problem, 1000))}"
     if leaf.problem or (keys and parse_dn(leaf.subject).key not in keys):
         title = gettext("Le certificat présenté n’est pas celui qui est déclaré")
         remedy = gettext("Déclarez le DN du certificat installé, ou installez le certificat déclaré.")

@@ -137,12 +137,16 @@ def test_a_run_at_work_counts_for_its_own_dossiers(quarter) -> None:
     assert due == {OPERATOR: ("2026-03-03", ("a", "b", "c"))}
 
 
-def test_a_state_of_another_version_is_refused_and_stays(quarter) -> None:
+@pytest.mark.parametrize("fault", ["is not of version 1", "was changed"])
+def test_a_state_of_another_version_or_digest_is_refused_and_stays(quarter, fault) -> None:
     file = quarter.output / "state" / FILE
-    write_state(file, 2, {"letters": {}})
+    if fault == "was changed":
+        file.write_bytes(file.read_bytes().replace(b"2026-03-03", b"2025-03-03"))
+    else:
+        write_state(file, 2, {"letters": {}})
     before = file.read_bytes()
     for command in (lambda: standing(quarter), quarter.play):
-        with pytest.raises(InputError, match="is not of version 1"):
+        with pytest.raises(InputError, match=fault):
             command()
     assert file.read_bytes() == before
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from conftest import CATALOGUE
+from conftest import CATALOGUE, REAL, REAL_AS_OF
 from typer.testing import CliRunner
 
 from mssante_audit.base.errors import WhiteListError
+from mssante_audit.base.resources import SAMPLE_FOLDER, resource
+from mssante_audit.cli import gate as cli_gate
 from mssante_audit.cli.main import app
 from mssante_audit.declarations.register import load_declarations
 from mssante_audit.declarations.write import write_register
@@ -25,6 +28,7 @@ from mssante_audit.whitelist.load import load_whitelist
 
 SAMPLE = CATALOGUE
 LIST = SAMPLE / "listeblanchemssante.xml.gz"
+ANCHORS = [SAMPLE / "anchors"]
 XML = gzip.decompress(LIST.read_bytes()).decode()
 ROWS = re.findall(r" *<Domaine>.*?</Domaine>\n", XML, re.DOTALL)
 DOMAIN = "ch-buttefictive.mssante.fr"
@@ -34,6 +38,13 @@ END = "    </ListeDomaines>"
 
 @pytest.fixture(scope="module")
 def space() -> TrustSpace:
+    """The published list alone."""
+    return load_space(LIST, anchors=ANCHORS, as_of="2026-03-03")
+
+
+@pytest.fixture(scope="module")
+def full_space() -> TrustSpace:
+    """The published list with its archive, register, mailboxes and observations."""
     return load_space(SAMPLE, as_of="2026-03-03")
 
 
@@ -51,6 +62,13 @@ def added(domain: str) -> str:
     return XML.replace(END, ROW.replace(DOMAIN, domain) + END)
 
 
+def with_field(row: str, element: str, text: str) -> str:
+    return re.sub(f"<{element}>.*?<", f"<{element}>{text}<", row)
+
+
+RENAMED = ROW.replace(DOMAIN, "clinique-renommee.mssante.fr")
+TWICE = next(row for row in ROWS if XML.count(re.findall("<Nom>.*?<", row)[0]) > 1)
+
 EDITS: dict[str, tuple[str, str, str, set[str]]] = {
     "a good domain": (added("ch-nouveau.mssante.fr"), "ready", "added", set()),
     "a misspelt zone": (added("ch-nouveau.msante.fr"), "not-ready", "added", {"LIST_DOMAIN_INVALID"}),
@@ -62,15 +80,18 @@ EDITS: dict[str, tuple[str, str, str, set[str]]] = {
     "a field too long": (filled("Description", "x" * 256), "not-ready", "changed", {"EDIT_FIELD_LONG"}),
     "no date": (filled("DateMAJ", "hier"), "not-ready", "restamped", {"LIST_DATE_UNREADABLE"}),
     "another country": (
-        XML.replace(ROW, ROW.replace("C=FR", "C=FRX")),
-        "not-ready",
-        "changed",
-        {"DN_COUNTRY"},
+        XML.replace(ROW, ROW.replace("C=FR", "C=FRX")), "not-ready", "changed", {"DN_COUNTRY"},
     ),
     "a row twice": (XML.replace(ROW, ROW + ROW), "ready", "changed", {"LIST_ROW_DUPLICATE"}),
-    "a row less": (XML.replace(ROW, ""), "not-ready", "removed", {"MAILBOX_UNLISTED"}),
-    "a new name": (XML.replace(DOMAIN, "ch-autre.mssante.fr"), "not-ready", "renamed", {"MAILBOX_UNLISTED"}),
-}
+    "a certificate more": (XML.replace(ROW, ROW + ROW.replace("CN=", "CN=n")), "ready", "changed", set()),
+    "a row less of two": (XML.replace(TWICE, "", 1), "ready", "changed", set()),
+    "a row less": (XML.replace(ROW, ""), "ready", "removed", set()),
+    "a new name": (XML.replace(ROW, RENAMED), "ready", "renamed", set()),
+    "a new name, and a contact that is none": (
+        XML.replace(ROW, with_field(RENAMED, "SupportContact", "02 61 91 35 61")),
+        "not-ready", "renamed", {"CONTACT_NO_EMAIL"},
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("xml", "verdict", "change", "rules"), EDITS.values(), ids=EDITS)
@@ -86,9 +107,37 @@ def test_an_edit_of_a_row(
     assert edit.list == ()
 
 
+def test_what_the_archive_and_the_register_say_is_held_against_an_edit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(SAMPLE_FOLDER)
+    sample = resource("data/sample")
+    xml = gzip.decompress((sample / LIST.name).read_bytes()).decode()
+    rows = re.findall(r" *<Domaine>.*?</Domaine>\n", xml, re.DOTALL)
+    row = next(row for row in rows if "ch-moulinconte.mssante.fr" in row)
+    names = [re.findall("<DNCert.*?>(.*?)<", row)[0] for row in rows]
+    other = next(dn for dn in names if dn.partition("OU=")[2] not in row)
+    known = load_space(sample, as_of="2026-03-03")
+    for proposed, change, rules in (
+        ("", "removed", {"MAILBOX_UNLISTED", "RECO_NOT_LISTED"}),
+        (
+            with_field(row, "DNCertificatOperateur", other),
+            "changed",
+            {"CONTACT_FORMER_OPERATOR", "RECO_OPERATOR"},
+        ),
+    ):
+        (edited,) = judged(known, xml.replace(row, proposed), tmp_path).rows
+        observed = {finding.rule: finding.observed for finding in edited.findings}
+        assert (edited.change, edited.verdict, rules - observed.keys()) == (change, "not-ready", set())
+        if change == "removed":
+            assert "dans la liste jusqu’au 2 mars 2026" in observed["MAILBOX_UNLISTED"].replace("\xa0", " ")
+
+
 @pytest.mark.parametrize("xml", [XML, XML.replace(ROW, "").replace(END, ROW + END)], ids=["same", "moved"])
-def test_an_edit_of_nothing_is_ready_with_nothing_told(xml: str, space: TrustSpace, tmp_path: Path) -> None:
-    edit = judged(space, xml, tmp_path)
+def test_an_edit_of_nothing_is_ready_with_nothing_told(
+    xml: str, full_space: TrustSpace, tmp_path: Path
+) -> None:
+    edit = judged(full_space, xml, tmp_path)
     assert (edit.verdict, edit.rows, edit.list, edit.introduced, edit.resolved) == ("ready", (), (), 0, 0)
     assert edit.untouched > 200
     assert edit.signed
@@ -101,7 +150,7 @@ def test_an_edit_of_nothing_is_ready_with_nothing_told(xml: str, space: TrustSpa
         (re.sub("<DateDeGeneration>.*?</DateDeGeneration>", "", XML), "LIST_UNREADABLE_ROW"),
         (XML.replace("</ListeBlancheMSSante>", ""), "LIST_DAMAGED"),
         (XML[: len(XML) // 2], "LIST_DAMAGED"),
-        (XML.replace("".join(ROWS[20:60]), ""), "EDIT_ROWS_LOST"),
+        (XML.replace("".join(ROWS[20 : 20 - len(ROWS) // -10]), ""), "EDIT_ROWS_LOST"),
         (re.sub("(<DateDeGeneration>)....", r"\g<1>2031", XML), "EDIT_DATE"),
         (re.sub("(<DateDeGeneration>)....", r"\g<1>2020", XML), "LIST_OLD"),
         (XML.replace("ListeDomaines", "Liste"), "LIST_UNREADABLE_ROW"),
@@ -114,10 +163,12 @@ def test_a_fault_of_the_list_is_one_of_the_edit(
     edit = judged(space, xml, tmp_path)
     assert edit.verdict == "not-ready"
     assert rule in {finding.rule for finding in edit.list if finding.severity in ("error", "critical")}
+    assert edit.resolved == 0 or rule not in ("LIST_DAMAGED", "LIST_UNREADABLE_ROW")
 
 
-def with_field(row: str, element: str, text: str) -> str:
-    return re.sub(f"<{element}>.*?<", f"<{element}>{text}<", row)
+def test_a_row_less_than_a_tenth_may_go(space: TrustSpace, tmp_path: Path) -> None:
+    edit = judged(space, XML.replace("".join(ROWS[20 : 19 - len(ROWS) // -10]), ""), tmp_path)
+    assert "EDIT_ROWS_LOST" not in {finding.rule for finding in edit.list}
 
 
 ABROAD = ROW.replace("C=FR", "C=FRX")
@@ -166,7 +217,7 @@ def test_a_finding_that_stood_before_makes_no_edit_not_ready(
 
 
 def test_an_unreliable_published_list_makes_everything_unknown(tmp_path: Path) -> None:
-    old = load_space(SAMPLE, as_of="2026-09-01")
+    old = load_space(LIST, anchors=ANCHORS, as_of="2026-09-01")
     edit = judged(old, added("ch-nouveau.msante.fr"), tmp_path)
     assert (edit.verdict, edit.doubts, edit.rows[0].verdict) == ("unknown", ("old",), "unknown")
 
@@ -182,28 +233,49 @@ def run(*arguments: str | Path) -> tuple[int, str]:
     return done.exit_code, done.stdout
 
 
+HOSTILE = "Mme SECRETE Zoé &lt;script>`x` ``` =cmd|x\u202e, 06 12 34 56 78, zoe.secrete@gmail.example"
+
+
 @pytest.mark.parametrize("language", ["fr", pytest.param("en", marks=pytest.mark.long)])
-def test_each_format_says_the_same(language: str, tmp_path: Path) -> None:
+def test_each_format_says_the_same_and_masks_persons(language: str, tmp_path: Path) -> None:
     after = tmp_path / "après <b>.xml"
-    after.write_text(added("ch-nouveau.msante.fr"), encoding="utf-8")
-    how = (LIST, after, "--data", SAMPLE, "--as-of", "2026-03-03", "--lang", language, "--format")
-    found = {name: run(*how, name) for name in ("text", "json", "markdown", "sarif")}
-    assert {status for status, _ in found.values()} == {1}
-    told: dict[str, Any] = json.loads(found["json"][1])
-    assert list(told)[:6] == ["verdict", "rows", "list", "introduced", "resolved", "untouched"]
-    (row,) = told["rows"]
-    assert (row["domain"], row["change"], row["verdict"]) == ("ch-nouveau.msante.fr", "added", "not-ready")
+    row = with_field(ROW.replace(DOMAIN, "`ch`&lt;b>.msante.fr"), "SupportContact", HOSTILE)
+    after.write_text(XML.replace(END, row + END), encoding="utf-8")
+    how = (LIST, after, "--anchors", *ANCHORS, "--as-of", "2026-03-03", "--lang", language, "--format")
+    answers = {name: run(*how, name) for name in ("text", "json", "markdown", "sarif")}
+    assert {status for status, _ in answers.values()} == {1}
+    texts = {name: text for name, (_, text) in answers.items()}
+    edit: dict[str, Any] = json.loads(texts["json"])
+    assert list(edit)[:6] == ["verdict", "rows", "list", "introduced", "resolved", "untouched"]
+    (row,) = edit["rows"]
+    assert (row["domain"], row["change"], row["verdict"]) == ("`ch`<b>.msante.fr", "added", "not-ready")
     assert {*row["findings"][0]} == {"rule", "severity", "confidence", "observed", "expected", "remedy"}
-    results = json.loads(found["sarif"][1])["runs"][0]["results"]
+    results = json.loads(texts["sarif"])["runs"][0]["results"]
     assert {result["ruleId"] for result in results} == {finding["rule"] for finding in row["findings"]}
-    line = after.read_text("utf-8").splitlines()[
-        results[0]["locations"][0]["physicalLocation"]["region"]["startLine"] - 1
-    ]
-    assert "<Domaine>" in line
+    place = results[0]["locations"][0]["physicalLocation"]
+    assert "<Domaine>" in after.read_text("utf-8").splitlines()[place["region"]["startLine"] - 1]
+    assert place["artifactLocation"]["uri"].endswith("apr%C3%A8s%20%3Cb%3E.xml")
     for name in ("text", "markdown"):
-        assert "LIST_DOMAIN_INVALID" in found[name][1]
-        assert ("to be corrected" if language == "en" else "à corriger") in found[name][1]
-    assert "+33" not in "".join(text for _, text in found.values())
+        assert "LIST_DOMAIN_INVALID" in texts[name]
+        assert ("to be corrected: 1" if language == "en" else "à corriger\u00a0: 1") in texts[name]
+    assert re.search("SECRETE|12 34 56|zoe.secrete|<script|\u202e", "".join(texts.values())) is None
+    assert "`" not in re.sub("`` [^`]* ``", "", texts["markdown"])
+    assert "<" not in re.sub("`` [^`]* ``", "", texts["markdown"])
+
+
+def test_a_comment_is_no_longer_than_a_pull_request_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli_gate, "MOST", 5_000)
+    row = with_field(ROW, "Nom", "ch-nouveau.mssante.fr")
+    after = XML.replace("C=FR", "C=FRX").replace(END, row + END)
+    (tmp_path / "after.xml").write_text(after, encoding="utf-8")
+    how = ("--anchors", *ANCHORS, "--as-of", "2026-03-03", "--format", "markdown")
+    status, text = run(LIST, tmp_path / "after.xml", *how)
+    assert (status, 4_000 < len(text) < 5_200) == (1, True)
+    assert "DN_COUNTRY" in text  # what stops the edit comes first
+    assert "ch-nouveau" not in text
+    assert "format json" in text.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -222,16 +294,32 @@ def test_files_that_are_mixed_up_are_told_in_a_line(
     )
     (tmp_path / "edit.xml").write_text(unsigned, encoding="utf-8")
     files = {"list": LIST, "edit": tmp_path / "edit.xml"}
-    code, text = run(files[before], files[after], "--data", SAMPLE, "--as-of", "2026-03-03")
-    assert (code, [one for one in text.splitlines() if one.startswith(line)] != []) == (status, True), text
+    code, text = run(files[before], files[after], "--anchors", *ANCHORS, "--as-of", "2026-03-03")
+    assert (code, [said for said in text.splitlines() if said.startswith(line)] != []) == (status, True), text
 
 
-def test_a_domain_that_moves_to_another_operator_is_changed(space: TrustSpace, tmp_path: Path) -> None:
-    whose = dict(zip(space.entries["domain"], space.entries["ou"], strict=True))
-    own = whose[DOMAIN]
-    other = next(ou for ou in whose.values() if ou and ou != own)
-    edit = judged(space, XML.replace(ROW, ROW.replace(f"OU={own}", f"OU={other}")), tmp_path)
-    assert [(row.domain, row.change) for row in edit.rows] == [(DOMAIN, "changed")]
+@pytest.mark.real
+def test_edits_of_the_real_list(tmp_path: Path) -> None:
+    if not REAL.exists():
+        pytest.skip("no real list beside the checkout (../shared/real)")
+    file = next(REAL.glob("*.xml.gz"))
+    real = load_space(file, anchors=[REAL / "igc-sante"], as_of=REAL_AS_OF)
+    xml = gzip.decompress(file.read_bytes()).decode()
+    rows = re.findall(r"<Domaine>.*?</Domaine>", xml, re.DOTALL)
+    names = Counter(re.findall("<Nom>(.*?)</Nom>", xml))
+    row = next(row for row in rows[100:] if names[re.findall("<Nom>(.*?)</Nom>", row)[0]] == 1)
+    bad = with_field(row, "SupportContact", "x@@example")
+    renamed = with_field(row, "Nom", "renomme.mssante.fr")
+    expected = {
+        xml: ("ready", []), xml.replace(row, ""): ("ready", ["removed"]),
+        xml.replace(row, renamed): ("ready", ["renamed"]),
+        xml.replace(row, row + row): ("ready", ["changed"]),
+        xml.replace(row, bad): ("not-ready", ["changed"]),
+        xml.replace(row, renamed.replace("mssante", "msante")): ("not-ready", ["renamed"]),
+    }  # fmt: skip
+    for after, verdict in expected.items():
+        edit = judged(real, after, tmp_path)
+        assert (edit.verdict, [row.change for row in edit.rows]) == verdict, edit.rows
 
 
 def test_one_argument_is_not_enough(tmp_path: Path) -> None:
@@ -250,12 +338,12 @@ def test_one_argument_is_not_enough(tmp_path: Path) -> None:
     ],
     ids=["as it stands", "not listed yet", "misspelt", "no name"],
 )
-def test_a_declaration(changed: dict[str, str], verdict: str, space: TrustSpace, tmp_path: Path) -> None:
+def test_a_declaration(changed: dict[str, str], verdict: str, full_space: TrustSpace, tmp_path: Path) -> None:
     register = load_declarations(SAMPLE / "declarations.csv").declarations
-    good = register[register["domain"].isin(space.entries["domain"])].tail(1).assign(**changed)
+    good = register[register["domain"].isin(full_space.entries["domain"])].tail(1).assign(**changed)
     file = tmp_path / "annexe1.csv"
     write_register(good, file)
-    edit = judge_declaration(space, load_declarations(file))
+    edit = judge_declaration(full_space, load_declarations(file))
     (row,) = edit.rows
     assert (row.change, row.verdict, edit.verdict) == ("declared", verdict, verdict), row.findings
     assert not {"RECO_NOT_LISTED", "RECO_WITHDRAWN_LISTED"} & {finding.rule for finding in row.findings}
