@@ -60,9 +60,9 @@ _DOCTOR = (
     rf"|{_CALLED}(?=[ _:(«\"“'-]{{1,3}}{_BEFORE}{_UPPER})-?{_NAME})"
 )
 _FOR = (
-    r"(?P<whom>(?<![^\W_])(?i:[àa] l['’ ](?:attention|att(?:n|ent)?\.?)(?: d(?:e|u|['’]))?|attn?(?=[.: ])\.?"
-    r"|c/o|chez(?! (?:soi|[mtn]oi|lui|elles?|eux|[nv]ous)\b)"
-    rf"|aux bons soins d(?:e|['’]))(?= ?[:(«\"]? ?{_BEFORE}{_UPPER})"
+    r"(?P<whom>(?<![^\W_])(?P<to>(?i:[àa] l['’ ](?:attention|att(?:n|ent)?\.?)(?: d(?:e|u|['’]))?"
+    r"|attn?(?=[.: ])\.?|c/o|chez(?! (?:soi|[mtn]oi|lui|elles?|eux|[nv]ous)\b)"
+    rf"|aux bons soins d(?:e|['’])))(?= ?[:(«\"]? ?{_BEFORE}{_UPPER})"
     rf"(?! [A-Z]{{2,4}}(?![^\W_]| {_UPPER})){_NAME})"
 )
 _TOP = r"(?i:fr|com|net|org|eu|info|re|nc|pf|mq|gp|yt|pro|care|health|example|test)(?![\w-])"
@@ -194,16 +194,15 @@ def unnamed(text: str) -> str:
     ('CH DU DR SCHWEITZER, 010000024', 'Messagerie de z•••@x.example, 06 •• •• •• 78')
     """
     plain, places = _plain(text)
-    parts, end = [], 0
-    for name in _NAMING.finditer(plain):
-        if not (
-            name["kept"]
-            or names_house(name[0])
-            or (name["whom"] and has_function(fold(name["whom"]).split()))
-        ):
+    parts, end, at = [], 0, 0
+    while name := _NAMING.search(plain, at):
+        at = name.end()
+        if name["whom"] and has_function(fold(name["whom"]).split()):
+            at = name.end("to")  # a service: persons may be named further on
+        elif not (name["kept"] or names_house(name[0])):
             found = name[0].translate(_DIGITS) if name["phone"] else name[0]
             parts += [text[end : places[name.start()]], mask(found)]
-            end = places[name.end()]
+            end = places[at]
     return "".join([*parts, text[end:]])
 
 
