@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from mssante_audit.nightly.letters import audited_runs, is_well, read_letters, s
 
 FEWEST = 10
 """Findings fixed in a group, below which it is counted and no time is given."""
+NIGHTS = 366
+"""The newest nights that are read: findings that were open before are watched from the first of these on."""
 _TIMES = {
     "fingerprint": "str", "rule": "str", "operator_id": "str", "told": "bool", "entry": "float64",
     "least": "float64", "most": "float64", "fixed": "bool",
@@ -28,7 +31,7 @@ _TIMES = {
 
 
 def times_to_fix(output: str | Path | None) -> pd.DataFrame:
-    """Return how long each finding was open, as the nights that are kept saw it; empty without nights.
+    """Return how long each finding was open, as the last `NIGHTS` that are kept saw it; empty without nights.
 
     Parameters
     ----------
@@ -50,7 +53,8 @@ def times_to_fix(output: str | Path | None) -> pd.DataFrame:
     letters = read_letters(Path(output)).values()
     letter = {key: asked_instant(sent.sent_on) for sent in letters for key in sent.told}
     watched: dict[str, dict[str, Any]] = {}
-    for folder, at in sorted(audited_runs(Path(output)), key=lambda run: (run[1], run[0].name)):
+    newest = islice(audited_runs(Path(output), newest_first=True), NIGHTS)
+    for folder, at in sorted(newest, key=lambda run: (run[1], run[0].name)):
         if is_well(folder):
             _watch(watched, folder, at)
     rows = []

@@ -225,13 +225,14 @@ def _read_rest(piece: str, names: list[str], leftovers: list[str]) -> None:
     words = rest[civility.end() :].split() if civility else rest.split()
     named = (1 if civility else 2) <= len(words) <= 6 and all(map(_WORD.fullmatch, words))
     high = any(word[0].isupper() for word in words)
-    if named and (civility or (high and not _has_function(fold(rest).split()))):
+    if named and (civility or (high and not has_function(fold(rest).split()))):
         names.append(" ".join(words))
     else:
         leftovers.append(rest)
 
 
-def _has_function(words: list[str]) -> bool:
+def has_function(words: list[str]) -> bool:
+    """Tell whether a word, folded, is a function's or a body's."""
     return any(word in _FUNCTIONS or word.startswith(_STEMS) or bool(_WITHIN.search(word)) for word in words)
 
 
@@ -247,7 +248,7 @@ def is_personal(email: str, name_words: Collection[str] = ()) -> bool:
     words = _local_words(email)
     named = any(word in name_words or word[1:] in name_words for word in words)
     likely = named or ("".join(words).isalpha() and (len(words) > 1 or len(words[0]) > 4))
-    return likely and not _has_function(words)
+    return likely and not has_function(words)
 
 
 def _of_another(local: list[str], name: list[str]) -> bool:
@@ -271,7 +272,7 @@ def is_service(email: str) -> bool:
     >>> is_service("dsi.secretariat@ch-alpha.example"), is_service("jd@ch-alpha.example")
     (True, False)
     """
-    return _has_function(_local_words(email))
+    return has_function(_local_words(email))
 
 
 def names_nobody(email: str) -> bool:
@@ -284,7 +285,7 @@ def names_nobody(email: str) -> bool:
     return (
         is_service(email)
         and read_email(email) == email
-        and all(word.isdigit() or len(word) < 3 or _has_function([word]) or word in domain for word in words)
+        and all(word.isdigit() or len(word) < 3 or has_function([word]) or word in domain for word in words)
     )
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mssante_audit.base.text import LOOK_ALIKE, fold, normalize
-from mssante_audit.values.contacts import DIGITS, TRIM, names_house, names_nobody
+from mssante_audit.values.contacts import DIGITS, TRIM, has_function, names_house, names_nobody
 from mssante_audit.values.phones import SHORT, digits_of, is_mobile, national, read_phone
 
 # What names somebody is sought in a text as `_plain` has it: blanks single, digits 0 to 9, nothing invisible.
@@ -36,48 +36,85 @@ _ONE = (
     rf"(?:{_ALONE}(?:(?i:mme|mlle|melle|mrs|monsieur|madame|mademoiselle){_END}"
     rf"|(?:Ms|M[Ii][Ss]{{2}}|Ma[îi]tre|Mr){_END}|mr\.?(?= )|M[RS]\."
     rf"|M(?:[Mm][Ee]|[Ll][Ll][Ee])(?={_UPPER}[^\W\d_])"
-    rf"|MR(?= (?!L[AE]S? |DE[S ]|DU |STE? |SAINT){_UPPER}{{2}})|(?<!\b\w )M(?= {_UPPER}['’]?[^\W\d_]))"
+    rf"|MR(?= (?!(?i:l[ae]s? |de[s ]|du |ste? |saint|[dl]['’])){_UPPER}[^\W\d_])"
+    rf"|(?<!\b\w )M(?= (?:d['’]|(?:d[eu]|l[ea]|v[ao]n) )?{_UPPER}(?:\. ?|['’])?[^\W\d_]))"
     r"|(?:(?<![\w.])|(?<=[^\W\d_]{3}\.))(?:[Mm] ?\.(?!\w\.| ?[\w-]+\.[a-zA-Z]{2})))"
 )
 _CIVILITY = (
     rf"{_ONE}(?: ?(?:et|ou|[&/,-])? ?{_ONE}){{0,2}}(?:,(?= ?{_UPPER})|-)?{_NAME}"
     rf"|{_ALONE}(?:MM\.|MM(?= {_UPPER}[^\W\d_])|(?i:mmes|mlles|messieurs|mesdames){_END}){_NAME}{_OTHERS}"
 )
-_TITLE = rf"{_ALONE}(?i:docteure?|doctoresse|professeure?|dre?|prof|pr){_END}"
-_DOCTOR = rf"(?:{_TITLE}{_NAME}|{_ALONE}(?i:(?:docteure?|professeure?|dre?|prof|pr)s){_END}{_NAME}{_OTHERS})"
+_TITLE = (
+    rf"{_ALONE}(?i:docteure?|doctoresse|doctor|professeure?|professor|dre?|prof|pr){_END}"
+    r"(?: (?i:m[ée]d|v[ée]t)\.)?"
+)
+_CALLED = (
+    rf"{_ALONE}(?:(?i:p[èe]re|abb[ée]|s(?:œ|oe)ur|fr[èe]re|m[èe]re(?!s? ?(?:[-/]|et)? ?(?:enfant|b[ée]b))"
+    r"|monseigneur|mgr|chanoine|r[ée]v[ée]rende?|rabbin|imam|sir|lady|lord|mister|herr|frau|se[ñn]ora?"
+    r"|signora?|dott(?:\.?ssa|ore|oressa)?|capitaine|commandante?|colonel|lieutenante?|mtre|sieur|veuve|vve)"
+    rf"|Sr|[Ll]e [Pp]asteur|Me(?=\.| {_UPPER}(?:{_UPPER}{{2}}|[\w’'-]+ {_UPPER}|\. ))){_END}"
+)
+"""What a name in capitals or with a capital follows; in small letters it is a word like another."""
+_DOCTOR = (
+    rf"(?:{_TITLE}{_NAME}|{_ALONE}(?i:(?:docteure?|professeure?|dre?|prof|pr)s){_END}{_NAME}{_OTHERS}"
+    rf"|{_CALLED}(?=[ _:(«\"“'-]{{1,3}}{_BEFORE}{_UPPER})-?{_NAME})"
+)
+_FOR = (
+    r"(?P<whom>(?<![^\W_])(?P<to>(?i:[àa] l['’ ](?:attention|att(?:n|ent)?\.?)(?: d(?:e|u|['’]))?"
+    r"|attn?(?=[.: ])\.?|c/o|chez(?! (?:soi|[mtn]oi|lui|elles?|eux|[nv]ous)\b)"
+    rf"|aux bons soins d(?:e|['’])))(?= ?[:(«\"]? ?{_BEFORE}{_UPPER})"
+    rf"(?! [A-Z]{{2,4}}(?![^\W_]| {_UPPER})){_NAME})"
+)
+_TOP = r"(?i:fr|com|net|org|eu|info|re|nc|pf|mq|gp|yt|pro|care|health|example|test)(?![\w-])"
+_DOMAIN = rf"(?:[a-zA-Z0-9-]{{1,63}}\.)+{_TOP}"
 _KEPT = (
     r"(?P<kept>(?<![0-9])(?:[0-3][0-9](?P<sep>[./ -])[01][0-9](?P=sep)(?:19|20)[0-9]{2}"
     r"(?![0-9]| [0-9]{2} [0-9])|(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9](?![0-9]))"
+    rf"|\A{_DOMAIN}\Z|(?<![\w@.+-])(?![\w.-]*-(?i:at|dot)-){_DOMAIN}"
+    r"(?!\.\w| ?[@(\[{<*|]| (?i:at|aro|dot|point)\b)"
     r"|\b(?i:ch[ruis]?|chu|ghu?|h[oô]p(?:ital|itaux)?|hospitalier|chirurgical|(?:poly)?cliniques?|centre|ctre"
-    r"|ehpad|mas|fam|r[ée]sidence|fondation|institut|maison|foyer|groupe|ssr|usld|ime|itep|pavillon|site)"
-    rf"(?: (?i:du|de|le|la))? (?:{_TITLE} |M\.(?={_UPPER})){_BEFORE}{_UPPER}{_REST}"
+    r"|ehpad|mas|fam|r[ée]sidence|fondation|institut|maison|foyer|groupe|ssr|usld|ime|itep|pavillon|site"
+    r"|association|[ée]cole|rue|avenue|av|boulevard|bd|place|all[ée]e|impasse|quai|square)"
+    rf"(?: (?i:du|de|le|la)| (?i:de )?(?i:l)['’])? ?(?:(?:{_TITLE}|{_CALLED}) |M\.(?={_UPPER}))"
+    rf"{_BEFORE}{_UPPER}{_REST}"
     r"|(?<![^\W_])(?=[0-9]*[a-f])[0-9a-f]{16,64}(?![^\W_]))"
 )
-"""Dates, hospitals that bear the name of a doctor, and fingerprints."""
+"""Dates, names of domains, hospitals and streets that bear the name of a doctor, and fingerprints."""
 _DIGIT = r"(?:[0-9]|(?<=[0-9])[oOlI](?![^\W\d_])|[oOlI](?=[0-9]))"
-_GAP = r"(?:[^\w@,:;]|_){0,4}"
+_GAP = r"(?:<br ?/?>|[^\w@,:;]|_){0,4}"
+_WIDE = r"(?:<br ?/?>|[^\w@]|_){0,4}"
+"""What parts digits behind a country code: there commas make no list of departments."""
+_ABROAD = r"(?:33|262|590|594|596|508|687|689|681)"
+_TEN = r"(?i:un|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize"
 _PHONE = (
     r"(?P<phone>(?<![0-9])(?<![0-9a-fA-F]{6})(?:"
-    rf"\+{_GAP}[1-9](?:{_GAP}[0-9]){{8,13}}"
-    rf"|00{_GAP}(?:33|262|590|594|596|508|687|689|681|32|352|41|377)(?:{_GAP}[0-9]){{8,11}}"
+    rf"\+{_GAP}[1-9](?:{_WIDE}[0-9]){{8,13}}"
+    rf"|00{_GAP}(?:33|262|590|594|596|508|687|689|681|32|352|41|377)(?:{_WIDE}[0-9]){{8,11}}"
     rf"|00(?:[ .-][1-9][0-9]{{0,2}}|[1-9][0-9]{{1,2}}[ .-])(?:{_GAP}[0-9]){{8,11}}"
-    rf"|{_ALONE}33{_GAP}[1-9](?:{_GAP}[0-9]){{8}}|(?:0[1-9][0-9]{{8}}){{2,}}"
+    rf"|[(\[]?{_ALONE}{_ABROAD}{_GAP}(?:0{_GAP})?[1-9](?:{_GAP}[0-9]){{8}}|(?:0[1-9][0-9]{{8}}){{2,}}"
     rf"|[(\[{{]?(?:0|{_ALONE}[oO](?=[1-9])){_GAP}[1-9lI](?:{_GAP}{_DIGIT}){{8}}"
-    r"|(?<![0-9][,:;])(?<![0-9][,:;] )0[1-9](?P<same> ?[,:;] ?)[0-9]{2}(?:(?P=same)[0-9]{2}){3}"
+    r"|(?<![0-9][,:;])(?<![0-9][,:;] )0[1-9](?P<same> ?[,:;] ?|x)[0-9]{2}(?:(?P=same)[0-9]{2}){3}"
     r"(?!(?P=same)[0-9]))(?![0-9]|[.:][0-9]|[0-9a-fA-F]{6}))"
+    rf"|{_ALONE}(?i:z[ée]ro)(?:[ ,.-]{{1,3}}{_TEN}|vingts?|trente|quarante|cinquante"
+    r"|soixante|z[ée]ro|et)){5,20}(?!\w)"
 )
-"""Ten digits from 0 on, or a country code and more: numbers of nine digits are FINESS and SIREN."""
+"""Ten digits from 0 on, or a country code and more: numbers of nine digits are FINESS and SIREN. Or words."""
 _PART = r"[^\s'\"<>(),;:=«»|/@]"
-_DOTTED = r"(?=[\w-]{1,63}(?:\.[^\W_]| ?[(\[{]? ?(?i:dot|point)\b))"
+_DOT = r"(?: ?[(\[{<] ?(?i:dot|point|\.) ?[)\]}>] ?| (?i:dot|point) | \.(?: |(?=\w))|[-_](?i:dot|point)[-_])"
+_DOTTED = rf"(?=[\w-]{{1,63}}(?:\.[^\W_]|{_DOT}))"
+_AROBASE = r"ar+obas(?:e|que)?"
 _ADDRESS = (
-    r"(?:\"[^\"]{1,64}\" ?<)?(?<![^\s'\"<>(),;:=«»|/])(?:"
-    rf"{_PART}+ ?@+ ?{_PART}+"
-    rf"|{_PART}+ ?[(\[{{<*|] ?(?i:at|[aà@]|arobase?|chez) ?[)\]}}>*|] ?{_DOTTED}{_PART}+"
-    rf"|{_PART}+ (?i:arobase?) {_PART}+|{_PART}+ (?i:at) {_PART}+(?= (?i:dot|point) )"
-    rf"|(?=[\w-]{{1,64}}[._])[\w.+-]{{3,64}}?(?: (?i:at) |[-_](?i:at)[-_]){_DOTTED}{_PART}+)"
-    rf"(?: ?(?:[(\[{{] ?(?i:dot|point) ?[)\]}}]|\b(?i:dot|point)\b) ?{_PART}+){{0,4}}"
+    rf"(?:\"[^\"]{{1,64}}\" ?<)?(?<![^\s'\"<>(),;:=«»|/])(?:[\w+-]{{1,64}}{_DOT}){{0,3}}(?:"
+    rf"{_PART}+ ?@+ ?(?:(?i:at)@ ?)?{_PART}+"
+    rf"|{_PART}+ ?[(\[{{<*|] ?(?i:at(?: sign)?|[aà]|@|et|{_AROBASE}|chez) ?[)\]}}>*|] ?{_DOTTED}{_PART}+"
+    rf"|[\w.+-]{{1,64}} ?[^\w\s,;.]{{1,2}} ?(?i:at|{_AROBASE}) ?[^\w\s,;.]{{1,2}} ?{_DOTTED}{_PART}+"
+    rf"|{_PART}+ (?i:{_AROBASE}) {_PART}+|{_PART}+ (?i:at) {_PART}+(?={_DOT})"
+    rf"|(?=[\w-]{{1,64}}[._+0-9])[\w.+-]{{3,64}}?(?: (?i:at|chez) |[-_](?i:at)[-_]){_DOTTED}{_PART}+"
+    rf"|(?i:m[ée]l|e?-?mails?|courriels?|adresse|[ée]crire [àa])[ :=]{{1,3}}[\w.+-]{{2,64}}"
+    rf" (?i:at|chez) {_DOMAIN})"
+    rf"(?:{_DOT}{_PART}+){{0,4}}"
 )
-_NAMING = re.compile(rf"{_KEPT}|{_PHONE}|{_ADDRESS}|{_CIVILITY}|{_DOCTOR}")
+_NAMING = re.compile(rf"{_KEPT}|{_PHONE}|{_ADDRESS}|{_FOR}|{_CIVILITY}|{_DOCTOR}")
 _ODD = re.compile(r"[^ -~]|  |[&\\]|%40")
 _WRITTEN = re.compile(
     r"\s+|&(?:amp\\?;)*(?:#x?[0-9a-f]{1,7}|[a-z]{2,9})\\?;|%40|\\[^\w\s]|.", re.DOTALL | re.IGNORECASE
@@ -91,7 +128,7 @@ def _plain(text: str) -> tuple[str, Sequence[int]]:
         return text, range(len(text) + 1)
     letters, places = [], []
     for written in _WRITTEN.finditer(text):
-        sign = " " if written[0].isspace() else written[0]
+        sign = " " if written[0].isspace() else "°" if written[0] in "ºª" else written[0]
         if len(sign) > 1:
             plain = sign.lower().replace("\\", "").replace("amp;", "")
             sign = "@" if sign == "%40" else sign[1] if sign[0] == "\\" else html.unescape(plain)
@@ -157,12 +194,15 @@ def unnamed(text: str) -> str:
     ('CH DU DR SCHWEITZER, 010000024', 'Messagerie de z•••@x.example, 06 •• •• •• 78')
     """
     plain, places = _plain(text)
-    parts, end = [], 0
-    for name in _NAMING.finditer(plain):
-        if not name["kept"] and not names_house(name[0]):
+    parts, end, at = [], 0, 0
+    while name := _NAMING.search(plain, at):
+        at = name.end()
+        if name["whom"] and has_function(fold(name["whom"]).split()):
+            at = name.end("to")  # a service: persons may be named further on
+        elif not (name["kept"] or names_house(name[0])):
             found = name[0].translate(_DIGITS) if name["phone"] else name[0]
             parts += [text[end : places[name.start()]], mask(found)]
-            end = places[name.end()]
+            end = places[at]
     return "".join([*parts, text[end:]])
 
 

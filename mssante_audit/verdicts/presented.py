@@ -118,7 +118,8 @@ def revocations(space: TrustSpace) -> pd.DataFrame:
     return frame.groupby(list(kinds), dropna=False).size().rename("certificates").reset_index()
 
 
-def _owners(space: TrustSpace) -> dict[str, tuple[str, str, str]]:
+def _owners(space: TrustSpace) -> dict[str, list[str]]:
     first = space.audited.drop_duplicates("domain")
-    columns = (first[name].tolist() for name in ("domain", "operator_id", "operator", "department"))
-    return {d: (number, name, region_of(place)) for d, number, name, place in zip(*columns, strict=True)}
+    names = first["operator"].map(space.shown)
+    columns = (first["domain"], first["operator_id"], names, first["department"].map(region_of))
+    return {domain: owner for domain, *owner in zip(*columns, strict=True)}

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from test_letters import FIRST, night
 
 import mssante_audit as ms
+import mssante_audit.nightly.times as times_module
 from mssante_audit.base.state import write_state
 from mssante_audit.nightly.letters import FILE
 
@@ -34,6 +36,18 @@ def test_too_few_are_only_counted() -> None:
     assert found[["findings", "fixed"]].to_numpy().tolist() == [[9, 9], [10, 10]]
     assert np.isnan(found.loc[False, "most"])
     assert found.loc[True, ["least", "most"]].tolist() == [3, 4]
+
+
+def test_only_the_newest_nights_are_read(place: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(times_module, "NIGHTS", 2)
+    for days, found in enumerate(("a", "ab", "b")):
+        audit = night(place, days, found=found) / "audit.json"
+        made = json.loads(audit.read_bytes())
+        made["told"]["first_seen"] = [FIRST.isoformat()] * len(found)
+        audit.write_text(json.dumps(made))
+    times = ms.times_to_fix(place.output).set_index("fingerprint")  # type: ignore[attr-defined]
+    assert times["entry"].to_dict() == {"a": 1, "b": 1}
+    assert times["fixed"].to_dict() == {"a": True, "b": False}
 
 
 def test_nights_bound_when_a_finding_was_fixed(place: object) -> None:

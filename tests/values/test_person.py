@@ -19,6 +19,8 @@ NUMBERS = (
     "33 6 39 98 12 34", "06\\39\\98\\12\\34", "06*39*98*12*34", "06\u221239\u221298\u221212\u221234",
     "06_39_98_12_34", "06,39,98,12,34", "06 ; 39 ; 98 ; 12 ; 34", "Portable0639981234", "n0639981234",
     "04657100010639981234", "+687 39 98 12", "0044 7911 398 123", "&#48;6 39 98 12 34",
+    "262 6 39 98 12 34", "(33) 06 39 98 12 34", "+33, 6, 39, 98, 12, 34", "06<br/>39<br/>98<br/>12<br/>34",
+    "06º39º98º12º34", "06x39x98x12x34", "+33:6:39:98:12:34",
 )  # fmt: skip
 NAMES = (
     "MME VALFICTIF", "mme valfictif", "M. de La VALFICTIF", "Madame Anne Marie VALFICTIF",
@@ -30,7 +32,11 @@ NAMES = (
     "M\u00adme Valfictif", "Ｍｍｅ Ｖａｌｆｉｃｔｉｆ", "\u041cme Valfictif", "Ms. Valfictif",
     "M DE VALFICTIF", "M. O’Valfictif", "Mrs Émilie-Zoé d'Valfictif", "M. Van der Valfictif",
     "MM Martin et Valfictif", "Drs MARTIN, VALFICTIF", "Mme et M. Valfictif", "cabinet du Dr Valfictif",
-    "resp.M. VALFICTIF",
+    "resp.M. VALFICTIF", "le Père Valfictif", "l’abbé VALFICTIF", "SŒUR Marie VALFICTIF",
+    "Sir Valfictif", "Mgr. Valfictif", "Me VALFICTIF", "Me Zoé Valfictif", "M de VALFICTIF", "MR Valfictif",
+    "Vve Valfictif", "Dr. med. Valfictif", "À l’attention de Zoé VALFICTIF", "c/o Valfictif",
+    "chez Zoé Valfictif", "aux bons soins de VALFICTIF", "Frère J. Valfictif", "Herr Valfictif",
+    "Professor Valfictif",
 )  # fmt: skip
 ADDRESSES = (
     "zoe.valfictif(at)x.example", "zoe.valfictif [at] x.example", "zoe.valfictif (arobase) x.example",
@@ -40,7 +46,10 @@ ADDRESSES = (
     "zoe.valfictif  @\tx.example", "zoe_valfictif-at-x.example", "zoe.valfictif at x.example",
     "zoe.valfictif\u200b@x.example", "zoe.valfictif [arobase] x [point] example",
     'zoe.valfictif*at*x.example', '"Zoé Valfictif" <zoe.valfictif@x.example>',
-    "zoe&amp;#x40;valfictif.example",
+    "zoe&amp;#x40;valfictif.example", "zoe point valfictif arobase x point example",
+    "zoe . valfictif @ x.example", "zoe.valfictif(@)x(.)example", "zoe.valfictif#at#x.example",
+    "zoe.valfictif / at / x.example", "zoe-at-valfictif.example", "zoe-valfictif [à] x[.]example",
+    "zoe_valfictif chez x.example",
 )  # fmt: skip
 NOBODY = (
     "1c0140529705f111",
@@ -51,6 +60,10 @@ NOBODY = (
     "3 × 04 •• •• •• 01", "mr-les-tilleuls.example", "du 01/02/2024 – 05/02/2024",
     "départements 01, 02, 03, 04, 05, 06", "5e0612345678f0c1d2e3a4b5", "0612345678abcdef0123",
     "0.9.2342.19200300.100.1.1", "2a01:612:3456:7890::1", "www.x.example at 8:30", "Siglo 612345678",
+    "dr.valfictif.mssante.fr", "0639981234.mssante.fr", "labo-at-x.mssante.fr", "mme.valfictif.example",
+    "EHPAD DE L’ABBE VALFICTIF", "12 rue du Docteur Valfictif", "SSIAD Vivre Chez Soi", "chez OVH",
+    "Pôle Mère Enfant", "À l’attention du Service informatique", "le père de famille", "zéro papier",
+    "www.x.example chez nous",
     "HOPITAL DR. VALFICTIF", "2026-03-02 2026-03-03", "10 ms",
 )  # fmt: skip
 
@@ -62,6 +75,11 @@ def test_a_number_is_masked_however_it_is_written(text) -> None:
     assert shown.startswith("Messagerie ")
     assert "••" in shown
     assert unnamed(shown) == shown
+
+
+def test_a_number_in_words_is_masked() -> None:
+    for text in ("zéro six trente-neuf quatre-vingt-dix-huit douze", "zero, six, trois, neuf, neuf, huit"):
+        assert unnamed(f"Messagerie {text} (01)") == "Messagerie ••• (01)"
 
 
 @pytest.mark.parametrize("text", NAMES)
