@@ -7,10 +7,11 @@ import random
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from commands import Done
-from conftest import CATALOGUE, archived, the_day_before
+from conftest import CATALOGUE
 from made_up import BETA_DN, xml_of
 
 LISTED = xml_of({}, {"domain": "ch-beta.mssante.fr", "dn": BETA_DN})
@@ -87,7 +88,7 @@ def test_what_is_no_file_among_the_data_is_told_at_once(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("data", "observations").mkdir(parents=True)
-    archived(Path("data"), the_day_before(LISTED), LISTED)
+    copytree(CATALOGUE / "archive", "data/archive")
     name = random.Random(place).choice(("pipe", "device", "socket", "circle", "linked pipe"))
     (at := Path("data", place)).unlink(missing_ok=True)
     KINDS[name][0](at)
