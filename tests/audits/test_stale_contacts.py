@@ -234,12 +234,12 @@ def test_dates_alone_are_no_disagreement() -> None:
 
 
 def test_a_contact_for_each_domain_takes_no_quadratic_time() -> None:
-    contacts = [f"01 99 {i // 100:02} {i % 100:02} 01, client-{i}@alpha.example" for i in range(0, 9000, 3)]
-    contacts += [f"01 99 00 00 01, site-{chr(97 + i % 26)}{i}@alpha.example" for i in range(3000)]
+    contacts = [f"01 99 {i // 100:02} {i % 100:02} 01, client-{i}@alpha.example" for i in range(0, 4500, 3)]
+    contacts += [f"01 99 00 00 01, site-{chr(97 + i % 26)}{i}@alpha.example" for i in range(1500)]
     start = time.process_time()
     one = told(make_space(*rows(*contacts)))
-    assert time.process_time() - start < 20
-    assert len(one["rows"]) == 6000
+    assert time.process_time() - start < 10
+    assert len(one["rows"]) == 3000
     assert one["confidence"] == "hint"
 
 
