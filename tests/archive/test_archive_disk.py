@@ -15,6 +15,7 @@ from conftest import CATALOGUE
 from mssante_audit.archive.log import read_log
 from mssante_audit.archive.store import open_archive, verify
 
+pytestmark = pytest.mark.long
 SAMPLE = CATALOGUE
 LISTS = sorted((SAMPLE / "archive").glob("*.xml.gz"))
 HOW = "needs mount namespaces: run as root, with `unshare` (apt-get install util-linux)"

@@ -281,7 +281,7 @@ def test_the_story_of_the_sample_is_found_exactly() -> None:
     assert {kind for one in spans for kind in one.changes["kind"]} == set(KINDS)
 
 
-@pytest.mark.parametrize("seed", range(1, 6))
+@pytest.mark.parametrize("seed", range(1, 3))
 def test_other_stories(seed: int) -> None:
     story = tell_story(seed)
     lists = [

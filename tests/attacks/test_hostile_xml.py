@@ -83,18 +83,12 @@ FIELD = f"{ROOT}{DATE}<ListeDomaines><Domaine><Nom>"
     [
         (FIELD, b"x" * 65536),
         (FIELD, b"&#120;" * 8192),
-        (FIELD + "<", b"x" * 65536),
         (FIELD + "<a b='", b"x" * 65536),
-        (FIELD + "<!--", b"x" * 65536),
         (FIELD, b"<![CDATA[" + b"x" * 65536 + b"]]>"),
-        (ROOT, b"x" * 65536),
         (ROOT + "<DateDeGeneration>", b"2" * 65536),
         (FIELD + "a</Nom>", b"<Nom>b</Nom>" * 4096),
         (FIELD, b"<a>" * 16384),
-        (FIELD, b"<a/>" * 16384),
-        (ROOT, b"<a>" * 16384),
         (ROOT, b"<a/>" * 16384),
-        (f"{ROOT}{DATE}<ListeDomaines>", b"<a/>" * 16384),
         (f"{ROOT}{DATE}<ListeDomaines>", b"<Domaine/>" * 8192),
     ],
 )

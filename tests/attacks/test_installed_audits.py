@@ -30,12 +30,12 @@ RULE = Rule(
 
 
 def ends(space: TrustSpace) -> Iterator[Finding]:
-    yield Finding("OTHERS_RULE", "x", (1,))
+    yield Finding("OTHERS_ENDS", "x", (1,))
     raise SystemExit(0)
 
 
 def interrupts(space: TrustSpace) -> Iterator[Finding]:
-    yield Finding("OTHERS_RULE", "x", (1,))
+    yield Finding("OTHERS_INTERRUPTS", "x", (1,))
     raise KeyboardInterrupt
 
 
@@ -44,28 +44,28 @@ def closes(space: TrustSpace) -> list[Finding]:
 
 
 def sleeps(space: TrustSpace) -> Iterator[Finding]:
-    yield Finding("OTHERS_RULE", "x", (1,))
+    yield Finding("OTHERS_SLEEPS", "x", (1,))
     time.sleep(600)
 
 
 def turns(space: TrustSpace) -> Iterator[Finding]:
-    yield Finding("OTHERS_RULE", "x", (1,))
+    yield Finding("OTHERS_TURNS", "x", (1,))
     for _ in itertools.count():
         pass
 
 
 def dies(space: TrustSpace) -> Iterator[Finding]:
-    yield Finding("OTHERS_RULE", "x", (1,))
+    yield Finding("OTHERS_DIES", "x", (1,))
     os._exit(0)
 
 
 def kills(space: TrustSpace) -> Iterator[Finding]:
-    yield Finding("OTHERS_RULE", "x", (1,))
+    yield Finding("OTHERS_KILLS", "x", (1,))
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def holds_on(space: TrustSpace) -> Iterator[Finding]:
-    yield Finding("OTHERS_RULE", "x", (1,))
+    yield Finding("OTHERS_HOLDS_ON", "x", (1,))
     while True:
         with suppress(BaseException):
             time.sleep(600)
@@ -76,19 +76,19 @@ class OwnError(BaseException):
 
 
 def raises(space: TrustSpace) -> Iterator[Finding]:
-    yield Finding("OTHERS_RULE", "x", (1,))
+    yield Finding("OTHERS_RAISES", "x", (1,))
     raise OwnError
 
 
 def deaf(space: TrustSpace) -> Iterator[Finding]:
-    yield Finding("OTHERS_RULE", "x", (1,))
+    yield Finding("OTHERS_DEAF", "x", (1,))
     for number in (signal.SIGALRM, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     time.sleep(600)
 
 
 def recurses(space: TrustSpace) -> Iterator[Finding]:
-    yield Finding("OTHERS_RULE", "x", (1,))
+    yield Finding("OTHERS_RECURSES", "x", (1,))
     (lambda f: f(f))(lambda f: f(f))
 
 
@@ -109,18 +109,19 @@ def others(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     catalogue.cache_clear()
 
 
-@pytest.mark.parametrize(("part", "why"), BEHAVIOURS.items(), ids=lambda it: getattr(it, "__name__", None))
-def test_it_is_the_one_that_failed_and_all_others_are_told(
-    part: Callable[[TrustSpace], object], why: str, run: Callable[..., Done]
-) -> None:
-    register(Audit("others", "Autres", (RULE,), part))
+def test_it_is_the_one_that_failed_and_all_others_are_told(run: Callable[..., Done]) -> None:
+    for part in BEHAVIOURS:
+        name = part.__name__
+        register(Audit(name, "Autres", (RULE.model_copy(update={"code": f"OTHERS_{name.upper()}"}),), part))
     done = run("findings", "all", "--all", "--format", "json")
     assert done.returncode == 3
     found = json.loads(done.stdout)
-    assert {finding["audit"] for finding in found} >= {*AUDITS, "others"}
-    (failed,) = (finding for finding in found if finding["rule"] == FAILED)
-    assert why in failed["observed"]
-    assert sum(finding["rule"] == "OTHERS_RULE" for finding in found) == (part is not closes)
+    assert {finding["audit"] for finding in found} >= {*AUDITS, *(part.__name__ for part in BEHAVIOURS)}
+    for part, why in BEHAVIOURS.items():
+        (failed,) = (f for f in found if f["rule"] == FAILED and f["audit"] == part.__name__)
+        assert why in failed["observed"]
+        rule = f"OTHERS_{part.__name__.upper()}"
+        assert sum(finding["rule"] == rule for finding in found) == (part is not closes)
 
 
 def test_what_it_prints_is_no_part_of_a_table(run: Callable[..., Done]) -> None:

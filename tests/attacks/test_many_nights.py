@@ -1,4 +1,4 @@
-"""Ten years of nights, all kept: what a command reads of them is bounded."""
+"""Three years of nights, all kept: what a command reads of them is bounded."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from mssante_audit.nightly.retention import outdated
 from mssante_audit.nightly.settings import Retention
 from tools.nights import LAST, make_nights
 
-NIGHTS, MOST = 3650, 450
+NIGHTS, MOST = 1100, 450
 
 
 @pytest.fixture(scope="module")
 def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ten years of nights, and a list."""
+    """A folder with three years of nights, and a list."""
     make_nights(place := tmp_path_factory.mktemp("nights"), NIGHTS)
     copy(max((CATALOGUE / "archive").glob("*.xml.gz")), place / "data" / "list.xml.gz")
     return place

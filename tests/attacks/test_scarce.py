@@ -32,7 +32,10 @@ def limited(limit: str, *words: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("limit", ["ulimit -n 24", "ulimit -v 150000", "ulimit -v 400000"])
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "command",
+    ["gate", "check", *(pytest.param(name, marks=pytest.mark.long) for name in ("findings", "snapshot"))],
+)
 def test_a_machine_at_its_limit_is_one_line(command: str, limit: str, tmp_path: Path) -> None:
     words = [tmp_path / "out" if word == "OUT" else word for word in COMMANDS[command]]
     done = limited(limit, *words)
@@ -43,6 +46,7 @@ def test_a_machine_at_its_limit_is_one_line(command: str, limit: str, tmp_path: 
     assert not (tmp_path / "out").exists() or (tmp_path / "out" / "snapshot.json").exists()
 
 
+@pytest.mark.long
 def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import pytest
-from conftest import CATALOGUE
 from made_up import make_space
 
 from mssante_audit.audits import audit, findings_of
 from mssante_audit.findings.facts import dumped, loaded
 from mssante_audit.findings.words import worded
-from mssante_audit.space.trust import load_space
+from mssante_audit.space.trust import TrustSpace
 
 AUDITS = ("stale_contacts", "declarations", "reconciliation")
 
 
 @pytest.mark.parametrize("name", AUDITS)
-def test_each_finding_is_known_by_itself_and_told_in_both_languages(name: str) -> None:
-    found = findings_of(name, load_space(CATALOGUE, as_of="2026-03-03"))
+def test_each_finding_is_known_by_itself_and_told_in_both_languages(
+    name: str, sample_space: TrustSpace
+) -> None:
+    found = findings_of(name, sample_space)
     assert found["fingerprint"].is_unique
     assert "AUDIT_RULE_FAILED" not in set(found["rule"])
     assert [loaded(dumped(facts)) for facts in found["facts"]] == found["facts"].tolist()

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from in_clear import told_in_clear
 from made_up import archived
-from made_up_register import BETA, DECLARED, ELSEWHERE, LISTED, declared
+from made_up_register import BETA, DECLARED, ELSEWHERE, LISTED, declared, own, side_by_side, told_of
 
-from mssante_audit.audits.reconciliation.rules import STATUSES, status
+from mssante_audit.audits.reconciliation.rules import STATUSES
 from mssante_audit.declarations.scope import Scope
 
 TEXT = (Path(__file__).parents[2] / "docs" / "declarations.md").read_text(encoding="utf-8")
@@ -41,6 +40,7 @@ NEW = DECLARED["dn_igc_sante"].replace("CN=", "CN=b")
 TWO = [LISTED, LISTED | {"dn": NEW}]
 PHONE = {"public_project_phone": "01 99 00 00 09"}
 PROJECT = {"project_contact": "01 99 00 00 09, projet@alpha.example"}
+AUDITS = ("declarations", "reconciliation")
 ONLY_ALPHA = Scope(operators=("CH ALPHA",))
 ONLY_BETA = Scope(operators=("1679900001",))
 
@@ -113,25 +113,40 @@ def test_each_line_has_its_case_and_each_status_its_line():
     assert {line.status for line in TABLE.values()} - {""} == {*STATUSES}
 
 
-@pytest.mark.parametrize(("name", "case"), [(name, case) for name in CASES for case in CASES[name]])
-def test_the_table_says_what_is_told(tmp_path, name, case):
+def as_the_table_says(name: str, case: Case, status: str, rules: set[str]) -> None:
+    assert status == (TABLE[name].status or case.others), (name, case)
+    told = TABLE[name].rules
+    assert {rule for rule in rules if rule.startswith("RECO_")} == {
+        rule for rule in told if rule.startswith("RECO_")
+    }, (name, case)
+    assert {rule for rule in told if rule.startswith("DECL_")} <= rules, (name, case)
+
+
+def asked_of(name: str, case: Case) -> str:
+    """Return the domain that a case is about."""
+    listed = name in ("undeclared", "outside")
+    return LISTED["domain"] if listed else case.declarations[-1].get("domain", LISTED["domain"])
+
+
+EVERY = [(name, case) for name, cases in CASES.items() for case in cases]
+
+
+@pytest.mark.parametrize(("name", "case"), [pair for pair in EVERY if pair[1].scope or pair[1].before])
+def test_the_table_says_what_is_told_of_a_scope_or_an_archive(tmp_path, name, case):
     space = declared(tmp_path, case.rows, case.declarations)
     register = replace(space.register, scope=case.scope)
     if case.before:
         space = archived(tmp_path, on_2025_10_01=case.before, on_2026_01_01=case.rows)
-    space = replace(space, register=register)
-    domain = case.declarations[-1].get("domain", LISTED["domain"])
-    if name in ("undeclared", "outside"):
-        domain = LISTED["domain"]
-    frame = status(space).set_index("domain")["status"].astype("str")
-    assert frame[domain] == (TABLE[name].status or case.others)
-    found = [told_in_clear(audit, space) for audit in ("declarations", "reconciliation")]
-    form, rules = ({*one.loc[_about(one, domain), "rule"]} for one in found)
-    told = TABLE[name].rules
-    assert rules == {rule for rule in told if rule.startswith("RECO_")}
-    assert {rule for rule in told if rule.startswith("DECL_")} <= form
+    statuses, rules = told_of(replace(space, register=register), *AUDITS)
+    domain = asked_of(name, case)
+    as_the_table_says(name, case, statuses[domain], rules.get(domain, set()))
 
 
-def _about(findings, domain):
-    """Tell which findings name a domain, or none."""
-    return findings["domain"].isin([domain, ""])
+def test_the_table_says_what_is_told(tmp_path):
+    """All other cases, each of domains of its own, side by side in one list and one register."""
+    together = [pair for pair in EVERY if not pair[1].scope and not pair[1].before]
+    space = side_by_side(tmp_path, [(case.rows, case.declarations) for _, case in together])
+    domains = [own(number, {"domain": asked_of(*pair)}) for number, pair in enumerate(together)]
+    statuses, rules = told_of(space, *AUDITS)
+    for (name, case), domain in zip(together, domains, strict=True):
+        as_the_table_says(name, case, statuses[domain], rules.get(domain, set()))

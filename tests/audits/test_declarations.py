@@ -114,7 +114,6 @@ FIRES = [
     ("DECL_UNREADABLE", {"withdrawal": "peut-être"}),
     ("DECL_RECOVERED", {"representative_phone": 199000001}),
     ("DECL_CONTRACT_SHAPE", {"contract_number": 123456789}),
-    ("DECL_COLUMN", {"Remarques": "à relancer"}),
     ("DECL_DN_SHAPE", {"dn_igc_sante": DN.replace("C=FR", "C=FRANCE")}),
     ("DECL_DN_SHAPE", {"dn_igc_sante": DN.replace("Paris (75)", "Rhone (31)")}),
     ("DECL_DN_SHAPE", {"dn_igc_sante": "", "dn_igc_cps": CPS.replace("Paris (75)", "Paris (31)")}),
@@ -148,69 +147,90 @@ FIRES = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "change"), FIRES)
-def test_a_rule_fires_alone(register: Make, rule: str, change: dict[str, Any]) -> None:
-    findings = found(register(change))
-    assert findings["rule"].tolist() == [rule]
-    assert findings["operator_id"].iloc[0] == ("" if rule == "DECL_ID_MISSING" else "1759900004")
-    place = "declarations.json" if rule == "DECL_COLUMN" else "declarations.json:1"
-    assert findings["evidence"].iloc[0] == place
-    if rule != "DECL_PUBLIC_CONSUMER":
-        names = "FICTIVE|Zoé|MODELE|zoe|ida|01 99"
-        assert not (findings["observed"] + findings["expected"]).str.contains(names).any()
+TOGETHER = (
+    "DECL_CONTRACT_SEVERAL", "DECL_CONTRACT_SHARED", "DECL_REDIRECTION_CHOSEN", "DECL_PERSON_FORMER",
+)  # fmt: skip
+"""Rules about several declarations together, as the cases below only are because they share a register."""
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {},
-        METHOD_2,
-        WITHDRAWAL | {"dn_igc_sante": "", "description": "", "public_project_phone": ""},
-        {"dn_igc_sante": "", "dn_igc_cps": CPS},
-        {"dn_igc_sante": f"DN : {DN}"},
-        {"dn_igc_sante": "/C=FR/ST=Paris (75)/O=CH ALPHA/OU=1759900004/CN=mss.alpha.example"},
-        {"dn_igc_sante": DN.replace(",", "\n")},
-        {"contract_number": ""},
-        {"domain": " ch-alpha.mssante.fr."},
-        {"primary_server": "ns1.alpha.example.", "secondary_server": " ns2.alpha.example "},
-        {
-            "project_manager_phone": "01 99 00 00 03 poste 4512",
-            "public_project_phone": "01 99 00 00 03, p. 12",
-        },
-        {"structure_id": "399900000300015", "beneficiary_id": "1759900004"},
-        {"structure_id": "399900000300015", "dn_igc_sante": DN.replace("1759900004", "2999000003")},
-        {"primary_server": f"{'a' * 49}.alpha.example"},
-        {"date": "03/03/2026"},
-        COPY | {"technical_manager_last_name": "AUTRE"},
-        {"signature_present": "☒", "delegation": "Oui", "redirection": "☐"},
-        {"structure_name": "Centre Hospitalier d’Alpha", "signatory_last_name": "P/O Mme Fictive"},
-        {"structure_name": "C.H. ALPHA - site nord"},
-        {"structure_name": "Clinique Spécimen", "beneficiary_id": "1759900004", "structure_id": "1679900001"},
-        {"signatory_last_name": "Zoé FICTIVE", "signatory_first_name": ""},
-        {"signatory_last_name": "FICTIVÉ", "signatory_first_name": "Z."},
-        {"project_manager_last_name": "Mme Ida MODELE", "project_manager_first_name": ""},
-        {"postal_address": "1 rue de la Fiction, 20090 Ajaccio (2A)"},
-        {"postal_address": "1 rue de la Fiction, 75000 Paris (75) (bâtiment 12)"},
-        {
-            "dn_igc_sante": DN.replace("1759900004", "1980590012").replace("Paris (75)", "Mayotte (976)"),
-            "structure_id": "1980590012",
-        },
-        {"date": "néant", "received_on": "01/03/2026"} | WITHDRAWAL | {"date": "01/03/2026"},
-        {"received_on": "01/03/2026", "answered_on": "01/03/2026", "effective_on": "01/04/2026"},
-        WITHDRAWAL | {"representative_phone": "", "postal_address": "", "project_manager_last_name": ""},
-        dict.fromkeys(COPY, "idem") | {"connector_vendor": "néant", "beneficiary_id": "idem"},
-        COPY | {"technical_manager_first_name": "Luc"},
-        {"structure_id": "FINESS géographique 759900012"},
-        {"structure_id": "2999000003"},
-        {"structure_id": "759900004"},
-        {"contract_number": "0 1 2 3 4 5 6 7 8 9"},
-        {"dn_igc_sante": f'"{DN}"'},
-        {"dn_igc_sante": f"DN IGC Santé : {DN};"},
-    ],
-)
-def test_nothing_fires_on_a_right_declaration(register: Make, change: dict[str, Any]) -> None:
-    findings = found(register(change))
-    assert findings.empty, findings[["rule", "observed"]].to_dict("records")
+def found_of_each(
+    register: Make, changes: list[dict[str, Any]]
+) -> tuple[list[list[tuple[str, str]]], pd.DataFrame]:
+    """Return rules and operators of what is found of declarations of domains of their own; the findings."""
+    domains = ({"domain": f"ch-alpha-{number}.mssante.fr"} for number in range(len(changes)))
+    declared = register(*(domain | change for domain, change in zip(domains, changes, strict=True)))
+    findings = found(declared, each=True)
+    findings = findings[~findings["rule"].isin(TOGETHER)]
+    told: list[list[tuple[str, str]]] = [[] for _ in changes]
+    for rule, operator, where in findings[["rule", "operator_id", "where"]].itertuples(index=False):
+        for row in {row for place in where for row in place.rows}:
+            told[row - 1].append((rule, operator))
+    return told, findings
+
+
+def test_a_rule_fires_alone(register: Make) -> None:
+    told, findings = found_of_each(register, [change for _, change in FIRES])
+    owners = {"DECL_ID_MISSING": ""}
+    assert told == [[(rule, owners.get(rule, "1759900004"))] for rule, _ in FIRES]
+    texts = findings.loc[findings["rule"] != "DECL_PUBLIC_CONSUMER", ["observed", "expected"]].sum(axis=1)
+    assert not texts.str.contains("FICTIVE|Zoé|MODELE|zoe|ida|01 99").any()
+
+
+def test_a_column_of_no_field_is_told_of_the_file(register: Make) -> None:
+    findings = found(register({"Remarques": "à relancer"}))
+    assert findings[["rule", "evidence"]].values.tolist() == [["DECL_COLUMN", "declarations.json"]]
+
+
+RIGHT: list[dict[str, Any]] = [
+    {},
+    METHOD_2,
+    WITHDRAWAL | {"dn_igc_sante": "", "description": "", "public_project_phone": ""},
+    {"dn_igc_sante": "", "dn_igc_cps": CPS},
+    {"dn_igc_sante": f"DN : {DN}"},
+    {"dn_igc_sante": "/C=FR/ST=Paris (75)/O=CH ALPHA/OU=1759900004/CN=mss.alpha.example"},
+    {"dn_igc_sante": DN.replace(",", "\n")},
+    {"contract_number": ""},
+    {"domain": " ch-alpha.mssante.fr."},
+    {"primary_server": "ns1.alpha.example.", "secondary_server": " ns2.alpha.example "},
+    {
+        "project_manager_phone": "01 99 00 00 03 poste 4512",
+        "public_project_phone": "01 99 00 00 03, p. 12",
+    },
+    {"structure_id": "399900000300015", "beneficiary_id": "1759900004"},
+    {"structure_id": "399900000300015", "dn_igc_sante": DN.replace("1759900004", "2999000003")},
+    {"primary_server": f"{'a' * 49}.alpha.example"},
+    {"date": "03/03/2026"},
+    COPY | {"technical_manager_last_name": "AUTRE"},
+    {"signature_present": "☒", "delegation": "Oui", "redirection": "☐"},
+    {"structure_name": "Centre Hospitalier d’Alpha", "signatory_last_name": "P/O Mme Fictive"},
+    {"structure_name": "C.H. ALPHA - site nord"},
+    {"structure_name": "Clinique Spécimen", "beneficiary_id": "1759900004", "structure_id": "1679900001"},
+    {"signatory_last_name": "Zoé FICTIVE", "signatory_first_name": ""},
+    {"signatory_last_name": "FICTIVÉ", "signatory_first_name": "Z."},
+    {"project_manager_last_name": "Mme Ida MODELE", "project_manager_first_name": ""},
+    {"postal_address": "1 rue de la Fiction, 20090 Ajaccio (2A)"},
+    {"postal_address": "1 rue de la Fiction, 75000 Paris (75) (bâtiment 12)"},
+    {
+        "dn_igc_sante": DN.replace("1759900004", "1980590012").replace("Paris (75)", "Mayotte (976)"),
+        "structure_id": "1980590012",
+    },
+    {"date": "néant", "received_on": "01/03/2026"} | WITHDRAWAL | {"date": "01/03/2026"},
+    {"received_on": "01/03/2026", "answered_on": "01/03/2026", "effective_on": "01/04/2026"},
+    WITHDRAWAL | {"representative_phone": "", "postal_address": "", "project_manager_last_name": ""},
+    dict.fromkeys(COPY, "idem") | {"connector_vendor": "néant", "beneficiary_id": "idem"},
+    COPY | {"technical_manager_first_name": "Luc"},
+    {"structure_id": "FINESS géographique 759900012"},
+    {"structure_id": "2999000003"},
+    {"structure_id": "759900004"},
+    {"contract_number": "0 1 2 3 4 5 6 7 8 9"},
+    {"dn_igc_sante": f'"{DN}"'},
+    {"dn_igc_sante": f"DN IGC Santé : {DN};"},
+]
+
+
+def test_nothing_fires_on_a_right_declaration(register: Make) -> None:
+    told, _ = found_of_each(register, RIGHT)
+    assert told == [[]] * len(RIGHT)
 
 
 def test_only_the_latest_declaration_is_held_to_the_rules_unless_each_is(register: Make) -> None:
@@ -300,7 +320,7 @@ def test_a_redirection_is_chosen_beside_delegations_only(register: Make) -> None
     assert found(register(WITHDRAWAL, second)).empty, "what was withdrawn is run no more"
 
 
-@pytest.mark.parametrize("role", ["representative", "project_manager", "technical_manager"])
+@pytest.mark.parametrize("role", ["representative", "technical_manager"])
 def test_a_person_whom_newer_declarations_replaced(register: Make, role: str) -> None:
     def person(last: str, first: str, number: int, date: str) -> dict[str, Any]:
         reached = {f"{role}_phone": "01 99 00 00 09", f"{role}_email": "direction@alpha.example"}

@@ -116,6 +116,7 @@ def test_what_is_expected_of_the_sample_passes_every_audit(file: str) -> None:
     assert objections(load(SAMPLE / file)) == []
 
 
+@pytest.mark.long
 @pytest.mark.real
 @pytest.mark.skipif(not REAL.exists(), reason=f"no {REAL}")
 def test_what_is_expected_of_the_real_list_passes_every_audit() -> None:

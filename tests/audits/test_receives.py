@@ -401,15 +401,14 @@ def receives_without(found: Observation, gone: Collection[Reply]) -> str:
 def test_neither_order_nor_repetition_changes_it(name: str) -> None:
     found, told = case(name)
     lines = list(found.replies)
-    for seed in range(3):
-        mixed = random.Random(seed).choices(lines, k=len(lines) // 2) + lines
-        random.Random(seed).shuffle(mixed)
-        changed = mails(kept(found, mixed), [DELEGATED], AS_OF, 7)[DELEGATED]
-        assert (changed.receives, changed.cause, changed.facts) == (told.receives, told.cause, told.facts)
+    mixed = random.Random(name).choices(lines, k=len(lines) // 2) + lines
+    random.Random(name).shuffle(mixed)
+    changed = mails(kept(found, mixed), [DELEGATED], AS_OF, 7)[DELEGATED]
+    assert (changed.receives, changed.cause, changed.facts) == (told.receives, told.cause, told.facts)
 
 
 @pytest.mark.parametrize("name", CASES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(data=st.data())
 def test_a_line_less_only_makes_it_unknown(name: str, data: st.DataObject) -> None:
     found, told = case(name)
@@ -425,6 +424,6 @@ def test_no_single_line_nor_server_makes_it_another_answer(name: str) -> None:
     for reply in found.replies:
         for field in ("line", "address", "qname", "qtype", "transport", "zone", "step", "outcome"):
             groups.setdefault((field, getattr(reply, field)), []).append(reply)
-    for gone in groups.values():
+    for gone in {tuple(reply.line for reply in group): group for group in groups.values()}.values():
         receives = receives_without(found, gone)
         assert receives in (told.receives, "unknown"), gone

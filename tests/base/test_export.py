@@ -199,22 +199,27 @@ from mssante_audit.base.errors import OutputError
 from mssante_audit.base.export import WRITERS
 frame = pd.DataFrame({"a": [f"{n * 7919 % 100003:x}" for n in range(20_000)]})
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
-path = Path(sys.argv[1])
-try:
-    WRITERS[path.suffix[1:]](frame, path)
-except OutputError as error:
-    print(error)
+for path in map(Path, sys.argv[1:]):
+    try:
+        WRITERS[path.suffix[1:]](frame, path)
+    except OutputError as error:
+        print(error)
 """
 
 
-@pytest.mark.parametrize("suffix", WRITERS)
-def test_a_full_disk_leaves_what_was_there(tmp_path, suffix):
-    path = tmp_path / f"a.{suffix}"
-    path.write_text("before")
-    done = subprocess.run([sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, check=True)
-    assert re.fullmatch(r".+: cannot be written: (file too large|no room .+)\. Free .+\n", done.stdout)
-    assert path.read_text() == "before"
-    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+def test_a_full_disk_leaves_what_was_there(tmp_path):
+    paths = [tmp_path / f"a.{suffix}" for suffix in WRITERS]
+    for path in paths:
+        path.write_text("before")
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, *map(str, paths)], capture_output=True, text=True, check=True
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(paths) > 3
+    for line in lines:
+        assert re.fullmatch(r".+: cannot be written: (file too large|no room .+)\. Free .+", line)
+    assert {path.read_text() for path in paths} == {"before"}
+    assert {*tmp_path.iterdir()} == {*paths}
 
 
 def test_a_file_is_replaced_whole_and_readable_by_others(tmp_path):

@@ -125,8 +125,8 @@ def test_dossiers_and_letters_in_english_say_nothing_in_french(dossiers):
         assert french(told) == [], file.name
 
 
-def test_a_french_letter_would_not_pass():
-    space = load_space(as_of=AS_OF)
+def test_a_french_letter_would_not_pass(sample_space):
+    space = sample_space
     told = letter_files(dossier(space, OPERATOR))[".txt"].decode()
     assert french(told.split("\n\n"))
     with using_language("en"):
@@ -143,14 +143,15 @@ def test_a_french_letter_would_not_pass():
         ["methods", "--as-of", AS_OF],
         ["changes", "2025-12-01", AS_OF, "--archive", str(SAMPLE / "archive"), "--events"],
         ["certificates", "--format", "ics", "--as-of", AS_OF],
-        ["declarations", "import", str(SAMPLE / "declarations.csv"), "--as-of", AS_OF],
-        ["declarations", "import", str(SAMPLE / "declarations.csv"), "--format", "json", "--as-of", AS_OF],
-        ["declarations", "fix", str(SAMPLE / "declarations.csv"), "OUT.csv", "--force", "--as-of", AS_OF],
+        ["declarations", "import", "declarations.csv", "--as-of", AS_OF],
+        ["declarations", "fix", "declarations.csv", "OUT.csv", "--force", "--as-of", AS_OF],
     ],
     ids=lambda words: " ".join(words[:3]),
 )
 def test_commands_say_in_english_what_they_say_in_words(arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    lines = (SAMPLE / "declarations.csv").read_bytes().splitlines(keepends=True)
+    Path("declarations.csv").write_bytes(b"".join(lines[:25]))
     told = [CliRunner().invoke(app, [*arguments, "--lang", lang]).stdout for lang in ("en", "fr")]
     if "ics" in arguments:
         told = [re.sub(r"\r?\n ", "", text).replace("\\", "") for text in told]
@@ -163,9 +164,9 @@ def test_commands_say_in_english_what_they_say_in_words(arguments, tmp_path, mon
 
 
 @pytest.fixture
-def desk():
+def desk(sample_space):
     """What a notebook shows of itself in a language, by what it is."""
-    space = load_space(as_of=AS_OF)
+    space = sample_space
     bare = TrustSpace(space.whitelist, space.as_of, contacts="all")
 
     def shown(lang: str) -> dict[str, str]:

@@ -6,20 +6,18 @@ import unicodedata
 from io import BytesIO
 
 import pytest
+from conftest import SAMPLE_AS_OF
 from pypdf import PdfReader
 
-from mssante_audit import load_space
 from mssante_audit.dossiers import write_dossiers
 from mssante_audit.dossiers.facts import dossier
 from mssante_audit.dossiers.survey import survey
 
-AS_OF = "2026-03-03"
-
 
 @pytest.fixture(scope="module")
-def small():
+def small(sample_space):
     """The dossier of the small operator that has most to put right."""
-    space = load_space(as_of=AS_OF)
+    space = sample_space
     standing = survey(space).standing
     return dossier(space, str(standing.loc[standing["domains"] < 10, "todo"].idxmax()))
 
@@ -27,7 +25,7 @@ def small():
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, small):
     out = tmp_path_factory.mktemp("dossiers") / "out"
-    (made,) = write_dossiers(out, parameters={"as_of": AS_OF}, operators=[small.operator_id]).outcomes
+    (made,) = write_dossiers(out, parameters={"as_of": SAMPLE_AS_OF}, operators=[small.operator_id]).outcomes
     return out / f"{made.file}.html"
 
 
@@ -72,5 +70,5 @@ def test_only_its_owner_can_read_what_has_contacts_in_clear(made, small, tmp_pat
         0o600
     }
     masked = tmp_path / "masked"
-    write_dossiers(masked, parameters={"as_of": AS_OF}, operators=[small.operator_id], masked=True)
+    write_dossiers(masked, parameters={"as_of": SAMPLE_AS_OF}, operators=[small.operator_id], masked=True)
     assert stat.S_IMODE((masked / "index.html").stat().st_mode) == 0o644

@@ -16,12 +16,10 @@ from playwright.sync_api import Page, expect
 
 from mssante_audit.base.resources import resource
 from mssante_audit.report.plan import ONE_OPERATOR
-from mssante_audit.report.run import find_notebooks
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 ROOT = Path(__file__).parents[2]
-REPORTS = (*sorted({*find_notebooks((), resource("notebooks"))} - {"certificates"}), *ONE_OPERATOR)
 OUTPUT = ".jp-NotebookPanel .jp-OutputArea-output"
 ERRORS = f'{OUTPUT}[data-mime-type="application/vnd.jupyter.error"]'
 PATIENCE = 30_000
@@ -174,11 +172,7 @@ def test_the_readme_runs_and_leads_to_a_notebook(page, address):
     expect(title).to_contain_text("Douze questions", timeout=PATIENCE)
 
 
-SHORT = {"overview", *ONE_OPERATOR}
-SOME = [pytest.param(name, marks=[] if name in SHORT else pytest.mark.long) for name in REPORTS]
-
-
-@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("name", ["overview", "declarations", *ONE_OPERATOR])
 def test_a_report_runs_and_reads_well_in_both_themes(page, address, name):
     open_notebook(page, address, name)
     run_all(page)

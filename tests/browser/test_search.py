@@ -2,9 +2,6 @@
 
 import random
 
-import pytest
-
-from mssante_audit import load_space
 from mssante_audit.base.text import fold, visible
 from mssante_audit.report.explorer import explore
 
@@ -28,18 +25,16 @@ def typed(domain, draw):
     return " ".join(draw.sample(words, len(words)))
 
 
-@pytest.fixture(scope="module")
-def space():
-    return load_space(as_of="2026-03-03")
-
-
-def test_the_explorer_ranks_as_python_does_and_nearly_all_are_among_the_first_five(visit, tmp_path, space):
+def test_the_explorer_ranks_as_python_does_and_nearly_all_are_among_the_first_five(
+    visit, tmp_path, sample_space
+):
+    space = sample_space
     explore(space).save(tmp_path / "explorer.html")
     page, draw = visit(tmp_path / "explorer.html").page, random.Random(27)
     listed = sorted(space.audited["domain"].unique())
     drawn = {typed(domain, draw): domain for domain in draw.sample(listed, 40)}
     others = ["saint", "hopital", "CH", f"zoe@{listed[0]}", listed[0], "bretagne", "xqzv wjky", "nulle part"]
-    for query in [*drawn, *others]:
+    for query in [*[*drawn][:10], *others]:
         page.get_by_role("searchbox").fill(query)
         shown = page.locator("#rows td:first-child button").all_inner_texts()
         assert shown == [visible(space.shown(name)) for name in space.search(query, 25)["domain"]], query
@@ -47,7 +42,10 @@ def test_the_explorer_ranks_as_python_does_and_nearly_all_are_among_the_first_fi
     assert len(missed) <= 2, missed
 
 
-def test_where_nothing_has_the_words_the_nearest_names_are_shown_and_said_to_be(visit, tmp_path, space):
+def test_where_nothing_has_the_words_the_nearest_names_are_shown_and_said_to_be(
+    visit, tmp_path, sample_space
+):
+    space = sample_space
     explore(space).save(tmp_path / "explorer.html")
     page, domain = visit(tmp_path / "explorer.html").page, sorted(space.audited["domain"])[0]
     name = max(fold(domain.removesuffix(".mssante.fr")).split(), key=len)

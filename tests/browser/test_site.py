@@ -31,7 +31,7 @@ def kind(request):
     return request.param
 
 
-@pytest.fixture(params=["sample", "hostile", "real"])
+@pytest.fixture(params=["sample", "hostile", pytest.param("real", marks=pytest.mark.long)])
 def site(request):
     return request.getfixturevalue(f"{request.param}_site")
 
@@ -55,6 +55,7 @@ LAID_OUT = """[...document.body.querySelectorAll("*")].map((element) => {
 })"""
 
 
+@pytest.mark.parametrize("kind", ["index", "operator"])
 def test_a_page_sent_alone_is_the_same(visit, sample_site, kind, tmp_path):
     alone = tmp_path / "envoi.html"
     shutil.copy(page_of(sample_site, kind), alone)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from conftest import CATALOGUE
 from typer.testing import CliRunner
 
 from mssante_audit.audits import audit_all
@@ -21,6 +22,7 @@ from mssante_audit.whitelist.reliance import doubts
 from mssante_audit.whitelist.search import search
 from mssante_audit.whitelist.signature import Verdict
 
+ALONE = ("--data", str(CATALOGUE / "listeblanchemssante.xml.gz"), "--anchors", str(CATALOGUE / "anchors"))
 LISTED = ["ch-alpha.mssante.fr", "ch-beta.mssante.fr", "chirurgie@ch-gamma.mssante.fr", "ch-delta.example"]
 
 
@@ -187,9 +189,9 @@ def test_without_a_time_age_does_not_count():
     assert doubts(listed(generated_at=None)) == doubts(listed(generated_at=NOW - 800 * DAY)) == []
 
 
-@pytest.mark.parametrize("name", ["nulle-part.mssante.fr", "mssante.fr", "x.example"])
+@pytest.mark.parametrize("name", ["nulle-part.mssante.fr", "x.example"])
 def test_what_every_domain_ends_with_offers_none(name: str) -> None:
-    said = CliRunner().invoke(app, ["check", name, "--as-of", "2026-03-03"]).stdout
+    said = CliRunner().invoke(app, ["check", name, "--as-of", "2026-03-03", *ALONE]).stdout
     assert said.startswith("not listed: ")
     assert "like it" not in said
 
@@ -217,12 +219,12 @@ def test_a_program_is_told_the_same(sample_space) -> None:
     assert {one["rule"] for one in told["findings"]} >= set(found.loc[found["domain"] == name, "rule"])
     (entry, *_) = sample_space.entries[sample_space.entries["domain"] == name].to_dict("records")
     assert told["contacts"]["support"] == [mask(entry["support_contact"], services=True)]
-    shown = json.loads(told_of(name, "--format", "json", "--contacts", "all")[1])
+    shown = json.loads(told_of(name, "--format", "json", "--contacts", "all", *ALONE)[1])
     assert entry["support_contact"] in shown["contacts"]["support"]
 
 
 def test_of_what_is_not_listed_a_program_is_told_what_is_near() -> None:
-    status, said = told_of("CH-fortirreel.mssante.fr", "--format", "json")
+    status, said = told_of("CH-fortirreel.mssante.fr", "--format", "json", *ALONE)
     told = json.loads(said)
     assert (status, told["listed"], told["near"]) == (1, False, ["ch-fortirreel.mssante.fr"])
     assert (told["arrives"], told["order"], told["checks"], told["findings"]) == (

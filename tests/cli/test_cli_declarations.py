@@ -31,6 +31,14 @@ def run(run, tmp_path, monkeypatch):
     return lambda *arguments: run("declarations", *arguments)
 
 
+@pytest.fixture
+def short(tmp_path):
+    """The first declarations of the sample."""
+    lines = SAMPLE.read_bytes().splitlines(keepends=True)
+    (tmp_path / "declarations.csv").write_bytes(b"".join(lines[:21]))
+    return tmp_path / "declarations.csv"
+
+
 def test_template_then_import(run, tmp_path):
     assert run("template", "register.xlsx").returncode == 0
     clean = run("import", "register.xlsx")
@@ -69,57 +77,51 @@ def test_import_tells_what_is_wrong_row_by_row_in_french(run):
     assert int(todo[1]) + int(todo[2]) == len(lines) - 1
 
 
-def test_import_in_english(run):
-    lines = run("import", SAMPLE, *AS_OF, "--lang", "en").stdout.splitlines()
+def test_import_in_english(run, short):
+    lines = run("import", short, *AS_OF, "--lang", "en").stdout.splitlines()
     assert (
         "declarations.csv, cell AG21: Date: not a date (31/02/2026). Type: DD/MM/YYYY (DECL_UNREADABLE)"
         in lines
     )
-    assert re.fullmatch(r"declarations\.csv: 104 declarations, \d+ to correct, \d+ to check", lines[-1])
+    assert re.fullmatch(r"declarations\.csv: 20 declarations, \d+ to correct, \d+ to check", lines[-1])
 
 
-def test_import_for_machines_masks_contacts(run):
-    done = run("import", SAMPLE, *AS_OF, "--format", "json")
+def test_import_for_machines_masks_contacts(run, tmp_path):
+    row = {**ROW, "domain": "ch-x.mssante.fr", "public_project_email": "mss@gmail.com", "date": "hier"}
+    (tmp_path / "r.json").write_text(json.dumps([row]), encoding="utf-8")
+    done = run("import", "r.json", *AS_OF, "--format", "json")
     told = json.loads(done.stdout)
-    assert (done.returncode, told["declarations"]) == (1, 104)
+    assert (done.returncode, told["declarations"]) == (1, 1)
     assert {"file", "row", "column", "kind", "value", "message"} == set(told["problems"][0])
     (consumer,) = [f for f in told["findings"] if f["rule"] == "DECL_PUBLIC_CONSUMER"]
     assert consumer["observed"] == "contact projet : m•••@gmail.com"
-    shown = json.loads(run("import", SAMPLE, *AS_OF, "--format", "json", "--contacts", "all").stdout)
+    shown = json.loads(run("import", "r.json", *AS_OF, "--format", "json", "--contacts", "all").stdout)
     assert "contact projet : mss@gmail.com" in [f["observed"] for f in shown["findings"]]
 
 
-def test_import_writes_a_register(run, tmp_path):
-    assert run("import", SAMPLE, *AS_OF, "--out", "again.jsonl").returncode == 1
-    ours, theirs = load_declarations(SAMPLE), load_declarations(tmp_path / "again.jsonl")
-    assert ours.declarations["domain"].tolist() == theirs.declarations["domain"].tolist()
-
-
-@pytest.mark.parametrize(
-    ("cells", "said"),
-    [
-        ({"contract_number": 123456789}, "(123456789). À écrire : 0123456789 ("),
-        ({"structure_id": "1759900003"}, "un chiffre est faux (1759900003). À écrire : 1759900004 ("),
-        ({"structure_id": 10000016}, "(10000016). À écrire : 1010000016 ("),
-        ({"date": "4/5/25"}, "(4/5/25). À écrire : 04/05/2025 ("),
-        ({"mail_server": "mx.x.fr (192.0.2.1)"}, "À écrire : mx.x.fr ("),
-        ({"domain": "https://ch-x.mssante.fr/"}, "À écrire : ch-x.mssante.fr ("),
-        ({"domain": "ch-x.msante.fr"}, "À écrire : ch-x.mssante.fr ("),
-        (
-            {"dn_igc_sante": "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (92),C=FR"},
-            "Paris est le département 75. À écrire : "
-            "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR (",
-        ),
-    ],
+WRITE = (
+    ({"contract_number": 123456789}, "(123456789). À écrire : 0123456789 ("),
+    ({"structure_id": "1759900003"}, "un chiffre est faux (1759900003). À écrire : 1759900004 ("),
+    ({"structure_id": 10000016}, "(10000016). À écrire : 1010000016 ("),
+    ({"date": "4/5/25"}, "(4/5/25). À écrire : 04/05/2025 ("),
+    ({"mail_server": "mx.x.fr (192.0.2.1)"}, "À écrire : mx.x.fr ("),
+    ({"domain": "https://ch-x.mssante.fr/"}, "À écrire : ch-x.mssante.fr ("),
+    ({"domain": "ch-x.msante.fr"}, "À écrire : ch-x.mssante.fr ("),
+    (
+        {"dn_igc_sante": "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (92),C=FR"},
+        "Paris est le département 75. À écrire : "
+        "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR (",
+    ),
 )
-def test_what_to_write_is_told_ready_to_copy_and_each_fault_once(tmp_path, cells, said):
-    row = {**ROW, "domain": "ch-x.mssante.fr", **cells}
-    (tmp_path / "r.json").write_text(json.dumps([row]), encoding="utf-8")
-    register = load_declarations(tmp_path / "r.json")
-    (only,) = [
-        one for one in module.messages(register, parse_instant(AS_OF[1])) if set(one.columns) & {*cells}
-    ]
-    assert said in only.text.translate(SPACES)
+
+
+def test_what_to_write_is_told_ready_to_copy_and_each_fault_once(tmp_path):
+    rows = [{**ROW, "domain": f"ch-{n}.mssante.fr", **cells} for n, (cells, _) in enumerate(WRITE)]
+    (tmp_path / "r.json").write_text(json.dumps(rows), encoding="utf-8")
+    messages = module.messages(load_declarations(tmp_path / "r.json"), parse_instant(AS_OF[1]))
+    for number, (cells, said) in enumerate(WRITE, 1):
+        (only,) = [one for one in messages if number in one.rows and {*one.columns} & {*cells}]
+        assert said in only.text.translate(SPACES)
 
 
 def test_fix_keeps_columns_that_it_does_not_know(run, tmp_path):
@@ -224,7 +226,7 @@ def workbook(tmp_path):
     known = [field for field in fields().values() if not field.optional and field.name != "connector_vendor"]
     sheet.append(["Registre au 3 mars"])
     sheet.append([field.label for field in known])
-    for number in range(30):
+    for number in range(8):
         row = {**ROW, "domain": f"CH-{number}.mssante.fr", **ODD.get(number, {})}
         sheet.append([row.get(field.name, "") for field in known])
         for cell in sheet[sheet.max_row]:
@@ -245,8 +247,8 @@ def unknown(register):
 def test_a_cover_sheet_is_passed_over_and_what_repeats_is_one_line(run, workbook):
     done = run("import", workbook.name, *AS_OF)
     lines = done.stdout.translate(SPACES).splitlines()
-    assert lines[0].startswith("registre.xlsx, feuille « Registre » : 120 fois, zéro initial rétabli : ")
-    assert "« Tél. du chef de projet » cellules L3:L32" in lines[0]
+    assert lines[0].startswith("registre.xlsx, feuille « Registre » : 32 fois, zéro initial rétabli : ")
+    assert "« Tél. du chef de projet » cellules L3:L10" in lines[0]
     assert len([line for line in lines if "zéro initial" in line]) == 1
     assert (
         "registre.xlsx : non lu, « Page de garde » et « Notes » ; seule la feuille « Registre » l’est"
@@ -261,14 +263,13 @@ def test_a_cover_sheet_is_passed_over_and_what_repeats_is_one_line(run, workbook
     assert run("import", workbook.name, "--sheet", "Notes").returncode == 2
 
 
-@pytest.mark.parametrize("suffix", ["csv", "xlsx", "json", "jsonl"])
-def test_unknown_stays_unknown_through_every_conversion(run, workbook, tmp_path, suffix):
+def test_unknown_stays_unknown_through_every_conversion(run, workbook, tmp_path):
     before = unknown(load_declarations(workbook))
     assert before[2] == 2
     assert ("ch-3.mssante.fr", "signature_present") in before[0]
     assert "connector_vendor" in before[1]
-    for command in ("import", "fix"):
-        out = f"{command}.{suffix}"
+    for out in ("import.csv", "import.json", "import.jsonl", "fix.csv", "fix.xlsx"):
+        command = out.partition(".")[0]
         words = ["--out", out] if command == "import" else [out]
         assert run(command, workbook.name, *words, *AS_OF).returncode == 1
         again = load_declarations(tmp_path / out)
@@ -281,7 +282,7 @@ def test_fix_mends_what_needs_no_guess_and_lists_the_rest(run, workbook, tmp_pat
     done = run("fix", workbook.name, "mieux.xlsx", *AS_OF)
     assert done.returncode == 1
     text = done.stdout.translate(SPACES)
-    assert "Corrigé sans rien deviner, 120 fois, zéro initial rétabli" in text
+    assert "Corrigé sans rien deviner, 32 fois, zéro initial rétabli" in text
     assert (
         "Corrigé sans rien deviner, 1 fois, séparateurs ôtés : « Identifiant structure » cellule C7" in text
     )
@@ -335,7 +336,7 @@ def test_much_that_is_wrong_is_told_in_few_lines(run, tmp_path):
             "description": "=1+1\x07<script>",
             "withdrawal": "?",
         }
-        for n in range(1, 301)
+        for n in range(1, 61)
     ]
     (tmp_path / "much.json").write_text(json.dumps(rows), encoding="utf-8")
     done = run("import", "much.json", *AS_OF, "--out", "much.xlsx")
@@ -345,12 +346,12 @@ def test_much_that_is_wrong_is_told_in_few_lines(run, tmp_path):
     assert "\x07" not in done.stdout
     assert len([line for line in lines if "date illisible" in line]) == 20
     (rest,) = [line for line in lines if "de même" in line]
-    assert rest.startswith("much.json, lignes 21-300 : « Date » : de même 280 fois")
+    assert rest.startswith("much.json, lignes 21-60 : « Date » : de même 40 fois")
     assert len([line for line in lines if "colonne absente" in line]) == 1
-    assert "much.json, lignes 1-300 : « Retrait demandé »" in done.stdout.translate(SPACES)
+    assert "much.json, lignes 1-60 : « Retrait demandé »" in done.stdout.translate(SPACES)
     sheet = openpyxl.load_workbook(tmp_path / "much.xlsx")["Déclarations"]
     assert all(cell.data_type != "f" for row in sheet.iter_rows(min_row=3) for cell in row)
-    assert len([1 for row in sheet.iter_rows(min_row=3) for cell in row if cell.comment]) >= 600
+    assert len([1 for row in sheet.iter_rows(min_row=3) for cell in row if cell.comment]) >= 120
 
 
 def test_what_is_wrong_far_too_often_is_told_so_often_and_that_is_said(tmp_path, monkeypatch):

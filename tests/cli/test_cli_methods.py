@@ -40,11 +40,9 @@ def test_csv_and_json_say_the_same(tmp_path: Path) -> None:
     assert {r["declared"] for r in records} == {"", "delegation", "redirection", "withdrawal"}
     unknown = [r for r in records if r["method"] == "unknown"]
     assert all(r["why"] for r in unknown)
-    run("--out", str(tmp_path / "methods.csv"))
     run("--format", "parquet", "--out", str(tmp_path / "methods.parquet"))
     facts = pd.read_parquet(tmp_path / "methods.parquet")["facts"]
     assert [json.loads(text) for text in facts] == [r["facts"] for r in records]
-    assert len((tmp_path / "methods.csv").read_text(encoding="utf-8-sig").splitlines()) == len(rows) + 1
 
 
 def test_without_an_observation_it_says_so(tmp_path: Path) -> None:

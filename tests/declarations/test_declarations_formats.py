@@ -119,11 +119,11 @@ def told(register: Register) -> list[tuple[str, str, str]]:
     return sorted(lines)
 
 
-@pytest.mark.parametrize("kind", ["xlsx", "json", "jsonl", "pdf"])
-def test_a_register_in_any_format_gives_the_same_findings(tmp_path, kind):
-    ours, theirs = (load_declarations(write(tmp_path, name)) for name in ("csv", kind))
-    assert told(theirs) == told(ours)
-    assert len({rule for rule, *_ in told(ours)}) > 20
+def test_a_register_in_any_format_gives_the_same_findings(tmp_path):
+    ours = told(load_declarations(write(tmp_path, "csv")))
+    assert len({rule for rule, *_ in ours}) > 20
+    for kind in ("xlsx", "json", "jsonl", "pdf"):
+        assert told(load_declarations(write(tmp_path, kind))) == ours, kind
 
 
 def load(folder: Path, *rows: dict[str, Any], name: str = "declarations.json") -> Register:

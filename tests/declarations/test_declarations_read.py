@@ -91,8 +91,9 @@ def bytes_of(book):
     return out.getvalue()
 
 
-@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+@pytest.mark.parametrize(
+    ("separator", "encoding"), [(",", "utf-8"), (";", "cp1252"), ("\t", "utf-16"), ("|", "utf-8-sig")]
+)
 def test_csv_of_any_separator_and_encoding(load, separator, encoding):
     row = ROW | {"postal_address": 'Éléonore, 1 rue "de l\'Œuvre" ; bât. A'}
     register = load(csv_of(row, row, separator=separator).encode(encoding))
@@ -317,8 +318,10 @@ NO_DECLARATIONS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("line", NO_DECLARATIONS)
-@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [*((line, "csv") for line in NO_DECLARATIONS), *((line, "xlsx") for line in NO_DECLARATIONS[:2])],
+)
 def test_a_line_that_is_no_declaration_is_one_message(load, line, kind):
     names = ["domain", *(name for name in ROW if name != "domain")]
     rows = [names, [ROW[name] for name in names], line, names, [ROW[name] for name in names]]
@@ -592,7 +595,7 @@ def test_formulas_give_their_last_value_and_merged_cells_only_the_first(load):
     assert [*register.having(none, "structure_id").columns] == [*none.columns]
 
 
-@pytest.mark.parametrize("suffix", ["csv", "xlsx", "json", "jsonl"])
+@pytest.mark.parametrize("suffix", ["csv", "xlsx", "json"])
 def test_a_formula_without_a_result_is_unknown_and_stays(load, tmp_path, suffix):
     formulas = {name: f"=Feuil2!{name}" for name in ROW}
     register = load(bytes_of(xlsx(ROW, ROW | {"domain": "=A2", "delegation": "=B2"}, formulas)), "r.xlsx")
@@ -660,7 +663,7 @@ HEAD = ["domain", "date", "withdrawal", "description", "structure_id", "represen
         "dn_igc_sante", "Nom, Prénom"]  # fmt: skip
 
 
-@pytest.mark.parametrize("piece", [" ", ".", "-", "é", "\u200b", "'", "(", "\t", "0", "x ", "idem ", "…"])
+@pytest.mark.parametrize("piece", [" ", "-", "\u200b", "(", "0", "idem "])
 def test_a_cell_of_anything_takes_linear_time(load, tmp_path, piece):
     cell = piece * (40_000 // len(piece))
     file = tmp_path / "long.csv"
@@ -722,7 +725,7 @@ def test_a_cell_at_the_end_of_the_sheet_costs_little(load):
         load(bytes_of(book), "r.xlsx")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.binary(max_size=300), st.sampled_from([".csv", ".json", ".jsonl", ".xlsx", ".pdf"]))
 def test_any_bytes_end_in_one_clear_error_or_a_register(tmp_path_factory, raw, suffix):
     file = tmp_path_factory.mktemp("any") / f"r{suffix}"
@@ -731,7 +734,7 @@ def test_any_bytes_end_in_one_clear_error_or_a_register(tmp_path_factory, raw, s
         load_declarations(file)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from(list(fields())), st.text(max_size=20)), max_size=6))
 def test_any_texts_are_read_as_they_are(tmp_path_factory, records):
     file = tmp_path_factory.mktemp("any") / "r.json"
@@ -776,7 +779,7 @@ def test_damage_anywhere_ends_in_one_clear_line_or_a_register(load, name):
     folder = CATALOGUE / ("" if name.endswith("csv") else "registers")
     raw = (folder / name).read_bytes()
     raw = raw if name.endswith("pdf") else raw[:6000]
-    for damaged in mutants(raw, 7, 60):
+    for damaged in mutants(raw, 7, 25):
         with suppress(InputError):
             load(damaged, name)
 
@@ -786,6 +789,6 @@ def test_damage_inside_a_workbook_ends_in_one_clear_line_or_a_register(load, par
     raw = bytes_of(xlsx(ROW, ROW))
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         content = archive.read(part)
-    for damaged in mutants(content, 7, 25):
+    for damaged in mutants(content, 7, 12):
         with suppress(InputError):
             load(rezipped(raw, **{part: damaged}), "r.xlsx")

