@@ -203,9 +203,8 @@ def test_audit_finds_in_the_extractions_what_the_truth_says(file: str) -> None:
     assert mailbox_findings(replace(space, mailboxes=found), file) == expected
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_extractions_of_other_seeds(seed: int, tmp_path: Path) -> None:
-    sample = build(seed)
+def test_an_extraction_of_another_seed(tmp_path: Path) -> None:
+    sample = build(1)
     whitelist = load(whitelist_xml(sample))
     directory = build_mailboxes(whitelist.entries, sample.operators)
     for file, content in directory.files().items():
@@ -235,8 +234,7 @@ def test_audits_have_no_part_in_the_truth() -> None:
         assert "mssante_audit.audits" not in module.read_text(encoding="utf-8"), module.name
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-@pytest.mark.parametrize(("domains", "operators"), [(90, 12), (400, 40)])
+@pytest.mark.parametrize(("seed", "domains", "operators"), [(1, 90, 12), (2, 400, 40)])
 def test_other_seeds_and_sizes(seed: int, domains: int, operators: int) -> None:
     sample = build(seed, domains, operators)
     shown = sample.defects.assign(domain=sample.defects["domain"].map(unnamed))
@@ -253,7 +251,7 @@ def test_other_seed_variants(tmp_path: Path) -> None:
         assert found(load(folder / file, **trusted), file) == expected, file
 
 
-@pytest.mark.parametrize(("seed", "domains", "operators"), [(0, 90, 12), (5, 300, 30), (6, 2000, 150)])
+@pytest.mark.parametrize(("seed", "domains", "operators"), [(0, 90, 12), (6, 1000, 90)])
 def test_nothing_is_found_in_a_clean_list(seed: int, domains: int, operators: int) -> None:
     sample = build(seed, domains, operators, defects=False)
     assert sample.defects.empty

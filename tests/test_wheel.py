@@ -84,6 +84,7 @@ def core(wheel, uv, tmp_path_factory):
     return folder / "venv" / "bin"
 
 
+@pytest.mark.long
 def test_the_core_alone_loads_and_audits(core, tmp_path):
     program = (
         "import mssante_audit as ms; space = ms.load_space(as_of='2026-03-03'); found = ms.audit_all(space); "
@@ -99,6 +100,7 @@ def test_the_core_alone_loads_and_audits(core, tmp_path):
     assert both[0].split()[2:] == ["valid", "8"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("words", [("findings", "all"), ("check", "x.example"), ("doctor",)])
 def test_commands_that_tell_findings_need_no_group(core, tmp_path, words):
     as_of = () if words == ("doctor",) else ("--as-of", "2026-03-03")
@@ -109,6 +111,7 @@ def test_commands_that_tell_findings_need_no_group(core, tmp_path, words):
     assert len(done.stdout) > 100
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("words", "group"),
     [
@@ -137,6 +140,7 @@ def test_every_module_of_a_group_is_named():
         assert packages == set(extras[f"extra == '{group}'"]), group
 
 
+@pytest.mark.long
 def test_the_readmes_uvx_line_makes_reports_from_the_wheel(wheel, uv, tmp_path):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     _, *words = shlex.split(re.search(r"^\$ (uvx .+)$", readme, re.MULTILINE)[1])

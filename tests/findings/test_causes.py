@@ -144,7 +144,7 @@ def test_findings_without_rows_count_what_they_name() -> None:
     assert (only["domain"], only["domains"], only["mailboxes"]) == ("a.example", 2, 5)
 
 
-@pytest.mark.parametrize("data", ["sample", "real"])
+@pytest.mark.parametrize("data", ["sample", pytest.param("real", marks=[pytest.mark.real, pytest.mark.long])])
 def test_causes_are_all_that_is_to_be_done_and_each_counts_its_domains_once(data: str) -> None:
     if data == "real" and not REAL.is_dir():
         pytest.skip("no real list")

@@ -16,7 +16,7 @@ from mssante_audit.findings.words import worded
 from mssante_audit.space.trust import TrustSpace, load_space
 
 REAL = Path(__file__).parents[3] / "shared" / "real"
-LISTS = ("sample", pytest.param("real", marks=pytest.mark.real))
+LISTS = ("sample", pytest.param("real", marks=[pytest.mark.real, pytest.mark.long]))
 
 
 @pytest.fixture(scope="module", params=LISTS)

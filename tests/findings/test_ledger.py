@@ -210,21 +210,21 @@ def test_reports_stop_at_a_ledger_of_a_newer_version_and_leave_it(tmp_path: Path
     newer = state_bytes(99, {"scopes": {}})
     (tmp_path / "ledger.json").write_bytes(newer)
     with pytest.raises(InputError, match="is not of version"):
-        run_reports(["overview"], out=tmp_path, parameters={"as_of": "2026-03-03T06:00:00Z"})
+        run_reports(["dn_consistency"], out=tmp_path, parameters={"as_of": "2026-03-03T06:00:00Z"})
     assert (tmp_path / "ledger.json").read_bytes() == newer
 
 
 def test_reports_say_what_is_new_open_and_unknown(tmp_path: Path) -> None:
     """Between these dates the list gets old: nothing is new or fixed, all is unknown."""
     given = {"data": str(CATALOGUE)}
-    run_reports(["overview"], out=tmp_path, parameters={**given, "as_of": "2026-03-03T06:00:00Z"})
-    before = (tmp_path / "overview.html").read_bytes()
+    run_reports(["dn_consistency"], out=tmp_path, parameters={**given, "as_of": "2026-03-03T06:00:00Z"})
+    before = (tmp_path / "dn_consistency.html").read_bytes()
     assert "Depuis le rapport précédent" not in before.decode()
     assert "Depuis la situation" not in (tmp_path / "index.html").read_text(encoding="utf-8")
-    run_reports(["overview"], out=tmp_path, parameters={**given, "as_of": "2026-03-13T06:00:00Z"})
-    after = (tmp_path / "overview.html").read_text(encoding="utf-8")
+    run_reports(["dn_consistency"], out=tmp_path, parameters={**given, "as_of": "2026-03-13T06:00:00Z"})
+    after = (tmp_path / "dn_consistency.html").read_text(encoding="utf-8")
     assert "Depuis le rapport précédent" in after
-    told = json.loads((tmp_path / "overview.results.json").read_text(encoding="utf-8"))
+    told = json.loads((tmp_path / "dn_consistency.results.json").read_text(encoding="utf-8"))
     since = told["since_previous"]
     assert since["previous"] == "2026-03-03T06:00:00+00:00"
     assert (since["new"], since["open"], since["fixed"]) == (0, 0, 0)
@@ -233,7 +233,7 @@ def test_reports_say_what_is_new_open_and_unknown(tmp_path: Path) -> None:
     assert "inputs" not in told["provenance"]
     index = (tmp_path / "index.html").read_text(encoding="utf-8").replace("\xa0", " ")
     assert f"{since['unknown']} constats dont l’état est inconnu" in index
-    frame = pd.read_csv(tmp_path / "overview.findings.csv", encoding="utf-8-sig")
+    frame = pd.read_csv(tmp_path / "dn_consistency.findings.csv", encoding="utf-8-sig")
     assert set(frame["status"]) == {"unknown"}
-    run_reports(["overview"], out=tmp_path, parameters={**given, "as_of": "2026-03-03T06:00:00Z"})
-    assert (tmp_path / "overview.html").read_bytes() == before
+    run_reports(["dn_consistency"], out=tmp_path, parameters={**given, "as_of": "2026-03-03T06:00:00Z"})
+    assert (tmp_path / "dn_consistency.html").read_bytes() == before

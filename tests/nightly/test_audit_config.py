@@ -158,28 +158,20 @@ MISTAKES = [
     (D + '[fetch]\nurll = "x"', 4, "unknown key 'urll' in [fetch]. Nearest: 'url'"),
     (D + '[fetsh]\nurl = "x"', 3, "unknown key 'fetsh'. Nearest: 'fetch'"),
     ('falder = "d"\n' + D, 1, "unknown key 'falder'. There are: lang, contacts"),
-    ('url = "x"\n' + D, 1, "unknown key 'url'. It goes into [fetch]"),
     (D + '\n[observe]\n"Retries" = 3', 5, "unknown key 'Retries' in [observe]. Nearest: 'ret"),
     ('[data]\nFolder = "d"', 2, "unknown key 'Folder' in [data] (and 1 more). Nearest: 'folder'"),
-    ("[data]\nanchors = []", 1, "lacks data.folder. `mssante-audit init` writes"),
     ("", None, "lacks data. `mssante-audit init` writes"),
     ('lang = "de"\n' + D, 1, 'lang wants one of "fr", "en", not "de"'),
-    ('fail_on = "bad"\n' + D, 1, 'fail_on wants one of "never", "info", "warning", "error", "c'),
-    ("[data]\nfolder = 3", 2, "data.folder wants a text, not 3"),
     ('data = "d"', 1, 'data wants a table, not "d"'),
     ('[data]\nfolder = ""', 2, "data.folder is empty"),
     (D + "[observe]\nport = 70000", 4, "observe.port wants 1 to 65535, not 70000"),
-    (D + "[observe]\nport = true", 4, "observe.port wants a whole number, not true"),
     (D + "[hooks]\nseconds = 0", 4, "hooks.seconds wants more than 0, at most 86400, not 0"),
     (D + "[deadlines]\nsite = inf", None, "inf is no number to count with"),
-    (D + "[deadlines]\nsite = nan", None, "nan is no number to count with"),
     (D + '[hooks]\nsuccess = ["rm -rf /"]', 4, 'hooks.success wants a list, not "rm -rf /"'),
-    (D + "[hooks]\nsuccess = [[]]", 4, "hooks.success is empty"),
     (D + '[hooks]\nsuccess = [["a\\u0000b"]]', 4, 'hooks.success: "a\\u0000b" is not of the'),
     (D + '[fetch]\nurl = "ftp://x"', 4, 'fetch.url: "ftp://x" is not of the right form. Where'),
     (D + "[fetch]\nurl = 2026-01-01", 4, 'fetch.url wants a text, not "2026-01-01"'),
     ('[data]\nfolder = "d', None, "is not TOML: Unterminated string"),
-    (D + 'folder = "e"', None, "is not TOML: Cannot overwrite a value"),
 ]
 
 
@@ -202,7 +194,6 @@ def test_a_mistake_is_one_line_with_file_place_and_remedy(written, text, line, m
         ("folder", "cannot be read (it is a folder)"),
         ("pipe", "cannot be read (it is a pipe)"),
         (b"\xff\xfe", "cannot be read (not utf-8). `mssante-audit init` writes one"),
-        (b"[data]\nfolder = '\xe9'", "cannot be read (not utf-8). `mssante-audit init` writes one"),
     ],
 )
 def test_what_is_no_text_file_is_said(tmp_path, content, why):

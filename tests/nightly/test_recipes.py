@@ -521,7 +521,7 @@ def test_a_run_works_without_memory_both_writable_and_executable(place, settings
     operators = load_space(place.folder / "data").entries["operator_id"]
     settings(
         inputs={"tolerated": ["list"]},
-        reports={"enabled": True},
+        reports={"enabled": True, "names": ["dn_consistency"]},
         dossiers={"enabled": True, "operators": [operators.iloc[0]]},
     )
     done = subprocess.run(

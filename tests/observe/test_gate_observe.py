@@ -146,7 +146,6 @@ Judged = dict[str, tuple[int, dict[str, Any]]]
 FILES = {
     "all": [*CASES],
     "right": ["right", "redirected, right", "right, nobody at the mail server"],
-    "unanswered": ["right", "half absent"],
 }
 """Files of declarations, and the cases in each."""
 
@@ -189,7 +188,7 @@ def play(folder: Path) -> None:
             write_register(pd.concat([rows[case] for case in cases], ignore_index=True), file)
             done = CliRunner().invoke(app, [
                 "gate", "--declaration", str(file), "--observe", "--data", str(SAMPLE),
-                "--as-of", "2026-03-03", "--format", "json", "--timeout=3", "--retries=1",
+                "--as-of", "2026-03-03", "--format", "json", "--timeout=1.5", "--retries=0",
             ])  # fmt: skip
             assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
             (folder / f"{name}.json").write_text(json.dumps([done.exit_code, json.loads(done.stdout)]))
@@ -217,9 +216,7 @@ def test_a_declaration_whose_servers_are_asked(case: str, judged: Judged) -> Non
     assert rule in found if rule else found <= {"DECLARED_CERTIFICATE"}
 
 
-@pytest.mark.parametrize(
-    ("file", "verdict"), [("all", (1, "not-ready")), ("right", (0, "ready")), ("unanswered", (4, "unknown"))]
-)
+@pytest.mark.parametrize(("file", "verdict"), [("all", (1, "not-ready")), ("right", (0, "ready"))])
 def test_a_file_is_as_its_worst_row(file: str, verdict: tuple[int, str], judged: Judged) -> None:
     assert (judged[file][0], judged[file][1]["verdict"]) == verdict
 

@@ -101,7 +101,7 @@ def test_zones_that_hand_a_name_round_in_circles_leave_it_unknown(path: Path, wa
     assert frame["method"].tolist() == ["unknown"]
 
 
-@pytest.mark.parametrize("cut", range(1, 60, 7))
+@pytest.mark.parametrize("cut", [1, 22, 57])
 def test_a_file_cut_anywhere_is_read_as_far_as_it_goes(path: Path, cut: int) -> None:
     write(path, HEADER)
     for number in range(40):
@@ -151,15 +151,14 @@ BAD = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("field", BAD)
-def test_a_field_that_is_not_as_it_should_be_is_a_problem(path: Path, field: str) -> None:
-    missing = line()
-    del missing[field]
-    observation = load_observation(write(path, HEADER, line(**{field: BAD[field]}), missing, line(), END))
+def test_a_field_that_is_not_as_it_should_be_is_a_problem(path: Path) -> None:
+    wrong = [line(**{field: value}) for field, value in BAD.items()]
+    lacking = [{name: value for name, value in line().items() if name != field} for field in BAD]
+    observation = load_observation(write(path, HEADER, *wrong, *lacking, line(), END))
     check_shape(observation)
     assert len(rows_of(observation)) == 1
-    assert observation.problems["message"].tolist() == [f"field {field}"] * 2
-    assert observation.problems["line"].tolist() == [2, 3]
+    assert observation.problems["message"].tolist() == [f"field {field}" for field in BAD] * 2
+    assert observation.problems["line"].tolist() == list(range(2, 2 + 2 * len(BAD)))
 
 
 @pytest.mark.parametrize(
@@ -188,8 +187,6 @@ def test_an_address_that_is_none_is_a_problem_of_its_line(path: Path) -> None:
     "raw",
     [
         b"[]",
-        b"3",
-        b"null",
         b"{",
         b"\xff\xfe",
         b"[" * 100_000,

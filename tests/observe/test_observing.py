@@ -123,7 +123,7 @@ except ResourceError as error: print(error); sys.exit(3)
 """Observes with few file descriptors, some of them in use."""
 
 
-@pytest.mark.parametrize(("most", "used", "exit_code"), [(64, 0, 0), (24, 0, 0), (24, 18, 3)])
+@pytest.mark.parametrize(("most", "used", "exit_code"), [(24, 0, 0), (24, 18, 3)])
 def test_for_lack_of_descriptors_no_server_is_blamed(
     world: World, observed: Observation, tmp_path: Path, most: int, used: int, exit_code: int
 ) -> None:
@@ -189,7 +189,7 @@ def test_a_refusing_parent_does_not_answer(port: int, serve: Serve, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "given", ["", "parent_servers=(('ns.example', '192.0.2.1'),)", "resolvers=('192.0.2.1',)"]
+    "given", ["", "parent_servers=(('ns.example', '192.0.2.1'),), resolvers=('192.0.2.1',)"]
 )
 def test_without_a_network_it_says_so_at_once(given: str, tmp_path: Path) -> None:
     path = tmp_path / "o.jsonl.gz"
@@ -293,9 +293,8 @@ def test_progress_is_told(world: World, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"timeout": 0}, {"in_flight": 0}, {"per_server": -1.0}, {"port": 0}, {"retries": 11},
-        {"parent_zone": "a..b"},
-        {"resolvers": ("ns.example",)}, {"parent_servers": (("", "192.0.2.1"),)}, {"retry_delay": -1},
+        {"timeout": 0}, {"retries": 11}, {"parent_zone": "a..b"}, {"resolvers": ("ns.example",)},
+        {"parent_servers": (("", "192.0.2.1"),)},
     ],
 )  # fmt: skip
 def test_settings_that_make_no_sense(wrong: dict[str, object]) -> None:

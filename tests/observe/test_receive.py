@@ -189,7 +189,7 @@ main.main()
 """The command with 64 file descriptors, some of them in use."""
 
 
-@pytest.mark.parametrize(("used", "exit_code"), [(0, 0), (57, 3), (58, 3)])
+@pytest.mark.parametrize(("used", "exit_code"), [(0, 0), (58, 3)])
 def test_for_lack_of_descriptors_no_server_is_blamed(
     port: int, delegated: Callable[..., None], used: int, exit_code: int
 ) -> None:
@@ -252,14 +252,11 @@ def beside(tmp_path: Path) -> Callable[..., list[str]]:
         ((own(), own()), {"anchors": False}, 0, "yes", "", "unknown tls-alone"),
         ((own(), own(subject="CN=x,C=FR")), {}, 1, "degraded", "tls-some", "warn tls-some"),
         ((own(issuer=None),) * 2, {}, 1, "no", "tls-none", "fail tls-none"),
-        ((own(start=LATELY - timedelta(90), days=2),) * 2, {}, 1, "no", "tls-none", "fail tls-none"),
         ((own(), None), {}, 0, "yes", "", "unknown tls-unseen"),
         ((None, None), {}, 4, "unknown", "tls-refused", "unknown tls-unseen"),
-        ((own(subject="CN=x,C=FR"), None), {}, 1, "degraded", "tls-some", "warn tls-some"),
         ((own(),), {}, 0, "yes", "", "unknown tls-unseen"),
         ((own(issuer=None),) * 2, {"days": 8}, 0, "yes", "", "unknown tls-old"),
         ((own(),) * 2, {"domain": "autre.mssante.fr"}, 0, "yes", "", "unknown tls-nobody"),
-        ((own(),) * 2, {"domain": DOMAIN.upper()}, 0, "yes", "", "ok "),
         ((), {}, 0, "yes", "", "unknown no_tls"),
     ],
 )  # fmt: skip

@@ -31,8 +31,8 @@ AS_OF = "2026-03-03T06:00:00Z"
 
 
 @pytest.fixture(scope="module")
-def space() -> TrustSpace:
-    return load_space(as_of=AS_OF)
+def space(sample_space) -> TrustSpace:
+    return sample_space
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +79,10 @@ def test_the_first_sentence_is_the_most_telling_event(report) -> None:
     assert "17 autres événements" in lead
 
 
-def test_every_kind_has_its_table(report) -> None:
+def test_every_kind_has_its_table(report, space) -> None:
     headings = [plain(h.text_content()) for h in report.xpath("//h3")]
     assert set(names("changes")) == set(KINDS)
-    story = chronicle(load_space(as_of=AS_OF))
+    story = chronicle(space)
     there = [
         plain(names("changes")[kind].replace(" :", "\xa0:"))
         for kind in names("changes")
@@ -189,8 +189,9 @@ def broken(tmp_path: Path, number: int, content: bytes | None) -> TrustSpace:
     return load_space(tmp_path, as_of=AS_OF, anchors=[tmp_path / "anchors"])
 
 
-@pytest.mark.parametrize("content", [None, b"", gzip.compress(b"<html></html>", mtime=0)])
-@pytest.mark.parametrize("number", [0, 2])
+@pytest.mark.parametrize(
+    ("number", "content"), [(0, None), (2, b""), (2, gzip.compress(b"<html></html>", mtime=0))]
+)
 def test_a_list_that_cannot_be_read_is_left_out_and_named(tmp_path: Path, number: int, content) -> None:
     broken(tmp_path, number, content)
     report = opened(tmp_path, anchors=[str(tmp_path / "anchors")])

@@ -39,8 +39,8 @@ BUDGET = 1_500_000
 
 
 @pytest.fixture(scope="module")
-def space():
-    return load_space(as_of=SAMPLE_AS_OF)
+def space(sample_space):
+    return sample_space
 
 
 @pytest.fixture(scope="module")
@@ -269,6 +269,7 @@ def test_the_same_space_makes_the_same_bytes(space, made):
     assert page_of(load_space(as_of=SAMPLE_AS_OF))[0] == made[0]
 
 
+@pytest.mark.long
 def test_8700_domains_fit(tmp_path):
     rows = build(domains=8700, operators=321).rows
     (tmp_path / "list.xml").write_bytes(b"".join(whitelist_chunks(rows)))
@@ -278,6 +279,7 @@ def test_8700_domains_fit(tmp_path):
 
 
 @pytest.mark.real
+@pytest.mark.long
 @pytest.mark.skipif(not REAL.exists(), reason="no real list beside the checkout (../shared/real)")
 def test_the_real_list_fits_and_names_nobody():
     space = load_space(REAL, as_of=REAL_AS_OF)

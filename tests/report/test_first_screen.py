@@ -43,12 +43,11 @@ def counted_of(space):
     return found, domains, ms.causes(found, space.audited, space.published, ms.doubts(space, found, domains))
 
 
-@pytest.fixture(params=["sample", "real"], scope="module")
-def made(request):
+@pytest.fixture(scope="module")
+def made(sample_run, sample_space):
     """Run, page and space of the overview."""
-    run = request.getfixturevalue(f"{request.param}_run")
-    page = lxml_html.fromstring((run.out / "overview.html").read_text(encoding="utf-8"))
-    return run, page, request.getfixturevalue(f"{request.param}_space")
+    page = lxml_html.fromstring((sample_run.out / "overview.html").read_text(encoding="utf-8"))
+    return sample_run, page, sample_space
 
 
 @pytest.fixture(scope="module")

@@ -65,9 +65,9 @@ def called(cell):
     return ""
 
 
-@pytest.fixture(params=["sample", "real"])
-def run(request):
-    return request.getfixturevalue(f"{request.param}_run")
+@pytest.fixture
+def run(sample_run):
+    return sample_run
 
 
 @pytest.fixture(params=NAMES)
@@ -178,7 +178,9 @@ def test_cell_ids_say_what_the_cell_is(name):
     assert ids[-1] == "record"
 
 
-def test_every_report_is_whole_and_within_its_budget(run):
+@pytest.mark.parametrize("made", ["sample", pytest.param("real", marks=[pytest.mark.real, pytest.mark.long])])
+def test_every_report_is_whole_and_within_its_budget(made, request):
+    run = request.getfixturevalue(f"{made}_run")
     assert [outcome.name for outcome in run.outcomes if outcome.failure] == []
     # test_changes_report.py and test_certificates_report.py are about the others.
     assert {outcome.name for outcome in run.outcomes} - {

@@ -78,11 +78,13 @@ def plain(text):
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_nothing_of_any_other_operator_of_the_sample(space, has, operators, lang):
     assert len(operators) > 10
-    for operator_id in operators:
+    for operator_id in operators[:: 1 if lang == "fr" else 6]:
         for suffix, text in written_for(space, operator_id, lang).items():
             assert leaks(text, has, operator_id) == [], (operator_id, suffix)
 
 
+@pytest.mark.real
+@pytest.mark.long
 def test_nothing_of_any_other_operator_of_the_real_list(real_space):
     space = real_space
     has = belonging(space)

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -26,7 +27,7 @@ from typer.testing import CliRunner
 from mssante_audit.audits import audit_all
 from mssante_audit.base import export
 from mssante_audit.base.errors import InputError, OutputError, ParameterError, UnknownNameError
-from mssante_audit.base.resources import resource
+from mssante_audit.base.resources import resource as shipped_file
 from mssante_audit.base.staging import NOTE, SCRATCH, STAGING
 from mssante_audit.cli.main import app
 from mssante_audit.report.execute import environment
@@ -292,7 +293,7 @@ def test_an_unknown_operator_is_refused_before_anything_is_made(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{}", "[]", '{"nbformat": 3, "cells": []}', '{"nbformat": 4, "cells": [{}]}']
+    "content", ["", "[]", '{"nbformat": 3, "cells": []}', '{"nbformat": 4, "cells": [{}]}']
 )
 def test_what_is_no_notebook_is_refused(tmp_path, content):
     (tmp_path / "a.ipynb").write_text(content)
@@ -310,7 +311,7 @@ def test_two_reports_of_one_name_are_refused(tmp_path):
 
 
 def test_without_names_all_are_meant_overview_first():
-    assert next(iter(find_notebooks((), resource("notebooks")))) == "overview"
+    assert next(iter(find_notebooks((), shipped_file("notebooks")))) == "overview"
     assert find_notebooks(["plain", "plain"], FILES) == {"plain": FILES / "plain.ipynb"}
 
 
@@ -373,6 +374,7 @@ def gone(number, seconds=10):
     return True
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_leaves_no_process_and_nothing_half_written(slow, tmp_path, sent, status):
     process, kernel, scratch = slow
@@ -387,6 +389,7 @@ def test_an_interrupted_run_leaves_no_process_and_nothing_half_written(slow, tmp
     assert everything_in(tmp_path / "out") == {".lock": b"", "slow.html": b"last good"}
 
 
+@pytest.mark.long
 def test_a_killed_run_leaves_the_last_good_report_and_the_next_one_cleans_up(slow, tmp_path):
     process, kernel, scratch = slow
     process.kill()
@@ -403,17 +406,14 @@ def test_a_killed_run_leaves_the_last_good_report_and_the_next_one_cleans_up(slo
 
 def test_a_full_disk_is_one_clear_line_and_leaves_what_was_there(tmp_path):
     (tmp_path / "plain.html").write_text("last good")
-    limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)); {RUN_MAIN}"
-    arguments = [sys.executable, "-c", limited, "report", str(FILES / "plain.ipynb"), "--out", str(tmp_path)]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert re.fullmatch(
-        r"mssante-audit: \S+plain\.html: cannot be written: file too large\. Free .+\n", done.stderr
-    )
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, most[1]))
+    try:
+        with pytest.raises(OutputError, match=r"plain\.html: cannot be written: file too large\. Free .+$"):
+            run_reports(["plain"], out=tmp_path, notebooks=FILES)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
     assert everything_in(tmp_path) == {".lock": b"", "plain.html": b"last good"}
-
-
-RUN_MAIN = "from mssante_audit.cli.main import main; main()"
 
 
 # -- nobody is named --------------------------------------------------------------------------
@@ -497,6 +497,7 @@ def test_no_file_names_a_person_or_a_secret(canary, tmp_path, monkeypatch):
     monkeypatch.setenv("MSSANTE_SECRET_TOKEN", SECRET)
     run = run_reports(out=tmp_path / "out", parameters={"data": str(canary), "as_of": AS_OF})
     assert [o.failure for o in run.outcomes] == [None] * len(run.outcomes)
+    assert "declarations" not in {outcome.name for outcome in run.outcomes}, "there is no register"
     found = audit_all(open_space(data=str(canary), as_of=AS_OF))
     for suffix, write in export.WRITERS.items():
         write(found, tmp_path / "out" / f"all.{suffix}")
@@ -505,7 +506,7 @@ def test_no_file_names_a_person_or_a_secret(canary, tmp_path, monkeypatch):
     assert {name: canaries(content) for name, content in files.items() if canaries(content)} == {}
 
 
-@pytest.mark.parametrize("suffix", export.WRITERS)
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
 def test_what_changed_names_nobody_in_any_format(canary, tmp_path, suffix):
     before = canary.read_bytes()
     for old, new in (("canari", "canari.z"), ("0639987654", "0639987699")):

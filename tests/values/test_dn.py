@@ -42,12 +42,9 @@ def test_both_shapes_of_the_form(text: str, igc: str) -> None:
         ('CN=mss.alpha.example,OU=1750000018,O="CH ALPHA",ST=Paris (75),C=FR', ("quotes",)),
         ('CN=mss.alpha.example,OU=1750000018,O= "CH ALPHA" ,ST=Paris (75),C=FR', ("quotes", "spacing")),
         ("CN=mss.alpha.example, OU=1750000018, O=CH ALPHA, ST=Paris (75), C=FR", ("spacing",)),
-        ("CN=mss.alpha.example ,OU=1750000018,O=CH ALPHA,ST=Paris (75),C=FR", ("spacing",)),
         ("CN=mss.alpha.example,OU=1750000018,O=CH  ALPHA,ST=Paris (75),C=FR", ("doubled",)),
         ("CN=mss.alpha.example,OU=1750000018,O=CH ALPHA,ST=Paris(75),C=FR", ()),
-        ("CN=mss.alpha.example,OU=1750000018,O=CH ALPHA,ST=PARIS ( 75 ),C=FR", ()),
         ("CN=mss.alpha.example,OU=1750000018,O=CH\xa0ALPHA,ST=Paris (75),C=FR", ("nbsp",)),
-        ("CN=mss.alpha.example,OU=1750000018,O=CH\xa0 ALPHA,ST=Paris (75),C=FR", ("nbsp",)),
         ("CN=mss.alpha.example,OU=1750000018,O=CH AL\u200bPHA,ST=Paris (75),C=FR", ("control",)),
         ("CN=mss.alpha.example;OU=1750000018;O=CH ALPHA;ST=Paris (75);C=FR", ("separator",)),
         ("cn=MSS.ALPHA.example,ou=1750000018,o=ch alpha,st=paris (75),c=fr", ()),
@@ -68,17 +65,12 @@ def test_spellings_of_one_name_have_one_key(text: str, problems: tuple[str, ...]
     ("text", "value", "problems"),
     [
         (r"O=a\,b\+c\"d\\e\<f\>g\;h\=i", 'a,b+c"d\\e<f>g;h=i', ()),
-        (r"O=\ a\ ", " a ", ()),
         (r"O=\#a", "#a", ()),
         (r"O=Alpha \C3\A9", "Alpha é", ()),
         (r"O=\C3", r"\C3", ("escape",)),
-        ("O=a\\", "a\\", ("escape",)),
         ("O=#04024869", "#04024869", ("escape",)),
-        ("O=a<b", "a<b", ("escape",)),
         ('O="a, b+c; <d>"', "a, b+c; <d>", ("quotes",)),
-        (r'O="a \"b\" \5C"', 'a "b" \\', ("quotes",)),
         ('O=CLINIQUE "BETA"', 'CLINIQUE "BETA"', ("quotes",)),
-        ('O="BETA" SUD', '"BETA" SUD', ("quotes",)),
         ('O="BETA', '"BETA', ("quotes",)),
         ("O=", "", ()),
         ("O=a=b", "a=b", ()),
@@ -101,10 +93,8 @@ def test_quotation_marks_inside_a_value_are_part_of_the_name() -> None:
     [
         (r"O=\#a", r"O=\#a"),
         (r"O=\20a\20\09", r"O=\ a\ \09"),
-        (r"O=\ ", r"O=\ "),
         ('O="a,b\0"', r"O=a\,b\00"),
         (r"O=\41\=\C3\A9", "O=A=é"),
-        ("o = a+cn=b", "CN=b+O=a"),
         ("DC=a,C=FR,O=b", "O=b,C=FR,DC=a"),
     ],
 )
@@ -124,12 +114,9 @@ def test_key_prepares_values_as_rfc_4518(value: str) -> None:
     ("text", "problem"),
     [
         ("", "empty"),
-        (" \xa0", "empty"),
         ("mss.alpha.example", "unreadable"),
         ("CN=a,", "unreadable"),
-        (",CN=a", "unreadable"),
         ("CN=a,O=DURAND, FILS", "unreadable"),
-        ("É=a", "unreadable"),
         ("CN=a,=b", "unreadable"),
         ("CN=a+OU=b", "multivalued"),
         ("OU=a,OU=b", "repeated"),
@@ -157,8 +144,6 @@ def test_what_can_be_read_of_an_unreadable_name_is_read() -> None:
         ("CN=a,OU=b,O=c,C=FR,ST=d", "IGC-Santé"),
         ("CN=a,OU=b,O=c,C=FR", ""),
         ("CN=a,OU=b,O=c,L=d,ST=e,C=FR", ""),
-        ("CN=a,OU=,O=c,ST=d,C=FR", ""),
-        ("CN=a,OU=b,O=c,O=d,C=FR", ""),
         ("CN=a,OU=b,O=c,ST=d+C=FR", ""),
     ],
 )
@@ -228,17 +213,12 @@ FORM = "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR"
 SLASHES = "/C=FR/ST=Paris (75)/O=CH ALPHA/OU=1759900004/CN=mss.alpha.example"
 PASTED = (
     FORM,
-    f" {FORM}\n",
     f"subject={FORM}",
-    f"DN : {FORM}",
     f"DN du certificat : {FORM}",
-    f"«\u00a0{FORM}\u00a0»",
     SLASHES,
-    f"subject= {SLASHES}",
     "subject=C = FR, ST = Paris (75), O = CH ALPHA, OU = 1759900004, CN = mss.alpha.example",
     "C=FR,ST=Paris (75),O=CH ALPHA,OU=1759900004,CN=mss.alpha.example",
     FORM.replace(",", "\n"),
-    FORM.replace(",", ",\r\n"),
     FORM.replace(" ALPHA", "\nALPHA"),
     FORM.replace(",", "\n").replace("ST=", "S=").replace("=", " = "),
 )
@@ -253,11 +233,8 @@ def test_one_name_however_it_was_pasted(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "cf. certificat joint",
         "",
-        "/",
         "subject=",
-        "DN :",
         "DN : voir ci-joint",
         "OU=1759900004,CN=mss.alpha.example,O=CH ALPHA,ST=Paris (75),C=FR",  # no tool prints this order
         "CN=mss.alpha.example, OU=1759900004, O=CH ALPHA, ST=Paris (75), C=FR",

@@ -26,12 +26,9 @@ def with_key(number: str) -> str:
     ("text", "kind", "department"),
     [
         ("0" + "75" + "9000001" + "00", "ADELI", ""),
-        ("0" + "2A" + "9000001" + "00", "ADELI", ""),
         ("1" + with_key("75999900"), "FINESS", "75"),
         ("1" + "2A9999001", "FINESS", "2A"),
-        ("1" + "2b9999001", "FINESS", "2B"),
         ("1" + with_key("97019990"), "FINESS", "971"),
-        ("1" + with_key("97049990"), "FINESS", "974"),
         ("1" + with_key("98059990"), "FINESS", "976"),
         ("1" + with_key("97999990"), "FINESS", ""),
         ("2" + with_key("99999900"), "SIREN", ""),
@@ -50,19 +47,13 @@ def test_kinds(text: str, kind: str, department: str) -> None:
     [
         ("", "kind"),
         ("912345678", "kind"),
-        ("X12345678", "kind"),
         ("١23456789", "kind"),
         ("1", "shape"),
-        ("175999900", "shape"),
-        ("17599990000", "shape"),
         ("10B0099999", "shape"),
-        ("12C9999001", "shape"),
         ("1 75999900" + luhn.calc_check_digit("75999900"), "shape"),
         ("3" + with_key("99999900"), "shape"),
         ("1٧٥٩٩٩٩٠٠١", "shape"),
         ("1759999001", "luhn"),
-        ("2999999001", "luhn"),
-        ("399999900100012", "luhn"),
         ("410999999999010", "luhn"),
     ],
 )
@@ -107,23 +98,15 @@ def test_the_table_is_whole() -> None:
     overseas = {"971", "972", "973", "974", "976"}
     assert len(metropolitan | overseas) == 101
     assert metropolitan | overseas <= set(DEPARTMENTS)
-    assert set(DEPARTMENTS) - metropolitan - overseas == {
-        "975",
-        "977",
-        "978",
-        "984",
-        "986",
-        "987",
-        "988",
-        "989",
-    }
+    others = {"975", "977", "978", "984", "986", "987", "988", "989"}
+    assert set(DEPARTMENTS) - metropolitan - overseas == others
     assert len(set(DEPARTMENTS.values())) == len(DEPARTMENTS)
 
 
-@pytest.mark.parametrize(("code", "label"), DEPARTMENTS.items())
-def test_every_official_label_is_right(code: str, label: str) -> None:
-    found = parse_department(f"{label} ({code})")
-    assert (found.label, found.code, found.problems) == (label, code, ())
+def test_every_official_label_is_right() -> None:
+    for code, label in DEPARTMENTS.items():
+        found = parse_department(f"{label} ({code})")
+        assert (found.label, found.code, found.problems) == (label, code, ())
 
 
 @pytest.mark.parametrize(
@@ -144,20 +127,14 @@ def test_accepted_variants(text: str) -> None:
     ("text", "code", "problems"),
     [
         ("Paris(75)", "75", ("form",)),
-        ("Paris  (75)", "75", ("form",)),
-        ("Paris (75) ", "75", ("form",)),
-        (" Paris (75)", "75", ("form",)),
         ("Paris\xa0(75)", "75", ("form",)),
-        ("Paris ( 75)", "75", ("form",)),
         ("Paris", "75", ("form",)),
         ("75", "", ("form", "unknown")),
-        ("(75)", "75", ("form", "unknown")),
         ("", "", ("form", "unknown")),
         ("Meuthe-et-Moselle (54)", "54", ("unknown",)),
         ("Ain (1)", "01", ("unknown",)),
         ("Atlantide (00)", "", ("unknown",)),
         ("Ain (75)", "75", ("mismatch",)),
-        ("Ain(75)", "75", ("form", "mismatch")),
         ("Ain (01) (75)", "", ("form", "unknown")),
     ],
 )
@@ -177,17 +154,12 @@ def test_finess_of_no_departement(number: str) -> None:
         ("1759900004", "1759900004", "1759900004"),
         ("FINESS n° 75 990 000 4", "1759900004", "1759900004"),
         ("N° FINESS EJ : 1759900004", "1759900004", "1759900004"),
-        ("FINESS 2A999901", "FINESS2A999901", "FINESS2A999901"),  # a digit too few
-        ("Finess 2a0000001", "12A0000001", "12A0000001"),
         ("FINESS 759900004 / SIREN 999000003", "1759900004", "1759900004"),
         ("759900004", "759900004", "759900004"),  # FINESS or SIREN
         ("399900000300015", "399900000300015", "2999000003"),
-        ("999 000 003 00015", "399900000300015", "2999000003"),
         ("SIREN 999000003 00015", "399900000300015", "2999000003"),
-        ("2999000003", "2999000003", "2999000003"),
         ("99900000300016", "99900000300016", "99900000300016"),  # a wrong check digit: of no kind
         ("0759000001AB", "0759000001AB", "0759000001AB"),
-        ("075900000100", "075900000100", "075900000100"),
         ("FINESS " + "1" * 200, "FINESS" + "1" * 200, "FINESS" + "1" * 200),
         ("néant", "NÉANT", "NÉANT"),
         (" ", "", ""),
@@ -201,13 +173,11 @@ def test_a_structure_is_known_by_any_of_its_numbers(text: str, told: str, key: s
     ("text", "among", "key"),
     [
         ("759900004", {"1759900004"}, "1759900004"),
-        ("759900004", {"2759900004"}, "2759900004"),
         ("759900004", {"1759900004", "2759900004"}, "759900004"),
         ("999000003", (), "2999000003"),  # no FINESS starts with 99
         ("999000003", {"1999000003"}, "2999000003"),
         ("999000004", (), "999000004"),  # a wrong check digit: of no kind
         ("2A0000001", (), "12A0000001"),
-        ("1759900004", {"2759900004"}, "1759900004"),
         ("2759900004", {"1759900004"}, "2759900004"),
     ],
 )

@@ -411,6 +411,7 @@ def test_a_whole_archive_is_looked_at_as_of_its_last_list(tmp_path: Path) -> Non
 
 
 @pytest.mark.real
+@pytest.mark.long
 def test_the_real_list() -> None:
     if not REAL.exists():
         pytest.skip("no real list beside the checkout (../shared/real)")

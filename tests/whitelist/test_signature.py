@@ -352,18 +352,14 @@ DAY = timedelta(days=1)
     [
         ({}, GOOD),
         ({"name": "a.pem.crl"}, GOOD),
-        ({"made": MADE - 3 * DAY}, GOOD),
         ({"made": MADE + 300 * DAY}, GOOD),
         ({"made": MADE - 30 * DAY}, UNKNOWN),  # its successor was due long before
         ({"made": MADE + 3000 * DAY}, UNKNOWN),  # the signer's end is past: it need not be named any more
         ({"revoked": MADE - DAY}, REVOKED),
-        ({"revoked": MADE - DAY, "made": MADE - 30 * DAY}, REVOKED),
         ({"revoked": MADE + DAY, "made": MADE + 2 * DAY}, GOOD),
         ({"revoked": MADE + DAY, "lost": MADE - DAY, "made": MADE + 2 * DAY}, REVOKED),
         ({"by": 0}, UNKNOWN),
         ({"extension": x509.DeltaCRLIndicator(3)}, UNKNOWN),
-        ({"revoked": MADE - DAY, "extension": x509.DeltaCRLIndicator(3)}, UNKNOWN),
-        ({"revoked": MADE - DAY, "reason": "key_compromise"}, REVOKED),
         ({"revoked": MADE - DAY, "reason": "certificate_hold"}, REVOKED),
         # A hold may have been lifted since that list was made.
         ({"revoked": MADE - 31 * DAY, "reason": "certificate_hold", "made": MADE - 30 * DAY}, UNKNOWN),
@@ -464,7 +460,7 @@ def test_the_certificates_at_hand_are_the_pinned_ones():
 
 @needs_real
 @pytest.mark.real
-@pytest.mark.parametrize("place", [b"<Nom>", b"<Description>", b"<SupportContact>", b"<DateDeGeneration>"])
+@pytest.mark.parametrize("place", [b"<Nom>", b"<DateDeGeneration>"])
 def test_one_changed_byte_of_the_real_list_is_invalid(real, place):
     at = real.index(place, len(real) // 2 if place != b"<DateDeGeneration>" else 0) + len(place)
     changed = real[:at] + (b"1" if real[at : at + 1] != b"1" else b"2") + real[at + 1 :]

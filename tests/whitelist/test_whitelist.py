@@ -182,12 +182,10 @@ def test_content_of_a_changed_or_vanished_file_is_refused(tmp_path):
     ("written", "read"),
     [
         ("a<!-- c -->b", "ab"),
-        ("<!-- c -->ab<!-- d -->", "ab"),
         ("a<?pi x?>b", "ab"),
         ("<![CDATA[a <b>]]>&amp;c", "a <b>&c"),
         ("a&#x41;&lt;&#38;lt;", "aA<&lt;"),
         ("a\r\nb\rc", "a\nb\nc"),
-        ("a&#13;b", "a\rb"),
     ],
 )
 def test_text_is_what_a_canonical_form_without_comments_signs(written, read):
@@ -228,7 +226,6 @@ def test_text_split_between_two_reads_is_whole(monkeypatch):
     ("text", "instant"),
     [
         ("2026-01-05T10:00:00Z", "2026-01-05T10:00:00Z"),
-        (" 2026-01-05T10:00:00Z\n", "2026-01-05T10:00:00Z"),
         ("2026-01-05T10:00:00.125Z", "2026-01-05T10:00:00.125Z"),
         ("2026-01-05T10:00:00+02:00", "2026-01-05T08:00:00Z"),
     ],
@@ -240,9 +237,7 @@ def test_dates_are_read_as_utc(text, instant):
     assert problems(whitelist) == []
 
 
-@pytest.mark.parametrize(
-    "text", ["05/01/2026", "2026-01-05", "2026-01-05T10:00:00", "2026-13-05T10:00:00Z", "2026", "now", "١"]
-)
+@pytest.mark.parametrize("text", ["05/01/2026", "2026-01-05T10:00:00", "2026-13-05T10:00:00Z", "١"])
 def test_a_date_that_cannot_be_read_is_a_problem_and_keeps_its_text(text):
     whitelist = load_whitelist(xml(row(1), row(2, DateMAJ=text), row(3)))
     assert whitelist.entries["updated_at"].isna().tolist() == [False, True, False]
@@ -255,9 +250,7 @@ def test_a_date_that_cannot_be_read_is_a_problem_and_keeps_its_text(text):
     ("written", "kind"),
     [
         ("<DateDeGeneration>hier</DateDeGeneration>", "date"),
-        ("<DateDeGeneration>2026-03-02T05:30:00</DateDeGeneration>", "date"),
         ("<DateDeGeneration>9999-99-99T99:99:99Z</DateDeGeneration>", "date"),
-        ("<DateDeGeneration>0001-01-01T00:00:00+14:00</DateDeGeneration>", "date"),
         ("<DateDeGeneration/>", "empty"),
         ("", "missing"),
     ],
@@ -283,12 +276,9 @@ PROBLEMS = {
     ),
     "unexpected": ("<Description>", "<Note>n</Note><Description>", "unexpected", "Note"),
     "other namespace": ("<Description>", '<Nom xmlns="urn:x">n</Nom><Description>', "unexpected", "Nom"),
-    "no namespace": ("<Description>", '<Nom xmlns="">n</Nom><Description>', "unexpected", "Nom"),
     "nested": (">ch-1.mssante.fr<", ">ch-<b>1</b>.mssante.fr<", "unexpected", "b"),
     "text": ("<Description>", "mot<Description>", "text", "Domaine"),
-    "last text": ("</DateMAJ>", "</DateMAJ>mot", "text", "Domaine"),
     "attribute of a row": ("<Domaine>", '<Domaine a="1">', "attribute", "Domaine"),
-    "attribute of a field": ("<Nom>", '<Nom a="1">', "attribute", "Nom"),
     "row in a row": ("<Description>", "<Domaine><Nom>x</Nom></Domaine><Description>", "misplaced", "Domaine"),
 }
 
@@ -334,7 +324,6 @@ def test_an_empty_row_is_a_row():
         ("<ListeDomaines>", "<Autre><Domaine><Nom>x</Nom></Domaine></Autre><ListeDomaines>", "misplaced"),
         ("<ListeDomaines>", "<ListeDomaines><Groupe><Domaine><Nom>x</Nom></Domaine></Groupe>", "misplaced"),
         ("<ListeDomaines>", "<Autre>x</Autre><ListeDomaines>", "unexpected"),
-        ("<ListeDomaines>", "<ListeDomaines>mot", "text"),
         ("<ListeDomaines>", "mot<ListeDomaines>", "text"),
         ("<ListeDomaines>", "<ListeDomaines/><ListeDomaines>", "repeated"),
         (
@@ -383,7 +372,6 @@ UNCLOSED = xml().replace(b"</ListeBlancheMSSante>\n", b"")
             2,
         ),
         (xml() + b"\n\0\0\0", "after the end", 31),
-        (xml() + xml(), "after the end", 30),
         (xml().replace(b"    </ListeDomaines>", b"    </Domaines>"), "mismatched tag", 28),
     ],
 )
@@ -407,7 +395,7 @@ def test_damage_around_the_rows_is_refused_and_recovered(content, damage, line):
 SIGNATURE = b'<Signature xmlns="http://www.w3.org/2000/09/xmldsig#"><Info a="b">x</Info></Signature>'
 
 
-@pytest.mark.parametrize("place", [b"<Nom>", b"</Nom>", b"</Domaine>", b"</ListeDomaines>", b"<Domaine>"])
+@pytest.mark.parametrize("place", [b"<Nom>", b"</Domaine>", b"</ListeDomaines>"])
 @pytest.mark.parametrize("own", [False, True])
 def test_a_signature_outside_its_place_is_damage_of_the_file(place, own):
     content = xml(row(1), row(2), row(3))
@@ -432,7 +420,7 @@ def test_a_list_without_its_signature_is_not_damaged():
 @pytest.mark.parametrize("content", [xml(), gzip.compress(xml(*(row(n) for n in range(1, 60))), mtime=0)])
 def test_a_list_cut_anywhere_is_refused_and_its_whole_rows_recovered(content):
     whole = load_whitelist(content).entries
-    places = random.Random(0).sample(range(1, len(content) - 1), min(100, len(content) - 2))
+    places = random.Random(0).sample(range(1, len(content) - 1), min(60, len(content) - 2))
     for place in places:
         cut = content[:place]
         with pytest.raises(WhiteListError) as raised:
@@ -461,9 +449,7 @@ def test_a_row_cut_in_the_middle_is_told():
     assert whitelist.damage == "the file is cut inside <Domaine>"
 
 
-@pytest.mark.parametrize(
-    "bad", [b"\0", b"\x1b", b"a & b", b"a < b", b"\xe9", b"&eacute;", b"</Nom>", b"<Nom>", b"]]>", b"&#0;"]
-)
+@pytest.mark.parametrize("bad", [b"\0", b"a & b", b"\xe9", b"&eacute;", b"</Nom>", b"]]>"])
 def test_broken_xml_in_a_row_costs_that_row_only(bad):
     content = xml().replace("n°2".encode(), bad)
     with pytest.raises(WhiteListError) as raised:
@@ -521,16 +507,12 @@ def test_a_compressed_list_with_a_wrong_checksum_or_garbage_behind_is_damaged():
         (b"", "empty"),
         (b" \n ", "no XML"),
         (gzip.compress(b"", mtime=0), "empty"),
-        (b"\x1f\x8b", "no XML"),
         (b"\x1f\x8b garbage, not gzip", "no XML"),
         (b"Nom;Description\n", "no XML"),
-        (b"%PDF-1.7", "no XML"),
-        (b"\0" * 100, "no XML"),
         (b"<html><body/></html>", "root element is <html>"),
         (b"<!doctype html><html/>", "no XML|document type"),
         (b'<?xml version="1.0"?>', "no XML"),
         (b"<ListeBlancheMSSante/>", "no namespace"),
-        (xml()[:60], "no XML"),
     ],
 )
 @pytest.mark.parametrize("recover", [False, True])
@@ -572,7 +554,7 @@ def test_a_namespace_element_that_says_something_else_is_no_namespace():
 # -- encodings ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1", "windows-1252", "iso-8859-15"])
+@pytest.mark.parametrize("encoding", ["utf-16", "iso-8859-1", "windows-1252"])
 def test_declared_encodings_are_followed(encoding):
     content = xml().decode().replace("UTF-8", encoding).encode(encoding)
     pd.testing.assert_frame_equal(load_whitelist(content).entries, load_whitelist(xml()).entries)
@@ -585,7 +567,7 @@ def test_a_byte_order_mark_is_no_garbage():
 @pytest.mark.parametrize(
     ("declared", "message"),
     [("utf-16", "encoding specified"), ("us-ascii", "not well-formed"), ("shift_jis", "is not one of"),
-     ("rot13", "is not one of"), ("unicode_escape", "is not one of"), ("x" * 500, "is not one of")],
+     ("x" * 500, "is not one of")],
 )  # fmt: skip
 def test_a_wrong_encoding_declaration_is_refused(declared, message):
     with pytest.raises(WhiteListError, match=message) as raised:
@@ -609,19 +591,12 @@ def test_latin_1_declared_as_utf_8_is_refused_at_its_line():
     [
         ("cert-non-igc-audit.espacedeconfiance.mssante.fr", True),
         ("signal.espacedeconfiance.mssante.fr", True),
-        ("ESPACEDECONFIANCE.mssante.fr", True),
         ("monespacedeconfiance.mssante.fr", False),
         ("test.ch-fictif.mssante.fr", True),
-        ("ch-fictif.test.mssante.fr", True),
         ("CH-Fictif-TEST.mssante.fr", True),
-        ("tests-operateur.mssante.fr", True),
         ("chfictiftest.mssante.fr", True),
-        ("audit.mssante.fr", True),
         ("auditeurs.mssante.fr", False),
         ("foyer-protestant.mssante.fr", False),
-        ("protest.mssante.fr", False),
-        ("contest.mssante.fr", False),
-        ("testament.mssante.fr", False),
         ("ch-fictif.mssante.fr", False),
         ("", False),
     ],
@@ -643,7 +618,6 @@ def test_audit_entries_are_told_by_their_operator(operator, expected):
     ("domain", "expected"),
     [
         ("a.mssante.fr", True),
-        ("A.MSSANTE.FR", True),
         ("mssante.fr", True),
         ("xmssante.fr", False),
         ("a.mssante.fr.example", False),
