@@ -61,13 +61,13 @@ def report(
 
 def _answer_lines(answers: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
     """Yield the two answers as the mail of a night says them, or that nobody looked."""
-    from mssante_audit.findings.templates import said
+    from mssante_audit.findings.templates import phrase
 
     for question, counts in answers.items():
         if question == "arrives" and 0 < counts["unknown"] == sum(counts.values()):
             yield "whether mail arrives is unknown: `mssante-audit observe dns --data DIR` asks the DNS"
         elif any(counts.values()):
-            yield said("mssante_audit.nightly", question, counts, "en")
+            yield phrase("mssante_audit.nightly", question, counts, "en")
 
 
 def _report_line(outcome: Outcome, out: Path) -> str:

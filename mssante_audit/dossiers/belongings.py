@@ -19,7 +19,7 @@ import pandas as pd
 from mssante_audit.base.language import gettext, localized
 from mssante_audit.base.text import fold, visible
 from mssante_audit.declarations.register import domain_key
-from mssante_audit.dossiers.remedies import said
+from mssante_audit.dossiers.remedies import dossier_words
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import parse_contact
@@ -255,7 +255,7 @@ def _parted(
     used = Counter(word for key in owned for word in set(key.split()))
     parts = ("title", "why", "remedy")
     prose = fold(" ".join(localized(rule, part) for rule in catalogue().values() for part in parts))
-    common = {*said()["generic"], *prose.split(), *(word for word, n in used.items() if n >= COMMON)}
+    common = {*dossier_words()["generic"], *prose.split(), *(word for word, n in used.items() if n >= COMMON)}
     names: dict[str, dict[Words, Owners]] = {}
     fields: dict[str, Owners] = {}
     for at, (key, owners) in enumerate([*owned.items(), *persons.items()]):

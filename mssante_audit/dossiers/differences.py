@@ -10,8 +10,8 @@ from typing import Any
 from mssante_audit.base.language import gettext
 from mssante_audit.base.markup import visible
 from mssante_audit.base.text import fold
-from mssante_audit.dossiers.remedies import said
-from mssante_audit.findings.templates import said as word
+from mssante_audit.dossiers.remedies import dossier_words
+from mssante_audit.findings.templates import phrase as word
 from mssante_audit.values.dn import parse_dn
 
 SPACES = {
@@ -38,9 +38,9 @@ def pairs(code: str, facts: Mapping[str, Any]) -> list[Pair]:
 
     Where nothing is known to be right for a certificate, its first writing is what others are beside.
     """
-    if code not in said()["spelt"]:
+    if code not in dossier_words()["spelt"]:
         return []
-    written, right = (_texts(facts.get(name)) for name in said()["spelt"][code])
+    written, right = (_texts(facts.get(name)) for name in dossier_words()["spelt"][code])
     found = []
     for at, text in enumerate(written):
         others = [w for w in right if _same_name(w, text)] or [

@@ -18,7 +18,7 @@ from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_key, records
 from mssante_audit.dossiers.facts import Dossier
 from mssante_audit.dossiers.points import one_line
-from mssante_audit.dossiers.remedies import said
+from mssante_audit.dossiers.remedies import dossier_words
 from mssante_audit.values.phones import national
 
 MOST_FORMS = 3
@@ -34,7 +34,7 @@ def forms(dossier: Dossier, addresses: tuple[str, str]) -> dict[str, bytes]:
 
     Printed are the manager's `addresses`, for changes of contacts and for the form.
     """
-    declared, asking = _declared(dossier), tuple(said()["forms"])
+    declared, asking = _declared(dossier), tuple(dossier_words()["forms"])
     points = (point for point in dossier.points if any(code.startswith(asking) for code in point.rules))
     wanted = dict.fromkeys(domain_key(domain) for point in points for domain in point.domains)
     listed = {domain_key(domain) for domain in dossier.entries["domain"]}
@@ -61,7 +61,7 @@ def reported(dossier: Dossier, key: str) -> frozenset[str]:
             kinds = tuple(_CONTACTS[kind] for kind in told_kinds.get(finding["fingerprint"], ()))
             wrong |= {
                 name
-                for begin, names in said()["fields"].items()
+                for begin, names in dossier_words()["fields"].items()
                 if finding["rule"].startswith(begin)
                 for name in names
                 if not kinds or not name.startswith("public_") or name.startswith(kinds)

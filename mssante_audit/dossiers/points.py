@@ -11,7 +11,7 @@ import pandas as pd
 from mssante_audit.base.language import current_language, format_text, gettext, listing, typeset
 from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.differences import Pair, differences, legend
-from mssante_audit.dossiers.remedies import said
+from mssante_audit.dossiers.remedies import dossier_words
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.report.findings import title_of, why_of
 from mssante_audit.report.tables import visible
@@ -96,7 +96,9 @@ class Point:
     @property
     def addressee(self) -> str:
         """To whom."""
-        known = (who for who in said()["addressees"] if self.rules[0].startswith(tuple(who["rules"])))
+        known = (
+            who for who in dossier_words()["addressees"] if self.rules[0].startswith(tuple(who["rules"]))
+        )
         return typeset(str(next(known)[current_language()]))
 
 

@@ -16,7 +16,7 @@ from mssante_audit.findings.words import sentence
 
 
 @cache
-def said() -> dict[str, Any]:
+def dossier_words() -> dict[str, Any]:
     """Return what ``dossier.toml`` says: `generic`, `others`, `remedies` by language, `fields`."""
     words = table_of("mssante_audit.dossiers", "dossier.toml")
     for shared in words.pop("shared"):
@@ -27,7 +27,7 @@ def said() -> dict[str, Any]:
 
 def remedy(code: str, facts: Mapping[str, Any] | None = None) -> str:
     """Return what an operator does about a finding: the catalogue's remedy, put to it where that is not."""
-    text = said()["remedies"][current_language()].get(code)
+    text = dossier_words()["remedies"][current_language()].get(code)
     if not text:
         known = rule(code)
         text = localized(known, "remedy") if facts is None else sentence(known, "remedy", facts)
@@ -36,7 +36,7 @@ def remedy(code: str, facts: Mapping[str, Any] | None = None) -> str:
 
 def theirs(findings: pd.DataFrame) -> pd.DataFrame:
     """Return the findings that the operator itself can do something about; information and hints left out."""
-    others = {FAILED, *said()["others"]}
+    others = {FAILED, *dossier_words()["others"]}
     columns = zip(*(findings[name].tolist() for name in ("rule", "severity", "confidence")), strict=True)
     asked = [
         at

@@ -66,7 +66,7 @@ def asked(rule: Rule, part: str, language: str) -> set[str]:
     return named - environment.globals.keys() - _words(rule.words, language).keys()
 
 
-def said(package: str, name: str, value: Any, language: str = "") -> str:
+def phrase(package: str, name: str, value: Any, language: str = "") -> str:
     """Return what a macro of a package's ``words_LANGUAGE.j2`` says of one value; in that spoken, if ""."""
     macro: Macro = _words(package, language or current_language())[name]
     return str(macro(value))

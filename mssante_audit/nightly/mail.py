@@ -23,7 +23,7 @@ from mssante_audit.base.export import json_bytes, write_bytes
 from mssante_audit.base.markup import visible
 from mssante_audit.base.typography import NARROW, NBSP, TYPOGRAPHY
 from mssante_audit.findings.registry import LIST
-from mssante_audit.findings.templates import said
+from mssante_audit.findings.templates import phrase
 from mssante_audit.nightly.night import SITE, Night, Result, began, read_run
 from mssante_audit.nightly.notice import good_run
 from mssante_audit.nightly.settings import Mail
@@ -152,7 +152,7 @@ def summary(night: Night) -> str:
 
 
 def _say(night: Night, name: str, value: Any) -> str:
-    text = said("mssante_audit.nightly", name, value, night.lang)
+    text = phrase("mssante_audit.nightly", name, value, night.lang)
     # No line begins with a sign that French parts from the word before it.
     return re.sub(" ([:;!?»])", rf"{NBSP}\1", text) if night.lang == "fr" else text
 

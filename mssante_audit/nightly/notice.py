@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Template
 
 from mssante_audit.base.export import write_bytes
-from mssante_audit.findings.templates import said
+from mssante_audit.findings.templates import phrase
 from mssante_audit.nightly.night import RUNS, SITE, doubted_list, read_result, read_run
 from mssante_audit.space.states import State, worded
 
@@ -46,9 +46,9 @@ def put_under_notice(run: Path, folder: Path, doubted: State, made: str | None, 
     `doubted` is the state of tonight's list, `made` when that was made, if it says so (ISO 8601).
     """
     words = "mssante_audit.nightly"
-    refused = said(words, "refused", {"why": worded(doubted, language), "made": made}, language)
+    refused = phrase(words, "refused", {"why": worded(doubted, language), "made": made}, language)
     head = read_run(run)
-    kept = said(words, "kept", head and head.as_of, language)
+    kept = phrase(words, "kept", head and head.as_of, language)
     notice = _NOTICE.render(refused=refused, kept=kept).encode()
     site = run / SITE
     for path in sorted(site.rglob("*")):

@@ -20,7 +20,7 @@ from mssante_audit.base.instants import SKEW, parse_instant
 from mssante_audit.base.language import count
 from mssante_audit.base.settings import Inputs
 from mssante_audit.findings.registry import LIST, input_of, known_needs
-from mssante_audit.findings.templates import said
+from mssante_audit.findings.templates import phrase
 from mssante_audit.mailboxes.extraction import AHEAD
 from mssante_audit.observe.kinds import KINDS
 from mssante_audit.values.dn import parse_dn
@@ -134,12 +134,12 @@ def figures(space: TrustSpace, states: tuple[State, ...], known: Known | None = 
 
 def worded(state: State, language: str = "") -> str:
     """Say why an input is in its state; "" for one that is ``ok``."""
-    return said("mssante_audit.space", state.state.replace("-", "_"), state.why, language)
+    return phrase("mssante_audit.space", state.state.replace("-", "_"), state.why, language)
 
 
 def named(name: str, language: str = "") -> str:
     """Return what an input is called."""
-    return said("mssante_audit.space", "input_name", name, language)
+    return phrase("mssante_audit.space", "input_name", name, language)
 
 
 def aged(name: str, days: int | None) -> str:
@@ -150,7 +150,7 @@ def aged(name: str, days: int | None) -> str:
 def remedied(state: State, language: str = "") -> str:
     """Say what to do about an input that is not ``ok``."""
     facts = {"name": state.name, "state": state.state, "doubt": state.why.get("doubt", "")}
-    return said("mssante_audit.space", "remedy", facts, language)
+    return phrase("mssante_audit.space", "remedy", facts, language)
 
 
 def _faults_of(

@@ -17,7 +17,7 @@ from mssante_audit.archive.events import List, Span, span
 from mssante_audit.archive.store import Archive, open_archive
 from mssante_audit.base.frames import Column
 from mssante_audit.findings.facts import seen
-from mssante_audit.findings.templates import said
+from mssante_audit.findings.templates import phrase
 from mssante_audit.space.trust import find_archive, find_whitelist
 
 FRAME = (
@@ -119,9 +119,9 @@ def worded_events(events: pd.DataFrame, *, language: str = "", contacts: str = "
     events = events.assign(facts=pd.Series(shown, index=events.index, dtype="object"))
     columns = (events["kind"], events["size"], shown, events["confidence"])
     for kind, size, facts, sure in zip(*columns, strict=True):
-        text = said(_WORDS, kind, {**facts, "size": size}, language)
+        text = phrase(_WORDS, kind, {**facts, "size": size}, language)
         text = text[:1].upper() + text[1:]
-        sentences.append(said(_WORDS, "doubtful", text, language) if sure == "unknown" else text)
+        sentences.append(phrase(_WORDS, "doubtful", text, language) if sure == "unknown" else text)
     names = [column.name for column in EVENTS]
     more = [name for name in events.columns if name not in names]
     return events.assign(sentence=pd.Series(sentences, index=events.index, dtype="str"))[[*names, *more]]
@@ -130,8 +130,8 @@ def worded_events(events: pd.DataFrame, *, language: str = "", contacts: str = "
 def _side(facts: Mapping[str, Any], side: str, language: str) -> str:
     value = facts.get(side, "")
     if isinstance(value, list):
-        who = " | ".join(said(_WORDS, "who", operator, language) for operator in value)
-        return said(_WORDS, "copied", {"who": who, **facts}, language) if "like" in facts else who
+        who = " | ".join(phrase(_WORDS, "who", operator, language) for operator in value)
+        return phrase(_WORDS, "copied", {"who": who, **facts}, language) if "like" in facts else who
     if "contact" in facts:
-        return f"{said(_WORDS, 'contact_named', facts['contact'], language)}{value}"
+        return f"{phrase(_WORDS, 'contact_named', facts['contact'], language)}{value}"
     return f"{value} × {facts['certificate']}" if "certificate" in facts else str(value)

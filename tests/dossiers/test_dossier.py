@@ -18,7 +18,7 @@ from mssante_audit.dossiers.facts import ANOTHER, dossier
 from mssante_audit.dossiers.letter import letter_text
 from mssante_audit.dossiers.page import section
 from mssante_audit.dossiers.peers import PEERS_MIN
-from mssante_audit.dossiers.remedies import remedy, said, theirs
+from mssante_audit.dossiers.remedies import dossier_words, remedy, theirs
 from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.dossiers.survey import survey
 from mssante_audit.findings.frame import COLUMNS
@@ -183,7 +183,7 @@ def test_remedies_speak_to_the_operator():
     for code in catalogue():
         assert not remedy(code).startswith(("Demander à l’opérateur", "Appeler l’opérateur"))
         assert "auprès de l’opérateur" not in remedy(code)
-        if rule(code).severity != "info" and not rule(code).manager and code not in said()["others"]:
+        if rule(code).severity != "info" and not rule(code).manager and code not in dossier_words()["others"]:
             assert not re.search("L’opérateur|colonne|gestionnaire|\\bregistre", remedy(code)), code
     assert remedy("RECO_NOT_DECLARED").startswith("Envoyer l’annexe 1")
     assert remedy("LIST_ROW_DUPLICATE") == catalogue()["LIST_ROW_DUPLICATE"].remedy_fr.strip()
@@ -197,10 +197,10 @@ def test_what_the_manager_must_do_is_not_asked_of_the_operator(space):
 
 
 def test_what_dossiers_say_of_rules_names_rules():
-    by_language = said()["remedies"]
+    by_language = dossier_words()["remedies"]
     assert by_language.keys() == set(LANGUAGES)
     assert len({frozenset(told) for told in by_language.values()}) == 1
-    assert {*said()["others"], *by_language["fr"]} <= catalogue().keys()
+    assert {*dossier_words()["others"], *by_language["fr"]} <= catalogue().keys()
 
 
 def test_nothing_to_correct_is_said():
