@@ -42,7 +42,7 @@ def sample():
 
 @pytest.fixture(scope="module")
 def space():
-    return load_space(CATALOGUE / LIST, as_of=AS_OF)
+    return load_space(CATALOGUE / LIST, as_of=AS_OF, anchors=[CATALOGUE / "anchors"])
 
 
 # -- usage ----------------------------------------------------------------------------------------

@@ -154,21 +154,22 @@ def _(page: Page) -> list[object]:
 
 @says(
     rf"« (.+) » compte le plus de constats à traiter : {N} sur {N}\. Erreurs et défauts "
-    rf"critiques : {N} sur {N} dans « (.+) »\.",
+    rf"critiques : {N} sur {N} dans « (.+) »\. Non dessinées : {N} autres familles, {N} constats\.",
     "overview",
 )
 def _(page: Page) -> list[object]:
-    held = {
-        name: Counter({kind: int(n) for n, kind in re.findall(r"(\d+) (crit|err|avert)\.", told)})
-        for name, told in page.drawn("Constats à traiter, par famille de règles et par gravité")
+    drawn = {
+        name: Counter({kind: int(n) for n, kind in re.findall(r"(\d+) (crit|err|avert)\.", text)}).total()
+        for name, text in page.drawn("Constats à traiter, par famille de règles et par gravité")
     }
     asks = ms.actionable(ms.audit_all(page.space))
-    families = asks["rule"].map(lambda code: plain(typeset(catalogue()[code].family))).value_counts()
-    assert {name: own.total() for name, own in held.items()} == families.to_dict()
-    first = max(held, key=lambda name: held[name].total())
-    grave = {name: own["crit"] + own["err"] for name, own in held.items()}
-    worst = max(held, key=grave.__getitem__)
-    return [first, held[first].total(), len(asks), grave[worst], sum(grave.values()), worst]
+    families = asks["rule"].map(lambda code: plain(typeset(catalogue()[code].family)))
+    counts, grave = families.value_counts(), families[asks["severity"].isin(["critical", "error"])]
+    assert drawn == {name: counts[name] for name in drawn}
+    first = max(drawn, key=drawn.__getitem__)
+    worst = next(name for name in drawn if sum(grave == name) == grave.value_counts().max())
+    rest = counts.drop(list(drawn))
+    return [first, counts.max(), len(asks), sum(grave == worst), len(grave), worst, len(rest), rest.sum()]
 
 
 @says(
