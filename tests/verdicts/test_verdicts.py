@@ -384,7 +384,7 @@ def test_a_snapshot_whose_data_are_gone_says_of_a_domain_what_it_said(tmp_path: 
         words = ["check", name, "--data", str(tmp_path / "s")]
         said = CliRunner().invoke(app, words, catch_exceptions=False).stdout
         assert f"\narrives: {receives}" in said
-        assert f"\norder: {order}" in said
+        assert f"\nin order: {order}" in said
         assert all(sentence.rstrip(".") in said for sentence in why.split(". "))
     controls = view(load_space(tmp_path / "s"))
     assert answer(domains(made)).text in controls
