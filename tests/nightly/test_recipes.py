@@ -29,6 +29,7 @@ from mssante_audit.nightly.faults import faults
 from mssante_audit.nightly.hooks import PREFIX, facts_of
 from mssante_audit.nightly.mail import COLUMNS
 from mssante_audit.space.trust import load_space
+from mssante_audit.whitelist.signature import SAMPLE_SIGNER
 from tools.man_page import commands
 
 ROOT = Path(__file__).parents[2]
@@ -185,7 +186,7 @@ def test_the_steps_of_the_image_make_one_that_works(tmp_path):
         shutil.copytree(CATALOGUE / name, data / name)
     (tmp_path / SETTINGS[1:]).write_text(
         f'[data]\nfolder = "{data}"\nanchors = ["{data}/anchors"]\n'
-        f'[output]\nfolder = "{data.parent}/output"\n'
+        f'signer = "{SAMPLE_SIGNER}"\n[output]\nfolder = "{data.parent}/output"\n'
         "[reports]\nenabled = false\n[dossiers]\nenabled = false\n"
     )
     (entry,), (command,), (check,) = of("ENTRYPOINT"), of("CMD"), of("HEALTHCHECK")

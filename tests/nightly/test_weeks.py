@@ -35,9 +35,9 @@ NIGHTS = 21
 LEFT, BACK = 4, 13
 """The nights when a contact leaves the list, and when it is back."""
 OF_LIST = {
-    "cut": "elle est coupée ou endommagée", "forged": "la signature est fausse",
+    "cut": "la fin du fichier manque", "forged": "la signature est fausse",
     "unsigned": "aucune signature",
-    "other": "signée par autre.fictif.example", "stranger": "signée par une autorité inconnue",
+    "other": "signée par autre.fictif.example", "stranger": "signée par une autre autorité",
     "older": "sa date recule", "html": "le serveur donne une page HTML à la place de la liste",
 }  # fmt: skip
 """Why the list published in a night is refused, as the mail says it."""
