@@ -1,5 +1,6 @@
 """README's first command, as a stranger gives it, in a fresh folder: the answer is on the page it names."""
 
+import os
 import re
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 from lxml import html as lxml_html
 
 from mssante_audit import domains, load_space
-from mssante_audit.base.resources import SAMPLE_AS_OF
+from mssante_audit.base.resources import SAMPLE_AS_OF, SAMPLE_FOLDER
 from mssante_audit.verdicts.domains import answers
 
 ROOT = Path(__file__).parents[1]
@@ -29,18 +30,21 @@ def fresh(tmp_path):
     return tmp_path
 
 
-def test_the_first_command_leaves_the_answer_on_the_page(fresh):
+def test_the_first_command_leaves_the_answer_on_the_page(fresh, shipped):
     for readme in ("README.md", "README.fr.md"):
         first = re.search(r"```console\n\$ ([^#\n]+)", (ROOT / readme).read_text(encoding="utf-8"))[1].strip()
         assert first == "make report"
     command = ["make", "-o", ".venv/ok", *first.split()[1:]]
-    done = subprocess.run(command, cwd=fresh, capture_output=True, text=True, check=True, timeout=600)
+    there = os.environ | {SAMPLE_FOLDER: str(fresh / "data" / "sample"), "MAKEFLAGS": "", "ARGS": ""}
+    done = subprocess.run(
+        command, cwd=fresh, env=there, capture_output=True, text=True, check=True, timeout=600
+    )
     mail, order, page, own = done.stdout.splitlines()[-4:]
     assert page.startswith("index: reports/index.html (made-up example, as of 2026-03-03)")
     assert own.startswith("your own list: mssante-audit report --data FOLDER")
     shown = lxml_html.fromstring((fresh / "reports" / "index.html").read_text(encoding="utf-8"))
     assert shown.findtext(".//h1").startswith("Le courrier arrive-t-il")
-    held = answers(domains(load_space(fresh / "data" / "sample", as_of=SAMPLE_AS_OF)))
+    held = answers(domains(load_space(shipped, as_of=SAMPLE_AS_OF)))
     for axis, counts in held.items():
         for name, n in counts.items():
             assert shown.xpath(f"string(//b[@data-{axis}='{name}'])") == str(n)
