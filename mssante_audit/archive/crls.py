@@ -129,10 +129,7 @@ def _fetch(folder: Path, url: str, known: Sequence[x509.Certificate], how: Setti
     new = read_crl(content)
     if new is None:
         return Fetched(url, "refused", "what came is no revocation list")
-    issuer = next(
-        (c for c in known if is_authority(c) and new.signed_by(c)),
-        None,
-    )
+    issuer = next((c for c in known if is_authority(c) and new.signed_by(c)), None)
     if issuer is None:
         return Fetched(url, "refused", "no authority known here signed it")
     if not new.complete:

@@ -183,7 +183,7 @@ def renames_in(history: pd.DataFrame, times: Sequence[Any]) -> dict[str, str]:
         found = heirs.get((after[end], codes), [])
         # Names that ever held a content may be those of one domain if they did one after the other.
         spans = (pair for code in codes for pair in pairwise(sorted(holders[code])))
-        if len(found) == 1 and all(one[1] < second[0] for one, second in spans):
+        if len(found) == 1 and all(stay[1] < later[0] for stay, later in spans):
             steps[name] = found[0]
     renames = {}
     for start in steps.keys() - set(steps.values()):

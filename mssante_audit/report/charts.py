@@ -151,7 +151,8 @@ def bars(
     lengths = frame.map(_length).astype("float64").set_axis(columns, axis="columns")
     looks = _looks(columns, styles, len(frame) if single else len(columns), single)
     names, rows = [clean(_instant(name)) for name in frame.index], lengths.to_numpy().tolist()
-    units = ["" if single else _unit(gettext(SHORT.get(column, column))) for column in columns]
+    nouns = [gettext(SHORT.get(column, column)) for column in columns]
+    units = ["" if single else NBSP + (f"({noun})" if noun[:1].isdigit() else noun) for noun in nouns]
     parts = [[one_decimal(n) + unit for n, unit in zip(row, units, strict=True)] for row in rows]
     if whole is not None:
         texts = [f"{one_decimal(n)} ({percent(int(n), whole)})" for n in lengths.sum(axis=1)]
@@ -193,11 +194,6 @@ def described(kind: str, title: str, alt: str, pairs: Pairs) -> str:
     colon, semicolon = PAIRS[current_language()]
     numbers = semicolon.join(f"{name}{colon}{text}" for name, text in pairs) or gettext("Aucune donnée")
     return alt or format_text(kind, title=translated(title), said=numbers)
-
-
-def _unit(part: str) -> str:
-    """Return what a number of a part is followed by: its name, in brackets where a digit begins it."""
-    return NBSP + (f"({part})" if part[:1].isdigit() else part)
 
 
 def _length(value: Any) -> float | None:
@@ -343,8 +339,7 @@ def _upright(lengths: Any, pairs: Pairs, new: Callable[..., Figure], options: di
     index, colours = lengths.index, options.pop("color")
     times = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else pd.DatetimeIndex(index)
     frame = pd.DataFrame(lengths)
-    one_part = isinstance(lengths, pd.Series)
-    parts = [(frame.columns[0], colours)] if one_part else list(zip(frame, colours, strict=True))
+    parts = zip(frame, [colours] if isinstance(lengths, pd.Series) else colours, strict=True)
     figure = new([LINE, 110, LINE], options.pop("figsize", None))
     above, axes, below = figure.axes
     days = (times - times[0]).days.tolist()

@@ -69,7 +69,7 @@ def parties(
 
     for key, uses in sorted(contacts.items(), key=largest):
         owner, reached = key[:2], key[2]
-        party = next((of[second] for second in alike.get(key, ()) if second in of), None)
+        party = next((of[like] for like in alike.get(key, ()) if like in of), None)
         is_head = party is not None
         if party is None:
             around = (head for place in _looked_up(reached) for head in heads.get((*owner, *place), ()))

@@ -138,8 +138,8 @@ def _slips(domains: Iterable[str]) -> Iterator[tuple[str, str]]:
     parted = (domain.partition(".") for domain in domains)
     under = grouped((up, label) for label, _, up in parted if _NEAR_LETTERS <= len(label) <= _LONGEST)
     for parent, labels in under.items():
-        for one, near_label in pairs(labels):
-            first, second = sorted((f"{one}.{parent}", f"{near_label}.{parent}"))
+        for label, near_label in pairs(labels):
+            first, second = sorted((f"{label}.{parent}", f"{near_label}.{parent}"))
             yield first, second
 
 
