@@ -69,6 +69,8 @@ def test_import_tells_what_is_wrong_row_by_row_in_french(run):
     assert f"declarations.csv, cellule AG21 : {date} (DECL_UNREADABLE)" in lines
     assert any("cellule AJ22 : « Signature présente » : case ni cochée ni vide (peut-être)" in s
                for s in lines)  # fmt: skip
+    chosen = next(line for line in lines if line.endswith("(DECL_REDIRECTION_CHOSEN)"))
+    assert "À faire : Demander à l’opérateur s’il peut déléguer" in chosen, "no box to tick that is ticked"
     rows = [int(re.search(r", (?:lignes?|cellules?) [A-Z]*(\d+)", one)[1]) for one in lines[:-1]]
     assert rows == sorted(rows)
     todo = re.fullmatch(
