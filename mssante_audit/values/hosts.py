@@ -51,11 +51,14 @@ def in_zone(domain: str) -> str:
 
     >>> in_zone("ch-x.msante.fr"), in_zone("ch-x.mssante.com"), in_zone("ch-x-mssante.fr")
     ('ch-x.mssante.fr', 'ch-x.mssante.fr', 'ch-x.mssante.fr')
-    >>> in_zone("mssante.example.org"), in_zone("ch-sante.fr")
-    ('', '')
+    >>> in_zone("mssante.example.org"), in_zone("ch-sante.fr"), in_zone("ch-x.mssante.fr.fr")
+    ('', '', 'ch-x.mssante.fr')
     """
     if domain.endswith(f".{ZONE}"):
         return ""
+    bare, _, behind = domain.partition(f".{ZONE}.")
+    if behind in ("fr", "com", "net", "org", "eu"):  # an ending behind the zone, which stands there whole
+        return f"{bare}.{ZONE}"
     first, top = ZONE.split(".")
     name, _, last = domain.rpartition(".")
     if last == first + top or (last != top and _slip_of(last, first)):

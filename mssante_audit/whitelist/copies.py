@@ -95,8 +95,10 @@ def copies(entries: pd.DataFrame) -> Iterator[Copy]:
         if not named or not GROUPS.isdisjoint(named):
             continue
         fits = [domain for domain, _ in held if mentioned(labels_of(domain), named)]
+        real = [domain for domain, _ in held if not _is_test(domain)]  # a test's is a copy of what it may
         for domain, rows in held:
-            original = next((other for other in fits if _is_copy(domain, other, named)), "")
+            originals = fits or (real if _is_test(domain) else [])
+            original = next((other for other in originals if _is_copy(domain, other, named)), "")
             others = [other for other in described[domain] if other != text]
             if original and not fitting(domain, others):
                 yield Copy(domain, text, original, rows)
@@ -107,15 +109,19 @@ def _is_copy(domain: str, other: str, named: list[str]) -> bool:
     if domain == other:
         return False
     labels = labels_of(domain)
-    if any(map(_TEST.fullmatch, labels)):
+    if _is_test(domain):
         return True
     (stem, number), (other_stem, other_number) = _parted(domain), _parted(other)
-    if stem == other_stem and number and other_number and int(number) == int(other_number) + 1:
-        return other_number in named and number not in named
+    if stem == other_stem and number and int(number) == int(other_number or 1) + 1:
+        return number not in named and (not other_number or other_number in named)
     its_labels = [word for word in labels if word not in labels_of(other) or word in KINDS]
     telling = [word for word in its_labels if len(word) > 3 and word not in KINDS]
     spelt = any(one_slip(word, said) for word in telling for said in named)
     return len(its_labels) > 1 and bool(telling) and not spelt and not mentioned(labels, named)
+
+
+def _is_test(domain: str) -> bool:
+    return any(map(_TEST.fullmatch, labels_of(domain)))
 
 
 def _parted(domain: str) -> tuple[str, str]:

@@ -160,6 +160,10 @@ def test_one_name_in_two_spellings_is_not_told_here() -> None:
         ("projet@ch-alpha.mssante.fr", "caractère interdit : @", "ch-alpha.mssante.fr"),
         (" ch-alpha.mssante.fr", "caractère interdit : espace", "ch-alpha.mssante.fr"),
         ("ch_alpha.mssante.fr", "caractère interdit : _", ""),
+        ("chât-alpha.mssanté.fr", "caractères interdits : âé", "chat-alpha.mssante.fr"),
+        ("\uff43h-alpha.mssante.fr", "caractère interdit", "ch-alpha.mssante.fr"),
+        ("ch-alpha.msanté.fr", "caractère interdit : é", "ch-alpha.mssante.fr"),
+        ("ch-alpha.mssante.fr.fr", "hors de mssante.fr", "ch-alpha.mssante.fr"),
         ("a" * 64 + ".mssante.fr", "64 caractères entre deux points", ""),
         (".".join(["a" * 60] * 4) + ".mssante.fr", "254 caractères", ""),
         ("ch-alpha-.mssante.fr", "trait d’union", ""),
@@ -342,6 +346,8 @@ TAIL = ".mssante.fr"
         ("Cabinet 12", "cabinet12", "cabinet13"),
         ("CH de Rêve", "ch-reve", "nddxyz"),
         ("CH de Rêve", "ch-reve", "nouveaudomaine2"),
+        ("CH de Rêve", "chdr", "essai"),
+        ("CH de Rêve", "ch-reve", "ch-reve2"),
     ],
 )
 def test_a_row_that_is_a_copy(description: str, domain: str, other: str) -> None:
@@ -367,6 +373,7 @@ def test_a_row_that_is_a_copy(description: str, domain: str, other: str) -> None
         ("EHPAD Aulagnier", ["ehpad-aulagnier", "ehpad-aulanier"]),  # a slip
         ("Conseil départemental", ["cd12", "cd13"]),  # a series that the description does not number
         ("CH de Rêve", ["ch-reve", "ch-reve.sud"]),
+        ("CH de Rêve 2", ["ch-reve", "ch-reve2"]),
     ],
 )
 def test_what_is_no_copy(description: str, domains: list[str]) -> None:

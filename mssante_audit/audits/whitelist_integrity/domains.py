@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
 
-from mssante_audit.base.text import fold, is_hidden
+from mssante_audit.base.text import fold, is_hidden, latin
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.hosts import ZONE, host_faults, in_zone
@@ -51,8 +52,10 @@ def domains(space: TrustSpace) -> Iterator[Finding]:
 
 def _mended(domain: str) -> str:
     """Return the name most likely meant, "" if there is no saying."""
-    kept = "".join(c for c in domain.rpartition("@")[2].lower() if not is_hidden(c)).strip().strip(".")
-    return "" if host_faults(kept) else kept
+    seen = unicodedata.normalize("NFKD", latin(domain.rpartition("@")[2].lower()))
+    shown = "".join(c for c in seen if not (unicodedata.combining(c) or is_hidden(c)))
+    kept = shown.strip().strip(".")
+    return "" if host_faults(kept) else in_zone(kept) or kept
 
 
 def shared(space: TrustSpace) -> Iterator[Finding]:
