@@ -155,6 +155,16 @@ def test_renames(before, after) -> None:
     assert (changes["before"].iloc[0], changes["after"].iloc[0]) == (before[0], after[0])
 
 
+def test_a_domain_under_another_name_is_known_by_two_things_that_it_alone_holds() -> None:
+    stamp = "2025-11-07T08:00:00Z"
+    before = [*BASE, row("ch-vieux-nom", description="Seule", dn=OTHER, stamp=stamp)]
+    for kept in ({"stamp": stamp}, {"dn": OTHER, "project": "01 99 00 00 77, p@beta.example"}):
+        after = [*BASE, row("tout-autre", description="Seule", **kept)]
+        assert told(before, after)[0] == ("renamed", "tout-autre")
+    two = [row(name, description="Seule", dn=OTHER, stamp=stamp) for name in ("un-nom", "autre-nom")]
+    assert {kind for kind, _ in told(before, [*BASE, *two])} == {"added", "removed"}  # which of them?
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

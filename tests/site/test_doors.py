@@ -125,5 +125,10 @@ def test_a_later_night_says_what_is_new_and_fixed(space: TrustSpace, tmp_path: P
     "name", ["../x", "a/b", ".hidden", "A.example", "x" * 300, "a..b", "a.", "a\0", "con@x"]
 )
 def test_no_path_is_made_of_a_name_that_is_none(name: str) -> None:
-    assert file_name(name).startswith("other-")
-    assert "/" not in file_name(name)
+    assert file_name(name, name).startswith("other-")
+    assert "/" not in file_name(name, name)
+
+
+def test_a_name_that_is_masked_names_no_file() -> None:
+    assert file_name("ch-xyz.mssante.fr", "ch-xyz.mssante.fr") == "ch-xyz.mssante.fr.json"
+    assert "0612345678" not in file_name("0612345678.mssante.fr", "••••.mssante.fr")

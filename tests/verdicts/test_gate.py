@@ -104,7 +104,7 @@ def test_an_edit_of_a_row(
     assert rules <= {finding.rule for finding in row.findings}
     assert {finding.severity for finding in row.findings} >= ({"error"} if verdict == "not-ready" else set())
     assert row.before == (DOMAIN if change == "renamed" else "")
-    assert edit.list == ()
+    assert edit.list == []
 
 
 def test_what_the_archive_and_the_register_say_is_held_against_an_edit(
@@ -138,9 +138,9 @@ def test_an_edit_of_nothing_is_ready_with_nothing_told(
     xml: str, full_space: TrustSpace, tmp_path: Path
 ) -> None:
     edit = judged(full_space, xml, tmp_path)
-    assert (edit.verdict, edit.rows, edit.list, edit.introduced, edit.resolved) == ("ready", (), (), 0, 0)
+    assert (edit.verdict, edit.rows, edit.list, edit.introduced, edit.resolved) == ("ready", [], [], 0, 0)
     assert edit.untouched > 200
-    assert edit.signed
+    assert ("signature" in edit.notes[0]) == (xml != XML)
 
 
 @pytest.mark.parametrize(
@@ -213,13 +213,27 @@ def test_a_finding_that_stood_before_makes_no_edit_not_ready(
         edit.rows
     )
     assert len(edit.rows) == 1
-    assert edit.list == ()
+    assert edit.list == []
 
 
 def test_an_unreliable_published_list_makes_everything_unknown(tmp_path: Path) -> None:
     old = load_space(LIST, anchors=ANCHORS, as_of="2026-09-01")
     edit = judged(old, added("ch-nouveau.msante.fr"), tmp_path)
-    assert (edit.verdict, edit.doubts, edit.rows[0].verdict) == ("unknown", ("old",), "unknown")
+    assert (edit.verdict, edit.rows[0].verdict) == ("unknown", "unknown")
+    assert "trop ancienne" in edit.notes[0]
+
+
+def test_a_published_list_with_a_field_too_long_makes_everything_unknown(tmp_path: Path) -> None:
+    before, after = tmp_path / "before.xml", tmp_path / "after.xml"
+    before.write_text(filled("Description", "x" * 256), encoding="utf-8")
+    after.write_text(XML, encoding="utf-8")
+    status, text = run(before, after, "--as-of", "2026-03-03", "--format", "json")
+    assert (status, json.loads(text)["verdict"]) == (4, "unknown")
+    assert "256 characters in <Description>" in json.loads(text)["notes"][0]
+    before.write_text("<html/>", encoding="utf-8")
+    done = CliRunner().invoke(app, ["gate", str(before), str(after)])
+    assert isinstance(done.exception, WhiteListError)
+    assert "before.xml" in str(done.exception)
 
 
 @pytest.mark.parametrize("text", ["<html/>", "", "domaine;contact\n"], ids=["page", "empty", "register"])
@@ -343,7 +357,7 @@ def test_a_declaration(changed: dict[str, str], verdict: str, full_space: TrustS
     good = register[register["domain"].isin(full_space.entries["domain"])].tail(1).assign(**changed)
     file = tmp_path / "annexe1.csv"
     write_register(good, file)
-    edit = judge_declaration(full_space, load_declarations(file))
+    edit = judge_declaration(full_space, load_declarations(file), {})
     (row,) = edit.rows
     assert (row.change, row.verdict, edit.verdict) == ("declared", verdict, verdict), row.findings
     assert not {"RECO_NOT_LISTED", "RECO_WITHDRAWN_LISTED"} & {finding.rule for finding in row.findings}
