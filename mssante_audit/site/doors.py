@@ -25,12 +25,13 @@ _PLAIN = re.compile(r"(?!.*\.\.)[a-z0-9](?:[a-z0-9.-]{0,200}[a-z0-9])?")
 
 
 class Item(NamedTuple):
-    """One thing that is new, known by its key from night to night, and the operators that it touches."""
+    """One thing that is new, known by its key from night to night, since this run if `at` is empty."""
 
     key: str
     title: str
     text: str
     operators: Collection[str]
+    at: str = ""
 
 
 def write_api(folder: Path, view: View) -> None:
@@ -101,8 +102,9 @@ def _changes(view: View) -> Iterator[Item]:
         if (rows["confidence"] == "unknown").any():
             title += f" – {names('confidences')['unknown']}"
         operators = {*rows["operator_before"], *rows["operator_after"]} - {""}
-        key = f"change|{view.space.whitelist.generated_at}|{event}"
-        yield Item(key, f"{title} ({count(len(listed), 'domaine')})", ", ".join(listed[:50]), operators)
+        made = view.space.whitelist.generated_at
+        title, names_of = f"{title} ({count(len(listed), 'domaine')})", ", ".join(listed[:50])
+        yield Item(f"change|{made}|{event}", title, names_of, operators, made.isoformat() if made else "")
 
 
 def _feed(view: View, title: str, page: str, path: str, items: Iterable[Item]) -> bytes:

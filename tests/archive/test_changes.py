@@ -146,23 +146,26 @@ def test_two_identifiers_of_one_structure_are_no_move() -> None:
         (row("ch-alpha"), row("chu-tout-autre", description="Messagerie de ch-alpha")),  # nobody else's rows
         (row("ch-alfa"), row("ch-alpha", description="Messagerie de ch-alfa")),
         (row("ch-alfa"), row("ch-alpha")),  # a name two letters away, another description
+        # two things that it alone holds: description and date, then description and certificate
+        (
+            row("ch-vieux", description="Seule", stamp="x"),
+            row("neuf", description="Seule", stamp="x", dn=OTHER),
+        ),
+        (row("ch-vieux", description="Seule"), row("neuf", description="Seule", project="p", support="s")),
     ],
 )
 def test_renames(before, after) -> None:
     changes = worded_changes(changed([*BASE, before], [*BASE, after]).changes)
     assert changes["kind"].tolist()[0] == "renamed"
-    assert set(changes["kind"]) <= {"renamed", "description_changed"}
+    assert set(changes["kind"]) <= {"renamed", "description_changed", "moved", "contact_changed"}
     assert (changes["before"].iloc[0], changes["after"].iloc[0]) == (before[0], after[0])
 
 
-def test_a_domain_under_another_name_is_known_by_two_things_that_it_alone_holds() -> None:
-    stamp = "2025-11-07T08:00:00Z"
-    before = [*BASE, row("ch-vieux-nom", description="Seule", dn=OTHER, stamp=stamp)]
-    for kept in ({"stamp": stamp}, {"dn": OTHER, "project": "01 99 00 00 77, p@beta.example"}):
-        after = [*BASE, row("tout-autre", description="Seule", **kept)]
-        assert told(before, after)[0] == ("renamed", "tout-autre")
-    two = [row(name, description="Seule", dn=OTHER, stamp=stamp) for name in ("un-nom", "autre-nom")]
-    assert {kind for kind, _ in told(before, [*BASE, *two])} == {"added", "removed"}  # which of them?
+def test_two_names_that_hold_the_same_alone_are_no_rename() -> None:
+    old, *new = (
+        row(name, description="Seule", stamp="x") for name in ("ch-vieux-nom", "un-nom", "autre-nom")
+    )
+    assert {kind for kind, _ in told([*BASE, old], [*BASE, *new])} == {"added", "removed"}
 
 
 @pytest.mark.parametrize(
