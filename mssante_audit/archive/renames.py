@@ -1,18 +1,22 @@
 """Which domain of an earlier list is which of a later one, under another name.
 
-It is one with the same rows otherwise, that no other domain holds; one a few letters away that keeps operator
-and certificate; or one that the lists in between show (`renames_in`).
+It is one that alone holds two things which the earlier name alone held (description, certificate, contacts,
+date); one a few letters away with the same rows, or with operator, certificate and contacts; or one that the
+lists in between show (`renames_in`).
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from itertools import pairwise
+from functools import partial
+from itertools import combinations, pairwise
 from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
 import pandas as pd
+
+from mssante_audit.whitelist.rows import grouped
 
 CONTENT = ["dn", "description", "project_contact", "support_contact"]
 """What rows of one domain, under whatever name, have in common."""
@@ -42,6 +46,10 @@ Listed = Collection[Row]
 
 _shape = attrgetter("description", "key", "project", "support")
 """What a row says, the name left out: description, certificate, contacts."""
+_PARTS = (*map(attrgetter, ("description", "key")), attrgetter("project", "support"), attrgetter("stamp"))
+_TELLING = ((_shape,), *combinations(_PARTS, 2))
+"""Parts of a row that tell a domain which alone holds them, the surest first."""
+Parts = Sequence[Callable[[Row], Any]]
 
 
 def find_renames(
@@ -57,45 +65,45 @@ def find_renames(
     that the history supports.
     """
     found = {was: to for was, to in known.items() if was in gone and to in come}
-    for pairs in (_same_rows, _near_names):
+    finders: list[Any] = [*(partial(_alone, parts=parts) for parts in _TELLING), _same_rows, _near_names]
+    for pairs in finders:
         left = {name: rows for name, rows in gone.items() if name not in found}
         right = {name: rows for name, rows in come.items() if name not in found.values()}
         found |= pairs(left, right, lists, owner) if left and right else {}
     return found
 
 
-def _same_rows(
-    left: Domains, right: Domains, lists: tuple[Listed, Listed], _: Callable[[Row], str]
+def _alone(
+    left: Domains, right: Domains, lists: tuple[Listed, Listed], _: Callable[[Row], str], *, parts: Parts
 ) -> dict[str, str]:
-    """Pair domains whose rows are the same otherwise: nobody else's, or of names near each other."""
+    """Pair domains that hold the same parts, each the only one of its list to do so."""
+    holders = (grouped((tuple(part(row) for part in parts), row.domain) for row in rows) for rows in lists)
+    before, after = ({key: names[0] for key, names in held.items() if len({*names}) == 1} for held in holders)
+    both = {(name, after.get(key, "")) for key, name in before.items() if name in left}
+    pairs = [(was, to) for was, to in both if to in right]
+    times = Counter(name for pair in pairs for name in pair)
+    return {was: to for was, to in pairs if times[was] == times[to] == 1}
+
+
+def _same_rows(
+    left: Domains, right: Domains, _: tuple[Listed, Listed], __: Callable[[Row], str]
+) -> dict[str, str]:
+    """Pair domains whose rows are the same otherwise, and whose names are near each other."""
     groups: dict[tuple[Any, ...], tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
     for side, names in enumerate((left, right)):
         for name, rows in names.items():
             groups[tuple(sorted(map(_shape, rows)))][side].append(name)
-    both = {shapes: names for shapes, names in groups.items() if all(names)}
-    shared = _shared({content for shapes in both for content in shapes}, lists)
     stem = {name: len(name.removesuffix(".mssante.fr")) for name in (*left, *right)}
     found: dict[str, str] = {}
-    for shapes, (old, new) in both.items():
-        if len(old) == len(new) == 1 and shared.isdisjoint(shapes):
-            found[old[0]] = new[0]
-        else:
-            found |= _closest(old, new, lambda a, b: max(SMALL, min(stem[a], stem[b]) // 3))
+    for old, new in groups.values():
+        found |= _closest(old, new, lambda a, b: max(SMALL, min(stem[a], stem[b]) // 3))
     return found
-
-
-def _shared(contents: set[Any], lists: tuple[Listed, Listed]) -> set[Any]:
-    """Return those of some contents that several domains of a list hold."""
-    every = enumerate(lists)
-    held = {(at, row.domain, s) for at, rows in every for row in rows if (s := _shape(row)) in contents}
-    counted = Counter((at, content) for at, _, content in held)
-    return {content for (_, content), domains in counted.items() if domains > 1}
 
 
 def _near_names(
     left: Domains, right: Domains, _: tuple[Listed, Listed], owner: Callable[[Row], str]
 ) -> dict[str, str]:
-    """Pair names a few letters apart, of one operator, that keep a certificate or both contacts."""
+    """Pair names a few letters apart, of one operator, that keep a certificate and both contacts."""
     by_owner: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
     for side, names in enumerate((left, right)):
         for name, rows in names.items():

@@ -14,7 +14,7 @@ import typer
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.language import using_language
 from mssante_audit.cli import options
-from mssante_audit.cli.check import UNRELIABLE, not_relied_on
+from mssante_audit.cli.check import UNRELIABLE
 from mssante_audit.cli.console import check_format, for_own_eyes, say, write_frame
 
 if TYPE_CHECKING:
@@ -175,6 +175,7 @@ def changes(
     lists is not to be relied on.
     """
     from mssante_audit.space.story import compare
+    from mssante_audit.verdicts.words import not_relied_on
 
     check_format(format, out)
     if contacts == "all":

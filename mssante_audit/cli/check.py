@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -43,6 +43,7 @@ def check(
     Exit status: 0 listed, 1 not listed, 4 the list is not to be relied on, whatever was found in it.
     """
     from mssante_audit.verdicts.record import record_of
+    from mssante_audit.verdicts.words import not_relied_on
     from mssante_audit.whitelist.check import check as look_up
     from mssante_audit.whitelist.reliance import DAMAGES
 
@@ -71,14 +72,6 @@ def check(
             lines.append(gettext("le nom est peut-être dans la partie de la liste qui n’a pas pu être lue"))
         say("\n".join(lines))
     raise typer.Exit(UNRELIABLE if doubted else int(not answer.listed))
-
-
-def not_relied_on(doubts: Sequence[str]) -> str:
-    """Say why a list is not to be relied on."""
-    from mssante_audit.verdicts.words import DOUBTS
-
-    why = "; ".join(DOUBTS[current_language()][doubt] for doubt in doubts)
-    return _said(gettext("la liste ne fait pas foi"), why)
 
 
 def _said(what: str, text: str) -> str:

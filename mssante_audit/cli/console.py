@@ -8,13 +8,13 @@ import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 from mssante_audit.base.errors import AuditError, OutputError, ParameterError
 from mssante_audit.base.language import LANGUAGES, using_language
-from mssante_audit.cli.options import OPENING
+from mssante_audit.cli.options import ASKING, OPENING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from mssante_audit.report.results import Limits
     from mssante_audit.space.trust import TrustSpace
+
+    M = TypeVar("M", bound=BaseModel)
 
 _UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
@@ -155,8 +157,21 @@ def parameters_of(context: typer.Context) -> dict[str, Any]:
 
 def settings_of(context: typer.Context, model: type[BaseModel]) -> dict[str, Any]:
     """Return what a command's options say of the fields of a settings model."""
-    given = {name: value for name, value in context.params.items() if name in model.model_fields}
+    every = context.params | context.meta.get(ASKING, {})
+    given = {name: value for name, value in every.items() if name in model.model_fields}
     return {n: tuple(v) if isinstance(v, list) else v for n, v in given.items() if v is not None}
+
+
+def filled(context: typer.Context, model: type[M]) -> M:
+    """Return a settings model filled by a command's options; a wrong value is a `ParameterError`."""
+    from pydantic import ValidationError
+
+    from mssante_audit.base.fields import fault
+
+    try:
+        return model(**settings_of(context, model))
+    except ValidationError as errors:
+        raise ParameterError(fault(model, errors.errors()[0])) from None
 
 
 def debugging(context: typer.Context) -> bool:

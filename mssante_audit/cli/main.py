@@ -27,7 +27,6 @@ from mssante_audit.cli import (
     check,
     declarations,
     gate,
-    letters,
     observe,
     options,
     receive,
@@ -84,7 +83,7 @@ app = typer.Typer(
 app.add_typer(declarations.app, name="declarations", rich_help_panel=DECLARE)
 app.add_typer(observe.app, name="observe", rich_help_panel=OBSERVE)
 app.add_typer(archive.app, name="archive", rich_help_panel=KEEP)
-app.add_typer(letters.app, name="letters", rich_help_panel=NIGHT)
+app.add_typer(run.letters, name="letters", rich_help_panel=NIGHT)
 Schema = StrEnum("Schema", "results findings domains changes events settings register")
 """What there is a schema of."""
 
@@ -115,11 +114,8 @@ _COMMANDS: dict[Callable[..., None], tuple[str, type[TyperCommand] | None]] = {
     reports.report: (LOOK, options.opening()),
     check.check: (LOOK, options.opening("parameter", "recover", *options.LIMITS)),
     reports.dossiers: (LOOK, options.opening("operator")),
-    receive.receive: (OBSERVE, None),
-    gate.gate: (
-        DECLARE,
-        options.opening("parameter", "recover", "any_namespace", *options.LIMITS, "contacts"),
-    ),
+    receive.receive: (OBSERVE, options.asking()),
+    gate.gate: (DECLARE, options.asking("data", "as_of", "anchors", "signer")),
     archive.fetch: (KEEP, None),
     archive.changes: (KEEP, None),
     run.init: (NIGHT, None),

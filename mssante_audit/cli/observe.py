@@ -13,7 +13,7 @@ import typer
 
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.cli import options
-from mssante_audit.cli.console import say, settings_of, write_frame
+from mssante_audit.cli.console import filled, say, settings_of, write_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,7 @@ def _observe() -> None:
     """Observe the network and write down what it says; audits and reports then need no network."""
 
 
-@app.command()
+@app.command(cls=options.asking())
 def dns(
     context: typer.Context,
     data: options.OwnData,
@@ -44,15 +44,8 @@ def dns(
         typer.Option(help="File to write.", show_default="observations/dns-<date>.jsonl.gz in --data"),
     ] = None,
     resume: Resume = False,
-    parent_zone: options.ParentZone = "mssante.fr",
-    parent_servers: options.ParentServers = None,
-    resolvers: options.Resolvers = None,
-    port: options.Port = 53,
-    timeout: options.Timeout = 3.0,
-    retries: options.Retries = 2,
     in_flight: options.InFlight = 64,
     per_server: Annotated[float, typer.Option(help="Questions a second to one address.")] = 20.0,
-    ipv4_only: options.Ipv4Only = False,
     only: options.Only = "",
 ) -> None:
     """Ask the DNS about every domain of the list, gently, and write a dated observation file."""
@@ -108,15 +101,9 @@ def tls(
     No mail is sent: EHLO, STARTTLS, EHLO, QUIT. With --host the exit status is 0 if the certificate is in
     time and leads to an anchor, 1 if not, 4 if that is not known.
     """
-    from pydantic import ValidationError
-
-    from mssante_audit.base.fields import fault
     from mssante_audit.base.settings import ObserveTls
 
-    try:
-        settings = ObserveTls(**settings_of(context, ObserveTls))
-    except ValidationError as errors:
-        raise ParameterError(fault(ObserveTls, errors.errors()[0])) from None
+    settings = filled(context, ObserveTls)
     if host is not None:
         from mssante_audit.cli.observe_tls import look_at
 

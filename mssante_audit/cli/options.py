@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -131,36 +133,69 @@ def _opening(
 
 _OPENED = get_command(_opened).params
 
+# -- the network --------------------------------------------------------------------------------------------
+
+ASKING = "mssante_audit.asking"
+"""Where a command's context keeps what the options of `asking` say."""
+_PARENT = "Its servers (repeatable); those that the DNS names without."
+_RESOLVER = "Resolver to look names up with (repeatable); they are followed down from the root without."
+Port = Annotated[int, Option(min=1, max=65_535, help="Port of every server.")]
+Timeout = Annotated[float, Option(help="Seconds before a server counts as silent.")]
+_asking = Typer(add_completion=False)
+
+
+@_asking.command()
+def _asked(
+    *,
+    parent_zone: Annotated[str, Option(help="Zone that hands the domains out.")] = "mssante.fr",
+    parent_servers: Annotated[
+        list[str] | None, Option("--parent-server", metavar="NAME=ADDRESS", help=_PARENT)
+    ] = None,
+    resolvers: Annotated[list[str] | None, Option("--resolver", metavar="ADDRESS", help=_RESOLVER)] = None,
+    port: Annotated[
+        int | None, Option(min=1, max=65_535, help="Port of every server.", show_default="53, of mail 25")
+    ] = None,
+    timeout: Annotated[float | None, Option(help="Seconds to wait.", show_default="3, of mail 15")] = None,
+    retries: Annotated[int, Option(min=0, max=10, help="How many times more a silent server is asked.")] = 2,
+    ipv4_only: Annotated[bool, Option("--ipv4-only", help="Ask no IPv6 address.")] = False,
+) -> None:
+    """Take what says how the network is asked."""
+
+
+_ASKED = get_command(_asking).params
+
 
 def opening(*without: str) -> type[TyperCommand]:
     """Return the kind of command that has the options of `_opening`, but for some, after its own.
 
     Its function gets them by `mssante_audit.cli.console.parameters_of`.
     """
-    shared = [option for option in _OPENED if option.name not in without]
+    return _with({OPENING: [option for option in _OPENED if option.name not in without]})
 
-    class Opening(TyperCommand):
+
+def asking(*opened: str) -> type[TyperCommand]:
+    """Return the kind of command that asks the network, with some options of `_opening`.
+
+    Its function gets how to ask by `mssante_audit.cli.console.settings_of`.
+    """
+    return _with({OPENING: [option for option in _OPENED if option.name in opened], ASKING: _ASKED})
+
+
+def _with(groups: Mapping[str, Sequence[Any]]) -> type[TyperCommand]:
+    """Return the kind of command that has groups of options after its own, and keeps them in its context."""
+
+    class Extended(TyperCommand):
         def __init__(self, name: str, *, params: Any, **how: Any) -> None:
-            super().__init__(name, params=[*params, *shared], **how)
+            super().__init__(name, params=[*params, *chain.from_iterable(groups.values())], **how)
 
         def invoke(self, ctx: Any) -> Any:
-            ctx.meta[OPENING] = {str(option.name): ctx.params.pop(option.name) for option in shared}
+            for group, options in groups.items():
+                ctx.meta[group] = {str(option.name): ctx.params.pop(option.name) for option in options}
             return super().invoke(ctx)
 
-    return Opening
+    return Extended
 
 
-# -- the network --------------------------------------------------------------------------------------------
-
-ParentZone = Annotated[str, Option(help="Zone that hands the domains out.")]
-_PARENT = "Its servers (repeatable); those that the DNS names without."
-ParentServers = Annotated[list[str] | None, Option("--parent-server", metavar="NAME=ADDRESS", help=_PARENT)]
-_RESOLVER = "Resolver to look names up with (repeatable); they are followed down from the root without."
-Resolvers = Annotated[list[str] | None, Option("--resolver", metavar="ADDRESS", help=_RESOLVER)]
-Port = Annotated[int, Option(min=1, max=65_535, help="Port of every server.")]
-Timeout = Annotated[float, Option(help="Seconds before a server counts as silent.")]
-Retries = Annotated[int, Option(min=0, max=10, help="How many times more a silent server is asked.")]
-Ipv4Only = Annotated[bool, Option("--ipv4-only", help="Ask no IPv6 address.")]
 InFlight = Annotated[int, Option(min=1, max=10_000, help="Questions or connections at any moment.")]
 Only = Annotated[str, Option(metavar="PATTERN", help='Only domains like this, such as "*.aura.*".')]
 MaxLoss = Annotated[float, Option(min=0, max=1, help="Share of lost rows from which a list is shrunk.")]

@@ -40,13 +40,6 @@ def receive(
     format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
     lang: options.Lang = options.Language.fr,
     anchors: options.Anchors = None,
-    parent_zone: options.ParentZone = "mssante.fr",
-    parent_servers: options.ParentServers = None,
-    resolvers: options.Resolvers = None,
-    port: options.Port = 53,
-    timeout: options.Timeout = 3.0,
-    retries: options.Retries = 2,
-    ipv4_only: options.Ipv4Only = False,
 ) -> None:
     """Ask the DNS now whether mail to one domain arrives, and show each question, server and answer.
 

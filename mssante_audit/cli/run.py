@@ -1,18 +1,20 @@
-"""The command line of the nightly run: ``init``, ``run``, ``doctor``."""
+"""The command line of the nightly run: ``init``, ``run``, ``doctor``, and ``letters`` that were sent."""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mssante_audit.base.errors import ParameterError
+from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.cli import options
 from mssante_audit.cli.console import debugging, for_own_eyes, say
 
 CONFIG = Path("audit.toml")
+letters = typer.Typer(help="Note letters that went out, and see whom to remind.", no_args_is_help=True)
 
 
 def init(
@@ -70,3 +72,67 @@ def doctor(
         state = "ill" if health and sign.state != "ok" else sign.state
         say(f"{state:8} {sign.what}: {sign.found}" + (f". {sign.remedy}" if sign.remedy else ""))
     raise typer.Exit(int(any(sign.state == "missing" for sign in signs)))
+
+
+Settings = Annotated[Path, typer.Option("--config", help="The settings of the nightly run.")]
+
+
+@letters.command()
+def sent(
+    operator: Annotated[str, typer.Argument(help="Identifier or unambiguous name.")],
+    on: Annotated[str | None, typer.Option(help="Day it went out.", show_default="today")] = None,
+    config: Settings = CONFIG,
+) -> None:
+    """Note that the letter of an operator's dossier went out."""
+    from mssante_audit.nightly.config import load_config
+    from mssante_audit.nightly.letters import note_sent
+
+    operator_id, letter = note_sent(load_config(config), operator, on)
+    told = f"{len(letter['told'])} findings told (run {letter['run']})"
+    say(f"{operator_id}: letter of {letter['sent_on']} noted, {told}")
+
+
+@letters.command()
+def status(
+    operator: Annotated[str | None, typer.Argument(help="Identifier.", show_default="all")] = None,
+    config: Settings = CONFIG,
+    as_of: options.AsOf = None,
+    format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
+) -> None:
+    """Say what became of what each letter told: fixed, still open, unknown."""
+    _show(config, as_of, format, "no letter was noted", operator)
+
+
+@letters.command()
+def due(
+    config: Settings = CONFIG,
+    as_of: options.AsOf = None,
+    format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
+) -> None:
+    """Say which operators to remind: written to long ago, and something told is still open."""
+    _show(config, as_of, format, "nobody is to be reminded", due=True)
+
+
+def _show(
+    config: Path,
+    as_of: str | None,
+    layout: str,
+    nothing: str,
+    operator: str | None = None,
+    *,
+    due: bool = False,
+) -> None:
+    from mssante_audit.nightly.config import load_config
+    from mssante_audit.nightly.letters import standings
+
+    letters = standings(load_config(config), as_of)
+    outcomes = [s for s in letters if operator in (None, s["operator_id"]) and (s["due"] or not due)]
+    if operator is not None and not outcomes:
+        raise InputError(f"no letter to {operator!r} was noted", remedy="`letters sent OPERATOR` notes one")
+    if layout == options.Layout.json:
+        say(json.dumps(outcomes, indent=1))
+    else:
+        words = (
+            "{operator_id}: letter of {sent_on}, {told} told, {fixed} fixed, {open} open, {unknown} unknown"
+        )
+        say("\n".join(words.format(**sent) + "; remind" * sent["due"] for sent in outcomes) or nothing)

@@ -19,6 +19,7 @@ from mssante_audit.archive.lifetimes import survival
 from mssante_audit.base.frames import frame_of
 from mssante_audit.base.instants import asked_instant, parse_instant
 from mssante_audit.nightly.letters import audited_runs, is_well, read_letters, states_in
+from mssante_audit.nightly.night import runs_in
 
 FEWEST = 10
 """Findings fixed in a group, below which it is counted and no time is given."""
@@ -51,9 +52,9 @@ def times_to_fix(output: str | Path | None) -> pd.DataFrame:
     if output is None:
         return frame_of((), _TIMES)
     letters = read_letters(Path(output)).values()
-    letter = {key: asked_instant(sent.sent_on) for sent in letters for key in sent.told}
+    letter = {key: asked_instant(sent["sent_on"]) for sent in letters for key in sent["told"]}
     watched: dict[str, dict[str, Any]] = {}
-    newest = islice(audited_runs(Path(output), newest_first=True), NIGHTS)
+    newest = islice(audited_runs(runs_in(Path(output))[::-1]), NIGHTS)
     for folder, at in sorted(newest, key=lambda run: (run[1], run[0].name)):
         if is_well(folder):
             _watch(watched, folder, at)

@@ -6,36 +6,32 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from lxml import etree
+from typing import NamedTuple
 
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import json_bytes
 from mssante_audit.base.language import count, format_text, gettext, using_language
-from mssante_audit.base.text import visible
 from mssante_audit.report.findings import title_of
+from mssante_audit.report.html import template
 from mssante_audit.report.names import names
 from mssante_audit.site.view import View
 from mssante_audit.snapshot.make import changes_of
 from mssante_audit.verdicts.record import records_of
 from mssante_audit.whitelist.rows import grouped
 
-ATOM = "http://www.w3.org/2005/Atom"
 FEED = "feed.atom"
-_PLAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]|\.(?!\.)){0,200}")
+_PLAIN = re.compile(r"(?!.*\.\.)[a-z0-9](?:[a-z0-9.-]{0,200}[a-z0-9])?")
 
 
 class Item(NamedTuple):
-    """One thing that is new since the run before."""
+    """One thing that is new, known by its key from night to night, since this run if `at` is empty."""
 
     key: str
-    """What it is known by from night to night."""
     title: str
     text: str
     operators: Collection[str]
-    """Identifiers of those it touches."""
+    at: str = ""
 
 
 def write_api(folder: Path, view: View) -> None:
@@ -46,21 +42,16 @@ def write_api(folder: Path, view: View) -> None:
     with using_language("en"):  # as the command says it, whatever the site speaks
         records = [*records_of(view.space, listed, "en")]
     for domain, record in zip(listed, records, strict=True):
-        file = f"domains/{file_name(domain)}"
-        text = json.dumps(record, ensure_ascii=False)
-        (folder / file).write_bytes(text.encode("utf-8", "backslashreplace"))
+        file = f"domains/{file_name(domain, record['domain'])}"
+        (folder / file).write_text(json.dumps(record), encoding="ascii")
         index.append({name: record[name] for name in ("domain", "arrives", "order")} | {"file": file})
     head = {"as_of": view.space.as_of.isoformat(), "made_up": bool(view.provenance.get("made_up"))}
     (folder / "index.json").write_bytes(json_bytes(head | {"domains": index}))
 
 
-def file_name(domain: str) -> str:
-    """Return the file of a domain: its name where a path can bear it, or else a hash.
-
-    >>> file_name("ch-xyz.mssante.fr"), file_name("../x").startswith("other-")
-    ('ch-xyz.mssante.fr.json', True)
-    """
-    plain = _PLAIN.fullmatch(domain) and not domain.endswith(".")
+def file_name(domain: str, shown: str) -> str:
+    """Return the file of a domain: its name where a path can bear it and it names nobody, or else a hash."""
+    plain = domain == shown and _PLAIN.fullmatch(domain)
     return f"{domain if plain else f'other-{digest(domain)[:16]}'}.json"
 
 
@@ -111,30 +102,13 @@ def _changes(view: View) -> Iterator[Item]:
         if (rows["confidence"] == "unknown").any():
             title += f" – {names('confidences')['unknown']}"
         operators = {*rows["operator_before"], *rows["operator_after"]} - {""}
-        key = f"change|{view.space.whitelist.generated_at}|{event}"
-        yield Item(key, f"{title} ({count(len(listed), 'domaine')})", ", ".join(listed[:50]), operators)
+        made = view.space.whitelist.generated_at
+        title, names_of = f"{title} ({count(len(listed), 'domaine')})", ", ".join(listed[:50])
+        yield Item(f"change|{made}|{event}", title, names_of, operators, made.isoformat() if made else "")
 
 
 def _feed(view: View, title: str, page: str, path: str, items: Iterable[Item]) -> bytes:
-    at = view.space.as_of.isoformat()
-    default: Any = {None: ATOM}
-    root = etree.Element(f"{{{ATOM}}}feed", nsmap=default)
-
-    def add(parent: Any, name: str, text: str = "", **attributes: str) -> Any:
-        child = etree.SubElement(parent, f"{{{ATOM}}}{name}", attributes)
-        child.text = visible(text) or None
-        return child
-
-    add(root, "id", f"urn:mssante-audit:feed:{digest(path)[:32]}")
-    add(root, "title", title)
-    add(root, "updated", at)
-    add(root, "link", href=page)
-    add(add(root, "author"), "name", "mssante_audit")
-    for item in items:
-        entry = add(root, "entry")
-        add(entry, "id", f"urn:mssante-audit:{digest(item.key)[:32]}")
-        add(entry, "title", item.title)
-        add(entry, "updated", at)
-        add(entry, "link", href=page)
-        add(entry, "content", item.text, type="text")
-    return bytes(etree.tostring(root, xml_declaration=True, encoding="utf-8", pretty_print=True))
+    """Return a feed (RFC 4287); its identifiers are the same every night as long as the same is new."""
+    entries = [item._replace(key=digest(item.key)[:32]) for item in items]
+    head = {"key": digest(path)[:32], "title": title, "page": page, "at": view.space.as_of.isoformat()}
+    return template("feed.atom.j2").render(head, entries=entries).encode()

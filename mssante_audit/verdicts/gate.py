@@ -9,9 +9,9 @@ import json
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import combinations
+from itertools import chain
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -19,7 +19,7 @@ import pandas as pd
 from mssante_audit.archive.changes import compare
 from mssante_audit.archive.sides import side_of
 from mssante_audit.audits import audits, parted
-from mssante_audit.base.language import format_text, gettext, localized, one_decimal
+from mssante_audit.base.language import current_language, format_text, gettext, localized, one_decimal
 from mssante_audit.declarations.register import Register
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES
 from mssante_audit.findings.comparison import introduced
@@ -29,6 +29,7 @@ from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import worded
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import unnamed
+from mssante_audit.verdicts.words import FAULTS, not_relied_on
 from mssante_audit.whitelist.load import WhiteList
 from mssante_audit.whitelist.reading import FIELDS
 
@@ -39,22 +40,20 @@ LONGEST = 255
 """Characters of a field: the publishing tool's own limit (data)."""
 AHEAD = timedelta(days=1)
 """How far in the future a proposal may be dated: it is signed and published after it is judged."""
-EDIT_ERRORS = {"LIST_NAMESPACE"}
-"""Rules of warning that are errors where an edit introduces them: the list was right."""
 NOT_YET = {"RECO_NOT_LISTED", "RECO_WITHDRAWN_LISTED"}
 """Rules that a declaration breaks only because it is not published yet."""
-ASKED_FOR = {"RECO_DN_DIFFERS", "RECO_DN_SPELLING", "RECO_CONTACT", "RECO_CONTACT_OLD", "RECO_DESCRIPTION"}
-"""Rules that say what a declaration would change in the list: told, and no fault of it."""
+_ASKED_FOR = ("RECO_DN_DIFFERS", "RECO_DN_SPELLING", "RECO_CONTACT", "RECO_CONTACT_OLD", "RECO_DESCRIPTION")
+SEVERITY = dict.fromkeys(_ASKED_FOR, "info") | {"LIST_NAMESPACE": "error"}
+"""Of rules that say what a declaration asks to change, or that weigh more in an edit of what was right."""
 _SERIOUS = SEVERITIES[SEVERITIES.index("error") :]
 _REWRITTEN = ("dn", "project_contact", "support_contact")
 """Fields that an edit may write anew without mending what is wrong in them."""
-_LIKENESS = (["description"], ["dn_key"], ["project_contact", "support_contact"], ["updated_at_text"])
-"""What tells a domain under another name, the surest first."""
+CHANGES = ("renamed", "added", "removed", "changed", "restamped")
+"""What may happen to a domain; where several things did, the first."""
 
 
-@dataclass(frozen=True)
-class EditFinding:
-    """A finding that an edit introduces, in words, persons masked."""
+class EditFinding(NamedTuple):
+    """A finding that an edit introduces, in words, persons masked; `lines` are those of the proposal."""
 
     rule: str
     severity: str
@@ -63,160 +62,128 @@ class EditFinding:
     observed: str
     expected: str
     remedy: str
-    lines: tuple[int, ...] = ()
-    """Lines of the proposal that it stands on."""
+    lines: Sequence[int] = ()
 
 
 Placed = defaultdict[Any, list[EditFinding]]
 """Findings by domain, or by row of a declaration; under ``None`` those of the whole file."""
 
 
-@dataclass(frozen=True)
-class EditedRow:
-    """A domain whose rows the edit changes, or a row of a declaration."""
+class EditedRow(NamedTuple):
+    """A domain that the edit changes, `before` its name if it is renamed, or a row that is ``declared``."""
 
     domain: str
     change: str
-    """``added``, ``removed``, ``changed``, ``renamed`` or ``restamped``; ``declared`` of a declaration."""
     verdict: str = ""
-    findings: tuple[EditFinding, ...] = ()
+    findings: Sequence[EditFinding] = ()
     before: str = ""
-    """The name that a renamed domain had."""
-    line: int | None = None
 
 
-@dataclass(frozen=True)
-class Edit:
-    """An edit, judged."""
+class Edit(NamedTuple):
+    """An edit of the file `source`, judged ``ready``, ``not-ready`` or ``unknown``.
+
+    Findings are `introduced` that stand only after it, or on more rows; in `list` if on no row it changes.
+    """
 
     verdict: str
-    """``ready``, ``not-ready`` or ``unknown``."""
-    rows: tuple[EditedRow, ...]
-    list: tuple[EditFinding, ...]
-    """What it introduces that stands on no row that it changes."""
+    rows: Sequence[EditedRow]
+    list: Sequence[EditFinding]
     introduced: int
-    """Findings, hints included, that stand only after the edit, or on more rows than before."""
     resolved: int
     untouched: int
-    doubts: tuple[str, ...] = ()
-    """Why the published list is not to be relied on (`mssante_audit.whitelist.reliance.doubts`)."""
-    signed: bool = False
-    """Whether the proposal has a signature, which is not judged."""
-    same: bool = False
-    """Whether the proposal is the published file, byte by byte."""
-    swapped: bool = False
-    """Whether only the proposal is signed, or it is the older one: it looks like the published list."""
-    source: str = field(default="", compare=False)
-    """Name of the proposal's file."""
+    source: str
+    notes: Sequence[str]
+    """Why the published list is not to be relied on; that the two files are the same, or in wrong order."""
 
 
 def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
-    """Judge an edit of the published list.
+    """Judge an edit of the published list, in a space with what is known beside it.
 
-    Parameters
-    ----------
-    space
-        The published list and what is known beside it.
-    proposal
-        The list as it is to be, loaded with ``recover`` and ``any_namespace``; its signature is not judged.
+    `proposal` is the list as it is to be, loaded with ``recover`` and ``any_namespace``.
     """
     published = space.whitelist
     after = space.with_list(replace(
         proposal, verdict=published.signature, anchors=published.anchors, signer=published.signer,
         origin=published.origin, sha256=published.sha256,  # so it has the published list's past
     ))  # fmt: skip
-    changes = _changes(space, after)
+    changes = _changes(published, after.whitelist)
     renamed = {row.before: row.domain for row in changes.values() if row.before}
     old, new = _findings(space), _findings(after)
-    stood, stands = _standing(old, space.entries, renamed), _standing(new, after.entries, {})
+    stood, kinds_before = _standing(old, space.entries, renamed)
+    stands, kinds = _standing(new, after.entries, {})
     sizes = Counter(renamed.get(name, name) for name in space.entries["domain"])
     wide = {  # what stood on all rows of a domain is no news on a row more
         key: places | Counter({domain: sys.maxsize for domain, n in places.items() if n >= sizes[domain]})
-        for key, places in stood.places.items()
+        for key, places in stood.items()
     }
-    fresh = stands.kept(introduced(wide, stands.places))
-    gone = stood.kept(introduced(stands.places, stood.places)).keys() - stands.kinds.keys()
+    fresh = _only_in(stands, wide, kinds)
+    gone = _only_in(stood, stands, kinds_before).keys() - kinds.keys()
     if proposal.damaged or proposal.generated_at is None or proposal.entries.empty:
         gone = set()  # nobody could look for them
-    lines, domains = (
-        dict(zip(after.entries["row"].tolist(), after.entries[name].tolist(), strict=True))
-        for name in ("line", "domain")
-    )
-    faults = [*_edit_faults(published, proposal, space.as_of)]
+    faults = [*_faults(published, proposal, space.as_of)]
     placed: Placed = defaultdict(list)
-    for domain, fault in faults:
-        placed[domain if domain in changes else None].append(fault)
+    for domain, finding in faults:
+        placed[domain if domain in changes else None].append(finding)
+    rows = after.entries.set_index("row")[["domain", "line"]]
     for record in worded(new[new["fingerprint"].isin(fresh)], contacts=space.contacts).to_dict("records"):
         named = {renamed.get(record["domain"], record["domain"])}
         places = (fresh[record["fingerprint"]] or named) & changes.keys()
-        finding = _finding(record, [lines[r] for r in record["rows"] if not places or domains[r] in places])
+        touched = rows if places and not record["rows"] else rows.loc[[*record["rows"]]]
+        lines = touched["line"][touched["domain"].isin(places)] if places else touched["line"]
+        finding = _finding(record, lines)
         for place in places or (None,):
             placed[place].append(finding)
-    made, was, failed = proposal.generated_at, published.generated_at, FAILED in {*old["rule"], *new["rule"]}
     return _edit(
-        space, changes, placed, failed=failed, introduced=len(fresh) + len(faults), resolved=len(gone),
-        untouched=len(stands.kinds) - len(fresh), signed=proposal.signed,
-        same=proposal.sha256 == published.sha256,
-        swapped=proposal.signed and (not published.signed or bool(made and was and made < was)),
+        space, changes, placed, _note(published, proposal), failed=FAILED in {*old["rule"], *new["rule"]},
+        introduced=len(fresh) + len(faults), resolved=len(gone), untouched=len(kinds) - len(fresh),
         source=proposal.source,
     )  # fmt: skip
 
 
 def judge_declaration(
-    space: TrustSpace, declaration: Register, answers: Mapping[int, Sequence[EditFinding]] | None = None
+    space: TrustSpace, declaration: Register, answers: Mapping[int, Sequence[EditFinding]]
 ) -> Edit:
     """Judge a declaration of Annexe 1 against the form's rules, the list and the register, before it is sent.
 
-    Parameters
-    ----------
-    space
-        The published list and what is known beside it.
-    declaration
-        As `mssante_audit.declarations.register.load_declarations` reads it, a row a declared domain.
-    answers
-        What its servers said, by row (`mssante_audit.verdicts.undelegated.ask_declared`).
+    `answers` are what its servers said, by row (`mssante_audit.verdicts.undelegated.ask_declared`).
     """
-    after = replace(space, register=_joined(space.register, declaration), judged=None)
-    files = {*declaration.declarations["file"].tolist()}
-    old, new = _findings(space), _findings(after)
+    declared = declaration.declarations
+    files = {*declared["file"]}
+    old = _findings(space)
+    new = _findings(replace(space, register=_joined(space.register, declaration), judged=None))
     new = new[[any(p.source == REGISTER and p.file in files for p in where) for where in new["where"]]]
     new = new[~new["rule"].isin(NOT_YET)]
-    keys = ({key: Counter[str]() for key in frame["fingerprint"]} for frame in (old, new))
-    fresh = new[new["fingerprint"].isin(introduced(*keys))]
+    fresh = introduced(*({key: Counter() for key in found["fingerprint"]} for found in (old, new)))
     placed: Placed = defaultdict(list)
-    for number, asked in (answers or {}).items():
-        placed[number] += asked
-    count = len(fresh) + sum(map(len, placed.values()))
-    for record in worded(fresh, contacts=space.contacts).to_dict("records"):
+    for row, found in answers.items():
+        placed[row] = [finding._replace(lines=[row]) for finding in found]
+    count = len(fresh) + sum(map(len, answers.values()))
+    for record in worded(new[new["fingerprint"].isin(fresh)], contacts=space.contacts).to_dict("records"):
         numbers = {n for place in record["where"] if place.file in files for n in place.rows}
         for at in numbers or (None,):
-            placed[at].append(_finding(record, sorted(numbers)))
-    columns = (declaration.declarations[name].tolist() for name in ("row", "domain"))
-    rows = {
-        number: EditedRow(domain, "declared", line=number) for number, domain in zip(*columns, strict=True)
-    }
+            placed[at].append(_finding(record, numbers))
+    rows = {n: EditedRow(name, "declared") for n, name in declared[["row", "domain"]].to_numpy()}
     return _edit(
-        space, rows, placed, failed=FAILED in {*old["rule"], *new["rule"]}, introduced=count, resolved=0,
+        space, rows, placed, "", failed=FAILED in {*old["rule"], *new["rule"]}, introduced=count, resolved=0,
         untouched=len(new) - len(fresh), source=declaration.source,
     )  # fmt: skip
 
 
 def _edit(
-    space: TrustSpace, rows: Mapping[Any, EditedRow], placed: Placed, *, failed: bool, **more: Any
+    space: TrustSpace, rows: Mapping[Any, EditedRow], placed: Placed, note: str, *, failed: bool, **more: Any
 ) -> Edit:
     """Return an edit judged by its findings: each row by its own, the whole by all."""
-    doubted = space.list_doubts
-    verdict = _verdict(
-        [finding for findings in placed.values() for finding in findings], doubted, failed=failed
-    )
-    judged = (
-        replace(
-            row, domain=unnamed(row.domain), before=unnamed(row.before), findings=tuple(placed[key]),
-            verdict=_verdict(placed[key], doubted),
+    doubts = space.list_doubts
+    verdict = _verdict(chain.from_iterable(placed.values()), doubts, failed=failed)
+    judged = [
+        row._replace(
+            domain=unnamed(row.domain), before=unnamed(row.before), findings=placed[key],
+            verdict=_verdict(placed[key], doubts),
         )
         for key, row in rows.items()
-    )  # fmt: skip
-    return Edit(verdict, tuple(judged), tuple(placed[None]), doubts=doubted, **more)
+    ]  # fmt: skip
+    notes = [text for text in (not_relied_on(doubts) if doubts else "", note) if text]
+    return Edit(verdict, judged, placed[None], notes=notes, **more)
 
 
 def _findings(space: TrustSpace) -> pd.DataFrame:
@@ -224,25 +191,17 @@ def _findings(space: TrustSpace) -> pd.DataFrame:
     return concat(parted(name, space)[0] for name in audits())
 
 
-class _Standing(NamedTuple):
-    """Where findings stand."""
+def _standing(
+    findings: pd.DataFrame, entries: pd.DataFrame, renamed: Mapping[str, str]
+) -> tuple[dict[str, Counter[str]], dict[str, str]]:
+    """Return on how many rows of each domain, by its new name, findings stand, and the kind of each.
 
-    places: dict[str, Counter[str]]
-    """How many rows of each domain, by fingerprint and by kind."""
-    kinds: dict[str, str]
-    """By fingerprint the kind: equal for findings of one rule and the same facts, whatever text has them."""
-
-    def kept(self, new: Mapping[str, set[str]]) -> dict[str, set[str]]:
-        """Return the findings that `introduced` told, each with the domains where its kind is new too."""
-        both = {key: new[key] & new.get(self.kinds[key], set()) for key in self.kinds.keys() & new.keys()}
-        return {key: domains for key, domains in both.items() if domains or not self.places[key]}
-
-
-def _standing(findings: pd.DataFrame, entries: pd.DataFrame, renamed: Mapping[str, str]) -> _Standing:
-    """Return where findings stand, domains by their new names."""
+    Of one kind are findings of one rule and the same facts, whatever text has them: it is counted, too.
+    """
     domains = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
     fields = {text: name for name in _REWRITTEN for text in entries[name].unique().tolist() if text}
-    standing = _Standing({}, {})
+    standing: dict[str, Counter[str]] = {}
+    kinds: dict[str, str] = {}
     columns = (findings[name].tolist() for name in ("fingerprint", "rule", "subject", "rows", "facts"))
     for key, code, subject, rows, facts in zip(*columns, strict=True):
         known = tuple(renamed.get(part, part) if isinstance(part, str) else part for part in subject)
@@ -250,93 +209,91 @@ def _standing(findings: pd.DataFrame, entries: pd.DataFrame, renamed: Mapping[st
         values = {n: fields.get(fact, fact) if isinstance(fact, str) else fact for n, fact in facts.items()}
         kind = json.dumps([code, values], default=lambda person: fields.get(person.text, person.text))
         places = Counter(renamed.get(domains[row], domains[row]) for row in rows)
-        standing.kinds[key], standing.places[key] = kind, places
-        standing.places[kind] = standing.places.get(kind, Counter()) + places
-    return standing
+        kinds[key], standing[key] = kind, places
+        standing[kind] = standing.get(kind, Counter()) + places
+    return standing, kinds
 
 
-def _changes(before: TrustSpace, after: TrustSpace) -> dict[str, EditedRow]:
+def _only_in(
+    after: Mapping[str, Counter[str]], before: Mapping[str, Counter[str]], kinds: Mapping[str, str]
+) -> dict[str, set[str]]:
+    """Return the findings that only `after` has, each with the domains where its kind is new too."""
+    new = introduced(before, after)
+    both = {key: new[key] & new.get(kinds[key], set()) for key in kinds.keys() & new.keys()}
+    return {key: domains for key, domains in both.items() if domains or not after[key]}
+
+
+def _changes(published: WhiteList, proposal: WhiteList) -> dict[str, EditedRow]:
     """Return the domains whose rows differ, by name, each with what happened to it."""
-    ranks = ("renamed", "added", "removed", "changed", "restamped")
-    lines = dict(zip(after.entries["domain"].tolist(), after.entries["line"].tolist(), strict=True))
+    ranks = {kind: rank for rank, kind in enumerate(CHANGES)}
+    found = compare(side_of(published), side_of(proposal))
     rows: dict[str, EditedRow] = {}
-    renames = _renames(before.entries, after.entries)
-    for change in compare(side_of(before.whitelist), side_of(after.whitelist), renames):
+    for change in sorted(found, key=lambda change: ranks.get(change.kind, ranks["changed"])):
         kind = change.kind if change.kind in ranks else "changed"
-        known = rows.get(change.domain)
-        if known is None or ranks.index(kind) < ranks.index(known.change):
-            name = str(change.before) if kind == "renamed" else ""
-            rows[change.domain] = EditedRow(change.domain, kind, before=name, line=lines.get(change.domain))
+        before = str(change.before) if kind == "renamed" else ""
+        rows.setdefault(change.domain, EditedRow(change.domain, kind, before=before))
     return dict(sorted(rows.items()))
 
 
-def _renames(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, str]:
-    """Return which domain has which new name, where two things it had alone it has alone under that name."""
-    gone, come = ({*one["domain"]} - {*other["domain"]} for one, other in ((before, after), (after, before)))
-    renames: dict[str, str] = {}
-    for one, other in combinations(_LIKENESS, 2) if gone and come else ():
-        columns = [*one, *other]
-        was, now = (
-            rows.drop_duplicates([*columns, "domain"]).drop_duplicates(columns, keep=False)
-            for rows in (before, after)
-        )
-        both = was[was["domain"].isin(gone)].merge(now[now["domain"].isin(come)], on=columns)
-        for old, new in zip(both["domain_x"], both["domain_y"], strict=True):
-            if old not in renames and new not in renames.values():
-                renames[old] = new
-    return renames
-
-
-def _edit_faults(
-    published: WhiteList, proposal: WhiteList, as_of: datetime
-) -> Iterator[tuple[str, EditFinding]]:
+def _faults(published: WhiteList, proposal: WhiteList, as_of: datetime) -> Iterator[tuple[str, EditFinding]]:
     """Yield errors that no published list is judged by, with the domain of the row, "" of the whole file."""
-
-    def fault(code: str, title: str, observed: str, remedy: str, *lines: int) -> EditFinding:
-        return EditFinding(code, "error", "certain", title, observed, "", remedy, lines)
-
     was, now, made = len(published.entries), len(proposal.entries), proposal.generated_at
     if was and was - now >= LOST_SHARE * was:
-        title = gettext("Un dixième des lignes de la liste, ou plus, disparaît")
         observed = gettext("{now} lignes au lieu de {was}").format(now=one_decimal(now), was=one_decimal(was))
-        remedy = gettext("Vérifiez que le fichier est entier ; retirez des domaines en plusieurs fois.")
-        yield "", fault("EDIT_ROWS_LOST", title, observed, remedy)
+        yield "", fault("EDIT_ROWS_LOST", observed)
     if made and made > as_of + AHEAD:
-        remedy = gettext("Datez la liste de sa génération.")
-        yield "", fault("EDIT_DATE", gettext("La date de génération est à venir"), made.isoformat(), remedy)
+        yield "", fault("EDIT_DATE", made.isoformat())
     for name, column in FIELDS.items():  # no list that was read as published has one
         for row in proposal.entries[proposal.entries[column].str.len() > LONGEST].to_dict("records"):
-            title = gettext("Champ trop long pour l’outil de publication")
             observed = format_text("{name} : {n:caractère}", name=name, n=len(row[column]))
-            remedy = gettext("Abrégez-le : {most} caractères au plus.").format(most=LONGEST)
-            yield row["domain"], fault("EDIT_FIELD_LONG", title, observed, remedy, row["line"])
+            yield row["domain"], fault("EDIT_FIELD_LONG", observed, lines=[row["line"]])
 
 
-def _finding(record: Mapping[Any, Any], lines: Sequence[int]) -> EditFinding:
+def _note(published: WhiteList, proposal: WhiteList) -> str:
+    """Say what is to be known of the two files: which is which, and what is not judged."""
+    made, was = proposal.generated_at, published.generated_at
+    if proposal.sha256 == published.sha256:
+        return gettext("Les deux fichiers sont les mêmes : rien n’est modifié.")
+    if not proposal.signed:
+        return ""
+    if not published.signed or (made and was and made < was):
+        return gettext("Fichiers inversés ? Nommez la liste publiée, puis la proposition.")
+    return gettext("La signature de la proposition n’est pas jugée : elle sera signée de nouveau.")
+
+
+def fault(
+    code: str, observed: str, title: str = "title", severity: str = "error", remedy: str = "remedy",
+    lines: Sequence[int] = (),
+) -> EditFinding:  # fmt: skip
+    """Return a finding that no rule makes; `title` and `remedy` are names of its words (``words.toml``)."""
+    words = FAULTS[current_language()][code]
+    return EditFinding(code, severity, "certain", words[title], observed, "", words.get(remedy, ""), lines)
+
+
+def _finding(record: Mapping[Any, Any], lines: Iterable[int]) -> EditFinding:
     known = rule(record["rule"])
-    severity = "error" if known.code in EDIT_ERRORS else "info" if known.code in ASKED_FOR else known.severity
+    severity = SEVERITY.get(known.code, known.severity)
     texts = (localized(known, "title"), record["observed"], record["expected"], localized(known, "remedy"))
-    return EditFinding(known.code, severity, record["confidence"], *texts, tuple(sorted({*lines})))
+    return EditFinding(known.code, severity, record["confidence"], *texts, sorted({*lines}))
 
 
 def _verdict(findings: Iterable[EditFinding], doubted: Sequence[str], *, failed: bool = False) -> str:
     if doubted:
         return "unknown"
-    known = [*findings]
-    if any(f.severity in _SERIOUS and f.confidence != "hint" and f.rule != FAILED for f in known):
+    known = [finding for finding in findings if finding.rule != FAILED]
+    if any(finding.severity in _SERIOUS and finding.confidence != "hint" for finding in known):
         return "not-ready"
     return "unknown" if failed or any(finding.rule == UNANSWERED for finding in known) else "ready"
 
 
 def _joined(register: Register | None, declaration: Register) -> Register:
-    """Return a register with a declaration more, which names its own file."""
+    """Return a register with a declaration more, in place of a file of that name."""
     if register is None:
         return declaration
-    kept = register.declarations[~register.declarations["file"].isin(declaration.declarations["file"])]
-    return replace(
-        register,
-        declarations=pd.concat([kept, declaration.declarations], ignore_index=True),
-        problems=pd.concat([register.problems, declaration.problems], ignore_index=True),
-        missing={**register.missing, **declaration.missing},
-        lost={**register.lost, **declaration.lost},
-    )
+    files, joined = declaration.declarations["file"], {}
+    for name in ("declarations", "problems"):
+        known, more = getattr(register, name), getattr(declaration, name)
+        joined[name] = pd.concat([known[~known["file"].isin(files)], more], ignore_index=True)
+    for name in ("missing", "lost"):
+        joined[name] = {**getattr(register, name), **getattr(declaration, name)}
+    return replace(register, **joined)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from mssante_audit.base.language import current_language, words_of
+from mssante_audit.base.language import current_language, format_text, gettext, words_of
 from mssante_audit.base.translations import Words
 from mssante_audit.base.typography import TYPOGRAPHY
 from mssante_audit.findings.registry import catalogue, known_needs
@@ -20,10 +21,18 @@ CHECK_NAMES = _by_language("checks")
 DOUBTS = _by_language("doubts")
 """Why a list is not to be relied on: by itself (`mssante_audit.whitelist.reliance.doubts`), or by what was
 there before or is published (`mssante_audit.space.states`)."""
+FAULTS: Any = _by_language("faults")
+"""What the gate finds that no rule does: titles and remedies, by code."""
 RECEIVING = _by_language("receiving")
 SAID = _by_language("said")
 """Of `mssante_audit.network.mail.Step.said`, and of visits to mail servers."""
 _CODES, _REASONS = _by_language("codes"), _by_language("reasons")
+
+
+def not_relied_on(doubts: Sequence[str]) -> str:
+    """Say why a list is not to be relied on."""
+    what, why = gettext("la liste ne fait pas foi"), (DOUBTS[current_language()][doubt] for doubt in doubts)
+    return format_text("{what} : {text}", what=what, text="; ".join(why))
 
 
 def reasons(why: Mapping[str, Sequence[str]], language: str = "") -> str:

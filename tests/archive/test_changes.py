@@ -146,13 +146,26 @@ def test_two_identifiers_of_one_structure_are_no_move() -> None:
         (row("ch-alpha"), row("chu-tout-autre", description="Messagerie de ch-alpha")),  # nobody else's rows
         (row("ch-alfa"), row("ch-alpha", description="Messagerie de ch-alfa")),
         (row("ch-alfa"), row("ch-alpha")),  # a name two letters away, another description
+        # two things that it alone holds: description and date, then description and certificate
+        (
+            row("ch-vieux", description="Seule", stamp="x"),
+            row("neuf", description="Seule", stamp="x", dn=OTHER),
+        ),
+        (row("ch-vieux", description="Seule"), row("neuf", description="Seule", project="p", support="s")),
     ],
 )
 def test_renames(before, after) -> None:
     changes = worded_changes(changed([*BASE, before], [*BASE, after]).changes)
     assert changes["kind"].tolist()[0] == "renamed"
-    assert set(changes["kind"]) <= {"renamed", "description_changed"}
+    assert set(changes["kind"]) <= {"renamed", "description_changed", "moved", "contact_changed"}
     assert (changes["before"].iloc[0], changes["after"].iloc[0]) == (before[0], after[0])
+
+
+def test_two_names_that_hold_the_same_alone_are_no_rename() -> None:
+    old, *new = (
+        row(name, description="Seule", stamp="x") for name in ("ch-vieux-nom", "un-nom", "autre-nom")
+    )
+    assert {kind for kind, _ in told([*BASE, old], [*BASE, *new])} == {"added", "removed"}
 
 
 @pytest.mark.parametrize(

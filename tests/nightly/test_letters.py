@@ -57,7 +57,7 @@ def night(place, days: int, found: str = "", **more: Any) -> Path:
 
 def standing(place, as_of: str | None = None) -> tuple[int, int, int, int, bool]:
     (found,) = standings(load_config(place.folder / "audit.toml"), as_of)
-    return found.told, found.fixed, found.open, found.unknown, found.due
+    return tuple(found[name] for name in ("told", "fixed", "open", "unknown", "due"))
 
 
 @pytest.mark.parametrize(
@@ -158,11 +158,14 @@ def test_a_letter_is_noted_with_what_the_dossier_told_and_the_next_says_it_is_a_
     config = load_config(place.folder / "audit.toml")
     with pytest.raises(UnknownNameError):
         note_sent(config, "nobody of that name")
+    tomorrow = datetime.now(UTC) + timedelta(days=2)
+    with pytest.raises(InputError, match="is to come"):
+        note_sent(config, OPERATOR, f"{tomorrow:%Y-%m-%d}")
     operator_id, sent = note_sent(config, OPERATOR, "2026-03-03")
-    assert (operator_id, len(sent.told) > 0) == (OPERATOR, True)
+    assert (operator_id, len(sent["told"]) > 0) == (OPERATOR, True)
     assert read_letters(place.output) == {OPERATOR: sent}
     assert "@" not in (place.output / "state" / FILE).read_text(encoding="utf-8")
-    assert standing(place) == (len(sent.told), 0, len(sent.told), 0, False)
+    assert standing(place) == (len(sent["told"]), 0, len(sent["told"]), 0, False)
     _, mail, _ = place.play("2026-03-04T06:00:00Z", pages=False)
     assert standing(place)[-1]
     assert f"LETTERS to send again: 1 operator ({OPERATOR})" in " ".join(mail.split())
