@@ -13,7 +13,7 @@ from mssante_audit.base.errors import InputError, ParameterError, UnknownNameErr
 from mssante_audit.base.resources import real_path
 from mssante_audit.base.settings import LIMITS
 from mssante_audit.findings.registry import audits
-from mssante_audit.report.parameters import check_value, declared, share_out, shown_value
+from mssante_audit.report.parameters import check_value, declared, shown_value
 from mssante_audit.report.results import ASIDE, Limits, limits, open_space
 from mssante_audit.snapshot import made_as_of
 from mssante_audit.space.trust import TrustSpace
@@ -65,11 +65,15 @@ def plan(notebooks: Mapping[str, Path], parameters: Mapping[str, Any]) -> list[J
     accepted = {name: declared(_read(path), name) for name, path in notebooks.items()}
     lang = check_value("lang", parameters.get("lang", "fr"))
     # A notebook of one's own need not know languages: it then says what it says.
-    given = share_out({name: value for name, value in parameters.items() if name != "lang"}, accepted)
+    given = {name: check_value(name, value) for name, value in parameters.items() if name != "lang"}
+    takes = dict.fromkeys(name for names in accepted.values() for name in names)
+    if unknown := given.keys() - takes:
+        remedy = f"There are: {', '.join(takes)}" if takes else None
+        raise ParameterError(f"{', '.join(accepted)}: no parameter {min(unknown)!r}", remedy=remedy)
     now = datetime.now(UTC).replace(microsecond=0).isoformat()
     jobs = []
     for name, path in notebooks.items():
-        values = dict(given[name])
+        values = {parameter: value for parameter, value in given.items() if parameter in accepted[name]}
         if "lang" in accepted[name]:
             values["lang"] = lang
         if name in ONE_OPERATOR and not values.get("operator"):

@@ -241,29 +241,6 @@ def test_style_is_small():
     assert len(to_html(v4.new_notebook(), Page("report"))) < 20_000
 
 
-def luminance(colour):
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def test_contrast_is_enough_for_every_colour_of_text():
-    style = (TEMPLATE / "style.css").read_text(encoding="utf-8")
-    colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", style)) | {"paper": "#ffffff"}
-    used = set(re.findall(r"[{; ]color: var\(--(\w+)\)", style))
-    assert {"ink", "muted", "link", "critical", "error", "warning", "info"} <= used
-    for text in used:
-        for ground in ("paper", "pale"):
-            light, dark = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
-            assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)
-
-
-def test_style_knows_paper_phones_and_the_keyboard():
-    style = (TEMPLATE / "style.css").read_text(encoding="utf-8")
-    for rule in ("@media print", "@media (max-width", ":focus-visible", "prefers-reduced-motion"):
-        assert rule in style
-
-
 def test_titles_and_sections():
     notebook = report(
         v4.new_markdown_cell("## A\n\ntext\n### B ##"), code(), v4.new_markdown_cell("nothing"), code()
