@@ -173,7 +173,11 @@ def rule_card(rule: Rule) -> str:
 
 @html_of.register
 def signature_card(verdict: Verdict) -> str:
-    """Return what a signature is worth, whose it is and until when."""
+    """Return what a signature is worth, whose it is and until when; why not, as the rule reports it."""
+    codes = {"invalid": "LIST_SIGNATURE_INVALID", "valid-untrusted": "LIST_SIGNER_UNTRUSTED"}
+    told = {"reason": verdict.reason, "signer": verdict.signer, "wanted": verdict.expected}
+    code = codes.get(verdict.status) if verdict.reason else None
+    reason = sentence(catalogue()[code], "observed", told) if code else ""
     facts = {
         "Signataire": verdict.signer,
         "Émis par": verdict.issuer,
@@ -181,19 +185,9 @@ def signature_card(verdict: Verdict) -> str:
         "au": verdict.not_after and day(verdict.not_after),
         "Autorité": verdict.anchor,
         "Lignes couvertes": number(verdict.verified_rows),
-        "Détail": _reason(verdict),
+        "Détail": reason,
     }
     return card(facts, format_text("Signature {status}", status=signatures()[verdict.status]))
-
-
-def _reason(verdict: Verdict) -> str:
-    """Return why a signature is not relied on, in the words of the rule that reports it."""
-    codes = {"invalid": "LIST_SIGNATURE_INVALID", "valid-untrusted": "LIST_SIGNER_UNTRUSTED"}
-    code = codes.get(verdict.status)
-    if not code or not verdict.reason:
-        return ""
-    facts = {"reason": verdict.reason, "signer": verdict.signer, "wanted": verdict.expected}
-    return sentence(catalogue()[code], "observed", facts)
 
 
 @cache

@@ -50,8 +50,8 @@ def find_notebooks(names: Sequence[str], folder: Path) -> dict[str, Path]:
     """
     known = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
     chosen: dict[str, Path] = {}
-    ordered = sorted(known, key=lambda n: (n != "overview", n))
-    for name in names or [n for n in ordered if _is_report(known[n]) and n not in ONE_OPERATOR]:
+    ordered = sorted(known.keys() - ONE_OPERATOR, key=lambda n: (n != "overview", n))
+    for name in names or [n for n in ordered if declared(_read(known[n]), n)]:
         path = known.get(name) or (Path(name) if name.endswith(".ipynb") else None)
         if path is None or not path.is_file():
             raise UnknownNameError(f"no notebook {name!r}", remedy=f"There are: {', '.join(known)}")
@@ -126,10 +126,6 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     raise InputError("not a notebook (of format 4)", file=str(path))
-
-
-def _is_report(path: Path) -> bool:
-    return any("parameters" in cell["metadata"].get("tags", []) for cell in _read(path)["cells"])
 
 
 def _absolute(values: Mapping[str, Any]) -> dict[str, Any]:
