@@ -163,6 +163,7 @@ def test_a_director_finds_her_hospital_whom_to_call_and_what_to_ask(opened, samp
     card = page.get_by_role("region", name="Fiche du domaine")
     assert page.evaluate("document.activeElement.textContent") == wanted["domain"]
     expect(card.get_by_role("heading", level=2)).to_be_in_viewport()
+    expect(card.locator("p", has_text="Support").first).to_be_in_viewport()
     text = told(card.inner_text())
     assert told(RECEIVING["fr"]["no"]) in text
     assert wanted["operator"] in text
