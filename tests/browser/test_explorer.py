@@ -156,6 +156,7 @@ def test_a_director_finds_her_hospital_whom_to_call_and_what_to_ask(opened, samp
     typed = rows["description"].iloc[0].upper().replace("É", "E").replace("È", "E").replace("Ê", "E")
     there = opened(sample, width=width)
     page = there.page
+    assert page.locator("#parts").bounding_box()["y"] <= {1280: 200, 390: 380}[width]
     page.get_by_role("searchbox").fill(typed)
     names = page.locator("#rows td:first-child button").all_inner_texts()
     assert wanted["domain"] in names
