@@ -31,12 +31,12 @@ from .report.certificates import calendar_link as calendar_link
 from .report.certificates import names_compared as names_compared
 from .report.charts import bars as bars
 from .report.charts import largest as largest
-from .report.charts import lines as lines
-from .report.charts import steps as steps
 from .report.collection import observed as observed
 from .report.collection import observed_on as observed_on
 from .report.collection import observed_tls as observed_tls
 from .report.controls import controls as controls
+from .report.curves import lines as lines
+from .report.curves import steps as steps
 from .report.desk import export as export
 from .report.desk import join as join
 from .report.desk import moved as moved

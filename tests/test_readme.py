@@ -1,11 +1,12 @@
-"""README's first command, as a stranger gives it, in a fresh folder: the answer is on the page it names."""
+"""README's commands, as a stranger gives them, in a fresh folder: the answer is on the page it names."""
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
-from shutil import copy2
+from shutil import copy2, copytree
 
 import pytest
 from lxml import html as lxml_html
@@ -15,32 +16,98 @@ from mssante_audit.base.resources import SAMPLE_AS_OF, SAMPLE_FOLDER
 from mssante_audit.verdicts.domains import answers
 
 ROOT = Path(__file__).parents[1]
+READMES = ("README.md", "README.fr.md")
 pytestmark = pytest.mark.slow
 
+FIRST = "make report"
+ONE = "dn_consistency"
+"""The notebook that a further `report` makes: one is enough to see that the command is right."""
 
-@pytest.fixture
-def fresh(tmp_path):
+DIRECT = ".venv/bin/mssante-audit report --data ../shared/real --out reports"
+TRIED = {
+    'make report ARGS="--as-of 2026-09-01"':
+        (f'make report ARGS="--as-of 2026-09-01 {ONE}"', 0, "unknown 330"),
+    "make report DATA=../shared/real": (f"make report DATA=../shared/real ARGS={ONE}", 0, DIRECT),
+    "mssante-audit gate BEFORE AFTER": ("mssante-audit gate {before} {after}", 4, "lignes modifiées"),
+    "mssante-audit init": ("mssante-audit init", 0, "audit.toml"),
+    "mssante-audit doctor --config audit.toml": ("mssante-audit doctor --config audit.toml", 0, "330 rows"),
+    "mssante-audit run --config audit.toml": ("mssante-audit run --config audit.toml", 4, "site/index.html"),
+    "mssante-audit declarations template registre.xlsx":
+        ("mssante-audit declarations template registre.xlsx", 0, "registre.xlsx"),
+    "mssante-audit declarations import registre.xlsx":
+        ("mssante-audit declarations import registre.xlsx", 0, "0 déclaration"),
+    "mssante-audit declarations fix registre.xlsx registre-corrige.xlsx":
+        ("mssante-audit declarations fix registre.xlsx registre-corrige.xlsx", 0, "registre-corrige.xlsx"),
+    "make": ("make", 0, "make report"),
+}  # fmt: skip
+"""What is run for each command, in this order, how it ends and what it then says; 4 is of a list too old."""
+
+LEFT = {
+    'make report ARGS="…"': "says where options go",
+    "uvx --from": "asks a package index",
+    "pip install": "asks a package index",
+    "python -m build": "asks a package index",
+    "mssante-audit observe": "asks the network",
+    "make lab": "needs JupyterLab and a reader: tests/browser/test_lab.py",
+    "make test": "is what runs this",
+    "make bench": "measures, on an idle machine",
+    "make docs": "installs Sphinx from a package index",
+}
+"""Commands that are not tried here, by how they begin, and why."""
+
+
+def given(readme: str) -> dict[str, None]:
+    """The commands of a README, those of its tables and sentences too."""
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    inline = re.findall(
+        r"`((?:make|mssante-audit|pip|uvx|python|\.venv/bin)\b[^`]*)`",
+        re.sub("```.*?```", "", text, flags=re.DOTALL),
+    )
+    return dict.fromkeys(
+        " ".join(one.split()) for one in [*re.findall(r"^\$ ([^#\n]+)", text, re.MULTILINE), *inline]
+    )
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
     """A folder with what git has; the tests' own environment stands in for the one that make installs."""
+    folder = tmp_path_factory.mktemp("fresh") / "checkout"
     done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
     for name in done.stdout.decode().split("\0"):
         if (ROOT / name).is_file():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            copy2(ROOT / name, tmp_path / name)
-    (tmp_path / ".venv").symlink_to(Path(sys.executable).parents[1])
-    return tmp_path
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            copy2(ROOT / name, folder / name)
+    (folder / ".venv").symlink_to(Path(sys.executable).parents[1])
+    sample, real = folder / "data" / "sample", folder.parent / "shared" / "real"
+    copytree(sample / "anchors", real / "anchors")
+    copy2(sample / "listeblanchemssante.xml.gz", real)  # made up: a stranger's own list stands there
+    return folder
+
+
+def run(command: str, fresh: Path) -> subprocess.CompletedProcess[str]:
+    # A stranger's shell knows nothing of a make around it, which would print the folders it enters.
+    there = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "ARGS")}
+    there |= {SAMPLE_FOLDER: str(fresh / "data" / "sample"), "PYTHONPATH": str(fresh)}
+    there["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{there['PATH']}"
+    words = shlex.split(command)
+    if words[0] == "make":
+        words[1:1] = ["-o", ".venv/ok"]
+    return subprocess.run(
+        words, cwd=fresh, env=there, capture_output=True, text=True, timeout=600, check=False
+    )
+
+
+def test_every_command_is_tried_or_left_with_a_reason():
+    every = given("README.md") | given("README.fr.md")
+    left = {command for command in every if command.startswith(tuple(LEFT))}
+    assert every.keys() - left == {FIRST, DIRECT, *TRIED}
+    assert all(any(command.startswith(start) for command in every) for start in LEFT)
 
 
 def test_the_first_command_leaves_the_answer_on_the_page(fresh, shipped):
-    for readme in ("README.md", "README.fr.md"):
-        first = re.search(r"```console\n\$ ([^#\n]+)", (ROOT / readme).read_text(encoding="utf-8"))[1].strip()
-        assert first == "make report"
-    command = ["make", "-o", ".venv/ok", *first.split()[1:]]
-    # A stranger's shell knows nothing of a make around it, which would print the folders it enters.
-    there = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "ARGS")}
-    there[SAMPLE_FOLDER] = str(fresh / "data" / "sample")
-    done = subprocess.run(
-        command, cwd=fresh, env=there, capture_output=True, text=True, check=True, timeout=600
-    )
+    assert [next(iter(given(readme))) for readme in READMES] == [FIRST, FIRST]
+    done = run(FIRST, fresh)
+    assert done.returncode == 0, done.stderr
     mail, order, page, own = done.stdout.splitlines()[-4:]
     assert page.startswith("index: reports/index.html (made-up example, as of 2026-03-03)")
     assert own.startswith("your own list: mssante-audit report --data FOLDER")
@@ -54,3 +121,15 @@ def test_the_first_command_leaves_the_answer_on_the_page(fresh, shipped):
     leads = shown.xpath("//ul[@class='runs']/li/p")
     assert len(leads) == len(shown.xpath("//ul[@class='runs']/li")) >= 8, "each report has its own answer"
     assert leads[0].text_content().startswith("À traiter d’abord")
+
+
+def test_further_commands_run_where_there_is_no_network(fresh):
+    before, after = sorted((fresh / "data" / "sample" / "archive").iterdir())[-2:]
+    for command, status, said in TRIED.values():
+        done = run(command.format(before=before, after=after), fresh)
+        assert done.returncode == status, (command, done.stdout[-2000:], done.stderr[-2000:])
+        assert said in done.stdout, command
+        if "init" in command:  # it says that data.folder is to be set; a report is made above
+            settings = fresh / "audit.toml"
+            text = settings.read_text(encoding="utf-8").replace('"data"', '"../shared/real"')
+            settings.write_text(re.sub(r"(?<=^enabled = )true", "false", text, flags=re.M), encoding="utf-8")

@@ -63,7 +63,7 @@ def run_notebook(window: Page, address: str) -> None:
     window.locator("#jp-main-statusbar", has_text="| Idle").wait_for(timeout=120_000)
     window.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
     window.locator(".jp-OutputArea-output table.checks").first.wait_for(timeout=120_000)
-    window.locator(".jp-OutputArea-output table.card").first.evaluate("e => e.scrollIntoView()")
+    window.locator(".jp-OutputArea-output p.lead").first.evaluate("e => e.scrollIntoView()")
 
 
 def main(out: str) -> None:

@@ -31,6 +31,7 @@ from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER, common_name
 if TYPE_CHECKING:
     import pandas as pd
 
+LIST_SUFFIXES = (".xml", ".xml.gz")
 QUARANTINE = "quarantine"
 PUT_BACK = "Put the right file back, then run `mssante-audit archive verify`"
 
@@ -231,3 +232,34 @@ def _snapshot(path: Path) -> Snapshot | None:
     with suppress(ValueError):
         return named and Snapshot(datetime.strptime(named[1], TIME).replace(tzinfo=UTC), named[2], path)
     return None
+
+
+def find_archive(data: Path, anchors: Sequence[str | Path] = (), signer: str | None = None) -> Archive | None:
+    """Return the archive that lies in a data folder, or that it is; ``None`` if it holds no list."""
+    for folder in (data / "archive", data):
+        archive = open_archive(folder, anchors, signer)
+        if archive.snapshots:
+            return archive
+    return None
+
+
+def find_whitelist(data: Path, archive: Archive | None = None, as_of: datetime | None = None) -> Path:
+    """Return the white list that `data` (a file, or a folder that holds one) stands for.
+
+    In a folder with several lists the last in order of name is taken. Where there is only an `archive`, or
+    the folder is one, its last list as of `as_of` is taken. If there is none it is an `InputError`.
+    """
+    if not data.exists():
+        raise InputError("no such file or folder", file=str(data))
+    if not data.is_dir():  # who reads it says so of a pipe
+        return data
+    lists = sorted(f for f in data.iterdir() if f.name.endswith(LIST_SUFFIXES) and not f.is_dir())
+    if archive and (not lists or archive.folder == data):
+        current = archive.current(as_of)
+        if current is None:
+            raise InputError("no list of that date or before", file=str(archive.folder))
+        return current.path
+    if not lists:
+        remedy = "Put a .xml or .xml.gz white list in the folder"
+        raise InputError("no white list here", file=str(data), remedy=remedy)
+    return lists[-1]

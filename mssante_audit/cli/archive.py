@@ -94,7 +94,7 @@ def fetch(
 def _fetch_crls(folder: Path, anchors: Sequence[str], settings: Settings, *, named: bool) -> int:
     """Fetch revocation lists, say what became of each, and return the exit status."""
     from mssante_audit.archive.crls import fetch_crls
-    from mssante_audit.space.trust import find_archive, find_whitelist
+    from mssante_audit.archive.store import find_archive, find_whitelist
 
     archive, lists = find_archive(folder), []
     with suppress(InputError):  # without a list there are other certificates

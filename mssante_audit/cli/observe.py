@@ -191,7 +191,7 @@ def _named(text: str, data: Path | None) -> Path:
 
 
 def _entries(data: Path) -> pd.DataFrame:
-    from mssante_audit.space.trust import find_archive, find_whitelist
+    from mssante_audit.archive.store import find_archive, find_whitelist
     from mssante_audit.whitelist.load import load_whitelist
 
     # The list alone: a damaged register or older observation must not keep anyone from observing.

@@ -70,8 +70,8 @@ def _groups(config: Config) -> Iterator[AuditError]:
 
 
 def _data(config: Config) -> Iterator[AuditError]:
+    from mssante_audit.archive.store import find_archive, find_whitelist
     from mssante_audit.findings.ledger import FILE as LEDGER
-    from mssante_audit.space.trust import find_archive, find_whitelist
 
     data, output = config.data.folder, config.output.folder
     if not data.exists() and config.fetch.enabled:

@@ -99,8 +99,7 @@ def fetch(job: Job) -> tuple[str, dict[str, Any]]:
 
 
 def _archive(job: Job) -> Archive:
-    from mssante_audit.archive.store import open_archive
-    from mssante_audit.space.trust import find_archive
+    from mssante_audit.archive.store import find_archive, open_archive
 
     data = job.config.data
     trusted = data.anchors, data.signer or None
@@ -141,8 +140,8 @@ def observe_tls(job: Job) -> tuple[str, dict[str, Any]]:
 
 def _rows(job: Job) -> pd.DataFrame:
     """Return the rows of the list to audit."""
+    from mssante_audit.archive.store import find_whitelist
     from mssante_audit.report.results import open_space
-    from mssante_audit.space.trust import find_whitelist
 
     archive = _archive(job)
     known = archive if archive.snapshots else None

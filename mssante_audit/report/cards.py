@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mssante_audit.audits import audit, audit_all
+from mssante_audit.audits import audit, audits, parted
 from mssante_audit.base.errors import AuditError
 from mssante_audit.base.language import (
     count,
@@ -34,15 +34,15 @@ from mssante_audit.findings.frame import Findings
 from mssante_audit.findings.registry import catalogue, input_of, known_needs, ours
 from mssante_audit.findings.words import sentence
 from mssante_audit.report.findings import finding_rows, foundation
-from mssante_audit.report.first import MARKS, checks, counts, judged
+from mssante_audit.report.first import MARKS, answer, checks, counts
 from mssante_audit.report.html import Html, joined, macro, trusted
-from mssante_audit.report.pieces import card, paragraph
+from mssante_audit.report.pieces import card, lead, paragraph
 from mssante_audit.report.say import say
 from mssante_audit.report.tables import badge, style
 from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.states import named, remedied, worded
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.verdicts.domains import worked_out
+from mssante_audit.verdicts.domains import domains, worked_out
 from mssante_audit.whitelist.signature import Verdict, made_up
 
 SHOWN = 20
@@ -69,7 +69,7 @@ def alone(*parts: str) -> Html:
 
 @html_of.register
 def space_card(space: TrustSpace) -> str:
-    """Return what was loaded, the state of each input, and the verdicts as bars."""
+    """Return the answer and the verdicts as bars, then what was loaded and the state of each input."""
     whitelist, rows = space.whitelist, space.audited
     numbers = {
         "domaine": rows["domain"].nunique(),
@@ -93,20 +93,25 @@ def space_card(space: TrustSpace) -> str:
     }
     if len(rows) > SOON and not worked_out(space):
         ask = (
-            "Verdicts : « ms.domains(space) » les établit en quelques secondes ; l’espace les montre ensuite."
+            "**{n:domaine}**, verdicts à établir : « ms.domains(space) » le fait en quelques secondes ; "
+            "l’espace les montre ensuite."
         )
-        return alone(
-            card(facts, gettext("Espace de confiance MSSanté")), _inputs(space), paragraph("limits", ask)
-        )
+        answered = [lead(say(ask, n=numbers["domaine"]))]
+    else:
+        answered = _verdicts(space)
+    about = card(facts, gettext("Espace de confiance MSSanté"))
+    return alone(*answered, about, _inputs(space))
+
+
+def _verdicts(space: TrustSpace) -> list[Html]:
+    """Return the answer, the counts and a line a check; what is not known of a rule that failed."""
     try:
-        known, todo = judged(space)
-        failed = int((audit_all(space)["rule"] == FAILED).sum())
-        unmade = say("{n:règle non évaluée|règles non évaluées}", n=failed)
-        verdicts = [counts(known), checks(known, todo, linked=False)]
-        verdicts += [paragraph("limits", unmade)] if failed else []
+        known = domains(space)
+        failed = sum(int((parted(name, space)[0]["rule"] == FAILED).sum()) for name in audits())
     except AuditError as error:  # of a file beside the list: the rest is worth showing
-        verdicts = [paragraph("limits", say("Verdicts inconnus : {why}", why=str(error)))]
-    return alone(card(facts, gettext("Espace de confiance MSSanté")), _inputs(space), *verdicts)
+        return [paragraph("limits", say("Verdicts inconnus : {why}", why=str(error)))]
+    unmade = say("{n:règle non évaluée|règles non évaluées}", n=failed) if failed else ""
+    return [answer(known), counts(known), checks(known), paragraph("limits", unmade) if failed else Html()]
 
 
 def _inputs(space: TrustSpace) -> Html:
@@ -168,7 +173,11 @@ def rule_card(rule: Rule) -> str:
 
 @html_of.register
 def signature_card(verdict: Verdict) -> str:
-    """Return what a signature is worth, whose it is and until when."""
+    """Return what a signature is worth, whose it is and until when; why not, as the rule reports it."""
+    codes = {"invalid": "LIST_SIGNATURE_INVALID", "valid-untrusted": "LIST_SIGNER_UNTRUSTED"}
+    told = {"reason": verdict.reason, "signer": verdict.signer, "wanted": verdict.expected}
+    code = codes.get(verdict.status) if verdict.reason else None
+    reason = sentence(catalogue()[code], "observed", told) if code else ""
     facts = {
         "Signataire": verdict.signer,
         "Émis par": verdict.issuer,
@@ -176,19 +185,9 @@ def signature_card(verdict: Verdict) -> str:
         "au": verdict.not_after and day(verdict.not_after),
         "Autorité": verdict.anchor,
         "Lignes couvertes": number(verdict.verified_rows),
-        "Détail": _reason(verdict),
+        "Détail": reason,
     }
     return card(facts, format_text("Signature {status}", status=signatures()[verdict.status]))
-
-
-def _reason(verdict: Verdict) -> str:
-    """Return why a signature is not relied on, in the words of the rule that reports it."""
-    codes = {"invalid": "LIST_SIGNATURE_INVALID", "valid-untrusted": "LIST_SIGNER_UNTRUSTED"}
-    code = codes.get(verdict.status)
-    if not code or not verdict.reason:
-        return ""
-    facts = {"reason": verdict.reason, "signer": verdict.signer, "wanted": verdict.expected}
-    return sentence(catalogue()[code], "observed", facts)
 
 
 @cache

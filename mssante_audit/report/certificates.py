@@ -40,12 +40,9 @@ def names_compared(findings: pd.DataFrame, *, name: str, limit: int, empty: str)
 
 
 def _pair(facts: Mapping[str, Any]) -> tuple[str, str]:
-    presented = str(facts["presented"])
-
-    def likeness(listed: str) -> float:
-        return SequenceMatcher(None, presented[:SHOWN_TEXT], listed[:SHOWN_TEXT]).ratio()
-
-    return presented, max(facts.get("wanted") or facts.get("listed") or [""], key=likeness)
+    presented, names = str(facts["presented"]), facts.get("wanted") or facts.get("listed") or [""]
+    cut = presented[:SHOWN_TEXT]
+    return presented, max(names, key=lambda name: SequenceMatcher(None, cut, name[:SHOWN_TEXT]).ratio())
 
 
 def compared(*texts: str) -> tuple[Sequence[tuple[str, bool]], ...]:

@@ -1,6 +1,7 @@
 """Charts of one's own values, by matplotlib: what is shown is a figure that can be changed and saved.
 
-`bars` and `lines` take a series or a frame, as `mssante_audit.report.tiles.tiles` does, and return a `Chart`.
+`bars` takes a series or a frame, as `mssante_audit.report.curves.lines` and
+`mssante_audit.report.tiles.tiles` do, and returns a `Chart`.
 In reports, on the site and in JupyterLab it shows itself as SVG, light or dark: names and numbers are text,
 each mark says its value when pointed at or in focus, and a reader who sees none of it is told the numbers.
 matplotlib is imported when the first chart is drawn.
@@ -29,11 +30,9 @@ from mssante_audit.base.language import (
     format_text,
     gettext,
     month,
-    number,
     one_decimal,
     percent,
     severity_name,
-    severity_names,
     translated,
 )
 from mssante_audit.base.language import words as _words
@@ -58,8 +57,8 @@ PAIRS = {"fr": (" : ", " ; "), "en": (": ", "; ")}
 
 LETTERS = 44
 """Letters that a line has room for."""
-LINE, BAR, GAP, CURVE, FOOT = 18, 8, 6, 70, 6
-"""Points that a line of letters, a bar, a space between bars, a curve and the lower edge are high."""
+LINE, BAR, GAP, FOOT = 18, 8, 6, 6
+"""Points that a line of letters, a bar, a space between bars and the lower edge are high."""
 PAGE = 1000
 """Points that a chart may be high if it is to stand on a page below the text that leads to it."""
 SPAN, LAST = 100, 9000
@@ -110,7 +109,6 @@ def bars(
     title: str = "",
     caption: str = "",
     empty: str = "",
-    alt: str = "",
     whole: int | None = None,
     styles: Sequence[str] = (),
     legend: Mapping[str, str] | None = None,
@@ -124,8 +122,8 @@ def bars(
         A number a name, or a frame of a row a name and a column a part: its bars are stacked. A missing
         number is shown as a dash. Over instants or months (the index), at most a century, bars stand
         upright, where time puts them.
-    title, caption, alt, empty
-        What is drawn, what it shows, what it is to who cannot see it, what to say where there is nothing.
+    title, caption, empty
+        What is drawn, what it shows, what to say where there is nothing.
     whole
         What each number is a part of: its share then stands beside it.
     styles, legend
@@ -162,7 +160,7 @@ def bars(
     pairs = list(zip(names, map(clean, texts), strict=True))
     equal = not upright and _equal(lengths)
     kind = "Barres – {title}. {said}." if single else "Barres empilées – {title}. {said}."
-    alt = described("Tableau – {title}. {said}." if equal else kind, title, alt, pairs)
+    alt = described("Tableau – {title}. {said}." if equal else kind, title, pairs)
     colon = PAIRS[current_language()][0]
     marks = {
         mark(at * len(rows) + i): f"{name}{colon}{text if single else parts[i][at]}"
@@ -189,11 +187,11 @@ def clean(text: object) -> str:
     return visible(str(text)).encode("utf-8", "backslashreplace").decode()
 
 
-def described(kind: str, title: str, alt: str, pairs: Pairs) -> str:
-    """Return a chart's alternative text: as given, or its kind, its title and each name with its number."""
+def described(kind: str, title: str, pairs: Pairs) -> str:
+    """Return a chart's alternative text: its kind, its title and each name with its number."""
     colon, semicolon = PAIRS[current_language()]
     numbers = semicolon.join(f"{name}{colon}{text}" for name, text in pairs) or gettext("Aucune donnée")
-    return alt or format_text(kind, title=translated(title), said=numbers)
+    return format_text(kind, title=translated(title), said=numbers)
 
 
 def _length(value: Any) -> float | None:
@@ -350,7 +348,7 @@ def _upright(lengths: Any, pairs: Pairs, new: Callable[..., Figure], options: di
         bottom += frame[column]
         for i, bar in enumerate(drawn):
             bar.set(gid=mark(at * len(lengths) + i), clip_on=False)
-    _time_axis(axes, times, pairs[0][0], pairs[-1][0])
+    time_axis(axes, times, pairs[0][0], pairs[-1][0])
     edge = 2 * axes.get_xmargin() * days[-1] if days[-1] else inf  # room around the first and last bar
     gaps = [edge, *(abs(b - a) for a, b in pairwise(days)), edge]
     rooms = [WIDTH * min(around) / max(least, days[-1]) for around in pairwise(gaps)]
@@ -363,7 +361,7 @@ def _upright(lengths: Any, pairs: Pairs, new: Callable[..., Figure], options: di
     return figure
 
 
-def _time_axis(axes: Any, times: pd.DatetimeIndex, *names: str) -> None:
+def time_axis(axes: Any, times: pd.DatetimeIndex, *names: str) -> None:
     """Name the first and the last instant below axes whose other ticks are drawn to scale."""
     from matplotlib.dates import AutoDateLocator
 
@@ -373,122 +371,6 @@ def _time_axis(axes: Any, times: pd.DatetimeIndex, *names: str) -> None:
     axes.xaxis.set_minor_locator(AutoDateLocator(minticks=3, maxticks=12))  # type: ignore[no-untyped-call]
     for label, side in zip(axes.get_xticklabels(), ("left", "right"), strict=False):
         label.set_horizontalalignment(side)
-
-
-def lines(
-    values: pd.DataFrame | pd.Series, *, title: str = "", caption: str = "", alt: str = "", **options: Any
-) -> Chart:
-    """Draw a line a column over time, each on a scale of its own that starts at 0.
-
-    A thousand informations would flatten two criticals on one scale. Columns named for severities are named
-    and coloured as severities are.
-
-    Parameters
-    ----------
-    values
-        Whole numbers, a row an instant (the index; UTC if it has no zone), the oldest first.
-    title, caption, alt
-        As for `bars`.
-    **options
-        Whatever `pandas.Series.plot` takes: ``color``, ``marker``, ``figsize``, ``grid``, ``ax``…
-
-    Raises
-    ------
-    InputError
-        If a number is not whole, or unknown, or stands over no instant.
-    """
-    frame = values if isinstance(values, pd.DataFrame) else values.to_frame(values.name or title)
-    if not frame.empty and (not isinstance(frame.index, pd.DatetimeIndex) or frame.index.hasnans):
-        raise InputError(
-            "lines are drawn over instants, and this index has other values, or not all of them",
-            remedy="Make one by pd.to_datetime",
-        )
-    times = pd.DatetimeIndex(pd.to_datetime(frame.index, utc=True))
-    words = {severity: plural.capitalize() for severity, (_, plural) in severity_names().items()}
-    held = {str(column): whole_numbers(frame[column]) for column in frame.columns if len(frame)}
-    names = {column: clean(words.get(column, translated(column))) for column in held}
-    colon, given, marks = PAIRS[current_language()][0], options.pop("ax", None), {}
-    with look():
-        heads = [lines_of(name, LETTERS - 12) for name in names.values()]
-        heights = [LINE * len(head) + CURVE for head in heads]
-        size = options.pop("figsize", None)
-        figure = given.figure if given else sheet(title, {}, [*heights, LINE], size)
-        plots = [given] * len(held) if given else figure.axes
-        for at, (axes, (column, numbers)) in enumerate(zip(plots, held.items(), strict=False)):
-            colour = COLOURS[column if column in SEVERITIES else "strong"]
-            looks: Any = {"color": colour, "marker": "o", "markersize": 4, "x_compat": True, "legend": False}
-            pd.Series(numbers, index=times).plot(ax=axes, **looks | options)
-            axes.lines[-1].set(gid=mark(at), clip_on=False)
-            marks[mark(at)] = "\n".join(
-                f"{day(t)}{colon}{number(n)}" for t, n in zip(times, numbers, strict=True)
-            )
-            if not given:
-                axes.set_ylim(0, (max(numbers) or 1) * heights[at] / (CURVE - LINE))
-                axes.set(yticks=[], xlabel="", ylabel="")
-                _headed(axes, heads[at], numbers)
-                _time_axis(axes, times, day(times[0]), day(times[-1]))
-                axes.tick_params(labelbottom=at == len(held) - 1)
-        if not given:
-            figure.axes[-1].set_axis_off()
-    text = "{name} : {a} le {first}, {z} le {last} ; entre {low} et {high}"
-    ends = {"first": times[0], "last": times[-1]} if held else {}
-    sentences = ". ".join(
-        format_text(text, name=names[c], a=n[0], z=n[-1], low=min(n), high=max(n), **ends)
-        for c, n in held.items()
-    )
-    sentences = sentences or gettext("Aucune donnée")
-    alt = alt or format_text("Lignes – {title}. {said}.", title=translated(title), said=sentences)
-    return Chart(figure, title, alt, caption, marks)
-
-
-def steps(curves: Mapping[str, pd.DataFrame], *, title: str = "", caption: str = "") -> Chart:
-    """Draw the share that lasts over days as steps, with the band of its interval; two curves at most.
-
-    Parameters
-    ----------
-    curves
-        By name, as `mssante_audit.archive.lifetimes.survival` returns them.
-    title, caption
-        As for `bars`.
-    """
-    drawn = {translated(name): curve for name, curve in curves.items() if len(curve)}
-    styles = dict(zip(("strong", "gold"), drawn, strict=False))
-    with look():
-        figure = sheet(clean(translated(title)), {s: clean(name) for s, name in styles.items()}, [3 * CURVE])
-        (axes,) = figure.axes
-        x, y, width, height = axes.get_position().bounds
-        axes.set_position((x + 0.12, y + 0.12 * height, width - 0.14, 0.86 * height))
-        for at, (style, name) in enumerate(styles.items()):
-            curve = drawn[name]
-            days = [0.0, *curve["day"]]
-            for bound in ("early", "late"):
-                axes.step(days, [1.0, *curve[bound]], where="post", color=COLOURS[style])
-            axes.lines[-1].set_gid(mark(at))
-            low, high = ([1.0, *curve[side]] for side in ("low", "high"))
-            axes.fill_between(days, low, high, step="post", alpha=0.2, color=COLOURS[style], linewidth=0)
-        axes.set_ylim(0, 1)
-        axes.set_xlim(left=0)
-        axes.set_yticks([0, 0.5, 1], [percent(n, 2) for n in range(3)])
-    text = "{name} : {share} encore ouverts après {d:jour}"
-    ends = {name: curve.iloc[-1] for name, curve in drawn.items()}
-    sentences = [
-        format_text(text, name=name, share=percent(round(1000 * end["late"]), 1000), d=int(end["day"]))
-        for name, end in ends.items()
-    ]
-    what = ". ".join(sentences) or gettext("Aucune donnée")
-    alt = format_text("Lignes – {title}. {said}.", title=translated(title), said=what)
-    return Chart(figure, title, alt, caption, {mark(at): text for at, text in enumerate(sentences)})
-
-
-def _headed(axes: Any, head: Sequence[str], held: Sequence[int]) -> None:
-    """Write above a line what it is and how many the last one has, and at its highest point how many."""
-    beside: dict[str, Any] = {"transform": axes.transAxes, "va": "top", "clip_on": False}
-    axes.text(0, 1, "\n".join(head), **beside)
-    axes.text(1, 1, number(held[-1]), ha="right", weight="bold", **beside)
-    most = max(held)
-    if most > held[-1]:
-        at = axes.lines[-1].get_xdata()[held.index(most)]
-        axes.annotate(number(most), (at, most), (0, 3), textcoords="offset points", ha="center", va="bottom")
 
 
 def whole_numbers(numbers: Iterable[Any]) -> list[int]:

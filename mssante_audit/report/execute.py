@@ -95,20 +95,15 @@ def execute(
             if time.monotonic() > begin + DEADLINE:
                 failure = Failure("TimeoutError", f"it was not done after {DEADLINE} seconds")
                 break
-        _end(process)
+        process.terminate()  # where it still runs, it stops its kernel and ends
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
     except OSError as error:
         failure = Failure(type(error).__name__, str(error))
     return _read(folder, time.monotonic() - begin, failure)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """See to it that a process, if it still runs, stops its kernel and ends."""
-    process.terminate()
-    try:
-        process.wait(GRACE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _read(folder: Path, seconds: float, failure: Failure | None) -> Execution:

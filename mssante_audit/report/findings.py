@@ -201,11 +201,6 @@ def _where_cell(finding: Finding) -> Cell:
     return Cell(shown, next(iter(finding["rows"]), 0))
 
 
-def _state_cell(finding: Finding) -> Cell:
-    since = parse_instant(finding["first_seen"])
-    return Cell(macro("findings.state_cell", finding["status"], since), finding["first_seen"])
-
-
 _CELLS: dict[str, Callable[[Finding, Links], Cell]] = {
     "Gravité": lambda f, _: severity_cell(
         str(f["severity"]), gettext("indice") if f["confidence"] == "hint" else ""
@@ -215,7 +210,9 @@ _CELLS: dict[str, Callable[[Finding, Links], Cell]] = {
     "Opérateur": lambda f, links: operator_cell(f["operator_id"], f["operator"], links),
     "Observé": lambda f, _: Cell(macro("findings.observed_cell", f["observed"], f["expected"])),
     "Lignes": lambda f, _: _where_cell(f),
-    "État": lambda f, _: _state_cell(f),
+    "État": lambda f, _: Cell(
+        macro("findings.state_cell", f["status"], parse_instant(f["first_seen"])), f["first_seen"]
+    ),
     "Accepté": lambda f, _: Cell(macro("findings.accepted_cell", f["reason"], f["who"])),
     "Jusqu’au": lambda f, _: Cell(day(parse_instant(f["until"])), f["until"]),
 }

@@ -37,6 +37,7 @@ from mssante_audit.verdicts.doubts import doubts
 from mssante_audit.verdicts.words import CHECK_NAMES, DOUBTS, capital, reason
 
 _DN = re.compile(r"CN=([^,;]+),(?:[A-Z]+=[^,;]*,)*C=[A-Z]{2}\b")
+_ADDRESS = re.compile(r" \([\d.:a-f]+[.:][\d.:a-f]*\)")
 CAUSES = 10
 """Causes that are shown."""
 
@@ -167,8 +168,8 @@ def counts(domains: pd.DataFrame) -> Html:
     return macro("first.counts", asked, other, parts, others, MARKS, boxes or domains.empty, blind)
 
 
-def checks(domains: pd.DataFrame, causes: pd.DataFrame, *, linked: bool = True) -> Html:
-    """Show a line a check: domains and mailboxes by result, what decides, a link to its causes if `linked`.
+def checks(domains: pd.DataFrame, causes: pd.DataFrame | None = None) -> Html:
+    """Show a line a check: domains and mailboxes by result, what decides, a link to its causes if given.
 
     A cause counts for each check that one of its rules decides.
     """
@@ -176,8 +177,7 @@ def checks(domains: pd.DataFrame, causes: pd.DataFrame, *, linked: bool = True) 
     lines = []
     for check in CHECKS:
         held = {r: domains[domains[check] == r] for r in RESULTS if (domains[check] == r).any()}
-        causing = _of(causes, check)
-        sure = int((causing["doubts"].map(len) == 0).sum())
+        doubted = [] if causes is None else _of(causes, check)["doubts"].map(len).tolist()
         lines.append(
             {
                 "check": check,
@@ -185,12 +185,12 @@ def checks(domains: pd.DataFrame, causes: pd.DataFrame, *, linked: bool = True) 
                 "held": {r: (len(d), gettext(NAMES["check"][r][len(d) > 1])) for r, d in held.items()},
                 "boxes": {r: int(d["mailboxes"].sum()) for r, d in held.items()} if boxes else {},
                 "why": _reasons(domains, check),
-                "sure": sure,
-                "unsure": len(causing) - sure,
+                "sure": doubted.count(0),
+                "unsure": len(doubted) - doubted.count(0),
             }
         )
     aged = len(domains) > 0 and bool((domains["listed"] == "unknown").all())
-    return macro("first.checks", lines, MARKS, len(domains), boxes, aged, linked)
+    return macro("first.checks", lines, MARKS, len(domains), boxes, aged, causes is not None)
 
 
 def _of(causes: pd.DataFrame, check: str) -> pd.DataFrame:
@@ -240,9 +240,9 @@ def cause_lines(causes: pd.DataFrame, links: Links = NO_LINKS, kind: str = "caus
 
 
 def _short_names(observed: str, expected: str) -> tuple[str, str]:
-    """Return texts with certificates' names by their CN alone, unless that is not what tells them apart."""
-    short = (_DN.sub(r"CN=\1", observed), _DN.sub(r"CN=\1", expected))
-    return short if short[0] != short[1] else (observed, expected)
+    """Return texts with certificates by their CN and servers without address, unless both are then one."""
+    here, there = (_ADDRESS.sub("", _DN.sub(r"\1", text)) for text in (observed, expected))
+    return (here, there) if here != there else (observed, expected)
 
 
 def _shown(cause: Mapping[Any, Any], links: Links) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def _exporter() -> TemplateExporter:
     made.environment.trim_blocks = made.environment.lstrip_blocks = True
     made.environment.autoescape = True
     made.environment.globals["mime"] = MIME
-    made.environment.filters |= {"prose": _prose, "foreign_prose": _foreign_prose, "tr": gettext_filter}
+    made.environment.filters |= {"prose": _prose, "tr": gettext_filter}
     return made
 
 
@@ -181,18 +181,9 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "section"
 
 
-def _prose(source: str) -> Html:
-    """Return a notebook's own Markdown as HTML; headers of its tables are of columns."""
-    return trusted(re.sub(r"<th(?=[ >])", '<th scope="col"', _markdown(False)(source)))
-
-
-def _foreign_prose(source: str) -> Html:
-    """Return Markdown that a cell put out as HTML; it may hold texts of the data, so HTML in it is shown."""
-    return trusted(_markdown(True)(source))
-
-
-@cache
-def _markdown(escape: bool) -> Any:
+def _prose(source: str, escape: bool = False) -> Html:
+    """Return Markdown as HTML; with `escape`, as what a cell put out may hold texts of the data."""
     import mistune
 
-    return mistune.create_markdown(escape=escape, plugins=["table", "strikethrough"])
+    html = mistune.create_markdown(escape=escape, plugins=["table", "strikethrough"])(source)
+    return trusted(re.sub(r"<th(?=[ >])", '<th scope="col"', str(html)))

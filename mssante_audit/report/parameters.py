@@ -25,8 +25,6 @@ PARAMETERS = Parameters.model_fields
 """Every parameter by its name; the title is its French label, the description its help."""
 INSTANTS = ("as_of", "changes_since")
 _FLAGS = dict.fromkeys(("true", "yes", "oui", "1"), True) | dict.fromkeys(("false", "no", "non", "0"), False)
-_WANTED = {str: "a text", bool: "true or false", int: "a whole number", tuple: "a list of texts"}
-_PLAIN = ("string_too_long", "string_pattern_mismatch")
 
 
 @cache
@@ -55,15 +53,7 @@ def check_value(name: str, value: Any) -> Any:
     try:
         checked = getattr(Parameters.model_validate({name: _meant(kind_of(name), value)}), name)
     except ValidationError as errors:
-        error = errors.errors()[0]
-        if error["type"] in _PLAIN:
-            message = f"{name} wants a plain text of at most 4096 characters"
-        elif error["type"].endswith(("_type", "_short", "_unicode")):
-            wanted = "a text" if len(error["loc"]) > 1 else _WANTED[kind_of(name)]
-            message = f"{name} wants {wanted}, not {error['input']!r}"
-        else:
-            message = fields.fault(Parameters, error)
-        raise ParameterError(message) from None
+        raise ParameterError(fields.fault(Parameters, errors.errors()[0])) from None
     if name in INSTANTS and checked is not None:
         try:
             asked_instant(checked)
@@ -101,27 +91,6 @@ def declared(notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
             except (ParameterError, ValueError) as error:
                 raise ParameterError(f"its parameter {target!r} is not right: {error}", file=name) from None
     return defaults
-
-
-def share_out(
-    given: Mapping[str, Any], accepted: Mapping[str, Mapping[str, Any]]
-) -> dict[str, dict[str, Any]]:
-    """Return for each notebook those of the `given` parameters that it accepts (`declared`), checked.
-
-    One that no notebook accepts, or a value that is not right, is a `ParameterError`.
-    """
-    values = {name: check_value(name, value) for name, value in given.items()}
-    for name in values:
-        if not any(name in names for names in accepted.values()):
-            takes = {n: None for names in accepted.values() for n in names}
-            raise ParameterError(
-                f"{', '.join(accepted)}: no parameter {name!r}",
-                remedy=f"There are: {', '.join(takes)}" if takes else None,
-            )
-    return {
-        notebook: {name: value for name, value in values.items() if name in names}
-        for notebook, names in accepted.items()
-    }
 
 
 def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from mssante_audit.base.errors import InputError, ParameterError, UnknownNameErr
 from mssante_audit.base.resources import real_path
 from mssante_audit.base.settings import LIMITS
 from mssante_audit.findings.registry import audits
-from mssante_audit.report.parameters import check_value, declared, share_out, shown_value
+from mssante_audit.report.parameters import check_value, declared, shown_value
 from mssante_audit.report.results import ASIDE, Limits, limits, open_space
 from mssante_audit.snapshot import made_as_of
 from mssante_audit.space.trust import TrustSpace
@@ -50,8 +50,8 @@ def find_notebooks(names: Sequence[str], folder: Path) -> dict[str, Path]:
     """
     known = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
     chosen: dict[str, Path] = {}
-    ordered = sorted(known, key=lambda n: (n != "overview", n))
-    for name in names or [n for n in ordered if _is_report(known[n]) and n not in ONE_OPERATOR]:
+    ordered = sorted(known.keys() - ONE_OPERATOR, key=lambda n: (n != "overview", n))
+    for name in names or [n for n in ordered if declared(_read(known[n]), n)]:
         path = known.get(name) or (Path(name) if name.endswith(".ipynb") else None)
         if path is None or not path.is_file():
             raise UnknownNameError(f"no notebook {name!r}", remedy=f"There are: {', '.join(known)}")
@@ -65,11 +65,15 @@ def plan(notebooks: Mapping[str, Path], parameters: Mapping[str, Any]) -> list[J
     accepted = {name: declared(_read(path), name) for name, path in notebooks.items()}
     lang = check_value("lang", parameters.get("lang", "fr"))
     # A notebook of one's own need not know languages: it then says what it says.
-    given = share_out({name: value for name, value in parameters.items() if name != "lang"}, accepted)
+    given = {name: check_value(name, value) for name, value in parameters.items() if name != "lang"}
+    takes = dict.fromkeys(name for names in accepted.values() for name in names)
+    if unknown := given.keys() - takes:
+        remedy = f"There are: {', '.join(takes)}" if takes else None
+        raise ParameterError(f"{', '.join(accepted)}: no parameter {min(unknown)!r}", remedy=remedy)
     now = datetime.now(UTC).replace(microsecond=0).isoformat()
     jobs = []
     for name, path in notebooks.items():
-        values = dict(given[name])
+        values = {parameter: value for parameter, value in given.items() if parameter in accepted[name]}
         if "lang" in accepted[name]:
             values["lang"] = lang
         if name in ONE_OPERATOR and not values.get("operator"):
@@ -122,10 +126,6 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     raise InputError("not a notebook (of format 4)", file=str(path))
-
-
-def _is_report(path: Path) -> bool:
-    return any("parameters" in cell["metadata"].get("tags", []) for cell in _read(path)["cells"])
 
 
 def _absolute(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -105,13 +105,10 @@ def _tidy(element: etree._Element, number: int, marks: Mapping[str, str]) -> Non
 
 def _painted(text: str) -> str:
     """Put the page's colours and letters in place of the drawing's."""
-    text = re.sub(r"font: (bold )?([\d.]+)px [^;\"]*", _font, text)
+    text = re.sub(r"font: bold ([\d.]+px) [^;\"]*", r"font-weight: bold; font-size: \1", text)
+    text = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", text)
     text = re.sub(r"font-family: [^;\"]*(; )?", "", text)
     return re.sub("|".join(_VARIABLES), lambda match: f"var(--{_VARIABLES[match[0]]}, {match[0]})", text)
-
-
-def _font(match: re.Match[str]) -> str:
-    return f"{'font-weight: bold; ' if match[1] else ''}font-size: {match[2]}px"
 
 
 def mark(number: int) -> str:

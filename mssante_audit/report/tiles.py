@@ -32,7 +32,7 @@ def tile_places(collectivities: bool = False) -> dict[str, tuple[int, int]]:
     return {code: (x, y) for y, row in enumerate(rows) for x, code in enumerate(row.split()) if code != "."}
 
 
-def tiles(values: pd.Series, *, title: str = "", caption: str = "", alt: str = "") -> Chart:
+def tiles(values: pd.Series, *, title: str = "", caption: str = "") -> Chart:
     """Draw a number a département as a grid of tiles: overseas and Corsica at the same scale as the rest.
 
     Parameters
@@ -40,7 +40,7 @@ def tiles(values: pd.Series, *, title: str = "", caption: str = "", alt: str = "
     values
         Whole numbers by the code of the département. The collectivities overseas are drawn if one has a
         number.
-    title, caption, alt
+    title, caption
         As for `mssante_audit.report.charts.bars`.
 
     Raises
@@ -75,7 +75,7 @@ def tiles(values: pd.Series, *, title: str = "", caption: str = "", alt: str = "
             axes.text(x + 3, y + 10, code, **ink)
             axes.text(x + TILE / 2 - 2, y + 28, short if n else "–", weight="bold", ha="center", **ink)
     pairs = [(names[code], number(n)) for code, n in numbers.items()]
-    alt = described("Carte en carreaux – {title}. {said}.", title, alt, pairs)
+    alt = described("Carte en carreaux – {title}. {said}.", title, pairs)
     return Chart(figure, title, alt, caption, marks)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 from pydantic import TypeAdapter
 
+from mssante_audit.archive.store import find_archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.resources import SAMPLE_AS_OF, is_sample
@@ -25,7 +26,7 @@ from mssante_audit.mailboxes.extraction import Extraction
 from mssante_audit.observe.kinds import hashes, read_observations
 from mssante_audit.snapshot.folder import AGAIN, ORIGIN, PRIVATE, WAIVED, is_snapshot, read_frame, read_head
 from mssante_audit.space.states import State
-from mssante_audit.space.trust import Thresholds, TrustSpace, find_archive
+from mssante_audit.space.trust import Thresholds, TrustSpace
 from mssante_audit.space.trust import load_space as load_files
 from mssante_audit.whitelist.load import WhiteList
 from mssante_audit.whitelist.signature import Verdict

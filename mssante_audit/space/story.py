@@ -14,11 +14,10 @@ import pandas as pd
 
 from mssante_audit.archive import changes, events
 from mssante_audit.archive.events import List, Span, span
-from mssante_audit.archive.store import Archive, open_archive
+from mssante_audit.archive.store import Archive, find_archive, find_whitelist, open_archive
 from mssante_audit.base.frames import Column
 from mssante_audit.findings.facts import seen
 from mssante_audit.findings.templates import phrase
-from mssante_audit.space.trust import find_archive, find_whitelist
 
 FRAME = (
     Column("before", "str", 'what a change changed, or ""; may name persons'),

@@ -15,7 +15,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from mssante_audit.archive.sides import Side, side_of
-from mssante_audit.archive.store import Archive, Snapshot, checked, open_archive
+from mssante_audit.archive.store import Archive, Snapshot, checked, find_archive, find_whitelist
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.fields import fault
 from mssante_audit.base.instants import asked_instant
@@ -40,7 +40,6 @@ from mssante_audit.whitelist.rows import operator_names, structures
 from mssante_audit.whitelist.search import Index, documents, search
 from mssante_audit.whitelist.signature import trust
 
-LIST_SUFFIXES = (".xml", ".xml.gz")
 T = TypeVar("T")
 
 
@@ -304,37 +303,6 @@ class TrustSpace:
 def _above(module: str, name: str) -> Any:
     """Return what a room above does for a method of the space; it takes tables, unknown to this room."""
     return getattr(import_module(f"mssante_audit.{module}"), name)
-
-
-def find_archive(data: Path, anchors: Sequence[str | Path] = (), signer: str | None = None) -> Archive | None:
-    """Return the archive that lies in a data folder, or that it is; ``None`` if it holds no list."""
-    for folder in (data / "archive", data):
-        archive = open_archive(folder, anchors, signer)
-        if archive.snapshots:
-            return archive
-    return None
-
-
-def find_whitelist(data: Path, archive: Archive | None = None, as_of: datetime | None = None) -> Path:
-    """Return the white list that `data` (a file, or a folder that holds one) stands for.
-
-    In a folder with several lists the last in order of name is taken. Where there is only an `archive`, or
-    the folder is one, its last list as of `as_of` is taken. If there is none it is an `InputError`.
-    """
-    if not data.exists():
-        raise InputError("no such file or folder", file=str(data))
-    if not data.is_dir():  # who reads it says so of a pipe
-        return data
-    lists = sorted(f for f in data.iterdir() if f.name.endswith(LIST_SUFFIXES) and not f.is_dir())
-    if archive and (not lists or archive.folder == data):
-        current = archive.current(as_of)
-        if current is None:
-            raise InputError("no list of that date or before", file=str(archive.folder))
-        return current.path
-    if not lists:
-        remedy = "Put a .xml or .xml.gz white list in the folder"
-        raise InputError("no white list here", file=str(data), remedy=remedy)
-    return lists[-1]
 
 
 def list_of(

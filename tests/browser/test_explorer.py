@@ -156,6 +156,7 @@ def test_a_director_finds_her_hospital_whom_to_call_and_what_to_ask(opened, samp
     typed = rows["description"].iloc[0].upper().replace("É", "E").replace("È", "E").replace("Ê", "E")
     there = opened(sample, width=width)
     page = there.page
+    assert page.locator("#parts").bounding_box()["y"] <= {1280: 200, 390: 380}[width]
     page.get_by_role("searchbox").fill(typed)
     names = page.locator("#rows td:first-child button").all_inner_texts()
     assert wanted["domain"] in names
@@ -163,6 +164,7 @@ def test_a_director_finds_her_hospital_whom_to_call_and_what_to_ask(opened, samp
     card = page.get_by_role("region", name="Fiche du domaine")
     assert page.evaluate("document.activeElement.textContent") == wanted["domain"]
     expect(card.get_by_role("heading", level=2)).to_be_in_viewport()
+    expect(card.locator("p", has_text="Support").first).to_be_in_viewport()
     text = told(card.inner_text())
     assert told(RECEIVING["fr"]["no"]) in text
     assert wanted["operator"] in text

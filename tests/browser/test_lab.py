@@ -139,6 +139,12 @@ def sees_last_chart_and_table(page: Page) -> None:
     see(page, "table")
 
 
+WIDER = """cells => [...document.querySelectorAll(`${cells} table`)]
+  .filter(t => t.getBoundingClientRect().right > t.closest(cells).getBoundingClientRect().right + 1)
+  .map(t => (t.caption ?? t.tHead).textContent)"""
+"""Tables that are wider than the output they stand in."""
+
+
 def sort(page: Page, column: str) -> list[str]:
     """Sort the last table that has such a column by it, downwards; return what it is then ordered by."""
     heads = page.locator("thead th", has_text=re.compile(rf"^\s*{column}\s*$"))
@@ -180,6 +186,7 @@ def test_a_report_runs_and_reads_well_in_both_themes(page, address, name):
         use_theme(page, theme)
         sees_last_chart_and_table(page)
         assert page.evaluate(CONTRAST, OUTPUT) == []
+    assert page.evaluate(WIDER, OUTPUT) == []
     tables = page.locator(f"{OUTPUT} table.sortable")
     assert tables.count() == page.locator(f"{OUTPUT} table.sortable.ready").count() > 1
     orders = [int(order) for order in sort(page, "Domaines")]
@@ -209,4 +216,5 @@ def test_the_cookbook_on_ones_own_list_which_is_hostile(page, address, folder, h
         sees_last_chart_and_table(page)
         assert page.evaluate(CONTRAST, OUTPUT) == []
     assert page.locator(f"{OUTPUT} table.dataTable").count() > 5
+    assert page.evaluate(WIDER, OUTPUT) == []
     assert page.evaluate("window.pwned ?? document.getElementById('pwned')") is None

@@ -22,6 +22,7 @@ from frames import visits_of
 from smtplab import Script, Wire, dripping, saying, serving, tls
 from typer.testing import CliRunner
 
+from mssante_audit.archive.store import find_archive, find_whitelist
 from mssante_audit.base.errors import OutputError, ParameterError
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.cli.observe import app
@@ -33,7 +34,7 @@ from mssante_audit.observe.tls.observation import FORMAT, VERSION, load_tls
 from mssante_audit.observe.tls.run import MailServer, Summary, observe_tls, servers_of
 from mssante_audit.observe.tls.servers import load_servers
 from mssante_audit.observe.tls.visit import MAX_SHOWN, Visit, offers_of, visit
-from mssante_audit.space.trust import find_archive, find_whitelist, load_space
+from mssante_audit.space.trust import load_space
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.whitelist.load import load_whitelist
 from tools.sample.certificates import Made, make

@@ -14,7 +14,8 @@ from made_findings import framed, made
 from mssante_audit.base.errors import InputError, OutputError, ParameterError
 from mssante_audit.base.settings import Thresholds
 from mssante_audit.base.typography import NARROW, NBSP
-from mssante_audit.report.charts import bars, lines
+from mssante_audit.report.charts import bars
+from mssante_audit.report.curves import lines
 from mssante_audit.report.notebook import Report
 from mssante_audit.report.results import EVERYBODY
 from mssante_audit.report.svg import COLOURS
@@ -153,9 +154,12 @@ def test_hostile_names_are_drawn_as_text_and_escaped(draw):
 
 
 def test_a_bar_tells_its_number_and_is_in_proportion():
-    page = parsed(bars(pd.Series({"a": 4, "b": 1, "c": float("nan")}), title="Nombres"))
-    assert marks(page) == [("a : 4", 0, 420, "strong"), ("b : 1", 0, 105, "strong")]
-    assert texts(page) == ["a", "4", "b", "1", "c", "–", "Nombres"], "what is not known is no zero"
+    for missing, dtype in ((math.nan, "float"), (None, "object"), (pd.NA, "Int64")):
+        chart = bars(pd.Series({"a": 4, "b": 1, "c": missing}, dtype=dtype), title="Nombres")
+        page = parsed(chart)
+        assert marks(page) == [("a : 4", 0, 420, "strong"), ("b : 1", 0, 105, "strong")]
+        assert texts(page) == ["a", "4", "b", "1", "c", "–", "Nombres"], "what is not known is no zero"
+        assert chart.alt == "Barres – Nombres. a : 4 ; b : 1 ; c : –."
 
 
 def test_bars_of_a_frame_are_stacked_and_explained():
@@ -249,40 +253,32 @@ def test_text_is_text_and_colours_are_the_pages():
     assert len(set(ids)) == len(ids)
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        pd.Series({"a": 2, "b": 2, "c": 2}),
-        pd.Series({"a": 2}),
-        pd.Series({"a": 0, "b": 0}),
-        pd.Series({"a": 2, "b": 2, "c": float("nan")}),
-        pd.DataFrame({"error": [1, 0], "info": [0, 1]}, index=["a", "b"]),
-        pd.DataFrame({"error": [2, 2], "info": [1, 1]}, index=["a", "b"]),
-    ],
-)
-def test_bars_that_would_all_be_equal_are_a_table(values):
-    chart = bars(values, title="t", caption="Une phrase.")
-    page = parsed(chart)
-    assert page.xpath("//svg") == []
-    assert page.xpath("//table/caption")
-    assert page.xpath("//tr/th[@scope='row']//text()") == [*values.index]
-    assert chart.alt.startswith("Tableau – t. a")
-    assert page.xpath("string(//figcaption)") == "Une phrase."
+EQUAL = [
+    pd.Series({"a": 2, "b": 2, "c": 2}), pd.Series({"a": 2}), pd.Series({"a": 0, "b": 0}),
+    pd.Series({"a": 2, "b": 2, "c": float("nan")}),
+    pd.DataFrame({"error": [1, 0], "info": [0, 1]}, index=["a", "b"]),
+    pd.DataFrame({"error": [2, 2], "info": [1, 1]}, index=["a", "b"]),
+]  # fmt: skip
+DIFFERENT = [
+    pd.Series({"a": 2, "b": 3}), pd.Series({"a": 2, "b": 0}),
+    pd.DataFrame({"error": [2], "info": [1]}, index=["a"]),
+    pd.DataFrame({"error": [1, 2], "info": [2, 1]}, index=["a", "b"]),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        pd.Series({"a": 2, "b": 3}),
-        pd.Series({"a": 2, "b": 0}),
-        pd.DataFrame({"error": [2], "info": [1]}, index=["a"]),
-        pd.DataFrame({"error": [1, 2], "info": [2, 1]}, index=["a", "b"]),
-    ],
-)
-def test_bars_that_show_a_difference_stay_bars(values):
-    page = parsed(bars(values, title="t"))
-    assert marks(page)
-    assert page.xpath("//table") == []
+def test_bars_that_would_all_be_equal_are_a_table_and_others_stay_bars():
+    for values in EQUAL:
+        chart = bars(values, title="t", caption="Une phrase.")
+        page = parsed(chart)
+        assert page.xpath("//svg") == []
+        assert page.xpath("//table/caption")
+        assert page.xpath("//tr/th[@scope='row']//text()") == [*values.index]
+        assert chart.alt.startswith("Tableau – t. a")
+        assert page.xpath("string(//figcaption)") == "Une phrase."
+    for values in DIFFERENT:
+        page = parsed(bars(values, title="t"))
+        assert marks(page)
+        assert page.xpath("//table") == []
 
 
 def test_names_are_whole():
@@ -303,15 +299,9 @@ def test_what_bars_cannot_draw_is_refused():
             bars(pd.Series({"a": 1, "b": length}), title="t")
     with pytest.raises(ParameterError, match="2 styles are needed, not"):
         bars(pd.Series({"a": 1, "b": 2}), title="t", styles=["blue", "strong"])
-    with pytest.raises(ValueError, match="no such département: 99"):
-        tiles(pd.Series({"99": 1}), title="t")
-
-
-@pytest.mark.parametrize("missing", [None, math.nan, pd.NA])
-def test_a_missing_number_is_a_dash(missing):
-    dtype = "Int64" if missing is pd.NA else "object"
-    chart = bars(pd.Series({"a": 1, "b": 3, "c": missing}, dtype=dtype), title="t")
-    assert chart.alt == "Barres – t. a : 1 ; b : 3 ; c : –."
+    for code, named in {"99": "99", "": '""'}.items():
+        with pytest.raises(InputError, match=f"no such département: {named}$"):
+            tiles(pd.Series({code: 2, "75": 1}), title="t")
 
 
 def test_lines_stand_over_instants_and_have_a_name():
@@ -373,11 +363,8 @@ def test_months_hold_every_dated_row_once_and_split_at_the_threshold():
     assert {"moins de 400 jours", "400 jours et plus"} <= {*texts(parsed(chart))}
     begins = [begin for _, begin, *_ in marks(parsed(chart))]
     assert max(begins) - min(begins) > 200, "bars stand where time puts them"
-
-
-def test_rows_dated_after_the_audit_are_not_drawn():
-    chart = drawn("overview", "age", entries([("a.example", "", "", "", "", -2)]))
-    assert "1 ligne sans date lisible, ou d’une date à venir" in plain(chart.caption)
+    after = drawn("overview", "age", entries([("a.example", "", "", "", "", -2)]))
+    assert "1 ligne sans date lisible, ou d’une date à venir" in plain(after.caption)
 
 
 def test_concentration_counts_the_domains_that_have_no_other_certificate():
@@ -444,13 +431,10 @@ def test_a_map_has_a_scale_and_each_number_stands_where_it_says():
         assert low <= n <= (high or [low])[0]
 
 
-def test_a_number_too_large_for_a_tile_is_short_there_and_whole_in_its_title():
+def test_a_tile_shortens_a_large_number_and_collectivities_have_one_when_they_have_a_domain():
     shades, shown = tiles_of(tiles(pd.Series({"01": 123_456}), title="t"))
     assert "123k" in shown
     assert shades["Ain (01) : 123 456"] == "s5"
-
-
-def test_a_collectivity_is_drawn_when_it_has_a_domain():
     chart = drawn("overview", "departments", SOME.assign(department="988"))
     assert tiles_of(chart)[0]["Nouvelle-Calédonie (988) : 11"] == "s5"
     assert "Nouvelle-Calédonie (988) : 11" in plain(chart.alt)
@@ -472,8 +456,3 @@ def test_no_number_is_cut_short(wrong):
         with pytest.raises(InputError, match="is no whole number"):
             tiles(pd.Series({"75": wrong}), title="t")
     assert ": 3." in visible(tiles(pd.Series({"75": 3.0}), title="t").alt).replace(NBSP, " ")
-
-
-def test_rows_without_a_departement_are_not_dropped_in_silence():
-    with pytest.raises(InputError, match=r'no such département: ""$'):
-        tiles(pd.Series({"": 2, "75": 1}), title="t")

@@ -180,15 +180,8 @@ def test_hostile_outputs_bring_no_markup(mixed):
 
 def test_no_trace_of_the_machine_is_written(mixed):
     out = mixed[0].out
-    hidden = {
-        str(out),
-        str(Path.home()),
-        sys.prefix,
-        sys.base_prefix,
-        tempfile.gettempdir(),
-        str(Path.cwd()),
-        SECRET,
-    }
+    folders = (out, Path.home(), sys.prefix, sys.base_prefix, tempfile.gettempdir(), Path.cwd())
+    hidden = {*map(str, folders), SECRET}
     for name, content in everything_in(out).items():
         text = content.decode()
         found = [h for h in hidden if re.search(rf"(?<![\w/.-]){re.escape(h)}\b", text)]

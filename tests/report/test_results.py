@@ -83,7 +83,7 @@ def test_an_unknown_operator_is_refused_with_names_near(space, operator):
     for text in ("no such thing at all", "  "):
         with pytest.raises(UnknownNameError, match="no operator"):
             select_operator(space, text)
-    with pytest.raises(ParameterError, match="operator wants a text"):
+    with pytest.raises(ParameterError, match="operator is empty"):
         select_operator(space, "")
 
 

@@ -142,11 +142,7 @@ def test_severities_are_all_told_and_bars_are_in_proportion():
     assert texts == ["✖ 0 critique", "▲ 2 erreurs", "◆ 4 avertissements", "● 0 information"]
     assert page.xpath("//i/@style") == ["--share:0.5000", "--share:1.0000"]
     assert page.xpath("//i/@aria-label") == ["2 erreurs", "4 avertissements"]
-
-
-def test_severities_of_no_finding():
-    page = parsed(findings.severity_bars(found(0)))
-    assert page.xpath("//i") == []
+    assert parsed(findings.severity_bars(found(0))).xpath("//i") == []
 
 
 def test_key_figures_are_a_list_of_terms():

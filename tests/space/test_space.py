@@ -4,10 +4,11 @@ from shutil import copy
 import pytest
 from conftest import CATALOGUE
 
+from mssante_audit.archive.store import find_whitelist
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.observe.folder import find_observations
-from mssante_audit.space.trust import find_whitelist, load_space
+from mssante_audit.space.trust import load_space
 
 
 def test_an_instant_is_utc_whatever_its_spelling():

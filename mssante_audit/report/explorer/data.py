@@ -100,7 +100,10 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
         "contacts": any(any(rows[column]) for column in CONTACTS),  # a snapshot to hand on has none
         "texts": list(texts),
         "whys": [{check: list(codes) for check, codes in why} for why in whys],
-        "codes": _codes({code for why in whys for _, codes in why for code in codes}),
+        "codes": {
+            code: [typeset(reason(code)), causes().get(code, {}).get("do", "")]
+            for code in sorted({code for why in whys for _, codes in why for code in codes})
+        },
         "rules": {r.code: [title_of(r.code), r.manager, r.check] for r in rules},
     }
 
@@ -188,14 +191,6 @@ def _findings(
         placed = [texts[text] for text in (*words, remedy, listing(doubt))]
         shown.append([rule.code, severity, asks, *placed[:3], finding["domains"], *placed[3:]])
     return touching, shown
-
-
-def _codes(codes: Iterable[str]) -> dict[str, list[str]]:
-    """Return for each code of `why` its words, and what to do where it is no rule's."""
-    known = causes()
-    return {
-        code: [typeset(reason(code)), known[code]["do"] if code in known else ""] for code in sorted(codes)
-    }
 
 
 def _presented(space: TrustSpace, places: Mapping[str, int], texts: Places) -> dict[int, list[list[int]]]:
