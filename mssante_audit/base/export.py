@@ -231,13 +231,13 @@ WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, even if the power goes: beside it, synced, then renamed.
 
-    A device or a pipe is written into. What cannot be written (no permission, disk full), or is a link, is an
+    A device is written into, and a pipe that somebody reads: nobody is waited for. What cannot be written (no permission, disk full), or is a link, is an
     `OutputError`; what was there before still is.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     with writing(path):
         if _is_stream(path):
-            with path.open("wb") as stream:
+            with open(path, "wb", opener=_at_once) as stream:
                 stream.write(content)
             return
         try:
@@ -249,6 +249,12 @@ def write_bytes(path: Path, content: bytes) -> None:
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
+
+
+def _at_once(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    os.set_blocking(descriptor, True)
+    return descriptor
 
 
 def sync_folder(folder: Path) -> None:

@@ -8,6 +8,7 @@ usage or input; 3 a report or a rule failed, or the program did; 4 an input is n
 from __future__ import annotations
 
 import json
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
 
 LOOK, OBSERVE, DECLARE = "Look", "Observe the network", "Declarations and edits"
 KEEP, NIGHT, PROGRAMS = "Archive", "Every night", "For programs"
+LEAST = 512 << 20
+"""Bytes of addresses below which few commands read a list: pandas, pyarrow and their threads take them."""
 FIRST = """Type first: mssante-audit report --open
 It makes the reports of a made-up example, and shows them. Your own list: mssante-audit report --data FOLDER
 All commands: mssante-audit --help"""
@@ -161,6 +164,9 @@ def _common(
     if context.invoked_subcommand is None:
         say(FIRST)
         raise typer.Exit(2)
+    # Below it libraries in C end the process, with lines and a status of theirs.
+    if 0 <= resource.getrlimit(resource.RLIMIT_AS)[0] < LEAST:
+        raise ResourceError(f"takes more memory than ulimit -v allows: at least {LEAST >> 20} MB")
 
 
 @app.command(rich_help_panel=LOOK)

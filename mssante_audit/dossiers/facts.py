@@ -244,9 +244,9 @@ class Dossier:
         """One row a contact: `kind` (``project`` or ``support``), `contact`, `domains`."""
         named = {"project_contact": "project", "support_contact": "support"}
         each = self.entries.rename(columns=named).melt("domain", list(named.values()), "kind", "contact")
-        clear = each["contact"].map(self.safe)
-        masked = self.masked & (clear == each["contact"])
-        each["contact"] = clear.where(~masked, clear.map(mask))
+        readable = each["contact"].map(lambda text: self.common.belongings.safe(text, self.operator_id))
+        masked = self.masked & (readable == each["contact"])
+        each["contact"] = readable.where(~masked, readable.map(mask))
         held = each.drop_duplicates().groupby(["kind", "contact"], sort=False).size()
         return held.reset_index(name="domains").sort_values(
             ["kind", "domains"], ascending=[True, False], kind="stable", ignore_index=True

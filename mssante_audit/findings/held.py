@@ -27,6 +27,10 @@ DEFAULT = 300.0
 """Seconds that one part of an audit of another package may take, unless `PACKAGE_SECONDS` says otherwise."""
 
 
+LONGEST = 2000
+"""Characters of an error that are told."""
+
+
 class EndedError(AuditError):
     """Code of another package failed, ended its process, or takes too long."""
 
@@ -47,7 +51,7 @@ def held(work: Callable[[], Iterable[Any]]) -> Iterator[Any]:
     sender.close()
     until = time.monotonic() + limit
     try:
-        while receiver.poll(max(0.0, until - time.monotonic())):
+        while (left := until - time.monotonic()) > 0 and receiver.poll(left):
             kind, content, place = receiver.recv()
             if kind == "found":
                 yield content
@@ -94,13 +98,14 @@ def _do(work: Callable[[], Iterable[Any]], sender: Connection) -> NoReturn:
         for item in work():
             sender.send(("found", item, ""))
     except BaseException as error:  # whatever it is, it must not come to what this process was forked of
-        text = unnamed(" ".join(str(error).split()))
         last = traceback.extract_tb(error.__traceback__)[-1]
-        if isinstance(error, AuditError):
-            sent = ("failed", text, "")
-        else:
-            shown = f"{type(error).__name__}: {text}".rstrip(": ")
-            sent = ("failed", shown, f"{Path(last.filename).name}:{last.lineno}")
-    with suppress(OSError):
-        sender.send(sent)
-    os._exit(0)
+        sent = ("failed", type(error).__name__, f"{Path(last.filename).name}:{last.lineno}")
+        with suppress(BaseException):  # its text may be anything, or none can be had
+            text = unnamed(" ".join(str(error)[:LONGEST].split()))
+            sent = ("failed", text, "") if isinstance(error, AuditError) else (
+                "failed", f"{sent[1]}: {text}".rstrip(": "), sent[2],
+            )  # fmt: skip
+    finally:
+        with suppress(BaseException):
+            sender.send(sent)
+        os._exit(0)

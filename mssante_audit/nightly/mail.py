@@ -24,11 +24,11 @@ from mssante_audit.base.markup import visible
 from mssante_audit.base.typography import NARROW, NBSP, TYPOGRAPHY
 from mssante_audit.findings.registry import LIST
 from mssante_audit.findings.templates import phrase
-from mssante_audit.nightly.night import SITE, Night, Result, began, read_run
+from mssante_audit.nightly.night import SITE, Night, Result, began, read_result, read_run, runs_in
 from mssante_audit.nightly.notice import good_run
 from mssante_audit.nightly.settings import Mail
 from mssante_audit.report.names import NAMES
-from mssante_audit.space.states import State, named, remedied, worded
+from mssante_audit.space.states import State, named, reason, remedied, worded
 
 KIND = "mssante-audit night"
 COLUMNS = 72
@@ -159,10 +159,7 @@ def _say(night: Night, name: str, value: Any) -> str:
 
 def lines_of(night: Night) -> list[Line]:
     """Return what the mail says: first what is critical, new and unknown, then whom to call for what."""
-    doubtful = sorted(
-        (state for state in night.inputs if state.doubtful), key=lambda state: state.name != LIST
-    )
-    blind = [line for state in doubtful for line in _doubt(night, state)]
+    blind = [line for state in _doubtful(night) for line in _doubt(night, state)]
     # Of a list in doubt it is said already.
     first = [] if blind and (night.audited.get("first") or {}).get("whole_list") else [*_first(night)]
     if verdict(night) != "blind" and night.audited and night.audited["shown"]["criticals"]:
@@ -181,7 +178,8 @@ def lines_of(night: Night) -> list[Line]:
 
 def _head(night: Night) -> Iterator[Line]:
     facts, decided = night.audited, verdict(night)
-    names = [named(state.name, night.lang) for state in night.inputs if state.doubtful]
+    dark = _doubtful(night)
+    names = [named(state.name, night.lang) for state in dark]
     failed = [_say(night, "step", r.step) for r in night.results.values() if r.outcome == "failed"]
     unseen = facts["arrives"]["unknown"] if facts else 0
     if decided == "blind" or names:
@@ -193,10 +191,25 @@ def _head(night: Night) -> Iterator[Line]:
         sight = "rules"
     else:
         sight = "unseen" if unseen else "known"
-    shown = facts["shown"] if facts else {"criticals": None}
-    first = bool(facts) and not facts["previous"]
-    head = {"at": night.as_of, "names": names, "sight": sight, "unseen": unseen, "first": first}
-    yield Line("head", _say(night, "head", head | shown))
+    yield Line("head", _say(night, "head", {
+        "at": night.as_of, "names": names, "sight": sight, "unseen": unseen,
+        "first": bool(facts) and not facts["previous"],
+        "why": reason(dark[0], night.lang) if dark and sight == "blind" else "",
+        "before": _doubted_before(night, dark[0].name) if dark else "",
+    } | (facts["shown"] if facts else {"criticals": None})))  # fmt: skip
+
+
+def _doubtful(night: Night) -> list[State]:
+    """Return the inputs in doubt, the list first."""
+    return sorted((state for state in night.inputs if state.doubtful), key=lambda state: state.name != LIST)
+
+
+def _doubted_before(night: Night, name: str) -> str:
+    """Return whether the run before had an input in doubt: "yes", "no", "" if there was none."""
+    earlier = (read_result(run, "audit") for run in reversed(runs_in(night.output)) if run < night.folder)
+    if before := next(filter(None, earlier), None):
+        return "yes" if any(state.name == name and state.doubtful for state in before.inputs) else "no"
+    return ""
 
 
 def _first(night: Night) -> Iterator[Line]:

@@ -137,6 +137,13 @@ def worded(state: State, language: str = "") -> str:
     return phrase("mssante_audit.space", state.state.replace("-", "_"), state.why, language)
 
 
+def reason(state: State, language: str = "") -> str:
+    """Say the same in short: of a list that is refused, what is wrong with it."""
+    if (doubt := state.why.get("doubt")) and doubt != "old":
+        return phrase("mssante_audit.space", "unverified", {"doubt": doubt}, language)
+    return worded(state, language)
+
+
 def named(name: str, language: str = "") -> str:
     """Return what an input is called."""
     return phrase("mssante_audit.space", "input_name", name, language)

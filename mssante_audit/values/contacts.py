@@ -29,6 +29,7 @@ ALIKE = 0.6
 _WORDS = table_of("mssante_audit.values", "contacts.toml")
 _CONSUMER = frozenset(_WORDS["consumer"])
 _FUNCTIONS = frozenset(_WORDS["functions"])
+_FIRMS = frozenset(_WORDS["firms"])
 _HOUSES = frozenset(_WORDS["houses"])
 _STEMS = tuple(_WORDS["stems"])
 _WITHIN = re.compile("|".join(_WORDS["within"]))
@@ -234,6 +235,12 @@ def _read_rest(piece: str, names: list[str], leftovers: list[str]) -> None:
 def has_function(words: list[str]) -> bool:
     """Tell whether a word, folded, is a function's or a body's."""
     return any(word in _FUNCTIONS or word.startswith(_STEMS) or bool(_WITHIN.search(word)) for word in words)
+
+
+def is_firm(name: str) -> bool:
+    """Tell whether "chez" and a name mean a firm, by the name's first word or the form it ends with."""
+    words = fold(name).split()
+    return _FIRMS.intersection(words[1:2]) != set() or words[-1] in ("inc", "ltd", "sa", "sarl", "sas")
 
 
 def is_personal(email: str, name_words: Collection[str] = ()) -> bool:

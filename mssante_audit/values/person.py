@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mssante_audit.base.text import LOOK_ALIKE, fold, normalize
-from mssante_audit.values.contacts import DIGITS, TRIM, has_function, names_house, names_nobody
+from mssante_audit.values.contacts import DIGITS, TRIM, has_function, is_firm, names_house, names_nobody
 from mssante_audit.values.phones import SHORT, digits_of, is_mobile, national, read_phone
 
 # What names somebody is sought in a text as `_plain` has it: blanks single, digits 0 to 9, nothing invisible.
@@ -26,10 +26,15 @@ _BEFORE = (
     rf"|[dDlL]['’] ?|{_UPPER}\.[ -]?){{0,4}}"
 )
 """Particles and initials."""
-_BIRTH = rf"(?: \(?(?i:née?|ép\.|épouse|veuve|vve|dite?) {_BEFORE}[^\W\d_]{_REST}\)?)?"
+_BIRTH = rf"(?:,? \(?(?i:née?|ép\.|épouse|veuve|vve|dite?) {_BEFORE}[^\W\d_]{_REST}\)?)?"
+_LOW = r"[a-zß-öø-ÿœ]"
+_STOP = r"(?:avec|chez|cette|dans|elle|mais|nous|pour|pas|plus|quand|sans|sera|sont|sous|sur|tous|vers|vous)\b"
+"""No second word of a name where all is in small letters."""
+_AS = r"(?:[ _,]{1,2}(?i:l[ea] )?(?i:docteure?|professeure?|direct(?:eur|rice)|dr|pr)\.?(?![^\W_])(?: -)?)?"
+"""A title or an office between a civility and a name."""
 _NAME = (
-    rf"[ _:(«\"“']{{0,3}}{_BEFORE}[^\W\d_]{_REST}"
-    rf"(?:[)»\"”]? ?[(«\"“_ ] ?{_BEFORE}{_UPPER}{_REST}){{0,4}}[)»\"”]?{_BIRTH}"
+    rf"{_AS}(?:[ _:(«\"“'\n]{{0,3}}| ?[:=.] ?[(«\"“]?(?={_BEFORE}{_UPPER})){_BEFORE}(?:{_LOW}{_REST} (?!{_STOP}){_LOW}{{3,}}(?![\w.@-])|[^\W\d_]{_REST})"
+    rf"(?:(?:[)»\"”]? ?[(«\"“_ ] ?|\.){_BEFORE}{_UPPER}{_REST}){{0,4}}[)»\"”]?{_BIRTH}"
 )
 _OTHERS = rf"(?: ?(?:,|et|&) ?{_UPPER}{_REST}){{0,3}}"
 _ONE = (
@@ -50,9 +55,10 @@ _TITLE = (
 )
 _CALLED = (
     rf"{_ALONE}(?:(?i:p[èe]re|abb[ée]|s(?:œ|oe)ur|fr[èe]re|m[èe]re(?!s? ?(?:[-/]|et)? ?(?:enfant|b[ée]b))"
-    r"|monseigneur|mgr|chanoine|r[ée]v[ée]rende?|rabbin|imam|sir|lady|lord|mister|herr|frau|se[ñn]ora?"
+    r"|monseigneur|mgr|chanoine|r[ée]v[ée]rende?|rabbin|imam|mister|herr|frau|se[ñn]ora?"
     r"|signora?|dott(?:\.?ssa|ore|oressa)?|capitaine|commandante?|colonel|lieutenante?|mtre|sieur|veuve|vve)"
-    rf"|Sr|[Ll]e [Pp]asteur|Me(?=\.| {_UPPER}(?:{_UPPER}{{2}}|[\w’'-]+ {_UPPER}|\. ))){_END}"
+    rf"|Sr|(?:[Ss]ir|[Ll]ady|[Ll]ord)(?![A-Z])|Lt|Cdt|[Ll]e [Pp]asteur"
+    rf"|Me(?=\.| {_UPPER}(?:{_UPPER}{{2}}|[\w’'-]+ {_UPPER}|\. ))){_END}"
 )
 """What a name in capitals or with a capital follows; in small letters it is a word like another."""
 _DOCTOR = (
@@ -81,8 +87,8 @@ _KEPT = (
 )
 """Dates, names of domains, hospitals and streets that bear the name of a doctor, and fingerprints."""
 _DIGIT = r"(?:[0-9]|(?<=[0-9])[oOlI](?![^\W\d_])|[oOlI](?=[0-9]))"
-_GAP = r"(?:<br ?/?>|[^\w@,:;]|_){0,4}"
-_WIDE = r"(?:<br ?/?>|[^\w@]|_){0,4}"
+_GAP = r"(?:<w?br ?/?>|[^\w@,:;]|_){0,4}"
+_WIDE = r"(?:<w?br ?/?>|[^\w@]|_){0,4}"
 """What parts digits behind a country code: there commas make no list of departments."""
 _ABROAD = r"(?:33|262|590|594|596|508|687|689|681)"
 _TEN = r"(?i:un|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize"
@@ -102,22 +108,24 @@ _PHONE = (
 _PART = r"[^\s'\"<>(),;:=«»|/@]"
 _DOT = r"(?: ?[(\[{<] ?(?i:dot|point|\.) ?[)\]}>] ?| (?i:dot|point) | \.(?: |(?=\w))|[-_](?i:dot|point)[-_])"
 _DOTTED = rf"(?=[\w-]{{1,63}}(?:\.[^\W_]|{_DOT}))"
-_AROBASE = r"ar+obas(?:e|que)?"
+_AROBASE = r"ar+ob(?:as(?:e|que)?)?"
 _ADDRESS = (
-    rf"(?:\"[^\"]{{1,64}}\" ?<)?(?<![^\s'\"<>(),;:=«»|/])(?:[\w+-]{{1,64}}{_DOT}){{0,3}}(?:"
-    rf"{_PART}+ ?@+ ?(?:(?i:at)@ ?)?{_PART}+"
+    rf"(?:\"[^\"]{{1,64}}\"(?: ?<|(?= ?@)))?(?<![^\s'\"<>(),;:=«»|/])(?:[\w+-]{{1,64}}{_DOT}){{0,3}}(?:"
+    rf"(?:{_PART}+|(?<=\")) ?@+ ?(?:(?i:at)@ ?)?{_PART}+"
     rf"|{_PART}+ ?[(\[{{<*|] ?(?i:at(?: sign)?|[aà]|@|et|{_AROBASE}|chez) ?[)\]}}>*|] ?{_DOTTED}{_PART}+"
     rf"|[\w.+-]{{1,64}} ?[^\w\s,;.]{{1,2}} ?(?i:at|{_AROBASE}) ?[^\w\s,;.]{{1,2}} ?{_DOTTED}{_PART}+"
     rf"|{_PART}+ (?i:{_AROBASE}) {_PART}+|{_PART}+ (?i:at) {_PART}+(?={_DOT})"
-    rf"|(?=[\w-]{{1,64}}[._+0-9])[\w.+-]{{3,64}}?(?: (?i:at|chez) |[-_](?i:at)[-_]){_DOTTED}{_PART}+"
+    rf"|(?=[\w-]{{1,64}}[._+0-9]|\w{{1,32}}-\w)[\w.+-]{{3,64}}?"
+    rf"(?: (?i:at|chez) |[-_](?i:at)[-_]){_DOTTED}{_PART}+"
     rf"|(?i:m[ée]l|e?-?mails?|courriels?|adresse|[ée]crire [àa])[ :=]{{1,3}}[\w.+-]{{2,64}}"
     rf" (?i:at|chez) {_DOMAIN})"
     rf"(?:{_DOT}{_PART}+){{0,4}}"
 )
 _NAMING = re.compile(rf"{_KEPT}|{_PHONE}|{_ADDRESS}|{_FOR}|{_CIVILITY}|{_DOCTOR}")
-_ODD = re.compile(r"[^ -~]|  |[&\\]|%40")
+_ODD = re.compile(r"[^ -~]|  |[&\\]|%(?:25)*(?:40|2[eE])")
 _WRITTEN = re.compile(
-    r"\s+|&(?:amp\\?;)*(?:#x?[0-9a-f]{1,7}|[a-z]{2,9})\\?;|%40|\\[^\w\s]|.", re.DOTALL | re.IGNORECASE
+    r"\s+|&(?:amp\\?;)*(?:#x?[0-9a-f]{1,7}|[a-z]{2,9})\\?;|%(?:25)*(?:40|2e)|\\[^\w\s]|.",
+    re.DOTALL | re.IGNORECASE,
 )
 _DIGITS = str.maketrans("oOlI", "0011")
 
@@ -128,10 +136,12 @@ def _plain(text: str) -> tuple[str, Sequence[int]]:
         return text, range(len(text) + 1)
     letters, places = [], []
     for written in _WRITTEN.finditer(text):
-        sign = " " if written[0].isspace() else "°" if written[0] in "ºª" else written[0]
+        sign = " " if written[0].isspace() else {"º": "°", "ª": "°", "。": "."}.get(written[0], written[0])
         if len(sign) > 1:
             plain = sign.lower().replace("\\", "").replace("amp;", "")
-            sign = "@" if sign == "%40" else sign[1] if sign[0] == "\\" else html.unescape(plain)
+            sign = sign[1] if sign[0] == "\\" else html.unescape(plain)
+            if sign[0] == "%":
+                sign = "@" if sign.endswith("40") else "."
         for c in unicodedata.normalize("NFKC", sign):
             if unicodedata.category(c) not in ("Cc", "Cf", "Mn", "Me"):
                 letters.append(str(unicodedata.digit(c, c)))
@@ -197,7 +207,7 @@ def unnamed(text: str) -> str:
     parts, end, at = [], 0, 0
     while name := _NAMING.search(plain, at):
         at = name.end()
-        if name["whom"] and has_function(fold(name["whom"]).split()):
+        if name["whom"] and (has_function(fold(name["whom"]).split()) or is_firm(name["whom"])):
             at = name.end("to")  # a service: persons may be named further on
         elif not (name["kept"] or names_house(name[0])):
             found = name[0].translate(_DIGITS) if name["phone"] else name[0]

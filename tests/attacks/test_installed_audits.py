@@ -92,11 +92,32 @@ def recurses(space: TrustSpace) -> Iterator[Finding]:
     (lambda f: f(f))(lambda f: f(f))
 
 
+def floods(space: TrustSpace) -> Iterator[Finding]:
+    yield Finding("OTHERS_FLOODS", "x", (1,))
+    while True:
+        print()  # noqa: T201
+
+
+def never_says(space: TrustSpace) -> Iterator[Finding]:
+    class UnsayableError(Exception):
+        def __str__(self) -> str:
+            raise OwnError
+
+    yield Finding("OTHERS_NEVER_SAYS", "x", (1,))
+    raise UnsayableError
+
+
+def shouts(space: TrustSpace) -> Iterator[Finding]:
+    yield Finding("OTHERS_SHOUTS", "x", (1,))
+    raise ValueError("Mme Valfictif, 06 39 98 12 34 " * 200_000)
+
+
 BEHAVIOURS = {
     ends: "SystemExit: 0", interrupts: "KeyboardInterrupt", closes: "GeneratorExit",
     sleeps: "not done after 0.5 s", turns: "not done after 0.5 s", dies: "ended before it was done",
     kills: "ended before it was done", holds_on: "not done after 0.5 s", raises: "OwnError",
     deaf: "not done after 0.5 s", recurses: "RecursionError",
+    floods: "not done after 0.5 s", never_says: "UnsayableError", shouts: "ValueError: •••, 06 •• •• •• 34",
 }  # fmt: skip
 
 

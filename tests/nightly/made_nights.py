@@ -20,13 +20,18 @@ HOSTILE = (
 )
 NOTHING = dict.fromkeys(("critical", "error", "warning", "info"), 0)
 WHY = {
-    "error": "not gzip", "made": "2026-03-03", "before": "2026-03-02", "signer": "alb", "doubt": "forged",
+    "error": "not gzip", "made": "2026-03-03", "before": "2026-03-02", "signer": "alb",
     "days": 9, "limit": 7,
 }  # fmt: skip
 
 
 def state(name: str, what: str, *, tolerated: bool = False) -> State:
-    why = WHY | ({"size": 16, "before": 33} if what == "shrunk" else {}) | {"input": name}
+    more = {
+        "shrunk": {"size": 16, "before": 33},
+        "quarantined": {"doubt": "forged"},
+        "unverified": {"doubt": "forged"},
+    }
+    why = WHY | more.get(what, {}) | {"input": name}
     return State(name, what, 9, why, tolerated)
 
 

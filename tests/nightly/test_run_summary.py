@@ -78,7 +78,8 @@ BLIND = "UNKNOWN white list of 3 March 2026 at 05:30 UTC: 16 rows, 33 rows befor
         ),
         (
             night(state("list", "shrunk"), lost=308, status=4),
-            "0 critical (0 new), BLIND: white list; 308 critical lost from sight",
+            "BLIND: white list (16 rows, 33 rows before); 0 critical, new or not is unknown; "
+            "308 critical lost from sight",
             f"{BLIND} TO DO: Ask ANS whether these rows left; if so, one run with "
             'inputs.tolerated = ["list:shrunk"]. STILL IN FORCE: nothing, no run had a list to rely on yet ',
         ),
@@ -105,7 +106,7 @@ BLIND = "UNKNOWN white list of 3 March 2026 at 05:30 UTC: 16 rows, 33 rows befor
         ),
         (
             night(state("list", "quarantined"), critical=2, status=4, lang="fr"),
-            "2 critiques (0 nouveau), AVEUGLES : liste blanche",
+            "AVEUGLES : liste blanche (la signature est fausse) ; 2 critiques, nouveaux ou non : on l'ignore",
             "INCONNU liste blanche : celle que publie le serveur est refusée (mise en quarantaine) : la "
             "signature est fausse ; la dernière bonne sert À FAIRE : Lire la raison dans archive",
         ),

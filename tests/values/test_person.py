@@ -21,6 +21,7 @@ NUMBERS = (
     "04657100010639981234", "+687 39 98 12", "0044 7911 398 123", "&#48;6 39 98 12 34",
     "262 6 39 98 12 34", "(33) 06 39 98 12 34", "+33, 6, 39, 98, 12, 34", "06<br/>39<br/>98<br/>12<br/>34",
     "06º39º98º12º34", "06x39x98x12x34", "+33:6:39:98:12:34",
+    "06<wbr>39<wbr>98<wbr>12<wbr>34",
 )  # fmt: skip
 NAMES = (
     "MME VALFICTIF", "mme valfictif", "M. de La VALFICTIF", "Madame Anne Marie VALFICTIF",
@@ -36,7 +37,9 @@ NAMES = (
     "Sir Valfictif", "Mgr. Valfictif", "Me VALFICTIF", "Me Zoé Valfictif", "M de VALFICTIF", "MR Valfictif",
     "Vve Valfictif", "Dr. med. Valfictif", "À l’attention de Zoé VALFICTIF", "c/o Valfictif",
     "chez Zoé Valfictif", "aux bons soins de VALFICTIF", "Frère J. Valfictif", "Herr Valfictif",
-    "Professor Valfictif",
+    "Professor Valfictif", "M. le Dr - Valfictif", "Madame le Docteur : Zoé Valfictif", "Docteur: Valfictif",
+    "Madame la Directrice Zoé VALFICTIF", "Mme MARTIN, née Valfictif", "Lt Valfictif", "Mme Zoé.Valfictif",
+    "Dr=Valfictif", "Mme : de Valfictif", "Lady Valfictif",
 )  # fmt: skip
 ADDRESSES = (
     "zoe.valfictif(at)x.example", "zoe.valfictif [at] x.example", "zoe.valfictif (arobase) x.example",
@@ -49,7 +52,8 @@ ADDRESSES = (
     "zoe&amp;#x40;valfictif.example", "zoe point valfictif arobase x point example",
     "zoe . valfictif @ x.example", "zoe.valfictif(@)x(.)example", "zoe.valfictif#at#x.example",
     "zoe.valfictif / at / x.example", "zoe-at-valfictif.example", "zoe-valfictif [à] x[.]example",
-    "zoe_valfictif chez x.example",
+    "zoe_valfictif chez x.example", '"zoe valfictif"@x.example', "zoe.valfictif%2540x.example",
+    "zoe.valfictif(at)x%2Eexample", "zoe.valfictif(arob)x。example", "zoe-valfictif at x.example",
 )  # fmt: skip
 NOBODY = (
     "1c0140529705f111",
@@ -64,7 +68,8 @@ NOBODY = (
     "EHPAD DE L’ABBE VALFICTIF", "12 rue du Docteur Valfictif", "SSIAD Vivre Chez Soi", "chez OVH",
     "Pôle Mère Enfant", "À l’attention du Service informatique", "le père de famille", "zéro papier",
     "www.x.example chez nous",
-    "HOPITAL DR. VALFICTIF", "2026-03-02 2026-03-03", "10 ms",
+    "HOPITAL DR. VALFICTIF", "2026-03-02 2026-03-03", "10 ms", "SIR NORD",
+    "hébergé chez Orange Business", "chez OVHcloud SAS", "PR - Pôle Recherche", "docteur, Les Tilleuls",
 )  # fmt: skip
 
 

@@ -1,0 +1,93 @@
+"""Persons drawn by seed into every text of a list: no file that a night makes to be shown names one."""
+
+from __future__ import annotations
+
+import base64
+import random
+import re
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from zipfile import ZipFile, is_zipfile
+
+import pandas as pd
+import pytest
+from commands import Done
+from made_up import xml_of
+
+FORMS = (
+    "Mme {last}", "M. de La {LAST}", "Dr {first} {LAST}", "Tél:{phone}", "{first}.{last}(at)ch-fable.fr",
+    "{last}＠ch-fable.fr", "Madame le Docteur : {last}", "Mme Martin, née {last}", "c/o {LAST}",
+    "MR {LAST} {phone}", "jean.{last}@ch-fable.fr", "à l’attention de {first} {LAST}", "dr {first} {last}",
+)  # fmt: skip
+SETTINGS = """
+[data]
+folder = "data"
+[inputs]
+tolerated = ["list:unverified"]
+[reports]
+names = ["overview"]
+"""
+ASKED = ("--data", "data", "--as-of", "2026-03-03")
+MADE = (
+    "run --as-of 2026-03-03",
+    "findings all --all --format csv --out made.csv", "findings all --all --format xlsx --out made.xlsx",
+    "domains --format json --out domains.json", "snapshot --shareable shared",
+)  # fmt: skip
+
+
+def texts(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield name and text of each file, of what is packed or encoded too."""
+    for path in folder.rglob("*"):
+        if not path.is_file() or path.is_symlink() or {"private", "data"} & set(path.parts):
+            continue
+        content = path.read_bytes()
+        if path.suffix == ".parquet":
+            content = pd.read_parquet(path).astype("str").to_csv().encode()
+        elif is_zipfile(BytesIO(content)):
+            archive = ZipFile(BytesIO(content))
+            content = b"".join(map(archive.read, archive.namelist()))
+        yield path.name, (text := content.decode("utf-8", "replace"))
+        for inner in re.findall(r"base64,([A-Za-z0-9+/=]{80,})", text):
+            yield path.name, base64.b64decode(inner).decode("utf-8", "replace")
+
+
+@pytest.mark.long
+def test_no_file_that_is_shown_names_anybody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Done]
+) -> None:
+    drawn, names, numbers, rows = random.Random(28), [], [], []
+
+    def person(form: str) -> str:
+        first, last = ("zq" + "".join(drawn.choices("aeiou", k=5)) + "fictif" for _ in range(2))
+        phone = f"06399{drawn.randrange(10**5):05}"
+        names.extend((first, last))
+        numbers.append(phone)
+        spaced = drawn.choice(" .-/\xa0").join(phone[at : at + 2] for at in range(0, 10, 2))
+        return form.format(first=first.title(), last=last.title(), LAST=last.upper(), phone=spaced)
+
+    for number, form in enumerate(FORMS * 3):
+        contact = f"{person('{LAST} {first}, {phone}')}, {person('{last}')}@ch-fable.example"
+        dn = f"C=FR,ST=Ain (01),O=CH FABLE,OU=10101000{number % 4:02},CN=a{number}.ch-fable.example"
+        row = {"domain": f"ch-{number}.mssante.fr", "description": "CH FABLE", "dn": dn} | dict.fromkeys(
+            ("project_contact", "support_contact"), contact
+        )
+        what = ("domain", "description", "dn")[number // len(FORMS)]
+        shown = person(form)
+        row[what] = (
+            shown if what == "domain" else row[what].replace("CH FABLE", f"CH FABLE {shown.replace(',', '')}")
+        )
+        rows.append(row)
+    monkeypatch.chdir(tmp_path)
+    Path("data").mkdir()
+    Path("data/list.xml").write_bytes(xml_of(*rows))
+    Path("audit.toml").write_text(SETTINGS, encoding="utf-8")
+    for command in MADE:
+        done = run(*command.split(), *(ASKED if not command.startswith("run") else ()))
+        assert done.returncode in (0, 1), (command, done.stderr)
+        Path(f"{len(command)}.out").write_text(done.stdout + done.stderr, encoding="utf-8")
+    named, dialled = re.compile("|".join(names), re.IGNORECASE), set(numbers)
+    found = {(name, match[0]) for name, text in texts(tmp_path) for match in named.finditer(text)}
+    runs = ((name, run) for name, text in texts(tmp_path) for run in re.findall(r"0(?:[\s./-]?\d){9}", text))
+    found |= {(name, run) for name, run in runs if re.sub(r"\D", "", run) in dialled}
+    assert sorted(found) == []
