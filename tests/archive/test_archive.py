@@ -214,21 +214,12 @@ def test_a_history_of_another_version_is_refused_and_left_as_it_is(archive, chai
     assert (archive.folder / "history.parquet").read_bytes() == before
 
 
-@pytest.mark.parametrize("linked", [False, True])
-@pytest.mark.parametrize("name", ["log.jsonl", "history.parquet", "new.xml"])
-def test_a_pipe_in_place_of_a_file_is_one_line_and_no_wait(archive, chain, name, linked, tmp_path) -> None:
+def test_a_pipe_in_place_of_the_history_is_one_line_and_no_wait(archive, chain) -> None:
     put(archive, sign(xml(ROWS), chain))
-    target = archive.folder / name
-    target.unlink(missing_ok=True)
-    os.mkfifo(tmp_path / "pipe" if linked else target)
-    if linked:
-        target.symlink_to(tmp_path / "pipe")
-    if name == "new.xml":
-        (record,) = import_lists(archive, [target], now=NOW)
-        assert (record.outcome, record.message) == ("failed", "cannot be read (it is a pipe)")
-        return
-    with pytest.raises(InputError, match=rf"{name}: cannot be read \(it is a pipe\)"):
-        _ = fresh(archive).log if name == "log.jsonl" else history_of(fresh(archive))
+    (archive.folder / "history.parquet").unlink()
+    os.mkfifo(archive.folder / "history.parquet")
+    with pytest.raises(InputError, match=r"history.parquet: cannot be read \(it is a pipe\)"):
+        history_of(fresh(archive))
 
 
 def test_no_log_is_no_record(tmp_path) -> None:
@@ -364,17 +355,6 @@ def test_what_the_history_says(archive, chain) -> None:
     assert restamped["snapshots"] == 6, "a new date is no new content"
     assert restamped["stamp_first"] == pd.Timestamp("2026-01-01T10:00:00Z")
     assert restamped["stamp_last"] == pd.Timestamp("2026-01-06T10:00:00Z")
-
-
-def test_only_new_lists_are_read_for_the_history(archive, chain, monkeypatch) -> None:
-    *old, new = story(chain)
-    put(archive, *old)
-    read = []
-    real = Archive.load
-    monkeypatch.setattr(Archive, "load", lambda self, s: read.append(s.name) or real(self, s))
-    (record,) = put(archive, new)
-    # Once for the flags' count of rows is in the log already: only the history reads it.
-    assert read == [record.file]
 
 
 THREADS = """

@@ -8,7 +8,6 @@ from mssante_audit.archive.events import span
 
 FINESS, SIREN, SIRET, BARE = "1759900004", "2999000003", "399900000300015", "759900004"
 A, B, C = "a.mssante.fr", "b.mssante.fr", "c.mssante.fr"
-PHONE = "01 99 00 00 77"
 
 
 def held(domain, number=FINESS, cn="mss", **changes):

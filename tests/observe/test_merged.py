@@ -30,7 +30,6 @@ from tools.sample.dns_world import observe_world
 INSIDE = f"service.{DELEGATED}"
 HOUR = timedelta(hours=1)
 NOW = AT + 6 * HOUR
-Change = Callable[[dict], object]
 
 
 class Folder:

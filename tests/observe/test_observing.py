@@ -41,6 +41,7 @@ def begun(path: Path, settings: ObserveSettings, size: int) -> subprocess.Popen[
     return process
 
 
+@pytest.mark.long
 def test_an_observation_that_was_killed_goes_on(world: World, tmp_path: Path) -> None:
     path = tmp_path / "o.jsonl.gz"
     process = begun(path, world.settings, 2500)
@@ -204,6 +205,7 @@ def test_without_a_network_it_says_so_at_once(given: str, tmp_path: Path) -> Non
     assert path.read_bytes() == b"good"
 
 
+@pytest.mark.long
 def test_from_the_shipped_root_hints_down_over_ipv4_and_ipv6(tmp_path: Path) -> None:
     """On the root servers' own addresses, in a namespace with nothing else; defaults but for the pace."""
     if not NSD:
