@@ -33,14 +33,7 @@ from tools.demo import demo_files
 from tools.sample.declarations import REGISTER, build_register, register_csv
 from tools.sample.dns import OBSERVATION, build_dns
 from tools.sample.mailboxes import CUT, EXTRACTION, build_mailboxes
-from tools.sample.make import (
-    LIST_FILE,
-    SAMPLE_AS_OF,
-    build,
-    sample_files,
-    whitelist_xml,
-    write_sample,
-)
+from tools.sample.make import LIST_FILE, SAMPLE_AS_OF, build, sample_files, whitelist_xml, write_sample
 from tools.sample.tls import CRL, ISSUING, ROOT, TLS, build_tls
 
 SAMPLE, DEMO = CATALOGUE, resource("data/sample")

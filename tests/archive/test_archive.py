@@ -23,8 +23,8 @@ from made_lists import START, row, xml
 from mssante_audit.archive.history import VERSION, bring_up_to_date, frame_of, history_of
 from mssante_audit.archive.keep import import_lists, locked
 from mssante_audit.archive.log import Record, append, read_log
-from mssante_audit.archive.store import Archive, open_archive, verify
-from mssante_audit.base.errors import InputError, OutputError
+from mssante_audit.archive.store import Archive, verify
+from mssante_audit.base.errors import InputError
 from mssante_audit.base.state import write_state
 from tools.sample.signing import SigningChain, make_chain, sign
 
@@ -220,23 +220,6 @@ def test_a_pipe_in_place_of_the_history_is_one_line_and_no_wait(archive, chain) 
     os.mkfifo(archive.folder / "history.parquet")
     with pytest.raises(InputError, match=r"history.parquet: cannot be read \(it is a pipe\)"):
         history_of(fresh(archive))
-
-
-def test_no_log_is_no_record(tmp_path) -> None:
-    assert read_log(tmp_path / "nowhere") == []
-    assert open_archive(tmp_path / "nowhere").snapshots == ()
-    assert open_archive(tmp_path / "nowhere").current() is None
-
-
-def test_two_runs_at_once(archive) -> None:
-    with locked(archive.folder), pytest.raises(OutputError, match="another run"), locked(archive.folder):
-        pass
-
-
-def test_a_folder_that_cannot_be_written(tmp_path) -> None:
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(OutputError, match="cannot be written"), locked(tmp_path / "file"):
-        pass
 
 
 KILLED = """

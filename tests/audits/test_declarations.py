@@ -187,10 +187,7 @@ RIGHT: list[dict[str, Any]] = [
     {"contract_number": ""},
     {"domain": " ch-alpha.mssante.fr."},
     {"primary_server": "ns1.alpha.example.", "secondary_server": " ns2.alpha.example "},
-    {
-        "project_manager_phone": "01 99 00 00 03 poste 4512",
-        "public_project_phone": "01 99 00 00 03, p. 12",
-    },
+    {"project_manager_phone": "01 99 00 00 03 poste 4512", "public_project_phone": "01 99 00 00 03, p. 12"},
     {"structure_id": "399900000300015", "beneficiary_id": "1759900004"},
     {"structure_id": "399900000300015", "dn_igc_sante": DN.replace("1759900004", "2999000003")},
     {"primary_server": f"{'a' * 49}.alpha.example"},

@@ -10,7 +10,6 @@ from made_up import make_space
 from made_up_dns import ALPHA_MX, AT, BETA_MX, DELEGATED, ONE, PARENTS, REDIRECTED, ROWS, TWO, Change, Scene
 
 from mssante_audit.audits import audit_all, findings_of
-from mssante_audit.audits.delegation_vs_redirection import delegation
 from mssante_audit.findings.frame import COLUMNS
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
@@ -364,13 +363,6 @@ def test_a_failing_server_is_known_by_its_address() -> None:
     assert whole["subject"].tolist() == [(TWO,)]
     assert whole["facts"][0]["seen"] == [{"names": [NS[1]], "address": TWO, "state": "failing"}]
     assert whole["fingerprint"].tolist() == zone_only["fingerprint"].tolist()
-
-
-def test_one_part_that_fails_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    space = changed(set_server(TWO, silent=("udp", "tcp"))).space()
-    monkeypatch.setattr(delegation, "_sets", None)
-    found = told_in_clear("delegation_vs_redirection", space)
-    assert set(found["rule"]) == {"AUDIT_RULE_FAILED", "DNS_SERVER_SILENT"}
 
 
 # -- bad input ----------------------------------------------------------------------------------------------

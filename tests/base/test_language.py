@@ -18,13 +18,7 @@ from typer.testing import CliRunner
 from mssante_audit import controls, enable, moved, rule, show_frames
 from mssante_audit.audits import audit_all
 from mssante_audit.base.errors import ParameterError
-from mssante_audit.base.language import (
-    LANGUAGES,
-    catalogue,
-    current_language,
-    using_language,
-    words_of,
-)
+from mssante_audit.base.language import LANGUAGES, catalogue, current_language, using_language, words_of
 from mssante_audit.cli.main import app
 from mssante_audit.dossiers import write_dossiers
 from mssante_audit.dossiers.facts import dossier

@@ -23,9 +23,8 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.nightly.doctor import examine
-from mssante_audit.report.execute import environment
 from mssante_audit.report.results import Limits, touching
-from mssante_audit.snapshot.make import bound_to, make_snapshot
+from mssante_audit.snapshot.make import make_snapshot
 from mssante_audit.space.trust import TrustSpace
 
 RAISING = DIGITS.replace("    for domain", "    1 / 0\n    for domain")
@@ -276,14 +275,6 @@ def test_rules_are_listed_beside_a_broken_package_which_is_named(tmp_path: Path)
     assert command(there, "findings", "dn_consistency", "--as-of", AS_OF)[0] == 0
 
 
-def test_the_code_a_snapshot_is_bound_to_holds_what_cannot_be_used(
-    put: Callable[..., tuple[str, ...]],
-) -> None:
-    before = bound_to(None, {})
-    put(("bad", "AUDIT = None"))
-    assert bound_to(None, {}) != before
-
-
 def test_a_snapshot_of_another_version_s_rules_is_no_hindrance(
     put: Callable[..., tuple[str, ...]], space: TrustSpace, tmp_path: Path
 ) -> None:
@@ -310,12 +301,6 @@ def test_what_cannot_be_registered_is_refused_and_changes_nothing(audit: Any, sa
         register(audit)
     assert str(refused.value) == said
     assert registry.audits() == before
-
-
-def test_reports_find_a_package_wherever_their_kernel_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(("mine", "/theirs")))
-    told = environment(Path("/scratch"))["PYTHONPATH"]
-    assert told.split(os.pathsep) == [str(Path.cwd() / "mine"), "/theirs"]
 
 
 def test_doctor_names_what_cannot_be_used(put: Callable[..., tuple[str, ...]]) -> None:

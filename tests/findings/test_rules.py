@@ -27,40 +27,38 @@ def test_an_audit_raises_the_rules_of_its_file_and_no_other(audit: str) -> None:
     assert codes == {rule.code for rule in RULES if rule.audit == audit}
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
-def test_fields(rule: Rule) -> None:
-    assert rule.severity in SEVERITIES
-    assert re.match(rf"(?:{'|'.join(SOURCES)})\b", rule.source)
-    for field in ("family", "source", "title_fr", "title_en", "why_fr", "why_en", "remedy_fr", "remedy_en"):
-        text = getattr(rule, field)
-        assert text == text.strip() != ""
-        assert "  " not in text
-        assert "\n" not in text
-    assert f"\n## {rule.added_in} " in (AUDIT_SOURCES.parents[1] / "CHANGELOG.md").read_text(encoding="utf-8")
-    for field in ("why_fr", "why_en", "remedy_fr", "remedy_en"):
-        assert getattr(rule, field).endswith((".", ".)"))
-    for field in ("title_fr", "title_en"):
-        assert not getattr(rule, field).endswith(".")
-        assert len(getattr(rule, field)) <= 70
+TEXTS = [f"{name}_{language}" for name in ("title", "why", "remedy") for language in ("fr", "en")]
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
-def test_french_typography(rule: Rule) -> None:
-    for text in (rule.family, rule.title_fr, rule.why_fr, rule.remedy_fr):
-        assert not re.search(r"(?<![\u00a0])(?:»)|«(?!\u00a0)", text), "no-break space inside « »"
-        assert not re.search(r"(?<!\u202f)[;!?]", re.sub("«[^»]*»", "", text)), (
-            "narrow no-break space before ; ! ?"
-        )
-        assert not re.search(r"(?<!\u00a0):(?!//)", text), "no-break space before :"
-        assert "'" not in text, "typographic apostrophe"
+def test_fields() -> None:
+    changes = (AUDIT_SOURCES.parents[1] / "CHANGELOG.md").read_text(encoding="utf-8")
+    for one in RULES:
+        assert one.severity in SEVERITIES, one.code
+        assert re.match(rf"(?:{'|'.join(SOURCES)})\b", one.source), one.code
+        for text in (one.family, one.source, *(getattr(one, name) for name in TEXTS)):
+            assert text == text.strip() != "", one.code
+            assert not re.search("  |\n", text), one.code
+        assert f"\n## {one.added_in} " in changes, one.code
+        for text in (one.why_fr, one.why_en, one.remedy_fr, one.remedy_en):
+            assert text.endswith((".", ".)")), one.code
+        for text in (one.title_fr, one.title_en):
+            assert not text.endswith("."), one.code
+            assert len(text) <= 70, one.code
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
-def test_findings_have_words_in_both_languages_of_the_same_facts(rule: Rule) -> None:
-    for part in ("observed", "expected", "evidence"):
-        told = [getattr(rule, f"{part}_{language}") for language in ("fr", "en")]
-        assert bool(told[0]) == bool(told[1])
-        assert _asked(told[0]) == _asked(told[1])
+def test_french_typography() -> None:
+    """No-break spaces inside « », before ; ! ? and before :, and typographic apostrophes."""
+    for one in RULES:
+        for text in (one.family, one.title_fr, one.why_fr, one.remedy_fr):
+            assert not re.search(r"(?<!\u00a0)»|«(?!\u00a0)|(?<!\u00a0):(?!//)|'", text), (one.code, text)
+            assert not re.search(r"(?<!\u202f)[;!?]", re.sub("«[^»]*»", "", text)), (one.code, text)
+
+
+def test_findings_have_words_in_both_languages_of_the_same_facts() -> None:
+    for one in RULES:
+        for part in ("observed", "expected", "evidence"):
+            french, english = (getattr(one, f"{part}_{language}") for language in ("fr", "en"))
+            assert (bool(french), _asked(french)) == (bool(english), _asked(english)), one.code
 
 
 @pytest.mark.parametrize("words", sorted({rule.words for rule in RULES if rule.words}))

@@ -10,21 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 
-from dnscases import (
-    DS,
-    DS_SHA1,
-    MX,
-    NS,
-    ONE,
-    OWN,
-    OWN_NS,
-    SIX_ONE,
-    SIX_TWO,
-    TWO,
-    Case,
-    cut,
-    zone,
-)
+from dnscases import DS, DS_SHA1, MX, NS, ONE, OWN, OWN_NS, SIX_ONE, SIX_TWO, TWO, Case, cut, zone
 from dnsresolvers import ADDRESSES, KNOT, UNBOUND, UNBOUND_VALIDATING
 
 ALL, NONE = tuple(ADDRESSES), ()

@@ -1,15 +1,7 @@
 """What is asked of real servers, and what the observation says of it."""
 
 import pandas as pd
-from dnsworld import (
-    DOMAINS,
-    NOBODY,
-    PARENT_KNOT,
-    PARENT_NSD,
-    ROOT,
-    World,
-    quick,
-)
+from dnsworld import DOMAINS, METHODS, NOBODY, PARENT_KNOT, PARENT_NSD, ROOT, World, quick
 from frames import rows_of
 
 from mssante_audit.network import methods
@@ -22,6 +14,14 @@ def asked(observation: Observation, **where: object) -> pd.DataFrame:
     for column, value in where.items():
         queries = queries[queries[column] == value]
     return queries
+
+
+def test_every_domain_has_its_method(observed: Observation) -> None:
+    frame = methods(observed, DOMAINS)
+    found = {d: (m, c) for d, m, c in zip(frame["domain"], frame["method"], frame["cut"], strict=True)}
+    assert found == METHODS
+    assert observed.complete
+    assert observed.problems.empty
 
 
 def test_no_question_is_asked_twice(observed: Observation) -> None:

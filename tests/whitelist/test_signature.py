@@ -1,10 +1,7 @@
 import gzip
-import inspect
 import os
 import pickle
-import re
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from conftest import REAL
@@ -16,11 +13,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from mssante_audit.archive.keep import import_lists
 from mssante_audit.archive.store import open_archive
 from mssante_audit.base.errors import InputError
-from mssante_audit.findings.registry import rule
-from mssante_audit.findings.templates import LANGUAGES
-from mssante_audit.findings.words import sentence
 from mssante_audit.space.trust import load_space
-from mssante_audit.whitelist import certificates, reading, signature
+from mssante_audit.whitelist import certificates
 from mssante_audit.whitelist.certificates import (
     find_anchors,
     fingerprint,
@@ -199,8 +193,7 @@ def test_the_signers_own_certificate_is_no_anchor(signed, chain, write):
 
 
 @pytest.mark.parametrize(
-    ("name", "encoding"),
-    [("a.pem", Encoding.PEM), ("a.p7b", Encoding.PEM), ("a.p7b", Encoding.DER)],
+    ("name", "encoding"), [("a.pem", Encoding.PEM), ("a.p7b", Encoding.PEM), ("a.p7b", Encoding.DER)]
 )
 def test_certificate_files_of_every_kind_are_read(chain, write, name, encoding):
     file = write(name, chain.root, chain.issuing, encoding=encoding)
@@ -449,19 +442,3 @@ def test_one_changed_byte_of_the_real_list_is_invalid(real, place):
     changed = real[:at] + (b"1" if real[at : at + 1] != b"1" else b"2") + real[at + 1 :]
     told = verdict(changed, [REAL / "igc-sante"])
     assert (told.status, told.verified_rows) == ("invalid", 0)
-
-
-def test_every_reason_and_kind_of_damage_has_words():
-    source = Path(signature.__file__).read_text(encoding="utf-8")
-    raised = set(re.findall(r'_InvalidError\(.*, "(\w+)"\)', source)) | {"damaged"}
-    untrusted = {"time", "anchor", "chain", "signer", "revoked"}
-    raised |= {"signer", "revoked"}
-    kinds = set(re.findall(r"``(\w+)``", inspect.getsource(reading.Reading).split("damage: str")[0]))
-    for language in LANGUAGES:
-        for reason in raised:
-            code = "LIST_SIGNER_UNTRUSTED" if reason in untrusted else "LIST_SIGNATURE_INVALID"
-            assert sentence(rule(code), "observed", {"signer": "", "reason": reason, "wanted": ""}, language)
-        for kind in kinds:
-            assert sentence(
-                rule("LIST_DAMAGED"), "observed", {"kinds": [kind], "cut": kind == "cut"}, language
-            )

@@ -578,12 +578,7 @@ def test_audit_entries_are_told_by_their_operator(operator, expected):
 
 @pytest.mark.parametrize(
     ("domain", "expected"),
-    [
-        ("a.mssante.fr", True),
-        ("mssante.fr", True),
-        ("xmssante.fr", False),
-        ("a.mssante.fr.example", False),
-    ],
+    [("a.mssante.fr", True), ("mssante.fr", True), ("xmssante.fr", False), ("a.mssante.fr.example", False)],
 )
 def test_domains_under_mssante(domain, expected):
     assert load_whitelist(xml(row(Nom=domain))).entries["under_mssante"].tolist() == [expected]
