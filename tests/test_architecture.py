@@ -35,9 +35,3 @@ def test_before_a_commit_the_checks_of_lint_are_made() -> None:
     hooks = re.findall(r"^ *entry: (.+)$", (ROOT / ".pre-commit-config.yaml").read_text("utf-8"), re.M)
     made = [f"{hook} notebooks/*.ipynb" if "check_notebooks" in hook else hook for hook in hooks]
     assert made == [line.strip() for line in lint[1].splitlines()]
-
-
-def test_the_package_does_without_the_generator() -> None:
-    package = (ROOT / "mssante_audit").rglob("*.py")
-    reaching = re.compile(r"^\s*(from|import) tools", re.M)
-    assert [file.name for file in package if reaching.search(file.read_text("utf-8"))] == []

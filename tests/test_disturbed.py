@@ -10,7 +10,7 @@ an observation        too `tests/observe/test_observing.py` (kill and full disk 
 ====================  ====================================================================================
 
 Before a command's n-th change on disk an audit hook kills it, or lets the system say that there is no room.
-`make test` tries one instant of each command that is not `ALIKE` another, `make test-long` three of each. A
+`make test-long` tries three instants of each command that is not `ALIKE` another, and one of the others. A
 command of the program that is neither in `COMMANDS` nor in `ELSEWHERE` nor in `READING`, or is in `READING`
 and writes, fails a test.
 """
@@ -253,18 +253,10 @@ def undisturbed(told: Mapping[str, str], tmp_path_factory: pytest.TempPathFactor
     return do
 
 
-SOME = [pytest.param(name, marks=[pytest.mark.long] if name in ALIKE else []) for name in COMMANDS]
-
-
-@pytest.mark.parametrize("command", SOME)
-def test_nothing_is_lost_and_it_is_told_in_one_line(command: str, tmp_path: Path, undisturbed) -> None:
-    disturb(command, 1, tmp_path, undisturbed)
-
-
 @pytest.mark.long
 @pytest.mark.parametrize("command", COMMANDS)
-def test_nothing_is_lost_at_many_instants(command: str, tmp_path: Path, undisturbed) -> None:
-    disturb(command, 3, tmp_path, undisturbed)
+def test_nothing_is_lost_and_it_is_told_in_one_line(command: str, tmp_path: Path, undisturbed) -> None:
+    disturb(command, 1 if command in ALIKE else 3, tmp_path, undisturbed)
 
 
 def disturb(command: str, points: int, tmp_path: Path, undisturbed) -> None:

@@ -46,8 +46,7 @@ ELSEWHERE = {
     ("docs/observing.md", "json"): "tests/observe/test_observing_doc.py",
     ("docs/site.md", "python"): "tests/site/test_site.py",
     **dict.fromkeys(
-        (("docs/schedule.md", kind) for kind in ("crontab", "text", "toml")),
-        "tests/nightly/test_recipes.py",
+        (("docs/schedule.md", kind) for kind in ("crontab", "text", "toml")), "tests/nightly/test_recipes.py"
     ),
 }
 """By page and kind, the tests that have these blocks."""

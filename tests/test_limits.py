@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import REAL
 from made_up import BETA_DN, make_space
 from typer.testing import CliRunner
 
@@ -17,15 +18,7 @@ from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.frame import Finding, findings_frame
 from mssante_audit.findings.ledger import scope_of
 from mssante_audit.report.findings import opening
-from mssante_audit.report.results import (
-    Limits,
-    limited,
-    limited_to,
-    limits,
-    open_space,
-    operators,
-    touching,
-)
+from mssante_audit.report.results import Limits, limited, limited_to, limits, open_space, operators, touching
 from mssante_audit.report.run import run_reports
 from mssante_audit.space.chronicle import chronicle
 from mssante_audit.space.trust import TrustSpace
@@ -33,14 +26,13 @@ from mssante_audit.values.identifiers import DEPARTMENTS, REGIONS
 from mssante_audit.values.person import unnamed
 from mssante_audit.values.places import places
 
-REAL = Path(__file__).parents[2] / "shared" / "real"
 AT = "2026-03-03T06:00:00Z"
 BETA = {"domain": "ch-beta.mssante.fr", "description": "Domaine du CH Beta", "dn": BETA_DN}
 
 
 @pytest.fixture(scope="module")
-def space() -> TrustSpace:
-    return open_space(as_of=AT)
+def space(sample_space: TrustSpace) -> TrustSpace:
+    return sample_space
 
 
 @pytest.fixture(scope="module")

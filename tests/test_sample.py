@@ -13,12 +13,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import CATALOGUE
+from conftest import CATALOGUE, REAL
 from cryptography import x509
 from stdnum import luhn
 
 from mssante_audit.audits import audit, audit_all
-from mssante_audit.base.errors import OutputError, ParameterError
 from mssante_audit.base.resources import resource
 from mssante_audit.declarations.register import load_declarations
 from mssante_audit.findings.frame import concat
@@ -31,23 +30,13 @@ from mssante_audit.values.person import unnamed
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
 from mssante_audit.whitelist.signature import SAMPLE_SIGNER
 from tools.demo import demo_files
-from tools.sample import make as sample_module
 from tools.sample.declarations import REGISTER, build_register, register_csv
 from tools.sample.dns import OBSERVATION, build_dns
 from tools.sample.mailboxes import CUT, EXTRACTION, build_mailboxes
-from tools.sample.make import (
-    LIST_FILE,
-    SAMPLE_AS_OF,
-    build,
-    sample_files,
-    whitelist_xml,
-    write_sample,
-)
-from tools.sample.space import LONGEST_LABEL
+from tools.sample.make import LIST_FILE, SAMPLE_AS_OF, build, sample_files, whitelist_xml, write_sample
 from tools.sample.tls import CRL, ISSUING, ROOT, TLS, build_tls
 
 SAMPLE, DEMO = CATALOGUE, resource("data/sample")
-REAL = Path(__file__).parents[2] / "shared" / "real"
 IMPOSSIBLE_ADDRESS = "mss@gmail.com"
 """For the rule on consumer providers, which knows real ones. That one has no name of three letters."""
 
@@ -109,9 +98,8 @@ def test_audits_find_in_each_register_what_the_truth_says(file: str) -> None:
     )
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_registers_of_other_seeds(seed: int, tmp_path: Path) -> None:
-    sample = build(seed)
+def test_a_register_of_another_seed(tmp_path: Path) -> None:
+    sample = build(1)
     register = build_register(sample.rows, sample.operators)
     (tmp_path / REGISTER).write_bytes(register_csv(register))
     whitelist = replace(load(whitelist_xml(sample)), source=LIST_FILE)
@@ -139,8 +127,7 @@ def test_audit_finds_in_the_observation_what_the_truth_says() -> None:
     assert dns_findings(space) == expected
 
 
-@pytest.mark.parametrize("defects", [True, False])
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(("seed", "defects"), [(1, True), (2, False)])
 def test_observations_of_other_seeds(seed: int, defects: bool, tmp_path: Path) -> None:
     sample = build(seed)
     register = build_register(sample.rows, sample.operators)
@@ -171,9 +158,8 @@ def test_audit_finds_of_mail_servers_what_the_truth_says() -> None:
     assert tls_findings(space) == expected
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_mail_servers_of_other_seeds(seed: int, tmp_path: Path) -> None:
-    sample = build(seed)
+def test_mail_servers_of_another_seed(tmp_path: Path) -> None:
+    sample = build(1)
     dns = build_dns(sample.rows, sample.operators, build_register(sample.rows, sample.operators).rows)
     tls = build_tls(dns, sample.rows)
     for file, content in (
@@ -229,11 +215,6 @@ def test_every_rule_has_a_defect() -> None:
     assert {line[1] for line in truth(SAMPLE)} == made
 
 
-def test_audits_have_no_part_in_the_truth() -> None:
-    for module in Path(sample_module.__file__).parent.glob("sample*.py"):
-        assert "mssante_audit.audits" not in module.read_text(encoding="utf-8"), module.name
-
-
 @pytest.mark.parametrize(("seed", "domains", "operators"), [(1, 90, 12), (2, 400, 40)])
 def test_other_seeds_and_sizes(seed: int, domains: int, operators: int) -> None:
     sample = build(seed, domains, operators)
@@ -256,20 +237,6 @@ def test_nothing_is_found_in_a_clean_list(seed: int, domains: int, operators: in
     sample = build(seed, domains, operators, defects=False)
     assert sample.defects.empty
     assert set(found(load(whitelist_xml(sample)), "")) == {("", "LIST_UNSIGNED", "", "", "")}
-
-
-def test_list_holds_what_only_looks_wrong() -> None:
-    for sample in (build(), build(defects=False)):
-        entries = load(whitelist_xml(sample)).entries
-        domains = set(entries["domain"])
-        assert {"foyer-protestant-valfictif.mssante.fr", "maison-protest-valfictif.mssante.fr"} <= domains
-        assert f"{LONGEST_LABEL}.mssante.fr" in domains
-        assert len(LONGEST_LABEL) == 63
-        assert {"974", "2A", "971"} <= set(entries["department"])
-        assert {"IGC-Santé", "IGC-CPS"} <= set(entries["igc"])
-        assert entries["is_audit_entry"].sum() == 10
-        assert any(domain.count(".") == 3 for domain in domains)
-        assert any(contact.startswith("+33 ") for contact in entries["project_contact"])
 
 
 # -- the folder ---------------------------------------------------------------------------------------------
@@ -310,10 +277,6 @@ def test_signer_is_trusted_as_of_the_samples_date_and_later() -> None:
     assert (verdict.status, verdict.verified_rows) == ("valid", len(build().rows))
     assert verdict.not_after is not None
     assert verdict.not_after > datetime(2027, 12, 31, tzinfo=UTC)
-
-
-def test_archive_says_nothing_of_when_it_was_packed() -> None:
-    assert (SAMPLE / LIST_FILE).read_bytes()[4:8] == bytes(4)
 
 
 def test_no_address_of_anybody() -> None:
@@ -367,65 +330,3 @@ def test_nothing_of_the_real_list() -> None:
 
 
 # -- making it ----------------------------------------------------------------------------------------------
-
-
-def test_same_seed_same_list() -> None:
-    assert build(7).rows == build(7).rows
-    assert build(7).defects.equals(build(7).defects)
-    assert build(7).rows != build(8).rows
-
-
-def test_any_size() -> None:
-    sample = build(0, 4944, 343)
-    clean = load(whitelist_xml(build(0, 4944, 343, defects=False))).entries
-    clean = clean[~clean["is_audit_entry"]]
-    assert clean["domain"].nunique() == 4944
-    assert clean["operator_id"].nunique() == 343
-    assert 6000 < len(sample.rows) < 7500
-
-
-@pytest.mark.parametrize(
-    "size",
-    [{"domains": 74}, {"operators": 11}, {"operators": 40}, {"domains": 8, "operators": 2, "defects": False}],
-)
-def test_too_few_domains_or_operators(size: dict[str, int]) -> None:
-    with pytest.raises(ParameterError, match="cannot be made up"):
-        build(**size)  # type: ignore[arg-type]
-
-
-def test_folder_must_be_empty(tmp_path: Path) -> None:
-    (tmp_path / "mine.txt").write_text("keep")
-    for force in (False, True):
-        with pytest.raises(OutputError, match="not empty" if not force else "mine.txt"):
-            write_sample(tmp_path, force=force)
-    assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
-    with pytest.raises(OutputError, match="is a file"):
-        write_sample(tmp_path / "mine.txt")
-    with pytest.raises(OutputError, match="cannot be written"):
-        write_sample(tmp_path / "mine.txt" / "below")
-
-
-def test_sample_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = write_sample(tmp_path / "sample")
-    before = (folder / LIST_FILE).read_bytes()
-    with pytest.raises(OutputError, match="not empty"):
-        write_sample(folder)
-    write_sample(folder, force=True)
-    replaced = (folder / LIST_FILE).read_bytes()
-    assert replaced != before, "other keys"
-
-    rename = Path.rename
-    monkeypatch.setattr(
-        Path, "rename", lambda old, new: no_space() if old.name == "new" else rename(old, new)
-    )
-    with pytest.raises(OutputError, match="No space left"):
-        write_sample(folder, force=True)
-    monkeypatch.setattr(sample_module, "sample_files", lambda seed: no_space())
-    with pytest.raises(OutputError, match="No space left"):
-        write_sample(folder, force=True)
-    assert (folder / LIST_FILE).read_bytes() == replaced
-    assert [entry.name for entry in tmp_path.iterdir()] == ["sample"], "nothing left beside it"
-
-
-def no_space() -> None:
-    raise OSError(28, "No space left on device")

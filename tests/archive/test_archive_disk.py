@@ -16,8 +16,7 @@ from mssante_audit.archive.log import read_log
 from mssante_audit.archive.store import open_archive, verify
 
 pytestmark = pytest.mark.long
-SAMPLE = CATALOGUE
-LISTS = sorted((SAMPLE / "archive").glob("*.xml.gz"))
+LISTS = sorted((CATALOGUE / "archive").glob("*.xml.gz"))
 HOW = "needs mount namespaces: run as root, with `unshare` (apt-get install util-linux)"
 
 
@@ -56,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def options(folder: Path) -> list[object]:
-    return ["--archive", folder, "--anchors", SAMPLE / "anchors"]
+    return ["--archive", folder, "--anchors", CATALOGUE / "anchors"]
 
 
 def read_only(folder: Path) -> str:
@@ -112,6 +111,6 @@ def test_a_full_disk_keeps_what_is_there_and_takes_lists_again_when_there_is_roo
     assert "2 lists, 0 at fault" in said
     assert "UNEXPECTED" not in said, said
     assert ".tmp" not in said
-    archive = open_archive(kept, [SAMPLE / "anchors"])
+    archive = open_archive(kept, [CATALOGUE / "anchors"])
     assert [fault for _, fault in verify(archive)] == ["", ""]
     assert {record.outcome for record in read_log(kept)} == {"kept"}

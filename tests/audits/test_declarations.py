@@ -176,11 +176,6 @@ def test_a_rule_fires_alone(register: Make) -> None:
     assert not texts.str.contains("FICTIVE|Zoé|MODELE|zoe|ida|01 99").any()
 
 
-def test_a_column_of_no_field_is_told_of_the_file(register: Make) -> None:
-    findings = found(register({"Remarques": "à relancer"}))
-    assert findings[["rule", "evidence"]].values.tolist() == [["DECL_COLUMN", "declarations.json"]]
-
-
 RIGHT: list[dict[str, Any]] = [
     {},
     METHOD_2,
@@ -192,10 +187,7 @@ RIGHT: list[dict[str, Any]] = [
     {"contract_number": ""},
     {"domain": " ch-alpha.mssante.fr."},
     {"primary_server": "ns1.alpha.example.", "secondary_server": " ns2.alpha.example "},
-    {
-        "project_manager_phone": "01 99 00 00 03 poste 4512",
-        "public_project_phone": "01 99 00 00 03, p. 12",
-    },
+    {"project_manager_phone": "01 99 00 00 03 poste 4512", "public_project_phone": "01 99 00 00 03, p. 12"},
     {"structure_id": "399900000300015", "beneficiary_id": "1759900004"},
     {"structure_id": "399900000300015", "dn_igc_sante": DN.replace("1759900004", "2999000003")},
     {"primary_server": f"{'a' * 49}.alpha.example"},
@@ -248,18 +240,6 @@ def test_one_cause_is_one_finding(register: Make) -> None:
         ["DECL_ID_LUHN", 3, "declarations.json:1-3"]
     ]
     assert len(found(register(*wrong), each=True)) == 3
-
-
-def test_declarations_of_one_day_and_of_two_operators(register: Make) -> None:
-    other = {"structure_id": "1679900001", "contract_number": "9876543210"}
-    other["dn_igc_sante"] = DN.replace("1759900004", "1679900001").replace("Paris (75)", "Bas-Rhin (67)")
-    assert found(register({}, {}))[["rule", "evidence"]].values.tolist() == [
-        ["DECL_SAME_DAY", "declarations.json:1-2"]
-    ]
-    operators = found(register({"date": "01/02/2026"}, other))
-    assert operators[["rule", "observed"]].values.tolist() == [["DECL_OPERATORS", "1679900001, 1759900004"]]
-    gone = {"date": "01/02/2026"}
-    assert found(register(gone, gone | WITHDRAWAL | {"date": "02/02/2026"}, other)).empty
 
 
 def test_what_is_unknown_is_not_wrong(register: Make) -> None:
@@ -375,12 +355,6 @@ def test_a_finding_says_which_identifier_and_whose(register: Make) -> None:
     assert ou["expected"].tolist() == [
         "Identifiant structure : 1759900004 | Identifiant de la structure bénéficiaire : 1699900007"
     ]
-
-
-def test_a_contract_number_is_never_padded(register: Make) -> None:
-    declared = register({"contract_number": "123456789"})
-    assert declared.declarations["contract_number"].tolist() == ["123456789"]
-    assert found(declared)["observed"].tolist() == ["123456789"]
 
 
 def test_an_unreadable_reference_silences_the_rules_that_need_it(register: Make) -> None:

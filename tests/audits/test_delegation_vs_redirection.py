@@ -4,31 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import dns.dnssec
-import dns.name
-import dns.rdata
 import pytest
 from in_clear import told_in_clear
 from made_up import make_space
 from made_up_dns import ALPHA_MX, AT, BETA_MX, DELEGATED, ONE, PARENTS, REDIRECTED, ROWS, TWO, Change, Scene
 
 from mssante_audit.audits import audit_all, findings_of
-from mssante_audit.audits.delegation_vs_redirection import delegation
 from mssante_audit.findings.frame import COLUMNS
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
-from mssante_audit.space.trust import Thresholds, TrustSpace
+from mssante_audit.space.trust import TrustSpace
 from tools.sample.dns_signing import Signer
 
 NS = ("ns1.alpha.example", "ns2.gamma.example")
-KEY = "257 3 8 AwEAAaz/tAm8yTn4Mfeh5eyI96WSVexTBAvkMgJzkKTOiW1vkIbzxeF3"
 ALPHA_DECLARED = f"{DELEGATED},X,,,{NS[0]},{NS[1]},"
 BETA_DECLARED = f"{REDIRECTED},,X,,,,{BETA_MX}"
-
-
-def ds_of(key: str = KEY, zone: str = DELEGATED) -> str:
-    made = dns.dnssec.make_ds(dns.name.from_text(zone), dns.rdata.from_text("IN", "DNSKEY", key), "SHA256")
-    return made.to_text()
 
 
 def changed(change: Change, **scene: object) -> Scene:
@@ -65,17 +55,6 @@ def test_without_an_observation_there_is_nothing_to_say() -> None:
 
 def unregistered(scene: Scene) -> None:
     del scene.parent.records[REDIRECTED]
-
-
-def both(scene: Scene) -> None:
-    scene.parent.add(DELEGATED, "MX", f"10 {ALPHA_MX}")
-    for _, address in PARENTS:
-        scene.server(address).mixed = (DELEGATED,)
-
-
-def only_by_wildcard(scene: Scene) -> None:
-    unregistered(scene)
-    scene.parent.add("*.mssante.fr", "MX", f"10 {BETA_MX}")
 
 
 def own_name(scene: Scene, own: tuple[str, ...] = (ONE,), glue: tuple[str, ...] = (ONE,)) -> None:
@@ -144,72 +123,6 @@ def serial(number: int) -> Change:
     return lambda s: s.zone.soa(number)
 
 
-def unsigned(scene: Scene) -> None:
-    signed(scene, ds_of(KEY))
-    scene.zone.signatures.clear()
-    del scene.zone.records[DELEGATED]["DNSKEY"]
-
-
-DEFECTS: tuple[tuple[str, Change], ...] = (
-    ("DNS_WILDCARD", only_by_wildcard),
-    ("DNS_CUT_WITH_DATA", both),
-    ("DNS_SERVER_SILENT", set_server(TWO, silent=("udp", "tcp"))),
-    ("DNS_SERVER_REFUSING", no_zone(TWO, "REFUSED")),
-    ("DNS_SERVER_FAILING", no_zone(TWO, "SERVFAIL")),
-    ("DNS_SERVER_LAME", no_zone(TWO, "lame")),
-    ("DNS_UPWARD_REFERRAL", no_zone(TWO, "upward")),
-    ("DNS_SOA_MISSING", second_copy(lambda s: s.zone.records[DELEGATED].pop("SOA"))),
-    ("DNS_UDP_ONLY", set_server(TWO, silent=("tcp",))),
-    ("DNS_OPEN_RECURSION", set_server(TWO, recursive=True)),
-    ("DNS_NS_MISMATCH", lambda s: s.servers(*NS, "ns1.b.example", parent=False).host("ns1.b.example", ONE)),
-    ("DNS_NS_DISAGREE", second_copy(lambda s: s.servers(NS[1], parent=False))),
-    ("DNS_SINGLE_SERVER", lambda s: s.servers(NS[0])),
-    ("DNS_SAME_ADDRESS", lambda s: s.host(NS[1], ONE)),
-    ("DNS_SAME_NETWORK", lambda s: (s.host(NS[1], "198.51.100.9"), s.world.serve(s.zone, "198.51.100.9"))),
-    ("DNS_NS_NAME", lambda s: third_server(s, "ns_3.delta.example")),
-    ("DNS_NS_ALIAS", alias(NS[1], "ns9.gamma.example")),
-    ("DNS_NS_UNRESOLVED", lambda s: s.world.root.records.pop(NS[1])),
-    ("DNS_NS_UNRESOLVED", lambda s: s.host(NS[1])),
-    ("DNS_GLUE_MISSING", lambda s: own_name(s, glue=())),
-    ("DNS_GLUE_DIFFERS", lambda s: own_name(s, glue=(ONE, "198.51.100.99"))),
-    ("DNS_SOA_SERIALS", second_copy(serial(2026022701))),
-    ("DNS_SOA_SERIALS", second_copy(serial(2026022701 - 1))),
-    ("DNS_DS_BROKEN", lambda s: signed(s, ds=ds_of(KEY))),
-    ("DNS_DS_BROKEN", unsigned),
-    ("DNS_NO_DS", signed),
-    ("DNS_NO_MX", lambda s: s.zone.records[DELEGATED].pop("MX")),
-    ("DNS_MX_NULL", mx("0 .")),
-    ("DNS_MX_ADDRESS", mx(f"10 {ALPHA_MX}", "20 192.0.2.1")),
-    ("DNS_MX_ALIAS", alias(ALPHA_MX, BETA_MX)),
-    ("DNS_MX_UNRESOLVED", lambda s: s.world.root.records.pop(ALPHA_MX)),
-    ("DNS_MX_NO_ADDRESS", lambda s: s.host(ALPHA_MX)),
-    ("DNS_MX_PRIVATE", lambda s: s.host(ALPHA_MX, "10.1.2.3", "fd00::1")),
-    ("DNS_MX_PRIVATE", lambda s: s.host(ALPHA_MX, "0.0.0.0")),
-    ("DNS_MX_PRIVATE_SOME", lambda s: s.host(ALPHA_MX, "10.1.2.3", "192.88.99.1")),
-    ("DNS_MX_IPV6_ONLY", lambda s: s.host(ALPHA_MX, "2606:4700::1")),
-    ("DNS_MX_NULL_MIXED", mx(f"10 {ALPHA_MX}", "0 .")),
-    ("DNS_MX_DISAGREE", second_copy(mx(f"20 {ALPHA_MX}"))),
-    ("DNS_MX_DISAGREE", second_copy(lambda s: s.zone.add(DELEGATED, "MX", f"20 {BETA_MX}"))),
-    ("DNS_MX_CERTIFICATE", mx(f"10 {BETA_MX}")),
-)  # fmt: skip
-
-
-@pytest.mark.parametrize(("rule", "change"), DEFECTS)
-def test_defect(rule: str, change: Change) -> None:
-    found = changed(change).found()
-    mine = {code for code in found if code not in CONSEQUENCES.get(rule, ())}
-    assert mine == {rule}
-    at_beta = rule == "DNS_WILDCARD"
-    assert found[rule] == [(2,)] if at_beta else [(1,)]
-
-
-CONSEQUENCES = {
-    "DNS_NS_MISMATCH": ("DNS_SAME_ADDRESS",),
-    "DNS_NS_ALIAS": ("DNS_NS_UNRESOLVED",),
-    "DNS_GLUE_DIFFERS": ("DNS_SERVER_SILENT",),
-}
-"""Rules that the change of a test may set off as well: a defect seldom comes alone."""
-
 CLEAN: tuple[Change, ...] = (
     lambda s: s.zone.add("*." + DELEGATED, "MX", f"10 {ALPHA_MX}"),
     lambda s: s.parent.add("*.mssante.fr", "MX", "10 other.mail.example"),
@@ -276,13 +189,6 @@ def test_every_server_dead_is_critical_and_one_finding() -> None:
     assert findings["evidence"].iloc[0].startswith("obs. ")
 
 
-def test_a_delegation_to_names_without_addresses_is_dead() -> None:
-    scene = Scene()
-    for name in NS:
-        del scene.world.root.records[name]
-    assert set(scene.found()) == {"DNS_DELEGATION_DEAD"}
-
-
 def test_a_server_shared_by_many_domains_is_one_finding() -> None:
     rows = (*ROWS, *({"domain": f"ch-{i}.mssante.fr"} for i in range(30)))
     scene = Scene(rows)
@@ -292,11 +198,6 @@ def test_a_server_shared_by_many_domains_is_one_finding() -> None:
     assert {rule: [len(r) for r in rows] for rule, rows in scene.found().items()} == {
         "DNS_SERVER_SILENT": [31]
     }
-
-
-def test_tcp_only() -> None:
-    scene = changed(set_server(TWO, silent=("udp",)))
-    assert set(scene.found()) == {"DNS_TCP_ONLY"}
 
 
 def test_what_is_not_heard_is_unknown_and_not_absent() -> None:
@@ -337,13 +238,6 @@ def test_unheard_hosts_are_not_called_missing() -> None:
     assert told_in_clear("delegation_vs_redirection", without_lookups(space)).empty
 
 
-def test_implicit_mail_server() -> None:
-    scene = Scene()
-    del scene.zone.records[DELEGATED]["MX"]
-    scene.zone.add(DELEGATED, "A", "192.88.99.1")
-    assert scene.found() == {"DNS_MX_IMPLICIT": [(1,)]}
-
-
 def aliased(target: str, *addresses: str) -> Scene:
     """Make the redirected domains aliases of a host with these addresses and no MX."""
     scene = Scene((*ROWS, {"domain": "ch-gamma.mssante.fr"}))
@@ -363,10 +257,6 @@ def test_an_alias_to_nothing_is_one_finding_however_many_domains_it_has() -> Non
     ]
 
 
-def test_an_alias_to_a_host_is_an_implicit_mail_server() -> None:
-    assert set(aliased("hote.beta.example", "192.88.99.7").found()) == {"DNS_MX_IMPLICIT", "DNS_ALIAS"}
-
-
 def test_an_alias_whose_target_is_not_heard_of_is_not_called_missing() -> None:
     space = aliased("parti.beta.example").space()
     assert space.observation is not None
@@ -377,16 +267,6 @@ def test_an_alias_whose_target_is_not_heard_of_is_not_called_missing() -> None:
 def test_no_mx_is_told_once_an_operator() -> None:
     rows = (*ROWS, *({"domain": f"s{i}.{DELEGATED}"} for i in range(9)))
     assert Scene(rows).found() == {"DNS_NO_MX": [tuple(range(3, 12))]}
-
-
-def test_concentration() -> None:
-    rows = (*ROWS, *({"domain": f"s{i}.{DELEGATED}"} for i in range(9)))
-    scene = Scene(rows, thresholds=Thresholds(concentration_min=10))
-    for row in rows[2:]:
-        scene.zone.add(row["domain"], "MX", f"10 {ALPHA_MX}")
-    assert scene.found() == {"DNS_MX_CONCENTRATION": [(1, *range(3, 12))]}
-    scene.thresholds = Thresholds(concentration_min=11)
-    assert scene.found() == {}
 
 
 def test_wildcards_at_each_level_and_an_operator_s_own() -> None:
@@ -483,13 +363,6 @@ def test_a_failing_server_is_known_by_its_address() -> None:
     assert whole["subject"].tolist() == [(TWO,)]
     assert whole["facts"][0]["seen"] == [{"names": [NS[1]], "address": TWO, "state": "failing"}]
     assert whole["fingerprint"].tolist() == zone_only["fingerprint"].tolist()
-
-
-def test_one_part_that_fails_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    space = changed(set_server(TWO, silent=("udp", "tcp"))).space()
-    monkeypatch.setattr(delegation, "_sets", None)
-    found = told_in_clear("delegation_vs_redirection", space)
-    assert set(found["rule"]) == {"AUDIT_RULE_FAILED", "DNS_SERVER_SILENT"}
 
 
 # -- bad input ----------------------------------------------------------------------------------------------

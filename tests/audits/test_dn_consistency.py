@@ -293,10 +293,10 @@ def test_concentration_counts_domains_without_another_certificate_or_server() ->
 @pytest.mark.parametrize(
     "text", ["<script>alert(1)</script>", "=HYPERLINK(1)", "a" * 150, "\u202e\u2028\ufeff", "\u00a0"]
 )
-@pytest.mark.parametrize("value", ["mss.alpha.example", "1759900004", "CH ALPHA", "Paris (75)", "FR"])
-def test_hostile_text_is_shown_as_text(value: str, text: str) -> None:
-    findings = told_in_clear("dn_consistency", make_space({"dn": DN.replace(value, text)}, {"dn": text}))
-    assert len(findings)
+def test_hostile_text_is_shown_as_text(text: str) -> None:
+    parts = ("mss.alpha.example", "1759900004", "CH ALPHA", "Paris (75)", "FR")
+    findings = told_in_clear("dn_consistency", make_space(*rows(*(DN.replace(p, text) for p in parts), text)))
+    assert len(findings) > 1
     for shown in pd.concat([findings["observed"], findings["expected"]]):
         assert all(c.isprintable() or c in "\u00a0\u202f" for c in shown)
 

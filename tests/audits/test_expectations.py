@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CATALOGUE
+from conftest import CATALOGUE, REAL
 from made_up import xml_of
 
 from mssante_audit.audits import findings_of
@@ -16,8 +16,6 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.whitelist.load import load_whitelist
 
-SAMPLE = CATALOGUE
-REAL = Path(__file__).parents[3] / "shared" / "real"
 AUDITS = ("whitelist_integrity", "dn_consistency", "stale_contacts")
 COLUMNS = ["domain", "description", "dn", "project_contact", "support_contact", "updated_at_text"]
 COLUMN = {kind: column for column, kind in KINDS.items()}
@@ -113,7 +111,7 @@ def objections(space: TrustSpace) -> list[str]:
 
 @pytest.mark.parametrize("file", ["listeblanchemssante.xml.gz", "variants/cases.xml"])
 def test_what_is_expected_of_the_sample_passes_every_audit(file: str) -> None:
-    assert objections(load(SAMPLE / file)) == []
+    assert objections(load(CATALOGUE / file)) == []
 
 
 @pytest.mark.long

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from in_clear import told_in_clear
 from made_up import BETA_DN
-from made_up_dns import ALPHA_MX, AT, BETA_MX, DELEGATED, ONE, REDIRECTED, ROWS, TWO, Scene
+from made_up_dns import ALPHA_MX, AT, BETA_MX, DELEGATED, ONE, REDIRECTED, TWO, Scene
 
 from mssante_audit.network import network_of
 from mssante_audit.network.mail import mails
@@ -17,7 +17,6 @@ from mssante_audit.space.trust import TrustSpace
 from tools.sample.dns_signing import Signer
 from tools.sample.dns_world import Zone
 
-INNER = f"labo.{DELEGATED}"
 NS = ("ns1.alpha.example", "ns2.gamma.example")
 
 
@@ -68,27 +67,9 @@ def outcome(value: str, **where: str) -> Edit:
 # -- the MX -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["refused", "servfail", "malformed"])
-def test_one_server_does_not_give_the_mx(how: str) -> None:
-    space = edited(Scene(), outcome(how, qname=DELEGATED, qtype="MX", address=TWO))
-    assert rules(space) == {"DNS_MX_REFUSED": [(1,)]}
-
-
 def test_an_mx_lost_over_udp_only_is_told() -> None:
     lost = outcome("timeout", qname=DELEGATED, qtype="MX", address=TWO, transport="udp")
     assert rules(edited(Scene(), lost)) == {"DNS_MX_REFUSED": [(1,)]}
-
-
-@pytest.mark.parametrize("how", ["refused", "servfail", "malformed"])
-def test_no_server_gives_the_mx(how: str) -> None:
-    space = edited(Scene(), outcome(how, qname=DELEGATED, qtype="MX", zone=DELEGATED))
-    assert rules(space) == {"DNS_MX_SILENT": [(1,)]}
-    within = Scene((*ROWS, {"domain": INNER}))
-    within.zone.add(INNER, "MX", f"10 {ALPHA_MX}")
-    space = edited(within, outcome(how, qname=INNER, qtype="MX", zone=DELEGATED))
-    assert rules(space) == {"DNS_MX_SILENT": [(3,)]}, "and its method is not reported as unknown besides"
-    space = edited(Scene(), outcome(how, qname=REDIRECTED, qtype="MX", zone="mssante.fr"))
-    assert rules(space) == {"DNS_MX_SILENT": [(2,)]}
 
 
 def test_sets_differ_by_preference_transport_or_question() -> None:
@@ -108,20 +89,6 @@ def test_sets_differ_by_preference_transport_or_question() -> None:
     assert "(TCP)" in text
 
 
-@pytest.mark.parametrize("server", [{"silent": ("udp", "tcp")}, {"refused": ("A",)}])
-def test_a_host_in_a_zone_that_does_not_answer(server: dict[str, tuple[str, ...]]) -> None:
-    """The manager's stale record: the zone it redirects to has died, or tells no IPv4 and has no IPv6."""
-    scene = Scene().host("ns.perdue.example", "198.51.101.9")
-    scene.world.root.add("perdue.example", "NS", "ns.perdue.example")
-    zone = Zone("perdue.example").soa(1).add("mx.perdue.example", "A", "192.88.99.9")
-    scene.world.serve(zone, "198.51.101.9")
-    scene.parent.records[REDIRECTED]["MX"] = ["10 mx.perdue.example"]
-    assert set(rules(scene.space())) == {"DNS_MX_CERTIFICATE"}
-    for name, value in server.items():
-        setattr(scene.server("198.51.101.9"), name, value)
-    assert rules(scene.space())["DNS_MX_HOST_DEAD"] == [(2,)]
-
-
 def hosted(*first: str, second: tuple[str, ...] = (), kind: str = "A") -> Scene:
     """Redirect to a host in a zone whose two servers carry these addresses of it."""
     scene, zone, host = Scene(), "partage.example", "mx.partage.example"
@@ -137,70 +104,10 @@ def hosted(*first: str, second: tuple[str, ...] = (), kind: str = "A") -> Scene:
     return scene
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "differs"),
-    [
-        (("192.88.99.7",), ("192.88.99.8",), True),
-        (("192.88.99.7",), (), True),
-        (("192.88.99.7", "2a00::7"), ("2a00::7",), True),
-        (("2a00::7",), ("2a00::8",), True),
-        (("192.88.99.7",), ("192.88.99.7", "2a00::7"), False),
-    ],
-)
-def test_a_host_that_one_server_lacks_or_has_elsewhere(
-    first: tuple[str, ...], second: tuple[str, ...], differs: bool
-) -> None:
-    scene = hosted(*first, second=second)
-    found = rules(scene.space())
-    assert ("DNS_MX_HOST_DIFFERS" in found) is differs
-    if differs:
-        assert found["DNS_MX_HOST_DIFFERS"] == [(2,)]
-        assert answer(scene, REDIRECTED) == ("degraded", "exchangers-differ")
-    else:
-        assert answer(scene, REDIRECTED) == ("yes", "")
-
-
 def test_a_host_s_addresses_may_differ_as_long_as_one_is_common() -> None:
     scene = hosted("192.88.99.7", second=("192.88.99.7", "192.88.99.8"))
     assert rules(scene.space()) == {}
     assert answer(scene, REDIRECTED) == ("yes", "")
-
-
-def test_one_dead_server_of_a_host_s_zone_costs_nothing() -> None:
-    scene = hosted("192.88.99.7")
-    scene.server("198.51.102.9").silent = ("udp", "tcp")
-    assert rules(scene.space()) == {}
-    assert answer(scene, REDIRECTED) == ("yes", "")
-
-
-def test_none_of_several_exchangers_can_be_reached() -> None:
-    scene = Scene()
-    scene.zone.records[DELEGATED]["MX"] = [f"10 {ALPHA_MX}", "20 parti.alpha.example"]
-    assert set(rules(scene.space())) == {"DNS_MX_UNRESOLVED"}
-    scene.host(ALPHA_MX, "10.0.0.1")
-    assert set(rules(scene.space())) == {"DNS_MX_UNRESOLVED", "DNS_MX_PRIVATE", "DNS_MX_UNREACHABLE"}
-
-
-def test_ipv6_alone_matters_where_no_other_exchanger_has_ipv4() -> None:
-    scene = Scene().host(ALPHA_MX, "2606:4700::1")
-    scene.zone.add(DELEGATED, "MX", f"20 {BETA_MX}")
-    assert rules(scene.space()) == {}
-
-
-def test_an_implicit_mail_server_on_a_private_address() -> None:
-    scene = Scene()
-    del scene.zone.records[DELEGATED]["MX"]
-    scene.zone.add(DELEGATED, "A", "10.9.8.7")
-    assert rules(scene.space()) == {"DNS_MX_IMPLICIT": [(1,)], "DNS_MX_PRIVATE": [(1,)]}
-
-
-def test_an_alias_is_told_as_one() -> None:
-    scene = Scene()
-    scene.parent.records[REDIRECTED] = {"CNAME": ["mail.beta.example"]}
-    scene.host("mail.beta.example", "192.88.99.9")
-    scene.world.root.add("mail.beta.example", "MX", f"10 {BETA_MX}")
-    assert rules(scene.space()) == {"DNS_ALIAS": [(2,)]}
-    assert texts(scene.space(), "DNS_ALIAS") == ["alias de mail.beta.example"]
 
 
 def test_a_record_equal_to_the_wildcard_beside_it_is_a_redirection() -> None:
@@ -223,33 +130,6 @@ def test_an_alias_beside_an_exchanger() -> None:
     assert answer(scene, DELEGATED) == ("yes", "")
 
 
-def test_an_alias_of_itself_leads_nowhere() -> None:
-    scene = Scene()
-    scene.parent.records[REDIRECTED] = {"CNAME": [REDIRECTED]}
-    assert rules(scene.space()) == {"DNS_NO_MX": [(2,)]}
-    assert answer(scene, REDIRECTED) == ("no", "alias-lost")
-
-
-@pytest.mark.parametrize(
-    ("links", "expected", "rule"),
-    [
-        (11, ("yes", ""), ""),
-        (12, ("degraded", "alias-long"), "DNS_MX_HOST_DEAD"),
-        (13, ("no", "alias-lost"), "DNS_NO_MX"),
-    ],
-)
-def test_aliases_are_counted(links: int, expected: tuple[str, str], rule: str) -> None:
-    scene = Scene()
-    scene.parent.records[REDIRECTED] = {"CNAME": ["a1.beta.example"]}
-    for link in range(1, links):
-        scene.host(f"a{link}.beta.example").world.root.add(
-            f"a{link}.beta.example", "CNAME", f"a{link + 1}.beta.example"
-        )
-    scene.host(f"a{links}.beta.example").world.root.add(f"a{links}.beta.example", "MX", f"10 {BETA_MX}")
-    assert answer(scene, REDIRECTED) == expected
-    assert set(rules(scene.space())) - {"DNS_ALIAS"} == ({rule} if rule else set())
-
-
 def test_exchangers_are_followed_as_senders_prefer_them() -> None:
     scene = Scene()
     scene.zone.records[DELEGATED]["MX"] = [
@@ -264,95 +144,6 @@ def test_exchangers_are_followed_as_senders_prefer_them() -> None:
 
 
 # -- servers ----------------------------------------------------------------------------------------------
-
-
-def test_a_server_that_answers_all_but_the_soa_serves() -> None:
-    soa = outcome("refused", zone=DELEGATED, qname=DELEGATED, qtype="SOA")
-    assert rules(edited(Scene(), soa)) == {"DNS_SERVER_PARTIAL": [(1,), (1,)]}, "and is not called dead"
-    ns = outcome("refused", zone=DELEGATED, qname=DELEGATED, qtype="NS")
-    assert rules(edited(Scene(), lambda reply: ns(soa(reply)))) == {"DNS_SERVER_PARTIAL": [(1,), (1,)]}
-
-
-def test_right_data_without_authority_are_no_death() -> None:
-    def weak(reply: Reply) -> Reply:
-        flags = reply.flags.replace("aa", "").strip()
-        return reply._replace(flags=flags, outcome="lame") if reply.zone == DELEGATED else reply
-
-    assert rules(edited(Scene(), weak)) == {"DNS_SERVER_WEAK": [(1,), (1,)]}
-
-
-def test_a_late_reply_is_no_silence() -> None:
-    def late(reply: Reply) -> Reply:
-        return reply._replace(flags=f"{reply.flags} late") if reply.address == TWO else reply
-
-    assert rules(edited(Scene(), late)) == {"DNS_SERVER_SLOW": [(1,)]}
-
-
-def without_edns(rcode: str, *addresses: str) -> TrustSpace:
-    """Have servers answer without EDNS only: with it there is an error, or silence."""
-    space = Scene().space()
-    assert space.observation is not None
-    replies = space.observation.replies
-    asked = [
-        reply._replace(
-            line=reply.line + 100_000, rcode=rcode, outcome="refused" if rcode else "timeout", records=()
-        )
-        for reply in replies
-        if reply.address in addresses
-    ]
-    return with_replies(space, [*asked, *(r._replace(edns=r.address not in addresses) for r in replies)])
-
-
-@pytest.mark.parametrize(
-    ("rcode", "rule"),
-    [
-        ("", "DNS_EDNS_BROKEN"),
-        ("16", "DNS_EDNS_BROKEN"),
-        ("NOTIMP", "DNS_EDNS_BROKEN"),
-        ("FORMERR", "DNS_EDNS_REFUSED"),
-    ],
-)
-def test_edns(rcode: str, rule: str) -> None:
-    assert rules(without_edns(rcode, TWO)) == {rule: [(1,)]}
-    if rcode == "NOTIMP":  # some resolvers go on
-        return
-    every = rules(without_edns(rcode, ONE, TWO))
-    assert every == ({"DNS_DELEGATION_DEAD": [(1,)]} if rule == "DNS_EDNS_BROKEN" else {rule: [(1,), (1,)]})
-
-
-def private(*addresses: str) -> TrustSpace:
-    """Have addresses not asked, as the observer leaves out those that are none to ask."""
-    space = Scene().space()
-    assert space.observation is not None
-    kept = [r for r in space.observation.replies if r.address not in addresses or r.qtype == "SOA"]
-    none = {"outcome": "unreachable", "flags": "private", "attempt": 0, "records": ()}
-    return with_replies(space, [r._replace(**none) if r.address in addresses else r for r in kept])
-
-
-def test_a_server_on_a_private_address() -> None:
-    assert rules(private(TWO)) == {"DNS_NS_PRIVATE": [(1,)]}
-    space = private(ONE, TWO)
-    assert rules(space) == {"DNS_DELEGATION_DEAD": [(1,)]}
-    assert "adresse privée" in texts(space, "DNS_DELEGATION_DEAD")[0]
-
-
-def test_a_delegation_to_names_inside_it_without_glue_is_dead() -> None:
-    scene = Scene()
-    scene.servers(f"ns1.{DELEGATED}", f"ns2.{DELEGATED}")
-    space = scene.space()
-    assert set(rules(space)) == {"DNS_DELEGATION_DEAD"}
-    assert "aucune adresse dans la délégation" in texts(space, "DNS_DELEGATION_DEAD")[0]
-
-
-def test_delegations_that_need_each_other_are_dead() -> None:
-    other = "ch-delta.mssante.fr"
-    scene = Scene((*ROWS, {"domain": other}))
-    scene.delegate(other)
-    scene.servers(f"ns.{other}")
-    scene.parent.records[other]["NS"] = [f"ns.{DELEGATED}"]
-    space = scene.space()
-    assert rules(space) == {"DNS_DELEGATION_DEAD": [(1,), (3,)]}
-    assert "qu’en passant par cette zone" in texts(space, "DNS_DELEGATION_DEAD")[0]
 
 
 def test_servers_that_only_the_zone_itself_names() -> None:
@@ -379,14 +170,6 @@ def test_more_servers_than_are_followed_are_unknown() -> None:
         scene.host(name, "203.0.113.66")
     scene.host(names[39], ONE)
     assert answer(scene, DELEGATED) == ("unknown", "servers-unheard")
-
-
-def test_servers_on_ipv6_only() -> None:
-    scene = Scene()
-    for n, name in enumerate(NS):
-        scene.host(name, f"2001:db8:{n}::1")
-        scene.world.serve(scene.zone, f"2001:db8:{n}::1")
-    assert rules(scene.space()) == {"DNS_IPV6_ONLY": [(1,)]}
 
 
 @pytest.mark.parametrize(("count", "fires"), [(100, False), (101, True)])
@@ -428,27 +211,6 @@ def state(space: TrustSpace, zone: str = DELEGATED) -> tuple[str, str]:
     return found.status, found.code
 
 
-def test_a_signed_chain_is_secure() -> None:
-    scene = Scene()
-    chained(scene)
-    space = scene.space()
-    assert rules(space) == {}
-    assert state(space, "mssante.fr") == state(space) == ("secure", "")
-
-
-@pytest.mark.parametrize(
-    ("begins", "ends", "code", "text"), [(-30, -1, "expired", "expirée"), (1, 30, "early", "pas encore")]
-)
-def test_signatures_out_of_their_time(begins: int, ends: int, code: str, text: str) -> None:
-    scene = Scene()
-    child, _ = chained(scene)
-    child.sign(begins=begins, ends=ends)
-    space = scene.space()
-    assert state(space) == ("bogus", code)
-    assert rules(space) == {"DNS_SIGNATURE_BROKEN": [(1,)]}
-    assert text in texts(space, "DNS_SIGNATURE_BROKEN")[0]
-
-
 def test_signatures_that_are_missing_or_of_other_data() -> None:
     scene = Scene()
     chained(scene)
@@ -463,41 +225,6 @@ def test_signatures_that_are_missing_or_of_other_data() -> None:
     scene.zone.records[DELEGATED]["MX"] = [f"20 {ALPHA_MX}"]
     assert state(scene.space()) == ("secure", "")
     assert rules(scene.space()) == {"DNS_SIGNATURE_BROKEN": [(1,)]}, "the MX alone is refused"
-
-
-def test_a_ds_without_its_key() -> None:
-    scene = Scene()
-    _, parent = chained(scene)
-    scene.parent.records[DELEGATED]["DS"] = [f"12345 13 2 {'ab' * 32}"]
-    parent.sign()
-    assert state(scene.space()) == ("bogus", "no-match")
-    assert rules(scene.space()) == {"DNS_DS_BROKEN": [(1,)]}
-    scene.zone.signed = False
-    del scene.zone.records[DELEGATED]["DNSKEY"]
-    scene.zone.signatures.clear()
-    assert state(scene.space()) == ("bogus", "no-key")
-    assert rules(scene.space()) == {"DNS_DS_BROKEN": [(1,)]}
-
-
-@pytest.mark.parametrize("ds", [f"12345 200 2 {'ab' * 32}", f"12345 13 9 {'ab' * 32}"])
-def test_a_ds_that_no_validator_knows_breaks_nothing(ds: str) -> None:
-    scene = Scene()
-    _, parent = chained(scene)
-    scene.parent.records[DELEGATED]["DS"] = [ds]
-    parent.sign()
-    assert state(scene.space()) == ("insecure", "unknown")
-    assert rules(scene.space()) == {"DNS_DS_UNKNOWN": [(1,)]}
-
-
-def test_a_ds_in_an_unsigned_zone_has_no_effect() -> None:
-    scene = Scene()
-    child = Signer(scene.zone, AT)
-    child.sign()
-    scene.parent.records[DELEGATED]["DS"] = [f"12345 13 2 {'ab' * 32}"]
-    assert state(scene.space()) == ("insecure", "unsigned-above")
-    assert rules(scene.space()) == {"DNS_DS_UNUSED": [(1,)]}
-    scene.parent.records[DELEGATED]["DS"] = [child.ds()]
-    assert rules(scene.space()) == {}
 
 
 @pytest.mark.parametrize(("owner", "refused"), [(f"x.{DELEGATED}", True), ("mssante.fr", False)])
@@ -522,45 +249,3 @@ def test_a_dname_stands_for_the_signature_of_what_it_makes_and_of_nothing_else(
     network = network_of(space.observation)
     replies = [one for one in network.index.about(DELEGATED, "MX") if one.zone == DELEGATED]
     assert [network.chains.fault(reply) for reply in replies] == ["unsigned" if refused else "wrong"] * 2
-
-
-@pytest.mark.parametrize(("algorithm", "digest"), [("RSASHA1", "SHA256"), ("ECDSAP256SHA256", "SHA1")])
-def test_sha1(algorithm: str, digest: str) -> None:
-    scene = Scene()
-    chained(scene, algorithm, digest)
-    assert state(scene.space()) == ("secure", "")
-    assert rules(scene.space()) == {"DNS_SHA1": [(1,)]}
-
-
-def test_one_server_with_old_signatures() -> None:
-    scene = Scene()
-    child, _ = chained(scene)
-    other = scene.split()
-    child.zone = other
-    child.sign(begins=-30, ends=-2)
-    space = scene.space()
-    assert state(space) == ("secure", "")
-    assert rules(space) == {"DNS_SIGNATURE_SERVER": [(1,)]}
-
-
-def test_an_exchanger_in_a_zone_with_bad_signatures() -> None:
-    other = "ch-delta.mssante.fr"
-    scene = Scene()
-    scene.parent.records[REDIRECTED]["MX"] = [f"10 mx.{other}"]
-    zone = scene.delegate(other).add(f"mx.{other}", "A", "192.88.99.7")
-    _, parent = chained(scene)
-    signer = Signer(zone, AT)
-    scene.parent.records[other]["DS"] = [signer.ds()]
-    parent.sign()
-    signer.sign()
-    assert set(rules(scene.space())) == {"DNS_MX_CERTIFICATE"}
-    signer.sign(begins=-9, ends=-1)
-    assert set(rules(scene.space())) == {"DNS_MX_CERTIFICATE", "DNS_MX_BOGUS"}
-
-
-def test_the_wildcard_s_own_signature_tells_it_from_a_record() -> None:
-    scene = Scene()
-    _, parent = chained(scene)
-    scene.parent.add("*.mssante.fr", "MX", f"10 {BETA_MX}").add(f"x.{REDIRECTED}", "MX", f"10 {BETA_MX}")
-    parent.sign()
-    assert rules(scene.space()) == {}

@@ -8,7 +8,6 @@ from mssante_audit.archive.events import span
 
 FINESS, SIREN, SIRET, BARE = "1759900004", "2999000003", "399900000300015", "759900004"
 A, B, C = "a.mssante.fr", "b.mssante.fr", "c.mssante.fr"
-PHONE = "01 99 00 00 77"
 
 
 def held(domain, number=FINESS, cn="mss", **changes):
@@ -26,10 +25,7 @@ def told(space, since="2025-10-01", until="2026-01-01"):
     return {*found.changes["kind"], *found.events["kind"]}
 
 
-@pytest.mark.parametrize(
-    ("was", "now"),
-    [(SIRET, SIREN), (FINESS, f"FINESS {BARE}"), (FINESS, SIRET)],
-)
+@pytest.mark.parametrize(("was", "now"), [(SIRET, SIREN), (FINESS, f"FINESS {BARE}"), (FINESS, SIRET)])
 def test_another_number_in_the_list_is_the_same_operator(tmp_path, was, now):
     before, after = [held(A, was), held(B, was)], [held(A, now), held(B, now), held(C, now)]
     space = archived(tmp_path, on_2025_10_01=before, on_2026_01_01=after)
@@ -65,10 +61,7 @@ SPELT = "Mme LEFÈVRE Zoé, 01 99 00 00 77, Hélène.Hotline@Alpha.example"
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "0033199000077; HELENE.HOTLINE@ALPHA.EXAMPLE",
-        "+33 (0)1 99 00 00 77, hélène.hotline@alpha.example",
-    ],
+    ["0033199000077; HELENE.HOTLINE@ALPHA.EXAMPLE", "+33 (0)1 99 00 00 77, hélène.hotline@alpha.example"],
 )
 def test_a_contact_of_the_operator_before_is_recognised_however_it_is_spelt(tmp_path, text):
     before, after = held(A, project_contact=SPELT), beta(A, project_contact=text, support_contact="3639")

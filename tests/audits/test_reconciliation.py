@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from in_clear import told_in_clear
 from made_up import archived, make_space
-from made_up_register import BETA, DECLARED, ELSEWHERE, LISTED, declared, own, side_by_side, told_of
+from made_up_register import BETA, DECLARED, ELSEWHERE, LISTED, declared
 
 from mssante_audit.audits import audit as masked_audit
 from mssante_audit.audits.reconciliation.rules import STATUSES, status
@@ -31,70 +31,6 @@ def statuses(space):
     return dict(zip(frame["domain"], frame["status"].astype("str"), strict=True))
 
 
-ONE = [
-    ("RECO_WITHDRAWN_LISTED", "withdrawn-listed", {"withdrawal": "X"}),
-    ("RECO_OPERATOR", "differs", {"structure_id": "1679900001", "dn_igc_sante": BETA}),
-    ("RECO_DN_DIFFERS", "differs", {"dn_igc_sante": DECLARED["dn_igc_sante"].replace("CN=", "CN=a")}),
-    ("RECO_DN_SPELLING", "differs", {"dn_igc_sante": DECLARED["dn_igc_sante"].replace(",O=", ", O=")}),
-    ("RECO_CONTACT", "differs", {"public_project_phone": "01 99 00 00 09"}),
-    ("RECO_CONTACT", "differs", {"public_technical_email": "autre@alpha.example"}),
-    ("RECO_DESCRIPTION", "as-declared", {"description": "Autre description"}),
-]
-
-
-@pytest.mark.parametrize(("rule", "told", "change"), ONE)
-def test_a_rule_fires_alone(declared_space, rule, told, change):
-    space = declared_space([LISTED], [change])
-    findings = audit(space)
-    assert findings["rule"].tolist() == [rule]
-    assert findings["rows"].tolist() == [(1,)]
-    assert findings["evidence"].iloc[0].startswith("declarations.json:1; ")
-    assert statuses(space) == {"ch-alpha.mssante.fr": told}
-
-
-def test_listed_as_declared_is_silent_however_it_is_written(declared_space):
-    for change in (
-        {},
-        {"domain": "CH-Alpha.mssante.fr."},
-        {"structure_id": "399900000300015", "beneficiary_id": "1759900004"},
-    ):
-        space = declared_space([LISTED], [change])
-        assert audit(space).empty
-        assert statuses(space) == {"ch-alpha.mssante.fr": "as-declared"}
-
-
-SIRENE = DECLARED["dn_igc_sante"].replace("1759900004", "2999000003")
-
-
-@pytest.mark.parametrize(
-    ("listed", "declared"),
-    [
-        (DECLARED["dn_igc_sante"], "FINESS 75 990 000 4"),
-        (SIRENE, "SIRET : 999 000 003 00015"),
-        (SIRENE.replace("2999000003", "399900000300015"), "2999000003"),
-    ],
-)
-def test_one_structure_is_known_by_each_of_its_numbers(declared_space, listed, declared):
-    space = declared_space([LISTED | {"dn": listed}], [{"structure_id": declared, "dn_igc_sante": listed}])
-    assert audit(space).empty
-    assert statuses(space) == {"ch-alpha.mssante.fr": "as-declared"}
-
-
-@pytest.mark.parametrize(
-    "declared",
-    [
-        "subject=" + DECLARED["dn_igc_sante"],
-        "/C=FR/ST=Paris (75)/O=CH ALPHA/OU=1759900004/CN=mss.alpha.example",
-        DECLARED["dn_igc_sante"].replace(",", "\n"),
-        "cf. certificat joint",
-    ],
-)
-def test_a_pasted_name_is_the_name_and_a_text_that_is_none_is_not_compared(declared_space, declared):
-    space = declared_space([LISTED], [{"dn_igc_sante": declared}])
-    assert audit(space).empty
-    assert status(space)["dn"].tolist() == ["" if "cf." in declared else "same"]
-
-
 def test_days_since_a_withdrawal_are_told_and_masking_leaves_them(declared_space):
     space = declared_space([LISTED], [{"withdrawal": "X"}])
     (finding,) = masked_audit("reconciliation", space).to_dict("records")
@@ -111,54 +47,6 @@ def test_absent_is_normal_for_a_few_days_up_to_the_lists_own_date(declared_space
         assert ("RECO_NOT_LISTED" in set(audit(space)["rule"])) == (told == "not-listed")
     later = declared_space([ELSEWHERE], [{"date": day}], listing_days=20)
     assert statuses(later)["ch-alpha.mssante.fr"] == "under-way"
-
-
-def test_listed_and_never_declared_is_one_finding_an_operator(declared_space):
-    others = [{"domain": "ch-delta.mssante.fr"}, {"domain": "ch-beta.mssante.fr", "dn": BETA}]
-    findings = audit(declared_space([LISTED, ELSEWHERE, *others], [{}]))
-    assert findings[["rule", "operator_id", "evidence"]].values.tolist() == [
-        ["RECO_NOT_DECLARED", "1759900004", "2-3"],
-        ["RECO_NOT_DECLARED", "1679900001", "4"],
-    ]
-
-
-def test_withdrawn_then_declared_again(declared_space):
-    space = declared_space([LISTED], [{"withdrawal": "X", "date": "01/05/2025"}, {}])
-    assert audit(space)[["rule", "evidence"]].values.tolist()[0][0] == "RECO_RELISTED"
-    assert status(space)["relisted"].tolist() == [True]
-    absent = audit(declared_space([ELSEWHERE], [{"withdrawal": "X", "date": "01/05/2025"}, {}]))
-    assert absent["rule"].tolist() == ["RECO_NOT_LISTED", "RECO_NOT_DECLARED"]
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ({"date": "03/03/2026"}, "under-way"),  # after the list was made: it cannot be in it
-        ({"date": "03/03/2026", "withdrawal": "X"}, "under-way"),
-        ({"date": "04/03/2026"}, "later"),
-        ({"withdrawal": "?"}, "unknown"),
-    ],
-)
-def test_what_the_list_cannot_tell_is_no_finding(declared_space, change, told):
-    space = declared_space([LISTED], [change | {"public_project_phone": "01 99 00 00 09"}])
-    assert statuses(space) == {"ch-alpha.mssante.fr": told}
-    assert audit(space).empty
-
-
-def test_an_undated_declaration_of_an_absent_domain_is_of_unknown_age(declared_space):
-    space = declared_space([ELSEWHERE], [{"date": ""}])
-    assert statuses(space)["ch-alpha.mssante.fr"] == "unknown"
-    assert audit(space)["rule"].tolist() == ["RECO_NOT_DECLARED"]
-
-
-def test_missing_columns_are_not_compared(declared_space):
-    drop = ("dn_igc_sante", "public_project_phone", "description", "structure_id")
-    space = declared_space([LISTED], [{}], drop=drop)
-    frame = status(space)
-    assert audit(space).empty
-    compared = ["operator_match", "dn", "project_contact", "technical_contact", "description"]
-    assert frame[compared].values.tolist() == [["", "", "", "same", ""]]
-    assert frame["certificates"].tolist() == [""]
 
 
 def test_one_of_several_certificates_is_enough_and_the_worst_contact_counts(declared_space):
@@ -276,54 +164,6 @@ NOW = {"date": "25/02/2026"}
 PHONE = {"public_project_phone": "01 99 00 00 09"}
 
 
-WHOSE = [
-    # a former operator's withdrawal is no withdrawal of what its successor holds
-    ([HELD], [OF_BETA, GONE | NEXT], "as-declared", []),
-    ([LISTED], [GONE | NEXT, OF_BETA | {"date": "01/01/2025"}], "withdrawn-listed",
-     ["RECO_WITHDRAWN_LISTED"]),
-    # two operators, each held to its own declaration
-    ([LISTED, HELD], [{}, OF_BETA | NEXT | PHONE], "differs", ["RECO_CONTACT"]),
-    ([LISTED, HELD], [PHONE, OF_BETA | NEXT], "differs", ["RECO_CONTACT"]),
-    ([LISTED, HELD], [GONE, OF_BETA | NEXT], "withdrawn-listed", ["RECO_WITHDRAWN_LISTED"]),
-    ([LISTED, HELD], [GONE, OF_BETA | GONE], "withdrawn-listed", ["RECO_WITHDRAWN_LISTED"]),
-    # an operator that came after, and is not listed; one that was before
-    ([LISTED], [{}, OF_BETA | {"date": ""}], "as-declared", []),
-    ([LISTED], [{}, OF_BETA | NEXT | GONE], "as-declared", []),
-    # of an absent domain the last word counts
-    ([ELSEWHERE], [{}, OF_BETA | NEXT | GONE], "withdrawn", ["RECO_NOT_DECLARED"]),
-    ([ELSEWHERE], [GONE, OF_BETA | NEXT], "not-listed", ["RECO_NOT_DECLARED", "RECO_NOT_LISTED"]),
-    # one structure, two numbers or a number missing
-    ([LISTED], [{"structure_id": "2999000003"}], "as-declared", []),  # by its certificate
-    ([LISTED], [{"structure_id": "2999000003", "dn_igc_sante": ""} | GONE], "withdrawn-listed",
-     ["RECO_WITHDRAWN_LISTED"]),  # by its name
-    ([LISTED], [{"structure_id": ""} | GONE], "withdrawn-listed", ["RECO_WITHDRAWN_LISTED"]),
-    ([LISTED], [{}, {"structure_id": ""} | NEXT | GONE], "withdrawn-listed", ["RECO_WITHDRAWN_LISTED"]),
-    ([LISTED], [{}, {"structure_id": "", "structure_name": ""} | NEXT | GONE], "unknown", []),
-    # without a date: neither first nor last
-    ([LISTED], [GONE | {"date": ""}], "unknown", ["RECO_WITHDRAWAL_UNDATED"]),
-    ([LISTED], [GONE, GONE | {"date": ""}], "withdrawn-listed", ["RECO_WITHDRAWN_LISTED"]),
-    ([HELD], [OF_BETA, GONE | {"date": ""}], "as-declared", []),
-    ([LISTED], [PHONE, PHONE | {"date": ""}], "differs", ["RECO_CONTACT"]),
-    ([ELSEWHERE], [{}, GONE | {"date": ""}], "unknown", ["RECO_NOT_DECLARED"]),
-    ([ELSEWHERE], [OF_BETA, GONE | {"date": ""}], "unknown", ["RECO_NOT_DECLARED"]),
-    # withdrawals and changes have the days that new domains have
-    ([LISTED], [OF_BETA | NOW], "under-way", []),
-    ([LISTED], [NOW | {"description": "Autre"}], "as-declared", []),
-    ([LISTED], [{"date": "20/02/2026"} | PHONE], "under-way", []),
-    ([LISTED], [{"date": "19/02/2026"} | PHONE], "differs", ["RECO_CONTACT"]),
-    ([LISTED], [{"date": "19/02/2026"} | GONE], "withdrawn-listed", ["RECO_WITHDRAWN_LISTED"]),
-]  # fmt: skip
-
-
-def test_whose_declaration_counts(tmp_path):
-    space = side_by_side(tmp_path, [(rows, declarations) for rows, declarations, *_ in WHOSE])
-    told, rules = told_of(space, "reconciliation")
-    for number, (rows, declarations, expected, codes) in enumerate(WHOSE):
-        names = {own(number, one) for one in (LISTED, *rows, *declarations)}
-        assert told[own(number, LISTED)] == expected, WHOSE[number]
-        assert set().union(*(rules.get(name, ()) for name in names)) == {*codes}, WHOSE[number]
-
-
 def test_days_are_left_to_what_is_under_way(declared_space):
     for change, left in ((NOW | PHONE, 5), (NOW | GONE, 5), (NOW, None), (PHONE, None)):
         (days,) = status(declared_space([LISTED], [change]))["days_left"]
@@ -405,13 +245,6 @@ def test_of_an_absent_domain_it_says_what_is_listed_in_its_place(declared_space,
     assert (told and told in seen and f"listé : {listed}" in seen) or (not told and "listé" not in seen)
 
 
-@pytest.mark.parametrize("name", ["ch_alpha.mssante.fr", "ch-alpha"])
-def test_a_name_that_can_be_none_is_not_missed_in_the_list(declared_space, name):
-    space = declared_space([ELSEWHERE], [{"domain": name}])
-    assert "RECO_NOT_LISTED" not in set(audit(space)["rule"])
-    assert statuses(space)[name] == "not-listed"
-
-
 @pytest.mark.parametrize(
     ("declared", "listed", "same"),
     [
@@ -428,49 +261,3 @@ def test_a_description_is_the_same_but_for_accents_dots_and_the_cut(declared_spa
 
 
 # -- several certificates -----------------------------------------------------------------------------------
-
-TWO = [LISTED, LISTED | {"dn": OTHER}]
-
-
-BESIDE = [
-    (TWO, [{}], ["RECO_DN_UNDECLARED"]),
-    ([*TWO, LISTED | {"dn": OTHER.replace("CN=b", "CN=c")}], [{}], ["RECO_DN_UNDECLARED"]),
-    ([*TWO, ELSEWHERE, ELSEWHERE | {"dn": OTHER}], [{}, ELSEWHERE], ["RECO_DN_UNDECLARED"] * 2),
-    (TWO, [{}, {"dn_igc_sante": OTHER}], []),  # two forms of one day are two certificates
-    (TWO, [{"dn_igc_sante": OTHER, "date": "01/01/2024"}, {}], []),
-    (TWO, [{"dn_igc_sante": "", "dn_igc_cps": OTHER, "date": ""}, {}], []),
-    (TWO, [{"dn_igc_sante": f"subject={OTHER}", "date": "01/01/2024"}, {}], []),
-    (TWO, [NOW], []),  # a renewal on its way
-    (TWO, [{"dn_igc_sante": OTHER, "date": "01/01/2027"}, {}], ["RECO_DN_UNDECLARED"]),  # not made yet
-    (TWO, [{"dn_igc_sante": ""}], []),
-    (TWO, [{"dn_igc_sante": OTHER.replace("CN=b", "CN=c")}], ["RECO_DN_DIFFERS"] * 2),
-    ([LISTED, LISTED | {"dn": DECLARED["dn_igc_sante"].replace("CH ALPHA", '"CH ALPHA"')}], [{}], []),
-    ([LISTED, HELD], [{}, OF_BETA], []),  # another operator's
-]
-
-
-def test_a_certificate_listed_beside_the_declared_one(declared_space, tmp_path):
-    space = side_by_side(tmp_path, [(rows, declarations) for rows, declarations, _ in BESIDE])
-    told, rules = told_of(space, "reconciliation")
-    for number, (_, declarations, codes) in enumerate(BESIDE):
-        name = own(number, LISTED)
-        assert rules.get(name, set()) == {*codes}, BESIDE[number]
-        if "RECO_DN_UNDECLARED" in codes:
-            assert told[name] == "differs"
-        else:
-            assert told[name] == "under-way" or declarations != [NOW]
-    found = audit(declared_space([*TWO, LISTED | {"dn": OTHER.replace("CN=b", "CN=c")}], [{}]))
-    assert found[["rule", "rows"]].values.tolist() == [["RECO_DN_UNDECLARED", (2, 3)]]
-
-
-@pytest.mark.parametrize("column", ["received_on", "effective_on"])
-def test_days_count_from_the_receipt_and_from_what_takes_effect_later(declared_space, column):
-    for day, told in (
-        ("25/02/2026", "under-way"),
-        ("01/04/2026", "under-way"),
-        ("03/01/2026", "withdrawn-listed"),
-    ):
-        space = declared_space([LISTED], [{"withdrawal": "X", "date": "02/01/2026", column: day}])
-        assert statuses(space) == {"ch-alpha.mssante.fr": told}
-    undated = declared_space([LISTED], [{"withdrawal": "X", "date": "", column: "25/02/2026"}])
-    assert statuses(undated) == {"ch-alpha.mssante.fr": "unknown"}

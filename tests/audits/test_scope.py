@@ -57,12 +57,6 @@ def test_operators_and_domains_beyond_it_are_outside_and_no_finding(scoped, scop
     }
 
 
-def test_what_is_declared_is_judged_whoever_declared_it(scoped):
-    beta = {"structure_id": "1679900001", "structure_name": "CH BETA", "domain": B, "date": "01/06/2025"}
-    space = scoped(COVERING[0], [DECLARED, beta | {"withdrawal": "X"}])
-    assert told(space)[B] == "withdrawn-listed"
-
-
 def test_the_verdict_of_a_domain_outside_is_unknown_and_says_why(scoped):
     for scope, expected in ((None, "warn"), (COVERING[0], "unknown")):
         space = scoped(scope)
@@ -71,10 +65,6 @@ def test_the_verdict_of_a_domain_outside_is_unknown_and_says_why(scoped):
         assert frame.loc[C, "declaration"] == "warn"
         assert ("hors du périmètre du registre" in frame.loc[B, "reasons"]) == (scope is not None)
         assert frame.loc[A, "why"].get("declaration", []) == ([] if scope else ["RECO_OPERATOR_UNDECLARED"])
-
-
-def test_without_a_scope_everybody_is_covered(scoped):
-    assert told(scoped()) == {A: "not-declared", B: "not-declared", C: "not-declared"}
 
 
 @pytest.mark.parametrize(

@@ -2,46 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.reading import open_regular, parse_json, parse_toml, read_bytes, read_text
-
-
-def socket_at(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as made:
-        made.bind(str(path))
-
-
-NO_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "pipe": (os.mkfifo, "it is a pipe"),
-    "folder": (Path.mkdir, "it is a folder"),
-    "socket": (socket_at, "it is a socket"),
-    "device": (lambda path: path.symlink_to("/dev/zero"), "it is a device"),
-    "nothing": (lambda path: None, "no such file or directory"),
-    "a link to nothing": (lambda path: path.symlink_to("nowhere"), "no such file or directory"),
-}
-
-
-@pytest.mark.parametrize("linked", [False, True])
-@pytest.mark.parametrize("kind", NO_FILES)
-def test_what_is_no_regular_file_is_refused_at_once(kind: str, linked: bool, tmp_path: Path) -> None:
-    make, why = NO_FILES[kind]
-    path = tmp_path / "given"
-    make(path)
-    if linked:
-        path = tmp_path / "link"
-        path.symlink_to(tmp_path / "given")
-    for read in (open_regular, lambda given: read_bytes(given, 10)):
-        with pytest.raises(InputError) as raised:
-            read(path)
-        assert str(raised.value) == f"{path}: cannot be read ({why})"
 
 
 @pytest.mark.parametrize("linked", [False, True])
@@ -107,11 +74,7 @@ def test_toml_may_say_anything_in_texts(tmp_path):
     (tmp_path / "a.toml").write_text(text, encoding="utf-8")
     assert {
         name: len(value) for name, value in parse_toml(read_text(tmp_path / "a.toml"), "a.toml").items()
-    } == {
-        "a": 396,
-        "b": 198,
-        "c": 298,
-    }
+    } == {"a": 396, "b": 198, "c": 298}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from pathlib import Path
 import openpyxl
 import pandas as pd
 import pytest
-from conftest import CATALOGUE
+from conftest import CATALOGUE, REAL
 
 from mssante_audit import audits
 from mssante_audit.cli import main as cli
@@ -28,7 +28,6 @@ from mssante_audit.space.trust import load_space
 from mssante_audit.values.person import mask
 
 FILES = Path(__file__).parents[1] / "files"
-REAL = Path(__file__).parents[3] / "shared" / "real"
 AS_OF = "2026-03-03T06:00:00Z"
 LIST = "listeblanchemssante.xml.gz"
 ALONE = ("--as-of", AS_OF, "--data", CATALOGUE / LIST, "--anchors", CATALOGUE / "anchors")
@@ -341,35 +340,6 @@ def made_up_run(monkeypatch, results=None, failure=None):
 
     monkeypatch.setattr(report, "run_reports", run_reports)
     return asked
-
-
-def test_report_passes_on_what_it_is_given(run, monkeypatch, tmp_path):
-    asked = made_up_run(monkeypatch)
-    arguments = [
-        "report", "overview", "--out", tmp_path, "--data", "x", "--as-of", "2026-03-03", "--operator", "y",
-        "--anchors", "a.pem", "--anchors", "b", "--recover", "--any-namespace", "-p", "row_limit=7",
-    ]  # fmt: skip
-    status, out, err = run(*arguments)
-    assert (status, err) == (0, "")
-    done, index = out.splitlines()
-    assert done == f"overview: done in 1.3 s, nothing recorded: {tmp_path}/overview.html"
-    assert index == f"index: {tmp_path}/index.html"
-    assert asked["parameters"] == {
-        "row_limit": 7, "data": "x", "as_of": "2026-03-03", "operator": "y", "anchors": ["a.pem", "b"],
-        "recover": True, "any_namespace": True, "lang": "fr",
-    }  # fmt: skip
-    assert (asked["names"], asked["out"], asked["debug"]) == (["overview"], tmp_path, False)
-
-
-def test_without_options_only_the_language_is_passed(run, monkeypatch):
-    asked = made_up_run(monkeypatch)
-    assert run("--debug", "report")[0] == 0
-    assert (asked["parameters"], asked["names"], asked["out"]) == ({"lang": "fr"}, (), Path("reports"))
-    assert asked["debug"]
-    run("report", "--debug")
-    assert asked["debug"]
-    run("report")
-    assert not asked["debug"]
 
 
 def test_fail_on_and_failure_are_told_by_the_status(run, monkeypatch, space):

@@ -14,7 +14,7 @@ from pypdf import PdfReader
 
 from mssante_audit.audits.declarations import messages as module
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.language import catalogue, plain, using_language
+from mssante_audit.base.language import catalogue, plain
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import load_declarations
 
@@ -354,27 +354,3 @@ def test_much_that_is_wrong_is_told_in_few_lines(run, tmp_path):
     sheet = openpyxl.load_workbook(tmp_path / "much.xlsx")["Déclarations"]
     assert all(cell.data_type != "f" for row in sheet.iter_rows(min_row=3) for cell in row)
     assert len([1 for row in sheet.iter_rows(min_row=3) for cell in row if cell.comment]) >= 120
-
-
-def test_what_is_wrong_far_too_often_is_told_so_often_and_that_is_said(tmp_path, monkeypatch):
-    """Names of domains and dates that all differ, in every second row; nothing else is wrong."""
-    monkeypatch.setattr(module, "MANY", 5)
-    monkeypatch.setattr(module, "RANGES", 3)
-    rows = [
-        f"mauvais nom {n};le {n} brumaire" if n % 2 else "ch-fable.mssante.fr;2026-01-01" for n in range(30)
-    ]
-    file = tmp_path / "register.csv"
-    file.write_text("\n".join(["domain;date", *rows]), encoding="utf-8")
-    register = load_declarations(file)
-    many = module.Message(
-        "warning", "DECL_DOMAIN_INVALID", "register.csv", (3, 5, 7, 9, 11), ("domain",), "x"
-    )
-    with using_language("en"):
-        found = module.messages(register, parse_instant(AS_OF[1]))
-        assert "cells A3, A5, A7, … (5 rows in all)" in module.line(many, register)
-    by_code = {code: [one for one in found if one.code == code] for code in {one.code for one in found}}
-    for code in ("DECL_DOMAIN_INVALID", "DECL_UNREADABLE"):
-        assert len(by_code[code]) == 6
-        (over,) = (one.text for one in by_code[code] if not one.rows)
-        assert over.startswith("more than 5 times, ")
-        assert over.endswith(f"those after them are not told ({code})")

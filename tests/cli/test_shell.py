@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 from conftest import CATALOGUE
@@ -15,7 +14,6 @@ from mssante_audit.cli.main import app
 from mssante_audit.findings.registry import audits, catalogue
 from tools.man_page import commands, page, roff
 
-ROOT = Path(__file__).parents[2]
 AS_OF = "2026-03-03"
 
 

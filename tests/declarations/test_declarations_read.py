@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
 import time
 import zipfile
@@ -23,7 +22,7 @@ from hypothesis import strategies as st
 from mssante_audit.base.errors import InputError
 from mssante_audit.declarations import read as declarations_read
 from mssante_audit.declarations.cells import read_box, read_date
-from mssante_audit.declarations.headings import fold, resolve
+from mssante_audit.declarations.headings import resolve
 from mssante_audit.declarations.mend import mended
 from mssante_audit.declarations.references import is_nothing, reference
 from mssante_audit.declarations.register import fields, find_register, latest, load_declarations
@@ -641,9 +640,9 @@ def test_no_such_sheet_and_a_named_one(load):
         load(csv_of(ROW), sheet="X")
 
 
-def test_a_million_rows_are_refused_before_they_are_read(load):
+def test_too_many_rows_are_refused_before_they_are_read(load):
     with pytest.raises(InputError, match=r"more than 200,000 rows\. A register has one row a declaration"):
-        load(b"domain,date\n" + b"a,b\n" * 1_000_000)
+        load(b"domain,date\n" + b"a,b\n" * 250_000)
     with pytest.raises(InputError, match="more than 200,000 rows"):
         load(b'{"domain": 1}\n' * (declarations_read.MAX_ROWS + 1), "r.jsonl")
 
@@ -692,15 +691,6 @@ def test_many_merged_cells_in_a_small_file_cost_little(load, ref):
     assert len(kinds(register)) == many
 
 
-@pytest.mark.parametrize("name", ["r.csv", "r.xlsx", "r.pdf", "columns.toml", "scope.toml"])
-def test_what_is_no_file_is_refused_at_once(tmp_path, name):
-    (tmp_path / "declarations.csv").write_text(csv_of(ROW))
-    os.mkfifo(tmp_path / "pipe")
-    (tmp_path / name).symlink_to("pipe")
-    with pytest.raises(InputError, match=rf"{name}: (not a .*: )?cannot be read \(it is a pipe\)"):
-        load_declarations(tmp_path / (name if name.startswith("r.") else "declarations.csv"))
-
-
 @pytest.mark.parametrize("name", ["columns.toml", "scope.toml"])
 def test_settings_nested_deep_are_refused_in_one_line(tmp_path, name):
     (tmp_path / "declarations.csv").write_text(csv_of(ROW))
@@ -745,10 +735,6 @@ def test_any_texts_are_read_as_they_are(tmp_path_factory, records):
         for name in set(texts) & set(record):
             text = record[name]
             assert row[name] == text or text.startswith("#") or is_nothing(text) or reference(text)
-
-
-def test_fold_is_what_headings_are_compared_by():
-    assert fold("Éditeur de  connecteur (MSSanté)") == fold("editeur de connecteur mssante")
 
 
 PIECES = (b'"', b";", b"\n", b"\0", b"'", b"{", b"]", b"\xff\xfe", b"<")

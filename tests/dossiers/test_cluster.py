@@ -74,6 +74,7 @@ def given(tmp_path):
     return {"as_of": AS_OF, "data": str(data)}
 
 
+@pytest.mark.long
 def test_a_worker_killed_half_way_costs_no_dossier(scheduler, workers, given, tmp_path):
     alone = write_dossiers(tmp_path / "alone", parameters=given, operators=SOME)
 

@@ -262,15 +262,6 @@ def test_a_worker_that_dies_fails_dossiers_and_leaves_the_last_good_ones(two, mo
     assert all(now[f"{ONE}{suffix}"] == good[f"{ONE}{suffix}"] for suffix in PARTS)
 
 
-def test_the_space_is_loaded_once(listed, tmp_path, monkeypatch):
-    loaded, load = [], make.open_space
-    monkeypatch.setattr(make, "open_space", lambda **given: loaded.append(given) or load(**given))
-    monkeypatch.setattr(make, "_opened", {})
-    for as_of in ("2026-03-03", "2026-03-03", "2026-03-04"):
-        write_dossiers(tmp_path / "out", parameters={**listed, "as_of": as_of}, operators=[ONE, OTHER])
-    assert len(loaded) == 2
-
-
 @dataclass(frozen=True)
 class Elsewhere:
     """Data in a folder of one's own with anchors lying apart, an executor, and what was made of them here."""
@@ -308,16 +299,6 @@ def elsewhere(tmp_path_factory):
         yield Elsewhere(given, domain, here, pool)
 
 
-def test_other_processes_get_bytes_and_give_back_the_same_dossiers(elsewhere, tmp_path):
-    there = write_dossiers(
-        tmp_path, parameters=elsewhere.given, operators=[ONE, OTHER], executor=elsewhere.pool
-    )
-    assert_same(there, elsewhere.here)
-    assert {d.status for d in there.outcomes} == {"done"}
-    assert str(tmp_path.parent).encode() not in elsewhere.pool.sent
-    assert "données de l'Ain".encode() in elsewhere.pool.sent
-
-
 def test_of_the_extraction_only_numbers_go_to_other_processes(elsewhere, tmp_path):
     sent = []
     there = write_dossiers(
@@ -325,6 +306,8 @@ def test_of_the_extraction_only_numbers_go_to_other_processes(elsewhere, tmp_pat
         send=lambda bundle: sent.append(bundle) or bundle,
     )  # fmt: skip
     assert_same(there, elsewhere.here)
+    assert {d.status for d in there.outcomes} == {"done"}
+    assert "données de l'Ain".encode() in elsewhere.pool.sent
     findings = (there.out / f"{ONE}.findings.csv").read_text(encoding="utf-8")
     assert "MAILBOX_LOST" in findings
     assert CANARY.encode() not in elsewhere.pool.sent

@@ -18,7 +18,7 @@ from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.ledger import FollowUp, follow
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.findings.sarif import KEY, sarif
-from mssante_audit.space.trust import TrustSpace, load_space
+from mssante_audit.space.trust import TrustSpace
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 SARIF = json.loads((SCHEMAS / "sarif-2.1.0-rtm.5.json").read_text(encoding="utf-8"))
@@ -35,8 +35,8 @@ def states(run: dict[str, Any]) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def space() -> TrustSpace:
-    return load_space(as_of="2026-03-03T06:00:00Z")
+def space(sample_space: TrustSpace) -> TrustSpace:
+    return sample_space
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import REAL
 
 from mssante_audit import AUDITS
 from mssante_audit.audits import findings_of
@@ -15,14 +15,13 @@ from mssante_audit.findings.templates import LANGUAGES
 from mssante_audit.findings.words import worded
 from mssante_audit.space.trust import TrustSpace, load_space
 
-REAL = Path(__file__).parents[3] / "shared" / "real"
 LISTS = ("sample", pytest.param("real", marks=[pytest.mark.real, pytest.mark.long]))
 
 
 @pytest.fixture(scope="module", params=LISTS)
-def space(request: pytest.FixtureRequest) -> TrustSpace:
+def space(request: pytest.FixtureRequest, sample_space: TrustSpace) -> TrustSpace:
     if request.param == "sample":
-        return load_space(as_of="2026-03-03T06:00:00Z")
+        return sample_space
     if not REAL.exists():
         pytest.skip("no real list beside the checkout (../shared/real)")
     return load_space(REAL, as_of="2025-03-01")

@@ -7,7 +7,6 @@ from mssante_audit.audits import audit_all
 from mssante_audit.base.errors import InputError, OutputError
 from mssante_audit.findings.ledger import follow
 from mssante_audit.findings.trend import Point, add_point, point_of, read_trend
-from mssante_audit.space.trust import load_space
 
 COUNTS = {"critical": 1, "error": 2, "warning": 3, "info": 4}
 
@@ -69,8 +68,8 @@ def test_a_trend_that_cannot_be_written_is_as_it_was(file, monkeypatch):
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_the_point_of_a_run_counts_what_it_found():
-    space = load_space(as_of="2026-03-03T06:00:00Z")
+def test_the_point_of_a_run_counts_what_it_found(sample_space):
+    space = sample_space
     findings = audit_all(space)
     ledger = {}
     follow(ledger, "run", "2026-03-02", findings.iloc[2:])

@@ -30,7 +30,7 @@ what differs, and says what is to be told and why:
     Which register it is written into: `REGISTERS`.
 
 Texts may name what belongs to an operator: ``{dn}`` is the DN of whoever declares, ``{B.dn}`` that of B;
-``{domain}`` is the case's, and every attribute of `Operator` can be named.
+``{domain}`` is the case's, and every attribute of `operator` can be named.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from stdnum import luhn
@@ -52,130 +54,41 @@ _NAMED = re.compile(r"\{(?:([A-Z])\.)?([a-z_]+)\}")
 Cells = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Operator:
-    """Somebody made up, of whom nothing is anybody else's."""
+@cache
+def operator(serial: int) -> SimpleNamespace:
+    """Make somebody up, of whom nothing is anybody else's."""
 
-    serial: int
-
-    @property
-    def word(self) -> str:
-        """A name that resembles no other: every syllable hangs on the whole serial number."""
-        number = self.serial * 7919 % len(SYLLABLES) ** 4
-        return "".join(SYLLABLES[number // len(SYLLABLES) ** n % len(SYLLABLES)] for n in range(4))
-
-    @property
-    def name(self) -> str:
-        return f"CH DE {self.word.upper()}"
-
-    def _numbered(self, start: str) -> str:
-        digits = f"{start}{self.serial:04}"
+    def numbered(start: str) -> str:
+        digits = f"{start}{serial:04}"
         return digits + luhn.calc_check_digit(digits)
 
-    @property
-    def finess(self) -> str:
-        return self._numbered("7599")
-
-    @property
-    def site(self) -> str:
-        """FINESS of a site of the same structure."""
-        return self._numbered("7598")
-
-    @property
-    def siren(self) -> str:
-        return self._numbered("9990")
-
-    @property
-    def siret(self) -> str:
-        digits = f"{self.siren}0001"
-        return digits + luhn.calc_check_digit(digits)
-
-    @property
-    def typo(self) -> str:
-        """The FINESS with a digit that is wrong."""
-        return self.finess[:-1] + str((int(self.finess[-1]) + 4) % 10)
-
-    @property
-    def ou(self) -> str:
-        return f"1{self.finess}"
-
-    @property
-    def host(self) -> str:
-        return f"mss.{self.mail}"
-
-    @property
-    def mail(self) -> str:
-        return f"{self.word}.example"
-
-    @property
-    def dn(self) -> str:
-        return f"CN={self.host},OU={self.ou},O={self.name},ST=Paris (75),C=FR"
-
-    @property
-    def cps(self) -> str:
-        return f"CN={self.host},OU={self.ou},L=Paris (75),O=GIP-CPS,C=FR"
-
-    @property
-    def contract(self) -> str:
-        return f"7{self.serial:09}"
-
-    @property
-    def cut_description(self) -> str:
-        """What the list keeps of a description that is too long for it."""
-        return self.long_description[:255]
-
-    @property
-    def long_description(self) -> str:
-        return (
-            f"Domaine de messagerie MSSanté du {self.name}, de ses instituts de formation, de ses "
-            "établissements pour personnes âgées, de ses centres de consultation, de ses équipes mobiles et "
-            "de toutes les structures que le groupement sert au titre de la convention fictive du pays"
-        )
-
-    @property
-    def spaced_finess(self) -> str:
-        return " ".join(re.findall("...", self.finess))
-
-    @property
-    def spaced_siret(self) -> str:
-        return f"{self.siren[:3]} {self.siren[3:6]} {self.siren[6:]} {self.siret[9:]}"
-
-    @property
-    def boxed_contract(self) -> str:
-        return " ".join(self.contract)
-
-    @property
-    def serial_text(self) -> str:
-        return f"{self.serial:06}"
-
-    def _dialled(self, start: str) -> str:
-        digits = f"{start}{self.serial:04}"
+    def dialled(start: str) -> str:
+        digits = f"{start}{serial:04}"
         return " ".join(digits[at : at + 2] for at in range(0, 10, 2))
 
-    @property
-    def head_phone(self) -> str:
-        return self._dialled("035301")
-
-    @property
-    def chief_phone(self) -> str:
-        return self._dialled("046571")
-
-    @property
-    def project_phone(self) -> str:
-        return self._dialled("019900")
-
-    @property
-    def help_phone(self) -> str:
-        return self._dialled("026191")
-
-    @property
-    def other_phone(self) -> str:
-        return self._dialled("053649")
-
-    @property
-    def short(self) -> str:
-        """The project's number without its first zero and without blanks."""
-        return self.project_phone.replace(" ", "")[1:]
+    number = serial * 7919 % len(SYLLABLES) ** 4  # every syllable hangs on the whole serial number
+    word = "".join(SYLLABLES[number // len(SYLLABLES) ** n % len(SYLLABLES)] for n in range(4))
+    name, mail, finess, siren = f"CH DE {word.upper()}", f"{word}.example", numbered("7599"), numbered("9990")
+    siret = f"{siren}0001" + luhn.calc_check_digit(f"{siren}0001")
+    described = (
+        f"Domaine de messagerie MSSanté du {name}, de ses instituts de formation, de ses "
+        "établissements pour personnes âgées, de ses centres de consultation, de ses équipes mobiles et "
+        "de toutes les structures que le groupement sert au titre de la convention fictive du pays"
+    )
+    return SimpleNamespace(
+        word=word, name=name, mail=mail, host=f"mss.{mail}", finess=finess, ou=f"1{finess}", siren=siren,
+        siret=siret, site=numbered("7598"),  # FINESS of a site of the same structure
+        typo=finess[:-1] + str((int(finess[-1]) + 4) % 10),  # the FINESS with a digit that is wrong
+        dn=f"CN=mss.{mail},OU=1{finess},O={name},ST=Paris (75),C=FR",
+        cps=f"CN=mss.{mail},OU=1{finess},L=Paris (75),O=GIP-CPS,C=FR",
+        contract=f"7{serial:09}", boxed_contract=" ".join(f"7{serial:09}"), serial_text=f"{serial:06}",
+        long_description=described, cut_description=described[:255],  # what the list keeps of it
+        spaced_finess=" ".join(re.findall("...", finess)),
+        spaced_siret=f"{siren[:3]} {siren[3:6]} {siren[6:]} {siret[9:]}",
+        head_phone=dialled("035301"), chief_phone=dialled("046571"), project_phone=dialled("019900"),
+        help_phone=dialled("026191"), other_phone=dialled("053649"),
+        short=dialled("019900").replace(" ", "")[1:],  # the project's number without first zero and blanks
+    )  # fmt: skip
 
 
 @dataclass
@@ -202,8 +115,8 @@ class Case:
     def clean(self) -> bool:
         return not self.told and not self.may
 
-    def operator(self, letter: str) -> Operator:
-        return Operator(self.serial * 3 + "ABC".index(letter))
+    def operator(self, letter: str) -> SimpleNamespace:
+        return operator(self.serial * 3 + "ABC".index(letter))
 
     @property
     def domain(self) -> str:

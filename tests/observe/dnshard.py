@@ -10,21 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 
-from dnscases import (
-    DS,
-    DS_SHA1,
-    MX,
-    NS,
-    ONE,
-    OWN,
-    OWN_NS,
-    SIX_ONE,
-    SIX_TWO,
-    TWO,
-    Case,
-    cut,
-    zone,
-)
+from dnscases import DS, DS_SHA1, MX, NS, ONE, OWN, OWN_NS, SIX_ONE, SIX_TWO, TWO, Case, cut, zone
 from dnsresolvers import ADDRESSES, KNOT, UNBOUND, UNBOUND_VALIDATING
 
 ALL, NONE = tuple(ADDRESSES), ()
@@ -314,24 +300,20 @@ EXCHANGERS = (
         f"10 {MX}, 20 parti.mail.example", "DNS_MX_UNRESOLVED", unsound="one sound exchanger",
     ),
     redirected(
-        "vers-vide", "redirected to a name without address",
-        "10 vide2.mail.example", "DNS_MX_NO_ADDRESS", hosts=("vide2.mail TXT vide",), reached=NONE,
-        cn="vide2.mail.example",
+        "vers-vide", "redirected to a name without address", "10 vide2.mail.example", "DNS_MX_NO_ADDRESS",
+        hosts=("vide2.mail TXT vide",), reached=NONE, cn="vide2.mail.example",
     ),
     redirected(
-        "aaaa-seul", "the exchanger has IPv6 only",
-        "10 six.mail.example", "DNS_MX_IPV6_ONLY", hosts=("six.mail AAAA 2001:660:9::25",),
-        unsound="IPv6 only", cn="six.mail.example",
+        "aaaa-seul", "the exchanger has IPv6 only", "10 six.mail.example", "DNS_MX_IPV6_ONLY",
+        hosts=("six.mail AAAA 2001:660:9::25",), unsound="IPv6 only", cn="six.mail.example",
     ),
     redirected(
-        "deux-familles", "clean: the exchanger has both families",
-        "10 double.mail.example", hosts=("double.mail A 82.64.5.8", "double.mail AAAA 2001:660:9::26"),
-        cn="double.mail.example",
+        "deux-familles", "clean: the exchanger has both families", "10 double.mail.example",
+        hosts=("double.mail A 82.64.5.8", "double.mail AAAA 2001:660:9::26"), cn="double.mail.example",
     ),
     redirected(
-        "prive-seul", "the exchanger has a private address only",
-        "10 prive2.mail.example", "DNS_MX_PRIVATE", hosts=("prive2.mail A 192.168.1.25",), reached=NONE,
-        cn="prive2.mail.example",
+        "prive-seul", "the exchanger has a private address only", "10 prive2.mail.example", "DNS_MX_PRIVATE",
+        hosts=("prive2.mail A 192.168.1.25",), reached=NONE, cn="prive2.mail.example",
     ),
     redirected(
         "prive-parmi", "the exchanger has a private address among public ones",
@@ -339,14 +321,12 @@ EXCHANGERS = (
         "mele.mail A 82.64.5.9"), unsound="one sound address", cn="mele.mail.example",
     ),
     redirected(
-        "zero", "the exchanger's address is 0.0.0.0",
-        "10 zero.mail.example", "DNS_MX_PRIVATE", hosts=("zero.mail A 0.0.0.0",), reached=NONE,
-        cn="zero.mail.example",
+        "zero", "the exchanger's address is 0.0.0.0", "10 zero.mail.example", "DNS_MX_PRIVATE",
+        hosts=("zero.mail A 0.0.0.0",), reached=NONE, cn="zero.mail.example",
     ),
     redirected(
-        "boucle-locale", "the exchanger's address is 127.0.0.1",
-        "10 local.mail.example", "DNS_MX_PRIVATE", hosts=("local.mail A 127.0.0.1",), reached=NONE,
-        cn="local.mail.example",
+        "boucle-locale", "the exchanger's address is 127.0.0.1", "10 local.mail.example", "DNS_MX_PRIVATE",
+        hosts=("local.mail A 127.0.0.1",), reached=NONE, cn="local.mail.example",
     ),
     redirected(
         "litteral", "an address instead of an exchanger",
@@ -407,9 +387,8 @@ EXCHANGERS = (
     ),
     redirected("nul", "a null MX", "0 ", "DNS_MX_NULL", reached=NONE),
     Hard(
-        "nul-mele", "a null MX beside another",
-        ("DNS_MX_NULL_MIXED",), parent=("@ MX 0 .", f"@ MX 10 {MX}."), first=None, method="redirected",
-        unsound="RFC 7505: Postfix bounces, others deliver",
+        "nul-mele", "a null MX beside another", ("DNS_MX_NULL_MIXED",), parent=("@ MX 0 .", f"@ MX 10 {MX}."),
+        first=None, method="redirected", unsound="RFC 7505: Postfix bounces, others deliver",
     ),
     Hard(
         "adresse", "no MX, an address: mail goes there",
@@ -417,9 +396,8 @@ EXCHANGERS = (
     ),
     Hard("rien", "a zone without MX or address", ("DNS_NO_MX",), first=zone(mx=""), reached=NONE),
     Hard(
-        "mx-differents", "the two servers name different sound exchangers",
-        ("DNS_MX_DISAGREE",), first=zone(), second=zone(mx="10 mx2.mail.example."),
-        unsound="no exchanger that all come to",
+        "mx-differents", "the two servers name different sound exchangers", ("DNS_MX_DISAGREE",),
+        first=zone(), second=zone(mx="10 mx2.mail.example."), unsound="no exchanger that all come to",
     ),
     both(
         "mx-transport", "another exchanger over TCP than over UDP",
@@ -439,9 +417,8 @@ OWN_DEAD = {
 DELEGATIONS = (
     Hard("propre", "clean: two servers"),
     Hard(
-        "deux-cents", "delegated to 200 names: BIND takes 100 records",
-        ("DNS_SAME_ADDRESS", "DNS_SET_LARGE",), reached=(UNBOUND, UNBOUND_VALIDATING, KNOT),
-        parent=cut(*MANY), first=zone(ns=MANY),
+        "deux-cents", "delegated to 200 names: BIND takes 100 records", ("DNS_SAME_ADDRESS", "DNS_SET_LARGE"),
+        reached=(UNBOUND, UNBOUND_VALIDATING, KNOT), parent=cut(*MANY), first=zone(ns=MANY),
         hosts=tuple(f"{n.removesuffix('.example')} A {(ONE, TWO)[k % 2]}" for k, n in enumerate(MANY)),
     ),
     scripted("trois-un-mort", "one server of three is silent", ("", "", "silent"), "DNS_SERVER_SILENT"),
@@ -506,9 +483,8 @@ DELEGATIONS = (
         "p1-pu.op.example")), hosts=("p1-pu.op A 10.20.0.2",), unsound="one sound server",
     ),
     Hard(
-        "colle-privee", "glue of private addresses",
-        ("DNS_DELEGATION_DEAD",), parent=(*OWN_NS, "ns1.@ A 10.20.0.3", "ns2.@ A 172.16.0.3"), first=None,
-        reached=NONE,
+        "colle-privee", "glue of private addresses", ("DNS_DELEGATION_DEAD",),
+        parent=(*OWN_NS, "ns1.@ A 10.20.0.3", "ns2.@ A 172.16.0.3"), first=None, reached=NONE,
     ),
     Hard(
         "cycle-a", "delegated to a name of a domain that is delegated to a name of this one",
@@ -539,9 +515,8 @@ DELEGATIONS = (
         "ns2.@")),
     ),
     Hard(
-        "ns-partis", "no server's name exists",
-        ("DNS_DELEGATION_DEAD",), parent=cut("parti1.op.example", "parti2.op.example"), first=None,
-        reached=NONE,
+        "ns-partis", "no server's name exists", ("DNS_DELEGATION_DEAD",),
+        parent=cut("parti1.op.example", "parti2.op.example"), first=None, reached=NONE,
     ),
     Hard(
         "ns-muets", "the servers' names are in a silent zone",
@@ -644,8 +619,7 @@ EDNS = (
         "ns-alias-deux", "the names of both servers are aliases: BIND does not follow them",
         ("DNS_NS_ALIAS",), parent=cut("na1.op.example", "na2.op.example"),
         hosts=("na1.op CNAME ns1.op", "na2.op CNAME ns2.op"),
-        first=zone(ns=("na1.op.example", "na2.op.example")),
-        reached=(UNBOUND, UNBOUND_VALIDATING, KNOT),
+        first=zone(ns=("na1.op.example", "na2.op.example")), reached=(UNBOUND, UNBOUND_VALIDATING, KNOT),
     ),
     redirected(
         "vers-ns-alias", "redirected into a zone whose servers' names are aliases",
@@ -740,8 +714,7 @@ DNSSEC = (
         "mx expired", "DNS_SIGNATURE_BROKEN", reached=NOT_VALIDATING,
     ),
     signed(
-        "futur", "signatures are not valid yet",
-        "not yet", "DNS_SIGNATURE_BROKEN", reached=NOT_VALIDATING,
+        "futur", "signatures are not valid yet", "not yet", "DNS_SIGNATURE_BROKEN", reached=NOT_VALIDATING,
     ),
     signed("sans-cle", "a DS and no such key", "now", "DNS_DS_BROKEN", ds=NO_KEY, reached=NOT_VALIDATING),
     signed(
@@ -803,9 +776,8 @@ DNSSEC = (
         "expired", "DNS_SIGNATURE_BROKEN", first=zone("mx A 82.64.5.41"), reached=NOT_VALIDATING,
     ),
     redirected(
-        "vers-expire", "redirected to that exchanger",
-        "10 mx.hote-expire.mssante.fr", "DNS_MX_BOGUS", reached=NOT_VALIDATING,
-        cn="mx.hote-expire.mssante.fr",
+        "vers-expire", "redirected to that exchanger", "10 mx.hote-expire.mssante.fr", "DNS_MX_BOGUS",
+        reached=NOT_VALIDATING, cn="mx.hote-expire.mssante.fr",
     ),
     redirected(
         "vers-expire-un", "redirected to that exchanger and to a sound one",
@@ -832,9 +804,8 @@ DNSSEC = (
         "10 hote.bas.signe-haut.mssante.fr", cn="hote.bas.signe-haut.mssante.fr",
     ),
     signed(
-        "signe-dname", "clean: a name made by a DNAME in a signed zone",
-        "now", "DNS_ALIAS", listed=("a.b",), method="within-delegated",
-        first=zone("b DNAME c", f"a.c MX 10 {MX}.", "hote.c A 82.64.5.67"),
+        "signe-dname", "clean: a name made by a DNAME in a signed zone", "now", "DNS_ALIAS", listed=("a.b",),
+        method="within-delegated", first=zone("b DNAME c", f"a.c MX 10 {MX}.", "hote.c A 82.64.5.67"),
     ),
     redirected(
         "vers-dname", "redirected to an exchanger made by a DNAME in that zone",
@@ -860,14 +831,12 @@ ALIASES = (
         ("DNS_WILDCARD",), parent=(f"*.@ MX 10 {MX}.",), first=None, listed=("a",), method="wildcard",
     ),
     Hard(
-        "alias", "an alias of a name with an MX",
-        ("DNS_ALIAS",), parent=("@ CNAME boite.mail.example.",), hosts=(f"boite.mail MX 10 {MX}.",),
-        first=None, method="redirected",
+        "alias", "an alias of a name with an MX", ("DNS_ALIAS",), parent=("@ CNAME boite.mail.example.",),
+        hosts=(f"boite.mail MX 10 {MX}.",), first=None, method="redirected",
     ),
     Hard(
-        "alias-adresse", "an alias of a host",
-        ("DNS_ALIAS", "DNS_MX_IMPLICIT",), parent=("@ CNAME mx1.mail.example.",), first=None,
-        method="redirected",
+        "alias-adresse", "an alias of a host", ("DNS_ALIAS", "DNS_MX_IMPLICIT",),
+        parent=("@ CNAME mx1.mail.example.",), first=None, method="redirected",
     ),
     Hard(
         "alias-perdu", "an alias of nothing",
@@ -918,8 +887,7 @@ ALIASES = (
     ),
     redirected(
         "mx-alias-12", "the exchanger is at the end of twelve aliases: BIND and unbound follow eleven",
-        "10 h12-0.pair.example", "DNS_MX_ALIAS", "DNS_MX_HOST_DEAD", cn="h12-0.pair.example",
-        reached=(KNOT,),
+        "10 h12-0.pair.example", "DNS_MX_ALIAS", "DNS_MX_HOST_DEAD", cn="h12-0.pair.example", reached=(KNOT,),
     ),
     redirected(
         "mx-alias-13", "the exchanger is at the end of thirteen aliases: nobody follows them",

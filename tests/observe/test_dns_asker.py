@@ -56,15 +56,6 @@ def good(query: dns.message.Message, transport: str) -> list[bytes | float]:
     return send(mx(query), transport)
 
 
-def test_a_good_reply_is_an_answer(port: int, serve: Serve) -> None:
-    serve(SERVER, good)
-    (observed,), lines, asker = ask(port, ASK)
-    assert (observed.outcome, observed.attempt, observed.rcode) == ("answer", 1, "NOERROR")
-    assert [tuple(r) for r in observed.records] == [("answer", NAME, 300, "MX", "10 mx.example")]
-    assert len(lines) == asker.sent == 1
-    assert asker.ignored.total() == 0
-
-
 def forged(query: dns.message.Message, transport: str) -> list[bytes | float]:
     """Four forgeries, then nothing."""
     wrong_id, wrong_name, wrong_type = (mx(query) for _ in range(3))
@@ -114,101 +105,6 @@ def test_a_reply_from_another_port_is_ignored(port: int, serve: Serve) -> None:
 
         observed = asyncio.run(run())
     assert (observed.outcome, observed.ignored) == ("timeout", 1)
-
-
-def slow(seconds: float) -> Callable:
-    """Answer later, and meanwhile others."""
-
-    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
-        return [seconds, *good(query, transport)]
-
-    return script
-
-
-def test_the_last_try_is_given_more_time_and_a_late_reply_is_told(port: int, serve: Serve) -> None:
-    serve(SERVER, slow(0.25))
-    (observed,), lines, asker = ask(port, ASK, timeout=0.15, retry_delay=0.05)
-    assert [(line["attempt"], line["outcome"], line["edns"]) for line in lines] == [
-        (1, "timeout", True), (2, "timeout", True), (3, "answer", False), (3, "answer", True),
-    ]  # fmt: skip
-    assert (observed.outcome, observed.flags) == ("answer", "aa edns late")
-    assert observed.rtt is not None
-    assert 250 <= observed.rtt < 650
-    assert (asker.late, asker.ignored.total()) == (2, 0)
-
-
-def test_a_server_found_slow_is_given_more_time(port: int, serve: Serve) -> None:
-    serve(SERVER, slow(0.25))
-
-    async def run() -> tuple[list[Reply], Lines]:
-        lines = Lines()
-        asker = Asker(quick(port, timeout=0.15, retry_delay=0.05), lines)
-        found = [await asker.ask(ASK._replace(qname=f"n{n}.mssante.fr")) for n in range(3)]
-        found.append(await asker.ask(ASK._replace(transport="tcp")))
-        return found, lines
-
-    found, lines = asyncio.run(run())
-    assert [o.outcome for o in found] == ["answer"] * 4
-    assert all(o.flags.endswith("late") for o in found)
-    assert len(lines.lines) == 7, "two silences in all"
-
-
-def test_silence_is_tried_three_times_later_and_at_last_without_edns(port: int, serve: Serve) -> None:
-    serve(SERVER, lambda q, t: [], tcp=False)
-    start = time.monotonic()
-    (observed,), lines, _ = ask(port, ASK, retry_delay=0.2, timeout=0.1)
-    assert [(line["transport"], line["outcome"], line["attempt"], line["edns"]) for line in lines] == [
-        ("udp", "timeout", 1, True), ("udp", "timeout", 2, True), ("udp", "timeout", 3, False),
-        ("tcp", "unreachable", 1, True),
-    ]  # fmt: skip
-    assert observed.rtt is None
-    assert time.monotonic() - start > 0.2 + 0.6 + 3 * 0.1
-
-
-def test_a_server_deaf_to_edns_is_asked_without_from_then_on(port: int, serve: Serve) -> None:
-    serve(SERVER, lambda q, t: [] if q.edns >= 0 else good(q, t))
-
-    async def run() -> list[Reply]:
-        asker = Asker(quick(port, timeout=0.1), Lines())
-        return [await asker.ask(ASK), await asker.ask(ASK._replace(qname="ch-b.mssante.fr"))]
-
-    first, second = asyncio.run(run())
-    assert (first.outcome, first.attempt, first.edns) == ("answer", 3, False)
-    assert (second.outcome, second.attempt, second.edns) == ("answer", 1, False)
-
-
-def test_a_server_that_refuses_edns_is_asked_without_at_once(port: int, serve: Serve) -> None:
-    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
-        if query.edns < 0:
-            return good(query, transport)
-        error = dns.message.make_response(query)
-        error.use_edns(-1)
-        error.set_rcode(1)
-        return send(error, transport)
-
-    serve(SERVER, script)
-    (observed,), lines, _ = ask(port, ASK)
-    assert [(line["outcome"], line["rcode"], line["edns"]) for line in lines] == [
-        ("refused", "FORMERR", True), ("answer", "NOERROR", False),
-    ]  # fmt: skip
-    assert observed.outcome == "answer"
-
-
-@pytest.mark.parametrize("rcode", [1, 4, 16])
-def test_an_error_to_edns_is_told_beside_the_answer_without(port: int, serve: Serve, rcode: int) -> None:
-    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
-        if query.edns < 0:
-            return good(query, transport)
-        error = dns.message.make_response(query)
-        error.use_edns(0 if rcode == 16 else -1)
-        error.set_rcode(rcode)
-        return send(error, transport)
-
-    serve(SERVER, script)
-    _, lines, _ = ask(port, ASK)
-    assert [(line["outcome"], line["rcode"]) for line in lines] == [
-        ("refused", {1: "FORMERR", 4: "NOTIMP", 16: "16"}[rcode]), ("answer", "NOERROR"),
-    ]  # fmt: skip
 
 
 def test_silence_by_chance_is_not_held_against_edns(port: int, serve: Serve) -> None:
@@ -279,29 +175,6 @@ def test_nobody_there_is_unreachable_at_once(port: int) -> None:
     assert time.monotonic() - start < 1
     assert {line["outcome"] for line in lines} == {"unreachable"}
     assert observed[0].rtt is None
-
-
-def truncated(query: dns.message.Message) -> dns.message.Message:
-    message = reply(query)
-    message.flags |= dns.flags.TC
-    return message
-
-
-def test_truncation_leads_to_tcp(port: int, serve: Serve) -> None:
-    serve(SERVER, lambda q, t: good(q, t) if t == "tcp" else send(truncated(q), t))
-    (observed,), lines, _ = ask(port, ASK)
-    assert [(line["transport"], line["outcome"]) for line in lines] == [
-        ("udp", "truncated"),
-        ("tcp", "answer"),
-    ]
-    assert observed.transport == "tcp"
-
-
-def test_truncation_over_tcp_ends_there(port: int, serve: Serve) -> None:
-    serve(SERVER, lambda q, t: send(truncated(q), t))
-    (observed,), lines, _ = ask(port, ASK)
-    assert [line["outcome"] for line in lines] == ["truncated", "truncated"]
-    assert observed.outcome == "truncated"
 
 
 def drip(query: dns.message.Message, transport: str) -> list[bytes | float]:

@@ -67,29 +67,6 @@ def test_names_of_names_of_names_do_not_multiply(port: int, serve: Serve, tmp_pa
     assert len(server.queries) < 900
 
 
-@pytest.mark.parametrize(
-    ("authority", "outcome"),
-    [
-        ([". NS a.root-servers.net."], "lame"),
-        (["mssante.fr NS ns.gestion.example."], "lame"),
-        (["ch-a.mssante.fr NS ns.ch-a.mssante.fr."], "lame"),
-    ],
-)
-def test_a_referral_upwards_or_to_itself_is_lame_and_ends(
-    port: int, serve: Serve, tmp_path: Path, authority: list[str], outcome: str
-) -> None:
-    serve(PARENT, parent({"ch-a.mssante.fr": ["ns.ch-a.mssante.fr"]}, glue={"ns.ch-a.mssante.fr": OPERATOR}))
-    serve(OPERATOR, lambda q, t: send(reply(q, aa=False, authority=authority), t))
-    observe(["ch-a.mssante.fr", "x.ch-a.mssante.fr"], tmp_path / "o.gz", settings(port, timeout=2.0))
-    observation = load_observation(tmp_path / "o.gz")
-    told = rows_of(observation)[rows_of(observation)["zone"] == "ch-a.mssante.fr"]
-    assert set(told["outcome"]) == {outcome}
-    assert methods(observation, ["ch-a.mssante.fr", "x.ch-a.mssante.fr"])["method"].tolist() == [
-        "delegated",
-        "unknown",
-    ]
-
-
 def test_a_server_that_answers_for_another_name_is_not_believed(
     port: int, serve: Serve, tmp_path: Path
 ) -> None:
@@ -103,40 +80,6 @@ def test_a_server_that_answers_for_another_name_is_not_believed(
     frame = methods(load_observation(tmp_path / "o.gz"), ["ch-a.mssante.fr"])
     assert frame["method"].tolist() == ["unknown"]
     assert frame["why"].tolist() == [{"code": "replies", "zone": "mssante.fr", "outcomes": {"malformed": 1}}]
-
-
-def test_an_open_resolver_is_seen(port: int, serve: Serve, tmp_path: Path) -> None:
-
-    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
-        if query.flags & dns.flags.RD:
-            message = reply(query, aa=False, answer=[". SOA a. b. 1 2 3 4 5"])
-            message.flags |= dns.flags.RA
-            return send(message, transport)
-        return child("ch-a.mssante.fr", ["ns.ch-a.mssante.fr"])(query, transport)
-
-    serve(PARENT, parent({"ch-a.mssante.fr": ["ns.ch-a.mssante.fr"]}, glue={"ns.ch-a.mssante.fr": OPERATOR}))
-    serve(OPERATOR, script)
-    observe(["ch-a.mssante.fr"], tmp_path / "o.gz", settings(port, timeout=2.0))
-    queries = rows_of(load_observation(tmp_path / "o.gz"))
-    (seen,) = queries[(queries["step"] == "recursion") & (queries["address"] == OPERATOR)].to_dict("records")
-    assert (seen["outcome"], "ra" in seen["flags"].split(), "aa" in seen["flags"].split()) == (
-        "answer",
-        True,
-        False,
-    )
-
-
-def test_parents_that_disagree_are_both_kept(port: int, serve: Serve, tmp_path: Path) -> None:
-    other = "127.0.55.3"
-    serve(PARENT, parent({"ch-a.mssante.fr": ["ns.ch-a.mssante.fr"]}, glue={"ns.ch-a.mssante.fr": OPERATOR}))
-    serve(other, parent({}))
-    serve(OPERATOR, child("ch-a.mssante.fr", ["ns.ch-a.mssante.fr"]))
-    both = settings(port, timeout=2.0)
-    both = both.model_copy(update={"parent_servers": (*both.parent_servers, ("ns2.gestion.example", other))})
-    observe(["ch-a.mssante.fr"], tmp_path / "o.gz", both)
-    frame = methods(load_observation(tmp_path / "o.gz"), ["ch-a.mssante.fr"])
-    assert frame["method"].tolist() == ["delegated"]
-    assert frame["why"].tolist() == [{"code": "delegated", "zone": "mssante.fr", "servers": 1, "of": 2}]
 
 
 def test_names_of_255_bytes(port: int, serve: Serve, tmp_path: Path) -> None:
@@ -201,33 +144,3 @@ def test_one_address_under_many_names_is_asked_once(port: int, serve: Serve, tmp
     zone = network_of(observation).zone("ch-a.mssante.fr")
     assert len(zone.parent_ns) == 200
     assert len(zone.names_of(OPERATOR)) == 200
-
-
-def test_a_parent_that_answers_for_itself_only(port: int, serve: Serve, tmp_path: Path) -> None:
-    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
-        if query.question[0].name.to_text(True) == "mssante.fr":
-            return parent({})(query, transport)
-        message = reply(query, aa=False)
-        message.set_rcode(5)
-        return send(message, transport)
-
-    serve(PARENT, script)
-    observe(["ch-a.mssante.fr"], tmp_path / "o.gz", settings(port))
-    frame = methods(load_observation(tmp_path / "o.gz"), ["ch-a.mssante.fr"])
-    assert frame["method"].tolist() == ["unknown"], "and not absent"
-
-
-def test_two_answers_of_one_server(port: int, serve: Serve, tmp_path: Path) -> None:
-    zone, given = "ch-a.mssante.fr", iter(range(10, 99))
-
-    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
-        if query.question[0].rdtype == dns.rdatatype.MX and query.question[0].name.to_text(True) == zone:
-            return send(reply(query, answer=[f"{zone} MX {next(given)} mx.example."]), transport)
-        return child(zone, ["ns.ch-a.mssante.fr"])(query, transport)
-
-    serve(PARENT, parent({zone: ["ns.ch-a.mssante.fr"]}, glue={"ns.ch-a.mssante.fr": OPERATOR}))
-    serve(OPERATOR, script)
-    observe([zone], tmp_path / "o.gz", settings(port, timeout=2.0))
-    index = network_of(load_observation(tmp_path / "o.gz")).index
-    (answer,) = index.answers(zone, zone, "MX", walked=True).values()
-    assert len({reply.answers for reply in answer.replies}) == 2

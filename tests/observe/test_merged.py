@@ -10,7 +10,6 @@ from types import SimpleNamespace
 
 import pytest
 from cells import shown
-from frames import rows_of
 from in_clear import told_in_clear
 from lxml import html as lxml_html
 from made_up import ALPHA, BETA_DN, xml_of
@@ -30,7 +29,6 @@ from tools.sample.dns_world import observe_world
 INSIDE = f"service.{DELEGATED}"
 HOUR = timedelta(hours=1)
 NOW = AT + 6 * HOUR
-Change = Callable[[dict], object]
 
 
 class Folder:
@@ -233,15 +231,6 @@ def test_each_domain_is_as_old_as_its_own_answer(folder):
         assert (told.loc[refreshed, "mail"], told.loc[refreshed, "receives"]) == ("fail", "no")
         assert told.loc[other, ["dns", "mail", "tls", "receives"]].tolist() == ["unknown"] * 4
         assert told.loc[other, "why"]["mail"] == told.loc[other, "why"]["dns"] == ["too-old"]
-
-
-def test_only_what_an_older_file_answers_for_is_kept_of_it(folder):
-    folder.observe()
-    folder.observe(DELEGATED, INSIDE, at=AT + HOUR)
-    [older] = folder.space().observation.older
-    walked = rows_of(older)[rows_of(older)["step"] == "walk"]
-    assert set(walked["qname"]) == {REDIRECTED}
-    assert DELEGATED not in set(rows_of(older)["zone"])
 
 
 def test_the_report_on_changes_compares_the_two_newest_whole_ones(folder):

@@ -18,7 +18,6 @@ from mssante_audit.verdicts.differences import Answers, answers_of, differences
 from tools.sample.dns_world import observe_world
 
 HOUR = timedelta(hours=1)
-INSIDE = f"service.{DELEGATED}"
 
 
 @pytest.fixture

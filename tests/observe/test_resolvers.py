@@ -37,41 +37,19 @@ def told(folder: Path) -> dict[str, dict[str, Told]]:
     return {domain: read_told(one) for domain, one in said.items()}
 
 
+@pytest.fixture(scope="module")
+def ours(folder: Path) -> tuple[dict[str, Mail], dict[str, str], dict[str, set[str]]]:
+    return answers(folder, HARD), called(folder, HARD), findings(folder, HARD)
+
+
 @pytest.mark.parametrize("case", HARD, ids=lambda case: case.name)
-def test_resolvers_come_where_the_table_says(told: dict[str, dict[str, Told]], case: Hard) -> None:
+def test_resolvers_come_where_the_table_says_and_so_do_we(told, ours, case: Hard) -> None:
+    mail, methods, found = ours
     for domain in case.domains:
         reached = tuple(name for name, one in told[domain].items() if one.reached)
         assert case.reached in (None, reached), told[domain]
-
-
-@pytest.fixture(scope="module")
-def mail(folder: Path) -> dict[str, Mail]:
-    return answers(folder, HARD)
-
-
-@pytest.mark.parametrize("case", HARD, ids=lambda case: case.name)
-def test_we_say_what_resolvers_come_to(mail: dict[str, Mail], case: Hard) -> None:
-    for domain in case.domains:
         assert mail[domain].receives == case.receives, mail[domain]
-
-
-@pytest.fixture(scope="module")
-def methods(folder: Path) -> dict[str, str]:
-    return called(folder, HARD)
-
-
-@pytest.mark.parametrize("case", HARD, ids=lambda case: case.name)
-def test_method(methods: dict[str, str], case: Hard) -> None:
-    assert {methods[domain] for domain in case.domains} == {case.method}
-
-
-@pytest.fixture(scope="module")
-def found(folder: Path) -> dict[str, set[str]]:
-    return findings(folder, HARD)
-
-
-@pytest.mark.parametrize("case", HARD, ids=lambda case: case.name)
-def test_findings(found: dict[str, set[str]], case: Hard) -> None:
+        assert methods[domain] == case.method
     assert found[case.name] == set(case.rules), case.what
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import json
-import os
 import re
 import ssl
 import subprocess
@@ -523,12 +522,6 @@ def test_a_file_of_another_kind_is_refused(header: dict[str, object], told: str,
     file.write_bytes(gzip.compress(json.dumps(header).encode() + b"\n", mtime=0))
     with pytest.raises(ObservationError, match=told):
         load_tls(file)
-
-
-def test_a_pipe_in_place_of_a_file_is_refused_at_once(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "tls-1.jsonl.gz")
-    with pytest.raises(ObservationError, match="it is a pipe"):
-        load_tls(tmp_path / "tls-1.jsonl.gz")
 
 
 def test_a_client_s_certificate_that_cannot_be_used_is_told_before_anybody_is_visited(

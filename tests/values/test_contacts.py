@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from pathlib import Path
 
 import pytest
+from conftest import REAL
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
@@ -16,7 +16,6 @@ from mssante_audit.values.contacts import PROBLEMS, is_personal, parse_contact, 
 from mssante_audit.values.person import HIDDEN, mask
 from mssante_audit.values.phones import national, read_phone
 
-REAL = Path(__file__).parents[3] / "shared" / "real"
 LANDLINE, MOBILE, DSI = "+33465710001", "+33639980001", "dsi@ch-alpha.example"
 
 NAMES = st.sampled_from(

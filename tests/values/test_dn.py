@@ -16,7 +16,6 @@ VALUES = st.text(st.sampled_from('abzÀéß ,=+"\\<>;#0 \t\n\xa0\u200b\u202e\uff
     max_size=8
 )
 RDNS = st.lists(st.tuples(TYPES, VALUES), min_size=1, max_size=7)
-PLAIN = st.text(st.sampled_from("ABZaz09ÀÉéÿß .'()-_/&@:="), max_size=10)
 
 
 def written(rdns: list[tuple[str, str]], separator: str = ",") -> str:

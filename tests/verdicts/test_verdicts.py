@@ -13,7 +13,7 @@ from typing import Any
 import openpyxl
 import pandas as pd
 import pytest
-from conftest import CATALOGUE
+from conftest import CATALOGUE, REAL
 from jsonschema import Draft202012Validator
 from made_up import ALPHA, AS_OF, BETA_DN, archived, make_space
 from typer.testing import CliRunner
@@ -39,8 +39,6 @@ from mssante_audit.verdicts.words import CHECK_NAMES, DOUBTS, reasons
 from mssante_audit.whitelist.reliance import doubts
 from mssante_audit.whitelist.signature import Verdict
 
-REAL = Path(__file__).parents[3] / "shared" / "real"
-SAMPLE = CATALOGUE
 AT = "2026-03-03T06:00:00+00:00"
 BETA = {"domain": "ch-beta.mssante.fr", "description": "Domaine du CH Beta", "dn": BETA_DN}
 
@@ -57,9 +55,9 @@ def told(space: TrustSpace, *found: Finding, domain: str = ALPHA["domain"]) -> d
     return domains_of(space, frame).set_index("domain").loc[domain].to_dict()
 
 
-@pytest.fixture(scope="module")
-def space() -> TrustSpace:
-    return load_space(as_of=AT)
+@pytest.fixture
+def space(sample_space: TrustSpace) -> TrustSpace:
+    return sample_space
 
 
 @pytest.fixture
@@ -374,8 +372,8 @@ def test_a_snapshot_tells_the_same(tmp_path: Path, space: TrustSpace, shareable:
 
 
 def test_a_snapshot_whose_data_are_gone_says_of_a_domain_what_it_said(tmp_path: Path) -> None:
-    shutil.copytree(SAMPLE, tmp_path / "data")
-    made = load_space(tmp_path / "data", as_of=AT, anchors=[SAMPLE / "anchors"])
+    shutil.copytree(CATALOGUE, tmp_path / "data")
+    made = load_space(tmp_path / "data", as_of=AT, anchors=[CATALOGUE / "anchors"])
     make_snapshot(made, tmp_path / "s")
     shutil.rmtree(tmp_path / "data")
     each = domains(made, language="en").drop_duplicates(["receives", "order"])

@@ -27,7 +27,6 @@ from mssante_audit.findings.registry import catalogue
 from mssante_audit.snapshot import load_space, make_snapshot
 from mssante_audit.space.chronicle import chronicle
 from mssante_audit.space.story import worded_changes, worded_events
-from mssante_audit.whitelist import signature
 from mssante_audit.whitelist.signature import SAMPLE_SIGNER
 from tools.sample.signing import make_chain, make_keys, sign
 from tools.sample.space import Row, whitelist_chunks
@@ -317,44 +316,11 @@ def test_compare_of_what_is_not_there(tmp_path: Path, monkeypatch: pytest.Monkey
 # -- the archive --------------------------------------------------------------------------------------------
 
 
-def checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Count the checks of signatures from now on."""
-    seen: list[str] = []
-    plain = signature.verify_signature
-
-    def counted(whitelist, *args, **named):
-        seen.append(Path(whitelist.source).name[:10])
-        return plain(whitelist, *args, **named)
-
-    monkeypatch.setattr(signature, "verify_signature", counted)
-    return seen
-
-
 @pytest.fixture
 def kept(place: Path, tmp_path: Path) -> Path:
     archive = open_archive(tmp_path / "archive", [place / "anchors.pem"], SAMPLE_SIGNER)
     list(import_lists(archive, [place / "before.xml.gz", place / "after.xml.gz"]))
     return tmp_path / "archive"
-
-
-def test_what_the_log_vouches_for_is_not_checked_again(place: Path, kept: Path, monkeypatch) -> None:
-    trusted = [place / "anchors.pem"]
-    seen = checks(monkeypatch)
-    days = ("2026-01-01", "2026-01-02")
-    assert compare(*days, archive=kept, anchors=trusted, signer=SAMPLE_SIGNER).doubts == ((), ())
-    assert seen == []
-    other = compare(*days, archive=kept, anchors=trusted, signer="autre.fictif.example")
-    assert other.doubts == (("misnamed",), ("misnamed",)), "another signer is expected now"
-    log = kept / "log.jsonl"
-    records = [json.loads(line) for line in log.read_text().splitlines()]
-    assert {record["signer"] for record in records} == {SAMPLE_SIGNER}
-    log.write_text("".join(json.dumps({**r, "signer": ""}) + "\n" for r in records))  # as 0.1 wrote it
-    seen.clear()
-    assert compare(*days, archive=kept, anchors=trusted, signer=SAMPLE_SIGNER).doubts == ((), ())
-    assert seen == []
-    log.unlink()
-    assert compare(*days, archive=kept, anchors=trusted, signer=SAMPLE_SIGNER).doubts == ((), ())
-    assert seen == ["2026-01-01", "2026-01-02"]
 
 
 def planted(kept: Path, place: Path, name: str) -> None:
