@@ -164,7 +164,8 @@ def play(folder: Path) -> None:
         stack.callback(asked.stop)
         loop = asyncio.new_event_loop()
         Thread(target=loop.run_forever, daemon=True).start()
-        asyncio.run_coroutine_threadsafe(serving(talks, 25).__aenter__(), loop).result(5)
+        mail_servers = serving(talks, 25)  # they end with the last reference to them
+        asyncio.run_coroutine_threadsafe(mail_servers.__aenter__(), loop).result(5)
         for name, cases in FILES.items():
             file = folder / f"{name}.csv"
             write_register(pd.concat([rows[case] for case in cases], ignore_index=True), file)
