@@ -43,8 +43,8 @@ AHEAD = timedelta(days=1)
 NOT_YET = {"RECO_NOT_LISTED", "RECO_WITHDRAWN_LISTED"}
 """Rules that a declaration breaks only because it is not published yet."""
 _ASKED_FOR = ("RECO_DN_DIFFERS", "RECO_DN_SPELLING", "RECO_CONTACT", "RECO_CONTACT_OLD", "RECO_DESCRIPTION")
-SEVERITY = dict.fromkeys(_ASKED_FOR, "info") | {"LIST_NAMESPACE": "error"}
-"""Of rules that say what a declaration asks to change, or that weigh more in an edit of what was right."""
+SEVERITY = dict.fromkeys((*_ASKED_FOR, UNANSWERED), "info") | {"LIST_NAMESPACE": "error"}
+"""Of what a declaration asks to change, of what proves nothing, of what weighs more in an edit."""
 _SERIOUS = SEVERITIES[SEVERITIES.index("error") :]
 _REWRITTEN = ("dn", "project_contact", "support_contact")
 """Fields that an edit may write anew without mending what is wrong in them."""
@@ -266,7 +266,7 @@ def fault(
     lines: Sequence[int] = (),
 ) -> EditFinding:  # fmt: skip
     """Return a finding that no rule makes; `title` and `remedy` are names of its words (``words.toml``)."""
-    words = FAULTS[current_language()][code]
+    words, severity = FAULTS[current_language()][code], SEVERITY.get(code, severity)
     return EditFinding(code, severity, "certain", words[title], observed, "", words.get(remedy, ""), lines)
 
 

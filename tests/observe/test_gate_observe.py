@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
 from typing import Any
 
 import dns.message
@@ -76,26 +76,6 @@ def root(known: Mapping[str, str]) -> Script:
         return send(message, transport)
 
     return script
-
-
-@contextmanager
-def talking(scripts: dict[str, Talk]) -> Iterator[None]:
-    """Serve mail servers beside the name servers."""
-    ready, done = Event(), Event()
-
-    async def run() -> None:
-        async with serving(scripts, 25):
-            ready.set()
-            await asyncio.to_thread(done.wait)
-
-    thread = Thread(target=asyncio.run, args=(run(),))
-    thread.start()
-    ready.wait(5)
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
 
 
 MAIL = {"delegation": False, "redirection": True, "primary_server": "", "secondary_server": "",
@@ -182,7 +162,10 @@ def play(folder: Path) -> None:
             rows[case] = good.assign(domain=domain, **texts)
         asked = Scripted(ROOT, 53, root(known))
         stack.callback(asked.stop)
-        stack.enter_context(talking(talks))
+        loop = asyncio.new_event_loop()
+        Thread(target=loop.run_forever, daemon=True).start()
+        mail_servers = serving(talks, 25)  # they end with the last reference to them
+        asyncio.run_coroutine_threadsafe(mail_servers.__aenter__(), loop).result(5)
         for name, cases in FILES.items():
             file = folder / f"{name}.csv"
             write_register(pd.concat([rows[case] for case in cases], ignore_index=True), file)
