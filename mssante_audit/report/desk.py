@@ -45,15 +45,14 @@ from mssante_audit.whitelist.load import FRAME as LIST_COLUMNS
 NUMBERS = {"finess": 9, "siren": 9, "siret": 14}
 """Identifiers that tables are joined by, and how many characters each has."""
 
-_LAB = 'pip install "mssante-audit[lab]"'
-
 
 def sql(space: TrustSpace, query: str, /, **tables: pd.DataFrame) -> pd.DataFrame:
     """Return what a query finds; `mssante_audit.space.trust.TrustSpace.sql` says of what."""
     try:
         import duckdb
     except ImportError:
-        raise InputError("SQL needs DuckDB, which is not installed", remedy=_LAB) from None
+        remedy = 'pip install "mssante-audit[lab]"'
+        raise InputError("SQL needs DuckDB, which is not installed", remedy=remedy) from None
     made = _tables(space) | {name: partial(pd.DataFrame, frame) for name, frame in tables.items()}
     words = {word.lower() for word in re.findall(r"\w+", query)}
     closed: dict[str, Any] = dict.fromkeys(
@@ -111,9 +110,7 @@ def _as_files_have_it(frame: pd.DataFrame, contacts: str) -> Any:
     return parquet.read_table(BytesIO(parquet_bytes(masked(frame, contacts))))
 
 
-LISTED = frozenset(
-    f"{kind}_{part}" for kind in ("project", "support") for part in ("contact", "phone", "email")
-)
+LISTED = {f"{kind}_{part}" for kind in ("project", "support") for part in ("contact", "phone", "email")}
 """Columns of contacts that the list publishes; the register's are masked whole."""
 
 
@@ -361,9 +358,8 @@ def _check(which: str | Callable[[pd.DataFrame], Any], shows: str) -> None:
         remedy = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(names)}"
         raise ParameterError(f"no column {wrong!r} in the list", remedy=remedy)
     if why:
-        raise ParameterError(
-            f"the condition cannot be asked of the list ({why})", remedy="Try it on space.entries"
-        )
+        fault = f"the condition cannot be asked of the list ({why})"
+        raise ParameterError(fault, remedy="Try it on space.entries")
 
 
 def export(values: pd.DataFrame | pd.Series, path: str | Path, *, contacts: str = "services") -> Path:

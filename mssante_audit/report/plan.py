@@ -68,8 +68,10 @@ def plan(notebooks: Mapping[str, Path], parameters: Mapping[str, Any]) -> list[J
     given = {name: check_value(name, value) for name, value in parameters.items() if name != "lang"}
     takes = dict.fromkeys(name for names in accepted.values() for name in names)
     if unknown := given.keys() - takes:
-        remedy = f"There are: {', '.join(takes)}" if takes else None
-        raise ParameterError(f"{', '.join(accepted)}: no parameter {min(unknown)!r}", remedy=remedy)
+        raise ParameterError(
+            f"{', '.join(accepted)}: no parameter {min(unknown)!r}",
+            remedy=f"There are: {', '.join(takes)}" if takes else None,
+        )
     now = datetime.now(UTC).replace(microsecond=0).isoformat()
     jobs = []
     for name, path in notebooks.items():

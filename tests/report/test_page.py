@@ -215,10 +215,6 @@ def test_the_script_of_the_tables_is_the_one_allowed():
     assert f"script-src &#39;sha256-{allowed}&#39;;" in text
 
 
-def test_an_empty_report_is_small():
-    assert len(to_html(v4.new_notebook(), Page("report"))) < 20_000
-
-
 def test_titles_and_sections():
     notebook = report(
         v4.new_markdown_cell("## A\n\ntext\n### B ##"), code(), v4.new_markdown_cell("nothing"), code()
