@@ -207,16 +207,20 @@ def compared(world: World, done, fault: str, as_of: str, *, first: bool) -> list
     criticals = sum(f["severity"] == "critical" for f in found)
     fresh = sum(f["severity"] == "critical" and f["status"] == "new" for f in found)
     numbers = "premier passage" if first else f"{fresh} nouveau{'x' if fresh > 1 else ''}"
-    head = re.match(r"MSSanté (\d+)(?:er)? mars : (\d+) critiques? \(([^)]*)\), (.*)", text)
+    blind = (
+        r"AVEUGLES CETTE NUIT : liste blanche \([^)]+\) ; (\d+) critiques?(, nouveaux ou non : on l'ignore)()"
+    )
+    seen = blind if refused else r"(\d+) critiques? \(([^)]*)\), (.*)"
+    head = re.match(rf"MSSanté \d+(?:er)? mars : {seen}", text)
     check(
         f"the first line: {mail[:80]!r}",
-        holds=bool(head) and head[2] == str(criticals) and head[3] == numbers,
+        holds=bool(head) and head[1] == str(criticals) and (refused or head[2] == numbers),
     )
     sight = (
-        "AVEUGLES : liste blanche" if refused else f"EN PARTIE AVEUGLES : {' et '.join(doubted)}" if doubted
+        "" if refused else f"(TOUJOURS )?EN PARTIE AVEUGLES( CETTE NUIT)? : {' et '.join(doubted)}" if doubted
         else "EN ÉCHEC : téléchargement" if fault else r"\d+ domaines? inconnus?|rien d'inconnu"
     )  # fmt: skip
-    check(f"how much is seen: {mail[:120]!r}", holds=bool(head) and bool(re.match(sight, head[4])))
+    check(f"how much is seen: {mail[:120]!r}", holds=bool(head) and bool(re.match(sight, head[3])))
     check("whom to call", holds=refused or "APPELER " in "".join(mail.splitlines(keepends=True)[:12]))
     check("why the list is refused", holds=OF_LIST.get(fault, "") in text)
     check("what stays in force", holds=("RESTE EN VIGUEUR : " in text) is (fault in OF_LIST))
