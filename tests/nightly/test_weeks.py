@@ -60,6 +60,8 @@ class World:
     made: datetime = BEGIN
     known: set[str] = field(default_factory=set)
     """Fingerprints of what a reader of all the mails takes to be open."""
+    blind: bool = False
+    """Whether the list of the night before was refused."""
     shown: int = 0
     """Rows of the list whose site is shown."""
 
@@ -207,9 +209,8 @@ def compared(world: World, done, fault: str, as_of: str, *, first: bool) -> list
     criticals = sum(f["severity"] == "critical" for f in found)
     fresh = sum(f["severity"] == "critical" and f["status"] == "new" for f in found)
     numbers = "premier passage" if first else f"{fresh} nouveau{'x' if fresh > 1 else ''}"
-    blind = (
-        r"AVEUGLES CETTE NUIT : liste blanche \([^)]+\) ; (\d+) critiques?(, nouveaux ou non : on l'ignore)()"
-    )
+    sight = "TOUJOURS AVEUGLES" if world.blind else "AVEUGLES CETTE NUIT"
+    blind = rf"{sight} : liste blanche \([^)]+\) ; (\d+) critiques?(, nouveaux ou non : on l'ignore)()"
     seen = blind if refused else r"(\d+) critiques? \(([^)]*)\), (.*)"
     head = re.match(rf"MSSanté \d+(?:er)? mars : {seen}", text)
     check(
@@ -240,6 +241,7 @@ def compared(world: World, done, fault: str, as_of: str, *, first: bool) -> list
     ]
     check(f"in English: {english}", holds=not english)
     check("a person", holds=not re.search(r"\b0[67]( \d\d){4}\b|\b(M\.|Mme|Dr) [A-Z]", text))
+    world.blind = refused
     # -- site
     world.shown = world.shown if refused else len(world.listed)
     check("the site", holds=f"<p>{world.shown} rows</p>" in site and ("data-notice" in site) is refused)
