@@ -231,8 +231,8 @@ WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, even if the power goes: beside it, synced, then renamed.
 
-    A device is written into, and a pipe that somebody reads: nobody is waited for. What cannot be written (no permission, disk full), or is a link, is an
-    `OutputError`; what was there before still is.
+    A device is written into, and a pipe that somebody reads: nobody is waited for. What cannot be written (no
+    permission, disk full), or is a link, is an `OutputError`; what was there before still is.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     with writing(path):

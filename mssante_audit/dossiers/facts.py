@@ -81,9 +81,8 @@ class Dossier:
         self.common = survey(space)
         self.rows = space.entries[space.entries["operator_id"] == operator_id]
         if masked:
-            self.rows = self.rows.assign(
-                **unnamed_texts(self.rows[["domain", "operator", "description", "o"]])
-            )
+            columns = ["domain", "operator", "description", "o", "cn"]
+            self.rows = self.rows.assign(**unnamed_texts(self.rows[columns]))
 
     @cached_property
     def entries(self) -> pd.DataFrame:

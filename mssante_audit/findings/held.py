@@ -102,9 +102,8 @@ def _do(work: Callable[[], Iterable[Any]], sender: Connection) -> NoReturn:
         sent = ("failed", type(error).__name__, f"{Path(last.filename).name}:{last.lineno}")
         with suppress(BaseException):  # its text may be anything, or none can be had
             text = unnamed(" ".join(str(error)[:LONGEST].split()))
-            sent = ("failed", text, "") if isinstance(error, AuditError) else (
-                "failed", f"{sent[1]}: {text}".rstrip(": "), sent[2],
-            )  # fmt: skip
+            ours = isinstance(error, AuditError)
+            sent = ("failed", text, "") if ours else ("failed", f"{sent[1]}: {text}".rstrip(": "), sent[2])
     finally:
         with suppress(BaseException):
             sender.send(sent)

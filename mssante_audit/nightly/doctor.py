@@ -61,9 +61,7 @@ class Sign:
 def examine(file: Path | None = None) -> Iterator[Sign]:
     """Yield what is found on this machine, and of what the settings in `file` need."""
     yield from _packages()
-    yield _memory()
-    yield _temporary()
-    yield _timezone()
+    yield from _machine()
     if file is None:
         return
     try:
@@ -97,8 +95,8 @@ def _packages() -> Iterator[Sign]:
             yield Sign("warn", what, f"no {', '.join(modules)}", install(group))
 
 
-def _memory() -> Sign:
-    """Look at the memory that is free, and at what a service may take of it."""
+def _machine() -> Iterator[Sign]:
+    """Look at the memory that is free or that a service may take, at temporary files, at the time zone."""
     bounds = []
     with suppress(OSError):  # not Linux, or no control groups: nothing is known
         free = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
@@ -106,31 +104,23 @@ def _memory() -> Sign:
         group = Path("/proc/self/cgroup").read_text().strip().rpartition(":")[2]
         limit = Path(f"/sys/fs/cgroup{group}", "memory.max").read_text().strip()
         bounds += [int(limit)] if limit.isdigit() else []
+    well = bool(bounds) and min(bounds) >= MEMORY
+    remedy = "" if well else f"A run wants {size(MEMORY)}"
     found = f"{size(min(bounds))} to be had" if bounds else "unknown here"
-    if bounds and min(bounds) >= MEMORY:
-        return Sign("ok", "memory", found)
-    return Sign("warn", "memory", found, f"A run wants {size(MEMORY)}")
-
-
-def _temporary() -> Sign:
+    yield Sign("ok" if well else "warn", "memory", found, remedy)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            return Sign("ok", "temporary files", str(Path(folder).parent))
+            yield Sign("ok", "temporary files", str(Path(folder).parent))
     except OSError as error:
-        return Sign("missing", "temporary files", str(error.strerror), "Set TMPDIR to a folder with room")
-
-
-def _timezone() -> Sign:
+        yield Sign("missing", "temporary files", str(error.strerror), "Set TMPDIR to a folder with room")
     now = datetime.now().astimezone()
-    at = f"now {now:%Y-%m-%d %H:%M}"
-    try:
+    found, same = f"{now:%Z}, now {now:%Y-%m-%d %H:%M}", True
+    with suppress(ZoneInfoNotFoundError):
         paris = now.astimezone(ZoneInfo("Europe/Paris"))
-    except ZoneInfoNotFoundError:
-        return Sign("ok", "time zone", f"{now:%Z}, {at}")
-    if paris.utcoffset() == now.utcoffset():
-        return Sign("ok", "time zone", f"{now:%Z}, as in Paris, {at}")
-    remedy = "A timer counts in this machine's time: set its hour accordingly"
-    return Sign("warn", "time zone", f"{now:%Z}, {at}, {paris:%H:%M} in Paris", remedy)
+        same = paris.utcoffset() == now.utcoffset()
+        found += ", as in Paris" if same else f", {paris:%H:%M} in Paris"
+    remedy = "" if same else "A timer counts in this machine's time: set its hour accordingly"
+    yield Sign("ok" if same else "warn", "time zone", found, remedy)
 
 
 def _hooks(hooks: Hooks, settings: Path) -> Iterator[Sign]:
@@ -217,15 +207,12 @@ def _secrets(config: Config) -> Iterator[Sign]:
             yield Sign("missing", "secret", f"{name}: {error}")
             continue
         kind, _, place = where.partition(":")
-        if kind == "file" and _open_to_others(Path(place).stat()):
+        about = Path(place).stat() if kind == "file" else None
+        # Its group may read it, if it is root's, as with Kubernetes.
+        if about and about.st_mode & (0o077 if about.st_uid == os.geteuid() else 0o007):
             yield Sign("warn", "secret", f"{name}: {place} can be read by others", f"chmod 600 {place}")
         elif where:
             yield Sign("ok", "secret", f"{name} is there")
-
-
-def _open_to_others(stat: os.stat_result) -> bool:
-    """Tell whether others can read a file; its group may, if it is root's, as with Kubernetes."""
-    return bool(stat.st_mode & (0o077 if stat.st_uid == os.geteuid() else 0o007))
 
 
 def _output(config: Config) -> Iterator[Sign]:
@@ -301,7 +288,16 @@ def health(config: Config, now: datetime | None = None) -> Iterator[Sign]:
         yield Sign("missing", "last run", "there was none", "Look at what should start it")
         return
     yield _last(last, now, oldest, output)
-    yield _good(last, now, oldest)
+    if not last.good:
+        yield Sign("missing", "last good run", "there was none", "Look at the mail of the last run")
+    else:
+        found, late = f"{began(last.good):%Y-%m-%d %H:%M} UTC", now - began(last.good) > oldest
+        why, remedy = (
+            (f", more than {oldest / timedelta(hours=1):g} h ago", "Look at what starts it")
+            if late
+            else ("", "")
+        )
+        yield Sign("missing" if late else "ok", "last good run", found + why, remedy)
     for step in (step for step in last.steps if step.step == "hooks"):
         if step.outcome == "failed":
             yield Sign("missing", "hooks", step.message, "Nobody may have been told of the last run")
@@ -321,17 +317,6 @@ def _last(last: Run, now: datetime, oldest: timedelta, output: Path) -> Sign:
         found = f"{at:%Y-%m-%d %H:%M} UTC, exit status {last.exit_status}"
         well = last.exit_status < FAILED
     return Sign("ok", "last run", found) if well else Sign("missing", "last run", found, log)
-
-
-def _good(last: Run, now: datetime, oldest: timedelta) -> Sign:
-    if not last.good:
-        return Sign("missing", "last good run", "there was none", "Look at the mail of the last run")
-    at = began(last.good)
-    found = f"{at:%Y-%m-%d %H:%M} UTC"
-    if now - at <= oldest:
-        return Sign("ok", "last good run", found)
-    hours = oldest / timedelta(hours=1)
-    return Sign("missing", "last good run", f"{found}, more than {hours:g} h ago", "Look at what starts it")
 
 
 def disk(output: Path, runs: int) -> Sign:

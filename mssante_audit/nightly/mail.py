@@ -24,7 +24,7 @@ from mssante_audit.base.markup import visible
 from mssante_audit.base.typography import NARROW, NBSP, TYPOGRAPHY
 from mssante_audit.findings.registry import LIST
 from mssante_audit.findings.templates import phrase
-from mssante_audit.nightly.night import SITE, Night, Result, began, read_result, read_run, runs_in
+from mssante_audit.nightly.night import SITE, Night, began, read_result, read_run, runs_in
 from mssante_audit.nightly.notice import good_run
 from mssante_audit.nightly.settings import Mail
 from mssante_audit.report.names import NAMES
@@ -76,7 +76,7 @@ def message(night: Night, settings: Mail) -> EmailMessage:
 
 def subject(night: Night) -> str:
     """Return the subject: what is critical now, what of it is new, and whether we are blind."""
-    return " ".join(_broken(next(_head(night)).text, whole=True))
+    return " ".join(_broken(_head(night).text, whole=True))
 
 
 def page(night: Night) -> str:
@@ -159,24 +159,18 @@ def _say(night: Night, name: str, value: Any) -> str:
 
 def lines_of(night: Night) -> list[Line]:
     """Return what the mail says: first what is critical, new and unknown, then whom to call for what."""
+    facts = night.audited
     blind = [line for state in _doubtful(night) for line in _doubt(night, state)]
+    first = []
     # Of a list in doubt it is said already.
-    first = [] if blind and (night.audited.get("first") or {}).get("whole_list") else [*_first(night)]
-    if verdict(night) != "blind" and night.audited and night.audited["shown"]["criticals"]:
+    if (cause := facts.get("first")) and not (blind and cause.get("whole_list")):
+        first = [_cause(night, cause, "first", "first_cause"), Line("call", _say(night, "call", cause))]
+    if verdict(night) != "blind" and facts and facts["shown"]["criticals"]:
         blind, first = first, blind
-    ahead = [*blind, *first]
-    return [
-        *_head(night),
-        *ahead,
-        *_numbers(night),
-        *_inputs(night),
-        *_faults(night),
-        *_findings(night),
-        *_last(night),
-    ]
+    return [_head(night), *blind, *first, *_found(night), *_last(night)]
 
 
-def _head(night: Night) -> Iterator[Line]:
+def _head(night: Night) -> Line:
     facts, decided = night.audited, verdict(night)
     dark = _doubtful(night)
     names = [named(state.name, night.lang) for state in dark]
@@ -191,7 +185,7 @@ def _head(night: Night) -> Iterator[Line]:
         sight = "rules"
     else:
         sight = "unseen" if unseen else "known"
-    yield Line("head", _say(night, "head", {
+    return Line("head", _say(night, "head", {
         "at": night.as_of, "names": names, "sight": sight, "unseen": unseen,
         "first": bool(facts) and not facts["previous"],
         "why": reason(dark[0], night.lang) if dark and sight == "blind" else "",
@@ -210,22 +204,6 @@ def _doubted_before(night: Night, name: str) -> str:
     if before := next(filter(None, earlier), None):
         return "yes" if any(state.name == name and state.doubtful for state in before.inputs) else "no"
     return ""
-
-
-def _first(night: Night) -> Iterator[Line]:
-    """Yield the first cause, and whom to call for what."""
-    if first := night.audited.get("first"):
-        yield _cause(night, first, "first", "first_cause")
-        yield Line("call", _say(night, "call", first))
-
-
-def _numbers(night: Night) -> Iterator[Line]:
-    if not (facts := night.audited):
-        yield Line("numbers", _say(night, "nothing", None))
-        return
-    counts = facts["shown"] | {"waived": facts["counts"]["waived"], "previous": facts["previous"]}
-    name = "counts" if facts["previous"] else "first_run"
-    yield Line("numbers", _say(night, name, counts | {"verdict": verdict(night)}))
 
 
 def _doubt(night: Night, state: State) -> Iterator[Line]:
@@ -247,7 +225,14 @@ def _in_force(night: Night, *, kept: bool) -> Line:
     return Line("aside", _say(night, "in_force", {"list": kept_list, "site": head and head.as_of}))
 
 
-def _inputs(night: Night) -> Iterator[Line]:
+def _found(night: Night) -> Iterator[Line]:
+    """Yield in numbers what was found, then inputs and steps that are not well, then the causes by name."""
+    if facts := night.audited:
+        counts = facts["shown"] | {"waived": facts["counts"]["waived"], "previous": facts["previous"]}
+        name = "counts" if facts["previous"] else "first_run"
+        yield Line("numbers", _say(night, name, counts | {"verdict": verdict(night)}))
+    else:
+        yield Line("numbers", _say(night, "nothing", None))
     well = []
     for state in night.inputs:
         name = named(state.name, night.lang)
@@ -257,31 +242,21 @@ def _inputs(night: Night) -> Iterator[Line]:
             yield Line("alarm", _say(night, "tolerated", {"name": name, "why": worded(state, night.lang)}))
     if well:
         yield Line("", _say(night, "well", well))
-
-
-def _faults(night: Night) -> Iterator[Line]:
     for result in night.results.values():
         if result.outcome in ("failed", "skipped"):
             message = result.message.replace(f"{night.folder}/", "").replace(f"{night.output}/", "")
-            named = NAMES["failures"].get(result.why.get("code", ""), "")
             short = textwrap.shorten(message, 400, placeholder=" ...")
-            fault = {"message": short, "why": result.why, "named": named}
-            yield Line("alarm", _say(night, result.outcome, fault | {"step": result.step}))
+            fault = {"message": short, "why": result.why, "step": result.step}
+            fault["named"] = NAMES["failures"].get(result.why.get("code", ""), "")
+            yield Line("alarm", _say(night, result.outcome, fault))
             if result.step == "fetch":
                 yield _in_force(night, kept=True)
-    if failed := night.audited.get("failed_rules"):
+    if failed := facts.get("failed_rules"):
         yield Line("alarm", _say(night, "incomplete", {"n": len(failed), "why": failed[0]}))
-
-
-def _findings(night: Night) -> Iterator[Line]:
-    if not (facts := night.audited):
-        return
-    yield from _causes(night, "critical")
-    if facts["lost"]["count"]:
-        yield from _causes(night, "lost")
-    if facts["previous"]:
-        yield from _causes(night, "new")
-        yield from _causes(night, "fixed")
+    if facts:
+        lost = ["lost"] if facts["lost"]["count"] else []
+        for kind in ("critical", *lost, *(("new", "fixed") if facts["previous"] else ())):
+            yield from _causes(night, kind)
 
 
 def _causes(night: Night, kind: str) -> Iterator[Line]:
@@ -310,7 +285,10 @@ def _last(night: Night) -> Iterator[Line]:
         yield Line("foot", _say(night, "list", facts["list"] | {"missed": missed}))
     if night.reminders:
         yield Line("foot", _say(night, "reminders", night.reminders))
-    steps = [(name, _outcome(night, result)) for name, result in night.results.items()]
+    steps = [
+        (name, f"{r.seconds:.0f}{NBSP}s" if r.outcome == "done" else _say(night, "outcome", r.outcome))
+        for name, r in night.results.items()
+    ]
     run = {"at": night.as_of, "status": night.exit_status, "resumed": night.resumed, "steps": steps}
     yield Line("foot", _say(night, "steps", run))
     page = night.output / SITE / "index.html"
@@ -319,12 +297,6 @@ def _last(night: Night) -> Iterator[Line]:
         where = f"{night.site_url}/" if night.site_url else str(page)
         yield Line("path", _say(night, "site", {"page": where, "own": tonight}))
     yield Line("path", _say(night, "log", str(night.folder / "log.txt")))
-
-
-def _outcome(night: Night, result: Result) -> str:
-    if result.outcome == "done":
-        return f"{result.seconds:.0f}{NBSP}s"
-    return _say(night, "outcome", result.outcome)
 
 
 def _broken(text: str, *, whole: bool) -> list[str]:

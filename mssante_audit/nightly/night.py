@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import append_line, json_bytes, sync_folder, write_bytes
@@ -51,9 +51,7 @@ def began(stamp: str) -> datetime:
     return at
 
 
-def _stamp(text: str) -> str:
-    began(text)
-    return text
+_STAMP = AfterValidator(lambda text: text and stamp_of(began(text)))
 
 
 class Result(BaseModel):
@@ -81,7 +79,7 @@ class Run(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    stamp: Annotated[str, AfterValidator(_stamp)]
+    stamp: Annotated[str, Field(min_length=1), _STAMP]
     as_of: str = ""
     """Instant audited at (ISO 8601)."""
     asked: str = ""
@@ -91,7 +89,7 @@ class Run(BaseModel):
     status: Literal["running", "finished", "abandoned"] = "running"
     """``running``: or killed; ``abandoned``: killed, and too old to go on with."""
     exit_status: int | None = None
-    good: Annotated[str, AfterValidator(lambda text: text and _stamp(text))] = ""
+    good: Annotated[str, _STAMP] = ""
     """Stamp of the last run that ended below `FAILED`, maybe this one; "" if there is none."""
     kind: Literal["mssante-audit run"] = "mssante-audit run"
     version: Literal[1] = 1

@@ -29,10 +29,9 @@ def retain(config: Config, folder: Path, good: str) -> Result:
         observed = json.loads(audited.read_bytes())["results"]["provenance"]["observed"]
         answering = [observation["file"] for observation in observed]
         files = outdated_observations(config.data.folder, rules, now, answering)
-    faults = [] if rules.dry_run else [*remove(runs, remove_run), *remove(files, Path.unlink)]
+    faults = [*remove(runs, remove_run), *remove(files, Path.unlink)]
     parts = [
-        (f"would remove {len(gone)} {what}" if rules.dry_run else f"{len(gone)} {what} removed")
-        + (f": {', '.join(old.name for old in gone)}" if gone else "")
+        f"{len(gone)} {what} removed" + (f": {', '.join(old.name for old in gone)}" if gone else "")
         for what, gone in (("runs", runs), ("observations", files))
         if gone or what == "runs"
     ]

@@ -103,7 +103,13 @@ def run(
                 write_mail(night(), config.mail)
                 note(folder, "mail", "ready, what is still to come left out")
         if results["site"].outcome == "done":
-            _show(folder)
+            site = config.output.folder / SITE
+            draft = site.with_name(f".{SITE}.new")
+            with writing(site):
+                draft.unlink(missing_ok=True)
+                draft.symlink_to(Path(RUNS, folder.name, SITE))
+                os.replace(draft, site)
+            sync_folder(site.parent)
         for name in MEMORY:
             if (folder / name).exists():
                 write_bytes(job.state / name, (folder / name).read_bytes())
@@ -194,17 +200,6 @@ def _step(step: str, job: Job, results: Mapping[str, Result], tell: Tell, perfor
     return result
 
 
-def _show(folder: Path) -> None:
-    """Make the run's site the one that is shown."""
-    output = folder.parents[1]
-    draft = output / f".{SITE}.new"
-    with writing(output / SITE):
-        draft.unlink(missing_ok=True)
-        draft.symlink_to(Path(RUNS, folder.name, SITE))
-        os.replace(draft, output / SITE)
-    sync_folder(output)
-
-
 def exit_status(config: Config, results: Mapping[str, Result], inputs: Iterable[State] = ()) -> int:
     """Return the exit status that results and inputs ask for."""
     if any(state.doubtful for state in inputs):
@@ -213,9 +208,8 @@ def exit_status(config: Config, results: Mapping[str, Result], inputs: Iterable[
     # A rule that failed costs nothing else, but what it should have checked is unknown.
     if found.get("failed_rules") or any(r.outcome in ("failed", "skipped") for r in results.values()):
         return FAILED
-    limits = ((config.fail_on, "by_severity"), (config.fail_on_new, "new_by_severity"))
-    return int(any(_reached(found.get(counts, {}), severity) for severity, counts in limits))
-
-
-def _reached(counts: Mapping[str, int], severity: str) -> bool:
-    return severity != "never" and any(counts.get(s) for s in SEVERITIES[SEVERITIES.index(severity) :])
+    for least, counts in ((config.fail_on, "by_severity"), (config.fail_on_new, "new_by_severity")):
+        severe = SEVERITIES[SEVERITIES.index(least) :] if least != "never" else ()
+        if any(found.get(counts, {}).get(severity) for severity in severe):
+            return 1
+    return 0

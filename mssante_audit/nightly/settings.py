@@ -134,7 +134,6 @@ class Retention(Section):
     observation_days: Days = setting(
         365, "Remove observations older than this many days that answer nothing today; 0 sets no such limit."
     )
-    dry_run: bool = setting(False, "Remove nothing: only say in the log what would be removed.")
 
 
 class Hooks(Section):

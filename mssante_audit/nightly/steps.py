@@ -25,15 +25,7 @@ from mssante_audit.base.language import using_language
 from mssante_audit.base.reading import read_bytes
 from mssante_audit.base.settings import PACKAGE_SECONDS, Observe
 from mssante_audit.base.state import MAX_BYTES as MAX_STATE
-from mssante_audit.nightly.night import (
-    SITE,
-    SNAPSHOT,
-    STATE,
-    Result,
-    began,
-    doubted_list,
-    read_result,
-)
+from mssante_audit.nightly.night import SITE, SNAPSHOT, STATE, Result, began, doubted_list, read_result
 from mssante_audit.nightly.process import run_program
 from mssante_audit.nightly.settings import Config
 from mssante_audit.space.states import State
@@ -310,10 +302,24 @@ def site(job: Job) -> tuple[str, dict[str, Any]]:
     audited = read_result(job.folder, "audit")
     doubted, good = doubted_list(audited), good_run(job.config.output.folder)
     if doubted and good:
-        made = audited.facts["list"]["generated_at"] if audited and audited.facts else None
-        put_under_notice(good, draft, doubted, made, job.config.lang)
+        at = audited.facts["list"]["generated_at"] if audited and audited.facts else None
+        put_under_notice(good, draft, doubted, at, job.config.lang)
     elif audited and audited.outcome == "done":
-        _build_site(job, draft)
+        from mssante_audit import audits
+        from mssante_audit.findings import trend
+        from mssante_audit.findings.ledger import FollowUp
+        from mssante_audit.report.results import open_space
+        from mssante_audit.site.build import build_site
+
+        fields = json.loads((job.folder / "audit.json").read_bytes())["told"]
+        lists = {name: tuple(fields[name]) for name in ("first_seen", "status", "fixed", "unknown")}
+        compared = FollowUp(previous=fields["previous"], **lists)
+        points = trend.read_trend(job.folder / trend.FILE)
+        space = open_space(**job.snapshot_parameters)
+        findings, waived = audits.audit_all(space), audits.waived(space)
+        shared = ("reports",) if job.config.dossiers.own_contacts else ("reports", "dossiers")
+        made: dict[str, Any] = {name: path for name in shared if (path := job.folder / name).is_dir()}
+        build_site(draft, space, findings, waived=waived, told=compared, points=points, **made)
     else:
         raise ReportError("the audit failed, and there is no earlier site to show")
     draft.rename(built)
@@ -321,24 +327,6 @@ def site(job: Job) -> tuple[str, dict[str, Any]]:
     if doubted and good:
         return f"{pages} pages of {good.name}: the list is {doubted.state}", {"of": good.name}
     return f"{pages} pages", {"pages": pages}
-
-
-def _build_site(job: Job, folder: Path) -> None:
-    from mssante_audit import audits
-    from mssante_audit.findings import trend
-    from mssante_audit.findings.ledger import FollowUp
-    from mssante_audit.report.results import open_space
-    from mssante_audit.site.build import build_site
-
-    fields = json.loads((job.folder / "audit.json").read_bytes())["told"]
-    lists = {name: tuple(fields[name]) for name in ("first_seen", "status", "fixed", "unknown")}
-    compared = FollowUp(previous=fields["previous"], **lists)
-    points = trend.read_trend(job.folder / trend.FILE)
-    space = open_space(**job.snapshot_parameters)
-    findings, waived = audits.audit_all(space), audits.waived(space)
-    shared = ("reports",) if job.config.dossiers.own_contacts else ("reports", "dossiers")
-    made: dict[str, Any] = {name: path for name in shared if (path := job.folder / name).is_dir()}
-    build_site(folder, space, findings, waived=waived, told=compared, points=points, **made)
 
 
 STEPS = {step.__name__: step for step in (fetch, observe, observe_tls, audit, reports, dossiers, site)}
@@ -365,10 +353,8 @@ def supervise(step: str, job: Job) -> Result:
             )
         if status == 0:
             return Result.model_validate_json(handed.read_bytes())
-        code, why = (
-            "died",
-            f"it died with {f'signal {-status}' if status and status < 0 else f'status {status}'}",
-        )
+        how = f"signal {-status}" if status and status < 0 else f"status {status}"
+        code, why = "died", f"it died with {how}"
     except OSError as error:  # no memory for a process more, no room
         why = f"it could not be started: {(error.strerror or type(error).__name__).lower()}"
         code, status = "unstarted", 1

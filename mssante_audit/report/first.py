@@ -217,7 +217,11 @@ def cause_list(causes: pd.DataFrame) -> Html:
     """Show the first ten causes: what, who, what to do, how much it weighs; all of them as CSV."""
     if causes.empty:
         return cause_lines(causes)
-    return joined(cause_lines(causes), csv_link(causes.assign(domain=causes["domain"].map(unnamed)), min(CAUSES, len(causes)), "causes"), by_check(causes))
+    return joined(
+        cause_lines(causes),
+        csv_link(causes.assign(domain=causes["domain"].map(unnamed)), min(CAUSES, len(causes)), "causes"),
+        by_check(causes),
+    )
 
 
 def by_check(causes: pd.DataFrame, links: Links = NO_LINKS) -> Html:

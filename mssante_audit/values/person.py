@@ -28,12 +28,15 @@ _BEFORE = (
 """Particles and initials."""
 _BIRTH = rf"(?:,? \(?(?i:née?|ép\.|épouse|veuve|vve|dite?) {_BEFORE}[^\W\d_]{_REST}\)?)?"
 _LOW = r"[a-zß-öø-ÿœ]"
-_STOP = r"(?:avec|chez|cette|dans|elle|mais|nous|pour|pas|plus|quand|sans|sera|sont|sous|sur|tous|vers|vous)\b"
+_STOP = (
+    r"(?:avec|chez|cette|dans|elle|mais|nous|pour|pas|plus|quand|sans|sera|sont|sous|sur|tous|vers|vous)\b"
+)
 """No second word of a name where all is in small letters."""
 _AS = r"(?:[ _,]{1,2}(?i:l[ea] )?(?i:docteure?|professeure?|direct(?:eur|rice)|dr|pr)\.?(?![^\W_])(?: -)?)?"
 """A title or an office between a civility and a name."""
 _NAME = (
-    rf"{_AS}(?:[ _:(«\"“'\n]{{0,3}}| ?[:=.] ?[(«\"“]?(?={_BEFORE}{_UPPER})){_BEFORE}(?:{_LOW}{_REST} (?!{_STOP}){_LOW}{{3,}}(?![\w.@-])|[^\W\d_]{_REST})"
+    rf"{_AS}(?:[ _:(«\"“'\n]{{0,3}}| ?[:=.] ?[(«\"“]?(?={_BEFORE}{_UPPER})){_BEFORE}"
+    rf"(?:{_LOW}{_REST} (?!{_STOP}){_LOW}{{3,}}(?![\w.@-])|[^\W\d_]{_REST})"
     rf"(?:(?:[)»\"”]? ?[(«\"“_ ] ?|\.){_BEFORE}{_UPPER}{_REST}){{0,4}}[)»\"”]?{_BIRTH}"
 )
 _OTHERS = rf"(?: ?(?:,|et|&) ?{_UPPER}{_REST}){{0,3}}"

@@ -15,7 +15,6 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
-from conftest import CATALOGUE
 from filelock import FileLock
 from foreign import french, french_in
 from lxml import html
@@ -229,19 +228,6 @@ def test_without_network_the_last_good_list_is_audited_and_that_is_said(place, s
     )
     assert fits_a_mail(out)
     assert (place.site / "index.html").is_file()
-
-
-def test_a_list_that_nobody_signed_goes_to_quarantine_and_that_is_said(place, settings, served):
-
-    url = served((CATALOGUE / "variants" / "tampered.xml").read_bytes())
-    settings(fetch={"enabled": True, "url": url, "attempts": 1})
-    status, out, _ = place.play(pages=False)
-    assert status == 4
-    told = " ".join(out.split())
-    assert "UNKNOWN white list of 2 March 2026 at 05:30 UTC: what the server publishes is refused" in told
-    assert "(in quarantine): its signature is wrong; the last good one is used" in told
-    assert len(list((place.folder / "data" / "archive" / "quarantine").glob("*.gz"))) == 1
-    assert "LIST of 2 March 2026 at 05:30 UTC" in out
 
 
 def test_a_list_fetched_is_the_one_audited(place, settings, served):

@@ -60,6 +60,8 @@ class World:
     made: datetime = BEGIN
     known: set[str] = field(default_factory=set)
     """Fingerprints of what a reader of all the mails takes to be open."""
+    blind: bool = False
+    """Whether the list of the night before was refused."""
     shown: int = 0
     """Rows of the list whose site is shown."""
 
@@ -207,16 +209,19 @@ def compared(world: World, done, fault: str, as_of: str, *, first: bool) -> list
     criticals = sum(f["severity"] == "critical" for f in found)
     fresh = sum(f["severity"] == "critical" and f["status"] == "new" for f in found)
     numbers = "premier passage" if first else f"{fresh} nouveau{'x' if fresh > 1 else ''}"
-    head = re.match(r"MSSanté (\d+)(?:er)? mars : (\d+) critiques? \(([^)]*)\), (.*)", text)
+    sight = "TOUJOURS AVEUGLES" if world.blind else "AVEUGLES CETTE NUIT"
+    blind = rf"{sight} : liste blanche \([^)]+\) ; (\d+) critiques?(, nouveaux ou non : on l'ignore)()"
+    seen = blind if refused else r"(\d+) critiques? \(([^)]*)\), (.*)"
+    head = re.match(rf"MSSanté \d+(?:er)? mars : {seen}", text)
     check(
         f"the first line: {mail[:80]!r}",
-        holds=bool(head) and head[2] == str(criticals) and head[3] == numbers,
+        holds=bool(head) and head[1] == str(criticals) and (refused or head[2] == numbers),
     )
     sight = (
-        "AVEUGLES : liste blanche" if refused else f"EN PARTIE AVEUGLES : {' et '.join(doubted)}" if doubted
+        "" if refused else f"(TOUJOURS )?EN PARTIE AVEUGLES( CETTE NUIT)? : {' et '.join(doubted)}" if doubted
         else "EN ÉCHEC : téléchargement" if fault else r"\d+ domaines? inconnus?|rien d'inconnu"
     )  # fmt: skip
-    check(f"how much is seen: {mail[:120]!r}", holds=bool(head) and bool(re.match(sight, head[4])))
+    check(f"how much is seen: {mail[:120]!r}", holds=bool(head) and bool(re.match(sight, head[3])))
     check("whom to call", holds=refused or "APPELER " in "".join(mail.splitlines(keepends=True)[:12]))
     check("why the list is refused", holds=OF_LIST.get(fault, "") in text)
     check("what stays in force", holds=("RESTE EN VIGUEUR : " in text) is (fault in OF_LIST))
@@ -236,6 +241,7 @@ def compared(world: World, done, fault: str, as_of: str, *, first: bool) -> list
     ]
     check(f"in English: {english}", holds=not english)
     check("a person", holds=not re.search(r"\b0[67]( \d\d){4}\b|\b(M\.|Mme|Dr) [A-Z]", text))
+    world.blind = refused
     # -- site
     world.shown = world.shown if refused else len(world.listed)
     check("the site", holds=f"<p>{world.shown} rows</p>" in site and ("data-notice" in site) is refused)
