@@ -258,6 +258,8 @@ def test_each_format_says_the_same_and_masks_persons(language: str, tmp_path: Pa
     answers = {name: run(*how, name) for name in ("text", "json", "markdown", "sarif")}
     assert {status for status, _ in answers.values()} == {1}
     texts = {name: text for name, (_, text) in answers.items()}
+    verdict = "- to be corrected: " if language == "en" else "- à corriger\u00a0: "
+    assert verdict in texts["text"]
     assert re.search(r"· [^:(]+: .*\(LIST_DOMAIN_INVALID\)", texts["text"]), "title, colon, what was seen"
     edit: dict[str, Any] = json.loads(texts["json"])
     assert list(edit)[:6] == ["verdict", "rows", "list", "introduced", "resolved", "untouched"]
