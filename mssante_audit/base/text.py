@@ -85,14 +85,21 @@ def normalize(text: str) -> str:
     return unicodedata.normalize("NFKC", "".join(seen))
 
 
+def unaccented(text: str) -> str:
+    """Return a text with compatibility forms folded and accents dropped.
+
+    >>> unaccented("Noël n° 2")
+    'Noel n° 2'
+    """
+    if text.isascii():
+        return text
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+
+
 def fold(text: str) -> str:
     """Return the words of a text without case, accents and punctuation.
 
     >>> fold("Jean-Noël LŒB")
     'jean noel loeb'
     """
-    text = text.casefold()
-    if not text.isascii():
-        text = unicodedata.normalize("NFKD", text.translate(_LIGATURES))
-        text = "".join([c for c in text if not unicodedata.combining(c)])
-    return _NO_WORD.sub(" ", text).strip()
+    return _NO_WORD.sub(" ", unaccented(text.casefold().translate(_LIGATURES))).strip()

@@ -88,8 +88,8 @@ def sent(
     from mssante_audit.nightly.letters import note_sent
 
     operator_id, letter = note_sent(load_config(config), operator, on)
-    told = f"{len(letter['told'])} findings told (run {letter['run']})"
-    say(f"{operator_id}: letter of {letter['sent_on']} noted, {told}")
+    counted = f"{len(letter['told'])} findings told (run {letter['run']})"
+    say(f"{operator_id}: letter of {letter['sent_on']} noted, {counted}")
 
 
 @letters.command()

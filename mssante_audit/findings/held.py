@@ -25,8 +25,6 @@ from mssante_audit.values.person import unnamed
 
 DEFAULT = 300.0
 """Seconds that one part of an audit of another package may take, unless `PACKAGE_SECONDS` says otherwise."""
-
-
 LONGEST = 2000
 """Characters of an error that are told."""
 

@@ -42,8 +42,8 @@ def note_sent(config: Config, operator: str, on: str | None = None) -> tuple[str
         raise InputError("no run has ended here", file=str(output), remedy="`mssante-audit run` does one")
     space = open_space(data=str(run / SNAPSHOT))
     operator_id = select_operator(space, operator) or ""
-    told = dossier(space, operator_id).todo["fingerprint"].tolist()
-    letter = {"sent_on": day.isoformat(), "run": run.name, "told": told}
+    fingerprints = dossier(space, operator_id).todo["fingerprint"].tolist()
+    letter = {"sent_on": day.isoformat(), "run": run.name, "told": fingerprints}
     with exclusive(output, "a run is at work here"):
         letters = read_letters(output) | {operator_id: letter}
         write_state(output / STATE / FILE, VERSION, {"letters": letters})
@@ -67,12 +67,12 @@ def standings(config: Config, as_of: str | None = None, current: Path | None = N
     states = states_in(json.loads((well[0] / "audit.json").read_bytes())) if well else None
     outcomes = []
     for operator_id, letter in sorted(letters.items()):
-        sent_on, told = letter["sent_on"], letter["told"]
-        states_now = ["unknown" if states is None else states.get(key, "fixed") for key in told]
+        sent_on, fingerprints = letter["sent_on"], letter["told"]
+        states_now = ["unknown" if states is None else states.get(key, "fixed") for key in fingerprints]
         days = (now.date() - date.fromisoformat(sent_on)).days
         due = days >= config.letter.remind_after_days and "open" in states_now
         counts = {state: states_now.count(state) for state in ("fixed", "open", "unknown")}
-        letter_now = {"operator_id": operator_id, "sent_on": sent_on, "told": len(told)}
+        letter_now = {"operator_id": operator_id, "sent_on": sent_on, "told": len(fingerprints)}
         outcomes.append(letter_now | counts | {"due": due})
     return outcomes
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import os
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,6 +16,7 @@ from html import unescape
 from typing import TYPE_CHECKING, Any
 
 from mssante_audit.base.language import gettext
+from mssante_audit.base.text import unaccented
 from mssante_audit.report.execute import Failure
 from mssante_audit.report.html import TEMPLATE, Html, gettext_filter, joined, template, trusted
 from mssante_audit.report.results import MIME
@@ -177,8 +177,7 @@ def outline(body: str) -> tuple[Html, list[tuple[str, str]]]:
 
 def slug(text: str) -> str:
     """Return a heading's text as an anchor."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "section"
+    return re.sub(r"[^a-z0-9]+", "-", unaccented(text.casefold())).strip("-") or "section"
 
 
 def _prose(source: str, escape: bool = False) -> Html:

@@ -8,6 +8,8 @@ from mssante_audit.values.slips import one_slip
 
 ZONE = "mssante.fr"
 """The zone that the manager runs."""
+ENDINGS = ("fr", "com", "org", "net", "eu")
+"""Endings that are left in, or put behind the zone, by mistake."""
 
 _MOST_SHOWN = 20
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
@@ -57,7 +59,7 @@ def in_zone(domain: str) -> str:
     if domain.endswith(f".{ZONE}"):
         return ""
     bare, _, behind = domain.partition(f".{ZONE}.")
-    if behind in ("fr", "com", "net", "org", "eu"):  # an ending behind the zone, which stands there whole
+    if behind in ENDINGS:  # an ending behind the zone, which stands there whole
         return f"{bare}.{ZONE}"
     first, top = ZONE.split(".")
     name, _, last = domain.rpartition(".")

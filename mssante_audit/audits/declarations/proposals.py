@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
+from mssante_audit.base.text import unaccented
 from mssante_audit.declarations.cells import read_date
 from mssante_audit.values.dn import DN
 from mssante_audit.values.hosts import in_zone
@@ -23,8 +23,7 @@ def host_from(text: str) -> str:
     >>> host_from("https://ch-véli.mssante.fr/"), host_from("ns1.x.fr (192.0.2.1)"), host_from("ch x.fr")
     ('ch-veli.mssante.fr', 'ns1.x.fr', '')
     """
-    bare = _AROUND_HOST.sub("", _AROUND_HOST.sub("", text.strip().lower()))
-    plain = "".join(c for c in unicodedata.normalize("NFKD", bare) if not unicodedata.combining(c))
+    plain = unaccented(_AROUND_HOST.sub("", _AROUND_HOST.sub("", text.strip().lower())))
     return plain if HOST.fullmatch(plain) and plain != text.strip() else ""
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
 
-from mssante_audit.base.text import fold, is_hidden, latin
+from mssante_audit.base.text import fold, is_hidden, latin, unaccented
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.hosts import ZONE, host_faults, in_zone
+from mssante_audit.values.hosts import ENDINGS, ZONE, host_faults, in_zone
 from mssante_audit.values.slips import pairs
 from mssante_audit.whitelist.rows import above_of, all_rows, grouped, rows_by
 
-_ENDINGS = frozenset(("fr", "com", "org", "net", "eu", "re", "nc", "pf", "mssante"))
+_ENDINGS = frozenset((*ENDINGS, "re", "nc", "pf", "mssante"))
 """Endings of other zones (and our own, doubled). ``asso`` is not one: it is used as a name there (data)."""
 _NEAR_LETTERS = 8
 """Shorter names are too near one another to be slips: acronyms mostly (data)."""
@@ -52,9 +51,8 @@ def domains(space: TrustSpace) -> Iterator[Finding]:
 
 def _mended(domain: str) -> str:
     """Return the name most likely meant, "" if there is no saying."""
-    seen = unicodedata.normalize("NFKD", latin(domain.rpartition("@")[2].lower()))
-    shown = "".join(c for c in seen if not (unicodedata.combining(c) or is_hidden(c)))
-    kept = shown.strip().strip(".")
+    letters = unaccented(latin(domain.rpartition("@")[2].lower()))
+    kept = "".join(c for c in letters if not is_hidden(c)).strip().strip(".")
     return "" if host_faults(kept) else in_zone(kept) or kept
 
 
