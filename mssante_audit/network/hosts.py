@@ -13,7 +13,7 @@ from mssante_audit.network.lookups import Found, Lookups
 from mssante_audit.network.replies import PARTIAL, ReplyIndex
 from mssante_audit.observe.dns.walk import MAX_HOSTS, NOBODY
 
-REACHED = ("good", "mixed", "ipv6", "literal", "differ", "alias", "long", *PARTIAL)
+REACHED = ("good", "mixed", "ipv6", "literal", "differ", "alias", "long", "own", *PARTIAL)
 """States of mail hosts that some sender reaches."""
 MAX_RECORDS = 100
 """Of one name and type: of more BIND takes none (``max-records-per-type``)."""
@@ -26,10 +26,10 @@ class MailHost(NamedTuple):
     name: str
     state: str
     """How it can be reached: ``good``, ``mixed`` (with private addresses), ``ipv6``, one of `PARTIAL`,
-    ``alias`` (by way of servers that are aliases), ``long`` (by way of more aliases than all resolvers
-    follow), ``differ`` (the servers of its zone give different addresses, or one gives none), ``private``,
-    ``literal`` (an address stands for its name: Postfix warns and connects); why it has no address; "" for
-    unknown."""
+    ``alias`` (by way of servers that are aliases), ``own`` (until a resolver knows the servers that its zone
+    names itself), ``long`` (by way of more aliases than all resolvers follow), ``differ`` (the servers of its
+    zone give different addresses, or one gives none), ``private``, ``literal`` (an address stands for its
+    name: Postfix warns and connects); why it has no address; "" for unknown."""
     v4: Found = Found("nodata")
     v6: Found = Found("nodata")
     public: frozenset[str] = frozenset()

@@ -32,7 +32,8 @@ class Found(NamedTuple):
     """What was said, from the name asked for to the end of its aliases."""
     partly: str = ""
     """Where only some resolvers come to it, one of `mssante_audit.network.replies.PARTIAL`, ``alias`` (the
-    servers of its zone have no names but aliases: BIND does not follow them) or ``long`` (`ALIASES`)."""
+    servers of its zone have no names but aliases: BIND does not follow them), ``own`` (those that its zone
+    names itself do not answer) or ``long`` (`ALIASES`)."""
     links: int = 0
 
     @property
@@ -101,7 +102,8 @@ class Lookups:
                 return Found("", (), zone)
         kind = self._kind(answers)
         named = self._is_named(zone, frozenset(a for a, answer in known.items() if answer.failed))
-        if kind is None or named is None:
+        own = self._own_sets(zone, known) if every and zone not in ("", ".", self._index.parent) else ""
+        if kind is None or named is None or own is None:
             return Found("", (), zone)
         replies = [reply for answer in answers.values() for reply in answer.replies]
         data = frozenset().union(*(reply.answers for reply in replies))
@@ -114,7 +116,32 @@ class Lookups:
                 (self._of_reply(reply, qtype, every, links, depth) for reply in replies),
                 key=lambda part: (part.status != "found", part.status != "nxdomain"),
             )
-        return found._replace(partly=kind or ("" if named else "alias") or found.partly)
+        return found._replace(partly=kind or ("" if named else "alias") or own or found.partly)
+
+    def _own_sets(self, zone: str, known: Mapping[str, ServerAnswer]) -> str | None:
+        """Return how the servers answer that a zone names beside its data, "" if well; ``None``: not known.
+
+        A resolver that has learnt that set asks no others (RFC 2181, 5.4.1). `known`: answers by address.
+        """
+        referrals = self._index.referrals.get(zone, ())
+        handed, glue = frozenset(names_of(referrals, zone)), glue_of(referrals, zone)
+        replies = [reply for answer in known.values() for reply in answer.replies]
+        kinds = {""}
+        for names in {frozenset(reply.data("NS", zone)) for reply in replies} - {frozenset(), handed}:
+            answers: dict[bool, list[ServerAnswer]] = {False: [], True: []}
+            unheard = False
+            for name in names:
+                found = self.addresses(name)
+                aliased = name not in glue and any(lookup.alias for lookup in found)
+                unheard |= name not in glue and not all(lookup.status for lookup in found)
+                addresses = {*glue.get(name, ()), *(a for lookup in found for a in lookup.data)}
+                usable = (a for a in addresses if self._index.usable(a) is not False)
+                answers[aliased] += [known.get(address, UNKNOWN) for address in usable]
+            if not any(answer.informs for answer in answers[False]):
+                if unheard or not all(answer.kind for of_kind in answers.values() for answer in of_kind):
+                    return None
+                kinds.add("alias" if any(answer.informs for answer in answers[True]) else "own")
+        return max(kinds)
 
     def _of_reply(self, reply: Reply, qtype: str, every: bool, links: int, depth: int) -> Found:
         """Return what a reply leads to, through the aliases that it names."""

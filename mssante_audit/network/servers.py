@@ -15,7 +15,7 @@ from mssante_audit.observe.lines import Reply
 
 OF_SERVERS = {
     "bogus": "dnssec-bogus", "tcp": "servers-tcp", "slow": "servers-slow", "notimp": "servers-edns",
-    "alias": "servers-alias", "long": "alias-long", "ipv6": "servers-ipv6",
+    "alias": "servers-alias", "own": "own-servers", "long": "alias-long", "ipv6": "servers-ipv6",
 }  # fmt: skip
 """How a zone's servers answer, where none answers all resolvers → cause."""
 DEAD = ("zone-dead", "zone-lost", "edns-dropped")

@@ -31,8 +31,14 @@ class Hard(Case):
     """Why it is at risk though every resolver arrives there, in the words of the issue."""
     postfix: bool = False
     """Whether Postfix connects though no resolver knows an address."""
-    learnt: bool = False
-    """Whether the resolvers are asked for the zone's servers first, and know those that it names itself."""
+    learns: str = ""
+    """The zone whose servers the resolvers are asked for first, so that they know those that it names itself;
+    ``@`` is the domain."""
+
+    @property
+    def learnt(self) -> tuple[str, ...]:
+        """The zones whose servers are asked for first."""
+        return (self.learns.replace("@", self.domain),) if self.learns else ()
 
     @property
     def receives(self) -> str:
@@ -137,6 +143,23 @@ def chains(where: str) -> list[str]:
                 if where == ("pair", "impair")[(link - first) % 2]:
                     lines.append(f"{label}{links}-{link} CNAME {target}")
     return lines
+
+
+OWN_DEAD = {
+    "nsd1.op": "62.200.1.1",
+    "nsd2.op": "62.201.1.1",
+    "nsd3.op": "62.202.1.1",
+    "nsd4.op": "62.203.1.1",
+}
+"""Servers that zones name themselves, and nobody above."""
+
+
+def names_itself(name: str, what: str, own: tuple[str, ...], *rules: str, **more: object) -> Hard:
+    """A domain whose exchanger is in a zone of its own, which names other servers than those of its cut."""
+    below = f"{name}-z.example"
+    hosts = (*(f"{name}-z NS {server}." for server in NS), *more.pop("hosts", ()))
+    lines = {"hosts": hosts, "more": ((f"{below}.", zone("mx A 82.64.5.80", ns=own)),), "learns": below}
+    return redirected(name, what, f"10 mx.{below}", *rules, **{"cn": f"mx.{below}"} | lines | more)
 
 
 RELAYS = tuple(
@@ -381,6 +404,32 @@ EXCHANGERS = (
             ),
         )
     ),
+    names_itself(
+        "vers-propre-muet", "the servers that the exchanger's zone itself names are silent",
+        ("nsd1.op.example", "nsd2.op.example"), "DNS_MX_HOST_DEAD", reached=None,
+    ),
+    names_itself(
+        "vers-propre-point", "the exchanger's zone itself names its servers without the final dot",
+        ("ns1.op.example.@", "ns2.op.example.@"), "DNS_MX_HOST_DEAD", reached=None,
+    ),
+    names_itself(
+        "vers-propre-alias", "the names of the servers that the exchanger's zone itself names are aliases",
+        ("na1.op.example", "na2.op.example"), "DNS_MX_HOST_DEAD", reached=None,
+    ),
+    names_itself(
+        "vers-propre-demi", "one of the two servers that the exchanger's zone itself names is silent",
+        (NS[0], "nsd1.op.example"),
+    ),
+    names_itself(
+        "vers-propre-trois", "clean: the exchanger's zone itself names a third server",
+        (*NS, "ns1-ter.op.example"), hosts=(f"ns1-ter.op A {ONE}",),
+    ),
+    names_itself(
+        "alias-propre", "an alias into a zone that names silent servers itself",
+        ("nsd1.op.example", "nsd2.op.example"), "DNS_ALIAS", "DNS_MX_HOST_DEAD", reached=None,
+        parent=("@ CNAME boite.alias-propre-z.example.",), cn=MX,
+        more=(("alias-propre-z.example.", zone(f"boite MX 10 {MX}.", ns=("nsd1.op.example",))),),
+    ),
     redirected(
         "litteral-un", "an address beside a sound exchanger",
         f"10 {MX}, 20 82.64.5.5", "DNS_MX_ADDRESS", unsound="one sound exchanger",
@@ -408,12 +457,6 @@ EXCHANGERS = (
         ("DNS_MX_DISAGREE",), first=zone(), second=zone(mx=f"20 {MX}."),
     ),
 )  # fmt: skip
-OWN_DEAD = {
-    "nsd1.op": "62.200.1.1",
-    "nsd2.op": "62.201.1.1",
-    "nsd3.op": "62.202.1.1",
-    "nsd4.op": "62.203.1.1",
-}
 DELEGATIONS = (
     Hard("propre", "clean: two servers"),
     Hard(
@@ -548,7 +591,7 @@ DELEGATIONS = (
     *(
         # Asked one after the other BIND and Knot Resolver fail, and unbound goes back to the delegation.
         Hard(
-            f"propre-{name}", what, ("DNS_OWN_SERVERS_DEAD",), learnt=True, reached=None, scripted=scripts,
+            f"propre-{name}", what, ("DNS_OWN_SERVERS_DEAD",), learns="@", reached=None, scripted=scripts,
             hosts=tuple(f"{host} A {address}" for host, address in OWN_DEAD.items()),
             cn=f"mx.propre-{name}.mssante.fr",
             first=zone("mx A 82.64.5.30", mx="10 mx.@", ns=own),
@@ -570,12 +613,12 @@ DELEGATIONS = (
     ),
     Hard(
         "propre-demi", "one of the two servers that the zone itself names is silent",
-        ("DNS_NS_MISMATCH", "DNS_SERVER_SILENT"), learnt=True, unsound="one sound server",
+        ("DNS_NS_MISMATCH", "DNS_SERVER_SILENT"), learns="@", unsound="one sound server",
         first=zone(ns=(NS[0], "nsd1.op.example")),
     ),
     Hard(
         "propre-trois", "clean, but for another set: the zone itself names three servers, all of them sound",
-        ("DNS_NS_MISMATCH", "DNS_SAME_ADDRESS"), learnt=True, hosts=(f"ns1-bis.op A {ONE}",),
+        ("DNS_NS_MISMATCH", "DNS_SAME_ADDRESS"), learns="@", hosts=(f"ns1-bis.op A {ONE}",),
         first=zone(ns=(*NS, "ns1-bis.op.example")),
     ),
     Hard(

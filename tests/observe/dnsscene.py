@@ -234,7 +234,7 @@ def running(folder: Path, cases: Sequence[Case] = CASES) -> Iterator[str]:
 def look_with_resolvers(folder: Path, cases: Sequence[Case]) -> None:
     """Observe `cases` with the time-out in use; meanwhile ask resolvers, and keep it in ``told.json``."""
     domains = [domain for case in cases for domain in case.domains]
-    learnt = [case.domain for case in cases if getattr(case, "learnt", False)]
+    learnt = [zone for case in cases for zone in getattr(case, "learnt", ())]
     with (
         running(folder, cases) as anchor,
         resolving(folder / "resolvers", anchor),

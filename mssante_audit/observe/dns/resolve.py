@@ -94,10 +94,30 @@ class Resolver:
         replies = [found] if found else []
         if zone not in ("", "."):
             servers = await self._all_servers(domain, zone)
-            asks = [Ask(domain, "address", zone, qname, qtype, *server) for server in servers]
-            replies = await asyncio.gather(*map(self._asker.ask, asks))
+            replies = await self._ask_of(domain, zone, qname, qtype, servers)
+            if more := await self._own_servers(domain, zone, servers, replies):
+                replies += await self._ask_of(domain, zone, qname, qtype, more)
         await self._look_at_signatures(replies)
         return replies
+
+    async def _ask_of(
+        self, domain: str, zone: str, qname: str, qtype: str, servers: Iterable[Server]
+    ) -> list[Reply]:
+        asks = (Ask(domain, "address", zone, qname, qtype, *server) for server in servers)
+        return await asyncio.gather(*map(self._asker.ask, asks))
+
+    async def _own_servers(
+        self, domain: str, zone: str, servers: Sequence[Server], replies: Iterable[Reply]
+    ) -> list[Server]:
+        """Return the servers that a zone names itself, beside its data (RFC 2181, 5.4.1)."""
+        if zone == self._asker.settings.parent_zone:
+            return []
+        named = set().union(*(r.data("NS", zone) for r in replies if r.outcome != "referral"))
+        names = sorted(named.difference(server.name for server in servers))[:MAX_SPARE]
+        found = await asyncio.gather(*(self.addresses(domain, name) for name in names))
+        known = {server.address for server in servers}
+        own = [Server(n, a) for n, addresses in zip(names, found, strict=True) for a in addresses]
+        return [server for server in own if self.usable(server.address) and server.address not in known]
 
     async def _all_servers(self, domain: str, zone: str) -> tuple[Server, ...]:
         """Return all servers of a zone that was met, those without glue too."""
