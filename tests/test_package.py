@@ -44,7 +44,7 @@ def test_type_checkers_see_what_is_imported_late():
 
 def test_an_audit_registered_later_is_among_them(monkeypatch):
     before = mssante_audit.AUDITS
-    monkeypatch.setitem(registry._registered, "own", mssante_audit.Audit("own", "Own", (), lambda _: ()))
+    monkeypatch.setitem(registry.registered, "own", mssante_audit.Audit("own", "Own", (), lambda _: ()))
     assert (*before, "own") == mssante_audit.AUDITS
 
 

@@ -40,7 +40,7 @@ ASIDE = {
     "explorer", "desk.py", "execute.py", "forms.py", "stationery.py", "svg.py",
 }  # fmt: skip
 """Parts of these that have words of their own, raise errors only, fill a form or check settings."""
-NAMES = ("names.py", "method.py")
+NAMES = ("method.py",)
 """Modules that hold nothing but names of codes."""
 TABLES = ("words.toml", "causes.toml", "glossary.toml")
 """Files of French words (`mssante_audit.base.translations.words_of`)."""

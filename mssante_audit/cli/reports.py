@@ -117,7 +117,7 @@ def dossiers(
     given.pop("operator", None)  # these are several
     named = {name: given.pop(name, None) for name in ("region", "department")}
     on = read_stationery(letter) if letter else Stationery()
-    with _cluster(dask) as elsewhere, progress(lambda dossier: say(_line(dossier, out))) as listener:
+    with cluster(dask) as elsewhere, progress(lambda dossier: say(_line(dossier, out))) as listener:
         run = write_dossiers(
             out,
             parameters=given,
@@ -142,7 +142,7 @@ def _line(dossier: Dossier, out: Path) -> str:
 
 
 @contextmanager
-def _cluster(address: str | None) -> Iterator[dict[str, Any]]:
+def cluster(address: str | None) -> Iterator[dict[str, Any]]:
     """Yield what `write_dossiers` is given for a Dask cluster: its executor, and how the data get there."""
     if address is None:
         yield {}

@@ -144,7 +144,7 @@ def write_dossiers(
     order = Order(digest(content), given, code_digest(), debug, masked, on or Stationery())
     with using_language(given["lang"]):
         space = opened(order)
-    names = _operators(space)
+    names = operator_names(space)
     if masked:
         names = {operator_id: unnamed(name) for operator_id, name in names.items()}
     sitting = operators_of(space, limits(space, None, region, department))
@@ -206,7 +206,7 @@ def file_name(operator_id: str) -> str:
     return f"operateur-{digest(operator_id)[:12]}"
 
 
-def _operators(space: TrustSpace) -> dict[str, str]:
+def operator_names(space: TrustSpace) -> dict[str, str]:
     """Return the operators of a list and what most of their rows call them, "" if none does."""
     entries = space.entries[space.entries["operator_id"] != ""]
     names = dict.fromkeys(map(str, entries["operator_id"]), "")

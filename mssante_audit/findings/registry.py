@@ -142,7 +142,8 @@ class Audit(BaseModel):
 
 
 _ours: dict[str, Audit] = {}
-_registered: dict[str, Audit] = {}
+registered: dict[str, Audit] = {}
+"""Audits of somebody else's, which `register` added to this process, by name."""
 
 
 def provide(audits: Iterable[Audit]) -> None:
@@ -165,16 +166,16 @@ def register(audit: Audit) -> Audit:
     InputError
         If it is no audit, its name or one of its rules is another's, or a template of its rules is none.
     """
-    others = {name: known for name, known in audits().items() if _registered.get(name) is not known}
+    others = {name: known for name, known in audits().items() if registered.get(name) is not known}
     _admit(audit, others)
-    _registered[audit.name] = audit
+    registered[audit.name] = audit
     catalogue.cache_clear()
     return audit
 
 
 def audits() -> dict[str, Audit]:
     """Return every audit by its name: ours, those of packages by name, those registered."""
-    return {**_installed()[0], **_registered}
+    return {**_installed()[0], **registered}
 
 
 def resting(inputs: Set[str]) -> list[str]:

@@ -27,7 +27,7 @@ from mssante_audit.findings.templates import phrase
 from mssante_audit.nightly.night import SITE, Night, began, read_result, read_run, runs_in
 from mssante_audit.nightly.notice import good_run
 from mssante_audit.nightly.settings import Mail
-from mssante_audit.report.names import NAMES
+from mssante_audit.report.names import names
 from mssante_audit.space.states import State, named, reason, remedied, worded
 
 KIND = "mssante-audit night"
@@ -247,7 +247,7 @@ def _found(night: Night) -> Iterator[Line]:
             message = result.message.replace(f"{night.folder}/", "").replace(f"{night.output}/", "")
             short = textwrap.shorten(message, 400, placeholder=" ...")
             fault = {"message": short, "why": result.why, "step": result.step}
-            fault["named"] = NAMES["failures"].get(result.why.get("code", ""), "")
+            fault["named"] = names("failures").get(result.why.get("code", ""), "")
             yield Line("alarm", _say(night, result.outcome, fault))
             if result.step == "fetch":
                 yield _in_force(night, kept=True)

@@ -29,7 +29,7 @@ from mssante_audit.report.findings import (
 )
 from mssante_audit.report.first import CAUSES, by_check, cause_lines
 from mssante_audit.report.html import Html, joined, macro
-from mssante_audit.report.names import NAMES
+from mssante_audit.report.names import names
 from mssante_audit.report.tables import Cell, badge, number_cell, rows_table, severity_cell
 from mssante_audit.site.view import Domain, Operator, View, anchor_of
 
@@ -224,9 +224,9 @@ def moves_shown(moves: pd.DataFrame) -> Shown:
         (
             Cell(day(move["at"]), move["at"].isoformat()),
             Cell(data(move["host"], 200)),
-            Cell(gettext(NAMES["certificate_changes"][move["kind"]])),
+            Cell(names("certificate_changes")[move["kind"]]),
             number_cell(move["spare"]),
-            Cell(translated(NAMES["certificate_orders"][move["order"]])),
+            Cell(names("certificate_orders")[move["order"]]),
             Cell(data(move["after"], 200) if move["kind"] == "replaced" else ""),
         )
         for move in moves.head(ROWS).to_dict("records")

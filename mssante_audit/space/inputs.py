@@ -112,7 +112,7 @@ def _digest(files: Iterable[tuple[str | Path, Path]], head: str = "") -> str:
 
 def code_digest() -> str:
     """Return a hash of code, rules and templates, of others' audits too, and of the versions it runs with."""
-    hashed = hashlib.sha256(f"{_own_digest()}\0{unusable()}\0".encode())
+    hashed = hashlib.sha256(f"{own_digest()}\0{unusable()}\0".encode())
     for name, audit in theirs().items():
         modules = {getattr(part, "__module__", type(part).__module__) for part in audit.parts}
         code = [_module_digest(m) for m in sorted(modules) if not m.startswith("mssante_audit.")]
@@ -132,7 +132,8 @@ def _module_digest(module: str) -> str:
 
 
 @cache
-def _own_digest() -> str:
+def own_digest() -> str:
+    """Return the digest of this package's code and of what is installed for it."""
     package = Path(__file__).parent.parent
     needed = [text for text in requires("mssante-audit") or () if "extra ==" not in text]
     names = sorted(re.split(r"[^\w.-]", text)[0] for text in needed)

@@ -124,7 +124,7 @@ BEHAVIOURS = {
 @pytest.fixture(autouse=True)
 def others(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let a test register audits of its own, which have half a second."""
-    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setattr(registry, "registered", {})
     monkeypatch.setenv(PACKAGE_SECONDS, "0.5")
     yield
     catalogue.cache_clear()

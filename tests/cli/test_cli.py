@@ -180,7 +180,7 @@ def test_a_rule_that_cannot_be_evaluated_costs_the_others_nothing_and_status_is_
         raise KeyError("x")
 
     audit = Audit("broken", "Broken", (), broken)
-    monkeypatch.setitem(registry._registered, audit.name, audit)
+    monkeypatch.setitem(registry.registered, audit.name, audit)
     status, out, _ = run("findings", "all", *ALONE)
     assert status == 3
     assert "AUDIT_RULE_FAILED" in out

@@ -82,7 +82,7 @@ def test_a_worker_killed_half_way_costs_no_dossier(scheduler, workers, given, tm
         if done == 2:
             os.kill(workers[0].pid, 9)
 
-    with cli._cluster(scheduler) as cluster:
+    with cli.cluster(scheduler) as cluster:
         client = cluster["executor"]._client
         client.wait_for_workers(2, timeout=60)
         run = write_dossiers(
@@ -108,5 +108,5 @@ def test_without_scheduler_or_worker_it_says_so(scheduler, monkeypatch):
         ("tcp://127.0.0.1:9", "no Dask scheduler answers"),
         ("nothing at all", "no Dask scheduler answers"),
     ):
-        with pytest.raises(InputError, match=why), cli._cluster(address):
+        with pytest.raises(InputError, match=why), cli.cluster(address):
             pass

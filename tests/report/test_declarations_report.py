@@ -14,7 +14,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.declarations.register import fields, load_declarations
 from mssante_audit.findings.frame import concat
 from mssante_audit.report.charts import Chart
-from mssante_audit.report.names import NAMES
+from mssante_audit.report.names import names
 from mssante_audit.report.notebook import Report
 from mssante_audit.report.results import EVERYBODY
 from mssante_audit.report.run import run_reports
@@ -32,7 +32,7 @@ def space(sample_space):
 def told(space, ident, statuses=None, row_limit=1000):
     """What a cell of the notebook shows of statuses."""
     frame = status(space) if statuses is None else statuses
-    counts = frame["status"].astype("str").value_counts().reindex(list(NAMES["statuses"]), fill_value=0)
+    counts = frame["status"].astype("str").value_counts().reindex(list(names("statuses")), fill_value=0)
     report = Report("declarations", space, EVERYBODY, space.audited, concat([]), (), row_limit)
     given = {"report": report, "statuses": frame, "counts": counts, "register": space.register}
     return shown("declarations", ident, space=space, **given)
@@ -43,7 +43,7 @@ def test_the_chart_tells_every_status_with_its_number(space):
     chart = told(space, "statuses")
     assert isinstance(chart, Chart)
     for name, count in frame["status"].value_counts().items():
-        assert (f"{NAMES['statuses'][name]} : {count} (" in chart.alt) == (count > 0)
+        assert (f"{names('statuses')[name]} : {count} (" in chart.alt) == (count > 0)
     assert "listés comme déclaré" in chart.caption
     assert told(space, "statuses", frame.iloc[:0]).caption == "Aucun domaine à rapprocher."
 

@@ -34,7 +34,7 @@ def findings(space):
 @pytest.fixture
 def own_registry(monkeypatch):
     """What a test registers is gone after it."""
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+    monkeypatch.setattr(registry, "registered", dict(registry.registered))
     registry.catalogue.cache_clear()
     yield
     registry.catalogue.cache_clear()

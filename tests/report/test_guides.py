@@ -44,7 +44,7 @@ def test_the_cookbook_answers_twelve_questions_each_in_five_lines_at_most():
 @pytest.fixture(scope="module")
 def answers(shipped, tmp_path_factory):
     """What each cell of the cookbook shows of the sample as of its day, by the cell's name."""
-    kept, registered = tempfile.tempdir, dict(registry._registered)
+    kept, registered = tempfile.tempdir, dict(registry.registered)
     tempfile.tempdir = str(tmp_path_factory.mktemp("cookbook"))
     scope, shown = {}, {}
     for cell in cells("cookbook"):
@@ -58,8 +58,8 @@ def answers(shipped, tmp_path_factory):
                 shown[cell["id"]] = eval(compile(last, cell["id"], "eval"), scope)
     yield scope, shown
     tempfile.tempdir = kept
-    registry._registered.clear()
-    registry._registered.update(registered)
+    registry.registered.clear()
+    registry.registered.update(registered)
     registry.catalogue.cache_clear()
 
 

@@ -7,7 +7,7 @@ from conftest import CATALOGUE
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.space import inputs
-from mssante_audit.space.inputs import Bundle, _own_digest, code_digest, input_files, inputs_digest, pack
+from mssante_audit.space.inputs import Bundle, code_digest, input_files, inputs_digest, own_digest, pack
 
 
 @pytest.fixture
@@ -74,9 +74,9 @@ def test_a_bundle_stays_in_its_folder(tmp_path):
 
 
 def test_the_hash_of_the_code_follows_the_libraries_versions(monkeypatch):
-    _own_digest.cache_clear()
+    own_digest.cache_clear()
     before = code_digest()
-    _own_digest.cache_clear()
+    own_digest.cache_clear()
     monkeypatch.setattr(inputs, "version", lambda name: "0")
     assert code_digest() != before
-    _own_digest.cache_clear()
+    own_digest.cache_clear()

@@ -63,7 +63,7 @@ def space(sample_space: TrustSpace) -> TrustSpace:
 @pytest.fixture
 def others(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a test register audits of its own."""
-    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setattr(registry, "registered", {})
     yield
     catalogue.cache_clear()
 
