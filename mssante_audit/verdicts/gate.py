@@ -38,6 +38,8 @@ LOST_SHARE = 0.1
 """Share of the rows of a list that no edit takes away at once: good practice."""
 LONGEST = 255
 """Characters of a field: the publishing tool's own limit (data)."""
+GARBLED = "LIST_DESCRIPTION_MOJIBAKE"
+"""The rule that a whole list breaks if its declared encoding is not its own."""
 AHEAD = timedelta(days=1)
 """How far in the future a proposal may be dated: it is signed and published after it is judged."""
 NOT_YET = {"RECO_NOT_LISTED", "RECO_WITHDRAWN_LISTED"}
@@ -120,7 +122,8 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
     unread = proposal.damaged or proposal.generated_at is None or proposal.entries.empty
     gone = () if unread else _only_in(stood, stands, kinds_before).keys() - kinds.keys()
     placed: Placed = defaultdict(list)
-    for domain, finding in _faults(published, proposal, space.as_of):
+    garbled = [sum(map(len, found["rows"][found["rule"] == GARBLED])) for found in (old, new)]
+    for domain, finding in _faults(published, proposal, space.as_of, garbled[1] - garbled[0]):
         placed[domain if domain in changes else None].append(finding)
     rows = after.entries.set_index("row")[["domain", "line"]]
 
@@ -237,16 +240,25 @@ def _changes(published: WhiteList, proposal: WhiteList) -> dict[str, EditedRow]:
     return {row.domain: row for row in rows}
 
 
-def _faults(published: WhiteList, proposal: WhiteList, as_of: datetime) -> Iterator[tuple[str, EditFinding]]:
-    """Yield errors that no published list is judged by, with the domain of the row, "" of the whole file."""
-    was, now, made = len(published.entries), len(proposal.entries), proposal.generated_at
-    if was and was - now >= LOST_SHARE * was:
-        observed = gettext("{now} lignes au lieu de {was}").format(now=one_decimal(now), was=one_decimal(was))
-        yield "", fault("EDIT_ROWS_LOST", observed)
+def _faults(
+    published: WhiteList, proposal: WhiteList, as_of: datetime, garbled: int
+) -> Iterator[tuple[str, EditFinding]]:
+    """Yield errors that no published list is judged by, with the domain of the row, "" of the whole file.
+
+    `garbled` is on how many rows more letters are lost.
+    """
+    was, rows, made = len(published.entries), proposal.entries, proposal.generated_at
+    lost = {"EDIT_ROWS_LOST": was - len(rows), "EDIT_LETTERS_LOST": garbled}
+    for code in [code for code, n in lost.items() if was and n >= LOST_SHARE * was]:
+        observed = gettext("{now} lignes au lieu de {was}")
+        yield "", fault(code, observed.format(now=one_decimal(was - lost[code]), was=one_decimal(was)))
     if made and made > as_of + AHEAD:
         yield "", fault("EDIT_DATE", made.isoformat())
+    known = rows["updated_at_text"].isin(published.entries["updated_at_text"])
+    for row in rows[(rows["updated_at"] > as_of + AHEAD) & ~known].to_dict("records"):
+        yield row["domain"], fault("EDIT_DATE", row["updated_at_text"], lines=[row["line"]])
     for name, column in FIELDS.items():  # no list that was read as published has one
-        for row in proposal.entries[proposal.entries[column].str.len() > LONGEST].to_dict("records"):
+        for row in rows[rows[column].str.len() > LONGEST].to_dict("records"):
             observed = format_text("{name} : {n:caractère}", name=name, n=len(row[column]))
             yield row["domain"], fault("EDIT_FIELD_LONG", observed, lines=[row["line"]])
 
