@@ -19,7 +19,7 @@ import pandas as pd
 from mssante_audit.archive.changes import compare
 from mssante_audit.archive.sides import side_of
 from mssante_audit.audits import audits, parted
-from mssante_audit.base.language import current_language, format_text, gettext, localized, one_decimal
+from mssante_audit.base.language import current_language, format_text, gettext, localized
 from mssante_audit.declarations.register import Register
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES
 from mssante_audit.findings.comparison import introduced
@@ -250,8 +250,8 @@ def _faults(
     was, rows, made = len(published.entries), proposal.entries, proposal.generated_at
     lost = {"EDIT_ROWS_LOST": was - len(rows), "EDIT_LETTERS_LOST": garbled}
     for code in [code for code, n in lost.items() if was and n >= LOST_SHARE * was]:
-        observed = gettext("{now} lignes au lieu de {was}")
-        yield "", fault(code, observed.format(now=one_decimal(was - lost[code]), was=one_decimal(was)))
+        observed = format_text("{now:ligne} au lieu de {was}", now=was - lost[code], was=was)
+        yield "", fault(code, observed)
     if made and made > as_of + AHEAD:
         yield "", fault("EDIT_DATE", made.isoformat())
     known = rows["updated_at_text"].isin(published.entries["updated_at_text"])
