@@ -81,11 +81,8 @@ def times_to_fix(output: str | Path | None) -> pd.DataFrame:
 def fixed_by(times: pd.DataFrame, by: str) -> pd.DataFrame:
     """Return counts and median days of findings told and not told, by ``rule`` or ``operator_id``.
 
-    Returns
-    -------
-    DataFrame
-        ``by``; ``told`` bool; ``findings``, ``fixed`` int64; ``least``, ``most`` float64: days after which
-        half are fixed, as the nights bound it; NaN where fewer than `FEWEST` were fixed, or never half.
+    The frame has `by`; ``told`` bool; ``findings``, ``fixed`` int64; ``least``, ``most`` float64: days after
+    which half are fixed, as the nights bound it; NaN where fewer than `FEWEST` were fixed, or never half.
     """
     rows = []
     for (name, told), group in times.groupby([by, "told"], sort=True):

@@ -69,6 +69,8 @@ class EditFinding(NamedTuple):
 
 Placed = defaultdict[Any, list[EditFinding]]
 """Findings by domain, or by row of a declaration; under ``None`` those of the whole file."""
+Place = tuple[Collection[Any], Iterable[int]]
+"""Domains, or rows of a declaration, that a finding stands on, and its lines."""
 
 
 class EditedRow(NamedTuple):
@@ -127,7 +129,7 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
         placed[domain if domain in changes else None].append(finding)
     rows = after.entries.set_index("row")[["domain", "line"]]
 
-    def place(finding: Mapping[Any, Any]) -> tuple[Collection[Any], Iterable[int]]:
+    def place(finding: Mapping[Any, Any]) -> Place:
         named = {renamed.get(finding["domain"], finding["domain"])}
         places = (fresh[finding["fingerprint"]] or named) & changes.keys()
         touched = rows if places and not finding["rows"] else rows.loc[[*finding["rows"]]]
@@ -155,7 +157,7 @@ def judge_declaration(
     for row, found in answers.items():
         placed[row] = [finding._replace(lines=[row]) for finding in found]
 
-    def place(finding: Mapping[Any, Any]) -> tuple[Collection[Any], Iterable[int]]:
+    def place(finding: Mapping[Any, Any]) -> Place:
         numbers = {n for place in finding["where"] if place.file in files for n in place.rows}
         return numbers, numbers
 
@@ -165,8 +167,7 @@ def judge_declaration(
 
 def _edit(
     space: TrustSpace, rows: Mapping[Any, EditedRow], placed: Placed, findings: Sequence[pd.DataFrame],
-    fresh: Mapping[str, object], place: Callable[..., tuple[Collection[Any], Iterable[int]]], note: str,
-    resolved: int, source: str,
+    fresh: Mapping[str, object], place: Callable[..., Place], note: str, resolved: int, source: str,
 ) -> Edit:  # fmt: skip
     """Return an edit judged by its findings, each row by its own: those placed already, and the `fresh` ones.
 
