@@ -85,7 +85,8 @@ def _curve(
     deaths = np.searchsorted(ends, days, "right") - np.searchsorted(ends, days)
     share = np.cumprod(1 - deaths / np.maximum(at_risk, 1))
     with np.errstate(divide="ignore", invalid="ignore"):
-        spread = np.sqrt(np.cumsum(deaths / (at_risk * (at_risk - deaths)))) / np.log(share)
+        terms = np.where(deaths > 0, deaths / (at_risk * (at_risk - deaths)), 0.0)  # nobody may be at risk
+        spread = np.sqrt(np.cumsum(terms)) / np.log(share)
         bounds = np.array([share ** np.exp(sign * CONFIDENCE * spread) for sign in (-1, 1)])
     exact = np.array([0.025 ** (1 / np.maximum(at_risk, 1)), 1 - 0.025 ** (1 / np.maximum(at_risk, 1))])
     bounds = np.where(share == 1, [exact[0], np.ones(len(days))], bounds)  # nothing has ended yet

@@ -92,19 +92,15 @@ def _published(before: Path, given: dict[str, Any]) -> TrustSpace:
 
 
 def _json(edit: Edit) -> str:
-    rows = [
-        {n: value for n, value in row._asdict().items() if value or n != "before"}
-        | {"findings": _shown(row.findings)}
-        for row in edit.rows
-    ]
-    record = edit._asdict() | {"rows": rows, "list": _shown(edit.list)}
-    del record["source"]
+    def told(record: Any, *aside: str) -> dict[str, Any]:
+        return {name: value for name, value in record._asdict().items() if name not in aside}
+
+    def shown(findings: Iterable[EditFinding]) -> list[dict[str, Any]]:
+        return [told(finding, "title", "lines") for finding in findings]
+
+    rows = [told(row, *["before"][: not row.before]) | {"findings": shown(row.findings)} for row in edit.rows]
+    record = told(edit, "source") | {"rows": rows, "list": shown(edit.list)}
     return json.dumps(record, ensure_ascii=False, indent=1)
-
-
-def _shown(findings: Iterable[EditFinding]) -> list[dict[str, str]]:
-    aside = ("title", "lines")
-    return [{n: text for n, text in finding._asdict().items() if n not in aside} for finding in findings]
 
 
 def _text(edit: Edit, code: Callable[[str], str] = str) -> str:

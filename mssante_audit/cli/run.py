@@ -92,47 +92,23 @@ def sent(
     say(f"{operator_id}: letter of {letter['sent_on']} noted, {counted}")
 
 
-@letters.command()
-def status(
+@letters.command("status", help="Say what became of what each letter told: fixed, still open, unknown.")
+@letters.command("due", help="Say whom to remind: written to long ago, and something told is still open.")
+def _standing(
+    context: typer.Context,
     operator: Annotated[str | None, typer.Argument(help="Identifier.", show_default="all")] = None,
     config: Settings = CONFIG,
     as_of: options.AsOf = None,
     format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
 ) -> None:
-    """Say what became of what each letter told: fixed, still open, unknown."""
-    _show(config, as_of, format, "no letter was noted", operator)
-
-
-@letters.command()
-def due(
-    config: Settings = CONFIG,
-    as_of: options.AsOf = None,
-    format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
-) -> None:
-    """Say which operators to remind: written to long ago, and something told is still open."""
-    _show(config, as_of, format, "nobody is to be reminded", due=True)
-
-
-def _show(
-    config: Path,
-    as_of: str | None,
-    layout: str,
-    nothing: str,
-    operator: str | None = None,
-    *,
-    due: bool = False,
-) -> None:
     from mssante_audit.nightly.config import load_config
     from mssante_audit.nightly.letters import standings
 
-    letters = standings(load_config(config), as_of)
-    outcomes = [s for s in letters if operator in (None, s["operator_id"]) and (s["due"] or not due)]
-    if operator is not None and not outcomes:
+    due, found = context.info_name == "due", standings(load_config(config), as_of)
+    if operator is not None and not (found := [sent for sent in found if sent["operator_id"] == operator]):
         raise InputError(f"no letter to {operator!r} was noted", remedy="`letters sent OPERATOR` notes one")
-    if layout == options.Layout.json:
-        say(json.dumps(outcomes, indent=1))
-    else:
-        words = (
-            "{operator_id}: letter of {sent_on}, {told} told, {fixed} fixed, {open} open, {unknown} unknown"
-        )
-        say("\n".join(words.format(**sent) + "; remind" * sent["due"] for sent in outcomes) or nothing)
+    found = [sent for sent in found if sent["due"] or not due]
+    words = "{operator_id}: letter of {sent_on}, {told} told, {fixed} fixed, {open} open, {unknown} unknown"
+    lines = [words.format(**sent) + "; remind" * sent["due"] for sent in found]
+    nothing = "nobody is to be reminded" if due else "no letter was noted"
+    say(json.dumps(found, indent=1) if format == options.Layout.json else "\n".join(lines) or nothing)

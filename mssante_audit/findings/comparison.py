@@ -9,17 +9,8 @@ from collections.abc import Mapping
 def introduced(before: Mapping[str, Counter[str]], after: Mapping[str, Counter[str]]) -> dict[str, set[str]]:
     """Return the findings that the later set introduces, each with the places that are new.
 
-    Parameters
-    ----------
-    before, after
-        By fingerprint how often a finding stands in each place, such as a domain; an empty counter where
-        places do not matter.
-
-    Returns
-    -------
-    dict
-        By fingerprint the places where it stands more often than before: all of its places where it did not
-        stand before, which may be none.
+    Both have by fingerprint how often a finding stands in each place, such as a domain; an empty counter
+    where places do not matter. Of one that stood nowhere before all places are new, maybe none.
 
     >>> introduced({"old": Counter("a")}, {"old": Counter("ab"), "new": Counter("a")})
     {'old': {'b'}, 'new': {'a'}}

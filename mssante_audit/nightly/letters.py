@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -63,17 +64,17 @@ def standings(config: Config, as_of: str | None = None, current: Path | None = N
         return []
     last = None if as_of else _last(audited_runs(folders, current))
     now = last[1] if last else asked_instant(as_of)
-    well = _last((run for run in audited_runs(folders, current) if is_well(run[0])), now)
-    states = states_in(json.loads((well[0] / "audit.json").read_bytes())) if well else None
+    well = _last(audited_runs(folders, current, well=True), now)
+    states = states_in(json.loads((well[0] / "audit.json").read_bytes())) if well else {}
     outcomes = []
     for operator_id, letter in sorted(letters.items()):
-        sent_on, fingerprints = letter["sent_on"], letter["told"]
-        states_now = ["unknown" if states is None else states.get(key, "fixed") for key in fingerprints]
-        days = (now.date() - date.fromisoformat(sent_on)).days
-        due = days >= config.letter.remind_after_days and "open" in states_now
-        counts = {state: states_now.count(state) for state in ("fixed", "open", "unknown")}
-        letter_now = {"operator_id": operator_id, "sent_on": sent_on, "told": len(fingerprints)}
-        outcomes.append(letter_now | counts | {"due": due})
+        standing = Counter(states.get(key, "fixed" if well else "unknown") for key in letter["told"])
+        days = (now.date() - date.fromisoformat(letter["sent_on"])).days
+        outcomes.append({
+            "operator_id": operator_id, "sent_on": letter["sent_on"], "told": len(letter["told"]),
+            **{state: standing[state] for state in ("fixed", "open", "unknown")},
+            "due": days >= config.letter.remind_after_days and standing["open"] > 0,
+        })  # fmt: skip
     return outcomes
 
 
@@ -97,19 +98,19 @@ def _last(
     return last
 
 
-def audited_runs(folders: Iterable[Path], current: Path | None = None) -> Iterator[tuple[Path, datetime]]:
-    """Yield the runs that came to an audit and have ended, or are the current one, with the instants."""
+def audited_runs(
+    folders: Iterable[Path], current: Path | None = None, *, well: bool = False
+) -> Iterator[tuple[Path, datetime]]:
+    """Yield the runs that came to an audit and have ended, or are the current one, with the instants.
+
+    `well`: only those of which nothing that was audited was in doubt.
+    """
     for folder in folders:
         run, audited = read_run(folder), read_result(folder, "audit")
-        ended = run is not None and (run.status == "finished" or folder == current)
-        if run and ended and audited and audited.outcome == "done" and (folder / "audit.json").is_file():
-            yield folder, parse_instant(run.as_of)
-
-
-def is_well(run: Path) -> bool:
-    """Tell whether nothing that a run audited was in doubt."""
-    audited = read_result(run, "audit")
-    return audited is not None and not any(state.doubtful for state in audited.inputs)
+        if run and audited and audited.outcome == "done" and (folder / "audit.json").is_file():
+            ended = run.status == "finished" or folder == current
+            if ended and not (well and any(state.doubtful for state in audited.inputs)):
+                yield folder, parse_instant(run.as_of)
 
 
 def states_in(made: Mapping[str, Any]) -> dict[str, str]:

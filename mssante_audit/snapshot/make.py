@@ -143,14 +143,12 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
 
 def _package(folder: Path, head: Mapping[str, Any]) -> dict[str, Any]:
     """Return the Data Package (Frictionless) of a snapshot that is handed on: files and columns."""
-    names = [Path(name).stem for name in head["files"]]
     resources = [
         {
-            "name": name, "path": f"{name}.parquet", "format": "parquet", "mediatype": MEDIA_TYPE,
-            "title": FRAMES[name][0],
-            "schema": table_schema(name, pq.read_schema(folder / f"{name}.parquet").names),
+            "name": name, "path": file, "format": "parquet", "mediatype": MEDIA_TYPE,
+            "title": FRAMES[name][0], "schema": table_schema(name, pq.read_schema(folder / file).names),
         }
-        for name in names
+        for file in head["files"] for name in [Path(file).stem]
     ]  # fmt: skip
     return {
         "profile": "data-package", "name": "mssante-trust-space", "title": "Espace de confiance MSSanté",

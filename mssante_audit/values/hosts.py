@@ -53,8 +53,8 @@ def in_zone(domain: str) -> str:
 
     >>> in_zone("ch-x.msante.fr"), in_zone("ch-x.mssante.com"), in_zone("ch-x-mssante.fr")
     ('ch-x.mssante.fr', 'ch-x.mssante.fr', 'ch-x.mssante.fr')
-    >>> in_zone("mssante.example.org"), in_zone("ch-sante.fr"), in_zone("ch-x.mssante.fr.fr")
-    ('', '', 'ch-x.mssante.fr')
+    >>> in_zone("mssante.example.org"), in_zone("ch-x.mssante.fr.fr"), in_zone("ch-x.msante-fr")
+    ('', 'ch-x.mssante.fr', 'ch-x.mssante.fr')
     """
     if domain.endswith(f".{ZONE}"):
         return ""
@@ -63,7 +63,7 @@ def in_zone(domain: str) -> str:
         return f"{bare}.{ZONE}"
     first, top = ZONE.split(".")
     name, _, last = domain.rpartition(".")
-    if last == first + top or (last != top and _slip_of(last, first)):
+    if name and last != top and (_slip_of(last, first) or _slip_of(last.replace("-", ""), first + top)):
         return f"{name}.{ZONE}"
     *labels, zone = name.split(".")
     if labels and _slip_of(zone, first):

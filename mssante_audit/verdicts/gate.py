@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import chain
@@ -19,7 +19,7 @@ import pandas as pd
 from mssante_audit.archive.changes import compare
 from mssante_audit.archive.sides import side_of
 from mssante_audit.audits import audits, parted
-from mssante_audit.base.language import current_language, format_text, gettext, localized, one_decimal
+from mssante_audit.base.language import current_language, format_text, gettext, localized
 from mssante_audit.declarations.register import Register
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES
 from mssante_audit.findings.comparison import introduced
@@ -38,6 +38,8 @@ LOST_SHARE = 0.1
 """Share of the rows of a list that no edit takes away at once: good practice."""
 LONGEST = 255
 """Characters of a field: the publishing tool's own limit (data)."""
+GARBLED = "LIST_DESCRIPTION_MOJIBAKE"
+"""The rule that a whole list breaks if its declared encoding is not its own."""
 AHEAD = timedelta(days=1)
 """How far in the future a proposal may be dated: it is signed and published after it is judged."""
 NOT_YET = {"RECO_NOT_LISTED", "RECO_WITHDRAWN_LISTED"}
@@ -67,6 +69,8 @@ class EditFinding(NamedTuple):
 
 Placed = defaultdict[Any, list[EditFinding]]
 """Findings by domain, or by row of a declaration; under ``None`` those of the whole file."""
+Place = tuple[Collection[Any], Iterable[int]]
+"""Domains, or rows of a declaration, that a finding stands on, and its lines."""
 
 
 class EditedRow(NamedTuple):
@@ -117,27 +121,22 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
         for key, places in stood.items()
     }
     fresh = _only_in(stands, wide, kinds)
-    gone = _only_in(stood, stands, kinds_before).keys() - kinds.keys()
-    if proposal.damaged or proposal.generated_at is None or proposal.entries.empty:
-        gone = set()  # nobody could look for them
-    faults = [*_faults(published, proposal, space.as_of)]
+    unread = proposal.damaged or proposal.generated_at is None or proposal.entries.empty
+    gone = () if unread else _only_in(stood, stands, kinds_before).keys() - kinds.keys()
     placed: Placed = defaultdict(list)
-    for domain, finding in faults:
+    garbled = [sum(map(len, found["rows"][found["rule"] == GARBLED])) for found in (old, new)]
+    for domain, finding in _faults(published, proposal, space.as_of, garbled[1] - garbled[0]):
         placed[domain if domain in changes else None].append(finding)
     rows = after.entries.set_index("row")[["domain", "line"]]
-    for record in worded(new[new["fingerprint"].isin(fresh)], contacts=space.contacts).to_dict("records"):
-        named = {renamed.get(record["domain"], record["domain"])}
-        places = (fresh[record["fingerprint"]] or named) & changes.keys()
-        touched = rows if places and not record["rows"] else rows.loc[[*record["rows"]]]
-        lines = touched["line"][touched["domain"].isin(places)] if places else touched["line"]
-        finding = _finding(record, lines)
-        for place in places or (None,):
-            placed[place].append(finding)
-    return _edit(
-        space, changes, placed, _note(published, proposal), failed=FAILED in {*old["rule"], *new["rule"]},
-        introduced=len(fresh) + len(faults), resolved=len(gone), untouched=len(kinds) - len(fresh),
-        source=proposal.source,
-    )  # fmt: skip
+
+    def place(finding: Mapping[Any, Any]) -> Place:
+        named = {renamed.get(finding["domain"], finding["domain"])}
+        places = (fresh[finding["fingerprint"]] or named) & changes.keys()
+        touched = rows if places and not finding["rows"] else rows.loc[[*finding["rows"]]]
+        return places, touched["line"][touched["domain"].isin(places)] if places else touched["line"]
+
+    note = _note(published, proposal)
+    return _edit(space, changes, placed, (old, new), fresh, place, note, len(gone), proposal.source)
 
 
 def judge_declaration(
@@ -157,33 +156,41 @@ def judge_declaration(
     placed: Placed = defaultdict(list)
     for row, found in answers.items():
         placed[row] = [finding._replace(lines=[row]) for finding in found]
-    count = len(fresh) + sum(map(len, answers.values()))
-    for record in worded(new[new["fingerprint"].isin(fresh)], contacts=space.contacts).to_dict("records"):
-        numbers = {n for place in record["where"] if place.file in files for n in place.rows}
-        for at in numbers or (None,):
-            placed[at].append(_finding(record, numbers))
+
+    def place(finding: Mapping[Any, Any]) -> Place:
+        numbers = {n for place in finding["where"] if place.file in files for n in place.rows}
+        return numbers, numbers
+
     rows = {n: EditedRow(name, "declared") for n, name in declared[["row", "domain"]].to_numpy()}
-    return _edit(
-        space, rows, placed, "", failed=FAILED in {*old["rule"], *new["rule"]}, introduced=count, resolved=0,
-        untouched=len(new) - len(fresh), source=declaration.source,
-    )  # fmt: skip
+    return _edit(space, rows, placed, (old, new), fresh, place, "", 0, declaration.source)
 
 
 def _edit(
-    space: TrustSpace, rows: Mapping[Any, EditedRow], placed: Placed, note: str, *, failed: bool, **more: Any
-) -> Edit:
-    """Return an edit judged by its findings: each row by its own, the whole by all."""
-    doubts = space.list_doubts
+    space: TrustSpace, rows: Mapping[Any, EditedRow], placed: Placed, findings: Sequence[pd.DataFrame],
+    fresh: Mapping[str, object], place: Callable[..., Place], note: str, resolved: int, source: str,
+) -> Edit:  # fmt: skip
+    """Return an edit judged by its findings, each row by its own: those placed already, and the `fresh` ones.
+
+    `findings` are those before and after; `place` says on which rows one stands, and its lines.
+    """
+    count, doubts, new = len(fresh) + sum(map(len, placed.values())), space.list_doubts, findings[-1]
+    for record in worded(new[new["fingerprint"].isin(fresh)], contacts=space.contacts).to_dict("records"):
+        places, lines = place(record)
+        known, seen = rule(record["rule"]), (record["observed"], record["expected"])
+        severity = SEVERITY.get(known.code, known.severity)
+        title, remedy = localized(known, "title"), localized(known, "remedy")
+        told = EditFinding(known.code, severity, record["confidence"], title, *seen, remedy, sorted({*lines}))
+        for key in places or (None,):
+            placed[key].append(told)
+    failed = any(FAILED in found["rule"].array for found in findings)
     verdict = _verdict(chain.from_iterable(placed.values()), doubts, failed=failed)
     judged = [
-        row._replace(
-            domain=unnamed(row.domain), before=unnamed(row.before), findings=placed[key],
-            verdict=_verdict(placed[key], doubts),
-        )
+        row._replace(domain=unnamed(row.domain), before=unnamed(row.before), findings=placed[key],
+                     verdict=_verdict(placed[key], doubts))
         for key, row in rows.items()
     ]  # fmt: skip
     notes = [text for text in (not_relied_on(doubts) if doubts else "", note) if text]
-    return Edit(verdict, judged, placed[None], notes=notes, **more)
+    return Edit(verdict, judged, placed[None], count, resolved, len(new) - len(fresh), source, notes)
 
 
 def _findings(space: TrustSpace) -> pd.DataFrame:
@@ -225,26 +232,34 @@ def _only_in(
 
 def _changes(published: WhiteList, proposal: WhiteList) -> dict[str, EditedRow]:
     """Return the domains whose rows differ, by name, each with what happened to it."""
-    ranks = {kind: rank for rank, kind in enumerate(CHANGES)}
-    found = compare(side_of(published), side_of(proposal))
-    rows: dict[str, EditedRow] = {}
-    for change in sorted(found, key=lambda change: ranks.get(change.kind, ranks["changed"])):
-        kind = change.kind if change.kind in ranks else "changed"
-        before = str(change.before) if kind == "renamed" else ""
-        rows.setdefault(change.domain, EditedRow(change.domain, kind, before=before))
-    return dict(sorted(rows.items()))
+    rows = [
+        EditedRow(change.domain, change.kind if change.kind in CHANGES else "changed",
+                  before=str(change.before) if change.kind == "renamed" else "")
+        for change in compare(side_of(published), side_of(proposal))
+    ]  # fmt: skip
+    rows.sort(key=lambda row: (row.domain, -CHANGES.index(row.change)))
+    return {row.domain: row for row in rows}
 
 
-def _faults(published: WhiteList, proposal: WhiteList, as_of: datetime) -> Iterator[tuple[str, EditFinding]]:
-    """Yield errors that no published list is judged by, with the domain of the row, "" of the whole file."""
-    was, now, made = len(published.entries), len(proposal.entries), proposal.generated_at
-    if was and was - now >= LOST_SHARE * was:
-        observed = gettext("{now} lignes au lieu de {was}").format(now=one_decimal(now), was=one_decimal(was))
-        yield "", fault("EDIT_ROWS_LOST", observed)
+def _faults(
+    published: WhiteList, proposal: WhiteList, as_of: datetime, garbled: int
+) -> Iterator[tuple[str, EditFinding]]:
+    """Yield errors that no published list is judged by, with the domain of the row, "" of the whole file.
+
+    `garbled` is on how many rows more letters are lost.
+    """
+    was, rows, made = len(published.entries), proposal.entries, proposal.generated_at
+    lost = {"EDIT_ROWS_LOST": was - len(rows), "EDIT_LETTERS_LOST": garbled}
+    for code in [code for code, n in lost.items() if was and n >= LOST_SHARE * was]:
+        observed = format_text("{now:ligne} au lieu de {was}", now=was - lost[code], was=was)
+        yield "", fault(code, observed)
     if made and made > as_of + AHEAD:
         yield "", fault("EDIT_DATE", made.isoformat())
+    known = rows["updated_at_text"].isin(published.entries["updated_at_text"])
+    for row in rows[(rows["updated_at"] > as_of + AHEAD) & ~known].to_dict("records"):
+        yield row["domain"], fault("EDIT_DATE", row["updated_at_text"], lines=[row["line"]])
     for name, column in FIELDS.items():  # no list that was read as published has one
-        for row in proposal.entries[proposal.entries[column].str.len() > LONGEST].to_dict("records"):
+        for row in rows[rows[column].str.len() > LONGEST].to_dict("records"):
             observed = format_text("{name} : {n:caractère}", name=name, n=len(row[column]))
             yield row["domain"], fault("EDIT_FIELD_LONG", observed, lines=[row["line"]])
 
@@ -270,13 +285,6 @@ def fault(
     return EditFinding(code, severity, "certain", words[title], observed, "", words.get(remedy, ""), lines)
 
 
-def _finding(record: Mapping[Any, Any], lines: Iterable[int]) -> EditFinding:
-    known = rule(record["rule"])
-    severity = SEVERITY.get(known.code, known.severity)
-    texts = (localized(known, "title"), record["observed"], record["expected"], localized(known, "remedy"))
-    return EditFinding(known.code, severity, record["confidence"], *texts, sorted({*lines}))
-
-
 def _verdict(findings: Iterable[EditFinding], doubted: Sequence[str], *, failed: bool = False) -> str:
     if doubted:
         return "unknown"
@@ -291,9 +299,8 @@ def _joined(register: Register | None, declaration: Register) -> Register:
     if register is None:
         return declaration
     files, joined = declaration.declarations["file"], {}
-    for name in ("declarations", "problems"):
+    for name in ("declarations", "problems", "missing", "lost"):
         known, more = getattr(register, name), getattr(declaration, name)
-        joined[name] = pd.concat([known[~known["file"].isin(files)], more], ignore_index=True)
-    for name in ("missing", "lost"):
-        joined[name] = {**getattr(register, name), **getattr(declaration, name)}
+        old = known[~known["file"].isin(files)] if isinstance(known, pd.DataFrame) else None
+        joined[name] = known | more if old is None else pd.concat([old, more], ignore_index=True)
     return replace(register, **joined)

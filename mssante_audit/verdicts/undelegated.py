@@ -26,7 +26,7 @@ from mssante_audit.observe.tls.visit import Visit, offers_of, shown, visit
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.person import unnamed
 from mssante_audit.verdicts.gate import UNANSWERED, EditFinding, fault
-from mssante_audit.verdicts.words import SAID, causes, reason
+from mssante_audit.verdicts.words import SAID, about, causes, reason
 
 SERVERS, MAIL, CERTIFICATE = "DECLARED_SERVERS", "DECLARED_MAIL", "DECLARED_CERTIFICATE"
 MOST_VISITED = 6
@@ -113,10 +113,7 @@ def _of_part(part: Part, *, blamed: bool) -> Iterator[EditFinding]:
         if not blamed or part.cause in _UNHEARD[:2]:
             yield fault(UNANSWERED, reason(part.cause))
     elif part.cause and not (blamed and part.cause in _OF_SERVERS):
-        names = [part.facts[name] for name in ("zone", "servers", "hosts") if part.facts.get(name)]
-        about = ", ".join(text if isinstance(text, str) else ", ".join(text) for text in names)
-        why = f"{reason(part.cause)} ({about})" if about else reason(part.cause)
-        yield fault(MAIL, why)._replace(remedy=causes()[part.cause]["do"])
+        yield fault(MAIL, about(part))._replace(remedy=causes()[part.cause]["do"])
 
 
 def _of_certificate(

@@ -9,6 +9,7 @@ from mssante_audit.base.language import current_language, format_text, gettext, 
 from mssante_audit.base.translations import Words
 from mssante_audit.base.typography import TYPOGRAPHY
 from mssante_audit.findings.registry import catalogue, known_needs
+from mssante_audit.network.answers import Part
 from mssante_audit.network.mail import Mail
 from mssante_audit.verdicts.checks import NOT_AUDITED
 
@@ -62,7 +63,7 @@ def causes(language: str = "") -> dict[str, dict[str, str]]:
     return words
 
 
-def about(mail: Mail, language: str = "") -> str:
+def about(mail: Mail | Part, language: str = "") -> str:
     """Return what decides whether mail to a domain arrives, with its zone, servers or hosts in brackets."""
     facts = [mail.facts[name] for name in ("zone", "servers", "hosts") if mail.facts.get(name)]
     names = ", ".join(text if isinstance(text, str) else ", ".join(text) for text in facts)

@@ -41,6 +41,7 @@ def test_nothing_that_ended_is_no_certainty():
     assert (shares["early"], shares["late"], shares["high"]) == (1, 1, 1)
     assert 0.6 < shares["low"] < 0.75
     assert survival([], [], []).empty
+    assert survival([10, 20], [30, 30], [True, False]).notna().all(axis=None)  # at the end nobody is at risk
 
 
 def archived(*lists):

@@ -22,12 +22,16 @@ def watched(*rows: tuple[float, float, bool], told: bool = False) -> pd.DataFram
     return frame.assign(least=frame["most"] - 1, told=told, rule="R", operator_id="1", fingerprint="x")
 
 
+def still_open(times: pd.DataFrame) -> pd.DataFrame:
+    return ms.survival(*(times[name].tolist() for name in ("least", "most", "fixed", "entry")))
+
+
 def test_who_comes_late_is_watched_from_then_on() -> None:
     found = watched((0, 5, True), (4, 9, True), (6, 9, False)).assign(least=[5, 9, 9])
-    curve = ms.still_open(found).set_index("day")
+    curve = still_open(found).set_index("day")
     assert curve.loc[[5, 9], "at_risk"].tolist() == [2, 2]
     assert curve.loc[[5, 9], "early"].tolist() == curve.loc[[5, 9], "late"].tolist() == [0.5, 0.25]
-    assert ms.still_open(found.head(0)).empty
+    assert still_open(found.head(0)).empty
 
 
 def test_too_few_are_only_counted() -> None:
@@ -81,7 +85,7 @@ def test_nights_bound_when_a_finding_was_fixed(place: object) -> None:
 
 
 def test_the_chart_says_what_it_draws() -> None:
-    curve = ms.still_open(watched((0, 5, True), (0, 9, False)))
+    curve = still_open(watched((0, 5, True), (0, 9, False)))
     chart = ms.steps({"non dits": curve, "dits": curve.head(0)}, title="Part")
     assert "non dits\xa0: 50\u202f% encore ouverts après 8" in chart.alt
     assert "encore ouverts après 8" in str(chart.html()).partition("<svg")[2]

@@ -79,6 +79,7 @@ EDITS: dict[str, tuple[str, str, str, set[str]]] = {
     "no contact": (filled("SupportContact", ""), "not-ready", "changed", {"LIST_UNREADABLE_ROW"}),
     "a field too long": (filled("Description", "x" * 256), "not-ready", "changed", {"EDIT_FIELD_LONG"}),
     "no date": (filled("DateMAJ", "hier"), "not-ready", "restamped", {"LIST_DATE_UNREADABLE"}),
+    "a date to come": (filled("DateMAJ", "2031-03-02T05:00:00Z"), "not-ready", "restamped", {"EDIT_DATE"}),
     "another country": (
         XML.replace(ROW, ROW.replace("C=FR", "C=FRX")), "not-ready", "changed", {"DN_COUNTRY"},
     ),
@@ -154,8 +155,9 @@ def test_an_edit_of_nothing_is_ready_with_nothing_told(
         (re.sub("(<DateDeGeneration>)....", r"\g<1>2031", XML), "EDIT_DATE"),
         (re.sub("(<DateDeGeneration>)....", r"\g<1>2020", XML), "LIST_OLD"),
         (XML.replace("ListeDomaines", "Liste"), "LIST_UNREADABLE_ROW"),
+        (XML.replace("UTF-8", "ISO-8859-1", 1), "EDIT_LETTERS_LOST"),
     ],
-    ids=["namespace", "date", "unclosed", "cut", "a tenth", "future", "old", "other shape"],
+    ids=["namespace", "date", "unclosed", "cut", "a tenth", "future", "old", "other shape", "encoding"],
 )
 def test_a_fault_of_the_list_is_one_of_the_edit(
     xml: str, rule: str, space: TrustSpace, tmp_path: Path
@@ -364,12 +366,12 @@ def test_recipes_of_the_page_name_options_there_are() -> None:
     assert len(recipes) == 2
     for recipe in recipes:
         assert yaml.safe_load(recipe)
-        (command,) = re.findall(r"mssante-audit (gate [^|>\n]*)", recipe)
-        assert CliRunner().invoke(app, [*command.split(), "--help"]).exit_code == 0
+        for command in re.findall(r"mssante-audit (gate [^|>\n]*)", recipe):
+            assert CliRunner().invoke(app, [*command.split(), "--help"]).exit_code == 0
 
 
 def test_a_zone_that_is_nearly_ours() -> None:
-    near = ("ch-x.msante.fr", "ch-x.mssanet.fr", "ch-x.mssante.com", "ch-x-mssante.fr", "ch-x.mssante")
+    near = ("ch-x.msante.fr", "ch-x.mssanet.fr", "ch-x-mssante.fr", "ch-x.mssante", "ch-x.mssante-fr")
     assert {*map(in_zone, near)} == {"ch-x.mssante.fr"}
     assert in_zone("ch-x.aura.mssantee.fr") == "ch-x.aura.mssante.fr"
     others = ("mssante.example.org", "interop-mssante.example.org", "ch-x.sante.fr", "ch-x.example.fr")
