@@ -196,7 +196,7 @@ def _of_cells(register: Register, show_contacts: bool) -> Iterator[Message]:
 
 def _of_cell(column: str, kind: str, value: str) -> str:
     level, code = KINDS[kind].level, READING[KINDS[kind].level]
-    held = visible(value.strip(" ()"), spaces=True) if value.strip() and level != "column" else None
+    held = visible(value.strip(), spaces=True) if value.strip() and level != "column" else None
     text = _doubt_text(kind, column, value if kind == "control" else held)
     if column in fields() and level == "unread":
         write = date_from(value) if kind == "date-two-digits" else ""
