@@ -220,7 +220,7 @@ class _Reader:
             self.refuse(f"no XML: {why}")
         cut = kind == "cut"
         if cut and len(self.path) == 1:
-            kind, why = "unclosed", "the root element is never closed"
+            kind, why = "unclosed", "the end of the file is missing"
         elif cut:
             why = f"the file is cut inside <{'Domaine' if self.row else shown_name(self.path[-1])}>"
         elif not self.path:
