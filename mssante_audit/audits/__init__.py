@@ -72,7 +72,8 @@ def audit(name: str, space: TrustSpace, *, language: str = "") -> pd.DataFrame:
 
 def audit_all(space: TrustSpace, *, language: str = "") -> pd.DataFrame:
     """Run every audit and return all findings in one frame, worst first."""
-    return concat(audit(name, space, language=language) for name in audits())
+    found = concat(parted(name, space)[0] for name in audits())
+    return worded(found, language=language, contacts=space.contacts)
 
 
 def waived(space: TrustSpace, *names: str, language: str = "") -> pd.DataFrame:

@@ -96,10 +96,10 @@ def parse_json(content: bytes | str, file: str, **hooks: Any) -> Any:
     try:
         return json.loads(content, **hooks)
     except json.JSONDecodeError as error:
-        raise InputError("not JSON: {}", error.msg, file=file, line=error.lineno) from None
+        raise InputError("not JSON (column {})", error.colno, file=file, line=error.lineno) from None
     except UnicodeDecodeError:
         raise unreadable(file, "not utf-8") from None
     except RecursionError:
         raise InputError("is nested too deeply", file=file) from None
-    except ValueError as error:  # a number of thousands of digits
-        raise InputError("not JSON: {}", error, file=file) from None
+    except ValueError:
+        raise InputError("not JSON: a number of thousands of digits", file=file) from None

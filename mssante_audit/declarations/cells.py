@@ -61,18 +61,21 @@ _MONTHS = (
 MONTHS = {name: number for number, names in enumerate(_MONTHS, 1) for name in names.split()}
 WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 _DAY = "|".join([*WEEKDAYS, *(rf"{day[:3]}(?=[. ])" for day in WEEKDAYS)])
-_PLACE = r"[^\W\d][^\W\d'’-]*(?:[ '’-][^\W\d'’-]+){0,6}"
+_PLACE = r"[^\W\d][^\W\d'’-]*(?:[ '’-][^\W\d'’-]+){0,6}(?: \d\d?(?:er|e|[eè]me))?(?: ?\(\d[\dab]\d?\))?"
+"""A town, with its arrondissement and the number of its département."""
 _BEFORE_DATE = re.compile(
     r"(?:(?:date|fait|signée?|le)\b ?: ?|(?:date|fait|signée?) )?"
-    rf"(?:(?:à )?(?!(?:{_DAY}|le)\b){_PLACE}(?:, ?|(?= le )) ?(?=le |\d|(?:{_DAY})\b))?"
+    rf"(?:(?:à )?(?!(?:{_DAY}|le)\b){_PLACE}(?: ?[,;:]| [–—-]|(?= le )) ?(?=le |\d|(?:{_DAY})\b)"
+    rf"|à {_PLACE} (?=\d))?"
     rf"(?:[cl]e (?:: ?)?)?(?:({_DAY})\.?,? )?(?:le )?"
 )
 """What stands before a date: a word (`Fait à`), a place (`Pau, le …`), the day of the week."""
 _NO_PLACE = re.compile(
-    r"\b(?:avant|après|depuis|dès|jusqu|re[çc]u|envoyé|prévu|valable|modifié|partir|annulé|vers|environ|courant|fin)"
+    r"\b(?:avant|après|depuis|dès|jusqu|re[çc]ue?|envoyée?|prévue?|valable|modifiée?|partir|annulée?|vers|environ"
+    r"|courant|fin|sous réserve|provisoire|confirmer|réception|envoi|saisie|relance)\b"
 )
 _AFTER_DATE = re.compile(
-    rf"(?:,| à) ?{_PLACE}$| à \d\d?h(?:\d\d)?$| ?\((?:date de )?(?:la )?sign[^()\d]{{0,20}}\)$"
+    rf"(?: ?[,;]| à| [–—-]) ?{_PLACE}\.?$| à \d\d?h(?:\d\d)?$| ?\((?:date de )?(?:la )?sign[^()\d]{{0,20}}\)$"
     r"|[ t]\d\d?[:h]\d\d(?::\d\d(?:\.\d+)?)?(?:z|[+-]\d\d:\d\d)?$|[.,]$"
 )
 _PLAIN_DATE = re.compile(r"([0-3]?[0-9])/([01]?[0-9])/([0-9]{4})")
@@ -101,8 +104,10 @@ def read_date(text: str) -> tuple[date | None, str]:
     words = re.sub(r" ?/ ?", "/", " ".join(text.casefold().replace("\u2019", "'").split()))
     if not words or len(words) > LONGEST:
         return None, "date" if words else ""
-    before = None if _NO_PLACE.search(words) else _BEFORE_DATE.match(words)
-    words = _AFTER_DATE.sub("", words[before.end() if before else 0 :])
+    before = _BEFORE_DATE.match(words)
+    if not before or _NO_PLACE.search(words):
+        return None, "date"
+    words = _AFTER_DATE.sub("", words[before.end() :])
     if match := re.fullmatch(r"(\d{4})([/.-])(\d\d?)\2(\d\d?)", words):
         day, kind = _day(match[1], match[3], match[4])
     elif match := re.fullmatch(r"(\d\d?)([/. -])(\d\d?)\2(\d{4}|\d\d)", words):
@@ -111,7 +116,7 @@ def read_date(text: str) -> tuple[date | None, str]:
         day, kind = _day(match[3], str(MONTHS.get(match[2], 0)), match[1])
     else:
         return None, "date"
-    if day and before and before[1] and not WEEKDAYS[day.weekday()].startswith(before[1]):
+    if day and before[1] and not WEEKDAYS[day.weekday()].startswith(before[1]):
         return None, "date"
     return day, kind
 

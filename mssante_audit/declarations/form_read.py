@@ -121,9 +121,8 @@ def read_form(file: str, raw: bytes) -> Sheet:
         text = "\n".join(page.extract_text() for page in reader.pages)
     except InputError:
         raise
-    except Exception as error:  # pypdf lets out errors of every kind on a damaged or hostile file
-        why = " ".join(str(error).split())[:200]
-        raise InputError("not a readable PDF: {}", why, file=file, remedy=_REMEDY) from None
+    except Exception:  # pypdf lets out errors of every kind on a damaged or hostile file
+        raise InputError("not a readable PDF", file=file, remedy=_REMEDY) from None
     if len(text.split()) < 10:
         raise InputError("no form fields and no text: a scan", file=file, remedy=_REMEDY)
     return _from_text(file, text)

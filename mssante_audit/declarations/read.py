@@ -191,9 +191,9 @@ def _lines(file: str, body: str, separator: str) -> Iterator[list[str]]:
             if filled > MAX_ROWS + HEADING_ROWS or number > 5 * MAX_ROWS:
                 raise too_many_rows(file)
             yield row
-    except csv.Error as error:
+    except csv.Error:
         remedy = "A quote may not be closed"
-        raise InputError("not CSV: {}", error, file=file, line=reader.line_num, remedy=remedy) from None
+        raise InputError("not CSV", file=file, line=reader.line_num, remedy=remedy) from None
 
 
 def read_json(file: str, raw: bytes) -> Sheet:
@@ -216,12 +216,12 @@ def read_jsonl(file: str, raw: bytes) -> Sheet:
             continue
         try:
             lines.append((number, _parse(file, line)))
-        except InputError as error:
-            problems.append((number, None, "record", error.message))
+        except InputError:
+            problems.append((number, None, "record", ""))
         if len(lines) + len(problems) > MAX_ROWS:
             raise too_many_rows(file)
     if not lines and problems:
-        raise InputError("no line is JSON: {}", problems[0][3], file=file, line=problems[0][0])
+        raise InputError("no line is JSON", file=file, line=problems[0][0])
     return _records(file, lines, problems)
 
 
@@ -244,7 +244,7 @@ def _records(file: str, records: list[tuple[int, Any]], problems: list[Flag]) ->
     filled: dict[int, dict[int, str]] = {}
     for row, record in records:
         if not isinstance(record, _Record):
-            problems.append((row, None, "record", type(record).__name__))
+            problems.append((row, None, "record", ""))
             continue
         cells: dict[int, str] = {}
         for key, value in record.pairs:

@@ -27,7 +27,8 @@ _CROSSES = re.compile(r"[\W_]*(?:x+|pas d(?:e |['’])[\w '’-]{1,40})[\W_]*", 
 """Likewise where no name can stand: Pas-de-Calais is one."""
 _DITTO = re.compile(r"\s*(?:[\"″〃“”«»]+|''|(?:[\"″〃“”«»]\s*)+)\s*")
 _FIRST = re.compile(
-    r"\W*(?:idem|id\b|ibid|ditto|dito|identique|cf\b|voir\b|v\. |comme\b|ci[ -](?:dess|joint|contre)|supra"
+    r"\W*(?:idem|id\b|ibid|ditto|dito|identique|cf\b|voir\b|v\. |comme\b|supra"
+    r"|ci[ -](?:dess|joint|contre|apr|av)|tel(?:le)?s? que\b|se r[ée](?:porter|f[ée]rer)\b"
     r"|(?:l[ae]s? )?m[êe]mes?(?: (?:qu|personne|coordonn|num|adresse|contact|struct|op[ée]rat|[ée]tabl)|\W*$)"
     r"|en (?:annexe|pi[èe]ce)|pi[èe]ces? jointe|pj\b|(?:certificat |dn )?(?:ci-)?jointe?\W*$)",
     re.I,
@@ -37,11 +38,15 @@ _SAME = re.compile(
     r"(?: que?)?|identiques?(?: a| aux?)?|comme)(?: |$)"
 )
 _SEE = re.compile(r"(?:cf|voir|v)(?: |$)")
-_BESIDE = re.compile(r"(?:(?:cf|voir|v|idem|id) )?ci contre")
-_ABOVE = re.compile(r"(?:ci |au )?dessus|plus haut|supra|(?:champ|ligne|colonne|cadre)s? precedente?s?")
+_BESIDE = re.compile(
+    r"(?:(?:cf|voir|v|idem|id|comme|l[ae]s?|memes?|identiques?|tel(?:le)?s?|que|se|reporter|referer|aux?|a"
+    r"|champ|colonne|case|cadre|encadre|rubrique|partie) )*(?:ci contre|a cote)(?: idem)?"
+)
+_ABOVE = re.compile(r"(?:ci |au )?dessus|plus haut|supra|ci avant|precede(?:mment|nte?s?)\b")
 _ELSEWHERE = re.compile(
     r"\b(?:ci )?jointe?s?\b|\bannexes?\b|\bpj\b|\bpieces?\b|\bcertificats?\b|\bcontrat\b|\bformulaire\b"
-    r"|\bfichier\b|\bmail\b|\bcourriels?\b|\bdessous\b|\binfra\b|\bpage\b|\bdeclaration\b|\bconvention\b"
+    r"|\bfichier\b|\bmail\b|\bcourriels?\b|\bdessous\b|\bci apres\b|\binfra\b|\bverso\b|\bdossier\b"
+    r"|\bpage\b|\bdeclaration\b|\bconvention\b"
 )
 _NAME = re.compile(r"\s*(?:[\w-]+(?:\.[\w-]+){2,}\.?|\S+@\S+)\s*")
 """A name of the DNS or an address, whatever it begins with: some domain is called voir-…"""

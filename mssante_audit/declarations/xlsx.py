@@ -57,11 +57,8 @@ def read_xlsx(file: str, raw: bytes, mapping: Mapping[str, str], sheet: str | No
                 read = _read(file, archive, book, mapping, sheet)
     except InputError:
         raise
-    except Exception as error:  # zipfile, zlib and openpyxl let out errors of every kind on a damaged file
-        why = " ".join(str(error).split())[:200]
-        raise InputError(
-            "not a readable .xlsx: {}", why, file=file, remedy="Save it again as .xlsx"
-        ) from None
+    except Exception:  # zipfile, zlib and openpyxl let out errors of every kind on a damaged file
+        raise InputError("not a readable .xlsx", file=file, remedy="Save it again as .xlsx") from None
     if macros:
         read.problems.append((None, None, "macros", ""))
     return without_remarks(read, mapping)

@@ -36,7 +36,7 @@ from mssante_audit.values.person import CONTACTS, Person, masks, unnamed
 from mssante_audit.whitelist.certificates import of_sample
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
 from mssante_audit.whitelist.reliance import doubts
-from mssante_audit.whitelist.rows import operator_names, structures
+from mssante_audit.whitelist.rows import grouped, operator_names, structures
 from mssante_audit.whitelist.search import Index, documents, search
 from mssante_audit.whitelist.signature import trust
 
@@ -139,6 +139,11 @@ class TrustSpace:
         """The rows that audits look at: `entries` without the manager's and operators' test entries."""
         rows = self.entries[~self.entries["is_audit_entry"]]
         return rows if self.domains is None else rows[rows["domain"].isin(self.domains)]
+
+    @cached_property
+    def domain_rows(self) -> dict[str, list[int]]:
+        """The audited rows of each domain, in list order."""
+        return grouped(zip(self.audited["domain"].tolist(), self.audited["row"].tolist(), strict=True))
 
     @cached_property
     def alone(self) -> pd.DataFrame:

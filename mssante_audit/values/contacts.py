@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -120,6 +120,7 @@ class Contact:
         return key or fold(self.text) or self.text
 
 
+@lru_cache(10_000)
 def parse_contact(text: str) -> Contact:
     """Read a contact; never raises.
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 RDNS = tuple[tuple[str, str], ...]
 
@@ -80,6 +81,7 @@ class DN:
         return next((value for name, value in self.rdns if name == kind), "")
 
 
+@lru_cache(10_000)
 def parse_dn(text: str) -> DN:
     r"""Read a distinguished name.
 

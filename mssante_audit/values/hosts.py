@@ -68,9 +68,9 @@ def in_zone(domain: str) -> str:
     *labels, zone = name.split(".")
     if labels and _slip_of(zone, first):
         return ".".join([*labels, ZONE])
-    glued, hyphen, ending = zone.rpartition("-")
-    if not hyphen and zone.endswith(first):
-        glued, ending = zone.removesuffix(first), first
+    glued, _, ending = zone.rpartition("-")
+    if zone.endswith(first):
+        glued, ending = zone.removesuffix(first).rstrip("-"), first
     return ".".join([*labels, glued, ZONE]) if glued and _slip_of(ending, first) else ""
 
 

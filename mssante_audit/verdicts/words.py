@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mssante_audit.base.language import current_language, format_text, gettext, words_of
+from mssante_audit.base.language import current_language, format_text, gettext, semicolon, words_of
 from mssante_audit.base.translations import Words
 from mssante_audit.base.typography import TYPOGRAPHY
 from mssante_audit.findings.registry import catalogue, known_needs
@@ -33,7 +33,7 @@ _CODES, _REASONS = _by_language("codes"), _by_language("reasons")
 def not_relied_on(doubts: Sequence[str]) -> str:
     """Say why a list is not to be relied on."""
     what, why = gettext("la liste ne fait pas foi"), (DOUBTS[current_language()][doubt] for doubt in doubts)
-    return format_text("{what} : {text}", what=what, text="; ".join(why))
+    return format_text("{what} : {text}", what=what, text=semicolon().join(why))
 
 
 def reasons(why: Mapping[str, Sequence[str]], language: str = "") -> str:

@@ -87,9 +87,11 @@ def copies(entries: pd.DataFrame) -> Iterator[Copy]:
     word may be an alias or a brand; a description of many domains is a group's; a domain that has a fitting
     description too has two (LIST_PAIR_REPEATED, LIST_DESCRIPTION_SEVERAL).
     """
-    texts = ("description", "dn", "project_contact", "support_contact")
-    uses = rows_by(entries, *texts, "domain").items()
-    described = grouped((key[4], key[0]) for key, _ in uses)
+    texts = ["description", "dn", "project_contact", "support_contact"]
+    alike = entries[entries.duplicated(texts, keep=False)]
+    beside = entries[entries["domain"].isin(alike["domain"])]
+    described = grouped((domain, text) for domain, text in rows_by(beside, "domain", "description"))
+    uses = rows_by(alike, *texts, "domain").items()
     for (text, *_), held in grouped((key[:4], (key[4], rows)) for key, rows in uses).items():
         named = named_by(text) if 1 < len(held) <= MOST_ALIKE else []
         if not named or not GROUPS.isdisjoint(named):

@@ -220,7 +220,7 @@ class _Reader:
             self.refuse(f"no XML: {why}")
         cut = kind == "cut"
         if cut and len(self.path) == 1:
-            kind, why = "unclosed", "the root element is never closed"
+            kind, why = "unclosed", "the end of the file is missing"
         elif cut:
             why = f"the file is cut inside <{'Domaine' if self.row else shown_name(self.path[-1])}>"
         elif not self.path:
@@ -343,8 +343,8 @@ class _Reader:
 
     def check_stray(self) -> None:
         """Forget the text between tags; report it where only white space may stand."""
-        if len(self.path) == 1 or self.in_list():
-            if any(text.strip() for text in self.text):
+        if self.text and (self.row or len(self.path) == 1 or self.in_list()):
+            if "".join(self.text).strip():
                 parent = "Domaine" if self.row else shown_name(self.path[-1])
                 self.problem("text", parent, "text outside the fields")
             self.text.clear()

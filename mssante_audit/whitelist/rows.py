@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from functools import cache
 from itertools import chain, pairwise
 from typing import TypeVar
 
@@ -116,12 +115,12 @@ def _same_names(entries: pd.DataFrame) -> list[tuple[str, str]]:
             texts, on = held.setdefault(_OU.sub("", key), {}).setdefault(operator_id, (set(), []))
             texts.update(contacts)
             on += rows
-    found, read = [], cache(parse_contact)
+    found = []
     for owners in held.values():
         several = {owner: texts for owner, (texts, on) in owners.items() if len(on) > 1}
         homes: dict[str, str] = {}
         for owner, texts in several.items() if len(several) > 1 else ():
-            found += [(owner, homes.setdefault(read(text).key, owner)) for text in texts]
+            found += [(owner, homes.setdefault(parse_contact(text).key, owner)) for text in texts]
     return found
 
 

@@ -339,6 +339,11 @@ def test_what_is_no_copy(description: str, domains: list[str]) -> None:
         ("dac75est", "DAC M2A Paris Est", False),
         ("millepatte83", "1 jour = une solution", False),
         ("cd09", "Conseil départemental 9", False),
+        ("dac59", "Dispositif d’appui du Pas-de-Calais", True),
+        ("dac62", "Dispositif d’appui du Pas-de-Calais", False),
+        ("cpam94", "CPAM du Val-d’Oise", True),
+        ("cdom2a", "Ordre des médecins de Haute-Corse (2B)", True),
+        ("cdom2a", "Ordre des médecins de Corse-du-Sud", False),
     ],
 )
 def test_a_description_that_gives_another_number(domain: str, description: str, wrong: bool) -> None:

@@ -288,6 +288,13 @@ def test_check_refuses_what_is_no_address(run, name):
     assert "is no address" in errors
 
 
+def test_check_parts_doubts_as_a_language_does(run, sample):
+    cut = ("x.invalid", "--as-of", AS_OF, "--data", sample / "variants/truncated.xml", "--lang")
+    doubts = {language: run("check", *cut, language)[1].splitlines()[0] for language in ("fr", "en")}
+    assert "la fin manque\u00a0; la liste n’est pas signée" in doubts["fr"].replace("\u202f", "\u00a0")
+    assert "its end is missing; the list has no signature" in doubts["en"]
+
+
 @pytest.mark.parametrize(
     ("listed", "more", "why"),
     [

@@ -106,6 +106,7 @@ WRITE = (
     ({"structure_id": "1759900003"}, "un chiffre est faux (1759900003). À écrire : 1759900004 ("),
     ({"structure_id": 10000016}, "(10000016). À écrire : 1010000016 ("),
     ({"date": "4/5/25"}, "(4/5/25). À écrire : 04/05/2025 ("),
+    ({"withdrawal": "à voir (demain)"}, "(à voir (demain)). À écrire : X"),
     ({"mail_server": "mx.x.fr (192.0.2.1)"}, "À écrire : mx.x.fr ("),
     ({"domain": "https://ch-x.mssante.fr/"}, "À écrire : ch-x.mssante.fr ("),
     ({"domain": "ch-x.msante.fr"}, "À écrire : ch-x.mssante.fr ("),

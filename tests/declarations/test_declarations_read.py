@@ -421,11 +421,16 @@ DATES = {
     "2026-03-01": ["01/03/2026", "1.3.2026", "2026-03-01", "2026-03-01T00:00:00Z", "1er mars 2026"],
     "2024-03-01": ["1 er mars 2024"],
     "2024-02-29": ["le 29 févr. 2024"],
-    "2025-05-14": ["14 mai 2025, Paris", "14/05/2025, Saint-Jean-d’Angély"],
+    "2025-05-14": [
+        "14 mai 2025, Paris", "14/05/2025, Saint-Jean-d’Angély", "Versailles, le 14 mai 2025",
+        "Finhan (82), 14/05/2025", "Pau - 14 mai 2025", "à Pau 14/05/2025", "14 mai 2025, Lyon 3e",
+        "14 mai 2025 – Pau.", "14/05/2025 ; Saint-Maur (94)",
+    ],
     "date": [
         "lundi 12 mars 2024", "lundi, le 12 mars 2024", "lun. 12 mars 2024",  # it was a Tuesday
         "2024/13/12", "12/03/2024 (réception)", "14 mai 2025, mardi 15", "avant le 12/03/2024",
-        "Signé après le 12/03/2024", "Pau, le", "31/02/2026", "29/02/2026", "hier", "01/13/2026",
+        "Signé après le 12/03/2024", "14 mai 2025, annulé", "14 mai 2025, sous réserve", "Pau, le",
+        "31/02/2026", "29/02/2026", "hier", "01/13/2026",
         "0000-01-01", "99999",
     ],
     "date-century": ["12/03/0024", "12/03/2924", "12/03/1024", "01/01/0001", "31/12/9999"],
@@ -504,7 +509,7 @@ def test_the_latest_by_date_counts_and_an_undated_one_is_neither_first_nor_last(
         (b"x", "r.ods", r"unknown kind of file '.ods'. Known are .csv"),
         (b"domain\n\x81\x8d\x00", "r.csv", "neither UTF-8, UTF-16 nor Windows text"),
         (b"domain,a\nx,a\x00b\n", "r.csv", "r.csv, line 2: a NUL character"),
-        (b'domain,date\na,"b\n', "r.csv", "r.csv, line 2: not CSV: unexpected end of data"),
+        (b'domain,date\na,"b\n', "r.csv", "r.csv, line 2: not CSV. A quote may not be closed"),
         (b"{", "r.json", "r.json, line 1: not JSON"),
         (b'{"a": 1}', "r.json", "not a list of records"),
         (b"[" * 100_000, "r.json", "nested too deeply"),

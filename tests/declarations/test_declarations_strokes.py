@@ -72,7 +72,8 @@ def test_fields_other_than_texts_say_so_at_more_length(load):
 
 
 ABOVE = ["idem", "Idem.", "id.", "cf. ci-dessus", "CF CI-DESSUS", "voir plus haut", '"', "″",
-         "même que ci-dessus", "(idem)", "identique", "ibid."]  # fmt: skip
+         "même que ci-dessus", "(idem)", "identique", "ibid.", "cf. ci-avant",
+         "idem que précédemment"]  # fmt: skip
 
 
 def test_a_reference_above_is_what_the_form_has_there(load):
@@ -85,6 +86,17 @@ def test_a_reference_above_is_what_the_form_has_there(load):
     read = load(*(FULL | dict.fromkeys(meant, text) for text in ABOVE)).declarations
     for name, there in meant.items():
         assert dict(zip(ABOVE, read[name], strict=True)) == dict.fromkeys(ABOVE, FULL[there])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["voir ci-contre", "Ci contre", "comme ci-contre", "cf. le champ ci-contre", "même que ci-contre",
+     "identique à la colonne ci-contre", "tel que ci-contre", "se reporter à la case ci-contre",
+     "cf. à côté"],
+)  # fmt: skip
+def test_a_reference_beside_is_what_stands_opposite_on_the_form(load, text):
+    (row,) = load(FULL | {"beneficiary_id": text}).declarations.to_dict("records")
+    assert row["beneficiary_id"] == FULL["structure_id"]
 
 
 def test_the_same_person_or_house_is_nobody_where_the_form_wants_only_another(load):
@@ -119,6 +131,7 @@ OTHER = (
     ("representative_last_name", "cf. pièce jointe"), ("description", "voir plus haut"),
     ("project_manager_last_name", "idem contact technique"),
     ("technical_manager_last_name", "même que Mme DUPONT"),
+    ("structure_name", "cf. ci-après"), ("structure_name", "voir au verso"),
 )  # fmt: skip
 
 

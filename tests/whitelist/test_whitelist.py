@@ -332,11 +332,11 @@ UNCLOSED = xml().replace(b"</ListeBlancheMSSante>\n", b"")
 @pytest.mark.parametrize(
     ("content", "damage", "line"),
     [
-        (UNCLOSED, "root element is never closed", 29),
+        (UNCLOSED, "the end of the file is missing", 29),
         (AS_ELEMENT, "namespace is a child element", 2),
         (
             AS_ELEMENT.replace(b"</ListeBlancheMSSante>\n", b""),
-            "namespace is a child element.*never closed",
+            "namespace is a child element.*the end of the file is missing",
             2,
         ),
         (xml() + b"\n\0\0\0", "after the end", 31),

@@ -67,7 +67,7 @@ PUBLIC = ("public_project_phone", "public_project_email", "public_technical_phon
 PHONES = tuple(name for name, field in fields().items() if field.kind == "phone")
 EMAILS = tuple(name for name, field in fields().items() if field.kind == "email")
 LINES = {"dn_igc_sante": "IGC-Santé", "dn_igc_cps": "IGC-CPS"}
-_contact, _identifier, _identifier_of = cache(parse_contact), cache(parse_identifier), cache(identifier_of)
+_identifier, _identifier_of = cache(parse_identifier), cache(identifier_of)
 IDS = ("structure_id", "beneficiary_id")
 
 
@@ -247,7 +247,7 @@ def _absent(column: str) -> Check:
 def _contact_malformed(d: pd.DataFrame) -> Found:
     for name, at, text in cells(d, *PHONES, *EMAILS):
         phone = name in PHONES
-        contact = _contact(_HOURS.sub("", text) if phone else text)
+        contact = parse_contact(_HOURS.sub("", text) if phone else text)
         left = [r for r in contact.leftovers if not phone or not _EXTENSION.fullmatch(r.strip(" \t()[]:.-"))]
         if len(contact.phones if phone else contact.emails) != 1 or contact.malformed or left:
             yield at, {"field": label(name)}
@@ -256,7 +256,7 @@ def _contact_malformed(d: pd.DataFrame) -> Found:
 def _public_consumer(d: pd.DataFrame) -> Found:
     who = {"public_project_email": "project", "public_technical_email": "support"}
     for name, at, text in cells(d, *who):
-        if "consumer" in _contact(text).problems:
+        if "consumer" in parse_contact(text).problems:
             yield at, {"contacts": [{"kind": who[name], "text": Person(text, registered=True)}]}
 
 

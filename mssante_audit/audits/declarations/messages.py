@@ -178,7 +178,7 @@ def _of_cells(register: Register, show_contacts: bool) -> Iterator[Message]:
                 _at(register, file, str(name), same["row"].tolist())
                 for name, same in group.groupby("column", sort=False)
             ]
-            text = _word("times", len(group), _doubt_text(kind), " ; ".join(where))
+            text = _word("times", len(group), _doubt_text(kind), semicolon().join(where))
             yield Message(known.severity, known.code, file, (), (), f"{text} ({known.code})")
             continue
         for number, (cell, same) in enumerate(group.groupby(["column", "value"], sort=False)):
@@ -196,7 +196,7 @@ def _of_cells(register: Register, show_contacts: bool) -> Iterator[Message]:
 
 def _of_cell(column: str, kind: str, value: str) -> str:
     level, code = KINDS[kind].level, READING[KINDS[kind].level]
-    held = visible(value.strip(" ()"), spaces=True) if value.strip() and level != "column" else None
+    held = visible(value.strip(), spaces=True) if value.strip() and level != "column" else None
     text = _doubt_text(kind, column, value if kind == "control" else held)
     if column in fields() and level == "unread":
         write = date_from(value) if kind == "date-two-digits" else ""
@@ -307,7 +307,7 @@ def mendings(register: Register, done: Sequence[Mended]) -> list[str]:
     for what, places in grouped(ways).items():
         where = [_at(register, *place) for place in places]
         count = sum(len(rows) for _, _, rows in places)
-        lines.append(_word("mended", count, colon().join([what, " ; ".join(where)])))
+        lines.append(_word("mended", count, colon().join([what, semicolon().join(where)])))
     left = register.problems[register.problems["kind"].isin(NOT_WRITTEN)]
     return [
         *lines,

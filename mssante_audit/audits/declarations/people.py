@@ -32,7 +32,6 @@ _NO_NAME = frozenset(f"{_TITLES} {_FOR}".split())
 _LITTLE = "de du des la le les l d da di el al ben bel van von der den ter"
 _PARTICLES = frozenset(_LITTLE.split())
 _ENDS = re.compile(r"^[\s.,;]+|[\s.,;]+$")
-_contact = cache(parse_contact)
 
 
 def label(column: str) -> dict[str, str]:
@@ -131,5 +130,5 @@ def _same_reach(ours: str, theirs: str) -> bool:
     first, second = _ENDS.sub("", ours), _ENDS.sub("", theirs)
     if not first or first.casefold() == second.casefold():
         return True
-    reached = _contact(first).coordinates
-    return any(reached) and reached == _contact(second).coordinates
+    reached = parse_contact(first).coordinates
+    return any(reached) and reached == parse_contact(second).coordinates

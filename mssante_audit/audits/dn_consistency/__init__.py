@@ -136,14 +136,13 @@ def _shared_servers(space: TrustSpace) -> Iterator[Finding]:
 def _concentration(space: TrustSpace) -> Iterator[Finding]:
     """Certificates with which many domains fall: those that have no other."""
     shares, of = space.audited.groupby("dn_key")["domain"].nunique(), space.audited["domain"].nunique()
-    uses = rows_by(space.alone, "dn_key", "cn", "domain").items()
-    for key, held in grouped(
-        (key, (cn, domain, rows)) for (key, cn, domain), rows in uses if cn.strip()
-    ).items():
-        domains = grouped((domain, row) for _, domain, rows in held for row in rows)
-        if len(domains) >= space.thresholds.concentration_min:
-            facts = {"cn": held[0][0], "alone": len(domains), "of": of, "domains": int(shares[key])}
-            yield Finding("DN_CONCENTRATION", key, all_rows(domains.values()), facts)
+    many = shares.index[shares >= space.thresholds.concentration_min]
+    alone = space.alone[space.alone["dn_key"].isin(many) & (space.alone["cn"].str.strip() != "")]
+    for key, held in alone.groupby("dn_key", sort=False):
+        domains = held["domain"].nunique()
+        if domains >= space.thresholds.concentration_min:
+            facts = {"cn": held["cn"].iloc[0], "alone": domains, "of": of, "domains": shares[key]}
+            yield Finding("DN_CONCENTRATION", str(key), held["row"].tolist(), facts)
 
 
 def _operators(space: TrustSpace) -> Iterator[Finding]:

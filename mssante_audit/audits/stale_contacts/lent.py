@@ -44,11 +44,12 @@ def owners_of(space: TrustSpace) -> dict[str, str]:
     owner = space.structures
     named = {key: fold(name) for key, name in space.operator_names.items() if name}
     first: dict[tuple[str, str], str] = {}
-    links: list[tuple[str, str]] = []
-    for domain, operator_id in rows_by(space.audited, "domain", "operator_id"):
+    links: dict[tuple[str, str], None] = {}
+    pairs = zip(space.audited["domain"].tolist(), space.audited["operator_id"].tolist(), strict=True)
+    for domain, operator_id in pairs:
         if domain and operator_id in named and operator_id in owner:
             other = first.setdefault((domain, named[operator_id]), owner[operator_id])
-            links.append((owner[operator_id], other))
+            links[owner[operator_id], other] = None
     root = joined(links)
     return {operator_id: str(root(mine)) for operator_id, mine in owner.items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -188,14 +189,15 @@ def nears(contacts: Mapping[Reached, list[Use]]) -> dict[Pair, list[tuple[Reache
     have the same number. Two names that differ are two persons.
     """
     groups: dict[tuple[object, ...], dict[str, Reached]] = {}
+    sides = Counter((*key[:2], side) for key in contacts for side in key[2])
     for key in contacts:
         operator_id, kind, (phones, emails) = key
-        if len(phones) == 1 and emails:
+        if len(phones) == 1 and emails and sides[operator_id, kind, emails] > 1:
             (phone,) = phones
             for place in range(len(phone) - EXTENSION):
                 hole = f"{phone[:place]}?{phone[place + 1 :]}"
                 groups.setdefault((operator_id, kind, emails, hole), {})[phone] = key
-        if len(emails) == 1 and phones:
+        if len(emails) == 1 and phones and sides[operator_id, kind, phones] > 1:
             (email,) = emails
             local, _, domain = email.partition("@")
             if TYPO_LETTERS <= len(local) <= LONGEST:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -52,9 +51,8 @@ class Use:
 
 def uses_of(entries: pd.DataFrame) -> list[Use]:
     """Return the contacts in use, in list order; absent ones are LIST_UNREADABLE_ROW."""
-    read = cache(parse_contact)
     return [
-        Use(operator_id, kind, read(text), tuple(rows))
+        Use(operator_id, kind, parse_contact(text), tuple(rows))
         for column, kind in KINDS.items()
         for (operator_id, text), rows in rows_by(entries, "operator_id", column).items()
         if text.strip()

@@ -12,10 +12,11 @@ from mssante_audit.values.identifiers import DEPARTMENTS
 from mssante_audit.whitelist.copies import copies
 from mssante_audit.whitelist.rows import rows_by
 
-_NUMBERED = re.compile(r"([^\W\d]{2,})[-.]?(\d{1,3})(?!\d)")
-_NUMBER = re.compile(r"(?<!\w)\d{1,3}(?!\w)")
+_NUMBERED = re.compile(r"([^\W\d]{2,})[-.]?(2[ab](?![^\W_])|\d{1,3}(?!\d))")
 _PLACES = {code: fold(name) for code, name in DEPARTMENTS.items() if len(name) > len("Nord")}
-_OF = re.compile(r"\b(?:de la|de l|des?|du|en|d) ")
+_OF = re.compile(
+    rf"\b(?:de la|de l|des?|du|en|d) ({'|'.join(sorted(_PLACES.values(), key=len, reverse=True))})\b"
+)
 
 
 def copied_rows(space: TrustSpace) -> Iterator[Finding]:
@@ -35,19 +36,26 @@ def contradictions(space: TrustSpace) -> Iterator[Finding]:
 
     What also has the domain's own number, or its département's name, contradicts nothing.
     """
-    for (domain, text), rows in rows_by(space.audited, "domain", "description").items():
-        if (numbered := _NUMBERED.search(domain.rsplit(".", 2)[0])) is None:
-            continue
-        stem, number = numbered.groups()
+    found = {domain: _NUMBERED.search(domain.rsplit(".", 2)[0]) for domain in space.domain_rows}
+    numbered = {domain: match.groups() for domain, match in found.items() if match}
+    entries = space.audited[space.audited["domain"].isin(numbered)]
+    for (domain, text), rows in rows_by(entries, "domain", "description").items():
+        stem, number = numbered[domain]
         words = fold(text)
-        numbers = _NUMBER.findall(words)
-        if number in numbers or f"{stem}{number}" in words or _PLACES.get(number, number) in words:
+        code = number.upper()
+        if number in words.split() or f"{stem}{number}" in words or _PLACES.get(code, number) in words:
             continue
-        others = [other for other in numbers if f"{stem} {other}" in words and int(other) != int(number)]
-        if number in DEPARTMENTS and not others:
-            parts = _OF.split(words)[1:]
-            others = [code for code, name in _PLACES.items() if any(part.startswith(name) for part in parts)]
+        others = [
+            other
+            for other in words.split()
+            if other.isdecimal() and len(other) < 4 and f"{stem} {other}" in words
+            if other.lstrip("0") != number.lstrip("0")
+        ]
+        if code in DEPARTMENTS and not others:
+            named = {*_OF.findall(words)}
+            others = [code for code, name in _PLACES.items() if name in named]
             others += [code for code in re.findall(r"\((\w{2,3})\)", text) if code in DEPARTMENTS]
         if others:
-            facts = {"domain": domain, "description": text, "number": number, "others": others}
+            others = list(dict.fromkeys(others))
+            facts = {"domain": domain, "description": text, "number": code, "others": others}
             yield Finding("LIST_DESCRIPTION_NUMBER", (domain, text), rows, facts)

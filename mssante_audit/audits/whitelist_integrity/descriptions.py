@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
@@ -105,8 +106,8 @@ def descriptions(space: TrustSpace) -> Iterator[Finding]:
     """
     every = rows_by(space.audited, "description", "domain", "operator_id", "dn").items()
     uses = grouped((t, (t, domain, o, dn, rows)) for (t, domain, o, dn), rows in every if t.strip())
-    same: dict[str, list[_Use]] = {}
-    variants: dict[tuple[str, str], dict[str, list[_Use]]] = {}
+    keys: dict[str, str] = {}
+    same: dict[str, list[str]] = {}
     for text, held in uses.items():
         mended = text
         if is_garbled(text):
@@ -115,11 +116,10 @@ def descriptions(space: TrustSpace) -> Iterator[Finding]:
             yield Finding("LIST_DESCRIPTION_MOJIBAKE", text, _rows(held), facts)
         if mended:
             telling = words(mended)
-            key = " ".join(telling)
-            same.setdefault(f"_ {fold(text)}" if is_placeholder(telling) else key, []).extend(held)
-            for use in held:
-                variants.setdefault((use[2] or use[1], use[1]), {}).setdefault(key, []).append(use)
-    for key, alike in same.items():
+            keys[text] = key = " ".join(telling)
+            same.setdefault(f"_ {fold(text)}" if is_placeholder(telling) else key, []).append(text)
+    for key, texts in same.items():
+        alike = [use for text in texts for use in uses[text]]
         domains = len({domain for _, domain, *_ in alike})
         # The form's example is a name where a single domain bears it, in its own name too.
         example = [word for word in words(alike[0][0]) if _FORM_EXAMPLE.fullmatch(word)]
@@ -128,10 +128,13 @@ def descriptions(space: TrustSpace) -> Iterator[Finding]:
             used = {"description": alike[0][0], "domains": domains}
             yield Finding("LIST_DESCRIPTION_PLACEHOLDER", key, _rows(alike), facts=used)
     several = {}
-    for whose, texts in variants.items():
-        shared = set.intersection(*({dn for _, _, _, dn, _ in held} for held in texts.values())) - {""}
-        if len(texts) > 1 and not shared:  # else all stand on rows of one certificate: LIST_PAIR_REPEATED
-            several[whose] = texts
+    described = (((use[2] or use[1], use[1]), use) for text in keys for use in uses[text])
+    for whose, held in grouped(described).items():
+        variants = grouped((keys[use[0]], use) for use in held) if len(held) > 1 else {}
+        dns = [{dn for _, _, _, dn, _ in its} for its in variants.values()]
+        # One certificate's rows that bear them all are LIST_PAIR_REPEATED.
+        if len(variants) > 1 and set.intersection(*dns) <= {""}:
+            several[whose] = variants
     yield from _several(several)
     yield from _cut(uses, several)
 
@@ -173,15 +176,14 @@ def whose_description(space: TrustSpace, copied: Collection[str]) -> Iterator[Fi
     Of rows that were `copied` that is known. A description that shares a word with its own domain, or that
     several domains have, is never looked at.
     """
-    uses = rows_by(space.audited, "domain", "description")
-    rows = grouped((domain, row) for (domain, _), numbers in uses.items() for row in numbers)
-    used = grouped((text, domain) for domain, text in uses)
+    columns, rows = (space.audited[name].tolist() for name in ("domain", "description")), space.domain_rows
+    uses = dict.fromkeys(zip(*columns, strict=True))
+    used = Counter(text for _, text in uses)
     labels = {domain: labels_of(domain) for domain in rows}
-    foreign: dict[str, dict[str, list[str]]] = {domain: {} for domain in rows}
+    foreign: dict[str, dict[str, list[str]]] = {}
     for domain, text in uses:
-        named = named_by(text)
-        if len(used[text]) * 2 <= _FEW and named and not mentioned(labels[domain], named):
-            foreign[domain][text] = named
+        if used[text] * 2 <= _FEW and (named := named_by(text)) and not mentioned(labels[domain], named):
+            foreign.setdefault(domain, {})[text] = named
     swapped = set()
     for first, other in _exchanged(foreign, labels):
         swapped |= {first, other}

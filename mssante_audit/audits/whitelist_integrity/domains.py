@@ -27,25 +27,24 @@ _LONGEST = 63
 
 def domains(space: TrustSpace) -> Iterator[Finding]:
     """Find names that are none, names outside the zone, and names with another zone's ending left in."""
-    listed = set(space.audited["domain"])
-    for (domain, under), rows in rows_by(
-        space.audited.assign(under=space.audited["under_mssante"].astype("str")), "domain", "under"
-    ).items():
+    outside = {*space.audited.loc[~space.audited["under_mssante"], "domain"]}
+    for domain, rows in space.domain_rows.items():
         if not domain.strip():
             continue  # an absent name is LIST_UNREADABLE_ROW
         faults, near_name = host_faults(domain), ""
-        if not faults and under != "True" and (near_name := in_zone(domain)):
+        if not faults and domain in outside and (near_name := in_zone(domain)):
             faults = [{"fault": "zone", "what": ZONE}]
         if faults:
             facts = {"domain": domain, "faults": faults, "meant": near_name or _mended(domain)}
             yield Finding("LIST_DOMAIN_INVALID", domain, rows, facts=facts)
-        elif under != "True":
+        elif domain in outside:
             yield Finding("LIST_DOMAIN_OUTSIDE", domain, rows, facts={"domain": domain})
         elif domain != ZONE:
             ending = domain.removesuffix(f".{ZONE}").rpartition(".")
             if ending[0] and ending[2] in _ENDINGS:
                 bare = f"{ending[0].removesuffix('.mssante')}.{ZONE}"
-                facts = {"domain": domain, "ending": ending[2], "other": bare if bare in listed else ""}
+                other = bare if bare in space.domain_rows else ""
+                facts = {"domain": domain, "ending": ending[2], "other": other}
                 yield Finding("LIST_DOMAIN_SUFFIX", domain, rows, facts)
 
 
@@ -61,14 +60,14 @@ def shared(space: TrustSpace) -> Iterator[Finding]:
 
     Where all of a domain's operators have one server there, that is DN_CN_OPERATORS.
     """
-    same, names = space.structures, space.operator_names
-    uses = rows_by(space.audited, "domain", "operator_id", "cn")
-    rows = grouped((domain, row) for (domain, *_), found in uses.items() for row in found)
+    same, names, rows = space.structures, space.operator_names, space.domain_rows
+    columns = (space.audited[name].tolist() for name in ("domain", "operator_id", "cn"))
     owners: dict[str, dict[str, str]] = {}
-    for domain, operator_id, _ in uses:
-        if operator_id:  # an unreadable identifier is unknown, not another operator
-            owners.setdefault(domain, {}).setdefault(same[operator_id], operator_id)
-    servers = grouped(((domain, cn.lower().strip()), same[o]) for domain, o, cn in uses if o)
+    uses = [use for use in dict.fromkeys(zip(*columns, strict=True)) if use[1]]
+    for domain, operator_id, _ in uses:  # an unreadable identifier is unknown, not another operator
+        owners.setdefault(domain, {}).setdefault(same[operator_id], operator_id)
+    several = (use for use in uses if len(owners[use[0]]) > 1)
+    servers = grouped(((domain, cn.lower().strip()), same[o]) for domain, o, cn in several)
     one_server = {domain for (domain, cn), of in servers.items() if cn and len({*of}) == len(owners[domain])}
 
     def named(owner: dict[str, str]) -> list[dict[str, str]]:
@@ -100,13 +99,14 @@ def near(space: TrustSpace) -> Iterator[Finding]:
     Numbers are no slips, nor short names, nor names that the descriptions spell so (Cayenne, Mayenne: data).
     Each label is compared with those under the same parent only.
     """
-    uses = rows_by(space.audited, "domain", "operator_id", "description")
-    rows = grouped((d, row) for (d, *_), found in uses.items() if not host_faults(d) for row in found)
+    rows, names = space.domain_rows, space.operator_names
+    listed = [domain for domain in rows if not host_faults(domain)]
+    slips, parted = {*_slips(listed)}, {*_parted(listed)}
+    found = space.audited["domain"].isin({domain for pair in slips | parted for domain in pair})
+    uses = rows_by(space.audited[found], "domain", "operator_id", "description")
     holders = {d: dict.fromkeys(ids) for d, ids in grouped((d, operator) for d, operator, _ in uses).items()}
     descriptions = grouped((domain, text) for domain, _, text in uses)
-    names = space.operator_names
-    slips = (pair for pair in _slips(rows) if not _both_meant(pair, descriptions))
-    pairs_near = sorted({*slips, *_parted(rows)})
+    pairs_near = sorted(parted.union(pair for pair in slips if not _both_meant(pair, descriptions)))
     neighbours = Counter(domain for pair in pairs_near for domain in pair)
     for pair in pairs_near:
         if max(neighbours[domain] for domain in pair) > _FAMILY:
