@@ -1,4 +1,4 @@
-"""A small register whose cells are of one sign: audited in linear time."""
+"""Small registers that would cost much: of cells of one sign, of cells that share one long text."""
 
 from __future__ import annotations
 
@@ -6,12 +6,34 @@ import csv
 import time
 from pathlib import Path
 from shutil import copy
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 from conftest import CATALOGUE
+from openpyxl import Workbook
 
+from mssante_audit import load_declarations
 from mssante_audit.audits import FAILED, audit_all
+from mssante_audit.base.errors import InputError
 from mssante_audit.space.trust import load_space
+
+
+def test_cells_that_share_a_long_text_are_counted_each(tmp_path: Path) -> None:
+    book = Workbook()
+    for _ in range(100):
+        book.active.append([0] * 100)
+    book.save(numbers := tmp_path / "numbers.xlsx")
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    part = f'<Override PartName="/xl/sharedStrings.xml" ContentType="{kind}"/></Types>'.encode()
+    texts = b'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><si><t>%s</t></si></sst>'
+    with ZipFile(numbers) as made, ZipFile(file := tmp_path / "register.xlsx", "w", ZIP_DEFLATED) as changed:
+        for name in made.namelist():
+            content = made.read(name).replace(b't="n"', b't="s"').replace(b"</Types>", part)
+            changed.writestr(name, content)
+        changed.writestr("xl/sharedStrings.xml", texts % (b"x" * 32_000))
+    assert file.stat().st_size < 60_000
+    with pytest.raises(InputError, match="larger than 256 MB"):
+        load_declarations(file)
 
 
 @pytest.mark.long
