@@ -30,7 +30,8 @@ XLSX_TEXT = 32_767
 XLSX_ROWS = 1_048_576
 
 _SIGNS = "=+\\-@＝＋－＠﹦﹢﹣﹫\u2212"
-_BLANKS = "\\s\"'\\x00\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff"
+_BLANKS = "\\s\"'\\x00\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f"
+_BLANKS += "\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
 """And what prints nothing, which a spreadsheet may leave out."""
 _FORMULA = re.compile(rf"""[{_BLANKS}]*[{_SIGNS}]|'*[\t\r\n]""")
 # A spreadsheet may split our commas' file at semicolons, tabs or line ends, even inside quoted cells.

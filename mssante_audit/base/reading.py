@@ -25,7 +25,7 @@ _TOML_TEXT = re.compile(
     r'"""(?:[^\\]|\\.)*?(?:"""|\Z)|\'\'\'.*?(?:\'\'\'|\Z)|"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*\'?|#[^\n]*',
     re.DOTALL,
 )
-_LONG_KEY = re.compile(r"(?:[\w-]+\s*\.\s*){20}")
+_LONG_KEY = re.compile(r"(?<![\w-])(?:[\w-]++\s*+\.\s*+){20}")
 """A key of so many parts is no setting, and takes tomllib time by the square of their number."""
 
 

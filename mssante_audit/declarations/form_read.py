@@ -232,7 +232,7 @@ def _value(part: str, start: int, labels: Labels) -> str:
     end = following.start() if following else len(part)
     value = _NOISE.sub("", " ".join(part[start:end].split()))
     value = _LEADER.sub("", value).strip().removeprefix(":").strip()
-    return re.sub(r"\s*(?:\[\s*[xX]?\s*\]|[☐☒☑✓✔✗✘])$", "", value)
+    return re.sub(r"(?<!\s)\s*(?:\[\s*[xX]?\s*\]|[☐☒☑✓✔✗✘])$", "", value)
 
 
 def _names(part: str) -> dict[str, str]:

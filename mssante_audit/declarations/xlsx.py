@@ -68,7 +68,7 @@ def _check(file: str, archive: ZipFile) -> bool:
     """Refuse what is not safe to unpack, and return whether there are macros."""
     parts = archive.infolist()
     if sum(part.file_size for part in parts) > MAX_BYTES:
-        raise InputError("larger than {} MB", MAX_BYTES // MB, file=file, remedy="Split the file")
+        raise _too_large(file)
     for part in parts:
         if part.file_size > _SMALL and part.file_size > _RATIO * max(part.compress_size, 1):
             raise InputError("{} unpacks to far more than it holds: a zip bomb", part.filename, file=file)
@@ -103,11 +103,15 @@ def _read(file: str, archive: ZipFile, book: Any, mapping: Mapping[str, str], na
 
 
 def _rows(file: str, sheet: Any, *, values_only: bool) -> Iterator[tuple[Any, ...]]:
-    blank = 0
+    blank = size = 0
     for row in sheet.iter_rows(values_only=values_only):
         blank = 0 if row else blank + 1
         if blank > MAX_ROWS:
             raise too_many_rows(file)
+        texts = (getattr(cell, "value", cell) for cell in row)
+        size += sum(len(text) for text in texts if isinstance(text, str))
+        if size > MAX_BYTES:  # many cells may share one long text
+            raise _too_large(file)
         yield row[:MAX_COLUMNS]
 
 
@@ -169,6 +173,10 @@ def _marks(file: str, raw: bytes) -> tuple[Formulas, Merged]:
         if count > MAX_ROWS:
             raise _too_many_marks(file)
     return formulas, merged
+
+
+def _too_large(file: str) -> InputError:
+    return InputError("larger than {} MB", MAX_BYTES // MB, file=file, remedy="Split the file")
 
 
 def _too_many_marks(file: str) -> InputError:

@@ -173,7 +173,7 @@ def lines_of(night: Night) -> list[Line]:
 def _head(night: Night) -> Line:
     facts, decided = night.audited, verdict(night)
     dark = _doubtful(night)
-    names = [named(state.name, night.lang) for state in dark]
+    names = [_say(night, "short", state.name) for state in dark]
     failed = [_say(night, "step", r.step) for r in night.results.values() if r.outcome == "failed"]
     unseen = facts["arrives"]["unknown"] if facts else 0
     if decided == "blind" or names:
@@ -189,7 +189,7 @@ def _head(night: Night) -> Line:
         "at": night.as_of, "names": names, "sight": sight, "unseen": unseen,
         "first": bool(facts) and not facts["previous"],
         "why": reason(dark[0], night.lang) if dark and sight == "blind" else "",
-        "before": _doubted_before(night, dark[0].name) if dark else "",
+        "still": bool(dark) and _doubted_before(night) >= {state.name for state in dark},
     } | (facts["shown"] if facts else {"criticals": None})))  # fmt: skip
 
 
@@ -198,12 +198,11 @@ def _doubtful(night: Night) -> list[State]:
     return sorted((state for state in night.inputs if state.doubtful), key=lambda state: state.name != LIST)
 
 
-def _doubted_before(night: Night, name: str) -> str:
-    """Return whether the run before had an input in doubt: "yes", "no", "" if there was none."""
+def _doubted_before(night: Night) -> set[str]:
+    """Return the inputs that were in doubt in the run before."""
     earlier = (read_result(run, "audit") for run in reversed(runs_in(night.output)) if run < night.folder)
-    if before := next(filter(None, earlier), None):
-        return "yes" if any(state.name == name and state.doubtful for state in before.inputs) else "no"
-    return ""
+    before = next(filter(None, earlier), None)
+    return {state.name for state in before.inputs if state.doubtful} if before else set()
 
 
 def _doubt(night: Night, state: State) -> Iterator[Line]:

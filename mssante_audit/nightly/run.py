@@ -45,6 +45,7 @@ from mssante_audit.nightly.night import (
     stamp_of,
     write_run,
 )
+from mssante_audit.nightly.notice import good_run
 from mssante_audit.nightly.retention import retain
 from mssante_audit.nightly.settings import Config
 from mssante_audit.nightly.steps import STEPS, Job, supervise
@@ -189,7 +190,10 @@ def _step(step: str, job: Job, results: Mapping[str, Result], tell: Tell, perfor
         return earlier
     if not getattr(getattr(job.config, step, None), "enabled", True):
         result = Result(step=step, outcome="off")
-    elif step == "site" and results["audit"].outcome != "done" and not doubted_list(results["audit"]):
+    elif (
+        step == "site" and results["audit"].outcome != "done"
+        and not (doubted_list(results["audit"]) and good_run(job.config.output.folder))
+    ):  # fmt: skip
         result = Result(step=step, outcome="skipped", message="audit failed", why={"code": "audit"})
     else:
         tell(f"{step} …")

@@ -219,11 +219,14 @@ def _load(job: Job, before: Known) -> TrustSpace:
         )  # fmt: skip
     except InputError as error:
         there = any(data.folder.glob("*.xml*")) or any(data.folder.glob("archive/*.xml.gz"))
-        file = Path(error.file or "")
-        why = {"input": LIST, "error": unnamed(error.message), "file": file.name}
+        file, state = Path(error.file or ""), "damaged" if there else "absent"
+        why = {"input": LIST, "error": unnamed(error.message), "file": file.name, "before": LIST in before}
         if file.is_file() and is_html(read_bytes(file, MAX_BYTES)):
             why["doubt"] = "html"
-        job.inputs.append(State(LIST, "damaged" if there else "absent", None, why))
+        elif not there and published and published.outcome == "quarantined":
+            state = "quarantined"
+            why |= {"doubt": published.doubt, "listed": published.made, "other": False}
+        job.inputs.append(State(LIST, state, None, why))
         raise
     states = states_of(space, config.inputs, known, published)
     job.inputs.extend(states)
@@ -304,7 +307,7 @@ def site(job: Job) -> tuple[str, dict[str, Any]]:
     if doubted and good:
         at = audited.facts["list"]["generated_at"] if audited and audited.facts else None
         put_under_notice(good, draft, doubted, at, job.config.lang)
-    elif audited and audited.outcome == "done":
+    else:
         from mssante_audit import audits
         from mssante_audit.findings import trend
         from mssante_audit.findings.ledger import FollowUp
@@ -320,8 +323,6 @@ def site(job: Job) -> tuple[str, dict[str, Any]]:
         shared = ("reports",) if job.config.dossiers.own_contacts else ("reports", "dossiers")
         made: dict[str, Any] = {name: path for name in shared if (path := job.folder / name).is_dir()}
         build_site(draft, space, findings, waived=waived, told=compared, points=points, **made)
-    else:
-        raise ReportError("the audit failed, and there is no earlier site to show")
     draft.rename(built)
     pages = sum(1 for _ in built.rglob("*.html"))
     if doubted and good:

@@ -138,10 +138,9 @@ def worded(state: State, language: str = "") -> str:
 
 
 def reason(state: State, language: str = "") -> str:
-    """Say the same in short: of a list that is refused, what is wrong with it."""
-    if (doubt := state.why.get("doubt")) and doubt != "old":
-        return phrase("mssante_audit.space", "unverified", {"doubt": doubt}, language)
-    return worded(state, language)
+    """Say the same in two words: of a list that is refused, what is wrong with it."""
+    doubt = state.why.get("doubt", "")
+    return phrase("mssante_audit.space", "short", state.state if doubt in ("", "old") else doubt, language)
 
 
 def named(name: str, language: str = "") -> str:

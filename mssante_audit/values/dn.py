@@ -34,8 +34,8 @@ _BEFORE = re.compile(
     re.I,
 )
 """What tools and people write before a DN."""
-_SLASH = re.compile(r"\s*/\s*(?=(?:CN|OU|O|ST|S|L|C)\s*=)", re.I)
-_LINE = re.compile(r"[ \t]*[,;]?[ \t]*[\r\n\t]\s*(?=(?:CN|OU|O|ST|S|L|C)\s*=)", re.I)
+_SLASH = re.compile(r"(?<!\s)\s*+/\s*+(?=(?:CN|OU|O|ST|S|L|C)\s*=)", re.I)
+_LINE = re.compile(r"(?<!\s)\s*+(?:[,;]\s*+)?(?=(?:CN|OU|O|ST|S|L|C)\s*=)", re.I)
 _DOT = re.compile(r"(?<=\bC=[A-Z]{2})\s*[.;,]\Z", re.I)
 """The end of a sentence or of a list, which a DN is not."""
 _BREAK = re.compile(r"[\r\n\t]")
@@ -133,7 +133,7 @@ def pasted_dn(text: str) -> str:
         parts = [part.replace(",", "\\,") for part in _SLASH.split(inner)[1:]]
         inner = re.sub(r"\\x([0-9A-Fa-f]{2})", r"\\\1", ",".join(parts))
     else:
-        inner = " ".join(_LINE.sub(",", inner).splitlines())
+        inner = " ".join(_LINE.sub(lambda m: "," if _BREAK.search(m[0]) else m[0], inner).splitlines())
     read = parse_dn(_S.sub("ST=", inner))
     backwards = read.igc and [kind for kind, _ in read.rdns] == [*reversed(IGC[read.igc])]
     if inner == bare and not backwards:

@@ -19,7 +19,7 @@ from mssante_audit.values.phones import SHORT, digits_of, is_mobile, national, r
 # What names somebody is sought in a text as `_plain` has it: blanks single, digits 0 to 9, nothing invisible.
 
 _ALONE, _END = r"(?<![^\W_])", r"(?![^\W_])\.?"
-_UPPER = r"[^\W\d_a-zß-öø-ÿœ]"
+_UPPER, _LOW = r"[^\W\d_a-zß-öø-ÿœ]", r"[a-zß-öø-ÿœ]"
 _REST = r"(?:[\w’-]|'(?=\w))*"
 _BEFORE = (
     r"(?:(?i:de|du|des|la|le|les|von|van|der|den|el|al|ben|bin|abd|di|da|st|ste|saint|sainte)[ -]"
@@ -27,15 +27,18 @@ _BEFORE = (
 )
 """Particles and initials."""
 _BIRTH = rf"(?:,? \(?(?i:née?|ép\.|épouse|veuve|vve|dite?) {_BEFORE}[^\W\d_]{_REST}\)?)?"
-_LOW = r"[a-zß-öø-ÿœ]"
 _STOP = (
     r"(?:avec|chez|cette|dans|elle|mais|nous|pour|pas|plus|quand|sans|sera|sont|sous|sur|tous|vers|vous)\b"
 )
 """No second word of a name where all is in small letters."""
-_AS = r"(?:[ _,]{1,2}(?i:l[ea] )?(?i:docteure?|professeure?|direct(?:eur|rice)|dr|pr)\.?(?![^\W_])(?: -)?)?"
+_AS = (
+    r"(?:[ _,]{1,2}(?i:l[ea] )?(?i:docteure?|professeure?|direct(?:eur|rice)|dr|pr)\.?(?![^\W_])"
+    rf"(?: -|,(?= {_UPPER}))?"
+    rf"| l[ea](?: {_LOW}[\w’-]{{1,30}}){{1,4}}(?<!\bde)(?<!\bdu)(?<!\bdes)(?<!\bau)(?: ?[:,])?(?= {_UPPER}))?"
+)
 """A title or an office between a civility and a name."""
 _NAME = (
-    rf"{_AS}(?:[ _:(«\"“'\n]{{0,3}}| ?[:=.] ?[(«\"“]?(?={_BEFORE}{_UPPER})){_BEFORE}"
+    rf"{_AS}(?:[ _:(«\"“'‘\[{{*\n]{{0,3}}(?:<\w{{1,6}}>)?| ?[:=.] ?[(«\"“]?(?={_BEFORE}{_UPPER})){_BEFORE}"
     rf"(?:{_LOW}{_REST} (?!{_STOP}){_LOW}{{3,}}(?![\w.@-])|[^\W\d_]{_REST})"
     rf"(?:(?:[)»\"”]? ?[(«\"“_ ] ?|\.){_BEFORE}{_UPPER}{_REST}){{0,4}}[)»\"”]?{_BIRTH}"
 )
@@ -49,12 +52,13 @@ _ONE = (
     r"|(?:(?<![\w.])|(?<=[^\W\d_]{3}\.))(?:[Mm] ?\.(?!\w\.| ?[\w-]+\.[a-zA-Z]{2})))"
 )
 _CIVILITY = (
-    rf"{_ONE}(?: ?(?:et|ou|[&/,-])? ?{_ONE}){{0,2}}(?:,(?= ?{_UPPER})|-)?{_NAME}"
+    rf"{_ONE}(?: ?(?:et|ou|[&/,-])? ?{_ONE}){{0,2}}"
+    rf"(?: ?[,;/+–-](?! ?{_ONE})(?= ?{_BEFORE}{_UPPER})|-)?{_NAME}"
     rf"|{_ALONE}(?:MM\.|MM(?= {_UPPER}[^\W\d_])|(?i:mmes|mlles|messieurs|mesdames){_END}){_NAME}{_OTHERS}"
 )
 _TITLE = (
     rf"{_ALONE}(?i:docteure?|doctoresse|doctor|professeure?|professor|dre?|prof|pr){_END}"
-    r"(?: (?i:m[ée]d|v[ée]t)\.)?"
+    rf"(?:(?<=Dr)-(?={_UPPER}))?(?: (?i:m[ée]d|v[ée]t)\.)?"
 )
 _CALLED = (
     rf"{_ALONE}(?:(?i:p[èe]re|abb[ée]|s(?:œ|oe)ur|fr[èe]re|m[èe]re(?!s? ?(?:[-/]|et)? ?(?:enfant|b[ée]b))"
@@ -65,7 +69,10 @@ _CALLED = (
 )
 """What a name in capitals or with a capital follows; in small letters it is a word like another."""
 _DOCTOR = (
-    rf"(?:{_TITLE}{_NAME}|{_ALONE}(?i:(?:docteure?|professeure?|dre?|prof|pr)s){_END}{_NAME}{_OTHERS}"
+    rf"(?:{_TITLE}{_NAME}|{_ALONE}Dr{_UPPER}{{4}}{_REST}"
+    rf"|{_ALONE}{_UPPER}[\w’'.-]{{1,40}}(?: {_UPPER}[\w’'.-]{{0,40}}){{0,2}},? ?"
+    r"\((?:M\.|(?:Mme|MME|Mlle|Dre?)\.?)\)"
+    rf"|{_ALONE}(?i:(?:docteure?|professeure?|dre?|prof|pr)s){_END}{_NAME}{_OTHERS}"
     rf"|{_CALLED}(?=[ _:(«\"“'-]{{1,3}}{_BEFORE}{_UPPER})-?{_NAME})"
 )
 _FOR = (
@@ -84,7 +91,7 @@ _KEPT = (
     r"|\b(?i:ch[ruis]?|chu|ghu?|h[oô]p(?:ital|itaux)?|hospitalier|chirurgical|(?:poly)?cliniques?|centre|ctre"
     r"|ehpad|mas|fam|r[ée]sidence|fondation|institut|maison|foyer|groupe|ssr|usld|ime|itep|pavillon|site"
     r"|association|[ée]cole|rue|avenue|av|boulevard|bd|place|all[ée]e|impasse|quai|square)"
-    rf"(?: (?i:du|de|le|la)| (?i:de )?(?i:l)['’])? ?(?:(?:{_TITLE}|{_CALLED}) |M\.(?={_UPPER}))"
+    rf"(?: (?i:du|de|le|la)| (?i:de )?(?i:l)['’])? ?(?:(?:{_TITLE}|{_CALLED})(?: |(?<=-))|M\.(?={_UPPER}))"
     rf"{_BEFORE}{_UPPER}{_REST}"
     r"|(?<![^\W_])(?=[0-9]*[a-f])[0-9a-f]{16,64}(?![^\W_]))"
 )
@@ -102,8 +109,8 @@ _PHONE = (
     rf"|00(?:[ .-][1-9][0-9]{{0,2}}|[1-9][0-9]{{1,2}}[ .-])(?:{_GAP}[0-9]){{8,11}}"
     rf"|[(\[]?{_ALONE}{_ABROAD}{_GAP}(?:0{_GAP})?[1-9](?:{_GAP}[0-9]){{8}}|(?:0[1-9][0-9]{{8}}){{2,}}"
     rf"|[(\[{{]?(?:0|{_ALONE}[oO](?=[1-9])){_GAP}[1-9lI](?:{_GAP}{_DIGIT}){{8}}"
-    r"|(?<![0-9][,:;])(?<![0-9][,:;] )0[1-9](?P<same> ?[,:;] ?|x)[0-9]{2}(?:(?P=same)[0-9]{2}){3}"
-    r"(?!(?P=same)[0-9]))(?![0-9]|[.:][0-9]|[0-9a-fA-F]{6}))"
+    r"|(?<![0-9][,:;])(?<![0-9][,:;] )0[1-9](?:(?P<same> ?[,:;] ?|x)[0-9]{2}(?:(?P=same)[0-9]{2}){3}"
+    r"(?!(?P=same)[0-9])|(?:[ .,][0-9]{2}){4}(?!,[0-9])))(?![0-9]|[.:][0-9]|[0-9a-fA-F]{6}))"
     rf"|{_ALONE}(?i:z[ée]ro)(?:[ ,.-]{{1,3}}{_TEN}|vingts?|trente|quarante|cinquante"
     r"|soixante|z[ée]ro|et)){5,20}(?!\w)"
 )
@@ -113,9 +120,10 @@ _DOT = r"(?: ?[(\[{<] ?(?i:dot|point|\.) ?[)\]}>] ?| (?i:dot|point) | \.(?: |(?=
 _DOTTED = rf"(?=[\w-]{{1,63}}(?:\.[^\W_]|{_DOT}))"
 _AROBASE = r"ar+ob(?:as(?:e|que)?)?"
 _ADDRESS = (
-    rf"(?:\"[^\"]{{1,64}}\"(?: ?<|(?= ?@)))?(?<![^\s'\"<>(),;:=«»|/])(?:[\w+-]{{1,64}}{_DOT}){{0,3}}(?:"
-    rf"(?:{_PART}+|(?<=\")) ?@+ ?(?:(?i:at)@ ?)?{_PART}+"
-    rf"|{_PART}+ ?[(\[{{<*|] ?(?i:at(?: sign)?|[aà]|@|et|{_AROBASE}|chez) ?[)\]}}>*|] ?{_DOTTED}{_PART}+"
+    r"(?:[\"'<][^\"'<>]{1,64}[\"'>](?: ?<|(?= ?@)))?"
+    rf"(?<![^\s'\"<>(),;:=«»|/])(?:[\w+-]{{1,64}}{_DOT}){{0,3}}(?:"
+    rf"(?:{_PART}+|(?<=[\"'>])) ?@+ ?(?:(?i:at)@ ?)?{_PART}+"
+    rf"|{_PART}+ ?[(\[{{<*|] ?(?i:at(?:[ -]sign)?|[aà]|@t?|et|{_AROBASE}|chez) ?[)\]}}>*|] ?{_DOTTED}{_PART}+"
     rf"|[\w.+-]{{1,64}} ?[^\w\s,;.]{{1,2}} ?(?i:at|{_AROBASE}) ?[^\w\s,;.]{{1,2}} ?{_DOTTED}{_PART}+"
     rf"|{_PART}+ (?i:{_AROBASE}) {_PART}+|{_PART}+ (?i:at) {_PART}+(?={_DOT})"
     rf"|(?=[\w-]{{1,64}}[._+0-9]|\w{{1,32}}-\w)[\w.+-]{{3,64}}?"

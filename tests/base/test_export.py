@@ -55,6 +55,8 @@ SPLIT = (
     "'\tx",
     "''=1",
     "\u200b=1",
+    "\u2066\u3164=1",
+    "x;\u061c\uffa0＝1",
     "x;\ufeff\x00-1",
     "\u2212 1",
 )
@@ -65,7 +67,8 @@ def test_no_cell_of_a_csv_starts_like_a_formula_wherever_it_is_split(separator):
     text = csv_text(pd.DataFrame({"=name": SPLIT, "b": "b"}))
     for line in re.split("[\r\n]", text):  # as a reader does that does not see the quotes
         for cell in line.split(separator):
-            assert not cell.lstrip(' "\u200b\ufeff\x00').startswith(tuple("=+-@＝＋－＠\u2212")), line
+            bare = cell.lstrip(' "\u200b\ufeff\x00\u2066\u3164\u061c\uffa0')
+            assert not bare.startswith(tuple("=+-@＝＋－＠\u2212")), line
     rows = list(csv.reader(io.StringIO(text, newline="")))
     assert [unguarded(row[0]) for row in rows] == ["=name", *SPLIT]
 

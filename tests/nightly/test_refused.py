@@ -42,8 +42,8 @@ REASONS: dict[str, tuple[Callable[[], bytes | Answer], str, str]] = {
     "unsigned": (lambda: LISTS.made(SECOND, by=""), "aucune signature", "it has no signature"),
     "other name": (
         lambda: LISTS.made(SECOND, by="other"),
-        "signée par quelqu'un d'autre que le signataire attendu",
-        "signed by somebody else than the signer expected",
+        "signée par autre.fictif.example, qui n'est pas le signataire attendu",
+        "signed by autre.fictif.example, who is not the signer expected",
     ),
     "other authority": (
         lambda: LISTS.made(SECOND, by="stranger"), "signée par une autre autorité",
@@ -126,7 +126,7 @@ def test_a_refused_list_is_told_in_the_readers_language_and_as_what_is_new(
     if failed:
         french, english = ["ÉCHEC téléchargement", *french], ["FAILED fetch", *english]
     else:
-        heads = "AVEUGLES CETTE NUIT : liste blanche (", "STILL BLIND: white list ("
+        heads = ": AVEUGLES : liste (", "STILL BLIND: list ("
         french, english = (
             ["INCONNU liste blanche", "À FAIRE : ", *french],
             ["UNKNOWN white list", "TO DO: ", *english],
@@ -137,7 +137,31 @@ def test_a_refused_list_is_told_in_the_readers_language_and_as_what_is_new(
     ):
         subject, text, page, status = played(nights, when, publish(), lang)
         assert status == (3 if failed else 4)
-        assert (head if failed else f"{head}{why}") in subject
+        assert head in subject
+        assert len(subject) <= 78
         for part in (text, page):
             assert [wanted for wanted in (subject, why, *words) if wanted not in part] == []
             assert foreign.findall(part) == []
+
+
+@pytest.mark.parametrize(
+    ("publish", "head", "why", "told"),
+    [
+        (REASONS["unsigned"][0], "(sans signature)", ": aucune signature, et il n'y en a pas d'autre", ()),
+        (REASONS["a page"][0], "(absente)", ": aucune dans le dossier de données", ("DÉPOSER", "HTML")),
+    ],
+)
+def test_a_first_run_whose_list_is_refused_says_so_and_of_no_run_before(
+    publish: Callable[[], bytes], head: str, why: str, told: tuple[str, ...], first: Path, tmp_path: Path
+) -> None:
+    nights = Nights(tmp_path, LISTS)
+    shutil.copytree(first / "anchors", tmp_path / "anchors")
+    (nights.data / "archive").mkdir(parents=True)
+    subject, text, _, status = played(nights, NOON, publish(), "fr")
+    assert status == 4
+    assert subject == f"MSSanté 3 mars : AVEUGLES : liste {head}"
+    assert [
+        words for words in (why, *told, "site : l'audit a échoué") if words.upper() not in text.upper()
+    ] == []
+    assert "précédent" not in text
+    assert "list:absent" not in text

@@ -78,19 +78,18 @@ BLIND = "UNKNOWN white list of 3 March 2026 at 05:30 UTC: 16 rows, 33 rows befor
         ),
         (
             night(state("list", "shrunk"), lost=308, status=4),
-            "BLIND: white list (16 rows, 33 rows before); 0 critical, new or not is unknown; "
-            "308 critical lost from sight",
+            "BLIND: list (shrunk); 0 known critical; 308 critical lost from sight",
             f"{BLIND} TO DO: Ask ANS whether these rows left; if so, one run with "
             'inputs.tolerated = ["list:shrunk"]. STILL IN FORCE: nothing, no run had a list to rely on yet ',
         ),
         (
             night(state("list", "ok"), state("dns", "stale"), lost=1, fixed=1, status=4),
-            "0 critical (0 new), PARTLY BLIND: observation of the DNS; 1 critical lost from sight",
+            "0 critical (0 new), PARTLY BLIND: DNS; 1 critical lost from sight",
             "UNKNOWN observation of the DNS: 9 days old, at most 7 allowed TO DO: Observe again (observe)",
         ),
         (
             night(state("dns", "stale"), critical=2, status=4),
-            "2 critical (0 new), PARTLY BLIND: observation of the DNS",
+            "2 critical (0 new), PARTLY BLIND: DNS",
             "FIRST, critical",
         ),
         (
@@ -106,7 +105,7 @@ BLIND = "UNKNOWN white list of 3 March 2026 at 05:30 UTC: 16 rows, 33 rows befor
         ),
         (
             night(state("list", "quarantined"), critical=2, status=4, lang="fr"),
-            "AVEUGLES : liste blanche (la signature est fausse) ; 2 critiques, nouveaux ou non : on l'ignore",
+            "AVEUGLES : liste (signature fausse) ; 2 critiques connus",
             "INCONNU liste blanche : celle que publie le serveur est refusée (mise en quarantaine) : la "
             "signature est fausse ; la dernière bonne sert À FAIRE : Lire la raison dans archive",
         ),

@@ -209,8 +209,8 @@ def compared(world: World, done, fault: str, as_of: str, *, first: bool) -> list
     criticals = sum(f["severity"] == "critical" for f in found)
     fresh = sum(f["severity"] == "critical" and f["status"] == "new" for f in found)
     numbers = "premier passage" if first else f"{fresh} nouveau{'x' if fresh > 1 else ''}"
-    sight = "TOUJOURS AVEUGLES" if world.blind else "AVEUGLES CETTE NUIT"
-    blind = rf"{sight} : liste blanche \([^)]+\) ; (\d+) critiques?(, nouveaux ou non : on l'ignore)()"
+    sight = "TOUJOURS AVEUGLES" if world.blind else "AVEUGLES"
+    blind = rf"{sight} : liste \([^)]+\) ; (\d+) critiques? connus?()()"
     seen = blind if refused else r"(\d+) critiques? \(([^)]*)\), (.*)"
     head = re.match(rf"MSSanté \d+(?:er)? mars : {seen}", text)
     check(
@@ -218,7 +218,8 @@ def compared(world: World, done, fault: str, as_of: str, *, first: bool) -> list
         holds=bool(head) and head[1] == str(criticals) and (refused or head[2] == numbers),
     )
     sight = (
-        "" if refused else f"(TOUJOURS )?EN PARTIE AVEUGLES( CETTE NUIT)? : {' et '.join(doubted)}" if doubted
+        "" if refused
+        else "(TOUJOURS )?EN PARTIE AVEUGLES : " + " et ".join(n.split()[-1] for n in doubted) if doubted
         else "EN ÉCHEC : téléchargement" if fault else r"\d+ domaines? inconnus?|rien d'inconnu"
     )  # fmt: skip
     check(f"how much is seen: {mail[:120]!r}", holds=bool(head) and bool(re.match(sight, head[3])))

@@ -21,7 +21,7 @@ NUMBERS = (
     "04657100010639981234", "+687 39 98 12", "0044 7911 398 123", "&#48;6 39 98 12 34",
     "262 6 39 98 12 34", "(33) 06 39 98 12 34", "+33, 6, 39, 98, 12, 34", "06<br/>39<br/>98<br/>12<br/>34",
     "06º39º98º12º34", "06x39x98x12x34", "+33:6:39:98:12:34",
-    "06<wbr>39<wbr>98<wbr>12<wbr>34",
+    "06<wbr>39<wbr>98<wbr>12<wbr>34", "06,39 98 12 34", "06.39,98.12.34",
 )  # fmt: skip
 NAMES = (
     "MME VALFICTIF", "mme valfictif", "M. de La VALFICTIF", "Madame Anne Marie VALFICTIF",
@@ -39,7 +39,10 @@ NAMES = (
     "chez Zoé Valfictif", "aux bons soins de VALFICTIF", "Frère J. Valfictif", "Herr Valfictif",
     "Professor Valfictif", "M. le Dr - Valfictif", "Madame le Docteur : Zoé Valfictif", "Docteur: Valfictif",
     "Madame la Directrice Zoé VALFICTIF", "Mme MARTIN, née Valfictif", "Lt Valfictif", "Mme Zoé.Valfictif",
-    "Dr=Valfictif", "Mme : de Valfictif", "Lady Valfictif",
+    "Dr=Valfictif", "Mme : de Valfictif", "Lady Valfictif", "Dr-VALFICTIF", "DrVALFICTIF",
+    "M. le Directeur, Zoé VALFICTIF", "Mme la cadre de santé Valfictif", "Madame la responsable : Valfictif",
+    "Mme [VALFICTIF]", "Mme {Valfictif}", "Mme ‘Valfictif’", "Mme <b>Valfictif</b>", "Mme – Valfictif",
+    "Mme/VALFICTIF", "Mme; Valfictif",
 )  # fmt: skip
 ADDRESSES = (
     "zoe.valfictif(at)x.example", "zoe.valfictif [at] x.example", "zoe.valfictif (arobase) x.example",
@@ -54,6 +57,7 @@ ADDRESSES = (
     "zoe.valfictif / at / x.example", "zoe-at-valfictif.example", "zoe-valfictif [à] x[.]example",
     "zoe_valfictif chez x.example", '"zoe valfictif"@x.example', "zoe.valfictif%2540x.example",
     "zoe.valfictif(at)x%2Eexample", "zoe.valfictif(arob)x。example", "zoe-valfictif at x.example",
+    "<zoe.valfictif>@x.example", "'zoe.valfictif'@x.example", "zoe.valfictif(@t)x.example",
 )  # fmt: skip
 NOBODY = (
     "1c0140529705f111",
@@ -70,6 +74,7 @@ NOBODY = (
     "www.x.example chez nous",
     "HOPITAL DR. VALFICTIF", "2026-03-02 2026-03-03", "10 ms", "SIR NORD",
     "hébergé chez Orange Business", "chez OVHcloud SAS", "PR - Pôle Recherche", "docteur, Les Tilleuls",
+    "Mme / M.", "MSP (MR)", "LABO (PR)", "CH FABLE (M)", "75,92 93 94", "M - Médecine", "Centre Dr-Martin",
 )  # fmt: skip
 
 
@@ -96,6 +101,11 @@ def test_a_surname_behind_a_civility_is_masked(text) -> None:
         assert "valfictif" not in shown.casefold()
         assert shown.startswith(before.rstrip())
         assert shown.endswith(after)
+
+
+@pytest.mark.parametrize("text", ["ZOÉ VALFICTIF (Mme)", "Valfictif (Dr)", "Z. VALFICTIF (M.)"])
+def test_a_surname_before_a_civility_is_masked(text) -> None:
+    assert unnamed(f"resp. : {text}, nord") == "resp. : •••, nord"
 
 
 @pytest.mark.parametrize("text", ADDRESSES)

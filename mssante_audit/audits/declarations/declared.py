@@ -51,7 +51,7 @@ _DEPARTMENTS_OF = {"20": ("2A", "2B"), "97133": ("971", "977"), "97150": ("971",
 _CODE = re.compile(r"\(\s*(\d{2,3}|2[AB])\s*\)", re.I)
 _CONTRACT = re.compile(r"[0-9A-Za-z]{10}")
 _NUMBER_OF = re.compile(
-    r"\s*(?:(?:contrat|num[ée]ro)\b|n[°º]|no(?=[\s.:]))(?:\s*(?:de |du )?contrat\b)?(?:\s*n[°º])?\s*:?", re.I
+    r"(?:(?:contrat|num[ée]ro)\b|n[°º]|no(?=[\s.:]))(?:\s*(?:de |du )?contrat\b)?(?:\s*n[°º])?\s*:?", re.I
 )
 
 METHOD_1 = ("primary_server", "secondary_server")

@@ -31,7 +31,7 @@ _FOR = "p o po pour par delegation ordre"
 _NO_NAME = frozenset(f"{_TITLES} {_FOR}".split())
 _LITTLE = "de du des la le les l d da di el al ben bel van von der den ter"
 _PARTICLES = frozenset(_LITTLE.split())
-_ENDS = re.compile(r"^[\s.,;]+|[\s.,;]+$")
+_ENDS = re.compile(r"^[\s.,;]+|(?<![\s.,;])[\s.,;]+$")
 
 
 def label(column: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from mssante_audit.values.identifiers import structure_key as structure_of
 HOST = re.compile(
     r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.I
 )
-_AROUND_HOST = re.compile(r"^(?:https?://|[\w.+-]*@)|[/(].*$|[\s.,;]+$", re.I | re.S)
+_AROUND_HOST = re.compile(r"^(?:https?://|[\w.+-]*@)|[/(].*$|(?<![\s.,;])[\s.,;]+$", re.I | re.S)
 
 
 def host_from(text: str) -> str:

@@ -12,7 +12,7 @@ from mssante_audit.values.identifiers import DEPARTMENTS
 from mssante_audit.whitelist.copies import copies
 from mssante_audit.whitelist.rows import rows_by
 
-_NUMBERED = re.compile(r"([^\W\d]{2,})[-.]?(2[ab](?![^\W_])|\d{1,3}(?!\d))")
+_NUMBERED = re.compile(r"(?<![^\W\d])([^\W\d]{2,})[-.]?(2[ab](?![^\W_])|\d{1,3}(?!\d))")
 _PLACES = {code: fold(name) for code, name in DEPARTMENTS.items() if len(name) > len("Nord")}
 _OF = re.compile(
     rf"\b(?:de la|de l|des?|du|en|d) ({'|'.join(sorted(_PLACES.values(), key=len, reverse=True))})\b"
