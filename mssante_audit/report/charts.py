@@ -91,7 +91,9 @@ class Chart:
         return self.figure.axes[0]
 
     def save(self, path: str | Path) -> None:
-        """Write the figure into a file, as PNG, SVG or PDF by its suffix; else it is an `OutputError`."""
+        """Write the figure into a file, as PNG, SVG or PDF by its suffix; else it is an `AuditError`."""
+        if (suffix := Path(path).suffix.lower()) not in (".png", ".svg", ".pdf"):
+            raise ParameterError(f"no format {suffix!r}", remedy="Name the file .png, .svg or .pdf")
         with writing(Path(path)), look():
             self.figure.savefig(path, facecolor="white")
 
