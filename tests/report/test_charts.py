@@ -224,7 +224,7 @@ def test_what_is_shown_is_a_figure_that_can_be_changed_and_saved(tmp_path):
         assert (tmp_path / name).read_bytes().startswith(start)
     with pytest.raises(OutputError, match="cannot be written"):
         chart.save(tmp_path / "nowhere" / "x.png")
-    with pytest.raises(ParameterError, match="no format '.xyz'"):
+    with pytest.raises(ParameterError, match=r"no format '\.xyz'"):
         chart.save(tmp_path / "x.xyz")
     assert chart._repr_mimebundle_()["text/html"].count("<svg") == 1
 
