@@ -14,6 +14,7 @@ from mssante_audit.archive.events import span
 from mssante_audit.archive.store import open_archive
 from mssante_audit.audits import audit_all, waived
 from mssante_audit.base.resources import resource, sample_folder
+from mssante_audit.findings.ledger import read_ledger, scope_of
 from mssante_audit.findings.trend import read_trend, severity_counts
 from mssante_audit.space.trust import TrustSpace
 from tools.demo import LIST_FILE, MONTHS, demo_nights
@@ -88,6 +89,8 @@ def test_nights_end_as_the_audit_of_today(space: TrustSpace) -> None:
     assert points[-1].counts == severity_counts(audit_all(space))
     assert all(point.unknown == 0 for point in points)
     assert sum(points[-1].counts.values()) == points[-1].new + points[-1].open
+    scopes = read_ledger(DEMO / "nights")
+    assert [*scopes] == [scope_of("run", {"data": "data"})], "as the next night looks for it"
 
 
 @pytest.mark.long

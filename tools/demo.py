@@ -365,6 +365,7 @@ def demo_nights() -> dict[str, bytes]:
     with TemporaryDirectory() as scratch:
         state = Path(scratch)
         known: Ledger = {}
+        scope = ledger.scope_of("run", {"data": "data"})
         for months in range(len(TIMES) - 5, len(TIMES) + 1):
             folder = state / str(months)
             write_files(folder, demo_files(months))
@@ -372,7 +373,7 @@ def demo_nights() -> dict[str, bytes]:
             how = {"anchors": [folder / "anchors"], "signer": SAMPLE_SIGNER}
             space = load_space(folder, as_of=day, **how)
             findings, accepted = audit_all(space), waived(space)
-            told = follow(known, "run", space.as_of.isoformat(), findings, unsure(space), accepted)
+            told = follow(known, scope, space.as_of.isoformat(), findings, unsure(space), accepted)
             add_point(state / trend.FILE, point_of(space.as_of, findings, accepted, told))
         write_ledger(state, known)
         return {f"nights/{name}": (state / name).read_bytes() for name in (ledger.FILE, trend.FILE)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 RETRIES = 2
 """How often a task that raised is tried again; Dask itself sends those of a lost worker to another."""
+BROWSER_PATIENCE = 5
+"""Seconds to wait for a browser, where nobody can close it."""
 PATIENCE = 30
 """Seconds to wait for the scheduler, and then for a first worker."""
 
@@ -52,11 +55,28 @@ def report(
     if made_up:
         say("your own list: mssante-audit report --data FOLDER (the list and certificates of IGC-Santé)")
     say_failed(*(outcome.results.findings for outcome in run.outcomes if outcome.results))
-    if show:
-        import webbrowser
-
-        webbrowser.open((out / "index.html").resolve().as_uri())
+    if show and not opened(out / "index.html"):
+        say("no browser opened: open the index by hand, or name a browser in BROWSER")
     raise typer.Exit(run.exit_status(fail_on))
+
+
+def opened(page: Path) -> bool:
+    """Show a page, and tell whether a browser took it; one that nobody sits before is not waited for."""
+    import webbrowser
+    from threading import Thread
+
+    failed: list[bool] = []
+
+    def show() -> None:
+        try:
+            failed.extend([True] * (not webbrowser.open(page.resolve().as_uri())))
+        except (OSError, ValueError):  # of a BROWSER that cannot be read, say
+            failed.append(True)
+
+    thread = Thread(target=show, daemon=True)
+    thread.start()
+    thread.join(None if sys.stdin.isatty() else BROWSER_PATIENCE)
+    return not failed
 
 
 def _answer_lines(answers: Mapping[str, Mapping[str, int]]) -> Iterator[str]:

@@ -164,7 +164,10 @@ def lines_of(night: Night) -> list[Line]:
     first = []
     # Of a list in doubt it is said already.
     if (cause := facts.get("first")) and not (blind and cause.get("whole_list")):
-        first = [_cause(night, cause, "first", "first_cause"), Line("call", _say(night, "call", cause))]
+        first = [
+            _cause(night, cause, "first", "first_cause"),
+            Line("call", _say(night, "call", cause), where=cause["contact"]),
+        ]
     if verdict(night) != "blind" and facts and facts["shown"]["criticals"]:
         blind, first = first, blind
     return [_head(night), *blind, *first, *_found(night), *_last(night)]

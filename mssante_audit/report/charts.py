@@ -59,6 +59,8 @@ LETTERS = 44
 """Letters that a line has room for."""
 LINE, BAR, GAP, FOOT = 18, 8, 6, 6
 """Points that a line of letters, a bar, a space between bars and the lower edge are high."""
+HIGH = 110
+"""Points that axes of upright bars are high."""
 PAGE = 1000
 """Points that a chart may be high if it is to stand on a page below the text that leads to it."""
 SPAN, LAST = 100, 9000
@@ -89,7 +91,9 @@ class Chart:
         return self.figure.axes[0]
 
     def save(self, path: str | Path) -> None:
-        """Write the figure into a file, as PNG, SVG or PDF by its suffix; else it is an `OutputError`."""
+        """Write the figure into a file, as PNG, SVG or PDF by its suffix; else it is an `AuditError`."""
+        if (suffix := Path(path).suffix.lower()) not in (".png", ".svg", ".pdf"):
+            raise ParameterError(f"no format {suffix!r}", remedy="Name the file .png, .svg or .pdf")
         with writing(Path(path)), look():
             self.figure.savefig(path, facecolor="white")
 
@@ -333,12 +337,12 @@ def _instant(name: Any) -> str:
 
 
 def _upright(lengths: Any, pairs: Pairs, new: Callable[..., Figure], options: dict[str, Any]) -> Figure:
-    """Draw bars that stand where time puts them on a `new` sheet, with their numbers where there is room."""
+    """Draw bars that stand where time puts them on a `new` sheet, with the numbers that have room."""
     index, colours = lengths.index, options.pop("color")
     times = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else pd.DatetimeIndex(index)
     frame = pd.DataFrame(lengths)
     parts = zip(frame, [colours] if isinstance(lengths, pd.Series) else colours, strict=True)
-    figure = new([LINE, 110, LINE], options.pop("figsize", None))
+    figure = new([LINE, HIGH, LINE], options.pop("figsize", None))
     above, axes, below = figure.axes
     days = (times - times[0]).days.tolist()
     least = min((b - a for a, b in pairwise(days) if b > a), default=30)
@@ -349,16 +353,32 @@ def _upright(lengths: Any, pairs: Pairs, new: Callable[..., Figure], options: di
         for i, bar in enumerate(drawn):
             bar.set(gid=mark(at * len(lengths) + i), clip_on=False)
     time_axis(axes, times, pairs[0][0], pairs[-1][0])
-    edge = 2 * axes.get_xmargin() * days[-1] if days[-1] else inf  # room around the first and last bar
-    gaps = [edge, *(abs(b - a) for a, b in pairwise(days)), edge]
-    rooms = [WIDTH * min(around) / max(least, days[-1]) for around in pairwise(gaps)]
-    for time, top, text, room in zip(times, bottom, map(one_decimal, bottom), rooms, strict=True):
-        if _wide(text) + 2 < room:
-            axes.annotate(text, (time, top), (0, 2), textcoords="offset points", ha="center", va="bottom")
+    tops, texts = bottom.tolist(), [one_decimal(n) for n in bottom]
+    (left, right), up = axes.get_xlim(), HIGH / axes.get_ylim()[1]
+    across, first = WIDTH / (right - left), axes.convert_xunits(times[0]) - left  # type: ignore[no-untyped-call]
+    places = [across * (first + n) for n in days]
+    for i in _numbered(places, [up * n for n in tops], texts, across * 0.8 * least):
+        top = (times[i], tops[i])
+        axes.annotate(texts[i], top, (0, 2), textcoords="offset points", ha="center", va="bottom")
     axes.set_yticks([])
     above.set_axis_off()
     below.set_axis_off()
     return figure
+
+
+def _numbered(places: list[float], tops: list[float], texts: list[str], bar: float) -> list[int]:
+    """Return which upright bars have room for their number above them: the highest are asked first."""
+    widths, chosen = [_wide(text) for text in texts], set[int]()
+    for i in sorted(range(len(tops)), key=lambda i: -tops[i]):
+        side = widths[i] / 2
+        fits = side <= places[i] <= WIDTH - side
+        for j, (place, top) in enumerate(zip(places, tops, strict=True)):
+            apart, higher = abs(place - places[i]), top - tops[i]
+            fits &= not (higher > 2 and apart < side + bar / 2)
+            fits &= not (j in chosen and higher < SIZE + 4 and apart < side + widths[j] / 2 + 2)
+        if fits:
+            chosen.add(i)
+    return sorted(chosen)
 
 
 def time_axis(axes: Any, times: pd.DatetimeIndex, *names: str) -> None:

@@ -29,7 +29,7 @@ from mssante_audit.report.say import say
 from mssante_audit.report.tables import csv_link
 from mssante_audit.space.states import named
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.person import unnamed
+from mssante_audit.values.person import HIDDEN, mask, unnamed
 from mssante_audit.verdicts.checks import ORDERS, RECEIVES, RESULTS
 from mssante_audit.verdicts.domains import answers
 from mssante_audit.verdicts.domains import domains as domains_frame
@@ -38,6 +38,8 @@ from mssante_audit.verdicts.words import CHECK_NAMES, DOUBTS, capital, reason
 
 _DN = re.compile(r"CN=([^,;]+),(?:[A-Z]+=[^,;]*,)*C=[A-Z]{2}\b")
 _ADDRESS = re.compile(r" \([\d.:a-f]+[.:][\d.:a-f]*\)")
+_TWICE = re.compile(r"(?<!\S)([\w-]+(?:\.[\w-]+)+)((?:\s?: [^;]*?)?)(?: \w+ |\s?; )\1(?=\s?;|$)")
+"""A server that presents a certificate of its own name, and no other: its name once is enough."""
 CAUSES = 10
 """Causes that are shown."""
 
@@ -80,7 +82,19 @@ def judged(space: TrustSpace, chosen: Limits = EVERYBODY) -> tuple[pd.DataFrame,
     verdicts, rows = domains_frame(space), limited(space.audited, chosen)
     findings = touching(audit_all(space), space, chosen)
     causing = merged(findings, rows, space.published, doubts(space, findings, verdicts))
-    return verdicts[verdicts["domain"].isin(set(rows["domain"]))], causing
+    return verdicts[verdicts["domain"].isin(set(rows["domain"]))], with_contacts(causing, space)
+
+
+def with_contacts(causes: pd.DataFrame, space: TrustSpace) -> pd.DataFrame:
+    """Return causes with whom to call, as far as the space shows it: a column `contact`, "" for nobody."""
+    whose = ["domain", "operator_id"]
+    rows = space.entries[space.entries["operator_id"] != ""].drop_duplicates(whose).set_index(whose)
+    listed = rows["support_contact"].where(rows["support_contact"] != "", rows["project_contact"]).to_dict()
+    found = [listed.get(key, "") for key in zip(*(causes[name] for name in whose), strict=True)]
+    if not space.show_contacts:
+        found = [mask(contact, services=space.contacts == "services") for contact in found]
+        found = [", ".join(part for part in text.split(", ") if part != HIDDEN) for text in found]
+    return causes.assign(contact=found)
 
 
 def question(domains: pd.DataFrame) -> str:
@@ -244,8 +258,17 @@ def cause_lines(causes: pd.DataFrame, links: Links = NO_LINKS, kind: str = "caus
 
 
 def _short_names(observed: str, expected: str) -> tuple[str, str]:
-    """Return texts with certificates by their CN and servers without address, unless both are then one."""
+    """Return texts with certificates by their CN and servers without address, unless both are then one.
+
+    >>> _short_names("CN=m.x.fr,O=X,C=FR sur m.x.fr (192.0.2.1) ; inscrit nulle part", "")[0]
+    'm.x.fr ; inscrit nulle part'
+    >>> _short_names("m.x.fr : 10 jours ; m.x.fr ; 40 domaines", "")[0]
+    'm.x.fr : 10 jours ; 40 domaines'
+    >>> _short_names("m.x.fr sur m.x.fr, n.x.fr", "")[0]
+    'm.x.fr sur m.x.fr, n.x.fr'
+    """
     here, there = (_ADDRESS.sub("", _DN.sub(r"\1", text)) for text in (observed, expected))
+    here = _TWICE.sub(r"\1\2", here)
     return (here, there) if here != there else (observed, expected)
 
 
@@ -266,6 +289,8 @@ def _shown(cause: Mapping[Any, Any], links: Links) -> dict[str, Any]:
         "domain": unnamed(cause["domain"]),
         "domains": cause["domains"],
         "since": parse_instant(since) if since else None,
+        # What is wrong with contacts alone names them already: nobody knows whether one is right.
+        "contact": "" if set(cause["checks"]) <= {"contacts"} else cause.get("contact", ""),
         "observed": cause["observed"],
         "expected": cause["expected"],
         "short": _short_names(cause["observed"], cause["expected"]),

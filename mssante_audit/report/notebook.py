@@ -33,7 +33,7 @@ from mssante_audit.report.findings import (
     touched,
     unknown,
 )
-from mssante_audit.report.first import question_asked
+from mssante_audit.report.first import question_asked, with_contacts
 from mssante_audit.report.html import Html, macro
 from mssante_audit.report.names import names
 from mssante_audit.report.parameters import check_value
@@ -192,7 +192,8 @@ class Report:
     @cached_property
     def causes(self) -> pd.DataFrame:
         """What is to be put right first (`mssante_audit.causes`)."""
-        return merged(self.findings, self.entries, self.space.published, self.unsure)
+        found = merged(self.findings, self.entries, self.space.published, self.unsure)
+        return with_contacts(found, self.space)
 
     # -- what notebooks show in common ----------------------------------------------------------------------
 

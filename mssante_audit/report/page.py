@@ -133,7 +133,8 @@ def index_html(
     """
     return template("run.html.j2").render(
         rows=rows, provenance=provenance, title=title or gettext("Rapports d’audit"), first=first,
-        causes=causes, explorer=explorer, policy=policy(""), style=style() if first else "",
+        causes=causes, explorer=explorer, style=style() if first else "",
+        policy=policy("").replace("form-action 'none'", "form-action 'self'"),  # the search of the explorer
     )  # fmt: skip
 
 

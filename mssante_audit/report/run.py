@@ -121,7 +121,7 @@ def run_reports(
                 verdicts, causes = judged(space, chosen)
                 counts = answers(verdicts)
                 shows = joined(answer(verdicts), counts_of(verdicts))
-                top = cause_lines(causes.head(TOP)) if len(causes) else ""
+                top = cause_lines(causes.head(TOP), kind="causes brief") if len(causes) else ""
                 first = {"title": question_asked(verdicts), "first": shows, "causes": top}
                 begin = text_of(fragment_fromstring(first_cause(causes)))
             if space and not names:

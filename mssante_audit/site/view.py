@@ -28,6 +28,7 @@ from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.places import places_from
 from mssante_audit.findings.registry import catalogue, known_needs
 from mssante_audit.findings.trend import Point
+from mssante_audit.report.first import with_contacts
 from mssante_audit.report.results import provenance
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains
@@ -123,7 +124,7 @@ class View:
         """What is to be put right, in order."""
         unsure = doubts(self.space, self.findings, self.domains)
         found = causes(self.findings, self.space.audited, self.space.published, unsure)
-        return found.assign(domain=list(map(self.space.shown, found["domain"])))
+        return with_contacts(found, self.space).assign(domain=list(map(self.space.shown, found["domain"])))
 
     @cached_property
     def todo(self) -> frozenset[int]:

@@ -1,8 +1,10 @@
 """The command line as a shell has it: completion, options from the environment, the manual page, `uvx`."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 from conftest import CATALOGUE
@@ -130,3 +132,25 @@ def test_the_manual_page_names_every_command_and_option_and_is_right_roff(tmp_pa
         ["groff", "-man", "-Tutf8", "-ww", "-k", str(tmp_path / "page.1")], capture_output=True, check=True
     )
     assert done.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("browser", "taken"),
+    [("exit 0", True), ("sleep 9", True), ("exit 1", False), (None, False)],
+    ids=["takes the page", "stays in front", "fails", "none"],
+)
+def test_a_browser_is_not_waited_for_and_none_is_no_failure(tmp_path, browser, taken):
+    file, seen = tmp_path / "browser", tmp_path / "seen"
+    if browser:
+        file.write_text(f'#!/bin/sh\necho "$1" > {seen}\nexec {browser}\n'.replace("exec exit", "exit"))
+        file.chmod(0o755)
+    code = "from pathlib import Path; from mssante_audit.cli import reports; reports.BROWSER_PATIENCE = 1; "
+    code += f"print(reports.opened(Path({str(tmp_path / 'index.html')!r})))"
+    given = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    with (tmp_path / "said").open("w+") as said:  # a pipe would be held open by the browser
+        subprocess.run(
+            [sys.executable, "-c", code], env=given | {"BROWSER": str(file)}, stdin=subprocess.DEVNULL,
+            stdout=said, stderr=said, timeout=8, check=True,
+        )  # fmt: skip
+    assert (tmp_path / "said").read_text() == f"{taken}\n"
+    assert not browser or seen.read_text() == f"{(tmp_path / 'index.html').as_uri()}\n"

@@ -306,4 +306,6 @@ def test_beside_reports_of_one_department_it_tells_of_that_alone(space, tmp_path
     told = unpacked((tmp_path / "out" / "explorer.html").read_text(encoding="utf-8"))
     own = space.audited.loc[space.audited["department"] == code, "domain"]
     assert sorted(told["rows"]["domain"]) == sorted(map(called, own.unique()))
-    assert '<a href="explorer.html">' in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert '<form class="find" action="explorer.html">' in (tmp_path / "out" / "index.html").read_text(
+        encoding="utf-8"
+    )

@@ -17,7 +17,7 @@ from mssante_audit.base.language import typeset
 from mssante_audit.base.typography import NARROW, NBSP
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.findings.registry import rule
-from mssante_audit.report.first import CAUSES
+from mssante_audit.report.first import CAUSES, with_contacts
 from mssante_audit.verdicts.domains import answers
 from mssante_audit.verdicts.words import CHECK_NAMES
 
@@ -247,3 +247,25 @@ def test_a_declaration_that_the_register_does_not_cover_says_so(sample_space) ->
     domains["why"] = [why | {"declaration": ["outside"]} for why in domains["why"]]
     causes = ms.causes(found, sample_space.audited)
     assert "Hors du périmètre du registre" in ms.checks(domains, causes)
+
+
+@pytest.mark.parametrize("contacts", ["none", "services", "all"])
+def test_a_cause_names_whom_to_call_as_far_as_contacts_are_shown(counted, sample_space, contacts) -> None:
+    clear = "Mme DURAND Zoé, 02 61 91 20 41, 06 39 98 00 01, support@gcs.example"
+    whitelist = sample_space.whitelist
+    listed = replace(whitelist, entries=whitelist.entries.assign(support_contact=clear))
+    shown = with_contacts(counted[2], replace(sample_space, whitelist=listed, contacts=contacts))
+    page = lxml_html.fromstring(str(ms.cause_list(shown)))
+    calls = [plain(line) for line in page.iter("p") if plain(line).startswith("Appeler")]
+    assert (
+        calls[0]
+        == {
+            "none": "Appeler 02 •• •• •• 41, 06 •• •• •• 01, s•••@gcs.example",
+            "services": "Appeler 02 61 91 20 41, 06 •• •• •• 01, support@gcs.example",
+            "all": f"Appeler {clear}",
+        }[contacts]
+    )
+    only = shown["checks"].map(lambda checks: set(checks) <= {"contacts"})
+    assert only.any()
+    of_contacts = lxml_html.fromstring(str(ms.cause_list(shown[only])))
+    assert "Appeler" not in of_contacts.text_content(), "what is wrong with a contact calls nobody by it"

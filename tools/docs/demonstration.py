@@ -25,6 +25,7 @@ operators = ["1449900018"]
 
 [output]
 folder = "output"
+site_url = "https://site.example"
 """
 
 
@@ -34,13 +35,16 @@ def main(out: str) -> None:
         folder = Path(scratch)
         copytree(sample_folder(), folder / "data")
         (folder / "audit.toml").write_text(SETTINGS, encoding="utf-8")
+        copytree(folder / "data" / "nights", folder / "output" / "state")
         config = load_config(folder / "audit.toml")
         check(config)
         night = run(config, as_of=SAMPLE_AS_OF, tell=print)
         for part in ("reports", "site"):
             copytree(night.folder / part, Path(out, part))
         letter = message_from_bytes((night.folder / "summary.eml").read_bytes(), policy=policy.default)
-        Path(out, "mail.html").write_text(letter.get_body(("html",)).get_content(), encoding="utf-8")
+        page = letter.get_body(("html",)).get_content().replace(config.output.site_url, "site")
+        page = page.replace(f"{night.folder}/", "")  # of this machine, and gone
+        Path(out, "mail.html").write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

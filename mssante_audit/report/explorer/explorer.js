@@ -14,7 +14,9 @@ const visible = (text) => text.replace(/[\p{C}\u2028\u2029]/gu, (c) => `\\u{${c.
 let strange = [];
 const readAddress = () => {
   const plain = (text) => { try { return decodeURIComponent(text); } catch { return text; } };
-  const told = new Map(location.hash.slice(1).split("&").map((part) => {
+  const asked = location.search.slice(1).replaceAll("+", " ");  // by the form of the index
+  const given = location.href.includes("#") ? location.hash.slice(1) : asked;
+  const told = new Map(given.split("&").map((part) => {
     const [key, ...rest] = part.split("=");
     return [key, rest.join("=").split(",").map(plain)];
   }));
