@@ -119,9 +119,13 @@ def span(
         text = given.isoformat() if isinstance(given, date) else str(given)
         if os.path.lexists(text) and not Path(text).is_dir():
             return side_of(archive.read(text, recover=recover, any_namespace=any_namespace))
-        if isinstance(given, Path):
-            raise InputError("no such file", file=text)
-        return archive.side(archive.find(text))
+        try:
+            known = archive.find(text)
+        except InputError:
+            if isinstance(given, Path) or os.sep in text or text.endswith((".xml", ".gz")):
+                raise InputError("no such file", file=text) from None
+            raise
+        return archive.side(known)
 
     first, last = side(before), side(after)
     renames: dict[str, str] = {}

@@ -305,12 +305,13 @@ def test_compare_takes_paths_lists_and_dates(place: Path, tmp_path: Path) -> Non
 
 def test_compare_of_what_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match="no such file"):
-        compare(tmp_path / "none.xml", tmp_path / "none.xml")
+    for nowhere in (tmp_path / "none.xml", "/nowhere", "none.xml"):
+        with pytest.raises(InputError, match="no such file"):
+            compare(nowhere, nowhere)
     with pytest.raises(InputError, match=r"archive: no list of 2026-01-01 or before"):
         compare("2026-01-01", "2026-01-02")
     with pytest.raises(InputError, match="is not a date"):
-        compare("none.xml", "none.xml")
+        compare("hier", "hier")
 
 
 # -- the archive --------------------------------------------------------------------------------------------
