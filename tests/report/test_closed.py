@@ -181,6 +181,8 @@ def test_a_device_and_a_pipe_are_written_into_and_a_link_is_not_replaced(tmp_pat
     write_bytes(Path("/dev/null"), b"x")
     assert Path("/dev/null").is_char_device()
     os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OutputError, match="pipe"):  # which nobody reads: nobody is waited for
+        write_bytes(tmp_path / "pipe", b"x")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     write_bytes(tmp_path / "pipe", b"through")
     assert os.read(reader, 100) == b"through"
