@@ -21,7 +21,7 @@ def visible(text: str, *, spaces: bool = False) -> str:
     if not has_hidden(text):
         return text
     odd = {c for c in {*text} if is_hidden(c) or (spaces and c != " " and c.isspace())}
-    return text.translate({ord(c): _escaped(c) for c in odd}) if odd else text
+    return text.translate({ord(c): _escaped(c) for c in odd}) if odd else str(text)
 
 
 def has_hidden(text: str) -> bool:

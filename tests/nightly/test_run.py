@@ -219,7 +219,7 @@ def test_without_network_the_last_good_list_is_audited_and_that_is_said(place, s
     assert "FAILED fetch: http://127.0.0.1:9/list.xml: the connection failed" in out
     assert "FAILED observe: no server of mssante.fr answers" in out
     assert "LIST of 2 March 2026 at 05:30 UTC (not fetched now)" in out
-    assert out.startswith("MSSanté 3 March: 0 critical (first run), PARTLY BLIND: observation of")
+    assert out.startswith("MSSanté 3 March: 0 critical (first run), PARTLY BLIND: DNS")
     assert "STILL IN FORCE: the list of 2 March 2026 at 05:30 UTC (228 rows), audited now" in " ".join(
         out.split()
     )
