@@ -20,10 +20,10 @@ help: ## list the targets
 report: .venv/ok ## HTML reports of DATA (default: the sample) into OUT; more options in ARGS
 	.venv/bin/mssante-audit report --data $(DATA) --out $(OUT) $(ARGS)
 
-test: lint ## lint, types, notebook cleanliness and the whole test suite
+test: lint ## lint, types, notebook cleanliness and the test suite but for its long cases
 	.venv-dev/bin/python -m pytest -m "not long" -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
-test-long: .venv-dev/ok ## the long cases: runs killed at any instant, whole laboratories
+test-long: .venv-dev/ok ## the long cases: killed runs, nights in a row, laboratories, a browser
 	.venv-dev/bin/python -m pytest -m long -n 3 --dist loadscope $(ARGS)
 
 quick: .venv-dev/ok ## the unit tests, for who edits: what starts no process, makes no report, takes no time

@@ -444,6 +444,13 @@ THOROUGH = (
 )  # fmt: skip
 """Beginnings of tests that try a great many inputs, or large ones."""
 
+LONG = (
+    "browser", "test_between_nights.py", "test_doc_blocks.py", "test_doors.py", "test_gate_observe.py",
+    "test_notice.py", "test_once.py", "test_packages.py", "test_readme.py", "test_refused.py",
+    "test_runners.py", "test_states.py",
+)  # fmt: skip
+"""Folders and files whose tests drive a browser, play night after night or run what pages tell to run."""
+
 SHARING = re.compile(r"(sample|real|hostile|certificates|english)_(run|site)|getfixturevalue")
 """In a file whose tests look at what takes long to make."""
 
@@ -485,12 +492,14 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what `make quick` leaves out; begin with what takes long."""
+    """Mark what `make quick` and `make test` leave out; begin with what takes long."""
     ranks, groups = {name: number for number, name in enumerate(FIRST)}, {}
     for item in items:
         parts = item.path.relative_to(ROOT).parts
         slow = any(part.startswith(SLOW) for part in parts[1:]) or item.name.startswith(THOROUGH)
         if parts[0] == "tests" and slow:
             item.add_marker(pytest.mark.slow)
+        if not {*parts}.isdisjoint(LONG):
+            item.add_marker(pytest.mark.long)
         groups[item] = group_of("/".join(parts))
     items.sort(key=lambda item: ranks.get(groups[item], len(ranks)))
