@@ -133,13 +133,22 @@ def _hooks(hooks: Hooks, settings: Path) -> Iterator[Sign]:
     named = {settings: None} if commands else {}
     for words in sorted(commands):
         named |= dict.fromkeys(Path(shutil.which(word) or word) for word in words)
-    files = [path for file in named if file.is_file() for path in (file.absolute(), file.resolve())]
-    for place in dict.fromkeys(place for file in files for place in (file, *file.parents)):
+    files = [file for file in named if os.path.isfile(file)]  # one in a folder of others' is none
+    for place in dict.fromkeys(place for file in files for place in _way(file.absolute())):
         about = place.lstat()
         mode, ours = about.st_mode, about.st_uid in (0, os.geteuid())
         if not ours or (mode & 0o022 and not mode & stat.S_ISVTX and not stat.S_ISLNK(mode)):
-            remedy = f"chmod go-w {place}" if ours else f"chown root {place}"
+            remedy = f"chmod go-w {place}" if ours else f"chown -h root {place}"
             yield Sign("warn", "hook", f"{place} can be written by others", remedy)
+
+
+def _way(file: Path) -> Iterator[Path]:
+    """Yield the folders and links on the way to a file, from the root on, and itself."""
+    for place in (*reversed(file.parents), file):
+        yield place
+        if place.is_symlink():
+            yield from _way(place.parent / place.readlink() / file.relative_to(place))
+            return
 
 
 def _proxy(config: Config) -> Iterator[Sign]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from datetime import UTC, datetime
@@ -182,3 +183,34 @@ def test_hooks_that_others_can_write_are_told(place, settings, tmp_path, what, m
     assert found == ([] if mode == 0o600 else [expected])
     settings()
     assert told(place.folder / "audit.toml", "hook") == []
+
+
+@pytest.mark.parametrize("way", ["hooks/tell", "folder/tell"])
+def test_each_link_on_the_way_to_a_hook_is_looked_at(place, settings, tmp_path, way):
+    for name in ("safe", "between", "hooks"):
+        (tmp_path / name).mkdir(mode=0o755)
+    (tmp_path / "safe" / "tell").touch(mode=0o700)
+    (tmp_path / "between" / "tell").symlink_to("../safe/tell")
+    (tmp_path / "between" / "folder").symlink_to("../safe")
+    (tmp_path / "hooks" / "tell").symlink_to("../between/tell")
+    (tmp_path / "folder").symlink_to("between/folder")
+    place.folder.chmod(0o755)
+    settings(hooks={"failure": [[str(tmp_path / way)]]})
+    assert told(place.folder / "audit.toml", "hook") == []
+    (tmp_path / "between").chmod(0o777)
+    found = [sign.found for sign in told(place.folder / "audit.toml", "hook")]
+    assert found[-1].endswith("between can be written by others")
+
+
+def test_a_hook_in_a_folder_that_may_not_be_entered_is_no_program(place, settings, monkeypatch):
+    real = os.stat
+
+    def stat(path, *words, **more):
+        if str(path) == "/locked/tell":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, *words, **more)
+
+    settings(hooks={"failure": [["/locked/tell"]]})
+    monkeypatch.setattr(os, "stat", stat)
+    (sign,) = told(place.folder / "audit.toml", "hook")
+    assert sign.found == "/locked/tell is no program here"
