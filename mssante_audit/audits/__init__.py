@@ -184,6 +184,7 @@ def _tellable(finding: Finding, rule: Rule, rows: AbstractSet[int]) -> None:
         raise LookupError(f"a finding of {rule.code} names the row {strange[0]}, which the list has not")
     if finding.confidence not in ("", *CONFIDENCES):
         raise ValueError(f"a finding of {rule.code} has the confidence {finding.confidence!r}")
+    f"{finding.operator_id}{finding.operator}".encode()  # half a character is none of a column's
     facts = hidden(plain(finding.facts))
     for part, language in product(("observed", "expected", "evidence"), LANGUAGES):
         sentence(rule, part, {**facts, "evidence": ""}, language)

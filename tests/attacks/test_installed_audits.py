@@ -7,6 +7,8 @@ import itertools
 import json
 import os
 import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,7 +19,7 @@ import pytest
 from commands import Done
 
 from mssante_audit import AUDITS, Audit, Finding, Rule
-from mssante_audit.audits import audit_all, catalogue, register
+from mssante_audit.audits import audit, audit_all, catalogue, register
 from mssante_audit.base.settings import PACKAGE_SECONDS
 from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import FAILED
@@ -112,12 +114,36 @@ def shouts(space: TrustSpace) -> Iterator[Finding]:
     raise ValueError("Mme Valfictif, 06 39 98 12 34 " * 200_000)
 
 
+def halts(space: TrustSpace) -> Iterator[Finding]:
+    yield Finding("OTHERS_HALTS", "x", (1,))
+    os.write(sys.stdout.writer.fileno(), bytes(6))  # type: ignore[attr-defined]
+    time.sleep(600)
+
+
+def half_a_letter(space: TrustSpace) -> Iterator[Finding]:
+    yield Finding("OTHERS_HALF_A_LETTER", "x", (1,))
+    yield Finding("OTHERS_HALF_A_LETTER", "x", (1,), operator="CH \udcff")
+
+
+def unreadable(space: TrustSpace) -> Iterator[Finding]:
+    class Text(str):
+        __slots__ = ()
+
+        def __reduce__(self) -> tuple[object, ...]:
+            return sys.exit, ("read",)
+
+    yield Finding("OTHERS_UNREADABLE", "x", (1,))
+    yield Finding("OTHERS_UNREADABLE", Text("x"), (1,))
+
+
 BEHAVIOURS = {
     ends: "SystemExit: 0", interrupts: "KeyboardInterrupt", closes: "GeneratorExit",
     sleeps: "not done after 0.5 s", turns: "not done after 0.5 s", dies: "ended before it was done",
     kills: "ended before it was done", holds_on: "not done after 0.5 s", raises: "OwnError",
     deaf: "not done after 0.5 s", recurses: "RecursionError",
     floods: "not done after 0.5 s", never_says: "UnsayableError", shouts: "ValueError: •••, 06 •• •• •• 34",
+    halts: "not done after 0.5 s", half_a_letter: "UnicodeEncodeError",
+    unreadable: "cannot be read (SystemExit)",
 }  # fmt: skip
 
 
@@ -155,6 +181,20 @@ def test_what_it_prints_is_no_part_of_a_table(run: Callable[..., Done]) -> None:
     assert done.returncode == 0
     assert len(list(csv.reader(StringIO(done.stdout)))) == 1
     assert "hello, table" in done.stderr
+
+
+def test_what_its_threads_print_at_once_costs_no_finding() -> None:
+    def prints_at_once(space: TrustSpace) -> Iterator[Finding]:
+        words = {"target": print, "args": ("hello " * 50_000,)}
+        threads = [threading.Thread(**words) for _ in range(8)]  # type: ignore[arg-type]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        yield Finding("OTHERS_RULE", "x", (1,))
+
+    register(Audit("others", "Autres", (RULE,), prints_at_once))
+    assert list(audit("others", load_space())["rule"]) == ["OTHERS_RULE"]
 
 
 def test_what_it_does_to_its_process_is_not_done_to_ours(run: Callable[..., Done]) -> None:
