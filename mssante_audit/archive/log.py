@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.export import append_line
+from mssante_audit.base.export import append_line, sync_folder
 from mssante_audit.base.reading import read_bytes
 
 LOG = "log.jsonl"
@@ -81,6 +81,7 @@ def read_log(folder: Path) -> list[Record]:
 
 
 def append(folder: Path, record: Record) -> Record:
-    """Write a record at the end of the log (`append_line`, with its errors)."""
+    """Write a record at the end of the log (`append_line`, with its errors), after what it is of."""
+    sync_folder(folder)
     append_line(folder / LOG, json.dumps({"version": VERSION} | asdict(record), ensure_ascii=True))
     return record

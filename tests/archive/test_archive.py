@@ -49,6 +49,20 @@ def put(archive: Archive, *contents: bytes, now: datetime = NOW) -> list[Record]
     return list(import_lists(archive, files, now=now))
 
 
+def test_a_list_is_there_for_good_before_the_log_says_so(archive, chain, monkeypatch):
+    synced, real = [], os.fsync
+
+    def sync(descriptor):
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    put(archive, sign(xml(ROWS), chain))
+    folder = str(archive.folder)
+    assert [folder, f"{folder}/log.jsonl"] == synced[1:3]
+    assert synced[0].startswith(f"{folder}/.")
+
+
 def test_original_bytes_are_kept_under_time_and_hash(archive: Archive, chain: SigningChain) -> None:
     content = sign(xml(ROWS), chain)
     (record,) = put(archive, content)
