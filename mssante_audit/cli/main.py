@@ -189,7 +189,9 @@ def verify(
     except WhiteListError as error:
         say(f"invalid\n{error}")
         raise typer.Exit(1) from None
-    verdict = verify_signature(whitelist, anchors or (), asked_instant(at) if at else None, signer=signer)
+    verdict = verify_signature(
+        whitelist, anchors or (), asked_instant(at) if at is not None else None, signer=signer
+    )
     say(f"{verdict.status}\nwhy: {verdict.why}")
     if verdict.signer:
         valid = f"{verdict.not_before:%Y-%m-%d} to {verdict.not_after:%Y-%m-%d}"

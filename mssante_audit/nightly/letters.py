@@ -60,10 +60,10 @@ def standings(config: Config, as_of: str | None = None, current: Path | None = N
     `current` the folder of a run that has not ended, whose audit counts too.
     """
     letters, folders = read_letters(config.output.folder), runs_in(config.output.folder)[::-1]
+    last = _last(audited_runs(folders, current)) if letters and as_of is None else None
+    now = last[1] if last else asked_instant(as_of)
     if not letters:
         return []
-    last = None if as_of else _last(audited_runs(folders, current))
-    now = last[1] if last else asked_instant(as_of)
     well = _last(audited_runs(folders, current, well=True), now)
     states = states_in(json.loads((well[0] / "audit.json").read_bytes())) if well else {}
     outcomes = []

@@ -64,3 +64,21 @@ def test_an_instant_asked_about_that_is_far_away_is_refused_in_one_line(
     (line,) = done.stderr.splitlines()
     assert "as_of" in line
     assert "is not a date" in line or "is too far away" in line
+
+
+@pytest.mark.parametrize("text", ["", " "])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "verify list.xml --at", "letters due --as-of", "letters status --as-of", "letters sent x --on",
+        "findings all --data . --as-of", "run --as-of",
+    ],
+)  # fmt: skip
+def test_an_instant_that_is_empty_is_refused_in_one_line(
+    command: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Done]
+) -> None:
+    monkeypatch.chdir(written(tmp_path, [AT]))
+    Path("audit.toml").write_text('data.folder = "."\noutput.folder = "out"\n', encoding="utf-8")
+    done = run(*command.split(), text)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
