@@ -33,6 +33,7 @@ class Scan:
     """Goes through a file line by line; what is wrong with the file is collected in `problems`."""
 
     data: bytes
+    file: str = ""
     problems: list[tuple[int, str, str]] = field(default_factory=list)
     good: int = 0
     """Where the last whole gzip member ends."""
@@ -101,7 +102,8 @@ class Scan:
     def problem(self, kind: str, message: str) -> None:
         """Take note of a problem of the line read; `ObservationError` at more than `MAX_PROBLEMS`."""
         if len(self.problems) >= MAX_PROBLEMS:
-            raise ObservationError(f"more than {MAX_PROBLEMS} lines that cannot be read: no observation")
+            why = f"more than {MAX_PROBLEMS} lines that cannot be read: no observation"
+            raise ObservationError(why, file=self.file)
         self.problems.append((self._line, kind, message))
 
 
@@ -163,7 +165,7 @@ def read_file(
         data = read_bytes(path, MAX_FILE)
     except InputError as error:
         raise ObservationError(error.message, file=str(path)) from None
-    scan, complete = Scan(data), False
+    scan, complete = Scan(data, str(path)), False
     headers: list[dict[str, Any]] = []
     for line, content in scan.lines():
         if not headers or "format" in content:
