@@ -52,7 +52,7 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
         As in the column of that name (`mssante_audit.report.results.select_operator` finds it by name).
         ``None``, for who explores, is the operator with the most findings; no report is made without one.
     masked
-        Mask its own contacts as well, as everywhere else: for whoever but the operator.
+        Mask its own contacts as well, as the space shows them elsewhere: for whoever but the operator.
 
     Raises
     ------
@@ -244,8 +244,8 @@ class Dossier:
         named = {"project_contact": "project", "support_contact": "support"}
         each = self.entries.rename(columns=named).melt("domain", list(named.values()), "kind", "contact")
         readable = each["contact"].map(lambda text: self.common.belongings.safe(text, self.operator_id))
-        masked = self.masked & (readable == each["contact"])
-        each["contact"] = readable.where(~masked, readable.map(mask))
+        masked, services = self.masked & (readable == each["contact"]), self.space.contacts == "services"
+        each["contact"] = readable.where(~masked, readable.map(lambda text: mask(text, services)))
         held = each.drop_duplicates().groupby(["kind", "contact"], sort=False).size()
         return held.reset_index(name="domains").sort_values(
             ["kind", "domains"], ascending=[True, False], kind="stable", ignore_index=True
@@ -264,7 +264,7 @@ class Dossier:
             found["operator_after"] == self.operator_id
         )
         touching = found[touched & (found["kind"] != "restamped")]
-        contacts = "none" if self.masked else "all"
+        contacts = self.space.contacts if self.masked else "all"
         shown = worded_changes(touching, contacts=contacts)[CHANGES].reset_index(drop=True)
         shown["domain"] = [self.safe(domain, "–") for domain in shown["domain"]]
         clear, foreign = worded_changes(touching, contacts="all"), self.common.belongings.foreign

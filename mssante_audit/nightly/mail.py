@@ -168,9 +168,10 @@ def lines_of(night: Night) -> list[Line]:
             _cause(night, cause, "first", "first_cause"),
             Line("call", _say(night, "call", cause), where=cause["contact"]),
         ]
+    said = {(line.title, line.where) for line in first}
     if verdict(night) != "blind" and facts and facts["shown"]["criticals"]:
         blind, first = first, blind
-    return [_head(night), *blind, *first, *_found(night), *_last(night)]
+    return [_head(night), *blind, *first, *_found(night, said), *_last(night)]
 
 
 def _head(night: Night) -> Line:
@@ -227,8 +228,8 @@ def _in_force(night: Night, *, kept: bool) -> Line:
     return Line("aside", _say(night, "in_force", {"list": kept_list, "site": head and head.as_of}))
 
 
-def _found(night: Night) -> Iterator[Line]:
-    """Yield in numbers what was found, then inputs and steps that are not well, then the causes by name."""
+def _found(night: Night, said: set[tuple[str, str]]) -> Iterator[Line]:
+    """Yield in numbers what was found, inputs and steps that are not well, and by name causes not `said`."""
     if facts := night.audited:
         counts = facts["shown"] | {"waived": facts["counts"]["waived"], "previous": facts["previous"]}
         name = "counts" if facts["previous"] else "first_run"
@@ -258,16 +259,17 @@ def _found(night: Night) -> Iterator[Line]:
     if facts:
         lost = ["lost"] if facts["lost"]["count"] else []
         for kind in ("critical", *lost, *(("new", "fixed") if facts["previous"] else ())):
-            yield from _causes(night, kind)
-
-
-def _causes(night: Night, kind: str) -> Iterator[Line]:
-    causes = night.audited[kind]
-    yield Line("heading", _say(night, kind, causes | {"previous": night.audited["previous"]}))
-    for cause in causes["named"]:
-        yield _cause(night, cause, "cause", "cause")
-    if more := causes["count"] - len(causes["named"]):
-        yield Line("cause", _say(night, "others", more))
+            causes = facts[kind]
+            lines = [_cause(night, cause, "cause", "cause") for cause in causes["named"]]
+            # Of a cause a part may be fixed, or lost, and the rest stand above: that is no repetition.
+            above = said if kind in ("critical", "new") else set()
+            others = [line for line in lines if (line.title, line.where) not in above]
+            told = {"previous": facts["previous"], "told": len(lines) - len(others)}
+            yield Line("heading", _say(night, kind, causes | told))
+            yield from others
+            said |= {(line.title, line.where) for line in others}
+            if more := causes["count"] - len(lines):
+                yield Line("cause", _say(night, "others", more))
 
 
 def _cause(night: Night, cause: Mapping[str, Any], kind: str, macro: str) -> Line:

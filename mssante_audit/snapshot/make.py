@@ -171,14 +171,14 @@ def _origin(space: TrustSpace, data: str | Path | None) -> dict[str, Any]:
 
 
 def changes_of(space: TrustSpace) -> pd.DataFrame:
-    """Return what changed since the archived list before this one, persons masked; empty if there is none."""
+    """Return what changed since the archived list before this one, contacts masked; empty without one."""
 
     def made() -> pd.DataFrame:
         at = space.whitelist.generated_at
         listed = space.archive.snapshots if space.archive else ()
         known = [s for s in listed if at and s.generated_at < at.replace(microsecond=0)]
         found = compare(space.side_of(known[-1]), side_of(space.whitelist)) if known else []
-        return worded_changes(changes_frame(found))
+        return worded_changes(changes_frame(found), contacts="none")
 
     return space.once("changes", made)
 

@@ -122,6 +122,13 @@ def found(page):
     return int(re.sub(r"\D", "", re.match(r"[\d\s]+", told(page.get_by_role("status").inner_text()))[0]))
 
 
+def test_a_row_names_a_check_once_before_its_reasons(opened, sample):
+    cells = map(told, opened(sample).page.locator("#rows td:nth-child(3)").all_inner_texts())
+    said = [(cell.count(" ; "), Counter(re.findall("[^ ;][^:;]* : ", cell)).values()) for cell in cells]
+    assert {count for _, counts in said for count in counts} == {1}
+    assert any(more >= len(counts) > 0 for more, counts in said)
+
+
 def saved(page):
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV des domaines trouvés").click()

@@ -34,6 +34,9 @@ def space(sample_space):
     return sample_space
 
 
+OURS = "M. FICTIF Zoé, 06 39 98 00 01, zoe.fictif@ch.example, 04 65 71 00 01, dsi@ch.example"
+
+
 def part(ident, told):
     """A section of a dossier's page."""
     return section(told, ident, 5)
@@ -107,11 +110,25 @@ def test_changes_are_ones_own_and_the_other_side_is_not_named(space):
     own = contacts["before"] != ANOTHER  # the list gives some of them to another operator too
     assert own.any()
     assert contacts["before"][own].str.contains("@").all()
-    hidden = dossier(moved, GROUP, masked=True).changes
+    hidden = dossier(replace(moved, contacts="none"), GROUP, masked=True).changes
     assert hidden.loc[contacts.index[own], "before"].str.contains("•••").all()
     html = part("changes", dossier(moved, GROUP)).text
     assert "landefactice" not in html
     assert len(dossier(moved, "1959900002").changes) == 0
+
+
+@pytest.mark.parametrize(
+    ("contacts", "shown"),
+    [
+        ("none", "•••, 06 •• •• •• 01, z•••@ch.example, 04 •• •• •• 01, d•••@ch.example"),
+        ("services", "•••, 06 •• •• •• 01, z•••@ch.example, 04 65 71 00 01, dsi@ch.example"),
+        ("all", OURS),
+    ],
+)
+def test_masked_it_shows_the_contacts_that_the_space_shows(contacts, shown):
+    space = replace(make_space(*of_size(1, 1, project_contact=OURS, support_contact="")), contacts=contacts)
+    told = dossier(space, "1759900001", masked=True).contacts
+    assert shown in set(told["contact"])
 
 
 def test_without_an_archive_there_is_nothing_to_compare():

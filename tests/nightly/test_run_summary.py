@@ -181,11 +181,28 @@ def test_it_is_a_page_for_a_phone_whose_links_lead_to_the_site_that_is_named():
 def test_each_cause_is_named_with_whom_it_touches_and_since_when():
     text = " ".join(summary(night(critical=12, lost=1)).split())
     first = "critical, Aucun serveur ne répond: CH A, ch-a.mssante.fr, since 3 Feb"
-    assert f"CRITICAL: 12 findings (12 causes) - {first}" in text
+    assert f"FIRST, {first}" in text
+    assert "CRITICAL: 12 findings (12 causes, 1 said above) - critical, Aucun serveur ne répond:" in text
     assert "ch-a.mssante.fr and 1 other domain, 1 mailbox, since 3 February 2026" in text
     assert "- and 2 other causes" in text
     assert "CRITICAL, AND NOTHING IS KNOWN OF THEM NOW: 1 finding (1 cause) -" in text
     assert "NEW since 2 March 2026: none FIXED: none FOUND 12,345 critical" in text
+
+
+@pytest.mark.parametrize("lang", ["fr", "en"])
+def test_a_cause_is_said_once_but_what_is_fixed_of_it_again(lang, sample_space):
+    found = framed([made("DNS_MX_NULL"), made("DNS_MX_SILENT")], sample_space.entries)
+    compared = FollowUp("2026-03-02", ("2026-03-03",) * 2, ("new",) * 2, ())
+    told = night(new=1, fixed=1, lang=lang)
+    told.results["audit"].facts.update(facts_of(sample_space, found, found[:0], compared, lang))
+    one = told.results["audit"].facts["first"]
+    told.results["audit"].facts["fixed"] = {"count": 1, "findings": 1, "named": [one]}
+    text, above = " ".join(summary(told).split()), {"fr": "dont 1 dite plus haut", "en": "1 said above"}[lang]
+    new, _, fixed = text.partition({"fr": "RÉGLÉS", "en": "FIXED"}[lang])
+    title = " ".join(one["title"].replace("’", "'").split())
+    assert (new.count(title), fixed.count(title)) == (1, 1)
+    assert above in new
+    assert above not in fixed
 
 
 @pytest.mark.parametrize(("code", "whole"), [("LIST_UNSIGNED", True), ("DNS_MX_NULL", False)])

@@ -157,7 +157,8 @@ const drawFacets = () => {
 
 const reasonsOf = (row, kinds) => Object.keys(data.checks).flatMap((key) => kinds.includes(facet[key].column[row])
   ? (whys[rows.why[row]][key] ?? []).map((code) => [key, code]) : []);
-const reasons = (row, kinds = [1, 2]) => reasonsOf(row, kinds).map(([key, code]) => `${data.checks[key]}${words.colon}${codes[code][0]}`);
+const reasons = (row, kinds = [1, 2]) => reasonsOf(row, kinds).map(([key, code], at, all) =>
+  `${all[at - 1]?.[0] === key ? "" : data.checks[key] + words.colon}${codes[code][0]}`);
 const drawRows = () => {
   const shown = found.slice(view.start, view.start + ROWS);
   $("rows").replaceChildren(...shown.map((row) => {
