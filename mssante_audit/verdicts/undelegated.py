@@ -31,7 +31,7 @@ from mssante_audit.verdicts.words import SAID, about, causes, reason
 SERVERS, MAIL, CERTIFICATE = "DECLARED_SERVERS", "DECLARED_MAIL", "DECLARED_CERTIFICATE"
 MOST_VISITED = 6
 """Addresses of mail servers visited for one declaration."""
-_OF_SERVERS = {*OF_SERVERS.values(), *DEAD, "one-server", "mx-unanswered", "parent-silent", "own-servers"}
+_OF_SERVERS = {*OF_SERVERS.values(), *DEAD, "one-server", "mx-unanswered", "parent-silent"}
 """Causes that each server's own answer tells already."""
 _UNHEARD = ("exchangers-lost", "hosts-unheard", "servers-unheard", "not-reached", "not-observed")
 
@@ -62,19 +62,27 @@ def ask_declared(
     findings = [*_of_servers(network, domain, names)] if zone else []
     yield from findings
     if zone:
+        # Resolvers forget the servers of the delegation once they know those that the zone names itself.
+        replies = network.index.about(domain, "NS")
+        if others := tuple(sorted(set().union(*(reply.answers for reply in replies)).difference(names))):
+            theirs = network_of(observe_now(zone, **how, declared=others, undelegated=zone))
+            yield from (f for f in _of_servers(theirs, domain, others) if f.severity == "error")
         mail = mails(seen, [domain], datetime.now(UTC), 1)[domain]
         parts = (mail.dns, mail.mail) if mail.ways else (mail.dns,)
         hosts = network.exchangers(domain)
     else:
         parts = (network.hosts.of_mx(tuple((10, name) for name in names)).mail,)
         hosts = names
-    addresses = [(address, host) for host in hosts for address in network.addresses(host)][:MOST_VISITED]
-    local = network.index.laboratory and all(ipaddress.ip_address(a).is_loopback for a, _ in addresses)
+    index = network.index
+    addresses = [
+        (address, host) for host in hosts for address in network.addresses(host)
+        if index.public(address) or (index.laboratory and ipaddress.ip_address(address).is_loopback)
+    ]  # fmt: skip
     for part in parts:
-        if not (addresses and local and part.cause == "exchangers-private"):
+        if not (addresses and part.cause == "exchangers-private"):  # a laboratory on loopback
             yield from _of_part(part, blamed=bool(findings))
     keys = {parse_dn(row[name]).key for name in ("dn_igc_sante", "dn_igc_cps") if row[name].strip()}
-    for address, host in addresses:
+    for address, host in addresses[:MOST_VISITED]:
         seen_there = visit(address, tls.port, "", tls, offers_of(tls))
         if seen_there.outcome == "handshake-failed":
             seen_there = visit(address, tls.port, host, tls, offers_of(tls))
@@ -85,13 +93,15 @@ def _of_servers(network: Network, domain: str, names: Sequence[str]) -> Iterator
     """Yield what each declared name server does not do for a domain."""
     said = SAID[current_language()]
     for name in names:
-        lookups = network.lookups.addresses(name)
+        lookups = [network.lookups.look_up(name, qtype) for qtype in ("A", "AAAA")]
         addresses = sorted({address for lookup in lookups for address in lookup.data})
         known = all(lookup.status in ("nxdomain", "nodata", "loop") for lookup in lookups)
         if not addresses and known and not is_under(name, domain):  # there only the manager can give one
             yield fault(SERVERS, f"{name}{colon()}{said[lookups[0].status]}", "address")
         elif not addresses:
             yield fault(UNANSWERED, name)
+        if addresses and any(lookup.alias for lookup in lookups):
+            yield fault(SERVERS, name + colon() + reason("servers-alias"), "wrong")
         for address in addresses:
             answer = network.index.answer(domain, domain, "MX", address, walked=True)
             where = f"{name} {address}{colon()}"
