@@ -111,7 +111,13 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
         proposal, verdict=published.signature, anchors=published.anchors, signer=published.signer,
         origin=published.origin, sha256=published.sha256,  # so it has the published list's past
     ))  # fmt: skip
-    changes = _changes(published, after.whitelist)
+    edited = [
+        EditedRow(change.domain, change.kind if change.kind in CHANGES else "changed",
+                  before=str(change.before) if change.kind == "renamed" else "")
+        for change in compare(side_of(published), side_of(after.whitelist))
+    ]  # fmt: skip
+    edited.sort(key=lambda row: (row.domain, -CHANGES.index(row.change)))
+    changes = {row.domain: row for row in edited}
     renamed = {row.before: row.domain for row in changes.values() if row.before}
     old, new = _findings(space), _findings(after)
     stood, wide, kinds_before = _standing(old, space.entries, renamed)
@@ -231,17 +237,6 @@ def _only_in(
     new = introduced(before, after)
     both = {key: new[key] & new.get(kinds[key], set()) for key in kinds.keys() & new.keys()}
     return {key: domains for key, domains in both.items() if domains or not after[key]}
-
-
-def _changes(published: WhiteList, proposal: WhiteList) -> dict[str, EditedRow]:
-    """Return the domains whose rows differ, by name, each with what happened to it."""
-    rows = [
-        EditedRow(change.domain, change.kind if change.kind in CHANGES else "changed",
-                  before=str(change.before) if change.kind == "renamed" else "")
-        for change in compare(side_of(published), side_of(proposal))
-    ]  # fmt: skip
-    rows.sort(key=lambda row: (row.domain, -CHANGES.index(row.change)))
-    return {row.domain: row for row in rows}
 
 
 def _faults(
