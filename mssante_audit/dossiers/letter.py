@@ -109,15 +109,16 @@ def reminder(dossier: Dossier, on: Stationery) -> str:
     if dossier.operator_id not in on.reminders:
         return ""
     sent_on, before = on.reminders[dossier.operator_id]
-    left = dossier.todo[dossier.todo["fingerprint"].isin(before)]
+    unknown = [key for key, state in before.items() if state == "unknown"]
+    left = dossier.todo[dossier.todo["fingerprint"].isin(before.keys() - unknown)]
+    if left.empty:
+        return ""
     words = "Rappel de notre lettre du {day} : {k:constat} sur {n} {k:~reste|restent} à corriger ({what})."
-    titles = [title_of(code) for code in left["rule"].unique()]
-    what = _some(titles, MOST_CASES, 90)
-    return (
-        format_text(words, day=day(parse_instant(sent_on)), k=len(left), n=len(before), what=what)
-        if len(left)
-        else ""
-    )
+    what = _some([title_of(code) for code in left["rule"].unique()], MOST_CASES, 90)
+    if unknown:
+        others = "{n:autre n’a pas pu être vérifié|autres n’ont pas pu être vérifiés}"
+        what += f" ; {format_text(others, n=len(unknown))}"
+    return format_text(words, day=day(parse_instant(sent_on)), k=len(left), n=len(before), what=what)
 
 
 def _point(point: Point, number: int) -> str:

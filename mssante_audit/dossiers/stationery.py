@@ -36,8 +36,8 @@ class Stationery:
     contacts_to: str = Letter().contacts_to
     form_to: str = Letter().form_to
     """Where the manager takes changes of contacts (e-mail), and Annexe 1 (post)."""
-    reminders: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
-    """Of each operator to remind the day of the last letter (ISO 8601), and the fingerprints it told."""
+    reminders: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
+    """Of each operator to remind the day of the last letter (ISO 8601), and how what it told stands."""
 
     @property
     def picture(self) -> str:

@@ -78,11 +78,13 @@ def standings(config: Config, as_of: str | None = None, current: Path | None = N
     return outcomes
 
 
-def reminders(config: Config, as_of: str, current: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Return of each operator to remind the day of the last letter, and the fingerprints it told."""
+def reminders(config: Config, as_of: str, current: Path) -> dict[str, tuple[str, dict[str, str]]]:
+    """Return of each operator to remind the day of the last letter, and how what it told stands now."""
     letters = read_letters(config.output.folder)
     due = [sent["operator_id"] for sent in standings(config, as_of, current) if sent["due"]]
-    return {name: (letters[name]["sent_on"], tuple(letters[name]["told"])) for name in due}
+    states = states_in(json.loads((current / "audit.json").read_bytes())) if due else {}
+    told = {name: {key: states.get(key, "fixed") for key in letters[name]["told"]} for name in due}
+    return {name: (letters[name]["sent_on"], told[name]) for name in due}
 
 
 def _last(

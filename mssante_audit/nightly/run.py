@@ -24,7 +24,7 @@ from mssante_audit.base.staging import exclusive
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.nightly import metrics
 from mssante_audit.nightly.hooks import run_hooks
-from mssante_audit.nightly.letters import read_letters, reminders
+from mssante_audit.nightly.letters import read_letters, standings
 from mssante_audit.nightly.mail import write_mail
 from mssante_audit.nightly.night import (
     FAILED,
@@ -100,7 +100,8 @@ def run(
                 for state in results["audit"].inputs:
                     if state.state != "ok":
                         note(folder, "input", f"{state.name} {state.state}: {worded(state, 'en')}")
-                due = tuple(reminders(config, head.as_of, folder))
+                letters = standings(config, head.as_of, folder)
+                due = tuple(letter["operator_id"] for letter in letters if letter["due"])
                 write_mail(night(), config.mail)
                 note(folder, "mail", "ready, what is still to come left out")
         if results["site"].outcome == "done":

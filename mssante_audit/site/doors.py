@@ -96,16 +96,14 @@ def _changes(view: View) -> Iterator[Item]:
         changes = changes_of(view.space)
     except InputError:  # the list before cannot be read: the report on changes says so
         return
-    kinds = names("events")
-    for event, rows in changes.groupby("event", sort=False):
+    made = view.space.whitelist.generated_at
+    for kind, rows in changes.groupby("kind", sort=False):
         listed = list(map(view.space.shown, rows["domain"].unique()))
-        title = kinds.get(str(event).rpartition("-")[0], str(event))
-        if (rows["confidence"] == "unknown").any():
-            title += f" – {names('confidences')['unknown']}"
+        doubt = f" – {names('confidences')['unknown']}" if (rows["confidence"] == "unknown").any() else ""
+        title = f"{names('changes')[str(kind)]}{doubt} ({count(len(listed), 'domaine')})"
         operators = {*rows["operator_before"], *rows["operator_after"]} - {""}
-        made = view.space.whitelist.generated_at
-        title, names_of = f"{title} ({count(len(listed), 'domaine')})", ", ".join(listed[:50])
-        yield Item(f"change|{made}|{event}", title, names_of, operators, made.isoformat() if made else "")
+        at, text = made.isoformat() if made else "", ", ".join(listed[:50])
+        yield Item(f"change|{made}|{kind}", title, text, operators, at)
 
 
 def _feed(view: View, title: str, page: str, path: str, items: Iterable[Item]) -> bytes:

@@ -86,7 +86,8 @@ class EditedRow(NamedTuple):
 class Edit(NamedTuple):
     """An edit of the file `source`, judged ``ready``, ``not-ready`` or ``unknown``.
 
-    Findings are `introduced` that stand only after it, or on more rows; in `list` if on no row it changes.
+    Findings are `introduced` that stand only after it, or on more rows, `resolved` that stand only before it,
+    or on fewer of those left; in `list` are those on no row that it changes.
     """
 
     verdict: str
@@ -110,19 +111,20 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
         proposal, verdict=published.signature, anchors=published.anchors, signer=published.signer,
         origin=published.origin, sha256=published.sha256,  # so it has the published list's past
     ))  # fmt: skip
-    changes = _changes(published, after.whitelist)
+    edited = [
+        EditedRow(change.domain, change.kind if change.kind in CHANGES else "changed",
+                  before=str(change.before) if change.kind == "renamed" else "")
+        for change in compare(side_of(published), side_of(after.whitelist))
+    ]  # fmt: skip
+    edited.sort(key=lambda row: (row.domain, -CHANGES.index(row.change)))
+    changes = {row.domain: row for row in edited}
     renamed = {row.before: row.domain for row in changes.values() if row.before}
     old, new = _findings(space), _findings(after)
-    stood, kinds_before = _standing(old, space.entries, renamed)
-    stands, kinds = _standing(new, after.entries, {})
-    sizes = Counter(renamed.get(name, name) for name in space.entries["domain"])
-    wide = {  # what stood on all rows of a domain is no news on a row more
-        key: places | Counter({domain: sys.maxsize for domain, n in places.items() if n >= sizes[domain]})
-        for key, places in stood.items()
-    }
+    stood, wide, kinds_before = _standing(old, space.entries, renamed)
+    stands, wide_after, kinds = _standing(new, after.entries, {})
     fresh = _only_in(stands, wide, kinds)
     unread = proposal.damaged or proposal.generated_at is None or proposal.entries.empty
-    gone = () if unread else _only_in(stood, stands, kinds_before).keys() - kinds.keys()
+    gone = () if unread else _only_in(stood, wide_after, kinds_before)
     placed: Placed = defaultdict(list)
     garbled = [sum(map(len, found["rows"][found["rule"] == GARBLED])) for found in (old, new)]
     for domain, finding in _faults(published, proposal, space.as_of, garbled[1] - garbled[0]):
@@ -136,7 +138,7 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
         return places, touched["line"][touched["domain"].isin(places)] if places else touched["line"]
 
     note = _note(published, proposal)
-    return _edit(space, changes, placed, (old, new), fresh, place, note, len(gone), proposal.source)
+    return _edit(space, changes, placed, (old, new), fresh, place, note, gone, proposal.source)
 
 
 def judge_declaration(
@@ -162,12 +164,12 @@ def judge_declaration(
         return numbers, numbers
 
     rows = {n: EditedRow(name, "declared") for n, name in declared[["row", "domain"]].to_numpy()}
-    return _edit(space, rows, placed, (old, new), fresh, place, "", 0, declaration.source)
+    return _edit(space, rows, placed, (old, new), fresh, place, "", (), declaration.source)
 
 
 def _edit(
     space: TrustSpace, rows: Mapping[Any, EditedRow], placed: Placed, findings: Sequence[pd.DataFrame],
-    fresh: Mapping[str, object], place: Callable[..., Place], note: str, resolved: int, source: str,
+    fresh: Mapping[str, object], place: Callable[..., Place], note: str, gone: Collection[str], source: str,
 ) -> Edit:  # fmt: skip
     """Return an edit judged by its findings, each row by its own: those placed already, and the `fresh` ones.
 
@@ -190,7 +192,8 @@ def _edit(
         for key, row in rows.items()
     ]  # fmt: skip
     notes = [text for text in (not_relied_on(doubts) if doubts else "", note) if text]
-    return Edit(verdict, judged, placed[None], count, resolved, len(new) - len(fresh), source, notes)
+    untouched = len({*new["fingerprint"]}.difference(fresh, gone))
+    return Edit(verdict, judged, placed[None], count, len(gone), untouched, source, notes)
 
 
 def _findings(space: TrustSpace) -> pd.DataFrame:
@@ -200,12 +203,14 @@ def _findings(space: TrustSpace) -> pd.DataFrame:
 
 def _standing(
     findings: pd.DataFrame, entries: pd.DataFrame, renamed: Mapping[str, str]
-) -> tuple[dict[str, Counter[str]], dict[str, str]]:
+) -> tuple[dict[str, Counter[str]], dict[str, Counter[str]], dict[str, str]]:
     """Return on how many rows of each domain, by its new name, findings stand, and the kind of each.
 
     Of one kind are findings of one rule and the same facts, whatever text has them: it is counted, too.
+    The second is likewise, without end where all rows of a domain have it: there a row more is no news.
     """
-    domains = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
+    names = [renamed.get(name, name) for name in entries["domain"]]
+    domains, sizes = dict(zip(entries["row"].tolist(), names, strict=True)), Counter(names)
     fields = {text: name for name in _REWRITTEN for text in entries[name].unique().tolist() if text}
     standing: dict[str, Counter[str]] = {}
     kinds: dict[str, str] = {}
@@ -215,10 +220,14 @@ def _standing(
         key = key if known == subject else fingerprint(code, known)
         values = {n: fields.get(fact, fact) if isinstance(fact, str) else fact for n, fact in facts.items()}
         kind = json.dumps([code, values], default=lambda person: fields.get(person.text, person.text))
-        places = Counter(renamed.get(domains[row], domains[row]) for row in rows)
+        places = Counter(domains[row] for row in rows)
         kinds[key], standing[key] = kind, places
         standing[kind] = standing.get(kind, Counter()) + places
-    return standing, kinds
+    wide = {
+        key: places | Counter({name: sys.maxsize for name, n in places.items() if n >= sizes[name]})
+        for key, places in standing.items()
+    }
+    return standing, wide, kinds
 
 
 def _only_in(
@@ -228,17 +237,6 @@ def _only_in(
     new = introduced(before, after)
     both = {key: new[key] & new.get(kinds[key], set()) for key in kinds.keys() & new.keys()}
     return {key: domains for key, domains in both.items() if domains or not after[key]}
-
-
-def _changes(published: WhiteList, proposal: WhiteList) -> dict[str, EditedRow]:
-    """Return the domains whose rows differ, by name, each with what happened to it."""
-    rows = [
-        EditedRow(change.domain, change.kind if change.kind in CHANGES else "changed",
-                  before=str(change.before) if change.kind == "renamed" else "")
-        for change in compare(side_of(published), side_of(proposal))
-    ]  # fmt: skip
-    rows.sort(key=lambda row: (row.domain, -CHANGES.index(row.change)))
-    return {row.domain: row for row in rows}
 
 
 def _faults(

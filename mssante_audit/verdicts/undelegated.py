@@ -14,7 +14,6 @@ from typing import Any
 from mssante_audit.base.language import colon, current_language
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.network import Network, network_of
-from mssante_audit.network.answers import Part
 from mssante_audit.network.mail import mails
 from mssante_audit.network.replies import PARTIAL
 from mssante_audit.network.servers import DEAD, OF_SERVERS
@@ -31,7 +30,7 @@ from mssante_audit.verdicts.words import SAID, about, causes, reason
 SERVERS, MAIL, CERTIFICATE = "DECLARED_SERVERS", "DECLARED_MAIL", "DECLARED_CERTIFICATE"
 MOST_VISITED = 6
 """Addresses of mail servers visited for one declaration."""
-_OF_SERVERS = {*OF_SERVERS.values(), *DEAD, "one-server", "mx-unanswered", "parent-silent", "own-servers"}
+_OF_SERVERS = {*OF_SERVERS.values(), *DEAD, "one-server", "mx-unanswered", "parent-silent"}
 """Causes that each server's own answer tells already."""
 _UNHEARD = ("exchangers-lost", "hosts-unheard", "servers-unheard", "not-reached", "not-observed")
 
@@ -62,17 +61,30 @@ def ask_declared(
     findings = [*_of_servers(network, domain, names)] if zone else []
     yield from findings
     if zone:
+        # Resolvers forget the servers of the delegation once they know those that the zone names itself.
+        named = [reply.answers for reply in network.index.about(domain, "NS") if not reply.weak]
+        if others := tuple(sorted(set().union(*named).difference(names))):
+            theirs = network_of(observe_now(zone, **how, declared=others, undelegated=zone))
+            found = _of_servers(theirs, domain, others)
+            yield from (fault(SERVERS, f.observed, "others") for f in found if f.severity == "error")
         mail = mails(seen, [domain], datetime.now(UTC), 1)[domain]
         parts = (mail.dns, mail.mail) if mail.ways else (mail.dns,)
         hosts = network.exchangers(domain)
     else:
         parts = (network.hosts.of_mx(tuple((10, name) for name in names)).mail,)
         hosts = names
-    addresses = [(address, host) for host in hosts for address in network.addresses(host)][:MOST_VISITED]
-    local = network.index.laboratory and all(ipaddress.ip_address(a).is_loopback for a, _ in addresses)
-    for part in parts:
-        if not (addresses and local and part.cause == "exchangers-private"):
-            yield from _of_part(part, blamed=bool(findings))
+    addresses = [
+        (address, host) for host in hosts for address in network.addresses(host)
+        if network.index.public(address)
+        or (network.index.laboratory and ipaddress.ip_address(address).is_loopback)
+    ][:MOST_VISITED]  # fmt: skip
+    known = {*_OF_SERVERS, *_UNHEARD[2:]} if findings else set()
+    known |= {"exchangers-private"} if addresses else known  # of a laboratory on loopback
+    for part in [part for part in parts if part.cause and part.cause not in known]:
+        if part.cause in _UNHEARD:
+            yield fault(UNANSWERED, reason(part.cause))
+        else:
+            yield fault(MAIL, about(part))._replace(remedy=causes()[part.cause]["do"])
     keys = {parse_dn(row[name]).key for name in ("dn_igc_sante", "dn_igc_cps") if row[name].strip()}
     for address, host in addresses:
         seen_there = visit(address, tls.port, "", tls, offers_of(tls))
@@ -85,13 +97,15 @@ def _of_servers(network: Network, domain: str, names: Sequence[str]) -> Iterator
     """Yield what each declared name server does not do for a domain."""
     said = SAID[current_language()]
     for name in names:
-        lookups = network.lookups.addresses(name)
+        lookups = [network.lookups.look_up(name, qtype) for qtype in ("A", "AAAA")]
         addresses = sorted({address for lookup in lookups for address in lookup.data})
         known = all(lookup.status in ("nxdomain", "nodata", "loop") for lookup in lookups)
         if not addresses and known and not is_under(name, domain):  # there only the manager can give one
             yield fault(SERVERS, f"{name}{colon()}{said[lookups[0].status]}", "address")
         elif not addresses:
             yield fault(UNANSWERED, name)
+        elif any(lookup.alias for lookup in lookups):
+            yield fault(SERVERS, name + colon() + reason("servers-alias"), "wrong")
         for address in addresses:
             answer = network.index.answer(domain, domain, "MX", address, walked=True)
             where = f"{name} {address}{colon()}"
@@ -105,15 +119,6 @@ def _of_servers(network: Network, domain: str, names: Sequence[str]) -> Iterator
             zone_reply = network.index.answer(domain, domain, "NS", address).reply
             if answer.informs and zone_reply and zone_reply.answers and zone_reply.answers != {*names}:
                 yield fault(SERVERS, where + ", ".join(sorted(zone_reply.answers)), "others", "warning")
-
-
-def _of_part(part: Part, *, blamed: bool) -> Iterator[EditFinding]:
-    """Yield why mail would not arrive; `blamed`: something was found of the servers already."""
-    if part.cause in _UNHEARD:
-        if not blamed or part.cause in _UNHEARD[:2]:
-            yield fault(UNANSWERED, reason(part.cause))
-    elif part.cause and not (blamed and part.cause in _OF_SERVERS):
-        yield fault(MAIL, about(part))._replace(remedy=causes()[part.cause]["do"])
 
 
 def _of_certificate(

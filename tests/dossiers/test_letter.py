@@ -206,6 +206,25 @@ def test_a_label_of_several_lines_stays_on_one():
     assert not re.search(r"^Bcc", text, re.MULTILINE)
 
 
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        (["open", "open", "fixed"], "2 constats sur 3 restent à corriger"),
+        (["open", "unknown", "unknown"], "; 2 autres n’ont pas pu être vérifiés)."),
+        (["open", "unknown", "fixed"], "1 constat sur 3 reste à corriger"),
+        (["unknown"] * 3, ""),
+    ],
+)
+def test_a_reminder_says_how_much_is_not_known(space, states, said):
+    told = dossier(space, GROUP)
+    sent = dict(zip(told.todo["fingerprint"].unique()[: states.count("open")], states, strict=False))
+    sent |= {f"gone {n}": state for n, state in enumerate(sorted(states)) if state != "open"}
+    text = flat(letter_text(told, {}, Stationery(reminders={GROUP: ("2026-02-01", sent)})))
+    assert said in text
+    assert ("Rappel de notre lettre" in text) == bool(said)
+    assert ("vérifié" in text) == (bool(said) and "unknown" in states)
+
+
 def test_a_name_of_any_letters_comes_through():
     name = "HÔPITAL ŒUVRE 漢字 \N{RIGHT-TO-LEFT OVERRIDE}X " + "É" * 100
     odd = make_space({"dn": f"CN=mss.alpha.example,OU=1759900004,O={name},ST=Paris (75),C=FR"})

@@ -62,12 +62,14 @@ def serving_zone(domain: str, operator: str, mx: str, ns: str, aa: bool, rcode: 
 
 
 def root(known: Mapping[str, str]) -> Script:
-    """Return the script of a root server that knows the addresses of all hosts itself."""
+    """Return the script of a root server that knows the addresses, and aliases, of all hosts itself."""
     soa = ". SOA a.root-servers.net. h.example. 1 3600 600 86400 300"
 
     def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
         name, qtype = query.question[0].name.to_text(True), dns.rdatatype.to_text(query.question[0].rdtype)
-        answer = [f"{name} A {known[name]}"] if name in known and qtype == "A" else []
+        data = known.get(name, "")
+        kind = "AAAA" if ":" in data else "A" if data[:1].isdigit() else "CNAME"
+        answer = [f"{name} {kind} {data}"] if data and (kind == "CNAME" or qtype == kind) else []
         answer = answer or (
             [". NS a.root-servers.net."] if (name, qtype) in ((".", "NS"), ("@", "NS")) else []
         )
@@ -110,7 +112,15 @@ CASES: dict[str, tuple[tuple[Zone | None, ...], str, dict[str, Any], str, str]] 
     "they differ": ((RIGHT, zone("")), DN, {}, "not-ready", "DECLARED_MAIL"),
     "mail host without address": ((zone("10 no.{}."),) * 2, DN, {}, "not-ready", "DECLARED_MAIL"),
     "other servers in the zone": ((zone(ns="ns1.{0}. away.{0}."),) * 2, DN, {}, "ready", "DECLARED_SERVERS"),
+    "servers of the zone that do not exist": ((zone(ns="no1.{0}. no2.{0}."),) * 2, DN, {}, "not-ready",
+                                              "DECLARED_SERVERS"),
+    "a server's alias": ((zone(ns="ns1.{0}. alias.{0}."),) * 2, DN, {"secondary_server": "alias.{}"},
+                         "not-ready", "DECLARED_SERVERS"),
+    "a server over IPv6, where there is none": ((zone(ns="ns1.{0}. ns6.{0}."),) * 2, DN,
+                                                {"secondary_server": "ns6.{}"}, "unknown",
+                                                "DECLARED_UNANSWERED"),
     "redirected, right": ((), DN, MAIL, "ready", ""),
+    "redirected, private": ((), DN, MAIL | {"mail_server": "private.{}"}, "not-ready", "DECLARED_MAIL"),
     "redirected, other certificate": ((), "CN=autre.op.example,C=FR", MAIL, "not-ready",
                                       "DECLARED_CERTIFICATE"),
     "redirected, busy": ((), "421 busy\n", MAIL, "unknown", "DECLARED_UNANSWERED"),
@@ -147,6 +157,8 @@ def play(folder: Path) -> None:
             *names, mail, nobody = addresses(number)
             known |= {f"ns{n}.{operator}": address for n, address in enumerate(names, 1)}
             known |= {f"mx.{operator}": mail, f"away.{operator}": nobody}
+            known |= {f"alias.{operator}": f"ns2.{operator}.", f"private.{operator}": "10.0.0.1",
+                      f"ns6.{operator}": f"2a01:e0a::{number}"}  # fmt: skip
             for address, script in zip(names, servers, strict=False):
                 if script:
                     served = Scripted(address, 53, serving_zone(domain, operator, *script))
@@ -197,6 +209,8 @@ def test_a_declaration_whose_servers_are_asked(case: str, judged: Judged) -> Non
     found = {finding["rule"] for finding in row["findings"] if finding["rule"].startswith("DECLARED_")}
     assert row["verdict"] == verdict, row["findings"]
     assert rule in found if rule else found <= {"DECLARED_CERTIFICATE"}
+    if case == "redirected, private":
+        assert found == {rule}, "nobody visits a private address"
 
 
 @pytest.mark.parametrize(("file", "verdict"), [("all", (1, "not-ready")), ("right", (0, "ready"))])

@@ -218,6 +218,32 @@ def test_a_finding_that_stood_before_makes_no_edit_not_ready(
     assert edit.list == []
 
 
+OTHER = ABROAD.replace(DOMAIN, "ch-nouveau.mssante.fr")
+
+
+@pytest.mark.parametrize(
+    ("published", "proposed", "counts"),
+    [  # the wrong country, and the description of both; who is mended is one more of those on one certificate
+        (ABROAD + OTHER, ABROAD + OTHER.replace("FRX", "FR"), (1, 1)),
+        (ABROAD + OTHER, ABROAD, (0, 2)),
+        (ABROAD + OTHER, OTHER + ABROAD, (0, 0)),
+        (ABROAD, ABROAD + OTHER, (2, 0)),
+        (ABROAD + ABROAD + OTHER, ABROAD + OTHER, (0, 1)),  # the row twice, and no more
+        (ABROAD, ROW, (1, 1)),
+    ],
+)
+def test_what_an_edit_introduces_and_resolves_is_counted_where_it_stands(
+    published: str, proposed: str, counts: tuple[int, int], space: TrustSpace, tmp_path: Path
+) -> None:
+    before = tmp_path / "before.xml"
+    before.write_text(XML.replace(ROW, published), encoding="utf-8")
+    known = replace(space, whitelist=replace(load_whitelist(before), verdict=space.whitelist.signature))
+    edit = judged(known, XML.replace(ROW, proposed), tmp_path)
+    told = [(f.rule, f.observed, row.domain) for row in edit.rows for f in row.findings]
+    assert (edit.introduced, edit.resolved) == counts, told
+    assert edit.untouched > 20
+
+
 def test_an_unreliable_published_list_makes_everything_unknown(tmp_path: Path) -> None:
     old = load_space(LIST, anchors=ANCHORS, as_of="2026-09-01")
     edit = judged(old, added("ch-nouveau.msante.fr"), tmp_path)
