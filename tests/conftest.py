@@ -422,9 +422,9 @@ SLOW = (
     "test_belongings", "test_calendar", "test_causes", "test_changes", "test_check", "test_cli",
     "test_closed", "test_cluster", "test_decisions", "test_declarations_formats", "test_desk",
     "test_disturbed", "test_doc_blocks", "test_dossier", "test_exchange", "test_expectations",
-    "test_explorer", "test_fetch", "test_identity", "test_kinds", "test_language", "test_ledger",
-    "test_letter", "test_limits", "test_mailboxes", "test_narrative", "test_one_structure", "test_oracle",
-    "test_package", "test_page", "test_readme_audit", "test_real", "test_receives", "test_reliance",
+    "test_explorer", "test_fetch", "test_gate", "test_identity", "test_kinds", "test_language", "test_ledger",
+    "test_letter", "test_limits", "test_mailboxes", "test_mend", "test_narrative", "test_one_structure",
+    "test_oracle", "test_package", "test_page", "test_readme_audit", "test_real", "test_receives", "test_reliance",
     "test_report", "test_cards", "test_results", "test_sample", "test_scope", "test_shell",
     "test_site", "test_snapshot", "test_states", "test_trend", "test_verdicts", "test_waivers",
     "test_wheel", "test_workers", "test_certificates_report", "test_controls",
@@ -434,8 +434,8 @@ SLOW = (
 """Folders and beginnings of files whose tests start processes, make reports or load the whole sample."""
 
 THOROUGH = (
-    "test_a_contact_for_each_domain",
-    "test_a_domain_is_as_its_servers_are", "test_a_full_disk_leaves", "test_a_list_cut_anywhere",
+    "test_a_cell_of_anything", "test_a_contact_for_each_domain", "test_a_domain_is_as_its_servers_are",
+    "test_a_full_disk_leaves", "test_a_list_cut_anywhere",
     "test_a_long_text_of_anything", "test_too_many_rows", "test_a_visit_that_tells_nothing",
     "test_absent_is_normal_for_a_few_days", "test_an_observation_cut_anywhere", "test_any_text",
     "test_damage_anywhere", "test_near_names_take_linear_time", "test_matplotlib_is_imported",
