@@ -10,9 +10,7 @@ from tests.browser.test_site import KINDS, page_of
 
 pytestmark = pytest.mark.browser
 
-OFTEN = ("index", "overview", "delegation_vs_redirection", "declarations")
-"""Reports that between them have every part that a report can have."""
-OTHERS = sorted({*find_notebooks((), resource("notebooks"))} - {"certificates", *OFTEN})
+REPORTS = ("index", *sorted({*find_notebooks((), resource("notebooks"))} - {"certificates"}))
 
 ROWS = 6
 """Rows of a table and items of a list that axe looks at: one template makes those after them too."""
@@ -49,13 +47,12 @@ def test_a_page_of_the_site(visit, sample_site, kind):
     assert violations(visit(page_of(sample_site, kind)).page) == []
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("kind", ["follow_up", "findings", "operator"])
 def test_a_page_of_hostile_text(visit, hostile_site, kind):
     assert violations(visit(page_of(hostile_site, kind)).page) == []
 
 
-@pytest.mark.parametrize("name", [*OFTEN, *(pytest.param(name, marks=pytest.mark.long) for name in OTHERS)])
+@pytest.mark.parametrize("name", REPORTS)
 def test_a_report_and_their_index(visit, sample_run, name):
     assert violations(visit(sample_run.out / f"{name}.html").page) == []
 
@@ -64,7 +61,6 @@ def test_the_report_on_certificates(visit, certificates_run):
     assert violations(visit(certificates_run.out / "certificates.html").page) == []
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("page", ["index.html", "rapports/overview.html"])
 def test_a_page_in_english(visit, english_site, page):
     assert violations(visit(english_site / page).page, LOOKS[:1]) == []

@@ -107,7 +107,7 @@ SOME = [MEDIA[0], MEDIA[3], MEDIA[4]]
 
 @pytest.mark.parametrize(
     "made",
-    ["sample", "certificates", *(pytest.param(made, marks=pytest.mark.long) for made in ("hostile", "real"))],
+    ["sample", "certificates", "hostile", "real"],
 )
 def test_every_chart_of_the_reports_is_legible(visit, request, made):
     run, seen = request.getfixturevalue(f"{made}_run"), 0

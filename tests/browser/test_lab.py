@@ -17,7 +17,7 @@ from playwright.sync_api import Page, expect
 from mssante_audit.base.resources import resource
 from mssante_audit.report.plan import ONE_OPERATOR
 
-pytestmark = [pytest.mark.browser, pytest.mark.long]
+pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[2]
 OUTPUT = ".jp-NotebookPanel .jp-OutputArea-output"

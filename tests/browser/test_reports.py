@@ -30,7 +30,7 @@ def name(request):
     return request.param
 
 
-@pytest.fixture(params=["sample", "hostile", pytest.param("real", marks=pytest.mark.long)])
+@pytest.fixture(params=["sample", "hostile", "real"])
 def run(request):
     return request.getfixturevalue(f"{request.param}_run")
 

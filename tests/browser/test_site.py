@@ -31,7 +31,7 @@ def kind(request):
     return request.param
 
 
-@pytest.fixture(params=["sample", "hostile", pytest.param("real", marks=pytest.mark.long)])
+@pytest.fixture(params=["sample", "hostile", "real"])
 def site(request):
     return request.getfixturevalue(f"{request.param}_site")
 

@@ -76,7 +76,6 @@ def whole_data(place) -> str:
     return lists[-1].name
 
 
-@pytest.mark.long
 def test_a_night_checks_parses_and_audits_once_and_what_it_finds_is_open_in_every_report_of_the_next(
     place, settings, night
 ):

@@ -54,7 +54,7 @@ def locked_in(place):
     return run
 
 
-@pytest.mark.parametrize("home", ["", pytest.param("/root", marks=pytest.mark.long)])
+@pytest.mark.parametrize("home", ["", "/root"])
 def test_a_night_without_a_home_or_a_name_on_a_root_that_is_read_only(place, settings, locked_in, home):
     space = open_space(data=str(place.folder / "data"), as_of="2026-03-03")
     settings(

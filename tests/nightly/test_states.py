@@ -295,9 +295,7 @@ COME_BACK = {"half the list", "no observation, no mailboxes", "a forged list", "
 """Those of which the night after is played too."""
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name in COME_BACK else pytest.mark.long) for name in PLAYED]
-)
+@pytest.mark.parametrize("name", PLAYED)
 def test_what_an_input_in_doubt_hides_is_neither_fixed_nor_new_nor_new_again(first, nights, name):
     known, (change, when, states, whys) = first[1], PLAYED[name]
     change(nights)
