@@ -90,6 +90,13 @@ class Lookups:
         """Return what is known of a server's addresses, for each family that the observer reaches."""
         return tuple(self.look_up(name, qtype) for qtype in self._index.families)
 
+    def server(self, name: str, glue: Mapping[str, set[str]]) -> tuple[set[str], bool, bool]:
+        """Return a server's addresses; whether only an alias leads there; whether its look-ups tell."""
+        found = self.addresses(name)
+        addresses = {*glue.get(name, ()), *(address for lookup in found for address in lookup.data)}
+        alias = name not in glue and any(lookup.alias for lookup in found)
+        return addresses, alias, all(lookup.status for lookup in found)
+
     def _look_up(self, name: str, qtype: str, every: bool, links: int, depth: int) -> Found:
         answers = self._telling(name, qtype)
         if not answers:
@@ -124,19 +131,18 @@ class Lookups:
         A resolver that has learnt that set asks no others (RFC 2181, 5.4.1). `known`: answers by address.
         """
         referrals = self._index.referrals.get(zone, ())
-        handed, glue = frozenset(names_of(referrals, zone)), glue_of(referrals, zone)
         replies = [reply for answer in known.values() for reply in answer.replies]
-        kinds = {""}
-        for names in {frozenset(reply.data("NS", zone)) for reply in replies} - {frozenset(), handed}:
+        sets = {frozenset(reply.data("NS", zone)) for reply in replies}
+        sets -= {frozenset(), frozenset(names_of(referrals, zone))}
+        glue, kinds = glue_of(referrals, zone) if sets else {}, {""}
+        for names in sets:
             answers: dict[bool, list[ServerAnswer]] = {False: [], True: []}
             unheard = False
             for name in names:
-                found = self.addresses(name)
-                aliased = name not in glue and any(lookup.alias for lookup in found)
-                unheard |= name not in glue and not all(lookup.status for lookup in found)
-                addresses = {*glue.get(name, ()), *(a for lookup in found for a in lookup.data)}
+                addresses, alias, heard = self.server(name, glue)
+                unheard |= name not in glue and not heard
                 usable = (a for a in addresses if self._index.usable(a) is not False)
-                answers[aliased] += [known.get(address, UNKNOWN) for address in usable]
+                answers[alias] += [known.get(address, UNKNOWN) for address in usable]
             if not any(answer.informs for answer in answers[False]):
                 if unheard or not all(answer.kind for of_kind in answers.values() for answer in of_kind):
                     return None

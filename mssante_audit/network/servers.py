@@ -102,12 +102,10 @@ class Servers:
         """Return the servers of some names; ``None`` if an address is not known."""
         servers = []
         for name in names:
-            found = self._lookups.addresses(name)
-            if not all(lookup.status for lookup in found):
+            addresses, alias, heard = self._lookups.server(name, glue)
+            if not heard:
                 return None
-            addresses = {*glue.get(name, ()), *(address for lookup in found for address in lookup.data)}
             glueless = handed and is_under(name, zone) and name not in glue
-            alias = name not in glue and any(lookup.alias for lookup in found)
             servers.append(Named(name, tuple(sorted(addresses)), glueless, alias))
         return tuple(servers)
 

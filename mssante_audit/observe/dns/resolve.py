@@ -94,16 +94,17 @@ class Resolver:
         replies = [found] if found else []
         if zone not in ("", "."):
             servers = await self._all_servers(domain, zone)
-            replies = await self._ask_of(domain, zone, qname, qtype, servers)
+            replies = await self.ask_all(domain, zone, servers, qname, qtype)
             if more := await self._own_servers(domain, zone, servers, replies):
-                replies += await self._ask_of(domain, zone, qname, qtype, more)
+                replies += await self.ask_all(domain, zone, more, qname, qtype)
         await self._look_at_signatures(replies)
         return replies
 
-    async def _ask_of(
-        self, domain: str, zone: str, qname: str, qtype: str, servers: Iterable[Server]
+    async def ask_all(
+        self, domain: str, zone: str, servers: Iterable[Server], qname: str, qtype: str, step: str = "address"
     ) -> list[Reply]:
-        asks = (Ask(domain, "address", zone, qname, qtype, *server) for server in servers)
+        """Ask each of some servers of a zone the same."""
+        asks = (Ask(domain, step, zone, qname, qtype, *server) for server in servers)
         return await asyncio.gather(*map(self._asker.ask, asks))
 
     async def _own_servers(
@@ -114,17 +115,19 @@ class Resolver:
             return []
         named = set().union(*(r.data("NS", zone) for r in replies if r.outcome != "referral"))
         names = sorted(named.difference(server.name for server in servers))[:MAX_SPARE]
-        found = await asyncio.gather(*(self.addresses(domain, name) for name in names))
         known = {server.address for server in servers}
-        own = [Server(n, a) for n, addresses in zip(names, found, strict=True) for a in addresses]
-        return [server for server in own if self.usable(server.address) and server.address not in known]
+        return [server for server in await self._named(domain, names) if server.address not in known]
+
+    async def _named(self, domain: str, names: Sequence[str]) -> list[Server]:
+        """Look servers up; return each on the addresses that may be asked."""
+        found = await asyncio.gather(*(self.addresses(domain, name) for name in names))
+        named = zip(names, found, strict=True)
+        return [Server(n, a) for n, addresses in named for a in addresses if self.usable(a)]
 
     async def _all_servers(self, domain: str, zone: str) -> tuple[Server, ...]:
         """Return all servers of a zone that was met, those without glue too."""
         if spare := self._spare.pop(zone, ())[:MAX_SPARE]:
-            found = await asyncio.gather(*(self.addresses(domain, name) for name in spare))
-            named = zip(spare, found, strict=True)
-            more = [Server(n, a) for n, addresses in named for a in addresses if self.usable(a)]
+            more = await self._named(domain, spare)
             by_address = {server.address: server for server in (*more, *self.zones.get(zone, ()))}
             self.zones[zone] = tuple(sorted(by_address.values()))
         return self.zones.get(zone, ())[:MAX_SERVERS]

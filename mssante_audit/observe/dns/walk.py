@@ -81,7 +81,7 @@ class Walker:
     async def _walk_down(self, domain: str, qname: str) -> None:
         zone, servers = self._parent, self.servers
         while servers:
-            replies = await self._ask_all(domain, zone, servers, qname, "MX")
+            replies = await self._resolver.ask_all(domain, zone, servers, qname, "MX", "walk")
             replies += await self._ask_more(domain, zone, qname, replies)
             await self._look_elsewhere(domain, sorted({o.alias for o in replies if o.usable and o.alias}))
             await self._follow(domain, replies)
@@ -179,25 +179,19 @@ class Walker:
         soa = await self._asker.ask(ask._replace(qtype="SOA"))
         return reply if soa.silent else await self._asker.ask(ask)
 
-    async def _ask_all(
-        self, domain: str, zone: str, servers: Iterable[Server], qname: str, qtype: str, step: str = "walk"
-    ) -> list[Reply]:
-        asks = (Ask(domain, step, zone, qname, qtype, *server) for server in servers)
-        return await asyncio.gather(*map(self._asker.ask, asks))
-
     async def _ask_more(self, domain: str, zone: str, qname: str, replies: list[Reply]) -> list[Reply]:
         """Ask those who know the name for what their reply leaves open."""
         more: list[Reply] = []
         without = [Server(o.server, o.address) for o in replies if o.outcome == "nodata" and not o.cut]
         for qtype in ("A", "AAAA") if without else ():
-            more += await self._ask_all(domain, zone, without, qname, qtype)
+            more += await self._resolver.ask_all(domain, zone, without, qname, qtype, "walk")
         if qname == zone:
             return more
         positive = [o for o in (*replies, *more) if o.outcome == "answer" or o.weak]
         where = list(dict.fromkeys(Server(o.server, o.address) for o in positive))
         if where:
             # An answer does not say which zone it comes from; the SOA does.
-            more += await self._ask_all(domain, zone, where, qname, "SOA")
+            more += await self._resolver.ask_all(domain, zone, where, qname, "SOA", "walk")
         for qtype in dict.fromkeys(o.qtype for o in positive):
             beside = await self._ask_sibling(domain, zone, where, qname, qtype)
             await self._ask_below(domain, [o for o in positive if o.qtype == qtype], beside)
@@ -211,7 +205,7 @@ class Walker:
             signed = any(r.type == "RRSIG" for r in reply.records)
             if below and not signed and others.get(reply.address) == own_answers(reply):
                 server = Server(reply.server, reply.address)
-                await self._ask_all(domain, reply.zone, [server], below, reply.qtype, "sibling")
+                await self._resolver.ask_all(domain, reply.zone, [server], below, reply.qtype, "sibling")
 
     async def _ask_sibling(
         self, domain: str, zone: str, servers: Iterable[Server], name: str, qtype: str
@@ -219,7 +213,7 @@ class Walker:
         qname = canonical(f"{self._sibling}.{name.partition('.')[2]}")
         if not qname:  # a name can be too long for a sibling of this length
             return []
-        return await self._ask_all(domain, zone, servers, qname, qtype, "sibling")
+        return await self._resolver.ask_all(domain, zone, servers, qname, qtype, "sibling")
 
     async def _look_elsewhere(self, domain: str, names: Iterable[str]) -> None:
         """Look up names that the walk does not come to: what a domain is an alias of, or lies outside."""
