@@ -17,7 +17,7 @@ from mssante_audit.observe.tls.servers import load_servers
 Reader = Callable[[Sequence[File], Sequence[str], datetime, datetime], tuple[Any, list[Aside]]]
 """From files (newest first), the list's domains, the instant audited at, and the one before which what was
 seen says nothing any more: what was observed, ``None`` if nothing was, and what was left aside. What was
-observed has a ``size`` (of domains or servers) and ``parts`` (`mssante_audit.observe.files.FileRead`)."""
+observed has a ``size`` (of domains or servers) and ``parts`` (`mssante_audit.observe.folder.FileRead`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -252,3 +252,8 @@ def own_answers(reply: Reply) -> set[tuple[str, str]]:
         for r in reply.records
         if (r.section, r.owner) == ("answer", reply.qname) and r.type != "RRSIG"
     }
+
+
+def key(query: Reply | Ask) -> tuple[Any, ...]:
+    """Return what makes two questions the same question."""
+    return (query.zone, query.qname, query.qtype, query.address, query.transport, query.rd)

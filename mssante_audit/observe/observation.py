@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mssante_audit.observe.files import DNS, FileRead, read_file
-from mssante_audit.observe.folder import pattern_of
+from mssante_audit.observe.folder import DNS, FileRead, pattern_of, read_file
 from mssante_audit.observe.lines import Reply, parse_reply
 
 
@@ -105,17 +104,8 @@ def _concerning(names: Collection[str] | None) -> Callable[[Reply], bool]:
     """Return what tells whether a reply says something of names, or may."""
     if names is None:
         return lambda _: True
-    above = {"."}
-    for name in names:
-        while name and name not in above:
-            above.add(name)
-            name = name.partition(".")[2]
-
-    def concerns(reply: Reply) -> bool:
-        if reply.step == "apex":
-            return reply.zone in above
-        if reply.step == "sibling":
-            return reply.qname.partition(".")[2] in above
-        return reply.step != "walk" or reply.qname in above
-
-    return concerns
+    parts = (name.split(".") for name in names)
+    above = {".", *(".".join(labels[n:]) for labels in parts for n in range(len(labels)))}
+    told = {"apex": lambda reply: reply.zone, "walk": lambda reply: reply.qname}
+    told["sibling"] = lambda reply: reply.qname.partition(".")[2]
+    return lambda reply: reply.step not in told or told[reply.step](reply) in above

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import fcntl
 import gzip
@@ -10,20 +9,23 @@ import json
 import os
 import stat
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.errors import OutputError
-from mssante_audit.observe.files import DNS, Form, Scan
-from mssante_audit.observe.lines import Ask, ObservationError, Reply, parse_reply
+from mssante_audit.observe.folder import DNS, Form, Scan
+from mssante_audit.observe.lines import ObservationError, Reply, instant, key, parse_reply
 
 BATCH = 512
 PERIOD = 1.0
 """A member is written after so many lines, or after so many seconds."""
 
 ELSE_RESUME = "Name another file, or add --resume to go on with this one"
+TOOL = version("mssante-audit")
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
@@ -34,7 +36,7 @@ class Writer:
     """
 
     def __init__(self, path: Path, *, resume: bool = False) -> None:
-        self.path = path
+        self.path, self._begun = path, False
         self._lines: list[str] = []
         self._written = time.monotonic()
         flags = os.O_RDWR | os.O_APPEND | (0 if resume else os.O_CREAT | os.O_EXCL)
@@ -47,14 +49,21 @@ class Writer:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 raise  # whoever can wait for a descriptor may
             raise OutputError(error.strerror or "cannot be written", file=str(path)) from None
-        if not stat.S_ISREG(os.fstat(self._file).st_mode):
-            os.close(self._file)
-            raise OutputError("is no file", file=str(path))
         try:
+            if not stat.S_ISREG(os.fstat(self._file).st_mode):
+                raise OutputError("is no file", file=str(path))
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
             os.close(self._file)
+            if isinstance(error, OutputError):
+                raise
             raise OutputError("another run is writing it", file=str(path)) from None
+
+    def begin(self, form: Form, **facts: Any) -> None:
+        """Write the header of a run."""
+        self._begun, at = True, instant(datetime.now(UTC))
+        self.write({"format": form.format, "version": form.version, "at": at, "tool": TOOL, **facts})
+        self.flush()
 
     def mend(self, form: Form = DNS) -> Iterator[dict[str, Any]]:
         """Yield every readable line of the file, then cut off what a killed run left half-written.
@@ -101,11 +110,8 @@ class Writer:
         except OSError as error:
             with suppress(OSError):
                 os.ftruncate(self._file, size)
-            raise OutputError(
-                f"{error.strerror}: the file is left readable, as it was",
-                file=str(self.path),
-                remedy="Make room, then go on with --resume",
-            ) from None
+            why, remedy = "the file is left readable, as it was", "Make room, then go on with --resume"
+            raise OutputError(f"{error.strerror}: {why}", file=str(self.path), remedy=remedy) from None
 
     def close(self) -> None:
         """Write what is waiting and let go of the file."""
@@ -114,29 +120,15 @@ class Writer:
         finally:
             os.close(self._file)
 
-    def finish(self, end: dict[str, Any] | None, *, failing: bool) -> None:
-        """Write a last line, if any, and close; the error of a run that is `failing` goes first."""
+    def finish(self, *, complete: bool, **facts: Any) -> None:
+        """Write the last line of a run that began, and close; the error of one that failed goes first."""
         try:
-            if end:
-                self.write(end)
+            if self._begun:
+                self.write({"end": instant(datetime.now(UTC)), "complete": complete, **facts})
             self.close()
         except OutputError:
-            if not failing:
+            if complete:
                 raise
-
-
-async def while_flushing(writer: Writer, each: Callable[[], None], *works: Awaitable[Any]) -> None:
-    """Wait for all of `works`, flushing and calling `each` twice a second; the first error ends all."""
-    whole = asyncio.gather(*works)
-    try:
-        while not whole.done():
-            each()
-            writer.flush()
-            await asyncio.wait({whole}, timeout=0.5)
-        whole.result()
-    finally:
-        whole.cancel()
-        await asyncio.gather(whole, return_exceptions=True)
 
 
 def read_known(lines: Iterator[dict[str, Any]]) -> tuple[dict[tuple[Any, ...], Reply], str]:
@@ -152,8 +144,3 @@ def read_known(lines: Iterator[dict[str, Any]]) -> tuple[dict[tuple[Any, ...], R
                 if reply.attempt:
                     known[key(reply)] = reply
     return known, sibling
-
-
-def key(query: Reply | Ask) -> tuple[Any, ...]:
-    """Return what makes two questions the same question."""
-    return (query.zone, query.qname, query.qtype, query.address, query.transport, query.rd)

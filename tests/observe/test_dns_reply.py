@@ -243,7 +243,7 @@ def test_a_reply_of_thousands_of_records_is_cut() -> None:
     message = reply(QUERY, answer=[f"{NAME} MX 10 h{n}.example." for n in range(MAX_RECORDS + 500)])
     decoded = read_message(message.to_wire(max_size=65535))
     assert len(decoded.records) == MAX_RECORDS
-    assert decoded.cut
+    assert "cut" in decoded.flags
 
 
 def test_a_truncated_reply_may_end_anywhere() -> None:

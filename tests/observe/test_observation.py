@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from mssante_audit.base.errors import OutputError
 from mssante_audit.network import methods
-from mssante_audit.observe.lines import FORMAT, VERSION, ObservationError, Record, Reply, parse_reply
+from mssante_audit.observe.lines import FORMAT, VERSION, ObservationError, Record, Reply, key, parse_reply
 from mssante_audit.observe.observation import Observation, load_observation
-from mssante_audit.observe.writer import Writer, key, read_known
+from mssante_audit.observe.writer import Writer, read_known
 
 HEADER = {
     "format": FORMAT, "version": VERSION, "at": "2026-03-02T05:30:00.000Z", "parent_zone": "mssante.fr",

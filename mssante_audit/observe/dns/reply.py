@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import struct
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import dns.flags
 import dns.message
-import dns.name
 import dns.rcode
 import dns.rdataclass
-import dns.rdatatype
 import dns.wire
-from dns.rdatatype import RdataType
+from dns.rdatatype import RdataType, to_text
 
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.lines import SECTIONS, Record
@@ -25,6 +24,8 @@ MAX_ODD = 50
 _COUNTS = struct.Struct("!3H")
 _PROOFS = {RdataType.RRSIG, RdataType.NSEC, RdataType.NSEC3}
 """Their presence is kept as a flag; of signatures, those that `mssante_audit.network.dnssec` checks."""
+_NAMES = {RdataType.NS, RdataType.CNAME, RdataType.PTR, RdataType.DNAME, RdataType.MX, RdataType.SOA}
+"""Types whose data are names, and numbers."""
 _SIGNED = {
     RdataType.A, RdataType.AAAA, RdataType.CNAME, RdataType.DNAME, RdataType.DNSKEY, RdataType.DS,
     RdataType.MX, RdataType.SOA,
@@ -37,21 +38,12 @@ class Message(NamedTuple):
     """A decoded reply."""
 
     rcode: str
-    aa: bool
-    tc: bool
-    ra: bool
-    edns: bool
-    signed: bool
-    """Whether it carried RRSIG, NSEC or NSEC3 records."""
-    cut: bool
-    """Whether it had more records than were read."""
+    flags: tuple[str, ...]
+    """``aa``, ``tc``, ``ra``; ``edns``; ``signed`` (it carried RRSIG, NSEC or NSEC3); ``cut`` (more records
+    than were read)."""
     records: tuple[Record, ...]
     odd: bool = False
     """Whether it had records that could not be read, and are left out."""
-
-    def flags(self) -> str:
-        """Return what an observation's line says of it."""
-        return " ".join(name for name in ("aa", "tc", "ra", "edns", "signed", "cut") if getattr(self, name))
 
 
 class Malformed(Exception):  # noqa: N818 - it never leaves the observer
@@ -81,35 +73,35 @@ def _read(wire: bytes, limit: int, *, lenient: bool) -> Message:
     message = dns.message.from_wire(
         wire, one_rr_per_rrset=True, ignore_trailing=cut, continue_on_error=lenient
     )
-    flags = int(message.flags)
-    tc = bool(flags & dns.flags.TC)
-    found = len(message.answer) + len(message.authority) + len(message.additional)
-    found += (message.opt is not None) + (message.tsig is not None) + len(message.errors)
+    tc = bool(message.flags & dns.flags.TC)
     if not tc:  # a truncated reply may end anywhere: TCP will tell
+        found = sum(map(len, message.sections[1:])) + len(message.errors)
         if lenient:
             _told_apart(wire, total)
-        if found != total:
+        if found + (message.opt is not None) + (message.tsig is not None) != total:
             raise Malformed("records that do not end where they say")
     signed, odd, records = False, bool(message.errors), []
     for section, sets in zip(SECTIONS, message.sections[1:], strict=True):
         for rrset in sets:
             kind = rrset.rdtype
-            signed |= kind in _PROOFS
-            if kind in _PROOFS and not (kind == RdataType.RRSIG and rrset.covers in _SIGNED):
-                continue
-            if kind in _PROOFS and section == "additional":
-                continue
-            if kind not in _PROOFS and rrset.rdclass != dns.rdataclass.IN:
+            if kind in _PROOFS:
+                signed = True
+                if kind != RdataType.RRSIG or rrset.covers not in _SIGNED or section == "additional":
+                    continue
+            elif rrset.rdclass != dns.rdataclass.IN:
                 odd = True
                 continue
-            text = dns.rdatatype.to_text(kind)
-            records.append(Record(section, _text(rrset.name), rrset.ttl, text, _data(rrset[0])))
-    rcode = int(message.rcode())
+            owner, data = _canonical(rrset.name.to_text()), rrset[0].to_text()
+            data = " ".join(map(_canonical, data.split(" "))) if kind in _NAMES else data
+            records.append(Record(section, owner, rrset.ttl, to_text(kind), data))
+    rcode, flags = int(message.rcode()), dns.flags.to_text(message.flags).lower().split()
+    said = {"edns": message.edns >= 0, "signed": signed, "cut": cut}
     return Message(
         dns.rcode.Rcode(rcode).name if rcode in _NAMED else str(rcode),
-        bool(flags & dns.flags.AA), tc, bool(flags & dns.flags.RA), message.edns >= 0, signed, cut,
-        tuple(records), odd,
-    )  # fmt: skip
+        (*(flag for flag in ("aa", "tc", "ra") if flag in flags), *(name for name in said if said[name])),
+        tuple(records),
+        odd,
+    )
 
 
 def _told_apart(wire: bytes, total: int) -> None:
@@ -119,29 +111,12 @@ def _told_apart(wire: bytes, total: int) -> None:
     parser.seek(12)
     for number in range(questions + total):
         parser.get_name(decompress=True)
-        if number < questions:
-            parser.get_bytes(4)
-        else:
-            parser.get_bytes(parser.get_struct("!HHIH")[-1])
+        parser.get_bytes(4 if number < questions else parser.get_struct("!HHIH")[-1])
 
 
-def _text(name: dns.name.Name) -> str:
+def _canonical(name: str) -> str:
     """Return a name as `canonical` writes it; the root is "."."""
-    return name.to_text(omit_final_dot=len(name) > 1).lower()
-
-
-def _data(rdata: Any) -> str:
-    match rdata.rdtype:
-        case RdataType.A | RdataType.AAAA:
-            return str(rdata.address)
-        case RdataType.NS | RdataType.CNAME | RdataType.PTR | RdataType.DNAME:
-            return _text(rdata.target)
-        case RdataType.MX:
-            return f"{rdata.preference} {_text(rdata.exchange)}"
-        case RdataType.SOA:
-            names = f"{_text(rdata.mname)} {_text(rdata.rname)}"
-            return f"{names} {rdata.serial} {rdata.refresh} {rdata.retry} {rdata.expire} {rdata.minimum}"
-    return str(rdata.to_text())
+    return (name.removesuffix(".") or ".").lower()
 
 
 def classify(message: Message, zone: str | None, qname: str, qtype: str) -> tuple[str, str]:
@@ -151,33 +126,33 @@ def classify(message: Message, zone: str | None, qname: str, qtype: str) -> tupl
     A referral hands over a name below `zone` and at or above `qname`; an NS set of any other owner (upwards,
     sideways) is lame. The AA bit on a reply that holds nothing but such an NS set is taken for a mistake.
     """
-    if message.tc:
+    if "tc" in message.flags:
         return "truncated", ""
-    trusted = message.aa or zone is None
+    trusted = "aa" in message.flags or zone is None
     if message.rcode not in ("NOERROR", "NXDOMAIN"):
         return ("servfail" if message.rcode == "SERVFAIL" else "refused"), ""
     answers = [r for r in message.records if r.section == "answer"]
     authority = [r for r in message.records if r.section == "authority"]
-    owners_of_soa = [r.owner for r in (*answers, *authority) if r.type == "SOA"]
-    cut = "" if zone is None else _cut(zone, qname, owners_of_soa)
+
+    def cut_of(owners: Iterable[str]) -> str:
+        """Return the first that lies below the zone, and at or above the name asked for."""
+        below = (o for o in owners if zone and o != zone and is_under(o, zone) and is_under(qname, o))
+        return next(below, "")
+
+    soas = [r.owner for r in (*answers, *authority) if r.type == "SOA"]
+    cut = cut_of(soas)
     if message.rcode == "NXDOMAIN":
         return ("nxdomain", cut) if trusted else ("lame", "")
     if answers:
         if not any((r.owner == qname and r.type in (qtype, "CNAME")) or r.type == "DNAME" for r in answers):
             return "malformed", ""
         return ("answer", cut) if trusted else ("lame", "")
-    owners = {r.owner for r in authority if r.type == "NS"}
-    below = ""
-    if zone is not None and owners and not any(r.type == "SOA" for r in authority):
-        below = _cut(zone, qname, list(owners)) if len(owners) == 1 else ""
+    owners, below = {r.owner for r in authority if r.type == "NS"}, ""
+    if zone is not None and owners and not soas:
+        below = cut_of(owners) if len(owners) == 1 else ""
         trusted = trusted and owners == {zone}
-    if message.odd and not (below and not message.aa):
+    if message.odd and (not below or "aa" in message.flags):
         return "malformed", ""  # what could not be read may be what was asked for
     if below:
         return "referral", below
     return ("nodata", cut) if trusted else ("lame", "")
-
-
-def _cut(zone: str, qname: str, owners: list[str]) -> str:
-    """Return the first of `owners` that lies below `zone`, and at or above `qname`."""
-    return next((o for o in owners if o != zone and is_under(o, zone) and is_under(qname, o)), "")

@@ -10,11 +10,9 @@ import asyncio
 import fnmatch
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,13 +26,12 @@ from mssante_audit.observe.dns.resolve import Resolver
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.dns.transport import obtained
 from mssante_audit.observe.dns.walk import Walker
-from mssante_audit.observe.lines import FORMAT, VERSION, instant
+from mssante_audit.observe.folder import DNS
 from mssante_audit.observe.observation import Observation, load_observation
-from mssante_audit.observe.writer import ELSE_RESUME, Writer, read_known, while_flushing
+from mssante_audit.observe.writer import ELSE_RESUME, Writer, read_known
 
 __all__ = ["NetworkError", "ObserveSettings", "Progress", "Summary", "observe"]
 
-TOOL = version("mssante-audit")
 WALKS = 1000
 """Domains under way at once: they wait for one another's servers, not for memory."""
 
@@ -122,73 +119,77 @@ async def _observe(
     resume: bool,
     progress: Callable[[Progress], None] | None,
 ) -> Summary:
-    start, begun = time.monotonic(), False
+    start, complete, done = time.monotonic(), False, 0
     if not resume and out.exists():
         raise InputError("exists already", file=str(out), remedy=ELSE_RESUME)
+    chosen = [d for d in domains if not settings.only or fnmatch.fnmatch(d.lower(), settings.only.lower())]
+    names = {domain: canonical(domain) for domain in chosen}
+    kept: list[dict[str, Any]] = []  # until a server of the parent zone answers
+    asker, sibling = Asker(settings, kept.append), secrets.token_hex(8)
+    writer: Writer | None = None
 
     def tell() -> None:
         if progress:
-            silent = () if complete else tuple(asker.silent_addresses())
-            progress(Progress(done, len(names), asker.sent, time.monotonic() - start, silent))
+            quiet = {place for (place, _), lane in asker.lanes.items() if lane.doubtful and not complete}
+            spent = time.monotonic() - start
+            progress(Progress(done, len(names), asker.sent, spent, tuple(sorted(quiet))))
 
-    chosen = [d for d in domains if not settings.only or fnmatch.fnmatch(d.lower(), settings.only.lower())]
-    names = {domain: canonical(domain) for domain in chosen}
-    asker = Asker(settings)
-    writer: Writer | None = None
-    complete, done = False, 0
+    async def work(todo: Iterable[tuple[str, str]]) -> None:
+        nonlocal done
+        for domain, name in todo:
+            if name:
+                await walker.walk(domain, name)
+            done += 1
+
     try:
         await obtained(dns.rdata.load_all_types)  # later there may be no descriptor to load one with
         resolver = Resolver(asker)
         if not resolver.reachable:
             raise NetworkError("no network: no route to any server", remedy="Nothing was written")
-        sibling = secrets.token_hex(8)
         if resume:
             writer = Writer(out, resume=True)
-            known, before = read_known(writer.mend())
-            asker.known |= known
+            asker.known, before = read_known(writer.mend())
             sibling = before or sibling
-
         walker = Walker(asker, resolver, sibling)
         if not await walker.find_parent():
-            raise NetworkError(
-                f"no server of {settings.parent_zone} answers", remedy="Nothing was written: try again later"
-            )
+            why = f"no server of {settings.parent_zone} answers"
+            raise NetworkError(why, remedy="Nothing was written: try again later")
         if writer is None:
             writer = await obtained(partial(Writer, out))
         given = settings.model_dump(exclude={"root", "enabled"})
         if settings.undelegated:
             given["parent_servers"] = walker.servers
-        writer.write(
-            {
-                "format": FORMAT, "version": VERSION, "at": instant(datetime.now(UTC)),
-                "tool": TOOL, "parent_zone": settings.undelegated or settings.parent_zone, "sibling": sibling,
-                "ipv6": resolver.ipv6, "domains": len(chosen), "resumed": resume,
-                "settings": given,
-            }
+        zone = settings.undelegated or settings.parent_zone
+        writer.begin(
+            DNS, parent_zone=zone, sibling=sibling, ipv6=resolver.ipv6, domains=len(chosen), resumed=resume,
+            settings=given,
         )  # fmt: skip
-        begun = True
-        asker.write_to(writer)
-        writer.flush()
-
-        async def work(todo: Iterable[tuple[str, str]]) -> None:
-            nonlocal done
-            for domain, name in todo:
-                if name:
-                    await walker.walk(domain, name)
-                done += 1
-
+        for content in kept:
+            writer.write(content)
+        asker.write = writer.write
         todo = iter(names.items())
         walks = (work(todo) for _ in range(min(WALKS, len(names))))
-        await while_flushing(writer, tell, walker.look_at_parent(), *walks)
+        await _while_flushing(writer, tell, walker.look_at_parent(), *walks)
         complete = True
     finally:
         if writer is not None:
-            end = {
-                "end": instant(datetime.now(UTC)), "complete": complete, "queries": asker.sent,
-                "late": asker.late, "ignored": dict(asker.ignored),
-            }  # fmt: skip
-            writer.finish(end if begun else None, failing=not complete)
+            facts = {"queries": asker.sent, "late": asker.late, "ignored": dict(asker.ignored)}
+            writer.finish(complete=complete, **facts)
     tell()
     not_names = tuple(domain for domain, name in names.items() if not name)
     ignored, seconds = asker.ignored.total(), time.monotonic() - start
     return Summary(out, len(names), not_names, asker.sent, dict(asker.outcomes), ignored, seconds)
+
+
+async def _while_flushing(writer: Writer, each: Callable[[], None], *works: Awaitable[Any]) -> None:
+    """Wait for all of `works`, flushing and calling `each` twice a second; the first error ends all."""
+    whole = asyncio.gather(*works)
+    try:
+        while not whole.done():
+            each()
+            writer.flush()
+            await asyncio.wait({whole}, timeout=0.5)
+        whole.result()
+    finally:
+        whole.cancel()
+        await asyncio.gather(whole, return_exceptions=True)

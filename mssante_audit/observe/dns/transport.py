@@ -72,40 +72,12 @@ class Exchange(NamedTuple):
     """Messages that bore this question's id but were not its reply."""
 
 
-async def exchange(
-    address: str, port: int, transport: str, query: bytes, timeout: float, ignored: Counter[str]
-) -> Exchange:
-    """Ask a question (`query_wire`) and return what comes of it.
-
-    `timeout` covers the whole, dripping replies included; `ignored` counts messages that answer nothing
-    asked, by where they came from.
-    """
-    try:
-        sock = await obtained(partial(_socket, address, transport))
-    except ResourceError:
-        raise
-    except OSError:  # this machine has no such family
-        return Exchange("unreachable")
-    talk = _Question(sock, (address, port), secrets.token_bytes(2) + query[2:], ignored)
-    try:
-        return await (talk.over_udp(timeout) if transport == "udp" else talk.over_tcp(timeout))
-    except TimeoutError:
-        return talk.end("timeout")
-    except ResourceError:
-        raise
-    except OSError:
-        return talk.end("unreachable")
-
-
 class _Question:
     """A question on a socket of its own: the kernel draws the port, and an error is about it alone."""
 
-    def __init__(
-        self, sock: socket.socket, place: tuple[str, int], query: bytes, ignored: Counter[str]
-    ) -> None:
-        self.sock, self.place, self.query, self.ignored = sock, place, query, ignored
+    def __init__(self, place: tuple[str, int], query: bytes, ignored: Counter[str]) -> None:
+        self.place, self.query, self.ignored = place, secrets.token_bytes(2) + query[2:], ignored
         self.strangers, self.start = 0, time.perf_counter()
-        self.future: asyncio.Future[Exchange] = asyncio.get_running_loop().create_future()
 
     def end(self, status: str, wire: bytes = b"") -> Exchange:
         return Exchange(status, wire, time.perf_counter() - self.start, self.strangers)
@@ -120,36 +92,36 @@ class _Question:
         self.ignored[source[0] if known else "other"] += 1
         return False
 
-    def receive(self) -> None:
-        """Read one datagram; called as soon as it is there, so that a busy loop slows no server down."""
-        try:
-            wire, source = self.sock.recvfrom(65535)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError as error:
-            if not self.future.done():
-                self.future.set_exception(error)
-            return
-        if self.is_reply(wire, source[:2]) and not self.future.done():
-            self.future.set_result(self.end("reply", wire))
-
-    async def over_udp(self, timeout: float) -> Exchange:
+    async def over_udp(self, sock: socket.socket, timeout: float) -> Exchange:
         loop = asyncio.get_running_loop()
-        with self.sock as sock:
-            loop.add_reader(sock, self.receive)
+        future: asyncio.Future[Exchange] = loop.create_future()
+
+        def receive() -> None:  # as soon as it is there, so that a busy loop slows no server down
+            try:
+                wire, source = sock.recvfrom(65535)
+                if self.is_reply(wire, source[:2]) and not future.done():
+                    future.set_result(self.end("reply", wire))
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                if not future.done():
+                    future.set_exception(error)
+
+        with sock:
+            loop.add_reader(sock, receive)
             try:
                 await obtained(partial(sock.sendto, self.query, self.place))
-                await asyncio.wait([self.future], timeout=timeout)
+                await asyncio.wait([future], timeout=timeout)
             finally:
                 loop.remove_reader(sock)
-        return self.future.result() if self.future.done() else self.end("timeout")
+        return future.result() if future.done() else self.end("timeout")
 
-    async def over_tcp(self, timeout: float) -> Exchange:
+    async def over_tcp(self, sock: socket.socket, timeout: float) -> Exchange:
         writer, begun = None, False
         try:
             async with asyncio.timeout(timeout):
-                await asyncio.get_running_loop().sock_connect(self.sock, self.place)
-                reader, writer = await asyncio.open_connection(sock=self.sock)
+                await asyncio.get_running_loop().sock_connect(sock, self.place)
+                reader, writer = await asyncio.open_connection(sock=sock)
                 writer.write(len(self.query).to_bytes(2) + self.query)
                 for _ in range(MAX_STRANGERS):
                     begun = False
@@ -161,8 +133,29 @@ class _Question:
         except EOFError:
             return self.end("malformed" if begun else "unreachable")
         finally:
-            (writer or self.sock).close()
+            (writer or sock).close()
         return self.end("malformed")
+
+
+async def exchange(
+    place: tuple[str, int], transport: str, query: bytes, timeout: float, ignored: Counter[str]
+) -> Exchange:
+    """Ask an address and port a question (`query_wire`) and return what comes of it.
+
+    `timeout` covers the whole, dripping replies included; `ignored` counts messages that answer nothing
+    asked, by where they came from.
+    """
+    question = _Question(place, query, ignored)
+    try:
+        sock = await obtained(partial(_socket, place[0], transport))
+        question.start = time.perf_counter()
+        return await (question.over_udp if transport == "udp" else question.over_tcp)(sock, timeout)
+    except TimeoutError:
+        return question.end("timeout")
+    except ResourceError:
+        raise
+    except OSError:  # it may be that this machine has no such family
+        return question.end("unreachable")
 
 
 def _socket(address: str, transport: str) -> socket.socket:

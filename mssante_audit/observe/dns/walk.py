@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from functools import partial
+from typing import TypeVar
 
 from dns.inet import is_address
 
@@ -24,6 +25,7 @@ MAX_HOSTS = 100
 """Mail hosts followed for one domain, those first that senders prefer: of more BIND takes none."""
 NOBODY = "."
 """The target of the MX of a domain that takes no mail (RFC 7505)."""
+T = TypeVar("T")
 
 
 class Walker:
@@ -37,8 +39,11 @@ class Walker:
         """Of the parent zone."""
         self._signed: set[str] = set()
 
-    def _note(self, zone: str, text: str) -> None:
-        self._asker.write({"note": text, "zone": zone})
+    def _most(self, zone: str, all_: list[T], most: int, text: str) -> list[T]:
+        """Return so many; a note in the file says how many are left out."""
+        if len(all_) > most:
+            self._asker.write({"note": f"{len(all_) - most} {text}", "zone": zone})
+        return all_[:most]
 
     async def find_parent(self) -> bool:
         """Find the parent zone's servers and look at its apex; whether one of them answers for it."""
@@ -47,11 +52,12 @@ class Walker:
         if names and servers:
             self._resolver.zones[settings.parent_zone] = tuple(servers)
         if names and not settings.undelegated:
-            await self._look_up_hosts("", names)
+            await self._look_up("", names)
             return True
         if names or not servers:
+            reply = None if names else await self._resolver.resolve("", self._parent, "NS")
             servers = []
-            for name in (names or await self._resolver.names(self._parent))[:MAX_NAMES]:
+            for name in (names or sorted(reply.data("NS", self._parent) if reply else ()))[:MAX_NAMES]:
                 servers += [Server(name, address) for address in await self._resolver.addresses("", name)]
         self.servers = tuple(s for s in servers if self._resolver.usable(s.address))
         self._resolver.zones[self._parent] = self.servers
@@ -72,14 +78,10 @@ class Walker:
 
     async def walk(self, domain: str, qname: str) -> None:
         """Observe one domain (`qname` is its canonical form)."""
-        if is_under(qname, self._parent):
-            await self._walk_down(domain, qname)
-        else:
-            await self._look_elsewhere(domain, [qname])
-        self._asker.write({"done": qname, "domain": domain})
-
-    async def _walk_down(self, domain: str, qname: str) -> None:
         zone, servers = self._parent, self.servers
+        if not is_under(qname, zone):
+            await self._look_elsewhere(domain, [qname])
+            servers = ()
         while servers:
             replies = await self._resolver.ask_all(domain, zone, servers, qname, "MX", "walk")
             replies += await self._ask_more(domain, zone, qname, replies)
@@ -87,12 +89,13 @@ class Walker:
             await self._follow(domain, replies)
             cuts = Counter(o.cut for o in replies if o.cut)
             if not cuts:
-                return
+                break
             cut = max(cuts, key=lambda name: (cuts[name], name))
             await self._ask_sibling(domain, zone, servers, cut, "MX")
             showing = [o for o in replies if o.cut == cut]
             servers = await once(self._zones, cut, partial(self._discover, domain, cut, showing))
             zone = cut
+        self._asker.write({"done": qname, "domain": domain})
 
     async def _discover(self, domain: str, cut: str, replies: list[Reply]) -> tuple[Server, ...]:
         """Return the servers of the zone `cut`, having asked each about its apex; `replies` show the cut."""
@@ -101,14 +104,13 @@ class Walker:
         asks = (Ask(domain, "walk", o.zone, cut, "NS", o.server, o.address) for o in carried)
         evidence = [*replies, *await asyncio.gather(*map(self._asker.ask, dict.fromkeys(asks)))]
         names = sorted(set().union(*(reply.data("NS", cut) for reply in evidence)))
-        if len(names) > MAX_NAMES:
-            self._note(cut, f"{len(names) - MAX_NAMES} of {len(names)} names of servers not followed")
+        names = self._most(cut, names, MAX_NAMES, f"of {len(names)} names of servers not followed")
         glue: dict[str, set[str]] = {}
         for reply in evidence:
             for name, addresses in reply.addresses(names).items():
                 glue.setdefault(name, set()).update(addresses)
         secure = any(reply.data("DS", cut) for reply in evidence)
-        servers = await self._explore(domain, cut, names[:MAX_NAMES], glue, secure=secure)
+        servers = await self._explore(domain, cut, names, glue, secure=secure)
         signed = any(o.signed for o in replies)
         if not secure and (carried or (cut in self._signed and not signed)):
             # Servers of an unsigned zone may leave a DS out of their referrals; who carries both has none.
@@ -138,17 +140,12 @@ class Walker:
                     elif self._resolver.is_private(address):
                         unusable.add(address)
                         self._asker.skip(Ask(domain, "apex", zone, zone, "SOA", name, address), "private")
-            asked = list(fresh.values())[: MAX_SERVERS - len(servers)]
-            if len(asked) < len(fresh):
-                self._note(zone, f"{len(fresh) - len(asked)} addresses of servers not asked")
+            left = MAX_SERVERS - len(servers)
+            asked = self._most(zone, list(fresh.values()), left, "addresses of servers not asked")
             servers |= {server.address: server for server in asked}
             given = await asyncio.gather(*(self._apex(domain, zone, s, secure=secure) for s in asked))
-            more = set().union(*given) - seen
-            names = sorted(more)[: MAX_NAMES - len(seen)]
-            if len(names) < len(more):
-                self._note(
-                    zone, f"{len(more) - len(names)} names of servers given by the zone itself not followed"
-                )
+            more, left = sorted(set().union(*given) - seen), MAX_NAMES - len(seen)
+            names = self._most(zone, more, left, "names of servers given by the zone itself not followed")
         if servers:
             self._resolver.zones[zone] = tuple(servers.values())
         return tuple(servers.values())
@@ -194,18 +191,15 @@ class Walker:
             more += await self._resolver.ask_all(domain, zone, where, qname, "SOA", "walk")
         for qtype in dict.fromkeys(o.qtype for o in positive):
             beside = await self._ask_sibling(domain, zone, where, qname, qtype)
-            await self._ask_below(domain, [o for o in positive if o.qtype == qtype], beside)
+            others = {o.address: own_answers(o) for o in beside if o.outcome == "answer"}
+            for reply in (o for o in positive if o.qtype == qtype):
+                # The answer of a name beside it: a wildcard's? (RFC 4592, 3.3.1)
+                below = canonical(f"{self._sibling}.{reply.qname}")
+                signed = any(r.type == "RRSIG" for r in reply.records)
+                if below and not signed and others.get(reply.address) == own_answers(reply):
+                    server = Server(reply.server, reply.address)
+                    await self._resolver.ask_all(domain, reply.zone, [server], below, qtype, "sibling")
         return more
-
-    async def _ask_below(self, domain: str, replies: list[Reply], beside: list[Reply]) -> None:
-        """Ask below a domain that gets the answer of a name beside it: a wildcard's? (RFC 4592, 3.3.1)."""
-        others = {o.address: own_answers(o) for o in beside if o.outcome == "answer"}
-        for reply in replies:
-            below = canonical(f"{self._sibling}.{reply.qname}")
-            signed = any(r.type == "RRSIG" for r in reply.records)
-            if below and not signed and others.get(reply.address) == own_answers(reply):
-                server = Server(reply.server, reply.address)
-                await self._resolver.ask_all(domain, reply.zone, [server], below, reply.qtype, "sibling")
 
     async def _ask_sibling(
         self, domain: str, zone: str, servers: Iterable[Server], name: str, qtype: str
@@ -221,28 +215,16 @@ class Walker:
             replies = await self._resolver.everywhere(domain, name, "MX")
             await self._follow(domain, replies)
             ends = {o.qname for o in replies if o.usable and not o.answers and not o.alias}
-            await asyncio.gather(
-                *(self._resolver.everywhere(domain, e, t) for e in sorted(ends) for t in ("A", "AAAA"))
-            )
+            await self._look_up(domain, sorted(ends))
 
     async def _follow(self, domain: str, replies: Iterable[Reply]) -> None:
         """Look up the mail hosts that replies name, those first that senders prefer."""
-        exchangers = {text for o in replies if o.qtype == "MX" and o.usable for text in o.answers}
-        hosts = [host for host in by_preference(exchangers) if host != NOBODY and not is_address(host)]
-        if len(hosts) > MAX_HOSTS:
-            self._note(domain, f"{len(hosts) - MAX_HOSTS} of {len(hosts)} mail hosts not followed")
-        await self._look_up_hosts(domain, hosts[:MAX_HOSTS])
+        found = {text for o in replies if o.qtype == "MX" and o.usable for text in o.answers}
+        named = sorted((int(text.partition(" ")[0]), text.partition(" ")[2]) for text in found)
+        hosts = [h for h in dict.fromkeys(host for _, host in named) if h != NOBODY and not is_address(h)]
+        hosts = self._most(domain, hosts, MAX_HOSTS, f"of {len(hosts)} mail hosts not followed")
+        await self._look_up(domain, hosts)
 
-    async def _look_up_hosts(self, domain: str, hosts: Iterable[str]) -> None:
+    async def _look_up(self, domain: str, hosts: Iterable[str]) -> None:
         kinds = ("A", "AAAA")
         await asyncio.gather(*(self._resolver.everywhere(domain, h, t) for h in hosts for t in kinds))
-
-
-def by_preference(data: Iterable[str]) -> list[str]:
-    """Return the hosts that data of MX records name, each once, those first that senders prefer.
-
-    >>> by_preference(["20 b.example", "10 c.example", "10 a.example", "30 c.example"])
-    ['a.example', 'c.example', 'b.example']
-    """
-    pairs = sorted((int(preference), host) for preference, _, host in (text.partition(" ") for text in data))
-    return list(dict.fromkeys(host for _, host in pairs))

@@ -16,7 +16,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field
 
 from mssante_audit.base.digest import digest
-from mssante_audit.observe.files import FileRead, Form, read_file
+from mssante_audit.observe.folder import FileRead, Form, read_file
 from mssante_audit.observe.lines import Flag, Instant, one_of, reader_of
 
 FORMAT = "mssante-audit tls observation"

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -25,11 +24,9 @@ from mssante_audit.base.settings import ObserveTls
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.chain import read_certificate as certificate_of
 from mssante_audit.observe.tls.observation import (
-    FORMAT,
     MAX_CERTIFICATE,
     TELLING,
     TLS,
-    VERSION,
     read_certificate,
     read_visit,
 )
@@ -56,11 +53,6 @@ class MailServer:
     hosts: tuple[str, ...]
     listed: Mapping[str, frozenset[str]] = field(default_factory=dict, compare=False)
     """By host, the keys of the names that a list has for its domains (`mssante_audit.values.dn.DN.key`)."""
-
-    @property
-    def place(self) -> tuple[str, int]:
-        """Address and port."""
-        return self.address, self.port
 
     def asked_for(self, presented: bytes, at: datetime) -> str:
         """Return the host to ask for by SNI, for which something else is listed than was presented, or ""."""
@@ -97,11 +89,10 @@ def servers_of(
     hosts: Mapping[str, Sequence[str]], port: int, listed: Mapping[str, frozenset[str]] | None = None
 ) -> list[MailServer]:
     """Return the servers at a port behind mail exchangers (name → addresses), each address once."""
-    names: dict[str, set[str]] = {}
+    names, keys = defaultdict[str, set[str]](set), listed or {}
     for host, addresses in hosts.items():
         for address in addresses:
-            names.setdefault(address, set()).add(host)
-    keys = listed or {}
+            names[address].add(host)
     return [
         MailServer(address, port, tuple(sorted(at)), {host: keys[host] for host in at if host in keys})
         for address, at in sorted(names.items())
@@ -146,25 +137,18 @@ def observe_tls(
         machine has no file descriptor left.
     """
     settings = settings or ObserveTls()
-    run, tool, start = _Run(settings), version("mssante-audit"), time.monotonic()
-    writer, complete, known = Writer(Path(out), resume=resume), False, 0
+    run, start, complete, known = _Run(settings), time.monotonic(), False, 0
+    writer = Writer(Path(out), resume=resume)
     try:
         if resume:
             run.replay(writer.mend(TLS))
         known = sum(run.next_visit(server) is None for server in servers)
-        writer.write(
-            {
-                "format": FORMAT, "version": VERSION, "at": instant(datetime.now(UTC)),
-                "tool": tool, "dns": dns, "servers": len(servers) - known,
-                "resumed": resume, "settings": settings.model_dump(exclude=NOT_TOLD),
-            }
-        )  # fmt: skip
-        writer.flush()
+        told = settings.model_dump(exclude=NOT_TOLD)
+        writer.begin(TLS, dns=dns, servers=len(servers) - known, resumed=resume, settings=told)
         run.visit_all(servers, writer, progress)
         complete = True
     finally:
-        end = {"end": instant(datetime.now(UTC)), "complete": complete, "visits": run.visits}
-        writer.finish(end, failing=not complete)
+        writer.finish(complete=complete, visits=run.visits)
     counts, seconds = run.counts(servers), time.monotonic() - start
     return Summary(Path(out), len(servers), known, run.visits, counts, seconds)
 
@@ -185,6 +169,9 @@ class _State:
     last: float = -1e9
 
 
+Result = tuple[MailServer, datetime, Visit]
+
+
 class _Run:
     """A run under way."""
 
@@ -196,7 +183,7 @@ class _Run:
 
     def next_visit(self, server: MailServer) -> str | None:
         """Return the name to ask a server for ("" for a visit without SNI), ``None`` if it needs no visit."""
-        state = self.states[server.place]
+        state = self.states[server.address, server.port]
         if state.outcome == "handshake-failed" and state.tries > 1 and server.hosts:
             return None if state.named else server.hosts[0]  # perhaps it wants a name
         if state.outcome not in (*TELLING, "no-source"):
@@ -217,7 +204,7 @@ class _Run:
                 if result:
                     server, at, seen = result
                     self.visits += 1
-                    self._note(server.place, seen, at)
+                    self._note((server.address, server.port), seen, at)
                     for content in lines_of(server, seen, at, attempt, self.written):
                         writer.write(content)
                 if not result or time.monotonic() > flushed + _TICK:
@@ -227,27 +214,25 @@ class _Run:
                         counts = self.counts(servers)
                         progress(Progress(sum(counts[outcome] for outcome in TELLING), len(servers), counts))
 
-    def _results(
-        self, asked: Sequence[tuple[MailServer, str]], at_once: int
-    ) -> Iterator[tuple[MailServer, datetime, Visit] | None]:
+    def _results(self, asked: Sequence[tuple[MailServer, str]], at_once: int) -> Iterator[Result | None]:
         """Yield visits as they end, made by so many threads; ``None`` while none does."""
-        waiting, stopped = deque(asked), threading.Event()
-        results: SimpleQueue[tuple[MailServer, datetime, Visit] | Exception] = SimpleQueue()
+        waiting, stopped, left = deque(asked), threading.Event(), len(asked)
+        results: SimpleQueue[Result | Exception] = SimpleQueue()
         lacking: list[ResourceError] = []
 
         def work() -> None:
-            while waiting:
+            while True:
                 try:
                     server, name = waiting.popleft()
-                    state = self.states[server.place]
+                    state = self.states[server.address, server.port]
                     if stopped.wait(max(0.0, state.last + self.settings.pause - time.monotonic())):
                         return
-                    at, oldest = datetime.now(UTC), state.failed and not name
-                    seen = visit(*server.place, name, self.settings, self.offers, oldest=oldest)
+                    at, how = datetime.now(UTC), {"oldest": state.failed and not name}
+                    seen = visit(server.address, server.port, name, self.settings, self.offers, **how)
                     state.last = time.monotonic()
                     results.put((server, at, seen))
                 except IndexError:
-                    return  # another thread took the last one
+                    return  # none is left
                 except ResourceError as error:
                     waiting.append((server, name))  # for those that go on
                     lacking.append(error)
@@ -257,12 +242,11 @@ class _Run:
                     return
 
         # Nobody waits for those that still talk when a run is broken off.
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(at_once, len(asked)))]
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(at_once, left))]
         try:
             for thread in threads:
                 with suppress(RuntimeError):  # no room for one more: those there are do
                     thread.start()
-            left = len(asked)
             while left:
                 result = None
                 with suppress(Empty):
@@ -302,7 +286,8 @@ class _Run:
 
     def counts(self, servers: Iterable[MailServer]) -> Counter[str]:
         """Return how many servers ended with what; one that was not visited yet does not count."""
-        return Counter(outcome for server in servers if (outcome := self.states[server.place].outcome))
+        states = (self.states[server.address, server.port] for server in servers)
+        return Counter(state.outcome for state in states if state.outcome)
 
 
 def lines_of(

@@ -39,7 +39,7 @@ _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ENETUNREACH)
 _WAIT = 0.2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Visit:
     """What came of a visit."""
 
@@ -59,8 +59,8 @@ class Visit:
 class _Ended(Exception):  # noqa: N818 - an end is no error
     """The visit ends here, with an outcome."""
 
-    def __init__(self, outcome: str, detail: str) -> None:
-        self.outcome, self.detail = outcome, detail
+    def __init__(self, outcome: str, detail: str | bytes) -> None:
+        self.outcome, self.detail = outcome, _text(detail) if isinstance(detail, bytes) else detail
 
 
 class Offers(NamedTuple):
@@ -81,30 +81,11 @@ def visit(
     start = time.monotonic()
     try:
         with _connect(address, port, settings) as sock:
-            talk = _Talk(sock, settings)
-            outcome, detail = _converse(talk, sni, offers.oldest if oldest else offers.all)
-            seen = replace(talk.seen, outcome=outcome, detail=detail)
+            seen = _Talk(sock, settings).converse(sni, offers.oldest if oldest else offers.all)
     except _Ended as ended:
         seen = Visit(ended.outcome, ended.detail)
     seconds = round(time.monotonic() - start, 3)
     return replace(seen, detail=shown(seen.detail), seconds=seconds, sni=sni)
-
-
-def _converse(talk: _Talk, sni: str, offer: SSL.Context) -> tuple[str, str]:
-    """Return how the conversation ended, and what was met."""
-    try:
-        talk.greet()
-        if not talk.offers_starttls():
-            talk.leave()
-            return "no-starttls", "EHLO without STARTTLS"
-        talk.start_tls(sni, offer)
-        return "presented", talk.afterwards()
-    except _Ended as ended:
-        if ended.outcome in ("busy", "refused"):
-            talk.leave()
-        # One that demands a certificate has proved its own key before it turns us away.
-        proved = ended.outcome == "handshake-failed" and talk.seen.demanded and talk.seen.chain
-        return "presented" if proved else ended.outcome, ended.detail
 
 
 def _connect(address: str, port: int, settings: ObserveTls) -> socket.socket:
@@ -142,79 +123,84 @@ class _Talk:
         self._buffer = b""
         self.seen = Visit("")
 
-    def greet(self) -> None:
-        code, lines = self._reply("no greeting")
-        self.seen = replace(self.seen, banner=shown(lines[0].decode("utf-8", "replace")))
-        _expect(220, code, lines)
-
-    def offers_starttls(self) -> bool:
-        code, lines = self._ask(f"EHLO {self._settings.helo}", "no reply to EHLO")
-        _expect(250, code, lines)
-        return any(line[4:].strip().upper() == b"STARTTLS" for line in lines)
-
-    def start_tls(self, sni: str, offer: SSL.Context) -> None:
-        _expect(220, *self._ask("STARTTLS", "no reply to STARTTLS"))
-        if self._buffer:
-            raise _Ended("plaintext-injected", self._buffer.decode("utf-8", "replace"))
-        tls = SSL.Connection(offer, None)
-        tls.set_app_data(self)
-        if sni:
-            tls.set_tlsext_host_name(sni.encode("ascii", "ignore"))
-        tls.set_connect_state()
-        self._handshake(tls)
-        self._tls = tls
-
-    def afterwards(self) -> str:
-        """Say EHLO and QUIT over TLS; return what a server says that wants no more to do with us."""
+    def converse(self, sni: str, offer: SSL.Context) -> Visit:
+        """Talk to the end; return how that was, and what was met."""
+        hello = f"EHLO {self._settings.helo}"
         try:
-            code, lines = self._ask(f"EHLO {self._settings.helo}", "no reply to EHLO over TLS")
+            self._ask("", "no greeting", 220)
+            _, lines = self._ask(hello, "no reply to EHLO", 250)
+            if not any(line[4:].strip().upper() == b"STARTTLS" for line in lines):
+                self._leave()
+                return replace(self.seen, outcome="no-starttls", detail="EHLO without STARTTLS")
+            self._ask("STARTTLS", "no reply to STARTTLS", 220)
+            if self._buffer:
+                raise _Ended("plaintext-injected", self._buffer)
+            self._start_tls(sni, offer)
         except _Ended as ended:
-            return f"over TLS: {ended.detail}"
-        self.leave()
-        return "" if code == 250 else lines[0].decode("utf-8", "replace")
+            if ended.outcome in ("busy", "refused"):
+                self._leave()
+            # One that demands a certificate has proved its own key before it turns us away.
+            proved = ended.outcome == "handshake-failed" and self.seen.demanded and self.seen.chain
+            return replace(self.seen, outcome="presented" if proved else ended.outcome, detail=ended.detail)
+        try:
+            code, lines = self._ask(hello, "no reply to EHLO over TLS")
+            self._leave()
+            detail = "" if code == 250 else _text(lines[0])
+        except _Ended as ended:
+            detail = f"over TLS: {ended.detail}"
+        return replace(self.seen, outcome="presented", detail=detail)
 
-    def leave(self) -> None:
+    def _leave(self) -> None:
         """Say QUIT, to whom still listens."""
         with suppress(_Ended):
             self._send(b"QUIT\r\n")
 
-    def _handshake(self, tls: SSL.Connection) -> None:
+    def _start_tls(self, sni: str, offer: SSL.Context) -> None:
+        tls, done = SSL.Connection(offer, None), False
+        tls.set_app_data(self.seen)
+        if sni:
+            tls.set_tlsext_host_name(sni.encode("ascii", "ignore"))
+        tls.set_connect_state()
         taken, until = 0, time.monotonic() + self._settings.timeout
         while True:
             try:
-                tls.do_handshake()
-            except SSL.WantReadError:
-                # Some handshakes that fail later leave nothing else of the server's certificate.
-                self._keep(tls)
-                self._pass_on(tls)
-                data = self._receive("no reply to the handshake", until, begun=taken > 0)
-                if not data:
-                    raise _Ended("handshake-failed", "the connection was closed") from None
-                if not taken and data[0] not in _RECORDS:
-                    raise _Ended("plaintext-injected", data.decode("utf-8", "replace")) from None
-                taken += len(data)
-                if taken > MAX_HANDSHAKE:
-                    raise _Ended("garbage", "the handshake has no end") from None
-                tls.bio_write(data)
+                with suppress(SSL.WantReadError):
+                    tls.do_handshake()
+                    done = True
             except SSL.Error as error:
                 with suppress(_Ended):
                     self._pass_on(tls)
                 raise _Ended("handshake-failed", _alert(error)) from None
-            else:
-                self._keep(tls)
+            # Some handshakes that fail later leave nothing else of the server's certificate.
+            if not self.seen.chain and (sent := tls.get_peer_cert_chain()):
+                self.seen.chain = tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, each) for each in sent)
+            if self.seen.chain:
+                self.seen.protocol = tls.get_protocol_version_name()
+                self.seen.cipher = tls.get_cipher_name() or ""
+            if done:
+                self._tls = tls
                 return  # what is left to send goes with the EHLO
+            self._pass_on(tls)
+            data = self._receive("no reply to the handshake", until, begun=taken > 0)
+            if not data:
+                raise _Ended("handshake-failed", "the connection was closed")
+            if not taken and data[0] not in _RECORDS:
+                raise _Ended("plaintext-injected", data)
+            taken += len(data)
+            if taken > MAX_HANDSHAKE:
+                raise _Ended("garbage", "the handshake has no end")
+            tls.bio_write(data)
 
-    def _keep(self, tls: SSL.Connection) -> None:
-        if not self.seen.chain and (sent := tls.get_peer_cert_chain()):
-            chain = tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate) for certificate in sent)
-            self.seen = replace(self.seen, chain=chain)
-        if self.seen.chain:
-            protocol, cipher = tls.get_protocol_version_name(), tls.get_cipher_name() or ""
-            self.seen = replace(self.seen, protocol=protocol, cipher=cipher)
-
-    def _ask(self, command: str, silence: str) -> tuple[int, list[bytes]]:
-        self._send(f"{command}\r\n".encode())
-        return self._reply(silence)
+    def _ask(self, command: str, silence: str, wanted: int | None = None) -> tuple[int, list[bytes]]:
+        """Say something and read the reply; first its greeting. One with another code is the end."""
+        if command:
+            self._send(f"{command}\r\n".encode())
+        code, lines = self._reply(silence)
+        if not command:
+            self.seen.banner = shown(_text(lines[0]))
+        if wanted and code != wanted:
+            raise _Ended({4: "busy", 5: "refused"}.get(code // 100, "garbage"), lines[0])
+        return code, lines
 
     def _reply(self, silence: str) -> tuple[int, list[bytes]]:
         """Read one reply: its code and its lines."""
@@ -227,13 +213,13 @@ class _Talk:
                     raise _Ended("refused", "the connection was closed")
                 self._buffer += data
                 if len(self._buffer) > MAX_REPLY:
-                    raise _Ended("garbage", self._buffer.decode("utf-8", "replace"))
+                    raise _Ended("garbage", self._buffer)
             line, self._buffer = self._buffer.split(b"\n", 1)
             size += len(line) + 1
             line = line.rstrip(b"\r")
             code = _CODE.match(line)
             if not code or size > MAX_REPLY:
-                raise _Ended("garbage", line.decode("utf-8", "replace"))
+                raise _Ended("garbage", line)
             lines.append(line)
             if code[2] != b"-":
                 return int(code[1]), lines
@@ -293,10 +279,8 @@ class _Talk:
             raise _Ended("refused", error.strerror or "the connection was lost") from None
 
 
-def _expect(wanted: int, code: int, lines: list[bytes]) -> None:
-    if code != wanted:
-        outcome = {4: "busy", 5: "refused"}.get(code // 100, "garbage")
-        raise _Ended(outcome, lines[0].decode("utf-8", "replace"))
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "replace")
 
 
 def offers_of(settings: ObserveTls) -> Offers:
@@ -343,8 +327,7 @@ def _context(settings: ObserveTls, newest: int | None = None) -> SSL.Context:
 
 def _listen(tls: SSL.Connection, _where: int, _value: int) -> None:
     if b"read server certificate request" in tls.get_state_string():
-        talk = tls.get_app_data()
-        talk.seen = replace(talk.seen, demanded=True)
+        tls.get_app_data().demanded = True
 
 
 def shown(text: str, most: int = MAX_SHOWN) -> str:
