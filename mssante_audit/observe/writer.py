@@ -9,8 +9,9 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +28,18 @@ PERIOD = 1.0
 ELSE_RESUME = "Name another file, or add --resume to go on with this one"
 TOOL = version("mssante-audit")
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an observation has come."""
+
+    done: int
+    total: int
+    outcomes: Mapping[str, int]
+    sent: int = 0
+    seconds: float = 0.0
+    silent: tuple[str, ...] = ()
 
 
 class Writer:

@@ -28,27 +28,17 @@ from mssante_audit.observe.dns.transport import obtained
 from mssante_audit.observe.dns.walk import Walker
 from mssante_audit.observe.folder import DNS
 from mssante_audit.observe.observation import Observation, load_observation
-from mssante_audit.observe.writer import ELSE_RESUME, Writer, read_known
+from mssante_audit.observe.writer import ELSE_RESUME, Progress, Writer, read_known
 
 __all__ = ["NetworkError", "ObserveSettings", "Progress", "Summary", "observe"]
 
 WALKS = 1000
 """Domains under way at once: they wait for one another's servers, not for memory."""
+Tell = Callable[[Progress], None]
 
 
 class NetworkError(AuditError, ConnectionError):
     """No network, or none of the parent zone's servers answers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an observation has come."""
-
-    done: int
-    total: int
-    sent: int
-    seconds: float
-    silent: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,39 +62,22 @@ def observe(
     settings: ObserveSettings | None = None,
     *,
     resume: bool = False,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Tell | None = None,
 ) -> Summary:
-    """Observe domains and write the observation file.
+    """Observe domains, as the white list writes them, and write the observation file.
 
-    Parameters
-    ----------
-    domains
-        As the white list writes them; each is observed once.
-    out
-        A new file; with `resume`, one to go on with: what it holds is not asked again.
-    settings
-        Defaults of `ObserveSettings` if not given.
-    progress
-        Called a few times a second.
-
-    Raises
-    ------
-    NetworkError
-        If there is no network or no server of the parent zone answers; nothing is written then.
-    OutputError
-        If the file exists (without `resume`) or cannot be written; what was written stays readable.
-    ObservationError
-        If the file to go on with is not an observation.
+    `out` is a new file; with `resume`, one to go on with: what it holds is not asked again. `progress` is
+    called a few times a second. `NetworkError` if there is no network or no server of the parent zone answers
+    (nothing is written then). `OutputError` if the file exists (without `resume`) or cannot be written (what
+    was written stays readable); `ObservationError` if the file to go on with is not an observation.
     """
     settings = settings or ObserveSettings()
     return asyncio.run(_observe(list(dict.fromkeys(domains)), Path(out), settings, resume, progress))
 
 
 def observe_now(domain: str, **given: Any) -> Observation:
-    """Observe one domain, if one is named, into a file that is thrown away; `given`: of `ObserveSettings`.
-
-    Somebody is waiting, and it is one domain: some ten questions to each server, that decide.
-    """
+    """Observe one domain, if one is named, into a file that is thrown away; `given`: of `ObserveSettings`."""
+    # Somebody is waiting, and it is one domain: some ten questions to each server, that decide.
     pace = {"retry_delay": 1.0, "per_server": 200.0}
     with TemporaryDirectory(prefix="mssante-audit-") as folder:
         file = Path(folder, "dns.jsonl.gz")
@@ -113,11 +86,7 @@ def observe_now(domain: str, **given: Any) -> Observation:
 
 
 async def _observe(
-    domains: list[str],
-    out: Path,
-    settings: ObserveSettings,
-    resume: bool,
-    progress: Callable[[Progress], None] | None,
+    domains: list[str], out: Path, settings: ObserveSettings, resume: bool, progress: Tell | None
 ) -> Summary:
     start, complete, done = time.monotonic(), False, 0
     if not resume and out.exists():
@@ -132,7 +101,7 @@ async def _observe(
         if progress:
             quiet = {place for (place, _), lane in asker.lanes.items() if lane.doubtful and not complete}
             spent = time.monotonic() - start
-            progress(Progress(done, len(names), asker.sent, spent, tuple(sorted(quiet))))
+            progress(Progress(done, len(names), asker.outcomes, asker.sent, spent, tuple(sorted(quiet))))
 
     async def work(todo: Iterable[tuple[str, str]]) -> None:
         nonlocal done

@@ -23,15 +23,9 @@ from mssante_audit.base.errors import ResourceError
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.chain import read_certificate as certificate_of
-from mssante_audit.observe.tls.observation import (
-    MAX_CERTIFICATE,
-    TELLING,
-    TLS,
-    read_certificate,
-    read_visit,
-)
+from mssante_audit.observe.tls.observation import MAX_CERTIFICATE, TELLING, TLS, read_certificate, read_visit
 from mssante_audit.observe.tls.visit import Visit, offers_of, visit
-from mssante_audit.observe.writer import Writer
+from mssante_audit.observe.writer import Progress, Writer
 from mssante_audit.values.dn import parse_dn
 
 ATTEMPTS = 3
@@ -53,22 +47,6 @@ class MailServer:
     hosts: tuple[str, ...]
     listed: Mapping[str, frozenset[str]] = field(default_factory=dict, compare=False)
     """By host, the keys of the names that a list has for its domains (`mssante_audit.values.dn.DN.key`)."""
-
-    def asked_for(self, presented: bytes, at: datetime) -> str:
-        """Return the host to ask for by SNI, for which something else is listed than was presented, or ""."""
-        leaf = certificate_of(presented)
-        sound = leaf.in_time(at) and leaf.subject != leaf.issuer
-        key = parse_dn(leaf.subject).key if sound else ""
-        return next((host for host in self.hosts if key not in self.listed.get(host, {key})), "")
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an observation has come."""
-
-    done: int
-    total: int
-    outcomes: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,33 +86,18 @@ def observe_tls(
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Summary:
-    """Visit mail servers and write the observation file.
+    """Visit mail servers and write the observation file; `dns` names the one of the DNS that named them.
 
     Servers are visited without SNI, as Postfix does. A visit that says nothing of a server's certificate is
     made again; a server that presents another certificate than listed is asked for by name (SNI), too. Both
     come after all first visits, and `pause` seconds after the last one to that address; an address is
     connected to `ATTEMPTS` times at most.
 
-    Parameters
-    ----------
-    servers
-        Whom to visit.
-    out
-        A new file; with `resume`, one to go on with: whom it tells of is not visited again.
-    settings
-        Defaults of `ObserveTls` if not given.
-    dns
-        Name of the observation of the DNS that named the servers.
-    progress
-        Called a few times a second.
-
-    Raises
-    ------
-    OutputError
-        If the file exists (without `resume`) or cannot be written; what was written stays readable.
-    ObservationError, ParameterError, ResourceError
-        If the file to go on with is no observation of TLS; the client's certificate cannot be used; this
-        machine has no file descriptor left.
+    `out` is a new file; with `resume`, one to go on with: whom it tells of is not visited again. `progress`
+    is called a few times a second. `OutputError` if the file exists (without `resume`) or cannot be written
+    (what was written stays readable); `ObservationError` if the file to go on with is no observation of TLS;
+    `ParameterError` if the client's certificate cannot be used; `ResourceError` if this machine has no file
+    descriptor left.
     """
     settings = settings or ObserveTls()
     run, start, complete, known = _Run(settings), time.monotonic(), False, 0
@@ -188,9 +151,13 @@ class _Run:
             return None if state.named else server.hosts[0]  # perhaps it wants a name
         if state.outcome not in (*TELLING, "no-source"):
             return ""
-        if state.presented and not state.named:
-            return server.asked_for(*state.presented) or None
-        return None
+        if not state.presented or state.named:
+            return None
+        # A host for which something else is listed than was presented.
+        leaf = certificate_of(state.presented[0])
+        sound = leaf.in_time(state.presented[1]) and leaf.subject != leaf.issuer
+        key = parse_dn(leaf.subject).key if sound else ""
+        return next((host for host in server.hosts if key not in server.listed.get(host, {key})), None)
 
     def visit_all(
         self, servers: Sequence[MailServer], writer: Writer, progress: Callable[[Progress], None] | None
