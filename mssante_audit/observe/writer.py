@@ -9,7 +9,7 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.errors import OutputError
-from mssante_audit.observe.folder import DNS, Form, Scan
-from mssante_audit.observe.lines import ObservationError, Reply, instant, key, parse_reply
+from mssante_audit.observe.folder import Form, Scan
+from mssante_audit.observe.lines import instant
 
 BATCH = 512
 PERIOD = 1.0
@@ -78,26 +78,14 @@ class Writer:
         self.write({"format": form.format, "version": form.version, "at": at, "tool": TOOL, **facts})
         self.flush()
 
-    def mend(self, form: Form = DNS) -> Iterator[dict[str, Any]]:
-        """Yield every readable line of the file, then cut off what a killed run left half-written.
-
-        A run that was killed before its first line leaves an empty file, which is as good as a new one.
-        `ObservationError` if it is not an observation of this form.
-        """
-        if not (content := self.path.read_bytes()):
-            return
-        scan, good, first = Scan(content), 0, True
+    def mend(self) -> None:
+        """Cut off what a killed run left half-written; whole lines of it stay."""
+        scan, good = Scan(self.path.read_bytes()), 0
         tail: list[dict[str, Any]] = []  # whole lines of a member that was cut
         for _, line in scan.lines():
-            if first or "format" in line:
-                form.header(line, self.path)
             if scan.good != good:
                 good, tail = scan.good, []
-            first = False
             tail.append(line)
-            yield line
-        if first:
-            raise ObservationError("not an observation", file=str(self.path))
         os.ftruncate(self._file, scan.good)
         if scan.good == good:
             self._lines[:0] = map(_encode, tail)
@@ -142,18 +130,3 @@ class Writer:
         except OutputError:
             if complete:
                 raise
-
-
-def read_known(lines: Iterator[dict[str, Any]]) -> tuple[dict[tuple[Any, ...], Reply], str]:
-    """Return, by `key`, the last `Reply` of each question asked; and the header's sibling label."""
-    known: dict[tuple[Any, ...], Reply] = {}
-    sibling = ""
-    for content in lines:
-        if "format" in content:
-            sibling = sibling or content["sibling"]
-        elif not {"note", "done", "end"} & content.keys():
-            with suppress(ValueError):
-                reply = parse_reply(content)
-                if reply.attempt:
-                    known[key(reply)] = reply
-    return known, sibling

@@ -12,9 +12,7 @@ _is_plain = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}", 
 
 
 def canonical(text: str) -> str:
-    r"""Return a domain name in the form used everywhere here: lower case, A-labels, no final dot.
-
-    Returns "" for what the DNS cannot carry (empty, a label over 63 bytes, a name over 255…).
+    r"""Return a domain name in that form; "" for what the DNS cannot carry (empty, a label over 63 bytes…).
 
     >>> canonical("CH-Valfictif.mssante.fr.")
     'ch-valfictif.mssante.fr'

@@ -27,8 +27,9 @@ from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.dns.transport import obtained
 from mssante_audit.observe.dns.walk import Walker
 from mssante_audit.observe.folder import DNS
+from mssante_audit.observe.lines import key
 from mssante_audit.observe.observation import Observation, load_observation
-from mssante_audit.observe.writer import ELSE_RESUME, Progress, Writer, read_known
+from mssante_audit.observe.writer import ELSE_RESUME, Progress, Writer
 
 __all__ = ["NetworkError", "ObserveSettings", "Progress", "Summary", "observe"]
 
@@ -117,8 +118,11 @@ async def _observe(
             raise NetworkError("no network: no route to any server", remedy="Nothing was written")
         if resume:
             writer = Writer(out, resume=True)
-            asker.known, before = read_known(writer.mend())
-            sibling = before or sibling
+            if out.stat().st_size:  # else it was killed before its first line
+                before = load_observation(out)
+                asker.known = {key(reply): reply for reply in before.replies if reply.attempt}
+                sibling = before.siblings[0] or sibling
+                writer.mend()
         walker = Walker(asker, resolver, sibling)
         if not await walker.find_parent():
             why = f"no server of {settings.parent_zone} answers"

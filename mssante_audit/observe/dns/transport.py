@@ -159,17 +159,10 @@ async def exchange(
 
 
 def _socket(address: str, transport: str) -> socket.socket:
-    family = _family(address)
-    sock = socket.socket(family, socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM)
-    try:
-        sock.setblocking(False)
-        if transport == "udp":
-            if sys.platform == "linux":  # ICMP errors are told
-                sock.setsockopt(*_RECVERR[family], 1)
-            sock.bind(("" if family == socket.AF_INET else "::", 0))
-    except OSError:
-        sock.close()
-        raise
+    sock = socket.socket(_family(address), socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM)
+    sock.setblocking(False)
+    if transport == "udp" and sys.platform == "linux":  # ICMP errors are told
+        sock.setsockopt(*_RECVERR[sock.family], 1)
     return sock
 
 

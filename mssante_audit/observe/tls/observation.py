@@ -58,7 +58,7 @@ class Visited(NamedTuple):
     seconds: Annotated[float, Field(strict=True, ge=0, lt=1e9)]
 
 
-read_visit = reader_of(Visited)
+_read_visit = reader_of(Visited)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,15 +83,15 @@ def load_tls(source: str | Path) -> TlsObservation:
 
     def take(_line: int, content: dict[str, Any]) -> None:
         if "certificate" in content:
-            certificates.update([read_certificate(content)])
+            certificates.update([_read_certificate(content)])
         elif "end" not in content:
-            visits.append(read_visit(content))
+            visits.append(_read_visit(content))
 
     headers, read = read_file(Path(source), TLS, take)
     return TlsObservation(**read, visits=tuple(visits), certificates=certificates, dns=headers[0]["dns"])
 
 
-def read_certificate(content: Mapping[str, Any]) -> tuple[str, bytes]:
+def _read_certificate(content: Mapping[str, Any]) -> tuple[str, bytes]:
     """Return hash and DER of a certificate's line; `ValueError` says what is wrong with it."""
     name, text, der = content.get("certificate"), content.get("der"), b""
     with suppress(ValueError):

@@ -22,8 +22,8 @@ from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import ResourceError
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.observe.lines import instant
-from mssante_audit.observe.tls.chain import read_certificate as certificate_of
-from mssante_audit.observe.tls.observation import MAX_CERTIFICATE, TELLING, TLS, read_certificate, read_visit
+from mssante_audit.observe.tls.chain import read_certificate
+from mssante_audit.observe.tls.observation import MAX_CERTIFICATE, TELLING, TLS, load_tls
 from mssante_audit.observe.tls.visit import Visit, offers_of, visit
 from mssante_audit.observe.writer import Progress, Writer
 from mssante_audit.values.dn import parse_dn
@@ -104,7 +104,7 @@ def observe_tls(
     writer = Writer(Path(out), resume=resume)
     try:
         if resume:
-            run.replay(writer.mend(TLS))
+            run.go_on(writer)
         known = sum(run.next_visit(server) is None for server in servers)
         told = settings.model_dump(exclude=NOT_TOLD)
         writer.begin(TLS, dns=dns, servers=len(servers) - known, resumed=resume, settings=told)
@@ -154,7 +154,7 @@ class _Run:
         if not state.presented or state.named:
             return None
         # A host for which something else is listed than was presented.
-        leaf = certificate_of(state.presented[0])
+        leaf = read_certificate(state.presented[0])
         sound = leaf.in_time(state.presented[1]) and leaf.subject != leaf.issuer
         key = parse_dn(leaf.subject).key if sound else ""
         return next((host for host in server.hosts if key not in server.listed.get(host, {key})), None)
@@ -236,20 +236,15 @@ class _Run:
             state.outcome, state.tries = seen.outcome, state.tries + 1
             state.presented = (seen.chain[0], at) if seen.outcome == "presented" and seen.chain else None
 
-    def replay(self, lines: Iterable[dict[str, Any]]) -> None:
-        """Take note of what the lines of a file tell; a visit whose certificates it lacks tells nothing."""
-        certificates: dict[str, bytes] = {}
-        for content in lines:
-            with suppress(ValueError):
-                if "certificate" in content:
-                    certificates.update([read_certificate(content)])
-                elif not {"format", "end"} & content.keys():
-                    line = read_visit(content)
-                    if certificates.keys() >= set(line.chain):
-                        chain = tuple(certificates[name] for name in line.chain)
-                        seen = Visit(line.outcome, chain=chain, sni=line.sni)
-                        self._note((line.address, line.port), seen, line.at)
-        self.written |= certificates.keys()
+    def go_on(self, writer: Writer) -> None:
+        """Take note of what a file tells; a visit whose certificates it lacks tells nothing."""
+        if writer.path.stat().st_size:  # else a run was killed before its first line
+            before = load_tls(writer.path)
+            for line in (line for line in before.visits if before.certificates.keys() >= set(line.chain)):
+                chain = tuple(before.certificates[name] for name in line.chain)
+                self._note((line.address, line.port), Visit(line.outcome, chain=chain, sni=line.sni), line.at)
+            self.written |= before.certificates.keys()
+            writer.mend()
 
     def counts(self, servers: Iterable[MailServer]) -> Counter[str]:
         """Return how many servers ended with what; one that was not visited yet does not count."""
