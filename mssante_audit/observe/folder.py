@@ -1,7 +1,4 @@
-"""Observation files: which a data folder has, when each was begun, and reading them out of any bytes.
-
-A file is JSON Lines in gzip members.
-"""
+"""Observation files (JSON Lines in gzip members) of a data folder, and reading them out of any bytes."""
 
 from __future__ import annotations
 
@@ -60,11 +57,7 @@ class Aside(NamedTuple):
 
 
 def default_path(folder: Path, at: datetime, kind: str = "dns") -> Path:
-    """Return where an observation begun at `at` goes in a data folder.
-
-    >>> default_path(Path("d"), datetime(2026, 3, 2, 5, 30, tzinfo=UTC)).as_posix()
-    'd/observations/dns-2026-03-02T053000Z.jsonl.gz'
-    """
+    """Return where an observation begun at `at` goes in a data folder."""
     return folder / "observations" / f"{kind}-{at.astimezone(UTC):%Y-%m-%dT%H%M%SZ}.jsonl.gz"
 
 
@@ -74,10 +67,7 @@ def observation_files(folder: Path, kind: str = "dns") -> list[Path]:
 
 
 def find_observations(data: Path, kind: str = "dns") -> list[File]:
-    """Return the observations of a kind in a data folder or in ``observations/`` below it, the newest first.
-
-    What counts is when they say they were begun, then the order of their names.
-    """
+    """Return the observations of a kind in a data folder or in ``observations/`` below, last begun first."""
     paths = [path for folder in (data, data / "observations") for path in folder.glob("*.jsonl.gz")]
     paths = [path for path in paths if not path.is_dir() and _kind(path.name) == kind]
     named = {path: begun for path in paths if (begun := stamp_of(path.name))}
@@ -90,11 +80,7 @@ def find_observations(data: Path, kind: str = "dns") -> list[File]:
 
 
 def stamp_of(name: str) -> datetime | None:
-    """Return when an observation was begun by the name that the observer gave it; ``None`` for another name.
-
-    >>> stamp_of("dns-2026-03-02T053000Z.jsonl.gz").isoformat(), stamp_of("mine.jsonl.gz")
-    ('2026-03-02T05:30:00+00:00', None)
-    """
+    """Return when an observation was begun by the name that the observer gave it, if it did."""
     stamped = _STAMPED.fullmatch(name)
     with suppress(ValueError):
         return datetime.strptime(stamped[2] if stamped else "", "%Y-%m-%dT%H%M%SZ").replace(tzinfo=UTC)

@@ -30,10 +30,7 @@ WHOLE = 0.9
 def load_merged(
     files: Sequence[File], domains: Sequence[str], as_of: datetime, since: datetime
 ) -> tuple[Observation | None, list[Aside]]:
-    """Read what files say of domains (`mssante_audit.observe.kinds.Reader`).
-
-    `ObservationError` if the newest file is no observation, or of another version.
-    """
+    """Read what files say (`mssante_audit.observe.kinds.Kind.read`); `ObservationError` of the newest's."""
     names = {domain: name for domain in dict.fromkeys(domains) if (name := canonical(domain))}
     # The parent zone that most of the names lie under, that of the newest file if several do.
     zones = dict.fromkeys(str(file.header["parent_zone"]) for file in files if "parent_zone" in file.header)

@@ -1,8 +1,4 @@
-"""The observation file: what the DNS said, one line a query.
-
-JSON Lines in gzip members, appended as the observation goes: it can be read while it grows and after a kill.
-docs/observing.md has the lines and their fields one by one.
-"""
+"""The observation file: what the DNS said, one line a query; docs/observing.md has the lines and fields."""
 
 from __future__ import annotations
 
@@ -32,7 +28,7 @@ class Observation(FileRead):
     domains: frozenset[str] = frozenset()
     """Of one of the `older`: the domains, as the list writes them, that it answers for."""
     older: tuple[Observation, ...] = ()
-    """Those that answer for what this one does not, newest first (`mssante_audit.observe.merged`)."""
+    """Those that answer for what this one does not, newest first."""
     settings: dict[str, Any] = field(default_factory=dict)
     """The options of the last run, as its header has them."""
     found: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
@@ -65,9 +61,8 @@ class Observation(FileRead):
 def load_observation(source: str | Path, names: Collection[str] | None = None) -> Observation:
     """Read an observation file; what could not be read is in `Observation.problems`.
 
-    `names`: leave out what says nothing of these names (`mssante_audit.observe.dns.names.canonical`): other
-    names, and zones that none of them lies in. Servers and mail hosts stay. `ObservationError` if the file
-    cannot be opened, is no observation, or is of another version.
+    `names` (canonical): leave out what says nothing of these: other names, and zones that none lies in.
+    `ObservationError` if the file cannot be opened, is no observation, or is of another version.
     """
     concerns = _concerning(names)
     replies: list[Reply] = []

@@ -1,8 +1,4 @@
-"""Observe the DNS: ask it about every domain of a list and write down what it says.
-
-The only place where the network is used for the DNS; audits read the file (`mssante_audit.network`). AXFR is
-never asked for.
-"""
+"""Observe the DNS: ask it about every domain of a list, never by AXFR, and write down what it says."""
 
 from __future__ import annotations
 

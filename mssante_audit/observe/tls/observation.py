@@ -1,8 +1,4 @@
-"""The file of an observation of TLS: a line a visit, a line a certificate, and what is read from it.
-
-A *header* names the observation of the DNS that named the servers (``dns``). A *certificate* has its DER in
-base64 and its SHA-256, once in a file. A *visit* has the fields of `Visited`.
-"""
+"""The file of an observation of TLS: a line a visit (`Visited`), a line a certificate, read."""
 
 from __future__ import annotations
 
@@ -74,10 +70,7 @@ class TlsObservation(FileRead):
 
 
 def load_tls(source: str | Path) -> TlsObservation:
-    """Read an observation of TLS; what could not be read is in `TlsObservation.problems`.
-
-    `ObservationError` if the file cannot be opened, is no observation of TLS, or is of another version.
-    """
+    """Read an observation of TLS, as far as it can be read; `ObservationError` if it is none."""
     certificates: dict[str, bytes] = {}
     visits: list[Visited] = []
 

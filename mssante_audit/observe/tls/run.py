@@ -95,9 +95,8 @@ def observe_tls(
 
     `out` is a new file; with `resume`, one to go on with: whom it tells of is not visited again. `progress`
     is called a few times a second. `OutputError` if the file exists (without `resume`) or cannot be written
-    (what was written stays readable); `ObservationError` if the file to go on with is no observation of TLS;
-    `ParameterError` if the client's certificate cannot be used; `ResourceError` if this machine has no file
-    descriptor left.
+    (what was written stays readable); `ObservationError` if the one to go on with is none of TLS;
+    `ParameterError` if the client's certificate cannot be used; `ResourceError` without a file descriptor.
     """
     settings = settings or ObserveTls()
     run, start, complete, known = _Run(settings), time.monotonic(), False, 0

@@ -83,7 +83,7 @@ class Observed:
 def load_servers(
     files: Sequence[File], _domains: Sequence[str], as_of: datetime, since: datetime
 ) -> tuple[Observed | None, list[Aside]]:
-    """Read observations of TLS (`mssante_audit.observe.kinds.Reader`): for each server what was seen last.
+    """Read observations of TLS (`mssante_audit.observe.kinds.Kind.read`): for each server what was seen last.
 
     A visit that tells something of a server's certificate counts before a later one that does not, as long
     as it is not older than what is relied on. `ObservationError` if the newest file cannot be read.

@@ -74,10 +74,7 @@ class Offers(NamedTuple):
 def visit(
     address: str, port: int, sni: str, settings: ObserveTls, offers: Offers, *, oldest: bool = False
 ) -> Visit:
-    """Visit a server; `sni` is the name to ask for ("" as Postfix does: none), `oldest` what to offer.
-
-    `ResourceError` if this machine has no file descriptor left, for as long as the server is given.
-    """
+    """Visit a server; `sni` is the name to ask for ("" as Postfix does: none), `oldest` what to offer."""
     start = time.monotonic()
     try:
         with _connect(address, port, settings) as sock:
@@ -106,10 +103,9 @@ def _connect(address: str, port: int, settings: ObserveTls) -> socket.socket:
             if error.errno not in SCARCE:
                 raise _Ended("silent", error.strerror or "cannot be reached") from None
             if time.monotonic() > until:
-                raise ResourceError(
-                    f"this machine has nothing left to visit servers with ({error.strerror})",
-                    remedy="Raise the limit (ulimit -n), or lower --in-flight, then go on with --resume",
-                ) from None
+                why = f"this machine has nothing left to visit servers with ({error.strerror})"
+                remedy = "Raise the limit (ulimit -n), or lower --in-flight, then go on with --resume"
+                raise ResourceError(why, remedy=remedy) from None
             time.sleep(_WAIT)
 
 
@@ -284,11 +280,7 @@ def _text(line: bytes) -> str:
 
 
 def offers_of(settings: ObserveTls) -> Offers:
-    """Return what to offer servers: what others refuse, too, for it is here to see it, and trusts nobody.
-
-    `ParameterError` if a client's certificate or its key cannot be used, or the address to come from is none
-    of this machine.
-    """
+    """Return what to offer servers, also what others refuse; `ParameterError` if settings cannot be used."""
     if source := settings.source_address:  # one that nobody can come from would make all servers seem silent
         try:
             with socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET) as sock:
@@ -302,11 +294,9 @@ def offers_of(settings: ObserveTls) -> Offers:
         return Offers(_context(settings), _context(settings, SSL.TLS1_2_VERSION))
     except (SSL.Error, OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         reason = _alert(error) if isinstance(error, SSL.Error) else getattr(error, "message", None) or error
-        raise ParameterError(
-            f"the client's certificate cannot be used ({reason})",
-            file=str(settings.client_certificate),
-            remedy="Give a certificate and its key, both PEM, the key without a password",
-        ) from None
+        why = f"the client's certificate cannot be used ({reason})"
+        remedy = "Give a certificate and its key, both PEM, the key without a password"
+        raise ParameterError(why, file=str(settings.client_certificate), remedy=remedy) from None
 
 
 def _context(settings: ObserveTls, newest: int | None = None) -> SSL.Context:
@@ -331,11 +321,7 @@ def _listen(tls: SSL.Connection, _where: int, _value: int) -> None:
 
 
 def shown(text: str, most: int = MAX_SHOWN) -> str:
-    """Return what is kept of others' own words: printable, and no more than a line.
-
-    >>> shown("220 mx" + chr(27) + "[31m ESMTP")
-    '220 mx\N{REPLACEMENT CHARACTER}[31m ESMTP'
-    """
+    """Return what is kept of others' own words: printable, and no more than a line."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:most])
 
 
