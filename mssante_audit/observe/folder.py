@@ -25,8 +25,7 @@ NAMES = ("dns", "tls")
 RUN = timedelta(days=1)
 """How long after an instant a run begun by then may still have asked: a night is as of its own beginning."""
 MAX_LINE = 4 << 20
-MAX_FILE = 1 << 30
-"""Bytes of a file: some two hundred times that of a night."""
+MAX_FILE = 1 << 30  # bytes of a file: some two hundred times that of a night
 MAX_DAMAGES = 100
 MAX_PROBLEMS = 100_000
 PROBLEMS = {"line": "int64", "kind": "str", "message": "str"}
@@ -34,8 +33,7 @@ PROBLEMS = {"line": "int64", "kind": "str", "message": "str"}
 _MAGIC = b"\x1f\x8b\x08"
 _STAMPED = re.compile(r"([a-z]+)-(\d{4}-\d{2}-\d{2}T\d{6}Z)\.jsonl\.gz")
 _BLOCK, _PIECE = 1 << 16, 1 << 20
-_NEWEST = 400
-"""Files that are opened to learn when they were begun; of older ones the observer's names tell."""
+_NEWEST = 400  # files that are opened to learn when they were begun; of older ones the observer's names tell
 
 
 class File(NamedTuple):
@@ -43,8 +41,7 @@ class File(NamedTuple):
 
     path: Path
     begun: datetime
-    header: Mapping[str, Any]
-    """Its first line; empty if that cannot be read."""
+    header: Mapping[str, Any]  # its first line; empty if that cannot be read
 
 
 class Aside(NamedTuple):
@@ -134,8 +131,7 @@ class Scan:
     data: bytes
     file: str = ""
     problems: list[tuple[int, str, str]] = field(default_factory=list)
-    good: int = 0
-    """Where the last whole gzip member ends."""
+    good: int = 0  # where the last whole gzip member ends
     _line: int = 0
 
     def lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -206,8 +202,7 @@ class Form(NamedTuple):
 
     kind: str
     version: int
-    texts: tuple[str, ...]
-    """Fields of a header line that are texts."""
+    texts: tuple[str, ...]  # fields of a header line that are texts
 
     @property
     def format(self) -> str:
@@ -239,13 +234,11 @@ DNS = Form("dns", VERSION, ("parent_zone", "sibling"))
 class FileRead:
     """What any observation file says of itself, once it is read."""
 
-    problems: pd.DataFrame
-    """What could not be read, with the columns `PROBLEMS`."""
+    problems: pd.DataFrame  # what could not be read, with the columns `PROBLEMS`
     source: str
     sha256: str
     started_at: datetime
-    complete: bool
-    """Whether the last run came to its end."""
+    complete: bool  # whether the last run came to its end
 
 
 def read_file(

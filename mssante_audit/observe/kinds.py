@@ -19,14 +19,10 @@ Faults = dict[str, InputError] | None
 class Kind(NamedTuple):
     """One kind of observation."""
 
-    name: str
-    """What the names of its files begin with, before a dash and a date."""
-    need: str
-    """What audits that need it say (`mssante_audit.findings.registry.Audit.needs`)."""
-    title: str
-    """In French, as `remedy`."""
-    lacks: Mapping[str, str]
-    """What is said where there is none, by language."""
+    name: str  # what the names of its files begin with, before a dash and a date
+    need: str  # what audits that need it say (`mssante_audit.findings.registry.Audit.needs`)
+    title: str  # in French, as `remedy`
+    lacks: Mapping[str, str]  # what is said where there is none, by language
     remedy: str
     read: Callable[[Sequence[File], Sequence[str], datetime, datetime], tuple[Any, list[Aside]]]
     """From files (newest first), the list's domains, the instant audited at, and the one before which what

@@ -123,8 +123,7 @@ class Reply(NamedTuple):
     rtt: Annotated[float, Field(strict=True, ge=0, lt=1e9)] | None
     ignored: _Count
     records: tuple[Annotated[Record, AfterValidator(_readable)], ...] = ()
-    line: int = 0
-    """Where it stands in the file that it was read from, from 1."""
+    line: int = 0  # where it stands in the file that it was read from, from 1
 
     def content(self) -> dict[str, Any]:
         """Return it as a line of the file."""

@@ -23,8 +23,7 @@ from mssante_audit.observe.folder import PROBLEMS, RUN, Aside, File
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.observation import Observation, load_observation
 
-WHOLE = 0.9
-"""Share of the list's domains from which a file answers for the whole."""
+WHOLE = 0.9  # share of the list's domains from which a file answers for the whole
 
 
 def load_merged(

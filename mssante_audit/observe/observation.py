@@ -16,19 +16,16 @@ class Observation(FileRead):
     """An observation file, read."""
 
     replies: tuple[Reply, ...]
-    notes: tuple[str, ...]
-    """What was left out."""
+    notes: tuple[str, ...]  # what was left out
     parent_zone: str
-    siblings: tuple[str, ...]
-    """The labels that no domain has, one a run."""
+    siblings: tuple[str, ...]  # the labels that no domain has, one a run
     ipv6: bool
     done: frozenset[str] = frozenset()
     only: str = ""
     """The pattern of the domains that the last run asked about; "" for all of the list."""
     domains: frozenset[str] = frozenset()
     """Of one of the `older`: the domains, as the list writes them, that it answers for."""
-    older: tuple[Observation, ...] = ()
-    """Those that answer for what this one does not, newest first."""
+    older: tuple[Observation, ...] = ()  # those that answer for what this one does not, newest first
     settings: dict[str, Any] = field(default_factory=dict)
     """The options of the last run, as its header has them."""
     found: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)

@@ -22,8 +22,7 @@ from mssante_audit.observe.folder import Form, Scan
 from mssante_audit.observe.lines import instant
 
 BATCH = 512
-PERIOD = 1.0
-"""A member is written after so many lines, or after so many seconds."""
+PERIOD = 1.0  # a member is written after so many lines, or after so many seconds
 
 ELSE_RESUME = "Name another file, or add --resume to go on with this one"
 TOOL = version("mssante-audit")

@@ -24,12 +24,9 @@ from mssante_audit.observe.lines import NO_EDNS, Ask, Reply, key
 
 PATIENCE = 3
 """A last try, and an address whose replies come after the time-out, are given so many times as long."""
-STREAK = 8
-"""Silences in a row after which a lane that used to answer is doubted."""
-SILENT_FOR = 300.0
-"""Seconds for which a verdict of silence holds."""
-SLOWEST = 5.0
-"""Seconds between two queries to an address that stays silent, at most."""
+STREAK = 8  # silences in a row after which a lane that used to answer is doubted
+SILENT_FOR = 300.0  # seconds for which a verdict of silence holds
+SLOWEST = 5.0  # seconds between two queries to an address that stays silent, at most
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -81,8 +78,7 @@ class Asker:
     def __init__(self, settings: ObserveSettings, write: Callable[[dict[str, Any]], None]) -> None:
         self.settings, self.write = settings, write
         self.known: dict[tuple[Any, ...], Reply] = {}
-        self.ignored: Counter[str] = Counter()
-        """Messages that answer nothing asked, by where they came from."""
+        self.ignored: Counter[str] = Counter()  # messages that answer nothing asked, by where they came from
         self.outcomes: Counter[str] = Counter()
         self.sent = self.late = 0
         self.lanes: dict[tuple[str, str], Lane] = {}

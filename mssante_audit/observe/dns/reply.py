@@ -30,8 +30,7 @@ _SIGNED = {
     RdataType.A, RdataType.AAAA, RdataType.CNAME, RdataType.DNAME, RdataType.DNSKEY, RdataType.DS,
     RdataType.MX, RdataType.SOA,
 }  # fmt: skip
-_NAMED = {0, 1, 2, 3, 4, 5, 9}
-"""Rcodes written by name; files hold the number of any other."""
+_NAMED = {0, 1, 2, 3, 4, 5, 9}  # rcodes written by name; files hold the number of any other
 
 
 class Message(NamedTuple):
@@ -42,8 +41,7 @@ class Message(NamedTuple):
     """``aa``, ``tc``, ``ra``; ``edns``; ``signed`` (it carried RRSIG, NSEC or NSEC3); ``cut`` (more records
     than were read)."""
     records: tuple[Record, ...]
-    odd: bool = False
-    """Whether it had records that could not be read, and are left out."""
+    odd: bool = False  # whether it had records that could not be read, and are left out
 
 
 class Malformed(Exception):  # noqa: N818 - it never leaves the observer

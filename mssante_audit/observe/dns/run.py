@@ -29,8 +29,7 @@ from mssante_audit.observe.writer import ELSE_RESUME, Progress, Writer
 
 __all__ = ["NetworkError", "ObserveSettings", "Progress", "Summary", "observe"]
 
-WALKS = 1000
-"""Domains under way at once: they wait for one another's servers, not for memory."""
+WALKS = 1000  # domains under way at once: they wait for one another's servers, not for memory
 Tell = Callable[[Progress], None]
 
 
@@ -44,12 +43,10 @@ class Summary:
 
     path: Path
     domains: int
-    not_names: tuple[str, ...]
-    """Domains of the list that the DNS cannot carry; they were not asked for."""
+    not_names: tuple[str, ...]  # domains of the list that the DNS cannot carry; they were not asked for
     queries: int
     outcomes: dict[str, int]
-    ignored: int
-    """Messages that answered nothing asked: spoofed, or from servers that answer from elsewhere."""
+    ignored: int  # messages that answered nothing asked: spoofed, or from servers that answer from elsewhere
     seconds: float
 
 

@@ -25,14 +25,10 @@ from mssante_audit.base.errors import ResourceError
 from mssante_audit.observe.lines import SCARCE
 
 MAX_SOURCES = 1000
-MAX_STRANGERS = 8
-"""Messages of one TCP connection that are not its reply, at most."""
-SCARCE_FOR = 20.0
-"""Seconds to wait for what this machine lacks."""
-EDNS_SIZE = 1232
-"""Largest UDP reply asked for, as agreed on the DNS flag day 2020: no fragments."""
-_OPT = 11
-"""Bytes of the one record that a query can have, its last."""
+MAX_STRANGERS = 8  # messages of one TCP connection that are not its reply, at most
+SCARCE_FOR = 20.0  # seconds to wait for what this machine lacks
+EDNS_SIZE = 1232  # largest UDP reply asked for, as agreed on the DNS flag day 2020: no fragments
+_OPT = 11  # bytes of the one record that a query can have, its last
 _RECVERR = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
 T = TypeVar("T")
 
@@ -66,10 +62,8 @@ class Exchange(NamedTuple):
 
     status: str
     wire: bytes = b""
-    rtt: float = 0.0
-    """Seconds."""
-    ignored: int = 0
-    """Messages that bore this question's id but were not its reply."""
+    rtt: float = 0.0  # seconds
+    ignored: int = 0  # messages that bore this question's id but were not its reply
 
 
 class _Question:

@@ -19,12 +19,10 @@ from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.resolve import MAX_SERVERS, Resolver, Server
 from mssante_audit.observe.lines import Ask, Reply, own_answers
 
-MAX_NAMES = 32
-"""Names of servers followed for one zone; a note says if there were more."""
+MAX_NAMES = 32  # names of servers followed for one zone; a note says if there were more
 MAX_HOSTS = 100
 """Mail hosts followed for one domain, those first that senders prefer: of more BIND takes none."""
-NOBODY = "."
-"""The target of the MX of a domain that takes no mail (RFC 7505)."""
+NOBODY = "."  # the target of the MX of a domain that takes no mail (RFC 7505)
 T = TypeVar("T")
 
 
@@ -35,8 +33,7 @@ class Walker:
         self._asker, self._resolver, self._sibling = asker, resolver, sibling
         self._parent = asker.settings.undelegated or asker.settings.parent_zone
         self._zones: dict[str, asyncio.Task[tuple[Server, ...]]] = {}
-        self.servers: tuple[Server, ...] = ()
-        """Of the parent zone."""
+        self.servers: tuple[Server, ...] = ()  # of the parent zone
         self._signed: set[str] = set()
 
     def _most(self, zone: str, all_: list[T], most: int, text: str) -> list[T]:

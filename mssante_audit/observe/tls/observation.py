@@ -26,8 +26,7 @@ OUTCOMES = (
 the server's address is of another family than the one to come from."""
 TELLING = OUTCOMES[:2]
 NOT_VISITED = ("no-source",)
-MAX_CERTIFICATE = 1 << 20
-"""Bytes of DER that are kept of one certificate."""
+MAX_CERTIFICATE = 1 << 20  # bytes of DER that are kept of one certificate
 
 _Text = Annotated[str, Field(max_length=1000)]
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -61,8 +60,7 @@ _read_visit = reader_of(Visited)
 class TlsObservation(FileRead):
     """An observation of TLS, read."""
 
-    visits: tuple[Visited, ...]
-    """In order of time."""
+    visits: tuple[Visited, ...]  # in order of time
     certificates: Mapping[str, bytes]
     """DER by SHA-256, for as many as could be read and are what their hash says."""
     dns: str

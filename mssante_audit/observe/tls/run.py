@@ -28,12 +28,9 @@ from mssante_audit.observe.tls.visit import Visit, offers_of, visit
 from mssante_audit.observe.writer import Progress, Writer
 from mssante_audit.values.dn import parse_dn
 
-ATTEMPTS = 3
-"""Connections to one address in a run, at most."""
-SLOWER = 5
-"""A second and a third visit are made by so many times fewer connections at once."""
-_TICK = 0.5
-"""Seconds between two looks at what waits to be written or told."""
+ATTEMPTS = 3  # connections to one address in a run, at most
+SLOWER = 5  # a second and a third visit are made by so many times fewer connections at once
+_TICK = 0.5  # seconds between two looks at what waits to be written or told
 
 NOT_TOLD = {"enabled", "try_host", "client_certificate", "client_key"}
 
@@ -55,11 +52,9 @@ class Summary:
 
     path: Path
     servers: int
-    known: int
-    """Servers that were not visited: the file that was gone on with tells of them."""
+    known: int  # servers that were not visited: the file that was gone on with tells of them
     visits: int
-    outcomes: Mapping[str, int]
-    """Servers by what the last visit to them, without SNI, ended with."""
+    outcomes: Mapping[str, int]  # servers by what the last visit to them, without SNI, ended with
     seconds: float
 
 
@@ -119,15 +114,11 @@ def observe_tls(
 class _State:
     """What is known of a server while a run goes on."""
 
-    outcome: str = ""
-    """What the last visit without SNI ended with."""
+    outcome: str = ""  # what the last visit without SNI ended with
     tries: int = 0
-    presented: tuple[bytes, datetime] | None = None
-    """Its certificate, as presented without SNI, and when."""
-    named: bool = False
-    """Whether a visit with SNI told something."""
-    failed: bool = False
-    """Whether a handshake failed: some servers end one that offers more than they know."""
+    presented: tuple[bytes, datetime] | None = None  # its certificate, as presented without SNI, and when
+    named: bool = False  # whether a visit with SNI told something
+    failed: bool = False  # whether a handshake failed: some servers end one that offers more than they know
     last: float = -1e9
 
 

@@ -52,12 +52,9 @@ FRAME = (
 )  # fmt: skip
 __doc__ = described(__doc__, "Columns of `Observed.servers`, one row a server, sorted by address", FRAME)
 _NAMES = [column.name for column in FRAME]
-_VISITED = _NAMES[: _NAMES.index("sni")]
-"""Those of the visit that counts."""
-RECENT = timedelta(14)
-"""How long every observation is looked at; of those before, the last one of each week."""
-YEARS = timedelta(800)
-"""How far back at all: certificates of three years are renewed within it once or never."""
+_VISITED = _NAMES[: _NAMES.index("sni")]  # those of the visit that counts
+RECENT = timedelta(14)  # how long every observation is looked at; of those before, the last one of each week
+YEARS = timedelta(800)  # how far back at all: certificates of three years are renewed within it once or never
 _CHANGES = {
     "at": "instant", "last": "instant", "address": "str", "port": "int64", "host": "str", "kind": "str",
     "before": "str", "after": "str", "issuer_before": "str", "issuer_after": "str", "until_before": "instant",

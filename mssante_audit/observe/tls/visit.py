@@ -24,17 +24,13 @@ from mssante_audit.base.reading import open_regular, read_bytes
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.observe.lines import SCARCE
 
-MAX_REPLY = 16 << 10
-"""Bytes of one SMTP reply (RFC 5321, 4.5.3.1.5 asks for lines of 512)."""
-MAX_HANDSHAKE = 512 << 10
-"""Bytes that TLS is given before its handshake is done."""
+MAX_REPLY = 16 << 10  # bytes of one SMTP reply (RFC 5321, 4.5.3.1.5 asks for lines of 512)
+MAX_HANDSHAKE = 512 << 10  # bytes that TLS is given before its handshake is done
 MAX_KEY = 1 << 20
-MAX_SHOWN = 200
-"""Printable characters kept of what a server writes."""
+MAX_SHOWN = 200  # printable characters kept of what a server writes
 
 _CODE = re.compile(rb"([2-5][0-9]{2})([ -]|$)")
-_RECORDS = range(20, 24)
-"""First bytes of TLS records (RFC 8446, 5.1)."""
+_RECORDS = range(20, 24)  # first bytes of TLS records (RFC 8446, 5.1)
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ENETUNREACH)
 _WAIT = 0.2
 
@@ -44,8 +40,7 @@ class Visit:
     """What came of a visit."""
 
     outcome: str
-    detail: str = ""
-    """What was met: a reply, an alert, an error; printable."""
+    detail: str = ""  # what was met: a reply, an alert, an error; printable
     banner: str = ""
     protocol: str = ""
     cipher: str = ""
@@ -67,8 +62,7 @@ class Offers(NamedTuple):
     """What servers are offered, the same to all of a run."""
 
     all: SSL.Context
-    oldest: SSL.Context
-    """TLS 1.2 and older only: some servers end a handshake that offers more."""
+    oldest: SSL.Context  # TLS 1.2 and older only: some servers end a handshake that offers more
 
 
 def visit(
@@ -114,8 +108,7 @@ class _Talk:
 
     def __init__(self, sock: socket.socket, settings: ObserveTls) -> None:
         self._sock, self._settings = sock, settings
-        self._tls: SSL.Connection | None = None
-        """Once the handshake is done: all goes through it."""
+        self._tls: SSL.Connection | None = None  # once the handshake is done: all goes through it
         self._buffer = b""
         self.seen = Visit("")
 
