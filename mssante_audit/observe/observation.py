@@ -10,6 +10,12 @@ from typing import Any
 from mssante_audit.observe.folder import DNS, FileRead, pattern_of, read_file
 from mssante_audit.observe.lines import Reply, parse_reply
 
+_ABOUT: dict[str, Callable[[Reply], str]] = {
+    "apex": lambda reply: reply.zone,
+    "walk": lambda reply: reply.qname,
+    "sibling": lambda reply: reply.qname.partition(".")[2],
+}  # the name that a reply of such a step says something of
+
 
 @dataclass(frozen=True, kw_only=True)
 class Observation(FileRead):
@@ -61,7 +67,8 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
     `names` (canonical): leave out what says nothing of these: other names, and zones that none lies in.
     `ObservationError` if the file cannot be opened, is no observation, or is of another version.
     """
-    concerns = _concerning(names)
+    labels = (name.split(".") for name in names or ())
+    above = {".", *(".".join(each[n:]) for each in labels for n in range(len(each)))}
     replies: list[Reply] = []
     notes: list[str] = []
     done: set[str] = set()
@@ -75,8 +82,10 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
             notes.append(str(content["note"]))
         elif "done" in content:
             done.add(str(content["done"]))
-        elif "end" not in content and concerns(reply := parse_reply(content)):
-            replies.append(Reply._make((*map(once, reply[:-1]), line)))
+        elif "end" not in content:
+            reply = parse_reply(content)
+            if names is None or reply.step not in _ABOUT or _ABOUT[reply.step](reply) in above:
+                replies.append(Reply._make((*map(once, reply[:-1]), line)))
 
     headers, read = read_file(Path(source), DNS, take)
     return Observation(
@@ -90,14 +99,3 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
         only=pattern_of(headers[-1]),
         settings=given if isinstance(given := headers[-1].get("settings"), dict) else {},
     )
-
-
-def _concerning(names: Collection[str] | None) -> Callable[[Reply], bool]:
-    """Return what tells whether a reply says something of names, or may."""
-    if names is None:
-        return lambda _: True
-    parts = (name.split(".") for name in names)
-    above = {".", *(".".join(labels[n:]) for labels in parts for n in range(len(labels)))}
-    told = {"apex": lambda reply: reply.zone, "walk": lambda reply: reply.qname}
-    told["sibling"] = lambda reply: reply.qname.partition(".")[2]
-    return lambda reply: reply.step not in told or told[reply.step](reply) in above

@@ -1,6 +1,6 @@
 """Asking one question until it is answered or its server is called silent, and writing down every query.
 
-A silence slows a `Pace` down; an answer speeds it up again, as far as the limit. While a `Lane` has never
+A silence slows a `_Pace` down; an answer speeds it up again, as far as the limit. While a `_Lane` has never
 answered, or has stopped to, one question at a time goes on and the others wait for what becomes of it: a dead
 server that 300 domains share is asked a handful of questions, not 300 times as many.
 """
@@ -39,7 +39,7 @@ async def once(done: dict[K, asyncio.Task[T]], what: K, do: Callable[[], Corouti
     return await done[what]
 
 
-class Pace:
+class _Pace:
     """The queries to one address, or to all: how many at once, and how many seconds between two at least."""
 
     def __init__(self, in_flight: int, per_second: float) -> None:
@@ -49,10 +49,10 @@ class Pace:
 
 
 @dataclass(slots=True, eq=False)
-class Lane:
+class _Lane:
     """What is known of an address over one transport."""
 
-    pace: Pace
+    pace: _Pace
     answers: int = 0
     streak: int = 0
     edns: bool = True
@@ -62,13 +62,11 @@ class Lane:
     silent_until: float = 0.0
 
     @property
-    def doubtful(self) -> bool:
-        """Whether it has given no sign of life, or none for long."""
+    def doubtful(self) -> bool:  # it has given no sign of life, or none for long
         return self.streak >= STREAK or (self.streak > 0 and not self.answers)
 
     @property
     def silent(self) -> bool:
-        """Whether the verdict of silence holds."""
         return self.silent_until > time.monotonic()
 
 
@@ -81,12 +79,12 @@ class Asker:
         self.ignored: Counter[str] = Counter()  # messages that answer nothing asked, by where they came from
         self.outcomes: Counter[str] = Counter()
         self.sent = self.late = 0
-        self.lanes: dict[tuple[str, str], Lane] = {}
+        self.lanes: dict[tuple[str, str], _Lane] = {}
         self._asked: dict[tuple[Any, ...], asyncio.Task[Reply]] = {}
         self._slow: set[str] = set()
-        self._all = Pace(settings.in_flight, settings.per_second)
-        pace = partial(Pace, settings.per_server_in_flight, settings.per_server)
-        self._paces = defaultdict[str, Pace](pace)
+        self._all = _Pace(settings.in_flight, settings.per_second)
+        pace = partial(_Pace, settings.per_server_in_flight, settings.per_server)
+        self._paces = defaultdict[str, _Pace](pace)
 
     async def ask(self, ask: Ask, *, patient: bool = True) -> Reply:
         """Ask, again if need be, and return the last thing observed; who is not `patient` may ask others.
@@ -172,12 +170,12 @@ class Asker:
         skipped = observe_exchange(ask, Exchange("timeout"), datetime.now(UTC), 0, edns=lane.edns)
         return self._write(skipped) if patient else skipped  # who is in a hurry asks someone else
 
-    def _lane(self, address: str, transport: str) -> Lane:
+    def _lane(self, address: str, transport: str) -> _Lane:
         if (address, transport) not in self.lanes:
-            self.lanes[address, transport] = Lane(self._paces[address])
+            self.lanes[address, transport] = _Lane(self._paces[address])
         return self.lanes[address, transport]
 
-    async def _try(self, ask: Ask, lane: Lane, attempt: int, *, patient: bool = True) -> Reply:
+    async def _try(self, ask: Ask, lane: _Lane, attempt: int, *, patient: bool = True) -> Reply:
         """Send one attempt, whose turn it is, and what tells whether the server takes EDNS."""
         last = patient and attempt >= self.settings.tries
         edns = lane.edns and (lane.edns_seen or not last or attempt == 1)
@@ -197,7 +195,7 @@ class Asker:
             lane.edns_seen = lane.edns_seen or edns
         return reply
 
-    async def _send(self, ask: Ask, lane: Lane, attempt: int, *, edns: bool, last: bool = False) -> Reply:
+    async def _send(self, ask: Ask, lane: _Lane, attempt: int, *, edns: bool, last: bool = False) -> Reply:
         in_time, pace = self.settings.timeout, lane.pace
         longer = ask.address in self._slow or (last and ask.transport == "udp")
         most = in_time * PATIENCE if longer else in_time
@@ -227,7 +225,7 @@ class Asker:
         self.write(reply.content())
         return reply
 
-    async def _enter(self, pace: Pace) -> None:
+    async def _enter(self, pace: _Pace) -> None:
         """Wait for one's turn to send; `_leave` must follow."""
         await pace.slots.acquire()
         async with pace.turn:
@@ -240,7 +238,7 @@ class Asker:
             # Jitter only ever slows: no second has more queries than the settings allow.
             pace.next_at = now + pace.interval * random.uniform(1, 1.25)  # noqa: S311 - jitter
 
-    def _leave(self, pace: Pace) -> None:
+    def _leave(self, pace: _Pace) -> None:
         self._all.slots.release()
         pace.slots.release()
 

@@ -11,7 +11,7 @@ import dns.message
 import dns.rcode
 import dns.rdataclass
 import dns.wire
-from dns.rdatatype import RdataType, to_text
+from dns.rdatatype import to_text
 
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.lines import SECTIONS, Record
@@ -22,14 +22,10 @@ MAX_ODD = 50
 """Records read of one that has an unreadable one: each can be made to cost as much as a hundred good ones."""
 
 _COUNTS = struct.Struct("!3H")
-_PROOFS = {RdataType.RRSIG, RdataType.NSEC, RdataType.NSEC3}
+_PROOFS = {"RRSIG", "NSEC", "NSEC3"}
 """Their presence is kept as a flag; of signatures, those that `mssante_audit.network.dnssec` checks."""
-_NAMES = {RdataType.NS, RdataType.CNAME, RdataType.PTR, RdataType.DNAME, RdataType.MX, RdataType.SOA}
-"""Types whose data are names, and numbers."""
-_SIGNED = {
-    RdataType.A, RdataType.AAAA, RdataType.CNAME, RdataType.DNAME, RdataType.DNSKEY, RdataType.DS,
-    RdataType.MX, RdataType.SOA,
-}  # fmt: skip
+_SIGNED = {"A", "AAAA", "CNAME", "DNAME", "DNSKEY", "DS", "MX", "SOA"}
+_NAMES = {"NS", "CNAME", "PTR", "DNAME", "MX", "SOA"}  # types whose data are names, and numbers
 _NAMED = {0, 1, 2, 3, 4, 5, 9}  # rcodes written by name; files hold the number of any other
 
 
@@ -81,17 +77,17 @@ def _read(wire: bytes, limit: int, *, lenient: bool) -> Message:
     signed, odd, records = False, bool(message.errors), []
     for section, sets in zip(SECTIONS, message.sections[1:], strict=True):
         for rrset in sets:
-            kind = rrset.rdtype
+            kind = to_text(rrset.rdtype)
             if kind in _PROOFS:
                 signed = True
-                if kind != RdataType.RRSIG or rrset.covers not in _SIGNED or section == "additional":
+                if kind != "RRSIG" or to_text(rrset.covers) not in _SIGNED or section == "additional":
                     continue
             elif rrset.rdclass != dns.rdataclass.IN:
                 odd = True
                 continue
             owner, data = _canonical(rrset.name.to_text()), rrset[0].to_text()
             data = " ".join(map(_canonical, data.split(" "))) if kind in _NAMES else data
-            records.append(Record(section, owner, rrset.ttl, to_text(kind), data))
+            records.append(Record(section, owner, rrset.ttl, kind, data))
     rcode, flags = int(message.rcode()), dns.flags.to_text(message.flags).lower().split()
     said = {"edns": message.edns >= 0, "signed": signed, "cut": cut}
     return Message(

@@ -81,10 +81,9 @@ def leaf_of(chain: Sequence[str], certificates: Mapping[str, bytes]) -> Certific
 @lru_cache(4096)
 def read_certificate(der: bytes) -> Certificate:
     """Return what a certificate says."""
-    name, parsed = digest(der), _parsed(der)
-    if isinstance(parsed, str):
-        return Certificate(name, problem=parsed)
+    name = digest(der)
     try:
+        parsed = read_certificates(x509.load_der_x509_certificate, der)[0]
         key = parsed.public_key()
         encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         kind = type(key).__name__.strip("_").removesuffix("PublicKey")
@@ -190,19 +189,12 @@ def _digest(certificate: x509.Certificate) -> str:
     return ""
 
 
+@lru_cache(4096)
 def loaded(der: bytes) -> x509.Certificate | None:
     """Return a certificate, ``None`` if nobody can read it."""
-    parsed = _parsed(der)
-    return None if isinstance(parsed, str) else parsed
-
-
-@lru_cache(4096)
-def _parsed(der: bytes) -> x509.Certificate | str:
-    """Return a certificate, or why nobody can read it."""
-    try:
+    with suppress(*UNREADABLE, OverflowError):
         return read_certificates(x509.load_der_x509_certificate, der)[0]
-    except (*UNREADABLE, OverflowError) as error:
-        return _cut(str(error)) or type(error).__name__
+    return None
 
 
 def _cut(text: str) -> str:

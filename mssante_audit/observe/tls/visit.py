@@ -13,7 +13,6 @@ import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -58,11 +57,9 @@ class _Ended(Exception):  # noqa: N818 - an end is no error
         self.outcome, self.detail = outcome, _text(detail) if isinstance(detail, bytes) else detail
 
 
-class Offers(NamedTuple):
-    """What servers are offered, the same to all of a run."""
-
-    all: SSL.Context
-    oldest: SSL.Context  # TLS 1.2 and older only: some servers end a handshake that offers more
+Offers = tuple[SSL.Context, SSL.Context]
+"""What all servers of a run are offered; and TLS 1.2 and older only, for those that end a handshake that
+offers more."""
 
 
 def visit(
@@ -72,7 +69,7 @@ def visit(
     start = time.monotonic()
     try:
         with _connect(address, port, settings) as sock:
-            seen = _Talk(sock, settings).converse(sni, offers.oldest if oldest else offers.all)
+            seen = _Talk(sock, settings).converse(sni, offers[oldest])
     except _Ended as ended:
         seen = Visit(ended.outcome, ended.detail)
     seconds = round(time.monotonic() - start, 3)
@@ -284,7 +281,7 @@ def offers_of(settings: ObserveTls) -> Offers:
     if (settings.client_certificate is None) != (settings.client_key is None):
         raise ParameterError("a client's certificate needs its key, and a key its certificate")
     try:
-        return Offers(_context(settings), _context(settings, SSL.TLS1_2_VERSION))
+        return _context(settings), _context(settings, SSL.TLS1_2_VERSION)
     except (SSL.Error, OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         reason = _alert(error) if isinstance(error, SSL.Error) else getattr(error, "message", None) or error
         why = f"the client's certificate cannot be used ({reason})"
