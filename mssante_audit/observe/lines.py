@@ -144,10 +144,9 @@ class Reply(NamedTuple):
     @property
     def weak(self) -> bool:
         """Whether it answers its question without authority (AA is not set): resolvers take it."""
-        return self.outcome == "lame" and any(
-            r.section == "answer" and r.owner == self.qname and r.type in (self.qtype, "CNAME")
-            for r in self.records
-        )
+        kinds = self.qtype, "CNAME"
+        own = (r for r in self.records if r.section == "answer" and r.owner == self.qname)
+        return self.outcome == "lame" and any(r.type in kinds for r in own)
 
     @property
     def usable(self) -> bool:

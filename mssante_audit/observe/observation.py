@@ -88,14 +88,10 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
                 replies.append(Reply._make((*map(once, reply[:-1]), line)))
 
     headers, read = read_file(Path(source), DNS, take)
+    last, siblings = headers[-1], dict.fromkeys(header["sibling"] for header in headers)
     return Observation(
-        **read,
-        replies=tuple(replies),
-        notes=tuple(notes),
-        parent_zone=headers[0]["parent_zone"],
-        siblings=tuple(dict.fromkeys(header["sibling"] for header in headers)),
-        ipv6=all(header.get("ipv6") is True for header in headers),
-        done=frozenset(done),
-        only=pattern_of(headers[-1]),
-        settings=given if isinstance(given := headers[-1].get("settings"), dict) else {},
-    )
+        **read, replies=tuple(replies), notes=tuple(notes), parent_zone=headers[0]["parent_zone"],
+        siblings=tuple(siblings), ipv6=all(header.get("ipv6") is True for header in headers),
+        done=frozenset(done), only=pattern_of(last),
+        settings=given if isinstance(given := last.get("settings"), dict) else {},
+    )  # fmt: skip

@@ -9,7 +9,7 @@ import json
 import os
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,6 +39,9 @@ class Progress:
     sent: int = 0
     seconds: float = 0.0
     silent: tuple[str, ...] = ()
+
+
+Tell = Callable[[Progress], None]
 
 
 class Writer:

@@ -64,9 +64,8 @@ def _read(wire: bytes, limit: int, *, lenient: bool) -> Message:
         authorities = min(authorities, limit - answers)
         wire = wire[:6] + _COUNTS.pack(answers, authorities, limit - answers - authorities) + wire[12:]
         total = limit
-    message = dns.message.from_wire(
-        wire, one_rr_per_rrset=True, ignore_trailing=cut, continue_on_error=lenient
-    )
+    how = {"one_rr_per_rrset": True, "ignore_trailing": cut, "continue_on_error": lenient}
+    message = dns.message.from_wire(wire, **how)
     tc = bool(message.flags & dns.flags.TC)
     if not tc:  # a truncated reply may end anywhere: TCP will tell
         found = sum(map(len, message.sections[1:])) + len(message.errors)
@@ -90,12 +89,9 @@ def _read(wire: bytes, limit: int, *, lenient: bool) -> Message:
             records.append(Record(section, owner, rrset.ttl, kind, data))
     rcode, flags = int(message.rcode()), dns.flags.to_text(message.flags).lower().split()
     said = {"edns": message.edns >= 0, "signed": signed, "cut": cut}
-    return Message(
-        dns.rcode.Rcode(rcode).name if rcode in _NAMED else str(rcode),
-        (*(flag for flag in ("aa", "tc", "ra") if flag in flags), *(name for name in said if said[name])),
-        tuple(records),
-        odd,
-    )
+    said = {**{name: name in flags for name in ("aa", "tc", "ra")}, **said}
+    name = dns.rcode.Rcode(rcode).name if rcode in _NAMED else str(rcode)
+    return Message(name, tuple(flag for flag in said if said[flag]), tuple(records), odd)
 
 
 def _told_apart(wire: bytes, total: int) -> None:

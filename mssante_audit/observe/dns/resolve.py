@@ -19,6 +19,7 @@ MAX_DEPTH = 3  # how deep names of servers may depend on names of servers
 MAX_SPARE = 8  # names of servers of a mail host's zone that are looked up though others have glue
 MAX_SERVERS = 64
 """Addresses of servers asked for one zone (a reply can name 500 servers, each with as many addresses)."""
+Chain = tuple[str, ...]
 
 
 class Server(NamedTuple):
@@ -123,7 +124,7 @@ class Resolver:
             if cut:
                 await self.resolve("", cut, "DS")
 
-    async def resolve(self, domain: str, qname: str, qtype: str, chain: tuple[str, ...] = ()) -> Reply | None:
+    async def resolve(self, domain: str, qname: str, qtype: str, chain: Chain = ()) -> Reply | None:
         """Return the conclusive reply for a name, following aliases; ``None`` if there is none to be had."""
         for _ in range(MAX_ALIASES):
             _, found = await self._search(domain, qname, qtype, chain)
@@ -134,9 +135,7 @@ class Resolver:
             qname = found.alias
         return None
 
-    async def _search(
-        self, domain: str, qname: str, qtype: str, chain: tuple[str, ...]
-    ) -> tuple[str, Reply | None]:
+    async def _search(self, domain: str, qname: str, qtype: str, chain: Chain) -> tuple[str, Reply | None]:
         """Ask the resolvers given, or servers of zones from the nearest down; return the last zone too."""
         if self._resolvers:
             ask = Ask(domain, "address", "", qname, qtype, "", "", rd=True)
@@ -176,8 +175,8 @@ class Resolver:
         return zone, None
 
     async def _reach(
-        self, domain: str, names: Sequence[str], zone: str, chain: tuple[str, ...]
-    ) -> tuple[tuple[Server, ...], tuple[str, ...]]:
+        self, domain: str, names: Sequence[str], zone: str, chain: Chain
+    ) -> tuple[tuple[Server, ...], Chain]:
         """Look up names of a zone's servers, aliases last, until there are enough: servers, other names."""
         servers: dict[str, list[Server]] = {}
         aliases: dict[str, list[Server]] = {}

@@ -25,12 +25,11 @@ from mssante_audit.observe.dns.walk import Walker
 from mssante_audit.observe.folder import DNS
 from mssante_audit.observe.lines import key
 from mssante_audit.observe.observation import Observation, load_observation
-from mssante_audit.observe.writer import ELSE_RESUME, Progress, Writer
+from mssante_audit.observe.writer import ELSE_RESUME, Progress, Tell, Writer
 
 __all__ = ["NetworkError", "ObserveSettings", "Progress", "Summary", "observe"]
 
 WALKS = 1000  # domains under way at once: they wait for one another's servers, not for memory
-Tell = Callable[[Progress], None]
 
 
 class NetworkError(AuditError, ConnectionError):

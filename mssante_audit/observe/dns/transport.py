@@ -35,10 +35,10 @@ T = TypeVar("T")
 
 def query_wire(qname: str, qtype: str, *, edns: bool = True, rd: bool = False) -> bytes:
     """Return a query with the id 0; with EDNS it asks for DNSSEC records (a referral then shows its DS)."""
+    flags, edns_version = dns.flags.RD if rd else 0, 0 if edns else False
     message = dns.message.make_query(
-        qname, qtype, use_edns=0 if edns else False, want_dnssec=edns, payload=EDNS_SIZE, id=0,
-        flags=dns.flags.RD if rd else 0,
-    )  # fmt: skip
+        qname, qtype, use_edns=edns_version, want_dnssec=edns, payload=EDNS_SIZE, id=0, flags=flags
+    )
     return message.to_wire()
 
 
@@ -176,10 +176,8 @@ async def obtained(make: Callable[[], T]) -> T:
 
 def scarce(error: OSError) -> ResourceError:
     """Return what says that this machine lacks something to ask with."""
-    return ResourceError(
-        f"this machine cannot ask any more: {error.strerror}",
-        remedy="Raise its limits (`ulimit -n`) or lower --in-flight",
-    )
+    remedy = "Raise its limits (`ulimit -n`) or lower --in-flight"
+    return ResourceError(f"this machine cannot ask any more: {error.strerror}", remedy=remedy)
 
 
 def _family(address: str) -> socket.AddressFamily:

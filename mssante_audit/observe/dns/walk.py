@@ -23,6 +23,8 @@ MAX_NAMES = 32  # names of servers followed for one zone; a note says if there w
 MAX_HOSTS = 100
 """Mail hosts followed for one domain, those first that senders prefer: of more BIND takes none."""
 NOBODY = "."  # the target of the MX of a domain that takes no mail (RFC 7505)
+Servers = tuple[Server, ...]
+Glue = dict[str, set[str]]
 T = TypeVar("T")
 
 
@@ -32,8 +34,8 @@ class Walker:
     def __init__(self, asker: Asker, resolver: Resolver, sibling: str) -> None:
         self._asker, self._resolver, self._sibling = asker, resolver, sibling
         self._parent = asker.settings.undelegated or asker.settings.parent_zone
-        self._zones: dict[str, asyncio.Task[tuple[Server, ...]]] = {}
-        self.servers: tuple[Server, ...] = ()  # of the parent zone
+        self._zones: dict[str, asyncio.Task[Servers]] = {}
+        self.servers: Servers = ()  # of the parent zone
         self._signed: set[str] = set()
 
     def _most(self, zone: str, all_: list[T], most: int, text: str) -> list[T]:
@@ -69,9 +71,8 @@ class Walker:
         """Ask the parent's servers about their own zone, and those above for its DS; nobody waits for it."""
         found = await self._resolver.resolve("", self._parent, "DS")
         secure = found is not None and bool(found.answers)
-        await asyncio.gather(
-            *(self._apex("", self._parent, server, secure=secure) for server in self.servers)
-        )
+        asked = (self._apex("", self._parent, server, secure=secure) for server in self.servers)
+        await asyncio.gather(*asked)
 
     async def walk(self, domain: str, qname: str) -> None:
         """Observe one domain (`qname` is its canonical form)."""
@@ -94,7 +95,7 @@ class Walker:
             zone = cut
         self._asker.write({"done": qname, "domain": domain})
 
-    async def _discover(self, domain: str, cut: str, replies: list[Reply]) -> tuple[Server, ...]:
+    async def _discover(self, domain: str, cut: str, replies: list[Reply]) -> Servers:
         """Return the servers of the zone `cut`, having asked each about its apex; `replies` show the cut."""
         # Who answers where others refer carries the zone below too.
         carried = [o for o in replies if o.outcome != "referral"]
@@ -102,7 +103,7 @@ class Walker:
         evidence = [*replies, *await asyncio.gather(*map(self._asker.ask, dict.fromkeys(asks)))]
         names = sorted(set().union(*(reply.data("NS", cut) for reply in evidence)))
         names = self._most(cut, names, MAX_NAMES, f"of {len(names)} names of servers not followed")
-        glue: dict[str, set[str]] = {}
+        glue: Glue = {}
         for reply in evidence:
             for name, addresses in reply.addresses(names).items():
                 glue.setdefault(name, set()).update(addresses)
@@ -116,8 +117,8 @@ class Walker:
         return servers
 
     async def _explore(
-        self, domain: str, zone: str, names: list[str], glue: dict[str, set[str]], *, secure: bool
-    ) -> tuple[Server, ...]:
+        self, domain: str, zone: str, names: list[str], glue: Glue, *, secure: bool
+    ) -> Servers:
         known = [Server(name, address) for name in names for address in sorted(glue.get(name, ()))]
         if usable := tuple(s for s in dict.fromkeys(known) if self._resolver.usable(s.address)):
             self._resolver.zones.setdefault(zone, usable)
@@ -150,11 +151,9 @@ class Walker:
     async def _apex(self, domain: str, zone: str, server: Server, *, secure: bool) -> set[str]:
         """Ask a server about the zone's apex, over TCP for its MX; return the names of servers it gives."""
         ask = Ask(domain, "apex", zone, zone, "SOA", *server)
-        soa, ns, _ = await asyncio.gather(
-            self._asker.ask(ask),
-            self._asker.ask(ask._replace(qtype="NS")),
-            self._over_tcp(ask._replace(qtype="MX", transport="tcp")),
-        )
+        others = ask._replace(qtype="NS"), ask._replace(qtype="MX", transport="tcp")
+        asked = self._asker.ask(ask), self._asker.ask(others[0]), self._over_tcp(others[1])
+        soa, ns, _ = await asyncio.gather(*asked)
         if not soa.silent:
             # The root's SOA: any resolver has it at hand, and no name of anybody's is given away.
             stranger = Ask(domain, "recursion", "", ".", "SOA", *server, rd=True)

@@ -74,21 +74,16 @@ def load_tls(source: str | Path) -> TlsObservation:
 
     def take(_line: int, content: dict[str, Any]) -> None:
         if "certificate" in content:
-            certificates.update([_read_certificate(content)])
+            text, der = content.get("der"), b""
+            with suppress(ValueError):
+                der = base64.b64decode(text if isinstance(text, str) else "", validate=True)
+            if not der or len(der) > MAX_CERTIFICATE:
+                raise ValueError("field der")
+            if digest(der) != content["certificate"]:
+                raise ValueError("a certificate that is not what its hash says")
+            certificates[content["certificate"]] = der
         elif "end" not in content:
             visits.append(_read_visit(content))
 
     headers, read = read_file(Path(source), TLS, take)
     return TlsObservation(**read, visits=tuple(visits), certificates=certificates, dns=headers[0]["dns"])
-
-
-def _read_certificate(content: Mapping[str, Any]) -> tuple[str, bytes]:
-    """Return hash and DER of a certificate's line; `ValueError` says what is wrong with it."""
-    name, text, der = content.get("certificate"), content.get("der"), b""
-    with suppress(ValueError):
-        der = base64.b64decode(text if isinstance(text, str) else "", validate=True)
-    if not der or len(der) > MAX_CERTIFICATE:
-        raise ValueError("field der")
-    if digest(der) != name:
-        raise ValueError("a certificate that is not what its hash says")
-    return str(name), der

@@ -10,9 +10,9 @@ import base64
 import threading
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -23,9 +23,9 @@ from mssante_audit.base.errors import ResourceError
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.chain import read_certificate
-from mssante_audit.observe.tls.observation import MAX_CERTIFICATE, TELLING, TLS, load_tls
+from mssante_audit.observe.tls.observation import MAX_CERTIFICATE, TELLING, TLS, Visited, load_tls
 from mssante_audit.observe.tls.visit import Visit, offers_of, visit
-from mssante_audit.observe.writer import Progress, Writer
+from mssante_audit.observe.writer import Progress, Tell, Writer
 from mssante_audit.values.dn import parse_dn
 
 ATTEMPTS = 3  # connections to one address in a run, at most
@@ -79,7 +79,7 @@ def observe_tls(
     *,
     dns: str = "",
     resume: bool = False,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Tell | None = None,
 ) -> Summary:
     """Visit mail servers and write the observation file; `dns` names the one of the DNS that named them.
 
@@ -149,9 +149,7 @@ class _Run:
         key = parse_dn(leaf.subject).key if sound else ""
         return next((host for host in server.hosts if key not in server.listed.get(host, {key})), None)
 
-    def visit_all(
-        self, servers: Sequence[MailServer], writer: Writer, progress: Callable[[Progress], None] | None
-    ) -> None:
+    def visit_all(self, servers: Sequence[MailServer], writer: Writer, progress: Tell | None) -> None:
         """Visit all, then again those of which too little is known, at a lower pace."""
         for attempt in range(1, ATTEMPTS + 1):
             asked = [(server, name) for server in servers if (name := self.next_visit(server)) is not None]
@@ -251,9 +249,6 @@ def lines_of(
         if name not in written and len(der) <= MAX_CERTIFICATE:
             written.add(name)
             yield {"certificate": name, "der": base64.b64encode(der).decode()}
-    yield {
-        "at": instant(at), "address": server.address, "port": server.port, "hosts": list(server.hosts),
-        "sni": seen.sni, "attempt": attempt, "outcome": seen.outcome, "detail": seen.detail,
-        "banner": seen.banner, "protocol": seen.protocol, "cipher": seen.cipher, "demanded": seen.demanded,
-        "chain": chain, "seconds": seen.seconds,
-    }  # fmt: skip
+    told = asdict(seen) | {"at": instant(at), "address": server.address, "port": server.port, "chain": chain}
+    told |= {"hosts": list(server.hosts), "attempt": attempt}
+    yield {name: told[name] for name in Visited._fields}
