@@ -146,7 +146,6 @@ class Scan:
             *whole, rest = (rest + piece).split(b"\n")
             for raw in whole:
                 self._line += 1
-                content = None
                 with suppress(ValueError, RecursionError):
                     content = json.loads(raw.decode())
                     if b"\\u" in raw:

@@ -108,7 +108,7 @@ class Walker:
             for name, addresses in reply.addresses(names).items():
                 glue.setdefault(name, set()).update(addresses)
         secure = any(reply.data("DS", cut) for reply in evidence)
-        servers = await self._explore(domain, cut, names, glue, secure=secure)
+        servers = await self._explore(domain, cut, names, glue, secure)
         signed = any(o.signed for o in replies)
         if not secure and (carried or (cut in self._signed and not signed)):
             # Servers of an unsigned zone may leave a DS out of their referrals; who carries both has none.
@@ -116,9 +116,7 @@ class Walker:
             await asyncio.gather(*map(self._asker.ask, dict.fromkeys(above)))
         return servers
 
-    async def _explore(
-        self, domain: str, zone: str, names: list[str], glue: Glue, *, secure: bool
-    ) -> Servers:
+    async def _explore(self, domain: str, zone: str, names: list[str], glue: Glue, secure: bool) -> Servers:
         known = [Server(name, address) for name in names for address in sorted(glue.get(name, ()))]
         if usable := tuple(s for s in dict.fromkeys(known) if self._resolver.usable(s.address)):
             self._resolver.zones.setdefault(zone, usable)
