@@ -1,7 +1,5 @@
 """Observation files (JSON Lines in gzip members) of a data folder, and reading them out of any bytes."""
 
-from __future__ import annotations
-
 import json
 import re
 import zlib

@@ -1,7 +1,5 @@
 """The two kinds of observations, and what a data folder holds of each."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The lines of an observation file: what they may hold, and reading them out of any bytes."""
 
-from __future__ import annotations
-
 import errno
 import re
 from collections.abc import Callable, Collection, Mapping

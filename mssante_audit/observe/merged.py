@@ -9,8 +9,6 @@ more only until a file is found that is whole: that answers for nine tenths of t
 listed then.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The observation file: what the DNS said, one line a query; docs/observing.md has the lines and fields."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +29,7 @@ class Observation(FileRead):
     """The pattern of the domains that the last run asked about; "" for all of the list."""
     domains: frozenset[str] = frozenset()
     """Of one of the `older`: the domains, as the list writes them, that it answers for."""
-    older: tuple[Observation, ...] = ()  # those that answer for what this one does not, newest first
+    older: tuple["Observation", ...] = ()  # those that answer for what this one does not, newest first
     settings: dict[str, Any] = field(default_factory=dict)
     """The options of the last run, as its header has them."""
     found: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
@@ -48,11 +46,11 @@ class Observation(FileRead):
         return len({reply.domain for reply in self.replies}) + sum(len(part.domains) for part in self.older)
 
     @property
-    def parts(self) -> tuple[Observation, ...]:
+    def parts(self) -> tuple["Observation", ...]:
         """All the files that answer, the newest first."""
         return (self, *self.older)
 
-    def shares(self, domains: Iterable[str]) -> Iterator[tuple[Observation, list[str]]]:
+    def shares(self, domains: Iterable[str]) -> Iterator[tuple["Observation", list[str]]]:
         """Yield each file that answers for some of `domains`, and those; what none does is the newest's."""
         of = {domain: part for part in self.older for domain in part.domains}
         shares: dict[int, list[str]] = {}

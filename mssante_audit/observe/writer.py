@@ -1,7 +1,5 @@
 """Writing an observation file: append only, whole gzip members, readable at any moment."""
 
-from __future__ import annotations
-
 import errno
 import fcntl
 import gzip

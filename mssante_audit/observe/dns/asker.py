@@ -5,8 +5,6 @@ answered, or has stopped to, one question at a time goes on and the others wait 
 server that 300 domains share is asked a handful of questions, not 300 times as many.
 """
 
-from __future__ import annotations
-
 import asyncio
 import random
 import time
@@ -40,8 +38,6 @@ async def once(done: dict[K, asyncio.Task[T]], what: K, do: Callable[[], Corouti
 
 
 class _Pace:
-    """The queries to one address, or to all: how many at once, and how many seconds between two at least."""
-
     def __init__(self, in_flight: int, per_second: float) -> None:
         self.slots, self.turn = asyncio.Semaphore(in_flight), asyncio.Lock()
         self.fastest = self.interval = 1 / per_second
@@ -50,8 +46,6 @@ class _Pace:
 
 @dataclass(slots=True, eq=False)
 class _Lane:
-    """What is known of an address over one transport."""
-
     pace: _Pace
     answers: int = 0
     streak: int = 0

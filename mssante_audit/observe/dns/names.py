@@ -1,7 +1,5 @@
 """Domain names as they are written everywhere here: lower case, A-labels, no final dot."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

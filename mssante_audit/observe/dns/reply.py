@@ -1,7 +1,5 @@
 """A reply as dnspython reads it, in the words of an observation, and the name of its outcome."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -105,7 +103,6 @@ def _told_apart(wire: bytes, total: int) -> None:
 
 
 def _canonical(name: str) -> str:
-    """Return a name as `canonical` writes it; the root is "."."""
     return (name.removesuffix(".") or ".").lower()
 
 

@@ -1,7 +1,5 @@
 """Looking up names of servers and mail hosts: through the resolvers given, or from the root down."""
 
-from __future__ import annotations
-
 import asyncio
 import ipaddress
 import zlib

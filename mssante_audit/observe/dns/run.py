@@ -1,7 +1,5 @@
 """Observe the DNS: ask it about every domain of a list, never by AXFR, and write down what it says."""
 
-from __future__ import annotations
-
 import asyncio
 import fnmatch
 import secrets

@@ -1,7 +1,5 @@
 """What an observation of the DNS may do, and how fast."""
 
-from __future__ import annotations
-
 import ipaddress
 from typing import Annotated, Any
 

@@ -5,8 +5,6 @@ question asked; everything else is counted and thrown away. Where this machine h
 memory left, a question waits, and blames no server.
 """
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import secrets

@@ -4,8 +4,6 @@ Every server that parent or zone names is asked, on each of its addresses; so ar
 hosts lie in. Nothing is assumed about where zones begin.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
@@ -39,7 +37,6 @@ class Walker:
         self._signed: set[str] = set()
 
     def _most(self, zone: str, all_: list[T], most: int, text: str) -> list[T]:
-        """Return so many; a note in the file says how many are left out."""
         if len(all_) > most:
             self._asker.write({"note": f"{len(all_) - most} {text}", "zone": zone})
         return all_[:most]

@@ -1,7 +1,5 @@
 """What certificates say, and whether a chain as a server sent it leads to an anchor."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -138,7 +136,6 @@ def judge(sent: Sequence[bytes], trusted: Certificates, crls: Sequence[Path], at
 def _path(
     certificate: x509.Certificate, between: Certificates, trusted: Certificates, at: datetime
 ) -> tuple[list[x509.Certificate] | None, str]:
-    """Return the path to an anchor, or why there is none."""
     try:
         return path_to_anchor(certificate, between, trusted, at), ""
     except ValueError as error:

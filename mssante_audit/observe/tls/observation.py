@@ -1,7 +1,5 @@
 """The file of an observation of TLS: a line a visit (`Visited`), a line a certificate, read."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Mapping
 from contextlib import suppress

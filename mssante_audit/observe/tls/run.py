@@ -4,8 +4,6 @@ Nothing is ever sent to mail servers but EHLO, STARTTLS and QUIT. A visit is a t
 takes three quarters of the CPU, and OpenSSL works beside Python.
 """
 
-from __future__ import annotations
-
 import base64
 import threading
 import time
@@ -112,8 +110,6 @@ def observe_tls(
 
 @dataclass
 class _State:
-    """What is known of a server while a run goes on."""
-
     outcome: str = ""  # what the last visit without SNI ended with
     tries: int = 0
     presented: tuple[bytes, datetime] | None = None  # its certificate, as presented without SNI, and when
@@ -126,8 +122,6 @@ Result = tuple[MailServer, datetime, Visit]
 
 
 class _Run:
-    """A run under way."""
-
     def __init__(self, settings: ObserveTls) -> None:
         self.settings, self.offers = settings, offers_of(settings)
         self.states: defaultdict[tuple[str, int], _State] = defaultdict(_State)

@@ -10,8 +10,6 @@ one still had, negative if it had ended. What a server presents by name (SNI) do
 that it presented nothing to.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -175,7 +173,6 @@ def _presented(part: TlsObservation, until: datetime) -> Iterator[_Presented]:
 
 
 def _last(part: TlsObservation) -> dict[tuple[str, int], _Presented]:
-    """Return what each server presented last."""
     return {(v.address, v.port): (v, leaf) for v, leaf in _presented(part, datetime.max.replace(tzinfo=UTC))}
 
 

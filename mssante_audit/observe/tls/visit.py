@@ -4,8 +4,6 @@ A visit is bounded in time and bytes whatever the server does: each step has a d
 has a greatest size, and so has what TLS takes before its handshake is done.
 """
 
-from __future__ import annotations
-
 import encodings.idna  # noqa: F401 - connections need it; later there may be no descriptor left
 import errno
 import re
@@ -51,8 +49,6 @@ class Visit:
 
 
 class _Ended(Exception):  # noqa: N818 - an end is no error
-    """The visit ends here, with an outcome."""
-
     def __init__(self, outcome: str, detail: str | bytes) -> None:
         self.outcome, self.detail = outcome, _text(detail) if isinstance(detail, bytes) else detail
 
@@ -137,7 +133,6 @@ class _Talk:
         return replace(self.seen, outcome="presented", detail=detail)
 
     def _leave(self) -> None:
-        """Say QUIT, to whom still listens."""
         with suppress(_Ended):
             self._send(b"QUIT\r\n")
 
@@ -189,7 +184,6 @@ class _Talk:
         return code, lines
 
     def _reply(self, silence: str) -> tuple[int, list[bytes]]:
-        """Read one reply: its code and its lines."""
         lines: list[bytes] = []
         size, until = 0, time.monotonic() + self._settings.timeout
         while True:
@@ -250,7 +244,6 @@ class _Talk:
         self._pass_on(self._tls)
 
     def _pass_on(self, tls: SSL.Connection) -> None:
-        """Send what TLS has to say."""
         with suppress(SSL.WantReadError):
             while True:
                 self._send_plain(tls.bio_read(1 << 16))
@@ -316,7 +309,6 @@ def shown(text: str, most: int = MAX_SHOWN) -> str:
 
 
 def _alert(error: SSL.Error) -> str:
-    """Return what OpenSSL says of an error: the alert received, or what was wrong."""
     entries = [entry for entry in error.args[:1] if isinstance(entry, list)]
     reasons = [reason for entry in entries for *_, reason in entry if reason]
     return reasons[-1] if reasons else "the connection was closed"
