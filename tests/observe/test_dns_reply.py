@@ -13,11 +13,18 @@ from dnslab import reply
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mssante_audit.observe.dns.asker import Ask, observe_exchange
+from mssante_audit.observe.dns.exchange import (
+    MAX_ODD,
+    MAX_RECORDS,
+    Exchange,
+    classify,
+    is_reply_to,
+    observe_exchange,
+    query_wire,
+    read_message,
+)  # fmt: skip
 from mssante_audit.observe.dns.names import canonical
-from mssante_audit.observe.dns.reply import MAX_ODD, MAX_RECORDS, classify, read_message
-from mssante_audit.observe.dns.transport import Exchange, is_reply_to, query_wire
-from mssante_audit.observe.lines import OUTCOMES, Reply, parse_reply
+from mssante_audit.observe.lines import OUTCOMES, Ask, Reply, parse_reply
 
 NAME = "ch-valfictif.mssante.fr"
 QUERY = dns.message.make_query(NAME, "MX", use_edns=0, want_dnssec=True)

@@ -17,14 +17,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from mssante_audit.observe.dns.asker import Ask, observe_exchange
+from mssante_audit.observe.dns.exchange import Exchange, Message, classify, observe_exchange
 from mssante_audit.observe.dns.names import canonical, is_under
-from mssante_audit.observe.dns.reply import Message, classify
 from mssante_audit.observe.dns.resolve import Resolver
 from mssante_audit.observe.dns.settings import ObserveSettings
-from mssante_audit.observe.dns.transport import Exchange
 from mssante_audit.observe.dns.walk import Walker
-from mssante_audit.observe.lines import FORMAT, VERSION, Record, Reply
+from mssante_audit.observe.lines import FORMAT, VERSION, Ask, Record, Reply
 from mssante_audit.observe.writer import Writer
 
 ROOT = ("root.valfictif.example", "192.0.2.1")

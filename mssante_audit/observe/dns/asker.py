@@ -15,9 +15,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from mssante_audit.observe.dns.reply import Malformed, classify, read_message
+from mssante_audit.observe.dns.exchange import Exchange, exchange, observe_exchange, query_wire
 from mssante_audit.observe.dns.settings import ObserveSettings
-from mssante_audit.observe.dns.transport import Exchange, exchange, query_wire
 from mssante_audit.observe.lines import NO_EDNS, Ask, Reply, key
 
 PATIENCE = 3
@@ -240,23 +239,3 @@ class Asker:
 async def _sleep_until(at: float) -> None:
     while (left := at - time.monotonic()) > 0:
         await asyncio.sleep(left)
-
-
-def observe_exchange(
-    ask: Ask, exchange: Exchange, at: datetime, attempt: int, *, edns: bool, late: bool = False
-) -> Reply:
-    """Turn what came of a query into a line of the observation; any bytes of a reply end in an outcome."""
-    outcome, rcode, flags, cut, rtt = exchange.status, "", "", "", None
-    records: tuple[Any, ...] = ()
-    if outcome == "reply":
-        rtt = round(exchange.rtt * 1000, 2)
-        try:
-            message = read_message(exchange.wire)
-        except Malformed:
-            outcome = "malformed"
-        else:
-            outcome, cut = classify(message, ask.zone or None, ask.qname, ask.qtype)
-            rcode, records = message.rcode, message.records
-            flags = " ".join((*message.flags, *(["late"] if late else [])))
-    outcome_fields = (outcome, rcode, flags, cut, rtt, exchange.ignored, records)
-    return Reply(at, *ask[:8], edns, ask.rd, attempt, *outcome_fields)

@@ -8,8 +8,8 @@ from functools import cache
 from typing import NamedTuple
 
 from mssante_audit.observe.dns.asker import Asker
+from mssante_audit.observe.dns.exchange import reaches
 from mssante_audit.observe.dns.names import is_under
-from mssante_audit.observe.dns.transport import reaches
 from mssante_audit.observe.lines import CONCLUSIVE, INFORMATIVE, Ask, Reply
 
 MAX_ALIASES = 13  # aliases followed from one name: no resolver follows more than twelve, as measured

@@ -15,10 +15,10 @@ import dns.rdata
 
 from mssante_audit.base.errors import AuditError, InputError
 from mssante_audit.observe.dns.asker import Asker
+from mssante_audit.observe.dns.exchange import obtained
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.dns.resolve import Resolver
 from mssante_audit.observe.dns.settings import ObserveSettings
-from mssante_audit.observe.dns.transport import obtained
 from mssante_audit.observe.dns.walk import Walker
 from mssante_audit.observe.folder import DNS
 from mssante_audit.observe.lines import key
