@@ -1,12 +1,9 @@
 """The two kinds of observations, and what a data folder holds of each."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import SKEW
@@ -14,54 +11,39 @@ from mssante_audit.observe.folder import Aside, File, find_observations
 from mssante_audit.observe.merged import load_merged
 from mssante_audit.observe.tls.servers import load_servers
 
-Reader = Callable[[Sequence[File], Sequence[str], datetime, datetime], tuple[Any, list[Aside]]]
-"""From files (newest first), the list's domains, the instant audited at, and the one before which what was
-seen says nothing any more: what was observed, ``None`` if nothing was, and what was left aside. What was
-observed has a ``size`` (of domains or servers) and ``parts`` (`mssante_audit.observe.files.FileRead`)."""
+Faults = dict[str, InputError] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """One kind of observation."""
 
-    name: str
-    """What the names of its files begin with, before a dash and a date."""
-    need: str
-    """What audits that need it say (`mssante_audit.findings.registry.Audit.needs`)."""
-    title: str
-    """In French, as `remedy`."""
-    lacks: Mapping[str, str]
-    """What is said where there is none, by language."""
+    name: str  # what the names of its files begin with, before a dash and a date
+    need: str  # what audits that need it say (`mssante_audit.findings.registry.Audit.needs`)
+    title: str  # in French, as `remedy`
+    lacks: Mapping[str, str]  # what is said where there is none, by language
     remedy: str
-    read: Reader
+    read: Callable[[Sequence[File], Sequence[str], datetime, datetime], tuple[Any, list[Aside]]]
+    """From files (newest first), the list's domains, the instant audited at, and the one before which what
+    was seen says nothing any more: what was observed, ``None`` if nothing was, and what was left aside. It
+    has a ``size`` (of domains or servers) and ``parts`` (`mssante_audit.observe.folder.FileRead`)."""
 
 
 KINDS = (
     Kind(
-        name="dns",
-        need="observation",
-        title="Observation du DNS",
-        lacks={"fr": "aucune observation du DNS", "en": "no observation of the DNS"},
-        remedy="Lancez « mssante-audit observe », qui en dépose une dans observations/.",
-        read=load_merged,
+        "dns", "observation", "Observation du DNS",
+        {"fr": "aucune observation du DNS", "en": "no observation of the DNS"},
+        "Lancez « mssante-audit observe », qui en dépose une dans observations/.", load_merged,
     ),
     Kind(
-        name="tls",
-        need="tls",
-        title="Observation de TLS",
-        lacks={"fr": "aucune observation de TLS", "en": "no observation of TLS"},
-        remedy="Lancez « mssante-audit observe tls », qui en dépose une dans observations/.",
-        read=load_servers,
+        "tls", "tls", "Observation de TLS",
+        {"fr": "aucune observation de TLS", "en": "no observation of TLS"},
+        "Lancez « mssante-audit observe tls », qui en dépose une dans observations/.", load_servers,
     ),
-)
+)  # fmt: skip
 
 
 def read_observations(
-    data: Path,
-    domains: Sequence[str],
-    as_of: datetime,
-    since: datetime,
-    faults: dict[str, InputError] | None = None,
+    data: Path, domains: Sequence[str], as_of: datetime, since: datetime, faults: Faults = None
 ) -> tuple[dict[str, Any], tuple[Aside, ...], dict[str, tuple[File, ...]]]:
     """Return what a data folder holds of each kind, by what needs it; files left aside; files there are.
 

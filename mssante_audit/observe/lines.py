@@ -1,7 +1,5 @@
 """The lines of an observation file: what they may hold, and reading them out of any bytes."""
 
-from __future__ import annotations
-
 import errno
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -17,9 +15,7 @@ from mssante_audit.base.errors import InputError
 FORMAT = "mssante-audit dns observation"
 VERSION = 2
 STEPS = ("walk", "sibling", "apex", "address", "recursion")
-"""``walk``: a domain asked of the parent's servers and on down, zone by zone. ``sibling``: a name nobody
-registered, to find wildcards. ``apex``: SOA, NS, DNSKEY of a zone, and its DS in the zone above. ``address``:
-names of servers and mail hosts. ``recursion``: whether a server resolves for strangers."""
+"""What a query was for; docs/observing.md says it of each."""
 TRANSPORTS = ("udp", "tcp")
 OUTCOMES = (
     "answer", "nodata", "nxdomain", "referral", "refused", "servfail", "lame", "truncated", "timeout",
@@ -63,33 +59,23 @@ def instant(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-@lru_cache(1 << 12)
-def is_address(text: str) -> bool:
-    """Whether a text is an IPv4 or IPv6 address."""
+@lru_cache(1 << 13)
+def _is_readable(kind: str, data: str) -> bool:
+    if kind not in ("A", "AAAA"):
+        return kind not in _FIELDS or re.fullmatch(_FIELDS[kind], data) is not None
     try:
-        ip_address(text)
+        return ip_address(data).version == (4 if kind == "A" else 6) and "%" not in data
     except ValueError:
         return False
-    return "%" not in text
 
 
-@lru_cache(1 << 12)
-def _is_readable(kind: str, data: str) -> bool:
-    if kind in ("A", "AAAA"):
-        return is_address(data) and (":" in data) == (kind == "AAAA")
-    return kind not in _FIELDS or re.fullmatch(_FIELDS[kind], data) is not None
-
-
-def _readable(record: Record) -> Record:
-    if not _is_readable(record.type, record.data):
+def _readable(value: Any) -> Any:
+    """Refuse a record whose data its type does not have, and what is no address of a server."""
+    address = isinstance(value, str)
+    pairs = [(kind, value) for kind in ("A", "AAAA")] if address else [(value.type, value.data)]
+    if not any(_is_readable(*pair) for pair in pairs) and value != "":
         raise ValueError
-    return record
-
-
-def _server_address(text: str) -> str:
-    if text and not is_address(text):
-        raise ValueError
-    return text
+    return value
 
 
 def one_of(choices: tuple[str, ...]) -> Any:
@@ -123,7 +109,7 @@ class Reply(NamedTuple):
     qname: str
     qtype: str
     server: str
-    address: Annotated[str, AfterValidator(_server_address)]
+    address: Annotated[str, AfterValidator(_readable)]
     transport: Annotated[str, one_of(TRANSPORTS)]
     edns: Flag
     rd: Flag
@@ -135,8 +121,7 @@ class Reply(NamedTuple):
     rtt: Annotated[float, Field(strict=True, ge=0, lt=1e9)] | None
     ignored: _Count
     records: tuple[Annotated[Record, AfterValidator(_readable)], ...] = ()
-    line: int = 0
-    """Where it stands in the file that it was read from, from 1."""
+    line: int = 0  # where it stands in the file that it was read from, from 1
 
     def content(self) -> dict[str, Any]:
         """Return it as a line of the file."""
@@ -157,10 +142,9 @@ class Reply(NamedTuple):
     @property
     def weak(self) -> bool:
         """Whether it answers its question without authority (AA is not set): resolvers take it."""
-        return self.outcome == "lame" and any(
-            r.section == "answer" and r.owner == self.qname and r.type in (self.qtype, "CNAME")
-            for r in self.records
-        )
+        kinds = self.qtype, "CNAME"
+        own = (r for r in self.records if r.section == "answer" and r.owner == self.qname)
+        return self.outcome == "lame" and any(r.type in kinds for r in own)
 
     @property
     def usable(self) -> bool:
@@ -172,17 +156,14 @@ class Reply(NamedTuple):
         """The name asked for, what it is an alias of, and so on; a circle ends where it comes back."""
         aliases = {r.owner: r.data for r in self.records if r.type == "CNAME" and r.section == "answer"}
         names = [self.qname]
-        while (target := aliases.get(names[-1])) is not None:
-            names.append(target)
-            if target in names[:-1]:
-                break
+        while names[-1] in aliases and names[-1] not in names[:-1]:
+            names.append(aliases[names[-1]])
         return tuple(names)
 
     @property
     def alias(self) -> str:
         """The end of its aliases, "" where there is none."""
-        chain = self.chain
-        return chain[-1] if len(chain) > 1 else ""
+        return chain[-1] if len(chain := self.chain) > 1 else ""
 
     @property
     def direct(self) -> frozenset[str]:
@@ -195,10 +176,8 @@ class Reply(NamedTuple):
         return self._given(self.chain)
 
     def _given(self, names: Collection[str]) -> frozenset[str]:
-        kind = self.qtype
-        return frozenset(
-            [r.data for r in self.records if r.type == kind and r.owner in names and r.section == "answer"]
-        )
+        answers = [r for r in self.records if r.type == self.qtype and r.section == "answer"]
+        return frozenset([r.data for r in answers if r.owner in names])
 
     def data(self, kind: str, owner: str) -> set[str]:
         """Return the data of an owner's records of a type, in whatever section."""
@@ -207,9 +186,9 @@ class Reply(NamedTuple):
     def addresses(self, names: Collection[str]) -> dict[str, set[str]]:
         """Return the addresses that it gives for some names beside what was asked for (glue)."""
         found: dict[str, set[str]] = {}
-        for record in self.records:
-            if record.section == "additional" and record.type in ("A", "AAAA") and record.owner in names:
-                found.setdefault(record.owner, set()).add(record.data)
+        for r in self.records:
+            if r.section == "additional" and r.type in ("A", "AAAA") and r.owner in names:
+                found.setdefault(r.owner, set()).add(r.data)
         return found
 
 
@@ -247,8 +226,10 @@ class Ask(NamedTuple):
 
 def own_answers(reply: Reply) -> set[tuple[str, str]]:
     """Return type and data of the records of a reply that answer its name itself."""
-    return {
-        (r.type, r.data)
-        for r in reply.records
-        if (r.section, r.owner) == ("answer", reply.qname) and r.type != "RRSIG"
-    }
+    found = [r for r in reply.records if (r.section, r.owner) == ("answer", reply.qname)]
+    return {(r.type, r.data) for r in found if r.type != "RRSIG"}
+
+
+def key(query: Reply | Ask) -> tuple[Any, ...]:
+    """Return what makes two questions the same question."""
+    return (query.zone, query.qname, query.qtype, query.address, query.transport, query.rd)

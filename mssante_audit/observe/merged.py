@@ -9,9 +9,7 @@ more only until a file is found that is whole: that answers for nine tenths of t
 listed then.
 """
 
-from __future__ import annotations
-
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -19,28 +17,32 @@ import pandas as pd
 
 from mssante_audit.base.frames import frame_of
 from mssante_audit.observe.dns.names import canonical, is_under
-from mssante_audit.observe.files import PROBLEMS
-from mssante_audit.observe.folder import RUN, Aside, File
+from mssante_audit.observe.folder import PROBLEMS, RUN, Aside, File
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.observation import Observation, load_observation
 
-WHOLE = 0.9
-"""Share of the list's domains from which a file answers for the whole."""
+WHOLE = 0.9  # share of the list's domains from which a file answers for the whole
 
 
 def load_merged(
     files: Sequence[File], domains: Sequence[str], as_of: datetime, since: datetime
 ) -> tuple[Observation | None, list[Aside]]:
-    """Read what files say of domains (`mssante_audit.observe.kinds.Reader`).
-
-    `ObservationError` if the newest file is no observation, or of another version.
-    """
+    """Read what files say (`mssante_audit.observe.kinds.Kind.read`); `ObservationError` of the newest's."""
     names = {domain: name for domain in dict.fromkeys(domains) if (name := canonical(domain))}
-    zone = _zone(files, names.values())
+    # The parent zone that most of the names lie under, that of the newest file if several do.
+    zones = dict.fromkeys(str(file.header["parent_zone"]) for file in files if "parent_zone" in file.header)
+    zone = max(zones, key=lambda zone: sum(is_under(name, zone) for name in names.values()), default="")
     aside: list[Aside] = []
     missing, whole = dict(names), False
     read: list[tuple[Observation, set[str], set[str]]] = []
     """Each with the names that it has something of, and the domains that it answers for."""
+
+    def answered_by(names: set[str]) -> set[str]:
+        found = {domain for domain, name in missing.items() if name in names}
+        for domain in found:
+            del missing[domain]
+        return found
+
     for file in files:
         if file.header and file.header.get("parent_zone") != zone:
             aside.append(Aside(file.path.name, "zone"))
@@ -59,26 +61,16 @@ def load_merged(
             aside.append(Aside(file.path.name, "zone"))
             continue
         begun = asked(seen)
-        done = begun if seen.complete else begun & seen.done
-        answered = {domain for domain, name in missing.items() if name in done}
         whole |= seen.complete and len(begun.intersection(names.values())) >= WHOLE * len(names)
+        answered = answered_by(begun if seen.complete else begun & seen.done)
         if answered or not seen.complete or not read:
             read.append((seen, begun, answered))
-        missing = {domain: name for domain, name in missing.items() if domain not in answered}
     for seen, begun, answered in read:
         if not seen.complete:  # a beginning is better than nothing
-            answered |= {domain for domain, name in missing.items() if name in begun}
-            missing = {domain: name for domain, name in missing.items() if domain not in answered}
+            answered |= answered_by(begun)
     parts = [replace(seen, domains=frozenset(answered)) for seen, _, answered in read if answered]
     parts = parts or [seen for seen, *_ in read[:1]]
-    merged = replace(parts[0], domains=frozenset(), older=tuple(parts[1:])) if parts else None
-    return merged, aside
-
-
-def _zone(files: Sequence[File], names: Collection[str]) -> str:
-    """Return the parent zone that most of the names lie under, that of the newest file if several do."""
-    zones = dict.fromkeys(str(file.header["parent_zone"]) for file in files if "parent_zone" in file.header)
-    return max(zones, key=lambda zone: sum(is_under(name, zone) for name in names), default="")
+    return replace(parts[0], domains=frozenset(), older=tuple(parts[1:])) if parts else None, aside
 
 
 def asked(seen: Observation) -> set[str]:

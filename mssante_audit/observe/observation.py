@@ -1,19 +1,18 @@
-"""The observation file: what the DNS said, one line a query.
-
-JSON Lines in gzip members, appended as the observation goes: it can be read while it grows and after a kill.
-docs/observing.md has the lines and their fields one by one.
-"""
-
-from __future__ import annotations
+"""The observation file: what the DNS said, one line a query; docs/observing.md has the lines and fields."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mssante_audit.observe.files import DNS, FileRead, read_file
-from mssante_audit.observe.folder import pattern_of
+from mssante_audit.observe.folder import DNS, FileRead, pattern_of, read_file
 from mssante_audit.observe.lines import Reply, parse_reply
+
+_ABOUT: dict[str, Callable[[Reply], str]] = {
+    "apex": lambda reply: reply.zone,
+    "walk": lambda reply: reply.qname,
+    "sibling": lambda reply: reply.qname.partition(".")[2],
+}  # the name that a reply of such a step says something of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,19 +20,16 @@ class Observation(FileRead):
     """An observation file, read."""
 
     replies: tuple[Reply, ...]
-    notes: tuple[str, ...]
-    """What was left out."""
+    notes: tuple[str, ...]  # what was left out
     parent_zone: str
-    siblings: tuple[str, ...]
-    """The labels that no domain has, one a run."""
+    siblings: tuple[str, ...]  # the labels that no domain has, one a run
     ipv6: bool
     done: frozenset[str] = frozenset()
     only: str = ""
     """The pattern of the domains that the last run asked about; "" for all of the list."""
     domains: frozenset[str] = frozenset()
     """Of one of the `older`: the domains, as the list writes them, that it answers for."""
-    older: tuple[Observation, ...] = ()
-    """Those that answer for what this one does not, newest first (`mssante_audit.observe.merged`)."""
+    older: tuple["Observation", ...] = ()  # those that answer for what this one does not, newest first
     settings: dict[str, Any] = field(default_factory=dict)
     """The options of the last run, as its header has them."""
     found: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
@@ -50,11 +46,11 @@ class Observation(FileRead):
         return len({reply.domain for reply in self.replies}) + sum(len(part.domains) for part in self.older)
 
     @property
-    def parts(self) -> tuple[Observation, ...]:
+    def parts(self) -> tuple["Observation", ...]:
         """All the files that answer, the newest first."""
         return (self, *self.older)
 
-    def shares(self, domains: Iterable[str]) -> Iterator[tuple[Observation, list[str]]]:
+    def shares(self, domains: Iterable[str]) -> Iterator[tuple["Observation", list[str]]]:
         """Yield each file that answers for some of `domains`, and those; what none does is the newest's."""
         of = {domain: part for part in self.older for domain in part.domains}
         shares: dict[int, list[str]] = {}
@@ -66,11 +62,11 @@ class Observation(FileRead):
 def load_observation(source: str | Path, names: Collection[str] | None = None) -> Observation:
     """Read an observation file; what could not be read is in `Observation.problems`.
 
-    `names`: leave out what says nothing of these names (`mssante_audit.observe.dns.names.canonical`): other
-    names, and zones that none of them lies in. Servers and mail hosts stay. `ObservationError` if the file
-    cannot be opened, is no observation, or is of another version.
+    `names` (canonical): leave out what says nothing of these: other names, and zones that none lies in.
+    `ObservationError` if the file cannot be opened, is no observation, or is of another version.
     """
-    concerns = _concerning(names)
+    labels = (name.split(".") for name in names or ())
+    above = {".", *(".".join(each[n:]) for each in labels for n in range(len(each)))}
     replies: list[Reply] = []
     notes: list[str] = []
     done: set[str] = set()
@@ -84,38 +80,16 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
             notes.append(str(content["note"]))
         elif "done" in content:
             done.add(str(content["done"]))
-        elif "end" not in content and concerns(reply := parse_reply(content)):
-            replies.append(Reply._make((*map(once, reply[:-1]), line)))
+        elif "end" not in content:
+            reply = parse_reply(content)
+            if names is None or reply.step not in _ABOUT or _ABOUT[reply.step](reply) in above:
+                replies.append(Reply._make((*map(once, reply[:-1]), line)))
 
     headers, read = read_file(Path(source), DNS, take)
+    last, siblings = headers[-1], dict.fromkeys(header["sibling"] for header in headers)
     return Observation(
-        **read,
-        replies=tuple(replies),
-        notes=tuple(notes),
-        parent_zone=headers[0]["parent_zone"],
-        siblings=tuple(dict.fromkeys(header["sibling"] for header in headers)),
-        ipv6=all(header.get("ipv6") is True for header in headers),
-        done=frozenset(done),
-        only=pattern_of(headers[-1]),
-        settings=given if isinstance(given := headers[-1].get("settings"), dict) else {},
-    )
-
-
-def _concerning(names: Collection[str] | None) -> Callable[[Reply], bool]:
-    """Return what tells whether a reply says something of names, or may."""
-    if names is None:
-        return lambda _: True
-    above = {"."}
-    for name in names:
-        while name and name not in above:
-            above.add(name)
-            name = name.partition(".")[2]
-
-    def concerns(reply: Reply) -> bool:
-        if reply.step == "apex":
-            return reply.zone in above
-        if reply.step == "sibling":
-            return reply.qname.partition(".")[2] in above
-        return reply.step != "walk" or reply.qname in above
-
-    return concerns
+        **read, replies=tuple(replies), notes=tuple(notes), parent_zone=headers[0]["parent_zone"],
+        siblings=tuple(siblings), ipv6=all(header.get("ipv6") is True for header in headers),
+        done=frozenset(done), only=pattern_of(last),
+        settings=given if isinstance(given := last.get("settings"), dict) else {},
+    )  # fmt: skip

@@ -1,8 +1,5 @@
 """Writing an observation file: append only, whole gzip members, readable at any moment."""
 
-from __future__ import annotations
-
-import asyncio
 import errno
 import fcntl
 import gzip
@@ -10,21 +7,39 @@ import json
 import os
 import stat
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.errors import OutputError
-from mssante_audit.observe.files import DNS, Form, Scan
-from mssante_audit.observe.lines import Ask, ObservationError, Reply, parse_reply
+from mssante_audit.observe.folder import Form, Scan
+from mssante_audit.observe.lines import instant
 
 BATCH = 512
-PERIOD = 1.0
-"""A member is written after so many lines, or after so many seconds."""
+PERIOD = 1.0  # a member is written after so many lines, or after so many seconds
 
 ELSE_RESUME = "Name another file, or add --resume to go on with this one"
+TOOL = version("mssante-audit")
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an observation has come."""
+
+    done: int
+    total: int
+    outcomes: Mapping[str, int]
+    sent: int = 0
+    seconds: float = 0.0
+    silent: tuple[str, ...] = ()
+
+
+Tell = Callable[[Progress], None]
 
 
 class Writer:
@@ -34,7 +49,7 @@ class Writer:
     """
 
     def __init__(self, path: Path, *, resume: bool = False) -> None:
-        self.path = path
+        self.path, self._begun = path, False
         self._lines: list[str] = []
         self._written = time.monotonic()
         flags = os.O_RDWR | os.O_APPEND | (0 if resume else os.O_CREAT | os.O_EXCL)
@@ -47,35 +62,30 @@ class Writer:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 raise  # whoever can wait for a descriptor may
             raise OutputError(error.strerror or "cannot be written", file=str(path)) from None
-        if not stat.S_ISREG(os.fstat(self._file).st_mode):
-            os.close(self._file)
-            raise OutputError("is no file", file=str(path))
         try:
+            if not stat.S_ISREG(os.fstat(self._file).st_mode):
+                raise OutputError("is no file", file=str(path))
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
             os.close(self._file)
+            if isinstance(error, OutputError):
+                raise
             raise OutputError("another run is writing it", file=str(path)) from None
 
-    def mend(self, form: Form = DNS) -> Iterator[dict[str, Any]]:
-        """Yield every readable line of the file, then cut off what a killed run left half-written.
+    def begin(self, form: Form, **facts: Any) -> None:
+        """Write the header of a run."""
+        self._begun, at = True, instant(datetime.now(UTC))
+        self.write({"format": form.format, "version": form.version, "at": at, "tool": TOOL, **facts})
+        self.flush()
 
-        A run that was killed before its first line leaves an empty file, which is as good as a new one.
-        `ObservationError` if it is not an observation of this form.
-        """
-        if not (content := self.path.read_bytes()):
-            return
-        scan, good, first = Scan(content), 0, True
+    def mend(self) -> None:
+        """Cut off what a killed run left half-written; whole lines of it stay."""
+        scan, good = Scan(self.path.read_bytes()), 0
         tail: list[dict[str, Any]] = []  # whole lines of a member that was cut
         for _, line in scan.lines():
-            if first or "format" in line:
-                form.header(line, self.path)
             if scan.good != good:
                 good, tail = scan.good, []
-            first = False
             tail.append(line)
-            yield line
-        if first:
-            raise ObservationError("not an observation", file=str(self.path))
         os.ftruncate(self._file, scan.good)
         if scan.good == good:
             self._lines[:0] = map(_encode, tail)
@@ -101,11 +111,8 @@ class Writer:
         except OSError as error:
             with suppress(OSError):
                 os.ftruncate(self._file, size)
-            raise OutputError(
-                f"{error.strerror}: the file is left readable, as it was",
-                file=str(self.path),
-                remedy="Make room, then go on with --resume",
-            ) from None
+            why, remedy = "the file is left readable, as it was", "Make room, then go on with --resume"
+            raise OutputError(f"{error.strerror}: {why}", file=str(self.path), remedy=remedy) from None
 
     def close(self) -> None:
         """Write what is waiting and let go of the file."""
@@ -114,46 +121,12 @@ class Writer:
         finally:
             os.close(self._file)
 
-    def finish(self, end: dict[str, Any] | None, *, failing: bool) -> None:
-        """Write a last line, if any, and close; the error of a run that is `failing` goes first."""
+    def finish(self, *, complete: bool, **facts: Any) -> None:
+        """Write the last line of a run that began, and close; the error of one that failed goes first."""
         try:
-            if end:
-                self.write(end)
+            if self._begun:
+                self.write({"end": instant(datetime.now(UTC)), "complete": complete, **facts})
             self.close()
         except OutputError:
-            if not failing:
+            if complete:
                 raise
-
-
-async def while_flushing(writer: Writer, each: Callable[[], None], *works: Awaitable[Any]) -> None:
-    """Wait for all of `works`, flushing and calling `each` twice a second; the first error ends all."""
-    whole = asyncio.gather(*works)
-    try:
-        while not whole.done():
-            each()
-            writer.flush()
-            await asyncio.wait({whole}, timeout=0.5)
-        whole.result()
-    finally:
-        whole.cancel()
-        await asyncio.gather(whole, return_exceptions=True)
-
-
-def read_known(lines: Iterator[dict[str, Any]]) -> tuple[dict[tuple[Any, ...], Reply], str]:
-    """Return, by `key`, the last `Reply` of each question asked; and the header's sibling label."""
-    known: dict[tuple[Any, ...], Reply] = {}
-    sibling = ""
-    for content in lines:
-        if "format" in content:
-            sibling = sibling or content["sibling"]
-        elif not {"note", "done", "end"} & content.keys():
-            with suppress(ValueError):
-                reply = parse_reply(content)
-                if reply.attempt:
-                    known[key(reply)] = reply
-    return known, sibling
-
-
-def key(query: Reply | Ask) -> tuple[Any, ...]:
-    """Return what makes two questions the same question."""
-    return (query.zone, query.qname, query.qtype, query.address, query.transport, query.rd)

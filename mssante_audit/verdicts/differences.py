@@ -28,7 +28,7 @@ from mssante_audit.base.frames import frame_of
 from mssante_audit.network import network_of
 from mssante_audit.network.mail import mails
 from mssante_audit.observe.dns.names import canonical
-from mssante_audit.observe.files import comparison
+from mssante_audit.observe.folder import comparison
 from mssante_audit.observe.lines import Reply
 from mssante_audit.observe.merged import asked
 from mssante_audit.observe.observation import Observation, load_observation

@@ -14,7 +14,7 @@ from dns.rdatatype import MX
 from dnslab import Scripted, framed, reply, send
 from dnsworld import quick
 
-from mssante_audit.observe.dns import pace
+from mssante_audit.observe.dns import asker as asking
 from mssante_audit.observe.dns.asker import Ask, Asker
 from mssante_audit.observe.lines import Reply
 
@@ -24,28 +24,18 @@ ASK = Ask(NAME, "walk", "mssante.fr", NAME, "MX", "ns.example", SERVER)
 Serve = Callable[..., Scripted]
 
 
-class Lines:
-    """Stands for a writer: keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.lines: list[dict] = []
-
-    def write(self, content: dict) -> None:
-        self.lines.append(content)
-
-
 def ask(
     port: int, *asks: Ask, patient: bool = True, **settings: object
 ) -> tuple[list[Reply], list[dict], Asker]:
     """Ask all at once; return the last observed of each, every line written, and the asker."""
-    lines = Lines()
+    lines: list[dict] = []
 
     async def run() -> tuple[list[Reply], Asker]:
-        asker = Asker(quick(port, **settings), lines)
+        asker = Asker(quick(port, **settings), lines.append)
         return list(await asyncio.gather(*(asker.ask(a, patient=patient) for a in asks))), asker
 
     observed, asker = asyncio.run(run())
-    return observed, lines.lines, asker
+    return observed, lines, asker
 
 
 def mx(query: dns.message.Message) -> dns.message.Message:
@@ -97,7 +87,7 @@ def test_a_reply_from_another_port_is_ignored(port: int, serve: Serve) -> None:
         real.settimeout(5)
 
         async def run() -> Reply:
-            asker = Asker(quick(port, retries=0), Lines())
+            asker = Asker(quick(port, retries=0), [].append)
             task = asyncio.create_task(asker.ask(ASK))
             wire, source = await asyncio.to_thread(real.recvfrom, 512)
             other.sendto(mx(dns.message.from_wire(wire)).to_wire(), source)
@@ -119,11 +109,11 @@ def test_silence_by_chance_is_not_held_against_edns(port: int, serve: Serve) -> 
 
 
 def test_where_udp_is_filtered_tcp_is_asked(port: int, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "SLOWEST", 0.1)  # each silence doubles the wait for the next name
+    monkeypatch.setattr(asking, "SLOWEST", 0.1)  # each silence doubles the wait for the next name
     server = serve(SERVER, lambda q, t: good(q, t) if t == "tcp" else [])
 
     async def run() -> list[Reply]:
-        asker = Asker(quick(port, timeout=0.1), Lines())
+        asker = Asker(quick(port, timeout=0.1), [].append)
         found = [await asker.ask(ASK._replace(transport="tcp"))]
         found += [await asker.ask(ASK._replace(qname=f"n{n}.mssante.fr")) for n in range(20)]
         return found
@@ -140,7 +130,7 @@ def test_a_server_silent_over_udp_to_some_questions_only_is_heard_on_the_others(
     serve(SERVER, lambda q, t: good(q, t) if t == "tcp" or q.question[0].rdtype == MX else [])
 
     async def run() -> tuple[Reply, Reply]:
-        asker = Asker(quick(port, timeout=0.1), Lines())
+        asker = Asker(quick(port, timeout=0.1), [].append)
         await asker.ask(ASK._replace(qtype="SOA", transport="tcp"))
         return await asker.ask(ASK._replace(qtype="SOA")), await asker.ask(ASK)
 
@@ -159,7 +149,7 @@ def test_a_lost_query_does_not_count_against_edns(port: int, serve: Serve) -> No
     serve(SERVER, script)
 
     async def run() -> tuple[Reply, Reply]:
-        asker = Asker(quick(port, timeout=0.1), Lines())
+        asker = Asker(quick(port, timeout=0.1), [].append)
         await asker.ask(ASK)
         lost = await asker.ask(ASK._replace(qname="perdu.mssante.fr"))
         after = await asker.ask(ASK._replace(qname="apres.mssante.fr"))
@@ -295,7 +285,7 @@ def test_each_question_has_a_port_of_its_own(port: int) -> None:
                 real.sendto(mx(dns.message.from_wire(wire)).to_wire(), source)
 
             loop.add_reader(real, answer)
-            asker = Asker(quick(port, per_server_in_flight=50, timeout=5.0), Lines())
+            asker = Asker(quick(port, per_server_in_flight=50, timeout=5.0), [].append)
             asks = (ASK._replace(qname=f"n{n}.mssante.fr") for n in range(40))
             observed = await asyncio.gather(*(asker.ask(a) for a in asks))
             loop.remove_reader(real)

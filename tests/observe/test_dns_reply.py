@@ -13,11 +13,18 @@ from dnslab import reply
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mssante_audit.observe.dns.asker import Ask, observe_exchange
+from mssante_audit.observe.dns.exchange import (
+    MAX_ODD,
+    MAX_RECORDS,
+    Exchange,
+    classify,
+    is_reply_to,
+    observe_exchange,
+    query_wire,
+    read_message,
+)  # fmt: skip
 from mssante_audit.observe.dns.names import canonical
-from mssante_audit.observe.dns.reply import MAX_ODD, MAX_RECORDS, classify, read_message
-from mssante_audit.observe.dns.transport import Exchange, is_reply_to, query_wire
-from mssante_audit.observe.lines import OUTCOMES, Reply, parse_reply
+from mssante_audit.observe.lines import OUTCOMES, Ask, Reply, parse_reply
 
 NAME = "ch-valfictif.mssante.fr"
 QUERY = dns.message.make_query(NAME, "MX", use_edns=0, want_dnssec=True)
@@ -243,7 +250,7 @@ def test_a_reply_of_thousands_of_records_is_cut() -> None:
     message = reply(QUERY, answer=[f"{NAME} MX 10 h{n}.example." for n in range(MAX_RECORDS + 500)])
     decoded = read_message(message.to_wire(max_size=65535))
     assert len(decoded.records) == MAX_RECORDS
-    assert decoded.cut
+    assert "cut" in decoded.flags
 
 
 def test_a_truncated_reply_may_end_anywhere() -> None:

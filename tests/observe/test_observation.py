@@ -14,7 +14,7 @@ from mssante_audit.base.errors import OutputError
 from mssante_audit.network import methods
 from mssante_audit.observe.lines import FORMAT, VERSION, ObservationError, Record, Reply, parse_reply
 from mssante_audit.observe.observation import Observation, load_observation
-from mssante_audit.observe.writer import Writer, key, read_known
+from mssante_audit.observe.writer import Writer
 
 HEADER = {
     "format": FORMAT, "version": VERSION, "at": "2026-03-02T05:30:00.000Z", "parent_zone": "mssante.fr",
@@ -196,10 +196,6 @@ def test_a_newer_version_is_one_clear_error(path: Path) -> None:
     write(path, HEADER | {"version": VERSION + 1}, line())
     with pytest.raises(ObservationError, match=rf"newer version \(format {VERSION + 1}.*Update"):
         load_observation(path)
-    writer = Writer(path, resume=True)
-    with pytest.raises(ObservationError):
-        list(writer.mend())
-    writer.close()
 
 
 @pytest.mark.parametrize("change", [{"at": "x"}, {"at": "2026-03-02"}, {"parent_zone": 3}, {"sibling": None}])
@@ -283,11 +279,9 @@ def test_a_cut_end_is_mended_before_more_is_written(path: Path) -> None:
     before = rows_of(load_observation(path))["qname"].tolist()
     assert 1 < len(before) < 200
     writer = Writer(path, resume=True)
-    known, sibling = read_known(writer.mend())
+    writer.mend()
     writer.write(line(qname="c.mssante.fr"))
     writer.close()
     after = load_observation(path)
     assert after.problems.empty
     assert rows_of(after)["qname"].tolist() == [*before, "c.mssante.fr"]
-    assert (len(known), sibling) == (len(before), "0f0f0f0f")
-    assert key(next(iter(known.values()))) in known

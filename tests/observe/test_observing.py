@@ -99,9 +99,9 @@ sys.path[:0] = [{tests!r}]
 from pathlib import Path
 from dnsworld import DOMAINS
 from mssante_audit.base.errors import ResourceError
-from mssante_audit.observe.dns import transport
+from mssante_audit.observe.dns import exchange
 from mssante_audit.observe.dns.run import *
-transport.SCARCE_FOR = 1.0
+exchange.SCARCE_FOR = 1.0
 keep = [open("/dev/null") for _ in range({used})]
 resource.setrlimit(resource.RLIMIT_NOFILE, ({most}, {most}))
 try: observe(DOMAINS, Path({path!r}), {settings!r})

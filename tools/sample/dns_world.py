@@ -17,14 +17,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from mssante_audit.observe.dns.asker import Ask, observe_exchange
+from mssante_audit.observe.dns.exchange import Exchange, Message, classify, observe_exchange
 from mssante_audit.observe.dns.names import canonical, is_under
-from mssante_audit.observe.dns.reply import Message, classify
 from mssante_audit.observe.dns.resolve import Resolver
 from mssante_audit.observe.dns.settings import ObserveSettings
-from mssante_audit.observe.dns.transport import Exchange
 from mssante_audit.observe.dns.walk import Walker
-from mssante_audit.observe.lines import FORMAT, VERSION, Record, Reply
+from mssante_audit.observe.lines import FORMAT, VERSION, Ask, Record, Reply
 from mssante_audit.observe.writer import Writer
 
 ROOT = ("root.valfictif.example", "192.0.2.1")
@@ -127,7 +125,7 @@ class World:
         if ask.qtype in server.refused:
             return _reply(rcode="REFUSED")
         found = _look_up(server.zones[zone], ask.qname, ask.qtype, mixed=ask.qname in server.mixed)
-        return found._replace(aa=found.aa and not server.weak)
+        return found._replace(flags=tuple(flag for flag in found.flags if flag != "aa" or not server.weak))
 
 
 def _depth(zone: str) -> int:
@@ -137,7 +135,8 @@ def _depth(zone: str) -> int:
 def _reply(
     rcode: str = "NOERROR", *, aa: bool = False, ra: bool = False, signed: bool = False, records: Any = ()
 ) -> Message:
-    return Message(rcode, aa, False, ra, True, signed, False, tuple(records))
+    said = {"aa": aa, "ra": ra, "edns": True, "signed": signed}
+    return Message(rcode, tuple(name for name in said if said[name]), tuple(records))
 
 
 def _elsewhere(how: str, qname: str) -> Message:
@@ -273,7 +272,7 @@ class _Asker:
                 outcome=outcome,
                 cut=cut,
                 rcode=message.rcode,
-                flags=f"{message.flags()} late".lstrip() if late else message.flags(),
+                flags=" ".join((*message.flags, *(["late"] if late else []))),
                 rtt=3500.0 if late else 4.2,
                 records=message.records,
             )

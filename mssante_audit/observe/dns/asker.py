@@ -1,23 +1,29 @@
-"""Asking one question until it is answered or its server is called silent, and writing down every query."""
+"""Asking one question until it is answered or its server is called silent, and writing down every query.
 
-from __future__ import annotations
+A silence slows a `_Pace` down; an answer speeds it up again, as far as the limit. While a `_Lane` has never
+answered, or has stopped to, one question at a time goes on and the others wait for what becomes of it: a dead
+server that 300 domains share is asked a handful of questions, not 300 times as many.
+"""
 
 import asyncio
+import random
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Hashable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from mssante_audit.observe.dns.pace import Gate, Lane, Pace
-from mssante_audit.observe.dns.reply import Malformed, classify, read_message
+from mssante_audit.observe.dns.exchange import Exchange, exchange, observe_exchange, query_wire
 from mssante_audit.observe.dns.settings import ObserveSettings
-from mssante_audit.observe.dns.transport import Exchange, exchange, query_wire
-from mssante_audit.observe.lines import NO_EDNS, Ask, Reply
-from mssante_audit.observe.writer import Writer, key
+from mssante_audit.observe.lines import NO_EDNS, Ask, Reply, key
 
 PATIENCE = 3
 """A last try, and an address whose replies come after the time-out, are given so many times as long."""
+STREAK = 8  # silences in a row after which a lane that used to answer is doubted
+SILENT_FOR = 300.0  # seconds for which a verdict of silence holds
+SLOWEST = 5.0  # seconds between two queries to an address that stays silent, at most
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -30,23 +36,48 @@ async def once(done: dict[K, asyncio.Task[T]], what: K, do: Callable[[], Corouti
     return await done[what]
 
 
-class Asker:
-    """Sends questions within the limits and writes what came of each; without a `writer` yet, keeps it."""
+class _Pace:
+    def __init__(self, in_flight: int, per_second: float) -> None:
+        self.slots, self.turn = asyncio.Semaphore(in_flight), asyncio.Lock()
+        self.fastest = self.interval = 1 / per_second
+        self.next_at = 0.0
 
-    def __init__(self, settings: ObserveSettings, writer: Writer | None = None) -> None:
-        self.settings = settings
+
+@dataclass(slots=True, eq=False)
+class _Lane:
+    pace: _Pace
+    answers: int = 0
+    streak: int = 0
+    edns: bool = True
+    edns_seen: bool = False
+    probing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by the one question that goes on while the lane is doubtful."""
+    silent_until: float = 0.0
+
+    @property
+    def doubtful(self) -> bool:  # it has given no sign of life, or none for long
+        return self.streak >= STREAK or (self.streak > 0 and not self.answers)
+
+    @property
+    def silent(self) -> bool:
+        return self.silent_until > time.monotonic()
+
+
+class Asker:
+    """Sends questions within the limits and writes what came of each, by `write`."""
+
+    def __init__(self, settings: ObserveSettings, write: Callable[[dict[str, Any]], None]) -> None:
+        self.settings, self.write = settings, write
         self.known: dict[tuple[Any, ...], Reply] = {}
-        self.ignored: Counter[str] = Counter()
-        """Messages that answer nothing asked, by where they came from."""
+        self.ignored: Counter[str] = Counter()  # messages that answer nothing asked, by where they came from
         self.outcomes: Counter[str] = Counter()
         self.sent = self.late = 0
+        self.lanes: dict[tuple[str, str], _Lane] = {}
         self._asked: dict[tuple[Any, ...], asyncio.Task[Reply]] = {}
-        self._gate = Gate(settings)
         self._slow: set[str] = set()
-        self._paces = defaultdict[str, Pace](self._gate.pace)
-        self._lanes: dict[tuple[str, str], Lane] = {}
-        self._kept: list[dict[str, Any]] = []
-        self.write: Callable[[dict[str, Any]], None] = writer.write if writer else self._kept.append
+        self._all = _Pace(settings.in_flight, settings.per_second)
+        pace = partial(_Pace, settings.per_server_in_flight, settings.per_server)
+        self._paces = defaultdict[str, _Pace](pace)
 
     async def ask(self, ask: Ask, *, patient: bool = True) -> Reply:
         """Ask, again if need be, and return the last thing observed; who is not `patient` may ask others.
@@ -61,9 +92,10 @@ class Asker:
         return await once(self._asked, (*key(ask), patient), partial(self._ask, ask, patient=patient))
 
     async def _ask(self, ask: Ask, *, patient: bool) -> Reply:
-        before = self.known.get(key(ask))
-        if before is not None and not self._worth_asking_again(before, patient=patient):
-            return before
+        if before := self.known.get(key(ask)):
+            asked_on = before.silent and patient and before.attempt < self.settings.tries
+            if not (before.transport == "udp" if before.outcome == "truncated" else asked_on):
+                return before
         reply = await self._persist(ask, before.attempt if before else 0, patient=patient)
         if not patient:
             self.known[key(ask)] = reply
@@ -77,7 +109,7 @@ class Asker:
         if reply.silent and not reply.attempt:
             # Not sent so far, but there is a sign of life: the silence may be about other questions only.
             lane = self._lane(ask.address, "udp")
-            await self._gate.enter(lane.pace)
+            await self._enter(lane.pace)
             reply = await self._try(ask, lane, 1)
         return other if reply.silent or reply.outcome == "truncated" else reply
 
@@ -87,38 +119,29 @@ class Asker:
             skipped = observe_exchange(ask, Exchange("unreachable"), datetime.now(UTC), 0, edns=True)
             self.known[key(ask)] = self._write(skipped._replace(flags=flags))
 
-    def silent_addresses(self) -> list[str]:
-        """Return the addresses that are not answering at the moment."""
-        return sorted({lane.address for lane in self._lanes.values() if lane.doubtful})
-
-    def write_to(self, writer: Writer) -> None:
-        """Write to `writer` from now on, beginning with what was kept."""
-        for content in self._kept:
-            writer.write(content)
-        self._kept.clear()
-        self.write = writer.write
-
-    def _worth_asking_again(self, before: Reply, *, patient: bool) -> bool:
-        if before.outcome == "truncated":
-            return before.transport == "udp"
-        return before.silent and patient and before.attempt < self.settings.tries
-
     async def _persist(self, ask: Ask, attempt: int, *, patient: bool) -> Reply:
         """Ask until there is a reply, the tries are over, or another question has found the lane silent."""
         lane, udp = self._lane(ask.address, ask.transport), self._lane(ask.address, "udp")
         reply: Reply | None = None
         probing = False
+
+        def hopeless() -> bool:  # who is in a hurry doubts sooner
+            return lane.silent or (not patient and lane.doubtful)
+
         try:
-            while not self._is_given_up(lane, patient=patient):
+            while not hopeless():
                 if probing and not lane.doubtful:
                     lane.probing.release()
                     probing = False
                 elif lane.doubtful and not probing:
                     probing = await lane.probing.acquire()
                     continue
-                await self._gate.enter(lane.pace)
-                if self._is_given_up(lane, patient=patient) or (lane.doubtful and not probing):
-                    self._gate.give_back(lane.pace)  # things have changed while this one waited in line
+                await self._enter(lane.pace)
+                if hopeless() or (lane.doubtful and not probing):
+                    # Things have changed while this one waited in line: the next may have its turn.
+                    lane.pace.next_at = min(lane.pace.next_at, time.monotonic())
+                    self._all.next_at -= self._all.interval
+                    self._leave(lane.pace)
                     continue
                 attempt += 1
                 reply = await self._try(ask, lane, attempt, patient=patient)
@@ -128,11 +151,10 @@ class Asker:
                     return reply
                 if attempt >= tries:
                     if probing or (lane.doubtful and not lane.probing.locked()):
-                        lane.give_up()
+                        lane.silent_until = time.monotonic() + SILENT_FOR
                     return reply
-                if lane.doubtful and not probing:
-                    continue
-                await asyncio.sleep(self.settings.retry_delay * 3 ** (attempt - 1))
+                if not lane.doubtful or probing:
+                    await asyncio.sleep(self.settings.retry_delay * 3 ** (attempt - 1))
         finally:
             if probing:
                 lane.probing.release()
@@ -141,28 +163,24 @@ class Asker:
         skipped = observe_exchange(ask, Exchange("timeout"), datetime.now(UTC), 0, edns=lane.edns)
         return self._write(skipped) if patient else skipped  # who is in a hurry asks someone else
 
-    def _is_given_up(self, lane: Lane, *, patient: bool) -> bool:
-        """Whether a question need not be sent: nothing will come; who is in a hurry doubts sooner."""
-        return lane.silent or (not patient and lane.doubtful)
+    def _lane(self, address: str, transport: str) -> _Lane:
+        if (address, transport) not in self.lanes:
+            self.lanes[address, transport] = _Lane(self._paces[address])
+        return self.lanes[address, transport]
 
-    def _lane(self, address: str, transport: str) -> Lane:
-        if (address, transport) not in self._lanes:
-            self._lanes[address, transport] = Lane(address, self._paces[address])
-        return self._lanes[address, transport]
-
-    async def _try(self, ask: Ask, lane: Lane, attempt: int, *, patient: bool = True) -> Reply:
+    async def _try(self, ask: Ask, lane: _Lane, attempt: int, *, patient: bool = True) -> Reply:
         """Send one attempt, whose turn it is, and what tells whether the server takes EDNS."""
         last = patient and attempt >= self.settings.tries
         edns = lane.edns and (lane.edns_seen or not last or attempt == 1)
         reply = await self._send(ask, lane, attempt, edns=edns, last=last)
         if edns and reply.rcode in NO_EDNS:
-            await self._gate.enter(lane.pace)
+            await self._enter(lane.pace)
             plain = await self._send(ask, lane, attempt, edns=False)
             if not plain.silent and plain.rcode != reply.rcode:
                 lane.edns = False
                 return plain
         elif lane.edns and not edns and not reply.silent:
-            await self._gate.enter(lane.pace)  # the silence before may have been chance: this tells
+            await self._enter(lane.pace)  # the silence before may have been chance: this tells
             again = await self._send(ask, lane, attempt, edns=True)
             lane.edns = lane.edns_seen = not again.silent and again.rcode not in NO_EDNS
             return again if lane.edns else reply
@@ -170,23 +188,29 @@ class Asker:
             lane.edns_seen = lane.edns_seen or edns
         return reply
 
-    async def _send(self, ask: Ask, lane: Lane, attempt: int, *, edns: bool, last: bool = False) -> Reply:
-        port, in_time = self.settings.port, self.settings.timeout
+    async def _send(self, ask: Ask, lane: _Lane, attempt: int, *, edns: bool, last: bool = False) -> Reply:
+        in_time, pace = self.settings.timeout, lane.pace
         longer = ask.address in self._slow or (last and ask.transport == "udp")
+        most = in_time * PATIENCE if longer else in_time
         try:
             query = query_wire(ask.qname, ask.qtype, edns=edns, rd=ask.rd)
             at = datetime.now(UTC)
             self.sent += 1
-            most = in_time * PATIENCE if longer else in_time
-            found = await exchange(ask.address, port, ask.transport, query, most, self.ignored)
+            place = ask.address, self.settings.port
+            found = await exchange(place, ask.transport, query, most, self.ignored)
         finally:
-            self._gate.leave(lane.pace)
+            self._leave(pace)
         late = found.status == "reply" and found.rtt > in_time
         if late:
             self.late += 1
             self._slow.add(ask.address)
         reply = observe_exchange(ask, found, at, attempt, edns=edns, late=late)
-        lane.note(silence=reply.silent)
+        if reply.silent:
+            lane.streak += 1
+            pace.interval = min(max(SLOWEST, pace.fastest), pace.interval * 2)
+        else:
+            lane.answers, lane.streak = lane.answers + 1, 0
+            pace.interval = max(pace.fastest, pace.interval / 2)
         return self._write(reply)
 
     def _write(self, reply: Reply) -> Reply:
@@ -194,22 +218,24 @@ class Asker:
         self.write(reply.content())
         return reply
 
+    async def _enter(self, pace: _Pace) -> None:
+        """Wait for one's turn to send; `_leave` must follow."""
+        await pace.slots.acquire()
+        async with pace.turn:
+            await _sleep_until(pace.next_at)
+            await self._all.slots.acquire()
+            async with self._all.turn:
+                await _sleep_until(self._all.next_at)
+                now = time.monotonic()
+                self._all.next_at = now + self._all.interval
+            # Jitter only ever slows: no second has more queries than the settings allow.
+            pace.next_at = now + pace.interval * random.uniform(1, 1.25)  # noqa: S311 - jitter
 
-def observe_exchange(
-    ask: Ask, exchange: Exchange, at: datetime, attempt: int, *, edns: bool, late: bool = False
-) -> Reply:
-    """Turn what came of a query into a line of the observation; any bytes of a reply end in an outcome."""
-    outcome, rcode, flags, cut, rtt = exchange.status, "", "", "", None
-    records: tuple[Any, ...] = ()
-    if outcome == "reply":
-        rtt = round(exchange.rtt * 1000, 2)
-        try:
-            message = read_message(exchange.wire)
-        except Malformed:
-            outcome = "malformed"
-        else:
-            outcome, cut = classify(message, ask.zone or None, ask.qname, ask.qtype)
-            rcode, flags, records = message.rcode, message.flags(), message.records
-            flags = f"{flags} late".lstrip() if late else flags
-    outcome_fields = (outcome, rcode, flags, cut, rtt, exchange.ignored, records)
-    return Reply(at, *ask[:8], edns, ask.rd, attempt, *outcome_fields)
+    def _leave(self, pace: _Pace) -> None:
+        self._all.slots.release()
+        pace.slots.release()
+
+
+async def _sleep_until(at: float) -> None:
+    while (left := at - time.monotonic()) > 0:
+        await asyncio.sleep(left)

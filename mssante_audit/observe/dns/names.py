@@ -1,7 +1,5 @@
 """Domain names as they are written everywhere here: lower case, A-labels, no final dot."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 
@@ -12,16 +10,10 @@ _is_plain = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}", 
 
 
 def canonical(text: str) -> str:
-    r"""Return a domain name in the form used everywhere here: lower case, A-labels, no final dot.
+    r"""Return a domain name in that form; "" for what the DNS cannot carry (empty, a label over 63 bytes…).
 
-    Returns "" for what the DNS cannot carry (empty, a label over 63 bytes, a name over 255…).
-
-    >>> canonical("CH-Valfictif.mssante.fr.")
-    'ch-valfictif.mssante.fr'
-    >>> canonical("valfictif@ase.mssante.fr")
-    'valfictif\\@ase.mssante.fr'
-    >>> canonical("a..fr")
-    ''
+    >>> canonical("CH-Valfictif.mssante.fr."), canonical("valfictif@ase.fr"), canonical("a..fr")
+    ('ch-valfictif.mssante.fr', 'valfictif\\@ase.fr', '')
     """
     plain = text.strip().removesuffix(".").lower()
     if text.isascii() and _is_plain(plain):  # dnspython takes ten times as long, and lists are long
@@ -44,11 +36,7 @@ def is_under(name: str, zone: str) -> bool:
 
 
 def upwards(name: str) -> Iterator[str]:
-    """Yield a name and those above it, but the root's.
-
-    >>> list(upwards("ch-alpha.mssante.fr"))
-    ['ch-alpha.mssante.fr', 'mssante.fr', 'fr']
-    """
+    """Yield a name and those above it, but the root's."""
     while name.strip("."):
         yield name
         name = name.partition(".")[2]

@@ -1,7 +1,5 @@
 """Looking up names of servers and mail hosts: through the resolvers given, or from the root down."""
 
-from __future__ import annotations
-
 import asyncio
 import ipaddress
 import zlib
@@ -10,19 +8,16 @@ from functools import cache
 from typing import NamedTuple
 
 from mssante_audit.observe.dns.asker import Asker
+from mssante_audit.observe.dns.exchange import reaches
 from mssante_audit.observe.dns.names import is_under
-from mssante_audit.observe.dns.transport import reaches
 from mssante_audit.observe.lines import CONCLUSIVE, INFORMATIVE, Ask, Reply
 
-MAX_ALIASES = 13
-"""Aliases followed from one name: no resolver follows more than twelve (measured: BIND and unbound 11, Knot
-Resolver 12)."""
-MAX_DEPTH = 3
-"""How deep names of servers may depend on names of servers."""
-MAX_SPARE = 8
-"""Names of servers of a mail host's zone that are looked up though others have glue."""
+MAX_ALIASES = 13  # aliases followed from one name: no resolver follows more than twelve, as measured
+MAX_DEPTH = 3  # how deep names of servers may depend on names of servers
+MAX_SPARE = 8  # names of servers of a mail host's zone that are looked up though others have glue
 MAX_SERVERS = 64
 """Addresses of servers asked for one zone (a reply can name 500 servers, each with as many addresses)."""
+Chain = tuple[str, ...]
 
 
 class Server(NamedTuple):
@@ -71,33 +66,31 @@ class Resolver:
         await self._look_at_signatures(replies)
         return _addresses_in(replies)
 
-    async def names(self, zone: str) -> tuple[str, ...]:
-        """Return the names of a zone's servers, sorted."""
-        reply = await self.resolve("", zone, "NS")
-        return tuple(sorted(reply.data("NS", zone))) if reply else ()
-
     async def everywhere(self, domain: str, qname: str, qtype: str) -> list[Reply]:
         """Return what all servers of a name's zone say of it, and so of each name that it is an alias of."""
         replies: list[Reply] = []
-        names, todo = {qname}, [qname]
-        while todo and len(names) <= 2 * MAX_ALIASES:
-            name = todo.pop(0)
-            found = await self._of_all(domain, name, qtype)
-            replies += found
-            fresh = {reply.alias for reply in found if reply.alias} - names
-            names |= fresh
-            todo += sorted(fresh)
-        return replies
-
-    async def _of_all(self, domain: str, qname: str, qtype: str) -> list[Reply]:
-        zone, found = await self._search(domain, qname, qtype, ())
-        replies = [found] if found else []
-        if zone not in ("", "."):
-            servers = await self._all_servers(domain, zone)
-            replies = await self.ask_all(domain, zone, servers, qname, qtype)
-            if more := await self._own_servers(domain, zone, servers, replies):
-                replies += await self.ask_all(domain, zone, more, qname, qtype)
-        await self._look_at_signatures(replies)
+        names = [qname]
+        for name in names:
+            if len(names) > 2 * MAX_ALIASES:
+                break
+            zone, found = await self._search(domain, name, qtype, ())
+            said = [found] if found else []
+            if zone not in ("", "."):
+                if spare := self._spare.pop(zone, ())[:MAX_SPARE]:
+                    more = (*await self._named(domain, spare), *self.zones.get(zone, ()))
+                    self.zones[zone] = tuple(sorted({server.address: server for server in more}.values()))
+                servers = self.zones.get(zone, ())[:MAX_SERVERS]
+                said = await self.ask_all(domain, zone, servers, name, qtype)
+                if zone != self._asker.settings.parent_zone:
+                    # Those that the zone names itself, beside its data (RFC 2181, 5.4.1).
+                    own = set().union(*(r.data("NS", zone) for r in said if r.outcome != "referral"))
+                    unknown = sorted(own.difference(server.name for server in servers))[:MAX_SPARE]
+                    known = {server.address for server in servers}
+                    others = [s for s in await self._named(domain, unknown) if s.address not in known]
+                    said += await self.ask_all(domain, zone, others, name, qtype)
+            await self._look_at_signatures(said)
+            replies += said
+            names += sorted({reply.alias for reply in said if reply.alias}.difference(names))
         return replies
 
     async def ask_all(
@@ -107,30 +100,11 @@ class Resolver:
         asks = (Ask(domain, step, zone, qname, qtype, *server) for server in servers)
         return await asyncio.gather(*map(self._asker.ask, asks))
 
-    async def _own_servers(
-        self, domain: str, zone: str, servers: Sequence[Server], replies: Iterable[Reply]
-    ) -> list[Server]:
-        """Return the servers that a zone names itself, beside its data (RFC 2181, 5.4.1)."""
-        if zone == self._asker.settings.parent_zone:
-            return []
-        named = set().union(*(r.data("NS", zone) for r in replies if r.outcome != "referral"))
-        names = sorted(named.difference(server.name for server in servers))[:MAX_SPARE]
-        known = {server.address for server in servers}
-        return [server for server in await self._named(domain, names) if server.address not in known]
-
     async def _named(self, domain: str, names: Sequence[str]) -> list[Server]:
         """Look servers up; return each on the addresses that may be asked."""
         found = await asyncio.gather(*(self.addresses(domain, name) for name in names))
         named = zip(names, found, strict=True)
         return [Server(n, a) for n, addresses in named for a in addresses if self.usable(a)]
-
-    async def _all_servers(self, domain: str, zone: str) -> tuple[Server, ...]:
-        """Return all servers of a zone that was met, those without glue too."""
-        if spare := self._spare.pop(zone, ())[:MAX_SPARE]:
-            more = await self._named(domain, spare)
-            by_address = {server.address: server for server in (*more, *self.zones.get(zone, ()))}
-            self.zones[zone] = tuple(sorted(by_address.values()))
-        return self.zones.get(zone, ())[:MAX_SERVERS]
 
     async def _look_at_signatures(self, replies: Iterable[Reply]) -> None:
         """Ask for what tells whether the signatures of replies hold; of the root everybody knows."""
@@ -148,7 +122,7 @@ class Resolver:
             if cut:
                 await self.resolve("", cut, "DS")
 
-    async def resolve(self, domain: str, qname: str, qtype: str, chain: tuple[str, ...] = ()) -> Reply | None:
+    async def resolve(self, domain: str, qname: str, qtype: str, chain: Chain = ()) -> Reply | None:
         """Return the conclusive reply for a name, following aliases; ``None`` if there is none to be had."""
         for _ in range(MAX_ALIASES):
             _, found = await self._search(domain, qname, qtype, chain)
@@ -159,9 +133,7 @@ class Resolver:
             qname = found.alias
         return None
 
-    async def _search(
-        self, domain: str, qname: str, qtype: str, chain: tuple[str, ...]
-    ) -> tuple[str, Reply | None]:
+    async def _search(self, domain: str, qname: str, qtype: str, chain: Chain) -> tuple[str, Reply | None]:
         """Ask the resolvers given, or servers of zones from the nearest down; return the last zone too."""
         if self._resolvers:
             ask = Ask(domain, "address", "", qname, qtype, "", "", rd=True)
@@ -186,7 +158,12 @@ class Resolver:
             if found.data("DS", zone):
                 self._signed.add(zone)
             if zone not in self.zones:
-                reached, others = await self._servers_of(domain, found, chain)
+                names = sorted(found.data("NS", zone))
+                glue = found.addresses(names)
+                reached = tuple(Server(n, a) for n in glue for a in sorted(glue[n]) if self.usable(a))
+                others = tuple(name for name in names if name not in {server.name for server in reached})
+                if not reached:
+                    reached, others = await self._reach(domain, others, zone, chain)
                 if reached or not chain:  # in the middle of a chain, failing proves nothing
                     self.zones.setdefault(zone, reached)
                     self._spare.setdefault(zone, others)
@@ -195,38 +172,26 @@ class Resolver:
             self._asker.skip(Ask(domain, "address", zone, qname, qtype, "", ""))
         return zone, None
 
-    async def _servers_of(
-        self, domain: str, referral: Reply, chain: tuple[str, ...]
-    ) -> tuple[tuple[Server, ...], tuple[str, ...]]:
-        """Return the servers that a referral names, and the names of those to ask if all of them fail."""
-        names = sorted(referral.data("NS", referral.cut))
-        glue = referral.addresses(names)
-        known = tuple(Server(name, a) for name, its in glue.items() for a in sorted(its) if self.usable(a))
-        bare = tuple(name for name in names if name not in {server.name for server in known})
-        return (known, bare) if known else await self._reach(domain, bare, referral.cut, chain)
-
     async def _reach(
-        self, domain: str, names: Sequence[str], zone: str, chain: tuple[str, ...]
-    ) -> tuple[tuple[Server, ...], tuple[str, ...]]:
+        self, domain: str, names: Sequence[str], zone: str, chain: Chain
+    ) -> tuple[tuple[Server, ...], Chain]:
         """Look up names of a zone's servers, aliases last, until there are enough: servers, other names."""
         servers: dict[str, list[Server]] = {}
         aliases: dict[str, list[Server]] = {}
+        kinds = ("A", "AAAA") if self.ipv6 else ("A",)
         for name in names[: 2 if chain else 4]:
             if name in chain or len(chain) >= MAX_DEPTH or is_under(name, zone):
                 continue  # it would have to be known to be found
-            kinds = ("A", "AAAA") if self.ipv6 else ("A",)
             replies = [await self.resolve(domain, name, qtype, (*chain, name)) for qtype in kinds]
             conclusive = [reply for reply in replies if reply]
-            if found := [
-                Server(name, address) for address in _addresses_in(conclusive) if self.usable(address)
-            ]:
+            if found := [Server(name, a) for a in _addresses_in(conclusive) if self.usable(a)]:
                 alias = any(reply.qname != name or reply.alias for reply in conclusive)
                 (aliases if alias else servers)[name] = found
             if servers and (chain or sum(map(len, servers.values())) > 1):
                 break
         known = servers or aliases
-        chosen = tuple(server for of_name in known.values() for server in of_name)
-        return chosen, tuple(n for n in names if n not in known)
+        chosen = tuple(server for its in known.values() for server in its)
+        return chosen, tuple(name for name in names if name not in known)
 
     async def _first(self, asks: list[Ask], outcomes: Iterable[str]) -> Reply | None:
         """Ask until a reply has one of `outcomes`, then the silent for longer; take a weak one at last."""

@@ -1,15 +1,13 @@
 """What an observation of the DNS may do, and how fast."""
 
-from __future__ import annotations
-
 import ipaddress
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, ValidationError, field_validator
 
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.fields import fault
-from mssante_audit.base.settings import Observe
+from mssante_audit.base.settings import Observe, setting
 from mssante_audit.observe.dns.names import canonical
 
 _ROOT = (
@@ -58,16 +56,11 @@ class ObserveSettings(Observe):
     """A zone that nobody hands over yet: looked at as the parent zone is, at the servers `declared`."""
     declared: tuple[str, ...] = ()
     """Names of servers that are declared and not published yet; without a zone they are mail servers."""
-    retry_delay: float = Field(
-        default=10.0,
-        ge=0,
-        le=86_400,
-        description="Seconds before a first retry; thrice that before a second.",
+    retry_delay: float = setting(
+        10.0, "Seconds before a first retry; thrice that before a second.", ge=0, le=86_400
     )
-    per_second: float = Field(default=200.0, gt=0, le=1e9, description="Queries a second, in all.")
-    per_server_in_flight: int = Field(
-        default=4, ge=1, le=10_000, description="Queries under way to one address."
-    )
+    per_second: float = setting(200.0, "Queries a second, in all.", gt=0, le=1e9)
+    per_server_in_flight: int = setting(4, "Queries under way to one address.", ge=1, le=10_000)
 
     _zone = field_validator("parent_zone")(_zone)
     _addresses = field_validator("resolvers")(lambda given: tuple(map(_address, given)))

@@ -4,12 +4,11 @@ Every server that parent or zone names is asked, on each of its addresses; so ar
 hosts lie in. Nothing is assumed about where zones begin.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from functools import partial
+from typing import TypeVar
 
 from dns.inet import is_address
 
@@ -18,12 +17,13 @@ from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.resolve import MAX_SERVERS, Resolver, Server
 from mssante_audit.observe.lines import Ask, Reply, own_answers
 
-MAX_NAMES = 32
-"""Names of servers followed for one zone; a note says if there were more."""
+MAX_NAMES = 32  # names of servers followed for one zone; a note says if there were more
 MAX_HOSTS = 100
 """Mail hosts followed for one domain, those first that senders prefer: of more BIND takes none."""
-NOBODY = "."
-"""The target of the MX of a domain that takes no mail (RFC 7505)."""
+NOBODY = "."  # the target of the MX of a domain that takes no mail (RFC 7505)
+Servers = tuple[Server, ...]
+Glue = dict[str, set[str]]
+T = TypeVar("T")
 
 
 class Walker:
@@ -32,13 +32,14 @@ class Walker:
     def __init__(self, asker: Asker, resolver: Resolver, sibling: str) -> None:
         self._asker, self._resolver, self._sibling = asker, resolver, sibling
         self._parent = asker.settings.undelegated or asker.settings.parent_zone
-        self._zones: dict[str, asyncio.Task[tuple[Server, ...]]] = {}
-        self.servers: tuple[Server, ...] = ()
-        """Of the parent zone."""
+        self._zones: dict[str, asyncio.Task[Servers]] = {}
+        self.servers: Servers = ()  # of the parent zone
         self._signed: set[str] = set()
 
-    def _note(self, zone: str, text: str) -> None:
-        self._asker.write({"note": text, "zone": zone})
+    def _most(self, zone: str, all_: list[T], most: int, text: str) -> list[T]:
+        if len(all_) > most:
+            self._asker.write({"note": f"{len(all_) - most} {text}", "zone": zone})
+        return all_[:most]
 
     async def find_parent(self) -> bool:
         """Find the parent zone's servers and look at its apex; whether one of them answers for it."""
@@ -47,11 +48,12 @@ class Walker:
         if names and servers:
             self._resolver.zones[settings.parent_zone] = tuple(servers)
         if names and not settings.undelegated:
-            await self._look_up_hosts("", names)
+            await self._look_up("", names)
             return True
         if names or not servers:
+            reply = None if names else await self._resolver.resolve("", self._parent, "NS")
             servers = []
-            for name in (names or await self._resolver.names(self._parent))[:MAX_NAMES]:
+            for name in (names or sorted(reply.data("NS", self._parent) if reply else ()))[:MAX_NAMES]:
                 servers += [Server(name, address) for address in await self._resolver.addresses("", name)]
         self.servers = tuple(s for s in servers if self._resolver.usable(s.address))
         self._resolver.zones[self._parent] = self.servers
@@ -66,20 +68,15 @@ class Walker:
         """Ask the parent's servers about their own zone, and those above for its DS; nobody waits for it."""
         found = await self._resolver.resolve("", self._parent, "DS")
         secure = found is not None and bool(found.answers)
-        await asyncio.gather(
-            *(self._apex("", self._parent, server, secure=secure) for server in self.servers)
-        )
+        asked = (self._apex("", self._parent, server, secure=secure) for server in self.servers)
+        await asyncio.gather(*asked)
 
     async def walk(self, domain: str, qname: str) -> None:
         """Observe one domain (`qname` is its canonical form)."""
-        if is_under(qname, self._parent):
-            await self._walk_down(domain, qname)
-        else:
-            await self._look_elsewhere(domain, [qname])
-        self._asker.write({"done": qname, "domain": domain})
-
-    async def _walk_down(self, domain: str, qname: str) -> None:
         zone, servers = self._parent, self.servers
+        if not is_under(qname, zone):
+            await self._look_elsewhere(domain, [qname])
+            servers = ()
         while servers:
             replies = await self._resolver.ask_all(domain, zone, servers, qname, "MX", "walk")
             replies += await self._ask_more(domain, zone, qname, replies)
@@ -87,28 +84,28 @@ class Walker:
             await self._follow(domain, replies)
             cuts = Counter(o.cut for o in replies if o.cut)
             if not cuts:
-                return
+                break
             cut = max(cuts, key=lambda name: (cuts[name], name))
             await self._ask_sibling(domain, zone, servers, cut, "MX")
             showing = [o for o in replies if o.cut == cut]
             servers = await once(self._zones, cut, partial(self._discover, domain, cut, showing))
             zone = cut
+        self._asker.write({"done": qname, "domain": domain})
 
-    async def _discover(self, domain: str, cut: str, replies: list[Reply]) -> tuple[Server, ...]:
+    async def _discover(self, domain: str, cut: str, replies: list[Reply]) -> Servers:
         """Return the servers of the zone `cut`, having asked each about its apex; `replies` show the cut."""
         # Who answers where others refer carries the zone below too.
         carried = [o for o in replies if o.outcome != "referral"]
         asks = (Ask(domain, "walk", o.zone, cut, "NS", o.server, o.address) for o in carried)
         evidence = [*replies, *await asyncio.gather(*map(self._asker.ask, dict.fromkeys(asks)))]
         names = sorted(set().union(*(reply.data("NS", cut) for reply in evidence)))
-        if len(names) > MAX_NAMES:
-            self._note(cut, f"{len(names) - MAX_NAMES} of {len(names)} names of servers not followed")
-        glue: dict[str, set[str]] = {}
+        names = self._most(cut, names, MAX_NAMES, f"of {len(names)} names of servers not followed")
+        glue: Glue = {}
         for reply in evidence:
             for name, addresses in reply.addresses(names).items():
                 glue.setdefault(name, set()).update(addresses)
         secure = any(reply.data("DS", cut) for reply in evidence)
-        servers = await self._explore(domain, cut, names[:MAX_NAMES], glue, secure=secure)
+        servers = await self._explore(domain, cut, names, glue, secure)
         signed = any(o.signed for o in replies)
         if not secure and (carried or (cut in self._signed and not signed)):
             # Servers of an unsigned zone may leave a DS out of their referrals; who carries both has none.
@@ -116,9 +113,7 @@ class Walker:
             await asyncio.gather(*map(self._asker.ask, dict.fromkeys(above)))
         return servers
 
-    async def _explore(
-        self, domain: str, zone: str, names: list[str], glue: dict[str, set[str]], *, secure: bool
-    ) -> tuple[Server, ...]:
+    async def _explore(self, domain: str, zone: str, names: list[str], glue: Glue, secure: bool) -> Servers:
         known = [Server(name, address) for name in names for address in sorted(glue.get(name, ()))]
         if usable := tuple(s for s in dict.fromkeys(known) if self._resolver.usable(s.address)):
             self._resolver.zones.setdefault(zone, usable)
@@ -138,17 +133,12 @@ class Walker:
                     elif self._resolver.is_private(address):
                         unusable.add(address)
                         self._asker.skip(Ask(domain, "apex", zone, zone, "SOA", name, address), "private")
-            asked = list(fresh.values())[: MAX_SERVERS - len(servers)]
-            if len(asked) < len(fresh):
-                self._note(zone, f"{len(fresh) - len(asked)} addresses of servers not asked")
+            left = MAX_SERVERS - len(servers)
+            asked = self._most(zone, list(fresh.values()), left, "addresses of servers not asked")
             servers |= {server.address: server for server in asked}
             given = await asyncio.gather(*(self._apex(domain, zone, s, secure=secure) for s in asked))
-            more = set().union(*given) - seen
-            names = sorted(more)[: MAX_NAMES - len(seen)]
-            if len(names) < len(more):
-                self._note(
-                    zone, f"{len(more) - len(names)} names of servers given by the zone itself not followed"
-                )
+            more, left = sorted(set().union(*given) - seen), MAX_NAMES - len(seen)
+            names = self._most(zone, more, left, "names of servers given by the zone itself not followed")
         if servers:
             self._resolver.zones[zone] = tuple(servers.values())
         return tuple(servers.values())
@@ -156,11 +146,9 @@ class Walker:
     async def _apex(self, domain: str, zone: str, server: Server, *, secure: bool) -> set[str]:
         """Ask a server about the zone's apex, over TCP for its MX; return the names of servers it gives."""
         ask = Ask(domain, "apex", zone, zone, "SOA", *server)
-        soa, ns, _ = await asyncio.gather(
-            self._asker.ask(ask),
-            self._asker.ask(ask._replace(qtype="NS")),
-            self._over_tcp(ask._replace(qtype="MX", transport="tcp")),
-        )
+        others = ask._replace(qtype="NS"), ask._replace(qtype="MX", transport="tcp")
+        asked = self._asker.ask(ask), self._asker.ask(others[0]), self._over_tcp(others[1])
+        soa, ns, _ = await asyncio.gather(*asked)
         if not soa.silent:
             # The root's SOA: any resolver has it at hand, and no name of anybody's is given away.
             stranger = Ask(domain, "recursion", "", ".", "SOA", *server, rd=True)
@@ -194,18 +182,15 @@ class Walker:
             more += await self._resolver.ask_all(domain, zone, where, qname, "SOA", "walk")
         for qtype in dict.fromkeys(o.qtype for o in positive):
             beside = await self._ask_sibling(domain, zone, where, qname, qtype)
-            await self._ask_below(domain, [o for o in positive if o.qtype == qtype], beside)
+            others = {o.address: own_answers(o) for o in beside if o.outcome == "answer"}
+            for reply in (o for o in positive if o.qtype == qtype):
+                # The answer of a name beside it: a wildcard's? (RFC 4592, 3.3.1)
+                below = canonical(f"{self._sibling}.{reply.qname}")
+                signed = any(r.type == "RRSIG" for r in reply.records)
+                if below and not signed and others.get(reply.address) == own_answers(reply):
+                    server = Server(reply.server, reply.address)
+                    await self._resolver.ask_all(domain, reply.zone, [server], below, qtype, "sibling")
         return more
-
-    async def _ask_below(self, domain: str, replies: list[Reply], beside: list[Reply]) -> None:
-        """Ask below a domain that gets the answer of a name beside it: a wildcard's? (RFC 4592, 3.3.1)."""
-        others = {o.address: own_answers(o) for o in beside if o.outcome == "answer"}
-        for reply in replies:
-            below = canonical(f"{self._sibling}.{reply.qname}")
-            signed = any(r.type == "RRSIG" for r in reply.records)
-            if below and not signed and others.get(reply.address) == own_answers(reply):
-                server = Server(reply.server, reply.address)
-                await self._resolver.ask_all(domain, reply.zone, [server], below, reply.qtype, "sibling")
 
     async def _ask_sibling(
         self, domain: str, zone: str, servers: Iterable[Server], name: str, qtype: str
@@ -221,28 +206,16 @@ class Walker:
             replies = await self._resolver.everywhere(domain, name, "MX")
             await self._follow(domain, replies)
             ends = {o.qname for o in replies if o.usable and not o.answers and not o.alias}
-            await asyncio.gather(
-                *(self._resolver.everywhere(domain, e, t) for e in sorted(ends) for t in ("A", "AAAA"))
-            )
+            await self._look_up(domain, sorted(ends))
 
     async def _follow(self, domain: str, replies: Iterable[Reply]) -> None:
         """Look up the mail hosts that replies name, those first that senders prefer."""
-        exchangers = {text for o in replies if o.qtype == "MX" and o.usable for text in o.answers}
-        hosts = [host for host in by_preference(exchangers) if host != NOBODY and not is_address(host)]
-        if len(hosts) > MAX_HOSTS:
-            self._note(domain, f"{len(hosts) - MAX_HOSTS} of {len(hosts)} mail hosts not followed")
-        await self._look_up_hosts(domain, hosts[:MAX_HOSTS])
+        found = {text for o in replies if o.qtype == "MX" and o.usable for text in o.answers}
+        named = sorted((int(text.partition(" ")[0]), text.partition(" ")[2]) for text in found)
+        hosts = [h for h in dict.fromkeys(host for _, host in named) if h != NOBODY and not is_address(h)]
+        hosts = self._most(domain, hosts, MAX_HOSTS, f"of {len(hosts)} mail hosts not followed")
+        await self._look_up(domain, hosts)
 
-    async def _look_up_hosts(self, domain: str, hosts: Iterable[str]) -> None:
+    async def _look_up(self, domain: str, hosts: Iterable[str]) -> None:
         kinds = ("A", "AAAA")
         await asyncio.gather(*(self._resolver.everywhere(domain, h, t) for h in hosts for t in kinds))
-
-
-def by_preference(data: Iterable[str]) -> list[str]:
-    """Return the hosts that data of MX records name, each once, those first that senders prefer.
-
-    >>> by_preference(["20 b.example", "10 c.example", "10 a.example", "30 c.example"])
-    ['a.example', 'c.example', 'b.example']
-    """
-    pairs = sorted((int(preference), host) for preference, _, host in (text.partition(" ") for text in data))
-    return list(dict.fromkeys(host for _, host in pairs))

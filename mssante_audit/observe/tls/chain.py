@@ -1,7 +1,5 @@
 """What certificates say, and whether a chain as a server sent it leads to an anchor."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,19 +15,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from mssante_audit.base.digest import digest
-from mssante_audit.whitelist.certificates import (
-    UNREADABLE,
-    is_authority,
-    path_to_anchor,
-    read_certificates,
-)
+from mssante_audit.whitelist.certificates import UNREADABLE, is_authority, path_to_anchor, read_certificates
 from mssante_audit.whitelist.revocation import UNASKED, Status, revocation
 
-MAX_NAMES = 100
-"""Names of hosts kept of a certificate that has more."""
+MAX_NAMES = 100  # names of hosts kept of a certificate that has more
 MAX_TEXT = 1000
 WEAK = ("md5", "sha1")
 
+Certificates = Sequence[x509.Certificate]
 State = Literal["whole", "incomplete", "unordered", "unknown", "self-signed", "refused", "unreadable", ""]
 """How a chain leads to an anchor: by what was sent alone; with intermediates that only we have; with those
 sent in another order than TLS has them (RFC 5246, 7.4.2); to no anchor; to none since it signed itself; to
@@ -41,25 +34,18 @@ class Certificate:
     """What a certificate says of itself; texts are others', and may hold anything."""
 
     sha256: str
-    subject: str = ""
-    """As a white list writes names (RFC 4514)."""
+    subject: str = ""  # as a white list writes names (RFC 4514)
     issuer: str = ""
     not_before: datetime | None = None
     not_after: datetime | None = None
-    key: str = ""
-    """Kind of key, such as ``RSA`` or ``secp256r1``."""
+    key: str = ""  # kind of key, such as `RSA` or `secp256r1`
     bits: int = 0
-    key_sha256: str = ""
-    """Of the public key: equal in certificates of one key."""
-    digest: str = ""
-    """The hash that its issuer signed, such as ``sha256``."""
-    usages: tuple[str, ...] = ()
-    """Object identifiers of the extended key usages; empty if it names none."""
-    names: tuple[str, ...] = ()
-    """The names of hosts it is for, `MAX_NAMES` of them."""
+    key_sha256: str = ""  # of the public key: equal in certificates of one key
+    digest: str = ""  # the hash that its issuer signed, such as `sha256`
+    usages: tuple[str, ...] = ()  # object identifiers of the extended key usages; empty if it names none
+    names: tuple[str, ...] = ()  # the names of hosts it is for, `MAX_NAMES` of them
     more: int = 0
-    problem: str = ""
-    """Why nobody can read it; all else is empty then."""
+    problem: str = ""  # why nobody can read it; all else is empty then
 
     def in_time(self, at: datetime) -> bool:
         """Tell whether it is valid at an instant; one that nobody can read is not."""
@@ -80,10 +66,8 @@ class Chain:
     @property
     def refused(self) -> bool:
         """Whether it is known to lead to no anchor, or to be revoked; without anchors nothing is known."""
-        return (
-            self.state in ("unknown", "self-signed", "refused", "unreadable")
-            or self.status.answer == "revoked"
-        )
+        no_path = self.state in ("unknown", "self-signed", "refused", "unreadable")
+        return no_path or self.status.answer == "revoked"
 
 
 def leaf_of(chain: Sequence[str], certificates: Mapping[str, bytes]) -> Certificate | None:
@@ -95,64 +79,45 @@ def leaf_of(chain: Sequence[str], certificates: Mapping[str, bytes]) -> Certific
 @lru_cache(4096)
 def read_certificate(der: bytes) -> Certificate:
     """Return what a certificate says."""
-    name, parsed = digest(der), _parsed(der)
-    if isinstance(parsed, str):
-        return Certificate(name, problem=parsed)
+    name = digest(der)
     try:
+        parsed = read_certificates(x509.load_der_x509_certificate, der)[0]
         key = parsed.public_key()
         encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         kind = type(key).__name__.strip("_").removesuffix("PublicKey")
     except (*UNREADABLE, OverflowError) as error:
         return Certificate(name, problem=_cut(str(error)) or type(error).__name__)
-    usages: tuple[str, ...] = ()
-    names: list[str] = []
+    usages, names = [], []
     with suppress(x509.ExtensionNotFound):
         used = parsed.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-        usages = tuple(usage.dotted_string for usage in used)[:MAX_NAMES]
+        usages = [usage.dotted_string for usage in used]
     with suppress(x509.ExtensionNotFound):
         alternative = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         names = alternative.get_values_for_type(x509.DNSName)
     return Certificate(
-        name,
-        _cut(parsed.subject.rfc4514_string()),
-        _cut(parsed.issuer.rfc4514_string()),
-        parsed.not_valid_before_utc,
-        parsed.not_valid_after_utc,
+        name, _cut(parsed.subject.rfc4514_string()), _cut(parsed.issuer.rfc4514_string()),
+        parsed.not_valid_before_utc, parsed.not_valid_after_utc,
         key.curve.name if isinstance(key, ec.EllipticCurvePublicKey) else kind,
-        int(getattr(key, "key_size", 0)),
-        digest(encoded),
-        _digest(parsed),
-        usages,
-        tuple(_cut(name) for name in names[:MAX_NAMES]),
-        max(0, len(names) - MAX_NAMES),
-    )
+        int(getattr(key, "key_size", 0)), digest(encoded), _digest(parsed), tuple(usages[:MAX_NAMES]),
+        tuple(map(_cut, names[:MAX_NAMES])), max(0, len(names) - MAX_NAMES),
+    )  # fmt: skip
 
 
-def judge(
-    sent: Sequence[bytes], trusted: Sequence[x509.Certificate], crls: Sequence[Path], at: datetime
-) -> Chain:
+def judge(sent: Sequence[bytes], trusted: Certificates, crls: Sequence[Path], at: datetime) -> Chain:
     """Say what a chain is worth at an instant (UTC).
 
-    A certificate out of its time is judged at the nearest instant that lies in it: that it has expired is
-    for others to say, and is no fault of the chain.
-
-    Parameters
-    ----------
-    sent
-        DER of the certificates in the order in which they were sent, the server's own first.
-    trusted
-        Anchors and intermediates at hand (`mssante_audit.whitelist.certificates`).
-    crls
-        Files of revocation lists.
+    `sent` is DER, as it was sent, the server's own first; `trusted` are anchors and intermediates at hand
+    (`mssante_audit.whitelist.certificates`), `crls` files of revocation lists. A certificate out of its time
+    is judged at the nearest instant that lies in it: that it has expired is for others to say, and is no
+    fault of the chain.
     """
     leaf = read_certificate(sent[0])
     if leaf.problem:
         return Chain(leaf, "unreadable", leaf.problem)
-    read = [loaded(der) for der in sent]
-    certificate = read[0]
+    certificate, *read = (loaded(der) for der in sent)
     if certificate is None or not trusted:
         return Chain(leaf, "")
-    others = [certificate for certificate in read[1:] if certificate is not None]
+    others = [each for each in read if each is not None]
     then = min(max(at, certificate.not_valid_before_utc), certificate.not_valid_after_utc)
     path, _ = _path(certificate, others, trusted, then)
     if path is None:
@@ -161,26 +126,20 @@ def judge(
             return Chain(leaf, _fault(certificate, others, trusted), why)
         state: State = "incomplete"
     else:
-        links = path[:-1] if others and path[-1] not in read else path
-        state = "whole" if links == read[: len(links)] else "unordered"
+        links = path[:-1] if others and path[-1] not in [certificate, *read] else path
+        state = "whole" if links == [certificate, *read][: len(links)] else "unordered"
     with warnings.catch_warnings(action="ignore"):  # of a serial that is negative
         status = revocation(path, crls, at)
     return Chain(leaf, state, "", path[-1].subject.rfc4514_string(), status)
 
 
 def _path(
-    certificate: x509.Certificate,
-    between: Sequence[x509.Certificate],
-    trusted: Sequence[x509.Certificate],
-    at: datetime,
+    certificate: x509.Certificate, between: Certificates, trusted: Certificates, at: datetime
 ) -> tuple[list[x509.Certificate] | None, str]:
-    """Return the path to an anchor, or why there is none."""
     try:
         return path_to_anchor(certificate, between, trusted, at), ""
     except ValueError as error:
-        if (
-            _digest(certificate) in WEAK
-        ):  # no signature at all to the verifier; a rule of its certificate tells it
+        if _digest(certificate) in WEAK:  # no signature to the verifier; a rule of its certificate tells it
             for issuer in (c for c in [*between, *trusted] if is_authority(c) and issued(certificate, c)):
                 rest, _ = _path(issuer, [c for c in between if c != issuer], trusted, at)
                 if rest:
@@ -188,9 +147,7 @@ def _path(
         return None, str(error)
 
 
-def _fault(
-    certificate: x509.Certificate, others: Sequence[x509.Certificate], trusted: Sequence[x509.Certificate]
-) -> State:
+def _fault(certificate: x509.Certificate, others: Certificates, trusted: Certificates) -> State:
     """Say why no path was found: it issued itself, one on the way to an anchor may not, or none is known."""
     if certificate.issuer == certificate.subject and issued(certificate, certificate):
         return "self-signed"
@@ -208,11 +165,8 @@ def issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Tell whether a certificate bears the signature of another, whose name it has for its issuer's."""
     if certificate.issuer != issuer.subject:
         return False
-    key, weak = (
-        issuer.public_key(),
-        certificate.signature_hash_algorithm if _digest(certificate) in WEAK else None,
-    )
-    signed = certificate.signature, certificate.tbs_certificate_bytes
+    weak = certificate.signature_hash_algorithm if _digest(certificate) in WEAK else None
+    key, signed = issuer.public_key(), (certificate.signature, certificate.tbs_certificate_bytes)
     try:
         if weak and isinstance(key, rsa.RSAPublicKey):
             key.verify(*signed, padding.PKCS1v15(), weak)
@@ -232,19 +186,12 @@ def _digest(certificate: x509.Certificate) -> str:
     return ""
 
 
+@lru_cache(4096)
 def loaded(der: bytes) -> x509.Certificate | None:
     """Return a certificate, ``None`` if nobody can read it."""
-    parsed = _parsed(der)
-    return None if isinstance(parsed, str) else parsed
-
-
-@lru_cache(4096)
-def _parsed(der: bytes) -> x509.Certificate | str:
-    """Return a certificate, or why nobody can read it."""
-    try:
+    with suppress(*UNREADABLE, OverflowError):
         return read_certificates(x509.load_der_x509_certificate, der)[0]
-    except (*UNREADABLE, OverflowError) as error:
-        return _cut(str(error)) or type(error).__name__
+    return None
 
 
 def _cut(text: str) -> str:

@@ -1,10 +1,4 @@
-"""The file of an observation of TLS: a line a visit, a line a certificate, and what is read from it.
-
-A *header* names the observation of the DNS that named the servers (``dns``). A *certificate* has its DER in
-base64 and its SHA-256, once in a file. A *visit* has the fields of `Visited`.
-"""
-
-from __future__ import annotations
+"""The file of an observation of TLS: a line a visit (`Visited`), a line a certificate, read."""
 
 import base64
 from collections.abc import Mapping
@@ -16,7 +10,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field
 
 from mssante_audit.base.digest import digest
-from mssante_audit.observe.files import FileRead, Form, read_file
+from mssante_audit.observe.folder import FileRead, Form, read_file
 from mssante_audit.observe.lines import Flag, Instant, one_of, reader_of
 
 FORMAT = "mssante-audit tls observation"
@@ -30,8 +24,7 @@ OUTCOMES = (
 the server's address is of another family than the one to come from."""
 TELLING = OUTCOMES[:2]
 NOT_VISITED = ("no-source",)
-MAX_CERTIFICATE = 1 << 20
-"""Bytes of DER that are kept of one certificate."""
+MAX_CERTIFICATE = 1 << 20  # bytes of DER that are kept of one certificate
 
 _Text = Annotated[str, Field(max_length=1000)]
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -58,15 +51,14 @@ class Visited(NamedTuple):
     seconds: Annotated[float, Field(strict=True, ge=0, lt=1e9)]
 
 
-read_visit = reader_of(Visited)
+_read_visit = reader_of(Visited)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TlsObservation(FileRead):
     """An observation of TLS, read."""
 
-    visits: tuple[Visited, ...]
-    """In order of time."""
+    visits: tuple[Visited, ...]  # in order of time
     certificates: Mapping[str, bytes]
     """DER by SHA-256, for as many as could be read and are what their hash says."""
     dns: str
@@ -74,30 +66,22 @@ class TlsObservation(FileRead):
 
 
 def load_tls(source: str | Path) -> TlsObservation:
-    """Read an observation of TLS; what could not be read is in `TlsObservation.problems`.
-
-    `ObservationError` if the file cannot be opened, is no observation of TLS, or is of another version.
-    """
+    """Read an observation of TLS, as far as it can be read; `ObservationError` if it is none."""
     certificates: dict[str, bytes] = {}
     visits: list[Visited] = []
 
     def take(_line: int, content: dict[str, Any]) -> None:
         if "certificate" in content:
-            certificates.update([read_certificate(content)])
+            text, der = content.get("der"), b""
+            with suppress(ValueError):
+                der = base64.b64decode(text if isinstance(text, str) else "", validate=True)
+            if not der or len(der) > MAX_CERTIFICATE:
+                raise ValueError("field der")
+            if digest(der) != content["certificate"]:
+                raise ValueError("a certificate that is not what its hash says")
+            certificates[content["certificate"]] = der
         elif "end" not in content:
-            visits.append(read_visit(content))
+            visits.append(_read_visit(content))
 
     headers, read = read_file(Path(source), TLS, take)
     return TlsObservation(**read, visits=tuple(visits), certificates=certificates, dns=headers[0]["dns"])
-
-
-def read_certificate(content: Mapping[str, Any]) -> tuple[str, bytes]:
-    """Return hash and DER of a certificate's line; `ValueError` says what is wrong with it."""
-    name, text, der = content.get("certificate"), content.get("der"), b""
-    with suppress(ValueError):
-        der = base64.b64decode(text if isinstance(text, str) else "", validate=True)
-    if not der or len(der) > MAX_CERTIFICATE:
-        raise ValueError("field der")
-    if digest(der) != name:
-        raise ValueError("a certificate that is not what its hash says")
-    return str(name), der

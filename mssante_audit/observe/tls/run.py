@@ -4,17 +4,14 @@ Nothing is ever sent to mail servers but EHLO, STARTTLS and QUIT. A visit is a t
 takes three quarters of the CPU, and OpenSSL works beside Python.
 """
 
-from __future__ import annotations
-
 import base64
 import threading
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -23,26 +20,15 @@ from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import ResourceError
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.observe.lines import instant
-from mssante_audit.observe.tls.chain import read_certificate as certificate_of
-from mssante_audit.observe.tls.observation import (
-    FORMAT,
-    MAX_CERTIFICATE,
-    TELLING,
-    TLS,
-    VERSION,
-    read_certificate,
-    read_visit,
-)
+from mssante_audit.observe.tls.chain import read_certificate
+from mssante_audit.observe.tls.observation import MAX_CERTIFICATE, TELLING, TLS, Visited, load_tls
 from mssante_audit.observe.tls.visit import Visit, offers_of, visit
-from mssante_audit.observe.writer import Writer
+from mssante_audit.observe.writer import Progress, Tell, Writer
 from mssante_audit.values.dn import parse_dn
 
-ATTEMPTS = 3
-"""Connections to one address in a run, at most."""
-SLOWER = 5
-"""A second and a third visit are made by so many times fewer connections at once."""
-_TICK = 0.5
-"""Seconds between two looks at what waits to be written or told."""
+ATTEMPTS = 3  # connections to one address in a run, at most
+SLOWER = 5  # a second and a third visit are made by so many times fewer connections at once
+_TICK = 0.5  # seconds between two looks at what waits to be written or told
 
 NOT_TOLD = {"enabled", "try_host", "client_certificate", "client_key"}
 
@@ -57,27 +43,6 @@ class MailServer:
     listed: Mapping[str, frozenset[str]] = field(default_factory=dict, compare=False)
     """By host, the keys of the names that a list has for its domains (`mssante_audit.values.dn.DN.key`)."""
 
-    @property
-    def place(self) -> tuple[str, int]:
-        """Address and port."""
-        return self.address, self.port
-
-    def asked_for(self, presented: bytes, at: datetime) -> str:
-        """Return the host to ask for by SNI, for which something else is listed than was presented, or ""."""
-        leaf = certificate_of(presented)
-        sound = leaf.in_time(at) and leaf.subject != leaf.issuer
-        key = parse_dn(leaf.subject).key if sound else ""
-        return next((host for host in self.hosts if key not in self.listed.get(host, {key})), "")
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an observation has come."""
-
-    done: int
-    total: int
-    outcomes: Mapping[str, int]
-
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -85,11 +50,9 @@ class Summary:
 
     path: Path
     servers: int
-    known: int
-    """Servers that were not visited: the file that was gone on with tells of them."""
+    known: int  # servers that were not visited: the file that was gone on with tells of them
     visits: int
-    outcomes: Mapping[str, int]
-    """Servers by what the last visit to them, without SNI, ended with."""
+    outcomes: Mapping[str, int]  # servers by what the last visit to them, without SNI, ended with
     seconds: float
 
 
@@ -97,11 +60,10 @@ def servers_of(
     hosts: Mapping[str, Sequence[str]], port: int, listed: Mapping[str, frozenset[str]] | None = None
 ) -> list[MailServer]:
     """Return the servers at a port behind mail exchangers (name → addresses), each address once."""
-    names: dict[str, set[str]] = {}
+    names, keys = defaultdict[str, set[str]](set), listed or {}
     for host, addresses in hosts.items():
         for address in addresses:
-            names.setdefault(address, set()).add(host)
-    keys = listed or {}
+            names[address].add(host)
     return [
         MailServer(address, port, tuple(sorted(at)), {host: keys[host] for host in at if host in keys})
         for address, at in sorted(names.items())
@@ -115,79 +77,51 @@ def observe_tls(
     *,
     dns: str = "",
     resume: bool = False,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Tell | None = None,
 ) -> Summary:
-    """Visit mail servers and write the observation file.
+    """Visit mail servers and write the observation file; `dns` names the one of the DNS that named them.
 
     Servers are visited without SNI, as Postfix does. A visit that says nothing of a server's certificate is
     made again; a server that presents another certificate than listed is asked for by name (SNI), too. Both
     come after all first visits, and `pause` seconds after the last one to that address; an address is
     connected to `ATTEMPTS` times at most.
 
-    Parameters
-    ----------
-    servers
-        Whom to visit.
-    out
-        A new file; with `resume`, one to go on with: whom it tells of is not visited again.
-    settings
-        Defaults of `ObserveTls` if not given.
-    dns
-        Name of the observation of the DNS that named the servers.
-    progress
-        Called a few times a second.
-
-    Raises
-    ------
-    OutputError
-        If the file exists (without `resume`) or cannot be written; what was written stays readable.
-    ObservationError, ParameterError, ResourceError
-        If the file to go on with is no observation of TLS; the client's certificate cannot be used; this
-        machine has no file descriptor left.
+    `out` is a new file; with `resume`, one to go on with: whom it tells of is not visited again. `progress`
+    is called a few times a second. `OutputError` if the file exists (without `resume`) or cannot be written
+    (what was written stays readable); `ObservationError` if the one to go on with is none of TLS;
+    `ParameterError` if the client's certificate cannot be used; `ResourceError` without a file descriptor.
     """
     settings = settings or ObserveTls()
-    run, tool, start = _Run(settings), version("mssante-audit"), time.monotonic()
-    writer, complete, known = Writer(Path(out), resume=resume), False, 0
+    run, start, complete, known = _Run(settings), time.monotonic(), False, 0
+    writer = Writer(Path(out), resume=resume)
     try:
         if resume:
-            run.replay(writer.mend(TLS))
+            run.go_on(writer)
         known = sum(run.next_visit(server) is None for server in servers)
-        writer.write(
-            {
-                "format": FORMAT, "version": VERSION, "at": instant(datetime.now(UTC)),
-                "tool": tool, "dns": dns, "servers": len(servers) - known,
-                "resumed": resume, "settings": settings.model_dump(exclude=NOT_TOLD),
-            }
-        )  # fmt: skip
-        writer.flush()
+        told = settings.model_dump(exclude=NOT_TOLD)
+        writer.begin(TLS, dns=dns, servers=len(servers) - known, resumed=resume, settings=told)
         run.visit_all(servers, writer, progress)
         complete = True
     finally:
-        end = {"end": instant(datetime.now(UTC)), "complete": complete, "visits": run.visits}
-        writer.finish(end, failing=not complete)
+        writer.finish(complete=complete, visits=run.visits)
     counts, seconds = run.counts(servers), time.monotonic() - start
     return Summary(Path(out), len(servers), known, run.visits, counts, seconds)
 
 
 @dataclass
 class _State:
-    """What is known of a server while a run goes on."""
-
-    outcome: str = ""
-    """What the last visit without SNI ended with."""
+    outcome: str = ""  # what the last visit without SNI ended with
     tries: int = 0
-    presented: tuple[bytes, datetime] | None = None
-    """Its certificate, as presented without SNI, and when."""
-    named: bool = False
-    """Whether a visit with SNI told something."""
-    failed: bool = False
-    """Whether a handshake failed: some servers end one that offers more than they know."""
+    presented: tuple[bytes, datetime] | None = None  # its certificate, as presented without SNI, and when
+    named: bool = False  # whether a visit with SNI told something
+    failed: bool = False  # whether a handshake failed: some servers end one that offers more than they know
     last: float = -1e9
 
 
-class _Run:
-    """A run under way."""
+Result = tuple[MailServer, datetime, Visit]
 
+
+class _Run:
     def __init__(self, settings: ObserveTls) -> None:
         self.settings, self.offers = settings, offers_of(settings)
         self.states: defaultdict[tuple[str, int], _State] = defaultdict(_State)
@@ -196,18 +130,20 @@ class _Run:
 
     def next_visit(self, server: MailServer) -> str | None:
         """Return the name to ask a server for ("" for a visit without SNI), ``None`` if it needs no visit."""
-        state = self.states[server.place]
+        state = self.states[server.address, server.port]
         if state.outcome == "handshake-failed" and state.tries > 1 and server.hosts:
             return None if state.named else server.hosts[0]  # perhaps it wants a name
         if state.outcome not in (*TELLING, "no-source"):
             return ""
-        if state.presented and not state.named:
-            return server.asked_for(*state.presented) or None
-        return None
+        if not state.presented or state.named:
+            return None
+        # A host for which something else is listed than was presented.
+        leaf = read_certificate(state.presented[0])
+        sound = leaf.in_time(state.presented[1]) and leaf.subject != leaf.issuer
+        key = parse_dn(leaf.subject).key if sound else ""
+        return next((host for host in server.hosts if key not in server.listed.get(host, {key})), None)
 
-    def visit_all(
-        self, servers: Sequence[MailServer], writer: Writer, progress: Callable[[Progress], None] | None
-    ) -> None:
+    def visit_all(self, servers: Sequence[MailServer], writer: Writer, progress: Tell | None) -> None:
         """Visit all, then again those of which too little is known, at a lower pace."""
         for attempt in range(1, ATTEMPTS + 1):
             asked = [(server, name) for server in servers if (name := self.next_visit(server)) is not None]
@@ -217,7 +153,7 @@ class _Run:
                 if result:
                     server, at, seen = result
                     self.visits += 1
-                    self._note(server.place, seen, at)
+                    self._note((server.address, server.port), seen, at)
                     for content in lines_of(server, seen, at, attempt, self.written):
                         writer.write(content)
                 if not result or time.monotonic() > flushed + _TICK:
@@ -227,27 +163,25 @@ class _Run:
                         counts = self.counts(servers)
                         progress(Progress(sum(counts[outcome] for outcome in TELLING), len(servers), counts))
 
-    def _results(
-        self, asked: Sequence[tuple[MailServer, str]], at_once: int
-    ) -> Iterator[tuple[MailServer, datetime, Visit] | None]:
+    def _results(self, asked: Sequence[tuple[MailServer, str]], at_once: int) -> Iterator[Result | None]:
         """Yield visits as they end, made by so many threads; ``None`` while none does."""
-        waiting, stopped = deque(asked), threading.Event()
-        results: SimpleQueue[tuple[MailServer, datetime, Visit] | Exception] = SimpleQueue()
+        waiting, stopped, left = deque(asked), threading.Event(), len(asked)
+        results: SimpleQueue[Result | Exception] = SimpleQueue()
         lacking: list[ResourceError] = []
 
         def work() -> None:
-            while waiting:
+            while True:
                 try:
                     server, name = waiting.popleft()
-                    state = self.states[server.place]
+                    state = self.states[server.address, server.port]
                     if stopped.wait(max(0.0, state.last + self.settings.pause - time.monotonic())):
                         return
-                    at, oldest = datetime.now(UTC), state.failed and not name
-                    seen = visit(*server.place, name, self.settings, self.offers, oldest=oldest)
+                    at, how = datetime.now(UTC), {"oldest": state.failed and not name}
+                    seen = visit(server.address, server.port, name, self.settings, self.offers, **how)
                     state.last = time.monotonic()
                     results.put((server, at, seen))
                 except IndexError:
-                    return  # another thread took the last one
+                    return  # none is left
                 except ResourceError as error:
                     waiting.append((server, name))  # for those that go on
                     lacking.append(error)
@@ -257,12 +191,11 @@ class _Run:
                     return
 
         # Nobody waits for those that still talk when a run is broken off.
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(at_once, len(asked)))]
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(at_once, left))]
         try:
             for thread in threads:
                 with suppress(RuntimeError):  # no room for one more: those there are do
                     thread.start()
-            left = len(asked)
             while left:
                 result = None
                 with suppress(Empty):
@@ -285,24 +218,20 @@ class _Run:
             state.outcome, state.tries = seen.outcome, state.tries + 1
             state.presented = (seen.chain[0], at) if seen.outcome == "presented" and seen.chain else None
 
-    def replay(self, lines: Iterable[dict[str, Any]]) -> None:
-        """Take note of what the lines of a file tell; a visit whose certificates it lacks tells nothing."""
-        certificates: dict[str, bytes] = {}
-        for content in lines:
-            with suppress(ValueError):
-                if "certificate" in content:
-                    certificates.update([read_certificate(content)])
-                elif not {"format", "end"} & content.keys():
-                    line = read_visit(content)
-                    if certificates.keys() >= set(line.chain):
-                        chain = tuple(certificates[name] for name in line.chain)
-                        seen = Visit(line.outcome, chain=chain, sni=line.sni)
-                        self._note((line.address, line.port), seen, line.at)
-        self.written |= certificates.keys()
+    def go_on(self, writer: Writer) -> None:
+        """Take note of what a file tells; a visit whose certificates it lacks tells nothing."""
+        if writer.path.stat().st_size:  # else a run was killed before its first line
+            before = load_tls(writer.path)
+            for line in (line for line in before.visits if before.certificates.keys() >= set(line.chain)):
+                chain = tuple(before.certificates[name] for name in line.chain)
+                self._note((line.address, line.port), Visit(line.outcome, chain=chain, sni=line.sni), line.at)
+            self.written |= before.certificates.keys()
+            writer.mend()
 
     def counts(self, servers: Iterable[MailServer]) -> Counter[str]:
         """Return how many servers ended with what; one that was not visited yet does not count."""
-        return Counter(outcome for server in servers if (outcome := self.states[server.place].outcome))
+        states = (self.states[server.address, server.port] for server in servers)
+        return Counter(state.outcome for state in states if state.outcome)
 
 
 def lines_of(
@@ -314,9 +243,6 @@ def lines_of(
         if name not in written and len(der) <= MAX_CERTIFICATE:
             written.add(name)
             yield {"certificate": name, "der": base64.b64encode(der).decode()}
-    yield {
-        "at": instant(at), "address": server.address, "port": server.port, "hosts": list(server.hosts),
-        "sni": seen.sni, "attempt": attempt, "outcome": seen.outcome, "detail": seen.detail,
-        "banner": seen.banner, "protocol": seen.protocol, "cipher": seen.cipher, "demanded": seen.demanded,
-        "chain": chain, "seconds": seen.seconds,
-    }  # fmt: skip
+    told = asdict(seen) | {"at": instant(at), "address": server.address, "port": server.port, "chain": chain}
+    told |= {"hosts": list(server.hosts), "attempt": attempt}
+    yield {name: told[name] for name in Visited._fields}

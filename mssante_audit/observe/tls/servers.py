@@ -1,19 +1,30 @@
-"""What each mail server presents, merged from several observations of TLS: what was seen last counts."""
+"""What each mail server presents, as several observations of TLS tell: what was seen last counts.
 
-from __future__ import annotations
+And which certificates they changed, and when (`changes`). A row is a change of one server (``address``,
+``port``; ``host``: its names, with commas), in order of time: ``at``, when the new certificate was first
+seen; ``last``, when the old one was last seen (the change lies between the two); ``kind``: ``renewed`` (same
+name, same issuer), ``issuer`` (same name, another issuer) or ``replaced`` (another name); ``before`` and
+``after``, the names as a white list writes them; ``issuer_before``, ``issuer_after``; ``until_before``,
+``until_after``, when they end; ``certificate``, SHA-256 of the new one; ``spare``, whole days that the old
+one still had, negative if it had ended. What a server presents by name (SNI) does not count, nor does a visit
+that it presented nothing to.
+"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
+from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import Column, described, frame_of
 from mssante_audit.base.instants import SKEW
-from mssante_audit.observe.folder import Aside, File
+from mssante_audit.observe.folder import Aside, File, comparison
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.tls.chain import Certificate, leaf_of
 from mssante_audit.observe.tls.observation import TELLING, TlsObservation, Visited, load_tls
+from mssante_audit.values.dn import parse_dn
 
 FRAME = (
     Column("address", "str", "where it listens"),
@@ -39,8 +50,15 @@ FRAME = (
 )  # fmt: skip
 __doc__ = described(__doc__, "Columns of `Observed.servers`, one row a server, sorted by address", FRAME)
 _NAMES = [column.name for column in FRAME]
-_VISITED = _NAMES[: _NAMES.index("sni")]
-"""Those of the visit that counts."""
+_VISITED = _NAMES[: _NAMES.index("sni")]  # those of the visit that counts
+RECENT = timedelta(14)  # how long every observation is looked at; of those before, the last one of each week
+YEARS = timedelta(800)  # how far back at all: certificates of three years are renewed within it once or never
+_CHANGES = {
+    "at": "instant", "last": "instant", "address": "str", "port": "int64", "host": "str", "kind": "str",
+    "before": "str", "after": "str", "issuer_before": "str", "issuer_after": "str", "until_before": "instant",
+    "until_after": "instant", "certificate": "str", "spare": "int64",
+}  # fmt: skip
+_Presented = tuple[Visited, Certificate]
 
 
 @dataclass(frozen=True)
@@ -60,7 +78,7 @@ class Observed:
 def load_servers(
     files: Sequence[File], _domains: Sequence[str], as_of: datetime, since: datetime
 ) -> tuple[Observed | None, list[Aside]]:
-    """Read observations of TLS (`mssante_audit.observe.kinds.Reader`): for each server what was seen last.
+    """Read observations of TLS (`mssante_audit.observe.kinds.Kind.read`): for each server what was seen last.
 
     A visit that tells something of a server's certificate counts before a later one that does not, as long
     as it is not older than what is relied on. `ObservationError` if the newest file cannot be read.
@@ -101,3 +119,76 @@ def load_servers(
 def servers(observed: Observed | None) -> pd.DataFrame:
     """Return the frame of servers, empty if nothing was observed."""
     return frame_of((), FRAME) if observed is None else observed.servers
+
+
+def chosen(files: Sequence[File], as_of: datetime) -> list[File]:
+    """Return the observations that changes are looked for in, the oldest first."""
+    first = as_of - min(YEARS, as_of - datetime.min.replace(tzinfo=as_of.tzinfo))
+    weeks: dict[object, File] = {}
+    for file in sorted(files, key=lambda file: (file.begun, file.path.name)):
+        if file.begun > first:
+            recent = file.begun > as_of - RECENT
+            weeks[file.path if recent else file.begun.isocalendar()[:2]] = file
+    return list(weeks.values())
+
+
+def changes(files: Sequence[File], as_of: datetime) -> pd.DataFrame:
+    """Return the changes that observations show up to `as_of`; a file that cannot be read shows nothing."""
+
+    def presented() -> Iterator[_Presented]:
+        for file in chosen(files, as_of):
+            with suppress(InputError):
+                yield from _presented(load_tls(file.path), as_of + SKEW)
+
+    return _changed(presented())
+
+
+def differences(before: TlsObservation, after: TlsObservation) -> pd.DataFrame:
+    """Return what servers present differently in two observations, as last seen in each; columns as above."""
+    return _changed([*_last(before).values(), *_last(after).values()])
+
+
+def sentences(before: TlsObservation, after: TlsObservation, found: pd.DataFrame) -> Iterator[str]:
+    """Yield in English lines what `differences` found, and how many servers only one of the two saw."""
+    lines = []
+    for row in found.to_dict("records"):
+        where = f"{row['address']} port {row['port']} ({row['host']})"
+        lines.append(f"{where}: {row['kind']}, {row['spare']} days before the end")
+        if row["kind"] == "replaced":
+            lines.append(f"  {row['before']} -> {row['after']}")
+        if row["kind"] != "renewed":
+            lines.append(f"  issuer: {row['issuer_before']} -> {row['issuer_after']}")
+        lines.append(f"  until {row['until_before']:%Y-%m-%d} -> {row['until_after']:%Y-%m-%d}")
+    if alone := len(_last(before).keys() ^ _last(after).keys()):
+        lines.append(f"presented a certificate in one of them only, and so unknown: {alone}")
+    return comparison(before, after, lines, same=found.empty)
+
+
+def _presented(part: TlsObservation, until: datetime) -> Iterator[_Presented]:
+    """Yield the visits without SNI, until an instant, that saw a certificate that can be read."""
+    for visit in part.visits:
+        leaf = leaf_of(visit.chain, part.certificates)
+        if not visit.sni and visit.at <= until and leaf and leaf.not_after:
+            yield visit, leaf
+
+
+def _last(part: TlsObservation) -> dict[tuple[str, int], _Presented]:
+    return {(v.address, v.port): (v, leaf) for v, leaf in _presented(part, datetime.max.replace(tzinfo=UTC))}
+
+
+def _changed(presented: Iterable[_Presented]) -> pd.DataFrame:
+    """Return the changes that visits, the oldest first, show."""
+    seen: dict[tuple[str, int], _Presented] = {}
+    rows = []
+    for visit, new in presented:
+        place = visit.address, visit.port
+        last, old = seen.get(place, (visit, new))
+        seen[place] = visit, new
+        if old.sha256 != new.sha256 and old.not_after:
+            kind = "renewed" if old.issuer == new.issuer else "issuer"
+            if parse_dn(old.subject).key != parse_dn(new.subject).key:
+                kind = "replaced"
+            names = (old.subject, new.subject, old.issuer, new.issuer)
+            ends = (old.not_after, new.not_after, new.sha256, (old.not_after - visit.at).days)
+            rows.append((visit.at, last.at, *place, ", ".join(visit.hosts), kind, *names, *ends))
+    return frame_of(rows, _CHANGES).sort_values(["at", "address", "port"], kind="stable", ignore_index=True)

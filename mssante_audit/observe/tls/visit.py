@@ -4,8 +4,6 @@ A visit is bounded in time and bytes whatever the server does: each step has a d
 has a greatest size, and so has what TLS takes before its handshake is done.
 """
 
-from __future__ import annotations
-
 import encodings.idna  # noqa: F401 - connections need it; later there may be no descriptor left
 import errno
 import re
@@ -13,7 +11,6 @@ import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -24,28 +21,23 @@ from mssante_audit.base.reading import open_regular, read_bytes
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.observe.lines import SCARCE
 
-MAX_REPLY = 16 << 10
-"""Bytes of one SMTP reply (RFC 5321, 4.5.3.1.5 asks for lines of 512)."""
-MAX_HANDSHAKE = 512 << 10
-"""Bytes that TLS is given before its handshake is done."""
+MAX_REPLY = 16 << 10  # bytes of one SMTP reply (RFC 5321, 4.5.3.1.5 asks for lines of 512)
+MAX_HANDSHAKE = 512 << 10  # bytes that TLS is given before its handshake is done
 MAX_KEY = 1 << 20
-MAX_SHOWN = 200
-"""Printable characters kept of what a server writes."""
+MAX_SHOWN = 200  # printable characters kept of what a server writes
 
 _CODE = re.compile(rb"([2-5][0-9]{2})([ -]|$)")
-_RECORDS = range(20, 24)
-"""First bytes of TLS records (RFC 8446, 5.1)."""
+_RECORDS = range(20, 24)  # first bytes of TLS records (RFC 8446, 5.1)
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ENETUNREACH)
 _WAIT = 0.2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Visit:
     """What came of a visit."""
 
     outcome: str
-    detail: str = ""
-    """What was met: a reply, an alert, an error; printable."""
+    detail: str = ""  # what was met: a reply, an alert, an error; printable
     banner: str = ""
     protocol: str = ""
     cipher: str = ""
@@ -57,54 +49,27 @@ class Visit:
 
 
 class _Ended(Exception):  # noqa: N818 - an end is no error
-    """The visit ends here, with an outcome."""
-
-    def __init__(self, outcome: str, detail: str) -> None:
-        self.outcome, self.detail = outcome, detail
+    def __init__(self, outcome: str, detail: str | bytes) -> None:
+        self.outcome, self.detail = outcome, _text(detail) if isinstance(detail, bytes) else detail
 
 
-class Offers(NamedTuple):
-    """What servers are offered, the same to all of a run."""
-
-    all: SSL.Context
-    oldest: SSL.Context
-    """TLS 1.2 and older only: some servers end a handshake that offers more."""
+Offers = tuple[SSL.Context, SSL.Context]
+"""What all servers of a run are offered; and TLS 1.2 and older only, for those that end a handshake that
+offers more."""
 
 
 def visit(
     address: str, port: int, sni: str, settings: ObserveTls, offers: Offers, *, oldest: bool = False
 ) -> Visit:
-    """Visit a server; `sni` is the name to ask for ("" as Postfix does: none), `oldest` what to offer.
-
-    `ResourceError` if this machine has no file descriptor left, for as long as the server is given.
-    """
+    """Visit a server; `sni` is the name to ask for ("" as Postfix does: none), `oldest` what to offer."""
     start = time.monotonic()
     try:
         with _connect(address, port, settings) as sock:
-            talk = _Talk(sock, settings)
-            outcome, detail = _converse(talk, sni, offers.oldest if oldest else offers.all)
-            seen = replace(talk.seen, outcome=outcome, detail=detail)
+            seen = _Talk(sock, settings).converse(sni, offers[oldest])
     except _Ended as ended:
         seen = Visit(ended.outcome, ended.detail)
     seconds = round(time.monotonic() - start, 3)
     return replace(seen, detail=shown(seen.detail), seconds=seconds, sni=sni)
-
-
-def _converse(talk: _Talk, sni: str, offer: SSL.Context) -> tuple[str, str]:
-    """Return how the conversation ended, and what was met."""
-    try:
-        talk.greet()
-        if not talk.offers_starttls():
-            talk.leave()
-            return "no-starttls", "EHLO without STARTTLS"
-        talk.start_tls(sni, offer)
-        return "presented", talk.afterwards()
-    except _Ended as ended:
-        if ended.outcome in ("busy", "refused"):
-            talk.leave()
-        # One that demands a certificate has proved its own key before it turns us away.
-        proved = ended.outcome == "handshake-failed" and talk.seen.demanded and talk.seen.chain
-        return "presented" if proved else ended.outcome, ended.detail
 
 
 def _connect(address: str, port: int, settings: ObserveTls) -> socket.socket:
@@ -125,10 +90,9 @@ def _connect(address: str, port: int, settings: ObserveTls) -> socket.socket:
             if error.errno not in SCARCE:
                 raise _Ended("silent", error.strerror or "cannot be reached") from None
             if time.monotonic() > until:
-                raise ResourceError(
-                    f"this machine has nothing left to visit servers with ({error.strerror})",
-                    remedy="Raise the limit (ulimit -n), or lower --in-flight, then go on with --resume",
-                ) from None
+                why = f"this machine has nothing left to visit servers with ({error.strerror})"
+                remedy = "Raise the limit (ulimit -n), or lower --in-flight, then go on with --resume"
+                raise ResourceError(why, remedy=remedy) from None
             time.sleep(_WAIT)
 
 
@@ -137,87 +101,89 @@ class _Talk:
 
     def __init__(self, sock: socket.socket, settings: ObserveTls) -> None:
         self._sock, self._settings = sock, settings
-        self._tls: SSL.Connection | None = None
-        """Once the handshake is done: all goes through it."""
+        self._tls: SSL.Connection | None = None  # once the handshake is done: all goes through it
         self._buffer = b""
         self.seen = Visit("")
 
-    def greet(self) -> None:
-        code, lines = self._reply("no greeting")
-        self.seen = replace(self.seen, banner=shown(lines[0].decode("utf-8", "replace")))
-        _expect(220, code, lines)
-
-    def offers_starttls(self) -> bool:
-        code, lines = self._ask(f"EHLO {self._settings.helo}", "no reply to EHLO")
-        _expect(250, code, lines)
-        return any(line[4:].strip().upper() == b"STARTTLS" for line in lines)
-
-    def start_tls(self, sni: str, offer: SSL.Context) -> None:
-        _expect(220, *self._ask("STARTTLS", "no reply to STARTTLS"))
-        if self._buffer:
-            raise _Ended("plaintext-injected", self._buffer.decode("utf-8", "replace"))
-        tls = SSL.Connection(offer, None)
-        tls.set_app_data(self)
-        if sni:
-            tls.set_tlsext_host_name(sni.encode("ascii", "ignore"))
-        tls.set_connect_state()
-        self._handshake(tls)
-        self._tls = tls
-
-    def afterwards(self) -> str:
-        """Say EHLO and QUIT over TLS; return what a server says that wants no more to do with us."""
+    def converse(self, sni: str, offer: SSL.Context) -> Visit:
+        """Talk to the end; return how that was, and what was met."""
+        hello = f"EHLO {self._settings.helo}"
         try:
-            code, lines = self._ask(f"EHLO {self._settings.helo}", "no reply to EHLO over TLS")
+            self._ask("", "no greeting", 220)
+            _, lines = self._ask(hello, "no reply to EHLO", 250)
+            if not any(line[4:].strip().upper() == b"STARTTLS" for line in lines):
+                self._leave()
+                return replace(self.seen, outcome="no-starttls", detail="EHLO without STARTTLS")
+            self._ask("STARTTLS", "no reply to STARTTLS", 220)
+            if self._buffer:
+                raise _Ended("plaintext-injected", self._buffer)
+            self._start_tls(sni, offer)
         except _Ended as ended:
-            return f"over TLS: {ended.detail}"
-        self.leave()
-        return "" if code == 250 else lines[0].decode("utf-8", "replace")
+            if ended.outcome in ("busy", "refused"):
+                self._leave()
+            # One that demands a certificate has proved its own key before it turns us away.
+            proved = ended.outcome == "handshake-failed" and self.seen.demanded and self.seen.chain
+            return replace(self.seen, outcome="presented" if proved else ended.outcome, detail=ended.detail)
+        try:
+            code, lines = self._ask(hello, "no reply to EHLO over TLS")
+            self._leave()
+            detail = "" if code == 250 else _text(lines[0])
+        except _Ended as ended:
+            detail = f"over TLS: {ended.detail}"
+        return replace(self.seen, outcome="presented", detail=detail)
 
-    def leave(self) -> None:
-        """Say QUIT, to whom still listens."""
+    def _leave(self) -> None:
         with suppress(_Ended):
             self._send(b"QUIT\r\n")
 
-    def _handshake(self, tls: SSL.Connection) -> None:
+    def _start_tls(self, sni: str, offer: SSL.Context) -> None:
+        tls, done = SSL.Connection(offer, None), False
+        tls.set_app_data(self.seen)
+        if sni:
+            tls.set_tlsext_host_name(sni.encode("ascii", "ignore"))
+        tls.set_connect_state()
         taken, until = 0, time.monotonic() + self._settings.timeout
         while True:
             try:
-                tls.do_handshake()
-            except SSL.WantReadError:
-                # Some handshakes that fail later leave nothing else of the server's certificate.
-                self._keep(tls)
-                self._pass_on(tls)
-                data = self._receive("no reply to the handshake", until, begun=taken > 0)
-                if not data:
-                    raise _Ended("handshake-failed", "the connection was closed") from None
-                if not taken and data[0] not in _RECORDS:
-                    raise _Ended("plaintext-injected", data.decode("utf-8", "replace")) from None
-                taken += len(data)
-                if taken > MAX_HANDSHAKE:
-                    raise _Ended("garbage", "the handshake has no end") from None
-                tls.bio_write(data)
+                with suppress(SSL.WantReadError):
+                    tls.do_handshake()
+                    done = True
             except SSL.Error as error:
                 with suppress(_Ended):
                     self._pass_on(tls)
                 raise _Ended("handshake-failed", _alert(error)) from None
-            else:
-                self._keep(tls)
+            # Some handshakes that fail later leave nothing else of the server's certificate.
+            if not self.seen.chain and (sent := tls.get_peer_cert_chain()):
+                self.seen.chain = tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, each) for each in sent)
+            if self.seen.chain:
+                self.seen.protocol = tls.get_protocol_version_name()
+                self.seen.cipher = tls.get_cipher_name() or ""
+            if done:
+                self._tls = tls
                 return  # what is left to send goes with the EHLO
+            self._pass_on(tls)
+            data = self._receive("no reply to the handshake", until, begun=taken > 0)
+            if not data:
+                raise _Ended("handshake-failed", "the connection was closed")
+            if not taken and data[0] not in _RECORDS:
+                raise _Ended("plaintext-injected", data)
+            taken += len(data)
+            if taken > MAX_HANDSHAKE:
+                raise _Ended("garbage", "the handshake has no end")
+            tls.bio_write(data)
 
-    def _keep(self, tls: SSL.Connection) -> None:
-        if not self.seen.chain and (sent := tls.get_peer_cert_chain()):
-            chain = tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate) for certificate in sent)
-            self.seen = replace(self.seen, chain=chain)
-        if self.seen.chain:
-            protocol, cipher = tls.get_protocol_version_name(), tls.get_cipher_name() or ""
-            self.seen = replace(self.seen, protocol=protocol, cipher=cipher)
-
-    def _ask(self, command: str, silence: str) -> tuple[int, list[bytes]]:
-        self._send(f"{command}\r\n".encode())
-        return self._reply(silence)
+    def _ask(self, command: str, silence: str, wanted: int | None = None) -> tuple[int, list[bytes]]:
+        """Say something and read the reply; first its greeting. One with another code is the end."""
+        if command:
+            self._send(f"{command}\r\n".encode())
+        code, lines = self._reply(silence)
+        if not command:
+            self.seen.banner = shown(_text(lines[0]))
+        if wanted and code != wanted:
+            raise _Ended({4: "busy", 5: "refused"}.get(code // 100, "garbage"), lines[0])
+        return code, lines
 
     def _reply(self, silence: str) -> tuple[int, list[bytes]]:
-        """Read one reply: its code and its lines."""
         lines: list[bytes] = []
         size, until = 0, time.monotonic() + self._settings.timeout
         while True:
@@ -227,13 +193,13 @@ class _Talk:
                     raise _Ended("refused", "the connection was closed")
                 self._buffer += data
                 if len(self._buffer) > MAX_REPLY:
-                    raise _Ended("garbage", self._buffer.decode("utf-8", "replace"))
+                    raise _Ended("garbage", self._buffer)
             line, self._buffer = self._buffer.split(b"\n", 1)
             size += len(line) + 1
             line = line.rstrip(b"\r")
             code = _CODE.match(line)
             if not code or size > MAX_REPLY:
-                raise _Ended("garbage", line.decode("utf-8", "replace"))
+                raise _Ended("garbage", line)
             lines.append(line)
             if code[2] != b"-":
                 return int(code[1]), lines
@@ -278,7 +244,6 @@ class _Talk:
         self._pass_on(self._tls)
 
     def _pass_on(self, tls: SSL.Connection) -> None:
-        """Send what TLS has to say."""
         with suppress(SSL.WantReadError):
             while True:
                 self._send_plain(tls.bio_read(1 << 16))
@@ -293,18 +258,12 @@ class _Talk:
             raise _Ended("refused", error.strerror or "the connection was lost") from None
 
 
-def _expect(wanted: int, code: int, lines: list[bytes]) -> None:
-    if code != wanted:
-        outcome = {4: "busy", 5: "refused"}.get(code // 100, "garbage")
-        raise _Ended(outcome, lines[0].decode("utf-8", "replace"))
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "replace")
 
 
 def offers_of(settings: ObserveTls) -> Offers:
-    """Return what to offer servers: what others refuse, too, for it is here to see it, and trusts nobody.
-
-    `ParameterError` if a client's certificate or its key cannot be used, or the address to come from is none
-    of this machine.
-    """
+    """Return what to offer servers, also what others refuse; `ParameterError` if settings cannot be used."""
     if source := settings.source_address:  # one that nobody can come from would make all servers seem silent
         try:
             with socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET) as sock:
@@ -315,14 +274,12 @@ def offers_of(settings: ObserveTls) -> Offers:
     if (settings.client_certificate is None) != (settings.client_key is None):
         raise ParameterError("a client's certificate needs its key, and a key its certificate")
     try:
-        return Offers(_context(settings), _context(settings, SSL.TLS1_2_VERSION))
+        return _context(settings), _context(settings, SSL.TLS1_2_VERSION)
     except (SSL.Error, OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         reason = _alert(error) if isinstance(error, SSL.Error) else getattr(error, "message", None) or error
-        raise ParameterError(
-            f"the client's certificate cannot be used ({reason})",
-            file=str(settings.client_certificate),
-            remedy="Give a certificate and its key, both PEM, the key without a password",
-        ) from None
+        why = f"the client's certificate cannot be used ({reason})"
+        remedy = "Give a certificate and its key, both PEM, the key without a password"
+        raise ParameterError(why, file=str(settings.client_certificate), remedy=remedy) from None
 
 
 def _context(settings: ObserveTls, newest: int | None = None) -> SSL.Context:
@@ -343,21 +300,15 @@ def _context(settings: ObserveTls, newest: int | None = None) -> SSL.Context:
 
 def _listen(tls: SSL.Connection, _where: int, _value: int) -> None:
     if b"read server certificate request" in tls.get_state_string():
-        talk = tls.get_app_data()
-        talk.seen = replace(talk.seen, demanded=True)
+        tls.get_app_data().demanded = True
 
 
 def shown(text: str, most: int = MAX_SHOWN) -> str:
-    """Return what is kept of others' own words: printable, and no more than a line.
-
-    >>> shown("220 mx" + chr(27) + "[31m ESMTP")
-    '220 mx\N{REPLACEMENT CHARACTER}[31m ESMTP'
-    """
+    """Return what is kept of others' own words: printable, and no more than a line."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:most])
 
 
 def _alert(error: SSL.Error) -> str:
-    """Return what OpenSSL says of an error: the alert received, or what was wrong."""
     entries = [entry for entry in error.args[:1] if isinstance(entry, list)]
     reasons = [reason for entry in entries for *_, reason in entry if reason]
     return reasons[-1] if reasons else "the connection was closed"

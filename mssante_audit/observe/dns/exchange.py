@@ -1,0 +1,350 @@
+"""One question to one address over UDP or TCP, the reply that belongs to it, and what that says.
+
+A reply is taken only if it comes from the address and port asked, to the port that asked, with the id and the
+question asked; everything else is counted and thrown away. Where this machine has no file descriptor or
+memory left, a question waits, and blames no server.
+"""
+
+import asyncio
+import errno
+import secrets
+import socket
+import struct
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdataclass
+import dns.wire
+from dns.rdatatype import to_text
+
+from mssante_audit.base.errors import ResourceError
+from mssante_audit.observe.dns.names import is_under
+from mssante_audit.observe.lines import SCARCE, SECTIONS, Ask, Record, Reply
+
+MAX_SOURCES = 1000
+MAX_STRANGERS = 8  # messages of one TCP connection that are not its reply, at most
+SCARCE_FOR = 20.0  # seconds to wait for what this machine lacks
+EDNS_SIZE = 1232  # largest UDP reply asked for, as agreed on the DNS flag day 2020: no fragments
+_OPT = 11  # bytes of the one record that a query can have, its last
+_RECVERR = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
+T = TypeVar("T")
+MAX_RECORDS = 1000
+"""Records read of one reply; a reply with more is flagged ``cut`` (65,535 bytes can hold some 5,000)."""
+MAX_ODD = 50
+"""Records read of one that has an unreadable one: each can be made to cost as much as a hundred good ones."""
+
+_COUNTS = struct.Struct("!3H")
+_PROOFS = {"RRSIG", "NSEC", "NSEC3"}
+"""Their presence is kept as a flag; of signatures, those that `mssante_audit.network.dnssec` checks."""
+_SIGNED = {"A", "AAAA", "CNAME", "DNAME", "DNSKEY", "DS", "MX", "SOA"}
+_NAMES = {"NS", "CNAME", "PTR", "DNAME", "MX", "SOA"}  # types whose data are names, and numbers
+_NAMED = {0, 1, 2, 3, 4, 5, 9}  # rcodes written by name; files hold the number of any other
+
+
+def query_wire(qname: str, qtype: str, *, edns: bool = True, rd: bool = False) -> bytes:
+    """Return a query with the id 0; with EDNS it asks for DNSSEC records (a referral then shows its DS)."""
+    flags, edns_version = dns.flags.RD if rd else 0, 0 if edns else False
+    message = dns.message.make_query(
+        qname, qtype, use_edns=edns_version, want_dnssec=edns, payload=EDNS_SIZE, id=0, flags=flags
+    )
+    return message.to_wire()
+
+
+def is_reply_to(wire: bytes, query: bytes) -> bool:
+    """Whether `wire` is a reply that repeats the question of `query` (its id is the caller's to compare).
+
+    An error without any question is accepted: servers from before EDNS answer FORMERR so. Nothing is decoded
+    before this: a flood of forgeries must cost next to nothing.
+    """
+    if len(wire) < 12 or not wire[2] & 0x80 or wire[2] & 0x78:
+        return False
+    if wire[4:6] == b"\0\1":
+        end = len(query) - _OPT * query[11]
+        asked, given = query[12:end], wire[12:end]
+        return given[:-4].lower() == asked[:-4].lower() and given[-4:] == asked[-4:]
+    return wire[4:6] == b"\0\0" and wire[3] & 0x0F in (1, 2, 4, 5)
+
+
+class Exchange(NamedTuple):
+    """What came of a question: ``reply`` (with its bytes), ``timeout``, ``unreachable`` or ``malformed``."""
+
+    status: str
+    wire: bytes = b""
+    rtt: float = 0.0  # seconds
+    ignored: int = 0  # messages that bore this question's id but were not its reply
+
+
+class _Question:
+    """A question on a socket of its own: the kernel draws the port, and an error is about it alone."""
+
+    def __init__(self, place: tuple[str, int], query: bytes, ignored: Counter[str]) -> None:
+        self.place, self.query, self.ignored = place, secrets.token_bytes(2) + query[2:], ignored
+        self.strangers, self.start = 0, time.perf_counter()
+
+    def end(self, status: str, wire: bytes = b"") -> Exchange:
+        return Exchange(status, wire, time.perf_counter() - self.start, self.strangers)
+
+    def is_reply(self, wire: bytes, source: tuple[str, int]) -> bool:
+        """Tell whether a message is the reply, and count one that is not."""
+        same_id = wire[:2] == self.query[:2]
+        if same_id and source == self.place and is_reply_to(wire, self.query):
+            return True
+        self.strangers += same_id
+        known = source[0] in self.ignored or len(self.ignored) < MAX_SOURCES
+        self.ignored[source[0] if known else "other"] += 1
+        return False
+
+    async def over_udp(self, sock: socket.socket, timeout: float) -> Exchange:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Exchange] = loop.create_future()
+
+        def receive() -> None:  # as soon as it is there, so that a busy loop slows no server down
+            try:
+                wire, source = sock.recvfrom(65535)
+                if self.is_reply(wire, source[:2]) and not future.done():
+                    future.set_result(self.end("reply", wire))
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                if not future.done():
+                    future.set_exception(error)
+
+        with sock:
+            loop.add_reader(sock, receive)
+            try:
+                await obtained(partial(sock.sendto, self.query, self.place))
+                await asyncio.wait([future], timeout=timeout)
+            finally:
+                loop.remove_reader(sock)
+        return future.result() if future.done() else self.end("timeout")
+
+    async def over_tcp(self, sock: socket.socket, timeout: float) -> Exchange:
+        writer, begun = None, False
+        try:
+            async with asyncio.timeout(timeout):
+                await asyncio.get_running_loop().sock_connect(sock, self.place)
+                reader, writer = await asyncio.open_connection(sock=sock)
+                writer.write(len(self.query).to_bytes(2) + self.query)
+                for _ in range(MAX_STRANGERS):
+                    begun = False
+                    size = int.from_bytes(await reader.readexactly(2))
+                    begun = True
+                    wire = await reader.readexactly(size)
+                    if self.is_reply(wire, self.place):
+                        return self.end("reply", wire)
+        except EOFError:
+            return self.end("malformed" if begun else "unreachable")
+        finally:
+            (writer or sock).close()
+        return self.end("malformed")
+
+
+async def exchange(
+    place: tuple[str, int], transport: str, query: bytes, timeout: float, ignored: Counter[str]
+) -> Exchange:
+    """Ask an address and port a question (`query_wire`) and return what comes of it.
+
+    `timeout` covers the whole, dripping replies included; `ignored` counts messages that answer nothing
+    asked, by where they came from.
+    """
+    question = _Question(place, query, ignored)
+    try:
+        sock = await obtained(partial(_socket, place[0], transport))
+        question.start = time.perf_counter()
+        return await (question.over_udp if transport == "udp" else question.over_tcp)(sock, timeout)
+    except TimeoutError:
+        return question.end("timeout")
+    except ResourceError:
+        raise
+    except OSError:  # it may be that this machine has no such family
+        return question.end("unreachable")
+
+
+def _socket(address: str, transport: str) -> socket.socket:
+    sock = socket.socket(_family(address), socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM)
+    sock.setblocking(False)
+    if transport == "udp" and sys.platform == "linux":  # ICMP errors are told
+        sock.setsockopt(*_RECVERR[sock.family], 1)
+    return sock
+
+
+async def obtained(make: Callable[[], T]) -> T:
+    """Return what `make` returns, once this machine has what it takes; `ResourceError` after `SCARCE_FOR`."""
+    end = time.monotonic() + SCARCE_FOR
+    while True:
+        try:
+            return make()
+        except OSError as error:
+            if error.errno not in {*SCARCE, errno.EAGAIN}:
+                raise
+            if time.monotonic() > end:
+                raise scarce(error) from None
+        await asyncio.sleep(0.005)
+
+
+def scarce(error: OSError) -> ResourceError:
+    """Return what says that this machine lacks something to ask with."""
+    remedy = "Raise its limits (`ulimit -n`) or lower --in-flight"
+    return ResourceError(f"this machine cannot ask any more: {error.strerror}", remedy=remedy)
+
+
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def reaches(address: str) -> bool:
+    """Whether this machine has a route to `address`; nothing is sent."""
+    try:
+        with socket.socket(_family(address), socket.SOCK_DGRAM) as sock:
+            sock.connect((address, 53))
+    except OSError as error:
+        if error.errno in SCARCE - {errno.EADDRNOTAVAIL}:
+            raise scarce(error) from None
+        return False
+    return True
+
+
+class Message(NamedTuple):
+    """A decoded reply."""
+
+    rcode: str
+    flags: tuple[str, ...]
+    """``aa``, ``tc``, ``ra``; ``edns``; ``signed`` (it carried RRSIG, NSEC or NSEC3); ``cut`` (more records
+    than were read)."""
+    records: tuple[Record, ...]
+    odd: bool = False  # whether it had records that could not be read, and are left out
+
+
+class Malformed(Exception):  # noqa: N818 - it never leaves the observer
+    """Bytes that are not a reply."""
+
+
+def read_message(wire: bytes) -> Message:
+    """Read a reply; an unreadable record costs only itself. `Malformed` if records cannot be told apart."""
+    for limit, lenient in ((MAX_RECORDS, False), (MAX_ODD, True)):
+        try:
+            return _read(wire, limit, lenient=lenient)
+        except (MemoryError, OSError):
+            raise
+        except Exception as error:  # whatever a hostile reply provokes in a parser is the reply's fault
+            fault = Malformed(f"{type(error).__name__}: {error}")
+    raise fault
+
+
+def _read(wire: bytes, limit: int, *, lenient: bool) -> Message:
+    answers, authorities, others = _COUNTS.unpack_from(wire, 6)
+    total = answers + authorities + others
+    if cut := total > limit:
+        answers = min(answers, limit)
+        authorities = min(authorities, limit - answers)
+        wire = wire[:6] + _COUNTS.pack(answers, authorities, limit - answers - authorities) + wire[12:]
+        total = limit
+    how = {"one_rr_per_rrset": True, "ignore_trailing": cut, "continue_on_error": lenient}
+    message = dns.message.from_wire(wire, **how)
+    tc = bool(message.flags & dns.flags.TC)
+    if not tc:  # a truncated reply may end anywhere: TCP will tell
+        found = sum(map(len, message.sections[1:])) + len(message.errors)
+        if lenient:
+            _told_apart(wire, total)
+        if found + (message.opt is not None) + (message.tsig is not None) != total:
+            raise Malformed("records that do not end where they say")
+    signed, odd, records = False, bool(message.errors), []
+    for section, sets in zip(SECTIONS, message.sections[1:], strict=True):
+        for rrset in sets:
+            kind = to_text(rrset.rdtype)
+            if kind in _PROOFS:
+                signed = True
+                if kind != "RRSIG" or to_text(rrset.covers) not in _SIGNED or section == "additional":
+                    continue
+            elif rrset.rdclass != dns.rdataclass.IN:
+                odd = True
+                continue
+            owner, data = _canonical(rrset.name.to_text()), rrset[0].to_text()
+            data = " ".join(map(_canonical, data.split(" "))) if kind in _NAMES else data
+            records.append(Record(section, owner, rrset.ttl, kind, data))
+    rcode, flags = int(message.rcode()), dns.flags.to_text(message.flags).lower().split()
+    said = {"edns": message.edns >= 0, "signed": signed, "cut": cut}
+    said = {**{name: name in flags for name in ("aa", "tc", "ra")}, **said}
+    name = dns.rcode.Rcode(rcode).name if rcode in _NAMED else str(rcode)
+    return Message(name, tuple(flag for flag in said if said[flag]), tuple(records), odd)
+
+
+def _told_apart(wire: bytes, total: int) -> None:
+    """Raise if a message ends before its last record does: read leniently, what is missing is odd."""
+    parser = dns.wire.Parser(wire, 4)
+    (questions,) = parser.get_struct("!H")
+    parser.seek(12)
+    for number in range(questions + total):
+        parser.get_name(decompress=True)
+        parser.get_bytes(4 if number < questions else parser.get_struct("!HHIH")[-1])
+
+
+def _canonical(name: str) -> str:
+    return (name.removesuffix(".") or ".").lower()
+
+
+def classify(message: Message, zone: str | None, qname: str, qtype: str) -> tuple[str, str]:
+    """Name the outcome of a reply from a server of `zone`, or a resolver (``None``), and the cut it shows.
+
+    The cut is the owner of a referral's NS set, or of an SOA below `zone` (the server carries that zone too).
+    A referral hands over a name below `zone` and at or above `qname`; an NS set of any other owner (upwards,
+    sideways) is lame. The AA bit on a reply that holds nothing but such an NS set is taken for a mistake.
+    """
+    if "tc" in message.flags:
+        return "truncated", ""
+    trusted = "aa" in message.flags or zone is None
+    if message.rcode not in ("NOERROR", "NXDOMAIN"):
+        return ("servfail" if message.rcode == "SERVFAIL" else "refused"), ""
+    answers = [r for r in message.records if r.section == "answer"]
+    authority = [r for r in message.records if r.section == "authority"]
+
+    def cut_of(owners: Iterable[str]) -> str:
+        """Return the first that lies below the zone, and at or above the name asked for."""
+        below = (o for o in owners if zone and o != zone and is_under(o, zone) and is_under(qname, o))
+        return next(below, "")
+
+    soas = [r.owner for r in (*answers, *authority) if r.type == "SOA"]
+    cut = cut_of(soas)
+    if message.rcode == "NXDOMAIN":
+        return ("nxdomain", cut) if trusted else ("lame", "")
+    if answers:
+        if not any((r.owner == qname and r.type in (qtype, "CNAME")) or r.type == "DNAME" for r in answers):
+            return "malformed", ""
+        return ("answer", cut) if trusted else ("lame", "")
+    owners, below = {r.owner for r in authority if r.type == "NS"}, ""
+    if zone is not None and owners and not soas:
+        below = cut_of(owners) if len(owners) == 1 else ""
+        trusted = trusted and owners == {zone}
+    if message.odd and (not below or "aa" in message.flags):
+        return "malformed", ""  # what could not be read may be what was asked for
+    if below:
+        return "referral", below
+    return ("nodata", cut) if trusted else ("lame", "")
+
+
+def observe_exchange(
+    ask: Ask, exchange: Exchange, at: datetime, attempt: int, *, edns: bool, late: bool = False
+) -> Reply:
+    """Turn what came of a query into a line of the observation; any bytes of a reply end in an outcome."""
+    outcome, rcode, flags, cut, rtt = exchange.status, "", "", "", None
+    records: tuple[Any, ...] = ()
+    if outcome == "reply":
+        rtt = round(exchange.rtt * 1000, 2)
+        try:
+            message = read_message(exchange.wire)
+        except Malformed:
+            outcome = "malformed"
+        else:
+            outcome, cut = classify(message, ask.zone or None, ask.qname, ask.qtype)
+            rcode, records = message.rcode, message.records
+            flags = " ".join((*message.flags, *(["late"] if late else [])))
+    outcome_fields = (outcome, rcode, flags, cut, rtt, exchange.ignored, records)
+    return Reply(at, *ask[:8], edns, ask.rd, attempt, *outcome_fields)
