@@ -5,17 +5,229 @@ What senders must check is ANS's second reference document (clients, v1.0, 2023)
 profile for servers, which is not public, is good practice.
 """
 
-from importlib.resources import files
+from __future__ import annotations
 
-from mssante_audit.audits.certificates.chains import chain_findings, validity_findings
-from mssante_audit.audits.certificates.names import name_findings, server_findings
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
+from mssante_audit.audits.certificates.presented import MOST, OLD, SeenServer, presented
 from mssante_audit.findings.catalogue import load_rules
+from mssante_audit.findings.frame import Finding
 from mssante_audit.findings.registry import Audit
+from mssante_audit.observe.tls.chain import WEAK
+from mssante_audit.observe.tls.observation import TELLING
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.whitelist.rows import grouped, operator_names
+
+_STATE_RULES = {
+    "unknown": "TLS_CHAIN_UNKNOWN", "self-signed": "TLS_CHAIN_UNKNOWN", "refused": "TLS_CHAIN_UNKNOWN",
+    "unreadable": "TLS_UNREADABLE", "incomplete": "TLS_CHAIN_INCOMPLETE", "unordered": "TLS_CHAIN_ORDER",
+}  # fmt: skip
+_OLD_AUTHORITY = ("GIP-CPS", "IGC-CPS")
+"""What the names of the authorities before IGC-Santé hold. Source: form (two lines of DN)."""
+_SMALLEST_RSA = 2048
+_SERVER_USES = {"1.3.6.1.5.5.7.3.1", "2.5.29.37.0"}
+"""Extended key usages that allow a server: serverAuth, any (RFC 5280, 4.2.1.12)."""
+
+
+def _chains(space: TrustSpace) -> Iterator[Finding]:
+    """Chain against the anchors, revocation, strength: one finding a certificate and fault."""
+    seen = presented(space)
+    for chain, server, servers in seen.by_certificate():
+        leaf, status, rows = chain.leaf, chain.status, seen.rows_of(seen.domains(servers))
+        facts = {
+            "name": leaf.subject, "issuer": leaf.issuer, "hosts": [one.name for one in servers][:MOST],
+            "state": chain.state, "why": chain.why,
+        }  # fmt: skip
+        names = {name.lower().rstrip(".") for name in leaf.names}
+        hosts = {host for server in servers for host in server.hosts}
+        # What covers a host: RFC 9525, 6.3
+        others = sorted(h for h in hosts if names.isdisjoint({h.lower(), f"*.{h.lower().partition('.')[2]}"}))
+        revoked = {name: getattr(status, name) for name in ("since", "reason", "file", "made")}
+        cases: dict[str, tuple[object, dict[str, object]]] = {
+            _STATE_RULES.get(chain.state, ""): (chain.state in _STATE_RULES, {}),
+            "TLS_REVOKED": (status.answer == "revoked", revoked),
+            "TLS_AUTHORITY_OLD": (any(old in f"{leaf.issuer} {chain.anchor}" for old in _OLD_AUTHORITY), {}),
+            "TLS_KEY_SMALL": (leaf.key == "RSA" and leaf.bits < _SMALLEST_RSA, {"bits": leaf.bits}),
+            "TLS_DIGEST_WEAK": (leaf.digest in WEAK, {"digest": leaf.digest.upper()}),
+            "TLS_USE_OTHER": (
+                leaf.usages and _SERVER_USES.isdisjoint(leaf.usages), {"usages": list(leaf.usages)[:MOST]}
+            ),
+            "TLS_HOST_UNNAMED": (
+                others and not (leaf.problem or leaf.more),
+                {"names": list(leaf.names)[:MOST], "others": others[:MOST]},
+            ),
+        }  # fmt: skip
+        yield from (
+            Finding(rule, leaf.sha256, rows, facts | more) for rule, (so, more) in cases.items() if so
+        )
+
+
+def _keys(space: TrustSpace) -> Iterator[Finding]:
+    """Keys of several operators' certificates: who has one can be either."""
+    seen = presented(space)
+    of_key = grouped((server.leaf.key_sha256, server) for server in seen.servers.values() if server.leaf)
+    for key, servers in of_key.items():
+        names = {server.key: server.subject for server in servers}
+        owners = [seen.operators.get(name, set()) for name in names]
+        if len(names) > 1 and len(set().union(*owners)) > 1 and not set.intersection(*owners):
+            rows = seen.rows_of(seen.domains(servers))
+            yield Finding("TLS_KEY_SHARED", key, rows, {"names": sorted(names.values())[:MOST]})
+
+
+def _validity(space: TrustSpace) -> Iterator[Finding]:
+    """Certificates that were out of their time when they were seen, or soon will be."""
+    seen, published, limits = presented(space), space.published, space.thresholds
+    for _, server, servers in seen.by_certificate():
+        leaf = server.leaf
+        if leaf is None or leaf.not_before is None or leaf.not_after is None:
+            continue
+        days = (leaf.not_after - server.at).days
+        cases = {
+            "TLS_EXPIRED": server.at > leaf.not_after,
+            "TLS_NOT_YET_VALID": server.at < leaf.not_before,
+            "TLS_EXPIRES_NOW": days < limits.certificate_error_days,
+            "TLS_EXPIRES_SOON": days < limits.certificate_warning_days,
+            "TLS_EXPIRES": days < limits.certificate_info_days,
+        }
+        if rule := next((rule for rule, holds in cases.items() if holds), ""):
+            domains = seen.domains(servers)
+            falling = [domain for domain in domains if seen.alone(domain, server)]
+            facts = {
+                "name": leaf.subject, "start": leaf.not_before, "until": leaf.not_after, "days": abs(days),
+                "hosts": [one.name for one in servers][:MOST], "alone": len(falling),
+                "mailboxes": None if published is None else sum(published.get(name, 0) for name in falling),
+            }  # fmt: skip
+            yield Finding(rule, leaf.sha256, seen.rows_of(domains), facts)
+
+
+def _not_listed(space: TrustSpace) -> Iterator[Finding]:
+    """Names presented that the list does not have for the domain: alone, or beside one that it has."""
+    seen, owners = presented(space), operator_names(space.entries)
+    found: dict[tuple[str, str], list[tuple[str, SeenServer]]] = {}
+    newer: set[str] = set()
+    for domain, servers in seen.readable():
+        wrong = [server for server in servers if server.key not in seen.listed[domain]]
+        rule = "TLS_NAME_UNLISTED" if len(wrong) == len(servers) else "TLS_NAME_UNLISTED_SOME"
+        begun = [other.leaf and other.leaf.not_before for other in servers if other not in wrong]
+        for server in wrong:
+            found.setdefault((rule, server.key), []).append((domain, server))
+            since = server.leaf and server.leaf.not_before
+            if any(since and start and since > start for start in begun):
+                newer.add(server.key)
+    for (rule, key), held in found.items():
+        names = list(dict.fromkeys(domain for domain, _ in held))
+        wanted = dict.fromkeys(text for d in names for texts in seen.listed[d].values() for text in texts)
+        mine = {operator for domain in names for operator in seen.operators_of[domain]}
+        theirs = seen.operators.get(key, set())
+        facts = {
+            "presented": held[0][1].subject,
+            "hosts": [server.name for server in {s.address: s for _, s in held}.values()][:MOST],
+            "wanted": list(wanted)[:MOST], "more": max(0, len(wanted) - MOST),
+            "whose": "own" if theirs & mine else "other" if theirs else "",
+            "owner": owners.get(min(theirs - mine), "") if theirs - mine else "",
+            "newer": rule == "TLS_NAME_UNLISTED_SOME" and key in newer and not theirs,
+        }  # fmt: skip
+        yield Finding(rule, key, seen.rows_of(names), facts)
+
+
+def _spelt(space: TrustSpace) -> Iterator[Finding]:
+    """Names that are the listed one in another spelling: some peers compare texts."""
+    seen = presented(space)
+    found = grouped(
+        (server.subject, (server.name, texts))
+        for domain, servers in seen.readable()
+        for server in servers
+        if (texts := seen.listed[domain].get(server.key, {})) and server.subject not in texts
+    )
+    for subject, held in found.items():
+        rows = {row for _, texts in held for its in texts.values() for row in its}
+        listed, hosts = {text for _, texts in held for text in texts}, dict.fromkeys(name for name, _ in held)
+        facts = {"presented": subject, "listed": sorted(listed)[:MOST], "hosts": list(hosts)[:MOST]}
+        yield Finding("TLS_NAME_SPELLING", subject, tuple(sorted(rows)), facts)
+
+
+def _unused(space: TrustSpace) -> Iterator[Finding]:
+    """Names listed that no server presents, where all of a domain's servers were seen to present others.
+
+    Where none is listed nobody knows which of the two is to be changed: it is told as not listed.
+    """
+    seen = presented(space)
+    found = grouped(
+        (key, texts)
+        for domain, servers in seen.readable()
+        if not seen.missing[domain] and len(servers) == len(seen.of[domain])
+        if (shown := {server.key for server in servers}) & seen.listed[domain].keys()
+        for key, texts in seen.listed[domain].items()
+        if key not in shown
+    )
+    for key, held in found.items():
+        rows = {row for texts in held for its in texts.values() for row in its}
+        yield Finding("TLS_NAME_UNUSED", key, tuple(sorted(rows)), {"listed": next(iter(held[0]))})
+
+
+def _renewals(space: TrustSpace) -> Iterator[Finding]:
+    """Two certificates of one name on the servers of a domain: a renewal under way, or half done."""
+    seen = presented(space)
+    found: dict[tuple[str, ...], tuple[list[dict[str, Any]], list[str]]] = {}
+    for domain, servers in seen.readable():
+        for key, same in grouped((server.key, server) for server in servers).items():
+            until = {s.leaf.sha256: (s.leaf.not_after, s) for s in same if s.leaf}
+            if len(until) > 1:
+                ordered = sorted(until.items(), key=lambda item: (item[1][0], item[0]))
+                shown = [{"host": server.name, "until": end} for _, (end, server) in ordered]
+                found.setdefault((key, *(sha for sha, _ in ordered)), (shown, []))[1].append(domain)
+    for subject, (shown, domains) in found.items():
+        yield Finding("TLS_RENEWAL", subject, seen.rows_of(domains), {"seen": shown[:MOST]})
+
+
+def _servers(space: TrustSpace) -> Iterator[Finding]:
+    """Servers with something wrong, by themselves or beside others for the same domain."""
+    seen = presented(space)
+    for server in seen.servers.values():
+        if server.protocol in OLD or server.outcome == "no-starttls":
+            rule = "TLS_PROTOCOL_OLD" if server.protocol in OLD else "TLS_NO_STARTTLS"
+            facts: dict[str, Any] = {"host": server.name, "protocol": server.protocol}
+            yield Finding(rule, server.address, seen.rows_of(seen.domains([server])), facts)
+        served = seen.served.get(server.address, ()) if server.by_name else ()
+        if domains := [domain for domain in served if seen.right_by_name(domain, server)]:
+            by_name = server.by_name.leaf.subject if server.by_name else ""
+            facts = {"host": server.name, "asked": server.sni, "right": by_name, "default": server.subject}
+            yield Finding("TLS_SNI_ONLY", server.address, seen.rows_of(domains), facts)
+    half_right: dict[str, list[str]] = {}
+    for domain, servers in seen.of.items():
+        telling = [server for server in servers if server.outcome in TELLING]
+        wrong = [server for server in telling if not seen.right(domain, server)]
+        for server in wrong if len(wrong) < len(telling) else ():
+            half_right.setdefault(server.address, []).append(domain)
+    for address, domains in half_right.items():
+        beside = {other.name for domain in domains for other in seen.of[domain] if seen.right(domain, other)}
+        facts = {"host": seen.servers[address].name, "beside": sorted(beside)[:MOST]}
+        yield Finding("TLS_SERVERS_DIFFER", address, seen.rows_of(domains), facts)
+
+
+def _unseen(space: TrustSpace) -> Iterator[Finding]:
+    """Servers that were not seen, by what was met instead."""
+    seen = presented(space)
+    unseen = [
+        (met, (name, domain))
+        for domain, servers in seen.of.items()
+        for met, name in (
+            *((server.outcome, server.name) for server in servers if server.outcome not in TELLING),
+            *(("unvisited", name) for name in seen.missing[domain]),
+        )
+    ]
+    for outcome, held in grouped(unseen).items():
+        names = sorted({name for name, _ in held})
+        facts = {"outcome": outcome, "hosts": names[:MOST], "more": max(0, len(names) - MOST)}
+        yield Finding("TLS_UNSEEN", outcome, seen.rows_of(dict.fromkeys(domain for _, domain in held)), facts)
+
 
 AUDIT = Audit(
     "certificates",
     {"fr": "Certificats présentés (TLS)", "en": "Certificates presented (TLS)"},
     load_rules(files(__package__) / "rules.toml"),
-    (name_findings, validity_findings, chain_findings, server_findings),
+    (_not_listed, _spelt, _unused, _renewals, _validity, _chains, _keys, _servers, _unseen),
     needs=("observation", "tls"),
 )

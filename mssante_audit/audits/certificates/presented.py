@@ -109,11 +109,11 @@ class Presented:
             if end and other.leaf and other.leaf.not_after and other.leaf.not_after > end
         )
 
-    def by_certificate(self) -> Iterator[tuple[SeenServer, list[SeenServer]]]:
-        """Yield for each certificate the server seen last to present it, and all that do."""
-        found = grouped((s.chain.leaf.sha256, s) for s in self.servers.values() if s.chain)
-        for servers in found.values():
-            yield max(servers, key=lambda server: server.at), servers
+    def by_certificate(self) -> Iterator[tuple[Chain, SeenServer, list[SeenServer]]]:
+        """Yield for each certificate its chain and server as seen last, and all servers that present it."""
+        found = grouped((s.chain.leaf.sha256, (s.chain, s)) for s in self.servers.values() if s.chain)
+        for held in found.values():
+            yield *max(held, key=lambda one: one[1].at), [server for _, server in held]
 
     def readable(self) -> Iterator[tuple[str, list[SeenServer]]]:
         """Yield the domains with those of their servers that presented a certificate that can be read."""
@@ -128,33 +128,30 @@ def _sound(chain: Chain | None, at: datetime) -> bool:
 
 def presented(space: TrustSpace) -> Presented:
     """Return what a space's servers present, nothing without both observations; worked out once for it."""
-    return space.once("certificates", lambda: _presented(space))
 
-
-def _presented(space: TrustSpace) -> Presented:
-    found = Presented()
-    if space.observation is None or space.tls is None:
+    def made() -> Presented:
+        if space.observation is None or space.tls is None:
+            return Presented()
+        found = Presented({server.address: server for server in _servers(space, space.tls)})
+        columns = (space.audited[c].tolist() for c in ("domain", "row", "dn", "dn_key", "operator_id"))
+        for domain, row, text, key, operator in zip(*columns, strict=True):
+            found.rows.setdefault(domain, []).append(row)
+            found.listed.setdefault(domain, {}).setdefault(key, {}).setdefault(text, []).append(row)
+            found.operators.setdefault(key, set()).add(operator)
+            found.operators_of.setdefault(domain, set()).add(operator)
+        for part in space.parts():
+            network = network_of(cast(Observation, part.observation))
+            for domain in part.audited["domain"].unique().tolist():
+                addresses = {host: network.addresses(host) for host in network.exchangers(domain)}
+                known = sorted({a for its in addresses.values() for a in its})
+                found.of[domain] = [found.servers[a] for a in known if a in found.servers]
+                for server in found.of[domain]:
+                    found.served.setdefault(server.address, []).append(domain)
+                found.missing[domain] = [host for host, its in addresses.items() if not its]
+                found.missing[domain] += [address for address in known if address not in found.servers]
         return found
-    servers = {server.address: server for server in _servers(space, space.tls)}
-    found.servers = servers
-    entries = space.audited
-    columns = (entries[c].tolist() for c in ("domain", "row", "dn", "dn_key", "operator_id"))
-    for domain, row, text, key, operator in zip(*columns, strict=True):
-        found.rows.setdefault(domain, []).append(row)
-        found.listed.setdefault(domain, {}).setdefault(key, {}).setdefault(text, []).append(row)
-        found.operators.setdefault(key, set()).add(operator)
-        found.operators_of.setdefault(domain, set()).add(operator)
-    for part in space.parts():
-        network = network_of(cast(Observation, part.observation))
-        for domain in part.audited["domain"].unique().tolist():
-            addresses = {host: network.addresses(host) for host in network.exchangers(domain)}
-            known = sorted({a for its in addresses.values() for a in its})
-            found.of[domain] = [servers[address] for address in known if address in servers]
-            for server in found.of[domain]:
-                found.served.setdefault(server.address, []).append(domain)
-            found.missing[domain] = [host for host, its in addresses.items() if not its]
-            found.missing[domain] += [address for address in known if address not in servers]
-    return found
+
+    return space.once("certificates", made)
 
 
 def _servers(space: TrustSpace, observed: Observed) -> Iterator[SeenServer]:
@@ -171,12 +168,12 @@ def _servers(space: TrustSpace, observed: Observed) -> Iterator[SeenServer]:
         return known[key]
 
     columns = (
-        "address", "hosts", "at", "outcome", "detail", "protocol", "demanded", "chain", "sni", "sni_chain",
+        "address", "hosts", "at", "outcome", "detail", "protocol", "demanded", "sni", "chain", "sni_chain",
     )  # fmt: skip
     for values in zip(*(observed.servers[name].tolist() for name in columns), strict=True):
-        address, hosts, at, outcome, detail, protocol, demanded, sent, sni, sent_by_name = values
-        chain = judged(sent, at) if outcome == "presented" else None
+        address, hosts, at, outcome, detail, protocol, demanded, sni, *sent = values
+        chain = judged(sent[0], at) if outcome == "presented" else None
         outcome = "lost" if outcome == "presented" and chain is None else outcome
         key = parse_dn(chain.leaf.subject).key if chain else ""
         visit = (address, hosts, at, outcome, detail, protocol, demanded)
-        yield SeenServer(*visit, chain, key, sni, judged(sent_by_name, at))
+        yield SeenServer(*visit, chain, key, sni, judged(sent[1], at))

@@ -1,39 +1,23 @@
-"""The form's rules on a single declaration: each check yields (index label of the row, facts)."""
+"""The form's rules on a single declaration: each check yields facts of a row that breaks its rule."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
 
-import pandas as pd
-
-from mssante_audit.audits.declarations import people
+from mssante_audit.audits.declarations import people, proposals
 from mssante_audit.audits.declarations.names import may_be_one, named_like, one_structure
-from mssante_audit.audits.declarations.people import Check, Found, label, missing
-from mssante_audit.audits.declarations.proposals import (
-    HOST,
-    contract_from,
-    digit_apart,
-    dn_from,
-    domain_from,
-    host_from,
-    identifier_from,
-    place_of,
-)
+from mssante_audit.audits.declarations.people import Check, Found, Row, label, missing
+from mssante_audit.audits.declarations.proposals import HOST
 from mssante_audit.declarations.headings import fields
-from mssante_audit.declarations.register import domain_key, domain_keys, filled
+from mssante_audit.declarations.register import domain_key
+from mssante_audit.values import identifiers
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import DN, IGC, parse_dn, pasted_dn
 from mssante_audit.values.hosts import ZONE, in_zone
-from mssante_audit.values.identifiers import (
-    DEPARTMENTS,
-    identifier_of,
-    parse_department,
-    parse_identifier,
-    structure_key,
-)
+from mssante_audit.values.identifiers import DEPARTMENTS, identifier_of, parse_department, structure_key
 from mssante_audit.values.person import Person
 
 _SERVER_MAX = 63
@@ -67,68 +51,63 @@ PUBLIC = ("public_project_phone", "public_project_email", "public_technical_phon
 PHONES = tuple(name for name, field in fields().items() if field.kind == "phone")
 EMAILS = tuple(name for name, field in fields().items() if field.kind == "email")
 LINES = {"dn_igc_sante": "IGC-Santé", "dn_igc_cps": "IGC-CPS"}
-_identifier, _identifier_of = cache(parse_identifier), cache(identifier_of)
+_identifier, _identifier_of = cache(identifiers.parse_identifier), cache(identifier_of)
 IDS = ("structure_id", "beneficiary_id")
 
 
-def cells(d: pd.DataFrame, *columns: str) -> Iterator[tuple[str, Any, str]]:
-    """Yield column, row and text of the cells of some columns that hold anything."""
-    for name in columns:
-        for at, text in d.loc[filled(d, name), name].items():
-            yield name, at, text
+def _cells(row: Row, *columns: str) -> list[tuple[str, str]]:
+    """Return column and text of the cells of some columns that hold anything."""
+    return [(name, row[name]) for name in columns if row[name].strip()]
 
 
-def ticked(d: pd.DataFrame, box: str) -> pd.Series:
-    """Tell in which rows a box is certainly ticked."""
-    return d[box].fillna(value=False)
+def _dns(row: Row) -> list[tuple[str, DN]]:
+    """Return the DN of the lines that hold one, with the line."""
+    return [(name, parse_dn(pasted_dn(text))) for name, text in _cells(row, *LINES)]
 
 
 def asked(check: Check) -> Check:
     """Return a check that looks only at the declarations that ask for no withdrawal."""
-    return lambda d: check(d[~d["withdrawal"].fillna(value=True)])
+    return lambda row: check(row) if row["withdrawal"] is False else ()
 
 
-def _where(found: pd.Series, **facts: Any) -> Found:
-    """Yield the rows where something is so, each with the same facts."""
-    return ((at, facts) for at in found.index[found])
+def _method(row: Row) -> Found:
+    for ticked, word in ((True, "both"), (False, "none")):
+        if row["delegation"] is ticked and row["redirection"] is ticked:
+            yield {"ticked": word}
 
 
-def _method(d: pd.DataFrame) -> Found:
-    yield from _where((d["delegation"] & d["redirection"]).fillna(value=False), ticked="both")
-    yield from _where((~d["delegation"] & ~d["redirection"]).fillna(value=False), ticked="none")
-
-
-def _servers(d: pd.DataFrame, *, missing: bool) -> Found:
+def _servers(row: Row, *, missing: bool) -> Found:
     """Check that no server of a ticked method is missing, or that none of the other method alone is given."""
     for box, other in zip(METHODS, reversed(METHODS), strict=True):
-        rows = ticked(d, box) if missing else ticked(d, box) & ~d[other].fillna(value=True)
-        for name in METHODS[box if missing else other]:
-            wrong = rows & (filled(d, name) != missing)
-            yield from _where(wrong, method=label(box), server=label(name))
+        if row[box] is True and (missing or row[other] is False):
+            for name in METHODS[box if missing else other]:
+                if bool(row[name].strip()) != missing:
+                    yield {"method": label(box), "server": label(name)}
 
 
-def _server_name(d: pd.DataFrame) -> Found:
-    for name, at, text in cells(d, *SERVERS):
+def _server_name(row: Row) -> Found:
+    for name, text in _cells(row, *SERVERS):
         host = text.strip().removesuffix(".")
         if len(host) > _SERVER_MAX or not HOST.fullmatch(host):
-            yield at, {"server": label(name), "text": text, "write": host_from(text)}
+            yield {"server": label(name), "text": text, "write": proposals.host_from(text)}
 
 
-def _server_same(d: pd.DataFrame) -> Found:
-    first, second = (domain_keys(d[name]) for name in METHOD_1)
-    return ((at, {"text": first[at]}) for at in d.index[(first == second) & (first != "")])
+def _server_same(row: Row) -> Found:
+    first, second = (domain_key(row[name]) for name in METHOD_1)
+    if first and first == second:
+        yield {"text": first}
 
 
-def _dn_lines(d: pd.DataFrame) -> Found:
-    first, second = (filled(d, name) for name in LINES)
-    yield from _where(first & second, filled="both")
-    yield from _where(~first & ~second & ~d["withdrawal"].fillna(value=True), filled="none")
+def _dn_lines(row: Row) -> Found:
+    lines = len(_cells(row, *LINES))
+    if lines == 2 or (lines == 0 and row["withdrawal"] is False):
+        yield {"filled": "both" if lines else "none"}
 
 
-def _dn_shape(d: pd.DataFrame) -> Found:
-    for name, at, text in cells(d, *LINES):
+def _dn_shape(row: Row) -> Found:
+    for name, text in _cells(row, *LINES):
         if fault := _dn_fault(text, LINES[name]):
-            yield at, {"field": label(name), "line": LINES[name], "text": text, **fault}
+            yield {"field": label(name), "line": LINES[name], "text": text, **fault}
 
 
 @cache
@@ -145,67 +124,60 @@ def _dn_fault(text: str, igc: str) -> dict[str, Any] | None:
         fault, right = "department", ""
     else:
         return None
-    place = place_of(dn) if fault == "department" else {}
-    return {"fault": fault, "right": right, "place": place, "write": dn_from(dn, fault)}
+    place = proposals.place_of(dn) if fault == "department" else {}
+    return {"fault": fault, "right": right, "place": place, "write": proposals.dn_from(dn, fault)}
 
 
-def dn_operator(d: pd.DataFrame, listed: Mapping[str, frozenset[str]]) -> Found:
+def dn_operator(row: Row, listed: Mapping[str, frozenset[str]]) -> Found:
     """Check that OU is one of the structure's numbers; not of what is none, nor what a site may share.
 
     `listed` are names of the list's operators by number: what is another's is neither a site's nor shared.
     """
-    for _, at, text in cells(d, *LINES):
-        dn, known = parse_dn(pasted_dn(text)), _ids_of(d, at)
-        ou, name = identifier_of(dn.get("OU")), d["structure_name"][at]
-        faults = [(identifier, {*_identifier(identifier).problems}) for identifier in known.values()]
+    known, name = _ids_of(row), row["structure_name"]
+    faults = [(identifier, {*_identifier(identifier).problems}) for identifier in known.values()]
+    for _, dn in _dns(row):
+        ou, o = identifier_of(dn.get("OU")), dn.get("O")
         malformed = any(
-            {"kind", "shape"} & why or ("luhn" in why and digit_apart(identifier, ou))
+            {"kind", "shape"} & why or ("luhn" in why and proposals.digit_apart(identifier, ou))
             for identifier, why in faults
         )
-        same = _is_one(ou, known.values()) if ou else True
-        same = same or any(one_structure(name, identifier, dn.get("O"), ou) for identifier in known.values())
-        whose = _of_another(d["structure_id"][at], ou, [name, dn.get("O")], listed)
+        same = not ou or _is_one(ou, *known.values())
+        same = same or any(one_structure(name, identifier, o, ou) for identifier in known.values())
+        # The number of another listed operator, whose name is none of the two that stand there.
+        theirs = listed.get(structure_key(row["structure_id"], listed), frozenset())
+        names = [text for text in (name, o) if text.strip() and text != "GIP-CPS"]
+        akin = any(may_be_one(ours, other) for ours in names for other in theirs)
+        strange = ou and names and not akin and not _is_one(ou, row["structure_id"])
+        whose = min(theirs, default="") if strange else ""
         if known and not malformed and (whose or not same):
             numbers = [
                 {**label(column), "id": number, "whose": whose if column == IDS[0] else ""}
                 for column, number in known.items()
             ]
-            yield at, {"ou": ou, "known": numbers}
+            yield {"ou": ou, "known": numbers}
 
 
-def _of_another(number: str, ou: str, names: Collection[str], listed: Mapping[str, frozenset[str]]) -> str:
-    """Return which listed operator's an identifier is, where that is none of some names, and OU another."""
-    theirs = listed.get(structure_key(number, listed), frozenset())
-    operators = [name for name in names if name.strip() and name != "GIP-CPS"]
-    akin = any(may_be_one(a, b) for a in operators for b in theirs)
-    if not ou or not operators or _is_one(ou, [number]) or akin:
-        return ""
-    return min(theirs, default="")
+def _ids_of(row: Row) -> dict[str, str]:
+    return {name: number for name in IDS if (number := _identifier_of(row[name]))}
 
 
-def _ids_of(d: pd.DataFrame, at: Any) -> dict[str, str]:
-    return {name: number for name in IDS if (number := _identifier_of(d[name][at]))}
-
-
-def _is_one(ou: str, known: Collection[str]) -> bool:
+def _is_one(ou: str, *known: str) -> bool:
     """Tell whether an identifier is the structure's of one of others, whichever of its numbers they are."""
     key = structure_key(ou, {structure_key(identifier) for identifier in known})
     return key in {structure_key(identifier, {key}) for identifier in known}
 
 
-def _department(d: pd.DataFrame) -> Found:
-    for _, at, text in cells(d, *LINES):
-        dn = parse_dn(pasted_dn(text))
+def _department(row: Row) -> Found:
+    for _, dn in _dns(row):
         finess, name = _identifier(dn.get("OU")), parse_department(dn.get("ST") or dn.get("L"))
         sure = finess.department and name.code and not name.problems and finess.department != name.code
-        if sure and _is_one(finess.value, _ids_of(d, at).values()):  # of another OU, that is the finding
-            field = {"column": "dn", "label": "DN"}
-            yield at, {"field": field, **_two(finess.department, name.code)}
-    for _, at, text in cells(d, "postal_address"):
-        written, codes = {found.upper() for found in _CODE.findall(text)}, {*_POSTCODE.findall(text)}
-        for code in written & {*DEPARTMENTS} if len(codes) == 1 else ():
-            if code not in _DEPARTMENTS_OF.get(first := min(codes), (first,)):
-                yield at, {"field": label("postal_address"), **_two(first[:3], code)}
+        if sure and _is_one(finess.value, *_ids_of(row).values()):  # of another OU, that is the finding
+            yield {"field": {"column": "dn", "label": "DN"}, **_two(finess.department, name.code)}
+    text = row["postal_address"]
+    written, codes = {found.upper() for found in _CODE.findall(text)}, {*_POSTCODE.findall(text)}
+    for code in written & {*DEPARTMENTS} if len(codes) == 1 else ():
+        if code not in _DEPARTMENTS_OF.get(first := min(codes), (first,)):
+            yield {"field": label("postal_address"), **_two(first[:3], code)}
 
 
 def _two(code: str, other: str) -> dict[str, Any]:
@@ -213,16 +185,16 @@ def _two(code: str, other: str) -> dict[str, Any]:
     return {"code": code, "other": other, "place": [DEPARTMENTS.get(c, "") for c in (code, other)]}
 
 
-def structure_name(d: pd.DataFrame, known: Mapping[str, frozenset[str]]) -> Found:
+def structure_name(row: Row, known: Mapping[str, frozenset[str]]) -> Found:
     """Check that the structure's name may be the DN's O, where OU is its number; `known`: names by it."""
-    for _, at, text in cells(d, "dn_igc_sante"):
-        dn, number, name = parse_dn(pasted_dn(text)), d["structure_id"][at], d["structure_name"][at].strip()
+    number, name = row["structure_id"], row["structure_name"].strip()
+    for line, dn in _dns(row):
         o, ou = dn.get("O"), dn.get("OU")
-        same = dn.igc == "IGC-Santé" and name and number.strip() and _is_one(ou, [number])
-        if same and not may_be_one(name, o):
+        same = line == "dn_igc_sante" and dn.igc == "IGC-Santé" and name and number.strip()
+        if same and _is_one(ou, number) and not may_be_one(name, o):
             mine = structure_key(ou)
             another = any(named_like(o, names) for other, names in known.items() if other != mine)
-            yield at, {"name": " ".join(name.split()), "o": o, "another": "yes" if another else "no"}
+            yield {"name": " ".join(name.split()), "o": o, "another": "yes" if another else "no"}
 
 
 def is_domain(text: str) -> bool:
@@ -234,30 +206,28 @@ def _texts(
     column: str, is_wrong: Callable[[str], object], write: Callable[[str], str] = lambda _: ""
 ) -> Check:
     """Return the check that the texts of a column are none that is wrong, and what to write instead."""
-    return lambda d: (
-        (at, {"text": text, "write": write(text)}) for at, text in d[column].items() if is_wrong(text)
-    )
+    return lambda row: [{"text": text, "write": write(text)}] if is_wrong(text := row[column]) else ()
 
 
 def _absent(column: str) -> Check:
     """Return the check that a field holds anything."""
-    return lambda d: _where(~filled(d, column))
+    return lambda row: () if row[column].strip() else [{}]
 
 
-def _contact_malformed(d: pd.DataFrame) -> Found:
-    for name, at, text in cells(d, *PHONES, *EMAILS):
+def _contact_malformed(row: Row) -> Found:
+    for name, text in _cells(row, *PHONES, *EMAILS):
         phone = name in PHONES
         contact = parse_contact(_HOURS.sub("", text) if phone else text)
         left = [r for r in contact.leftovers if not phone or not _EXTENSION.fullmatch(r.strip(" \t()[]:.-"))]
         if len(contact.phones if phone else contact.emails) != 1 or contact.malformed or left:
-            yield at, {"field": label(name)}
+            yield {"field": label(name)}
 
 
-def _public_consumer(d: pd.DataFrame) -> Found:
+def _public_consumer(row: Row) -> Found:
     who = {"public_project_email": "project", "public_technical_email": "support"}
-    for name, at, text in cells(d, *who):
+    for name, text in _cells(row, *who):
         if "consumer" in parse_contact(text).problems:
-            yield at, {"contacts": [{"kind": who[name], "text": Person(text, registered=True)}]}
+            yield {"contacts": [{"kind": who[name], "text": Person(text, registered=True)}]}
 
 
 def contract_number(text: str) -> str:
@@ -269,55 +239,43 @@ def contract_number(text: str) -> str:
     return re.sub(r"[\W_]", "", _NUMBER_OF.sub("", text)).upper()
 
 
-def _ids_wrong(d: pd.DataFrame, *problems: str) -> Found:
+def _ids_wrong(row: Row, *problems: str) -> Found:
     """Check that identifiers have none of some problems; a number without its kind may be in the DN's OU."""
-    wrong: dict[tuple[Any, str, str], list[dict[str, str]]] = {}
-    for name, at, text in cells(d, *IDS):
+    wrong: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for name, text in _cells(row, *IDS):
         value = _identifier_of(text)
         if set(problems).isdisjoint(_identifier(value).problems):
             continue
-        dns = [parse_dn(pasted_dn(d[line][at])) for line in LINES]
-        bare = value.isdigit() and len(value) == 9
-        if not (bare and any(_confirms(dn, d["structure_name"][at], value) for dn in dns)):
-            write = next(filter(None, (identifier_from(value, dn.get("OU")) for dn in dns)), "")
-            wrong.setdefault((at, text, write), []).append(label(name))
-    for (at, text, write), where in wrong.items():
-        yield at, {"text": text, "fields": where, "write": write}
+        dns = _dns(row)
+        shown, finess = False, _identifier(f"1{value}")
+        for _, dn in dns if value.isdigit() and len(value) == 9 else ():
+            # A DN shows what nine digits are if its OU has them, or is of the same structure.
+            of, ou = (row["structure_name"], finess.value), dn.get("OU")
+            same = not finess.problems and one_structure(*of, dn.get("O"), ou)
+            shown |= bool(ou and (same or _is_one(ou, value)))
+        if not shown:
+            proposed = (proposals.identifier_from(value, dn.get("OU")) for _, dn in dns)
+            write = next(filter(None, proposed), "") or proposals.identifier_from(value, "")
+            wrong.setdefault((text, write), []).append(label(name))
+    for (text, write), where in wrong.items():
+        yield {"text": text, "fields": where, "write": write}
 
 
-def _confirms(dn: DN, name: str, number: str) -> bool:
-    """Tell whether a DN shows what nine digits are: its OU has them, or is of the same structure."""
-    ou = dn.get("OU")
-    if not ou:
-        return False
-    finess = _identifier(f"1{number}")
-    same = not finess.problems and one_structure(name, finess.value, dn.get("O"), ou)
-    return same or _is_one(ou, [number])
+def date_given(row: Row) -> Found:
+    """Tell the date of a declaration."""
+    yield {"date": f"{row['date']:%Y-%m-%d}"}
 
 
-def date_given(d: pd.DataFrame) -> Found:
-    """Tell the dates of declarations that lie in the future."""
-    yield from ((at, {"date": f"{day:%Y-%m-%d}"}) for at, day in d["date"].items())
+def _dates_order(row: Row) -> Found:
+    wrong = next((pair for pair in DATES if row[pair[0]] > row[pair[1]]), None)  # never of a missing one
+    if wrong:
+        yield {"days": [{**label(name), "date": f"{row[name]:%Y-%m-%d}"} for name in wrong]}
 
 
-def _dates_order(d: pd.DataFrame) -> Found:
-    names = list(dict.fromkeys(name for pair in DATES for name in pair))
-    for at, *days in d[names].itertuples(name=None):
-        day = dict(zip(names, days, strict=True))
-        if wrong := [pair for pair in DATES if day[pair[0]] > day[pair[1]]]:  # never of a missing one
-            yield at, {"days": [{**label(name), "date": f"{day[name]:%Y-%m-%d}"} for name in wrong[0]]}
-
-
-def _withdrawal_contradicted(d: pd.DataFrame) -> Found:
-    d = d[ticked(d, "withdrawal")]
-    for name in METHODS:
-        yield from _where(ticked(d, name), field=label(name))
-    for name, at, _ in cells(d[~ticked(d, "delegation") & ~ticked(d, "redirection")], *SERVERS):
-        yield at, {"field": label(name)}
-
-
-def _outside(key: str) -> bool:
-    return bool(HOST.fullmatch(key)) and not key.endswith(f".{ZONE}") and not in_zone(key)
+def _withdrawal_contradicted(row: Row) -> Found:
+    if row["withdrawal"] is True:
+        boxes = [name for name in METHODS if row[name] is True]
+        yield from ({"field": label(name)} for name in boxes or dict(_cells(row, *SERVERS)))
 
 
 _METHODS = (*METHODS, "withdrawal")
@@ -331,25 +289,25 @@ CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
     ("DECL_DN_SHAPE", (), _dn_shape),
     ("DECL_DEPARTMENT", (), _department),
     ("DECL_DOMAIN_INVALID", ("domain",),
-     _texts("domain", lambda text: not is_domain(text) or in_zone(domain_key(text)), domain_from)),
+     _texts("domain", lambda text: not is_domain(text) or in_zone(domain_key(text)), proposals.domain_from)),
     ("DECL_DOMAIN_OUTSIDE", ("domain",),
-     _texts("domain_key", _outside)),
+     _texts("domain_key", lambda d: HOST.fullmatch(d) and not d.endswith(f".{ZONE}") and not in_zone(d))),
     ("DECL_DESCRIPTION_MISSING", ("withdrawal", "description"), asked(_absent("description"))),
     ("DECL_PUBLIC_MISSING", (*PUBLIC, "withdrawal"),
-     asked(lambda d: missing(pd.DataFrame({name: ~filled(d, name) for name in PUBLIC})))),
+     asked(lambda row: missing({name: not row[name].strip() for name in PUBLIC}))),
     ("DECL_CONTACT_MALFORMED", (), _contact_malformed),
     ("DECL_PUBLIC_CONSUMER", (), _public_consumer),
     ("DECL_MANAGER_MISSING", ("withdrawal", *people.MANAGER), asked(people.incomplete(*people.MANAGER))),
     ("DECL_TECHNICAL_COPY", (*people.TECHNICAL, *people.MANAGER), people.technical_copy),
     ("DECL_CONTRACT_SHAPE", ("contract_number",),  # the manager fills it, so that it may be empty
      _texts("contract_number", lambda t: t.strip() and not _CONTRACT.fullmatch(contract_number(t)),
-            lambda t: contract_from(contract_number(t)))),
+            lambda t: proposals.contract_from(contract_number(t)))),
     ("DECL_REPRESENTATIVE_MISSING", ("withdrawal", *people.REPRESENTATIVE),
      asked(people.incomplete(*people.REPRESENTATIVE))),
     ("DECL_ADDRESS_MISSING", ("withdrawal", "postal_address"), asked(_absent("postal_address"))),
     ("DECL_ID_MISSING", ("structure_id",), _absent("structure_id")),
-    ("DECL_ID_SHAPE", (), lambda d: _ids_wrong(d, "kind", "shape")),
-    ("DECL_ID_LUHN", (), lambda d: _ids_wrong(d, "luhn")),
+    ("DECL_ID_SHAPE", (), lambda row: _ids_wrong(row, "kind", "shape")),
+    ("DECL_ID_LUHN", (), lambda row: _ids_wrong(row, "luhn")),
     ("DECL_DATE_MISSING", ("date",), _absent("date_text")),
     ("DECL_DATES_ORDER", (), _dates_order),
     ("DECL_SIGNATORY", ("signatory_last_name", "signature_present"), people.signatory),

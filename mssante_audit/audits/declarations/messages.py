@@ -85,7 +85,7 @@ def messages(register: Register, as_of: datetime, *, show_contacts: bool = False
 def line(message: Message, register: Register) -> str:
     """Return a message with where it is: file, sheet, cell or row, and the template's heading."""
     sheet = register.sheets.get(message.file, "")
-    where = _numbered(message.rows, _letters(register, message.file, message.columns))
+    where = _numbered(register, message.file, message.rows, message.columns)
     place = [visible(message.file), _word("sheet", visible(sheet)) if sheet else "", where]
     labels = " – ".join(_quoted(label(name)) for name in message.columns)
     return colon().join(filter(None, [", ".join(filter(None, place)), labels, message.text]))
@@ -135,32 +135,21 @@ def _instead(name: str) -> str:
 
 
 def _at(register: Register, file: str, column: str, rows: Sequence[int]) -> str:
-    cells = _numbered(rows, _letters(register, file, (column,)))
+    cells = _numbered(register, file, rows, (column,))
     return " ".join(filter(None, [_quoted(label(column)) if column else "", cells]))
 
 
-def _letters(register: Register, file: str, columns: Sequence[str]) -> list[str]:
-    """Return the columns of some fields as a spreadsheet names them, nothing unless all of them are there."""
-    places = register.places.get(file, {})
-    return [column_letter(places[name]) for name in columns] if {*columns} <= {*places} else []
-
-
-def _numbered(rows: Sequence[int], letters: Sequence[str] = ()) -> str:
-    """Return rows as ranges, or the cells in them, of more than `RANGES` the first ones and how many rows.
-
-    Cells are named as a spreadsheet does: ``AB18``, ``AB18:AB20``.
-    """
+def _numbered(register: Register, file: str, rows: Sequence[int], columns: Sequence[str]) -> str:
+    """Return rows as ranges, or the cells in them as spreadsheets name them (``AB18:AB20``), `RANGES` at most."""
     if not any(rows):
         return ""
-    ranges = row_ranges(rows).split(", ")
-    more = [_word("in-all", len(rows))] if len(ranges) > RANGES else []
-    cells = [
-        ":".join(f"{letter}{row}" for row in part.split("-"))
-        for letter in letters
-        for part in ranges[:RANGES]
-    ]
+    places = register.places.get(file, {})
+    letters = [column_letter(places[name]) for name in columns] if {*columns} <= {*places} else []
+    every = row_ranges(rows).split(", ")
+    first, rest = every[:RANGES], every[RANGES:]
+    cells = [":".join(f"{letter}{row}" for row in part.split("-")) for letter in letters for part in first]
     noun = ("cell" if letters else "row") + "s" * (len(rows) > 1 or len(letters) > 1)
-    return _word(noun, ", ".join([*(cells or ranges[:RANGES]), *more]))
+    return _word(noun, ", ".join([*(cells or first), *([_word("in-all", len(rows))] if rest else [])]))
 
 
 def _rest(code: str, file: str) -> Message:
@@ -172,8 +161,8 @@ def _of_cells(register: Register, show_contacts: bool) -> Iterator[Message]:
     problems = register.problems.assign(row=register.problems["row"].fillna(0).astype("int64"))
     for key, group in problems.groupby(["file", "kind"], sort=False):
         file, kind = map(str, key)
-        known = rule(READING[KINDS[kind].level])
-        if (KINDS[kind].level == "recovered" or kind == "column-missing") and len(group) > FEW:
+        level, known = KINDS[kind].level, rule(READING[KINDS[kind].level])
+        if (level == "recovered" or kind == "column-missing") and len(group) > FEW:
             where = [
                 _at(register, file, str(name), same["row"].tolist())
                 for name, same in group.groupby("column", sort=False)
@@ -188,24 +177,19 @@ def _of_cells(register: Register, show_contacts: bool) -> Iterator[Message]:
             column, value = map(str, cell)
             rows = tuple(row for row in same["row"].tolist() if row)
             for those in [(row,) for row in rows] if 0 < len(rows) <= FEW else [rows]:
+                held = visible(value.strip(), spaces=True) if value.strip() and level != "column" else None
                 if kind == "control":
-                    value = _cell(register, file, those, column, show_contacts)
-                text = _of_cell(column, kind, value)
-                yield Message(known.severity, known.code, file, those, (column,) if column else (), text)
-
-
-def _of_cell(column: str, kind: str, value: str) -> str:
-    level, code = KINDS[kind].level, READING[KINDS[kind].level]
-    held = visible(value.strip(), spaces=True) if value.strip() and level != "column" else None
-    text = _doubt_text(kind, column, value if kind == "control" else held)
-    if column in fields() and level == "unread":
-        write = date_from(value) if kind == "date-two-digits" else ""
-        text = f"{text}. {_word('type', write) if write else _instead(column)}"
-    elif kind == "column-unknown" and (near := suggestion(column)):
-        text = f"{text}. {_word('meant', near)}"
-    elif kind in ("column-unknown", "column-ambiguous"):
-        text = f"{text}. {_word('do', localized(rule(code), 'remedy').strip())}"
-    return f"{text.rstrip('.')} ({code})"
+                    held = _cell(register, file, those, column, show_contacts)
+                text = _doubt_text(kind, column, held)
+                if column in fields() and level == "unread":
+                    write = date_from(value) if kind == "date-two-digits" else ""
+                    text = f"{text}. {_word('type', write) if write else _instead(column)}"
+                elif kind == "column-unknown" and (near := suggestion(column)):
+                    text = f"{text}. {_word('meant', near)}"
+                elif kind in ("column-unknown", "column-ambiguous"):
+                    text = f"{text}. {_word('do', localized(known, 'remedy').strip())}"
+                text, columns = f"{text.rstrip('.')} ({known.code})", (column,) if column else ()
+                yield Message(known.severity, known.code, file, those, columns, text)
 
 
 def _doubt_text(kind: str, column: str = "", value: str | None = None) -> str:
@@ -237,13 +221,16 @@ def _of_rules(register: Register, as_of: datetime, show_contacts: bool) -> Itera
         place=[isinstance(facts.get("place"), Mapping) and bool(facts["place"]) for facts in raw["facts"]],
     )
     records: list[dict[str, Any]] = worded_findings.to_dict("records")  # type: ignore[assignment]
+    for f in records:  # what is expected is told unless it is what to write
+        told = f["expected"] and (f["place"] or not f["write"])
+        f["right"] = "" if not told else f["expected"] if f["place"] else _word("right", f["expected"])
     places = [
         (finding, file, tuple(place.column for place in group if place.column), group[0].rows)
         for finding in records
         for file, group in grouped((place.file, place) for place in finding["where"]).items()
     ]
     same = grouped(
-        ((f["rule"], str(f["severity"]), file, columns, f["observed"], _right(f), f["write"]), rows)
+        ((f["rule"], str(f["severity"]), file, columns, f["observed"], f["right"], f["write"]), rows)
         for f, file, columns, rows in places
     )
     for (code, severity, file, columns, *words), each in same.items():
@@ -252,28 +239,17 @@ def _of_rules(register: Register, as_of: datetime, show_contacts: bool) -> Itera
             yield Message(severity, code, file, rows, columns, text)
 
 
-def _right(finding: Mapping[Any, Any]) -> str:
-    """Return what is expected, unless it is what to write."""
-    expected = str(finding["expected"])
-    if not expected or (finding["write"] and not finding["place"]):
-        return ""
-    return expected if finding["place"] else _word("right", expected)
-
-
 def _of_rule(code: str, columns: Sequence[str], observed: str, expected: str, write: str) -> str:
     labels = "|".join(re.escape(fields()[name].label) for name in columns)
     observed = re.sub(rf"^(?:{labels})(?:\s*: |$)", "", observed)
-    text = localized(rule(code), "title").strip()
-    if observed:
-        text = f"{text} ({observed})"
-    if expected:
-        text = f"{text}. {expected}"
+    title = localized(rule(code), "title").strip()
     if write:
-        text = f"{text}. {_word('type', write)}"
+        remedy = _word("type", write)
     elif len(columns) == 1 and code not in TO_DO:
-        text = f"{text}. {_instead(columns[0])}"
+        remedy = _instead(columns[0])
     else:
-        text = f"{text}. {_word('do', localized(rule(code), 'remedy').strip())}"
+        remedy = _word("do", localized(rule(code), "remedy").strip())
+    text = ". ".join(filter(None, [f"{title} ({observed})" if observed else title, expected, remedy]))
     if code in BY_MAIL:
         text = f"{text.rstrip('.')}. {_word('mail', Letter().contacts_to)}"
     return f"{text.rstrip('.')} ({code})"
@@ -309,7 +285,5 @@ def mendings(register: Register, done: Sequence[Mended]) -> list[str]:
         count = sum(len(rows) for _, _, rows in places)
         lines.append(_word("mended", count, colon().join([what, semicolon().join(where)])))
     left = register.problems[register.problems["kind"].isin(NOT_WRITTEN)]
-    return [
-        *lines,
-        *(line(message, register) for message in _of_cells(replace(register, problems=left), False)),
-    ]
+    not_written = _of_cells(replace(register, problems=left), False)
+    return [*lines, *(line(message, register) for message in not_written)]

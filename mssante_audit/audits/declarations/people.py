@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
-import pandas as pd
-
 from mssante_audit.base.text import fold
 from mssante_audit.declarations.headings import fields
-from mssante_audit.declarations.register import filled
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.slips import one_slip
 
-Found = Iterator[tuple[Hashable, dict[str, Any]]]
-Check = Callable[[pd.DataFrame], Found]
+Row = Mapping[str, Any]
+"""A declaration: its cells by column."""
+Found = Iterable[dict[str, Any]]
+Check = Callable[[Row], Found]
 
 REPRESENTATIVE = (
     "structure_name", "representative_last_name", "representative_first_name", "representative_phone",
@@ -27,8 +26,7 @@ TECHNICAL = tuple(name.replace("project", "technical") for name in MANAGER)
 SIGNATORY = ("signatory_last_name", "signatory_first_name")
 
 _TITLES = "m mr mme mlle monsieur madame mademoiselle dr docteur pr professeur me maitre"
-_FOR = "p o po pour par delegation ordre"
-_NO_NAME = frozenset(f"{_TITLES} {_FOR}".split())
+_NO_NAME = frozenset(f"{_TITLES} p o po pour par delegation ordre".split())
 _LITTLE = "de du des la le les l d da di el al ben bel van von der den ter"
 _PARTICLES = frozenset(_LITTLE.split())
 _ENDS = re.compile(r"^[\s.,;]+|(?<![\s.,;])[\s.,;]+$")
@@ -39,10 +37,10 @@ def label(column: str) -> dict[str, str]:
     return {"column": column, "label": fields()[column].label}
 
 
-def missing(lacks: pd.DataFrame) -> Found:
-    """Yield the rows where fields are missing, one fact a row; `lacks` has a column of truths a field."""
-    for at, row in lacks[lacks.any(axis=1)].iterrows():
-        yield at, {"missing": [label(str(name)) for name in row.index[row]]}
+def missing(lacks: Mapping[str, bool]) -> Found:
+    """Yield one fact of all fields that are missing."""
+    if any(lacks.values()):
+        yield {"missing": [label(name) for name, lack in lacks.items() if lack]}
 
 
 @cache
@@ -55,46 +53,37 @@ def words(*names: str) -> frozenset[str]:
     return frozenset(fold(" ".join(names)).split()) - _NO_NAME
 
 
-def _unnamed(d: pd.DataFrame, name: str, other: str) -> pd.Series:
-    """Tell where one of the two names of a person is missing, and the other cell cannot hold both."""
-    whole = [len(words(text) - _PARTICLES) > 1 for text in d[other]]
-    return ~filled(d, name) & ~pd.Series(whole, index=d.index, dtype="bool")
+def _unnamed(row: Row, name: str, other: str) -> bool:
+    """Tell whether one of the two names of a person is missing, and the other cell cannot hold both."""
+    return not row[name].strip() and len(words(row[other]) - _PARTICLES) < 2
 
 
 def incomplete(*names: str) -> Check:
     """Return the check that a person is named, with all else that is asked; one cell may hold both names."""
     last, first = (name for name in names if name.endswith("_name") and name != "structure_name")
     other = {last: first, first: last}
-
-    def check(d: pd.DataFrame) -> Found:
-        lacks = {
-            name: _unnamed(d, name, other[name]) if name in other else ~filled(d, name) for name in names
-        }
-        return missing(pd.DataFrame(lacks))
-
-    return check
+    return lambda row: missing({
+        name: _unnamed(row, name, other[name]) if name in other else not row[name].strip() for name in names
+    })  # fmt: skip
 
 
-def signatory(d: pd.DataFrame) -> Found:
+def signatory(row: Row) -> Found:
     """Check that the declaration is signed, by somebody who is named."""
-    unsigned = ~d["signature_present"].fillna(value=True)
-    lacks = {SIGNATORY[0]: _unnamed(d, *SIGNATORY), "signature_present": unsigned}
-    return missing(pd.DataFrame(lacks))
+    unsigned = row["signature_present"] is False
+    return missing({SIGNATORY[0]: _unnamed(row, *SIGNATORY), "signature_present": unsigned})
 
 
-def first_name_missing(d: pd.DataFrame) -> Found:
+def first_name_missing(row: Row) -> Found:
     """Check that a signatory whose last name is given also has a first name."""
     last, first = SIGNATORY
-    return missing(pd.DataFrame({first: _unnamed(d, first, last) & filled(d, last)}))
+    return missing({first: bool(row[last].strip()) and _unnamed(row, first, last)})
 
 
-def signatory_other(d: pd.DataFrame) -> Found:
+def signatory_other(row: Row) -> Found:
     """Tell the declarations that somebody else than the legal representative signed."""
-    columns = [*SIGNATORY, *REPRESENTATIVE[1:3]]
-    for at, last, first, *whose in d[columns].itertuples(name=None):
-        signed, named = words(last, first), words(*whose)
-        if signed and named and not same_person(signed, named):
-            yield at, {}
+    signed, named = (words(*(row[name] for name in of)) for of in (SIGNATORY, REPRESENTATIVE[1:3]))
+    if signed and named and not same_person(signed, named):
+        yield {}
 
 
 def same_person(some: frozenset[str], others: frozenset[str]) -> bool:
@@ -114,15 +103,13 @@ def same_person(some: frozenset[str], others: frozenset[str]) -> bool:
     return all(any(same_word(word, other) for other in many) for word in few)
 
 
-def technical_copy(d: pd.DataFrame) -> Found:
+def technical_copy(row: Row) -> Found:
     """Check that the technical manager is given only if another than the project manager."""
-    given = d[filled(d, TECHNICAL[0])]
-    for at, *texts in given[[*TECHNICAL, *MANAGER]].itertuples(name=None):
-        ours, theirs = texts[:4], texts[4:]
-        named, other = words(*ours[:2]), words(*theirs[:2])
-        same = named and (named == other or (not ours[1].strip() and named == words(theirs[0])))
-        if same and all(_same_reach(*pair) for pair in zip(ours[2:], theirs[2:], strict=True)):
-            yield at, {}
+    ours, theirs = ([row[name] for name in of] for of in (TECHNICAL, MANAGER))
+    named = words(*ours[:2]) if ours[0].strip() else None
+    same = named and (named == words(*theirs[:2]) or (not ours[1].strip() and named == words(theirs[0])))
+    if same and all(_same_reach(*pair) for pair in zip(ours[2:], theirs[2:], strict=True)):
+        yield {}
 
 
 def _same_reach(ours: str, theirs: str) -> bool:

@@ -13,13 +13,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from mssante_audit.audits.declarations.declared import (
-    CHECKS,
-    IDS,
-    date_given,
-    dn_operator,
-    structure_name,
-)
+from mssante_audit.audits.declarations.declared import CHECKS, IDS, date_given, dn_operator, structure_name
 from mssante_audit.audits.declarations.people import Check
 from mssante_audit.audits.declarations.several import Listed, listed_in, several
 from mssante_audit.declarations.headings import fields
@@ -72,16 +66,30 @@ def form_findings(
     later = every[every["date"] > pd.Timestamp(as_of.date())]
     now = register.at(as_of)
     rows = every if each else pd.concat([now, later])
+    cells = dict(zip(rows.index, rows.to_dict("records"), strict=True))
+
+    def broken(
+        code: str, needs: Sequence[str], check: Check, those: pd.DataFrame = rows
+    ) -> Iterator[Finding]:
+        """Yield one finding for each operator and thing observed, or for each row."""
+        having = register.having(those, *needs)
+        groups = grouped(
+            ((*((row.file, str(row.row)) if each else (row.operator_id,)), *_texts(facts)), (row, facts))
+            for at, row in zip(having.index, declarations_of(having), strict=True)
+            for facts in check(cells[at])
+        )
+        for subject, held in groups.items():
+            yield finding(code, subject, list(dict.fromkeys(row for row, _ in held)), held[0][1])
+
     yield from _read_findings(register)
     for code, needs, check in CHECKS:
-        yield from _grouped(code, register.having(rows, *needs), check, each)
-    future = register.having(later, "date")
-    yield from _grouped("DECL_DATE_FUTURE", future, date_given, each)
+        yield from broken(code, needs, check)
+    yield from broken("DECL_DATE_FUTURE", ("date",), date_given, those=later)
     known, listed = _names(register, space), _names(None, space)
-    declared = register.having(rows, *IDS)
-    yield from _grouped("DECL_DN_OPERATOR", declared, lambda d: dn_operator(d, listed), each)
-    named = register.having(rows, "structure_name", "structure_id")
-    for made in _grouped("DECL_NAME", named, lambda d: structure_name(d, known), each):
+    yield from broken("DECL_DN_OPERATOR", IDS, lambda row: dn_operator(row, listed))
+    for made in broken(
+        "DECL_NAME", ("structure_name", "structure_id"), lambda row: structure_name(row, known)
+    ):
         yield made if made.facts["another"] == "yes" else replace(made, confidence="hint")
     for code, subject, those, facts in several(register, as_of, now, listed_in(space) if space else Listed()):
         made = finding(code, subject, declarations_of(those), facts)
@@ -129,20 +137,6 @@ def columns_in(facts: Any) -> Iterator[str]:
     parts = facts.values() if isinstance(facts, Mapping) else facts if isinstance(facts, list | tuple) else ()
     for part in parts:
         yield from columns_in(part)
-
-
-def _grouped(code: str, rows: pd.DataFrame, check: Check, each: bool) -> Iterator[Finding]:
-    """Yield one finding for each operator and thing observed, or for each row."""
-    if rows.empty or not (broken := list(check(rows))):
-        return
-    declared = dict(zip(rows.index, declarations_of(rows), strict=True))
-    facts_of = [(declared[at], facts) for at, facts in broken]
-    groups = grouped(
-        ((*((row.file, str(row.row)) if each else (row.operator_id,)), *_texts(facts)), (row, facts))
-        for row, facts in facts_of
-    )
-    for subject, held in groups.items():
-        yield finding(code, subject, list(dict.fromkeys(row for row, _ in held)), held[0][1])
 
 
 def _texts(facts: Any) -> Iterator[str | Person]:

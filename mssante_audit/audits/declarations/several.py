@@ -6,7 +6,7 @@ With a list at hand, what it settles is no finding: a change that is over or on 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -88,18 +88,14 @@ def _same_day(register: Register, as_of: datetime, listed: Listed) -> Told:
     twice = rows[rows.duplicated(["domain_key", "date", "whose"], keep=False)]
     for (domain, day), each in twice.groupby(["domain_key", "date"], sort=False):
         for whose, group in each.groupby("whose", sort=False):
-            if _certificates(group, listed.names.get(str(domain), ())):
+            # A form has room for one certificate: each declaration may be of another that is listed.
+            lines = group["dn_igc_sante"].where(group["dn_igc_sante"].str.strip() != "", group["dn_igc_cps"])
+            keys = [parse_dn(pasted_dn(text)).key for text in lines]
+            if len({*keys}) == len(keys) and {*keys} <= {*listed.names.get(str(domain), ())}:
                 continue
             date, more = f"{day:%Y-%m-%d}", (str(whose),) if each["whose"].nunique() > 1 else ()
             facts = {"declarations": len(group), "date": date}
             yield "DECL_SAME_DAY", (str(domain), date, *more), group, facts
-
-
-def _certificates(group: pd.DataFrame, names: Collection[str]) -> bool:
-    """Tell whether each declaration is of another listed certificate: a form has room for one."""
-    lines = group["dn_igc_sante"].where(group["dn_igc_sante"].str.strip() != "", group["dn_igc_cps"])
-    keys = [parse_dn(pasted_dn(text)).key for text in lines]
-    return len({*keys}) == len(keys) and all(key in names for key in keys)
 
 
 def _several_operators(register: Register, now: pd.DataFrame, listed: Listed) -> Told:
@@ -146,24 +142,17 @@ def _contracts(register: Register, now: pd.DataFrame, listed: Listed) -> Told:
     for contract, group in rows.groupby("number", sort=False):
         if group["whose"].nunique() > 1 and group["structure_name"].map(fold).nunique() > 1:
             first = group.drop_duplicates("whose")
-            operators = [
-                {"operator": identifier, "name": " ".join(name.split())}
-                for identifier, name in zip(first["operator_id"], first["structure_name"], strict=True)
-            ]
+            called = zip(first["operator_id"], first["structure_name"], strict=True)
+            operators = [{"operator": one, "name": " ".join(name.split())} for one, name in called]
             facts = {"contract": contract, "operators": operators}
             yield "DECL_CONTRACT_SHARED", (str(contract),), group, facts
     for _, group in rows.groupby("whose", sort=False):
         if group["number"].nunique() > 1:
-            facts = {"contracts": list(dict.fromkeys(group["number"])), "renewed": _renewed(group)}
+            spans = group.groupby("number")["date"].agg(["min", "max"]).sort_values("min")
+            follow = bool((spans["max"].shift() < spans["min"]).iloc[1:].all())  # as after a renewal
+            renewed = follow and not group["date"].isna().any()
+            facts = {"contracts": list(dict.fromkeys(group["number"])), "renewed": renewed}
             yield "DECL_CONTRACT_SEVERAL", (group["operator_id"].iloc[0],), group, facts
-
-
-def _renewed(group: pd.DataFrame) -> bool:
-    """Tell whether contract numbers follow one another in time, as after a renewal."""
-    if group["date"].isna().any():
-        return False
-    spans = group.groupby("number")["date"].agg(["min", "max"]).sort_values("min")
-    return bool((spans["max"].shift() < spans["min"]).iloc[1:].all())
 
 
 def _redirections(register: Register, now: pd.DataFrame, listed: Listed) -> Told:
@@ -178,11 +167,6 @@ def _redirections(register: Register, now: pd.DataFrame, listed: Listed) -> Told
             yield "DECL_REDIRECTION_CHOSEN", (group["operator_id"].iloc[0],), redirected, facts
 
 
-def _person_key(name: str) -> str:
-    """Return a person's name without civility, order, case and accents."""
-    return " ".join(sorted({*fold(name).split()} - _CIVILITIES))
-
-
 def _former(register: Register, now: pd.DataFrame, listed: Listed) -> Told:
     """Yield the persons whom all newer declarations of their operator replace by another."""
     rows = now[now["date"].notna() & ~now["withdrawal"].fillna(value=True) & (now["operator_id"] != "")]
@@ -190,20 +174,22 @@ def _former(register: Register, now: pd.DataFrame, listed: Listed) -> Told:
     for role in ROLES:
         names = [f"{role}_{part}_name" for part in ("last", "first")]
         having = register.having(rows, *names)
-        names_read = [having[name].map(lambda text: " ".join(text.split())) for name in names]
-        having = having.assign(person=names_read[0] + " " + names_read[1])
-        having = having.assign(key=having["person"].map(_person_key))
+        last, first = (having[name].map(lambda text: " ".join(text.split())) for name in names)
+        having = having.assign(person=last + " " + first)
+        # One person's name, whatever its civility, order, case and accents.
+        words = having["person"].map(lambda name: " ".join(sorted({*fold(name).split()} - _CIVILITIES)))
+        having = having.assign(key=words)
         for _, group in having[having["key"] != ""].groupby("whose", sort=False):
             if group["key"].nunique() < 2:
                 continue
             spans = group.groupby("key")["date"].agg(["min", "max"]).sort_values("max")
-            last = spans.iloc[-1]
-            gone = spans.index[spans["max"] < last["min"]]
+            since = spans.iloc[-1]["min"]
+            gone = spans.index[spans["max"] < since]
             if len(gone) == len(spans) - 1:
                 found = group[group["key"].isin(gone)]
                 person = group.loc[group["key"] == spans.index[-1], "person"].iloc[0].strip()
                 facts = {
-                    "field": label(names[0]), "since": f"{last['min']:%Y-%m-%d}",
+                    "field": label(names[0]), "since": f"{since:%Y-%m-%d}",
                     "former": [Person(one.strip(), registered=True) for one in found["person"].unique()],
                     "now": Person(person, registered=True),
                 }  # fmt: skip

@@ -6,21 +6,21 @@ What could not be observed is reported as such, and never as absent. All rules r
 
 from importlib.resources import files
 
-from mssante_audit.audits.delegation_vs_redirection.delegation import delegation_findings
-from mssante_audit.audits.delegation_vs_redirection.mail import mail_findings
-from mssante_audit.audits.delegation_vs_redirection.method import method_findings
+from mssante_audit.audits.delegation_vs_redirection import mail, zones
 from mssante_audit.audits.delegation_vs_redirection.observed import by_file
-from mssante_audit.audits.delegation_vs_redirection.servers import parent_findings, server_findings
 from mssante_audit.findings.catalogue import load_rules
 from mssante_audit.findings.registry import Audit
 
-RULES = (method_findings, server_findings, delegation_findings, mail_findings, parent_findings)
+_RUNS = (
+    mail.method_findings, zones.server_findings, zones.delegation_findings, mail.mail_findings,
+    zones.parent_findings,
+)  # fmt: skip
 
 AUDIT = Audit(
     "delegation_vs_redirection",
     {"fr": "Délégation ou redirection (DNS)", "en": "Delegation or redirection (DNS)"},
     load_rules(files(__package__) / "rules.toml"),
-    tuple(map(by_file, RULES)),
+    tuple(map(by_file, _RUNS)),
     needs=("observation",),
     uses=("declarations",),
 )

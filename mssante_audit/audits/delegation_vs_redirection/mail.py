@@ -1,4 +1,4 @@
-"""Rules on mail: the MX records of each domain, and the hosts they name."""
+"""Rules on the method, declared and in use, and on mail: MX records, and the hosts that they name."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ from mssante_audit.audits.delegation_vs_redirection.observed import SET_MAX, See
 from mssante_audit.findings.frame import Subject
 from mssante_audit.network.hosts import MailHost
 from mssante_audit.network.lookups import Found
+from mssante_audit.network.methods import Method
+from mssante_audit.network.servers import DEAD
 from mssante_audit.network.walk import Content, Elsewhere, Visit, rests_on
 from mssante_audit.network.zones import EDNS_BROKEN, SERVING
 from mssante_audit.observe.dns.walk import NOBODY
 from mssante_audit.observe.lines import Reply
 
+METHOD_NAMES = {
+    "delegated": "délégué", "within-delegated": "dans une zone déléguée", "redirected": "redirigé",
+    "wildcard": "enregistrement générique", "none": "rien", "outside": "hors de la zone",
+    "unknown": "non observé",
+}  # fmt: skip
+"""French names of the methods in use."""
 STATUS_RULES = {
     "nxdomain": "DNS_MX_UNRESOLVED", "loop": "DNS_MX_UNRESOLVED", "nodata": "DNS_MX_NO_ADDRESS",
     "failed": "DNS_MX_HOST_DEAD", "differ": "DNS_MX_HOST_DIFFERS",
@@ -25,6 +33,66 @@ PARTLY = ("tcp", "slow", "notimp", "alias", "own", "long")
 """Why only some resolvers obtain what is looked up."""
 OUT_OF_REACH = {"null", "nxdomain", "nodata", "loop", "failed", "private"}
 """States of exchangers to which no mail gets, as far as the DNS tells."""
+
+
+def method_findings(seen: Seen) -> None:
+    """Report where declared and observed methods differ, and what is served unsafely or not at all."""
+    for domain, used in seen.methods.items():
+        facts: dict[str, Any]
+        wanted: dict[str, Any]
+        declared, operator, shown = seen.declaration(domain), seen.operator[domain], used.replies
+        if declared.kind == "delegation" and used.method == "redirected":
+            facts, wanted = {"data": _data(used)}, {"servers": declared.servers}
+            seen.add("DNS_DELEGATION_REDIRECTED", operator, [domain], facts, shown, wanted)
+        elif declared.kind == "redirection" and used.method in ("delegated", "within-delegated"):
+            facts = {"zone": used.cut, "servers": seen.network.zone(used.cut).parent_ns}
+            seen.add("DNS_REDIRECTION_DELEGATED", operator, [domain], facts, shown, {"mail": declared.mail})
+        elif declared.kind in ("delegation", "redirection") and used.method == "none":
+            facts, wanted = {"zone": used.zone}, {"method": declared.kind}
+            seen.add("DNS_DECLARED_ABSENT", (operator, used.zone), [domain], facts, shown, wanted)
+        _both(seen, domain, used)
+        if used.method == "wildcard":
+            zone = used.cut if used.cut not in ("", used.name) else seen.network.parent
+            star = f"*.{used.name.partition('.')[2]}"
+            data = {"type": "NS"} if used.name in used.cuts else _data(used)
+            seen.add("DNS_WILDCARD", (zone, star), [domain], {"name": star, "data": data}, shown)
+        if alias := used.why.get("alias", ""):
+            aliases = [way for way in rests_on(seen.ways[domain]) if isinstance(way, Elsewhere)]
+            if not aliases or not all(map(leads_nowhere, aliases)):  # DNS_NO_MX tells of it
+                seen.add("DNS_ALIAS", (operator, alias), [domain], {"alias": alias}, shown)
+        met = [(visit.zone, visit.part.cause) for visit in seen.visits(domain)]
+        explained = any(
+            cause == "mx-unanswered" or (cause in DEAD and zone != seen.network.parent) for zone, cause in met
+        )
+        if used.method == "unknown" and not explained:  # else another rule says what was met
+            subject = (used.why["code"], used.why.get("zone", ""))
+            seen.add("DNS_METHOD_UNKNOWN", subject, [domain], used.why, shown)
+
+
+def _both(seen: Seen, domain: str, used: Method) -> None:
+    """Report servers that answer with data of their own at a name that they delegate."""
+    for zone in (seen.network.parent, *used.cuts):
+        if zone == used.name:
+            continue
+        replies = seen.network.methods.replies_about(zone, used.name)
+        # The SOA tells a server that carries the zone below too from one that mixes the two.
+        below = {reply.address for reply in replies if reply.qtype == "SOA" and reply.cut and reply.usable}
+        for reply in replies:
+            names = sorted(reply.data("NS", reply.qname))
+            mixed = reply.qtype != "SOA" and reply.outcome == "answer" and not reply.cut
+            if mixed and names and reply.address not in below:
+                data = {"type": reply.qtype, "data": sorted(reply.answers)}
+                facts = {"name": reply.qname, "data": data, "servers": names}
+                subject = (zone, seen.operator[domain])
+                seen.add("DNS_CUT_WITH_DATA", subject, [domain], facts, [reply])
+
+
+def _data(used: Method) -> dict[str, Any]:
+    for qtype in ("MX", "A", "AAAA"):
+        for reply in used.replies_to(qtype).values():
+            if reply.outcome == "answer":
+                return {"type": qtype, "data": sorted(reply.answers)}
+    return {"type": "NS"}
 
 
 def mail_findings(seen: Seen) -> None:
@@ -43,7 +111,9 @@ def mail_findings(seen: Seen) -> None:
                 _elsewhere(seen, domain, way)
         answers = [(content, replies) for visit in visits for content, replies, _ in visit.led]
         replies = [reply for _, its in answers for reply in its if reply.outcome != "referral"]
-        targets = _targets(met)
+        named = [text for way in met if isinstance(way, Elsewhere) for text in way.found.data]
+        mx = [target for content, _ in answers if content[0] == "mx" for _, target in content[1]]
+        targets = sorted({*mx, *(text.partition(" ")[2] for text in named)})
         if targets:
             for target in targets:
                 carried.setdefault(target, []).append(domain)
@@ -62,8 +132,7 @@ def mail_findings(seen: Seen) -> None:
             seen.add("DNS_MX_NULL", target, its, {"name": target}, _some(seen, its))
             continue
         if len(its := alone.get(target, [])) >= seen.space.thresholds.concentration_min:
-            facts = {"name": target}
-            seen.add("DNS_MX_CONCENTRATION", target, its, facts, _some(seen, domains))
+            seen.add("DNS_MX_CONCENTRATION", target, its, {"name": target}, _some(seen, domains))
         _host(seen, hosts[target], domains, [d for d in domains if d not in over4])
 
 
@@ -81,15 +150,6 @@ def leads_nowhere(alias: Elsewhere) -> str:
         host.state in ("nxdomain", "nodata", "loop") for host in hosts
     )
     return hosts[0].state if implied and hosts else ""
-
-
-def _targets(met: Iterable[object]) -> list[str]:
-    """Return the hosts that MX records name, sorted."""
-    mx = [c for way in met if isinstance(way, Visit) for c, *_ in way.led if c[0] == "mx"]
-    data = [text for way in met if isinstance(way, Elsewhere) for text in way.found.data]
-    return sorted(
-        {target for content in mx for _, target in content[1]} | {t.partition(" ")[2] for t in data}
-    )
 
 
 def _unanswered(seen: Seen, domain: str, visit: Visit) -> None:
@@ -219,8 +279,7 @@ def _nothing(
         if status := leads_nowhere(way):
             end = next((r.alias or r.qname for r in reversed(way.found.replies) if not r.answers), way.name)
             replies = [*method.replies, *way.found.replies]
-            facts = {"alias": end, "status": status}
-            seen.add("DNS_NO_MX", end, [domain], facts, replies)
+            seen.add("DNS_NO_MX", end, [domain], {"alias": end, "status": status}, replies)
             return
     hosts = [way for way in met if isinstance(way, MailHost)]
     for host in hosts:
@@ -250,9 +309,8 @@ def _host(seen: Seen, host: MailHost, domains: list[str], without_ipv4: list[str
     others = [d for d in domains if host.v4.zone not in seen.methods[d].cuts]
     if rule := STATUS_RULES.get(host.state, "DNS_MX_ALIAS" if host.alias and host.state else ""):
         if host.state == "differ":
-            facts["addresses"] = [
-                sorted(addresses) for addresses in (host.v4 if any(host.v4.sets) else host.v6).sets
-            ]
+            sets = (host.v4 if any(host.v4.sets) else host.v6).sets
+            facts["addresses"] = [sorted(addresses) for addresses in sets]
         seen.add(rule, name, domains, facts, replies)
     if host.state in PARTLY:
         seen.add("DNS_MX_HOST_DEAD", name, others, facts | {"partly": host.state}, replies)

@@ -144,15 +144,15 @@ def by_file(run: Callable[[Seen], None]) -> Callable[[TrustSpace], Iterator[Find
             source, day = seen.observation.source, f"{seen.observation.started_at:%Y-%m-%d}"
             file = Place(DNS, source, label=f"{source}, {day}" if len(parts) > 1 else day)
             for finding in seen.findings(run, file):
-                key = (finding.rule, finding.subject)
                 if len(parts) == 1:
                     yield finding  # there may be tens of thousands: none is kept
-                elif key not in kept:
-                    kept[key] = finding
-                else:
-                    before, names = kept[key].facts, dict.fromkeys((*kept[key].facts, *finding.facts))
-                    both = {n: _each_once([*before.get(n, ()), *finding.facts.get(n, ())]) for n in names}
-                    kept[key] = replace(kept[key], where=(*kept[key].where, *finding.where), facts=both)
+                elif (known := kept.setdefault((finding.rule, finding.subject), finding)) is not finding:
+                    facts = {
+                        name: _each_once([*known.facts.get(name, ()), *finding.facts.get(name, ())])
+                        for name in dict.fromkeys((*known.facts, *finding.facts))
+                    }
+                    where = (*known.where, *finding.where)
+                    kept[known.rule, known.subject] = replace(known, where=where, facts=facts)
         yield from kept.values()
 
     return found
@@ -168,17 +168,16 @@ def declarations(space: TrustSpace) -> dict[str, Declared]:
     register = space.register
     if register is None:
         return {}
+    boxes = ["delegation", "redirection", "withdrawal"]
+    columns = ["domain_key", "primary_server", "secondary_server", "mail_server", *boxes]
     frame = register.at(space.as_of)  # of several operators' the latest that stays, dated before undated
-    frame = frame.assign(stays=~frame["withdrawal"].fillna(value=False))
+    frame = frame.assign(**{box: frame[box].fillna(value=False).astype(bool) for box in boxes})
+    frame = frame.assign(stays=~frame["withdrawal"])
     frame = frame.sort_values(["stays", "date"], na_position="first", kind="stable")
-    boxes = ("delegation", "redirection", "withdrawal")
-    texts = ("domain_key", "primary_server", "secondary_server", "mail_server")
-    ticked = zip(*(frame[c].fillna(False).astype(bool).tolist() for c in boxes), strict=True)
-    columns = zip(*(frame[c].tolist() for c in texts), strict=True)
     found = {}
-    for ticks, (domain, first, second, mail) in zip(ticked, columns, strict=True):
+    for domain, first, second, mail, *ticks in frame[columns].itertuples(index=False, name=None):
         kinds = [box for box, tick in zip(boxes, ticks, strict=True) if tick]
-        kind = "withdrawal" if "withdrawal" in kinds else kinds[0] if len(kinds) == 1 else ""
+        kind = "withdrawal" if ticks[2] else kinds[0] if len(kinds) == 1 else ""
         servers = tuple(sorted({domain_key(s) for s in (first, second) if s.strip()}))
         if domain:
             found[domain] = Declared(kind, servers, domain_key(mail), domain_key(first))

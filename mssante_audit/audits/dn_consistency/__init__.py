@@ -1,16 +1,18 @@
 """Audit of the certificate names (DN): shape, spelling, identifier, département, server and operator names.
 
-Rules and their words: ``rules.toml``. Each distinct text is looked at once; its finding names all its rows.
+Each distinct text is looked at once; its finding names all its rows. What is proposed in place of a spelling
+is what another row of the operator writes, or the same values as the form writes them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
-from mssante_audit.audits.dn_consistency.spellings import spaced_department, spellings, usual_departments
-from mssante_audit.base.text import fold
+from mssante_audit.base.text import fold, has_hidden, is_hidden
 from mssante_audit.findings.catalogue import load_rules
 from mssante_audit.findings.frame import Finding
 from mssante_audit.findings.registry import Audit
@@ -23,48 +25,74 @@ from mssante_audit.whitelist.rows import CPS_ISSUER, all_rows, grouped, rows_by
 
 CUT_AT = 40
 """Length at which names of operators are cut (data)."""
+USUAL_SHARE = 0.2
+"""A spelling of a département that is not official is proposed if so many of its rows bear it. No source."""
 _DEPARTMENT = {
     "form": "DN_DEPARTMENT_FORM", "unknown": "DN_DEPARTMENT_UNKNOWN", "mismatch": "DN_DEPARTMENT_MISMATCH",
 }  # fmt: skip
+_LAYOUT = ("spacing", "nbsp", "control", "separator", "escape")
+"""Problems of a DN that no certificate has."""
+_UNSURE = {"inside", "department"}
+"""Faults that the certificate may have: a quotation mark in a name, a département without its blank."""
+
+_Faults = Iterator[tuple[str, dict[str, Any]]]
+"""Rules that texts break, with the facts."""
+
+
+def _of_dn(text: str) -> _Faults:
+    dn = parse_dn(text)
+    if "unreadable" in dn.problems:
+        yield "DN_UNREADABLE", {"dn": text}
+        return
+    kinds = [kind for kind, _ in dn.rdns]
+    if dn.igc == "IGC-CPS" and dn.get("O") != CPS_ISSUER:
+        yield "DN_SHAPE", {"dn": text, "wrong": "issuer", "missing": [], "extra": []}
+    elif not dn.igc:  # told by the shape that it is nearest to
+        shape = IGC["IGC-CPS" if "L" in kinds and "ST" not in kinds else "IGC-Santé"]
+        missing = [kind for kind in shape if not dn.get(kind).strip()]
+        extra = [kind for i, kind in enumerate(kinds) if kind not in shape or kind in kinds[:i]]
+        wrong = "attributes" if missing or extra else "joined"
+        yield "DN_SHAPE", {"dn": text, "wrong": wrong, "missing": missing, "extra": extra}
+    if dn.get("C") not in ("", "FR"):
+        yield "DN_COUNTRY", {"country": dn.get("C")}
+
+
+def _of_identifier(ou: str) -> _Faults:
+    identifier = parse_identifier(ou)
+    if wrong := {"kind", "shape", "luhn"} & {*identifier.problems}:
+        yield "DN_ID_LUHN" if wrong == {"luhn"} else "DN_ID_SHAPE", {"kind": identifier.kind, "ou": ou}
+
+
+def _of_finess(ou: str, st: str) -> _Faults:
+    finess, name = parse_identifier(ou), parse_department(st)
+    known = finess.department and name.code and "mismatch" not in name.problems
+    if known and finess.department != name.code:
+        where = f"{DEPARTMENTS[finess.department]} ({finess.department})"
+        yield "DN_FINESS_DEPARTMENT", {"finess": finess.value[1:], "department": where, "st": st}
+
+
+def _of_server(cn: str) -> _Faults:
+    if faults := host_faults(cn, any_case=True):
+        yield "DN_CN_NOT_FQDN", {"cn": cn, "faults": faults}
+
+
+def _of_operator(o: str) -> _Faults:
+    if len(o) == CUT_AT:
+        yield "DN_O_TRUNCATED", {"o": o}
+
+
+_OF_TEXTS: tuple[tuple[tuple[str, ...], Callable[..., _Faults]], ...] = (
+    (("dn",), _of_dn), (("ou",), _of_identifier), (("ou", "st"), _of_finess), (("cn",), _of_server),
+    (("o",), _of_operator),
+)  # fmt: skip
 
 
 def _texts(space: TrustSpace) -> Iterator[Finding]:
-    """Defects of each exact text; how it is spelt, `spellings` says."""
-    for (text,), rows in rows_by(space.audited, "dn").items():
-        if not text.strip():
-            continue  # an absent DN is LIST_UNREADABLE_ROW
-        dn = parse_dn(text)
-        if "unreadable" in dn.problems:
-            yield Finding("DN_UNREADABLE", text, rows, facts={"dn": text})
-            continue
-        if wrong := _shape_faults(dn):
-            yield Finding("DN_SHAPE", text, rows, facts={"dn": text, **wrong})
-        if dn.get("C") not in ("", "FR"):
-            yield Finding("DN_COUNTRY", text, rows, facts={"country": dn.get("C")})
-
-
-def _shape_faults(dn: DN) -> dict[str, Any]:
-    """Tell how the attributes differ from the shape they are nearest to, as facts; none if they are right."""
-    if dn.igc == "IGC-CPS" and dn.get("O") != CPS_ISSUER:
-        return {"wrong": "issuer", "missing": [], "extra": []}
-    if dn.igc:
-        return {}
-    kinds = [kind for kind, _ in dn.rdns]
-    shape = IGC["IGC-CPS" if "L" in kinds and "ST" not in kinds else "IGC-Santé"]
-    missing = [kind for kind in shape if not dn.get(kind).strip()]
-    extra = [kind for i, kind in enumerate(kinds) if kind not in shape or kind in kinds[:i]]
-    return {"wrong": "attributes" if missing or extra else "joined", "missing": missing, "extra": extra}
-
-
-def _identifiers(space: TrustSpace) -> Iterator[Finding]:
-    for (ou,), rows in rows_by(space.audited, "ou").items():
-        if not ou.strip():
-            continue  # DN_SHAPE
-        identifier = parse_identifier(ou)
-        shape = {"kind", "shape"} & {*identifier.problems}
-        if shape or "luhn" in identifier.problems:
-            facts = {"kind": identifier.kind, "ou": ou}
-            yield Finding("DN_ID_SHAPE" if shape else "DN_ID_LUHN", ou, rows, facts)
+    for columns, faults in _OF_TEXTS:
+        for texts, rows in rows_by(space.audited, *columns).items():
+            # An absent DN is LIST_UNREADABLE_ROW, what lacks in one DN_SHAPE.
+            for rule, facts in faults(*texts) if texts[0].strip() else ():
+                yield Finding(rule, texts if len(texts) > 1 else texts[0], rows, facts)
 
 
 def _departments(space: TrustSpace) -> Iterator[Finding]:
@@ -72,12 +100,12 @@ def _departments(space: TrustSpace) -> Iterator[Finding]:
         (o, st, parse_department(st), rows)
         for (o, st), rows in rows_by(space.audited, "operator_id", "st").items()
     ]
-    usual = usual_departments(space)
+    usual = _usual_departments(space)
     right = [(operator_id, st, name.code) for operator_id, st, name, _ in texts if st in usual]
     written = grouped(((operator_id, code), st) for operator_id, st, code in right)
     everywhere = grouped((code, st) for _, st, code in right)
     for operator_id, st, name, rows in texts:
-        if not name.problems or not st.strip() or spaced_department(st):
+        if not name.problems or not st.strip() or _spaced_department(st):
             continue  # DN_SHAPE, DN_SPELLINGS
         problem = next(p for p in ("mismatch", "unknown", "form") if p in name.problems)
         likely = {name.code, parse_department(name.label).code} if problem == "mismatch" else {name.code}
@@ -90,22 +118,6 @@ def _departments(space: TrustSpace) -> Iterator[Finding]:
             best = {f"{DEPARTMENTS.get(name.code, name.label)} ({name.code})"}
         facts = {"st": st, "best": best.pop() if len(best) == 1 else ""}
         yield Finding(_DEPARTMENT[problem], (operator_id, st), rows, facts)
-
-
-def _departments_of_finess(space: TrustSpace) -> Iterator[Finding]:
-    for (ou, st), rows in rows_by(space.audited, "ou", "st").items():
-        finess, name = parse_identifier(ou), parse_department(st)
-        known = finess.department and name.code and "mismatch" not in name.problems
-        if known and finess.department != name.code:
-            where = f"{DEPARTMENTS[finess.department]} ({finess.department})"
-            facts = {"finess": finess.value[1:], "department": where, "st": st}
-            yield Finding("DN_FINESS_DEPARTMENT", (ou, st), rows, facts)
-
-
-def _servers(space: TrustSpace) -> Iterator[Finding]:
-    for (cn,), rows in rows_by(space.audited, "cn").items():
-        if cn.strip() and (faults := host_faults(cn, any_case=True)):
-            yield Finding("DN_CN_NOT_FQDN", cn, rows, facts={"cn": cn, "faults": faults})
 
 
 def _shared_servers(space: TrustSpace) -> Iterator[Finding]:
@@ -158,15 +170,123 @@ def _operators(space: TrustSpace) -> Iterator[Finding]:
         if len(owners) > 1:
             facts = {"name": name, "ids": [operator_id for operator_id, _ in owners]}
             yield Finding("DN_NAME_OPERATORS", name, all_rows(rows for _, rows in owners), facts)
-    for (o,), rows in rows_by(space.audited, "o").items():
-        if len(o) == CUT_AT:
-            yield Finding("DN_O_TRUNCATED", o, rows, facts={"o": o})
+
+
+@dataclass(slots=True)
+class _Text:
+    """One text of one name by one operator."""
+
+    dn: DN
+    faults: list[str]
+    best: str
+    """The same values as the form writes them, "" if that cannot be told."""
+    domains: dict[str, list[int]] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> list[int]:
+        return list(all_rows(self.domains.values()))
+
+    @property
+    def is_wrong(self) -> bool:
+        return not _UNSURE.issuperset(self.faults)
+
+
+def _spellings(space: TrustSpace) -> Iterator[Finding]:
+    """Find names in several spellings, and spellings that no certificate has."""
+    usual = {text.casefold() for text in _usual_departments(space)}
+    written: dict[str, _Text] = {}
+    operators: dict[str, dict[str, dict[str, _Text]]] = {}
+    made_up_for: set[str] = set()
+    columns = ("operator_id", "dn_key", "dn", "domain")
+    for (operator_id, key, text, domain), rows in rows_by(space.audited, *columns).items():
+        read = written.get(text) or written.setdefault(text, _read(text, usual))
+        if "unreadable" in read.dn.problems or not key:
+            continue  # DN_UNREADABLE; an absent DN is LIST_UNREADABLE_ROW
+        read.domains[domain] = rows
+        operators.setdefault(operator_id or key, {}).setdefault(key, {})[text] = read
+        if not read.is_wrong and read.dn.igc:
+            made_up_for.add(domain)
+    for operator, names in operators.items():
+        odd = [held for held in names.values() if len(held) > 1 or any(t.faults for t in held.values())]
+        every = [text for held in odd for text in held.values()]
+        every.sort(key=lambda text: (not text.is_wrong, not text.faults, -len(text.rows)))
+        wrong = [(domain, rows) for text in every if text.is_wrong for domain, rows in text.domains.items()]
+        alone = {domain for domain, _ in wrong if domain not in made_up_for}
+        proposed = [_proposed(text, held) for held in odd for text in held.values()]
+        facts: dict[str, Any] = {
+            "texts": [{"rows": len(t.rows), "dn": t.dn.text, "faults": t.faults} for t in every],
+            "alone": len(alone), "best": list(dict.fromkeys(filter(None, proposed))),
+        }  # fmt: skip
+        if alone:
+            only_wrong = all_rows(rows for domain, rows in wrong if domain in alone)
+            yield Finding("DN_NOT_CANONICAL", operator, only_wrong, facts)
+        elif odd:
+            # Of each name those of its texts that have faults, or all where none of several has.
+            faulty = ([t for t in held.values() if t.faults] or [*held.values()] for held in odd)
+            yield Finding("DN_SPELLINGS", operator, all_rows(t.rows for some in faulty for t in some), facts)
+
+
+def _proposed(text: _Text, spelt: Mapping[str, _Text]) -> str:
+    """Return what is to be written in place of a text, "" if it is right or that cannot be told."""
+    right = [other for other, read in spelt.items() if not read.faults]
+    if not text.faults or text.best in right:
+        return text.best if text.faults else ""
+    if not right:
+        same = {read.best for read in spelt.values()}
+        return text.best if len(same) == 1 else ""
+    # A program puts a name in quotes for its doubled spaces (RFC 1779): so they are in the certificate.
+    doubled = "quotes" in text.faults and "doubled" in text.dn.problems
+    return right[0] if len(right) == 1 and not doubled else ""
+
+
+def _read(text: str, usual: Collection[str]) -> _Text:
+    dn = parse_dn(text)
+    best = dn.canonical
+    if has_hidden(best):
+        best = "".join(" " if c.isspace() else c for c in best if c.isspace() or not is_hidden(c))
+    faults: list[str] = [fault for fault in _LAYOUT if fault in dn.problems]
+    if "control" not in faults and has_hidden(text) and any(map(is_hidden, text)):
+        faults.append("control")  # letters that print nothing, which a comparison of names keeps
+    if "quotes" in dn.problems:
+        faults.append("inside" if any('"' in value for _, value in dn.rdns) else "quotes")
+    if dn.igc and not dn.order_ok:
+        faults.append("order")
+    if dn.igc and not faults and best != text:
+        faults.append("form")
+    place = _spaced_department(dn.get("ST") or dn.get("L"))
+    if place:
+        faults.append("department")
+        best = best.replace(dn.get("ST") or dn.get("L"), place) if place.casefold() in usual else ""
+    return _Text(dn, faults, "" if "inside" in faults else best)
+
+
+def _usual_departments(space: TrustSpace) -> set[str]:
+    """Return the spellings of départements that may be proposed: official ones, and those of many rows."""
+    borne = Counter(space.audited["st"].tolist())
+    read = {text: parse_department(text) for text in borne}
+    sizes = Counter[str]()
+    for text, name in read.items():
+        sizes[name.code] += borne[text]
+    sound = [(text, USUAL_SHARE * sizes[name.code]) for text, name in read.items() if not name.problems]
+    often = {text for text, least in sound if borne[text] >= least}
+    return often | {f"{label} ({code})" for code, label in DEPARTMENTS.items()}
+
+
+def _spaced_department(text: str) -> str:
+    """Return a département with its blanks as the form has them, "" if more is wrong with it, or nothing.
+
+    >>> _spaced_department("Paris(75)"), _spaced_department("Paris (75)"), _spaced_department("Paris")
+    ('Paris (75)', '', '')
+    """
+    read = parse_department(text)
+    right = f"{read.label} ({read.code})"
+    same = "".join(text.split()).casefold() == "".join(right.split()).casefold()
+    return right if read.problems == ("form",) and same else ""
 
 
 AUDIT = Audit(
     "dn_consistency",
     {"fr": "Noms de certificat", "en": "Certificate names"},
     load_rules(files(__package__) / "rules.toml"),
-    (_texts, spellings, _identifiers, _departments, _departments_of_finess, _servers,
-     _shared_servers, _concentration, _operators),
-)  # fmt: skip
+    (_texts, _spellings, _departments, _shared_servers, _concentration, _operators),
+)

@@ -41,6 +41,8 @@ certificate and operator, since the list has a row for each and a declaration na
 _VERDICTS = {name: pd.CategoricalDtype(list(verdicts), ordered=True) for name, verdicts in COMPARED.items()}
 LINES = ("dn_igc_sante", "dn_igc_cps")
 """The form's two lines of DN."""
+_CUT = 250
+"""From so many characters on a listed description may be cut: the list holds 255, blanks included (data)."""
 NOBODY = -1
 """The party of a row that no declaration is about."""
 _LISTED = [
@@ -95,36 +97,34 @@ def match(space: TrustSpace) -> Match:
     """Hold the register of a space, which has one, against its white list; worked out once for a space."""
     register = space.register
     assert register is not None  # noqa: S101 - who asks has looked
-    return space.once("reconciliation", lambda: _matched(register, space))
+    looked_at = replace(register, declarations=register.declarations[_DECLARED])
+    return space.once("reconciliation", lambda: _matched(looked_at, space))
 
 
 def _matched(register: Register, space: TrustSpace) -> Match:
-    register = replace(register, declarations=register.declarations[_DECLARED])
-    listed = _listed(space, register)
+    key = domain_keys(space.entries["domain"])
+    kept = ~space.entries["is_audit_entry"] | key.isin(register.declarations["domain_key"])
+    listed = space.entries.loc[kept, _LISTED].assign(key=key[kept])
     parties = [party for found in parties_of(register, space, listed).values() for party in found]
     holder = {row: number for number, party in enumerate(parties) for row in party.rows}
     listed["party"] = [holder.get(row, NOBODY) for row in listed.index.tolist()]
-    listed["undeclared"] = listed["operator_id"].where(listed["party"] == NOBODY, "")
     current = _current(register, space, parties)
     pairs = _compared(register, current, listed, parties)
-    rest = _undeclared(listed, space.covered)
+    undeclared = listed[listed["party"] == NOBODY]  # one row a domain and operator
+    rest = undeclared[["key", "operator_id", "operator", "party"]].drop_duplicates(["key", "operator_id"])
+    outside = False if space.covered is None else ~rest["operator_id"].isin(space.covered)
+    rest = rest.rename(columns={"key": "domain"}).assign(relisted=False, lent=False, outside=outside)
     worst = pairs.groupby("party", sort=False)[[match_of(name) for name in COMPARED]].max()
     compared = worst.set_axis(list(COMPARED), axis=1).astype("str")
     whole = pd.concat([_declared(current, parties).join(compared), rest])
-    whole["rows"] = _rows(listed, parties, rest)
+    numbers, others = listed["row"].to_dict(), rows_by(undeclared, "key", "operator_id")
+    of_rest = (tuple(others[place]) for place in zip(rest["domain"], rest["operator_id"], strict=True))
+    whole["rows"] = [*(tuple(sorted(numbers[at] for at in party.rows)) for party in parties), *of_rest]
     whole["status"] = _statuses(whole, space.thresholds.listing_days)
     left = (space.thresholds.listing_days - whole["days"]).where(whole["status"] == "under-way")
     whole["days_left"] = left
     whole["relisted"] = _true(whole["relisted"]) & whole["rows"].map(bool).to_numpy()
     return Match(_typed(whole), current, listed, pairs)
-
-
-def _rows(listed: pd.DataFrame, parties: Sequence[Party], rest: pd.DataFrame) -> list[tuple[int, ...]]:
-    """Return the numbers of each party's rows, then those of each domain and operator of `rest`."""
-    numbers = dict(zip(listed.index.tolist(), listed["row"].tolist(), strict=True))
-    rows_of = [tuple(sorted(numbers[at] for at in party.rows)) for party in parties]
-    others = rows_by(listed[listed["party"] == NOBODY], "key", "undeclared")
-    return [*rows_of, *(tuple(others[key]) for key in zip(rest["domain"], rest["undeclared"], strict=True))]
 
 
 def by_domain(parties: pd.DataFrame, operators: Collection[str] | None = None) -> pd.DataFrame:
@@ -150,13 +150,6 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values(["status", "domain"], kind="stable", ignore_index=True)
 
 
-def _listed(space: TrustSpace, register: Register) -> pd.DataFrame:
-    """Return the white list with a key to join by; test entries only of declared domains."""
-    key = domain_keys(space.entries["domain"])
-    kept = ~space.entries["is_audit_entry"] | key.isin(register.declarations["domain_key"])
-    return space.entries.loc[kept, _LISTED].assign(key=key[kept])
-
-
 def _current(register: Register, space: TrustSpace, parties: Sequence[Party]) -> pd.DataFrame:
     """Return the declarations that count, with what the dates say of them; each party's dated one first."""
     made = space.whitelist.generated_at
@@ -171,26 +164,15 @@ def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
     first = current.drop_duplicates("party").set_index("party")
     places = current["file"] + ":" + current["row"].astype("str")
     columns = {
-        "domain": first["domain_key"],
-        "operator_id": first["operator_id"],
-        "operator": first["structure_name"].str.strip(),
-        "date": first["date"],
-        "days": first["days"],
+        "domain": first["domain_key"], "operator_id": first["operator_id"],
+        "operator": first["structure_name"].str.strip(), "date": first["date"], "days": first["days"],
         "evidence": places.groupby(current["party"]).agg("; ".join).astype("str"),
         "withdrawal": pd.Series([party.withdrawn for party in parties], dtype="boolean"),
         "later": pd.Series([party.later for party in parties], dtype="bool"),
         "lent": pd.Series([bool(party.lent) for party in parties], dtype="bool"),
         "relisted": pd.Series([party.relisted for party in parties], dtype="bool"),
-    }
-    return pd.DataFrame(columns).assign(party=range(len(parties)), undeclared="", outside=False)
-
-
-def _undeclared(listed: pd.DataFrame, covered: Collection[str] | None) -> pd.DataFrame:
-    """Return one row a domain and operator of the rows that no declaration is about."""
-    rest = listed.loc[listed["party"] == NOBODY, ["key", "operator_id", "operator", "party", "undeclared"]]
-    rest = rest.drop_duplicates(["key", "operator_id"]).rename(columns={"key": "domain"})
-    outside = False if covered is None else ~rest["operator_id"].isin(covered)
-    return rest.assign(relisted=False, lent=False, outside=outside)
+    }  # fmt: skip
+    return pd.DataFrame(columns).assign(party=range(len(parties)), outside=False)
 
 
 def _statuses(whole: pd.DataFrame, listing_days: int) -> np.ndarray:
@@ -250,23 +232,24 @@ def _compared(
     pairs.loc[differs & (key == ""), "dn_match"] = ""
     pairs["declared_dn"] = dn
     pairs["line"] = pd.Series(np.where(first, *LINES), index=pairs.index, dtype="str")
-    pairs = _of_one_day(pairs)
+    # Of several declarations of a day a row is compared only with that of its certificate.
+    twins = pairs["date"].notna() & pairs.duplicated(["party", "row_listed", "date"], keep=False)
+    right = twins & pairs["dn_match"].isin(["same", "spelling"])
+    of_day = pd.MultiIndex.from_frame(pairs[["party", "row_listed", "date"]])
+    pairs = pairs[right | ~of_day.isin(of_day[right])]
     for name, (_, column, phone, email) in CONTACTS.items():
         texts = zip(pairs[phone].tolist(), pairs[email].tolist(), pairs[column].tolist(), strict=True)
         same = pd.Series([same_contact(*three) for three in texts], index=pairs.index, dtype="bool")
         compare(name, (phone, email), filled(pairs, phone) | filled(pairs, email), same)
+    folded = cache(fold)  # no matter accents, punctuation and case, nor the end of what the list cut
     both = zip(pairs["description"].tolist(), pairs["description_listed"].tolist(), strict=True)
-    same = pd.Series([_one_text(*texts) for texts in both], index=pairs.index, dtype="bool")
+    one = [
+        a == b or folded(a) == folded(b) or (len(b) >= _CUT and folded(a).startswith(folded(b)))
+        for a, b in both
+    ]
+    same = pd.Series(one, index=pairs.index, dtype="bool")
     compare("description", ("description",), filled(pairs, "description"), same)
     return _certain(_certificates(register, pairs, parties))
-
-
-def _of_one_day(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Return the pairs, of several declarations of a day a row's only with that of its certificate."""
-    twins = pairs["date"].notna() & pairs.duplicated(["party", "row_listed", "date"], keep=False)
-    right = twins & pairs["dn_match"].isin(["same", "spelling"])
-    rows = pd.MultiIndex.from_frame(pairs[["party", "row_listed", "date"]])
-    return pairs[right | ~rows.isin(rows[right])]
 
 
 def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
@@ -288,10 +271,7 @@ def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Par
 
 
 def _certain(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Return the pairs without the verdicts that nobody can give.
-
-    Where a party's last declaration is not known, only what all of them say of a row counts.
-    """
+    """Drop verdicts that nobody can give: of several that may be a party's last, only what all say counts."""
     matches = [match_of(name) for name in COMPARED]
     follows = pairs["operator_match"] == "differs"
     pairs.loc[follows, matches[1:]] = ""
@@ -345,18 +325,3 @@ def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, 
         replaced = until < since and date < since.tz_localize(None).normalize()
         instants.append(since.isoformat() if replaced else "")
     return pd.Series(instants, index=pairs.index, dtype="str")
-
-
-_CUT = 250
-"""From so many characters on a listed description may be cut: the list holds 255, blanks included (data)."""
-
-
-def _one_text(declared: str, listed: str) -> bool:
-    """Tell whether a description is the declared one but for accents, punctuation, case and the cut."""
-    if declared == listed:
-        return True
-    ours, theirs = _folded(declared), _folded(listed)
-    return ours == theirs or (len(listed) >= _CUT and ours.startswith(theirs))
-
-
-_folded = cache(fold)

@@ -51,9 +51,16 @@ class Party:
 def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> dict[str, list[Party]]:
     """Return the parties of each declared domain that matter against the `listed` rows with their keys."""
     every = register.declarations[register.declarations["domain_key"] != ""]
-    root = _roots(every, space)
-    whose = mapped(every["operator_id"], root)
-    named = _named(every, _alike(every, whose))
+    among = set(map(structure_key, {*every["operator_id"].unique(), *space.structures}))
+    keys = {identifier: structure_key(identifier, among) for identifier in space.structures}
+    roots = {keys[identifier]: keys[first] for identifier, first in space.structures.items()}
+
+    def root(text: str) -> str:
+        """Return what the structure of an identifier is known by, in register and list."""
+        key = structure_key(text, among)
+        return roots.get(key, key)
+
+    named = _named(every, mapped(every["operator_id"], root))
     later = ~every.index.isin(register.until(space.as_of).index)
     now = _with_twins(latest(every[~later], named[~later]), every[~later], named)
     declared = pd.Series(list(zip(every["domain_key"], named, strict=True)), every.index, dtype="object")
@@ -90,52 +97,34 @@ def _with_twins(now: pd.DataFrame, every: pd.DataFrame, named: pd.Series) -> pd.
     return every.loc[every.index.isin([*now.index, *twins])]
 
 
-def _roots(every: pd.DataFrame, space: TrustSpace) -> Callable[[str], str]:
-    """Return the function from an identifier to what its structure is known by, in register and list."""
-    among = set(map(structure_key, {*every["operator_id"].unique(), *space.structures}))
-    keys = {identifier: structure_key(identifier, among) for identifier in space.structures}
-    roots = {keys[identifier]: keys[first] for identifier, first in space.structures.items()}
+def _named(every: pd.DataFrame, whose: pd.Series) -> pd.Series:
+    """Return the structures; of those of one domain and name whose numbers can be one's, the first.
 
-    def root(text: str) -> str:
-        key = structure_key(text, among)
-        return roots.get(key, key)
-
-    return root
-
-
-def _alike(every: pd.DataFrame, whose: pd.Series) -> pd.Series:
-    """Return the structures; of those of one domain and name whose numbers can be one's, the first."""
+    Without an identifier that of the domain's operator of the same name.
+    """
     columns = {"domain": every["domain_key"], "whose": whose, "number": every["operator_id"]}
-    held = pd.DataFrame(columns)[whose != ""].drop_duplicates(["domain", "whose"])
+    held = pd.DataFrame(columns).assign(name=every["structure_name"])[whose != ""]
+    held = held.drop_duplicates(["domain", "whose"])
     held = held[held.duplicated("domain", keep=False)]
     first: dict[tuple[str, str], str] = {}
     seen: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
-    names = every.loc[held.index, "structure_name"].tolist()
-    for name, (domain, structure, number) in zip(names, held.itertuples(index=False, name=None), strict=True):
+    for domain, structure, number, name in held.itertuples(index=False, name=None):
         if name := fold(name):
             known = seen[domain, name]
-            first[domain, structure] = next(
-                (root for root, identifier in known if _akin(identifier, number)), structure
-            )
+            alike = (root for root, identifier in known if _akin(identifier, number))
+            first[domain, structure] = next(alike, structure)
             known.append((first[domain, structure], number))
-    if not first:
-        return whose
-    pairs = zip(every["domain_key"].tolist(), whose.tolist(), strict=True)
-    return pd.Series([first.get(pair, pair[1]) for pair in pairs], index=whose.index, dtype="str")
-
-
-def _named(every: pd.DataFrame, whose: pd.Series) -> pd.Series:
-    """Return the structures; without an identifier, that of the domain's operator of the same name."""
-    missing = whose == ""
-    if not missing.any():
-        return whose
-    known: dict[tuple[str, str], str] = {}
-    for domain, name, structure in zip(every["domain_key"], every["structure_name"], whose, strict=True):
-        if structure and name.strip():
-            known[domain, fold(name)] = structure
-    found = every.loc[missing, ["domain_key", "structure_name"]].itertuples(index=False, name=None)
-    named = [known.get((domain, fold(name)), "") for domain, name in found]
-    return whose.mask(missing, pd.Series(named, index=every.index[missing], dtype="str"))
+    called: dict[tuple[str, str], str] = {}
+    structures = []
+    texts = [every[name].tolist() for name in ("domain_key", "structure_name")]
+    for domain, name, structure in zip(*texts, whose.tolist(), strict=True):
+        structures.append(first.get((domain, structure), structure))
+        if structures[-1] and name.strip():
+            called[domain, fold(name)] = structures[-1]
+    named = [
+        s or called.get((domain, fold(name)), "") for domain, name, s in zip(*texts, structures, strict=True)
+    ]
+    return pd.Series(named, index=whose.index, dtype="str")
 
 
 def _grouped(now: pd.DataFrame, whose: pd.Series, register: Register) -> dict[str, list[Party]]:

@@ -6,42 +6,39 @@ or to the audit's date if that is earlier; until ``listing_days`` it is under wa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from mssante_audit.archive.renames import distance
 from mssante_audit.audits.declarations.declared import is_domain
 from mssante_audit.audits.declarations.people import label
 from mssante_audit.audits.declarations.rules import Declaration, declarations_of, finding
-from mssante_audit.audits.reconciliation.matching import (
-    CONTACTS,
-    STATUSES,
-    Match,
-    by_domain,
-    match,
-    match_of,
-    no_statuses,
-    same_contact,
-    superseded,
-)
-from mssante_audit.audits.reconciliation.near import near_of
+from mssante_audit.audits.reconciliation import matching
+from mssante_audit.audits.reconciliation.matching import STATUSES, Match
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.findings.frame import Finding
+from mssante_audit.findings.frame import Finding, Subject
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.hosts import ZONE
 from mssante_audit.values.identifiers import identifier_of
 from mssante_audit.values.person import Person
-from mssante_audit.whitelist.rows import grouped
+from mssante_audit.whitelist.rows import above_of, grouped
 
 __all__ = ["STATUSES", "reconciled", "status"]
 
 Rows = tuple[int, ...]
+LONG = 8
+"""From so many letters on a name may have two typos and be near another, one below. No source."""
+_SIGNS, _NO_FIGURES = re.compile(r"[\W_]+"), re.compile(r"\D+")
 
 
 def reconciled(space: TrustSpace) -> Iterator[Finding]:
     """Yield where register and list differ."""
-    matched = match(space)
+    matched = matching.match(space)
     yield from _presence(matched)
     yield from _differences(matched, space)
 
@@ -49,8 +46,8 @@ def reconciled(space: TrustSpace) -> Iterator[Finding]:
 def status(space: TrustSpace, operators: Collection[str] | None = None) -> pd.DataFrame:
     """Return one row a domain, as `matching.FRAME` describes; of some operators only, if given."""
     if space.register is None:
-        return no_statuses()
-    return by_domain(match(space).statuses, operators)
+        return matching.no_statuses()
+    return matching.by_domain(matching.match(space).statuses, operators)
 
 
 def _presence(matched: Match) -> Iterator[Finding]:
@@ -62,17 +59,22 @@ def _presence(matched: Match) -> Iterator[Finding]:
         dated = list(_dated(statuses[where]))
         for domain, party, when, rows in dated:
             alone = sum(other == domain for other, *_ in dated) == 1
-            subject = domain if alone else (domain, declared_by[party].operator_id)
+            subject: Subject = domain if alone else (domain, declared_by[party].operator_id)
             yield finding(code, subject, [declared_by[party]], when, rows)
-    yield from _undated_withdrawals(matched)
+    # Of listed domains whose withdrawal without a date may be the last word.
+    open_ = statuses[(statuses["status"] == "unknown") & statuses["rows"].map(bool)]
+    asked = matched.current["withdrawal"].fillna(value=False) & matched.current["date"].isna()
+    undated = matched.current[asked]
+    for party, rows in zip(open_["party"], open_["rows"], strict=True):
+        if found := declarations_of(undated[undated["party"] == party]):
+            subject = (found[0].domain, found[0].operator_id)
+            yield finding("RECO_WITHDRAWAL_UNDATED", subject, found, {}, rows)
     absent: dict[tuple[str, str], tuple[list[Declaration], dict[str, Any]]] = {}
     for domain, party, when, _ in _dated(statuses[statuses["status"] == "not-listed"]):
         if is_domain(domain):  # of any other DECL_DOMAIN_INVALID says all there is to say
             cause = (declared_by[party].operator_id, when["date"] or "")
             absent.setdefault(cause, ([], when))[0].append(declared_by[party])
-    near = near_of(
-        matched.listed, [declaration.domain for found, _ in absent.values() for declaration in found]
-    )
+    near = _near(matched.listed, [declared.domain for found, _ in absent.values() for declared in found])
     for cause, (found, when) in absent.items():
         like = [near[declaration.domain] for declaration in found if declaration.domain in near]
         yield finding("RECO_NOT_LISTED", cause, found, {**when, "near": like})
@@ -84,15 +86,36 @@ def _presence(matched: Match) -> Iterator[Finding]:
             yield Finding(code, str(operator_id), tuple(sorted(row for rows in group for row in rows)))
 
 
-def _undated_withdrawals(matched: Match) -> Iterator[Finding]:
-    """Yield those of listed domains of which nobody can tell whether they are the last word."""
-    open_ = matched.statuses[(matched.statuses["status"] == "unknown") & matched.statuses["rows"].map(bool)]
-    asked = matched.current[matched.current["withdrawal"].fillna(value=False)]
-    undated = asked[asked["date"].isna()]
-    for party, rows in zip(open_["party"], open_["rows"], strict=True):
-        if found := declarations_of(undated[undated["party"] == party]):
-            subject = (found[0].domain, found[0].operator_id)
-            yield finding("RECO_WITHDRAWAL_UNDATED", subject, found, {}, rows)
+def _near(listed: pd.DataFrame, absent: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return by domain key a fact of what is `listed` in its place: which, why (`parent` …), whose."""
+    rows = listed.drop_duplicates("key")
+    owners = zip(rows["operator_id"].tolist(), rows["operator"].tolist(), strict=True)
+    known = dict(zip(rows["key"].tolist(), owners, strict=True))
+    plain = {_SIGNS.sub("", key): key for key in reversed(known)}
+    # Names with other figures are never near: ``ch-alpha1`` and ``ch-alpha2`` are two establishments.
+    by_figures = grouped((_NO_FIGURES.sub("", key), key) for key in known)
+    letters: dict[str, np.ndarray] = {}
+    found = {}
+    for domain in dict.fromkeys(absent):
+        why, other = "parent", next((up for up in above_of(domain) if up in known), "")
+        if not other:
+            why, other = "punctuation", plain.get(_SIGNS.sub("", domain), "")
+        if not other and (rivals := by_figures.get(figures := _NO_FIGURES.sub("", domain))):
+            if figures not in letters:
+                letters[figures] = np.stack([_letters(key) for key in rivals])
+            most = 2 if len(domain.removesuffix(f".{ZONE}")) >= LONG else 1
+            may_be = np.flatnonzero(np.abs(letters[figures] - _letters(domain)).sum(axis=1) <= 2 * most)
+            typos = [(distance(domain, rivals[at], most), rivals[at]) for at in may_be.tolist()]
+            why, other = "typo", min((near for near in typos if near[0] <= most), default=(0, ""))[1]
+        if other:
+            operator, name = known[other]
+            fact = {"domain": domain, "listed": other, "why": why, "operator": operator, "name": name}
+            found[domain] = fact
+    return found
+
+
+def _letters(domain: str) -> np.ndarray:
+    return np.bincount(np.frombuffer(domain.encode(), np.uint8) % 32, minlength=32).astype(np.int16)
 
 
 def _dated(statuses: pd.DataFrame) -> Iterator[tuple[str, int, dict[str, Any], Rows]]:
@@ -131,9 +154,9 @@ def _differences(matched: Match, space: TrustSpace) -> Iterator[Finding]:
         declared = [_field("description", same["description"])]
         facts = {"listed": same["description_listed"], "declared": declared}
         yield finding("RECO_DESCRIPTION", tuple(same.values()), found, facts, rows)
-    for name, kind in CONTACTS.items():
+    for name, kind in matching.CONTACTS.items():
         pairs = _where(matched, name, "differs", days)
-        yield from _contacts(pairs.assign(since=superseded(space, pairs, *kind[1:])), *kind)
+        yield from _contacts(pairs.assign(since=matching.superseded(space, pairs, *kind[1:])), *kind)
 
 
 def _contacts(pairs: pd.DataFrame, kind: str, column: str, phone: str, email: str) -> Iterator[Finding]:
@@ -142,7 +165,7 @@ def _contacts(pairs: pd.DataFrame, kind: str, column: str, phone: str, email: st
         declared = [
             _field(name, Person(text.strip(), registered=True))
             for name in (phone, email)
-            if (text := same[name]).strip() and (since or not same_contact(text, text, listed))
+            if (text := same[name]).strip() and (since or not matching.same_contact(text, text, listed))
         ]
         facts = {"kind": kind, "listed": Person(listed), "declared": declared}
         persons = [Person(same[name], name != column) for name in (column, phone, email)]
@@ -162,7 +185,7 @@ def _where(matched: Match, column: str, value: str, days: int) -> pd.DataFrame:
     """Return the pairs that compare so, of the parties that do as a whole, for longer than some days."""
     statuses = matched.statuses
     due = (statuses[column] == value) & (statuses["days"].isna() | (statuses["days"] > days))
-    pairs = matched.pairs[matched.pairs[match_of(column)] == value]
+    pairs = matched.pairs[matched.pairs[matching.match_of(column)] == value]
     return pairs[pairs["party"].isin(statuses.loc[due, "party"])]
 
 

@@ -8,38 +8,18 @@ by the one before; that contact, a slip, a near miss or what earlier lists show 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
-from mssante_audit.audits.stale_contacts import slips
-from mssante_audit.audits.stale_contacts.autofill import run_finding, runs
-from mssante_audit.audits.stale_contacts.history import (
-    former_operators,
-    old_stamps,
-    partly_changed,
-    unchanged,
-)
-from mssante_audit.audits.stale_contacts.lent import lent, strange_findings
-from mssante_audit.audits.stale_contacts.parties import disagreements, parties
-from mssante_audit.audits.stale_contacts.uses import (
-    KINDS,
-    Stamps,
-    Use,
-    alike,
-    majorities,
-    proposed,
-    rows_of,
-    spellings,
-    stamps_of,
-    uses_of,
-)
+from mssante_audit.audits.stale_contacts import history, parties, slips
+from mssante_audit.audits.stale_contacts import uses as used
 from mssante_audit.findings.catalogue import load_rules
-from mssante_audit.findings.frame import Finding, Subject
+from mssante_audit.findings.frame import Finding
 from mssante_audit.findings.registry import Audit
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.contacts import Contact
+from mssante_audit.values.contacts import Contact, is_service
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import grouped, joined
 
@@ -64,17 +44,16 @@ TOLD_BY = {
 
 def _contacts(space: TrustSpace) -> Iterator[Finding]:
     entries = space.audited
-    uses = uses_of(entries)
+    uses, stamps = used.uses_of(entries), used.stamps_of(space)
     sizes = Counter(entries["operator_id"].tolist())
-    stamps = stamps_of(space)
-    filled = runs(uses, majorities(uses, sizes))
-    yield from map(run_finding, filled)
-    explained = {use for run in filled for use in run.uses}
+    filled = slips.runs(uses, used.majorities(uses, sizes))
+    yield from (finding for _, finding in filled)
+    explained = {use for run, _ in filled for use in run}
     uses = [use for use in uses if use not in explained]
-    others = lent(space, uses)
-    former = {finding.subject: finding for finding in former_operators(space)}
+    others = parties.lent(space, uses)
+    former = {finding.subject: finding for finding in history.former_operators(space)}
     yield from former.values()
-    strange = {finding.subject: finding for finding in strange_findings(space, uses, others)}
+    strange = {finding.subject: finding for finding in parties.strange_findings(space, uses, others)}
     for pair, finding in strange.items():
         if pair not in former or not set(finding.rows) <= set(former[pair].rows):
             yield finding
@@ -85,45 +64,44 @@ def _contacts(space: TrustSpace) -> Iterator[Finding]:
     mail = slips.mail_domains(entries, uses, sizes)
     meant = slips.typos(mail)
     yield from slips.typo_findings(mail, meant)
-    yield from slips.foreign_findings(mail, meant, others.uses)
+    yield from slips.foreign_findings(mail, meant, others.uses, sizes)
     yield from slips.elsewhere_findings(space, mail, others.owners, {*left})
-    contacts = alike(use for use in left if use.domains.isdisjoint(meant))
+    contacts = used.alike(use for use in left if use.domains.isdisjoint(meant))
     near = slips.nears(contacts)
     pairs = [pair for held in near.values() for pair in held]
     yield from slips.near_findings(slips.odd_numbers(contacts) | near, contacts)
-    services = {use for pair in pairs for use in slips.misspelt_services(pair, contacts)}
-    yield from _aged(
-        space, {finding.subject: finding for finding in _personal(uses, services, sizes, stamps)}
+    # Of two near contacts both are a service's if the addresses of either are: ``suppport`` is one.
+    of_service = (
+        pair for pair in pairs if any(mails and all(map(is_service, mails)) for *_, (_, mails) in pair)
     )
-    changed = list(partly_changed(space))
+    services = {use for pair in of_service for key in pair for use in contacts[key]}
+    yield from _personal(space, [use for use in uses if use not in services], sizes, stamps)
+    changed = list(history.partly_changed(space))
     yield from changed
     replaced = {finding.subject[:3] for finding in changed if isinstance(finding.subject, tuple)}
     domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
-    yield from disagreements(parties(contacts, pairs), replaced, stamps, domain_of)
+    yield from parties.disagreements(parties.parties(contacts, pairs), replaced, stamps, domain_of)
 
 
-def _flags(uses: list[Use]) -> Iterator[Finding]:
+def _flags(uses: list[used.Use]) -> Iterator[Finding]:
     """Report what is odd about a contact, once for each operator, and for contacts on rows in common."""
     groups = grouped(
-        (
-            (use.operator_id, problem, use.contact.key if problem in NAMED else _unnamed(use.contact)),
-            use,
-        )
+        ((use.operator_id, problem, use.contact.key if problem in NAMED else _unnamed(use.contact)), use)
         for use in uses
         for problem in use.contact.problems
         if problem in FLAGS and TOLD_BY.get(problem, frozenset()).isdisjoint(use.contact.problems)
     )
-    root = joined((key, (*key[:2], row)) for key, held in groups.items() for row in rows_of(held))
+    root = joined((key, (*key[:2], row)) for key, held in groups.items() for row in used.rows_of(held))
     for keys in grouped((root(key), key) for key in groups).values():
         operator_id, problem, name = keys[0]
         held = [use for key in keys for use in groups[key]]
-        facts: dict[str, Any] = {"contacts": spellings(held)}
+        facts: dict[str, Any] = {"contacts": used.spellings(held)}
         if problem == "spacing":
-            kinds = [[use for use in held if use.kind == kind] for kind in KINDS.values()]
-            facts["right"] = [proposed(of_kind) for of_kind in kinds if of_kind]
+            kinds = [[use for use in held if use.kind == kind] for kind in used.KINDS.values()]
+            facts["right"] = [used.proposed(of_kind) for of_kind in kinds if of_kind]
         elif problem == "no-email":
             facts["unreachable"] = any("no-phone" in use.contact.problems for use in held)
-        yield Finding(FLAGS[problem], (operator_id, Person(name)), rows_of(held), facts)
+        yield Finding(FLAGS[problem], (operator_id, Person(name)), used.rows_of(held), facts)
 
 
 def _unnamed(contact: Contact) -> str:
@@ -133,32 +111,27 @@ def _unnamed(contact: Contact) -> str:
 
 
 def _personal(
-    uses: list[Use], services: Set[Use], sizes: Mapping[str, int], stamps: Stamps
+    space: TrustSpace, uses: list[used.Use], sizes: Mapping[str, int], stamps: used.Stamps
 ) -> Iterator[Finding]:
-    """Report, for each operator, the rows on which an address looks like a person's and is no service's."""
-    personal = (use for use in uses if "personal" in use.contact.problems and use not in services)
-    for operator_id, held in grouped((use.operator_id, use) for use in personal).items():
-        rows = rows_of(held)
+    """Report, for each operator, rows on which an address looks like a person's; with its old rows, if any.
+
+    Old rows are a finding of their own where the operator has no such address.
+    """
+    aged = history.aged(space)
+    personal = grouped((use.operator_id, use) for use in uses if "personal" in use.contact.problems)
+    yield from (finding for operator_id, finding in aged.items() if operator_id not in personal)
+    for operator_id, held in personal.items():
+        rows, old = used.rows_of(held), aged.get(operator_id)
         since, _ = stamps.span(rows) or ("", "")
         both = Counter((row, use.coordinates) for use in held for row in use.rows)
-        alone = len({row for (row, _), roles in both.items() if roles > 1})
-        facts = {"personal": len(rows), "rows": sizes[operator_id], "since": since, "alone": alone}
-        yield Finding("CONTACT_PERSONAL", operator_id, rows, {**facts, "contacts": spellings(held)})
-
-
-def _aged(space: TrustSpace, persons: dict[Subject, Finding]) -> Iterator[Finding]:
-    """Report an operator's persons and old rows as one finding; of its ages, what the archive shows first."""
-    stamped = {finding.subject: finding for finding in old_stamps(space)}
-    old = stamped | {finding.subject: finding for finding in unchanged(space)}
-    for operator_id, finding in (old | persons).items():
-        if operator_id in persons:
-            aged = old.get(operator_id)
-            facts = {"oldest": "", "since": ""} | (dict(aged.facts) if aged else {})
-            ages = {"oldest": facts["oldest"], "unchanged": facts["since"]}
-            where = sorted({*finding.rows, *(aged.rows if aged else ())})
-            yield replace(finding, where=tuple(where), facts={**finding.facts, **ages})
-        else:
-            yield finding
+        ages = {"oldest": "", "since": ""} | (dict(old.facts) if old else {})
+        facts = {
+            "personal": len(rows), "rows": sizes[operator_id], "since": since,
+            "alone": len({row for (row, _), roles in both.items() if roles > 1}),
+            "contacts": used.spellings(held), "oldest": ages["oldest"], "unchanged": ages["since"],
+        }  # fmt: skip
+        where = tuple(sorted({*rows, *(old.rows if old else ())}))
+        yield Finding("CONTACT_PERSONAL", operator_id, where, facts)
 
 
 AUDIT = Audit(

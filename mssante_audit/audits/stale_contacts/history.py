@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
-from typing import cast
 
 import pandas as pd
 
@@ -17,7 +16,7 @@ from mssante_audit.audits.since import past_of
 from mssante_audit.audits.stale_contacts.parties import agree
 from mssante_audit.audits.stale_contacts.uses import KINDS
 from mssante_audit.base.text import fold
-from mssante_audit.findings.frame import Finding
+from mssante_audit.findings.frame import Finding, Subject
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import Coordinates, parse_contact
 from mssante_audit.values.person import Person
@@ -26,79 +25,67 @@ from mssante_audit.whitelist.rows import CPS_ISSUER, grouped, rows_by
 BOTH = list(KINDS)
 
 
-def old_stamps(space: TrustSpace) -> Iterator[Finding]:
-    """Report, for each operator, the rows dated long ago."""
-    entries = space.audited
-    limit = space.as_of - pd.Timedelta(days=space.thresholds.stale_after_days)
+def aged(space: TrustSpace) -> dict[Subject, Finding]:
+    """Report an operator's rows whose contacts have long been the same, else those dated long ago."""
+    entries, past = space.audited, past_of(space)
+    limit = pd.Timestamp(space.as_of) - pd.Timedelta(days=space.thresholds.stale_after_days)
     sizes = entries["operator_id"].value_counts()
     old = entries[entries["updated_at"] < limit]
     oldest = old.groupby("operator_id")["updated_at"].min()
+    found: dict[Subject, Finding] = {}
     for (operator_id,), rows in rows_by(old, "operator_id").items():
         facts = {"old": len(rows), "rows": sizes[operator_id], "oldest": oldest[operator_id], "limit": limit}
-        yield Finding("CONTACT_STAMP_OLD", operator_id, tuple(rows), facts=facts)
-
-
-def unchanged(space: TrustSpace) -> Iterator[Finding]:
-    """Report, for each operator, the rows whose contacts have been the same for too long."""
-    past = past_of(space)
+        found[operator_id] = Finding("CONTACT_STAMP_OLD", operator_id, tuple(rows), facts=facts)
     if past is None:
-        return
+        return found
     history, first, _ = past
     since = history.groupby(["domain", *BOTH], sort=False)["first_seen"].min().to_dict()
-    limit = pd.Timestamp(space.as_of) - pd.Timedelta(days=space.thresholds.stale_after_days)
-    old: dict[str, dict[int, datetime]] = {}
-    columns = space.audited[["row", "operator_id", "domain", *BOTH]]
+    unchanged: dict[str, dict[int, datetime]] = {}
+    columns = entries[["row", "operator_id", "domain", *BOTH]]
     for row, operator_id, *content in columns.itertuples(index=False, name=None):
         seen = since.get(tuple(content))
         if seen is not None and seen <= limit:
-            old.setdefault(operator_id, {})[row] = seen.to_pydatetime()
-    sizes = space.audited["operator_id"].value_counts()
-    for operator_id, rows in old.items():
-        oldest = min(rows.values())
+            unchanged.setdefault(operator_id, {})[row] = seen.to_pydatetime()
+    for operator_id, dates in unchanged.items():
+        earliest = min(dates.values())
         facts = {
-            "unchanged": len(rows), "rows": sizes[operator_id], "since": oldest, "at_least": oldest == first,
-            "limit": limit,
+            "unchanged": len(dates), "rows": sizes[operator_id], "since": earliest,
+            "at_least": earliest == first, "limit": limit,
         }  # fmt: skip
-        yield Finding("CONTACT_UNCHANGED", operator_id, tuple(rows), facts=facts)
+        found[operator_id] = Finding("CONTACT_UNCHANGED", operator_id, tuple(dates), facts=facts)
+    return found
 
 
 def partly_changed(space: TrustSpace) -> Iterator[Finding]:
     """Report contacts that were replaced on some domains of an operator and remain on others."""
-    if past := past_of(space):
-        history = with_operators(past[0])
-        for column in BOTH:
-            yield from _partly_changed_kind(space, history, past[2], column)
-
-
-def _partly_changed_kind(
-    space: TrustSpace, history: pd.DataFrame, last: datetime, column: str
-) -> Iterator[Finding]:
-    entries = space.audited
-    held = rows_by(entries, "operator_id", column)
-    current = rows_by(entries, "operator_id", "domain", column)
-    texts = grouped(((operator_id, domain), text) for operator_id, domain, text in current)
-    gone = history[history["last_seen"] < last]
-    spans = gone.groupby(["operator_id", column, "domain"], sort=False)["last_seen"].max()
-    born = history.groupby(["operator_id", column, "domain"], sort=False)["first_seen"].min().to_dict()
-    changes: dict[tuple[str, str, str], dict[str, datetime]] = {}
-    ended = cast("dict[tuple[str, str, str], datetime]", spans.to_dict())
-    for (operator_id, text, domain), until in ended.items():
-        if (operator_id, domain, text) in current or (operator_id, text) not in held:
-            continue
-        for new in texts.get((operator_id, domain), ()):
-            if parse_contact(new).coordinates != parse_contact(text).coordinates:
-                changes.setdefault((operator_id, text, new), {})[domain] = until
-    for (operator_id, text, new), domains in changes.items():
-        rows = held[operator_id, text]
-        since = min(born[operator_id, new, domain] for domain in domains)
-        kind, old, right = KINDS[column], Person(text), Person(new)
-        facts = {
-            "contacts": [{"kind": kind, "text": old}], "right": [{"kind": kind, "text": right}],
-            "others": len(domains), "since": since,
-        }  # fmt: skip
-        subject = (operator_id, kind, old, right)
-        first = since.to_pydatetime()
-        yield Finding("CONTACT_PARTLY_CHANGED", subject, tuple(rows), facts=facts, first_seen=first)
+    past = past_of(space)
+    if past is None:
+        return
+    history = with_operators(past[0])
+    for column in BOTH:
+        held = rows_by(space.audited, "operator_id", column)
+        current = rows_by(space.audited, "operator_id", "domain", column)
+        texts = grouped(((operator_id, domain), text) for operator_id, domain, text in current)
+        by = ["operator_id", column, "domain"]
+        ended = history.loc[history["last_seen"] < past[2], by].drop_duplicates()
+        born = history.groupby(by, sort=False)["first_seen"].min().to_dict()
+        changes = grouped(
+            ((operator_id, text, new), domain)
+            for operator_id, text, domain in ended.itertuples(index=False, name=None)
+            if (operator_id, domain, text) not in current and (operator_id, text) in held
+            for new in texts.get((operator_id, domain), ())
+            if parse_contact(new).coordinates != parse_contact(text).coordinates
+        )
+        for (operator_id, text, new), domains in changes.items():
+            since = min(born[operator_id, new, domain] for domain in domains)
+            kind, old, right = KINDS[column], Person(text), Person(new)
+            facts = {
+                "contacts": [{"kind": kind, "text": old}], "right": [{"kind": kind, "text": right}],
+                "others": len(domains), "since": since,
+            }  # fmt: skip
+            subject, rows = (operator_id, kind, old, right), tuple(held[operator_id, text])
+            first = since.to_pydatetime()
+            yield Finding("CONTACT_PARTLY_CHANGED", subject, rows, facts=facts, first_seen=first)
 
 
 def former_operators(space: TrustSpace) -> Iterator[Finding]:

@@ -1,7 +1,9 @@
-"""Contacts of one operator that disagree: which there are, since when, and which is to be corrected.
+"""Contacts of one operator that disagree, and contacts that are another operator's.
 
 How many rows hold a contact says nothing (data: the fewer often are newer, and a service's). The older one
 is to be corrected, or a person's beside a service's; where these signs contradict each other it stays open.
+One whose few rows bear the contacts of an operator that it has no domain in common with was given them by
+mistake.
 """
 
 from __future__ import annotations
@@ -12,16 +14,22 @@ from datetime import UTC, datetime
 from functools import cached_property
 from itertools import chain, product
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
-from mssante_audit.audits.stale_contacts.uses import Reached, Stamps, Use, most_used, proposed, rows_of, seen
+from mssante_audit.audits.stale_contacts import uses as used
+from mssante_audit.base.text import fold
 from mssante_audit.findings.frame import Finding, parts_of
+from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import Coordinates, is_service
 from mssante_audit.values.person import Person
-from mssante_audit.whitelist.rows import grouped
+from mssante_audit.whitelist.rows import grouped, joined, rows_by
 
 MOST = 30
 """An operator with more contacts of a kind gives each customer its own: none is wrong for it. No source."""
+HOME_MIN = 3
+"""From how many rows on, more than half of its operator's, a contact is at home there. No source."""
+RARE_SHARE = 0.1
+"""Of an operator's rows, at most so many bear what was copied by mistake. No source: likely, not certain."""
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -31,15 +39,15 @@ class Party:
 
     reached: Coordinates
     """What most of its rows hold: the others agree with that."""
-    uses: list[Use] = field(default_factory=list)
+    uses: list[used.Use] = field(default_factory=list)
 
     @cached_property
     def rows(self) -> tuple[int, ...]:
         """Its rows, once all its contacts are known."""
-        return rows_of(self.uses)
+        return used.rows_of(self.uses)
 
     @property
-    def spelt(self) -> list[Use]:
+    def spelt(self) -> list[used.Use]:
         """The texts of what most of its rows hold."""
         return [use for use in self.uses if use.coordinates == self.reached]
 
@@ -56,61 +64,50 @@ class Party:
 
 
 def parties(
-    contacts: Mapping[Reached, list[Use]], near: Iterable[tuple[Reached, Reached]]
+    contacts: Mapping[used.Reached, list[used.Use]], near: Iterable[tuple[used.Reached, used.Reached]]
 ) -> dict[tuple[str, str], list[Party]]:
     """Return the parties of each operator and kind, the largest first, contacts that agree or are `near`."""
-    alike = grouped(pair for first, second in near for pair in ((first, second), (second, first)))
+    like = grouped(pair for first, second in near for pair in ((first, second), (second, first)))
     found: dict[tuple[str, str], list[Party]] = {}
-    heads: dict[tuple[str, str, str, str], list[tuple[Coordinates, Party]]] = {}
-    of: dict[Reached, Party] = {}
+    heads: dict[tuple[str, ...], list[tuple[Coordinates, Party]]] = {}
+    of: dict[used.Reached, Party] = {}
 
-    def largest(item: tuple[Reached, list[Use]]) -> tuple[object, ...]:
-        return -len(rows_of(item[1])), *map(sorted, item[0][2])
+    def largest(item: tuple[used.Reached, list[used.Use]]) -> tuple[object, ...]:
+        return -len(used.rows_of(item[1])), *map(sorted, item[0][2])
 
     for key, uses in sorted(contacts.items(), key=largest):
-        owner, reached = key[:2], key[2]
-        party = next((of[like] for like in alike.get(key, ()) if like in of), None)
+        owner, (phones, emails) = key[:2], key[2]
+        one_side = [*((phone, "*") for phone in phones), *(("*", email) for email in emails)]
+        # Contacts are found by places, so that a list of many needs no comparing of all pairs.
+        places = [*product(phones or ("",), emails or ("",)), *one_side]
+        lacking = [*product(phones, emails), *((p, "") for p in phones), *(("", e) for e in emails)]
+        party = next((of[other] for other in like.get(key, ()) if other in of), None)
         is_head = party is not None
         if party is None:
-            around = (head for place in _looked_up(reached) for head in heads.get((*owner, *place), ()))
-            party = next((party for head, party in around if agree(reached, head)), None)
+            looked_up = lacking if phones and emails else one_side
+            around = (head for place in looked_up for head in heads.get((*owner, *place), ()))
+            party = next((party for head, party in around if agree(key[2], head)), None)
         if party is None:
-            party, is_head = Party(reached), True
+            party, is_head = Party(key[2]), True
             found.setdefault(owner, []).append(party)
-        for place in _places(reached) if is_head else ():
-            heads.setdefault((*owner, *place), []).append((reached, party))
+        for place in places if is_head else ():
+            heads.setdefault((*owner, *place), []).append((key[2], party))
         party.uses += uses
         of[key] = party
     several = {owner: known for owner, known in found.items() if len(known) > 1}
     return {owner: sorted(known, key=lambda party: -len(party.rows)) for owner, known in several.items()}
 
 
-def _places(reached: Coordinates) -> list[tuple[str, str]]:
-    """Return what a contact is found by, so that a list of many contacts needs no comparing of all pairs."""
-    phones, emails = reached
-    both = product(phones or ("",), emails or ("",))
-    return [*both, *((phone, "*") for phone in phones), *(("*", email) for email in emails)]
-
-
-def _looked_up(reached: Coordinates) -> list[tuple[str, str]]:
-    """Return where contacts that agree with one are found: they share what both have."""
-    phones, emails = reached
-    if not phones or not emails:
-        return [*((phone, "*") for phone in phones), *(("*", email) for email in emails)]
-    lacking = [*((phone, "") for phone in phones), *(("", email) for email in emails)]
-    return [*product(phones, emails), *lacking]
-
-
 def agree(first: Coordinates, second: Coordinates) -> bool:
     """Tell whether two contacts can both be right: one only lacks, or adds, a phone or an address."""
-    pairs = list(zip(first, second, strict=True))
-    return any(a & b for a, b in pairs) and all(a <= b or b <= a for a, b in pairs)
+    both = list(zip(first, second, strict=True))
+    return any(a & b for a, b in both) and all(a <= b or b <= a for a, b in both)
 
 
 def disagreements(
     found: Mapping[tuple[str, str], list[Party]],
     replaced: Set[tuple[str | Person, ...]],
-    stamps: Stamps,
+    stamps: used.Stamps,
     domain_of: Mapping[int, str],
 ) -> Iterator[Finding]:
     """Report each operator that has several parties of a kind, beside those that are `replaced`.
@@ -132,29 +129,28 @@ def disagreements(
         domains = [{domain_of[row] for row in party.rows} for party in known]
         facts: dict[str, Any] = {
             "contacts": [
-                seen(most_used(party.spelt))
+                used.seen(used.most_used(party.spelt))
                 | {"rows": len(party.rows), "since": since, "until": until, "service": party.is_service}
                 for party, (since, until) in zip(known, spans, strict=True)
             ],
-            "right": [proposed(right.spelt)] if right in left else [],
+            "right": [used.proposed(right.spelt)] if right in left else [],
             "same_domain": len(set().union(*domains)) < sum(map(len, domains)),
         }
-        rows = rows_of(use for party in wrong or known for use in party.uses)
+        rows = used.rows_of(use for party in wrong or known for use in party.uses)
         sure = "likely" if wrong else "hint"
         subject: tuple[str | Person, ...] = (operator_id, kind)
         of_operator = findings.setdefault((operator_id, sure), [])
         if of_operator and not set(rows).isdisjoint(of_operator[-1].rows):
             same = of_operator.pop()
             subject, rows = parts_of(same.subject), tuple(sorted({*rows, *same.rows}))
-            facts |= {
-                n: sorted(same.facts[n] + facts[n], key=itemgetter("kind")) for n in ("contacts", "right")
-            }
+            for name in ("contacts", "right"):
+                facts[name] = sorted(same.facts[name] + facts[name], key=itemgetter("kind"))
             facts["same_domain"] |= same.facts["same_domain"]
         of_operator.append(Finding("CONTACT_DISAGREEMENT", subject, rows, facts=facts, confidence=sure))
     yield from chain.from_iterable(findings.values())
 
 
-def _to_correct(known: list[Party], stamps: Stamps) -> tuple[list[Party], Party | None]:
+def _to_correct(known: list[Party], stamps: used.Stamps) -> tuple[list[Party], Party | None]:
     """Return the parties to be corrected, none where that is open, and the right one, if it is known."""
     if len(known) > MOST:
         return [], None
@@ -169,3 +165,99 @@ def _to_correct(known: list[Party], stamps: Stamps) -> tuple[list[Party], Party 
     left = [party for party in known if not any(is_right(other, party) for other in known)]
     wrong = [party for party in known if left and all(is_right(other, party) for other in left)]
     return wrong, left[0] if wrong and len(left) == 1 else None
+
+
+class Lent(NamedTuple):
+    """The contacts of operators that are others'."""
+
+    owners: dict[str, str]
+    """operator_id → the operator that it is one with: of one structure, or of one name and domain."""
+    strange: dict[tuple[str, str], list[used.Use]]
+    """(operator_id, the other operator) → those it shares no domain with."""
+    uses: set[used.Use]
+    """All of them: also those of an operator that serves domains together with this one."""
+
+
+def lent(space: TrustSpace, uses: Iterable[used.Use]) -> Lent:
+    """Tell which contacts on at most half of an operator's rows are those of another one, on more rows."""
+    owners = _owners(space)
+    reaching = [use for use in uses if any(use.coordinates) and use.operator_id in owners]
+    held: dict[str, dict[str, set[int]]] = {}
+    for use in reaching:
+        for reached in (*use.contact.phones, *use.contact.emails):
+            held.setdefault(reached, {}).setdefault(owners[use.operator_id], set()).update(use.rows)
+    whose = space.audited["operator_id"].map(owners)
+    sizes, served = whose.value_counts(), space.audited.groupby(whose)["domain"].agg(set)
+    borne: dict[Coordinates, tuple[dict[str, int], str]] = {}
+    """Rows by owner that bear it, and who lends it: worked out once for all who bear it."""
+    strange: dict[tuple[str, str], list[used.Use]] = {}
+    every: set[used.Use] = set()
+    for use in reaching:
+        mine, both = owners[use.operator_id], use.coordinates
+        if both not in borne:
+            parts = [held[value] for value in frozenset[str]().union(*both)]
+            common = set(parts[0]).intersection(*parts[1:])
+            on = {owner: len(set().union(*(part[owner] for part in parts))) for owner in common}
+            borne[both] = on, max(on, key=lambda owner: (on[owner], owner))
+        on, lender = borne[both]
+        if lender == mine or 2 * on[mine] > sizes[mine]:
+            continue
+        if not served[mine].isdisjoint(served[lender]):
+            every.add(use)
+        elif on[lender] >= HOME_MIN and 2 * on[lender] > sizes[lender]:
+            strange.setdefault((use.operator_id, lender), []).append(use)
+    return Lent(owners, strange, every.union(*strange.values()))
+
+
+def _owners(space: TrustSpace) -> dict[str, str]:
+    owner = space.structures
+    named = {key: fold(name) for key, name in space.operator_names.items() if name}
+    first: dict[tuple[str, str], str] = {}
+    links: dict[tuple[str, str], None] = {}
+    pairs = zip(space.audited["domain"].tolist(), space.audited["operator_id"].tolist(), strict=True)
+    for domain, operator_id in pairs:
+        if domain and operator_id in named and operator_id in owner:
+            other = first.setdefault((domain, named[operator_id]), owner[operator_id])
+            links[owner[operator_id], other] = None
+    root = joined(links)
+    return {operator_id: str(root(mine)) for operator_id, mine in owner.items()}
+
+
+def strange_findings(space: TrustSpace, uses: Iterable[used.Use], found: Lent) -> Iterator[Finding]:
+    """Report, for each two operators, the rows of one that bear the contacts of the other by mistake."""
+    if not found.strange:
+        return
+    entries = space.audited
+    place = {key: where for key, *where in rows_by(entries, "operator_id", "operator_kind", "department")}
+    sizes = entries["operator_id"].value_counts()
+    domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
+    others = [use for use in uses if use not in found.uses and any(use.coordinates)]
+    for (operator_id, lender), strange in found.strange.items():
+        rows = used.rows_of(strange)
+        domains = {domain_of[row] for row in rows}
+        ours = [use for use in others if found.owners.get(use.operator_id) == found.owners[operator_id]]
+        kinds = {use.kind for use in strange}
+        there = [use for use in ours if use.kind in kinds and domains & {domain_of[row] for row in use.rows}]
+        establishment = place[lender][0] == "FINESS"
+        if not there and not establishment:
+            continue  # a supplier's: its contact is right on whatever it runs
+        mine = place[operator_id]
+        elsewhere = mine[0] == "FINESS" and establishment and mine != place[lender]
+        rare = len(rows) <= RARE_SHARE * sizes[operator_id]
+        right = [_one(there, kind) or _one(ours, kind) for kind in used.KINDS.values() if kind in kinds]
+        facts = {
+            "contacts": used.distinct(strange), "right": [used.proposed(own) for own in right if own],
+            "owner": {"operator": lender, "name": space.operator_names.get(lender, "")},
+            "beside": bool(there),
+        }  # fmt: skip
+        sure = "likely" if there or (rare and elsewhere) else "hint"
+        yield Finding("CONTACT_OTHER_OPERATOR", (operator_id, lender), rows, facts=facts, confidence=sure)
+
+
+def _one(uses: list[used.Use], kind: str) -> list[used.Use]:
+    """Return the texts of the contact of a kind that more than half of these rows bear, if there is one."""
+    held = used.alike(use for use in uses if use.kind == kind)
+    by_contact = grouped((coordinates, use) for (_, _, coordinates), its in held.items() for use in its)
+    most = max(by_contact.values(), key=lambda its: len(used.rows_of(its)), default=[])
+    whole = sum(len(used.rows_of(its)) for its in by_contact.values())
+    return most if 2 * len(used.rows_of(most)) > whole else []

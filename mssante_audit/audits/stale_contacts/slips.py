@@ -1,23 +1,107 @@
-"""Slips of the pen in contacts: domains of addresses, those unusual for an operator too; near contacts."""
+"""Slips in contacts: numbers that a spreadsheet counted up, domains of addresses, near contacts."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, pairwise
+from operator import itemgetter
+from typing import NamedTuple
 
 import pandas as pd
 
-from mssante_audit.audits.stale_contacts.uses import Reached, Use, proposed, rows_of, seen, spellings
+from mssante_audit.audits.stale_contacts.uses import (
+    Reached,
+    Use,
+    distinct,
+    proposed,
+    rows_of,
+    seen,
+    spellings,
+)
 from mssante_audit.base.text import fold
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.contacts import is_service
 from mssante_audit.values.person import Person
 from mssante_audit.values.slips import cuts, one_slip, pairs
 from mssante_audit.whitelist.rows import all_rows, grouped, rows_by
+
+RUN_MIN = 3
+"""Distinct numbers that make a run. No source: two that follow one another are often two right numbers."""
+MAX_GAP = 3
+"""Largest step in a run: rows of the numbers between may have been corrected or withdrawn."""
+_NUMBER = re.compile(r"\d[\d .()/-]{6,}\d", re.ASCII)
+
+_Run = tuple[int, int, list[Use], list[Use]]
+"""Its lowest and highest number, its contacts, and what was meant, where that is known."""
+
+
+def runs(uses: Iterable[Use], majority: Mapping[tuple[str, str], Use]) -> list[tuple[list[Use], Finding]]:
+    """Find the runs of each operator, both kinds of contact together: the contacts, and what is told of them.
+
+    Two ways of counting are known: the whole number (``…00 10``, ``…00 11``), in steps of at most `MAX_GAP`,
+    at least three in a row without a gap; and its first group (``9 99 …``, ``10 99 …``, ``17 99 …``; source:
+    data), which makes no telephone number, so that gaps do not matter. All else in the contacts is equal.
+    What most rows of an operator and kind hold, the `majority`, is the original and no part of the run.
+    """
+    read = [(use, *_read(use)) for use in uses]
+    numbered = [(use, groups, (use.operator_id, use.kind, rest)) for use, groups, rest in read if groups]
+    first = grouped(
+        ((*key, *groups[1:]), (int(groups[0]), use)) for use, groups, key in numbered if groups[1:]
+    )
+    found: list[tuple[tuple[str, ...], _Run]] = []
+    for (operator_id, _, _, *others), held in first.items():
+        numbers = {number for number, _ in held}
+        if len(numbers) >= RUN_MIN and any(number + 1 in numbers for number in numbers):
+            # Where the digits after the first group are the same, so is the run, in either kind of contact.
+            found.append(((operator_id, *others), _run(held, numbers, majority)))
+    whole = grouped((key, (int("".join(groups)), use)) for use, groups, key in numbered)
+    for (operator_id, _, _), held in whole.items():
+        ordered = sorted({number for number, _ in held})
+        gaps = [at for at in range(1, len(ordered)) if ordered[at] - ordered[at - 1] > MAX_GAP]
+        for start, end in pairwise([0, *gaps, len(ordered)]):
+            stretch = {*ordered[start:end]}
+            if any({number - 1, number + 1} <= stretch for number in stretch):
+                found.append(((operator_id,), _run(held, stretch, majority)))
+    told = []
+    for (operator_id, *others), same in grouped(found).items():
+        merged: list[_Run] = []
+        for low, high, its, originals in sorted(same, key=itemgetter(0)):
+            if merged and low <= merged[-1][1]:
+                lowest, highest, before, known = merged.pop()
+                merged.append((lowest, max(highest, high), before + its, known + originals))
+            else:
+                merged.append((low, high, its, originals))
+        for low, _, its, originals in merged:
+            # Of each kind the first and the last are shown.
+            of_kind = grouped((use.kind, use) for use in its).values()
+            ends = [use for held_by in of_kind for use in (held_by[0], held_by[-1])]
+            right = [proposed([use]) for use in dict.fromkeys(originals)]
+            subject = (operator_id, Person(" ".join((str(low), *others))))
+            facts = {"contacts": distinct(ends), "right": right}
+            if its:
+                told.append((its, Finding("CONTACT_AUTOFILL", subject, all_rows(u.rows for u in its), facts)))
+    return told
+
+
+def _read(use: Use) -> tuple[list[str], str]:
+    """Return the groups of digits of a contact's number, and its words but for that; nothing without one."""
+    text = " ".join(use.contact.text.split())
+    if number := _NUMBER.search(text):
+        return re.findall(r"\d+", number[0]), fold(f"{text[: number.start()]} {text[number.end() :]}")
+    return [], ""
+
+
+def _run(held: list[tuple[int, Use]], numbers: set[int], majority: Mapping[tuple[str, str], Use]) -> _Run:
+    uses = [use for number, use in sorted(held, key=itemgetter(0)) if number in numbers]
+    usual, originals = majority.get((uses[0].operator_id, uses[0].kind)), []
+    if usual is not None:
+        groups, rest = _read(usual)
+        originals = [usual] if usual in uses or (groups and rest == _read(uses[0])[1]) else []
+        uses = [use for use in uses if use.coordinates != usual.coordinates]
+    return min(numbers), max(numbers), uses, originals
+
 
 USUAL_SHARE, USUAL_MIN = 0.2, 5
 """A domain is usual for an operator of at least `USUAL_MIN` rows if it is on at least that share of them."""
@@ -25,44 +109,34 @@ TYPO_RATIO = 10
 """How many times more frequent, by rows, the domain is that another is probably a slip for."""
 TYPO_LETTERS = 5
 """Shorter names are too near one another to call one a slip for the other."""
-
-LONGEST = 64
-"""Longer names are not looked at for slips: what they would cost is the list's to choose."""
-_LABELS = 10
-"""Nor are more labels of a server's name."""
+LONGEST, _LABELS = 64, 10
+"""Longer names, or more labels, are not looked at for slips: what they would cost is the list's to choose."""
 
 
-@dataclass(slots=True)
-class MailDomains:
-    """Which domains the contacts' addresses have, on which rows, for which operator."""
+class MailDomains(NamedTuple):
+    """Which domains the contacts' addresses have."""
 
-    sizes: Mapping[str, int]
-    """operator_id → number of its rows."""
-    own: dict[str, set[str]]
-    """operator_id → domains that its servers (CN) lie under."""
-    rows: dict[str, set[int]] = field(default_factory=dict)
+    rows: dict[str, set[int]]
     """domain → rows."""
-    uses: dict[str, dict[str, list[Use]]] = field(default_factory=dict)
+    uses: dict[str, dict[str, list[Use]]]
     """operator_id → domain → contacts."""
-
-    def is_usual(self, operator_id: str, domain: str) -> bool:
-        """Tell whether a domain is usual for an operator, or one that its servers lie under."""
-        size = self.sizes[operator_id]
-        rows = {row for use in self.uses[operator_id].get(domain, ()) for row in use.rows}
-        frequent = size >= USUAL_MIN and len(rows) >= USUAL_SHARE * size
-        return frequent or domain in self.own.get(operator_id, ())
+    usual: dict[str, set[str]]
+    """operator_id → domains that its servers (CN) lie under, or that are on many of its rows."""
 
 
 def mail_domains(entries: pd.DataFrame, uses: Iterable[Use], sizes: Mapping[str, int]) -> MailDomains:
-    """Gather the domains of all addresses."""
-    above: dict[str, set[str]] = {}
-    for operator_id, cn in rows_by(entries, "operator_id", "cn"):
-        above.setdefault(operator_id, set()).update(_with_parents(cn.lower()))
-    mail = MailDomains(sizes, above)
+    """Gather the domains of all addresses; `sizes` are the operators' numbers of rows."""
+    mail = MailDomains({}, {}, {})
     for use in uses:
         for domain in use.domains:
             mail.rows.setdefault(domain, set()).update(use.rows)
             mail.uses.setdefault(use.operator_id, {}).setdefault(domain, []).append(use)
+    for operator_id, cn in rows_by(entries, "operator_id", "cn"):
+        mail.usual.setdefault(operator_id, set()).update(_with_parents(cn.lower()))
+    for operator_id, domains in mail.uses.items():
+        size = sizes[operator_id]
+        often = {name for name, held in domains.items() if len(rows_of(held)) >= USUAL_SHARE * size}
+        mail.usual[operator_id] |= often if size >= USUAL_MIN else set()
     return mail
 
 
@@ -87,15 +161,13 @@ def typos(mail: MailDomains) -> dict[str, str]:
     the list, and the first is usual for no operator; or the last label is one slip away from another that is
     `TYPO_RATIO` times more frequent.
     """
-    owners = grouped(
-        (domain, operator_id) for operator_id, domains in mail.uses.items() for domain in domains
-    )
+    owners = grouped((domain, operator) for operator, domains in mail.uses.items() for domain in domains)
     meant = {
         wrong: right
         for wrong, right in _slips(mail.rows)
         if len(right.rpartition(".")[0]) >= TYPO_LETTERS
         and not {*owners[wrong]}.isdisjoint(owners[right])
-        and not any(mail.is_usual(operator_id, wrong) for operator_id in owners[wrong])
+        and not any(wrong in mail.usual[operator_id] for operator_id in owners[wrong])
     }
     rows: dict[str, set[int]] = {}
     for domain, found in mail.rows.items():
@@ -103,33 +175,33 @@ def typos(mail: MailDomains) -> dict[str, str]:
     # All labels of two letters are countries'.
     endings = {wrong: right for wrong, right in _slips(rows) if len(wrong) > 2}
     parted = {domain: domain.rpartition(".") for domain in mail.rows}
-    wrong_endings = {d: f"{name}.{endings[last]}" for d, (name, _, last) in parted.items() if last in endings}
-    return meant | wrong_endings
+    return meant | {d: f"{name}.{endings[last]}" for d, (name, _, last) in parted.items() if last in endings}
 
 
 def typo_findings(mail: MailDomains, meant: Mapping[str, str]) -> Iterator[Finding]:
     """Report each misspelt domain once; a hint unless an operator that has it writes what is meant too."""
-    held: dict[str, list[Use]] = {}
-    known = set()
-    for domains in mail.uses.values():
-        for domain in domains.keys() & meant.keys():
-            held.setdefault(domain, []).extend(domains[domain])
-            known |= {domain} if meant[domain] in domains else set()
-    for wrong, found in held.items():
+    held = grouped(
+        (domain, domains) for domains in mail.uses.values() for domain in domains.keys() & meant.keys()
+    )
+    for wrong, of_operators in held.items():
+        found = [use for domains in of_operators for use in domains[wrong]]
         right = re.sub(f"(?i)@{re.escape(wrong)}", f"@{meant[wrong]}", found[0].contact.text)
         facts = {"contacts": spellings(found), "right": [seen(found[0], right)]}
-        rows, sure = all_rows(use.rows for use in found), "" if wrong in known else "hint"
+        sure = "" if any(meant[wrong] in domains for domains in of_operators) else "hint"
+        rows = all_rows(use.rows for use in found)
         yield Finding("CONTACT_EMAIL_TYPO", Person(wrong), rows, facts=facts, confidence=sure)
 
 
-def foreign_findings(mail: MailDomains, meant: Mapping[str, str], others: Set[Use]) -> Iterator[Finding]:
+def foreign_findings(
+    mail: MailDomains, meant: Mapping[str, str], others: Set[Use], sizes: Mapping[str, int]
+) -> Iterator[Finding]:
     """Report the domains that are not usual for an operator that has usual ones, nor below or above one.
 
     Misspelt domains, consumer providers and the contacts of `others` have rules of their own, or none.
     """
     for operator_id, domains in mail.uses.items():
-        usual = {domain for domain in domains if mail.is_usual(operator_id, domain)}
-        if mail.sizes[operator_id] < USUAL_MIN or not usual:
+        usual = mail.usual[operator_id] & domains.keys()
+        if sizes[operator_id] < USUAL_MIN or not usual:
             continue
         above = {parent for domain in usual for parent in _with_parents(domain)}
         for domain, uses in domains.items():
@@ -148,13 +220,7 @@ def elsewhere_findings(
     All of them at a supplier's, or one at another establishment's: perhaps the two were merged.
     """
     kinds = {key[0]: key[1] for key in rows_by(space.audited, "operator_id", "operator_kind")}
-    names = space.operator_names
-    homes = grouped(
-        (domain, operator_id)
-        for operator_id, domains in mail.uses.items()
-        for domain in {*mail.own[operator_id], *domains}
-        if mail.is_usual(operator_id, domain)
-    )
+    homes = grouped((domain, operator_id) for operator_id in mail.uses for domain in mail.usual[operator_id])
     for operator_id, domains in mail.uses.items():
         strange: dict[str, list[Use]] = {}
         for domain, uses in domains.items() if kinds.get(operator_id) == "FINESS" else ():
@@ -166,22 +232,26 @@ def elsewhere_findings(
             is_merged = kinds.get(other) == "FINESS"
             if other and (is_merged or len(strange) == len(domains) == 1):
                 code = "CONTACT_OTHER_ESTABLISHMENT" if is_merged else "CONTACT_SUPPLIER"
-                owner = {"operator": other, "name": names.get(other, "")}
+                owner = {"operator": other, "name": space.operator_names.get(other, "")}
                 facts = {"contacts": spellings(uses), "owner": owner}
                 yield Finding(code, (operator_id, other), rows_of(uses), facts)
 
 
 EXTENSION = 2
 """Last digits of a number, in which two right numbers of a house differ. No source."""
-
 SERIES = 4
 """So many that differ in one place are a series, and no slip."""
+PREFIX, AREA = 5, 3
+"""First digits of a French number, 0 left out, that a house's numbers share; those of its area."""
+COLLEAGUES = 3
+"""From so many numbers on a prefix is a house's, whatever follows; on more rows a number is no slip."""
+_MOBILE = "67"
 
-Pair = tuple[str, str, str]
-"""operator_id, a phone or an address, another, in order."""
+Near = dict[tuple[str, str, str], list[tuple[Reached, Reached]]]
+"""By operator_id, a phone or an address, and another, in order: the contacts that have them."""
 
 
-def nears(contacts: Mapping[Reached, list[Use]]) -> dict[Pair, list[tuple[Reached, Reached]]]:
+def nears(contacts: Mapping[Reached, list[Use]]) -> Near:
     """Find the contacts of one operator and kind, alike but for one digit or one letter.
 
     Two numbers differ in one digit, none of the last two (`EXTENSION`), and have the same addresses; two
@@ -200,29 +270,29 @@ def nears(contacts: Mapping[Reached, list[Use]]) -> dict[Pair, list[tuple[Reache
         if len(emails) == 1 and phones and sides[operator_id, kind, phones] > 1:
             (email,) = emails
             local, _, domain = email.partition("@")
-            if TYPO_LETTERS <= len(local) <= LONGEST:
-                for cut in cuts(local):
-                    groups.setdefault((operator_id, kind, phones, domain, cut), {})[email] = key
-    found: dict[Pair, list[tuple[Reached, Reached]]] = {}
+            for cut in cuts(local) if TYPO_LETTERS <= len(local) <= LONGEST else ():
+                groups.setdefault((operator_id, kind, phones, domain, cut), {})[email] = key
+    found: Near = {}
     for group in groups.values():
         for first, second in combinations(sorted(group), 2) if len(group) < SERIES else ():
             keys = group[first], group[second]
-            slip = "@" not in first or _one_letter(first, second)
-            if slip and _one_person(*(contacts[key] for key in keys)):
-                pairs = found.setdefault((keys[0][0], first, second), [])
-                if keys not in pairs:
-                    pairs.append(keys)
+            names = [{fold(n) for use in contacts[key] for n in use.contact.names} for key in keys]
+            one_person = not all(names) or not names[0].isdisjoint(names[1])
+            if one_person and ("@" not in first or _one_letter(first, second)):
+                pairs_found = found.setdefault((keys[0][0], first, second), [])
+                if keys not in pairs_found:
+                    pairs_found.append(keys)
     return found
 
 
-PREFIX, AREA = 5, 3
-"""First digits of a French number, 0 left out, that a house's numbers share; those of its area."""
-COLLEAGUES = 3
-"""From so many numbers on a prefix is a house's, whatever follows; on more rows a number is no slip."""
-_MOBILE = "67"
+def _one_letter(email: str, other: str) -> bool:
+    first, second = email.partition("@")[0], other.partition("@")[0]
+    start = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), len(first))
+    is_initial = start == 0 or not first[start - 1].isalpha()
+    return not is_initial and one_slip(first, second)
 
 
-def odd_numbers(contacts: Mapping[Reached, list[Use]]) -> dict[Pair, list[tuple[Reached, Reached]]]:
+def odd_numbers(contacts: Mapping[Reached, list[Use]]) -> Near:
     """Find numbers that differ in one digit of the prefix from colleagues': same operator, same mail domain.
 
     Of what follows only the last two digits differ, or several colleagues share the prefix and the digit that
@@ -235,7 +305,7 @@ def odd_numbers(contacts: Mapping[Reached, list[Use]]) -> dict[Pair, list[tuple[
         for domain in {email.partition("@")[2] for email in emails}:
             french = {phone: key for phone in phones if phone.startswith("+33") and phone[3] not in _MOBILE}
             colleagues.setdefault((operator_id, domain), {}).update(french)
-    found: dict[Pair, list[tuple[Reached, Reached]]] = {}
+    found: Near = {}
     for (operator_id, _), keys in colleagues.items():
         sides: dict[tuple[str, str], dict[str, list[str]]] = {}
         is_house = len({phone[: len("+33") + PREFIX] for phone in keys}) < SERIES
@@ -256,37 +326,23 @@ def odd_numbers(contacts: Mapping[Reached, list[Use]]) -> dict[Pair, list[tuple[
     return found
 
 
-def _one_person(uses: list[Use], others: list[Use]) -> bool:
-    first, second = ({fold(name) for use in side for name in use.contact.names} for side in (uses, others))
-    return not first or not second or not first.isdisjoint(second)
-
-
-def _one_letter(email: str, other: str) -> bool:
-    first, second = email.partition("@")[0], other.partition("@")[0]
-    start = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), len(first))
-    initial = start == 0 or not first[start - 1].isalpha()
-    return not initial and one_slip(first, second)
-
-
-def near_findings(
-    found: Mapping[Pair, list[tuple[Reached, Reached]]], contacts: Mapping[Reached, list[Use]]
-) -> Iterator[Finding]:
+def near_findings(found: Near, contacts: Mapping[Reached, list[Use]]) -> Iterator[Finding]:
     """Report each two numbers or addresses once, with all rows that bear the rarer.
 
     What is expected is told only where that one is rare, and the contacts have the rest in common.
     """
     bearing = _bearing(contacts)
-    for (operator_id, one, other), held in found.items():
+    for (operator_id, *values), held in found.items():
         sides = [[use for pair in held for use in contacts[pair[side]]] for side in (0, 1)]
-        borne = [tuple(sorted(bearing[operator_id, value])) for value in (one, other)]
+        borne = [bearing[operator_id, value] for value in values]
         rare, usual = sorted((0, 1), key=lambda side: len(borne[side]))
         few, many = borne[rare], borne[usual]
         shared = any(first == second for first, second in zip(*(key[2] for key in held[0]), strict=True))
         known = shared and len(many) >= TYPO_RATIO * len(few)
         right = [proposed(contacts[pair[usual]]) for pair in held] if known else []
         facts = {"contacts": spellings(sides[usual] + sides[rare]), "right": right}
-        rows = few if len(few) < len(many) else tuple(sorted({*few, *many}))
-        yield Finding("CONTACT_NEAR", (operator_id, Person(one), Person(other)), rows, facts=facts)
+        rows = tuple(sorted(few if len(few) < len(many) else few | many))
+        yield Finding("CONTACT_NEAR", (operator_id, *map(Person, values)), rows, facts=facts)
 
 
 def _bearing(contacts: Mapping[Reached, list[Use]]) -> dict[tuple[str, str], set[int]]:
@@ -296,9 +352,3 @@ def _bearing(contacts: Mapping[Reached, list[Use]]) -> dict[tuple[str, str], set
         for value in frozenset().union(*reached):
             bearing.setdefault((operator_id, value), set()).update(rows_of(uses))
     return bearing
-
-
-def misspelt_services(pair: tuple[Reached, Reached], contacts: Mapping[Reached, list[Use]]) -> list[Use]:
-    """Return both of two near contacts if the addresses of either are a service's: ``suppport`` is one."""
-    service = any(emails and all(map(is_service, emails)) for _, _, (_, emails) in pair)
-    return [use for key in pair for use in contacts[key]] if service else []

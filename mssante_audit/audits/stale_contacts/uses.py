@@ -30,11 +30,10 @@ Reached = tuple[str, str, Coordinates]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Use:
-    """One text of one kind of contact, on the rows of one operator."""
+    """One text of one kind of contact (``project`` or ``support``), on the rows of one operator."""
 
     operator_id: str
     kind: str
-    """``project`` or ``support``."""
     contact: Contact
     rows: tuple[int, ...]
 

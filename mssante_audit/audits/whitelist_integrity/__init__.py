@@ -10,13 +10,7 @@ from importlib.resources import files
 
 import pandas as pd
 
-from mssante_audit.audits.whitelist_integrity.copies import contradictions, copied_rows
-from mssante_audit.audits.whitelist_integrity.descriptions import (
-    descriptions,
-    is_garbled,
-    whose_description,
-)
-from mssante_audit.audits.whitelist_integrity.domains import domains, near, shared
+from mssante_audit.audits.whitelist_integrity import descriptions, domains
 from mssante_audit.base.text import foreign_letters, has_hidden, is_hidden, latin
 from mssante_audit.findings.catalogue import load_rules
 from mssante_audit.findings.frame import Finding
@@ -147,7 +141,11 @@ def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
             t: "".join(c for c in dict.fromkeys(t) if is_hidden(c) and c not in "\t\r\n") for t in texts
         }
         garbled = field == "description"  # reported as mojibake
-        odd_in = {text: odd for text, odd in odd_in.items() if odd and not (garbled and is_garbled(text))}
+        odd_in = {
+            text: odd
+            for text, odd in odd_in.items()
+            if odd and not (garbled and descriptions.is_garbled(text))
+        }
         if odd_in:
             rows = space.audited.loc[space.audited[field].isin(list(odd_in)), "row"].tolist()
             characters = list(dict.fromkeys("".join(odd_in.values())))
@@ -155,13 +153,6 @@ def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
             example = next(iter(odd_in)) if field == "description" else ""
             facts = {"field": field, "characters": characters, "example": example}
             yield Finding("LIST_TEXT_CONTROL", field, rows, facts)
-
-
-def _whose(space: TrustSpace) -> Iterator[Finding]:
-    copied = list(copied_rows(space))
-    yield from copied
-    yield from whose_description(space, {str(finding.subject) for finding in copied})
-    yield from contradictions(space)
 
 
 def _foreign_letters(space: TrustSpace) -> Iterator[Finding]:
@@ -185,7 +176,7 @@ AUDIT = Audit(
     "whitelist_integrity",
     {"fr": "Intégrité de la liste blanche", "en": "Integrity of the white list"},
     load_rules(files(__package__) / "rules.toml"),
-    (_signature, _signer, _file, _unreadable, _dates, _repeated, domains, shared, near,
-     descriptions, _whose, _hidden_text, _foreign_letters),
+    (_signature, _signer, _file, _unreadable, _dates, _repeated, domains.named, domains.shared, domains.near,
+     descriptions.described, descriptions.whose, descriptions.contradictions, _hidden_text, _foreign_letters),
     uses=("archive",),
 )  # fmt: skip

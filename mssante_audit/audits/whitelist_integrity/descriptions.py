@@ -5,12 +5,15 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from mssante_audit.base.text import fold
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.identifiers import DEPARTMENTS
+from mssante_audit.whitelist import copies
 from mssante_audit.whitelist.copies import HOSPITALS, KINDS, fitting, labels_of, mentioned, named_by, words
 from mssante_audit.whitelist.rows import all_rows, grouped, rows_by
 
@@ -35,6 +38,11 @@ _UTF8 = re.compile(f"[ÂÃ]{_HALF_LATIN}|Å[“’]|â€.")
 _EXTENDED = re.compile("[\uff80-\ufffc\ufffe\uffff]")
 _ENTITY = re.compile(r"&(?:[A-Za-z]{2,8}|#\d{2,6});")
 _BEYOND_REPAIR = re.compile("\N{REPLACEMENT CHARACTER}|Ã|[^\\W\\d_]\\?[^\\W\\d_]")
+_NUMBERED = re.compile(r"(?<![^\W\d])([^\W\d]{2,})[-.]?(2[ab](?![^\W_])|\d{1,3}(?!\d))")
+_PLACES = {code: fold(name) for code, name in DEPARTMENTS.items() if len(name) > len("Nord")}
+_OF = re.compile(
+    rf"\b(?:de la|de l|des?|du|en|d) ({'|'.join(sorted(_PLACES.values(), key=len, reverse=True))})\b"
+)
 
 
 def is_placeholder(telling: Sequence[str]) -> bool:
@@ -99,7 +107,7 @@ _Use = tuple[str, str, str, str, list[int]]
 """A description, the domain, operator and certificate it stands with, and the rows."""
 
 
-def descriptions(space: TrustSpace) -> Iterator[Finding]:
+def described(space: TrustSpace) -> Iterator[Finding]:
     """Find placeholders, garbled and cut texts, and several descriptions of a domain by one operator.
 
     Texts of the same `words` are the same description; a garbled one that cannot be read is compared to none.
@@ -109,17 +117,16 @@ def descriptions(space: TrustSpace) -> Iterator[Finding]:
     keys: dict[str, str] = {}
     same: dict[str, list[str]] = {}
     for text, held in uses.items():
-        mended = text
+        mended = repaired(text) if is_garbled(text) else text
         if is_garbled(text):
-            mended = repaired(text)
-            facts = {"description": text, "meant": mended}
+            facts: dict[str, Any] = {"description": text, "meant": mended}
             yield Finding("LIST_DESCRIPTION_MOJIBAKE", text, _rows(held), facts)
         if mended:
             telling = words(mended)
             keys[text] = key = " ".join(telling)
             same.setdefault(f"_ {fold(text)}" if is_placeholder(telling) else key, []).append(text)
-    for key, texts in same.items():
-        alike = [use for text in texts for use in uses[text]]
+    for key, alike_texts in same.items():
+        alike = [use for text in alike_texts for use in uses[text]]
         domains = len({domain for _, domain, *_ in alike})
         # The form's example is a name where a single domain bears it, in its own name too.
         example = [word for word in words(alike[0][0]) if _FORM_EXAMPLE.fullmatch(word)]
@@ -127,55 +134,50 @@ def descriptions(space: TrustSpace) -> Iterator[Finding]:
         if domains >= SAME_DESCRIPTION_MIN or (key.startswith("_ ") and not is_name):
             used = {"description": alike[0][0], "domains": domains}
             yield Finding("LIST_DESCRIPTION_PLACEHOLDER", key, _rows(alike), facts=used)
-    several = {}
+    # Each operator's domains that it describes in several ways; a domain of nobody known by itself.
+    several: dict[str, dict[str, list[list[_Use]]]] = {}
     described = (((use[2] or use[1], use[1]), use) for text in keys for use in uses[text])
-    for whose, held in grouped(described).items():
+    for (owner, domain), held in grouped(described).items():
         variants = grouped((keys[use[0]], use) for use in held) if len(held) > 1 else {}
         dns = [{dn for _, _, _, dn, _ in its} for its in variants.values()]
         # One certificate's rows that bear them all are LIST_PAIR_REPEATED.
         if len(variants) > 1 and set.intersection(*dns) <= {""}:
-            several[whose] = variants
-    yield from _several(several)
-    yield from _cut(uses, several)
+            several.setdefault(owner, {})[domain] = [*variants.values()]
+    for owner, of_domain in several.items():
+        rows = all_rows(_rows(held) for variants in of_domain.values() for held in variants)
+        texts = {domain: [held[0][0] for held in variants] for domain, variants in of_domain.items()}
+        right = [{"domain": name, "fits": text} for name in texts for text in fitting(name, texts[name])]
+        found = [{"domain": name, "descriptions": its} for name, its in texts.items()]
+        yield Finding("LIST_DESCRIPTION_SEVERAL", owner, rows, facts={"domains": found, "right": right})
+    faulty = [text for text in uses if not is_garbled(text) and cut_faults(text)]
+    for owner, held in grouped((use[2] or use[1], use) for text in faulty for use in uses[text]).items():
+        # Where one of several is to be chosen anyway, no more is said.
+        if left := [use for use in held if use[1] not in several.get(owner, ())]:
+            cut = dict.fromkeys(text for text, *_ in left)
+            facts = {"texts": [{"description": text, "faults": cut_faults(text)} for text in cut]}
+            yield Finding("LIST_DESCRIPTION_CUT", owner, _rows(left), facts)
 
 
 def _rows(uses: Iterable[_Use]) -> tuple[int, ...]:
     return all_rows(rows for *_, rows in uses)
 
 
-def _several(found: Mapping[tuple[str, str], Mapping[str, list[_Use]]]) -> Iterator[Finding]:
-    """Report each operator that describes domains in several ways; a domain of nobody known by itself."""
-    owners: dict[str, dict[str, Mapping[str, list[_Use]]]] = {}
-    for (owner, domain), variants in found.items():
-        owners.setdefault(owner, {})[domain] = variants
-    for owner, domains in owners.items():
-        rows = all_rows(_rows(held) for variants in domains.values() for held in variants.values())
-        texts = [{"domain": d, "descriptions": [held[0][0] for held in domains[d].values()]} for d in domains]
-        right = [
-            {"domain": domain, "fits": text}
-            for domain, variants in domains.items()
-            for text in fitting(domain, [held[0][0] for held in variants.values()])
-        ]
-        yield Finding("LIST_DESCRIPTION_SEVERAL", owner, rows, facts={"domains": texts, "right": right})
+def whose(space: TrustSpace) -> Iterator[Finding]:
+    """Find rows that are copies, and descriptions that name another domain's establishment.
 
-
-def _cut(uses: Mapping[str, list[_Use]], several: Collection[tuple[str, str]]) -> Iterator[Finding]:
-    """Report each operator's descriptions with faults, but where one of `several` is to be chosen anyway."""
-    faulty = [text for text in uses if not is_garbled(text) and cut_faults(text)]
-    cut = grouped((use[2] or use[1], use) for text in faulty for use in uses[text])
-    for owner, found in cut.items():
-        if left := [use for use in found if (owner, use[1]) not in several]:
-            texts = dict.fromkeys(text for text, *_ in left)
-            facts = {"texts": [{"description": text, "faults": cut_faults(text)} for text in texts]}
-            yield Finding("LIST_DESCRIPTION_CUT", owner, _rows(left), facts)
-
-
-def whose_description(space: TrustSpace, copied: Collection[str]) -> Iterator[Finding]:
-    """Find descriptions that name another domain's establishment: exchanged between two, or of one alone.
-
-    Of rows that were `copied` that is known. A description that shares a word with its own domain, or that
-    several domains have, is never looked at.
+    These are exchanged between two, or of one alone. A description that shares a word with its own domain, or
+    that several domains have, is never looked at.
     """
+    operator_of = dict(zip(space.audited["row"].tolist(), space.audited["operator_id"].tolist(), strict=True))
+    known = set()
+    for copy in copies.copies(space.audited):
+        known.add(copy.domain)
+        owner = operator_of[copy.rows[0]]
+        facts = {
+            "domain": copy.domain, "description": copy.description, "other": copy.original,
+            "owner": {"operator": owner, "name": space.operator_names.get(owner, "")},
+        }  # fmt: skip
+        yield Finding("LIST_ROW_COPIED", copy.domain, copy.rows, facts)
     columns, rows = (space.audited[name].tolist() for name in ("domain", "description")), space.domain_rows
     uses = dict.fromkeys(zip(*columns, strict=True))
     used = Counter(text for _, text in uses)
@@ -184,15 +186,14 @@ def whose_description(space: TrustSpace, copied: Collection[str]) -> Iterator[Fi
     for domain, text in uses:
         if used[text] * 2 <= _FEW and (named := named_by(text)) and not mentioned(labels[domain], named):
             foreign.setdefault(domain, {})[text] = named
-    swapped = set()
     for first, other in _exchanged(foreign, labels):
-        swapped |= {first, other}
+        known |= {first, other}
         pair = [{"domain": d, "description": next(iter(foreign[d]))} for d in (first, other)]
         both = all_rows((rows[first], rows[other]))
         yield Finding("LIST_DESCRIPTION_SWAPPED", (first, other), both, facts={"pair": pair})
     places = {(label[0], "".join(label[1:])): domain for domain, label in labels.items() if _is_place(label)}
     for domain, texts in foreign.items():
-        if domain in swapped or domain in copied or not _is_place(labels[domain]):
+        if domain in known or not _is_place(labels[domain]):
             continue
         for text, named in texts.items():
             if other := _place_named(named, labels[domain][0], places):
@@ -239,3 +240,29 @@ def _place_named(named: list[str], kind: str, places: Mapping[tuple[str, str], s
                     if domain := places.get((one_kind, name)):
                         return domain
     return ""
+
+
+def contradictions(space: TrustSpace) -> Iterator[Finding]:
+    """Find descriptions that give a domain's name another number, or another département than its number is.
+
+    What also has the domain's own number, or its département's name, contradicts nothing.
+    """
+    found = {domain: _NUMBERED.search(domain.rsplit(".", 2)[0]) for domain in space.domain_rows}
+    numbered = {domain: match.groups() for domain, match in found.items() if match}
+    entries = space.audited[space.audited["domain"].isin(numbered)]
+    for (domain, text), rows in rows_by(entries, "domain", "description").items():
+        stem, number = numbered[domain]
+        folded, code = fold(text), number.upper()
+        if number in folded.split() or f"{stem}{number}" in folded or _PLACES.get(code, number) in folded:
+            continue
+        figures = [
+            word for word in folded.split() if word.isdecimal() and word.lstrip("0") != number.lstrip("0")
+        ]
+        others = [word for word in figures if len(word) < 4 and f"{stem} {word}" in folded]
+        if code in DEPARTMENTS and not others:
+            named = {*_OF.findall(folded)}
+            others = [code for code, name in _PLACES.items() if name in named]
+            others += [code for code in re.findall(r"\((\w{2,3})\)", text) if code in DEPARTMENTS]
+        if others := list(dict.fromkeys(others)):
+            facts = {"domain": domain, "description": text, "number": code, "others": others}
+            yield Finding("LIST_DESCRIPTION_NUMBER", (domain, text), rows, facts)

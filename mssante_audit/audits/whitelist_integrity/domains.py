@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
@@ -25,7 +26,7 @@ _LONGEST = 63
 """Longer names are no labels, and what they would cost is the list's to choose."""
 
 
-def domains(space: TrustSpace) -> Iterator[Finding]:
+def named(space: TrustSpace) -> Iterator[Finding]:
     """Find names that are none, names outside the zone, and names with another zone's ending left in."""
     outside = {*space.audited.loc[~space.audited["under_mssante"], "domain"]}
     for domain, rows in space.domain_rows.items():
@@ -35,7 +36,10 @@ def domains(space: TrustSpace) -> Iterator[Finding]:
         if not faults and domain in outside and (near_name := in_zone(domain)):
             faults = [{"fault": "zone", "what": ZONE}]
         if faults:
-            facts = {"domain": domain, "faults": faults, "meant": near_name or _mended(domain)}
+            letters = unaccented(latin(domain.rpartition("@")[2].lower()))
+            kept = "".join(c for c in letters if not is_hidden(c)).strip().strip(".")
+            mended = "" if host_faults(kept) else in_zone(kept) or kept
+            facts = {"domain": domain, "faults": faults, "meant": near_name or mended}
             yield Finding("LIST_DOMAIN_INVALID", domain, rows, facts=facts)
         elif domain in outside:
             yield Finding("LIST_DOMAIN_OUTSIDE", domain, rows, facts={"domain": domain})
@@ -46,13 +50,6 @@ def domains(space: TrustSpace) -> Iterator[Finding]:
                 other = bare if bare in space.domain_rows else ""
                 facts = {"domain": domain, "ending": ending[2], "other": other}
                 yield Finding("LIST_DOMAIN_SUFFIX", domain, rows, facts)
-
-
-def _mended(domain: str) -> str:
-    """Return the name most likely meant, "" if there is no saying."""
-    letters = unaccented(latin(domain.rpartition("@")[2].lower()))
-    kept = "".join(c for c in letters if not is_hidden(c)).strip().strip(".")
-    return "" if host_faults(kept) else in_zone(kept) or kept
 
 
 def shared(space: TrustSpace) -> Iterator[Finding]:
@@ -101,7 +98,20 @@ def near(space: TrustSpace) -> Iterator[Finding]:
     """
     rows, names = space.domain_rows, space.operator_names
     listed = [domain for domain in rows if not host_faults(domain)]
-    slips, parted = {*_slips(listed)}, {*_parted(listed)}
+    labels = (domain.partition(".") for domain in listed)
+    under = grouped((up, label) for label, _, up in labels if _NEAR_LETTERS <= len(label) <= _LONGEST)
+    slips = {
+        (f"{min(both)}.{parent}", f"{max(both)}.{parent}")
+        for parent, of_parent in under.items()
+        for both in pairs(of_parent)
+    }
+    # Names that only differ in hyphens and dots; of several, each with the first.
+    parted = {
+        (min(several), other)
+        for bare, several in grouped((re.sub("[-.]", "", domain), domain) for domain in listed).items()
+        if len(bare) - len("mssantefr") >= _PARTED_LETTERS
+        for other in sorted(several)[1:]
+    }
     found = space.audited["domain"].isin({domain for pair in slips | parted for domain in pair})
     uses = rows_by(space.audited[found], "domain", "operator_id", "description")
     holders = {d: dict.fromkeys(ids) for d, ids in grouped((d, operator) for d, operator, _ in uses).items()}
@@ -132,22 +142,3 @@ def _both_meant(pair: tuple[str, str], descriptions: Mapping[str, Iterable[str]]
         all(word in text for word in its) and not any(word in text for word in others)
         for its, others, text in ((first, second, texts[0]), (second, first, texts[1]))
     )
-
-
-def _slips(domains: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield domains whose first labels are one slip apart, under the same parent."""
-    parted = (domain.partition(".") for domain in domains)
-    under = grouped((up, label) for label, _, up in parted if _NEAR_LETTERS <= len(label) <= _LONGEST)
-    for parent, labels in under.items():
-        for label, near_label in pairs(labels):
-            first, second = sorted((f"{label}.{parent}", f"{near_label}.{parent}"))
-            yield first, second
-
-
-def _parted(domains: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield domains that only differ in hyphens and dots; of several, each with the first."""
-    alike = grouped((domain.replace("-", "").replace(".", ""), domain) for domain in domains)
-    for bare, several in alike.items():
-        first, *others = sorted(several)
-        for other in others if len(bare) - len("mssantefr") >= _PARTED_LETTERS else ():
-            yield first, other
