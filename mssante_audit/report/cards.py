@@ -35,9 +35,7 @@ from mssante_audit.findings.registry import catalogue, input_of, known_needs, ou
 from mssante_audit.findings.words import sentence
 from mssante_audit.report.findings import finding_rows, foundation
 from mssante_audit.report.first import MARKS, answer, checks, counts
-from mssante_audit.report.html import Html, joined, macro, trusted
-from mssante_audit.report.pieces import card, lead, paragraph
-from mssante_audit.report.say import say
+from mssante_audit.report.html import Html, card, joined, lead, macro, paragraph, say, trusted
 from mssante_audit.report.tables import badge, style
 from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.states import named, remedied, worded

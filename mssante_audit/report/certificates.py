@@ -12,8 +12,7 @@ import pandas as pd
 
 from mssante_audit.base.language import format_text
 from mssante_audit.base.markup import SHOWN_TEXT, data, visible
-from mssante_audit.report.html import Html, macro
-from mssante_audit.report.pieces import paragraph
+from mssante_audit.report.html import Html, macro, paragraph
 from mssante_audit.report.tables import Cell, csv_link, number_cell, rows_table
 
 COLUMNS = ("Nom présenté", "Nom inscrit le plus proche", "Lignes", "Serveurs", "Opérateur")

@@ -14,10 +14,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import current_language, day, gettext, moment
 from mssante_audit.base.markup import data
-from mssante_audit.report.html import Html, joined
-from mssante_audit.report.names import names
-from mssante_audit.report.pieces import note, paragraph
-from mssante_audit.report.say import Prose, say
+from mssante_audit.report.html import Html, Prose, joined, names, note, paragraph, say
 from mssante_audit.report.tables import Cell, rows_table
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.words import DOUBTS

@@ -14,8 +14,7 @@ from mssante_audit.base.markup import html_of
 from mssante_audit.base.settings import Thresholds
 from mssante_audit.report.cards import alone
 from mssante_audit.report.first import answer, counts, first_cause, judged
-from mssante_audit.report.html import joined
-from mssante_audit.report.pieces import paragraph
+from mssante_audit.report.html import joined, paragraph
 from mssante_audit.report.results import limits, touching
 from mssante_audit.space.trust import TrustSpace
 

@@ -33,10 +33,8 @@ from mssante_audit.findings.places import DNS, REGISTER, evidence
 from mssante_audit.findings.registry import LIST, audits, catalogue, known_needs, rule
 from mssante_audit.findings.trend import severity_counts
 from mssante_audit.observe.kinds import KINDS
-from mssante_audit.report.html import Html, joined, macro, prose
-from mssante_audit.report.pieces import paragraph
+from mssante_audit.report.html import Html, Prose, joined, macro, paragraph, prose, say
 from mssante_audit.report.results import EVERYBODY, Limits, limited_to
-from mssante_audit.report.say import Prose, say
 from mssante_audit.report.tables import Cell, csv_link, rows_table, severity_cell
 from mssante_audit.space.states import aged
 from mssante_audit.space.trust import TrustSpace

@@ -22,10 +22,8 @@ from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.findings.causes import causes as merged
 from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.report.findings import NO_LINKS, Links, title_of
-from mssante_audit.report.html import Html, joined, macro
-from mssante_audit.report.pieces import lead, paragraph
+from mssante_audit.report.html import Html, joined, lead, macro, paragraph, say
 from mssante_audit.report.results import EVERYBODY, Limits, limited, touching
-from mssante_audit.report.say import say
 from mssante_audit.report.tables import csv_link
 from mssante_audit.space.states import named
 from mssante_audit.space.trust import TrustSpace

@@ -22,7 +22,7 @@ from mssante_audit.findings.causes import causes as merged
 from mssante_audit.findings.frame import concat
 from mssante_audit.findings.registry import audits, rule, theirs, title_of_audit
 from mssante_audit.report import collection as lists
-from mssante_audit.report.charts import Chart, bars, largest
+from mssante_audit.report.charts import bars, largest
 from mssante_audit.report.findings import (
     family,
     findings_table,
@@ -34,10 +34,8 @@ from mssante_audit.report.findings import (
     unknown,
 )
 from mssante_audit.report.first import question_asked, with_contacts
-from mssante_audit.report.html import Html, macro
-from mssante_audit.report.names import names
+from mssante_audit.report.html import Figure, Html, Prose, key_figures, lead, macro, names, note, say
 from mssante_audit.report.parameters import check_value
-from mssante_audit.report.pieces import Figure, key_figures, lead, note
 from mssante_audit.report.results import (
     Limits,
     Results,
@@ -49,7 +47,7 @@ from mssante_audit.report.results import (
     record,
     touching,
 )
-from mssante_audit.report.say import Prose, say
+from mssante_audit.report.svg import Chart
 from mssante_audit.report.tables import table
 from mssante_audit.snapshot.folder import unnamed_texts
 from mssante_audit.space.chronicle import Chronicle, chronicle

@@ -126,7 +126,7 @@ def _convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome,
 
 
 def lead_of(notebook: NotebookNode) -> str:
-    """Return as text the answer that a report begins with (`mssante_audit.report.pieces.lead`), or ""."""
+    """Return as text the answer that a report begins with (`mssante_audit.report.html.lead`), or ""."""
     outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
     pages = (output.get("data", {}).get("text/html", "") for output in outputs)
     found = next((page for page in pages if 'class="lead"' in page), "")

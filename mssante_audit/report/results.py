@@ -29,8 +29,8 @@ from mssante_audit.findings.frame import COLUMNS, from_json, typed
 from mssante_audit.findings.registry import audits
 from mssante_audit.findings.trend import severity_counts
 from mssante_audit.observe.kinds import KINDS
+from mssante_audit.report.html import Prose, say
 from mssante_audit.report.parameters import check_value
-from mssante_audit.report.say import Prose, say
 from mssante_audit.report.summary import Accepted, Input, Provenance
 from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.trust import Thresholds, TrustSpace

@@ -36,9 +36,8 @@ from mssante_audit.base.markup import data
 from mssante_audit.base.markup import visible as visible
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.frame import Severity
-from mssante_audit.report.html import Html, joined, macro, trusted
+from mssante_audit.report.html import Html, joined, macro, paragraph, trusted
 from mssante_audit.report.parameters import check_value
-from mssante_audit.report.pieces import paragraph
 
 SHORT = 16
 """Characters of a text that stays on one line."""

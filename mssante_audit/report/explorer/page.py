@@ -21,13 +21,13 @@ from mssante_audit.base.markup import visible
 from mssante_audit.base.resources import table_of
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.report import tables
+from mssante_audit.report.charts import tile_places
 from mssante_audit.report.explorer.data import explorer_data, place_name
 from mssante_audit.report.first import MARKS, QUESTIONS, RESULT_OF, answer, question, question_asked
 from mssante_audit.report.html import macro, template
 from mssante_audit.report.page import policy_of
 from mssante_audit.report.results import provenance
 from mssante_audit.report.tables import source_of
-from mssante_audit.report.tiles import tile_places
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import answers
 from mssante_audit.verdicts.domains import domains as domains_frame
