@@ -1,7 +1,7 @@
 """What a report's notebook opens with, and what it leaves behind for machines.
 
 What `record` returns shows itself as one output of a MIME type of our own, which no reader sees and
-`mssante_audit.report.outcome` reads.
+`mssante_audit.report.page` reads.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import platform
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -39,15 +40,17 @@ from mssante_audit.values.places import Places, places
 from mssante_audit.whitelist.signature import made_up
 
 _version = cache(version)
-
 ASIDE = ("row_limit", "changes_since", "lang", *LIMITS)
 """Parameters that are not of the trust space."""
-
 MIME = "application/vnd.mssante-audit+json"
 """Of the output that carries a notebook's results."""
-
 LIBRARIES = ("lxml", "matplotlib", "mssante-audit", "pandas", "papermill", "signxml")
 """Those whose versions a report names: they are what its content depends on."""
+
+
+def of_space(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a notebook's parameters that open its space (`open_space`)."""
+    return {name: value for name, value in values.items() if name not in ASIDE}
 
 
 def open_space(**parameters: Any) -> TrustSpace:
@@ -81,14 +84,11 @@ def select_operator(space: TrustSpace, operator: str | None) -> str | None:
             return str(matches["operator_id"].iloc[0])
         if len(matches):
             some = "; ".join(f"{o.operator_id} {o.operator}" for o in matches.head(5).itertuples())
-            raise UnknownNameError(
-                f"{operator!r} may mean {len(matches)} operators", remedy=f"Such as: {some}"
-            )
+            fault = f"{operator!r} may mean {len(matches)} operators"
+            raise UnknownNameError(fault, remedy=f"Such as: {some}")
     near = difflib.get_close_matches(wanted, names.tolist(), n=3, cutoff=0.6)
-    raise UnknownNameError(
-        f"no operator {operator!r} in this list",
-        remedy=f"Near: {'; '.join(known[names.isin(near)]['operator'].unique())}" if near else None,
-    )
+    likely = f"Near: {'; '.join(known[names.isin(near)]['operator'].unique())}" if near else None
+    raise UnknownNameError(f"no operator {operator!r} in this list", remedy=likely)
 
 
 class Limits(NamedTuple):
@@ -179,35 +179,24 @@ def touching(findings: pd.DataFrame, space: TrustSpace, chosen: Limits) -> pd.Da
 
 def provenance(space: TrustSpace) -> Provenance:
     """Return what a report says of where it comes from: input, `as_of`, versions; nothing of the clock."""
-    whitelist = space.whitelist
-    signature = whitelist.signature
-    register = space.register
+    whitelist, signature, register = space.whitelist, space.whitelist.signature, space.register
+    observed = [(kind, part) for kind in KINDS for part in getattr(space.given(kind.need), "parts", ())]
     origin: Provenance = {
-        "file": Path(whitelist.source).name,
-        "sha256": whitelist.sha256,
-        "signature": signature.status,
-        "signer": signature.signer,
-        "revocation": signature.revocation,
+        "file": Path(whitelist.source).name, "sha256": whitelist.sha256, "signature": signature.status,
+        "signer": signature.signer, "revocation": signature.revocation,
         "generated_at": whitelist.generated_at.isoformat() if whitelist.generated_at else None,
-        "damaged": whitelist.damaged,
-        "damage": list(whitelist.damage_kinds),
-        "namespace": whitelist.namespace,
-        "register": register.source if register else None,
+        "damaged": whitelist.damaged, "damage": list(whitelist.damage_kinds),
+        "namespace": whitelist.namespace, "register": register.source if register else None,
         "register_sha256": register.sha256 if register else None,
         "observed": [
             {"kind": gettext(kind.title), "file": part.source, "sha256": part.sha256,
              "begun": part.started_at.isoformat()}
-            for kind in KINDS
-            for part in getattr(space.given(kind.need), "parts", ())
+            for kind, part in observed
         ],
-        "set_aside": dict(space.aside),
-        "mailboxes": space.mailboxes.source if space.mailboxes else None,
+        "set_aside": dict(space.aside), "mailboxes": space.mailboxes.source if space.mailboxes else None,
         "not_made": [name for name, audit in audits().items() if audit.lacking(space)],
-        "as_of": space.as_of.isoformat(),
-        "rows": len(space.entries),
-        "made_up": made_up(whitelist),
-        "test_entries": int(space.entries["is_audit_entry"].sum()),
-        "contacts": space.contacts,
+        "as_of": space.as_of.isoformat(), "rows": len(space.entries), "made_up": made_up(whitelist),
+        "test_entries": int(space.entries["is_audit_entry"].sum()), "contacts": space.contacts,
         "versions": {"python": platform.python_version()} | {n: _version(n) for n in LIBRARIES},
         "inputs": [cast(Input, state.told()) for state in space.states],
     }  # fmt: skip

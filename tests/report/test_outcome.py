@@ -7,8 +7,8 @@ import nbformat
 import pytest
 from nbformat import v4
 
-from mssante_audit.report.outcome import Setting, cleaned, recorded
-from mssante_audit.report.plan import Job
+from mssante_audit.report.page import Setting, cleaned, recorded
+from mssante_audit.report.run import Job
 
 JOB = Job("x", b"", {"data": "/home/somebody/lists/real"}, {"data": "/home/somebody/lists/real"})
 ROOTS = [Path("/home/somebody/lists"), Path("/home/somebody"), Path("/tmp"), Path("/")]

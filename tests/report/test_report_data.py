@@ -19,7 +19,7 @@ from mssante_audit.dossiers.write import write_dossiers
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.network.methods import METHODS
 from mssante_audit.report.execute import Failure
-from mssante_audit.report.outcome import Outcome, data_files
+from mssante_audit.report.page import Outcome, data_files
 from mssante_audit.report.run import Run
 from mssante_audit.snapshot import make_snapshot
 from mssante_audit.space.trust import TrustSpace
