@@ -25,7 +25,7 @@ from .findings.frame import Finding as Finding
 from .findings.registry import Audit as Audit
 from .nightly.times import fixed_by as fixed_by
 from .nightly.times import times_to_fix as times_to_fix
-from .report.calendar import calendar as calendar
+from .report.certificates import calendar as calendar
 from .report.certificates import calendar_link as calendar_link
 from .report.certificates import names_compared as names_compared
 from .report.charts import bars as bars

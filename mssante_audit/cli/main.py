@@ -344,7 +344,7 @@ def certificates(
     lang: options.Lang = options.Language.fr,
 ) -> None:
     """Write the certificates that mail servers present, the nearest end first, and what falls silent then."""
-    from mssante_audit.report.calendar import calendar
+    from mssante_audit.report.certificates import calendar
     from mssante_audit.report.results import limited
     from mssante_audit.verdicts.presented import certificates as ends_of
     from mssante_audit.verdicts.presented import expiries

@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.archive.log import GOOD, Record
-from mssante_audit.archive.store import Archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import current_language, day, gettext, moment
@@ -45,16 +44,10 @@ def collection(space: TrustSpace) -> Html:
     if good:
         last = say(". Dernière collecte réussie : {at:moment}", at=parse_instant(fetches[good[-1]].at))
     since = say(" ; {n:échec} depuis", n=failed) if failed else ""
-    lead = say(
+    told = say(
         "L'archive garde {n:liste}{span}{last}{since}.", n=len(held), span=span, last=last, since=since
     )
-    odd = [record for record in log if record.flags or record.outcome in ("quarantined", "failed")]
-    fetched = _fetches(odd[-MOST:]) if odd else ""
-    return joined(paragraph("caution" if failed else "none", lead), _unread(archive), fetched)
-
-
-def _unread(archive: Archive) -> str:
-    """Say that the history cannot be made, and of which file that comes; "" if it can."""
+    parts = [paragraph("caution" if failed else "none", told)]
     try:
         archive.history  # noqa: B018 - asked for to know whether it can be had
     except InputError as error:
@@ -62,28 +55,29 @@ def _unread(archive: Archive) -> str:
             "L’historique ne peut être établi : {name} est illisible, et les constats tirés des listes "
             "archivées manquent. La commande « mssante-audit archive verify » dit pourquoi."
         )
-        return note(say(text, name=Path(error.file or "").name), kind="caution")
-    return ""
+        parts.append(note(say(text, name=Path(error.file or "").name), kind="caution"))
+    if odd := [record for record in log if record.flags or record.outcome in ("quarantined", "failed")]:
+        outcomes, flags = names("fetches"), names("flags")
+        rows = [
+            (
+                Cell(moment(parse_instant(record.at)), record.at),
+                Cell(outcomes.get(record.outcome) or data(record.outcome)),
+                Cell(data(record.file)),
+                Cell(
+                    data(", ".join(flags.get(flag, flag) for flag in record.flags) or _why(record), 160, "")
+                ),
+            )
+            for record in reversed(odd[-MOST:])
+        ]
+        columns = ("Quand", "Issue", "Fichier", "Remarque")
+        parts.append(rows_table("collection", "Collectes à regarder", columns, rows))
+    return joined(*parts)
 
 
 def _before(record: Record, space: TrustSpace) -> bool:
     with suppress(ValueError):
         return parse_instant(record.at) <= space.as_of
     return False
-
-
-def _fetches(records: list[Record]) -> Html:
-    outcomes, flags = names("fetches"), names("flags")
-    rows = [
-        (
-            Cell(moment(parse_instant(record.at)), record.at),
-            Cell(outcomes.get(record.outcome) or data(record.outcome)),
-            Cell(data(record.file)),
-            Cell(data(", ".join(flags.get(flag, flag) for flag in record.flags) or _why(record), 160, "")),
-        )
-        for record in reversed(records)
-    ]
-    return rows_table("collection", "Collectes à regarder", ("Quand", "Issue", "Fichier", "Remarque"), rows)
 
 
 def _why(record: Record) -> str:

@@ -12,8 +12,8 @@ from mssante_audit.base.errors import AuditError
 from mssante_audit.base.language import gettext
 from mssante_audit.base.markup import html_of
 from mssante_audit.base.settings import Thresholds
+from mssante_audit.report import first
 from mssante_audit.report.cards import alone
-from mssante_audit.report.first import answer, counts, first_cause, judged
 from mssante_audit.report.html import joined, paragraph
 from mssante_audit.report.results import limits, touching
 from mssante_audit.space.trust import TrustSpace
@@ -40,21 +40,16 @@ def controls(space: TrustSpace) -> Any:
     wide = {"layout": {"width": "34rem"}, "style": {"description_width": "8rem"}}
     region = ipywidgets.Dropdown(options=regions, description=gettext("Région"), **wide)
     operator = ipywidgets.Dropdown(options=names, description=gettext("Opérateur"), **wide)
-    days = ipywidgets.IntSlider(
-        value=min(space.thresholds.stale_after_days, LATEST),
-        max=LATEST,
-        step=5,
-        description=gettext("Ancienne après"),
-        continuous_update=False,  # each position is an audit
-        disabled=space.kept_domains is not None,
-        **wide,
-    )
+    stale = space.thresholds.stale_after_days
+    days = ipywidgets.IntSlider(  # each position is an audit
+        value=min(stale, LATEST), max=LATEST, step=5, description=gettext("Ancienne après"),
+        continuous_update=False, disabled=space.kept_domains is not None, **wide,
+    )  # fmt: skip
     days.tooltip = gettext(str(Thresholds.model_fields["stale_after_days"].title))
-    shown = ipywidgets.HTML(value=view(space))
-    spaces = {space.thresholds.stale_after_days: space}
+    shown, spaces = ipywidgets.HTML(value=view(space)), {stale: space}
 
     def show(_: Any) -> None:
-        age = space.thresholds.stale_after_days if days.disabled else days.value
+        age = stale if days.disabled else days.value
         if age not in spaces:
             spaces[age] = space.with_(stale_after_days=age)
         shown.value = view(spaces[age], region.value, operator.value)
@@ -68,9 +63,10 @@ def view(space: TrustSpace, region: str = "", operator: str = "") -> str:
     """Return the answer, the counts and the findings of a part of a space, as HTML that stands alone."""
     try:
         chosen = limits(space, operator or None, region or None)
-        verdicts, todo = judged(space, chosen)
+        verdicts, todo = first.judged(space, chosen)
         findings = touching(audit_all(space), space, chosen)
-        return joined(alone(answer(verdicts), counts(verdicts), first_cause(todo)), html_of(findings) or "")
+        shown = alone(first.answer(verdicts), first.counts(verdicts), first.first_cause(todo))
+        return joined(shown, html_of(findings) or "")
     except AuditError as error:  # an operator that does not sit in the region, say
         return alone(paragraph("limits", str(error)))
 
