@@ -101,7 +101,7 @@ def schema(
     Of a register it is the Table Schema (Frictionless) of the template, for forms that check one.
     """
     if name is Schema.results:
-        from mssante_audit.report.summary import schema as content
+        from mssante_audit.report.results import schema as content
     elif name is Schema.settings:
         from mssante_audit.nightly.config import schema as content
     elif name is Schema.register:

@@ -57,7 +57,8 @@ def compared(*texts: str) -> tuple[Sequence[tuple[str, bool]], ...]:
     """
     words = [_WORDS.findall(visible(text[:SHOWN_TEXT])) for text in texts]
     parts: tuple[list[tuple[str, bool]], ...] = ([], [])
-    for kind, a1, a2, b1, b2 in SequenceMatcher(None, *words, autojunk=False).get_opcodes():
+    matcher = SequenceMatcher(None, words[0], words[1], autojunk=False)
+    for kind, a1, a2, b1, b2 in matcher.get_opcodes():
         for part, its in ((parts[0], words[0][a1:a2]), (parts[1], words[1][b1:b2])):
             if its:
                 part.append(("".join(its), kind != "equal"))

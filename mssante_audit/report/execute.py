@@ -111,7 +111,8 @@ def _read(folder: Path, seconds: float, failure: Failure | None) -> Execution:
     if failure:
         failure = Failure(failure.kind, failure.message, at)
     elif (folder / FAILURE).is_file():
-        failure = failure_of(*json.loads((folder / FAILURE).read_text(encoding="utf-8")), at)
+        kind, message = json.loads((folder / FAILURE).read_text(encoding="utf-8"))
+        failure = failure_of(kind, message, at)
     elif not done:
         errors = (folder / ERRORS).read_text(encoding="utf-8", errors="replace").strip()
         failure = failure_of("ProcessError", errors.rpartition("\n")[2], at)

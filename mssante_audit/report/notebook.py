@@ -314,9 +314,12 @@ class Report:
         for title, rules, part in parts:
             raised = (failed,) if (part["rule"] == FAILED).any() else ()
             known = {rule.code: rule for rule in (*rules, *raised)}
-            told = {"lacking": lacks(self.space, known), "limit": self.row_limit}
-            caption = format_text("Constats : {what}", what=translated(title))
-            made.append((title, findings_table(part, known, caption=caption, **told)))
+            caption, needs = (
+                format_text("Constats : {what}", what=translated(title)),
+                lacks(self.space, known),
+            )
+            told = findings_table(part, known, lacking=needs, caption=caption, limit=self.row_limit)
+            made.append((title, told))
         return macro("pieces.others", made)
 
     def record(self, *, calendar: str = "") -> Results:

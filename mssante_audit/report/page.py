@@ -35,8 +35,7 @@ from mssante_audit.report.execute import Execution, Failure, failure_of
 from mssante_audit.report.findings import follow_up_html
 from mssante_audit.report.html import TEMPLATE, Html, gettext_filter, joined, template, trusted
 from mssante_audit.report.parameters import PARAMETERS, PATHS, shown_value, tellable
-from mssante_audit.report.results import MIME, Results, read_results
-from mssante_audit.report.summary import NO_ANSWERS, Accepted
+from mssante_audit.report.results import ACCEPTED, MIME, NO_ANSWERS, Results, read_results
 from mssante_audit.report.tables import script, source_of, style
 
 if TYPE_CHECKING:
@@ -138,7 +137,7 @@ def _convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome,
     origin: Mapping[str, Any] = results.provenance if results else setting.loaded
     if results and not failure and setting.ledger is not None:
         doubtful = {i["name"] for i in origin["inputs"] if i["state"] != "ok" and not i["tolerated"]}
-        accepted = pd.DataFrame(origin.get("waived", ()), columns=list(Accepted.__annotations__))
+        accepted = pd.DataFrame(origin.get("waived", ()), columns=list(ACCEPTED))
         unsure, scope = {*origin["not_made"], *resting(doubtful)}, scope_of(job.name, shown)
         followed = follow(setting.ledger, scope, origin["as_of"], results.findings, unsure, accepted)
         since = follow_up_html(followed, results.findings)
@@ -265,7 +264,7 @@ def data_files(
         "previous": followed.previous, **followed.counts(),
         "fixed_findings": [*map(dict, followed.fixed)], "lost_findings": [*map(dict, followed.unknown)],
     }  # fmt: skip
-    summary = {  # `mssante_audit.report.summary.Summary`
+    summary = {  # `mssante_audit.report.results.schema`
         "report": outcome.name, "status": "failed" if failure else "done", "failure": why, **outcome.answers,
         "counts": counts, "since_previous": since or None, "seconds": dict(outcome.seconds),
         "parameters": dict(parameters), "inputs": provenance.get("inputs", []),

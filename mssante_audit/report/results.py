@@ -7,14 +7,16 @@ What `record` returns shows itself as one output of a MIME type of our own, whic
 from __future__ import annotations
 
 import difflib
+import json
 import platform
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -32,11 +34,11 @@ from mssante_audit.findings.trend import severity_counts
 from mssante_audit.observe.kinds import KINDS
 from mssante_audit.report.html import Prose, say
 from mssante_audit.report.parameters import check_value
-from mssante_audit.report.summary import Accepted, Input, Provenance
 from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.trust import Thresholds, TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS
 from mssante_audit.values.places import Places, places
+from mssante_audit.verdicts.checks import ORDERS, RECEIVES
 from mssante_audit.whitelist.signature import made_up
 
 _version = cache(version)
@@ -46,6 +48,18 @@ MIME = "application/vnd.mssante-audit+json"
 """Of the output that carries a notebook's results."""
 LIBRARIES = ("lxml", "matplotlib", "mssante-audit", "pandas", "papermill", "signxml")
 """Those whose versions a report names: they are what its content depends on."""
+
+
+NO_ANSWERS = {"arrives": dict.fromkeys(RECEIVES, 0), "order": dict.fromkeys(ORDERS, 0)}
+"""Answers where there is no domain."""
+ACCEPTED = ("fingerprint", "rule", "domain", "operator")
+"""What is told of a finding that was waived."""
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of ``results.json``, which says what `provenance` holds, too."""
+    text = (files("mssante_audit.report") / "results.schema.json").read_text(encoding="utf-8")
+    return dict(json.loads(text))
 
 
 def of_space(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,11 +191,11 @@ def touching(findings: pd.DataFrame, space: TrustSpace, chosen: Limits) -> pd.Da
     return typed(findings[pd.Series(kept, index=findings.index, dtype="bool")].reset_index(drop=True))
 
 
-def provenance(space: TrustSpace) -> Provenance:
+def provenance(space: TrustSpace) -> dict[str, Any]:
     """Return what a report says of where it comes from: input, `as_of`, versions; nothing of the clock."""
     whitelist, signature, register = space.whitelist, space.whitelist.signature, space.register
     observed = [(kind, part) for kind in KINDS for part in getattr(space.given(kind.need), "parts", ())]
-    origin: Provenance = {
+    origin: dict[str, Any] = {
         "file": Path(whitelist.source).name, "sha256": whitelist.sha256, "signature": signature.status,
         "signer": signature.signer, "revocation": signature.revocation,
         "generated_at": whitelist.generated_at.isoformat() if whitelist.generated_at else None,
@@ -198,12 +212,11 @@ def provenance(space: TrustSpace) -> Provenance:
         "as_of": space.as_of.isoformat(), "rows": len(space.entries), "made_up": made_up(whitelist),
         "test_entries": int(space.entries["is_audit_entry"].sum()), "contacts": space.contacts,
         "versions": {"python": platform.python_version()} | {n: _version(n) for n in LIBRARIES},
-        "inputs": [cast(Input, state.told()) for state in space.states],
+        "inputs": [state.told() for state in space.states],
     }  # fmt: skip
     made = [name for name, audit in audits().items() if audit in space.cache]
     if made and space.waivers and len(accepted := waived(space, *made)):
-        columns = accepted[list(Accepted.__annotations__)]
-        origin["waived"] = cast(list[Accepted], columns.to_dict("records"))
+        origin["waived"] = accepted[list(ACCEPTED)].to_dict("records")
     return origin
 
 
@@ -215,7 +228,7 @@ class Results:
     """The notebook's name."""
     findings: pd.DataFrame
     """As `mssante_audit.findings.frame` describes, masked unless the space shows contacts."""
-    provenance: Provenance
+    provenance: Mapping[str, Any]
     calendar: str = ""
     """What is to be kept beside the report as a calendar (iCalendar); "" for none."""
     title: str = ""

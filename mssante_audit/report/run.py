@@ -36,8 +36,7 @@ from mssante_audit.report.html import joined
 from mssante_audit.report.page import Outcome as Outcome
 from mssante_audit.report.page import Setting, as_severe, convert, index_html, text_of, write_files
 from mssante_audit.report.parameters import check_value, declared
-from mssante_audit.report.results import Limits, limits, of_space, open_space, provenance
-from mssante_audit.report.summary import NO_ANSWERS
+from mssante_audit.report.results import NO_ANSWERS, Limits, limits, of_space, open_space, provenance
 from mssante_audit.snapshot import made_as_of
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import answers

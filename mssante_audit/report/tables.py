@@ -165,10 +165,8 @@ def script(more: str = "") -> str:
     """
     code = (_file("table.js") + "\n" + more).rstrip("\n") + "\n"
     told = {} if current_language() == "fr" else {text: gettext(text) for text in WORD.findall(code)}
-    told = (
-        f"const LANGUAGE = {json.dumps(current_language())}, WORDS = {json.dumps(told, ensure_ascii=False)};"
-    )
-    return f"{told}\n{code}".replace("\r\n", "\n")
+    language, words = json.dumps(current_language()), json.dumps(told, ensure_ascii=False)
+    return f"const LANGUAGE = {language}, WORDS = {words};\n{code}".replace("\r\n", "\n")
 
 
 def style() -> str:
