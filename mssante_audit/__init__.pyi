@@ -25,6 +25,7 @@ from .findings.frame import Finding as Finding
 from .findings.registry import Audit as Audit
 from .nightly.times import fixed_by as fixed_by
 from .nightly.times import times_to_fix as times_to_fix
+from .report.cards import controls as controls
 from .report.certificates import calendar as calendar
 from .report.certificates import calendar_link as calendar_link
 from .report.certificates import names_compared as names_compared
@@ -37,7 +38,6 @@ from .report.charts import tiles as tiles
 from .report.collection import observed as observed
 from .report.collection import observed_on as observed_on
 from .report.collection import observed_tls as observed_tls
-from .report.controls import controls as controls
 from .report.desk import export as export
 from .report.desk import join as join
 from .report.desk import moved as moved

@@ -56,27 +56,19 @@ def bars(
     Parameters
     ----------
     values
-        A number a name, or a frame of a row a name and a column a part: its bars are stacked. A missing
-        number is shown as a dash. Over instants or months (the index), at most a century, bars stand
-        upright, where time puts them.
+        A number a name, or a frame of a row a name and a column a part, whose bars are stacked. A missing
+        number is a dash; one that is negative, infinite or a text is an `InputError`. Over instants or months
+        (the index), at most a century, bars stand upright, where time puts them.
     title, caption, empty
         What is drawn, what it shows, what to say where there is nothing.
     whole
         What each number is a part of: its share then stands beside it.
     styles, legend
-        Of `STYLES`, one a bar for a series and one a column for a frame; what those of a series stand for.
+        Of `STYLES` (else a `ParameterError`), one a bar for a series and one a column for a frame; what those
+        of a series stand for.
     **options
         Whatever `pandas.DataFrame.plot.barh` takes: ``color``, ``figsize``, ``alpha``, ``logx``, ``ax``…
 
-    Raises
-    ------
-    InputError
-        If a number is negative or infinite, or a text in place of one.
-    ParameterError
-        If there is no such style.
-
-    Examples
-    --------
     >>> bars(pd.Series({"CH FICTIF": 3, "CH INVENTÉ": 1}), title="Domaines").alt
     'Barres – Domaines. CH FICTIF : 3 ; CH INVENTÉ : 1.'
     """
@@ -136,16 +128,12 @@ def lines(
     Parameters
     ----------
     values
-        Whole numbers, a row an instant (the index; UTC if it has no zone), the oldest first.
+        Whole numbers, a row an instant (the index; UTC if it has no zone), the oldest first; a number that is
+        not whole, or unknown, or stands over no instant, is an `InputError`.
     title, caption, alt
         As for `bars`.
     **options
         Whatever `pandas.Series.plot` takes: ``color``, ``marker``, ``figsize``, ``grid``, ``ax``…
-
-    Raises
-    ------
-    InputError
-        If a number is not whole, or unknown, or stands over no instant.
     """
     frame = values if isinstance(values, pd.DataFrame) else values.to_frame(values.name or title)
     if not frame.empty and (not isinstance(frame.index, pd.DatetimeIndex) or frame.index.hasnans):

@@ -20,7 +20,6 @@ from mssante_audit.verdicts.words import DOUBTS
 
 MOST = 20
 """Fetches that are shown."""
-
 _WHY = {
     "future": "{n:observation est|observations sont} de côté, car {n:~postérieure|postérieures} à la date de "
     "situation : {files}.",

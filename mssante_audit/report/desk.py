@@ -133,13 +133,9 @@ def within(
 ) -> pd.DataFrame:
     """Return the rows of a frame that are of operators in some place, as ``--region`` limits reports.
 
-    Parameters
-    ----------
-    frame
-        Rows of the list, findings, domains, or any with a column `domain`; another is a `ParameterError`.
-    region, department, operator
-        Names or codes, places with commas between them, in any case, with or without accents; one that means
-        nobody is an `UnknownNameError`.
+    The frame has rows of the list, findings, domains, or any with a column `domain`; another is a
+    `ParameterError`. Names or codes (of places with commas between them) are in any case, with or without
+    accents; one that means nobody is an `UnknownNameError`.
     """
     chosen = limits(space, operator, region, department)
     if {"rule", "rows"} <= {*frame.columns}:
@@ -163,10 +159,9 @@ def join(
     theirs
         The table, or its file (CSV, XLSX, JSON, Parquet). Its numbers may be numbers, have lost their leading
         zeros, or be written with blanks; a SIRET does where a SIREN is asked for.
-    on
-        ``finess``, ``siren`` or ``siret``.
-    column
-        Its column that holds them; the one whose name says so, if there is one such.
+    on, column
+        ``finess``, ``siren`` or ``siret``; its column that holds them: the one whose name says so, if there
+        is one.
 
     Returns
     -------
@@ -343,20 +338,9 @@ def _check(which: str | Callable[[pd.DataFrame], Any], shows: str) -> None:
 def export(values: pd.DataFrame | pd.Series, path: str | Path, *, contacts: str = "services") -> Path:
     """Write a frame as CSV, XLSX, JSON or Parquet, as the suffix says, whole or not at all; return the path.
 
-    Parameters
-    ----------
-    values
-        Any frame or series; its index is written if it has a name or is more than a count of rows. No
-        spreadsheet takes a text of it for a formula.
-    path
-        File to write.
-    contacts
-        Whose numbers and addresses are shown, as `mssante_audit.load_space` has it.
-
-    Raises
-    ------
-    ParameterError, OutputError
-        If the suffix is of no format; if it cannot be written.
+    Its index is written if it has a name or is more than a count of rows; no spreadsheet takes a text of it
+    for a formula. `contacts` says whose numbers and addresses are shown, as `mssante_audit.load_space` has
+    it. A suffix of no format is a `ParameterError`, a file that cannot be written an `OutputError`.
     """
     out, whole = Path(path), values.to_frame() if isinstance(values, pd.Series) else values
     kind = out.suffix.lower().removeprefix(".")

@@ -39,7 +39,6 @@ SOURCES = {
     "none": "aucun texte, repère propre à ce rapport",
 }
 """French names of `mssante_audit.findings.catalogue.SOURCES`, the longest that fits first."""
-
 TO_DO = {
     "declarations": "Déposez declarations.csv, .xlsx ou .json dans le dossier de données.",
     "mailboxes": "Lancez « mssante-audit fetch --mailboxes », qui y dépose celle du jour.",
@@ -47,7 +46,6 @@ TO_DO = {
 }
 """What to do where one of `mssante_audit.findings.registry.known_needs` is not there; a kind of observation
 says its own."""
-
 BY_ARCHIVE = "Contacts que l’archive montre périmés"
 """The one family that needs more than its audit does."""
 COLUMNS = ("Gravité", "Constat", "Domaines", "Opérateur", "Observé", "Lignes")
@@ -231,15 +229,13 @@ def findings_table(
     ----------
     findings
         As `mssante_audit.findings.frame` describes; those of `mssante_audit.audits.waived` with who accepted.
-    rules
-        Those that were looked for (`family`): what they mean and what to do then stand beside the table, and
-        which of them found nothing. Findings of other rules are left out.
-    lacking
-        What it took to check these rules and was not there (`lacks`): nothing found is then unknown.
-    name, caption
-        The table's `id` and the name of the CSV file, unique in the page; what the table holds.
-    empty
-        What to say where there is none, and no rules are given.
+    rules, lacking
+        Those that were looked for (`family`), whose findings alone are shown: what they mean and what to do,
+        and which of them found nothing; what it took to check them and was not there (`lacks`): that is
+        unknown then.
+    name, caption, empty
+        Its `id` and the name of the CSV file, unique in the page; what it holds; what to say where there is
+        none and no rules are given.
     limit
         Rows shown at most, folded or not. Below it is said how many there are and where.
     """
@@ -284,9 +280,6 @@ def findings_table(
     return joined(*parts, csv_link(findings, shown, name))
 
 
-# -- what a report is about ---------------------------------------------------------------------------------
-
-
 def scope(space: TrustSpace, entries: pd.DataFrame) -> str:
     """Return what a report is about and what was set aside."""
     aside = space.entries[space.entries["is_audit_entry"]]
@@ -328,9 +321,6 @@ def opening(
         "" if findings is None else incomplete(findings),
         paragraph("scope", scope(space, entries), doubt if doubtful else ""),
     )
-
-
-# -- since the run before -----------------------------------------------------------------------------------
 
 
 def follow_up_html(followed: FollowUp, findings: pd.DataFrame) -> Html:

@@ -56,19 +56,11 @@ WORST_FIRST = ["critical", "error", "warning"]
 def open_report(name: str, **parameters: Any) -> Report:
     """Load what a notebook's parameters describe, and find what its audits say of it.
 
-    Parameters
-    ----------
-    name
-        The notebook's: that of an audit, or ``overview``, which tells of all.
-    **parameters
-        Those of its cell tagged ``parameters``, as papermill may hand them over
-        (`mssante_audit.base.settings.Parameters`).
-
-    Raises
-    ------
-    ParameterError, UnknownNameError, InputError
-        If there is no such parameter, or its value is not right; if it is limited to an operator or a place
-        that is not in the list; if there is no white list, or it cannot be read.
+    `name` is the notebook's: that of an audit, or ``overview``, which tells of all; the parameters are those
+    of its cell tagged ``parameters``, as papermill may hand them over
+    (`mssante_audit.base.settings.Parameters`). One that is none or not right is a `ParameterError`, an
+    operator or a place that is not in the list an `UnknownNameError`, a white list that is not there or
+    cannot be read an `InputError`.
     """
     row_limit = check_value("row_limit", parameters.pop("row_limit", 500))
     since = check_value("changes_since", parameters.pop("changes_since", None))

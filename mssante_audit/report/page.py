@@ -152,9 +152,6 @@ def _convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome,
     return outcome, written | data_files(outcome, shown, origin)
 
 
-# -- what a notebook holds ----------------------------------------------------------------------------------
-
-
 def is_tagged(cell: Mapping[str, Any], *tags: str) -> bool:
     """Say whether a cell bears one of the `tags`."""
     return not set(tags).isdisjoint(cell["metadata"].get("tags", []))
@@ -241,9 +238,6 @@ def _paths(job: Job, setting: Setting) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w+/=.~-])(?:{'|'.join(map(re.escape, longest_first))})(?:/|(?![\w.~-]))")
 
 
-# -- files --------------------------------------------------------------------------------------------------
-
-
 def labelled(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return parameters as a page tells them: label and shown value."""
     return [
@@ -287,9 +281,6 @@ def write_files(staging: Path, name: str, files: Mapping[str, bytes], *, failed:
     folder.mkdir(exist_ok=True)
     for suffix, content in files.items():
         write_bytes(folder / f"{name}{suffix}", content)
-
-
-# -- pages --------------------------------------------------------------------------------------------------
 
 
 def to_html(notebook: Mapping[str, Any], page: Page) -> str:

@@ -48,8 +48,6 @@ MIME = "application/vnd.mssante-audit+json"
 """Of the output that carries a notebook's results."""
 LIBRARIES = ("lxml", "matplotlib", "mssante-audit", "pandas", "papermill", "signxml")
 """Those whose versions a report names: they are what its content depends on."""
-
-
 NO_ANSWERS = {"arrives": dict.fromkeys(RECEIVES, 0), "order": dict.fromkeys(ORDERS, 0)}
 """Answers where there is no domain."""
 ACCEPTED = ("fingerprint", "rule", "domain", "operator")
@@ -178,17 +176,15 @@ def touching(findings: pd.DataFrame, space: TrustSpace, chosen: Limits) -> pd.Da
     """
     if chosen == EVERYBODY:
         return findings
-    theirs = limited(space.entries, chosen)
+    theirs, owners = limited(space.entries, chosen), operators(space, chosen) or set()
     rows, names = set(theirs["row"].tolist()), set(theirs["domain"].tolist())
-    owners = operators(space, chosen) or set()
-    kept = []
-    columns = ("rule", "rows", "operator_id", "domain", "domains")
-    for code, numbers, owner, domain, count in zip(*(findings[name] for name in columns), strict=True):
+    kept = (findings["rule"] == FAILED) | findings["operator_id"].isin(owners)
+    kept |= findings["rows"].map(lambda numbers: not rows.isdisjoint(numbers)).astype("bool")
+    if chosen.operator_id is None:
         # With neither rows nor an operator nothing tells which domains, if it is several.
-        apart = chosen.operator_id is None and not numbers and not owner and (count != 1 or domain in names)
-        kept.append(code == FAILED or not rows.isdisjoint(numbers) or owner in owners or apart)
-    # A bare list without a row would choose columns.
-    return typed(findings[pd.Series(kept, index=findings.index, dtype="bool")].reset_index(drop=True))
+        nobody = (findings["rows"].map(len) == 0) & (findings["operator_id"] == "")
+        kept |= nobody & ((findings["domains"] != 1) | findings["domain"].isin(names))
+    return typed(findings[kept].reset_index(drop=True))
 
 
 def provenance(space: TrustSpace) -> dict[str, Any]:

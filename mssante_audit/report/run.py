@@ -50,7 +50,6 @@ NEEDS = {"changes": ("archive",), "contacts_over_time": ("archive",)}
 name, what that needs."""
 ONE_OPERATOR = frozenset({"operator"})
 """Reports about a single operator: made only when asked for, with the parameter `operator`."""
-
 Listener = Callable[[str, int, int, Outcome | None], None]
 """Called with a report's name, how much of it is done, of how much, and at the end its outcome."""
 

@@ -46,7 +46,6 @@ COLOURS = {
     "s2": "#93bbdc", "s3": "#3a78b0", "s4": "#1f5c99", "s5": "#0b3f75", "inverse": "#fdfdfd",
 }  # fmt: skip
 """Colours of a drawing by their names; in a page each is a variable of `tables.css`, no two the same."""
-
 _VARIABLES = {colour: f"{name}-fill" if name in SEVERITIES else name for name, colour in COLOURS.items()}
 """The page's variable of each colour; a severity has another one for its letters."""
 _SVG = "{http://www.w3.org/2000/svg}"
@@ -60,7 +59,6 @@ _OURS = {
 }
 """What of the drawing's text is replaced: its size and its letters are the page's."""
 _drawn = count_from(1)
-
 Pairs = Sequence[tuple[str, str]]
 """Names and what stands beside each."""
 

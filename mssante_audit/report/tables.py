@@ -117,10 +117,9 @@ def table(
         What it holds, if not just the number of its rows; what to say where there is none.
     name
         Its `id` and the name of the CSV file, if one matters; unique in its page.
-    limit
-        Rows shown at most. Above it the table says how many there are.
-    csv
-        What the CSV holds, if more than these rows.
+    limit, csv
+        Rows shown at most; above it the table says how many there are. What the CSV holds, if more than
+        these.
     bar
         A column of numbers that are drawn as bars, too.
     """
