@@ -136,7 +136,7 @@ def say(text: str, /, **values: Any) -> Prose:
     told = gettext(text)
     written = Prose(_Plain().vformat(_STRONG.sub(r"\1", told), (), values))
     marked = _STRONG.sub(r"<strong>\1</strong>", str(escape(told)))
-    written.html = Markup(_Marked().vformat(marked, (), values))  # noqa: S704 - each value is escaped by `_Marked`
+    written.html = Markup(_Marked().vformat(marked, (), values))  # noqa: S704 - `_Marked` escapes each value
     return written
 
 

@@ -87,74 +87,62 @@ class Outcome:
     """The answer that it begins with, as text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What a report is made with, beside its notebook."""
-
-    roots: Sequence[Path] = ()
-    """Folders whose paths it must not show, beside those of this process and of the data."""
-    loaded: Mapping[str, Any] = field(default_factory=dict)
-    """Provenance of the data, for a notebook that did not come to telling its own."""
-    answers: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: NO_ANSWERS)
-    ledger: dict[str, Any] | None = None
-    """What earlier runs found; changed. ``None``: findings are not followed."""
-    debug: bool = False
-    """Keep tracebacks, which may hold unmasked values."""
-
-
 def as_severe(counts: Mapping[str, int] | None, fail_on: str | None) -> bool:
     """Tell whether, of findings counted by severity, one is at or above `fail_on` (``None``: never)."""
     bad = SEVERITIES[SEVERITIES.index(fail_on) :] if fail_on else ()
     return any((counts or {}).get(severity) for severity in bad)
 
 
-def convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome, dict[str, bytes]]:
+def convert(
+    job: Job,
+    execution: Execution,
+    *,
+    roots: Sequence[Path] = (),
+    loaded: Mapping[str, Any],
+    answers: Mapping[str, Mapping[str, int]] = NO_ANSWERS,
+    ledger: dict[str, Any] | None = None,
+    debug: bool = False,
+) -> tuple[Outcome, dict[str, bytes]]:
     """Return what became of a report, and the bytes of its files by suffix.
 
-    Whatever a notebook put out, there is a report: where it cannot be converted, one that says so.
+    Whatever a notebook put out, there is a report: where it cannot be converted, one that says so. `roots`
+    are folders whose paths it must not show; `loaded` is the provenance of the data, for one that did not
+    come to telling its own; the `ledger` of earlier runs is changed, and without one findings are not
+    followed.
     """
+    import nbformat
+
+    def made(execution: Execution) -> tuple[Outcome, dict[str, bytes]]:
+        begin, failure, followed, since = time.perf_counter(), execution.failure, None, ""
+        if failure and not debug:
+            failure = replace(failure, traceback="")
+        notebook, shown = cleaned(execution.notebook, job, roots, debug=debug), tellable(job.shown)
+        results = recorded(notebook)
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown":
+                cell.source = markdown(cell.source)
+        origin: Mapping[str, Any] = results.provenance if results else loaded
+        if results and not failure and ledger is not None:
+            doubtful = {i["name"] for i in origin["inputs"] if i["state"] != "ok" and not i["tolerated"]}
+            accepted = pd.DataFrame(origin.get("waived", ()), columns=list(ACCEPTED))
+            unsure, scope = {*origin["not_made"], *resting(doubtful)}, scope_of(job.name, shown)
+            followed = follow(ledger, scope, origin["as_of"], results.findings, unsure, accepted)
+            since = follow_up_html(followed, results.findings)
+        title = results.title if results else ""
+        page = to_html(notebook, Page(job.name, labelled(job.shown), origin, failure, since, title))
+        section = section_of(notebook, failure.cell) if failure else ""
+        seconds = {"run": round(execution.seconds, 3), "convert": round(time.perf_counter() - begin, 3)}
+        title, lead = title or title_of(notebook, job.name), lead_of(notebook)
+        outcome = Outcome(job.name, title, results, failure, section, seconds, followed, answers, lead)
+        texts = {".html": page, ".ipynb": f"{nbformat.v4.writes(notebook)}\n"}
+        written = {suffix: text.encode("utf-8", "backslashreplace") for suffix, text in texts.items()}
+        return outcome, written | data_files(outcome, shown, origin)
+
     try:
-        return _convert(job, execution, setting)
+        return made(execution)
     except Exception as error:  # an output that nobody foresaw: the other reports are made all the same
-        import nbformat
-
         failure = failure_of(type(error).__name__, str(error), -1, "".join(format_exception(error)))
-        blank = replace(execution, notebook=nbformat.v4.new_notebook(), failure=failure)
-        return _convert(job, blank, setting)
-
-
-def _convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome, dict[str, bytes]]:
-    from nbformat.v4 import writes
-
-    begin, failure, followed, since = time.perf_counter(), execution.failure, None, ""
-    if failure and not setting.debug:
-        failure = replace(failure, traceback="")
-    notebook, shown = cleaned(execution.notebook, job, setting), tellable(job.shown)
-    results = recorded(notebook)
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            cell.source = markdown(cell.source)
-    origin: Mapping[str, Any] = results.provenance if results else setting.loaded
-    if results and not failure and setting.ledger is not None:
-        doubtful = {i["name"] for i in origin["inputs"] if i["state"] != "ok" and not i["tolerated"]}
-        accepted = pd.DataFrame(origin.get("waived", ()), columns=list(ACCEPTED))
-        unsure, scope = {*origin["not_made"], *resting(doubtful)}, scope_of(job.name, shown)
-        followed = follow(setting.ledger, scope, origin["as_of"], results.findings, unsure, accepted)
-        since = follow_up_html(followed, results.findings)
-    title = results.title if results else ""
-    page = to_html(notebook, Page(job.name, labelled(job.shown), origin, failure, since, title))
-    section = section_of(notebook, failure.cell) if failure else ""
-    seconds = {"run": round(execution.seconds, 3), "convert": round(time.perf_counter() - begin, 3)}
-    title, lead = title or title_of(notebook, job.name), lead_of(notebook)
-    outcome = Outcome(job.name, title, results, failure, section, seconds, followed, setting.answers, lead)
-    files = {".html": page, ".ipynb": f"{writes(notebook)}\n"}
-    written = {suffix: text.encode("utf-8", "backslashreplace") for suffix, text in files.items()}
-    return outcome, written | data_files(outcome, shown, origin)
-
-
-def is_tagged(cell: Mapping[str, Any], *tags: str) -> bool:
-    """Say whether a cell bears one of the `tags`."""
-    return not set(tags).isdisjoint(cell["metadata"].get("tags", []))
+        return made(replace(execution, notebook=nbformat.v4.new_notebook(), failure=failure))
 
 
 def title_of(notebook: Mapping[str, Any], name: str) -> str:
@@ -190,14 +178,16 @@ def recorded(notebook: NotebookNode) -> Results | None:
     return next((read_results(o.data[MIME]) for o in outputs if MIME in o.get("data", {})), None)
 
 
-def cleaned(notebook: NotebookNode, job: Job, setting: Setting) -> NotebookNode:
+def cleaned(
+    notebook: NotebookNode, job: Job, roots: Sequence[Path] = (), *, debug: bool = False
+) -> NotebookNode:
     """Return a notebook without what tells of the machine or the moment: paths, metadata of the run.
 
     So go, unless for debugging, tracebacks and what was written to standard error, which may hold values.
     """
     import nbformat
 
-    hidden = _paths(job, setting)
+    hidden = _paths(job, roots)
 
     def shown(value: Any) -> Any:
         if isinstance(value, dict):
@@ -210,12 +200,12 @@ def cleaned(notebook: NotebookNode, job: Job, setting: Setting) -> NotebookNode:
     for number, cell in enumerate(notebook.cells, 1):
         kept = {name: cell[name] for name in ("cell_type", "source", "execution_count") if name in cell}
         tags = list(cell.metadata.get("tags", ()))
-        if is_tagged(cell, "injected-parameters"):
+        if "injected-parameters" in tags:
             kept["source"] = "\n".join(f"{name} = {value!r}" for name, value in tellable(job.given).items())
         if cell.cell_type == "code":
-            kept["outputs"] = [shown(o) for o in cell.outputs if setting.debug or o.get("name") != "stderr"]
+            kept["outputs"] = [shown(o) for o in cell.outputs if debug or o.get("name") != "stderr"]
             for output in kept["outputs"]:
-                if output["output_type"] == "error" and not setting.debug:
+                if output["output_type"] == "error" and not debug:
                     output |= {"evalue": "", "traceback": []}
         cells.append({**kept, "id": f"cell-{number:03}", "metadata": {"tags": tags} if tags else {}})
     bare: NotebookNode = nbformat.v4.new_notebook(cells=nbformat.from_dict(cells))
@@ -224,11 +214,11 @@ def cleaned(notebook: NotebookNode, job: Job, setting: Setting) -> NotebookNode:
     return bare
 
 
-def _paths(job: Job, setting: Setting) -> re.Pattern[str]:
+def _paths(job: Job, roots: Sequence[Path]) -> re.Pattern[str]:
     """Return what matches the paths that a report must not show, as they are and as HTML has them."""
     named = [values.get(name) or () for values in (job.given, job.shown) for name in PATHS]
     files = [file for value in named for file in ([value] if isinstance(value, str) else value)]
-    roots = [*setting.roots, *(Path(file).parent for file in files), *Path(__file__).parents[1:3]]
+    roots = [*roots, *(Path(file).parent for file in files), *Path(__file__).parents[1:3]]
     roots += [Path.cwd(), Path(tempfile.gettempdir()), Path(sys.prefix), Path(sys.base_prefix)]
     with suppress(RuntimeError):  # a container's user may have none
         roots.append(Path.home())
@@ -296,8 +286,9 @@ def to_html(notebook: Mapping[str, Any], page: Page) -> str:
     html, _ = _exporter().from_notebook_node(shown)
     title = page.title or title_of(notebook, page.name)
     section = section_of(notebook, page.failure.cell) if page.failure else ""
-    told = [c for c in cells if not is_tagged(c, "parameters", "injected-parameters")]
-    code = [c["source"] for c in told if c["cell_type"] == "code"]
+    aside = {"parameters", "injected-parameters"}
+    told = [c for c in cells if c["cell_type"] == "code" and aside.isdisjoint(c["metadata"].get("tags", []))]
+    code = [cell["source"] for cell in told]
     return page_html(page, title, joined(trusted(html), page.follow_up), section, code)
 
 

@@ -34,7 +34,7 @@ from mssante_audit.report.explorer import explore
 from mssante_audit.report.findings import since_previous
 from mssante_audit.report.html import joined
 from mssante_audit.report.page import Outcome as Outcome
-from mssante_audit.report.page import Setting, as_severe, convert, index_html, text_of, write_files
+from mssante_audit.report.page import as_severe, convert, index_html, text_of, write_files
 from mssante_audit.report.parameters import check_value, declared
 from mssante_audit.report.results import NO_ANSWERS, Limits, limits, of_space, open_space, provenance
 from mssante_audit.snapshot import made_as_of
@@ -206,7 +206,9 @@ def run_reports(
             for job, execution in zip(jobs, executions, strict=True):
                 ran = execution.result()
                 roots = [scratch_of(staging, job.name), staging, out]
-                outcome, files = convert(job, ran, Setting(roots, loaded, counts, ledger, debug))
+                outcome, files = convert(
+                    job, ran, roots=roots, loaded=loaded, answers=counts, ledger=ledger, debug=debug
+                )
                 write_files(staging, job.name, files, failed=bool(outcome.failure))
                 outcomes.append(outcome)
                 listener(job.name, 1, 1, outcome)
