@@ -101,7 +101,7 @@ def schema(
     Of a register it is the Table Schema (Frictionless) of the template, for forms that check one.
     """
     if name is Schema.results:
-        from mssante_audit.report.summary import schema as content
+        from mssante_audit.report.results import schema as content
     elif name is Schema.settings:
         from mssante_audit.nightly.config import schema as content
     elif name is Schema.register:
@@ -344,7 +344,7 @@ def certificates(
     lang: options.Lang = options.Language.fr,
 ) -> None:
     """Write the certificates that mail servers present, the nearest end first, and what falls silent then."""
-    from mssante_audit.report.calendar import calendar
+    from mssante_audit.report.certificates import calendar
     from mssante_audit.report.results import limited
     from mssante_audit.verdicts.presented import certificates as ends_of
     from mssante_audit.verdicts.presented import expiries

@@ -29,7 +29,6 @@ from mssante_audit.findings.places import LIST, places_of, row_ranges
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
 from mssante_audit.report.results import Results, record
-from mssante_audit.report.summary import Provenance
 from mssante_audit.snapshot.folder import unnamed_texts
 from mssante_audit.space.story import worded_changes
 from mssante_audit.space.trust import TrustSpace
@@ -299,7 +298,7 @@ class Dossier:
         made = record(self.space, self.findings, name="operator", title=self.label)
         texts = {key: value for key, value in made.provenance.items() if isinstance(value, str)}
         safe = {key: self.safe(text, gettext(ANOTHER)) for key, text in texts.items()}
-        return replace(made, provenance=cast(Provenance, {**made.provenance, **safe}))
+        return replace(made, provenance={**made.provenance, **safe})
 
 
 def own_contacts(

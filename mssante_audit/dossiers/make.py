@@ -26,12 +26,10 @@ from mssante_audit.dossiers.page import NOTEBOOK, SECTIONS, section
 from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.dossiers.survey import survey
 from mssante_audit.report.execute import Failure, failure_of
-from mssante_audit.report.html import Html, joined, macro, trusted
-from mssante_audit.report.outcome import Outcome, data_files, labelled
-from mssante_audit.report.page import Page, page_html
-from mssante_audit.report.pieces import note
-from mssante_audit.report.plan import of_space, tellable
-from mssante_audit.report.results import Results, open_space
+from mssante_audit.report.html import Html, joined, macro, note, trusted
+from mssante_audit.report.page import Outcome, Page, data_files, labelled, page_html
+from mssante_audit.report.parameters import tellable
+from mssante_audit.report.results import Results, of_space, open_space
 from mssante_audit.report.tables import script, style
 from mssante_audit.space.inputs import Bundle, code_digest
 from mssante_audit.space.trust import TrustSpace

@@ -12,10 +12,7 @@ from mssante_audit.dossiers.facts import Dossier
 from mssante_audit.report.charts import largest
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.first import counts
-from mssante_audit.report.html import Html, joined, macro
-from mssante_audit.report.names import names
-from mssante_audit.report.pieces import card
-from mssante_audit.report.say import say
+from mssante_audit.report.html import Html, card, joined, macro, names, say
 from mssante_audit.report.tables import table
 from mssante_audit.verdicts.domains import domains
 

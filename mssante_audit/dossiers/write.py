@@ -27,11 +27,11 @@ from mssante_audit.dossiers.make import Made, Order, make_dossiers, opened
 from mssante_audit.dossiers.page import NOTEBOOK
 from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.report.html import template
-from mssante_audit.report.outcome import as_severe, write_files
-from mssante_audit.report.page import policy_of
-from mssante_audit.report.plan import plan, tellable
+from mssante_audit.report.page import as_severe, policy_of, write_files
+from mssante_audit.report.parameters import tellable
 from mssante_audit.report.results import limits, provenance, select_operator
 from mssante_audit.report.results import operators as operators_of
+from mssante_audit.report.run import plan
 from mssante_audit.report.tables import script, source_of, style
 from mssante_audit.space.inputs import Bundle, code_digest, inputs_digest, pack
 from mssante_audit.space.trust import TrustSpace

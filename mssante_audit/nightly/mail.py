@@ -27,7 +27,7 @@ from mssante_audit.findings.templates import phrase
 from mssante_audit.nightly.night import SITE, Night, began, read_result, read_run, runs_in
 from mssante_audit.nightly.notice import good_run
 from mssante_audit.nightly.settings import Mail
-from mssante_audit.report.names import names
+from mssante_audit.report.html import names
 from mssante_audit.space.states import State, named, reason, remedied, worded
 
 KIND = "mssante-audit night"

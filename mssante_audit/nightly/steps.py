@@ -157,7 +157,7 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     from mssante_audit.findings import ledger, trend
     from mssante_audit.findings.sarif import sarif
     from mssante_audit.nightly.facts import facts_of
-    from mssante_audit.report.plan import tellable
+    from mssante_audit.report.parameters import tellable
     from mssante_audit.report.results import Results, provenance
     from mssante_audit.snapshot import make_snapshot
     from mssante_audit.space.states import figures
@@ -262,7 +262,7 @@ def _accepted(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
     """Return those parameters that one of the notebooks has."""
     from mssante_audit.base.resources import resource
     from mssante_audit.report.parameters import declared
-    from mssante_audit.report.plan import find_notebooks
+    from mssante_audit.report.run import find_notebooks
 
     known: set[str] = set()
     for report, path in find_notebooks(names, resource("notebooks")).items():

@@ -1,7 +1,8 @@
 """How a space, findings, a rule and a signature show themselves in a notebook: at a glance, folded, masked.
 
 Each is in the language spoken (`mssante_audit.enable`), and HTML that stands alone: its style comes with it
-and takes the theme's colours, and no script is in it.
+and takes the theme's colours, and no script is in it. Controls of region, operator and threshold are for who
+works in a notebook: in reports, and wherever one is run with nobody before it, there are none.
 """
 
 from __future__ import annotations
@@ -9,35 +10,24 @@ from __future__ import annotations
 from functools import cache
 from itertools import count as count_from
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from mssante_audit.audits import audit, audits, parted
+from mssante_audit.audits import audit, audit_all, audits, parted
+from mssante_audit.base import language as spoken
 from mssante_audit.base.errors import AuditError
-from mssante_audit.base.language import (
-    count,
-    current_language,
-    day,
-    format_text,
-    gettext,
-    localized,
-    moment,
-    number,
-    severity_name,
-    signatures,
-    translated,
-    typeset,
-)
+from mssante_audit.base.language import count, day, format_text, gettext, localized, moment
 from mssante_audit.base.markup import html_of
+from mssante_audit.base.settings import Thresholds
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES, Rule
 from mssante_audit.findings.frame import Findings
 from mssante_audit.findings.registry import catalogue, input_of, known_needs, ours
 from mssante_audit.findings.words import sentence
+from mssante_audit.report import first
 from mssante_audit.report.findings import finding_rows, foundation
-from mssante_audit.report.first import MARKS, answer, checks, counts
-from mssante_audit.report.html import Html, joined, macro, trusted
-from mssante_audit.report.pieces import card, lead, paragraph
-from mssante_audit.report.say import say
+from mssante_audit.report.html import Html, card, joined, lead, macro, paragraph, say, trusted
+from mssante_audit.report.results import limits, touching
 from mssante_audit.report.tables import badge, style
 from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.states import named, remedied, worded
@@ -47,18 +37,16 @@ from mssante_audit.whitelist.signature import Verdict, made_up
 
 SHOWN = 20
 """Findings of a severity that are shown."""
-
+SOON = 1000
+"""Rows of a space that are audited before it shows itself; of more, verdicts are shown once known."""
 _MOVED = {
     "new": "{n:nouveau|nouveaux}", "gone": "{n:disparu}", "changed": "{n:changé}", "unknown": "{n:inconnu}",
 }  # fmt: skip
 """How a finding moved (`mssante_audit.report.desk.moved`)."""
-
 _BAD = ("damaged", "future", "unverified")
 """States of an input that is wrong, and not just old or absent."""
-
-SOON = 1000
-"""Rows of a space that are audited before it shows itself; of more, verdicts are shown once known."""
-
+LATEST = 3650
+"""Days at most on the slider: a row of ten years is old whatever one takes for old."""
 _shown = count_from(1)
 
 
@@ -71,25 +59,18 @@ def alone(*parts: str) -> Html:
 def space_card(space: TrustSpace) -> str:
     """Return the answer and the verdicts as bars, then what was loaded and the state of each input."""
     whitelist, rows = space.whitelist, space.audited
-    numbers = {
-        "domaine": rows["domain"].nunique(),
-        "opérateur": rows["operator_id"].nunique(),
-        "ligne": len(rows),
-    }
+    made = moment(whitelist.generated_at) if whitelist.generated_at else gettext("date illisible")
+    numbers = {"domaine": rows["domain"].nunique(), "opérateur": rows["operator_id"].nunique()}
+    counted = [count(n, word) for word, n in (numbers | {"ligne": len(rows)}).items()]
+    contacts = {"all": gettext("montrés"), "none": gettext("masqués dans les constats")}
+    aside = "{counted}, {n:ligne} de test à part"
     facts = {
-        "Liste": f"{Path(whitelist.source).name}, "
-        + (moment(whitelist.generated_at) if whitelist.generated_at else gettext("date illisible")),
+        "Liste": f"{Path(whitelist.source).name}, {made}",
         "État": gettext("endommagée, lignes lisibles seulement") if whitelist.damaged else "",
-        "Signature": signatures()[whitelist.signature.status],
-        "Contenu": format_text(
-            "{counted}, {n:ligne} de test à part",
-            counted=[count(n, word) for word, n in numbers.items()],
-            n=len(space.entries) - len(rows),
-        ),
+        "Signature": spoken.signatures()[whitelist.signature.status],
+        "Contenu": format_text(aside, counted=counted, n=len(space.entries) - len(rows)),
         "Situation": moment(space.as_of) + (gettext(" (exemple fictif)") if made_up(whitelist) else ""),
-        "Contacts": {"all": gettext("montrés"), "none": gettext("masqués dans les constats")}.get(
-            space.contacts, gettext("ceux des services, personnes masquées")
-        ),
+        "Contacts": contacts.get(space.contacts, gettext("ceux des services, personnes masquées")),
     }
     if len(rows) > SOON and not worked_out(space):
         ask = (
@@ -110,8 +91,9 @@ def _verdicts(space: TrustSpace) -> list[Html]:
         failed = sum(int((parted(name, space)[0]["rule"] == FAILED).sum()) for name in audits())
     except AuditError as error:  # of a file beside the list: the rest is worth showing
         return [paragraph("limits", say("Verdicts inconnus : {why}", why=str(error)))]
-    unmade = say("{n:règle non évaluée|règles non évaluées}", n=failed) if failed else ""
-    return [answer(known), counts(known), checks(known), paragraph("limits", unmade) if failed else Html()]
+    shown = [first.answer(known), first.counts(known), first.checks(known)]
+    unmade = "{n:règle non évaluée|règles non évaluées}"
+    return shown + ([paragraph("limits", say(unmade, n=failed))] if failed else [])
 
 
 def _inputs(space: TrustSpace) -> Html:
@@ -119,13 +101,13 @@ def _inputs(space: TrustSpace) -> Html:
     facts, known = {}, {state.name: state for state in space.states}
     for name in ("list", *map(input_of, known_needs())):
         if (state := known.get(name)) is None:
-            facts[named(name)] = f"{MARKS['unknown']} {gettext('rien : inconnu')}"
+            facts[named(name)] = f"{first.MARKS['unknown']} {gettext('rien : inconnu')}"
             continue
         mark = "ok" if not state.doubtful else "fail" if state.state in _BAD else "warn"
         days = state.age_days
         age = "" if days is None else format_text("de {n:jour}", n=days) if days else gettext("du jour")
         parts = (age, worded(state), "" if state.state == "ok" else remedied(state))
-        facts[named(name)] = f"{MARKS[mark]} {' – '.join(filter(None, parts))}"
+        facts[named(name)] = f"{first.MARKS[mark]} {' – '.join(filter(None, parts))}"
     return card(facts, gettext("Entrées"))
 
 
@@ -155,20 +137,16 @@ def findings_card(findings: Findings) -> str:
 @html_of.register
 def rule_card(rule: Rule) -> str:
     """Return what a rule says, why it matters, what to do, what it is founded on, and an example."""
-    seen = examples(rule.audit, current_language()) if rule.audit in ours() else {}
+    seen = examples(rule.audit, spoken.current_language()) if rule.audit in ours() else {}
     observed, expected, domain = seen.get(rule.code, ("", "", ""))
+    title, why, remedy = (spoken.typeset(localized(rule, part)) for part in ("title", "why", "remedy"))
     facts = {
-        "Gravité": severity_name(rule.severity),
-        "Pourquoi": typeset(localized(rule, "why")),
-        "Que faire": typeset(localized(rule, "remedy")),
+        "Gravité": spoken.severity_name(rule.severity), "Pourquoi": why, "Que faire": remedy,
         "Exemple": format_text("{label} : {text}", label=domain, text=observed) if domain else observed,
-        "Attendu": expected,
-        "Fondement": foundation(rule),
-        "Famille": translated(rule.family),
-        "Audit": rule.audit,
-        "Code": rule.code,
-    }
-    return card(facts, typeset(localized(rule, "title")))
+        "Attendu": expected, "Fondement": foundation(rule), "Famille": spoken.translated(rule.family),
+        "Audit": rule.audit, "Code": rule.code,
+    }  # fmt: skip
+    return card(facts, title)
 
 
 @html_of.register
@@ -177,17 +155,14 @@ def signature_card(verdict: Verdict) -> str:
     codes = {"invalid": "LIST_SIGNATURE_INVALID", "valid-untrusted": "LIST_SIGNER_UNTRUSTED"}
     told = {"reason": verdict.reason, "signer": verdict.signer, "wanted": verdict.expected}
     code = codes.get(verdict.status) if verdict.reason else None
-    reason = sentence(catalogue()[code], "observed", told) if code else ""
     facts = {
-        "Signataire": verdict.signer,
-        "Émis par": verdict.issuer,
+        "Signataire": verdict.signer, "Émis par": verdict.issuer,
         "Valable du": verdict.not_before and day(verdict.not_before),
-        "au": verdict.not_after and day(verdict.not_after),
-        "Autorité": verdict.anchor,
-        "Lignes couvertes": number(verdict.verified_rows),
-        "Détail": reason,
-    }
-    return card(facts, format_text("Signature {status}", status=signatures()[verdict.status]))
+        "au": verdict.not_after and day(verdict.not_after), "Autorité": verdict.anchor,
+        "Lignes couvertes": spoken.number(verdict.verified_rows),
+        "Détail": sentence(catalogue()[code], "observed", told) if code else "",
+    }  # fmt: skip
+    return card(facts, format_text("Signature {status}", status=spoken.signatures()[verdict.status]))
 
 
 @cache
@@ -199,3 +174,60 @@ def examples(name: str, language: str) -> dict[str, tuple[str, str, str]]:
 
 
 _sample = cache(load_space)
+
+
+def controls(space: TrustSpace) -> Any:
+    """Show controls for region, operator and the age of an old row, and what they leave below them.
+
+    ``None`` where nobody could move them (a report, papermill, nbconvert, a script), or without ipywidgets.
+    """
+    if not attended():
+        return None
+    try:
+        import ipywidgets
+    except ImportError:
+        return None
+    rows = space.audited
+    operators = sorted({*zip(rows["operator"], rows["operator_id"], strict=True)} - {("", "")})
+    names = [(gettext("Tous"), ""), *((f"{name} ({number})", number) for name, number in operators)]
+    regions = [(gettext("Toutes"), ""), *((name, name) for name in sorted({*rows["region"]} - {""}))]
+    wide = {"layout": {"width": "34rem"}, "style": {"description_width": "8rem"}}
+    region = ipywidgets.Dropdown(options=regions, description=gettext("Région"), **wide)
+    operator = ipywidgets.Dropdown(options=names, description=gettext("Opérateur"), **wide)
+    stale = space.thresholds.stale_after_days
+    days = ipywidgets.IntSlider(  # each position is an audit
+        value=min(stale, LATEST), max=LATEST, step=5, description=gettext("Ancienne après"),
+        continuous_update=False, disabled=space.kept_domains is not None, **wide,
+    )  # fmt: skip
+    days.tooltip = gettext(str(Thresholds.model_fields["stale_after_days"].title))
+    shown, spaces = ipywidgets.HTML(value=view(space)), {stale: space}
+
+    def show(_: Any) -> None:
+        age = stale if days.disabled else days.value
+        if age not in spaces:
+            spaces[age] = space.with_(stale_after_days=age)
+        shown.value = view(spaces[age], region.value, operator.value)
+
+    for control in (region, operator, days):
+        control.observe(show, names="value")
+    return ipywidgets.VBox([region, operator, days, shown])
+
+
+def view(space: TrustSpace, region: str = "", operator: str = "") -> str:
+    """Return the answer, the counts and the findings of a part of a space, as HTML that stands alone."""
+    try:
+        chosen = limits(space, operator or None, region or None)
+        verdicts, todo = first.judged(space, chosen)
+        findings = touching(audit_all(space), space, chosen)
+        shown = alone(first.answer(verdicts), first.counts(verdicts), first.first_cause(todo))
+        return joined(shown, html_of(findings) or "")
+    except AuditError as error:  # an operator that does not sit in the region, say
+        return alone(paragraph("limits", str(error)))
+
+
+def attended() -> bool:
+    """Tell whether somebody is before the notebook: what runs one with nobody there takes no input."""
+    from IPython import get_ipython
+
+    kernel = getattr(get_ipython(), "kernel", None)
+    return bool(getattr(kernel, "_allow_stdin", False))

@@ -1,110 +1,43 @@
-"""Charts of one's own values, by matplotlib: what is shown is a figure that can be changed and saved.
+"""Charts of one's own values, by matplotlib: bars, lines over time, shares that last, a map of tiles.
 
-`bars` takes a series or a frame, as `mssante_audit.report.curves.lines` and
-`mssante_audit.report.tiles.tiles` do, and returns a `Chart`.
-In reports, on the site and in JupyterLab it shows itself as SVG, light or dark: names and numbers are text,
-each mark says its value when pointed at or in focus, and a reader who sees none of it is told the numbers.
-matplotlib is imported when the first chart is drawn.
+Each takes a series or a frame and returns a `mssante_audit.report.svg.Chart`, whose figure can be changed and
+saved. matplotlib is imported when the first chart is drawn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, partial
 from itertools import cycle, islice, pairwise
-from math import inf
 from numbers import Real
-from pathlib import Path
-from textwrap import wrap
-from typing import TYPE_CHECKING, Any
-from unicodedata import east_asian_width
+from typing import Any
 
 import pandas as pd
 
+from mssante_audit.base import language as spoken
 from mssante_audit.base.errors import InputError, ParameterError
-from mssante_audit.base.export import writing
-from mssante_audit.base.language import (
-    current_language,
-    day,
-    format_text,
-    gettext,
-    month,
-    one_decimal,
-    percent,
-    severity_name,
-    translated,
-)
-from mssante_audit.base.language import words as _words
-from mssante_audit.base.markup import visible
+from mssante_audit.base.language import current_language, day, format_text, gettext, number, translated
+from mssante_audit.base.resources import table_of
 from mssante_audit.base.typography import NBSP
 from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.report.html import Html, macro
-from mssante_audit.report.svg import COLOURS, SIZE, WIDTH, look, mark, svg
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from mssante_audit.report import svg
+from mssante_audit.report.svg import COLOURS, LINE, WIDTH, Chart, clean, look, mark, sheet
+from mssante_audit.values.identifiers import DEPARTMENTS
 
 STYLES = (*reversed(SEVERITIES), "strong", "light", "gold", "brown", "grey")
 """How a bar may look: as a severity (each lighter than the worse one), or plain."""
-
 SHORT = {"critical": "crit.", "error": "err.", "warning": "avert.", "info": "info."}
 """Severities where there is little room."""
-
 PAIRS = {"fr": (" : ", " ; "), "en": (": ", "; ")}
 """What stands between a name and its number, and between two of these, by language."""
-
-LETTERS = 44
-"""Letters that a line has room for."""
-LINE, BAR, GAP, FOOT = 18, 8, 6, 6
-"""Points that a line of letters, a bar, a space between bars and the lower edge are high."""
-HIGH = 110
-"""Points that axes of upright bars are high."""
-PAGE = 1000
-"""Points that a chart may be high if it is to stand on a page below the text that leads to it."""
+HIGH, CURVE = 110, 70
+"""Points that axes of upright bars, and of a curve, are high."""
 SPAN, LAST = 100, 9000
 """Years that a scale of time may span, and the year from which on matplotlib may have none."""
-Pairs = Sequence[tuple[str, str]]
-"""Names and what stands beside each."""
-
-
-@dataclass(frozen=True, eq=False)
-class Chart:
-    """A chart with what a reader needs who cannot see it, or who wonders what it says."""
-
-    figure: Figure = field(repr=False)
-    """matplotlib's, to change at will; the chart shows it as it is."""
-    title: str
-    alt: str
-    """Alternative text: what is drawn, with the numbers."""
-    caption: str = ""
-    """What the chart shows, in a sentence; "" for none."""
-    marks: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """What each mark tells (`mssante_audit.report.svg.svg`)."""
-    rows: Pairs = field(default=(), repr=False)
-    """Names and numbers to show as a table instead, where bars would all be alike."""
-
-    @property
-    def axes(self) -> Axes:
-        """The figure's axes, or the first of several."""
-        return self.figure.axes[0]
-
-    def save(self, path: str | Path) -> None:
-        """Write the figure into a file, as PNG, SVG or PDF by its suffix; else it is an `AuditError`."""
-        if (suffix := Path(path).suffix.lower()) not in (".png", ".svg", ".pdf"):
-            raise ParameterError(f"no format {suffix!r}", remedy="Name the file .png, .svg or .pdf")
-        with writing(Path(path)), look():
-            self.figure.savefig(path, facecolor="white")
-
-    def html(self) -> Html:
-        """Return the figure with its alternative text and caption as HTML."""
-        drawn = "" if self.rows or not self.marks else svg(self.figure, self.marks)
-        tall = bool(drawn) and 72 * self.figure.get_figheight() > PAGE
-        return macro("charts.figure", self.title, self.alt, self.caption, drawn, self.rows, tall)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return {"text/html": str(self.html()), "text/plain": f"{self.alt}\n{self.caption}"}
+COLUMNS, SHADES, TILE = 10, 6, WIDTH / 10
+"""Of the tiles: how many stand in a row, how many shades there are, points from one to the next."""
 
 
 def bars(
@@ -123,49 +56,47 @@ def bars(
     Parameters
     ----------
     values
-        A number a name, or a frame of a row a name and a column a part: its bars are stacked. A missing
-        number is shown as a dash. Over instants or months (the index), at most a century, bars stand
-        upright, where time puts them.
+        A number a name, or a frame of a row a name and a column a part, whose bars are stacked. A missing
+        number is a dash; one that is negative, infinite or a text is an `InputError`. Over instants or months
+        (the index), at most a century, bars stand upright, where time puts them.
     title, caption, empty
         What is drawn, what it shows, what to say where there is nothing.
     whole
         What each number is a part of: its share then stands beside it.
     styles, legend
-        Of `STYLES`, one a bar for a series and one a column for a frame; what those of a series stand for.
+        Of `STYLES` (else a `ParameterError`), one a bar for a series and one a column for a frame; what those
+        of a series stand for.
     **options
         Whatever `pandas.DataFrame.plot.barh` takes: ``color``, ``figsize``, ``alpha``, ``logx``, ``ax``…
 
-    Raises
-    ------
-    InputError
-        If a number is negative or infinite, or a text in place of one.
-    ParameterError
-        If there is no such style.
-
-    Examples
-    --------
     >>> bars(pd.Series({"CH FICTIF": 3, "CH INVENTÉ": 1}), title="Domaines").alt
     'Barres – Domaines. CH FICTIF : 3 ; CH INVENTÉ : 1.'
     """
     single = isinstance(values, pd.Series)
     frame = pd.DataFrame(values.rename("")) if isinstance(values, pd.Series) else values
-    columns, upright = [str(column) for column in frame.columns], _has_scale(frame.index)
+    columns, index, upright = [str(column) for column in frame.columns], frame.index, False
+    if isinstance(index, pd.DatetimeIndex | pd.PeriodIndex) and len(index) and not index.hasnans:
+        first, last = index.min().year, index.max().year
+        upright = last < LAST and last - first <= SPAN  # a certificate may end in 9999
     lengths = frame.map(_length).astype("float64").set_axis(columns, axis="columns")
     looks = _looks(columns, styles, len(frame) if single else len(columns), single)
-    names, rows = [clean(_instant(name)) for name in frame.index], lengths.to_numpy().tolist()
+    written: Any = {pd.Timestamp: day, pd.Period: lambda m: spoken.month(m.start_time.tz_localize("UTC"))}
+    names = [clean(written.get(type(name), str)(name)) for name in index]
+    rows = lengths.to_numpy().tolist()
     nouns = [gettext(SHORT.get(column, column)) for column in columns]
     units = ["" if single else NBSP + (f"({noun})" if noun[:1].isdigit() else noun) for noun in nouns]
-    parts = [[one_decimal(n) + unit for n, unit in zip(row, units, strict=True)] for row in rows]
+    parts = [[spoken.one_decimal(n) + unit for n, unit in zip(row, units, strict=True)] for row in rows]
     if whole is not None:
-        texts = [f"{one_decimal(n)} ({percent(int(n), whole)})" for n in lengths.sum(axis=1)]
+        texts = [f"{spoken.one_decimal(n)} ({spoken.percent(int(n), whole)})" for n in lengths.sum(axis=1)]
     else:
         bars_parts = [zip(row, part, strict=True) for row, part in zip(rows, parts, strict=True)]
         texts = [", ".join(part for n, part in bar if n or single) for bar in bars_parts]
     pairs = list(zip(names, map(clean, texts), strict=True))
     equal = not upright and _equal(lengths)
     kind = "Barres – {title}. {said}." if single else "Barres empilées – {title}. {said}."
-    alt = described("Tableau – {title}. {said}." if equal else kind, title, pairs)
-    colon = PAIRS[current_language()][0]
+    colon, semicolon = PAIRS[current_language()]
+    said = [f"{name}{colon}{text}" for name, text in pairs]
+    alt = _alt("Tableau – {title}. {said}." if equal else kind, title, said, semicolon)
     marks = {
         mark(at * len(rows) + i): f"{name}{colon}{text if single else parts[i][at]}"
         for at in range(len(columns))
@@ -178,7 +109,7 @@ def bars(
         if "ax" in options:
             figure = drawn.plot.barh(stacked=True, legend=False, **options).figure
         else:
-            words = _words(legend or {}) if single else _words_of_columns(columns, looks, lengths)
+            words = spoken.words(legend or {}) if single else _words_of_columns(columns, looks, lengths)
             words = {style: words[style] for style in STYLES if style in words and style in looks}
             draw = _upright if upright else _below_names
             figure = draw(drawn.fillna(0), pairs, partial(sheet, title, words), options)
@@ -186,43 +117,179 @@ def bars(
     return Chart(figure, title, alt, caption, marks, pairs if equal else ())
 
 
-def clean(text: object) -> str:
-    """Return a name as a drawing may have it: no character of it is invisible, or none of Unicode."""
-    return visible(str(text)).encode("utf-8", "backslashreplace").decode()
+def lines(
+    values: pd.DataFrame | pd.Series, *, title: str = "", caption: str = "", alt: str = "", **options: Any
+) -> Chart:
+    """Draw a line a column over time, each on a scale of its own that starts at 0.
+
+    A thousand informations would flatten two criticals on one scale. Columns named for severities are named
+    and coloured as severities are.
+
+    Parameters
+    ----------
+    values
+        Whole numbers, a row an instant (the index; UTC if it has no zone), the oldest first; a number that is
+        not whole, or unknown, or stands over no instant, is an `InputError`.
+    title, caption, alt
+        As for `bars`.
+    **options
+        Whatever `pandas.Series.plot` takes: ``color``, ``marker``, ``figsize``, ``grid``, ``ax``…
+    """
+    frame = values if isinstance(values, pd.DataFrame) else values.to_frame(values.name or title)
+    if not frame.empty and (not isinstance(frame.index, pd.DatetimeIndex) or frame.index.hasnans):
+        raise InputError(
+            "lines are drawn over instants, and this index has other values, or not all of them",
+            remedy="Make one by pd.to_datetime",
+        )
+    times = pd.DatetimeIndex(pd.to_datetime(frame.index, utc=True))
+    words = {severity: plural.capitalize() for severity, (_, plural) in spoken.severity_names().items()}
+    held = {str(column): _whole_numbers(frame[column]) for column in frame.columns if len(frame)}
+    names = {column: clean(words.get(column, translated(column))) for column in held}
+    colon, given, marks = PAIRS[current_language()][0], options.pop("ax", None), {}
+    with look():
+        heads = [svg.lines_of(name, svg.LETTERS - 12) for name in names.values()]
+        heights = [LINE * len(head) + CURVE for head in heads]
+        size = options.pop("figsize", None)
+        figure = given.figure if given else sheet(title, {}, [*heights, LINE], size)
+        plots = [given] * len(held) if given else figure.axes
+        for at, (axes, (column, numbers)) in enumerate(zip(plots, held.items(), strict=False)):
+            colour = COLOURS[column if column in SEVERITIES else "strong"]
+            looks: Any = {"color": colour, "marker": "o", "markersize": 4, "x_compat": True, "legend": False}
+            pd.Series(numbers, index=times).plot(ax=axes, **looks | options)
+            axes.lines[-1].set(gid=mark(at), clip_on=False)
+            told = zip(times, numbers, strict=True)
+            marks[mark(at)] = "\n".join(f"{day(time)}{colon}{number(n)}" for time, n in told)
+            if not given:
+                axes.set_ylim(0, (max(numbers) or 1) * heights[at] / (CURVE - LINE))
+                axes.set(yticks=[], xlabel="", ylabel="")
+                _headed(axes, heads[at], numbers)
+                _time_axis(axes, times, day(times[0]), day(times[-1]))
+                axes.tick_params(labelbottom=at == len(held) - 1)
+        if not given:
+            figure.axes[-1].set_axis_off()
+    text = "{name} : {a} le {first}, {z} le {last} ; entre {low} et {high}"
+    ends = {"first": times[0], "last": times[-1]} if held else {}
+    sentences = [
+        format_text(text, name=names[c], a=n[0], z=n[-1], low=min(n), high=max(n), **ends)
+        for c, n in held.items()
+    ]
+    return Chart(figure, title, alt or _alt("Lignes – {title}. {said}.", title, sentences), caption, marks)
 
 
-def described(kind: str, title: str, pairs: Pairs) -> str:
-    """Return a chart's alternative text: its kind, its title and each name with its number."""
-    colon, semicolon = PAIRS[current_language()]
-    numbers = semicolon.join(f"{name}{colon}{text}" for name, text in pairs) or gettext("Aucune donnée")
-    return format_text(kind, title=translated(title), said=numbers)
+def steps(curves: Mapping[str, pd.DataFrame], *, title: str = "", caption: str = "") -> Chart:
+    """Draw the share that lasts over days as steps, with the band of its interval; two curves at most.
+
+    `curves` has them by name, as `mssante_audit.archive.lifetimes.survival` returns them; `title` and
+    `caption` are as for `bars`.
+    """
+    drawn = {translated(name): curve for name, curve in curves.items() if len(curve)}
+    styles = dict(zip(("strong", "gold"), drawn, strict=False))
+    with look():
+        figure = sheet(clean(translated(title)), {s: clean(name) for s, name in styles.items()}, [3 * CURVE])
+        (axes,) = figure.axes
+        x, y, width, height = axes.get_position().bounds
+        axes.set_position((x + 0.12, y + 0.12 * height, width - 0.14, 0.86 * height))
+        for at, (style, name) in enumerate(styles.items()):
+            days = [0.0, *drawn[name]["day"]]
+            shares = {bound: [1.0, *drawn[name][bound]] for bound in ("early", "late", "low", "high")}
+            for bound in ("early", "late"):
+                axes.step(days, shares[bound], where="post", color=COLOURS[style])
+            axes.lines[-1].set_gid(mark(at))
+            band: Any = {"step": "post", "alpha": 0.2, "color": COLOURS[style], "linewidth": 0}
+            axes.fill_between(days, shares["low"], shares["high"], **band)
+        axes.set_ylim(0, 1)
+        axes.set_xlim(left=0)
+        axes.set_yticks([0, 0.5, 1], [spoken.percent(n, 2) for n in range(3)])
+    text, sentences = "{name} : {share} encore ouverts après {d:jour}", []
+    for name, curve in drawn.items():
+        share = spoken.percent(round(1000 * curve["late"].iloc[-1]), 1000)
+        sentences.append(format_text(text, name=name, share=share, d=int(curve["day"].iloc[-1])))
+    alt = _alt("Lignes – {title}. {said}.", title, sentences)
+    return Chart(figure, title, alt, caption, {mark(at): text for at, text in enumerate(sentences)})
+
+
+@cache
+def tile_places(collectivities: bool = False) -> dict[str, tuple[int, int]]:
+    """Return where each département's tile stands: (column, row) from the upper left.
+
+    The collectivities overseas, which are no départements, have a row of their own below the others.
+    """
+    grids = table_of("mssante_audit.report", "tiles.toml")
+    rows = grids["departments"].strip().splitlines() + [grids["collectivities"]] * collectivities
+    return {code: (x, y) for y, row in enumerate(rows) for x, code in enumerate(row.split()) if code != "."}
+
+
+def tiles(values: pd.Series, *, title: str = "", caption: str = "") -> Chart:
+    """Draw a number a département as a grid of tiles: overseas and Corsica at the same scale as the rest.
+
+    `values` are whole numbers by the code of the département; the collectivities overseas are drawn if one
+    has a number. `title` and `caption` are as for `bars`. No such département, or a number that is not whole,
+    is an `InputError`.
+    """
+    from matplotlib.patches import Rectangle
+
+    held = values[values > 0].sort_values(ascending=False, kind="stable")
+    numbers = dict(zip(map(str, held.index), _whole_numbers(held), strict=True))
+    if unknown := sorted(numbers.keys() - DEPARTMENTS.keys()):
+        named = ", ".join(code or '""' for code in unknown)
+        raise InputError(f"no such département: {named}")
+    most, (colon, semicolon) = max(numbers.values(), default=1), PAIRS[current_language()]
+    places = tile_places(not numbers.keys() <= tile_places().keys())
+    names = {code: f"{DEPARTMENTS[code]} ({code})" for code in DEPARTMENTS}
+    marks, height = {}, TILE * (1 + max(y for _, y in places.values()))
+    with look():
+        figure = sheet(title, _scale(most), [height])
+        axes = figure.axes[0]
+        axes.set(xlim=(0, WIDTH), ylim=(height, 0))
+        axes.set_axis_off()
+        for at, (code, (column, row)) in enumerate(places.items()):
+            n, x, y = numbers.get(code, 0), TILE * column + 1, TILE * row
+            style = f"s{_shade(n, most)}" if n else "paper"
+            box = Rectangle((x, y), TILE - 3, TILE - 3, facecolor=COLOURS[style], edgecolor=COLOURS["edge"])
+            axes.add_patch(box).set_gid(mark(at))
+            marks[mark(at)] = f"{names[code]}{colon}{number(n)}"
+            short = f"{n // 1000}k" if n >= 10_000 else str(n)  # a tile has room for four digits
+            ink: Any = {"color": COLOURS["inverse" if style in ("s3", "s4", "s5") else "ink"], "va": "center"}
+            axes.text(x + 3, y + 10, code, **ink)
+            axes.text(x + TILE / 2 - 2, y + 28, short if n else "–", weight="bold", ha="center", **ink)
+    said = [f"{names[code]}{colon}{number(n)}" for code, n in numbers.items()]
+    alt = _alt("Carte en carreaux – {title}. {said}.", title, said, semicolon)
+    return Chart(figure, title, alt, caption, marks)
+
+
+def largest(values: pd.Series | pd.DataFrame) -> tuple[str, int]:
+    """Return the name and the number of the longest bar, the first of those that tie; ("", 0) for no bar."""
+    sizes = values if isinstance(values, pd.Series) else values.sum(axis=1)
+    return (str(sizes.idxmax()), int(sizes.max())) if len(sizes) else ("", 0)
+
+
+def _alt(kind: str, title: str, said: Sequence[str], between: str = ". ") -> str:
+    """Return a chart's alternative text: its kind, its title and its numbers."""
+    return format_text(kind, title=translated(title), said=between.join(said) or gettext("Aucune donnée"))
 
 
 def _length(value: Any) -> float | None:
     """Return how long a bar is, ``None`` where nobody knows."""
     if pd.isna(value) is True:  # of a list it is no answer at all
         return None
-    if not isinstance(value, Real) or not 0 <= float(value) < inf:
+    if not isinstance(value, Real) or not 0 <= float(value) < math.inf:
         raise InputError(f"a bar cannot be {value!r} long", remedy="Draw numbers from 0 on")
     return float(value)
 
 
+def _whole_numbers(numbers: Iterable[Any]) -> list[int]:
+    """Return numbers as whole ones: a count cut short would be another count."""
+    found = list(numbers)
+    if wrong := [n for n in found if not isinstance(n, Real) or n % 1 != 0]:
+        raise InputError(f"{wrong[0]} is no whole number", remedy="Draw counts, or round them first")
+    return [int(n) for n in found]
+
+
 def _equal(lengths: pd.DataFrame) -> bool:
     """Return whether bars would all be alike, and show nothing that their numbers do not say."""
-    known = lengths[lengths.notna().all(axis=1)]
     if ((lengths > 0).sum(axis=1) <= 1).all():
-        return bool(known.sum(axis=1).nunique() == 1)
+        return bool(lengths[lengths.notna().all(axis=1)].sum(axis=1).nunique() == 1)
     return len(lengths) > 1 and len(lengths.drop_duplicates()) == 1
-
-
-def _words_of_columns(columns: Sequence[str], looks: Sequence[str], lengths: pd.DataFrame) -> dict[str, str]:
-    """Return what each style stands for: the column of a frame, or those that share it."""
-    names: dict[str, list[str]] = {}
-    for column, style in zip(columns, looks, strict=True):
-        if (lengths[column] > 0).any():
-            name = severity_name(column) if column in SEVERITIES else translated(column)
-            names.setdefault(style, []).append(name)
-    return {style: ", ".join(shared) for style, shared in names.items()}
 
 
 def _looks(columns: Sequence[str], styles: Sequence[str], needed: int, single: bool) -> list[str]:
@@ -235,74 +302,29 @@ def _looks(columns: Sequence[str], styles: Sequence[str], needed: int, single: b
     return looks
 
 
-# -- drawing ------------------------------------------------------------------------------------------------
+def _words_of_columns(columns: Sequence[str], looks: Sequence[str], lengths: pd.DataFrame) -> dict[str, str]:
+    """Return what each style stands for: the column of a frame, or those that share it."""
+    names: dict[str, list[str]] = {}
+    for column, style in zip(columns, looks, strict=True):
+        if (lengths[column] > 0).any():
+            name = spoken.severity_name(column) if column in SEVERITIES else translated(column)
+            names.setdefault(style, []).append(name)
+    return {style: ", ".join(shared) for style, shared in names.items()}
 
 
-def lines_of(text: str, letters: int = LETTERS, weight: str = "normal") -> list[str]:
-    """Return a text in lines of so many letters, or of fewer where these are wide, as capitals are."""
-    for least in range(letters, 0, -1):
-        lines = wrap(text, least) or [""]
-        if all(_wide(line, weight) <= WIDTH * letters / LETTERS for line in lines):
-            break
-    return lines
-
-
-@cache
-def _wide(text: str, weight: str = "normal") -> float:
-    """Return how many points wide a text is, in a font whose letters are wider than a page's."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
-
-    font = FontProperties(family="DejaVu Sans", weight=weight, size=SIZE)
-    width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
-    return max(float(width), SIZE * sum(east_asian_width(letter) in "FW" for letter in text))
-
-
-def sheet(title: str, words: Mapping[str, str], heights: Sequence[float], size: Any = None) -> Figure:
-    """Return a figure with a title, what styles stand for, and below them axes of these heights, in points.
-
-    It is of this size, in inches, but at least as high as what is drawn.
-    """
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
-
-    width, least = (72 * side for side in size or (WIDTH / 72, 0))
-    lines = lines_of(clean(translated(title)), weight="bold") if title else []
-    labels = {style: lines_of(clean(word)) for style, word in words.items()}
-    longest = max(map(len, words.values()), default=0)
-    columns = next(n for n in (4, 3, 2, 1) if n == 1 or n * (longest + 4) < LETTERS)
-    figure, top = Figure(figsize=(width / 72, width / 72)), float(LINE * len(lines))
-    patches = [
-        Patch(fc=COLOURS[style], ec=COLOURS["edge"], label="\n".join(word)) for style, word in labels.items()
-    ]
-    legend = figure.legend(handles=patches, loc="upper left", ncols=columns) if patches else None
-    if legend:  # it is as high in a figure of any height
-        top += max(LINE, legend.get_window_extent().height * 72 / figure.dpi)
-    top += GAP if top else 0
-    whole = max(top + sum(heights) + FOOT, least)
-    figure.set_size_inches(width / 72, whole / 72)
-    figure.text(0, 1, "\n".join(lines), weight="bold", va="top")
-    if legend:
-        legend.set_bbox_to_anchor((0, 1 - LINE * len(lines) / whole), figure.transFigure)
-    for height in heights:
-        figure.add_axes((0, 1 - (top + height) / whole, 1, height / whole))
-        top += height
-    return figure
-
-
-def _below_names(lengths: Any, pairs: Pairs, new: Callable[..., Figure], options: dict[str, Any]) -> Figure:
+def _below_names(lengths: Any, pairs: svg.Pairs, new: Any, options: dict[str, Any]) -> Any:
     """Draw bars that lie, each below its name and number, on a `new` sheet."""
     texts: list[tuple[float, str, str]] = []
     places, bottom = [], 0.0
     for name, text in pairs:
-        lines = [(line, "") for line in lines_of(name)]
-        if len(lines[-1][0]) + len(text) < LETTERS and _wide(f"{lines[-1][0]}  {text}") <= WIDTH:
-            lines[-1] = (lines[-1][0], text)
+        rows = [(line, "") for line in svg.lines_of(name)]
+        if len(rows[-1][0]) + len(text) < svg.LETTERS and svg.wide(f"{rows[-1][0]}  {text}") <= WIDTH:
+            rows[-1] = (rows[-1][0], text)
         else:
-            lines += [("", line) for line in lines_of(text)]
-        texts += [(bottom + LINE * (at + 0.5), *line) for at, line in enumerate(lines)]
-        places.append(bottom + LINE * len(lines))
-        bottom = places[-1] + BAR + GAP
+            rows += [("", line) for line in svg.lines_of(text)]
+        texts += [(bottom + LINE * (at + 0.5), *row) for at, row in enumerate(rows)]
+        places.append(bottom + LINE * len(rows))
+        bottom = places[-1] + svg.BAR + svg.GAP
     figure = new([max(bottom, LINE)], options.pop("figsize", None))
     axes = figure.axes[0]
     if len(lengths):
@@ -310,7 +332,7 @@ def _below_names(lengths: Any, pairs: Pairs, new: Callable[..., Figure], options
         nameless.plot.barh(stacked=True, legend=False, ax=axes, **{"width": 1, **options})
         for at, container in enumerate(axes.containers):
             for i, (bar, place) in enumerate(zip(container, places, strict=True)):
-                bar.set(y=place, height=BAR, gid=mark(at * len(places) + i), clip_on=False)
+                bar.set(y=place, height=svg.BAR, gid=mark(at * len(places) + i), clip_on=False)
         axes.set_xlim(0, pd.DataFrame(lengths).sum(axis=1).max() or 1)
     axes.set_ylim(max(bottom, LINE), 0)
     axes.set_axis_off()
@@ -321,22 +343,7 @@ def _below_names(lengths: Any, pairs: Pairs, new: Callable[..., Figure], options
     return figure
 
 
-def _has_scale(index: pd.Index) -> bool:
-    """Say whether an index is of instants or months that one scale shows: a certificate may end in 9999."""
-    if not isinstance(index, pd.DatetimeIndex | pd.PeriodIndex) or index.empty or index.hasnans:
-        return False
-    first, last = index.min().year, index.max().year
-    return bool(last < LAST and last - first <= SPAN)
-
-
-def _instant(name: Any) -> str:
-    """Return the name of a bar, which may be an instant or a month."""
-    if isinstance(name, pd.Period):
-        return month(name.start_time.tz_localize("UTC"))
-    return day(name) if isinstance(name, pd.Timestamp) else str(name)
-
-
-def _upright(lengths: Any, pairs: Pairs, new: Callable[..., Figure], options: dict[str, Any]) -> Figure:
+def _upright(lengths: Any, pairs: svg.Pairs, new: Any, options: dict[str, Any]) -> Any:
     """Draw bars that stand where time puts them on a `new` sheet, with the numbers that have room."""
     index, colours = lengths.index, options.pop("color")
     times = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else pd.DatetimeIndex(index)
@@ -352,10 +359,10 @@ def _upright(lengths: Any, pairs: Pairs, new: Callable[..., Figure], options: di
         bottom += frame[column]
         for i, bar in enumerate(drawn):
             bar.set(gid=mark(at * len(lengths) + i), clip_on=False)
-    time_axis(axes, times, pairs[0][0], pairs[-1][0])
-    tops, texts = bottom.tolist(), [one_decimal(n) for n in bottom]
+    _time_axis(axes, times, pairs[0][0], pairs[-1][0])
+    tops, texts = bottom.tolist(), [spoken.one_decimal(n) for n in bottom]
     (left, right), up = axes.get_xlim(), HIGH / axes.get_ylim()[1]
-    across, first = WIDTH / (right - left), axes.convert_xunits(times[0]) - left  # type: ignore[no-untyped-call]
+    across, first = WIDTH / (right - left), axes.convert_xunits(times[0]) - left
     places = [across * (first + n) for n in days]
     for i in _numbered(places, [up * n for n in tops], texts, across * 0.8 * least):
         top = (times[i], tops[i])
@@ -368,20 +375,30 @@ def _upright(lengths: Any, pairs: Pairs, new: Callable[..., Figure], options: di
 
 def _numbered(places: list[float], tops: list[float], texts: list[str], bar: float) -> list[int]:
     """Return which upright bars have room for their number above them: the highest are asked first."""
-    widths, chosen = [_wide(text) for text in texts], set[int]()
+    widths, chosen = [svg.wide(text) for text in texts], set[int]()
     for i in sorted(range(len(tops)), key=lambda i: -tops[i]):
         side = widths[i] / 2
         fits = side <= places[i] <= WIDTH - side
         for j, (place, top) in enumerate(zip(places, tops, strict=True)):
             apart, higher = abs(place - places[i]), top - tops[i]
             fits &= not (higher > 2 and apart < side + bar / 2)
-            fits &= not (j in chosen and higher < SIZE + 4 and apart < side + widths[j] / 2 + 2)
+            fits &= not (j in chosen and higher < svg.SIZE + 4 and apart < side + widths[j] / 2 + 2)
         if fits:
             chosen.add(i)
     return sorted(chosen)
 
 
-def time_axis(axes: Any, times: pd.DatetimeIndex, *names: str) -> None:
+def _headed(axes: Any, head: Sequence[str], held: Sequence[int]) -> None:
+    """Write above a line what it is and how many the last one has, and at its highest point how many."""
+    beside: dict[str, Any] = {"transform": axes.transAxes, "va": "top", "clip_on": False}
+    axes.text(0, 1, "\n".join(head), **beside)
+    axes.text(1, 1, number(held[-1]), ha="right", weight="bold", **beside)
+    if (most := max(held)) > held[-1]:
+        at = axes.lines[-1].get_xdata()[held.index(most)]
+        axes.annotate(number(most), (at, most), (0, 3), textcoords="offset points", ha="center", va="bottom")
+
+
+def _time_axis(axes: Any, times: pd.DatetimeIndex, *names: str) -> None:
     """Name the first and the last instant below axes whose other ticks are drawn to scale."""
     from matplotlib.dates import AutoDateLocator
 
@@ -393,15 +410,16 @@ def time_axis(axes: Any, times: pd.DatetimeIndex, *names: str) -> None:
         label.set_horizontalalignment(side)
 
 
-def whole_numbers(numbers: Iterable[Any]) -> list[int]:
-    """Return numbers as whole ones, or raise an `InputError`: a count cut short would be another count."""
-    found = list(numbers)
-    if wrong := [n for n in found if not isinstance(n, Real) or n % 1 != 0]:
-        raise InputError(f"{wrong[0]} is no whole number", remedy="Draw counts, or round them first")
-    return [int(n) for n in found]
+def _shade(n: int, most: int) -> int:
+    return int(SHADES * math.log(n) / math.log(most + 1))
 
 
-def largest(values: pd.Series | pd.DataFrame) -> tuple[str, int]:
-    """Return the name and the number of the longest bar, the first of those that tie; ("", 0) for no bar."""
-    sizes = values if isinstance(values, pd.Series) else values.sum(axis=1)
-    return (str(sizes.idxmax()), int(sizes.max())) if len(sizes) else ("", 0)
+def _scale(most: int) -> dict[str, str]:
+    """Return the numbers that each shade stands for; shades that no number up to `most` has are left out."""
+    upto = range(1, most + 1)
+    starts = [1 + bisect_left(upto, k, key=lambda n: _shade(n, most)) for k in range(SHADES + 1)]
+    return {"paper": gettext("aucun")} | {
+        f"s{k}": number(low) if low == after - 1 else f"{number(low)}–{number(after - 1)}"
+        for k, (low, after) in enumerate(pairwise(starts))
+        if low < after
+    }

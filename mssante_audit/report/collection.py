@@ -9,22 +9,17 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.archive.log import GOOD, Record
-from mssante_audit.archive.store import Archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import current_language, day, gettext, moment
 from mssante_audit.base.markup import data
-from mssante_audit.report.html import Html, joined
-from mssante_audit.report.names import names
-from mssante_audit.report.pieces import note, paragraph
-from mssante_audit.report.say import Prose, say
+from mssante_audit.report.html import Html, Prose, joined, names, note, paragraph, say
 from mssante_audit.report.tables import Cell, rows_table
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.words import DOUBTS
 
 MOST = 20
 """Fetches that are shown."""
-
 _WHY = {
     "future": "{n:observation est|observations sont} de côté, car {n:~postérieure|postérieures} à la date de "
     "situation : {files}.",
@@ -48,16 +43,10 @@ def collection(space: TrustSpace) -> Html:
     if good:
         last = say(". Dernière collecte réussie : {at:moment}", at=parse_instant(fetches[good[-1]].at))
     since = say(" ; {n:échec} depuis", n=failed) if failed else ""
-    lead = say(
+    told = say(
         "L'archive garde {n:liste}{span}{last}{since}.", n=len(held), span=span, last=last, since=since
     )
-    odd = [record for record in log if record.flags or record.outcome in ("quarantined", "failed")]
-    fetched = _fetches(odd[-MOST:]) if odd else ""
-    return joined(paragraph("caution" if failed else "none", lead), _unread(archive), fetched)
-
-
-def _unread(archive: Archive) -> str:
-    """Say that the history cannot be made, and of which file that comes; "" if it can."""
+    parts = [paragraph("caution" if failed else "none", told)]
     try:
         archive.history  # noqa: B018 - asked for to know whether it can be had
     except InputError as error:
@@ -65,28 +54,29 @@ def _unread(archive: Archive) -> str:
             "L’historique ne peut être établi : {name} est illisible, et les constats tirés des listes "
             "archivées manquent. La commande « mssante-audit archive verify » dit pourquoi."
         )
-        return note(say(text, name=Path(error.file or "").name), kind="caution")
-    return ""
+        parts.append(note(say(text, name=Path(error.file or "").name), kind="caution"))
+    if odd := [record for record in log if record.flags or record.outcome in ("quarantined", "failed")]:
+        outcomes, flags = names("fetches"), names("flags")
+        rows = [
+            (
+                Cell(moment(parse_instant(record.at)), record.at),
+                Cell(outcomes.get(record.outcome) or data(record.outcome)),
+                Cell(data(record.file)),
+                Cell(
+                    data(", ".join(flags.get(flag, flag) for flag in record.flags) or _why(record), 160, "")
+                ),
+            )
+            for record in reversed(odd[-MOST:])
+        ]
+        columns = ("Quand", "Issue", "Fichier", "Remarque")
+        parts.append(rows_table("collection", "Collectes à regarder", columns, rows))
+    return joined(*parts)
 
 
 def _before(record: Record, space: TrustSpace) -> bool:
     with suppress(ValueError):
         return parse_instant(record.at) <= space.as_of
     return False
-
-
-def _fetches(records: list[Record]) -> Html:
-    outcomes, flags = names("fetches"), names("flags")
-    rows = [
-        (
-            Cell(moment(parse_instant(record.at)), record.at),
-            Cell(outcomes.get(record.outcome) or data(record.outcome)),
-            Cell(data(record.file)),
-            Cell(data(", ".join(flags.get(flag, flag) for flag in record.flags) or _why(record), 160, "")),
-        )
-        for record in reversed(records)
-    ]
-    return rows_table("collection", "Collectes à regarder", ("Quand", "Issue", "Fichier", "Remarque"), rows)
 
 
 def _why(record: Record) -> str:

@@ -50,6 +50,7 @@ def sql(space: TrustSpace, query: str, /, **tables: pd.DataFrame) -> pd.DataFram
     """Return what a query finds; `mssante_audit.space.trust.TrustSpace.sql` says of what."""
     try:
         import duckdb
+        from pyarrow import parquet
     except ImportError:
         remedy = 'pip install "mssante-audit[lab]"'
         raise InputError("SQL needs DuckDB, which is not installed", remedy=remedy) from None
@@ -63,7 +64,9 @@ def sql(space: TrustSpace, query: str, /, **tables: pd.DataFrame) -> pd.DataFram
         opened.execute("SET TimeZone = 'UTC'; SET lock_configuration = true")
         for name, make in made.items():
             if name.lower() in words:  # findings and domains take seconds to make
-                opened.register(name, _as_files_have_it(make(), "all" if name in tables else space.contacts))
+                told = masked(make(), "all" if name in tables else space.contacts)
+                # As its Parquet file has it, so that a query over a snapshot is the same.
+                opened.register(name, parquet.read_table(BytesIO(parquet_bytes(told))))
         try:
             result = opened.sql(query)
             if result is None:
@@ -78,7 +81,6 @@ def sql(space: TrustSpace, query: str, /, **tables: pd.DataFrame) -> pd.DataFram
 
 def _tables(space: TrustSpace) -> dict[str, Callable[[], pd.DataFrame]]:
     """Return what makes each frame of a space, by the name that it has in a snapshot."""
-    names = space.audited["domain"].unique().tolist()
     made: dict[str, Callable[[], pd.DataFrame]] = {
         "entries": lambda: space.entries,
         "problems": lambda: space.whitelist.problems,
@@ -86,7 +88,7 @@ def _tables(space: TrustSpace) -> dict[str, Callable[[], pd.DataFrame]]:
         "waived": lambda: waived(space),
         "domains": lambda: domains(space),
         "changes": lambda: changes_of(space),
-        "methods": lambda: methods(space.observation, names),
+        "methods": lambda: methods(space.observation, space.audited["domain"].unique().tolist()),
         "servers": lambda: servers(space.tls),
     }
     if (boxes := space.mailboxes) is not None:
@@ -98,16 +100,8 @@ def _tables(space: TrustSpace) -> dict[str, Callable[[], pd.DataFrame]]:
 
 def declarations(space: TrustSpace) -> pd.DataFrame:
     """Return the rows of a space's register, persons masked unless the space shows them."""
-    if space.register is None:
-        return frame_of((), columns())
-    return masked(space.register.declarations, space.contacts)
-
-
-def _as_files_have_it(frame: pd.DataFrame, contacts: str) -> Any:
-    """Return a frame as its Parquet file has it, so that a query over a snapshot is the same."""
-    from pyarrow import parquet
-
-    return parquet.read_table(BytesIO(parquet_bytes(masked(frame, contacts))))
+    known = space.register
+    return frame_of((), columns()) if known is None else masked(known.declarations, space.contacts)
 
 
 LISTED = {f"{kind}_{part}" for kind in ("project", "support") for part in ("contact", "phone", "email")}
@@ -139,19 +133,9 @@ def within(
 ) -> pd.DataFrame:
     """Return the rows of a frame that are of operators in some place, as ``--region`` limits reports.
 
-    Parameters
-    ----------
-    frame
-        Rows of the list, findings, domains, or any frame with a column `domain`.
-    region, department, operator
-        Names or codes, places with commas between them, in any case, with or without accents.
-
-    Raises
-    ------
-    UnknownNameError
-        If one means nobody.
-    ParameterError
-        If the frame does not tell whose its rows are.
+    The frame has rows of the list, findings, domains, or any with a column `domain`; another is a
+    `ParameterError`. Names or codes (of places with commas between them) are in any case, with or without
+    accents; one that means nobody is an `UnknownNameError`.
     """
     chosen = limits(space, operator, region, department)
     if {"rule", "rows"} <= {*frame.columns}:
@@ -175,10 +159,9 @@ def join(
     theirs
         The table, or its file (CSV, XLSX, JSON, Parquet). Its numbers may be numbers, have lost their leading
         zeros, or be written with blanks; a SIRET does where a SIREN is asked for.
-    on
-        ``finess``, ``siren`` or ``siret``.
-    column
-        Its column that holds them; the one whose name says so, if there is one such.
+    on, column
+        ``finess``, ``siren`` or ``siret``; its column that holds them: the one whose name says so, if there
+        is one.
 
     Returns
     -------
@@ -188,10 +171,9 @@ def join(
 
     Raises
     ------
-    ParameterError
-        If there is no such identifier, or not one column of it, or the file is of no such kind.
-    InputError
-        If the table has one number twice (rows would be counted twice), or the file cannot be read.
+    ParameterError, InputError
+        If there is no such identifier, not one column of it, or no such kind of file; if the table has one
+        number twice (rows would be counted twice), or the file cannot be read.
     """
     theirs = theirs if isinstance(theirs, pd.DataFrame) else _read(Path(theirs))
     if on not in NUMBERS:
@@ -213,7 +195,12 @@ def join(
             f"the table has the {on.upper()} {twice.iloc[0]} twice ({len(twice)} such rows)",
             remedy=f"Choose one row each: table.drop_duplicates({column!r})",
         )
-    numbers = {identifier: _number_of(identifier, on) for identifier in frame["operator_id"].unique()}
+    numbers = {}
+    for identifier in frame["operator_id"].unique():
+        parsed = parse_identifier(identifier)
+        fits = parsed.kind == on.upper() or (parsed.kind, on) == ("SIRET", "siren")
+        if fits and "shape" not in parsed.problems:
+            numbers[identifier] = parsed.value[1 : 1 + NUMBERS[on]]
     ours = pd.DataFrame(frame).assign(**{key: frame["operator_id"].map(numbers).astype("str")})
     joined = ours.merge(table, on=key, how="left", suffixes=("", "_theirs")).drop(columns=key)
     return joined.set_axis(frame.index, axis="index")
@@ -238,13 +225,6 @@ def _read(path: Path) -> pd.DataFrame:
         why = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"the table cannot be read ({why})", file=str(path)) from None
     return table
-
-
-def _number_of(operator_id: str, on: str) -> str | None:
-    """Return the number of an operator, ``None`` where its identifier is of another kind."""
-    parsed = parse_identifier(operator_id)
-    fits = parsed.kind == on.upper() or (parsed.kind, on) == ("SIRET", "siren")
-    return parsed.value[1 : 1 + NUMBERS[on]] if fits and "shape" not in parsed.problems else None
 
 
 def _number(value: Any, on: str) -> str:
@@ -278,9 +258,7 @@ def moved(before: TrustSpace, after: TrustSpace) -> Findings:
     both = concat([gone, came])
     words = [
         "changed" if mark in was and mark in now
-        else "unknown" if audit in blind
-        else "new" if mark in now
-        else "gone"
+        else "unknown" if audit in blind else "new" if mark in now else "gone"
         for mark, audit in zip(both["fingerprint"], both["audit"], strict=True)
     ]  # fmt: skip
     both.insert(0, "moved", pd.Series(words, index=both.index, dtype="str"))
@@ -302,23 +280,18 @@ def own_rule(
     Parameters
     ----------
     code
-        Capitals and digits joined by ``_``, such as ``LIST_DOMAIN_LONG``; made again, it is replaced.
+        Capitals and digits joined by ``_``, such as ``LIST_DOMAIN_LONG``; made again, it is replaced. If it
+        is taken, or is none, or the severity is none, that is an `InputError`.
     title, why, remedy
         What it is called, why it matters, and what to do.
     which
         The rows of the list that break it: a `DataFrame.query`, such as ``"domain.str.len() > 40"``, or a
-        function from the rows to a mask of them. It is asked of each space that is audited.
+        function from the rows to a mask of them. It is asked of each space that is audited; what names a
+        column that the list does not have, or is no condition, is a `ParameterError`.
     severity
         ``info``, ``warning``, ``error`` or ``critical``.
     shows
         The column whose values are what was observed; persons are masked as everywhere.
-
-    Raises
-    ------
-    ParameterError
-        If it names a column that the list does not have, or is no condition.
-    InputError
-        If code or severity is none, or the code is taken.
     """
     _check(which, shows)
     texts = {"title": title, "why": why, "remedy": remedy, "observed": "{{ seen | listing }}"}
@@ -358,29 +331,16 @@ def _check(which: str | Callable[[pd.DataFrame], Any], shows: str) -> None:
         remedy = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(names)}"
         raise ParameterError(f"no column {wrong!r} in the list", remedy=remedy)
     if why:
-        fault = f"the condition cannot be asked of the list ({why})"
-        raise ParameterError(fault, remedy="Try it on space.entries")
+        why = f"the condition cannot be asked of the list ({why})"
+        raise ParameterError(why, remedy="Try it on space.entries")
 
 
 def export(values: pd.DataFrame | pd.Series, path: str | Path, *, contacts: str = "services") -> Path:
     """Write a frame as CSV, XLSX, JSON or Parquet, as the suffix says, whole or not at all; return the path.
 
-    Parameters
-    ----------
-    values
-        Any frame or series; its index is written if it has a name or is more than a count of rows. No
-        spreadsheet takes a text of it for a formula.
-    path
-        File to write.
-    contacts
-        Whose numbers and addresses are shown, as `mssante_audit.load_space` has it.
-
-    Raises
-    ------
-    ParameterError
-        If the suffix is of no format.
-    OutputError
-        If it cannot be written.
+    Its index is written if it has a name or is more than a count of rows; no spreadsheet takes a text of it
+    for a formula. `contacts` says whose numbers and addresses are shown, as `mssante_audit.load_space` has
+    it. A suffix of no format is a `ParameterError`, a file that cannot be written an `OutputError`.
     """
     out, whole = Path(path), values.to_frame() if isinstance(values, pd.Series) else values
     kind = out.suffix.lower().removeprefix(".")

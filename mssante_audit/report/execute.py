@@ -27,22 +27,19 @@ from mssante_audit.values.person import unnamed
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-DEADLINE = 900
-"""Seconds that a report may take."""
-GRACE = 10
-"""Seconds that its process then has to stop its kernel and write down what there is."""
-
+DEADLINE, GRACE = 900, 10
+"""Seconds that a report may take, and that its process then has to stop its kernel and write down what is."""
 INHERITED = (
     "PATH", "HOME", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "MPLCONFIGDIR",
     "XDG_CACHE_HOME", "TMPDIR", "SYSTEMROOT", SAMPLE_FOLDER,
 )  # fmt: skip
 """Variables that a kernel sees: what it takes to find libraries and font caches."""
-
 FIXED = {"LANG": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
 """Variables that make the same input give the same output."""
-
 INPUT, OUTPUT, GIVEN, FAILURE, ERRORS = "input.ipynb", "output.ipynb", "given.json", "failure.json", "errors"
 """Files in the folder of a run."""
+_FRAME = re.compile(r"(?:File \"?([^\n\"]+?)\"?(?::|, line )(\d+)|Cell In\[\d+\](?:, line |:)(\d+))")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +75,13 @@ def execute(
     """
     (folder / INPUT).write_bytes(content)
     (folder / GIVEN).write_text(json.dumps(dict(parameters)), encoding="utf-8")
-    command = [sys.executable, "-m", __name__, str(folder)]
-    begin = time.monotonic()
-    failure = None
+    begin, failure = time.monotonic(), None
     try:
         with (folder / ERRORS).open("wb") as errors:
             process = subprocess.Popen(  # noqa: S603 - this very Python, and a module of ours
-                command,
-                cwd=folder,
-                env=environment(folder),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-            )
+                [sys.executable, "-m", __name__, str(folder)], cwd=folder, env=environment(folder),
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
+            )  # fmt: skip
         while process.poll() is None and not stopped.wait(0.05):
             if time.monotonic() > begin + DEADLINE:
                 failure = Failure("TimeoutError", f"it was not done after {DEADLINE} seconds")
@@ -118,23 +109,18 @@ def _read(folder: Path, seconds: float, failure: Failure | None) -> Execution:
     states = [cell.metadata.get("papermill", {}).get("status") for cell in notebook.cells]
     at = max((i for i, state in enumerate(states) if state not in ("pending", None)), default=-1)
     if failure:
-        return Execution(notebook, seconds, Failure(failure.kind, failure.message, at))
-    if (folder / FAILURE).is_file():
+        failure = Failure(failure.kind, failure.message, at)
+    elif (folder / FAILURE).is_file():
         kind, message = json.loads((folder / FAILURE).read_text(encoding="utf-8"))
-        return Execution(notebook, seconds, failure_of(kind, message, at))
-    if not done:
+        failure = failure_of(kind, message, at)
+    elif not done:
         errors = (folder / ERRORS).read_text(encoding="utf-8", errors="replace").strip()
-        return Execution(notebook, seconds, failure_of("ProcessError", errors.rpartition("\n")[2], at))
-    return Execution(notebook, seconds, shown_failure(notebook))
-
-
-def shown_failure(notebook: NotebookNode) -> Failure | None:
-    """Return the failure that a notebook's outputs show; papermill takes ``sys.exit()`` for success."""
-    for index, cell in enumerate(notebook.cells):
-        for output in cell.get("outputs", []):
-            if output.output_type == "error":
-                return failure_of(output.ename, output.evalue, index, "\n".join(output.traceback))
-    return None
+        failure = failure_of("ProcessError", errors.rpartition("\n")[2], at)
+    else:  # what its outputs show: papermill takes ``sys.exit()`` for success
+        each = ((i, output) for i, cell in enumerate(notebook.cells) for output in cell.get("outputs", []))
+        shown = ((i, o) for i, o in each if o.output_type == "error")
+        failure = next((failure_of(o.ename, o.evalue, i, "\n".join(o.traceback)) for i, o in shown), None)
+    return Execution(notebook, seconds, failure)
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -147,24 +133,14 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def failure_of(kind: str, message: str, cell: int, traceback: str = "") -> Failure:
-    """Return a `Failure` whose message names no person."""
+    """Return a `Failure` whose message names no person, and says where the innermost frame stands."""
     if kind in {"DeadKernelError", "CellTimeoutError", "ModuleNotFoundError", *_family(AuditError)}:
         return Failure(kind, message.split("\n")[0], cell, traceback)
-    masked = unnamed(" ".join(message.split()))
-    return Failure(kind, f"{masked}{_place(traceback)}".strip(), cell, traceback)
-
-
-_FRAME = re.compile(r"(?:File \"?([^\n\"]+?)\"?(?::|, line )(\d+)|Cell In\[\d+\](?:, line |:)(\d+))")
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-
-
-def _place(traceback: str) -> str:
-    """Return where the innermost frame of a traceback, IPython's or Python's, stands; "" if it has none."""
-    frames = _FRAME.findall(_COLOUR.sub("", traceback))
-    if not frames:
-        return ""
-    file, line, cell_line = frames[-1]
-    return f" ({Path(file).name}, line {line})" if file else f" (line {cell_line} of the cell)"
+    place, frames = "", _FRAME.findall(_COLOUR.sub("", traceback))  # IPython's, or Python's
+    if frames:
+        file, line, cell_line = frames[-1]
+        place = f" ({Path(file).name}, line {line})" if file else f" (line {cell_line} of the cell)"
+    return Failure(kind, f"{unnamed(' '.join(message.split()))}{place}".strip(), cell, traceback)
 
 
 def _family(base: type[Exception]) -> Iterator[str]:
@@ -174,11 +150,8 @@ def _family(base: type[Exception]) -> Iterator[str]:
         yield from _family(child)
 
 
-# -- in the process that `execute` starts -------------------------------------------------------------------
-
-
 def main(folder: Path) -> None:
-    """Run the notebook that lies in `folder`, and leave there what came of it."""
+    """Run the notebook that lies in `folder`, and leave there what came of it: the process of `execute`."""
     from ipykernel.parentpoller import ParentPollerUnix
     from nbformat.v4 import writes
     from papermill.exceptions import PapermillExecutionError
@@ -191,17 +164,11 @@ def main(folder: Path) -> None:
     started: list[NotebookNode] = []
     try:
         execute_notebook(
-            folder / INPUT,
-            None,
-            parameters=json.loads((folder / GIVEN).read_text(encoding="utf-8")),
-            kernel_name="python3",
-            language="python",
-            progress_bar=False,
-            coalesce_streams=True,
-            shutdown_kernel="immediate",
+            folder / INPUT, None, parameters=json.loads((folder / GIVEN).read_text(encoding="utf-8")),
+            kernel_name="python3", language="python", progress_bar=False, coalesce_streams=True,
+            shutdown_kernel="immediate", on_notebook_start=lambda notebook: started.append(notebook),
             config=Config(KernelManager={"transport": "ipc", "ip": str(folder / "socket")}),
-            on_notebook_start=lambda notebook: started.append(notebook),
-        )
+        )  # fmt: skip
     except PapermillExecutionError:
         pass  # the notebook itself says so
     except Exception as error:  # the kernel died or never started

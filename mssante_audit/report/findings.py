@@ -5,38 +5,25 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import pandas as pd
 from markupsafe import escape
 
+from mssante_audit.base import language as spoken
 from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.language import (
-    count,
-    current_language,
-    day,
-    format_text,
-    gettext,
-    listing,
-    localized,
-    number,
-    severity_name,
-    translated,
-    typeset,
-)
+from mssante_audit.base.language import count, day, format_text, gettext, listing, localized, translated
 from mssante_audit.base.markup import data, visible
 from mssante_audit.findings.catalogue import FAILED, Rule
 from mssante_audit.findings.causes import actionable
+from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.places import DNS, REGISTER, evidence
 from mssante_audit.findings.registry import LIST, audits, catalogue, known_needs, rule
 from mssante_audit.findings.trend import severity_counts
 from mssante_audit.observe.kinds import KINDS
-from mssante_audit.report.html import Html, joined, macro, prose
-from mssante_audit.report.pieces import paragraph
+from mssante_audit.report.html import Html, Prose, joined, macro, paragraph, prose, say
 from mssante_audit.report.results import EVERYBODY, Limits, limited_to
-from mssante_audit.report.say import Prose, say
 from mssante_audit.report.tables import Cell, csv_link, rows_table, severity_cell
 from mssante_audit.space.states import aged
 from mssante_audit.space.trust import TrustSpace
@@ -52,7 +39,6 @@ SOURCES = {
     "none": "aucun texte, repère propre à ce rapport",
 }
 """French names of `mssante_audit.findings.catalogue.SOURCES`, the longest that fits first."""
-
 TO_DO = {
     "declarations": "Déposez declarations.csv, .xlsx ou .json dans le dossier de données.",
     "mailboxes": "Lancez « mssante-audit fetch --mailboxes », qui y dépose celle du jour.",
@@ -60,21 +46,18 @@ TO_DO = {
 }
 """What to do where one of `mssante_audit.findings.registry.known_needs` is not there; a kind of observation
 says its own."""
-
 BY_ARCHIVE = "Contacts que l’archive montre périmés"
 """The one family that needs more than its audit does."""
-
 COLUMNS = ("Gravité", "Constat", "Domaines", "Opérateur", "Observé", "Lignes")
 WAIVED_COLUMNS = ("Gravité", "Constat", "Domaines", "Opérateur", "Observé", "Accepté", "Jusqu’au")
+STATUS = {"new": "nouveau", "open": "ouvert", "unknown": "inconnu"}
+"""Of a finding (`mssante_audit.findings.ledger.FollowUp`)."""
 
 
 def family(name: str) -> dict[str, Rule]:
     """Return the rules of a family by their codes; of one audit, if several call a family the same.
 
-    Raises
-    ------
-    UnknownNameError
-        If the catalogue has no such family.
+    A family that the catalogue does not have is an `UnknownNameError`.
     """
     rules = [rule for rule in catalogue().values() if rule.family == name]
     if not rules:
@@ -99,7 +82,7 @@ def unknown(what: Mapping[str, Sequence[str]]) -> str:
     words, remedies = known_needs(), TO_DO | {kind.need: kind.remedy for kind in KINDS}
     reasons: defaultdict[str, list[str]] = defaultdict(list)
     for name, needs in what.items():
-        reasons[listing([words[need][current_language()] for need in needs])].append(translated(name))
+        reasons[listing([words[need][spoken.current_language()] for need in needs])].append(translated(name))
     return format_text(
         "Non vérifié, et donc inconnu : {what}. {remedies}",
         what=[f"{listing(names)} ({reason})" for reason, names in reasons.items()],
@@ -121,12 +104,12 @@ def touched(findings: pd.DataFrame, entries: pd.DataFrame) -> int:
 
 def title_of(code: str) -> str:
     """Return the title of a rule, as `Series.map` and `Index.map` want it."""
-    return typeset(localized(rule(code), "title"))
+    return spoken.typeset(localized(rule(code), "title"))
 
 
 def why_of(code: str) -> str:
     """Return why a rule matters, as `Series.map` wants it."""
-    return typeset(localized(rule(code), "why"))
+    return spoken.typeset(localized(rule(code), "why"))
 
 
 def titles(findings: pd.DataFrame) -> str:
@@ -144,14 +127,9 @@ def foundation(rule: Rule) -> str:
 def severity_bars(findings: pd.DataFrame) -> Html:
     """Show the number of findings of each severity, worst first, with bars; hints among information."""
     counts = severity_counts(findings)
-    names = {
-        severity: f"{number(value)} {severity_name(severity, value)}" for severity, value in counts.items()
-    }
+    names = {s: f"{spoken.number(n)} {spoken.severity_name(s, n)}" for s, n in counts.items()}
     hints = (findings["confidence"] == "hint").any()
     return macro("findings.severity_bars", counts, names, max(1, *counts.values()), hints)
-
-
-# -- tables of findings -------------------------------------------------------------------------------------
 
 
 class Links:
@@ -186,18 +164,14 @@ def domain_cell(finding: Finding, links: Links) -> Cell:
     return Cell(macro("findings.domain_cell", domain, domains, href), domains)
 
 
-def where(finding: Finding) -> str:
-    """Return where a finding stands, as readers are told: lines of an observation are replies of the DNS."""
-    observed = any(place.source == DNS for place in finding["where"])
-    return evidence(finding["where"], gettext("réponses")) if observed else str(finding["evidence"])
-
-
 def _where_cell(finding: Finding) -> Cell:
+    """Return where a finding stands, as readers are told: lines of an observation are replies of the DNS."""
     sources = {place.source for place in finding["where"]}
+    observed = evidence(finding["where"], gettext("réponses")) if DNS in sources else str(finding["evidence"])
     # A register's rows with the file's name, or what earlier lists show.
     elsewhere = REGISTER in sources or bool(rule(finding["rule"]).evidence_fr)
     rows = f" ({count(len(finding['rows']), 'ligne')})" if finding["rows"] and not elsewhere else ""
-    shown = data(where(finding), 90 if elsewhere or DNS in sources else 24, rows)
+    shown = data(observed, 90 if elsewhere or DNS in sources else 24, rows)
     return Cell(shown, next(iter(finding["rows"]), 0))
 
 
@@ -255,15 +229,13 @@ def findings_table(
     ----------
     findings
         As `mssante_audit.findings.frame` describes; those of `mssante_audit.audits.waived` with who accepted.
-    rules
-        Those that were looked for (`family`): what they mean and what to do then stand beside the table, and
-        which of them found nothing. Findings of other rules are left out.
-    lacking
-        What it took to check these rules and was not there (`lacks`): nothing found is then unknown.
-    name, caption
-        The table's `id` and the name of the CSV file, unique in the page; what the table holds.
-    empty
-        What to say where there is none, and no rules are given.
+    rules, lacking
+        Those that were looked for (`family`), whose findings alone are shown: what they mean and what to do,
+        and which of them found nothing; what it took to check them and was not there (`lacks`): that is
+        unknown then.
+    name, caption, empty
+        Its `id` and the name of the CSV file, unique in the page; what it holds; what to say where there is
+        none and no rules are given.
     limit
         Rows shown at most, folded or not. Below it is said how many there are and where.
     """
@@ -286,44 +258,26 @@ def findings_table(
         silent = format_text(without, rules=quiet) if quiet else ""
     todo = actionable(findings)
     rest = findings[~findings.index.isin(todo.index)]
-    explained = partial(_explained, rules=rules or {}, limit=limit)
-    parts = [explained(todo, name, caption, silent=silent) if len(todo) else paragraph("none", silent)]
+
+    def explained(part: pd.DataFrame, name: str, caption: str, silent: str = "") -> Html:
+        columns = WAIVED_COLUMNS if "reason" in part else COLUMNS
+        shown = finding_rows(name, caption, part.head(limit).to_dict("records"), columns)
+        counts = part["rule"].value_counts()
+        fired = [
+            {words: prose(localized(rule, words)) for words in ("title", "why", "remedy")}
+            | {"severity": rule.severity, "code": c, "foundation": foundation(rule), "count": int(counts[c])}
+            for c, rule in (rules or {}).items()
+            if c in counts.index
+        ]
+        return macro("findings.explained", fired, silent, shown)
+
+    parts = [explained(todo, name, caption, silent) if len(todo) else paragraph("none", silent)]
     if len(rest):
         called = format_text("{caption} (informations et indices)", caption=translated(caption))
         hints = int((rest["confidence"] == "hint").sum())
         parts.append(folded(explained(rest, f"{name}-folded", called), len(rest), hints))
     shown = min(limit, len(todo)) + min(limit, len(rest))
     return joined(*parts, csv_link(findings, shown, name))
-
-
-def _explained(
-    findings: pd.DataFrame,
-    name: str,
-    caption: str,
-    *,
-    rules: Mapping[str, Rule],
-    limit: int,
-    silent: str = "",
-) -> Html:
-    """Return what the rules of findings mean, the findings, and what to do about them."""
-    columns = WAIVED_COLUMNS if "reason" in findings else COLUMNS
-    shown = finding_rows(name, caption, findings.head(limit).to_dict("records"), columns)
-    counts = findings["rule"].value_counts()
-    fired = [
-        {part: prose(localized(rule, part)) for part in ("title", "why", "remedy")}
-        | {
-            "severity": rule.severity,
-            "code": code,
-            "foundation": foundation(rule),
-            "count": int(counts[code]),
-        }
-        for code, rule in rules.items()
-        if code in counts.index
-    ]
-    return macro("findings.explained", fired, silent, shown)
-
-
-# -- what a report is about ---------------------------------------------------------------------------------
 
 
 def scope(space: TrustSpace, entries: pd.DataFrame) -> str:
@@ -367,3 +321,56 @@ def opening(
         "" if findings is None else incomplete(findings),
         paragraph("scope", scope(space, entries), doubt if doubtful else ""),
     )
+
+
+def follow_up_html(followed: FollowUp, findings: pd.DataFrame) -> Html:
+    """Return what a report says of the run before: new, open, fixed, unknown; nothing without one."""
+    if not followed.previous:
+        return Html()
+    gone = (("réglé", followed.fixed), ("inconnu", followed.unknown))
+    told: list[tuple[str, Finding]] = [
+        (name, finding) for name, each in gone for finding in each if finding["rule"] in catalogue()
+    ]
+    now = findings[["rule", "domain", "operator"]].assign(first_seen=list(followed.first_seen))
+    known = list(zip(followed.status, now.to_dict("records"), strict=True))
+    told += [(name, f) for wanted, name in STATUS.items() for status, f in known if status == wanted]
+    rows = [
+        (
+            Cell(gettext(name)),
+            severity_cell(catalogue()[f["rule"]].severity),
+            rule_cell(f["rule"], NO_LINKS),
+            Cell(data(f["domain"])),
+            Cell(data(f["operator"])),
+            Cell(day(parse_instant(f["first_seen"])), f["first_seen"]),
+        )
+        for name, f in told
+    ]
+    columns = ("État", "Gravité", "Constat", "Domaine", "Opérateur", "Constaté depuis")
+    caption = "Constats réglés, nouveaux, encore ouverts et inconnus"
+    shown = rows_table("follow-up", caption, columns, rows) if rows else ""
+    return macro("pieces.follow_up", since_previous(followed), shown)
+
+
+def since_previous(followed: FollowUp) -> str:
+    """Say in one sentence how many findings are new, open, fixed, unknown; "" without a run before."""
+    if not followed.previous:
+        return ""
+    counts = followed.counts()
+    names = {
+        "new": ("{n:nouveau constat|nouveaux constats}", "aucun nouveau constat"),
+        "open": ("{n:constat encore ouvert|constats encore ouverts}", "aucun constat encore ouvert"),
+        "fixed": ("{n:constat réglé|constats réglés}", "aucun constat réglé"),
+        "unknown": ("{n:constat dont l'état est inconnu|constats dont l'état est inconnu}", ""),
+    }
+    words = [
+        format_text(some, n=counts[what]) if counts[what] else gettext(none)
+        for what, (some, none) in names.items()
+        if counts[what] or none
+    ]
+    still = [at for at, status in zip(followed.first_seen, followed.status, strict=True) if status == "open"]
+    if still:
+        words[1] += format_text(" (le plus ancien depuis le {day})", day=parse_instant(min(still)))
+    if not any(counts.values()):
+        words = [gettext("toujours aucun constat")]
+    since = parse_instant(followed.previous)
+    return format_text("Depuis la situation du {day} : {what}.", day=since, what=words)

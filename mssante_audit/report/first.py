@@ -22,10 +22,8 @@ from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.findings.causes import causes as merged
 from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.report.findings import NO_LINKS, Links, title_of
-from mssante_audit.report.html import Html, joined, macro
-from mssante_audit.report.pieces import lead, paragraph
+from mssante_audit.report.html import Html, joined, lead, macro, paragraph, say
 from mssante_audit.report.results import EVERYBODY, Limits, limited, touching
-from mssante_audit.report.say import say
 from mssante_audit.report.tables import csv_link
 from mssante_audit.space.states import named
 from mssante_audit.space.trust import TrustSpace
@@ -42,37 +40,26 @@ _TWICE = re.compile(r"(?<!\S)([\w-]+(?:\.[\w-]+)+)((?:\s?: [^;]*?)?)(?: \w+ |\s?
 """A server that presents a certificate of its own name, and no other: its name once is enough."""
 CAUSES = 10
 """Causes that are shown."""
-
 MARKS = dict(zip(RESULTS, "✔!✖?", strict=True))
 """A shape each: nothing is told by colour alone."""
-
 QUESTIONS = {"arrives": "Le courrier arrive-t-il ?", "order": "La liste est-elle en règle ?"}
-
-NAMES: dict[str, dict[str, tuple[str, str]]] = {
+NAMES = {
     "arrives": {
-        "yes": ("domaine reçoit", "domaines reçoivent"),
-        "degraded": ("à risque", "à risque"),
-        "no": ("ne reçoit pas", "ne reçoivent pas"),
-        "unknown": ("inconnu", "inconnus"),
+        "yes": ("domaine reçoit", "domaines reçoivent"), "degraded": ("à risque", "à risque"),
+        "no": ("ne reçoit pas", "ne reçoivent pas"), "unknown": ("inconnu", "inconnus"),
     },
     "order": {
-        "ok": ("domaine en règle", "domaines en règle"),
-        "todo": ("à corriger", "à corriger"),
-        "urgent": ("urgent", "urgents"),
-        "unknown": ("inconnu", "inconnus"),
+        "ok": ("domaine en règle", "domaines en règle"), "todo": ("à corriger", "à corriger"),
+        "urgent": ("urgent", "urgents"), "unknown": ("inconnu", "inconnus"),
     },
     "check": {
-        "ok": ("en ordre", "en ordre"),
-        "warn": ("à risque", "à risque"),
-        "fail": ("en défaut", "en défaut"),
-        "unknown": ("inconnu", "inconnus"),
+        "ok": ("en ordre", "en ordre"), "warn": ("à risque", "à risque"),
+        "fail": ("en défaut", "en défaut"), "unknown": ("inconnu", "inconnus"),
     },
-}
+}  # fmt: skip
 """What the answers to each question, and the results of a check, are called: of one domain, of several."""
-
 COLUMNS = {"arrives": "receives", "order": "order"}
 """Where the domains' answers to each question stand."""
-
 RESULT_OF = dict(zip((*RECEIVES, *ORDERS), RESULTS * 2, strict=True))
 """How an answer looks: as the result of a check."""
 
@@ -112,36 +99,29 @@ def answer(domains: pd.DataFrame) -> Html:
     """Show the sentence on top: how many domains are well."""
     asked, whole = question(domains), len(domains)
     held = answers(domains)[asked]
-    well = percent(held["yes" if asked == "arrives" else "ok"], whole) if whole else ""
-    more = say(", {unknown:inconnu}" if held["unknown"] else "", **held)
     if not whole:
-        sentence = say("Aucun domaine dans cette liste.")
-    elif held["unknown"] == whole:
-        why = escape(_why(domains, asked))
-        sentence = say("**Inconnu pour {n:domaine} sur {n}** : {why}.", n=whole, why=why)
-    elif asked == "arrives":
-        sentence = say(
-            "**{yes:domaine} sur {all} ({share})** {yes:~reçoit|reçoivent} le courrier en entier ; "
-            "{degraded} à risque, {no} {no:~ne le reçoit pas|ne le reçoivent pas}{more}.",
-            all=whole, share=well, more=more, **held,
-        )  # fmt: skip
-    else:
-        sentence = say(
-            "**{ok:domaine} sur {all} ({share})** {ok:~est|sont} en règle ; {todo} à corriger, {urgent} en "
-            "urgence{more}.", all=whole, share=well, more=more, **held,
-        )  # fmt: skip
-    return lead(sentence)
+        return lead(say("Aucun domaine dans cette liste."))
+    if held["unknown"] == whole:
+        doubted, column = DOUBTS[current_language()], {"arrives": "receives", "order": "listed"}[asked]
+        known = [doubted[c] for c in _codes(domains["why"], "listed") if c in doubted]
+        causes = [reason(c) for c, _ in _codes(domains["why"], column).most_common(1)]
+        why = escape(listing(known) if known else (causes or ["–"])[0])
+        return lead(say("**Inconnu pour {n:domaine} sur {n}** : {why}.", n=whole, why=why))
+    more = say(", {unknown:inconnu}" if held["unknown"] else "", **held)
+    text = (
+        "**{yes:domaine} sur {all} ({share})** {yes:~reçoit|reçoivent} le courrier en entier ; "
+        "{degraded} à risque, {no} {no:~ne le reçoit pas|ne le reçoivent pas}{more}."
+        if asked == "arrives"
+        else "**{ok:domaine} sur {all} ({share})** {ok:~est|sont} en règle ; {todo} à corriger, {urgent} en "
+        "urgence{more}."
+    )
+    well = percent(held["yes" if asked == "arrives" else "ok"], whole)
+    return lead(say(text, all=whole, share=well, more=more, **held))
 
 
-def _why(domains: pd.DataFrame, asked: str) -> str:
-    """Say why an answer is unknown of all domains."""
-    doubts = DOUBTS[current_language()]
-    known = dict.fromkeys(code for why in domains["why"] for code in why.get("listed", ()) if code in doubts)
-    if known:
-        return listing([doubts[code] for code in known])
-    column = {"arrives": "receives", "order": "listed"}[asked]
-    causes = Counter(code for why in domains["why"] for code in why.get(column, ()))
-    return reason(causes.most_common(1)[0][0]) if causes else "–"
+def _codes(whys: pd.Series, of: str) -> Counter[str]:
+    """Count the codes that decide one of the things told of some domains."""
+    return Counter(code for why in whys for code in why.get(of, ()))
 
 
 def first_cause(causes: pd.DataFrame) -> Html:
@@ -167,19 +147,19 @@ def counts(domains: pd.DataFrame) -> Html:
 
     Below it stands how many have each answer to the other one.
     """
-    asked = question(domains)
+    asked, held = question(domains), answers(domains)
     other = next(axis for axis in QUESTIONS if axis != asked)
-    held, column = answers(domains), COLUMNS[asked]
     boxes = not domains["mailboxes"].isna().any() and len(domains) > 0
+    shown = {axis: [(a, n, gettext(NAMES[axis][a][n > 1])) for a, n in held[axis].items()] for axis in held}
+    inside = domains.groupby(COLUMNS[asked])["mailboxes"].sum()
     parts = [
-        {"answer": name, "result": RESULT_OF[name], "n": n, "name": gettext(NAMES[asked][name][n > 1]),
-         "boxes": int(domains.loc[domains[column] == name, "mailboxes"].sum()) if boxes else None}
-        for name, n in held[asked].items()
+        {"answer": a, "result": RESULT_OF[a], "n": n, "name": name,
+         "boxes": int(inside.get(a, 0)) if boxes else None}
+        for a, n, name in shown[asked]
     ]  # fmt: skip
-    others = [(name, n, gettext(NAMES[other][name][n > 1])) for name, n in held[other].items()]
     names = CHECK_NAMES[current_language()]
     blind = [names[c] for c in CHECKS if len(domains) and (domains[c] == "unknown").all()]
-    return macro("first.counts", asked, other, parts, others, MARKS, boxes or domains.empty, blind)
+    return macro("first.counts", asked, other, parts, shown[other], MARKS, boxes or domains.empty, blind)
 
 
 def checks(domains: pd.DataFrame, causes: pd.DataFrame | None = None) -> Html:
@@ -187,22 +167,24 @@ def checks(domains: pd.DataFrame, causes: pd.DataFrame | None = None) -> Html:
 
     A cause counts for each check that one of its rules decides.
     """
-    boxes = not domains["mailboxes"].isna().any() and len(domains) > 0
-    lines = []
+    boxes, lines = not domains["mailboxes"].isna().any() and len(domains) > 0, []
     for check in CHECKS:
         held = {r: domains[domains[check] == r] for r in RESULTS if (domains[check] == r).any()}
         doubted = [] if causes is None else _of(causes, check)["doubts"].map(len).tolist()
+        reasons = [gettext("Rien à signaler.")] if [*held] == ["ok"] else []
+        worst = [result for result in ("fail", "warn") if result in held][:1]
+        for result in (*worst, *({"unknown"} & held.keys())):
+            for code, n in _codes(held[result]["why"], check).most_common(1):
+                words = title_of(code) if code in catalogue() else reason(code)
+                reasons.append(f"{capital(words)} ({count(n, 'domaine')})")
         lines.append(
             {
-                "check": check,
-                "name": CHECK_NAMES[current_language()][check],
+                "check": check, "name": CHECK_NAMES[current_language()][check],
                 "held": {r: (len(d), gettext(NAMES["check"][r][len(d) > 1])) for r, d in held.items()},
                 "boxes": {r: int(d["mailboxes"].sum()) for r, d in held.items()} if boxes else {},
-                "why": _reasons(domains, check),
-                "sure": doubted.count(0),
-                "unsure": len(doubted) - doubted.count(0),
+                "why": reasons, "sure": doubted.count(0), "unsure": len(doubted) - doubted.count(0),
             }
-        )
+        )  # fmt: skip
     aged = len(domains) > 0 and bool((domains["listed"] == "unknown").all())
     return macro("first.checks", lines, MARKS, len(domains), boxes, aged, causes is not None)
 
@@ -211,31 +193,12 @@ def _of(causes: pd.DataFrame, check: str) -> pd.DataFrame:
     return causes[causes["checks"].map(lambda decided: check in decided).astype("bool")]
 
 
-def _reasons(domains: pd.DataFrame, check: str) -> list[str]:
-    """Say what decides most of the domains that are at fault in a check, and of those unknown."""
-    results = domains[check]
-    if len(domains) and (results == "ok").all():
-        return [gettext("Rien à signaler.")]
-    worst = next((r for r in ("fail", "warn") if (results == r).any()), "")
-    reasons = []
-    for result in (worst, "unknown"):
-        whys = domains.loc[results == result, "why"]
-        codes = Counter(code for why in whys for code in why.get(check, ()))
-        for code, n in codes.most_common(1):
-            words = title_of(code) if code in catalogue() else reason(code)
-            reasons.append(f"{capital(words)} ({count(n, 'domaine')})")
-    return reasons
-
-
 def cause_list(causes: pd.DataFrame) -> Html:
     """Show the first ten causes: what, who, what to do, how much it weighs; all of them as CSV."""
     if causes.empty:
         return cause_lines(causes)
-    return joined(
-        cause_lines(causes),
-        csv_link(causes.assign(domain=causes["domain"].map(unnamed)), min(CAUSES, len(causes)), "causes"),
-        by_check(causes),
-    )
+    link = csv_link(causes.assign(domain=causes["domain"].map(unnamed)), min(CAUSES, len(causes)), "causes")
+    return joined(cause_lines(causes), link, by_check(causes))
 
 
 def by_check(causes: pd.DataFrame, links: Links = NO_LINKS) -> Html:
@@ -274,28 +237,18 @@ def _short_names(observed: str, expected: str) -> tuple[str, str]:
 
 def _shown(cause: Mapping[Any, Any], links: Links) -> dict[str, Any]:
     """Return what a line says of a cause."""
-    code, owner = cause["rules"][0], cause["operator_id"]
-    since = cause["first_seen"]
-    return {
-        "severity": str(cause["severity"]),
-        "title": title_of(code),
-        "rule_href": links.rule(code),
-        "others": cause["findings"] - 1,
-        "manager": rule(code).manager,
-        "operator": unnamed(cause["operator"]) or owner,
-        "operator_href": links.operator(owner),
-        "dossier": links.dossier(owner),
-        "with": len(set(cause["operators"]) - {owner}),
-        "domain": unnamed(cause["domain"]),
-        "domains": cause["domains"],
-        "since": parse_instant(since) if since else None,
+    code, owner, since = cause["rules"][0], cause["operator_id"], cause["first_seen"]
+    boxes, age = (None if pd.isna(n) else int(n) for n in (cause["mailboxes"], cause["age_days"]))
+    kept = {name: cause[name] for name in ("domains", "observed", "expected", "remedy")}
+    return kept | {
+        "severity": str(cause["severity"]), "title": title_of(code), "rule_href": links.rule(code),
+        "others": cause["findings"] - 1, "manager": rule(code).manager,
+        "operator": unnamed(cause["operator"]) or owner, "operator_href": links.operator(owner),
+        "dossier": links.dossier(owner), "with": len(set(cause["operators"]) - {owner}),
+        "domain": unnamed(cause["domain"]), "since": parse_instant(since) if since else None,
         # What is wrong with contacts alone names them already: nobody knows whether one is right.
         "contact": "" if set(cause["checks"]) <= {"contacts"} else cause.get("contact", ""),
-        "observed": cause["observed"],
-        "expected": cause["expected"],
         "short": _short_names(cause["observed"], cause["expected"]),
         "doubts": [named(name) for name in cause["doubts"]],
-        "age": None if pd.isna(cause["age_days"]) else int(cause["age_days"]),
-        "remedy": cause["remedy"],
-        "boxes": None if pd.isna(cause["mailboxes"]) else int(cause["mailboxes"]),
-    }
+        "age": age, "boxes": boxes,
+    }  # fmt: skip

@@ -1,37 +1,33 @@
-"""HTML of pages and notebooks: the templates, and the pieces that they make.
+"""HTML of pages and notebooks: templates, names of codes, sentences, and the small pieces made of them.
 
 All HTML comes from Jinja's templates in ``template/``, which escape whatever is not `Html`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+import pandas as pd
+from markupsafe import Markup, escape
 
-from mssante_audit.base.language import (
-    count,
-    current_language,
-    damage,
-    day,
-    gettext,
-    moment,
-    number,
-    severity_name,
-    severity_names,
-    translated,
-    typeset,
-)
+from mssante_audit.audits.delegation_vs_redirection.mail import METHOD_NAMES
+from mssante_audit.base import language as spoken
+from mssante_audit.base.errors import UnknownNameError
+from mssante_audit.base.language import current_language, gettext, translated
 from mssante_audit.base.markup import data, visible
-from mssante_audit.report.names import glossary, signature_names
-from mssante_audit.report.say import say
+from mssante_audit.base.text import fold
+from mssante_audit.values.identifiers import DEPARTMENTS
+from mssante_audit.verdicts.words import SAID
 
 TEMPLATE = Path(__file__).parent / "template"
+_STRONG = re.compile(r"\*\*(.+?)\*\*")
 
 
 class Html(Markup):
@@ -61,6 +57,89 @@ def joined(*parts: str) -> Html:
     return Html().join(parts)
 
 
+def names(kind: str) -> dict[str, str]:
+    """Return the names of codes, such as ``statuses`` or ``methods``, in the reader's language.
+
+    No such kind of codes is an `UnknownNameError`.
+
+    >>> names("contacts")
+    {'project': 'projet', 'support': 'support'}
+    """
+    known = spoken.words_of("mssante_audit.report")["fr"] | {
+        "methods": METHOD_NAMES,
+        "departments": DEPARTMENTS,
+        "outcomes": SAID[current_language()],
+        "severities": {severity: plural for severity, (_, plural) in spoken.severity_names().items()},
+        "signatures": spoken.signatures(),
+    }
+    if kind not in known:
+        raise UnknownNameError(f"no names of {kind!r}", remedy=f"There are: {', '.join(known)}")
+    return spoken.words(known[kind])
+
+
+def _signature_names() -> dict[str, str]:
+    other = "mathématiquement juste, mais ce n’est pas celle du signataire attendu"
+    return {**spoken.signatures(), "valid-untrusted": gettext(other)}
+
+
+def _glossary() -> list[tuple[str, str]]:
+    """Return each term that readers meet and what it means, in the order of a dictionary."""
+    entries = spoken.words_of("mssante_audit.report", "glossary.toml")[current_language()].values()
+    return sorted(((entry["term"], entry["meaning"]) for entry in entries), key=lambda entry: fold(entry[0]))
+
+
+class Prose(str):
+    """A sentence: a text, HTML where it stands in a page, and a paragraph where a cell ends with it."""
+
+    __slots__ = ("html",)
+    html: Markup
+    """The same as HTML: texts of the data escaped, what stands between two ``**`` strong."""
+
+    def __html__(self) -> str:
+        return self.html
+
+    def _repr_html_(self) -> str:
+        return str(Markup("<p>{}</p>").format(self.html))
+
+
+class _Plain(spoken.Sentence):
+    def format_field(self, value: Any, spec: str) -> str:
+        if isinstance(value, Prose):
+            return str(value)
+        return visible(value) if isinstance(value, str) else super().format_field(value, spec)
+
+
+class _Marked(spoken.Sentence):
+    def format_field(self, value: Any, spec: str) -> str:
+        if hasattr(value, "__html__"):
+            return str(value.__html__())
+        return data(value, more="") if isinstance(value, str) else super().format_field(value, spec)
+
+
+def say(text: str, /, **values: Any) -> Prose:
+    r"""Write a sentence, with numbers, nouns in the right number, and names left as they are.
+
+    Parameters
+    ----------
+    text
+        The sentence in French, which `mssante_audit.base.language` translates, with ``{name}`` for a value.
+        ``{n:domaine}`` is a number and its noun, ``{n:signal|signaux}`` with an irregular plural,
+        ``{n:~est|sont}`` only the word that agrees. What stands between two ``**`` is strong in HTML.
+    **values
+        Numbers, instants (their day, or with ``:moment`` to the minute) and lists are written as the language
+        does; ``:duration`` is a number of days. Texts are not touched, other sentences stand in this one.
+
+    >>> sentence = say("**{n:règle}** : {who}", n=1, who="<b>")
+    >>> str(sentence.html).replace("\N{NBSP}", "_")
+    '<strong>1_règle</strong>_: <bdi>&lt;b&gt;</bdi>'
+    """
+    told = gettext(text)
+    written = Prose(_Plain().vformat(_STRONG.sub(r"\1", told), (), values))
+    marked = _STRONG.sub(r"<strong>\1</strong>", str(escape(told)))
+    written.html = Markup(_Marked().vformat(marked, (), values))  # noqa: S704 - `_Marked` escapes each value
+    return written
+
+
 def template(name: str) -> jinja2.Template:
     """Return a template of `TEMPLATE`."""
     return environment().get_template(name)
@@ -75,7 +154,7 @@ def macro(name: str, *given: Any, **named: Any) -> Html:
 
 def prose(text: str) -> str:
     """Return a text of ours, typeset; one of a catalogue of words in the language spoken."""
-    return typeset(translated(text))
+    return spoken.typeset(translated(text))
 
 
 @jinja2.pass_context  # without it Jinja would translate once, when it compiles the template
@@ -96,13 +175,63 @@ def environment() -> jinja2.Environment:
         gettext, lambda single, several, n: gettext(single if n < 2 else several), newstyle=True
     )
     made.globals |= {
-        "glossary": glossary, "say": say, "severities": severity_names, "severity_name": severity_name,
-        "signature_names": signature_names, "spoken": current_language,
+        "glossary": _glossary, "say": say, "signature_names": _signature_names, "spoken": current_language,
+        "severities": spoken.severity_names, "severity_name": spoken.severity_name,
     }  # fmt: skip
     made.filters |= {
-        "count": count, "damage": damage, "data": data, "day": day, "number": number, "prose": prose,
-        "tr": gettext_filter, "translated": translated, "visible": visible,
-        "date": lambda text: day(datetime.fromisoformat(text)),
-        "instant": lambda text: moment(datetime.fromisoformat(text)) if text else gettext("inconnue"),
+        name: getattr(spoken, name) for name in ("count", "damage", "day", "number", "translated")
+    }
+    made.filters |= {
+        "data": data, "prose": prose, "tr": gettext_filter, "visible": visible,
+        "date": lambda text: spoken.day(datetime.fromisoformat(text)),
+        "instant": lambda at: spoken.moment(datetime.fromisoformat(at)) if at else gettext("inconnue"),
     }  # fmt: skip
     return made
+
+
+def paragraph(kind: str, *sentences: str) -> Html:
+    """Return sentences as a paragraph of a kind; "" among them are left out."""
+    shown = [visible(translated(s)) if type(s) is str else s for s in sentences if s]
+    return macro("pieces.paragraph", kind, shown)
+
+
+def lead(*sentences: str) -> Html:
+    """Show the answer, in the large type of a first screen."""
+    return paragraph("lead", *sentences)
+
+
+def note(*sentences: str, kind: str = "scope") -> Html:
+    """Show sentences in small type: ``scope``, or ``limits``, or ``caution`` for a warning."""
+    return paragraph(kind, *sentences)
+
+
+def card(row: pd.Series | Mapping[str, Any], title: str = "") -> Html:
+    """Show one row of any frame, such as a domain's of `mssante_audit.verdicts.domains`, name by name."""
+    called = title or (str(row.name) if isinstance(row, pd.Series) else "")
+    facts = {
+        translated(str(name)): spoken.listing(value) if isinstance(value, list) else value
+        for name, value in row.items()
+    }
+    return macro("pieces.card", translated(called), facts)
+
+
+def sections(parts: Mapping[str, str], rest: str = "") -> Html:
+    """Show several tables, each under its title, and below them what is to be said of the rest."""
+    return macro("pieces.sections", parts, translated(rest))
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A key figure: its name, its value (a number or a text) and, if there is more, a note."""
+
+    name: str
+    value: int | str
+    note: str = ""
+
+
+def key_figures(figures: Iterable[Figure]) -> Html:
+    """Show key figures as tiles."""
+    shown = [
+        (f.name, f.value if isinstance(f.value, str) else spoken.number(f.value), f.note) for f in figures
+    ]
+    return macro("pieces.key_figures", [tuple(map(translated, figure)) for figure in shown])

@@ -22,34 +22,15 @@ from mssante_audit.findings.causes import causes as merged
 from mssante_audit.findings.frame import concat
 from mssante_audit.findings.registry import audits, rule, theirs, title_of_audit
 from mssante_audit.report import collection as lists
-from mssante_audit.report.charts import Chart, bars, largest
-from mssante_audit.report.findings import (
-    family,
-    findings_table,
-    lacks,
-    opening,
-    title_of,
-    titles,
-    touched,
-    unknown,
-)
+from mssante_audit.report import findings as shown
+from mssante_audit.report import results
+from mssante_audit.report.charts import bars, largest
+from mssante_audit.report.findings import findings_table, lacks, title_of, touched
 from mssante_audit.report.first import question_asked, with_contacts
-from mssante_audit.report.html import Html, macro
-from mssante_audit.report.names import names
+from mssante_audit.report.html import Figure, Html, Prose, key_figures, lead, macro, names, note, say
 from mssante_audit.report.parameters import check_value
-from mssante_audit.report.pieces import Figure, key_figures, lead, note
-from mssante_audit.report.results import (
-    Limits,
-    Results,
-    limited,
-    limited_to,
-    limits,
-    open_space,
-    operators,
-    record,
-    touching,
-)
-from mssante_audit.report.say import Prose, say
+from mssante_audit.report.results import Limits, Results
+from mssante_audit.report.svg import Chart
 from mssante_audit.report.tables import table
 from mssante_audit.snapshot.folder import unnamed_texts
 from mssante_audit.space.chronicle import Chronicle, chronicle
@@ -61,10 +42,8 @@ from mssante_audit.verdicts.renewals import renewals
 
 TOGETHER = {"declarations": ("declarations", "reconciliation")}
 """Audits of the notebooks that tell of several."""
-BARS = 20
-"""Rules that are drawn."""
-HOSTS = 12
-"""Servers that are drawn by themselves."""
+BARS, HOSTS = 20, 12
+"""Rules that are drawn, and servers that are drawn by themselves."""
 MOVES = {
     "at": "Vu le", "host": "Serveur", "operator": "Opérateur", "kind": "Changement",
     "spare": "Jours restants à l’ancien", "order": "Liste et serveur", "before": "Avant", "after": "Après",
@@ -77,31 +56,20 @@ WORST_FIRST = ["critical", "error", "warning"]
 def open_report(name: str, **parameters: Any) -> Report:
     """Load what a notebook's parameters describe, and find what its audits say of it.
 
-    Parameters
-    ----------
-    name
-        The notebook's: that of an audit, or ``overview``, which tells of all.
-    **parameters
-        Those of its cell tagged ``parameters``, as papermill may hand them over
-        (`mssante_audit.base.settings.Parameters`).
-
-    Raises
-    ------
-    ParameterError
-        If there is no such parameter, or its value is not right.
-    UnknownNameError
-        If it is limited to an operator or a place that is not in the list.
-    InputError
-        If there is no white list, or it cannot be read.
+    `name` is the notebook's: that of an audit, or ``overview``, which tells of all; the parameters are those
+    of its cell tagged ``parameters``, as papermill may hand them over
+    (`mssante_audit.base.settings.Parameters`). One that is none or not right is a `ParameterError`, an
+    operator or a place that is not in the list an `UnknownNameError`, a white list that is not there or
+    cannot be read an `InputError`.
     """
     row_limit = check_value("row_limit", parameters.pop("row_limit", 500))
     since = check_value("changes_since", parameters.pop("changes_since", None))
     named = {limit: parameters.pop(limit, None) for limit in LIMITS}
-    space = open_space(**parameters)
-    chosen = limits(space, **named)
+    space = results.open_space(**parameters)
+    chosen = results.limits(space, **named)
     made = tuple(audits()) if name == "overview" else TOGETHER.get(name, (name,) if name in audits() else ())
-    findings = touching(concat([audit(made_by, space) for made_by in made]), space, chosen)
-    entries = limited(space.audited, chosen)
+    findings = results.touching(concat([audit(made_by, space) for made_by in made]), space, chosen)
+    entries = results.limited(space.audited, chosen)
     if not space.show_contacts:  # names of operators and descriptions are shown, and may name persons
         entries = entries.assign(**unnamed_texts(entries[["operator", "description", "o"]]))
     return Report(name, space, chosen, entries, findings, made, row_limit, since)
@@ -128,7 +96,7 @@ class Report:
         return f"{type(self).__name__}({self.name!r})"  # no frames, which name persons
 
     def _repr_html_(self) -> str:
-        return opening(self.space, self.entries, self.every, self.chosen)
+        return shown.opening(self.space, self.entries, self.every, self.chosen)
 
     @cached_property
     def findings(self) -> pd.DataFrame:
@@ -154,7 +122,7 @@ class Report:
     @property
     def operators(self) -> set[str] | None:
         """The operators that it is limited to, by their identifiers; ``None`` for everybody."""
-        return operators(self.space, self.chosen)
+        return results.operators(self.space, self.chosen)
 
     @property
     def file(self) -> str:
@@ -170,12 +138,11 @@ class Report:
     @property
     def unread(self) -> list[str]:
         """The names of lists of the span that cannot be read, or were refused."""
-        unread = [Path(error.file or "").name for error in self.story.unread]
-        log = self.space.archive.log if self.space.archive else []
         start, end = self.story.whole.start, self.space.as_of
+        log = self.space.archive.log if self.space.archive else []
         odd = [record for record in log if record.outcome == "quarantined"]
         refused = [r.file for r in odd if (start or end) <= parse_instant(r.at) <= end]
-        return list(dict.fromkeys([*unread, *refused]))
+        return list(dict.fromkeys([*(Path(e.file or "").name for e in self.story.unread), *refused]))
 
     @cached_property
     def renewals(self) -> pd.DataFrame:
@@ -195,11 +162,9 @@ class Report:
         found = merged(self.findings, self.entries, self.space.published, self.unsure)
         return with_contacts(found, self.space)
 
-    # -- what notebooks show in common ----------------------------------------------------------------------
-
     def section(self, name: str) -> Html:
         """Show the findings of a family of rules, what they mean and what to do, or why they are unknown."""
-        rules = family(name)
+        rules = shown.family(name)
         return findings_table(self.findings, rules, lacking=lacks(self.space, rules), limit=self.row_limit)
 
     def accepted(self, empty: str = "Aucun constat accepté.") -> Html:
@@ -212,18 +177,17 @@ class Report:
         """Show how many domains an error touches, and what is the gravest."""
         todo, worst = self.todo, self.todo[self.todo["rule"].isin(self.todo["rule"].head(1))]
         hurt = touched(todo[todo["severity"] >= "error"], self.entries)
+        told = say("Aucun constat : rien à corriger d'après les règles de cet audit.")
         if len(todo):
-            return lead(
-                say(
-                    "**{n:domaine} sur {all} ({share})** {n:~est touché|sont touchés} par une erreur ou un "
-                    "défaut critique. Le plus grave : **{title}**, {k:constat}, {m:domaine}.",
-                    n=hurt, all=self.domains, share=percent(hurt, self.domains), title=titles(worst),
-                    k=len(worst), m=touched(worst, self.entries),
-                )
+            told = say(
+                "**{n:domaine} sur {all} ({share})** {n:~est touché|sont touchés} par une erreur ou un "
+                "défaut critique. Le plus grave : **{title}**, {k:constat}, {m:domaine}.",
+                n=hurt, all=self.domains, share=percent(hurt, self.domains), title=shown.titles(worst),
+                k=len(worst), m=touched(worst, self.entries),
             )  # fmt: skip
-        if len(self.every):
-            return lead(say("Rien à corriger dans ce qui a pu être vérifié."))
-        return lead(say("Aucun constat : rien à corriger d'après les règles de cet audit."))
+        elif len(self.every):
+            told = say("Rien à corriger dans ce qui a pu être vérifié.")
+        return lead(told)
 
     def figures(self) -> Html:
         """Show how many findings ask for something, of how many domains and operators."""
@@ -254,15 +218,14 @@ class Report:
     def age_chart(self) -> Chart:
         """Draw the rows over the months of their dates, those older than the threshold in another colour."""
         stale, dates = self.space.thresholds.stale_after_days, self.entries["updated_at"]
-        limit, now = pd.Timestamp(self.space.as_of) - pd.Timedelta(days=stale), pd.Timestamp(self.space.as_of)
+        now = pd.Timestamp(self.space.as_of)
         dated = dates[dates.notna() & (dates <= now)]
         months = dated.dt.tz_convert(None).dt.to_period("M")
-        parts = {"strong": months[dated <= limit], "light": months[dated > limit]}
+        aged = dated <= now - pd.Timedelta(days=stale)
+        parts = {"strong": months[aged], "light": months[~aged]}
         drawn = pd.DataFrame({style: part.value_counts() for style, part in parts.items()}).sort_index()
-        legend = {
-            "strong": say("{age:duration} et plus", age=stale),
-            "light": say("moins de {age:duration}", age=stale),
-        }
+        words = {"strong": "{age:duration} et plus", "light": "moins de {age:duration}"}
+        legend = {style: say(text, age=stale) for style, text in words.items()}
         old, aside = len(parts["strong"]), len(dates) - len(dated)
         reading = say(
             "{n:ligne} sur {all} ({share}) {n:~porte|portent} une date de plus de {limit:duration}{rest}.",
@@ -270,8 +233,8 @@ class Report:
             rest=say(" ; {n:ligne} sans date lisible, ou d’une date à venir, {n:~n’est pas dessinée|ne sont "
                      "pas dessinées}", n=aside) if aside else "",
         )  # fmt: skip
-        shown = drawn.fillna(0).astype("int64").rename(columns=legend)
-        return bars(shown, title="Lignes par mois de DateMAJ", styles=[*legend], caption=reading)
+        counted = drawn.fillna(0).astype("int64").rename(columns=legend)
+        return bars(counted, title="Lignes par mois de DateMAJ", styles=[*legend], caption=reading)
 
     def age_note(self) -> Html:
         """Say how little a row's date proves."""
@@ -309,40 +272,57 @@ class Report:
     def renewals_table(self, since: Any = None, *, name: str = "moves") -> Html:
         """Show how certificates of servers changed, from an instant on; the last change first."""
         moves = self.renewals if since is None else self.renewals[self.renewals["at"] >= since]
-        shown = moves.sort_values("at", ascending=False, kind="stable")
-        shown = shown.assign(
-            after=shown["after"].where(shown["kind"] == "replaced", ""),
-            kind=shown["kind"].map(names("certificate_changes")),
-            order=shown["order"].map(names("certificate_orders")),
+        told = moves.sort_values("at", ascending=False, kind="stable")
+        told = told.assign(
+            after=told["after"].where(told["kind"] == "replaced", ""),
+            kind=told["kind"].map(names("certificate_changes")),
+            order=told["order"].map(names("certificate_orders")),
         )
         days = self.space.thresholds.certificate_error_days
         text = "{n:changement} de certificat, dont {k} à moins de {d:jour} de la fin ou après elle"
         caption = say(text, n=len(moves), k=int((moves["spare"] < days).sum()), d=days)
         empty = "Aucun changement de certificat dans les observations gardées."
-        shown = shown[list(MOVES)].rename(columns=MOVES).reset_index(drop=True)
-        return table(shown, name=name, caption=caption, csv=moves, limit=self.row_limit, empty=empty)
+        told = told[list(MOVES)].rename(columns=MOVES).reset_index(drop=True)
+        return table(told, name=name, caption=caption, csv=moves, limit=self.row_limit, empty=empty)
 
     def limits(self) -> Prose:
         """Say which places it is limited to; an empty sentence if none is named."""
-        return limited_to(self.chosen)
+        return results.limited_to(self.chosen)
 
     def collection(self) -> Html:
         """Show how the collection of lists fares."""
         return lists.collection(self.space)
 
     def others(self) -> Html:
-        """Show what audits found that no report was written for: those of packages, those registered."""
-        return other_audits(self.space, self.every, limit=self.row_limit)
+        """Show what audits found that no report was written for: those of packages, those registered.
+
+        A section for each of them, headed by its title; last, what of ours could not be evaluated.
+        """
+        others, failed, found = theirs(), rule(FAILED), self.every
+        parts = [(o.titled(), o.rules, found[found["audit"] == name]) for name, o in others.items()]
+        ours = found[(found["rule"] == FAILED) & ~found["audit"].isin(others)]
+        parts += [] if ours.empty else [(failed.family, (), ours)]
+        made = []
+        for title, rules, part in parts:
+            raised = (failed,) if (part["rule"] == FAILED).any() else ()
+            known = {rule.code: rule for rule in (*rules, *raised)}
+            caption, needs = (
+                format_text("Constats : {what}", what=translated(title)),
+                lacks(self.space, known),
+            )
+            told = findings_table(part, known, lacking=needs, caption=caption, limit=self.row_limit)
+            made.append((title, told))
+        return macro("pieces.others", made)
 
     def record(self, *, calendar: str = "") -> Results:
         """Return the notebook's results: the value of its last cell."""
         title = question_asked(self.verdicts) if self.name == "overview" else ""
-        return record(self.space, self.every, name=self.name, title=title, calendar=calendar)
+        return results.record(self.space, self.every, name=self.name, title=title, calendar=calendar)
 
 
 def unmade(space: TrustSpace) -> str:
     """Say which audits lack their input, and what to do; "" if none does."""
-    return unknown({title_of_audit(name): needs for name, needs in lacking(space).items()})
+    return shown.unknown({title_of_audit(name): needs for name, needs in lacking(space).items()})
 
 
 def by_severity(by: pd.Series, findings: pd.DataFrame) -> pd.DataFrame:
@@ -357,21 +337,3 @@ def rest_together(held: pd.Series, shown: int, rest: pd.Series) -> pd.Series:
     if len(held) > shown:
         drawn[say("les {n:autre}", n=len(held) - shown)] = rest.nunique()
     return drawn
-
-
-def other_audits(space: TrustSpace, findings: pd.DataFrame, *, limit: int) -> Html:
-    """Return a section for each of them, headed by its title; last, what of ours could not be evaluated.
-
-    Where there is none of them, nothing is shown; the findings given are those of all audits.
-    """
-    others, failed = theirs(), rule(FAILED)
-    parts = [(o.titled(), o.rules, findings[findings["audit"] == name]) for name, o in others.items()]
-    ours = findings[(findings["rule"] == FAILED) & ~findings["audit"].isin(others)]
-    parts += [] if ours.empty else [(failed.family, (), ours)]
-    shown = []
-    for title, rules, part in parts:
-        raised = (failed,) if (part["rule"] == FAILED).any() else ()
-        known = {rule.code: rule for rule in (*rules, *raised)}
-        caption, lacking = format_text("Constats : {what}", what=translated(title)), lacks(space, known)
-        shown.append((title, findings_table(part, known, lacking=lacking, caption=caption, limit=limit)))
-    return macro("pieces.others", shown)

@@ -1,7 +1,7 @@
-"""Pages: one file each, no network, the same bytes for the same input.
+"""From a notebook that ran to the files of its report: a page of one file, which asks for nothing.
 
 nbconvert makes HTML of an executed notebook's cells, by the template ``cells.html.j2``; the page around them
-is ours (`mssante_audit.report.html`).
+is ours (`mssante_audit.report.html`). What machines read stands beside it.
 """
 
 from __future__ import annotations
@@ -9,22 +9,40 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import sys
+import tempfile
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cache
-from html import unescape
+from html import escape, unescape
+from pathlib import Path
+from traceback import format_exception
 from typing import TYPE_CHECKING, Any
 
-from mssante_audit.base.language import gettext
+import pandas as pd
+from lxml.html import HtmlElement, fragment_fromstring
+
+from mssante_audit.base.export import csv_text, json_bytes, write_bytes
+from mssante_audit.base.language import gettext, markdown
+from mssante_audit.base.resources import real_path
 from mssante_audit.base.text import unaccented
-from mssante_audit.report.execute import Failure
+from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.findings.ledger import FollowUp, follow, scope_of
+from mssante_audit.findings.registry import resting
+from mssante_audit.report.execute import Execution, Failure, failure_of
+from mssante_audit.report.findings import follow_up_html
 from mssante_audit.report.html import TEMPLATE, Html, gettext_filter, joined, template, trusted
-from mssante_audit.report.results import MIME
+from mssante_audit.report.parameters import PARAMETERS, PATHS, shown_value, tellable
+from mssante_audit.report.results import ACCEPTED, MIME, NO_ANSWERS, Results, read_results
 from mssante_audit.report.tables import script, source_of, style
 
 if TYPE_CHECKING:
     from nbconvert.exporters.templateexporter import TemplateExporter
     from nbformat import NotebookNode
+
+    from mssante_audit.report.run import Job
 
 _TITLE = re.compile(r"\A\s*#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
 _SECTION = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$", re.MULTILINE)
@@ -48,9 +66,83 @@ class Page:
     """What it is called, if not like its notebook."""
 
 
-def is_tagged(cell: Mapping[str, Any], *tags: str) -> bool:
-    """Say whether a cell bears one of the `tags`."""
-    return not set(tags).isdisjoint(cell["metadata"].get("tags", []))
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one report."""
+
+    name: str
+    title: str
+    results: Results | None
+    """What the notebook recorded; ``None`` if it did not come to it."""
+    failure: Failure | None = None
+    section: str = ""
+    """The heading under which it failed."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Durations of the steps."""
+    follow_up: FollowUp | None = None
+    """Its findings against those of the run before; ``None`` if they are not followed."""
+    answers: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: NO_ANSWERS)
+    """How many of its domains have each answer (`mssante_audit.verdicts.domains.answers`)."""
+    lead: str = ""
+    """The answer that it begins with, as text."""
+
+
+def as_severe(counts: Mapping[str, int] | None, fail_on: str | None) -> bool:
+    """Tell whether, of findings counted by severity, one is at or above `fail_on` (``None``: never)."""
+    bad = SEVERITIES[SEVERITIES.index(fail_on) :] if fail_on else ()
+    return any((counts or {}).get(severity) for severity in bad)
+
+
+def convert(
+    job: Job,
+    execution: Execution,
+    *,
+    roots: Sequence[Path] = (),
+    loaded: Mapping[str, Any],
+    answers: Mapping[str, Mapping[str, int]] = NO_ANSWERS,
+    ledger: dict[str, Any] | None = None,
+    debug: bool = False,
+) -> tuple[Outcome, dict[str, bytes]]:
+    """Return what became of a report, and the bytes of its files by suffix.
+
+    Whatever a notebook put out, there is a report: where it cannot be converted, one that says so. `roots`
+    are folders whose paths it must not show; `loaded` is the provenance of the data, for one that did not
+    come to telling its own; the `ledger` of earlier runs is changed, and without one findings are not
+    followed.
+    """
+    import nbformat
+
+    def made(execution: Execution) -> tuple[Outcome, dict[str, bytes]]:
+        begin, failure, followed, since = time.perf_counter(), execution.failure, None, ""
+        if failure and not debug:
+            failure = replace(failure, traceback="")
+        notebook, shown = cleaned(execution.notebook, job, roots, debug=debug), tellable(job.shown)
+        results = recorded(notebook)
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown":
+                cell.source = markdown(cell.source)
+        origin: Mapping[str, Any] = results.provenance if results else loaded
+        if results and not failure and ledger is not None:
+            doubtful = {i["name"] for i in origin["inputs"] if i["state"] != "ok" and not i["tolerated"]}
+            accepted = pd.DataFrame(origin.get("waived", ()), columns=list(ACCEPTED))
+            unsure, scope = {*origin["not_made"], *resting(doubtful)}, scope_of(job.name, shown)
+            followed = follow(ledger, scope, origin["as_of"], results.findings, unsure, accepted)
+            since = follow_up_html(followed, results.findings)
+        title = results.title if results else ""
+        page = to_html(notebook, Page(job.name, labelled(job.shown), origin, failure, since, title))
+        section = section_of(notebook, failure.cell) if failure else ""
+        seconds = {"run": round(execution.seconds, 3), "convert": round(time.perf_counter() - begin, 3)}
+        title, lead = title or title_of(notebook, job.name), lead_of(notebook)
+        outcome = Outcome(job.name, title, results, failure, section, seconds, followed, answers, lead)
+        texts = {".html": page, ".ipynb": f"{nbformat.v4.writes(notebook)}\n"}
+        written = {suffix: text.encode("utf-8", "backslashreplace") for suffix, text in texts.items()}
+        return outcome, written | data_files(outcome, shown, origin)
+
+    try:
+        return made(execution)
+    except Exception as error:  # an output that nobody foresaw: the other reports are made all the same
+        failure = failure_of(type(error).__name__, str(error), -1, "".join(format_exception(error)))
+        return made(replace(execution, notebook=nbformat.v4.new_notebook(), failure=failure))
 
 
 def title_of(notebook: Mapping[str, Any], name: str) -> str:
@@ -62,10 +154,123 @@ def title_of(notebook: Mapping[str, Any], name: str) -> str:
 
 def section_of(notebook: Mapping[str, Any], cell: int) -> str:
     """Return the last heading at or above a cell, or ""."""
-    for above in reversed(notebook["cells"][: cell + 1]):
-        if above["cell_type"] == "markdown" and (headings := _SECTION.findall(above["source"])):
-            return str(headings[-1])
-    return ""
+    above = [c["source"] for c in notebook["cells"][: cell + 1] if c["cell_type"] == "markdown"]
+    return next((headings[-1] for text in reversed(above) if (headings := _SECTION.findall(text))), "")
+
+
+def lead_of(notebook: NotebookNode) -> str:
+    """Return as text the answer that a report begins with (`mssante_audit.report.html.lead`), or ""."""
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
+    pages = (output.get("data", {}).get("text/html", "") for output in outputs)
+    found = next((page for page in pages if 'class="lead"' in page), "")
+    answers = fragment_fromstring(found, create_parent=True).find_class("lead") if found else []
+    return text_of(answers[0]) if answers else ""
+
+
+def text_of(element: HtmlElement) -> str:
+    """Return what an element says in one line, with its spaces that no line breaks at."""
+    return re.sub(r"[ \t\n]+", " ", element.text_content()).strip()
+
+
+def recorded(notebook: NotebookNode) -> Results | None:
+    """Return the results that a notebook recorded, or ``None`` if it did not come to it."""
+    outputs = (o for cell in reversed(notebook.cells) for o in reversed(cell.get("outputs", [])))
+    return next((read_results(o.data[MIME]) for o in outputs if MIME in o.get("data", {})), None)
+
+
+def cleaned(
+    notebook: NotebookNode, job: Job, roots: Sequence[Path] = (), *, debug: bool = False
+) -> NotebookNode:
+    """Return a notebook without what tells of the machine or the moment: paths, metadata of the run.
+
+    So go, unless for debugging, tracebacks and what was written to standard error, which may hold values.
+    """
+    import nbformat
+
+    hidden = _paths(job, roots)
+
+    def shown(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: shown(part) for name, part in value.items()}
+        if isinstance(value, list):
+            return [shown(part) for part in value]
+        return hidden.sub("", value) if isinstance(value, str) else value
+
+    cells = []
+    for number, cell in enumerate(notebook.cells, 1):
+        kept = {name: cell[name] for name in ("cell_type", "source", "execution_count") if name in cell}
+        tags = list(cell.metadata.get("tags", ()))
+        if "injected-parameters" in tags:
+            kept["source"] = "\n".join(f"{name} = {value!r}" for name, value in tellable(job.given).items())
+        if cell.cell_type == "code":
+            kept["outputs"] = [shown(o) for o in cell.outputs if debug or o.get("name") != "stderr"]
+            for output in kept["outputs"]:
+                if output["output_type"] == "error" and not debug:
+                    output |= {"evalue": "", "traceback": []}
+        cells.append({**kept, "id": f"cell-{number:03}", "metadata": {"tags": tags} if tags else {}})
+    bare: NotebookNode = nbformat.v4.new_notebook(cells=nbformat.from_dict(cells))
+    bare.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "Python 3"}
+    bare.metadata["language_info"] = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
+    return bare
+
+
+def _paths(job: Job, roots: Sequence[Path]) -> re.Pattern[str]:
+    """Return what matches the paths that a report must not show, as they are and as HTML has them."""
+    named = [values.get(name) or () for values in (job.given, job.shown) for name in PATHS]
+    files = [file for value in named for file in ([value] if isinstance(value, str) else value)]
+    roots = [*roots, *(Path(file).parent for file in files), *Path(__file__).parents[1:3]]
+    roots += [Path.cwd(), Path(tempfile.gettempdir()), Path(sys.prefix), Path(sys.base_prefix)]
+    with suppress(RuntimeError):  # a container's user may have none
+        roots.append(Path.home())
+    texts = {text for root in roots for path in (root, real_path(root)) if len(text := str(path)) > 1}
+    longest_first = sorted(texts | {escape(text) for text in texts}, key=lambda text: (-len(text), text))
+    # Not inside a word or base64 data, where the same letters may stand by chance.
+    return re.compile(rf"(?<![\w+/=.~-])(?:{'|'.join(map(re.escape, longest_first))})(?:/|(?![\w.~-]))")
+
+
+def labelled(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return parameters as a page tells them: label and shown value."""
+    return [
+        (gettext(str(PARAMETERS[name].title)), shown_value(name, value)) for name, value in values.items()
+    ]
+
+
+def data_files(
+    outcome: Outcome, parameters: Mapping[str, Any], provenance: Mapping[str, Any]
+) -> dict[str, bytes]:
+    """Return the files of a report that machines read, by suffix: a summary, and findings if complete."""
+    results, failure, followed = outcome.results, outcome.failure, outcome.follow_up
+    why = failure and {"kind": failure.kind, "message": failure.message, "section": outcome.section}
+    counts = results and {
+        "findings": len(results.findings), "by_severity": results.by_severity, "by_rule": results.by_rule,
+    }  # fmt: skip
+    since = followed and followed.previous and {
+        "previous": followed.previous, **followed.counts(),
+        "fixed_findings": [*map(dict, followed.fixed)], "lost_findings": [*map(dict, followed.unknown)],
+    }  # fmt: skip
+    summary = {  # `mssante_audit.report.results.schema`
+        "report": outcome.name, "status": "failed" if failure else "done", "failure": why, **outcome.answers,
+        "counts": counts, "since_previous": since or None, "seconds": dict(outcome.seconds),
+        "parameters": dict(parameters), "inputs": provenance.get("inputs", []),
+        "provenance": {name: value for name, value in provenance.items() if name != "inputs"},
+    }  # fmt: skip
+    files = {".results.json": json_bytes(summary)}
+    if results and not failure:
+        frame = results.findings
+        if followed:
+            frame = frame.assign(first_seen=list(followed.first_seen), status=list(followed.status))
+        files[".findings.csv"] = csv_text(frame).encode("utf-8-sig", "backslashreplace")
+        if results.calendar:
+            files[".ics"] = results.calendar.encode("utf-8", "backslashreplace")
+    return files
+
+
+def write_files(staging: Path, name: str, files: Mapping[str, bytes], *, failed: bool) -> None:
+    """Write the files of one report, those of a failed one apart."""
+    folder = staging / "failed" if failed else staging
+    folder.mkdir(exist_ok=True)
+    for suffix, content in files.items():
+        write_bytes(folder / f"{name}{suffix}", content)
 
 
 def to_html(notebook: Mapping[str, Any], page: Page) -> str:
@@ -81,7 +286,9 @@ def to_html(notebook: Mapping[str, Any], page: Page) -> str:
     html, _ = _exporter().from_notebook_node(shown)
     title = page.title or title_of(notebook, page.name)
     section = section_of(notebook, page.failure.cell) if page.failure else ""
-    code = [c["source"] for c in cells if c["cell_type"] == "code" and not is_tagged(c, *_PARAMETERS)]
+    aside = {"parameters", "injected-parameters"}
+    told = [c for c in cells if c["cell_type"] == "code" and aside.isdisjoint(c["metadata"].get("tags", []))]
+    code = [cell["source"] for cell in told]
     return page_html(page, title, joined(trusted(html), page.follow_up), section, code)
 
 
@@ -94,46 +301,39 @@ def page_html(page: Page, title: str, content: Html, section: str = "", code: Se
     )  # fmt: skip
 
 
-_PARAMETERS = ("parameters", "injected-parameters")
-
-
 @cache
 def _exporter() -> TemplateExporter:
     """Return what makes a notebook's cells HTML: nbconvert as it is, with a template of ours."""
     if os.path.expanduser("~") == "~":  # a container's user may have no home; Jupyter does not import then
         os.environ["HOME"] = "/nonexistent"
+    import mistune
     from nbconvert.exporters.templateexporter import TemplateExporter
 
+    def prose(source: str, escape: bool = False) -> Html:  # with `escape`, what may hold texts of the data
+        html = mistune.create_markdown(escape=escape, plugins=["table", "strikethrough"])(source)
+        return trusted(re.sub(r"<th(?=[ >])", '<th scope="col"', str(html)))
+
     made: TemplateExporter = TemplateExporter(  # type: ignore[no-untyped-call]
-        template_name="base",
-        template_file="cells.html.j2",
-        extra_template_paths=[str(TEMPLATE)],
+        template_name="base", template_file="cells.html.j2", extra_template_paths=[str(TEMPLATE)],
         default_preprocessors=[],
-    )
-    made.environment.trim_blocks = made.environment.lstrip_blocks = True
-    made.environment.autoescape = True
+    )  # fmt: skip
+    made.environment.trim_blocks = made.environment.lstrip_blocks = made.environment.autoescape = True
     made.environment.globals["mime"] = MIME
-    made.environment.filters |= {"prose": _prose, "tr": gettext_filter}
+    made.environment.filters |= {"prose": prose, "tr": gettext_filter}
     return made
 
 
 def index_html(
-    rows: Sequence[Mapping[str, Any]],
-    provenance: Mapping[str, Any],
-    *,
-    title: str = "",
-    first: str = "",
-    causes: str = "",
-    explorer: str = "",
+    rows: Sequence[Mapping[str, Any]], origin: Mapping[str, Any], screen: Any = None, explorer: str = ""
 ) -> str:
     """Return the page that lists the reports of a run (`mssante_audit.report.run`), a row each.
 
-    `title`, `first` and `causes` are the question that a first screen answers, what it says, and what to put
-    right first (`mssante_audit.report.first`); `explorer` is the file beside it, "" if there is none.
+    `screen` has the question that a first screen answers (``title``), what it says (``first``) and what to
+    put right first (``causes``); `explorer` is the file beside it, "" if there is none.
     """
+    told = {"title": gettext("Rapports d’audit"), "first": "", "causes": ""} | (screen or {})
     return template("run.html.j2").render(
-        rows=rows, provenance=provenance, title=title or gettext("Rapports d’audit"), first=first,
-        causes=causes, explorer=explorer, style=style() if first else "",
+        **told, rows=rows, provenance=origin, explorer=explorer, style=style() if screen else "",
         policy=policy("").replace("form-action 'none'", "form-action 'self'"),  # the search of the explorer
     )  # fmt: skip
 
@@ -164,9 +364,9 @@ def outline(body: str) -> tuple[Html, list[tuple[str, str]]]:
         attributes, inner = match.groups()
         if inner is None:
             return match[0]
-        named = _ID.search(attributes)
-        text = trusted(inner).striptags()
-        anchor = unescape(named[1]) if named else slug(text)
+        named, text = _ID.search(attributes), trusted(inner).striptags()
+        anchor = re.sub(r"[^a-z0-9]+", "-", unaccented(text.casefold())).strip("-") or "section"
+        anchor = unescape(named[1]) if named else anchor
         candidates = itertools.chain([anchor], (f"{anchor}-{number}" for number in itertools.count(2)))
         anchor = next(candidate for candidate in candidates if candidate not in headings)
         headings[anchor] = text
@@ -174,16 +374,3 @@ def outline(body: str) -> tuple[Html, list[tuple[str, str]]]:
         return trusted('<h2{} id="{}">{}</h2>').format(kept, anchor, trusted(inner))
 
     return trusted(_HEADING.sub(anchored, body)), list(headings.items())
-
-
-def slug(text: str) -> str:
-    """Return a heading's text as an anchor."""
-    return re.sub(r"[^a-z0-9]+", "-", unaccented(text.casefold())).strip("-") or "section"
-
-
-def _prose(source: str, escape: bool = False) -> Html:
-    """Return Markdown as HTML; with `escape`, as what a cell put out may hold texts of the data."""
-    import mistune
-
-    html = mistune.create_markdown(escape=escape, plugins=["table", "strikethrough"])(source)
-    return trusted(re.sub(r"<th(?=[ >])", '<th scope="col"', str(html)))

@@ -24,6 +24,8 @@ from mssante_audit.base.settings import Parameters
 PARAMETERS = Parameters.model_fields
 """Every parameter by its name; the title is its French label, the description its help."""
 INSTANTS = ("as_of", "changes_since")
+PATHS = ("data", "anchors")
+"""Parameters that name files."""
 _FLAGS = dict.fromkeys(("true", "yes", "oui", "1"), True) | dict.fromkeys(("false", "no", "non", "0"), False)
 
 
@@ -35,15 +37,10 @@ def kind_of(name: str) -> type:
 
 
 def check_value(name: str, value: Any) -> Any:
-    """Return `value` as parameter `name` wants it.
+    """Return `value` as parameter `name` wants it; if there is none, or it is wrong, a `ParameterError`.
 
     Texts, as a command line gives them, are read by the parameter's type; so is what papermill makes of them
     (digits it takes for a number, ``no`` for a text). Other values must have the type.
-
-    Raises
-    ------
-    ParameterError
-        If there is no such parameter, or the value is ill-typed or out of range.
 
     >>> check_value("recover", "non"), check_value("operator", 399900000130016)
     (False, '399900000130016')
@@ -65,15 +62,12 @@ def check_value(name: str, value: Any) -> Any:
 def _meant(kind: type, value: Any) -> Any:
     """Return what a command line or papermill made of a value as the value that was meant, if it is plain."""
     if kind is tuple:
-        items = value if isinstance(value, list | tuple) else [value]
-        return tuple(_meant(str, item) for item in items)
+        return tuple(_meant(str, item) for item in (value if isinstance(value, list | tuple) else [value]))
     if kind is bool and isinstance(value, str | int):
         return _FLAGS.get(str(value).strip().lower(), value)
     if kind is int and isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,18}", value):
         return int(value)
-    if kind is str and isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value
+    return str(value) if kind is str and type(value) is int else value
 
 
 def declared(notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -85,7 +79,20 @@ def declared(notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
     for cell in notebook["cells"]:
         if "parameters" not in cell["metadata"].get("tags", []):
             continue
-        for target, value in _assignments("".join(cell["source"]), name):
+        try:
+            body = ast.parse("".join(cell["source"])).body
+        except SyntaxError as error:
+            raise ParameterError("its parameters cell is not Python", file=name, line=error.lineno) from None
+        for node in body:
+            match node:
+                case ast.Assign(targets=[ast.Name(id=target)], value=value):
+                    pass
+                case ast.AnnAssign(target=ast.Name(id=target), value=ast.expr() as value):
+                    pass
+                case ast.ImportFrom(module="typing"):  # papermill reads `Optional[str]`, not `str | None`
+                    continue
+                case _:
+                    raise ParameterError("its parameters cell does more than name = value", file=name)
             try:
                 defaults[target] = check_value(target, ast.literal_eval(value))
             except (ParameterError, ValueError) as error:
@@ -96,10 +103,7 @@ def declared(notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
 def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
     """Read ``name=value`` texts; a list's name may come several times.
 
-    Raises
-    ------
-    ParameterError
-        If a text is not of that form, names no parameter or one twice, or holds a bad value.
+    A text of another form, that names no parameter or one twice, or holds a bad value, is a `ParameterError`.
     """
     values: dict[str, Any] = {}
     for text in texts:
@@ -119,28 +123,11 @@ def shown_value(name: str, value: Any) -> str:
         return "—"
     if isinstance(value, bool):
         return gettext("oui") if value else gettext("non")
-    if name in ("data", "anchors"):
-        paths = value if isinstance(value, list) else [value]
-        return ", ".join(Path(path).name or "." for path in paths)
-    if name in INSTANTS:
-        return moment(parse_instant(value))
-    return str(value)
+    if name in PATHS:
+        return ", ".join(Path(path).name or "." for path in (value if isinstance(value, list) else [value]))
+    return moment(parse_instant(value)) if name in INSTANTS else str(value)
 
 
-def _assignments(source: str, name: str) -> list[tuple[str, ast.expr]]:
-    try:
-        body = ast.parse(source).body
-    except SyntaxError as error:
-        raise ParameterError("its parameters cell is not Python", file=name, line=error.lineno) from None
-    found = []
-    for node in body:
-        match node:
-            case ast.Assign(targets=[ast.Name(id=target)], value=value):
-                found.append((target, value))
-            case ast.AnnAssign(target=ast.Name(id=target), value=ast.expr() as value):
-                found.append((target, value))
-            case ast.ImportFrom(module="typing"):  # papermill reads `Optional[str]`, not `str | None`
-                pass
-            case _:
-                raise ParameterError("its parameters cell does more than name = value", file=name)
-    return found
+def tellable(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters with paths but for their last part."""
+    return {n: shown_value(n, v) if n in PATHS else v for n, v in values.items()}

@@ -1,19 +1,22 @@
 """What a report's notebook opens with, and what it leaves behind for machines.
 
 What `record` returns shows itself as one output of a MIME type of our own, which no reader sees and
-`mssante_audit.report.outcome` reads.
+`mssante_audit.report.page` reads.
 """
 
 from __future__ import annotations
 
 import difflib
+import json
 import platform
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -29,25 +32,37 @@ from mssante_audit.findings.frame import COLUMNS, from_json, typed
 from mssante_audit.findings.registry import audits
 from mssante_audit.findings.trend import severity_counts
 from mssante_audit.observe.kinds import KINDS
+from mssante_audit.report.html import Prose, say
 from mssante_audit.report.parameters import check_value
-from mssante_audit.report.say import Prose, say
-from mssante_audit.report.summary import Accepted, Input, Provenance
 from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.trust import Thresholds, TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS
 from mssante_audit.values.places import Places, places
+from mssante_audit.verdicts.checks import ORDERS, RECEIVES
 from mssante_audit.whitelist.signature import made_up
 
 _version = cache(version)
-
 ASIDE = ("row_limit", "changes_since", "lang", *LIMITS)
 """Parameters that are not of the trust space."""
-
 MIME = "application/vnd.mssante-audit+json"
 """Of the output that carries a notebook's results."""
-
 LIBRARIES = ("lxml", "matplotlib", "mssante-audit", "pandas", "papermill", "signxml")
 """Those whose versions a report names: they are what its content depends on."""
+NO_ANSWERS = {"arrives": dict.fromkeys(RECEIVES, 0), "order": dict.fromkeys(ORDERS, 0)}
+"""Answers where there is no domain."""
+ACCEPTED = ("fingerprint", "rule", "domain", "operator")
+"""What is told of a finding that was waived."""
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of ``results.json``, which says what `provenance` holds, too."""
+    text = (files("mssante_audit.report") / "results.schema.json").read_text(encoding="utf-8")
+    return dict(json.loads(text))
+
+
+def of_space(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a notebook's parameters that open its space (`open_space`)."""
+    return {name: value for name, value in values.items() if name not in ASIDE}
 
 
 def open_space(**parameters: Any) -> TrustSpace:
@@ -81,14 +96,11 @@ def select_operator(space: TrustSpace, operator: str | None) -> str | None:
             return str(matches["operator_id"].iloc[0])
         if len(matches):
             some = "; ".join(f"{o.operator_id} {o.operator}" for o in matches.head(5).itertuples())
-            raise UnknownNameError(
-                f"{operator!r} may mean {len(matches)} operators", remedy=f"Such as: {some}"
-            )
+            fault = f"{operator!r} may mean {len(matches)} operators"
+            raise UnknownNameError(fault, remedy=f"Such as: {some}")
     near = difflib.get_close_matches(wanted, names.tolist(), n=3, cutoff=0.6)
-    raise UnknownNameError(
-        f"no operator {operator!r} in this list",
-        remedy=f"Near: {'; '.join(known[names.isin(near)]['operator'].unique())}" if near else None,
-    )
+    likely = f"Near: {'; '.join(known[names.isin(near)]['operator'].unique())}" if near else None
+    raise UnknownNameError(f"no operator {operator!r} in this list", remedy=likely)
 
 
 class Limits(NamedTuple):
@@ -164,57 +176,43 @@ def touching(findings: pd.DataFrame, space: TrustSpace, chosen: Limits) -> pd.Da
     """
     if chosen == EVERYBODY:
         return findings
-    theirs = limited(space.entries, chosen)
+    theirs, owners = limited(space.entries, chosen), operators(space, chosen) or set()
     rows, names = set(theirs["row"].tolist()), set(theirs["domain"].tolist())
-    owners = operators(space, chosen) or set()
-    kept = []
-    columns = ("rule", "rows", "operator_id", "domain", "domains")
-    for code, numbers, owner, domain, count in zip(*(findings[name] for name in columns), strict=True):
+    kept = (findings["rule"] == FAILED) | findings["operator_id"].isin(owners)
+    kept |= findings["rows"].map(lambda numbers: not rows.isdisjoint(numbers)).astype("bool")
+    if chosen.operator_id is None:
         # With neither rows nor an operator nothing tells which domains, if it is several.
-        apart = chosen.operator_id is None and not numbers and not owner and (count != 1 or domain in names)
-        kept.append(code == FAILED or not rows.isdisjoint(numbers) or owner in owners or apart)
-    # A bare list without a row would choose columns.
-    return typed(findings[pd.Series(kept, index=findings.index, dtype="bool")].reset_index(drop=True))
+        nobody = (findings["rows"].map(len) == 0) & (findings["operator_id"] == "")
+        kept |= nobody & ((findings["domains"] != 1) | findings["domain"].isin(names))
+    return typed(findings[kept].reset_index(drop=True))
 
 
-def provenance(space: TrustSpace) -> Provenance:
+def provenance(space: TrustSpace) -> dict[str, Any]:
     """Return what a report says of where it comes from: input, `as_of`, versions; nothing of the clock."""
-    whitelist = space.whitelist
-    signature = whitelist.signature
-    register = space.register
-    origin: Provenance = {
-        "file": Path(whitelist.source).name,
-        "sha256": whitelist.sha256,
-        "signature": signature.status,
-        "signer": signature.signer,
-        "revocation": signature.revocation,
+    whitelist, signature, register = space.whitelist, space.whitelist.signature, space.register
+    observed = [(kind, part) for kind in KINDS for part in getattr(space.given(kind.need), "parts", ())]
+    origin: dict[str, Any] = {
+        "file": Path(whitelist.source).name, "sha256": whitelist.sha256, "signature": signature.status,
+        "signer": signature.signer, "revocation": signature.revocation,
         "generated_at": whitelist.generated_at.isoformat() if whitelist.generated_at else None,
-        "damaged": whitelist.damaged,
-        "damage": list(whitelist.damage_kinds),
-        "namespace": whitelist.namespace,
-        "register": register.source if register else None,
+        "damaged": whitelist.damaged, "damage": list(whitelist.damage_kinds),
+        "namespace": whitelist.namespace, "register": register.source if register else None,
         "register_sha256": register.sha256 if register else None,
         "observed": [
             {"kind": gettext(kind.title), "file": part.source, "sha256": part.sha256,
              "begun": part.started_at.isoformat()}
-            for kind in KINDS
-            for part in getattr(space.given(kind.need), "parts", ())
+            for kind, part in observed
         ],
-        "set_aside": dict(space.aside),
-        "mailboxes": space.mailboxes.source if space.mailboxes else None,
+        "set_aside": dict(space.aside), "mailboxes": space.mailboxes.source if space.mailboxes else None,
         "not_made": [name for name, audit in audits().items() if audit.lacking(space)],
-        "as_of": space.as_of.isoformat(),
-        "rows": len(space.entries),
-        "made_up": made_up(whitelist),
-        "test_entries": int(space.entries["is_audit_entry"].sum()),
-        "contacts": space.contacts,
+        "as_of": space.as_of.isoformat(), "rows": len(space.entries), "made_up": made_up(whitelist),
+        "test_entries": int(space.entries["is_audit_entry"].sum()), "contacts": space.contacts,
         "versions": {"python": platform.python_version()} | {n: _version(n) for n in LIBRARIES},
-        "inputs": [cast(Input, state.told()) for state in space.states],
+        "inputs": [state.told() for state in space.states],
     }  # fmt: skip
     made = [name for name, audit in audits().items() if audit in space.cache]
     if made and space.waivers and len(accepted := waived(space, *made)):
-        columns = accepted[list(Accepted.__annotations__)]
-        origin["waived"] = cast(list[Accepted], columns.to_dict("records"))
+        origin["waived"] = accepted[list(ACCEPTED)].to_dict("records")
     return origin
 
 
@@ -226,7 +224,7 @@ class Results:
     """The notebook's name."""
     findings: pd.DataFrame
     """As `mssante_audit.findings.frame` describes, masked unless the space shows contacts."""
-    provenance: Provenance
+    provenance: Mapping[str, Any]
     calendar: str = ""
     """What is to be kept beside the report as a calendar (iCalendar); "" for none."""
     title: str = ""

@@ -5,48 +5,66 @@ What is in the output folder changes at the very end of a run (`mssante_audit.ba
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from lxml.html import fragment_fromstring
 
+from mssante_audit.base.errors import InputError, ParameterError, UnknownNameError
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.language import using_language
-from mssante_audit.base.resources import resource
+from mssante_audit.base.resources import real_path, resource
+from mssante_audit.base.settings import LIMITS
 from mssante_audit.base.staging import locked, publish, scratch_folder, scratch_of
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.ledger import read_ledger, write_ledger
+from mssante_audit.findings.registry import audits
+from mssante_audit.report import first
 from mssante_audit.report.execute import Execution, execute
 from mssante_audit.report.explorer import FILE as EXPLORER
 from mssante_audit.report.explorer import explore
-from mssante_audit.report.first import answer, cause_lines, first_cause, judged, question_asked
-from mssante_audit.report.first import counts as counts_of
-from mssante_audit.report.follow_up import since_previous
+from mssante_audit.report.findings import since_previous
 from mssante_audit.report.html import joined
-from mssante_audit.report.outcome import Outcome as Outcome
-from mssante_audit.report.outcome import Setting, as_severe, convert, text_of, write_files
-from mssante_audit.report.page import index_html
-from mssante_audit.report.parameters import check_value
-from mssante_audit.report.plan import Job, check_input, has_data, plan
-from mssante_audit.report.plan import find_notebooks as find_notebooks
-from mssante_audit.report.results import provenance
-from mssante_audit.report.summary import NO_ANSWERS
+from mssante_audit.report.page import Outcome as Outcome
+from mssante_audit.report.page import as_severe, convert, index_html, text_of, write_files
+from mssante_audit.report.parameters import check_value, declared
+from mssante_audit.report.results import NO_ANSWERS, Limits, limits, of_space, open_space, provenance
+from mssante_audit.snapshot import made_as_of
+from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import answers
 
 WORKERS = min(2, os.cpu_count() or 1)
 """Notebooks run at once: each has a kernel of some 140 MB."""
-
 TOP = 3
 """Causes that the index names; the overview has ten."""
+NEEDS = {"changes": ("archive",), "contacts_over_time": ("archive",)}
+"""What a notebook needs beside the list (`mssante_audit.findings.registry.known_needs`); one of an audit's
+name, what that needs."""
+ONE_OPERATOR = frozenset({"operator"})
+"""Reports about a single operator: made only when asked for, with the parameter `operator`."""
+Listener = Callable[[str, int, int, Outcome | None], None]
+"""Called with a report's name, how much of it is done, of how much, and at the end its outcome."""
 
-PARTS = (".html", ".ipynb", ".results.json", ".findings.csv", ".ics")
-"""Suffixes of the files of one report."""
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One report to make."""
+
+    name: str
+    content: bytes
+    """The notebook."""
+    given: Mapping[str, Any]
+    """Parameters to pass, paths absolute."""
+    shown: Mapping[str, Any]
+    """All parameters in force, as given by the user or else the notebook's defaults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +82,64 @@ class Run:
         return int(any(as_severe(counts, fail_on) for counts in found))
 
 
-Listener = Callable[[str, int, int, Outcome | None], None]
-"""Called with a report's name, how much of it is done, of how much, and at the end its outcome."""
+def find_notebooks(names: Sequence[str], folder: Path) -> dict[str, Path]:
+    """Return the notebooks that `names` stand for, by name; without names the reports of `folder`.
+
+    A report is a notebook with a cell tagged ``parameters``; the others are for JupyterLab. Overview first.
+    No such notebook, or two of one name, is an `UnknownNameError`.
+    """
+    known = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
+    chosen: dict[str, Path] = {}
+    ordered = sorted(known.keys() - ONE_OPERATOR, key=lambda n: (n != "overview", n))
+    for name in names or [n for n in ordered if declared(_read(known[n]), n)]:
+        path = known.get(name) or (Path(name) if name.endswith(".ipynb") else None)
+        if path is None or not path.is_file():
+            raise UnknownNameError(f"no notebook {name!r}", remedy=f"There are: {', '.join(known)}")
+        if chosen.setdefault(path.stem, path) != path or path.stem == "index":
+            raise UnknownNameError(f"another report is called {path.stem!r}", file=name)
+    return chosen
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        if notebook["nbformat"] == 4 and all(isinstance(c["metadata"], dict) for c in notebook["cells"]):
+            return dict(notebook)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise InputError("not a notebook (of format 4)", file=str(path))
+
+
+def plan(notebooks: Mapping[str, Path], parameters: Mapping[str, Any]) -> list[Job]:
+    """Check every notebook's parameters; return what to run."""
+    accepted = {name: declared(_read(path), name) for name, path in notebooks.items()}
+    lang = check_value("lang", parameters.get("lang", "fr"))
+    # A notebook of one's own need not know languages: it then says what it says.
+    given = {name: check_value(name, value) for name, value in parameters.items() if name != "lang"}
+    takes = dict.fromkeys(name for names in accepted.values() for name in names)
+    if unknown := given.keys() - takes:
+        raise ParameterError(
+            f"{', '.join(accepted)}: no parameter {min(unknown)!r}",
+            remedy=f"There are: {', '.join(takes)}" if takes else None,
+        )
+    now, jobs = datetime.now(UTC).replace(microsecond=0).isoformat(), []
+    for name, path in notebooks.items():
+        known = accepted[name]
+        values = {parameter: value for parameter, value in given.items() if parameter in known}
+        if "lang" in known:
+            values["lang"] = lang
+        if name in ONE_OPERATOR and not values.get("operator"):
+            about = f"the report {name!r} is about one operator"
+            raise ParameterError(about, remedy="Give --operator, an identifier or a name")
+        if "as_of" in known and values.get("as_of") is None:
+            values["as_of"] = known["as_of"] or made_as_of(values.get("data")) or now
+        paths: dict[str, Any] = {}  # that hold in the kernel's own folder
+        if values.get("data") is not None:
+            paths["data"] = str(real_path(values["data"]))
+        if values.get("anchors"):
+            paths["anchors"] = [str(real_path(anchor)) for anchor in values["anchors"]]
+        jobs.append(Job(name, path.read_bytes(), values | paths, {**known, **values}))
+    return jobs
 
 
 def run_reports(
@@ -103,10 +177,13 @@ def run_reports(
     OutputError
         If `out` cannot be written, or another run is writing there.
     """
-    given = parameters or {}
+    given, space, chosen = parameters or {}, None, Limits()
     jobs = plan(find_notebooks(names, notebooks or resource("notebooks")), given)
-    space, chosen = check_input(jobs)
-    jobs = [job for job in jobs if has_data(job.name, space, asked=bool(names))]
+    values = {name: value for job in jobs for name, value in job.shown.items()}
+    if "data" in values:  # what the notebooks will load: refused here, before any of them runs
+        space = open_space(**of_space(values))
+        chosen = limits(space, **{name: values.get(name) for name in LIMITS})
+    jobs = [job for job in jobs if _has_data(job.name, space, asked=bool(names))]
     if shown:
         jobs = [replace(j, shown={n: shown.get(n, value) for n, value in j.shown.items()}) for j in jobs]
     with using_language(check_value("lang", given.get("lang", "fr"))), locked(out) as staging:
@@ -116,28 +193,42 @@ def run_reports(
         with _executions(jobs, staging) as executions:
             loaded: Mapping[str, Any] = provenance(space) if space else {}
             counts: Mapping[str, Mapping[str, int]] = NO_ANSWERS
-            first, begin = {}, ""
+            screen, begin = {}, ""
             if space:
-                verdicts, causes = judged(space, chosen)
+                verdicts, causes = first.judged(space, chosen)
                 counts = answers(verdicts)
-                shows = joined(answer(verdicts), counts_of(verdicts))
-                top = cause_lines(causes.head(TOP), kind="causes brief") if len(causes) else ""
-                first = {"title": question_asked(verdicts), "first": shows, "causes": top}
-                begin = text_of(fragment_fromstring(first_cause(causes)))
+                shows = joined(first.answer(verdicts), first.counts(verdicts))
+                top = first.cause_lines(causes.head(TOP), kind="causes brief") if len(causes) else ""
+                screen = {"title": first.question_asked(verdicts), "first": shows, "causes": top}
+                begin = text_of(fragment_fromstring(first.first_cause(causes)))
             if space and not names:
                 explore(space, domains=set(verdicts["domain"])).save(staging / EXPLORER)
             for job, execution in zip(jobs, executions, strict=True):
                 ran = execution.result()
                 roots = [scratch_of(staging, job.name), staging, out]
-                outcome, files = convert(job, ran, Setting(roots, loaded, counts, ledger, debug))
+                outcome, files = convert(
+                    job, ran, roots=roots, loaded=loaded, answers=counts, ledger=ledger, debug=debug
+                )
                 write_files(staging, job.name, files, failed=bool(outcome.failure))
                 outcomes.append(outcome)
                 listener(job.name, 1, 1, outcome)
         if ledger:
             write_ledger(staging, ledger)
-        write_bytes(staging / "index.html", _index(outcomes, staging, out, loaded, first, begin).encode())
+        explorer = EXPLORER if any((folder / EXPLORER).exists() for folder in (staging, out)) else ""
+        origin = next((o.results.provenance for o in outcomes if o.results), loaded)
+        index = index_html([_row(o, out, begin) for o in outcomes], origin, screen, explorer)
+        write_bytes(staging / "index.html", index.encode())
         publish(staging, out, [path for outcome in outcomes for path in _stale(outcome)])
     return Run(out, tuple(outcomes))
+
+
+def _has_data(name: str, space: TrustSpace | None, *, asked: bool) -> bool:
+    """Tell whether the data that a notebook needs are there; refuse one that was asked for without them."""
+    needs = NEEDS.get(name) or (audits()[name].needs if name in audits() else ())
+    lacking = [need for need in needs if space is not None and space.given(need) is None]
+    if lacking and asked:
+        raise InputError(f"the data folder holds no {lacking[0]}", remedy=f"The report {name!r} needs them")
+    return not lacking
 
 
 @contextmanager
@@ -158,37 +249,22 @@ def _executions(jobs: Sequence[Job], staging: Path) -> Iterator[list[Future[Exec
             raise
 
 
+def _row(outcome: Outcome, out: Path, begin: str) -> dict[str, Any]:
+    """Return what the index says of a report; of the overview, where to `begin`."""
+    return {
+        "name": outcome.name, "title": outcome.title, "failure": outcome.failure, "section": outcome.section,
+        "counts": outcome.results.by_severity if outcome.results else None,
+        "lead": begin if begin and outcome.name == "overview" else outcome.lead,
+        "since_previous": since_previous(outcome.follow_up) if outcome.follow_up else "",
+        "last_good": (out / f"{outcome.name}.html").exists(),
+    }  # fmt: skip
+
+
 def _stale(outcome: Outcome) -> list[Path]:
     """Return the files of earlier runs, relative to the output folder, that this outcome makes untrue."""
     if outcome.failure:
         return []
-    failed = [Path("failed", f"{outcome.name}{suffix}") for suffix in PARTS]
+    parts = (".html", ".ipynb", ".results.json", ".findings.csv", ".ics")
     kept = {".findings.csv": outcome.results, ".ics": outcome.results and outcome.results.calendar}
-    return [*failed, *(Path(f"{outcome.name}{suffix}") for suffix, made in kept.items() if not made)]
-
-
-def _index(
-    outcomes: Sequence[Outcome],
-    staging: Path,
-    out: Path,
-    loaded: Mapping[str, Any],
-    first: Mapping[str, str],
-    begin: str,
-) -> str:
-    """Return the index; it begins with the overview's answer, whose line says where to `begin`."""
-    origin = next((o.results.provenance for o in outcomes if o.results), loaded)
-    rows = [
-        {
-            "name": outcome.name,
-            "title": outcome.title,
-            "counts": outcome.results.by_severity if outcome.results else None,
-            "failure": outcome.failure,
-            "section": outcome.section,
-            "lead": begin if first and outcome.name == "overview" else outcome.lead,
-            "since_previous": since_previous(outcome.follow_up) if outcome.follow_up else "",
-            "last_good": (out / f"{outcome.name}.html").exists(),
-        }
-        for outcome in outcomes
-    ]
-    explorer = EXPLORER if any((folder / EXPLORER).exists() for folder in (staging, out)) else ""
-    return index_html(rows, origin, explorer=explorer, **first)
+    gone = [f"{outcome.name}{suffix}" for suffix, made in kept.items() if not made]
+    return [*(Path("failed", f"{outcome.name}{suffix}") for suffix in parts), *map(Path, gone)]

@@ -1,28 +1,44 @@
-"""matplotlib's drawings as SVG of a page: text is text, colours are the page's, marks tell what they show."""
+"""A chart: matplotlib's figure as SVG of a page, where text is text and colours are the page's.
+
+In reports, on the site and in JupyterLab it shows itself light or dark: each mark says its value when pointed
+at or in focus, and a reader who sees none of it is told the numbers.
+"""
 
 from __future__ import annotations
 
 import io
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
 from itertools import count as count_from
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+from unicodedata import east_asian_width
 
 from lxml import etree
 
+from mssante_audit.base.errors import ParameterError
+from mssante_audit.base.export import writing
+from mssante_audit.base.language import translated
+from mssante_audit.base.markup import visible
 from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.report.html import Html, trusted
+from mssante_audit.report.html import Html, macro, trusted
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDTH = 420
-"""Points that a chart is wide: on a phone its letters stay large enough to read."""
-SIZE = 14
-"""Points of its letters."""
-
+WIDTH, SIZE, LETTERS = 420, 14, 44
+"""Points that a chart is wide (on a phone its letters stay large enough to read) and that letters are high;
+letters that a line has room for."""
+LINE, BAR, GAP, FOOT = 18, 8, 6, 6
+"""Points that a line of letters, a bar, a space between bars and the lower edge are high."""
+PAGE = 1000
+"""Points that a chart may be high if it is to stand on a page below the text that leads to it."""
 COLOURS = {
     "critical": "#5b1235", "error": "#a83508", "warning": "#b58200", "info": "#6698c8", "strong": "#0b4a86",
     "light": "#5894cc", "gold": "#b58201", "brown": "#6e3a06", "grey": "#79818a", "ink": "#1b1f24",
@@ -30,12 +46,59 @@ COLOURS = {
     "s2": "#93bbdc", "s3": "#3a78b0", "s4": "#1f5c99", "s5": "#0b3f75", "inverse": "#fdfdfd",
 }  # fmt: skip
 """Colours of a drawing by their names; in a page each is a variable of `tables.css`, no two the same."""
-
 _VARIABLES = {colour: f"{name}-fill" if name in SEVERITIES else name for name, colour in COLOURS.items()}
 """The page's variable of each colour; a severity has another one for its letters."""
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
+_OURS = {
+    r"<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>": r"<svg \1>",
+    r">\s+<": "><",
+    r"font: bold ([\d.]+px) [^;\"]*": r"font-weight: bold; font-size: \1",
+    r"font: ([\d.]+px) [^;\"]*": r"font-size: \1",
+    r"font-family: [^;\"]*(; )?": "",
+}
+"""What of the drawing's text is replaced: its size and its letters are the page's."""
 _drawn = count_from(1)
+Pairs = Sequence[tuple[str, str]]
+"""Names and what stands beside each."""
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """A chart with what a reader needs who cannot see it, or who wonders what it says."""
+
+    figure: Figure = field(repr=False)
+    """matplotlib's, to change at will; the chart shows it as it is."""
+    title: str
+    alt: str
+    """Alternative text: what is drawn, with the numbers."""
+    caption: str = ""
+    """What the chart shows, in a sentence; "" for none."""
+    marks: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What each mark tells, by the `gid` of its artist (`mark`); of an artist of many, a line each."""
+    rows: Pairs = field(default=(), repr=False)
+    """Names and numbers to show as a table instead, where bars would all be alike."""
+
+    @property
+    def axes(self) -> Axes:
+        """The figure's axes, or the first of several."""
+        return self.figure.axes[0]
+
+    def save(self, path: str | Path) -> None:
+        """Write the figure into a file, as PNG, SVG or PDF by its suffix; else it is an `AuditError`."""
+        if (suffix := Path(path).suffix.lower()) not in (".png", ".svg", ".pdf"):
+            raise ParameterError(f"no format {suffix!r}", remedy="Name the file .png, .svg or .pdf")
+        with writing(Path(path)), look():
+            self.figure.savefig(path, facecolor="white")
+
+    def html(self) -> Html:
+        """Return the figure with its alternative text and caption as HTML."""
+        drawn = "" if self.rows or not self.marks else _svg(self.figure, self.marks)
+        tall = bool(drawn) and 72 * self.figure.get_figheight() > PAGE
+        return macro("charts.figure", self.title, self.alt, self.caption, drawn, self.rows, tall)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/html": str(self.html()), "text/plain": f"{self.alt}\n{self.caption}"}
 
 
 @contextmanager
@@ -56,61 +119,100 @@ def look() -> Iterator[None]:
         yield
 
 
-def svg(figure: Figure, marks: Mapping[str, str]) -> Html:
-    """Return a drawing as SVG that takes the width there is.
+def mark(number: int) -> str:
+    """Return the `gid` of an artist that tells something."""
+    return f"mark-{number}"
 
-    `marks` has what each mark tells, by the `gid` of its artist (`mark`); of an artist of many, a line each.
-    """
+
+def _svg(figure: Figure, marks: Mapping[str, str]) -> Html:
+    """Return a drawing as SVG that takes the width there is; each `id` in it is its own, in any page."""
     out = io.StringIO()
     with look():
         figure.savefig(out, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     root = etree.fromstring(out.getvalue().encode("utf-8", "backslashreplace"))
-    number = next(_drawn)
+    chart = f"#chart-{next(_drawn)}-"
     etree.strip_elements(root, f"{_SVG}metadata", f"{_SVG}style", etree.Comment, with_tail=False)
     for element in root.iter():
-        _tidy(element, number, marks)
+        attributes: Any = element.attrib
+        name = attributes.pop("id", "")
+        if name in marks:
+            lines = marks[name].split("\n")
+            telling = [element] if len(lines) == 1 else element.findall(f".//{_SVG}use")
+            for drawn, line in zip(telling, lines, strict=True):
+                drawn.set("role", "img")
+                drawn.set("tabindex", "0")
+                title = etree.Element(f"{_SVG}title")
+                title.text = line
+                drawn.insert(0, title)
+        elif element.tag in (f"{_SVG}path", f"{_SVG}clipPath") and name:
+            element.set("id", f"{chart[1:]}{name}")
+            if style := attributes.get("style"):  # what uses it has a stroke, which a style sheet can change
+                element.set("style", re.sub(r"stroke: [^;]*(; )?", "", style))
+        if href := attributes.pop(_HREF, ""):
+            element.set(_HREF, href.replace("#", chart))
+        if clip := attributes.get("clip-path"):
+            element.set("clip-path", clip.replace("#", chart))
+        for attribute in {"d", "x", "y", "transform", "points"} & {*attributes}:
+            element.set(attribute, re.sub(r"(\.\d)\d+", r"\1", " ".join(attributes[attribute].split())))
+        if attributes.get("transform", "").startswith("rotate(-0 "):
+            del attributes["transform"]
     text = etree.tostring(root, encoding="unicode").replace("xlink:href=", "href=")
-    text = re.sub(r"<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>", r"<svg \1>", text)
-    return trusted(_painted(re.sub(r">\s+<", "><", text)))
+    for pattern, ours in _OURS.items():
+        text = re.sub(pattern, ours, text)
+    paint = re.compile("|".join(_VARIABLES))
+    return trusted(paint.sub(lambda match: f"var(--{_VARIABLES[match[0]]}, {match[0]})", text))
 
 
-def _tidy(element: etree._Element, number: int, marks: Mapping[str, str]) -> None:
-    """Give an element of a drawing an `id` of its own, or none; name it if it is a mark."""
-    attributes = cast("dict[str, str]", element.attrib)
-    name = attributes.pop("id", "")
-    if name in marks:
-        lines = marks[name].split("\n")
-        telling = [element] if len(lines) == 1 else element.findall(f".//{_SVG}use")
-        for drawn, line in zip(telling, lines, strict=True):
-            drawn.set("role", "img")
-            drawn.set("tabindex", "0")
-            title = etree.Element(f"{_SVG}title")
-            title.text = line
-            drawn.insert(0, title)
-    elif element.tag in (f"{_SVG}path", f"{_SVG}clipPath") and name:
-        element.set("id", f"chart-{number}-{name}")
-        if style := attributes.get("style"):  # what uses it has a stroke, which a style sheet can change
-            element.set("style", re.sub(r"stroke: [^;]*(; )?", "", style))
-    if href := attributes.pop(_HREF, ""):
-        element.set(_HREF, f"#chart-{number}-{href[1:]}")
-    if clip := attributes.get("clip-path"):
-        element.set("clip-path", clip.replace("#", f"#chart-{number}-"))
-    for attribute in ("d", "x", "y", "transform", "points"):
-        if value := attributes.get(attribute):
-            rounded = re.sub(r"(\.\d)\d+", r"\1", " ".join(value.split()))
-            element.set(attribute, rounded)
-    if attributes.get("transform", "").startswith("rotate(-0 "):
-        del attributes["transform"]
+def clean(text: object) -> str:
+    """Return a name as a drawing may have it: no character of it is invisible, or none of Unicode."""
+    return visible(str(text)).encode("utf-8", "backslashreplace").decode()
 
 
-def _painted(text: str) -> str:
-    """Put the page's colours and letters in place of the drawing's."""
-    text = re.sub(r"font: bold ([\d.]+px) [^;\"]*", r"font-weight: bold; font-size: \1", text)
-    text = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", text)
-    text = re.sub(r"font-family: [^;\"]*(; )?", "", text)
-    return re.sub("|".join(_VARIABLES), lambda match: f"var(--{_VARIABLES[match[0]]}, {match[0]})", text)
+def lines_of(text: str, letters: int = LETTERS, weight: str = "normal") -> list[str]:
+    """Return a text in lines of so many letters, or of fewer where these are wide, as capitals are."""
+    for least in range(letters, 0, -1):
+        lines = wrap(text, least) or [""]
+        if all(wide(line, weight) <= WIDTH * letters / LETTERS for line in lines):
+            break
+    return lines
 
 
-def mark(number: int) -> str:
-    """Return the `gid` of an artist that tells something."""
-    return f"mark-{number}"
+@cache
+def wide(text: str, weight: str = "normal") -> float:
+    """Return how many points wide a text is, in a font whose letters are wider than a page's."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(family="DejaVu Sans", weight=weight, size=SIZE)
+    width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+    return max(float(width), SIZE * sum(east_asian_width(letter) in "FW" for letter in text))
+
+
+def sheet(title: str, words: Mapping[str, str], heights: Sequence[float], size: Any = None) -> Figure:
+    """Return a figure with a title, what styles stand for, and below them axes of these heights, in points.
+
+    It is of this size, in inches, but at least as high as what is drawn.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    width, least = (72 * side for side in size or (WIDTH / 72, 0))
+    lines = lines_of(clean(translated(title)), weight="bold") if title else []
+    longest = max(map(len, words.values()), default=0)
+    columns = next(n for n in (4, 3, 2, 1) if n == 1 or n * (longest + 4) < LETTERS)
+    figure, top = Figure(figsize=(width / 72, width / 72)), float(LINE * len(lines))
+    labels = {style: "\n".join(lines_of(clean(word))) for style, word in words.items()}
+    patches = [Patch(fc=COLOURS[style], ec=COLOURS["edge"], label=label) for style, label in labels.items()]
+    legend = figure.legend(handles=patches, loc="upper left", ncols=columns) if patches else None
+    if legend:  # it is as high in a figure of any height
+        top += max(LINE, legend.get_window_extent().height * 72 / figure.dpi)
+    top += GAP if top else 0
+    whole = max(top + sum(heights) + FOOT, least)
+    figure.set_size_inches(width / 72, whole / 72)
+    figure.text(0, 1, "\n".join(lines), weight="bold", va="top")
+    if legend:
+        legend.set_bbox_to_anchor((0, 1 - LINE * len(lines) / whole), figure.transFigure)
+    for height in heights:
+        figure.add_axes((0, 1 - (top + height) / whole, 1, height / whole))
+        top += height
+    return figure

@@ -22,34 +22,22 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from mssante_audit.base import language as spoken
 from mssante_audit.base.export import csv_text
-from mssante_audit.base.language import (
-    count,
-    current_language,
-    gettext,
-    number,
-    one_decimal,
-    translated,
-    use_language,
-)
+from mssante_audit.base.language import count, current_language, gettext, number, translated
 from mssante_audit.base.markup import data
 from mssante_audit.base.markup import visible as visible
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.frame import Severity
-from mssante_audit.report.html import Html, joined, macro, trusted
+from mssante_audit.report.html import Html, joined, macro, paragraph, trusted
 from mssante_audit.report.parameters import check_value
-from mssante_audit.report.pieces import paragraph
 
-SHORT = 16
-"""Characters of a text that stays on one line."""
-TEXT = 1000
-"""Characters of a text of any frame that are shown."""
+SHORT, TEXT = 16, 1000
+"""Characters of a text that stays on one line, and of one of any frame that are shown."""
 PAPER = 3
 """Rows of a table that are printed (`tables.css`): paper is read, and the rest is looked up in the file."""
-
 WORD = re.compile(r'\btr\("([^"]+)"')
 """What the script asks a word by."""
-
 _tables = count_from(1)
 
 
@@ -129,10 +117,9 @@ def table(
         What it holds, if not just the number of its rows; what to say where there is none.
     name
         Its `id` and the name of the CSV file, if one matters; unique in its page.
-    limit
-        Rows shown at most. Above it the table says how many there are.
-    csv
-        What the CSV holds, if more than these rows.
+    limit, csv
+        Rows shown at most; above it the table says how many there are. What the CSV holds, if more than
+        these.
     bar
         A column of numbers that are drawn as bars, too.
     """
@@ -145,13 +132,13 @@ def table(
         whole = whole.reset_index(allow_duplicates=True)
     shown = whole.head(limit)
     columns = [str(column) for column in shown.columns]
-    longest = float(whole[bar].max() or 1) if bar else 1.0
-    cells = [
-        [severity_cell(value) for value in shown.iloc[:, at]]
-        if shown.dtypes.iloc[at] == Severity
-        else [_cell(value, longest if column == bar else None) for value in shown.iloc[:, at]]
-        for at, column in enumerate(columns)
-    ]
+    longest, cells = float(whole[bar].max() or 1) if bar else 1.0, []
+    for at, column in enumerate(columns):
+        values = shown.iloc[:, at]
+        if values.dtype == Severity:
+            cells.append([severity_cell(value) for value in values])
+        else:
+            cells.append([_cell(value, longest if column == bar else None) for value in values])
     link = csv_link(whole if csv is None else csv, len(shown), name)
     return rows_table(name, caption or count(len(whole), "ligne"), columns, zip(*cells, strict=True), link)
 
@@ -163,14 +150,11 @@ def _cell(value: Any, longest: float | None = None) -> Cell:
         return Cell(gettext("oui") if value else gettext("non"))
     if isinstance(value, Real):  # NumPy's too
         order = int(value) if isinstance(value, Integral) else float(value)
-        return Cell(one_decimal(float(value)), order, None if longest is None else order / longest)
+        return Cell(spoken.one_decimal(float(value)), order, None if longest is None else order / longest)
     if isinstance(value, datetime):
         return Cell(macro("tables.instant", value), value.isoformat())
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     return Cell(data(text, TEXT))
-
-
-# -- script and style ---------------------------------------------------------------------------------------
 
 
 def script(more: str = "") -> str:
@@ -178,22 +162,20 @@ def script(more: str = "") -> str:
 
     It begins with the words that it asks ``tr("…")`` for, in the current language.
     """
-    return _script(more, current_language())
+    code = (_file("table.js") + "\n" + more).rstrip("\n") + "\n"
+    told = {} if current_language() == "fr" else {text: gettext(text) for text in WORD.findall(code)}
+    language, words = json.dumps(current_language()), json.dumps(told, ensure_ascii=False)
+    return f"const LANGUAGE = {language}, WORDS = {words};\n{code}".replace("\r\n", "\n")
 
 
-@cache
-def _script(more: str, language: str) -> str:
-    code = (files("mssante_audit.report") / "table.js").read_text(encoding="utf-8")
-    code = f"{code}\n{more}".rstrip("\n") + "\n"
-    words = {} if language == "fr" else {text: gettext(text) for text in WORD.findall(code)}
-    head = f"const LANGUAGE = {json.dumps(language)}, WORDS = {json.dumps(words, ensure_ascii=False)};\n"
-    return (head + code).replace("\r\n", "\n")
-
-
-@cache
 def style() -> str:
     """Return the style of tables, figures and charts."""
-    return (files("mssante_audit.report") / "tables.css").read_text(encoding="utf-8")
+    return _file("tables.css")
+
+
+@cache
+def _file(name: str) -> str:
+    return (files("mssante_audit.report") / name).read_text(encoding="utf-8")
 
 
 def source_of(code: str) -> str:
@@ -207,7 +189,7 @@ def enable(lang: str = "") -> Html:
     From then on this notebook tells things in `lang`, ``fr`` or ``en``; in the current language if "".
     Another one is a `ParameterError`.
     """
-    use_language(current_language() if lang == "" else check_value("lang", lang))
+    spoken.use_language(current_language() if lang == "" else check_value("lang", lang))
     return macro("tables.enable", trusted(style()), trusted(script()))
 
 

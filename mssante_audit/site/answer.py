@@ -14,10 +14,8 @@ from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.causes import asking
 from mssante_audit.findings.registry import title_of_audit
 from mssante_audit.findings.trend import Point, severity_counts
-from mssante_audit.report.curves import lines
-from mssante_audit.report.html import Html, joined, macro
-from mssante_audit.report.pieces import Figure, key_figures, paragraph
-from mssante_audit.report.say import Prose, say
+from mssante_audit.report.charts import lines
+from mssante_audit.report.html import Figure, Html, Prose, joined, key_figures, macro, paragraph, say
 from mssante_audit.report.tables import Cell, number_cell, rows_table
 from mssante_audit.site.tables import ROWS, SEVERITY_COLUMNS, Shown
 from mssante_audit.site.view import View

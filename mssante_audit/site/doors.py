@@ -13,8 +13,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import json_bytes
 from mssante_audit.base.language import count, format_text, gettext, using_language
 from mssante_audit.report.findings import title_of
-from mssante_audit.report.html import template
-from mssante_audit.report.names import names
+from mssante_audit.report.html import names, template
 from mssante_audit.site.view import View
 from mssante_audit.snapshot.make import changes_of
 from mssante_audit.verdicts.record import records_of

@@ -28,8 +28,7 @@ from mssante_audit.report.findings import (
     title_of,
 )
 from mssante_audit.report.first import CAUSES, by_check, cause_lines
-from mssante_audit.report.html import Html, joined, macro
-from mssante_audit.report.names import names
+from mssante_audit.report.html import Html, joined, macro, names
 from mssante_audit.report.tables import Cell, badge, number_cell, rows_table, severity_cell
 from mssante_audit.site.view import Domain, Operator, View, anchor_of
 

@@ -102,8 +102,8 @@ enable()
         'findings_table(own(), name="after", caption="x", limit=500)',
         CODE.replace("Noms longs", "Noms trop longs"),
         "assert own().equals(before)",
-        "from mssante_audit.report.notebook import other_audits",
-        "other_audits(space, audit_all(space), limit=500)",
+        "from mssante_audit import open_report",
+        f"open_report('overview', data='list.xml', as_of='{AS_OF}').others()",
     )
     nbformat.write(notebook(*cells), folder / "essai.ipynb")
     run = run_reports([str(folder / "essai.ipynb")], out=folder / "out")

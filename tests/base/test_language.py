@@ -24,7 +24,7 @@ from mssante_audit.dossiers import write_dossiers
 from mssante_audit.dossiers.facts import dossier
 from mssante_audit.dossiers.letter import letter_files
 from mssante_audit.dossiers.stationery import Stationery
-from mssante_audit.report import controls as module_controls
+from mssante_audit.report import cards as module_controls
 from mssante_audit.report.charts import bars
 from mssante_audit.report.run import run_reports
 from mssante_audit.report.tables import table

@@ -15,7 +15,7 @@ from contrast import CONTRAST
 from playwright.sync_api import Page, expect
 
 from mssante_audit.base.resources import resource
-from mssante_audit.report.plan import ONE_OPERATOR
+from mssante_audit.report.run import ONE_OPERATOR
 
 pytestmark = pytest.mark.browser
 

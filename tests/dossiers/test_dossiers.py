@@ -36,8 +36,8 @@ from mssante_audit.dossiers.write import (
     write_dossiers,
 )
 from mssante_audit.report import tables
-from mssante_audit.report.plan import plan
 from mssante_audit.report.results import open_space, provenance
+from mssante_audit.report.run import plan
 
 AS_OF = "2026-03-03T06:00:00Z"
 GIVEN = {"as_of": AS_OF}

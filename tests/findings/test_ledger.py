@@ -24,7 +24,7 @@ from mssante_audit.findings.ledger import (
     scope_of,
     write_ledger,
 )
-from mssante_audit.report.follow_up import follow_up_html
+from mssante_audit.report.findings import follow_up_html
 from mssante_audit.report.run import run_reports
 
 ENTRIES = pd.DataFrame(

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from mssante_audit.base.translations import plain
 from mssante_audit.cli.main import app
-from mssante_audit.report.calendar import calendar
+from mssante_audit.report.certificates import calendar
 from mssante_audit.report.run import Run
 
 AS_OF = datetime(2026, 3, 3, 6, tzinfo=UTC)

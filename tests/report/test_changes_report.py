@@ -20,7 +20,7 @@ from mssante_audit.archive.log import Record, append
 from mssante_audit.archive.store import open_archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.report.collection import collection
-from mssante_audit.report.names import names
+from mssante_audit.report.html import names
 from mssante_audit.report.notebook import Report, open_report
 from mssante_audit.report.run import run_reports
 from mssante_audit.space.chronicle import chronicle

@@ -14,13 +14,11 @@ from made_findings import framed, made
 from mssante_audit.base.errors import InputError, OutputError, ParameterError
 from mssante_audit.base.settings import Thresholds
 from mssante_audit.base.typography import NARROW, NBSP
-from mssante_audit.report.charts import bars
-from mssante_audit.report.curves import lines
+from mssante_audit.report.charts import COLUMNS, SHADES, bars, lines, tile_places, tiles
 from mssante_audit.report.notebook import Report
 from mssante_audit.report.results import EVERYBODY
 from mssante_audit.report.svg import COLOURS
 from mssante_audit.report.tables import visible
-from mssante_audit.report.tiles import COLUMNS, SHADES, tile_places, tiles
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS
 
@@ -125,7 +123,7 @@ def test_a_chart_is_the_same_each_time(draw):
 
 def test_matplotlib_is_imported_when_the_first_chart_is_drawn():
     code = (
-        "import sys, pandas as pd; from mssante_audit.report import charts, page, tiles; "
+        "import sys, pandas as pd; from mssante_audit.report import charts, page; "
         "import mssante_audit.dossiers.page, mssante_audit.site.answer; "
         "print(sorted({'matplotlib', 'PIL', 'itables'} & sys.modules.keys())); "
         "charts.bars(pd.Series([1, 2])); print('matplotlib' in sys.modules)"

@@ -12,7 +12,7 @@ from lxml import html as lxml_html
 
 import mssante_audit as ms
 from mssante_audit.base.resources import resource
-from mssante_audit.report import controls as module
+from mssante_audit.report import cards as module
 
 AS_OF = "2026-03-03"
 WITH_CONTROLS = [
@@ -89,7 +89,7 @@ def test_somebody_is_there_where_input_can_be_asked_for():
 
         for there in (True, False):
             client.allow_stdin = there
-            code = "from mssante_audit.report.controls import attended; print(attended())"
+            code = "from mssante_audit.report.cards import attended; print(attended())"
             client.execute_interactive(code, timeout=120, output_hook=hear)
         told = [text for text in told if text]
         assert told == ["True", "False"]
@@ -122,5 +122,5 @@ def test_reports_hold_no_widget_and_do_without_the_library(sample_run):
     for name in WITH_CONTROLS:
         page = (sample_run.out / f"{name}.html").read_text(encoding="utf-8")
         assert "widget" not in page.lower()
-    code = "import sys, mssante_audit.report.controls; sys.exit('ipywidgets' in sys.modules)"
+    code = "import sys, mssante_audit.report.cards; sys.exit('ipywidgets' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

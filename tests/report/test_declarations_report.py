@@ -14,7 +14,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.declarations.register import fields, load_declarations
 from mssante_audit.findings.frame import concat
 from mssante_audit.report.charts import Chart
-from mssante_audit.report.names import names
+from mssante_audit.report.html import names
 from mssante_audit.report.notebook import Report
 from mssante_audit.report.results import EVERYBODY
 from mssante_audit.report.run import run_reports

@@ -10,8 +10,7 @@ from lxml import html as lxml_html
 
 from mssante_audit.base.resources import resource
 from mssante_audit.findings import registry
-from mssante_audit.report.plan import ONE_OPERATOR
-from mssante_audit.report.run import find_notebooks, run_reports
+from mssante_audit.report.run import ONE_OPERATOR, find_notebooks, run_reports
 
 GUIDES = ("README", "cookbook", "follow_up")
 AS_OF = "2026-03-03"

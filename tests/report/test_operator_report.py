@@ -24,9 +24,8 @@ from mssante_audit.dossiers.remedies import remedy, theirs
 from mssante_audit.dossiers.survey import Survey, survey
 from mssante_audit.findings.registry import rule
 from mssante_audit.report.parameters import declared
-from mssante_audit.report.plan import plan
 from mssante_audit.report.results import Limits, touching
-from mssante_audit.report.run import find_notebooks, run_reports
+from mssante_audit.report.run import find_notebooks, plan, run_reports
 from mssante_audit.space.trust import load_space
 
 AS_OF = "2026-03-03T06:00:00Z"

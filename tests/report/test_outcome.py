@@ -7,15 +7,15 @@ import nbformat
 import pytest
 from nbformat import v4
 
-from mssante_audit.report.outcome import Setting, cleaned, recorded
-from mssante_audit.report.plan import Job
+from mssante_audit.report.page import cleaned, recorded
+from mssante_audit.report.run import Job
 
 JOB = Job("x", b"", {"data": "/home/somebody/lists/real"}, {"data": "/home/somebody/lists/real"})
 ROOTS = [Path("/home/somebody/lists"), Path("/home/somebody"), Path("/tmp"), Path("/")]
 
 
 def made(*cells, job=JOB, debug=False):
-    return cleaned(v4.new_notebook(cells=copy.deepcopy(list(cells))), job, Setting(ROOTS, debug=debug))
+    return cleaned(v4.new_notebook(cells=copy.deepcopy(list(cells))), job, ROOTS, debug=debug)
 
 
 def told(text, mime="text/html"):

@@ -224,7 +224,7 @@ def test_an_output_nobody_foresaw_fails_one_report_only(tmp_path, monkeypatch):
             raise KeyError("M. DURAND Zoé")
         return to_html(notebook, page)
 
-    monkeypatch.setattr("mssante_audit.report.outcome.to_html", broken)
+    monkeypatch.setattr("mssante_audit.report.page.to_html", broken)
     (outcome,) = run_reports(["plain"], out=tmp_path, notebooks=FILES).outcomes
     assert outcome.failure.kind == "KeyError"
     assert re.fullmatch(r"'•••' \(test_report\.py, line \d+\)", outcome.failure.message)

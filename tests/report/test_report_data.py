@@ -16,10 +16,12 @@ from mssante_audit.audits import audit_all
 from mssante_audit.base.export import OBJECTS, records
 from mssante_audit.cli.main import Schema, app
 from mssante_audit.dossiers.write import write_dossiers
+from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.network.methods import METHODS
 from mssante_audit.report.execute import Failure
-from mssante_audit.report.outcome import Outcome, data_files
+from mssante_audit.report.page import Outcome, data_files
+from mssante_audit.report.results import NO_ANSWERS
 from mssante_audit.report.run import Run
 from mssante_audit.snapshot import make_snapshot
 from mssante_audit.space.trust import TrustSpace
@@ -190,5 +192,9 @@ def test_schemas_have_what_the_code_has(validators: dict[str, Draft202012Validat
     row = validators["domains"].schema["items"]["properties"]
     assert row["method"]["enum"] == list(METHODS)
     assert all(one["description"] for one in row.values())
-    told = validators["results"].schema["$defs"]["Origin"]["properties"]
+    known = validators["results"].schema
+    assert known["$defs"]["Counts"]["properties"]["by_severity"]["required"] == list(SEVERITIES)
+    answers = {name: known["properties"][name]["required"] for name in NO_ANSWERS}
+    assert answers == {name: list(held) for name, held in NO_ANSWERS.items()}
+    told = known["$defs"]["Origin"]["properties"]
     assert told["as_of"]["description"] == "Instant that was audited at (ISO 8601)."

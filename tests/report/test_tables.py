@@ -12,7 +12,7 @@ from made_findings import framed, made
 from mssante_audit.base.export import csv_text
 from mssante_audit.base.markup import SHOWN_TEXT
 from mssante_audit.base.typography import NARROW, NBSP
-from mssante_audit.report import findings, pieces, tables
+from mssante_audit.report import findings, html, tables
 
 HOSTILE = (
     '<script>alert(1)</script><img src=x onerror=alert(2)> =HYPERLINK("x") \N{RIGHT-TO-LEFT OVERRIDE}evil\x00'
@@ -146,9 +146,7 @@ def test_severities_are_all_told_and_bars_are_in_proportion():
 
 
 def test_key_figures_are_a_list_of_terms():
-    page = parsed(
-        pieces.key_figures([pieces.Figure("Domaines", f"4{NARROW}944", "<b>"), pieces.Figure("A", "1")])
-    )
+    page = parsed(html.key_figures([html.Figure("Domaines", f"4{NARROW}944", "<b>"), html.Figure("A", "1")]))
     assert page.xpath("//dl/div/dt/text()") == ["Domaines", "A"]
     assert [dd.text_content() for dd in page.xpath("//dl/div/dd")] == [f"4{NARROW}944<b>", "1"]
 

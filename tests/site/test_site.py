@@ -25,7 +25,7 @@ from mssante_audit.audits import audit_all, waived
 from mssante_audit.findings.frame import concat
 from mssante_audit.findings.registry import catalogue, title_of_audit
 from mssante_audit.findings.trend import read_trend
-from mssante_audit.report.names import names
+from mssante_audit.report.html import names
 from mssante_audit.report.run import run_reports
 from mssante_audit.site.build import build_site
 from mssante_audit.site.view import anchor_of, dossiers_in, page_name, view_of

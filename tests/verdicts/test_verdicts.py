@@ -26,7 +26,7 @@ from mssante_audit.findings.catalogue import CHECKS, FAILED, Rule
 from mssante_audit.findings.causes import causes
 from mssante_audit.findings.frame import Finding, findings_frame
 from mssante_audit.findings.registry import Audit, catalogue, register
-from mssante_audit.report.controls import view
+from mssante_audit.report.cards import view
 from mssante_audit.report.first import answer, first_cause
 from mssante_audit.report.results import open_space
 from mssante_audit.snapshot import load_space, make_snapshot
