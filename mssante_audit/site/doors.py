@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,9 +36,8 @@ class Item(NamedTuple):
 
 def write_api(folder: Path, view: View) -> None:
     """Write ``index.json`` and a file a listed domain, each as ``check --format json`` says it."""
-    listed = view.space.entries["domain"].unique().tolist()
+    listed, index = view.space.entries["domain"].unique().tolist(), []
     (folder / "domains").mkdir(parents=True)
-    index = []
     with using_language("en"):  # as the command says it, whatever the site speaks
         records = [*records_of(view.space, listed, "en")]
     for domain, record in zip(listed, records, strict=True):
@@ -56,15 +56,21 @@ def file_name(domain: str, shown: str) -> str:
 
 
 def write_feeds(folder: Path, view: View) -> None:
-    """Write the feed of what is new, and one beside the page of each operator."""
-    items = list(_items(view))
-    title = gettext("Audit de l’espace de confiance MSSanté")
-    (folder / FEED).write_bytes(_feed(view, title, "index.html", FEED, items))
+    """Write the feed of what is new, and one beside the page of each operator (RFC 4287).
+
+    Their identifiers are the same every night as long as the same is new.
+    """
+    items, title = list(_items(view)), gettext("Audit de l’espace de confiance MSSanté")
+
+    def write(title: str, page: str, path: str, items: Iterable[Item]) -> None:
+        entries = [item._replace(key=digest(item.key)[:32]) for item in items]
+        head = {"key": digest(path)[:32], "title": title, "page": page, "at": view.space.as_of.isoformat()}
+        (folder / path).write_bytes(template("feed.atom.j2").render(head, entries=entries).encode())
+
+    write(title, "index.html", FEED, items)
     for operator in view.operators.values():
-        theirs = [item for item in items if operator.id in item.operators]
-        page, path = Path(operator.page), Path(operator.page).with_suffix(".atom")
-        content = _feed(view, f"{title} – {operator.name}", page.name, path.as_posix(), theirs)
-        (folder / path).write_bytes(content)
+        theirs, page = (item for item in items if operator.id in item.operators), Path(operator.page)
+        write(f"{title} – {operator.name}", page.name, page.with_suffix(".atom").as_posix(), theirs)
 
 
 def _items(view: View) -> Iterator[Item]:
@@ -86,27 +92,13 @@ def _items(view: View) -> Iterator[Item]:
         title = format_text("Réglé : {title}", title=title_of(code))
         domains = ", ".join(dict.fromkeys(gone["domain"] for gone in fixed if gone["domain"]))
         yield Item("|".join(("fixed", *keys)), title, domains, [operator_id])
-    yield from _changes(view)
-
-
-def _changes(view: View) -> Iterator[Item]:
-    """Yield what happened between the archived list before this one and this one."""
-    try:
-        changes = changes_of(view.space)
-    except InputError:  # the list before cannot be read: the report on changes says so
-        return
-    made = view.space.whitelist.generated_at
-    for kind, rows in changes.groupby("kind", sort=False):
-        listed = list(map(view.space.shown, rows["domain"].unique()))
-        doubt = f" – {names('confidences')['unknown']}" if (rows["confidence"] == "unknown").any() else ""
-        title = f"{names('changes')[str(kind)]}{doubt} ({count(len(listed), 'domaine')})"
-        operators = {*rows["operator_before"], *rows["operator_after"]} - {""}
-        at, text = made.isoformat() if made else "", ", ".join(listed[:50])
-        yield Item(f"change|{made}|{kind}", title, text, operators, at)
-
-
-def _feed(view: View, title: str, page: str, path: str, items: Iterable[Item]) -> bytes:
-    """Return a feed (RFC 4287); its identifiers are the same every night as long as the same is new."""
-    entries = [item._replace(key=digest(item.key)[:32]) for item in items]
-    head = {"key": digest(path)[:32], "title": title, "page": page, "at": view.space.as_of.isoformat()}
-    return template("feed.atom.j2").render(head, entries=entries).encode()
+    with suppress(InputError):  # the list before cannot be read: the report on changes says so
+        made = view.space.whitelist.generated_at
+        for kind, rows in changes_of(view.space).groupby("kind", sort=False):
+            listed = list(map(view.space.shown, rows["domain"].unique()))
+            unsure = (rows["confidence"] == "unknown").any()
+            doubt = f" – {names('confidences')['unknown']}" if unsure else ""
+            title = f"{names('changes')[str(kind)]}{doubt} ({count(len(listed), 'domaine')})"
+            operators = {*rows["operator_before"], *rows["operator_after"]} - {""}
+            at, text = made.isoformat() if made else "", ", ".join(listed[:50])
+            yield Item(f"change|{made}|{kind}", title, text, operators, at)

@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import pandas as pd
+from markupsafe import escape
 
-from mssante_audit.base.language import format_text, gettext, localized, typeset
+from mssante_audit.base.instants import parse_instant
+from mssante_audit.base.language import (
+    count,
+    format_text,
+    gettext,
+    listing,
+    localized,
+    severity_name,
+    typeset,
+)
 from mssante_audit.findings.catalogue import SEVERITIES, Rule
 from mssante_audit.findings.registry import audits, catalogue, title_of_audit
-from mssante_audit.findings.trend import severity_counts
+from mssante_audit.findings.trend import Point, severity_counts
+from mssante_audit.report import first
+from mssante_audit.report.curves import lines
 from mssante_audit.report.findings import foundation, incomplete, scope
-from mssante_audit.report.first import answer, checks, counts, first_cause, question_asked
-from mssante_audit.report.html import joined, prose
+from mssante_audit.report.html import Html, joined, macro, prose
+from mssante_audit.report.pieces import Figure, key_figures, paragraph
+from mssante_audit.report.say import Prose, say
 from mssante_audit.report.tables import badge, visible
-from mssante_audit.site.answer import figures, inputs, missing, since, summary, trend_html, trend_shown
-from mssante_audit.site.tables import (
-    Shown,
-    SiteLinks,
-    audits_shown,
-    causes_shown,
-    domains_shown,
-    findings_shown,
-    gone_shown,
-    grouped,
-    moves_shown,
-    operators_shown,
-    rules_shown,
-    waived_shown,
-)
+from mssante_audit.site.tables import Shown, Tables
 from mssante_audit.site.view import Operator, View
+from mssante_audit.space.states import aged, named, remedied, worded
+from mssante_audit.whitelist.rows import grouped
+
+POINTS = 90
+"""Runs that the chart shows at most, the last ones: three months of nights."""
 
 
-@dataclass(frozen=True, slots=True)
-class SitePage:
+class SitePage(NamedTuple):
     """One page of the site."""
 
     path: str
@@ -45,143 +47,121 @@ class SitePage:
     """Name of its template."""
     here: str
     """The entry of the site's menu it belongs to."""
-    tables: tuple[Shown, ...] = ()
-    told: Mapping[str, Any] = field(default_factory=dict)
+    told: Mapping[str, Any]
     """What its template says beside the tables; texts of HTML are escaped already."""
+    tables: Sequence[Shown] = ()
 
 
 def pages(view: View) -> Iterator[SitePage]:
     """Yield every page of the site."""
     yield _index(view)
     yield _follow_up(view)
-    yield _all_findings(view)
-    yield _all_operators(view)
-    yield _all_rules(view)
+    yield from _lists(view)
     for audit in audits():
         yield _audit(view, audit)
-    of_rule = _by(view.findings["rule"])
-    waived = _by(view.waived["rule"])
+    of_rule, waived = (
+        grouped((code, at) for at, code in enumerate(frame["rule"])) for frame in (view.findings, view.waived)
+    )
     for rule in catalogue().values():
         yield _rule(view, rule, of_rule.get(rule.code, []), waived.get(rule.code, []))
     for operator in view.operators.values():
         yield _operator(view, operator)
 
 
-def _by(column: pd.Series) -> dict[str, list[int]]:
-    """Return the positions of each value of a column."""
-    places: dict[str, list[int]] = {}
-    for i, value in enumerate(column.tolist()):
-        places.setdefault(value, []).append(i)
-    return places
-
-
-def _filled(*tables: Shown) -> tuple[Shown, ...]:
-    return tuple(table for table in tables if table.values.rows)
+def _filled(*tables: Shown) -> list[Shown]:
+    return [table for table in tables if table.values.rows]
 
 
 def _index(view: View) -> SitePage:
-    links = SiteLinks("", view)
-    facts = {
-        "lead": answer(view.domains),
-        "since": since(view),
-        "inputs": inputs(view),
-        "counts": joined(counts(view.domains), first_cause(view.causes)),
-        "checks": checks(view.domains, view.causes),
-        "figures": figures(view),
-        "trend": trend_html(view.points),
+    known, causes, at = view.domains, view.causes, Tables("", view)
+    told = {
+        "lead": first.answer(known),
+        "since": _since(view),
+        "inputs": _inputs(view),
+        "counts": joined(first.counts(known), first.first_cause(causes)),
+        "checks": first.checks(known, causes),
+        "figures": _figures(view),
+        "trend": _trend(view.points),
         "reports": view.reports,
-        "missing": missing(view),
+        "missing": _missing(view),
         "incomplete": incomplete(view.findings),
         "scope": scope(view.space, view.space.audited),
         "dossiers": any(operator.dossier for operator in view.operators.values()),
     }
-    tables = (causes_shown(links), audits_shown(links), trend_shown(view.points))
-    return SitePage("index.html", question_asked(view.domains), "index", "index", tables, facts)
+    tables = at.causes(), at.audits(), at.runs()
+    return SitePage("index.html", first.question_asked(known), "index", "index", told, tables)
 
 
 def _follow_up(view: View) -> SitePage:
-    links = SiteLinks("", view)
-    new = findings_shown(
-        links, sorted(view.new), name="nouveaux", caption="Constats que le passage précédent n’avait pas"
-    )
-    fixed = gone_shown(links, view.fixed)
+    at = Tables("", view)
     caption = "Constats que le passage précédent avait, et que celui-ci n’a pas pu chercher"
-    lost = gone_shown(links, view.lost, name="inconnus", caption=caption)
-    facts = {
-        "lead": since(view),
+    tables = _filled(
+        at.findings(sorted(view.new), "nouveaux", "Constats que le passage précédent n’avait pas"),
+        at.gone(view.fixed),
+        at.gone(view.lost, "inconnus", caption),
+        at.waived(range(len(view.waived))),
+    )
+    told = {
+        "lead": _since(view),
         "first_run": view.follow_up is None,
         "open": len(view.findings) - len(view.new) - len(view.unknown),
         "unknown": len(view.unknown),
-        "inputs": inputs(view),
+        "inputs": _inputs(view),
     }
-    tables = _filled(new, fixed, lost, waived_shown(links, range(len(view.waived))))
-    return SitePage(
-        "suivi.html", gettext("Nouveaux, réglés, inconnus, acceptés"), "follow_up", "suivi", tables, facts
+    title = gettext("Nouveaux, réglés, inconnus, acceptés")
+    return SitePage("suivi.html", title, "follow_up", "suivi", told, tables)
+
+
+def _lists(view: View) -> Iterator[SitePage]:
+    """Yield the pages of all findings, all operators and all rules."""
+    at = Tables("", view)
+    shown = at.findings(range(len(view.findings)), "tous", "Tous les constats, les plus graves d’abord")
+    lead = f"{_summary(severity_counts(view.findings))}. {_missing(view)}"
+    yield SitePage(
+        "constats.html", gettext("Tous les constats"), "list", "constats", {"lead": lead}, _filled(shown)
     )
-
-
-def _all_findings(view: View) -> SitePage:
-    every, caption = range(len(view.findings)), "Tous les constats, les plus graves d’abord"
-    shown = _filled(findings_shown(SiteLinks("", view), every, name="tous", caption=caption))
-    facts = {"lead": f"{summary(severity_counts(view.findings))}. {missing(view)}"}
-    return SitePage("constats.html", gettext("Tous les constats"), "list", "constats", shown, facts)
-
-
-def _all_operators(view: View) -> SitePage:
-    found = view.first()
-    ordered = [*found, *(o for o in view.operators.values() if not o.todo)]
-    shown = operators_shown(SiteLinks("", view), ordered)
+    asked = view.first()
+    ordered = [*asked, *(o for o in view.operators.values() if not o.todo)]
     text = "{n:opérateur}, dont {k} avec au moins un constat à traiter."
-    lead = format_text(text, n=len(ordered), k=len(found))
-    return SitePage(
-        "operateurs.html", gettext("Opérateurs"), "list", "operateurs", _filled(shown), {"lead": lead}
-    )
-
-
-def _all_rules(view: View) -> SitePage:
+    told, tables = {"lead": format_text(text, n=len(ordered), k=len(asked))}, _filled(at.operators(ordered))
+    yield SitePage("operateurs.html", gettext("Opérateurs"), "list", "operateurs", told, tables)
     fired = set(view.findings["rule"])
-    rank = {severity: -i for i, severity in enumerate(SEVERITIES)}
-    rules = sorted(catalogue().values(), key=lambda r: (r.code not in fired, rank[r.severity], r.code))
-    caption = "Règles, celles qui ont des constats en tête"
-    shown = rules_shown(SiteLinks("", view), rules, name="liste", caption=caption)
-    lead = format_text("{n:règle}, dont {k} avec au moins un constat.", n=len(rules), k=len(fired))
-    return SitePage("regles.html", gettext("Règles"), "list", "regles", (shown,), {"lead": lead})
+    rules = sorted(
+        catalogue().values(), key=lambda r: (r.code not in fired, -SEVERITIES.index(r.severity), r.code)
+    )
+    listed = at.rules(rules, "liste", "Règles, celles qui ont des constats en tête")
+    told = {"lead": format_text("{n:règle}, dont {k} avec au moins un constat.", n=len(rules), k=len(fired))}
+    yield SitePage("regles.html", gettext("Règles"), "list", "regles", told, [listed])
 
 
 def _audit(view: View, audit: str) -> SitePage:
-    links = SiteLinks("../", view)
-    rules = [r for r in catalogue().values() if r.audit == audit]
+    at = Tables("../", view)
     positions = [i for i, whose in enumerate(view.findings["audit"]) if whose == audit]
-    caption = "Constats de cet audit, les plus graves d’abord"
-    shown = findings_shown(links, positions, name="constats", caption=caption)
-    listed = rules_shown(links, rules, name="regles", caption="Règles de cet audit")
-    blind, counted = view.missing.get(audit), f"{summary(severity_counts(view.findings.iloc[positions]))}."
-    facts = {
+    shown = at.findings(positions, "constats", "Constats de cet audit, les plus graves d’abord")
+    rules = [rule for rule in catalogue().values() if rule.audit == audit]
+    blind, counted = view.missing.get(audit), f"{_summary(severity_counts(view.findings.iloc[positions]))}."
+    told = {
         "lead": format_text("Non vérifié : {why}.", why=blind) if blind else counted,
         "reports": [report for report in view.reports if report.page.endswith(f"/{audit}.html")],
     }
-    tables = (*_filled(shown), listed)
-    return SitePage(f"audits/{audit}.html", title_of_audit(audit), "audit", "audits", tables, facts)
+    tables = *_filled(shown), at.rules(rules, "regles", "Règles de cet audit")
+    return SitePage(f"audits/{audit}.html", title_of_audit(audit), "audit", "audits", told, tables)
 
 
 def _rule(view: View, rule: Rule, positions: Sequence[int], waived: Sequence[int]) -> SitePage:
-    links = SiteLinks("../", view)
-    title = localized(rule, "title")
-    tables = []  # most rules find nothing: no frame is taken apart for them
+    at, title, tables = Tables("../", view), localized(rule, "title"), list[Shown]()
     lead = gettext("Aucun constat.")
-    if positions:
+    if positions:  # most rules find nothing: no frame is taken apart for them
         caption = format_text("Constats : {what}", what=title)
-        shown = findings_shown(
-            links, positions, name="constats", caption=caption, without=("Gravité", "Constat")
-        )
-        tables.append(shown)
+        tables.append(at.findings(positions, "constats", caption, ("Gravité", "Constat")))
+        whose = {view.records[i]["operator_id"] for i in positions} - {""}
         text = "{n:constat}, {k:opérateur concerné|opérateurs concernés}."
-        lead = format_text(
-            text, n=len(positions), k=len({view.records[i]["operator_id"] for i in positions} - {""})
-        )
+        lead = format_text(text, n=len(positions), k=len(whose))
     elif rule.audit in view.missing:
         lead = format_text("Non vérifié : {why}.", why=view.missing[rule.audit])
-    facts = {
+    if waived:
+        tables.append(at.waived(waived))
+    told = {
         "lead": lead,
         "badge": badge(rule.severity),
         "rule": rule,
@@ -190,48 +170,41 @@ def _rule(view: View, rule: Rule, positions: Sequence[int], waived: Sequence[int
         "foundation": foundation(rule),
         "audit": (rule.audit, title_of_audit(rule.audit)),
     }
-    if waived:
-        tables.append(waived_shown(links, waived))
-    return SitePage(f"regles/{rule.code}.html", typeset(title), "rule", "regles", tuple(tables), facts)
+    return SitePage(f"regles/{rule.code}.html", typeset(title), "rule", "regles", told, tables)
 
 
 def _operator(view: View, operator: Operator) -> SitePage:
-    links = SiteLinks("../", view)
-    first = {
+    at, domains = Tables("../", view), operator.domains
+    own = {
         i: {"domain": domain.name, "operator_id": operator.id}
-        for domain in reversed(operator.domains)
+        for domain in reversed(domains)
         for i in domain.findings
     }
-    caption, without = "Constats, les plus graves d’abord", ("Opérateur",)
-    shown = findings_shown(
-        links, operator.findings, name="constats", caption=caption, without=without, own=first
+    caption = "Constats, les plus graves d’abord"
+    tables = _filled(
+        at.findings(operator.findings, "constats", caption, ("Opérateur",), own), at.domains(domains)
     )
-    listed = domains_shown(view, operator.domains)
-    fixed = [f for f in view.fixed if f["operator_id"] == operator.id]
+    if operator.id in view.moves:  # most operators have none of these: no frame is taken apart for them
+        tables.append(at.moves(view.moves[operator.id]))
+    if operator.waived:
+        tables.append(at.waived(operator.waived))
+    if fixed := [f for f in view.fixed if f["operator_id"] == operator.id]:
+        tables.append(at.gone(fixed))
     rules = [catalogue()[code] for code in dict.fromkeys(view.records[i]["rule"] for i in operator.findings)]
-    facts = {
+    told = {
         "lead": _operator_lead(operator),
         "operator": operator,
-        "names": [visible(name) for name in operator.other_names],
+        "names": list(map(visible, operator.names[1:])),
         "remedies": [
-            (
-                badge(r.severity),
-                prose(localized(r, "title")),
-                links.rule(r.code),
-                prose(localized(r, "remedy")),
-            )
+            (badge(r.severity), prose(localized(r, "title")), at.rule(r.code), prose(localized(r, "remedy")))
             for r in rules
         ],
-        "groups": grouped(links, operator.domains),
+        "groups": list(at.grouped(domains)),
     }
-    tables = [*_filled(shown, listed)]  # most operators have no others: no frame is taken apart for them
-    if operator.id in view.moves:
-        tables.append(moves_shown(view.moves[operator.id]))
-    if operator.waived:
-        tables.append(waived_shown(links, operator.waived))
-    if fixed:
-        tables.append(gone_shown(links, fixed))
-    return SitePage(operator.page, visible(operator.name), "operator", "operateurs", tuple(tables), facts)
+    return SitePage(operator.page, visible(operator.name), "operator", "operateurs", told, tables)
+
+
+# -- sentences ----------------------------------------------------------------------------------------------
 
 
 def _operator_lead(operator: Operator) -> str:
@@ -239,16 +212,104 @@ def _operator_lead(operator: Operator) -> str:
     domains = len(operator.domains)
     if not operator.findings:
         return format_text("Aucun constat sur {n:domaine}.", n=domains)
-    touched = sum(1 for domain in operator.domains if domain.findings)
+    touched = sum(bool(domain.findings) for domain in operator.domains)
     extent = format_text("{k} de ses {n:domaine}", k=touched, n=domains)
     if touched == domains:
-        extent = (
-            gettext("son seul domaine") if domains == 1 else format_text("tous ses {n:domaine}", n=domains)
-        )
-    unlisted = sum(1 for domain in operator.domains if not domain.rows)
+        every = format_text("tous ses {n:domaine}", n=domains)
+        extent = gettext("son seul domaine") if domains == 1 else every
+    unlisted = sum(not domain.rows for domain in operator.domains)
     if unlisted and domains > 1:
         extent += format_text(" (dont {n:absent} de la liste)", n=unlisted)
     new = sum(operator.new.values())
     fresh = format_text(" {n:constat est nouveau|constats sont nouveaux}.", n=new) if new else ""
-    text = format_text("{what}, sur {extent}.", what=summary(operator.counts), extent=extent)
-    return text + fresh
+    return format_text("{what}, sur {extent}.", what=_summary(operator.counts), extent=extent) + fresh
+
+
+def _summary(counts: Mapping[str, int]) -> str:
+    """Write counts by severity in words."""
+    other = "{n:information ou indice|informations ou indices}"
+    words = [format_text(other, n=n) if s == "info" else _counted(n, s) for s, n in counts.items() if n]
+    return listing(words).capitalize() if words else gettext("Aucun constat")
+
+
+def _counted(n: int, severity: str) -> str:
+    return count(n, severity_name(severity), severity_name(severity, 2))
+
+
+def _missing(view: View) -> str:
+    """Say which audits could not be made, and why; "" if all were."""
+    names = [f"{title_of_audit(name)} ({words})" for name, words in view.missing.items()]
+    return format_text("Non vérifié, et donc inconnu : {what}.", what=names) if names else ""
+
+
+def _since(view: View) -> Prose:
+    """Say what is new and fixed since the run before, of what asks for something."""
+    if view.follow_up is None:
+        return say("Premier passage : rien à quoi comparer.")
+    new, fixed, unknown = view.findings.iloc[sorted(view.new & view.todo)], len(view.settled), view.in_doubt
+    counts = severity_counts(new)
+    grave = [_counted(counts[name], name) for name in ("critical", "error") if counts[name]]
+    many = say("{n:nouveau constat|nouveaux constats}", n=len(new))
+    return say(
+        "Depuis le {day} : **{new}{worst}**, {fixed}{lost}, hors informations et indices.",
+        day=parse_instant(view.follow_up.previous),
+        new=many if len(new) else say("aucun nouveau constat"),
+        worst=say(" (dont {worst})", worst=escape(listing(grave))) if grave else "",
+        fixed=say("{n:réglé}", n=fixed) if fixed else say("aucun réglé"),
+        lost=say(", {unknown:inconnu}", unknown=unknown) if unknown else "",
+    )
+
+
+def _inputs(view: View) -> Html:
+    """Say which inputs are in doubt, why, and what to do; or that all of them are well."""
+    states = view.space.states
+    doubtful = [(s.tolerated, named(s.name), worded(s), remedied(s)) for s in states if s.state != "ok"]
+    well = [aged(state.name, state.age_days) for state in states if state.state == "ok"]
+    fine = say("Entrées en ordre : {names}.", names=escape(listing(well))) if well else ""
+    return macro("site.inputs", doubtful, any(state.doubtful for state in states), fine)
+
+
+def _figures(view: View) -> Html:
+    """Return the key figures of the run."""
+    counts, told, unknown = severity_counts(view.findings), view.follow_up, view.in_doubt
+    note = "" if told else "premier passage"
+    figures = [
+        Figure("Constats critiques", counts["critical"]),
+        Figure("Erreurs", counts["error"]),
+        Figure("Nouveaux", len(view.new & view.todo) if told else "–", note),
+        Figure("Réglés", len(view.settled) if told else "–", note),
+        *([Figure("Inconnus", unknown)] if unknown else []),
+        Figure("Opérateurs concernés", len(view.first()), format_text("sur {n}", n=len(view.operators))),
+        Figure("Acceptés", len(view.waived), "hors des comptes"),
+    ]
+    return key_figures(figures)
+
+
+def _trend(points: Iterable[Point]) -> Html:
+    """Return the trend: what to look for, the lines, what they say."""
+    points = list(points)
+    seen = [point for point in points if not point.unknown]  # others would draw a fall that is none
+    shown = (seen if len(seen) > 1 else points)[-POINTS:]
+    left = len(points) - len(seen) if len(seen) > 1 else 0
+    if len(shown) < 2:
+        single = "L’évolution se lira ici à partir du deuxième passage : il y en a un pour l’instant."
+        none = "L’évolution se lira ici à partir du deuxième passage : il n’y en a aucun pour l’instant."
+        return paragraph("none", say(single) if shown else say(none))
+    times = [pd.Timestamp(parse_instant(point.at)) for point in shown]
+    drawn = pd.DataFrame([point.counts for point in shown], times, list(reversed(SEVERITIES)))
+    moved = [
+        format_text("{what} de {a} à {z}", what=severity_name(name, 2), a=int(a), z=int(z))
+        for name, a, z in zip(drawn.columns, drawn.iloc[0], drawn.iloc[-1], strict=True)
+        if a != z
+    ]
+    none = gettext("aucun nombre n'a changé")
+    between = {"n": len(drawn), "a": times[0], "z": times[-1]}
+    passed = "{n:passage} aux entrées en doute {n:~n’est pas dessiné|ne sont pas dessinés}."
+    caption = [
+        format_text("En {n:passage}, du {a} au {z} : {what}.", **between, what=moved or none),
+        *([format_text(passed, n=left)] if left else []),
+        gettext("Chaque ligne a sa propre échelle, qui part de 0."),
+    ]
+    chart = lines(drawn, title="Constats par gravité", caption=" ".join(caption))
+    lead = say("Une ligne qui monte : des constats s'ajoutent plus vite qu'ils ne se règlent.")
+    return joined(paragraph("reading", lead), chart.html())

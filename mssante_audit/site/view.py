@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from html import unescape
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -41,14 +41,11 @@ _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _TITLE = re.compile(r"<h1>(.*?)</h1>", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Domain:
+class Domain(NamedTuple):
     """One domain of an operator."""
 
     name: str
-    anchor: str
-    """On the operator's page."""
-    findings: tuple[int, ...]
+    findings: Sequence[int]
     """Positions in the frame of findings."""
     rows: int
     """In the list, test entries included; 0 if it is not listed."""
@@ -61,52 +58,124 @@ class Operator:
     """One operator of the list or of the register; the one without identifier stands for all such rows."""
 
     id: str
-    name: str
-    """The one that most of its rows bear."""
-    other_names: tuple[str, ...]
+    names: Sequence[str]
+    """The one that most of its rows bear, then the others."""
     page: str
-    """Path in the site."""
-    domains: tuple[Domain, ...]
-    findings: tuple[int, ...]
-    """Positions in the frame of findings of those that touch one of its rows."""
-    todo: int
-    """How many of them ask for something: no information, no hints."""
-    counts: Mapping[str, int]
-    """Findings by severity, worst first; hints are information."""
-    new: Mapping[str, int]
-    """New ones that ask for something, by severity."""
-    waived: tuple[int, ...]
-    """Positions in the frame of waived findings."""
+    """Path in the site, as that of its `dossier`, "" if there is none."""
     dossier: str
-    """Path in the site, "" if there is none."""
+    domains: Sequence[Domain]
+    findings: Sequence[int]
+    """Positions in the frame of findings of those that touch one of its rows; `waived` likewise."""
+    waived: Sequence[int]
+    counts: Mapping[str, int]
+    """Findings by severity, worst first, hints as information."""
+    new: Mapping[str, int]
+    """Likewise, of the new ones that ask for something."""
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+        return self.names[0]
+
+    @property
+    def todo(self) -> int:
+        """How many of its findings ask for something: no information, no hints."""
+        return sum(self.counts.values()) - self.counts["info"]
 
 
-@dataclass(frozen=True, slots=True)
-class ReportLink:
+class ReportLink(NamedTuple):
     """One report that goes into the site."""
 
     title: str
     page: str
-    """Path in the site."""
     failed: bool
 
 
-@dataclass(frozen=True)
 class View:
-    """All that the site tells of."""
+    """All that the site tells of; parameters as in `mssante_audit.site.build.build_site`."""
 
-    space: TrustSpace
-    findings: pd.DataFrame
-    waived: pd.DataFrame
-    follow_up: FollowUp | None
-    """``None`` also if there is no run before."""
-    points: tuple[Point, ...]
-    operators: Mapping[str, Operator]
-    """By identifier, in order of name."""
-    reports: tuple[ReportLink, ...]
-    missing: Mapping[str, str]
-    """Audits that could not be made, and what lacks for each."""
-    provenance: Mapping[str, Any]
+    def __init__(
+        self,
+        space: TrustSpace,
+        findings: pd.DataFrame,
+        waived: pd.DataFrame,
+        told: FollowUp | None,
+        points: Sequence[Point],
+        reports: Path | None,
+        dossiers: Path | None,
+    ) -> None:
+        self.space, self.points, self.provenance = space, points, provenance(space)
+        self.findings, self.waived = findings.reset_index(drop=True), waived.reset_index(drop=True)
+        self.follow_up = told = told if told and told.previous else None  # none without a run before either
+        self.reports = reports_in(reports) if reports else []
+        lacks, names = lacking(space), known_needs()
+        self.missing = {audit: names[needs[0]][current_language()] for audit, needs in lacks.items()}
+        # Positions of the findings that ask for something (pages fold the others), are new, or unknown.
+        self.todo = frozenset(actionable(self.findings).index)
+        status = grouped((how, at) for at, how in enumerate(told.status if told else ()))
+        self.new, self.unknown = (frozenset(status.get(how, ())) for how in ("new", "unknown"))
+        operators = self._operators(dossiers_in(dossiers) if dossiers else {})
+        self.operators = {
+            operator.id: operator for operator in sorted(operators, key=lambda o: (o.name, o.id))
+        }
+        bearers = grouped((name, o.id) for o in self.operators.values() for name in o.names)
+        # What only the run before found, or this one could not look for; whose, where one bears that name.
+        self.fixed, self.lost = (
+            [
+                {"operator_id": ids[0] if len(ids := bearers.get(f["operator"], [])) == 1 else "", **f}
+                for f in gone
+                if f["rule"] in catalogue()
+            ]
+            for gone in ((told.fixed, told.unknown) if told else ((), ()))
+        )
+
+    def _operators(self, dossiers: Mapping[str, str]) -> Iterator[Operator]:
+        entries, shown = self.space.entries, self.space.shown  # names as the findings have them
+        names: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        tests: defaultdict[tuple[str, str], list[bool]] = defaultdict(list)
+        whose = {}
+        columns = ["row", "operator_id", "operator", "domain", "is_audit_entry"]
+        for row, owner, name, domain, test in zip(*(entries[c].tolist() for c in columns), strict=True):
+            whose[row] = pair = owner, shown(domain)
+            names[owner][shown(name)] += 1
+            tests[pair].append(test)
+        touched: list[dict[str, set[int]]] = []
+        found: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+        for frame in (self.findings, self.waived):
+            here: defaultdict[str, set[int]] = defaultdict(set)
+            columns = ["rows", "operator_id", "operator", "domain"]
+            for at, (rows, owner, name, domain) in enumerate(zip(*(frame[c] for c in columns), strict=True)):
+                pairs = dict.fromkeys(whose[row] for row in rows)
+                if owner or domain:
+                    pairs.setdefault((owner, domain))
+                    if owner not in names:
+                        names[owner][name] += 1
+                for pair in pairs:
+                    here[pair[0]].add(at)
+                    if frame is self.findings:
+                        found[pair].append(at)
+            touched.append(here)
+        held: defaultdict[str, list[Domain]] = defaultdict(list)
+        for owner, domain in sorted({*tests, *(pair for pair in found if pair[1])}):
+            rows, at = tests.get((owner, domain), []), found.get((owner, domain), [])
+            held[owner].append(Domain(domain, at, len(rows), bool(rows) and all(rows)))
+        hints = self.findings["confidence"] == "hint"
+        severity = self.findings["severity"].astype(str).where(~hints, "info").tolist()
+        for owner, bearing in names.items():
+            called = [name for name, _ in bearing.most_common() if name] or [owner]
+            findings, waived = (sorted(here.get(owner, ())) for here in touched)
+            counts = Counter(severity[at] for at in findings)
+            new = Counter(severity[at] for at in findings if at in self.new and severity[at] != "info")
+            yield Operator(
+                owner,
+                called if owner else ["Sans identifiant lisible"],
+                f"operateurs/{page_name(owner)}.html",
+                dossiers.get(owner, ""),
+                held[owner],
+                findings,
+                waived,
+                *({name: of[name] for name in reversed(SEVERITIES)} for of in (counts, new)),
+            )
 
     @cached_property
     def domains(self) -> pd.DataFrame:
@@ -127,112 +196,45 @@ class View:
         return with_contacts(found, self.space).assign(domain=list(map(self.space.shown, found["domain"])))
 
     @cached_property
-    def todo(self) -> frozenset[int]:
-        """Positions of the findings that ask for something; pages fold the others."""
-        return frozenset(actionable(self.findings).index)
-
-    @cached_property
     def bearers(self) -> Mapping[str, list[str]]:
         """The operators that bear each domain."""
-        return grouped(
-            (d.name, operator.id) for operator in self.operators.values() for d in operator.domains
-        )
+        return grouped((domain.name, o.id) for o in self.operators.values() for domain in o.domains)
 
     @cached_property
     def moves(self) -> Mapping[str, pd.DataFrame]:
         """The changes of certificates on the servers of each operator that has any, the last one first."""
         moved, rows = renewals(self.space), self.space.audited
         whose = rows.drop_duplicates(["domain", "operator_id"]).groupby("domain")["operator_id"].agg(list)
-        found: defaultdict[str, list[int]] = defaultdict(list)
-        for at, names in enumerate(moved["domains"]):
-            for operator in dict.fromkeys(one for name in names for one in whose.get(name, ())):
-                found[operator].append(at)
-        return {
-            operator: moved.iloc[positions[::-1]].reset_index(drop=True)
-            for operator, positions in found.items()
-        }
-
-    @cached_property
-    def fixed(self) -> list[dict[str, str]]:
-        """What the run before found and this one does not, with `operator_id` where one bears that name."""
-        return self._gone(self.follow_up.fixed if self.follow_up else ())
-
-    @cached_property
-    def lost(self) -> list[dict[str, str]]:
-        """What the run before found and this one could not look for, likewise."""
-        return self._gone(self.follow_up.unknown if self.follow_up else ())
-
-    def _gone(self, gone: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-        operators = self.operators.values()
-        named = grouped((name, o.id) for o in operators for name in (o.name, *o.other_names))
-        return [
-            {"operator_id": ids[0] if len(ids := named.get(f["operator"], [])) == 1 else "", **f}
-            for f in gone
-            if f["rule"] in catalogue()
-        ]
+        owners = (dict.fromkeys(o for d in named for o in whose.get(d, ())) for named in moved["domains"])
+        found = grouped((owner, at) for at, several in enumerate(owners) for owner in several)
+        return {owner: moved.iloc[at[::-1]].reset_index(drop=True) for owner, at in found.items()}
 
     @cached_property
     def exported(self) -> Values:
         """The findings as they go into files; with `first_seen` and `status` if there is a run before."""
-        known, frame = self.follow_up, self.findings
-        since = {} if known is None else {"first_seen": list(known.first_seen), "status": list(known.status)}
-        return values(frame.assign(**since))
+        told = self.follow_up
+        since = {"first_seen": list(told.first_seen), "status": list(told.status)} if told else {}
+        return values(self.findings.assign(**since))
 
     @cached_property
     def records(self) -> list[dict[str, Any]]:
         """The findings one by one, with all that is known of them."""
         return [{**found, "where": places_from(found["where"])} for found in records(self.exported)]
 
-    @cached_property
-    def new(self) -> frozenset[int]:
-        """Positions of the findings that the run before did not have."""
-        return _of_status(self.follow_up, "new")
-
-    @cached_property
-    def unknown(self) -> frozenset[int]:
-        """Positions of the findings that rest on an input in doubt."""
-        return _of_status(self.follow_up, "unknown")
-
     @property
     def settled(self) -> list[dict[str, str]]:
         """Those of `fixed` that asked for something."""
         return [f for f in self.fixed if asking(f["rule"])]
 
+    @property
+    def in_doubt(self) -> int:
+        """How many findings that ask for something are unknown, of this run or the one before."""
+        return len(self.unknown & self.todo) + sum(asking(f["rule"]) for f in self.lost)
+
     def first(self) -> list[Operator]:
         """Return the operators that something is asked of: worst severity first, new before known ones."""
         found = [operator for operator in self.operators.values() if operator.todo]
         return sorted(found, key=lambda o: ([(-o.new[s], -n) for s, n in o.counts.items()], o.name))
-
-
-def _of_status(follow_up: FollowUp | None, wanted: str) -> frozenset[int]:
-    return frozenset(i for i, status in enumerate(follow_up.status if follow_up else ()) if status == wanted)
-
-
-def view_of(
-    space: TrustSpace,
-    findings: pd.DataFrame,
-    waived: pd.DataFrame,
-    told: FollowUp | None,
-    points: Sequence[Point],
-    reports: Path | None,
-    dossiers: Path | None,
-) -> View:
-    """Return what the site tells of; parameters as in `mssante_audit.site.build.build_site`."""
-    findings = findings.reset_index(drop=True)
-    told = told if told and told.previous else None
-    return View(
-        space,
-        findings,
-        waived.reset_index(drop=True),
-        told,
-        tuple(points),
-        _operators(
-            space, findings, waived, _of_status(told, "new"), dossiers_in(dossiers) if dossiers else {}
-        ),
-        reports_in(reports) if reports else (),
-        {name: known_needs()[needs[0]][current_language()] for name, needs in lacking(space).items()},
-        provenance(space),
-    )
 
 
 def page_name(identifier: str) -> str:
@@ -257,96 +259,7 @@ def anchor_of(domain: str) -> str:
     return f"d-{domain}" if _DOMAIN.fullmatch(domain) else f"x-{digest(domain)[:16]}"
 
 
-def _operators(
-    space: TrustSpace,
-    findings: pd.DataFrame,
-    waived: pd.DataFrame,
-    new: frozenset[int],
-    dossiers: Mapping[str, str],
-) -> dict[str, Operator]:
-    entries = space.entries  # names as the findings have them
-    entries = entries.assign(**{n: list(map(space.shown, entries[n])) for n in ("domain", "operator")})
-    touched, of_domain = _touched(entries, findings)
-    accepted, _ = _touched(entries, waived)
-    domains = _domains(entries, of_domain)
-    hint = findings["confidence"] == "hint"
-    severities = findings["severity"].astype(str).where(~hint, "info").tolist()
-    operators = []
-    for identifier, bearing in _names(entries, findings, waived).items():
-        ranked = [name for name, _ in bearing.most_common() if name]
-        found = tuple(sorted(touched[identifier]))
-        operators.append(
-            Operator(
-                identifier,
-                (ranked[0] if ranked else identifier) if identifier else "Sans identifiant lisible",
-                tuple(ranked[1:]) if identifier else (),
-                f"operateurs/{page_name(identifier)}.html",
-                tuple(domains.get(identifier, ())),
-                found,
-                sum(severities[i] != "info" for i in found),
-                _counts(severities, found),
-                _counts(severities, [i for i in found if i in new and severities[i] != "info"]),
-                tuple(sorted(accepted[identifier])),
-                dossiers.get(identifier, ""),
-            )
-        )
-    return {operator.id: operator for operator in sorted(operators, key=lambda o: (o.name, o.id))}
-
-
-def _names(entries: pd.DataFrame, findings: pd.DataFrame, waived: pd.DataFrame) -> dict[str, Counter[str]]:
-    """Return the names that each operator bears in the list, or else in the findings."""
-    names: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for identifier, name in zip(entries["operator_id"], entries["operator"], strict=True):
-        names[identifier][name] += 1
-    for frame in (findings, waived):
-        columns = (frame[column].tolist() for column in ("operator_id", "operator", "domain"))
-        for identifier, name, domain in zip(*columns, strict=True):
-            if (identifier or domain) and identifier not in names:
-                names[identifier][name] += 1
-    return names
-
-
-def _domains(
-    entries: pd.DataFrame, found: Mapping[tuple[str, str], Sequence[int]]
-) -> dict[str, list[Domain]]:
-    """Return the domains of each operator, in order of name: those listed, and those of findings."""
-    columns = (entries[column].tolist() for column in ("operator_id", "domain", "is_audit_entry"))
-    tests = grouped(((identifier, domain), test) for identifier, domain, test in zip(*columns, strict=True))
-    for identifier, domain in found:
-        if domain:
-            tests.setdefault((identifier, domain), [])
-    domains: defaultdict[str, list[Domain]] = defaultdict(list)
-    for (identifier, domain), rows in sorted(tests.items()):
-        findings, test = tuple(found.get((identifier, domain), ())), bool(rows) and all(rows)
-        domains[identifier].append(Domain(domain, anchor_of(domain), findings, len(rows), test))
-    return domains
-
-
-def _touched(
-    entries: pd.DataFrame, findings: pd.DataFrame
-) -> tuple[defaultdict[str, set[int]], defaultdict[tuple[str, str], list[int]]]:
-    """Return the findings that touch an operator, and those that touch a domain of an operator."""
-    pairs = zip(entries["operator_id"], entries["domain"], strict=True)
-    whose = dict(zip(entries["row"], pairs, strict=True))
-    touched: defaultdict[str, set[int]] = defaultdict(set)
-    of_domain: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-    columns = zip(findings["rows"], findings["operator_id"], findings["domain"], strict=True)
-    for i, (own_rows, identifier, domain) in enumerate(columns):
-        places = dict.fromkeys(whose[row] for row in own_rows)
-        if identifier or domain:
-            places.setdefault((identifier, domain))
-        for pair in places:
-            touched[pair[0]].add(i)
-            of_domain[pair].append(i)
-    return touched, of_domain
-
-
-def _counts(severities: Sequence[str], positions: Sequence[int]) -> dict[str, int]:
-    counts = Counter(severities[i] for i in positions)
-    return {severity: counts[severity] for severity in reversed(SEVERITIES)}
-
-
-def reports_in(folder: Path) -> tuple[ReportLink, ...]:
+def reports_in(folder: Path) -> list[ReportLink]:
     """Return the reports of a folder that `mssante_audit.report.run.run_reports` wrote, overview first."""
     files = [*folder.glob("*.results.json"), *folder.glob("failed/*.results.json")]
     found = []
@@ -354,15 +267,15 @@ def reports_in(folder: Path) -> tuple[ReportLink, ...]:
         summary = json.loads(file.read_text(encoding="utf-8"))
         page = file.with_name(file.name.replace(".results.json", ".html"))
         title = _TITLE.search(page.read_text(encoding="utf-8"))
-        place = f"rapports/{page.relative_to(folder).as_posix()}"
         named = unescape(title[1]) if title else summary["report"]
+        place = f"rapports/{page.relative_to(folder).as_posix()}"
         found.append(ReportLink(named, place, summary["status"] == "failed"))
-    return tuple(found)
+    return found
 
 
 def dossiers_in(folder: Path) -> dict[str, str]:
     """Return the path in the site of each operator's dossier, for a folder of `write_dossiers`."""
     index = folder / "dossiers.json"
-    records = json.loads(index.read_text(encoding="utf-8"))["dossiers"] if index.is_file() else ()
+    listed = json.loads(index.read_text(encoding="utf-8"))["dossiers"] if index.is_file() else ()
     known = {page.stem for page in folder.glob("*.html")}
-    return {r["operator_id"]: f"dossiers/{r['file']}.html" for r in records if r["file"] in known}
+    return {r["operator_id"]: f"dossiers/{r['file']}.html" for r in listed if r["file"] in known}

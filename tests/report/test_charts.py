@@ -124,7 +124,7 @@ def test_a_chart_is_the_same_each_time(draw):
 def test_matplotlib_is_imported_when_the_first_chart_is_drawn():
     code = (
         "import sys, pandas as pd; from mssante_audit.report import charts, page; "
-        "import mssante_audit.dossiers.page, mssante_audit.site.answer; "
+        "import mssante_audit.dossiers.page, mssante_audit.site.pages; "
         "print(sorted({'matplotlib', 'PIL', 'itables'} & sys.modules.keys())); "
         "charts.bars(pd.Series([1, 2])); print('matplotlib' in sys.modules)"
     )

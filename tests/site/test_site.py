@@ -28,7 +28,7 @@ from mssante_audit.findings.trend import read_trend
 from mssante_audit.report.html import names
 from mssante_audit.report.run import run_reports
 from mssante_audit.site.build import build_site
-from mssante_audit.site.view import anchor_of, dossiers_in, page_name, view_of
+from mssante_audit.site.view import View, anchor_of, dossiers_in, page_name
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.values.contacts import names_nobody
 from mssante_audit.verdicts.domains import answers
@@ -397,7 +397,7 @@ def test_a_domain_that_is_none_gives_an_anchor_that_is_one(domain):
 
 def test_operators_with_new_and_grave_findings_come_first(sample_space):
     findings = audit_all(sample_space)
-    view = view_of(sample_space, findings, waived(sample_space), None, (), None, None)
+    view = View(sample_space, findings, waived(sample_space), None, (), None, None)
     worst = [next(iter(s for s, n in o.counts.items() if n)) for o in view.first()]
     order = ["critical", "error", "warning", "info"]
     assert worst == sorted(worst, key=order.index)
