@@ -15,7 +15,8 @@ import pandas as pd
 
 from mssante_audit.base.text import is_hidden
 from mssante_audit.declarations.headings import Field, fields
-from mssante_audit.declarations.register import Register, domain_keys, mapped, records
+from mssante_audit.declarations.register import Register, records
+from mssante_audit.declarations.values import domain_keys, mapped
 from mssante_audit.values.identifiers import identifier_of
 from mssante_audit.values.phones import national, read_phone
 
