@@ -200,7 +200,7 @@ def _sheet(path: Path, raw: bytes, sheet: str | None, mapping: Mapping[str, str]
     if sheet is not None:
         raise InputError("only an .xlsx file has sheets", file=name)
     if suffix in (".json", ".jsonl"):
-        return reading.read_json(name, raw) if suffix == ".json" else reading.read_jsonl(name, raw)
+        return reading.read_json(name, raw, lines=suffix == ".jsonl")
     return reading.read_csv(name, raw, mapping)
 
 
