@@ -116,7 +116,7 @@ def read_file(sheet: Sheet, mapping: Mapping[str, str]) -> File:
         if field.kind not in ("box", "date"):
             columns[name] = plain(field, texts) if name in places else nothing
             continue
-        read = {text: _read(text, field.kind) for text in texts.unique()}
+        read = {text: _read(text, field.kind) for text in texts.unique().tolist()}
         for kind in {kind for _, kind in read.values()} - {""}:
             flag(field, texts.isin([text for text, (_, why) in read.items() if why == kind]), kind, texts)
         values = texts.map({text: value for text, (value, _) in read.items()})

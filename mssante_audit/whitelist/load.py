@@ -24,16 +24,8 @@ import pandas as pd
 from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.base.frames import Column, described
 from mssante_audit.base.reading import open_regular
-from mssante_audit.whitelist.columns import (
-    as_str,
-    entries_frame,
-    generation_time,
-    is_audit_domain,
-    problems_frame,
-    texts_of,
-)
-from mssante_audit.whitelist.listxml import read_list
-from mssante_audit.whitelist.reading import NAMESPACE, Reading
+from mssante_audit.whitelist.columns import as_str, entries_frame, is_audit_domain, texts_of
+from mssante_audit.whitelist.listxml import NAMESPACE, Reading, read_list
 
 if TYPE_CHECKING:
     from mssante_audit.whitelist.signature import Verdict
@@ -82,7 +74,7 @@ FRAME = (
 PROBLEMS = (
     Column("row", "Int64", "the row, NA for what concerns none"),
     Column("line", "int64", "line of the file, 1-based"),
-    Column("kind", "str", "what is wrong (`mssante_audit.whitelist.reading.Problem`)"),
+    Column("kind", "str", "what is wrong (`mssante_audit.whitelist.listxml.Problem`)"),
     Column("element", "str", 'the element it is about, or ""'),
     Column("message", "str", "in words, that never repeat what a field says"),
 )  # fmt: skip
@@ -113,7 +105,7 @@ class WhiteList:
     damage: str
     """How it is broken, "" if it is not."""
     damage_kinds: tuple[str, ...]
-    """The same as codes (`reading.Reading.damage_kinds`)."""
+    """The same as codes (`listxml.Reading.damage_kinds`)."""
     namespace: str
     """Namespace of the root element."""
     source: str
@@ -145,7 +137,7 @@ class WhiteList:
         if reading.damage:
             raise _damaged(reading)
         same = [as_str(texts).equals(self.entries[name].array) for name, texts in texts_of(reading).items()]
-        return all(same) and generation_time(reading) == self.generated_at
+        return all(same) and reading.generated_at == self.generated_at
 
     def content(self) -> bytes:
         """Return the uncompressed XML, read again; an `InputError` if the file is gone or has changed."""
@@ -199,12 +191,13 @@ def load_whitelist(
         reading, sha256 = _read(origin, name, any_namespace=any_namespace, max_field=max_field)
         if reading.damage and not recover:
             raise _damaged(reading)
-        generated_at = generation_time(reading)
         entries = entries_frame(reading)
+        problems = sorted(reading.problems, key=lambda p: (p.line, p.row or 0))
+        told = {c.name: pd.array([getattr(p, c.name) for p in problems], dtype=c.dtype) for c in PROBLEMS}
     except MemoryError:
         raise WhiteListError("takes more memory than there is", file=name) from None
     return WhiteList(
-        entries=entries, generated_at=generated_at, sha256=sha256, problems=problems_frame(reading.problems),
+        entries=entries, generated_at=reading.generated_at, sha256=sha256, problems=pd.DataFrame(told),
         damaged=bool(reading.damage), damage=reading.damage, damage_kinds=reading.damage_kinds,
         namespace=reading.namespace, source=name, signed=reading.signed, anchors=tuple(anchors),
         signer=signer, origin=origin,
