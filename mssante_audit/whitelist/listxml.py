@@ -2,10 +2,8 @@
 
 The file is hostile. No document type is accepted, so there is no entity and nothing external; every size is
 bounded before memory is spent on it; and an element's text is the one that a canonical form without comments
-signs, whatever comments, CDATA sections or references it is made of.
-
-expat and not lxml: lxml's incremental parse keeps the tree it has built unless each row is pruned by hand,
-and then measures slower; its recovery mode does not say what it dropped.
+signs, whatever it is made of. expat and not lxml, whose incremental parse keeps the tree unless each row is
+pruned by hand, and then measures slower, and whose recovery does not say what it dropped.
 """
 
 from __future__ import annotations
@@ -26,13 +24,10 @@ from mssante_audit.base.errors import WhiteListError
 
 NAMESPACE = "https://listeblanche.mssante.fr/schema"
 FIELDS = {
-    "Nom": "domain",
-    "Description": "description",
-    "DNCertificatOperateur": "dn",
-    "ResponsableContact": "project_contact",
-    "SupportContact": "support_contact",
+    "Nom": "domain", "Description": "description", "DNCertificatOperateur": "dn",
+    "ResponsableContact": "project_contact", "SupportContact": "support_contact",
     "DateMAJ": "updated_at_text",
-}
+}  # fmt: skip
 """Elements of a row, in the order real lists have them, and the columns they fill."""
 
 MAX_DEPTH = 32
@@ -126,10 +121,10 @@ def instant(text: str) -> datetime | None:
 def read_list(
     chunks: Iterable[bytes], *, source: str, any_namespace: bool = False, max_field: int = 255
 ) -> Reading:
-    """Read a white list from pieces of its uncompressed XML, of some tens of kilobytes.
+    """Read a white list from pieces of its uncompressed XML; `EOFError` means that the rest cannot be had.
 
-    `EOFError` from them means that the rest cannot be had. The rows of a damaged list are read, too: then
-    `Reading.damage` says how it is damaged. What is no white list, or a hostile one, is a `WhiteListError`.
+    The rows of a damaged list are read, too: `Reading.damage` says how it is damaged. What is no white list,
+    or a hostile one, is a `WhiteListError`.
     """
     reader = _Reader(source, any_namespace, max_field)
     reader.read(chunks)
@@ -189,7 +184,6 @@ class _Reader:
         raise self.reading.error(message, line or self.line, remedy)
 
     def refuse_namespace(self, found: str) -> NoReturn:
-        """Refuse the root for its namespace."""
         remedy = "If that is meant, load it with any_namespace=True (--any-namespace)"
         self.refuse(f"the root is in {found}, not in {NAMESPACE!r}", remedy)
 
@@ -307,7 +301,6 @@ class _Reader:
         self.problem("cut", "Domaine", "broken off: what stands before the next row is not loaded", line)
 
     def damage(self, kind: str, why: str) -> None:
-        """Take note of the first damage."""
         if not self.reading.damage:
             self.reading.damage_kinds, self.reading.damage, self.reading.damage_line = (kind,), why, self.line
 

@@ -50,19 +50,13 @@ FRAME = (
     Column("operator_id", "str", "OU without blanks, in upper case"),
     Column("operator", "str", "O with its spaces folded, in upper case"),
     Column("operator_kind", "str", 'kind of the identifier ("FINESS", "SIREN"…), or ""'),
-    Column(
-        "finess", "str",
-        'the identifier without its first character where it is a FINESS of the right shape, "" where it is'
-        " another",
-    ),
+    Column("finess", "str", "the identifier without its first character where it is a FINESS of the right"
+           ' shape, "" where it is another'),
     Column("siren", "str", "likewise of a SIREN"),
     Column("siret", "str", "likewise of a SIRET"),
     Column("department", "str", 'code of the département named by ``st`` ("75", "2A", "971"), or ""'),
-    Column(
-        "region", "str",
-        'region of that département, or "": where the operator of the certificate is, not the establishment'
-        " that the domain serves",
-    ),
+    Column("region", "str", 'region of that département, or "": where the operator of the certificate is, not'
+           " the establishment that the domain serves"),
     Column("project_phone", "str", 'first phone of the project contact, E.164, or ""; names persons'),
     Column("project_email", "str", 'first address of the project contact, lower case, or ""; names persons'),
     Column("support_phone", "str", 'first phone of the support contact, E.164, or ""; names persons'),
@@ -101,11 +95,9 @@ class WhiteList:
     problems: pd.DataFrame
     """What is not as it should be; columns in this module's docstring."""
     damaged: bool
-    """Whether the file is broken and only its readable rows are here."""
+    """Whether the file is broken and only its readable rows are here, how, and by `Reading.damage_kinds`."""
     damage: str
-    """How it is broken, "" if it is not."""
     damage_kinds: tuple[str, ...]
-    """The same as codes (`listxml.Reading.damage_kinds`)."""
     namespace: str
     """Namespace of the root element."""
     source: str
@@ -113,9 +105,8 @@ class WhiteList:
     signed: bool
     """Whether there is a signature, of whatever value."""
     anchors: tuple[str | Path, ...] = ()
-    """Certificate files and folders to trust, and revocation lists, for `signature`."""
+    """What to trust and whom to expect, for `signature` (`verify_signature`)."""
     signer: str | None = None
-    """Common name of whoever should have signed, for `signature`."""
     origin: Path | bytes = field(default=b"", repr=False)
     """The file or the bytes loaded."""
     verdict: Verdict | None = None
@@ -174,8 +165,7 @@ def load_whitelist(
     max_field
         Longest field accepted, in characters. The publishing tool's own limit is 255 (data).
     anchors, signer
-        Certificate files and folders to trust, and the common name of whoever should have signed, kept for
-        `WhiteList.signature` (`mssante_audit.whitelist.signature.verify_signature`).
+        Kept for `WhiteList.signature` (`mssante_audit.whitelist.signature.verify_signature`).
 
     Raises
     ------
@@ -225,8 +215,7 @@ def _read(origin: Path | bytes, name: str, **limits: Any) -> tuple[Reading, str]
 
 def sha256_of(file: Path) -> str:
     """Return the `WhiteList.sha256` of a file without reading its rows; "" if it cannot be read whole."""
-    content = content_of(file)
-    return hashlib.sha256(content).hexdigest() if content else ""
+    return hashlib.sha256(content).hexdigest() if (content := content_of(file)) else ""
 
 
 def content_of(file: Path) -> bytes:
