@@ -146,7 +146,7 @@ def form(
     from mssante_audit.base.export import write_bytes
     from mssante_audit.base.instants import asked_instant
     from mssante_audit.base.resources import sample_folder
-    from mssante_audit.declarations.form_write import SIGNED, write_form
+    from mssante_audit.declarations.form import SIGNED, write_form
     from mssante_audit.declarations.register import domain_key, find_register, load_declarations, records
 
     data = data or sample_folder()

@@ -15,7 +15,8 @@ import pandas as pd
 
 from mssante_audit.base.text import is_hidden
 from mssante_audit.declarations.headings import Field, fields
-from mssante_audit.declarations.register import Register, domain_keys, mapped, records
+from mssante_audit.declarations.register import Register, records
+from mssante_audit.declarations.values import domain_keys, mapped
 from mssante_audit.values.identifiers import identifier_of
 from mssante_audit.values.phones import national, read_phone
 
@@ -31,33 +32,28 @@ class Mended:
     rows: tuple[int, ...]
 
 
-def _identifier(text: str) -> str:
+def _identifier(text: str, shape: str = r"[0-9A-Za-z]*[0-9][0-9A-Za-z]*") -> str:
     bare = re.sub(r"[\s-]|\.(?=[0-9]{3})", "", text)
-    return bare if re.fullmatch(r"[0-9A-Za-z]*[0-9][0-9A-Za-z]*", bare) else text
-
-
-def _contract(text: str) -> str:
-    bare = _identifier(text)
-    return bare if len(bare) == 10 else text
+    return bare if re.fullmatch(shape, bare) else text
 
 
 def _phone(text: str) -> str:
     alone = re.fullmatch(r"\+?[0-9 .()/-]+", text)
-    phone = read_phone(text) if alone else ""
-    return national(phone) if phone else text
+    return national(phone) if alone and (phone := read_phone(text)) else text
 
 
-def _host(text: str) -> str:
-    return text.lower() if re.fullmatch(r"[A-Za-z0-9._-]+", text) else text
-
-
+Steps = Mapping[str, Callable[[str], str]]
+_contract = partial(_identifier, shape="(?=.{10}$)(?=.*[0-9])[0-9A-Za-z]*")
 _prefix = partial(re.compile(r"^mailto: ?", re.IGNORECASE).sub, "")
-_HOST: Mapping[str, Callable[[str], str]] = {"capitals": _host, "dot": lambda text: text.removesuffix(".")}
-_ANY: Mapping[str, Callable[[str], str]] = {
+_HOST: Steps = {
+    "capitals": lambda text: text.lower() if re.fullmatch(r"[A-Za-z0-9._-]+", text) else text,
+    "dot": lambda text: text.removesuffix("."),
+}
+_ANY: Steps = {
     "invisible": lambda text: "".join(c for c in text if c in "\t\r\n" or not is_hidden(c)),
     "spaces": lambda text: " ".join(text.split()),
 }
-STEPS: Mapping[str, Mapping[str, Callable[[str], str]]] = {
+STEPS: Mapping[str, Steps] = {
     "text": _ANY,
     "phone": {**_ANY, "phone": _phone},
     "email": {**_ANY, "prefix": _prefix},

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from io import StringIO
 from itertools import islice
 from typing import Any
@@ -20,7 +21,7 @@ import pandas as pd
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import unguarded
 from mssante_audit.base.reading import MB, parse_json
-from mssante_audit.declarations.headings import HeadingRow, find_headings, is_help, recognised, resolve
+from mssante_audit.declarations.headings import find_headings, is_help, recognised, resolve
 
 MAX_ROWS = 200_000
 """A register has a row a declaration, the list some 5,000 domains: more is a mistake or an attack."""
@@ -84,21 +85,19 @@ def without_remarks(sheet: Sheet, mapping: Mapping[str, str]) -> Sheet:
     if not unlikely.any():
         return sheet
     lost = {row for row, _ in sheet.cells}
-    dropped: list[int] = []
-    why: dict[int, str] = {}
+    why: dict[int, tuple[int, str]] = {}
     rows = zip(*(column[unlikely].tolist() for column in sheet.columns), strict=True)
     for at, cells in zip(np.flatnonzero(unlikely).tolist(), rows, strict=True):
         filled = [cell for cell in map(str.strip, cells) if cell]
         short = len(filled) <= 2 and (2 * len(filled) < len(known) or _REMARK.match(filled[0]))
         again = recognised(cells, mapping) > len(known) / 2
         if (short or again) and sheet.rows[at] not in lost:
-            dropped.append(at)
-            why[int(sheet.rows[at])] = "headings-again" if again else "remark" if filled else ""
-    if dropped:
-        sheet.problems = [problem for problem in sheet.problems if problem[0] not in why]
-        sheet.problems += [(row, None, kind, "") for row, kind in why.items() if kind]
-        sheet.columns = [column.drop(index=dropped).reset_index(drop=True) for column in sheet.columns]
-        sheet.rows = np.delete(sheet.rows, dropped)
+            why[int(sheet.rows[at])] = at, "headings-again" if again else "remark" if filled else ""
+    sheet.problems = [problem for problem in sheet.problems if problem[0] not in why]
+    sheet.problems += [(row, None, kind, "") for row, (_, kind) in why.items() if kind]
+    dropped = [at for at, _ in why.values()]
+    sheet.columns = [column.drop(index=dropped).reset_index(drop=True) for column in sheet.columns]
+    sheet.rows = np.delete(sheet.rows, dropped)
     return sheet
 
 
@@ -107,23 +106,23 @@ CONTROL = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u206
 ODD = re.compile(f"#|{CONTROL}")
 
 
-def utf8(file: str, raw: bytes) -> bytes:
-    """Return a text file as UTF-8 without its mark; it may be UTF-8, UTF-16 with its mark, or Excel's cp1252.
+def _decoded(file: str, raw: bytes) -> str:
+    """Return a text file without its mark; it may be UTF-8, UTF-16 with its mark, or Excel's cp1252.
 
     One that is none of them, or holds a NUL character, is an `InputError`.
     """
     remedy = "Save it as « CSV UTF-8 » or as .xlsx"
-    try:
-        text = raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8")
-    except UnicodeDecodeError:
-        try:
-            text = raw.decode("cp1252")
-        except UnicodeDecodeError:
-            raise InputError("neither UTF-8, UTF-16 nor Windows text", file=file, remedy=remedy) from None
+    encodings = ("utf-16",) if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8",)
+    for encoding in (*encodings, "cp1252"):
+        with suppress(UnicodeDecodeError):
+            text = raw.decode(encoding)
+            break
+    else:
+        raise InputError("neither UTF-8, UTF-16 nor Windows text", file=file, remedy=remedy)
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise InputError("a NUL character, which no register holds", file=file, line=line, remedy=remedy)
-    return text.encode().removeprefix(b"\xef\xbb\xbf")
+    return text.removeprefix("\ufeff")
 
 
 def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
@@ -133,32 +132,40 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
     too many cells is padded or cut, and flagged. The apostrophes that `mssante_audit.base.export` puts where
     a formula would start are taken off again.
     """
-    content = utf8(file, raw)
-    separator, heading, start = _layout(content, mapping)
-    content = content[start:].rstrip(b"\r\n")
-    if not content:
+    text = _decoded(file, raw)
+    named = re.match(r'"?sep=(.)"?\r?\n', text, re.IGNORECASE)
+    text = text[named.end() if named else 0 :].rstrip("\r\n")
+    if not text:
         raise InputError("empty file", file=file)
+    tried = []
+    for separator in named[1] if named else SEPARATORS:
+        rows: list[list[str]] = []
+        with suppress(csv.Error):
+            top = csv.reader(StringIO(text[:200_000], newline=""), delimiter=separator)
+            rows += islice(top, HEADING_ROWS)
+        tried.append((separator, find_headings(rows, mapping)))
+    separator, heading = max(tried, key=lambda t: (t[1].known, text[:4096].count(t[0])))
     width, below = len(heading.headings), heading.last + 1
     if width > MAX_COLUMNS:
         raise InputError("more than {} columns", MAX_COLUMNS, file=file, line=below)
-    problems: list[Flag] = []
-    lines = list(_lines(file, content.decode(), separator))
-    for number, line in enumerate(lines[below:], below + 1):
-        if len(line) != width and any(line):
-            problems.append((number, None, "row-long" if len(line) > width else "row-short", ""))
-    frame = pd.DataFrame([line[:width] + [""] * (width - len(line)) for line in lines], dtype="str")
-    if below < len(frame) and is_help(frame.iloc[below].tolist()):
-        below += 1
-    frame = frame.iloc[below:]
-    filled = np.logical_or.reduce([(frame[name] != "").to_numpy(bool) for name in frame])
-    rows = np.flatnonzero(filled) + below + 1
-    if len(rows) > MAX_ROWS:
+    sheet = Sheet(file, [" ".join(cell.split()) for cell in heading.headings], [], np.array([]), below)
+    numbers, kept = [], []
+    for number, line in enumerate(_lines(file, text, separator), 1):
+        if number <= below or not any(line):
+            continue
+        if len(line) != width:
+            sheet.problems.append((number, None, "row-long" if len(line) > width else "row-short", ""))
+            line = line[:width] + [""] * (width - len(line))
+        if any(line) and not (number == below + 1 and is_help(line)):
+            numbers.append(number)
+            kept.append(line)
+    if len(kept) > MAX_ROWS:
         raise too_many_rows(file)
-    frame = frame[filled].reset_index(drop=True)
-    columns = [_unguarded(frame[name]) for name in frame]
-    headings = [" ".join(cell.split()) for cell in heading.headings]
-    odd = bool(ODD.search(content.decode()))
-    return without_remarks(Sheet(file, headings, columns, rows, heading.last + 1, problems, odd=odd), mapping)
+    columns = zip(*kept, strict=True) if kept else [()] * width
+    sheet.columns = [_unguarded(pd.Series(cells, dtype="str")) for cells in columns]
+    sheet.rows = np.array(numbers, dtype="int64")
+    sheet.odd = bool(ODD.search(text))
+    return without_remarks(sheet, mapping)
 
 
 def _unguarded(column: pd.Series) -> pd.Series:
@@ -166,24 +173,9 @@ def _unguarded(column: pd.Series) -> pd.Series:
     return column.mask(guarded, column[guarded].map(unguarded)) if guarded.any() else column
 
 
-def _layout(content: bytes, mapping: Mapping[str, str]) -> tuple[str, HeadingRow, int]:
-    """Return the separator, where the headings are, and where the text proper starts."""
-    named = re.match(rb'"?sep=(.)"?\r?\n', content, re.IGNORECASE)
-    start = named.end() if named else 0
-    text = content[start : start + 200_000].decode(errors="replace")
-    tried = []
-    for separator in named[1].decode() if named else SEPARATORS:
-        rows: list[list[str]] = []
-        with suppress(csv.Error):
-            rows += islice(csv.reader(StringIO(text, newline=""), delimiter=separator), HEADING_ROWS)
-        tried.append((separator, find_headings(rows, mapping)))
-    separator, heading = max(tried, key=lambda t: (t[1].known, text[:4096].count(t[0])))
-    return separator, heading, start
-
-
-def _lines(file: str, body: str, separator: str) -> Iterator[list[str]]:
+def _lines(file: str, text: str, separator: str) -> Iterator[list[str]]:
     """Yield the rows of a file; too many, or a quote that is never closed, are an `InputError`."""
-    reader = csv.reader(StringIO(body, newline=""), delimiter=separator, strict=True)
+    reader = csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True)
     filled = 0
     try:
         for number, row in enumerate(reader):
@@ -196,45 +188,33 @@ def _lines(file: str, body: str, separator: str) -> Iterator[list[str]]:
         raise InputError("not CSV", file=file, line=reader.line_num, remedy=remedy) from None
 
 
-def read_json(file: str, raw: bytes) -> Sheet:
-    """Read a JSON file: a list of records, or an object whose ``declarations`` is one."""
-    content = _parse(file, utf8(file, raw).decode())
-    if isinstance(content, _Record):
-        content = dict(content.pairs).get("declarations")
-    if not isinstance(content, list):
-        remedy = 'Write [{"domain": "…", …}, …], or one record a line as .jsonl'
-        raise InputError("not a list of records", file=file, remedy=remedy)
-    return _records(file, list(enumerate(content, 1)), [])
+def read_json(file: str, raw: bytes, *, lines: bool = False) -> Sheet:
+    """Read JSON: a list of records, or an object whose ``declarations`` is one; or `lines`, a record each.
 
-
-def read_jsonl(file: str, raw: bytes) -> Sheet:
-    """Read JSON Lines: a record a line; a line that is none is flagged, and the rest is read."""
-    lines: list[tuple[int, Any]] = []
-    problems: list[Flag] = []
-    for number, line in enumerate(utf8(file, raw).decode().split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            lines.append((number, _parse(file, line)))
-        except InputError:
-            problems.append((number, None, "record", ""))
-        if len(lines) + len(problems) > MAX_ROWS:
-            raise too_many_rows(file)
-    if not lines and problems:
-        raise InputError("no line is JSON", file=file, line=problems[0][0])
-    return _records(file, lines, problems)
-
-
-@dataclass(slots=True)
-class _Record:
-    """A JSON object with its keys as they stand, repeated ones too."""
-
-    pairs: list[tuple[str, Any]]
-
-
-def _parse(file: str, text: str) -> Any:
+    A line that is none is flagged, and the rest is read.
+    """
     plain = {"parse_int": str, "parse_constant": str, "parse_float": lambda text: text.removesuffix(".0")}
-    return parse_json(text, file, object_pairs_hook=_Record, **plain)
+    parse = partial(parse_json, file=file, object_pairs_hook=tuple, **plain)  # with keys that come twice
+    text, problems, records = _decoded(file, raw), [], []
+    if lines:
+        for number, line in enumerate(text.split("\n"), 1):
+            if line.strip():
+                try:
+                    records.append((number, parse(line)))
+                except InputError:
+                    problems.append((number, None, "record", ""))
+                if len(records) + len(problems) > MAX_ROWS:
+                    raise too_many_rows(file)
+        if not records and problems:
+            raise InputError("no line is JSON", file=file, line=problems[0][0])
+    else:
+        content = parse(text)
+        content = dict(content).get("declarations") if isinstance(content, tuple) else content
+        if not isinstance(content, list):
+            remedy = 'Write [{"domain": "…", …}, …], or one record a line as .jsonl'
+            raise InputError("not a list of records", file=file, remedy=remedy)
+        records = list(enumerate(content, 1))
+    return _records(file, records, problems)
 
 
 def _records(file: str, records: list[tuple[int, Any]], problems: list[Flag]) -> Sheet:
@@ -243,19 +223,18 @@ def _records(file: str, records: list[tuple[int, Any]], problems: list[Flag]) ->
     places: dict[str, int] = {}
     filled: dict[int, dict[int, str]] = {}
     for row, record in records:
-        if not isinstance(record, _Record):
+        if not isinstance(record, tuple):
             problems.append((row, None, "record", ""))
             continue
-        cells: dict[int, str] = {}
-        for key, value in record.pairs:
+        cells = filled[row] = {}
+        for key, value in record:
             at = places.setdefault(_text(key), len(places))
             if at in cells:
                 problems.append((row, at, "key-twice", ""))
-            elif isinstance(value, list | _Record):
+            elif isinstance(value, list | tuple):
                 problems.append((row, at, "nested", ""))
             else:
                 cells[at] = _text(value)
-        filled[row] = cells
     if len(places) > MAX_COLUMNS:
         raise InputError("more than {} different keys", MAX_COLUMNS, file=file)
     columns = [pd.Series([c.get(at, "") for c in filled.values()], dtype="str") for at in range(len(places))]

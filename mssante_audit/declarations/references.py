@@ -7,7 +7,7 @@ somebody it names. Any other is unreadable.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 import pandas as pd
 
@@ -48,6 +48,9 @@ _ELSEWHERE = re.compile(
     r"|\bfichier\b|\bmail\b|\bcourriels?\b|\bdessous\b|\bci apres\b|\binfra\b|\bverso\b|\bdossier\b"
     r"|\bpage\b|\bdeclaration\b|\bconvention\b"
 )
+_WHOLE = "|".join(pattern.pattern for pattern in (_STROKES, _NOTHING, _CROSSES, _DITTO))
+_ODD = re.compile(rf"(?:{_WHOLE})\Z|{_FIRST.pattern}", re.I)
+"""All that may be struck out, or refer."""
 _NAME = re.compile(r"\s*(?:[\w-]+(?:\.[\w-]+){2,}\.?|\S+@\S+)\s*")
 """A name of the DNS or an address, whatever it begins with: some domain is called voir-…"""
 _ROLES = {
@@ -126,13 +129,18 @@ def replace(columns: dict[str, pd.Series], missing: Collection[str]) -> dict[str
     which rows a reference is not plain, and the field left empty.
     """
     texts = {name: field for name, field in fields().items() if field.kind not in ("box", "date")}
-    odd = {
-        kind: _meanings([columns[n] for n, f in texts.items() if f.kind == kind], kind)
-        for kind in dict.fromkeys(f.kind for f in texts.values())
-    }
-    never = pd.Series(False, index=columns["domain"].index)
+    odd: dict[str, dict[str, str]] = {}
+    for kind in {field.kind for field in texts.values()}:
+        every = pd.concat([columns[n] for n, f in texts.items() if f.kind == kind]).unique().tolist()
+        said = {
+            text: "nothing" if is_nothing(text, kind) else reference(text, kind)
+            for text in every
+            if _ODD.match(text)
+        }
+        odd[kind] = {text: role for text, role in said.items() if role}
     lost: dict[str, pd.Series] = {}
     plain: list[tuple[bool, str, str, pd.Series]] = []
+    never = pd.Series(False, index=columns["domain"].index)
     order = list(fields())
     for name, field in texts.items():
         if not columns[name].isin(odd[field.kind]).any():
@@ -160,17 +168,6 @@ def replace(columns: dict[str, pd.Series], missing: Collection[str]) -> dict[str
             for name in same:
                 columns[name] = columns[name].mask(nobody, "")
     return {name: where for name, where in lost.items() if where.any()}
-
-
-def _meaning(text: str, kind: str) -> str:
-    """Return "nothing" of what is struck out, whom a reference refers to, and "" of any other text."""
-    return "nothing" if is_nothing(text, kind) else reference(text, kind) or ""
-
-
-def _meanings(columns: Sequence[pd.Series], kind: str) -> dict[str, str]:
-    """Return `_meaning` of the texts of some columns that are struck out or refer: few of many."""
-    texts = pd.unique(pd.concat(columns)) if columns else ()
-    return {text: meaning for text in texts if (meaning := _meaning(text, kind))}
 
 
 def _source(field: Field, role: str) -> str:

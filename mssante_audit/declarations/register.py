@@ -7,7 +7,7 @@ and no rule is held against it (`Register.having`).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,13 +17,14 @@ import pandas as pd
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import Column
 from mssante_audit.base.reading import read_bytes
+from mssante_audit.declarations import read as reading
 from mssante_audit.declarations.headings import fields, read_mapping
-from mssante_audit.declarations.read import MAX_BYTES, Sheet, read_csv, read_json, read_jsonl
 from mssante_audit.declarations.scope import FILE, Scope, read_scope
-from mssante_audit.declarations.values import KINDS, UNREAD, Problem, read_values
-from mssante_audit.values.identifiers import identifier_of, structure_key
+from mssante_audit.declarations.values import KINDS, UNREAD, File, Problem, mapped, read_file
+from mssante_audit.values.identifiers import structure_key
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".json", ".jsonl", ".pdf")
+_KNOWN = ("Known are {}", ", ".join(SUFFIXES))
 
 
 def columns() -> tuple[Column, ...]:
@@ -139,57 +140,68 @@ def load_declarations(
         raise InputError("no such file or folder", file=str(path))
     parts = sorted(f for f in path.iterdir() if f.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
     if not parts:
-        raise InputError("no declaration here", file=str(path), remedy=("Known are {}", ", ".join(SUFFIXES)))
+        raise InputError("no declaration here", file=str(path), remedy=_KNOWN)
     folder = path if path.is_dir() else path.parent
     scope = read_scope(folder / FILE) if (folder / FILE).exists() else None
     if columns is None:
         columns = beside if (beside := folder / "columns.toml").exists() else {}
     mapping = columns if isinstance(columns, Mapping) else read_mapping(Path(columns))
     digest = hashlib.sha256()
-    frames, cells, others = [], [], []
-    problems: list[Problem] = []
-    missing: dict[str, frozenset[str]] = {}
+    every: list[File] = []
     contents: dict[str, str] = {}
-    sheets: dict[str, Sheet] = {}
-    places: dict[str, Mapping[str, int]] = {}
     for part in parts:
-        raw = read_bytes(part, MAX_BYTES)
+        raw = read_bytes(part, reading.MAX_BYTES)
         digest.update(raw)
-        read = _sheet(part, raw, sheet, mapping)
-        values = read_values(read, mapping)
-        missing[part.name] = values.missing
-        if read.sheet:
-            sheets[part.name] = read
-        if read.heading_row is not None:
-            places[part.name] = values.places
-        keys = {"domain_key": domain_keys(values.columns["domain"])}
-        keys["operator_id"] = mapped(values.columns["structure_id"], identifier_of)
-        names = pd.Series(part.name, index=range(len(read.rows)), dtype="str")
-        frame = pd.DataFrame({"file": names, "row": read.rows, **values.columns, **keys})
-        known = f"{sorted(values.missing)}\n{records(frame).to_csv(index=False)}" if len(parts) > 1 else ""
+        file = read_file(_sheet(part, raw, sheet, mapping), mapping)
+        known = f"{sorted(file.missing)}\n{records(file.frame).to_csv(index=False)}" if len(parts) > 1 else ""
         first = contents.setdefault(known, part.name)
-        if first != part.name and len(frame):
-            problems.append(Problem(part.name, None, "", "file-twice", first))
-            continue
-        frames.append(frame)
-        cells.append(pd.DataFrame(values.cells))
-        others.append(pd.DataFrame(values.others, index=range(len(read.rows))))
-        problems += values.problems
+        if first != part.name and len(file.frame):
+            file = file._replace(problems=[Problem(part.name, None, "", "file-twice", first)], twin=True)
+        every.append(file)
+    kept = [file for file in every if not file.twin]
+    problems = [problem for file in every for problem in file.problems]
     unread = (p for p in problems if p.column in fields() and p.kind in UNREAD and p.row is not None)
+    sheets = [file.sheet for file in every]
+    others = pd.concat([file.others for file in kept], ignore_index=True)
+    order = {name: i for i, name in enumerate(fields())}
+    problems.sort(key=lambda p: (p.file, p.row or 0, order.get(p.column, -1)))
+    rows = [(*p[:5], KINDS[p.kind].text.format(value=p.value)) for p in problems]
+    types = {"file": "str", "row": "Int64", **dict.fromkeys(("column", "kind", "value", "message"), "str")}
     return Register(
-        pd.concat(frames, ignore_index=True),
-        _problems_frame(problems),
-        missing,
-        path.name,
-        digest.hexdigest(),
-        scope,
-        {(p.file, p.row or 0, p.column): p.cell for p in unread},
-        {name: read.sheet for name, read in sheets.items()},
-        {name: read.unread for name, read in sheets.items()},
-        pd.concat(cells, ignore_index=True),
-        places,
-        pd.concat(others, ignore_index=True).fillna("").astype("str"),
+        declarations=pd.concat([file.frame for file in kept], ignore_index=True),
+        problems=pd.DataFrame(rows, columns=[*types], dtype="object").astype(types),
+        missing={file.sheet.file: file.missing for file in every},
+        source=path.name,
+        sha256=digest.hexdigest(),
+        scope=scope,
+        lost={(p.file, p.row or 0, p.column): p.cell for p in unread},
+        sheets={sheet.file: sheet.sheet for sheet in sheets if sheet.sheet},
+        unread={sheet.file: sheet.unread for sheet in sheets if sheet.sheet},
+        cells=pd.concat([file.cells for file in kept], ignore_index=True),
+        places={f.sheet.file: f.places for f in every if f.sheet.heading_row is not None},
+        others=others.fillna("").astype("str"),
     )
+
+
+def _sheet(path: Path, raw: bytes, sheet: str | None, mapping: Mapping[str, str]) -> reading.Sheet:
+    suffix, name = path.suffix.lower(), path.name
+    if raw.startswith(b"%PDF-") or suffix == ".pdf":
+        from mssante_audit.declarations.form import read_form  # needs the extra `pdf`
+
+        return read_form(name, raw)
+    if suffix not in SUFFIXES:
+        raise InputError("unknown kind of file {}", repr(suffix), file=name, remedy=_KNOWN)
+    if not raw[:1000].strip() and not raw.strip():
+        raise InputError("empty file", file=name)
+    if suffix in (".xlsx", ".xlsm"):
+        from mssante_audit.declarations.xlsx import read_xlsx  # openpyxl takes long to import
+
+        return read_xlsx(name, raw, mapping, sheet)
+    if sheet is not None:
+        raise InputError("only an .xlsx file has sheets", file=name)
+    if suffix in (".json", ".jsonl"):
+        return reading.read_json(name, raw, lines=suffix == ".jsonl")
+    return reading.read_csv(name, raw, mapping)
 
 
 def find_register(data: Path) -> Path | None:
@@ -226,21 +238,9 @@ def domain_key(name: str) -> str:
     return name.strip().lower().rstrip(".")
 
 
-def domain_keys(domains: pd.Series) -> pd.Series:
-    """Return the `domain_key` of each of a column."""
-    return domains.str.strip().str.lower().str.rstrip(".")
-
-
 def filled(declarations: pd.DataFrame, column: str) -> pd.Series:
     """Tell in which declarations a field holds anything."""
     return declarations[column].str.strip() != ""
-
-
-def mapped(texts: pd.Series, function: Callable[[str], str]) -> pd.Series:
-    """Return `function` of each text, which is called once for each distinct one."""
-    codes, distinct = pd.factorize(texts)
-    values = pd.Series([function(text) for text in distinct.tolist()], dtype="str")
-    return values.take(codes).set_axis(texts.index)
 
 
 def structures_of(identifiers: pd.Series, among: Collection[str] = ()) -> pd.Series:
@@ -248,40 +248,6 @@ def structures_of(identifiers: pd.Series, among: Collection[str] = ()) -> pd.Ser
     keys = mapped(identifiers, structure_key)
     known = {*keys.unique(), *among}
     return mapped(identifiers, lambda text: structure_key(text, known))
-
-
-def _problems_frame(problems: Iterable[Problem]) -> pd.DataFrame:
-    """Return problems as a frame, in the order of file, row and form."""
-    order = {name: i for i, name in enumerate(fields())}
-    rows = [
-        (p.file, p.row, p.column, p.kind, p.value, KINDS[p.kind].text.format(value=p.value))
-        for p in sorted(problems, key=lambda p: (p.file, p.row or 0, order.get(p.column, -1)))
-    ]
-    names = ["file", "row", "column", "kind", "value", "message"]
-    frame = pd.DataFrame(rows, columns=names, dtype="object")
-    return frame.astype({name: "Int64" if name == "row" else "str" for name in names})
-
-
-def _sheet(path: Path, raw: bytes, sheet: str | None, mapping: Mapping[str, str]) -> Sheet:
-    suffix, name = path.suffix.lower(), path.name
-    if raw.startswith(b"%PDF-") or suffix == ".pdf":
-        from mssante_audit.declarations.form_read import read_form  # needs the extra `pdf`
-
-        return read_form(name, raw)
-    if suffix not in SUFFIXES:
-        remedy = ("Known are {}", ", ".join(SUFFIXES))
-        raise InputError("unknown kind of file {}", repr(suffix), file=name, remedy=remedy)
-    if not raw[:1000].strip() and not raw.strip():
-        raise InputError("empty file", file=name)
-    if suffix in (".xlsx", ".xlsm"):
-        from mssante_audit.declarations.xlsx import read_xlsx  # openpyxl takes long to import
-
-        return read_xlsx(name, raw, mapping, sheet)
-    if sheet is not None:
-        raise InputError("only an .xlsx file has sheets", file=name)
-    if suffix in (".json", ".jsonl"):
-        return read_json(name, raw) if suffix == ".json" else read_jsonl(name, raw)
-    return read_csv(name, raw, mapping)
 
 
 def records(declarations: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,4 @@
-"""``scope.toml``: whose declarations a register holds, where these are not everybody's.
-
-Covered are the operators named, and those that sit in a place, by their certificates.
-"""
+"""``scope.toml``: whose declarations a register holds: of operators named, or that sit in a place."""
 
 from __future__ import annotations
 

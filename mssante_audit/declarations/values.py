@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -14,21 +13,9 @@ from mssante_audit.declarations.cells import CELL_ERROR, UNSEEN, read_box, read_
 from mssante_audit.declarations.headings import SIGNATORY, Field, Headings, fields, resolve, suggestion
 from mssante_audit.declarations.read import CONTROL, Sheet
 from mssante_audit.declarations.references import is_nothing, reference, replace
+from mssante_audit.values.identifiers import identifier_of
 
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that could not be read, or that was read with a doubt."""
-
-    file: str
-    row: int | None
-    """None for what concerns the whole file."""
-    column: str
-    kind: str
-    value: str = ""
-    """The cell, but never one that names a person."""
-    cell: str = ""
-    """The cell whatever it names, of a value that is lost: to be written again, and told to nobody."""
+_SIGNATORY = ("signatory_last_name", "signatory_first_name")
 
 
 class Kind(NamedTuple):
@@ -48,37 +35,49 @@ KINDS = {
 UNREAD = frozenset(name for name, kind in KINDS.items() if kind.level == "unread")
 """Those of a value that is lost."""
 
-_NUMBERS = ("phone", "contract", "identifier")
-_ROUNDED = r"^[0-9](?:[.,][0-9]+)?E\+[0-9]+$"
-_DECIMALS = r"^[0-9]{6,15}\.0+$"
-_NATIONAL = r"^[1-9][0-9]{8}$"
-"""A phone number that lost its zero; no other kind of number is known to have had one."""
 
-Flag = Callable[[pd.Series, str, pd.Series], None]
-"""Adds a problem for each row that is marked: of which kind, and the texts."""
+class Problem(NamedTuple):
+    """One thing that could not be read, or that was read with a doubt."""
+
+    file: str
+    row: int | None
+    """None for what concerns the whole file."""
+    column: str
+    kind: str
+    value: str = ""
+    """The cell, but never one that names a person."""
+    cell: str = ""
+    """The cell whatever it names, of a value that is lost: to be written again, and told to nobody."""
 
 
-class Values(NamedTuple):
-    """The columns of one file."""
+class File(NamedTuple):
+    """What one file holds: parts of the `mssante_audit.declarations.register.Register`."""
 
-    columns: dict[str, pd.Series]
-    """Those of the register, without the keys."""
-    cells: dict[str, pd.Series]
-    """The form's fields as the file has them."""
+    sheet: Sheet
+    frame: pd.DataFrame
+    cells: pd.DataFrame
+    others: pd.DataFrame
     problems: list[Problem]
     missing: frozenset[str]
-    """Columns of the form that the file does not have."""
     places: Mapping[str, int]
-    """Position of each field's column."""
-    others: dict[str, pd.Series]
-    """Columns that are no field's, by their headings."""
+    twin: bool = False
+    """Whether another file holds the same."""
 
 
-def read_values(sheet: Sheet, mapping: Mapping[str, str]) -> Values:
-    """Return the columns of the register, and what could not be read.
+_NUMBERS = ("phone", "contract", "identifier")
+_SLIPS: tuple[tuple[str, tuple[str, ...], str, Callable[[str], str]], ...] = (
+    ("digits-lost", _NUMBERS, r"^[0-9](?:[.,][0-9]+)?E\+[0-9]+$", lambda text: ""),
+    ("decimals", _NUMBERS, r"^[0-9]{6,15}\.0+$", lambda text: text.partition(".")[0]),
+    # it lost its zero; no other kind of number is known to have had one
+    ("leading-zero", ("phone",), "^[1-9][0-9]{8}$", lambda text: f"0{text}"),
+    ("control", (), CONTROL, str),
+    ("cell-error", (), f"^(?s:{CELL_ERROR.pattern})$", lambda text: ""),
+)
+"""What is odd in a text: kind of problem, of which fields (all if none is named), pattern, text to keep."""
 
-    If no column holds the domain it is an `InputError`.
-    """
+
+def read_file(sheet: Sheet, mapping: Mapping[str, str]) -> File:
+    """Return what a file says, typed; if no column holds the domain it is an `InputError`."""
     headings = resolve(sheet.headings, mapping)
     if "domain" not in headings.fields:
         found = ", ".join(sheet.headings)[:300]
@@ -87,44 +86,61 @@ def read_values(sheet: Sheet, mapping: Mapping[str, str]) -> Values:
         raise InputError(message, found, file=sheet.file, line=sheet.heading_row, remedy=remedy)
     named = dict(enumerate(sheet.headings)) | {at: name for name, at in headings.fields.items()}
     problems = [
-        Problem(sheet.file, row, named.get(at, "") if at is not None else "", kind, value, cell)
+        Problem(sheet.file, row, named.get(at, ""), kind, value, sheet.cells.get((row, at), ""))
         for row, at, kind, value in sheet.problems
-        for cell in [sheet.cells.get((row, at), "")]
     ]
     problems += _heading_problems(sheet, headings)
+
+    def flag(field: Field, where: pd.Series, kind: str, texts: pd.Series) -> None:
+        hidden = field.personal or kind in ("refers", "name-whole")
+        for row, text in zip(sheet.rows[where.to_numpy()], texts[where], strict=True):
+            problems.append(Problem(sheet.file, int(row), field.name, kind, "" if hidden else text, text))
+
+    def plain(field: Field, texts: pd.Series) -> pd.Series:
+        for kind, of, pattern, kept in _SLIPS:
+            if field.kind in of if of else sheet.odd:
+                where = texts.str.contains(pattern, regex=True)
+                if where.any():
+                    flag(field, where, kind, texts)
+                    texts = texts.mask(where, texts[where].map(kept))
+        return texts
+
     places = dict(headings.fields)
-    signatory = places.pop(SIGNATORY, None) if "signatory_last_name" not in places else None
-    nothing = pd.Series("", index=range(len(sheet.rows)), dtype="str")
+    signatory = places.pop(SIGNATORY, None) if _SIGNATORY[0] not in places else None
+    index = range(len(sheet.rows))
+    nothing = pd.Series("", index=index, dtype="str")
     cells = {name: sheet.columns[places[name]] if name in places else nothing for name in fields()}
-
-    def flags(field: Field) -> Flag:
-        def flag(where: pd.Series, kind: str, texts: pd.Series) -> None:
-            hidden = field.personal or kind in ("refers", "name-whole")
-            for row, text in zip(sheet.rows[where.to_numpy()], texts[where], strict=True):
-                shown = "" if hidden else text
-                problems.append(Problem(sheet.file, int(row), field.name, kind, shown, text))
-
-        return flag
-
     columns: dict[str, pd.Series] = {}
     for name, field in fields().items():
-        if field.kind == "box":
-            columns[name] = _boxes(cells[name], flags(field))
-        elif field.kind == "date":
-            columns[name], columns[f"{name}_text"] = _dates(cells[name], flags(field))
-        else:
-            known = name in places
-            columns[name] = _texts(cells[name], field, flags(field), sheet.odd) if known else nothing
+        texts = cells[name]
+        if field.kind not in ("box", "date"):
+            columns[name] = plain(field, texts) if name in places else nothing
+            continue
+        read = {text: _read(text, field.kind) for text in texts.unique().tolist()}
+        for kind in {kind for _, kind in read.values()} - {""}:
+            flag(field, texts.isin([text for text, (_, why) in read.items() if why == kind]), kind, texts)
+        values = texts.map({text: value for text, (value, _) in read.items()})
+        columns[name] = values.astype("boolean" if field.kind == "box" else "datetime64[s]")
+        if field.kind == "date":
+            empty = [text for text, result in read.items() if result == (None, "")]
+            columns[f"{name}_text"] = texts.mask(texts.isin(empty), "")
     if signatory is not None:
-        last_name = fields()["signatory_last_name"]
-        both = _texts(sheet.columns[signatory], last_name, flags(last_name), sheet.odd)
-        columns |= _split_names(both, flags(last_name))
-        cells |= {"signatory_last_name": both, "signatory_first_name": columns["signatory_first_name"]}
-        places |= dict.fromkeys(("signatory_last_name", "signatory_first_name"), signatory)
+        last_name = fields()[_SIGNATORY[0]]
+        both = plain(last_name, sheet.columns[signatory])
+        names = [(text,) * 2 if is_nothing(text) or reference(text) else split_name(text) for text in both]
+        whole = [parts is None and len(text.split()) > 1 for text, parts in zip(both, names, strict=True)]
+        flag(last_name, pd.Series(whole, dtype="bool"), "name-whole", both)
+        for part, name in enumerate(_SIGNATORY):
+            alone = [
+                p[part] if p else "" if part else text.strip() for text, p in zip(both, names, strict=True)
+            ]
+            columns[name] = pd.Series(alone, dtype="str")
+        cells |= {_SIGNATORY[0]: both, _SIGNATORY[1]: columns[_SIGNATORY[1]]}
+        places |= dict.fromkeys(_SIGNATORY, signatory)
     missing = frozenset(n for n, field in fields().items() if not field.optional and n not in places)
     before = dict(columns)
     for name, where in replace(columns, missing).items():
-        flags(fields()[name])(where, "refers", before[name])
+        flag(fields()[name], where, "refers", before[name])
     problems += [
         Problem(sheet.file, None, n, sheet.lost.get(n, "column-missing")) for n in fields() if n in missing
     ]
@@ -133,17 +149,15 @@ def read_values(sheet: Sheet, mapping: Mapping[str, str]) -> Values:
         for at in (*headings.unknown, *headings.ambiguous)
         if (sheet.columns[at] != "").any()
     }
-    return Values(columns, cells, problems, missing, places, others)
+    columns["domain_key"] = domain_keys(columns["domain"])
+    columns["operator_id"] = mapped(columns["structure_id"], identifier_of)
+    file = pd.Series(sheet.file, index=index, dtype="str")
+    frame = pd.DataFrame({"file": file, "row": sheet.rows, **columns})
+    unknown = pd.DataFrame(others, index=index)
+    return File(sheet, frame, pd.DataFrame(cells), unknown, problems, missing, places)
 
 
-def column_letter(at: int) -> str:
-    """Return the letters that a spreadsheet has above a column, counted from 0."""
-    from openpyxl.utils import get_column_letter  # takes half a second, and Pillow, to import
-
-    return str(get_column_letter(at + 1))
-
-
-def _heading_problems(sheet: Sheet, headings: Headings) -> Iterable[Problem]:
+def _heading_problems(sheet: Sheet, headings: Headings) -> Iterator[Problem]:
     def problem(at: int, kind: str, value: str = "") -> Problem:
         return Problem(sheet.file, sheet.heading_row, sheet.headings[at] or column_letter(at), kind, value)
 
@@ -163,50 +177,28 @@ def _heading_problems(sheet: Sheet, headings: Headings) -> Iterable[Problem]:
                 yield Problem(sheet.file, int(row), name, "column-differs", cell=cell)
 
 
-def _boxes(texts: pd.Series, flag: Flag) -> pd.Series:
-    ticks = {text: read_box(text) for text in texts.unique()}
-    neither = [text for text, tick in ticks.items() if tick is None and text != UNSEEN]
-    if neither:
-        flag(texts.isin(neither), "box", texts)
-    return texts.map(ticks).astype("boolean")
+def _read(text: str, kind: str) -> tuple[Any, str]:
+    """Return what a box or a date says, and the kind of problem, "" if it is none."""
+    if kind == "date":
+        return read_date(text)
+    tick = read_box(text)
+    return tick, "box" if tick is None and text != UNSEEN else ""
 
 
-def _dates(texts: pd.Series, flag: Flag) -> tuple[pd.Series, pd.Series]:
-    """Return the days of some texts, and the texts that are days or should be."""
-    read = {text: read_date(text) for text in texts.unique()}
-    for kind in {kind for _, kind in read.values() if kind}:
-        flag(texts.isin([text for text, (_, why) in read.items() if why == kind]), kind, texts)
-    days = texts.map({text: day for text, (day, _) in read.items()}).astype("datetime64[s]")
-    nothing = [text for text, result in read.items() if result == (None, "") and text]
-    return days, texts.mask(texts.isin(nothing), "") if nothing else texts
+def column_letter(at: int) -> str:
+    """Return the letters that a spreadsheet has above a column, counted from 0."""
+    from openpyxl.utils import get_column_letter  # takes half a second, and Pillow, to import
+
+    return str(get_column_letter(at + 1))
 
 
-def _texts(texts: pd.Series, field: Field, flag: Flag, odd: bool) -> pd.Series:
-    def flagged(kind: str, pattern: str) -> pd.Series:
-        where = texts.str.contains(pattern, regex=True)
-        if where.any():
-            flag(where, kind, texts)
-        return where
-
-    if field.kind in _NUMBERS and texts.str.contains("E+", regex=False).any():
-        texts = texts.mask(flagged("digits-lost", _ROUNDED), "")
-    if field.kind in _NUMBERS and texts.str.contains(".0", regex=False).any():
-        texts = texts.mask(flagged("decimals", _DECIMALS), texts.str.replace(r"\.0+$", "", regex=True))
-    if field.kind == "phone":
-        texts = texts.mask(flagged("leading-zero", _NATIONAL), "0" + texts)
-    if odd:
-        flagged("control", CONTROL)
-        texts = texts.mask(flagged("cell-error", f"^(?s:{CELL_ERROR.pattern})$"), "")
-    return texts
+def domain_keys(domains: pd.Series) -> pd.Series:
+    """Return the `domain_key` of each of a column."""
+    return domains.str.strip().str.lower().str.rstrip(".")
 
 
-def _split_names(both: pd.Series, flag: Flag) -> dict[str, pd.Series]:
-    names, whole = [], []
-    for text in both:
-        plain = is_nothing(text) or reference(text)
-        parts = (text, text) if plain else split_name(text)
-        whole.append(parts is None and len(text.split()) > 1)
-        names.append(parts or (text.strip(), ""))
-    flag(pd.Series(whole, dtype="bool"), "name-whole", both)
-    split = pd.DataFrame(names, columns=["signatory_last_name", "signatory_first_name"], dtype="str")
-    return {str(name): split[name] for name in split}
+def mapped(texts: pd.Series, function: Callable[[str], str]) -> pd.Series:
+    """Return `function` of each text, which is called once for each distinct one."""
+    codes, distinct = pd.factorize(texts)
+    values = pd.Series([function(text) for text in distinct.tolist()], dtype="str")
+    return values.take(codes).set_axis(texts.index)

@@ -108,7 +108,7 @@ def _filled(rows: pd.DataFrame, notes: Sequence[Mapping[str, Sequence[str]]]) ->
     for at, (record, wrong) in enumerate(zip(rows.itertuples(index=False), notes, strict=True), 3):
         for column, (value, name) in enumerate(zip(record, names, strict=True), 1):
             if value != "":
-                _fill(sheet.cell(at, column), str(value), _field(name))
+                _fill(sheet.cell(at, column), str(value), _field(name).kind)
             if name in wrong:
                 cell, commented = sheet.cell(at, column), commented + 1
                 cell.fill = FAULTY
@@ -123,15 +123,15 @@ def _legal(text: str) -> str:
     return ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def _fill(cell: Any, value: str, field: Field) -> None:
-    day = pd.to_datetime(value, format="%Y-%m-%d", errors="coerce") if field.kind == "date" else pd.NaT
+def _fill(cell: Any, value: str, kind: str) -> None:
+    day = pd.to_datetime(value, format="%Y-%m-%d", errors="coerce") if kind == "date" else pd.NaT
     if day is not pd.NaT:
         cell.value, cell.number_format = day.to_pydatetime(), "dd/mm/yyyy"
         return
     cell.value = _legal(value)
     cell.data_type = "s"  # never a formula
     cell.quotePrefix = value.startswith(("=", "+", "-", "@"))
-    if field.kind in _TEXT:
+    if kind in _TEXT:
         cell.number_format = "@"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from datetime import datetime, time
 from io import BytesIO
 from itertools import islice
@@ -20,7 +20,7 @@ from openpyxl.utils import get_column_letter, range_boundaries
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.reading import MB
-from mssante_audit.declarations.headings import HeadingRow, find_headings, is_help
+from mssante_audit.declarations.headings import find_headings, is_help
 from mssante_audit.declarations.read import (
     HEADING_ROWS,
     MAX_BYTES,
@@ -51,21 +51,21 @@ def read_xlsx(file: str, raw: bytes, mapping: Mapping[str, str], sheet: str | No
         raise InputError("an old .xls, or protected by a password", file=file, remedy=remedy)
     try:
         with ZipFile(BytesIO(raw)) as archive:
-            macros = _check(file, archive)
+            _check(file, archive)
             with warnings.catch_warnings(action="ignore"):  # of extensions that openpyxl leaves out
                 book = openpyxl.load_workbook(BytesIO(raw), read_only=True, data_only=True, keep_links=False)
                 read = _read(file, archive, book, mapping, sheet)
+            if any("vbaProject" in name or "macrosheets" in name for name in archive.namelist()):
+                read.problems.append((None, None, "macros", ""))
     except InputError:
         raise
     except Exception:  # zipfile, zlib and openpyxl let out errors of every kind on a damaged file
         raise InputError("not a readable .xlsx", file=file, remedy="Save it again as .xlsx") from None
-    if macros:
-        read.problems.append((None, None, "macros", ""))
     return without_remarks(read, mapping)
 
 
-def _check(file: str, archive: ZipFile) -> bool:
-    """Refuse what is not safe to unpack, and return whether there are macros."""
+def _check(file: str, archive: ZipFile) -> None:
+    """Refuse what is not safe to unpack."""
     parts = archive.infolist()
     if sum(part.file_size for part in parts) > MAX_BYTES:
         raise _too_large(file)
@@ -76,7 +76,6 @@ def _check(file: str, archive: ZipFile) -> bool:
             with archive.open(part) as stream:
                 if b"<!DOCTYPE" in stream.read(4096).upper():
                     raise InputError("{} declares a document type", part.filename, file=file)
-    return any("vbaProject" in part.filename or "macrosheets" in part.filename for part in parts)
 
 
 def _read(file: str, archive: ZipFile, book: Any, mapping: Mapping[str, str], name: str | None) -> Sheet:
@@ -91,14 +90,16 @@ def _read(file: str, archive: ZipFile, book: Any, mapping: Mapping[str, str], na
         raise InputError("no sheet with cells", file=file)
     headings = {title: find_headings(top, mapping) for title, top in tops.items()}
     chosen = name if name is not None else max(headings, key=lambda title: headings[title].known)
+    heading = headings[chosen]
     shown = [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"]
+    read = Sheet(file, heading.headings, [], np.array([]), heading.last + 1, sheet=chosen)
+    read.unread = tuple(title for title in shown if title != chosen and any(map(any, tops[title])))
     formulas, merged = _marks(file, archive.read(book[chosen]._worksheet_path))  # its size was checked
     styles = [archive.read(part) for part in archive.namelist() if part.endswith("/styles.xml")]
     styled = any(b"<strike" in style for style in styles)
-    read = _cells(file, book[chosen], headings[chosen], formulas, styled=styled)
+    unsolved = {row for (row, _), text in formulas.items() if text is not None}
+    _cells(read, _rows(file, book[chosen], values_only=not styled), unsolved, styled=styled)
     _flag(read, formulas, merged)
-    read.sheet = chosen
-    read.unread = tuple(title for title in shown if title != chosen and any(map(any, tops[title])))
     return read
 
 
@@ -115,14 +116,12 @@ def _rows(file: str, sheet: Any, *, values_only: bool) -> Iterator[tuple[Any, ..
         yield row[:MAX_COLUMNS]
 
 
-def _cells(file: str, sheet: Any, heading: HeadingRow, formulas: Formulas, *, styled: bool) -> Sheet:
-    width = len(heading.headings)
+def _cells(read: Sheet, every: Iterator[tuple[Any, ...]], unsolved: Container[int], *, styled: bool) -> None:
+    """Read the rows below the headings; of those `unsolved` a cell is lost, though it is empty."""
+    width, first = len(read.headings), (read.heading_row or 0) + 1
     rows: list[tuple[Any, ...]] = []
     numbers: list[int] = []
-    read = Sheet(file, heading.headings, [], np.array([]), heading.last + 1)
-    unsolved = {row for (row, _), text in formulas.items() if text is not None}
-    every = enumerate(_rows(file, sheet, values_only=not styled), 1)
-    for number, row in islice(every, heading.last + 1, None):
+    for number, row in enumerate(islice(every, first - 1, None), first):
         values, struck = row, {}
         if styled:  # the cells themselves, of which those struck through hold nothing
             struck = {at: c.value for at, c in enumerate(row) if c.value not in (None, "") and c.font.strike}
@@ -132,7 +131,7 @@ def _cells(file: str, sheet: Any, heading: HeadingRow, formulas: Formulas, *, st
             read.problems.append((number, None, "struck-row", ""))
         if not filled and number not in unsolved:
             continue
-        if number == heading.last + 2 and is_help([_text(value) for value in values]):
+        if number == first and is_help([_text(value) for value in values]):
             continue
         if any(value is not None for value in values[width:]):
             read.problems.append((number, None, "row-long", ""))
@@ -142,45 +141,38 @@ def _cells(file: str, sheet: Any, heading: HeadingRow, formulas: Formulas, *, st
         rows.append((*values[:width], *(None,) * (width - len(values))))  # a row ends at its last cell
         numbers.append(number)
         if len(rows) > MAX_ROWS:
-            raise too_many_rows(file)
+            raise too_many_rows(read.file)
     columns = zip(*rows, strict=True) if rows else [()] * width
     read.columns = [pd.Series([_text(cell) for cell in cells], dtype="str") for cells in columns]
     read.rows = np.array(numbers, dtype="int64")
-    return read
 
 
-def _marks(file: str, raw: bytes) -> tuple[Formulas, Merged]:
-    """Return what openpyxl does not tell when it reads values row by row."""
-    formulas: Formulas = {}
-    merged: Merged = set()
+def _marks(file: str, raw: bytes) -> tuple[dict[tuple[int, int], str | None], set[tuple[int, int, int, int]]]:
+    """Return formulas (with the text of those without a result), and merged cells (left, top, right, bottom).
+
+    openpyxl does not tell of them when it reads values row by row.
+    """
+    formulas: dict[tuple[int, int], str | None] = {}
+    merged: set[tuple[int, int, int, int]] = set()
     if not _MARKED.search(raw):
         return formulas, merged
     options: Any = {"resolve_entities": False, "no_network": True, "huge_tree": True}
     count = 0
     for _, element in etree.iterparse(BytesIO(raw), tag=("{*}c", "{*}mergeCell"), **options):
-        formula = element.find("{*}f")
-        merge = element.get("ref", "")
+        formula, merge = element.find("{*}f"), element.get("ref", "")
         if formula is not None or merge:
             place = range_boundaries(merge or element.get("r", "A1"))
             left, top, right, bottom = (number or 0 for number in place)
-            result = element.findtext("{*}v") or element.findtext("{*}is//{*}t")
             if merge:
                 merged.add((left - 1, top, right - 1, bottom))
             elif formula is not None:
+                result = element.findtext("{*}v") or element.findtext("{*}is//{*}t")
                 formulas[top, left - 1] = None if result else formula.text or ""
             count += 1
         element.clear()
         if count > MAX_ROWS:
             raise _too_many_marks(file)
     return formulas, merged
-
-
-def _too_large(file: str) -> InputError:
-    return InputError("larger than {} MB", MAX_BYTES // MB, file=file, remedy="Split the file")
-
-
-def _too_many_marks(file: str) -> InputError:
-    return InputError("too many formulas and merged cells", file=file, remedy="Paste it as values")
 
 
 def _flag(read: Sheet, formulas: Formulas, merged: Merged) -> None:
@@ -199,6 +191,14 @@ def _flag(read: Sheet, formulas: Formulas, merged: Merged) -> None:
             read.problems += [(row, at, "merged", name) for at in cells if (row, at) != (top, left)]
             if len(read.problems) > MAX_ROWS:  # where they overlap
                 raise _too_many_marks(read.file)
+
+
+def _too_large(file: str) -> InputError:
+    return InputError("larger than {} MB", MAX_BYTES // MB, file=file, remedy="Split the file")
+
+
+def _too_many_marks(file: str) -> InputError:
+    return InputError("too many formulas and merged cells", file=file, remedy="Paste it as values")
 
 
 def _text(cell: Any) -> str:

@@ -13,7 +13,7 @@ from contextlib import suppress
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.declarations.form_write import EMPTIED, SIGNED, write_form
+from mssante_audit.declarations.form import EMPTIED, SIGNED, write_form
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_key, records
 from mssante_audit.dossiers.facts import Dossier

@@ -10,7 +10,7 @@ see written as an escape. Filters and macros (``words_LANGUAGE.j2``):
 ``when | day``, ``when | moment``    an ISO 8601 date or instant, to the day or the minute
 ``codes | named({"a": "un a"})``     codes of a list as words
 ``seconds | lasting``                a length of time
-``kinds | damage``                   how a file is damaged (`mssante_audit.whitelist.reading`)
+``kinds | damage``                   how a file is damaged (`mssante_audit.whitelist.listxml`)
 ``words | listing``                  ``a, b et c``
 ``text | visible``                   also other spaces than U+0020 as escapes
 ``{% call(x) each(items) %}…``       the body for each item, parted by `` | ``, at most twenty: the rest is

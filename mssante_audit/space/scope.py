@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from mssante_audit.base.errors import InputError, UnknownNameError
 from mssante_audit.base.text import fold
-from mssante_audit.declarations.register import domain_keys
 from mssante_audit.declarations.scope import FILE
+from mssante_audit.declarations.values import domain_keys
 from mssante_audit.values.identifiers import structure_key
 from mssante_audit.values.places import places
 

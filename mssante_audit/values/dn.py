@@ -1,9 +1,8 @@
 """Distinguished names as white lists write them: exact text, values, what is odd, and a key to compare by.
 
-A white list holds the DN of an operator's certificate as text. RFC 4514 says how such a text is written; real
-lists also hold the quoted values of RFC 1779 and RFC 2253, blanks around separators, doubled and non-breaking
-spaces. Some peers compare the text, so both are kept: `DN.text`, and `DN.key`, equal for any two spellings of
-one name. Nothing here raises on odd input: `DN.problems` says what is wrong.
+RFC 4514 says how a DN is written; real lists also hold the quoted values of RFC 1779 and RFC 2253, blanks
+around separators, doubled and non-breaking spaces. Some peers compare the text, so both are kept: `DN.text`,
+and `DN.key`, equal for any two spellings of one name. Nothing here raises on odd input: see `DN.problems`.
 """
 
 from __future__ import annotations
@@ -45,10 +44,7 @@ _S = re.compile(r"(?<=,)\s*S\s*=", re.I)
 
 @dataclass(frozen=True, slots=True)
 class DN:
-    """A distinguished name, read.
-
-    Two DNs are the same name when their `key` is the same, and the same text when `text` is.
-    """
+    """A distinguished name, read."""
 
     text: str
     """As the file writes it."""
@@ -107,8 +103,10 @@ def parse_dn(text: str) -> DN:
     igc = _SHAPES.get(frozenset(kinds), "") if plain and len(kinds) == 5 else ""
     groups = [sorted(group, key=_place) for group in groups]
     groups.sort(key=lambda group: _place(group[0]))
-    canonical = ",".join("+".join(f"{kind}={_escape(value)}" for kind, value in group) for group in groups)
-    key = ",".join("+".join(f"{kind}={_escape(_folded(kind, value))}" for kind, value in g) for g in groups)
+    canonical, key = (
+        ",".join("+".join(f"{kind}={_escape(form(kind, value))}" for kind, value in g) for g in groups)
+        for form in (lambda kind, value: value, _folded)
+    )
     return DN(text, rdns, tuple(sorted(problems)), key, canonical, igc, bool(igc) and kinds == IGC[igc])
 
 
@@ -148,8 +146,9 @@ def _place(rdn: tuple[str, str]) -> tuple[int, str]:
 def _groups(text: str, problems: set[str]) -> list[list[tuple[str, str]]]:
     """Split a text into RDNs, each a list of (type, value), adding what is odd to `problems`. Linear time."""
     groups: list[list[tuple[str, str]]] = []
-    start, joined = 0, False
-    while True:
+    end, separator = -1, ""
+    while end < len(text):
+        start, joined = end + 1, separator == "+"
         end = _bare_end(text, start)
         equals = text.find("=", start, end)
         kind = text[start : max(equals, start)].strip()
@@ -162,14 +161,9 @@ def _groups(text: str, problems: set[str]) -> list[list[tuple[str, str]]]:
             if not (joined and groups):
                 groups.append([])
             groups[-1].append((kind.upper(), value))
-        if end >= len(text):
-            return groups
-        joined = text[end] == "+"
-        if joined:
-            problems.add("multivalued")
-        elif text[end] == ";":
-            problems.add("separator")
-        start = end + 1
+        separator = text[end : end + 1]
+        problems |= {"+": {"multivalued"}, ";": {"separator"}}.get(separator, set())
+    return groups
 
 
 def _value(text: str, start: int, problems: set[str]) -> tuple[str, int]:
@@ -222,15 +216,11 @@ def _unescape(raw: str, problems: set[str]) -> str:
 
 def _escape(value: str) -> str:
     """Write a value as RFC 4514, section 2.4."""
-    escaped = re.sub(r'[",+;<>\\]', r"\\\g<0>", value).replace("\0", "\\00")
-    if escaped.startswith("#"):
-        escaped = "\\" + escaped
+    escaped = re.sub(r'^#|[",+;<>\\]', r"\\\g<0>", value).replace("\0", "\\00")
     body = escaped.strip(_BLANKS)
-    if body == escaped:
-        return escaped
-    head = escaped.index(body) if body else len(escaped)
-    edge = [f"\\{ord(c):02X}" if c != " " else "\\ " for c in escaped]
-    return "".join([*edge[:head], body, *edge[head + len(body) :]])
+    head, _, tail = escaped.partition(body) if body else (escaped, "", "")
+    before, after = ("".join("\\ " if c == " " else f"\\{ord(c):02X}" for c in edge) for edge in (head, tail))
+    return f"{before}{body}{after}"
 
 
 def _folded(kind: str, value: str) -> str:
@@ -253,13 +243,7 @@ def _silent(character: str) -> bool:
 
 
 def _characters(text: str) -> set[str]:
-    problems = set()
-    if "  " in text:
-        problems.add("doubled")
-    if not (text.isascii() and text.isprintable()):
-        kinds = {unicodedata.category(c) for c in set(text) - {" "}}
-        if "Zs" in kinds:
-            problems.add("nbsp")
-        if kinds & {"Cc", "Cf", "Zl", "Zp"}:
-            problems.add("control")
-    return problems
+    odd = not (text.isascii() and text.isprintable())
+    kinds = {unicodedata.category(c) for c in set(text) - {" "}} if odd else set()
+    found = {"doubled": "  " in text, "nbsp": "Zs" in kinds, "control": kinds & {"Cc", "Cf", "Zl", "Zp"}}
+    return {problem for problem, is_there in found.items() if is_there}

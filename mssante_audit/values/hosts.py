@@ -11,7 +11,6 @@ ZONE = "mssante.fr"
 ENDINGS = ("fr", "com", "org", "net", "eu")
 """Endings that are left in, or put behind the zone, by mistake."""
 
-_MOST_SHOWN = 20
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 
@@ -20,10 +19,8 @@ def host_faults(name: str, *, any_case: bool = False) -> list[dict[str, str | in
     """Tell what keeps a text from being a full host name, as facts; nothing if it is one.
 
     Each is a ``fault`` and, where there is more to tell, ``what`` it is: the characters, or how many there
-    are. The macro ``host_faults`` (`mssante_audit.findings.templates`) has words for them.
-
-    Sources: RFC 1035 (2.3.4) for the lengths, RFC 1123 (2.1) for letters, digits and hyphens; that capitals
-    are a fault is the form's (domains are compared letter for letter).
+    are. The macro ``host_faults`` (`mssante_audit.findings.templates`) has words for them. Sources: RFC 1035
+    (2.3.4) for lengths, RFC 1123 (2.1) for letters, digits and hyphens, the form for capitals.
 
     >>> host_faults("ch-alpha.mssante.fr"), host_faults("Alpha_.fr")
     ([], [{'fault': 'capitals', 'what': ''}, {'fault': 'characters', 'what': '_'}])
@@ -31,7 +28,7 @@ def host_faults(name: str, *, any_case: bool = False) -> list[dict[str, str | in
     if _HOST.fullmatch(name) and len(name) < 254:
         return []
     lower = name.lower()
-    odd = "".join(dict.fromkeys(re.sub(r"[a-z0-9.-]", "", lower)))[:_MOST_SHOWN]
+    odd = "".join(dict.fromkeys(re.sub(r"[a-z0-9.-]", "", lower)))[:20]
     labels = lower.split(".")
     longest = max(map(len, labels))
     bare = all(labels) and not odd

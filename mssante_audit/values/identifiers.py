@@ -21,12 +21,14 @@ KINDS = {"0": "ADELI", "1": "FINESS", "2": "SIREN", "3": "SIRET", "4": "RPPS"}
 """First character → kind. ADELI and RPPS stand for a practice (ADELI-rang, RPPS-rang), not a person."""
 
 _SHAPES = {
-    "ADELI": re.compile(r"(?:\d\d|2[AB])\d{9}", re.ASCII),
-    "FINESS": re.compile(r"(?:\d\d|2[AB])\d{7}", re.ASCII),
-    "SIREN": re.compile(r"\d{9}", re.ASCII),
-    "SIRET": re.compile(r"\d{14}", re.ASCII),
-    "RPPS": re.compile(r"\d{14}", re.ASCII),
-}
+    kind: re.compile(shape, re.ASCII)
+    for kind, shape in (
+        ("ADELI", r"(?:\d\d|2[AB])\d{9}"), ("FINESS", r"(?:\d\d|2[AB])\d{7}"), ("SIREN", r"\d{9}"),
+        ("SIRET", r"\d{14}"), ("RPPS", r"\d{14}"),
+    )
+}  # fmt: skip
+_NUMBER_OF = re.compile(r"^(?:N[Oº]?|NUM[EÉ]RO|ID(?:ENTIFIANT)?)(?=[0-9])")
+"""A word for a number, written before one whose kind is not told."""
 _WORD = re.compile(r"\b(ADELI|FINESS|SIREN|SIRET|RPPS)(?![A-Z])(.{1,60})", re.I | re.S)
 """A kind by its name, and what follows it."""
 _AFTER = re.compile(r"([0-9A-Z]{9,15}?)(ADELI|FINESS|SIREN|SIRET|RPPS)[A-Z]*")
@@ -75,10 +77,6 @@ class DepartmentName:
     code of two départements)."""
 
 
-_NUMBER_OF = re.compile(r"^(?:N[Oº]?|NUM[EÉ]RO|ID(?:ENTIFIANT)?)(?=[0-9])")
-"""A word for a number, written before one whose kind is not told."""
-
-
 def parse_identifier(text: str) -> Identifier:
     """Read an identifier of a structure; never raises.
 
@@ -86,12 +84,9 @@ def parse_identifier(text: str) -> Identifier:
     Identifier(kind='FINESS', value='1970100015', problems=('luhn',), department='971')
     """
     value = "".join(text.split()).upper()
-    kind = KINDS.get(value[:1], "")
-    if not kind:
-        return Identifier("", value, ("kind",), "")
-    number = value[1:]
-    if not _SHAPES[kind].fullmatch(number) or value != text.strip().upper():
-        return Identifier(kind, value, ("shape",), "")
+    kind, number = KINDS.get(value[:1], ""), value[1:]
+    if not _kind_of(value) or value != text.strip().upper():
+        return Identifier(kind, value, ("shape" if kind else "kind",), "")
     problems = () if _checked(kind, number) else ("luhn",)
     return Identifier(kind, value, problems, finess_department(number) if kind == "FINESS" else "")
 
@@ -204,11 +199,12 @@ def parse_department(text: str) -> DepartmentName:
     label, code = (label.strip(), code.upper()) if whole else (text.strip(), "")
     problems = () if text == f"{label} ({code})" else ("form",)
     named = _labels().get(fold(label), "")
-    if not whole:
-        return DepartmentName(label, named, problems if named else (*problems, "unknown"))
-    if not named or code not in DEPARTMENTS:
-        return DepartmentName(label, code if code in DEPARTMENTS else named, (*problems, "unknown"))
-    return DepartmentName(label, code, problems if named == code else (*problems, "mismatch"))
+    right = code if code in DEPARTMENTS else ""
+    if not named or (whole and not right):
+        return DepartmentName(label, right or named, (*problems, "unknown"))
+    return DepartmentName(
+        label, right or named, problems if right in ("", named) else (*problems, "mismatch")
+    )
 
 
 @cache

@@ -36,28 +36,21 @@ def read_phone(text: str) -> str:
     digits = digits_of(text)
     if "+" not in text:
         if _FRENCH.fullmatch(digits):
-            return _french(digits)
-        if SHORT.fullmatch(digits):
-            return digits
-        if not digits.startswith("00"):
-            return ""
+            if digits.startswith(_MIQUELON):
+                return f"+508{digits[4:]}"
+            for code, beginning in _OVERSEAS.items():
+                number = phonenumbers.PhoneNumber(country_code=code, national_number=int(digits))
+                if beginning.match(digits) and phonenumbers.is_valid_number(number):
+                    return f"+{code}{digits[1:]}"
+            return f"+33{digits[1:]}"
+        if SHORT.fullmatch(digits) or not digits.startswith("00"):
+            return digits if SHORT.fullmatch(digits) else ""
         digits = digits[2:]
     with suppress(phonenumbers.NumberParseException):
         number = phonenumbers.parse(f"+{digits}")
         if phonenumbers.is_possible_number(number):
             return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return ""
-
-
-def _french(digits: str) -> str:
-    """Return the E.164 form of a number, which has a code of its own overseas."""
-    if digits.startswith(_MIQUELON):
-        return f"+508{digits[4:]}"
-    for code, beginning in _OVERSEAS.items():
-        number = phonenumbers.PhoneNumber(country_code=code, national_number=int(digits))
-        if beginning.match(digits) and phonenumbers.is_valid_number(number):
-            return f"+{code}{digits[1:]}"
-    return f"+33{digits[1:]}"
 
 
 def is_mobile(phone: str) -> bool:

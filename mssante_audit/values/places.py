@@ -69,8 +69,8 @@ def _department(text: str) -> str:
         return code
     names = {fold(label): _label(known) for known, label in DEPARTMENTS.items()}
     begun = [_label(known) for known in DEPARTMENTS if known.startswith(text.upper())]
-    region = [name for name in REGIONS if fold(name) == fold(text)]
-    remedy = f"{region[0]} is a region" if region else _near(text, names, begun)
+    region = [f"{name} is a region" for name in REGIONS if fold(name) == fold(text)]
+    remedy = region[0] if region else _near(text, names, begun)
     remedy = remedy or "Write a code, such as 75, or a name, such as Paris"
     raise UnknownNameError(f"no département {text!r}", remedy=remedy)
 

@@ -15,9 +15,8 @@ def one_slip(wrong: str, right: str) -> bool:
     """
     if wrong == right or abs(len(wrong) - len(right)) > 1:
         return False
-    start = 0
-    while start < min(len(wrong), len(right)) and wrong[start] == right[start]:
-        start += 1
+    same = [a == b for a, b in zip(wrong, right, strict=False)]
+    start = [*same, False].index(False)
     a, b = wrong[start:], right[start:]
     if a[:1].isdigit() or b[:1].isdigit():
         return False

@@ -30,8 +30,8 @@ from mssante_audit.findings.words import worded
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import unnamed
 from mssante_audit.verdicts.words import FAULTS, not_relied_on
+from mssante_audit.whitelist.listxml import FIELDS
 from mssante_audit.whitelist.load import WhiteList
-from mssante_audit.whitelist.reading import FIELDS
 
 UNANSWERED = "DECLARED_UNANSWERED"
 LOST_SHARE = 0.1

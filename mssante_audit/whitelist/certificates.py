@@ -20,46 +20,36 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.reading import read_bytes
 from mssante_audit.base.resources import real_path, sample_folder, table_of
 
-CERTIFICATE_SUFFIXES = (".cer", ".crt", ".pem", ".der", ".p7b")
+_SUFFIXES = (".cer", ".crt", ".pem", ".der", ".p7b")
 UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
 """What cryptography raises of a certificate that it cannot read."""
-
-_MAX_CERTIFICATE_FILE = 2**20
 GIVE = "Give a PEM, DER or PKCS #7 file, or a folder of them"
 """What to do where certificates lack."""
 
 
 def trusted_certificates(anchors: Iterable[str | Path]) -> list[x509.Certificate]:
-    """Return the CA certificates in files and folders that the user trusts, as `certificates_of` has them.
-
-    A file or folder that is missing, cannot be read, or holds no CA certificate is an `InputError`.
-    """
+    """Return the CA certificates in files and folders; one without any is an `InputError`."""
     trusted: list[x509.Certificate] = []
     for anchor in map(Path, anchors):
-        authorities = [c for c in certificates_of(anchor) if is_authority(c)]
-        if not authorities:
+        if not (authorities := [c for c in certificates_of(anchor) if is_authority(c)]):
             raise InputError("no CA certificate here", file=str(anchor), remedy=GIVE)
         trusted += authorities
     return trusted
 
 
 def certificates_of(path: Path) -> list[x509.Certificate]:
-    """Load the certificates of a file, or of the files in a folder and one folder below.
+    """Load the certificates of a file, or of a folder and one below; one that holds none is an `InputError`.
 
-    The test chain of IGC-Santé is left out where a folder is given, and taken where its file is. A file that
-    cannot be read, or holds none, is an `InputError`.
+    The test chain of IGC-Santé is left out where a folder is given, and taken where its file is.
     """
     if not path.is_dir():
         return load_certificates(path)
-    loaded = (c for file in files_in(path, CERTIFICATE_SUFFIXES) for c in load_certificates(file))
+    loaded = (c for file in files_in(path, _SUFFIXES) for c in load_certificates(file))
     return [c for c in loaded if fingerprint(c) not in pinned()["test"]]
 
 
 def find_anchors(folder: Path) -> list[x509.Certificate]:
-    """Return the certificates in a data folder, or one folder below, that are pinned as IGC-Santé's.
-
-    Other files, readable or not, are passed over: nobody said that they are anchors.
-    """
+    """Return the certificates in a data folder, or one below, that are pinned as IGC-Santé's."""
     known = {fingerprint(c): c for _, certificates in _readable(folder) for c in certificates}
     return [c for name, c in known.items() if name in pinned()["trusted"]]
 
@@ -71,19 +61,13 @@ def of_sample(folder: Path) -> tuple[Path, ...]:
 
 
 def pinned_files(folder: Path) -> list[Path]:
-    """Return the files in a folder, or one folder below, that hold pinned certificates and no others.
-
-    A file that also holds others would make them trusted too.
-    """
+    """Return the files in a folder, or one below, all of whose certificates are pinned and thus trusted."""
     trusted = pinned()["trusted"]
-    readable = _readable(folder)
-    return sorted(
-        file for file, certificates in readable if trusted.issuperset(map(fingerprint, certificates))
-    )
+    return sorted(file for file, held in _readable(folder) if trusted.issuperset(map(fingerprint, held)))
 
 
 def _readable(folder: Path) -> Iterator[tuple[Path, list[x509.Certificate]]]:
-    for file in files_in(folder, CERTIFICATE_SUFFIXES):
+    for file in files_in(folder, _SUFFIXES):
         with suppress(InputError):
             yield file, load_certificates(file)
 
@@ -96,12 +80,9 @@ def files_in(folder: Path, suffixes: Collection[str]) -> list[Path]:
 
 def load_certificates(path: str | Path) -> list[x509.Certificate]:
     """Load the certificates of one file: PEM, DER or PKCS #7; an `InputError` if it holds none."""
-    content = read_bytes(path, _MAX_CERTIFICATE_FILE)
-    loaders = (
-        x509.load_pem_x509_certificates, x509.load_der_x509_certificate, pkcs7.load_pem_pkcs7_certificates,
-        pkcs7.load_der_pkcs7_certificates,
-    )  # fmt: skip
-    for load in loaders:
+    content = read_bytes(path, 2**20)
+    p7b = (pkcs7.load_pem_pkcs7_certificates, pkcs7.load_der_pkcs7_certificates)
+    for load in (x509.load_pem_x509_certificates, x509.load_der_x509_certificate, *p7b):
         with suppress(*UNREADABLE):
             if certificates := read_certificates(load, content):
                 return certificates
@@ -133,10 +114,8 @@ def pinned() -> dict[str, frozenset[str]]:
 
 def is_authority(certificate: x509.Certificate) -> bool:
     """Return whether a certificate says of itself that it may sign others (RFC 5280, 4.2.1.9)."""
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
+    values = (extension.value for extension in certificate.extensions)
+    return any(value.ca for value in values if isinstance(value, x509.BasicConstraints))
 
 
 def path_to_anchor(
@@ -148,9 +127,8 @@ def path_to_anchor(
 ) -> list[x509.Certificate]:
     """Return the path of a certificate to an anchor, all valid at a time and allowed to do what they did.
 
-    `between` are intermediates that may lie on it; anchors are those `trusted` whose issuer is not among
-    them; `policy` is what the extensions of the leaf must say, anything if not given. A `ValueError` says
-    why there is none.
+    `between` may lie on it; anchors are those `trusted` whose issuer is not among them; `policy` is what the
+    leaf's extensions must say, anything if not given. A `ValueError` says why there is no path.
     """
     subjects = {certificate.subject for certificate in trusted}
     roots = [c for c in trusted if c.issuer == c.subject or c.issuer not in subjects]

@@ -52,17 +52,14 @@ def check(text: str, domains: Sequence[str]) -> Answer:
     return Answer(domain, False, parent, near=() if parent else _near(plain, spellings))
 
 
-_NAMED = re.compile(r".*<([^<>]*)>\s*", re.DOTALL)
-
-
 def _domain(text: str) -> str:
     """Return the domain of an address; a text without ``@`` is one."""
-    address = named[1] if (named := _NAMED.fullmatch(text)) else text
-    before, _, domain = address.partition("@")
-    if "@" in address and (not before.strip() or not domain.strip() or "@" in domain):
+    named = re.fullmatch(r".*<([^<>]*)>\s*", text, re.DOTALL)
+    before, at, domain = (named[1] if named else text).partition("@")
+    if at and (not before.strip() or not domain.strip() or "@" in domain):
         remedy = "Write it as name@domain, or the domain alone"
         raise ParameterError("{} is no address", repr(text), remedy=remedy)
-    return domain if "@" in address else address
+    return domain if at else before
 
 
 def _plain(name: str) -> str:

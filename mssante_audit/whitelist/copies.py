@@ -83,9 +83,8 @@ def fitting(domain: str, descriptions: Iterable[str]) -> list[str]:
 def copies(entries: pd.DataFrame) -> Iterator[Copy]:
     """Find rows with the description, certificate and contacts of another that it fits, and they do not.
 
-    Their domain names another establishment, is a test's, or has the next number. One that only is another
-    word may be an alias or a brand; a description of many domains is a group's; a domain that has a fitting
-    description too has two (LIST_PAIR_REPEATED, LIST_DESCRIPTION_SEVERAL).
+    Their domain names another establishment, is a test's, or has the next number. Another word alone may be
+    an alias; a description of many domains is a group's; a domain with a fitting description too has two.
     """
     texts = ["description", "dn", "project_contact", "support_contact"]
     alike = entries[entries.duplicated(texts, keep=False)]
@@ -108,11 +107,9 @@ def copies(entries: pd.DataFrame) -> Iterator[Copy]:
 
 def _is_copy(domain: str, other: str, named: list[str]) -> bool:
     """Tell whether a description that fits another domain is left behind under a domain by a copy."""
-    if domain == other:
-        return False
+    if domain == other or _is_test(domain):
+        return domain != other
     labels = labels_of(domain)
-    if _is_test(domain):
-        return True
     (stem, number), (other_stem, other_number) = _parted(domain), _parted(other)
     if stem == other_stem and number and int(number) == int(other_number or 1) + 1:
         return number not in named and (not other_number or other_number in named)

@@ -2,17 +2,17 @@
 
 The file is hostile. No document type is accepted, so there is no entity and nothing external; every size is
 bounded before memory is spent on it; and an element's text is the one that a canonical form without comments
-signs, whatever comments, CDATA sections or references it is made of.
-
-expat and not lxml: lxml's incremental parse keeps the tree it has built unless each row is pruned by hand,
-and then measures slower; its recovery mode does not say what it dropped.
+signs, whatever it is made of. expat and not lxml, whose incremental parse keeps the tree unless each row is
+pruned by hand, and then measures slower, and whose recovery does not say what it dropped.
 """
 
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterable, Sized
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
@@ -20,17 +20,22 @@ from xml.sax.saxutils import quoteattr
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mssante_audit.whitelist.reading import (
-    FIELDS,
-    MAX_DEPTH,
-    MAX_OTHERS,
-    MAX_PROBLEMS,
-    NAMESPACE,
-    Problem,
-    Reading,
-    shown_name,
-)
+from mssante_audit.base.errors import WhiteListError
 
+NAMESPACE = "https://listeblanche.mssante.fr/schema"
+FIELDS = {
+    "Nom": "domain", "Description": "description", "DNCertificatOperateur": "dn",
+    "ResponsableContact": "project_contact", "SupportContact": "support_contact",
+    "DateMAJ": "updated_at_text",
+}  # fmt: skip
+"""Elements of a row, in the order real lists have them, and the columns they fill."""
+
+MAX_DEPTH = 32
+MAX_OTHERS = 100_000
+"""Most elements, attributes and namespace declarations beside the rows and their fields: every name met is
+kept by expat and by Python."""
+MAX_PROBLEMS = 100_000
+"""More problems than this and it is no white list: their frame would be the memory bomb."""
 SIGNATURE = "http://www.w3.org/2000/09/xmldsig# Signature"
 MAX_TOKEN = 2**16
 """Largest tag, comment or processing instruction, in bytes."""
@@ -41,18 +46,85 @@ ENCODINGS = ("utf-8", "utf-16", "us-ascii", "iso-8859-1", "iso-8859-15", "window
 
 _FLUSH = 2**19
 """Bytes of XML after which texts read are moved to Arrow, which holds them in a quarter of the memory."""
+_UNEXPECTED = "an element that white lists do not have here"
 _GOES_ON = re.compile(rb"<Domaine>|</ListeDomaines>")
-_CUT = ("NO_ELEMENTS", "UNCLOSED_TOKEN", "PARTIAL_CHAR", "UNCLOSED_CDATA_SECTION")
-_CUT_CODES = {expat.errors.codes[getattr(expat.errors, f"XML_ERROR_{name}")] for name in _CUT}
+_CUT_CODES = {
+    expat.errors.codes[getattr(expat.errors, f"XML_ERROR_{name}")]
+    for name in ("NO_ELEMENTS", "UNCLOSED_TOKEN", "PARTIAL_CHAR", "UNCLOSED_CDATA_SECTION")
+}
+_INSTANT = re.compile(r"\s*\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)\s*\Z", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is not as the form of a white list has it."""
+
+    row: int | None
+    line: int
+    kind: str
+    """``unexpected``, ``missing``, ``repeated``, ``order``, ``misplaced`` (a row outside the list), ``text``
+    (outside the fields), ``attribute``, ``cut`` (a row broken off); the loader adds ``empty``, ``date``."""
+    element: str
+    message: str
+
+
+@dataclass(slots=True)
+class Reading:
+    """What could be read."""
+
+    namespace: str = ""
+    generated_at: datetime | None = None
+    """DateDeGeneration (UTC), None if it cannot be read."""
+    lines: array[int] = field(default_factory=lambda: array("q"))
+    """Line of each row's start tag, 1-based."""
+    columns: list[list[Any]] = field(default_factory=lambda: [[] for _ in FIELDS])
+    """Texts of the rows in the order of `FIELDS`, in chunks; "" where the element is missing."""
+    problems: list[Problem] = field(default_factory=list)
+    signed: bool = False
+    """Whether the root has a Signature child: says nothing of its value."""
+    damage_kinds: tuple[str, ...] = ()
+    """``namespace`` (an element instead of a declaration), ``compressed`` (breaks off), ``unclosed`` (the
+    root), ``cut`` (elsewhere), ``trailing`` (something after the list), ``signature`` (one stands elsewhere
+    than at the end), ``broken`` (XML, elsewhere)."""
+    damage: str = ""
+    """The same in words; "" if the file is whole."""
+    damage_line: int | None = None
+    source: str = ""
+    """Name of the file, for messages."""
+
+    def error(self, message: str, line: int | None, remedy: str | None = None) -> WhiteListError:
+        """Return what refuses the list, with how many of its rows are readable."""
+        error = WhiteListError(message, file=self.source, line=line, remedy=remedy)
+        error.readable_rows = len(self.lines)
+        return error
+
+    def add(self, problem: Problem) -> None:
+        """Take note of a problem; raises `error` if there are more than `MAX_PROBLEMS`."""
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise self.error(f"more than {MAX_PROBLEMS} problems: this is no white list", problem.line)
+        self.problems.append(problem)
+
+
+def shown_name(name: str) -> str:
+    """Return a name as messages show it: without its namespace, and not for pages."""
+    return name.rpartition(" ")[2][:64]
+
+
+def instant(text: str) -> datetime | None:
+    """Return a time that is written with its zone, in UTC; ``None`` for any other text."""
+    try:
+        return datetime.fromisoformat(text.strip()).astimezone(UTC) if _INSTANT.match(text) else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def read_list(
     chunks: Iterable[bytes], *, source: str, any_namespace: bool = False, max_field: int = 255
 ) -> Reading:
-    """Read a white list from pieces of its uncompressed XML, of some tens of kilobytes.
+    """Read a white list from pieces of its uncompressed XML; `EOFError` means that the rest cannot be had.
 
-    `EOFError` from them means that the rest cannot be had. The rows of a damaged list are read, too: then
-    `Reading.damage` says how it is damaged. What is no white list, or a hostile one, is a `WhiteListError`.
+    The rows of a damaged list are read, too: `Reading.damage` says how it is damaged. What is no white list,
+    or a hostile one, is a `WhiteListError`.
     """
     reader = _Reader(source, any_namespace, max_field)
     reader.read(chunks)
@@ -77,7 +149,8 @@ class _Reader:
         self.empty = 0
         """Fields of the rows so far that hold nothing."""
         self.seen: dict[str, int] = {}
-        self.list_name = self.row_name = self.date_name = self.namespace_text = ""
+        self.list_name = self.row_name = self.date_name = self.namespace_text = self.generated = ""
+        self.fields: dict[str, str] = {}
         self.encoding = "utf-8"
         self.skipped: bytes | None = None
         """After broken XML: the last bytes passed over in search of a row."""
@@ -85,17 +158,32 @@ class _Reader:
         """Line of their first byte."""
         self.open_parser(1)
 
+    def open_parser(self, line: int, opening: bytes = b"") -> None:
+        """Read from a line on with a new parser, to which `opening` is said before it is listened to."""
+        self.parser = parser = expat.ParserCreate(namespace_separator=" ")
+        self.first_line, self.fed = line, len(opening)
+        parser.buffer_text = True
+        parser.buffer_size = MAX_TEXT
+        parser.XmlDeclHandler = self.declared
+        parser.StartDoctypeDeclHandler = self.doctype
+        parser.StartNamespaceDeclHandler = lambda prefix, uri: self.count_other(uri or "")
+        parser.Parse(opening, False)
+        parser.StartElementHandler, parser.EndElementHandler = self.start, self.end
+        parser.CharacterDataHandler = self.text.append
+
     @property
     def line(self) -> int:
         """The line read."""
         return self.first_line + self.parser.CurrentLineNumber - 1
+
+    def in_list(self) -> bool:
+        return len(self.path) == 2 and self.path[1] == self.list_name
 
     def refuse(self, message: str, remedy: str | None = None, line: int | None = None) -> NoReturn:
         """Raise what refuses the list here."""
         raise self.reading.error(message, line or self.line, remedy)
 
     def refuse_namespace(self, found: str) -> NoReturn:
-        """Refuse the root for its namespace."""
         remedy = "If that is meant, load it with any_namespace=True (--any-namespace)"
         self.refuse(f"the root is in {found}, not in {NAMESPACE!r}", remedy)
 
@@ -112,30 +200,7 @@ class _Reader:
         if len(self.path) + self.nested > MAX_DEPTH:
             self.refuse(f"elements nested more than {MAX_DEPTH} deep")
 
-    def drop_row(self) -> None:
-        """Forget the open row, which is broken off."""
-        problems, row = self.reading.problems, len(self.reading.lines) + 1
-        line = self.row[0] if self.row else self.line
-        self.row.clear()
-        self.text.clear()
-        self.nested = 0
-        for index in range(len(problems) - 1, -1, -1):
-            if problems[index].row != row:
-                break
-            problems[index] = replace(problems[index], row=None)
-        self.problem("cut", "Domaine", "broken off: what stands before the next row is not loaded", line)
-
-    def open_parser(self, line: int) -> None:
-        self.parser = parser = expat.ParserCreate(namespace_separator=" ")
-        self.first_line, self.fed = line, 0
-        parser.buffer_text = True
-        parser.buffer_size = MAX_TEXT
-        parser.XmlDeclHandler = self.declared
-        parser.StartDoctypeDeclHandler = self.doctype
-        parser.StartNamespaceDeclHandler = lambda prefix, uri: self.count_other(uri or "")
-
     def read(self, chunks: Iterable[bytes]) -> None:
-        self.listen()
         unflushed, fed = 0, False
         try:
             for chunk in chunks:
@@ -167,10 +232,15 @@ class _Reader:
                 self.breaks(expat.ErrorString(error.code), "broken")
                 self.skipped_to, self.skipped = self.line, b""
                 chunk = self.find_row(chunk[max(self.parser.ErrorByteIndex - self.fed, 0) :])
-            else:
-                self.fed += len(chunk)
-                self.check_sizes()
-                return
+                continue
+            self.fed += len(chunk)
+            if sum(map(len, self.text)) > max(MAX_TEXT, self.max_field):
+                self.refuse(f"a text of more than {max(MAX_TEXT, self.max_field)} characters")
+            if self.fed - max(self.parser.CurrentByteIndex, 0) > MAX_TOKEN:
+                self.refuse(f"a tag or comment of more than {MAX_TOKEN} bytes")
+            if len(self.row) > MAX_OTHERS:
+                self.refuse(f"a row of more than {MAX_OTHERS // 2} elements")
+            return
 
     def find_row(self, chunk: bytes) -> bytes:
         """Return `chunk` from where the list goes on, with a parser ready for it; nothing if it does not."""
@@ -181,25 +251,16 @@ class _Reader:
         if not found:
             self.skipped_to, self.skipped = line, searched[passed:]
             return b""
-        self.open_parser(line)
         opening = (
             f'<?xml version="1.0" encoding="{self.encoding}"?>'
             f"<ListeBlancheMSSante xmlns={quoteattr(self.reading.namespace)}><ListeDomaines>"
-        ).encode()
-        self.parser.Parse(opening, False)
-        self.fed, self.skipped = len(opening), None
-        self.listen()
+        )
+        self.open_parser(line, opening.encode())
+        self.skipped = None
         return searched[passed:]
 
-    def check_sizes(self) -> None:
-        if sum(map(len, self.text)) > max(MAX_TEXT, self.max_field):
-            self.refuse(f"a text of more than {max(MAX_TEXT, self.max_field)} characters")
-        if self.fed - max(self.parser.CurrentByteIndex, 0) > MAX_TOKEN:
-            self.refuse(f"a tag or comment of more than {MAX_TOKEN} bytes")
-        if len(self.row) > MAX_OTHERS:
-            self.refuse(f"a row of more than {MAX_OTHERS // 2} elements")
-
     def flush(self) -> None:
+        """Move texts read to Arrow; refuse those too long, and too many that are empty."""
         first = len(self.reading.lines) - len(self.texts) // len(FIELDS)
         for place, (element, chunks) in enumerate(zip(FIELDS, self.reading.columns, strict=True)):
             chunk = pa.array(self.texts[place :: len(FIELDS)], pa.large_string())
@@ -225,17 +286,28 @@ class _Reader:
             why = f"the file is cut inside <{'Domaine' if self.row else shown_name(self.path[-1])}>"
         elif not self.path:
             kind, why = "trailing", f"something stands after the end of the list ({why})"
+        self.damage(kind, why)
+        if not self.row and (cut or not self.in_list()):
+            return
+        problems, row = self.reading.problems, len(self.reading.lines) + 1
+        line = self.row[0] if self.row else self.line
+        self.row.clear()
+        self.text.clear()
+        self.nested = 0
+        for index in range(len(problems) - 1, -1, -1):
+            if problems[index].row != row:
+                break
+            problems[index] = replace(problems[index], row=None)
+        self.problem("cut", "Domaine", "broken off: what stands before the next row is not loaded", line)
+
+    def damage(self, kind: str, why: str) -> None:
         if not self.reading.damage:
             self.reading.damage_kinds, self.reading.damage, self.reading.damage_line = (kind,), why, self.line
-        if self.row or (self.in_list() and not cut):
-            self.drop_row()
 
     def misplaced_signature(self) -> None:
         """Take note of a signature that is not the list's: the file is at fault, and not the row."""
-        if not self.reading.damage:
-            where = "Domaine" if self.row else shown_name(self.path[-2])
-            self.reading.damage = f"a signature stands inside <{where}>, not at the end of the list"
-            self.reading.damage_kinds, self.reading.damage_line = ("signature",), self.line
+        where = "Domaine" if self.row else shown_name(self.path[-2])
+        self.damage("signature", f"a signature stands inside <{where}>, not at the end of the list")
 
     def declared(self, version: str, encoding: str | None, standalone: int) -> None:
         self.encoding = encoding or self.encoding
@@ -245,34 +317,15 @@ class _Reader:
     def doctype(self, *_: object) -> None:
         self.refuse("a document type (DTD) is declared: white lists have none, and entities are not read")
 
-    def open_root(self, name: str) -> None:
-        namespace, _, local = name.rpartition(" ")
-        if local != "ListeBlancheMSSante":
-            self.refuse(f"no white list: the root element is <{shown_name(name)}>, not <ListeBlancheMSSante>")
-        if namespace not in (NAMESPACE, "") and not self.any_namespace:
-            self.refuse_namespace(f"the namespace {namespace[:128]!r}")
-        self.reading.namespace = namespace
-        prefix = f"{namespace} " if namespace else ""
-        self.list_name, self.row_name, self.date_name = (
-            prefix + local for local in ("ListeDomaines", "Domaine", "DateDeGeneration")
-        )
-        self.fields = {prefix + local: local for local in FIELDS}
-
-    def in_list(self) -> bool:
-        return len(self.path) == 2 and self.path[1] == self.list_name
-
-    def listen(self) -> None:
-        self.parser.StartElementHandler, self.parser.EndElementHandler = self.start, self.end
-        self.parser.CharacterDataHandler = self.text.append
-
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if self.row and not len(self.row) & 1:
             self.start_nested(name, attributes)
             return
-        self.check_stray()
+        if self.text:
+            self.drop_text()
         if self.row:
             self.row.append(name)
-        elif self.in_list() and name == self.row_name:
+        elif name == self.row_name and self.in_list():
             self.row.append(self.line)
         else:
             self.start_outside(name, attributes)
@@ -318,7 +371,20 @@ class _Reader:
         elif name == SIGNATURE:
             self.misplaced_signature()
         elif depth == 2 or (depth == 3 and self.path[1] in (self.list_name, self.date_name)):
-            self.problem("unexpected", shown_name(name), "an element that white lists do not have here")
+            self.problem("unexpected", shown_name(name), _UNEXPECTED)
+
+    def open_root(self, name: str) -> None:
+        namespace, _, local = name.rpartition(" ")
+        if local != "ListeBlancheMSSante":
+            self.refuse(f"no white list: the root element is <{shown_name(name)}>, not <ListeBlancheMSSante>")
+        if namespace not in (NAMESPACE, "") and not self.any_namespace:
+            self.refuse_namespace(f"the namespace {namespace[:128]!r}")
+        self.reading.namespace = namespace
+        prefix = f"{namespace} " if namespace else ""
+        self.list_name, self.row_name = f"{prefix}ListeDomaines", f"{prefix}Domaine"
+        self.date_name = f"{prefix}DateDeGeneration"
+        self.fields = {prefix + local: local for local in FIELDS}
+        self.right = [*self.fields]
 
     def end(self, name: str) -> None:
         row = self.row
@@ -327,24 +393,25 @@ class _Reader:
         elif row and not len(row) & 1:
             row.append("".join(self.text))
             self.text.clear()
-        elif row:
-            self.check_stray()
-            self.texts += row[2::2] if row[1::2] == list(self.fields) else self.mend()
-            self.reading.lines.append(row[0])
-            row.clear()
         else:
-            self.check_stray()
+            if self.text:
+                self.drop_text()
+            if row:
+                self.texts += row[2::2] if row[1::2] == self.right else self.mend()
+                self.reading.lines.append(row[0])
+                row.clear()
+                return
             if len(self.path) == 2 and name == self.date_name and self.seen[name] == 1:
-                self.reading.generated = "".join(self.text)
+                self.generated = "".join(self.text)
             elif len(self.path) == 2 and name == "xmlns":
                 self.namespace_text = "".join(self.text)
             self.text.clear()
             self.path.pop()
 
-    def check_stray(self) -> None:
+    def drop_text(self) -> None:
         """Forget the text between tags; report it where only white space may stand."""
-        if self.text and (self.row or len(self.path) == 1 or self.in_list()):
-            if "".join(self.text).strip():
+        if self.row or len(self.path) == 1 or self.in_list():
+            if not "".join(self.text).isspace():
                 parent = "Domaine" if self.row else shown_name(self.path[-1])
                 self.problem("text", parent, "text outside the fields")
             self.text.clear()
@@ -385,8 +452,11 @@ class _Reader:
         elif not reading.namespace and not self.any_namespace:
             self.refuse_namespace("no namespace")
         elif as_child:
-            message = "an element that white lists do not have here"
-            self.problem("unexpected", "xmlns", message, as_child)
+            self.problem("unexpected", "xmlns", _UNEXPECTED, as_child)
         for name in (self.date_name, self.list_name):
             if name not in self.seen:
                 self.problem("missing", shown_name(name), f"no {shown_name(name)}")
+        reading.generated_at = instant(self.generated)
+        if reading.generated_at is None and self.date_name in self.seen:
+            kind = "date" if self.generated.strip() else "empty"
+            reading.add(Problem(None, 1, kind, "DateDeGeneration", "no readable time with its zone"))

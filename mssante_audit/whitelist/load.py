@@ -24,16 +24,8 @@ import pandas as pd
 from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.base.frames import Column, described
 from mssante_audit.base.reading import open_regular
-from mssante_audit.whitelist.columns import (
-    as_str,
-    entries_frame,
-    generation_time,
-    is_audit_domain,
-    problems_frame,
-    texts_of,
-)
-from mssante_audit.whitelist.listxml import read_list
-from mssante_audit.whitelist.reading import NAMESPACE, Reading
+from mssante_audit.whitelist.columns import as_str, entries_frame, is_audit_domain, texts_of
+from mssante_audit.whitelist.listxml import NAMESPACE, Reading, read_list
 
 if TYPE_CHECKING:
     from mssante_audit.whitelist.signature import Verdict
@@ -58,19 +50,13 @@ FRAME = (
     Column("operator_id", "str", "OU without blanks, in upper case"),
     Column("operator", "str", "O with its spaces folded, in upper case"),
     Column("operator_kind", "str", 'kind of the identifier ("FINESS", "SIREN"…), or ""'),
-    Column(
-        "finess", "str",
-        'the identifier without its first character where it is a FINESS of the right shape, "" where it is'
-        " another",
-    ),
+    Column("finess", "str", "the identifier without its first character where it is a FINESS of the right"
+           ' shape, "" where it is another'),
     Column("siren", "str", "likewise of a SIREN"),
     Column("siret", "str", "likewise of a SIRET"),
     Column("department", "str", 'code of the département named by ``st`` ("75", "2A", "971"), or ""'),
-    Column(
-        "region", "str",
-        'region of that département, or "": where the operator of the certificate is, not the establishment'
-        " that the domain serves",
-    ),
+    Column("region", "str", 'region of that département, or "": where the operator of the certificate is, not'
+           " the establishment that the domain serves"),
     Column("project_phone", "str", 'first phone of the project contact, E.164, or ""; names persons'),
     Column("project_email", "str", 'first address of the project contact, lower case, or ""; names persons'),
     Column("support_phone", "str", 'first phone of the support contact, E.164, or ""; names persons'),
@@ -82,7 +68,7 @@ FRAME = (
 PROBLEMS = (
     Column("row", "Int64", "the row, NA for what concerns none"),
     Column("line", "int64", "line of the file, 1-based"),
-    Column("kind", "str", "what is wrong (`mssante_audit.whitelist.reading.Problem`)"),
+    Column("kind", "str", "what is wrong (`mssante_audit.whitelist.listxml.Problem`)"),
     Column("element", "str", 'the element it is about, or ""'),
     Column("message", "str", "in words, that never repeat what a field says"),
 )  # fmt: skip
@@ -109,11 +95,9 @@ class WhiteList:
     problems: pd.DataFrame
     """What is not as it should be; columns in this module's docstring."""
     damaged: bool
-    """Whether the file is broken and only its readable rows are here."""
+    """Whether the file is broken and only its readable rows are here, how, and by `Reading.damage_kinds`."""
     damage: str
-    """How it is broken, "" if it is not."""
     damage_kinds: tuple[str, ...]
-    """The same as codes (`reading.Reading.damage_kinds`)."""
     namespace: str
     """Namespace of the root element."""
     source: str
@@ -121,9 +105,8 @@ class WhiteList:
     signed: bool
     """Whether there is a signature, of whatever value."""
     anchors: tuple[str | Path, ...] = ()
-    """Certificate files and folders to trust, and revocation lists, for `signature`."""
+    """What to trust and whom to expect, for `signature` (`verify_signature`)."""
     signer: str | None = None
-    """Common name of whoever should have signed, for `signature`."""
     origin: Path | bytes = field(default=b"", repr=False)
     """The file or the bytes loaded."""
     verdict: Verdict | None = None
@@ -145,7 +128,7 @@ class WhiteList:
         if reading.damage:
             raise _damaged(reading)
         same = [as_str(texts).equals(self.entries[name].array) for name, texts in texts_of(reading).items()]
-        return all(same) and generation_time(reading) == self.generated_at
+        return all(same) and reading.generated_at == self.generated_at
 
     def content(self) -> bytes:
         """Return the uncompressed XML, read again; an `InputError` if the file is gone or has changed."""
@@ -182,8 +165,7 @@ def load_whitelist(
     max_field
         Longest field accepted, in characters. The publishing tool's own limit is 255 (data).
     anchors, signer
-        Certificate files and folders to trust, and the common name of whoever should have signed, kept for
-        `WhiteList.signature` (`mssante_audit.whitelist.signature.verify_signature`).
+        Kept for `WhiteList.signature` (`mssante_audit.whitelist.signature.verify_signature`).
 
     Raises
     ------
@@ -199,12 +181,13 @@ def load_whitelist(
         reading, sha256 = _read(origin, name, any_namespace=any_namespace, max_field=max_field)
         if reading.damage and not recover:
             raise _damaged(reading)
-        generated_at = generation_time(reading)
         entries = entries_frame(reading)
+        problems = sorted(reading.problems, key=lambda p: (p.line, p.row or 0))
+        told = {c.name: pd.array([getattr(p, c.name) for p in problems], dtype=c.dtype) for c in PROBLEMS}
     except MemoryError:
         raise WhiteListError("takes more memory than there is", file=name) from None
     return WhiteList(
-        entries=entries, generated_at=generated_at, sha256=sha256, problems=problems_frame(reading.problems),
+        entries=entries, generated_at=reading.generated_at, sha256=sha256, problems=pd.DataFrame(told),
         damaged=bool(reading.damage), damage=reading.damage, damage_kinds=reading.damage_kinds,
         namespace=reading.namespace, source=name, signed=reading.signed, anchors=tuple(anchors),
         signer=signer, origin=origin,
@@ -232,8 +215,7 @@ def _read(origin: Path | bytes, name: str, **limits: Any) -> tuple[Reading, str]
 
 def sha256_of(file: Path) -> str:
     """Return the `WhiteList.sha256` of a file without reading its rows; "" if it cannot be read whole."""
-    content = content_of(file)
-    return hashlib.sha256(content).hexdigest() if content else ""
+    return hashlib.sha256(content).hexdigest() if (content := content_of(file)) else ""
 
 
 def content_of(file: Path) -> bytes:

@@ -1,7 +1,7 @@
 """Whether a certificate was revoked, by the revocation lists (CRL) that lie beside the white list.
 
-Nothing is fetched: a revocation list is an input like the list itself, and counts only if the certificate's
-issuer signed it (RFC 5280, 5 and 6.3). Without one that speaks of the time asked for, nobody knows.
+One counts only if the certificate's issuer signed it (RFC 5280, 5 and 6.3). Without one that speaks of the
+time asked for, nobody knows.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -31,7 +31,6 @@ HOLD = "certificateHold"
 """The reason for which a certificate is only suspended."""
 _READ = (x509.CRLNumber, x509.AuthorityKeyIdentifier, x509.IssuingDistributionPoint)
 """Critical extensions that are understood here; a list with another one is not used (RFC 5280, 5.2)."""
-_ABSENT = (x509.ExtensionNotFound, *UNREADABLE)
 _DOUBTS: dict[Doubt, str] = {
     "none": "no revocation list lies beside the list",
     "unreadable": "cannot be read as a revocation list",
@@ -54,15 +53,12 @@ class Status:
     doubt: Doubt = "none"
     """Why nobody knows; "" if somebody does."""
     file: str = ""
-    """The list that tells, or the one that comes nearest to it."""
+    """The list that tells, or comes nearest to it, when it was made, and its successor is due."""
     made: datetime | None = None
-    """When that list was made (thisUpdate)."""
     due: datetime | None = None
-    """When its successor is due (nextUpdate), if it says so."""
     since: datetime | None = None
-    """Since when it is revoked."""
+    """Since when it is revoked, and why, as the list says it (RFC 5280, 5.3.1), if it gives a reason."""
     reason: str = ""
-    """As the list says it (RFC 5280, 5.3.1), "" if it gives none."""
 
     @property
     def why(self) -> str:
@@ -94,21 +90,20 @@ class RevocationList:
         return {entry.serial_number: place for place, entry in enumerate(self.crl)}
 
     @cached_property
-    def number(self) -> int | None:
-        """Its number, if it has one (RFC 5280, 5.2.3)."""
-        number = _extension(self.crl, x509.CRLNumber)
-        return number.crl_number if number else None
+    def point(self) -> Any:
+        """Of which certificates it speaks (IssuingDistributionPoint), ``None`` if of all."""
+        return _extension(self.crl, x509.IssuingDistributionPoint)
 
-    @cached_property
+    @property
     def scope(self) -> bytes:
-        """What tells it from other lists of its issuer (IssuingDistributionPoint)."""
-        point = _extension(self.crl, x509.IssuingDistributionPoint)
-        return point.public_bytes() if point else b""
+        """What tells it from other lists of its issuer."""
+        return self.point.public_bytes() if self.point else b""
 
     def newer_than(self, other: RevocationList) -> bool:
-        """Tell whether it comes after another of its issuer: by number, else by date."""
-        if self.number is not None and other.number is not None and self.number != other.number:
-            return self.number > other.number
+        """Tell whether it comes after another of its issuer: by number (RFC 5280, 5.2.3), else by date."""
+        ours, theirs = (_extension(one.crl, x509.CRLNumber) for one in (self, other))
+        if ours and theirs and ours != theirs:
+            return bool(ours.crl_number > theirs.crl_number)
         return self.crl.last_update_utc > other.crl.last_update_utc
 
     def revokes(self, certificates: Iterable[x509.Certificate]) -> set[int]:
@@ -120,26 +115,29 @@ class RevocationList:
     @property
     def complete(self) -> bool:
         """Tell whether it is about all that its issuer revoked, for whatever reason, and is understood."""
-        for extension in self.crl.extensions:
-            value = extension.value
-            partial = isinstance(value, x509.IssuingDistributionPoint) and (
-                value.only_contains_attribute_certs or value.indirect_crl or value.only_some_reasons
-            )
-            unknown = extension.critical and not isinstance(value, _READ)
-            if partial or unknown or isinstance(value, x509.DeltaCRLIndicator):
-                return False
-        return True
+        point = self.point
+        if point and (point.only_contains_attribute_certs or point.indirect_crl or point.only_some_reasons):
+            return False
+        return not any(
+            isinstance(e.value, x509.DeltaCRLIndicator) or (e.critical and not isinstance(e.value, _READ))
+            for e in self.crl.extensions
+        )
 
     def about(self, certificate: x509.Certificate) -> bool:
         """Tell whether it is about certificates of this kind: of authorities, or of others."""
-        point = _extension(self.crl, x509.IssuingDistributionPoint)
-        authority = is_authority(certificate)
+        point, authority = self.point, is_authority(certificate)
         return not (point and (point.only_contains_user_certs if authority else point.only_contains_ca_certs))
 
     def signed_by(self, issuer: x509.Certificate) -> bool:
         """Tell whether an authority signed it, and may sign such lists."""
         if issuer not in self.issuers:
-            self.issuers[issuer] = _signed(self.crl, issuer)
+            may = False
+            with suppress(*UNREADABLE):
+                key: Any = issuer.public_key()
+                if self.crl.issuer == issuer.subject and self.crl.is_signature_valid(key):
+                    usages = [e.value for e in issuer.extensions if isinstance(e.value, x509.KeyUsage)]
+                    may = all(usage.crl_sign for usage in usages)
+            self.issuers[issuer] = may
         return self.issuers[issuer]
 
     def entry(self, certificate: x509.Certificate) -> tuple[datetime, str] | None:
@@ -149,21 +147,9 @@ class RevocationList:
             return None
         entry = self.crl[place]
         since, lost = entry.revocation_date_utc, _extension(entry, x509.InvalidityDate)
-        since = min(since, lost.invalidity_date.replace(tzinfo=UTC)) if lost else since
         told = _extension(entry, x509.CRLReason)
         known = told and told.reason != x509.ReasonFlags.unspecified
-        return since, told.reason.value if known else ""
-
-    def doubt(self, certificate: x509.Certificate, at: datetime) -> Doubt:
-        """Say why a certificate that it does not name may have been revoked at a time; "" if it was not.
-
-        A list of before that time counts until its successor was due; one of after the certificate's end
-        need not name it any more.
-        """
-        made, due = self.crl.last_update_utc, self.crl.next_update_utc
-        if made > certificate.not_valid_after_utc:
-            return "late"
-        return "" if made >= at or (due is not None and at <= due) else "stale"
+        return min(since, lost.invalidity_date_utc) if lost else since, told.reason.value if known else ""
 
 
 def find_crls(folder: Path) -> list[Path]:
@@ -176,10 +162,10 @@ def revocation(chain: Sequence[x509.Certificate], files: Collection[Path], at: d
 
     Of the files, in PEM or DER, what cannot be read, or nobody of the chain signed, says nothing.
     """
-    read = [(file, load_crl(file)) for file in files]
-    statuses = [Status(doubt="unreadable", file=file.name) for file, crl in read if crl is None]
+    read = [(file.name, load_crl(file)) for file in files]
+    statuses = [Status(doubt="unreadable", file=name) for name, crl in read if crl is None]
     for certificate, issuer in pairwise(chain):
-        for status in (_status(file, crl, certificate, issuer, at) for file, crl in read if crl is not None):
+        for status in (_status(name, crl, certificate, issuer, at) for name, crl in read if crl is not None):
             if status.answer == "revoked":
                 return status
             if certificate is chain[0]:
@@ -188,40 +174,39 @@ def revocation(chain: Sequence[x509.Certificate], files: Collection[Path], at: d
 
 
 def _status(
-    file: Path, source: RevocationList, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime
+    name: str, source: RevocationList, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime
 ) -> Status:
-    crl = source.crl
-    made, due = crl.last_update_utc, crl.next_update_utc
+    made, due = source.crl.last_update_utc, source.crl.next_update_utc
     doubt: Doubt = ""
-    if crl.issuer != issuer.subject:
+    if source.crl.issuer != issuer.subject:
         doubt = "other"
     elif not source.signed_by(issuer):
         doubt = "forged"
     elif not source.complete or not source.about(certificate):
         doubt = "scope"
     else:
-        doubt, entry = source.doubt(certificate, at), source.entry(certificate)
+        if made > certificate.not_valid_after_utc:
+            doubt = "late"
+        elif made < at and (due is None or due < at):
+            doubt = "stale"
+        entry = source.entry(certificate)
         # A hold may have been lifted since; all else is for ever (RFC 5280, 5.3.1).
         if entry and entry[0] <= at and not (entry[1] == HOLD and doubt):
-            return Status("revoked", "", file.name, made, due, *entry)
-    return Status("unknown" if doubt else "good", doubt, file.name, made, due)
+            return Status("revoked", "", name, made, due, *entry)
+    return Status("unknown" if doubt else "good", doubt, name, made, due)
 
 
 def load_crl(file: Path) -> RevocationList | None:
     """Return a list that can be read; read again only once the file has changed."""
-    try:
+    with suppress(OSError, InputError):
         stat = file.stat()
-    except OSError:
-        return None
-    return _loaded(file, stat.st_mtime_ns, stat.st_size)
+        return _loaded(file, stat.st_mtime_ns, stat.st_size)
+    return None
 
 
 @lru_cache(64)
 def _loaded(file: Path, _changed: int, _size: int) -> RevocationList | None:
-    try:
-        return read_crl(read_bytes(file, MAX_FILE))
-    except InputError:
-        return None
+    return read_crl(read_bytes(file, MAX_FILE))
 
 
 def read_crl(content: bytes) -> RevocationList | None:
@@ -237,17 +222,6 @@ def read_crl(content: bytes) -> RevocationList | None:
 
 def _extension(holder: Any, kind: type[x509.ExtensionType]) -> Any:
     """Return what an extension of a list or an entry says, ``None`` if there is none to be read."""
-    with suppress(*_ABSENT):
+    with suppress(x509.ExtensionNotFound, *UNREADABLE):
         return holder.extensions.get_extension_for_class(kind).value
     return None
-
-
-def _signed(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
-    try:
-        if crl.issuer != issuer.subject or not crl.is_signature_valid(issuer.public_key()):  # type: ignore[arg-type]
-            return False
-        return issuer.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
-    except x509.ExtensionNotFound:
-        return True
-    except UNREADABLE:
-        return False

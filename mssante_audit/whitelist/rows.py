@@ -20,7 +20,6 @@ Value = TypeVar("Value")
 CPS_ISSUER = "GIP-CPS"
 """The O of every IGC-CPS certificate: the authority, not the operator (source: form)."""
 
-
 _OU = re.compile(r",OU=(?:[^,+\\]|\\.)*")
 
 
@@ -32,10 +31,7 @@ def grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:
     """
     groups: dict[Key, list[Value]] = {}
     for key, value in pairs:
-        if key in groups:
-            groups[key].append(value)
-        else:
-            groups[key] = [value]
+        groups.setdefault(key, []).append(value)
     return groups
 
 
@@ -87,13 +83,11 @@ def operator_names(entries: pd.DataFrame) -> dict[str, str]:
 def structures(entries: pd.DataFrame, known: Mapping[str, str] | None = None) -> dict[str, str]:
     """Tell which operator identifiers stand for one structure: each → the first of the structure's, in order.
 
-    Two do if they are numbers of one structure, however they are written (`structure_key`: SIREN and SIRET);
-    if they are in one certificate's name, all else being the same, on two rows each with a contact in common
-    (one row is a slip, not a structure); or if operators of one name share domains, always with the same
-    contacts. Neither the same name and département is enough (three hospitals of one département bear one
-    name), nor are contacts (a supplier gives its customer's). "" (no identifier) is left out. `known` is what
-    other lists show: its identifiers are told too; the first of a structure's is one of `entries`, if there
-    is one.
+    Two do if they are numbers of one structure (`structure_key`); if they are in one certificate's name, all
+    else being the same, on two rows each (one row is a slip) with a contact in common; or if operators of one
+    name share domains, always with the same contacts. Name and département are not enough (three hospitals
+    of one département bear one name), nor are contacts (a supplier gives its customer's). "" is left out.
+    `known` is what other lists show: its identifiers are told too, the first being of `entries` if one is.
     """
     ids = {*entries["operator_id"]} - {""}
     every = {*ids, *(known or {})}
@@ -138,9 +132,6 @@ def _same_contacts(entries: pd.DataFrame) -> list[tuple[str, str]]:
     agreed: dict[tuple[str, str], bool] = {}
     for owners in holders.values():
         for pair in pairwise(sorted(owners)):
-            first, second = (
-                {tuple(parse_contact(text).key for text in both) for both in owners[operator]}
-                for operator in pair
-            )
+            first, second = ({tuple(parse_contact(t).key for t in both) for both in owners[o]} for o in pair)
             agreed[pair] = agreed.get(pair, True) and not first.isdisjoint(second)
     return [pair for pair, same in agreed.items() if same]

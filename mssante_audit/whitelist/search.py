@@ -24,8 +24,7 @@ _SMALL = frozenset(WORDS["small"])
 _KINDS = frozenset(word for group in WORDS["same"] for word in group)
 _SAME = {word: group for group in WORDS["same"] for word in group}
 _SPELT = {word: group for group in WORDS["spelt"] for word in group}
-_MOST_WORDS = 12
-_MOST_NEAR = 10
+_MOST_WORDS, _MOST_NEAR = 12, 10
 _FEW = 5
 """Fewer domains than this have a word as it is typed: those that have it with a slip count as well."""
 _EQUAL, _MEANT, _BEGINS, _INSIDE, _SLIP, _NEAR = 10, 8, 7, 5, 4, 3
@@ -58,10 +57,7 @@ def documents(entries: pd.DataFrame, shown: Callable[[str], str] = str) -> list[
         named[domain][shown(description)] = None
         place = (DEPARTMENTS.get(code, ""), code, region_of(code))
         other[domain] |= dict.fromkeys(filter(None, (*map(shown, rest), *place)))
-    return [
-        Document(name, shown(name), " ".join([shown(name), *named[name]]), " ".join(other[name]))
-        for name in named
-    ]
+    return [Document(n, shown(n), " ".join([shown(n), *named[n]]), " ".join(other[n])) for n in named]
 
 
 class Index:
@@ -101,11 +97,9 @@ class Index:
                 scores[at] += rarity * counted[at]
         if not whole:
             found = {at for at in found if _LEAST * scores[at] >= most}
-        exact = (wanted, f"{wanted} mssante fr")
-        best = sorted(
-            found,
-            key=lambda at: (self.folded[at] not in exact, -scores[at], len(self.names[at]), self.names[at]),
-        )
+        exact, names = (wanted, f"{wanted} mssante fr"), self.names
+        ranks = {at: (self.folded[at] not in exact, -scores[at], len(names[at]), names[at]) for at in found}
+        best = sorted(found, key=ranks.__getitem__)
         return best if whole else best[:_MOST_NEAR], whole
 
     def _having(self, word: str) -> dict[int, int]:

@@ -1,22 +1,21 @@
 """What the signature of a white list is worth.
 
-The form of a list's signature (data): one enveloped XML signature, last child of the root; exclusive
-canonical form without comments, RSA with SHA-256; one reference, to the whole document; in KeyInfo the
-signer's certificate and nothing else. Anything else is refused before any mathematics, so that a signature
-over something else cannot vouch for the rows. The mathematics are signxml's, the certificate path is
-cryptography's. The authority issues the same kind of certificate to every organisation of French health care
-(data): a right path does not make the right signer, whose name is held against the one expected.
+Its form (data): one enveloped XML signature, last child of the root; exclusive canonical form without
+comments, RSA with SHA-256; one reference, to the whole document; in KeyInfo the signer's certificate alone.
+Anything else is refused before any mathematics (signxml's), so that a signature over something else cannot
+vouch for the rows. The authority issues the same kind of certificate to every organisation of French health
+care (data): a right path does not make the right signer, whose name is held against the one expected.
 """
 
 from __future__ import annotations
 
 import warnings
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -28,16 +27,11 @@ from signxml.algorithms import DigestAlgorithm, SignatureMethod
 from signxml.exceptions import SignXMLException
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
-from mssante_audit.base.errors import AuditError
+from mssante_audit.base.errors import WhiteListError
 from mssante_audit.base.markup import html_of
 from mssante_audit.base.resources import is_sample, sample_folder
-from mssante_audit.whitelist.certificates import (
-    UNREADABLE,
-    find_anchors,
-    path_to_anchor,
-    read_certificates,
-    trusted_certificates,
-)
+from mssante_audit.whitelist import certificates
+from mssante_audit.whitelist.certificates import UNREADABLE, path_to_anchor, trusted_certificates
 from mssante_audit.whitelist.revocation import SUFFIX, find_crls, revocation
 
 if TYPE_CHECKING:
@@ -50,11 +44,8 @@ ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
 SIGNER = "alb.mssante.fr"
 """Common name in the certificate that signs the published list (data)."""
 SAMPLE_SIGNER = "liste.fictif.example"
-
 _SMALLEST_KEY = 2048
 """Bits of an RSA key below which nobody is believed (good practice; the real signer's has as many)."""
-_LONGEST = 500
-
 
 Status = Literal["valid", "valid-untrusted", "invalid", "absent"]
 Revocation = Literal["good", "revoked", "unknown", ""]
@@ -75,27 +66,24 @@ class Verdict:
     ``chain`` (one does, through a certificate that may not), ``signer`` (it is somebody else's),
     ``revoked`` (at that time already); "" for a valid or absent signature."""
     signer: str = ""
-    """Subject of the signer's certificate (RFC 4514), on one line; "" if there is none to be read."""
+    """Subject and issuer of the signer's certificate (RFC 4514), on one line; "" if none can be read."""
     issuer: str = ""
     not_before: datetime | None = None
-    """Start of the signer's validity (UTC)."""
+    """The signer's validity (UTC)."""
     not_after: datetime | None = None
     at: datetime | None = None
     """Instant at which the certificates were validated (UTC)."""
     valid_at_generation: bool | None = None
-    """Whether the list's generation time lies in the signer's validity; None if either is unknown."""
+    """Whether the list's generation time lies in the signer's validity, and the present; None if unknown."""
     valid_now: bool | None = None
-    """Whether the present does, by the machine's clock; None without a signer."""
     verified_rows: int = 0
     """How many rows the verified reference covers: all, or none."""
     anchor: str = ""
-    """Subject of the anchor that the signer chains to, if it does."""
+    """Subject of the anchor that the signer chains to, if it does, and common name of the signer expected."""
     expected: str = ""
-    """Common name of the signer that is expected under that anchor."""
     revocation: Revocation = ""
-    """``good``, ``revoked`` or ``unknown``; "" without an anchor."""
+    """``good``, ``revoked`` or ``unknown``; "" without an anchor. And why, without a final period."""
     revocation_why: str = ""
-    """In one sentence without a final period."""
 
     def _repr_html_(self) -> str | None:
         return html_of(self)
@@ -111,7 +99,7 @@ class _InvalidError(Exception):
 
 def _line(text: str) -> str:
     """Return a text that others wrote as one line, of bounded length, that can neither steer nor hide."""
-    cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    cut = text if len(text) <= 500 else f"{text[:500]}…"
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in cut)
 
 
@@ -133,15 +121,12 @@ def verify_signature(
     whitelist
         The list. What was loaded must still be where it was.
     anchors
-        Certificate files and folders to trust (`trusted_certificates`), and revocation lists. Those beside
-        the list need not be named: certificates of IGC-Santé (`find_anchors`), revocation lists
-        (`find_crls`).
+        Certificate files and folders to trust, and revocation lists; beside the list, those of IGC-Santé and
+        revocation lists need not be named (`trust`).
     at
-        When the certificates must be valid; by default when the list was generated, or now if it does not
-        say when.
+        When the certificates must be valid; by default when the list was generated, or else now.
     signer
-        Common name of whoever should have signed; `SIGNER` if not given, and under the shipped sample's
-        anchor the sample's.
+        Common name of whoever should have signed; by default `SIGNER`, or under its anchor the sample's.
 
     Raises
     ------
@@ -166,9 +151,13 @@ def verify_signature(
             valid_at_generation=start <= made <= end if made else None,
             valid_now=start <= datetime.now(UTC) <= end,
         )  # fmt: skip
-        _check_rows(whitelist, _signed_bytes(content, leaf))
+        if not whitelist.same_as(_signed_bytes(content, leaf)):  # whatever both parsers make of the file
+            raise _InvalidError("the rows loaded are not the rows signed", "content")
     except _InvalidError as error:
         return replace(verdict, why=str(error), reason=error.reason)
+    except WhiteListError as error:
+        why = _line(f"what is signed is no white list ({error.message})")
+        return replace(verdict, why=why, reason="content")
     verdict = replace(verdict, verified_rows=len(whitelist.entries))
     try:
         chain = _chain(leaf, trusted, at)
@@ -199,15 +188,15 @@ def made_up(whitelist: WhiteList) -> bool:
 def trust(anchors: Sequence[str | Path], folder: Path | None) -> tuple[list[x509.Certificate], list[Path]]:
     """Return the certificates to trust and the files of revocation lists.
 
-    `anchors` are files and folders that the user names; in the data `folder` IGC-Santé's certificates and
-    revocation lists need not be named. An anchor that cannot be read is an `InputError`.
+    `anchors` are files and folders that the user names (an `InputError` if one cannot be read); in the data
+    `folder` IGC-Santé's certificates and revocation lists need not be named.
     """
-    crls = [Path(anchor) for anchor in anchors if Path(anchor).suffix.lower() == SUFFIX]
-    places = [anchor for anchor in anchors if Path(anchor) not in crls]
+    crls = [anchor for anchor in map(Path, anchors) if anchor.suffix.lower() == SUFFIX]
+    places = [anchor for anchor in map(Path, anchors) if anchor not in crls]
     trusted = trusted_certificates(places)
-    crls += [crl for place in map(Path, places) if place.is_dir() for crl in find_crls(place)]
+    crls += [crl for place in places if place.is_dir() for crl in find_crls(place)]
     if folder is not None:
-        trusted += find_anchors(folder)
+        trusted += certificates.find_anchors(folder)
         crls += find_crls(folder)
     return trusted, crls
 
@@ -253,7 +242,9 @@ def _signer(content: bytes) -> x509.Certificate:
     (data,) = _children(key_info, "X509Data")
     (certificate,) = _children(data, "X509Certificate")
     try:
-        return read_certificates(x509.load_der_x509_certificate, b64decode(certificate.text or ""))[0]
+        return certificates.read_certificates(
+            x509.load_der_x509_certificate, b64decode(certificate.text or "")
+        )[0]
     except UNREADABLE as error:
         raise _InvalidError("the signer's certificate cannot be read", "form") from error
 
@@ -294,16 +285,6 @@ def _signed_bytes(content: bytes, leaf: x509.Certificate) -> bytes:
     return result.signed_data
 
 
-def _check_rows(whitelist: WhiteList, signed: bytes) -> None:
-    """Compare the rows loaded with those that are signed: whatever both parsers make of the file."""
-    try:
-        same = whitelist.same_as(signed)
-    except AuditError as error:
-        raise _InvalidError(f"what is signed is no white list ({error.message})", "content") from error
-    if not same:
-        raise _InvalidError("the rows loaded are not the rows signed", "content")
-
-
 def _chain(
     leaf: x509.Certificate, trusted: Sequence[x509.Certificate], at: datetime
 ) -> list[x509.Certificate]:
@@ -314,7 +295,7 @@ def _chain(
     if not trusted:
         raise _InvalidError("no anchor is known: neither given, nor recognised beside the list", "anchor")
     if leaf.issuer not in {certificate.subject for certificate in trusted}:
-        raise _InvalidError(f"no anchor is the signer's issuer, {_name(leaf.issuer)}", "anchor")
+        raise _InvalidError(f"no anchor is the signer's issuer, {leaf.issuer.rfc4514_string()}", "anchor")
     try:
         chain = path_to_anchor(leaf, trusted, trusted, at, _signer_policy())
     except ValueError as error:
@@ -327,23 +308,20 @@ def _chain(
 
 def _signer_policy() -> verification.ExtensionPolicy:
     """Return what a signer's certificate must say of itself, as the real one does (data)."""
+
+    def held_to(right: Callable[[Any], bool], why: str) -> Callable[[object, x509.Certificate, Any], None]:
+        def check(_: object, __: x509.Certificate, value: Any) -> None:
+            if not right(value):
+                raise ValueError(why)
+
+        return check
+
+    email = ExtendedKeyUsageOID.EMAIL_PROTECTION
+    purpose = held_to(lambda purposes: email in purposes, "its extended key usage is not emailProtection")
+    usage = held_to(lambda u: u.digital_signature or u.content_commitment, "its key usage is not signing")
+    leaf = held_to(lambda constraints: not (constraints and constraints.ca), "it is a CA's certificate")
     either = verification.Criticality.AGNOSTIC
     policy = verification.ExtensionPolicy.permit_all()
-    policy = policy.require_present(x509.ExtendedKeyUsage, either, _check_purpose)
-    policy = policy.require_present(x509.KeyUsage, either, _check_usage)
-    return policy.may_be_present(x509.BasicConstraints, either, _check_leaf)
-
-
-def _check_purpose(_: object, __: x509.Certificate, purposes: x509.ExtendedKeyUsage) -> None:
-    if ExtendedKeyUsageOID.EMAIL_PROTECTION not in purposes:
-        raise ValueError("its extended key usage is not emailProtection")
-
-
-def _check_usage(_: object, __: x509.Certificate, usage: x509.KeyUsage) -> None:
-    if not (usage.digital_signature or usage.content_commitment):
-        raise ValueError("its key usage is not signing")
-
-
-def _check_leaf(_: object, __: x509.Certificate, constraints: x509.BasicConstraints | None) -> None:
-    if constraints is not None and constraints.ca:
-        raise ValueError("it is a CA's certificate")
+    policy = policy.require_present(x509.ExtendedKeyUsage, either, purpose)
+    policy = policy.require_present(x509.KeyUsage, either, usage)
+    return policy.may_be_present(x509.BasicConstraints, either, leaf)

@@ -12,8 +12,8 @@ from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 from reportlab.pdfgen.canvas import Canvas
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.declarations import form_read as annexe1_read
-from mssante_audit.declarations.form_write import FORM, PAGE, write_form
+from mssante_audit.declarations import form as annexe1_read
+from mssante_audit.declarations.form import FORM, PAGE, write_form
 from mssante_audit.declarations.register import fields, load_declarations, records
 
 LINES = """\

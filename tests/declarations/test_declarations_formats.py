@@ -15,7 +15,7 @@ from test_annexe1 import READ
 
 from mssante_audit.audits.declarations.rules import form_findings
 from mssante_audit.declarations.cells import read_box
-from mssante_audit.declarations.form_write import write_form
+from mssante_audit.declarations.form import write_form
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import Register, load_declarations
 from mssante_audit.findings.frame import Finding

@@ -25,8 +25,7 @@ from mssante_audit.declarations.cells import read_box, read_date
 from mssante_audit.declarations.headings import resolve
 from mssante_audit.declarations.mend import mended
 from mssante_audit.declarations.references import is_nothing, reference
-from mssante_audit.declarations.register import fields, find_register, latest, load_declarations
-from mssante_audit.declarations.values import KINDS
+from mssante_audit.declarations.register import KINDS, fields, find_register, latest, load_declarations
 from mssante_audit.declarations.write import SHEET, template, template_book, write_register
 
 ROW = {

@@ -30,8 +30,8 @@ from mssante_audit.observe.observation import load_observation
 from mssante_audit.site.build import build_site
 from mssante_audit.space.trust import load_space
 from mssante_audit.whitelist import load
+from mssante_audit.whitelist.listxml import FIELDS
 from mssante_audit.whitelist.load import NAMESPACE, load_whitelist
-from mssante_audit.whitelist.reading import FIELDS
 
 AS_OF = "2026-03-03T06:00:00Z"
 HEAD = (

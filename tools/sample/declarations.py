@@ -515,7 +515,7 @@ def register_files(register: SampleRegister) -> dict[str, bytes]:
         ).encode(),
     }
     try:
-        from mssante_audit.declarations.form_write import write_form
+        from mssante_audit.declarations.form import write_form
 
         files["annexe1.pdf"] = write_form(_as_form(register.rows[FORM_PLACE]))
     except InputError:

@@ -17,7 +17,8 @@ from mssante_audit.audits.declarations.declared import contract_number
 from mssante_audit.audits.declarations.names import one_structure
 from mssante_audit.audits.declarations.people import label
 from mssante_audit.base.text import fold
-from mssante_audit.declarations.register import Register, domain_keys, due_from, mapped, structures_of
+from mssante_audit.declarations.register import Register, due_from, structures_of
+from mssante_audit.declarations.values import domain_keys, mapped
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn, pasted_dn
 from mssante_audit.values.identifiers import identifier_of, parse_identifier, structure_key

@@ -13,7 +13,8 @@ from mssante_audit.audits.reconciliation.parties import Party, parties_of
 from mssante_audit.audits.since import past_of
 from mssante_audit.base.frames import Column, dtypes
 from mssante_audit.base.text import fold
-from mssante_audit.declarations.register import Register, domain_keys, due_from, filled, mapped
+from mssante_audit.declarations.register import Register, due_from, filled
+from mssante_audit.declarations.values import domain_keys, mapped
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import Coordinates, parse_contact
 from mssante_audit.values.dn import parse_dn, pasted_dn

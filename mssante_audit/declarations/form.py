@@ -1,0 +1,343 @@
+"""Annexe 1 as a PDF: read, and written filled from a declaration for the operator to confirm. Extra ``pdf``.
+
+Read are its form fields, or the text of one laid out like the form. Nothing is guessed: a field whose label
+is not found, or is found more often than the form prints it, is listed and left empty. Of a text, a box is
+read only where a mark stands before its label. Written, the fields carry the register's column names and the
+form's labels in its order, so that a copy printed to PDF can be read again as text.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.resources import table_of
+from mssante_audit.base.settings import Letter
+from mssante_audit.declarations.cells import UNSEEN
+from mssante_audit.declarations.headings import SIGNATORY, fields, resolve
+from mssante_audit.declarations.read import Sheet
+
+MAX_PDF = 20 * 1024 * 1024
+MAX_PAGES = 20
+_REMEDY = "Ask the operator for the form with its fields, or type it into the register"
+
+logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what matters of a damaged file is said by the error
+
+_TABLES = table_of("mssante_audit.declarations", "form.toml")
+FORM: list[list[str | list[str]]] = _TABLES["pages"]
+Labels = Mapping[str, Sequence[str]]
+
+
+def _pattern(words: str) -> str:
+    return words.replace(" ", r"\s+").replace("’", "['’]")
+
+
+SECTIONS: Mapping[str, Labels] = {
+    _pattern(start): {_pattern(label): names.split() for label, names in labels.items()}
+    for start, labels in _TABLES["text"].items()
+}
+_DN = _pattern("DN du certificat d’authentification")
+_BOXES = ("delegation", "redirection", "withdrawal", "signature_present")
+_MARK = re.compile(r"(?:(\[\s*[xX]\s*\]|[☒☑✓✔✗✘]|(?<!\w)[xX])|(\[\s*\]|☐))\s*$")
+_NOISE = re.compile(
+    r"\(Partie remplie par l['’]ASIP Santé\)|\(Exemple : [^)]*\)|\(63 caractères max.*?\bns\.ch-xyz\.fr"
+    r"|Exemples : En IGC Santé.*|Coordonnées du responsable technique.*?projet\)|Retrait\s*$"
+)
+_LEADER = re.compile(r"\.{3,}|…+|_{3,}")
+
+
+def read_form(file: str, raw: bytes) -> Sheet:
+    """Read one declaration from a PDF.
+
+    One that is damaged, encrypted, scanned, XFA only, flattened, or not this form is an `InputError`; so is
+    an installation without the extra ``pdf``.
+    """
+    try:
+        from pypdf import PdfReader
+    except ImportError as error:
+        raise _pdf_missing(error) from None
+    if len(raw) > MAX_PDF:
+        raise InputError("larger than {} MB", MAX_PDF // 1024 // 1024, file=file, remedy=_REMEDY)
+    try:
+        reader = PdfReader(io.BytesIO(raw))
+        if reader.is_encrypted and not reader.decrypt(""):
+            raise InputError("encrypted: it needs a password", file=file, remedy="Save it without password")
+        if len(reader.pages) > MAX_PAGES:
+            raise InputError("more than {} pages: not Annexe 1", MAX_PAGES, file=file)
+        root: Any = reader.trailer["/Root"]
+        acroform = root.get("/AcroForm")
+        values = {name: field for name, field in (reader.get_fields() or {}).items() if "/FT" in field}
+        if values:
+            return _from_fields(file, values)
+        if acroform is not None and "/XFA" in acroform.get_object():
+            raise InputError("an XFA form without plain fields", file=file, remedy=_REMEDY)
+        if any(_flattened(page) for page in reader.pages):
+            raise InputError("a flattened form: what was typed cannot be placed", file=file, remedy=_REMEDY)
+        text = "\n".join(page.extract_text() for page in reader.pages)
+    except InputError:
+        raise
+    except Exception:  # pypdf lets out errors of every kind on a damaged or hostile file
+        raise InputError("not a readable PDF", file=file, remedy=_REMEDY) from None
+    if len(text.split()) < 10:
+        raise InputError("no form fields and no text: a scan", file=file, remedy=_REMEDY)
+    return _from_text(file, text)
+
+
+def _from_fields(file: str, values: Mapping[str, Any]) -> Sheet:
+    headings, cells = [], []
+    for name, field in values.items():
+        short = re.sub(r"\[\d+\]", "", name.rsplit(".", 1)[-1])
+        tooltip = str(field.get("/TU") or "")
+        known = resolve([short], {}).fields
+        headings.append(short if known or not tooltip else tooltip)
+        text = "\n".join(str(field.get("/V") or "").splitlines())
+        cells.append(text if field.get("/FT") != "/Btn" else "" if text in ("/Off", "") else "X")
+    if "domain" not in resolve(headings, {}).fields:
+        found = ", ".join(headings)[:200]
+        raise InputError("not Annexe 1: its fields are {}", found, file=file, remedy=_REMEDY)
+    return _sheet(file, headings, cells)
+
+
+def _flattened(page: Any) -> bool:
+    """Tell whether the page draws former form fields, whose texts lie outside the page's own."""
+    resources = page["/Resources"].get_object() if "/Resources" in page else {}
+    objects = resources["/XObject"].get_object() if "/XObject" in resources else {}
+    drawn = [objects[name].get_object() for name in objects]
+    return any(form.get("/Subtype") == "/Form" and b"/Tx" in form.get_data() for form in drawn)
+
+
+def _from_text(file: str, text: str) -> Sheet:
+    """Read a declaration from the form's text."""
+    starts: list[tuple[str, int]] = []
+    for pattern in SECTIONS:  # cut at those that are found, in order
+        if match := re.compile(pattern).search(text, starts[-1][1] + 1 if starts else 0):
+            starts.append((pattern, match.start()))
+    ends = [start for _, start in starts[1:]] + [len(text)]
+    parts = {name: text[start:end] for (name, start), end in zip(starts, ends, strict=False)}
+    if len(parts) < 3:
+        raise InputError("not the text of Annexe 1", file=file, remedy=_REMEDY)
+    read: dict[str, str] = {}
+    lost: dict[str, str] = {}
+    for (start, labels), after in zip(SECTIONS.items(), [*[*SECTIONS][1:], ""], strict=True):
+        followed = not after or after in parts
+        if start == _DN:
+            lines = _names(parts.get(_DN, "")) if followed else {}
+            missing = {} if lines else dict.fromkeys(("dn_igc_sante", "dn_igc_cps"), "label-missing")
+        else:
+            lines, missing = _read_section(labels, parts.get(start, ""), followed)
+        read |= lines
+        lost |= missing
+    if "domain" not in read:
+        raise InputError("the domain could not be told from the rest of the form", file=file, remedy=_REMEDY)
+    read["contract_number"] = re.sub(r"[\s-]", "", read.get("contract_number", ""))
+    if SIGNATORY in lost:
+        lost |= dict.fromkeys(("signatory_last_name", "signatory_first_name"), lost.pop(SIGNATORY))
+    headings = ["Nom, Prénom" if name == SIGNATORY else name for name in read]
+    sheet = _sheet(file, headings, list(read.values()))
+    sheet.problems = [(1, at, "box-unseen", "") for at, cell in enumerate(read.values()) if cell == UNSEEN]
+    sheet.lost = lost
+    return sheet
+
+
+def _sheet(file: str, headings: list[str], cells: list[str]) -> Sheet:
+    """Return the one declaration of a form."""
+    columns = [pd.Series([cell], dtype="str") for cell in cells]
+    return Sheet(file, headings, columns, np.array([1], dtype="int64"))
+
+
+def _read_section(labels: Labels, part: str, followed: bool) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the fields of a section, and those that cannot be read with the kind of problem.
+
+    Where a label is missing, nobody knows where the value before it ends: that one is not read either.
+    """
+    read: dict[str, str] = {}
+    lost: dict[str, str] = {}
+    before: Sequence[str] = ()
+    for pattern, names in (*labels.items(), ("", ())):
+        matches = list(re.finditer(rf"(?<!\S){pattern}", part)) if names else []
+        if not matches and (names or not followed):
+            lost |= {name: "label-next" for name in before if name not in (*_BOXES, *lost)}
+        if len(matches) != len(names):
+            lost |= dict.fromkeys(names, "label-twice" if len(matches) > len(names) else "label-missing")
+        else:
+            for name, match in zip(names, matches, strict=True):
+                mark = _MARK.search(part[: match.start()])
+                ticked = UNSEEN if mark is None else "X" if mark[1] else ""
+                read[name] = ticked if name in _BOXES else _value(part, match.end(), labels)
+        before = names
+    if lost and any(len(names) > 1 for names in labels.values()):  # columns side by side: all in doubt
+        lost = dict.fromkeys(read, "label-next") | lost
+    return {name: value for name, value in read.items() if name not in lost}, lost
+
+
+def _value(part: str, start: int, labels: Labels) -> str:
+    """Return what stands after a label, up to the next one."""
+    patterns = "|".join(labels)
+    following = re.compile(rf"(?<!\S)(?:{patterns})").search(part, start)
+    end = following.start() if following else len(part)
+    value = _NOISE.sub("", " ".join(part[start:end].split()))
+    value = _LEADER.sub("", value).strip().removeprefix(":").strip()
+    return re.sub(r"(?<!\s)\s*(?:\[\s*[xX]?\s*\]|[☐☒☑✓✔✗✘])$", "", value)
+
+
+def _names(part: str) -> dict[str, str]:
+    """Read the two lines of DN, told apart by their labels or, where both stand, by their order."""
+    text = _LEADER.sub("", _NOISE.sub("", " ".join(part.split())))
+    labelled = re.search(
+        r"(?<!\S)IGC Santé\s*:?\s(.*?)(?<!\S)IGC CPS\s*:?(?:\s|$)(.*)", text.rpartition("deux lignes)")[2]
+    )
+    lines = list(labelled.groups()) if labelled else re.findall(r"CN=.*?(?=\sCN=|$)", text)
+    if len(lines) != 2:
+        return {}
+    # of a line that nobody filled only the types and signs are printed
+    filled = [line.strip() if re.search(r"=\s*[^\s,=()]", line) else "" for line in lines]
+    return dict(zip(("dn_igc_sante", "dn_igc_cps"), filled, strict=True))
+
+
+PAGE = (595.28, 841.89)
+"""A4, in points."""
+_LEFT, _LINE, _FONT = 42, 19.0, 8.5
+SIGNED = ("date", "signature_present", "signatory_last_name", "signatory_first_name")
+"""Fields that are filled in when the form is signed, again each time."""
+EMPTIED = "Laissé vide : l’audit y signale une erreur. À remplir par l’opérateur."
+"""What the mark beside a field means."""
+_MARKED = (0.7, 0.1, 0.05)
+_ADDRESSES = (Letter().contacts_to, Letter().form_to)
+
+
+def _pdf_missing(error: ImportError) -> InputError:
+    """Return the error for an installation without the extra ``pdf``."""
+    return InputError("PDF needs {}", error.name, remedy='Install it: pip install "mssante-audit[pdf]"')
+
+
+_EDGES = {1: (42, 559), 2: (42, 302, 559), 4: (42, 168, 302, 428, 559)}
+"""Where the fields of a line begin and the last ends, by their number; 6 points are left between them."""
+_ENDS = {"contract_number": 320, "date": 220}
+"""Of fields shorter than that."""
+
+
+def write_form(
+    record: Mapping[str, str], marked: Collection[str] = (), addresses: tuple[str, str] = _ADDRESSES
+) -> bytes:
+    """Return Annexe 1 as a PDF whose fields are filled from a `mssante_audit.declarations.register.records`.
+
+    The manager's `addresses` for changes of contacts and for the form are printed. Days are written as
+    France does. Fields that are `marked` have a star beside them, and the page says why.
+    Without the extra ``pdf`` it is an `InputError`.
+    """
+    try:
+        import reportlab  # noqa: F401 - what draws
+        from pypdf import PdfWriter
+        from pypdf.generic import NameObject, TextStringObject
+    except ImportError as error:
+        raise _pdf_missing(error) from None
+    signed = {name: text for name, text in record.items() if name in SIGNED}
+    days = {name: re.sub(r"\A(\d{4})-(\d\d)-(\d\d)\Z", r"\3/\2/\1", text) for name, text in signed.items()}
+    record = {**record, **days}
+    ticked = frozenset(name for name in fields() if fields()[name].kind == "box" and record.get(name) == "X")
+    with _reading:
+        writer = PdfWriter(_drawn(ticked, frozenset(marked), addresses))
+    for sheet in writer.pages:
+        annotations: Any = sheet["/Annots"]
+        entries = {str(a.get_object()["/T"]): a.get_object() for a in annotations}
+        texts = {n: v for n, v in record.items() if v and n in entries and entries[n].get("/FT") == "/Tx"}
+        # Helvetica's characters get an appearance; viewers draw the others themselves
+        plain = {name: value for name, value in texts.items() if _latin(value)}
+        writer.update_page_form_field_values(sheet, plain, auto_regenerate=False)
+        for name in texts.keys() - plain.keys():
+            entries[name][NameObject("/V")] = TextStringObject(texts[name])
+            entries[name].pop("/AP", None)
+    if not all(_latin(value) for value in record.values()):
+        writer.set_need_appearances_writer(True)
+    filled = io.BytesIO()
+    writer.write(filled)
+    return filled.getvalue()
+
+
+_reading = threading.Lock()
+"""Held while a form that was drawn is copied: it reads its objects when they are first asked for."""
+
+
+@lru_cache(maxsize=32)
+def _drawn(ticked: frozenset[str], marked: frozenset[str], addresses: tuple[str, str]) -> Any:
+    """Return the form with nothing but its boxes filled in, read: a writer copies it.
+
+    Drawing and reading it takes longer than filling it in, and most domains have the same few fields wrong.
+    """
+    from pypdf import PdfReader
+    from reportlab.pdfgen.canvas import Canvas
+
+    out = io.BytesIO()
+    canvas: Any = Canvas(out, pagesize=PAGE, invariant=1, lang="fr")  # type: ignore[no-untyped-call]
+    canvas.setTitle("Annexe 1 - Déclaration d'un domaine MSSanté")
+    for number, page in enumerate(FORM, 1):
+        height = PAGE[1] - 48
+        for line in page:
+            if isinstance(line, str) and line.startswith(" "):
+                canvas.setFont("Helvetica-Oblique", 7)
+                canvas.drawString(_LEFT, height + 7, line.strip().format(*addresses))
+                height -= 10
+                continue
+            height = _draw(canvas, line, height, ticked, marked)
+        if any(name in marked for line in page if isinstance(line, list) for name in line):
+            canvas.setFillColorRGB(*_MARKED)
+            canvas.drawString(_LEFT, 30, f"* {EMPTIED}")
+            canvas.setFillColorRGB(0, 0, 0)
+        if number == len(FORM):
+            canvas.setFont("Helvetica", _FONT)
+            canvas.drawRightString(PAGE[0] - 80, 40, "Parapher ici")
+            canvas.rect(PAGE[0] - 74, 28, 40, 28)
+        canvas.showPage()
+    canvas.save()
+    return PdfReader(out)
+
+
+def _draw(
+    canvas: Any,
+    line: str | list[str],
+    height: float,
+    ticked: Collection[str],
+    marked: Collection[str],
+) -> float:
+    """Draw one line at `height`; return the height of the next."""
+    if isinstance(line, str):
+        canvas.setFont("Helvetica-Bold", 10)
+        canvas.setFillColorRGB(0.12, 0.23, 0.37)
+        canvas.drawString(_LEFT, height - 12, line)
+        canvas.setFillColorRGB(0, 0, 0)
+        return height - 32
+    canvas.setFont("Helvetica", _FONT)
+    for name, left, end in zip(line, _EDGES[len(line)], _EDGES[len(line)][1:], strict=False):
+        label = fields()[name].form.removeprefix("DN ")
+        if name in marked:
+            canvas.setFillColorRGB(*_MARKED)
+            canvas.drawString(left - 7, height, "*")
+            canvas.setFillColorRGB(0, 0, 0)
+        if fields()[name].kind == "box":
+            canvas.acroForm.checkbox(
+                name=name, tooltip=label, x=left, y=height - 4, size=12,
+                checked=name in ticked, buttonStyle="cross", borderWidth=1, fieldFlags="",
+            )  # fmt: skip
+            canvas.drawString(left + 20, height, label)
+            continue
+        canvas.drawString(left, height, label)
+        start = left + canvas.stringWidth(label, "Helvetica", _FONT) + 6
+        canvas.acroForm.textfield(
+            name=name, tooltip=label or name, x=start, y=height - 4,
+            width=_ENDS.get(name, end - 6) - start, height=15, fontName="Helvetica", borderWidth=0.5,
+            fontSize=7.5 if name.startswith("dn_") else _FONT, maxlen=None, fieldFlags="",
+        )  # fmt: skip
+    return height - _LINE
+
+
+def _latin(text: str) -> bool:
+    return all(ord(character) < 256 for character in text)
