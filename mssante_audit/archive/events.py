@@ -17,9 +17,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from mssante_audit.archive.changes import Change, Operator, changes_frame, compare, way
+from mssante_audit.archive.changes import (
+    CONFIDENCES,
+    Change,
+    Operator,
+    Side,
+    changes_frame,
+    compare,
+    confidence,
+    same_structures,
+    side_of,
+    way,
+)
 from mssante_audit.archive.renames import renames_in
-from mssante_audit.archive.sides import CONFIDENCES, Side, confidence, same_structures, side_of
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import Column, frame_of
 from mssante_audit.values.person import Person

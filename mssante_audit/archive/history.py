@@ -40,24 +40,23 @@ FRAME = (
     Column("last_seen", "datetime64[us, UTC]", "generation time of the last one"),
     Column("snapshots", "int32", "how many lists hold it, copies within one counted once"),
     Column(
-        "stamp_first", "datetime64[us, UTC]",
-        "earliest `DateMAJ` it ever bore, NaT if none could be read",
+        "stamp_first", "datetime64[us, UTC]", "earliest `DateMAJ` it ever bore, NaT if none could be read",
     ),
     Column("stamp_last", "datetime64[us, UTC]", "latest"),
 )  # fmt: skip
 
-FILE = "history.parquet"
-"""In the archive's folder."""
-CHECK = ".history.json"
-"""Beside it: its ``sha256``, and that of the one before, for a kill while it is replaced."""
+FILE, CHECK = "history.parquet", ".history.json"
+"""In the archive's folder; the second has the ``sha256`` of the first and of the one before, for a kill."""
 VERSION = 2
-_LISTS = b"mssante-audit lists"
-"""What names the lists in it, in its metadata."""
+_LISTS = b"mssante-audit lists"  # what names the lists in it, in its metadata
 MAX_FILE = 1 << 30
-
-CONTENT = ["domain", "dn", "description", "project_contact", "support_contact"]
-"""What makes two rows the same."""
-
+CONTENT = [
+    "domain",
+    "dn",
+    "description",
+    "project_contact",
+    "support_contact",
+]  # of a row, but its date
 _TIME = pa.timestamp("us", "UTC")
 _TYPES = {"str": pa.string(), "datetime64[us, UTC]": _TIME, "int32": pa.int32()}
 SCHEMA = pa.schema([(column.name, _TYPES[column.dtype]) for column in FRAME])
@@ -147,8 +146,8 @@ def with_operators(history: pd.DataFrame) -> pd.DataFrame:
 
 def check_of(folder: Path) -> dict[str, Any] | None:
     """Return what confirms the file; one that was changed, or of another version, is an `InputError`."""
-    remedy = f"Update mssante-audit, or remove it and {FILE}: they are made again"
-    return read_state(folder / CHECK, VERSION, remedy=remedy)
+    anew = f"Update mssante-audit, or remove it and {FILE}: they are made again"
+    return read_state(folder / CHECK, VERSION, remedy=anew)
 
 
 def _completed(archive: Archive, lists: frozenset[str] | None, table: Any) -> Any:

@@ -11,8 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from pydantic_core import to_jsonable_python
 
-from mssante_audit.archive.changes import changes_frame, compare
-from mssante_audit.archive.sides import side_of
+from mssante_audit.archive.changes import changes_frame, compare, side_of
 from mssante_audit.audits import parted
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError

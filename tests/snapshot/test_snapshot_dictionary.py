@@ -11,8 +11,8 @@ from conftest import CATALOGUE
 from test_report import CANARY, canary_list
 from tlsmade import write_tls
 
+from mssante_audit.archive.changes import Side
 from mssante_audit.archive.events import between, span
-from mssante_audit.archive.sides import Side
 from mssante_audit.audits import audit_all
 from mssante_audit.findings.causes import causes
 from mssante_audit.findings.frame import IN_FILES
