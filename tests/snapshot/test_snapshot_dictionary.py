@@ -20,7 +20,8 @@ from mssante_audit.findings.places import Place
 from mssante_audit.network import methods
 from mssante_audit.snapshot import load_space, make_snapshot
 from mssante_audit.snapshot.dictionary import FRAMES
-from mssante_audit.snapshot.folder import PRIVATE, naming
+from mssante_audit.snapshot.load import PRIVATE
+from mssante_audit.snapshot.make import naming
 from mssante_audit.space.story import worded_changes, worded_events
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts import domains_of
