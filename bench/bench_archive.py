@@ -17,9 +17,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from mssante_audit.archive.changes import Side
 from mssante_audit.archive.events import between, span
 from mssante_audit.archive.history import CHECK, FILE, bring_up_to_date, merged, rows_of, write
-from mssante_audit.archive.sides import Side
 from mssante_audit.archive.store import Archive
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
 from tools.sample.make import build

@@ -23,8 +23,8 @@ from .findings.causes import actionable as actionable
 from .findings.causes import causes as causes
 from .findings.frame import Finding as Finding
 from .findings.registry import Audit as Audit
-from .nightly.times import fixed_by as fixed_by
-from .nightly.times import times_to_fix as times_to_fix
+from .nightly.letters import fixed_by as fixed_by
+from .nightly.letters import times_to_fix as times_to_fix
 from .report.cards import controls as controls
 from .report.certificates import calendar as calendar
 from .report.certificates import calendar_link as calendar_link

@@ -23,7 +23,7 @@ from mssante_audit.archive.store import open_archive
 from mssante_audit.cli.main import app
 from mssante_audit.declarations.headings import read_mapping
 from mssante_audit.declarations.scope import read_scope
-from mssante_audit.nightly import metrics
+from mssante_audit.nightly import mail
 from mssante_audit.nightly.config import load_config
 from mssante_audit.snapshot.make import make_snapshot
 from mssante_audit.space.trust import load_space
@@ -131,4 +131,4 @@ def test_console() -> None:
 def test_promql() -> None:
     for page, code in blocks("promql"):
         for name in re.findall(r"mssante_audit_\w+", code):
-            assert name.removeprefix("mssante_audit_") in Path(metrics.__file__).read_text("utf-8"), page
+            assert name.removeprefix("mssante_audit_") in Path(mail.__file__).read_text("utf-8"), page

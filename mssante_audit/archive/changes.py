@@ -1,32 +1,40 @@
 """What changed between two lists: one record a change (`FRAME`), rows compared as a multiset.
 
 Rows are paired from the most alike to the least; what a pair differs in is a record. A row without a partner
-is a certificate added or retired, or a copy. `mssante_audit.space.story` has words for the facts.
+is a certificate added or retired, or a copy. `mssante_audit.space.story` has words for the facts. How sure
+is what the lists show: docs/archive.md has the table.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
 from mssante_audit.archive.renames import Row, find_renames
-from mssante_audit.archive.sides import CONFIDENCES, Side, confidence, same_structures
 from mssante_audit.base.frames import Column, frame_of
+from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.copies import copies
 from mssante_audit.whitelist.reliance import DAMAGES
-from mssante_audit.whitelist.rows import grouped
+from mssante_audit.whitelist.reliance import doubts as doubts_of
+from mssante_audit.whitelist.rows import grouped, structures
+
+if TYPE_CHECKING:
+    from mssante_audit.whitelist.load import WhiteList
 
 KINDS = (
     "added", "removed", "renamed", "moved", "dn_added", "dn_retired", "dn_replaced", "dn_respelt",
     "contact_changed", "description_changed", "restamped", "duplicated",
 )  # fmt: skip
+CONFIDENCES = ("unknown", "likely", "certain")
+"""How sure a change is, and an event, the least first."""
 
 FRAME = (
     Column("kind", "str", "of `KINDS`", KINDS),
@@ -35,7 +43,7 @@ FRAME = (
     Column(
         "confidence", "str",
         "``certain``: the lists show it; ``likely``: their likeliest reading; ``unknown``: a list that is "
-        "damaged or not verified may explain it (`mssante_audit.archive.sides`)",
+        "damaged or not verified may explain it (`mssante_audit.archive.changes`)",
         CONFIDENCES,
     ),
     Column("operator_before", "str", 'identifier of the operator in the earlier list, or ""'),
@@ -43,18 +51,68 @@ FRAME = (
     Column("facts", "object (dict)", "``before`` and ``after``, the side that is there; may name persons"),
 )  # fmt: skip
 
-Pair = tuple[str, str]
+_MISSING = {
+    "added": {0}, "dn_added": {0}, "more": {0}, "removed": {1}, "dn_retired": {1}, "fewer": {1},
+    "renamed": {0, 1}, "moved": {0, 1}, "dn_replaced": {0, 1},
+}  # fmt: skip
+"""Of which lists, the earlier (0) or the later one, a missing row would explain a change."""
 FIELDS = ("domain", "description", "dn", "dn_key", "project_contact", "support_contact", "updated_at_text")
 
 
+@dataclass(frozen=True)
+class Side:
+    """One of the two lists that are compared.
+
+    Its rows have the columns of `mssante_audit.whitelist.load`; `doubts` are why it is not to be relied on
+    (`mssante_audit.whitelist.reliance.doubts`), whatever its age; `structures` are which identifiers stand
+    for one structure, as the lists of its archive show, empty if it is of none.
+    """
+
+    entries: pd.DataFrame
+    time: datetime | None = None  # when it was generated (UTC)
+    doubts: tuple[str, ...] = ()
+    signer: str = ""  # common name in the certificate that signs it; "" if that cannot be read
+    structures: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def audited(self) -> Side:
+        """The list without its test entries."""
+        return replace(self, entries=self.entries[~self.entries["is_audit_entry"]])
+
+
+def side_of(whitelist: WhiteList) -> Side:
+    """Return a list as a side; its signature is checked if it was not yet.
+
+    A file that is gone or has changed since it was loaded is an `InputError`.
+    """
+    signer = parse_dn(whitelist.signature.signer).get("CN")
+    return Side(whitelist.entries, whitelist.generated_at, tuple(doubts_of(whitelist)), signer)
+
+
+def same_structures(before: Side, after: Side) -> dict[str, str]:
+    """Tell which identifiers stand for one structure, as both lists and all those of their archive show."""
+    known = {**before.structures, **after.structures}
+    return structures(pd.concat([before.entries, after.entries]), known)
+
+
+def confidence(kind: str, doubts: tuple[Collection[str], Collection[str]]) -> str:
+    """Return how sure a change of a kind is between lists with these doubts.
+
+    >>> [confidence("removed", each) for each in (((), ()), (("damaged",), ()), ((), ("damaged",)))]
+    ['certain', 'likely', 'unknown']
+    """
+    damaged = {at for at, reasons in enumerate(doubts) if reasons}
+    if any({*reasons} - DAMAGES for reasons in doubts) or damaged & _MISSING.get(kind, set()):
+        return "unknown"
+    return "likely" if damaged or kind == "renamed" else "certain"
+
+
 class Operator(NamedTuple):
-    """An operator as a list names it."""
+    """An operator as a list names it: identifier or "", and a text equal for all of one structure's."""
 
     operator: str
-    """Its identifier, or ""."""
     name: str
     structure: str = ""
-    """Equal for all identifiers of one structure."""
 
     @property
     def fact(self) -> dict[str, str]:
@@ -62,24 +120,24 @@ class Operator(NamedTuple):
         return {"operator": self.operator, "name": self.name}
 
 
-Holders = Mapping[str, Operator]
-"""The operator that each DN names."""
 Rows = Counter[Row]
 """The rows of a list, and how many copies there are of each."""
 
 
 class Change(NamedTuple):
-    """One record, before it belongs to an event."""
+    """One record, before it belongs to an event.
+
+    A side is empty where there is none; `of` is name and value of the fact that tells which of its texts, or
+    of its rows, changed.
+    """
 
     kind: str
     domain: str
     before: str | int | Person | tuple[Operator, ...]
-    """Empty where there is none."""
     after: str | int | Person | tuple[Operator, ...]
     operator_before: str
     operator_after: str
-    of: Pair = ("", "")
-    """Name and value of the fact that tells which of its texts, or of its rows, changed."""
+    of: tuple[str, str] = ("", "")
     confidence: str = "certain"
 
     @property
@@ -98,19 +156,25 @@ def compare(before: Side, after: Side, known_renames: Mapping[str, str] | None =
 
     `known_renames` are those that the history supports: name in the earlier list → name in the later one.
     """
-    old, new = _rows(before.entries), _rows(after.entries)
+    old, new = (
+        Counter(map(Row._make, zip(*(side.entries[name].tolist() for name in FIELDS), strict=True)))
+        for side in (before, after)
+    )
     if old == new:
         return []
-    holders, doubts = _holders(before, after), (before.doubts, after.doubts)
+    doubts, columns = (before.doubts, after.doubts), ["dn", "operator_id", "operator"]
+    named = pd.concat([side.entries[columns].drop_duplicates("dn") for side in (before, after)])
+    structure = same_structures(before, after)
+    holders = {
+        dn: Operator(identifier, name, structure.get(identifier, identifier))
+        for dn, identifier, name in named.drop_duplicates("dn").itertuples(index=False, name=None)
+    }
     names, later = ({row.domain for row in rows} for rows in (old, new))
     renames = {}
     if DAMAGES.isdisjoint((*before.doubts, *after.doubts)):
+        gone, come = _by_domain(old - new, names - later), _by_domain(new - old, later - names)
         renames = find_renames(
-            _by_domain(old - new, names - later),
-            _by_domain(new - old, later - names),
-            (old, new),
-            lambda row: holders[row.dn].structure,
-            known_renames or {},
+            gone, come, (old, new), lambda row: holders[row.dn].structure, known_renames or {}
         )
     old = Counter({row._replace(domain=renames.get(row.domain, row.domain)): n for row, n in old.items()})
     found = list(_by_kind(old, new, holders))
@@ -118,7 +182,9 @@ def compare(before: Side, after: Side, known_renames: Mapping[str, str] | None =
         was_of, now_of = ({row.domain: holders[row.dn].operator for row in rows} for rows in (old, new))
         found += [Change("renamed", to, was, to, was_of[to], now_of[to]) for was, to in renames.items()]
     if added := {change.domain for change in found if change.kind == "added"}:
-        like = _originals(after.entries, added)
+        theirs = after.entries["domain"].isin(added)  # only rows that theirs may be copies of
+        near = theirs | after.entries["description"].isin(after.entries.loc[theirs, "description"])
+        like = {copy.domain: copy.original for copy in copies(after.entries[near])}
         found = [c._replace(of=("like", like[c.domain])) if c.domain in like and c.kind == "added" else c
                  for c in found]  # fmt: skip
     # One contact changed on several certificates of a domain is one change; dates are counted row by row.
@@ -144,65 +210,45 @@ def way(change: Change) -> str:
     return "more" if change.after > change.before else "fewer"  # type: ignore[operator] # numbers of copies
 
 
-def _rows(entries: pd.DataFrame) -> Rows:
-    return Counter(map(Row._make, zip(*(entries[name].tolist() for name in FIELDS), strict=True)))
-
-
-def _holders(before: Side, after: Side) -> Holders:
-    columns = ["dn", "operator_id", "operator"]
-    names = pd.concat([side.entries[columns].drop_duplicates("dn") for side in (before, after)])
-    structure, names = same_structures(before, after), names.drop_duplicates("dn")
-    return {
-        dn: Operator(identifier, name, structure.get(identifier, identifier))
-        for dn, identifier, name in names.itertuples(index=False, name=None)
-    }
-
-
-def _originals(entries: pd.DataFrame, domains: set[str]) -> dict[str, str]:
-    """Return whose rows those of some domains are copies of, by domain; others are not looked at."""
-    theirs = entries["domain"].isin(domains)
-    near = entries[theirs | entries["description"].isin(entries.loc[theirs, "description"])]
-    return {copy.domain: copy.original for copy in copies(near)}
-
-
 def _by_domain(rows: Rows, names: set[str]) -> dict[str, list[Row]]:
     return grouped((row.domain, row) for row in rows.elements() if row.domain in names)
 
 
-def _by_kind(old: Rows, new: Rows, holders: Holders) -> Iterable[Change]:
+def _by_kind(old: Rows, new: Rows, holders: Mapping[str, Operator]) -> Iterable[Change]:
     gone, come = old - new, new - old
     touched = {row.domain for row in gone} | {row.domain for row in come}
     left, right, before, after = (_by_domain(rows, touched) for rows in (gone, come, old, new))
     for name in sorted(touched):
         domain = _Domain(name, before.get(name, []), after.get(name, []), holders)
         if not domain.before:
-            yield domain.change("added", (), _operators(domain.after, holders), None, domain.after[0])
+            yield domain.change("added", (), domain.operators(domain.after), None, domain.after[0])
             yield from domain.copies(domain.after)
         elif not domain.after:
-            yield domain.change("removed", _operators(domain.before, holders), (), domain.before[0], None)
+            yield domain.change("removed", domain.operators(domain.before), (), domain.before[0], None)
         else:
             yield from domain.changes(left.get(name, []), right.get(name, []))
 
 
-def _operators(rows: list[Row], holders: Holders) -> tuple[Operator, ...]:
-    return tuple(dict.fromkeys(holders[row.dn] for row in rows))
-
-
 @dataclass
 class _Domain:
-    """One domain, with all its rows in both lists."""
+    """One domain, with all its rows in both lists, and the operator that each DN names."""
 
     name: str
     before: list[Row]
     after: list[Row]
-    holders: Holders
+    holders: Mapping[str, Operator]
 
     @cached_property
     def keys(self) -> tuple[Counter[str], Counter[str]]:
         """How many rows each certificate has, in either list."""
         return Counter(row.key for row in self.before), Counter(row.key for row in self.after)
 
-    def change(self, kind: str, was: Any, now: Any, *rows: Row | None, of: Pair = ("", "")) -> Change:
+    def operators(self, rows: list[Row]) -> tuple[Operator, ...]:
+        return tuple(dict.fromkeys(self.holders[row.dn] for row in rows))
+
+    def change(
+        self, kind: str, was: Any, now: Any, *rows: Row | None, of: tuple[str, str] = ("", "")
+    ) -> Change:
         """Return a record; the rows, one of either list, tell the operators."""
         was_of, now_of = (self.holders[row.dn].operator if row else "" for row in rows)
         return Change(kind, self.name, was, now, was_of, now_of, of)
@@ -229,8 +275,8 @@ class _Domain:
         for which in ("project", "support"):
             was, now = getattr(before, which), getattr(after, which)
             if was != now:
-                of = "contact", which
-                yield self.change("contact_changed", Person(was), Person(now), before, after, of=of)
+                pair, of = (Person(was), Person(now)), ("contact", which)
+                yield self.change("contact_changed", *pair, before, after, of=of)
 
     def certificates(self, a: list[Row], b: list[Row]) -> Iterable[Change]:
         """Say what became of certificates: copied, replaced, moved to an operator, added, retired."""
@@ -238,10 +284,12 @@ class _Domain:
         yield from self.copies([r for r in a if r.key in keys_after] + b)
         a = list(dict.fromkeys(r for r in a if r.key not in keys_after))
         b = list(dict.fromkeys(r for r in b if r.key not in keys_before))
-        for before, after in (
-            *_pairs(a, b, lambda row: (self.owner(row), _common_name(row.dn))),
-            *_pairs(a, b, self.owner),
-        ):
+
+        def named(row: Row) -> tuple[str, str]:
+            parts = (part for part in row.dn.split(",") if part.strip().upper().startswith("CN="))
+            return self.owner(row), next(parts, "")
+
+        for before, after in (*_pairs(a, b, named), *_pairs(a, b, self.owner)):
             yield self.change("dn_replaced", before.dn, after.dn, before, after)
             yield from self.fields(before, after)
         owners_before, owners_after = set(map(self.owner, self.before)), set(map(self.owner, self.after))
@@ -249,8 +297,7 @@ class _Domain:
         arriving = [r for r in b if self.owner(r) not in owners_before]
         if leaving and arriving:
             before, after = leaving[0], arriving[0]
-            names = _operators(leaving, self.holders), _operators(arriving, self.holders)
-            yield self.change("moved", *names, before, after)
+            yield self.change("moved", self.operators(leaving), self.operators(arriving), before, after)
             yield from self.fields(before, after)
             a = [r for r in a if self.owner(r) in owners_after]
             b = [r for r in b if self.owner(r) in owners_before]
@@ -279,7 +326,3 @@ def _pairs(a: list[Row], b: list[Row], key: Callable[[Row], Hashable]) -> list[t
     for at, rows in enumerate((a, b) if found else ()):
         rows[:] = (Counter(rows) - Counter(pair[at] for pair in found)).elements()
     return found
-
-
-def _common_name(dn: str) -> str:
-    return next((part for part in dn.split(",") if part.strip().upper().startswith("CN=")), "")

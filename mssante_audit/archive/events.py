@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from mssante_audit.archive.changes import Change, Operator, changes_frame, compare, way
+from mssante_audit.archive import changes
+from mssante_audit.archive.changes import CONFIDENCES, Change, Operator, Side, confidence, side_of
 from mssante_audit.archive.renames import renames_in
-from mssante_audit.archive.sides import CONFIDENCES, Side, confidence, same_structures, side_of
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import Column, frame_of
 from mssante_audit.values.person import Person
@@ -52,47 +52,45 @@ FRAME = (
 List = str | Path | date | WhiteList
 """A file, a date of an archive, or a list that is loaded."""
 
-_ORDER = {kind: place for place, kind in enumerate(EVENTS)}
-MAX_LOSS = 0.5
-"""Of a list that lost more than that share of its rows, that is the first thing to say. No source."""
-BULK = 3
-"""From how many domains on one and the same correction is a bulk one."""
-
+MAX_LOSS = (
+    0.5  # of a list that lost more than that share of its rows it is the first thing to say. No source.
+)
+BULK = 3  # from how many domains on one and the same correction is a bulk one
 TEXTS = {"contact_changed": "contact", "description_changed": "description", "dn_respelt": "respelling"}
 """Kinds of changes of a text, and the event that one is."""
-_WORDS = re.compile(r"[^\s,;:()<>@]+|@")
+_WORDS = r"[^\s,;:()<>@]+|@"
 
 
 @dataclass(frozen=True)
 class Span:
-    """What happened between two lists."""
+    """What happened between two lists, by the times at which they were generated.
+
+    Of its frames `changes` has the columns of `mssante_audit.archive.changes`, `events` those of this module;
+    `doubts` are why either list is not to be relied on (`mssante_audit.whitelist.reliance.doubts`).
+    """
 
     start: datetime | None
-    """Generation time of the earlier list."""
     end: datetime | None
     changes: pd.DataFrame
-    """Columns of `mssante_audit.archive.changes`."""
     events: pd.DataFrame
-    """Columns of this module."""
     doubts: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
-    """Why either list is not to be relied on (`mssante_audit.whitelist.reliance.doubts`)."""
 
 
 class _Event(NamedTuple):
     kind: str
     domains: tuple[str, ...]
-    members: list[int]
-    """Positions of its changes."""
+    members: list[int]  # positions of its changes
     facts: dict[str, Any]
     confidence: str
 
 
 def between(before: Side, after: Side, known_renames: Mapping[str, str] | None = None) -> Span:
     """Return what happened between two lists; `known_renames` as in `compare`."""
-    found = compare(before, after, known_renames)
-    events = sorted(_events(found, before, after), key=lambda e: (_ORDER[e.kind], -len(e.domains), e.domains))
-    named = [""] * len(found)
-    records, serial = [], Counter[str]()
+    found = changes.compare(before, after, known_renames)
+    events = sorted(
+        _events(found, before, after), key=lambda e: (EVENTS.index(e.kind), -len(e.domains), e.domains)
+    )
+    named, records, serial = [""] * len(found), [], Counter[str]()
     for event in events:
         serial[event.kind] += 1
         identifier = f"{event.kind}-{serial[event.kind]}"
@@ -100,8 +98,8 @@ def between(before: Side, after: Side, known_renames: Mapping[str, str] | None =
             named[position] = identifier
         size, sure = len(event.domains), event.confidence
         records.append((identifier, event.kind, size, event.domains, sure, event.facts))
-    doubts = (before.doubts, after.doubts)
-    return Span(before.time, after.time, changes_frame(found, named), frame_of(records, FRAME), doubts)
+    frames = changes.changes_frame(found, named), frame_of(records, FRAME)
+    return Span(before.time, after.time, *frames, (before.doubts, after.doubts))
 
 
 def span(
@@ -120,12 +118,11 @@ def span(
         if os.path.lexists(text) and not Path(text).is_dir():
             return side_of(archive.read(text, recover=recover, any_namespace=any_namespace))
         try:
-            known = archive.find(text)
+            return archive.side(archive.find(text))
         except InputError:
             if isinstance(given, Path) or os.sep in text or text.endswith((".xml", ".gz")):
                 raise InputError("no such file", file=text) from None
             raise
-        return archive.side(known)
 
     first, last = side(before), side(after)
     renames: dict[str, str] = {}
@@ -155,10 +152,10 @@ def _events(found: Sequence[Change], old: Side, new: Side) -> Iterator[_Event]:
         names.update(operators.itertuples(index=False, name=None))
     names[""] = ""  # several bear no identifier
     for group, members in groups.items():
-        changes = [found[position] for position in members]
-        domains = tuple(sorted({c.domain for c in changes}))
-        kind, facts, sure = _told(group, changes, len(domains) >= BULK, names, everywhere)
-        sure = min((sure, *(change.confidence for change in changes)), key=CONFIDENCES.index)
+        alike = [found[position] for position in members]
+        domains = tuple(sorted({c.domain for c in alike}))
+        kind, facts, sure = _told(group, alike, len(domains) >= BULK, names, everywhere)
+        sure = min((sure, *(change.confidence for change in alike)), key=CONFIDENCES.index)
         yield _Event(kind, domains, members, facts, sure)
     yield from _appearances(names, old, new)
     if len(after) < (1 - MAX_LOSS) * len(before):
@@ -172,52 +169,46 @@ def _events(found: Sequence[Change], old: Side, new: Side) -> Iterator[_Event]:
 
 def _group(change: Change, moved: Mapping[str, tuple[str, str]]) -> tuple[Hashable, ...]:
     """Return what the changes of one event have in common."""
-    kind = change.kind
+    kind, sides = change.kind, [side.text if isinstance(side, Person) else str(side) for side in change[2:4]]
+
+    def difference(words: str) -> tuple[frozenset[str], frozenset[str]]:  # words that went, and that came
+        old, new = (frozenset(re.findall(words, side)) for side in sides)
+        return old - new, new - old
+
+    def plain(text: str) -> str:
+        return "".join(filter(str.isalnum, unicodedata.normalize("NFKD", text).casefold()))
+
     if kind == "moved":
         return "migration", change.operator_before, change.operator_after
     if kind in TEXTS:
         if kind != "dn_respelt" and change.domain in moved:
             return "migration", *moved[change.domain]
-        if kind != "dn_respelt" and _plain(_text(change.before)) == _plain(_text(change.after)):
+        if kind != "dn_respelt" and plain(sides[0]) == plain(sides[1]):
             return kind, "spelling"
-        return kind, change.operator_after, *_difference(change)
+        return kind, change.operator_after, *difference(_WORDS)
     if kind in ("dn_added", "dn_retired", "dn_replaced"):
         return kind, change.operator_before or change.operator_after, change.before, change.after
     if kind == "renamed":
-        return kind, change.operator_after, *_difference(change, r"[^.-]+")
+        return kind, change.operator_after, *difference(r"[^.-]+")
     return kind, "" if kind == "restamped" else change.operator_before or change.operator_after
-
-
-def _difference(change: Change, words: str = _WORDS.pattern) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the words that went, and those that came in their place."""
-    old, new = (frozenset(re.findall(words, _text(side))) for side in (change.before, change.after))
-    return old - new, new - old
-
-
-def _plain(text: str) -> str:
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKD", text).casefold()))
-
-
-def _text(side: object) -> str:
-    return side.text if isinstance(side, Person) else str(side)
 
 
 def _told(
     group: tuple[Hashable, ...],
-    changes: Sequence[Change],
+    alike: Sequence[Change],
     many: bool,
     names: Mapping[str, str],
     everywhere: Container[tuple[object, object]],
 ) -> tuple[str, dict[str, Any], str]:
     """Return the kind of an event, its facts, and how sure it is of two lists to be relied on."""
-    kind, first = str(group[0]), changes[0]
+    kind, first = str(group[0]), alike[0]
     who = {"operator": _operator(first.operator_after or first.operator_before, names)}
     match kind:
         case "migration":
             was, to = (_operator(str(identifier), names) for identifier in group[1:3])
             return kind, {"before": was, "after": to}, "certain"
         case "renamed":
-            renamed = [{"before": c.before, "after": c.domain} for c in changes]
+            renamed = [{"before": c.before, "after": c.domain} for c in alike]
             return "rename", {**who, "renamed": renamed}, "likely"
         case "dn_added" | "dn_retired":
             certificate = _certificate(first.after or first.before)
@@ -228,16 +219,15 @@ def _told(
                 return "renewal", {**who, **sides}, "certain"
             return "replacement", {**who, **sides}, "likely"
         case "restamped":
-            return "restamp", {"rows": len(changes)}, "certain"
+            return "restamp", {"rows": len(alike)}, "certain"
         case "duplicated":
-            return "duplication", {**who, "more": any(way(c) == "more" for c in changes)}, "certain"
+            return "duplication", {**who, "more": any(changes.way(c) == "more" for c in alike)}, "certain"
         case "added" | "removed":
             return kind, who, "certain"
     text = TEXTS[kind]
     if group[1] == "spelling":
         return "correction" if many else text, {"text": text}, "likely"
-    several = len({(c.of, c.before, c.after) for c in changes}) > 1
-    if many and (text != "contact" or several):
+    if many and (text != "contact" or len({(c.of, c.before, c.after) for c in alike}) > 1):
         return "correction", {"text": text, **who}, "likely"
     return text, {"text": text, **who}, "certain"
 
@@ -256,15 +246,11 @@ def _appearances(names: Mapping[str, str], before: Side, after: Side) -> Iterato
 
     One that goes by another of its structure's numbers is there still.
     """
-    held: list[dict[str, set[str]]] = []
-    for side in (before, after):
-        held.append(defaultdict(set))
-        columns = (side.entries[name].tolist() for name in ("operator_id", "domain"))
-        for operator, domain in zip(*columns, strict=True):
-            held[-1][operator].add(domain)
     doubts = before.doubts, after.doubts
-    known, now = held
-    same = same_structures(before, after) if known.keys() ^ now.keys() else {}
+    known, now = (
+        side.entries.groupby("operator_id")["domain"].agg(set).to_dict() for side in (before, after)
+    )
+    same = changes.same_structures(before, after) if known.keys() ^ now.keys() else {}
     for kind, cause, here, there in (("arrival", "added", now, known), ("departure", "removed", known, now)):
         others = {same.get(operator) for operator in there}
         ids_of: dict[str, list[str]] = defaultdict(list)

@@ -21,8 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from mssante_audit.archive.history import bring_up_to_date
 from mssante_audit.archive.keep import MAX_LOSS, keep, locked
-from mssante_audit.archive.log import GOOD, Record, append
-from mssante_audit.archive.store import Archive
+from mssante_audit.archive.store import GOOD, Archive, Record, append
 from mssante_audit.base.errors import FetchError, InputError
 from mssante_audit.base.secret import masked_url
 from mssante_audit.whitelist.certificates import GIVE, certificates_of
@@ -37,45 +36,49 @@ _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a list is fetched."""
+    """How a list is fetched.
+
+    `ca_bundle` names certificates to trust for TLS (PEM, DER or PKCS #7; a file or a folder), instead of the
+    system's. `had` tells by `Download.said` whether an answer is one had already, whose rest is then not
+    asked for.
+    """
 
     url: str = field(repr=False)
     ca_bundle: Path | None = None
-    """Certificates to trust for TLS (PEM, DER or PKCS #7; a file or a folder), instead of the system's."""
-    max_bytes: int = 64 * 2**20
-    """Largest answer: some 17 times the list of 2025."""
+    max_bytes: int = 64 * 2**20  # largest answer: some 17 times the list of 2025
     connect_seconds: float = 10
-    read_seconds: float = 30
-    """Longest silence."""
-    attempt_seconds: float = 300
-    """Longest attempt, however regularly the bytes come."""
+    read_seconds: float = 30  # longest silence
+    attempt_seconds: float = 300  # longest attempt, however regularly the bytes come
     attempts: int = 3
-    backoff_seconds: float = 1
-    """Pause after the first attempt; twice as long after each other one, or what the server asks for."""
-    max_loss: float = MAX_LOSS
-    """Share of rows lost from which a list is flagged."""
-    plain: bool = False
-    """Whether plain HTTP will do: where what comes bears a signature that is checked."""
+    backoff_seconds: float = 1  # pause after an attempt, doubled each time, or what the server asks for
+    max_loss: float = MAX_LOSS  # share of rows lost from which a list is flagged
+    plain: bool = False  # whether plain HTTP will do: where what comes bears a signature that is checked
     had: Callable[[str], bool] = lambda said: False
-    """Tells by `Download.said` whether an answer is one had already, whose rest is then not asked for."""
 
     @property
     def shown(self) -> str:
         """The address without credentials, as it is told and logged."""
         return masked_url(self.url)
 
+    def failed(self, code: str, why: str, *, again: bool = False, remedy: str | None = None) -> FetchError:
+        """Return the error that tells why nothing could be had, and whether to try `again`."""
+        error = FetchError(why, file=self.shown, remedy=remedy)
+        error.code, error.again = code, again
+        return error
+
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """What a server gave."""
+    """What a server gave: nothing if the list has not changed.
+
+    `said` is what its head says it is: ``Content-Disposition``, and the path where it was found.
+    """
 
     content: bytes
-    """"" if the list has not changed."""
     unchanged: bool = False
     etag: str = ""
     last_modified: str = ""
     said: str = ""
-    """What its head says it is: ``Content-Disposition``, and the path where it was found."""
 
 
 def fetch(archive: Archive, settings: Settings, *, now: datetime | None = None) -> Record:
@@ -129,15 +132,15 @@ def download(settings: Settings, known: Record | None = None) -> Download:
         headers["If-None-Match"] = known.etag
     if known and known.last_modified:
         headers["If-Modified-Since"] = known.last_modified
-    verified = tls_context(settings.ca_bundle)
-    for attempt in range(1, settings.attempts + 1):
+    verified, attempt = tls_context(settings.ca_bundle), 1
+    while True:
         try:
             return asyncio.run(_attempt(settings, verified, headers))
         except FetchError as error:
-            if not error.again or attempt == settings.attempts:
+            if not error.again or attempt >= settings.attempts:
                 raise
             time.sleep(max(min(error.pause, 60), settings.backoff_seconds * 2 ** (attempt - 1)))
-    raise FetchError("no attempt was allowed", file=settings.shown)
+        attempt += 1
 
 
 def proxy_of(address: str) -> str:
@@ -165,25 +168,23 @@ def tls_context(bundle: Path | None) -> ssl.SSLContext:
 
 async def _attempt(settings: Settings, verified: ssl.SSLContext, headers: Mapping[str, str]) -> Download:
     """Ask once, within one deadline, whatever the server drips: a time-out begins again with each byte."""
+    seconds, failed = settings.attempt_seconds, settings.failed
     try:
-        async with asyncio.timeout(settings.attempt_seconds), _client(settings, verified, headers) as client:
+        async with asyncio.timeout(seconds), _client(settings, verified, headers) as client:
             return await _follow(client, settings, asked=len(headers) > len(HEADERS))
     except TimeoutError as error:
-        raise _failed(
-            settings, "slow", f"not done after {settings.attempt_seconds:g} s", again=True
-        ) from error
+        raise failed("slow", f"not done after {seconds:g} s", again=True) from error
     except httpx.TimeoutException as error:
-        raise _failed(settings, "slow", f"no answer in time ({type(error).__name__})", again=True) from error
-    except httpx.TransportError as error:
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            why = f"the server's certificate is not trusted ({_short(error)})"
-            remedy = "Give the authority's certificates with --ca-bundle"
-            raise _failed(settings, "certificate", why, remedy=remedy) from error
-        raise _failed(
-            settings, "connection", f"the connection failed ({_short(error)})", again=True
-        ) from error
+        raise failed("slow", f"no answer in time ({type(error).__name__})", again=True) from error
     except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
-        raise _failed(settings, "unusable", f"the answer cannot be used ({_short(error)})") from error
+        why = " ".join(str(error).split())[:200] or type(error).__name__
+        if not isinstance(error, httpx.TransportError):
+            raise failed("unusable", f"the answer cannot be used ({why})") from error
+        if "CERTIFICATE_VERIFY_FAILED" not in str(error):
+            raise failed("connection", f"the connection failed ({why})", again=True) from error
+        remedy = "Give the authority's certificates with --ca-bundle"
+        why = f"the server's certificate is not trusted ({why})"
+        raise failed("certificate", why, remedy=remedy) from error
 
 
 def _client(settings: Settings, verified: ssl.SSLContext, headers: Mapping[str, str]) -> httpx.AsyncClient:
@@ -192,8 +193,7 @@ def _client(settings: Settings, verified: ssl.SSLContext, headers: Mapping[str, 
     try:
         return httpx.AsyncClient(verify=verified, timeout=timeout, headers=headers, trust_env=away)
     except (ImportError, ValueError):
-        proxy = masked_url(proxy_of(settings.url))
-        why = f"the environment's proxy {proxy} is of no kind that can be used"
+        why = f"the environment's proxy {masked_url(proxy_of(settings.url))} is of no kind that can be used"
         raise FetchError(why, file=settings.shown, remedy="Set HTTPS_PROXY to http://HOST:PORT") from None
 
 
@@ -207,11 +207,15 @@ async def _follow(client: httpx.AsyncClient, settings: Settings, *, asked: bool)
             where = response.headers["location"]
         url = url.join(where)
         _check(url, first, settings)
-    raise _failed(settings, "unusable", f"redirects more than {REDIRECTS} times")
+    raise settings.failed("unusable", f"redirects more than {REDIRECTS} times")
 
 
 def _check(url: httpx.URL, first: httpx.URL, settings: Settings) -> None:
     """Refuse an address that is not https, or that a redirect leads to outside the domain of the first."""
+
+    def site(host: str) -> str:  # the last two labels: what a redirect may not leave
+        return host if host.replace(".", "").isdigit() or ":" in host else ".".join(host.split(".")[-2:])
+
     redirected, shown = url != first, settings.shown
     if not url.host:
         raise FetchError("redirects to no web address" if redirected else "is no web address", file=shown)
@@ -219,53 +223,34 @@ def _check(url: httpx.URL, first: httpx.URL, settings: Settings) -> None:
     if url.scheme != "https" and not plain:
         why = f"{'redirects to' if redirected else 'is'} a {url.scheme or 'relative'} address, not https"
         raise FetchError(why, file=shown, remedy="Give an https address")
-    if _site(url.host) != _site(first.host):
+    if site(url.host) != site(first.host):
         raise FetchError(f"redirects to another site, {url.host}", file=shown)
 
 
-def _site(host: str) -> str:
-    """Return the last two labels of a host name: what a redirect may not leave."""
-    return host if host.replace(".", "").isdigit() or ":" in host else ".".join(host.split(".")[-2:])
-
-
 async def _read(response: httpx.Response, settings: Settings, *, asked: bool) -> Download:
-    status, headers = response.status_code, response.headers
+    status, headers, failed = response.status_code, response.headers, settings.failed
     said = f"{headers.get('content-disposition', '')} {response.url.path}"[:2048]
     etag, modified = headers.get("etag", "")[:512], headers.get("last-modified", "")[:128]
     facts = {"said": said, "etag": etag, "last_modified": modified}
     if status == 304 and not asked:
-        raise _failed(
-            settings, "unusable", "the server says that nothing changed (304), and was not asked that"
-        )
+        raise failed("unusable", "the server says that nothing changed (304), and was not asked that")
     if status == 304 or (status == 200 and settings.had(said)):
         return Download(b"", unchanged=True, **facts)
     if status != 200:
-        error = _failed(settings, "status", f"the server answers {status}", again=status in _AGAIN)
+        error = failed("status", f"the server answers {status}", again=status in _AGAIN)
         with suppress(ValueError):
             error.pause = max(0.0, float(headers.get("retry-after", "0")))
         raise error
     if headers.get("content-encoding", "identity").lower() not in ("identity", "gzip", "x-gzip"):
-        raise _failed(settings, "unusable", "the answer is encoded in a way that was not asked for")
+        raise failed("unusable", "the answer is encoded in a way that was not asked for")
     content = bytearray()
     # Raw: an answer compressed by gzip is a list compressed by gzip, and is not expanded here.
     async for piece in response.aiter_raw():
         content += piece
         if len(content) > settings.max_bytes:
-            raise _failed(settings, "large", f"the answer is larger than {settings.max_bytes} bytes")
+            raise failed("large", f"the answer is larger than {settings.max_bytes} bytes")
     if is_html(content) or headers.get("content-type", "").lower().startswith("text/html"):
-        raise _failed(settings, "html", "the answer is an HTML page, not a list (status 200)")
+        raise failed("html", "the answer is an HTML page, not a list (status 200)")
     if not content:
-        raise _failed(settings, "empty", "the answer is empty", again=True)
+        raise failed("empty", "the answer is empty", again=True)
     return Download(bytes(content), **facts)
-
-
-def _failed(
-    settings: Settings, code: str, message: str, *, again: bool = False, remedy: str | None = None
-) -> FetchError:
-    error = FetchError(message, file=settings.shown, remedy=remedy)
-    error.code, error.again = code, again
-    return error
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

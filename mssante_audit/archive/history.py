@@ -40,24 +40,17 @@ FRAME = (
     Column("last_seen", "datetime64[us, UTC]", "generation time of the last one"),
     Column("snapshots", "int32", "how many lists hold it, copies within one counted once"),
     Column(
-        "stamp_first", "datetime64[us, UTC]",
-        "earliest `DateMAJ` it ever bore, NaT if none could be read",
+        "stamp_first", "datetime64[us, UTC]", "earliest `DateMAJ` it ever bore, NaT if none could be read"
     ),
     Column("stamp_last", "datetime64[us, UTC]", "latest"),
-)  # fmt: skip
+)
 
-FILE = "history.parquet"
-"""In the archive's folder."""
-CHECK = ".history.json"
-"""Beside it: its ``sha256``, and that of the one before, for a kill while it is replaced."""
+FILE, CHECK = "history.parquet", ".history.json"
+"""In the archive's folder; the second has the ``sha256`` of the first and of the one before, for a kill."""
 VERSION = 2
-_LISTS = b"mssante-audit lists"
-"""What names the lists in it, in its metadata."""
 MAX_FILE = 1 << 30
-
-CONTENT = ["domain", "dn", "description", "project_contact", "support_contact"]
-"""What makes two rows the same."""
-
+CONTENT = ["domain", "dn", "description", "project_contact", "support_contact"]  # of a row, but its date
+_LISTS = b"mssante-audit lists"  # what names the lists in it, in its metadata
 _TIME = pa.timestamp("us", "UTC")
 _TYPES = {"str": pa.string(), "datetime64[us, UTC]": _TIME, "int32": pa.int32()}
 SCHEMA = pa.schema([(column.name, _TYPES[column.dtype]) for column in FRAME])
@@ -92,9 +85,8 @@ def bring_up_to_date(archive: Archive, *, rebuild: bool = False) -> Any:
     Only lists that are not in it yet are read, unless one that was in it is gone or `rebuild` is asked for.
     If a list cannot be read, or the table is of another version, it is an `InputError`.
     """
-    names = frozenset(snapshot.name for snapshot in archive.snapshots)
     lists, table = (None, None) if rebuild else _read(archive.folder)
-    whole = _completed(archive, lists, table)
+    whole, names = _completed(archive, lists, table), _names(archive)
     if not names or lists != names:
         write(archive.folder, whole, names)
     return whole
@@ -118,7 +110,7 @@ def doubts(archive: Archive, lists: Iterable[Any]) -> str:
     known, table = _read(archive.folder)
     if known is None and (archive.folder / FILE).exists():
         return "not the bytes that were written: `mssante-audit archive rebuild` makes it again"
-    if known == frozenset(s.name for s in archive.snapshots) and not merged(lists).equals(table):
+    if known == _names(archive) and not merged(lists).equals(table):
         return "does not hold what the lists do: `mssante-audit archive rebuild` makes it again"
     return ""
 
@@ -151,10 +143,13 @@ def check_of(folder: Path) -> dict[str, Any] | None:
     return read_state(folder / CHECK, VERSION, remedy=remedy)
 
 
+def _names(archive: Archive) -> frozenset[str]:
+    return frozenset(snapshot.name for snapshot in archive.snapshots)
+
+
 def _completed(archive: Archive, lists: frozenset[str] | None, table: Any) -> Any:
     """Return the history of all lists of an archive, of which some may be known."""
-    names = frozenset(snapshot.name for snapshot in archive.snapshots)
-    if lists is None or not lists <= names:
+    if lists is None or not lists <= _names(archive):
         lists, table = frozenset(), SCHEMA.empty_table()
     new = [s for s in archive.snapshots if s.name not in lists]
     return merged([table, *(rows_of(archive.load(s).entries, s.generated_at) for s in new)]) if new else table

@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mssante_audit.archive.history import bring_up_to_date, check_of
-from mssante_audit.archive.log import GOOD, Record, append, read_log
-from mssante_audit.archive.store import QUARANTINE, TIME, Archive, Snapshot
+from mssante_audit.archive.store import GOOD, QUARANTINE, TIME, Archive, Record, append, read_log
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import write_bytes
@@ -22,8 +21,7 @@ from mssante_audit.values.dn import parse_dn
 from mssante_audit.whitelist.load import MAX_BYTES, WhiteList, load_whitelist, sha256_of
 from mssante_audit.whitelist.reliance import is_html, refusal
 
-MAX_LOSS = 0.1
-"""Share of its rows that a list may lose against the one before it without being flagged."""
+MAX_LOSS = 0.1  # share of its rows that a list may lose against the one before without being flagged
 
 
 @contextmanager
@@ -75,8 +73,7 @@ def _store(
 ) -> Record:
     count, name = len(whitelist.entries), f"{made.strftime(TIME)}-{whitelist.sha256[:8]}.xml.gz"
     record = replace(record, file=name, sha256=whitelist.sha256, rows=count)
-    target = archive.folder / name
-    notes = []
+    target, notes = archive.folder / name, list[str]()
     if target.exists():
         if sha256_of(target) == whitelist.sha256:
             return replace(record, outcome="same")
@@ -91,21 +88,17 @@ def _store(
     known = [s for s in others if s.generated_at <= now + SKEW]
     if known and second < known[-1].generated_at:
         flags["older"] = f"older than the last list, of {known[-1].generated_at:%Y-%m-%d %H:%M} UTC"
-    before = [s for s in known if s.generated_at < second]
-    rows = _rows(archive, before[-1]) if before else 0
-    if count < (1 - max_loss) * rows:
-        flags["shrunk"] = f"{count} rows, {rows} in the list before"
+    if before := [s for s in known if s.generated_at < second]:
+        file = before[-1].name
+        recorded = [r.rows for r in archive.log if r.file == file and r.outcome in GOOD and r.rows]
+        try:
+            rows = recorded[-1] if recorded else len(archive.load(before[-1]).entries)
+        except InputError:
+            rows = 0
+        if count < (1 - max_loss) * rows:
+            flags["shrunk"] = f"{count} rows, {rows} in the list before"
     write_bytes(target, gzip.compress(whitelist.content(), mtime=0))
-    message = "; ".join([*notes, *flags.values()])
-    return replace(record, outcome="kept", flags=tuple(flags), message=message)
-
-
-def _rows(archive: Archive, snapshot: Snapshot) -> int:
-    known = [r.rows for r in archive.log if r.file == snapshot.name and r.outcome in GOOD and r.rows]
-    try:
-        return known[-1] if known else len(archive.load(snapshot).entries)
-    except InputError:
-        return 0
+    return replace(record, outcome="kept", flags=tuple(flags), message="; ".join([*notes, *flags.values()]))
 
 
 def _quarantine(folder: Path, content: bytes, record: Record, reason: str) -> Record:

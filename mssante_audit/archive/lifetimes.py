@@ -15,30 +15,20 @@ from mssante_audit.whitelist.columns import is_audit_domain
 if TYPE_CHECKING:
     from mssante_audit.archive.store import Archive
 
-CONFIDENCE = 1.96
-"""Standard deviations of an interval of 95 %."""
+CONFIDENCE = 1.96  # standard deviations of an interval of 95 %
 
 
 def survival(
-    low: Sequence[float],
-    high: Sequence[float],
-    ended: Sequence[bool],
-    entry: Sequence[float] | None = None,
+    low: Sequence[float], high: Sequence[float], ended: Sequence[bool], entry: Sequence[float] | None = None
 ) -> pd.DataFrame:
     """Estimate which share still lasts after so many days.
 
     Each end lies between two looks, so the share is estimated twice: as if every end came with the last look
     before it, and as if every end came with the look that shows it. The interval spans both.
 
-    Parameters
-    ----------
-    low, high
-        For each thing: days after which it was last seen, days after which it was first seen to be gone.
-        `high` counts only where it ended.
-    ended
-        Whether it was seen to be gone; what was not is followed up to `low` (censored).
-    entry
-        Days after which each was followed (delayed entry); from the beginning if not given.
+    `low` and `high` are for each thing the days after which it was last seen, and first seen to be gone;
+    `high` counts only where it `ended`; what did not is followed up to `low` (censored). `entry` are the days
+    after which each was followed (delayed entry); from the beginning if not given.
 
     Returns
     -------
@@ -59,20 +49,17 @@ def survival(
     last = np.where(gone, np.asarray(high, float), first)
     since = np.full(len(first), -np.inf) if entry is None else np.asarray(entry, float)
     days = np.unique(np.concatenate([first, last]))
-    (first_share, first_bounds, _, _), (last_share, last_bounds, at_risk, deaths) = (
-        _curve(lasted, gone, days, since) for lasted in (first, last)
-    )
-    return pd.DataFrame(
-        {
-            "day": days,
-            "at_risk": at_risk,
-            "ended": deaths.cumsum(),
-            "early": np.minimum(first_share, last_share),
-            "late": np.maximum(first_share, last_share),
-            "low": np.minimum(first_bounds[0], last_bounds[0]),
-            "high": np.maximum(first_bounds[1], last_bounds[1]),
-        }
-    )
+    curves = (_curve(lasted, gone, days, since) for lasted in (first, last))
+    (first_share, first_bounds, _, _), (last_share, last_bounds, at_risk, deaths) = curves
+    return pd.DataFrame({
+        "day": days,
+        "at_risk": at_risk,
+        "ended": deaths.cumsum(),
+        "early": np.minimum(first_share, last_share),
+        "late": np.maximum(first_share, last_share),
+        "low": np.minimum(first_bounds[0], last_bounds[0]),
+        "high": np.maximum(first_bounds[1], last_bounds[1]),
+    })  # fmt: skip
 
 
 def _curve(
@@ -100,17 +87,9 @@ def contact_spells(archive: Archive, as_of: datetime) -> pd.DataFrame:
     It counts from the first list that has it. It ended if the domain is listed later without it; a domain
     that leaves the list ends nothing. Test entries and empty contacts are left out.
 
-    Returns
-    -------
-    DataFrame
-        One row a domain and contact: ``domain``, ``kind`` (``project`` or ``support``; str), ``low``,
-        ``high`` (float64, days) and ``ended`` (bool), as `survival` takes them; ``high`` is NaN where it did
-        not end. No contact is in it.
-
-    Raises
-    ------
-    InputError
-        If a list of the archive cannot be read.
+    The frame has a row a domain and contact: ``domain``, ``kind`` (``project`` or ``support``; str), ``low``,
+    ``high`` (float64, days) and ``ended`` (bool), as `survival` takes them; ``high`` is NaN where it did not
+    end. No contact is in it. A list of the archive that cannot be read is an `InputError`.
     """
     times = pd.DatetimeIndex([snapshot.generated_at for snapshot in archive.until(as_of)])
     rows = archive.history[archive.history["first_seen"].isin(times)]
@@ -137,11 +116,8 @@ def contact_spells(archive: Archive, as_of: datetime) -> pd.DataFrame:
 def shares_after(shares: pd.DataFrame, days: Sequence[float], least: int = 20) -> pd.DataFrame:
     """Read `survival` on some days: a row a day (the index), unknown where too few were followed that long.
 
-    Returns
-    -------
-    DataFrame
-        ``at_risk`` (int64, followed for so many days at least) and ``early``, ``late``, ``low``, ``high``
-        (float64; NaN where ``at_risk`` is less than `least`).
+    It has ``at_risk`` (int64, followed for so many days at least) and ``early``, ``late``, ``low``, ``high``
+    (float64; NaN where ``at_risk`` is less than `least`).
 
     Examples
     --------

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
 from itertools import combinations, pairwise
 from operator import attrgetter
 from typing import Any, NamedTuple, cast
@@ -32,8 +31,7 @@ class Row(NamedTuple):
     domain: str
     description: str
     dn: str
-    key: str
-    """Of the certificate, whatever its spelling (``dn_key``)."""
+    key: str  # of the certificate, whatever its spelling (``dn_key``)
     project: str
     support: str
     stamp: str
@@ -45,11 +43,9 @@ Listed = Collection[Row]
 """All rows of a list."""
 
 _shape = attrgetter("description", "key", "project", "support")
-"""What a row says, the name left out: description, certificate, contacts."""
 _PARTS = (*map(attrgetter, ("description", "key")), attrgetter("project", "support"), attrgetter("stamp"))
 _TELLING = ((_shape,), *combinations(_PARTS, 2))
-"""Parts of a row that tell a domain which alone holds them, the surest first."""
-Parts = Sequence[Callable[[Row], Any]]
+"""Parts of a row that tell a domain which alone holds them, the surest first: all it says, then any two."""
 
 
 def find_renames(
@@ -65,81 +61,65 @@ def find_renames(
     that the history supports.
     """
     found = {was: to for was, to in known.items() if was in gone and to in come}
-    finders: list[Any] = [*(partial(_alone, parts=parts) for parts in _TELLING), _same_rows, _near_names]
-    for pairs in finders:
-        left = {name: rows for name, rows in gone.items() if name not in found}
-        right = {name: rows for name, rows in come.items() if name not in found.values()}
-        found |= pairs(left, right, lists, owner) if left and right else {}
-    return found
 
+    def left() -> tuple[Domains, Domains]:
+        taken = {*found, *found.values()}
+        return tuple({n: rows for n, rows in side.items() if n not in taken} for side in (gone, come))  # type: ignore[return-value]
 
-def _alone(
-    left: Domains, right: Domains, lists: tuple[Listed, Listed], _: Callable[[Row], str], *, parts: Parts
-) -> dict[str, str]:
-    """Pair domains that hold the same parts, each the only one of its list to do so."""
-    holders = (grouped((tuple(part(row) for part in parts), row.domain) for row in rows) for rows in lists)
-    before, after = ({key: names[0] for key, names in held.items() if len({*names}) == 1} for held in holders)
-    both = {(name, after.get(key, "")) for key, name in before.items() if name in left}
-    pairs = [(was, to) for was, to in both if to in right]
-    times = Counter(name for pair in pairs for name in pair)
-    return {was: to for was, to in pairs if times[was] == times[to] == 1}
-
-
-def _same_rows(
-    left: Domains, right: Domains, _: tuple[Listed, Listed], __: Callable[[Row], str]
-) -> dict[str, str]:
-    """Pair domains whose rows are the same otherwise, and whose names are near each other."""
-    groups: dict[tuple[Any, ...], tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
-    for side, names in enumerate((left, right)):
-        for name, rows in names.items():
-            groups[tuple(sorted(map(_shape, rows)))][side].append(name)
-    stem = {name: len(name.removesuffix(".mssante.fr")) for name in (*left, *right)}
-    found: dict[str, str] = {}
-    for old, new in groups.values():
-        found |= _closest(old, new, lambda a, b: max(SMALL, min(stem[a], stem[b]) // 3))
-    return found
-
-
-def _near_names(
-    left: Domains, right: Domains, _: tuple[Listed, Listed], owner: Callable[[Row], str]
-) -> dict[str, str]:
-    """Pair names a few letters apart, of one operator, that keep a certificate and both contacts."""
-    by_owner: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
-    for side, names in enumerate((left, right)):
-        for name, rows in names.items():
-            by_owner[owner(rows[0])][side].append(name)
-
+    for parts in _TELLING:  # each the only one of its list to hold the same parts
+        old, new = left()
+        if not (old and new):
+            return found
+        before, after = (
+            {key: held[0] for key, held in grouped((tuple(part(row) for part in parts), row.domain)
+             for row in rows).items() if len({*held}) == 1}
+            for rows in lists
+        )  # fmt: skip
+        both = {(name, after.get(key, "")) for key, name in before.items() if name in old}
+        pairs = [(was, to) for was, to in both if to in new]
+        times = Counter(name for pair in pairs for name in pair)
+        found |= {was: to for was, to in pairs if times[was] == times[to] == 1}
+    stem = {name: len(name.removesuffix(".mssante.fr")) for name in (*gone, *come)}
     # ch-alpha1 and ch-alpha2 are two establishments, not one name spelt twice.
-    digits = {name: "".join(filter(str.isdigit, name)) for name in (*left, *right)}
+    digits = {name: "".join(filter(str.isdigit, name)) for name in stem}
+    kept = (attrgetter("dn"), attrgetter("project", "support"))
+
+    def similar(a: str, b: str) -> int:
+        return max(SMALL, min(stem[a], stem[b]) // 3)
 
     def near(a: str, b: str) -> int:
         if digits[a] != digits[b] or abs(len(a) - len(b)) > SMALL:
             return -1
-        kept = all(
-            {part(row) for row in left[a]} & {part(row) for row in right[b]}
-            for part in (attrgetter("dn"), attrgetter("project", "support"))
-        )
-        return SMALL if kept else -1
+        same = all({part(row) for row in gone[a]} & {part(row) for row in come[b]} for part in kept)
+        return SMALL if same else -1
 
-    return {was: to for old, new in by_owner.values() for was, to in _closest(old, new, near).items()}
+    # The same rows otherwise; then names a few letters apart, of one operator, that keep a certificate and
+    # both contacts.
+    found |= _closest(*left(), lambda rows: tuple(sorted(map(_shape, rows))), similar)
+    return found | _closest(*left(), lambda rows: owner(rows[0]), near)
 
 
-def _closest(old: Sequence[str], new: Sequence[str], limit: Callable[[str, str], int]) -> dict[str, str]:
-    """Pair each name with the one nearest to it, the nearest pairs first; none where two are as near.
+def _closest(
+    left: Domains, right: Domains, key: Callable[[list[Row]], Any], limit: Callable[[str, str], int]
+) -> dict[str, str]:
+    """Pair each name with the one nearest to it of those with its key; none where two are as near.
 
     None either where there are too many to compare: names of one operator that all came and went at once.
     """
-    if len(old) * len(new) > MANY:
-        return {}
-    distances = sorted(
-        (d, a, b) for a in old for b in new if (d := distance(a, b, top := limit(a, b))) <= top
-    )
     found: dict[str, str] = {}
-    for d, a, b in distances:
-        rivals = [(x, y) for e, x, y in distances if e == d and (x == a) != (y == b)]
-        taken = {*found, *found.values()}
-        if {a, b}.isdisjoint(taken) and not any({x, y}.isdisjoint(taken) for x, y in rivals):
-            found[a] = b
+    new_of = grouped((key(rows), name) for name, rows in right.items())
+    for group, old in grouped((key(rows), name) for name, rows in left.items()).items():
+        new = new_of.get(group, [])
+        if len(old) * len(new) > MANY:
+            continue
+        distances = sorted(
+            (d, a, b) for a in old for b in new if (d := distance(a, b, top := limit(a, b))) <= top
+        )
+        for d, a, b in distances:
+            rivals = [(x, y) for e, x, y in distances if e == d and (x == a) != (y == b)]
+            taken = {*found, *found.values()}
+            if {a, b}.isdisjoint(taken) and not any({x, y}.isdisjoint(taken) for x, y in rivals):
+                found[a] = b
     return found
 
 

@@ -6,20 +6,23 @@ tells of it: a run killed at any instant leaves a list not recorded, at worst, w
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mssante_audit.archive import history
-from mssante_audit.archive.log import Record, read_log
-from mssante_audit.archive.sides import Side, side_of
+from mssante_audit.archive.changes import Side, side_of
 from mssante_audit.base.errors import InputError, WhiteListError
+from mssante_audit.base.export import append_line, sync_folder
 from mssante_audit.base.instants import SKEW, asked_instant
+from mssante_audit.base.reading import read_bytes
 from mssante_audit.base.resources import real_path
 from mssante_audit.whitelist.certificates import of_sample, pinned_files
 from mssante_audit.whitelist.columns import is_audit_domain
@@ -32,22 +35,79 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LIST_SUFFIXES = (".xml", ".xml.gz")
-QUARANTINE = "quarantine"
+QUARANTINE, LOG = "quarantine", "log.jsonl"
 PUT_BACK = "Put the right file back, then run `mssante-audit archive verify`"
-
-TIME = "%Y-%m-%dT%H%M%SZ"
-"""How a list's name writes its generation time."""
+VERSION = 1  # of the log
+MAX_LOG = 1 << 27  # its bytes: some thousand years of nights
+GOOD = ("kept", "same", "unchanged")  # outcomes after which the archive holds what the server publishes
+TIME = "%Y-%m-%dT%H%M%SZ"  # how a list's name writes its generation time
 _NAME = re.compile(r"(\d{4}-\d\d-\d\dT\d{6}Z)-([0-9a-f]{8})\.xml\.gz")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a fetch or an import did with one list: a line of ``log.jsonl``.
+
+    Its outcome is ``kept``; ``same`` (kept already); ``unchanged`` (the server says so); ``quarantined``; or
+    ``failed``. Its flags: ``older`` than the last list; ``shrunk``: lost more rows than allowed; ``future``;
+    ``same-second``; ``changed-signer``: of another signer than expected. A `doubt` is why it was quarantined:
+    ``html``, or a code of `mssante_audit.whitelist.reliance.refusal`; or why no list could be had
+    (`mssante_audit.base.errors.FetchError`).
+    """
+
+    at: str  # when (UTC, ISO 8601)
+    action: str  # ``fetch`` or ``import``
+    outcome: str
+    file: str = ""  # name in the archive, or in its quarantine
+    sha256: str = ""
+    made: str = ""  # when a list in quarantine says that it was generated (UTC, ISO 8601)
+    rows: int = 0
+    signer: str = ""  # common name of whoever signed it, if it was found valid, or flagged for its signer
+    flags: tuple[str, ...] = ()
+    doubt: str = ""
+    message: str = ""  # why it was quarantined, flagged, or failed
+    source: str = ""  # URL without credentials, or name of the file
+    etag: str = ""
+    last_modified: str = ""
+
+    @property
+    def line(self) -> str:
+        """What was done, in a line."""
+        flags = f" [{', '.join(self.flags)}]" if self.flags else ""
+        return f"{self.outcome}{flags} {self.file}: {self.message}".rstrip(": ")
+
+
+def read_log(folder: Path) -> list[Record]:
+    """Return the records of an archive's log; a line that a kill or a full disk cut off is passed over.
+
+    One that cannot be read, or that another version wrote in, is an `InputError`.
+    """
+    path, found = folder / LOG, list[Record]()
+    lines = read_bytes(path, MAX_LOG).splitlines() if os.path.lexists(path) else ()
+    for number, line in enumerate(lines, 1):
+        with suppress(json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError, RecursionError):
+            content = json.loads(line)
+            if content.get("version", VERSION) != VERSION:
+                why = f"written by another version (format {content['version']!r}, this one reads {VERSION})"
+                raise InputError(why, file=str(path), line=number, remedy="Update mssante-audit")
+            known = {each.name: content[each.name] for each in fields(Record) if each.name in content}
+            found.append(Record(**known | {"flags": tuple(known.get("flags", ()))}))
+    return found
+
+
+def append(folder: Path, record: Record) -> Record:
+    """Write a record at the end of the log (`append_line`, with its errors), after what it is of."""
+    sync_folder(folder)
+    append_line(folder / LOG, json.dumps({"version": VERSION} | asdict(record), ensure_ascii=True))
+    return record
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Snapshot:
-    """A list that the archive keeps. Snapshots sort by generation time, then by hash."""
+    """A list that the archive keeps. Snapshots sort by generation time, then by hash, both as in its name."""
 
-    generated_at: datetime
-    """As in its name (UTC, to the second)."""
-    sha: str
-    """First eight digits of its SHA-256, as in its name."""
+    generated_at: datetime  # UTC, to the second
+    sha: str  # first eight digits of its SHA-256
     path: Path = field(compare=False)
 
     @property
@@ -58,14 +118,16 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive, opened. Its content is read when first asked for."""
+    """An archive, opened. Its content is read when first asked for.
+
+    `anchors` are certificate files and folders to trust. IGC-Santé's certificates in the archive, or in the
+    folder it lies in, are recognised and need not be named; nor need revocation lists there. `signer` is the
+    common name of whoever should have signed the lists.
+    """
 
     folder: Path
     anchors: tuple[str | Path, ...] = ()
-    """Certificate files and folders to trust. IGC-Santé's certificates in the archive, or in the folder it
-    lies in, are recognised and need not be named; nor need revocation lists there."""
     signer: str | None = None
-    """Common name of whoever should have signed the lists."""
 
     @cached_property
     def snapshots(self) -> tuple[Snapshot, ...]:
@@ -83,14 +145,39 @@ class Archive:
         """The records, oldest first."""
         return tuple(read_log(self.folder))
 
+    @cached_property
+    def kept(self) -> dict[str, Record]:
+        """The record of each list that was found valid, by file."""
+        return {record.file: record for record in self.log if record.outcome in ("kept", "same")}
+
+    @cached_property
+    def trusted(self) -> tuple[str | Path, ...]:
+        """The anchors, with those recognised and the revocation lists in the folder it lies in."""
+        place = real_path(self.folder).parent
+        return (*self.anchors, *of_sample(place), *pinned_files(place), *find_crls(place))
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """The history table (`mssante_audit.archive.history`), read from its file or, if stale, made anew."""
+        return history.history_of(self)
+
+    @cached_property
+    def structures(self) -> dict[str, str]:
+        """Which operator identifiers stand for one structure, as all its lists together show.
+
+        See `mssante_audit.whitelist.rows.structures`. Empty if a list cannot be read.
+        """
+        try:
+            rows = self.history[["domain", "dn", "project_contact", "support_contact"]].drop_duplicates()
+        except InputError:
+            return {}
+        tests = [name for name in rows["domain"].unique() if is_audit_domain(name)]
+        rows = rows[~rows["domain"].isin(tests)]
+        return structures(history.with_operators(rows).assign(row=range(len(rows))))
+
     def until(self, as_of: datetime) -> tuple[Snapshot, ...]:
         """Return the lists that can have been published at that instant."""
         return tuple(s for s in self.snapshots if s.generated_at <= as_of + SKEW)
-
-    def current(self, as_of: datetime | None = None) -> Snapshot | None:
-        """Return the last good list as of an instant (now by default); lists of the future are none."""
-        known = self.until(as_of or datetime.now(UTC))
-        return known[-1] if known else None
 
     def find(self, text: str) -> Snapshot:
         """Return the list that `text` means: a file's name or the start of it, or the last one of a date.
@@ -149,36 +236,6 @@ class Archive:
         signer = signer_of(content_of(snapshot.path))
         return ", ".join(common_names(signer)) if signer else ""
 
-    @cached_property
-    def kept(self) -> dict[str, Record]:
-        """The record of each list that was found valid, by file."""
-        return {record.file: record for record in self.log if record.outcome in ("kept", "same")}
-
-    @cached_property
-    def trusted(self) -> tuple[str | Path, ...]:
-        """The anchors, with those recognised and the revocation lists in the folder it lies in."""
-        place = real_path(self.folder).parent
-        return (*self.anchors, *of_sample(place), *pinned_files(place), *find_crls(place))
-
-    @cached_property
-    def history(self) -> pd.DataFrame:
-        """The history table (`mssante_audit.archive.history`), read from its file or, if stale, made anew."""
-        return history.history_of(self)
-
-    @cached_property
-    def structures(self) -> dict[str, str]:
-        """Which operator identifiers stand for one structure, as all its lists together show.
-
-        See `mssante_audit.whitelist.rows.structures`. Empty if a list cannot be read.
-        """
-        try:
-            rows = self.history[["domain", "dn", "project_contact", "support_contact"]].drop_duplicates()
-        except InputError:
-            return {}
-        tests = [name for name in rows["domain"].unique() if is_audit_domain(name)]
-        rows = rows[~rows["domain"].isin(tests)]
-        return structures(history.with_operators(rows).assign(row=range(len(rows))))
-
 
 def open_archive(
     folder: str | Path, anchors: Sequence[str | Path] = (), signer: str | None = None
@@ -236,18 +293,16 @@ def _snapshot(path: Path) -> Snapshot | None:
 
 def find_archive(data: Path, anchors: Sequence[str | Path] = (), signer: str | None = None) -> Archive | None:
     """Return the archive that lies in a data folder, or that it is; ``None`` if it holds no list."""
-    for folder in (data / "archive", data):
-        archive = open_archive(folder, anchors, signer)
-        if archive.snapshots:
-            return archive
-    return None
+    both = (open_archive(folder, anchors, signer) for folder in (data / "archive", data))
+    return next((archive for archive in both if archive.snapshots), None)
 
 
 def find_whitelist(data: Path, archive: Archive | None = None, as_of: datetime | None = None) -> Path:
     """Return the white list that `data` (a file, or a folder that holds one) stands for.
 
     In a folder with several lists the last in order of name is taken. Where there is only an `archive`, or
-    the folder is one, its last list as of `as_of` is taken. If there is none it is an `InputError`.
+    the folder is one, its last list as of `as_of` (now by default) is taken, none of the future. If there is
+    none it is an `InputError`.
     """
     if not data.exists():
         raise InputError("no such file or folder", file=str(data))
@@ -255,10 +310,9 @@ def find_whitelist(data: Path, archive: Archive | None = None, as_of: datetime |
         return data
     lists = sorted(f for f in data.iterdir() if f.name.endswith(LIST_SUFFIXES) and not f.is_dir())
     if archive and (not lists or archive.folder == data):
-        current = archive.current(as_of)
-        if current is None:
+        if not (known := archive.until(as_of or datetime.now(UTC))):
             raise InputError("no list of that date or before", file=str(archive.folder))
-        return current.path
+        return known[-1].path
     if not lists:
         remedy = "Put a .xml or .xml.gz white list in the folder"
         raise InputError("no white list here", file=str(data), remedy=remedy)

@@ -61,7 +61,7 @@ def fetch(
     attempt_seconds: Annotated[float, typer.Option("--timeout", help="Seconds for an attempt.")] = 300,
 ) -> None:
     """Download the published list and keep it in the archive."""
-    from mssante_audit.archive import extraction
+    from mssante_audit.archive import downloads
     from mssante_audit.archive.fetch import Settings
     from mssante_audit.archive.fetch import fetch as run
     from mssante_audit.base.settings import Fetch
@@ -79,8 +79,8 @@ def fetch(
             raise ParameterError("--crl and --mailboxes are two downloads", remedy="Ask for one at a time")
         raise typer.Exit(_fetch_crls(archive.parent, anchors or (), settings, named=url is not None))
     if mailboxes:
-        settings = replace(settings, max_bytes=extraction.MAX_BYTES)
-        got, text = extraction.fetch_extraction(archive.parent, settings), "unchanged {}"
+        settings = replace(settings, max_bytes=downloads.MAX_BYTES)
+        got, text = downloads.fetch_extraction(archive.parent, settings), "unchanged {}"
         if got.extraction is not None:
             known = got.extraction.by_domain
             text = f"kept {{}}: {sum(known.values())} mailboxes, {len(known)} domains"
@@ -93,7 +93,7 @@ def fetch(
 
 def _fetch_crls(folder: Path, anchors: Sequence[str], settings: Settings, *, named: bool) -> int:
     """Fetch revocation lists, say what became of each, and return the exit status."""
-    from mssante_audit.archive.crls import fetch_crls
+    from mssante_audit.archive.downloads import fetch_crls
     from mssante_audit.archive.store import find_archive, find_whitelist
 
     archive, lists = find_archive(folder), []

@@ -29,7 +29,7 @@ from mssante_audit.findings.places import LIST, places_of, row_ranges
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
 from mssante_audit.report.results import Results, record
-from mssante_audit.snapshot.folder import unnamed_texts
+from mssante_audit.snapshot.make import unnamed_texts
 from mssante_audit.space.story import worded_changes
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import parse_contact

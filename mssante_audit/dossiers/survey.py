@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
+from mssante_audit.archive.changes import side_of
 from mssante_audit.archive.events import Span, between
 from mssante_audit.archive.history import with_operators
-from mssante_audit.archive.sides import side_of
 from mssante_audit.audits import parted
 from mssante_audit.audits.reconciliation.matching import match, no_statuses
 from mssante_audit.base.language import current_language

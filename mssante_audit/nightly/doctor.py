@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from filelock import FileLock, Timeout
@@ -30,29 +29,20 @@ from mssante_audit.base.instants import SKEW
 from mssante_audit.base.secret import masked_url, read_secret
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.base.staging import LOCK
-from mssante_audit.nightly.config import load_config
-from mssante_audit.nightly.faults import faults
-from mssante_audit.nightly.night import FAILED, RUN, RUNS, STATE, Run, began, read_last, read_run, runs_in
-from mssante_audit.nightly.retention import files_of
-from mssante_audit.nightly.settings import Config, Hooks
+from mssante_audit.nightly import night
+from mssante_audit.nightly.config import faults, load_config
+from mssante_audit.nightly.settings import Config
 
-if TYPE_CHECKING:
-    from mssante_audit.whitelist.signature import Verdict
-
-MEMORY = 2 * 2**30
-"""Bytes below which a run may be short of memory."""
-ROOM = 2**30
-"""Bytes of disk below which a run may be short of room."""
-TRIED = 10
-"""Seconds that a mail server has to greet."""
+MEMORY = 2 * 2**30  # bytes below which a run may be short of memory
+ROOM = 2**30  # bytes of disk below which a run may be short of room
+TRIED = 10  # seconds that a mail server has to greet
 
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """One thing looked at."""
+    """One thing looked at: ``ok``, ``warn`` (a run goes without) or ``missing``, and what to do about it."""
 
     state: str
-    """``ok``, ``warn`` (a run goes without) or ``missing``."""
     what: str
     found: str
     remedy: str = ""
@@ -71,7 +61,7 @@ def examine(file: Path | None = None) -> Iterator[Sign]:
         return
     yield Sign("ok", "settings", str(file))
     yield from (Sign("missing", "settings", str(fault)) for fault in faults(config))
-    yield from _hooks(config.hooks, file)
+    yield from _hooks(config, file)
     yield from _proxy(config)
     yield from _way_out(config.observe_tls)
     yield from _secrets(config)
@@ -104,10 +94,11 @@ def _machine() -> Iterator[Sign]:
         group = Path("/proc/self/cgroup").read_text().strip().rpartition(":")[2]
         limit = Path(f"/sys/fs/cgroup{group}", "memory.max").read_text().strip()
         bounds += [int(limit)] if limit.isdigit() else []
-    well = bool(bounds) and min(bounds) >= MEMORY
-    remedy = "" if well else f"A run wants {size(MEMORY)}"
     found = f"{size(min(bounds))} to be had" if bounds else "unknown here"
-    yield Sign("ok" if well else "warn", "memory", found, remedy)
+    if bounds and min(bounds) >= MEMORY:
+        yield Sign("ok", "memory", found)
+    else:
+        yield Sign("warn", "memory", found, f"A run wants {size(MEMORY)}")
     try:
         with tempfile.TemporaryDirectory() as folder:
             yield Sign("ok", "temporary files", str(Path(folder).parent))
@@ -123,9 +114,9 @@ def _machine() -> Iterator[Sign]:
     yield Sign("ok" if same else "warn", "time zone", found, remedy)
 
 
-def _hooks(hooks: Hooks, settings: Path) -> Iterator[Sign]:
+def _hooks(config: Config, settings: Path) -> Iterator[Sign]:
     """Look whether hooks can be run, and whether somebody else could have their own run in their place."""
-    commands = {*hooks.success, *hooks.failure, *hooks.new_findings}
+    commands = {*config.hooks.success, *config.hooks.failure, *config.hooks.new_findings}
     remedy = "Give its full path, and make it executable"
     for program in sorted({words[0] for words in commands}):
         if shutil.which(program) is None:
@@ -238,11 +229,12 @@ def _output(config: Config) -> Iterator[Sign]:
                 yield Sign("ok", "lock", "free")
         except Timeout:
             yield Sign("warn", "lock", "held: a run is at work", "Wait for it to end")
-    signs = health(config) if (output / STATE / RUN).exists() else [disk(output, 3)]
+    signs = health(config) if (output / night.STATE / night.RUN).exists() else [_disk(output, 3)]
     yield from (replace(sign, state="warn") if sign.state == "missing" else sign for sign in signs)
 
 
 def _list(config: Config) -> Iterator[Sign]:
+    """Look at the white list, its signature and its age."""
     from mssante_audit.report.results import open_space
 
     now = datetime.now(UTC)
@@ -254,9 +246,18 @@ def _list(config: Config) -> Iterator[Sign]:
         else:
             yield Sign("missing", "white list", str(error))
         return
-    whitelist = space.whitelist
+    whitelist, verdict = space.whitelist, space.whitelist.signature
     yield Sign("ok", "white list", f"{Path(whitelist.source).name}, {len(space.entries)} rows")
-    yield _signature(whitelist.signature)
+    if verdict.status == "valid":
+        yield Sign("ok", "signature", f"valid, signer {verdict.signer}")
+    elif verdict.status != "valid-untrusted":
+        yield Sign("missing", "signature", f"{verdict.status}: {verdict.why}", "Get the list again")
+    elif verdict.anchor:
+        remedy = "Ask ANS who signs its lists; if it is right, name it in data.signer"
+        yield Sign("warn", "signature", f"right, but not the signer expected: {verdict.why}", remedy)
+    else:
+        remedy = "Put IGC-Santé's certificates into the data folder, or name them in data.anchors"
+        yield Sign("warn", "signature", f"right, but of no known authority: {verdict.why}", remedy)
     made = whitelist.generated_at
     if made is None:
         yield Sign("warn", "clock", "the list does not say when it was made")
@@ -269,18 +270,6 @@ def _list(config: Config) -> Iterator[Sign]:
         yield Sign("warn" if old else "ok", "clock", f"the list is {(now - made).days} days old", remedy)
 
 
-def _signature(verdict: Verdict) -> Sign:
-    if verdict.status == "valid":
-        return Sign("ok", "signature", f"valid, signer {verdict.signer}")
-    if verdict.status != "valid-untrusted":
-        return Sign("missing", "signature", f"{verdict.status}: {verdict.why}", "Get the list again")
-    who = "not the signer expected" if verdict.anchor else "of no known authority"
-    remedy = "Put IGC-Santé's certificates into the data folder, or name them in data.anchors"
-    if verdict.anchor:
-        remedy = "Ask ANS who signs its lists; if it is right, name it in data.signer"
-    return Sign("warn", "signature", f"right, but {who}: {verdict.why}", remedy)
-
-
 # -- whether the nights go well: by the state that the last run left, without a lock ------------------------
 
 
@@ -289,50 +278,50 @@ def health(config: Config, now: datetime | None = None) -> Iterator[Sign]:
     output, now = config.output.folder, now or datetime.now(UTC)
     oldest = timedelta(hours=config.health.max_age_hours)
     try:
-        last = read_last(output)
+        last = night.read_last(output)
     except InputError as error:
         yield Sign("missing", "last run", error.message, f"Look at {error.file}")
         return
     if last is None:
         yield Sign("missing", "last run", "there was none", "Look at what should start it")
         return
-    yield _last(last, now, oldest, output)
+    at = night.began(last.stamp)
+    if last.exit_status is None:
+        found = f"{last.status} since {at:%Y-%m-%d %H:%M} UTC"
+        well = last.status == "running" and now - at <= oldest
+    else:
+        found = f"{at:%Y-%m-%d %H:%M} UTC, exit status {last.exit_status}"
+        well = last.exit_status < night.FAILED
+    if at > now + SKEW:
+        found = f"began at {at:%Y-%m-%d %H:%M} UTC, after now"
+        yield Sign("missing", "last run", found, "Set the clock")
+    elif well:
+        yield Sign("ok", "last run", found)
+    else:
+        yield Sign("missing", "last run", found, f"See {output / night.RUNS / last.stamp / 'log.txt'}")
     if not last.good:
         yield Sign("missing", "last good run", "there was none", "Look at the mail of the last run")
     else:
-        found, late = f"{began(last.good):%Y-%m-%d %H:%M} UTC", now - began(last.good) > oldest
-        why, remedy = (
-            (f", more than {oldest / timedelta(hours=1):g} h ago", "Look at what starts it")
-            if late
-            else ("", "")
-        )
-        yield Sign("missing" if late else "ok", "last good run", found + why, remedy)
+        good = night.began(last.good)
+        found = f"{good:%Y-%m-%d %H:%M} UTC"
+        if now - good > oldest:
+            found += f", more than {oldest / timedelta(hours=1):g} h ago"
+            yield Sign("missing", "last good run", found, "Look at what starts it")
+        else:
+            yield Sign("ok", "last good run", found)
     for step in (step for step in last.steps if step.step == "hooks"):
         if step.outcome == "failed":
             yield Sign("missing", "hooks", step.message, "Nobody may have been told of the last run")
         else:
             yield Sign("ok", "hooks", step.outcome)
-    yield disk(output, 2)
+    yield _disk(output, 2)
 
 
-def _last(last: Run, now: datetime, oldest: timedelta, output: Path) -> Sign:
-    at, log = began(last.stamp), f"See {output / RUNS / last.stamp / 'log.txt'}"
-    if at > now + SKEW:
-        return Sign("missing", "last run", f"began at {at:%Y-%m-%d %H:%M} UTC, after now", "Set the clock")
-    if last.exit_status is None:
-        found, well = f"{last.status} since {at:%Y-%m-%d %H:%M} UTC", now - at <= oldest
-        well = well and last.status == "running"
-    else:
-        found = f"{at:%Y-%m-%d %H:%M} UTC, exit status {last.exit_status}"
-        well = last.exit_status < FAILED
-    return Sign("ok", "last run", found) if well else Sign("missing", "last run", found, log)
-
-
-def disk(output: Path, runs: int) -> Sign:
+def _disk(output: Path, runs: int) -> Sign:
     """Look whether there is room for so many runs as large as the last one; what it shares counts once."""
     there = next(folder for folder in (output, *output.parents) if folder.exists())
-    done = next(filter(read_run, reversed(runs_in(output))), None)
-    last = sum(files_of(done).values()) if done else 0
+    done = next(filter(night.read_run, reversed(night.runs_in(output))), None)
+    last = sum(night.files_of(done).values()) if done else 0
     free, wanted = shutil.disk_usage(there).free, max(ROOM, runs * last)
     found = f"{size(free)} free" + (f", the last run took {size(last)}" if last else "")
     if free < wanted:

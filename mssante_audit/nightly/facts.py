@@ -23,8 +23,7 @@ from mssante_audit.values.person import mask, unnamed
 from mssante_audit.verdicts.domains import answers, domains
 from mssante_audit.verdicts.doubts import doubts
 
-NAMED = 10
-"""Causes that are named of each kind; all findings are in the run's files."""
+NAMED = 10  # causes that are named of each kind; all findings are in the run's files
 
 Gone = Mapping[str, str]
 """A finding of an earlier run, as the ledger remembers it."""
@@ -34,29 +33,24 @@ def facts_of(
     space: TrustSpace, findings: pd.DataFrame, waived: pd.DataFrame, compared: FollowUp, lang: str
 ) -> dict[str, Any]:
     """Return what a night's mail says, in `lang`, of findings `compared` with those of the run before."""
-    every_domain = domains(space)
+    every_domain, whitelist = domains(space), space.whitelist
     dated = findings.assign(status=list(compared.status), since=list(compared.first_seen))
     asks, unsure = actionable(dated), doubts(space, findings, every_domain)
     new, critical = asks[asks["status"] == "new"], asks[asks["severity"] == "critical"]
-    known = catalogue()
 
     def merged(some: pd.DataFrame) -> pd.DataFrame:
         return causes(some, space.audited, space.published, unsure)
 
-    grave = merged(critical)
-    fixed, lost = (
-        [finding for finding in gone if finding["rule"] in known]
-        for gone in (compared.fixed, compared.unknown)
-    )
-    fixed_asking, lost_asking = (
-        [finding for finding in gone if asking(finding["rule"])] for gone in (fixed, lost)
-    )
+    grave, known = merged(critical), catalogue()
+    went = (compared.fixed, compared.unknown)
+    fixed, lost = ([one for one in gone if one["rule"] in known] for gone in went)
+    fixed_asking, lost_asking = ([one for one in gone if asking(one["rule"])] for gone in (fixed, lost))
+    lost_criticals = [one for one in lost_asking if rule(one["rule"]).severity == "critical"]
     status = dated["status"].replace("", "open")  # of a first run
     states = {state: severity_counts(dated[status == state]) for state in ("new", "open", "unknown")}
     states |= {"waived": severity_counts(waived), "fixed": _counted(fixed)}
     states["unknown"] = {s: n + _counted(lost)[s] for s, n in states["unknown"].items()}
     failures = findings.loc[findings["rule"] == FAILED, "facts"]
-    whitelist = space.whitelist
     return answers(every_domain) | {
         "by_state": {s: {state: n[s] for state, n in states.items()} for s in reversed(SEVERITIES)},
         "new_by_severity": severity_counts(new),
@@ -71,15 +65,13 @@ def facts_of(
             "asking": len(asks),
             "criticals": int((findings["severity"] == "critical").sum()),
             "new_criticals": int((new["severity"] == "critical").sum()),
-            "lost_criticals": sum(rule(finding["rule"]).severity == "critical" for finding in lost_asking),
+            "lost_criticals": len(lost_criticals),
             "left_out": len(findings) - len(asks),
         },
         "critical": _causes(critical, grave, lang),
         "new": _causes(new, merged(new), lang),
         "fixed": _groups(fixed_asking, lang),
-        "lost": _groups(
-            [finding for finding in lost_asking if rule(finding["rule"]).severity == "critical"], lang
-        ),
+        "lost": _groups(lost_criticals, lang),
         "first": _first(space, critical, grave, lang) or _first(space, asks, merged(asks), lang),
         "list": {
             "generated_at": whitelist.generated_at and whitelist.generated_at.isoformat(),
@@ -96,27 +88,18 @@ def _counted(gone: Iterable[Gone]) -> dict[str, int]:
 
 def _causes(findings: pd.DataFrame, merged: pd.DataFrame, lang: str) -> dict[str, Any]:
     """Return the causes that findings were merged into: how many, of how many, the first of them by name."""
-    return {
-        "count": len(merged),
-        "findings": len(findings),
-        "named": _names(findings, merged.head(NAMED), lang),
-    }
-
-
-def _names(findings: pd.DataFrame, merged: pd.DataFrame, lang: str) -> list[dict[str, Any]]:
     since = dict(zip(findings["fingerprint"], findings["since"], strict=True))
-    return [
-        _named(cause["rules"], cause["operator"], cause["domain"], lang)
-        | {
-            "severity": cause["severity"],
-            "domains": cause["domains"],
-            "mailboxes": None if pd.isna(cause["mailboxes"]) else int(cause["mailboxes"]),
-            "since": min(since[key] for key in cause["fingerprints"]),
-            "unknown": bool(cause["doubts"]),
-            "operator_id": cause["operator_id"],
-        }
-        for cause in merged.astype({"severity": "str"}).to_dict("records")
-    ]
+    named = [
+        _named(
+            cause["rules"], lang, operator=cause["operator"], domain=cause["domain"],
+            severity=cause["severity"], domains=cause["domains"],
+            mailboxes=None if pd.isna(cause["mailboxes"]) else int(cause["mailboxes"]),
+            since=min(since[key] for key in cause["fingerprints"]),
+            unknown=bool(cause["doubts"]), operator_id=cause["operator_id"],
+        )
+        for cause in merged.head(NAMED).astype({"severity": "str"}).to_dict("records")
+    ]  # fmt: skip
+    return {"count": len(merged), "findings": len(findings), "named": named}
 
 
 def _groups(gone: Sequence[Gone], lang: str) -> dict[str, Any]:
@@ -125,27 +108,24 @@ def _groups(gone: Sequence[Gone], lang: str) -> dict[str, Any]:
     for finding in sorted(gone, key=lambda finding: -SEVERITIES.index(rule(finding["rule"]).severity)):
         groups.setdefault((finding["rule"], finding["operator"]), []).append(finding)
     named = [
-        _named([code], operator, group[0]["domain"], lang)
-        | {
-            "severity": rule(code).severity,
-            "domains": len({finding["domain"] for finding in group}),
-            "mailboxes": None,
-            "since": min(finding["first_seen"] for finding in group),
-            "unknown": False,
-            "operator_id": "",
-        }
+        _named(
+            [code], lang, operator=operator, domain=group[0]["domain"], severity=rule(code).severity,
+            domains=len({finding["domain"] for finding in group}), mailboxes=None,
+            since=min(finding["first_seen"] for finding in group), unknown=False, operator_id="",
+        )
         for (code, operator), group in list(groups.items())[:NAMED]
-    ]
+    ]  # fmt: skip
     return {"count": len(groups), "findings": len(gone), "named": named}
 
 
-def _named(codes: Sequence[str], operator: str, domain: str, lang: str) -> dict[str, Any]:
+def _named(codes: list[str], lang: str, *, operator: str, domain: str, **told: Any) -> dict[str, Any]:
     return {
         "rule": codes[0],
         "title": getattr(rule(codes[0]), f"title_{lang}"),
         "operator": unnamed(operator),
         "domain": unnamed(domain),
         "whole_list": any(rule(code).affects_list for code in codes),
+        **told,
     }
 
 
@@ -157,7 +137,7 @@ def _first(space: TrustSpace, findings: pd.DataFrame, merged: pd.DataFrame, lang
     rows = space.entries[space.entries["row"].isin(first["rows"])].head(1).to_dict("records")
     known, row = rule(first["rule"]), rows[0] if rows else None
     contact = (row["support_contact"] or row["project_contact"]) if row else ""
-    (named,) = _names(findings, merged.head(1), lang)
+    named: dict[str, Any] = _causes(findings, merged.head(1), lang)["named"][0]
     return named | {
         "manager": known.manager or known.affects_list,
         "row": row and int(row["row"]),

@@ -1,27 +1,33 @@
 """Whom a night is told to at its end: the user's own programs, a mail server, a web address.
 
-Nothing that becomes of any of them changes the run.
+Sent over verified TLS, within a time; no secret is told. Nothing that becomes of any of them changes the run.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import smtplib
+import ssl
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
-from mssante_audit.nightly import post
+from mssante_audit.base.errors import AuditError, ParameterError
+from mssante_audit.base.export import json_bytes
+from mssante_audit.base.groups import absent
+from mssante_audit.base.secret import masked_url, read_secret, without
 from mssante_audit.nightly.mail import message, record_of
 from mssante_audit.nightly.night import FAILED, SITE, Night, Result, note
-from mssante_audit.nightly.process import run_program
-from mssante_audit.nightly.settings import Config
+from mssante_audit.nightly.settings import LOOPBACK, Config, Mail, Webhook
+from mssante_audit.nightly.steps import run_program
 
-PREFIX = "MSSANTE_"
-"""Of the variables that tell a program what happened."""
-_TAIL = 300
-"""Bytes of what a program that failed printed last, which are told."""
+PREFIX = "MSSANTE_"  # of the variables that tell a program what happened
+_MOST = 300  # characters of an answer, or bytes of what a program that failed printed last, that are told
 
 
 def run_hooks(config: Config, night: Night) -> Result:
@@ -35,17 +41,21 @@ def run_hooks(config: Config, night: Night) -> Result:
         ran.append(f"{name} ({event}): {fault}" if fault else "")
         note(night.folder, "hook", f"{event}: {name} {fault or 'done'}", program=name, fault=fault)
 
+    def outcome() -> Result:
+        what: Any = "failed" if any(ran) else "done" if ran else "off"
+        return Result(step="hooks", outcome=what, message="; ".join(filter(None, ran)))
+
     shown = {name: value for name, value in os.environ.items() if name not in config.secret_variables}
     for event in due:
         environment = {f"{PREFIX}{n.upper()}": str(v) for n, v in (variables | {"event": event}).items()}
         for words in getattr(config.hooks, event):
             keep(event, words[0], run_hook(words, shown | environment, seconds))
-    night = replace(night, results=night.results | {"hooks": _outcome(ran)})
+    night = replace(night, results=night.results | {"hooks": outcome()})
     if config.mail.server and (event := next((e for e in due if e in config.mail.events), "")):
-        keep(event, "mail", post.mail(message(night, config.mail), config.mail, seconds))
+        keep(event, "mail", send_mail(message(night, config.mail), config.mail, seconds))
     if config.webhook.url and (event := next((e for e in due if e in config.webhook.events), "")):
-        keep(event, "webhook", post.json(record_of(night), config.webhook, seconds))
-    return _outcome(ran)
+        keep(event, "webhook", send_json(record_of(night), config.webhook, seconds))
+    return outcome()
 
 
 def facts_of(config: Config, night: Night) -> dict[str, Any]:
@@ -68,20 +78,110 @@ def run_hook(words: Sequence[str], environment: dict[str, str], seconds: float) 
     """Run a program; return why it failed, or ""."""
     with tempfile.TemporaryFile() as output:
         try:
-            status = run_program(words, seconds=seconds, output=output, environment=environment)
+            status = run_program(words, seconds, output, environment)
         except (OSError, ValueError) as error:
             return f"cannot be started ({getattr(error, 'strerror', None) or error})"
         if status == 0:
             return ""
         if status is None:
             return f"not done after {seconds:g} s, and ended"
-        output.seek(max(0, output.seek(0, os.SEEK_END) - _TAIL))
+        output.seek(max(0, output.seek(0, os.SEEK_END) - _MOST))
         last = " ".join(output.read().decode("utf-8", "replace").split())
         how = f"exit status {status}" if status > 0 else f"ended by signal {-status}"
         return f"{how}: {last}" if last else how
 
 
-def _outcome(ran: Sequence[str]) -> Result:
-    """Return what became of hooks: of each which one failed and why, or ""."""
-    outcome: Any = "failed" if any(ran) else "done" if ran else "off"
-    return Result(step="hooks", outcome=outcome, message="; ".join(filter(None, ran)))
+def send_mail(made: EmailMessage, settings: Mail, seconds: float) -> str:
+    """Send a mail; return why it failed, or ""."""
+    secrets: list[str] = []
+
+    def send() -> None:
+        context = None if settings.tls == "none" else _verified(settings.ca_bundle)
+        if settings.password:
+            secrets[:] = [settings.user, read_secret(settings.password)]
+        implicit: dict[str, Any] = {"context": context} if settings.tls == "implicit" else {}
+        connect = smtplib.SMTP_SSL if implicit else smtplib.SMTP
+        with connect(settings.server, settings.port, timeout=seconds, **implicit) as server:
+            if settings.tls == "starttls":
+                server.starttls(context=context)
+            if secrets:
+                server.login(*secrets)
+            if refused := server.send_message(made):
+                raise smtplib.SMTPRecipientsRefused(refused)
+
+    return _within(seconds, send, secrets)
+
+
+def send_json(content: Mapping[str, Any], settings: Webhook, seconds: float) -> str:
+    """Post a night as JSON; return why it failed, or ""."""
+    secrets: list[str] = []
+
+    def send() -> None:
+        import httpx
+
+        secrets[:] = [address, token] = [read_secret(settings.url), read_secret(settings.token)]
+        bearer = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = {"Content-Type": "application/json", **bearer}
+        try:
+            url = httpx.URL(address)
+            away = url.host not in LOOPBACK
+            if not url.host or (url.scheme != "https" and away):
+                raise ParameterError("the address is not an https one")
+            how: dict[str, Any] = {"verify": _verified(settings.ca_bundle), "trust_env": away}
+            with (
+                httpx.Client(timeout=seconds, headers=headers, **how) as client,
+                # Only the status is looked at: an answer without end is not waited for.
+                client.stream("POST", url, content=json_bytes(dict(content))) as answer,
+            ):
+                if not answer.is_success:
+                    raise ParameterError(f"the server answers {answer.status_code}")
+        except httpx.HTTPError as error:
+            raise ParameterError(f"{type(error).__name__}: {error}") from error
+        except httpx.InvalidURL:  # its text has the address
+            raise UnicodeError from None
+
+    return _within(seconds, send, secrets)
+
+
+def _verified(bundle: Path | None) -> ssl.SSLContext:
+    """Return how a server is verified: by certificates in a file or folder, or by the system's."""
+    from mssante_audit.archive.fetch import tls_context
+
+    return tls_context(bundle) if bundle else ssl.create_default_context()
+
+
+def _within(seconds: float, send: Callable[[], None], secrets: list[str]) -> str:
+    """Send in a thread of its own, given up after a while: a server that drips resets all other clocks."""
+    faults: list[str] = []
+
+    def run() -> None:
+        try:
+            send()
+        except Exception as error:  # whatever it is, it was not sent
+            faults.append(_fault(error))
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        return f"not done after {seconds:g} s, and given up"
+    return masked_url(without(" ".join(" ".join(faults).split()), *secrets))[:_MOST]
+
+
+def _fault(error: Exception) -> str:
+    """Return why something was not sent; the text of an error that nobody foresaw may be anything."""
+    match error:
+        case AuditError():
+            return str(error)
+        case smtplib.SMTPResponseException(smtp_code=code, smtp_error=bytes(text)):
+            return f"{code} {text.decode('utf-8', 'replace')}"
+        case smtplib.SMTPRecipientsRefused(recipients=refused):
+            codes = sorted({str(code) for code, _ in refused.values()})
+            return f"{len(refused)} of the recipients refused ({', '.join(codes)})"
+        case UnicodeError():  # its text has parts of what is sent
+            return "user, password or address hold characters that cannot be sent"
+        case ModuleNotFoundError() if lacking := absent(error):
+            return str(lacking)
+        case OSError() | smtplib.SMTPException():
+            return f"{type(error).__name__}: {error}"
+    return type(error).__name__

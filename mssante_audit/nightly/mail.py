@@ -1,14 +1,17 @@
-"""A night as a mail: what is critical, new and unknown; whom to call for what; then the rest.
+"""A night as a mail and as Prometheus metrics (``state/metrics.prom``).
 
-Lines of the text are broken at `COLUMNS`; only paths may be wider. Information and hints are only counted.
+The mail: what is critical, new and unknown; whom to call for what; then the rest. Lines of the text are
+broken at `COLUMNS`; only paths may be wider. Information and hints are only counted. The metrics are for
+node_exporter's textfile collector (https://prometheus.io/docs/instrumenting/exposition_formats/, 0.0.4).
 """
 
 from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -24,22 +27,20 @@ from mssante_audit.base.markup import visible
 from mssante_audit.base.typography import NARROW, NBSP, TYPOGRAPHY
 from mssante_audit.findings.registry import LIST
 from mssante_audit.findings.templates import phrase
-from mssante_audit.nightly.night import SITE, Night, began, read_result, read_run, runs_in
-from mssante_audit.nightly.notice import good_run
+from mssante_audit.nightly.night import SITE, Night, Run, began, good_run, read_result, read_run, runs_in
 from mssante_audit.nightly.settings import Mail
 from mssante_audit.report.html import names
 from mssante_audit.space.states import State, named, reason, remedied, worded
 
-KIND = "mssante-audit night"
 COLUMNS = 72
+METRICS = "metrics.prom"
 _PLAIN = str.maketrans({NBSP: " ", NARROW: " ", "’": "'"})
-_PAGES = {"site": "", "findings": "constats.html", "follow_up": "suivi.html"}
-"""Pages of the site that the mail links to."""
+_PAGES = {"site": "", "findings": "constats.html", "follow_up": "suivi.html"}  # of the site, linked to
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A paragraph of the mail; of a cause also its parts."""
+    """A paragraph of the mail; of a cause also its parts, and the page of the site that has more of it."""
 
     kind: str
     text: str
@@ -47,7 +48,6 @@ class Line:
     title: str = ""
     where: str = ""
     href: str = ""
-    """Page of the site that has more of it, "" if none."""
 
 
 def write_mail(night: Night, settings: Mail) -> None:
@@ -81,29 +81,26 @@ def subject(night: Night) -> str:
 
 def page(night: Night) -> str:
     """Return the mail in HTML for a phone: nothing in it is from elsewhere."""
-    blocks = [(kind, [*lines]) for kind, lines in groupby(lines_of(night), lambda line: line.kind)]
-    made = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_shown)
-    template = (files("mssante_audit.nightly") / "mail.html.j2").read_text(encoding="utf-8")
-    links = {_say(night, "link", name): path for name, path in _PAGES.items() if night.site_url}
-    html: str = made.from_string(template).render(
+
+    def shown(value: Any) -> Any:
+        return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+    made = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=shown)
+    template = made.from_string((files("mssante_audit.nightly") / "mail.html.j2").read_text(encoding="utf-8"))
+    return template.render(
         lang=night.lang,
-        blocks=blocks,
-        links=links,
+        blocks=[(kind, [*lines]) for kind, lines in groupby(lines_of(night), lambda line: line.kind)],
+        links={_say(night, "link", name): path for name, path in _PAGES.items() if night.site_url},
         url=night.site_url,
         severity=TYPOGRAPHY[night.lang].severity_name,
     )
-    return html
-
-
-def _shown(value: Any) -> Any:
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def record_of(night: Night) -> dict[str, Any]:
     """Return a night as JSON types: what the mail says, in numbers, codes and names."""
-    facts, text = night.audited, summary(night)
+    facts, absent = night.audited, {"previous": "", "counts": {}, "failed_rules": []}
     return {
-        "kind": KIND,
+        "kind": "mssante-audit night",
         "run": night.folder.name,
         "as_of": night.as_of,
         "exit_status": night.exit_status,
@@ -113,15 +110,13 @@ def record_of(night: Night) -> dict[str, Any]:
         "subject": subject(night),
         "inputs": [state.told(night.lang) for state in night.inputs],
         "reminders": night.reminders,
-        "previous": "",
-        "counts": {},
-        "failed_rules": [],
+        **absent,
         **facts,
         "found": facts.get("by_severity", {}),
         "steps": [result.model_dump(exclude={"facts", "inputs"}) for result in night.results.values()],
         "site": str(night.output / SITE / "index.html"),
         "folder": str(night.folder),
-        "text": text,
+        "text": summary(night),
     }
 
 
@@ -143,12 +138,20 @@ def verdict(night: Night) -> str:
 
 def summary(night: Night) -> str:
     """Return the mail of a night as text, in its language."""
-    begin = {"cause": "- ", "aside": "  "}
-    return "\n".join(
-        piece
-        for line in lines_of(night)
-        for piece in _broken(f"{begin.get(line.kind, '')}{line.text}", whole=line.kind == "path")
-    )
+    begin, pieces = {"cause": "- ", "aside": "  "}, list[str]()
+    for line in lines_of(night):
+        pieces += _broken(f"{begin.get(line.kind, '')}{line.text}", whole=line.kind == "path")
+    return "\n".join(pieces)
+
+
+def _broken(text: str, *, whole: bool) -> list[str]:
+    """Return a text as lines for any mail and terminal: one if `whole`, or of `COLUMNS` characters."""
+    indent = text[: len(text) - len(text.lstrip())]
+    plain = "".join(c if c.isprintable() or c in (NBSP, NARROW) else f"\\u{ord(c):04x}" for c in text)
+    lines = [plain]
+    if not whole:
+        lines = textwrap.wrap(plain, COLUMNS, subsequent_indent=f"{indent}  ", break_on_hyphens=False)
+    return [line.translate(_PLAIN) for line in lines]
 
 
 def _say(night: Night, name: str, value: Any) -> str:
@@ -159,65 +162,55 @@ def _say(night: Night, name: str, value: Any) -> str:
 
 def lines_of(night: Night) -> list[Line]:
     """Return what the mail says: first what is critical, new and unknown, then whom to call for what."""
-    facts = night.audited
-    blind = [line for state in _doubtful(night) for line in _doubt(night, state)]
-    first = []
+    facts, blind, first = night.audited, list[Line](), list[Line]()
+    for state in _doubtful(night):
+        published = state.state == "quarantined" or "listed" in state.why
+        made = state.why.get("listed") if published else facts.get("list", {}).get("generated_at")
+        made = made if state.name == LIST else None
+        told = {"name": named(state.name, night.lang), "why": worded(state, night.lang), "made": made}
+        blind.append(Line("alarm", _say(night, "doubtful", told)))
+        blind.append(Line("aside", _say(night, "todo", remedied(state, night.lang))))
+        if state.name == LIST:
+            blind.append(_in_force(night, kept=published))
     # Of a list in doubt it is said already.
     if (cause := facts.get("first")) and not (blind and cause.get("whole_list")):
-        first = [
-            _cause(night, cause, "first", "first_cause"),
-            Line("call", _say(night, "call", cause), where=cause["contact"]),
-        ]
+        call = Line("call", _say(night, "call", cause), where=cause["contact"])
+        first = [_cause(night, cause, "first", "first_cause"), call]
     said = {(line.title, line.where) for line in first}
     if verdict(night) != "blind" and facts and facts["shown"]["criticals"]:
         blind, first = first, blind
-    return [_head(night), *blind, *first, *_found(night, said), *_last(night)]
+    return [_head(night), *blind, *first, *_found(night), *_causes(night, said), *_last(night)]
 
 
 def _head(night: Night) -> Line:
-    facts, decided = night.audited, verdict(night)
-    dark = _doubtful(night)
-    names = [_say(night, "short", state.name) for state in dark]
+    facts, dark, decided = night.audited, _doubtful(night), verdict(night)
+    doubted = [_say(night, "short", state.name) for state in dark]
     failed = [_say(night, "step", r.step) for r in night.results.values() if r.outcome == "failed"]
-    unseen = facts["arrives"]["unknown"] if facts else 0
-    if decided == "blind" or names:
-        sight = "blind" if decided == "blind" else "partly"
-        names = names or failed
+    unseen, listed = facts["arrives"]["unknown"] if facts else 0, doubted
+    if decided == "blind":
+        sight, listed = "blind", doubted or failed
+    elif doubted:
+        sight = "partly"
     elif failed:
-        sight, names = "failed", failed
+        sight, listed = "failed", failed
     elif facts["failed_rules"]:
         sight = "rules"
     else:
         sight = "unseen" if unseen else "known"
+    earlier = (read_result(run, "audit") for run in reversed(runs_in(night.output)) if run < night.folder)
+    before = next(filter(None, earlier), None) if dark else None
+    already = {state.name for state in before.inputs if state.doubtful} if before else set()
     return Line("head", _say(night, "head", {
-        "at": night.as_of, "names": names, "sight": sight, "unseen": unseen,
+        "at": night.as_of, "names": listed, "sight": sight, "unseen": unseen,
         "first": bool(facts) and not facts["previous"],
         "why": reason(dark[0], night.lang) if dark and sight == "blind" else "",
-        "still": bool(dark) and _doubted_before(night) >= {state.name for state in dark},
+        "still": bool(dark) and already >= {state.name for state in dark},
     } | (facts["shown"] if facts else {"criticals": None})))  # fmt: skip
 
 
 def _doubtful(night: Night) -> list[State]:
     """Return the inputs in doubt, the list first."""
     return sorted((state for state in night.inputs if state.doubtful), key=lambda state: state.name != LIST)
-
-
-def _doubted_before(night: Night) -> set[str]:
-    """Return the inputs that were in doubt in the run before."""
-    earlier = (read_result(run, "audit") for run in reversed(runs_in(night.output)) if run < night.folder)
-    before = next(filter(None, earlier), None)
-    return {state.name for state in before.inputs if state.doubtful} if before else set()
-
-
-def _doubt(night: Night, state: State) -> Iterator[Line]:
-    """Yield what is wrong with an input, what to do about it and, of the list, what is used meanwhile."""
-    published = state.state == "quarantined" or "listed" in state.why
-    made = state.why.get("listed") if published else night.audited.get("list", {}).get("generated_at")
-    why = {"name": named(state.name, night.lang), "why": worded(state, night.lang)}
-    yield Line("alarm", _say(night, "doubtful", why | {"made": made if state.name == LIST else None}))
-    yield Line("aside", _say(night, "todo", remedied(state, night.lang)))
-    if state.name == LIST:
-        yield _in_force(night, kept=published)
 
 
 def _in_force(night: Night, *, kept: bool) -> Line:
@@ -228,9 +221,10 @@ def _in_force(night: Night, *, kept: bool) -> Line:
     return Line("aside", _say(night, "in_force", {"list": kept_list, "site": head and head.as_of}))
 
 
-def _found(night: Night, said: set[tuple[str, str]]) -> Iterator[Line]:
-    """Yield in numbers what was found, inputs and steps that are not well, and by name causes not `said`."""
-    if facts := night.audited:
+def _found(night: Night) -> Iterator[Line]:
+    """Yield in numbers what was found, then inputs and steps that are not well."""
+    facts = night.audited
+    if facts:
         counts = facts["shown"] | {"waived": facts["counts"]["waived"], "previous": facts["previous"]}
         name = "counts" if facts["previous"] else "first_run"
         yield Line("numbers", _say(night, name, counts | {"verdict": verdict(night)}))
@@ -248,28 +242,32 @@ def _found(night: Night, said: set[tuple[str, str]]) -> Iterator[Line]:
     for result in night.results.values():
         if result.outcome in ("failed", "skipped"):
             message = result.message.replace(f"{night.folder}/", "").replace(f"{night.output}/", "")
-            short = textwrap.shorten(message, 400, placeholder=" ...")
-            fault = {"message": short, "why": result.why, "step": result.step}
-            fault["named"] = names("failures").get(result.why.get("code", ""), "")
+            fault = {"message": textwrap.shorten(message, 400, placeholder=" ..."), "why": result.why}
+            fault |= {"step": result.step, "named": names("failures").get(result.why.get("code", ""), "")}
             yield Line("alarm", _say(night, result.outcome, fault))
             if result.step == "fetch":
                 yield _in_force(night, kept=True)
     if failed := facts.get("failed_rules"):
         yield Line("alarm", _say(night, "incomplete", {"n": len(failed), "why": failed[0]}))
-    if facts:
-        lost = ["lost"] if facts["lost"]["count"] else []
-        for kind in ("critical", *lost, *(("new", "fixed") if facts["previous"] else ())):
-            causes = facts[kind]
-            lines = [_cause(night, cause, "cause", "cause") for cause in causes["named"]]
-            # Of a cause a part may be fixed, or lost, and the rest stand above: that is no repetition.
-            above = said if kind in ("critical", "new") else set()
-            others = [line for line in lines if (line.title, line.where) not in above]
-            told = {"previous": facts["previous"], "told": len(lines) - len(others)}
-            yield Line("heading", _say(night, kind, causes | told))
-            yield from others
-            said |= {(line.title, line.where) for line in others}
-            if more := causes["count"] - len(lines):
-                yield Line("cause", _say(night, "others", more))
+
+
+def _causes(night: Night, said: set[tuple[str, str]]) -> Iterator[Line]:
+    """Yield by name the causes that were not `said` above."""
+    if not (facts := night.audited):
+        return
+    lost = ["lost"] if facts["lost"]["count"] else []
+    for kind in ("critical", *lost, *(("new", "fixed") if facts["previous"] else ())):
+        causes = facts[kind]
+        lines = [_cause(night, cause, "cause", "cause") for cause in causes["named"]]
+        # Of a cause a part may be fixed, or lost, and the rest stand above: that is no repetition.
+        above = said if kind in ("critical", "new") else set()
+        others = [line for line in lines if (line.title, line.where) not in above]
+        told = {"previous": facts["previous"], "told": len(lines) - len(others)}
+        yield Line("heading", _say(night, kind, causes | told))
+        yield from others
+        said |= {(line.title, line.where) for line in others}
+        if more := causes["count"] - len(lines):
+            yield Line("cause", _say(night, "others", more))
 
 
 def _cause(night: Night, cause: Mapping[str, Any], kind: str, macro: str) -> Line:
@@ -280,34 +278,59 @@ def _cause(night: Night, cause: Mapping[str, Any], kind: str, macro: str) -> Lin
 
 def _last(night: Night) -> Iterator[Line]:
     """Yield what stands below: counts, the list, steps, where to look."""
-    facts, site = night.audited, night.results["site"]
+    facts, results = night.audited, night.results
+    told: dict[str, Any] = {}
     if facts:
-        yield Line("foot", _say(night, "found", facts["by_severity"]))
-        yield Line("foot", _say(night, "arrives", facts["arrives"]))
-        yield Line("foot", _say(night, "order", facts["order"]))
-        missed = night.results["fetch"].outcome == "failed"
-        yield Line("foot", _say(night, "list", facts["list"] | {"missed": missed}))
+        missed = results["fetch"].outcome == "failed"
+        told = {"found": facts["by_severity"], "arrives": facts["arrives"], "order": facts["order"]}
+        told["list"] = facts["list"] | {"missed": missed}
     if night.reminders:
-        yield Line("foot", _say(night, "reminders", night.reminders))
+        told["reminders"] = night.reminders
     steps = [
         (name, f"{r.seconds:.0f}{NBSP}s" if r.outcome == "done" else _say(night, "outcome", r.outcome))
-        for name, r in night.results.items()
+        for name, r in results.items()
     ]
-    run = {"at": night.as_of, "status": night.exit_status, "resumed": night.resumed, "steps": steps}
-    yield Line("foot", _say(night, "steps", run))
+    run = {"at": night.as_of, "status": night.exit_status, "resumed": night.resumed}
+    for name, value in (told | {"steps": run | {"steps": steps}}).items():
+        yield Line("foot", _say(night, name, value))
     page = night.output / SITE / "index.html"
     if page.exists() or night.site_url:
-        tonight = site.outcome == "done" and "of" not in site.facts
+        tonight = results["site"].outcome == "done" and "of" not in results["site"].facts
         where = f"{night.site_url}/" if night.site_url else str(page)
         yield Line("path", _say(night, "site", {"page": where, "own": tonight}))
     yield Line("path", _say(night, "log", str(night.folder / "log.txt")))
 
 
-def _broken(text: str, *, whole: bool) -> list[str]:
-    """Return a text as lines for any mail and terminal: one if `whole`, or of `COLUMNS` characters."""
-    indent = text[: len(text) - len(text.lstrip())]
-    plain = "".join(c if c.isprintable() or c in (NBSP, NARROW) else f"\\u{ord(c):04x}" for c in text)
-    lines = [plain]
-    if not whole:
-        lines = textwrap.wrap(plain, COLUMNS, subsequent_indent=f"{indent}  ", break_on_hyphens=False)
-    return [line.translate(_PLAIN) for line in lines]
+def metrics(night: Night, run: Run, ended: datetime) -> str:
+    """Return the metrics of a night that has `ended`; the head of its run knows the last good one."""
+    found, results = night.audited, night.results
+    gauges: dict[tuple[str, str], Iterable[tuple[Mapping[str, str], float]]] = {
+        ("last_run_timestamp_seconds", "When the last run ended."): [({}, ended.timestamp())],
+        ("last_success_timestamp_seconds", "When the last run with exit status 0 or 1 began."):
+            [({}, began(run.good).timestamp())] if run.good else [],
+        ("exit_status", "Of the last run: 0 well, 1 findings, 3 failure, 4 input in doubt."):
+            [({}, night.exit_status)],
+        ("findings", "Findings of the last run; absent if it could not audit."):
+            [({"severity": severity, "state": state}, n)
+             for severity, states in found.get("by_state", {}).items() for state, n in states.items()],
+        **{(f"domains_{question}", f"Domains of the last run by answer: {about}"):
+            [({"answer": answer}, n) for answer, n in found.get(question, {}).items()]
+           for question, about in (("arrives", "does mail arrive?"), ("order", "is it in order?"))},
+        ("input_age_seconds", "Age of an input, to the day, for those that tell it."):
+            [({"input": each.name}, each.age_days * 86_400) for each in night.inputs
+             if each.age_days is not None],
+        ("input_ok", "Whether an input is as it should be, or tolerated: 1, or in doubt: 0."):
+            [({"input": each.name, "state": each.state}, int(not each.doubtful)) for each in night.inputs],
+        ("step_seconds", "What a step of the last run took."):
+            [({"step": name}, r.seconds) for name, r in results.items()],
+        ("step_failed", "Whether a step of the last run, its hooks too, failed or could not be done."):
+            [({"step": name}, int(r.outcome in ("failed", "skipped"))) for name, r in results.items()],
+    }  # fmt: skip
+    escapes, text = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"}), ""
+    for (name, about), samples in gauges.items():
+        name = f"mssante_audit_{name}"
+        text += f"# HELP {name} {about}\n# TYPE {name} gauge\n"
+        for labels, value in samples:
+            pairs = ",".join(f'{n}="{label.translate(escapes)}"' for n, label in labels.items())
+            text += f"{name}{f'{{{pairs}}}' if pairs else ''} {value:.15g}\n"
+    return text

@@ -1,45 +1,46 @@
-"""What is written down of a night: its head, its steps, its inputs, its log.
+"""What a night leaves in the output folder, and how it is read again.
 
-In the output folder: ``state/run.json`` (the last run), ``state/log.jsonl``, and in ``runs/<stamp>/`` the
-run's own ``run.json``, ``log.txt``, ``steps/*.json``.
+``state/run.json`` is the last run, ``state/log.jsonl`` the log of all; in ``runs/<stamp>/`` lie the run's own
+``run.json``, ``log.txt`` and ``steps/*.json``; ``site`` is a link to the site of one of them.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from markupsafe import Markup
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import append_line, json_bytes, sync_folder, write_bytes
 from mssante_audit.base.reading import MB, read_bytes
 from mssante_audit.findings.registry import LIST
+from mssante_audit.findings.templates import phrase
 from mssante_audit.space.states import State
 
 RUNS, STATE, SITE, LOG, RUN = "runs", "state", "site", "log.jsonl", "run.json"
-SNAPSHOT = "snapshot"
-"""Folder of a run with what every later step reads."""
-MOST = 64 * MB
-"""Bytes of a file that a night left about itself."""
-FAILED = 3
-"""Exit status from which a run is a failure."""
-_TIME = "%Y-%m-%dT%H%M%SZ"
-"""Name of a run's folder: when it began (UTC)."""
+SNAPSHOT = "snapshot"  # folder of a run with what every later step reads
+MOST = 64 * MB  # bytes of a file that a night left about itself
+FAILED = 3  # exit status from which a run is a failure
+_TIME = "%Y-%m-%dT%H%M%SZ"  # name of a run's folder: when it began (UTC)
 _NAMED = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z")
+_NOTICE = Markup(
+    '<aside role="alert" data-notice="list" style="padding:.8em 1em;color:#fff;background:#8a1010;'
+    'font:1rem/1.4 system-ui,sans-serif"><strong>{}</strong> {}</aside>'
+)
+_BODY = re.compile(rb"<body[^>]*>")
 
 
 def stamp_of(instant: datetime) -> str:
-    """Return the name of a run that begins at `instant`.
-
-    >>> stamp_of(datetime(2026, 3, 3, 6, tzinfo=UTC))
-    '2026-03-03T060000Z'
-    """
+    """Return the name of a run that begins at `instant`."""
     return instant.astimezone(UTC).strftime(_TIME)
 
 
@@ -55,23 +56,21 @@ _STAMP = AfterValidator(lambda text: text and stamp_of(began(text)))
 
 
 class Result(BaseModel):
-    """What became of a step."""
+    """What became of a step.
+
+    Of its outcomes ``skipped`` is: what it needs failed; ``off``: not asked for; ``waiting``: in a mail that
+    is ready before the run has ended.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     step: str
     outcome: Literal["done", "failed", "skipped", "off", "waiting"]
-    """``skipped``: what it needs failed; ``off``: not asked for; ``waiting``: in a mail that is ready before
-    the run has ended."""
-    message: str = ""
-    """What it did, or why it failed, in one line that names no person."""
-    why: Mapping[str, Any] = {}
-    """Why it failed, for readers in any language: a ``code``, the ``file`` and ``line`` concerned."""
+    message: str = ""  # what it did, or why it failed, in one line that names no person
+    why: Mapping[str, Any] = {}  # the same for any language: a ``code``, the ``file`` and ``line`` concerned
     seconds: float = 0.0
-    facts: Mapping[str, Any] = {}
-    """What later steps and the mail need, as JSON types."""
-    inputs: tuple[State, ...] = ()
-    """The states of its inputs that an audit found, even if it failed then."""
+    facts: Mapping[str, Any] = {}  # what later steps and the mail need, as JSON types
+    inputs: tuple[State, ...] = ()  # as an audit found them, even if it failed then
 
 
 class Run(BaseModel):
@@ -80,17 +79,12 @@ class Run(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     stamp: Annotated[str, Field(min_length=1), _STAMP]
-    as_of: str = ""
-    """Instant audited at (ISO 8601)."""
-    asked: str = ""
-    """Instant asked for on the command line, "" if none."""
-    settings: str = ""
-    """Hash of the settings and of the program's version."""
-    status: Literal["running", "finished", "abandoned"] = "running"
-    """``running``: or killed; ``abandoned``: killed, and too old to go on with."""
+    as_of: str = ""  # instant audited at (ISO 8601)
+    asked: str = ""  # the one asked for on the command line, "" if none
+    settings: str = ""  # hash of the settings and of the program's version
+    status: Literal["running", "finished", "abandoned"] = "running"  # running: or killed
     exit_status: int | None = None
-    good: Annotated[str, _STAMP] = ""
-    """Stamp of the last run that ended below `FAILED`, maybe this one; "" if there is none."""
+    good: Annotated[str, _STAMP] = ""  # the last run that ended below `FAILED`, maybe this one
     kind: Literal["mssante-audit run"] = "mssante-audit run"
     version: Literal[1] = 1
     arrives: Mapping[str, int] = {}
@@ -101,24 +95,21 @@ class Run(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """What became of a run, so far or at its end."""
+    """What became of a run, so far or at its end.
 
-    folder: Path
-    """The run's, ``runs/<stamp>`` of the output folder."""
+    Its exit status is 4 if an input is not as it should be, 3 if a step or a rule failed, 1 if a finding is
+    as severe as the settings say, 0 otherwise: the worst of what is so.
+    """
+
+    folder: Path  # the run's, ``runs/<stamp>`` of the output folder
     as_of: str
-    results: dict[str, Result]
-    """By step, in order."""
+    results: dict[str, Result]  # by step, in order
     exit_status: int
-    """4 if an input is not as it should be, 3 if a step or a rule failed, 1 if a finding is as severe as the
-    settings say, 0 otherwise: the worst of what is so."""
     resumed: bool = False
     inputs: tuple[State, ...] = ()
-    lang: str = "fr"
-    """Of the mail."""
-    reminders: tuple[str, ...] = ()
-    """Operators to remind of a letter (`mssante_audit.nightly.letters`)."""
-    site_url: str = ""
-    """Where readers find the site, "" if nowhere."""
+    lang: str = "fr"  # of the mail
+    reminders: tuple[str, ...] = ()  # operators to remind of a letter
+    site_url: str = ""  # where readers find the site, "" if nowhere
 
     @property
     def output(self) -> Path:
@@ -151,6 +142,12 @@ def runs_in(output: Path) -> list[Path]:
     folder = output / RUNS
     there = folder.iterdir() if folder.is_dir() and not folder.is_symlink() else ()
     return sorted(run for run in there if _NAMED.fullmatch(run.name) and not run.is_symlink())
+
+
+def files_of(run: Path) -> dict[tuple[int, int], int]:
+    """Return the bytes of each file of a run, by what it is on the disk: a file that is linked is one."""
+    stats = [path.lstat() for path in run.rglob("*") if not path.is_dir()]
+    return {(stat.st_dev, stat.st_ino): stat.st_size for stat in stats}
 
 
 def read_last(output: Path) -> Run | None:
@@ -192,6 +189,44 @@ def doubted_list(audited: Result | None) -> State | None:
     """Return the state of a list that an audit found not to be relied on, ``None`` if there is none."""
     inputs = audited.inputs if audited else ()
     return next((state for state in inputs if state.name == LIST and state.doubtful), None)
+
+
+def shown_run(output: Path) -> str:
+    """Return the stamp of the run that the site shows, "" if there is none."""
+    try:
+        parts = Path(os.readlink(output / SITE)).parts
+    except OSError:
+        return ""
+    return parts[1] if len(parts) == 3 and parts[0] == RUNS else ""
+
+
+def good_run(output: Path) -> Path | None:
+    """Return the run whose site is shown, under a notice or not; ``None`` if its list was in doubt, too."""
+    shown = shown_run(output)
+    made = read_result(output / RUNS / shown, "site") if shown else None
+    run = output / RUNS / str(made.facts.get("of", shown) if made else shown)
+    well = read_run(run) and not doubted_list(read_result(run, "audit"))
+    return run if well and (run / SITE / "index.html").is_file() else None
+
+
+def put_under_notice(run: Path, folder: Path, refused: Mapping[str, Any], language: str) -> None:
+    """Write the site of a good run into an empty folder, a notice on top of each page; link the rest."""
+    head, site = read_run(run), run / SITE
+    said = (("refused", refused), ("kept", head and head.as_of))
+    notice = _NOTICE.format(
+        *(phrase("mssante_audit.nightly", name, of, language) for name, of in said)
+    ).encode()
+    for path in sorted(site.rglob("*")):
+        target = folder / path.relative_to(site)
+        if path.is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+        elif path.suffix == ".html":
+            write_bytes(target, _BODY.sub(lambda tag: tag[0] + notice, path.read_bytes(), count=1))
+        else:
+            try:
+                os.link(path, target)
+            except OSError:  # a file system without links
+                shutil.copy2(path, target)
 
 
 def note_result(folder: Path, result: Result) -> None:

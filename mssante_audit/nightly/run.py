@@ -1,7 +1,9 @@
 """The nightly run: its steps one after the other, then retention, hooks, mail.
 
 The next start goes on with a run that was killed at any instant: steps that were done are not done again.
-The ledger and the trend change at its end, so that what nobody was told of stays new.
+The ledger and the trend change at its end, so that what nobody was told of stays new. Retention removes
+earlier runs and observations and nothing else; it never follows a link, and leaves what the site shows, the
+last good run, the newest whole observation of each kind and those that answer today.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -22,41 +24,21 @@ from mssante_audit.base.export import json_bytes, sync_folder, write_bytes, writ
 from mssante_audit.base.instants import SKEW, asked_instant
 from mssante_audit.base.staging import exclusive
 from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.nightly import metrics
+from mssante_audit.nightly import mail, night
 from mssante_audit.nightly.hooks import run_hooks
 from mssante_audit.nightly.letters import read_letters, standings
-from mssante_audit.nightly.mail import write_mail
-from mssante_audit.nightly.night import (
-    FAILED,
-    RUNS,
-    SITE,
-    SNAPSHOT,
-    STATE,
-    Night,
-    Result,
-    Run,
-    doubted_list,
-    note,
-    note_result,
-    read_last,
-    read_result,
-    read_run,
-    runs_in,
-    stamp_of,
-    write_run,
-)
-from mssante_audit.nightly.notice import good_run
-from mssante_audit.nightly.retention import retain
-from mssante_audit.nightly.settings import Config
+from mssante_audit.nightly.night import FAILED, RUNS, SITE, Night, Result, Run, note, note_result, stamp_of
+from mssante_audit.nightly.settings import Config, Retention
 from mssante_audit.nightly.steps import STEPS, Job, supervise
+from mssante_audit.observe import folder as observations
 from mssante_audit.space.states import State, worded
 
-RESUMED = timedelta(hours=12)
-"""Resume interrupted runs younger than this; the data of older ones have changed meanwhile."""
-NEWEST = 50
-"""Runs that may have been killed: each start looks at what earlier ones left."""
-MEMORY = ("ledger.json", "trend.json")
-"""What a run changes for the next ones, in its own folder until its end."""
+RESUMED = timedelta(hours=12)  # how old a run may be to go on with: meanwhile the data have changed
+NEWEST = 50  # runs that may have been killed: each start looks at what earlier ones left
+MEMORY = (
+    "ledger.json",
+    "trend.json",
+)  # what a run changes for the next ones, in its own folder until its end
 
 Tell = Callable[[str], None]
 Perform = Callable[[str, Job], Result]
@@ -72,26 +54,25 @@ def run(
 ) -> Night:
     """Do a nightly run, or go on with one that was killed.
 
-    `config` has passed `mssante_audit.nightly.faults.check`; `as_of` is the instant to audit at (ISO 8601),
+    `config` has passed `mssante_audit.nightly.config.check`; `as_of` is the instant to audit at (ISO 8601),
     "" for the run's own beginning; `tell` is called with a line when a step begins and ends; `debug` keeps
     tracebacks, which may hold unmasked values; `perform` does a step, in a process of its own unless given.
     What another version left is an `InputError`; an output folder that cannot be written, or where another
     run is at work, an `OutputError`.
     """
-    with exclusive(config.output.folder, "another run is at work here"):
-        read_letters(config.output.folder)  # one of another version is refused before anything is done
+    output = config.output.folder
+    with exclusive(output, "another run is at work here"):
+        read_letters(output)  # one of another version is refused before anything is done
         folder, head, resumed = _begin(config, as_of)
         job, results = Job(config, folder, head.as_of, debug), dict[str, Result]()
         due: tuple[str, ...] = ()
 
-        def night() -> Night:
-            steps = (*STEPS, "retention", "hooks")
-            waiting = {step: Result(step=step, outcome="waiting") for step in steps}
+        def so_far() -> Night:
+            waiting = {step: Result(step=step, outcome="waiting") for step in (*STEPS, "retention", "hooks")}
             inputs = results["audit"].inputs
-            status = exit_status(config, results, inputs)
             return Night(
-                folder, head.as_of, waiting | results, status, resumed, inputs, config.summary_lang, due,
-                config.output.site_url.rstrip("/"),
+                folder, head.as_of, waiting | results, exit_status(config, results, inputs), resumed, inputs,
+                config.summary_lang, due, config.output.site_url.rstrip("/"),
             )  # fmt: skip
 
         for step in STEPS:
@@ -102,25 +83,24 @@ def run(
                         note(folder, "input", f"{state.name} {state.state}: {worded(state, 'en')}")
                 letters = standings(config, head.as_of, folder)
                 due = tuple(letter["operator_id"] for letter in letters if letter["due"])
-                write_mail(night(), config.mail)
+                mail.write_mail(so_far(), config.mail)
                 note(folder, "mail", "ready, what is still to come left out")
         if results["site"].outcome == "done":
-            site = config.output.folder / SITE
-            draft = site.with_name(f".{SITE}.new")
+            site, draft = output / SITE, output / f".{SITE}.new"
             with writing(site):
                 draft.unlink(missing_ok=True)
                 draft.symlink_to(Path(RUNS, folder.name, SITE))
                 os.replace(draft, site)
-            sync_folder(site.parent)
+            sync_folder(output)
         for name in MEMORY:
             if (folder / name).exists():
                 write_bytes(job.state / name, (folder / name).read_bytes())
-        well = exit_status(config, results, results["audit"].inputs) < FAILED
-        results["retention"] = retain(config, folder, head.stamp if well else head.good)
+        good = head.stamp if exit_status(config, results, results["audit"].inputs) < FAILED else head.good
+        results["retention"] = retain(config, folder, good)
         note_result(folder, results["retention"])
-        ended = night()  # whatever becomes of the hooks changes no exit status
+        ended = so_far()  # whatever becomes of the hooks changes no exit status
         ended = replace(ended, results=ended.results | {"hooks": run_hooks(config, ended)})
-        write_mail(ended, config.mail)
+        mail.write_mail(ended, config.mail)
         note(folder, "end", f"exit status {ended.exit_status}", exit_status=ended.exit_status)
         last = {
             "status": "finished",
@@ -130,23 +110,23 @@ def run(
             "steps": [step.model_copy(update={"inputs": ()}) for step in ended.results.values()],
         } | {name: ended.audited.get(name, {}) for name in ("arrives", "order")}
         head = head.model_copy(update=last)
-        text = metrics.metrics(ended, head, datetime.now(UTC))
-        write_bytes(job.state / metrics.FILE, text.encode())
-        write_run(folder, head)
+        text = mail.metrics(ended, head, datetime.now(UTC))
+        write_bytes(job.state / mail.METRICS, text.encode())
+        night.write_run(folder, head)
         return ended
 
 
 def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
     """Return the folder and head of the run to do, and whether an earlier start had begun it."""
-    runs, state = config.output.folder / RUNS, config.output.folder / STATE
-    last = read_last(config.output.folder)
+    output = config.output.folder
+    runs, state, last = output / RUNS, output / night.STATE, night.read_last(output)
     for there in (runs, state):
         there.mkdir(exist_ok=True)
     settings = digest(json.dumps(config.values, sort_keys=True) + version("mssante-audit"))
     now, good = datetime.now(UTC), last.good if last else ""
     _tidy(state)
-    for folder in runs_in(config.output.folder)[-NEWEST:]:
-        head = read_run(folder)
+    for folder in night.runs_in(output)[-NEWEST:]:
+        head = night.read_run(folder)
         if not head or head.status != "running":
             continue
         _tidy(folder)
@@ -155,19 +135,18 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
             note(folder, "resume", "goes on")
             return folder, head, True
         note(folder, "abandon", "too old to go on with, other settings or version, or the clock went back")
-        write_run(folder, head.model_copy(update={"status": "abandoned"}))
+        night.write_run(folder, head.model_copy(update={"status": "abandoned"}))
     while (runs / stamp_of(now)).exists():
         time.sleep(0.1)
         now = datetime.now(UTC)
     folder = runs / stamp_of(now)
-    as_of = asked_instant(asked) if asked else now
-    shown = as_of.isoformat(timespec="seconds")
+    shown = (asked_instant(asked) if asked else now).isoformat(timespec="seconds")
     head = Run(stamp=folder.name, as_of=shown, asked=asked, settings=settings, good=good)
     draft = runs / ".new"  # a folder there that is no run would stay for ever
     if draft.is_dir() and not draft.is_symlink():
         shutil.rmtree(draft)
     (draft / "steps").mkdir(parents=True)
-    write_run(draft, head)
+    night.write_run(draft, head)
     draft.rename(folder)
     sync_folder(runs)
     note(folder, "start", f"as of {head.as_of}", as_of=head.as_of, settings=settings)
@@ -176,7 +155,7 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
 
 def _tidy(folder: Path) -> None:
     """Remove the drafts that a killed run left in a folder or in ``steps`` there."""
-    drafts = (".*.tmp", "steps/.*.tmp", f".{SITE}", f".{SNAPSHOT}-*")
+    drafts = (".*.tmp", "steps/.*.tmp", f".{SITE}", f".{night.SNAPSHOT}-*")
     for draft in (path for pattern in drafts for path in folder.glob(pattern)):
         if draft.is_dir() and not draft.is_symlink():
             shutil.rmtree(draft)
@@ -186,15 +165,14 @@ def _tidy(folder: Path) -> None:
 
 def _step(step: str, job: Job, results: Mapping[str, Result], tell: Tell, perform: Perform) -> Result:
     """Return what became of a step, this time or before."""
-    earlier = read_result(job.folder, step)
+    earlier = night.read_result(job.folder, step)
     if earlier and earlier.outcome in ("done", "off"):
         return earlier
+    audited = results.get("audit")
+    kept = night.doubted_list(audited) and night.good_run(job.config.output.folder)
     if not getattr(getattr(job.config, step, None), "enabled", True):
         result = Result(step=step, outcome="off")
-    elif (
-        step == "site" and results["audit"].outcome != "done"
-        and not (doubted_list(results["audit"]) and good_run(job.config.output.folder))
-    ):  # fmt: skip
+    elif step == "site" and audited and audited.outcome != "done" and not kept:
         result = Result(step=step, outcome="skipped", message="audit failed", why={"code": "audit"})
     else:
         tell(f"{step} …")
@@ -218,3 +196,84 @@ def exit_status(config: Config, results: Mapping[str, Result], inputs: Iterable[
         if any(found.get(counts, {}).get(severity) for severity in severe):
             return 1
     return 0
+
+
+def retain(config: Config, folder: Path, good: str) -> Result:
+    """Remove what the settings let go, but the run in `folder` and the last good one, by its stamp."""
+    begin, rules, now = time.monotonic(), config.retention, datetime.now(UTC)
+    gone = {"runs": [run for run in outdated(config.output.folder, rules, now, good) if run != folder]}
+    if (audited := folder / "audit.json").exists():
+        observed = json.loads(audited.read_bytes())["results"]["provenance"]["observed"]
+        answering = [observation["file"] for observation in observed]
+        gone["observations"] = outdated_observations(config.data.folder, rules, now, answering)
+    faults = []
+    for path in (path for paths in gone.values() for path in paths):
+        try:
+            (remove_run if path in gone["runs"] else Path.unlink)(path)
+        except OSError as error:
+            faults.append(f"{path.name}: {(error.strerror or type(error).__name__).lower()}")
+    parts = [
+        f"{len(paths)} {what} removed" + (f": {', '.join(old.name for old in paths)}" if paths else "")
+        for what, paths in gone.items()
+        if paths or what == "runs"
+    ]
+    message, took = "; ".join([*parts, *faults]), round(time.monotonic() - begin, 3)
+    return Result(step="retention", outcome="failed" if faults else "done", message=message, seconds=took)
+
+
+def outdated(output: Path, rules: Retention, now: datetime, good: str = "") -> list[Path]:
+    """Return the folders of runs that `rules` let go, oldest first, none behind a link.
+
+    A run that a wrong clock dated after `now` counts as older than all others: it was made before.
+    """
+    ahead = stamp_of(now + SKEW)
+    runs = sorted(night.runs_in(output), key=lambda run: (run.name <= ahead, run.name), reverse=True)
+    source = night.good_run(output)
+    named = {night.shown_run(output), good, source.name if source else ""}
+    always = {*runs[: rules.at_least], *(run for run in runs if run.name in named)}
+    kept = runs[: rules.runs] if rules.runs else runs
+    if rules.days:
+        kept = [run for run in kept if night.began(run.name) >= now - timedelta(days=rules.days)]
+    if rules.bytes:  # the newest that fit, together with those kept in any case
+        counted = {file: size for run in always for file, size in night.files_of(run).items()}
+        left = rules.bytes - sum(counted.values())
+        for place, run in enumerate(kept):
+            files = night.files_of(run)
+            left -= sum(size for file, size in files.items() if file not in counted)
+            counted |= files
+            if left < 0:
+                kept = kept[:place]
+                break
+    stay = {*kept, *always}
+    return [run for run in reversed(runs) if run not in stay and night.read_run(run)]
+
+
+def outdated_observations(
+    data: Path, rules: Retention, now: datetime, answering: Collection[str]
+) -> list[Path]:
+    """Return the observations that `rules` let go, the oldest of each kind first, none behind a link."""
+    if not rules.observation_days or (data / "observations").is_symlink():
+        return []
+    oldest, gone = now - timedelta(days=rules.observation_days), []
+    for kind in observations.NAMES:
+        files = [f for f in observations.observation_files(data, kind) if f.is_file() and not f.is_symlink()]
+        begun = {file: at for file in files if (at := observations.stamp_of(file.name))}
+        if old := [file for file, at in begun.items() if at < oldest and file.name not in answering]:
+            whole = next(filter(observations.is_whole, reversed(begun)), None)
+            gone += [file for file in old if file != whole]
+    return gone
+
+
+def remove_run(folder: Path) -> None:
+    """Remove a folder, if it is a run.
+
+    What makes it a run goes last, so that one half removed by a killed run is recognised again.
+    """
+    if night.read_run(folder) is None:
+        return
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name != night.RUN:
+            entry.unlink()
+    shutil.rmtree(folder)

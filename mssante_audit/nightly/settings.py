@@ -8,38 +8,21 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, ValidationInfo
 
+from mssante_audit.base import settings as base
 from mssante_audit.base.secret import FORM
-from mssante_audit.base.settings import (
-    AnyNamespace,
-    Days,
-    Fetch,
-    Inputs,
-    Letter,
-    Line,
-    Name,
-    Names,
-    Observe,
-    ObserveTls,
-    OptionalFile,
-    Place,
-    Recover,
-    Seconds,
-    Section,
-    Thresholds,
-    optional_file,
-    placed,
-    setting,
-)
+from mssante_audit.base.settings import Days, Line, Name, OptionalFile, Place, Seconds, Section, setting
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})  # servers that need no TLS
 
 
 def _secret_placed(where: str, info: ValidationInfo) -> str:
     """Return where a secret is; a file as seen from the folder that is the context."""
-    return f"file:{placed(where[5:], info)}" if where.startswith("file:") else where
+    return f"file:{base.placed(where[5:], info)}" if where.startswith("file:") else where
 
 
 def _notebook_placed(name: str, info: ValidationInfo) -> str:
     """Return a report's name, or its notebook's path as seen from the folder that is the context."""
-    return str(placed(name, info)) if name.endswith(".ipynb") else name
+    return str(base.placed(name, info)) if name.endswith(".ipynb") else name
 
 
 Places = Annotated[tuple[Place, ...], Field(strict=False)]
@@ -78,8 +61,8 @@ class Data(Section):
         (), "Certificate files or folders to trust, beside IGC-Santé's in the data folder."
     )
     signer: Line = setting("", 'Common name in the certificate that signs the list; alb.mssante.fr if "".')
-    recover: Recover = False
-    any_namespace: AnyNamespace = False
+    recover: base.Recover = False
+    any_namespace: base.AnyNamespace = False
 
 
 class Reports(Section):
@@ -97,7 +80,9 @@ class Dossiers(Section):
     """Section ``[dossiers]``."""
 
     enabled: bool = setting(True, "Whether to write dossiers.")
-    operators: Names = setting((), "Whose: identifiers, or unambiguous names; everybody's if none is named.")
+    operators: base.Names = setting(
+        (), "Whose: identifiers, or unambiguous names; everybody's if none is named."
+    )
     jobs: int = setting(1, "Processes that make them.", ge=1, le=1024)
     own_contacts: bool = setting(
         False,
@@ -150,7 +135,7 @@ class Webhook(Section):
 
     url: Secret = setting("", 'Where the address (https) is that it goes to: "file:PATH" or "env:VARIABLE".')
     token: Secret = setting("", 'Where the token is that is sent with it ("Authorization: Bearer"), if any.')
-    ca_bundle: OptionalFile = optional_file(_TRUSTED)
+    ca_bundle: OptionalFile = base.optional_file(_TRUSTED)
     events: Events = setting(EVENTS, "When it is posted, as [mail] says.")
 
 
@@ -168,7 +153,7 @@ class Mail(Section):
         "starttls",
         '"starttls" (port 587), "implicit" (port 465), or "none", only to a server on this machine.',
     )
-    ca_bundle: OptionalFile = optional_file(_TRUSTED)
+    ca_bundle: OptionalFile = base.optional_file(_TRUSTED)
     user: Line = setting("", 'Name to log in with; "": without.')
     password: Secret = setting(
         "", 'Where its password is, "file:PATH" or "env:VARIABLE"; never the password.'
@@ -215,22 +200,22 @@ class Config(Section):
     )
     fail_on_new: Severity = setting("never", "The same for findings that the run before did not have.")
     data: Data = Field(description="Where the white list is, and what lies beside it.")
-    fetch: Fetch = _part(
+    fetch: base.Fetch = _part(
         "Step 1: download the published list into the archive. If that fails, the last good one is audited."
     )
-    observe: Observe = _part(
+    observe: base.Observe = _part(
         "Step 2: ask the DNS about every domain, gently. It takes minutes, and uses the network."
     )
-    observe_tls: ObserveTls = _part(
+    observe_tls: base.ObserveTls = _part(
         "Step 3: see which certificates mail servers present; no mail is sent. It needs a way out to port 25."
     )
-    thresholds: Thresholds = _part("Step 4, audit: what it takes for too old, too many or too few.")
-    inputs: Inputs = _part(
+    thresholds: base.Thresholds = _part("Step 4, audit: what it takes for too old, too many or too few.")
+    inputs: base.Inputs = _part(
         "What makes an input one to doubt. What rests on it is unknown, and the exit status is 4."
     )
     reports: Reports = _part("Step 5: the reports.")
     dossiers: Dossiers = _part("Step 6: a dossier an operator, with the message to send.")
-    letter: Letter = _part("The letters of step 6: from whom they are, and what they ask.")
+    letter: base.Letter = _part("The letters of step 6: from whom they are, and what they ask.")
     output: Output = _part("Step 7, site: where all of it goes.")
     retention: Retention = _part(
         "Step 8: which earlier runs and observations are removed; never those in use."

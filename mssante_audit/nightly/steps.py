@@ -9,13 +9,16 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
 import traceback
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from mssante_audit.base.errors import AuditError, InputError, ReportError
 from mssante_audit.base.export import json_bytes, write_bytes
@@ -25,10 +28,10 @@ from mssante_audit.base.language import using_language
 from mssante_audit.base.reading import read_bytes
 from mssante_audit.base.settings import PACKAGE_SECONDS, Observe
 from mssante_audit.base.state import MAX_BYTES as MAX_STATE
-from mssante_audit.nightly.night import SITE, SNAPSHOT, STATE, Result, began, doubted_list, read_result
-from mssante_audit.nightly.process import run_program
+from mssante_audit.nightly import night
+from mssante_audit.nightly.night import SITE, SNAPSHOT, STATE, Result, read_result
 from mssante_audit.nightly.settings import Config
-from mssante_audit.space.states import State
+from mssante_audit.space.states import State, worded
 from mssante_audit.values.person import describe_error, unnamed
 
 if TYPE_CHECKING:
@@ -39,21 +42,20 @@ if TYPE_CHECKING:
     from mssante_audit.space.states import Known
     from mssante_audit.space.trust import TrustSpace
 
-GRACE = 20
-"""Seconds a step is given to tidy up when it is ended."""
+GRACE = 20  # seconds a step is given to tidy up when it is ended
+Done = tuple[str, dict[str, Any]]
+"""What a step returns: a message and facts; it raises what made it fail."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a step is to do."""
+    """What a step is to do: of which run's folder, at which instant; its audit adds the states of inputs."""
 
     config: Config
     folder: Path
-    """The run's."""
     as_of: str
     debug: bool = False
     inputs: list[State] = field(default_factory=list)
-    """Their states, as its audit finds them."""
 
     @property
     def state(self) -> Path:
@@ -61,26 +63,18 @@ class Job:
         return self.config.output.folder / STATE
 
     @property
-    def parameters(self) -> dict[str, Any]:
-        """What the audits are given."""
-        return self.config.parameters(self.as_of)
-
-    @property
     def snapshot_parameters(self) -> dict[str, Any]:
         """What the steps after the audit are given: the snapshot in place of the files, where it was made."""
         from mssante_audit.snapshot import is_snapshot
 
-        folder = self.folder / SNAPSHOT
+        given, folder = self.config.parameters(self.as_of), self.folder / SNAPSHOT
         if not is_snapshot(folder):
-            return self.parameters
+            return given
         files = ("anchors", "signer", "recover", "any_namespace")
-        return {n: v for n, v in self.parameters.items() if n not in files} | {"data": str(folder)}
+        return {n: v for n, v in given.items() if n not in files} | {"data": str(folder)}
 
 
-# Each step returns a message and facts, or raises what made it fail.
-
-
-def fetch(job: Job) -> tuple[str, dict[str, Any]]:
+def fetch(job: Job) -> Done:
     """Download the published list into the archive."""
     from mssante_audit.archive import fetch as fetching
 
@@ -98,36 +92,34 @@ def _archive(job: Job) -> Archive:
     return find_archive(data.folder, *trusted) or open_archive(data.folder / "archive", *trusted)
 
 
-def observe(job: Job) -> tuple[str, dict[str, Any]]:
+def observe(job: Job) -> Done:
     """Ask the DNS about every domain; go on with the observation of a run that was killed."""
     from mssante_audit.observe.dns.run import observe as observe_dns
     from mssante_audit.observe.folder import default_path
 
-    path = default_path(job.config.data.folder, began(job.folder.name))
-    settings = observe_settings(job.config.observe)
+    path = default_path(job.config.data.folder, night.began(job.folder.name))
     domains = [domain for domain in _rows(job)["domain"].unique().tolist() if domain]
-    summary = observe_dns(domains, path, settings, resume=path.exists())
-    facts = {"file": path.name, "domains": summary.domains, "queries": summary.queries}
-    return f"{summary.domains} domains, {summary.queries} queries: {path.name}", facts
+    made = observe_dns(domains, path, observe_settings(job.config.observe), resume=path.exists())
+    facts = {"file": path.name, "domains": made.domains, "queries": made.queries}
+    return f"{made.domains} domains, {made.queries} queries: {path.name}", facts
 
 
-def observe_tls(job: Job) -> tuple[str, dict[str, Any]]:
+def observe_tls(job: Job) -> Done:
     """Visit the mail servers that the newest observation of the DNS names; go on where a run was killed."""
     from mssante_audit.network import mail_hosts
     from mssante_audit.observe.folder import default_path
+    from mssante_audit.observe.tls import run
     from mssante_audit.observe.tls.observation import OUTCOMES
-    from mssante_audit.observe.tls.run import observe_tls as visit_servers
-    from mssante_audit.observe.tls.run import servers_of
 
     folder, settings = job.config.data.folder, job.config.observe_tls
-    path = default_path(folder, began(job.folder.name), "tls")
+    path = default_path(folder, night.began(job.folder.name), "tls")
     hosts, listed, source = mail_hosts(folder, _rows(job), settings.only)
-    servers = servers_of(hosts, settings.port, listed)
-    summary = visit_servers(servers, path, settings, dns=source, resume=path.exists())
-    outcomes = dict(summary.outcomes)
+    servers = run.servers_of(hosts, settings.port, listed)
+    made = run.observe_tls(servers, path, settings, dns=source, resume=path.exists())
+    outcomes = dict(made.outcomes)
     counted = "".join(f", {outcomes[name]} {name}" for name in OUTCOMES if name in outcomes)
-    facts = {"file": path.name, "servers": summary.servers, "visits": summary.visits, "outcomes": outcomes}
-    return f"{summary.servers} servers, {summary.visits} visits{counted}: {path.name}", facts
+    facts = {"file": path.name, "servers": made.servers, "visits": made.visits, "outcomes": outcomes}
+    return f"{made.servers} servers, {made.visits} visits{counted}: {path.name}", facts
 
 
 def _rows(job: Job) -> pd.DataFrame:
@@ -139,7 +131,7 @@ def _rows(job: Job) -> pd.DataFrame:
     known = archive if archive.snapshots else None
     file = find_whitelist(job.config.data.folder, known, parse_instant(job.as_of))
     kept = next((snapshot for snapshot in archive.snapshots if snapshot.path == file), None)
-    return archive.rows(kept) if kept else open_space(**job.parameters).entries
+    return archive.rows(kept) if kept else open_space(**job.config.parameters(job.as_of)).entries
 
 
 def observe_settings(settings: Observe) -> ObserveSettings:
@@ -150,7 +142,7 @@ def observe_settings(settings: Observe) -> ObserveSettings:
     return ObserveSettings(**settings.model_dump(exclude={"enabled"}) | {"parent_servers": servers})
 
 
-def audit(job: Job) -> tuple[str, dict[str, Any]]:
+def audit(job: Job) -> Done:
     """Run every audit, and compare with what the run before found."""
     from mssante_audit import audits
     from mssante_audit.base import export
@@ -163,14 +155,14 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     from mssante_audit.space.states import figures
 
     # The run's own copy: what nobody was told of yet must be new to the next run too.
-    known = ledger.read_ledger(job.state)
-    scope = ledger.scope_of("run", tellable(job.parameters))
+    known, given = ledger.read_ledger(job.state), job.config.parameters(job.as_of)
+    scope = ledger.scope_of("run", tellable(given))
     before = ledger.inputs_before(known, scope, job.as_of)
     space = _load(job, before)
-    make_snapshot(space, job.folder / SNAPSHOT, data=job.parameters.get("data"))
+    make_snapshot(space, job.folder / SNAPSHOT, data=given.get("data"))
     findings, waived = audits.audit_all(space), audits.waived(space)
-    unsure, lacking = audits.unsure(space), audits.missing(space)
-    compared = ledger.follow(known, scope, job.as_of, findings, unsure, waived, lacking)
+    unsure = audits.unsure(space)
+    compared = ledger.follow(known, scope, job.as_of, findings, unsure, waived, audits.missing(space))
     ledger.note_inputs(known, scope, job.as_of, figures(space, space.states, before))
     ledger.write_ledger(job.folder, known)
     _keep(job.state / trend.FILE, job.folder)
@@ -195,7 +187,7 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
 
 def _load(job: Job, before: Known) -> TrustSpace:
     """Load the space, what cannot be read left out, and keep the state of each input."""
-    from mssante_audit.archive.log import Record
+    from mssante_audit.archive.store import Record
     from mssante_audit.findings.registry import LIST
     from mssante_audit.space.states import states_of
     from mssante_audit.space.trust import load_space
@@ -204,10 +196,8 @@ def _load(job: Job, before: Known) -> TrustSpace:
 
     config, data = job.config, job.config.data
     asked = {
-        "dns": config.observe.enabled,
-        "tls": config.observe_tls.enabled,
-        "archive": config.fetch.enabled,
-    }
+        "dns": config.observe.enabled, "tls": config.observe_tls.enabled, "archive": config.fetch.enabled,
+    }  # fmt: skip
     known: Known = {name: {} for name, enabled in asked.items() if enabled} | dict(before)
     fetched = read_result(job.folder, "fetch")
     published = Record(**fetched.facts) if fetched and fetched.facts else None
@@ -233,7 +223,7 @@ def _load(job: Job, before: Known) -> TrustSpace:
     return replace(space, judged=states)
 
 
-def reports(job: Job) -> tuple[str, dict[str, Any]]:
+def reports(job: Job) -> Done:
     """Make the reports."""
     from mssante_audit.findings.ledger import FILE as LEDGER
     from mssante_audit.report.run import run_reports
@@ -242,8 +232,8 @@ def reports(job: Job) -> tuple[str, dict[str, Any]]:
     out.mkdir(exist_ok=True)
     _keep(job.folder / LEDGER, out) or _keep(job.state / LEDGER, out)
     limits = section.model_dump(include={"region", "department"}, exclude_defaults=True)
-    given = _accepted(job, section.names) | limits | {"lang": job.config.lang}
-    run = run_reports(section.names, out=out, parameters=given, shown=job.parameters, debug=job.debug)
+    given, shown = _accepted(job, section.names) | limits, job.config.parameters(job.as_of)
+    run = run_reports(section.names, out=out, parameters=given, shown=shown, debug=job.debug)
     _keep(out / LEDGER, job.folder)
     faults = [(o.name, o.failure) for o in run.outcomes if o.failure]
     if failed := [f"{name} ({f.kind}: {f.message})".replace(": )", ")") for name, f in faults]:
@@ -259,7 +249,7 @@ def _keep(file: Path, folder: Path) -> bool:
 
 
 def _accepted(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
-    """Return those parameters that one of the notebooks has."""
+    """Return those parameters that one of the notebooks has, and the language."""
     from mssante_audit.base.resources import resource
     from mssante_audit.report.parameters import declared
     from mssante_audit.report.run import find_notebooks
@@ -267,19 +257,20 @@ def _accepted(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
     known: set[str] = set()
     for report, path in find_notebooks(names, resource("notebooks")).items():
         known.update(declared(json.loads(path.read_bytes()), report))
-    return {name: value for name, value in job.snapshot_parameters.items() if name in known}
+    given = {name: value for name, value in job.snapshot_parameters.items() if name in known}
+    return given | {"lang": job.config.lang}
 
 
-def dossiers(job: Job) -> tuple[str, dict[str, Any]]:
+def dossiers(job: Job) -> Done:
     """Write the operators' dossiers."""
     from mssante_audit.dossiers.page import NOTEBOOK
     from mssante_audit.dossiers.stationery import stationery
     from mssante_audit.dossiers.write import write_dossiers
     from mssante_audit.nightly.letters import reminders
 
-    section, parameters = job.config.dossiers, _accepted(job, (NOTEBOOK,)) | {"lang": job.config.lang}
+    section = job.config.dossiers
     run = write_dossiers(
-        job.folder / "dossiers", parameters=parameters, operators=section.operators,
+        job.folder / "dossiers", parameters=_accepted(job, (NOTEBOOK,)), operators=section.operators,
         region=section.region or None, department=section.department or None, jobs=section.jobs,
         masked=not section.own_contacts,
         on=replace(stationery(job.config.letter), reminders=reminders(job.config, job.as_of, job.folder)),
@@ -292,21 +283,21 @@ def dossiers(job: Job) -> tuple[str, dict[str, Any]]:
     return f"{len(run.outcomes)} dossiers", {"count": len(run.outcomes)}
 
 
-def site(job: Job) -> tuple[str, dict[str, Any]]:
+def site(job: Job) -> Done:
     """Build the site beside, and rename it into the run's folder.
 
     Where the list is not to be relied on it is the last good site, under a notice that says so.
     """
-    from mssante_audit.nightly.notice import good_run, put_under_notice
-
     draft, built = job.folder / ".site", job.folder / SITE
     shutil.rmtree(built, ignore_errors=True)  # of a start that was killed; nobody is shown it
     draft.mkdir()
-    audited = read_result(job.folder, "audit")
-    doubted, good = doubted_list(audited), good_run(job.config.output.folder)
+    audited, good = read_result(job.folder, "audit"), night.good_run(job.config.output.folder)
+    doubted = night.doubted_list(audited)
     if doubted and good:
-        at = audited.facts["list"]["generated_at"] if audited and audited.facts else None
-        put_under_notice(good, draft, doubted, at, job.config.lang)
+        made = audited.facts["list"]["generated_at"] if audited and audited.facts else None
+        night.put_under_notice(
+            good, draft, {"why": worded(doubted, job.config.lang), "made": made}, job.config.lang
+        )
     else:
         from mssante_audit import audits
         from mssante_audit.findings import trend
@@ -321,8 +312,8 @@ def site(job: Job) -> tuple[str, dict[str, Any]]:
         space = open_space(**job.snapshot_parameters)
         findings, waived = audits.audit_all(space), audits.waived(space)
         shared = ("reports",) if job.config.dossiers.own_contacts else ("reports", "dossiers")
-        made: dict[str, Any] = {name: path for name in shared if (path := job.folder / name).is_dir()}
-        build_site(draft, space, findings, waived=waived, told=compared, points=points, **made)
+        parts: dict[str, Any] = {name: path for name in shared if (path := job.folder / name).is_dir()}
+        build_site(draft, space, findings, waived=waived, told=compared, points=points, **parts)
     draft.rename(built)
     pages = sum(1 for _ in built.rglob("*.html"))
     if doubted and good:
@@ -349,9 +340,7 @@ def supervise(step: str, job: Job) -> Result:
     line = f"{json.dumps(request)}\n".encode()
     try:
         with (steps / f"{step}.txt").open("wb") as output:
-            status = run_program(
-                words, seconds=seconds, output=output, environment=shown, request=line, grace=GRACE
-            )
+            status = run_program(words, seconds, output, shown, request=line, grace=GRACE)
         if status == 0:
             return Result.model_validate_json(handed.read_bytes())
         how = f"signal {-status}" if status and status < 0 else f"status {status}"
@@ -369,10 +358,48 @@ def supervise(step: str, job: Job) -> Result:
     return Result(step=step, outcome="failed", message=why, why={"code": code}, seconds=took)
 
 
+def run_program(
+    words: Sequence[str], seconds: float, output: IO[bytes], environment: Mapping[str, str],
+    *, request: bytes = b"", grace: float = 0,
+) -> int | None:  # fmt: skip
+    """Run a program without a shell and return its exit status, ``None`` if it was ended after `seconds`.
+
+    Its input is the `request`, and stays open while this process lives; without one it is empty. If it fails,
+    takes too long, or this process is interrupted, all that it started ends with it, after `grace` seconds.
+    """
+    process = subprocess.Popen(  # noqa: S603 - no shell
+        list(words),
+        env=dict(environment),
+        stdin=subprocess.PIPE if request else subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # a group of its own, and no terminal: Ctrl-C comes from this process
+    )
+    try:
+        if process.stdin:
+            with suppress(BrokenPipeError):  # it died at once, which its exit status tells
+                process.stdin.write(request)
+                process.stdin.flush()
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        if process.poll() is None and grace:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(grace)
+        if process.poll() != 0:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        if process.stdin:
+            with suppress(BrokenPipeError):
+                process.stdin.close()
+
+
 def perform(step: str, job: Job) -> Result:
     """Do a step in this process, and say what became of it."""
-    begin = time.monotonic()
-    result, why = Result(step=step, outcome="failed"), dict[str, Any]()
+    begin, result, why = time.monotonic(), Result(step=step, outcome="failed"), dict[str, Any]()
     try:
         with using_language(job.config.lang):
             message, facts = STEPS[step](job)
@@ -385,10 +412,8 @@ def perform(step: str, job: Job) -> Result:
         message = str(lacking or describe_error(error))
         if job.debug:
             traceback.print_exc()
-    seconds = round(time.monotonic() - begin, 3)
-    inputs = tuple(job.inputs) if step == "audit" else ()
-    found = {"message": message, "why": why, "seconds": seconds, "inputs": inputs}
-    return result.model_copy(update=found)
+    found = {"message": message, "why": why, "seconds": round(time.monotonic() - begin, 3)}
+    return result.model_copy(update=found | {"inputs": tuple(job.inputs) if step == "audit" else ()})
 
 
 def main() -> None:

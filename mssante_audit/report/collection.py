@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.archive.log import GOOD, Record
+from mssante_audit.archive.store import GOOD, Record
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import current_language, day, gettext, moment

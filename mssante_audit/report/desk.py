@@ -34,8 +34,7 @@ from mssante_audit.findings.registry import Audit, register
 from mssante_audit.network import methods
 from mssante_audit.observe.tls.servers import servers
 from mssante_audit.report.results import limited, limits, touching
-from mssante_audit.snapshot.folder import naming, unnamed_texts
-from mssante_audit.snapshot.make import changes_of
+from mssante_audit.snapshot.make import changes_of, naming, unnamed_texts
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.values.person import Person, masks

@@ -32,7 +32,7 @@ from mssante_audit.report.parameters import check_value
 from mssante_audit.report.results import Limits, Results
 from mssante_audit.report.svg import Chart
 from mssante_audit.report.tables import table
-from mssante_audit.snapshot.folder import unnamed_texts
+from mssante_audit.snapshot.make import unnamed_texts
 from mssante_audit.space.chronicle import Chronicle, chronicle
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains as domains_frame

@@ -1,4 +1,9 @@
-"""Loading a trust space: from its files, or from a snapshot of it without reading them again."""
+"""Loading a trust space: from its files, or from a snapshot of it without reading them again.
+
+How a snapshot lies in its folder (docs/snapshot.md): Parquet, ``private/``, one JSON of provenance.
+``snapshot.json`` is written last and names every file with its hash: without it, or with another file, a
+folder is no snapshot.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +18,11 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 from mssante_audit.archive.store import find_archive
+from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.resources import SAMPLE_AS_OF, is_sample
+from mssante_audit.base.state import read_state
 from mssante_audit.declarations.register import Register
 from mssante_audit.declarations.scope import Scope
 from mssante_audit.findings.facts import loaded
@@ -24,12 +31,18 @@ from mssante_audit.findings.registry import audits, catalogue
 from mssante_audit.mailboxes.counts import Counts
 from mssante_audit.mailboxes.extraction import Extraction
 from mssante_audit.observe.kinds import hashes, read_observations
-from mssante_audit.snapshot.folder import AGAIN, ORIGIN, PRIVATE, WAIVED, is_snapshot, read_frame, read_head
 from mssante_audit.space.states import State
 from mssante_audit.space.trust import Thresholds, TrustSpace
 from mssante_audit.space.trust import load_space as load_files
 from mssante_audit.whitelist.load import WhiteList
 from mssante_audit.whitelist.signature import Verdict
+
+FILE, VERSION = "snapshot.json", 5
+PRIVATE = "private"  # folder that only its owner may enter (0700), its files his alone (0600); never shared
+ORIGIN = f"{PRIVATE}/data.json"  # where the data lie, and what list, archive and servers were judged by
+PACKAGE = "datapackage.json"  # what one to hand on says of its files (Frictionless Data Package)
+AGAIN = "Make it again: mssante-audit snapshot --data DIR OUT"
+WAIVED = ("reason", "who", "until")  # columns that a waived finding has, and an open one has empty
 
 
 def load_space(
@@ -75,23 +88,28 @@ def load_space(
         If there is no list, or it cannot be read (`WhiteListError`), or `as_of` is not a date; if a snapshot
         is damaged, of another version, or was made with other settings than asked for.
     """
-    if is_snapshot(data):
-        folder = Path(str(data))
-        head = read_head(folder)
-        _check_asked(folder, head, as_of, anchors, signer, thresholds)
-        if contacts == "all" and head["shareable"]:
-            raise InputError("a snapshot to hand on holds no contacts", file=str(folder), remedy=AGAIN)
-        return _space(folder, head, contacts)
-    return load_files(
-        data,
-        as_of=as_of,
-        anchors=anchors,
-        signer=signer,
-        recover=recover,
-        any_namespace=any_namespace,
-        thresholds=thresholds,
-        contacts=contacts,
-    )
+    if not is_snapshot(data):
+        return load_files(
+            data, as_of=as_of, anchors=anchors, signer=signer, recover=recover, any_namespace=any_namespace,
+            thresholds=thresholds, contacts=contacts,
+        )  # fmt: skip
+    folder = Path(str(data))
+    head = read_head(folder)
+    made_with, signature = Thresholds(**head["thresholds"]), head["signature"]
+    others = {
+        "as_of": as_of is not None and parse_instant(as_of) != parse_instant(head["as_of"]) and head["as_of"],
+        # A notebook hands over the defaults.
+        "thresholds": thresholds not in (None, Thresholds(), made_with) and made_with,
+        "anchors of its own:": bool(anchors) and signature["status"],
+        "signer": signer not in (None, signature["expected"]) and (signature["expected"] or "unknown"),
+    }
+    for what, made in others.items():
+        if made:
+            message = f"the snapshot was made with {what} {made}, and not as asked"
+            raise InputError(message, file=str(folder), remedy=AGAIN)
+    if contacts == "all" and head["shareable"]:
+        raise InputError("a snapshot to hand on holds no contacts", file=str(folder), remedy=AGAIN)
+    return _space(folder, head, contacts)
 
 
 def made_as_of(data: str | Path | None) -> str | None:
@@ -101,57 +119,92 @@ def made_as_of(data: str | Path | None) -> str | None:
     return SAMPLE_AS_OF if is_sample(data) else None
 
 
-def _check_asked(
-    folder: Path,
-    head: dict[str, Any],
-    as_of: str | datetime | None,
-    anchors: Sequence[str | Path],
-    signer: str | None,
-    thresholds: Thresholds | None,
-) -> None:
-    """Refuse other settings than those that a snapshot was made with."""
-    made_with, signature = Thresholds(**head["thresholds"]), head["signature"]
-    asked = {
-        "as_of": as_of is not None and parse_instant(as_of) != parse_instant(head["as_of"]) and head["as_of"],
-        # A notebook hands over the defaults.
-        "thresholds": thresholds not in (None, Thresholds(), made_with) and made_with,
-        "anchors of its own:": bool(anchors) and signature["status"],
-        "signer": signer not in (None, signature["expected"]) and (signature["expected"] or "unknown"),
-    }
-    for what, made in asked.items():
-        if made:
-            message = f"the snapshot was made with {what} {made}, and not as asked"
-            raise InputError(message, file=str(folder), remedy=AGAIN)
+def is_snapshot(folder: str | Path | None) -> bool:
+    """Tell whether a folder holds a snapshot, or what is left of one: its files and nothing else."""
+    if folder is None:
+        return False
+    if (Path(folder) / FILE).is_file():
+        return True
+    try:
+        left = {path.name for path in Path(folder).iterdir()}
+    except OSError:
+        return False
+    ours = all(name in (PRIVATE, PACKAGE) or name.endswith(".parquet") for name in left)
+    return ours and left >= {f"{name}.parquet" for name in ("entries", "problems", "findings", "domains")}
+
+
+def read_head(folder: Path) -> dict[str, Any]:
+    """Return what ``snapshot.json`` says, once every file it names was found to be the one it names.
+
+    If it is no snapshot of this version, or a file of it is missing or another, it is an `InputError`.
+    """
+    head = read_state(folder / FILE, VERSION, remedy=AGAIN)
+    if head is None:
+        raise InputError("no snapshot, or one half written", file=str(folder), remedy=AGAIN)
+    for name, known in head["files"].items():
+        part = folder / name
+        if not part.is_file() or not part.resolve().is_relative_to(folder.resolve()):
+            raise InputError("is missing in the snapshot", file=str(part), remedy=AGAIN)
+        if digest(part.read_bytes()) != known:
+            raise InputError("is not the file that the snapshot was made with", file=str(part), remedy=AGAIN)
+    return head
+
+
+def _frame(folder: Path, name: str, *needed: str) -> pd.DataFrame:
+    """Return a frame of a snapshot, its private columns with it where they are there."""
+    path, private = folder / f"{name}.parquet", folder / PRIVATE / f"{name}.parquet"
+    try:
+        frame = pd.read_parquet(path, use_threads=False)
+        if private.is_file():
+            frame = frame.assign(**pd.read_parquet(private, use_threads=False))
+    except PermissionError:
+        raise InputError("may be read by its owner only", file=str(path)) from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot be read ({error})", file=str(path), remedy=AGAIN) from None
+    if missing := [column for column in needed if column not in frame.columns]:
+        raise InputError(f"lacks the column {missing[0]!r}", file=str(path), remedy=AGAIN)
+    return frame
 
 
 def _space(folder: Path, head: dict[str, Any], contacts: str) -> TrustSpace:
     made_at, made_with = parse_instant(head["as_of"]), Thresholds(**head["thresholds"])
     origin = json.loads((folder / ORIGIN).read_bytes()) if (folder / ORIGIN).is_file() else {}
     data = Path(origin["data"]) if origin.get("data") and Path(origin["data"]).exists() else None
-    whitelist = _whitelist(folder, head, tuple(p for p in origin.get("trusted", ()) if Path(p).exists()))
-    names, since = whitelist.entries["domain"].tolist(), made_with.oldest_observation(made_at)
+    entries = _frame(folder, "entries", "row", "domain", "dn", "operator_id", "is_audit_entry")
+    for column in ("project_contact", "support_contact"):  # a snapshot to hand on has none
+        if column not in entries:
+            entries[column] = pd.Series("", index=entries.index, dtype="str")
+    generated = head["list"]["generated_at"] and parse_instant(head["list"]["generated_at"])
+    whitelist = WhiteList(
+        entries,
+        problems=_frame(folder, "problems"),
+        anchors=tuple(path for path in origin.get("trusted", ()) if Path(path).exists()),
+        verdict=TypeAdapter(Verdict).validate_python(head["signature"]),
+        **head["list"] | {"generated_at": generated, "damage_kinds": tuple(head["list"]["damage_kinds"])},
+    )
+    names, since = entries["domain"].tolist(), made_with.oldest_observation(made_at)
     read = partial(read_observations, faults={})  # what could not be read then is not asked for either
     observed, aside, files = read(data, names, made_at, since) if data else ({}, (), {})
     same = {
         need: seen for need, seen in observed.items() if seen and hashes(seen) == head["observed"].get(need)
     }
-    register, mailboxes = head["register"], None
+    register, mailboxes = None, None
     if kept := head["mailboxes"]:
-        counts = Counts(read_frame(folder, "mailboxes"), **kept["counts"])
+        counts = Counts(_frame(folder, "mailboxes"), **kept["counts"])
         mailboxes = Extraction(kept["source"], parse_instant(kept["made_at"]), known=counts)
     problems = folder / PRIVATE / "register_problems.parquet"
-    if register and problems.is_file():
-        missing = {file: frozenset(columns) for file, columns in register["missing"].items()}
-        scope = Scope.model_validate(register["scope"]) if register["scope"] else None
-        frames = read_frame(folder, "register"), pd.read_parquet(problems)
-        register = Register(*frames, missing, register["source"], register["sha256"], scope)
-    domains = read_frame(folder, "domains")
+    if (kept := head["register"]) and problems.is_file():
+        missing = {file: frozenset(columns) for file, columns in kept["missing"].items()}
+        scope = Scope.model_validate(kept["scope"]) if kept["scope"] else None
+        frames = _frame(folder, "register"), pd.read_parquet(problems)
+        register = Register(*frames, missing, kept["source"], kept["sha256"], scope)
+    domains = _frame(folder, "domains")
     space = TrustSpace(
         whitelist,
         made_at,
         made_with,
         contacts,
-        register=register if isinstance(register, Register) else None,
+        register=register,
         **same,
         aside=aside,
         files=files,
@@ -161,25 +214,13 @@ def _space(folder: Path, head: dict[str, Any], contacts: str) -> TrustSpace:
         kept_domains=domains.assign(why=pd.Series(map(json.loads, domains["why"]), dtype="object")),
     )
     space.cache.update(_found(folder, head["audits"]))
-    space.cache["changes"] = read_frame(folder, "changes")
+    space.cache["changes"] = _frame(folder, "changes")
     return space
-
-
-def _whitelist(folder: Path, head: dict[str, Any], anchors: tuple[str, ...]) -> WhiteList:
-    entries = read_frame(folder, "entries", ("row", "domain", "dn", "operator_id", "is_audit_entry"))
-    for column in ("project_contact", "support_contact"):  # a snapshot to hand on has none
-        if column not in entries:
-            entries[column] = pd.Series("", index=entries.index, dtype="str")
-    kept, verdict = head["list"], TypeAdapter(Verdict).validate_python(head["signature"])
-    made = kept["generated_at"] and parse_instant(kept["generated_at"])
-    more = {**kept, "generated_at": made, "damage_kinds": tuple(kept["damage_kinds"])}
-    problems = read_frame(folder, "problems")
-    return WhiteList(entries, problems=problems, anchors=anchors, verdict=verdict, **more)
 
 
 def _found(folder: Path, made: Iterable[str]) -> dict[Hashable, Any]:
     """Return what audits found, open and waived, as `mssante_audit.audits` remembers it."""
-    frame = read_frame(folder, "findings", ("audit", "rule", "severity", "rank", "until", "fingerprint"))
+    frame = _frame(folder, "findings", "audit", "rule", "severity", "rank", "until", "fingerprint")
     for name in ("subject", "facts", "domain", "operator"):
         frame[name] = frame.get(f"own_{name}", frame[name])
     for name in ("subject", "facts", "rows", "where"):  # one text of all is read ten times as fast as each

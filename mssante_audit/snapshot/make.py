@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from pydantic_core import to_jsonable_python
 
-from mssante_audit.archive.changes import changes_frame, compare
-from mssante_audit.archive.sides import side_of
+from mssante_audit.archive.changes import changes_frame, compare, side_of
 from mssante_audit.audits import parted
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
@@ -27,27 +27,28 @@ from mssante_audit.network import methods
 from mssante_audit.observe.kinds import hashes
 from mssante_audit.observe.tls.servers import servers
 from mssante_audit.snapshot.dictionary import FRAMES, table_schema
-from mssante_audit.snapshot.folder import (
+from mssante_audit.snapshot.load import (
     FILE,
-    MEDIA_TYPE,
     ORIGIN,
     PACKAGE,
     PRIVATE,
     VERSION,
     WAIVED,
     is_snapshot,
-    naming,
     read_head,
-    unnamed_texts,
 )
 from mssante_audit.space.inputs import code_digest, inputs_digest
 from mssante_audit.space.story import worded_changes
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.person import unnamed
 from mssante_audit.verdicts.domains import domains_of
 from mssante_audit.whitelist.certificates import pinned_files
 from mssante_audit.whitelist.revocation import find_crls
 
 _OF_LIST = ("sha256", "generated_at", "namespace", "signed", "damaged", "damage", "damage_kinds")
+_NAMING = re.compile(r"(?:project|support)_contact|postal_address|.*_(?:phone|email|last_name|first_name)")
+_NUMBERS = re.compile(r"ou|finess|siren|siret|file|source|.*_(?:id|number)|operator_(?:before|after)")
+_OU = re.compile(r"(OU=[0-9]+)")
 
 
 def bound_to(data: str | Path | None, settings: Mapping[str, Any]) -> str:
@@ -108,8 +109,7 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
         found.append(of_audit.assign(audit=name))
     findings = pd.concat(found, ignore_index=True)
     shown = worded(findings)
-    names = space.audited["domain"].unique().tolist()
-    observed = methods(space.observation, names)
+    observed = methods(space.observation, space.audited["domain"].unique().tolist())
     used = dict(zip(observed["domain"], observed["method"], strict=True))
     frames = {
         "entries": space.entries,
@@ -135,17 +135,26 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
         yield f"{name}.parquet", parquet_bytes(open_columns.assign(**masked))
         if own_columns := [*hidden, *masked]:
             private[name] = frame[own_columns]
-    if not shareable:
-        for name, frame in private.items():
-            yield f"{PRIVATE}/{name}.parquet", parquet_bytes(frame)
-        yield ORIGIN, json_bytes(_origin(space, data))
+    if shareable:
+        return
+    for name, frame in private.items():
+        yield f"{PRIVATE}/{name}.parquet", parquet_bytes(frame)
+    whitelist, archive = space.whitelist, space.archive
+    beside = whitelist.origin.parent if isinstance(whitelist.origin, Path) else None
+    trusted = [*whitelist.anchors, *([*pinned_files(beside), *find_crls(beside)] if beside else ())]
+    yield ORIGIN, json_bytes({
+        "data": None if data is None else str(real_path(data)),
+        "anchors": [str(real_path(path)) for path in (archive.anchors if archive else ())],
+        "signer": archive.signer if archive else None,
+        "trusted": list(dict.fromkeys(str(real_path(path)) for path in trusted)),
+    })  # fmt: skip
 
 
 def _package(folder: Path, head: Mapping[str, Any]) -> dict[str, Any]:
     """Return the Data Package (Frictionless) of a snapshot that is handed on: files and columns."""
     resources = [
         {
-            "name": name, "path": file, "format": "parquet", "mediatype": MEDIA_TYPE,
+            "name": name, "path": file, "format": "parquet", "mediatype": "application/vnd.apache.parquet",
             "title": FRAMES[name][0], "schema": table_schema(name, pq.read_schema(folder / file).names),
         }
         for file in head["files"] for name in [Path(file).stem]
@@ -155,19 +164,6 @@ def _package(folder: Path, head: Mapping[str, Any]) -> dict[str, Any]:
         "description": "What `mssante-audit snapshot --shareable` wrote: whom a text names is masked.",
         "created": head["as_of"], "resources": resources,
     }  # fmt: skip
-
-
-def _origin(space: TrustSpace, data: str | Path | None) -> dict[str, Any]:
-    """Return where the data lie, and the certificates and revocation lists by which they were judged."""
-    whitelist, archive = space.whitelist, space.archive
-    beside = whitelist.origin.parent if isinstance(whitelist.origin, Path) else None
-    trusted = [*whitelist.anchors, *([*pinned_files(beside), *find_crls(beside)] if beside else ())]
-    return {
-        "data": None if data is None else str(real_path(data)),
-        "anchors": [str(real_path(path)) for path in (archive.anchors if archive else ())],
-        "signer": archive.signer if archive else None,
-        "trusted": list(dict.fromkeys(str(real_path(path)) for path in trusted)),
-    }
 
 
 def changes_of(space: TrustSpace) -> pd.DataFrame:
@@ -185,26 +181,47 @@ def changes_of(space: TrustSpace) -> pd.DataFrame:
 
 def _head(space: TrustSpace) -> dict[str, Any]:
     """Return what no frame holds, as JSON types."""
+
+    def told(of: object, *names: str) -> dict[str, Any]:
+        return {name: getattr(of, name) for name in names}
+
     whitelist, register, mailboxes = space.whitelist, space.register, space.mailboxes
-    head = {
+    return dict(to_jsonable_python({
         "as_of": space.as_of,
         "thresholds": space.thresholds,
         "audits": {name: audit.lacking(space) for name, audit in audits().items()},
         "inputs": space.states,
-        "list": {"source": Path(whitelist.source).name, **_told(whitelist, *_OF_LIST)},
+        "list": {"source": Path(whitelist.source).name, **told(whitelist, *_OF_LIST)},
         "signature": whitelist.signature,
         "register": register and {
-            **_told(register, "source", "sha256", "scope"),
+            **told(register, "source", "sha256", "scope"),
             "missing": {file: sorted(columns) for file, columns in register.missing.items()},
         },
         "observed": {need: hashes(seen) for need, seen in space.observations.items()},
         "mailboxes": mailboxes and {
-            **_told(mailboxes, "source", "made_at"),
-            "counts": _told(mailboxes.counts, "repeated", "unread", "damage"),
+            **told(mailboxes, "source", "made_at"),
+            "counts": told(mailboxes.counts, "repeated", "unread", "damage"),
         },
-    }  # fmt: skip
-    return dict(to_jsonable_python(head))
+    }))  # fmt: skip
 
 
-def _told(of: object, *names: str) -> dict[str, Any]:
-    return {name: getattr(of, name) for name in names}
+def naming(frame: pd.DataFrame) -> list[str]:
+    """Return the columns of a frame that name persons: they lie in ``private/``."""
+    return [column for column in frame.columns if _NAMING.fullmatch(column)]
+
+
+def unnamed_texts(frame: pd.DataFrame) -> dict[str, pd.Series]:
+    """Return by name the columns of texts that name somebody though they should not, with these masked."""
+
+    def shown(text: str) -> str:  # an identifier's digits may look like a phone number
+        return "".join(part if _OU.fullmatch(part) else unnamed(part) for part in _OU.split(text))
+
+    masked: dict[str, pd.Series] = {}
+    for column, texts in frame.items():
+        if isinstance(texts.dtype, pd.StringDtype) and not _NUMBERS.fullmatch(str(column)):
+            masks = {text: shown(text) for text in texts.dropna().unique().tolist()}
+            if any(text != mask for text, mask in masks.items()):
+                masked[str(column)] = texts.map(masks)
+    if "dn" in masked and "dn_key" in frame:  # in lower case a name is harder to see
+        masked["dn_key"] = frame["dn_key"].where(masked["dn"] == frame["dn"], masked["dn"])
+    return masked

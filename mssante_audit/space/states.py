@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from mssante_audit.archive.log import Record
+from mssante_audit.archive.store import Record
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import SKEW, parse_instant
 from mssante_audit.base.language import count

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 import pandas as pd
 from pydantic import ValidationError
 
-from mssante_audit.archive.sides import Side, side_of
+from mssante_audit.archive.changes import Side, side_of
 from mssante_audit.archive.store import Archive, Snapshot, checked, find_archive, find_whitelist
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.fields import fault

@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from mssante_audit.archive.changes import compare
-from mssante_audit.archive.sides import side_of
+from mssante_audit.archive.changes import compare, side_of
 from mssante_audit.audits import audits, parted
 from mssante_audit.base.language import current_language, format_text, gettext, localized
 from mssante_audit.declarations.register import Register

@@ -22,8 +22,7 @@ from made_lists import START, row, xml
 
 from mssante_audit.archive.history import VERSION, bring_up_to_date, frame_of, history_of
 from mssante_audit.archive.keep import import_lists, locked
-from mssante_audit.archive.log import Record, append, read_log
-from mssante_audit.archive.store import Archive, verify
+from mssante_audit.archive.store import Archive, Record, append, read_log, verify
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.state import write_state
 from tools.sample.signing import SigningChain, make_chain, sign
@@ -71,7 +70,7 @@ def test_original_bytes_are_kept_under_time_and_hash(archive: Archive, chain: Si
     assert record.file == f"2026-01-01T053000Z-{record.sha256[:8]}.xml.gz"
     assert gzip.decompress((archive.folder / record.file).read_bytes()) == content
     assert (archive.folder / record.file).read_bytes()[4:8] == bytes(4), "no time of packing"
-    assert fresh(archive).current(NOW).name == record.file
+    assert fresh(archive).until(NOW)[-1].name == record.file
 
 
 def test_same_bytes_twice_are_nothing_new(archive: Archive, chain: SigningChain) -> None:
@@ -105,7 +104,7 @@ def test_bad_lists_go_to_quarantine_with_the_reason(archive, chain, spoil, why) 
     reason = kept.with_name(f"{kept.name}.reason.txt").read_text(encoding="utf-8")
     assert reason.strip() == record.message
     assert re.search(why, reason)
-    assert fresh(archive).current(NOW).name == good.file, "the last good list stays current"
+    assert fresh(archive).until(NOW)[-1].name == good.file, "the last good list stays current"
 
 
 def test_an_older_a_shrunken_and_a_future_list_are_kept_and_flagged(archive, chain) -> None:
@@ -121,8 +120,8 @@ def test_an_older_a_shrunken_and_a_future_list_are_kept_and_flagged(archive, cha
     assert (older.flags, shrunk.flags, future.flags) == (("older",), ("shrunk",), ("future",))
     assert skewed.flags == (), "a clock a few minutes ahead is no future"
     assert "5 rows, 6 in the list before" in shrunk.message
-    assert fresh(archive).current(NOW).name == skewed.file, "a list of the future is not current yet"
-    assert fresh(archive).current(NOW + 31 * DAY).name == future.file
+    assert fresh(archive).until(NOW)[-1].name == skewed.file, "a list of the future is not current yet"
+    assert fresh(archive).until(NOW + 31 * DAY)[-1].name == future.file
 
 
 def test_how_much_may_be_lost_is_a_parameter(archive, chain, tmp_path) -> None:
@@ -138,7 +137,7 @@ def test_two_lists_of_one_second(archive, chain) -> None:
     assert two.flags == ("same-second",)
     names = sorted((one.file, two.file))
     assert [s.name for s in fresh(archive).snapshots] == names
-    assert fresh(archive).current(NOW).name == names[-1], "in whatever order they came"
+    assert fresh(archive).until(NOW)[-1].name == names[-1], "in whatever order they came"
 
 
 def test_a_file_that_is_not_there_is_told_and_the_rest_imported(archive, chain, tmp_path) -> None:

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import CATALOGUE
 
-from mssante_audit.archive.log import read_log
-from mssante_audit.archive.store import open_archive, verify
+from mssante_audit.archive.store import open_archive, read_log, verify
 
 pytestmark = pytest.mark.long
 LISTS = sorted((CATALOGUE / "archive").glob("*.xml.gz"))

@@ -17,9 +17,8 @@ from made_lists import DN, row, xml
 from made_lists import START as AT
 from typer.testing import CliRunner
 
-from mssante_audit.archive.changes import KINDS
+from mssante_audit.archive.changes import KINDS, Side
 from mssante_audit.archive.events import EVENTS, Span, between, span
-from mssante_audit.archive.sides import Side
 from mssante_audit.archive.store import open_archive
 from mssante_audit.audits import audit
 from mssante_audit.base.errors import WhiteListError

@@ -20,8 +20,7 @@ from made_lists import row, xml
 from typer.testing import CliRunner
 
 from mssante_audit.archive.fetch import Settings, fetch, proxy_of
-from mssante_audit.archive.log import read_log
-from mssante_audit.archive.store import Archive
+from mssante_audit.archive.store import Archive, read_log
 from mssante_audit.base.errors import FetchError, InputError, OutputError
 from mssante_audit.cli.main import app
 from mssante_audit.whitelist.signature import SAMPLE_SIGNER

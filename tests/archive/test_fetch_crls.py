@@ -19,8 +19,8 @@ from loopback import Answer, give, serving
 from test_fetch import quick
 from typer.testing import CliRunner
 
-from mssante_audit.archive import crls
-from mssante_audit.archive.crls import Fetched, fetch_crls
+from mssante_audit.archive import downloads
+from mssante_audit.archive.downloads import Fetched, fetch_crls
 from mssante_audit.base.errors import InputError
 from mssante_audit.cli.main import app
 from mssante_audit.observe.lines import instant
@@ -116,7 +116,7 @@ def test_what_is_no_list_of_a_known_authority_is_not_kept(data: Path, anchors: P
 def test_one_that_never_ends_is_not_read_to_its_end(
     data: Path, anchors: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crls, "MAX_FILE", 1000)
+    monkeypatch.setattr(downloads, "MAX_FILE", 1000)
     got = fetched(data, anchors, give(crl() + bytes(10_000)), attempts=1)
     assert got.message == "the answer is larger than 1000 bytes"
 

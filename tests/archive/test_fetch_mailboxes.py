@@ -14,8 +14,8 @@ from mailboxes_made_up import CANARY, many, text
 from test_fetch import quick
 from typer.testing import CliRunner
 
-from mssante_audit.archive import extraction, fetch
-from mssante_audit.archive.extraction import fetch_extraction
+from mssante_audit.archive import downloads, fetch
+from mssante_audit.archive.downloads import fetch_extraction
 from mssante_audit.base.errors import FetchError, InputError
 from mssante_audit.base.settings import Fetch
 from mssante_audit.cli.main import app
@@ -139,11 +139,11 @@ def test_command_line_trusts_the_authority_given_and_no_other(tmp_path: Path, au
 def test_the_address_given_is_asked_whichever_it_is(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def ask(folder: Path, settings: fetch.Settings) -> extraction.Fetched:
+    def ask(folder: Path, settings: fetch.Settings) -> downloads.Boxes:
         asked.append(settings.url)
-        return extraction.Fetched(folder / "x.zip", None)
+        return downloads.Boxes(folder / "x.zip", None)
 
-    monkeypatch.setattr(extraction, "fetch_extraction", ask)
+    monkeypatch.setattr(downloads, "fetch_extraction", ask)
     words = ["fetch", "--mailboxes", *(["--url", given] if given else [])]
     assert CliRunner().invoke(app, words, catch_exceptions=False).exit_code == 0
     assert asked == [given or URL]

@@ -12,7 +12,7 @@ import pytest
 from commands import Done
 from conftest import CATALOGUE
 
-from mssante_audit.nightly.retention import outdated
+from mssante_audit.nightly.run import outdated
 from mssante_audit.nightly.settings import Retention
 from tools.nights import LAST, make_nights
 

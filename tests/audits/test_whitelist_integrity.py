@@ -12,7 +12,7 @@ import pytest
 from in_clear import finders, told_in_clear
 from made_up import ALPHA, AS_OF, BETA_DN, archived, make_space, xml_of
 
-from mssante_audit.archive.log import Record, append
+from mssante_audit.archive.store import Record, append
 from mssante_audit.audits import findings_of
 from mssante_audit.findings.frame import COLUMNS
 from mssante_audit.findings.words import worded

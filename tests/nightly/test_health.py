@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from mssante_audit.cli.main import app
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.doctor import health
-from mssante_audit.nightly.metrics import metrics
+from mssante_audit.nightly.mail import metrics
 from mssante_audit.nightly.night import Run, stamp_of
 from mssante_audit.space.states import State
 

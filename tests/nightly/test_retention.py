@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,15 +14,8 @@ from shutil import copytree
 import pytest
 from conftest import CATALOGUE
 
-from mssante_audit.nightly.night import Run, read_run, write_run
-from mssante_audit.nightly.notice import shown_run
-from mssante_audit.nightly.retention import (
-    files_of,
-    outdated,
-    outdated_observations,
-    remove,
-    remove_run,
-)
+from mssante_audit.nightly.night import Run, files_of, read_run, shown_run, write_run
+from mssante_audit.nightly.run import outdated, outdated_observations, remove_run
 from mssante_audit.nightly.settings import Retention
 
 NOW = datetime(2026, 3, 31, 6, tzinfo=UTC)
@@ -194,7 +188,7 @@ def test_what_only_looks_like_a_run_is_left_alone(tmp_path, make):
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert read_run(innocent) is None
     assert outdated(output, kept(runs=1), NOW) == []
-    assert remove([innocent], remove_run) == []
+    remove_run(innocent)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
@@ -206,7 +200,7 @@ def test_links_inside_a_run_are_removed_and_not_followed(output, tmp_path):
     (run / "folder").symlink_to(precious)
     (run / "site" / "deep").symlink_to(precious)
     (run / "up").symlink_to("../..")
-    assert remove([run], remove_run) == []
+    remove_run(run)
     assert not run.exists()
     assert (precious / "file").read_text() == "mine"
     assert len(list((output / "runs").iterdir())) == 29
@@ -239,24 +233,27 @@ def test_a_run_half_removed_is_recognised_again(output, monkeypatch):
 
     monkeypatch.setattr("os.unlink", dies)
     with pytest.raises(KeyboardInterrupt):
-        remove([run], remove_run)
+        remove_run(run)
     monkeypatch.undo()
     assert names(sorted(run.iterdir())) == ["run.json"]
     assert outdated(output, kept(runs=29), NOW) == [run]
-    assert remove([run], remove_run) == []
+    remove_run(run)
 
 
-def test_what_cannot_be_removed_is_told(output, monkeypatch):
-    def refuses(path, *_, **__):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("shutil.rmtree", refuses)
-    assert remove([output / "runs" / STAMPS[0]], remove_run) == [f"{STAMPS[0]}: permission denied"]
-
-
-def test_a_run_removes_the_old_ones(place, settings):
-    old = make_run(place.output, "2020-01-01T060000Z")
+def test_a_run_removes_the_old_ones_and_tells_which_it_could_not(place, settings, monkeypatch):
+    old, real = make_run(place.output, "2020-01-01T060000Z"), shutil.rmtree
     settings(retention={"runs": 1, "at_least": 1})
+
+    def refuses(path, *arguments, **options):
+        if old.name in str(path):
+            raise PermissionError(13, "Permission denied")
+        real(path, *arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", refuses)
+        place.play()
+    assert place.outcomes()["retention"] == "failed"
+    assert f"{old.name}: permission denied" in (place.runs[-1] / "log.txt").read_text("utf-8")
     assert place.play()[0] == 0
     assert not old.exists()
     assert len(place.runs) == 1
@@ -282,9 +279,6 @@ def test_old_observations_go_but_those_that_answer_today(tmp_path):
     files = [seen(tmp_path, day) for day in (1, 2, 3, 25)]
     assert outdated_observations(tmp_path, AFTER_TEN_DAYS, NOW, {files[1].name}) == [files[0], files[2]]
     assert outdated_observations(tmp_path, Retention(observation_days=0), NOW, ()) == []
-    assert remove(files[:1], Path.unlink) == []
-    assert not files[0].exists()
-    assert remove(files[:1], Path.unlink) == [f"{files[0].name}: no such file or directory"]
 
 
 def test_the_newest_whole_observation_stays_however_old(tmp_path):

@@ -12,7 +12,7 @@ import pytest
 from test_letters import FIRST, night
 
 import mssante_audit as ms
-import mssante_audit.nightly.times as times_module
+import mssante_audit.nightly.letters as times_module
 from mssante_audit.base.state import write_state
 from mssante_audit.nightly.letters import FILE
 

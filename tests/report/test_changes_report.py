@@ -16,8 +16,7 @@ from tlsmade import write_before
 
 from mssante_audit.archive.changes import KINDS
 from mssante_audit.archive.history import bring_up_to_date
-from mssante_audit.archive.log import Record, append
-from mssante_audit.archive.store import open_archive
+from mssante_audit.archive.store import Record, append, open_archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.report.collection import collection
 from mssante_audit.report.html import names

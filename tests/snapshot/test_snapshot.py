@@ -35,8 +35,8 @@ from mssante_audit.declarations.register import load_declarations
 from mssante_audit.declarations.write import template_book, write_register
 from mssante_audit.snapshot import is_snapshot, make_snapshot
 from mssante_audit.snapshot.dictionary import FRAMES, register_schema
-from mssante_audit.snapshot.folder import FILE, PACKAGE, PRIVATE, VERSION, read_head, unnamed_texts
-from mssante_audit.snapshot.make import bound_to, fresh
+from mssante_audit.snapshot.load import FILE, PACKAGE, PRIVATE, VERSION, read_head
+from mssante_audit.snapshot.make import bound_to, fresh, unnamed_texts
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.presented import expiries, revocations, servers_shown
 

@@ -11,8 +11,8 @@ from conftest import CATALOGUE
 from test_report import CANARY, canary_list
 from tlsmade import write_tls
 
+from mssante_audit.archive.changes import Side
 from mssante_audit.archive.events import between, span
-from mssante_audit.archive.sides import Side
 from mssante_audit.audits import audit_all
 from mssante_audit.findings.causes import causes
 from mssante_audit.findings.frame import IN_FILES
@@ -20,7 +20,8 @@ from mssante_audit.findings.places import Place
 from mssante_audit.network import methods
 from mssante_audit.snapshot import load_space, make_snapshot
 from mssante_audit.snapshot.dictionary import FRAMES
-from mssante_audit.snapshot.folder import PRIVATE, naming
+from mssante_audit.snapshot.load import PRIVATE
+from mssante_audit.snapshot.make import naming
 from mssante_audit.space.story import worded_changes, worded_events
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts import domains_of

@@ -1,0 +1,207 @@
+"""Fetching what lies beside the list: revocation lists (CRL) into ``crls/``, the extraction of mailboxes.
+
+Anybody can present a certificate that names an address inside somebody's network: only known authorities are
+believed to say where revocation lists lie. Of each issuer and scope one is kept, complete and signed, never
+an older one in its place; one that is replaced stays, under its date, where it revokes what its successor no
+longer names. The extraction is fetched once a publication: the server says in the answer's head when it was
+made. What cannot be read, or breaks off, is not kept.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from cryptography import x509
+
+from mssante_audit.archive.fetch import Settings, download
+from mssante_audit.base.digest import digest
+from mssante_audit.base.errors import FetchError, InputError
+from mssante_audit.base.export import write_bytes, writing
+from mssante_audit.base.reading import read_bytes
+from mssante_audit.mailboxes.extraction import PUBLISHED, Extraction, dated, made_at
+from mssante_audit.observe.folder import find_observations
+from mssante_audit.observe.tls.chain import issued, loaded
+from mssante_audit.observe.tls.observation import load_tls
+from mssante_audit.whitelist.certificates import UNREADABLE, fingerprint, is_authority, of_sample
+from mssante_audit.whitelist.load import content_of
+from mssante_audit.whitelist.revocation import MAX_FILE, SUFFIX, RevocationList, find_crls, load_crl, read_crl
+from mssante_audit.whitelist.signature import signer_of, trust
+
+FOLDER = "crls"  # of revocation lists, in the data folder
+MOST = 50  # addresses that are asked
+MAX_BYTES = 256 * 2**20  # of an extraction: some twelve times the archive of 2026, three times its text
+_NAMED = re.compile(rf"-[0-9a-f]{{8}}\{SUFFIX}\Z")  # how the names of lists that were fetched end
+_WEB = re.compile(r"https?://[!-~]{1,2000}\Z", re.IGNORECASE)
+_MIRRORED = re.compile(r"(?i)/(\d{8})-(\d{4})\d\d/extraction-correspondance-mssante\.(?:txt|zip)$", re.A)
+"""Path at static.data.gouv.fr, which has the time of its copy, minutes after that of the extraction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What became of one address of a revocation list.
+
+    Its outcome is ``kept``, ``same``, ``older`` (than the one here, which stays) or ``refused``, with why.
+    """
+
+    url: str
+    outcome: str
+    message: str = ""
+    file: Path | None = None
+    made: datetime | None = None
+    due: datetime | None = None  # when its successor is, if it says so
+    size: int = 0  # how many certificates it names
+
+    @property
+    def line(self) -> str:
+        """One line on it."""
+        if self.outcome == "refused":
+            return f"refused: {self.message} (from {self.url})"
+        due = f", due {self.due:%Y-%m-%d}" if self.due else ", which does not say when its successor is due"
+        late = ": stale already" if self.due and self.due < datetime.now(UTC) else ""
+        made = f"of {self.made:%Y-%m-%d}{due}{late}"
+        return f"{self.outcome} {self.file}: {self.size} revoked, {made} (from {self.url})"
+
+
+def fetch_crls(
+    folder: Path,
+    anchors: Sequence[str | Path] = (),
+    settings: Settings | None = None,
+    *,
+    whitelists: Iterable[Path] = (),
+    urls: Iterable[str] = (),
+) -> list[Fetched]:
+    """Fetch revocation lists into ``crls/`` of a data folder.
+
+    IGC-Santé's certificates there, the `anchors`, those that `whitelists` are signed with, and those of the
+    servers in the newest observation say where revocation lists lie, unless `urls` are given. `settings` say
+    how they are fetched, but not from where. If no authority is known, or none names a list, it is an
+    `InputError`.
+    """
+    known = list(dict.fromkeys(trust([*anchors, *of_sample(folder)], folder)[0]))
+    seen = [signer for file in whitelists if (signer := signer_of(content_of(file)))]
+    for file in find_observations(folder, "tls")[:1]:
+        with suppress(InputError):
+            ders = load_tls(file.path).certificates.values()
+            seen += [certificate for der in ders if (certificate := loaded(der))]
+    for certificate in sorted(seen, key=is_authority, reverse=True):  # those in between before the servers'
+        if any(is_authority(other) and issued(certificate, other) for other in known):
+            known.append(certificate)
+    known = list(dict.fromkeys(known))
+    if not known:
+        remedy = "Name some with --anchors"
+        raise InputError("no certificate of an authority here", file=str(folder), remedy=remedy)
+    asked = list(dict.fromkeys(urls or (url for certificate in known for url in _points(certificate))))[:MOST]
+    if not asked:
+        remedy = "Name one with --url"
+        raise InputError("no certificate here names a revocation list", file=str(folder), remedy=remedy)
+    how = replace(settings or Settings(""), max_bytes=MAX_FILE, plain=True)
+    with writing(folder):
+        (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+    return [_fetch(folder / FOLDER, url, known, how) for url in asked]
+
+
+def _points(certificate: x509.Certificate) -> list[str]:
+    """Return the web addresses where a certificate says that revocation lists lie (RFC 5280, 4.2.1.13)."""
+    try:
+        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+        names = [name for point in points for name in point.full_name or ()]
+    except (x509.ExtensionNotFound, *UNREADABLE):
+        return []
+    uris = (name.value for name in names if isinstance(name, x509.UniformResourceIdentifier))
+    return [uri for uri in uris if _WEB.match(uri)]
+
+
+def _fetch(folder: Path, url: str, known: Sequence[x509.Certificate], how: Settings) -> Fetched:
+    def told(outcome: str, file: Path, revocations: RevocationList) -> Fetched:
+        crl = revocations.crl
+        return Fetched(url, outcome, "", file, crl.last_update_utc, crl.next_update_utc, len(crl))
+
+    try:
+        content = download(replace(how, url=url)).content
+    except FetchError as error:
+        return Fetched(url, "refused", error.message)
+    if (new := read_crl(content)) is None:
+        return Fetched(url, "refused", "what came is no revocation list")
+    issuer = next((c for c in known if is_authority(c) and new.signed_by(c)), None)
+    if issuer is None:
+        return Fetched(url, "refused", "no authority known here signed it")
+    if not new.complete:
+        return Fetched(url, "refused", "it is not complete: a delta, or only for some reasons")
+    here = [(file, old) for file in find_crls(folder) if (old := load_crl(file))]
+    # Of the same issuer, and about the same certificates.
+    same = [(f, old) for f, old in here if old.signed_by(issuer) and old.complete and old.scope == new.scope]
+    for file, old in same:
+        if not new.newer_than(old):
+            return told("older" if old.newer_than(new) else "same", file, old)
+    ours = [(file, old) for file, old in same if _NAMED.search(file.name)]
+    for file, old in ours:
+        if old.revokes(known) - new.revokes(known):
+            dated_name = f"{file.stem}-{old.crl.last_update_utc:%Y-%m-%dT%H%M%S}{SUFFIX}"
+            write_bytes(file.with_name(dated_name), read_bytes(file, MAX_FILE))
+    last = urlsplit(url).path.rpartition("/")[2]
+    stem = re.sub(r"[^A-Za-z0-9-]+", "-", last.removesuffix(SUFFIX))[:60].strip("-") or "list"
+    whose = digest(fingerprint(issuer).encode() + new.scope)[:8]
+    target = ours[0][0] if ours else folder / f"{stem}-{whose}{SUFFIX}"
+    write_bytes(target, content)
+    return told("kept", target, new)
+
+
+class Boxes(NamedTuple):
+    """Where an extraction of mailboxes lies, and what it holds, read; ``None`` if it was there already."""
+
+    file: Path
+    extraction: Extraction | None = None
+
+
+def fetch_extraction(folder: Path, settings: Settings) -> Boxes:
+    """Fetch the extraction of the day into a data folder, which is made if it is not there.
+
+    One that cannot be had, tells no date, or is damaged is a `FetchError`; what is none is an `InputError`.
+    """
+    got = download(replace(settings, had=lambda head: _there(folder, head) is not None))
+    there = _there(folder, got.said)
+    if got.unchanged and there is not None:
+        return Boxes(there)
+    suffix = "zip" if got.content.startswith(b"PK\x03\x04") else "txt"
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".extraction-", dir=folder) as beside:
+            draft = Path(beside, f"Extraction_Correspondance_MSSante.{suffix}")
+            draft.write_bytes(got.content)
+            made = _told(got.said) or dated(draft)
+            if made is None:
+                why = "the answer does not tell when the extraction was made"
+                remedy = "Give ANS's address, or data.gouv.fr's with --url"
+                raise FetchError(why, file=settings.shown, remedy=remedy)
+            extraction = Extraction(_named(made, suffix), made, draft)
+            if damage := extraction.counts.damage:
+                raise FetchError(f"what came is damaged ({damage})", file=settings.shown, remedy="Try again")
+            os.replace(draft, folder / extraction.source)
+    return Boxes(folder / extraction.source, extraction)
+
+
+def _there(folder: Path, head: str) -> Path | None:
+    """Return the file that has the extraction which an answer's head speaks of."""
+    made = _told(head)
+    named = [folder / _named(made, suffix) for suffix in ("zip", "txt")] if made else []
+    return next((file for file in named if file.is_file()), None)
+
+
+def _told(head: str) -> datetime | None:
+    """Return when the extraction was made of which a head speaks: by its file's name, or its address."""
+    published, mirrored = PUBLISHED.search(head), _MIRRORED.search(head)
+    named = f"Extraction_Correspondance_MSSante_{mirrored[1]}{mirrored[2]}.zip" if mirrored else ""
+    return made_at(published[0] if published else named)
+
+
+def _named(made: datetime, suffix: str) -> str:
+    return f"Extraction_Correspondance_MSSante_{made:%Y%m%d%H%M}.{suffix}"
