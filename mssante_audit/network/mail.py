@@ -84,7 +84,7 @@ def _mail(network: Network, domain: str, as_of: datetime, most: timedelta) -> Ma
     if not name:
         part = Part("no", "no-name", {"name": domain})
         return Mail(domain, "no", part.cause, part.facts, part, NOT_REACHED)
-    at = network.index.asked_at(name, "MX")
+    at = network.index.asked_at(name)
     if not at:
         return Mail(domain, "unknown", "not-observed")
     if at[0] > as_of + RUN or as_of - at[-1] > most:
