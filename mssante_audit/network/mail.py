@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from mssante_audit.network.answers import CAUSES, NOT_OBSERVED, NOT_REACHED, RECEIVES, Part, Ways
+from mssante_audit.network.hosts import CAUSES, NOT_OBSERVED, NOT_REACHED, RECEIVES, Part, Ways
 from mssante_audit.network.model import Network, network_of
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.folder import RUN

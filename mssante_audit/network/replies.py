@@ -22,6 +22,8 @@ NO_EVIDENCE = ""
 WALKED = ("MX", "A", "AAAA", "SOA")
 SLOW = 3000.0
 """Milliseconds for which every resolver waits (measured: BIND gives up on a server that takes 4 seconds)."""
+MAX_RECORDS = 100
+"""Of one name and type: of more BIND takes none (``max-records-per-type``)."""
 _MADE_UP = [
     ip_network(text)
     for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "2001:db8::/32")
@@ -197,9 +199,7 @@ class ReplyIndex:
         answers = (answer for zone in zones for answer in self.answers(zone, qname, qtype).values())
         return [answer.reply for answer in answers if answer.reply is not None]
 
-    def _answers(
-        self, zone: str, qname: str, qtype: str, *, walked: bool = False
-    ) -> dict[str, ServerAnswer]:
+    def _answers(self, zone: str, qname: str, qtype: str, *, walked: bool = False) -> dict[str, ServerAnswer]:
         replies = self._questions.get((zone, qname, qtype), {})
         return {address: self._answer(*both, walked=walked) for address, both in replies.items()}
 

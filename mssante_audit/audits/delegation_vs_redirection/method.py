@@ -7,8 +7,7 @@ from typing import Any
 from mssante_audit.audits.delegation_vs_redirection.mail import leads_nowhere
 from mssante_audit.audits.delegation_vs_redirection.observed import Seen
 from mssante_audit.network.methods import Method
-from mssante_audit.network.servers import DEAD
-from mssante_audit.network.walk import Elsewhere, rests_on
+from mssante_audit.network.walk import DEAD, Elsewhere, rests_on
 
 METHOD_NAMES = {
     "delegated": "délégué",
