@@ -21,7 +21,7 @@ from mssante_audit.cli.console import say, settings_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from mssante_audit.network.answers import Ways
+    from mssante_audit.network.hosts import Ways
     from mssante_audit.network.lookups import Found
     from mssante_audit.network.mail import Mail
     from mssante_audit.network.walk import Visit

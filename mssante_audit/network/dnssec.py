@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from functools import lru_cache, partial
+from functools import lru_cache, wraps
 from typing import Any, NamedTuple
 
 import dns.dnssec
@@ -17,7 +17,7 @@ import dns.rrset
 
 from mssante_audit.network.replies import ReplyIndex, ServerAnswer
 from mssante_audit.observe.dns.names import is_under
-from mssante_audit.observe.lines import CONCLUSIVE, Reply
+from mssante_audit.observe.lines import Reply
 
 ALGORITHMS = {5, 7, 8, 10, 13, 14, 15, 16}
 """Those that validators know (RFC 8624, 3.1)."""
@@ -70,16 +70,11 @@ class Chains:
             return False
         if zone != index.parent and zone not in index.referrals:
             return None  # what hands it over says whether it has a DS
-        if not index.signed:
-            return False
-        found = self.security(zone)
-        if found.status == "insecure":
+        if not index.signed or (found := self.security(zone)).status == "insecure":
             return False
         if found.code == "ds-unheard":
-            if self.ds_of(zone):
-                return None
-            referrals = index.referrals.get(zone, ())
-            return False if not reply.signed or any(referral.signed for referral in referrals) else None
+            none = not reply.signed or any(referral.signed for referral in index.referrals.get(zone, ()))
+            return False if none and not self.ds_of(zone) else None
         if found.status == "indeterminate":
             return None
         if walked and not index.answer(zone, zone, "DNSKEY", reply.address).kind:
@@ -91,9 +86,12 @@ class Chains:
 
     def fault(self, reply: Reply) -> str | None:
         """Return why a validator refuses an answer or a denial, one of `FAULTS` or ""; ``None``: unknown."""
-        zone = self._zone_of(reply)
-        if zone is None:
-            return None
+        zone = reply.cut or reply.zone
+        if reply.outcome == "answer" and not (reply.cut or reply.signed or reply.qname == zone):
+            soa = self._index.answer(zone, reply.qname, "SOA", reply.address)  # tells whose the answer is
+            if self.security(zone).status == "secure" and not soa.kind:
+                return None
+            zone = (soa.reply.cut if soa.reply else "") or zone
         if not zone or self.security(zone).status != "secure":
             return ""
         if reply.outcome in ("nodata", "nxdomain") and not reply.signed:
@@ -106,10 +104,13 @@ class Chains:
         faults = (_fault(reply, "answer", owner, kind, zone, keys) for owner, kind in sorted(checked))
         return next(filter(None, faults), "")
 
+    def _giving(self, zone: str) -> list[Reply]:
+        """Return what hands a zone over, or was said of its DS."""
+        return [*self._index.referrals.get(zone, ()), *self._index.about(zone, "DS")]
+
     def ds_of(self, zone: str) -> tuple[str, ...]:
         """Return the DS records that the zone above gives for a zone, sorted."""
-        replies = (*self._index.referrals.get(zone, ()), *self._index.about(zone, "DS"))
-        return tuple(sorted({text for reply in replies for text in reply.data("DS", zone)}))
+        return tuple(sorted({text for reply in self._giving(zone) for text in reply.data("DS", zone)}))
 
     def unanchored(self, zone: str) -> bool:
         """Whether a server of the zone above said that there is no DS, or a signed referral has none."""
@@ -117,21 +118,9 @@ class Chains:
         referrals = self._index.referrals.get(zone, ())
         return not self.ds_of(zone) and (denied or any(referral.signed for referral in referrals))
 
-    def _zone_of(self, reply: Reply) -> str | None:
-        """Return the zone that an answer comes from, as the SOA beside it tells; ``None``: not known."""
-        if reply.cut or reply.outcome not in CONCLUSIVE:
-            return reply.cut or reply.zone
-        if reply.outcome == "answer" and not reply.signed and reply.qname != reply.zone:
-            soa = self._index.answer(reply.zone, reply.qname, "SOA", reply.address)
-            if self.security(reply.zone).status == "secure" and not soa.kind:
-                return None
-            return (soa.reply.cut if soa.reply else "") or reply.zone
-        return reply.zone
-
     def _security(self, zone: str) -> Security:
-        index, ds = self._index, self.ds_of(zone)
-        referrals, anchors = index.referrals.get(zone, []), list(index.about(zone, "DS"))
-        above = next((reply.zone for reply in (*referrals, *anchors)), "")
+        index, ds, giving = self._index, self.ds_of(zone), self._giving(zone)
+        above = giving[0].zone if giving else ""
         if zone != index.parent and is_under(zone, index.parent) and above:
             before = self.security(above)
             if before.status != "secure":
@@ -139,29 +128,27 @@ class Chains:
             if not ds:
                 return NO_DS if self.unanchored(zone) else UNHEARD
             keys = self._keys_of(above)
-            giving = [reply for reply in (*referrals, *anchors) if any(r.type == "DS" for r in reply.records)]
+            told = [reply for reply in giving if any(record.type == "DS" for record in reply.records)]
             sections = {"answer": "answer"}
-            if all(_fault(o, sections.get(o.outcome, "authority"), zone, "DS", above, keys) for o in giving):
+            if all(_fault(o, sections.get(o.outcome, "authority"), zone, "DS", above, keys) for o in told):
                 return Security("bogus", "ds")
         elif not ds:
             plain = any(soa.usable and soa.edns and not soa.signed for soa in index.about(zone, "SOA"))
-            return NO_DS if plain or referrals or any(reply.usable for reply in anchors) else UNHEARD
-        elif not any(reply.signed for reply in (*referrals, *anchors) if reply.data("DS", zone)):
+            referred = zone in index.referrals or any(reply.usable for reply in giving)
+            return NO_DS if plain or referred else UNHEARD
+        elif not any(reply.signed for reply in giving if reply.data("DS", zone)):
             return Security("insecure", "unsigned-above")
-        usable = known_ds(ds)
-        return self._checked(zone, usable) if usable else Security("insecure", "unknown")
-
-    def _checked(self, zone: str, ds: tuple[str, ...]) -> Security:
+        if not (ds := known_ds(ds)):
+            return Security("insecure", "unknown")
         faults = {address: self._server_fault(zone, reply, ds) for address, reply in self._keys(zone).items()}
-        numbers = [fields for text in ds if (fields := _numbers(text))]
-        sha1 = all(algorithm in SHA1_ALGORITHMS or digest == SHA1_DIGEST for algorithm, digest in numbers)
-        servers = tuple(sorted(faults.items()))
+        sha1 = all(a in SHA1_ALGORITHMS or digest == SHA1_DIGEST for a, digest in map(_numbers, ds))
         if not faults:
             return Security("indeterminate", "keys-unheard", (), sha1)
+        servers = tuple(sorted(faults.items()))
         if "" in faults.values():
             return Security("secure", "", servers, sha1)
-        known = [fault for fault in faults.values() if fault != "unheard"]
-        return Security("bogus", Counter(known or ["unheard"]).most_common(1)[0][0], servers, sha1)
+        known = [fault for fault in faults.values() if fault != "unheard"] or ["unheard"]
+        return Security("bogus", Counter(known).most_common(1)[0][0], servers, sha1)
 
     def _keys(self, zone: str) -> dict[str, Reply]:
         """Return address → reply about the zone's keys, of the servers that speak for it."""
@@ -191,81 +178,73 @@ class Chains:
         return tuple(sorted({key for address in sound & replies.keys() for key in replies[address].answers}))
 
 
-def matches(zone: str, key: str, ds: str) -> bool:
-    """Tell whether a DS record is of a key, both as a line has them."""
-
-    def made() -> bool:
-        record = _rdata("DS", ds)
-        of_key = dns.dnssec.make_ds(
-            dns.name.from_text(zone), _rdata("DNSKEY", key), record.digest_type,
-            policy=dns.dnssec.allow_all_policy, validating=True,
-        )  # fmt: skip
-        return bool(of_key == record)
-
-    return _tried(made) or False
-
-
 def known_ds(records: Iterable[str]) -> tuple[str, ...]:
     """Return the DS records that a validator can follow: those with SHA-1 only if there are no others."""
-    read = [(text, fields) for text in records if (fields := _numbers(text))]
-    usable = [(t, f) for t, f in read if f[0] in ALGORITHMS and f[1] in DIGESTS]
-    better = [(t, f) for t, f in usable if f[1] != SHA1_DIGEST]
+    read = [(text, *_numbers(text)) for text in records if len(text.split()) > 3]
+    usable = [(text, digest) for text, a, digest in read if a in ALGORITHMS and digest in DIGESTS]
+    better = [(text, digest) for text, digest in usable if digest != SHA1_DIGEST]
     return tuple(text for text, _ in better or usable)
 
 
-def _numbers(ds: str) -> tuple[int, int] | None:
-    fields = ds.split()
-    return (int(fields[1]), int(fields[2])) if len(fields) > 3 and "".join(fields[1:3]).isdecimal() else None
+def _numbers(ds: str) -> tuple[int, int]:
+    """Return the algorithm and the digest type of a DS record."""
+    _, algorithm, digest = ds.split()[:3]
+    return int(algorithm), int(digest)
 
 
 def _fault(reply: Reply, section: str, owner: str, kind: str, zone: str, keys: tuple[str, ...]) -> str:
     """Return why the records of a type in a reply do not hold; "" if they do."""
     here = [record for record in reply.records if (record.section, record.owner) == (section, owner)]
     records = frozenset(record.data for record in here if record.type == kind)
-    signatures = [r.data for r in here if r.type == "RRSIG" and r.data.partition(" ")[0] == kind]
-    if not signatures:
-        return "unsigned"
-    now = reply.at.timestamp()
-    faults = []
-    for text in signatures:
-        signature = _tried(partial(_rdata, "RRSIG", text))
+    faults, now = [], reply.at.timestamp()
+    for text in [r.data for r in here if r.type == "RRSIG" and r.data.partition(" ")[0] == kind]:
+        signature = _rdata("RRSIG", text)
         if signature and signature.expiration < now:
             faults.append("expired")
         elif signature and signature.inception > now:
             faults.append("early")
         else:
             faults.append("" if _holds(owner, kind, records, text, zone, keys) else "wrong")
-    return min(faults, key=("", *FAULTS).index)
+    return min(faults, key=("", *FAULTS).index, default="unsigned")
 
 
-@lru_cache(10_000)
+def _or_none(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``None`` for an error: whatever a hostile record provokes is the record's fault."""
+
+    @wraps(function)
+    def tried(*args: Any) -> Any:
+        try:
+            return function(*args)
+        except (MemoryError, OSError):
+            raise
+        except Exception:
+            return None
+
+    return lru_cache(10_000)(tried)
+
+
+@_or_none
+def _rdata(kind: str, text: str) -> Any:
+    return dns.rdata.from_text("IN", kind, text, origin=dns.name.root, relativize=False)
+
+
+@_or_none
+def matches(zone: str, key: str, ds: str) -> bool:
+    """Tell whether a DS record is of a key, both as a line has them."""
+    record, name = _rdata("DS", ds), dns.name.from_text(zone)
+    how = {"policy": dns.dnssec.allow_all_policy, "validating": True}
+    return bool(dns.dnssec.make_ds(name, _rdata("DNSKEY", key), record.digest_type, **how) == record)
+
+
+@_or_none
 def _holds(
     owner: str, kind: str, records: frozenset[str], text: str, zone: str, keys: tuple[str, ...]
 ) -> bool:
-    def valid() -> bool:
-        signature = _rdata("RRSIG", text)
-        name, apex = dns.name.from_text(owner), dns.name.from_text(zone)
-        rdatas = [_rdata(kind, record) for record in sorted(records)]
-        data = dns.rrset.from_rdata_list(name, signature.original_ttl, rdatas)
-        of_zone = dns.rrset.from_rdata_list(apex, 0, [_rdata("DNSKEY", key) for key in keys])
-        dns.dnssec.validate_rrsig(
-            data, signature, {apex: of_zone}, now=signature.inception, policy=dns.dnssec.allow_all_policy
-        )
-        return True
-
-    return _tried(valid) or False
-
-
-def _tried(make: Callable[[], Any]) -> Any:
-    """Return what `make` returns, or ``None``: whatever a hostile record provokes is the record's fault."""
-    try:
-        return make()
-    except (MemoryError, OSError):
-        raise
-    except Exception:
-        return None
-
-
-@lru_cache(10_000)
-def _rdata(kind: str, text: str) -> Any:
-    return dns.rdata.from_text("IN", kind, text, origin=dns.name.root, relativize=False)
+    """Tell whether records are signed by one of the keys of a zone."""
+    signature, name, apex = _rdata("RRSIG", text), dns.name.from_text(owner), dns.name.from_text(zone)
+    rdatas = [_rdata(kind, record) for record in sorted(records)]
+    data = dns.rrset.from_rdata_list(name, signature.original_ttl, rdatas)
+    of_zone = dns.rrset.from_rdata_list(apex, 0, [_rdata("DNSKEY", key) for key in keys])
+    how = {"now": signature.inception, "policy": dns.dnssec.allow_all_policy}
+    dns.dnssec.validate_rrsig(data, signature, {apex: of_zone}, **how)
+    return True

@@ -1,23 +1,108 @@
-"""Mail hosts: how each can be reached, and what a set of them comes to."""
+"""Mail hosts: how each can be reached, and what a set of them comes to; and what several answers come to."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dns.inet import is_address
 
-from mssante_audit.network.answers import YES, Part, Ways
-from mssante_audit.network.lookups import Found, Lookups
-from mssante_audit.network.replies import PARTIAL, ReplyIndex
+from mssante_audit.network.lookups import ABSENT, Found, Lookups
+from mssante_audit.network.replies import MAX_RECORDS, PARTIAL, ReplyIndex
 from mssante_audit.observe.dns.walk import MAX_HOSTS, NOBODY
 
 REACHED = ("good", "mixed", "ipv6", "literal", "differ", "alias", "long", "own", *PARTIAL)
 """States of mail hosts that some sender reaches."""
-MAX_RECORDS = 100
-"""Of one name and type: of more BIND takes none (``max-records-per-type``)."""
-_ABSENT = ("nxdomain", "loop", "failed", "nodata")
+RECEIVES = ("yes", "degraded", "no", "unknown")
+CAUSES: Mapping[str, tuple[str, ...]] = {
+    "no": (
+        "no-name", "zone-dead", "zone-lost", "mx-unanswered", "edns-dropped", "null-mx", "no-mail",
+        "alias-lost", "exchangers-absent", "exchangers-lost", "exchangers-private",
+    ),
+    "degraded": (
+        "servers-differ", "dnssec-bogus", "own-servers", "one-server", "servers-ipv6", "servers-tcp",
+        "servers-slow", "servers-edns", "servers-alias", "servers-many", "alias-long", "mx-differ",
+        "null-mx-beside", "one-exchanger", "exchangers-literal", "exchangers-bogus", "exchangers-differ",
+        "exchangers-partly", "exchangers-ipv6", "exchangers-many", "private-among",
+    ),
+    "unknown": (
+        "not-observed", "too-old", "of-the-future", "parent-silent", "servers-unheard", "hosts-unheard",
+        "not-reached",
+    ),
+}  # fmt: skip
+"""What decides, by answer, the first to be told where there are several; ``yes`` has none."""
+_ORDER = {cause: place for place, cause in enumerate(c for causes in CAUSES.values() for c in causes)}
+_WORST = ("no", "degraded", "unknown", "yes")
+
+
+class Part(NamedTuple):
+    """An answer to a part of the question, as `RECEIVES`, and its cause."""
+
+    receives: str
+    cause: str = ""
+    facts: Mapping[str, Any] = {}
+
+    @property
+    def arrives(self) -> bool:
+        """Whether some mail does."""
+        return self.receives in ("yes", "degraded")
+
+    @property
+    def urgency(self) -> tuple[int, int, str]:
+        """Orders parts, those first that are worse: none, degraded, unknown, yes."""
+        return _WORST.index(self.receives), _ORDER.get(self.cause, len(_ORDER)), repr(self.facts)
+
+    def then(self, other: Part) -> Part:
+        """Return what holds where this part and then another must be passed."""
+        if not self.arrives:
+            return self
+        return other if not other.arrives or self is YES else worst((self, other))
+
+
+def worst(parts: Iterable[Part]) -> Part:
+    """Return the worst of several parts, `YES` of none."""
+    return min(parts, key=lambda part: part.urgency, default=YES)
+
+
+YES = Part("yes")
+NOT_OBSERVED, NOT_REACHED = Part("unknown", "not-observed"), Part("unknown", "not-reached")
+
+
+class Ways(NamedTuple):
+    """What a zone's servers lead to."""
+
+    dns: Part
+    mail: Part
+    hosts: frozenset[str] = frozenset()
+    met: tuple[Any, ...] = ()
+    """What that rests on, in order: a visit, a name looked up or a mail host each."""
+
+    @property
+    def whole(self) -> Part:
+        """What the two come to."""
+        return self.dns.then(self.mail)
+
+
+def together(zone: str, led: Sequence[Ways], at: Sequence[Sequence[str]]) -> Ways:
+    """Put together what different servers of a zone lead to; `at`: the addresses of each."""
+    if len(led) == 1:
+        return led[0]
+    met = tuple(step for ways in led for step in ways.met)
+    answers = {ways.whole.receives for ways in led}
+    arriving = [ways for ways in led if ways.whole.arrives]
+    if arriving and "no" in answers:
+        servers = sorted(a for ways, its in zip(led, at, strict=True) if ways not in arriving for a in its)
+        lost = Part("degraded", "servers-differ", {"zone": zone, "servers": servers})
+        return Ways(lost, worst(ways.mail for ways in arriving), frozenset(), met)
+    if "unknown" in answers:
+        return next(ways for ways in led if ways.whole.receives == "unknown")._replace(met=met)
+    least = min(led, key=lambda ways: ways.whole.urgency)
+    if answers == {"no"}:
+        return least._replace(met=met)
+    if common := frozenset.intersection(*(ways.hosts for ways in led)):
+        return least._replace(hosts=common, met=met)
+    return Ways(least.dns, least.mail.then(Part("degraded", "mx-differ", {"zone": zone})), frozenset(), met)
 
 
 class MailHost(NamedTuple):
@@ -52,15 +137,16 @@ class MailHosts:
         self._index, self._lookups = index, lookups
         self.host = cache(self._host)
         """Returns what is known of a mail host."""
-        self.of_mx = cache(self._look_at)
+        self.of_mx = cache(self._of_mx)
         """Tells where a set of MX leads (preference and target of each, sorted)."""
 
     def _host(self, name: str) -> MailHost:
         if is_address(name):
             state = "literal" if self._index.public(name) else "private"
             return MailHost(name, state, public=frozenset([name]))
-        found = (self._lookups.look_up(name, qtype, every=True) for qtype in ("A", "AAAA"))
-        return self._reached(name, *found)
+        return self._reached(
+            name, *(self._lookups.look_up(name, qtype, every=True) for qtype in ("A", "AAAA"))
+        )
 
     def implicit(self, name: str, addresses: frozenset[str] | None) -> Ways:
         """Take a domain's own address for its mail host (RFC 5321, 5.1); ``None``: look it up."""
@@ -73,15 +159,15 @@ class MailHosts:
             host = self._reached(name, *(Found("found" if a else "nodata", (a,)) for a in families))
         return Ways(YES, self._of_hosts({name: host}), frozenset({name}), (host,))
 
-    def _look_at(self, exchangers: tuple[tuple[int, str], ...]) -> Ways:
-        names = [name for name in dict.fromkeys(target for _, target in exchangers) if name != NOBODY]
+    def _of_mx(self, exchangers: tuple[tuple[int, str], ...]) -> Ways:
+        targets = dict.fromkeys(target for _, target in exchangers)
+        names = [name for name in targets if name != NOBODY]
         if not names:
             return Ways(YES, Part("no", "null-mx"))
         hosts = {name: self.host(name) for name in names[:MAX_HOSTS]}
-        beyond = {name: MailHost(name, "") for name in names[MAX_HOSTS:]}
-        part = self._of_hosts(hosts | beyond)
+        part = self._of_hosts(hosts | {name: MailHost(name, "") for name in names[MAX_HOSTS:]})
         reached = frozenset(name for name, host in hosts.items() if host.state in REACHED)
-        if len(names) < len({target for _, target in exchangers}) and part.receives in ("yes", "degraded"):
+        if NOBODY in targets and part.arrives:
             part = Part("degraded", "null-mx-beside", {"hosts": sorted(names)})
         elif len(exchangers) > MAX_RECORDS and reached:
             part = Part("degraded", "exchangers-many", {"hosts": sorted(reached)[:3]})
@@ -89,42 +175,42 @@ class MailHosts:
 
     def _reached(self, name: str, v4: Found, v6: Found) -> MailHost:
         """Tell how a host can be reached that has these addresses."""
-        for found, plain in ((v4, "good"), (v6, "ipv6")):
+        for found, state in ((v4, v4.partly or "good"), (v6, v6.partly or "ipv6")):
             if not found.status:
                 return MailHost(name, "", v4, v6)
             public = [frozenset(filter(self._index.public, addresses)) for addresses in found.sets]
             if not any(public):
                 continue
             common, every = frozenset.intersection(*public), frozenset().union(*public)
-            state = found.partly or plain
             if not common:
                 state = "differ"
             elif state == "good" and len(every) < len(found.data):
                 state = "mixed"
             return MailHost(name, state, v4, v6, common or every)
-        status = "private" if v4.data or v6.data else min(v4.status, v6.status, key=_ABSENT.index)
+        status = "private" if v4.data or v6.data else min(v4.status, v6.status, key=ABSENT.index)
         return MailHost(name, status, v4, v6)
 
     def _of_hosts(self, hosts: Mapping[str, MailHost]) -> Part:
         """Tell what a set of mail hosts comes to, by name."""
         states = {name: host.state for name, host in hosts.items()}
-        good = [name for name, state in states.items() if state in ("good", "mixed")]
-        bad = sorted(name for name, state in states.items() if state not in (*REACHED, ""))
-        unheard = sorted(name for name, state in states.items() if not state)
+
+        def named(*kinds: str) -> list[str]:
+            return sorted(name for name, state in states.items() if state in kinds)
+
+        good, unheard = named("good", "mixed"), named("")
         ways = len({address for name in good for address in hosts[name].public})
-        if len(good) > 1 and ways > 1 and any(states[name] == "good" for name in good):
+        if len(good) > 1 and ways > 1 and named("good"):
             return YES
         if unheard:
             return Part("unknown", "hosts-unheard", {"hosts": unheard})
         if good:
-            if all(states[name] == "mixed" for name in good):
-                return Part("degraded", "private-among", {"hosts": sorted(good)})
-            left = sorted(name for name, state in states.items() if name not in good and state != "ipv6")
+            left = sorted(set(states).difference(named("good", "mixed", "ipv6")))
+            if not named("good"):
+                return Part("degraded", "private-among", {"hosts": good})
             return Part("degraded", "one-exchanger", {"hosts": left}) if left else YES
-        kinds = set(states.values())
-        if len(bad) < len(states):
-            known = ("bogus", "differ", "ipv6", "literal")
-            kind = next((kind for kind in known if kind in kinds), "partly")
-            return Part("degraded", f"exchangers-{kind}", {"hosts": sorted(set(states).difference(bad))})
+        kinds = {*states.values()}
+        if reached := named(*REACHED):
+            kind = next((kind for kind in ("bogus", "differ", "ipv6", "literal") if kind in kinds), "partly")
+            return Part("degraded", f"exchangers-{kind}", {"hosts": reached})
         kind = "lost" if "failed" in kinds else "private" if "private" in kinds else "absent"
-        return Part("no", f"exchangers-{kind}", {"hosts": bad})
+        return Part("no", f"exchangers-{kind}", {"hosts": sorted(states)})

@@ -16,7 +16,7 @@ ALIASES, MOST_ALIASES = 11, 12
 """Aliases that every resolver follows from one name, and that some do (measured with BIND, unbound and Knot
 Resolver: a chain of 11 arrives with all, one of 12 with Knot Resolver only, one of 13 with none)."""
 _DEPTH = 4
-_ABSENT = ("nxdomain", "loop", "failed", "nodata")
+ABSENT = ("nxdomain", "loop", "failed", "nodata")
 
 
 class Found(NamedTuple):
@@ -57,7 +57,7 @@ def merged(found: Iterable[Found]) -> Found:
     sets = dict.fromkeys(
         data for part in parts for data in (part.sets if part.status == "found" else (frozenset(),))
     )
-    status = next((s for s in ("found", *_ABSENT) if any(part.status == s for part in parts)), "")
+    status = next((s for s in ("found", *ABSENT) if any(part.status == s for part in parts)), "")
     return Found(
         status,
         tuple(sets),

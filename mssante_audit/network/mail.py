@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from mssante_audit.network.answers import CAUSES, NOT_OBSERVED, NOT_REACHED, RECEIVES, Part, Ways
+from mssante_audit.network.hosts import CAUSES, NOT_OBSERVED, NOT_REACHED, RECEIVES, Part, Ways
 from mssante_audit.network.model import Network, network_of
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.folder import RUN
@@ -84,7 +84,7 @@ def _mail(network: Network, domain: str, as_of: datetime, most: timedelta) -> Ma
     if not name:
         part = Part("no", "no-name", {"name": domain})
         return Mail(domain, "no", part.cause, part.facts, part, NOT_REACHED)
-    at = network.index.asked_at(name, "MX")
+    at = network.index.asked_at(name)
     if not at:
         return Mail(domain, "unknown", "not-observed")
     if at[0] > as_of + RUN or as_of - at[-1] > most:

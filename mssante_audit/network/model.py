@@ -19,7 +19,6 @@ from mssante_audit.network.hosts import MailHosts
 from mssante_audit.network.lookups import Lookups
 from mssante_audit.network.methods import FRAME, Methods
 from mssante_audit.network.replies import ReplyIndex
-from mssante_audit.network.servers import Servers
 from mssante_audit.network.walk import Walk
 from mssante_audit.network.zones import Zone
 from mssante_audit.observe.dns.names import canonical
@@ -51,8 +50,7 @@ class Network:
     @cached_property
     def walk(self) -> Walk:
         """The walk that a sender's resolver makes."""
-        servers = Servers(self.index, self.chains, self.lookups)
-        return Walk(self.index, self.lookups, servers, self.hosts)
+        return Walk(self.index, self.chains, self.lookups, self.hosts)
 
     def exchangers(self, domain: str) -> tuple[str, ...]:
         """Return the mail hosts that any server of a domain names, sorted; without MX its address counts."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache, cached_property
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, NamedTuple
 
 from mssante_audit.observe.lines import INFORMATIVE, NO_EDNS, Reply
@@ -22,9 +22,12 @@ NO_EVIDENCE = ""
 WALKED = ("MX", "A", "AAAA", "SOA")
 SLOW = 3000.0
 """Milliseconds for which every resolver waits (measured: BIND gives up on a server that takes 4 seconds)."""
-_MADE_UP = tuple(
-    map(ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "2001:db8::/32"))
-)
+MAX_RECORDS = 100
+"""Of one name and type: of more BIND takes none (``max-records-per-type``)."""
+_MADE_UP = [
+    ip_network(text)
+    for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "2001:db8::/32")
+]
 """Networks for documentation and benchmarks (RFC 5737, 2544, 3849): a laboratory has them for public ones."""
 
 
@@ -63,11 +66,10 @@ class ReplyIndex:
 
     def __init__(self, observation: Observation) -> None:
         given = observation.settings
-        retries = given.get("retries")
+        retries, pairs = given.get("retries"), given.get("parent_servers")
         self.observation = observation
         self.parent, self.ipv6 = observation.parent_zone, observation.ipv6
         self.families = ("A", "AAAA") if self.ipv6 else ("A",)
-        self.tries = 1 + (retries if type(retries) is int and retries >= 0 else 2)
         self.resolvers = tuple(a for a in given.get("resolvers") or () if isinstance(a, str))
         self.recursion: dict[str, Reply] = {}
         """Address → what it said to a stranger's recursive question."""
@@ -77,7 +79,9 @@ class ReplyIndex:
         """Zone → address that was asked about it → names under which."""
         self.speaks: dict[str, dict[str, bool]] = {}
         """Zone → address that gave a usable reply to whatever question → whether with authority."""
+        self._tries = 1 + (retries if type(retries) is int and retries >= 0 else 2)
         self._questions: dict[tuple[str, str, str], dict[str, list[Reply | None]]] = {}
+        """Zone, name and type → address → the best reply over UDP and over TCP."""
         self._versions: dict[tuple[str, str, str], dict[frozenset[str], Reply]] = {}
         self._edns: dict[tuple[str, bool], set[str]] = {}
         self._given_up: set[tuple[str, bool]] = set()
@@ -87,23 +91,25 @@ class ReplyIndex:
         self._private: set[str] = set()
         self.usable = cache(self._can_be_asked)
         """Tells whether an address of a server can be asked by anybody; ``None``: not by the observer."""
-        self._answers: dict[tuple[str, str, str, bool], dict[str, ServerAnswer]] = {}
+        self.answers = cache(self._answers)
+        """Returns what each address of a zone said; `walked`: the zone's MX is asked for over TCP too."""
         for reply in observation.replies:
-            if reply.step == "recursion":
-                self.recursion[reply.address] = max(
-                    reply, self.recursion.get(reply.address, reply), key=self._order
-                )
-            else:
-                self._add(reply)
-        self.parent_servers = tuple(_pairs(given.get("parent_servers")))
-        known = [a for _, a in self.parent_servers] or list(self.names.get(self.parent, ()))
-        self.laboratory = any(not _is_global(address) for address in (*known, *self.resolvers))
+            self._add(reply)
+        self.parent_servers = [
+            (pair[0], pair[1])
+            for pair in (pairs if isinstance(pairs, list) else ())
+            if isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair)
+        ]
+        known = [address for _, address in self.parent_servers] or [*self.names.get(self.parent, ())]
+        self.laboratory = any((ip := _ip(a)) and not ip.is_global for a in (*known, *self.resolvers))
         """Whether the observer's own servers are not public: then others need not be."""
 
     def _add(self, reply: Reply) -> None:
-        over_tcp = reply.transport == "tcp"
-        replies = self._questions.setdefault((reply.zone, reply.qname, reply.qtype), {})
-        both = replies.setdefault(reply.address, [None, None])
+        if reply.step == "recursion":
+            self._keep(self.recursion, reply)
+            return
+        over_tcp, question = reply.transport == "tcp", (reply.zone, reply.qname, reply.qtype)
+        both = self._questions.setdefault(question, {}).setdefault(reply.address, [None, None])
         before = both[over_tcp] or reply
         both[over_tcp] = max(before, reply, key=self._order)
         answered = reply.qtype == "MX" and reply.outcome == before.outcome == "answer"
@@ -118,8 +124,8 @@ class ReplyIndex:
         if reply.edns or not reply.silent:
             met = "silent" if reply.silent else NO_EDNS.get(reply.rcode, "known")
             self._edns.setdefault(at, set()).add(met if reply.edns else "plain")
-        if not over_tcp and (is_slow(reply) or reply.flags.endswith("late")):
-            self.late[reply.address] = max(reply, self.late.get(reply.address, reply), key=self._order)
+        if not over_tcp and (_is_slow(reply) or reply.flags.endswith("late")):
+            self._keep(self.late, reply)
         if reply.flags == "private":
             self._private.add(reply.address)
         if reply.step == "apex":
@@ -127,6 +133,9 @@ class ReplyIndex:
         if reply.usable or reply.outcome == "referral":
             speaks = self.speaks.setdefault(reply.zone, {})
             speaks[reply.address] = speaks.get(reply.address, False) or not reply.weak
+
+    def _keep(self, kept: dict[str, Reply], reply: Reply) -> None:
+        kept[reply.address] = max(reply, kept.get(reply.address, reply), key=self._order)
 
     def _order(self, reply: Reply) -> tuple[Any, ...]:
         """Rank replies to one question: what says most, then the latest, and never by their place."""
@@ -144,7 +153,7 @@ class ReplyIndex:
 
     def _is_final(self, reply: Reply) -> bool:
         """Whether a silence is the last that the observer waits for, or one that it knew beforehand."""
-        return reply.attempt == 0 or reply.attempt >= self.tries
+        return reply.attempt == 0 or reply.attempt >= self._tries
 
     @cached_property
     def zones_asked(self) -> Mapping[tuple[str, str], list[str]]:
@@ -174,38 +183,32 @@ class ReplyIndex:
         for both in self._questions.get((zone, qname, qtype), {}).values():
             yield from filter(None, both)
 
-    def asked_at(self, qname: str, qtype: str) -> list[datetime]:
-        """Return the instants at which a question was asked, of the replies that count."""
-        zones = self.zones_asked.get((qname, qtype), ())
-        return sorted(reply.at for zone in zones for reply in self._counting(zone, qname, qtype))
+    def asked_at(self, qname: str) -> list[datetime]:
+        """Return the instants at which a name's MX was asked for, of the replies that count."""
+        zones = self.zones_asked.get((qname, "MX"), ())
+        return sorted(reply.at for zone in zones for reply in self._counting(zone, qname, "MX"))
 
     def last_asked(self, zone: str, qname: str) -> datetime | None:
         """Return when a zone's servers were last asked about a name in the walk."""
         replies = (reply for qtype in WALKED for reply in self._counting(zone, qname, qtype))
         return max((reply.at for reply in replies if reply.step == "walk"), default=None)
 
-    def about(self, qname: str, qtype: str) -> Iterator[Reply]:
-        """Yield what was said to a question, whichever zone's servers were asked it."""
-        for zone in self.zones_asked.get((qname, qtype), ()):
-            for answer in self.answers(zone, qname, qtype).values():
-                if answer.reply is not None:
-                    yield answer.reply
+    def about(self, qname: str, qtype: str) -> list[Reply]:
+        """Return what was said to a question, whichever zone's servers were asked it."""
+        zones = self.zones_asked.get((qname, qtype), ())
+        answers = (answer for zone in zones for answer in self.answers(zone, qname, qtype).values())
+        return [answer.reply for answer in answers if answer.reply is not None]
 
-    def answers(self, zone: str, qname: str, qtype: str, *, walked: bool = False) -> dict[str, ServerAnswer]:
-        """Return what each address of a zone said; `walked`: the zone's MX is asked for over TCP too."""
-        key = (zone, qname, qtype, walked)
-        if key not in self._answers:
-            replies = self._questions.get(key[:3], {})
-            self._answers[key] = {
-                address: self._answer(*both, walked=walked) for address, both in replies.items()
-            }
-        return self._answers[key]
+    def _answers(self, zone: str, qname: str, qtype: str, *, walked: bool = False) -> dict[str, ServerAnswer]:
+        replies = self._questions.get((zone, qname, qtype), {})
+        return {address: self._answer(*both, walked=walked) for address, both in replies.items()}
 
     def answer(
         self, zone: str, qname: str, qtype: str, address: str, *, walked: bool = False
     ) -> ServerAnswer:
         """Return what an address said to a question."""
-        return self.answers(zone, qname, qtype, walked=walked).get(address, UNKNOWN)
+        answers: dict[str, ServerAnswer] = self.answers(zone, qname, qtype, walked=walked)
+        return answers.get(address, UNKNOWN)
 
     def over(self, zone: str, qname: str, qtype: str, address: str, transport: str) -> Reply | None:
         """Return the best reply that came over a transport."""
@@ -215,12 +218,17 @@ class ReplyIndex:
     def _answer(self, udp: Reply | None, tcp: Reply | None, *, walked: bool) -> ServerAnswer:
         if udp is None:
             return UNKNOWN
-        answer = self._over(udp)
-        other = UNKNOWN if tcp is None else self._over(tcp)
-        if answer.informs:
+        answer, other = self._over(udp), UNKNOWN if tcp is None else self._over(tcp)
+        if answer.informs and udp.qtype == "MX":  # it may have said otherwise over TCP, or another time
             compared = walked and udp.qname == udp.zone
-            others = other if compared else answer
-            return self._with_others(answer, others, udp) if udp.qtype == "MX" else answer
+            if compared and not other.kind:
+                return UNKNOWN
+            versions = self._versions.get((udp.zone, udp.qname, udp.address), {})
+            more = [versions[answers] for answers in sorted(versions, key=sorted)]
+            if compared and other.informs and other.reply and other.reply.records != udp.records:
+                more.append(other.reply)
+            others = {_content(reply): reply for reply in reversed(more)}
+            return answer._replace(others=tuple(r for key, r in others.items() if key != _content(udp)))
         if answer.kind in ("truncated", "silent"):
             if other.informs:  # who answers over TCP is asked all once over UDP: not sent is not silent
                 kind = other.kind if answer.kind == "truncated" else "tcp"
@@ -229,31 +237,17 @@ class ReplyIndex:
             return answer if other.failed or gone else UNKNOWN
         return answer
 
-    def _with_others(self, answer: ServerAnswer, other: ServerAnswer, udp: Reply) -> ServerAnswer:
-        """Add to what a server says of mail what it says otherwise, over TCP or another time."""
-        if not other.kind:
-            return UNKNOWN
-        versions = self._versions.get((udp.zone, udp.qname, udp.address), {})
-        more = [versions[answers] for answers in sorted(versions, key=sorted)]
-        if other.informs and other.reply and other.reply.records != udp.records:
-            more.append(other.reply)
-        others = {_content(reply): reply for reply in reversed(more)} if more else {}
-        return answer._replace(others=tuple(r for content, r in others.items() if content != _content(udp)))
-
     def _over(self, reply: Reply) -> ServerAnswer:
         """Return what a transport's best reply comes to."""
         over_tcp = reply.transport == "tcp"
         if self._rank(reply) >= 4:
             edns = "ok" if reply.edns else self.edns(reply.address, over_tcp=over_tcp)
-            if edns == "notimp":
-                return ServerAnswer("notimp", reply)
-            if edns in ("dropped", "badvers"):
-                return ServerAnswer("edns", reply)
-            return ServerAnswer("slow" if is_slow(reply) else "said", reply) if edns else UNKNOWN
+            kinds = {"notimp": "notimp", "dropped": "edns", "badvers": "edns"}
+            kind = kinds.get(edns, "slow" if _is_slow(reply) else "said")
+            return ServerAnswer(kind, reply) if edns else UNKNOWN
         if reply.silent:
             known = {(reply.address, over_tcp), (reply.address, False)} & self._given_up
-            sure = self._is_final(reply) or bool(known)
-            return ServerAnswer("silent", reply) if sure else UNKNOWN
+            return ServerAnswer("silent", reply) if known or self._is_final(reply) else UNKNOWN
         return ServerAnswer(reply.outcome, reply)
 
     def edns(self, address: str, *, over_tcp: bool = False) -> str:
@@ -261,52 +255,35 @@ class ReplyIndex:
         met = self._edns.get((address, over_tcp), set())
         if "known" in met or "badvers" in met:
             return "ok" if "known" in met else "badvers"
-        if "plain" not in met:
-            return ""
         words = {"formerr": "refused", "notimp": "notimp", "silent": "dropped"}
-        return next((word for code, word in words.items() if code in met), "")
+        return next((word for code, word in words.items() if {code, "plain"} <= met), "")
 
     def _can_be_asked(self, address: str) -> bool | None:
-        try:
-            ip = ip_address(address)
-        except ValueError:
+        ip = _ip(address)
+        if ip is None or ip.is_multicast or ip.is_unspecified or address in self._private:
             return False
-        odd = ip.is_multicast or ip.is_unspecified or address == "255.255.255.255"
-        if odd or address in self._private:
-            return False
-        if not self.laboratory and not _is_global(address):
+        if address == "255.255.255.255" or not (self.laboratory or ip.is_global):
             return False
         return None if ip.version == 6 and not self.ipv6 else True
 
     def public(self, address: str) -> bool:
         """Whether senders can reach an address of a mail host, as far as its number tells."""
-        try:
-            ip = ip_address(address)
-        except ValueError:
+        ip = _ip(address)
+        if ip is None or ip.is_multicast:
             return False
-        if ip.is_multicast:
-            return False
-        return ip.is_global or (self.laboratory and any(ip in n for n in _MADE_UP if n.version == ip.version))
+        return ip.is_global or (self.laboratory and any(ip in network for network in _MADE_UP))
 
 
 def _content(reply: Reply) -> tuple[bool, frozenset[str], str]:
     return reply.outcome == "nxdomain", reply.answers, reply.alias
 
 
-def is_slow(reply: Reply) -> bool:
-    """Whether not every resolver waits for a reply."""
+def _is_slow(reply: Reply) -> bool:
     return reply.rtt is not None and reply.rtt > SLOW
 
 
-def _is_global(address: str) -> bool:
+def _ip(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        return ip_address(address).is_global
+        return ip_address(text)
     except ValueError:
-        return True
-
-
-def _pairs(given: object) -> Iterator[tuple[str, str]]:
-    """Yield names and addresses of a header's list of servers."""
-    for pair in given if isinstance(given, list) else ():
-        if isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair):
-            yield pair[0], pair[1]
+        return None

@@ -1,4 +1,7 @@
-"""The walk that a sender's resolver would make, from the parent zone down, in what was observed."""
+"""The walk that a sender's resolver would make, from the parent zone down, in what was observed.
+
+Of each zone on the way: the servers that it is handed over to, and those that it names itself.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,48 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from mssante_audit.network.answers import NOT_REACHED, YES, Part, Ways, both, together, urgency
-from mssante_audit.network.hosts import MAX_RECORDS, MailHost, MailHosts
-from mssante_audit.network.lookups import ALIASES, MOST_ALIASES, Found, Lookups, names_of
-from mssante_audit.network.replies import ReplyIndex, ServerAnswer
-from mssante_audit.network.servers import OF_SERVERS, Server, Servers
+from mssante_audit.network.dnssec import Chains
+from mssante_audit.network.hosts import NOT_REACHED, YES, MailHost, MailHosts, Part, Ways, together, worst
+from mssante_audit.network.lookups import ALIASES, MOST_ALIASES, Found, Lookups, glue_of, names_of
+from mssante_audit.network.replies import MAX_RECORDS, NO_EVIDENCE, PARTIAL, UNKNOWN, ReplyIndex, ServerAnswer
 from mssante_audit.observe.dns.names import is_under
+from mssante_audit.observe.dns.walk import MAX_NAMES
 from mssante_audit.observe.lines import Reply
 
+OF_SERVERS = {
+    "bogus": "dnssec-bogus", "tcp": "servers-tcp", "slow": "servers-slow", "notimp": "servers-edns",
+    "alias": "servers-alias", "own": "own-servers", "long": "alias-long", "ipv6": "servers-ipv6",
+}  # fmt: skip
+"""How a zone's servers answer, where none answers all resolvers → cause."""
+DEAD = ("zone-dead", "zone-lost", "edns-dropped")
+"""Causes of a zone none of whose servers answers for it."""
 MOST_CUTS = 12
 """Zones on the way to a name that are followed: a file can lead round in circles."""
-
-
 Content = tuple[Any, ...]
 """What a reply comes to (`Walk._contents`)."""
+
+
+class Named(NamedTuple):
+    """A server that a zone is handed over to, or names itself."""
+
+    name: str
+    addresses: tuple[str, ...]
+    glueless: bool = False
+    """Whether its name lies in the zone, and nobody above gives its address."""
+    alias: bool = False
+    """Whether its name is an alias, and nobody above gives its address: BIND does not follow it."""
+
+
+class Server(NamedTuple):
+    """A server with what its addresses said of a name."""
+
+    name: str
+    answers: dict[str, ServerAnswer]
+    """By address that can be asked; of one that the observer cannot reach there is none."""
+    state: str
+    """``sound``, ``ipv6``, one of `PARTIAL`, ``alias``, ``dead``, ``no-glue`` (found by asking another) or ""
+    (not known)."""
+    sound: frozenset[str]
 
 
 class Visit(NamedTuple):
@@ -27,21 +58,14 @@ class Visit(NamedTuple):
 
     zone: str
     name: str
-    handed: tuple[Server, ...]
-    """As the zone above names them."""
-    zone_servers: tuple[Server, ...]
-    """Further ones that only the zone itself names."""
+    servers: tuple[Server, ...]
+    """As the zone above names them, then further ones that only the zone itself names."""
     answers: Mapping[str, ServerAnswer]
     part: Part
     own_part: Part
     """What the worst of the sets comes to that the zone itself names."""
     led: tuple[tuple[Content, tuple[Reply, ...], Ways], ...] = ()
     """What servers say, the replies that say so, and where that leads."""
-
-    @property
-    def servers(self) -> tuple[Server, ...]:
-        """All servers."""
-        return (*self.handed, *self.zone_servers)
 
 
 class Elsewhere(NamedTuple):
@@ -55,8 +79,9 @@ class Elsewhere(NamedTuple):
 class Walk:
     """Walks domains in an observation; the walk of each is made once."""
 
-    def __init__(self, index: ReplyIndex, lookups: Lookups, servers: Servers, hosts: MailHosts) -> None:
-        self._index, self._lookups, self._servers, self._hosts = index, lookups, servers, hosts
+    def __init__(self, index: ReplyIndex, chains: Chains, lookups: Lookups, hosts: MailHosts) -> None:
+        self._index, self._chains, self._lookups, self._hosts = index, chains, lookups, hosts
+        self._sets: dict[tuple[str, frozenset[object]], tuple[list[list[Named]], bool] | None] = {}
         self.follow = cache(self._follow)
         """Follows a domain (canonical) to its mail hosts; one elsewhere is looked up as any name is."""
 
@@ -78,34 +103,123 @@ class Walk:
             # Where only IPv6 leads there and the observer has none, that is all there is to say.
             part = visit.part if visit.part.receives == "degraded" else NOT_REACHED
             return Ways(visit.part, part, frozenset(), (visit,))
-        at = [[reply.address for reply in replies] for replies in saying.values()]
-        below = together(zone, led, at)
-        return Ways(both(visit.part, below.dns), below.mail, below.hosts, (visit,))
+        below = together(zone, led, [[reply.address for reply in replies] for replies in saying.values()])
+        return Ways(visit.part.then(below.dns), below.mail, below.hosts, (visit,))
 
     def _visit(self, zone: str, referrals: Sequence[Reply], name: str) -> Visit:
         unheard = Part("unknown", "servers-unheard", {"zone": zone})
-        sets = self._servers.sets(zone, referrals)
-        if sets is None:
-            return Visit(zone, name, (), (), {}, unheard, YES)
-        handed = [self._servers.asked(zone, server, name) for server in sets.handed]
-        own_sets = [[self._servers.asked(zone, s, name) for s in servers] for servers in sets.zone_sets]
-        part = self._servers.judge(zone, handed)
-        own_part = min((self._servers.judge(zone, servers) for servers in own_sets), key=urgency, default=YES)
-        known = {server.name for server in handed}
-        others = {s.name: s for servers in own_sets for s in servers if s.name not in known}
-        answers = {a: answer for s in (*handed, *others.values()) for a, answer in s.answers.items()}
+        key = (zone, frozenset(reply.records for reply in referrals))
+        if key not in self._sets:
+            self._sets[key] = self._sets_of(zone, referrals)
+        if (found := self._sets[key]) is None:
+            return Visit(zone, name, (), {}, unheard, YES)
+        handed, *own_sets = [[self._asked(zone, server, name) for server in servers] for servers in found[0]]
+        part = self._judge(zone, handed)
+        own_part = worst(self._judge(zone, servers) for servers in own_sets)
+        own, many = {server.name: server for servers in own_sets for server in servers}, found[1]
         if part.arrives:
             if own_part.receives == "no":  # it fails once a resolver knows the zone's own servers
-                lost = {"zone": zone, "servers": sorted({s.name for servers in own_sets for s in servers})}
-                own_part = Part("degraded", "own-servers", lost)
+                own_part = Part("degraded", "own-servers", {"zone": zone, "servers": sorted(own)})
             if own_part.receives != "unknown" or part is YES:
-                part = both(part, own_part)
-            if sets.many and part.receives != "unknown":
+                part = part.then(own_part)
+            if many and part.receives != "unknown":
                 few = len(names_of(referrals, zone)) <= MAX_RECORDS
-                part = unheard if few else both(Part("degraded", "servers-many", {"zone": zone}), part)
-        elif sets.many and part.receives == "no":
+                part = unheard if few else Part("degraded", "servers-many", {"zone": zone}).then(part)
+        elif many and part.receives == "no":
             part = unheard
-        return Visit(zone, name, tuple(handed), tuple(others.values()), answers, part, own_part)
+        servers = (*handed, *(own[n] for n in own if n not in {server.name for server in handed}))
+        answers = {address: answer for server in servers for address, answer in server.answers.items()}
+        return Visit(zone, name, servers, answers, part, own_part)
+
+    def _sets_of(self, zone: str, referrals: Sequence[Reply]) -> tuple[list[list[Named]], bool] | None:
+        """Return a zone's servers, each set by itself (RFC 2181, 5.4.1), and whether there are too many.
+
+        First as the zone above names them, then each further set that one of its servers gives. ``None`` if
+        not all are known.
+        """
+        if zone == self._index.parent:
+            hosts = self._lookups.parents.items()
+            known = [Named(host, tuple(sorted(addresses))) for host, addresses in sorted(hosts)]
+            return ([known], False) if known else None
+        names, glue = frozenset(names_of(referrals, zone)), glue_of(referrals, zone)
+        sets: dict[frozenset[str], list[Named]] = {}
+        todo = [names]
+        while todo:
+            wanted = todo.pop(0)
+            sets[wanted] = []
+            for name in sorted(wanted)[:MAX_NAMES]:
+                addresses, alias, heard = self._lookups.server(name, glue)
+                if not heard:
+                    return None
+                glueless = wanted == names and is_under(name, zone) and name not in glue
+                sets[wanted].append(Named(name, tuple(sorted(addresses)), glueless, alias))
+            found = {address for server in sets[wanted] for address in server.addresses}
+            for address in filter(self._index.usable, found):
+                soa, ns = (self._index.answer(zone, zone, qtype, address) for qtype in ("SOA", "NS"))
+                if not soa.kind or not ns.kind:
+                    return None
+                named = frozenset(ns.reply.answers) if ns.informs and ns.reply else frozenset()
+                if named and named not in sets and named not in todo:
+                    todo.append(named)
+        return [*sets.values()], any(len(wanted) > MAX_NAMES for wanted in sets)
+
+    def _asked(self, zone: str, named: Named, name: str) -> Server:
+        """Return a server with what it said of a name's mail."""
+        usable = {address: self._index.usable(address) for address in named.addresses}
+        answers: dict[str, ServerAnswer] = {}
+        for address in filter(usable.get, usable):
+            answer = self._index.answer(zone, name, "MX", address, walked=True)
+            refused = self._chains.refuses(zone, answer, walked=True)
+            if refused is not False:
+                answer = UNKNOWN if refused is None else answer._replace(kind="bogus")
+            answers[address] = answer
+        kinds = {answer.kind for answer in answers.values()}
+        plain = frozenset(address for address, answer in answers.items() if answer.kind == "said")
+        over4 = frozenset(address for address in plain if ":" not in address)
+        if NO_EVIDENCE in kinds:
+            state = ""
+        elif plain:
+            state = "sound" if over4 else "ipv6"
+        elif partial := [kind for kind in PARTIAL if kind in kinds]:
+            state = partial[0]
+        elif None in usable.values():  # the observer reaches no more of it
+            state = "" if answers else "ipv6"
+        else:
+            state = "dead"
+        if named.glueless and state and answers:
+            state = "no-glue"
+        elif named.alias and state in ("sound", "ipv6"):
+            state = "alias"
+        return Server(named.name, answers, state, over4 or plain or frozenset(named.addresses))
+
+    def _judge(self, zone: str, servers: Sequence[Server]) -> Part:
+        """Tell whether a set of a zone's servers answers, and on how many of them that hangs."""
+        states = {server.state for server in servers}
+        if not servers or "" in states:
+            return Part("unknown", "servers-unheard", {"zone": zone})
+        if states == {"sound"}:
+            return YES
+        facts = {"zone": zone, "servers": sorted(server.name for server in servers)}
+        if states == {"dead"}:
+            return self._dead(zone, servers, facts)
+        if not states & {"sound", "no-glue"}:
+            kind = next(kind for kind in (*PARTIAL, "alias", "ipv6") if kind in states)
+            return Part("degraded", OF_SERVERS[kind], facts)
+        sound = [server for server in servers if server.state in ("sound", "ipv6")]
+        ways = min(len(sound), len({address for server in sound for address in server.sound}))
+        left = sorted(s.name for s in servers if s.state not in ("sound", "ipv6"))
+        return Part("degraded", "one-server", facts | {"servers": left}) if left and ways == 1 else YES
+
+    def _dead(self, zone: str, servers: Sequence[Server], facts: Mapping[str, Any]) -> Part:
+        """Tell why no server of a zone gives an answer."""
+        answers = {a: answer for server in servers for a, answer in server.answers.items()}
+        kinds = {answer.kind for answer in answers.values()}
+        if zone == self._index.parent and kinds == {"silent"}:
+            return Part("unknown", "parent-silent", {"zone": zone})  # it may be our own network
+        if not answers or "edns" in kinds:
+            return Part("no", "edns-dropped" if answers else "zone-lost", facts)
+        alive = any(self._index.answer(zone, zone, "SOA", address).informs for address in answers)
+        return Part("no", "mx-unanswered" if alive else "zone-dead", facts)
 
     def _contents(self, reply: Reply) -> list[Content]:
         """Return what a reply comes to, equal where the way is the same; an alias beside MX is two."""
@@ -114,12 +228,8 @@ class Walk:
         contents: list[Content] = [("mx", exchangers_in(reply.direct))] if reply.direct else []
         if reply.alias:
             contents.append(("alias", reply.alias, len(reply.chain) - 1, reply.alias in reply.chain[:-1]))
-        if contents:
-            return contents
-        if reply.outcome == "nxdomain":
-            return [("nxdomain",)]
-        if reply.outcome == "answer":
-            return [("unheard",)]
+        if contents or reply.outcome in ("nxdomain", "answer"):
+            return contents or [("nxdomain",) if reply.outcome == "nxdomain" else ("unheard",)]
         addresses: set[str] = set()
         for qtype in ("A", "AAAA"):
             more = self._index.answer(reply.zone, reply.qname, qtype, reply.address)
@@ -130,26 +240,24 @@ class Walk:
 
     def _led(self, zone: str, name: str, content: Content, replies: Sequence[Reply], depth: int) -> Ways:
         """Return where a content leads that servers of a zone give."""
-        kind, *rest = content
-        if kind == "cut":
-            cut = rest[0]
-            if depth > MOST_CUTS or not is_under(cut, zone) or cut == zone:
-                return Ways(Part("unknown", "servers-unheard", {"zone": cut}), NOT_REACHED)
-            return self._zone(cut, replies, name, depth + 1)
-        if kind == "mx":
-            return self._hosts.of_mx(rest[0])
-        if kind == "alias":
-            target, links, circle = rest
-            if not circle and links <= MOST_ALIASES:
-                return self._elsewhere(target, links)
-            lost = Ways(Part("no", "alias-lost", {"name": target, "zone": ""}), NOT_REACHED)
-            return lost._replace(met=(Elsewhere(target, Found("loop"), lost),))
-        if kind == "implicit":
-            return self._hosts.implicit(name, rest[0])
-        if kind == "unheard":
-            return Ways(YES, Part("unknown", "hosts-unheard", {"name": name}))
-        if kind == "nxdomain":
-            return Ways(Part("no", "no-name", {"name": name, "zone": zone}), NOT_REACHED)
+        match content:
+            case "cut", cut, _:
+                if depth > MOST_CUTS or not is_under(cut, zone) or cut == zone:
+                    return Ways(Part("unknown", "servers-unheard", {"zone": cut}), NOT_REACHED)
+                return self._zone(cut, replies, name, depth + 1)
+            case "mx", exchangers:
+                return self._hosts.of_mx(exchangers)
+            case "alias", target, links, circle:
+                if not circle and links <= MOST_ALIASES:
+                    return self._elsewhere(target, links)
+                lost = Ways(Part("no", "alias-lost", {"name": target, "zone": ""}), NOT_REACHED)
+                return lost._replace(met=(Elsewhere(target, Found("loop"), lost),))
+            case "implicit", addresses:
+                return self._hosts.implicit(name, addresses)
+            case ("unheard",):
+                return Ways(YES, Part("unknown", "hosts-unheard", {"name": name}))
+            case ("nxdomain",):
+                return Ways(Part("no", "no-name", {"name": name, "zone": zone}), NOT_REACHED)
         return Ways(YES, Part("no", "no-mail", {"name": name, "zone": zone}))
 
     def _elsewhere(self, name: str, links: int) -> Ways:
@@ -166,14 +274,11 @@ class Walk:
         else:
             end = next((r.alias or r.qname for r in reversed(found.replies) if not r.answers), name)
             sets = found.sets if found.status == "found" else (frozenset[str](),)
-            led = [
-                self._hosts.of_mx(exchangers_in(data)) if data else self._hosts.implicit(end, None)
-                for data in sets
-            ]
+            hosts = self._hosts
+            led = [hosts.of_mx(exchangers_in(data)) if data else hosts.implicit(end, None) for data in sets]
             ways = together(found.zone, led, [()] * len(led))
-            how = OF_SERVERS.get(found.partly)
-            partly = Part("degraded", how, {"zone": found.zone}) if how else YES
-            ways = ways._replace(dns=both(partly, ways.dns))
+            if how := OF_SERVERS.get(found.partly):
+                ways = ways._replace(dns=Part("degraded", how, {"zone": found.zone}).then(ways.dns))
         return ways._replace(met=(Elsewhere(name, found, ways),))
 
 

@@ -16,7 +16,7 @@ from mssante_audit.base.settings import ObserveTls
 from mssante_audit.network import Network, network_of
 from mssante_audit.network.mail import mails
 from mssante_audit.network.replies import PARTIAL
-from mssante_audit.network.servers import DEAD, OF_SERVERS
+from mssante_audit.network.walk import DEAD, OF_SERVERS
 from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.run import NetworkError, observe_now
 from mssante_audit.observe.tls.chain import judge

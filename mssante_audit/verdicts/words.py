@@ -9,7 +9,7 @@ from mssante_audit.base.language import current_language, format_text, gettext, 
 from mssante_audit.base.translations import Words
 from mssante_audit.base.typography import TYPOGRAPHY
 from mssante_audit.findings.registry import catalogue, known_needs
-from mssante_audit.network.answers import Part
+from mssante_audit.network.hosts import Part
 from mssante_audit.network.mail import Mail
 from mssante_audit.verdicts.checks import NOT_AUDITED
 

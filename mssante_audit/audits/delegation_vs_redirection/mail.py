@@ -12,7 +12,6 @@ from mssante_audit.findings.frame import Subject
 from mssante_audit.network.hosts import MailHost
 from mssante_audit.network.lookups import Found
 from mssante_audit.network.methods import Method
-from mssante_audit.network.servers import DEAD
 from mssante_audit.network.walk import Content, Elsewhere, Visit, rests_on
 from mssante_audit.network.zones import EDNS_BROKEN, SERVING
 from mssante_audit.observe.dns.walk import NOBODY

@@ -14,8 +14,7 @@ from mssante_audit.declarations.register import domain_key
 from mssante_audit.findings.frame import Finding, Subject
 from mssante_audit.findings.places import DNS, Place
 from mssante_audit.network import network_of
-from mssante_audit.network.servers import DEAD
-from mssante_audit.network.walk import Visit, rests_on
+from mssante_audit.network.walk import DEAD, Visit, rests_on
 from mssante_audit.network.zones import SERVING, Zone
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.lines import Reply
