@@ -20,8 +20,8 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from mssante_audit.base.export import json_bytes, write_bytes
+from mssante_audit.base.language import NARROW, NBSP, severity_name, using_language
 from mssante_audit.base.markup import visible
-from mssante_audit.base.typography import NARROW, NBSP, TYPOGRAPHY
 from mssante_audit.findings.registry import LIST
 from mssante_audit.findings.templates import phrase
 from mssante_audit.nightly.night import SITE, Night, began, read_result, read_run, runs_in
@@ -85,14 +85,9 @@ def page(night: Night) -> str:
     made = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_shown)
     template = (files("mssante_audit.nightly") / "mail.html.j2").read_text(encoding="utf-8")
     links = {_say(night, "link", name): path for name, path in _PAGES.items() if night.site_url}
-    html: str = made.from_string(template).render(
-        lang=night.lang,
-        blocks=blocks,
-        links=links,
-        url=night.site_url,
-        severity=TYPOGRAPHY[night.lang].severity_name,
-    )
-    return html
+    given = {"lang": night.lang, "blocks": blocks, "links": links, "url": night.site_url}
+    with using_language(night.lang):
+        return str(made.from_string(template).render(given, severity=severity_name))
 
 
 def _shown(value: Any) -> Any:

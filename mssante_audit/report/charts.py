@@ -25,6 +25,7 @@ import pandas as pd
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.export import writing
 from mssante_audit.base.language import (
+    NBSP,
     current_language,
     day,
     format_text,
@@ -37,7 +38,6 @@ from mssante_audit.base.language import (
 )
 from mssante_audit.base.language import words as _words
 from mssante_audit.base.markup import visible
-from mssante_audit.base.typography import NBSP
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.report.html import Html, macro
 from mssante_audit.report.svg import COLOURS, SIZE, WIDTH, look, mark, svg
