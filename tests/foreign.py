@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lxml import html
 
-from mssante_audit.base.typography import NBSP
+from mssante_audit.base.language import NBSP
 from mssante_audit.declarations.headings import fields
 from mssante_audit.space.trust import load_space
 from mssante_audit.values.identifiers import DEPARTMENTS, REGIONS

@@ -24,8 +24,7 @@ from typing import Any
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
-from mssante_audit.base.language import LANGUAGES, catalogue, plain
-from mssante_audit.base.typography import TYPOGRAPHY
+from mssante_audit.base.language import LANGUAGES, catalogue, plain, severity_names
 from mssante_audit.findings.registry import catalogue as rules
 from mssante_audit.observe.kinds import KINDS
 from mssante_audit.report.charts import STYLES
@@ -43,7 +42,7 @@ ASIDE = {
 NAMES = ("method.py",)
 """Modules that hold nothing but names of codes."""
 TABLES = ("words.toml", "causes.toml", "glossary.toml")
-"""Files of French words (`mssante_audit.base.translations.words_of`)."""
+"""Files of French words (`mssante_audit.base.language.words_of`)."""
 IGNORED = {
     *STYLES,
     "The domain, listed or not.",
@@ -102,7 +101,7 @@ def _texts() -> Iterator[tuple[str, str]]:
     yield from (("rules.toml", told.family) for told in rules().values())
     yield from (("settings.py", str(field.title)) for field in PARAMETERS.values())
     yield from (("kinds", text) for kind in KINDS for text in (kind.title, kind.remedy))
-    yield from (("french.py", plural.capitalize()) for _, plural in TYPOGRAPHY["fr"].severity_names.values())
+    yield from (("french.py", plural.capitalize()) for _, plural in severity_names().values())
 
 
 @cache

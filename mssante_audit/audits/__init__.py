@@ -28,6 +28,7 @@ from mssante_audit.audits import (
 )
 from mssante_audit.audits.since import dated
 from mssante_audit.base.errors import AuditError
+from mssante_audit.base.language import LANGUAGES
 from mssante_audit.findings.catalogue import CONFIDENCES, FAILED, Rule
 from mssante_audit.findings.facts import hidden, plain
 from mssante_audit.findings.frame import Finding, concat, findings_frame, parts_of
@@ -39,7 +40,6 @@ from mssante_audit.findings.registry import catalogue as catalogue
 from mssante_audit.findings.registry import register as register
 from mssante_audit.findings.registry import rule as rule
 from mssante_audit.findings.registry import unusable as unusable
-from mssante_audit.findings.templates import LANGUAGES
 from mssante_audit.findings.waivers import load_waivers, split
 from mssante_audit.findings.words import sentence, worded
 from mssante_audit.space.trust import TrustSpace

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-from mssante_audit.base.translations import catalogue, plain
+from mssante_audit.base.language import catalogue, plain
 
 
 class AuditError(Exception):

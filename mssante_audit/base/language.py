@@ -1,31 +1,30 @@
-"""The language that readers are told things in: French, or another by its catalogue.
+"""The language that readers are told things in: French, or another by its catalogue, ``locale/LANGUAGE.po``.
 
-Texts stand in French where they are said, in code, templates and notebooks; ``locale/LANGUAGE.po`` has each
-of them in another language. What no catalogue has stays as it is: names of the data, a notebook of one's own.
+Texts of ours stand in French where they are said, in code, templates, notebooks and tables of words
+(``words.toml``), errors in English; a catalogue has each of them in another language. What none has stays as
+it is: names of the data, a notebook of one's own. Numbers, plurals, dates and lists are written as the
+language does: French parts thousands by a narrow no-break space, and keeps a number with its noun or sign.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
-from functools import wraps
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
 from string import Formatter
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
-from mssante_audit.base.translations import catalogue as catalogue
-from mssante_audit.base.translations import plain as plain
-from mssante_audit.base.translations import words_of as words_of
-from mssante_audit.base.typography import LANGUAGES as LANGUAGES
-from mssante_audit.base.typography import NARROW as NARROW
-from mssante_audit.base.typography import NBSP as NBSP
-from mssante_audit.base.typography import TYPOGRAPHY, Typography
+from mssante_audit.base.resources import table_of
 
+NBSP = "\N{NO-BREAK SPACE}"
+NARROW = "\N{NARROW NO-BREAK SPACE}"
+LANGUAGES = ("fr", "en")
 Key = TypeVar("Key")
-Written = ParamSpec("Written")
-
 _HEADING = re.compile(r"(#* *)(.*)", re.DOTALL)
+_PLAIN = str.maketrans({"’": "'", NBSP: " ", NARROW: " "})
 # Of the process, not of a context: a notebook sets it in one cell for those that follow.
 _spoken = ["fr"]
 
@@ -53,6 +52,56 @@ def using_language(language: str) -> Iterator[None]:
         _spoken.pop()
 
 
+def french() -> bool:
+    """Tell whether it is French, the only language with habits of its own."""
+    return current_language() == "fr"
+
+
+# -- texts of ours, translated ------------------------------------------------------------------------------
+
+
+def plain(text: str) -> str:
+    """Return a text as catalogues have it: with plain apostrophes and spaces."""
+    return " ".join(text.translate(_PLAIN).split())
+
+
+@cache
+def catalogue(language: str) -> Mapping[str, str]:
+    """Return the texts of a language by those that they translate, as `plain`; ``one|many`` of a noun."""
+    from babel.messages.pofile import read_po  # who needs no translation does not wait for it
+
+    with (files("mssante_audit") / f"locale/{language}.po").open("rb") as file:
+        messages = [message for message in read_po(file) if message.id and message.string]
+    nouns = {str(m.id[0]): "|".join(m.string or ()) for m in messages if m.pluralizable}
+    texts = nouns | {str(m.id): str(m.string) for m in messages if not m.pluralizable}
+    return {plain(source): text for source, text in texts.items()}
+
+
+class Words(dict[str, Any]):
+    """A table of French words by language, each translated when it is first asked for."""
+
+    def __init__(self, french: Mapping[str, Any]) -> None:
+        super().__init__(fr=french)
+
+    def __missing__(self, language: str) -> Any:
+        texts = catalogue(language)
+
+        def translate(words: Any) -> Any:
+            if isinstance(words, Mapping):
+                return {key: translate(value) for key, value in words.items()}
+            if isinstance(words, list):
+                return [*map(translate, words)]
+            return words.replace(bare, texts.get(plain(bare), bare)) if (bare := words.strip()) else words
+
+        return self.setdefault(language, translate(self["fr"]))
+
+
+@cache
+def words_of(package: str, name: str = "words.toml") -> Words:
+    """Return the words of a file beside the modules of a package, by language, table by table."""
+    return Words(table_of(package, name))
+
+
 def gettext(text: str) -> str:
     """Return a text of ours in the language spoken; one that no catalogue has, as it is.
 
@@ -62,12 +111,12 @@ def gettext(text: str) -> str:
     ...     gettext("Aucun constat.")
     'No findings.'
     """
-    return typeset(text) if current_language() == "fr" else translated(text)
+    return typeset(text) if french() else translated(text)
 
 
 def translated(text: str) -> str:
     """Return a text that may be ours or another's: translated if a catalogue has it, else as it is."""
-    return text if current_language() == "fr" else catalogue(current_language()).get(plain(text), text)
+    return text if french() else catalogue(current_language()).get(plain(text), text)
 
 
 def format_text(text: str, /, **values: Any) -> str:
@@ -106,15 +155,15 @@ class Sentence(Formatter):
         if isinstance(value, list | tuple):
             return listing([self.format_field(item, spec) for item in value])
         if isinstance(value, datetime):
-            return str(getattr(_typography(), spec or "day")(value))
+            return {"": day, "day": day, "month": month, "moment": moment}[spec](value)
         if spec == "duration":
             return duration(int(value))
         if not spec:
             return one_decimal(value)
         noun, _, many = spec.removeprefix("~").partition("|")
         if spec.startswith("~"):
-            return noun if _typography().singular(value) else many or f"{noun}s"
-        return str(_typography().count(int(value), noun, many or None))
+            return noun if singular(value) else many or f"{noun}s"
+        return counted(int(value), noun, many or None)
 
 
 def markdown(source: str) -> str:
@@ -123,24 +172,80 @@ def markdown(source: str) -> str:
     >>> markdown("Chercher : `a :` ?").replace(NBSP, "_").replace(NARROW, "_")
     'Chercher_: `a :`_?'
     """
-    if current_language() == "fr":
-        return "\n\n".join(map(_set, source.split("\n\n")))
-    parts = (_HEADING.fullmatch(part) for part in source.split("\n\n"))
-    return "\n\n".join(part[1] + gettext(part[2]) for part in parts if part)
+
+    def paragraph(text: str) -> str:
+        if not french():
+            heading = _HEADING.fullmatch(text)
+            return heading[1] + gettext(heading[2]) if heading else text
+        if text.startswith(("```", "    ", "|")):
+            return text
+        return "`".join(code if at % 2 else typeset(code) for at, code in enumerate(text.split("`")))
+
+    return "\n\n".join(map(paragraph, source.split("\n\n")))
 
 
-def _set(paragraph: str) -> str:
-    if paragraph.startswith(("```", "    ", "|")):
-        return paragraph
-    code = enumerate(paragraph.split("`"))
-    return "`".join(text if at % 2 else typeset(text) for at, text in code)
+# -- how the language spoken writes -------------------------------------------------------------------------
 
 
-# What `mssante_audit.base.typography` does, in the language spoken.
+def _names(table: str) -> Mapping[str, str]:
+    """Return names of codes: ``severities``, ``signatures``, ``damages`` or ``months``."""
+    names: Mapping[str, str] = words_of("mssante_audit.base")[current_language()][table]
+    return names
 
 
-def _typography() -> Typography:
-    return TYPOGRAPHY[current_language()]
+def signatures() -> Mapping[str, str]:
+    """Return the names of the verdicts on a signature."""
+    return _names("signatures")
+
+
+def severity_names() -> dict[str, tuple[str, str]]:
+    """Return the names of the severities, singular and plural, worst first."""
+    parted = {code: names.split("|") for code, names in _names("severities").items()}
+    return {code: (one, many) for code, (one, many) in parted.items()}
+
+
+def severity_name(severity: str, value: int = 1) -> str:
+    """Return the name of a severity, which agrees with a number."""
+    return severity_names()[severity][not singular(value)]
+
+
+def damage(kinds: Iterable[str]) -> str:
+    """Say how a file is damaged."""
+    return ", ".join(_names("damages")[kind] for kind in kinds)
+
+
+def colon() -> str:
+    """Return what stands between a name and what is said of it."""
+    return f"{NBSP}: " if french() else ": "
+
+
+def semicolon() -> str:
+    """Return what stands between sentences of a list."""
+    return f"{NBSP}; " if french() else "; "
+
+
+def singular(value: float) -> bool:
+    """Tell whether a noun with that number is singular: from -1 to 1 in French, one in English."""
+    return abs(value) < 2 if french() else abs(value) == 1
+
+
+def number(value: int) -> str:
+    """Write a whole number: ``6 494``, ``6,494``."""
+    return f"{value:,}".replace(",", NARROW if french() else ",")
+
+
+def one_decimal(value: float) -> str:
+    """Write a number with at most one decimal; a missing one as a dash."""
+    if value != value:
+        return "–"
+    whole, _, decimal = f"{value:,.1f}".removesuffix(".0").partition(".")
+    point = "," if french() else "."
+    return whole.replace(",", NARROW if french() else ",") + (point + decimal if decimal else "")
+
+
+def counted(value: int, noun: str, plural: str | None = None) -> str:
+    """Write a number and its noun, which agrees."""
+    return f"{number(value)}{NBSP}{noun if singular(value) else plural or noun + 's'}"
 
 
 def count(value: int, noun: str, plural: str | None = None) -> str:
@@ -150,40 +255,74 @@ def count(value: int, noun: str, plural: str | None = None) -> str:
     ...     count(2, "boîte").replace(NBSP, "_")
     '2_mailboxes'
     """
-    if current_language() != "fr":
+    if not french():
         noun, _, plural = gettext(noun).partition("|")
-    return _typography().count(value, noun, plural)
+    return counted(value, noun, plural)
 
 
-def severity_names() -> Mapping[str, tuple[str, str]]:
-    """Return the names of the severities, singular and plural, worst first."""
-    return _typography().severity_names
+def percent(part: int, whole: int) -> str:
+    """Write the share of `part` in `whole`, with one decimal below ten percent: ``8,3 %``."""
+    if not whole:
+        return "–"
+    share = 100 * part / whole
+    sign = f"{NARROW}%" if french() else "%"
+    if 0 < share < 0.1:
+        return f"{f'moins de{NBSP}' if french() else 'less than '}{one_decimal(0.1)}{sign}"
+    return f"{one_decimal(share if share < 10 else round(share))}{sign}"
 
 
-def signatures() -> Mapping[str, str]:
-    """Return the names of the verdicts on a signature."""
-    names: Mapping[str, str] = _typography().words["signatures"]
-    return names
+def duration(days: int) -> str:
+    """Write a length of time, in years or months where it is a round number of them."""
+    years = round(days / 365.25)
+    if months := {91: 3, 92: 3, 182: 6, 183: 6}.get(days, 0):
+        return counted(months, *(("mois", "mois") if french() else ("month",)))
+    if years and abs(days - 365 * years) <= years // 4:
+        return counted(years, "an" if french() else "year")
+    return counted(days, "jour" if french() else "day")
 
 
-def _in_language(method: Callable[Concatenate[Typography, Written], str]) -> Callable[Written, str]:
-    @wraps(method)
-    def written(*values: Written.args, **named: Written.kwargs) -> str:
-        return method(_typography(), *values, **named)
+def lasting(seconds: int) -> str:
+    """Write a length of time given in seconds, by its two greatest units: ``24 h 40 min``.
 
-    return written
+    >>> [lasting(n).replace(NBSP, " ") for n in (88_800, 59, 1_209_600, 0)]
+    ['24 h 40 min', '59 s', '14 j', '0 s']
+    """
+    units = ((86_400, "j" if french() else "d"), (3600, "h"), (60, "min"), (1, "s"))
+    parts = []
+    for length, unit in units[seconds < 172_800 :]:
+        value, seconds = divmod(seconds, length)
+        parts += [f"{value}{NBSP}{unit}"] if value else []
+    return " ".join(parts[:2]) or f"0{NBSP}s"
 
 
-colon = _in_language(Typography.colon)
-semicolon = _in_language(Typography.semicolon)
-number = _in_language(Typography.number)
-percent = _in_language(Typography.percent)
-one_decimal = _in_language(Typography.one_decimal)
-duration = _in_language(Typography.duration)
-severity_name = _in_language(Typography.severity_name)
-day = _in_language(Typography.day)
-month = _in_language(Typography.month)
-moment = _in_language(Typography.moment)
-damage = _in_language(Typography.damage)
-listing = _in_language(Typography.listing)
-typeset = _in_language(Typography.typeset)
+def month(instant: datetime) -> str:
+    """Write the (UTC) month of an instant."""
+    utc = instant.astimezone(UTC)
+    return f"{_names('months')['names'].split()[utc.month - 1]}{NBSP}{utc.year}"
+
+
+def day(instant: datetime) -> str:
+    """Write the (UTC) day of an instant: ``1er mars 2025``."""
+    number = instant.astimezone(UTC).day
+    return f"{number}{'er' if french() and number == 1 else ''}{NBSP}{month(instant)}"
+
+
+def moment(instant: datetime) -> str:
+    """Write an instant to the minute, in UTC: ``2 mars 2025 à 05 h 30 UTC``."""
+    utc = instant.astimezone(UTC)
+    time = f"à {utc:%H}{NBSP}h{NBSP}{utc:%M}" if french() else f"at {utc:%H:%M}"
+    return f"{day(utc)} {time} UTC"
+
+
+def listing(items: list[str]) -> str:
+    """Join words: ``a, b et c``."""
+    return (" et " if french() else " and ").join(filter(None, (", ".join(items[:-1]), *items[-1:])))
+
+
+def typeset(prose: str) -> str:
+    """Return our own prose (no data) with the apostrophes and no-break spaces that French has."""
+    if not french():
+        return prose
+    text = prose.replace("'", "’").replace("« ", f"«{NBSP}").replace(" »", f"{NBSP}»")
+    text = text.replace(" :", f"{NBSP}:")
+    return re.sub(r" ([;!?]|%(?!\())", rf"{NARROW}\1", text)  # "%(name)s" is no percentage

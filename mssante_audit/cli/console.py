@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
-from functools import wraps
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from mssante_audit.base.errors import AuditError, OutputError, ParameterError
-from mssante_audit.base.language import LANGUAGES, using_language
-from mssante_audit.cli.options import ASKING, OPENING
+from mssante_audit.base.errors import OutputError, ParameterError
+from mssante_audit.cli.options import OPENED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,31 +31,6 @@ _ASIDE = {
     "unreadable": "it cannot be read",
 }
 """Why an observation is not used (`mssante_audit.observe.folder.Aside`)."""
-
-
-def in_readers_language(otherwise: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return the decorator of a command that speaks as ``--lang`` or the locale says, `otherwise` else.
-
-    The locale is that of ``LC_ALL``, ``LC_MESSAGES`` or ``LANG``. Errors are English where neither says more.
-    """
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        @wraps(command)
-        def spoken(*values: Any, lang: str | None = None, **named: Any) -> None:
-            locale = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")[
-                :2
-            ].lower()
-            asked = lang or (locale if locale in LANGUAGES else None)
-            try:
-                with using_language(asked or otherwise):
-                    command(*values, lang=asked or otherwise, **named)
-            except AuditError as error:
-                error.language = asked or "en"
-                raise
-
-        return spoken
-
-    return decorate
 
 
 def say(text: str, file: Any = None) -> None:
@@ -89,7 +62,7 @@ def write_text(text: str, out: Path | None) -> None:
         write_bytes(out, text.encode("utf-8", "backslashreplace"))
 
 
-def check_format(format: str, out: Path | None) -> None:  # noqa: A002 - the option's name
+def check_format(format: str, out: Path | None) -> None:
     """Refuse, by a `ParameterError`, a format that is no text and has no file to go to."""
     if out is None and format in ("xlsx", "parquet"):
         raise ParameterError(f"{format} is not for the terminal", remedy="Name a file with --out")
@@ -97,7 +70,7 @@ def check_format(format: str, out: Path | None) -> None:  # noqa: A002 - the opt
 
 def write_frame(
     frame: pd.DataFrame,
-    format: str,  # noqa: A002 - the option's name
+    format: str,
     out: Path | None,
     name: str = "findings",
 ) -> None:
@@ -140,7 +113,7 @@ def parameters_of(context: typer.Context) -> dict[str, Any]:
     """Return the parameters given to a command by its options and by ``-p``, each once."""
     from mssante_audit.report.parameters import check_value, kind_of, parse_assignments
 
-    options: dict[str, Any] = {**context.meta[OPENING]}
+    options = {name: value for name, value in context.params.items() if name in OPENED}
     given = parse_assignments(options.pop("parameter", None) or ())
     for name, value in options.items():
         if value in (None, False, [], ()):
@@ -157,8 +130,7 @@ def parameters_of(context: typer.Context) -> dict[str, Any]:
 
 def settings_of(context: typer.Context, model: type[BaseModel]) -> dict[str, Any]:
     """Return what a command's options say of the fields of a settings model."""
-    every = context.params | context.meta.get(ASKING, {})
-    given = {name: value for name, value in every.items() if name in model.model_fields}
+    given = {name: value for name, value in context.params.items() if name in model.model_fields}
     return {n: tuple(v) if isinstance(v, list) else v for n, v in given.items() if v is not None}
 
 

@@ -7,14 +7,14 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from mssante_audit.base.errors import InputError, OutputError, UnknownNameError
 from mssante_audit.base.language import format_text
-from mssante_audit.cli import options
-from mssante_audit.cli.console import for_own_eyes, in_readers_language, say
+from mssante_audit.cli.console import for_own_eyes, say
+from mssante_audit.cli.options import Language, Layout, Whose, takes
 
 if TYPE_CHECKING:
     from mssante_audit.audits.declarations.messages import Message
@@ -23,21 +23,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Keep the register of declarations (Annexe 1).", no_args_is_help=True)
 
 
-_HEADINGS = "TOML file that maps headings to columns."
-Columns = Annotated[Path | None, typer.Option(help=_HEADINGS, show_default="columns.toml beside the file")]
-Sheet = Annotated[
-    str | None, typer.Option(help="Sheet of an .xlsx file.", show_default="the one with most known headings")
-]
-Declared = Annotated[Path, typer.Argument(help="Register, or a filled form as PDF; a folder of them.")]
-
-
 @app.command()
-@in_readers_language("fr")
-def template(
-    out: Annotated[Path, typer.Argument(help="File to write, .xlsx.")],
-    force: options.Force = False,
-    lang: options.ReaderLang = None,
-) -> None:
+@takes(speaks="fr")
+def template(out: Path, force: bool = False, lang: Language | None = None) -> None:
     """Write an empty register: a spreadsheet with drop-down lists, help and validation."""
     from mssante_audit.base.export import write_bytes
     from mssante_audit.declarations.write import template as empty
@@ -50,23 +38,17 @@ def template(
 
 
 @app.command("import")
-@in_readers_language("fr")
+@takes(speaks="fr")
 def import_(
-    file: Declared,
-    columns: Columns = None,
-    sheet: Sheet = None,
-    format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
-    lang: options.ReaderLang = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write what was read as a register: .csv, .json, .jsonl, or .xlsx with faulty cells "
-            "coloured and commented."
-        ),
-    ] = None,
-    force: options.Force = False,
-    as_of: options.AsOf = None,
-    contacts: options.Contacts = None,
+    file: Path,
+    columns: Path | None = None,
+    sheet: str | None = None,
+    format: Layout = Layout.text,
+    lang: Language | None = None,
+    out: Path | None = None,
+    force: bool = False,
+    as_of: str | None = None,
+    contacts: Whose | None = None,
 ) -> None:
     """Validate a file of declarations, row by row."""
     from mssante_audit.audits.declarations.messages import bounded, line, messages, notes, summary
@@ -82,7 +64,7 @@ def import_(
     if out is not None:
         _room(out, force)
         write_register(register, out, notes(found))
-    if format is options.Layout.json:
+    if format is Layout.json:
         say(_json(register, when, show_contacts=show_contacts))
     else:
         say("\n".join(lines))
@@ -90,21 +72,15 @@ def import_(
 
 
 @app.command()
-@in_readers_language("fr")
+@takes(speaks="fr")
 def fix(
-    file: Declared,
-    out: Annotated[
-        Path,
-        typer.Argument(
-            help="Register to write: .csv, .json, .jsonl, or .xlsx with what remains faulty coloured and "
-            "commented."
-        ),
-    ],
-    columns: Columns = None,
-    sheet: Sheet = None,
-    lang: options.ReaderLang = None,
-    force: options.Force = False,
-    as_of: options.AsOf = None,
+    file: Path,
+    out: Path,
+    columns: Path | None = None,
+    sheet: str | None = None,
+    lang: Language | None = None,
+    force: bool = False,
+    as_of: str | None = None,
 ) -> None:
     """Write a register with all put right that can be without guessing, and list the rest."""
     from mssante_audit.audits.declarations.messages import bounded, line, mendings, messages, notes, summary
@@ -129,18 +105,15 @@ def fix(
 
 
 @app.command()
-@in_readers_language("fr")
+@takes(speaks="fr")
 def form(
-    domain: Annotated[str, typer.Argument(help="Domain to declare.")],
-    out: Annotated[Path, typer.Argument(help="File to write, .pdf.")],
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Register, or data folder that holds one.", show_default="the shipped sample"),
-    ] = None,
-    columns: Columns = None,
-    force: options.Force = False,
-    as_of: options.AsOf = None,
-    lang: options.ReaderLang = None,
+    domain: str,
+    out: Path,
+    data: Path | None = None,
+    columns: Path | None = None,
+    force: bool = False,
+    as_of: str | None = None,
+    lang: Language | None = None,
 ) -> None:
     """Write Annexe 1 as a PDF form, filled from a domain's latest declaration. Needs the extra pdf."""
     from mssante_audit.base.export import write_bytes

@@ -11,29 +11,18 @@ import json
 import resource
 import signal
 import sys
-from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from shutil import copytree
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand
 
 from mssante_audit.base.errors import AuditError, InputError, ResourceError, WhiteListError
 from mssante_audit.base.groups import absent
-from mssante_audit.cli import (
-    archive,
-    check,
-    declarations,
-    gate,
-    observe,
-    options,
-    receive,
-    reports,
-    run,
-)
+from mssante_audit.cli import archive, check, declarations, gate, observe, receive, reports, run
 from mssante_audit.cli.console import (
     check_format,
     limited_space,
@@ -45,7 +34,8 @@ from mssante_audit.cli.console import (
     write,
     write_frame,
     write_text,
-)
+)  # fmt: skip
+from mssante_audit.cli.options import LIMITS, OPENED, VARIABLES, Language, Layout, Table, but, takes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +68,7 @@ every --data.
 """
 
 app = typer.Typer(
-    context_settings={"auto_envvar_prefix": options.VARIABLES},
+    context_settings={"auto_envvar_prefix": VARIABLES},
     help="Audit the MSSanté trust space: reports, findings and checks of a white list.",
     epilog=EXAMPLES,
     pretty_exceptions_enable=False,
@@ -91,11 +81,8 @@ Schema = StrEnum("Schema", "results findings domains changes events settings reg
 """What there is a schema of."""
 
 
-def schema(
-    name: Annotated[
-        Schema, typer.Argument(help="results.json, a JSON list of rows, audit.toml, or a register.")
-    ],
-) -> None:
+@takes()
+def schema(name: Schema) -> None:
     """Print the JSON Schema (2020-12) of what this program writes, or of its settings.
 
     Of a register it is the Table Schema (Frictionless) of the template, for forms that check one.
@@ -113,22 +100,16 @@ def schema(
     write(json.dumps(content(), ensure_ascii=False, indent=2) + "\n")
 
 
-_COMMANDS: dict[Callable[..., None], tuple[str, type[TyperCommand] | None]] = {
-    reports.report: (LOOK, options.opening()),
-    check.check: (LOOK, options.opening("parameter", "recover", *options.LIMITS)),
-    reports.dossiers: (LOOK, options.opening("operator")),
-    receive.receive: (OBSERVE, options.asking()),
-    gate.gate: (DECLARE, options.asking("data", "as_of", "anchors", "signer")),
-    archive.fetch: (KEEP, None),
-    archive.changes: (KEEP, None),
-    run.init: (NIGHT, None),
-    run.doctor: (NIGHT, None),
-    run.run: (NIGHT, None),
-    schema: (PROGRAMS, None),
-}
-"""Those of other modules: where help names it, and its class if it opens a trust space."""
-for command, (panel, kind) in _COMMANDS.items():
-    app.command(cls=kind, rich_help_panel=panel)(command)
+for panel, commands in {
+    LOOK: (reports.report, check.check, reports.dossiers),
+    OBSERVE: (receive.receive,),
+    DECLARE: (gate.gate,),
+    KEEP: (archive.fetch, archive.changes),
+    NIGHT: (run.init, run.doctor, run.run),
+    PROGRAMS: (schema,),
+}.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
 
 
 Format = StrEnum("Format", "csv json xlsx parquet sarif")
@@ -138,7 +119,7 @@ CertificateFormat = StrEnum("CertificateFormat", "csv json xlsx parquet ics")
 """Formats of certificates: of a frame, or a calendar of when they end."""
 
 
-class NamingAudits(options.opening()):  # type: ignore[misc]
+class NamingAudits(TyperCommand):
     """A command whose first argument is an audit. Its help names them, which takes a while to know."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -151,11 +132,8 @@ class NamingAudits(options.opening()):  # type: ignore[misc]
 
 
 @app.callback(invoke_without_command=True)
-def _common(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
-    debug: options.Debug = False,
-) -> None:
+@takes()
+def _common(context: typer.Context, version: bool = False, debug: bool = False) -> None:
     if version:
         from importlib.metadata import version as installed
 
@@ -170,14 +148,9 @@ def _common(
 
 
 @app.command(rich_help_panel=LOOK)
+@takes()
 def verify(
-    file: Annotated[Path, typer.Argument(help="White list, .xml or .xml.gz.")],
-    at: Annotated[
-        str | None,
-        typer.Option(help="Instant to validate certificates at.", show_default="when the list was made"),
-    ] = None,
-    anchors: options.Anchors = None,
-    signer: options.Signer = None,
+    file: Path, at: str | None = None, anchors: list[str] | None = None, signer: str | None = None
 ) -> None:
     """Verify a white list's signature; the first word printed is the verdict."""
     from mssante_audit.base.instants import asked_instant
@@ -213,17 +186,15 @@ def verify(
 
 
 @app.command(cls=NamingAudits, rich_help_panel=LOOK)
+@takes(*OPENED)
 def findings(
     context: typer.Context,
-    audit: Annotated[
-        str, typer.Argument(help="Name of an audit, or all.", autocompletion=options.known_audits)
-    ],
-    format: Annotated[Format, typer.Option(help="Format to write.")] = Format.csv,  # noqa: A002 - the option's name
-    out: options.OutFile = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Information and hints too, as sarif always has them.")
-    ] = False,
-    lang: options.Lang = options.Language.fr,
+    audit: str,
+    format: Format = Format.csv,
+    out: Path | None = None,
+    everything: bool = False,
+    lang: Language = Language.fr,
+    **_: Any,
 ) -> None:
     """Write the findings of an audit, without a report."""
     from mssante_audit import audits
@@ -250,19 +221,14 @@ def findings(
 
 
 @app.command(rich_help_panel=LOOK)
-def rules(
-    code: Annotated[
-        str | None,
-        typer.Argument(help="Code of one rule.", show_default="all", autocompletion=options.known_codes),
-    ] = None,
-    format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
-) -> None:
+@takes()
+def rules(code: str | None = None, format: Layout = Layout.text) -> None:
     """Show the rule catalogue, or one rule in full."""
     from mssante_audit.audits import catalogue, rule, unusable
 
     for fault in unusable():
         say(f"mssante-audit: {fault}", sys.stderr)
-    if format is options.Layout.json:
+    if format is Layout.json:
         shown = rule(code).model_dump() if code else [r.model_dump() for r in catalogue().values()]
         write(json.dumps(shown, ensure_ascii=False, indent=1) + "\n")
     elif code:
@@ -273,10 +239,8 @@ def rules(
 
 
 @app.command(rich_help_panel=LOOK)
-def sample(
-    out: Annotated[Path, typer.Argument(help="Folder to write.")],
-    force: options.Force = False,
-) -> None:
+@takes()
+def sample(out: Path, force: bool = False) -> None:
     """Copy the demonstration that ships, a made-up trust space."""
     from mssante_audit.base.resources import real_path, sample_folder
     from mssante_audit.base.staging import put_folder
@@ -287,12 +251,14 @@ def sample(
     say(f"sample: {there}")
 
 
-@app.command(cls=options.opening("contacts"), rich_help_panel=LOOK)
+@app.command(rich_help_panel=LOOK)
+@takes(*but("contacts"))
 def domains(
     context: typer.Context,
-    format: options.TableFormat = options.Table.csv,  # noqa: A002 - the option's name
-    out: options.OutFile = None,
-    lang: options.Lang = options.Language.fr,
+    format: Table = Table.csv,
+    out: Path | None = None,
+    lang: Language = Language.fr,
+    **_: Any,
 ) -> None:
     """Write what is known of each domain, one row each: whether its mail arrives, its order, and why."""
     from mssante_audit.audits import audit_all
@@ -310,15 +276,14 @@ def domains(
         raise typer.Exit(3)
 
 
-@app.command(
-    cls=options.opening("parameter", "anchors", "signer", *options.LIMITS, "contacts"),
-    rich_help_panel=OBSERVE,
-)
+@app.command(rich_help_panel=OBSERVE)
+@takes(*but("parameter", "anchors", "signer", *LIMITS, "contacts"))
 def methods(
     context: typer.Context,
-    format: options.TableFormat = options.Table.csv,  # noqa: A002 - the option's name
-    out: options.OutFile = None,
-    lang: options.Lang = options.Language.fr,
+    format: Table = Table.csv,
+    out: Path | None = None,
+    lang: Language = Language.fr,
+    **_: Any,
 ) -> None:
     """Write the method in use for each domain: delegated, redirected, wildcard, none, unknown."""
     from mssante_audit.base.language import using_language
@@ -334,14 +299,14 @@ def methods(
         write_frame(method_records(space), format, out)
 
 
-@app.command(cls=options.opening("contacts"), rich_help_panel=OBSERVE)
+@app.command(rich_help_panel=OBSERVE)
+@takes(*but("contacts"))
 def certificates(
     context: typer.Context,
-    format: Annotated[  # noqa: A002 - the option's name
-        CertificateFormat, typer.Option("--format", help="Format to write; ics is a calendar of their ends.")
-    ] = CertificateFormat.csv,
-    out: options.OutFile = None,
-    lang: options.Lang = options.Language.fr,
+    format: CertificateFormat = CertificateFormat.csv,
+    out: Path | None = None,
+    lang: Language = Language.fr,
+    **_: Any,
 ) -> None:
     """Write the certificates that mail servers present, the nearest end first, and what falls silent then."""
     from mssante_audit.report.certificates import calendar
@@ -362,14 +327,9 @@ def certificates(
         write_frame(ends, format, out, "certificates")
 
 
-@app.command(cls=options.opening(*options.LIMITS, "contacts"), rich_help_panel=PROGRAMS)
-def snapshot(
-    context: typer.Context,
-    out: Annotated[Path, typer.Argument(help="Folder to write: a new one, or an earlier snapshot.")],
-    shareable: Annotated[
-        bool, typer.Option("--shareable", help="Leave out what names persons: to hand on.")
-    ] = False,
-) -> None:
+@app.command(rich_help_panel=PROGRAMS)
+@takes(*but(*LIMITS, "contacts"))
+def snapshot(context: typer.Context, out: Path, shareable: bool = False, **_: Any) -> None:
     """Work everything out once and keep it: for reports, JupyterLab, DuckDB. What is there already stays."""
     from mssante_audit.base.instants import parse_instant
     from mssante_audit.snapshot import made_as_of, make_snapshot

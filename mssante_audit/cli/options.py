@@ -1,201 +1,142 @@
-"""Options that several commands share."""
+"""Options of the commands: those that several share, and what ``options.toml`` says of each."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import tomllib
+from collections.abc import Callable
 from enum import StrEnum
-from itertools import chain
+from functools import wraps
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Annotated, Any
 
-from typer import Argument, Option, Typer
-from typer.core import TyperCommand
-from typer.main import get_command
+from typer import Argument, Context, Option
+
+from mssante_audit.base.errors import AuditError
+from mssante_audit.base.language import LANGUAGES, using_language
 
 VARIABLES = "MSSANTE_AUDIT"
 """Beginning of the names of variables that options may stand in."""
-
-OPENING = "mssante_audit.opening"
-"""Where a command's context keeps what the options of `opening` say."""
-
+LIMITS = ("operator", "region", "department")
+"""Those of `mssante_audit.base.settings`, which takes pydantic, and that takes long."""
 Severity = StrEnum("Severity", "info warning error critical")
 """Severities, from the mildest."""
 Table = StrEnum("Table", "csv json xlsx parquet")
 """Formats of a frame (`mssante_audit.base.export.WRITERS`)."""
 Layout = StrEnum("Layout", "text json")
-Whose = StrEnum("Whose", "none services all")
 """For whom something is told: a reader, or a program."""
+Whose = StrEnum("Whose", "none services all")
 Language = StrEnum("Language", "fr en")
 """Languages of what is told in words."""
-LIMITS = ("operator", "region", "department")
-"""Those of `mssante_audit.base.settings`, which takes pydantic, and that takes long."""
 
 
-# -- what a shell is offered, and a default; each imports what it needs when it is asked -------------------
+def _offered(name: str) -> list[str]:
+    """Return what a shell is offered for an option; what is needed for it is imported only then."""
+    if name == "notebooks":
+        from mssante_audit.base.resources import resource
+
+        return sorted(path.stem for path in resource("notebooks").glob("*.ipynb"))
+    if name in ("region", "department"):
+        from mssante_audit.values import identifiers
+
+        return list(identifiers.REGIONS if name == "region" else identifiers.DEPARTMENTS)
+    from mssante_audit import audits
+
+    return ["all", *audits.audits()] if name == "audit" else list(audits.catalogue())
 
 
-def known_audits() -> list[str]:
-    """Return the names of audits."""
-    from mssante_audit.audits import audits
-
-    return ["all", *audits()]
-
-
-def known_codes() -> list[str]:
-    """Return the codes of rules."""
-    from mssante_audit.audits import catalogue
-
-    return list(catalogue())
-
-
-def _notebooks() -> list[str]:
-    from mssante_audit.base.resources import resource
-
-    return sorted(path.stem for path in resource("notebooks").glob("*.ipynb"))
-
-
-def _regions() -> list[str]:
-    from mssante_audit.values.identifiers import REGIONS
-
-    return list(REGIONS)
-
-
-def _departments() -> list[str]:
-    from mssante_audit.values.identifiers import DEPARTMENTS
-
-    return list(DEPARTMENTS)
-
-
-def _shared() -> str | None:
+def _data() -> str | None:
     """Return what the variable says that is every command's ``--data``; a command's own goes before it."""
     return os.environ.get(f"{VARIABLES}_DATA") or None
 
 
-# -- how it is told -----------------------------------------------------------------------------------------
-
-TableFormat = Annotated[Table, Option("--format", help="Format to write.")]
-TextFormat = Annotated[Layout, Option("--format", help="Format to write.")]
-Lang = Annotated[Language, Option("--lang", help="Language of what is told in words.")]
-_LOCALE = "that of LC_ALL, LC_MESSAGES or LANG"
-ReaderLang = Annotated[Language | None, Option("--lang", help="Language to speak.", show_default=_LOCALE)]
-OutFile = Annotated[Path | None, Option(help="File to write.", show_default="standard output")]
-FailOn = Annotated[Severity | None, Option(help="Exit with 1 if there are findings this severe.")]
-Force = Annotated[bool, Option("--force", help="Replace what was written earlier.")]
-Debug = Annotated[bool, Option("--debug", help="Show tracebacks, and keep them; they may hold values.")]
-
-# -- what is audited ----------------------------------------------------------------------------------------
-
-_DATA, _SAMPLE = "Folder, white list file or snapshot.", f"{VARIABLES}_DATA, or the shipped sample"
-Data = Annotated[Path | None, Option(help=_DATA, default_factory=_shared, show_default=_SAMPLE)]
-_OWN = "Folder or file of the white list."
-OwnData = Annotated[Path | None, Option(help=_OWN, default_factory=_shared, show_default=f"{VARIABLES}_DATA")]
-AsOf = Annotated[str | None, Option(help="Instant to audit at, a date or ISO 8601.", show_default="now")]
-Anchors = Annotated[list[str] | None, Option(help="Certificate files or folders to trust.")]
-_SIGNER = "Common name in the certificate that signs the list."
-Signer = Annotated[str | None, Option(help=_SIGNER, show_default="alb.mssante.fr")]
-Recover = Annotated[bool, Option("--recover", help="Load the readable rows of a damaged list.")]
-AnyNamespace = Annotated[bool, Option("--any-namespace", help="Accept a list in another XML namespace.")]
-Operator = Annotated[str | None, Option(help="Identifier or unambiguous name.", show_default="all operators")]
-_REGION = "Regions where operators (not establishments) sit, with commas."
-Region = Annotated[list[str] | None, Option(help=_REGION, autocompletion=_regions)]
-_DEPARTMENT = "Départements where they sit, codes or names, with commas."
-Department = Annotated[list[str] | None, Option(help=_DEPARTMENT, autocompletion=_departments)]
-_CONTACTS = "Whose numbers and addresses are shown; all is not for sharing."
-Contacts = Annotated[Whose | None, Option("--contacts", help=_CONTACTS, show_default="services")]
-_SET = "Set a parameter, such as stale_after_days=365, concentration_min=20 or row_limit=50."
-Parameter = Annotated[list[str] | None, Option("--parameter", "-p", metavar="NAME=VALUE", help=_SET)]
-_NOTEBOOKS = Argument(
-    metavar="NOTEBOOK", help="Names or paths.", show_default="all", autocompletion=_notebooks
-)
-Notebooks = Annotated[list[str] | None, _NOTEBOOKS]
-
-_opened = Typer(add_completion=False)
-
-
-@_opened.command()
 def _opening(
     *,
-    data: Data,
-    parameter: Parameter = None,
-    as_of: AsOf = None,
-    anchors: Anchors = None,
-    signer: Signer = None,
-    recover: Recover = False,
-    any_namespace: AnyNamespace = False,
-    operator: Operator = None,
-    region: Region = None,
-    department: Department = None,
-    contacts: Contacts = None,
-) -> None:
-    """Take what says which trust space is opened, and whose part of it."""
+    data: Path | None,
+    parameter: list[str] | None = None,
+    as_of: str | None = None,
+    anchors: list[str] | None = None,
+    signer: str | None = None,
+    recover: bool = False,
+    any_namespace: bool = False,
+    operator: str | None = None,
+    region: list[str] | None = None,
+    department: list[str] | None = None,
+    contacts: Whose | None = None,
+) -> None: ...  # which trust space is opened, and whose part of it
 
 
-_OPENED = get_command(_opened).params
-
-# -- the network --------------------------------------------------------------------------------------------
-
-ASKING = "mssante_audit.asking"
-"""Where a command's context keeps what the options of `asking` say."""
-_PARENT = "Its servers (repeatable); those that the DNS names without."
-_RESOLVER = "Resolver to look names up with (repeatable); they are followed down from the root without."
-Port = Annotated[int, Option(min=1, max=65_535, help="Port of every server.")]
-Timeout = Annotated[float, Option(help="Seconds before a server counts as silent.")]
-_asking = Typer(add_completion=False)
-
-
-@_asking.command()
-def _asked(
+def _asking(
     *,
-    parent_zone: Annotated[str, Option(help="Zone that hands the domains out.")] = "mssante.fr",
-    parent_servers: Annotated[
-        list[str] | None, Option("--parent-server", metavar="NAME=ADDRESS", help=_PARENT)
-    ] = None,
-    resolvers: Annotated[list[str] | None, Option("--resolver", metavar="ADDRESS", help=_RESOLVER)] = None,
-    port: Annotated[
-        int | None, Option(min=1, max=65_535, help="Port of every server.", show_default="53, of mail 25")
-    ] = None,
-    timeout: Annotated[float | None, Option(help="Seconds to wait.", show_default="3, of mail 15")] = None,
-    retries: Annotated[int, Option(min=0, max=10, help="How many times more a silent server is asked.")] = 2,
-    ipv4_only: Annotated[bool, Option("--ipv4-only", help="Ask no IPv6 address.")] = False,
-) -> None:
-    """Take what says how the network is asked."""
+    parent_zone: str = "mssante.fr",
+    parent_servers: list[str] | None = None,
+    resolvers: list[str] | None = None,
+    port: int | None = None,
+    timeout: float | None = None,
+    retries: int = 2,
+    ipv4_only: bool = False,
+) -> None: ...  # how the network is asked
 
 
-_ASKED = get_command(_asking).params
+_SAID = tomllib.loads(Path(__file__).with_name("options.toml").read_text(encoding="utf-8"))
+_ASKED = [*signature(_asking, eval_str=True).parameters.values()]
+OPENED = signature(_opening, eval_str=True).parameters
+"""Options that say which trust space is opened (`mssante_audit.cli.console.parameters_of`)."""
 
 
-def opening(*without: str) -> type[TyperCommand]:
-    """Return the kind of command that has the options of `_opening`, but for some, after its own.
+def but(*without: str) -> tuple[str, ...]:
+    """Return the names of `OPENED`, but for some."""
+    return tuple(name for name in OPENED if name not in without)
 
-    Its function gets them by `mssante_audit.cli.console.parameters_of`.
+
+def takes(*opened: str, asks: bool = False, speaks: str = "") -> Callable[[Callable[..., None]], Any]:
+    """Return the decorator of a command, whose options and arguments are those of its function.
+
+    After its own it takes those `opened` of `OPENED`, and if it `asks` the network those that say how. One
+    that `speaks` does so as ``--lang`` or the locale (``LC_ALL``, ``LC_MESSAGES``, ``LANG``) says, or else in
+    that language; its errors are English where neither says more.
     """
-    return _with({OPENING: [option for option in _OPENED if option.name not in without]})
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        said: dict[str, Any] = _SAID["all"] | (_SAID["speaks"] if speaks else {})
+        said |= _SAID.get(command.__name__.strip("_"), {})
+        known = signature(command, eval_str=True)
+        own = [one for one in known.parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
+        made = [_described(one, said) for one in (*own, *(OPENED[name] for name in opened))]
+        made += [_described(one, said | _SAID["asked"]) for one in _ASKED if asks]
+        command.__signature__ = known.replace(parameters=made)  # type: ignore[attr-defined]
+        return _speaking(command, speaks) if speaks else command
+
+    return decorate
 
 
-def asking(*opened: str) -> type[TyperCommand]:
-    """Return the kind of command that asks the network, with some options of `_opening`.
-
-    Its function gets how to ask by `mssante_audit.cli.console.settings_of`.
-    """
-    return _with({OPENING: [option for option in _OPENED if option.name in opened], ASKING: _ASKED})
-
-
-def _with(groups: Mapping[str, Sequence[Any]]) -> type[TyperCommand]:
-    """Return the kind of command that has groups of options after its own, and keeps them in its context."""
-
-    class Extended(TyperCommand):
-        def __init__(self, name: str, *, params: Any, **how: Any) -> None:
-            super().__init__(name, params=[*params, *chain.from_iterable(groups.values())], **how)
-
-        def invoke(self, ctx: Any) -> Any:
-            for group, options in groups.items():
-                ctx.meta[group] = {str(option.name): ctx.params.pop(option.name) for option in options}
-            return super().invoke(ctx)
-
-    return Extended
+def _described(parameter: Parameter, said: dict[str, Any]) -> Parameter:
+    """Return a command's parameter with what is said of it."""
+    name, hint = parameter.name, parameter.annotation
+    if hint is Context:
+        return parameter
+    how = dict(said[name]) if isinstance(said[name], dict) else {"help": said[name]}
+    flags = how.pop("flags", [f"--{name.replace('_', '-')}"] if hint is bool else [])
+    if name in ("audit", "code", "notebooks", "region", "department"):
+        how["autocompletion"] = lambda: _offered(name)
+    if how.pop("data_everywhere", False):
+        how["default_factory"] = _data
+    is_argument = how.pop("argument", parameter.default is Parameter.empty and "default_factory" not in how)
+    info = Argument(**how) if is_argument else Option(*flags, **how)
+    return parameter.replace(annotation=Annotated[hint, info])
 
 
-InFlight = Annotated[int, Option(min=1, max=10_000, help="Questions or connections at any moment.")]
-Only = Annotated[str, Option(metavar="PATTERN", help='Only domains like this, such as "*.aura.*".')]
-MaxLoss = Annotated[float, Option(min=0, max=1, help="Share of lost rows from which a list is shrunk.")]
+def _speaking(command: Callable[..., None], otherwise: str) -> Callable[..., None]:
+    @wraps(command)
+    def spoken(*values: Any, lang: str | None = None, **named: Any) -> None:
+        locale = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")[:2].lower()
+        asked = lang or (locale if locale in LANGUAGES else None)
+        try:
+            with using_language(asked or otherwise):
+                command(*values, lang=asked or otherwise, **named)
+        except AuditError as error:
+            error.language = asked or "en"
+            raise
+
+    return spoken

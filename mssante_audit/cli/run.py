@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from mssante_audit.base.errors import InputError, ParameterError
-from mssante_audit.cli import options
 from mssante_audit.cli.console import debugging, for_own_eyes, say
+from mssante_audit.cli.options import Layout, takes
 
 CONFIG = Path("audit.toml")
 letters = typer.Typer(help="Note letters that went out, and see whom to remind.", no_args_is_help=True)
 
 
-def init(
-    file: Annotated[Path, typer.Argument(help="File to write; one that is there is left alone.")] = CONFIG,
-) -> None:
+@takes()
+def init(file: Path = CONFIG) -> None:
     """Write a commented audit.toml, the settings of `run`."""
     from mssante_audit.nightly.config import write_template
 
@@ -27,12 +25,13 @@ def init(
     say(f"{file}: set data.folder, then `mssante-audit doctor --config {file}` and `run --config {file}`")
 
 
+@takes()
 def run(
     context: typer.Context,
-    config: Annotated[Path, typer.Option("--config", help="The settings.")] = CONFIG,
-    debug: options.Debug = False,
-    format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
-    as_of: options.AsOf = None,
+    config: Path = CONFIG,
+    debug: bool = False,
+    format: Layout = Layout.text,
+    as_of: str | None = None,
 ) -> None:
     """Do the whole night's work: fetch, observe, audit, reports, dossiers, site, retention."""
     from mssante_audit.nightly.config import check, load_config
@@ -46,19 +45,13 @@ def run(
     at, shown = check_value("as_of", as_of) or "", sys.stderr.isatty()
     tell = (lambda line: say(line, sys.stderr)) if shown else (lambda line: None)
     night = run_night(settings, as_of=at, tell=tell, debug=debugging(context))
-    summary = night.folder / ("summary.json" if format == options.Layout.json else "summary.txt")
+    summary = night.folder / ("summary.json" if format == Layout.json else "summary.txt")
     say(summary.read_text(encoding="utf-8").rstrip())
     raise typer.Exit(night.exit_status)
 
 
-def doctor(
-    config: Annotated[
-        Path | None, typer.Option("--config", help="Look at what these settings need, too.")
-    ] = None,
-    health: Annotated[
-        bool, typer.Option("--health", help="Only: do the nights go well? For a monitor; wants --config.")
-    ] = False,
-) -> None:
+@takes()
+def doctor(config: Path | None = None, health: bool = False) -> None:
     """Say what is missing on this machine, and what to do about it."""
     from mssante_audit.nightly.config import load_config
     from mssante_audit.nightly.doctor import examine
@@ -73,15 +66,9 @@ def doctor(
     raise typer.Exit(int(any(sign.state == "missing" for sign in signs)))
 
 
-Settings = Annotated[Path, typer.Option("--config", help="The settings of the nightly run.")]
-
-
 @letters.command()
-def sent(
-    operator: Annotated[str, typer.Argument(help="Identifier or unambiguous name.")],
-    on: Annotated[str | None, typer.Option(help="Day it went out.", show_default="today")] = None,
-    config: Settings = CONFIG,
-) -> None:
+@takes()
+def sent(operator: str, on: str | None = None, config: Path = CONFIG) -> None:
     """Note that the letter of an operator's dossier went out."""
     from mssante_audit.nightly.config import load_config
     from mssante_audit.nightly.letters import note_sent
@@ -93,12 +80,13 @@ def sent(
 
 @letters.command("status", help="Say what became of what each letter told: fixed, still open, unknown.")
 @letters.command("due", help="Say whom to remind: written to long ago, and something told is still open.")
+@takes()
 def _standing(
     context: typer.Context,
-    operator: Annotated[str | None, typer.Argument(help="Identifier.", show_default="all")] = None,
-    config: Settings = CONFIG,
-    as_of: options.AsOf = None,
-    format: options.TextFormat = options.Layout.text,  # noqa: A002 - the option's name
+    operator: str | None = None,
+    config: Path = CONFIG,
+    as_of: str | None = None,
+    format: Layout = Layout.text,
 ) -> None:
     from mssante_audit.nightly.config import load_config
     from mssante_audit.nightly.letters import standings
@@ -110,4 +98,4 @@ def _standing(
     words = "{operator_id}: letter of {sent_on}, {told} told, {fixed} fixed, {open} open, {unknown} unknown"
     lines = [words.format(**sent) + "; remind" * sent["due"] for sent in found]
     nothing = "nobody is to be reminded" if due else "no letter was noted"
-    say(json.dumps(found, indent=1) if format == options.Layout.json else "\n".join(lines) or nothing)
+    say(json.dumps(found, indent=1) if format == Layout.json else "\n".join(lines) or nothing)

@@ -23,6 +23,8 @@ from jinja2 import Environment
 
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import (
+    NARROW,
+    NBSP,
     current_language,
     day,
     format_text,
@@ -31,7 +33,6 @@ from mssante_audit.base.language import (
     severity_name,
     typeset,
 )
-from mssante_audit.base.typography import NARROW, NBSP
 from mssante_audit.dossiers.facts import Dossier
 from mssante_audit.dossiers.forms import forms
 from mssante_audit.dossiers.points import Case, Point, one_line

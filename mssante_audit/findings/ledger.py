@@ -24,7 +24,6 @@ from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.settings import Thresholds
 from mssante_audit.base.state import read_state, write_state
 from mssante_audit.findings.catalogue import FAILED
-from mssante_audit.findings.comparison import introduced
 from mssante_audit.findings.registry import catalogue, unusable
 
 FILE = "ledger.json"
@@ -117,33 +116,28 @@ def follow(
     part = ledger.setdefault(scope, {"first_seen": {}, "runs": {}, "inputs": {}})
     earlier = max((run for run in part["runs"] if run < as_of), default="")
     before: Mapping[str, Noted] = part["runs"].get(earlier, {})
-    doubted, first = {*unsure}, part["first_seen"]
+    doubted, first, had = {*unsure}, part["first_seen"], part["inputs"].get(earlier, {})
     known, in_doubt = _noted(findings, doubted)
-    accepted, accepted_in_doubt = ({}, {}) if waived is None else _noted(waived, doubted)
+    accepted, accepted_in_doubt = _noted(findings[:0] if waived is None else waived, doubted)
     noted = known | {key: finding | {"waived": "yes"} for key, finding in accepted.items()}
     present = noted | in_doubt | accepted_in_doubt
     listed = dict(zip(findings["fingerprint"], findings["first_seen"], strict=True))
     for key in noted:
         first[key] = min(first.get(key, as_of), as_of, listed.get(key) or as_of)
     failed = {*findings.loc[findings["rule"] == FAILED, "audit"], *doubted}
-    gone = {key: finding for key, finding in before.items() if key not in present}
-    had = part["inputs"].get(earlier, {})
-    for key, finding in gone.items():
-        inputs = lacking.get(_audit_of(finding["rule"]), ())
-        blind = [name for name in inputs if name in had or name == finding.get("lacks")]
-        gone[key] = {name: value for name, value in finding.items() if name != "lacks"}
-        if blind:
-            gone[key]["lacks"] = blind[0]
-    lost = {
-        key: finding
-        for key, finding in gone.items()
-        if "lacks" in finding or not _evaluated(finding["rule"], failed)
-    }
-    vouched = lost.keys() | (present.keys() - noted.keys())
-    kept = {key: gone.get(key, finding) for key, finding in before.items() if key in vouched}
+    fixed: dict[str, Noted] = {}
+    lost: dict[str, Noted] = {}
+    for key, was in before.items():
+        if key not in present:
+            rule, lacked = catalogue().get(was["rule"]), was.get("lacks")
+            inputs = lacking.get(rule.audit, ()) if rule else ()
+            blind = [{"lacks": name} for name in inputs if name in had or name == lacked]
+            finding = {name: value for name, value in was.items() if name != "lacks"}
+            unknown = blind or not _evaluated(was["rule"], failed)
+            (lost if unknown else fixed)[key] = finding | (blind[0] if blind else {})
     if earlier or noted or not in_doubt:  # else it is still the first run of which anything is known
-        part["runs"][as_of] = noted | kept
-        part["runs"] = _last(part["runs"])
+        vouched = lost | {key: before[key] for key in before if key in present and key not in noted}
+        part["runs"] = _last(part["runs"] | {as_of: noted | vouched})
 
     def dated(findings: Mapping[str, Noted]) -> tuple[Noted, ...]:
         return tuple(
@@ -152,15 +146,12 @@ def follow(
             if "waived" not in finding
         )
 
-    new = introduced({key: Counter() for key in before}, {key: Counter() for key in known})
-
     def status(key: str) -> str:
-        return "unknown" if key in in_doubt else "" if not earlier else "new" if key in new else "open"
+        return "unknown" if key in in_doubt else "" if not earlier else "open" if key in before else "new"
 
     keys = findings["fingerprint"].tolist()
     seen = tuple(first.get(key) or min(listed[key] or as_of, as_of) for key in keys)
-    fixed = dated({key: finding for key, finding in gone.items() if key not in lost})
-    return FollowUp(earlier, seen, tuple(map(status, keys)), fixed, dated(lost))
+    return FollowUp(earlier, seen, tuple(map(status, keys)), dated(fixed), dated(lost))
 
 
 def inputs_before(ledger: Ledger, scope: str, as_of: str) -> Mapping[str, Mapping[str, Any]]:
@@ -189,11 +180,6 @@ def _noted(findings: pd.DataFrame, doubted: Set[str]) -> tuple[dict[str, Noted],
         sure = finding["rule"] != FAILED and _evaluated(finding["rule"], doubted)
         (known if sure else in_doubt)[key] = cast(dict[str, str], finding)
     return known, in_doubt
-
-
-def _audit_of(code: str) -> str:
-    rule = catalogue().get(code)
-    return rule.audit if rule else ""
 
 
 def _evaluated(code: str, failed: Set[str]) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 LIST, REGISTER, DNS = "list", "register", "dns"
@@ -100,3 +101,16 @@ def row_ranges(rows: Iterable[int]) -> str:
     for position, row in enumerate(sorted(set(rows))):
         spans.setdefault(row - position, []).append(row)
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in ((s[0], s[-1]) for s in spans.values()))
+
+
+def introduced(before: Mapping[str, Counter[str]], after: Mapping[str, Counter[str]]) -> dict[str, set[str]]:
+    """Return the findings that the later set introduces, each with the places that are new.
+
+    Both have by fingerprint how often a finding stands in each place, such as a domain; an empty counter
+    where places do not matter. Of one that stood nowhere before all places are new, maybe none.
+
+    >>> introduced({"old": Counter("a")}, {"old": Counter("ab"), "new": Counter("a")})
+    {'old': {'b'}, 'new': {'a'}}
+    """
+    more = {key: {*(places - before.get(key, Counter()))} for key, places in after.items()}
+    return {key: places for key, places in more.items() if places or key not in before}

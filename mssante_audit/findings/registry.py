@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from functools import cache, partial
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from itertools import product
@@ -25,11 +25,11 @@ from typing import Annotated, Any, Literal, NoReturn, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from mssante_audit.base.errors import AuditError, InputError, UnknownNameError
-from mssante_audit.base.language import current_language
+from mssante_audit.base.language import LANGUAGES, current_language
 from mssante_audit.findings.catalogue import Full, Rule, load_rules
 from mssante_audit.findings.held import EndedError, held
 from mssante_audit.findings.places import LIST as LIST
-from mssante_audit.findings.templates import LANGUAGES, PARTS, template
+from mssante_audit.findings.templates import PARTS, template
 from mssante_audit.observe.kinds import KINDS
 from mssante_audit.values.person import describe_error
 
@@ -225,36 +225,33 @@ def rule(code: str) -> Rule:
 @cache
 def _installed() -> tuple[dict[str, Audit], tuple[str, ...]]:
     """Return our audits and those of installed packages, and what is wrong with those that cannot be used."""
-    known = dict(ours())
-    faults = []
+    known, faults, stood = dict(ours()), list[InputError](), list[str]()
+    points = [(p.name, p.dist.name if p.dist else "a package", p) for p in entry_points(group=GROUP)]
+    for name, package, point in sorted(points, key=lambda one: one[:2]):
 
-    def package(point: EntryPoint) -> str:
-        return point.dist.name if point.dist else "a package"
+        def loading(point: EntryPoint = point) -> Iterator[None]:
+            point.load()
+            yield
 
-    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, package(point))):
         try:
-            list(held(partial(_loading, point)))  # what ends the program there does not end this one
+            list(held(loading))  # what ends the program there does not end this one
             audit = point.load()
             _admit(audit, known)
             known[audit.name] = audit
         except Exception as error:  # whatever a package of somebody else does when imported
-            raised = describe_error(error)
+            why = str(error)
             if isinstance(error, EndedError):
-                raised = f"{error} ({error.place.replace(':', ', line ')})" if error.place else str(error)
-            clear = isinstance(error, AuditError) and not isinstance(error, EndedError)
-            why = str(error) if clear else f"it does not import: {raised}"
-            message = f"the entry point {point.name} = {point.value!r} cannot be used: {why.rstrip('.')}"
-            remedy = "Mend that package, or uninstall it"
-            faults.append((point.name, InputError(message, file=package(point), remedy=remedy)))
-    for name, fault in faults:  # last, so that they take no name from one that can be used
+                place = f" ({error.place.replace(':', ', line ')})" if error.place else ""
+                why = f"it does not import: {error}{place}"
+            elif not isinstance(error, AuditError):
+                why = f"it does not import: {describe_error(error)}"
+            message = f"the entry point {name} = {point.value!r} cannot be used: {why.rstrip('.')}"
+            faults.append(InputError(message, file=package, remedy="Mend that package, or uninstall it"))
+            stood.append(name)
+    for name, fault in zip(stood, faults, strict=True):  # last, so that they take no name that can be used
         audit = _standing_in(name, fault, known)
         known[audit.name] = audit
-    return known, tuple(str(fault) for _, fault in faults)
-
-
-def _loading(point: EntryPoint) -> Iterator[None]:
-    point.load()
-    yield
+    return known, tuple(map(str, faults))
 
 
 def _standing_in(point: str, fault: InputError, known: Mapping[str, Audit]) -> Audit:
@@ -264,12 +261,11 @@ def _standing_in(point: str, fault: InputError, known: Mapping[str, Audit]) -> A
         raise fault
 
     title, words = f"{point} ({fault.file})", f"{point} of {fault.file}".lower()
-    plain = "unusable_" + re.sub(r"[^a-z0-9]+", "_", words).strip("_")
-    name = plain[:41] if point in known else point
+    plain = ("unusable_" + re.sub(r"[^a-z0-9]+", "_", words).strip("_"))[:41]
     try:
-        return Audit(name, title, (), entry_point)
+        return Audit(plain if point in known else point, title, (), entry_point)
     except InputError:  # it is no name
-        return Audit(plain[:41], title, (), entry_point)
+        return Audit(plain, title, (), entry_point)
 
 
 def _admit(audit: Any, known: Mapping[str, Audit]) -> None:

@@ -35,22 +35,18 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template, Templ
 from jinja2.meta import find_undeclared_variables
 from jinja2.runtime import Macro
 
+from mssante_audit.base import language as written
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.language import current_language
 from mssante_audit.base.text import visible
-from mssante_audit.base.typography import TYPOGRAPHY
 from mssante_audit.findings.catalogue import Rule
-
-LANGUAGES = TYPOGRAPHY
-"""Typography by language."""
 
 PARTS = ("observed", "expected", "evidence", "remedy")
 """The texts of a rule that are templates, in each language."""
 
 
 def template(rule: Rule, part: str, language: str) -> Template:
-    """Return one of a rule's `PARTS`, ready to be filled; an `InputError` if it is no template."""
+    """Return one of a rule's `PARTS`, to be filled in that language; an `InputError` if it is no template."""
     try:
         return _template(getattr(rule, f"{part}_{language}"), rule.words, language)
     except TemplateError as error:
@@ -63,63 +59,60 @@ def asked(rule: Rule, part: str, language: str) -> set[str]:
     """Return the facts that one of a rule's `PARTS` names."""
     environment = _environment(language)
     named = find_undeclared_variables(environment.parse(getattr(rule, f"{part}_{language}")))
-    return named - environment.globals.keys() - _words(rule.words, language).keys()
+    return named - environment.globals.keys() - _words(rule.words, environment).keys()
 
 
 def phrase(package: str, name: str, value: Any, language: str = "") -> str:
     """Return what a macro of a package's ``words_LANGUAGE.j2`` says of one value; in that spoken, if ""."""
-    macro: Macro = _words(package, language or current_language())[name]
-    return str(macro(value))
+    language = language or written.current_language()
+    with written.using_language(language):
+        return str(_words(package, _environment(language))[name](value))
 
 
 @cache
 def _template(text: str, package: str, language: str) -> Template:
-    made = _environment(language).from_string(text, globals=_words(package, language))
+    environment = _environment(language)
+    made = environment.from_string(text, globals=_words(package, environment))
     made.globals = dict(made.globals)  # which Jinja copies at every filling, and that of a ChainMap is slow
     return made
 
 
 @cache
-def _words(package: str, language: str, environment: Environment | None = None) -> dict[str, Macro]:
-    if not package:
-        return {}
-    module = (environment or _environment(language)).get_template(package).module
-    return {name: macro for name, macro in vars(module).items() if isinstance(macro, Macro)}
+def _words(package: str, environment: Environment) -> dict[str, Macro]:
+    module = environment.get_template(package).module if package else None
+    return {name: macro for name, macro in vars(module).items() if isinstance(macro, Macro)} if module else {}
 
 
 @cache
 def _environment(language: str) -> Environment:
-    words = LANGUAGES[language]
+    def words_in(package: str) -> str | None:
+        try:
+            return (files(package) / f"words_{language}.j2").read_text(encoding="utf-8")
+        except (ImportError, OSError):
+            return None
+
+    def shown(value: Any) -> Any:
+        return visible(value) if isinstance(value, str) else value
+
     environment = Environment(
         autoescape=False,  # noqa: S701 - plain text, escaped where it enters a page
         undefined=StrictUndefined,
-        finalize=_shown,
+        finalize=shown,
         trim_blocks=True,
         lstrip_blocks=True,
-        loader=FunctionLoader(lambda package: _packaged(package, language)),
+        loader=FunctionLoader(words_in),
     )
     environment.filters |= {
-        "number": words.number,
-        "count": words.count,
-        "percent": words.percent,
-        "damage": words.damage,
-        "lasting": words.lasting,
-        "listing": lambda items: words.listing([_shown(item) for item in items]),
-        "day": lambda text: words.day(parse_instant(text)),
-        "moment": lambda text: words.moment(parse_instant(text)),
+        "number": written.number,
+        "count": written.counted,
+        "percent": written.percent,
+        "damage": written.damage,
+        "lasting": written.lasting,
+        "listing": lambda items: written.listing([shown(item) for item in items]),
+        "day": lambda text: written.day(parse_instant(text)),
+        "moment": lambda text: written.moment(parse_instant(text)),
         "named": lambda codes, names: [names[code] for code in codes],
         "visible": lambda text: visible(str(text), spaces=True),
     }
-    environment.globals |= _words("mssante_audit.findings", language, environment)
+    environment.globals |= _words("mssante_audit.findings", environment)
     return environment
-
-
-def _packaged(package: str, language: str) -> str | None:
-    try:
-        return (files(package) / f"words_{language}.j2").read_text(encoding="utf-8")
-    except (ImportError, OSError):
-        return None
-
-
-def _shown(value: Any) -> Any:
-    return visible(value) if isinstance(value, str) else value

@@ -65,28 +65,29 @@ def load_waivers(file: Path) -> tuple[Waiver, ...]:
     listed = tables.pop("waiver", [])
     if tables or not (isinstance(listed, list) and all(isinstance(fields, dict) for fields in listed)):
         raise InputError("holds something else than [[waiver]]", file=str(file))
-    return tuple(_waiver(fields, number, str(file)) for number, fields in enumerate(listed, 1))
+    waivers = []
+    for number, fields in enumerate(listed, 1):
+        if fault := _fault(fields):
+            raise InputError(f"waiver {number} {fault}", file=str(file))
+        waivers.append(Waiver(**fields))
+    return tuple(waivers)
 
 
-def _waiver(fields: dict[str, Any], number: int, file: str) -> Waiver:
-    def wrong(message: str) -> InputError:
-        return InputError(f"waiver {number} {message}", file=file)
-
+def _fault(fields: dict[str, Any]) -> str:
+    """Return what is wrong with the fields of a waiver, "" if nothing is."""
     if unknown := sorted(set(fields) - set(Waiver.__dataclass_fields__)):
-        raise wrong(f"has an unknown field {unknown[0]!r}")
+        return f"has an unknown field {unknown[0]!r}"
     if missing := [name for name in ("rule", "reason", "who", "until") if not fields.get(name)]:
-        raise wrong(f"lacks {missing[0]!r}")
+        return f"lacks {missing[0]!r}"
     if not (fields.get("domain") or fields.get("operator") or fields.get("fingerprint")):
-        raise wrong("names neither a domain nor an operator nor a fingerprint")
+        return "names neither a domain nor an operator nor a fingerprint"
     if type(fields["until"]) is not date:
-        raise wrong("has an `until` that is not a date such as 2026-12-31")
-    texts = {name: value for name, value in fields.items() if name != "until"}
-    if bad := [name for name, value in texts.items() if not isinstance(value, str)]:
-        raise wrong(f"has a {bad[0]!r} that is not a text")
+        return "has an `until` that is not a date such as 2026-12-31"
+    if bad := [name for name, value in fields.items() if name != "until" and not isinstance(value, str)]:
+        return f"has a {bad[0]!r} that is not a text"
     # It may be one of a package that cannot be used just now.
-    if fields["rule"] not in catalogue() and not unusable():
-        raise wrong(f"names no rule {fields['rule']!r}")
-    return Waiver(**fields)
+    known = fields["rule"] in catalogue() or unusable()
+    return "" if known else f"names no rule {fields['rule']!r}"
 
 
 def split(

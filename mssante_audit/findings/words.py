@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.language import current_language
+from mssante_audit.base.language import current_language, using_language
 from mssante_audit.base.text import visible
 from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import Rule
@@ -37,7 +37,8 @@ def sentence(rule: Rule, part: str, facts: Mapping[str, Any], language: str = ""
         return str(text)
     filled = template(rule, part, language)
     try:
-        return filled.render(facts)
+        with using_language(language):
+            return filled.render(facts)
     except Exception as error:  # whatever a filter makes of a fact that is not what its author thought
         lacking = ", ".join(sorted(asked(rule, part, language) - facts.keys()))
         why = f"the finding has no fact {lacking}" if lacking else error

@@ -23,8 +23,8 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from mssante_audit.base.export import json_bytes, write_bytes
+from mssante_audit.base.language import NARROW, NBSP, severity_name, using_language
 from mssante_audit.base.markup import visible
-from mssante_audit.base.typography import NARROW, NBSP, TYPOGRAPHY
 from mssante_audit.findings.registry import LIST
 from mssante_audit.findings.templates import phrase
 from mssante_audit.nightly.night import SITE, Night, Run, began, good_run, read_result, read_run, runs_in
@@ -86,14 +86,12 @@ def page(night: Night) -> str:
         return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
     made = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=shown)
-    template = made.from_string((files("mssante_audit.nightly") / "mail.html.j2").read_text(encoding="utf-8"))
-    return template.render(
-        lang=night.lang,
-        blocks=[(kind, [*lines]) for kind, lines in groupby(lines_of(night), lambda line: line.kind)],
-        links={_say(night, "link", name): path for name, path in _PAGES.items() if night.site_url},
-        url=night.site_url,
-        severity=TYPOGRAPHY[night.lang].severity_name,
-    )
+    template = (files("mssante_audit.nightly") / "mail.html.j2").read_text(encoding="utf-8")
+    blocks = [(kind, [*lines]) for kind, lines in groupby(lines_of(night), lambda line: line.kind)]
+    links = {_say(night, "link", name): path for name, path in _PAGES.items() if night.site_url}
+    given = {"lang": night.lang, "blocks": blocks, "links": links, "url": night.site_url}
+    with using_language(night.lang):
+        return str(made.from_string(template).render(given, severity=severity_name))
 
 
 def record_of(night: Night) -> dict[str, Any]:

@@ -18,9 +18,8 @@ import pandas as pd
 
 from mssante_audit.base import language as spoken
 from mssante_audit.base.errors import InputError, ParameterError
-from mssante_audit.base.language import current_language, day, format_text, gettext, number, translated
+from mssante_audit.base.language import NBSP, current_language, day, format_text, gettext, number, translated
 from mssante_audit.base.resources import table_of
-from mssante_audit.base.typography import NBSP
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.report import svg
 from mssante_audit.report.svg import COLOURS, LINE, WIDTH, Chart, clean, look, mark, sheet

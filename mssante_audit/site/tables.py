@@ -11,9 +11,8 @@ import pandas as pd
 
 from mssante_audit.base.export import Values, values
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.language import day, format_text, gettext, localized, translated
+from mssante_audit.base.language import day, format_text, gettext, localized, translated, words_of
 from mssante_audit.base.markup import data
-from mssante_audit.base.typography import TYPOGRAPHY
 from mssante_audit.findings.catalogue import SEVERITIES, Rule
 from mssante_audit.findings.registry import audits, catalogue, title_of_audit
 from mssante_audit.findings.trend import severity_counts
@@ -28,7 +27,8 @@ ROWS = 200
 FOLDED = 50
 """Rows of information and hints that a page of many others shows still."""
 
-SEVERITY_COLUMNS = tuple(plural.capitalize() for _, plural in TYPOGRAPHY["fr"].severity_names.values())
+_SEVERITIES = words_of("mssante_audit.base")["fr"]["severities"].values()
+SEVERITY_COLUMNS = tuple(names.partition("|")[2].capitalize() for names in _SEVERITIES)
 _NUMBERS = (*reversed(SEVERITIES), "new")
 
 

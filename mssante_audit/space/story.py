@@ -56,7 +56,7 @@ def compare(
         How lists are loaded (`mssante_audit.load_space`); what the damaged part of one may explain is
         ``unknown``.
     language
-        Of the words, one of `mssante_audit.findings.templates.LANGUAGES`.
+        Of the words, one of `mssante_audit.base.language.LANGUAGES`.
     contacts
         Whose numbers and addresses are shown, as `mssante_audit.load_space` has it.
 

@@ -114,7 +114,7 @@ def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language
     findings
         What to judge by, if it is not what all audits find (`mssante_audit.audits.audit_all`).
     language
-        Of `reasons`: one of `mssante_audit.findings.templates.LANGUAGES`.
+        Of `reasons`: one of `mssante_audit.base.language.LANGUAGES`.
     """
     if findings is not None:
         return domains_of(space, findings, _used(space), language=language)

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mssante_audit.base.language import current_language, format_text, gettext, semicolon, words_of
-from mssante_audit.base.translations import Words
-from mssante_audit.base.typography import TYPOGRAPHY
+from mssante_audit.base.language import (
+    Words,
+    colon,
+    current_language,
+    format_text,
+    gettext,
+    semicolon,
+    using_language,
+    words_of,
+)
 from mssante_audit.findings.registry import catalogue, known_needs
 from mssante_audit.network.hosts import Part
 from mssante_audit.network.mail import Mail
@@ -43,15 +50,16 @@ def reasons(why: Mapping[str, Sequence[str]], language: str = "") -> str:
     """
     language = language or current_language()
     sentences = []
-    write = TYPOGRAPHY[language]
+    with using_language(language):
+        between, after = semicolon(), colon()
     names = {**CHECK_NAMES[language], **_REASONS[language]}
     for check in names:
         codes = why.get(check, ())
         known = [set(why.get(other, ())) for other in ("dns", "mail")]
         new = check != "receives" or not any(set(codes) <= others for others in known)
         if codes and NOT_AUDITED not in codes and new:
-            text = write.semicolon().join(reason(code, language) for code in codes)
-            sentences.append(f"{names[check]}{write.colon()}{text}.")
+            text = between.join(reason(code, language) for code in codes)
+            sentences.append(f"{names[check]}{after}{text}.")
     return " ".join(sentences)
 
 

@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -116,7 +117,7 @@ def shouts(space: TrustSpace) -> Iterator[Finding]:
 
 def halts(space: TrustSpace) -> Iterator[Finding]:
     yield Finding("OTHERS_HALTS", "x", (1,))
-    os.write(sys.stdout.writer.fileno(), bytes(6))  # type: ignore[attr-defined]
+    os.write(sys.stdout.writer.fileno(), pickle.dumps("x" * 100)[:50])  # type: ignore[attr-defined]
     time.sleep(600)
 
 

@@ -2,9 +2,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mssante_audit.base.typography import NARROW, NBSP, TYPOGRAPHY
+from mssante_audit.base import language
+from mssante_audit.base.language import NARROW, NBSP, using_language
 
-FRENCH, ENGLISH = TYPOGRAPHY["fr"], TYPOGRAPHY["en"]
 FIRST = datetime(2025, 3, 1, 5, 30, tzinfo=UTC)
 
 
@@ -13,42 +13,46 @@ FIRST = datetime(2025, 3, 1, 5, 30, tzinfo=UTC)
     [(0, 5, "0"), (1, 12, "8,3"), (1, 10, "10"), (1, 3, "33"), (5, 5, "100"), (3, 200, "1,5"), (1, 100, "1")],
 )
 def test_a_share_has_a_decimal_below_ten_percent_only(part, whole, text):
-    assert FRENCH.percent(part, whole) == f"{text}{NARROW}%"
+    assert language.percent(part, whole) == f"{text}{NARROW}%"
 
 
 def test_a_share_that_is_not_nothing_is_never_shown_as_nothing():
-    assert FRENCH.percent(1, 100_000) == f"moins de{NBSP}0,1{NARROW}%"
+    assert language.percent(1, 100_000) == f"moins de{NBSP}0,1{NARROW}%"
 
 
 def test_a_number_does_not_break_over_two_lines():
-    assert FRENCH.number(1234567) == f"1{NARROW}234{NARROW}567"
-    assert [FRENCH.one_decimal(value) for value in (2.5, 3.0, float("nan"))] == ["2,5", "3", "–"]
+    assert language.number(1234567) == f"1{NARROW}234{NARROW}567"
+    assert [language.one_decimal(value) for value in (2.5, 3.0, float("nan"))] == ["2,5", "3", "–"]
 
 
 def test_nouns_agree_with_their_number():
-    assert [FRENCH.severity_name("error", n) for n in (0, 1, 2)] == ["erreur", "erreur", "erreurs"]
-    assert FRENCH.count(2, "signal", "signaux") == f"2{NBSP}signaux"
-    lengths = [FRENCH.duration(days).replace(NBSP, " ") for days in (1, 91, 183, 365, 730, 1461, 400)]
+    assert [language.severity_name("error", n) for n in (0, 1, 2)] == ["erreur", "erreur", "erreurs"]
+    assert language.count(2, "signal", "signaux") == f"2{NBSP}signaux"
+    lengths = [language.duration(days).replace(NBSP, " ") for days in (1, 91, 183, 365, 730, 1461, 400)]
     assert lengths == ["1 jour", "3 mois", "6 mois", "1 an", "2 ans", "4 ans", "400 jours"]
 
 
 def test_listing_of_few():
-    assert [FRENCH.listing(items) for items in ([], ["a"], ["a", "b"])] == ["", "a", "a et b"]
+    assert [language.listing(items) for items in ([], ["a"], ["a", "b"])] == ["", "a", "a et b"]
 
 
 def test_typesetting_is_idempotent():
-    once = FRENCH.typeset("l'ANS : « oui » ; non ? 10 %")
-    assert FRENCH.typeset(once) == once == f"l’ANS{NBSP}: «{NBSP}oui{NBSP}»{NARROW}; non{NARROW}? 10{NARROW}%"
+    once = language.typeset("l'ANS : « oui » ; non ? 10 %")
+    assert (
+        language.typeset(once) == once == f"l’ANS{NBSP}: «{NBSP}oui{NBSP}»{NARROW}; non{NARROW}? 10{NARROW}%"
+    )
 
 
 def test_dates():
-    assert FRENCH.day(FIRST) == f"1er{NBSP}mars{NBSP}2025"
-    assert FRENCH.moment(FIRST.replace(day=2)) == f"2{NBSP}mars{NBSP}2025 à 05{NBSP}h{NBSP}30 UTC"
-    assert ENGLISH.moment(FIRST) == f"1{NBSP}March{NBSP}2025 at 05:30 UTC"
-    assert ENGLISH.month(FIRST) == f"March{NBSP}2025"
+    assert language.day(FIRST) == f"1er{NBSP}mars{NBSP}2025"
+    assert language.moment(FIRST.replace(day=2)) == f"2{NBSP}mars{NBSP}2025 à 05{NBSP}h{NBSP}30 UTC"
+    with using_language("en"):
+        assert language.moment(FIRST) == f"1{NBSP}March{NBSP}2025 at 05:30 UTC"
+        assert language.month(FIRST) == f"March{NBSP}2025"
 
 
 def test_english_has_its_own_typography() -> None:
-    assert (ENGLISH.number(6494), ENGLISH.percent(1, 100_000)) == ("6,494", "less than 0.1%")
-    assert [ENGLISH.percent(*share) for share in ((1, 12), (1, 3), (0, 0))] == ["8.3%", "33%", "–"]
-    assert [ENGLISH.severity_name("error", n) for n in (0, 1)] == ["errors", "error"]
+    with using_language("en"):
+        assert (language.number(6494), language.percent(1, 100_000)) == ("6,494", "less than 0.1%")
+        assert [language.percent(*share) for share in ((1, 12), (1, 3), (0, 0))] == ["8.3%", "33%", "–"]
+        assert [language.severity_name("error", n) for n in (0, 1)] == ["errors", "error"]

@@ -10,8 +10,8 @@ from conftest import REAL
 
 from mssante_audit import AUDITS
 from mssante_audit.audits import findings_of
+from mssante_audit.base.language import LANGUAGES
 from mssante_audit.findings.facts import dumped, loaded
-from mssante_audit.findings.templates import LANGUAGES
 from mssante_audit.findings.words import worded
 from mssante_audit.space.trust import TrustSpace, load_space
 

@@ -20,7 +20,7 @@ from made_up import ALPHA, xml_of
 from typer.testing import CliRunner
 
 from mssante_audit.base.errors import InputError, ParameterError
-from mssante_audit.base.typography import NBSP
+from mssante_audit.base.language import NBSP
 from mssante_audit.cli.main import app
 from mssante_audit.observe.dns.run import NetworkError
 from mssante_audit.observe.folder import default_path

@@ -12,7 +12,7 @@ import pytest
 from conftest import CATALOGUE
 from typer.testing import CliRunner
 
-from mssante_audit.base.translations import plain
+from mssante_audit.base.language import plain
 from mssante_audit.cli.main import app
 from mssante_audit.report.certificates import calendar
 from mssante_audit.report.run import Run

@@ -12,8 +12,8 @@ from lxml import html as lxml_html
 from made_findings import framed, made
 
 from mssante_audit.base.errors import InputError, OutputError, ParameterError
+from mssante_audit.base.language import NARROW, NBSP
 from mssante_audit.base.settings import Thresholds
-from mssante_audit.base.typography import NARROW, NBSP
 from mssante_audit.report.charts import COLUMNS, SHADES, bars, lines, tile_places, tiles
 from mssante_audit.report.notebook import Report
 from mssante_audit.report.results import EVERYBODY

@@ -13,8 +13,7 @@ import pytest
 from lxml import html as lxml_html
 
 import mssante_audit as ms
-from mssante_audit.base.language import typeset
-from mssante_audit.base.typography import NARROW, NBSP
+from mssante_audit.base.language import NARROW, NBSP, typeset
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.findings.registry import rule
 from mssante_audit.report.first import CAUSES, with_contacts

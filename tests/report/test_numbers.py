@@ -19,8 +19,8 @@ import pytest
 from lxml import html as lxml_html
 
 import mssante_audit as ms
-from mssante_audit.base.language import typeset
-from mssante_audit.base.typography import NARROW, NBSP, TYPOGRAPHY
+from mssante_audit.base.language import NARROW, NBSP, typeset
+from mssante_audit.base.language import day as day_of
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.report.charts import tile_places
 from mssante_audit.values.identifiers import DEPARTMENTS
@@ -296,7 +296,7 @@ def _(page: Page) -> list[object]:
 
 
 def day(at: pd.Timestamp) -> str:
-    return TYPOGRAPHY["fr"].day(at).replace(NBSP, " ")
+    return day_of(at).replace(NBSP, " ")
 
 
 @says(

@@ -10,8 +10,8 @@ from lxml import html as lxml_html
 from made_findings import framed, made
 
 from mssante_audit.base.export import csv_text
+from mssante_audit.base.language import NARROW, NBSP
 from mssante_audit.base.markup import SHOWN_TEXT
-from mssante_audit.base.typography import NARROW, NBSP
 from mssante_audit.report import findings, html, tables
 
 HOSTILE = (

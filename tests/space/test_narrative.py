@@ -9,8 +9,7 @@ from made_findings import framed, made
 
 from mssante_audit import AUDITS
 from mssante_audit.base.errors import UnknownNameError
-from mssante_audit.base.language import typeset
-from mssante_audit.base.typography import NARROW, NBSP
+from mssante_audit.base.language import NARROW, NBSP, typeset
 from mssante_audit.findings.catalogue import SOURCES
 from mssante_audit.findings.causes import causes
 from mssante_audit.findings.registry import catalogue, rule

@@ -11,7 +11,7 @@ from pathlib import Path
 from shutil import copy
 
 import mssante_audit
-from mssante_audit.base.typography import TYPOGRAPHY
+from mssante_audit.base.language import listing, using_language
 from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.registry import audits, catalogue, known_needs
 from mssante_audit.report.cards import examples
@@ -57,13 +57,15 @@ def rule_page(rule: Rule, body: str) -> str:
     looks = [
         known_needs()[need]["en"].removeprefix("no ") for need in (audit.needs + audit.uses if audit else ())
     ]
+    with using_language("en"):
+        looks_at = listing(["the white list", *looks])
     facts = {
         "Severity": rule.severity,
         "Confidence": rule.confidence,
         "Source": rule.source,
         "Check": rule.check or "none: it changes no verdict",
         "Audit": rule.audit or "any",
-        "Looks at": TYPOGRAPHY["en"].listing(["the white list", *looks]),
+        "Looks at": looks_at,
         "Since": f"version {rule.added_in}" if rule.added_in else "",
     }
     lines = [

@@ -14,8 +14,6 @@ from mssante_audit.audits.declarations.proposals import HOST
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.values import identifiers
-from mssante_audit.declarations.register import domain_key, filled
-from mssante_audit.declarations.values import domain_keys
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import DN, IGC, parse_dn, pasted_dn
 from mssante_audit.values.hosts import ZONE, in_zone

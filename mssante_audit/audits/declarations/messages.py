@@ -14,10 +14,19 @@ from typing import Any
 
 from mssante_audit.audits.declarations.proposals import date_from
 from mssante_audit.audits.declarations.rules import READING, form_findings
-from mssante_audit.base.language import colon, current_language, localized, semicolon, typeset, words_of
+from mssante_audit.base.language import (
+    colon,
+    current_language,
+    french,
+    listing,
+    localized,
+    semicolon,
+    singular,
+    typeset,
+    words_of,
+)
 from mssante_audit.base.settings import Letter
 from mssante_audit.base.text import is_hidden, visible
-from mssante_audit.base.typography import TYPOGRAPHY
 from mssante_audit.declarations.headings import fields, suggestion
 from mssante_audit.declarations.mend import Mended
 from mssante_audit.declarations.register import Register
@@ -257,17 +266,17 @@ def _of_rule(code: str, columns: Sequence[str], observed: str, expected: str, wr
 
 def summary(register: Register, every: Sequence[Message]) -> list[str]:
     """Return the lines that sum up: sheets that were not read, and how much there is to do."""
-    typography, lines = TYPOGRAPHY[current_language()], []
+    lines = []
     for file, names in register.unread.items():
         if names:
-            named = typography.listing([_quoted(visible(name)) for name in names])
+            named = listing([_quoted(visible(name)) for name in names])
             lines.append(_word("unread", visible(file), named, visible(register.sheets[file])))
     todo = sum(message.severity in ("warning", "error", "critical") for message in every)
     count, counts = len(register.declarations), {"todo": todo, "look": len(every) - todo}
     found = [_word(f"{name}{'s' if n > 1 else ''}", n) for name, n in counts.items() if n]
-    many = _word("declaration" if typography.singular(count) else "declarations", count)
+    many = _word("declaration" if singular(count) else "declarations", count)
     ends = colon().join([visible(register.source), many])
-    to_do = (semicolon() if typography.french else ", ").join(found)
+    to_do = (semicolon() if french() else ", ").join(found)
     return [*lines, f"{ends}, {to_do or _word('nothing')}"]
 
 
