@@ -12,7 +12,7 @@ from mssante_audit.findings.frame import Subject
 from mssante_audit.network.hosts import MailHost
 from mssante_audit.network.lookups import Found
 from mssante_audit.network.methods import Method
-from mssante_audit.network.walk import Content, Elsewhere, Visit, rests_on
+from mssante_audit.network.walk import DEAD, Content, Elsewhere, Visit, rests_on
 from mssante_audit.network.zones import EDNS_BROKEN, SERVING
 from mssante_audit.observe.dns.walk import NOBODY
 from mssante_audit.observe.lines import Reply
