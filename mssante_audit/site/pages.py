@@ -22,7 +22,7 @@ from mssante_audit.findings.catalogue import SEVERITIES, Rule
 from mssante_audit.findings.registry import audits, catalogue, title_of_audit
 from mssante_audit.findings.trend import Point, severity_counts
 from mssante_audit.report import first
-from mssante_audit.report.curves import lines
+from mssante_audit.report.charts import lines
 from mssante_audit.report.findings import foundation, incomplete, scope
 from mssante_audit.report.html import Html, joined, macro, prose
 from mssante_audit.report.pieces import Figure, key_figures, paragraph
