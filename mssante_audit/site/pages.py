@@ -24,9 +24,7 @@ from mssante_audit.findings.trend import Point, severity_counts
 from mssante_audit.report import first
 from mssante_audit.report.charts import lines
 from mssante_audit.report.findings import foundation, incomplete, scope
-from mssante_audit.report.html import Html, joined, macro, prose
-from mssante_audit.report.pieces import Figure, key_figures, paragraph
-from mssante_audit.report.say import Prose, say
+from mssante_audit.report.html import Figure, Html, Prose, joined, key_figures, macro, paragraph, prose, say
 from mssante_audit.report.tables import badge, visible
 from mssante_audit.site.tables import Shown, Tables
 from mssante_audit.site.view import Operator, View
