@@ -29,9 +29,8 @@ from mssante_audit.network import network_of
 from mssante_audit.observe.folder import File, find_observations
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.observation import load_observation
-from mssante_audit.observe.tls.observation import FORMAT, VERSION, load_tls
+from mssante_audit.observe.tls.observation import FORMAT, VERSION, load_servers, load_tls
 from mssante_audit.observe.tls.run import MailServer, Summary, observe_tls, servers_of
-from mssante_audit.observe.tls.servers import load_servers
 from mssante_audit.observe.tls.visit import MAX_SHOWN, Visit, offers_of, visit
 from mssante_audit.space.trust import load_space
 from mssante_audit.values.dn import parse_dn

@@ -20,9 +20,8 @@ from typer.testing import CliRunner
 from mssante_audit.cli.main import app
 from mssante_audit.observe.folder import find_observations
 from mssante_audit.observe.lines import instant
-from mssante_audit.observe.tls.observation import FORMAT, VERSION
+from mssante_audit.observe.tls.observation import FORMAT, VERSION, changes, chosen
 from mssante_audit.observe.tls.run import MailServer, lines_of
-from mssante_audit.observe.tls.servers import changes, chosen
 from mssante_audit.observe.tls.visit import Visit
 from mssante_audit.verdicts.renewals import renewals
 from tools.sample.certificates import Made, make
