@@ -29,8 +29,8 @@ from mssante_audit.audits import audit
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.observe.folder import File
 from mssante_audit.observe.observation import load_observation
+from mssante_audit.observe.tls.observation import load_servers
 from mssante_audit.observe.tls.run import MailServer, observe_tls
-from mssante_audit.observe.tls.servers import load_servers
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.load import load_whitelist
 from tools.sample.certificates import make

@@ -145,8 +145,7 @@ def _answers(before: Path, after: Path) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _certificates(before: Path, after: Path) -> tuple[pd.DataFrame, list[str]]:
-    from mssante_audit.observe.tls.observation import load_tls
-    from mssante_audit.observe.tls.servers import differences, sentences
+    from mssante_audit.observe.tls.observation import differences, load_tls, sentences
 
     first, then = load_tls(before), load_tls(after)
     found = differences(first, then)

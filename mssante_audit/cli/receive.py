@@ -68,7 +68,7 @@ def beside(domain: str, data: Path, anchors: Sequence[str]) -> TrustSpace:
     """Return a domain's rows in a list, and what was observed of TLS, without all else that a space has."""
     from mssante_audit.observe.dns.names import canonical
     from mssante_audit.observe.folder import find_observations
-    from mssante_audit.observe.tls.servers import load_servers
+    from mssante_audit.observe.tls.observation import load_servers
     from mssante_audit.space.trust import Thresholds, TrustSpace, list_of
 
     now, limits = datetime.now(UTC), Thresholds()

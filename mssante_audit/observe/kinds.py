@@ -9,7 +9,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import SKEW
 from mssante_audit.observe.folder import Aside, File, find_observations
 from mssante_audit.observe.merged import load_merged
-from mssante_audit.observe.tls.servers import load_servers
+from mssante_audit.observe.tls.observation import load_servers
 
 Faults = dict[str, InputError] | None
 

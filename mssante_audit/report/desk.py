@@ -32,7 +32,7 @@ from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.frame import Finding, Findings, concat
 from mssante_audit.findings.registry import Audit, register
 from mssante_audit.network import methods
-from mssante_audit.observe.tls.servers import servers
+from mssante_audit.observe.tls.observation import servers
 from mssante_audit.report.results import limited, limits, touching
 from mssante_audit.snapshot.make import changes_of, naming, unnamed_texts
 from mssante_audit.space.trust import TrustSpace

@@ -15,7 +15,7 @@ from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.mailboxes import counts
 from mssante_audit.network.methods import FRAME as METHOD_FRAME
 from mssante_audit.network.methods import METHODS
-from mssante_audit.observe.tls import servers
+from mssante_audit.observe.tls import observation as servers
 from mssante_audit.observe.tls.observation import OUTCOMES
 from mssante_audit.space import story
 from mssante_audit.verdicts import checks, domains

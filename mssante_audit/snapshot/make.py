@@ -25,7 +25,7 @@ from mssante_audit.findings.registry import audits
 from mssante_audit.findings.words import worded
 from mssante_audit.network import methods
 from mssante_audit.observe.kinds import hashes
-from mssante_audit.observe.tls.servers import servers
+from mssante_audit.observe.tls.observation import servers
 from mssante_audit.snapshot.dictionary import FRAMES, table_schema
 from mssante_audit.snapshot.load import (
     FILE,

@@ -29,7 +29,7 @@ from mssante_audit.mailboxes.extraction import Extraction, find_extractions
 from mssante_audit.observe.folder import Aside, File
 from mssante_audit.observe.kinds import KINDS, read_observations
 from mssante_audit.observe.observation import Observation
-from mssante_audit.observe.tls.servers import Observed as TlsObserved
+from mssante_audit.observe.tls.observation import Observed as TlsObserved
 from mssante_audit.space.scope import covered
 from mssante_audit.space.states import ANCHORS, State, states_of
 from mssante_audit.values.person import CONTACTS, Person, masks, unnamed

@@ -1,6 +1,6 @@
 """Certificates that changed, beside the list's own changes: which came first.
 
-Columns of `renewals`: those of `mssante_audit.observe.tls.servers`, then
+Columns of `renewals`: those of `mssante_audit.observe.tls.observation`, then
 
 ============== =================== ==========================================================================
 ``domains``    object (tuple)      domains that the server stands for now
@@ -21,7 +21,7 @@ import pandas as pd
 from mssante_audit.audits.certificates.presented import presented
 from mssante_audit.audits.since import past_of
 from mssante_audit.base.instants import instants
-from mssante_audit.observe.tls.servers import changes
+from mssante_audit.observe.tls.observation import changes
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
 

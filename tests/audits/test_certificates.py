@@ -25,9 +25,15 @@ from mssante_audit.findings.registry import catalogue
 from mssante_audit.findings.words import sentence
 from mssante_audit.observe.folder import File
 from mssante_audit.observe.lines import instant
-from mssante_audit.observe.tls.observation import FORMAT, NOT_VISITED, OUTCOMES, TELLING, VERSION
+from mssante_audit.observe.tls.observation import (
+    FORMAT,
+    NOT_VISITED,
+    OUTCOMES,
+    TELLING,
+    VERSION,
+    load_servers,
+)  # fmt: skip
 from mssante_audit.observe.tls.run import MailServer, lines_of
-from mssante_audit.observe.tls.servers import load_servers
 from mssante_audit.observe.tls.visit import Visit
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains

@@ -1,7 +1,5 @@
 """Name servers for tests, on loopback only: NSD and Knot as they are, scripted ones that misbehave."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import socket
@@ -82,6 +80,17 @@ def _zone_files(folder: Path, zones: Mapping[str, str]) -> dict[str, Path]:
     return files
 
 
+def _asked(address: str, port: int, query: bytes, timeout: float) -> bytes | None:
+    """Return what a server says to a query, if it does."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(timeout)
+        sock.connect((address, port))
+        with suppress(OSError):
+            sock.send(query)
+            return sock.recv(4096)
+    return None
+
+
 class Daemon:
     """A name server that runs until `stop`."""
 
@@ -90,13 +99,8 @@ class Daemon:
             self.process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
         probe = dns.message.make_query("version.bind", "TXT", "CH").to_wire()
         for _ in range(200):
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-                sock.settimeout(0.05)
-                sock.connect((address, port))
-                with suppress(OSError):
-                    sock.send(probe)
-                    sock.recv(512)
-                    return
+            if _asked(address, port, probe, 0.05):
+                return
             if self.process.poll() is not None:
                 break
             time.sleep(0.02)
@@ -150,25 +154,18 @@ def start_knot(
     daemon = Daemon([str(KNOT), "-c", str(config)], addresses[0], port, folder / "log")
     try:
         for zone in zones:
-            _wait_for_zone(addresses[0], port, zone)
+            query = dns.message.make_query(zone, "SOA").to_wire()
+            for _ in range(100):
+                said = _asked(addresses[0], port, query, 0.2)
+                if said and dns.message.from_wire(said).answer:
+                    break
+                time.sleep(0.02)
+            else:
+                raise RuntimeError(f"{zone} does not load")
     except RuntimeError:
         daemon.stop()
         raise
     return daemon
-
-
-def _wait_for_zone(address: str, port: int, zone: str) -> None:
-    query = dns.message.make_query(zone, "SOA").to_wire()
-    for _ in range(100):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.settimeout(0.2)
-            sock.connect((address, port))
-            with suppress(OSError):
-                sock.send(query)
-                if dns.message.from_wire(sock.recv(4096)).answer:
-                    return
-        time.sleep(0.02)
-    raise RuntimeError(f"{zone} does not load")
 
 
 Script = Callable[[dns.message.Message, str], "list[bytes | float] | None"]

@@ -1,8 +1,6 @@
 """Scripts of servers that misbehave, before a good one: they ask it, and spoil what it says."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import dns.exception
 import dns.flags
@@ -10,12 +8,16 @@ import dns.message
 import dns.name
 import dns.query
 import dns.rcode
-import dns.rdatatype
+from dns.rdatatype import CNAME, MX, SOA, to_text
 from dnscases import NS, ONE, P1, ROOT
 from dnslab import Script, reply, send
 
+Message = dns.message.Message
+Spoil = Callable[[Message, Message], Message]
+"""From a query and a good reply to what is said."""
 
-def forward(query: dns.message.Message, transport: str, address: str = ONE) -> dns.message.Message:
+
+def forward(query: Message, transport: str, address: str = ONE) -> Message:
     """Ask a good server."""
     ask = dns.query.tcp if transport == "tcp" else dns.query.udp
     try:
@@ -24,88 +26,32 @@ def forward(query: dns.message.Message, transport: str, address: str = ONE) -> d
         return reply(query, aa=False)
 
 
-def servfail(query: dns.message.Message, transport: str) -> list[bytes | float]:
-    message = reply(query, aa=False)
-    message.set_rcode(2)
-    return send(message, transport)
-
-
-def refuse(query: dns.message.Message, transport: str) -> list[bytes | float]:
-    message = reply(query, aa=False)
-    message.set_rcode(5)
-    return send(message, transport)
-
-
-def lame(query: dns.message.Message, transport: str) -> list[bytes | float]:
-    message = forward(query, transport)
-    message.flags &= ~dns.flags.AA
-    return send(message, transport)
-
-
-def upward(query: dns.message.Message, transport: str) -> list[bytes | float]:
-    return send(reply(query, aa=False, authority=[". NS a.root-servers.net."]), transport)
-
-
-def no_soa(query: dns.message.Message, transport: str) -> list[bytes | float]:
-    if query.question[0].rdtype == dns.rdatatype.SOA:
-        return send(reply(query), transport)
-    message = forward(query, transport)
-    message.authority = [rrset for rrset in message.authority if rrset.rdtype != dns.rdatatype.SOA]
-    return send(message, transport)
-
-
-def recursive(query: dns.message.Message, transport: str) -> list[bytes | float]:
-    stranger = not query.question[0].name.is_subdomain(dns.name.from_text("mssante.fr"))
-    message = forward(query, transport, ROOT if stranger else ONE)
-    message.flags |= dns.flags.RA
-    if stranger:
-        message.flags &= ~dns.flags.AA
-    return send(message, transport)
-
-
-def over(transport: str) -> Script:
-    """Answer over one transport only."""
-    return lambda query, used: send(forward(query, used), used) if used == transport else []
-
-
-def mixed(query: dns.message.Message, transport: str) -> list[bytes | float]:
+def mixed(query: Message, transport: str) -> list[bytes | float]:
     """Answer with an MX at a name that has an NS set as well."""
     name = query.question[0].name.to_text(True)
-    if name != "deux.melange.fr" or query.question[0].rdtype != dns.rdatatype.MX:
+    if name != "deux.melange.fr" or query.question[0].rdtype != MX:
         return send(forward(query, transport, P1), transport)
     ns = [f"{name} NS ns{n}.op.example." for n in (1, 2)]
     return send(reply(query, answer=[f"{name} MX 10 mx1.mail.example."], authority=ns), transport)
 
 
-SCRIPTS: Mapping[str, Script] = {
-    "silent": lambda query, transport: [], "servfail": servfail, "refuse": refuse, "lame": lame,
-    "upward": upward, "no-soa": no_soa, "udp-only": over("udp"), "tcp-only": over("tcp"),
-    "recursive": recursive,
-}  # fmt: skip
-
-
 def script(does: str) -> Script:
     """Return the script of ``WHAT WHEN…``: misbehave in one way for some queries, else answer well.
 
-    What: one of `SCRIPTS`, `RCODES` or `SPOILT`, or seconds of delay. When: a type, ``edns``, ``udp`` or
-    ``tcp``, any of which is enough; nothing: always. A last word ``no-tcp`` closes TCP, a first one
-    ``elsewhere`` has replies over UDP come from another address (`dnsscene.running`).
+    What: one of `SPOILT`, or seconds of delay. When: a type, ``edns``, ``udp`` or ``tcp``, any of which is
+    enough; nothing: always. A last word ``no-tcp`` closes TCP, a first one ``elsewhere`` has replies over UDP
+    come from another address (`dnsscene.running`).
     """
     what, *when = does.removeprefix("elsewhere").removesuffix("no-tcp").split()
+    if what in ("udp-only", "tcp-only"):
+        what, when = "silent", ["tcp" if what == "udp-only" else "udp"]
 
-    def misbehave(query: dns.message.Message, transport: str) -> list[bytes | float]:
-        edns = {"edns"} if query.edns >= 0 else set()
-        is_so = {dns.rdatatype.to_text(query.question[0].rdtype).lower(), transport} | edns
+    def misbehave(query: Message, transport: str) -> list[bytes | float]:
+        is_so = {to_text(query.question[0].rdtype).lower(), transport, "edns" if query.edns >= 0 else ""}
         if when and not is_so & set(when):
             return send(forward(query, transport), transport)
-        if what in SCRIPTS:
-            return SCRIPTS[what](query, transport)
-        if what in RCODES:
-            message = dns.message.make_response(query)
-            message.use_edns(0 if what == "badvers" else -1)
-            message.set_rcode(RCODES[what])
-            message.flags |= dns.flags.AA if what == "nxdomain" else 0
-            return send(message, transport)
+        if what == "silent":
+            return []
         if what in SPOILT:
             return send(SPOILT[what](query, forward(query, transport)), transport)
         return [float(what), *send(forward(query, transport), transport)]
@@ -113,60 +59,81 @@ def script(does: str) -> Script:
     return misbehave
 
 
-Spoil = Callable[[dns.message.Message, dns.message.Message], dns.message.Message]
+def saying(rcode: int, edns: int | None = None, *, aa: bool = False) -> Spoil:
+    """Say an error; with a version of EDNS, -1 for none, or the query's own."""
+
+    def spoil(query: Message, _message: Message) -> Message:
+        message = reply(query, aa=aa)
+        if edns is not None:
+            message.use_edns(edns)
+        message.set_rcode(rcode)
+        return message
+
+    return spoil
 
 
-def truncated(_query: dns.message.Message, message: dns.message.Message) -> dns.message.Message:
-    for section in (message.answer, message.authority, message.additional):
-        section.clear()
-    message.flags |= dns.flags.TC
+def flagged(*, on: int = 0, off: int = 0) -> Spoil:
+    def spoil(_query: Message, message: Message) -> Message:
+        message.flags = (message.flags | on) & ~off
+        return message
+
+    return spoil
+
+
+def no_soa(query: Message, message: Message) -> Message:
+    if query.question[0].rdtype == SOA:
+        return reply(query)
+    message.authority = [rrset for rrset in message.authority if rrset.rdtype != SOA]
     return message
 
 
-def empty(_query: dns.message.Message, message: dns.message.Message) -> dns.message.Message:
+def recursive(query: Message, message: Message) -> Message:
+    if query.question[0].name.is_subdomain(dns.name.from_text("mssante.fr")):
+        return flagged(on=dns.flags.RA)(query, message)
+    return flagged(on=dns.flags.RA, off=dns.flags.AA)(query, forward(query, "tcp", ROOT))
+
+
+def truncated(query: Message, message: Message) -> Message:
+    for section in (message.answer, message.authority, message.additional):
+        section.clear()
+    return flagged(on=dns.flags.TC)(query, message)
+
+
+def empty(_query: Message, message: Message) -> Message:
     message.answer.clear()
     return message
 
 
-def hollow(query: dns.message.Message, _message: dns.message.Message) -> dns.message.Message:
-    return reply(query, aa=False)
-
-
-def sideways(query: dns.message.Message, message: dns.message.Message) -> dns.message.Message:
+def sideways(query: Message, message: Message) -> Message:
     zone = next((r.name for r in (*message.answer, *message.authority)), query.question[0].name)
     return reply(query, aa=False, authority=[f"{zone} NS {name}." for name in NS])
 
 
-def lower(query: dns.message.Message, message: dns.message.Message) -> dns.message.Message:
+def lower(query: Message, message: Message) -> Message:
     message.question[0].name = query.question[0].name.canonicalize()
     return message
 
 
-def no_middle(query: dns.message.Message, message: dns.message.Message) -> dns.message.Message:
+def no_middle(query: Message, message: Message) -> Message:
     if query.question[0].name.labels[0].lower() == b"milieu":
         message.set_rcode(dns.rcode.NXDOMAIN)
     return message
 
 
-def without_aa(_query: dns.message.Message, message: dns.message.Message) -> dns.message.Message:
-    message.flags &= ~dns.flags.AA
-    return message
-
-
-def without_opt(_query: dns.message.Message, message: dns.message.Message) -> dns.message.Message:
+def without_opt(_query: Message, message: Message) -> Message:
     message.use_edns(-1)
     return message
 
 
-def without_signatures(query: dns.message.Message, _message: dns.message.Message) -> dns.message.Message:
+def without_signatures(query: Message, _message: Message) -> Message:
     plain = dns.message.make_query(query.question[0].name, query.question[0].rdtype)
     message = forward(plain, "udp")
     message.id = query.id
     return message
 
 
-def other_mx(query: dns.message.Message, message: dns.message.Message) -> dns.message.Message:
-    if query.question[0].rdtype != dns.rdatatype.MX:
+def other_mx(query: Message, message: Message) -> Message:
+    if query.question[0].rdtype != MX:
         return message
     return reply(query, answer=[f"{query.question[0].name} MX 10 mx2.mail.example."])
 
@@ -174,9 +141,9 @@ def other_mx(query: dns.message.Message, message: dns.message.Message) -> dns.me
 def alias_of(target: str, *, apart: bool = False) -> Spoil:
     """Add an alias to what is answered for the MX, or put it in its place."""
 
-    def spoil(query: dns.message.Message, message: dns.message.Message) -> dns.message.Message:
+    def spoil(query: Message, message: Message) -> Message:
         question = query.question[0]
-        if apart and question.rdtype != dns.rdatatype.MX:
+        if apart and question.rdtype != MX:
             return message
         spoilt = reply(query, answer=[f"{question.name} CNAME {target or question.name}"])
         spoilt.answer += message.answer if apart else []
@@ -185,23 +152,22 @@ def alias_of(target: str, *, apart: bool = False) -> Spoil:
     return spoil
 
 
-def alone(query: dns.message.Message, message: dns.message.Message) -> dns.message.Message:
+def alone(query: Message, message: Message) -> Message:
     """Leave out what an alias leads to."""
     name = query.question[0].name
-    aliased = any(rrset.rdtype == dns.rdatatype.CNAME for rrset in message.answer)
+    aliased = any(rrset.rdtype == CNAME for rrset in message.answer)
     message.answer = [rrset for rrset in message.answer if not aliased or rrset.name == name]
     return message
 
 
-SPOILT = {
-    "self-alias": alias_of(""), "alias-too": alias_of("mx2.mail.example.", apart=True),
-    "alias-alone": alone,
-    "truncated": truncated, "nodata": empty, "hollow": hollow, "sideways": sideways, "lower": lower,
-    "no-middle": no_middle, "no-aa": without_aa, "no-opt": without_opt, "no-sig": without_signatures,
+SPOILT: dict[str, Spoil] = {
+    "servfail": saying(2), "refuse": saying(5), "nxdomain": saying(3, -1, aa=True), "formerr": saying(1, -1),
+    "notimp": saying(4, -1), "badvers": saying(dns.rcode.BADVERS, 0), "lame": flagged(off=dns.flags.AA),
+    "no-aa": flagged(off=dns.flags.AA), "no-soa": no_soa, "recursive": recursive, "truncated": truncated,
+    "upward": lambda query, _: reply(query, aa=False, authority=[". NS a.root-servers.net."]),
+    "hollow": lambda query, _: reply(query, aa=False), "self-alias": alias_of(""), "alias-alone": alone,
+    "alias-too": alias_of("mx2.mail.example.", apart=True), "nodata": empty, "sideways": sideways,
+    "lower": lower, "no-middle": no_middle, "no-opt": without_opt, "no-sig": without_signatures,
     "other-mx": other_mx,
 }  # fmt: skip
 """What is done to a good reply."""
-RCODES = {
-    "formerr": dns.rcode.FORMERR, "notimp": dns.rcode.NOTIMP, "badvers": dns.rcode.BADVERS,
-    "nxdomain": dns.rcode.NXDOMAIN,
-}  # fmt: skip

@@ -4,8 +4,6 @@ They start at the root of the tests and trust its key only; what they answer is 
 held to. Nothing of theirs outlives `resolving`.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import shutil
@@ -25,8 +23,7 @@ import pytest
 from dnscases import ROOT
 from dnslab import Daemon
 
-PROGRAMS = {"named": "bind9", "unbound": "unbound", "kresd": "knot-resolver"}
-"""Resolver → its package."""
+PROGRAMS = {"named": "bind9", "unbound": "unbound", "kresd": "knot-resolver"}  # resolver → its package
 PLACES = {name: shutil.which(name) or shutil.which(name, path="/usr/sbin") for name in PROGRAMS}
 MISSING = tuple(PROGRAMS[name] for name, place in PLACES.items() if not place)
 HOW = f"resolvers are missing: `apt-get install --no-install-recommends {' '.join(PROGRAMS.values())}`"
@@ -34,8 +31,7 @@ HOW = f"resolvers are missing: `apt-get install --no-install-recommends {' '.joi
 BIND, UNBOUND, UNBOUND_VALIDATING, KNOT = "BIND", "unbound", "unbound, validating", "Knot Resolver"
 ADDRESSES = {BIND: "127.0.57.1", UNBOUND: "127.0.57.2", UNBOUND_VALIDATING: "127.0.57.3", KNOT: "127.0.57.4"}
 """The resolvers that are asked; all but the second validate."""
-PATIENCE = 8.0
-"""Seconds that a sender's stub waits for each of its `TRIES`."""
+PATIENCE = 8.0  # seconds that a sender's stub waits for each of its `TRIES`
 TRIES = 3
 
 
@@ -51,8 +47,7 @@ def need_resolvers() -> None:
 class Told:
     """What one resolver says of a domain's mail."""
 
-    rcode: str
-    """Of the answer for MX; ``TIMEOUT`` where none came."""
+    rcode: str  # of the answer for MX; `TIMEOUT` where none came
     exchangers: dict[str, tuple[str, ...]]
     """Name → addresses; the domain itself where it has an address and no MX."""
 

@@ -3,8 +3,6 @@
 `running` needs a network namespace of its own (`dnslab.in_namespace`), as root, with `addresses` on it.
 """
 
-from __future__ import annotations
-
 import json
 import socket
 import subprocess
@@ -43,7 +41,7 @@ from dnscases import (
     TOP,
     TWO,
     Case,
-)
+)  # fmt: skip
 from dnslab import Scripted, start_knot, start_nsd
 from dnsmisbehaving import mixed, script
 from dnsresolvers import ADDRESSES, UNBOUND, ask_all, resolving
@@ -145,8 +143,7 @@ class Key:
         txn.add(rrset.name, rrset.ttl, rrsig)
 
 
-UNKNOWN = 200
-"""A DNSSEC algorithm that nobody has (RFC 4034: unassigned)."""
+UNKNOWN = 200  # a DNSSEC algorithm that nobody has (RFC 4034: unassigned)
 WHEN = {"now": (-1, 12), "expired": (-30, -2), "not yet": (2, 30)}
 """How a zone is signed → days from now at which its signatures begin and end."""
 
@@ -154,11 +151,8 @@ WHEN = {"now": (-1, 12), "expired": (-30, -2), "not yet": (2, 30)}
 def _private(algorithm: str) -> rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey:
     if algorithm.startswith("RSA"):
         return rsa.generate_private_key(65537, 2048)
-    return (
-        ed25519.Ed25519PrivateKey.generate()
-        if algorithm == "ED25519"
-        else ec.generate_private_key(ec.SECP256R1())
-    )
+    ed = algorithm == "ED25519"
+    return ed25519.Ed25519PrivateKey.generate() if ed else ec.generate_private_key(ec.SECP256R1())
 
 
 def zones(cases: Sequence[Case] = CASES) -> dict[str, dict[str, str]]:
@@ -202,8 +196,7 @@ def zones(cases: Sequence[Case] = CASES) -> dict[str, dict[str, str]]:
     }  # fmt: skip
 
 
-SIGNED = "mssante.fr"
-"""The parent zone that is signed."""
+SIGNED = "mssante.fr"  # the parent zone that is signed
 
 
 @contextmanager
@@ -212,11 +205,8 @@ def running(folder: Path, cases: Sequence[Case] = CASES) -> Iterator[str]:
     served = zones(cases)
     with ExitStack() as stack:
         for name, addresses in (
-            ("root", [ROOT]),
-            ("top", [TOP]),
-            ("parent1", [P1]),
-            ("operator1", [ONE, NEAR, SIX_ONE]),
-        ):
+            ("root", [ROOT]), ("top", [TOP]), ("parent1", [P1]), ("operator1", [ONE, NEAR, SIX_ONE]),
+        ):  # fmt: skip
             stack.callback(start_nsd(folder / name, addresses, 53, served[name]).stop)
         for name, on in (("parent2", [P2]), ("operator2", [TWO, SIX_TWO])):
             stack.callback(start_knot(folder / name, on, 53, served[name]).stop)
@@ -314,9 +304,8 @@ def broken(folder: Path, cases: Sequence[Case], rounds: int) -> list[str]:
     wrong = []
     for _, space in spaces(folder, cases):
         domains, now = space.audited["domain"].unique().tolist(), datetime.now(UTC)
-        receives = {
-            domain: mail.receives for domain, mail in mails(space.observation, domains, now, 7).items()
-        }
+        told = mails(space.observation, domains, now, 7)
+        receives = {domain: mail.receives for domain, mail in told.items()}
         wrong += contradictions(space, told_in_clear("delegation_vs_redirection", space), receives)
         wrong += changes(space, domains, now, rounds)
     return wrong

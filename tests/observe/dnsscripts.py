@@ -1,7 +1,5 @@
 """Scripts for servers that follow one: a parent zone's, an operator's."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import dns.message

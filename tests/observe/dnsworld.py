@@ -1,13 +1,11 @@
 """A made-up DNS on loopback addresses: a root, a parent zone on two servers, and operators below it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
-from dnslab import Daemon, Script, Scripted, free_port, need_servers, start_knot, start_nsd
+from dnslab import Script, Scripted, free_port, need_servers, start_knot, start_nsd
 
 from mssante_audit.observe.dns.run import ObserveSettings, observe
 from mssante_audit.observe.observation import Observation, load_observation
@@ -77,8 +75,7 @@ class World:
     """Where things are."""
 
     port: int
-    settings: ObserveSettings
-    """Patient enough for a busy machine, quick enough for a test."""
+    settings: ObserveSettings  # patient enough for a busy machine, quick enough for a test
 
 
 def quick(port: int, **changes: object) -> ObserveSettings:
@@ -94,45 +91,34 @@ def quick(port: int, **changes: object) -> ObserveSettings:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     need_servers()
     folder, port = tmp_path_factory.mktemp("world"), free_port()
+    mssante = {"mssante.fr": PARENT}
+    root = (
+        f"@ SOA ns.example. hostmaster.example. 1 3600 600 86400 300\n@ NS ns.example.\n"
+        f"example NS ns.example.\nns.example A {EXAMPLE}\n"
+        "mssante.fr NS ns1.gestion.example.\nmssante.fr NS ns2.gestion.example.\n"
+    )
+    heberge = "@ NS ns1.gestion.example.\n@ MX 10 mx2.operateur.example.\n"
+    mx = "@ MX 10 mx1.operateur.example.\n"
+    operated = {
+        "ch-sain.mssante.fr": SAIN, "ch-signe.mssante.fr": OPERATED + mx,
+        "joker-op.mssante.fr": f"{OPERATED}{mx}{mx.replace('@', '*')}",
+    }  # fmt: skip
+    dessous = f"@ NS ns\nns A {OP_KNOT}\n{mx}encore MX 10 mx2.operateur.example.\n"
     with ExitStack() as stack:
-
-        def keep(daemon: Daemon) -> None:
-            stack.callback(daemon.stop)
-
-        root = (
-            f"@ SOA ns.example. hostmaster.example. 1 3600 600 86400 300\n@ NS ns.example.\n"
-            f"example NS ns.example.\nns.example A {EXAMPLE}\n"
-            "mssante.fr NS ns1.gestion.example.\nmssante.fr NS ns2.gestion.example.\n"
-        )
-        keep(start_nsd(folder / "root", [ROOT], port, {".": root}))
-        keep(start_nsd(folder / "example", [EXAMPLE], port, {"example": EXAMPLE_ZONE}))
-        heberge = "@ NS ns1.gestion.example.\n@ MX 10 mx2.operateur.example.\n"
-        keep(
-            start_nsd(
-                folder / "parent1",
-                [PARENT_NSD],
-                port,
-                {"mssante.fr": PARENT, "ch-heberge.mssante.fr": heberge},
-            )
-        )
-        keep(start_knot(folder / "parent2", [PARENT_KNOT], port, {"mssante.fr": PARENT}))
-        operated = {
-            "ch-sain.mssante.fr": SAIN,
-            "joker-op.mssante.fr": OPERATED
-            + "@ MX 10 mx1.operateur.example.\n* MX 10 mx1.operateur.example.\n",
-            "ch-signe.mssante.fr": OPERATED + "@ MX 10 mx1.operateur.example.\n",
-        }
-        keep(start_nsd(folder / "op1", [OP_NSD], port, operated | {"ch-gros.mssante.fr": GROS}))
-        dessous = (
-            f"@ NS ns\nns A {OP_KNOT}\n@ MX 10 mx1.operateur.example.\nencore MX 10 mx2.operateur.example.\n"
-        )
-        keep(
-            start_knot(
-                folder / "op2", [OP_KNOT], port, operated | {"dessous.region.mssante.fr": dessous},
-                signed=["ch-signe.mssante.fr"],
-            )
-        )  # fmt: skip
-        keep(start_knot(folder / "op3", [OP_REGION], port, {"region.mssante.fr": REGION}))
+        for name, address, zones in (
+            ("root", ROOT, {".": root}),
+            ("example", EXAMPLE, {"example": EXAMPLE_ZONE}),
+            ("parent1", PARENT_NSD, mssante | {"ch-heberge.mssante.fr": heberge}),
+            ("op1", OP_NSD, operated | {"ch-gros.mssante.fr": GROS}),
+        ):
+            stack.callback(start_nsd(folder / name, [address], port, zones).stop)
+        signed = ["ch-signe.mssante.fr"]
+        for name, address, zones in (
+            ("parent2", PARENT_KNOT, mssante),
+            ("op2", OP_KNOT, operated | {"dessous.region.mssante.fr": dessous}),
+            ("op3", OP_REGION, {"region.mssante.fr": REGION}),
+        ):
+            stack.callback(start_knot(folder / name, [address], port, zones, signed).stop)
         parents = (("ns1.gestion.example", PARENT_NSD), ("ns2.gestion.example", PARENT_KNOT))
         yield World(port, quick(port, parent_servers=parents, timeout=2.0))
 

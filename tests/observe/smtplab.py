@@ -1,7 +1,5 @@
 """Mail servers of every kind, on loopback: each is a script of what it says."""
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -4,8 +4,6 @@ Neither is installed: `tools/mail_servers.sh` unpacks them, and they run with us
 has. Nothing of theirs outlives `running`.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import socket

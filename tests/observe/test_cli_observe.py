@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from subprocess import PIPE
+from typing import Any
 
 import pytest
 from dnslab import in_namespace
@@ -21,8 +23,6 @@ from mssante_audit.observe.folder import observation_files
 from mssante_audit.observe.lines import FORMAT, VERSION
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.whitelist.load import NAMESPACE
-
-HERE = Path(__file__).parent
 
 
 @pytest.fixture
@@ -46,15 +46,8 @@ def listed(tmp_path: Path) -> Path:
 
 def options(world: World) -> list[str]:
     servers = [f"--parent-server={name}={address}" for name, address in world.settings.parent_servers]
-    return [
-        *servers,
-        f"--port={world.port}",
-        "--per-server=100000",
-        "--retries=0",
-        "--timeout=0.5",
-        "--resolver",
-        OP_NSD,
-    ]
+    quick = f"--port={world.port} --per-server=100000 --retries=0 --timeout=0.5 --resolver {OP_NSD}"
+    return [*servers, *quick.split()]
 
 
 def test_the_command_observes_a_list(world: World, listed: Path) -> None:
@@ -84,46 +77,31 @@ def test_the_command_refuses_what_makes_no_sense(listed: Path, given: list[str],
     assert observation_files(listed) == []
 
 
+COMMAND = [sys.executable, "-m", "mssante_audit"]
+IN_PLACE: dict[str, Any] = {"cwd": Path(__file__).parents[2], "stdout": PIPE, "stderr": PIPE}
+
+
 def run_command(*given: str, check: bool = False) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mssante_audit", "observe", "dns", *given]
-    return subprocess.run(
-        command, cwd=HERE.parents[1], capture_output=True, text=True, check=check, timeout=60
-    )
+    return subprocess.run([*COMMAND, *given], text=True, check=check, timeout=60, **IN_PLACE)
+
+
+def observed(listed: Path, *given: str, check: bool = False) -> subprocess.CompletedProcess[str]:
+    return run_command("observe", "dns", "--data", str(listed), *given, check=check)
 
 
 def test_the_command_ends_with_2_and_one_line_when_nobody_answers(port: int, listed: Path) -> None:
-    done = run_command(
-        "--data",
-        str(listed),
-        "--parent-server",
-        f"ns.example={PARENT}",
-        f"--port={port}",
-        "--retries=0",
-        "--timeout=0.2",
-    )
+    given = f"--parent-server ns.example={PARENT} --port={port} --retries=0 --timeout=0.2"
+    done = observed(listed, *given.split())
     assert done.returncode == 2
-    assert (
-        done.stderr.strip()
-        .splitlines()[-1]
-        .endswith("no server of mssante.fr answers. Nothing was written: try again later")
-    )
+    last = "no server of mssante.fr answers. Nothing was written: try again later"
+    assert done.stderr.strip().splitlines()[-1].endswith(last)
     assert "Traceback" not in done.stderr
     assert observation_files(listed) == []
 
 
 def test_ctrl_c_ends_the_command_with_130_and_it_goes_on(world: World, listed: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "mssante_audit",
-        "observe",
-        "dns",
-        "--data",
-        str(listed),
-        *options(world),
-    ]
-    slow = [*command, "--per-server=2"]
-    process = subprocess.Popen(slow, cwd=HERE.parents[1], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    given = ["observe", "dns", "--data", str(listed), *options(world)]
+    process = subprocess.Popen([*COMMAND, *given, "--per-server=2"], **IN_PLACE)
     for _ in range(1500):
         time.sleep(0.02)
         if observation_files(listed):
@@ -135,43 +113,31 @@ def test_ctrl_c_ends_the_command_with_130_and_it_goes_on(world: World, listed: P
     assert b"Traceback" not in said
     (file,) = observation_files(listed)
     assert not load_observation(file).complete
-    run_command("--data", str(listed), *options(world), "--resume", check=True)
+    observed(listed, *options(world), "--resume", check=True)
     assert observation_files(listed) == [file]
     assert load_observation(file).complete
-
-
-def newer(listed: Path) -> Path:
-    """Put an observation of a newer version into a data folder."""
-    file = listed / "observations" / "dns-2020-01-01T000000Z.jsonl.gz"
-    file.parent.mkdir()
-    file.write_bytes(gzip.compress(json.dumps({"format": FORMAT, "version": VERSION + 1}).encode() + b"\n"))
-    return file
 
 
 def test_an_observation_that_cannot_be_read_keeps_nobody_from_making_another(
     world: World, listed: Path
 ) -> None:
-    old = newer(listed)
-    run_command("--data", str(listed), *options(world), check=True)
+    old = listed / "observations" / "dns-2020-01-01T000000Z.jsonl.gz"
+    old.parent.mkdir()
+    old.write_bytes(gzip.compress(json.dumps({"format": FORMAT, "version": VERSION + 1}).encode() + b"\n"))
+    observed(listed, *options(world), check=True)
     made = [file for file in observation_files(listed) if file != old]
     assert [load_observation(file).complete for file in made] == [True]
-    done = subprocess.run(
-        [sys.executable, "-m", "mssante_audit", "methods", "--data", str(old.parent.parent)],
-        cwd=HERE.parents[1], capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    done = run_command("methods", "--data", str(listed), check=True)
     assert "ch-sain.mssante.fr,delegated" in done.stdout
     made[0].unlink()
-    done = subprocess.run(
-        [sys.executable, "-m", "mssante_audit", "methods", "--data", str(old.parent.parent)],
-        cwd=HERE.parents[1], capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = run_command("methods", "--data", str(listed))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.endswith("Update mssante-audit\n")
     assert done.stderr.count("\n") == 1
 
 
 def test_without_a_network_the_command_says_so_and_touches_nothing(world: World, listed: Path) -> None:
-    run_command("--data", str(listed), *options(world), check=True)
+    observed(listed, *options(world), check=True)
     (file,) = observation_files(listed)
     # The command names its file by the second, and may well run in the same one.
     file = file.rename(file.with_name("dns-2026-01-01T060000Z.jsonl.gz"))

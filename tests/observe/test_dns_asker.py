@@ -25,13 +25,15 @@ Serve = Callable[..., Scripted]
 
 
 def ask(
-    port: int, *asks: Ask, patient: bool = True, **settings: object
+    port: int, *asks: Ask, patient: bool = True, in_turn: bool = False, **settings: object
 ) -> tuple[list[Reply], list[dict], Asker]:
-    """Ask all at once; return the last observed of each, every line written, and the asker."""
+    """Ask all, at once or in turn; return the last observed of each, every line written, and the asker."""
     lines: list[dict] = []
 
     async def run() -> tuple[list[Reply], Asker]:
         asker = Asker(quick(port, **settings), lines.append)
+        if in_turn:
+            return [await asker.ask(a, patient=patient) for a in asks], asker
         return list(await asyncio.gather(*(asker.ask(a, patient=patient) for a in asks))), asker
 
     observed, asker = asyncio.run(run())
@@ -112,13 +114,8 @@ def test_where_udp_is_filtered_tcp_is_asked(port: int, serve: Serve, monkeypatch
     monkeypatch.setattr(asking, "SLOWEST", 0.1)  # each silence doubles the wait for the next name
     server = serve(SERVER, lambda q, t: good(q, t) if t == "tcp" else [])
 
-    async def run() -> list[Reply]:
-        asker = Asker(quick(port, timeout=0.1), [].append)
-        found = [await asker.ask(ASK._replace(transport="tcp"))]
-        found += [await asker.ask(ASK._replace(qname=f"n{n}.mssante.fr")) for n in range(20)]
-        return found
-
-    found = asyncio.run(run())
+    asks = [ASK._replace(qname=f"n{n}.mssante.fr") for n in range(20)]
+    found, _, _ = ask(port, ASK._replace(transport="tcp"), *asks, in_turn=True, timeout=0.1)
     assert {(o.transport, o.outcome) for o in found} == {("tcp", "answer")}
     # Each name once: whether a resolver without TCP gets an answer hangs on it.
     assert sum(transport == "udp" for _, _, transport in server.queries) <= len(found) + 2
@@ -129,12 +126,8 @@ def test_a_server_silent_over_udp_to_some_questions_only_is_heard_on_the_others(
 ) -> None:
     serve(SERVER, lambda q, t: good(q, t) if t == "tcp" or q.question[0].rdtype == MX else [])
 
-    async def run() -> tuple[Reply, Reply]:
-        asker = Asker(quick(port, timeout=0.1), [].append)
-        await asker.ask(ASK._replace(qtype="SOA", transport="tcp"))
-        return await asker.ask(ASK._replace(qtype="SOA")), await asker.ask(ASK)
-
-    soa, found = asyncio.run(run())
+    soa = ASK._replace(qtype="SOA")
+    (_, soa, found), _, _ = ask(port, soa._replace(transport="tcp"), soa, ASK, in_turn=True, timeout=0.1)
     assert (soa.transport, found.transport, found.outcome) == ("tcp", "udp", "answer")
 
 
@@ -148,14 +141,8 @@ def test_a_lost_query_does_not_count_against_edns(port: int, serve: Serve) -> No
 
     serve(SERVER, script)
 
-    async def run() -> tuple[Reply, Reply]:
-        asker = Asker(quick(port, timeout=0.1), [].append)
-        await asker.ask(ASK)
-        lost = await asker.ask(ASK._replace(qname="perdu.mssante.fr"))
-        after = await asker.ask(ASK._replace(qname="apres.mssante.fr"))
-        return lost, after
-
-    lost, after = asyncio.run(run())
+    asks = (ASK, *(ASK._replace(qname=f"{name}.mssante.fr") for name in ("perdu", "apres")))
+    (_, lost, after), _, _ = ask(port, *asks, in_turn=True, timeout=0.1)
     assert (lost.attempt, lost.outcome, lost.edns, after.edns) == (3, "answer", True, True)
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dns.message
-import dns.rdatatype
 import pytest
 from dnslab import Scripted, framed, reply, send
 from dnsscripts import OPERATOR, PARENT, child, parent, settings
@@ -13,87 +12,98 @@ from frames import rows_of
 
 from mssante_audit.network import methods, network_of
 from mssante_audit.observe.dns.run import observe
-from mssante_audit.observe.observation import load_observation
+from mssante_audit.observe.observation import Observation, load_observation
 
-Serve = Callable[..., Scripted]
-
-
-def test_500_servers_are_not_all_asked_and_it_is_said(port: int, serve: Serve, tmp_path: Path) -> None:
-    given = [f"ns{n}.ch-a.mssante.fr" for n in range(500)]
-    serve(PARENT, parent({"ch-a.mssante.fr": given[:2]}, glue=dict.fromkeys(given[:2], OPERATOR)))
-    server = serve(OPERATOR, child("ch-a.mssante.fr", given))
-    observe(["ch-a.mssante.fr"], tmp_path / "o.gz", settings(port, timeout=2.0))
-    observation = load_observation(tmp_path / "o.gz")
-    assert len(server.queries) < 200
-    assert "not followed" in observation.notes[0]
-    assert methods(observation, ["ch-a.mssante.fr"])["method"].tolist() == ["delegated"]
+Serve, Look = Callable[..., Scripted], Callable[..., Observation]
+ONE = "ch-a.mssante.fr"
 
 
-def test_500_servers_in_the_referral(port: int, serve: Serve, tmp_path: Path) -> None:
-    given = [f"ns{n}.ch-a.mssante.fr" for n in range(500)]
-    serve(PARENT, parent({"ch-a.mssante.fr": given}, glue=dict.fromkeys(given, OPERATOR)))
-    server = serve(OPERATOR, child("ch-a.mssante.fr", given))
-    observe(["ch-a.mssante.fr"], tmp_path / "o.gz", settings(port, timeout=2.0))
-    observation = load_observation(tmp_path / "o.gz")
-    assert len(server.queries) < 400
-    texts = observation.notes
-    assert any("names of servers not followed" in text for text in texts), texts
+@pytest.fixture
+def look(port: int, tmp_path: Path) -> Look:
+    def look(*domains: str, seconds: float = 60) -> Observation:
+        start = time.monotonic()
+        observe(domains, tmp_path / "o.gz", settings(port, timeout=2.0))
+        assert time.monotonic() - start < seconds
+        return load_observation(tmp_path / "o.gz")
+
+    return look
 
 
-def test_servers_that_are_each_others_names_end(port: int, serve: Serve, tmp_path: Path) -> None:
+def below_a_good_parent(script: Callable) -> Callable:
+    """Have the parent zone's server answer well for its apex."""
+
+    def scripted(query: dns.message.Message, transport: str) -> list[bytes | float]:
+        apex = query.question[0].name.to_text(True) == "mssante.fr"
+        return (parent({}) if apex else script)(query, transport)
+
+    return scripted
+
+
+@pytest.mark.parametrize(
+    ("many", "named", "most", "note"),
+    [
+        (500, 2, 200, "not followed"),
+        (500, 500, 400, "names of servers not followed"),
+        (200, 200, 8 + 2 * 32 + 10, "168 of 200 names of servers not followed"),
+    ],
+)
+def test_not_all_of_many_servers_are_asked_and_it_is_said(
+    many: int, named: int, most: int, note: str, look: Look, serve: Serve
+) -> None:
+    """Names of one stranger's server: six questions or so to it, and the names themselves are looked up."""
+    names = [f"ns{n}.{ONE}" for n in range(many)]
+    serve(PARENT, parent({ONE: names[:named]}, glue=dict.fromkeys(names[:named], OPERATOR)))
+    server = serve(OPERATOR, child(ONE, names))
+    observation = look(ONE)
+    assert len(server.queries) <= most
+    assert sum(name in (ONE, "") for name, *_ in server.queries) <= 8
+    assert any(note in text for text in observation.notes), observation.notes
+    assert methods(observation, [ONE])["method"].tolist() == ["delegated"]
+    zone = network_of(observation).zone(ONE)
+    assert len(zone.parent_ns) == len(zone.names_of(OPERATOR)) == named
+
+
+def test_servers_that_are_each_others_names_end(look: Look, serve: Serve) -> None:
     """ch-a is served by a name in ch-b, ch-b by one in ch-a, without glue; and ch-c by a name in itself."""
     zones = {f"ch-{a}.mssante.fr": [f"ns.ch-{b}.mssante.fr"] for a, b in ("ab", "ba", "cc")}
     server = serve(PARENT, parent(zones))
-    start = time.monotonic()
-    observe(list(zones), tmp_path / "o.gz", settings(port, timeout=2.0))
-    assert time.monotonic() - start < 5
+    assert methods(look(*zones, seconds=5), zones)["method"].tolist() == ["delegated"] * 3
     assert len(server.queries) < 60
-    assert methods(load_observation(tmp_path / "o.gz"), zones)["method"].tolist() == ["delegated"] * 3
 
 
-def test_names_of_names_of_names_do_not_multiply(port: int, serve: Serve, tmp_path: Path) -> None:
+def test_names_of_names_of_names_do_not_multiply(look: Look, serve: Serve) -> None:
     """Each zone is served by twelve names, each in a zone of its own, and so on without end."""
 
+    @below_a_good_parent
     def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
-        name = query.question[0].name.to_text(True)
-        if name == "mssante.fr":
-            return parent({})(query, transport)
-        cut = ".".join(name.split(".")[-3:])
+        cut = ".".join(query.question[0].name.to_text(True).split(".")[-3:])
         names = [f"ns.{cut.split('.')[0]}-{n}.mssante.fr." for n in range(12)]
         return send(reply(query, aa=False, authority=[f"{cut} NS {n}" for n in names]), transport)
 
     server = serve(PARENT, script)
-    observe(["x.mssante.fr"], tmp_path / "o.gz", settings(port, timeout=2.0))
+    look("x.mssante.fr")
     assert len(server.queries) < 900
 
 
-def test_a_server_that_answers_for_another_name_is_not_believed(
-    port: int, serve: Serve, tmp_path: Path
-) -> None:
-    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
-        if query.question[0].name.to_text(True) == "mssante.fr":
-            return parent({})(query, transport)
-        return send(reply(query, answer=["ch-b.mssante.fr MX 10 mx.example."]), transport)
-
-    serve(PARENT, script)
-    observe(["ch-a.mssante.fr"], tmp_path / "o.gz", settings(port))
-    frame = methods(load_observation(tmp_path / "o.gz"), ["ch-a.mssante.fr"])
+def test_a_server_that_answers_for_another_name_is_not_believed(look: Look, serve: Serve) -> None:
+    other = ["ch-b.mssante.fr MX 10 mx.example."]
+    serve(PARENT, below_a_good_parent(lambda query, how: send(reply(query, answer=other), how)))
+    frame = methods(look(ONE), [ONE])
     assert frame["method"].tolist() == ["unknown"]
     assert frame["why"].tolist() == [{"code": "replies", "zone": "mssante.fr", "outcomes": {"malformed": 1}}]
 
 
-def test_names_of_255_bytes(port: int, serve: Serve, tmp_path: Path) -> None:
+def test_names_of_255_bytes(look: Look, serve: Serve) -> None:
     """One in the list, one as a server's name; there is no room for a sibling beside them."""
     labels = ["a" * 63, "b" * 63, "c" * 63]
     listed = ".".join([*labels, "d" * (253 - 3 * 64 - len(".mssante.fr")), "mssante.fr"])
     server = ".".join([*labels, "e" * (253 - 3 * 64 - len(".example")), "example"])
     assert len(listed) == len(server) == 253
     serve(PARENT, parent({listed: [server], "ch-b.mssante.fr": [server]}))
-    observe([listed, "ch-b.mssante.fr", f"x{listed}"], tmp_path / "o.gz", settings(port, timeout=2.0))
-    observation = load_observation(tmp_path / "o.gz")
+    domains = [listed, "ch-b.mssante.fr", f"x{listed}"]
+    observation = look(*domains)
     assert server in {r.data for reply in observation.replies for r in reply.records}
-    frame = methods(observation, [listed, "ch-b.mssante.fr", f"x{listed}"])
-    assert frame["method"].tolist() == ["delegated", "delegated", "unknown"]
+    assert methods(observation, domains)["method"].tolist() == ["delegated", "delegated", "unknown"]
 
 
 @pytest.mark.parametrize(
@@ -105,42 +115,17 @@ def test_names_of_255_bytes(port: int, serve: Serve, tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("who", [PARENT, OPERATOR])
-def test_compression_loops(port: int, serve: Serve, tmp_path: Path, record: bytes, who: str) -> None:
+def test_compression_loops(look: Look, serve: Serve, record: bytes, who: str) -> None:
+    @below_a_good_parent
     def hostile(query: dns.message.Message, transport: str) -> list[bytes | float]:
-        if query.question[0].name.to_text(True) == "mssante.fr":
-            return parent({})(query, transport)
         wire = reply(query).to_wire()
         end = 12 + len(query.question[0].name.to_wire()) + 4
         wire = wire[:6] + b"\0\1\0\0\0\0" + wire[12:end] + record
         return [framed(wire) if transport == "tcp" else wire]
 
-    good = parent({"ch-a.mssante.fr": ["ns.ch-a.mssante.fr"]}, glue={"ns.ch-a.mssante.fr": OPERATOR})
+    good = parent({ONE: [f"ns.{ONE}"]}, glue={f"ns.{ONE}": OPERATOR})
     serve(PARENT, hostile if who == PARENT else good)
     serve(OPERATOR, hostile)
-    start = time.monotonic()
-    observe(["ch-a.mssante.fr"], tmp_path / "o.gz", settings(port, timeout=2.0))
-    assert time.monotonic() - start < 5
-    observation = load_observation(tmp_path / "o.gz")
-    bad = rows_of(observation)[
-        (rows_of(observation)["address"] == who) & (rows_of(observation)["step"] == "walk")
-    ]
-    assert set(bad["outcome"]) == {"malformed"}
-    assert methods(observation, ["ch-a.mssante.fr"])["method"].tolist() == [
-        "unknown" if who == PARENT else "delegated"
-    ]
-
-
-def test_one_address_under_many_names_is_asked_once(port: int, serve: Serve, tmp_path: Path) -> None:
-    """Two hundred names of a stranger's server: six questions or so to it, and a note."""
-    names = [f"ns{n}.ch-a.mssante.fr" for n in range(200)]
-    serve(PARENT, parent({"ch-a.mssante.fr": names}, glue=dict.fromkeys(names, OPERATOR)))
-    server = serve(OPERATOR, child("ch-a.mssante.fr", names))
-    observe(["ch-a.mssante.fr"], tmp_path / "o.gz", settings(port, timeout=2.0))
-    about = [q for q in server.queries if q[0] in ("ch-a.mssante.fr", "")]
-    assert len(about) <= 8
-    assert len(server.queries) <= 8 + 2 * 32 + 10, "and the names themselves are looked up"
-    observation = load_observation(tmp_path / "o.gz")
-    assert "168 of 200 names of servers not followed" in observation.notes
-    zone = network_of(observation).zone("ch-a.mssante.fr")
-    assert len(zone.parent_ns) == 200
-    assert len(zone.names_of(OPERATOR)) == 200
+    observation = look(ONE, seconds=5)
+    assert set(rows_of(observation).query("address == @who and step == 'walk'")["outcome"]) == {"malformed"}
+    assert methods(observation, [ONE])["method"].tolist() == ["unknown" if who == PARENT else "delegated"]

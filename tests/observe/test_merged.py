@@ -62,6 +62,12 @@ def rewrite(file: Path, change: Callable[[list[dict]], list[dict]]) -> Path:
     return file
 
 
+def headed(file: Path, **changes: object) -> str:
+    """Change the headers of a file; return its name."""
+    edited = rewrite(file, lambda lines: [line | changes if "format" in line else line for line in lines])
+    return edited.name
+
+
 def used(space: TrustSpace) -> dict[str, tuple[str, str]]:
     """Return method and file of each domain."""
     told = methods(space.observation, space.audited["domain"]).astype("str")
@@ -151,31 +157,26 @@ def test_what_is_of_the_future_is_set_aside_and_said(folder):
     assert {file for _, file in used(space).values()} == {now}
     assert space.aside == ((later, "future"),)
     done = CliRunner().invoke(app, ["methods", "--data", str(folder.path), "--as-of", NOW.isoformat()])
-    assert (
-        done.stderr
-        == f"mssante-audit: {later} is not used: it was begun after the instant that is audited at\n"
-    )
+    why = "it was begun after the instant that is audited at"
+    assert done.stderr == f"mssante-audit: {later} is not used: {why}\n"
     assert folder.space(NOW + 3 * HOUR).aside == ()
 
 
 def test_an_observation_of_another_zone_is_set_aside_and_said(folder):
     here = folder.observe().name
 
-    def other(lines: list[dict]) -> list[dict]:
-        return [line | {"parent_zone": "essai.example"} if "format" in line else line for line in lines]
-
-    lab = rewrite(folder.observe(at=AT + HOUR), other).name
+    lab = headed(folder.observe(at=AT + HOUR), parent_zone="essai.example")
     space = folder.space()
     assert {file for _, file in used(space).values()} == {here}
     assert space.aside == ((lab, "zone"),)
 
 
 def test_a_line_of_the_future_is_a_problem_of_that_line(folder):
-    def edit(lines: list[dict]) -> list[dict]:
-        late = {"at": "2099-01-01T00:00:00Z"}
-        return [line | late if line.get("qname") == REDIRECTED else line for line in lines]
-
-    rewrite(folder.observe(), edit)
+    late = {"at": "2099-01-01T00:00:00Z"}
+    rewrite(
+        folder.observe(),
+        lambda lines: [line | late if line.get("qname") == REDIRECTED else line for line in lines],
+    )
     seen = folder.space().observation
     assert set(seen.problems["message"]) == {"field at: of the future"}
     assert used(folder.space())[REDIRECTED] == ("unknown", "")
@@ -247,11 +248,8 @@ def test_the_report_on_changes_compares_the_two_newest_whole_ones(folder):
     del folder.scene.zone.records[INSIDE]
     folder.observe(at=AT + HOUR)
 
-    def only(lines: list[dict]) -> list[dict]:
-        return [line | {"settings": {"only": REDIRECTED}} if "format" in line else line for line in lines]
-
     folder.scene.parent.records[REDIRECTED]["MX"] = ["10 autre.beta.example"]
-    rewrite(folder.observe(REDIRECTED, at=AT + 2 * HOUR), only)
+    headed(folder.observe(REDIRECTED, at=AT + 2 * HOUR), settings={"only": REDIRECTED})
     told = part()
     assert "changements dans le DNS de 2 domaines" in told
     assert f"{REDIRECTED}Serveurs de messagerie10 mss.beta.example10 perdu.beta.example" in told
@@ -262,18 +260,13 @@ def test_the_report_on_changes_compares_the_two_newest_whole_ones(folder):
 def test_a_long_or_odd_first_line_costs_no_other_file_its_answers(folder):
     whole = folder.observe().name
 
-    def other(lines: list[dict]) -> list[dict]:
-        head = {"tool": "x" * 100_000, "parent_zone": "essai.example"}
-        return [line | head if "format" in line else line for line in lines]
-
-    long = rewrite(folder.observe(at=AT + HOUR), other).name
-    odd = rewrite(
-        folder.observe(at=AT - HOUR), lambda lines: [lines[0] | {"at": "9999-12-31T23:59:59-12:00"}]
-    )
+    first = {"tool": "x" * 100_000, "parent_zone": "essai.example"}
+    long = headed(folder.observe(at=AT + HOUR), **first)
+    odd = headed(folder.observe(at=AT - HOUR), at="9999-12-31T23:59:59-12:00")
     space = folder.space()
     assert {file for _, file in used(space).values()} == {whole}
     assert (long, "zone") in space.aside
-    assert odd.name not in {file for file, _ in space.aside}, "it is not reached"
+    assert odd not in {file for file, _ in space.aside}, "it is not reached"
 
 
 def test_an_instant_long_before_or_after_is_no_trap(folder):

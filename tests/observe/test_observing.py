@@ -23,27 +23,40 @@ HERE = Path(__file__).parent
 Serve = Callable[..., Scripted]
 
 
-def begun(path: Path, settings: ObserveSettings, size: int) -> subprocess.Popen[bytes]:
-    """Start an observation, slowly; return its process once the file has so many bytes."""
-    slow = settings.model_copy(update={"per_second": 150.0})
-    code = (
-        f"import sys; sys.path[:0] = {[str(HERE)]!r}\n"
-        "from pathlib import Path; from dnsworld import DOMAINS\n"
-        "from mssante_audit.observe.dns.run import *\n"
-        f"observe(DOMAINS, Path({str(path)!r}), {slow!r})"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=HERE.parents[1], stderr=subprocess.PIPE)
-    for _ in range(6000):
-        time.sleep(0.01)
-        if path.exists() and path.stat().st_size > size:
-            break
-    return process
+OBSERVING = """
+import resource, sys
+sys.path[:0] = [{tests!r}]
+from pathlib import Path
+from dnsworld import DOMAINS
+from mssante_audit.base.errors import OutputError, ResourceError
+from mssante_audit.observe.dns import exchange
+from mssante_audit.observe.dns.run import *
+exchange.SCARCE_FOR = 1.0
+{before}
+try: observe(DOMAINS, Path({path!r}), {settings!r})
+except (OutputError, ResourceError) as error: print(error); sys.exit(3)
+"""
+
+
+def observing(path: Path, settings: ObserveSettings, before: str = "") -> subprocess.Popen[str]:
+    """Observe in a process of its own, which does something before."""
+    code = OBSERVING.format(tests=str(HERE), path=str(path), settings=settings, before=before)
+    how = {"cwd": HERE.parents[1], "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", code], **how)
+
+
+def slow(world: World) -> ObserveSettings:
+    return world.settings.model_copy(update={"per_second": 150.0})
 
 
 @pytest.mark.long
 def test_an_observation_that_was_killed_goes_on(world: World, tmp_path: Path) -> None:
     path = tmp_path / "o.jsonl.gz"
-    process = begun(path, world.settings, 2500)
+    process = observing(path, slow(world))
+    for _ in range(6000):
+        time.sleep(0.01)
+        if path.exists() and path.stat().st_size > 2500:
+            break
     process.kill()
     process.communicate()
     stopped = load_observation(path)
@@ -71,21 +84,11 @@ def test_going_on_with_a_complete_observation_asks_nothing(world: World, tmp_pat
 
 
 def test_a_full_disk_ends_a_run_with_a_readable_file(world: World, tmp_path: Path) -> None:
-    path, slow = tmp_path / "o.jsonl.gz", world.settings.model_copy(update={"per_second": 150.0})
-    code = (
-        f"import sys, resource; sys.path[:0] = {[str(HERE)]!r}\n"
-        "from pathlib import Path; from dnsworld import DOMAINS\n"
-        "from mssante_audit.observe.dns.run import *\n"
-        "from mssante_audit.base.errors import OutputError\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))\n"
-        f"try: observe(DOMAINS, Path({str(path)!r}), {slow!r})\n"
-        "except OutputError as error: print(error); sys.exit(9)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=HERE.parents[1], capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (9, "")
-    assert "the file is left readable, as it was. Make room, then go on with --resume" in done.stdout
+    path = tmp_path / "o.jsonl.gz"
+    process = observing(path, slow(world), "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))")
+    said = process.communicate()
+    assert (process.returncode, said[1]) == (3, "")
+    assert "the file is left readable, as it was. Make room, then go on with --resume" in said[0]
     stopped = load_observation(path)
     assert stopped.problems.empty
     assert not stopped.complete
@@ -93,41 +96,21 @@ def test_a_full_disk_ends_a_run_with_a_readable_file(world: World, tmp_path: Pat
     assert load_observation(path).complete
 
 
-SCARCE = """
-import resource, sys
-sys.path[:0] = [{tests!r}]
-from pathlib import Path
-from dnsworld import DOMAINS
-from mssante_audit.base.errors import ResourceError
-from mssante_audit.observe.dns import exchange
-from mssante_audit.observe.dns.run import *
-exchange.SCARCE_FOR = 1.0
-keep = [open("/dev/null") for _ in range({used})]
-resource.setrlimit(resource.RLIMIT_NOFILE, ({most}, {most}))
-try: observe(DOMAINS, Path({path!r}), {settings!r})
-except ResourceError as error: print(error); sys.exit(3)
-"""
-"""Observes with few file descriptors, some of them in use."""
-
-
 @pytest.mark.parametrize(("most", "used", "exit_code"), [(24, 0, 0), (24, 18, 3)])
 def test_for_lack_of_descriptors_no_server_is_blamed(
     world: World, observed: Observation, tmp_path: Path, most: int, used: int, exit_code: int
 ) -> None:
     path = tmp_path / "o.jsonl.gz"
-    code = SCARCE.format(
-        tests=str(HERE), used=used, most=most, path=str(path),
-        settings=world.settings.model_copy(update={"timeout": 2.0}),
-    )  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=HERE.parents[1], capture_output=True, text=True, check=False
+    few = (
+        f"keep = [open('/dev/null') for _ in range({used})]\n"
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, ({most}, {most}))"
     )
-    assert (done.returncode, done.stderr) == (exit_code, "")
+    process = observing(path, world.settings, few)
+    said = process.communicate()
+    assert (process.returncode, said[1]) == (exit_code, "")
     if exit_code:
-        assert done.stdout == (
-            "this machine cannot ask any more: Too many open files. "
-            "Raise its limits (`ulimit -n`) or lower --in-flight\n"
-        )
+        remedy = "Raise its limits (`ulimit -n`) or lower --in-flight"
+        assert said[0] == f"this machine cannot ask any more: Too many open files. {remedy}\n"
         assert not path.exists(), "nothing could be asked, and nothing is said"
         return
     few = load_observation(path)
@@ -197,13 +180,8 @@ def test_from_the_shipped_root_hints_down_over_ipv4_and_ipv6(tmp_path: Path) -> 
     """On the root servers' own addresses, in a namespace with nothing else; defaults but for the pace."""
     if not NSD:
         pytest.fail(HOW) if os.environ.get("CI") == "true" else pytest.skip(HOW)
-    root4, root6, tld, op4, op6 = (
-        "198.41.0.4",
-        "2001:503:ba3e::2:30",
-        "194.0.9.1",
-        "195.200.1.1",
-        "2a01:e00::1",
-    )
+    root4, root6, tld = "198.41.0.4", "2001:503:ba3e::2:30", "194.0.9.1"
+    op4, op6 = "195.200.1.1", "2a01:e00::1"
     code = f"""
 from pathlib import Path
 from dnslab import start_nsd

@@ -29,9 +29,8 @@ from mssante_audit.network import network_of
 from mssante_audit.observe.folder import File, find_observations
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.observation import load_observation
-from mssante_audit.observe.tls.observation import FORMAT, VERSION, load_tls
+from mssante_audit.observe.tls.observation import FORMAT, VERSION, TlsObservation, load_servers, load_tls
 from mssante_audit.observe.tls.run import MailServer, Summary, observe_tls, servers_of
-from mssante_audit.observe.tls.servers import load_servers
 from mssante_audit.observe.tls.visit import MAX_SHOWN, Visit, offers_of, visit
 from mssante_audit.space.trust import load_space
 from mssante_audit.values.dn import parse_dn
@@ -236,27 +235,27 @@ def with_servers(scripts: dict[str, Script], go: Callable[[int], Given]) -> Give
     return asyncio.run(serve())
 
 
+def visited(
+    scripts: dict[str, Script], out: Path, settings: ObserveTls = QUICK, **hosts: list[str]
+) -> tuple[Summary, TlsObservation]:
+    """Visit servers of scripts, by default all of one host; return what was done, and what was written."""
+    of = {f"{host}.example": at for host, at in hosts.items()} or {"mx.example": list(scripts)}
+    done = with_servers(scripts, lambda port: run(servers_of(of, port), out, settings))
+    return done, load_tls(out)
+
+
 def test_a_run_visits_each_address_once_and_again_only_where_nothing_was_told(
     chain: tuple[Path, Path], leaf: Made, authority: Made, tmp_path: Path
 ) -> None:
-    out = tmp_path / "tls-1.jsonl.gz"
     scripts = {
-        "127.0.0.1": tls(chain),
-        "127.0.0.2": saying("220 mx\n", "250 mx\n"),
+        "127.0.0.1": tls(chain), "127.0.0.2": saying("220 mx\n", "250 mx\n"),
         "127.0.0.3": saying("421 later\n"),
-    }
-
-    def go(port: int) -> Summary:
-        hosts = {"mx1.example": ["127.0.0.1", "127.0.0.2"], "mx2.example": ["127.0.0.1", "127.0.0.3"]}
-        return run(servers_of(hosts, port), out)
-
-    summary = with_servers(scripts, go)
+    }  # fmt: skip
+    hosts = {"mx1": ["127.0.0.1", "127.0.0.2"], "mx2": ["127.0.0.1", "127.0.0.3"]}
+    summary, read = visited(scripts, tmp_path / "tls-1.jsonl.gz", **hosts)
     assert (summary.servers, summary.visits) == (3, 5)
     assert summary.outcomes == {"presented": 1, "no-starttls": 1, "busy": 1}
-    read = load_tls(out)
-    assert read.complete
-    assert read.problems.empty
-    assert read.dns == "dns-1.jsonl.gz"
+    assert (read.complete, read.problems.empty, read.dns) == (True, True, "dns-1.jsonl.gz")
     assert list(read.certificates.values()) == [leaf.der, authority.der]
     asked = visits_of(read).sort_values(["address", "attempt"])
     assert asked["address"].tolist() == ["127.0.0.1", "127.0.0.2", *["127.0.0.3"] * 3]
@@ -321,12 +320,8 @@ def test_a_server_that_wants_a_name_gets_one_last(chain: tuple[Path, Path], tmp_
         else:
             await tls(chain, names=asked)(wire)
 
-    out = tmp_path / "tls-1.jsonl.gz"
-    with_servers(
-        {"127.0.0.1": script}, lambda port: run(servers_of({"mx.example": ["127.0.0.1"]}, port), out)
-    )
+    _, read = visited({"127.0.0.1": script}, tmp_path / "tls-1.jsonl.gz")
     assert asked == ["", "", "mx.example"]
-    read = load_tls(out)
     assert visits_of(read)["outcome"].tolist() == ["handshake-failed"] * 2
     assert visits_of(read, by_name=True)[["sni", "outcome", "protocol"]].to_numpy().tolist() == [
         ["mx.example", "presented", "TLSv1.3"]
@@ -376,32 +371,24 @@ def test_our_lack_of_descriptors_is_waited_for_and_no_server_s_fault(
 def test_a_server_of_another_family_than_the_address_to_come_from_is_not_asked_and_not_silent(
     source: str, other: str, chain: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    out = tmp_path / "tls.jsonl.gz"
     asked: list[Wire] = []
 
     async def script(wire: Wire) -> None:
         asked.append(wire)
         await tls(chain)(wire)
 
-    def go(port: int) -> Summary:
-        return run(
-            servers_of({"mx.example": [source, other]}, port),
-            out,
-            ObserveTls(timeout=5, pause=9.0, source_address=source),
-        )
-
-    summary = with_servers({source: script, other: script}, go)
+    settings = ObserveTls(timeout=5, pause=9.0, source_address=source)
+    summary, read = visited({source: script, other: script}, tmp_path / "tls.jsonl.gz", settings)
     assert summary.outcomes == {"presented": 1, "no-source": 1}
     assert len(asked) == 1
     assert summary.visits == 2, "it is not tried again"
-    visits = visits_of(load_tls(out)).set_index("address")
+    visits = visits_of(read).set_index("address")
     assert visits.loc[other, ["outcome", "detail"]].tolist() == [
         "no-source", "not visited: no source address of that family"
     ]  # fmt: skip
 
 
 def test_one_that_was_busy_is_seen_later_in_the_same_run(chain: tuple[Path, Path], tmp_path: Path) -> None:
-    out = tmp_path / "tls-1.jsonl.gz"
     turns = {"127.0.0.1": [saying("421 later\n"), tls(chain)],
              "127.0.0.2": [saying("", then=9), saying("220 mx\n", "450 no\n"), tls(chain)],
              "127.0.0.3": [saying("220 mx\n", HELLO, "220 go\n", ALERT), tls(chain)]}  # fmt: skip
@@ -414,14 +401,12 @@ def test_one_that_was_busy_is_seen_later_in_the_same_run(chain: tuple[Path, Path
 
         return script
 
-    def go(port: int) -> Summary:
-        return run(servers_of({"mx.example": list(turns)}, port), out, ObserveTls(timeout=1, pause=0.3))
-
-    summary = with_servers({address: in_turn(address) for address in turns}, go)
+    scripts = {address: in_turn(address) for address in turns}
+    summary, seen = visited(scripts, tmp_path / "tls-1.jsonl.gz", ObserveTls(timeout=1, pause=0.3))
     assert summary.outcomes == {"presented": 3}
     rounds = [sorted(met[:3]), sorted(met[3:6]), met[6:]]
     assert rounds == [[*turns], [*turns], ["127.0.0.2"]], "all are visited before any is again"
-    read = visits_of(load_tls(out)).sort_values(["address", "attempt"])
+    read = visits_of(seen).sort_values(["address", "attempt"])
     assert read["outcome"].tolist() == [
         "busy", "presented", "silent", "busy", "presented", "handshake-failed", "presented"
     ]  # fmt: skip
@@ -447,10 +432,7 @@ def test_no_more_are_met_at_once_than_is_allowed(chain: tuple[Path, Path], tmp_p
         return script
 
     scripts = {f"127.0.1.{number}": counting(number % 2 == 0) for number in range(1, 41)}
-    with_servers(scripts, lambda port: run(
-        servers_of({"mx.example": list(scripts)}, port), tmp_path / "tls-1.jsonl.gz",
-        ObserveTls(timeout=5, pause=0, in_flight=10),
-    ))  # fmt: skip
+    visited(scripts, tmp_path / "tls-1.jsonl.gz", ObserveTls(timeout=5, pause=0, in_flight=10))
     assert 5 < now[1] <= 10
 
 
@@ -480,31 +462,21 @@ def test_what_lines_say_that_they_should_not_is_a_problem_of_that_line(
     chain: tuple[Path, Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "tls-1.jsonl.gz"
-    with_servers({"127.0.0.1": tls(chain)}, lambda port: run(servers_of({"a": ["127.0.0.1"]}, port), out))
+    visited({"127.0.0.1": tls(chain)}, out)
     lines = gzip.decompress(out.read_bytes()).decode().splitlines()
     (first,) = [number for number, line in enumerate(lines) if '"outcome"' in line]
     told = json.loads(lines[first])
     other = json.loads(lines[1])
-    changed = [
-        *lines,
-        json.dumps({**told, "outcome": "fine"}),
-        json.dumps({**told, "at": "yesterday"}),
-        json.dumps({**told, "chain": ["../x"]}),
-        json.dumps({**other, "certificate": "0" * 64}),
-        json.dumps({**other, "der": "%%"}),
-        "nothing",
-    ]
+    wrong = [{**told, "outcome": "fine"}, {**told, "at": "yesterday"}, {**told, "chain": ["../x"]}]
+    wrong += [{**other, "certificate": "0" * 64}, {**other, "der": "%%"}]
+    changed = [*lines, *map(json.dumps, wrong), "nothing"]
     out.write_bytes(gzip.compress("\n".join([*changed, ""]).encode(), mtime=0))
     read = load_tls(out)
     assert len(visits_of(read)) == 1
     assert read.problems["message"].tolist() == [
-        "field outcome",
-        "field at",
-        "field chain",
-        "a certificate that is not what its hash says",
-        "field der",
-        "not a JSON object",
-    ]
+        "field outcome", "field at", "field chain", "a certificate that is not what its hash says",
+        "field der", "not a JSON object",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,5 @@
 """Certificates that changed between observations: what is told of each, and beside the list's own changes."""
 
-from __future__ import annotations
-
-import gzip
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,14 +12,13 @@ from made_up import ALPHA
 from made_up_dns import DELEGATED
 from test_certificates import AT, OTHER_DN, Wires
 from test_certificates import ONE as SERVER
+from tlsmade import write_visits
 from typer.testing import CliRunner
 
 from mssante_audit.cli.main import app
 from mssante_audit.observe.folder import find_observations
-from mssante_audit.observe.lines import instant
-from mssante_audit.observe.tls.observation import FORMAT, VERSION
-from mssante_audit.observe.tls.run import MailServer, lines_of
-from mssante_audit.observe.tls.servers import changes, chosen
+from mssante_audit.observe.tls.observation import changes, chosen
+from mssante_audit.observe.tls.run import MailServer
 from mssante_audit.observe.tls.visit import Visit
 from mssante_audit.verdicts.renewals import renewals
 from tools.sample.certificates import Made, make
@@ -37,16 +33,12 @@ NAME, OTHER = "CN=mx.alpha.example,O=CH ALPHA,C=FR", "CN=mx2.alpha.example,O=CH 
 
 def write(folder: Path, at: datetime, seen: Mapping[str, Made | None], port: int = 25) -> Path:
     """Write an observation: what each address presented, ``None`` for one that was busy."""
-    written: set[str] = set()
-    lines = [{"format": FORMAT, "version": VERSION, "at": instant(at), "dns": "dns-x"}]
-    for address, one in seen.items():
-        told = Visit("presented", chain=(one.der,), protocol="TLSv1.3") if one else Visit("busy")
-        lines += lines_of(MailServer(address, port, ("mx.alpha.example",)), told, at, 1, written)
-    lines.append({"end": instant(at), "complete": True})
-    file = folder / "observations" / f"tls-{at:%Y-%m-%dT%H%M%SZ}.jsonl.gz"
-    file.parent.mkdir(exist_ok=True, parents=True)
-    file.write_bytes(gzip.compress("".join(f"{json.dumps(one)}\n" for one in lines).encode(), mtime=0))
-    return file
+    told = {
+        address: Visit("presented", chain=(one.der,), protocol="TLSv1.3") if one else Visit("busy")
+        for address, one in seen.items()
+    }
+    visits = [(MailServer(at_, port, ("mx.alpha.example",)), visit) for at_, visit in told.items()]
+    return write_visits(folder, at, visits)
 
 
 def told(folder: Path, as_of: datetime = START + 100 * DAY) -> list[tuple[str, str, int]]:

@@ -1,13 +1,11 @@
 """An observation of TLS made up for a space: most servers right, one thing wrong with each of the others."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +35,23 @@ def write_tls(space: TrustSpace, folder: Path, payloads: Sequence[str]) -> Path:
 def write_before(space: TrustSpace, folder: Path, name: str) -> None:
     """Write that a month before each server that presents a certificate had one called `name`."""
     seen, at = space.tls.servers, space.as_of - timedelta(30)
-    own, written = make(name, days=9, start=at), set[str]()
-    lines: list[dict[str, Any]] = [{"format": FORMAT, "version": VERSION, "at": instant(at), "dns": "dns-x"}]
+    then = Visit("presented", protocol="TLSv1.3", cipher="X", chain=(make(name, days=9, start=at).der,))
     told = seen[seen["not_after"].notna()]
-    for address, port, hosts in zip(told["address"], told["port"], told["hosts"], strict=True):
-        then = Visit("presented", protocol="TLSv1.3", cipher="X", chain=(own.der,))
-        lines += lines_of(MailServer(address, port, hosts), then, at, 1, written)
+    servers = zip(told["address"], told["port"], told["hosts"], strict=True)
+    write_visits(folder, at, [(MailServer(*server), then) for server in servers])
+
+
+def write_visits(folder: Path, at: datetime, visits: Iterable[tuple[MailServer, Visit]]) -> Path:
+    """Write an observation that came to its end."""
+    lines: list[dict[str, Any]] = [{"format": FORMAT, "version": VERSION, "at": instant(at), "dns": "dns-x"}]
+    written = set[str]()
+    for server, seen in visits:
+        lines += lines_of(server, seen, at, 1, written)
+    lines.append({"end": instant(at), "complete": True})
     file = default_path(folder, at, "tls")
+    file.parent.mkdir(exist_ok=True, parents=True)
     file.write_bytes(gzip.compress("".join(f"{json.dumps(one)}\n" for one in lines).encode(), mtime=0))
+    return file
 
 
 def _lines(space: TrustSpace, payloads: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import cast
 from mssante_audit.network import network_of
 from mssante_audit.observe.observation import Observation
 from mssante_audit.observe.tls.chain import Certificate, Chain, judge
-from mssante_audit.observe.tls.servers import Observed
+from mssante_audit.observe.tls.observation import Observed
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.whitelist.rows import grouped

@@ -72,6 +72,7 @@ class Asker:
         self.ignored: Counter[str] = Counter()  # messages that answer nothing asked, by where they came from
         self.outcomes: Counter[str] = Counter()
         self.sent = self.late = 0
+        self._tries = settings.retries + 1  # until a server is called silent, the last without EDNS
         self.lanes: dict[tuple[str, str], _Lane] = {}
         self._asked: dict[tuple[Any, ...], asyncio.Task[Reply]] = {}
         self._slow: set[str] = set()
@@ -93,7 +94,7 @@ class Asker:
 
     async def _ask(self, ask: Ask, *, patient: bool) -> Reply:
         if before := self.known.get(key(ask)):
-            asked_on = before.silent and patient and before.attempt < self.settings.tries
+            asked_on = before.silent and patient and before.attempt < self._tries
             if not (before.transport == "udp" if before.outcome == "truncated" else asked_on):
                 return before
         reply = await self._persist(ask, before.attempt if before else 0, patient=patient)
@@ -146,7 +147,7 @@ class Asker:
                 attempt += 1
                 reply = await self._try(ask, lane, attempt, patient=patient)
                 # A connection to an address that is silent over UDP is tried once.
-                tries = 1 if lane is not udp and udp.silent else self.settings.tries
+                tries = 1 if lane is not udp and udp.silent else self._tries
                 if not reply.silent or not patient:
                     return reply
                 if attempt >= tries:
@@ -170,7 +171,7 @@ class Asker:
 
     async def _try(self, ask: Ask, lane: _Lane, attempt: int, *, patient: bool = True) -> Reply:
         """Send one attempt, whose turn it is, and what tells whether the server takes EDNS."""
-        last = patient and attempt >= self.settings.tries
+        last = patient and attempt >= self._tries
         edns = lane.edns and (lane.edns_seen or not last or attempt == 1)
         reply = await self._send(ask, lane, attempt, edns=edns, last=last)
         if edns and reply.rcode in NO_EDNS:

@@ -169,10 +169,11 @@ async def exchange(
 
 
 def _socket(address: str, transport: str) -> socket.socket:
-    sock = socket.socket(_family(address), socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM)
     sock.setblocking(False)
     if transport == "udp" and sys.platform == "linux":  # ICMP errors are told
-        sock.setsockopt(*_RECVERR[sock.family], 1)
+        sock.setsockopt(*_RECVERR[family], 1)
     return sock
 
 
@@ -196,14 +197,10 @@ def scarce(error: OSError) -> ResourceError:
     return ResourceError(f"this machine cannot ask any more: {error.strerror}", remedy=remedy)
 
 
-def _family(address: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in address else socket.AF_INET
-
-
 def reaches(address: str) -> bool:
     """Whether this machine has a route to `address`; nothing is sent."""
     try:
-        with socket.socket(_family(address), socket.SOCK_DGRAM) as sock:
+        with _socket(address, "udp") as sock:
             sock.connect((address, 53))
     except OSError as error:
         if error.errno in SCARCE - {errno.EADDRNOTAVAIL}:

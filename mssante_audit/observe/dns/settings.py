@@ -71,8 +71,3 @@ class ObserveSettings(Observe):
         except ValidationError as errors:
             error = errors.errors()[0]
             raise error.get("ctx", {}).get("error") or ParameterError(fault(type(self), error)) from None
-
-    @property
-    def tries(self) -> int:
-        """How many times a question is asked before its server is called silent, the last without EDNS."""
-        return self.retries + 1

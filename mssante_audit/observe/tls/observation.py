@@ -1,17 +1,34 @@
-"""The file of an observation of TLS: a line a visit (`Visited`), a line a certificate, read."""
+"""The file of an observation of TLS (a line a visit, a line a certificate), and what several of them tell.
+
+Of each server what was seen last counts. A row of `changes` is a change of one server (``address``, ``port``;
+``host``: its names, with commas), in order of time: ``at``, when the new certificate was first seen;
+``last``, when the old one was last seen (the change lies between the two); ``kind``: ``renewed`` (same name,
+same issuer), ``issuer`` (same name, another issuer) or ``replaced`` (another name); ``before`` and ``after``,
+the names as a white list writes them; ``issuer_before``, ``issuer_after``; ``until_before``,
+``until_after``, when they end; ``certificate``, SHA-256 of the new one; ``spare``, whole days that the old
+one still had, negative if it had ended. What a server presents by name (SNI) does not count, nor does a visit
+that it presented nothing to.
+"""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+import pandas as pd
 from pydantic import Field
 
 from mssante_audit.base.digest import digest
-from mssante_audit.observe.folder import FileRead, Form, read_file
-from mssante_audit.observe.lines import Flag, Instant, one_of, reader_of
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.frames import Column, described, frame_of
+from mssante_audit.base.instants import SKEW
+from mssante_audit.observe.folder import Aside, File, FileRead, Form, comparison, read_file
+from mssante_audit.observe.lines import Flag, Instant, ObservationError, one_of, reader_of
+from mssante_audit.observe.tls.chain import Certificate, leaf_of
+from mssante_audit.values.dn import parse_dn
 
 FORMAT = "mssante-audit tls observation"
 VERSION = 2
@@ -85,3 +102,171 @@ def load_tls(source: str | Path) -> TlsObservation:
 
     headers, read = read_file(Path(source), TLS, take)
     return TlsObservation(**read, visits=tuple(visits), certificates=certificates, dns=headers[0]["dns"])
+
+
+FRAME = (
+    Column("address", "str", "where it listens"),
+    Column("port", "int64", "and on which port"),
+    Column("hosts", "object (tuple of str)", "names of mail exchangers that lead there"),
+    Column("at", "datetime64[us, UTC]", "when the visit that counts began"),
+    Column("outcome", "str", "what it ended with (`mssante_audit.observe.tls.observation.OUTCOMES`)"),
+    Column("detail", "str", "what was met"),
+    Column("protocol", "str", 'such as ``TLSv1.3``; "" without a certificate, as the next ones'),
+    Column("cipher", "str", "as OpenSSL calls it"),
+    Column("demanded", "bool", "whether it asked for a client's certificate"),
+    Column("chain", "object (tuple of str)", "SHA-256 of the certificates, as they were sent"),
+    Column("sni", "str", 'the name that it was asked for by SNI in another visit, "" if none'),
+    Column("sni_chain", "object (tuple of str)", "SHA-256 of the certificates sent then"),
+    Column("subject", "str", "of its own certificate, as a white list writes names"),
+    Column("issuer", "str", "of the same"),
+    Column(
+        "not_before", "datetime64[us, UTC]",
+        "start of its validity; NaT without a certificate that can be read",
+    ),
+    Column("not_after", "datetime64[us, UTC]", "end of it"),
+    Column("source", "str", "the file that tells"),
+)  # fmt: skip
+__doc__ = described(__doc__, "Columns of `Observed.servers`, one row a server, sorted by address", FRAME)
+_NAMES = [column.name for column in FRAME]
+_VISITED = _NAMES[: _NAMES.index("sni")]  # those of the visit that counts
+RECENT = timedelta(14)  # how long every observation is looked at; of those before, the last one of each week
+YEARS = timedelta(800)  # how far back at all: certificates of three years are renewed within it once or never
+_CHANGES = {
+    "at": "instant", "last": "instant", "address": "str", "port": "int64", "host": "str", "kind": "str",
+    "before": "str", "after": "str", "issuer_before": "str", "issuer_after": "str", "until_before": "instant",
+    "until_after": "instant", "certificate": "str", "spare": "int64",
+}  # fmt: skip
+_Presented = tuple[Visited, Certificate]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What was observed of TLS: the files, the newest first; DER by SHA-256; the frame described above."""
+
+    parts: tuple[TlsObservation, ...]
+    certificates: Mapping[str, bytes]
+    servers: pd.DataFrame
+
+    @property
+    def size(self) -> int:
+        """How many servers there are."""
+        return len(self.servers)
+
+
+def load_servers(
+    files: Sequence[File], _domains: Sequence[str], as_of: datetime, since: datetime
+) -> tuple[Observed | None, list[Aside]]:
+    """Read observations of TLS (`mssante_audit.observe.kinds.Kind.read`): for each server what was seen last.
+
+    A visit that tells something of a server's certificate counts before a later one that does not, as long
+    as it is not older than what is relied on. `ObservationError` if the newest file cannot be read.
+    """
+    parts: list[TlsObservation] = []
+    aside: list[Aside] = []
+    for file in files:
+        if parts and file.begun < since:
+            break
+        try:
+            parts.append(load_tls(file.path))
+        except ObservationError:
+            if not parts:
+                raise
+            aside.append(Aside(file.path.name, "unreadable"))
+    if not parts:
+        return None, aside
+    certificates = {name: der for part in reversed(parts) for name, der in part.certificates.items()}
+    last: dict[tuple[str, int], tuple[tuple[bool, datetime], Visited, str]] = {}
+    named: dict[tuple[str, int], Visited] = {}
+    for part in reversed(parts):
+        for visit in (visit for visit in part.visits if visit.at <= as_of + SKEW):
+            place, telling = (visit.address, visit.port), visit.outcome in TELLING and visit.at >= since
+            if visit.sni and telling and visit.chain and visit.at >= named.get(place, visit).at:
+                named[place] = visit
+            rank = (telling, visit.at)
+            if not visit.sni and (place not in last or rank >= last[place][0]):
+                last[place] = rank, visit, part.source
+    rows = []
+    for place, (_, visit, source) in sorted(last.items()):
+        leaf, asked = leaf_of(visit.chain, certificates) or Certificate(""), named.get(place)
+        seen = [getattr(visit, name) for name in _VISITED]
+        seen += (asked.sni, asked.chain) if asked else ("", ())
+        rows.append((*seen, leaf.subject, leaf.issuer, leaf.not_before, leaf.not_after, source))
+    return Observed(tuple(parts), certificates, frame_of(rows, FRAME)), aside
+
+
+def servers(observed: Observed | None) -> pd.DataFrame:
+    """Return the frame of servers, empty if nothing was observed."""
+    return frame_of((), FRAME) if observed is None else observed.servers
+
+
+def chosen(files: Sequence[File], as_of: datetime) -> list[File]:
+    """Return the observations that changes are looked for in, the oldest first."""
+    first = as_of - min(YEARS, as_of - datetime.min.replace(tzinfo=as_of.tzinfo))
+    weeks: dict[object, File] = {}
+    for file in sorted(files, key=lambda file: (file.begun, file.path.name)):
+        if file.begun > first:
+            recent = file.begun > as_of - RECENT
+            weeks[file.path if recent else file.begun.isocalendar()[:2]] = file
+    return list(weeks.values())
+
+
+def changes(files: Sequence[File], as_of: datetime) -> pd.DataFrame:
+    """Return the changes that observations show up to `as_of`; a file that cannot be read shows nothing."""
+
+    def presented() -> Iterator[_Presented]:
+        for file in chosen(files, as_of):
+            with suppress(InputError):
+                yield from _presented(load_tls(file.path), as_of + SKEW)
+
+    return _changed(presented())
+
+
+def differences(before: TlsObservation, after: TlsObservation) -> pd.DataFrame:
+    """Return what servers present differently in two observations, as last seen in each; columns as above."""
+    return _changed([*_last(before).values(), *_last(after).values()])
+
+
+def sentences(before: TlsObservation, after: TlsObservation, found: pd.DataFrame) -> Iterator[str]:
+    """Yield in English lines what `differences` found, and how many servers only one of the two saw."""
+    lines = []
+    for row in found.to_dict("records"):
+        where = f"{row['address']} port {row['port']} ({row['host']})"
+        lines.append(f"{where}: {row['kind']}, {row['spare']} days before the end")
+        if row["kind"] == "replaced":
+            lines.append(f"  {row['before']} -> {row['after']}")
+        if row["kind"] != "renewed":
+            lines.append(f"  issuer: {row['issuer_before']} -> {row['issuer_after']}")
+        lines.append(f"  until {row['until_before']:%Y-%m-%d} -> {row['until_after']:%Y-%m-%d}")
+    if alone := len(_last(before).keys() ^ _last(after).keys()):
+        lines.append(f"presented a certificate in one of them only, and so unknown: {alone}")
+    return comparison(before, after, lines, same=found.empty)
+
+
+def _presented(part: TlsObservation, until: datetime) -> Iterator[_Presented]:
+    """Yield the visits without SNI, until an instant, that saw a certificate that can be read."""
+    for visit in part.visits:
+        leaf = leaf_of(visit.chain, part.certificates)
+        if not visit.sni and visit.at <= until and leaf and leaf.not_after:
+            yield visit, leaf
+
+
+def _last(part: TlsObservation) -> dict[tuple[str, int], _Presented]:
+    return {(v.address, v.port): (v, leaf) for v, leaf in _presented(part, datetime.max.replace(tzinfo=UTC))}
+
+
+def _changed(presented: Iterable[_Presented]) -> pd.DataFrame:
+    """Return the changes that visits, the oldest first, show."""
+    seen: dict[tuple[str, int], _Presented] = {}
+    rows = []
+    for visit, new in presented:
+        place = visit.address, visit.port
+        last, old = seen.get(place, (visit, new))
+        seen[place] = visit, new
+        if old.sha256 != new.sha256 and old.not_after:
+            kind = "renewed" if old.issuer == new.issuer else "issuer"
+            if parse_dn(old.subject).key != parse_dn(new.subject).key:
+                kind = "replaced"
+            names = (old.subject, new.subject, old.issuer, new.issuer)
+            ends = (old.not_after, new.not_after, new.sha256, (old.not_after - visit.at).days)
+            rows.append((visit.at, last.at, *place, ", ".join(visit.hosts), kind, *names, *ends))
+    return frame_of(rows, _CHANGES).sort_values(["at", "address", "port"], kind="stable", ignore_index=True)

@@ -29,7 +29,6 @@ MAX_SHOWN = 200  # printable characters kept of what a server writes
 _CODE = re.compile(rb"([2-5][0-9]{2})([ -]|$)")
 _RECORDS = range(20, 24)  # first bytes of TLS records (RFC 8446, 5.1)
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ENETUNREACH)
-_WAIT = 0.2
 
 
 @dataclass(slots=True)
@@ -93,7 +92,7 @@ def _connect(address: str, port: int, settings: ObserveTls) -> socket.socket:
                 why = f"this machine has nothing left to visit servers with ({error.strerror})"
                 remedy = "Raise the limit (ulimit -n), or lower --in-flight, then go on with --resume"
                 raise ResourceError(why, remedy=remedy) from None
-            time.sleep(_WAIT)
+            time.sleep(0.2)
 
 
 class _Talk:
