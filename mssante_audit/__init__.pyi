@@ -90,7 +90,7 @@ from .values.person import mask as mask
 from .verdicts.differences import differences as differences
 from .verdicts.differences import newest_two as newest_two
 from .verdicts.domains import domains as domains
-from .verdicts.doubts import doubts as doubts
+from .verdicts.domains import doubts as doubts
 from .verdicts.methods import behind as behind
 from .verdicts.methods import hosts as hosts
 from .verdicts.methods import mail_records as mail_records

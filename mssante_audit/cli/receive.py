@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mssante_audit.network.walk import Visit
     from mssante_audit.observe.observation import Observation
     from mssante_audit.space.trust import TrustSpace
-    from mssante_audit.verdicts.tls import Shown, Wire
+    from mssante_audit.verdicts.presented import Shown, Wire
 
 EXIT = {"yes": 0, "degraded": 1, "no": 1, "unknown": 4}
 
@@ -47,7 +47,7 @@ def receive(
     kept. Exit status: 0 yes, 1 degraded or no, 4 unknown.
     """
     from mssante_audit.base.settings import Observe
-    from mssante_audit.verdicts.tls import Wire, receiving, wire_of
+    from mssante_audit.verdicts.presented import Wire, receiving, wire_of
 
     use_language(lang)
     given = settings_of(context, Observe)

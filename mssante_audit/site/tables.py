@@ -219,7 +219,7 @@ def domains_shown(view: View, domains: Sequence[Domain]) -> Shown:
 
 
 def moves_shown(moves: pd.DataFrame) -> Shown:
-    """Return changes of certificates (`mssante_audit.verdicts.renewals`) as a table."""
+    """Return changes of certificates (`mssante_audit.verdicts.presented`) as a table."""
     rows = [
         (
             Cell(day(move["at"]), move["at"].isoformat()),

@@ -15,7 +15,7 @@ from mssante_audit.findings.words import sentence
 from mssante_audit.network import methods
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.checks import mails_of
-from mssante_audit.verdicts.tls import receiving, tls_of
+from mssante_audit.verdicts.presented import receiving, tls_of
 from mssante_audit.verdicts.words import about, capital, causes
 
 COLUMNS = ("domain", "method", "cut", "declared", "observed_at", "why", "facts")
@@ -24,13 +24,9 @@ COLUMNS = ("domain", "method", "cut", "declared", "observed_at", "why", "facts")
 def method_records(space: TrustSpace) -> pd.DataFrame:
     """Return the method in use for each audited domain, one row each, in list order.
 
-    Returns
-    -------
-    DataFrame
-        ``domain`` str, ``method`` str (`mssante_audit.network.methods`), ``cut`` str, ``declared`` str
-        (``delegation``, ``redirection``, ``withdrawal`` or "" for nothing), ``observed_at`` (UTC, NaT if not
-        observed), ``why`` str (in words), ``facts`` dict (why in facts). Empty where the space has no
-        observation.
+    ``domain`` str, ``method`` str (`mssante_audit.network.methods`), ``cut`` str, ``declared`` str
+    (``delegation``, ``redirection``, ``withdrawal`` or "" for nothing), ``observed_at`` (UTC, NaT if not
+    observed), ``why`` str (in words), ``facts`` dict (why in facts). Empty without an observation.
     """
     frame = methods(space.observation, space.audited["domain"].unique().tolist()).astype({"method": "str"})
     declared = declarations(space)
@@ -45,22 +41,17 @@ def method_records(space: TrustSpace) -> pd.DataFrame:
 def mail_records(space: TrustSpace) -> pd.DataFrame:
     """Return one record an audited domain: whether it receives mail, and what decides it.
 
-    Returns
-    -------
-    DataFrame
-        ``domain`` str, ``receives`` and ``cause`` str (as in `mssante_audit.verdicts.domains`), ``what``,
-        ``why`` and ``remedy`` str (in words; ``why`` names zone, servers or hosts), ``observed_at`` (UTC,
-        NaT if not observed), ``mailboxes`` Int64 (<NA> where that is unknown).
+    ``domain`` str, ``receives`` and ``cause`` str (as in `mssante_audit.verdicts.domains`), ``what``, ``why``
+    and ``remedy`` str (in words; ``why`` names zone, servers or hosts), ``observed_at`` (UTC, NaT if not
+    observed), ``mailboxes`` Int64 (<NA> where that is unknown).
     """
-    published, rows = space.published, []
-    presented = tls_of(space)
+    published, presented, rows = space.published, tls_of(space), []
     for walked in mails_of(space).values():
         mail = receiving(walked, presented.get(walked.domain))
-        words = causes()[mail.cause] if mail.cause else {}
-        what, remedy = capital(words.get("met", "")), words.get("do", "")
-        why = capital(about(mail)) if mail.cause else ""
+        words = causes()[mail.cause] if mail.cause else {"met": "", "do": ""}
+        told = (capital(words["met"]), capital(about(mail)) if mail.cause else "", words["do"])
         boxes = None if published is None else published.get(mail.domain, 0)
-        rows.append((mail.domain, mail.receives, mail.cause, what, why, remedy, mail.observed_at, boxes))
+        rows.append((mail.domain, mail.receives, mail.cause, *told, mail.observed_at, boxes))
     texts = dict.fromkeys(("domain", "receives", "cause", "what", "why", "remedy"), "str")
     return frame_of(rows, texts | {"observed_at": "instant", "mailboxes": "Int64"})
 
@@ -84,22 +75,9 @@ def hosts(space: TrustSpace, kind: str) -> pd.DataFrame:
 def behind(space: TrustSpace, host: str) -> pd.DataFrame:
     """Return the domains behind one name server or mail host, a row each.
 
-    Parameters
-    ----------
-    space
-        The trust space.
-    host
-        Its name, in any case, with or without the final dot.
-
-    Returns
-    -------
-    DataFrame
-        ``domain``, ``kind`` (``NS`` or ``MX``), ``host``, ``operator_id``, ``operator`` (str).
-
-    Raises
-    ------
-    InputError, UnknownNameError
-        If the space has no observation (who is behind it is unknown); if no domain is.
+    ``domain``, ``kind`` (``NS`` or ``MX``), ``host``, ``operator_id``, ``operator`` (str). `host` is its
+    name, in any case, with or without the final dot. `InputError` if the space has no observation (who is
+    behind it is unknown), `UnknownNameError` if no domain is.
     """
     if space.observation is None:
         raise InputError(

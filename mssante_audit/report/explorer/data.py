@@ -27,10 +27,8 @@ from mssante_audit.space.states import aged
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS
 from mssante_audit.verdicts.checks import ORDERS, RECEIVES, RESULTS
-from mssante_audit.verdicts.domains import domains_touched
-from mssante_audit.verdicts.doubts import doubts
-from mssante_audit.verdicts.presented import expiries
-from mssante_audit.verdicts.renewals import renewals
+from mssante_audit.verdicts.domains import domains_touched, doubts
+from mssante_audit.verdicts.presented import expiries, renewals
 from mssante_audit.verdicts.words import causes, reason
 from mssante_audit.whitelist.search import documents
 
