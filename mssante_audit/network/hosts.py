@@ -32,6 +32,7 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 """What decides, by answer, the first to be told where there are several; ``yes`` has none."""
+_GRADES = {"yes": "ok", "degraded": "warn", "no": "fail", "unknown": "unknown"}
 _RECEIVES = {cause: receives for receives, causes in CAUSES.items() for cause in causes}
 
 
@@ -45,6 +46,11 @@ class Part(NamedTuple):
     def receives(self) -> str:
         """One of `RECEIVES`."""
         return _RECEIVES.get(self.cause, "yes")
+
+    @property
+    def grade(self) -> str:
+        """The same for a check of a domain: ``ok``, ``warn``, ``fail`` or ``unknown``."""
+        return _GRADES[self.receives]
 
     @property
     def arrives(self) -> bool:

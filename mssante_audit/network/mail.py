@@ -49,8 +49,6 @@ from mssante_audit.values.dn import parse_dn
 
 __all__ = ["CAUSES", "RECEIVES", "Mail", "Network", "Part", "mail_hosts", "mails", "methods", "network_of"]
 
-_GRADES = {"yes": "ok", "degraded": "warn", "no": "fail", "unknown": "unknown"}
-
 
 @dataclass(frozen=True)
 class Mail:
@@ -67,16 +65,6 @@ class Mail:
     mail: Part = NOT_OBSERVED
     observed_at: datetime | None = None
     ways: Ways | None = None
-
-    @property
-    def grades(self) -> dict[str, str]:
-        """``ok``, ``warn``, ``fail`` or ``unknown`` for the checks ``dns`` and ``mail``."""
-        return {"dns": _GRADES[self.dns.receives], "mail": _GRADES[self.mail.receives]}
-
-    @property
-    def causes(self) -> dict[str, str]:
-        """What decides each of the two, "" where it is ok."""
-        return {"dns": self.dns.cause, "mail": self.mail.cause}
 
 
 class Network:
@@ -154,18 +142,16 @@ def mails(
 
 def methods(observation: Observation | None, domains: Iterable[str]) -> pd.DataFrame:
     """Return the method in use for each domain, a row each in order (`mssante_audit.network.methods`)."""
-    names = dict.fromkeys(domains) if observation else {}
-    rows = {}
-    for part, share in observation.shares(names) if observation else ():
+    rows = dict.fromkeys(domains, ()) if observation else {}
+    for part, share in observation.shares(rows) if observation else ():
         network = network_of(part)
         for domain in share:
-            method = network.methods.of(canonical(domain))
-            zones = (network.parent, *method.cuts) if method.zone or method.cuts else ()
-            last = [network.index.last_asked(zone, method.name) for zone in zones]
-            at = max(filter(None, last), default=pd.NaT)
-            seen = (at, "" if at is pd.NaT else part.source)
-            rows[domain] = (domain, method.method, method.cut, method.why, *seen)
-    return frame_of((rows[domain] for domain in names), FRAME)
+            used = network.methods.of(canonical(domain))
+            zones = (network.parent, *used.cuts) if used.zone or used.cuts else ()
+            times = filter(None, [network.index.last_asked(zone, used.name) for zone in zones])
+            seen = (at, part.source) if (at := max(times, default=None)) else (pd.NaT, "")
+            rows[domain] = (domain, used.method, used.cut, used.why, *seen)
+    return frame_of(rows.values(), FRAME)
 
 
 def mail_hosts(

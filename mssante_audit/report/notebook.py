@@ -55,8 +55,7 @@ from mssante_audit.snapshot.folder import unnamed_texts
 from mssante_audit.space.chronicle import Chronicle, chronicle
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains as domains_frame
-from mssante_audit.verdicts.domains import doubts
-from mssante_audit.verdicts.methods import hosts
+from mssante_audit.verdicts.domains import doubts, hosts
 from mssante_audit.verdicts.presented import renewals
 
 TOGETHER = {"declarations": ("declarations", "reconciliation")}

@@ -27,8 +27,6 @@ ORDERS = ("ok", "todo", "urgent", "unknown")
 RECEPTION = ("dns", "mail", "tls")
 NOT_AUDITED = "not_audited"
 """Why a check is unknown that no audit looks at yet; ``no_`` and a need is why one was not made."""
-WALKED = ("dns", "mail")
-"""Checks that are ok only where the walk to a domain's mail hosts says so (`mssante_audit.network.mail`)."""
 UNSEEN = ("not-observed", "too-old", "of-the-future")
 """Causes why the walk knows nothing of a domain at all: then findings on its DNS decide nothing either."""
 OUTSIDE = "outside"
@@ -79,8 +77,9 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
                 codes, lacking = {}, doubted
             codes["unknown"] = [*lacking] or [OUTSIDE] * (check == "declaration" and domain in beyond)
             codes["unknown"] += [old[n][domain] for n in rests.get(check, ()) if domain in old[n]]
-            if check in WALKED and seen and (cause := mail.causes[check]):
-                codes[mail.grades[check]] = codes[mail.grades[check]] or [cause]
+            part = {"dns": mail.dns, "mail": mail.mail}.get(check)
+            if seen and part and part.cause:
+                codes[part.grade] = codes[part.grade] or [part.cause]
             if check == "tls" and tls and tls.cause and mail.cause not in UNSEEN:
                 codes[tls.grade] = codes[tls.grade] or [tls.cause]
             if grade := next((grade for grade, causes in codes.items() if causes), ""):

@@ -15,8 +15,7 @@ none of them let us in: who sends mail may fare better, or not.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -35,6 +34,7 @@ CAUSES = (
     "tls-none", "tls-some", "tls-protocol", "tls-old", "tls-unseen", "tls-alone", "tls-nobody", "tls-refused",
 )  # fmt: skip
 _WORST = ("fail", "warn", "unknown", "ok")
+_CHANGE = ("address", "kind", "after", "last", "at")
 
 
 class Tls(NamedTuple):
@@ -238,37 +238,26 @@ def renewals(space: TrustSpace) -> pd.DataFrame:
 def _renewals(space: TrustSpace) -> pd.DataFrame:
     found, served = changes(space.files.get("tls", ()), space.as_of), presented(space).served
     found = found[found["address"].isin(set(served))].reset_index(drop=True)
-    operator = space.audited.drop_duplicates("domain").set_index("domain")["operator"]
-    domains = [tuple(served[address]) for address in found["address"]]
-    listed = _listed(space, found, domains)
-    owners = [", ".join(dict.fromkeys(operator[name] for name in names)) for names in domains]
-    return found.assign(
-        domains=pd.Series(domains, dtype="object"),
-        operator=pd.Series(owners, dtype="str"),
-        order=pd.Series([order for order, _ in listed], dtype="str"),
-        listed=instants(pd.Series([at for _, at in listed])),
-    )
-
-
-def _listed(
-    space: TrustSpace, found: pd.DataFrame, domains: list[tuple[str, ...]]
-) -> list[tuple[str, datetime | None]]:
-    """Return for each change whether its new name was listed before it was presented, and since when."""
-    if (past := past_of(space)) is None:
-        return [("", None)] * len(found)
-    history, start, _ = past
-    history = history[history["domain"].isin({name for named in domains for name in named})]
-    keys = {text: parse_dn(text).key for text in history["dn"].unique()}
-    first = history.groupby(["domain", history["dn"].map(keys)])["first_seen"].min().to_dict()
-    listed: list[tuple[str, datetime | None]] = []
-    columns = (found[name] for name in ("kind", "after", "last", "at"))
-    for kind, after, last, at, names in zip(*columns, domains, strict=True):
-        key = parse_dn(after).key
-        since = min((first[name, key] for name in names if (name, key) in first), default=None)
-        if kind != "replaced" or since is None:
-            listed.append(("" if kind != "replaced" else "unlisted", None))
-        elif since <= last or since <= start:
-            listed.append(("listed-first", since))
-        else:  # between the two visits nobody knows
-            listed.append(("presented-first" if since > at else "", since))
-    return listed
+    operator = space.audited.drop_duplicates("domain").set_index("domain")["operator"].to_dict()
+    first, past = {}, past_of(space)
+    if past is not None:
+        history = past[0][past[0]["domain"].isin({name for a in found["address"] for name in served[a]})]
+        keys = {text: parse_dn(text).key for text in history["dn"].unique()}
+        first = history.groupby(["domain", history["dn"].map(keys)])["first_seen"].min().to_dict()
+    told: dict[str, list[Any]] = {"domains": [], "operator": [], "order": [], "listed": []}
+    for address, kind, after, last, at in zip(*(found[c] for c in _CHANGE), strict=True):
+        names, key, order, since = tuple(served[address]), parse_dn(after).key, "", None
+        if past is not None and kind == "replaced":
+            since = min((first[name, key] for name in names if (name, key) in first), default=None)
+            if since is None:
+                order = "unlisted"
+            elif since <= last or since <= past[1]:
+                order = "listed-first"
+            elif since > at:  # between the two visits nobody knows
+                order = "presented-first"
+        owners = ", ".join(dict.fromkeys(operator[name] for name in names))
+        for column, value in zip(told, (names, owners, order, since), strict=True):
+            told[column].append(value)
+    kinds = {"domains": "object", "operator": "str", "order": "str", "listed": None}
+    columns = {name: pd.Series(values, dtype=kinds[name]) for name, values in told.items()}
+    return found.assign(**columns | {"listed": instants(columns["listed"])})
