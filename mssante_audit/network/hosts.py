@@ -16,20 +16,15 @@ REACHED = ("good", "mixed", "ipv6", "literal", "differ", "alias", "long", "own",
 """States of mail hosts that some sender reaches."""
 RECEIVES = ("yes", "degraded", "no", "unknown")
 CAUSES: Mapping[str, tuple[str, ...]] = {
-    "no": (
-        "no-name", "zone-dead", "zone-lost", "mx-unanswered", "edns-dropped", "null-mx", "no-mail",
-        "alias-lost", "exchangers-absent", "exchangers-lost", "exchangers-private",
-    ),
+    "no": ("no-name", "zone-dead", "zone-lost", "mx-unanswered", "edns-dropped", "null-mx", "no-mail",
+           "alias-lost", "exchangers-absent", "exchangers-lost", "exchangers-private"),
     "degraded": (
         "servers-differ", "dnssec-bogus", "own-servers", "one-server", "servers-ipv6", "servers-tcp",
         "servers-slow", "servers-edns", "servers-alias", "servers-many", "alias-long", "mx-differ",
         "null-mx-beside", "one-exchanger", "exchangers-literal", "exchangers-bogus", "exchangers-differ",
-        "exchangers-partly", "exchangers-ipv6", "exchangers-many", "private-among",
-    ),
-    "unknown": (
-        "not-observed", "too-old", "of-the-future", "parent-silent", "servers-unheard", "hosts-unheard",
-        "not-reached",
-    ),
+        "exchangers-partly", "exchangers-ipv6", "exchangers-many", "private-among"),
+    "unknown": ("not-observed", "too-old", "of-the-future", "parent-silent", "servers-unheard",
+                "hosts-unheard", "not-reached"),
 }  # fmt: skip
 """What decides, by answer, the first to be told where there are several; ``yes`` has none."""
 _GRADES = {"yes": "ok", "degraded": "warn", "no": "fail", "unknown": "unknown"}
