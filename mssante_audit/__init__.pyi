@@ -89,12 +89,12 @@ from .values.person import Person as Person
 from .values.person import mask as mask
 from .verdicts.differences import differences as differences
 from .verdicts.differences import newest_two as newest_two
+from .verdicts.domains import behind as behind
 from .verdicts.domains import domains as domains
-from .verdicts.doubts import doubts as doubts
-from .verdicts.methods import behind as behind
-from .verdicts.methods import hosts as hosts
-from .verdicts.methods import mail_records as mail_records
-from .verdicts.methods import method_records as method_records
+from .verdicts.domains import doubts as doubts
+from .verdicts.domains import hosts as hosts
+from .verdicts.domains import mail_records as mail_records
+from .verdicts.domains import method_records as method_records
 from .verdicts.presented import certificates as certificates
 from .verdicts.presented import expiries as expiries
 from .verdicts.presented import revocations as revocations

@@ -43,7 +43,7 @@ def check(
 
     Exit status: 0 listed, 1 not listed, 4 the list is not to be relied on, whatever was found in it.
     """
-    from mssante_audit.verdicts.record import record_of
+    from mssante_audit.verdicts.domains import record_of
     from mssante_audit.verdicts.words import not_relied_on
     from mssante_audit.whitelist.check import check as look_up
     from mssante_audit.whitelist.reliance import DAMAGES
@@ -104,7 +104,7 @@ def _listed(space: TrustSpace, domain: str) -> Iterator[str]:
     """Yield who runs a domain, whom to call, the two answers, and what was found on it."""
     from mssante_audit.findings.places import row_ranges
     from mssante_audit.verdicts.checks import RECEPTION
-    from mssante_audit.verdicts.record import CONTACTS, record_of
+    from mssante_audit.verdicts.domains import CONTACTS, record_of
     from mssante_audit.verdicts.words import reasons
 
     rows: pd.DataFrame = space.entries[space.entries["domain"] == domain]

@@ -287,7 +287,7 @@ def methods(
 ) -> None:
     """Write the method in use for each domain: delegated, redirected, wildcard, none, unknown."""
     from mssante_audit.base.language import using_language
-    from mssante_audit.verdicts.methods import method_records
+    from mssante_audit.verdicts.domains import method_records
 
     check_format(format, out)
     space = space_of(parameters_of(context))

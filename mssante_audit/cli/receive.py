@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mssante_audit.network.walk import Visit
     from mssante_audit.observe.observation import Observation
     from mssante_audit.space.trust import TrustSpace
-    from mssante_audit.verdicts.tls import Shown, Wire
+    from mssante_audit.verdicts.presented import Shown, Wire
 
 EXIT = {"yes": 0, "degraded": 1, "no": 1, "unknown": 4}
 
@@ -49,7 +49,7 @@ def receive(
     kept. Exit status: 0 yes, 1 degraded or no, 4 unknown.
     """
     from mssante_audit.base.settings import Observe
-    from mssante_audit.verdicts.tls import Wire, receiving, wire_of
+    from mssante_audit.verdicts.presented import Wire, receiving, wire_of
 
     use_language(lang)
     given = settings_of(context, Observe)
@@ -212,8 +212,8 @@ def _json(mail: Mail, wire: Wire) -> str:
         "facts": dict(mail.facts),
         "why": about(mail) if mail.cause else "",
         "remedy": words.get("do", ""),
-        "dns": mail.grades["dns"],
-        "mail": mail.grades["mail"],
+        "dns": mail.dns.grade,
+        "mail": mail.mail.grade,
         "observed_at": mail.observed_at and mail.observed_at.isoformat(),
         "tls": wire.tls.grade,
         "tls_cause": wire.tls.cause,

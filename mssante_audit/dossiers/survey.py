@@ -26,11 +26,8 @@ from mssante_audit.findings.registry import LIST, audits
 from mssante_audit.findings.words import worded
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
-from mssante_audit.verdicts.domains import domains
-from mssante_audit.verdicts.doubts import doubts
-from mssante_audit.verdicts.methods import hosts, method_records
-from mssante_audit.verdicts.presented import expiries
-from mssante_audit.verdicts.renewals import renewals
+from mssante_audit.verdicts.domains import domains, doubts, hosts, method_records
+from mssante_audit.verdicts.presented import expiries, renewals
 
 LISTS = 12
 """Lists of the archive that are counted at most, the last among them."""

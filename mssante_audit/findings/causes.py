@@ -85,7 +85,7 @@ def causes(
     published
         Mailboxes by domain (`mssante_audit.space.trust.TrustSpace.published`), if they are known.
     doubts
-        The findings that are not known to hold (`mssante_audit.verdicts.doubts`).
+        The findings that are not known to hold (`mssante_audit.verdicts.domains`).
 
     Examples
     --------

@@ -33,13 +33,12 @@ class Security(NamedTuple):
     """What a validating resolver makes of a zone."""
 
     status: str
-    """``secure``; ``insecure`` (nothing to check: it is as if the zone was not signed); ``bogus`` (validators
-    refuse all of it); ``indeterminate`` (not enough was observed)."""
+    """``secure``; ``insecure`` (as if it was not signed); ``bogus`` (validators refuse all of it);
+    ``indeterminate`` (not enough was observed)."""
     code: str = ""
-    """Why. Insecure: ``no-ds``, ``unsigned-above`` (the zone above is not signed or itself insecure),
-    ``unknown`` (no validator knows the algorithm or digest of any DS). Bogus: one of `FAULTS`, or ``ds`` (the
-    parent's signature of the DS does not hold) or ``above``. Indeterminate: ``ds-unheard``, ``keys-unheard``
-    (keys were not asked for) or ``above``."""
+    """Why. Insecure: ``no-ds``, ``unsigned-above`` (or insecure there), ``unknown`` (to validators: algorithm
+    or digest of every DS). Bogus: one of `FAULTS`, ``ds`` (the parent's signature of it does not hold) or
+    ``above``. Indeterminate: ``ds-unheard``, ``keys-unheard`` (not asked for) or ``above``."""
     servers: tuple[tuple[str, str], ...] = ()
     """Address → fault of what it serves, "" if it holds. A secure zone may have servers that are at fault."""
     sha1: bool = False
@@ -231,9 +230,9 @@ def _rdata(kind: str, text: str) -> Any:
 @_or_none
 def matches(zone: str, key: str, ds: str) -> bool:
     """Tell whether a DS record is of a key, both as a line has them."""
-    record, name = _rdata("DS", ds), dns.name.from_text(zone)
-    how = {"policy": dns.dnssec.allow_all_policy, "validating": True}
-    return bool(dns.dnssec.make_ds(name, _rdata("DNSKEY", key), record.digest_type, **how) == record)
+    record, policy = _rdata("DS", ds), dns.dnssec.allow_all_policy
+    about = (dns.name.from_text(zone), _rdata("DNSKEY", key), record.digest_type)
+    return bool(dns.dnssec.make_ds(*about, policy=policy, validating=True) == record)
 
 
 @_or_none
@@ -245,6 +244,6 @@ def _holds(
     rdatas = [_rdata(kind, record) for record in sorted(records)]
     data = dns.rrset.from_rdata_list(name, signature.original_ttl, rdatas)
     of_zone = dns.rrset.from_rdata_list(apex, 0, [_rdata("DNSKEY", key) for key in keys])
-    how = {"now": signature.inception, "policy": dns.dnssec.allow_all_policy}
-    dns.dnssec.validate_rrsig(data, signature, {apex: of_zone}, **how)
+    at, policy = signature.inception, dns.dnssec.allow_all_policy
+    dns.dnssec.validate_rrsig(data, signature, {apex: of_zone}, now=at, policy=policy)
     return True

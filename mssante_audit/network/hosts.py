@@ -16,42 +16,41 @@ REACHED = ("good", "mixed", "ipv6", "literal", "differ", "alias", "long", "own",
 """States of mail hosts that some sender reaches."""
 RECEIVES = ("yes", "degraded", "no", "unknown")
 CAUSES: Mapping[str, tuple[str, ...]] = {
-    "no": (
-        "no-name", "zone-dead", "zone-lost", "mx-unanswered", "edns-dropped", "null-mx", "no-mail",
-        "alias-lost", "exchangers-absent", "exchangers-lost", "exchangers-private",
-    ),
+    "no": ("no-name", "zone-dead", "zone-lost", "mx-unanswered", "edns-dropped", "null-mx", "no-mail",
+           "alias-lost", "exchangers-absent", "exchangers-lost", "exchangers-private"),
     "degraded": (
         "servers-differ", "dnssec-bogus", "own-servers", "one-server", "servers-ipv6", "servers-tcp",
         "servers-slow", "servers-edns", "servers-alias", "servers-many", "alias-long", "mx-differ",
         "null-mx-beside", "one-exchanger", "exchangers-literal", "exchangers-bogus", "exchangers-differ",
-        "exchangers-partly", "exchangers-ipv6", "exchangers-many", "private-among",
-    ),
-    "unknown": (
-        "not-observed", "too-old", "of-the-future", "parent-silent", "servers-unheard", "hosts-unheard",
-        "not-reached",
-    ),
+        "exchangers-partly", "exchangers-ipv6", "exchangers-many", "private-among"),
+    "unknown": ("not-observed", "too-old", "of-the-future", "parent-silent", "servers-unheard",
+                "hosts-unheard", "not-reached"),
 }  # fmt: skip
 """What decides, by answer, the first to be told where there are several; ``yes`` has none."""
-_ORDER = {cause: place for place, cause in enumerate(c for causes in CAUSES.values() for c in causes)}
-_WORST = ("no", "degraded", "unknown", "yes")
+_GRADES = {"yes": "ok", "degraded": "warn", "no": "fail", "unknown": "unknown"}
+_RECEIVES = {cause: receives for receives, causes in CAUSES.items() for cause in causes}
 
 
 class Part(NamedTuple):
-    """An answer to a part of the question, as `RECEIVES`, and its cause."""
+    """An answer to a part of the question whether mail arrives: what decides, if it does not in full."""
 
-    receives: str
     cause: str = ""
     facts: Mapping[str, Any] = {}
+
+    @property
+    def receives(self) -> str:
+        """One of `RECEIVES`."""
+        return _RECEIVES.get(self.cause, "yes")
+
+    @property
+    def grade(self) -> str:
+        """The same for a check of a domain: ``ok``, ``warn``, ``fail`` or ``unknown``."""
+        return _GRADES[self.receives]
 
     @property
     def arrives(self) -> bool:
         """Whether some mail does."""
         return self.receives in ("yes", "degraded")
-
-    @property
-    def urgency(self) -> tuple[int, int, str]:
-        """Orders parts, those first that are worse: none, degraded, unknown, yes."""
-        return _WORST.index(self.receives), _ORDER.get(self.cause, len(_ORDER)), repr(self.facts)
 
     def then(self, other: Part) -> Part:
         """Return what holds where this part and then another must be passed."""
@@ -60,13 +59,17 @@ class Part(NamedTuple):
         return other if not other.arrives or self is YES else worst((self, other))
 
 
+def urgency(part: Part) -> tuple[int, str]:
+    """Order parts, those first that are worse: none, degraded, unknown, yes."""
+    return [*_RECEIVES, ""].index(part.cause), repr(part.facts)
+
+
 def worst(parts: Iterable[Part]) -> Part:
     """Return the worst of several parts, `YES` of none."""
-    return min(parts, key=lambda part: part.urgency, default=YES)
+    return min(parts, key=urgency, default=YES)
 
 
-YES = Part("yes")
-NOT_OBSERVED, NOT_REACHED = Part("unknown", "not-observed"), Part("unknown", "not-reached")
+YES, NOT_OBSERVED, NOT_REACHED = Part(), Part("not-observed"), Part("not-reached")
 
 
 class Ways(NamedTuple):
@@ -93,16 +96,16 @@ def together(zone: str, led: Sequence[Ways], at: Sequence[Sequence[str]]) -> Way
     arriving = [ways for ways in led if ways.whole.arrives]
     if arriving and "no" in answers:
         servers = sorted(a for ways, its in zip(led, at, strict=True) if ways not in arriving for a in its)
-        lost = Part("degraded", "servers-differ", {"zone": zone, "servers": servers})
+        lost = Part("servers-differ", {"zone": zone, "servers": servers})
         return Ways(lost, worst(ways.mail for ways in arriving), frozenset(), met)
     if "unknown" in answers:
         return next(ways for ways in led if ways.whole.receives == "unknown")._replace(met=met)
-    least = min(led, key=lambda ways: ways.whole.urgency)
+    least = min(led, key=lambda ways: urgency(ways.whole))
     if answers == {"no"}:
         return least._replace(met=met)
     if common := frozenset.intersection(*(ways.hosts for ways in led)):
         return least._replace(hosts=common, met=met)
-    return Ways(least.dns, least.mail.then(Part("degraded", "mx-differ", {"zone": zone})), frozenset(), met)
+    return Ways(least.dns, least.mail.then(Part("mx-differ", {"zone": zone})), frozenset(), met)
 
 
 class MailHost(NamedTuple):
@@ -153,7 +156,7 @@ class MailHosts:
         if addresses is None:
             host = self.host(name)
             if host.state == "nodata":
-                return Ways(YES, Part("no", "no-mail", {"name": name, "zone": ""}), frozenset(), (host,))
+                return Ways(YES, Part("no-mail", {"name": name, "zone": ""}), frozenset(), (host,))
         else:
             families = (frozenset(a for a in addresses if (":" in a) is six) for six in (False, True))
             host = self._reached(name, *(Found("found" if a else "nodata", (a,)) for a in families))
@@ -163,14 +166,14 @@ class MailHosts:
         targets = dict.fromkeys(target for _, target in exchangers)
         names = [name for name in targets if name != NOBODY]
         if not names:
-            return Ways(YES, Part("no", "null-mx"))
+            return Ways(YES, Part("null-mx"))
         hosts = {name: self.host(name) for name in names[:MAX_HOSTS]}
         part = self._of_hosts(hosts | {name: MailHost(name, "") for name in names[MAX_HOSTS:]})
         reached = frozenset(name for name, host in hosts.items() if host.state in REACHED)
         if NOBODY in targets and part.arrives:
-            part = Part("degraded", "null-mx-beside", {"hosts": sorted(names)})
+            part = Part("null-mx-beside", {"hosts": sorted(names)})
         elif len(exchangers) > MAX_RECORDS and reached:
-            part = Part("degraded", "exchangers-many", {"hosts": sorted(reached)[:3]})
+            part = Part("exchangers-many", {"hosts": sorted(reached)[:3]})
         return Ways(YES, part, reached, tuple(hosts.values()))
 
     def _reached(self, name: str, v4: Found, v6: Found) -> MailHost:
@@ -202,15 +205,15 @@ class MailHosts:
         if len(good) > 1 and ways > 1 and named("good"):
             return YES
         if unheard:
-            return Part("unknown", "hosts-unheard", {"hosts": unheard})
+            return Part("hosts-unheard", {"hosts": unheard})
         if good:
             left = sorted(set(states).difference(named("good", "mixed", "ipv6")))
             if not named("good"):
-                return Part("degraded", "private-among", {"hosts": good})
-            return Part("degraded", "one-exchanger", {"hosts": left}) if left else YES
+                return Part("private-among", {"hosts": good})
+            return Part("one-exchanger", {"hosts": left}) if left else YES
         kinds = {*states.values()}
         if reached := named(*REACHED):
             kind = next((kind for kind in ("bogus", "differ", "ipv6", "literal") if kind in kinds), "partly")
-            return Part("degraded", f"exchangers-{kind}", {"hosts": reached})
+            return Part(f"exchangers-{kind}", {"hosts": reached})
         kind = "lost" if "failed" in kinds else "private" if "private" in kinds else "absent"
-        return Part("no", f"exchangers-{kind}", {"hosts": sorted(states)})
+        return Part(f"exchangers-{kind}", {"hosts": sorted(states)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import cached_property
 from typing import NamedTuple
 
@@ -47,27 +47,6 @@ class Found(NamedTuple):
         return next((reply.chain[1] for reply in self.replies[:1] if reply.alias), "")
 
 
-def merged(found: Iterable[Found]) -> Found:
-    """Return what different servers' answers come to together."""
-    parts = list(found)
-    if len(parts) == 1:
-        return parts[0]
-    if not all(part.status for part in parts):
-        return next(part for part in parts if not part.status)
-    sets = dict.fromkeys(
-        data for part in parts for data in (part.sets if part.status == "found" else (frozenset(),))
-    )
-    status = next((s for s in ("found", *ABSENT) if any(part.status == s for part in parts)), "")
-    return Found(
-        status,
-        tuple(sets),
-        parts[0].zone,
-        tuple(dict.fromkeys(reply for part in parts for reply in part.replies)),
-        next((part.partly for part in parts if part.partly), ""),
-        max(part.links for part in parts),
-    )
-
-
 class Lookups:
     """Looks names up in an observation's replies."""
 
@@ -101,28 +80,25 @@ class Lookups:
         answers = self._telling(name, qtype)
         if not answers:
             return self._failing(name, qtype, depth)
-        zone = next(reply.zone for answer in answers.values() for reply in answer.replies)
-        known = self._index.answers(zone, name, qtype)
-        if every and zone not in ("", "."):
+        replies = [reply for answer in answers.values() for reply in answer.replies]
+        zone = replies[0].zone
+        known, beyond = self._index.answers(zone, name, qtype), zone in ("", ".")
+        if every and not beyond:
             servers = self.servers(zone, depth)
             if servers is None or any(not known.get(address, UNKNOWN).kind for address in servers):
                 return Found("", (), zone)
         kind = self._kind(answers)
         named = self._is_named(zone, frozenset(a for a, answer in known.items() if answer.failed))
-        own = self._own_sets(zone, known) if every and zone not in ("", ".", self._index.parent) else ""
+        own = self._own_sets(zone, known) if every and not beyond and zone != self._index.parent else ""
         if kind is None or named is None or own is None:
             return Found("", (), zone)
-        replies = [reply for answer in answers.values() for reply in answer.replies]
         data = frozenset().union(*(reply.answers for reply in replies))
-        if every and zone:
-            found = merged(self._of_reply(reply, qtype, every, links, depth) for reply in replies)
-        elif data:
+        if data and not (every and zone):
             found = Found("found", (data,), zone, tuple(r for r in replies if r.answers)[:1])
         else:
-            found = min(
-                (self._of_reply(reply, qtype, every, links, depth) for reply in replies),
-                key=lambda part: (part.status != "found", part.status != "nxdomain"),
-            )
+            parts = [self._of_reply(reply, qtype, every, links, depth) for reply in replies]
+            order = {"found": 0, "nxdomain": 1}
+            found = _merged(parts) if every and zone else min(parts, key=lambda p: order.get(p.status, 2))
         return found._replace(partly=kind or ("" if named else "alias") or own or found.partly)
 
     def _own_sets(self, zone: str, known: Mapping[str, ServerAnswer]) -> str | None:
@@ -152,25 +128,22 @@ class Lookups:
     def _of_reply(self, reply: Reply, qtype: str, every: bool, links: int, depth: int) -> Found:
         """Return what a reply leads to, through the aliases that it names."""
         if reply.alias and reply.zone:
-            links += len(reply.chain) - 1
-            if reply.alias in reply.chain[:-1] or links > MOST_ALIASES:
+            more = len(reply.chain) - 1
+            if reply.alias in reply.chain[:-1] or links + more > MOST_ALIASES:
                 return Found("loop", (), reply.zone, (reply,))
-            found = self._look_up(reply.alias, qtype, every, links, depth)
-            partly = found.partly or ("long" if links > ALIASES else "")
-            more = found.links + len(reply.chain) - 1
-            return found._replace(replies=(reply, *found.replies), partly=partly, links=more)
+            found = self._look_up(reply.alias, qtype, every, links + more, depth)
+            partly = found.partly or ("long" if links + more > ALIASES else "")
+            return found._replace(replies=(reply, *found.replies), partly=partly, links=found.links + more)
         if reply.answers:
             return Found("found", (reply.answers,), reply.zone, (reply,))
         return Found("nxdomain" if reply.outcome == "nxdomain" else "nodata", (), reply.zone, (reply,))
 
     def _telling(self, name: str, qtype: str) -> dict[str, ServerAnswer]:
         """Return the answers that settle a name, by address, of the lowest zone that has any."""
-        zones = self._index.zones_asked.get((name, qtype), ())
-        for zone in sorted(zones, key=_depth, reverse=True):
-            answers = self._index.answers(zone, name, qtype)
+        for zone in sorted(self._index.zones_asked.get((name, qtype), ()), key=_depth, reverse=True):
             telling = {
                 address: answer
-                for address, answer in sorted(answers.items())
+                for address, answer in sorted(self._index.answers(zone, name, qtype).items())
                 if answer.informs and answer.reply and answer.reply.outcome != "referral"
             }
             if telling:
@@ -179,11 +152,12 @@ class Lookups:
 
     def _kind(self, answers: Mapping[str, ServerAnswer]) -> str | None:
         """Return how answers are heard, "" if so by all resolvers; ``None`` if that is not known."""
-        zones = {address: answer.reply.zone for address, answer in answers.items() if answer.reply}
-        refused = {a: self._chains.refuses(zone, answers[a]) for a, zone in zones.items()}
-        if None in refused.values():
-            return None
-        kinds = {"bogus" if refused[address] else answer.kind for address, answer in answers.items()}
+        kinds = set()
+        for answer in answers.values():
+            refused = self._chains.refuses(answer.replies[0].zone, answer)
+            if refused is None:
+                return None
+            kinds.add("bogus" if refused else answer.kind)
         return "" if "said" in kinds else min(kinds, key=PARTIAL.index)
 
     def _is_named(self, zone: str, failed: frozenset[str] = frozenset()) -> bool | None:
@@ -193,8 +167,7 @@ class Lookups:
         if (zone, failed) not in self._named:
             self._named[zone, failed] = True  # whoever comes back here on the way goes round in a circle
             referrals = self._index.referrals.get(zone, ())
-            zones = {referral.zone for referral in referrals} - {zone}
-            above = {name for name in zones if is_under(zone, name)}
+            above = {r.zone for r in referrals if r.zone != zone and is_under(zone, r.zone)}
             found = [self._has_named(referrals, zone, failed), *map(self._is_named, sorted(above))]
             self._named[zone, failed] = None if not above or None in found else all(found)
         return self._named[zone, failed]
@@ -207,8 +180,7 @@ class Lookups:
         aliases = unheard = False
         for name in names.difference(glue):
             telling = {qtype: self._telling(name, qtype) for qtype in self._index.families}
-            answers = [answer for of_type in telling.values() for answer in of_type.values()]
-            replies = [answer.reply for answer in answers if answer.reply]
+            replies = [a.replies[0] for answers in telling.values() for a in answers.values()]
             if any(reply.alias for reply in replies):
                 aliases = True
             elif data := {text for reply in replies for text in reply.answers}:
@@ -225,10 +197,8 @@ class Lookups:
         if depth > _DEPTH:
             return Found("")
         self._under_way.add((name, qtype))
-        try:
-            zone, lost = self._lost(name, qtype, depth)
-        finally:
-            self._under_way.discard((name, qtype))
+        zone, lost = self._lost(name, qtype, depth)
+        self._under_way.discard((name, qtype))
         return Found("failed" if lost else "", (), zone)
 
     def _lost(self, name: str, qtype: str, depth: int) -> tuple[str, bool]:
@@ -239,14 +209,11 @@ class Lookups:
             return cut, bool(cut) and self.servers(cut, depth) == frozenset()
         zone = max(zones, key=_depth)
         answers = self._index.answers(zone, name, qtype)
-        if not zone:
-            asked = self._index.resolvers
-            return "", bool(asked) and all(answers.get(a, UNKNOWN).failed for a in asked)
-        if "" in answers:
+        if "" in answers and zone:
             return zone, True  # there was no server to ask
-        if cuts := [answer.reply.cut for answer in answers.values() if answer.informs and answer.reply]:
+        if zone and (cuts := [answer.replies[0].cut for answer in answers.values() if answer.informs]):
             return max(cuts), self.servers(max(cuts), depth) == frozenset()
-        servers = self.servers(zone, depth)
+        servers = self.servers(zone, depth) if zone else self._index.resolvers or None
         return zone, servers is not None and all(answers.get(a, UNKNOWN).failed for a in servers)
 
     def servers(self, zone: str, depth: int = 0) -> frozenset[str] | None:
@@ -260,19 +227,17 @@ class Lookups:
 
     def _servers_of(self, zone: str, depth: int) -> frozenset[str] | None:
         if zone == self._index.parent:
-            return frozenset(a for addresses in self.parents.values() for a in addresses) or None
-        referrals = self._index.referrals.get(zone, [])
+            return frozenset().union(*self.parents.values()) or None
+        referrals = self._index.referrals.get(zone, ())
         names, glue = names_of(referrals, zone), glue_of(referrals, zone)
         found = {address for addresses in glue.values() for address in addresses}
         for name in sorted(names.difference(glue)):
-            if is_under(name, zone):
-                continue  # it would have to be known to be found
-            for qtype in self._index.families:
-                looked = self._look_up(name, qtype, False, 0, depth + 1)
-                if not looked.status:
+            if not is_under(name, zone):  # else it would have to be known to be found
+                looked = [self._look_up(name, t, False, 0, depth + 1) for t in self._index.families]
+                if not all(lookup.status for lookup in looked):
                     return None
-                found.update(looked.data)
-        asked = frozenset(address for address in found if self._index.usable(address))
+                found.update(address for lookup in looked for address in lookup.data)
+        asked = frozenset(filter(self._index.usable, found))
         beyond = any(self._index.usable(address) is None for address in found)
         return None if not names or (beyond and not asked) else asked
 
@@ -280,18 +245,33 @@ class Lookups:
     def parents(self) -> Mapping[str, set[str]]:
         """The parent zone's servers by name: those given, or all that it names if all are known."""
         zone, index = self._index.parent, self._index
+        asked = ((host, a) for a, hosts in index.names.get(zone, {}).items() for host in hosts)
         by_name: dict[str, set[str]] = defaultdict(set)
-        for host, address in index.parent_servers:
+        for host, address in index.parent_servers or asked:
             by_name[host].add(address)
-        if by_name:
+        if index.parent_servers:
             return by_name
-        for address, hosts in index.names.get(zone, {}).items():
-            for host in hosts:
-                by_name[host].add(address)
         named = {text for reply in index.about(zone, "NS") for text in reply.answers}
         for host in named:
             by_name[host].update(a for found in self.addresses(host) for a in found.data)
         return by_name if named and all(by_name.values()) else {}
+
+
+def _merged(parts: Sequence[Found]) -> Found:
+    """Return what different servers' answers come to together."""
+    if len(parts) == 1 or not all(part.status for part in parts):
+        return min(parts, key=lambda part: bool(part.status))
+    sets = dict.fromkeys(
+        data for part in parts for data in (part.sets if part.status == "found" else (frozenset(),))
+    )
+    return Found(
+        min((part.status for part in parts), key=("found", *ABSENT).index),
+        tuple(sets),
+        parts[0].zone,
+        tuple(dict.fromkeys(reply for part in parts for reply in part.replies)),
+        next((part.partly for part in parts if part.partly), ""),
+        max(part.links for part in parts),
+    )
 
 
 def names_of(replies: Iterable[Reply], zone: str) -> set[str]:

@@ -1,8 +1,8 @@
-"""Whether mail to a domain arrives, as far as the DNS tells: the walk that a sender's resolver would make.
+"""The model of an observation, and whether mail to a domain arrives, as far as the DNS tells.
 
-From the parent zone down: referrals, the servers that can be asked, what they say of the MX, the addresses of
-each exchanger. Every answer rests on what was said; what was not heard, or does not decide, makes it
-``unknown``: removing evidence can only turn an answer into unknown.
+It does if a walk does that a sender's resolver would make (`mssante_audit.network.walk`). Every answer rests
+on what was said; what was not heard, or does not decide, makes it ``unknown``: evidence removed can only turn
+an answer into unknown. What decides is a cause, one of `CAUSES`, with facts.
 
 ============ ===============================================================================================
 receives     meaning
@@ -14,25 +14,40 @@ receives     meaning
 ============ ===============================================================================================
 
 A domain delegated to one server, or with one mail host, hangs on it by design: that is a finding, and no
-degradation while it is sound. What decides is a cause, one of `CAUSES`, with facts.
+degradation while it is sound.
 """
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, cast
 
-from mssante_audit.network.hosts import CAUSES, NOT_OBSERVED, NOT_REACHED, RECEIVES, Part, Ways
-from mssante_audit.network.model import Network, network_of
+import pandas as pd
+
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.frames import frame_of
+from mssante_audit.base.settings import Thresholds
+from mssante_audit.network.dnssec import Chains
+from mssante_audit.network.hosts import CAUSES, NOT_OBSERVED, NOT_REACHED, RECEIVES, MailHosts, Part, Ways
+from mssante_audit.network.lookups import Lookups
+from mssante_audit.network.methods import FRAME, Methods
+from mssante_audit.network.replies import ReplyIndex
+from mssante_audit.network.walk import Walk
+from mssante_audit.network.zones import Zone
 from mssante_audit.observe.dns.names import canonical
-from mssante_audit.observe.folder import RUN
+from mssante_audit.observe.dns.walk import NOBODY
+from mssante_audit.observe.folder import RUN, find_observations
+from mssante_audit.observe.lines import Reply
+from mssante_audit.observe.merged import load_merged
 from mssante_audit.observe.observation import Observation
+from mssante_audit.values.dn import parse_dn
 
-__all__ = ["CAUSES", "RECEIVES", "Mail", "Part", "mails"]
-
-_GRADES = {"yes": "ok", "degraded": "warn", "no": "fail", "unknown": "unknown"}
+__all__ = ["CAUSES", "RECEIVES", "Mail", "Network", "Part", "mail_hosts", "mails", "methods", "network_of"]
 
 
 @dataclass(frozen=True)
@@ -51,15 +66,64 @@ class Mail:
     observed_at: datetime | None = None
     ways: Ways | None = None
 
-    @property
-    def grades(self) -> dict[str, str]:
-        """``ok``, ``warn``, ``fail`` or ``unknown`` for the checks ``dns`` and ``mail``."""
-        return {"dns": _GRADES[self.dns.receives], "mail": _GRADES[self.mail.receives]}
 
-    @property
-    def causes(self) -> dict[str, str]:
-        """What decides each of the two, "" where it is ok."""
-        return {"dns": self.dns.cause, "mail": self.mail.cause}
+class Network:
+    """What one observation file says."""
+
+    def __init__(self, observation: Observation) -> None:
+        self.index = ReplyIndex(observation)
+        self.parent = self.index.parent
+        self.chains = Chains(self.index)
+        self.lookups = Lookups(self.index, self.chains)
+        self.methods = Methods(self.index)
+        self.hosts = MailHosts(self.index, self.lookups)
+        self.walk = Walk(self.index, self.chains, self.lookups, self.hosts)
+        self.zone = cache(partial(Zone, self.index, self.lookups))
+        """Returns what is known of a zone."""
+
+    def mail(self, domain: str, as_of: datetime, most: timedelta) -> Mail:
+        """Return whether mail to a domain arrives; unknown if it was asked for longer than `most` ago."""
+        name = canonical(domain)
+        at = self.index.asked_at(name) if name else []
+        if at and (at[0] > as_of + RUN or as_of - at[-1] > most):
+            part = Part("of-the-future" if at[0] > as_of + RUN else "too-old", {"at": at[-1]})
+            ways = Ways(part, part)
+        elif at:
+            ways = self.walk.follow(name)
+        else:
+            part = NOT_OBSERVED if name else Part("no-name", {"name": domain})
+            ways = Ways(part, NOT_OBSERVED if name else NOT_REACHED)
+        (cause, facts), receives, walked = ways.whole, ways.whole.receives, ways if ways.met else None
+        return Mail(domain, receives, cause, facts, ways.dns, ways.mail, max(at, default=None), walked)
+
+    def exchangers(self, domain: str) -> tuple[str, ...]:
+        """Return the mail hosts that any server of a domain names, sorted; without MX its address counts."""
+        name = canonical(domain)
+        replies = self.about_mail(name)
+        named = {text.partition(" ")[2] for reply in replies for text in reply.direct}
+        implied = not named and any(reply.outcome == "nodata" for reply in replies) and self.addresses(name)
+        return (name,) if implied else tuple(sorted(named - {NOBODY}))
+
+    def about_mail(self, name: str) -> list[Reply]:
+        """Return what was said of a name's MX, and of those of what it is an alias of."""
+        replies = [reply for reply in self.methods.of(name).replies_to("MX").values() if reply.usable]
+        seen = {name}
+        for reply in replies:  # which grows as aliases are followed
+            if reply.alias and reply.alias not in seen:
+                seen.add(reply.alias)
+                replies += [reply for reply in self.index.about(reply.alias, "MX") if reply.usable]
+        return replies
+
+    def addresses(self, host: str) -> tuple[str, ...]:
+        """Return the addresses that are known of a host, IPv4 first."""
+        return tuple(a for qtype in ("A", "AAAA") for a in self.lookups.look_up(host, qtype).data)
+
+
+def network_of(observation: Observation) -> Network:
+    """Return the model of an observation; made once for it."""
+    if "network" not in observation.found:
+        observation.found["network"] = Network(observation)
+    return cast(Network, observation.found["network"])
 
 
 def mails(
@@ -69,28 +133,51 @@ def mails(
 
     Unknown is one that was asked for longer than `max_age_days` before `as_of` (UTC), or not at all.
     """
-    names = list(dict.fromkeys(domains))
-    if observation is None:
-        return {domain: Mail(domain, "unknown", "not-observed") for domain in names}
-    found: dict[str, Mail] = {}
-    for part, share in observation.shares(names):
+    names, most = list(dict.fromkeys(domains)), timedelta(max_age_days)
+    found = {domain: Mail(domain, "unknown", "not-observed") for domain in names}
+    for part, share in observation.shares(names) if observation else ():
+        found |= {domain: network_of(part).mail(domain, as_of, most) for domain in share}
+    return found
+
+
+def methods(observation: Observation | None, domains: Iterable[str]) -> pd.DataFrame:
+    """Return the method in use for each domain, a row each in order (`mssante_audit.network.methods`)."""
+    rows = dict.fromkeys(domains, ()) if observation else {}
+    for part, share in observation.shares(rows) if observation else ():
         network = network_of(part)
-        found |= {domain: _mail(network, domain, as_of, timedelta(max_age_days)) for domain in share}
-    return {domain: found[domain] for domain in names}
+        for domain in share:
+            used = network.methods.of(canonical(domain))
+            zones = (network.parent, *used.cuts) if used.zone or used.cuts else ()
+            times = filter(None, [network.index.last_asked(zone, used.name) for zone in zones])
+            seen = (at, part.source) if (at := max(times, default=None)) else (pd.NaT, "")
+            rows[domain] = (domain, used.method, used.cut, used.why, *seen)
+    return frame_of(rows.values(), FRAME)
 
 
-def _mail(network: Network, domain: str, as_of: datetime, most: timedelta) -> Mail:
-    name = canonical(domain)
-    if not name:
-        part = Part("no", "no-name", {"name": domain})
-        return Mail(domain, "no", part.cause, part.facts, part, NOT_REACHED)
-    at = network.index.asked_at(name)
-    if not at:
-        return Mail(domain, "unknown", "not-observed")
-    if at[0] > as_of + RUN or as_of - at[-1] > most:
-        cause = "of-the-future" if at[0] > as_of + RUN else "too-old"
-        part = Part("unknown", cause, {"at": at[-1]})
-        return Mail(domain, "unknown", cause, part.facts, part, part, at[-1])
-    ways = network.walk.follow(name)
-    whole = ways.whole
-    return Mail(domain, whole.receives, whole.cause, whole.facts, ways.dns, ways.mail, at[-1], ways)
+def mail_hosts(
+    data: Path, rows: pd.DataFrame, only: str = ""
+) -> tuple[dict[str, tuple[str, ...]], dict[str, frozenset[str]], str]:
+    """Return addresses of mail hosts, DN keys listed for what they serve, and the newest file read.
+
+    `data` is a folder with observations of the DNS (`InputError` without), `rows` are a list's (``domain``,
+    ``dn``); `only` is a pattern of domains such as ``*.aura.*``.
+    """
+    listed: dict[str, set[str]] = {}
+    for domain, dn in zip(rows["domain"].tolist(), rows["dn"].tolist(), strict=True):
+        listed.setdefault(domain, set()).add(parse_dn(dn).key)
+    wanted = [d for d in listed if d and fnmatch.fnmatch(d.lower(), only.lower() or "*")]
+    now = datetime.now(UTC)
+    observation, _ = load_merged(find_observations(data), wanted, now, Thresholds().oldest_observation(now))
+    if observation is None:
+        raise InputError(
+            "no observation of the DNS", file=str(data), remedy="`mssante-audit observe dns` makes one"
+        )
+    addresses: dict[str, tuple[str, ...]] = {}
+    keys: dict[str, frozenset[str]] = {}
+    for part, domains in observation.shares(wanted):
+        network = network_of(part)
+        for domain in domains:
+            for host in network.exchangers(domain):
+                addresses[host] = addresses.get(host) or network.addresses(host)
+                keys[host] = keys.get(host, frozenset()) | listed[domain]
+    return addresses, keys, observation.source

@@ -12,30 +12,19 @@ method               meaning
 ``unknown``          could not be observed: silence, refusals, or never asked
 ==================== =======================================================================
 
-Why a method was found is told in facts: a ``code``, and what it takes to say it.
-
-================= ========================================== ===============================================
-code              facts                                      meaning
-================= ========================================== ===============================================
-``no-name``                                                  the DNS cannot carry such a name
-``outside``       ``zone``                                   it does not lie under the zone
-``unasked``       ``zone``                                   the zone's servers were not asked about it
-``replies``       ``zone``, ``outcomes`` (servers by         the zone's servers gave nothing else
-                  outcome)
-``delegates-any`` ``zone``                                   the zone delegates any name
-``wildcard``      ``zone``, ``types``                        the zone gives any name the same answer
-``delegated``     ``zone``, ``servers``, ``of``              so many of the zone's servers delegate it
-``answered``      ``zone``, ``types``, ``servers``, ``of``,  so many of the zone's servers answer it;
-                  ``checked``, ``alias`` (if it is one)      whether names beside it were asked for
-================= ========================================== ===============================================
-
-``unasked`` and ``replies`` may have ``delegated``: that name is a zone of its own, of which no more is known.
+Why a method was found is told in facts, by a ``code``: ``no-name`` (the DNS cannot carry such a name),
+``outside`` (it does not lie under the ``zone``), ``unasked`` (the ``zone``'s servers were not asked about
+it), ``replies`` (they gave nothing else: ``outcomes``, servers by outcome), ``delegates-any`` (the ``zone``
+delegates any name), ``wildcard`` (it gives any name the same answer, of these ``types``), ``delegated`` (so
+many ``servers`` ``of`` the ``zone``'s delegate it), ``answered`` (so many answer it, with these ``types`` and
+maybe an ``alias``; ``checked``: names beside it were asked for). ``unasked`` and ``replies`` may have
+``delegated``: that name is a zone of its own, of which no more is known.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -82,7 +71,7 @@ class Methods:
 
     def __init__(self, index: ReplyIndex) -> None:
         self._index, self._siblings = index, index.observation.siblings
-        self.of = cache(self._method)
+        self.of = cache(self._of)
         """Returns the method in use for a domain (canonical)."""
 
     def replies_about(self, zone: str, name: str) -> list[Reply]:
@@ -91,7 +80,7 @@ class Methods:
         replies = (answer.reply for part in answers for answer in part.values() if answer.reply is not None)
         return sorted(replies, key=lambda reply: reply.line)
 
-    def _method(self, name: str) -> Method:
+    def _of(self, name: str) -> Method:
         index = self._index
         if not name:
             return Method(name, "unknown", "", {"code": "no-name"})
@@ -106,10 +95,8 @@ class Methods:
             if not handing:
                 break
             zones.append(max(handing, key=lambda cut: (handing[cut], cut)))
-        cuts, zone = tuple(zones[1:]), zones[-1]
-        method, cut, why = self._of_way(name, zones)
-        asked = zone if here or cuts else ""
-        return Method(name, method, cut, why, cuts, asked, tuple(here))
+        asked = zones[-1] if here or zones[1:] else ""
+        return Method(name, *self._of_way(name, zones), tuple(zones[1:]), asked, tuple(here))
 
     def _of_way(self, name: str, zones: list[str]) -> tuple[str, str, Why]:
         """Return method, cut and why of a name that zones on the way hand on."""
@@ -118,62 +105,59 @@ class Methods:
             if any(r.cut == beside for beside in self._beside(cut) for r in self.replies_about(zone, beside)):
                 return "wildcard", zone if place else "", {"code": "delegates-any", "zone": zone}
             if cut == name:
-                replies = self._telling(zone, name)
-                saying = {reply.address for reply in replies if reply.cut == name}
+                _, replies = self._walked(zone, name)
+                saying = [reply for reply in replies if reply.cut == name]
                 return "delegated", name, {"code": "delegated", "zone": zone} | _share(saying, replies)
         zone, below = zones[-1], zones[-1] if zones[1:] else ""
-        replies = self._telling(zone, name)
+        here, replies = self._walked(zone, name)
         if replies and not any(reply.cut for reply in replies):  # a file can lead round in circles
-            return self._answered(zone, below, replies)
-        here = [reply for reply in self.replies_about(zone, name) if reply.step == "walk"]
+            method, why = self._answered(zone, replies)
+            return ("within-delegated" if below and method == "redirected" else method), below, why
         why = _replies(zone, here) if here else {"code": "unasked", "zone": zone}
         return ("delegated", zone, why | {"delegated": True}) if zone == name else ("unknown", below, why)
 
-    def _telling(self, zone: str, name: str) -> list[Reply]:
-        walked = (reply for reply in self.replies_about(zone, name) if reply.step == "walk")
-        return [reply for reply in walked if reply.outcome in INFORMATIVE or reply.weak]
+    def _walked(self, zone: str, name: str) -> tuple[list[Reply], list[Reply]]:
+        """Return what a zone's servers said of a name in the walk; and that of it which tells."""
+        here = [reply for reply in self.replies_about(zone, name) if reply.step == "walk"]
+        return here, [reply for reply in here if reply.outcome in INFORMATIVE or reply.weak]
 
-    def _answered(self, zone: str, below: str, replies: list[Reply]) -> tuple[str, str, Why]:
-        """Name the method of a name that `zone` does not hand on."""
+    def _answered(self, zone: str, replies: list[Reply]) -> tuple[str, Why]:
+        """Name the method of a name that `zone`, as if it were the parent, does not hand on, and why."""
         answers = [reply for reply in replies if reply.qtype != "SOA"]
         positive = [reply for reply in answers if reply.outcome == "answer" or reply.weak]
         if not positive:
-            return "none", below, _replies(zone, replies)
+            return "none", _replies(zone, replies)
         types = list(dict.fromkeys(t for reply in positive for t, _ in sorted(own_answers(reply))))
         checked = [self._is_wildcard(reply) for reply in positive]
         if all(checked):
-            return "wildcard", below, {"code": "wildcard", "zone": zone, "types": types}
+            return "wildcard", {"code": "wildcard", "zone": zone, "types": types}
         why = {"code": "answered", "zone": zone, "types": types, "checked": None not in checked}
-        why |= _share({reply.address for reply in positive}, replies)
-        if alias := next((reply.chain[1] for reply in positive if reply.alias and not reply.direct), ""):
-            why["alias"] = alias
-        return ("within-delegated" if below else "redirected"), below, why
+        alias = next((reply.chain[1] for reply in positive if reply.alias and not reply.direct), "")
+        return "redirected", why | _share(positive, replies) | ({"alias": alias} if alias else {})
 
     def _is_wildcard(self, reply: Reply) -> bool | None:
         """Whether its answer is that of a wildcard; ``None`` if that is not known."""
-        records, beside = own_answers(reply), list(self._like(reply, self._beside(reply.qname)))
-        if not any(other.outcome == "answer" and own_answers(other) == records for other in beside):
+        beside = self._alike(reply, self._beside(reply.qname))
+        if not any(beside):
             return False if beside else None
         signed = [r.data.split()[2] for r in reply.records if (r.type, r.owner) == ("RRSIG", reply.qname)]
         if signed:  # its labels are the wildcard's (RFC 4034, 3.1.3)
             return str(reply.qname.count(".") + 1) not in signed
         # No wildcard reaches below a name that has records (RFC 4592, 3.3.1).
-        below = self._like(reply, [f"{label}.{reply.qname}" for label in self._siblings])
-        return all(other.outcome == "answer" and own_answers(other) == records for other in below)
+        return all(self._alike(reply, [f"{label}.{reply.qname}" for label in self._siblings]))
 
-    def _like(self, reply: Reply, names: Iterable[str]) -> Iterator[Reply]:
-        """Yield what the same server said of other names."""
-        for name in names:
-            other = self._index.answer(reply.zone, name, reply.qtype, reply.address).reply
-            if other is not None and other.outcome in INFORMATIVE:
-                yield other
+    def _alike(self, reply: Reply, names: Iterable[str]) -> list[bool]:
+        """Tell of other names that the same server told of whether it said the same."""
+        others = [self._index.answer(reply.zone, n, reply.qtype, reply.address).reply for n in names]
+        told = [other for other in others if other is not None and other.outcome in INFORMATIVE]
+        return [other.outcome == "answer" and own_answers(other) == own_answers(reply) for other in told]
 
     def _beside(self, name: str) -> list[str]:
         return [f"{label}.{name.partition('.')[2]}" for label in self._siblings]
 
 
-def _share(saying: set[str], replies: list[Reply]) -> Why:
-    return {"servers": len(saying), "of": len({reply.address for reply in replies})}
+def _share(saying: Iterable[Reply], replies: Iterable[Reply]) -> Why:
+    return {"servers": len({reply.address for reply in saying}), "of": len({r.address for r in replies})}
 
 
 def _replies(zone: str, replies: list[Reply]) -> Why:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from mssante_audit.observe.lines import INFORMATIVE, NO_EDNS, Reply
 from mssante_audit.observe.observation import Observation
+from mssante_audit.whitelist.rows import grouped
 
 PARTIAL = ("bogus", "tcp", "slow", "notimp")
 """Kinds of answers that only some resolvers take: those that do not validate, that go on over TCP, that wait,
@@ -82,6 +83,8 @@ class ReplyIndex:
         self._tries = 1 + (retries if type(retries) is int and retries >= 0 else 2)
         self._questions: dict[tuple[str, str, str], dict[str, list[Reply | None]]] = {}
         """Zone, name and type → address → the best reply over UDP and over TCP."""
+        self.zones_asked: dict[tuple[str, str], list[str]] = {}
+        """Name and type → the zones whose servers were asked it."""
         self._versions: dict[tuple[str, str, str], dict[frozenset[str], Reply]] = {}
         self._edns: dict[tuple[str, bool], set[str]] = {}
         self._given_up: set[tuple[str, bool]] = set()
@@ -109,6 +112,8 @@ class ReplyIndex:
             self._keep(self.recursion, reply)
             return
         over_tcp, question = reply.transport == "tcp", (reply.zone, reply.qname, reply.qtype)
+        if question not in self._questions:
+            self.zones_asked.setdefault(question[1:], []).append(reply.zone)
         both = self._questions.setdefault(question, {}).setdefault(reply.address, [None, None])
         before = both[over_tcp] or reply
         both[over_tcp] = max(before, reply, key=self._order)
@@ -156,22 +161,10 @@ class ReplyIndex:
         return reply.attempt == 0 or reply.attempt >= self._tries
 
     @cached_property
-    def zones_asked(self) -> Mapping[tuple[str, str], list[str]]:
-        """Name and type → the zones whose servers were asked it."""
-        found: dict[tuple[str, str], list[str]] = {}
-        for zone, qname, qtype in self._questions:
-            found.setdefault((qname, qtype), []).append(zone)
-        return found
-
-    @cached_property
     def referrals(self) -> Mapping[str, list[Reply]]:
         """Zone → the replies that hand it over."""
-        found: dict[str, list[Reply]] = {}
-        for question in self._questions:
-            for reply in self._counting(*question):
-                if reply.outcome == "referral":
-                    found.setdefault(reply.cut, []).append(reply)
-        return found
+        replies = (reply for question in self._questions for reply in self._counting(*question))
+        return grouped((reply.cut, reply) for reply in replies if reply.outcome == "referral")
 
     @cached_property
     def signed(self) -> bool:

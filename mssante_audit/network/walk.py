@@ -107,7 +107,7 @@ class Walk:
         return Ways(visit.part.then(below.dns), below.mail, below.hosts, (visit,))
 
     def _visit(self, zone: str, referrals: Sequence[Reply], name: str) -> Visit:
-        unheard = Part("unknown", "servers-unheard", {"zone": zone})
+        unheard = Part("servers-unheard", {"zone": zone})
         key = (zone, frozenset(reply.records for reply in referrals))
         if key not in self._sets:
             self._sets[key] = self._sets_of(zone, referrals)
@@ -119,12 +119,12 @@ class Walk:
         own, many = {server.name: server for servers in own_sets for server in servers}, found[1]
         if part.arrives:
             if own_part.receives == "no":  # it fails once a resolver knows the zone's own servers
-                own_part = Part("degraded", "own-servers", {"zone": zone, "servers": sorted(own)})
+                own_part = Part("own-servers", {"zone": zone, "servers": sorted(own)})
             if own_part.receives != "unknown" or part is YES:
                 part = part.then(own_part)
             if many and part.receives != "unknown":
                 few = len(names_of(referrals, zone)) <= MAX_RECORDS
-                part = unheard if few else Part("degraded", "servers-many", {"zone": zone}).then(part)
+                part = unheard if few else Part("servers-many", {"zone": zone}).then(part)
         elif many and part.receives == "no":
             part = unheard
         servers = (*handed, *(own[n] for n in own if n not in {server.name for server in handed}))
@@ -196,7 +196,7 @@ class Walk:
         """Tell whether a set of a zone's servers answers, and on how many of them that hangs."""
         states = {server.state for server in servers}
         if not servers or "" in states:
-            return Part("unknown", "servers-unheard", {"zone": zone})
+            return Part("servers-unheard", {"zone": zone})
         if states == {"sound"}:
             return YES
         facts = {"zone": zone, "servers": sorted(server.name for server in servers)}
@@ -204,22 +204,22 @@ class Walk:
             return self._dead(zone, servers, facts)
         if not states & {"sound", "no-glue"}:
             kind = next(kind for kind in (*PARTIAL, "alias", "ipv6") if kind in states)
-            return Part("degraded", OF_SERVERS[kind], facts)
+            return Part(OF_SERVERS[kind], facts)
         sound = [server for server in servers if server.state in ("sound", "ipv6")]
         ways = min(len(sound), len({address for server in sound for address in server.sound}))
         left = sorted(s.name for s in servers if s.state not in ("sound", "ipv6"))
-        return Part("degraded", "one-server", facts | {"servers": left}) if left and ways == 1 else YES
+        return Part("one-server", facts | {"servers": left}) if left and ways == 1 else YES
 
     def _dead(self, zone: str, servers: Sequence[Server], facts: Mapping[str, Any]) -> Part:
         """Tell why no server of a zone gives an answer."""
         answers = {a: answer for server in servers for a, answer in server.answers.items()}
         kinds = {answer.kind for answer in answers.values()}
         if zone == self._index.parent and kinds == {"silent"}:
-            return Part("unknown", "parent-silent", {"zone": zone})  # it may be our own network
+            return Part("parent-silent", {"zone": zone})  # it may be our own network
         if not answers or "edns" in kinds:
-            return Part("no", "edns-dropped" if answers else "zone-lost", facts)
+            return Part("edns-dropped" if answers else "zone-lost", facts)
         alive = any(self._index.answer(zone, zone, "SOA", address).informs for address in answers)
-        return Part("no", "mx-unanswered" if alive else "zone-dead", facts)
+        return Part("mx-unanswered" if alive else "zone-dead", facts)
 
     def _contents(self, reply: Reply) -> list[Content]:
         """Return what a reply comes to, equal where the way is the same; an alias beside MX is two."""
@@ -243,22 +243,22 @@ class Walk:
         match content:
             case "cut", cut, _:
                 if depth > MOST_CUTS or not is_under(cut, zone) or cut == zone:
-                    return Ways(Part("unknown", "servers-unheard", {"zone": cut}), NOT_REACHED)
+                    return Ways(Part("servers-unheard", {"zone": cut}), NOT_REACHED)
                 return self._zone(cut, replies, name, depth + 1)
             case "mx", exchangers:
                 return self._hosts.of_mx(exchangers)
             case "alias", target, links, circle:
                 if not circle and links <= MOST_ALIASES:
                     return self._elsewhere(target, links)
-                lost = Ways(Part("no", "alias-lost", {"name": target, "zone": ""}), NOT_REACHED)
+                lost = Ways(Part("alias-lost", {"name": target, "zone": ""}), NOT_REACHED)
                 return lost._replace(met=(Elsewhere(target, Found("loop"), lost),))
             case "implicit", addresses:
                 return self._hosts.implicit(name, addresses)
             case ("unheard",):
-                return Ways(YES, Part("unknown", "hosts-unheard", {"name": name}))
+                return Ways(YES, Part("hosts-unheard", {"name": name}))
             case ("nxdomain",):
-                return Ways(Part("no", "no-name", {"name": name, "zone": zone}), NOT_REACHED)
-        return Ways(YES, Part("no", "no-mail", {"name": name, "zone": zone}))
+                return Ways(Part("no-name", {"name": name, "zone": zone}), NOT_REACHED)
+        return Ways(YES, Part("no-mail", {"name": name, "zone": zone}))
 
     def _elsewhere(self, name: str, links: int) -> Ways:
         """Look up the mail of a name that the walk does not come to."""
@@ -268,9 +268,9 @@ class Walk:
         if found.status and links + found.links > ALIASES:
             found = found._replace(partly=found.partly or "long")
         if not found.status:
-            ways = Ways(Part("unknown", "hosts-unheard", {"name": name}), NOT_REACHED)
+            ways = Ways(Part("hosts-unheard", {"name": name}), NOT_REACHED)
         elif found.status not in ("found", "nodata"):
-            ways = Ways(Part("no", "alias-lost", {"name": name, "zone": found.zone}), NOT_REACHED)
+            ways = Ways(Part("alias-lost", {"name": name, "zone": found.zone}), NOT_REACHED)
         else:
             end = next((r.alias or r.qname for r in reversed(found.replies) if not r.answers), name)
             sets = found.sets if found.status == "found" else (frozenset[str](),)
@@ -278,7 +278,7 @@ class Walk:
             led = [hosts.of_mx(exchangers_in(data)) if data else hosts.implicit(end, None) for data in sets]
             ways = together(found.zone, led, [()] * len(led))
             if how := OF_SERVERS.get(found.partly):
-                ways = ways._replace(dns=Part("degraded", how, {"zone": found.zone}).then(ways.dns))
+                ways = ways._replace(dns=Part(how, {"zone": found.zone}).then(ways.dns))
         return ways._replace(met=(Elsewhere(name, found, ways),))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from ipaddress import ip_network
 
 from mssante_audit.network.lookups import Found, Lookups, glue_of, names_of
 from mssante_audit.network.replies import ReplyIndex
@@ -19,6 +18,9 @@ STATES = (
 asked for the SOA; ``weak`` answers without authority. ``private``: its address is none to ask."""
 SERVING = STATES[:4]
 EDNS_BROKEN = ("dropped", "badvers")
+_OF_OUTCOME = {
+    "refused": "refusing", "servfail": "failing", "malformed": "malformed", "truncated": "malformed",
+}  # fmt: skip
 
 
 class Zone:
@@ -28,38 +30,23 @@ class Zone:
         self._index, self._lookups, self.name = index, lookups, name
         self.referrals = index.referrals.get(name, [])
         self.addresses = tuple(index.names.get(name, ()))
+        self.glue: Mapping[str, set[str]] = glue_of(self.referrals, name)
+        """Addresses that the parent gives for servers, by name."""
+        self.parent_ns = tuple(sorted(names_of(self.referrals, name)))
+        """The servers that the parent names, sorted."""
+        replies = self.replies("NS").items()
+        self.own_sets = {
+            a: tuple(sorted(r.answers)) for a, r in replies if r.outcome == "answer" and r.answers
+        }
+        """The servers that the zone itself names, sorted, by address that says so."""
+        self.own_ns = tuple(sorted({name for names in self.own_sets.values() for name in names}))
+        self.names = tuple(sorted({*self.parent_ns, *self.own_ns}))
+        """The names of all its servers."""
 
     def replies(self, qtype: str) -> dict[str, Reply]:
         """Return what each address asked said of the zone's apex, or how it failed to."""
         answers = self._index.answers(self.name, self.name, qtype)
         return {a: answer.reply for a, answer in answers.items() if a in self.addresses and answer.reply}
-
-    @cached_property
-    def parent_ns(self) -> tuple[str, ...]:
-        """The servers that the parent names, sorted."""
-        return tuple(sorted(names_of(self.referrals, self.name)))
-
-    @cached_property
-    def own_sets(self) -> dict[str, tuple[str, ...]]:
-        """The servers that the zone itself names, sorted, by address that says so."""
-        replies = self.replies("NS").items()
-        sets = {a: tuple(sorted(reply.answers)) for a, reply in replies if reply.outcome == "answer"}
-        return {address: names for address, names in sets.items() if names}
-
-    @cached_property
-    def own_ns(self) -> tuple[str, ...]:
-        """All of these."""
-        return tuple(sorted(set().union(*self.own_sets.values())))
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """The names of all its servers."""
-        return tuple(sorted({*self.parent_ns, *self.own_ns}))
-
-    @cached_property
-    def glue(self) -> Mapping[str, set[str]]:
-        """Addresses that the parent gives for servers, by name."""
-        return glue_of(self.referrals, self.name)
 
     @cached_property
     def states(self) -> dict[str, str]:
@@ -71,16 +58,16 @@ class Zone:
         soa = self._index.over(self.name, self.name, "SOA", address, "udp")
         if soa is not None and "private" in soa.flags:
             return "private"
-        answer = self._index.answer(self.name, self.name, "SOA", address)
-        reply, speaks = answer.reply, self._index.speaks.get(self.name, {}).get(address)
+        reply = self._index.answer(self.name, self.name, "SOA", address).reply
+        speaks = self._index.speaks.get(self.name, {}).get(address)
         if reply is None:
             return ""
         if reply.outcome in ("answer", "nodata") and "aa" in reply.flags.split():
             return "serving" if reply.answers else "no-soa"
         if speaks is not None or reply.weak:
             return "partial" if speaks and not reply.weak else "weak"
-        if reply.outcome in ("refused", "servfail", "malformed", "truncated"):
-            return {"refused": "refusing", "servfail": "failing"}.get(reply.outcome, "malformed")
+        if state := _OF_OUTCOME.get(reply.outcome):
+            return state
         above = {r.owner for r in reply.records if r.section == "authority" and r.type == "NS"} - {self.name}
         upward = any(is_under(self.name, owner) for owner in above)
         return "silent" if reply.silent else "upward" if upward else "lame"
@@ -112,23 +99,17 @@ class Zone:
         status = min((found.status for found in self.hosts[name]), key=lambda s: (bool(s), s != "nxdomain"))
         if is_under(name, self.name):
             return "no-glue" if name in self.parent_ns else status.replace("failed", "no-glue")
-        if status in ("failed", "") and self._goes_round(name):
-            return "cycle"
-        return status
+        return "cycle" if status in ("failed", "") and self._goes_round(name) else status
 
     def _goes_round(self, name: str, seen: tuple[str, ...] = ()) -> bool:
         """Whether a name is found only by way of this zone, which needs it; without glue all the way."""
         above = next((zone for zone in upwards(name) if zone in self._index.referrals), "")
-        if above == self.name:
-            return True
-        if not above or above in seen or len(seen) > 8:
-            return False
+        if above == self.name or not above or above in seen or len(seen) > 8:
+            return above == self.name
         referrals = self._index.referrals[above]
-        names = names_of(referrals, above)
+        names, glue = names_of(referrals, above), glue_of(referrals, above)
         found = any(lookup.data for n in names for lookup in self._lookups.addresses(n))
-        return not (glue_of(referrals, above) or found) and any(
-            self._goes_round(n, (*seen, above)) for n in names
-        )
+        return not (glue or found) and any(self._goes_round(n, (*seen, above)) for n in names)
 
     @property
     def ipv6_only(self) -> bool:
@@ -141,12 +122,3 @@ class Zone:
         """Return the names of the server at an address: the one it was asked by, then those it shares."""
         asked = [name for name in self._index.names.get(self.name, {}).get(address, ()) if name]
         return list(dict.fromkeys((*asked, *(n for n in self.names if address in self.known(n)))))
-
-
-def network(address: str) -> str:
-    """Return the /24 or /48 an address lies in.
-
-    >>> network("192.0.2.7"), network("2001:db8:1:2::7")
-    ('192.0.2.0/24', '2001:db8:1::/48')
-    """
-    return str(ip_network(f"{address}/{48 if ':' in address else 24}", strict=False))

@@ -20,8 +20,7 @@ from mssante_audit.findings.trend import severity_counts
 from mssante_audit.findings.words import sentence
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import mask, unnamed
-from mssante_audit.verdicts.domains import answers, domains
-from mssante_audit.verdicts.doubts import doubts
+from mssante_audit.verdicts.domains import answers, domains, doubts
 
 NAMED = 10  # causes that are named of each kind; all findings are in the run's files
 

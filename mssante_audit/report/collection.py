@@ -94,7 +94,7 @@ def observed_on(records: pd.DataFrame) -> pd.Series:
 def observed(space: TrustSpace, records: pd.DataFrame) -> Html:
     """Say when the DNS was asked about domains, how many too long ago, and which files are not used.
 
-    `records` are of its domains, or some (`mssante_audit.verdicts.methods.method_records`).
+    `records` are of its domains, or some (`mssante_audit.verdicts.domains.method_records`).
     """
     seen, at = space.observation, records["observed_at"].dropna()
     if seen is None:

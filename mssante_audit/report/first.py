@@ -29,9 +29,8 @@ from mssante_audit.space.states import named
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import HIDDEN, mask, unnamed
 from mssante_audit.verdicts.checks import ORDERS, RECEIVES, RESULTS
-from mssante_audit.verdicts.domains import answers
+from mssante_audit.verdicts.domains import answers, doubts
 from mssante_audit.verdicts.domains import domains as domains_frame
-from mssante_audit.verdicts.doubts import doubts
 from mssante_audit.verdicts.words import CHECK_NAMES, DOUBTS, capital, reason
 
 _DN = re.compile(r"CN=([^,;]+),(?:[A-Z]+=[^,;]*,)*C=[A-Z]{2}\b")

@@ -36,9 +36,8 @@ from mssante_audit.snapshot.make import unnamed_texts
 from mssante_audit.space.chronicle import Chronicle, chronicle
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains as domains_frame
-from mssante_audit.verdicts.doubts import doubts
-from mssante_audit.verdicts.methods import hosts
-from mssante_audit.verdicts.renewals import renewals
+from mssante_audit.verdicts.domains import doubts, hosts
+from mssante_audit.verdicts.presented import renewals
 
 TOGETHER = {"declarations": ("declarations", "reconciliation")}
 """Audits of the notebooks that tell of several."""
@@ -146,7 +145,7 @@ class Report:
 
     @cached_property
     def renewals(self) -> pd.DataFrame:
-        """How certificates of their servers changed (`mssante_audit.verdicts.renewals`)."""
+        """How certificates of their servers changed (`mssante_audit.verdicts.presented`)."""
         moves = renewals(self.space)
         here = moves["domains"].explode().isin(self.entries["domain"])
         return moves[here.groupby(level=0).any()]

@@ -17,7 +17,7 @@ from mssante_audit.report.findings import title_of
 from mssante_audit.report.html import names, template
 from mssante_audit.site.view import View
 from mssante_audit.snapshot.make import changes_of
-from mssante_audit.verdicts.record import records_of
+from mssante_audit.verdicts.domains import records_of
 from mssante_audit.whitelist.rows import grouped
 
 FEED = "feed.atom"

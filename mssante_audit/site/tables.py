@@ -180,7 +180,7 @@ class Tables(cells.Links):
             }
 
     def moves(self, moves: pd.DataFrame) -> Shown:
-        """Return changes of certificates (`mssante_audit.verdicts.renewals`)."""
+        """Return changes of certificates (`mssante_audit.verdicts.presented`)."""
         kinds, orders = names("certificate_changes"), names("certificate_orders")
         rows = [
             (

@@ -31,9 +31,8 @@ from mssante_audit.findings.trend import Point
 from mssante_audit.report.first import with_contacts
 from mssante_audit.report.results import provenance
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.verdicts.domains import domains
-from mssante_audit.verdicts.doubts import doubts
-from mssante_audit.verdicts.renewals import renewals
+from mssante_audit.verdicts.domains import domains, doubts
+from mssante_audit.verdicts.presented import renewals
 from mssante_audit.whitelist.rows import grouped
 
 _IDENTIFIER = re.compile(r"[0-9][0-9A-Z]{2,19}")

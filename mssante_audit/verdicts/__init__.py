@@ -1,6 +1,5 @@
 """Verdicts: one row a domain, what is known of it put together."""
 
-from mssante_audit.verdicts.domains import domains_of
-from mssante_audit.verdicts.methods import hosts, method_records
+from mssante_audit.verdicts.domains import domains_of, hosts, method_records
 
 __all__ = ["domains_of", "hosts", "method_records"]

@@ -19,7 +19,7 @@ from mssante_audit.network.mail import RECEIVES as RECEIVES
 from mssante_audit.network.mail import Mail, mails
 from mssante_audit.space.scope import outside
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.verdicts.tls import Tls, receiving, tls_of
+from mssante_audit.verdicts.presented import receiving, tls_of
 
 RESULTS = ("ok", "warn", "fail", "unknown")
 ORDERS = ("ok", "todo", "urgent", "unknown")
@@ -27,8 +27,6 @@ ORDERS = ("ok", "todo", "urgent", "unknown")
 RECEPTION = ("dns", "mail", "tls")
 NOT_AUDITED = "not_audited"
 """Why a check is unknown that no audit looks at yet; ``no_`` and a need is why one was not made."""
-WALKED = ("dns", "mail")
-"""Checks that are ok only where the walk to a domain's mail hosts says so (`mssante_audit.network.mail`)."""
 UNSEEN = ("not-observed", "too-old", "of-the-future")
 """Causes why the walk knows nothing of a domain at all: then findings on its DNS decide nothing either."""
 OUTSIDE = "outside"
@@ -50,44 +48,44 @@ class Verdict(NamedTuple):
 def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterable[str]]) -> list[Verdict]:
     """Return what is known of each domain of a space, in list order.
 
-    Parameters
-    ----------
-    space
-        The trust space.
-    findings
-        Those of all audits, without those that are waived. Information and hints change no verdict, nor does
-        for a domain what its audit found in too old an observation.
-    touched
-        The domains that each of them touches.
+    `findings` are those of all audits, without those that are waived, `touched` the domains that each of them
+    touches. Information and hints change nothing, nor does what was found in too old an observation.
     """
-    listed = (state for state in space.states if state.name == LIST)
-    doubted = [*space.list_doubts] or [state.state for state in listed if state.doubtful]
-    gaps, beyond = _gaps(space, findings) | ({"listed": doubted} if doubted else {}), outside(space)
-    walked, presented = mails_of(space), tls_of(space)
-    old = _old(space, walked, presented)
-    decided = _decided(findings, touched, old)
-    rests: defaultdict[str, dict[str, None]] = defaultdict(dict)
-    for audit in audits().values():
-        for rule in audit.rules:
-            rests[rule.check] |= dict.fromkeys(need for need in audit.needs if need in old)
+    listed = (state.state for state in space.states if state.name == LIST and state.doubtful)
+    doubted, beyond = [*space.list_doubts] or [*listed], outside(space)
+    walked, presented, seen = mails_of(space), tls_of(space), space.observation is not None
+    old = {
+        "observation": {d: mail.cause for d, mail in walked.items() if seen and mail.cause in UNSEEN},
+        "tls": {d: "tls-old" for d, tls in presented.items() if tls.old},
+    }
+    decided, failed = _decided(findings, touched, old), set(findings.loc[findings["rule"] == FAILED, "audit"])
+    gaps: dict[str, dict[str, None]] = {}
+    rests: dict[str, dict[str, None]] = {}
+    for name, audit in audits().items():
+        reasons = [f"no_{need}" for need in audit.lacking(space)] + [FAILED] * (name in failed)
+        for check in {rule.check for rule in audit.rules}:
+            gaps.setdefault(check, {}).update(dict.fromkeys(reasons))
+            rests.setdefault(check, {}).update(dict.fromkeys(need for need in audit.needs if need in old))
     found = []
     for domain in space.audited["domain"].unique().tolist():
         results, why = dict.fromkeys(CHECKS, "ok"), {}
         mail, tls = walked[domain], presented.get(domain)
         for check in CHECKS:
             codes = {grade: list(decided.get((domain, check, grade), ())) for grade in ("fail", "warn")}
+            lacking = gaps.get(check, [NOT_AUDITED])
             if check == "listed" and doubted:
-                codes = {}
-            codes["unknown"] = [*gaps.get(check, [OUTSIDE] * (check == "declaration" and domain in beyond))]
-            codes["unknown"] += [old[need][domain] for need in rests[check] if domain in old[need]]
-            if check in WALKED and space.observation is not None and (cause := mail.causes[check]):
-                codes[mail.grades[check]] = codes[mail.grades[check]] or [cause]
+                codes, lacking = {}, doubted
+            codes["unknown"] = [*lacking] or [OUTSIDE] * (check == "declaration" and domain in beyond)
+            codes["unknown"] += [old[n][domain] for n in rests.get(check, ()) if domain in old[n]]
+            part = {"dns": mail.dns, "mail": mail.mail}.get(check)
+            if seen and part and part.cause:
+                codes[part.grade] = codes[part.grade] or [part.cause]
             if check == "tls" and tls and tls.cause and mail.cause not in UNSEEN:
                 codes[tls.grade] = codes[tls.grade] or [tls.cause]
             if grade := next((grade for grade, causes in codes.items() if causes), ""):
                 results[check], why[check] = grade, codes[grade]
         whole = receiving(mail, tls)
-        if cause := "no_observation" if space.observation is None else whole.cause:
+        if cause := whole.cause if seen else "no_observation":
             why["receives"] = [cause]
         order = "unknown" if doubted else order_of(results, whole.receives, why)
         found.append(Verdict(results, why, whole.receives, order))
@@ -113,23 +111,8 @@ def order_of(results: Mapping[str, str], receives: str, why: Mapping[str, list[s
 
 def mails_of(space: TrustSpace) -> dict[str, Mail]:
     """Return for each domain of a space whether mail to it arrives; worked out once for a space."""
-
-    def made() -> Mapping[str, Mail]:
-        names, days = space.audited["domain"].unique().tolist(), space.thresholds.observation_max_age_days
-        return mails(space.observation, names, space.as_of, days)
-
-    return dict(space.once("mail", made))
-
-
-def _old(
-    space: TrustSpace, walked: Mapping[str, Mail], presented: Mapping[str, Tls]
-) -> dict[str, dict[str, str]]:
-    """Return by need the domains that its observation says nothing of any more, each with why."""
-    old = {
-        "observation": {d: mail.cause for d, mail in walked.items() if mail.cause in UNSEEN},
-        "tls": {d: "tls-old" for d, tls in presented.items() if tls.old},
-    }
-    return {need: causes for need, causes in old.items() if space.given(need) is not None}
+    names, days = space.audited["domain"].unique().tolist(), space.thresholds.observation_max_age_days
+    return space.once("mail", lambda: mails(space.observation, names, space.as_of, days))
 
 
 def _decided(
@@ -147,15 +130,3 @@ def _decided(
                 if not any(name in domains for domains in unsure):
                     decided[name, check, grade][code] = None
     return decided
-
-
-def _gaps(space: TrustSpace, findings: pd.DataFrame) -> dict[str, list[str]]:
-    """Return for each check that was not, or not wholly, looked at, why."""
-    failed = set(findings.loc[findings["rule"] == FAILED, "audit"])
-    gaps: defaultdict[str, dict[str, None]] = defaultdict(dict)
-    for name, audit in audits().items():
-        reasons = [f"no_{need}" for need in audit.lacking(space)] + [FAILED] * (name in failed)
-        for check in {rule.check for rule in audit.rules}:
-            gaps[check] |= dict.fromkeys(reasons)
-    whys = {check: list(gaps[check]) if check in gaps else [NOT_AUDITED] for check in CHECKS}
-    return {check: reasons for check, reasons in whys.items() if reasons}

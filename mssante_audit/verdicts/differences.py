@@ -17,7 +17,7 @@ What an observation does not tell, since it did not ask or had no answer, is nev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,7 +29,6 @@ from mssante_audit.network import network_of
 from mssante_audit.network.mail import mails
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.folder import comparison
-from mssante_audit.observe.lines import Reply
 from mssante_audit.observe.merged import asked
 from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.space.trust import TrustSpace
@@ -59,12 +58,15 @@ def answers_of(observation: Observation, domains: Iterable[str] | None = None) -
     of: dict[str, Mapping[str, str | None]] = {}
     for domain in names:
         name, receives = canonical(domain), arrives[domain].receives
-        found, zone = network.methods.of(name), network.zone(network.methods.of(name).cut)
-        servers = SEVERAL.join(zone.parent_ns or zone.own_ns) or None if zone.name else ""
-        known: tuple[str | None, ...] = (found.method, servers, _mail(network.about_mail(name)))
-        known = known if found.method != "unknown" else (None, None, None)
-        answers = (*known, receives if receives != "unknown" else None)
-        of[domain] = dict(zip(ASPECTS, answers, strict=True))
+        used, said = network.methods.of(name), dict.fromkeys(ASPECTS)
+        if used.method != "unknown":
+            zone, replies = network.zone(used.cut), network.about_mail(name)
+            servers = SEVERAL.join(zone.parent_ns or zone.own_ns) or None if zone.name else ""
+            aliases = {f"CNAME {reply.alias}" for reply in replies if reply.alias}
+            exchangers = {data for reply in replies for data in reply.answers} or aliases
+            mail = SEVERAL.join(sorted(exchangers)) if replies else None
+            said = dict(zip(ASPECTS, (used.method, servers, mail, None), strict=True))
+        of[domain] = said | {"receives": receives if receives != "unknown" else None}
     return Answers(observation.source, observation.started_at, observation.parent_zone, of)
 
 
@@ -106,9 +108,3 @@ def newest_two(space: TrustSpace) -> tuple[Answers, Answers] | None:
         if len(found) == 2:
             return found[1], found[0]
     return None
-
-
-def _mail(replies: Sequence[Reply]) -> str | None:
-    aliases = {f"CNAME {reply.alias}" for reply in replies if reply.alias}
-    exchangers = {data for reply in replies for data in reply.answers} or aliases
-    return SEVERAL.join(sorted(exchangers)) if replies else None

@@ -3,40 +3,47 @@
 A critical finding or an error makes the check that its rule is about ``fail``, a warning ``warn``;
 information and hints change none, nor does a finding that is waived. ``dns`` and ``mail`` are ``ok`` where
 the walk to the domain's mail hosts says so and no finding contradicts; what it finds at fault counts where no
-finding tells. Why a check is unknown:
-
-=================== ==================================================================================
-code                meaning
-=================== ==================================================================================
-``not_audited``     no audit looks at it yet
-``no_declarations`` there is no register of declarations, and so for each need of an audit that decides it
-``not-observed``…   the walk does not decide (`mssante_audit.network.mail.CAUSES`)
-``outside``         the register does not cover its operators (``scope.toml``)
-``forged``…         the list is not to be relied on (`mssante_audit.whitelist.reliance.doubts`)
-AUDIT_RULE_FAILED   a rule that decides it could not be evaluated
-=================== ==================================================================================
+finding tells. A check is unknown as no audit looks at it yet (``not_audited``), as there is no register of
+declarations (``no_declarations``; so for each need of an audit that decides it), as the register does not
+cover its operators (``outside``, by ``scope.toml``), as the walk does not decide (``not-observed``…:
+`mssante_audit.network.mail.CAUSES`), as the list is not to be relied on (``forged``…:
+`mssante_audit.whitelist.reliance.doubts`) or as a rule could not be evaluated (AUDIT_RULE_FAILED).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+import difflib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
 
 import pandas as pd
 
-from mssante_audit.audits import parted
-from mssante_audit.base.frames import Column, described
+from mssante_audit.audits import audit_all, parted
+from mssante_audit.audits.certificates.presented import presented
+from mssante_audit.audits.delegation_vs_redirection.observed import declarations, seen_of
+from mssante_audit.base.errors import InputError, UnknownNameError
+from mssante_audit.base.export import records
+from mssante_audit.base.frames import Column, described, frame_of
+from mssante_audit.declarations.register import domain_key
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
+from mssante_audit.findings.causes import Doubts
 from mssante_audit.findings.frame import concat
-from mssante_audit.findings.registry import audits, rule
+from mssante_audit.findings.registry import audits, input_of, rule
+from mssante_audit.findings.words import sentence
 from mssante_audit.network import methods
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import region_of
-from mssante_audit.verdicts.checks import ORDERS, RECEIVES, mails_of, verdicts
-from mssante_audit.verdicts.words import reasons
+from mssante_audit.verdicts.checks import ORDERS, RECEIVES, UNSEEN, mails_of, verdicts
+from mssante_audit.verdicts.presented import receiving, tls_of
+from mssante_audit.verdicts.words import about, capital, causes, reasons
 from mssante_audit.whitelist.rows import grouped
 
 COLUMNS = ("domain", "operator_id", "operator", "department", "region", "rows", "certificates", "mailboxes")
+METHOD_COLUMNS = ("domain", "method", "cut", "declared", "observed_at", "why", "facts")
+CONTACTS = {"support": "support_contact", "project": "project_contact"}
+_FINDING = ("rule", "severity", "confidence", "observed", "expected", "first_seen", "rows")
 
 FRAME = (
     Column("domain", "str", "as the list writes it, in list order; test entries are left out"),
@@ -46,59 +53,36 @@ FRAME = (
     Column("region", "str", "its region, or \"\": the operator's, not that of the establishment served"),
     Column("rows", "int64", "rows of the list"),
     Column("certificates", "int64", "distinct certificate names on it"),
-    Column(
-        "mailboxes", "Int64",
-        "mailboxes published in it; <NA> where that is unknown. Few or none is no proof that it is not "
-        "used: those on the red list are not published",
-    ),
-    Column(
-        "listed", "str",
-        "whether its rows in the list are in order: ``ok``, ``warn``, ``fail``, ``unknown``, as the "
-        "next ones; ``unknown`` where the list is not to be relied on",
-    ),
+    Column("mailboxes", "Int64", "mailboxes published in it; <NA> where that is unknown. Few or none is no "
+           "proof that it is not used: those on the red list are not published"),
+    Column("listed", "str", "whether its rows in the list are in order: ``ok``, ``warn``, ``fail``, "
+           "``unknown``, as the next ones; ``unknown`` where the list is not to be relied on"),
     Column("certificate", "str", "the certificate names that stand for it"),
     Column("dns", "str", "its name in the DNS, from the parent zone to an answer about its mail"),
     Column("mail", "str", "its mail hosts"),
-    Column("tls", "str", "what its mail hosts present (`mssante_audit.verdicts.tls`)"),
+    Column("tls", "str", "what its mail hosts present (`mssante_audit.verdicts.presented`)"),
     Column("contacts", "str", "whom to call about it"),
-    Column(
-        "declaration", "str",
-        "its declarations, and whether the list agrees; ``unknown`` without a register",
-    ),
-    Column(
-        "receives", "str",
-        "whether mail to it arrives (`mssante_audit.network.mail`): ``yes``, ``degraded``, ``no``, "
-        "``unknown``",
-    ),
-    Column(
-        "order", "str",
-        "what is to be put right of it, beside what keeps mail from it: ``ok``, ``todo``, ``urgent``, "
-        "``unknown`` (`mssante_audit.verdicts.checks.order_of`)",
-    ),
-    Column(
-        "why", "object (dict)",
-        "for each check that is not ``ok`` what decides it: codes of rules (those of the worst kind), "
-        "causes where no rule tells, or why it is unknown; of ``receives`` the cause",
-    ),
+    Column("declaration", "str", "its declarations, and whether the list agrees; ``unknown`` without a "
+           "register"),
+    Column("receives", "str", "whether mail to it arrives (`mssante_audit.network.mail`): ``yes``, "
+           "``degraded``, ``no``, ``unknown``"),
+    Column("order", "str", "what is to be put right of it, beside what keeps mail from it: ``ok``, ``todo``, "
+           "``urgent``, ``unknown`` (`mssante_audit.verdicts.checks.order_of`)"),
+    Column("why", "object (dict)", "for each check that is not ``ok`` what decides it: codes of rules (those "
+           "of the worst kind), causes where no rule tells, or why it is unknown; of ``receives`` the cause"),
     Column("reasons", "str", "the same in words, without what is not audited yet"),
     *(Column(severity, "int64", "findings of that severity that touch it") for severity in SEVERITIES[::-1]),
     Column("severity", "str", 'the worst of them, "" if none does'),
-    Column(
-        "method", "str",
-        "DNS method in use (`mssante_audit.network.methods`), ``unknown`` if not observed",
-    ),
+    Column("method", "str", "DNS method in use (`mssante_audit.network.methods`), ``unknown`` if not "
+           "observed"),
     Column("observed_at", "datetime64[us, UTC]", "when the DNS was last asked about its mail, NaT if never"),
 )  # fmt: skip
 __doc__ = described(__doc__, "Columns", FRAME)
 
 
-def _key() -> tuple[object, ...]:
-    return ("domains", *audits().values())
-
-
 def worked_out(space: TrustSpace) -> bool:
     """Say whether `domains` is known of a space, and takes no time any more."""
-    return space.kept_domains is not None or _key() in space.cache
+    return space.kept_domains is not None or ("domains", *audits().values()) in space.cache
 
 
 def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language: str = "") -> pd.DataFrame:
@@ -114,17 +98,20 @@ def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language
     findings
         What to judge by, if it is not what all audits find (`mssante_audit.audits.audit_all`).
     language
-        Of `reasons`: one of `mssante_audit.base.language.LANGUAGES`.
+        Of `reasons`: ``fr`` or ``en``; "" for the one in use.
     """
+
+    def made(findings: pd.DataFrame | None = None) -> pd.DataFrame:
+        observed = space.observation is not None
+        used = methods(space.observation, space.audited["domain"].unique().tolist() if observed else ())
+        found = concat(parted(name, space)[0] for name in audits()) if findings is None else findings
+        seen = dict(zip(used["domain"], used["method"], strict=True))
+        return domains_of(space, found, seen, language=language)
+
     if findings is not None:
-        return domains_of(space, findings, _used(space), language=language)
-
-    def made() -> pd.DataFrame:
-        if space.kept_domains is not None:
-            return space.kept_domains
-        return domains_of(space, concat(parted(name, space)[0] for name in audits()), _used(space))
-
-    frame = space.once(_key(), made)
+        return made(findings)
+    kept = space.kept_domains
+    frame = space.once(("domains", *audits().values()), made if kept is None else lambda: kept)
     words = [reasons(why, language) for why in frame["why"]]
     return frame.assign(reasons=pd.Series(words, dtype="str"))
 
@@ -132,11 +119,8 @@ def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language
 def answers(domains: pd.DataFrame) -> dict[str, dict[str, int]]:
     """Return how many domains have each answer: the numbers that every page, file and mail shows.
 
-    Returns
-    -------
-    dict
-        ``arrives`` (whether mail arrives: `mssante_audit.network.mail.RECEIVES`) and ``order`` (what is to
-        be put right: `mssante_audit.verdicts.checks.ORDERS`), each a number of domains by answer.
+    By ``arrives`` (whether mail arrives: `mssante_audit.network.mail.RECEIVES`) and ``order`` (what is to be
+    put right: `mssante_audit.verdicts.checks.ORDERS`) each a number of domains by answer.
 
     Examples
     --------
@@ -151,31 +135,15 @@ def answers(domains: pd.DataFrame) -> dict[str, dict[str, int]]:
     }
 
 
-def _used(space: TrustSpace) -> dict[str, str]:
-    """Return the method in use by domain, where the DNS was observed."""
-    if space.observation is None:
-        return {}
-    frame = methods(space.observation, space.audited["domain"].unique().tolist())
-    return dict(zip(frame["domain"], frame["method"], strict=True))
-
-
 def domains_of(
     space: TrustSpace, findings: pd.DataFrame, seen: Mapping[str, str] | None = None, *, language: str = ""
 ) -> pd.DataFrame:
-    """Return the frame that this module's docstring describes.
+    """Return the frame that this module's docstring describes, from the findings of all audits of a space.
 
-    Parameters
-    ----------
-    space
-        The trust space.
-    findings
-        Those of all its audits; they count for the domains of `domains_touched`.
-    seen
-        The method in use by domain, where the DNS was observed.
-    language
-        Of `reasons`.
+    They count for the domains of `domains_touched`. `seen`: the method in use by domain, where the DNS was
+    observed; `language`: of `reasons`.
     """
-    entries, published = space.audited, space.published
+    entries, published, walked = space.audited, space.published, mails_of(space)
     rows = entries.groupby("domain", sort=False)
     most = {name: _most(entries, name) for name in ("operator_id", "operator", "department")}
     frame = pd.DataFrame({"rows": rows.size(), "certificates": rows["dn_key"].nunique(), **most})
@@ -183,28 +151,20 @@ def domains_of(
     frame["mailboxes"] = [None if published is None else published.get(domain, 0) for domain in frame.index]
     frame = frame.rename_axis("domain").reset_index()[list(COLUMNS)]
     touched = domains_touched(entries, findings)
-    found = verdicts(space, findings, touched)
-    for check in CHECKS:
-        frame[check] = [verdict.results[check] for verdict in found]
-    frame["receives"] = [verdict.receives for verdict in found]
-    frame["order"] = [verdict.order for verdict in found]
-    frame["why"] = pd.Series([verdict.why for verdict in found], dtype="object")
-    frame["reasons"] = [reasons(verdict.why, language) for verdict in found]
-    counts = Counter(
-        (domain, str(severity))
-        for severity, names in zip(findings["severity"], touched, strict=True)
-        for domain in names
+    found, names, worst_first = verdicts(space, findings, touched), frame["domain"], SEVERITIES[::-1]
+    columns: dict[str, list[Any]] = {check: [verdict.results[check] for verdict in found] for check in CHECKS}
+    columns |= {name: [getattr(verdict, name) for verdict in found] for name in ("receives", "order", "why")}
+    columns["reasons"] = [reasons(verdict.why, language) for verdict in found]
+    severities = zip(findings["severity"].astype("str"), touched, strict=True)
+    counts = Counter((domain, severity) for severity, its in severities for domain in its)
+    columns |= {severity: [counts[name, severity] for name in names] for severity in worst_first}
+    columns["severity"] = [next((s for s in worst_first if counts[name, s]), "") for name in names]
+    columns["method"] = [(seen or {}).get(name, "unknown") for name in names]
+    columns["observed_at"] = [walked[name].observed_at for name in names]
+    kinds = {column.name: column.dtype.partition(" (")[0] for column in FRAME}
+    return frame.assign(**{n: pd.Series(values, dtype=kinds[n]) for n, values in columns.items()}).astype(
+        kinds
     )
-    names, worst_first = frame["domain"], SEVERITIES[::-1]
-    for severity in worst_first:
-        frame[severity] = [counts[name, severity] for name in names]
-    frame["severity"] = [next((s for s in worst_first if counts[name, s]), "") for name in names]
-    frame["method"] = [(seen or {}).get(name, "unknown") for name in names]
-    walked = mails_of(space)
-    frame["observed_at"] = pd.Series([walked[n].observed_at for n in names], dtype="datetime64[us, UTC]")
-    kinds = dict.fromkeys(("rows", "certificates", *SEVERITIES), "int64")
-    kinds |= {"mailboxes": "Int64", "why": "object", "observed_at": "datetime64[us, UTC]"}
-    return frame.astype({name: kinds.get(name, "str") for name in frame.columns})
 
 
 def domains_touched(entries: pd.DataFrame, findings: pd.DataFrame) -> list[set[str]]:
@@ -230,3 +190,169 @@ def _most(entries: pd.DataFrame, name: str) -> pd.Series:
     borne = grouped(zip(entries["domain"].tolist(), entries[name].tolist(), strict=True))
     most = {domain: Counter(values).most_common(1)[0][0] for domain, values in borne.items()}
     return pd.Series(most, dtype="str")
+
+
+def doubts(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFrame) -> Doubts:
+    """Return the findings that are not known to hold: what they rest on is in doubt, or was seen long ago.
+
+    A finding rests on the inputs of its audit (`mssante_audit.findings.registry.Audit.rests`) and what was
+    observed of its domains. What says of the list itself that it is not to be relied on holds anyway.
+
+    By fingerprint the names of the inputs why (`mssante_audit.space.states`), each with its age in whole days
+    at the instant audited at, ``None`` where it does not say when it was made. `domains`: all of the space's.
+    """
+    doubtful = {state.name: state.age_days for state in space.states if state.doubtful}
+    old = {need: ages for need, ages in _ages(space, domains).items() if input_of(need) not in doubtful}
+    known = audits()
+    found = {}
+    columns = (findings[name] for name in ("fingerprint", "rule", "audit"))
+    for key, code, name, touched in zip(*columns, domains_touched(space.audited, findings), strict=True):
+        if name not in known or rule(code).affects_list:
+            continue
+        why = {source: doubtful[source] for source in known[name].rests if source in doubtful}
+        for need in known[name].needs:
+            if need in old and touched <= old[need].keys():
+                why[input_of(need)] = min(old[need][domain] for domain in touched)
+        if why:
+            found[key] = why
+    return found
+
+
+def _ages(space: TrustSpace, domains: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Return by need the domains of which its observation says nothing any more, each with its age."""
+    times: dict[str, dict[str, datetime]] = {"observation": {}, "tls": {}}
+    for name, why, at in zip(*(domains[c] for c in ("domain", "why", "observed_at")), strict=True):
+        if not set(UNSEEN).isdisjoint(why.get("receives", ())) and not pd.isna(at):
+            times["observation"][name] = at
+        if "tls-old" in why.get("tls", ()) and (servers := presented(space).of.get(name)):
+            times["tls"][name] = min(server.at for server in servers)
+    return {need: {n: (space.as_of - at).days for n, at in ages.items()} for need, ages in times.items()}
+
+
+def record_of(space: TrustSpace, domain: str, language: str = "") -> dict[str, Any]:
+    """Return what is known of one domain, listed or not, as `records_of` does."""
+    return next(records_of(space, [domain], language))
+
+
+def records_of(space: TrustSpace, names: Iterable[str], language: str = "") -> Iterator[dict[str, Any]]:
+    """Yield what is known of domains as JSON types, contacts as the space shows them.
+
+    Of one that is not listed, or is a test entry, the answers are ``unknown`` and the checks none. Of a
+    finding's rows, which may be thousands, only those of the domain are told.
+    """
+    entries, made = space.entries, space.whitelist.generated_at
+    listed = {"generated_at": made and made.isoformat(), "doubts": list(space.list_doubts)}
+    rows_of = entries.groupby("domain", sort=False).indices
+    verdicts = {row["domain"]: row for row in domains(space, language=language).to_dict("records")}
+    found = audit_all(space)
+    findings, touching = records(found[list(_FINDING)]), _touching(space, found)
+    contacts = {kind: entries[column].to_numpy() for kind, column in CONTACTS.items()}
+    for domain in names:
+        rows = rows_of.get(domain, ())
+        verdict: dict[Any, Any] = verdicts.get(domain, {"receives": "unknown", "order": "unknown"})
+        operator = None
+        if domain in verdicts:
+            operator = {"id": verdict["operator_id"], "name": space.shown(verdict["operator"])}
+            operator |= {part: verdict[part] for part in ("department", "region")}
+        yield {
+            "domain": space.shown(domain),
+            "listed": len(rows) > 0,
+            "arrives": verdict["receives"],
+            "order": verdict["order"],
+            "checks": {check: verdict[check] for check in CHECKS if check in verdict},
+            "why": {check: list(codes) for check, codes in verdict.get("why", {}).items()},
+            "reasons": verdict.get("reasons", ""),
+            "findings": [findings[at] | {"rows": own} for at, own in touching.get(domain, {}).items()],
+            "operator": operator,
+            "contacts": {
+                kind: [*space.shown_contacts(texts[[*rows]]).values()] for kind, texts in contacts.items()
+            },
+            "near": [],
+            "list": listed,
+        }
+
+
+def _touching(space: TrustSpace, findings: pd.DataFrame) -> dict[str, dict[int, list[int]]]:
+    """Return by domain the positions of the findings that name it or touch a row of it, with these rows."""
+    whose = dict(zip(space.entries["row"].tolist(), space.entries["domain"].tolist(), strict=True))
+    touching: defaultdict[str, dict[int, list[int]]] = defaultdict(dict)
+    for position, (name, rows) in enumerate(zip(findings["domain"], findings["rows"], strict=True)):
+        touching[name].setdefault(position, [])
+        for row in rows:
+            if row in whose:
+                touching[whose[row]].setdefault(position, []).append(row)
+    return touching
+
+
+def method_records(space: TrustSpace) -> pd.DataFrame:
+    """Return the method in use for each audited domain, one row each, in list order.
+
+    ``domain`` str, ``method`` str (`mssante_audit.network.methods`), ``cut`` str, ``declared`` str
+    (``delegation``, ``redirection``, ``withdrawal`` or "" for nothing), ``observed_at`` (UTC, NaT if not
+    observed), ``why`` str (in words), ``facts`` dict (why in facts). Empty without an observation.
+    """
+    frame = methods(space.observation, space.audited["domain"].unique().tolist()).astype({"method": "str"})
+    declared = declarations(space)
+    keys = [domain.lower().rstrip(".") for domain in frame["domain"]]
+    kinds = [declared[key].kind if key in declared else "" for key in keys]
+    # The rule's own words, for the methods that are no finding too.
+    why = [sentence(rule("DNS_METHOD_UNKNOWN"), "observed", {"seen": [facts]}) for facts in frame["why"]]
+    words = {"declared": pd.Series(kinds, dtype="str"), "why": pd.Series(why, dtype="str")}
+    return frame.rename(columns={"why": "facts"}).assign(**words)[list(METHOD_COLUMNS)]
+
+
+def mail_records(space: TrustSpace) -> pd.DataFrame:
+    """Return one record an audited domain: whether it receives mail, and what decides it.
+
+    ``domain`` str, ``receives`` and ``cause`` str (as in `mssante_audit.verdicts.domains`), ``what``, ``why``
+    and ``remedy`` str (in words; ``why`` names zone, servers or hosts), ``observed_at`` (UTC, NaT if not
+    observed), ``mailboxes`` Int64 (<NA> where that is unknown).
+    """
+    published, presented, rows = space.published, tls_of(space), []
+    for walked in mails_of(space).values():
+        mail = receiving(walked, presented.get(walked.domain))
+        words = causes()[mail.cause] if mail.cause else {"met": "", "do": ""}
+        told = (capital(words["met"]), capital(about(mail)) if mail.cause else "", words["do"])
+        boxes = None if published is None else published.get(mail.domain, 0)
+        rows.append((mail.domain, mail.receives, mail.cause, *told, mail.observed_at, boxes))
+    texts = dict.fromkeys(("domain", "receives", "cause", "what", "why", "remedy"), "str")
+    return frame_of(rows, texts | {"observed_at": "instant", "mailboxes": "Int64"})
+
+
+def hosts(space: TrustSpace, kind: str) -> pd.DataFrame:
+    """Return the hosts that audited domains depend on (``domain``, ``host``), each pair once.
+
+    `kind` is ``NS`` for name servers, ``MX`` for mail hosts. Empty if nothing was observed.
+    """
+    pairs: set[tuple[str, str]] = set()
+    for part in space.parts() if space.observation is not None else ():
+        seen = seen_of(part)
+        if kind == "NS":
+            for zone, domains in seen.zones.items():
+                pairs |= {(domain, name) for name in seen.network.zone(zone).names for domain in domains}
+        for domain in seen.methods if kind == "MX" else ():
+            pairs |= {(domain, host) for host in seen.network.exchangers(domain)}
+    return pd.DataFrame(sorted(pairs), columns=["domain", "host"], dtype="str")
+
+
+def behind(space: TrustSpace, host: str) -> pd.DataFrame:
+    """Return the domains behind one name server or mail host, a row each.
+
+    ``domain``, ``kind`` (``NS`` or ``MX``), ``host``, ``operator_id``, ``operator`` (str). `host` is its
+    name, in any case, with or without the final dot. `InputError` if the space has no observation (who is
+    behind it is unknown), `UnknownNameError` if no domain is.
+    """
+    if space.observation is None:
+        raise InputError(
+            "the data folder holds no observation", remedy="`mssante-audit observe dns --data DIR` makes one"
+        )
+    found = pd.concat([hosts(space, kind).assign(kind=kind) for kind in ("NS", "MX")], ignore_index=True)
+    names, wanted = found["host"].map(domain_key), domain_key(host)
+    if wanted not in set(names):
+        near = difflib.get_close_matches(wanted, names.unique().tolist(), 3, cutoff=0.6)
+        raise UnknownNameError(
+            f"no observed domain is behind {host!r}", remedy=f"Near: {', '.join(near)}" if near else None
+        )
+    owners = space.audited.drop_duplicates("domain")[["domain", "operator_id", "operator"]]
+    held = found[names == wanted].merge(owners, on="domain", how="left")
+    return held[["domain", "kind", "host", "operator_id", "operator"]]

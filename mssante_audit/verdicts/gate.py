@@ -109,11 +109,11 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
         proposal, verdict=published.signature, anchors=published.anchors, signer=published.signer,
         origin=published.origin, sha256=published.sha256,  # so it has the published list's past
     ))  # fmt: skip
-    edited = [
-        EditedRow(change.domain, change.kind if change.kind in CHANGES else "changed",
-                  before=str(change.before) if change.kind == "renamed" else "")
-        for change in compare(side_of(published), side_of(after.whitelist))
-    ]  # fmt: skip
+    edited = []
+    for change in compare(side_of(published), side_of(after.whitelist)):
+        before = str(change.before) if change.kind == "renamed" else ""
+        kind = change.kind if change.kind in CHANGES else "changed"
+        edited.append(EditedRow(change.domain, kind, before=before))
     edited.sort(key=lambda row: (row.domain, -CHANGES.index(row.change)))
     changes = {row.domain: row for row in edited}
     renamed = {row.before: row.domain for row in changes.values() if row.before}
@@ -135,8 +135,8 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
         touched = rows if places and not finding["rows"] else rows.loc[[*finding["rows"]]]
         return places, touched["line"][touched["domain"].isin(places)] if places else touched["line"]
 
-    note = _note(published, proposal)
-    return _edit(space, changes, placed, (old, new), fresh, place, note, gone, proposal.source)
+    note, source = _note(published, proposal), proposal.source
+    return _edit(space, changes, placed, (old, new), fresh, place, source, note, gone)
 
 
 def judge_declaration(
@@ -162,12 +162,13 @@ def judge_declaration(
         return numbers, numbers
 
     rows = {n: EditedRow(name, "declared") for n, name in declared[["row", "domain"]].to_numpy()}
-    return _edit(space, rows, placed, (old, new), fresh, place, "", (), declaration.source)
+    return _edit(space, rows, placed, (old, new), fresh, place, declaration.source)
 
 
 def _edit(
     space: TrustSpace, rows: Mapping[Any, EditedRow], placed: Placed, findings: Sequence[pd.DataFrame],
-    fresh: Mapping[str, object], place: Callable[..., Place], note: str, gone: Collection[str], source: str,
+    fresh: Mapping[str, object], place: Callable[..., Place], source: str, note: str = "",
+    gone: Collection[str] = (),
 ) -> Edit:  # fmt: skip
     """Return an edit judged by its findings, each row by its own: those placed already, and the `fresh` ones.
 
@@ -177,18 +178,17 @@ def _edit(
     for record in worded(new[new["fingerprint"].isin(fresh)], contacts=space.contacts).to_dict("records"):
         places, lines = place(record)
         known, seen = rule(record["rule"]), (record["observed"], record["expected"])
-        severity = SEVERITY.get(known.code, known.severity)
-        title, remedy = localized(known, "title"), localized(known, "remedy")
-        told = EditFinding(known.code, severity, record["confidence"], title, *seen, remedy, sorted({*lines}))
+        severity, title = SEVERITY.get(known.code, known.severity), localized(known, "title")
+        rest = (*seen, localized(known, "remedy"), sorted({*lines}))
+        told = EditFinding(known.code, severity, record["confidence"], title, *rest)
         for key in places or (None,):
             placed[key].append(told)
     failed = any(FAILED in found["rule"].array for found in findings)
     verdict = _verdict(chain.from_iterable(placed.values()), doubts, failed=failed)
-    judged = [
-        row._replace(domain=unnamed(row.domain), before=unnamed(row.before), findings=placed[key],
-                     verdict=_verdict(placed[key], doubts))
-        for key, row in rows.items()
-    ]  # fmt: skip
+    judged = []
+    for key, row in rows.items():
+        names = {"domain": unnamed(row.domain), "before": unnamed(row.before)}
+        judged.append(row._replace(findings=placed[key], verdict=_verdict(placed[key], doubts), **names))
     notes = [text for text in (not_relied_on(doubts) if doubts else "", note) if text]
     untouched = len({*new["fingerprint"]}.difference(fresh, gone))
     return Edit(verdict, judged, placed[None], count, len(gone), untouched, source, notes)

@@ -1,23 +1,140 @@
-"""What the report on certificates shows: servers of each domain, and when their certificates end."""
+"""What mail servers present: whether senders take it, when it ends, and what changed.
+
+Grades and causes (`Tls`): ``ok`` where every server was seen, lately, and is right (name, dates, chain; none
+is known to be revoked); ``fail`` by ``tls-none`` where none is, and all were seen; ``warn`` by ``tls-some``
+(one is not, others are or were not seen) and ``tls-protocol`` (each is that was seen, but one speaks no TLS
+of today); ``unknown`` where those that were seen are right, but one was seen longer ago than
+`observation_max_age_days` (``tls-old``) or not at all (``tls-unseen``), by ``tls-alone`` where no anchors
+were at hand to judge a chain by, and ``tls-nobody`` where the list does not have the domain, and so no name
+for its servers (`receive`).
+
+Whether mail arrives (`receiving`) is unknown, by ``tls-refused``, where all servers were visited lately and
+none of them let us in: who sends mail may fare better, or not.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any, NamedTuple
+
 import pandas as pd
 
-from mssante_audit.audits.certificates.presented import presented
+from mssante_audit.audits.certificates.presented import MOST, OLD, Presented, SeenServer, presented
+from mssante_audit.audits.since import past_of
 from mssante_audit.base.frames import frame_of
+from mssante_audit.base.instants import instants
+from mssante_audit.network.mail import Mail
+from mssante_audit.observe.tls.observation import NOT_VISITED, TELLING, changes
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import region_of
+
+CAUSES = (
+    "tls-none", "tls-some", "tls-protocol", "tls-old", "tls-unseen", "tls-alone", "tls-nobody", "tls-refused",
+)  # fmt: skip
+_WORST = ("fail", "warn", "unknown", "ok")
+_CHANGE = ("address", "kind", "after", "last", "at")
+
+
+class Tls(NamedTuple):
+    """What is known of the servers of a domain."""
+
+    grade: str
+    cause: str = ""
+    old: bool = False
+    """Whether a server was seen too long ago: what was found of it then decides nothing any more."""
+    met: tuple[str, ...] = ()
+    """What was met at each server, where all were visited lately and none let us in."""
+
+
+class Shown(NamedTuple):
+    """A mail server of a domain, as it was when it was last visited."""
+
+    server: SeenServer
+    old: bool
+    """Whether that is too long ago to say anything of today."""
+    faults: tuple[str, ...]
+    """Why senders do not take its certificate: ``unreadable``, ``name`` (not listed), ``dates``, ``revoked``,
+    ``chain``."""
+
+
+class Wire(NamedTuple):
+    """What is known of a domain's servers, and of each of them."""
+
+    tls: Tls = Tls("unknown", "no_tls")
+    servers: tuple[Shown, ...] = ()
+    missing: tuple[str, ...] = ()
+    """Mail hosts and addresses that no visit tells of."""
+
+
+def wire_of(space: TrustSpace) -> Wire:
+    """Return what is known of the servers of a space's one domain."""
+    if space.tls is None:
+        return Wire()
+    if not space.domains:
+        return Wire(Tls("unknown", "tls-nobody"))
+    domain, tls = min(tls_of(space).items(), key=lambda item: _WORST.index(item[1].grade))
+    seen, oldest = presented(space), space.thresholds.oldest_observation(space.as_of)
+    shown = (Shown(server, server.at < oldest, _faults(seen, domain, server)) for server in seen.of[domain])
+    return Wire(tls, tuple(shown), tuple(seen.missing[domain]))
+
+
+def _faults(seen: Presented, domain: str, server: SeenServer) -> tuple[str, ...]:
+    """Return why senders do not take what a server presents (`Presented.right`)."""
+    if (chain := server.chain) is None or chain.leaf.problem:
+        return ("unreadable",) if chain else ()
+    revoked = chain.status.answer == "revoked"
+    faults = {
+        "name": server.key not in seen.listed[domain], "dates": not chain.leaf.in_time(server.at),
+        "revoked": revoked, "chain": chain.refused and not revoked,
+    }  # fmt: skip
+    return tuple(fault for fault, holds in faults.items() if holds)
+
+
+def tls_of(space: TrustSpace) -> dict[str, Tls]:
+    """Return what is known of each domain's servers; empty without observations of DNS and of TLS."""
+    seen, oldest = presented(space), space.thresholds.oldest_observation(space.as_of)
+    found = {}
+    for domain, servers in seen.of.items():
+        telling = [server for server in servers if server.outcome in TELLING]
+        recent = [server for server in telling if server.at >= oldest]
+        wrong = [server for server in recent if not seen.right(domain, server)]
+        old = len(recent) < len(telling)
+        whole = bool(recent) and len(recent) == len(servers) and not seen.missing[domain]
+        if wrong:
+            tls = Tls("fail", "tls-none") if whole and wrong == recent else Tls("warn", "tls-some", old)
+        elif any(server.protocol in OLD for server in recent):
+            tls = Tls("warn", "tls-protocol", old)
+        elif whole:
+            judged = all(server.chain and server.chain.state for server in telling)
+            tls = Tls("ok") if judged else Tls("unknown", "tls-alone")
+        else:
+            tls = Tls("unknown", "tls-old" if old else "tls-unseen", old)
+        # One that presents and turns us away may let members in, if it asked for a client's certificate.
+        away = [s for s in servers if s.outcome == "presented" and s.detail and not s.demanded]
+        let_in = any(s.outcome in (*TELLING, *NOT_VISITED, "lost") and s not in away for s in servers)
+        if not (let_in or seen.missing[domain]) and all(server.at >= oldest for server in servers):
+            tls = tls._replace(met=tuple(f"{s.name}: {s.detail[:200] or s.outcome}" for s in servers))
+        found[domain] = tls
+    return found
+
+
+def receiving(mail: Mail, tls: Tls | None) -> Mail:
+    """Return whether mail arrives where the DNS leads it, once certificates have their say."""
+    if tls is None or mail.receives not in ("yes", "degraded"):
+        return mail
+    if tls.grade in ("warn", "fail"):
+        return replace(mail, receives="no" if tls.grade == "fail" else "degraded", cause=tls.cause, facts={})
+    if tls.met:
+        return replace(mail, receives="unknown", cause="tls-refused", facts={"hosts": list(tls.met[:MOST])})
+    return mail
 
 
 def servers_shown(space: TrustSpace) -> pd.DataFrame:
     """Return the mail servers of each audited domain, seen or not; empty without observations.
 
-    Returns
-    -------
-    DataFrame
-        ``domain`` (in list order), ``operator_id``, ``operator``, ``host``, ``address``, ``outcome``
-        (`mssante_audit.observe.tls.observation.OUTCOMES`, ``lost`` or ``unvisited``), ``detail``, all str.
+    ``domain`` (in list order), ``operator_id``, ``operator``, ``host``, ``address``, ``outcome``
+    (`mssante_audit.observe.tls.observation.OUTCOMES`, ``lost`` or ``unvisited``), ``detail``, all str.
     """
     columns = ("domain", "operator_id", "operator", "host", "address", "outcome", "detail")
     rows: list[tuple[str, ...]] = []
@@ -32,15 +149,11 @@ def servers_shown(space: TrustSpace) -> pd.DataFrame:
 def expiries(space: TrustSpace) -> pd.DataFrame:
     """Return when the certificates presented for each domain end; empty without observations.
 
-    Returns
-    -------
-    DataFrame
-        ``domain``, ``operator_id``, ``operator``, ``region`` (the operator's), ``host``, ``name`` (of the
-        certificate; who is named in it masked, as in ``issuer``), ``certificate`` (SHA-256), ``issuer`` str,
-        ``until`` (datetime64, UTC), ``days`` (int64, whole days from the space's date,
-        negative if it has passed), ``alone`` (bool: no server of the domain
-        presents one that ends later, and is right), ``seen_at`` (datetime64, UTC: of the visit that saw it),
-        ``mailboxes`` (Int64, of the domain; <NA> where unknown).
+    ``domain``, ``operator_id``, ``operator``, ``region`` (the operator's), ``host``, ``name`` (of the
+    certificate; who is named in it masked, as in ``issuer``), ``certificate`` (SHA-256), ``issuer`` str,
+    ``until`` (datetime64, UTC), ``days`` (int64, whole days from the space's date, negative if it has
+    passed), ``alone`` (bool: no server of the domain presents one that ends later, and is right), ``seen_at``
+    (datetime64, UTC: of the visit that saw it), ``mailboxes`` (Int64, of the domain; <NA> where unknown).
     """
     texts = ("domain", "operator_id", "operator", "region", "host", "name", "certificate", "issuer")
     kinds = {"until": "instant", "days": "int64", "alone": "bool", "seen_at": "instant", "mailboxes": "Int64"}
@@ -60,34 +173,22 @@ def expiries(space: TrustSpace) -> pd.DataFrame:
 def certificates(ending: pd.DataFrame) -> pd.DataFrame:
     """Return a row a certificate presented, with what falls when it ends, the nearest end first.
 
-    Parameters
-    ----------
-    ending
-        As `expiries` returns it, or part of it.
-
-    Returns
-    -------
-    DataFrame
-        ``until``, ``days``, ``name``, ``certificate``, ``issuer`` as there; ``operator``, ``region`` str
-        (with commas where there are several); ``hosts``, ``domains``, ``falling`` object (tuple of str: mail
-        hosts, domains, and those of them that have no other certificate); ``mailboxes`` Int64 (of the last);
-        ``seen_at`` (datetime64, UTC: when it was last seen).
+    `ending` is what `expiries` returns, or part of it: ``until``, ``days``, ``name``, ``certificate``,
+    ``issuer`` as there; ``operator``, ``region`` str (with commas where there are several); ``hosts``,
+    ``domains``, ``falling`` object (tuple of str: mail hosts, domains, and those of them that have no other
+    certificate); ``mailboxes`` Int64 (of the last); ``seen_at`` (datetime64, UTC: when it was last seen).
     """
-    kinds = {
-        "until": "instant", "days": "int64", "name": "str", "certificate": "str", "issuer": "str",
-        "operator": "str", "region": "str", "hosts": "object", "domains": "object", "falling": "object",
-        "mailboxes": "Int64", "seen_at": "instant",
-    }  # fmt: skip
+    columns = ("until", "days", "name", "certificate", "issuer", "operator", "region")
+    kinds = dict.fromkeys(columns, "str") | {"until": "instant", "days": "int64"}
+    kinds |= dict.fromkeys(("hosts", "domains", "falling"), "object")
+    kinds |= {"mailboxes": "Int64", "seen_at": "instant"}
     rows = []
-    for certificate, group in ending.groupby("certificate", sort=True):
-        falling, first = group[group["alone"]].drop_duplicates("domain"), group.iloc[0]
-        several = (
-            ", ".join(dict.fromkeys(name for name in group[c] if name)) for c in ("operator", "region")
-        )
+    for _, group in ending.groupby("certificate", sort=True):
+        falling, several = group[group["alone"]].drop_duplicates("domain"), group[["operator", "region"]]
+        texts = (", ".join(dict.fromkeys(filter(None, several[column]))) for column in several)
         lists = (tuple(dict.fromkeys(frame)) for frame in (group["host"], group["domain"], falling["domain"]))
         boxes = falling["mailboxes"].sum() if falling["mailboxes"].notna().all() else pd.NA
-        leaf = (first["until"], first["days"], first["name"], certificate, first["issuer"])
-        rows.append((*leaf, *several, *lists, boxes, group["seen_at"].max()))
+        rows.append((*group.iloc[0][[*columns[:5]]], *texts, *lists, boxes, group["seen_at"].max()))
     return frame_of(rows, kinds).sort_values(["until", "certificate"], ignore_index=True)
 
 
@@ -104,12 +205,9 @@ def certificates_of(space: TrustSpace) -> pd.DataFrame:
 def revocations(space: TrustSpace) -> pd.DataFrame:
     """Return what revocation lists say of the certificates presented, a row an issuer and answer.
 
-    Returns
-    -------
-    DataFrame
-        ``issuer`` str, ``said`` (``good``, ``revoked``, ``unknown``) str, ``doubt`` (why nobody knows,
-        `mssante_audit.whitelist.revocation.Status`) str, ``file`` (the list) str, ``made`` and ``due`` (of
-        that list; NaT if none tells) datetime64 UTC, ``certificates`` int64 (how many).
+    ``issuer`` str, ``said`` (``good``, ``revoked``, ``unknown``) str, ``doubt`` (why nobody knows,
+    `mssante_audit.whitelist.revocation.Status`) str, ``file`` (the list) str, ``made`` and ``due`` (of that
+    list; NaT if none tells) datetime64 UTC, ``certificates`` int64 (how many).
     """
     kinds = dict.fromkeys(("issuer", "said", "doubt", "file"), "str") | {"made": "instant", "due": "instant"}
     chains = {s.chain.leaf.sha256: s.chain for s in presented(space).servers.values() if s.chain and s.leaf}
@@ -123,3 +221,42 @@ def _owners(space: TrustSpace) -> dict[str, list[str]]:
     names = first["operator"].map(space.shown)
     columns = (first["domain"], first["operator_id"], names, first["department"].map(region_of))
     return {domain: owner for domain, *owner in zip(*columns, strict=True)}
+
+
+def renewals(space: TrustSpace) -> pd.DataFrame:
+    """Return certificates that changed at servers that stand for a domain, beside the list's own changes.
+
+    As `mssante_audit.observe.tls.observation.changes`; ``domains`` object (tuple: that the server stands for
+    now); ``operator`` str (whose they are, with commas); ``order`` str (of a name that changed:
+    ``listed-first``, ``presented-first``, ``unlisted`` (for none of them yet); "" where the name stayed, or
+    no archive tells); ``listed`` datetime64, UTC (the first list of the archive that has that name).
+    """
+    return space.once("renewals", lambda: _renewals(space))
+
+
+def _renewals(space: TrustSpace) -> pd.DataFrame:
+    found, served = changes(space.files.get("tls", ()), space.as_of), presented(space).served
+    found = found[found["address"].isin(set(served))].reset_index(drop=True)
+    operator = space.audited.drop_duplicates("domain").set_index("domain")["operator"].to_dict()
+    first, past = {}, past_of(space)
+    if past is not None:
+        history = past[0][past[0]["domain"].isin({name for a in found["address"] for name in served[a]})]
+        keys = {text: parse_dn(text).key for text in history["dn"].unique()}
+        first = history.groupby(["domain", history["dn"].map(keys)])["first_seen"].min().to_dict()
+    told: dict[str, list[Any]] = {"domains": [], "operator": [], "order": [], "listed": []}
+    for address, kind, after, last, at in zip(*(found[c] for c in _CHANGE), strict=True):
+        names, key, order, since = tuple(served[address]), parse_dn(after).key, "", None
+        if past is not None and kind == "replaced":
+            since = min((first[name, key] for name in names if (name, key) in first), default=None)
+            if since is None:
+                order = "unlisted"
+            elif since <= last or since <= past[1]:
+                order = "listed-first"
+            elif since > at:  # between the two visits nobody knows
+                order = "presented-first"
+        owners = ", ".join(dict.fromkeys(operator[name] for name in names))
+        for column, value in zip(told, (names, owners, order, since), strict=True):
+            told[column].append(value)
+    kinds = {"domains": "object", "operator": "str", "order": "str", "listed": None}
+    columns = {name: pd.Series(values, dtype=kinds[name]) for name, values in told.items()}
+    return found.assign(**columns | {"listed": instants(columns["listed"])})

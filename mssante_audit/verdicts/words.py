@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import cast
 
 from mssante_audit.base.language import (
     Words,
@@ -20,21 +20,12 @@ from mssante_audit.network.hosts import Part
 from mssante_audit.network.mail import Mail
 from mssante_audit.verdicts.checks import NOT_AUDITED
 
-
-def _by_language(table: str) -> dict[str, dict[str, str]]:
-    return Words(words_of("mssante_audit.verdicts")["fr"][table])
-
-
-CHECK_NAMES = _by_language("checks")
-DOUBTS = _by_language("doubts")
-"""Why a list is not to be relied on: by itself (`mssante_audit.whitelist.reliance.doubts`), or by what was
-there before or is published (`mssante_audit.space.states`)."""
-FAULTS: Any = _by_language("faults")
-"""What the gate finds that no rule does: titles and remedies, by code."""
-RECEIVING = _by_language("receiving")
-SAID = _by_language("said")
-"""Of `mssante_audit.network.mail.Step.said`, and of visits to mail servers."""
-_CODES, _REASONS = _by_language("codes"), _by_language("reasons")
+CHECK_NAMES, DOUBTS, FAULTS, RECEIVING, SAID, _CODES, _REASONS = (
+    Words(words_of("mssante_audit.verdicts")["fr"][table])
+    for table in ("checks", "doubts", "faults", "receiving", "said", "codes", "reasons")
+)
+"""Words by language and code (``words.toml``); doubts are why a list is not to be relied on, faults what the
+gate finds that no rule does, with titles and remedies."""
 
 
 def not_relied_on(doubts: Sequence[str]) -> str:
@@ -52,23 +43,19 @@ def reasons(why: Mapping[str, Sequence[str]], language: str = "") -> str:
     sentences = []
     with using_language(language):
         between, after = semicolon(), colon()
-    names = {**CHECK_NAMES[language], **_REASONS[language]}
-    for check in names:
+    for check, name in {**CHECK_NAMES[language], **_REASONS[language]}.items():
         codes = why.get(check, ())
-        known = [set(why.get(other, ())) for other in ("dns", "mail")]
-        new = check != "receives" or not any(set(codes) <= others for others in known)
-        if codes and NOT_AUDITED not in codes and new:
+        known = check == "receives" and any({*codes} <= {*why.get(other, ())} for other in ("dns", "mail"))
+        if codes and NOT_AUDITED not in codes and not known:
             text = between.join(reason(code, language) for code in codes)
-            sentences.append(f"{names[check]}{after}{text}.")
+            sentences.append(f"{name}{after}{text}.")
     return " ".join(sentences)
 
 
 def causes(language: str = "") -> dict[str, dict[str, str]]:
     """Return by cause (`mssante_audit.network.mail.CAUSES`) what is ``met``, and what to ``do`` or ""."""
-    words: dict[str, dict[str, str]] = words_of("mssante_audit.verdicts", "causes.toml")[
-        language or current_language()
-    ]
-    return words
+    words = words_of("mssante_audit.verdicts", "causes.toml")
+    return cast(dict[str, dict[str, str]], words[language or current_language()])
 
 
 def about(mail: Mail | Part, language: str = "") -> str:

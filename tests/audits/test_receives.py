@@ -19,7 +19,7 @@ from made_up_dns import ALPHA_MX, AT, DELEGATED, ONE, PARENTS, REDIRECTED, TWO, 
 from mssante_audit.network.mail import CAUSES, Mail, mails
 from mssante_audit.observe.lines import Reply
 from mssante_audit.observe.observation import Observation, load_observation
-from mssante_audit.verdicts import tls
+from mssante_audit.verdicts import presented
 from mssante_audit.verdicts.words import causes
 from tools.sample.dns_world import NameServer, Zone, observe_world
 
@@ -339,7 +339,7 @@ def test_what_was_not_observed_is_unknown() -> None:
 
 
 def test_every_cause_has_its_words() -> None:
-    assert causes().keys() == {cause for own in (*CAUSES.values(), tls.CAUSES) for cause in own}
+    assert causes().keys() == {cause for own in (*CAUSES.values(), presented.CAUSES) for cause in own}
     assert causes("en").keys() == causes().keys()
     for cause, words in causes().items():
         assert words.keys() == {"met", "do"}

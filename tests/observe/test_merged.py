@@ -22,8 +22,7 @@ from mssante_audit.network import methods
 from mssante_audit.observe.folder import default_path
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.space.trust import TrustSpace, load_space
-from mssante_audit.verdicts.domains import domains
-from mssante_audit.verdicts.methods import hosts
+from mssante_audit.verdicts.domains import domains, hosts
 from tools.sample.dns_world import observe_world
 
 INSIDE = f"service.{DELEGATED}"

@@ -180,7 +180,7 @@ import resource
 from mssante_audit.cli import main, receive
 from mssante_audit.network import mail
 from mssante_audit.observe.dns import exchange, run
-from mssante_audit.verdicts import tls, words
+from mssante_audit.verdicts import presented, words
 exchange.SCARCE_FOR = 1.0
 keep = [open("/dev/null") for _ in range({used})]
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))

@@ -20,7 +20,7 @@ from mssante_audit.observe.folder import find_observations
 from mssante_audit.observe.tls.observation import changes, chosen
 from mssante_audit.observe.tls.run import MailServer
 from mssante_audit.observe.tls.visit import Visit
-from mssante_audit.verdicts.renewals import renewals
+from mssante_audit.verdicts.presented import renewals
 from tools.sample.certificates import Made, make
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -128,7 +128,7 @@ def test_a_new_name_is_held_against_the_list(
     rows = [(DELEGATED, OTHER_DN, START - 99 * DAY)]
     rows += [] if days is None else [(DELEGATED, ALPHA["dn"], START + days * DAY)]
     history = pd.DataFrame(rows, columns=["domain", "dn", "first_seen"])
-    monkeypatch.setattr("mssante_audit.verdicts.renewals.past_of", lambda _: (history, START - 99 * DAY, AT))
+    monkeypatch.setattr("mssante_audit.verdicts.presented.past_of", lambda _: (history, START - 99 * DAY, AT))
     files = {"tls": tuple(find_observations(tmp_path, "tls"))}
     found = renewals(replace(wires.space(), files=files))
     assert list(zip(found["kind"], found["order"], strict=True)) == [("replaced", order)]

@@ -28,8 +28,7 @@ from mssante_audit.snapshot import make_snapshot
 from mssante_audit.snapshot.load import load_space as load_snapshot
 from mssante_audit.space.trust import Thresholds, load_space
 from mssante_audit.values.contacts import names_nobody
-from mssante_audit.verdicts.presented import expiries
-from mssante_audit.verdicts.renewals import renewals
+from mssante_audit.verdicts.presented import expiries, renewals
 from tools.sample.make import build
 from tools.sample.space import whitelist_chunks
 

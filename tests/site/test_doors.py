@@ -23,8 +23,7 @@ from mssante_audit.site.build import build_site
 from mssante_audit.site.doors import file_name
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.values.person import unnamed
-from mssante_audit.verdicts.domains import domains
-from mssante_audit.verdicts.record import record_of
+from mssante_audit.verdicts.domains import domains, record_of
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 AS_OF = "2026-03-03T06:00:00Z"

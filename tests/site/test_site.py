@@ -32,7 +32,7 @@ from mssante_audit.site.view import View, anchor_of, dossiers_in, page_name
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.values.contacts import names_nobody
 from mssante_audit.verdicts.domains import answers
-from mssante_audit.verdicts.renewals import renewals
+from mssante_audit.verdicts.presented import renewals
 
 BUDGET = {"index.html": 500_000, "operateurs": 450_000, "": 320_000}
 """Bytes of a page: of the index, which holds what is searched, of an operator's, of any other."""

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from conftest import CATALOGUE, REAL
 from jsonschema import Draft202012Validator
-from made_up import ALPHA, AS_OF, BETA_DN, archived, make_space
+from made_up import ALPHA, AS_OF, BETA_DN, archived, make_space, xml_of
 from typer.testing import CliRunner
 
 from mssante_audit.audits import audit_all
@@ -56,11 +56,6 @@ def told(space: TrustSpace, *found: Finding, domain: str = ALPHA["domain"]) -> d
 
 
 @pytest.fixture
-def space(sample_space: TrustSpace) -> TrustSpace:
-    return sample_space
-
-
-@pytest.fixture
 def others(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a test register audits of its own."""
     monkeypatch.setattr(registry, "registered", {})
@@ -78,6 +73,7 @@ def others(monkeypatch: pytest.MonkeyPatch) -> None:
         (Finding("RECO_WITHDRAWN_LISTED", "x", (1,)), "declaration", "fail", "urgent"),
         (Finding("LIST_PAIR_REPEATED", "x", (1,)), "listed", "warn", "todo"),
         (Finding("DN_SHAPE", "x", (1,)), "certificate", "fail", "urgent"),
+        (Finding("DN_CN_NOT_FQDN", "x", (1,)), "certificate", "fail", "urgent"),
         (Finding("CONTACT_NO_PHONE", "x", (1,)), "contacts", "warn", "todo"),
         (Finding("DN_O_TRUNCATED", "x", (1,)), "certificate", "ok", "ok"),  # information
         (Finding("CONTACT_NEAR", "x", (1,)), "contacts", "ok", "ok"),  # a warning, and a hint
@@ -98,11 +94,8 @@ def test_a_finding_decides_the_check_of_its_rule(
 
 
 def test_the_worst_decides_and_names_all_that_are_as_bad() -> None:
-    found = [
-        Finding(code, "x", (1,))
-        for code in ("CONTACT_NO_PHONE", "CONTACT_EMAIL_MALFORMED", "CONTACT_NO_EMAIL", "LIST_PAIR_REPEATED")
-    ]
-    row = told(signed(make_space({})), *found)
+    codes = ("CONTACT_NO_PHONE", "CONTACT_EMAIL_MALFORMED", "CONTACT_NO_EMAIL", "LIST_PAIR_REPEATED")
+    row = told(signed(make_space({})), *(Finding(code, "x", (1,)) for code in codes))
     assert sorted(row["why"]["contacts"]) == ["CONTACT_EMAIL_MALFORMED", "CONTACT_NO_EMAIL"]
     assert [row[name] for name in ("contacts", "listed", "certificate")] == ["fail", "warn", "ok"]
     assert (row["receives"], row["order"]) == ("unknown", "urgent")
@@ -116,14 +109,9 @@ def test_the_worst_decides_and_names_all_that_are_as_bad() -> None:
     )
 
 
-def test_a_certificate_name_that_is_wrong_is_urgent() -> None:
-    row = told(signed(make_space({})), Finding("DN_CN_NOT_FQDN", "x", (1,)))
-    assert (row["certificate"], row["contacts"], row["order"]) == ("fail", "ok", "urgent")
-
-
-def test_of_the_dns_faults_are_told_and_what_was_walked_without_one_is_well(space: TrustSpace) -> None:
-    assert space.observation is not None
-    frame, found = domains(space), audit_all(space)
+def test_of_the_dns_faults_are_told_and_what_was_walked_without_one_is_well(sample_space: TrustSpace) -> None:
+    assert sample_space.observation is not None
+    frame, found = domains(sample_space), audit_all(sample_space)
     codes = {code for code, told in catalogue().items() if told.check in ("dns", "mail")}
     at_fault = {domain for names in found.loc[found["rule"].isin(codes) & (found["severity"] > "info")
                 & (found["confidence"] != "hint"), "domain"] for domain in [names]}  # fmt: skip
@@ -157,15 +145,15 @@ def test_what_was_seen_too_long_ago_is_unknown_and_its_findings_stay(at: str, tl
     assert not {code for code in codes if code.startswith(("DNS_", "TLS_"))}
 
 
-def test_without_an_observation_nothing_decides_what_it_would_tell(space: TrustSpace) -> None:
-    blind = replace(space, observation=None, tls=None)
+def test_without_an_observation_nothing_decides_what_it_would_tell(sample_space: TrustSpace) -> None:
+    blind = replace(sample_space, observation=None, tls=None)
     frame = domains(blind)
     for check, why in (("dns", ["no_observation"]), ("tls", ["no_observation", "no_tls"])):
         assert set(frame[check]) == {"unknown"}
         assert all(own[check] == why for own in frame["why"])
-    no_tls = domains(replace(space, tls=None))
+    no_tls = domains(replace(sample_space, tls=None))
     assert {tuple(own["tls"]) for own in no_tls["why"]} == {("no_tls",), ("no_tls", "not-observed")}
-    assert no_tls["dns"].tolist() == domains(space)["dns"].tolist()
+    assert no_tls["dns"].tolist() == domains(sample_space)["dns"].tolist()
 
 
 def test_what_no_audit_decides_or_looked_at_is_unknown_and_says_why() -> None:
@@ -261,11 +249,8 @@ def test_an_audit_of_a_package_decides_a_check_by_its_rules() -> None:
     assert frame["why"][1]["tls"] == ["no_observation", "no_tls"]
     assert "TLS\xa0: TLS faible." in frame["reasons"][0]
     register(Audit("tls_seen", "TLS", (SEEN,), lambda space: [], needs=("mailboxes",)))
-    assert domains_of(space, audit_all(space))["why"][1]["tls"] == [
-        "no_observation",
-        "no_tls",
-        "no_mailboxes",
-    ]
+    why = domains_of(space, audit_all(space))["why"][1]
+    assert why["tls"] == ["no_observation", "no_tls", "no_mailboxes"]
 
 
 @pytest.mark.usefixtures("others")
@@ -320,11 +305,13 @@ def of_the_sample(*arguments: str) -> str:
     return run("--as-of", AT, *arguments)
 
 
-def test_each_format_has_every_domain_of_the_sample(tmp_path: Path, space: TrustSpace) -> None:
-    frame = domains(space)
+def test_each_format_has_every_domain_of_the_sample(tmp_path: Path, sample_space: TrustSpace) -> None:
+    frame = domains(sample_space)
     rows = json.loads(of_the_sample("--format", "json"))
     Draft202012Validator(schema("domains")).validate(rows)
-    assert [row["domain"] for row in rows] == [unnamed(one) for one in space.audited["domain"].unique()]
+    assert [row["domain"] for row in rows] == [
+        unnamed(one) for one in sample_space.audited["domain"].unique()
+    ]
     assert [row["why"] for row in rows] == frame["why"].tolist()
     for suffix in ("csv", "xlsx", "parquet"):
         run("--as-of", AT, "--format", suffix, "--out", tmp_path / f"d.{suffix}")
@@ -340,17 +327,11 @@ def test_each_format_has_every_domain_of_the_sample(tmp_path: Path, space: Trust
 
 
 def test_no_contact_is_named_and_no_cell_is_a_formula(tmp_path: Path) -> None:
-    (tmp_path / "list.xml").write_bytes(_xml({"domain": "=1+1.mssante.fr"}, BETA))
+    (tmp_path / "list.xml").write_bytes(xml_of({"domain": "=1+1.mssante.fr"}, BETA))
     text = run("--data", tmp_path, "--as-of", AT)
     assert "\n'=1+1.mssante.fr," in text
     assert "alpha.example" not in text.replace("mss.alpha.example", "")
     assert "01 99" not in text
-
-
-def _xml(*rows: dict[str, str]) -> bytes:
-    from made_up import xml_of
-
-    return xml_of(*rows)
 
 
 def test_words_are_of_the_language_asked_for() -> None:
@@ -361,11 +342,11 @@ def test_words_are_of_the_language_asked_for() -> None:
 
 
 @pytest.mark.parametrize("shareable", [False, True])
-def test_a_snapshot_tells_the_same(tmp_path: Path, space: TrustSpace, shareable: bool) -> None:
-    make_snapshot(space, tmp_path / "s", shareable=shareable)
+def test_a_snapshot_tells_the_same(tmp_path: Path, sample_space: TrustSpace, shareable: bool) -> None:
+    make_snapshot(sample_space, tmp_path / "s", shareable=shareable)
     for more in (("--format", "json"), ("--lang", "en"), ("--region", "Corse")):
         assert run("--data", tmp_path / "s", *more) == of_the_sample(*more)
-    told, known = domains(load_space(tmp_path / "s")), domains(space)
+    told, known = domains(load_space(tmp_path / "s")), domains(sample_space)
     if shareable:  # a domain that is an address names somebody
         known["domain"] = known["domain"].map(unnamed).astype(known["domain"].dtype)
     pd.testing.assert_frame_equal(told, known)
@@ -389,8 +370,8 @@ def test_a_snapshot_whose_data_are_gone_says_of_a_domain_what_it_said(tmp_path: 
     assert first_cause(causes(audit_all(made), made.audited, made.published)).text in controls
 
 
-def test_the_sample_has_each_answer_with_its_reason(space: TrustSpace) -> None:
-    frame = domains(space)
+def test_the_sample_has_each_answer_with_its_reason(sample_space: TrustSpace) -> None:
+    frame = domains(sample_space)
     assert ({"yes", "degraded", "no", "unknown"}, {"ok", "todo", "urgent"}) == (
         set(frame["receives"]), set(frame["order"])
     )  # fmt: skip

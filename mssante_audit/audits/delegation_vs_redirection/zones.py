@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from itertools import combinations
 
 from mssante_audit.audits.delegation_vs_redirection.observed import SET_MAX, Seen, server
 from mssante_audit.network.dnssec import known_ds, matches
-from mssante_audit.network.zones import EDNS_BROKEN, SERVING, Zone, network
+from mssante_audit.network.zones import EDNS_BROKEN, SERVING, Zone
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.lines import TRANSPORTS, Reply
 from mssante_audit.values.hosts import host_faults
@@ -242,7 +242,7 @@ def _addresses(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
             facts = {"names": [first, second], "address": address}
             seen.add("DNS_SAME_ADDRESS", (first, second), domains, facts, replies)
     every = {address for found in known.values() for address in found}
-    networks = {network(address) for address in every}
+    networks = {str(ip_network((a, 48 if ":" in a else 24), strict=False)) for a in every}
     families = {":" in address for address in every}
     if len(known) > 1 and all(known.values()) and not shared and len(networks) == len(families):
         same = {"names": zone.names, "networks": sorted(networks)}

@@ -40,11 +40,9 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS
 from mssante_audit.verdicts import words as told
 from mssante_audit.verdicts.checks import ORDERS, RECEIVES, RESULTS
-from mssante_audit.verdicts.domains import answers, domains_touched
+from mssante_audit.verdicts.domains import answers, domains_touched, doubts
 from mssante_audit.verdicts.domains import domains as domains_frame
-from mssante_audit.verdicts.doubts import doubts
-from mssante_audit.verdicts.presented import expiries
-from mssante_audit.verdicts.renewals import renewals
+from mssante_audit.verdicts.presented import expiries, renewals
 from mssante_audit.whitelist.search import WORDS, documents
 
 FILE = "explorer.html"
