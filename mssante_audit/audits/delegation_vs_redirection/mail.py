@@ -120,7 +120,6 @@ def mail_findings(seen: Seen) -> None:
             if len(targets) == 1:
                 alone.setdefault(targets[0], []).append(domain)
             _together(seen, domain, targets, replies)
-            _against_form_and_certificate(seen, domain, targets, replies)
         elif not any(content[0] in ("cut", "unheard") for content, _ in answers[-1:]):
             _nothing(seen, domain, met, answers)
     hosts = {target: seen.network.hosts.host(target) for target in carried if target != NOBODY}
@@ -179,9 +178,17 @@ def _disagreement(seen: Seen, domain: str, visit: Visit) -> None:
                 seen.add("DNS_ALIAS_WITH_DATA", reply.qname, [domain], facts, [reply])
     if visit.zone == seen.network.parent:
         return
+    # Where a name's mail goes, as a reply says: the zone it hands on to, or the hosts.
     answers: set[tuple[str, str, str, tuple[str, ...]]] = set()
+    kinds = {reply: content[0] for content, replies, _ in reversed(visit.led) for reply in replies}
     for address, answer in visit.answers.items():
-        shown_by = {reply: shown for reply in answer.replies if (shown := _shown(visit, reply))}
+        shown_by = {}
+        for reply in answer.replies:
+            if (kind := kinds.get(reply, "unheard")) == "implicit":
+                shown_by[reply] = ("", (visit.name,))
+            elif kind != "unheard":
+                hosts = tuple(sorted(reply.direct or {reply.alias} - {""}))
+                shown_by[reply] = (reply.cut if kind == "cut" else "", hosts)
         answers |= {
             (address, reply.transport if len(shown_by) > 1 else "", *shown)
             for reply, shown in shown_by.items()
@@ -195,16 +202,6 @@ def _disagreement(seen: Seen, domain: str, visit: Visit) -> None:
     subject = tuple(" ".join((group["address"], *group["exchangers"])) for group in told_by)
     every = [reply for answer in visit.answers.values() for reply in answer.replies]
     seen.add("DNS_MX_DISAGREE", subject, [domain], {"servers": told_by}, every)
-
-
-def _shown(visit: Visit, reply: Reply) -> tuple[str, tuple[str, ...]] | None:
-    """Return what a reply says of where a name's mail goes: the zone it hands on to, or the hosts."""
-    contents = [content for content, replies, _ in visit.led if reply in replies]
-    if not contents or contents[0][0] == "unheard":
-        return None
-    if contents[0][0] == "implicit":
-        return "", (visit.name,)
-    return reply.cut if contents[0][0] == "cut" else "", tuple(sorted(reply.direct or {reply.alias} - {""}))
 
 
 def _signed(seen: Seen, domain: str, visit: Visit) -> None:
@@ -254,7 +251,7 @@ def _fault(seen: Seen, found: Found) -> str:
 
 
 def _together(seen: Seen, domain: str, targets: list[str], replies: list[Reply]) -> None:
-    """Report what is wrong with the set of exchangers as a whole."""
+    """Report what is wrong with the exchangers as a whole, by themselves, by form and by certificate."""
     if NOBODY in targets and len(targets) > 1:
         seen.add("DNS_MX_NULL_MIXED", tuple(targets), [domain], {"exchangers": targets}, replies)
     largest = max((len(reply.answers) for reply in replies), default=0)
@@ -265,6 +262,17 @@ def _together(seen: Seen, domain: str, targets: list[str], replies: list[Reply])
     if len(targets) > 1 and {*states.values()} <= OUT_OF_REACH:
         hosts = [{"name": target, "status": why} for target, why in states.items()]
         seen.add("DNS_MX_UNREACHABLE", tuple(targets), [domain], {"hosts": hosts}, replies)
+    declared, method = seen.declaration(domain), seen.methods[domain]
+    redirected = method.method == "redirected" and declared.kind == "redirection" and declared.mail
+    if redirected and targets != [declared.mail]:
+        subject, wanted = (" ".join(targets), declared.mail), {"exchangers": [declared.mail]}
+        seen.add("DNS_MX_DECLARED", subject, [domain], {"exchangers": targets}, replies, wanted)
+    names = sorted(seen.certificates[domain])
+    named = [t for t in targets if t != NOBODY and not is_address(t)]
+    if named and names and not set(names).intersection(named):
+        subject = (" ".join(named), " ".join(names))
+        facts, wanted_names = {"exchangers": named}, {"names": names}
+        seen.add("DNS_MX_CERTIFICATE", subject, [domain], facts, replies, wanted_names)
 
 
 def _nothing(
@@ -333,17 +341,3 @@ def _reach(
     if public and all(":" in address for address in host.addresses):
         only = {"name": host.name, "addresses": public}
         seen.add("DNS_MX_IPV6_ONLY", subject, without_ipv4, only, replies)
-
-
-def _against_form_and_certificate(seen: Seen, domain: str, targets: list[str], replies: list[Reply]) -> None:
-    declared, method = seen.declaration(domain), seen.methods[domain]
-    redirected = method.method == "redirected" and declared.kind == "redirection" and declared.mail
-    if redirected and targets != [declared.mail]:
-        subject, wanted = (" ".join(targets), declared.mail), {"exchangers": [declared.mail]}
-        seen.add("DNS_MX_DECLARED", subject, [domain], {"exchangers": targets}, replies, wanted)
-    names = sorted(seen.certificates[domain])
-    hosts = [t for t in targets if t != NOBODY and not is_address(t)]
-    if hosts and names and not set(names).intersection(hosts):
-        subject = (" ".join(hosts), " ".join(names))
-        facts, wanted_names = {"exchangers": hosts}, {"names": names}
-        seen.add("DNS_MX_CERTIFICATE", subject, [domain], facts, replies, wanted_names)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -21,26 +22,21 @@ from mssante_audit.audits.declarations.rules import Declaration, declarations_of
 from mssante_audit.audits.reconciliation import matching
 from mssante_audit.audits.reconciliation.matching import STATUSES, Match
 from mssante_audit.base.instants import parse_instant
+from mssante_audit.findings.catalogue import load_rules
 from mssante_audit.findings.frame import Finding, Subject
+from mssante_audit.findings.registry import Audit
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.hosts import ZONE
 from mssante_audit.values.identifiers import identifier_of
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import above_of, grouped
 
-__all__ = ["STATUSES", "reconciled", "status"]
+__all__ = ["STATUSES", "status"]
 
 Rows = tuple[int, ...]
 LONG = 8
 """From so many letters on a name may have two typos and be near another, one below. No source."""
 _SIGNS, _NO_FIGURES = re.compile(r"[\W_]+"), re.compile(r"\D+")
-
-
-def reconciled(space: TrustSpace) -> Iterator[Finding]:
-    """Yield where register and list differ."""
-    matched = matching.match(space)
-    yield from _presence(matched)
-    yield from _differences(matched, space)
 
 
 def status(space: TrustSpace, operators: Collection[str] | None = None) -> pd.DataFrame:
@@ -50,7 +46,8 @@ def status(space: TrustSpace, operators: Collection[str] | None = None) -> pd.Da
     return matching.by_domain(matching.match(space).statuses, operators)
 
 
-def _presence(matched: Match) -> Iterator[Finding]:
+def _presence(space: TrustSpace) -> Iterator[Finding]:
+    matched = matching.match(space)
     first = matched.current.drop_duplicates("party")
     declared_by = dict(zip(first["party"], declarations_of(first), strict=True))
     statuses = matched.statuses
@@ -127,7 +124,8 @@ def _dated(statuses: pd.DataFrame) -> Iterator[tuple[str, int, dict[str, Any], R
         yield domain, party, when, rows
 
 
-def _differences(matched: Match, space: TrustSpace) -> Iterator[Finding]:
+def _differences(space: TrustSpace) -> Iterator[Finding]:
+    matched = matching.match(space)
     days = space.thresholds.listing_days
     ids = ("structure_id", "beneficiary_id")
     pairs = _where(matched, "operator_match", "differs", days)
@@ -196,3 +194,13 @@ def _groups(pairs: pd.DataFrame, *by: str) -> Iterator[tuple[dict[str, str], lis
     for key, both in grouped(zip(keys, held, strict=True)).items():
         rows = tuple(sorted({row for _, row in both}))
         yield dict(zip(by, key, strict=True)), list(dict.fromkeys(domain for domain, _ in both)), rows
+
+
+AUDIT = Audit(
+    "reconciliation",
+    {"fr": "Registre et liste rapprochés", "en": "Register and list reconciled"},
+    load_rules(files(__package__) / "rules.toml"),
+    (_presence, _differences),
+    needs=("declarations",),
+    uses=("archive",),
+)
