@@ -54,8 +54,7 @@ def audit(name: str, space: TrustSpace, *, language: str = "") -> pd.DataFrame:
     DataFrame
         Findings, as described in `mssante_audit.findings.frame`, in words of a language; persons in it are
         masked unless the space was loaded with ``contacts="all"``. Waived ones are left out (`waived` has
-        them). `first_seen` is told where the list is one of the space's archive. Empty where what the audit
-        needs is not there: `lacking` says which audits that are.
+        them). Empty where what the audit needs is not there (`lacking`).
     """
     return worded(parted(name, space)[0], language=language, contacts=space.contacts)
 

@@ -1,4 +1,4 @@
-"""Two names of a structure, as a form and a certificate write them: whether they may be one's."""
+"""Two names of a structure or a person, as forms and certificates write them: whether they may be one's."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ _WORDS = table_of("mssante_audit.audits.declarations", "names.toml")
 _LITTLE, _KINDS = frozenset(_WORDS["little"].split()), frozenset(_WORDS["kinds"].split())
 _ENOUGH = 4
 """Letters of a word that are taken for the whole, where a name is cut."""
+_TITLES = "m mr mme mlle monsieur madame mademoiselle dr docteur pr professeur me maitre"
+_NO_NAME = frozenset(f"{_TITLES} p o po pour par delegation ordre".split())
+_OF = "de du des la le les l d da di el al ben bel van von der den ter"
+PARTICLES = frozenset(_OF.split())
 
 
 def may_be_one(first: str, second: str) -> bool:
@@ -85,3 +89,30 @@ def _initials(long: str, short: str, joined_long: str) -> bool:
     return any(
         len(first) > 1 and first in word for first in letters for word in whole if len(word) <= len(first) + 2
     )
+
+
+@cache
+def words(*names: str) -> frozenset[str]:
+    """Return the words of a person's names, without accents, titles and what says for whom one signs.
+
+    >>> sorted(words("P/O Mme SPÉCIMEN", "Jean-Marie."))
+    ['jean', 'marie', 'specimen']
+    """
+    return frozenset(fold(" ".join(names)).split()) - _NO_NAME
+
+
+def same_person(some: frozenset[str], others: frozenset[str]) -> bool:
+    """Tell whether words may name one person: all of the shorter are in the longer, a slip or an initial.
+
+    >>> [same_person(words(name), words("Zoé MARTIN")) for name in ("MARTIN", "Z. MARTIM", "Paul MARTIN")]
+    [True, True, False]
+    """
+    if "".join(sorted(some)) == "".join(sorted(others)):
+        return True
+    few, many = sorted((some, others), key=len)
+
+    def same_word(a: str, b: str) -> bool:
+        short = min(len(a), len(b))
+        return a == b or (short == 1 and a[0] == b[0]) or (short > 3 and one_slip(a, b))
+
+    return all(any(same_word(word, other) for other in many) for word in few)

@@ -14,8 +14,14 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from mssante_audit.audits.declarations.declared import CHECKS, IDS, date_given, dn_operator, structure_name
-from mssante_audit.audits.declarations.people import Check
+from mssante_audit.audits.declarations.declared import (
+    CHECKS,
+    IDS,
+    Check,
+    date_given,
+    dn_operator,
+    structure_name,
+)
 from mssante_audit.audits.declarations.several import Listed, listed_in, several
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import Register

@@ -13,9 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.audits.declarations.declared import contract_number
+from mssante_audit.audits.declarations.declared import contract_number, label
 from mssante_audit.audits.declarations.names import one_structure
-from mssante_audit.audits.declarations.people import label
 from mssante_audit.base.text import fold
 from mssante_audit.declarations.register import Register, domain_keys, due_from, mapped, structures_of
 from mssante_audit.space.trust import TrustSpace
@@ -75,10 +74,8 @@ def several(register: Register, as_of: datetime, now: pd.DataFrame, listed: List
     """Yield what is wrong with some declarations together; `now`: those that count (`Register.at`)."""
     register, now = replace(register, declarations=register.declarations[_COLUMNS]), now[_COLUMNS]
     yield from _same_day(register, as_of, listed)
-    yield from _several_operators(register, now, listed)
-    yield from _contracts(register, now, listed)
-    yield from _redirections(register, now, listed)
-    yield from _former(register, now, listed)
+    for rule in (_several_operators, _contracts, _redirections, _former):
+        yield from rule(register, now, listed)
 
 
 def _same_day(register: Register, as_of: datetime, listed: Listed) -> Told:

@@ -182,7 +182,7 @@ def _disagreement(seen: Seen, domain: str, visit: Visit) -> None:
     answers: set[tuple[str, str, str, tuple[str, ...]]] = set()
     kinds = {reply: content[0] for content, replies, _ in reversed(visit.led) for reply in replies}
     for address, answer in visit.answers.items():
-        shown_by = {}
+        shown_by: dict[Reply, tuple[str, tuple[str, ...]]] = {}
         for reply in answer.replies:
             if (kind := kinds.get(reply, "unheard")) == "implicit":
                 shown_by[reply] = ("", (visit.name,))

@@ -130,10 +130,7 @@ class Seen:
 
 
 def by_file(run: Callable[[Seen], None]) -> Callable[[TrustSpace], Iterator[Finding]]:
-    """Return rules that look at each file of an observation by itself, with the domains it answers for.
-
-    What two files show of one subject is one finding.
-    """
+    """Return rules that look at each file of an observation by itself; of one subject is one finding."""
 
     @wraps(run)
     def found(space: TrustSpace) -> Iterator[Finding]:

@@ -16,8 +16,7 @@ import numpy as np
 import pandas as pd
 
 from mssante_audit.archive.renames import distance
-from mssante_audit.audits.declarations.declared import is_domain
-from mssante_audit.audits.declarations.people import label
+from mssante_audit.audits.declarations.declared import is_domain, label
 from mssante_audit.audits.declarations.rules import Declaration, declarations_of, finding
 from mssante_audit.audits.reconciliation import matching
 from mssante_audit.audits.reconciliation.matching import STATUSES, Match
@@ -152,27 +151,25 @@ def _differences(space: TrustSpace) -> Iterator[Finding]:
         declared = [_field("description", same["description"])]
         facts = {"listed": same["description_listed"], "declared": declared}
         yield finding("RECO_DESCRIPTION", tuple(same.values()), found, facts, rows)
-    for name, kind in matching.CONTACTS.items():
+    for name, (kind, column, phone, email) in matching.CONTACTS.items():
         pairs = _where(matched, name, "differs", days)
-        yield from _contacts(pairs.assign(since=matching.superseded(space, pairs, *kind[1:])), *kind)
-
-
-def _contacts(pairs: pd.DataFrame, kind: str, column: str, phone: str, email: str) -> Iterator[Finding]:
-    for same, found, rows in _groups(pairs, "operator_id", column, phone, email, "since"):
-        operator_id, listed, _, _, since = same.values()
-        declared = [
-            _field(name, Person(text.strip(), registered=True))
-            for name in (phone, email)
-            if (text := same[name]).strip() and (since or not matching.same_contact(text, text, listed))
-        ]
-        facts = {"kind": kind, "listed": Person(listed), "declared": declared}
-        persons = [Person(same[name], name != column) for name in (column, phone, email)]
-        subject: tuple[str | Person, ...] = (operator_id, kind, *persons)
-        if since:
-            made = finding("RECO_CONTACT_OLD", (*subject, since), found, facts | {"since": since}, rows)
-            yield replace(made, first_seen=parse_instant(since))
-        else:
-            yield finding("RECO_CONTACT", subject, found, facts, rows)
+        pairs = pairs.assign(since=matching.superseded(space, pairs, column, phone, email))
+        for same, found, rows in _groups(pairs, "operator_id", column, phone, email, "since"):
+            operator_id, listed_text, *_, since = same.values()
+            told = [
+                _field(name, Person(text.strip(), registered=True))
+                for name in (phone, email)
+                if (text := same[name]).strip()
+                and (since or not matching.same_contact(text, text, listed_text))
+            ]
+            both = {"kind": kind, "listed": Person(listed_text), "declared": told}
+            persons = [Person(same[name], name != column) for name in (column, phone, email)]
+            whose: tuple[str | Person, ...] = (operator_id, kind, *persons)
+            if since:
+                made = finding("RECO_CONTACT_OLD", (*whose, since), found, both | {"since": since}, rows)
+                yield replace(made, first_seen=parse_instant(since))
+            else:
+                yield finding("RECO_CONTACT", whose, found, both, rows)
 
 
 def _field(column: str, text: str | Person) -> dict[str, Any]:

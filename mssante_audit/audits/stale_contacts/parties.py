@@ -133,7 +133,7 @@ def disagreements(
                 | {"rows": len(party.rows), "since": since, "until": until, "service": party.is_service}
                 for party, (since, until) in zip(known, spans, strict=True)
             ],
-            "right": [used.proposed(right.spelt)] if right in left else [],
+            "right": [used.best_of(right.spelt)] if right in left else [],
             "same_domain": len(set().union(*domains)) < sum(map(len, domains)),
         }
         rows = used.rows_of(use for party in wrong or known for use in party.uses)
@@ -240,7 +240,7 @@ def strange_findings(space: TrustSpace, uses: Iterable[used.Use], found: Lent) -
         rare = len(rows) <= RARE_SHARE * sizes[operator_id]
         right = [_one(there, kind) or _one(ours, kind) for kind in used.KINDS.values() if kind in kinds]
         facts = {
-            "contacts": used.distinct(strange), "right": [used.proposed(own) for own in right if own],
+            "contacts": used.distinct(strange), "right": [used.best_of(own) for own in right if own],
             "owner": {"operator": lender, "name": space.operator_names.get(lender, "")},
             "beside": bool(there),
         }  # fmt: skip
