@@ -163,7 +163,7 @@ def _rows(uses: Iterable[_Use]) -> tuple[int, ...]:
 
 
 def whose(space: TrustSpace) -> Iterator[Finding]:
-    """Find rows that are copies, and descriptions of another domain's establishment (never those of several)."""
+    """Find rows that are copies, and descriptions of another domain's establishment, not of several."""
     operator_of = dict(zip(space.audited["row"].tolist(), space.audited["operator_id"].tolist(), strict=True))
     known = set()
     for copy in copies.copies(space.audited):
