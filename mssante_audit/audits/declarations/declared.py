@@ -155,8 +155,7 @@ def _dn_fault(text: str, igc: str) -> dict[str, Any] | None:
         fault, right = "department", ""
     else:
         return None
-    place = proposals.place_of(dn) if fault == "department" else {}
-    return {"fault": fault, "right": right, "place": place, "write": proposals.dn_from(dn, fault)}
+    return {"fault": fault, "right": right, **proposals.dn_from(dn, fault)}
 
 
 def dn_operator(row: Row, listed: Mapping[str, frozenset[str]]) -> Found:
@@ -383,7 +382,8 @@ CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
     ("DECL_TECHNICAL_COPY", (*TECHNICAL, *MANAGER), technical_copy),
     ("DECL_CONTRACT_SHAPE", ("contract_number",),  # the manager fills it, so that it may be empty
      _texts("contract_number", lambda t: t.strip() and not _CONTRACT.fullmatch(contract_number(t)),
-            lambda t: proposals.contract_from(contract_number(t)))),
+            # a leading zero that a spreadsheet dropped
+            lambda t: f"0{n}" if re.fullmatch("[0-9]{9}", n := contract_number(t)) else "")),
     ("DECL_REPRESENTATIVE_MISSING", ("withdrawal", *REPRESENTATIVE),
      asked(incomplete(*REPRESENTATIVE))),
     ("DECL_ADDRESS_MISSING", ("withdrawal", "postal_address"), asked(_absent("postal_address"))),

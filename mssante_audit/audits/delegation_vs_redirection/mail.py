@@ -50,7 +50,23 @@ def method_findings(seen: Seen) -> None:
         elif declared.kind in ("delegation", "redirection") and used.method == "none":
             facts, wanted = {"zone": used.zone}, {"method": declared.kind}
             seen.add("DNS_DECLARED_ABSENT", (operator, used.zone), [domain], facts, shown, wanted)
-        _both(seen, domain, used)
+        # Servers that answer with data of their own at a name that they delegate.
+        for zone in (seen.network.parent, *used.cuts):
+            if zone == used.name:
+                continue
+            replies = seen.network.methods.replies_about(zone, used.name)
+            # The SOA tells a server that carries the zone below too from one that mixes the two.
+            below = {
+                reply.address for reply in replies if reply.qtype == "SOA" and reply.cut and reply.usable
+            }
+            for reply in replies:
+                names = sorted(reply.data("NS", reply.qname))
+                mixed = reply.qtype != "SOA" and reply.outcome == "answer" and not reply.cut
+                if mixed and names and reply.address not in below:
+                    data = {"type": reply.qtype, "data": sorted(reply.answers)}
+                    facts = {"name": reply.qname, "data": data, "servers": names}
+                    subject = (zone, operator)
+                    seen.add("DNS_CUT_WITH_DATA", subject, [domain], facts, [reply])
         if used.method == "wildcard":
             zone = used.cut if used.cut not in ("", used.name) else seen.network.parent
             star = f"*.{used.name.partition('.')[2]}"
@@ -67,24 +83,6 @@ def method_findings(seen: Seen) -> None:
         if used.method == "unknown" and not explained:  # else another rule says what was met
             subject = (used.why["code"], used.why.get("zone", ""))
             seen.add("DNS_METHOD_UNKNOWN", subject, [domain], used.why, shown)
-
-
-def _both(seen: Seen, domain: str, used: Method) -> None:
-    """Report servers that answer with data of their own at a name that they delegate."""
-    for zone in (seen.network.parent, *used.cuts):
-        if zone == used.name:
-            continue
-        replies = seen.network.methods.replies_about(zone, used.name)
-        # The SOA tells a server that carries the zone below too from one that mixes the two.
-        below = {reply.address for reply in replies if reply.qtype == "SOA" and reply.cut and reply.usable}
-        for reply in replies:
-            names = sorted(reply.data("NS", reply.qname))
-            mixed = reply.qtype != "SOA" and reply.outcome == "answer" and not reply.cut
-            if mixed and names and reply.address not in below:
-                data = {"type": reply.qtype, "data": sorted(reply.answers)}
-                facts = {"name": reply.qname, "data": data, "servers": names}
-                subject = (zone, seen.operator[domain])
-                seen.add("DNS_CUT_WITH_DATA", subject, [domain], facts, [reply])
 
 
 def _data(used: Method) -> dict[str, Any]:
