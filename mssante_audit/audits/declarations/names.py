@@ -31,14 +31,18 @@ def may_be_one(first: str, second: str) -> bool:
     (False, True)
     """
     ours, theirs = _own(first), _own(second)
-    if not ours or not theirs or any(_alike(a, b) for a in ours for b in theirs):
-        return True
     joined, whole = "".join(fold(first).split()), "".join(fold(second).split())
-    if any(len(a) >= _ENOUGH and a in whole for a in ours) or any(
-        len(b) >= _ENOUGH and b in joined for b in theirs
-    ):
-        return True
-    return _initials(first, second, joined) or _initials(second, first, whole)
+    pairs = [(a, b) for a in ours for b in theirs]
+    long = [sorted(pair, key=len) for pair in pairs if min(map(len, pair)) >= _ENOUGH]
+    return (
+        not pairs
+        or any(a == b for a, b in pairs)
+        or any(longer.startswith(shorter) or one_slip(shorter, longer) for shorter, longer in long)
+        or any(len(a) >= _ENOUGH and a in whole for a in ours)
+        or any(len(b) >= _ENOUGH and b in joined for b in theirs)
+        or _initials(first, second, joined)
+        or _initials(second, first, whole)
+    )
 
 
 def named_like(name: str, names: Iterable[str]) -> bool:
@@ -70,15 +74,6 @@ def one_structure(name: str, number: str, other_name: str, other_number: str) ->
 def _own(name: str) -> frozenset[str]:
     """Return the words that tell a structure from the next one."""
     return frozenset(word for word in fold(name).split() if len(word) > 1 and word not in _LITTLE | _KINDS)
-
-
-def _alike(first: str, second: str) -> bool:
-    if first == second:
-        return True
-    short, long = sorted((first, second), key=len)
-    if len(short) < _ENOUGH:
-        return False
-    return long.startswith(short) or one_slip(first, second)
 
 
 def _initials(long: str, short: str, joined_long: str) -> bool:

@@ -108,23 +108,17 @@ def _several_operators(register: Register, now: pd.DataFrame, listed: Listed) ->
     for domain, claiming in shared.groupby("domain_key", sort=False):
         first, *rest = claiming[["structure_name", "operator_id"]].itertuples(index=False, name=None)
         same = all(one_structure(*first, *other) for other in rest)
-        if not same and not _settled(claiming, listed.operators.get(str(domain), set()), listed.since):
+        serving = listed.operators.get(str(domain), set())
+        settled = serving and serving >= {*claiming["whose"]}
+        if serving and listed.since is not None and not claiming["date"].isna().any():
+            # Whose it is the list settles too where who declared last has a row, or is not yet due.
+            dated = claiming.assign(due=due_from(claiming)).sort_values("date", kind="stable")
+            settled = settled or dated["whose"].iloc[-1] in serving or dated["due"].iloc[-1] >= listed.since
+        if not same and not settled:
             claims.setdefault(tuple(sorted(claiming["operator_id"])), []).append(str(domain))
     for operators, domains in claims.items():
         found = shared[shared["domain_key"].isin(domains)]
         yield "DECL_OPERATORS", operators, found, {"operators": operators}
-
-
-def _settled(claiming: pd.DataFrame, serving: set[str], since: pd.Timestamp | None) -> bool:
-    """Tell whether the list settles whose a domain is: who declared last has a row, or is not yet due."""
-    if since is None or not serving:
-        return False
-    if serving >= {*claiming["whose"]}:
-        return True
-    if claiming["date"].isna().any():
-        return False
-    last = claiming.assign(due=due_from(claiming)).sort_values("date", kind="stable").iloc[-1]
-    return last["whose"] in serving or last["due"] >= since
 
 
 def _contracts(register: Register, now: pd.DataFrame, listed: Listed) -> Told:

@@ -109,9 +109,8 @@ class Seen:
     def dead(self) -> frozenset[str]:
         """Zones none of whose servers answers, whoever hands them over."""
         visits = [visit for domain in self.rows for visit in self.visits(domain)]
-        alive = {visit.zone for visit in visits if visit.part.cause not in DEAD}
         parent = self.network.zone(self.network.parent)
-        zones = {visit.zone for visit in visits} - alive
+        zones = {v.zone for v in visits} - {v.zone for v in visits if v.part.cause not in DEAD}
         if parent.states and not {*SERVING} & {*parent.states.values()}:
             zones.add(parent.name)
         return frozenset(zones)
