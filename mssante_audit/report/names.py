@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mssante_audit.audits.delegation_vs_redirection.mail import METHOD_NAMES
+from mssante_audit.audits.delegation_vs_redirection.observed import METHOD_NAMES
 from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.language import (
     current_language,

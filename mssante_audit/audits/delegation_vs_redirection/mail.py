@@ -18,12 +18,6 @@ from mssante_audit.network.zones import EDNS_BROKEN, SERVING
 from mssante_audit.observe.dns.walk import NOBODY
 from mssante_audit.observe.lines import Reply
 
-METHOD_NAMES = {
-    "delegated": "délégué", "within-delegated": "dans une zone déléguée", "redirected": "redirigé",
-    "wildcard": "enregistrement générique", "none": "rien", "outside": "hors de la zone",
-    "unknown": "non observé",
-}  # fmt: skip
-"""French names of the methods in use."""
 STATUS_RULES = {
     "nxdomain": "DNS_MX_UNRESOLVED", "loop": "DNS_MX_UNRESOLVED", "nodata": "DNS_MX_NO_ADDRESS",
     "failed": "DNS_MX_HOST_DEAD", "differ": "DNS_MX_HOST_DIFFERS",

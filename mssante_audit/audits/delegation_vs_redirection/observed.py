@@ -24,6 +24,12 @@ from mssante_audit.whitelist.rows import grouped
 
 SET_MAX = 100
 """Records of one name and type that BIND takes (its max-records-per-type); it fails on more."""
+METHOD_NAMES = {
+    "delegated": "délégué", "within-delegated": "dans une zone déléguée", "redirected": "redirigé",
+    "wildcard": "enregistrement générique", "none": "rien", "outside": "hors de la zone",
+    "unknown": "non observé",
+}  # fmt: skip
+"""French names of the methods in use."""
 
 
 class Declared(NamedTuple):
