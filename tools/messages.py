@@ -39,8 +39,8 @@ ASIDE = {
     "explorer", "desk.py", "execute.py", "forms.py", "stationery.py", "svg.py",
 }  # fmt: skip
 """Parts of these that have words of their own, raise errors only, fill a form or check settings."""
-NAMES = ("method.py",)
-"""Modules that hold nothing but names of codes."""
+NAMES = ("observed.py",)
+"""Modules whose mappings hold names of codes."""
 TABLES = ("words.toml", "causes.toml", "glossary.toml")
 """Files of French words (`mssante_audit.base.language.words_of`)."""
 IGNORED = {
@@ -84,7 +84,7 @@ def _texts() -> Iterator[tuple[str, str]]:
     for name in ("cli/receive.py", "verdicts/gate.py", "verdicts/undelegated.py"):
         yield from _in_code(Path(name).name, _source(name))
     yield from _in_code("markup.py", _source("base/markup.py"))
-    yield from _in_code("method.py", _source("audits/delegation_vs_redirection/method.py"))
+    yield from _in_code("observed.py", _source("audits/delegation_vs_redirection/observed.py"))
     for name in ("table.js", "site.js"):
         path = next((ROOT / "mssante_audit").rglob(name))
         yield from ((name, text) for text in WORD.findall(path.read_text(encoding="utf-8")))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
 from datetime import datetime
+from importlib import import_module
 from itertools import product
 from numbers import Integral
 from pathlib import Path
@@ -16,16 +16,6 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.audits import (
-    certificates,
-    declarations,
-    delegation_vs_redirection,
-    dn_consistency,
-    mailboxes,
-    reconciliation,
-    stale_contacts,
-    whitelist_integrity,
-)
 from mssante_audit.audits.since import dated
 from mssante_audit.base.errors import AuditError
 from mssante_audit.base.language import LANGUAGES
@@ -45,11 +35,11 @@ from mssante_audit.findings.words import sentence, worded
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import Person, unnamed
 
-_ROOMS = (
-    whitelist_integrity, dn_consistency, stale_contacts, declarations, reconciliation,
-    delegation_vs_redirection, certificates, mailboxes,
+_OURS = (
+    "whitelist_integrity", "dn_consistency", "stale_contacts", "declarations.rules", "reconciliation.rules",
+    "delegation_vs_redirection", "certificates", "mailboxes",
 )  # fmt: skip
-provide(room.AUDIT for room in _ROOMS)
+provide(import_module(f"{__name__}.{name}").AUDIT for name in _OURS)
 
 MAX_FINDINGS = 20_000
 """Of one rule in one part of an audit, or two a row of the list, if that is more: what is beyond is left out,
@@ -64,8 +54,7 @@ def audit(name: str, space: TrustSpace, *, language: str = "") -> pd.DataFrame:
     DataFrame
         Findings, as described in `mssante_audit.findings.frame`, in words of a language; persons in it are
         masked unless the space was loaded with ``contacts="all"``. Waived ones are left out (`waived` has
-        them). `first_seen` is told where the list is one of the space's archive. Empty where what the audit
-        needs is not there: `lacking` says which audits that are.
+        them). Empty where what the audit needs is not there (`lacking`).
     """
     return worded(parted(name, space)[0], language=language, contacts=space.contacts)
 
@@ -163,28 +152,27 @@ def _checked(audit: Audit, part: Run, space: TrustSpace) -> Iterator[Finding]:
             raise TypeError(f"what it yields is of type {type(finding).__name__}, and no Finding")
         if finding.rule not in rules:
             raise LookupError(f"the audit {audit.name!r} has no rule {finding.rule!r}")
-        _tellable(finding, rules[finding.rule], rows)
+        where = tuple(finding.where) if isinstance(finding.where, list | tuple) else (None,)
+        fields: dict[str, tuple[tuple[object, ...], Any]] = {
+            "subject": (parts_of(finding.subject), str | Person),
+            "where": (where, Integral | Place),
+            "domains": (finding.domains if isinstance(finding.domains, tuple) else (None,), str),
+            "first_seen": ((finding.first_seen,), datetime | None),
+            "operator": ((finding.operator_id, finding.operator), str),
+        }
+        for name, (values, kind) in fields.items():
+            if not all(isinstance(value, kind) for value in values):
+                raise TypeError(
+                    f"{name} of a finding of {finding.rule} holds what it may not (help(Finding))"
+                )
+        if strange := sorted(set(finding.rows) - rows):
+            raise LookupError(
+                f"a finding of {finding.rule} names the row {strange[0]}, which the list has not"
+            )
+        if finding.confidence not in ("", *CONFIDENCES):
+            raise ValueError(f"a finding of {finding.rule} has the confidence {finding.confidence!r}")
+        f"{finding.operator_id}{finding.operator}".encode()  # half a character is none of a column's
+        facts = hidden(plain(finding.facts))
+        for text, language in product(("observed", "expected", "evidence"), LANGUAGES):
+            sentence(rules[finding.rule], text, {**facts, "evidence": ""}, language)
         yield finding
-
-
-def _tellable(finding: Finding, rule: Rule, rows: AbstractSet[int]) -> None:
-    """Refuse a finding that would fail later, where it would cost those of all other audits too."""
-    where = tuple(finding.where) if isinstance(finding.where, list | tuple) else (None,)
-    fields: dict[str, tuple[tuple[object, ...], Any]] = {
-        "subject": (parts_of(finding.subject), str | Person),
-        "where": (where, Integral | Place),
-        "domains": (finding.domains if isinstance(finding.domains, tuple) else (None,), str),
-        "first_seen": ((finding.first_seen,), datetime | None),
-        "operator": ((finding.operator_id, finding.operator), str),
-    }
-    for name, (values, kind) in fields.items():
-        if not all(isinstance(value, kind) for value in values):
-            raise TypeError(f"{name} of a finding of {rule.code} holds what it may not (help(Finding))")
-    if strange := sorted(set(finding.rows) - rows):
-        raise LookupError(f"a finding of {rule.code} names the row {strange[0]}, which the list has not")
-    if finding.confidence not in ("", *CONFIDENCES):
-        raise ValueError(f"a finding of {rule.code} has the confidence {finding.confidence!r}")
-    f"{finding.operator_id}{finding.operator}".encode()  # half a character is none of a column's
-    facts = hidden(plain(finding.facts))
-    for part, language in product(("observed", "expected", "evidence"), LANGUAGES):
-        sentence(rule, part, {**facts, "evidence": ""}, language)

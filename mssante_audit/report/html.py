@@ -17,7 +17,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup, escape
 
-from mssante_audit.audits.delegation_vs_redirection.mail import METHOD_NAMES
+from mssante_audit.audits.delegation_vs_redirection.observed import METHOD_NAMES
 from mssante_audit.base import language as spoken
 from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.language import current_language, gettext, translated

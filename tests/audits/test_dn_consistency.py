@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pandas as pd
 import pytest
 from in_clear import finders, told_in_clear
 from made_up import ALPHA, BETA_DN, make_space
@@ -288,18 +287,3 @@ def test_concentration_counts_domains_without_another_certificate_or_server() ->
     spelt = make_space(*rows(DN, DN), {"domain": "d0.mssante.fr", "dn": QUOTED})
     for one, expected in ((renewed, []), (spelt, [("DN_CONCENTRATION", (1, 2, 3))])):
         assert found(replace(one, thresholds=Thresholds(concentration_min=2)), "DN_CONCENTRATION") == expected
-
-
-@pytest.mark.parametrize(
-    "text", ["<script>alert(1)</script>", "=HYPERLINK(1)", "a" * 150, "\u202e\u2028\ufeff", "\u00a0"]
-)
-def test_hostile_text_is_shown_as_text(text: str) -> None:
-    parts = ("mss.alpha.example", "1759900004", "CH ALPHA", "Paris (75)", "FR")
-    findings = told_in_clear("dn_consistency", make_space(*rows(*(DN.replace(p, text) for p in parts), text)))
-    assert len(findings) > 1
-    for shown in pd.concat([findings["observed"], findings["expected"]]):
-        assert all(c.isprintable() or c in "\u00a0\u202f" for c in shown)
-
-
-def test_test_entries_are_set_aside() -> None:
-    assert found(make_space({"domain": "ch-test.mssante.fr", "dn": "rien"})) == []

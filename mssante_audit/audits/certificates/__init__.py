@@ -149,10 +149,7 @@ def _spelt(space: TrustSpace) -> Iterator[Finding]:
 
 
 def _unused(space: TrustSpace) -> Iterator[Finding]:
-    """Names listed that no server presents, where all of a domain's servers were seen to present others.
-
-    Where none is listed nobody knows which of the two is to be changed: it is told as not listed.
-    """
+    """Names listed that no server presents, where all of a domain's servers were seen with another."""
     seen = presented(space)
     found = grouped(
         (key, texts)

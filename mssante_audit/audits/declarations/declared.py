@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from typing import Any
 
-from mssante_audit.audits.declarations import people, proposals
-from mssante_audit.audits.declarations.names import may_be_one, named_like, one_structure
-from mssante_audit.audits.declarations.people import Check, Found, Row, label, missing
+from mssante_audit.audits.declarations import proposals
+from mssante_audit.audits.declarations.names import (
+    PARTICLES,
+    may_be_one,
+    named_like,
+    one_structure,
+    same_person,
+    words,
+)
 from mssante_audit.audits.declarations.proposals import HOST
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_key
@@ -19,6 +25,12 @@ from mssante_audit.values.dn import DN, IGC, parse_dn, pasted_dn
 from mssante_audit.values.hosts import ZONE, in_zone
 from mssante_audit.values.identifiers import DEPARTMENTS, identifier_of, parse_department, structure_key
 from mssante_audit.values.person import Person
+
+Row = Mapping[str, Any]
+"""A declaration: its cells by column."""
+Found = Iterable[dict[str, Any]]
+Check = Callable[[Row], Found]
+
 
 _SERVER_MAX = 63
 """Characters of a server's name in all (form)."""
@@ -53,6 +65,25 @@ EMAILS = tuple(name for name, field in fields().items() if field.kind == "email"
 LINES = {"dn_igc_sante": "IGC-Santé", "dn_igc_cps": "IGC-CPS"}
 _identifier, _identifier_of = cache(identifiers.parse_identifier), cache(identifier_of)
 IDS = ("structure_id", "beneficiary_id")
+REPRESENTATIVE = (
+    "structure_name", "representative_last_name", "representative_first_name", "representative_phone",
+    "representative_email",
+)  # fmt: skip
+MANAGER = tuple(f"project_manager_{kind}" for kind in ("last_name", "first_name", "phone", "email"))
+TECHNICAL = tuple(name.replace("project", "technical") for name in MANAGER)
+SIGNATORY = ("signatory_last_name", "signatory_first_name")
+_ENDS = re.compile(r"^[\s.,;]+|(?<![\s.,;])[\s.,;]+$")
+
+
+def label(column: str) -> dict[str, str]:
+    """Return a column as a fact, with the form's label of it, which is French whoever reads it."""
+    return {"column": column, "label": fields()[column].label}
+
+
+def missing(lacks: Mapping[str, bool]) -> Found:
+    """Yield one fact of all fields that are missing."""
+    if any(lacks.values()):
+        yield {"missing": [label(name) for name, lack in lacks.items() if lack]}
 
 
 def _cells(row: Row, *columns: str) -> list[tuple[str, str]]:
@@ -76,12 +107,12 @@ def _method(row: Row) -> Found:
             yield {"ticked": word}
 
 
-def _servers(row: Row, *, missing: bool) -> Found:
+def _servers(row: Row, *, lacking: bool) -> Found:
     """Check that no server of a ticked method is missing, or that none of the other method alone is given."""
     for box, other in zip(METHODS, reversed(METHODS), strict=True):
-        if row[box] is True and (missing or row[other] is False):
-            for name in METHODS[box if missing else other]:
-                if bool(row[name].strip()) != missing:
+        if row[box] is True and (lacking or row[other] is False):
+            for name in METHODS[box if lacking else other]:
+                if bool(row[name].strip()) != lacking:
                     yield {"method": label(box), "server": label(name)}
 
 
@@ -124,8 +155,7 @@ def _dn_fault(text: str, igc: str) -> dict[str, Any] | None:
         fault, right = "department", ""
     else:
         return None
-    place = proposals.place_of(dn) if fault == "department" else {}
-    return {"fault": fault, "right": right, "place": place, "write": proposals.dn_from(dn, fault)}
+    return {"fault": fault, "right": right, **proposals.dn_from(dn, fault)}
 
 
 def dn_operator(row: Row, listed: Mapping[str, frozenset[str]]) -> Found:
@@ -278,11 +308,62 @@ def _withdrawal_contradicted(row: Row) -> Found:
         yield from ({"field": label(name)} for name in boxes or dict(_cells(row, *SERVERS)))
 
 
+def _unnamed(row: Row, name: str, other: str) -> bool:
+    """Tell whether one of the two names of a person is missing, and the other cell cannot hold both."""
+    return not row[name].strip() and len(words(row[other]) - PARTICLES) < 2
+
+
+def incomplete(*names: str) -> Check:
+    """Return the check that a person is named, with all else that is asked; one cell may hold both names."""
+    last, first = (name for name in names if name.endswith("_name") and name != "structure_name")
+    other = {last: first, first: last}
+    return lambda row: missing({
+        name: _unnamed(row, name, other[name]) if name in other else not row[name].strip() for name in names
+    })  # fmt: skip
+
+
+def signatory(row: Row) -> Found:
+    """Check that the declaration is signed, by somebody who is named."""
+    unsigned = row["signature_present"] is False
+    return missing({SIGNATORY[0]: _unnamed(row, *SIGNATORY), "signature_present": unsigned})
+
+
+def first_name_missing(row: Row) -> Found:
+    """Check that a signatory whose last name is given also has a first name."""
+    last, first = SIGNATORY
+    return missing({first: bool(row[last].strip()) and _unnamed(row, first, last)})
+
+
+def signatory_other(row: Row) -> Found:
+    """Tell the declarations that somebody else than the legal representative signed."""
+    signed, named = (words(*(row[name] for name in of)) for of in (SIGNATORY, REPRESENTATIVE[1:3]))
+    if signed and named and not same_person(signed, named):
+        yield {}
+
+
+def technical_copy(row: Row) -> Found:
+    """Check that the technical manager is given only if another than the project manager."""
+    ours, theirs = ([row[name] for name in of] for of in (TECHNICAL, MANAGER))
+    named = words(*ours[:2]) if ours[0].strip() else None
+    same = named and (named == words(*theirs[:2]) or (not ours[1].strip() and named == words(theirs[0])))
+    if same and all(_same_reach(*pair) for pair in zip(ours[2:], theirs[2:], strict=True)):
+        yield {}
+
+
+def _same_reach(ours: str, theirs: str) -> bool:
+    """Tell whether a number or address is the other one, however spelt; an empty one is."""
+    first, second = _ENDS.sub("", ours), _ENDS.sub("", theirs)
+    if not first or first.casefold() == second.casefold():
+        return True
+    reached = parse_contact(first).coordinates
+    return any(reached) and reached == parse_contact(second).coordinates
+
+
 _METHODS = (*METHODS, "withdrawal")
 CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
     ("DECL_METHOD", _METHODS, asked(_method)),
-    ("DECL_SERVERS_MISSING", (*_METHODS, *SERVERS), asked(partial(_servers, missing=True))),
-    ("DECL_SERVERS_OTHER", (*_METHODS, *SERVERS), asked(partial(_servers, missing=False))),
+    ("DECL_SERVERS_MISSING", (*_METHODS, *SERVERS), asked(partial(_servers, lacking=True))),
+    ("DECL_SERVERS_OTHER", (*_METHODS, *SERVERS), asked(partial(_servers, lacking=False))),
     ("DECL_SERVER_NAME", (), _server_name),
     ("DECL_SERVER_SAME", (), _server_same),
     ("DECL_DN_LINES", ("withdrawal", *LINES), _dn_lines),
@@ -297,22 +378,23 @@ CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
      asked(lambda row: missing({name: not row[name].strip() for name in PUBLIC}))),
     ("DECL_CONTACT_MALFORMED", (), _contact_malformed),
     ("DECL_PUBLIC_CONSUMER", (), _public_consumer),
-    ("DECL_MANAGER_MISSING", ("withdrawal", *people.MANAGER), asked(people.incomplete(*people.MANAGER))),
-    ("DECL_TECHNICAL_COPY", (*people.TECHNICAL, *people.MANAGER), people.technical_copy),
+    ("DECL_MANAGER_MISSING", ("withdrawal", *MANAGER), asked(incomplete(*MANAGER))),
+    ("DECL_TECHNICAL_COPY", (*TECHNICAL, *MANAGER), technical_copy),
     ("DECL_CONTRACT_SHAPE", ("contract_number",),  # the manager fills it, so that it may be empty
      _texts("contract_number", lambda t: t.strip() and not _CONTRACT.fullmatch(contract_number(t)),
-            lambda t: proposals.contract_from(contract_number(t)))),
-    ("DECL_REPRESENTATIVE_MISSING", ("withdrawal", *people.REPRESENTATIVE),
-     asked(people.incomplete(*people.REPRESENTATIVE))),
+            # a leading zero that a spreadsheet dropped
+            lambda t: f"0{n}" if re.fullmatch("[0-9]{9}", n := contract_number(t)) else "")),
+    ("DECL_REPRESENTATIVE_MISSING", ("withdrawal", *REPRESENTATIVE),
+     asked(incomplete(*REPRESENTATIVE))),
     ("DECL_ADDRESS_MISSING", ("withdrawal", "postal_address"), asked(_absent("postal_address"))),
     ("DECL_ID_MISSING", ("structure_id",), _absent("structure_id")),
     ("DECL_ID_SHAPE", (), lambda row: _ids_wrong(row, "kind", "shape")),
     ("DECL_ID_LUHN", (), lambda row: _ids_wrong(row, "luhn")),
     ("DECL_DATE_MISSING", ("date",), _absent("date_text")),
     ("DECL_DATES_ORDER", (), _dates_order),
-    ("DECL_SIGNATORY", ("signatory_last_name", "signature_present"), people.signatory),
-    ("DECL_SIGNATORY", people.SIGNATORY, people.first_name_missing),
-    ("DECL_SIGNATORY_OTHER", (*people.SIGNATORY, *people.REPRESENTATIVE[1:3]), people.signatory_other),
+    ("DECL_SIGNATORY", ("signatory_last_name", "signature_present"), signatory),
+    ("DECL_SIGNATORY", SIGNATORY, first_name_missing),
+    ("DECL_SIGNATORY_OTHER", (*SIGNATORY, *REPRESENTATIVE[1:3]), signatory_other),
     ("DECL_WITHDRAWAL_CONTRADICTED", (*_METHODS, *SERVERS), _withdrawal_contradicted),
 )  # fmt: skip
 """Rule, the columns it must know, and its check. Rules without columns look only at cells that are filled."""

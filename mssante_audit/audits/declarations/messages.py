@@ -149,7 +149,7 @@ def _at(register: Register, file: str, column: str, rows: Sequence[int]) -> str:
 
 
 def _numbered(register: Register, file: str, rows: Sequence[int], columns: Sequence[str]) -> str:
-    """Return rows as ranges, or the cells in them as spreadsheets name them (``AB18:AB20``)."""
+    """Return rows as ranges, or their cells as spreadsheets name them (``AB18:AB20``), `RANGES` at most."""
     if not any(rows):
         return ""
     places = register.places.get(file, {})

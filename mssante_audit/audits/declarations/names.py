@@ -1,4 +1,4 @@
-"""Two names of a structure, as a form and a certificate write them: whether they may be one's."""
+"""Two names of a structure or a person, as forms and certificates write them: whether they may be one's."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ _WORDS = table_of("mssante_audit.audits.declarations", "names.toml")
 _LITTLE, _KINDS = frozenset(_WORDS["little"].split()), frozenset(_WORDS["kinds"].split())
 _ENOUGH = 4
 """Letters of a word that are taken for the whole, where a name is cut."""
+_TITLES = "m mr mme mlle monsieur madame mademoiselle dr docteur pr professeur me maitre"
+_NO_NAME = frozenset(f"{_TITLES} p o po pour par delegation ordre".split())
+_OF = "de du des la le les l d da di el al ben bel van von der den ter"
+PARTICLES = frozenset(_OF.split())
 
 
 def may_be_one(first: str, second: str) -> bool:
@@ -27,14 +31,18 @@ def may_be_one(first: str, second: str) -> bool:
     (False, True)
     """
     ours, theirs = _own(first), _own(second)
-    if not ours or not theirs or any(_alike(a, b) for a in ours for b in theirs):
-        return True
     joined, whole = "".join(fold(first).split()), "".join(fold(second).split())
-    if any(len(a) >= _ENOUGH and a in whole for a in ours) or any(
-        len(b) >= _ENOUGH and b in joined for b in theirs
-    ):
-        return True
-    return _initials(first, second, joined) or _initials(second, first, whole)
+    pairs = [(a, b) for a in ours for b in theirs]
+    long = [sorted(pair, key=len) for pair in pairs if min(map(len, pair)) >= _ENOUGH]
+    return (
+        not pairs
+        or any(a == b for a, b in pairs)
+        or any(longer.startswith(shorter) or one_slip(shorter, longer) for shorter, longer in long)
+        or any(len(a) >= _ENOUGH and a in whole for a in ours)
+        or any(len(b) >= _ENOUGH and b in joined for b in theirs)
+        or _initials(first, second, joined)
+        or _initials(second, first, whole)
+    )
 
 
 def named_like(name: str, names: Iterable[str]) -> bool:
@@ -68,15 +76,6 @@ def _own(name: str) -> frozenset[str]:
     return frozenset(word for word in fold(name).split() if len(word) > 1 and word not in _LITTLE | _KINDS)
 
 
-def _alike(first: str, second: str) -> bool:
-    if first == second:
-        return True
-    short, long = sorted((first, second), key=len)
-    if len(short) < _ENOUGH:
-        return False
-    return long.startswith(short) or one_slip(first, second)
-
-
 def _initials(long: str, short: str, joined_long: str) -> bool:
     """Tell whether a word of `short`, or all of it, is made of the first letters of the words of `long`."""
     every = fold(long).split()
@@ -85,3 +84,30 @@ def _initials(long: str, short: str, joined_long: str) -> bool:
     return any(
         len(first) > 1 and first in word for first in letters for word in whole if len(word) <= len(first) + 2
     )
+
+
+@cache
+def words(*names: str) -> frozenset[str]:
+    """Return the words of a person's names, without accents, titles and what says for whom one signs.
+
+    >>> sorted(words("P/O Mme SPÉCIMEN", "Jean-Marie."))
+    ['jean', 'marie', 'specimen']
+    """
+    return frozenset(fold(" ".join(names)).split()) - _NO_NAME
+
+
+def same_person(some: frozenset[str], others: frozenset[str]) -> bool:
+    """Tell whether words may name one person: all of the shorter are in the longer, a slip or an initial.
+
+    >>> [same_person(words(name), words("Zoé MARTIN")) for name in ("MARTIN", "Z. MARTIM", "Paul MARTIN")]
+    [True, True, False]
+    """
+    if "".join(sorted(some)) == "".join(sorted(others)):
+        return True
+    few, many = sorted((some, others), key=len)
+
+    def same_word(a: str, b: str) -> bool:
+        short = min(len(a), len(b))
+        return a == b or (short == 1 and a[0] == b[0]) or (short > 3 and one_slip(a, b))
+
+    return all(any(same_word(word, other) for other in many) for word in few)

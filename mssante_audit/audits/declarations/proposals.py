@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from mssante_audit.base.text import unaccented
 from mssante_audit.declarations.cells import read_date
@@ -60,11 +61,6 @@ def digit_apart(first: str, second: str) -> bool:
     return len(first) == len(second) and (len(at) == 1 or swapped)
 
 
-def contract_from(number: str) -> str:
-    """Return a contract number whose leading zero a spreadsheet dropped."""
-    return f"0{number}" if re.fullmatch("[0-9]{9}", number) else ""
-
-
 def date_from(text: str) -> str:
     """Return a day of this century whose year has two digits, as the form writes it.
 
@@ -75,23 +71,21 @@ def date_from(text: str) -> str:
     return f"{day:%d/%m/%Y}" if day else ""
 
 
-def place_of(dn: DN) -> dict[str, str]:
-    """Return the département that a DN's place names, with its code, where another code stands there."""
-    place = parse_department(dn.get("ST") or dn.get("L"))
-    code = parse_department(place.label).code
-    return {"label": DEPARTMENTS[code], "code": code} if code and "mismatch" in place.problems else {}
+def dn_from(dn: DN, fault: str) -> dict[str, Any]:
+    """Return as facts what to write: attributes in order, of France, with a right département.
 
-
-def dn_from(dn: DN, fault: str) -> str:
-    """Return a DN with its attributes in order, of France, and with its département written right."""
-    if fault in ("order", "country"):
-        return dn.canonical if fault == "order" else re.sub(r",C=[^,]*$", ",C=FR", dn.canonical)
+    `place` is the département that is named where the code of another one stands.
+    """
+    if fault != "department":
+        country = re.sub(r",C=[^,]*$", ",C=FR", dn.canonical)
+        return {"place": {}, "write": {"order": dn.canonical, "country": country}.get(fault, "")}
     written = parse_department(dn.get("ST") or dn.get("L"))
     named = parse_department(written.label).code
-    code = (
-        written.code if written.code == parse_identifier(dn.get("OU")).department else named or written.code
-    )
-    if fault != "department" or "\\" in dn.canonical or not code:
-        return ""
+    place = {"label": DEPARTMENTS[named], "code": named} if named and "mismatch" in written.problems else {}
+    own = written.code == parse_identifier(dn.get("OU")).department
+    code = written.code if own else named or written.code
+    if "\\" in dn.canonical or not code:
+        return {"place": place, "write": ""}
     right = f"{DEPARTMENTS[code]} ({code})"
-    return ",".join(f"{kind}={right if kind in ('ST', 'L') else text}" for kind, text in dn.rdns)
+    parts = (f"{kind}={right if kind in ('ST', 'L') else text}" for kind, text in dn.rdns)
+    return {"place": place, "write": ",".join(parts)}

@@ -9,18 +9,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from importlib.resources import files
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from mssante_audit.audits.declarations.declared import CHECKS, IDS, date_given, dn_operator, structure_name
-from mssante_audit.audits.declarations.people import Check
+from mssante_audit.audits.declarations.declared import (
+    CHECKS,
+    IDS,
+    Check,
+    date_given,
+    dn_operator,
+    structure_name,
+)
 from mssante_audit.audits.declarations.several import Listed, listed_in, several
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import Register
 from mssante_audit.declarations.values import KINDS
+from mssante_audit.findings.catalogue import load_rules
 from mssante_audit.findings.frame import Finding, Subject
 from mssante_audit.findings.places import REGISTER, Place, Where
+from mssante_audit.findings.registry import Audit
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import structure_key
 from mssante_audit.values.person import Person
@@ -46,12 +55,6 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 
 
 _BESIDE = ("label", "place", "whose", "write")
-
-
-def form(space: TrustSpace) -> Iterator[Finding]:
-    """Yield what is wrong with the register of a space, which has one."""
-    assert space.register is not None  # noqa: S101 - the audit needs them
-    return form_findings(space.register, space.as_of, space=space)
 
 
 def form_findings(
@@ -182,3 +185,18 @@ def _names(register: Register | None, space: TrustSpace | None) -> dict[str, fro
         named += declared.itertuples(index=False, name=None)
     names = grouped((structure_key(operator), name) for operator, name in named)
     return {structure: frozenset(texts) for structure, texts in names.items() if structure}
+
+
+def form(space: TrustSpace) -> Iterator[Finding]:
+    """Yield what is wrong with the register of a space, which has one."""
+    assert space.register is not None  # noqa: S101 - the audit needs them
+    return form_findings(space.register, space.as_of, space=space)
+
+
+AUDIT = Audit(
+    "declarations",
+    {"fr": "Déclarations des opérateurs", "en": "Operators’ declarations"},
+    load_rules(files(__package__) / "rules.toml"),
+    form,
+    needs=("declarations",),
+)

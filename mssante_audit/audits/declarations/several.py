@@ -13,9 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.audits.declarations.declared import contract_number
+from mssante_audit.audits.declarations.declared import contract_number, label
 from mssante_audit.audits.declarations.names import one_structure
-from mssante_audit.audits.declarations.people import label
 from mssante_audit.base.text import fold
 from mssante_audit.declarations.register import Register, due_from, structures_of
 from mssante_audit.declarations.values import domain_keys, mapped
@@ -76,10 +75,8 @@ def several(register: Register, as_of: datetime, now: pd.DataFrame, listed: List
     """Yield what is wrong with some declarations together; `now`: those that count (`Register.at`)."""
     register, now = replace(register, declarations=register.declarations[_COLUMNS]), now[_COLUMNS]
     yield from _same_day(register, as_of, listed)
-    yield from _several_operators(register, now, listed)
-    yield from _contracts(register, now, listed)
-    yield from _redirections(register, now, listed)
-    yield from _former(register, now, listed)
+    for rule in (_several_operators, _contracts, _redirections, _former):
+        yield from rule(register, now, listed)
 
 
 def _same_day(register: Register, as_of: datetime, listed: Listed) -> Told:
@@ -112,23 +109,17 @@ def _several_operators(register: Register, now: pd.DataFrame, listed: Listed) ->
     for domain, claiming in shared.groupby("domain_key", sort=False):
         first, *rest = claiming[["structure_name", "operator_id"]].itertuples(index=False, name=None)
         same = all(one_structure(*first, *other) for other in rest)
-        if not same and not _settled(claiming, listed.operators.get(str(domain), set()), listed.since):
+        serving = listed.operators.get(str(domain), set())
+        settled = serving and serving >= {*claiming["whose"]}
+        if serving and listed.since is not None and not claiming["date"].isna().any():
+            # Whose it is the list settles too where who declared last has a row, or is not yet due.
+            dated = claiming.assign(due=due_from(claiming)).sort_values("date", kind="stable")
+            settled = settled or dated["whose"].iloc[-1] in serving or dated["due"].iloc[-1] >= listed.since
+        if not same and not settled:
             claims.setdefault(tuple(sorted(claiming["operator_id"])), []).append(str(domain))
     for operators, domains in claims.items():
         found = shared[shared["domain_key"].isin(domains)]
         yield "DECL_OPERATORS", operators, found, {"operators": operators}
-
-
-def _settled(claiming: pd.DataFrame, serving: set[str], since: pd.Timestamp | None) -> bool:
-    """Tell whether the list settles whose a domain is: who declared last has a row, or is not yet due."""
-    if since is None or not serving:
-        return False
-    if serving >= {*claiming["whose"]}:
-        return True
-    if claiming["date"].isna().any():
-        return False
-    last = claiming.assign(due=due_from(claiming)).sort_values("date", kind="stable").iloc[-1]
-    return last["whose"] in serving or last["due"] >= since
 
 
 def _contracts(register: Register, now: pd.DataFrame, listed: Listed) -> Told:

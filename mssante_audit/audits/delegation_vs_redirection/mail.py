@@ -17,12 +17,6 @@ from mssante_audit.network.zones import EDNS_BROKEN, SERVING
 from mssante_audit.observe.dns.walk import NOBODY
 from mssante_audit.observe.lines import Reply
 
-METHOD_NAMES = {
-    "delegated": "délégué", "within-delegated": "dans une zone déléguée", "redirected": "redirigé",
-    "wildcard": "enregistrement générique", "none": "rien", "outside": "hors de la zone",
-    "unknown": "non observé",
-}  # fmt: skip
-"""French names of the methods in use."""
 STATUS_RULES = {
     "nxdomain": "DNS_MX_UNRESOLVED", "loop": "DNS_MX_UNRESOLVED", "nodata": "DNS_MX_NO_ADDRESS",
     "failed": "DNS_MX_HOST_DEAD", "differ": "DNS_MX_HOST_DIFFERS",
@@ -49,7 +43,23 @@ def method_findings(seen: Seen) -> None:
         elif declared.kind in ("delegation", "redirection") and used.method == "none":
             facts, wanted = {"zone": used.zone}, {"method": declared.kind}
             seen.add("DNS_DECLARED_ABSENT", (operator, used.zone), [domain], facts, shown, wanted)
-        _both(seen, domain, used)
+        # Servers that answer with data of their own at a name that they delegate.
+        for zone in (seen.network.parent, *used.cuts):
+            if zone == used.name:
+                continue
+            replies = seen.network.methods.replies_about(zone, used.name)
+            # The SOA tells a server that carries the zone below too from one that mixes the two.
+            below = {
+                reply.address for reply in replies if reply.qtype == "SOA" and reply.cut and reply.usable
+            }
+            for reply in replies:
+                names = sorted(reply.data("NS", reply.qname))
+                mixed = reply.qtype != "SOA" and reply.outcome == "answer" and not reply.cut
+                if mixed and names and reply.address not in below:
+                    data = {"type": reply.qtype, "data": sorted(reply.answers)}
+                    facts = {"name": reply.qname, "data": data, "servers": names}
+                    subject = (zone, operator)
+                    seen.add("DNS_CUT_WITH_DATA", subject, [domain], facts, [reply])
         if used.method == "wildcard":
             zone = used.cut if used.cut not in ("", used.name) else seen.network.parent
             star = f"*.{used.name.partition('.')[2]}"
@@ -66,24 +76,6 @@ def method_findings(seen: Seen) -> None:
         if used.method == "unknown" and not explained:  # else another rule says what was met
             subject = (used.why["code"], used.why.get("zone", ""))
             seen.add("DNS_METHOD_UNKNOWN", subject, [domain], used.why, shown)
-
-
-def _both(seen: Seen, domain: str, used: Method) -> None:
-    """Report servers that answer with data of their own at a name that they delegate."""
-    for zone in (seen.network.parent, *used.cuts):
-        if zone == used.name:
-            continue
-        replies = seen.network.methods.replies_about(zone, used.name)
-        # The SOA tells a server that carries the zone below too from one that mixes the two.
-        below = {reply.address for reply in replies if reply.qtype == "SOA" and reply.cut and reply.usable}
-        for reply in replies:
-            names = sorted(reply.data("NS", reply.qname))
-            mixed = reply.qtype != "SOA" and reply.outcome == "answer" and not reply.cut
-            if mixed and names and reply.address not in below:
-                data = {"type": reply.qtype, "data": sorted(reply.answers)}
-                facts = {"name": reply.qname, "data": data, "servers": names}
-                subject = (zone, seen.operator[domain])
-                seen.add("DNS_CUT_WITH_DATA", subject, [domain], facts, [reply])
 
 
 def _data(used: Method) -> dict[str, Any]:
@@ -119,7 +111,6 @@ def mail_findings(seen: Seen) -> None:
             if len(targets) == 1:
                 alone.setdefault(targets[0], []).append(domain)
             _together(seen, domain, targets, replies)
-            _against_form_and_certificate(seen, domain, targets, replies)
         elif not any(content[0] in ("cut", "unheard") for content, _ in answers[-1:]):
             _nothing(seen, domain, met, answers)
     hosts = {target: seen.network.hosts.host(target) for target in carried if target != NOBODY}
@@ -178,9 +169,17 @@ def _disagreement(seen: Seen, domain: str, visit: Visit) -> None:
                 seen.add("DNS_ALIAS_WITH_DATA", reply.qname, [domain], facts, [reply])
     if visit.zone == seen.network.parent:
         return
+    # Where a name's mail goes, as a reply says: the zone it hands on to, or the hosts.
     answers: set[tuple[str, str, str, tuple[str, ...]]] = set()
+    kinds = {reply: content[0] for content, replies, _ in reversed(visit.led) for reply in replies}
     for address, answer in visit.answers.items():
-        shown_by = {reply: shown for reply in answer.replies if (shown := _shown(visit, reply))}
+        shown_by: dict[Reply, tuple[str, tuple[str, ...]]] = {}
+        for reply in answer.replies:
+            if (kind := kinds.get(reply, "unheard")) == "implicit":
+                shown_by[reply] = ("", (visit.name,))
+            elif kind != "unheard":
+                hosts = tuple(sorted(reply.direct or {reply.alias} - {""}))
+                shown_by[reply] = (reply.cut if kind == "cut" else "", hosts)
         answers |= {
             (address, reply.transport if len(shown_by) > 1 else "", *shown)
             for reply, shown in shown_by.items()
@@ -194,16 +193,6 @@ def _disagreement(seen: Seen, domain: str, visit: Visit) -> None:
     subject = tuple(" ".join((group["address"], *group["exchangers"])) for group in told_by)
     every = [reply for answer in visit.answers.values() for reply in answer.replies]
     seen.add("DNS_MX_DISAGREE", subject, [domain], {"servers": told_by}, every)
-
-
-def _shown(visit: Visit, reply: Reply) -> tuple[str, tuple[str, ...]] | None:
-    """Return what a reply says of where a name's mail goes: the zone it hands on to, or the hosts."""
-    contents = [content for content, replies, _ in visit.led if reply in replies]
-    if not contents or contents[0][0] == "unheard":
-        return None
-    if contents[0][0] == "implicit":
-        return "", (visit.name,)
-    return reply.cut if contents[0][0] == "cut" else "", tuple(sorted(reply.direct or {reply.alias} - {""}))
 
 
 def _signed(seen: Seen, domain: str, visit: Visit) -> None:
@@ -253,7 +242,7 @@ def _fault(seen: Seen, found: Found) -> str:
 
 
 def _together(seen: Seen, domain: str, targets: list[str], replies: list[Reply]) -> None:
-    """Report what is wrong with the set of exchangers as a whole."""
+    """Report what is wrong with the exchangers as a whole, by themselves, by form and by certificate."""
     if NOBODY in targets and len(targets) > 1:
         seen.add("DNS_MX_NULL_MIXED", tuple(targets), [domain], {"exchangers": targets}, replies)
     largest = max((len(reply.answers) for reply in replies), default=0)
@@ -264,6 +253,17 @@ def _together(seen: Seen, domain: str, targets: list[str], replies: list[Reply])
     if len(targets) > 1 and {*states.values()} <= OUT_OF_REACH:
         hosts = [{"name": target, "status": why} for target, why in states.items()]
         seen.add("DNS_MX_UNREACHABLE", tuple(targets), [domain], {"hosts": hosts}, replies)
+    declared, method = seen.declaration(domain), seen.methods[domain]
+    redirected = method.method == "redirected" and declared.kind == "redirection" and declared.mail
+    if redirected and targets != [declared.mail]:
+        subject, wanted = (" ".join(targets), declared.mail), {"exchangers": [declared.mail]}
+        seen.add("DNS_MX_DECLARED", subject, [domain], {"exchangers": targets}, replies, wanted)
+    names = sorted(seen.certificates[domain])
+    named = [t for t in targets if t != NOBODY and not is_address(t)]
+    if named and names and not set(names).intersection(named):
+        subject = (" ".join(named), " ".join(names))
+        facts, wanted_names = {"exchangers": named}, {"names": names}
+        seen.add("DNS_MX_CERTIFICATE", subject, [domain], facts, replies, wanted_names)
 
 
 def _nothing(
@@ -332,17 +332,3 @@ def _reach(
     if public and all(":" in address for address in host.addresses):
         only = {"name": host.name, "addresses": public}
         seen.add("DNS_MX_IPV6_ONLY", subject, without_ipv4, only, replies)
-
-
-def _against_form_and_certificate(seen: Seen, domain: str, targets: list[str], replies: list[Reply]) -> None:
-    declared, method = seen.declaration(domain), seen.methods[domain]
-    redirected = method.method == "redirected" and declared.kind == "redirection" and declared.mail
-    if redirected and targets != [declared.mail]:
-        subject, wanted = (" ".join(targets), declared.mail), {"exchangers": [declared.mail]}
-        seen.add("DNS_MX_DECLARED", subject, [domain], {"exchangers": targets}, replies, wanted)
-    names = sorted(seen.certificates[domain])
-    hosts = [t for t in targets if t != NOBODY and not is_address(t)]
-    if hosts and names and not set(names).intersection(hosts):
-        subject = (" ".join(hosts), " ".join(names))
-        facts, wanted_names = {"exchangers": hosts}, {"names": names}
-        seen.add("DNS_MX_CERTIFICATE", subject, [domain], facts, replies, wanted_names)

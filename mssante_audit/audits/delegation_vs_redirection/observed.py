@@ -23,6 +23,12 @@ from mssante_audit.whitelist.rows import grouped
 
 SET_MAX = 100
 """Records of one name and type that BIND takes (its max-records-per-type); it fails on more."""
+METHOD_NAMES = {
+    "delegated": "délégué", "within-delegated": "dans une zone déléguée", "redirected": "redirigé",
+    "wildcard": "enregistrement générique", "none": "rien", "outside": "hors de la zone",
+    "unknown": "non observé",
+}  # fmt: skip
+"""French names of the methods in use."""
 
 
 class Declared(NamedTuple):
@@ -108,9 +114,8 @@ class Seen:
     def dead(self) -> frozenset[str]:
         """Zones none of whose servers answers, whoever hands them over."""
         visits = [visit for domain in self.rows for visit in self.visits(domain)]
-        alive = {visit.zone for visit in visits if visit.part.cause not in DEAD}
         parent = self.network.zone(self.network.parent)
-        zones = {visit.zone for visit in visits} - alive
+        zones = {v.zone for v in visits} - {v.zone for v in visits if v.part.cause not in DEAD}
         if parent.states and not {*SERVING} & {*parent.states.values()}:
             zones.add(parent.name)
         return frozenset(zones)
@@ -129,10 +134,7 @@ class Seen:
 
 
 def by_file(run: Callable[[Seen], None]) -> Callable[[TrustSpace], Iterator[Finding]]:
-    """Return rules that look at each file of an observation by itself, with the domains it answers for.
-
-    What two files show of one subject is one finding.
-    """
+    """Return rules that look at each file of an observation by itself; of one subject is one finding."""
 
     @wraps(run)
     def found(space: TrustSpace) -> Iterator[Finding]:

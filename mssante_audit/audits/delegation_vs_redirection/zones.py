@@ -35,13 +35,14 @@ _WRAP = 1 << 32
 
 
 def server_findings(seen: Seen) -> None:
-    """Report servers that do not serve, once each however many domains they should."""
+    """Report servers that do not serve, or badly, once each however many domains they should."""
+    index = seen.network.index
     for name, domains in (*seen.zones.items(), (seen.network.parent, seen.under_parent)):
         zone, soa = seen.network.zone(name), seen.network.zone(name).replies("SOA")
         dead = name in seen.dead
         if dead:
             servers = [
-                server(zone, a, state=state if state not in SERVING else seen.network.index.edns(a))
+                server(zone, a, state=state if state not in SERVING else index.edns(a))
                 for a, state in sorted(zone.states.items())
             ]
             subject = tuple(facts["address"] for facts in servers) or zone.names
@@ -56,30 +57,23 @@ def server_findings(seen: Seen) -> None:
                 replies = [soa[address]] if address in soa else []
                 facts = server(zone, address, state=state)
                 seen.add(STATE_RULES[state], address, domains, facts, replies)
-            if state in SERVING:
-                _manners(seen, zone, address, domains, dead=dead)
-            stranger = seen.network.index.recursion.get(address)
+            over = {transport: zone.answers_over(address, transport) for transport in TRANSPORTS}
+            edns, late = index.edns(address), index.late.get(address)
+            cases = {
+                "DNS_UDP_ONLY": over == {"udp": True, "tcp": False} and not late,
+                "DNS_TCP_ONLY": over == {"udp": False, "tcp": True},
+                "DNS_EDNS_BROKEN": edns == "notimp" or (edns in EDNS_BROKEN and not dead),
+                "DNS_EDNS_REFUSED": edns == "refused",
+                "DNS_SERVER_SLOW": late,
+            }
+            for rule in (rule for rule, holds in cases.items() if holds and state in SERVING):
+                facts = server(zone, address, **({"state": edns} if rule == "DNS_EDNS_BROKEN" else {}))
+                reply = late if rule == "DNS_SERVER_SLOW" else soa.get(address)
+                seen.add(rule, address, domains, facts, [reply] if reply else [])
+            stranger = index.recursion.get(address)
             if stranger and stranger.outcome == "answer" and "ra" in stranger.flags.split():
                 facts = server(zone, address)
                 seen.add("DNS_OPEN_RECURSION", address, domains, facts, [stranger])
-
-
-def _manners(seen: Seen, zone: Zone, address: str, domains: Sequence[str], *, dead: bool) -> None:
-    """Report a server that serves, but on one transport only, late, or not with EDNS."""
-    index, soa = seen.network.index, zone.replies("SOA").get(address)
-    over = {transport: zone.answers_over(address, transport) for transport in TRANSPORTS}
-    edns, late = index.edns(address), index.late.get(address)
-    cases = {
-        "DNS_UDP_ONLY": over == {"udp": True, "tcp": False} and not late,
-        "DNS_TCP_ONLY": over == {"udp": False, "tcp": True},
-        "DNS_EDNS_BROKEN": edns == "notimp" or (edns in EDNS_BROKEN and not dead),
-        "DNS_EDNS_REFUSED": edns == "refused",
-        "DNS_SERVER_SLOW": late,
-    }
-    for rule in (rule for rule, holds in cases.items() if holds):
-        facts = server(zone, address, **({"state": edns} if rule == "DNS_EDNS_BROKEN" else {}))
-        shown = late if rule == "DNS_SERVER_SLOW" else soa
-        seen.add(rule, address, domains, facts, [shown] if shown else [])
 
 
 def serial_causes(seen: Seen, name: str, domains: Sequence[str], rule: str) -> None:
@@ -167,7 +161,23 @@ def delegation_findings(seen: Seen) -> None:
     """Report what is wrong with the delegated zones that listed domains are reached through."""
     for name, domains in seen.zones.items():
         zone = seen.network.zone(name)
-        _declared(seen, zone, domains)
+        for domain in domains:
+            declared, method = seen.declaration(domain), seen.methods[domain]
+            is_delegated = method.name == zone.name and method.method == "delegated"
+            known = declared.kind == "delegation" and declared.servers and zone.parent_ns
+            if is_delegated and known and declared.servers != zone.parent_ns:
+                subject: tuple[str, ...] = (" ".join(declared.servers), " ".join(zone.parent_ns))
+                facts, wanted = {"servers": zone.parent_ns}, {"servers": declared.servers}
+                seen.add("DNS_DECLARED_SERVERS", subject, [domain], facts, zone.referrals, wanted)
+            elif is_delegated and declared.kind == "delegation" and declared.primary:
+                replies = [reply for reply in zone.replies("SOA").values() if reply.usable and reply.answers]
+                primaries = {
+                    text.split()[0].lower().rstrip(".") for reply in replies for text in reply.answers
+                }
+                if replies and declared.primary not in primaries:
+                    names, wanted = tuple(sorted(primaries)), {"names": (declared.primary,)}
+                    subject = (declared.primary, *names)
+                    seen.add("DNS_PRIMARY_OTHER", subject, [domain], {"names": names}, replies, wanted)
         _sets(seen, zone, domains)
         _addresses(seen, zone, domains)
         astray = name in seen.led_astray
@@ -180,9 +190,9 @@ def delegation_findings(seen: Seen) -> None:
                 continue
             refresh, retry, expire = map(int, fields[3:6])
             if expire < (least := max(EXPIRE_MIN, refresh + retry)):
-                facts = {"expire": expire, "refresh": refresh, "retry": retry}
+                timers = {"expire": expire, "refresh": refresh, "retry": retry}
                 subject = (seen.operator[domains[0]], *fields[3:6])  # zones of one making are one cause
-                seen.add("DNS_SOA_TIMERS", subject, domains, facts, [reply], {"least": least})
+                seen.add("DNS_SOA_TIMERS", subject, domains, timers, [reply], {"least": least})
         _signature(seen, zone, domains)
         if astray:
             # A sound delegation does not help who has learnt the servers that the zone itself names.
@@ -192,24 +202,6 @@ def delegation_findings(seen: Seen) -> None:
             met = {"zone": zone.name, "servers": servers, "lost": lost}
             seen.add("DNS_OWN_SERVERS_DEAD", zone.name, domains, met, zone.replies("NS").values())
     _signature(seen, seen.network.zone(seen.network.parent), seen.under_parent)
-
-
-def _declared(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
-    for domain in domains:
-        declared, method = seen.declaration(domain), seen.methods[domain]
-        is_delegated = method.name == zone.name and method.method == "delegated"
-        known = declared.kind == "delegation" and declared.servers and zone.parent_ns
-        if is_delegated and known and declared.servers != zone.parent_ns:
-            subject: tuple[str, ...] = (" ".join(declared.servers), " ".join(zone.parent_ns))
-            facts, wanted = {"servers": zone.parent_ns}, {"servers": declared.servers}
-            seen.add("DNS_DECLARED_SERVERS", subject, [domain], facts, zone.referrals, wanted)
-        elif is_delegated and declared.kind == "delegation" and declared.primary:
-            replies = [reply for reply in zone.replies("SOA").values() if reply.usable and reply.answers]
-            primaries = {text.split()[0].lower().rstrip(".") for reply in replies for text in reply.answers}
-            if replies and declared.primary not in primaries:
-                names, wanted = tuple(sorted(primaries)), {"names": (declared.primary,)}
-                subject = (declared.primary, *names)
-                seen.add("DNS_PRIMARY_OTHER", subject, [domain], {"names": names}, replies, wanted)
 
 
 def _sets(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:

@@ -48,25 +48,16 @@ def _unlisted(space: TrustSpace) -> Iterator[Finding]:
         return
     spelt = {name.lower(): name for name in sorted(listed)}
     owners, names = _owners(space.audited), operator_names(space.entries)
-    left = _left(space, missing)
+    left = {}
+    if past := past_of(space):  # when the last list was made that had it, and whose it was
+        history = past[0][past[0]["domain"].isin(missing)].sort_values("last_seen")
+        for name, seen, dn in history[["domain", "last_seen", "dn"]].itertuples(index=False, name=None):
+            left[name] = (seen.isoformat(), parse_identifier(parse_dn(dn).get("OU")).value)
     for name in missing:
         like, above = spelt.get(name.lower(), ""), next((up for up in above_of(name) if up in listed), "")
         when, owner = left.get(name, ("", owners.get(like or above, "")))
         facts = {"domain": name, "mailboxes": published[name], "like": like, "above": above, "left": when}
         yield Finding("MAILBOX_UNLISTED", name, (), facts, (name,), owner, names.get(owner, ""))
-
-
-def _left(space: TrustSpace, missing: list[str]) -> dict[str, tuple[str, str]]:
-    """Return for domains of earlier lists when the last one was made that had them, and whose they were."""
-    past = past_of(space)
-    if past is None:
-        return {}
-    history = past[0][past[0]["domain"].isin(missing)].sort_values("last_seen")
-    columns = (history[column].tolist() for column in ("domain", "last_seen", "dn"))
-    return {
-        name: (seen.isoformat(), parse_identifier(parse_dn(dn).get("OU")).value)
-        for name, seen, dn in zip(*columns, strict=True)
-    }
 
 
 def _without(space: TrustSpace) -> Iterator[Finding]:
@@ -132,10 +123,9 @@ def _owners(entries: pd.DataFrame) -> dict[str, str]:
     return {domain: Counter(ids).most_common(1)[0][0] for domain, ids in owners.items()}
 
 
-Owned = Iterator[tuple[str, list[str], tuple[int, ...]]]
-
-
-def _by_owner(entries: pd.DataFrame, domains: Iterable[str]) -> Owned:
+def _by_owner(
+    entries: pd.DataFrame, domains: Iterable[str]
+) -> Iterator[tuple[str, list[str], tuple[int, ...]]]:
     """Yield each operator of some domains with its domains and all their rows."""
     owners, rows = _owners(entries), rows_by(entries, "domain")
     for owner, names in grouped((owners[name], name) for name in domains).items():

@@ -109,7 +109,12 @@ def _matched(register: Register, space: TrustSpace) -> Match:
     parties = [party for found in parties_of(register, space, listed).values() for party in found]
     holder = {row: number for number, party in enumerate(parties) for row in party.rows}
     listed["party"] = [holder.get(row, NOBODY) for row in listed.index.tolist()]
-    current = _current(register, space, parties)
+    labels = [(number, at) for number, party in enumerate(parties) for at in party.at]
+    current = register.declarations.loc[[at for _, at in labels]].assign(party=[n for n, _ in labels])
+    current = current.sort_values(["party", "date"], na_position="last", kind="stable")
+    made = space.whitelist.generated_at
+    seen = pd.Timestamp((min(made, space.as_of) if made else space.as_of).date())
+    current["days"] = (seen - due_from(current)).dt.days.astype("Int64")
     pairs = _compared(register, current, listed, parties)
     undeclared = listed[listed["party"] == NOBODY]  # one row a domain and operator
     rest = undeclared[["key", "operator_id", "operator", "party"]].drop_duplicates(["key", "operator_id"])
@@ -149,16 +154,6 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     texts: dict[Hashable, str] = {column.name: "" for column in FRAME if column.dtype == "str"}
     frame = frame[[*_DTYPES]].fillna(texts).astype(_DTYPES)
     return frame.sort_values(["status", "domain"], kind="stable", ignore_index=True)
-
-
-def _current(register: Register, space: TrustSpace, parties: Sequence[Party]) -> pd.DataFrame:
-    """Return the declarations that count, with what the dates say of them; each party's dated one first."""
-    made = space.whitelist.generated_at
-    seen = pd.Timestamp((min(made, space.as_of) if made else space.as_of).date())
-    labels = [(number, at) for number, party in enumerate(parties) for at in party.at]
-    current = register.declarations.loc[[at for _, at in labels]].assign(party=[n for n, _ in labels])
-    current = current.sort_values(["party", "date"], na_position="last", kind="stable")
-    return current.assign(days=(seen - due_from(current)).dt.days.astype("Int64"))
 
 
 def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:

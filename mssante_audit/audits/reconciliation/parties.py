@@ -99,10 +99,7 @@ def _with_twins(now: pd.DataFrame, every: pd.DataFrame, named: pd.Series) -> pd.
 
 
 def _named(every: pd.DataFrame, whose: pd.Series) -> pd.Series:
-    """Return the structures; of those of one domain and name whose numbers can be one's, the first.
-
-    Without an identifier that of the domain's operator of the same name.
-    """
+    """Return the structures, the first of a domain's of one name where numbers can be one's, or lack."""
     columns = {"domain": every["domain_key"], "whose": whose, "number": every["operator_id"]}
     held = pd.DataFrame(columns).assign(name=every["structure_name"])[whose != ""]
     held = held.drop_duplicates(["domain", "whose"])

@@ -9,38 +9,33 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mssante_audit.archive.renames import distance
-from mssante_audit.audits.declarations.declared import is_domain
-from mssante_audit.audits.declarations.people import label
+from mssante_audit.audits.declarations.declared import is_domain, label
 from mssante_audit.audits.declarations.rules import Declaration, declarations_of, finding
 from mssante_audit.audits.reconciliation import matching
 from mssante_audit.audits.reconciliation.matching import STATUSES, Match
 from mssante_audit.base.instants import parse_instant
+from mssante_audit.findings.catalogue import load_rules
 from mssante_audit.findings.frame import Finding, Subject
+from mssante_audit.findings.registry import Audit
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.hosts import ZONE
 from mssante_audit.values.identifiers import identifier_of
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import above_of, grouped
 
-__all__ = ["STATUSES", "reconciled", "status"]
+__all__ = ["STATUSES", "status"]
 
 Rows = tuple[int, ...]
 LONG = 8
 """From so many letters on a name may have two typos and be near another, one below. No source."""
 _SIGNS, _NO_FIGURES = re.compile(r"[\W_]+"), re.compile(r"\D+")
-
-
-def reconciled(space: TrustSpace) -> Iterator[Finding]:
-    """Yield where register and list differ."""
-    matched = matching.match(space)
-    yield from _presence(matched)
-    yield from _differences(matched, space)
 
 
 def status(space: TrustSpace, operators: Collection[str] | None = None) -> pd.DataFrame:
@@ -50,7 +45,8 @@ def status(space: TrustSpace, operators: Collection[str] | None = None) -> pd.Da
     return matching.by_domain(matching.match(space).statuses, operators)
 
 
-def _presence(matched: Match) -> Iterator[Finding]:
+def _presence(space: TrustSpace) -> Iterator[Finding]:
+    matched = matching.match(space)
     first = matched.current.drop_duplicates("party")
     declared_by = dict(zip(first["party"], declarations_of(first), strict=True))
     statuses = matched.statuses
@@ -127,7 +123,8 @@ def _dated(statuses: pd.DataFrame) -> Iterator[tuple[str, int, dict[str, Any], R
         yield domain, party, when, rows
 
 
-def _differences(matched: Match, space: TrustSpace) -> Iterator[Finding]:
+def _differences(space: TrustSpace) -> Iterator[Finding]:
+    matched = matching.match(space)
     days = space.thresholds.listing_days
     ids = ("structure_id", "beneficiary_id")
     pairs = _where(matched, "operator_match", "differs", days)
@@ -154,27 +151,25 @@ def _differences(matched: Match, space: TrustSpace) -> Iterator[Finding]:
         declared = [_field("description", same["description"])]
         facts = {"listed": same["description_listed"], "declared": declared}
         yield finding("RECO_DESCRIPTION", tuple(same.values()), found, facts, rows)
-    for name, kind in matching.CONTACTS.items():
+    for name, (kind, column, phone, email) in matching.CONTACTS.items():
         pairs = _where(matched, name, "differs", days)
-        yield from _contacts(pairs.assign(since=matching.superseded(space, pairs, *kind[1:])), *kind)
-
-
-def _contacts(pairs: pd.DataFrame, kind: str, column: str, phone: str, email: str) -> Iterator[Finding]:
-    for same, found, rows in _groups(pairs, "operator_id", column, phone, email, "since"):
-        operator_id, listed, _, _, since = same.values()
-        declared = [
-            _field(name, Person(text.strip(), registered=True))
-            for name in (phone, email)
-            if (text := same[name]).strip() and (since or not matching.same_contact(text, text, listed))
-        ]
-        facts = {"kind": kind, "listed": Person(listed), "declared": declared}
-        persons = [Person(same[name], name != column) for name in (column, phone, email)]
-        subject: tuple[str | Person, ...] = (operator_id, kind, *persons)
-        if since:
-            made = finding("RECO_CONTACT_OLD", (*subject, since), found, facts | {"since": since}, rows)
-            yield replace(made, first_seen=parse_instant(since))
-        else:
-            yield finding("RECO_CONTACT", subject, found, facts, rows)
+        pairs = pairs.assign(since=matching.superseded(space, pairs, column, phone, email))
+        for same, found, rows in _groups(pairs, "operator_id", column, phone, email, "since"):
+            operator_id, listed_text, *_, since = same.values()
+            told = [
+                _field(name, Person(text.strip(), registered=True))
+                for name in (phone, email)
+                if (text := same[name]).strip()
+                and (since or not matching.same_contact(text, text, listed_text))
+            ]
+            both = {"kind": kind, "listed": Person(listed_text), "declared": told}
+            persons = [Person(same[name], name != column) for name in (column, phone, email)]
+            whose: tuple[str | Person, ...] = (operator_id, kind, *persons)
+            if since:
+                made = finding("RECO_CONTACT_OLD", (*whose, since), found, both | {"since": since}, rows)
+                yield replace(made, first_seen=parse_instant(since))
+            else:
+                yield finding("RECO_CONTACT", whose, found, both, rows)
 
 
 def _field(column: str, text: str | Person) -> dict[str, Any]:
@@ -196,3 +191,13 @@ def _groups(pairs: pd.DataFrame, *by: str) -> Iterator[tuple[dict[str, str], lis
     for key, both in grouped(zip(keys, held, strict=True)).items():
         rows = tuple(sorted({row for _, row in both}))
         yield dict(zip(by, key, strict=True)), list(dict.fromkeys(domain for domain, _ in both)), rows
+
+
+AUDIT = Audit(
+    "reconciliation",
+    {"fr": "Registre et liste rapprochés", "en": "Register and list reconciled"},
+    load_rules(files(__package__) / "rules.toml"),
+    (_presence, _differences),
+    needs=("declarations",),
+    uses=("archive",),
+)

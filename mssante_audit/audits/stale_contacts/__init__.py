@@ -98,7 +98,7 @@ def _flags(uses: list[used.Use]) -> Iterator[Finding]:
         facts: dict[str, Any] = {"contacts": used.spellings(held)}
         if problem == "spacing":
             kinds = [[use for use in held if use.kind == kind] for kind in used.KINDS.values()]
-            facts["right"] = [used.proposed(of_kind) for of_kind in kinds if of_kind]
+            facts["right"] = [used.best_of(of_kind) for of_kind in kinds if of_kind]
         elif problem == "no-email":
             facts["unreachable"] = any("no-phone" in use.contact.problems for use in held)
         yield Finding(FLAGS[problem], (operator_id, Person(name)), used.rows_of(held), facts)
@@ -113,10 +113,7 @@ def _unnamed(contact: Contact) -> str:
 def _personal(
     space: TrustSpace, uses: list[used.Use], sizes: Mapping[str, int], stamps: used.Stamps
 ) -> Iterator[Finding]:
-    """Report, for each operator, rows on which an address looks like a person's; with its old rows, if any.
-
-    Old rows are a finding of their own where the operator has no such address.
-    """
+    """Report an operator's rows on which an address looks like a person's, and its old rows, together."""
     aged = history.aged(space)
     personal = grouped((use.operator_id, use) for use in uses if "personal" in use.contact.problems)
     yield from (finding for operator_id, finding in aged.items() if operator_id not in personal)

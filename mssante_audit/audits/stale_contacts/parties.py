@@ -133,7 +133,7 @@ def disagreements(
                 | {"rows": len(party.rows), "since": since, "until": until, "service": party.is_service}
                 for party, (since, until) in zip(known, spans, strict=True)
             ],
-            "right": [used.proposed(right.spelt)] if right in left else [],
+            "right": [used.best_of(right.spelt)] if right in left else [],
             "same_domain": len(set().union(*domains)) < sum(map(len, domains)),
         }
         rows = used.rows_of(use for party in wrong or known for use in party.uses)
@@ -180,7 +180,15 @@ class Lent(NamedTuple):
 
 def lent(space: TrustSpace, uses: Iterable[used.Use]) -> Lent:
     """Tell which contacts on at most half of an operator's rows are those of another one, on more rows."""
-    owners = _owners(space)
+    named = {key: fold(name) for key, name in space.operator_names.items() if name}
+    first: dict[tuple[str, str], str] = {}
+    links: dict[tuple[str, str], None] = {}
+    pairs = zip(space.audited["domain"].tolist(), space.audited["operator_id"].tolist(), strict=True)
+    for domain, operator_id in pairs:
+        if domain and operator_id in named and (owner := space.structures.get(operator_id)) is not None:
+            links[owner, first.setdefault((domain, named[operator_id]), owner)] = None
+    root = joined(links)
+    owners = {operator_id: str(root(owner)) for operator_id, owner in space.structures.items()}
     reaching = [use for use in uses if any(use.coordinates) and use.operator_id in owners]
     held: dict[str, dict[str, set[int]]] = {}
     for use in reaching:
@@ -209,20 +217,6 @@ def lent(space: TrustSpace, uses: Iterable[used.Use]) -> Lent:
     return Lent(owners, strange, every.union(*strange.values()))
 
 
-def _owners(space: TrustSpace) -> dict[str, str]:
-    owner = space.structures
-    named = {key: fold(name) for key, name in space.operator_names.items() if name}
-    first: dict[tuple[str, str], str] = {}
-    links: dict[tuple[str, str], None] = {}
-    pairs = zip(space.audited["domain"].tolist(), space.audited["operator_id"].tolist(), strict=True)
-    for domain, operator_id in pairs:
-        if domain and operator_id in named and operator_id in owner:
-            other = first.setdefault((domain, named[operator_id]), owner[operator_id])
-            links[owner[operator_id], other] = None
-    root = joined(links)
-    return {operator_id: str(root(mine)) for operator_id, mine in owner.items()}
-
-
 def strange_findings(space: TrustSpace, uses: Iterable[used.Use], found: Lent) -> Iterator[Finding]:
     """Report, for each two operators, the rows of one that bear the contacts of the other by mistake."""
     if not found.strange:
@@ -246,7 +240,7 @@ def strange_findings(space: TrustSpace, uses: Iterable[used.Use], found: Lent) -
         rare = len(rows) <= RARE_SHARE * sizes[operator_id]
         right = [_one(there, kind) or _one(ours, kind) for kind in used.KINDS.values() if kind in kinds]
         facts = {
-            "contacts": used.distinct(strange), "right": [used.proposed(own) for own in right if own],
+            "contacts": used.distinct(strange), "right": [used.best_of(own) for own in right if own],
             "owner": {"operator": lender, "name": space.operator_names.get(lender, "")},
             "beside": bool(there),
         }  # fmt: skip

@@ -11,15 +11,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from mssante_audit.audits.stale_contacts.uses import (
-    Reached,
-    Use,
-    distinct,
-    proposed,
-    rows_of,
-    seen,
-    spellings,
-)
+from mssante_audit.audits.stale_contacts.uses import Reached, Use, best_of, distinct, rows_of, seen, spellings
 from mssante_audit.base.text import fold
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
@@ -77,7 +69,7 @@ def runs(uses: Iterable[Use], majority: Mapping[tuple[str, str], Use]) -> list[t
             # Of each kind the first and the last are shown.
             of_kind = grouped((use.kind, use) for use in its).values()
             ends = [use for held_by in of_kind for use in (held_by[0], held_by[-1])]
-            right = [proposed([use]) for use in dict.fromkeys(originals)]
+            right = [best_of([use]) for use in dict.fromkeys(originals)]
             subject = (operator_id, Person(" ".join((str(low), *others))))
             facts = {"contacts": distinct(ends), "right": right}
             if its:
@@ -215,10 +207,7 @@ def foreign_findings(
 def elsewhere_findings(
     space: TrustSpace, mail: MailDomains, owners: Mapping[str, str], left: Set[Use]
 ) -> Iterator[Finding]:
-    """Report establishments with a certificate of their own and contacts in the domain of another operator.
-
-    All of them at a supplier's, or one at another establishment's: perhaps the two were merged.
-    """
+    """Report establishments all of whose contacts are a supplier's, or one another's: perhaps merged."""
     kinds = {key[0]: key[1] for key in rows_by(space.audited, "operator_id", "operator_kind")}
     homes = grouped((domain, operator_id) for operator_id in mail.uses for domain in mail.usual[operator_id])
     for operator_id, domains in mail.uses.items():
@@ -327,10 +316,7 @@ def odd_numbers(contacts: Mapping[Reached, list[Use]]) -> Near:
 
 
 def near_findings(found: Near, contacts: Mapping[Reached, list[Use]]) -> Iterator[Finding]:
-    """Report each two numbers or addresses once, with all rows that bear the rarer.
-
-    What is expected is told only where that one is rare, and the contacts have the rest in common.
-    """
+    """Report each two numbers or addresses once, with all rows that bear the rarer, if one is."""
     bearing = _bearing(contacts)
     for (operator_id, *values), held in found.items():
         sides = [[use for pair in held for use in contacts[pair[side]]] for side in (0, 1)]
@@ -339,7 +325,7 @@ def near_findings(found: Near, contacts: Mapping[Reached, list[Use]]) -> Iterato
         few, many = borne[rare], borne[usual]
         shared = any(first == second for first, second in zip(*(key[2] for key in held[0]), strict=True))
         known = shared and len(many) >= TYPO_RATIO * len(few)
-        right = [proposed(contacts[pair[usual]]) for pair in held] if known else []
+        right = [best_of(contacts[pair[usual]]) for pair in held] if known else []
         facts = {"contacts": spellings(sides[usual] + sides[rare]), "right": right}
         rows = tuple(sorted(few if len(few) < len(many) else few | many))
         yield Finding("CONTACT_NEAR", (operator_id, *map(Person, values)), rows, facts=facts)

@@ -89,7 +89,7 @@ def most_used(uses: Iterable[Use]) -> Use:
     return max(uses, key=lambda use: len(use.rows))
 
 
-def proposed(uses: Iterable[Use]) -> dict[str, Any]:
+def best_of(uses: Iterable[Use]) -> dict[str, Any]:
     """Return one of several spellings of a contact as a fact: the best written one, with single spaces."""
     best = min(uses, key=lambda use: (len(WRITTEN & set(use.contact.problems)), -len(use.rows)))
     return seen(best, " ".join(best.contact.text.split()))

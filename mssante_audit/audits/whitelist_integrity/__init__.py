@@ -5,8 +5,9 @@ What concerns the file as a whole has no rows; rows that could not be read are r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import files
+from typing import Any
 
 import pandas as pd
 
@@ -136,15 +137,11 @@ def _repeated(space: TrustSpace) -> Iterator[Finding]:
 def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
     """Report free text with hidden characters; LIST_DOMAIN_INVALID has domains', DN_NOT_CANONICAL names'."""
     for field in ("description", "project_contact", "support_contact"):
-        texts = (text for text in space.audited[field].unique() if has_hidden(text))
-        odd_in = {
-            t: "".join(c for c in dict.fromkeys(t) if is_hidden(c) and c not in "\t\r\n") for t in texts
-        }
-        garbled = field == "description"  # reported as mojibake
         odd_in = {
             text: odd
-            for text, odd in odd_in.items()
-            if odd and not (garbled and descriptions.is_garbled(text))
+            for text in space.audited[field].unique()
+            if has_hidden(text) and not (field == "description" and descriptions.is_garbled(text))
+            if (odd := "".join(c for c in dict.fromkeys(text) if is_hidden(c) and c not in "\t\r\n"))
         }
         if odd_in:
             rows = space.audited.loc[space.audited[field].isin(list(odd_in)), "row"].tolist()
@@ -158,18 +155,14 @@ def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
 def _foreign_letters(space: TrustSpace) -> Iterator[Finding]:
     """Report letters of other scripts, which look like Latin ones and are not the same to a program."""
     for field in ("domain", "description", "dn", "project_contact", "support_contact"):
-        odd = {t: foreign_letters(t) for t in space.audited[field].unique() if not t.isascii()}
-        odd = {text: letters for text, letters in odd.items() if letters}
-        if odd:
-            found = space.audited[space.audited[field].isin(list(odd))]
-            for (text,), rows in rows_by(found, field).items():
-                shown: str | Person = Person(text) if field.endswith("contact") else text
-                meant = latin(text)
-                facts = {
-                    "field": field, "text": shown, "letters": odd[text],
-                    "right": [Person(meant) if field.endswith("contact") else meant] if meant else [],
-                }  # fmt: skip
-                yield Finding("LIST_LETTER_FOREIGN", (field, shown), rows, facts)
+        texts = (text for text in space.audited[field].unique() if not text.isascii())
+        odd = {text: letters for text in texts if (letters := foreign_letters(text))}
+        found = space.audited[space.audited[field].isin(list(odd))] if odd else space.audited.iloc[:0]
+        as_shown: Callable[[str], Any] = Person if field.endswith("contact") else str
+        for (text,), rows in rows_by(found, field).items():
+            meant = [as_shown(latin(text))] if latin(text) else []
+            facts = {"field": field, "text": as_shown(text), "letters": odd[text], "right": meant}
+            yield Finding("LIST_LETTER_FOREIGN", (field, as_shown(text)), rows, facts)
 
 
 AUDIT = Audit(

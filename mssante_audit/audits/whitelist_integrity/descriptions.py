@@ -163,11 +163,7 @@ def _rows(uses: Iterable[_Use]) -> tuple[int, ...]:
 
 
 def whose(space: TrustSpace) -> Iterator[Finding]:
-    """Find rows that are copies, and descriptions that name another domain's establishment.
-
-    These are exchanged between two, or of one alone. A description that shares a word with its own domain, or
-    that several domains have, is never looked at.
-    """
+    """Find rows that are copies, and descriptions of another domain's establishment, not of several."""
     operator_of = dict(zip(space.audited["row"].tolist(), space.audited["operator_id"].tolist(), strict=True))
     known = set()
     for copy in copies.copies(space.audited):

@@ -53,10 +53,7 @@ def named(space: TrustSpace) -> Iterator[Finding]:
 
 
 def shared(space: TrustSpace) -> Iterator[Finding]:
-    """Domains under several operators, and sub-domains of another operator's domain.
-
-    Where all of a domain's operators have one server there, that is DN_CN_OPERATORS.
-    """
+    """Domains under several operators (of one server: DN_CN_OPERATORS), and sub-domains of another's."""
     same, names, rows = space.structures, space.operator_names, space.domain_rows
     columns = (space.audited[name].tolist() for name in ("domain", "operator_id", "cn"))
     owners: dict[str, dict[str, str]] = {}
@@ -94,7 +91,6 @@ def near(space: TrustSpace) -> Iterator[Finding]:
     """Find domains that are easily taken for one another: a letter, a hyphen or a dot apart.
 
     Numbers are no slips, nor short names, nor names that the descriptions spell so (Cayenne, Mayenne: data).
-    Each label is compared with those under the same parent only.
     """
     rows, names = space.domain_rows, space.operator_names
     listed = [domain for domain in rows if not host_faults(domain)]
