@@ -95,8 +95,8 @@ def select_operator(space: TrustSpace, operator: str | None) -> str | None:
             fault = f"{operator!r} may mean {len(matches)} operators"
             raise UnknownNameError(fault, remedy=f"Such as: {some}")
     near = difflib.get_close_matches(wanted, names.tolist(), n=3, cutoff=0.6)
-    likely = f"Near: {'; '.join(known[names.isin(near)]['operator'].unique())}" if near else None
-    raise UnknownNameError(f"no operator {operator!r} in this list", remedy=likely)
+    likely, fault = known[names.isin(near)]["operator"].unique(), f"no operator {operator!r} in this list"
+    raise UnknownNameError(fault, remedy=f"Near: {'; '.join(likely)}" if near else None)
 
 
 class Limits(NamedTuple):
