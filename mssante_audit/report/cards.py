@@ -68,28 +68,23 @@ def space_card(space: TrustSpace) -> str:
         "Situation": moment(space.as_of) + (gettext(" (exemple fictif)") if made_up(whitelist) else ""),
         "Contacts": contacts.get(space.contacts, gettext("ceux des services, personnes masquées")),
     }
+    about = card(facts, gettext("Espace de confiance MSSanté"))
     if len(rows) > SOON and not worked_out(space):
         ask = (
             "**{n:domaine}**, verdicts à établir : « ms.domains(space) » le fait en quelques secondes ; "
             "l’espace les montre ensuite."
         )
-        answered = [lead(say(ask, n=numbers["domaine"]))]
-    else:
-        answered = _verdicts(space)
-    about = card(facts, gettext("Espace de confiance MSSanté"))
-    return alone(*answered, about, _inputs(space))
-
-
-def _verdicts(space: TrustSpace) -> list[Html]:
-    """Return the answer, the counts and a line a check; what is not known of a rule that failed."""
+        return alone(lead(say(ask, n=numbers["domaine"])), about, _inputs(space))
     try:
         known = domains(space)
         failed = sum(int((parted(name, space)[0]["rule"] == FAILED).sum()) for name in audits())
+        answered = [first.answer(known), first.counts(known), first.checks(known)]
+        if failed:
+            unmade = say("{n:règle non évaluée|règles non évaluées}", n=failed)
+            answered.append(paragraph("limits", unmade))
     except errors.AuditError as error:  # of a file beside the list: the rest is worth showing
-        return [paragraph("limits", say("Verdicts inconnus : {why}", why=str(error)))]
-    shown = [first.answer(known), first.counts(known), first.checks(known)]
-    unmade = "{n:règle non évaluée|règles non évaluées}"
-    return shown + ([paragraph("limits", say(unmade, n=failed))] if failed else [])
+        answered = [paragraph("limits", say("Verdicts inconnus : {why}", why=str(error)))]
+    return alone(*answered, about, _inputs(space))
 
 
 def _inputs(space: TrustSpace) -> Html:
