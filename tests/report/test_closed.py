@@ -39,7 +39,6 @@ HEAD = (
     "<ListeDomaines>"
 ).encode()
 EMPTY = "".join(f"<{name}/>" for name in FIELDS)
-BLANK = "".join(f"<{name}> </{name}>" for name in FIELDS)
 
 
 def bomb(row: str, rows: int) -> bytes:

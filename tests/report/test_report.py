@@ -30,7 +30,6 @@ from mssante_audit.base.errors import InputError, OutputError, ParameterError, U
 from mssante_audit.base.resources import resource as shipped_file
 from mssante_audit.base.staging import NOTE, SCRATCH, STAGING
 from mssante_audit.cli.main import app
-from mssante_audit.report.execute import environment
 from mssante_audit.report.findings import findings_table
 from mssante_audit.report.page import to_html
 from mssante_audit.report.results import open_space
@@ -192,15 +191,6 @@ def test_no_trace_of_the_machine_is_written(mixed):
     tracing = shown_in(out / "tracing.html")
     assert "IPYTHONDIR" in tracing
     assert "DURAND" not in tracing
-
-
-def test_a_kernel_sees_little_of_the_environment(monkeypatch, tmp_path):
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-    monkeypatch.setenv("HOME", "/home/somebody")
-    seen = environment(tmp_path)
-    assert SECRET not in seen.values()
-    assert seen["HOME"] == "/home/somebody"
-    assert seen["TZ"] == "UTC"
 
 
 def test_a_notebook_that_hangs_is_stopped(tmp_path, monkeypatch):
