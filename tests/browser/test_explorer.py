@@ -57,16 +57,9 @@ def hostile(tmp_path_factory, hostile_space):
     """Of a list with hostile text in every field, contacts shown, and findings that are all hostile text."""
     data, space = tmp_path_factory.mktemp("explorer-hostile"), hostile_space
     names = space.audited["domain"].unique().tolist()
+    parts = ("observed", "expected", "register", "operator_id", "operator")
     more = [
-        made(
-            "DN_SHAPE",
-            observed=text,
-            expected=text,
-            register=text,
-            domains=(name,),
-            operator_id=text,
-            operator=text,
-        )
+        made("DN_SHAPE", domains=(name,), **dict.fromkeys(parts, text))
         for text in PAYLOADS
         for name in names[:3]
     ]

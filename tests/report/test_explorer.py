@@ -39,11 +39,6 @@ BUDGET = 1_500_000
 
 
 @pytest.fixture(scope="module")
-def space(sample_space):
-    return sample_space
-
-
-@pytest.fixture(scope="module")
 def made(space):
     return page_of(space)
 
