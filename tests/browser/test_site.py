@@ -105,9 +105,8 @@ def test_what_is_typed_on_the_first_page_is_searched_in_the_explorer(visit, samp
 def test_a_table_sorts_by_mouse_and_keyboard(visit, sample_site):
     page = visit(sample_site.folder / "operateurs.html").page
     header = page.locator("th", has_text="Domaines")
-    check_sorting(
-        page, header, "[...document.querySelectorAll('tbody tr')].map(r => +r.cells[1].dataset.order)"
-    )
+    order = "[...document.querySelectorAll('tbody tr')].map(r => +r.cells[1].dataset.order)"
+    check_sorting(page, header, order)
 
 
 def test_without_scripts_everything_but_the_search_is_there(visit, sample_site, kind):
