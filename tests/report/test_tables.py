@@ -146,14 +146,8 @@ def test_key_figures_are_a_list_of_terms():
 
 
 def test_numbers_stand_below_each_other_and_what_is_short_keeps_to_its_line():
-    rows = pd.DataFrame(
-        {
-            "n": [3, 1200],
-            "some": pd.array([1, None], dtype="Int64"),
-            "day": ["26/01/2025"] * 2,
-            "why": ["un mot " * 5] * 2,
-        }
-    )
+    rows = pd.DataFrame({"n": [3, 1200], "some": pd.array([1, None], dtype="Int64")})
+    rows = rows.assign(day="26/01/2025", why="un mot " * 5)
     page = parsed(tables.table(rows, name="t"))
     kinds = [[cell.get("class") for cell in row] for row in page.xpath("//tr")]
     assert kinds[0] == ["number", "number", None, None]
