@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from typing import Any
 
 from mssante_audit.base.resources import resource
 
 IMPORTS = "imports"
+
+
+def plain(text: str) -> str:
+    """Return a text in one line, without spaces that do not break."""
+    return " ".join(re.sub("[\xa0\u202f]", " ", text).split())
 
 
 def cells(name: str) -> list[dict[str, Any]]:

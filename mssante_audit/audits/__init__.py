@@ -19,7 +19,7 @@ import pandas as pd
 from mssante_audit.audits.since import dated
 from mssante_audit.base.errors import AuditError
 from mssante_audit.base.language import LANGUAGES
-from mssante_audit.findings.catalogue import CONFIDENCES, FAILED, Rule
+from mssante_audit.findings.catalogue import CONFIDENCES, FAILED
 from mssante_audit.findings.facts import hidden, plain
 from mssante_audit.findings.frame import Finding, concat, findings_frame, parts_of
 from mssante_audit.findings.held import held

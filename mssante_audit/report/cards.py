@@ -15,20 +15,16 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.audits import audit, audit_all, audits, parted
+from mssante_audit.base import errors, settings
 from mssante_audit.base import language as spoken
-from mssante_audit.base.errors import AuditError
 from mssante_audit.base.language import count, day, format_text, gettext, localized, moment
 from mssante_audit.base.markup import html_of
-from mssante_audit.base.settings import Thresholds
+from mssante_audit.findings import frame, words
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES, Rule
-from mssante_audit.findings.frame import Findings
 from mssante_audit.findings.registry import catalogue, input_of, known_needs, ours
-from mssante_audit.findings.words import sentence
-from mssante_audit.report import first
+from mssante_audit.report import first, results, tables
 from mssante_audit.report.findings import finding_rows, foundation
 from mssante_audit.report.html import Html, card, joined, lead, macro, paragraph, say, trusted
-from mssante_audit.report.results import limits, touching
-from mssante_audit.report.tables import badge, style
 from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.states import named, remedied, worded
 from mssante_audit.space.trust import TrustSpace
@@ -52,7 +48,7 @@ _shown = count_from(1)
 
 def alone(*parts: str) -> Html:
     """Return pieces with their style, inside one element: a page hides outputs that are only style."""
-    return macro("cards.alone", trusted(style()), joined(*parts))
+    return macro("cards.alone", trusted(tables.style()), joined(*parts))
 
 
 @html_of.register
@@ -72,28 +68,23 @@ def space_card(space: TrustSpace) -> str:
         "Situation": moment(space.as_of) + (gettext(" (exemple fictif)") if made_up(whitelist) else ""),
         "Contacts": contacts.get(space.contacts, gettext("ceux des services, personnes masquées")),
     }
+    about = card(facts, gettext("Espace de confiance MSSanté"))
     if len(rows) > SOON and not worked_out(space):
         ask = (
             "**{n:domaine}**, verdicts à établir : « ms.domains(space) » le fait en quelques secondes ; "
             "l’espace les montre ensuite."
         )
-        answered = [lead(say(ask, n=numbers["domaine"]))]
-    else:
-        answered = _verdicts(space)
-    about = card(facts, gettext("Espace de confiance MSSanté"))
-    return alone(*answered, about, _inputs(space))
-
-
-def _verdicts(space: TrustSpace) -> list[Html]:
-    """Return the answer, the counts and a line a check; what is not known of a rule that failed."""
+        return alone(lead(say(ask, n=numbers["domaine"])), about, _inputs(space))
     try:
         known = domains(space)
         failed = sum(int((parted(name, space)[0]["rule"] == FAILED).sum()) for name in audits())
-    except AuditError as error:  # of a file beside the list: the rest is worth showing
-        return [paragraph("limits", say("Verdicts inconnus : {why}", why=str(error)))]
-    shown = [first.answer(known), first.counts(known), first.checks(known)]
-    unmade = "{n:règle non évaluée|règles non évaluées}"
-    return shown + ([paragraph("limits", say(unmade, n=failed))] if failed else [])
+        answered = [first.answer(known), first.counts(known), first.checks(known)]
+        if failed:
+            unmade = say("{n:règle non évaluée|règles non évaluées}", n=failed)
+            answered.append(paragraph("limits", unmade))
+    except errors.AuditError as error:  # of a file beside the list: the rest is worth showing
+        answered = [paragraph("limits", say("Verdicts inconnus : {why}", why=str(error)))]
+    return alone(*answered, about, _inputs(space))
 
 
 def _inputs(space: TrustSpace) -> Html:
@@ -112,7 +103,7 @@ def _inputs(space: TrustSpace) -> Html:
 
 
 @html_of.register
-def findings_card(findings: Findings) -> str:
+def findings_card(findings: frame.Findings) -> str:
     """Return findings by severity, the worst unfolded, hints and information folded."""
     if findings.empty:
         return alone(paragraph("none", "Aucun constat."))
@@ -123,7 +114,7 @@ def findings_card(findings: Findings) -> str:
     else:
         hint = findings["confidence"] == "hint"
         worst_first = {s: findings[(findings["severity"] == s) & ~hint] for s in reversed(SEVERITIES)}
-        parts = [(badge(severity, len(part)), part) for severity, part in worst_first.items()]
+        parts = [(tables.badge(severity, len(part)), part) for severity, part in worst_first.items()]
         parts.append((count(int(hint.sum()), "indice"), findings[hint]))
     name, folds = f"constats-{next(_shown)}", list[tuple[str, str, int]]()
     for title, part in parts:
@@ -160,7 +151,7 @@ def signature_card(verdict: Verdict) -> str:
         "Valable du": verdict.not_before and day(verdict.not_before),
         "au": verdict.not_after and day(verdict.not_after), "Autorité": verdict.anchor,
         "Lignes couvertes": spoken.number(verdict.verified_rows),
-        "Détail": sentence(catalogue()[code], "observed", told) if code else "",
+        "Détail": words.sentence(catalogue()[code], "observed", told) if code else "",
     }  # fmt: skip
     return card(facts, format_text("Signature {status}", status=spoken.signatures()[verdict.status]))
 
@@ -199,7 +190,7 @@ def controls(space: TrustSpace) -> Any:
         value=min(stale, LATEST), max=LATEST, step=5, description=gettext("Ancienne après"),
         continuous_update=False, disabled=space.kept_domains is not None, **wide,
     )  # fmt: skip
-    days.tooltip = gettext(str(Thresholds.model_fields["stale_after_days"].title))
+    days.tooltip = gettext(str(settings.Thresholds.model_fields["stale_after_days"].title))
     shown, spaces = ipywidgets.HTML(value=view(space)), {stale: space}
 
     def show(_: Any) -> None:
@@ -216,12 +207,12 @@ def controls(space: TrustSpace) -> Any:
 def view(space: TrustSpace, region: str = "", operator: str = "") -> str:
     """Return the answer, the counts and the findings of a part of a space, as HTML that stands alone."""
     try:
-        chosen = limits(space, operator or None, region or None)
+        chosen = results.limits(space, operator or None, region or None)
         verdicts, todo = first.judged(space, chosen)
-        findings = touching(audit_all(space), space, chosen)
+        findings = results.touching(audit_all(space), space, chosen)
         shown = alone(first.answer(verdicts), first.counts(verdicts), first.first_cause(todo))
         return joined(shown, html_of(findings) or "")
-    except AuditError as error:  # an operator that does not sit in the region, say
+    except errors.AuditError as error:  # an operator that does not sit in the region, say
         return alone(paragraph("limits", str(error)))
 
 

@@ -35,6 +35,8 @@ HIGH, CURVE = 110, 70
 """Points that axes of upright bars, and of a curve, are high."""
 SPAN, LAST = 100, 9000
 """Years that a scale of time may span, and the year from which on matplotlib may have none."""
+ABOVE: Any = {"textcoords": "offset points", "ha": "center", "va": "bottom"}
+"""Where the number of a mark stands."""
 COLUMNS, SHADES, TILE = 10, 6, WIDTH / 10
 """Of the tiles: how many stand in a row, how many shades there are, points from one to the next."""
 
@@ -91,7 +93,10 @@ def bars(
         bars_parts = [zip(row, part, strict=True) for row, part in zip(rows, parts, strict=True)]
         texts = [", ".join(part for n, part in bar if n or single) for bar in bars_parts]
     pairs = list(zip(names, map(clean, texts), strict=True))
-    equal = not upright and _equal(lengths)
+    if ((lengths > 0).sum(axis=1) <= 1).all():  # alike, bars show nothing that their numbers do not say
+        equal = not upright and lengths[lengths.notna().all(axis=1)].sum(axis=1).nunique() == 1
+    else:
+        equal = not upright and len(lengths) > 1 and len(lengths.drop_duplicates()) == 1
     kind = "Barres – {title}. {said}." if single else "Barres empilées – {title}. {said}."
     colon, semicolon = PAIRS[current_language()]
     said = [f"{name}{colon}{text}" for name, text in pairs]
@@ -161,7 +166,12 @@ def lines(
             if not given:
                 axes.set_ylim(0, (max(numbers) or 1) * heights[at] / (CURVE - LINE))
                 axes.set(yticks=[], xlabel="", ylabel="")
-                _headed(axes, heads[at], numbers)
+                beside: Any = {"transform": axes.transAxes, "va": "top", "clip_on": False}
+                axes.text(0, 1, "\n".join(heads[at]), **beside)
+                axes.text(1, 1, number(numbers[-1]), ha="right", weight="bold", **beside)
+                if (most := max(numbers)) > numbers[-1]:
+                    top = (axes.lines[-1].get_xdata()[numbers.index(most)], most)
+                    axes.annotate(number(most), top, (0, 3), **ABOVE)
                 _time_axis(axes, times, day(times[0]), day(times[-1]))
                 axes.tick_params(labelbottom=at == len(held) - 1)
         if not given:
@@ -284,13 +294,6 @@ def _whole_numbers(numbers: Iterable[Any]) -> list[int]:
     return [int(n) for n in found]
 
 
-def _equal(lengths: pd.DataFrame) -> bool:
-    """Return whether bars would all be alike, and show nothing that their numbers do not say."""
-    if ((lengths > 0).sum(axis=1) <= 1).all():
-        return bool(lengths[lengths.notna().all(axis=1)].sum(axis=1).nunique() == 1)
-    return len(lengths) > 1 and len(lengths.drop_duplicates()) == 1
-
-
 def _looks(columns: Sequence[str], styles: Sequence[str], needed: int, single: bool) -> list[str]:
     plain = cycle(STYLES[len(SEVERITIES) :][: 1 if single else None])
     named = plain if single else (c if c in SEVERITIES else next(plain) for c in columns)
@@ -365,7 +368,7 @@ def _upright(lengths: Any, pairs: svg.Pairs, new: Any, options: dict[str, Any]) 
     places = [across * (first + n) for n in days]
     for i in _numbered(places, [up * n for n in tops], texts, across * 0.8 * least):
         top = (times[i], tops[i])
-        axes.annotate(texts[i], top, (0, 2), textcoords="offset points", ha="center", va="bottom")
+        axes.annotate(texts[i], top, (0, 2), **ABOVE)
     axes.set_yticks([])
     above.set_axis_off()
     below.set_axis_off()
@@ -385,16 +388,6 @@ def _numbered(places: list[float], tops: list[float], texts: list[str], bar: flo
         if fits:
             chosen.add(i)
     return sorted(chosen)
-
-
-def _headed(axes: Any, head: Sequence[str], held: Sequence[int]) -> None:
-    """Write above a line what it is and how many the last one has, and at its highest point how many."""
-    beside: dict[str, Any] = {"transform": axes.transAxes, "va": "top", "clip_on": False}
-    axes.text(0, 1, "\n".join(head), **beside)
-    axes.text(1, 1, number(held[-1]), ha="right", weight="bold", **beside)
-    if (most := max(held)) > held[-1]:
-        at = axes.lines[-1].get_xdata()[held.index(most)]
-        axes.annotate(number(most), (at, most), (0, 3), textcoords="offset points", ha="center", va="bottom")
 
 
 def _time_axis(axes: Any, times: pd.DatetimeIndex, *names: str) -> None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 from markupsafe import escape
@@ -215,7 +213,22 @@ def cause_lines(causes: pd.DataFrame, links: Links = NO_LINKS, kind: str = "caus
     """Show the first ten causes, with links to rule, operator and dossier where there are pages of them."""
     if causes.empty:
         return paragraph("none", say("Rien à corriger."))
-    lines = [_shown(cause, links) for cause in causes.head(CAUSES).to_dict("records")]
+    lines = []
+    for cause in causes.head(CAUSES).to_dict("records"):
+        code, owner, since = cause["rules"][0], cause["operator_id"], cause["first_seen"]
+        boxes, age = (None if pd.isna(n) else int(n) for n in (cause["mailboxes"], cause["age_days"]))
+        line = {name: cause[name] for name in ("domains", "observed", "expected", "remedy")} | {
+            "severity": str(cause["severity"]), "title": title_of(code), "rule_href": links.rule(code),
+            "others": cause["findings"] - 1, "manager": rule(code).manager,
+            "operator": unnamed(cause["operator"]) or owner, "operator_href": links.operator(owner),
+            "dossier": links.dossier(owner), "with": len(set(cause["operators"]) - {owner}),
+            "domain": unnamed(cause["domain"]), "since": parse_instant(since) if since else None,
+            # What is wrong with contacts alone names them already: nobody knows whether one is right.
+            "contact": "" if set(cause["checks"]) <= {"contacts"} else cause.get("contact", ""),
+            "short": _short_names(cause["observed"], cause["expected"]),
+            "doubts": [named(name) for name in cause["doubts"]], "age": age, "boxes": boxes,
+        }  # fmt: skip
+        lines.append(line)
     return macro("first.causes", lines, kind, MARKS)
 
 
@@ -232,22 +245,3 @@ def _short_names(observed: str, expected: str) -> tuple[str, str]:
     here, there = (_ADDRESS.sub("", _DN.sub(r"\1", text)) for text in (observed, expected))
     here = _TWICE.sub(r"\1\2", here)
     return (here, there) if here != there else (observed, expected)
-
-
-def _shown(cause: Mapping[Any, Any], links: Links) -> dict[str, Any]:
-    """Return what a line says of a cause."""
-    code, owner, since = cause["rules"][0], cause["operator_id"], cause["first_seen"]
-    boxes, age = (None if pd.isna(n) else int(n) for n in (cause["mailboxes"], cause["age_days"]))
-    kept = {name: cause[name] for name in ("domains", "observed", "expected", "remedy")}
-    return kept | {
-        "severity": str(cause["severity"]), "title": title_of(code), "rule_href": links.rule(code),
-        "others": cause["findings"] - 1, "manager": rule(code).manager,
-        "operator": unnamed(cause["operator"]) or owner, "operator_href": links.operator(owner),
-        "dossier": links.dossier(owner), "with": len(set(cause["operators"]) - {owner}),
-        "domain": unnamed(cause["domain"]), "since": parse_instant(since) if since else None,
-        # What is wrong with contacts alone names them already: nobody knows whether one is right.
-        "contact": "" if set(cause["checks"]) <= {"contacts"} else cause.get("contact", ""),
-        "short": _short_names(cause["observed"], cause["expected"]),
-        "doubts": [named(name) for name in cause["doubts"]],
-        "age": age, "boxes": boxes,
-    }  # fmt: skip

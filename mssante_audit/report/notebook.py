@@ -13,9 +13,8 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.audits import audit, lacking, waived
-from mssante_audit.base.instants import parse_instant
+from mssante_audit.base import instants, settings
 from mssante_audit.base.language import format_text, percent, translated
-from mssante_audit.base.settings import LIMITS
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.causes import actionable
 from mssante_audit.findings.causes import causes as merged
@@ -23,15 +22,13 @@ from mssante_audit.findings.frame import concat
 from mssante_audit.findings.registry import audits, rule, theirs, title_of_audit
 from mssante_audit.report import collection as lists
 from mssante_audit.report import findings as shown
-from mssante_audit.report import results
+from mssante_audit.report import results, svg, tables
 from mssante_audit.report.charts import bars, largest
 from mssante_audit.report.findings import findings_table, lacks, title_of, touched
 from mssante_audit.report.first import question_asked, with_contacts
 from mssante_audit.report.html import Figure, Html, Prose, key_figures, lead, macro, names, note, say
 from mssante_audit.report.parameters import check_value
 from mssante_audit.report.results import Limits, Results
-from mssante_audit.report.svg import Chart
-from mssante_audit.report.tables import table
 from mssante_audit.snapshot.make import unnamed_texts
 from mssante_audit.space.chronicle import Chronicle, chronicle
 from mssante_audit.space.trust import TrustSpace
@@ -63,7 +60,7 @@ def open_report(name: str, **parameters: Any) -> Report:
     """
     row_limit = check_value("row_limit", parameters.pop("row_limit", 500))
     since = check_value("changes_since", parameters.pop("changes_since", None))
-    named = {limit: parameters.pop(limit, None) for limit in LIMITS}
+    named = {limit: parameters.pop(limit, None) for limit in settings.LIMITS}
     space = results.open_space(**parameters)
     chosen = results.limits(space, **named)
     made = tuple(audits()) if name == "overview" else TOGETHER.get(name, (name,) if name in audits() else ())
@@ -140,7 +137,7 @@ class Report:
         start, end = self.story.whole.start, self.space.as_of
         log = self.space.archive.log if self.space.archive else []
         odd = [record for record in log if record.outcome == "quarantined"]
-        refused = [r.file for r in odd if (start or end) <= parse_instant(r.at) <= end]
+        refused = [r.file for r in odd if (start or end) <= instants.parse_instant(r.at) <= end]
         return list(dict.fromkeys([*(Path(e.file or "").name for e in self.story.unread), *refused]))
 
     @cached_property
@@ -200,7 +197,7 @@ class Report:
             ]
         )
 
-    def rules_chart(self, empty: str = "Aucun constat.") -> Chart:
+    def rules_chart(self, empty: str = "Aucun constat.") -> svg.Chart:
         """Draw the findings that ask for something by rule and severity."""
         drawn = by_severity(self.todo["rule"], self.todo)
         drawn.index = drawn.index.map(title_of)
@@ -214,7 +211,7 @@ class Report:
         )  # fmt: skip
         return bars(drawn.head(BARS), title="Constats à traiter, par règle", caption=reading, empty=empty)
 
-    def age_chart(self) -> Chart:
+    def age_chart(self) -> svg.Chart:
         """Draw the rows over the months of their dates, those older than the threshold in another colour."""
         stale, dates = self.space.thresholds.stale_after_days, self.entries["updated_at"]
         now = pd.Timestamp(self.space.as_of)
@@ -248,7 +245,7 @@ class Report:
         after = int((dates > made).sum()) if made else 0
         return note(say(text, after=after, same=same, time=time or "–"), kind="caution")
 
-    def hosts_chart(self, kind: str, title: str, reading: str, empty: str) -> Chart | Html:
+    def hosts_chart(self, kind: str, title: str, reading: str, empty: str) -> svg.Chart | Html:
         """Draw how many domains depend on each server of a kind, ``NS`` or ``MX``; a table, of one each.
 
         `reading` is a sentence with ``{first}``, the server with most domains, ``{n}`` domains, their
@@ -261,7 +258,7 @@ class Report:
         if most == 1:
             counted = held.rename_axis("Serveur").rename("Domaines").reset_index()
             caption = say("{title} : un seul chacun", title=title)
-            return table(counted, name=f"held-{kind.lower()}", caption=caption, limit=self.row_limit)
+            return tables.table(counted, name=f"held-{kind.lower()}", caption=caption, limit=self.row_limit)
         alone = used.loc[~used["domain"].duplicated(keep=False), "host"]
         share, only = percent(most, self.domains), int((alone == first).sum())
         caption = say(reading, first=first, n=most, share=share, k=only)
@@ -282,7 +279,7 @@ class Report:
         caption = say(text, n=len(moves), k=int((moves["spare"] < days).sum()), d=days)
         empty = "Aucun changement de certificat dans les observations gardées."
         told = told[list(MOVES)].rename(columns=MOVES).reset_index(drop=True)
-        return table(told, name=name, caption=caption, csv=moves, limit=self.row_limit, empty=empty)
+        return tables.table(told, name=name, caption=caption, csv=moves, limit=self.row_limit, empty=empty)
 
     def limits(self) -> Prose:
         """Say which places it is limited to; an empty sentence if none is named."""

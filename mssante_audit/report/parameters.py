@@ -15,13 +15,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mssante_audit.base import fields
+from mssante_audit.base import fields, instants, language, settings
 from mssante_audit.base.errors import InputError, ParameterError
-from mssante_audit.base.instants import asked_instant, parse_instant
-from mssante_audit.base.language import gettext, moment
-from mssante_audit.base.settings import Parameters
 
-PARAMETERS = Parameters.model_fields
+PARAMETERS = settings.Parameters.model_fields
 """Every parameter by its name; the title is its French label, the description its help."""
 INSTANTS = ("as_of", "changes_since")
 PATHS = ("data", "anchors")
@@ -48,12 +45,12 @@ def check_value(name: str, value: Any) -> Any:
     if name not in PARAMETERS:
         raise ParameterError(f"no parameter {name!r}", remedy=f"There are: {', '.join(PARAMETERS)}")
     try:
-        checked = getattr(Parameters.model_validate({name: _meant(kind_of(name), value)}), name)
+        checked = getattr(settings.Parameters.model_validate({name: _meant(kind_of(name), value)}), name)
     except ValidationError as errors:
-        raise ParameterError(fields.fault(Parameters, errors.errors()[0])) from None
+        raise ParameterError(fields.fault(settings.Parameters, errors.errors()[0])) from None
     if name in INSTANTS and checked is not None:
         try:
-            asked_instant(checked)
+            instants.asked_instant(checked)
         except InputError as error:
             raise ParameterError(f"{name}: {error.message}", remedy=error.remedy) from None
     return list(checked) if isinstance(checked, tuple) else checked
@@ -122,10 +119,10 @@ def shown_value(name: str, value: Any) -> str:
     if value is None or value == []:
         return "—"
     if isinstance(value, bool):
-        return gettext("oui") if value else gettext("non")
+        return language.gettext("oui") if value else language.gettext("non")
     if name in PATHS:
         return ", ".join(Path(path).name or "." for path in (value if isinstance(value, list) else [value]))
-    return moment(parse_instant(value)) if name in INSTANTS else str(value)
+    return language.moment(instants.parse_instant(value)) if name in INSTANTS else str(value)
 
 
 def tellable(values: Mapping[str, Any]) -> dict[str, Any]:

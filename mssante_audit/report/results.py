@@ -21,16 +21,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from mssante_audit.audits import waived
+from mssante_audit.base import export, language, settings
 from mssante_audit.base.errors import ParameterError, UnknownNameError
-from mssante_audit.base.export import records
-from mssante_audit.base.language import gettext
-from mssante_audit.base.settings import LIMITS
 from mssante_audit.base.text import fold
+from mssante_audit.findings import facts, registry, trend
 from mssante_audit.findings.catalogue import FAILED
-from mssante_audit.findings.facts import names_persons
 from mssante_audit.findings.frame import COLUMNS, from_json, typed
-from mssante_audit.findings.registry import audits
-from mssante_audit.findings.trend import severity_counts
 from mssante_audit.observe.kinds import KINDS
 from mssante_audit.report.html import Prose, say
 from mssante_audit.report.parameters import check_value
@@ -42,7 +38,7 @@ from mssante_audit.verdicts.checks import ORDERS, RECEIVES
 from mssante_audit.whitelist.signature import made_up
 
 _version = cache(version)
-ASIDE = ("row_limit", "changes_since", "lang", *LIMITS)
+ASIDE = ("row_limit", "changes_since", "lang", *settings.LIMITS)
 """Parameters that are not of the trust space."""
 MIME = "application/vnd.mssante-audit+json"
 """Of the output that carries a notebook's results."""
@@ -99,8 +95,8 @@ def select_operator(space: TrustSpace, operator: str | None) -> str | None:
             fault = f"{operator!r} may mean {len(matches)} operators"
             raise UnknownNameError(fault, remedy=f"Such as: {some}")
     near = difflib.get_close_matches(wanted, names.tolist(), n=3, cutoff=0.6)
-    likely = f"Near: {'; '.join(known[names.isin(near)]['operator'].unique())}" if near else None
-    raise UnknownNameError(f"no operator {operator!r} in this list", remedy=likely)
+    likely, fault = known[names.isin(near)]["operator"].unique(), f"no operator {operator!r} in this list"
+    raise UnknownNameError(fault, remedy=f"Near: {'; '.join(likely)}" if near else None)
 
 
 class Limits(NamedTuple):
@@ -199,18 +195,18 @@ def provenance(space: TrustSpace) -> dict[str, Any]:
         "namespace": whitelist.namespace, "register": register.source if register else None,
         "register_sha256": register.sha256 if register else None,
         "observed": [
-            {"kind": gettext(kind.title), "file": part.source, "sha256": part.sha256,
+            {"kind": language.gettext(kind.title), "file": part.source, "sha256": part.sha256,
              "begun": part.started_at.isoformat()}
             for kind, part in observed
         ],
         "set_aside": dict(space.aside), "mailboxes": space.mailboxes.source if space.mailboxes else None,
-        "not_made": [name for name, audit in audits().items() if audit.lacking(space)],
+        "not_made": [name for name, audit in registry.audits().items() if audit.lacking(space)],
         "as_of": space.as_of.isoformat(), "rows": len(space.entries), "made_up": made_up(whitelist),
         "test_entries": int(space.entries["is_audit_entry"].sum()), "contacts": space.contacts,
         "versions": {"python": platform.python_version()} | {n: _version(n) for n in LIBRARIES},
         "inputs": [state.told() for state in space.states],
     }  # fmt: skip
-    made = [name for name, audit in audits().items() if audit in space.cache]
+    made = [name for name, audit in registry.audits().items() if audit in space.cache]
     if made and space.waivers and len(accepted := waived(space, *made)):
         origin["waived"] = accepted[list(ACCEPTED)].to_dict("records")
     return origin
@@ -233,7 +229,7 @@ class Results:
     @property
     def by_severity(self) -> dict[str, int]:
         """Number of findings by severity, all of them named, worst first; hints count as information."""
-        return severity_counts(self.findings)
+        return trend.severity_counts(self.findings)
 
     @property
     def by_rule(self) -> dict[str, int]:
@@ -242,7 +238,7 @@ class Results:
 
     def payload(self) -> dict[str, Any]:
         """Return all of it as JSON types; `read_results` is the way back."""
-        found = {"name": self.name, "findings": records(self.findings), "provenance": self.provenance}
+        found = {"name": self.name, "findings": export.records(self.findings), "provenance": self.provenance}
         return found | {"calendar": self.calendar, "title": self.title}
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
@@ -257,7 +253,7 @@ def record(
     space: TrustSpace, findings: pd.DataFrame, *, name: str, calendar: str = "", title: str = ""
 ) -> Results:
     """Return a notebook's results; findings with contacts, of a space without, are a `ParameterError`."""
-    if not space.show_contacts and any(map(names_persons, findings["facts"])):
+    if not space.show_contacts and any(map(facts.names_persons, findings["facts"])):
         raise ParameterError(
             "these findings show contacts, and the space they are recorded with masks them",
             remedy="Find and record them with the same space",

@@ -18,21 +18,16 @@ from typing import Any
 
 from lxml.html import fragment_fromstring
 
+from mssante_audit.base import export, language, resources, settings
 from mssante_audit.base.errors import InputError, ParameterError, UnknownNameError
-from mssante_audit.base.export import write_bytes
-from mssante_audit.base.language import using_language
-from mssante_audit.base.resources import real_path, resource
-from mssante_audit.base.settings import LIMITS
 from mssante_audit.base.staging import locked, publish, scratch_folder, scratch_of
+from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.ledger import read_ledger, write_ledger
-from mssante_audit.findings.registry import audits
-from mssante_audit.report import first
+from mssante_audit.report import findings, first, html
 from mssante_audit.report.execute import Execution, execute
 from mssante_audit.report.explorer import FILE as EXPLORER
 from mssante_audit.report.explorer import explore
-from mssante_audit.report.findings import since_previous
-from mssante_audit.report.html import joined
 from mssante_audit.report.page import Outcome as Outcome
 from mssante_audit.report.page import as_severe, convert, index_html, text_of, write_files
 from mssante_audit.report.parameters import check_value, declared
@@ -135,9 +130,9 @@ def plan(notebooks: Mapping[str, Path], parameters: Mapping[str, Any]) -> list[J
             values["as_of"] = known["as_of"] or made_as_of(values.get("data")) or now
         paths: dict[str, Any] = {}  # that hold in the kernel's own folder
         if values.get("data") is not None:
-            paths["data"] = str(real_path(values["data"]))
+            paths["data"] = str(resources.real_path(values["data"]))
         if values.get("anchors"):
-            paths["anchors"] = [str(real_path(anchor)) for anchor in values["anchors"]]
+            paths["anchors"] = [str(resources.real_path(anchor)) for anchor in values["anchors"]]
         jobs.append(Job(name, path.read_bytes(), values | paths, {**known, **values}))
     return jobs
 
@@ -178,15 +173,15 @@ def run_reports(
         If `out` cannot be written, or another run is writing there.
     """
     given, space, chosen = parameters or {}, None, Limits()
-    jobs = plan(find_notebooks(names, notebooks or resource("notebooks")), given)
+    jobs = plan(find_notebooks(names, notebooks or resources.resource("notebooks")), given)
     values = {name: value for job in jobs for name, value in job.shown.items()}
     if "data" in values:  # what the notebooks will load: refused here, before any of them runs
         space = open_space(**of_space(values))
-        chosen = limits(space, **{name: values.get(name) for name in LIMITS})
+        chosen = limits(space, **{name: values.get(name) for name in settings.LIMITS})
     jobs = [job for job in jobs if _has_data(job.name, space, asked=bool(names))]
     if shown:
         jobs = [replace(j, shown={n: shown.get(n, value) for n, value in j.shown.items()}) for j in jobs]
-    with using_language(check_value("lang", given.get("lang", "fr"))), locked(out) as staging:
+    with language.using_language(check_value("lang", given.get("lang", "fr"))), locked(out) as staging:
         outcomes, ledger = [], read_ledger(out)
         for job in jobs:
             listener(job.name, 0, 1, None)
@@ -197,7 +192,7 @@ def run_reports(
             if space:
                 verdicts, causes = first.judged(space, chosen)
                 counts = answers(verdicts)
-                shows = joined(first.answer(verdicts), first.counts(verdicts))
+                shows = html.joined(first.answer(verdicts), first.counts(verdicts))
                 top = first.cause_lines(causes.head(TOP), kind="causes brief") if len(causes) else ""
                 screen = {"title": first.question_asked(verdicts), "first": shows, "causes": top}
                 begin = text_of(fragment_fromstring(first.first_cause(causes)))
@@ -217,14 +212,14 @@ def run_reports(
         explorer = EXPLORER if any((folder / EXPLORER).exists() for folder in (staging, out)) else ""
         origin = next((o.results.provenance for o in outcomes if o.results), loaded)
         index = index_html([_row(o, out, begin) for o in outcomes], origin, screen, explorer)
-        write_bytes(staging / "index.html", index.encode())
+        export.write_bytes(staging / "index.html", index.encode())
         publish(staging, out, [path for outcome in outcomes for path in _stale(outcome)])
     return Run(out, tuple(outcomes))
 
 
 def _has_data(name: str, space: TrustSpace | None, *, asked: bool) -> bool:
     """Tell whether the data that a notebook needs are there; refuse one that was asked for without them."""
-    needs = NEEDS.get(name) or (audits()[name].needs if name in audits() else ())
+    needs = NEEDS.get(name) or (registry.audits()[name].needs if name in registry.audits() else ())
     lacking = [need for need in needs if space is not None and space.given(need) is None]
     if lacking and asked:
         raise InputError(f"the data folder holds no {lacking[0]}", remedy=f"The report {name!r} needs them")
@@ -255,7 +250,7 @@ def _row(outcome: Outcome, out: Path, begin: str) -> dict[str, Any]:
         "name": outcome.name, "title": outcome.title, "failure": outcome.failure, "section": outcome.section,
         "counts": outcome.results.by_severity if outcome.results else None,
         "lead": begin if begin and outcome.name == "overview" else outcome.lead,
-        "since_previous": since_previous(outcome.follow_up) if outcome.follow_up else "",
+        "since_previous": findings.since_previous(outcome.follow_up) if outcome.follow_up else "",
         "last_good": (out / f"{outcome.name}.html").exists(),
     }  # fmt: skip
 

@@ -21,10 +21,7 @@ from unicodedata import east_asian_width
 
 from lxml import etree
 
-from mssante_audit.base.errors import ParameterError
-from mssante_audit.base.export import writing
-from mssante_audit.base.language import translated
-from mssante_audit.base.markup import visible
+from mssante_audit.base import errors, export, language, markup
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.report.html import Html, macro, trusted
 
@@ -87,8 +84,8 @@ class Chart:
     def save(self, path: str | Path) -> None:
         """Write the figure into a file, as PNG, SVG or PDF by its suffix; else it is an `AuditError`."""
         if (suffix := Path(path).suffix.lower()) not in (".png", ".svg", ".pdf"):
-            raise ParameterError(f"no format {suffix!r}", remedy="Name the file .png, .svg or .pdf")
-        with writing(Path(path)), look():
+            raise errors.ParameterError(f"no format {suffix!r}", remedy="Name the file .png, .svg or .pdf")
+        with export.writing(Path(path)), look():
             self.figure.savefig(path, facecolor="white")
 
     def html(self) -> Html:
@@ -165,7 +162,7 @@ def _svg(figure: Figure, marks: Mapping[str, str]) -> Html:
 
 def clean(text: object) -> str:
     """Return a name as a drawing may have it: no character of it is invisible, or none of Unicode."""
-    return visible(str(text)).encode("utf-8", "backslashreplace").decode()
+    return markup.visible(str(text)).encode("utf-8", "backslashreplace").decode()
 
 
 def lines_of(text: str, letters: int = LETTERS, weight: str = "normal") -> list[str]:
@@ -197,7 +194,7 @@ def sheet(title: str, words: Mapping[str, str], heights: Sequence[float], size: 
     from matplotlib.patches import Patch
 
     width, least = (72 * side for side in size or (WIDTH / 72, 0))
-    lines = lines_of(clean(translated(title)), weight="bold") if title else []
+    lines = lines_of(clean(language.translated(title)), weight="bold") if title else []
     longest = max(map(len, words.values()), default=0)
     columns = next(n for n in (4, 3, 2, 1) if n == 1 or n * (longest + 4) < LETTERS)
     figure, top = Figure(figsize=(width / 72, width / 72)), float(LINE * len(lines))

@@ -13,13 +13,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from mssante_audit.dossiers.write import write_dossiers
 
 ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run",
+]  # fmt: skip
 LOCAL = ("file:", "data:", "blob:")
 WAITING = "document.querySelector('table.sortable:not(.ready)')"
 """Whether the script of tables still has some to take up."""

@@ -105,10 +105,7 @@ SOME = [MEDIA[0], MEDIA[3], MEDIA[4]]
 """A light phone, a dark screen and paper; every chart function is looked at in all of `MEDIA`."""
 
 
-@pytest.mark.parametrize(
-    "made",
-    ["sample", "certificates", "hostile", "real"],
-)
+@pytest.mark.parametrize("made", ["sample", "certificates", "hostile", "real"])
 def test_every_chart_of_the_reports_is_legible(visit, request, made):
     run, seen = request.getfixturevalue(f"{made}_run"), 0
     for outcome in run.outcomes:

@@ -57,16 +57,9 @@ def hostile(tmp_path_factory, hostile_space):
     """Of a list with hostile text in every field, contacts shown, and findings that are all hostile text."""
     data, space = tmp_path_factory.mktemp("explorer-hostile"), hostile_space
     names = space.audited["domain"].unique().tolist()
+    parts = ("observed", "expected", "register", "operator_id", "operator")
     more = [
-        made(
-            "DN_SHAPE",
-            observed=text,
-            expected=text,
-            register=text,
-            domains=(name,),
-            operator_id=text,
-            operator=text,
-        )
+        made("DN_SHAPE", domains=(name,), **dict.fromkeys(parts, text))
         for text in PAYLOADS
         for name in names[:3]
     ]
@@ -194,12 +187,8 @@ def test_an_agency_filters_its_region_and_everything_follows(opened, sample):
     states = own["receives"].value_counts()
     assert counted(page, "Le courrier arrive") == {STATES[s]: n for s, n in states.items()}
     assert counted(page, "Opérateur") == Counter(own["operator"].replace("", "opérateur inconnu"))
-    assert (
-        counted(page, "Région de l’opérateur")[frame["region"].value_counts().index[0]]
-        == (
-            frame["region"].value_counts().iloc[0]  # what would be there if it were chosen too
-        )
-    )
+    largest, n = next(iter(frame["region"].value_counts().items()))
+    assert counted(page, "Région de l’opérateur")[largest] == n, "there if it were chosen too"
     widths = page.locator("#parts i").evaluate_all("all => all.map(i => i.className)")
     assert widths == [
         k for s, k in zip(STATES, ("ok", "warn", "fail", "unknown"), strict=True) if s in states

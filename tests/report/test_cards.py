@@ -154,16 +154,6 @@ def test_a_sentence_agrees_with_its_numbers():
         say("{m}")
 
 
-def test_a_row_a_domain_counts_the_findings_that_touch_it(space):
-    frame = domains(space)
-    assert frame["domain"].is_unique
-    assert len(frame) == space.audited["domain"].nunique()
-    (row,) = frame[frame["domain"] == frame["domain"].iloc[0]].to_dict("records")
-    shown = parsed(card(frame.iloc[0], "Domaine")).text_content()
-    assert row["domain"] in shown
-    assert row["method"] in shown
-
-
 def test_a_rule_shows_its_title_and_its_remedy():
     told = parsed(rule("DN_ID_LUHN")).text_content()
     assert "un chiffre est faux" in told

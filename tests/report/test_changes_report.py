@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import re
 from pathlib import Path
 from shutil import copytree
 
 import pandas as pd
 import pytest
-from cells import shown
+from cells import plain, shown
 from conftest import CATALOGUE
 from lxml import html as lxml_html
 from tlsmade import write_before
@@ -30,11 +29,6 @@ AS_OF = "2026-03-03T06:00:00Z"
 
 
 @pytest.fixture(scope="module")
-def space(sample_space) -> TrustSpace:
-    return sample_space
-
-
-@pytest.fixture(scope="module")
 def report(sample_run):
     return lxml_html.fromstring((sample_run.out / "changes.html").read_text(encoding="utf-8"))
 
@@ -49,21 +43,9 @@ def opened(folder: Path | None = None, **given: object) -> Report:
 def told(report: Report, ident: str):
     """What a cell of the notebook shows of a report."""
     story = report.story
-    return shown(
-        "changes",
-        ident,
-        report=report,
-        space=report.space,
-        story=story,
-        changes=worded_changes(story.whole.changes),
-        events=worded_events(story.events),
-        lists=story.counts.set_index("time"),
-        row_limit=5,
-    )
-
-
-def plain(text: str) -> str:
-    return " ".join(re.sub("[\xa0\u202f]", " ", text).split())
+    given = {"report": report, "space": report.space, "story": story, "row_limit": 5}
+    given |= {"changes": worded_changes(story.whole.changes), "events": worded_events(story.events)}
+    return shown("changes", ident, lists=story.counts.set_index("time"), **given)
 
 
 def test_it_is_among_the_reports_where_there_is_an_archive(sample_run) -> None:

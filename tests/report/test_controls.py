@@ -104,13 +104,8 @@ def test_there_are_notebooks_with_controls():
 
 def test_papermill_alone_leaves_no_trace_of_widgets(tmp_path):
     out = tmp_path / "out.ipynb"
-    papermill.execute_notebook(
-        str(resource("notebooks") / "stale_contacts.ipynb"),
-        str(out),
-        parameters={"as_of": AS_OF},
-        progress_bar=False,
-        kernel_name="python3",
-    )
+    source, given = str(resource("notebooks") / "stale_contacts.ipynb"), {"as_of": AS_OF}
+    papermill.execute_notebook(source, str(out), given, progress_bar=False, kernel_name="python3")
     text = out.read_text(encoding="utf-8")
     assert "application/vnd.jupyter.widget" not in text
     assert "widgets" not in nbformat.read(out, 4)["metadata"]

@@ -24,11 +24,6 @@ AS_OF = "2026-03-03T06:00:00Z"
 SAMPLE = CATALOGUE
 
 
-@pytest.fixture(scope="module")
-def space(sample_space):
-    return sample_space
-
-
 def told(space, ident, statuses=None, row_limit=1000):
     """What a cell of the notebook shows of statuses."""
     frame = status(space) if statuses is None else statuses
@@ -63,15 +58,8 @@ def test_the_first_screen_and_the_table(space):
 def opened(data, operator=None):
     """What the notebook's opening and answer show, run as who explores runs it."""
     given = {"data": data, "as_of": AS_OF, "operator": operator, "anchors": [], "contacts": "none"}
-    given |= {
-        "region": None,
-        "department": None,
-        "signer": None,
-        "recover": False,
-        "any_namespace": False,
-        "listing_days": 10,
-        "row_limit": 5,
-    }
+    given |= dict.fromkeys(("region", "department", "signer")) | {"listing_days": 10, "row_limit": 5}
+    given |= dict.fromkeys(("recover", "any_namespace"), False)
     return shown("declarations", "opening", "answer", "statuses", **given)
 
 

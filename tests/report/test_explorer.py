@@ -38,11 +38,6 @@ BUDGET = 1_500_000
 
 
 @pytest.fixture(scope="module")
-def space(sample_space):
-    return sample_space
-
-
-@pytest.fixture(scope="module")
 def made(space):
     return page_of(space)
 
@@ -138,12 +133,8 @@ def test_certificates_presented_have_their_ends(space, tmp_path):
         for host, name, until, days in own
     ]
     parts = (ends[column] for column in ("domain", "host", "name"))
-    wanted = zip(
-        *(part.map(called) for part in parts),
-        ends["until"].dt.strftime("%Y-%m-%d"),
-        ends["days"],
-        strict=True,
-    )
+    until = ends["until"].dt.strftime("%Y-%m-%d")
+    wanted = zip(*(part.map(called) for part in parts), until, ends["days"], strict=True)
     assert len(shown) > 3
     assert sorted(shown) == sorted(wanted)
 
@@ -297,11 +288,8 @@ def test_beside_reports_of_one_department_it_tells_of_that_alone(space, tmp_path
     (tmp_path / "notebooks").mkdir()
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "notebooks" / "small.ipynb")
     code = space.audited["department"].value_counts().index[1]
-    run_reports(
-        out=tmp_path / "out",
-        notebooks=tmp_path / "notebooks",
-        parameters={"as_of": SAMPLE_AS_OF, "department": code},
-    )
+    given = {"as_of": SAMPLE_AS_OF, "department": code}
+    run_reports(out=tmp_path / "out", notebooks=tmp_path / "notebooks", parameters=given)
     told = unpacked((tmp_path / "out" / "explorer.html").read_text(encoding="utf-8"))
     own = space.audited.loc[space.audited["department"] == code, "domain"]
     assert sorted(told["rows"]["domain"]) == sorted(map(called, own.unique()))

@@ -184,14 +184,8 @@ def _(page: Page) -> list[object]:
     assert page.entries.loc[own].groupby("operator")["domain"].nunique().to_dict() == {
         n: drawn[n] for n in names
     }
-    return [
-        3,
-        share(page.entries.loc[own, "domain"].nunique(), page.whole),
-        page.whole,
-        first,
-        most,
-        share(most, page.whole),
-    ]
+    part = share(page.entries.loc[own, "domain"].nunique(), page.whole)
+    return [3, part, page.whole, first, most, share(most, page.whole)]
 
 
 @says(

@@ -9,6 +9,7 @@ from statistics import median
 
 import nbformat
 import pytest
+from cells import plain
 from leaks import belonging, leaks, written_for
 from lxml import html as lxml_html
 
@@ -38,11 +39,6 @@ def source():
 
 
 @pytest.fixture(scope="module")
-def space(sample_space):
-    return sample_space
-
-
-@pytest.fixture(scope="module")
 def has(space):
     """What each operator of the sample has."""
     return belonging(space)
@@ -55,20 +51,13 @@ def operators(space):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return run_reports(
-        ["operator"],
-        out=tmp_path_factory.mktemp("operator"),
-        parameters={"as_of": AS_OF, "operator": "groupement e-sante de cheminsonge"},
-    )
+    given = {"as_of": AS_OF, "operator": "groupement e-sante de cheminsonge"}
+    return run_reports(["operator"], out=tmp_path_factory.mktemp("operator"), parameters=given)
 
 
 @pytest.fixture(scope="module")
 def report(run):
     return lxml_html.fromstring((run.out / "operator.html").read_text(encoding="utf-8"))
-
-
-def plain(text):
-    return " ".join(re.sub("[\xa0\u202f]", " ", text).split())
 
 
 # -- nothing of others ---------------------------------------------------------------------------------------
@@ -170,12 +159,8 @@ def test_the_first_screen_is_the_answer(report, space):
     first = theirs(dossier(space, GROUP).findings).iloc[0]["rule"]
     assert plain(rule(first).title_fr) in lead
     assert plain(remedy(first)) in lead
-    assert [t.text for t in answer.xpath(".//dl[@class='figures']//dt")] == [
-        "Vos domaines",
-        "Vos certificats",
-        "À corriger",
-        "Parmi vos pairs",
-    ]
+    figures = [term.text for term in answer.xpath(".//dl[@class='figures']//dt")]
+    assert figures == ["Vos domaines", "Vos certificats", "À corriger", "Parmi vos pairs"]
 
 
 def test_every_finding_has_its_remedy(report, run, space):

@@ -1,8 +1,5 @@
 """Parameters: typed, in range, known, and refused before anything runs."""
 
-import json
-from pathlib import Path
-
 import pytest
 
 from mssante_audit.base.errors import ParameterError
@@ -14,8 +11,6 @@ from mssante_audit.report.parameters import (
     parse_assignments,
     shown_value,
 )
-
-FILES = Path(__file__).parents[1] / "files"
 
 
 def notebook(source, tags=("parameters",)):
@@ -116,12 +111,6 @@ def test_a_cell_that_is_no_list_of_parameters_is_refused(source, why):
     with pytest.raises(ParameterError) as caught:
         declared(notebook(source), "a")
     assert str(caught.value).startswith(why)
-
-
-def test_the_fixture_with_an_unknown_parameter_is_refused():
-    found = json.loads((FILES / "unknown_parameter.ipynb").read_text(encoding="utf-8"))
-    with pytest.raises(ParameterError, match="'colour'"):
-        declared(found, "unknown_parameter")
 
 
 def test_assignments_come_once_but_for_lists():

@@ -5,7 +5,6 @@ from hashlib import sha256
 from importlib.resources import files
 
 import pandas as pd
-import pytest
 from lxml import html as lxml_html
 from made_findings import framed, made
 
@@ -100,11 +99,6 @@ def test_a_header_of_hostile_text_is_escaped():
     assert page.xpath("//th/text()") == ["<script>"]
 
 
-def test_a_row_that_does_not_fit_the_columns_is_refused():
-    with pytest.raises(ValueError, match="zip"):
-        tables.rows_table("t", "c", ["a", "b"], [[tables.Cell("x")]])
-
-
 def test_a_long_text_is_cut_and_says_so():
     page = parsed(findings.findings_table(found(1, "x" * 2000), name="t", caption="c", limit=2))
     shown = page.xpath("//tbody/tr/td[5]/bdi")[0].text_content()
@@ -152,14 +146,8 @@ def test_key_figures_are_a_list_of_terms():
 
 
 def test_numbers_stand_below_each_other_and_what_is_short_keeps_to_its_line():
-    rows = pd.DataFrame(
-        {
-            "n": [3, 1200],
-            "some": pd.array([1, None], dtype="Int64"),
-            "day": ["26/01/2025"] * 2,
-            "why": ["un mot " * 5] * 2,
-        }
-    )
+    rows = pd.DataFrame({"n": [3, 1200], "some": pd.array([1, None], dtype="Int64")})
+    rows = rows.assign(day="26/01/2025", why="un mot " * 5)
     page = parsed(tables.table(rows, name="t"))
     kinds = [[cell.get("class") for cell in row] for row in page.xpath("//tr")]
     assert kinds[0] == ["number", "number", None, None]

@@ -21,20 +21,15 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.audits import audit_all
+from mssante_audit.base import errors, export, resources
 from mssante_audit.base import language as spoken
-from mssante_audit.base.errors import InputError
-from mssante_audit.base.export import write_bytes
 from mssante_audit.base.markup import visible
-from mssante_audit.base.resources import table_of
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.findings.words import sentence
-from mssante_audit.report import first, tables
-from mssante_audit.report.charts import tile_places
+from mssante_audit.report import charts, first, page, results, tables
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.html import macro, template
-from mssante_audit.report.page import policy_of
-from mssante_audit.report.results import provenance
 from mssante_audit.space.states import aged
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS
@@ -68,7 +63,7 @@ class Explorer:
 
     def save(self, path: str | Path) -> None:
         """Write the page into a file of its own, or raise an `OutputError`."""
-        write_bytes(Path(path), self.html.encode("utf-8", "backslashreplace"))
+        export.write_bytes(Path(path), self.html.encode("utf-8", "backslashreplace"))
 
     def _repr_html_(self) -> str:
         # In a sandbox without an origin: it can reach nothing of the notebook it stands in.
@@ -109,8 +104,8 @@ def explorer_html(
         "checks": checks,
         "spoken": WORDS,
         "receiving": told.RECEIVING[language],
-        "tiles": {c: [*at, _place(c)] for c, at in tile_places(collectivities=True).items()},
-        "outlines": table_of("mssante_audit.report.explorer", "outlines.toml"),
+        "tiles": {c: [*at, _place(c)] for c, at in charts.tile_places(collectivities=True).items()},
+        "outlines": resources.table_of("mssante_audit.report.explorer", "outlines.toml"),
         "pages": {visible(operator): list(places) for operator, places in (pages or {}).items()},
     }
     counts = []
@@ -119,9 +114,9 @@ def explorer_html(
         counts.append((axis, [(a, n, first.MARKS[first.RESULT_OF[a]], text) for (a, n), text in held]))
     return template("explorer.html.j2").render(
         title=first.question_asked(domains), words={**words["page"], "colon": spoken.colon()}, counts=counts,
-        answer=first.answer(domains), policy=policy_of(tables.source_of(code)), script=code, home=home,
+        answer=first.answer(domains), policy=page.policy_of(tables.source_of(code)), script=code, home=home,
         style=(files(__package__) / "explorer.css").read_text(encoding="utf-8"), data=packed(content),
-        doubts=[told.DOUBTS[language][doubt] for doubt in space.list_doubts], provenance=provenance(space),
+        doubts=[told.DOUBTS[language][d] for d in space.list_doubts], provenance=results.provenance(space),
         blind=[checks[c] for c in CHECKS if len(domains) and (domains[c] == "unknown").all()],
     )  # fmt: skip
 
@@ -290,21 +285,18 @@ def _history(space: TrustSpace, places: Mapping[str, int]) -> dict[str, Any]:
         return unknown
     try:
         history = archive.history
-    except InputError:  # a list of it cannot be read: nothing is known rather than half of it
+    except errors.InputError:  # a list of it cannot be read: nothing is known rather than half of it
         return unknown
     times = [pd.Timestamp(held.generated_at) for held in archive.until(space.as_of)]
     known = {time: at for at, time in enumerate(times)}
     history = history[history["domain"].isin(places.keys()) & history["first_seen"].isin(times)]
     history = history.sort_values("first_seen", kind="stable")
-    had: defaultdict[str, list[set[str]]] = defaultdict(lambda: [set() for _ in CHANGES])
+    new = [~history.duplicated(["domain", name]) for name in CHANGES]
     found: dict[str, dict[int, int]] = {}
-    parts = (history[name].tolist() for name in ("domain", "first_seen", *CHANGES))
-    for domain, time, *values in zip(*parts, strict=True):
-        steps = found.setdefault(domain, {known[time]: 0})
-        for bit, (value, before) in enumerate(zip(values, had[domain], strict=True)):
-            if value not in before:
-                steps[known[time]] = steps.get(known[time], 0) | 1 << bit
-                before.add(value)
+    for domain, time, *changed in zip(history["domain"], history["first_seen"], *new, strict=True):
+        steps, bits = found.setdefault(domain, {known[time]: 0}), sum(b << at for at, b in enumerate(changed))
+        if bits:
+            steps[known[time]] = steps.get(known[time], 0) | bits
     rows = {
         places[domain]: [next(iter(steps)), *([at, bits] for at, bits in list(steps.items())[1:])]
         for domain, steps in found.items()
