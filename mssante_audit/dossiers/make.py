@@ -25,13 +25,14 @@ from mssante_audit.dossiers.letter import letter_files, reminder
 from mssante_audit.dossiers.page import NOTEBOOK, SECTIONS, section
 from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.dossiers.survey import survey
-from mssante_audit.report.execute import Failure, failure_of
+from mssante_audit.report.execute import failure_of
 from mssante_audit.report.html import Html, joined, macro, trusted
 from mssante_audit.report.outcome import Outcome, data_files, labelled
 from mssante_audit.report.page import Page, page_html
 from mssante_audit.report.pieces import note
 from mssante_audit.report.plan import of_space, tellable
-from mssante_audit.report.results import Results, open_space
+from mssante_audit.report.results import open_space
+from mssante_audit.report.summary import NO_ANSWERS
 from mssante_audit.report.tables import script, style
 from mssante_audit.space.inputs import Bundle, code_digest
 from mssante_audit.space.trust import TrustSpace
@@ -72,17 +73,9 @@ def make_dossiers(
 ) -> Generator[Made]:
     """Yield the dossiers of operators in their order, failed ones too.
 
-    Parameters
-    ----------
-    executor
-        Where to make them, if not here.
-    data
-        What its workers are given as a `Bundle`; ``None`` where they read the data themselves.
-
-    Raises
-    ------
-    InputError
-        If the data cannot be loaded, or a worker has other code than this process.
+    An `executor` makes them, if not this process; its workers are given `data` as a `Bundle`, ``None`` where
+    they read the data themselves. If these cannot be loaded, or a worker has other code than this process, it
+    is an `InputError`.
     """
     if executor is None:
         yield from (make_dossier(order, operator_id) for operator_id in operators)
@@ -112,38 +105,34 @@ def make_dossiers(
 def make_dossier(order: Order, operator_id: str, data: Bundle | None = None) -> Made:
     """Make the dossier of one operator: page, results, findings, letter. Whatever fails, there is a page.
 
-    Raises
-    ------
-    InputError
-        If the code here is not that of the order, or the data cannot be loaded.
+    If the code here is not that of the order, or the data cannot be loaded, it is an `InputError`.
     """
     if code_digest() != order.code:
-        raise InputError(
-            "a worker runs other code than its caller", remedy="Install this version of mssante_audit there"
-        )
+        remedy = "Install this version of mssante_audit there"
+        raise InputError("a worker runs other code than its caller", remedy=remedy)
     return from_space(order, opened(order, data), operator_id)
 
 
 def from_space(order: Order, space: TrustSpace, operator_id: str) -> Made:
     """Make one dossier from its space, loaded already."""
     with using_language(order.given["lang"]):
-        begin, parts, of_operator, letter = time.perf_counter(), list[Html](), None, {}
+        begin, parts, told, letter, failed = time.perf_counter(), list[Html](), None, {}, None
         try:
-            of_operator = dossier(space, operator_id, masked=order.masked)
-            if again := reminder(of_operator, order.on):
+            told = dossier(space, operator_id, masked=order.masked)
+            if again := reminder(told, order.on):
                 parts.append(note(again, kind="caution"))
             for name in SECTIONS:
-                parts.append(section(of_operator, name, order.given["row_limit"]))
-            letter = letter_files(of_operator, order.on)
+                parts.append(section(told, name, order.given["row_limit"]))
+            letter = letter_files(told, order.on)
         except Exception as error:  # the other operators' dossiers are made all the same
-            return _made(order, operator_id, parts, begin, error, of_operator)
-        return _made(order, operator_id, parts, begin, None, of_operator, letter)
+            failed = error
+        return _made(order, operator_id, parts, begin, failed, told, letter)
 
 
 def _made(
     order: Order,
     operator_id: str,
-    parts: Sequence[Html],
+    parts: list[Html],
     begin: float,
     error: Exception | None,
     dossier: Dossier | None = None,
@@ -151,29 +140,23 @@ def _made(
 ) -> Made:
     """Return a dossier's files, of which nothing fails: of a failed one, what there is of its page."""
     shown = tellable({**order.given, "operator": operator_id})
-    failure: Failure | None = None
-    results: Results | None = None
+    results, failure, held = None, None, NO_ANSWERS
     title = stopped = str(macro("dossier.title", "answer"))
     if error:
         trace = "".join(format_exception(error)) if order.debug else ""
         failure = failure_of(type(error).__name__, str(error), -1, trace)
     if dossier:
-        results, title = dossier.record(), dossier.label
-    provenance: Mapping[str, Any] = results.provenance if results else {}
-    if dossier and failure and len(parts) < len(SECTIONS):
-        name = [*SECTIONS][len(parts)]
-        stopped, parts = str(macro("dossier.title", name)), [*parts, macro("dossier.heading", name)]
-    outcome = Outcome(
-        NOTEBOOK, title, results, failure, stopped if failure else "",
-        {"make": round(time.perf_counter() - begin, 3)},
-    )  # fmt: skip
-    if dossier:
-        known = domains(dossier.space)
+        results, title, known = dossier.record(), dossier.label, domains(dossier.space)
         held = answers(known[known["domain"].isin(dossier.domains["domain"])])
-        outcome = replace(outcome, answers=held)
+        if failure and len(parts) < len(SECTIONS):
+            name = [*SECTIONS][len(parts)]
+            stopped, parts = str(macro("dossier.title", name)), [*parts, macro("dossier.heading", name)]
+    seconds, where = {"make": round(time.perf_counter() - begin, 3)}, stopped if failure else ""
+    outcome = Outcome(NOTEBOOK, title, results, failure, where, seconds, answers=held)
+    provenance: Mapping[str, Any] = results.provenance if results else {}
     page = Page(NOTEBOOK, labelled(shown), provenance, failure)
     look = macro("tables.enable", trusted(style()), trusted(script()))
-    html = page_html(page, title, joined(look, *parts), outcome.section).encode("utf-8", "backslashreplace")
+    html = page_html(page, title, joined(look, *parts), where).encode("utf-8", "backslashreplace")
     files = {".html": html, **data_files(outcome, shown, provenance), **(letter or {})}
     return Made(operator_id, outcome, files, datetime.now(UTC).replace(microsecond=0).isoformat())
 

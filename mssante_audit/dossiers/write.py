@@ -72,21 +72,16 @@ class Dossier:
 
 @dataclass(frozen=True, slots=True)
 class DossierRun:
-    """What became of a run."""
+    """What became of a run: in `outcomes`, in the order of the index, the dossiers it made."""
 
     out: Path
     outcomes: tuple[Dossier, ...]
-    """In the order of the index."""
 
     def exit_status(self, fail_on: str | None = None) -> int:
         """Return 3 if a dossier failed, 1 if a finding is at or above severity `fail_on`, 0 otherwise."""
         if any(outcome.status == "failed" for outcome in self.outcomes):
             return 3
         return int(any(as_severe(outcome.counts, fail_on) for outcome in self.outcomes))
-
-
-Listener = Callable[[int, int, Dossier], None]
-"""Called with the number of dossiers there are, of all, and the last one."""
 
 
 def write_dossiers(
@@ -102,7 +97,7 @@ def write_dossiers(
     on: Stationery | None = None,
     send: Callable[[Bundle], Any] = lambda bundle: bundle,
     debug: bool = False,
-    listener: Listener = lambda *_: None,
+    listener: Callable[[int, int, Dossier], None] = lambda *_: None,
 ) -> DossierRun:
     """Write the dossiers of operators.
 
@@ -126,6 +121,8 @@ def write_dossiers(
     send
         Makes of the data what the tasks for `executor` are given in their place, such as a Dask future: they
         go out once then, and with every task if this is not given.
+    listener
+        Called with the number of dossiers there are, of all, and the last one.
 
     Raises
     ------
@@ -144,40 +141,36 @@ def write_dossiers(
     order = Order(digest(content), given, code_digest(), debug, masked, on or Stationery())
     with using_language(given["lang"]):
         space = opened(order)
-    names = operator_names(space)
-    if masked:
-        names = {operator_id: unnamed(name) for operator_id, name in names.items()}
+    names = {i: unnamed(name) if masked else name for i, name in operator_names(space).items()}
     sitting = operators_of(space, limits(space, None, region, department))
     asked = [select_operator(space, operator) for operator in operators]
     if sitting is not None and asked and sitting.isdisjoint(asked):
-        raise ParameterError(
-            "none of these operators sits there", remedy="Name operators or places, not both"
-        )
+        remedy = "Name operators or places, not both"
+        raise ParameterError("none of these operators sits there", remedy=remedy)
     wanted = dict.fromkeys(i for i in asked or names if i and (sitting is None or i in sitting))
     with private(out, names_persons=not masked), locked(out) as staging, ExitStack() as pool:
-        before, there = read_dossiers(out), dict[str, Dossier]()
-        sent = None
-        if executor:
-            order, sent = _sent(order, space, send)
+        before, there, sent = read_dossiers(out), dict[str, Dossier](), None
+        if executor:  # the order goes without paths of this machine, and the data with it
+            order = replace(order, given={**given, "data": None})
+            if data is not None and Path(data) != sample_folder():
+                order = replace(order, given=tellable(given))
+                sent = send(pack(data, anchors, space.mailboxes))
         elif jobs > 1:
             silent = signal.SIGINT, signal.SIG_IGN  # Ctrl-C is for this process, which then ends the others
-            executor = pool.enter_context(
-                ProcessPoolExecutor(jobs, initializer=signal.signal, initargs=silent)
-            )
+            workers = ProcessPoolExecutor(jobs, initializer=signal.signal, initargs=silent)
+            executor = pool.enter_context(workers)
         with closing(make_dossiers(order, [*wanted], executor, sent)) as made:
             for one in made:
-                operator_id = one.operator_id
-                dossier = _told(one, names[operator_id], given["as_of"], before.get(operator_id))
+                who = one.operator_id
+                there[who] = dossier = _told(one, names[who], given["as_of"], before.get(who))
                 write_files(staging, dossier.file, one.files, failed=bool(dossier.failure))
-                there[operator_id] = dossier
                 listener(len(there), len(wanted), dossier)
         left = {i: d for i, d in before.items() if i in names and i not in there}
         others = left if operators or region or department else {}
         index = sorted({**others, **there}.values(), key=lambda d: (d.name.casefold(), d.operator_id))
         shown = {n: v for n, v in tellable(base.shown).items() if n != "operator"}
         with using_language(given["lang"]):
-            origin = provenance(space)
-            html = dossiers_html(index, origin)
+            html = dossiers_html(index, origin := provenance(space))
         listed = {"parameters": shown, "provenance": origin, "dossiers": [asdict(d) for d in index]}
         write_bytes(staging / INDEX, json_bytes(listed))
         write_bytes(staging / "index.html", html.encode("utf-8", "backslashreplace"))
@@ -215,35 +208,16 @@ def operator_names(space: TrustSpace) -> dict[str, str]:
     return names | {str(operator_id): str(name) for operator_id, name in common.items()}
 
 
-def _sent(order: Order, space: TrustSpace, send: Callable[[Bundle], Any]) -> tuple[Order, Any]:
-    """Return the order without paths of this machine, and the data for tasks elsewhere."""
-    where = order.given.get("data")
-    if where is None or Path(where) == sample_folder():
-        return replace(order, given={**order.given, "data": None}), None
-    bundle = pack(where, order.given.get("anchors") or (), space.mailboxes)
-    return replace(order, given=tellable(order.given)), send(bundle)
-
-
 def _told(made: Made, name: str, as_of: str, earlier: Dossier | None) -> Dossier:
-    results, failure = made.outcome.results, made.outcome.failure
-    why: dict[str, str] | None = None
-    good: str | None = None
-    if failure:
-        why = {"kind": failure.kind, "message": failure.message, "section": made.outcome.section}
-    if failure and earlier:
-        good = earlier.made_at if earlier.status == "done" else earlier.last_good
-    return Dossier(
-        made.operator_id,
-        name,
-        file_name(made.operator_id),
-        "failed" if failure else "done",
-        results.by_severity if results else None,
-        made.made_at,
-        as_of,
-        {suffix: digest(content) for suffix, content in made.files.items()},
-        why,
-        good,
-    )
+    results, failure, who = made.outcome.results, made.outcome.failure, made.operator_id
+    files = {suffix: digest(content) for suffix, content in made.files.items()}
+    counts = results.by_severity if results else None
+    told = Dossier(who, name, file_name(who), "done", counts, made.made_at, as_of, files)
+    if not failure:
+        return told
+    why = {"kind": failure.kind, "message": failure.message, "section": made.outcome.section}
+    good = (earlier.made_at if earlier.status == "done" else earlier.last_good) if earlier else None
+    return replace(told, status="failed", failure=why, last_good=good)
 
 
 def _stale(

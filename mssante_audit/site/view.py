@@ -157,8 +157,9 @@ class View:
             touched.append(here)
         held: defaultdict[str, list[Domain]] = defaultdict(list)
         for owner, domain in sorted({*tests, *(pair for pair in found if pair[1])}):
-            rows, at = tests.get((owner, domain), []), found.get((owner, domain), [])
-            held[owner].append(Domain(domain, at, len(rows), bool(rows) and all(rows)))
+            listed = tests.get((owner, domain), [])
+            test = bool(listed) and all(listed)
+            held[owner].append(Domain(domain, found.get((owner, domain), ()), len(listed), test))
         hints = self.findings["confidence"] == "hint"
         severity = self.findings["severity"].astype(str).where(~hints, "info").tolist()
         for owner, bearing in names.items():

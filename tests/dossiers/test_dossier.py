@@ -17,10 +17,9 @@ from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.facts import ANOTHER, dossier
 from mssante_audit.dossiers.letter import letter_text
 from mssante_audit.dossiers.page import section
-from mssante_audit.dossiers.peers import PEERS_MIN
 from mssante_audit.dossiers.remedies import dossier_words, remedy, theirs
 from mssante_audit.dossiers.stationery import Stationery
-from mssante_audit.dossiers.survey import survey
+from mssante_audit.dossiers.survey import PEERS_MIN, survey
 from mssante_audit.findings.frame import COLUMNS
 from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.report.results import Limits, touching
