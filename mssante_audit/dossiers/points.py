@@ -188,7 +188,7 @@ def pairs(code: str, facts: Mapping[str, Any]) -> list[Pair]:
     Where nothing is known to be right for a certificate, its first writing is what others are beside.
     """
     written, right = (_texts(facts.get(name)) for name in dossier_words()["spelt"].get(code, ("", "")))
-    found = {}
+    found: dict[Pair, None] = {}
     for at, text in enumerate(written):
         others = [other for other in right if _same_name(other, text)]
         others = others or [other for other in written[:at] if _same_name(other, text)][:1]

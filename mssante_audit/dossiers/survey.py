@@ -65,7 +65,7 @@ class Survey:
     """What all dossiers of a space have in common; what not all of them take, when it is first asked for.
 
     Findings are in words, persons masked unless the space shows contacts; by fingerprint are the `facts` of
-    each, persons in clear, the `kinds` of contact (``project``, ``support``) that it tells of, and `remedies`.
+    each (persons in clear), the `kinds` of contact in it (``project``, ``support``), and the `remedies`.
     Rows have `owners`, operators the positions of what is `found` to touch them.
     """
 

@@ -1,5 +1,7 @@
 """A dossier for each operator, with its letter, an index for readers and one for machines.
 
+`make_dossier` is a plain function of an operator, called here or by any executor's workers: all that goes to
+one and comes back can be pickled, and names no file of the sender's machine where the data are sent along.
 What is in the output folder changes at the very end of a run (`mssante_audit.base.staging`).
 """
 
@@ -8,34 +10,44 @@ from __future__ import annotations
 import json
 import re
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 
 from mssante_audit.base.digest import digest
-from mssante_audit.base.errors import ParameterError
+from mssante_audit.base.errors import AuditError, InputError, ParameterError
 from mssante_audit.base.export import json_bytes, write_bytes
 from mssante_audit.base.language import using_language
 from mssante_audit.base.reading import MB, read_text
 from mssante_audit.base.resources import resource, sample_folder
 from mssante_audit.base.settings import LIMITS
-from mssante_audit.base.staging import locked, private, publish
-from mssante_audit.dossiers.make import Made, Order, make_dossiers, opened
-from mssante_audit.dossiers.page import NOTEBOOK
+from mssante_audit.base.staging import SCRATCH, locked, private, publish
+from mssante_audit.dossiers import facts
+from mssante_audit.dossiers.letter import letter_files, reminder
+from mssante_audit.dossiers.page import NOTEBOOK, SECTIONS, section
 from mssante_audit.dossiers.stationery import Stationery
-from mssante_audit.report.html import template
-from mssante_audit.report.outcome import as_severe, write_files
-from mssante_audit.report.page import policy_of
-from mssante_audit.report.plan import plan, tellable
-from mssante_audit.report.results import limits, provenance, select_operator
-from mssante_audit.report.results import operators as operators_of
+from mssante_audit.dossiers.survey import survey
+from mssante_audit.report import results
+from mssante_audit.report.execute import failure_of
+from mssante_audit.report.html import Html, joined, macro, template, trusted
+from mssante_audit.report.outcome import Outcome, as_severe, data_files, labelled, write_files
+from mssante_audit.report.page import Page, page_html, policy_of
+from mssante_audit.report.pieces import note
+from mssante_audit.report.plan import of_space, plan, tellable
+from mssante_audit.report.summary import NO_ANSWERS
 from mssante_audit.report.tables import script, source_of, style
 from mssante_audit.space.inputs import Bundle, code_digest, inputs_digest, pack
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import unnamed
+from mssante_audit.verdicts.domains import answers, domains
 from mssante_audit.whitelist.rows import CPS_ISSUER
 
 INDEX = "dossiers.json"
@@ -84,6 +96,156 @@ class DossierRun:
         return int(any(as_severe(outcome.counts, fail_on) for outcome in self.outcomes))
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the dossiers of a run are made from."""
+
+    key: str
+    """Of the data and the parameters: which space to open."""
+    given: Mapping[str, Any]
+    """Parameters in force, paths absolute; without those that a `Bundle` has in their place."""
+    code: str
+    """Digest of the code that is to make them."""
+    debug: bool = False
+    """Keep tracebacks, which may hold unmasked values."""
+    masked: bool = False
+    """Mask an operator's own contacts as well."""
+    on: Stationery = field(default_factory=Stationery)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A dossier that was made, or what there is of it."""
+
+    operator_id: str
+    outcome: Outcome
+    files: Mapping[str, bytes] = field(repr=False)
+    """Content by suffix."""
+    made_at: str
+    """Instant (UTC, ISO 8601)."""
+
+
+def make_dossiers(
+    order: Order, operators: Sequence[str], executor: Executor | None = None, data: Any = None
+) -> Generator[Made]:
+    """Yield the dossiers of operators in their order, failed ones too.
+
+    An `executor` makes them, if not this process; its workers are given `data` as a `Bundle`, ``None`` where
+    they read the data themselves. If these cannot be loaded, or a worker has other code than this process, it
+    is an `InputError`.
+    """
+    if executor is None:
+        yield from (make_dossier(order, operator_id) for operator_id in operators)
+        return
+    tasks: dict[str, Future[Made]] = {}
+    for operator_id in operators:
+        try:
+            tasks[operator_id] = executor.submit(make_dossier, order, operator_id, data)
+        except BrokenExecutor as error:
+            tasks[operator_id] = Future()
+            tasks[operator_id].set_exception(error)
+    try:
+        for operator_id in operators:
+            try:
+                made = tasks.pop(operator_id).result()
+            except AuditError:
+                raise
+            except Exception as error:  # its worker is lost
+                with using_language(order.given["lang"]):
+                    made = _made(order, operator_id, [], time.perf_counter(), error)
+            yield made
+    finally:  # Ctrl-C above all
+        for task in tasks.values():
+            task.cancel()
+
+
+def make_dossier(order: Order, operator_id: str, data: Bundle | None = None) -> Made:
+    """Make the dossier of one operator: page, results, findings, letter. Whatever fails, there is a page.
+
+    If the code here is not that of the order, or the data cannot be loaded, it is an `InputError`.
+    """
+    if code_digest() != order.code:
+        remedy = "Install this version of mssante_audit there"
+        raise InputError("a worker runs other code than its caller", remedy=remedy)
+    return from_space(order, opened(order, data), operator_id)
+
+
+def from_space(order: Order, space: TrustSpace, operator_id: str) -> Made:
+    """Make one dossier from its space, loaded already."""
+    with using_language(order.given["lang"]):
+        begin, parts, told, letter, failed = time.perf_counter(), list[Html](), None, {}, None
+        try:
+            told = facts.dossier(space, operator_id, masked=order.masked)
+            if again := reminder(told, order.on):
+                parts.append(note(again, kind="caution"))
+            for name in SECTIONS:
+                parts.append(section(told, name, order.given["row_limit"]))
+            letter = letter_files(told, order.on)
+        except Exception as error:  # the other operators' dossiers are made all the same
+            failed = error
+        return _made(order, operator_id, parts, begin, failed, told, letter)
+
+
+def _made(
+    order: Order,
+    operator_id: str,
+    parts: list[Html],
+    begin: float,
+    error: Exception | None,
+    dossier: facts.Dossier | None = None,
+    letter: Mapping[str, bytes] | None = None,
+) -> Made:
+    """Return a dossier's files, of which nothing fails: of a failed one, what there is of its page."""
+    shown = tellable({**order.given, "operator": operator_id})
+    found, failure, held = None, None, NO_ANSWERS
+    title = stopped = str(macro("dossier.title", "answer"))
+    if error:
+        trace = "".join(format_exception(error)) if order.debug else ""
+        failure = failure_of(type(error).__name__, str(error), -1, trace)
+    if dossier:
+        found, title, known = dossier.record(), dossier.label, domains(dossier.space)
+        held = answers(known[known["domain"].isin(dossier.domains["domain"])])
+        if failure and len(parts) < len(SECTIONS):
+            name = [*SECTIONS][len(parts)]
+            stopped, parts = str(macro("dossier.title", name)), [*parts, macro("dossier.heading", name)]
+    seconds, where = {"make": round(time.perf_counter() - begin, 3)}, stopped if failure else ""
+    outcome = Outcome(NOTEBOOK, title, found, failure, where, seconds, answers=held)
+    provenance: Mapping[str, Any] = found.provenance if found else {}
+    page = Page(NOTEBOOK, labelled(shown), provenance, failure)
+    look = macro("tables.enable", trusted(style()), trusted(script()))
+    html = page_html(page, title, joined(look, *parts), where).encode("utf-8", "backslashreplace")
+    files = {".html": html, **data_files(outcome, shown, provenance), **(letter or {})}
+    return Made(operator_id, outcome, files, datetime.now(UTC).replace(microsecond=0).isoformat())
+
+
+_lock = threading.Lock()
+_opened: dict[str, tuple[TrustSpace, Any]] = {}
+
+
+def opened(order: Order, data: Bundle | None = None) -> TrustSpace:
+    """Return the space of an order, loaded and surveyed; a process keeps one."""
+    with _lock:
+        if order.key not in _opened:
+            given, folder = dict(order.given), None
+            if data:
+                folder = tempfile.TemporaryDirectory(prefix=SCRATCH)  # goes with the process
+                where, anchors = data.unpack(Path(folder.name))
+                given |= {"data": str(where), "anchors": [str(anchor) for anchor in anchors]}
+            space = results.open_space(**of_space(given))
+            for _, earlier in _opened.values():
+                if earlier:
+                    earlier.cleanup()
+            _opened.clear()
+            _opened[order.key] = replace(space, mailboxes=data.mailboxes) if data else space, folder
+        space, _ = _opened[order.key]
+        with using_language(order.given["lang"]):
+            survey(space).standing  # noqa: B018 - what all dossiers share is found here, once
+        return space
+
+
+# -- a run, and what it leaves ------------------------------------------------------------------------------
+
+
 def write_dossiers(
     out: Path,
     *,
@@ -109,11 +271,9 @@ def write_dossiers(
         Identifiers or unambiguous names; all operators of the list if empty. The others' dossiers stay.
     region, department
         Only of operators that sit there (`mssante_audit.report.results.limits`); the others' stay.
-    jobs
-        How many processes make them; this one alone if it is one.
-    executor
-        Where to make them instead; its workers may be other machines'. They need this package in this
-        version, and nothing else: the data are sent.
+    jobs, executor
+        How many processes make them, this one alone if it is one; or where to make them instead. Workers may
+        be other machines', with this package in this version and nothing else: the data are sent.
     masked
         Mask each operator's own contacts as well: for others than the operators.
     on
@@ -142,8 +302,8 @@ def write_dossiers(
     with using_language(given["lang"]):
         space = opened(order)
     names = {i: unnamed(name) if masked else name for i, name in operator_names(space).items()}
-    sitting = operators_of(space, limits(space, None, region, department))
-    asked = [select_operator(space, operator) for operator in operators]
+    sitting = results.operators(space, results.limits(space, None, region, department))
+    asked = [results.select_operator(space, operator) for operator in operators]
     if sitting is not None and asked and sitting.isdisjoint(asked):
         remedy = "Name operators or places, not both"
         raise ParameterError("none of these operators sits there", remedy=remedy)
@@ -170,7 +330,7 @@ def write_dossiers(
         index = sorted({**others, **there}.values(), key=lambda d: (d.name.casefold(), d.operator_id))
         shown = {n: v for n, v in tellable(base.shown).items() if n != "operator"}
         with using_language(given["lang"]):
-            html = dossiers_html(index, origin := provenance(space))
+            html = dossiers_html(index, origin := results.provenance(space))
         listed = {"parameters": shown, "provenance": origin, "dossiers": [asdict(d) for d in index]}
         write_bytes(staging / INDEX, json_bytes(listed))
         write_bytes(staging / "index.html", html.encode("utf-8", "backslashreplace"))
@@ -209,9 +369,9 @@ def operator_names(space: TrustSpace) -> dict[str, str]:
 
 
 def _told(made: Made, name: str, as_of: str, earlier: Dossier | None) -> Dossier:
-    results, failure, who = made.outcome.results, made.outcome.failure, made.operator_id
+    found, failure, who = made.outcome.results, made.outcome.failure, made.operator_id
     files = {suffix: digest(content) for suffix, content in made.files.items()}
-    counts = results.by_severity if results else None
+    counts = found.by_severity if found else None
     told = Dossier(who, name, file_name(who), "done", counts, made.made_at, as_of, files)
     if not failure:
         return told

@@ -52,7 +52,7 @@ from mssante_audit.report.results import (
 from mssante_audit.report.say import Prose, say
 from mssante_audit.report.tables import table
 from mssante_audit.snapshot.folder import unnamed_texts
-from mssante_audit.space.chronicle import Chronicle, chronicle
+from mssante_audit.space.story import Chronicle, chronicle
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains as domains_frame
 from mssante_audit.verdicts.doubts import doubts

@@ -82,11 +82,9 @@ def _index(view: View) -> SitePage:
         "checks": first.checks(known, causes),
         "figures": _figures(view),
         "trend": _trend(view.points),
-        "reports": view.reports,
         "missing": _missing(view),
         "incomplete": incomplete(view.findings),
         "scope": scope(view.space, view.space.audited),
-        "dossiers": any(operator.dossier for operator in view.operators.values()),
     }
     tables = at.causes(), at.audits(), at.runs()
     return SitePage("index.html", first.question_asked(known), "index", "index", told, tables)
@@ -103,9 +101,6 @@ def _follow_up(view: View) -> SitePage:
     )
     told = {
         "lead": _since(view),
-        "first_run": view.follow_up is None,
-        "open": len(view.findings) - len(view.new) - len(view.unknown),
-        "unknown": len(view.unknown),
         "inputs": _inputs(view),
     }
     title = gettext("Nouveaux, réglés, inconnus, acceptés")
@@ -194,7 +189,6 @@ def _operator(view: View, operator: Operator) -> SitePage:
     told = {
         "lead": _operator_lead(operator),
         "operator": operator,
-        "names": list(map(visible, operator.names[1:])),
         "remedies": [
             (badge(r.severity), prose(localized(r, "title")), at.rule(r.code), prose(localized(r, "remedy")))
             for r in rules

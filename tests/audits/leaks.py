@@ -15,7 +15,7 @@ from io import BytesIO
 from pypdf import PdfReader
 
 from mssante_audit.base.resources import resource
-from mssante_audit.dossiers.make import Order, from_space
+from mssante_audit.dossiers.write import Order, from_space
 from mssante_audit.report.plan import plan
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
