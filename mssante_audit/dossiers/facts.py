@@ -14,10 +14,10 @@ from typing import Any, cast
 import pandas as pd
 
 from mssante_audit.base.errors import ParameterError, UnknownNameError
-from mssante_audit.base.language import format_text, gettext, typeset
+from mssante_audit.base.language import format_text, gettext, listing, typeset
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_key
-from mssante_audit.dossiers.points import Point, caveat, pairs, points_of
+from mssante_audit.dossiers.points import Point, pairs, points_of
 from mssante_audit.dossiers.remedies import theirs
 from mssante_audit.dossiers.survey import Peers, survey
 from mssante_audit.findings.facts import told_to
@@ -28,6 +28,7 @@ from mssante_audit.findings.words import sentence
 from mssante_audit.report.results import Results, record
 from mssante_audit.report.summary import Provenance
 from mssante_audit.snapshot.folder import unnamed_texts
+from mssante_audit.space.states import named
 from mssante_audit.space.story import worded_changes
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import parse_contact
@@ -46,16 +47,10 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
     ----------
     operator_id
         As in the column of that name (`mssante_audit.report.results.select_operator` finds it by name).
-        ``None``, for who explores, is the operator with the most findings; no report is made without one.
+        ``None``, for who explores, is the operator with the most findings; where the list names none it is a
+        `ParameterError`. One that the list has no row of is an `UnknownNameError`.
     masked
         Mask its own contacts as well, as the space shows them elsewhere: for whoever but the operator.
-
-    Raises
-    ------
-    ParameterError
-        If the list names no operator: a dossier is about one.
-    UnknownNameError
-        If the list has no row of it.
     """
     if not operator_id:
         common = survey(space)
@@ -115,7 +110,10 @@ class Dossier:
     @property
     def caveat(self) -> str:
         """How many findings are not known to hold, and why; "" if all are."""
-        return caveat([self.common.unsure[key] for key in self.doubted["fingerprint"]])
+        unsure = [self.common.unsure[key] for key in self.doubted["fingerprint"]]
+        what = list(dict.fromkeys(named(name) for names in unsure for name in names))
+        text = "{n:constat reste|constats restent} à confirmer ; en doute ou trop ancien : {what}."
+        return format_text(text, n=len(unsure), what=listing(what)) if unsure else ""
 
     def safe(self, text: str, instead: str | None = None) -> str:
         """Return a text as the operator may read it (`Belongings.safe`)."""
@@ -258,10 +256,10 @@ class Dossier:
     @cached_property
     def held(self) -> list[tuple[datetime, int]]:
         """How many domains it held in lists of the archive."""
-        history = self.common.history
+        times, history = self.common.history
         listed = history[history["operator_id"] == self.operator_id]
         first, last = listed["first_seen"], listed["last_seen"]
-        within = ((time, (first <= time) & (time <= last)) for time in self.common.times)
+        within = ((time, (first <= time) & (time <= last)) for time in times)
         return [(time, listed.loc[held, "domain"].nunique()) for time, held in within]
 
     @cached_property

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 
 import pandas as pd
 
@@ -49,8 +48,11 @@ def forms(dossier: Dossier, addresses: tuple[str, str]) -> dict[str, bytes]:
     for number, key in enumerate(chosen[:MOST_FORMS], 1):
         doubtful, record = reported(dossier, key), _record(dossier, key, declared.get(key))
         filled = {name: "" if name in doubtful else text for name, text in record.items()}
-        suffix, content = _form(filled, doubtful, addresses)
-        written[f"annexe1-{key if _NAME.fullmatch(key) else number}{suffix}"] = content
+        name = f"annexe1-{key if _NAME.fullmatch(key) else number}"
+        try:
+            written[f"{name}.pdf"] = write_form(filled, doubtful, addresses)
+        except InputError:  # the extra ``pdf`` is not installed
+            written[f"{name}.txt"] = _plain(filled, doubtful)
     return written
 
 
@@ -107,14 +109,10 @@ def _only(values: pd.Series) -> str:
     return str(different[0]) if len(different) == 1 else ""
 
 
-def _form(
-    record: Mapping[str, str], doubtful: frozenset[str], addresses: tuple[str, str]
-) -> tuple[str, bytes]:
-    """Return the form as PDF, or as plain text where the extra ``pdf`` is not installed, and its suffix."""
-    with suppress(InputError):
-        return ".pdf", write_form(record, doubtful, addresses)
+def _plain(record: Mapping[str, str], doubtful: frozenset[str]) -> bytes:
+    """Return the form as plain text."""
     lines = ""
     for key, text in record.items():
         box = ("[X]" if text else "[ ]") if fields()[key].kind == "box" else one_line(text, 400)
         lines += f"{'* ' if key in doubtful else ''}{fields()[key].label} : {box}\n"
-    return ".txt", (f"{lines}\n* {EMPTIED}\n" if doubtful else lines).encode()
+    return (f"{lines}\n* {EMPTIED}\n" if doubtful else lines).encode()

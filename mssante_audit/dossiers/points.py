@@ -6,14 +6,14 @@ Two texts of a finding's facts that differ are shown with what differs in bracke
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.language import current_language, format_text, gettext, listing, typeset
+from mssante_audit.base.language import current_language, format_text, gettext, typeset
 from mssante_audit.base.markup import visible
 from mssante_audit.base.text import fold
 from mssante_audit.dossiers.belongings import ELSEWHERE
@@ -21,7 +21,6 @@ from mssante_audit.dossiers.remedies import dossier_words
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.templates import phrase
 from mssante_audit.report.findings import title_of, why_of
-from mssante_audit.space.states import named
 from mssante_audit.values.dn import parse_dn
 
 MOST_TEXT = 300
@@ -75,7 +74,9 @@ class Case:
             lines = [text for pair in pairs[:MOST_DIFFERENCES] for text in map(_labelled, sides, pair)]
             if (more := len(pairs) - MOST_DIFFERENCES) > 0:
                 lines.append(format_text("(et {n:autre écriture|autres écritures})", n=more))
-            return [*lines, *filter(None, [legend(lines)])]
+            signs = [gettext(text) for sign, text in LEGEND.items() if sign in "".join(lines)]
+            meant = gettext(" ; ").join([gettext("entre crochets : ce qui diffère"), *signs])
+            return [*lines, f"({meant})"] if "[" in "".join(lines) else lines
         parts = [one_line(part, MOST_TEXT) for part in self.observed.split(" | ")] if self.observed else []
         if len(parts) > 1:
             lines = [_labelled(label, ""), *(f"· {part}" for part in parts[:MOST_PARTS])]
@@ -160,13 +161,6 @@ def points_of(
         for what, cases in groups.items()
     ]
     return tuple(sorted(points, key=lambda point: -SEVERITIES.index(point.severity)))
-
-
-def caveat(unsure: Sequence[Sequence[str]]) -> str:
-    """Say how many findings are to be confirmed, from the inputs in doubt of each; "" if none is."""
-    what = list(dict.fromkeys(named(name) for names in unsure for name in names))
-    text = "{n:constat reste|constats restent} à confirmer ; en doute ou trop ancien : {what}."
-    return format_text(text, n=len(unsure), what=listing(what)) if unsure else ""
 
 
 def one_line(text: str, most: int) -> str:
@@ -278,11 +272,3 @@ def _beside(text: str, *, first: bool, last: bool) -> str:
         return _seen(text)
     head, _, tail = text.partition(inside)
     return f"{_seen(head) if first else head}{visible(inside)}{_seen(tail) if last else tail}"
-
-
-def legend(texts: Iterable[str]) -> str:
-    """Return what the signs in some marked texts mean, in parentheses; "" if none is marked."""
-    all_of = "".join(texts)
-    signs = [gettext(text) for sign, text in LEGEND.items() if sign in all_of]
-    text = gettext(" ; ").join([gettext("entre crochets : ce qui diffère"), *signs])
-    return f"({text})" if "[" in all_of else ""

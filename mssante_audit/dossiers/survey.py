@@ -175,20 +175,15 @@ class Survey:
         return between(before.audited, after.audited)
 
     @cached_property
-    def times(self) -> list[datetime]:
-        """Lists of the archive to count domains in."""
+    def history(self) -> tuple[list[datetime], pd.DataFrame]:
+        """Lists of the archive to count domains in, and which operator held which from when to when."""
         archive = self.space.archive
-        times = [s.generated_at for s in archive.until(self.space.as_of)] if archive else []
-        last = len(times) - 1
-        steps = range(LISTS) if last >= LISTS else ()
-        return [times[at] for at in sorted({round(i * last / (LISTS - 1)) for i in steps})] or times
-
-    @cached_property
-    def history(self) -> pd.DataFrame:
-        """Which operator held which domain from when to when."""
-        held = ["operator_id", "domain", "first_seen", "last_seen"]
-        archive = self.space.archive
-        return with_operators(archive.history)[held] if archive else pd.DataFrame(columns=held)
+        if archive is None:
+            return [], pd.DataFrame(columns=["operator_id", "domain", "first_seen", "last_seen"])
+        times = [snapshot.generated_at for snapshot in archive.until(self.space.as_of)]
+        if (last := len(times) - 1) >= LISTS:
+            times = [times[at] for at in sorted({round(i * last / (LISTS - 1)) for i in range(LISTS)})]
+        return times, with_operators(archive.history)
 
     @cached_property
     def ending(self) -> pd.DataFrame | None:

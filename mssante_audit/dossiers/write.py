@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from traceback import format_exception
-from typing import Any
+from typing import Any, NamedTuple
 
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import AuditError, InputError, ParameterError
@@ -113,16 +113,12 @@ class Order:
     on: Stationery = field(default_factory=Stationery)
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A dossier that was made, or what there is of it."""
+class Made(NamedTuple):
+    """A dossier that was made, or what there is of it; workers know neither name nor last good one."""
 
-    operator_id: str
-    outcome: Outcome
-    files: Mapping[str, bytes] = field(repr=False)
+    dossier: Dossier
+    files: Mapping[str, bytes]
     """Content by suffix."""
-    made_at: str
-    """Instant (UTC, ISO 8601)."""
 
 
 def make_dossiers(
@@ -215,7 +211,13 @@ def _made(
     look = macro("tables.enable", trusted(style()), trusted(script()))
     html = page_html(page, title, joined(look, *parts), where).encode("utf-8", "backslashreplace")
     files = {".html": html, **data_files(outcome, shown, provenance), **(letter or {})}
-    return Made(operator_id, outcome, files, datetime.now(UTC).replace(microsecond=0).isoformat())
+    told = Dossier(
+        operator_id, "", file_name(operator_id), "failed" if failure else "done",
+        found.by_severity if found else None, datetime.now(UTC).replace(microsecond=0).isoformat(),
+        order.given["as_of"], {suffix: digest(content) for suffix, content in files.items()},
+        {"kind": failure.kind, "message": failure.message, "section": where} if failure else None,
+    )  # fmt: skip
+    return Made(told, files)
 
 
 _lock = threading.Lock()
@@ -320,10 +322,12 @@ def write_dossiers(
             workers = ProcessPoolExecutor(jobs, initializer=signal.signal, initargs=silent)
             executor = pool.enter_context(workers)
         with closing(make_dossiers(order, [*wanted], executor, sent)) as made:
-            for one in made:
-                who = one.operator_id
-                there[who] = dossier = _told(one, names[who], given["as_of"], before.get(who))
-                write_files(staging, dossier.file, one.files, failed=bool(dossier.failure))
+            for told, files in made:
+                who, earlier, good = told.operator_id, before.get(told.operator_id), None
+                if told.failure and earlier:
+                    good = earlier.made_at if earlier.status == "done" else earlier.last_good
+                there[who] = dossier = replace(told, name=names[who], last_good=good)
+                write_files(staging, dossier.file, files, failed=bool(dossier.failure))
                 listener(len(there), len(wanted), dossier)
         left = {i: d for i, d in before.items() if i in names and i not in there}
         others = left if operators or region or department else {}
@@ -366,18 +370,6 @@ def operator_names(space: TrustSpace) -> dict[str, str]:
     named = entries[~entries["operator"].isin(["", CPS_ISSUER])]
     common = named.groupby("operator_id")["operator"].agg(lambda name: name.mode().iloc[0])
     return names | {str(operator_id): str(name) for operator_id, name in common.items()}
-
-
-def _told(made: Made, name: str, as_of: str, earlier: Dossier | None) -> Dossier:
-    found, failure, who = made.outcome.results, made.outcome.failure, made.operator_id
-    files = {suffix: digest(content) for suffix, content in made.files.items()}
-    counts = found.by_severity if found else None
-    told = Dossier(who, name, file_name(who), "done", counts, made.made_at, as_of, files)
-    if not failure:
-        return told
-    why = {"kind": failure.kind, "message": failure.message, "section": made.outcome.section}
-    good = (earlier.made_at if earlier.status == "done" else earlier.last_good) if earlier else None
-    return replace(told, status="failed", failure=why, last_good=good)
 
 
 def _stale(

@@ -245,7 +245,7 @@ def test_the_page_of_a_dossier_is_that_of_the_notebook(run, report, space):
     page, other = (lxml_html.fromstring(made.files[".html"].decode()), report)
     for what in ("//h1", "//h2", "//main//p", "//main//table"):
         assert [e.text_content() for e in page.xpath(what)] == [e.text_content() for e in other.xpath(what)]
-    assert made.outcome.results.payload() == run.outcomes[0].results.payload()
+    assert dossier(space, GROUP).record().payload() == run.outcomes[0].results.payload()
 
 
 def test_it_takes_the_parameters_of_the_other_reports():
