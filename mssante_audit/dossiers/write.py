@@ -161,8 +161,9 @@ def make_dossier(order: Order, operator_id: str, data: Bundle | None = None) -> 
     If the code here is not that of the order, or the data cannot be loaded, it is an `InputError`.
     """
     if code_digest() != order.code:
-        remedy = "Install this version of mssante_audit there"
-        raise InputError("a worker runs other code than its caller", remedy=remedy)
+        raise InputError(
+            "a worker runs other code than its caller", remedy="Install this version of mssante_audit there"
+        )
     return from_space(order, opened(order, data), operator_id)
 
 
@@ -307,8 +308,9 @@ def write_dossiers(
     sitting = results.operators(space, results.limits(space, None, region, department))
     asked = [results.select_operator(space, operator) for operator in operators]
     if sitting is not None and asked and sitting.isdisjoint(asked):
-        remedy = "Name operators or places, not both"
-        raise ParameterError("none of these operators sits there", remedy=remedy)
+        raise ParameterError(
+            "none of these operators sits there", remedy="Name operators or places, not both"
+        )
     wanted = dict.fromkeys(i for i in asked or names if i and (sitting is None or i in sitting))
     with private(out, names_persons=not masked), locked(out) as staging, ExitStack() as pool:
         before, there, sent = read_dossiers(out), dict[str, Dossier](), None
