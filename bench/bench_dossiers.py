@@ -19,8 +19,7 @@ import psutil
 
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.resources import resource
-from mssante_audit.dossiers.make import Order, from_space
-from mssante_audit.dossiers.write import file_name, write_dossiers
+from mssante_audit.dossiers.write import Order, file_name, from_space, write_dossiers
 from mssante_audit.report.results import open_space
 from mssante_audit.report.run import plan
 from tools.sample.make import build

@@ -20,7 +20,7 @@ from mssante_audit.findings.ledger import scope_of
 from mssante_audit.report.findings import opening
 from mssante_audit.report.results import Limits, limited, limited_to, limits, open_space, operators, touching
 from mssante_audit.report.run import run_reports
-from mssante_audit.space.chronicle import chronicle
+from mssante_audit.space.story import chronicle
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS, REGIONS
 from mssante_audit.values.person import unnamed

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from functools import lru_cache
-from typing import Any
 
 import pandas as pd
 
@@ -47,7 +46,6 @@ _CAPITALS = re.compile(r"(?<!\w)[A-Z0-9]+(?!\w)")
 
 Owners = Set[str]
 """Operator identifiers; "" stands for rows and declarations that name none."""
-Words = tuple[str, ...]
 Found = tuple[str, Owners]
 """Something of somebody's in a text, and whose it is."""
 
@@ -57,20 +55,26 @@ class Belongings:
 
     def __init__(self, space: TrustSpace) -> None:
         listed, declared = _Claims(), _Claims()
-        for rows in _listed(space):
-            _claim_rows(listed, rows)
+        listed.rows(space.entries)
+        if space.archive is not None:
+            history = space.archive.history
+            read = ((dn, parse_dn(dn)) for dn in history["dn"].unique())
+            names = {dn: (parse_identifier(o.get("OU")).value, o.get("O"), o.get("CN")) for dn, o in read}
+            columns = ["operator_id", "o", "cn"]
+            owned = pd.DataFrame(history["dn"].map(names).tolist(), history.index, columns)
+            listed.rows(history.join(owned).assign(operator=owned["o"]))
         if space.register is not None:
             for row in space.register.declarations.to_dict("records"):
                 listed.host(str(row["domain"]), str(row["operator_id"]))
-                _claim_declaration(declared, row)
+                declared.declaration({str(name): str(text) for name, text in row.items()})
         self.hosts, self.declared = listed.hosts, declared.hosts
         # Of what both know, what the lists say counts.
         self.identifiers = {**declared.identifiers, **listed.identifiers}
         self.phones = {**declared.phones, **listed.phones}  # by their last nine digits
         self.odd = {**declared.odd, **listed.odd}  # domains and certificate names that are no host names
-        self.names, self.fields = _parted(
-            {**declared.names, **listed.names}, {**declared.persons, **listed.persons}
-        )
+        self.names: defaultdict[str, dict[tuple[str, ...], Owners]] = defaultdict(dict)
+        self.fields: dict[str, Owners] = {}
+        self._part({**declared.names, **listed.names}, {**declared.persons, **listed.persons})
         self.public = {"mssante.fr", space.observation.parent_zone if space.observation else ""}
 
     def foreign(self, text: str, operator_id: str) -> tuple[str, ...]:
@@ -88,19 +92,43 @@ class Belongings:
         key = domain_key(domain)
         return operator_id in (self.hosts.get(key) or self.odd.get(key) or ())
 
+    def _part(self, named: Mapping[str, Owners], persons: Mapping[str, Owners]) -> None:
+        """Part names that can be found inside a text from those too short or too common for it."""
+        owned: defaultdict[str, Owners] = defaultdict(set)
+        for text, owners in named.items():
+            if text != CPS_ISSUER and (key := fold(text)):
+                owned[key] = owned[key] | owners
+        used = Counter(word for key in owned for word in set(key.split()))
+        told = (localized(rule, p) for rule in catalogue().values() for p in ("title", "why", "remedy"))
+        common = {*dossier_words()["generic"], *fold(" ".join(told)).split()}
+        common |= {word for word, n in used.items() if n >= COMMON}
+        for key, owners in owned.items():
+            words = tuple(key.split())
+            telling = any(word not in common and not word.isdigit() for word in words)
+            if not telling or (len(words) == 1 and len(key) < SHORT):
+                self.fields[key] = owners
+        for key, owners in (*((k, o) for k, o in owned.items() if k not in self.fields), *persons.items()):
+            words = tuple(key.split())
+            self.names[words[0]][words] = self.names[words[0]].get(words, set()) | owners
+
 
 @lru_cache(maxsize=8192)
 def _found(of: Belongings, text: str) -> tuple[Found, ...]:
     """Return all that is somebody's in a text."""
     plain = text.casefold()
-    belongings: list[Found] = []
-    for host in _HOST.findall(plain):
-        if owners := _owners_of_host(of, host[-_NAME_MAX:].strip(".-")):
-            belongings.append((host, owners))
+    hosts = ((host, _owners_of_host(of, host[-_NAME_MAX:].strip(".-"))) for host in _HOST.findall(plain))
+    belongings = [(host, owners) for host, owners in hosts if owners]
     for odd, owners in of.odd.items():
         if odd in plain and re.search(rf"(?<![\w.-]){re.escape(odd)}(?![\w-])", plain):
             belongings.append((odd, owners))
-    belongings += _numbers(of, text)
+    for token in _IDENTIFIER.findall(text):
+        if owners := of.identifiers.get(token.upper(), set()):
+            belongings.append((token, owners))
+    for run in _DIGITS.findall(plain):
+        digits = "".join(filter(str.isdigit, run))
+        owners = of.identifiers.get(digits, set()) if digits != run else set()
+        if owners := owners or of.phones.get(digits[-9:], set()):
+            belongings.append((run, owners))
     belongings += _names(of, re.sub(_HOST.pattern, " . ", text, flags=re.IGNORECASE))
     if of.fields:
         written = (f.strip(' \t"') for f in _FIELDS.split(text))
@@ -122,31 +150,16 @@ def _owners_of_host(of: Belongings, host: str) -> Owners:
     return set()
 
 
-def _numbers(of: Belongings, text: str) -> Iterator[Found]:
-    for token in _IDENTIFIER.findall(text):
-        if owners := of.identifiers.get(token.upper()):
-            yield token, owners
-    for run in _DIGITS.findall(text.casefold()):
-        digits = "".join(filter(str.isdigit, run))
-        owners = of.identifiers.get(digits, set()) if digits != run else set()
-        owners = owners or of.phones.get(digits[-9:], set())
-        if owners:
-            yield run, owners
-
-
 def _names(of: Belongings, text: str) -> Iterator[Found]:
     """Find names word by word; where several start at one word the longest is meant."""
     words, capitals = _WORD.findall(fold(text)), set(_CAPITALS.findall(text))
     at = 0
     while at < len(words):
         here = [w for w in of.names.get(words[at], ()) if tuple(words[at : at + len(w)]) == w]
-        if here:
-            name = max(here, key=len)
-            if len(name) > 1 or len(name[0]) >= LONG or name[0].upper() in capitals:
-                yield " ".join(name), of.names[name[0]][name]
-            at += len(name)
-        else:
-            at += 1
+        name = max(here, key=len, default=())
+        if len(name) > 1 or (name and (len(name[0]) >= LONG or name[0].upper() in capitals)):
+            yield " ".join(name), of.names[name[0]][name]
+        at += len(name) or 1
 
 
 class _Claims:
@@ -167,23 +180,23 @@ class _Claims:
             for text in {key, visible(key, spaces=True).lower()}:
                 self.odd[text].add(owner)
 
-    def operator(self, operator_id: str, owner: str) -> None:
+    def operator(self, operator_id: str) -> None:
         """Claim an identifier, with and without the digit of its kind."""
         if any(map(str.isdigit, operator_id)) and len(operator_id) >= LONG:
-            self.identifiers[operator_id].add(owner)
+            self.identifiers[operator_id].add(operator_id)
             if len(operator_id) > 9:
-                self.identifiers[operator_id[1:]].add(owner)
+                self.identifiers[operator_id[1:]].add(operator_id)
         elif operator_id:
-            self.names[operator_id].add(owner)
+            self.names[operator_id].add(operator_id)
 
     def contact(self, text: str, owner: str) -> None:
         """Claim phones, addresses, their hosts and the persons of a contact."""
         contact = parse_contact(text)
         for phone in contact.phones:
             self.phones[phone[-9:]].add(owner)
-        for person in contact.names:
-            if len(fold(person).split()) > 1:
-                self.persons[fold(person)].add(owner)
+        for person in map(fold, contact.names):
+            if len(person.split()) > 1:
+                self.persons[person].add(owner)
         for email in contact.emails:
             host = email.partition("@")[2]
             if "consumer" not in parse_contact(f"a@{host}").problems:
@@ -191,79 +204,38 @@ class _Claims:
             else:  # the provider is nobody's, the address is
                 self.odd[email].add(owner)
 
+    def rows(self, rows: pd.DataFrame) -> None:
+        """Claim what rows of lists give their operators."""
 
-def _listed(space: TrustSpace) -> Iterator[pd.DataFrame]:
-    """Yield the rows of the list, and of the archive's earlier ones, with whose they are."""
-    yield space.entries
-    if space.archive is not None:
-        history = space.archive.history
-        read = ((dn, parse_dn(dn)) for dn in history["dn"].unique())
-        names = {dn: (parse_identifier(o.get("OU")).value, o.get("O"), o.get("CN")) for dn, o in read}
-        owned = pd.DataFrame(history["dn"].map(names).tolist(), history.index, ["operator_id", "o", "cn"])
-        yield history.join(owned).assign(operator=owned["o"])
+        def distinct(*columns: str) -> Iterable[tuple[str, ...]]:
+            return rows[["operator_id", *columns]].drop_duplicates().itertuples(index=False, name=None)
 
+        for owner, name, o, domain, cn in distinct("operator", "o", "domain", "cn"):
+            self.operator(owner)
+            for host in filter(None, (domain, cn)):
+                self.host(host, owner)
+            for text in (name, o):
+                self.names[text].add(owner)
+        for column in ("project_contact", "support_contact"):
+            for owner, text in distinct(column):
+                self.contact(text, owner)
 
-def _claim_rows(claims: _Claims, rows: pd.DataFrame) -> None:
-    """Claim what rows of lists give their operators."""
-    for owner, name, o, domain, cn in _distinct(rows, "operator", "o", "domain", "cn"):
-        claims.operator(owner, owner)
-        claims.host(domain, owner)
-        if cn:
-            claims.host(cn, owner)
-        for text in {name, o}:
-            claims.names[text].add(owner)
-    for column in ("project_contact", "support_contact"):
-        for owner, text in _distinct(rows, column):
-            claims.contact(text, owner)
-
-
-def _claim_declaration(claims: _Claims, row: Mapping[Any, Any]) -> None:
-    """Claim what a declaration names beside its domain."""
-    owner = str(row["operator_id"])
-    claims.operator(owner, owner)
-    claims.names[str(row["structure_name"])].add(owner)
-    if len(contract := str(row["contract_number"]).strip()) >= LONG:
-        claims.identifiers[contract.upper()].add(owner)
-    for column in ("dn_igc_sante", "dn_igc_cps"):
-        if cn := parse_dn(str(row[column])).get("CN"):
-            claims.host(cn, owner)
-    for column in ("primary_server", "secondary_server", "mail_server"):
-        if "." in (server := str(row[column])):
-            claims.host(server, owner)
-    for name, text in row.items():
-        if str(name).endswith(("_phone", "_email")):
-            claims.contact(str(text), owner)
-    for who in ("representative", "project_manager", "technical_manager", "signatory"):
-        last, first = fold(str(row[f"{who}_last_name"])), fold(str(row[f"{who}_first_name"]))
-        if last and first:
-            claims.persons[f"{last} {first}"].add(owner)
-            claims.persons[f"{first} {last}"].add(owner)
-
-
-def _distinct(rows: pd.DataFrame, *columns: str) -> Iterator[tuple[str, ...]]:
-    return rows[["operator_id", *columns]].drop_duplicates().itertuples(index=False, name=None)
-
-
-def _parted(
-    named: Mapping[str, Owners], persons: Mapping[str, Owners]
-) -> tuple[dict[str, dict[Words, Owners]], dict[str, Owners]]:
-    """Part names that can be found inside a text from those too short or too common for it."""
-    owned: defaultdict[str, Owners] = defaultdict(set)
-    for text, owners in named.items():
-        if text != CPS_ISSUER and (key := fold(text)):
-            owned[key] = owned[key] | owners
-    used = Counter(word for key in owned for word in set(key.split()))
-    parts = ("title", "why", "remedy")
-    prose = fold(" ".join(localized(rule, part) for rule in catalogue().values() for part in parts))
-    common = {*dossier_words()["generic"], *prose.split(), *(word for word, n in used.items() if n >= COMMON)}
-    names: dict[str, dict[Words, Owners]] = {}
-    fields: dict[str, Owners] = {}
-    for at, (key, owners) in enumerate([*owned.items(), *persons.items()]):
-        words = tuple(key.split())
-        telling = any(w not in common and not w.isdigit() for w in words)
-        if at >= len(owned) or (telling and (len(words) > 1 or len(key) >= SHORT)):  # a person always
-            here = names.setdefault(words[0], {})
-            here[words] = here.get(words, set()) | owners
-        else:
-            fields[key] = owners
-    return names, fields
+    def declaration(self, row: Mapping[str, str]) -> None:
+        """Claim what a declaration names beside its domain."""
+        owner = row["operator_id"]
+        self.operator(owner)
+        self.names[row["structure_name"]].add(owner)
+        if len(contract := row["contract_number"].strip()) >= LONG:
+            self.identifiers[contract.upper()].add(owner)
+        hosts = [parse_dn(row[column]).get("CN") for column in ("dn_igc_sante", "dn_igc_cps")]
+        servers = (row[column] for column in ("primary_server", "secondary_server", "mail_server"))
+        for host in (*filter(None, hosts), *(server for server in servers if "." in server)):
+            self.host(host, owner)
+        for name, text in row.items():
+            if name.endswith(("_phone", "_email")):
+                self.contact(text, owner)
+        for who in ("representative", "project_manager", "technical_manager", "signatory"):
+            last, first = fold(row[f"{who}_last_name"]), fold(row[f"{who}_first_name"])
+            if last and first:
+                self.persons[f"{last} {first}"].add(owner)
+                self.persons[f"{first} {last}"].add(owner)

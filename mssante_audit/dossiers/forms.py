@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 
 import pandas as pd
 
@@ -34,19 +33,26 @@ def forms(dossier: Dossier, addresses: tuple[str, str]) -> dict[str, bytes]:
 
     Printed are the manager's `addresses`, for changes of contacts and for the form.
     """
-    declared, asking = _declared(dossier), tuple(dossier_words()["forms"])
+    declared, asking = dict[str, pd.DataFrame](), tuple(dossier_words()["forms"])
+    if (register := dossier.space.register) is not None:  # the latest declaration of each domain counts
+        current = register.at(dossier.space.as_of)
+        rows = current[(current["operator_id"] == dossier.operator_id) & (current["domain_key"] != "")]
+        rows = rows.sort_values("date", na_position="first", kind="stable")
+        declared = {str(key): of_one.tail(1) for key, of_one in rows.groupby("domain_key")}
     points = (point for point in dossier.points if any(code.startswith(asking) for code in point.rules))
     wanted = dict.fromkeys(domain_key(domain) for point in points for domain in point.domains)
     listed = {domain_key(domain) for domain in dossier.entries["domain"]}
-    known = {*declared["domain_key"]} if declared is not None else set()
-    chosen = [key for key in wanted if key in known] + [k for k in wanted if k in listed and k not in known]
+    chosen = [key for key in wanted if key in declared]
+    chosen += [key for key in wanted if key in listed and key not in declared]
     written = {}
     for number, key in enumerate(chosen[:MOST_FORMS], 1):
-        doubtful = reported(dossier, key)
-        record = _record(dossier, key, declared if key in known else None)
+        doubtful, record = reported(dossier, key), _record(dossier, key, declared.get(key))
         filled = {name: "" if name in doubtful else text for name, text in record.items()}
-        suffix, content = _form(filled, doubtful, addresses)
-        written[f"annexe1-{key if _NAME.fullmatch(key) else number}{suffix}"] = content
+        name = f"annexe1-{key if _NAME.fullmatch(key) else number}"
+        try:
+            written[f"{name}.pdf"] = write_form(filled, doubtful, addresses)
+        except InputError:  # the extra ``pdf`` is not installed
+            written[f"{name}.txt"] = _plain(filled, doubtful)
     return written
 
 
@@ -54,49 +60,28 @@ def reported(dossier: Dossier, key: str) -> frozenset[str]:
     """Return the fields of the form that the audit reports as wrong for a domain."""
     found = dossier.findings[dossier.findings["severity"] > "info"]
     domain = dict(zip(dossier.entries["row"].tolist(), dossier.entries["domain"].tolist(), strict=True))
-    told_kinds, wrong = dossier.common.kinds, set[str]()
+    wrong = set[str]()
     for finding in found.to_dict("records"):
         touched = [domain.get(row, "") for row in finding["rows"]] or [finding["domain"]]
-        if key in map(domain_key, touched):
-            kinds = tuple(_CONTACTS[kind] for kind in told_kinds.get(finding["fingerprint"], ()))
-            wrong |= {
-                name
-                for begin, names in dossier_words()["fields"].items()
-                if finding["rule"].startswith(begin)
-                for name in names
-                if not kinds or not name.startswith("public_") or name.startswith(kinds)
-            }
+        if key not in map(domain_key, touched):
+            continue
+        told = dossier.common.kinds.get(finding["fingerprint"], ())
+        kinds = tuple(_CONTACTS[kind] for kind in told)
+        for begin, names in dossier_words()["fields"].items():
+            if finding["rule"].startswith(begin):
+                wrong |= {n for n in names if not (kinds and n.startswith("public_")) or n.startswith(kinds)}
     return frozenset(wrong)
 
 
-def _declared(dossier: Dossier) -> pd.DataFrame | None:
-    """Return the operator's latest declaration of each domain; None without a register."""
-    register = dossier.space.register
-    if register is None:
-        return None
-    current = register.at(dossier.space.as_of)
-    rows = current[(current["operator_id"] == dossier.operator_id) & (current["domain_key"] != "")]
-    rows = rows.sort_values("date", na_position="first", kind="stable")
-    return rows.drop_duplicates("domain_key", keep="last")
-
-
 def _record(dossier: Dossier, key: str, declared: pd.DataFrame | None) -> dict[str, str]:
+    """Return the form's fields: what was declared, else where all of the operator's rows say the same."""
     known = fields()
     values = dict.fromkeys(known, "")
     if declared is not None:
-        row = records(declared[declared["domain_key"] == key]).iloc[0]
-        values |= {str(name): str(text) for name, text in row.items()}
-    for name, text in {**_of_dns(dossier, key), **_of_list(dossier, key)}.items():
-        values[name] = values[name] or text
-    if values["dn_igc_sante"] and values["dn_igc_cps"] and declared is None:
-        values |= {"dn_igc_sante": "", "dn_igc_cps": ""}  # which of the two is asked for is not known
-    hidden = {n for n in values if n in SIGNED or (known[n].personal and dossier.masked)}
-    return {n: "" if n in hidden else dossier.safe(text, "") for n, text in values.items()}
-
-
-def _of_list(dossier: Dossier, key: str) -> dict[str, str]:
-    """Return what the list says of a domain, where all of the operator's rows say the same."""
+        values |= {str(name): str(text) for name, text in records(declared).iloc[0].items()}
     rows = dossier.entries.loc[[domain_key(domain) == key for domain in dossier.entries["domain"]]]
+    methods = dict(zip(map(domain_key, dossier.domains["domain"]), dossier.domains["method"], strict=True))
+    servers, exchangers = (dossier.common.hosts.get((kind, key), []) for kind in ("NS", "MX"))
     found = {
         "structure_name": dossier.name,
         "structure_id": dossier.operator_id if dossier.kind else "",
@@ -105,20 +90,18 @@ def _of_list(dossier: Dossier, key: str) -> dict[str, str]:
         "dn_igc_sante": _only(rows.loc[rows["igc"] == "IGC-Santé", "dn"]),
         "dn_igc_cps": _only(rows.loc[rows["igc"] == "IGC-CPS", "dn"]),
     }
+    if methods.get(key) == "delegated" and 1 <= len(servers) <= 2:  # as many as the form has lines for
+        found |= zip(("primary_server", "secondary_server"), servers, strict=False)
+    elif methods.get(key) == "redirected" and len(exchangers) == 1:
+        found["mail_server"] = exchangers[0]
     for kind, part in _CONTACTS.items():
         phone, email = (_only(rows[f"{kind}_{what}"]) for what in ("phone", "email"))
         found |= {f"{part}_phone": national(phone) if phone else "", f"{part}_email": email}
-    return found
-
-
-def _of_dns(dossier: Dossier, key: str) -> dict[str, str]:
-    """Return the servers that the DNS names, where they are as many as the form has lines for."""
-    methods = dict(zip(map(domain_key, dossier.domains["domain"]), dossier.domains["method"], strict=True))
-    method = methods.get(key, "")
-    servers, exchangers = (dossier.common.hosts.get((kind, key), []) for kind in ("NS", "MX"))
-    if method == "delegated" and 1 <= len(servers) <= 2:
-        return dict(zip(("primary_server", "secondary_server"), servers, strict=False))
-    return {"mail_server": exchangers[0]} if method == "redirected" and len(exchangers) == 1 else {}
+    values |= {name: text for name, text in found.items() if not values[name]}
+    if values["dn_igc_sante"] and values["dn_igc_cps"] and declared is None:
+        values |= {"dn_igc_sante": "", "dn_igc_cps": ""}  # which of the two is asked for is not known
+    hidden = {n for n in values if n in SIGNED or (known[n].personal and dossier.masked)}
+    return {n: "" if n in hidden else dossier.safe(text, "") for n, text in values.items()}
 
 
 def _only(values: pd.Series) -> str:
@@ -126,14 +109,10 @@ def _only(values: pd.Series) -> str:
     return str(different[0]) if len(different) == 1 else ""
 
 
-def _form(
-    record: Mapping[str, str], doubtful: frozenset[str], addresses: tuple[str, str]
-) -> tuple[str, bytes]:
-    """Return the form as PDF, or as plain text where the extra ``pdf`` is not installed, and its suffix."""
-    with suppress(InputError):
-        return ".pdf", write_form(record, doubtful, addresses)
+def _plain(record: Mapping[str, str], doubtful: frozenset[str]) -> bytes:
+    """Return the form as plain text."""
     lines = ""
     for key, text in record.items():
         box = ("[X]" if text else "[ ]") if fields()[key].kind == "box" else one_line(text, 400)
         lines += f"{'* ' if key in doubtful else ''}{fields()[key].label} : {box}\n"
-    return ".txt", (f"{lines}\n* {EMPTIED}\n" if doubtful else lines).encode()
+    return (f"{lines}\n* {EMPTIED}\n" if doubtful else lines).encode()

@@ -8,7 +8,7 @@ and boundaries follow from it.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from email.headerregistry import Address
@@ -21,21 +21,12 @@ from html import escape
 
 from jinja2 import Environment
 
+from mssante_audit.base import language
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.language import (
-    NARROW,
-    NBSP,
-    current_language,
-    day,
-    format_text,
-    gettext,
-    listing,
-    severity_name,
-    typeset,
-)
+from mssante_audit.base.language import NARROW, NBSP, format_text, gettext
 from mssante_audit.dossiers.facts import Dossier
 from mssante_audit.dossiers.forms import forms
-from mssante_audit.dossiers.points import Case, Point, one_line
+from mssante_audit.dossiers.points import Point, one_line
 from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.html import environment
@@ -64,37 +55,26 @@ def letter_files(dossier: Dossier, on: Stationery | None = None) -> dict[str, by
         return {}
     attached = forms(dossier, (on.contacts_to, on.form_to))
     text = letter_text(dossier, attached, on)
-    return {
-        ".txt": f"{format_text('Objet : {subject}', subject=subject(dossier))}\n\n{text}".encode(),
-        ".eml": _message(dossier, text, attached, on),
-    }
+    head = format_text("Objet : {subject}", subject=subject(dossier))
+    return {".txt": f"{head}\n\n{text}".encode(), ".eml": _message(dossier, text, attached, on)}
 
 
 def subject(dossier: Dossier) -> str:
     """Return the message's subject: one line, whatever the operator is called."""
     some = "MSSanté : {n:point} à corriger sur vos domaines – {who}"
     none = "MSSanté : rien à corriger sur vos domaines – {who}"
-    return format_text(
-        some if dossier.points else none, n=len(dossier.points), who=one_line(dossier.label, 80)
-    )
+    n, who = len(dossier.points), one_line(dossier.label, 80)
+    return format_text(some if n else none, n=n, who=who)
 
 
 def letter_text(dossier: Dossier, attached: Mapping[str, bytes], on: Stationery) -> str:
     """Return the message's text, in lines of at most `WIDTH` characters but for names that are longer."""
-    seen = dossier.presented
-    text = (
-        _environment()
-        .get_template("letter.txt.j2")
-        .render(
-            dossier=dossier,
-            again=reminder(dossier, on),
-            most=MOST_POINTS,
-            attached=attached,
-            until=dossier.space.as_of + timedelta(on.deadline_days) if on.deadline_days else None,
-            ends=[] if seen is None else seen.to_dict("records"),
-            on=on,
-        )
-    )
+    seen, as_of = dossier.presented, dossier.space.as_of
+    text = _environment().get_template("letter.txt.j2").render(
+        dossier=dossier, again=reminder(dossier, on), most=MOST_POINTS, attached=attached, on=on,
+        until=as_of + timedelta(on.deadline_days) if on.deadline_days else None,
+        ends=[] if seen is None else seen.to_dict("records"),
+    )  # fmt: skip
     return text.replace(NARROW, NBSP) + "\n"
 
 
@@ -107,9 +87,7 @@ def _environment() -> Environment:
 
 def reminder(dossier: Dossier, on: Stationery) -> str:
     """Return the sentence that says of which letter this is a reminder, and of what; "" if it is none."""
-    if dossier.operator_id not in on.reminders:
-        return ""
-    sent_on, before = on.reminders[dossier.operator_id]
+    sent_on, before = on.reminders.get(dossier.operator_id, ("", {}))
     unknown = [key for key, state in before.items() if state == "unknown"]
     left = dossier.todo[dossier.todo["fingerprint"].isin(before.keys() - unknown)]
     if left.empty:
@@ -119,28 +97,26 @@ def reminder(dossier: Dossier, on: Stationery) -> str:
     if unknown:
         others = "{n:autre n’a pas pu être vérifié|autres n’ont pas pu être vérifiés}"
         what += f" ; {format_text(others, n=len(unknown))}"
-    return format_text(words, day=day(parse_instant(sent_on)), k=len(left), n=len(before), what=what)
+    sent = language.day(parse_instant(sent_on))
+    return format_text(words, day=sent, k=len(left), n=len(before), what=what)
 
 
 def _point(point: Point, number: int) -> str:
-    lines = [_filled(f"{number}. [{severity_name(point.severity)}] {point.title}", "", "   ")]
+    severity = language.severity_name(point.severity)
+    lines = [_filled(f"{number}. [{severity}] {point.title}", "", "   ")]
     first = "   – " if len(point.cases) > 1 else "   "
-    for case in point.cases[:MOST_CASES]:
-        begin = first
-        for line in _case(case, point):
+    for case, domains in [*point.cases.items()][:MOST_CASES]:
+        begin, told = first, case.lines(point.rules[0])
+        if domains:
+            words = "Domaine : {names}" if len(domains) == 1 else "Domaines : {names}"
+            told.insert(0, format_text(words, names=_some(domains, MOST_DOMAINS, 90)))
+        for line in told:
             lines.append(_filled(line, begin, "     " + "  " * line.startswith("·")))
             begin = " " * len(first)
     if (more := len(point.cases) - MOST_CASES) > 0:
         lines.append("   " + format_text("et {n:autre cas|autres cas}, dans votre dossier.", n=more))
-    lines.append(_filled(format_text("À faire : {remedy}", remedy=typeset(point.remedy)), "   ", "     "))
-    return "\n".join(lines)
-
-
-def _case(case: Case, point: Point) -> Iterator[str]:
-    if case.domains:
-        named = "Domaine : {names}" if len(case.domains) == 1 else "Domaines : {names}"
-        yield format_text(named, names=_some(case.domains, MOST_DOMAINS, 90))
-    yield from case.lines(point.rules[0])
+    todo = format_text("À faire : {remedy}", remedy=language.typeset(point.remedy))
+    return "\n".join([*lines, _filled(todo, "   ", "     ")])
 
 
 def _filled(text: str, first: str = "", following: str = "") -> str:
@@ -153,7 +129,7 @@ def _filled(text: str, first: str = "", following: str = "") -> str:
 def _some(names: Sequence[str], most: int, length: int) -> str:
     shown = [one_line(name, length) for name in names]
     if len(shown) <= most:
-        return listing(shown)
+        return language.listing(shown)
     return format_text("{names} et {n:autre}", names=", ".join(shown[:most]), n=len(shown) - most)
 
 
@@ -161,8 +137,8 @@ def _some(names: Sequence[str], most: int, length: int) -> str:
 
 
 def _message(dossier: Dossier, text: str, attached: Mapping[str, bytes], on: Stationery) -> bytes:
-    about, digest = subject(dossier), sha256()
-    for part in (dossier.space.as_of.isoformat(), dossier.operator_id, about, text, repr(on)):
+    about, digest, as_of = subject(dossier), sha256(), dossier.space.as_of
+    for part in (as_of.isoformat(), dossier.operator_id, about, text, repr(on)):
         digest.update(part.encode("utf-8", "backslashreplace") + b"\0")
     for name, content in attached.items():
         digest.update(name.encode() + b"\0" + content)
@@ -172,33 +148,27 @@ def _message(dossier: Dossier, text: str, attached: Mapping[str, bytes], on: Sta
     if on.reply_to:
         message["Reply-To"] = on.reply_to
     message["To"] = _addressees(dossier)
-    message["Date"] = format_datetime(dossier.space.as_of)
+    message["Date"] = format_datetime(as_of)
     message["Message-ID"] = f"<dossier.{digest.hexdigest()[:32]}@mssante-audit.invalid>"
     message["X-Unsent"] = "1"
     message.set_content(text, charset="utf-8", cte="quoted-printable")
-    if on.picture:
-        message.add_alternative(_html(text), subtype="html", charset="utf-8", cte="quoted-printable")
-        *_, html = message.iter_parts()
-        html.add_related(
-            on.logo, "image", on.picture, cid="<logo>", filename=f"logo.{on.picture}", disposition="inline"
+    if kind := on.picture:  # the same words, in the same lines, below the logo
+        whole = (
+            f'<!DOCTYPE html><html lang="{language.current_language()}"><body>'
+            '<p><img src="cid:logo" alt="" style="max-height:80px"></p>'
+            f'<pre style="font:inherit;white-space:pre-wrap">{escape(text)}</pre></body></html>\n'
         )
+        message.add_alternative(whole, subtype="html", charset="utf-8", cte="quoted-printable")
+        *_, html = message.iter_parts()
+        html.add_related(on.logo, "image", kind, cid="<logo>", filename=f"logo.{kind}", disposition="inline")
     for name, content in attached.items():
         if name.endswith(".pdf"):
             message.add_attachment(content, maintype="application", subtype="pdf", filename=name)
         else:
             message.add_attachment(content.decode(), cte="base64", filename=name)
-    for number, whole in enumerate(one for one in message.walk() if one.is_multipart()):
-        whole.set_boundary(f"=_dossier_{number}_{digest.hexdigest()[32:]}")
+    for number, several in enumerate(one for one in message.walk() if one.is_multipart()):
+        several.set_boundary(f"=_dossier_{number}_{digest.hexdigest()[32:]}")
     return message.as_bytes()
-
-
-def _html(text: str) -> str:
-    """Return the message below its logo: the same words, in the same lines."""
-    return (
-        f'<!DOCTYPE html><html lang="{current_language()}"><body>'
-        '<p><img src="cid:logo" alt="" style="max-height:80px"></p>'
-        f'<pre style="font:inherit;white-space:pre-wrap">{escape(text)}</pre></body></html>\n'
-    )
 
 
 def _addressees(dossier: Dossier) -> tuple[Address, ...]:
@@ -207,11 +177,7 @@ def _addressees(dossier: Dossier) -> tuple[Address, ...]:
     Those that the audit reports as wrong are left out; where none is left, the support contacts are asked.
     A placeholder stands where contacts are masked, or there is none.
     """
-    who = one_line(dossier.label, 80)
-    nobody = (Address(who, addr_spec=ADDRESSEE),)
-    if dossier.masked:
-        return nobody
-    both = ("project", "support")
+    who, both, entries = one_line(dossier.label, 80), ("project", "support"), dossier.entries
     wrong = {
         (row, kind)
         for finding in dossier.findings.to_dict("records")
@@ -219,10 +185,8 @@ def _addressees(dossier: Dossier) -> tuple[Address, ...]:
         for kind in dossier.common.kinds.get(finding["fingerprint"], both)
         for row in finding["rows"]
     }
-    for kind in both:
-        emails = dossier.entries.loc[
-            [(row, kind) not in wrong for row in dossier.entries["row"]], f"{kind}_email"
-        ]
+    for kind in both if not dossier.masked else ():
+        emails = entries.loc[[(row, kind) not in wrong for row in entries["row"]], f"{kind}_email"]
         found: list[Address] = []
         for email in emails[emails != ""].value_counts().index[:4]:
             if email.isascii() and not dossier.common.belongings.foreign(email, dossier.operator_id):
@@ -230,4 +194,4 @@ def _addressees(dossier: Dossier) -> tuple[Address, ...]:
                     found.append(Address(who, addr_spec=email))
         if found:
             return tuple(found)
-    return nobody
+    return (Address(who, addr_spec=ADDRESSEE),)

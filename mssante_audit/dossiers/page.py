@@ -25,10 +25,15 @@ def section(dossier: Dossier, name: str, limit: int = 500) -> Html:
     return joined(macro("dossier.heading", name), SECTIONS[name](dossier, limit))
 
 
-def _answer(dossier: Dossier, limit: int) -> Html:
+def _severities(dossier: Dossier) -> pd.Series:
+    """Return how many points there are of each severity that an operator is asked about, worst first."""
     found = pd.Series([point.severity for point in dossier.points], dtype="str").value_counts()
-    words = {"critical": "{n:critique}", "error": "{n:erreur}", "warning": "{n:avertissement}"}
-    sentences = [say(text, n=int(found[name])) for name, text in words.items() if name in found]
+    return found.reindex(["critical", "error", "warning"], fill_value=0)
+
+
+def _answer(dossier: Dossier, limit: int) -> Html:
+    words = ("{n:critique}", "{n:erreur}", "{n:avertissement}")
+    sentences = [say(text, n=int(n)) for text, n in zip(words, _severities(dossier), strict=True) if n]
     signature = names("signatures")[dossier.space.whitelist.signature.status]
     known = domains(dossier.space)
     held = counts(known[known["domain"].isin(dossier.domains["domain"])])
@@ -36,7 +41,7 @@ def _answer(dossier: Dossier, limit: int) -> Html:
 
 
 def _correct(dossier: Dossier, limit: int) -> Html:
-    points, found = dossier.points, dossier.findings
+    found = dossier.findings
     expected = (say(" (attendu : ") + found["expected"] + ")").where(found["expected"] != "", "")
     each = pd.DataFrame(
         {
@@ -60,7 +65,7 @@ def _correct(dossier: Dossier, limit: int) -> Html:
         for name, (words, part) in parts.items()
         if len(part)
     }
-    return macro("dossier.correct", points[:limit], folds)
+    return macro("dossier.correct", dossier.points[:limit], folds)
 
 
 def _once(rows: pd.DataFrame, name: str, limit: int, **more: Any) -> Html:
@@ -73,31 +78,23 @@ def _once(rows: pd.DataFrame, name: str, limit: int, **more: Any) -> Html:
 
 
 def _peers(dossier: Dossier, limit: int) -> Html:
-    peers, found = dossier.peers, pd.Series([p.severity for p in dossier.points], dtype="str").value_counts()
+    peers, yours = dossier.peers, _severities(dossier)
     limits = {"low": peers.low, "high": peers.high or 0}
-    yours = found.reindex(["critical", "error", "warning"], fill_value=0)
     medians = pd.Series(peers.medians, dtype="float64").reindex(yours.index)
     shown = pd.DataFrame({"Vous": yours, "Médiane": medians}).dropna(axis="columns", how="all")
     size = say("1 domaine") if peers.high == peers.low else say("{low} à {high} domaines", **limits)
     size = say("{low} domaines et plus", **limits) if peers.high is None else size
-    caption = say(
+    few = (
         "{own:point} à corriger ; trop peu d’opérateurs ont votre taille ({size}) pour vous comparer à eux "
-        "sans les laisser deviner.",
-        own=len(dossier.points),
-        size=size,
+        "sans les laisser deviner."
     )
-    if peers.number:
-        caption = say(
-            "{own:point} à corriger, contre {mid} en médiane pour les {n} autres opérateurs de votre taille "
-            "({size}), dont la moitié centrale en a de {low} à {high} ; {share} en ont plus que vous.",
-            own=len(dossier.points),
-            mid=peers.whole[1],
-            n=peers.number,
-            size=size,
-            low=peers.whole[0],
-            high=peers.whole[2],
-            share=percent(peers.more, peers.number),
-        )
+    many = (
+        "{own:point} à corriger, contre {mid} en médiane pour les {n} autres opérateurs de votre taille "
+        "({size}), dont la moitié centrale en a de {low} à {high} ; {share} en ont plus que vous."
+    )
+    (low, mid, high), share = peers.whole, percent(peers.more, peers.number) if peers.number else ""
+    told = {"own": len(dossier.points), "size": size, "n": peers.number}
+    caption = say(many if peers.number else few, **told, low=low, mid=mid, high=high, share=share)
     shown = shown.rename(index=names("severities")).rename_axis("Gravité")
     return table(shown, name="peers", caption=caption, bar="Vous")
 
@@ -119,37 +116,28 @@ def _certificates(dossier: Dossier, limit: int) -> Html:
     held, only = dossier.certificates, dossier.space.alone  # rows of domains that have no other certificate
     first, _ = largest(held.set_index("cn")["domains"])
     alone = only["domain"].isin(dossier.domains["domain"]) & (only["cn"] == first)
-    reading = say(
-        "Si le certificat {first} expire, {n:domaine} sur {all} {n:~tombe|tombent}, faute d’un autre.",
-        first=first,
-        n=only.loc[alone, "domain"].nunique(),
-        all=len(dossier.domains),
-    )
-    shown = held.replace({"igc": {"": say("inconnue")}}).set_axis(
-        ["Nom (CN)", "Autorité", "Domaines"], axis=1
-    )
-    return joined(
-        _once(
-            shown, "certificates", limit, csv=None, caption=reading, bar="Domaines", empty="Aucun certificat."
-        ),
-        _ends(dossier, limit),
-    )
-
-
-def _ends(dossier: Dossier, limit: int) -> Html:
+    words = "Si le certificat {first} expire, {n:domaine} sur {all} {n:~tombe|tombent}, faute d’un autre."
+    n, every = only.loc[alone, "domain"].nunique(), len(dossier.domains)
+    more = {"caption": say(words, first=first, n=n, all=every), "empty": "Aucun certificat.", "csv": None}
+    shown = held.replace({"igc": {"": say("inconnue")}})
+    shown.columns = pd.Index(["Nom (CN)", "Autorité", "Domaines"])
     columns = {
         "until": "Fin", "days": "Jours", "cn": "Nom (CN)", "hosts": "Serveurs", "domains": "Domaines",
         "alone": "Domaines sans autre", "spare": "Jours qui restaient au précédent",
     }  # fmt: skip
-    seen = dossier.presented is not None
     ends = dossier.presented if dossier.presented is not None else pd.DataFrame(columns=list(columns))
-    alone = ends[ends["alone"] > 0]
-    over, coming = alone[alone["days"] < 0], alone[alone["days"] >= 0].to_dict("records")
-    first = macro("dossier.ends", seen, int(over["alone"].sum()), coming[0] if coming else None)
-    shown = ends.assign(spare=ends["spare"].astype("Int64"))[list(columns)].rename(columns=columns)
+    risky = ends[ends["alone"] > 0]
+    over, coming = risky[risky["days"] < 0], risky[risky["days"] >= 0].to_dict("records")
+    seen = dossier.presented is not None
+    told = macro("dossier.ends", seen, int(over["alone"].sum()), coming[0] if coming else None)
+    written = ends.assign(spare=ends["spare"].astype("Int64"))[list(columns)].rename(columns=columns)
     caption = say("{n:certificat} que présentent vos serveurs, la fin la plus proche d’abord", n=len(ends))
     none = "Aucun de vos certificats n’a été vu sur un serveur."
-    return joined(first, table(shown, name="ends", caption=caption, csv=ends, limit=limit, empty=none))
+    return joined(
+        _once(shown, "certificates", limit, bar="Domaines", **more),
+        told,
+        table(written, name="ends", caption=caption, csv=ends, limit=limit, empty=none),
+    )
 
 
 def _domains(dossier: Dossier, limit: int) -> Html:
@@ -172,36 +160,34 @@ def _domains(dossier: Dossier, limit: int) -> Html:
         }
     )
     caption = say("{n:domaine dans la liste|domaines dans la liste}", n=len(listed))
-    return joined(
-        macro("dossier.methods", seen, each, same, int(asked.sum())),
-        _once(shown, "domains", limit, csv=listed, caption=caption),
-    )
+    told = macro("dossier.methods", seen, each, same, int(asked.sum()))
+    return joined(told, _once(shown, "domains", limit, csv=listed, caption=caption))
 
 
 def _contacts(dossier: Dossier, limit: int) -> Html:
     shown = dossier.contacts.assign(kind=dossier.contacts["kind"].map(names("contacts")))
-    shown = shown.set_axis(["Contact", "Tel que publié", "Domaines"], axis=1)
+    shown.columns = pd.Index(["Contact", "Tel que publié", "Domaines"])
     shown = shown.replace({"Tel que publié": {"": say("vide")}})
     caption = say("{n:contact publié|contacts publiés}", n=len(shown))
     return table(shown, name="contacts", caption=caption, limit=limit)
 
 
 def _changes(dossier: Dossier, limit: int) -> Html:
-    held = dossier.held
+    held, changes, step = dossier.held, dossier.changes, dossier.common.step
     most, days = max((n for _, n in held), default=0) or 1, (held[-1][0] - held[0][0]).days if held else 0
     lists = macro("dossier.held", [((at - held[0][0]).days / (days or 1), n / most, at, n) for at, n in held])
     columns = {
         "kind": "Nature", "domain": "Domaine", "before": "Avant", "after": "Après", "confidence": "Certitude",
     }  # fmt: skip
-    changes = pd.DataFrame(columns=list(columns)) if dossier.changes is None else dossier.changes
-    start, end = (time or "–" for time in dossier.span)
-    none: str = say("Rien n’a changé pour vous entre les listes du {a} et du {b}.", a=start, b=end)
-    none = "Il n’y a pas de liste antérieure à comparer." if dossier.changes is None else none
-    caption = say("{n:changement} entre les listes du {a} et du {b}", n=len(changes), a=start, b=end)
-    named = {
-        "kind": changes["kind"].map(names("changes")),
-        "confidence": changes["confidence"].map(names("confidences")),
-    }
+    if changes is None or step is None:
+        none, caption = "Il n’y a pas de liste antérieure à comparer.", ""
+        changes = pd.DataFrame(columns=list(columns))
+    else:
+        between = {"a": step.start or "–", "b": step.end or "–"}
+        none = say("Rien n’a changé pour vous entre les listes du {a} et du {b}.", **between)
+        caption = say("{n:changement} entre les listes du {a} et du {b}", n=len(changes), **between)
+    words = {"kind": names("changes"), "confidence": names("confidences")}
+    named = {column: changes[column].map(called) for column, called in words.items()}
     shown = changes.assign(**named).rename(columns=columns)
     return joined(lists, table(shown, name="changes", caption=caption, empty=none, limit=limit))
 

@@ -1,21 +1,27 @@
-"""What an operator has to put right: its findings, those of one remedy told once."""
+"""What an operator has to put right: its findings, those of one remedy told once.
+
+Two texts of a finding's facts that differ are shown with what differs in brackets, and no space of it unseen.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.language import current_language, format_text, gettext, listing, typeset
+from mssante_audit.base.language import current_language, format_text, gettext, typeset
+from mssante_audit.base.markup import visible
+from mssante_audit.base.text import fold
 from mssante_audit.dossiers.belongings import ELSEWHERE
-from mssante_audit.dossiers.differences import Pair, differences, legend
 from mssante_audit.dossiers.remedies import dossier_words
 from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.findings.templates import phrase
 from mssante_audit.report.findings import title_of, why_of
-from mssante_audit.report.tables import visible
-from mssante_audit.space.states import named
+from mssante_audit.values.dn import parse_dn
 
 MOST_TEXT = 300
 """Characters of what was observed."""
@@ -23,18 +29,34 @@ MOST_PARTS = 6
 """Texts that stand side by side in one case."""
 MOST_DIFFERENCES = 3
 """Texts told apart letter by letter, of one case."""
+ALIKE = 0.85
+"""Share of letters in common, whatever their case, from which on two texts are compared by letters."""
+MOST = 600
+"""Characters of a text that are compared: more than a field of the list holds."""
+SPACES = {
+    " ": "␣", "\N{NO-BREAK SPACE}": "⍽", "\N{NARROW NO-BREAK SPACE}": "⍽", "\t": "⇥", "\n": "↵", "\r": "↵",
+}  # fmt: skip
+"""What stands for a space that matters: a reader sees it, and no line is broken at it."""
+LEGEND = {
+    "[]": "[] : rien", "␣": "␣ : une espace", "⍽": "⍽ : une espace insécable", "⇥": "⇥ : une tabulation",
+    "↵": "↵ : un retour à la ligne",
+}  # fmt: skip
+"""What signs mean, in French."""
+
+_RDN = re.compile(r",(?=[A-Za-z0-9.]+=)")
+
+Pair = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What one rule says in one way, of how many domains ever."""
+    """What one rule says in one way."""
 
     rule: str
-    domains: tuple[str, ...]
     observed: str
     expected: str
     """What would be right, or ""."""
-    pairs: tuple[Pair, ...] = ()
+    pairs: tuple[Pair, ...]
     """What is written beside what would be right, where texts differ by letters."""
 
     def lines(self, about: str) -> list[str]:
@@ -48,18 +70,18 @@ class Case:
         if self.observed == hidden:
             return [hidden if self.rule == about else _labelled(label, hidden)]
         if pairs := differences(self.pairs):
-            lines: list[str] = []
             sides = (label, gettext("Attendu") if expected else gettext("Ailleurs"))
-            for pair in pairs[:MOST_DIFFERENCES]:
-                lines += map(_labelled, sides, pair)
-            more = len(pairs) - MOST_DIFFERENCES
-            lines += [format_text("(et {n:autre écriture|autres écritures})", n=more)] if more > 0 else []
-            return [*lines, *filter(None, [legend(lines)])]
+            lines = [text for pair in pairs[:MOST_DIFFERENCES] for text in map(_labelled, sides, pair)]
+            if (more := len(pairs) - MOST_DIFFERENCES) > 0:
+                lines.append(format_text("(et {n:autre écriture|autres écritures})", n=more))
+            signs = [gettext(text) for sign, text in LEGEND.items() if sign in "".join(lines)]
+            meant = gettext(" ; ").join([gettext("entre crochets : ce qui diffère"), *signs])
+            return [*lines, f"({meant})"] if "[" in "".join(lines) else lines
         parts = [one_line(part, MOST_TEXT) for part in self.observed.split(" | ")] if self.observed else []
         if len(parts) > 1:
             lines = [_labelled(label, ""), *(f"· {part}" for part in parts[:MOST_PARTS])]
-            more = len(parts) - MOST_PARTS
-            lines += [format_text("et {n:autre}", n=more)] if more > 0 else []
+            if (more := len(parts) - MOST_PARTS) > 0:
+                lines.append(format_text("et {n:autre}", n=more))
         else:
             lines = [_labelled(label, parts[0])] if parts else ([label] if self.rule != about else [])
         return lines + ([_labelled(gettext("Attendu"), one_line(expected, MOST_TEXT))] if expected else [])
@@ -71,12 +93,16 @@ class Point:
 
     severity: str
     """The worst of its findings'."""
-    rules: tuple[str, ...]
-    """Of its findings, worst first."""
     remedy: str
     domains: tuple[str, ...]
     """All it touches, each once."""
-    cases: tuple[Case, ...]
+    cases: Mapping[Case, tuple[str, ...]]
+    """The worst first, and the domains of each."""
+
+    @property
+    def rules(self) -> list[str]:
+        """Those of its findings, worst first."""
+        return list(dict.fromkeys(case.rule for case in self.cases))
 
     @property
     def title(self) -> str:
@@ -95,11 +121,10 @@ class Point:
 
     @property
     def addressee(self) -> str:
-        """To whom."""
-        known = (
-            who for who in dossier_words()["addressees"] if self.rules[0].startswith(tuple(who["rules"]))
-        )
-        return typeset(str(next(known)[current_language()]))
+        """To whom what puts it right goes."""
+        every, worst = dossier_words()["addressees"], self.rules[0]
+        known = next(who for who in every if worst.startswith(tuple(who["rules"])))
+        return typeset(str(known[current_language()]))
 
 
 def _labelled(label: str, text: str) -> str:
@@ -122,28 +147,20 @@ def points_of(
     columns = ("rule", "observed", "expected", "severity", "fingerprint", "domain", "rows")
     each = zip(*(todo[name].tolist() for name in columns), strict=True)
     for code, observed, expected, grave, mark, fallback, rows in each:
-        what, case = remedies[mark], Case(code, (), observed, expected, differing.get(mark, ()))
-        named = [domain[row] for row in rows if row in domain] or [fallback]
+        what, case = remedies[mark], Case(code, observed, expected, differing.get(mark, ()))
+        names = [domain[row] for row in rows if row in domain] or [fallback]
         severity[what] = max(severity.get(what, "info"), grave, key=SEVERITIES.index)
-        groups.setdefault(what, {}).setdefault(case, {}).update(dict.fromkeys(filter(None, named)))
+        groups.setdefault(what, {}).setdefault(case, {}).update(dict.fromkeys(filter(None, names)))
     points = [
         Point(
             severity[what],
-            tuple(dict.fromkeys(case.rule for case in cases)),
             what,
             tuple(dict.fromkeys(name for names in cases.values() for name in names)),
-            tuple(replace(case, domains=tuple(names)) for case, names in cases.items()),
+            {case: tuple(names) for case, names in cases.items()},
         )
         for what, cases in groups.items()
     ]
     return tuple(sorted(points, key=lambda point: -SEVERITIES.index(point.severity)))
-
-
-def caveat(unsure: Sequence[Sequence[str]]) -> str:
-    """Say how many findings are to be confirmed, from the inputs in doubt of each; "" if none is."""
-    what = dict.fromkeys(named(name) for names in unsure for name in names)
-    text = "{n:constat reste|constats restent} à confirmer ; en doute ou trop ancien : {what}."
-    return format_text(text, n=len(unsure), what=listing(list(what))) if unsure else ""
 
 
 def one_line(text: str, most: int) -> str:
@@ -154,3 +171,104 @@ def one_line(text: str, most: int) -> str:
     """
     shown = re.sub(" {2,}", lambda run: "␣" * len(run[0]), visible(text).strip())
     return shown if len(shown) <= most else f"{shown[:most].rstrip()}…"
+
+
+# -- what differs -------------------------------------------------------------------------------------------
+
+
+def pairs(code: str, facts: Mapping[str, Any]) -> list[Pair]:
+    """Return what stands in the facts of a finding beside what should (``[spelt]`` of ``dossier.toml``).
+
+    Where nothing is known to be right for a certificate, its first writing is what others are beside.
+    """
+    written, right = (_texts(facts.get(name)) for name in dossier_words()["spelt"].get(code, ("", "")))
+    found: dict[Pair, None] = {}
+    for at, text in enumerate(written):
+        others = [other for other in right if _same_name(other, text)]
+        others = others or [other for other in written[:at] if _same_name(other, text)][:1]
+        if others and text not in others:
+            found[text, max(others, key=lambda other: _alike(text, other))] = None
+    return list(found)
+
+
+def _texts(fact: Any) -> list[str]:
+    """Return the texts of a fact; those of contacts with their kind."""
+    if isinstance(fact, list):
+        return [text for part in fact for text in _texts(part)]
+    if isinstance(fact, Mapping):
+        if "kind" in fact:
+            return [phrase("mssante_audit.audits", "contact", fact)]
+        return [str(fact[name]) for name in ("dn", "text", "domain") if name in fact][:1]
+    return [str(fact)] if fact else []
+
+
+def _same_name(*texts: str) -> bool:
+    """Tell whether two texts may be meant to be one: of two certificates, those of one CN."""
+    names = [fold(cn) for cn in (parse_dn(text).get("CN") for text in texts) if cn]
+    return len(names) < 2 or names[0] == names[1]
+
+
+def _alike(text: str, other: str) -> float:
+    return SequenceMatcher(None, text[:MOST], other[:MOST], autojunk=False).ratio()
+
+
+def differences(found: Iterable[Pair]) -> list[Pair]:
+    """Return pairs of texts, marked, those left out that are the same or of which nearly all differs.
+
+    >>> differences([("C=FR,O=CH\N{NO-BREAK SPACE}ALPHA,CN=mss", "CN=mss,O=CH ALPHA,C=FR")])
+    [('CN=mss,O=CH[⍽]ALPHA,C=FR (dans un autre ordre)', 'CN=mss,O=CH[␣]ALPHA,C=FR')]
+    """
+    shown: dict[Pair, None] = {}
+    for text, other in found:
+        ordered = _ordered(text, other)
+        if both := (ordered, other) if ordered == other != text else marked(ordered, other):
+            note = "" if ordered == text else f" {gettext('(dans un autre ordre)')}"
+            shown[both[0] + note, both[1]] = None
+    return list(shown)
+
+
+def _ordered(text: str, other: str) -> str:
+    """Return a name with its RDNs in the order that the other has, if they are of the same kinds."""
+    parts = [_RDN.split(side) for side in (text, other)]
+    kinds, order = ([rdn.partition("=")[0].strip().upper() for rdn in side] for side in parts)
+    if kinds == order or len(kinds) < 2 or len(set(kinds)) < len(kinds) or sorted(kinds) != sorted(order):
+        return text
+    return ",".join(parts[0][kinds.index(kind)] for kind in order)
+
+
+def marked(text: str, other: str) -> Pair | None:
+    """Return two texts with what differs in brackets; None if they are the same, or nearly all differs.
+
+    >>> marked("ST=Paris(75)", "ST=Paris (75)"), marked('O="CH X"', "O=CH X")
+    (('ST=Paris[](75)', 'ST=Paris[␣](75)'), ('O=["]CH X["]', 'O=[]CH X[]'))
+    >>> marked("CH-Alpha  Nord", "ch-alpha Nord")
+    ('[CH]-[A]lpha␣[␣]Nord', '[ch]-[a]lpha␣[]Nord')
+    >>> marked("abc", "xyz"), marked("abc", "abc")
+    (None, None)
+    """
+    if text == other or max(len(text), len(other)) > MOST:
+        return None
+    if _alike(text.casefold(), other.casefold()) < ALIKE:
+        return None
+    sides, before = ["", ""], False
+    for kind, *places in SequenceMatcher(None, text, other, autojunk=False).get_opcodes():
+        for side, whole in enumerate((text, other)):
+            start, end = places[2 * side : 2 * side + 2]
+            part = whole[start:end]
+            same = _beside(part, first=before, last=end < len(whole)) if kind == "equal" else ""
+            sides[side] += same or f"[{_seen(part)}]"
+        before = kind != "equal"
+    return sides[0], sides[1]
+
+
+def _seen(text: str) -> str:
+    return visible("".join(SPACES.get(character, character) for character in text))
+
+
+def _beside(text: str, *, first: bool, last: bool) -> str:
+    """Return a text with spaces next to a difference shown: a doubled one is one of two."""
+    inside = text.strip(" ")
+    if not inside:
+        return _seen(text)
+    head, _, tail = text.partition(inside)
+    return f"{_seen(head) if first else head}{visible(inside)}{_seen(tail) if last else tail}"

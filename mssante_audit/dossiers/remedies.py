@@ -36,11 +36,7 @@ def remedy(code: str, facts: Mapping[str, Any] | None = None) -> str:
 
 def theirs(findings: pd.DataFrame) -> pd.DataFrame:
     """Return the findings that the operator itself can do something about; information and hints left out."""
-    others = {FAILED, *dossier_words()["others"]}
-    columns = zip(*(findings[name].tolist() for name in ("rule", "severity", "confidence")), strict=True)
-    asked = [
-        at
-        for at, (code, severity, confidence) in enumerate(columns)
-        if severity != "info" and confidence != "hint" and code not in others and not rule(code).manager
-    ]
-    return findings.take(asked)
+    apart = {FAILED, *dossier_words()["others"]}
+    apart |= {code for code in findings["rule"].unique() if rule(code).manager}
+    told = (findings["severity"] == "info") | (findings["confidence"] == "hint")
+    return findings[~(told | findings["rule"].isin(apart))]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.utils import parseaddr
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -52,30 +53,34 @@ class _File(Section):
 def stationery(settings: Letter) -> Stationery:
     """Return what letters are written on, the logo read.
 
-    Raises
-    ------
-    InputError
-        If an address is none that a message can carry, or the logo is no picture.
+    If an address is none that a message can carry, or the logo is no picture, it is an `InputError`.
     """
-    return Stationery(
-        _address("sender", settings.sender),
-        _address("reply_to", settings.reply_to),
-        settings.signature.strip("\n"),
-        settings.deadline_days,
-        _logo(settings.logo) if settings.logo else b"",
-        settings.to_all,
-        settings.contacts_to,
-        settings.form_to,
-    )
+    addresses: dict[str, Any] = {}
+    logo = b""
+    for key in ("sender", "reply_to"):
+        text = getattr(settings, key)
+        name, spec = parseaddr(text)
+        try:
+            addresses[key] = Address(name, addr_spec=spec) if text else None
+        except (ValueError, IndexError):
+            why = f"letter.{key}: no address: {text}"
+            raise InputError(why, remedy='Write "Name <mail@example.org>"') from None
+    if path := settings.logo:
+        try:
+            logo = read_bytes(path, MOST_LOGO)
+        except InputError as error:
+            raise InputError(f"letter.logo: {error.message}", file=str(path)) from None
+        if not logo.startswith(tuple(PICTURES)):
+            raise InputError("letter.logo: no PNG or JPEG of 1 MB at most", file=str(path))
+    told = {key: getattr(settings, key) for key in ("deadline_days", "to_all", "contacts_to", "form_to")}
+    return Stationery(**addresses, signature=settings.signature.strip("\n"), logo=logo, **told)
 
 
 def read_stationery(file: Path) -> Stationery:
     """Return what the section ``[letter]`` of an ``audit.toml``, or of a file of its own, says.
 
-    Raises
-    ------
-    InputError
-        If it cannot be read, has no such section, or a key of it is unknown or has a wrong value.
+    If it cannot be read, has no such section, or a key of it is unknown or has a wrong value, it is an
+    `InputError`.
     """
     settings = read_toml(file)
     remedy = f"Keys: {', '.join(Letter.model_fields)}"
@@ -86,25 +91,3 @@ def read_stationery(file: Path) -> Stationery:
     except ValidationError as error:
         raise InputError(refusal(_File, error), file=str(file), remedy=remedy) from None
     return stationery(read.letter)
-
-
-def _address(key: str, text: str) -> Address | None:
-    if not text:
-        return None
-    name, spec = parseaddr(text)
-    try:
-        return Address(name, addr_spec=spec)
-    except (ValueError, IndexError):
-        raise InputError(
-            f"letter.{key}: no address: {text}", remedy='Write "Name <mail@example.org>"'
-        ) from None
-
-
-def _logo(path: Path) -> bytes:
-    try:
-        content = read_bytes(path, MOST_LOGO)
-    except InputError as error:
-        raise InputError(f"letter.logo: {error.message}", file=str(path)) from None
-    if not content.startswith(tuple(PICTURES)):
-        raise InputError("letter.logo: no PNG or JPEG of 1 MB at most", file=str(path))
-    return content

@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from mssante_audit.archive.changes import side_of
@@ -31,59 +32,59 @@ from mssante_audit.verdicts.presented import expiries, renewals
 
 LISTS = 12
 """Lists of the archive that are counted at most, the last among them."""
-HELD = ["operator_id", "domain", "first_seen", "last_seen"]
-"""What dossiers use of the archive's history."""
+PEERS_MIN = 5
+"""Fewer operators of a size are not compared with: one of them could be told from the numbers."""
+SIZES = ((1, 1), (2, 9), (10, 49), (50, None))
+"""Operators by how many domains they hold: the peers of each."""
+
+
+class Peers(NamedTuple):
+    """Where an operator stands among those of its size. Without peers enough, only `low` and `high`."""
+
+    low: int
+    high: int | None
+    """Domains of the operators compared with, from `low` to `high`."""
+    number: int = 0
+    """How many they are, this operator not counted; 0 if they are too few to be told of."""
+    medians: Mapping[str, float] | None = None
+    """Median of their points to put right, by severity; `whole` has the quartiles of all of them."""
+    whole: tuple[float, ...] = (0.0, 0.0, 0.0)
+    more: int = 0
+    """How many of them have more points than this operator."""
 
 
 def survey(space: TrustSpace) -> Survey:
     """Return what the dossiers of a space have in common in the language spoken."""
-    kept: dict[str, Survey] = vars(space).setdefault("_survey", {})
-    return kept.setdefault(current_language(), Survey(space))
+    return space.once(("survey", current_language()), lambda: Survey(space))
 
 
 class Survey:
-    """What all dossiers of a space have in common, each part computed when it is first asked for."""
+    """What all dossiers of a space have in common; what not all of them take, when it is first asked for.
+
+    Findings are in words, persons masked unless the space shows contacts; by fingerprint are the `facts` of
+    each (persons in clear), the `kinds` of contact in it (``project``, ``support``), and the `remedies`.
+    Rows have `owners`, operators the positions of what is `found` to touch them.
+    """
 
     def __init__(self, space: TrustSpace) -> None:
-        self.space = space
-
-    @cached_property
-    def _raw(self) -> pd.DataFrame:
-        return concat(parted(name, self.space)[0] for name in audits())
-
-    @cached_property
-    def findings(self) -> pd.DataFrame:
-        """The findings of all audits in words; persons masked unless the space shows contacts."""
-        return worded(self._raw, contacts="all" if self.space.show_contacts else "none")
-
-    @cached_property
-    def facts(self) -> dict[str, Mapping[str, Any]]:
-        """Fingerprint → the facts of a finding, persons in clear."""
-        return dict(zip(self._raw["fingerprint"], self._raw["facts"], strict=True))
-
-    @cached_property
-    def kinds(self) -> dict[str, frozenset[str]]:
-        """Fingerprint → the kinds of contact, ``project`` and ``support``, that a finding tells of."""
-        return {key: kinds for key, facts in self.facts.items() if (kinds := _kinds(facts))}
-
-    @cached_property
-    def remedies(self) -> dict[str, str]:
-        """Fingerprint → what an operator does about a finding."""
-        codes = zip(self._raw["fingerprint"], self._raw["rule"], strict=True)
-        return {key: remedy(code, told_to(self.facts[key], lambda _: False)) for key, code in codes}
-
-    @cached_property
-    def unsure(self) -> dict[str, tuple[str, ...]]:
-        """Fingerprint → inputs in doubt or too old that a finding rests on, but for the list.
-
-        No operator is asked to put right what nobody knows to be so today; the list's date it is told.
-        """
-        found = doubts(self.space, self.findings, domains(self.space))
-        return {
-            key: doubted
-            for key, why in found.items()
-            if (doubted := tuple(name for name in why if name != LIST))
-        }
+        self.space, entries = space, space.entries
+        raw = concat(parted(name, space)[0] for name in audits())
+        self.findings = worded(raw, contacts="all" if space.show_contacts else "none")
+        self.facts: dict[str, Mapping[str, Any]] = dict(zip(raw["fingerprint"], raw["facts"], strict=True))
+        self.kinds: dict[str, frozenset[str]] = {}
+        for key, facts in self.facts.items():  # what would be right is no contact of it
+            holders = [facts, *facts["contacts"]] if isinstance(facts.get("contacts"), list) else [facts]
+            kinds = {holder.get("kind", "") for holder in holders if isinstance(holder, Mapping)}
+            if told := frozenset({"project", "support"} & kinds):
+                self.kinds[key] = told
+        codes = zip(raw["fingerprint"], raw["rule"], strict=True)
+        self.remedies = {key: remedy(code, told_to(self.facts[key], lambda _: False)) for key, code in codes}
+        self.owners = dict(zip(entries["row"].tolist(), entries["operator_id"].tolist(), strict=True))
+        self.found: defaultdict[str, list[int]] = defaultdict(list)
+        columns = zip(self.findings["rows"], self.findings["operator_id"], strict=True)
+        for position, (rows, named) in enumerate(columns):
+            for operator_id in {named, *(self.owners[row] for row in rows)} - {""}:
+                self.found[operator_id].append(position)
 
     @cached_property
     def belongings(self) -> Belongings:
@@ -91,20 +92,14 @@ class Survey:
         return Belongings(self.space)
 
     @cached_property
-    def owners(self) -> dict[int, str]:
-        """Row of the list → operator."""
-        entries = self.space.entries
-        return dict(zip(entries["row"].tolist(), entries["operator_id"].tolist(), strict=True))
+    def unsure(self) -> dict[str, tuple[str, ...]]:
+        """Fingerprint → inputs in doubt or too old that a finding rests on, but for the list.
 
-    @cached_property
-    def found(self) -> dict[str, list[int]]:
-        """Operator → positions of the findings that touch it (`mssante_audit.report.results.touching`)."""
-        found: defaultdict[str, list[int]] = defaultdict(list)
-        columns = zip(self.findings["rows"], self.findings["operator_id"], strict=True)
-        for position, (rows, named) in enumerate(columns):
-            for operator_id in {named, *(self.owners[row] for row in rows)} - {""}:
-                found[operator_id].append(position)
-        return dict(found)
+        No operator is asked to put right what nobody knows to be so today; the list's date it is told.
+        """
+        found = doubts(self.space, self.findings, domains(self.space)).items()
+        doubted = {key: tuple(name for name in why if name != LIST) for key, why in found}
+        return {key: why for key, why in doubted.items() if why}
 
     @cached_property
     def standing(self) -> pd.DataFrame:
@@ -112,10 +107,8 @@ class Survey:
         audited = self.space.audited
         held = audited[audited["operator_id"] != ""].groupby("operator_id")["domain"].nunique()
         asked = theirs(self.findings[~self.findings["fingerprint"].isin(self.unsure)])
-        ranks = asked["severity"].map(SEVERITIES.index).astype("int64")
-        ranked = dict(
-            zip(asked.index, zip(asked["fingerprint"].map(self.remedies), ranks, strict=True), strict=True)
-        )
+        remedies, ranks = asked["fingerprint"].map(self.remedies), asked["severity"].map(SEVERITIES.index)
+        ranked = dict(zip(asked.index, zip(remedies, ranks.astype("int64"), strict=True), strict=True))
         counts = []
         for operator_id in held.index:
             worst: dict[str, int] = {}  # of all that one remedy mends
@@ -124,6 +117,20 @@ class Survey:
             counts.append([list(worst.values()).count(rank) for rank in range(1, len(SEVERITIES))])
         frame = pd.DataFrame(counts, index=held.index, columns=list(SEVERITIES[1:]), dtype="int64")
         return frame.assign(domains=held, todo=frame.sum(axis=1))
+
+    def peers(self, operator_id: str) -> Peers:
+        """Compare with the operators that hold about as many domains: counts and quartiles, nobody's face."""
+        standing = self.standing
+        size = int(standing["domains"].get(operator_id, 0))
+        low, high = next((band for band in SIZES if band[1] is None or size <= band[1]), SIZES[-1])
+        inside = standing["domains"].between(low, high or np.inf) & (standing.index != operator_id)
+        others = standing[inside]
+        if len(others) < PEERS_MIN or not size:
+            return Peers(low, high)
+        more = int((others["todo"] > standing["todo"][operator_id]).sum())
+        medians = {name: float(others[name].median()) for name in SEVERITIES[1:]}
+        whole = tuple(others["todo"].quantile([0.25, 0.5, 0.75]).tolist())
+        return Peers(low, high, len(others), medians, whole, more)
 
     @cached_property
     def methods(self) -> dict[str, dict[Any, Any]]:
@@ -165,21 +172,15 @@ class Survey:
         return between(before.audited, after.audited)
 
     @cached_property
-    def times(self) -> list[datetime]:
-        """Lists of the archive to count domains in."""
+    def history(self) -> tuple[list[datetime], pd.DataFrame]:
+        """Lists of the archive to count domains in, and which operator held which from when to when."""
         archive = self.space.archive
-        times = [s.generated_at for s in archive.until(self.space.as_of)] if archive else []
-        last = len(times) - 1
-        if last < LISTS:
-            return times
-        return [times[at] for at in sorted({round(i * last / (LISTS - 1)) for i in range(LISTS)})]
-
-    @cached_property
-    def history(self) -> pd.DataFrame:
-        """Which operator held which domain from when to when."""
-        if self.space.archive is None:
-            return pd.DataFrame(columns=HELD)
-        return with_operators(self.space.archive.history)[HELD]
+        if archive is None:
+            return [], pd.DataFrame(columns=["operator_id", "domain", "first_seen", "last_seen"])
+        times = [snapshot.generated_at for snapshot in archive.until(self.space.as_of)]
+        if (last := len(times) - 1) >= LISTS:
+            times = [times[at] for at in sorted({round(i * last / (LISTS - 1)) for i in range(LISTS)})]
+        return times, with_operators(archive.history)
 
     @cached_property
     def ending(self) -> pd.DataFrame | None:
@@ -190,10 +191,3 @@ class Survey:
         keys = {name: parse_dn(name).key for name in ending["name"].unique()}
         spares = dict(zip(moves["certificate"], moves["spare"].tolist(), strict=True))
         return ending.assign(key=ending["name"].map(keys), spare=ending["certificate"].map(spares))
-
-
-def _kinds(facts: Mapping[str, Any]) -> frozenset[str]:
-    """Return the kinds of contact in the facts of a finding; what would be right is none of them."""
-    holders = [facts, *facts["contacts"]] if isinstance(facts.get("contacts"), list) else [facts]
-    kinds = (holder.get("kind") for holder in holders if isinstance(holder, Mapping))
-    return frozenset(kind for kind in kinds if kind in ("project", "support"))

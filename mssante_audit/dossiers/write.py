@@ -1,5 +1,7 @@
 """A dossier for each operator, with its letter, an index for readers and one for machines.
 
+`make_dossier` is a plain function of an operator, called here or by any executor's workers: all that goes to
+one and comes back can be pickled, and names no file of the sender's machine where the data are sent along.
 What is in the output folder changes at the very end of a run (`mssante_audit.base.staging`).
 """
 
@@ -8,34 +10,52 @@ from __future__ import annotations
 import json
 import re
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from traceback import format_exception
+from typing import Any, NamedTuple
 
 from mssante_audit.base.digest import digest
-from mssante_audit.base.errors import ParameterError
+from mssante_audit.base.errors import AuditError, InputError, ParameterError
 from mssante_audit.base.export import json_bytes, write_bytes
 from mssante_audit.base.language import using_language
 from mssante_audit.base.reading import MB, read_text
 from mssante_audit.base.resources import resource, sample_folder
 from mssante_audit.base.settings import LIMITS
-from mssante_audit.base.staging import locked, private, publish
-from mssante_audit.dossiers.make import Made, Order, make_dossiers, opened
-from mssante_audit.dossiers.page import NOTEBOOK
+from mssante_audit.base.staging import SCRATCH, locked, private, publish
+from mssante_audit.dossiers import facts
+from mssante_audit.dossiers.letter import letter_files, reminder
+from mssante_audit.dossiers.page import NOTEBOOK, SECTIONS, section
 from mssante_audit.dossiers.stationery import Stationery
-from mssante_audit.report.html import template
-from mssante_audit.report.page import as_severe, policy_of, write_files
+from mssante_audit.dossiers.survey import survey
+from mssante_audit.report import results
+from mssante_audit.report.execute import failure_of
+from mssante_audit.report.html import Html, joined, macro, note, template, trusted
+from mssante_audit.report.page import (
+    Outcome,
+    Page,
+    as_severe,
+    data_files,
+    labelled,
+    page_html,
+    policy_of,
+    write_files,
+)
 from mssante_audit.report.parameters import tellable
-from mssante_audit.report.results import limits, provenance, select_operator
-from mssante_audit.report.results import operators as operators_of
+from mssante_audit.report.results import NO_ANSWERS, of_space
 from mssante_audit.report.run import plan
 from mssante_audit.report.tables import script, source_of, style
 from mssante_audit.space.inputs import Bundle, code_digest, inputs_digest, pack
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import unnamed
+from mssante_audit.verdicts.domains import answers, domains
 from mssante_audit.whitelist.rows import CPS_ISSUER
 
 INDEX = "dossiers.json"
@@ -72,11 +92,10 @@ class Dossier:
 
 @dataclass(frozen=True, slots=True)
 class DossierRun:
-    """What became of a run."""
+    """What became of a run: in `outcomes`, in the order of the index, the dossiers it made."""
 
     out: Path
     outcomes: tuple[Dossier, ...]
-    """In the order of the index."""
 
     def exit_status(self, fail_on: str | None = None) -> int:
         """Return 3 if a dossier failed, 1 if a finding is at or above severity `fail_on`, 0 otherwise."""
@@ -85,8 +104,157 @@ class DossierRun:
         return int(any(as_severe(outcome.counts, fail_on) for outcome in self.outcomes))
 
 
-Listener = Callable[[int, int, Dossier], None]
-"""Called with the number of dossiers there are, of all, and the last one."""
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the dossiers of a run are made from."""
+
+    key: str
+    """Of the data and the parameters: which space to open."""
+    given: Mapping[str, Any]
+    """Parameters in force, paths absolute; without those that a `Bundle` has in their place."""
+    code: str
+    """Digest of the code that is to make them."""
+    debug: bool = False
+    """Keep tracebacks, which may hold unmasked values."""
+    masked: bool = False
+    """Mask an operator's own contacts as well."""
+    on: Stationery = field(default_factory=Stationery)
+
+
+class Made(NamedTuple):
+    """A dossier that was made, or what there is of it; workers know neither name nor last good one."""
+
+    dossier: Dossier
+    files: Mapping[str, bytes]
+    """Content by suffix."""
+
+
+def make_dossiers(
+    order: Order, operators: Sequence[str], executor: Executor | None = None, data: Any = None
+) -> Generator[Made]:
+    """Yield the dossiers of operators in their order, failed ones too.
+
+    An `executor` makes them, if not this process; its workers are given `data` as a `Bundle`, ``None`` where
+    they read the data themselves. If these cannot be loaded, or a worker has other code than this process, it
+    is an `InputError`.
+    """
+    if executor is None:
+        yield from (make_dossier(order, operator_id) for operator_id in operators)
+        return
+    tasks: dict[str, Future[Made]] = {}
+    for operator_id in operators:
+        try:
+            tasks[operator_id] = executor.submit(make_dossier, order, operator_id, data)
+        except BrokenExecutor as error:
+            tasks[operator_id] = Future()
+            tasks[operator_id].set_exception(error)
+    try:
+        for operator_id in operators:
+            try:
+                made = tasks.pop(operator_id).result()
+            except AuditError:
+                raise
+            except Exception as error:  # its worker is lost
+                with using_language(order.given["lang"]):
+                    made = _made(order, operator_id, [], time.perf_counter(), error)
+            yield made
+    finally:  # Ctrl-C above all
+        for task in tasks.values():
+            task.cancel()
+
+
+def make_dossier(order: Order, operator_id: str, data: Bundle | None = None) -> Made:
+    """Make the dossier of one operator: page, results, findings, letter. Whatever fails, there is a page.
+
+    If the code here is not that of the order, or the data cannot be loaded, it is an `InputError`.
+    """
+    if code_digest() != order.code:
+        raise InputError(
+            "a worker runs other code than its caller", remedy="Install this version of mssante_audit there"
+        )
+    return from_space(order, opened(order, data), operator_id)
+
+
+def from_space(order: Order, space: TrustSpace, operator_id: str) -> Made:
+    """Make one dossier from its space, loaded already."""
+    with using_language(order.given["lang"]):
+        begin, parts, told, letter, failed = time.perf_counter(), list[Html](), None, {}, None
+        try:
+            told = facts.dossier(space, operator_id, masked=order.masked)
+            if again := reminder(told, order.on):
+                parts.append(note(again, kind="caution"))
+            for name in SECTIONS:
+                parts.append(section(told, name, order.given["row_limit"]))
+            letter = letter_files(told, order.on)
+        except Exception as error:  # the other operators' dossiers are made all the same
+            failed = error
+        return _made(order, operator_id, parts, begin, failed, told, letter)
+
+
+def _made(
+    order: Order,
+    operator_id: str,
+    parts: list[Html],
+    begin: float,
+    error: Exception | None,
+    dossier: facts.Dossier | None = None,
+    letter: Mapping[str, bytes] | None = None,
+) -> Made:
+    """Return a dossier's files, of which nothing fails: of a failed one, what there is of its page."""
+    shown = tellable({**order.given, "operator": operator_id})
+    found, failure, held = None, None, NO_ANSWERS
+    title = stopped = str(macro("dossier.title", "answer"))
+    if error:
+        trace = "".join(format_exception(error)) if order.debug else ""
+        failure = failure_of(type(error).__name__, str(error), -1, trace)
+    if dossier:
+        found, title, known = dossier.record(), dossier.label, domains(dossier.space)
+        held = answers(known[known["domain"].isin(dossier.domains["domain"])])
+        if failure and len(parts) < len(SECTIONS):
+            name = [*SECTIONS][len(parts)]
+            stopped, parts = str(macro("dossier.title", name)), [*parts, macro("dossier.heading", name)]
+    seconds, where = {"make": round(time.perf_counter() - begin, 3)}, stopped if failure else ""
+    outcome = Outcome(NOTEBOOK, title, found, failure, where, seconds, answers=held)
+    provenance: Mapping[str, Any] = found.provenance if found else {}
+    page = Page(NOTEBOOK, labelled(shown), provenance, failure)
+    look = macro("tables.enable", trusted(style()), trusted(script()))
+    html = page_html(page, title, joined(look, *parts), where).encode("utf-8", "backslashreplace")
+    files = {".html": html, **data_files(outcome, shown, provenance), **(letter or {})}
+    told = Dossier(
+        operator_id, "", file_name(operator_id), "failed" if failure else "done",
+        found.by_severity if found else None, datetime.now(UTC).replace(microsecond=0).isoformat(),
+        order.given["as_of"], {suffix: digest(content) for suffix, content in files.items()},
+        {"kind": failure.kind, "message": failure.message, "section": where} if failure else None,
+    )  # fmt: skip
+    return Made(told, files)
+
+
+_lock = threading.Lock()
+_opened: dict[str, tuple[TrustSpace, Any]] = {}
+
+
+def opened(order: Order, data: Bundle | None = None) -> TrustSpace:
+    """Return the space of an order, loaded and surveyed; a process keeps one."""
+    with _lock:
+        if order.key not in _opened:
+            given, folder = dict(order.given), None
+            if data:
+                folder = tempfile.TemporaryDirectory(prefix=SCRATCH)  # goes with the process
+                where, anchors = data.unpack(Path(folder.name))
+                given |= {"data": str(where), "anchors": [str(anchor) for anchor in anchors]}
+            space = results.open_space(**of_space(given))
+            for _, earlier in _opened.values():
+                if earlier:
+                    earlier.cleanup()
+            _opened.clear()
+            _opened[order.key] = replace(space, mailboxes=data.mailboxes) if data else space, folder
+        space, _ = _opened[order.key]
+        with using_language(order.given["lang"]):
+            survey(space).standing  # noqa: B018 - what all dossiers share is found here, once
+        return space
+
+
+# -- a run, and what it leaves ------------------------------------------------------------------------------
 
 
 def write_dossiers(
@@ -102,7 +270,7 @@ def write_dossiers(
     on: Stationery | None = None,
     send: Callable[[Bundle], Any] = lambda bundle: bundle,
     debug: bool = False,
-    listener: Listener = lambda *_: None,
+    listener: Callable[[int, int, Dossier], None] = lambda *_: None,
 ) -> DossierRun:
     """Write the dossiers of operators.
 
@@ -114,11 +282,9 @@ def write_dossiers(
         Identifiers or unambiguous names; all operators of the list if empty. The others' dossiers stay.
     region, department
         Only of operators that sit there (`mssante_audit.report.results.limits`); the others' stay.
-    jobs
-        How many processes make them; this one alone if it is one.
-    executor
-        Where to make them instead; its workers may be other machines'. They need this package in this
-        version, and nothing else: the data are sent.
+    jobs, executor
+        How many processes make them, this one alone if it is one; or where to make them instead. Workers may
+        be other machines', with this package in this version and nothing else: the data are sent.
     masked
         Mask each operator's own contacts as well: for others than the operators.
     on
@@ -126,6 +292,8 @@ def write_dossiers(
     send
         Makes of the data what the tasks for `executor` are given in their place, such as a Dask future: they
         go out once then, and with every task if this is not given.
+    listener
+        Called with the number of dossiers there are, of all, and the last one.
 
     Raises
     ------
@@ -144,40 +312,39 @@ def write_dossiers(
     order = Order(digest(content), given, code_digest(), debug, masked, on or Stationery())
     with using_language(given["lang"]):
         space = opened(order)
-    names = operator_names(space)
-    if masked:
-        names = {operator_id: unnamed(name) for operator_id, name in names.items()}
-    sitting = operators_of(space, limits(space, None, region, department))
-    asked = [select_operator(space, operator) for operator in operators]
+    names = {i: unnamed(name) if masked else name for i, name in operator_names(space).items()}
+    sitting = results.operators(space, results.limits(space, None, region, department))
+    asked = [results.select_operator(space, operator) for operator in operators]
     if sitting is not None and asked and sitting.isdisjoint(asked):
         raise ParameterError(
             "none of these operators sits there", remedy="Name operators or places, not both"
         )
     wanted = dict.fromkeys(i for i in asked or names if i and (sitting is None or i in sitting))
     with private(out, names_persons=not masked), locked(out) as staging, ExitStack() as pool:
-        before, there = read_dossiers(out), dict[str, Dossier]()
-        sent = None
-        if executor:
-            order, sent = _sent(order, space, send)
+        before, there, sent = read_dossiers(out), dict[str, Dossier](), None
+        if executor:  # the order goes without paths of this machine, and the data with it
+            order = replace(order, given={**given, "data": None})
+            if data is not None and Path(data) != sample_folder():
+                order = replace(order, given=tellable(given))
+                sent = send(pack(data, anchors, space.mailboxes))
         elif jobs > 1:
             silent = signal.SIGINT, signal.SIG_IGN  # Ctrl-C is for this process, which then ends the others
-            executor = pool.enter_context(
-                ProcessPoolExecutor(jobs, initializer=signal.signal, initargs=silent)
-            )
+            workers = ProcessPoolExecutor(jobs, initializer=signal.signal, initargs=silent)
+            executor = pool.enter_context(workers)
         with closing(make_dossiers(order, [*wanted], executor, sent)) as made:
-            for one in made:
-                operator_id = one.operator_id
-                dossier = _told(one, names[operator_id], given["as_of"], before.get(operator_id))
-                write_files(staging, dossier.file, one.files, failed=bool(dossier.failure))
-                there[operator_id] = dossier
+            for told, files in made:
+                who, earlier, good = told.operator_id, before.get(told.operator_id), None
+                if told.failure and earlier:
+                    good = earlier.made_at if earlier.status == "done" else earlier.last_good
+                there[who] = dossier = replace(told, name=names[who], last_good=good)
+                write_files(staging, dossier.file, files, failed=bool(dossier.failure))
                 listener(len(there), len(wanted), dossier)
         left = {i: d for i, d in before.items() if i in names and i not in there}
         others = left if operators or region or department else {}
         index = sorted({**others, **there}.values(), key=lambda d: (d.name.casefold(), d.operator_id))
         shown = {n: v for n, v in tellable(base.shown).items() if n != "operator"}
         with using_language(given["lang"]):
-            origin = provenance(space)
-            html = dossiers_html(index, origin)
+            html = dossiers_html(index, origin := results.provenance(space))
         listed = {"parameters": shown, "provenance": origin, "dossiers": [asdict(d) for d in index]}
         write_bytes(staging / INDEX, json_bytes(listed))
         write_bytes(staging / "index.html", html.encode("utf-8", "backslashreplace"))
@@ -213,37 +380,6 @@ def operator_names(space: TrustSpace) -> dict[str, str]:
     named = entries[~entries["operator"].isin(["", CPS_ISSUER])]
     common = named.groupby("operator_id")["operator"].agg(lambda name: name.mode().iloc[0])
     return names | {str(operator_id): str(name) for operator_id, name in common.items()}
-
-
-def _sent(order: Order, space: TrustSpace, send: Callable[[Bundle], Any]) -> tuple[Order, Any]:
-    """Return the order without paths of this machine, and the data for tasks elsewhere."""
-    where = order.given.get("data")
-    if where is None or Path(where) == sample_folder():
-        return replace(order, given={**order.given, "data": None}), None
-    bundle = pack(where, order.given.get("anchors") or (), space.mailboxes)
-    return replace(order, given=tellable(order.given)), send(bundle)
-
-
-def _told(made: Made, name: str, as_of: str, earlier: Dossier | None) -> Dossier:
-    results, failure = made.outcome.results, made.outcome.failure
-    why: dict[str, str] | None = None
-    good: str | None = None
-    if failure:
-        why = {"kind": failure.kind, "message": failure.message, "section": made.outcome.section}
-    if failure and earlier:
-        good = earlier.made_at if earlier.status == "done" else earlier.last_good
-    return Dossier(
-        made.operator_id,
-        name,
-        file_name(made.operator_id),
-        "failed" if failure else "done",
-        results.by_severity if results else None,
-        made.made_at,
-        as_of,
-        {suffix: digest(content) for suffix, content in made.files.items()},
-        why,
-        good,
-    )
 
 
 def _stale(

@@ -30,7 +30,7 @@ from mssante_audit.report.html import Figure, Html, Prose, key_figures, lead, ma
 from mssante_audit.report.parameters import check_value
 from mssante_audit.report.results import Limits, Results
 from mssante_audit.snapshot.make import unnamed_texts
-from mssante_audit.space.chronicle import Chronicle, chronicle
+from mssante_audit.space.story import Chronicle, chronicle
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains as domains_frame
 from mssante_audit.verdicts.domains import doubts, hosts

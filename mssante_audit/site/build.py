@@ -1,40 +1,43 @@
-"""The site of a run: static pages that open from disk, ask for nothing, and can each be sent alone."""
+"""The site of a run: static pages that open from disk, ask for nothing, and can each be sent alone.
+
+Beside them are doors for programs: what is known of each domain as JSON, and what is new as Atom feeds.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 import pandas as pd
 
-from mssante_audit.base.export import json_text, write_bytes, write_csv, write_workbook, writing
-from mssante_audit.base.language import current_language, using_language
+from mssante_audit.base import export
+from mssante_audit.base.digest import digest
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.export import json_bytes, write_bytes, writing
+from mssante_audit.base.language import count, current_language, format_text, gettext, using_language
 from mssante_audit.findings.ledger import FILE as LEDGER
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.trend import Point
 from mssante_audit.report import explorer, tables
-from mssante_audit.report.html import joined, macro, template
+from mssante_audit.report.findings import title_of
+from mssante_audit.report.html import joined, macro, names, template
 from mssante_audit.report.page import policy_of
-from mssante_audit.site.doors import write_api, write_feeds
 from mssante_audit.site.pages import SitePage, pages
 from mssante_audit.site.view import View
+from mssante_audit.snapshot.make import changes_of
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts.domains import records_of
+from mssante_audit.whitelist.rows import grouped
 
-MENU = (
-    ("index", "index.html", "Accueil"),
-    ("explorer", explorer.FILE, "Explorer"),
-    ("suivi", "suivi.html", "Suivi"),
-    ("constats", "constats.html", "Constats"),
-    ("audits", "index.html#audits-titre", "Audits"),
-    ("operateurs", "operateurs.html", "Opérateurs"),
-    ("regles", "regles.html", "Règles"),
-    ("recherche", "index.html#recherche", "Rechercher"),
-)
-"""The site's menu: key, path, words in French."""
+_PLAIN = re.compile(r"(?!.*\.\.)[a-z0-9](?:[a-z0-9.-]{0,200}[a-z0-9])?")
 
 
 def build_site(
@@ -84,8 +87,8 @@ def build_site(
         html = explorer.explorer_html(space, view.findings, view.domains, pages=places, home="index.html")
         explorer.Explorer(html).save(folder / explorer.FILE)
         with writing(folder):
-            write_api(folder / "api", view)
-            write_feeds(folder, view)
+            _write_api(folder / "api", view)
+            _write_feeds(folder, view)
 
 
 def _write(path: Path, page: SitePage, view: View) -> None:
@@ -95,11 +98,11 @@ def _write(path: Path, page: SitePage, view: View) -> None:
         file = f"{stem}.{table.name}.csv"
         link = macro("tables.file_link", file, table.rows, len(table.values.rows))
         shown[table.name] = joined(table.html, link)
-        write_csv(table.values, path.with_name(file))
+        export.write_csv(table.values, path.with_name(file))
     if shown:
-        parts = ",\n".join(f'"{table.name}": {json_text(table.values)}' for table in page.tables)
+        parts = ",\n".join(f'"{table.name}": {export.json_text(table.values)}' for table in page.tables)
         write_bytes(path.with_suffix(".json"), f"{{\n{parts}}}\n".encode("utf-8", "backslashreplace"))
-        write_workbook({table.name: table.values for table in page.tables}, path.with_suffix(".xlsx"))
+        export.write_workbook({table.name: table.values for table in page.tables}, path.with_suffix(".xlsx"))
     own = files("mssante_audit.site")
     code = tables.script((own / "site.js").read_text(encoding="utf-8"))
     html = template(f"site_{page.kind}.html.j2").render(
@@ -107,7 +110,6 @@ def _write(path: Path, page: SitePage, view: View) -> None:
         page=page,
         root="../" * page.path.count("/"),
         stem=stem,
-        menu=MENU,
         tables=shown,
         policy=policy_of(tables.source_of(code)),
         script=code,
@@ -130,3 +132,86 @@ def _take(source: Path, target: Path) -> None:
             os.link(path, target / inside)
         except OSError:  # another file system, or one without links
             shutil.copy2(path, target / inside)
+
+
+# -- doors for programs -------------------------------------------------------------------------------------
+
+
+class Item(NamedTuple):
+    """One thing that is new, known by its key from night to night, since this run if `at` is empty."""
+
+    key: str
+    title: str
+    text: str
+    operators: Collection[str]
+    at: str = ""
+
+
+def _write_api(folder: Path, view: View) -> None:
+    """Write ``index.json`` and a file a listed domain, each as ``check --format json`` says it."""
+    listed, index = view.space.entries["domain"].unique().tolist(), []
+    (folder / "domains").mkdir(parents=True)
+    with using_language("en"):  # as the command says it, whatever the site speaks
+        records = [*records_of(view.space, listed, "en")]
+    for domain, record in zip(listed, records, strict=True):
+        file = f"domains/{file_name(domain, record['domain'])}"
+        text = json.dumps(record, ensure_ascii=False)
+        (folder / file).write_text(text, encoding="utf-8", errors="backslashreplace")
+        index.append({name: record[name] for name in ("domain", "arrives", "order")} | {"file": file})
+    head = {"as_of": view.space.as_of.isoformat(), "made_up": bool(view.provenance.get("made_up"))}
+    (folder / "index.json").write_bytes(json_bytes(head | {"domains": index}))
+
+
+def file_name(domain: str, shown: str) -> str:
+    """Return the file of a domain: its name where a path can bear it and it names nobody, or else a hash."""
+    plain = domain == shown and _PLAIN.fullmatch(domain)
+    return f"{domain if plain else f'other-{digest(domain)[:16]}'}.json"
+
+
+def _write_feeds(folder: Path, view: View) -> None:
+    """Write the feed of what is new, and one beside the page of each operator (RFC 4287).
+
+    Their identifiers are the same every night as long as the same is new.
+    """
+    items, title = list(_items(view)), gettext("Audit de l’espace de confiance MSSanté")
+
+    def write(title: str, page: str, path: str, items: Iterable[Item]) -> None:
+        entries = [item._replace(key=digest(item.key)[:32]) for item in items]
+        head = {"key": digest(path)[:32], "title": title, "page": page, "at": view.space.as_of.isoformat()}
+        (folder / path).write_bytes(template("feed.atom.j2").render(head, entries=entries).encode())
+
+    write(title, "index.html", "feed.atom", items)
+    for operator in view.operators.values():
+        theirs, page = (item for item in items if operator.id in item.operators), Path(operator.page)
+        write(f"{title} – {operator.name}", page.name, page.with_suffix(".atom").as_posix(), theirs)
+
+
+def _items(view: View) -> Iterator[Item]:
+    """Yield the causes that are new (of a first night, all) and fixed, and what changed in the list."""
+    new = {view.records[position]["fingerprint"] for position in view.new}
+    for cause in view.causes.to_dict("records"):
+        if view.follow_up is None or not new.isdisjoint(cause["fingerprints"]):
+            severity, where = str(cause["severity"]), cause["domain"] or gettext("toute la liste")
+            more = format_text(" et {n:autre}", n=cause["domains"] - 1) if cause["domains"] > 1 else ""
+            yield Item(
+                "|".join(("new", *sorted(cause["fingerprints"]))),
+                f"{title_of(cause['rules'][0])} – {cause['operator'] or cause['operator_id'] or where}",
+                f"{where}{more} [{severity}] {cause['observed']} {cause['remedy']}",
+                cause["operators"],
+            )
+    settled = grouped(((gone["rule"], gone["operator_id"]), gone) for gone in view.settled)
+    for (code, operator_id), fixed in settled.items():
+        keys = sorted(gone["fingerprint"] for gone in fixed)
+        title = format_text("Réglé : {title}", title=title_of(code))
+        domains = ", ".join(dict.fromkeys(gone["domain"] for gone in fixed if gone["domain"]))
+        yield Item("|".join(("fixed", *keys)), title, domains, [operator_id])
+    with suppress(InputError):  # the list before cannot be read: the report on changes says so
+        made = view.space.whitelist.generated_at
+        for kind, rows in changes_of(view.space).groupby("kind", sort=False):
+            listed = list(map(view.space.shown, rows["domain"].unique()))
+            unsure = (rows["confidence"] == "unknown").any()
+            doubt = f" – {names('confidences')['unknown']}" if unsure else ""
+            title = f"{names('changes')[str(kind)]}{doubt} ({count(len(listed), 'domaine')})"
+            operators = {*rows["operator_before"], *rows["operator_after"]} - {""}
+            at, text = made.isoformat() if made else "", ", ".join(listed[:50])
+            yield Item(f"change|{made}|{kind}", title, text, operators, at)

@@ -24,7 +24,7 @@ from mssante_audit.findings.trend import Point, severity_counts
 from mssante_audit.report import first
 from mssante_audit.report.charts import lines
 from mssante_audit.report.findings import foundation, incomplete, scope
-from mssante_audit.report.html import Figure, Html, Prose, joined, key_figures, macro, paragraph, prose, say
+from mssante_audit.report.html import Html, Prose, joined, macro, paragraph, prose, say
 from mssante_audit.report.tables import badge, visible
 from mssante_audit.site.tables import Shown, Tables
 from mssante_audit.site.view import Operator, View
@@ -78,13 +78,10 @@ def _index(view: View) -> SitePage:
         "inputs": _inputs(view),
         "counts": joined(first.counts(known), first.first_cause(causes)),
         "checks": first.checks(known, causes),
-        "figures": _figures(view),
         "trend": _trend(view.points),
-        "reports": view.reports,
         "missing": _missing(view),
         "incomplete": incomplete(view.findings),
         "scope": scope(view.space, view.space.audited),
-        "dossiers": any(operator.dossier for operator in view.operators.values()),
     }
     tables = at.causes(), at.audits(), at.runs()
     return SitePage("index.html", first.question_asked(known), "index", "index", told, tables)
@@ -101,9 +98,6 @@ def _follow_up(view: View) -> SitePage:
     )
     told = {
         "lead": _since(view),
-        "first_run": view.follow_up is None,
-        "open": len(view.findings) - len(view.new) - len(view.unknown),
-        "unknown": len(view.unknown),
         "inputs": _inputs(view),
     }
     title = gettext("Nouveaux, réglés, inconnus, acceptés")
@@ -114,7 +108,7 @@ def _lists(view: View) -> Iterator[SitePage]:
     """Yield the pages of all findings, all operators and all rules."""
     at = Tables("", view)
     shown = at.findings(range(len(view.findings)), "tous", "Tous les constats, les plus graves d’abord")
-    lead = f"{_summary(severity_counts(view.findings))}. {_missing(view)}"
+    lead = f"{_summary(view.counts)}. {_missing(view)}"
     yield SitePage(
         "constats.html", gettext("Tous les constats"), "list", "constats", {"lead": lead}, _filled(shown)
     )
@@ -192,7 +186,6 @@ def _operator(view: View, operator: Operator) -> SitePage:
     told = {
         "lead": _operator_lead(operator),
         "operator": operator,
-        "names": list(map(visible, operator.names[1:])),
         "remedies": [
             (badge(r.severity), prose(localized(r, "title")), at.rule(r.code), prose(localized(r, "remedy")))
             for r in rules
@@ -244,7 +237,7 @@ def _since(view: View) -> Prose:
     """Say what is new and fixed since the run before, of what asks for something."""
     if view.follow_up is None:
         return say("Premier passage : rien à quoi comparer.")
-    new, fixed, unknown = view.findings.iloc[sorted(view.new & view.todo)], len(view.settled), view.in_doubt
+    new, fixed, unknown = view.findings.iloc[sorted(view.fresh)], len(view.settled), view.in_doubt
     counts = severity_counts(new)
     grave = [_counted(counts[name], name) for name in ("critical", "error") if counts[name]]
     many = say("{n:nouveau constat|nouveaux constats}", n=len(new))
@@ -265,22 +258,6 @@ def _inputs(view: View) -> Html:
     well = [aged(state.name, state.age_days) for state in states if state.state == "ok"]
     fine = say("Entrées en ordre : {names}.", names=escape(listing(well))) if well else ""
     return macro("site.inputs", doubtful, any(state.doubtful for state in states), fine)
-
-
-def _figures(view: View) -> Html:
-    """Return the key figures of the run."""
-    counts, told, unknown = severity_counts(view.findings), view.follow_up, view.in_doubt
-    note = "" if told else "premier passage"
-    figures = [
-        Figure("Constats critiques", counts["critical"]),
-        Figure("Erreurs", counts["error"]),
-        Figure("Nouveaux", len(view.new & view.todo) if told else "–", note),
-        Figure("Réglés", len(view.settled) if told else "–", note),
-        *([Figure("Inconnus", unknown)] if unknown else []),
-        Figure("Opérateurs concernés", len(view.first()), format_text("sur {n}", n=len(view.operators))),
-        Figure("Acceptés", len(view.waived), "hors des comptes"),
-    ]
-    return key_figures(figures)
 
 
 def _trend(points: Iterable[Point]) -> Html:

@@ -234,7 +234,7 @@ class Tables(cells.Links):
         """Return the audits: findings by severity, new ones; unknown where it could not be made."""
         view, rows, records = self.view, [], []
         whose = view.findings["audit"]
-        new = whose.iloc[sorted(view.new & view.todo)].value_counts()
+        new = whose.iloc[sorted(view.fresh)].value_counts()
         for audit in audits():
             numbers = (*severity_counts(view.findings[whose == audit]).values(), int(new.get(audit, 0)))
             blind = [Cell(gettext("inconnu"), n) for n in numbers]

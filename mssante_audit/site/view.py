@@ -27,7 +27,7 @@ from mssante_audit.findings.causes import actionable, asking, causes
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.places import places_from
 from mssante_audit.findings.registry import catalogue, known_needs
-from mssante_audit.findings.trend import Point
+from mssante_audit.findings.trend import Point, severity_counts
 from mssante_audit.report.first import with_contacts
 from mssante_audit.report.results import provenance
 from mssante_audit.space.trust import TrustSpace
@@ -105,6 +105,7 @@ class View:
     ) -> None:
         self.space, self.points, self.provenance = space, points, provenance(space)
         self.findings, self.waived = findings.reset_index(drop=True), waived.reset_index(drop=True)
+        self.counts = severity_counts(self.findings)
         self.follow_up = told = told if told and told.previous else None  # none without a run before either
         self.reports = reports_in(reports) if reports else []
         lacks, names = lacking(space), known_needs()
@@ -113,6 +114,7 @@ class View:
         self.todo = frozenset(actionable(self.findings).index)
         status = grouped((how, at) for at, how in enumerate(told.status if told else ()))
         self.new, self.unknown = (frozenset(status.get(how, ())) for how in ("new", "unknown"))
+        self.fresh = self.new & self.todo
         operators = self._operators(dossiers_in(dossiers) if dossiers else {})
         self.operators = {
             operator.id: operator for operator in sorted(operators, key=lambda o: (o.name, o.id))
@@ -156,8 +158,9 @@ class View:
             touched.append(here)
         held: defaultdict[str, list[Domain]] = defaultdict(list)
         for owner, domain in sorted({*tests, *(pair for pair in found if pair[1])}):
-            rows, at = tests.get((owner, domain), []), found.get((owner, domain), [])
-            held[owner].append(Domain(domain, at, len(rows), bool(rows) and all(rows)))
+            listed = tests.get((owner, domain), [])
+            test = bool(listed) and all(listed)
+            held[owner].append(Domain(domain, found.get((owner, domain), ()), len(listed), test))
         hints = self.findings["confidence"] == "hint"
         severity = self.findings["severity"].astype(str).where(~hints, "info").tolist()
         for owner, bearing in names.items():

@@ -59,19 +59,14 @@ def input_files(data: str | Path | None, anchors: Sequence[str | Path] = ()) -> 
     Of a folder: those in it and in its `FOLDERS`. Hidden ones are not data, nor is what an archive derives
     from its lists (``.parquet``).
     """
-    root = sample_folder() if data is None else Path(data)
-    files = set(_below(root))
-    for anchor in anchors:
-        files |= set(_below(Path(anchor)))
-    return sorted(files)
+    roots = (sample_folder() if data is None else Path(data), *map(Path, anchors))
+    return sorted({path for root in roots for path in _below(root)})
 
 
 def _below(root: Path) -> list[Path]:
     if not root.is_dir():
         return [root]
-    folders = [root, *(root / name for name in FOLDERS)]
-    deep = [p for folder in folders[1:] for p in folder.rglob("*")]
-    found = [*root.iterdir(), *deep]
+    found = [*root.iterdir(), *(path for name in FOLDERS for path in (root / name).rglob("*"))]
     return [p for p in found if not p.name.startswith(".") and p.suffix != ".parquet" and p.is_file()]
 
 
@@ -81,18 +76,14 @@ def pack(data: str | Path, anchors: Sequence[str | Path] = (), mailboxes: Extrac
     Extractions of mailboxes stay here: of the one that a space has, `mailboxes`, the numbers go along.
     """
     files: dict[str, bytes] = {}
-
-    def add(root: Path, place: str) -> str:
-        name = f"{place}/{root.name or 'data'}"
+    roots = {"data": Path(data)} | {f"anchors{i}": Path(anchor) for i, anchor in enumerate(anchors)}
+    names = [f"{place}/{root.name or 'data'}" for place, root in roots.items()]
+    for name, root in zip(names, roots.values(), strict=True):
         for path in _below(root):
             if not is_extraction(path):
                 inside = name if path == root else f"{name}/{path.relative_to(root).as_posix()}"
                 files[inside] = path.read_bytes()
-        return name
-
-    where = add(Path(data), "data")
-    found = tuple(add(Path(a), f"anchors{i}") for i, a in enumerate(anchors))
-    return Bundle(files, where, found, mailboxes and mailboxes.in_numbers())
+    return Bundle(files, names[0], tuple(names[1:]), mailboxes and mailboxes.in_numbers())
 
 
 def inputs_digest(data: str | Path | None, anchors: Sequence[str | Path] = ()) -> str:

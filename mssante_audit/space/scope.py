@@ -22,8 +22,7 @@ def covered(space: TrustSpace) -> frozenset[str] | None:
     If the scope names an operator that neither list nor register knows, or one that may be several, or a
     place where none sits, it is an `InputError`.
     """
-    scope = space.register.scope if space.register else None
-    if scope is None:
+    if space.register is None or (scope := space.register.scope) is None:
         return None
     try:
         named = places(scope.region.strip() or None, scope.department.strip() or None)
@@ -35,10 +34,8 @@ def covered(space: TrustSpace) -> frozenset[str] | None:
         where = ", ".join((*named.regions, *named.departments))
         remedy = f"There are operators in: {', '.join(sorted({*entries['department']} - {''}))}"
         raise InputError(f"no operator of this list sits in {where}", file=FILE, remedy=remedy)
-    known = list(space.operator_names.items())
-    if space.register is not None:
-        rows = space.register.declarations[["operator_id", "structure_name"]].drop_duplicates()
-        known += rows.itertuples(index=False, name=None)
+    declared = space.register.declarations[["operator_id", "structure_name"]].drop_duplicates()
+    known = [*space.operator_names.items(), *declared.itertuples(index=False, name=None)]
     known = [pair for pair in known if pair[0]]
     structures = {same[operator] for operator in sitting["operator_id"].unique() if operator}
     structures |= {_meant(text, known, same) for text in scope.operators}

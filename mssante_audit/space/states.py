@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
@@ -44,6 +44,7 @@ Known = Mapping[str, Mapping[str, Any]]
 Fault = tuple[str, Mapping[str, Any]]
 """A state that an input is in, and the facts of it."""
 
+_WORDS = "mssante_audit.space"
 _DOUBTS = {
     "forged": "unverified", "unsigned": "unverified", "untrusted": "unverified", "expired": "unverified",
     "revoked": "unverified", "misnamed": "changed-signer", "damaged": "damaged", "cut": "damaged",
@@ -77,8 +78,7 @@ class State:
         return asdict(self) | {"why": worded(self, language)}
 
 
-@dataclass(frozen=True, slots=True)
-class _Input:
+class _Input(NamedTuple):
     """What is seen of an input."""
 
     made: datetime | None
@@ -106,15 +106,24 @@ def states_of(
     is what was there before, empty for what only the settings ask for; of what is not in it and not there
     nothing is said. `published` is what became of the list published now, where it was fetched.
     """
-    limits, known = limits or Inputs(), known or {}
+    limits, known, states = limits or Inputs(), known or {}, []
     inputs = _inputs(space, limits)
-    states = []
     for name in (LIST, *map(input_of, known_needs())):
-        faults = _faults_of(name, inputs.get(name), space, known.get(name), published)
-        if faults is None:
+        seen, before = inputs.get(name), known.get(name)
+        faults: list[Fault]
+        if name in space.faults:
+            faults = [("damaged", _unread(space.faults[name]))]
+        elif seen is not None:
+            faults = [*seen.faults, *_against(seen, before, space.as_of)]
+            faults += _of_archive(space, published, before) if name == LIST else ()
+        elif any(aside.why == "future" and aside.file.startswith(f"{name}-") for aside in space.aside):
+            faults = [("future", {"made": None})]
+        elif before is not None:
+            faults = [("absent", {"before": bool(before)})]
+        else:
             continue
         state, why = min(faults, key=lambda fault: STATES.index(fault[0]), default=("ok", {}))
-        made = inputs[name].made if name in inputs else None
+        made = seen.made if seen else None
         age = None if made is None else int((space.as_of - made) / timedelta(days=1))
         tolerated = state != "ok" and not {name, f"{name}:{state}"}.isdisjoint(limits.tolerated)
         states.append(State(name, state, age, {"input": name, **why}, tolerated))
@@ -134,18 +143,18 @@ def figures(space: TrustSpace, states: tuple[State, ...], known: Known | None = 
 
 def worded(state: State, language: str = "") -> str:
     """Say why an input is in its state; "" for one that is ``ok``."""
-    return phrase("mssante_audit.space", state.state.replace("-", "_"), state.why, language)
+    return phrase(_WORDS, state.state.replace("-", "_"), state.why, language)
 
 
 def reason(state: State, language: str = "") -> str:
     """Say the same in two words: of a list that is refused, what is wrong with it."""
     doubt = state.why.get("doubt", "")
-    return phrase("mssante_audit.space", "short", state.state if doubt in ("", "old") else doubt, language)
+    return phrase(_WORDS, "short", state.state if doubt in ("", "old") else doubt, language)
 
 
 def named(name: str, language: str = "") -> str:
     """Return what an input is called."""
-    return phrase("mssante_audit.space", "input_name", name, language)
+    return phrase(_WORDS, "input_name", name, language)
 
 
 def aged(name: str, days: int | None) -> str:
@@ -156,25 +165,7 @@ def aged(name: str, days: int | None) -> str:
 def remedied(state: State, language: str = "") -> str:
     """Say what to do about an input that is not ``ok``."""
     facts = {"name": state.name, "state": state.state, "doubt": state.why.get("doubt", "")}
-    return phrase("mssante_audit.space", "remedy", facts, language)
-
-
-def _faults_of(
-    name: str,
-    seen: _Input | None,
-    space: TrustSpace,
-    before: Mapping[str, Any] | None,
-    published: Record | None,
-) -> list[Fault] | None:
-    """Return every state but ``ok`` that an input is in, ``None`` where nothing is to be said of it."""
-    if name in space.faults:
-        return [("damaged", _unread(space.faults[name]))]
-    if seen is not None:
-        faults = [*seen.faults, *_against(seen, before, space.as_of)]
-        return faults + list(_of_archive(space, published, before)) if name == LIST else faults
-    if any(aside.why == "future" and aside.file.startswith(f"{name}-") for aside in space.aside):
-        return [("future", {"made": None})]
-    return None if before is None else [("absent", {"before": bool(before)})]
+    return phrase(_WORDS, "remedy", facts, language)
 
 
 def _unread(errors: Sequence[InputError]) -> dict[str, str]:
@@ -185,20 +176,18 @@ def _unread(errors: Sequence[InputError]) -> dict[str, str]:
 
 def _against(seen: _Input, before: Mapping[str, Any] | None, as_of: datetime) -> Iterator[Fault]:
     """Yield the states that an input is in by its date, or against what was there before."""
-    made = seen.made
-    if made is not None and seen.ahead is not None and made > as_of + seen.ahead:
-        yield "future", {"made": made.isoformat()}
+    made, known = seen.made, before or {}
     if made is not None and seen.max_age and as_of - made > timedelta(seen.max_age):
         yield "stale", {"days": (as_of - made).days, "limit": seen.max_age}
-    if before is None:
-        return
-    earlier = before.get("made")
-    if made is not None and earlier and seen.ahead is not None and made < parse_instant(earlier):
-        yield "older", {"made": made.isoformat(), "before": earlier}
-    if seen.faults and before.get("signer") and seen.signer not in ("", before["signer"]):
+    if made is not None and seen.ahead is not None:
+        if made > as_of + seen.ahead:
+            yield "future", {"made": made.isoformat()}
+        if (earlier := known.get("made")) and made < parse_instant(earlier):
+            yield "older", {"made": made.isoformat(), "before": earlier}
+    if seen.faults and known.get("signer") and seen.signer not in ("", known["signer"]):
         yield "changed-signer", {"signer": seen.signer}
-    if seen.size < (1 - seen.max_loss) * before.get("size", 0):
-        yield "shrunk", {"size": seen.size, "before": before["size"]}
+    if seen.size < (1 - seen.max_loss) * known.get("size", 0):
+        yield "shrunk", {"size": seen.size, "before": known["size"]}
 
 
 def _of_archive(space: TrustSpace, published: Record | None, before: object) -> Iterator[Fault]:
@@ -210,10 +199,10 @@ def _of_archive(space: TrustSpace, published: Record | None, before: object) -> 
         yield ("changed-signer" if "changed-signer" in published.flags else "quarantined"), why
     elif published is not None:
         made = next((s.generated_at for s in kept if s.name == published.file), None)
+        at = made and made.isoformat()
         if made is not None and made > space.as_of + SKEW:
-            yield "future", {"made": made.isoformat(), "listed": made.isoformat()}
+            yield "future", {"made": at, "listed": at}
         elif made is not None and audited is not None and made < audited.replace(microsecond=0):
-            at = made.isoformat()
             yield "older", {"made": at, "before": audited.isoformat(), "listed": at}
     if archive is not None and before is None:  # that it shrank then is all there is without a run before
         names = {snapshot.name for snapshot in kept if sha256.startswith(snapshot.sha)}
@@ -224,7 +213,7 @@ def _of_archive(space: TrustSpace, published: Record | None, before: object) -> 
 def _inputs(space: TrustSpace, limits: Inputs) -> dict[str, _Input]:
     """Return what is seen of each input that is there."""
     as_of, listed, loss = space.as_of, space.whitelist.generated_at, limits.max_loss
-    inputs = {LIST: _list(space, limits)}
+    inputs = {LIST: _list(space, loss)}
     if (register := space.register) is not None:
         # As old as the last declaration in it, and nothing orders these.
         last = register.until(as_of)["date"].max()
@@ -253,10 +242,9 @@ def _inputs(space: TrustSpace, limits: Inputs) -> dict[str, _Input]:
     return inputs
 
 
-def _list(space: TrustSpace, limits: Inputs) -> _Input:
+def _list(space: TrustSpace, loss: float) -> _Input:
     whitelist, limit = space.whitelist, space.thresholds.list_max_age_days
-    verdict, made = whitelist.signature, whitelist.generated_at
-    signer = parse_dn(verdict.signer).get("CN")
+    made, signer = whitelist.generated_at, parse_dn(whitelist.signature.signer).get("CN")
     faults: list[Fault] = []
     for doubt in doubts(whitelist, space.as_of):
         why: dict[str, Any] = {"doubt": doubt, "damage": list(whitelist.damage_kinds)}
@@ -267,4 +255,4 @@ def _list(space: TrustSpace, limits: Inputs) -> _Input:
     # An age of no days is a limit too.
     if made is not None and not limit and made < space.as_of:
         faults.append(("stale", {"days": (space.as_of - made).days, "limit": 0}))
-    return _Input(made, len(space.entries), limit, limits.max_loss, faults, signer)
+    return _Input(made, len(space.entries), limit, loss, faults, signer)

@@ -1,34 +1,40 @@
-"""What changed, in words: changes and events of the archive, in the reader's language.
-
-`FRAME` are the columns that words add to those of `mssante_audit.archive.changes` and `events`.
-"""
+"""What changed, in words, and the archive as a story: what happened from each of its lists to the next."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from mssante_audit.archive import changes, events
-from mssante_audit.archive.events import List, Span, span
+from mssante_audit.archive.changes import Side
+from mssante_audit.archive.events import List, Span, between, span
+from mssante_audit.archive.history import frame_of, merged, rows_of
+from mssante_audit.archive.renames import renames_in
 from mssante_audit.archive.store import Archive, find_archive, find_whitelist, open_archive
+from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import Column
+from mssante_audit.base.instants import parse_instant
 from mssante_audit.findings.facts import seen
 from mssante_audit.findings.templates import phrase
+from mssante_audit.space.trust import TrustSpace
 
+MOST = 31
+"""Lists looked at one by one; a longer archive is told of its last ones unless a start is given."""
 FRAME = (
     Column("before", "str", 'what a change changed, or ""; may name persons'),
     Column("after", "str", 'what it is now, or ""; may name persons'),
     Column("sentence", "str", "what happened in an event"),
 )  # fmt: skip
-
-_WORDS = "mssante_audit.space"
+"""The columns that words add to those of `mssante_audit.archive.changes` and `events`."""
 CHANGES = (*changes.FRAME[:2], *FRAME[:2], *changes.FRAME[2:])
 EVENTS = (*events.FRAME[:2], *FRAME[2:], *events.FRAME[2:])
 """Columns of the worded frames."""
+
+_WORDS = "mssante_audit.space"
 
 
 def compare(
@@ -52,13 +58,11 @@ def compare(
         a loaded `WhiteList`, which has anchors and signer of its own.
     archive
         Folder of an archive, or one that is open, with anchors and signer of its own.
-    anchors, signer, recover, any_namespace
-        How lists are loaded (`mssante_audit.load_space`); what the damaged part of one may explain is
-        ``unknown``.
+    anchors, signer, recover, any_namespace, contacts
+        How lists are loaded, and whose numbers and addresses are shown (`mssante_audit.load_space`); what the
+        damaged part of one may explain is ``unknown``.
     language
         Of the words, one of `mssante_audit.base.language.LANGUAGES`.
-    contacts
-        Whose numbers and addresses are shown, as `mssante_audit.load_space` has it.
 
     Returns
     -------
@@ -79,10 +83,9 @@ def compare(
     """
     opened = archive if isinstance(archive, Archive) else open_archive(archive, anchors, signer)
     made = span(opened, _file(before), _file(after), recover=recover, any_namespace=any_namespace)
+    changed = worded_changes(made.changes, language=language, contacts=contacts)
     return replace(
-        made,
-        changes=worded_changes(made.changes, language=language, contacts=contacts),
-        events=worded_events(made.events, language=language, contacts=contacts),
+        made, changes=changed, events=worded_events(made.events, language=language, contacts=contacts)
     )
 
 
@@ -98,32 +101,13 @@ def worded_changes(changes: pd.DataFrame, *, language: str = "", contacts: str =
 
     Of persons that is shown, in `facts` too, which `contacts` says; two that differ stay different.
     """
-    facts = seen(contacts)(changes["facts"].tolist())
+    facts, index = seen(contacts)(changes["facts"].tolist()), changes.index
     sides = {
-        side: pd.Series(
-            [_side(side_facts, side, language) for side_facts in facts], index=changes.index, dtype="str"
-        )
+        side: pd.Series([_side(told, side, language) for told in facts], index=index, dtype="str")
         for side in ("before", "after")
     }
-    shown = changes.assign(**sides, facts=pd.Series(facts, index=changes.index, dtype="object"))
+    shown = changes.assign(**sides, facts=pd.Series(facts, index=index, dtype="object"))
     return shown[[column.name for column in CHANGES]]
-
-
-def worded_events(events: pd.DataFrame, *, language: str = "", contacts: str = "services") -> pd.DataFrame:
-    """Return events (`mssante_audit.archive.events`) with their `sentence`, which says if one is unknown.
-
-    Persons are shown as in `worded_changes`. Further columns stay.
-    """
-    sentences, shown = [], seen(contacts)(events["facts"].tolist())
-    events = events.assign(facts=pd.Series(shown, index=events.index, dtype="object"))
-    columns = (events["kind"], events["size"], shown, events["confidence"])
-    for kind, size, facts, sure in zip(*columns, strict=True):
-        text = phrase(_WORDS, kind, {**facts, "size": size}, language)
-        text = text[:1].upper() + text[1:]
-        sentences.append(phrase(_WORDS, "doubtful", text, language) if sure == "unknown" else text)
-    names = [column.name for column in EVENTS]
-    more = [name for name in events.columns if name not in names]
-    return events.assign(sentence=pd.Series(sentences, index=events.index, dtype="str"))[[*names, *more]]
 
 
 def _side(facts: Mapping[str, Any], side: str, language: str) -> str:
@@ -134,3 +118,132 @@ def _side(facts: Mapping[str, Any], side: str, language: str) -> str:
     if "contact" in facts:
         return f"{phrase(_WORDS, 'contact_named', facts['contact'], language)}{value}"
     return f"{value} × {facts['certificate']}" if "certificate" in facts else str(value)
+
+
+def worded_events(events: pd.DataFrame, *, language: str = "", contacts: str = "services") -> pd.DataFrame:
+    """Return events (`mssante_audit.archive.events`) with their `sentence`, which says if one is unknown.
+
+    Persons are shown as in `worded_changes`. Further columns stay.
+    """
+    sentences, shown = [], seen(contacts)(events["facts"].tolist())
+    columns = (events["kind"], events["size"], shown, events["confidence"])
+    for kind, size, facts, sure in zip(*columns, strict=True):
+        text = phrase(_WORDS, kind, {**facts, "size": size}, language)
+        text = text[:1].upper() + text[1:]
+        sentences.append(phrase(_WORDS, "doubtful", text, language) if sure == "unknown" else text)
+    added = {"facts": (shown, "object"), "sentence": (sentences, "str")}
+    told = {name: pd.Series(of, index=events.index, dtype=kind) for name, (of, kind) in added.items()}
+    names = [column.name for column in EVENTS]
+    return events.assign(**told)[[*names, *(name for name in events.columns if name not in names)]]
+
+
+# -- the archive --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Chronicle:
+    """What happened over a span of the archive. Test entries are left out."""
+
+    counts: pd.DataFrame
+    """One row a list: `time`, and the numbers of `rows`, `domains` and `operators`."""
+    steps: tuple[Span, ...]
+    """From each list to the next; one less than lists."""
+    whole: Span
+    """From the first to the last."""
+    ages: pd.DataFrame
+    """One row a domain of the last list: `domain`, `first_seen`, and whether the archive's first list has it
+    already (`censored`), so that it may be older."""
+    skipped: int
+    """Lists of the archive before the span."""
+    unread: tuple[InputError, ...] = ()
+    """Why lists of the span are left out, each naming its file."""
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """The events of all steps, with the times `start` and `end` between which they happened."""
+        frames = [step.events.assign(start=step.start, end=step.end) for step in self.steps]
+        none = self.whole.events.assign(start=None, end=None)
+        return pd.concat(frames, ignore_index=True) if frames else none
+
+
+def chronicle(
+    space: TrustSpace,
+    *,
+    since: str | None = None,
+    operator_id: str | None = None,
+    departments: Collection[str] | None = None,
+) -> Chronicle:
+    """Tell the story of a space's archive up to the space's date.
+
+    The last list before `since` (ISO 8601) is the first one looked at; of the `MOST` last ones if not given.
+    Told is only what touches an operator, or those that sat in some departments (codes) in the span.
+    If there is no archive, or no list of the span can be read, it is an `InputError`.
+    """
+    if space.archive is None:
+        raise InputError("the data folder holds no archive", remedy="`mssante-audit fetch` makes one")
+    known = space.archive.until(space.as_of)
+    chosen = known[-MOST:]
+    if since is not None:
+        start = parse_instant(since)
+        chosen = known[max(sum(s.generated_at <= start for s in known) - 1, 0) :]
+    counts, steps, unread, sides, sitting = [], [], [], list[Side](), set[str]()
+    for snapshot in chosen:
+        try:
+            side = space.side_of(snapshot).audited
+        except InputError as error:
+            unread.append(error)
+            continue
+        if departments is not None:
+            there = side.entries["department"].isin(list(departments))
+            sitting |= set(side.entries.loc[there, "operator_id"])
+        numbers = side.entries[["domain", "operator_id"]].nunique().tolist()
+        counts.append((snapshot.generated_at, len(side.entries), *numbers))
+        if sides:
+            steps.append(between(sides[-1], side))
+        sides = [*sides[:1], side]  # no more of them are kept than the first and the last
+    if not sides:
+        raise (unread[0] if unread else InputError("no list of that date", file=str(space.archive.folder)))
+    whose = None if departments is None else sitting - {""}
+    if operator_id is not None:
+        whose = {operator_id}
+    times = [time for time, *_ in counts]
+    try:
+        history = space.archive.history
+    except InputError:  # of a list outside of the span, perhaps
+        readable = (s for s in chosen if s.generated_at in times)
+        history = frame_of(merged(rows_of(space.archive.load(s).entries, s.generated_at) for s in readable))
+    whole = between(sides[0], sides[-1], renames_in(history, times) if len(times) > 2 else {})
+    return Chronicle(
+        pd.DataFrame(counts, columns=["time", "rows", "domains", "operators"]),
+        tuple(_of(step, whose) for step in steps),
+        _of(whole, whose),
+        _ages(history, sides[-1].entries, whole, whose),
+        len(known) - len(chosen),
+        tuple(unread),
+    )
+
+
+def _of(span: Span, operators: Collection[str] | None) -> Span:
+    """Return what touches some operators: events whole, changes their own."""
+    if operators is None:
+        return span
+    sides = span.changes[["operator_before", "operator_after"]].isin(list(operators))
+    changes = span.changes[sides.any(axis=1)].reset_index(drop=True)
+    theirs = [facts.get("operator", {}).get("operator") in operators for facts in span.events["facts"]]
+    touching = span.events["event"].isin(set(changes["event"])) | (
+        span.events["kind"].isin(["arrival", "departure"]) & pd.Series(theirs, dtype="bool")
+    )
+    return replace(span, changes=changes, events=span.events[touching].reset_index(drop=True))
+
+
+def _ages(
+    history: pd.DataFrame, entries: pd.DataFrame, whole: Span, operators: Collection[str] | None
+) -> pd.DataFrame:
+    kept = entries if operators is None else entries[entries["operator_id"].isin(list(operators))]
+    names = kept["domain"].unique().tolist()
+    renamed = whole.changes[whole.changes["kind"] == "renamed"]
+    was = {name: facts["before"] for name, facts in zip(renamed["domain"], renamed["facts"], strict=True)}
+    # Another name is no other domain.
+    first = history.groupby("domain")["first_seen"].min().reindex([was.get(name, name) for name in names])
+    censored = (first <= history["first_seen"].min()).to_numpy()
+    return pd.DataFrame({"domain": names, "first_seen": first.to_numpy(), "censored": censored})

@@ -54,15 +54,15 @@ class TrustSpace:
     contacts: str = "services"
     """Whose numbers and addresses are shown (`mssante_audit.values.person.CONTACTS`)."""
     register: Register | None = None
-    """The register of declarations, where the data folder has one."""
+    """The register of declarations, ``None`` as the following where the data folder has none."""
     observation: Observation | None = None
-    """What the DNS was observed to say, where the data folder has an observation."""
+    """What the DNS was observed to say."""
     tls: TlsObserved | None = None
-    """What mail servers were observed to present, where the data folder has an observation of TLS."""
+    """What mail servers were observed to present."""
     mailboxes: Extraction | None = None
-    """The public extraction of the mailboxes, where the data folder has one, with its date (``made_at``)."""
+    """The public extraction of the mailboxes, with its date (``made_at``)."""
     waivers: Path | None = None
-    """The file of accepted findings (`mssante_audit.findings.waivers`), where the data folder has one."""
+    """The file of accepted findings (`mssante_audit.findings.waivers`)."""
     archive: Archive | None = None
     """The earlier lists: of the folder's ``archive``, or of the folder itself if it is one."""
 
@@ -95,7 +95,7 @@ class TrustSpace:
     @property
     def declarations(self) -> pd.DataFrame:
         """The rows of the register, persons masked unless the space shows them; empty without one."""
-        return cast(pd.DataFrame, _above("report.desk", "declarations")(self))
+        return _above("report.desk.declarations", self)
 
     @property
     def certificates(self) -> pd.DataFrame:
@@ -103,12 +103,12 @@ class TrustSpace:
 
         `mssante_audit.verdicts.presented.certificates_of` has the columns; empty without observations.
         """
-        return cast(pd.DataFrame, _above("verdicts.presented", "certificates_of")(self))
+        return _above("verdicts.presented.certificates_of", self)
 
     @property
     def changes(self) -> pd.DataFrame:
         """What changed since the archived list before this one, persons masked; empty if there is none."""
-        return cast(pd.DataFrame, _above("snapshot.make", "changes_of")(self))
+        return _above("snapshot.make.changes_of", self)
 
     @cached_property
     def states(self) -> tuple[State, ...]:
@@ -176,9 +176,8 @@ class TrustSpace:
         It is without an extraction, and where one is damaged or of another time than the list
         (`mssante_audit.mailboxes.extraction.Extraction.fault`).
         """
-        if self.mailboxes is None or self.mailboxes.fault(self.whitelist.generated_at or self.as_of):
-            return None
-        return self.mailboxes.by_domain
+        of = self.mailboxes
+        return None if of is None or of.fault(self.whitelist.generated_at or self.as_of) else of.by_domain
 
     def given(self, need: str) -> Any:
         """Return what an audit `needs` (`mssante_audit.findings.registry`), ``None`` if it lacks."""
@@ -206,29 +205,27 @@ class TrustSpace:
 
     def search(self, words: str, limit: int = 10) -> pd.DataFrame:
         """Return the domains that words find (`mssante_audit.whitelist.search.search`)."""
-        index = self.once(
-            "search", lambda: Index(documents(self.audited, lambda text: visible(self.shown(text))))
-        )
-        return search(self.audited, words, limit, index)
+        texts = partial(documents, self.audited, lambda text: visible(self.shown(text)))
+        return search(self.audited, words, limit, self.once("search", lambda: Index(texts())))
 
     def join(self, theirs: pd.DataFrame | str | Path, on: str, column: str | None = None) -> pd.DataFrame:
         """Return the audited rows beside an external table or its file (`mssante_audit.join`)."""
-        return cast(pd.DataFrame, _above("report.desk", "join")(self.audited, theirs, on, column))
+        return _above("report.desk.join", self.audited, theirs, on, column)
 
     def explore(self, *, language: str = "") -> Any:
         """Return the domains as one page to search and filter (`mssante_audit.report.explorer.explore`)."""
-        return _above("report.explorer", "explore")(self, language=language)
+        return _above("report.explorer.explore", self, language=language)
 
     def side_of(self, snapshot: Snapshot) -> Side:
         """Return a list of the archive, to compare it with another; the space's own is not read again.
 
         One that is gone, damaged, or another than its name says is an `InputError`.
         """
-        audited = self.whitelist
-        if self.archive is None or (audited.sha256.startswith(snapshot.sha) and not audited.damaged):
-            known = self.archive.structures if self.archive else {}
-            return replace(side_of(audited), time=snapshot.generated_at, structures=known)
-        return self.archive.side(snapshot)
+        own, archive = self.whitelist, self.archive
+        if archive and not (own.sha256.startswith(snapshot.sha) and not own.damaged):
+            return archive.side(snapshot)
+        known = archive.structures if archive else {}
+        return replace(side_of(own), time=snapshot.generated_at, structures=known)
 
     def with_(self, **changed: int) -> TrustSpace:
         """Return the space with other thresholds (fields of `Thresholds`), its audits to be made anew.
@@ -244,31 +241,30 @@ class TrustSpace:
         if self.kept_domains is not None:  # a snapshot does not hold all that audits look at
             remedy = "Load its data folder instead"
             raise InputError("a snapshot has the thresholds that it was made with", remedy=remedy)
-        known = Thresholds.model_fields
+        known, before = Thresholds.model_fields, self.thresholds
         if unknown := sorted(changed.keys() - known.keys()):
             raise ParameterError(f"no threshold {unknown[0]!r}", remedy=f"There are: {', '.join(known)}")
         try:
-            thresholds = Thresholds.model_validate(self.thresholds.model_dump() | changed)
+            thresholds = Thresholds.model_validate(before.model_dump() | changed)
         except ValidationError as error:
             raise ParameterError(fault(Thresholds, error.errors()[0])) from None
-        other_age = thresholds.observation_max_age_days != self.thresholds.observation_max_age_days
-        observed = self._observed_again(self.entries, thresholds) if other_age else {}
         aged = any(name.endswith("_max_age_days") for name in changed)
-        return replace(self, thresholds=thresholds, judged=None if aged else self.judged, **observed)
+        made = replace(self, thresholds=thresholds, judged=None if aged else self.judged)
+        other_age = thresholds.observation_max_age_days != before.observation_max_age_days
+        return made.with_list(self.whitelist) if other_age else made
 
     def with_list(self, whitelist: WhiteList) -> TrustSpace:
-        """Return the space with another list, and what was observed of that one's domains."""
-        observed = self._observed_again(whitelist.entries, self.thresholds)
-        return replace(self, whitelist=whitelist, judged=None, **observed)
+        """Return the space with another list, and what was observed of that one's domains.
 
-    def _observed_again(self, entries: pd.DataFrame, thresholds: Thresholds) -> dict[str, Any]:
-        """Read the observation files again: other rows or another age let other files answer."""
-        domains, since = entries["domain"].tolist(), thresholds.oldest_observation(self.as_of)
-        return {
+        The observation files are read again: other rows or another age let other files answer.
+        """
+        domains, since = whitelist.entries["domain"].tolist(), self.thresholds.oldest_observation(self.as_of)
+        observed: dict[str, Any] = {
             kind.need: kind.read(list(files), domains, self.as_of, since)[0]
             for kind in KINDS
             if (files := self.files.get(kind.need))
         }
+        return replace(self, whitelist=whitelist, judged=None, **observed)
 
     def rows_of(self, finding: pd.Series | pd.DataFrame) -> pd.DataFrame:
         """Return the rows that a finding, or findings (a row of a findings frame, or several), rest on.
@@ -277,8 +273,7 @@ class TrustSpace:
         where it rests on something else: an observation, an archived list.
         """
         where = [finding["where"]] if isinstance(finding, pd.Series) else finding["where"]
-        places = [place for its in where for place in its]
-        rows = list_rows(places)
+        rows = list_rows(places := [place for its in where for place in its])
         if rows or self.register is None:
             return self.entries[self.entries["row"].isin(rows)]
         register = self.register.declarations
@@ -299,15 +294,17 @@ class TrustSpace:
         >>> space.sql("SELECT count(DISTINCT domain) AS n FROM entries WHERE NOT is_audit_entry")["n"].item()
         106
         """
-        return cast(pd.DataFrame, _above("report.desk", "sql")(self, query, **tables))
+        return _above("report.desk.sql", self, query, **tables)
 
     def _repr_html_(self) -> str | None:
         return html_of(self)
 
 
-def _above(module: str, name: str) -> Any:
+def _above(name: str, *given: Any, **more: Any) -> pd.DataFrame:
     """Return what a room above does for a method of the space; it takes tables, unknown to this room."""
-    return getattr(import_module(f"mssante_audit.{module}"), name)
+    module, _, function = name.rpartition(".")
+    made: pd.DataFrame = getattr(import_module(f"mssante_audit.{module}"), function)(*given, **more)
+    return made
 
 
 def list_of(
@@ -324,9 +321,8 @@ def list_of(
     archive = find_archive(data, anchors, signer)
     file = find_whitelist(data, archive, as_of)
     kept = archive if archive and file.parent == archive.folder else None
-    trusted, how = kept.trusted if kept else anchors, {"recover": recover, "any_namespace": any_namespace}
-    whitelist = load_whitelist(file, anchors=trusted, signer=signer, **how)
-    return checked(whitelist, file) if kept else whitelist, archive
+    load = partial(load_whitelist, file, signer=signer, recover=recover, any_namespace=any_namespace)
+    return checked(load(anchors=kept.trusted), file) if kept else load(anchors=anchors), archive
 
 
 def load_space(

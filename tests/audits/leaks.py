@@ -15,7 +15,7 @@ from io import BytesIO
 from pypdf import PdfReader
 
 from mssante_audit.base.resources import resource
-from mssante_audit.dossiers.make import Order, from_space
+from mssante_audit.dossiers.write import Order, from_space
 from mssante_audit.report.run import plan
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
@@ -30,7 +30,7 @@ def written_for(space, operator_id, lang="fr"):
     given = {"operator": operator_id, "lang": lang}
     (job,) = plan({"operator": resource("notebooks") / "operator.ipynb"}, given)
     made = from_space(Order("", job.shown, ""), space, operator_id)
-    assert made.outcome.failure is None
+    assert made.dossier.failure is None
     return {
         suffix: letter_text_of(content) if suffix in (".txt", ".eml") else content.decode("utf-8-sig")
         for suffix, content in made.files.items()

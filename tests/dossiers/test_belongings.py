@@ -45,21 +45,11 @@ def whose():
 @pytest.mark.parametrize(
     "text",
     [
-        "ch-alpha.mssante.fr",
-        "Le domaine CH-Alpha.mssante.fr.",
-        "ns1.ch-alpha.mssante.fr : refuse",
-        "CN=mss.alpha.example,OU=…",
-        "p•••@alpha.example",
-        f"OU={ALPHA}",
-        "FINESS 759900004",
-        "1 7599 00004",
-        "CH ALPHA",
-        "Messagerie du ch  alpha, à Paris",
-        '"CH-ALPHA"',
-        "01.99.00.00.04",
-        "+33199000004",
+        "ch-alpha.mssante.fr", "Le domaine CH-Alpha.mssante.fr.", "ns1.ch-alpha.mssante.fr : refuse",
+        "CN=mss.alpha.example,OU=…", "p•••@alpha.example", f"OU={ALPHA}", "FINESS 759900004", "1 7599 00004",
+        "CH ALPHA", "Messagerie du ch  alpha, à Paris", '"CH-ALPHA"', "01.99.00.00.04", "+33199000004",
     ],
-)
+)  # fmt: skip
 def test_what_is_anothers_is_seen_however_it_is_written(whose, text):
     assert whose.foreign(text, BETA), text
     assert whose.safe(text, BETA) == ELSEWHERE
@@ -69,25 +59,14 @@ def test_what_is_anothers_is_seen_however_it_is_written(whose, text):
 @pytest.mark.parametrize(
     "text",
     [
-        "",
-        "unit.ch-alpha.mssante.fr",
-        "redirection : MX 10 mss.beta.example dans mssante.fr",
-        "mx.inconnu.example (192.0.2.1) : silence",
-        "ch-alphabet.mssante.fr",
-        "xch-alpha.mssante.fr",
-        "CH ALPHABET",
-        "le CH de la ville",
-        "Domaine de messagerie du centre hospitalier de Bidule",
-        "CN=… (centre hospitalier)",
-        "17599000045",
-        "lignes 1759-1762, obs. 60, 63, 72, 75",
-        "serveur-mss (pas de point)",
-        "à un serveur de noms",
-        "projets icm",
-        "avec espaces",
+        "", "unit.ch-alpha.mssante.fr", "redirection : MX 10 mss.beta.example dans mssante.fr",
+        "mx.inconnu.example (192.0.2.1) : silence", "ch-alphabet.mssante.fr", "xch-alpha.mssante.fr",
+        "CH ALPHABET", "le CH de la ville", "Domaine de messagerie du centre hospitalier de Bidule",
+        "CN=… (centre hospitalier)", "17599000045", "lignes 1759-1762, obs. 60, 63, 72, 75",
+        "serveur-mss (pas de point)", "à un serveur de noms", "projets icm", "avec espaces",
         "12 × contact projet : •••, 04 •• •• •• 01, z•••@gmail.com",
     ],
-)
+)  # fmt: skip
 def test_what_only_looks_like_it_is_left_alone(whose, text):
     assert whose.foreign(text, BETA) == (), text
 
@@ -103,21 +82,13 @@ def test_a_domain_below_anothers_is_its_own(whose):
 @pytest.mark.parametrize(
     ("text", "seen"),
     [
-        ("O=CH,ST=Paris (75)", True),
-        ("CH", True),
-        ("CH : 3 lignes | autre", True),
-        ("CH ALPHA", False),
-        ("Domaine de messagerie du CH xyz", False),
-        ("O=CENTRE HOSPITALIER,C=FR", True),
-        ('O="CENTRE HOSPITALIER",C=FR', True),
-        ('O=CENTRE HOSPITALIER "BIDULE",C=FR', False),
-        ("CENTRE HOSPITALIER DE BIDULE", False),
-        ("DOMAINE DE L'ICM", True),
-        ("CENTRE ICM", False),
-        ("CN=serveur,OU=…", True),
-        ("avec espace", True),
+        ("O=CH,ST=Paris (75)", True), ("CH", True), ("CH : 3 lignes | autre", True), ("CH ALPHA", False),
+        ("Domaine de messagerie du CH xyz", False), ("O=CENTRE HOSPITALIER,C=FR", True),
+        ('O="CENTRE HOSPITALIER",C=FR', True), ('O=CENTRE HOSPITALIER "BIDULE",C=FR', False),
+        ("CENTRE HOSPITALIER DE BIDULE", False), ("DOMAINE DE L'ICM", True), ("CENTRE ICM", False),
+        ("CN=serveur,OU=…", True), ("avec espace", True),
     ],
-)
+)  # fmt: skip
 def test_short_and_common_names_only_where_they_are_meant(whose, text, seen):
     operator_id = "1759900046" if "ICM" in text else ALPHA
     assert bool(whose.foreign(text, operator_id)) is seen
@@ -130,12 +101,14 @@ def test_what_two_have_is_foreign_to_neither(whose):
     assert whose.foreign("1759900061", "1759900053")
 
 
+def of(*rows):
+    """Whose is what beside an operator that all lists here have."""
+    return make_space(row("ch-alpha.mssante.fr", ALPHA, "CH ALPHA", "mss.alpha.example"), *rows)
+
+
 def test_a_person_is_whose_contact_names_it():
-    space = make_space(
-        row("ch-alpha.mssante.fr", ALPHA, "CH ALPHA", "mss.alpha.example"),
-        row("b.mssante.fr", BETA, "CH BETA", "mss.beta.example", support_contact="0199000009"),
-    )
-    whose = Belongings(space)
+    beta = row("b.mssante.fr", BETA, "CH BETA", "mss.beta.example", support_contact="0199000009")
+    whose = Belongings(of(beta))
     assert whose.foreign("Mme Durand, Zoé", BETA)
     assert whose.foreign("écrire à durand zoe", BETA)
     assert whose.foreign("rue Durand", BETA) == ()
@@ -143,19 +116,11 @@ def test_a_person_is_whose_contact_names_it():
 
 def test_a_declaration_gives_its_domain_and_no_more_than_the_list_allows(tmp_path: Path):
     told = dict.fromkeys(fields(), "")
-    told |= {
-        "structure_id": BETA,
-        "structure_name": "CH ALPHA",
-        "domain": "neuf.mssante.fr",
-        "mail_server": "mx.alpha.example",
-        "primary_server": "ns.beta.example",
-        "public_project_email": "dsi@alpha.example",
-    }
+    told |= {"structure_id": BETA, "structure_name": "CH ALPHA", "domain": "neuf.mssante.fr"}
+    told |= {"mail_server": "mx.alpha.example", "primary_server": "ns.beta.example"}
+    told |= {"public_project_email": "dsi@alpha.example"}
     (tmp_path / "declarations.json").write_text(json.dumps([told]), encoding="utf-8")
-    space = make_space(
-        row("ch-alpha.mssante.fr", ALPHA, "CH ALPHA", "mss.alpha.example"),
-        row("b.mssante.fr", BETA, "CH BETA", "mss.autre.example"),
-    )
+    space = of(row("b.mssante.fr", BETA, "CH BETA", "mss.autre.example"))
     whose = Belongings(replace(space, register=load_declarations(tmp_path / "declarations.json")))
     assert whose.is_own_domain("neuf.mssante.fr", BETA)
     assert whose.foreign("neuf.mssante.fr", ALPHA)
@@ -179,12 +144,7 @@ def test_long_texts_are_read_in_time_that_grows_with_them(whose):
 
 def test_of_two_names_one_inside_the_other_the_longer_is_meant():
     north = "1759900079"
-    whose = Belongings(
-        make_space(
-            row("ch-alpha.mssante.fr", ALPHA, "CH ALPHA", "mss.alpha.example"),
-            row("nord.mssante.fr", north, "CH ALPHA NORD", "mss.nord.example"),
-        )
-    )
+    whose = Belongings(of(row("nord.mssante.fr", north, "CH ALPHA NORD", "mss.nord.example")))
     assert whose.foreign("CH ALPHA NORD : 3 lignes", north) == ()
     assert whose.foreign("CH ALPHA NORD", ALPHA)
     assert whose.foreign("CH ALPHA SUD", north)

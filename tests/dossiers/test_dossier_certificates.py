@@ -10,9 +10,6 @@ from test_dossier import part
 
 from mssante_audit.dossiers.facts import dossier
 from mssante_audit.dossiers.letter import letter_files
-from mssante_audit.dossiers.remedies import remedy
-from mssante_audit.findings.catalogue import Rule
-from mssante_audit.findings.registry import catalogue
 
 ALPHA_ID = "1759900004"
 
@@ -27,17 +24,14 @@ def letter(wires: Wires) -> str:
     return " ".join(text.replace("\xa0", " ").split())
 
 
-def test_the_letter_tells_when_the_operators_own_certificates_end(wires: Wires) -> None:
+def test_the_letter_tells_when_ones_own_certificates_end_and_asks_for_a_renewal_in_two_steps(
+    wires: Wires,
+) -> None:
     wires.presents(ONE, of(ALPHA["dn"], days=80))
     text = letter(wires)
     cn = ALPHA["dn"].split(",")[0].removeprefix("CN=")
     assert f"- {cn} : le 22 mars 2026, 1 domaine sans autre certificat." in text
     assert BETA_DN.split(",")[0].removeprefix("CN=") not in text
-
-
-def test_a_renewal_is_asked_for_in_two_steps(wires: Wires) -> None:
-    wires.presents(ONE, of(ALPHA["dn"], days=80))
-    text = letter(wires)
     certificate, white_list = text.index("Le certificat : en demander un nouveau"), text.index("La liste :")
     assert certificate < white_list
     assert "n’installer le nouveau certificat qu’alors" in " ".join(text.split())
@@ -69,11 +63,3 @@ def test_the_page_says_what_falls_next_and_what_is_not_known(wires: Wires) -> No
     blind = dossier(wires.scene.space(), ALPHA_ID)
     assert blind.presented is None
     assert "n’ont pas été visités" in part("certificates", blind).text
-
-
-def test_every_rule_of_certificates_speaks_to_the_operator() -> None:
-    own: list[Rule] = [told for code, told in catalogue().items() if code.startswith("TLS_")]
-    assert len(own) > 20
-    for told in own:
-        assert not remedy(told.code).startswith("L’opérateur"), told.code
-        assert "l’analyste" not in remedy(told.code), told.code

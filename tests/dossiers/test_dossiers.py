@@ -24,14 +24,17 @@ from mailboxes_made_up import CANARY, many, put, text
 
 from mssante_audit.base.errors import InputError, OutputError, ParameterError, UnknownNameError
 from mssante_audit.base.resources import resource
-from mssante_audit.dossiers import make, page
+from mssante_audit.dossiers import page
 from mssante_audit.dossiers import write as dossiers
-from mssante_audit.dossiers.make import Order, from_space, make_dossier, opened
 from mssante_audit.dossiers.write import (
     Dossier,
     DossierRun,
+    Order,
     dossiers_html,
     file_name,
+    from_space,
+    make_dossier,
+    opened,
     read_dossiers,
     write_dossiers,
 )
@@ -320,7 +323,7 @@ def test_of_the_extraction_only_numbers_go_to_other_processes(elsewhere, tmp_pat
     )
     assert space.published == {elsewhere.domain: 12}
     assert space.mailboxes.earlier.by_domain == {elsewhere.domain: 40}
-    folder = Path(make._opened["of a worker"][1].name)
+    folder = Path(dossiers._opened["of a worker"][1].name)
     held = [file for file in folder.rglob("*") if file.is_file()]
     assert "list.xml.gz" in {file.name for file in held}
     for file in held:

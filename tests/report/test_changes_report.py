@@ -21,8 +21,7 @@ from mssante_audit.report.collection import collection
 from mssante_audit.report.html import names
 from mssante_audit.report.notebook import Report, open_report
 from mssante_audit.report.run import run_reports
-from mssante_audit.space.chronicle import chronicle
-from mssante_audit.space.story import worded_changes, worded_events
+from mssante_audit.space.story import chronicle, worded_changes, worded_events
 from mssante_audit.space.trust import TrustSpace, load_space
 
 AS_OF = "2026-03-03T06:00:00Z"

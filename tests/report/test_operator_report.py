@@ -20,9 +20,9 @@ from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.belongings import Belongings
 from mssante_audit.dossiers.facts import dossier
 from mssante_audit.dossiers.letter import letter_files
-from mssante_audit.dossiers.make import Order, from_space
 from mssante_audit.dossiers.remedies import remedy, theirs
 from mssante_audit.dossiers.survey import Survey, survey
+from mssante_audit.dossiers.write import Order, from_space
 from mssante_audit.findings.registry import rule
 from mssante_audit.report.parameters import declared
 from mssante_audit.report.results import Limits, touching
@@ -229,7 +229,7 @@ def test_the_page_of_a_dossier_is_that_of_the_notebook(run, report, space):
     page, other = (lxml_html.fromstring(made.files[".html"].decode()), report)
     for what in ("//h1", "//h2", "//main//p", "//main//table"):
         assert [e.text_content() for e in page.xpath(what)] == [e.text_content() for e in other.xpath(what)]
-    assert made.outcome.results.payload() == run.outcomes[0].results.payload()
+    assert dossier(space, GROUP).record().payload() == run.outcomes[0].results.payload()
 
 
 def test_it_takes_the_parameters_of_the_other_reports():

@@ -19,8 +19,7 @@ from mssante_audit.cli.main import app
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.report.explorer import FILE as EXPLORER
 from mssante_audit.report.html import names
-from mssante_audit.site.build import build_site
-from mssante_audit.site.doors import file_name
+from mssante_audit.site.build import build_site, file_name
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.values.person import unnamed
 from mssante_audit.verdicts.domains import domains, record_of

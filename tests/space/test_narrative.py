@@ -69,12 +69,6 @@ def section(space, findings, name):
     return findings_table(findings, rules, lacking=lacks(space, rules), limit=5)
 
 
-def test_nothing_found_is_good_news(space, entries):
-    assert first_screen(DN, space, entries, frame(space)) == (
-        "Aucun constat : rien à corriger d’après les règles de cet audit."
-    )
-
-
 def title(code):
     """The title of a rule as `first_screen` has it: with plain blanks."""
     return " ".join(rule(code).title_fr.split())
@@ -129,7 +123,7 @@ def test_of_a_list_not_to_be_relied_on_no_domain_is_said_to_be_well(space, entri
     )
 
 
-def test_scope_tells_what_was_set_aside(space, entries):
+def test_scope_tells_what_was_set_aside_and_of_a_damaged_list(space, entries):
     aside = int(space.entries["is_audit_entry"].sum())
     assert aside
     told = text(scope(space, entries))
@@ -137,9 +131,6 @@ def test_scope_tells_what_was_set_aside(space, entries):
         f"Audit de {len(entries)} entrées de la liste ({len(space.entries)} lignes lues) ; {aside} "
     )
     assert told.endswith("Situation au 5 mars 2026.")
-
-
-def test_scope_tells_of_a_damaged_list(space, entries):
     damaged = TrustSpace(replace(space.whitelist, damaged=True, damage="cut"), space.as_of)
     assert f"{len(entries)} entrées d’une liste endommagée" in text(scope(damaged, entries))
 
@@ -166,18 +157,13 @@ def test_overview_has_its_figures_and_counts(space, entries):
     assert "0 critique" in first_screen("overview", space, entries, frame(space), "severities")
 
 
-def test_a_list_whose_date_cannot_be_read_has_no_age(space, entries):
+def test_a_list_without_a_date_has_no_age_and_one_of_the_future_is_not_said_to_be_old(space, entries):
     undated = TrustSpace(replace(space.whitelist, generated_at=None), space.as_of)
-    told = first_screen("overview", undated, entries, frame(space), "figures")
-    assert "Âge de la listeinconnu" in told
+    early = TrustSpace(space.whitelist, datetime(2026, 3, 1, 6, tzinfo=UTC))
+    for of, age in ((undated, "inconnu"), (early, "à venirdu 2 mars 2026")):
+        assert f"Âge de la liste{age}" in first_screen("overview", of, entries, frame(space), "figures")
     warned = first_screen("overview", undated, entries, frame(space), "age-warning")
     assert "0 ligne porte une date postérieure" in warned
-
-
-def test_a_list_dated_in_the_future_is_not_said_to_be_old(space, entries):
-    early = TrustSpace(space.whitelist, datetime(2026, 3, 1, 6, tzinfo=UTC))
-    told = first_screen("overview", early, entries, frame(space), "figures")
-    assert "Âge de la listeà venirdu 2 mars 2026" in told
 
 
 def test_answer_tells_the_extent(space, entries):
@@ -188,7 +174,9 @@ def test_answer_tells_the_extent(space, entries):
     assert f"Domaines touchés{entries['domain'].head(2).nunique()}" in told
 
 
-def test_a_family_without_a_finding_takes_one_line(space):
+def test_nothing_found_is_good_news_and_a_family_without_a_finding_takes_one_line(space, entries):
+    nothing = "Aucun constat : rien à corriger d’après les règles de cet audit."
+    assert first_screen(DN, space, entries, frame(space)) == nothing
     html = section(space, frame(space), "Identifiant de la structure")
     assert text(html).startswith("Aucun constat. Vérifié : ")
     assert "<table" not in html
@@ -229,10 +217,9 @@ def test_the_overview_says_what_nobody_looked_at(space, entries):
 )
 def test_a_report_without_its_data_counts_nothing_and_says_so(tmp_path, name, lacking):
     (tmp_path / "list.xml").write_bytes(whitelist_xml(build(domains=20, operators=4, defects=False)))
-    given = dict.fromkeys(("as_of", "operator", "region", "department")) | dict.fromkeys(
-        ("recover", "any_namespace"), False
-    )
-    given |= {"anchors": [], "signer": None, "contacts": "none", "row_limit": 5, "data": str(tmp_path)}
+    given = dict.fromkeys(("as_of", "operator", "region", "department", "signer"))
+    given |= {"recover": False, "any_namespace": False, "data": str(tmp_path)}
+    given |= {"anchors": [], "contacts": "none", "row_limit": 5}
     given |= {"concentration_min": 50, "listing_days": 10, "observation_max_age_days": 7}
     idents = [cell["id"] for cell in cells(name) if cell["cell_type"] == "code"][2:-1]
     for last in range(1, len(idents) + 1):
@@ -260,12 +247,9 @@ def test_a_section_tells_why_what_and_what_to_do(space, entries):
     assert "Fondement :" in told
 
 
-def test_an_unknown_family_is_refused():
+def test_families_belong_to_one_audit_each_and_an_unknown_one_is_refused():
     with pytest.raises(UnknownNameError, match="Identifiant de la structure"):
         family("Famille inconnue")
-
-
-def test_families_belong_to_one_audit_each():
     families = {}
     for r in catalogue().values():
         families.setdefault(r.family, set()).add(r.audit)

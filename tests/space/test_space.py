@@ -11,32 +11,26 @@ from mssante_audit.observe.folder import find_observations
 from mssante_audit.space.trust import load_space
 
 
-def test_an_instant_is_utc_whatever_its_spelling():
+def test_an_instant_is_utc_whatever_its_spelling_and_a_date_that_does_not_exist_is_refused():
     expected = datetime(2026, 3, 2, 5, 30, tzinfo=UTC)
     paris = datetime(2026, 3, 2, 6, 30, tzinfo=timezone(timedelta(hours=1)))
     for text in ("2026-03-02T05:30:00Z", "2026-03-02T06:30:00+01:00", "2026-03-02T05:30", paris):
         assert parse_instant(text) == expected
     assert abs(parse_instant(None) - datetime.now(UTC)) < timedelta(seconds=5)
-
-
-def test_a_date_that_does_not_exist_is_refused_with_the_remedy():
     with pytest.raises(InputError, match=r"'2026-02-30' is not a date\. Write it as"):
         parse_instant("2026-02-30")
 
 
-def test_a_folder_stands_for_its_last_list(tmp_path):
+def test_a_folder_stands_for_its_last_list_and_no_list_and_no_folder_are_told_apart(tmp_path):
+    with pytest.raises(InputError, match=r"no white list here\. Put"):
+        find_whitelist(tmp_path)
+    with pytest.raises(InputError, match="no such file or folder"):
+        find_whitelist(tmp_path / "none")
     for name in ("2026-01-01.xml", "2026-02-01.xml.gz", "notes.txt"):
         (tmp_path / name).touch()
     (tmp_path / "2027.xml").mkdir()
     assert find_whitelist(tmp_path).name == "2026-02-01.xml.gz"
     assert find_whitelist(tmp_path / "2026-01-01.xml").name == "2026-01-01.xml"
-
-
-def test_no_list_and_no_folder_are_told_apart(tmp_path):
-    with pytest.raises(InputError, match=r"no white list here\. Put"):
-        find_whitelist(tmp_path)
-    with pytest.raises(InputError, match="no such file or folder"):
-        find_whitelist(tmp_path / "none")
 
 
 def test_the_sample_is_loaded_and_trusted_without_being_named():

@@ -25,8 +25,7 @@ from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.cli.main import app
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.snapshot import load_space, make_snapshot
-from mssante_audit.space.chronicle import chronicle
-from mssante_audit.space.story import worded_changes, worded_events
+from mssante_audit.space.story import chronicle, worded_changes, worded_events
 from mssante_audit.whitelist.signature import SAMPLE_SIGNER
 from tools.sample.signing import make_chain, make_keys, sign
 from tools.sample.space import Row, whitelist_chunks
