@@ -61,12 +61,7 @@ FIELDS = ("domain", "description", "dn", "dn_key", "project_contact", "support_c
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two lists that are compared.
-
-    Its rows have the columns of `mssante_audit.whitelist.load`; `doubts` are why it is not to be relied on
-    (`mssante_audit.whitelist.reliance.doubts`), whatever its age; `structures` are which identifiers stand
-    for one structure, as the lists of its archive show, empty if it is of none.
-    """
+    """One of two lists that are compared; `doubts` whatever its age, `structures` of its archive's lists."""
 
     entries: pd.DataFrame
     time: datetime | None = None  # when it was generated (UTC)
@@ -81,10 +76,7 @@ class Side:
 
 
 def side_of(whitelist: WhiteList) -> Side:
-    """Return a list as a side; its signature is checked if it was not yet.
-
-    A file that is gone or has changed since it was loaded is an `InputError`.
-    """
+    """Return a list, its signature checked, as a side; a file that has changed since is an `InputError`."""
     signer = parse_dn(whitelist.signature.signer).get("CN")
     return Side(whitelist.entries, whitelist.generated_at, tuple(doubts_of(whitelist)), signer)
 
@@ -96,11 +88,7 @@ def same_structures(before: Side, after: Side) -> dict[str, str]:
 
 
 def confidence(kind: str, doubts: tuple[Collection[str], Collection[str]]) -> str:
-    """Return how sure a change of a kind is between lists with these doubts.
-
-    >>> [confidence("removed", each) for each in (((), ()), (("damaged",), ()), ((), ("damaged",)))]
-    ['certain', 'likely', 'unknown']
-    """
+    """Return how sure a change of a kind (of copies, a way) is between lists with these doubts."""
     damaged = {at for at, reasons in enumerate(doubts) if reasons}
     if any({*reasons} - DAMAGES for reasons in doubts) or damaged & _MISSING.get(kind, set()):
         return "unknown"
@@ -125,11 +113,7 @@ Rows = Counter[Row]
 
 
 class Change(NamedTuple):
-    """One record, before it belongs to an event.
-
-    A side is empty where there is none; `of` is name and value of the fact that tells which of its texts, or
-    of its rows, changed.
-    """
+    """One record; a side is empty where there is none, `of` the fact that tells which text or row changed."""
 
     kind: str
     domain: str
@@ -152,10 +136,7 @@ class Change(NamedTuple):
 
 
 def compare(before: Side, after: Side, known_renames: Mapping[str, str] | None = None) -> list[Change]:
-    """Return what changed between two lists, in order of domain within each kind.
-
-    `known_renames` are those that the history supports: name in the earlier list → name in the later one.
-    """
+    """Return what changed, by kind and domain; `known_renames`, old name → new, are those of the history."""
     old, new = (
         Counter(map(Row._make, zip(*(side.entries[name].tolist() for name in FIELDS), strict=True)))
         for side in (before, after)

@@ -105,11 +105,7 @@ def between(before: Side, after: Side, known_renames: Mapping[str, str] | None =
 def span(
     archive: Archive, before: List, after: List, *, recover: bool = False, any_namespace: bool = False
 ) -> Span:
-    """Return what happened between two lists, each a file, a date of the archive or loaded already.
-
-    Files are verified with what the archive trusts. No such list, or one that cannot be read, is an
-    `InputError`.
-    """
+    """Return what happened between two lists; one that is not there or cannot be read is an `InputError`."""
 
     def side(given: List) -> Side:
         if isinstance(given, WhiteList):
@@ -242,10 +238,7 @@ def _certificate(dn: object) -> dict[str, str]:
 
 
 def _appearances(names: Mapping[str, str], before: Side, after: Side) -> Iterator[_Event]:
-    """Tell of the operators that only one of the two lists has; the changes belong to other events.
-
-    One that goes by another of its structure's numbers is there still.
-    """
+    """Tell of operators that one list alone has, by any of their structure's numbers."""
     doubts = before.doubts, after.doubts
     known, now = (
         side.entries.groupby("operator_id")["domain"].agg(set).to_dict() for side in (before, after)

@@ -103,10 +103,7 @@ def write(folder: Path, table: Any, names: Iterable[str]) -> None:
 
 
 def doubts(archive: Archive, lists: Iterable[Any]) -> str:
-    """Return what is wrong with the file, "" if nothing is, or it is not there or of other lists.
-
-    `lists` are the `rows_of` each list of the archive.
-    """
+    """Return what is wrong with the file, given the `rows_of` each list; "" if nothing, or it is stale."""
     known, table = _read(archive.folder)
     if known is None and (archive.folder / FILE).exists():
         return "not the bytes that were written: `mssante-audit archive rebuild` makes it again"

@@ -102,10 +102,7 @@ def find_renames(
 def _closest(
     left: Domains, right: Domains, key: Callable[[list[Row]], Any], limit: Callable[[str, str], int]
 ) -> dict[str, str]:
-    """Pair each name with the one nearest to it of those with its key; none where two are as near.
-
-    None either where there are too many to compare: names of one operator that all came and went at once.
-    """
+    """Pair each name with the nearest of its key; none where two are as near, or too many to compare."""
     found: dict[str, str] = {}
     new_of = grouped((key(rows), name) for name, rows in right.items())
     for group, old in grouped((key(rows), name) for name, rows in left.items()).items():

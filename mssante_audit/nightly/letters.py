@@ -120,10 +120,7 @@ def _last(
 def audited_runs(
     folders: Iterable[Path], current: Path | None = None, *, well: bool = False
 ) -> Iterator[tuple[Path, datetime]]:
-    """Yield the runs that came to an audit and have ended, or are the current one, with the instants.
-
-    `well`: only those of which nothing that was audited was in doubt.
-    """
+    """Yield audited runs that have ended, or are `current`, with the instants; `well`: with no doubt."""
     for folder in folders:
         run, audited = read_run(folder), read_result(folder, "audit")
         if run and audited and audited.outcome == "done" and (folder / "audit.json").is_file():

@@ -222,10 +222,7 @@ def retain(config: Config, folder: Path, good: str) -> Result:
 
 
 def outdated(output: Path, rules: Retention, now: datetime, good: str = "") -> list[Path]:
-    """Return the folders of runs that `rules` let go, oldest first, none behind a link.
-
-    A run that a wrong clock dated after `now` counts as older than all others: it was made before.
-    """
+    """Return the runs that `rules` let go, oldest first; those that a wrong clock dated after `now` first."""
     ahead = stamp_of(now + SKEW)
     runs = sorted(night.runs_in(output), key=lambda run: (run.name <= ahead, run.name), reverse=True)
     source = night.good_run(output)
@@ -265,10 +262,7 @@ def outdated_observations(
 
 
 def remove_run(folder: Path) -> None:
-    """Remove a folder, if it is a run.
-
-    What makes it a run goes last, so that one half removed by a killed run is recognised again.
-    """
+    """Remove a run, what makes it one last: one half removed by a killed run is recognised again."""
     if night.read_run(folder) is None:
         return
     for entry in folder.iterdir():

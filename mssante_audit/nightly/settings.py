@@ -191,8 +191,7 @@ class Config(Section):
 
     lang: Literal["fr", "en"] = setting("fr", 'Language of all that is made, letters too: "fr" or "en".')
     contacts: Literal["none", "services", "all"] = setting(
-        "services",
-        'Contacts shown: "none", "services" (what names nobody) or "all" (not for sharing).',
+        "services", 'Contacts shown: "none", "services" (what names nobody) or "all" (not for sharing).'
     )
     fail_on: Severity = setting(
         "never",

@@ -284,10 +284,7 @@ def dossiers(job: Job) -> Done:
 
 
 def site(job: Job) -> Done:
-    """Build the site beside, and rename it into the run's folder.
-
-    Where the list is not to be relied on it is the last good site, under a notice that says so.
-    """
+    """Build the site beside, and rename it: the last good one under a notice, if the list is in doubt."""
     draft, built = job.folder / ".site", job.folder / SITE
     shutil.rmtree(built, ignore_errors=True)  # of a start that was killed; nobody is shown it
     draft.mkdir()

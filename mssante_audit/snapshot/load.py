@@ -134,10 +134,7 @@ def is_snapshot(folder: str | Path | None) -> bool:
 
 
 def read_head(folder: Path) -> dict[str, Any]:
-    """Return what ``snapshot.json`` says, once every file it names was found to be the one it names.
-
-    If it is no snapshot of this version, or a file of it is missing or another, it is an `InputError`.
-    """
+    """Return what ``snapshot.json`` says, if all files are those it names; else it is an `InputError`."""
     head = read_state(folder / FILE, VERSION, remedy=AGAIN)
     if head is None:
         raise InputError("no snapshot, or one half written", file=str(folder), remedy=AGAIN)
