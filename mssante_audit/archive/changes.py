@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -22,12 +22,10 @@ from mssante_audit.base.frames import Column, frame_of
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.copies import copies
+from mssante_audit.whitelist.load import WhiteList
 from mssante_audit.whitelist.reliance import DAMAGES
 from mssante_audit.whitelist.reliance import doubts as doubts_of
 from mssante_audit.whitelist.rows import grouped, structures
-
-if TYPE_CHECKING:
-    from mssante_audit.whitelist.load import WhiteList
 
 KINDS = (
     "added", "removed", "renamed", "moved", "dn_added", "dn_retired", "dn_replaced", "dn_respelt",

@@ -13,20 +13,18 @@ from collections.abc import Container, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from mssante_audit.archive import changes
 from mssante_audit.archive.changes import CONFIDENCES, Change, Operator, Side, confidence, side_of
 from mssante_audit.archive.renames import renames_in
+from mssante_audit.archive.store import Archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import Column, frame_of
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.load import WhiteList
-
-if TYPE_CHECKING:
-    from mssante_audit.archive.store import Archive
 
 EVENTS = (
     "shrunken", "signer", "migration", "arrival", "departure", "renewal", "replacement", "certificate_added",
@@ -241,7 +239,8 @@ def _appearances(names: Mapping[str, str], before: Side, after: Side) -> Iterato
     """Tell of operators that one list alone has, by any of their structure's numbers."""
     doubts = before.doubts, after.doubts
     known, now = (
-        side.entries.groupby("operator_id")["domain"].agg(set).to_dict() for side in (before, after)
+        {str(operator): set(domains) for operator, domains in side.entries.groupby("operator_id")["domain"]}
+        for side in (before, after)
     )
     same = changes.same_structures(before, after) if known.keys() ^ now.keys() else {}
     for kind, cause, here, there in (("arrival", "added", now, known), ("departure", "removed", known, now)):

@@ -10,6 +10,8 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -25,9 +27,6 @@ from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 
 if TYPE_CHECKING:
-    from datetime import datetime
-    from pathlib import Path
-
     from mssante_audit.archive.store import Archive
 
 FRAME = (

@@ -15,7 +15,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from mssante_audit.archive import history
 from mssante_audit.archive.changes import Side, side_of
@@ -30,9 +32,6 @@ from mssante_audit.whitelist.load import WhiteList, content_of, load_whitelist
 from mssante_audit.whitelist.revocation import find_crls
 from mssante_audit.whitelist.rows import structures
 from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER, common_names, signer_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LIST_SUFFIXES = (".xml", ".xml.gz")
 QUARANTINE, LOG = "quarantine", "log.jsonl"

@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from mssante_audit.archive.store import LIST_SUFFIXES, find_archive, find_whitelist, open_archive
 from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.fields import fault, field_of
@@ -26,9 +27,12 @@ from mssante_audit.base.groups import install, lacking
 from mssante_audit.base.reading import parse_toml, read_text
 from mssante_audit.base.resources import real_path, resource
 from mssante_audit.base.settings import Section
+from mssante_audit.findings.ledger import FILE as LEDGER
 from mssante_audit.nightly.night import RUNS, SITE, STATE
 from mssante_audit.nightly.settings import LOOPBACK, Config
 from mssante_audit.nightly.steps import observe_settings
+from mssante_audit.values.places import places
+from mssante_audit.whitelist.certificates import GIVE, certificates_of
 
 
 def load_config(file: Path) -> Config:
@@ -157,8 +161,6 @@ def check(config: Config) -> None:
 
 def faults(config: Config) -> Iterator[AuditError]:
     """Yield what would make a run useless."""
-    from mssante_audit.values.places import places
-
     needed = {
         "[reports]": ("report", config.reports.enabled),
         "[fetch]": ("observe", config.fetch.enabled),
@@ -189,9 +191,6 @@ def faults(config: Config) -> Iterator[AuditError]:
 
 
 def _folders(data: Path, output: Path, *, fetched: bool) -> Iterator[AuditError]:
-    from mssante_audit.archive.store import LIST_SUFFIXES, find_archive, find_whitelist, open_archive
-    from mssante_audit.findings.ledger import FILE as LEDGER
-
     if not data.exists():
         if not fetched:  # else `check` makes it, on a runner that begins with nothing
             remedy = "Put a white list there, or set fetch.enabled"
@@ -213,8 +212,6 @@ def _folders(data: Path, output: Path, *, fetched: bool) -> Iterator[AuditError]
 
 
 def _certificates(bundle: Path) -> None:
-    from mssante_audit.whitelist.certificates import GIVE, certificates_of
-
     if not certificates_of(bundle):
         raise InputError("no certificate here", file=str(bundle), remedy=GIVE)
 

@@ -1,6 +1,6 @@
 """What is missing on this machine for the nightly run, and whether the nights go well.
 
-What needs packages that may be missing is imported where it is asked.
+What needs packages of a group that may be missing is imported where it is asked.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from filelock import FileLock, Timeout
 
+from mssante_audit.audits import unusable
 from mssante_audit.base.errors import AuditError, InputError
 from mssante_audit.base.groups import install, lacking
 from mssante_audit.base.instants import SKEW
@@ -32,6 +33,7 @@ from mssante_audit.base.staging import LOCK
 from mssante_audit.nightly import night
 from mssante_audit.nightly.config import faults, load_config
 from mssante_audit.nightly.settings import Config
+from mssante_audit.report.results import open_space
 
 MEMORY = 2 * 2**30  # bytes below which a run may be short of memory
 ROOM = 2**30  # bytes of disk below which a run may be short of room
@@ -81,8 +83,6 @@ def _packages() -> Iterator[Sign]:
         yield Sign("missing", "packages", f"no {', '.join(absent)}", "Install mssante-audit again")
     else:
         yield Sign("ok", "packages", f"all {len(names)}")
-        from mssante_audit.audits import unusable
-
         yield from (Sign("warn", "audit of a package", fault) for fault in unusable())
     for group, what in (("report", "reports"), ("observe", "network"), ("pdf", "forms in PDF")):
         if modules := lacking(group):
@@ -235,8 +235,6 @@ def _output(config: Config) -> Iterator[Sign]:
 
 def _list(config: Config) -> Iterator[Sign]:
     """Look at the white list, its signature and its age."""
-    from mssante_audit.report.results import open_space
-
     now = datetime.now(UTC)
     try:
         space = open_space(**config.parameters(now.isoformat()))
