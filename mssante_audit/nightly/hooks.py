@@ -45,11 +45,10 @@ def run_hooks(config: Config, night: Night) -> Result:
         what: Any = "failed" if any(ran) else "done" if ran else "off"
         return Result(step="hooks", outcome=what, message="; ".join(filter(None, ran)))
 
-    shown = {name: value for name, value in os.environ.items() if name not in config.secret_variables}
     for event in due:
         environment = {f"{PREFIX}{n.upper()}": str(v) for n, v in (variables | {"event": event}).items()}
         for words in getattr(config.hooks, event):
-            keep(event, words[0], run_hook(words, shown | environment, seconds))
+            keep(event, words[0], run_hook(words, config.environment | environment, seconds))
     night = replace(night, results=night.results | {"hooks": outcome()})
     if config.mail.server and (event := next((e for e in due if e in config.mail.events), "")):
         keep(event, "mail", send_mail(message(night, config.mail), config.mail, seconds))

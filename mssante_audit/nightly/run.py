@@ -72,7 +72,7 @@ def run(
             inputs = results["audit"].inputs
             return Night(
                 folder, head.as_of, waiting | results, exit_status(config, results, inputs), resumed, inputs,
-                config.summary_lang, due, config.output.site_url.rstrip("/"),
+                config.mail.lang or config.lang, due, config.output.site_url.rstrip("/"),
             )  # fmt: skip
 
         for step in STEPS:
@@ -122,7 +122,7 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
     runs, state, last = output / RUNS, output / night.STATE, night.read_last(output)
     for there in (runs, state):
         there.mkdir(exist_ok=True)
-    settings = digest(json.dumps(config.values, sort_keys=True) + version("mssante-audit"))
+    settings = digest(json.dumps(config.said[0], sort_keys=True) + version("mssante-audit"))
     now, good = datetime.now(UTC), last.good if last else ""
     _tidy(state)
     for folder in night.runs_in(output)[-NEWEST:]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -230,35 +231,25 @@ class Config(Section):
         "Seconds that a step may take. Then it is ended and has failed; the others go on."
     )
 
-    _values: Mapping[str, Any] = PrivateAttr(default_factory=dict)
-    _place: Path = PrivateAttr(default=Path())
+    _said: tuple[Mapping[str, Any], Path] = PrivateAttr(default=({}, Path()))
 
     @property
-    def summary_lang(self) -> str:
-        """The language of the summary."""
-        return self.mail.lang or self.lang
+    def said(self) -> tuple[Mapping[str, Any], Path]:
+        """What the file says, as JSON types without defaults, and the folder that paths are seen from."""
+        return self._said
 
     @property
-    def values(self) -> Mapping[str, Any]:
-        """What the file says, as JSON types: without defaults."""
-        return self._values
-
-    @property
-    def place(self) -> Path:
-        """The folder that paths are seen from."""
-        return self._place
-
-    @property
-    def secret_variables(self) -> set[str]:
-        """The variables of the environment that hold secrets: nothing that a run starts has them."""
+    def environment(self) -> dict[str, str]:
+        """The environment without its secrets: nothing that a run starts has them."""
         secrets = (self.mail.password, self.webhook.url, self.webhook.token)
-        return {where.removeprefix("env:") for where in secrets if where.startswith("env:")}
+        hidden = {where.removeprefix("env:") for where in secrets}
+        return {name: value for name, value in os.environ.items() if name not in hidden}
 
     @classmethod
     def of(cls, values: Mapping[str, Any], place: Path) -> Config:
         """Return the settings that say `values`, paths seen from the folder `place`."""
         config = cls.model_validate(values, context=place)
-        config._values, config._place = values, place
+        config._said = values, place
         return config
 
     def parameters(self, as_of: str) -> dict[str, Any]:

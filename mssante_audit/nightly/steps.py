@@ -168,7 +168,7 @@ def audit(job: Job) -> Done:
     results = Results("run", findings, provenance(space))
     audited = {"results": results.payload(), "waived": export.records(waived), "told": asdict(compared)}
     write_bytes(job.folder / "audit.json", json_bytes(audited))
-    facts = facts_of(space, findings, waived, compared, job.config.summary_lang)
+    facts = facts_of(space, findings, waived, compared, job.config.mail.lang or job.config.lang)
     return f"{len(findings)} findings, {len(waived)} waived", facts | {
         "by_severity": results.by_severity,
         "counts": compared.counts() | {"waived": len(waived)},
@@ -299,13 +299,13 @@ def supervise(step: str, job: Job) -> Result:
     begin, seconds = time.monotonic(), getattr(job.config.deadlines, step)
     steps = job.folder / "steps"
     handed = steps / f".{step}.tmp"
+    settings, place = job.config.said
     request = {
-        "settings": job.config.values, "place": str(job.config.place), "folder": str(job.folder),
-        "as_of": job.as_of, "debug": job.debug, "result": str(handed),
+        "settings": settings, "place": str(place), "folder": str(job.folder), "as_of": job.as_of,
+        "debug": job.debug, "result": str(handed),
     }  # fmt: skip
     words = [sys.executable, "-P", "-m", "mssante_audit.nightly.steps", step]
-    shown = {name: value for name, value in os.environ.items() if name not in job.config.secret_variables}
-    shown[PACKAGE_SECONDS] = str(job.config.deadlines.package)
+    shown = job.config.environment | {PACKAGE_SECONDS: str(job.config.deadlines.package)}
     line = f"{json.dumps(request)}\n".encode()
     try:
         with (steps / f"{step}.txt").open("wb") as output:

@@ -138,7 +138,7 @@ def test_paths_are_seen_from_the_file(written, tmp_path, monkeypatch):
 def test_settings_survive_the_way_to_a_step(written):
     file = written(SMALLEST + '[hooks]\nsuccess = [["a", "b c"]]\n')
     config = load_config(file)
-    again = Config.of(json.loads(json.dumps(config.values)), Path(str(config.place)))
+    again = Config.of(json.loads(json.dumps(config.said[0])), Path(str(config.said[1])))
     assert again == config
     assert config.hooks.success == (("a", "b c"),)
     assert config.fail_on == "never"
