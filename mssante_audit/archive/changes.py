@@ -31,8 +31,7 @@ KINDS = (
     "added", "removed", "renamed", "moved", "dn_added", "dn_retired", "dn_replaced", "dn_respelt",
     "contact_changed", "description_changed", "restamped", "duplicated",
 )  # fmt: skip
-CONFIDENCES = ("unknown", "likely", "certain")
-"""How sure a change is, and an event, the least first."""
+CONFIDENCES = ("unknown", "likely", "certain")  # how sure a change is, and an event, the least first
 
 FRAME = (
     Column("kind", "str", "of `KINDS`", KINDS),
@@ -106,8 +105,7 @@ class Operator(NamedTuple):
         return {"operator": self.operator, "name": self.name}
 
 
-Rows = Counter[Row]
-"""The rows of a list, and how many copies there are of each."""
+Rows = Counter[Row]  # the rows of a list, and how many copies there are of each
 
 
 class Change(NamedTuple):

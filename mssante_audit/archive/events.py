@@ -47,8 +47,7 @@ FRAME = (
     Column("facts", "object (dict)", "what its sentence is made of, by name"),
 )  # fmt: skip
 
-List = str | Path | date | WhiteList
-"""A file, a date of an archive, or a list that is loaded."""
+List = str | Path | date | WhiteList  # a file, a date of an archive, or a list that is loaded
 
 MAX_LOSS = (
     0.5  # of a list that lost more than that share of its rows it is the first thing to say. No source.

@@ -19,10 +19,8 @@ from mssante_audit.whitelist.rows import grouped
 
 CONTENT = ["dn", "description", "project_contact", "support_contact"]
 """What rows of one domain, under whatever name, have in common."""
-MANY = 40_000
-"""Pairs of names compared at most, within one group."""
-SMALL = 2
-"""Edits within which a name is near another when the rows are not the same otherwise."""
+MANY = 40_000  # pairs of names compared at most, within one group
+SMALL = 2  # edits within which a name is near another when the rows are not the same otherwise
 
 
 class Row(NamedTuple):
@@ -37,10 +35,8 @@ class Row(NamedTuple):
     stamp: str
 
 
-Domains = Mapping[str, list[Row]]
-"""Domains that only one of two lists has, with their rows."""
-Listed = Collection[Row]
-"""All rows of a list."""
+Domains = Mapping[str, list[Row]]  # domains that only one of two lists has, with their rows
+Listed = Collection[Row]  # all rows of a list
 
 _shape = attrgetter("description", "key", "project", "support")
 _PARTS = (*map(attrgetter, ("description", "key")), attrgetter("project", "support"), attrgetter("stamp"))

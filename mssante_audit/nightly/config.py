@@ -37,6 +37,12 @@ from mssante_audit.whitelist.certificates import GIVE, certificates_of
 
 def load_config(file: Path) -> Config:
     """Load and check an ``audit.toml``; an `InputError` names file, line, key, and the nearest key."""
+
+    def finite(text: str) -> float:
+        if not math.isfinite(number := float(text)):
+            raise ValueError(f"{text} is no number to count with")
+        return number
+
     remedy = "`mssante-audit init` writes one"
     if not file.exists():
         raise InputError("no such file", file=str(file), remedy=remedy)
@@ -44,7 +50,7 @@ def load_config(file: Path) -> Config:
         text = read_text(file)
     except InputError as error:
         raise InputError(error.message, file=str(file), remedy=remedy) from None
-    return checked(parse_toml(text, str(file), parse_float=_finite), text, file)
+    return checked(parse_toml(text, str(file), parse_float=finite), text, file)
 
 
 def checked(values: Mapping[str, Any], text: str, file: Path) -> Config:
@@ -53,12 +59,6 @@ def checked(values: Mapping[str, Any], text: str, file: Path) -> Config:
         return Config.of(values, real_path(file).parent)
     except ValidationError as error:
         raise _refusal(error, text, file) from None
-
-
-def _finite(text: str) -> float:
-    if not math.isfinite(number := float(text)):
-        raise ValueError(f"{text} is no number to count with")
-    return number
 
 
 def _refusal(errors: ValidationError, text: str, file: Path) -> InputError:

@@ -56,8 +56,7 @@ from mssante_audit.whitelist.load import MAX_BYTES
 from mssante_audit.whitelist.reliance import is_html
 
 GRACE = 20  # seconds a step is given to tidy up when it is ended
-Done = tuple[str, dict[str, Any]]
-"""What a step returns: a message and facts; it raises what made it fail."""
+Done = tuple[str, dict[str, Any]]  # what a step returns: a message and facts; it raises what made it fail
 
 
 @dataclass(frozen=True, slots=True)
