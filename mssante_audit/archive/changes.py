@@ -231,7 +231,6 @@ class _Domain:
         return Change(kind, self.name, was, now, was_of, now_of, of)
 
     def owner(self, row: Row) -> str:
-        """Return the structure that a row belongs to."""
         return self.holders[row.dn].structure
 
     def changes(self, a: list[Row], b: list[Row]) -> Iterable[Change]:

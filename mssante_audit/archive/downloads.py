@@ -184,7 +184,6 @@ def fetch_extraction(folder: Path, settings: Settings) -> Boxes:
 
 
 def _there(folder: Path, head: str) -> Path | None:
-    """Return the file that has the extraction which an answer's head speaks of."""
     made = _told(head)
     named = [folder / _named(made, suffix) for suffix in ("zip", "txt")] if made else []
     return next((file for file in named if file.is_file()), None)

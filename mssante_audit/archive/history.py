@@ -144,7 +144,6 @@ def _names(archive: Archive) -> frozenset[str]:
 
 
 def _completed(archive: Archive, lists: frozenset[str] | None, table: Any) -> Any:
-    """Return the history of all lists of an archive, of which some may be known."""
     if lists is None or not lists <= _names(archive):
         lists, table = frozenset(), SCHEMA.empty_table()
     new = [s for s in archive.snapshots if s.name not in lists]

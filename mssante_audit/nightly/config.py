@@ -236,7 +236,6 @@ def _reports(names: tuple[str, ...]) -> Iterator[AuditError]:
 
 
 def _sending(config: Config) -> Iterator[AuditError]:
-    """Yield the first of what is missing or makes no sense in how a night is sent."""
     mail, webhook, remedy, why = config.mail, config.webhook, None, ""
     if mail.server and not (mail.sender and mail.recipients):
         why = "[mail] names a server, but no sender or no recipients"

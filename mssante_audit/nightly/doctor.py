@@ -166,7 +166,6 @@ def _proxy(config: Config) -> Iterator[Sign]:
 
 
 def _why(error: Exception) -> str:
-    """Return why a connection failed, in short."""
     why = "no answer" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or error
     return str(why).lower()
 
@@ -234,7 +233,6 @@ def _output(config: Config) -> Iterator[Sign]:
 
 
 def _list(config: Config) -> Iterator[Sign]:
-    """Look at the white list, its signature and its age."""
     now = datetime.now(UTC)
     try:
         space = open_space(**config.parameters(now.isoformat()))

@@ -143,7 +143,6 @@ def send_json(content: Mapping[str, Any], settings: Webhook, seconds: float) -> 
 
 
 def _verified(bundle: Path | None) -> ssl.SSLContext:
-    """Return how a server is verified: by certificates in a file or folder, or by the system's."""
     from mssante_audit.archive.fetch import tls_context
 
     return tls_context(bundle) if bundle else ssl.create_default_context()

@@ -164,7 +164,6 @@ def _tidy(folder: Path) -> None:
 
 
 def _step(step: str, job: Job, results: Mapping[str, Result], tell: Tell, perform: Perform) -> Result:
-    """Return what became of a step, this time or before."""
     earlier = night.read_result(job.folder, step)
     if earlier and earlier.outcome in ("done", "off"):
         return earlier

@@ -17,12 +17,10 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})  # servers that need no 
 
 
 def _secret_placed(where: str, info: ValidationInfo) -> str:
-    """Return where a secret is; a file as seen from the folder that is the context."""
     return f"file:{base.placed(where[5:], info)}" if where.startswith("file:") else where
 
 
 def _notebook_placed(name: str, info: ValidationInfo) -> str:
-    """Return a report's name, or its notebook's path as seen from the folder that is the context."""
     return str(base.placed(name, info)) if name.endswith(".ipynb") else name
 
 

@@ -127,7 +127,6 @@ def observe_tls(job: Job) -> Done:
 
 
 def _rows(job: Job) -> pd.DataFrame:
-    """Return the rows of the list to audit."""
     archive = _archive(job)
     known = archive if archive.snapshots else None
     file = find_whitelist(job.config.data.folder, known, parse_instant(job.as_of))
@@ -223,7 +222,6 @@ def reports(job: Job) -> Done:
 
 
 def _keep(file: Path, folder: Path) -> bool:
-    """Copy a state file, if it is there, into a folder, whole or not at all."""
     if there := file.exists():
         write_bytes(folder / file.name, read_bytes(file, MAX_STATE))
     return there

@@ -148,7 +148,6 @@ def read_head(folder: Path) -> dict[str, Any]:
 
 
 def _frame(folder: Path, name: str, *needed: str) -> pd.DataFrame:
-    """Return a frame of a snapshot, its private columns with it where they are there."""
     path, private = folder / f"{name}.parquet", folder / PRIVATE / f"{name}.parquet"
     try:
         frame = pd.read_parquet(path, use_threads=False)
