@@ -32,6 +32,9 @@ class Row(NamedTuple):
     key: str  # of the certificate, whatever its spelling (``dn_key``)
     project: str
     support: str
+    operator: str  # identifier of the one that the certificate names, or ""
+    name: str
+    structure: str  # a text that is equal for all identifiers of one structure
     stamp: str
 
 
@@ -45,16 +48,11 @@ _TELLING = ((_shape,), *combinations(_PARTS, 2))
 
 
 def find_renames(
-    gone: Domains,
-    come: Domains,
-    lists: tuple[Listed, Listed],
-    owner: Callable[[Row], str],
-    known: Mapping[str, str],
+    gone: Domains, come: Domains, lists: tuple[Listed, Listed], known: Mapping[str, str]
 ) -> dict[str, str]:
     """Return which of the domains gone is which of those come: old name → new name.
 
-    `lists` are all rows of both, `owner` gives the structure that a row belongs to, `known` are the renames
-    that the history supports.
+    `lists` are all rows of both, `known` are the renames that the history supports.
     """
     found = {was: to for was, to in known.items() if was in gone and to in come}
 
@@ -92,7 +90,7 @@ def find_renames(
     # The same rows otherwise; then names a few letters apart, of one operator, that keep a certificate and
     # both contacts.
     found |= _closest(*left(), lambda rows: tuple(sorted(map(_shape, rows))), similar)
-    return found | _closest(*left(), lambda rows: owner(rows[0]), near)
+    return found | _closest(*left(), lambda rows: rows[0].structure, near)
 
 
 def _closest(
