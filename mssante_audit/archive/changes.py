@@ -140,7 +140,7 @@ def compare(before: Side, after: Side, known_renames: Mapping[str, str] | None =
     doubts, structure = (before.doubts, after.doubts), same_structures(before, after)
     old, new = (
         Counter(
-            Row(*texts, operator, name, structure.get(operator, operator), stamp)
+            Row._make((*texts, operator, name, structure.get(operator, operator), stamp))
             for *texts, operator, name, stamp in zip(*(side.entries[n].tolist() for n in FIELDS), strict=True)
         )
         for side in (before, after)
