@@ -92,9 +92,8 @@ def run_hook(words: Sequence[str], environment: dict[str, str], seconds: float) 
 
 def send_mail(made: EmailMessage, settings: Mail, seconds: float) -> str:
     """Send a mail; return why it failed, or ""."""
-    secrets: list[str] = []
 
-    def send() -> None:
+    def send(secrets: list[str]) -> None:
         context = None if settings.tls == "none" else _verified(settings.ca_bundle)
         if settings.password:
             secrets[:] = [settings.user, read_secret(settings.password)]
@@ -108,14 +107,13 @@ def send_mail(made: EmailMessage, settings: Mail, seconds: float) -> str:
             if refused := server.send_message(made):
                 raise smtplib.SMTPRecipientsRefused(refused)
 
-    return _within(seconds, send, secrets)
+    return _within(seconds, send)
 
 
 def send_json(content: Mapping[str, Any], settings: Webhook, seconds: float) -> str:
     """Post a night as JSON; return why it failed, or ""."""
-    secrets: list[str] = []
 
-    def send() -> None:
+    def send(secrets: list[str]) -> None:
         import httpx
 
         secrets[:] = [address, token] = [read_secret(settings.url), read_secret(settings.token)]
@@ -139,7 +137,7 @@ def send_json(content: Mapping[str, Any], settings: Webhook, seconds: float) -> 
         except httpx.InvalidURL:  # its text has the address
             raise UnicodeError from None
 
-    return _within(seconds, send, secrets)
+    return _within(seconds, send)
 
 
 def _verified(bundle: Path | None) -> ssl.SSLContext:
@@ -148,13 +146,13 @@ def _verified(bundle: Path | None) -> ssl.SSLContext:
     return tls_context(bundle) if bundle else ssl.create_default_context()
 
 
-def _within(seconds: float, send: Callable[[], None], secrets: list[str]) -> str:
+def _within(seconds: float, send: Callable[[list[str]], None]) -> str:
     """Send in a thread of its own, given up after a while: a server that drips resets all other clocks."""
-    faults: list[str] = []
+    faults, secrets = list[str](), list[str]()
 
     def run() -> None:
         try:
-            send()
+            send(secrets)
         except Exception as error:  # whatever it is, it was not sent
             faults.append(_fault(error))
 

@@ -72,10 +72,8 @@ def load_space(
     signer
         Common name of whoever should have signed the list, `mssante_audit.whitelist.signature.SIGNER` if not
         given; that of a snapshot.
-    recover
-        Load the readable rows of a damaged list.
-    any_namespace
-        Accept a list in another XML namespace.
+    recover, any_namespace
+        Load the readable rows of a damaged list; accept a list in another XML namespace.
     thresholds
         Defaults of `Thresholds` if not given; those of a snapshot.
     contacts
