@@ -19,14 +19,7 @@ from mssante_audit.base.errors import InputError, OutputError
 from mssante_audit.base.settings import Fetch, Observe, Parameters, Thresholds
 from mssante_audit.cli.main import app
 from mssante_audit.nightly import steps
-from mssante_audit.nightly.config import (
-    checked,
-    load_config,
-    schema,
-    sections,
-    template,
-    write_template,
-)
+from mssante_audit.nightly.config import checked, load_config, schema, sections, template, write_template
 from mssante_audit.nightly.settings import Config, Deadlines
 from mssante_audit.observe.dns.settings import ObserveSettings
 

@@ -83,10 +83,7 @@ def test_settings_that_cannot_be_used(place):
 
 
 def test_what_the_settings_name_and_is_not_there(place, settings):
-    settings(
-        data={"folder": "nowhere", "anchors": ["none.pem"]},
-        hooks={"success": [["/nowhere/tell"]]},
-    )
+    settings(data={"folder": "nowhere", "anchors": ["none.pem"]}, hooks={"success": [["/nowhere/tell"]]})
     found = [sign.found for sign in examine(place.folder / "audit.toml") if sign.state != "ok"]
     assert any("nowhere: no such data folder" in text for text in found)
     assert any("none.pem: no such certificates" in text for text in found)
