@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -22,19 +22,16 @@ from mssante_audit.base.frames import Column, frame_of
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.copies import copies
+from mssante_audit.whitelist.load import WhiteList
 from mssante_audit.whitelist.reliance import DAMAGES
 from mssante_audit.whitelist.reliance import doubts as doubts_of
 from mssante_audit.whitelist.rows import grouped, structures
-
-if TYPE_CHECKING:
-    from mssante_audit.whitelist.load import WhiteList
 
 KINDS = (
     "added", "removed", "renamed", "moved", "dn_added", "dn_retired", "dn_replaced", "dn_respelt",
     "contact_changed", "description_changed", "restamped", "duplicated",
 )  # fmt: skip
-CONFIDENCES = ("unknown", "likely", "certain")
-"""How sure a change is, and an event, the least first."""
+CONFIDENCES = ("unknown", "likely", "certain")  # how sure a change is, and an event, the least first
 
 FRAME = (
     Column("kind", "str", "of `KINDS`", KINDS),
@@ -56,17 +53,15 @@ _MISSING = {
     "renamed": {0, 1}, "moved": {0, 1}, "dn_replaced": {0, 1},
 }  # fmt: skip
 """Of which lists, the earlier (0) or the later one, a missing row would explain a change."""
-FIELDS = ("domain", "description", "dn", "dn_key", "project_contact", "support_contact", "updated_at_text")
+FIELDS = [
+    "domain", "description", "dn", "dn_key", "project_contact", "support_contact", "operator_id", "operator",
+    "updated_at_text",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two lists that are compared.
-
-    Its rows have the columns of `mssante_audit.whitelist.load`; `doubts` are why it is not to be relied on
-    (`mssante_audit.whitelist.reliance.doubts`), whatever its age; `structures` are which identifiers stand
-    for one structure, as the lists of its archive show, empty if it is of none.
-    """
+    """One of two lists that are compared; `doubts` whatever its age, `structures` of its archive's lists."""
 
     entries: pd.DataFrame
     time: datetime | None = None  # when it was generated (UTC)
@@ -81,10 +76,7 @@ class Side:
 
 
 def side_of(whitelist: WhiteList) -> Side:
-    """Return a list as a side; its signature is checked if it was not yet.
-
-    A file that is gone or has changed since it was loaded is an `InputError`.
-    """
+    """Return a list, its signature checked, as a side; a file that has changed since is an `InputError`."""
     signer = parse_dn(whitelist.signature.signer).get("CN")
     return Side(whitelist.entries, whitelist.generated_at, tuple(doubts_of(whitelist)), signer)
 
@@ -96,11 +88,7 @@ def same_structures(before: Side, after: Side) -> dict[str, str]:
 
 
 def confidence(kind: str, doubts: tuple[Collection[str], Collection[str]]) -> str:
-    """Return how sure a change of a kind is between lists with these doubts.
-
-    >>> [confidence("removed", each) for each in (((), ()), (("damaged",), ()), ((), ("damaged",)))]
-    ['certain', 'likely', 'unknown']
-    """
+    """Return how sure a change of a kind (of copies, a way) is between lists with these doubts."""
     damaged = {at for at, reasons in enumerate(doubts) if reasons}
     if any({*reasons} - DAMAGES for reasons in doubts) or damaged & _MISSING.get(kind, set()):
         return "unknown"
@@ -108,28 +96,22 @@ def confidence(kind: str, doubts: tuple[Collection[str], Collection[str]]) -> st
 
 
 class Operator(NamedTuple):
-    """An operator as a list names it: identifier or "", and a text equal for all of one structure's."""
+    """An operator as a list names it; its identifier may be ""."""
 
     operator: str
     name: str
-    structure: str = ""
 
     @property
     def fact(self) -> dict[str, str]:
         """What there is to tell of it."""
-        return {"operator": self.operator, "name": self.name}
+        return self._asdict()
 
 
-Rows = Counter[Row]
-"""The rows of a list, and how many copies there are of each."""
+Rows = Counter[Row]  # the rows of a list, and how many copies there are of each
 
 
 class Change(NamedTuple):
-    """One record, before it belongs to an event.
-
-    A side is empty where there is none; `of` is name and value of the fact that tells which of its texts, or
-    of its rows, changed.
-    """
+    """One record; a side is empty where there is none, `of` the fact that tells which text or row changed."""
 
     kind: str
     domain: str
@@ -152,34 +134,26 @@ class Change(NamedTuple):
 
 
 def compare(before: Side, after: Side, known_renames: Mapping[str, str] | None = None) -> list[Change]:
-    """Return what changed between two lists, in order of domain within each kind.
-
-    `known_renames` are those that the history supports: name in the earlier list → name in the later one.
-    """
+    """Return what changed, by kind and domain; `known_renames`, old name → new, are those of the history."""
+    if before.entries[FIELDS].equals(after.entries[FIELDS]):
+        return []
+    doubts, structure = (before.doubts, after.doubts), same_structures(before, after)
     old, new = (
-        Counter(map(Row._make, zip(*(side.entries[name].tolist() for name in FIELDS), strict=True)))
+        Counter(
+            Row._make((*texts, operator, name, structure.get(operator, operator), stamp))
+            for *texts, operator, name, stamp in zip(*(side.entries[n].tolist() for n in FIELDS), strict=True)
+        )
         for side in (before, after)
     )
-    if old == new:
-        return []
-    doubts, columns = (before.doubts, after.doubts), ["dn", "operator_id", "operator"]
-    named = pd.concat([side.entries[columns].drop_duplicates("dn") for side in (before, after)])
-    structure = same_structures(before, after)
-    holders = {
-        dn: Operator(identifier, name, structure.get(identifier, identifier))
-        for dn, identifier, name in named.drop_duplicates("dn").itertuples(index=False, name=None)
-    }
     names, later = ({row.domain for row in rows} for rows in (old, new))
     renames = {}
     if DAMAGES.isdisjoint((*before.doubts, *after.doubts)):
         gone, come = _by_domain(old - new, names - later), _by_domain(new - old, later - names)
-        renames = find_renames(
-            gone, come, (old, new), lambda row: holders[row.dn].structure, known_renames or {}
-        )
+        renames = find_renames(gone, come, (old, new), known_renames or {})
     old = Counter({row._replace(domain=renames.get(row.domain, row.domain)): n for row, n in old.items()})
-    found = list(_by_kind(old, new, holders))
+    found = list(_by_kind(old, new))
     if renames:
-        was_of, now_of = ({row.domain: holders[row.dn].operator for row in rows} for rows in (old, new))
+        was_of, now_of = ({row.domain: row.operator for row in rows} for rows in (old, new))
         found += [Change("renamed", to, was, to, was_of[to], now_of[to]) for was, to in renames.items()]
     if added := {change.domain for change in found if change.kind == "added"}:
         theirs = after.entries["domain"].isin(added)  # only rows that theirs may be copies of
@@ -214,48 +188,44 @@ def _by_domain(rows: Rows, names: set[str]) -> dict[str, list[Row]]:
     return grouped((row.domain, row) for row in rows.elements() if row.domain in names)
 
 
-def _by_kind(old: Rows, new: Rows, holders: Mapping[str, Operator]) -> Iterable[Change]:
+def _by_kind(old: Rows, new: Rows) -> Iterable[Change]:
     gone, come = old - new, new - old
     touched = {row.domain for row in gone} | {row.domain for row in come}
     left, right, before, after = (_by_domain(rows, touched) for rows in (gone, come, old, new))
     for name in sorted(touched):
-        domain = _Domain(name, before.get(name, []), after.get(name, []), holders)
+        domain = _Domain(name, before.get(name, []), after.get(name, []))
         if not domain.before:
-            yield domain.change("added", (), domain.operators(domain.after), None, domain.after[0])
+            yield domain.change("added", (), _operators(domain.after), None, domain.after[0])
             yield from domain.copies(domain.after)
         elif not domain.after:
-            yield domain.change("removed", domain.operators(domain.before), (), domain.before[0], None)
+            yield domain.change("removed", _operators(domain.before), (), domain.before[0], None)
         else:
             yield from domain.changes(left.get(name, []), right.get(name, []))
 
 
+def _operators(rows: list[Row]) -> tuple[Operator, ...]:
+    return tuple(dict.fromkeys(Operator(row.operator, row.name) for row in rows))
+
+
 @dataclass
 class _Domain:
-    """One domain, with all its rows in both lists, and the operator that each DN names."""
+    """One domain, with all its rows in both lists."""
 
     name: str
     before: list[Row]
     after: list[Row]
-    holders: Mapping[str, Operator]
 
     @cached_property
     def keys(self) -> tuple[Counter[str], Counter[str]]:
         """How many rows each certificate has, in either list."""
         return Counter(row.key for row in self.before), Counter(row.key for row in self.after)
 
-    def operators(self, rows: list[Row]) -> tuple[Operator, ...]:
-        return tuple(dict.fromkeys(self.holders[row.dn] for row in rows))
-
     def change(
         self, kind: str, was: Any, now: Any, *rows: Row | None, of: tuple[str, str] = ("", "")
     ) -> Change:
         """Return a record; the rows, one of either list, tell the operators."""
-        was_of, now_of = (self.holders[row.dn].operator if row else "" for row in rows)
+        was_of, now_of = (row.operator if row else "" for row in rows)
         return Change(kind, self.name, was, now, was_of, now_of, of)
-
-    def owner(self, row: Row) -> str:
-        """Return the structure that a row belongs to."""
-        return self.holders[row.dn].structure
 
     def changes(self, a: list[Row], b: list[Row]) -> Iterable[Change]:
         """Pair the rows that are not the same in both lists, from the most alike to the least."""
@@ -287,20 +257,20 @@ class _Domain:
 
         def named(row: Row) -> tuple[str, str]:
             parts = (part for part in row.dn.split(",") if part.strip().upper().startswith("CN="))
-            return self.owner(row), next(parts, "")
+            return row.structure, next(parts, "")
 
-        for before, after in (*_pairs(a, b, named), *_pairs(a, b, self.owner)):
+        for before, after in (*_pairs(a, b, named), *_pairs(a, b, lambda row: row.structure)):
             yield self.change("dn_replaced", before.dn, after.dn, before, after)
             yield from self.fields(before, after)
-        owners_before, owners_after = set(map(self.owner, self.before)), set(map(self.owner, self.after))
-        leaving = [r for r in a if self.owner(r) not in owners_after]
-        arriving = [r for r in b if self.owner(r) not in owners_before]
+        owners_before, owners_after = ({r.structure for r in rows} for rows in (self.before, self.after))
+        leaving = [r for r in a if r.structure not in owners_after]
+        arriving = [r for r in b if r.structure not in owners_before]
         if leaving and arriving:
             before, after = leaving[0], arriving[0]
-            yield self.change("moved", self.operators(leaving), self.operators(arriving), before, after)
+            yield self.change("moved", _operators(leaving), _operators(arriving), before, after)
             yield from self.fields(before, after)
-            a = [r for r in a if self.owner(r) in owners_after]
-            b = [r for r in b if self.owner(r) in owners_before]
+            a = [r for r in a if r.structure in owners_after]
+            b = [r for r in b if r.structure in owners_before]
         for row in a:
             yield self.change("dn_retired", row.dn, "", row, None)
         for row in b:

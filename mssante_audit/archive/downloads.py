@@ -47,10 +47,7 @@ _MIRRORED = re.compile(r"(?i)/(\d{8})-(\d{4})\d\d/extraction-correspondance-mssa
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What became of one address of a revocation list.
-
-    Its outcome is ``kept``, ``same``, ``older`` (than the one here, which stays) or ``refused``, with why.
-    """
+    """What became of one address: ``kept``, ``same``, ``older`` (the one here stays) or ``refused``."""
 
     url: str
     outcome: str
@@ -163,10 +160,7 @@ class Boxes(NamedTuple):
 
 
 def fetch_extraction(folder: Path, settings: Settings) -> Boxes:
-    """Fetch the extraction of the day into a data folder, which is made if it is not there.
-
-    One that cannot be had, tells no date, or is damaged is a `FetchError`; what is none is an `InputError`.
-    """
+    """Fetch the extraction of the day into a data folder; what is none, or damaged, is an `AuditError`."""
     got = download(replace(settings, had=lambda head: _there(folder, head) is not None))
     there = _there(folder, got.said)
     if got.unchanged and there is not None:
@@ -190,7 +184,6 @@ def fetch_extraction(folder: Path, settings: Settings) -> Boxes:
 
 
 def _there(folder: Path, head: str) -> Path | None:
-    """Return the file that has the extraction which an answer's head speaks of."""
     made = _told(head)
     named = [folder / _named(made, suffix) for suffix in ("zip", "txt")] if made else []
     return next((file for file in named if file.is_file()), None)

@@ -13,20 +13,18 @@ from collections.abc import Container, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from mssante_audit.archive import changes
 from mssante_audit.archive.changes import CONFIDENCES, Change, Operator, Side, confidence, side_of
 from mssante_audit.archive.renames import renames_in
+from mssante_audit.archive.store import Archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import Column, frame_of
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.load import WhiteList
-
-if TYPE_CHECKING:
-    from mssante_audit.archive.store import Archive
 
 EVENTS = (
     "shrunken", "signer", "migration", "arrival", "departure", "renewal", "replacement", "certificate_added",
@@ -49,8 +47,7 @@ FRAME = (
     Column("facts", "object (dict)", "what its sentence is made of, by name"),
 )  # fmt: skip
 
-List = str | Path | date | WhiteList
-"""A file, a date of an archive, or a list that is loaded."""
+List = str | Path | date | WhiteList  # a file, a date of an archive, or a list that is loaded
 
 MAX_LOSS = (
     0.5  # of a list that lost more than that share of its rows it is the first thing to say. No source.
@@ -105,11 +102,7 @@ def between(before: Side, after: Side, known_renames: Mapping[str, str] | None =
 def span(
     archive: Archive, before: List, after: List, *, recover: bool = False, any_namespace: bool = False
 ) -> Span:
-    """Return what happened between two lists, each a file, a date of the archive or loaded already.
-
-    Files are verified with what the archive trusts. No such list, or one that cannot be read, is an
-    `InputError`.
-    """
+    """Return what happened between two lists; one that is not there or cannot be read is an `InputError`."""
 
     def side(given: List) -> Side:
         if isinstance(given, WhiteList):
@@ -242,13 +235,11 @@ def _certificate(dn: object) -> dict[str, str]:
 
 
 def _appearances(names: Mapping[str, str], before: Side, after: Side) -> Iterator[_Event]:
-    """Tell of the operators that only one of the two lists has; the changes belong to other events.
-
-    One that goes by another of its structure's numbers is there still.
-    """
+    """Tell of operators that one list alone has, by any of their structure's numbers."""
     doubts = before.doubts, after.doubts
     known, now = (
-        side.entries.groupby("operator_id")["domain"].agg(set).to_dict() for side in (before, after)
+        {str(operator): set(domains) for operator, domains in side.entries.groupby("operator_id")["domain"]}
+        for side in (before, after)
     )
     same = changes.same_structures(before, after) if known.keys() ^ now.keys() else {}
     for kind, cause, here, there in (("arrival", "added", now, known), ("departure", "removed", known, now)):

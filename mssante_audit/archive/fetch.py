@@ -69,10 +69,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """What a server gave: nothing if the list has not changed.
-
-    `said` is what its head says it is: ``Content-Disposition``, and the path where it was found.
-    """
+    """What a server gave, nothing if it has not changed; `said`: file name and path, as its head says."""
 
     content: bytes
     unchanged: bool = False
@@ -82,11 +79,7 @@ class Download:
 
 
 def fetch(archive: Archive, settings: Settings, *, now: datetime | None = None) -> Record:
-    """Fetch the list, keep it (``kept``, ``same``, ``unchanged`` or ``quarantined``), and say so in the log.
-
-    If no list could be had it is a `FetchError`, which is in the log too; if another run is writing to the
-    archive, an `OutputError`.
-    """
+    """Fetch the list, keep it and log what became of it; a `FetchError`, logged too, if there is none."""
     at = (now or datetime.now(UTC)).isoformat(timespec="seconds")
     record = Record(at, "fetch", "failed", source=settings.shown)
     with locked(archive.folder):
@@ -118,10 +111,7 @@ def _last(archive: Archive, url: str) -> Record | None:
 
 
 def download(settings: Settings, known: Record | None = None) -> Download:
-    """Download the list, in several attempts if need be; another than the one `known`, if that is given.
-
-    One that cannot be had, or is refused, is a `FetchError`.
-    """
+    """Download the list, if it is another than the one `known`; else, and if refused, a `FetchError`."""
     try:
         url = httpx.URL(settings.url)
     except (httpx.InvalidURL, ValueError):
@@ -153,10 +143,7 @@ def proxy_of(address: str) -> str:
 
 
 def tls_context(bundle: Path | None) -> ssl.SSLContext:
-    """Return how servers are verified: by the certificates of a file or folder, the system's if none.
-
-    Certificates that cannot be read are an `InputError`.
-    """
+    """Return how servers are verified: by certificates of a file or folder, the system's if none."""
     if bundle is None:
         return ssl.create_default_context()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

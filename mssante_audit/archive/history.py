@@ -10,6 +10,8 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -25,9 +27,6 @@ from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 
 if TYPE_CHECKING:
-    from datetime import datetime
-    from pathlib import Path
-
     from mssante_audit.archive.store import Archive
 
 FRAME = (
@@ -103,10 +102,7 @@ def write(folder: Path, table: Any, names: Iterable[str]) -> None:
 
 
 def doubts(archive: Archive, lists: Iterable[Any]) -> str:
-    """Return what is wrong with the file, "" if nothing is, or it is not there or of other lists.
-
-    `lists` are the `rows_of` each list of the archive.
-    """
+    """Return what is wrong with the file, given the `rows_of` each list; "" if nothing, or it is stale."""
     known, table = _read(archive.folder)
     if known is None and (archive.folder / FILE).exists():
         return "not the bytes that were written: `mssante-audit archive rebuild` makes it again"
@@ -148,7 +144,6 @@ def _names(archive: Archive) -> frozenset[str]:
 
 
 def _completed(archive: Archive, lists: frozenset[str] | None, table: Any) -> Any:
-    """Return the history of all lists of an archive, of which some may be known."""
     if lists is None or not lists <= _names(archive):
         lists, table = frozenset(), SCHEMA.empty_table()
     new = [s for s in archive.snapshots if s.name not in lists]

@@ -26,11 +26,7 @@ MAX_LOSS = 0.1  # share of its rows that a list may lose against the one before 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold an archive's lock; make the archive if there is none. What killed runs left is removed.
-
-    If another run holds it, or the folder cannot be written, it is an `OutputError`; if another version wrote
-    there, an `InputError`.
-    """
+    """Hold an archive's lock, made if there is none; what killed runs left is removed."""
     with exclusive(folder, "another run is writing to this archive"):
         read_log(folder)
         check_of(folder)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from mssante_audit.archive.store import Archive
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.whitelist.columns import is_audit_domain
-
-if TYPE_CHECKING:
-    from mssante_audit.archive.store import Archive
 
 CONFIDENCE = 1.96  # standard deviations of an interval of 95 %
 

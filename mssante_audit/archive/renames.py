@@ -19,10 +19,8 @@ from mssante_audit.whitelist.rows import grouped
 
 CONTENT = ["dn", "description", "project_contact", "support_contact"]
 """What rows of one domain, under whatever name, have in common."""
-MANY = 40_000
-"""Pairs of names compared at most, within one group."""
-SMALL = 2
-"""Edits within which a name is near another when the rows are not the same otherwise."""
+MANY = 40_000  # pairs of names compared at most, within one group
+SMALL = 2  # edits within which a name is near another when the rows are not the same otherwise
 
 
 class Row(NamedTuple):
@@ -34,13 +32,14 @@ class Row(NamedTuple):
     key: str  # of the certificate, whatever its spelling (``dn_key``)
     project: str
     support: str
+    operator: str  # identifier of the one that the certificate names, or ""
+    name: str
+    structure: str  # a text that is equal for all identifiers of one structure
     stamp: str
 
 
-Domains = Mapping[str, list[Row]]
-"""Domains that only one of two lists has, with their rows."""
-Listed = Collection[Row]
-"""All rows of a list."""
+Domains = Mapping[str, list[Row]]  # domains that only one of two lists has, with their rows
+Listed = Collection[Row]  # all rows of a list
 
 _shape = attrgetter("description", "key", "project", "support")
 _PARTS = (*map(attrgetter, ("description", "key")), attrgetter("project", "support"), attrgetter("stamp"))
@@ -49,16 +48,11 @@ _TELLING = ((_shape,), *combinations(_PARTS, 2))
 
 
 def find_renames(
-    gone: Domains,
-    come: Domains,
-    lists: tuple[Listed, Listed],
-    owner: Callable[[Row], str],
-    known: Mapping[str, str],
+    gone: Domains, come: Domains, lists: tuple[Listed, Listed], known: Mapping[str, str]
 ) -> dict[str, str]:
     """Return which of the domains gone is which of those come: old name → new name.
 
-    `lists` are all rows of both, `owner` gives the structure that a row belongs to, `known` are the renames
-    that the history supports.
+    `lists` are all rows of both, `known` are the renames that the history supports.
     """
     found = {was: to for was, to in known.items() if was in gone and to in come}
 
@@ -96,16 +90,13 @@ def find_renames(
     # The same rows otherwise; then names a few letters apart, of one operator, that keep a certificate and
     # both contacts.
     found |= _closest(*left(), lambda rows: tuple(sorted(map(_shape, rows))), similar)
-    return found | _closest(*left(), lambda rows: owner(rows[0]), near)
+    return found | _closest(*left(), lambda rows: rows[0].structure, near)
 
 
 def _closest(
     left: Domains, right: Domains, key: Callable[[list[Row]], Any], limit: Callable[[str, str], int]
 ) -> dict[str, str]:
-    """Pair each name with the one nearest to it of those with its key; none where two are as near.
-
-    None either where there are too many to compare: names of one operator that all came and went at once.
-    """
+    """Pair each name with the nearest of its key; none where two are as near, or too many to compare."""
     found: dict[str, str] = {}
     new_of = grouped((key(rows), name) for name, rows in right.items())
     for group, old in grouped((key(rows), name) for name, rows in left.items()).items():

@@ -15,7 +15,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from mssante_audit.archive import history
 from mssante_audit.archive.changes import Side, side_of
@@ -30,9 +32,6 @@ from mssante_audit.whitelist.load import WhiteList, content_of, load_whitelist
 from mssante_audit.whitelist.revocation import find_crls
 from mssante_audit.whitelist.rows import structures
 from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER, common_names, signer_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LIST_SUFFIXES = (".xml", ".xml.gz")
 QUARANTINE, LOG = "quarantine", "log.jsonl"
@@ -78,10 +77,7 @@ class Record:
 
 
 def read_log(folder: Path) -> list[Record]:
-    """Return the records of an archive's log; a line that a kill or a full disk cut off is passed over.
-
-    One that cannot be read, or that another version wrote in, is an `InputError`.
-    """
+    """Return the records of a log, lines cut off left out; one of another version is an `InputError`."""
     path, found = folder / LOG, list[Record]()
     lines = read_bytes(path, MAX_LOG).splitlines() if os.path.lexists(path) else ()
     for number, line in enumerate(lines, 1):
@@ -163,10 +159,7 @@ class Archive:
 
     @cached_property
     def structures(self) -> dict[str, str]:
-        """Which operator identifiers stand for one structure, as all its lists together show.
-
-        See `mssante_audit.whitelist.rows.structures`. Empty if a list cannot be read.
-        """
+        """Which identifiers stand for one structure, as all its lists show; empty if one cannot be read."""
         try:
             rows = self.history[["domain", "dn", "project_contact", "support_contact"]].drop_duplicates()
         except InputError:
@@ -180,10 +173,7 @@ class Archive:
         return tuple(s for s in self.snapshots if s.generated_at <= as_of + SKEW)
 
     def find(self, text: str) -> Snapshot:
-        """Return the list that `text` means: a file's name or the start of it, or the last one of a date.
-
-        If there is none it is an `InputError`.
-        """
+        """Return the last list of a name, the start of one, or a date; if there is none an `InputError`."""
         day = len("2025-01-01")
         if named := [s for s in self.snapshots if len(text) > day and s.name.startswith(text)]:
             return named[-1]
@@ -245,10 +235,7 @@ def open_archive(
 
 
 def checked(whitelist: WhiteList, path: Path) -> WhiteList:
-    """Return a list loaded from an archive; one that its file's name does not mean is an `InputError`.
-
-    A damaged one, loaded to recover its rows, is not held against the name.
-    """
+    """Return a whole list if it is the one that its file's name means; else it is an `InputError`."""
     kept = _snapshot(path)
     if kept and not whitelist.damaged and not whitelist.sha256.startswith(kept.sha):
         raise InputError("holds other bytes than its name says", file=str(path), remedy=PUT_BACK)
@@ -256,11 +243,7 @@ def checked(whitelist: WhiteList, path: Path) -> WhiteList:
 
 
 def verify(archive: Archive) -> Iterator[tuple[str, str]]:
-    """Check every list again; yield (file, what is wrong, or "" if nothing is).
-
-    A list that the log says was kept and that is gone is named too, and a history table that does not hold
-    what the lists do.
-    """
+    """Check every list, the log and the history; yield (file, what is wrong, or "" if nothing is)."""
     rows: list[Any] = []
     recorded = {record.file: record.sha256 for record in archive.kept.values()}
     for snapshot in archive.snapshots:

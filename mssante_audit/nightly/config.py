@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from mssante_audit.archive.store import LIST_SUFFIXES, find_archive, find_whitelist, open_archive
 from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.fields import fault, field_of
@@ -26,13 +27,22 @@ from mssante_audit.base.groups import install, lacking
 from mssante_audit.base.reading import parse_toml, read_text
 from mssante_audit.base.resources import real_path, resource
 from mssante_audit.base.settings import Section
+from mssante_audit.findings.ledger import FILE as LEDGER
 from mssante_audit.nightly.night import RUNS, SITE, STATE
 from mssante_audit.nightly.settings import LOOPBACK, Config
 from mssante_audit.nightly.steps import observe_settings
+from mssante_audit.values.places import places
+from mssante_audit.whitelist.certificates import GIVE, certificates_of
 
 
 def load_config(file: Path) -> Config:
     """Load and check an ``audit.toml``; an `InputError` names file, line, key, and the nearest key."""
+
+    def finite(text: str) -> float:
+        if not math.isfinite(number := float(text)):
+            raise ValueError(f"{text} is no number to count with")
+        return number
+
     remedy = "`mssante-audit init` writes one"
     if not file.exists():
         raise InputError("no such file", file=str(file), remedy=remedy)
@@ -40,7 +50,7 @@ def load_config(file: Path) -> Config:
         text = read_text(file)
     except InputError as error:
         raise InputError(error.message, file=str(file), remedy=remedy) from None
-    return checked(parse_toml(text, str(file), parse_float=_finite), text, file)
+    return checked(parse_toml(text, str(file), parse_float=finite), text, file)
 
 
 def checked(values: Mapping[str, Any], text: str, file: Path) -> Config:
@@ -49,12 +59,6 @@ def checked(values: Mapping[str, Any], text: str, file: Path) -> Config:
         return Config.of(values, real_path(file).parent)
     except ValidationError as error:
         raise _refusal(error, text, file) from None
-
-
-def _finite(text: str) -> float:
-    if not math.isfinite(number := float(text)):
-        raise ValueError(f"{text} is no number to count with")
-    return number
 
 
 def _refusal(errors: ValidationError, text: str, file: Path) -> InputError:
@@ -157,8 +161,6 @@ def check(config: Config) -> None:
 
 def faults(config: Config) -> Iterator[AuditError]:
     """Yield what would make a run useless."""
-    from mssante_audit.values.places import places
-
     needed = {
         "[reports]": ("report", config.reports.enabled),
         "[fetch]": ("observe", config.fetch.enabled),
@@ -189,9 +191,6 @@ def faults(config: Config) -> Iterator[AuditError]:
 
 
 def _folders(data: Path, output: Path, *, fetched: bool) -> Iterator[AuditError]:
-    from mssante_audit.archive.store import LIST_SUFFIXES, find_archive, find_whitelist, open_archive
-    from mssante_audit.findings.ledger import FILE as LEDGER
-
     if not data.exists():
         if not fetched:  # else `check` makes it, on a runner that begins with nothing
             remedy = "Put a white list there, or set fetch.enabled"
@@ -213,8 +212,6 @@ def _folders(data: Path, output: Path, *, fetched: bool) -> Iterator[AuditError]
 
 
 def _certificates(bundle: Path) -> None:
-    from mssante_audit.whitelist.certificates import GIVE, certificates_of
-
     if not certificates_of(bundle):
         raise InputError("no certificate here", file=str(bundle), remedy=GIVE)
 
@@ -239,7 +236,6 @@ def _reports(names: tuple[str, ...]) -> Iterator[AuditError]:
 
 
 def _sending(config: Config) -> Iterator[AuditError]:
-    """Yield the first of what is missing or makes no sense in how a night is sent."""
     mail, webhook, remedy, why = config.mail, config.webhook, None, ""
     if mail.server and not (mail.sender and mail.recipients):
         why = "[mail] names a server, but no sender or no recipients"

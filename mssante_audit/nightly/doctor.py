@@ -1,6 +1,6 @@
 """What is missing on this machine for the nightly run, and whether the nights go well.
 
-What needs packages that may be missing is imported where it is asked.
+What needs packages of a group that may be missing is imported where it is asked.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from filelock import FileLock, Timeout
 
+from mssante_audit.audits import unusable
 from mssante_audit.base.errors import AuditError, InputError
 from mssante_audit.base.groups import install, lacking
 from mssante_audit.base.instants import SKEW
@@ -32,6 +33,7 @@ from mssante_audit.base.staging import LOCK
 from mssante_audit.nightly import night
 from mssante_audit.nightly.config import faults, load_config
 from mssante_audit.nightly.settings import Config
+from mssante_audit.report.results import open_space
 
 MEMORY = 2 * 2**30  # bytes below which a run may be short of memory
 ROOM = 2**30  # bytes of disk below which a run may be short of room
@@ -46,6 +48,10 @@ class Sign:
     what: str
     found: str
     remedy: str = ""
+
+
+def _sign(well: bool, what: str, found: str, remedy: str, ill: str = "warn") -> Sign:
+    return Sign("ok", what, found) if well else Sign(ill, what, found, remedy)
 
 
 def examine(file: Path | None = None) -> Iterator[Sign]:
@@ -77,8 +83,6 @@ def _packages() -> Iterator[Sign]:
         yield Sign("missing", "packages", f"no {', '.join(absent)}", "Install mssante-audit again")
     else:
         yield Sign("ok", "packages", f"all {len(names)}")
-        from mssante_audit.audits import unusable
-
         yield from (Sign("warn", "audit of a package", fault) for fault in unusable())
     for group, what in (("report", "reports"), ("observe", "network"), ("pdf", "forms in PDF")):
         if modules := lacking(group):
@@ -95,10 +99,7 @@ def _machine() -> Iterator[Sign]:
         limit = Path(f"/sys/fs/cgroup{group}", "memory.max").read_text().strip()
         bounds += [int(limit)] if limit.isdigit() else []
     found = f"{size(min(bounds))} to be had" if bounds else "unknown here"
-    if bounds and min(bounds) >= MEMORY:
-        yield Sign("ok", "memory", found)
-    else:
-        yield Sign("warn", "memory", found, f"A run wants {size(MEMORY)}")
+    yield _sign(bool(bounds) and min(bounds) >= MEMORY, "memory", found, f"A run wants {size(MEMORY)}")
     try:
         with tempfile.TemporaryDirectory() as folder:
             yield Sign("ok", "temporary files", str(Path(folder).parent))
@@ -110,8 +111,7 @@ def _machine() -> Iterator[Sign]:
         paris = now.astimezone(ZoneInfo("Europe/Paris"))
         same = paris.utcoffset() == now.utcoffset()
         found += ", as in Paris" if same else f", {paris:%H:%M} in Paris"
-    remedy = "" if same else "A timer counts in this machine's time: set its hour accordingly"
-    yield Sign("ok" if same else "warn", "time zone", found, remedy)
+    yield _sign(same, "time zone", found, "A timer counts in this machine's time: set its hour accordingly")
 
 
 def _hooks(config: Config, settings: Path) -> Iterator[Sign]:
@@ -166,7 +166,6 @@ def _proxy(config: Config) -> Iterator[Sign]:
 
 
 def _why(error: Exception) -> str:
-    """Return why a connection failed, in short."""
     why = "no answer" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or error
     return str(why).lower()
 
@@ -234,9 +233,6 @@ def _output(config: Config) -> Iterator[Sign]:
 
 
 def _list(config: Config) -> Iterator[Sign]:
-    """Look at the white list, its signature and its age."""
-    from mssante_audit.report.results import open_space
-
     now = datetime.now(UTC)
     try:
         space = open_space(**config.parameters(now.isoformat()))
@@ -265,9 +261,9 @@ def _list(config: Config) -> Iterator[Sign]:
         after = f"the list is of {made:%Y-%m-%d %H:%M} UTC, after now"
         yield Sign("missing", "clock", after, "Set the clock")
     else:
-        old = made < now - timedelta(days=config.thresholds.list_max_age_days)
-        remedy = "Set fetch.enabled, or put a newer one there" if old else ""
-        yield Sign("warn" if old else "ok", "clock", f"the list is {(now - made).days} days old", remedy)
+        young = made >= now - timedelta(days=config.thresholds.list_max_age_days)
+        remedy = "Set fetch.enabled, or put a newer one there"
+        yield _sign(young, "clock", f"the list is {(now - made).days} days old", remedy)
 
 
 # -- whether the nights go well: by the state that the last run left, without a lock ------------------------
@@ -292,28 +288,20 @@ def health(config: Config, now: datetime | None = None) -> Iterator[Sign]:
     else:
         found = f"{at:%Y-%m-%d %H:%M} UTC, exit status {last.exit_status}"
         well = last.exit_status < night.FAILED
+    remedy = f"See {output / night.RUNS / last.stamp / 'log.txt'}"
     if at > now + SKEW:
-        found = f"began at {at:%Y-%m-%d %H:%M} UTC, after now"
-        yield Sign("missing", "last run", found, "Set the clock")
-    elif well:
-        yield Sign("ok", "last run", found)
-    else:
-        yield Sign("missing", "last run", found, f"See {output / night.RUNS / last.stamp / 'log.txt'}")
+        well, remedy, found = False, "Set the clock", f"began at {at:%Y-%m-%d %H:%M} UTC, after now"
+    yield _sign(well, "last run", found, remedy, "missing")
     if not last.good:
         yield Sign("missing", "last good run", "there was none", "Look at the mail of the last run")
     else:
         good = night.began(last.good)
-        found = f"{good:%Y-%m-%d %H:%M} UTC"
-        if now - good > oldest:
-            found += f", more than {oldest / timedelta(hours=1):g} h ago"
-            yield Sign("missing", "last good run", found, "Look at what starts it")
-        else:
-            yield Sign("ok", "last good run", found)
+        ago = f", more than {oldest / timedelta(hours=1):g} h ago" if now - good > oldest else ""
+        found = f"{good:%Y-%m-%d %H:%M} UTC{ago}"
+        yield _sign(not ago, "last good run", found, "Look at what starts it", "missing")
     for step in (step for step in last.steps if step.step == "hooks"):
-        if step.outcome == "failed":
-            yield Sign("missing", "hooks", step.message, "Nobody may have been told of the last run")
-        else:
-            yield Sign("ok", "hooks", step.outcome)
+        failed, remedy = step.outcome == "failed", "Nobody may have been told of the last run"
+        yield _sign(not failed, "hooks", step.message if failed else step.outcome, remedy, "missing")
     yield _disk(output, 2)
 
 

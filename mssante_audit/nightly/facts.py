@@ -24,8 +24,7 @@ from mssante_audit.verdicts.domains import answers, domains, doubts
 
 NAMED = 10  # causes that are named of each kind; all findings are in the run's files
 
-Gone = Mapping[str, str]
-"""A finding of an earlier run, as the ledger remembers it."""
+Gone = Mapping[str, str]  # a finding of an earlier run, as the ledger remembers it
 
 
 def facts_of(

@@ -45,11 +45,10 @@ def run_hooks(config: Config, night: Night) -> Result:
         what: Any = "failed" if any(ran) else "done" if ran else "off"
         return Result(step="hooks", outcome=what, message="; ".join(filter(None, ran)))
 
-    shown = {name: value for name, value in os.environ.items() if name not in config.secret_variables}
     for event in due:
         environment = {f"{PREFIX}{n.upper()}": str(v) for n, v in (variables | {"event": event}).items()}
         for words in getattr(config.hooks, event):
-            keep(event, words[0], run_hook(words, shown | environment, seconds))
+            keep(event, words[0], run_hook(words, config.environment | environment, seconds))
     night = replace(night, results=night.results | {"hooks": outcome()})
     if config.mail.server and (event := next((e for e in due if e in config.mail.events), "")):
         keep(event, "mail", send_mail(message(night, config.mail), config.mail, seconds))
@@ -93,9 +92,8 @@ def run_hook(words: Sequence[str], environment: dict[str, str], seconds: float) 
 
 def send_mail(made: EmailMessage, settings: Mail, seconds: float) -> str:
     """Send a mail; return why it failed, or ""."""
-    secrets: list[str] = []
 
-    def send() -> None:
+    def send(secrets: list[str]) -> None:
         context = None if settings.tls == "none" else _verified(settings.ca_bundle)
         if settings.password:
             secrets[:] = [settings.user, read_secret(settings.password)]
@@ -109,14 +107,13 @@ def send_mail(made: EmailMessage, settings: Mail, seconds: float) -> str:
             if refused := server.send_message(made):
                 raise smtplib.SMTPRecipientsRefused(refused)
 
-    return _within(seconds, send, secrets)
+    return _within(seconds, send)
 
 
 def send_json(content: Mapping[str, Any], settings: Webhook, seconds: float) -> str:
     """Post a night as JSON; return why it failed, or ""."""
-    secrets: list[str] = []
 
-    def send() -> None:
+    def send(secrets: list[str]) -> None:
         import httpx
 
         secrets[:] = [address, token] = [read_secret(settings.url), read_secret(settings.token)]
@@ -140,23 +137,22 @@ def send_json(content: Mapping[str, Any], settings: Webhook, seconds: float) -> 
         except httpx.InvalidURL:  # its text has the address
             raise UnicodeError from None
 
-    return _within(seconds, send, secrets)
+    return _within(seconds, send)
 
 
 def _verified(bundle: Path | None) -> ssl.SSLContext:
-    """Return how a server is verified: by certificates in a file or folder, or by the system's."""
     from mssante_audit.archive.fetch import tls_context
 
     return tls_context(bundle) if bundle else ssl.create_default_context()
 
 
-def _within(seconds: float, send: Callable[[], None], secrets: list[str]) -> str:
+def _within(seconds: float, send: Callable[[list[str]], None]) -> str:
     """Send in a thread of its own, given up after a while: a server that drips resets all other clocks."""
-    faults: list[str] = []
+    faults, secrets = list[str](), list[str]()
 
     def run() -> None:
         try:
-            send()
+            send(secrets)
         except Exception as error:  # whatever it is, it was not sent
             faults.append(_fault(error))
 

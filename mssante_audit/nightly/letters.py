@@ -24,8 +24,10 @@ from mssante_audit.base.frames import frame_of
 from mssante_audit.base.instants import SKEW, asked_instant, parse_instant
 from mssante_audit.base.staging import exclusive
 from mssante_audit.base.state import read_state, write_state
+from mssante_audit.dossiers.facts import dossier
 from mssante_audit.nightly.night import SNAPSHOT, STATE, began, read_result, read_run, runs_in
 from mssante_audit.nightly.settings import Config
+from mssante_audit.report.results import open_space, select_operator
 
 FILE, VERSION = "letters.json", 1
 FEWEST = 10  # findings fixed in a group, below which it is counted and no time is given
@@ -47,9 +49,6 @@ def note_sent(config: Config, operator: str, on: str | None = None) -> tuple[str
     `on` is the day (ISO 8601), today if ``None``: it told what the last run until then had found. It is an
     `AuditError` if the day is to come, there is no run or no such operator in its list, or a run is at work.
     """
-    from mssante_audit.dossiers.facts import dossier
-    from mssante_audit.report.results import open_space, select_operator
-
     day = asked_instant(on).date()
     if day > datetime.now().astimezone().date():
         raise InputError("{} is to come", repr(on), remedy="Note a letter when it has gone out")
@@ -120,10 +119,7 @@ def _last(
 def audited_runs(
     folders: Iterable[Path], current: Path | None = None, *, well: bool = False
 ) -> Iterator[tuple[Path, datetime]]:
-    """Yield the runs that came to an audit and have ended, or are the current one, with the instants.
-
-    `well`: only those of which nothing that was audited was in doubt.
-    """
+    """Yield audited runs that have ended, or are `current`, with the instants; `well`: with no doubt."""
     for folder in folders:
         run, audited = read_run(folder), read_result(folder, "audit")
         if run and audited and audited.outcome == "done" and (folder / "audit.json").is_file():

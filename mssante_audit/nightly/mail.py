@@ -207,7 +207,6 @@ def _head(night: Night) -> Line:
 
 
 def _doubtful(night: Night) -> list[State]:
-    """Return the inputs in doubt, the list first."""
     return sorted((state for state in night.inputs if state.doubtful), key=lambda state: state.name != LIST)
 
 
@@ -250,7 +249,6 @@ def _found(night: Night) -> Iterator[Line]:
 
 
 def _causes(night: Night, said: set[tuple[str, str]]) -> Iterator[Line]:
-    """Yield by name the causes that were not `said` above."""
     if not (facts := night.audited):
         return
     lost = ["lost"] if facts["lost"]["count"] else []
@@ -275,7 +273,6 @@ def _cause(night: Night, cause: Mapping[str, Any], kind: str, macro: str) -> Lin
 
 
 def _last(night: Night) -> Iterator[Line]:
-    """Yield what stands below: counts, the list, steps, where to look."""
     facts, results = night.audited, night.results
     told: dict[str, Any] = {}
     if facts:

@@ -56,11 +56,7 @@ _STAMP = AfterValidator(lambda text: text and stamp_of(began(text)))
 
 
 class Result(BaseModel):
-    """What became of a step.
-
-    Of its outcomes ``skipped`` is: what it needs failed; ``off``: not asked for; ``waiting``: in a mail that
-    is ready before the run has ended.
-    """
+    """What became of a step; ``skipped``: what it needs failed; ``waiting``: in a mail made early."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -123,10 +119,7 @@ class Night:
 
 
 def read_run(folder: Path) -> Run | None:
-    """Return the run in a folder, ``None`` if the folder is none of ours.
-
-    A run is a folder, not a link, named by its stamp, that holds a ``run.json`` of that same stamp.
-    """
+    """Return the run in a folder named by its stamp, ``None`` if it is a link or none of ours."""
     file = folder / RUN
     if folder.is_symlink() or file.is_symlink() or not file.is_file():
         return None
@@ -151,10 +144,7 @@ def files_of(run: Path) -> dict[tuple[int, int], int]:
 
 
 def read_last(output: Path) -> Run | None:
-    """Return the last run, ``None`` if there was none.
-
-    One that cannot be read, or that another version wrote, is an `InputError`.
-    """
+    """Return the last run, ``None`` if none; one that cannot be read, or of another version, is an error."""
     file = output / STATE / RUN
     if not file.exists():
         return None
@@ -236,10 +226,7 @@ def note_result(folder: Path, result: Result) -> None:
 
 
 def note(folder: Path, event: str, what: str = "", **facts: Any) -> None:
-    """Write an event of the run in `folder` into both logs: `what` to read, `facts` for machines.
-
-    What cannot be written is an `OutputError`.
-    """
+    """Write an event of a run into both logs, `what` to read, `facts` for machines; else an `OutputError`."""
     at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     record = {"at": at, "run": folder.name, "event": event, **facts, "what": what}
     append_line(folder.parents[1] / STATE / LOG, json.dumps(record, ensure_ascii=True))

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -31,7 +31,7 @@ from mssante_audit.nightly.night import FAILED, RUNS, SITE, Night, Result, Run, 
 from mssante_audit.nightly.settings import Config, Retention
 from mssante_audit.nightly.steps import STEPS, Job, supervise
 from mssante_audit.observe import folder as observations
-from mssante_audit.space.states import State, worded
+from mssante_audit.space.states import worded
 
 RESUMED = timedelta(hours=12)  # how old a run may be to go on with: meanwhile the data have changed
 NEWEST = 50  # runs that may have been killed: each start looks at what earlier ones left
@@ -69,10 +69,10 @@ def run(
 
         def so_far() -> Night:
             waiting = {step: Result(step=step, outcome="waiting") for step in (*STEPS, "retention", "hooks")}
-            inputs = results["audit"].inputs
+            status, lang = exit_status(config, results), config.mail.lang or config.lang
             return Night(
-                folder, head.as_of, waiting | results, exit_status(config, results, inputs), resumed, inputs,
-                config.summary_lang, due, config.output.site_url.rstrip("/"),
+                folder, head.as_of, waiting | results, status, resumed, results["audit"].inputs, lang, due,
+                config.output.site_url.rstrip("/"),
             )  # fmt: skip
 
         for step in STEPS:
@@ -95,7 +95,7 @@ def run(
         for name in MEMORY:
             if (folder / name).exists():
                 write_bytes(job.state / name, (folder / name).read_bytes())
-        good = head.stamp if exit_status(config, results, results["audit"].inputs) < FAILED else head.good
+        good = head.stamp if exit_status(config, results) < FAILED else head.good
         results["retention"] = retain(config, folder, good)
         note_result(folder, results["retention"])
         ended = so_far()  # whatever becomes of the hooks changes no exit status
@@ -122,7 +122,7 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
     runs, state, last = output / RUNS, output / night.STATE, night.read_last(output)
     for there in (runs, state):
         there.mkdir(exist_ok=True)
-    settings = digest(json.dumps(config.values, sort_keys=True) + version("mssante-audit"))
+    settings = digest(json.dumps(config.said[0], sort_keys=True) + version("mssante-audit"))
     now, good = datetime.now(UTC), last.good if last else ""
     _tidy(state)
     for folder in night.runs_in(output)[-NEWEST:]:
@@ -164,7 +164,6 @@ def _tidy(folder: Path) -> None:
 
 
 def _step(step: str, job: Job, results: Mapping[str, Result], tell: Tell, perform: Perform) -> Result:
-    """Return what became of a step, this time or before."""
     earlier = night.read_result(job.folder, step)
     if earlier and earlier.outcome in ("done", "off"):
         return earlier
@@ -183,9 +182,9 @@ def _step(step: str, job: Job, results: Mapping[str, Result], tell: Tell, perfor
     return result
 
 
-def exit_status(config: Config, results: Mapping[str, Result], inputs: Iterable[State] = ()) -> int:
-    """Return the exit status that results and inputs ask for."""
-    if any(state.doubtful for state in inputs):
+def exit_status(config: Config, results: Mapping[str, Result]) -> int:
+    """Return the exit status that results, and the inputs that the audit found, ask for."""
+    if any(state.doubtful for state in results["audit"].inputs):
         return 4
     found: Mapping[str, Any] = results["audit"].facts
     # A rule that failed costs nothing else, but what it should have checked is unknown.
@@ -222,10 +221,7 @@ def retain(config: Config, folder: Path, good: str) -> Result:
 
 
 def outdated(output: Path, rules: Retention, now: datetime, good: str = "") -> list[Path]:
-    """Return the folders of runs that `rules` let go, oldest first, none behind a link.
-
-    A run that a wrong clock dated after `now` counts as older than all others: it was made before.
-    """
+    """Return the runs that `rules` let go, oldest first; those that a wrong clock dated after `now` first."""
     ahead = stamp_of(now + SKEW)
     runs = sorted(night.runs_in(output), key=lambda run: (run.name <= ahead, run.name), reverse=True)
     source = night.good_run(output)
@@ -265,10 +261,7 @@ def outdated_observations(
 
 
 def remove_run(folder: Path) -> None:
-    """Remove a folder, if it is a run.
-
-    What makes it a run goes last, so that one half removed by a killed run is recognised again.
-    """
+    """Remove a run, what makes it one last: one half removed by a killed run is recognised again."""
     if night.read_run(folder) is None:
         return
     for entry in folder.iterdir():

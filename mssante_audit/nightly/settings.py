@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -16,12 +17,10 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})  # servers that need no 
 
 
 def _secret_placed(where: str, info: ValidationInfo) -> str:
-    """Return where a secret is; a file as seen from the folder that is the context."""
     return f"file:{base.placed(where[5:], info)}" if where.startswith("file:") else where
 
 
 def _notebook_placed(name: str, info: ValidationInfo) -> str:
-    """Return a report's name, or its notebook's path as seen from the folder that is the context."""
     return str(base.placed(name, info)) if name.endswith(".ipynb") else name
 
 
@@ -191,8 +190,7 @@ class Config(Section):
 
     lang: Literal["fr", "en"] = setting("fr", 'Language of all that is made, letters too: "fr" or "en".')
     contacts: Literal["none", "services", "all"] = setting(
-        "services",
-        'Contacts shown: "none", "services" (what names nobody) or "all" (not for sharing).',
+        "services", 'Contacts shown: "none", "services" (what names nobody) or "all" (not for sharing).'
     )
     fail_on: Severity = setting(
         "never",
@@ -231,35 +229,25 @@ class Config(Section):
         "Seconds that a step may take. Then it is ended and has failed; the others go on."
     )
 
-    _values: Mapping[str, Any] = PrivateAttr(default_factory=dict)
-    _place: Path = PrivateAttr(default=Path())
+    _said: tuple[Mapping[str, Any], Path] = PrivateAttr(default=({}, Path()))
 
     @property
-    def summary_lang(self) -> str:
-        """The language of the summary."""
-        return self.mail.lang or self.lang
+    def said(self) -> tuple[Mapping[str, Any], Path]:
+        """What the file says, as JSON types without defaults, and the folder that paths are seen from."""
+        return self._said
 
     @property
-    def values(self) -> Mapping[str, Any]:
-        """What the file says, as JSON types: without defaults."""
-        return self._values
-
-    @property
-    def place(self) -> Path:
-        """The folder that paths are seen from."""
-        return self._place
-
-    @property
-    def secret_variables(self) -> set[str]:
-        """The variables of the environment that hold secrets: nothing that a run starts has them."""
+    def environment(self) -> dict[str, str]:
+        """The environment without its secrets: nothing that a run starts has them."""
         secrets = (self.mail.password, self.webhook.url, self.webhook.token)
-        return {where.removeprefix("env:") for where in secrets if where.startswith("env:")}
+        hidden = {where.removeprefix("env:") for where in secrets}
+        return {name: value for name, value in os.environ.items() if name not in hidden}
 
     @classmethod
     def of(cls, values: Mapping[str, Any], place: Path) -> Config:
         """Return the settings that say `values`, paths seen from the folder `place`."""
         config = cls.model_validate(values, context=place)
-        config._values, config._place = values, place
+        config._said = values, place
         return config
 
     def parameters(self, as_of: str) -> dict[str, Any]:

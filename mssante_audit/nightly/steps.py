@@ -18,33 +18,45 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
+import pandas as pd
+
+from mssante_audit import audits
+from mssante_audit.archive.store import Archive, Record, find_archive, find_whitelist, open_archive
+from mssante_audit.base import export
 from mssante_audit.base.errors import AuditError, InputError, ReportError
 from mssante_audit.base.export import json_bytes, write_bytes
 from mssante_audit.base.groups import absent
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import using_language
 from mssante_audit.base.reading import read_bytes
+from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import PACKAGE_SECONDS, Observe
 from mssante_audit.base.state import MAX_BYTES as MAX_STATE
-from mssante_audit.nightly import night
+from mssante_audit.findings import ledger, trend
+from mssante_audit.findings.registry import LIST
+from mssante_audit.findings.sarif import sarif
+from mssante_audit.network import mail_hosts
+from mssante_audit.nightly import letters, night
+from mssante_audit.nightly.facts import facts_of
 from mssante_audit.nightly.night import SITE, SNAPSHOT, STATE, Result, read_result
 from mssante_audit.nightly.settings import Config
-from mssante_audit.space.states import State, worded
+from mssante_audit.observe.dns.settings import ObserveSettings
+from mssante_audit.observe.folder import default_path
+from mssante_audit.observe.tls.observation import OUTCOMES
+from mssante_audit.report.parameters import declared, tellable
+from mssante_audit.report.results import Results, open_space, provenance
+from mssante_audit.report.run import find_notebooks
+from mssante_audit.snapshot import is_snapshot, make_snapshot
+from mssante_audit.space.states import Known, State, figures, states_of, worded
+from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.values.person import describe_error, unnamed
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from mssante_audit.archive.store import Archive
-    from mssante_audit.observe.dns.settings import ObserveSettings
-    from mssante_audit.space.states import Known
-    from mssante_audit.space.trust import TrustSpace
+from mssante_audit.whitelist.load import MAX_BYTES
+from mssante_audit.whitelist.reliance import is_html
 
 GRACE = 20  # seconds a step is given to tidy up when it is ended
-Done = tuple[str, dict[str, Any]]
-"""What a step returns: a message and facts; it raises what made it fail."""
+Done = tuple[str, dict[str, Any]]  # what a step returns: a message and facts; it raises what made it fail
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +77,6 @@ class Job:
     @property
     def snapshot_parameters(self) -> dict[str, Any]:
         """What the steps after the audit are given: the snapshot in place of the files, where it was made."""
-        from mssante_audit.snapshot import is_snapshot
-
         given, folder = self.config.parameters(self.as_of), self.folder / SNAPSHOT
         if not is_snapshot(folder):
             return given
@@ -85,8 +95,6 @@ def fetch(job: Job) -> Done:
 
 
 def _archive(job: Job) -> Archive:
-    from mssante_audit.archive.store import find_archive, open_archive
-
     data = job.config.data
     trusted = data.anchors, data.signer or None
     return find_archive(data.folder, *trusted) or open_archive(data.folder / "archive", *trusted)
@@ -95,7 +103,6 @@ def _archive(job: Job) -> Archive:
 def observe(job: Job) -> Done:
     """Ask the DNS about every domain; go on with the observation of a run that was killed."""
     from mssante_audit.observe.dns.run import observe as observe_dns
-    from mssante_audit.observe.folder import default_path
 
     path = default_path(job.config.data.folder, night.began(job.folder.name))
     domains = [domain for domain in _rows(job)["domain"].unique().tolist() if domain]
@@ -106,10 +113,7 @@ def observe(job: Job) -> Done:
 
 def observe_tls(job: Job) -> Done:
     """Visit the mail servers that the newest observation of the DNS names; go on where a run was killed."""
-    from mssante_audit.network import mail_hosts
-    from mssante_audit.observe.folder import default_path
     from mssante_audit.observe.tls import run
-    from mssante_audit.observe.tls.observation import OUTCOMES
 
     folder, settings = job.config.data.folder, job.config.observe_tls
     path = default_path(folder, night.began(job.folder.name), "tls")
@@ -123,10 +127,6 @@ def observe_tls(job: Job) -> Done:
 
 
 def _rows(job: Job) -> pd.DataFrame:
-    """Return the rows of the list to audit."""
-    from mssante_audit.archive.store import find_whitelist
-    from mssante_audit.report.results import open_space
-
     archive = _archive(job)
     known = archive if archive.snapshots else None
     file = find_whitelist(job.config.data.folder, known, parse_instant(job.as_of))
@@ -136,24 +136,12 @@ def _rows(job: Job) -> pd.DataFrame:
 
 def observe_settings(settings: Observe) -> ObserveSettings:
     """Return how to observe; a value that makes no sense is a `ParameterError`."""
-    from mssante_audit.observe.dns.settings import ObserveSettings
-
     servers = tuple(tuple(server.split("=", 1)) for server in settings.parent_servers)
     return ObserveSettings(**settings.model_dump(exclude={"enabled"}) | {"parent_servers": servers})
 
 
 def audit(job: Job) -> Done:
     """Run every audit, and compare with what the run before found."""
-    from mssante_audit import audits
-    from mssante_audit.base import export
-    from mssante_audit.findings import ledger, trend
-    from mssante_audit.findings.sarif import sarif
-    from mssante_audit.nightly.facts import facts_of
-    from mssante_audit.report.parameters import tellable
-    from mssante_audit.report.results import Results, provenance
-    from mssante_audit.snapshot import make_snapshot
-    from mssante_audit.space.states import figures
-
     # The run's own copy: what nobody was told of yet must be new to the next run too.
     known, given = ledger.read_ledger(job.state), job.config.parameters(job.as_of)
     scope = ledger.scope_of("run", tellable(given))
@@ -178,7 +166,7 @@ def audit(job: Job) -> Done:
     results = Results("run", findings, provenance(space))
     audited = {"results": results.payload(), "waived": export.records(waived), "told": asdict(compared)}
     write_bytes(job.folder / "audit.json", json_bytes(audited))
-    facts = facts_of(space, findings, waived, compared, job.config.summary_lang)
+    facts = facts_of(space, findings, waived, compared, job.config.mail.lang or job.config.lang)
     return f"{len(findings)} findings, {len(waived)} waived", facts | {
         "by_severity": results.by_severity,
         "counts": compared.counts() | {"waived": len(waived)},
@@ -187,13 +175,6 @@ def audit(job: Job) -> Done:
 
 def _load(job: Job, before: Known) -> TrustSpace:
     """Load the space, what cannot be read left out, and keep the state of each input."""
-    from mssante_audit.archive.store import Record
-    from mssante_audit.findings.registry import LIST
-    from mssante_audit.space.states import states_of
-    from mssante_audit.space.trust import load_space
-    from mssante_audit.whitelist.load import MAX_BYTES
-    from mssante_audit.whitelist.reliance import is_html
-
     config, data = job.config, job.config.data
     asked = {
         "dns": config.observe.enabled, "tls": config.observe_tls.enabled, "archive": config.fetch.enabled,
@@ -225,16 +206,15 @@ def _load(job: Job, before: Known) -> TrustSpace:
 
 def reports(job: Job) -> Done:
     """Make the reports."""
-    from mssante_audit.findings.ledger import FILE as LEDGER
     from mssante_audit.report.run import run_reports
 
     out, section = job.folder / "reports", job.config.reports
     out.mkdir(exist_ok=True)
-    _keep(job.folder / LEDGER, out) or _keep(job.state / LEDGER, out)
+    _keep(job.folder / ledger.FILE, out) or _keep(job.state / ledger.FILE, out)
     limits = section.model_dump(include={"region", "department"}, exclude_defaults=True)
     given, shown = _accepted(job, section.names) | limits, job.config.parameters(job.as_of)
     run = run_reports(section.names, out=out, parameters=given, shown=shown, debug=job.debug)
-    _keep(out / LEDGER, job.folder)
+    _keep(out / ledger.FILE, job.folder)
     faults = [(o.name, o.failure) for o in run.outcomes if o.failure]
     if failed := [f"{name} ({f.kind}: {f.message})".replace(": )", ")") for name, f in faults]:
         raise ReportError(f"{len(failed)} of {len(run.outcomes)} reports: {'; '.join(failed)}")
@@ -242,7 +222,6 @@ def reports(job: Job) -> Done:
 
 
 def _keep(file: Path, folder: Path) -> bool:
-    """Copy a state file, if it is there, into a folder, whole or not at all."""
     if there := file.exists():
         write_bytes(folder / file.name, read_bytes(file, MAX_STATE))
     return there
@@ -250,10 +229,6 @@ def _keep(file: Path, folder: Path) -> bool:
 
 def _accepted(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
     """Return those parameters that one of the notebooks has, and the language."""
-    from mssante_audit.base.resources import resource
-    from mssante_audit.report.parameters import declared
-    from mssante_audit.report.run import find_notebooks
-
     known: set[str] = set()
     for report, path in find_notebooks(names, resource("notebooks")).items():
         known.update(declared(json.loads(path.read_bytes()), report))
@@ -266,15 +241,13 @@ def dossiers(job: Job) -> Done:
     from mssante_audit.dossiers.page import NOTEBOOK
     from mssante_audit.dossiers.stationery import stationery
     from mssante_audit.dossiers.write import write_dossiers
-    from mssante_audit.nightly.letters import reminders
 
-    section = job.config.dossiers
+    section, due = job.config.dossiers, letters.reminders(job.config, job.as_of, job.folder)
     run = write_dossiers(
         job.folder / "dossiers", parameters=_accepted(job, (NOTEBOOK,)), operators=section.operators,
         region=section.region or None, department=section.department or None, jobs=section.jobs,
-        masked=not section.own_contacts,
-        on=replace(stationery(job.config.letter), reminders=reminders(job.config, job.as_of, job.folder)),
-        debug=job.debug,
+        masked=not section.own_contacts, debug=job.debug,
+        on=replace(stationery(job.config.letter), reminders=due),
     )  # fmt: skip
     if failed := [o for o in run.outcomes if o.status == "failed"]:
         why = failed[0].failure or {}
@@ -284,10 +257,7 @@ def dossiers(job: Job) -> Done:
 
 
 def site(job: Job) -> Done:
-    """Build the site beside, and rename it into the run's folder.
-
-    Where the list is not to be relied on it is the last good site, under a notice that says so.
-    """
+    """Build the site beside, and rename it: the last good one under a notice, if the list is in doubt."""
     draft, built = job.folder / ".site", job.folder / SITE
     shutil.rmtree(built, ignore_errors=True)  # of a start that was killed; nobody is shown it
     draft.mkdir()
@@ -299,15 +269,11 @@ def site(job: Job) -> Done:
             good, draft, {"why": worded(doubted, job.config.lang), "made": made}, job.config.lang
         )
     else:
-        from mssante_audit import audits
-        from mssante_audit.findings import trend
-        from mssante_audit.findings.ledger import FollowUp
-        from mssante_audit.report.results import open_space
         from mssante_audit.site.build import build_site
 
         fields = json.loads((job.folder / "audit.json").read_bytes())["told"]
         lists = {name: tuple(fields[name]) for name in ("first_seen", "status", "fixed", "unknown")}
-        compared = FollowUp(previous=fields["previous"], **lists)
+        compared = ledger.FollowUp(previous=fields["previous"], **lists)
         points = trend.read_trend(job.folder / trend.FILE)
         space = open_space(**job.snapshot_parameters)
         findings, waived = audits.audit_all(space), audits.waived(space)
@@ -330,13 +296,13 @@ def supervise(step: str, job: Job) -> Result:
     begin, seconds = time.monotonic(), getattr(job.config.deadlines, step)
     steps = job.folder / "steps"
     handed = steps / f".{step}.tmp"
+    settings, place = job.config.said
     request = {
-        "settings": job.config.values, "place": str(job.config.place), "folder": str(job.folder),
-        "as_of": job.as_of, "debug": job.debug, "result": str(handed),
+        "settings": settings, "place": str(place), "folder": str(job.folder), "as_of": job.as_of,
+        "debug": job.debug, "result": str(handed),
     }  # fmt: skip
     words = [sys.executable, "-P", "-m", "mssante_audit.nightly.steps", step]
-    shown = {name: value for name, value in os.environ.items() if name not in job.config.secret_variables}
-    shown[PACKAGE_SECONDS] = str(job.config.deadlines.package)
+    shown = job.config.environment | {PACKAGE_SECONDS: str(job.config.deadlines.package)}
     line = f"{json.dumps(request)}\n".encode()
     try:
         with (steps / f"{step}.txt").open("wb") as output:

@@ -38,13 +38,8 @@ FRAMES: Mapping[str, tuple[str, Callable[[], tuple[Column, ...]]]] = {
 """For each frame what a row is, and its columns in order."""
 
 _CHOICES: Mapping[str, Mapping[str, Sequence[str]]] = {
-    "domains": {
-        **dict.fromkeys(CHECKS, checks.RESULTS),
-        "receives": checks.RECEIVES,
-        "order": checks.ORDERS,
-        "severity": ("", *SEVERITIES),
-        "method": METHODS,
-    },
+    "domains": dict.fromkeys(CHECKS, checks.RESULTS)
+    | {"receives": checks.RECEIVES, "order": checks.ORDERS, "severity": ("", *SEVERITIES), "method": METHODS},
     "mailboxes": {"kind": counts.KINDS},
     "methods": {"method": METHODS},
     "servers": {"outcome": OUTCOMES},

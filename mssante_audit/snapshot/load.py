@@ -72,10 +72,8 @@ def load_space(
     signer
         Common name of whoever should have signed the list, `mssante_audit.whitelist.signature.SIGNER` if not
         given; that of a snapshot.
-    recover
-        Load the readable rows of a damaged list.
-    any_namespace
-        Accept a list in another XML namespace.
+    recover, any_namespace
+        Load the readable rows of a damaged list; accept a list in another XML namespace.
     thresholds
         Defaults of `Thresholds` if not given; those of a snapshot.
     contacts
@@ -134,10 +132,7 @@ def is_snapshot(folder: str | Path | None) -> bool:
 
 
 def read_head(folder: Path) -> dict[str, Any]:
-    """Return what ``snapshot.json`` says, once every file it names was found to be the one it names.
-
-    If it is no snapshot of this version, or a file of it is missing or another, it is an `InputError`.
-    """
+    """Return what ``snapshot.json`` says, if all files are those it names; else it is an `InputError`."""
     head = read_state(folder / FILE, VERSION, remedy=AGAIN)
     if head is None:
         raise InputError("no snapshot, or one half written", file=str(folder), remedy=AGAIN)
@@ -151,7 +146,6 @@ def read_head(folder: Path) -> dict[str, Any]:
 
 
 def _frame(folder: Path, name: str, *needed: str) -> pd.DataFrame:
-    """Return a frame of a snapshot, its private columns with it where they are there."""
     path, private = folder / f"{name}.parquet", folder / PRIVATE / f"{name}.parquet"
     try:
         frame = pd.read_parquet(path, use_threads=False)

@@ -101,7 +101,6 @@ def fresh(out: Path, bound: str, *, shareable: bool = False) -> bool:
 
 
 def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Iterator[tuple[str, bytes]]:
-    """Yield the files of a snapshot by name, with their content."""
     found = []
     for name in audits():  # in facts, open ones first, waived ones with their `WAIVED`
         open_ones, aside = parted(name, space)

@@ -113,13 +113,11 @@ def test_two_identifiers_of_one_structure_are_no_move() -> None:
         (row("ch-alfa"), row("ch-alpha", description="Messagerie de ch-alfa")),
         (row("ch-alfa"), row("ch-alpha")),  # a name two letters away, another description
         # two things that it alone holds: description and date, then description and certificate
-        (
-            row("ch-vieux", description="Seule", stamp="x"),
-            row("neuf", description="Seule", stamp="x", dn=OTHER),
-        ),
+        (row("ch-vieux", description="Seule", stamp="x"),
+         row("neuf", description="Seule", stamp="x", dn=OTHER)),
         (row("ch-vieux", description="Seule"), row("neuf", description="Seule", project="p", support="s")),
     ],
-)
+)  # fmt: skip
 def test_renames(before, after) -> None:
     changes = worded_changes(changed([*BASE, before], [*BASE, after]).changes)
     assert changes["kind"].tolist()[0] == "renamed"

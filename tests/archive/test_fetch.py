@@ -107,21 +107,15 @@ def test_pauses_grow(archive, monkeypatch) -> None:
     assert [p for p in pauses if p >= 1] == [7]
 
 
-def test_a_refusal_is_not_tried_again(archive) -> None:
+def test_a_refusal_is_not_tried_again_and_where_nobody_listens_is_told(archive) -> None:
     asked = []
     counted = serving(lambda request: (asked.append(1), give(b"", 404)(request)))
     with counted as url, pytest.raises(FetchError, match="answers 404"):
         fetch(archive, quick(url, attempts=3), now=NOW)
     assert len(asked) == 1
-    assert outcomes(archive) == ["failed"]
-
-
-def test_nobody_answers(archive) -> None:
-    with serving(give(b"")) as url:
-        pass
     with pytest.raises(FetchError, match="connection failed"):
         fetch(archive, quick(url), now=NOW)
-    assert outcomes(archive) == ["failed"]
+    assert outcomes(archive) == ["failed", "failed"]
 
 
 def flooding(sent: list[int], status: int, **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
@@ -175,6 +169,14 @@ def silence(request: BaseHTTPRequestHandler) -> None:
     time.sleep(4)
 
 
+def broken(request: BaseHTTPRequestHandler) -> None:
+    request.send_response(200)
+    request.send_header("Content-Length", "1000")
+    request.end_headers()
+    request.wfile.write(b"<" * 500)
+    request.close_connection = True
+
+
 ELSEWHERE = {
     "file:///etc/passwd": "file address|no web address",
     "http://liste.example/list.xml": "http address, not https",
@@ -190,6 +192,7 @@ BAD = [
     (drip, {"attempt_seconds": 0.5}, "not done after 0.5 s"),
     (drip_headers, {"attempt_seconds": 0.5}, "not done after 0.5 s"),
     (silence, {"read_seconds": 0.3}, "no answer in time"),
+    (broken, {}, "connection failed"),
     (give(b"", 301, Location="/list.xml"), {}, "more than 5"),
     *((give(b"", 302, Location=where), {}, why) for where, why in ELSEWHERE.items()),
 ]
@@ -203,26 +206,6 @@ def test_what_is_no_list_is_refused_in_time_and_told_in_the_log(archive, answer,
     assert time.monotonic() - begin < 5.5, "the server itself needs up to 10 s"
     assert outcomes(archive) == ["failed"]
     assert list((archive.folder / "quarantine").iterdir()) == []
-
-
-def test_a_connection_that_breaks_off(archive, listed) -> None:
-    def answer(request: BaseHTTPRequestHandler) -> None:
-        request.send_response(200)
-        request.send_header("Content-Length", str(len(listed)))
-        request.end_headers()
-        request.wfile.write(listed[:500])
-        request.close_connection = True
-
-    with serving(answer) as url, pytest.raises(FetchError, match="connection failed"):
-        fetch(archive, quick(url), now=NOW)
-
-
-def test_redirects_on_the_same_host_are_followed(archive, listed) -> None:
-    def answer(request: BaseHTTPRequestHandler) -> None:
-        give(listed)(request) if request.path == "/new.xml" else give(b"", 301, Location="/new.xml")(request)
-
-    with serving(answer) as url:
-        assert fetch(archive, quick(url), now=NOW).outcome == "kept"
 
 
 @pytest.mark.parametrize(
@@ -241,27 +224,18 @@ def test_what_comes_with_a_redirect_is_not_read(archive, listed) -> None:
     assert sum(sent) < 60 * 2**20
 
 
-def test_a_list_damaged_on_the_way_is_set_aside(archive, listed) -> None:
-    with serving(give(listed[:-100])) as url:
-        record = fetch(archive, quick(url), now=NOW)
-    assert record.outcome == "quarantined"
-    assert outcomes(archive) == ["quarantined"]
-
-
-def test_tls_against_the_bundle(archive, listed, authority) -> None:
-    bundle, context = authority
-    with serving(give(listed), context) as url:
-        with pytest.raises(FetchError, match=r"not trusted.*--ca-bundle"):
-            fetch(archive, quick(url), now=NOW)
-        assert fetch(archive, quick(url, ca_bundle=bundle), now=NOW).outcome == "kept"
-
-
-def test_a_bundle_may_be_a_folder(archive, listed, authority, tmp_path, chain) -> None:
+def test_tls_is_verified_by_the_bundle_alone_a_file_or_a_folder_and_by_the_hosts_name(
+    archive, listed, authority, tmp_path, chain
+) -> None:
     bundle, context = authority
     folder = tmp_path / "igc"
     (folder / "below").mkdir(parents=True)
     (folder / "README").write_text("Certificates of the authority")
     with serving(give(listed), context) as url:
+        with pytest.raises(FetchError, match=r"not trusted.*--ca-bundle"):
+            fetch(archive, quick(url), now=NOW)
+        with pytest.raises(FetchError, match="not trusted"):
+            fetch(archive, quick(url.replace("127.0.0.1", "localhost"), ca_bundle=bundle), now=NOW)
         with pytest.raises(InputError, match=r"igc: no certificate here.*a folder of them"):
             fetch(archive, quick(url, ca_bundle=folder), now=NOW)
         (folder / "other.pem").write_bytes(chain.root.public_bytes(Encoding.PEM))
@@ -269,19 +243,6 @@ def test_a_bundle_may_be_a_folder(archive, listed, authority, tmp_path, chain) -
             fetch(archive, quick(url, ca_bundle=folder), now=NOW)
         copy(bundle, folder / "below")
         assert fetch(archive, quick(url, ca_bundle=folder), now=NOW).outcome == "kept"
-
-
-def test_the_bundle_replaces_the_systems_and_hosts_are_checked(
-    archive, listed, authority, tmp_path, chain
-) -> None:
-    bundle, context = authority
-    other = tmp_path / "other.pem"
-    other.write_bytes(chain.root.public_bytes(Encoding.PEM))
-    with serving(give(listed), context) as url:
-        with pytest.raises(FetchError, match="not trusted"):
-            fetch(archive, quick(url, ca_bundle=other), now=NOW)
-        with pytest.raises(FetchError, match="not trusted"):
-            fetch(archive, quick(url.replace("127.0.0.1", "localhost"), ca_bundle=bundle), now=NOW)
 
 
 def test_from_https_to_plain_http_is_refused_even_here(archive, listed, authority) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import CATALOGUE
+from dnslab import free_port, need_servers, start_nsd
 from loopback import give, serving
 
 from mssante_audit.nightly.config import check, load_config
@@ -206,6 +207,20 @@ def settings(place: Place) -> Callable[..., None]:
         place.settings(with_anchors({**SETTINGS, **merged}))
 
     return change
+
+
+@pytest.fixture
+def zone(tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """A name server whose zone names one mail server for all; yields what ``[observe]`` is to say."""
+    need_servers()
+    address, port = "127.0.53.41", free_port()
+    text = f"@ NS ns1\n@ SOA ns1 hostmaster 7 3600 600 86400 300\nns1 A {address}\n* MX 10 ns1\n"
+    daemon = start_nsd(tmp_path / "parent", [address], port, {"mssante.fr": text})
+    yield {
+        "enabled": True, "parent_servers": [f"ns1.mssante.fr={address}"], "resolvers": [address],
+        "port": port, "timeout": 0.5, "retries": 0, "per_server": 1000, "only": "ch-*",
+    }  # fmt: skip
+    daemon.stop()
 
 
 @pytest.fixture(scope="module")

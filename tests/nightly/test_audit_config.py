@@ -19,14 +19,7 @@ from mssante_audit.base.errors import InputError, OutputError
 from mssante_audit.base.settings import Fetch, Observe, Parameters, Thresholds
 from mssante_audit.cli.main import app
 from mssante_audit.nightly import steps
-from mssante_audit.nightly.config import (
-    checked,
-    load_config,
-    schema,
-    sections,
-    template,
-    write_template,
-)
+from mssante_audit.nightly.config import checked, load_config, schema, sections, template, write_template
 from mssante_audit.nightly.settings import Config, Deadlines
 from mssante_audit.observe.dns.settings import ObserveSettings
 
@@ -97,7 +90,7 @@ def test_init_writes_what_load_reads_with_every_key_and_its_meaning(tmp_path):
     assert {name: list(values[name]) for name in sections()} == {
         name: list(section.model_fields) for name, section in sections().items()
     }
-    assert load_config(tmp_path / "audit.toml").values == values
+    assert load_config(tmp_path / "audit.toml").said[0] == values
     plain = " ".join(text.replace("#", " ").split())
     for section in sections().values():
         for field in section.model_fields.values():
@@ -138,7 +131,7 @@ def test_paths_are_seen_from_the_file(written, tmp_path, monkeypatch):
 def test_settings_survive_the_way_to_a_step(written):
     file = written(SMALLEST + '[hooks]\nsuccess = [["a", "b c"]]\n')
     config = load_config(file)
-    again = Config.of(json.loads(json.dumps(config.values)), Path(str(config.place)))
+    again = Config.of(json.loads(json.dumps(config.said[0])), Path(str(config.said[1])))
     assert again == config
     assert config.hooks.success == (("a", "b c"),)
     assert config.fail_on == "never"

@@ -50,10 +50,6 @@ def test_packages_that_are_missing_are_named(monkeypatch):
     assert "reports" not in found
 
 
-def test_programs_that_only_tests_need_are_not_looked_for():
-    assert not {"chromium", "nsd", "knotd", "named", "unbound", "kresd"} & signs().keys()
-
-
 @pytest.mark.parametrize(("hours", "state"), [("UTC-01:00", "warn"), ("Europe/Paris", "ok")])
 def test_a_time_zone_other_than_that_of_paris_is_said(monkeypatch, hours, state):
     import time
@@ -83,10 +79,7 @@ def test_settings_that_cannot_be_used(place):
 
 
 def test_what_the_settings_name_and_is_not_there(place, settings):
-    settings(
-        data={"folder": "nowhere", "anchors": ["none.pem"]},
-        hooks={"success": [["/nowhere/tell"]]},
-    )
+    settings(data={"folder": "nowhere", "anchors": ["none.pem"]}, hooks={"success": [["/nowhere/tell"]]})
     found = [sign.found for sign in examine(place.folder / "audit.toml") if sign.state != "ok"]
     assert any("nowhere: no such data folder" in text for text in found)
     assert any("none.pem: no such certificates" in text for text in found)
@@ -150,13 +143,6 @@ def test_a_lock_that_is_held_and_a_run_that_failed(place, failed_night):
         assert signs(place.folder / "audit.toml")["lock"].state == "warn"
     (place.output / "state" / "run.json").write_text(json.dumps({"version": 0}))
     assert "another version" in signs(place.folder / "audit.toml")["last run"].found
-
-
-def test_on_a_runner_that_begins_with_nothing_nothing_is_missing(tmp_path):
-    (tmp_path / "audit.toml").write_text('[data]\nfolder = "data"\n[fetch]\nenabled = true\n')
-    signs = list(examine(tmp_path / "audit.toml"))
-    assert [sign for sign in signs if sign.state == "missing"] == []
-    assert {sign.what: sign.found for sign in signs}["white list"] == "none yet"
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o660, 0o606])

@@ -1,4 +1,4 @@
-"""The night's visits to mail servers: off unless asked for, gone on with, and whether port 25 goes out."""
+"""The night's observations: killed and gone on with; visits off unless asked for; is port 25 let out."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from shutil import copy
 
 import pytest
 from conftest import CATALOGUE
-from dnslab import free_port, need_servers, start_nsd
+from dnslab import free_port
 from frames import visits_of
 from smtplab import Script, saying, serving, tls
 
 from mssante_audit.nightly.doctor import Sign, examine
+from mssante_audit.observe.observation import load_observation
 from mssante_audit.observe.tls.observation import load_tls
 from tools.sample.certificates import make
 
-SERVER = "127.0.53.41"
-ZONE = f"@ NS ns1\n@ SOA ns1 hostmaster 7 3600 600 86400 300\nns1 A {SERVER}\n* MX 10 ns1\n"
+SERVER = "127.0.53.41"  # as in the zone's fixture
 TOLERATED = ["list:stale", "archive:stale", "dns:future", "tls:future"]
 """The sample is of the past, the answers are of now."""
 
@@ -50,21 +51,34 @@ def speaking(script: Script) -> Iterator[int]:
         thread.join()
 
 
-@pytest.fixture
-def zone(tmp_path):
-    """A name server whose zone names one mail server for all; yields what ``[observe]`` is to say."""
-    need_servers()
-    port = free_port()
-    daemon = start_nsd(tmp_path / "parent", [SERVER], port, {"mssante.fr": ZONE})
-    yield {
-        "enabled": True, "parent_servers": [f"ns1.mssante.fr={SERVER}"], "resolvers": [SERVER], "port": port,
-        "timeout": 0.5, "retries": 0, "per_server": 1000, "only": "ch-*",
-    }  # fmt: skip
-    daemon.stop()
+def visits(place, kind: str = "tls"):
+    return sorted((place.folder / "data" / "observations").glob(f"{kind}-*"))
 
 
-def visits(place):
-    return sorted((place.folder / "data" / "observations").glob("tls-*"))
+def killed_at_work(place, kind: str, size: int = 0) -> Path:
+    """Start a run and kill it while it observes; return the file it had begun."""
+    process, until = place.start(), time.monotonic() + 60
+    while not (found := visits(place, kind)) or found[0].stat().st_size < size:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    return found[0]
+
+
+def test_the_night_observes_and_a_killed_observation_is_gone_on_with_in_the_same_file(place, settings, zone):
+    settings(inputs={"tolerated": ["list:stale", "dns:future"]}, observe=zone | {"per_server": 30})
+    file = killed_at_work(place, "dns", 500)
+    assert not load_observation(file).complete
+    process = place.start()
+    out, errors = process.communicate(timeout=300)
+    assert (process.returncode, errors) == (0, ""), out
+    assert place.outcomes()["observe"] == "done"
+    assert visits(place, "*") == [file]
+    assert file.name == f"dns-{place.runs[-1].name}.jsonl.gz"
+    seen = load_observation(file)
+    assert (seen.complete, len(seen.replies) > 20) == (True, True)
+    assert "gone on with" in out
 
 
 def test_the_night_visits_those_whom_its_own_observation_names(place, settings, zone, tmp_path):
@@ -96,13 +110,7 @@ def test_visits_of_a_run_that_was_killed_are_gone_on_with_in_the_same_file(place
 
     with speaking(turn) as port:
         settings(inputs={"tolerated": TOLERATED}, observe=zone, observe_tls={**calm, "port": port})
-        process = place.start()
-        until = time.monotonic() + 60
-        while not visits(place):
-            assert time.monotonic() < until
-            time.sleep(0.02)
-        process.kill()
-        process.communicate()
+        killed_at_work(place, "tls")
         process = place.start()
         out, errors = process.communicate(timeout=300)
     assert (process.returncode, errors) == (0, ""), out

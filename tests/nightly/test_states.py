@@ -146,10 +146,7 @@ def lists() -> Lists:
         for row in zip(*(sample[name] for name in fields), strict=True)
     ]
     return Lists(
-        rows,
-        make_chain(keys=keys),
-        make_chain(keys=keys, common_name="autre.fictif.example"),
-        make_chain(),
+        rows, make_chain(keys=keys), make_chain(keys=keys, common_name="autre.fictif.example"), make_chain()
     )
 
 
