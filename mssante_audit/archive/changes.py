@@ -20,7 +20,7 @@ from mssante_audit.archive.sides import CONFIDENCES, Side, confidence, same_stru
 from mssante_audit.base.frames import Column, frame_of
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.copies import copies
-from mssante_audit.whitelist.reliance import DAMAGES
+from mssante_audit.whitelist.load import DAMAGES
 from mssante_audit.whitelist.rows import grouped
 
 KINDS = (

@@ -75,7 +75,7 @@ class Span:
     events: pd.DataFrame
     """Columns of this module."""
     doubts: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
-    """Why either list is not to be relied on (`mssante_audit.whitelist.reliance.doubts`)."""
+    """Why either list is not to be relied on (`mssante_audit.whitelist.load.doubts`)."""
 
 
 class _Event(NamedTuple):

@@ -43,7 +43,7 @@ class Record:
     """``older`` than the last list; ``shrunk``: lost more rows than allowed; ``future``; ``same-second``;
     ``changed-signer``: of another signer than expected."""
     doubt: str = ""
-    """Why it was quarantined: ``html``, or a code of `mssante_audit.whitelist.reliance.refusal`; or why no
+    """Why it was quarantined: ``html``, or a code of `mssante_audit.whitelist.load.refusal`; or why no
     list could be had (`mssante_audit.base.errors.FetchError`)."""
     message: str = ""
     """Why it was quarantined, flagged, or failed."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mssante_audit.values.dn import parse_dn
-from mssante_audit.whitelist.reliance import DAMAGES
-from mssante_audit.whitelist.reliance import doubts as doubts_of
+from mssante_audit.whitelist.load import DAMAGES
+from mssante_audit.whitelist.load import doubts as doubts_of
 from mssante_audit.whitelist.rows import structures
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Side:
     time: datetime | None = None
     """When it was generated (UTC)."""
     doubts: tuple[str, ...] = ()
-    """Why it is not to be relied on (`mssante_audit.whitelist.reliance.doubts`), whatever its age."""
+    """Why it is not to be relied on (`mssante_audit.whitelist.load.doubts`), whatever its age."""
     signer: str = ""
     """Common name in the certificate that signs it; "" if that cannot be read."""
     structures: Mapping[str, str] = field(default_factory=dict)

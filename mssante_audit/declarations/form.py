@@ -56,11 +56,7 @@ _LEADER = re.compile(r"\.{3,}|…+|_{3,}")
 
 
 def read_form(file: str, raw: bytes) -> Sheet:
-    """Read one declaration from a PDF.
-
-    One that is damaged, encrypted, scanned, XFA only, flattened, or not this form is an `InputError`; so is
-    an installation without the extra ``pdf``.
-    """
+    """Read one declaration; a PDF that is damaged, a scan, or not this form is an `InputError`."""
     try:
         from pypdf import PdfReader
     except ImportError as error:
@@ -230,9 +226,8 @@ def write_form(
 ) -> bytes:
     """Return Annexe 1 as a PDF whose fields are filled from a `mssante_audit.declarations.register.records`.
 
-    The manager's `addresses` for changes of contacts and for the form are printed. Days are written as
-    France does. Fields that are `marked` have a star beside them, and the page says why.
-    Without the extra ``pdf`` it is an `InputError`.
+    The manager's `addresses` for changes of contacts and for the form are printed, and days as France writes
+    them. Fields that are `marked` have a star beside them, and the page says why.
     """
     try:
         import reportlab  # noqa: F401 - what draws
@@ -269,10 +264,7 @@ _reading = threading.Lock()
 
 @lru_cache(maxsize=32)
 def _drawn(ticked: frozenset[str], marked: frozenset[str], addresses: tuple[str, str]) -> Any:
-    """Return the form with nothing but its boxes filled in, read: a writer copies it.
-
-    Drawing and reading it takes longer than filling it in, and most domains have the same few fields wrong.
-    """
+    """Return the form with nothing but its boxes filled in, read, which takes longer than to fill it in."""
     from pypdf import PdfReader
     from reportlab.pdfgen.canvas import Canvas
 
@@ -302,11 +294,7 @@ def _drawn(ticked: frozenset[str], marked: frozenset[str], addresses: tuple[str,
 
 
 def _draw(
-    canvas: Any,
-    line: str | list[str],
-    height: float,
-    ticked: Collection[str],
-    marked: Collection[str],
+    canvas: Any, line: str | list[str], height: float, ticked: Collection[str], marked: Collection[str]
 ) -> float:
     """Draw one line at `height`; return the height of the next."""
     if isinstance(line, str):

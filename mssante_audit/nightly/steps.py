@@ -199,8 +199,7 @@ def _load(job: Job, before: Known) -> TrustSpace:
     from mssante_audit.findings.registry import LIST
     from mssante_audit.space.states import states_of
     from mssante_audit.space.trust import load_space
-    from mssante_audit.whitelist.load import MAX_BYTES
-    from mssante_audit.whitelist.reliance import is_html
+    from mssante_audit.whitelist.load import MAX_BYTES, is_html
 
     config, data = job.config, job.config.data
     asked = {

@@ -22,15 +22,13 @@ PROBLEMS = (
     "no-phone", "no-email", "several-emails", "phone-malformed", "email-malformed", "markup", "spacing",
     "consumer", "personal", "other-person",
 )  # fmt: skip
-
 ALIKE = 0.6
 """From this share of letters in common on (`difflib`), two words may be one person's name."""
 
 _WORDS = table_of("mssante_audit.values", "contacts.toml")
-_CONSUMER = frozenset(_WORDS["consumer"])
-_FUNCTIONS = frozenset(_WORDS["functions"])
-_FIRMS = frozenset(_WORDS["firms"])
-_HOUSES = frozenset(_WORDS["houses"])
+_CONSUMER, _FUNCTIONS, _FIRMS, _HOUSES = (
+    frozenset(_WORDS[name]) for name in ("consumer", "functions", "firms", "houses")
+)
 _STEMS = tuple(_WORDS["stems"])
 _WITHIN = re.compile("|".join(_WORDS["within"]))
 
@@ -50,9 +48,7 @@ _BREAKS = re.compile(r"[,;|\n]")
 _ADDRESS_BREAKS = re.compile(r"[:/<>()\[\]\"«»]+")
 TRIM = " \t.:-–()/<>"
 _WORD = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*\.?")
-
 DIGITS = re.compile(r"[+(]?[0-9][0-9\s().\-–/]*")
-
 
 Coordinates = tuple[frozenset[str], frozenset[str]]
 """Phones and addresses."""
@@ -81,9 +77,8 @@ class Contact:
         """Codes of `PROBLEMS`, in that order.
 
         ``no-phone`` and ``no-email``: none at all, not even malformed. ``phone-malformed``: neither 0 and
-        nine digits, nor a possible international number, nor a short number; whether a number is allotted is
-        not checked. ``spacing``: doubled, non-breaking and other odd spaces, line breaks. ``personal`` and
-        ``other-person`` are heuristics (`is_personal`, `_of_another`).
+        nine digits, nor a possible international number, nor a short number; none is looked up. ``personal``
+        and ``other-person`` are heuristics (`is_personal`, `_of_another`).
         """
         bad_emails = ["@" in bad for bad in self.malformed]
         name = [word for name in self.names for word in fold(name).split()]
@@ -110,10 +105,7 @@ class Contact:
 
     @cached_property
     def key(self) -> str:
-        """For comparing: phones, addresses and names, without order, case, accents and layout.
-
-        Two texts of one contact have the same key.
-        """
+        """For comparing: phones, addresses and names, without order, case, accents and layout."""
         who = {" ".join(sorted(fold(name).split())) for name in self.names}
         parts = (self.phones, self.emails, who, map(fold, self.malformed))
         key = "; ".join([", ".join(sorted(part)) for part in parts]).strip("; ")
@@ -165,8 +157,7 @@ def _without_emails(piece: str, emails: dict[str, None], malformed: list[str]) -
 def read_email(text: str) -> str:
     """Return an address in lower case if its syntax is valid, "" if not. No look-up is made.
 
-    A reserved name such as ``.example`` is a matter of delivery, not of syntax; but a domain of one label, or
-    whose last label is not of letters, is none that mail can be sent to.
+    A reserved name such as ``.example`` is valid; a domain of one label, or that ends in digits, is not.
     """
     if len(text) > 320:  # 64 + 1 + 255, and no time for more
         return ""
@@ -185,9 +176,10 @@ def _without_phones(piece: str, phones: dict[str, None], malformed: list[str]) -
     start, rest = 0, []
     for run in DIGITS.finditer(piece):
         raw = run[0].rstrip(TRIM)
-        digits = len(digits_of(raw))
-        if digits < 7 and not (digits in (4, 6) and _is_short(piece)):
-            continue
+        if len(digits_of(raw)) < 7:  # a short number stands alone, labels aside
+            bare = _LABELS.sub("", piece.strip(TRIM)).replace(" ", "") if len(piece) <= 60 else ""
+            if not SHORT.fullmatch(bare):
+                continue
         rest.append(piece[start : run.start()])
         start = run.end()
         for number in _numbers(raw):
@@ -197,12 +189,6 @@ def _without_phones(piece: str, phones: dict[str, None], malformed: list[str]) -
                 malformed.append(number)
     rest.append(piece[start:])
     return rest
-
-
-def _is_short(piece: str) -> bool:
-    """Whether a piece of text holds a French short number and, labels aside, nothing else."""
-    bare = _LABELS.sub("", piece.strip(TRIM)) if len(piece) <= 60 else ""
-    return bool(SHORT.fullmatch(bare.replace(" ", "")))
 
 
 def _numbers(raw: str) -> list[str]:
@@ -219,9 +205,7 @@ def _numbers(raw: str) -> list[str]:
 
 
 def _read_rest(piece: str, names: list[str], leftovers: list[str]) -> None:
-    rest = piece.strip(TRIM)
-    rest = rest and _LABELS.sub("", rest).strip(TRIM)
-    if not rest:
+    if not (rest := _LABELS.sub("", piece.strip(TRIM)).strip(TRIM)):
         return
     civility = _CIVILITY.match(rest)
     words = rest[civility.end() :].split() if civility else rest.split()
@@ -247,8 +231,8 @@ def is_firm(name: str) -> bool:
 def is_personal(email: str, name_words: Collection[str] = ()) -> bool:
     """Guess whether an address is a person's own rather than a function's: a heuristic, it errs both ways.
 
-    No if a word of the local part is a function's; yes if one is a word of the contact's name (`name_words`,
-    folded), an initial before it or not; if it reads ``first.last`` or has five letters or more (``flast``).
+    Yes if a word of it is one of `name_words` (folded), an initial before it or not, if it reads
+    ``first.last`` or has five letters or more (``flast``); no if one is a function's.
 
     >>> is_personal("zoe.durand@ch-alpha.example"), is_personal("service.informatique@ch-alpha.example")
     (True, False)

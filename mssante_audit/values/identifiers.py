@@ -1,7 +1,6 @@
 """Identifiers of structures (the ``OU`` of a certificate) and départements (its ``ST`` or ``L``).
 
-Sources: ANS, model of health objects (MOS), "identification nationale de structure": the first character says
-what the rest is. Check digits by python-stdnum.
+Source: ANS, model of health objects (MOS), "identification nationale de structure".
 """
 
 from __future__ import annotations
@@ -58,8 +57,7 @@ class Identifier:
     """Without blanks, in upper case, first character included."""
     problems: tuple[str, ...]
     """``kind`` (unknown first character); ``shape`` (wrong length or characters, blanks inside); ``luhn``
-    (check digit wrong; an ADELI-rang has none, and none is checked on the alphanumeric FINESS of Corsica, for
-    want of a published rule)."""
+    (check digit wrong; an ADELI-rang has none, and of a FINESS of Corsica no rule is published)."""
     department: str
     """Of a FINESS, such as ``"75"``, ``"2A"``, ``"971"``; "" if unknown or of another kind."""
 
@@ -94,8 +92,7 @@ def parse_identifier(text: str) -> Identifier:
 def identifier_of(text: str) -> str:
     """Return an identifier as the list writes it, whoever wrote it: kind and number, digits and letters only.
 
-    A kind that is written as a word, and the SIRET whose kind is not written, get their first character; a
-    number of nine digits alone may be FINESS or SIREN, and stays as it is.
+    A number of nine digits alone may be FINESS or SIREN, and stays as it is.
 
     >>> identifier_of("2 999-000 001"), identifier_of("FINESS n° 75 9900004"), identifier_of(" ")
     ('2999000001', '1759900004', '')
@@ -124,9 +121,8 @@ MANAGER = "2187512751"
 def structure_key(text: str, among: Container[str] = ()) -> str:
     """Return what a structure is known by, whichever of its numbers is written: kind and FINESS, or SIREN.
 
-    Nine digits alone may be FINESS or SIREN: the structures `among` which it is (by such keys) decide, if one
-    of both is there; else the département that a FINESS starts with, where it is none. What neither decides
-    stays as it is, and is no other structure's key.
+    Nine digits alone may be either: the keys `among` which it is decide, if one of both is there; else the
+    département that a FINESS starts with, where it is none. What neither decides stays as it is.
 
     >>> structure_key("399900000300015"), structure_key("SIREN 999 000 003"), structure_key("999000003")
     ('2999000003', '2999000003', '2999000003')
@@ -164,9 +160,7 @@ def _checked(kind: str, number: str) -> bool:
 
 
 def finess_department(number: str) -> str:
-    """Return the code of the département a FINESS number starts with, "" if it is none.
-
-    Two characters, or four overseas (source: data; 9701 to 9704 and 9805).
+    """Return the code of the département a FINESS starts with, in two characters or four (data), or "".
 
     >>> finess_department("2A0000001"), finess_department("980590012"), finess_department("990000000")
     ('2A', '976', '')

@@ -12,7 +12,7 @@ code                meaning
 ``no_declarations`` there is no register of declarations, and so for each need of an audit that decides it
 ``not-observed``…   the walk does not decide (`mssante_audit.network.mail.CAUSES`)
 ``outside``         the register does not cover its operators (``scope.toml``)
-``forged``…         the list is not to be relied on (`mssante_audit.whitelist.reliance.doubts`)
+``forged``…         the list is not to be relied on (`mssante_audit.whitelist.load.doubts`)
 AUDIT_RULE_FAILED   a rule that decides it could not be evaluated
 =================== ==================================================================================
 """

@@ -20,7 +20,7 @@ def _by_language(table: str) -> dict[str, dict[str, str]]:
 
 CHECK_NAMES = _by_language("checks")
 DOUBTS = _by_language("doubts")
-"""Why a list is not to be relied on: by itself (`mssante_audit.whitelist.reliance.doubts`), or by what was
+"""Why a list is not to be relied on: by itself (`mssante_audit.whitelist.load.doubts`), or by what was
 there before or is published (`mssante_audit.space.states`)."""
 FAULTS: Any = _by_language("faults")
 """What the gate finds that no rule does: titles and remedies, by code."""

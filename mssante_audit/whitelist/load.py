@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ import pandas as pd
 
 from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.base.frames import Column, described
+from mssante_audit.base.instants import SKEW
 from mssante_audit.base.reading import open_regular
 from mssante_audit.whitelist.columns import as_str, entries_frame, is_audit_domain, texts_of
 from mssante_audit.whitelist.listxml import NAMESPACE, Reading, read_list
@@ -76,6 +77,9 @@ __doc__ = described(__doc__, "Columns of `WhiteList.entries`", FRAME)
 
 __all__ = ["MAX_BYTES", "NAMESPACE", "WhiteList", "is_audit_domain", "load_whitelist"]
 
+DAMAGES = frozenset({"cut", "damaged"})
+"""Doubts of a list that may lack rows, and whose other rows may be right all the same."""
+_REASONS = {"time": "expired", "revoked": "revoked", "signer": "misnamed"}
 MAX_BYTES = 512 * 2**20
 """Largest XML accepted, uncompressed: some 140 times the list of 2025. Bounds what a gzip bomb can cost."""
 
@@ -244,3 +248,46 @@ def _pieces(origin: Path | bytes, name: str) -> Iterator[bytes]:
 def _damaged(reading: Reading) -> WhiteListError:
     message = f"{reading.damage}; {len(reading.lines)} rows are readable"
     return reading.error(message, reading.damage_line, "Load them with recover=True (--recover)")
+
+
+def is_html(content: bytes | bytearray) -> bool:
+    """Tell whether what should be a list is a page, such as one that asks to log in."""
+    head = bytes(content[:1024]).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return head.startswith((b"<!doctype html", b"<html", b"<head", b"<body"))
+
+
+def refusal(whitelist: WhiteList) -> str:
+    """Return why a list is refused at any instant, the gravest first of `doubts`."""
+    return next(iter(doubts(whitelist)), "undated")
+
+
+def doubts(
+    whitelist: WhiteList, as_of: datetime | None = None, max_age: timedelta | None = None
+) -> list[str]:
+    """Return why a list is not to be relied on, the gravest first; nothing if it is.
+
+    They are ``forged`` (a signature that is wrong), ``cut`` (its end is missing) or ``damaged``,
+    ``unsigned``; of its signer's certificate ``expired`` (when it signed), ``revoked``, ``misnamed``
+    (somebody else's, of the same authority) or ``untrusted`` (of another authority); and at an instant asked
+    about, `as_of`, ``undated``, ``future`` and ``old`` (`max_age`).
+    """
+    verdict = whitelist.signature
+    reasons = []
+    if whitelist.damaged:
+        reasons.append("cut" if "cut" in whitelist.damage_kinds else "damaged")
+    elif verdict.status == "invalid":
+        reasons.append("forged")
+    if verdict.status == "absent":
+        reasons.append("unsigned")
+    elif verdict.status == "valid-untrusted":
+        reasons.append(_REASONS.get(verdict.reason, "untrusted"))
+    made = whitelist.generated_at
+    if as_of is None:
+        return reasons
+    if made is None:
+        reasons.append("undated")
+    elif made > as_of + SKEW:
+        reasons.append("future")
+    elif max_age is not None and as_of - made > max_age:
+        reasons.append("old")
+    return reasons

@@ -1,20 +1,25 @@
-"""Domains by words as people type them: a town, a name, what kind of house it is, an operator, an identifier.
+"""Domains by words as people type them (a town, a name, a kind of house, an operator), or letter for letter.
 
 All numbers are whole, so that ``report/explorer/search.js``, which is this in JavaScript, ranks alike.
 """
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import pandas as pd
 
+from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.resources import table_of
 from mssante_audit.base.text import fold
 from mssante_audit.values.identifiers import DEPARTMENTS, region_of
 from mssante_audit.values.slips import cuts
+from mssante_audit.whitelist.rows import above_of
 
 WORDS = table_of("mssante_audit.whitelist", "search.toml")
 """How people call what they look for: `small`, `same`, `spelt`, `short`."""
@@ -25,6 +30,8 @@ _KINDS = frozenset(word for group in WORDS["same"] for word in group)
 _SAME = {word: group for group in WORDS["same"] for word in group}
 _SPELT = {word: group for group in WORDS["spelt"] for word in group}
 _MOST_WORDS, _MOST_NEAR = 12, 10
+NEAR = 5
+"""How many near names `check` gives."""
 _FEW = 5
 """Fewer domains than this have a word as it is typed: those that have it with a slip count as well."""
 _EQUAL, _MEANT, _BEGINS, _INSIDE, _SLIP, _NEAR = 10, 8, 7, 5, 4, 3
@@ -151,3 +158,65 @@ def _shortened(words: str) -> str:
 
 def _pairs(word: str) -> set[str]:
     return {word[at : at + 2] for at in range(len(word) - 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Whether a name is listed, and what is near it if it is not."""
+
+    domain: str
+    """What was looked up: of an address, what follows its ``@``."""
+    listed: bool
+    parent: str = ""
+    """The nearest listed domain that it lies under, which does not make it listed."""
+    respelt: str = ""
+    """A listed domain that differs only in case, blanks around it or a final dot."""
+    near: tuple[str, ...] = ()
+    """Listed domains that look like it, the nearest first."""
+
+
+def check(text: str, domains: Sequence[str]) -> Answer:
+    """Look an address or a domain up among the listed ones.
+
+    An address may have a name before it (``Name <a@domain>``). A text that stands in the list as it is, ``@``
+    or not, is listed. What is no address (nothing before the ``@``, or two of them) is a `ParameterError`.
+
+    >>> check("zoe@ch-alpha.example", ["ch-alpha.example"]).listed
+    True
+    >>> check("CH-alpha.example", ["ch-alpha.example"])
+    Answer(domain='CH-alpha.example', listed=False, parent='', respelt='ch-alpha.example', near=())
+    """
+    known = set(domains)
+    domain = text if text in known else _domain(text)
+    if domain in known:
+        return Answer(domain, True)
+    plain = _plain(domain)
+    spellings = {_plain(name): name for name in reversed(domains)}
+    if plain in spellings:
+        return Answer(domain, False, respelt=spellings[plain])
+    parent = next((spellings[name] for name in above_of(plain) if name in spellings), "")
+    return Answer(domain, False, parent, near=() if parent else _near(plain, spellings))
+
+
+def _domain(text: str) -> str:
+    """Return the domain of an address; a text without ``@`` is one."""
+    named = re.fullmatch(r".*<([^<>]*)>\s*", text, re.DOTALL)
+    before, at, domain = (named[1] if named else text).partition("@")
+    if at and (not before.strip() or not domain.strip() or "@" in domain):
+        remedy = "Write it as name@domain, or the domain alone"
+        raise ParameterError("{} is no address", repr(text), remedy=remedy)
+    return domain if at else before
+
+
+def _plain(name: str) -> str:
+    return name.strip().rstrip(".").casefold()
+
+
+def _near(name: str, spellings: dict[str, str]) -> tuple[str, ...]:
+    """Return the listed names like `name`, compared without the ending they share with it."""
+    tail = "." + ".".join(name.split(".")[-2:])
+    stem = name.removesuffix(tail)
+    alike = {known.removesuffix(tail): listed for known, listed in spellings.items() if known.endswith(tail)}
+    if alike and stem:
+        return tuple(alike[n] for n in difflib.get_close_matches(stem, list(alike), NEAR, cutoff=0.7))
+    return tuple(spellings[n] for n in difflib.get_close_matches(name, list(spellings), NEAR, cutoff=0.9))

@@ -21,10 +21,9 @@ from typer.testing import CliRunner
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.cli.main import app
-from mssante_audit.mailboxes import counts as counts_module
+from mssante_audit.mailboxes import extraction as counts_module
 from mssante_audit.mailboxes import extraction as text_module
-from mssante_audit.mailboxes.counts import Counts, count_mailboxes
-from mssante_audit.mailboxes.extraction import MAX_DAYS, find_extractions
+from mssante_audit.mailboxes.extraction import MAX_DAYS, Counts, count_mailboxes, find_extractions
 from mssante_audit.space.trust import load_space
 
 AS_OF = datetime(2026, 3, 3, tzinfo=UTC)
