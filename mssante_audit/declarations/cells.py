@@ -95,9 +95,9 @@ def read_date(text: str) -> tuple[date | None, str]:
     if not text[:1].isdigit() and is_nothing(text):
         return None, "date" if CELL_ERROR.fullmatch(text) else ""
     if len(text) == 5 and text.isdecimal():
-        day = _EXCEL_DAY_0 + timedelta(days=int(text))
-        if day.year in _CENTURY:
-            return day, "date-number"
+        counted = _EXCEL_DAY_0 + timedelta(days=int(text))
+        if counted.year in _CENTURY:
+            return counted, "date-number"
     words = re.sub(r" ?/ ?", "/", " ".join(text.casefold().replace("\u2019", "'").split()))
     before = _BEFORE_DATE.match(words) if 0 < len(words) <= LONGEST else None
     if not before or _NO_PLACE.search(words):

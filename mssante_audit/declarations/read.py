@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from io import StringIO
 from itertools import islice
 from typing import Any
@@ -179,14 +178,16 @@ def read_json(file: str, raw: bytes, *, lines: bool = False) -> Sheet:
 
     A line that is none is flagged, and the rest is read.
     """
-    plain = {"parse_int": str, "parse_constant": str, "parse_float": lambda text: text.removesuffix(".0")}
-    parse = partial(parse_json, file=file, object_pairs_hook=tuple, **plain)  # with keys that come twice
-    text, problems, records = _decoded(file, raw), [], []
+    hooks: dict[str, Any] = {"object_pairs_hook": tuple}  # with keys that come twice
+    hooks |= {"parse_int": str, "parse_constant": str, "parse_float": lambda text: text.removesuffix(".0")}
+    text = _decoded(file, raw)
+    records: list[tuple[int, Any]] = []
+    problems: list[Flag] = []
     if lines:
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
                 try:
-                    records.append((number, parse(line)))
+                    records.append((number, parse_json(line, file, **hooks)))
                 except InputError:
                     problems.append((number, None, "record", ""))
                 if len(records) + len(problems) > MAX_ROWS:
@@ -194,7 +195,7 @@ def read_json(file: str, raw: bytes, *, lines: bool = False) -> Sheet:
         if not records and problems:
             raise InputError("no line is JSON", file=file, line=problems[0][0])
     else:
-        content = parse(text)
+        content = parse_json(text, file, **hooks)
         content = dict(content).get("declarations") if isinstance(content, tuple) else content
         if not isinstance(content, list):
             remedy = 'Write [{"domain": "…", …}, …], or one record a line as .jsonl'

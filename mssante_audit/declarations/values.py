@@ -86,7 +86,7 @@ def read_file(sheet: Sheet, mapping: Mapping[str, str]) -> File:
         raise InputError(message, found, file=sheet.file, line=sheet.heading_row, remedy=remedy)
     named = dict(enumerate(sheet.headings)) | {at: name for name, at in headings.fields.items()}
     problems = [
-        Problem(sheet.file, row, named.get(at, ""), kind, value, sheet.cells.get((row, at), ""))
+        Problem(sheet.file, row, "" if at is None else named[at], kind, value, sheet.cells.get((row, at), ""))
         for row, at, kind, value in sheet.problems
     ]
     problems += _heading_problems(sheet, headings)

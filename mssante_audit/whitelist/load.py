@@ -13,7 +13,7 @@ import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -187,11 +187,13 @@ def load_whitelist(
             raise _damaged(reading)
         entries = entries_frame(reading)
         problems = sorted(reading.problems, key=lambda p: (p.line, p.row or 0))
-        told = {c.name: pd.array([getattr(p, c.name) for p in problems], dtype=c.dtype) for c in PROBLEMS}
+        told = pd.DataFrame(
+            [astuple(p) for p in problems], columns=[c.name for c in PROBLEMS], dtype="object"
+        )
     except MemoryError:
         raise WhiteListError("takes more memory than there is", file=name) from None
     return WhiteList(
-        entries=entries, generated_at=reading.generated_at, sha256=sha256, problems=pd.DataFrame(told),
+        entries=entries, generated_at=reading.generated_at, sha256=sha256, problems=told,
         damaged=bool(reading.damage), damage=reading.damage, damage_kinds=reading.damage_kinds,
         namespace=reading.namespace, source=name, signed=reading.signed, anchors=tuple(anchors),
         signer=signer, origin=origin,

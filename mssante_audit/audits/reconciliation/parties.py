@@ -13,7 +13,8 @@ import pandas as pd
 
 from mssante_audit.audits.declarations.names import akin
 from mssante_audit.base.text import fold
-from mssante_audit.declarations.register import Register, latest, mapped
+from mssante_audit.declarations.register import Register, latest
+from mssante_audit.declarations.values import mapped
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn, pasted_dn
 from mssante_audit.values.identifiers import structure_key
