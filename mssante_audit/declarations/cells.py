@@ -24,8 +24,7 @@ _SIGNED = re.compile(
     r"|signee? (?:le|par|electroniquement|numeriquement)\b.*)"
 )
 _NOT = re.compile(r"(?:non|pas|aucune?)(?: [a-z]+){1,4}")
-_NUMBER = re.compile(r"([01])[.,]0+")
-"""As a spreadsheet or a program exports 1 and 0."""
+_NUMBER = re.compile(r"([01])[.,]0+")  # as a spreadsheet or a program exports 1 and 0
 _STROKE = re.compile(r"[-‐-―−_.…\s]*")
 """What leaves a box empty, of all strokes: others may be somebody's tick."""
 

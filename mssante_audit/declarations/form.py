@@ -217,8 +217,7 @@ def _pdf_missing(error: ImportError) -> InputError:
 
 _EDGES = {1: (42, 559), 2: (42, 302, 559), 4: (42, 168, 302, 428, 559)}
 """Where the fields of a line begin and the last ends, by their number; 6 points are left between them."""
-_ENDS = {"contract_number": 320, "date": 220}
-"""Of fields shorter than that."""
+_ENDS = {"contract_number": 320, "date": 220}  # of fields shorter than that
 
 
 def write_form(

@@ -17,8 +17,8 @@ from mssante_audit.base.text import is_hidden
 from mssante_audit.declarations.headings import Field, fields
 from mssante_audit.declarations.register import Register, records
 from mssante_audit.declarations.values import domain_keys, mapped
+from mssante_audit.values.contacts import national, read_phone
 from mssante_audit.values.identifiers import identifier_of
-from mssante_audit.values.phones import national, read_phone
 
 
 @dataclass(frozen=True, slots=True)

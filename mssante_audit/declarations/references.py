@@ -47,8 +47,7 @@ _ELSEWHERE = re.compile(
     r"|\bpage\b|\bdeclaration\b|\bconvention\b"
 )
 _WHOLE = "|".join(pattern.pattern for pattern in (_STROKES, _NOTHING, _CROSSES, _DITTO))
-_ODD = re.compile(rf"(?:{_WHOLE})\Z|{_FIRST.pattern}", re.I)
-"""All that may be struck out, or refer."""
+_ODD = re.compile(rf"(?:{_WHOLE})\Z|{_FIRST.pattern}", re.I)  # all that may be struck out, or refer
 _NAME = re.compile(r"\s*(?:[\w-]+(?:\.[\w-]+){2,}\.?|\S+@\S+)\s*")
 """A name of the DNS or an address, whatever it begins with: some domain is called voir-…"""
 _ROLES = {

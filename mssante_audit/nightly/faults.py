@@ -30,7 +30,7 @@ def check(config: Config) -> None:
 def faults(config: Config) -> Iterator[AuditError]:
     """Yield what would make a run useless."""
     from mssante_audit.nightly.post import fault_of
-    from mssante_audit.values.places import places
+    from mssante_audit.values.identifiers import places
 
     yield from _groups(config)
     yield from _data(config)

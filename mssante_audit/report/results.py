@@ -34,8 +34,7 @@ from mssante_audit.report.say import Prose, say
 from mssante_audit.report.summary import Accepted, Input, Provenance
 from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.trust import Thresholds, TrustSpace
-from mssante_audit.values.identifiers import DEPARTMENTS
-from mssante_audit.values.places import Places, places
+from mssante_audit.values.identifiers import DEPARTMENTS, Places, places
 from mssante_audit.whitelist.signature import made_up
 
 _version = cache(version)

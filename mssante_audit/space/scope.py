@@ -9,8 +9,7 @@ from mssante_audit.base.errors import InputError, UnknownNameError
 from mssante_audit.base.text import fold
 from mssante_audit.declarations.register import SCOPE
 from mssante_audit.declarations.values import domain_keys
-from mssante_audit.values.identifiers import structure_key
-from mssante_audit.values.places import places
+from mssante_audit.values.identifiers import places, structure_key
 
 if TYPE_CHECKING:
     from mssante_audit.space.trust import TrustSpace

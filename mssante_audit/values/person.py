@@ -13,8 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mssante_audit.base.text import LOOK_ALIKE, fold, normalize
-from mssante_audit.values.contacts import DIGITS, TRIM, has_function, is_firm, names_house, names_nobody
-from mssante_audit.values.phones import SHORT, digits_of, is_mobile, national, read_phone
+from mssante_audit.values import contacts as texts
 
 # What names somebody is sought in a text as `_plain` has it: blanks single, digits 0 to 9, nothing invisible.
 
@@ -215,9 +214,9 @@ def unnamed(text: str) -> str:
     parts, end, at = [], 0, 0
     while name := _NAMING.search(plain, at):
         at = name.end()
-        if name["whom"] and (has_function(fold(name["whom"]).split()) or is_firm(name["whom"])):
+        if name["whom"] and (texts.has_function(fold(name["whom"]).split()) or texts.is_firm(name["whom"])):
             at = name.end("to")  # a service: persons may be named further on
-        elif not (name["kept"] or names_house(name[0])):
+        elif not (name["kept"] or texts.names_house(name[0])):
             found = name[0].translate(_DIGITS) if name["phone"] else name[0]
             parts += [text[end : places[name.start()]], mask(found)]
             end = places[at]
@@ -288,16 +287,16 @@ def _mask(body: str, words: set[str], services: bool) -> str:
 
 def _mask_phones(piece: str, services: bool) -> list[str]:
     masked, start = [], 0
-    for run in DIGITS.finditer(piece):
-        phone = read_phone(run[0].rstrip(TRIM))
-        shown = national(phone) if phone else run[0]
-        digits = digits_of(shown)
-        if len(digits) < 8 and not (services and SHORT.fullmatch(phone)):
+    for run in texts.DIGITS.finditer(piece):
+        phone = texts.read_phone(run[0].rstrip(texts.TRIM))
+        shown = texts.national(phone) if phone else run[0]
+        digits = texts.digits_of(shown)
+        if len(digits) < 8 and not (services and texts.SHORT.fullmatch(phone)):
             continue
         if piece[start : run.start()].strip():
             masked.append(HIDDEN)
         start = run.end()
-        if not (services and phone) or is_mobile(phone):
+        if not (services and phone) or texts.is_mobile(phone):
             plus = "+" if shown.startswith("+") else ""
             shown = f"{plus}{digits[:2]}{' ••' * min((len(digits) - 3) // 2, 9)} {digits[-2:]}"
         masked.append(shown)
@@ -310,7 +309,7 @@ def _mask_email(token: str, words: set[str], services: bool) -> str:
     local, _, domain = token.strip(".:'-–«»").lower().rpartition("@")
     if "@" in local or len(domain.replace(HIDDEN, "")) > 253 or not _HOST.fullmatch(domain):
         return HIDDEN
-    if services and names_nobody(f"{local}@{domain}"):
+    if services and texts.names_nobody(f"{local}@{domain}"):
         return f"{local}@{domain}"
     many_digits = sum(map(str.isdigit, domain)) > 4
 

@@ -100,42 +100,33 @@ class Reading:
     def __init__(self, source: str, any_namespace: bool, max_field: int) -> None:
         self.source, self.any_namespace, self.max_field = source, any_namespace, max_field
         self.namespace = ""
-        self.generated_at: datetime | None = None
-        """DateDeGeneration (UTC), None if it cannot be read."""
-        self.lines: array[int] = array("q")
-        """Line of each row's start tag, 1-based."""
+        self.generated_at: datetime | None = None  # DateDeGeneration (UTC), None if it cannot be read
+        self.lines: array[int] = array("q")  # line of each row's start tag, 1-based
         self.columns: list[list[Any]] = [[] for _ in FIELDS]
         """Texts of the rows in the order of `FIELDS`, in chunks; "" where the element is missing."""
         self.problems: list[Problem] = []
-        self.signed = False
-        """Whether the root has a Signature child: says nothing of its value."""
+        self.signed = False  # whether the root has a Signature child: says nothing of its value
         self.damage_kinds: tuple[str, ...] = ()
         """``namespace`` (an element instead of a declaration), ``compressed`` (breaks off), ``unclosed``
         (the root), ``cut`` (elsewhere), ``trailing`` (something after the list), ``signature`` (one stands
         elsewhere than at the end), ``broken`` (XML, elsewhere)."""
-        self.damage = ""
-        """The same in words; "" if the file is whole."""
+        self.damage = ""  # the same in words; "" if the file is whole
         self.damage_line: int | None = None
 
-        self.path: list[str] = []
-        """Names of the open elements, rows and what is in them left out."""
-        self.text: list[str] = []
-        """Character data since the last tag."""
+        self.path: list[str] = []  # names of the open elements, rows and what is in them left out
+        self.text: list[str] = []  # character data since the last tag
         self.row: list[Any] = []
         """The open row: line, then name and text of its fields. Of even length while a field is open."""
         self.others = self.nested = 0
         self.texts: list[str] = []
         """Those of the rows read since the last flush, in the order of `FIELDS`, row after row."""
-        self.empty = 0
-        """Fields of the rows so far that hold nothing."""
+        self.empty = 0  # fields of the rows so far that hold nothing
         self.seen: dict[str, int] = {}
         self.list_name = self.row_name = self.date_name = self.namespace_text = self.generated = ""
         self.fields: dict[str, str] = {}
         self.encoding = "utf-8"
-        self.skipped: bytes | None = None
-        """After broken XML: the last bytes passed over in search of a row."""
-        self.skipped_to = 0
-        """Line of their first byte."""
+        self.skipped: bytes | None = None  # after broken XML: the last bytes passed over in search of a row
+        self.skipped_to = 0  # line of their first byte
         self._open_parser(1)
 
     def _open_parser(self, line: int, opening: bytes = b"") -> None:

@@ -32,12 +32,10 @@ _SPELT = {word: group for group in WORDS["spelt"] for word in group}
 _MOST_WORDS, _MOST_NEAR = 12, 10
 NEAR = 5
 """How many near names `check` gives."""
-_FEW = 5
-"""Fewer domains than this have a word as it is typed: those that have it with a slip count as well."""
+_FEW = 5  # fewer domains than this have a word as it is typed: those that have it with a slip count as well
 _EQUAL, _MEANT, _BEGINS, _INSIDE, _SLIP, _NEAR = 10, 8, 7, 5, 4, 3
 """How much a word counts that is the same, means the same, begins so, holds it, has one slip, or is near."""
-_LEAST = 5
-"""Nearest are those that have this part, a fifth, of what all words would count."""
+_LEAST = 5  # nearest are those that have this part, a fifth, of what all words would count
 _NAMED, _OTHER = 3, 2
 """How much a word of the domain and its descriptions counts, and one of its operators and places."""
 

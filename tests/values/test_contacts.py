@@ -12,9 +12,15 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from mssante_audit.base.text import fold
-from mssante_audit.values.contacts import PROBLEMS, is_personal, parse_contact, read_email
+from mssante_audit.values.contacts import (
+    PROBLEMS,
+    is_personal,
+    national,
+    parse_contact,
+    read_email,
+    read_phone,
+)
 from mssante_audit.values.person import HIDDEN, mask
-from mssante_audit.values.phones import national, read_phone
 
 LANDLINE, MOBILE, DSI = "+33465710001", "+33639980001", "dsi@ch-alpha.example"
 

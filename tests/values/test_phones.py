@@ -6,7 +6,7 @@ import phonenumbers
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mssante_audit.values.phones import national, read_phone
+from mssante_audit.values.contacts import national, read_phone
 
 
 def test_overseas_numbers_have_their_own_codes() -> None:
