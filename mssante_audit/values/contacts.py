@@ -263,15 +263,14 @@ def _of_another(local: list[str], name: list[str]) -> bool:
     """Guess whether an address reads ``first.last`` or ``f.last``, and is like no word of the name."""
     if len(local) != 2 or not "".join(local).isalpha() or len(local[1]) < 3 or not name:
         return False
+
+    def alike(part: str, word: str) -> bool:  # one misspelt, shortened or joined to another
+        if min(len(part), len(word)) < 3:
+            return part[0] == word[0]
+        return part in word or word in part or SequenceMatcher(None, part[:64], word[:64]).ratio() >= ALIKE
+
     pairs = ((part, word) for part in local for word in (*name, "".join(name)))
-    return set(name).isdisjoint(local) and not any(_alike(*pair) for pair in pairs)
-
-
-def _alike(part: str, word: str) -> bool:
-    """Tell whether two words may be one, misspelt, shortened or joined to another."""
-    if min(len(part), len(word)) < 3:
-        return part[0] == word[0]
-    return part in word or word in part or SequenceMatcher(None, part[:64], word[:64]).ratio() >= ALIKE
+    return set(name).isdisjoint(local) and not any(alike(*pair) for pair in pairs)
 
 
 def is_service(email: str) -> bool:

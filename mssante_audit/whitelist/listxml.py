@@ -136,7 +136,8 @@ class Reading:
         parser.buffer_text = True
         parser.buffer_size = MAX_TEXT
         parser.XmlDeclHandler = self._declared
-        parser.StartDoctypeDeclHandler = self._doctype
+        dtd = "a document type (DTD) is declared: white lists have none, and entities are not read"
+        parser.StartDoctypeDeclHandler = lambda *_: self._refuse(dtd)
         parser.StartNamespaceDeclHandler = lambda prefix, uri: self._count_other(uri or "")
         parser.Parse(opening, False)
         parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
@@ -169,7 +170,6 @@ class Reading:
         self._refuse(f"the root is in {found}, not in {NAMESPACE!r}", remedy)
 
     def _problem(self, kind: str, element: str, message: str, line: int | None = None) -> None:
-        """Take note of a problem, of the open row if there is one."""
         row = len(self.lines) + 1 if self.row else None
         self.add(Problem(row, line or self._line, kind, element, message))
 
@@ -296,25 +296,23 @@ class Reading:
         if self.encoding.lower() not in ENCODINGS:
             self._refuse(f"the encoding {self.encoding[:32]!r} is not one of {', '.join(ENCODINGS)}")
 
-    def _doctype(self, *_: object) -> None:
-        self._refuse("a document type (DTD) is declared: white lists have none, and entities are not read")
-
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if self.row and not len(self.row) & 1:
             self._start_nested(name, attributes)
-            return
-        if self.text:
-            self._drop_text()
-        if self.row:
-            self.row.append(name)
-        elif name == self.row_name and self._in_list():
-            self.row.append(self._line)
         else:
-            self._start_outside(name, attributes)
-            return
-        if attributes:
-            self._count_other(name, attributes)
-            self._report_attributes(name)
+            if self.text:
+                self._drop_text()
+            if self.row:
+                self.row.append(name)
+            elif name == self.row_name and self._in_list():
+                self.row.append(self._line)
+            else:
+                self._start_outside(name, attributes)
+                return
+            if attributes:
+                self._count_other(name, attributes)
+        if attributes and self.nested < 2 and SIGNATURE not in (name, self.row[-1]):
+            self._problem("attribute", shown_name(name), "an attribute, which white lists do not have here")
 
     def _start_nested(self, name: str, attributes: dict[str, str]) -> None:
         """Open an element inside a field."""
@@ -328,12 +326,6 @@ class Reading:
                 self._problem("unexpected", shown_name(name), message)
         if name == self.row_name:
             self._problem("misplaced", "Domaine", "a row inside a row: not loaded")
-        if attributes and self.nested == 1:
-            self._report_attributes(name)
-
-    def _report_attributes(self, name: str) -> None:
-        if SIGNATURE not in (name, self.row[-1]):
-            self._problem("attribute", shown_name(name), "an attribute, which white lists do not have here")
 
     def _start_outside(self, name: str, attributes: dict[str, str]) -> None:
         """Open an element that is neither row nor in one."""
@@ -365,8 +357,8 @@ class Reading:
             self._refuse_namespace(f"the namespace {namespace[:128]!r}")
         self.namespace = namespace
         prefix = f"{namespace} " if namespace else ""
-        self.list_name, self.row_name = f"{prefix}ListeDomaines", f"{prefix}Domaine"
-        self.date_name = f"{prefix}DateDeGeneration"
+        names = ("ListeDomaines", "Domaine", "DateDeGeneration")
+        self.list_name, self.row_name, self.date_name = (prefix + local for local in names)
         self.fields = {prefix + local: local for local in FIELDS}
         self.right = [*self.fields]
 

@@ -1,7 +1,6 @@
-"""The white list: from its XML to a frame, one row a (domain, certificate) pair.
+"""The white list: from its XML to a frame, one row a (domain, certificate) pair, and what to rely on.
 
-`FRAME` has the columns of `WhiteList.entries`, in order, `PROBLEMS` those of `WhiteList.problems`. A missing
-or unreadable text is "", never NaN; `WhiteList.problems` says which ones the file lacks.
+`PROBLEMS` are the columns of `WhiteList.problems`. A missing or unreadable text is "", never NaN.
 """
 
 from __future__ import annotations
@@ -268,10 +267,9 @@ def doubts(
 ) -> list[str]:
     """Return why a list is not to be relied on, the gravest first; nothing if it is.
 
-    They are ``forged`` (a signature that is wrong), ``cut`` (its end is missing) or ``damaged``,
-    ``unsigned``; of its signer's certificate ``expired`` (when it signed), ``revoked``, ``misnamed``
-    (somebody else's, of the same authority) or ``untrusted`` (of another authority); and at an instant asked
-    about, `as_of`, ``undated``, ``future`` and ``old`` (`max_age`).
+    They are ``forged``, ``cut`` (its end is missing) or ``damaged``, ``unsigned``; of its signer's
+    certificate ``expired``, ``revoked``, ``misnamed`` (of the same authority) or ``untrusted``; and at an
+    instant asked about, `as_of`, ``undated``, ``future`` and ``old`` (`max_age`).
     """
     verdict = whitelist.signature
     reasons = []

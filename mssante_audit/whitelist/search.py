@@ -80,9 +80,9 @@ class Index:
                     self.places[word][at] = counts
 
     def ranked(self, typed: str) -> tuple[list[int], bool]:
-        """Return the places of documents that have the words, the best first, and whether they have them all.
+        """Return the documents that have the words, the best first, or else the nearest, and which it is.
 
-        Where none has them all they are the nearest. What kind of house it is need not be right.
+        What kind of house it is need not be right.
         """
         wanted = fold(typed.strip().rpartition("@")[2])
         words = list(dict.fromkeys(_shortened(wanted).split()))
@@ -137,11 +137,7 @@ class Index:
 
 
 def search(entries: pd.DataFrame, words: str, limit: int = 10, index: Index | None = None) -> pd.DataFrame:
-    """Return the first row of each domain that words find, the best first, or else of the nearest.
-
-    Case, accents and order do not count, a slip of the keyboard costs little, and a hospital is also called
-    CH, CHU or centre hospitalier.
-    """
+    """Return the first row of each domain that words find, the best first, or else of the nearest."""
     index = index or Index(documents(entries))
     found = [index.documents[at].domain for at in index.ranked(words)[0][:limit]]
     rows = entries.drop_duplicates("domain").set_index("domain", drop=False)[list(SHOWN)]
@@ -174,10 +170,9 @@ class Answer:
 
 
 def check(text: str, domains: Sequence[str]) -> Answer:
-    """Look an address or a domain up among the listed ones.
+    """Look an address (``Name <a@domain>`` too) or a domain up among the listed ones, letter for letter.
 
-    An address may have a name before it (``Name <a@domain>``). A text that stands in the list as it is, ``@``
-    or not, is listed. What is no address (nothing before the ``@``, or two of them) is a `ParameterError`.
+    What is no address (nothing before the ``@``, or two of them) is a `ParameterError`, unless it is listed.
 
     >>> check("zoe@ch-alpha.example", ["ch-alpha.example"]).listed
     True

@@ -181,7 +181,7 @@ def test_the_register_of_a_data_folder(tmp_path):
 
 def test_the_forms_own_labels_work_in_the_forms_order():
     headings = resolve(FORM_LABELS, {})
-    assert headings.unknown == headings.ambiguous == ()
+    assert headings.unknown == headings.ambiguous == []
     order = [name for name, f in fields().items() if f.form]
     found = sorted(headings.fields, key=lambda name: headings.fields[name])
     assert [n for n in found if n != "signatory"] == [n for n in order if n != "signatory_last_name"]
