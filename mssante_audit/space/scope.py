@@ -1,4 +1,4 @@
-"""Whom a register covers (`mssante_audit.declarations.scope`), among the operators of a list."""
+"""Whom a register covers (`mssante_audit.declarations.register.Scope`), among the operators of a list."""
 
 from __future__ import annotations
 
