@@ -186,9 +186,8 @@ def load_whitelist(
             raise _damaged(reading)
         entries = entries_frame(reading)
         problems = sorted(reading.problems, key=lambda p: (p.line, p.row or 0))
-        told = pd.DataFrame(
-            [astuple(p) for p in problems], columns=[c.name for c in PROBLEMS], dtype="object"
-        )
+        types = {column.name: column.dtype for column in PROBLEMS}
+        told = pd.DataFrame([astuple(p) for p in problems], columns=[*types], dtype="object").astype(types)
     except MemoryError:
         raise WhiteListError("takes more memory than there is", file=name) from None
     return WhiteList(
