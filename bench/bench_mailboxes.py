@@ -20,7 +20,7 @@ RUNS = 5
 
 OURS = """
 from pathlib import Path
-from mssante_audit.mailboxes.counts import count_mailboxes
+from mssante_audit.mailboxes.extraction import count_mailboxes
 from mssante_audit.mailboxes.extraction import pieces
 def f(file):
     return count_mailboxes(pieces(Path(file)), file).frame

@@ -99,9 +99,9 @@ from .verdicts.presented import certificates as certificates
 from .verdicts.presented import expiries as expiries
 from .verdicts.presented import revocations as revocations
 from .verdicts.presented import servers_shown as servers_shown
-from .whitelist.check import check as check
 from .whitelist.load import WhiteList as WhiteList
 from .whitelist.load import load_whitelist as load_whitelist
+from .whitelist.search import check as check
 from .whitelist.signature import verify_signature as verify_signature
 
 AUDITS: tuple[str, ...]

@@ -22,7 +22,7 @@ from mssante_audit.archive.history import bring_up_to_date
 from mssante_audit.archive.store import open_archive
 from mssante_audit.cli.main import app
 from mssante_audit.declarations.headings import read_mapping
-from mssante_audit.declarations.scope import read_scope
+from mssante_audit.declarations.register import read_scope
 from mssante_audit.nightly import mail
 from mssante_audit.nightly.config import load_config
 from mssante_audit.snapshot.make import make_snapshot

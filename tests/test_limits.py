@@ -22,9 +22,8 @@ from mssante_audit.report.results import Limits, limited, limited_to, limits, op
 from mssante_audit.report.run import run_reports
 from mssante_audit.space.story import chronicle
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.identifiers import DEPARTMENTS, REGIONS
+from mssante_audit.values.identifiers import DEPARTMENTS, REGIONS, places
 from mssante_audit.values.person import unnamed
-from mssante_audit.values.places import places
 
 AT = "2026-03-03T06:00:00Z"
 BETA = {"domain": "ch-beta.mssante.fr", "description": "Domaine du CH Beta", "dn": BETA_DN}

@@ -22,9 +22,8 @@ from mssante_audit.base.frames import Column, frame_of
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.copies import copies
-from mssante_audit.whitelist.load import WhiteList
-from mssante_audit.whitelist.reliance import DAMAGES
-from mssante_audit.whitelist.reliance import doubts as doubts_of
+from mssante_audit.whitelist.load import DAMAGES, WhiteList
+from mssante_audit.whitelist.load import doubts as doubts_of
 from mssante_audit.whitelist.rows import grouped, structures
 
 KINDS = (

@@ -63,7 +63,7 @@ class Span:
     """What happened between two lists, by the times at which they were generated.
 
     Of its frames `changes` has the columns of `mssante_audit.archive.changes`, `events` those of this module;
-    `doubts` are why either list is not to be relied on (`mssante_audit.whitelist.reliance.doubts`).
+    `doubts` are why either list is not to be relied on (`mssante_audit.whitelist.load.doubts`).
     """
 
     start: datetime | None

@@ -25,8 +25,7 @@ from mssante_audit.archive.store import GOOD, Archive, Record, append
 from mssante_audit.base.errors import FetchError, InputError
 from mssante_audit.base.secret import masked_url
 from mssante_audit.whitelist.certificates import GIVE, certificates_of
-from mssante_audit.whitelist.load import sha256_of
-from mssante_audit.whitelist.reliance import is_html
+from mssante_audit.whitelist.load import is_html, sha256_of
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 REDIRECTS = 5

@@ -18,8 +18,7 @@ from mssante_audit.base.instants import SKEW
 from mssante_audit.base.reading import read_bytes
 from mssante_audit.base.staging import exclusive
 from mssante_audit.values.dn import parse_dn
-from mssante_audit.whitelist.load import MAX_BYTES, WhiteList, load_whitelist, sha256_of
-from mssante_audit.whitelist.reliance import is_html, refusal
+from mssante_audit.whitelist.load import MAX_BYTES, WhiteList, is_html, load_whitelist, refusal, sha256_of
 
 MAX_LOSS = 0.1  # share of its rows that a list may lose against the one before without being flagged
 

@@ -50,7 +50,7 @@ class Record:
     Its outcome is ``kept``; ``same`` (kept already); ``unchanged`` (the server says so); ``quarantined``; or
     ``failed``. Its flags: ``older`` than the last list; ``shrunk``: lost more rows than allowed; ``future``;
     ``same-second``; ``changed-signer``: of another signer than expected. A `doubt` is why it was quarantined:
-    ``html``, or a code of `mssante_audit.whitelist.reliance.refusal`; or why no list could be had
+    ``html``, or a code of `mssante_audit.whitelist.load.refusal`; or why no list could be had
     (`mssante_audit.base.errors.FetchError`).
     """
 

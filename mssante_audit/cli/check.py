@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mssante_audit.space.trust import TrustSpace
-    from mssante_audit.whitelist.check import Answer
+    from mssante_audit.whitelist.search import Answer
 
 UNRELIABLE = 4
 """Exit status where a list is not to be relied on."""
@@ -45,8 +45,8 @@ def check(
     """
     from mssante_audit.verdicts.domains import record_of
     from mssante_audit.verdicts.words import not_relied_on
-    from mssante_audit.whitelist.check import check as look_up
-    from mssante_audit.whitelist.reliance import DAMAGES
+    from mssante_audit.whitelist.load import DAMAGES
+    from mssante_audit.whitelist.search import check as look_up
 
     if not name.strip():
         raise ParameterError("nothing to look up")

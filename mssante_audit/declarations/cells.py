@@ -8,8 +8,7 @@ from datetime import date, timedelta
 from mssante_audit.base.text import fold, is_hidden
 from mssante_audit.declarations.references import is_nothing
 
-LONGEST = 200
-"""Characters of a box or a date; what is longer is neither."""
+LONGEST = 200  # characters of a box or a date
 UNSEEN = "\0"
 """The cell of a box that may be ticked or not; no file that is read holds this character."""
 CELL_ERROR = re.compile(r"#(?:REF!|N/A|NAME\?|VALUE!|DIV/0!|NUM!|NULL!|NOM\?|VALEUR!)(?: .*)?", re.DOTALL)
@@ -25,8 +24,7 @@ _SIGNED = re.compile(
     r"|signee? (?:le|par|electroniquement|numeriquement)\b.*)"
 )
 _NOT = re.compile(r"(?:non|pas|aucune?)(?: [a-z]+){1,4}")
-_NUMBER = re.compile(r"([01])[.,]0+")
-"""As a spreadsheet or a program exports 1 and 0."""
+_NUMBER = re.compile(r"([01])[.,]0+")  # as a spreadsheet or a program exports 1 and 0
 _STROKE = re.compile(r"[-‐-―−_.…\s]*")
 """What leaves a box empty, of all strokes: others may be somebody's tick."""
 
@@ -81,14 +79,10 @@ _AFTER_DATE = re.compile(
 _PLAIN_DATE = re.compile(r"([0-3]?[0-9])/([01]?[0-9])/([0-9]{4})")
 _CENTURY = range(2000, 2100)
 _EXCEL_DAY_0 = date(1899, 12, 30)
-_EXCEL_DAYS = range(36526, 73051)
-"""2000 to 2099: other numbers are no dates of declarations."""
 
 
 def read_date(text: str) -> tuple[date | None, str]:
     """Read a date as French and computers write it; the second value is the kind of problem, "" if none.
-
-    A place, the day of the week (which must be the date's) and ``le`` may stand before it, a place after it.
 
     >>> read_date("1er mars 2026")
     (datetime.date(2026, 3, 1), '')
@@ -99,14 +93,14 @@ def read_date(text: str) -> tuple[date | None, str]:
         return _day(plain[3], plain[2], plain[1])
     if not text[:1].isdigit() and is_nothing(text):
         return None, "date" if CELL_ERROR.fullmatch(text) else ""
-    if len(text) == 5 and text.isdecimal() and int(text) in _EXCEL_DAYS:
-        return _EXCEL_DAY_0 + timedelta(days=int(text)), "date-number"
+    if len(text) == 5 and text.isdecimal():
+        counted = _EXCEL_DAY_0 + timedelta(days=int(text))
+        if counted.year in _CENTURY:
+            return counted, "date-number"
     words = re.sub(r" ?/ ?", "/", " ".join(text.casefold().replace("\u2019", "'").split()))
-    if not words or len(words) > LONGEST:
-        return None, "date" if words else ""
-    before = _BEFORE_DATE.match(words)
+    before = _BEFORE_DATE.match(words) if 0 < len(words) <= LONGEST else None
     if not before or _NO_PLACE.search(words):
-        return None, "date"
+        return None, "date" if words else ""
     words = _AFTER_DATE.sub("", words[before.end() :])
     if match := re.fullmatch(r"(\d{4})([/.-])(\d\d?)\2(\d\d?)", words):
         day, kind = _day(match[1], match[3], match[4])

@@ -56,11 +56,7 @@ _LEADER = re.compile(r"\.{3,}|…+|_{3,}")
 
 
 def read_form(file: str, raw: bytes) -> Sheet:
-    """Read one declaration from a PDF.
-
-    One that is damaged, encrypted, scanned, XFA only, flattened, or not this form is an `InputError`; so is
-    an installation without the extra ``pdf``.
-    """
+    """Read one declaration; a PDF that is damaged, a scan, or not this form is an `InputError`."""
     try:
         from pypdf import PdfReader
     except ImportError as error:
@@ -149,7 +145,6 @@ def _from_text(file: str, text: str) -> Sheet:
 
 
 def _sheet(file: str, headings: list[str], cells: list[str]) -> Sheet:
-    """Return the one declaration of a form."""
     columns = [pd.Series([cell], dtype="str") for cell in cells]
     return Sheet(file, headings, columns, np.array([1], dtype="int64"))
 
@@ -211,18 +206,17 @@ SIGNED = ("date", "signature_present", "signatory_last_name", "signatory_first_n
 EMPTIED = "Laissé vide : l’audit y signale une erreur. À remplir par l’opérateur."
 """What the mark beside a field means."""
 _MARKED = (0.7, 0.1, 0.05)
+_LATIN = re.compile("[\0-\xff]*")
 _ADDRESSES = (Letter().contacts_to, Letter().form_to)
 
 
 def _pdf_missing(error: ImportError) -> InputError:
-    """Return the error for an installation without the extra ``pdf``."""
     return InputError("PDF needs {}", error.name, remedy='Install it: pip install "mssante-audit[pdf]"')
 
 
 _EDGES = {1: (42, 559), 2: (42, 302, 559), 4: (42, 168, 302, 428, 559)}
 """Where the fields of a line begin and the last ends, by their number; 6 points are left between them."""
-_ENDS = {"contract_number": 320, "date": 220}
-"""Of fields shorter than that."""
+_ENDS = {"contract_number": 320, "date": 220}  # of fields shorter than that
 
 
 def write_form(
@@ -230,9 +224,8 @@ def write_form(
 ) -> bytes:
     """Return Annexe 1 as a PDF whose fields are filled from a `mssante_audit.declarations.register.records`.
 
-    The manager's `addresses` for changes of contacts and for the form are printed. Days are written as
-    France does. Fields that are `marked` have a star beside them, and the page says why.
-    Without the extra ``pdf`` it is an `InputError`.
+    The manager's `addresses` for changes of contacts and for the form are printed, and days as France writes
+    them. Fields that are `marked` have a star beside them, and the page says why.
     """
     try:
         import reportlab  # noqa: F401 - what draws
@@ -240,9 +233,9 @@ def write_form(
         from pypdf.generic import NameObject, TextStringObject
     except ImportError as error:
         raise _pdf_missing(error) from None
-    signed = {name: text for name, text in record.items() if name in SIGNED}
-    days = {name: re.sub(r"\A(\d{4})-(\d\d)-(\d\d)\Z", r"\3/\2/\1", text) for name, text in signed.items()}
-    record = {**record, **days}
+    days = {name: record[name] for name in SIGNED if name in record}
+    french = {n: re.sub(r"\A(\d{4})-(\d\d)-(\d\d)\Z", r"\3/\2/\1", text) for n, text in days.items()}
+    record = {**record, **french}
     ticked = frozenset(name for name in fields() if fields()[name].kind == "box" and record.get(name) == "X")
     with _reading:
         writer = PdfWriter(_drawn(ticked, frozenset(marked), addresses))
@@ -251,12 +244,12 @@ def write_form(
         entries = {str(a.get_object()["/T"]): a.get_object() for a in annotations}
         texts = {n: v for n, v in record.items() if v and n in entries and entries[n].get("/FT") == "/Tx"}
         # Helvetica's characters get an appearance; viewers draw the others themselves
-        plain = {name: value for name, value in texts.items() if _latin(value)}
+        plain = {name: value for name, value in texts.items() if _LATIN.fullmatch(value)}
         writer.update_page_form_field_values(sheet, plain, auto_regenerate=False)
         for name in texts.keys() - plain.keys():
             entries[name][NameObject("/V")] = TextStringObject(texts[name])
             entries[name].pop("/AP", None)
-    if not all(_latin(value) for value in record.values()):
+    if not all(map(_LATIN.fullmatch, record.values())):
         writer.set_need_appearances_writer(True)
     filled = io.BytesIO()
     writer.write(filled)
@@ -269,10 +262,7 @@ _reading = threading.Lock()
 
 @lru_cache(maxsize=32)
 def _drawn(ticked: frozenset[str], marked: frozenset[str], addresses: tuple[str, str]) -> Any:
-    """Return the form with nothing but its boxes filled in, read: a writer copies it.
-
-    Drawing and reading it takes longer than filling it in, and most domains have the same few fields wrong.
-    """
+    """Return the form with nothing but its boxes filled in, read, which takes longer than to fill it in."""
     from pypdf import PdfReader
     from reportlab.pdfgen.canvas import Canvas
 
@@ -282,16 +272,19 @@ def _drawn(ticked: frozenset[str], marked: frozenset[str], addresses: tuple[str,
     for number, page in enumerate(FORM, 1):
         height = PAGE[1] - 48
         for line in page:
-            if isinstance(line, str) and line.startswith(" "):
+            if not isinstance(line, str):
+                _draw(canvas, line, height, ticked, marked)
+                height -= _LINE
+            elif line.startswith(" "):
                 canvas.setFont("Helvetica-Oblique", 7)
                 canvas.drawString(_LEFT, height + 7, line.strip().format(*addresses))
                 height -= 10
-                continue
-            height = _draw(canvas, line, height, ticked, marked)
+            else:
+                canvas.setFont("Helvetica-Bold", 10)
+                _say(canvas, _LEFT, height - 12, line, (0.12, 0.23, 0.37))
+                height -= 32
         if any(name in marked for line in page if isinstance(line, list) for name in line):
-            canvas.setFillColorRGB(*_MARKED)
-            canvas.drawString(_LEFT, 30, f"* {EMPTIED}")
-            canvas.setFillColorRGB(0, 0, 0)
+            _say(canvas, _LEFT, 30, f"* {EMPTIED}", _MARKED)
         if number == len(FORM):
             canvas.setFont("Helvetica", _FONT)
             canvas.drawRightString(PAGE[0] - 80, 40, "Parapher ici")
@@ -301,27 +294,21 @@ def _drawn(ticked: frozenset[str], marked: frozenset[str], addresses: tuple[str,
     return PdfReader(out)
 
 
+def _say(canvas: Any, left: float, height: float, text: str, colour: tuple[float, float, float]) -> None:
+    canvas.setFillColorRGB(*colour)
+    canvas.drawString(left, height, text)
+    canvas.setFillColorRGB(0, 0, 0)
+
+
 def _draw(
-    canvas: Any,
-    line: str | list[str],
-    height: float,
-    ticked: Collection[str],
-    marked: Collection[str],
-) -> float:
-    """Draw one line at `height`; return the height of the next."""
-    if isinstance(line, str):
-        canvas.setFont("Helvetica-Bold", 10)
-        canvas.setFillColorRGB(0.12, 0.23, 0.37)
-        canvas.drawString(_LEFT, height - 12, line)
-        canvas.setFillColorRGB(0, 0, 0)
-        return height - 32
+    canvas: Any, line: list[str], height: float, ticked: Collection[str], marked: Collection[str]
+) -> None:
+    """Draw the fields of one line, with their labels."""
     canvas.setFont("Helvetica", _FONT)
     for name, left, end in zip(line, _EDGES[len(line)], _EDGES[len(line)][1:], strict=False):
         label = fields()[name].form.removeprefix("DN ")
         if name in marked:
-            canvas.setFillColorRGB(*_MARKED)
-            canvas.drawString(left - 7, height, "*")
-            canvas.setFillColorRGB(0, 0, 0)
+            _say(canvas, left - 7, height, "*", _MARKED)
         if fields()[name].kind == "box":
             canvas.acroForm.checkbox(
                 name=name, tooltip=label, x=left, y=height - 4, size=12,
@@ -336,8 +323,3 @@ def _draw(
             width=_ENDS.get(name, end - 6) - start, height=15, fontName="Helvetica", borderWidth=0.5,
             fontSize=7.5 if name.startswith("dn_") else _FONT, maxlen=None, fieldFlags="",
         )  # fmt: skip
-    return height - _LINE
-
-
-def _latin(text: str) -> bool:
-    return all(ord(character) < 256 for character in text)

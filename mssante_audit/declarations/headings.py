@@ -60,19 +60,17 @@ class Headings(NamedTuple):
     """Position of the column that holds a field (or `SIGNATORY`)."""
     repeats: dict[str, tuple[int, ...]]
     """Further positions of a field that stands there more than once."""
-    unknown: tuple[int, ...]
-    ambiguous: tuple[int, ...]
+    unknown: list[int]
+    ambiguous: list[int]
     """Positions whose heading could be several fields."""
 
 
 class HeadingRow(NamedTuple):
-    """Where the headings of a file are, counted from 0."""
+    """Where the headings of a file are: the row from 0, or the second of two, and how many are known."""
 
     last: int
-    """The row, or the second of two."""
     headings: list[str]
     known: int
-    """How many of them are."""
 
 
 fold = lru_cache(4096)(text.fold)
@@ -112,13 +110,8 @@ def field_of(heading: str) -> str | None:
     name, plain = fold(heading), _labels()[0]
     if name in plain or name in _labels()[1]:
         return plain.get(name)
-    found = _by_words().get(_words(name))
+    found = _labels()[2].get(_words(name))
     return None if found == SIGNATORY and not name.startswith("nom") else found
-
-
-@cache
-def _by_words() -> dict[frozenset[str], str]:
-    return {_words(label): name for label, name in _labels()[0].items()}
 
 
 def _words(folded: str) -> frozenset[str]:
@@ -126,18 +119,16 @@ def _words(folded: str) -> frozenset[str]:
 
 
 def resolve(headings: Sequence[str], mapping: Mapping[str, str]) -> Headings:
-    """Tell what each column holds.
+    """Tell what each column holds, by the analyst's mapping, else the column names, else the French labels.
 
-    A heading is looked for in the analyst's mapping, then among the column names, then among the French
-    labels. The form prints some labels several times (« Nom », « Courriel »…): such a label is understood by
-    its order, and only where it stands as often as on the form; otherwise it is ambiguous, never guessed.
+    A label that the form prints several times (« Nom », « Courriel »…) is understood by its order, and only
+    where it stands as often as on the form; otherwise it is ambiguous, never guessed.
     """
     shared, mapped = _labels()[1], {fold(heading): name for heading, name in mapping.items()}
     folded = [fold(heading) for heading in headings]
     times, seen = Counter(folded), Counter[str]()
     places: dict[str, list[int]] = {}
-    unknown: list[int] = []
-    ambiguous: list[int] = []
+    found = Headings({}, {}, [], [])
     for at, name in enumerate(folded):
         field = mapped.get(name) or field_of(headings[at])
         if field is None and name in shared and times[name] == len(shared[name]):
@@ -146,10 +137,10 @@ def resolve(headings: Sequence[str], mapping: Mapping[str, str]) -> Headings:
         if field is not None:
             places.setdefault(field, []).append(at)
         else:
-            (ambiguous if name in shared else unknown).append(at)
-    first = {name: where[0] for name, where in places.items()}
-    repeats = {name: tuple(where[1:]) for name, where in places.items() if len(where) > 1}
-    return Headings(first, repeats, tuple(unknown), tuple(ambiguous))
+            (found.ambiguous if name in shared else found.unknown).append(at)
+    found.fields.update({name: where[0] for name, where in places.items()})
+    found.repeats.update({name: tuple(where[1:]) for name, where in places.items() if len(where) > 1})
+    return found
 
 
 def recognised(headings: Sequence[str], mapping: Mapping[str, str]) -> int:
@@ -166,8 +157,8 @@ def is_help(row: Sequence[str]) -> bool:
 
 
 @cache
-def _labels() -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Return the labels that name one field, and those the form prints for several, in its order."""
+def _labels() -> tuple[dict[str, str], dict[str, list[str]], dict[frozenset[str], str]]:
+    """Return the labels that name one field, those the form prints for several, and the first by `_words`."""
     printed: dict[str, list[str]] = {}
     for field in fields().values():
         if field.form:
@@ -176,7 +167,8 @@ def _labels() -> tuple[dict[str, str], dict[str, list[str]]]:
     for field in fields().values():
         plain |= {fold(label): field.name for label in (field.name, field.label, *field.also)}
     plain |= dict.fromkeys(map(fold, ("Nom, Prénom", "Nom et prénom du signataire")), SIGNATORY)
-    return plain, {label: names for label, names in printed.items() if len(names) > 1}
+    shared = {label: names for label, names in printed.items() if len(names) > 1}
+    return plain, shared, {_words(label): name for label, name in plain.items()}
 
 
 def suggestion(heading: str) -> str:
@@ -187,10 +179,7 @@ def suggestion(heading: str) -> str:
 
 
 def read_mapping(path: Path) -> dict[str, str]:
-    """Read a ``columns.toml``: a table ``[columns]`` from the analyst's headings to column names.
-
-    One that is not TOML, or names a column that the register does not have, is an `InputError`.
-    """
+    """Read a ``columns.toml``: a table ``[columns]`` from the analyst's headings to column names."""
     try:
         table = read_toml(path)
     except InputError as error:

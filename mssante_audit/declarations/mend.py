@@ -1,7 +1,7 @@
 """What can be put right in a register without guessing: layout, and letters that mean nothing.
 
-A certificate's name is left as it is: a blank in it may be the certificate's own. What the reader understood
-already (dates, boxes, strokes, « idem ») is written plainly by `mssante_audit.declarations.write`.
+A certificate's name is left as it is: a blank in it may be its own. What the reader understood already
+(dates, boxes, strokes, « idem ») is written plainly by `mssante_audit.declarations.write`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from mssante_audit.base.text import is_hidden
 from mssante_audit.declarations.headings import Field, fields
 from mssante_audit.declarations.register import Register, records
 from mssante_audit.declarations.values import domain_keys, mapped
+from mssante_audit.values.contacts import national, read_phone
 from mssante_audit.values.identifiers import identifier_of
-from mssante_audit.values.phones import national, read_phone
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,7 @@ STEPS: Mapping[str, Steps] = {
 
 
 def mended(register: Register) -> tuple[Register, tuple[Mended, ...]]:
-    """Return a register put right, and what was done to it; what could not be read stays as it is.
-
-    What the reader did, and noted among the register's problems, is not listed again.
-    """
+    """Return a register put right, and what was done to it that is not among its problems."""
     frame = register.declarations.copy()
     read = records(frame)
     done: list[Mended] = []

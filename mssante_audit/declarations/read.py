@@ -1,7 +1,4 @@
-"""A file of declarations as texts in cells, of which nothing is known yet; CSV, JSON and JSON Lines.
-
-Of CSV, encoding and separator are found out.
-"""
+"""A file of declarations as texts in cells, of which nothing is known yet; CSV, JSON and JSON Lines."""
 
 from __future__ import annotations
 
@@ -10,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from io import StringIO
 from itertools import islice
 from typing import Any
@@ -23,9 +19,8 @@ from mssante_audit.base.export import unguarded
 from mssante_audit.base.reading import MB, parse_json
 from mssante_audit.declarations.headings import find_headings, is_help, recognised, resolve
 
-MAX_ROWS = 200_000
+MAX_ROWS, MAX_COLUMNS = 200_000, 500
 """A register has a row a declaration, the list some 5,000 domains: more is a mistake or an attack."""
-MAX_COLUMNS = 500
 HEADING_ROWS = 20
 """Headings are looked for in the first rows: some registers begin with a title, or with instructions."""
 MAX_BYTES = 256 * MB
@@ -54,9 +49,8 @@ class Sheet:
     lost: dict[str, str] = field(default_factory=dict)
     """Fields that should be there and were not found, with the kind of problem."""
     sheet: str = ""
-    """Name of the sheet of a workbook that they are of."""
+    """Name of the sheet of a workbook that they are of, and those of which nothing was read."""
     unread: tuple[str, ...] = ()
-    """Names of its other sheets, of which nothing was read."""
 
 
 def too_many_rows(file: str) -> InputError:
@@ -82,8 +76,6 @@ def without_remarks(sheet: Sheet, mapping: Mapping[str, str]) -> Sheet:
         return sheet
     names = sheet.columns[known["domain"]].str.strip().str
     unlikely = ~names.contains(".", regex=False) | names.contains(" ", regex=False)
-    if not unlikely.any():
-        return sheet
     lost = {row for row, _ in sheet.cells}
     why: dict[int, tuple[int, str]] = {}
     rows = zip(*(column[unlikely].tolist() for column in sheet.columns), strict=True)
@@ -107,10 +99,7 @@ ODD = re.compile(f"#|{CONTROL}")
 
 
 def _decoded(file: str, raw: bytes) -> str:
-    """Return a text file without its mark; it may be UTF-8, UTF-16 with its mark, or Excel's cp1252.
-
-    One that is none of them, or holds a NUL character, is an `InputError`.
-    """
+    """Return a text file without its mark; it may be UTF-8, UTF-16 with its mark, or Excel's cp1252."""
     remedy = "Save it as « CSV UTF-8 » or as .xlsx"
     encodings = ("utf-16",) if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8",)
     for encoding in (*encodings, "cp1252"):
@@ -126,11 +115,10 @@ def _decoded(file: str, raw: bytes) -> str:
 
 
 def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
-    """Read a CSV file.
+    """Read a CSV file; the separator is the one under which most headings are known.
 
-    The separator is the one under which most headings are known. Every row comes out: one with too few or
-    too many cells is padded or cut, and flagged. The apostrophes that `mssante_audit.base.export` puts where
-    a formula would start are taken off again.
+    Every row comes out: one with too few or too many cells is padded or cut, and flagged. The apostrophes
+    that `mssante_audit.base.export` puts where a formula would start are taken off again.
     """
     text = _decoded(file, raw)
     named = re.match(r'"?sep=(.)"?\r?\n', text, re.IGNORECASE)
@@ -161,16 +149,13 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
             kept.append(line)
     if len(kept) > MAX_ROWS:
         raise too_many_rows(file)
-    columns = zip(*kept, strict=True) if kept else [()] * width
-    sheet.columns = [_unguarded(pd.Series(cells, dtype="str")) for cells in columns]
+    for cells in zip(*kept, strict=True) if kept else [()] * width:
+        column = pd.Series(cells, dtype="str")
+        guarded = column.str.contains("'", regex=False)
+        sheet.columns.append(column.mask(guarded, column[guarded].map(unguarded)))
     sheet.rows = np.array(numbers, dtype="int64")
     sheet.odd = bool(ODD.search(text))
     return without_remarks(sheet, mapping)
-
-
-def _unguarded(column: pd.Series) -> pd.Series:
-    guarded = column.str.contains("'", regex=False)
-    return column.mask(guarded, column[guarded].map(unguarded)) if guarded.any() else column
 
 
 def _lines(file: str, text: str, separator: str) -> Iterator[list[str]]:
@@ -193,14 +178,16 @@ def read_json(file: str, raw: bytes, *, lines: bool = False) -> Sheet:
 
     A line that is none is flagged, and the rest is read.
     """
-    plain = {"parse_int": str, "parse_constant": str, "parse_float": lambda text: text.removesuffix(".0")}
-    parse = partial(parse_json, file=file, object_pairs_hook=tuple, **plain)  # with keys that come twice
-    text, problems, records = _decoded(file, raw), [], []
+    hooks: dict[str, Any] = {"object_pairs_hook": tuple}  # with keys that come twice
+    hooks |= {"parse_int": str, "parse_constant": str, "parse_float": lambda text: text.removesuffix(".0")}
+    text = _decoded(file, raw)
+    records: list[tuple[int, Any]] = []
+    problems: list[Flag] = []
     if lines:
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
                 try:
-                    records.append((number, parse(line)))
+                    records.append((number, parse_json(line, file, **hooks)))
                 except InputError:
                     problems.append((number, None, "record", ""))
                 if len(records) + len(problems) > MAX_ROWS:
@@ -208,7 +195,7 @@ def read_json(file: str, raw: bytes, *, lines: bool = False) -> Sheet:
         if not records and problems:
             raise InputError("no line is JSON", file=file, line=problems[0][0])
     else:
-        content = parse(text)
+        content = parse_json(text, file, **hooks)
         content = dict(content).get("declarations") if isinstance(content, tuple) else content
         if not isinstance(content, list):
             remedy = 'Write [{"domain": "…", …}, …], or one record a line as .jsonl'

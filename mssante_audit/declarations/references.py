@@ -1,7 +1,6 @@
 """What hands write where a field has no value of its own: strokes, words for nothing, references to another.
 
-Of a reference the value is what it refers to, where the form makes that plain: to what stands above, or to
-somebody it names. Any other is unreadable.
+The value of a reference is what it refers to, where the form makes that plain; any other is unreadable.
 """
 
 from __future__ import annotations
@@ -14,8 +13,7 @@ import pandas as pd
 from mssante_audit.base.text import fold
 from mssante_audit.declarations.headings import Field, fields
 
-_LONGEST = 60
-"""Characters; nobody refers at greater length."""
+_LONGEST = 60  # characters; nobody refers at greater length
 _STROKES = re.compile(r"[-‐-―−_/\\.…·*~\s]*")
 _NOTHING = re.compile(
     r"[\W_]*(?:x|(?:n[ée]ants?|sans[ -]objet|s[./]? ?o\.?|aucune?s?(?:\(e\))?|n[/.]? ?[ac]\.?|none|null|nan"
@@ -49,8 +47,7 @@ _ELSEWHERE = re.compile(
     r"|\bpage\b|\bdeclaration\b|\bconvention\b"
 )
 _WHOLE = "|".join(pattern.pattern for pattern in (_STROKES, _NOTHING, _CROSSES, _DITTO))
-_ODD = re.compile(rf"(?:{_WHOLE})\Z|{_FIRST.pattern}", re.I)
-"""All that may be struck out, or refer."""
+_ODD = re.compile(rf"(?:{_WHOLE})\Z|{_FIRST.pattern}", re.I)  # all that may be struck out, or refer
 _NAME = re.compile(r"\s*(?:[\w-]+(?:\.[\w-]+){2,}\.?|\S+@\S+)\s*")
 """A name of the DNS or an address, whatever it begins with: some domain is called voir-…"""
 _ROLES = {
@@ -67,20 +64,15 @@ _ABOVE_OF = {
     "public_technical": "public_project", "connector": "structure", "secondary": "primary",
 }  # fmt: skip
 """Whose part of the form stands above (or to the left of) whose."""
-_OPPOSITE = {
-    "project_manager": "technical_manager", "technical_manager": "project_manager",
-    "public_project": "public_technical", "public_technical": "public_project",
-    "structure": "beneficiary", "beneficiary": "structure",
-}  # fmt: skip
+_BESIDE_OF = {name: _ABOVE_OF[name] for name in ("technical_manager", "public_technical", "beneficiary")}
+_BESIDE_OF |= {left: right for right, left in _BESIDE_OF.items()}
 """What stands beside what on the form, left and right."""
 _IF_OTHER = ("technical_manager", "connector")
 """Parts that the form wants only of another than the one above: the same is nobody."""
 
 
 def is_nothing(text: str, kind: str = "") -> bool:
-    """Tell a stroke, or a word that says that there is no value.
-
-    In other fields than texts ``xxx`` and ``pas de …`` are such, too.
+    """Tell a stroke, or a word for no value; in other fields than texts ``xxx`` and ``pas de …``, too.
 
     >>> [is_nothing(text) for text in ("--", "Néant.", "S.O.", "x", "n/a", "CH X", "")]
     [True, True, True, True, True, False, False]
@@ -123,10 +115,9 @@ def reference(text: str, kind: str = "text") -> str | None:
 
 
 def replace(columns: dict[str, pd.Series], missing: Collection[str]) -> dict[str, pd.Series]:
-    """Empty what is struck out, and put in place of each reference what it refers to.
+    """Empty what is struck out in `columns`, and put in place of each reference what it refers to.
 
-    Changed are the texts of `columns`, by field; of those `missing` nothing is known. Returned is by field in
-    which rows a reference is not plain, and the field left empty.
+    Of those `missing` nothing is known. Returned is by field in which rows a reference is not plain.
     """
     texts = {name: field for name, field in fields().items() if field.kind not in ("box", "date")}
     odd: dict[str, dict[str, str]] = {}
@@ -173,7 +164,7 @@ def replace(columns: dict[str, pd.Series], missing: Collection[str]) -> dict[str
 def _source(field: Field, role: str) -> str:
     """Return the field that a reference in `field` means, "" where none is."""
     part = next((name for name in (*_ROLES, *_ABOVE_OF) if field.name.startswith(f"{name}_")), "")
-    whose = {"above": _ABOVE_OF.get(part, ""), "beside": _OPPOSITE.get(part, "")}.get(role, role)
+    whose = {"above": _ABOVE_OF.get(part, ""), "beside": _BESIDE_OF.get(part, "")}.get(role, role)
     if whose in ("structure", "beneficiary"):
         return {"identifier": f"{whose}_id", "text": "structure_name"}.get(field.kind, "")
     kind = field.name.removeprefix(f"{part}_") if part else field.name.removeprefix("signatory_")

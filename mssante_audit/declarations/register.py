@@ -13,16 +13,20 @@ from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
+from pydantic import ValidationError
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.fields import refusal
 from mssante_audit.base.frames import Column
-from mssante_audit.base.reading import read_bytes
+from mssante_audit.base.reading import read_bytes, read_toml
+from mssante_audit.base.settings import Line, Names, Section
 from mssante_audit.declarations import read as reading
 from mssante_audit.declarations.headings import fields, read_mapping
-from mssante_audit.declarations.scope import FILE, Scope, read_scope
 from mssante_audit.declarations.values import KINDS, UNREAD, File, Problem, mapped, read_file
 from mssante_audit.values.identifiers import structure_key
 
+SCOPE = "scope.toml"
+"""Beside the register: whose declarations it holds, where these are not everybody's."""
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".json", ".jsonl", ".pdf")
 _KNOWN = ("Known are {}", ", ".join(SUFFIXES))
 
@@ -42,6 +46,33 @@ def columns() -> tuple[Column, ...]:
             described.append(Column(name, "boolean" if form_field.kind == "box" else "str", meaning))
     key = Column("domain_key", "str", "the domain in lower case, without outer blanks and final dot")
     return (*described, key, Column("operator_id", "str", "`structure_id` as the list would write it"))
+
+
+class Scope(Section):
+    """Whom a register covers: operators named, and those that sit in a place, by their certificates."""
+
+    operators: Names = ()
+    region: Line = ""
+    department: Line = ""
+
+
+class _ScopeFile(Section):
+    scope: Scope
+
+
+def read_scope(path: Path) -> Scope:
+    """Read a ``scope.toml``; one that is not TOML, has other keys, or names nobody is an `InputError`."""
+    remedy = "Under [scope] there are operators (a list), region and department (texts)"
+    try:
+        scope = _ScopeFile.model_validate(read_toml(path)).scope
+    except ValidationError as error:
+        raise InputError(refusal(_ScopeFile, error), file=path.name, remedy=remedy) from None
+    except InputError as error:
+        raise InputError("not a scope: {}", error.message, file=path.name, remedy=remedy) from None
+    if not (scope.operators or scope.region.strip() or scope.department.strip()):
+        remedy = f"{remedy}; without a scope, remove the file"
+        raise InputError("names nobody", file=path.name, remedy=remedy)
+    return scope
 
 
 @dataclass(frozen=True)
@@ -76,16 +107,12 @@ class Register:
     def at(self, as_of: datetime) -> pd.DataFrame:
         """Return the declarations that count at `as_of`: for each domain, the latest of each operator.
 
-        A declaration of a later day does not count yet. Of two of one day the lower in the register counts;
-        one without a readable date is neither first nor last: it stays beside the dated one.
+        Of two of one day the lower in the register counts; one without a date stays beside the dated one.
         """
         return latest(self.until(as_of))
 
     def having(self, declarations: pd.DataFrame, *columns: str) -> pd.DataFrame:
-        """Return the rows of `declarations` of which all `columns` are known.
-
-        Left out are files without one of the columns, and rows where a cell of one could not be read.
-        """
+        """Return the rows of `declarations` of which all `columns` are there and could be read."""
         without = [file for file, missing in self.missing.items() if missing & set(columns)]
         known = declarations[~declarations["file"].isin(without)]
         unread = self.problems[self.problems["column"].isin(columns) & self.problems["kind"].isin(UNREAD)]
@@ -103,8 +130,7 @@ class Register:
 def latest(declarations: pd.DataFrame, operators: pd.Series | None = None) -> pd.DataFrame:
     """Return the declarations that no later one of the same operator replaces, in the register's order.
 
-    Those without a domain all stay, and so do those without a date. `operators` is what the operator of each
-    is known by; by default `structures_of` its identifier.
+    Those without domain or date stay. `operators` is what each's is known by, `structures_of` if not given.
     """
     whose = structures_of(declarations["operator_id"]) if operators is None else operators
     ordered = declarations[["domain_key", "date"]].assign(whose=whose)
@@ -142,7 +168,7 @@ def load_declarations(
     if not parts:
         raise InputError("no declaration here", file=str(path), remedy=_KNOWN)
     folder = path if path.is_dir() else path.parent
-    scope = read_scope(folder / FILE) if (folder / FILE).exists() else None
+    scope = read_scope(folder / SCOPE) if (folder / SCOPE).exists() else None
     if columns is None:
         columns = beside if (beside := folder / "columns.toml").exists() else {}
     mapping = columns if isinstance(columns, Mapping) else read_mapping(Path(columns))
@@ -205,10 +231,7 @@ def _sheet(path: Path, raw: bytes, sheet: str | None, mapping: Mapping[str, str]
 
 
 def find_register(data: Path) -> Path | None:
-    """Return the register of a data folder: ``declarations.<csv|xlsx|json|jsonl|pdf>`` or ``declarations/``.
-
-    If there are several it is an `InputError`.
-    """
+    """Return the register of a data folder, a file or folder named ``declarations``, if there is one."""
     if not data.is_dir():
         return None
     named = (f for f in data.iterdir() if f.stem == "declarations")
@@ -221,10 +244,7 @@ def find_register(data: Path) -> Path | None:
 
 
 def due_from(declarations: pd.DataFrame) -> pd.Series:
-    """Return the day from which on what a declaration asks for is awaited; NaT for one without a date.
-
-    The latest of its date, of the day when the manager received it and of the day when it takes effect.
-    """
+    """Return from when on what a declaration asks for is awaited: the latest of date, receipt and effect."""
     days = declarations[["date", "received_on", "effective_on"]].max(axis=1)
     return days.where(declarations["date"].notna())
 
@@ -251,10 +271,7 @@ def structures_of(identifiers: pd.Series, among: Collection[str] = ()) -> pd.Ser
 
 
 def records(declarations: pd.DataFrame) -> pd.DataFrame:
-    """Return the form's fields of some declarations as texts: boxes as ``X`` or "", the date as ISO 8601.
-
-    What could not be read is written as the file says, for dates; an unreadable box is empty.
-    """
+    """Return the form's fields as texts: boxes as ``X`` or "", dates as ISO 8601, or as the file says."""
     written = declarations[list(fields())].copy()
     for name, form_field in fields().items():
         if form_field.kind == "box":

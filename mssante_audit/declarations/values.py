@@ -86,7 +86,7 @@ def read_file(sheet: Sheet, mapping: Mapping[str, str]) -> File:
         raise InputError(message, found, file=sheet.file, line=sheet.heading_row, remedy=remedy)
     named = dict(enumerate(sheet.headings)) | {at: name for name, at in headings.fields.items()}
     problems = [
-        Problem(sheet.file, row, named.get(at, ""), kind, value, sheet.cells.get((row, at), ""))
+        Problem(sheet.file, row, "" if at is None else named[at], kind, value, sheet.cells.get((row, at), ""))
         for row, at, kind, value in sheet.problems
     ]
     problems += _heading_problems(sheet, headings)
@@ -116,7 +116,12 @@ def read_file(sheet: Sheet, mapping: Mapping[str, str]) -> File:
         if field.kind not in ("box", "date"):
             columns[name] = plain(field, texts) if name in places else nothing
             continue
-        read = {text: _read(text, field.kind) for text in texts.unique().tolist()}
+        every = texts.unique().tolist()
+        read: dict[str, tuple[Any, str]]
+        if field.kind == "date":
+            read = {text: read_date(text) for text in every}
+        else:
+            read = {t: (tick := read_box(t), "box" if tick is None and t != UNSEEN else "") for t in every}
         for kind in {kind for _, kind in read.values()} - {""}:
             flag(field, texts.isin([text for text, (_, why) in read.items() if why == kind]), kind, texts)
         values = texts.map({text: value for text, (value, _) in read.items()})
@@ -175,14 +180,6 @@ def _heading_problems(sheet: Sheet, headings: Headings) -> Iterator[Problem]:
             both = "#N/A " + first[differs] + " | " + other[differs]
             for row, cell in zip(sheet.rows[differs], both, strict=True):
                 yield Problem(sheet.file, int(row), name, "column-differs", cell=cell)
-
-
-def _read(text: str, kind: str) -> tuple[Any, str]:
-    """Return what a box or a date says, and the kind of problem, "" if it is none."""
-    if kind == "date":
-        return read_date(text)
-    tick = read_box(text)
-    return tick, "box" if tick is None and text != UNSEEN else ""
 
 
 def column_letter(at: int) -> str:

@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -25,11 +26,9 @@ from mssante_audit.declarations.headings import Field, fields
 from mssante_audit.declarations.register import Register, records
 
 SHEET = "Déclarations"
-ROWS = 5000
-"""As many rows of the template are validated."""
+ROWS = 5000  # of the template are validated
 _WIDTHS = {"box": 12, "date": 14, "phone": 20, "contract": 16, "identifier": 20, "dn": 60}
 FAULTY = PatternFill("solid", fgColor="F8CBAD")
-"""Of cells that something is wrong with."""
 MOST_NOTES, MOST_NOTE = 5000, 500
 """Cells of a workbook that say what is wrong, and characters of what each says; the others are coloured."""
 Notes = Mapping[tuple[str, int], dict[str, list[str]]]
@@ -45,9 +44,8 @@ def template() -> bytes:
 def write_register(declarations: pd.DataFrame | Register, path: Path, notes: Notes | None = None) -> None:
     """Write declarations as CSV, XLSX (the template, filled), JSON or JSON Lines, by the name's ending.
 
-    What could not be read is written as something that nobody can read, so that it is unknown to who reads it
-    again, too: by a whole register as it was. `notes` are what is wrong, by file and row: texts by column. In
-    a workbook such cells are coloured, and say so.
+    What could not be read is written as something that nobody can read, by a whole register as it was.
+    `notes` are what is wrong, by file and row: texts by column; in a workbook such cells are coloured.
     """
     rows, suffix = _written(declarations), path.suffix.lower()
     records = rows.to_dict("records")
@@ -119,8 +117,7 @@ def _filled(rows: pd.DataFrame, notes: Sequence[Mapping[str, Sequence[str]]]) ->
     return book_bytes(book)
 
 
-def _legal(text: str) -> str:
-    return ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", text)
+_legal = partial(ILLEGAL_CHARACTERS_RE.sub, "\N{REPLACEMENT CHARACTER}")
 
 
 def _fill(cell: Any, value: str, kind: str) -> None:

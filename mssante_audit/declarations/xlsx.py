@@ -20,16 +20,9 @@ from openpyxl.utils import get_column_letter, range_boundaries
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.reading import MB
+from mssante_audit.declarations import read as reading
 from mssante_audit.declarations.headings import find_headings, is_help
-from mssante_audit.declarations.read import (
-    HEADING_ROWS,
-    MAX_BYTES,
-    MAX_COLUMNS,
-    MAX_ROWS,
-    Sheet,
-    too_many_rows,
-    without_remarks,
-)
+from mssante_audit.declarations.read import MAX_BYTES, MAX_ROWS, Sheet, too_many_rows
 
 _RATIO, _SMALL = 200, 16 * MB
 """A part that unpacks to more than `_RATIO` times its size, and to more than `_SMALL`, is a bomb."""
@@ -61,7 +54,7 @@ def read_xlsx(file: str, raw: bytes, mapping: Mapping[str, str], sheet: str | No
         raise
     except Exception:  # zipfile, zlib and openpyxl let out errors of every kind on a damaged file
         raise InputError("not a readable .xlsx", file=file, remedy="Save it again as .xlsx") from None
-    return without_remarks(read, mapping)
+    return reading.without_remarks(read, mapping)
 
 
 def _check(file: str, archive: ZipFile) -> None:
@@ -82,7 +75,7 @@ def _read(file: str, archive: ZipFile, book: Any, mapping: Mapping[str, str], na
     tops: dict[str, list[list[str]]] = {}
     for sheet in book.worksheets:
         sheet.reset_dimensions()  # what the file says of its size may be wrong
-        rows = islice(_rows(file, sheet, values_only=True), HEADING_ROWS)
+        rows = islice(_rows(file, sheet, values_only=True), reading.HEADING_ROWS)
         tops[sheet.title] = [[" ".join(_text(cell).split()) for cell in row] for row in rows]
     if name is not None and name not in tops:
         raise InputError("no sheet {}", repr(name), file=file, remedy=("There are: {}", ", ".join(tops)))
@@ -113,7 +106,7 @@ def _rows(file: str, sheet: Any, *, values_only: bool) -> Iterator[tuple[Any, ..
         size += sum(len(text) for text in texts if isinstance(text, str))
         if size > MAX_BYTES:  # many cells may share one long text
             raise _too_large(file)
-        yield row[:MAX_COLUMNS]
+        yield row[: reading.MAX_COLUMNS]
 
 
 def _cells(read: Sheet, every: Iterator[tuple[Any, ...]], unsolved: Container[int], *, styled: bool) -> None:

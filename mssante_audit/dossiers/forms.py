@@ -18,7 +18,7 @@ from mssante_audit.declarations.register import domain_key, records
 from mssante_audit.dossiers.facts import Dossier
 from mssante_audit.dossiers.points import one_line
 from mssante_audit.dossiers.remedies import dossier_words
-from mssante_audit.values.phones import national
+from mssante_audit.values.contacts import national
 
 MOST_FORMS = 3
 """Pre-filled forms attached."""

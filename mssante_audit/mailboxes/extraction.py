@@ -1,8 +1,10 @@
 """The public extractions in a data folder: which there are, what the newest says, whether to rely on it.
 
-ANS publishes the mailboxes of the trust space every day. One on the red list is simply not there: **few or
-none is no proof of an unused domain**. Numbers are unknown, and never 0, where there is no extraction, where
-it is damaged, or where it was made too long before or after the list.
+A mailbox on the red list is not in it: **few or none is no proof of an unused domain**. Numbers are unknown,
+and never 0, where there is no extraction, it is damaged, or was made too long before or after the list.
+
+Rows are counted by domain, kind and structure; all else is personal, and not kept. An address that comes
+again is counted once, by a hash that is thrown away with the reading.
 """
 
 from __future__ import annotations
@@ -10,16 +12,23 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.frames import Column, described
 from mssante_audit.base.reading import open_regular, unreadable
-from mssante_audit.mailboxes.counts import Counts, count_mailboxes, refused
 
 URL = (
     "https://service.annuaire.sante.fr/annuaire-sante-webservices/V300/services/extraction/"
@@ -27,29 +36,66 @@ URL = (
 )
 """Where ANS publishes it; its server's certificate is IGC-Santé's."""
 
-NAME = "extraction_correspondance_mssante"
-"""How the names of extractions begin, in whatever case."""
-
 MAX_DAYS = 31
 """An extraction made so long before or after a list says nothing sure of its domains: in 75 days one in ten
 left and one in twenty-five came (data). No source: this audit's convention."""
-
 AHEAD = timedelta(days=1)
 """By how much an extraction may be younger than the day it is looked at: its name tells no time zone."""
-
 MAX_BYTES = 2 * 2**30
-"""Largest text accepted, uncompressed: some 24 times that of 2026, twelve million rows of its width. Bounds
-what a ZIP bomb can cost."""
-
+"""Largest text accepted, uncompressed: some 24 times that of 2026. Bounds what a ZIP bomb can cost."""
 PUBLISHED = re.compile(r"Extraction_Correspondance_MSSante_(\d{12})\.(?:txt|zip)", re.I | re.A)
 """How ANS names an extraction, by the minute."""
 
-_PIECE = 2**16
-"""What is read at once: where an archive's check fails, so much is lost."""
+_PIECE = 2**16  # where an archive's check fails, so much is lost
 _ZIP = b"PK\x03\x04"
 _UNDATED = re.compile(r"Extraction_Correspondance_MSSante\b.*\.zip", re.I)
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError)
 _ONCE = "Unpack it, and leave the .txt here"
+
+FRAME = (
+    Column("domain", "str", "of the addresses, letter for letter"),
+    Column("kind", "str", "``PER`` (a person's), ``ORG`` (an organisation's) or ``other``"),
+    Column(
+        "structure", "str",
+        'FINESS, SIREN or SIRET as a certificate\'s OU writes it; "" for practices, and where there is none',
+    ),
+    Column("mailboxes", "int64", "how many"),
+)  # fmt: skip
+__doc__ = described(__doc__, "Columns of `Counts.frame`", FRAME)
+
+COLUMNS = ("Type de BAL", "Adresse BAL", "Type identifiant structure", "Identification Structure")
+"""Headings of what is read; found by name, in whatever order."""
+
+KINDS = ("PER", "ORG", "other")
+"""Of mailboxes: a person's, an organisation's, whatever else the manager may come to publish."""
+
+MAX_GROUPS = 1_000_000
+"""Most combinations of domain, kind and structure: some ten times those of 2026. Bounds the memory."""
+MAX_LINE, _BLOCK = 2**16, 2**21
+"""Longest row, and what is read at once, in bytes."""
+_STRUCTURES = {
+    name: (digit, re.compile(f"(?:{digit})?([0-9AB]{{{length}}})"))
+    for digit, kind, length in (("1", "FINESS", 9), ("2", "SIREN", 9), ("3", "SIRET", 14))
+    for name in (digit, kind)
+}
+"""Kinds of structure that are counted apart, as the column may write them → first character in a certificate,
+and the identifier, with it or without. The others are practices, whose numbers are persons'."""
+_DOMAIN = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+", re.A)
+_TEXTS = ["domain", "kind", "structure"]
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """What an extraction says, in numbers."""
+
+    frame: pd.DataFrame
+    """As this module's docstring says, sorted by the first three columns."""
+    repeated: int
+    """Rows whose address a row before has; not counted."""
+    unread: int
+    """Rows without an address, or with another number of columns; not counted."""
+    damage: str
+    """What is broken, "" if nothing is: then numbers are those of the readable rows, at least so many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,14 +140,13 @@ class Extraction:
 
 def is_extraction(file: Path) -> bool:
     """Tell whether a file is named as extractions are; the mirror at data.gouv.fr writes hyphens."""
-    return file.name.lower().replace("-", "_").startswith(NAME)
+    return file.name.lower().replace("-", "_").startswith("extraction_correspondance_mssante")
 
 
 def find_extractions(data: Path, as_of: datetime) -> Extraction | None:
     """Return the newest extraction of a data folder as of a date, with the one before it.
 
-    Younger ones are left out; a data file has none beside it. If neither the name of one nor the text in it
-    tells when it was made it is an `InputError`.
+    One that neither by its name nor by that of the text in it tells when it was made is an `InputError`.
     """
     if not data.is_dir():
         return None
@@ -120,9 +165,7 @@ def find_extractions(data: Path, as_of: datetime) -> Extraction | None:
 
 
 def made_at(name: str) -> datetime | None:
-    """Return when an extraction of that name was made, ``None`` if it is the name of none.
-
-    The name writes the manager's clock; it is taken for UTC, which no use here is sharp enough to notice.
+    """Return when an extraction of that name was made, by the manager's clock, taken for UTC.
 
     >>> made_at("extraction_correspondance_mssante_202608261013.TXT").isoformat()
     '2026-08-26T10:13:00+00:00'
@@ -146,11 +189,7 @@ def dated(file: Path) -> datetime | None:
 
 
 def pieces(file: Path) -> Iterator[bytes]:
-    """Yield the uncompressed text; `EOFError` where a ZIP archive breaks off or is found to be damaged.
-
-    A file that cannot be opened or holds no extraction, or one too large, encrypted or packed twice, is an
-    `InputError`.
-    """
+    """Yield the uncompressed text; `EOFError` where a ZIP archive breaks off or is found to be damaged."""
     total = 0
     with open_regular(file) as raw:
         packed = raw.read(4) == _ZIP or file.suffix.lower() == ".zip"
@@ -206,3 +245,124 @@ def _inside(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
 
 def _base(name: str) -> str:
     return name.replace("\\", "/").rpartition("/")[2]
+
+
+def count_mailboxes(pieces: Iterable[bytes], source: str) -> Counts:
+    """Count the mailboxes of an extraction; memory used is twelve bytes a row, and `MAX_GROUPS`.
+
+    An `EOFError` from the pieces ends the text as damaged; what is no extraction is an `InputError`.
+    """
+    groups: dict[str, int] = {}
+    hashes, members = [np.empty(0, "int64")], [np.empty(0, "int32")]
+    names: list[str] = []
+    unread, damage, last = 0, "", b""
+    blocks = _blocks(pieces, source)
+    try:
+        for block in blocks:
+            try:
+                block.decode()
+            except UnicodeDecodeError:
+                deque(blocks, maxlen=0)  # in a broken archive it is what is left of the text
+                line = 1 + unread + sum(map(len, hashes))
+                raise refused(f"is not UTF-8 (from about line {line})", source) from None
+            if not names:
+                head, _, block = block.lstrip(b"\r\n").partition(b"\n")
+                names = [name.strip() for name in head.decode("utf-8-sig").split("|")]
+                for wanted in COLUMNS:
+                    if names.count(wanted) != 1:
+                        how = "no column" if wanted not in names else "two columns"
+                        raise refused(f"its first line names {how} {wanted!r}", source)
+            rows, odd = _rows(block, names)
+            unread, last = unread + odd, block[block.rfind(b"\n") + 1 :]
+            hashes.append(np.fromiter(map(hash, rows[1].to_pylist()), "int64", len(rows[1])))
+            members.append(_members(rows, groups))
+            if len(groups) > MAX_GROUPS:
+                why = f"names more than {MAX_GROUPS:,} domains and structures, which no extraction does"
+                raise InputError(why, file=source)
+    except EOFError as error:
+        damage = str(error)
+    if not names and not damage:
+        raise refused("is empty", source)
+    if last.strip() and last.count(b"|") != len(names) - 1:
+        damage, unread = damage or "the last row breaks off", unread - 1
+    first = ~pd.Series(np.concatenate(hashes)).duplicated().to_numpy()
+    numbers = np.bincount(np.concatenate(members)[first], minlength=len(groups))
+    frame, nameless = _frame(groups, numbers)
+    return Counts(frame, len(first) - int(first.sum()), unread + nameless, damage)
+
+
+def refused(why: str, name: str) -> InputError:
+    """Return the error for what is not as ANS publishes it."""
+    return InputError(why, file=name, remedy="Take it as ANS publishes it")
+
+
+def _blocks(pieces: Iterable[bytes], source: str) -> Iterator[bytes]:
+    """Yield the text in blocks of whole lines; an `EOFError` from the pieces is raised after the last."""
+    held, damage = bytearray(), None
+    try:
+        for piece in pieces:
+            held += piece
+            end = held.rfind(b"\n") + 1
+            if len(held) - end > MAX_LINE:
+                raise InputError("has a row without an end: it is no extraction", file=source)
+            if end and len(held) >= _BLOCK:
+                yield bytes(held[:end])
+                del held[:end]
+    except EOFError as error:
+        damage = error
+    if held.strip():
+        yield bytes(held)
+    if damage:
+        raise damage
+
+
+def _rows(block: bytes, headings: Sequence[str]) -> tuple[list[Any], int]:
+    """Return the four columns of a block, and how many of its rows have another number of columns."""
+    odd = 0
+
+    def skip(row: Any) -> str:
+        nonlocal odd
+        odd += bool(row.text.strip())
+        return "skip"
+
+    names, wanted = [str(n) for n in range(len(headings))], [str(headings.index(n)) for n in COLUMNS]
+    types, size = dict.fromkeys(wanted, pa.string()), len(block) + 1
+    table = csv.read_csv(
+        pa.BufferReader(block or b"\n"),
+        csv.ReadOptions(column_names=names, use_threads=False, block_size=size),
+        csv.ParseOptions(delimiter="|", quote_char=False, invalid_row_handler=skip),
+        csv.ConvertOptions(include_columns=wanted, column_types=types, check_utf8=False),
+    )
+    return [table[name].combine_chunks() for name in wanted], odd
+
+
+def _members(rows: Sequence[Any], groups: dict[str, int]) -> Any:
+    """Return the group of each row, of `groups`, to which new ones are added."""
+    kind, address, named, structure = rows
+    held = pc.is_in(named, pa.array(_STRUCTURES))
+    named, structure = (pc.if_else(held, column, "") for column in (named, structure))
+    domain = pc.replace_substring_regex(address, "^[^@]*@?", "")
+    keys = pc.binary_join_element_wise(kind, named, structure, domain, "|").dictionary_encode()
+    codes = [groups.setdefault(key, len(groups)) for key in keys.dictionary.to_pylist()]
+    return np.array(codes, "int32")[keys.indices.to_numpy()]
+
+
+def _frame(groups: Iterable[str], numbers: Any) -> tuple[pd.DataFrame, int]:
+    """Return the frame of `Counts`, and how many rows have no domain in their address."""
+    rows = [_group(*key.split("|", 3)) for key in groups]
+    frame = pd.DataFrame(rows, columns=_TEXTS, dtype="str").assign(mailboxes=numbers.astype("int64"))
+    frame = frame.groupby(_TEXTS)["mailboxes"].sum().reset_index()
+    nameless = frame["domain"] == ""
+    return frame[~nameless].reset_index(drop=True), int(frame.loc[nameless, "mailboxes"].sum())
+
+
+def _group(kind: str, named: str, number: str, domain: str) -> tuple[str, str, str]:
+    """Return domain, kind and structure as the frame has them; no domain where DNS could hold none."""
+    kind, domain = kind.strip(), domain.strip()
+    digit, form = _STRUCTURES.get(named, ("", None))
+    structure = form and form.fullmatch(number.strip())
+    return (
+        domain if _DOMAIN.fullmatch(domain) else "",
+        kind if kind in KINDS[:2] else KINDS[2],
+        digit + structure[1] if structure else "",
+    )

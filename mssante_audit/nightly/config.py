@@ -31,7 +31,7 @@ from mssante_audit.findings.ledger import FILE as LEDGER
 from mssante_audit.nightly.night import RUNS, SITE, STATE
 from mssante_audit.nightly.settings import LOOPBACK, Config
 from mssante_audit.nightly.steps import observe_settings
-from mssante_audit.values.places import places
+from mssante_audit.values.identifiers import places
 from mssante_audit.whitelist.certificates import GIVE, certificates_of
 
 

@@ -52,8 +52,7 @@ from mssante_audit.snapshot import is_snapshot, make_snapshot
 from mssante_audit.space.states import Known, State, figures, states_of, worded
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.values.person import describe_error, unnamed
-from mssante_audit.whitelist.load import MAX_BYTES
-from mssante_audit.whitelist.reliance import is_html
+from mssante_audit.whitelist.load import MAX_BYTES, is_html
 
 GRACE = 20  # seconds a step is given to tidy up when it is ended
 Done = tuple[str, dict[str, Any]]  # what a step returns: a message and facts; it raises what made it fail

@@ -32,8 +32,7 @@ from mssante_audit.report.html import Prose, say
 from mssante_audit.report.parameters import check_value
 from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.trust import Thresholds, TrustSpace
-from mssante_audit.values.identifiers import DEPARTMENTS
-from mssante_audit.values.places import Places, places
+from mssante_audit.values.identifiers import DEPARTMENTS, Places, places
 from mssante_audit.verdicts.checks import ORDERS, RECEIVES
 from mssante_audit.whitelist.signature import made_up
 

@@ -12,7 +12,7 @@ from mssante_audit.declarations.headings import fields
 from mssante_audit.findings import causes
 from mssante_audit.findings import frame as findings
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
-from mssante_audit.mailboxes import counts
+from mssante_audit.mailboxes import extraction as counts
 from mssante_audit.network.methods import FRAME as METHOD_FRAME
 from mssante_audit.network.methods import METHODS
 from mssante_audit.observe.tls import observation as servers

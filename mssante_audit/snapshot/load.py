@@ -23,13 +23,11 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.resources import SAMPLE_AS_OF, is_sample
 from mssante_audit.base.state import read_state
-from mssante_audit.declarations.register import Register
-from mssante_audit.declarations.scope import Scope
+from mssante_audit.declarations.register import Register, Scope
 from mssante_audit.findings.facts import loaded
 from mssante_audit.findings.frame import COLUMNS, Severity, from_json
 from mssante_audit.findings.registry import audits, catalogue
-from mssante_audit.mailboxes.counts import Counts
-from mssante_audit.mailboxes.extraction import Extraction
+from mssante_audit.mailboxes.extraction import Counts, Extraction
 from mssante_audit.observe.kinds import hashes, read_observations
 from mssante_audit.space.states import State
 from mssante_audit.space.trust import Thresholds, TrustSpace

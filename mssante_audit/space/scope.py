@@ -1,4 +1,4 @@
-"""Whom a register covers (`mssante_audit.declarations.scope`), among the operators of a list."""
+"""Whom a register covers (`mssante_audit.declarations.register.Scope`), among the operators of a list."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from mssante_audit.base.errors import InputError, UnknownNameError
 from mssante_audit.base.text import fold
-from mssante_audit.declarations.scope import FILE
+from mssante_audit.declarations.register import SCOPE
 from mssante_audit.declarations.values import domain_keys
-from mssante_audit.values.identifiers import structure_key
-from mssante_audit.values.places import places
+from mssante_audit.values.identifiers import places, structure_key
 
 if TYPE_CHECKING:
     from mssante_audit.space.trust import TrustSpace
@@ -27,13 +26,13 @@ def covered(space: TrustSpace) -> frozenset[str] | None:
     try:
         named = places(scope.region.strip() or None, scope.department.strip() or None)
     except UnknownNameError as error:
-        raise InputError(error.message, file=FILE, remedy=error.remedy) from None
+        raise InputError(error.message, file=SCOPE, remedy=error.remedy) from None
     entries, same = space.audited, space.structures
     sitting = entries[entries["department"].isin(named.codes)] if named else entries.iloc[:0]
     if named and sitting.empty:
         where = ", ".join((*named.regions, *named.departments))
         remedy = f"There are operators in: {', '.join(sorted({*entries['department']} - {''}))}"
-        raise InputError(f"no operator of this list sits in {where}", file=FILE, remedy=remedy)
+        raise InputError(f"no operator of this list sits in {where}", file=SCOPE, remedy=remedy)
     declared = space.register.declarations[["operator_id", "structure_name"]].drop_duplicates()
     known = [*space.operator_names.items(), *declared.itertuples(index=False, name=None)]
     known = [pair for pair in known if pair[0]]
@@ -65,8 +64,8 @@ def _meant(text: str, known: list[tuple[str, str]], same: dict[str, str]) -> str
         return matches.pop()
     if matches:
         message, remedy = f"{text!r} may mean {len(matches)} operators", "; ".join(sorted(matches)[:5])
-        raise InputError(message, file=FILE, remedy=f"Such as: {remedy}")
+        raise InputError(message, file=SCOPE, remedy=f"Such as: {remedy}")
     names = {fold(name): name for _, name in known}
     near = "; ".join(names[name] for name in difflib.get_close_matches(fold(text), names, n=3))
     remedy = f"Near: {near}" if near else "Write its identifier, or its name"
-    raise InputError(f"no operator {text!r} in list or register", file=FILE, remedy=remedy)
+    raise InputError(f"no operator {text!r} in list or register", file=SCOPE, remedy=remedy)

@@ -25,7 +25,7 @@ from mssante_audit.mailboxes.extraction import AHEAD
 from mssante_audit.observe.kinds import KINDS
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.person import unnamed
-from mssante_audit.whitelist.reliance import doubts
+from mssante_audit.whitelist.load import doubts
 
 if TYPE_CHECKING:
     from mssante_audit.space.trust import TrustSpace
@@ -50,7 +50,7 @@ _DOUBTS = {
     "revoked": "unverified", "misnamed": "changed-signer", "damaged": "damaged", "cut": "damaged",
     "undated": "damaged", "old": "stale",
 }  # fmt: skip
-"""The state that each doubt of `mssante_audit.whitelist.reliance` is."""
+"""The state that each doubt of `mssante_audit.whitelist.load` is."""
 
 
 @dataclass(frozen=True, slots=True)

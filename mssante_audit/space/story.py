@@ -69,7 +69,7 @@ def compare(
     Span
         Frames ``changes`` (a row a change) and ``events`` (a row for changes that belong together), their
         columns in ``docs/data.md``; times ``start`` and ``end``; ``doubts``, why either list is not to be
-        relied on (`mssante_audit.whitelist.reliance.doubts`), two empty tuples if both are.
+        relied on (`mssante_audit.whitelist.load.doubts`), two empty tuples if both are.
 
     Examples
     --------

@@ -34,8 +34,7 @@ from mssante_audit.space.scope import covered
 from mssante_audit.space.states import ANCHORS, State, states_of
 from mssante_audit.values.person import CONTACTS, Person, masks, unnamed
 from mssante_audit.whitelist.certificates import of_sample
-from mssante_audit.whitelist.load import WhiteList, load_whitelist
-from mssante_audit.whitelist.reliance import doubts
+from mssante_audit.whitelist.load import WhiteList, doubts, load_whitelist
 from mssante_audit.whitelist.rows import grouped, operator_names, structures
 from mssante_audit.whitelist.search import Index, documents, search
 from mssante_audit.whitelist.signature import trust
@@ -117,7 +116,7 @@ class TrustSpace:
 
     @cached_property
     def list_doubts(self) -> tuple[str, ...]:
-        """Why the list is not to be relied on (`mssante_audit.whitelist.reliance.doubts`), if it is not."""
+        """Why the list is not to be relied on (`mssante_audit.whitelist.load.doubts`), if it is not."""
         age = timedelta(self.thresholds.list_max_age_days)
         return tuple(doubts(self.whitelist, self.as_of, age))
 

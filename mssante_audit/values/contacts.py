@@ -8,29 +8,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cached_property, lru_cache
 
+import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
 from mssante_audit.base.resources import table_of
 from mssante_audit.base.text import fold, normalize
-from mssante_audit.values.phones import SHORT, digits_of, read_phone
 
 PROBLEMS = (
     "no-phone", "no-email", "several-emails", "phone-malformed", "email-malformed", "markup", "spacing",
     "consumer", "personal", "other-person",
 )  # fmt: skip
-
 ALIKE = 0.6
 """From this share of letters in common on (`difflib`), two words may be one person's name."""
 
 _WORDS = table_of("mssante_audit.values", "contacts.toml")
-_CONSUMER = frozenset(_WORDS["consumer"])
-_FUNCTIONS = frozenset(_WORDS["functions"])
-_FIRMS = frozenset(_WORDS["firms"])
-_HOUSES = frozenset(_WORDS["houses"])
+_CONSUMER, _FUNCTIONS, _FIRMS, _HOUSES = (
+    frozenset(_WORDS[name]) for name in ("consumer", "functions", "firms", "houses")
+)
 _STEMS = tuple(_WORDS["stems"])
 _WITHIN = re.compile("|".join(_WORDS["within"]))
 
@@ -50,9 +49,22 @@ _BREAKS = re.compile(r"[,;|\n]")
 _ADDRESS_BREAKS = re.compile(r"[:/<>()\[\]\"«»]+")
 TRIM = " \t.:-–()/<>"
 _WORD = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*\.?")
-
 DIGITS = re.compile(r"[+(]?[0-9][0-9\s().\-–/]*")
 
+SHORT = re.compile(r"3[0-9]{3}|10[0-9]{2}|118[0-9]{3}")
+"""French short numbers that a contact may have; emergency numbers are none."""
+
+_OTHERS = re.compile("[^0-9]+")
+_FRENCH = re.compile(r"0[1-9][0-9]{8}")
+_OVERSEAS = {
+    590: re.compile("0(?:590|69[015]|709)"),
+    596: re.compile("0(?:596|69[567]|709)"),
+    594: re.compile("0(?:594|69[45]|709)"),
+    262: re.compile("0(?:26[239]|639|69[235]|709)"),
+}
+"""Country codes of overseas départements, and how numbers begin that may have them: 0709 is of all."""
+_MIQUELON = "0508"
+"""How numbers of Saint-Pierre-et-Miquelon begin in France; its code +508 is followed by six digits."""
 
 Coordinates = tuple[frozenset[str], frozenset[str]]
 """Phones and addresses."""
@@ -81,9 +93,8 @@ class Contact:
         """Codes of `PROBLEMS`, in that order.
 
         ``no-phone`` and ``no-email``: none at all, not even malformed. ``phone-malformed``: neither 0 and
-        nine digits, nor a possible international number, nor a short number; whether a number is allotted is
-        not checked. ``spacing``: doubled, non-breaking and other odd spaces, line breaks. ``personal`` and
-        ``other-person`` are heuristics (`is_personal`, `_of_another`).
+        nine digits, nor a possible international number, nor a short number; none is looked up. ``personal``
+        and ``other-person`` are heuristics (`is_personal`, `_of_another`).
         """
         bad_emails = ["@" in bad for bad in self.malformed]
         name = [word for name in self.names for word in fold(name).split()]
@@ -110,10 +121,7 @@ class Contact:
 
     @cached_property
     def key(self) -> str:
-        """For comparing: phones, addresses and names, without order, case, accents and layout.
-
-        Two texts of one contact have the same key.
-        """
+        """For comparing: phones, addresses and names, without order, case, accents and layout."""
         who = {" ".join(sorted(fold(name).split())) for name in self.names}
         parts = (self.phones, self.emails, who, map(fold, self.malformed))
         key = "; ".join([", ".join(sorted(part)) for part in parts]).strip("; ")
@@ -165,8 +173,7 @@ def _without_emails(piece: str, emails: dict[str, None], malformed: list[str]) -
 def read_email(text: str) -> str:
     """Return an address in lower case if its syntax is valid, "" if not. No look-up is made.
 
-    A reserved name such as ``.example`` is a matter of delivery, not of syntax; but a domain of one label, or
-    whose last label is not of letters, is none that mail can be sent to.
+    A reserved name such as ``.example`` is valid; a domain of one label, or that ends in digits, is not.
     """
     if len(text) > 320:  # 64 + 1 + 255, and no time for more
         return ""
@@ -185,9 +192,10 @@ def _without_phones(piece: str, phones: dict[str, None], malformed: list[str]) -
     start, rest = 0, []
     for run in DIGITS.finditer(piece):
         raw = run[0].rstrip(TRIM)
-        digits = len(digits_of(raw))
-        if digits < 7 and not (digits in (4, 6) and _is_short(piece)):
-            continue
+        if len(digits_of(raw)) < 7:  # a short number stands alone, labels aside
+            bare = _LABELS.sub("", piece.strip(TRIM)).replace(" ", "") if len(piece) <= 60 else ""
+            if not SHORT.fullmatch(bare):
+                continue
         rest.append(piece[start : run.start()])
         start = run.end()
         for number in _numbers(raw):
@@ -197,12 +205,6 @@ def _without_phones(piece: str, phones: dict[str, None], malformed: list[str]) -
                 malformed.append(number)
     rest.append(piece[start:])
     return rest
-
-
-def _is_short(piece: str) -> bool:
-    """Whether a piece of text holds a French short number and, labels aside, nothing else."""
-    bare = _LABELS.sub("", piece.strip(TRIM)) if len(piece) <= 60 else ""
-    return bool(SHORT.fullmatch(bare.replace(" ", "")))
 
 
 def _numbers(raw: str) -> list[str]:
@@ -219,9 +221,7 @@ def _numbers(raw: str) -> list[str]:
 
 
 def _read_rest(piece: str, names: list[str], leftovers: list[str]) -> None:
-    rest = piece.strip(TRIM)
-    rest = rest and _LABELS.sub("", rest).strip(TRIM)
-    if not rest:
+    if not (rest := _LABELS.sub("", piece.strip(TRIM)).strip(TRIM)):
         return
     civility = _CIVILITY.match(rest)
     words = rest[civility.end() :].split() if civility else rest.split()
@@ -247,8 +247,8 @@ def is_firm(name: str) -> bool:
 def is_personal(email: str, name_words: Collection[str] = ()) -> bool:
     """Guess whether an address is a person's own rather than a function's: a heuristic, it errs both ways.
 
-    No if a word of the local part is a function's; yes if one is a word of the contact's name (`name_words`,
-    folded), an initial before it or not; if it reads ``first.last`` or has five letters or more (``flast``).
+    Yes if a word of it is one of `name_words` (folded), an initial before it or not, if it reads
+    ``first.last`` or has five letters or more (``flast``); no if one is a function's.
 
     >>> is_personal("zoe.durand@ch-alpha.example"), is_personal("service.informatique@ch-alpha.example")
     (True, False)
@@ -263,15 +263,14 @@ def _of_another(local: list[str], name: list[str]) -> bool:
     """Guess whether an address reads ``first.last`` or ``f.last``, and is like no word of the name."""
     if len(local) != 2 or not "".join(local).isalpha() or len(local[1]) < 3 or not name:
         return False
+
+    def alike(part: str, word: str) -> bool:  # one misspelt, shortened or joined to another
+        if min(len(part), len(word)) < 3:
+            return part[0] == word[0]
+        return part in word or word in part or SequenceMatcher(None, part[:64], word[:64]).ratio() >= ALIKE
+
     pairs = ((part, word) for part in local for word in (*name, "".join(name)))
-    return set(name).isdisjoint(local) and not any(_alike(*pair) for pair in pairs)
-
-
-def _alike(part: str, word: str) -> bool:
-    """Tell whether two words may be one, misspelt, shortened or joined to another."""
-    if min(len(part), len(word)) < 3:
-        return part[0] == word[0]
-    return part in word or word in part or SequenceMatcher(None, part[:64], word[:64]).ratio() >= ALIKE
+    return set(name).isdisjoint(local) and not any(alike(*pair) for pair in pairs)
 
 
 def is_service(email: str) -> bool:
@@ -310,3 +309,61 @@ def names_house(email: str) -> bool:
 
 def _local_words(email: str) -> list[str]:
     return fold(email.partition("@")[0]).split()
+
+
+def digits_of(text: str) -> str:
+    """Return the digits of a text, 0 to 9, and nothing else."""
+    return _OTHERS.sub("", text)
+
+
+def read_phone(text: str) -> str:
+    """Return a phone number as E.164 (a short number as it is dialled), "" if it is none.
+
+    Without country code it must be 0 and nine digits, as the French numbering plan has it, or a short number.
+    """
+    digits = digits_of(text)
+    if "+" not in text:
+        if _FRENCH.fullmatch(digits):
+            if digits.startswith(_MIQUELON):
+                return f"+508{digits[4:]}"
+            for code, beginning in _OVERSEAS.items():
+                number = phonenumbers.PhoneNumber(country_code=code, national_number=int(digits))
+                if beginning.match(digits) and phonenumbers.is_valid_number(number):
+                    return f"+{code}{digits[1:]}"
+            return f"+33{digits[1:]}"
+        if SHORT.fullmatch(digits) or not digits.startswith("00"):
+            return digits if SHORT.fullmatch(digits) else ""
+        digits = digits[2:]
+    with suppress(phonenumbers.NumberParseException):
+        number = phonenumbers.parse(f"+{digits}")
+        if phonenumbers.is_possible_number(number):
+            return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return ""
+
+
+def is_mobile(phone: str) -> bool:
+    """Tell whether a number of `read_phone` may be a mobile: abroad, all that is no landline for sure.
+
+    >>> is_mobile("+33639980001"), is_mobile("+33465710001"), is_mobile("3639"), is_mobile("+41791234567")
+    (True, False, False, True)
+    """
+    if phone.startswith("+33"):
+        return phone[3] in "67"
+    kinds = phonenumbers.PhoneNumberType
+    return phone.startswith("+") and phonenumbers.number_type(phonenumbers.parse(phone)) != kinds.FIXED_LINE
+
+
+def national(phone: str) -> str:
+    """Write a number of `read_phone` as one dials it in France.
+
+    >>> national("+33639980001"), national("+41227000000"), national("3639")
+    ('06 39 98 00 01', '+41 22 700 00 00', '3639')
+    """
+    if not phone.startswith("+"):
+        return phone
+    if phone.startswith("+508") and len(phone) == 10:
+        return " ".join(["05", "08", phone[4:6], phone[6:8], phone[8:]])
+    number = phonenumbers.parse(phone)
+    french = number.country_code in (33, 262, 590, 594, 596)
+    styles = phonenumbers.PhoneNumberFormat
+    return phonenumbers.format_number(number, styles.NATIONAL if french else styles.INTERNATIONAL)

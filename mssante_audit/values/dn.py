@@ -26,7 +26,6 @@ _BARE = re.compile(r"(?:[^,;+\\]++|\\.|\\\Z)*+", re.DOTALL)
 _ESCAPE = re.compile(r"((?:\\[0-9A-Fa-f]{2})+)|\\(.?)", re.DOTALL)
 _BLANKS = " \t\r\n"
 _CODE = re.compile(r" *\( *([^()]*?) *\)$")
-_PLACES = ("ST", "L")
 _BEFORE = re.compile(
     r"[«\s]*(?:subject|sujet|objet|dn)(?:\s+(?:dn|ssl|du\s+certificat|igc[ -](?:sant[ée]|cps))){0,2}\s*[:=]"
     r"\s*(?=/|[A-Z]+\s*=)|\s*\(?igc[ -](?:sant[ée]|cps)\)?\s*:?\s*(?=/|CN\s*=)|\s*«\s*",
@@ -53,16 +52,15 @@ class DN:
     problems: tuple[str, ...]
     """``empty``; ``unreadable`` (a part is not ``TYPE=value``); ``separator`` (``;``, RFC 2253);
     ``multivalued`` (``+``); ``repeated`` (a type twice); ``quotes`` (a quoted value, or a quotation mark left
-    bare in one); ``escape`` (a character that RFC 4514 wants escaped is not, an escape that is none, or a
-    hexadecimal value); ``spacing`` (blanks around a separator); ``doubled`` (several spaces in a row);
-    ``nbsp`` (a space other than U+0020); ``control`` (control, bidi or zero-width character)."""
+    bare in one); ``escape`` (one lacks that RFC 4514 wants, or is none, or a hexadecimal value); ``spacing``
+    (blanks around a separator); ``doubled`` (several spaces in a row); ``nbsp`` (a space other than U+0020);
+    ``control`` (control, bidi or zero-width character)."""
     key: str
-    """For comparing: types in upper case and in the form's order; values prepared as RFC 4518 does for names
-    (characters that print nothing dropped, spaces folded, NFKC, case folded); ``Paris(75)`` is
-    ``Paris (75)`` (source: data)."""
+    """For comparing, the same for all spellings of one name: the form's order, values prepared as RFC 4518
+    does for names; ``Paris(75)`` is ``Paris (75)`` (source: data)."""
     canonical: str
-    """The text RFC 4514 gives this name in the form's order. Spaces inside a value stay as they are, for the
-    certificate may hold them; a text that cannot be read is its own canonical text."""
+    """The text RFC 4514 gives this name in the form's order, spaces inside a value as they are; of a text
+    that cannot be read, the text."""
     igc: str
     """Which of `IGC` has exactly these attributes, none empty, in any order; "" if neither."""
     order_ok: bool
@@ -105,7 +103,7 @@ def parse_dn(text: str) -> DN:
     groups.sort(key=lambda group: _place(group[0]))
     canonical, key = (
         ",".join("+".join(f"{kind}={_escape(form(kind, value))}" for kind, value in g) for g in groups)
-        for form in (lambda kind, value: value, _folded)
+        for form in (lambda kind, value: value, _prepared)
     )
     return DN(text, rdns, tuple(sorted(problems)), key, canonical, igc, bool(igc) and kinds == IGC[igc])
 
@@ -223,8 +221,8 @@ def _escape(value: str) -> str:
     return f"{before}{body}{after}"
 
 
-def _folded(kind: str, value: str) -> str:
-    return _CODE.sub(r" (\1)", _fold(value)).strip() if kind in _PLACES else _fold(value)
+def _prepared(kind: str, value: str) -> str:
+    return _CODE.sub(r" (\1)", _fold(value)).strip() if kind in ("ST", "L") else _fold(value)
 
 
 def _fold(value: str) -> str:

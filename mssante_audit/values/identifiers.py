@@ -1,19 +1,21 @@
-"""Identifiers of structures (the ``OU`` of a certificate) and départements (its ``ST`` or ``L``).
+"""Identifiers of structures (``OU`` of a certificate), départements (``ST`` or ``L``), places as people say.
 
-Sources: ANS, model of health objects (MOS), "identification nationale de structure": the first character says
-what the rest is. Check digits by python-stdnum.
+Source: ANS, model of health objects (MOS), "identification nationale de structure".
 """
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Container
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from stdnum import luhn
 from stdnum.fr import siret
 
+from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.resources import table_of
 from mssante_audit.base.text import fold
 
@@ -58,8 +60,7 @@ class Identifier:
     """Without blanks, in upper case, first character included."""
     problems: tuple[str, ...]
     """``kind`` (unknown first character); ``shape`` (wrong length or characters, blanks inside); ``luhn``
-    (check digit wrong; an ADELI-rang has none, and none is checked on the alphanumeric FINESS of Corsica, for
-    want of a published rule)."""
+    (check digit wrong; an ADELI-rang has none, and of a FINESS of Corsica no rule is published)."""
     department: str
     """Of a FINESS, such as ``"75"``, ``"2A"``, ``"971"``; "" if unknown or of another kind."""
 
@@ -94,8 +95,7 @@ def parse_identifier(text: str) -> Identifier:
 def identifier_of(text: str) -> str:
     """Return an identifier as the list writes it, whoever wrote it: kind and number, digits and letters only.
 
-    A kind that is written as a word, and the SIRET whose kind is not written, get their first character; a
-    number of nine digits alone may be FINESS or SIREN, and stays as it is.
+    A number of nine digits alone may be FINESS or SIREN, and stays as it is.
 
     >>> identifier_of("2 999-000 001"), identifier_of("FINESS n° 75 9900004"), identifier_of(" ")
     ('2999000001', '1759900004', '')
@@ -124,9 +124,8 @@ MANAGER = "2187512751"
 def structure_key(text: str, among: Container[str] = ()) -> str:
     """Return what a structure is known by, whichever of its numbers is written: kind and FINESS, or SIREN.
 
-    Nine digits alone may be FINESS or SIREN: the structures `among` which it is (by such keys) decide, if one
-    of both is there; else the département that a FINESS starts with, where it is none. What neither decides
-    stays as it is, and is no other structure's key.
+    Nine digits alone may be either: the keys `among` which it is decide, if one of both is there; else the
+    département that a FINESS starts with, where it is none. What neither decides stays as it is.
 
     >>> structure_key("399900000300015"), structure_key("SIREN 999 000 003"), structure_key("999000003")
     ('2999000003', '2999000003', '2999000003')
@@ -164,9 +163,7 @@ def _checked(kind: str, number: str) -> bool:
 
 
 def finess_department(number: str) -> str:
-    """Return the code of the département a FINESS number starts with, "" if it is none.
-
-    Two characters, or four overseas (source: data; 9701 to 9704 and 9805).
+    """Return the code of the département a FINESS starts with, in two characters or four (data), or "".
 
     >>> finess_department("2A0000001"), finess_department("980590012"), finess_department("990000000")
     ('2A', '976', '')
@@ -211,3 +208,85 @@ def parse_department(text: str) -> DepartmentName:
 def _labels() -> dict[str, str]:
     official = {fold(label): code for code, label in DEPARTMENTS.items()}
     return official | {fold(label): code for label, code in _TABLE["variants"].items()}
+
+
+NEAR = 3
+"""How many near names `places` gives."""
+
+
+class Places(NamedTuple):
+    """Places that were named."""
+
+    regions: tuple[str, ...]
+    departments: tuple[str, ...]
+    """Codes of the départements that were named themselves."""
+    codes: frozenset[str]
+    """Of the départements meant: those of the regions, those named, or where both are named those in both."""
+
+
+def places(region: str | None = None, department: str | None = None) -> Places | None:
+    """Return the places meant; ``None`` where none is named.
+
+    `region` and `department` are names (of départements also codes), with commas between them. One that is
+    no name of any, or no département named in the regions named, is an `UnknownNameError`.
+
+    >>> places("ile de france").codes == frozenset("75 77 78 91 92 93 94 95".split())
+    True
+    >>> places(department="2a, PARIS").departments, places("Corse", "2A").codes
+    (('2A', '75'), frozenset({'2A'}))
+    """
+    regions, departments = _each(region, _region), _each(department, _department)
+    if not regions and not departments:
+        return None
+    held = {code for name in regions for code in REGIONS[name]}
+    codes = held & {*departments} if regions and departments else held | {*departments}
+    if not codes:
+        named = ", ".join(_label(code) for code in departments)
+        raise UnknownNameError(f"{named}: not in {', '.join(regions)}", remedy="Name one of the two")
+    return Places(regions, departments, frozenset(codes))
+
+
+def _each(text: str | None, meant: Callable[[str], str]) -> tuple[str, ...]:
+    if text is None:
+        return ()
+    names = tuple(dict.fromkeys(meant(part.strip()) for part in text.split(",") if part.strip()))
+    if not names:
+        raise UnknownNameError(f"{text!r} names no place")
+    return names
+
+
+def _region(text: str) -> str:
+    names = {fold(name): name for name in REGIONS}
+    code = _code(text)
+    if name := names.get(fold(text)) or (code and names.get(fold(DEPARTMENTS[code]))):
+        return name
+    remedy = f"{_label(code)} is a département" if code else _near(text, names)
+    raise UnknownNameError(f"no region {text!r}", remedy=remedy or f"There are: {', '.join(REGIONS)}")
+
+
+def _department(text: str) -> str:
+    if code := _code(text):
+        return code
+    names = {fold(label): _label(known) for known, label in DEPARTMENTS.items()}
+    begun = [_label(known) for known in DEPARTMENTS if known.startswith(text.upper())]
+    region = [f"{name} is a region" for name in REGIONS if fold(name) == fold(text)]
+    remedy = region[0] if region else _near(text, names, begun)
+    remedy = remedy or "Write a code, such as 75, or a name, such as Paris"
+    raise UnknownNameError(f"no département {text!r}", remedy=remedy)
+
+
+def _code(text: str) -> str:
+    """Return the code of a département that is written as its code, its name or both; "" if it is none."""
+    written, place = text.upper().zfill(2), parse_department(text)
+    if written in DEPARTMENTS:
+        return written
+    return "" if {"unknown", "mismatch"} & {*place.problems} else place.code
+
+
+def _label(code: str) -> str:
+    return f"{DEPARTMENTS[code]} ({code})"
+
+
+def _near(text: str, names: Mapping[str, str], begun: Sequence[str] = ()) -> str:
+    near = begun or [names[name] for name in difflib.get_close_matches(fold(text), names, NEAR, cutoff=0.6)]
+    return f"Near: {'; '.join(near[:NEAR])}" if near else ""

@@ -13,8 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mssante_audit.base.text import LOOK_ALIKE, fold, normalize
-from mssante_audit.values.contacts import DIGITS, TRIM, has_function, is_firm, names_house, names_nobody
-from mssante_audit.values.phones import SHORT, digits_of, is_mobile, national, read_phone
+from mssante_audit.values import contacts as texts
 
 # What names somebody is sought in a text as `_plain` has it: blanks single, digits 0 to 9, nothing invisible.
 
@@ -166,9 +165,7 @@ CONTACTS = ("none", "services", "all")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Person:
-    """A contact, or a part of one, as a list or a form writes it.
-
-    Whoever formats it without thinking shows it masked.
+    """A contact, or a part of one, as a list or a form writes it; formatted without thinking it is masked.
 
     >>> f"{Person('M. DURAND Zoé, 04 65 71 00 01')}"
     '•••, 04 •• •• •• 01'
@@ -208,8 +205,7 @@ def masks(persons: Iterable[Person], contacts: str = "none") -> dict[Person, str
 def unnamed(text: str) -> str:
     """Return a text that should name nobody, with whom it names all the same masked.
 
-    A description, a domain, a certificate's O, an error's message: addresses, phone numbers, names behind a
-    civility. A hospital keeps that of its doctor; an address what only names an establishment.
+    Such are addresses, phone numbers and names behind a civility. A hospital keeps that of its doctor.
 
     >>> unnamed("CH DU DR SCHWEITZER, 010000024"), unnamed("Messagerie de zoe@x.example, 06 12 34 56 78")
     ('CH DU DR SCHWEITZER, 010000024', 'Messagerie de z•••@x.example, 06 •• •• •• 78')
@@ -218,9 +214,9 @@ def unnamed(text: str) -> str:
     parts, end, at = [], 0, 0
     while name := _NAMING.search(plain, at):
         at = name.end()
-        if name["whom"] and (has_function(fold(name["whom"]).split()) or is_firm(name["whom"])):
+        if name["whom"] and (texts.has_function(fold(name["whom"]).split()) or texts.is_firm(name["whom"])):
             at = name.end("to")  # a service: persons may be named further on
-        elif not (name["kept"] or names_house(name[0])):
+        elif not (name["kept"] or texts.names_house(name[0])):
             found = name[0].translate(_DIGITS) if name["phone"] else name[0]
             parts += [text[end : places[name.start()]], mask(found)]
             end = places[at]
@@ -228,10 +224,7 @@ def unnamed(text: str) -> str:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return type, message and place of an error that nobody foresaw, in one line that names no person.
-
-    The place is that of the innermost frame: the line of the code, maybe a user's own, that raised it.
-    """
+    """Return type, message and innermost place of an error that nobody foresaw, naming no person."""
     message = unnamed(" ".join(str(error).split()))
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
@@ -254,13 +247,11 @@ _RUN = re.compile(r"[a-z]+|[0-9]+")
 def mask(text: str, services: bool = False) -> str:
     """Return a contact, or contacts as an audit puts them together, with persons masked; idempotent.
 
-    Kept: the first and last two digits of a phone number; the first letter of an address, and its domain; the
-    ``12 × ``, ``contact projet : `` and ``contact support : `` an audit puts before a contact; the `` | `` it
-    puts between two. Everything else becomes ``•••``. In a domain, so do words that stand elsewhere in the
-    text, and digits, if more than two in a row or four in all.
-
-    With `services`, what names nobody is kept as well, so that there is a number to call: a landline or short
-    number, and an address all of whose words are a service's or its domain's. Mobiles are persons'.
+    Kept: the first and last two digits of a phone number; the first letter of an address, and its domain;
+    what an audit puts before a contact and between two. All else becomes ``•••``; in a domain, so do words
+    that stand elsewhere in the text, and digits, if more than two in a row or four in all. With `services`,
+    what names nobody is kept, too: a landline or short number (mobiles are persons'), and an address all of
+    whose words are a service's or its domain's.
 
     >>> mask("12 × M. DURAND Zoé, 04 65 71 00 01, zoe.durand@ch-alpha.example | 3639")
     '12 × •••, 04 •• •• •• 01, z•••@ch-alpha.example | •••'
@@ -271,14 +262,10 @@ def mask(text: str, services: bool = False) -> str:
     for part in normalize(text).replace("\n", " ").split(_SEPARATOR):
         end = prefix.end() if (prefix := _PREFIX.match(part)) else 0
         contacts.append((part[:end], part[end:]))
-    words = {word for _, body in contacts for word in _words_outside_domains(body)}
+    tokens = [token for _, body in contacts for token in _TOKEN.findall(re.sub("[,;]", " ", body))]
+    outside = [token.partition("@")[0] if token.count("@") == 1 else token for token in tokens]
+    words = {word for word in re.findall(r"[^\W\d_]+", fold(" ".join(outside))) if len(word) > 1}
     return _SEPARATOR.join([prefix + _mask(body, words, services) for prefix, body in contacts])
-
-
-def _words_outside_domains(body: str) -> set[str]:
-    tokens = _TOKEN.findall(body.replace(",", " ").replace(";", " "))
-    kept = [token.partition("@")[0] if token.count("@") == 1 else token for token in tokens]
-    return {word for word in re.findall(r"[^\W\d_]+", fold(" ".join(kept))) if len(word) > 1}
 
 
 def _mask(body: str, words: set[str], services: bool) -> str:
@@ -300,21 +287,19 @@ def _mask(body: str, words: set[str], services: bool) -> str:
 
 def _mask_phones(piece: str, services: bool) -> list[str]:
     masked, start = [], 0
-    for run in DIGITS.finditer(piece):
-        phone = read_phone(run[0].rstrip(TRIM))
-        shown = national(phone) if phone else run[0]
-        digits = digits_of(shown)
-        if len(digits) < 8 and not (services and SHORT.fullmatch(phone)):
+    for run in texts.DIGITS.finditer(piece):
+        phone = texts.read_phone(run[0].rstrip(texts.TRIM))
+        shown = texts.national(phone) if phone else run[0]
+        digits = texts.digits_of(shown)
+        if len(digits) < 8 and not (services and texts.SHORT.fullmatch(phone)):
             continue
         if piece[start : run.start()].strip():
             masked.append(HIDDEN)
-        if services and phone and not is_mobile(phone):
-            masked.append(shown)
-            start = run.end()
-            continue
-        plus = "+" if shown.startswith("+") else ""
-        masked.append(f"{plus}{digits[:2]}{' ••' * min((len(digits) - 3) // 2, 9)} {digits[-2:]}")
         start = run.end()
+        if not (services and phone) or texts.is_mobile(phone):
+            plus = "+" if shown.startswith("+") else ""
+            shown = f"{plus}{digits[:2]}{' ••' * min((len(digits) - 3) // 2, 9)} {digits[-2:]}"
+        masked.append(shown)
     if piece[start:].strip():
         masked.append(HIDDEN)
     return masked
@@ -324,7 +309,7 @@ def _mask_email(token: str, words: set[str], services: bool) -> str:
     local, _, domain = token.strip(".:'-–«»").lower().rpartition("@")
     if "@" in local or len(domain.replace(HIDDEN, "")) > 253 or not _HOST.fullmatch(domain):
         return HIDDEN
-    if services and names_nobody(f"{local}@{domain}"):
+    if services and texts.names_nobody(f"{local}@{domain}"):
         return f"{local}@{domain}"
     many_digits = sum(map(str.isdigit, domain)) > 4
 

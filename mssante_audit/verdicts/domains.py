@@ -7,7 +7,7 @@ finding tells. A check is unknown as no audit looks at it yet (``not_audited``),
 declarations (``no_declarations``; so for each need of an audit that decides it), as the register does not
 cover its operators (``outside``, by ``scope.toml``), as the walk does not decide (``not-observed``…:
 `mssante_audit.network.mail.CAUSES`), as the list is not to be relied on (``forged``…:
-`mssante_audit.whitelist.reliance.doubts`) or as a rule could not be evaluated (AUDIT_RULE_FAILED).
+`mssante_audit.whitelist.load.doubts`) or as a rule could not be evaluated (AUDIT_RULE_FAILED).
 """
 
 from __future__ import annotations

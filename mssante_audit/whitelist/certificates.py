@@ -108,8 +108,8 @@ def fingerprint(certificate: x509.Certificate) -> str:
 @cache
 def pinned() -> dict[str, frozenset[str]]:
     """Return the fingerprints of ``anchors.toml`` by section."""
-    sections = table_of("mssante_audit.whitelist", "anchors.toml")
-    return {section: frozenset(names.values()) for section, names in sections.items()}
+    sections = table_of("mssante_audit.whitelist", "anchors.toml").items()
+    return {section: frozenset(names.values()) for section, names in sections}
 
 
 def is_authority(certificate: x509.Certificate) -> bool:

@@ -38,7 +38,14 @@ def entries_frame(reading: Reading) -> pd.DataFrame:
     lines = np.array(reading.lines, dtype="int64")
     columns: dict[str, Any] = {"row": np.arange(1, len(lines) + 1), "line": lines}
     columns |= {name: as_str(text) for name, text in texts.items()}
-    columns["updated_at"] = _updated_at(texts["updated_at_text"], reading)
+    coded = texts["updated_at_text"].dictionary_encode()
+    distinct, codes = coded.dictionary.to_pylist(), coded.indices.to_numpy(zero_copy_only=False)
+    instants = pd.array([instant(text) for text in distinct], dtype="datetime64[us, UTC]")
+    odd = instants.isna() & np.array([text.strip(whitespace) != "" for text in distinct], dtype="bool")
+    for index in np.flatnonzero(odd[codes]).tolist():
+        message = "DateMAJ is no time with its zone, such as 2025-02-28T15:42:07Z"
+        reading.add(Problem(index + 1, reading.lines[index], "date", "DateMAJ", message))
+    columns["updated_at"] = instants.take(codes)
     columns |= _parsed(texts["dn"], _names, DN_COLUMNS)
     for kind in ("project", "support"):
         columns |= _parsed(texts[f"{kind}_contact"], _reached, (f"{kind}_phone", f"{kind}_email"))
@@ -63,18 +70,6 @@ def as_str(texts: Any) -> Any:
 
 def _matching(texts: Any, pattern: str) -> Any:
     return pc.match_substring_regex(pa.array(texts), pattern).to_numpy(zero_copy_only=False)
-
-
-def _updated_at(texts: Any, reading: Reading) -> Any:
-    coded = texts.dictionary_encode()
-    distinct = coded.dictionary.to_pylist()
-    instants = pd.array([instant(text) for text in distinct], dtype="datetime64[us, UTC]")
-    blank = [not text.strip(whitespace) for text in distinct]
-    codes = coded.indices.to_numpy(zero_copy_only=False)
-    for index in np.flatnonzero((instants.isna() & ~np.array(blank, dtype="bool"))[codes]).tolist():
-        message = "DateMAJ is no time with its zone, such as 2025-02-28T15:42:07Z"
-        reading.add(Problem(index + 1, reading.lines[index], "date", "DateMAJ", message))
-    return instants.take(codes)
 
 
 def _parsed(texts: Any, parse: Callable[[str], Sequence[str]], names: Sequence[str]) -> dict[str, Any]:
@@ -113,11 +108,10 @@ def _reached(text: str) -> tuple[str, str]:
 
 
 def is_audit_domain(domain: str) -> bool:
-    """Tell whether a domain's name says that it is there for testing.
+    """Tell whether a domain's name says that it is there for testing (a heuristic; source: data).
 
-    Either it lies under the manager's ``espacedeconfiance.mssante.fr``, or a word of one of its labels is
-    "audit", "test" or "tests", or ends in "test", or is a pre-production's: "preprod", "recette", "qualif",
-    "demo", "poc" (a heuristic; source: data).
+    It lies under the manager's ``espacedeconfiance.mssante.fr``, or a word of a label is "audit", "test" or
+    "tests", ends in "test", or is a pre-production's: "preprod", "recette", "qualif", "demo", "poc".
 
     >>> [is_audit_domain(d) for d in ("pre-prod.alphatest.mssante.fr", "le-protestant.mssante.fr")]
     [True, False]

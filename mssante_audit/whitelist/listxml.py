@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterable, Sized
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 from xml.parsers import expat
@@ -68,43 +68,6 @@ class Problem:
     message: str
 
 
-@dataclass(slots=True)
-class Reading:
-    """What could be read."""
-
-    namespace: str = ""
-    generated_at: datetime | None = None
-    """DateDeGeneration (UTC), None if it cannot be read."""
-    lines: array[int] = field(default_factory=lambda: array("q"))
-    """Line of each row's start tag, 1-based."""
-    columns: list[list[Any]] = field(default_factory=lambda: [[] for _ in FIELDS])
-    """Texts of the rows in the order of `FIELDS`, in chunks; "" where the element is missing."""
-    problems: list[Problem] = field(default_factory=list)
-    signed: bool = False
-    """Whether the root has a Signature child: says nothing of its value."""
-    damage_kinds: tuple[str, ...] = ()
-    """``namespace`` (an element instead of a declaration), ``compressed`` (breaks off), ``unclosed`` (the
-    root), ``cut`` (elsewhere), ``trailing`` (something after the list), ``signature`` (one stands elsewhere
-    than at the end), ``broken`` (XML, elsewhere)."""
-    damage: str = ""
-    """The same in words; "" if the file is whole."""
-    damage_line: int | None = None
-    source: str = ""
-    """Name of the file, for messages."""
-
-    def error(self, message: str, line: int | None, remedy: str | None = None) -> WhiteListError:
-        """Return what refuses the list, with how many of its rows are readable."""
-        error = WhiteListError(message, file=self.source, line=line, remedy=remedy)
-        error.readable_rows = len(self.lines)
-        return error
-
-    def add(self, problem: Problem) -> None:
-        """Take note of a problem; raises `error` if there are more than `MAX_PROBLEMS`."""
-        if len(self.problems) >= MAX_PROBLEMS:
-            raise self.error(f"more than {MAX_PROBLEMS} problems: this is no white list", problem.line)
-        self.problems.append(problem)
-
-
 def shown_name(name: str) -> str:
     """Return a name as messages show it: without its namespace, and not for pages."""
     return name.rpartition(" ")[2][:64]
@@ -126,126 +89,145 @@ def read_list(
     The rows of a damaged list are read, too: `Reading.damage` says how it is damaged. What is no white list,
     or a hostile one, is a `WhiteListError`.
     """
-    reader = _Reader(source, any_namespace, max_field)
-    reader.read(chunks)
-    return reader.reading
+    reading = Reading(source, any_namespace, max_field)
+    reading.read(chunks)
+    return reading
 
 
-class _Reader:
-    """The state between expat's calls."""
+class Reading:
+    """What could be read, and the state between expat's calls."""
 
     def __init__(self, source: str, any_namespace: bool, max_field: int) -> None:
-        self.reading = Reading(source=source)
-        self.any_namespace, self.max_field = any_namespace, max_field
-        self.path: list[str] = []
-        """Names of the open elements, rows and what is in them left out."""
-        self.text: list[str] = []
-        """Character data since the last tag."""
+        self.source, self.any_namespace, self.max_field = source, any_namespace, max_field
+        self.namespace = ""
+        self.generated_at: datetime | None = None  # DateDeGeneration (UTC), None if it cannot be read
+        self.lines: array[int] = array("q")  # line of each row's start tag, 1-based
+        self.columns: list[list[Any]] = [[] for _ in FIELDS]
+        """Texts of the rows in the order of `FIELDS`, in chunks; "" where the element is missing."""
+        self.problems: list[Problem] = []
+        self.signed = False  # whether the root has a Signature child: says nothing of its value
+        self.damage_kinds: tuple[str, ...] = ()
+        """``namespace`` (an element instead of a declaration), ``compressed`` (breaks off), ``unclosed``
+        (the root), ``cut`` (elsewhere), ``trailing`` (something after the list), ``signature`` (one stands
+        elsewhere than at the end), ``broken`` (XML, elsewhere)."""
+        self.damage = ""  # the same in words; "" if the file is whole
+        self.damage_line: int | None = None
+
+        self.path: list[str] = []  # names of the open elements, rows and what is in them left out
+        self.text: list[str] = []  # character data since the last tag
         self.row: list[Any] = []
         """The open row: line, then name and text of its fields. Of even length while a field is open."""
         self.others = self.nested = 0
         self.texts: list[str] = []
         """Those of the rows read since the last flush, in the order of `FIELDS`, row after row."""
-        self.empty = 0
-        """Fields of the rows so far that hold nothing."""
+        self.empty = 0  # fields of the rows so far that hold nothing
         self.seen: dict[str, int] = {}
         self.list_name = self.row_name = self.date_name = self.namespace_text = self.generated = ""
         self.fields: dict[str, str] = {}
         self.encoding = "utf-8"
-        self.skipped: bytes | None = None
-        """After broken XML: the last bytes passed over in search of a row."""
-        self.skipped_to = 0
-        """Line of their first byte."""
-        self.open_parser(1)
+        self.skipped: bytes | None = None  # after broken XML: the last bytes passed over in search of a row
+        self.skipped_to = 0  # line of their first byte
+        self._open_parser(1)
 
-    def open_parser(self, line: int, opening: bytes = b"") -> None:
+    def _open_parser(self, line: int, opening: bytes = b"") -> None:
         """Read from a line on with a new parser, to which `opening` is said before it is listened to."""
         self.parser = parser = expat.ParserCreate(namespace_separator=" ")
         self.first_line, self.fed = line, len(opening)
         parser.buffer_text = True
         parser.buffer_size = MAX_TEXT
-        parser.XmlDeclHandler = self.declared
-        parser.StartDoctypeDeclHandler = self.doctype
-        parser.StartNamespaceDeclHandler = lambda prefix, uri: self.count_other(uri or "")
+        parser.XmlDeclHandler = self._declared
+        dtd = "a document type (DTD) is declared: white lists have none, and entities are not read"
+        parser.StartDoctypeDeclHandler = lambda *_: self._refuse(dtd)
+        parser.StartNamespaceDeclHandler = lambda prefix, uri: self._count_other(uri or "")
         parser.Parse(opening, False)
-        parser.StartElementHandler, parser.EndElementHandler = self.start, self.end
+        parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
         parser.CharacterDataHandler = self.text.append
 
     @property
-    def line(self) -> int:
-        """The line read."""
+    def _line(self) -> int:
         return self.first_line + self.parser.CurrentLineNumber - 1
 
-    def in_list(self) -> bool:
+    def _in_list(self) -> bool:
         return len(self.path) == 2 and self.path[1] == self.list_name
 
-    def refuse(self, message: str, remedy: str | None = None, line: int | None = None) -> NoReturn:
-        """Raise what refuses the list here."""
-        raise self.reading.error(message, line or self.line, remedy)
+    def error(self, message: str, line: int | None, remedy: str | None = None) -> WhiteListError:
+        """Return what refuses the list, with how many of its rows are readable."""
+        error = WhiteListError(message, file=self.source, line=line, remedy=remedy)
+        error.readable_rows = len(self.lines)
+        return error
 
-    def refuse_namespace(self, found: str) -> NoReturn:
+    def add(self, problem: Problem) -> None:
+        """Take note of a problem; raises `error` if there are more than `MAX_PROBLEMS`."""
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise self.error(f"more than {MAX_PROBLEMS} problems: this is no white list", problem.line)
+        self.problems.append(problem)
+
+    def _refuse(self, message: str, remedy: str | None = None, line: int | None = None) -> NoReturn:
+        raise self.error(message, line or self._line, remedy)
+
+    def _refuse_namespace(self, found: str) -> NoReturn:
         remedy = "If that is meant, load it with any_namespace=True (--any-namespace)"
-        self.refuse(f"the root is in {found}, not in {NAMESPACE!r}", remedy)
+        self._refuse(f"the root is in {found}, not in {NAMESPACE!r}", remedy)
 
-    def problem(self, kind: str, element: str, message: str, line: int | None = None) -> None:
-        """Take note of a problem, of the open row if there is one."""
-        row = len(self.reading.lines) + 1 if self.row else None
-        self.reading.add(Problem(row, line or self.line, kind, element, message))
+    def _problem(self, kind: str, element: str, message: str, line: int | None = None) -> None:
+        row = len(self.lines) + 1 if self.row else None
+        self.add(Problem(row, line or self._line, kind, element, message))
 
-    def count_other(self, name: str, attributes: Sized = ()) -> None:
+    def _count_other(self, name: str, attributes: Sized = ()) -> None:
         """Count what is not rows and fields; refuse too much or too deep of it."""
         self.others += 1 + len(attributes) + len(name) // 64
         if self.others > MAX_OTHERS:
-            self.refuse(f"more than {MAX_OTHERS} elements and attributes beside the rows")
+            self._refuse(f"more than {MAX_OTHERS} elements and attributes beside the rows")
         if len(self.path) + self.nested > MAX_DEPTH:
-            self.refuse(f"elements nested more than {MAX_DEPTH} deep")
+            self._refuse(f"elements nested more than {MAX_DEPTH} deep")
 
     def read(self, chunks: Iterable[bytes]) -> None:
+        """Read the list."""
         unflushed, fed = 0, False
         try:
             for chunk in chunks:
                 fed = True
-                self.feed(chunk)
+                self._feed(chunk)
                 unflushed += len(chunk)
                 if unflushed > _FLUSH:
-                    self.flush()
+                    self._flush()
                     unflushed = 0
             if not fed:
-                self.refuse("the file is empty")
+                self._refuse("the file is empty")
             if self.skipped is None:
                 self.parser.Parse(b"", True)
         except expat.ExpatError as error:
-            self.breaks(expat.ErrorString(error.code), "cut" if error.code in _CUT_CODES else "broken")
+            self._breaks(expat.ErrorString(error.code), "cut" if error.code in _CUT_CODES else "broken")
         except EOFError as error:
-            self.breaks(f"the compressed file breaks off: {error}", "compressed")
-        self.flush()
-        self.finish()
+            self._breaks(f"the compressed file breaks off: {error}", "compressed")
+        self._flush()
+        self._finish()
 
-    def feed(self, chunk: bytes) -> None:
+    def _feed(self, chunk: bytes) -> None:
         """Parse a piece; where the XML is broken inside the list, go on from the next row."""
         if self.skipped is not None:
-            chunk = self.find_row(chunk)
+            chunk = self._find_row(chunk)
         while chunk:
             try:
                 self.parser.Parse(chunk, False)
             except expat.ExpatError as error:
-                self.breaks(expat.ErrorString(error.code), "broken")
-                self.skipped_to, self.skipped = self.line, b""
-                chunk = self.find_row(chunk[max(self.parser.ErrorByteIndex - self.fed, 0) :])
+                self._breaks(expat.ErrorString(error.code), "broken")
+                self.skipped_to, self.skipped = self._line, b""
+                chunk = self._find_row(chunk[max(self.parser.ErrorByteIndex - self.fed, 0) :])
                 continue
             self.fed += len(chunk)
             if sum(map(len, self.text)) > max(MAX_TEXT, self.max_field):
-                self.refuse(f"a text of more than {max(MAX_TEXT, self.max_field)} characters")
+                self._refuse(f"a text of more than {max(MAX_TEXT, self.max_field)} characters")
             if self.fed - max(self.parser.CurrentByteIndex, 0) > MAX_TOKEN:
-                self.refuse(f"a tag or comment of more than {MAX_TOKEN} bytes")
+                self._refuse(f"a tag or comment of more than {MAX_TOKEN} bytes")
             if len(self.row) > MAX_OTHERS:
-                self.refuse(f"a row of more than {MAX_OTHERS // 2} elements")
+                self._refuse(f"a row of more than {MAX_OTHERS // 2} elements")
             return
 
-    def find_row(self, chunk: bytes) -> bytes:
+    def _find_row(self, chunk: bytes) -> bytes:
         """Return `chunk` from where the list goes on, with a parser ready for it; nothing if it does not."""
         searched = (self.skipped or b"") + chunk
-        found = _GOES_ON.search(searched) if self.in_list() else None
+        found = _GOES_ON.search(searched) if self._in_list() else None
         passed = found.start() if found else max(len(searched) - len(b"</ListeDomaines"), 0)
         line = self.skipped_to + searched.count(b"\n", 0, passed)
         if not found:
@@ -253,32 +235,32 @@ class _Reader:
             return b""
         opening = (
             f'<?xml version="1.0" encoding="{self.encoding}"?>'
-            f"<ListeBlancheMSSante xmlns={quoteattr(self.reading.namespace)}><ListeDomaines>"
+            f"<ListeBlancheMSSante xmlns={quoteattr(self.namespace)}><ListeDomaines>"
         )
-        self.open_parser(line, opening.encode())
+        self._open_parser(line, opening.encode())
         self.skipped = None
         return searched[passed:]
 
-    def flush(self) -> None:
+    def _flush(self) -> None:
         """Move texts read to Arrow; refuse those too long, and too many that are empty."""
-        first = len(self.reading.lines) - len(self.texts) // len(FIELDS)
-        for place, (element, chunks) in enumerate(zip(FIELDS, self.reading.columns, strict=True)):
+        first = len(self.lines) - len(self.texts) // len(FIELDS)
+        for place, (element, chunks) in enumerate(zip(FIELDS, self.columns, strict=True)):
             chunk = pa.array(self.texts[place :: len(FIELDS)], pa.large_string())
             lengths = pc.utf8_length(chunk)
             self.empty += pc.sum(pc.equal(lengths, 0)).as_py() or 0
             if (longest := pc.max(lengths).as_py() or 0) > self.max_field:
                 message = f"{longest} characters in <{element}>, more than {self.max_field}"
                 remedy = "If the list is to be trusted, load it with a larger max_field"
-                self.refuse(message, remedy, self.reading.lines[first + pc.index(lengths, longest).as_py()])
+                self._refuse(message, remedy, self.lines[first + pc.index(lengths, longest).as_py()])
             chunks.append(chunk)
         self.texts.clear()
         if self.empty > MAX_PROBLEMS:  # each will be one
-            self.refuse(f"more than {MAX_PROBLEMS} fields that are empty or missing: this is no white list")
+            self._refuse(f"more than {MAX_PROBLEMS} fields that are empty or missing: this is no white list")
 
-    def breaks(self, why: str, kind: str) -> None:
+    def _breaks(self, why: str, kind: str) -> None:
         """Take note that the XML is broken here, and drop the row it is broken in."""
         if not self.list_name:
-            self.refuse(f"no XML: {why}")
+            self._refuse(f"no XML: {why}")
         cut = kind == "cut"
         if cut and len(self.path) == 1:
             kind, why = "unclosed", "the end of the file is missing"
@@ -286,11 +268,11 @@ class _Reader:
             why = f"the file is cut inside <{'Domaine' if self.row else shown_name(self.path[-1])}>"
         elif not self.path:
             kind, why = "trailing", f"something stands after the end of the list ({why})"
-        self.damage(kind, why)
-        if not self.row and (cut or not self.in_list()):
+        self._spoil(kind, why)
+        if not self.row and (cut or not self._in_list()):
             return
-        problems, row = self.reading.problems, len(self.reading.lines) + 1
-        line = self.row[0] if self.row else self.line
+        problems, row = self.problems, len(self.lines) + 1
+        line = self.row[0] if self.row else self._line
         self.row.clear()
         self.text.clear()
         self.nested = 0
@@ -298,95 +280,89 @@ class _Reader:
             if problems[index].row != row:
                 break
             problems[index] = replace(problems[index], row=None)
-        self.problem("cut", "Domaine", "broken off: what stands before the next row is not loaded", line)
+        self._problem("cut", "Domaine", "broken off: what stands before the next row is not loaded", line)
 
-    def damage(self, kind: str, why: str) -> None:
-        if not self.reading.damage:
-            self.reading.damage_kinds, self.reading.damage, self.reading.damage_line = (kind,), why, self.line
+    def _spoil(self, kind: str, why: str) -> None:
+        if not self.damage:
+            self.damage_kinds, self.damage, self.damage_line = (kind,), why, self._line
 
-    def misplaced_signature(self) -> None:
+    def _misplaced_signature(self) -> None:
         """Take note of a signature that is not the list's: the file is at fault, and not the row."""
         where = "Domaine" if self.row else shown_name(self.path[-2])
-        self.damage("signature", f"a signature stands inside <{where}>, not at the end of the list")
+        self._spoil("signature", f"a signature stands inside <{where}>, not at the end of the list")
 
-    def declared(self, version: str, encoding: str | None, standalone: int) -> None:
+    def _declared(self, version: str, encoding: str | None, standalone: int) -> None:
         self.encoding = encoding or self.encoding
         if self.encoding.lower() not in ENCODINGS:
-            self.refuse(f"the encoding {self.encoding[:32]!r} is not one of {', '.join(ENCODINGS)}")
+            self._refuse(f"the encoding {self.encoding[:32]!r} is not one of {', '.join(ENCODINGS)}")
 
-    def doctype(self, *_: object) -> None:
-        self.refuse("a document type (DTD) is declared: white lists have none, and entities are not read")
-
-    def start(self, name: str, attributes: dict[str, str]) -> None:
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
         if self.row and not len(self.row) & 1:
-            self.start_nested(name, attributes)
-            return
-        if self.text:
-            self.drop_text()
-        if self.row:
-            self.row.append(name)
-        elif name == self.row_name and self.in_list():
-            self.row.append(self.line)
+            self._start_nested(name, attributes)
         else:
-            self.start_outside(name, attributes)
-            return
-        if attributes:
-            self.count_other(name, attributes)
-            self.report_attributes(name)
+            if self.text:
+                self._drop_text()
+            if self.row:
+                self.row.append(name)
+            elif name == self.row_name and self._in_list():
+                self.row.append(self._line)
+            else:
+                self._start_outside(name, attributes)
+                return
+            if attributes:
+                self._count_other(name, attributes)
+        if attributes and self.nested < 2 and SIGNATURE not in (name, self.row[-1]):
+            self._problem("attribute", shown_name(name), "an attribute, which white lists do not have here")
 
-    def start_nested(self, name: str, attributes: dict[str, str]) -> None:
+    def _start_nested(self, name: str, attributes: dict[str, str]) -> None:
         """Open an element inside a field."""
         self.nested += 1
-        self.count_other(name, attributes)
+        self._count_other(name, attributes)
         if self.nested == 1:
             if name == SIGNATURE:
-                self.misplaced_signature()
+                self._misplaced_signature()
             if self.row[-1] != SIGNATURE:
                 message = f"an element inside {shown_name(self.row[-1])}; its text is kept there"
-                self.problem("unexpected", shown_name(name), message)
+                self._problem("unexpected", shown_name(name), message)
         if name == self.row_name:
-            self.problem("misplaced", "Domaine", "a row inside a row: not loaded")
-        if attributes and self.nested == 1:
-            self.report_attributes(name)
+            self._problem("misplaced", "Domaine", "a row inside a row: not loaded")
 
-    def report_attributes(self, name: str) -> None:
-        if SIGNATURE not in (name, self.row[-1]):
-            self.problem("attribute", shown_name(name), "an attribute, which white lists do not have here")
-
-    def start_outside(self, name: str, attributes: dict[str, str]) -> None:
+    def _start_outside(self, name: str, attributes: dict[str, str]) -> None:
         """Open an element that is neither row nor in one."""
         self.path.append(name)
         depth = len(self.path)
-        self.count_other(name, attributes)
+        self._count_other(name, attributes)
         if depth == 1:
-            self.open_root(name)
+            self._open_root(name)
         elif name == self.row_name:
-            self.problem("misplaced", "Domaine", "a row outside root/ListeDomaines: not loaded")
+            self._problem("misplaced", "Domaine", "a row outside root/ListeDomaines: not loaded")
         elif depth == 2 and name in (self.list_name, self.date_name, SIGNATURE):
             self.seen[name] = self.seen.get(name, 0) + 1
             if self.seen[name] > 1:
-                self.problem("repeated", shown_name(name), f"more than one {shown_name(name)}")
-        elif depth == 2 and name == "xmlns" and not self.reading.namespace:
-            self.seen[name] = self.line
+                self._problem("repeated", shown_name(name), f"more than one {shown_name(name)}")
+        elif depth == 2 and name == "xmlns" and not self.namespace:
+            self.seen[name] = self._line
         elif name == SIGNATURE:
-            self.misplaced_signature()
+            self._misplaced_signature()
         elif depth == 2 or (depth == 3 and self.path[1] in (self.list_name, self.date_name)):
-            self.problem("unexpected", shown_name(name), _UNEXPECTED)
+            self._problem("unexpected", shown_name(name), _UNEXPECTED)
 
-    def open_root(self, name: str) -> None:
+    def _open_root(self, name: str) -> None:
         namespace, _, local = name.rpartition(" ")
         if local != "ListeBlancheMSSante":
-            self.refuse(f"no white list: the root element is <{shown_name(name)}>, not <ListeBlancheMSSante>")
+            self._refuse(
+                f"no white list: the root element is <{shown_name(name)}>, not <ListeBlancheMSSante>"
+            )
         if namespace not in (NAMESPACE, "") and not self.any_namespace:
-            self.refuse_namespace(f"the namespace {namespace[:128]!r}")
-        self.reading.namespace = namespace
+            self._refuse_namespace(f"the namespace {namespace[:128]!r}")
+        self.namespace = namespace
         prefix = f"{namespace} " if namespace else ""
-        self.list_name, self.row_name = f"{prefix}ListeDomaines", f"{prefix}Domaine"
-        self.date_name = f"{prefix}DateDeGeneration"
+        names = ("ListeDomaines", "Domaine", "DateDeGeneration")
+        self.list_name, self.row_name, self.date_name = (prefix + local for local in names)
         self.fields = {prefix + local: local for local in FIELDS}
         self.right = [*self.fields]
 
-    def end(self, name: str) -> None:
+    def _end(self, name: str) -> None:
         row = self.row
         if self.nested:
             self.nested -= 1
@@ -395,10 +371,10 @@ class _Reader:
             self.text.clear()
         else:
             if self.text:
-                self.drop_text()
+                self._drop_text()
             if row:
-                self.texts += row[2::2] if row[1::2] == self.right else self.mend()
-                self.reading.lines.append(row[0])
+                self.texts += row[2::2] if row[1::2] == self.right else self._mend()
+                self.lines.append(row[0])
                 row.clear()
                 return
             if len(self.path) == 2 and name == self.date_name and self.seen[name] == 1:
@@ -408,55 +384,54 @@ class _Reader:
             self.text.clear()
             self.path.pop()
 
-    def drop_text(self) -> None:
+    def _drop_text(self) -> None:
         """Forget the text between tags; report it where only white space may stand."""
-        if self.row or len(self.path) == 1 or self.in_list():
+        if self.row or len(self.path) == 1 or self._in_list():
             if not "".join(self.text).isspace():
                 parent = "Domaine" if self.row else shown_name(self.path[-1])
-                self.problem("text", parent, "text outside the fields")
+                self._problem("text", parent, "text outside the fields")
             self.text.clear()
 
-    def mend(self) -> list[str]:
+    def _mend(self) -> list[str]:
         """Return the six texts of a row whose elements are not the six expected ones, reporting how."""
         texts: dict[str, str] = {}
         line: int = self.row[0]
         for name, value in zip(self.row[1::2], self.row[2::2], strict=True):
             local = self.fields.get(name)
             if name == self.row_name:
-                self.problem("misplaced", "Domaine", "a row inside a row: not loaded", line)
+                self._problem("misplaced", "Domaine", "a row inside a row: not loaded", line)
             elif name == SIGNATURE:
-                self.misplaced_signature()
+                self._misplaced_signature()
             elif local is None:
-                self.count_other(name)
-                self.problem("unexpected", shown_name(name), "an element that rows do not have", line)
+                self._count_other(name)
+                self._problem("unexpected", shown_name(name), "an element that rows do not have", line)
             elif local in texts:
-                self.problem("repeated", local, f"more than one {local}: the first is kept", line)
+                self._problem("repeated", local, f"more than one {local}: the first is kept", line)
             else:
                 texts[local] = value
         for local in FIELDS:
             if local not in texts:
-                self.problem("missing", local, f"no {local}", line)
+                self._problem("missing", local, f"no {local}", line)
         if list(texts) != [local for local in FIELDS if local in texts]:
-            self.problem("order", "Domaine", "the elements of the row are in another order", line)
+            self._problem("order", "Domaine", "the elements of the row are in another order", line)
         return [texts.get(local, "") for local in FIELDS]
 
-    def finish(self) -> None:
-        reading = self.reading
-        reading.signed = SIGNATURE in self.seen
+    def _finish(self) -> None:
+        self.signed = SIGNATURE in self.seen
         as_child = self.seen.pop("xmlns", 0)
         if as_child and self.namespace_text.strip() == NAMESPACE:
             text = "the namespace is a child element <xmlns> of the root, not its declaration"
-            reading.damage = f"{text}; {reading.damage}" if reading.damage else text
-            reading.damage_kinds = ("namespace", *reading.damage_kinds)
-            reading.damage_line, reading.namespace = as_child, NAMESPACE
-        elif not reading.namespace and not self.any_namespace:
-            self.refuse_namespace("no namespace")
+            self.damage = f"{text}; {self.damage}" if self.damage else text
+            self.damage_kinds = ("namespace", *self.damage_kinds)
+            self.damage_line, self.namespace = as_child, NAMESPACE
+        elif not self.namespace and not self.any_namespace:
+            self._refuse_namespace("no namespace")
         elif as_child:
-            self.problem("unexpected", "xmlns", _UNEXPECTED, as_child)
+            self._problem("unexpected", "xmlns", _UNEXPECTED, as_child)
         for name in (self.date_name, self.list_name):
             if name not in self.seen:
-                self.problem("missing", shown_name(name), f"no {shown_name(name)}")
-        reading.generated_at = instant(self.generated)
-        if reading.generated_at is None and self.date_name in self.seen:
+                self._problem("missing", shown_name(name), f"no {shown_name(name)}")
+        self.generated_at = instant(self.generated)
+        if self.generated_at is None and self.date_name in self.seen:
             kind = "date" if self.generated.strip() else "empty"
-            reading.add(Problem(None, 1, kind, "DateDeGeneration", "no readable time with its zone"))
+            self.add(Problem(None, 1, kind, "DateDeGeneration", "no readable time with its zone"))

@@ -1,7 +1,6 @@
-"""The white list: from its XML to a frame, one row a (domain, certificate) pair.
+"""The white list: from its XML to a frame, one row a (domain, certificate) pair, and what to rely on.
 
-`FRAME` has the columns of `WhiteList.entries`, in order, `PROBLEMS` those of `WhiteList.problems`. A missing
-or unreadable text is "", never NaN; `WhiteList.problems` says which ones the file lacks.
+`PROBLEMS` are the columns of `WhiteList.problems`. A missing or unreadable text is "", never NaN.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import astuple, dataclass, field
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ import pandas as pd
 
 from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.base.frames import Column, described
+from mssante_audit.base.instants import SKEW
 from mssante_audit.base.reading import open_regular
 from mssante_audit.whitelist.columns import as_str, entries_frame, is_audit_domain, texts_of
 from mssante_audit.whitelist.listxml import NAMESPACE, Reading, read_list
@@ -76,6 +76,9 @@ __doc__ = described(__doc__, "Columns of `WhiteList.entries`", FRAME)
 
 __all__ = ["MAX_BYTES", "NAMESPACE", "WhiteList", "is_audit_domain", "load_whitelist"]
 
+DAMAGES = frozenset({"cut", "damaged"})
+"""Doubts of a list that may lack rows, and whose other rows may be right all the same."""
+_REASONS = {"time": "expired", "revoked": "revoked", "signer": "misnamed"}
 MAX_BYTES = 512 * 2**20
 """Largest XML accepted, uncompressed: some 140 times the list of 2025. Bounds what a gzip bomb can cost."""
 
@@ -183,11 +186,12 @@ def load_whitelist(
             raise _damaged(reading)
         entries = entries_frame(reading)
         problems = sorted(reading.problems, key=lambda p: (p.line, p.row or 0))
-        told = {c.name: pd.array([getattr(p, c.name) for p in problems], dtype=c.dtype) for c in PROBLEMS}
+        types = {column.name: column.dtype for column in PROBLEMS}
+        told = pd.DataFrame([astuple(p) for p in problems], columns=[*types], dtype="object").astype(types)
     except MemoryError:
         raise WhiteListError("takes more memory than there is", file=name) from None
     return WhiteList(
-        entries=entries, generated_at=reading.generated_at, sha256=sha256, problems=pd.DataFrame(told),
+        entries=entries, generated_at=reading.generated_at, sha256=sha256, problems=told,
         damaged=bool(reading.damage), damage=reading.damage, damage_kinds=reading.damage_kinds,
         namespace=reading.namespace, source=name, signed=reading.signed, anchors=tuple(anchors),
         signer=signer, origin=origin,
@@ -244,3 +248,45 @@ def _pieces(origin: Path | bytes, name: str) -> Iterator[bytes]:
 def _damaged(reading: Reading) -> WhiteListError:
     message = f"{reading.damage}; {len(reading.lines)} rows are readable"
     return reading.error(message, reading.damage_line, "Load them with recover=True (--recover)")
+
+
+def is_html(content: bytes | bytearray) -> bool:
+    """Tell whether what should be a list is a page, such as one that asks to log in."""
+    head = bytes(content[:1024]).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return head.startswith((b"<!doctype html", b"<html", b"<head", b"<body"))
+
+
+def refusal(whitelist: WhiteList) -> str:
+    """Return why a list is refused at any instant, the gravest first of `doubts`."""
+    return next(iter(doubts(whitelist)), "undated")
+
+
+def doubts(
+    whitelist: WhiteList, as_of: datetime | None = None, max_age: timedelta | None = None
+) -> list[str]:
+    """Return why a list is not to be relied on, the gravest first; nothing if it is.
+
+    They are ``forged``, ``cut`` (its end is missing) or ``damaged``, ``unsigned``; of its signer's
+    certificate ``expired``, ``revoked``, ``misnamed`` (of the same authority) or ``untrusted``; and at an
+    instant asked about, `as_of`, ``undated``, ``future`` and ``old`` (`max_age`).
+    """
+    verdict = whitelist.signature
+    reasons = []
+    if whitelist.damaged:
+        reasons.append("cut" if "cut" in whitelist.damage_kinds else "damaged")
+    elif verdict.status == "invalid":
+        reasons.append("forged")
+    if verdict.status == "absent":
+        reasons.append("unsigned")
+    elif verdict.status == "valid-untrusted":
+        reasons.append(_REASONS.get(verdict.reason, "untrusted"))
+    made = whitelist.generated_at
+    if as_of is None:
+        return reasons
+    if made is None:
+        reasons.append("undated")
+    elif made > as_of + SKEW:
+        reasons.append("future")
+    elif max_age is not None and as_of - made > max_age:
+        reasons.append("old")
+    return reasons

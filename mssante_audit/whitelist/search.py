@@ -1,20 +1,25 @@
-"""Domains by words as people type them: a town, a name, what kind of house it is, an operator, an identifier.
+"""Domains by words as people type them (a town, a name, a kind of house, an operator), or letter for letter.
 
 All numbers are whole, so that ``report/explorer/search.js``, which is this in JavaScript, ranks alike.
 """
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import pandas as pd
 
+from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.resources import table_of
 from mssante_audit.base.text import fold
 from mssante_audit.values.identifiers import DEPARTMENTS, region_of
 from mssante_audit.values.slips import cuts
+from mssante_audit.whitelist.rows import above_of
 
 WORDS = table_of("mssante_audit.whitelist", "search.toml")
 """How people call what they look for: `small`, `same`, `spelt`, `short`."""
@@ -25,12 +30,12 @@ _KINDS = frozenset(word for group in WORDS["same"] for word in group)
 _SAME = {word: group for group in WORDS["same"] for word in group}
 _SPELT = {word: group for group in WORDS["spelt"] for word in group}
 _MOST_WORDS, _MOST_NEAR = 12, 10
-_FEW = 5
-"""Fewer domains than this have a word as it is typed: those that have it with a slip count as well."""
+NEAR = 5
+"""How many near names `check` gives."""
+_FEW = 5  # fewer domains than this have a word as it is typed: those that have it with a slip count as well
 _EQUAL, _MEANT, _BEGINS, _INSIDE, _SLIP, _NEAR = 10, 8, 7, 5, 4, 3
 """How much a word counts that is the same, means the same, begins so, holds it, has one slip, or is near."""
-_LEAST = 5
-"""Nearest are those that have this part, a fifth, of what all words would count."""
+_LEAST = 5  # nearest are those that have this part, a fifth, of what all words would count
 _NAMED, _OTHER = 3, 2
 """How much a word of the domain and its descriptions counts, and one of its operators and places."""
 
@@ -75,9 +80,9 @@ class Index:
                     self.places[word][at] = counts
 
     def ranked(self, typed: str) -> tuple[list[int], bool]:
-        """Return the places of documents that have the words, the best first, and whether they have them all.
+        """Return the documents that have the words, the best first, or else the nearest, and which it is.
 
-        Where none has them all they are the nearest. What kind of house it is need not be right.
+        What kind of house it is need not be right.
         """
         wanted = fold(typed.strip().rpartition("@")[2])
         words = list(dict.fromkeys(_shortened(wanted).split()))
@@ -132,11 +137,7 @@ class Index:
 
 
 def search(entries: pd.DataFrame, words: str, limit: int = 10, index: Index | None = None) -> pd.DataFrame:
-    """Return the first row of each domain that words find, the best first, or else of the nearest.
-
-    Case, accents and order do not count, a slip of the keyboard costs little, and a hospital is also called
-    CH, CHU or centre hospitalier.
-    """
+    """Return the first row of each domain that words find, the best first, or else of the nearest."""
     index = index or Index(documents(entries))
     found = [index.documents[at].domain for at in index.ranked(words)[0][:limit]]
     rows = entries.drop_duplicates("domain").set_index("domain", drop=False)[list(SHOWN)]
@@ -151,3 +152,64 @@ def _shortened(words: str) -> str:
 
 def _pairs(word: str) -> set[str]:
     return {word[at : at + 2] for at in range(len(word) - 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Whether a name is listed, and what is near it if it is not."""
+
+    domain: str
+    """What was looked up: of an address, what follows its ``@``."""
+    listed: bool
+    parent: str = ""
+    """The nearest listed domain that it lies under, which does not make it listed."""
+    respelt: str = ""
+    """A listed domain that differs only in case, blanks around it or a final dot."""
+    near: tuple[str, ...] = ()
+    """Listed domains that look like it, the nearest first."""
+
+
+def check(text: str, domains: Sequence[str]) -> Answer:
+    """Look an address (``Name <a@domain>`` too) or a domain up among the listed ones, letter for letter.
+
+    What is no address (nothing before the ``@``, or two of them) is a `ParameterError`, unless it is listed.
+
+    >>> check("zoe@ch-alpha.example", ["ch-alpha.example"]).listed
+    True
+    >>> check("CH-alpha.example", ["ch-alpha.example"])
+    Answer(domain='CH-alpha.example', listed=False, parent='', respelt='ch-alpha.example', near=())
+    """
+    known = set(domains)
+    domain = text if text in known else _domain(text)
+    if domain in known:
+        return Answer(domain, True)
+    plain = _plain(domain)
+    spellings = {_plain(name): name for name in reversed(domains)}
+    if plain in spellings:
+        return Answer(domain, False, respelt=spellings[plain])
+    parent = next((spellings[name] for name in above_of(plain) if name in spellings), "")
+    return Answer(domain, False, parent, near=() if parent else _near(plain, spellings))
+
+
+def _domain(text: str) -> str:
+    """Return the domain of an address; a text without ``@`` is one."""
+    named = re.fullmatch(r".*<([^<>]*)>\s*", text, re.DOTALL)
+    before, at, domain = (named[1] if named else text).partition("@")
+    if at and (not before.strip() or not domain.strip() or "@" in domain):
+        remedy = "Write it as name@domain, or the domain alone"
+        raise ParameterError("{} is no address", repr(text), remedy=remedy)
+    return domain if at else before
+
+
+def _plain(name: str) -> str:
+    return name.strip().rstrip(".").casefold()
+
+
+def _near(name: str, spellings: dict[str, str]) -> tuple[str, ...]:
+    """Return the listed names like `name`, compared without the ending they share with it."""
+    tail = "." + ".".join(name.split(".")[-2:])
+    stem = name.removesuffix(tail)
+    alike = {known.removesuffix(tail): listed for known, listed in spellings.items() if known.endswith(tail)}
+    if alike and stem:
+        return tuple(alike[n] for n in difflib.get_close_matches(stem, list(alike), NEAR, cutoff=0.7))
+    return tuple(spellings[n] for n in difflib.get_close_matches(name, list(spellings), NEAR, cutoff=0.9))

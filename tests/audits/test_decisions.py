@@ -12,7 +12,7 @@ from made_up import archived
 from made_up_register import BETA, DECLARED, ELSEWHERE, LISTED, declared, own, side_by_side, told_of
 
 from mssante_audit.audits.reconciliation.rules import STATUSES
-from mssante_audit.declarations.scope import Scope
+from mssante_audit.declarations.register import Scope
 
 TEXT = (Path(__file__).parents[2] / "docs" / "declarations.md").read_text(encoding="utf-8")
 _LINE = re.compile(r"^\| ([a-z-]+) \| [^|]+ \| [^|]+ \| ([^|]+) \| ([^|]*)\|$", re.M)

@@ -17,9 +17,8 @@ from mssante_audit.cli.main import app
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.values.person import mask
 from mssante_audit.verdicts.domains import domains
-from mssante_audit.whitelist.check import check
-from mssante_audit.whitelist.reliance import doubts
-from mssante_audit.whitelist.search import search
+from mssante_audit.whitelist.load import doubts
+from mssante_audit.whitelist.search import check, search
 from mssante_audit.whitelist.signature import Verdict
 
 ALONE = ("--data", str(CATALOGUE / "listeblanchemssante.xml.gz"), "--anchors", str(CATALOGUE / "anchors"))

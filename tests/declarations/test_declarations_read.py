@@ -25,7 +25,7 @@ from mssante_audit.declarations.cells import read_box, read_date
 from mssante_audit.declarations.headings import resolve
 from mssante_audit.declarations.mend import mended
 from mssante_audit.declarations.references import is_nothing, reference
-from mssante_audit.declarations.register import KINDS, fields, find_register, latest, load_declarations
+from mssante_audit.declarations.register import fields, find_register, latest, load_declarations
 from mssante_audit.declarations.write import SHEET, template, template_book, write_register
 
 ROW = {
@@ -100,16 +100,6 @@ def test_csv_of_any_separator_and_encoding(load, separator, encoding):
     assert kinds(register) == []
 
 
-def test_a_quick_and_a_careful_reading_give_the_same(load):
-    rows = [ROW | {"domain": f"ch-{i}.mssante.fr", "description": f'n° {i}\n"de; plus"'} for i in range(30)]
-    quick = load(csv_of(*rows, separator=";"))
-    careful = load(csv_of(*rows, separator=";") + "une seule cellule\r\n", "careful.csv")
-    pd.testing.assert_frame_equal(
-        quick.declarations.drop(columns="file"), careful.declarations.drop(columns="file").head(30)
-    )
-    assert kinds(careful) == [(32, "", "remark")]
-
-
 def test_every_format_is_written_and_read_again(load, tmp_path):
     original = load(
         json.dumps([ROW, ROW | {"representative_phone": "+33 1 99 00 00 01", "domain": "=1+1"}]), "a.json"
@@ -181,7 +171,7 @@ def test_the_register_of_a_data_folder(tmp_path):
 
 def test_the_forms_own_labels_work_in_the_forms_order():
     headings = resolve(FORM_LABELS, {})
-    assert headings.unknown == headings.ambiguous == ()
+    assert headings.unknown == headings.ambiguous == []
     order = [name for name, f in fields().items() if f.form]
     found = sorted(headings.fields, key=lambda name: headings.fields[name])
     assert [n for n in found if n != "signatory"] == [n for n in order if n != "signatory_last_name"]
@@ -369,34 +359,28 @@ def test_no_column_holds_the_domain(load):
             load(content, name)
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["X", "x", "oui", "Oui", "☒", "☑", "1", "TRUE", "vrai", " X ", "[x]", "X.", "XX",
-     "(x)", "[ x ]", "×", "■", "Oui.", "coché", "ok", "signé", "Oui, signée", "Signé et tamponné",
-     "cachet et signature", "X (oui)", "x x", "✓✓", "Case cochée", "signé le 12/06/2025",
-     "Signé par la directrice", "1.0", "✔\ufe0f", "☑\ufe0f", "✅", "X\u200b"],
-)  # fmt: skip
-def test_a_ticked_box(text):
-    assert read_box(text) is True
+BOXES = {
+    True: [
+        "X", "x", "oui", "Oui", "☒", "☑", "1", "TRUE", "vrai", " X ", "[x]", "X.", "XX", "(x)", "[ x ]", "×",
+        "■", "Oui.", "coché", "ok", "signé", "Oui, signée", "Signé et tamponné", "cachet et signature",
+        "X (oui)", "x x", "✓✓", "Case cochée", "signé le 12/06/2025", "Signé par la directrice", "1.0",
+        "✔\ufe0f", "☑\ufe0f", "✅", "X\u200b",
+    ],
+    False: [
+        "", " ", "non", "☐", "0", "FALSE", "faux", "-", "[ ]", "□", "( )", "néant", "Sans objet", "N/A",
+        "non cochée", "Non signé", "Non.", "pas coché", "pas de retrait", "non, maintien", "Non demandé",
+        "0.0", "---", "…", "\u200b", " " * 40_000,
+    ],
+    None: [
+        "?", "x ?", "Non ?", "/", "non, oui", "en attente", "signature en attente", "à voir", "*", "\\", "**",
+        "~", "•", "●", "+", "❌", "-/", " " * 40_000 + "?", "\u200b" * 40_000 + "?", "x" * 40_000,
+    ],
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", " ", "non", "☐", "0", "FALSE", "faux", "-", "[ ]", "□", "( )",
-     "néant", "Sans objet", "N/A", "non cochée", "Non signé", "Non.", "pas coché", "pas de retrait",
-     "non, maintien", "Non demandé", "0.0", "---", "…", "\u200b", " " * 40_000],
-)  # fmt: skip
-def test_an_empty_box(text):
-    assert read_box(text) is False
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["?", "x ?", "Non ?", "/", "non, oui", "en attente", "signature en attente", "à voir", "*", "\\", "**",
-     "~", "•", "●", "+", "❌", "-/", " " * 40_000 + "?", "\u200b" * 40_000 + "?", "x" * 40_000],
-)  # fmt: skip
-def test_a_box_that_is_neither(text):
-    assert read_box(text) is None
+@pytest.mark.parametrize(("ticked", "text"), [(tick, text) for tick in BOXES for text in BOXES[tick]])
+def test_a_box_is_ticked_or_empty_or_neither(ticked, text):
+    assert read_box(text) is ticked
 
 
 def test_boxes_of_every_type_and_one_that_is_neither(load):
@@ -473,12 +457,6 @@ def test_problems_never_hold_what_names_a_person(load):
     )
     assert [kind for _, _, kind in kinds(register)] == ["digits-lost", "control"]
     assert set(register.problems["value"]) == {""}
-
-
-def test_every_kind_of_problem_has_its_words():
-    for kind in KINDS.values():
-        assert kind.level in ("column", "unread", "recovered")
-        assert kind.text.format(value="x")
 
 
 def test_the_latest_by_date_counts_and_an_undated_one_is_neither_first_nor_last(load):
@@ -717,15 +695,6 @@ def test_a_cell_at_the_end_of_the_sheet_costs_little(load):
     book.active["A1048576"] = "far"
     with pytest.raises(InputError, match="more than 200,000 rows"):
         load(bytes_of(book), "r.xlsx")
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.binary(max_size=300), st.sampled_from([".csv", ".json", ".jsonl", ".xlsx", ".pdf"]))
-def test_any_bytes_end_in_one_clear_error_or_a_register(tmp_path_factory, raw, suffix):
-    file = tmp_path_factory.mktemp("any") / f"r{suffix}"
-    file.write_bytes(raw)
-    with suppress(InputError):
-        load_declarations(file)
 
 
 @settings(max_examples=30, deadline=None)

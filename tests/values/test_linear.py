@@ -13,12 +13,11 @@ from mssante_audit.audits.declarations.proposals import domain_from, host_from
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.reading import parse_toml
 from mssante_audit.base.text import fold, normalize, visible
-from mssante_audit.values.contacts import is_personal, parse_contact, read_email
+from mssante_audit.values.contacts import is_personal, parse_contact, read_email, read_phone
 from mssante_audit.values.dn import parse_dn, pasted_dn
 from mssante_audit.values.hosts import host_faults
 from mssante_audit.values.identifiers import identifier_of, parse_department, parse_identifier, structure_key
 from mssante_audit.values.person import mask, unnamed
-from mssante_audit.values.phones import read_phone
 
 
 def toml(text: str) -> None:

@@ -36,7 +36,7 @@ from mssante_audit.values.person import unnamed
 from mssante_audit.verdicts.checks import RECEPTION
 from mssante_audit.verdicts.domains import domains, domains_of
 from mssante_audit.verdicts.words import CHECK_NAMES, DOUBTS, reasons
-from mssante_audit.whitelist.reliance import doubts
+from mssante_audit.whitelist.load import doubts
 from mssante_audit.whitelist.signature import Verdict
 
 AT = "2026-03-03T06:00:00+00:00"

@@ -516,14 +516,11 @@ def test_a_namespace_element_that_says_something_else_is_no_namespace():
 # -- encodings ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "iso-8859-1", "windows-1252"])
-def test_declared_encodings_are_followed(encoding):
-    content = xml().decode().replace("UTF-8", encoding).encode(encoding)
+@pytest.mark.parametrize("encoding", ["utf-16", "iso-8859-1", "windows-1252", "utf-8-sig"])
+def test_declared_encodings_and_a_mark_are_followed(encoding):
+    declared = encoding.removesuffix("-sig")
+    content = xml().decode().replace("UTF-8", declared).encode(encoding)
     pd.testing.assert_frame_equal(load_whitelist(content).entries, load_whitelist(xml()).entries)
-
-
-def test_a_byte_order_mark_is_no_garbage():
-    assert len(load_whitelist(b"\xef\xbb\xbf" + xml()).entries) == 3
 
 
 @pytest.mark.parametrize(
@@ -569,19 +566,19 @@ def test_audit_entries_are_told_by_their_domain(domain, expected):
 
 
 @pytest.mark.parametrize(
-    ("operator", "expected"), [("GIP - TEST0001", True), ("ch test", True), ("TESTUD SA", False)]
+    ("column", "field", "text", "expected"),
+    [
+        ("is_audit_entry", "DNCertificatOperateur", DN.replace("CH  Alpha", "GIP - TEST0001"), True),
+        ("is_audit_entry", "DNCertificatOperateur", DN.replace("CH  Alpha", "ch test"), True),
+        ("is_audit_entry", "DNCertificatOperateur", DN.replace("CH  Alpha", "TESTUD SA"), False),
+        ("under_mssante", "Nom", "a.mssante.fr", True),
+        ("under_mssante", "Nom", "mssante.fr", True),
+        ("under_mssante", "Nom", "xmssante.fr", False),
+        ("under_mssante", "Nom", "a.mssante.fr.example", False),
+    ],
 )
-def test_audit_entries_are_told_by_their_operator(operator, expected):
-    dn = DN.replace("CH  Alpha", operator)
-    assert load_whitelist(xml(row(DNCertificatOperateur=dn))).entries["is_audit_entry"].tolist() == [expected]
-
-
-@pytest.mark.parametrize(
-    ("domain", "expected"),
-    [("a.mssante.fr", True), ("mssante.fr", True), ("xmssante.fr", False), ("a.mssante.fr.example", False)],
-)
-def test_domains_under_mssante(domain, expected):
-    assert load_whitelist(xml(row(Nom=domain))).entries["under_mssante"].tolist() == [expected]
+def test_audit_entries_by_their_operator_and_domains_under_mssante(column, field, text, expected):
+    assert load_whitelist(xml(row(**{field: text}))).entries[column].tolist() == [expected]
 
 
 # -- over-long fields ---------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from random import Random
 
 from mssante_audit.base.errors import ParameterError
-from mssante_audit.values.phones import read_phone
+from mssante_audit.values.contacts import read_phone
 from tools.sample.declarations import REGISTER, Cells, register_of
 from tools.sample.operators import national, shifted
 from tools.sample.signing import SigningChain, sign
