@@ -56,10 +56,8 @@ class AuditError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """Return what a notebook shows in place of a traceback: what is wrong, and what to do about it."""
-        return [
-            f"{type(self).__name__}: {self._placed(self.file or '', self.message)}",
-            *filter(None, [self.remedy]),
-        ]
+        told = f"{type(self).__name__}: {self._placed(self.file or '', self.message)}"
+        return [told, self.remedy] if self.remedy else [told]
 
     @property
     def brief(self) -> str:

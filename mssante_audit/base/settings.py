@@ -73,8 +73,7 @@ Text = Annotated[Line, Field(min_length=1)]
 _DAMAGED = "Load the readable rows of a damaged list, instead of refusing it."
 Recover = Annotated[bool, Field(title="Lecture d’une liste endommagée", description=_DAMAGED)]
 AnyNamespace = Annotated[
-    bool,
-    Field(title="Autre espace de noms XML admis", description="Accept a list in another XML namespace."),
+    bool, Field(title="Autre espace de noms XML admis", description="Accept a list in another XML namespace.")
 ]
 
 

@@ -40,8 +40,7 @@ def _escaped(character: str) -> str:
 
 
 LOOK_ALIKE = str.maketrans(
-    "АВЕЅІЈКМНОРСТХаеорсухіјѕһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧαονρυι",
-    "ABESIJKMHOPCTXaeopcyxijshdqwABEZHIKMNOPTYXaovpui",
+    "АВЕЅІЈКМНОРСТХаеорсухіјѕһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧαονρυι", "ABESIJKMHOPCTXaeopcyxijshdqwABEZHIKMNOPTYXaovpui"
 )
 """Cyrillic and Greek letters that look like Latin ones (Unicode TR39)."""
 _BEYOND_LATIN = re.compile("[^\0-\u024f\u2000-\u206f]")

@@ -68,12 +68,7 @@ def check_format(format: str, out: Path | None) -> None:
         raise ParameterError(f"{format} is not for the terminal", remedy="Name a file with --out")
 
 
-def write_frame(
-    frame: pd.DataFrame,
-    format: str,
-    out: Path | None,
-    name: str = "findings",
-) -> None:
+def write_frame(frame: pd.DataFrame, format: str, out: Path | None, name: str = "findings") -> None:
     """Write a frame to a file, a workbook's sheet with the name given, or print it as CSV or JSON."""
     from mssante_audit.base import export
 

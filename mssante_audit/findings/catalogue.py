@@ -160,22 +160,19 @@ def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
     shared: dict[str, Any] = {name: tables.pop(name) for name in SHARED if name in tables}
     given: dict[str, dict[str, Any]] = {}
     for code, table in tables.items():
-        given[code] = shared | _fields(code, table, given, str(file))
+        if not isinstance(table, dict):
+            remedy = "Write the rule's fields below [CODE]"
+            raise InputError(f"{code!r} is no table", file=str(file), remedy=remedy)
+        if reserved := sorted({"code", "audit"} & table.keys()):
+            remedy = "The table's name is the code, and the audit says which rules it has"
+            raise InputError(f"rule {code}: it has a field {reserved[0]!r}", file=str(file), remedy=remedy)
+        if (like := table.pop("like", None)) is not None and like not in [*given]:
+            fault = f"rule {code}: it is like {like!r}"
+            raise InputError(fault, file=str(file), remedy="Name a rule above it")
+        for part in {"observed", "expected", "evidence"} & table.keys():
+            table |= dict.fromkeys((f"{part}_fr", f"{part}_en"), table.pop(part))
+        given[code] = shared | given.get(like, {}) | table
     return tuple(_rule(code, fields, str(file)) for code, fields in given.items())
-
-
-def _fields(code: str, table: Any, above: dict[str, dict[str, Any]], file: str) -> dict[str, Any]:
-    """Return the fields of a rule's table, with those of the rule that it is like."""
-    if not isinstance(table, dict):
-        raise InputError(f"{code!r} is no table", file=file, remedy="Write the rule's fields below [CODE]")
-    if reserved := sorted({"code", "audit"} & table.keys()):
-        remedy = "The table's name is the code, and the audit says which rules it has"
-        raise InputError(f"rule {code}: it has a field {reserved[0]!r}", file=file, remedy=remedy)
-    if (like := table.pop("like", None)) is not None and like not in [*above]:
-        raise InputError(f"rule {code}: it is like {like!r}", file=file, remedy="Name a rule above it")
-    for part in {"observed", "expected", "evidence"} & table.keys():
-        table |= dict.fromkeys((f"{part}_fr", f"{part}_en"), table.pop(part))
-    return above.get(like, {}) | table
 
 
 def _rule(code: str, fields: dict[str, Any], file: str) -> Rule:

@@ -40,16 +40,10 @@ def places_of(where: Iterable[int | Place], file: str = "") -> tuple[Place, ...]
     >>> places_of((4, 3, Place("register", "a.csv", (7,))), "list.xml")[0]
     Place(source='list', file='list.xml', rows=(3, 4), column='', label='')
     """
-    listed: list[int] = []
     found: dict[tuple[str, str, str, str], set[int]] = {}
     for place in where:
-        if isinstance(place, Place):
-            source, name, rows, column, label = place
-            found.setdefault((source, name, column, label), set()).update(map(int, rows))
-        else:
-            listed.append(int(place))
-    if listed:
-        found.setdefault((LIST, file, "", ""), set()).update(listed)
+        one = place if isinstance(place, Place) else Place(LIST, file, (place,))
+        found.setdefault((one.source, one.file, one.column, one.label), set()).update(map(int, one.rows))
     return tuple(
         Place(source, name, tuple(sorted(rows)), column, label)
         for (source, name, column, label), rows in sorted(found.items(), key=lambda item: item[0][:2])
