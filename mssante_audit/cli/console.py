@@ -54,12 +54,11 @@ def write(text: str, file: Any = None, *, safe: bool = False) -> None:
 
 def write_text(text: str, out: Path | None) -> None:
     """Write a text to a file, or print it as `write` does."""
+    if out is None:
+        return write(text)
     from mssante_audit.base.export import write_bytes
 
-    if out is None:
-        write(text)
-    else:
-        write_bytes(out, text.encode("utf-8", "backslashreplace"))
+    return write_bytes(out, text.encode("utf-8", "backslashreplace"))
 
 
 def check_format(format: str, out: Path | None) -> None:

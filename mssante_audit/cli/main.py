@@ -114,7 +114,6 @@ for panel, commands in {
 
 Format = StrEnum("Format", "csv json xlsx parquet sarif")
 """Formats of findings."""
-_VALID = {True: "valid", False: "not valid", None: "unknown"}
 CertificateFormat = StrEnum("CertificateFormat", "csv json xlsx parquet ics")
 """Formats of certificates: of a frame, or a calendar of when they end."""
 
@@ -162,20 +161,19 @@ def verify(
     except WhiteListError as error:
         say(f"invalid\n{error}")
         raise typer.Exit(1) from None
-    verdict = verify_signature(
-        whitelist, anchors or (), asked_instant(at) if at is not None else None, signer=signer
-    )
-    say(f"{verdict.status}\nwhy: {verdict.why}")
+    when = asked_instant(at) if at is not None else None
+    verdict = verify_signature(whitelist, anchors or (), when, signer=signer)
+    made, valid = whitelist.generated_at, {True: "valid", False: "not valid", None: "unknown"}
+    lines = [verdict.status, f"why: {verdict.why}"]
     if verdict.signer:
-        valid = f"{verdict.not_before:%Y-%m-%d} to {verdict.not_after:%Y-%m-%d}"
-        then, now = _VALID[verdict.valid_at_generation], _VALID[verdict.valid_now]
-        say(f"signer: {verdict.signer}\nissuer: {verdict.issuer}")
-        say(f"validity: {valid}, {then} when the list was made, {now} now")
+        dates = f"{verdict.not_before:%Y-%m-%d} to {verdict.not_after:%Y-%m-%d}"
+        then, now = valid[verdict.valid_at_generation], valid[verdict.valid_now]
+        lines += [f"signer: {verdict.signer}", f"issuer: {verdict.issuer}"]
+        lines.append(f"validity: {dates}, {then} when the list was made, {now} now")
     if verdict.expected:
-        say(f"signer expected: {verdict.expected}")
-        say(f"revocation: {verdict.revocation} ({verdict.revocation_why})")
-    made = whitelist.generated_at
-    lines = [
+        lines.append(f"signer expected: {verdict.expected}")
+        lines.append(f"revocation: {verdict.revocation} ({verdict.revocation_why})")
+    lines += [
         f"validated at: {verdict.at:%Y-%m-%dT%H:%M:%SZ}" if verdict.at else "validated at: unknown",
         f"generated at: {made:%Y-%m-%dT%H:%M:%SZ}" if made else "generated at: unreadable",
         f"verified rows: {verdict.verified_rows} of {len(whitelist.entries)}",

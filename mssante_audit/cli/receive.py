@@ -135,9 +135,9 @@ def steps(ways: Ways | None) -> list[Step]:
             made += [looked_up(met.name, "A", met.v4), looked_up(met.name, "AAAA", met.v6)]
         else:
             below: dict[str, tuple[Step, ...]] = {}
-            for content, replies, led in met.led:
+            for content, replies, onward in met.led:
                 if content[0] != "implicit":
-                    below.setdefault(replies[0].address, tuple(steps(led)))
+                    below.setdefault(replies[0].address, tuple(steps(onward)))
             for server in met.servers:
                 asked = Step(met.name, "MX", met.zone, server.name, "", server.state or "unheard")
                 made += [] if server.answers else [asked]
@@ -147,8 +147,8 @@ def steps(ways: Ways | None) -> list[Step]:
                     data: Collection[str] = reply.answers if reply else ()
                     if reply and outcome == "referral":
                         data = reply.data("NS", reply.cut)
-                    said = {"address": address, "outcome": outcome, "data": tuple(sorted(data))}
-                    made.append(asked._replace(**said, below=below.pop(address, ())))
+                    said, led = tuple(sorted(data)), below.pop(address, ())
+                    made.append(asked._replace(address=address, outcome=outcome, data=said, below=led))
     return made
 
 

@@ -51,9 +51,9 @@ def sarif(
     for result, state in zip(results, states, strict=False):  # the waived ones have none
         result |= _STATES.get(state, {})
     gone = {"baselineState": "absent"}, {"baselineState": "unchanged"} | _OPEN
-    for notes, state in zip((follow_up.fixed, follow_up.unknown) if follow_up else (), gone, strict=False):
+    for notes, how in zip((follow_up.fixed, follow_up.unknown) if follow_up else (), gone, strict=False):
         known = (note for note in notes if note["rule"] in catalogue())
-        results += [_named(note, note["domain"], note["operator"]) | state for note in known]
+        results += [_named(note, note["domain"], note["operator"]) | how for note in known]
     texts = [f"{name} rests on inputs in doubt: {', '.join(inputs)}" for name, inputs in unsure.items()]
     notices = [{"level": "warning", "message": {"text": text}} for text in texts]
     shown = {known.code: known for known in (*rules, *(rule(result["ruleId"]) for result in results))}
