@@ -1,7 +1,6 @@
 """The exceptions of this package, all under `AuditError`.
 
-Each is built from fields that stay on the object, prints as one line that names the file, the place and the
-remedy, and survives pickling (reports run in child processes).
+Each keeps its fields, prints as one line with file, place and remedy, and survives pickling, as from a child.
 """
 
 from __future__ import annotations
@@ -16,18 +15,8 @@ from mssante_audit.base.language import catalogue, plain
 class AuditError(Exception):
     """Something the user can understand and act on.
 
-    Parameters
-    ----------
-    message
-        What is wrong, in one sentence without a final period; ``{}`` stands for each of the values.
-    values
-        What is put into the message.
-    file
-        The file concerned, if there is one.
-    line
-        1-based line (or row) in that file.
-    remedy
-        What to do about it, in one sentence; with values, a tuple of the sentence and these.
+    `message` is one sentence without a final period, in which ``{}`` stands for each of the `values`; `file`
+    and `line` (from 1) are where; `remedy` is what to do, with values a tuple of the sentence and these.
     """
 
     def __init__(

@@ -36,8 +36,7 @@ def exclusive(
 ) -> Iterator[None]:
     """Hold a folder's lock, or another file there; make the folder if there is none.
 
-    If another process holds the lock it is an `OutputError`, `busy`; so is whatever cannot be written
-    meanwhile.
+    Where another process holds it (`busy`), or something cannot be written meanwhile, it is an `OutputError`.
     """
     with writing(folder):
         try:

@@ -1,7 +1,4 @@
-"""State files: what a run leaves for the next one, as JSON with a version and a digest of all its bytes.
-
-A file of another version, or with a changed letter, is refused and stays as it is.
-"""
+"""State files: what a run leaves for the next one, as JSON with a version and a digest of all its bytes."""
 
 from __future__ import annotations
 
@@ -34,7 +31,7 @@ def write_state(path: Path, version: int, content: Mapping[str, Any]) -> None:
 def read_state(path: Path, version: int, *, remedy: str = ANEW) -> dict[str, Any] | None:
     """Return the content of a state file, ``None`` if there is none.
 
-    One that cannot be read, is of another version, or was changed since it was written is an `InputError`.
+    One that cannot be read, is of another version, or was changed is an `InputError`, and stays as it is.
     """
     fault = ""
     try:

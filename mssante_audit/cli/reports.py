@@ -118,7 +118,7 @@ def dossiers(
     from mssante_audit.dossiers.stationery import Stationery, read_stationery
     from mssante_audit.dossiers.write import write_dossiers
 
-    given = parameters_of(context) | {"lang": lang.value}
+    given = parameters_of(context, "operator") | {"lang": lang.value}
     given.pop("operator", None)  # these are several
     named = {name: given.pop(name, None) for name in ("region", "department")}
     on = read_stationery(letter) if letter else Stationery()

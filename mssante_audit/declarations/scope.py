@@ -10,9 +10,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.fields import refusal
 from mssante_audit.base.reading import read_toml
-from mssante_audit.base.settings import Line, Names, Section
+from mssante_audit.base.settings import Line, Names, Section, refusal
 
 FILE = "scope.toml"
 """Beside the register."""

@@ -144,14 +144,9 @@ def _choices(hint: Any) -> list[str]:
 def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
     """Return the rules of a TOML file: a table a rule, named by its code, fields as in `Rule`.
 
-    Ahead of them may stand those of `SHARED`, which all of them then have unless they say otherwise. A text
-    that is the same in every language may stand once: ``expected``. What a rule does not say it has from the
-    one above that it is ``like``.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, or a rule lacks a field, has an unknown one or one that holds what it may not.
+    Ahead of them may stand those of `SHARED`, which all have that do not say otherwise. A text that is the
+    same in every language may stand once: ``expected``. What a rule does not say it has from the one above
+    that it is ``like``. What cannot be read, lacks, is unknown or holds what it may not is an `InputError`.
     """
     try:
         tables = tomllib.loads((Path(file) if isinstance(file, str) else file).read_text(encoding="utf-8"))

@@ -148,12 +148,8 @@ def findings_frame(
 
     Raises
     ------
-    UnknownNameError
-        If a finding names no rule of the catalogue.
-    TypeError
-        If a fact is none (`mssante_audit.findings.facts.plain`).
-    ValueError
-        If a finding's own confidence is none there is.
+    UnknownNameError, TypeError, ValueError
+        If a finding names no rule, has a fact that is none, or a confidence that there is not.
     """
     rows_of = entries["row"].tolist()
     domain_of, operator_of, name_of = (

@@ -161,10 +161,7 @@ def ours() -> dict[str, Audit]:
 def register(audit: Audit) -> Audit:
     """Add an audit for as long as this process lives; one of the same name registered before gives way.
 
-    Raises
-    ------
-    InputError
-        If it is no audit, its name or one of its rules is another's, or a template of its rules is none.
+    What is no audit, has a name or a rule of another, or a template that is none is an `InputError`.
     """
     others = {name: known for name, known in audits().items() if registered.get(name) is not known}
     _admit(audit, others)

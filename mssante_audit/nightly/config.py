@@ -16,11 +16,10 @@ from pydantic.fields import FieldInfo
 
 from mssante_audit.base.errors import InputError, OutputError
 from mssante_audit.base.export import write_bytes
-from mssante_audit.base.fields import fault, field_of
 from mssante_audit.base.frames import DRAFT
 from mssante_audit.base.reading import parse_toml, read_text
 from mssante_audit.base.resources import real_path
-from mssante_audit.base.settings import Section
+from mssante_audit.base.settings import Section, fault, field_of
 from mssante_audit.nightly.settings import Config
 
 INIT = "`mssante-audit init` writes one"

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
 from mssante_audit.base.errors import ParameterError
-from mssante_audit.base.fields import fault
-from mssante_audit.base.settings import Observe
+from mssante_audit.base.settings import Observe, fault
 from mssante_audit.observe.dns.names import canonical
 
 _ROOT = (
