@@ -5,7 +5,7 @@ Each keeps its fields, prints as one line with file, place and remedy, and survi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -28,8 +28,8 @@ class AuditError(Exception):
         remedy: str | tuple[str, ...] | None = None,
     ) -> None:
         self._sentences = ((message, *values), remedy if isinstance(remedy, tuple) else (remedy or "",))
-        self.message = _filled(self._sentences[0], {})
-        self.remedy = _filled(self._sentences[1], {}) or None
+        self.message, remedy = self._told({})
+        self.remedy = remedy or None
         super().__init__(self.message)
         self.file = file
         self.line = line
@@ -39,7 +39,7 @@ class AuditError(Exception):
 
     def __str__(self) -> str:
         words = {} if self.language == "en" else catalogue(self.language)
-        message, remedy = (_filled(sentence, words) for sentence in self._sentences)
+        message, remedy = self._told(words)
         text = self._placed(self.file or "", message, words.get("line", "line"), " : " if words else ": ")
         return f"{text}. {remedy}" if remedy else text
 
@@ -53,6 +53,11 @@ class AuditError(Exception):
         """What is wrong for those who have not its folders: the file by its name, and no remedy."""
         return self._placed(PurePath(self.file or "").name, self.message)
 
+    def _told(self, words: Mapping[str, str]) -> Iterator[str]:
+        for template, *values in (map(str, sentence) for sentence in self._sentences):
+            text = words.get(plain(template), template)
+            yield text.format(*(words.get(plain(value), value) for value in values)) if values else text
+
     def _placed(self, place: str, message: str, line: str = "line", colon: str = ": ") -> str:
         if self.line is not None:
             place = f"{place}, {line} {self.line}" if place else f"{line} {self.line}"
@@ -60,12 +65,6 @@ class AuditError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self).__new__, (type(self), self.message), self.__dict__)
-
-
-def _filled(sentence: tuple[object, ...], words: Mapping[str, str]) -> str:
-    template, *values = map(str, sentence)
-    text = words.get(plain(template), template)
-    return text.format(*(words.get(plain(value), value) for value in values)) if values else text
 
 
 class InputError(AuditError, ValueError):

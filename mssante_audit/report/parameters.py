@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mssante_audit.base import fields
+from mssante_audit.base import settings as fields
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.instants import asked_instant, parse_instant
 from mssante_audit.base.language import gettext, moment
