@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from mssante_audit.base.errors import InputError, ParameterError
+from mssante_audit.base.instants import asked_instant
+from mssante_audit.base.resources import sample_folder
 from mssante_audit.cli.console import filled, say, settings_of, write_frame
 from mssante_audit.cli.options import takes
 
@@ -154,8 +156,6 @@ def diff(
 
 
 def _named(text: str, data: Path | None) -> Path:
-    from mssante_audit.base.instants import asked_instant
-    from mssante_audit.base.resources import sample_folder
     from mssante_audit.observe.folder import find_observations, is_whole
 
     path = Path(text)
