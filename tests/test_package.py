@@ -16,11 +16,11 @@ from mssante_audit.findings import registry
 def test_everything_promised_is_there():
     for name in mssante_audit.__all__:
         assert getattr(mssante_audit, name) is not None
+    offered = {name for name in dir(mssante_audit) if not name.startswith("_")}
+    assert offered == set(mssante_audit.__all__), "and nothing of how it is made"
+    with pytest.raises(AttributeError, match="load_everything"):
+        mssante_audit.load_everything  # noqa: B018
     assert {"AUDITS", "load_space", "audit", "findings_table", "own_rule"} <= set(mssante_audit.__all__)
-
-
-def test_completion_offers_what_is_promised_and_nothing_of_how_it_is_made():
-    assert {name for name in dir(mssante_audit) if not name.startswith("_")} == set(mssante_audit.__all__)
 
 
 def test_help_presents_every_name_and_shows_its_docstring():
@@ -28,11 +28,6 @@ def test_help_presents_every_name_and_shows_its_docstring():
     for name in mssante_audit.__all__:
         if name != "AUDITS":  # a tuple, which has no docstring
             assert inspect.getdoc(getattr(mssante_audit, name)).split("\n")[0] in shown
-
-
-def test_nothing_else_is():
-    with pytest.raises(AttributeError, match="load_everything"):
-        mssante_audit.load_everything  # noqa: B018
 
 
 def test_type_checkers_see_what_is_imported_late():

@@ -50,8 +50,14 @@ def load(
 
 
 def found(whitelist: WhiteList, file: str) -> Counter[Line]:
-    findings = audit_all(TrustSpace(whitelist, SAMPLE_AS_OF))
-    return Counter((file, f.rule, f.domain, f.operator_id, row_ranges(f.rows)) for f in findings.itertuples())
+    return lines_of(audit_all(TrustSpace(whitelist, SAMPLE_AS_OF)), file)
+
+
+def lines_of(findings: pd.DataFrame, file: str) -> Counter[Line]:
+    rows = findings["evidence"] if file.startswith("register") or file == REGISTER else None
+    told = findings["rows"].map(row_ranges) if rows is None else rows
+    known = (findings[name] for name in ("rule", "domain", "operator_id"))
+    return Counter((file, *line) for line in zip(*known, told, strict=True))
 
 
 def truth(folder: Path) -> Counter[Line]:
@@ -73,11 +79,15 @@ def all_contacts(folder: Path) -> list[str]:
 # -- the truth ----------------------------------------------------------------------------------------------
 
 
+def told_of(file: str) -> Counter[Line]:
+    expected = Counter({line: n for line, n in truth(SAMPLE).items() if line[0] == file})
+    assert expected, "a file about which the truth says nothing"
+    return expected
+
+
 @pytest.mark.parametrize("file", list_files(SAMPLE))
 def test_audits_find_in_each_list_what_the_truth_says(file: str) -> None:
-    expected = Counter({line: n for line, n in truth(SAMPLE).items() if line[0] == file})
-    assert expected, "a list about which the truth says nothing"
-    assert found(load(SAMPLE / file), file) == expected
+    assert found(load(SAMPLE / file), file) == told_of(file)
 
 
 def register_files(folder: Path) -> list[str]:
@@ -87,15 +97,9 @@ def register_files(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("file", register_files(SAMPLE))
 def test_audits_find_in_each_register_what_the_truth_says(file: str) -> None:
-    expected = Counter({line: n for line, n in truth(SAMPLE).items() if line[0] == file})
-    assert expected, "a register about which the truth says nothing"
     space = TrustSpace(load(SAMPLE / LIST_FILE), SAMPLE_AS_OF, register=load_declarations(SAMPLE / file))
     names = ("declarations",) if file.endswith(".pdf") else ("declarations", "reconciliation")
-    findings = concat(audit(name, space) for name in names)
-    assert (
-        Counter((file, f.rule, f.domain, f.operator_id, f.evidence) for f in findings.itertuples())
-        == expected
-    )
+    assert lines_of(concat(audit(name, space) for name in names), file) == told_of(file)
 
 
 def test_a_register_of_another_seed(tmp_path: Path) -> None:
@@ -105,26 +109,24 @@ def test_a_register_of_another_seed(tmp_path: Path) -> None:
     whitelist = replace(load(whitelist_xml(sample)), source=LIST_FILE)
     space = TrustSpace(whitelist, SAMPLE_AS_OF, register=load_declarations(tmp_path / REGISTER))
     findings = concat(audit(name, space) for name in ("declarations", "reconciliation"))
-    expected = Counter(register.truths(REGISTER, LIST_FILE))
-    assert (
-        Counter((REGISTER, f.rule, f.domain, f.operator_id, f.evidence) for f in findings.itertuples())
-        == expected
-    )
+    assert lines_of(findings, REGISTER) == Counter(register.truths(REGISTER, LIST_FILE))
 
 
-def dns_findings(space: TrustSpace) -> Counter[Line]:
-    findings = audit("delegation_vs_redirection", space)
-    return Counter(
-        (OBSERVATION, f.rule, f.domain, f.operator_id, row_ranges(f.rows)) for f in findings.itertuples()
-    )
+OF = {
+    OBSERVATION: "delegation_vs_redirection",
+    TLS: "certificates",
+    EXTRACTION: "mailboxes",
+    CUT: "mailboxes",
+}
 
 
-def test_audit_finds_in_the_observation_what_the_truth_says() -> None:
-    expected = Counter({line: n for line, n in truth(SAMPLE).items() if line[0] == OBSERVATION})
-    assert expected, "an observation about which the truth says nothing"
-    space = load_space(SAMPLE, as_of=SAMPLE_AS_OF)
+@pytest.mark.parametrize("file", OF)
+def test_audits_find_in_what_lies_beside_the_list_what_the_truth_says(file: str) -> None:
+    space = load_space(SAMPLE, as_of=SAMPLE_AS_OF, anchors=[SAMPLE / "anchors"])
     assert space.observation is not None
-    assert dns_findings(space) == expected
+    if file in (EXTRACTION, CUT):
+        space = replace(space, mailboxes=find_extractions((SAMPLE / file).parent, SAMPLE_AS_OF))
+    assert lines_of(audit(OF[file], space), file) == told_of(file)
 
 
 @pytest.mark.parametrize(("seed", "defects"), [(1, True), (2, False)])
@@ -140,22 +142,11 @@ def test_observations_of_other_seeds(seed: int, defects: bool, tmp_path: Path) -
         register=load_declarations(tmp_path / REGISTER) if defects else None,
         observation=load_observation(tmp_path / "dns.jsonl.gz"),
     )
-    assert dns_findings(space) == Counter(dns.truths(OBSERVATION))
+    told = lines_of(audit(OF[OBSERVATION], space), OBSERVATION)
+    assert told == Counter(dns.truths(OBSERVATION))
     if not defects:
-        rules = {line[1] for line in dns_findings(space)}
+        rules = {line[1] for line in told}
         assert rules <= {"DNS_METHOD_UNKNOWN", "DNS_MX_CERTIFICATE", "DNS_MX_CONCENTRATION"}, "the list's own"
-
-
-def tls_findings(space: TrustSpace) -> Counter[Line]:
-    findings = audit("certificates", space)
-    return Counter((TLS, f.rule, f.domain, f.operator_id, row_ranges(f.rows)) for f in findings.itertuples())
-
-
-def test_audit_finds_of_mail_servers_what_the_truth_says() -> None:
-    expected = Counter({line: n for line, n in truth(SAMPLE).items() if line[0] == TLS})
-    assert expected, "an observation about which the truth says nothing"
-    space = load_space(SAMPLE, as_of=SAMPLE_AS_OF, anchors=[SAMPLE / "anchors"])
-    assert tls_findings(space) == expected
 
 
 def test_mail_servers_of_another_seed(tmp_path: Path) -> None:
@@ -172,21 +163,7 @@ def test_mail_servers_of_another_seed(tmp_path: Path) -> None:
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_bytes(content)
     space = load_space(tmp_path, as_of=SAMPLE_AS_OF, anchors=[tmp_path / "anchors"])
-    assert tls_findings(space) == Counter(tls.truths(TLS))
-
-
-def mailbox_findings(space: TrustSpace, file: str) -> Counter[Line]:
-    findings = audit("mailboxes", space)
-    return Counter((file, f.rule, f.domain, f.operator_id, row_ranges(f.rows)) for f in findings.itertuples())
-
-
-@pytest.mark.parametrize("file", [EXTRACTION, CUT])
-def test_audit_finds_in_the_extractions_what_the_truth_says(file: str) -> None:
-    expected = Counter({line: n for line, n in truth(SAMPLE).items() if line[0] == file})
-    assert expected, "an extraction about which the truth says nothing"
-    space = load_space(SAMPLE, as_of=SAMPLE_AS_OF)
-    found = find_extractions((SAMPLE / file).parent, SAMPLE_AS_OF)
-    assert mailbox_findings(replace(space, mailboxes=found), file) == expected
+    assert lines_of(audit("certificates", space), TLS) == Counter(tls.truths(TLS))
 
 
 def test_an_extraction_of_another_seed(tmp_path: Path) -> None:
@@ -197,9 +174,8 @@ def test_an_extraction_of_another_seed(tmp_path: Path) -> None:
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_bytes(content)
     space = TrustSpace(whitelist, SAMPLE_AS_OF, mailboxes=find_extractions(tmp_path, SAMPLE_AS_OF))
-    assert mailbox_findings(space, EXTRACTION) == Counter(
-        line for line in directory.truth if line[0] == EXTRACTION
-    )
+    told = lines_of(audit("mailboxes", space), EXTRACTION)
+    assert told == Counter(line for line in directory.truth if line[0] == EXTRACTION)
 
 
 def test_truth_is_about_the_files_that_are_there() -> None:

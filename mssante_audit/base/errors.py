@@ -1,12 +1,11 @@
 """The exceptions of this package, all under `AuditError`.
 
-Each is built from fields that stay on the object, prints as one line that names the file, the place and the
-remedy, and survives pickling (reports run in child processes).
+Each keeps its fields, prints as one line with file, place and remedy, and survives pickling, as from a child.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -16,18 +15,8 @@ from mssante_audit.base.language import catalogue, plain
 class AuditError(Exception):
     """Something the user can understand and act on.
 
-    Parameters
-    ----------
-    message
-        What is wrong, in one sentence without a final period; ``{}`` stands for each of the values.
-    values
-        What is put into the message.
-    file
-        The file concerned, if there is one.
-    line
-        1-based line (or row) in that file.
-    remedy
-        What to do about it, in one sentence; with values, a tuple of the sentence and these.
+    `message` is one sentence without a final period, in which ``{}`` stands for each of the `values`; `file`
+    and `line` (from 1) are where; `remedy` is what to do, with values a tuple of the sentence and these.
     """
 
     def __init__(
@@ -39,8 +28,8 @@ class AuditError(Exception):
         remedy: str | tuple[str, ...] | None = None,
     ) -> None:
         self._sentences = ((message, *values), remedy if isinstance(remedy, tuple) else (remedy or "",))
-        self.message = _filled(self._sentences[0], {})
-        self.remedy = _filled(self._sentences[1], {}) or None
+        self.message, remedy = self._told({})
+        self.remedy = remedy or None
         super().__init__(self.message)
         self.file = file
         self.line = line
@@ -50,21 +39,24 @@ class AuditError(Exception):
 
     def __str__(self) -> str:
         words = {} if self.language == "en" else catalogue(self.language)
-        message, remedy = (_filled(sentence, words) for sentence in self._sentences)
+        message, remedy = self._told(words)
         text = self._placed(self.file or "", message, words.get("line", "line"), " : " if words else ": ")
         return f"{text}. {remedy}" if remedy else text
 
     def _render_traceback_(self) -> list[str]:
         """Return what a notebook shows in place of a traceback: what is wrong, and what to do about it."""
-        return [
-            f"{type(self).__name__}: {self._placed(self.file or '', self.message)}",
-            *filter(None, [self.remedy]),
-        ]
+        told = f"{type(self).__name__}: {self._placed(self.file or '', self.message)}"
+        return [told, self.remedy] if self.remedy else [told]
 
     @property
     def brief(self) -> str:
         """What is wrong for those who have not its folders: the file by its name, and no remedy."""
         return self._placed(PurePath(self.file or "").name, self.message)
+
+    def _told(self, words: Mapping[str, str]) -> Iterator[str]:
+        for template, *values in (map(str, sentence) for sentence in self._sentences):
+            text = words.get(plain(template), template)
+            yield text.format(*(words.get(plain(value), value) for value in values)) if values else text
 
     def _placed(self, place: str, message: str, line: str = "line", colon: str = ": ") -> str:
         if self.line is not None:
@@ -73,12 +65,6 @@ class AuditError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self).__new__, (type(self), self.message), self.__dict__)
-
-
-def _filled(sentence: tuple[object, ...], words: Mapping[str, str]) -> str:
-    template, *values = map(str, sentence)
-    text = words.get(plain(template), template)
-    return text.format(*(words.get(plain(value), value) for value in values)) if values else text
 
 
 class InputError(AuditError, ValueError):

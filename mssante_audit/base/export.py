@@ -111,7 +111,7 @@ def unguarded(text: str) -> str:
 
 
 def json_text(frame: pd.DataFrame | Values) -> str:
-    """Return `frame` as a JSON list of records: tuples as lists, missing values null, instants ISO 8601."""
+    """Return `records` of `frame` as JSON."""
     return json.dumps(records(frame), ensure_ascii=False, indent=1) + "\n"
 
 
@@ -140,13 +140,9 @@ def parquet_bytes(frame: pd.DataFrame) -> bytes:
                 plain.insert(at + 1, "rank", frame[name].cat.codes.astype("int64"))
             plain[name] = frame[name].astype("str")
         elif dtype == "object":
-            values = map(_plain, frame[name])
-            texts = [
-                v
-                if v is None or isinstance(v, str)
-                else json.dumps(v, ensure_ascii=False, separators=(",", ":"))
-                for v in values
-            ]
+            # Compact, and what is no Unicode escaped as in the other formats.
+            dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+            texts = [v if v is None or isinstance(v, str) else dump(v) for v in map(_plain, frame[name])]
             texts = [t if t is None else t.encode("utf-8", "backslashreplace").decode() for t in texts]
             plain[name] = pd.Series(texts, index=frame.index, dtype="str")
     out = io.BytesIO()
@@ -205,18 +201,19 @@ def write_workbook(frames: Mapping[str, pd.DataFrame | Values], path: Path) -> N
     from openpyxl import Workbook
 
     book, out = Workbook(write_only=True), io.BytesIO()
-    try:
-        for name, frame in frames.items():
-            every = values(frame)
-            if len(every.rows) >= XLSX_ROWS:
-                raise OutputError(f"{len(every.rows)} rows do not fit a sheet", remedy="Write them as csv")
-            sheet = book.create_sheet(name)
-            sheet.freeze_panes = "A2"
-            for cells in every.lines():
-                sheet.append([_xlsx_cell(sheet, cell) for cell in cells])
-        book.save(out)
-    except SerialisationError as error:  # openpyxl drafts its sheets, by lxml, among the temporary files
-        raise output_error(OSError(None, f"no room for temporary files ({error})"), path) from error
+    with writing(path):
+        try:
+            for name, frame in frames.items():
+                every = values(frame)
+                if (count := len(every.rows)) >= XLSX_ROWS:
+                    raise OutputError(f"{count} rows do not fit a sheet", remedy="Write them as csv")
+                sheet = book.create_sheet(name)
+                sheet.freeze_panes = "A2"
+                for cells in every.lines():
+                    sheet.append([_xlsx_cell(sheet, cell) for cell in cells])
+            book.save(out)
+        except SerialisationError as error:  # openpyxl drafts its sheets, by lxml, among the temporary files
+            raise OSError(None, f"no room for temporary files ({error})") from error
     write_bytes(path, out.getvalue())
 
 
@@ -238,7 +235,9 @@ def write_bytes(path: Path, content: bytes) -> None:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     with writing(path):
         if _is_stream(path):
-            with open(path, "wb", opener=_at_once) as stream:
+            descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NONBLOCK)
+            os.set_blocking(descriptor, True)
+            with open(descriptor, "wb") as stream:
                 stream.write(content)
             return
         try:
@@ -250,12 +249,6 @@ def write_bytes(path: Path, content: bytes) -> None:
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
-
-
-def _at_once(path: str, flags: int) -> int:
-    descriptor = os.open(path, flags | os.O_NONBLOCK)
-    os.set_blocking(descriptor, True)
-    return descriptor
 
 
 def sync_folder(folder: Path) -> None:
@@ -270,15 +263,11 @@ def sync_folder(folder: Path) -> None:
 
 def _is_stream(path: Path) -> bool:
     """Tell whether a path leads to a device or a pipe, or to what standard output is; refuse other links."""
-    try:
-        kind = path.lstat().st_mode
-    except FileNotFoundError:
-        return False
-    if linked := stat.S_ISLNK(kind):
-        kind = path.stat().st_mode if path.exists() else 0
+    kind = path.stat().st_mode if path.exists() else 0
+    # In /dev are also the names of what standard output is: maybe a file, written into where it stands.
     if stat.S_ISCHR(kind) or stat.S_ISFIFO(kind) or (kind and str(path.parent) in ("/dev", "/dev/fd")):
         return True
-    if linked:
+    if path.is_symlink():
         remedy = ("Name the file itself: {}", str(real_path(path)))
         raise OutputError("is a link, which would be replaced by a file", file=str(path), remedy=remedy)
     if stat.S_ISSOCK(kind) or stat.S_ISBLK(kind):
@@ -310,11 +299,6 @@ def writing(path: Path) -> Iterator[None]:
     except AuditError:
         raise
     except OSError as error:
-        raise output_error(error, path) from error
-
-
-def output_error(error: OSError, path: Path) -> OutputError:
-    """Return the `OutputError` that tells a user what `error` means for `path`."""
-    reason = (error.strerror or type(error).__name__).lower()
-    remedy = "Free some space or choose another place"
-    return OutputError("cannot be written: {}", reason, file=str(path), remedy=remedy)
+        reason = (error.strerror or type(error).__name__).lower()
+        remedy = "Free some space or choose another place"
+        raise OutputError("cannot be written: {}", reason, file=str(path), remedy=remedy) from error

@@ -109,10 +109,7 @@ def frame_of(rows: Iterable[Sequence[Any]], kinds: Mapping[str, Any] | Sequence[
 
 
 def json_schema(
-    title: str,
-    described: Iterable[Column],
-    choices: Mapping[str, Sequence[str]],
-    more: Iterable[Column] = (),
+    title: str, described: Iterable[Column], choices: Mapping[str, Sequence[str]], more: Iterable[Column] = ()
 ) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a frame's rows as a list of records.
 

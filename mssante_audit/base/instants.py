@@ -15,15 +15,10 @@ SKEW = timedelta(hours=1)
 
 
 def parse_instant(text: str | datetime | None) -> datetime:
-    """Read an ISO 8601 date or time as UTC; ``None`` is now.
+    """Read an ISO 8601 date or time as UTC; ``None`` is now, what is neither an `InputError`.
 
     >>> parse_instant("2025-03-01").isoformat()
     '2025-03-01T00:00:00+00:00'
-
-    Raises
-    ------
-    InputError
-        If it is neither a date nor a time.
     """
     if text is None:
         return datetime.now(UTC)

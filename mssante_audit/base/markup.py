@@ -35,9 +35,5 @@ def data(text: str, limit: int = SHOWN_TEXT, more: str | None = None) -> Markup:
 
 @singledispatch
 def html_of(_: Any) -> str | None:
-    """Return how an object shows itself in a notebook; ``None``, as its text.
-
-    A room above registers what it knows of each class (`mssante_audit.report.cards`): showing takes words,
-    verdicts and tables, of which a frame or a rule knows nothing.
-    """
+    """Return how an object shows itself in a notebook, as rooms above register it; ``None``, as its text."""
     return None

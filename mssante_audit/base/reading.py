@@ -30,11 +30,7 @@ _LONG_KEY = re.compile(r"(?<![\w-])(?:[\w-]++\s*+\.\s*+){20}")
 
 
 def open_regular(path: str | Path) -> BufferedReader:
-    """Open a file to read its bytes.
-
-    One that cannot be opened, or is no regular file, also behind a link, is an `InputError`: a pipe is not
-    waited for.
-    """
+    """Open a file to read its bytes; what cannot be opened, or is no regular file, is an `InputError`."""
 
     def at_once(path: str, flags: int) -> int:  # should the file become a pipe meanwhile
         return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -23,10 +23,9 @@ def real_path(path: str | Path) -> Path:
 
 
 def resource(name: str) -> Path:
-    """Return the path of a shipped file or folder, such as ``"notebooks"``.
+    """Return the path of a shipped file or folder, such as ``"notebooks"``; a `FileNotFoundError` without.
 
-    In a wheel these folders lie inside the package; in a checkout, beside it. Where neither place holds it
-    the installation is incomplete: a `FileNotFoundError`.
+    In a wheel these folders lie inside the package; in a checkout, beside it.
     """
     for root in (_PACKAGE, _PACKAGE.parent):
         if (root / name).exists():

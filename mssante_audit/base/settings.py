@@ -8,13 +8,18 @@ what a command line or papermill hands over is made what it means before
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
-from pydantic_core import PydanticKnownError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticKnownError
+
+from mssante_audit.base.secret import masked_url
 
 PACKAGE_SECONDS = "MSSANTE_AUDIT_PACKAGE_SECONDS"
 """Variable that says how many seconds one part of an audit of another package may take."""
@@ -36,22 +41,14 @@ def placed(value: Any, info: ValidationInfo) -> Path:
     return info.context / path if info.context else path
 
 
-def _placed_if_any(value: Any, info: ValidationInfo) -> Path | None:
-    return None if value == "" else placed(value, info)
-
-
-def setting(default: Any, description: str, **how: Any) -> Any:
-    """Return a field by its default and its meaning."""
-    return Field(default, description=description, **how)
+def setting(default: Any, description: str, title: str | None = None, **how: Any) -> Any:
+    """Return a field by its default, its meaning, and its French label if readers see it."""
+    return Field(default, description=description, title=title, **how)
 
 
 def optional_file(description: str) -> Any:
     """Return the field of a file or folder that need not be named."""
     return setting("", description, validate_default=True)
-
-
-def _titled(default: Any, title: str, description: str, **bounds: int) -> Any:
-    return setting(default, description, title=title, **bounds)
 
 
 Name = Annotated[str, Field(min_length=1)]
@@ -65,7 +62,12 @@ Tolerated = Annotated[
         r"(:(absent|damaged|future|changed-signer|unverified|quarantined|older|shrunk|stale))?$"
     ),
 ]
-OptionalFile = Annotated[Path | None, BeforeValidator(_placed_if_any, json_schema_input_type=str)]
+OptionalFile = Annotated[
+    Path | None,
+    BeforeValidator(
+        lambda given, info: None if given == "" else placed(given, info), json_schema_input_type=str
+    ),
+]
 Days = Annotated[int, Field(ge=0, le=36_500)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Line = Annotated[str, Field(max_length=4096, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -73,8 +75,7 @@ Text = Annotated[Line, Field(min_length=1)]
 _DAMAGED = "Load the readable rows of a damaged list, instead of refusing it."
 Recover = Annotated[bool, Field(title="Lecture d’une liste endommagée", description=_DAMAGED)]
 AnyNamespace = Annotated[
-    bool,
-    Field(title="Autre espace de noms XML admis", description="Accept a list in another XML namespace."),
+    bool, Field(title="Autre espace de noms XML admis", description="Accept a list in another XML namespace.")
 ]
 
 
@@ -151,43 +152,43 @@ class ObserveTls(Section):
 class Thresholds(Section):
     """What an audit takes for too old, too many or too few."""
 
-    list_max_age_days: Days = _titled(
-        7, "Âge maximal de la liste (jours)", "A list older than this many days is reported (LIST_OLD)."
+    list_max_age_days: Days = setting(
+        7, "A list older than this many days is reported (LIST_OLD).", "Âge maximal de la liste (jours)"
     )
-    stale_after_days: Days = _titled(
-        730, "Ligne ancienne après (jours)", "Age in days from which a row counts as old (CONTACT_STAMP_OLD)."
+    stale_after_days: Days = setting(
+        730, "Age in days from which a row counts as old (CONTACT_STAMP_OLD).", "Ligne ancienne après (jours)"
     )
-    concentration_min: int = _titled(
+    concentration_min: int = setting(
         50,
-        "Concentration : domaines par nom de certificat, à partir de",
         "How many domains on one certificate name are reported (DN_CONCENTRATION).",
+        "Concentration : domaines par nom de certificat, à partir de",
         ge=2,
         le=1_000_000,
     )
-    listing_days: Days = _titled(
+    listing_days: Days = setting(
         10,
-        "Délai d’inscription (jours)",
         "Days after which a declared domain should be listed (RECO_NOT_LISTED).",
+        "Délai d’inscription (jours)",
     )
-    certificate_info_days: Days = _titled(
+    certificate_info_days: Days = setting(
         60,
-        "Certificat présenté : à renouveler d’ici (jours)",
         "A certificate that ends within so many days is told (TLS_EXPIRES).",
+        "Certificat présenté : à renouveler d’ici (jours)",
     )
-    certificate_warning_days: Days = _titled(
+    certificate_warning_days: Days = setting(
         30,
-        "Certificat présenté : bientôt à échéance (jours)",
         "One that ends within so many days is a warning (TLS_EXPIRES_SOON).",
+        "Certificat présenté : bientôt à échéance (jours)",
     )
-    certificate_error_days: Days = _titled(
+    certificate_error_days: Days = setting(
         7,
-        "Certificat présenté : échéance imminente (jours)",
         "One that ends within so many days is an error (TLS_EXPIRES_NOW).",
+        "Certificat présenté : échéance imminente (jours)",
     )
-    observation_max_age_days: Days = _titled(
+    observation_max_age_days: Days = setting(
         7,
-        "Âge maximal d’une observation (jours)",
         "Days after which what was observed of a domain says nothing any more.",
+        "Âge maximal d’une observation (jours)",
     )
 
     def oldest_observation(self, as_of: datetime) -> datetime:
@@ -266,33 +267,33 @@ class Letter(Section):
 class Opening(Section):
     """Parameters that open a trust space, but for the thresholds."""
 
-    data: Text | None = _titled(None, "Données", "Folder or white list file; the shipped sample if none.")
-    as_of: Text | None = _titled(None, "Situation au", "Instant to audit at, ISO 8601; now if none.")
-    operator: Text | None = _titled(
-        None, "Opérateur", "Identifier or unambiguous name; all operators if none."
+    data: Text | None = setting(None, "Folder or white list file; the shipped sample if none.", "Données")
+    as_of: Text | None = setting(None, "Instant to audit at, ISO 8601; now if none.", "Situation au")
+    operator: Text | None = setting(
+        None, "Identifier or unambiguous name; all operators if none.", "Opérateur"
     )
-    region: Text | None = _titled(
-        None, "Région des opérateurs", "Where operators (not establishments) sit: regions, with commas."
+    region: Text | None = setting(
+        None, "Where operators (not establishments) sit: regions, with commas.", "Région des opérateurs"
     )
-    department: Text | None = _titled(
+    department: Text | None = setting(
         None,
-        "Département des opérateurs",
         "Where operators (not establishments) sit: codes or names, with commas.",
+        "Département des opérateurs",
     )
-    anchors: Annotated[tuple[Text, ...], Field(strict=False)] = _titled(
-        (), "Certificats de confiance", "Certificate files or folders to trust."
+    anchors: Annotated[tuple[Text, ...], Field(strict=False)] = setting(
+        (), "Certificate files or folders to trust.", "Certificats de confiance"
     )
-    signer: Text | None = _titled(
+    signer: Text | None = setting(
         None,
-        "Signataire attendu",
         "Common name in the certificate that signs the list; alb.mssante.fr if none.",
+        "Signataire attendu",
     )
     recover: Recover = False
     any_namespace: AnyNamespace = False
-    contacts: Literal["none", "services", "all"] = _titled(
+    contacts: Literal["none", "services", "all"] = setting(
         "services",
-        "Contacts montrés",
         "Contacts shown: none, services (what names nobody) or all (not for sharing).",
+        "Contacts montrés",
     )
 
 
@@ -303,6 +304,75 @@ LIMITS = ("operator", "region", "department")
 class Parameters(Thresholds, Opening):
     """The parameters that a report's notebook can have."""
 
-    lang: Literal["fr", "en"] = _titled("fr", "Langue", "Language that readers are told things in: fr or en.")
-    changes_since: Text | None = _titled(None, "Changements depuis le", "Start of the comparison, ISO 8601.")
-    row_limit: int = _titled(500, "Lignes montrées par tableau", "Rows shown a table.", ge=1, le=1_000_000)
+    lang: Literal["fr", "en"] = setting("fr", "Language that readers are told things in: fr or en.", "Langue")
+    changes_since: Text | None = setting(None, "Start of the comparison, ISO 8601.", "Changements depuis le")
+    row_limit: int = setting(500, "Rows shown a table.", "Lignes montrées par tableau", ge=1, le=1_000_000)
+
+
+# -- what is wrong with a value -----------------------------------------------------------------------------
+
+_KINDS = {
+    "string_type": "a text",
+    "string_unicode": "a text",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "tuple_type": "a list",
+    "model_type": "a table",
+}
+_BOUNDS = frozenset({"greater_than", "greater_than_equal", "less_than_equal", "finite_number"})
+
+
+def field_of(model: type[BaseModel], keys: tuple[str, ...]) -> FieldInfo:
+    """Return the field that keys lead to from a model."""
+    field = model.model_fields[keys[0]]
+    kind = field.annotation
+    return field_of(kind, keys[1:]) if keys[1:] and isinstance(kind, type) else field
+
+
+def kind_of(hint: Any) -> Any:
+    """Return the type that a hint is about: the first of a union, that of an `Annotated` or of a choice."""
+    if get_origin(hint) in (Union, UnionType, Annotated):
+        return kind_of(get_args(hint)[0])
+    if get_origin(hint) is Literal:
+        return type(get_args(hint)[0])
+    return get_origin(hint) or hint
+
+
+def fault(model: type[BaseModel], error: ErrorDetails) -> str:
+    """Return what is wrong with one value, in one line that begins with its keys."""
+    keys = tuple(part for part in error["loc"] if isinstance(part, str))
+    name, kind, given = ".".join(keys), error["type"], shown(error["input"])
+    if kind == "missing":
+        return f"lacks {name}"
+    field = field_of(model, keys)
+    if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("writeOnly") is True:
+        return f"{name}: what it says is not of the right form, and not shown here"
+    if kind == "literal_error":
+        choices = ", ".join(shown(choice) for choice in get_args(field.annotation))
+        return f"{name} wants one of {choices}, not {given}"
+    if kind in _KINDS:
+        return f"{name} wants {_KINDS[kind]}, not {given}"
+    if kind in _BOUNDS:
+        bounds = {
+            sign: getattr(m, sign) for m in field.metadata for sign in ("ge", "gt", "le") if hasattr(m, sign)
+        }
+        least = f"more than {bounds['gt']}, at most" if "gt" in bounds else f"{bounds['ge']} to"
+        return f"{name} wants {least} {bounds['le']}, not {given}"
+    if kind in ("string_too_short", "too_short"):
+        return f"{name} is empty"
+    return f"{name}: {given} is not of the right form"
+
+
+def refusal(model: type[BaseModel], error: ValidationError) -> str:
+    """Say in one line, by the first fault, why values are not of a model; a key that it has not is named."""
+    first = error.errors()[0]
+    if first["type"] == "extra_forbidden":
+        return f"no such key: {'.'.join(map(str, first['loc']))}"
+    return fault(model, first)
+
+
+def shown(value: Any) -> str:
+    """Return a value as JSON writes it, without credentials of addresses, cut if it is long."""
+    text = masked_url(json.dumps(value, ensure_ascii=False, default=str))
+    return text if len(text) <= 60 else f"{text[:57]}…"

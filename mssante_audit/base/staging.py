@@ -36,8 +36,7 @@ def exclusive(
 ) -> Iterator[None]:
     """Hold a folder's lock, or another file there; make the folder if there is none.
 
-    If another process holds the lock it is an `OutputError`, `busy`; so is whatever cannot be written
-    meanwhile.
+    Where another process holds it (`busy`), or something cannot be written meanwhile, it is an `OutputError`.
     """
     with writing(folder):
         try:
@@ -83,13 +82,17 @@ def publish(staging: Path, out: Path, stale: Sequence[Path]) -> None:
     for folder in {(out / path).parent for path in (*(b.relative_to(staging) for b in built), *stale)}:
         if folder != out and folder.is_symlink():
             raise OutputError("is a link, and is not followed", file=str(folder), remedy="Move it away")
-    with _uninterrupted():
+    # Ctrl-C and termination are held back for the moment it takes to rename a few files.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
         for path in sorted(built, key=lambda p: (p.name == "index.html", p)):
             target = out / path.relative_to(staging)
             target.parent.mkdir(exist_ok=True)
             path.replace(target)
         for path in stale:
             (out / path).unlink(missing_ok=True)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -114,19 +117,6 @@ def _clear(out: Path) -> None:
                 if scratch.parent == Path(tempfile.gettempdir()) and scratch.name.startswith(SCRATCH):
                     shutil.rmtree(scratch, ignore_errors=True)
         shutil.rmtree(staging, ignore_errors=True)
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Hold back Ctrl-C and termination for the moment it takes to rename a few files."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def put_folder(

@@ -1,7 +1,4 @@
-"""State files: what a run leaves for the next one, as JSON with a version and a digest of all its bytes.
-
-A file of another version, or with a changed letter, is refused and stays as it is.
-"""
+"""State files: what a run leaves for the next one, as JSON with a version and a digest of all its bytes."""
 
 from __future__ import annotations
 
@@ -34,27 +31,26 @@ def write_state(path: Path, version: int, content: Mapping[str, Any]) -> None:
 def read_state(path: Path, version: int, *, remedy: str = ANEW) -> dict[str, Any] | None:
     """Return the content of a state file, ``None`` if there is none.
 
-    One that cannot be read, is of another version, or was changed since it was written is an `InputError`.
+    One that cannot be read, is of another version, or was changed is an `InputError`, and stays as it is.
     """
-
-    def refused(message: str) -> InputError:
-        return InputError(message, file=str(path), remedy=remedy)
-
+    fault = ""
     try:
         if not path.exists():
             return None
         text = read_bytes(path, MAX_BYTES)
         state = json.loads(text)
+        if not isinstance(state, dict) or not isinstance(state.get("version"), int):
+            fault = "does not say its version"
+        elif state.pop("version") != version:
+            fault = f"is not of version {version}, the only one that this program knows"
+        elif digest(text.replace(_line(known := str(state.pop("digest", ""))), _line(""), 1)) != known:
+            fault = "was changed since it was written"
     except (OSError, ValueError, RecursionError):
-        raise refused("cannot be read") from None
-    if not isinstance(state, dict) or not isinstance(state.get("version"), int):
-        raise refused("does not say its version")
-    if state.pop("version") != version:
-        raise refused(f"is not of version {version}, the only one that this program knows")
-    known = str(state.pop("digest", ""))
-    if digest(text.replace(_line(known), _line(""), 1)) != known:
-        raise refused("was changed since it was written")
-    return state
+        fault = "cannot be read"
+    if fault:
+        raise InputError(fault, file=str(path), remedy=remedy)
+    content: dict[str, Any] = state
+    return content
 
 
 def _line(known: str) -> bytes:

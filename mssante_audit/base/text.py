@@ -21,7 +21,8 @@ def visible(text: str, *, spaces: bool = False) -> str:
     if not has_hidden(text):
         return text
     odd = {c for c in {*text} if is_hidden(c) or (spaces and c != " " and c.isspace())}
-    return text.translate({ord(c): _escaped(c) for c in odd}) if odd else str(text)
+    escaped = {point: f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}" for point in map(ord, odd)}
+    return text.translate(escaped) if odd else str(text)
 
 
 def has_hidden(text: str) -> bool:
@@ -34,14 +35,8 @@ def is_hidden(character: str) -> bool:
     return unicodedata.category(character) in _HIDDEN or bool(_BLANK.match(character))
 
 
-def _escaped(character: str) -> str:
-    point = ord(character)
-    return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
-
-
 LOOK_ALIKE = str.maketrans(
-    "АВЕЅІЈКМНОРСТХаеорсухіјѕһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧαονρυι",
-    "ABESIJKMHOPCTXaeopcyxijshdqwABEZHIKMNOPTYXaovpui",
+    "АВЕЅІЈКМНОРСТХаеорсухіјѕһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧαονρυι", "ABESIJKMHOPCTXaeopcyxijshdqwABEZHIKMNOPTYXaovpui"
 )
 """Cyrillic and Greek letters that look like Latin ones (Unicode TR39)."""
 _BEYOND_LATIN = re.compile("[^\0-\u024f\u2000-\u206f]")

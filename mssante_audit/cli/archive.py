@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,6 @@ from mssante_audit.cli.console import check_format, for_own_eyes, say, write_fra
 from mssante_audit.cli.options import Language, Table, Whose, takes
 
 if TYPE_CHECKING:
-    from mssante_audit.archive.fetch import Settings
     from mssante_audit.archive.store import Archive
 
 app = typer.Typer(help="Keep published lists, and check those kept.", no_args_is_help=True)
@@ -40,8 +38,10 @@ def fetch(
 ) -> None:
     """Download the published list and keep it in the archive."""
     from mssante_audit.archive import downloads
+    from mssante_audit.archive.downloads import fetch_crls
     from mssante_audit.archive.fetch import Settings
     from mssante_audit.archive.fetch import fetch as run
+    from mssante_audit.archive.store import find_archive, find_whitelist
     from mssante_audit.base.settings import Fetch
     from mssante_audit.mailboxes.extraction import URL
 
@@ -55,7 +55,16 @@ def fetch(
     if crl:
         if mailboxes:
             raise ParameterError("--crl and --mailboxes are two downloads", remedy="Ask for one at a time")
-        raise typer.Exit(_fetch_crls(archive.parent, anchors or (), settings, named=url is not None))
+        folder, lists = archive.parent, []
+        kept = find_archive(folder)
+        with suppress(InputError):  # without a list there are other certificates
+            lists.append(find_whitelist(folder, kept))
+        if kept:  # signers of earlier lists, too: the last one of each year
+            lists += {one.generated_at.year: one.path for one in kept.snapshots}.values()
+        urls = [settings.url] if url is not None else []
+        revoked = fetch_crls(folder, anchors or (), settings, whitelists=lists, urls=urls)
+        say("\n".join(each.line for each in revoked))
+        raise typer.Exit(int(any(each.outcome == "refused" for each in revoked)))
     if mailboxes:
         settings = replace(settings, max_bytes=downloads.MAX_BYTES)
         got, text = downloads.fetch_extraction(archive.parent, settings), "unchanged {}"
@@ -67,22 +76,6 @@ def fetch(
     record = run(_open(archive, anchors, signer), settings)
     say(f"{record.line} (from {settings.shown})")
     raise typer.Exit(1 if record.outcome == "quarantined" else 0)
-
-
-def _fetch_crls(folder: Path, anchors: Sequence[str], settings: Settings, *, named: bool) -> int:
-    """Fetch revocation lists, say what became of each, and return the exit status."""
-    from mssante_audit.archive.downloads import fetch_crls
-    from mssante_audit.archive.store import find_archive, find_whitelist
-
-    archive, lists = find_archive(folder), []
-    with suppress(InputError):  # without a list there are other certificates
-        lists.append(find_whitelist(folder, archive))
-    if archive:  # signers of earlier lists, too: the last one of each year
-        lists += {kept.generated_at.year: kept.path for kept in archive.snapshots}.values()
-    urls = [settings.url] if named else []
-    got = fetch_crls(folder, anchors, settings, whitelists=lists, urls=urls)
-    say("\n".join(crl.line for crl in got))
-    return int(any(crl.outcome == "refused" for crl in got))
 
 
 @app.command("import")

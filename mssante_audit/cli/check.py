@@ -50,7 +50,7 @@ def check(
 
     if not name.strip():
         raise ParameterError("nothing to look up")
-    space = space_of(parameters_of(context) | {"recover": recover})
+    space = space_of(parameters_of(context))
     answer = look_up(name, space.entries["domain"].tolist())
     doubted = space.list_doubts
     made = space.whitelist.generated_at

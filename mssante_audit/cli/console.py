@@ -54,12 +54,11 @@ def write(text: str, file: Any = None, *, safe: bool = False) -> None:
 
 def write_text(text: str, out: Path | None) -> None:
     """Write a text to a file, or print it as `write` does."""
+    if out is None:
+        return write(text)
     from mssante_audit.base.export import write_bytes
 
-    if out is None:
-        write(text)
-    else:
-        write_bytes(out, text.encode("utf-8", "backslashreplace"))
+    return write_bytes(out, text.encode("utf-8", "backslashreplace"))
 
 
 def check_format(format: str, out: Path | None) -> None:
@@ -68,12 +67,7 @@ def check_format(format: str, out: Path | None) -> None:
         raise ParameterError(f"{format} is not for the terminal", remedy="Name a file with --out")
 
 
-def write_frame(
-    frame: pd.DataFrame,
-    format: str,
-    out: Path | None,
-    name: str = "findings",
-) -> None:
+def write_frame(frame: pd.DataFrame, format: str, out: Path | None, name: str = "findings") -> None:
     """Write a frame to a file, a workbook's sheet with the name given, or print it as CSV or JSON."""
     from mssante_audit.base import export
 
@@ -109,11 +103,11 @@ def say_lacking(space: TrustSpace, audits: Iterable[str]) -> None:
         say(f"mssante-audit: not evaluated: {', '.join(each)}", sys.stderr)
 
 
-def parameters_of(context: typer.Context) -> dict[str, Any]:
-    """Return the parameters given to a command by its options and by ``-p``, each once."""
+def parameters_of(context: typer.Context, *aside: str) -> dict[str, Any]:
+    """Return the parameters given to a command by its options, but for some, and by ``-p``, each once."""
     from mssante_audit.report.parameters import check_value, kind_of, parse_assignments
 
-    options = {name: value for name, value in context.params.items() if name in OPENED}
+    options = {n: value for n, value in context.params.items() if n in OPENED and n not in aside}
     given = parse_assignments(options.pop("parameter", None) or ())
     for name, value in options.items():
         if value in (None, False, [], ()):
@@ -138,7 +132,7 @@ def filled(context: typer.Context, model: type[M]) -> M:
     """Return a settings model filled by a command's options; a wrong value is a `ParameterError`."""
     from pydantic import ValidationError
 
-    from mssante_audit.base.fields import fault
+    from mssante_audit.base.settings import fault
 
     try:
         return model(**settings_of(context, model))

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from mssante_audit.base.errors import InputError, OutputError, UnknownNameError
+from mssante_audit.base.instants import asked_instant
 from mssante_audit.base.language import format_text
+from mssante_audit.base.resources import sample_folder
 from mssante_audit.cli.console import for_own_eyes, say
 from mssante_audit.cli.options import Language, Layout, Whose, takes
 
@@ -52,7 +54,6 @@ def import_(
 ) -> None:
     """Validate a file of declarations, row by row."""
     from mssante_audit.audits.declarations.messages import bounded, line, messages, notes, summary
-    from mssante_audit.base.instants import asked_instant
     from mssante_audit.declarations.register import load_declarations
     from mssante_audit.declarations.write import write_register
 
@@ -84,7 +85,6 @@ def fix(
 ) -> None:
     """Write a register with all put right that can be without guessing, and list the rest."""
     from mssante_audit.audits.declarations.messages import bounded, line, mendings, messages, notes, summary
-    from mssante_audit.base.instants import asked_instant
     from mssante_audit.declarations.mend import mended
     from mssante_audit.declarations.register import load_declarations
     from mssante_audit.declarations.write import write_register
@@ -117,8 +117,6 @@ def form(
 ) -> None:
     """Write Annexe 1 as a PDF form, filled from a domain's latest declaration. Needs the extra pdf."""
     from mssante_audit.base.export import write_bytes
-    from mssante_audit.base.instants import asked_instant
-    from mssante_audit.base.resources import sample_folder
     from mssante_audit.declarations.form import SIGNED, write_form
     from mssante_audit.declarations.register import domain_key, find_register, load_declarations, records
 

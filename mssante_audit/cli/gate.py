@@ -50,6 +50,7 @@ def gate(
     against the declared one. Exit status: 0 ready, 1 not ready, 4 unknown.
     """
     from mssante_audit.declarations.register import load_declarations
+    from mssante_audit.space.trust import list_of
     from mssante_audit.verdicts.gate import Edit, judge_declaration, judge_edit
     from mssante_audit.whitelist.load import load_whitelist
 
@@ -61,7 +62,11 @@ def gate(
         elif before and after and not (declaration or observe):
             proposal = load_whitelist(after, **_READ, max_field=2**16)
             try:
-                edit = judge_edit(_published(before, given), proposal)
+                published = space_of({"data": str(before)} | given | _READ)
+                if "data" in given:  # what lies in that folder is beside the published list
+                    trusted = published.as_of, published.whitelist.anchors, published.whitelist.signer
+                    published = published.with_list(list_of(before, *trusted, **_READ)[0])
+                edit = judge_edit(published, proposal)
             except WhiteListError as error:
                 load_whitelist(before, **_READ, max_field=2**16)  # what is no list at all is refused
                 edit = Edit("unknown", [], [], 0, 0, 0, proposal.source, [str(error)])
@@ -82,15 +87,6 @@ def _asked(context: typer.Context, space: TrustSpace, declared: Register) -> dic
     trusted = trust(space.whitelist.anchors, origin.parent if isinstance(origin, Path) else None)
     how = settings_of(context, Observe), filled(context, ObserveTls), trusted
     return {row["row"]: [*ask_declared(row, *how)] for row in declared.declarations.to_dict("records")}
-
-
-def _published(before: Path, given: dict[str, Any]) -> TrustSpace:
-    """Return the space of the published list, with what lies in the data folder beside it."""
-    from mssante_audit.space.trust import list_of
-
-    space = space_of({"data": str(before)} | given | _READ)
-    trusted = space.as_of, space.whitelist.anchors, space.whitelist.signer
-    return space.with_list(list_of(before, *trusted, **_READ)[0]) if "data" in given else space
 
 
 def _json(edit: Edit) -> str:

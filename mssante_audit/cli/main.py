@@ -15,13 +15,16 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from shutil import copytree
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperCommand
 
 from mssante_audit.base.errors import AuditError, InputError, ResourceError, WhiteListError
 from mssante_audit.base.groups import absent
+from mssante_audit.base.instants import asked_instant, parse_instant
+from mssante_audit.base.language import using_language
+from mssante_audit.base.resources import real_path, sample_folder
 from mssante_audit.cli import archive, check, declarations, gate, observe, receive, reports, run
 from mssante_audit.cli.console import (
     check_format,
@@ -36,12 +39,6 @@ from mssante_audit.cli.console import (
     write_text,
 )  # fmt: skip
 from mssante_audit.cli.options import LIMITS, OPENED, VARIABLES, Language, Layout, Table, but, takes
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from mssante_audit.report.results import Limits
-    from mssante_audit.space.trust import TrustSpace
 
 LOOK, OBSERVE, DECLARE = "Look", "Observe the network", "Declarations and edits"
 KEEP, NIGHT, PROGRAMS = "Archive", "Every night", "For programs"
@@ -114,7 +111,6 @@ for panel, commands in {
 
 Format = StrEnum("Format", "csv json xlsx parquet sarif")
 """Formats of findings."""
-_VALID = {True: "valid", False: "not valid", None: "unknown"}
 CertificateFormat = StrEnum("CertificateFormat", "csv json xlsx parquet ics")
 """Formats of certificates: of a frame, or a calendar of when they end."""
 
@@ -153,7 +149,6 @@ def verify(
     file: Path, at: str | None = None, anchors: list[str] | None = None, signer: str | None = None
 ) -> None:
     """Verify a white list's signature; the first word printed is the verdict."""
-    from mssante_audit.base.instants import asked_instant
     from mssante_audit.whitelist.load import load_whitelist
     from mssante_audit.whitelist.signature import verify_signature
 
@@ -162,20 +157,19 @@ def verify(
     except WhiteListError as error:
         say(f"invalid\n{error}")
         raise typer.Exit(1) from None
-    verdict = verify_signature(
-        whitelist, anchors or (), asked_instant(at) if at is not None else None, signer=signer
-    )
-    say(f"{verdict.status}\nwhy: {verdict.why}")
+    when = asked_instant(at) if at is not None else None
+    verdict = verify_signature(whitelist, anchors or (), when, signer=signer)
+    made, valid = whitelist.generated_at, {True: "valid", False: "not valid", None: "unknown"}
+    lines = [verdict.status, f"why: {verdict.why}"]
     if verdict.signer:
-        valid = f"{verdict.not_before:%Y-%m-%d} to {verdict.not_after:%Y-%m-%d}"
-        then, now = _VALID[verdict.valid_at_generation], _VALID[verdict.valid_now]
-        say(f"signer: {verdict.signer}\nissuer: {verdict.issuer}")
-        say(f"validity: {valid}, {then} when the list was made, {now} now")
+        dates = f"{verdict.not_before:%Y-%m-%d} to {verdict.not_after:%Y-%m-%d}"
+        then, now = valid[verdict.valid_at_generation], valid[verdict.valid_now]
+        lines += [f"signer: {verdict.signer}", f"issuer: {verdict.issuer}"]
+        lines.append(f"validity: {dates}, {then} when the list was made, {now} now")
     if verdict.expected:
-        say(f"signer expected: {verdict.expected}")
-        say(f"revocation: {verdict.revocation} ({verdict.revocation_why})")
-    made = whitelist.generated_at
-    lines = [
+        lines.append(f"signer expected: {verdict.expected}")
+        lines.append(f"revocation: {verdict.revocation} ({verdict.revocation_why})")
+    lines += [
         f"validated at: {verdict.at:%Y-%m-%dT%H:%M:%SZ}" if verdict.at else "validated at: unknown",
         f"generated at: {made:%Y-%m-%dT%H:%M:%SZ}" if made else "generated at: unreadable",
         f"verified rows: {verdict.verified_rows} of {len(whitelist.entries)}",
@@ -198,22 +192,28 @@ def findings(
 ) -> None:
     """Write the findings of an audit, without a report."""
     from mssante_audit import audits
-    from mssante_audit.base.language import using_language
     from mssante_audit.findings.causes import actionable
+    from mssante_audit.findings.sarif import sarif
     from mssante_audit.report.results import touching
 
     check_format(format, out)
     space, chosen = limited_space(context)
+    names = [name for name in audits.audits() if audit in ("all", name)]
     with using_language(lang.value):
         found = audits.audit_all(space) if audit == "all" else audits.audit(audit, space)
         found = kept = touching(found, space, chosen)
         if format is Format.sarif:  # a finding that is left out of it would be taken for fixed
-            write_text(_sarif(found, space, audit, chosen), out)
+            accepted = touching(audits.waived(space, *names), space, chosen)
+            unsure = {name: inputs for name, inputs in audits.unsure(space).items() if name in names}
+            rules = [rule for rule in audits.catalogue().values() if rule.audit in names]
+            source = Path(space.whitelist.source).name
+            log = sarif(found, accepted, unsure, rules, source=source, as_of=space.as_of)
+            write_text(json.dumps(log, ensure_ascii=False, indent=1) + "\n", out)
         else:
             kept = found if everything else actionable(found)
             write_frame(kept, format, out)
     failed = say_failed(found)
-    say_lacking(space, audits.audits() if audit == "all" else [audit])
+    say_lacking(space, names)
     if left := len(found) - len(kept):
         say(f"mssante-audit: {left} findings left out, information and hints: --all has them", sys.stderr)
     if failed:
@@ -242,7 +242,6 @@ def rules(code: str | None = None, format: Layout = Layout.text) -> None:
 @takes()
 def sample(out: Path, force: bool = False) -> None:
     """Copy the demonstration that ships, a made-up trust space."""
-    from mssante_audit.base.resources import real_path, sample_folder
     from mssante_audit.base.staging import put_folder
 
     shipped = sample_folder()
@@ -286,15 +285,13 @@ def methods(
     **_: Any,
 ) -> None:
     """Write the method in use for each domain: delegated, redirected, wildcard, none, unknown."""
-    from mssante_audit.base.language import using_language
     from mssante_audit.verdicts.domains import method_records
 
     check_format(format, out)
     space = space_of(parameters_of(context))
     if space.observation is None:
-        raise InputError(
-            "the data folder holds no observation", remedy="`mssante-audit observe dns --data DIR` makes one"
-        )
+        remedy = "`mssante-audit observe dns --data DIR` makes one"
+        raise InputError("the data folder holds no observation", remedy=remedy)
     with using_language(lang):
         write_frame(method_records(space), format, out)
 
@@ -331,7 +328,6 @@ def certificates(
 @takes(*but(*LIMITS, "contacts"))
 def snapshot(context: typer.Context, out: Path, shareable: bool = False, **_: Any) -> None:
     """Work everything out once and keep it: for reports, JupyterLab, DuckDB. What is there already stays."""
-    from mssante_audit.base.instants import parse_instant
     from mssante_audit.snapshot import made_as_of, make_snapshot
     from mssante_audit.snapshot.make import bound_to, fresh
 
@@ -379,18 +375,3 @@ def _why(error: Exception) -> str:
         return describe_error(error)
     except (MemoryError, ImportError):
         return no_memory
-
-
-def _sarif(found: pd.DataFrame, space: TrustSpace, audit: str, chosen: Limits) -> str:
-    """Return findings, and what of them is accepted, as SARIF."""
-    from mssante_audit import audits
-    from mssante_audit.findings.sarif import sarif
-    from mssante_audit.report.results import touching
-
-    names = [name for name in audits.audits() if audit in ("all", name)]
-    accepted = touching(audits.waived(space, *names), space, chosen)
-    unsure = {name: inputs for name, inputs in audits.unsure(space).items() if name in names}
-    rules = [rule for rule in audits.catalogue().values() if rule.audit in names]
-    source = Path(space.whitelist.source).name
-    log = sarif(found, accepted, unsure, rules, source=source, as_of=space.as_of)
-    return json.dumps(log, ensure_ascii=False, indent=1) + "\n"

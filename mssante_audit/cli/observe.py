@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from mssante_audit.base.errors import InputError, ParameterError
+from mssante_audit.base.instants import asked_instant
+from mssante_audit.base.resources import sample_folder
 from mssante_audit.cli.console import filled, say, settings_of, write_frame
 from mssante_audit.cli.options import takes
 
@@ -52,7 +54,14 @@ def dns(
     settings = ObserveSettings(**settings_of(context, ObserveSettings))
     path = out or _path(data, resume=resume)
     domains = [domain for domain in _entries(data)["domain"].unique().tolist() if domain]
-    with _progress(_tell_queries) as show:
+
+    def told(progress: Progress) -> tuple[int, int, str]:
+        rate = progress.sent / max(progress.seconds, 0.001)
+        silent = f" · silent: {', '.join(progress.silent[:3])}" if progress.silent else ""
+        more = f" and {len(progress.silent) - 3} more" if len(progress.silent) > 3 else ""
+        return progress.done, progress.total, f"{rate:.0f} queries/s{silent}{more}"
+
+    with _progress(told) as show:
         summary = observe(domains, path, settings, resume=resume, progress=show)
     counts = f"{summary.domains} domains, {summary.queries} queries in {summary.seconds:.0f} s"
     typer.echo(f"{path}: {counts} ({_counted(summary.outcomes)})")
@@ -123,9 +132,21 @@ def diff(
     """
     from mssante_audit.base.export import write_bytes
     from mssante_audit.observe.folder import is_of
+    from mssante_audit.observe.observation import load_observation
+    from mssante_audit.observe.tls import observation as history
+    from mssante_audit.observe.tls.observation import load_tls
+    from mssante_audit.verdicts import differences as answers
 
     files = [_named(text, data) for text in (before, after)]
-    found, lines = (_certificates if all(is_of(file, "tls") for file in files) else _answers)(*files)
+    # One after the other: each may be large.
+    if all(is_of(file, "tls") for file in files):
+        first, then = map(load_tls, files)
+        found = history.differences(first, then)
+        lines = [*history.sentences(first, then, found)]
+    else:
+        was, now = (answers.answers_of(load_observation(file)) for file in files)
+        found = answers.differences(was, now)
+        lines = [*answers.sentences(was, now, found)]
     if format is not Written.text:
         write_frame(found, format, out)
     elif out is not None:
@@ -134,27 +155,7 @@ def diff(
         say("\n".join(lines))
 
 
-def _answers(before: Path, after: Path) -> tuple[pd.DataFrame, list[str]]:
-    from mssante_audit.observe.observation import load_observation
-    from mssante_audit.verdicts.differences import answers_of, differences, sentences
-
-    # One after the other: each may be large.
-    first, then = (answers_of(load_observation(file)) for file in (before, after))
-    found = differences(first, then)
-    return found, list(sentences(first, then, found))
-
-
-def _certificates(before: Path, after: Path) -> tuple[pd.DataFrame, list[str]]:
-    from mssante_audit.observe.tls.observation import differences, load_tls, sentences
-
-    first, then = load_tls(before), load_tls(after)
-    found = differences(first, then)
-    return found, list(sentences(first, then, found))
-
-
 def _named(text: str, data: Path | None) -> Path:
-    from mssante_audit.base.instants import asked_instant
-    from mssante_audit.base.resources import sample_folder
     from mssante_audit.observe.folder import find_observations, is_whole
 
     path = Path(text)
@@ -195,13 +196,6 @@ def _path(data: Path, *, resume: bool, kind: str = "dns") -> Path:
         remedy = "Leave --resume out to make a new one"
         raise InputError("complete already", file=str(files[-1]), remedy=remedy)
     return files[-1]
-
-
-def _tell_queries(progress: Progress) -> tuple[int, int, str]:
-    rate = progress.sent / max(progress.seconds, 0.001)
-    silent = f" · silent: {', '.join(progress.silent[:3])}" if progress.silent else ""
-    more = f" and {len(progress.silent) - 3} more" if len(progress.silent) > 3 else ""
-    return progress.done, progress.total, f"{rate:.0f} queries/s{silent}{more}"
 
 
 def _counted(outcomes: Mapping[str, int]) -> str:

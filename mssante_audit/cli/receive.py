@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from mssante_audit.network.hosts import Ways
     from mssante_audit.network.lookups import Found
     from mssante_audit.network.mail import Mail
-    from mssante_audit.network.walk import Visit
     from mssante_audit.observe.observation import Observation
     from mssante_audit.space.trust import TrustSpace
     from mssante_audit.verdicts.presented import Shown, Wire
@@ -123,39 +122,34 @@ def steps(ways: Ways | None) -> list[Step]:
     """Return the questions of a walk; what servers say alike is followed once, at the first of them."""
     from mssante_audit.network.walk import Elsewhere, Visit
 
-    found: list[Step] = []
+    def looked_up(name: str, qtype: str, found: Found, ways: Ways | None = None) -> Step:
+        server, address = (found.replies[-1].server, found.replies[-1].address) if found.replies else ("", "")
+        status = found.status or "unheard"
+        return Step(name, qtype, "", server, address, status, found.data, tuple(steps(ways)))
+
+    made: list[Step] = []
     for met in ways.met if ways else ():
-        if isinstance(met, Visit):
-            found += _visited(met)
-        elif isinstance(met, Elsewhere):
-            found.append(_looked_up(met.name, "MX", met.found)._replace(below=tuple(steps(met.ways))))
+        if isinstance(met, Elsewhere):
+            made.append(looked_up(met.name, "MX", met.found, met.ways))
+        elif not isinstance(met, Visit):
+            made += [looked_up(met.name, "A", met.v4), looked_up(met.name, "AAAA", met.v6)]
         else:
-            found += [_looked_up(met.name, "A", met.v4), _looked_up(met.name, "AAAA", met.v6)]
-    return found
-
-
-def _visited(visit: Visit) -> Iterator[Step]:
-    below: dict[str, tuple[Step, ...]] = {}
-    for content, replies, ways in visit.led:
-        if content[0] != "implicit":
-            below.setdefault(replies[0].address, tuple(steps(ways)))
-    for server in visit.servers:
-        if not server.answers:
-            yield Step(visit.name, "MX", visit.zone, server.name, "", server.state or "unheard")
-        for address, answer in server.answers.items():
-            reply = answer.reply if answer.informs else None
-            outcome = (reply.outcome if reply else answer.kind) or "unheard"
-            data: Collection[str] = reply.answers if reply else ()
-            if reply and outcome == "referral":
-                data = reply.data("NS", reply.cut)
-            led = below.pop(address, ())
-            yield Step(visit.name, "MX", visit.zone, server.name, address, outcome, tuple(sorted(data)), led)
-
-
-def _looked_up(name: str, qtype: str, found: Found) -> Step:
-    """Return a lookup as a step, with the server whose reply ended it."""
-    server, address = (found.replies[-1].server, found.replies[-1].address) if found.replies else ("", "")
-    return Step(name, qtype, "", server, address, found.status or "unheard", found.data)
+            below: dict[str, tuple[Step, ...]] = {}
+            for content, replies, onward in met.led:
+                if content[0] != "implicit":
+                    below.setdefault(replies[0].address, tuple(steps(onward)))
+            for server in met.servers:
+                asked = Step(met.name, "MX", met.zone, server.name, "", server.state or "unheard")
+                made += [] if server.answers else [asked]
+                for address, answer in server.answers.items():
+                    reply = answer.reply if answer.informs else None
+                    outcome = (reply.outcome if reply else answer.kind) or "unheard"
+                    data: Collection[str] = reply.answers if reply else ()
+                    if reply and outcome == "referral":
+                        data = reply.data("NS", reply.cut)
+                    said, led = tuple(sorted(data)), below.pop(address, ())
+                    made.append(asked._replace(address=address, outcome=outcome, data=said, below=led))
+    return made
 
 
 def _tree(steps: Sequence[Step], before: str = "") -> Iterator[str]:
@@ -204,44 +198,40 @@ def certificates(wire: Wire) -> Iterator[str]:
 def _json(mail: Mail, wire: Wire) -> str:
     from mssante_audit.verdicts.words import about, causes
 
-    words = causes()[mail.cause] if mail.cause else {}
+    def nested(step: Step) -> dict[str, Any]:
+        return {**step._asdict(), "data": list(step.data), "below": list(map(nested, step.below))}
+
+    def told(shown: Shown) -> dict[str, Any]:
+        server, leaf, chain = shown.server, shown.server.leaf, shown.server.chain
+        return {
+            "hosts": server.hosts,
+            "address": server.address,
+            "seen_at": server.at.isoformat(),
+            "old": shown.old,
+            "outcome": server.outcome,
+            "detail": server.detail,
+            "name": server.subject,
+            "issuer": leaf.issuer if leaf else "",
+            "until": leaf.not_after if leaf else None,
+            "chain": chain.state if chain else "",
+            "revocation": chain.status.answer if chain else "unknown",
+            "faults": shown.faults,
+        }
+
     record = {
         "domain": mail.domain,
         "receives": mail.receives,
         "cause": mail.cause,
         "facts": dict(mail.facts),
         "why": about(mail) if mail.cause else "",
-        "remedy": words.get("do", ""),
+        "remedy": causes()[mail.cause].get("do", "") if mail.cause else "",
         "dns": mail.dns.grade,
         "mail": mail.mail.grade,
         "observed_at": mail.observed_at and mail.observed_at.isoformat(),
         "tls": wire.tls.grade,
         "tls_cause": wire.tls.cause,
-        "servers": [_plain(server) for server in wire.servers],
+        "servers": list(map(told, wire.servers)),
         "unvisited": list(wire.missing),
-        "walk": [_nested(step) for step in steps(mail.ways)],
+        "walk": list(map(nested, steps(mail.ways))),
     }
     return json.dumps(record, ensure_ascii=False, indent=1, default=str)
-
-
-def _nested(step: Step) -> dict[str, Any]:
-    below = [_nested(question) for question in step.below]
-    return {**step._asdict(), "data": list(step.data), "below": below}
-
-
-def _plain(shown: Shown) -> dict[str, Any]:
-    server, leaf, chain = shown.server, shown.server.leaf, shown.server.chain
-    return {
-        "hosts": server.hosts,
-        "address": server.address,
-        "seen_at": server.at.isoformat(),
-        "old": shown.old,
-        "outcome": server.outcome,
-        "detail": server.detail,
-        "name": server.subject,
-        "issuer": leaf.issuer if leaf else "",
-        "until": leaf.not_after if leaf else None,
-        "chain": chain.state if chain else "",
-        "revocation": chain.status.answer if chain else "unknown",
-        "faults": shown.faults,
-    }

@@ -41,18 +41,32 @@ def report(
 ) -> None:
     """Run notebooks and write HTML reports."""
     from mssante_audit.cli.progress import progress
+    from mssante_audit.findings.templates import phrase
     from mssante_audit.report.run import run_reports
 
+    def told(outcome: Outcome) -> None:
+        seconds, results = f"{sum(outcome.seconds.values()):.1f} s", outcome.results
+        if fault := outcome.failure:
+            why = f"{fault.kind}: {fault.message}".rstrip(": ")
+            say(f"{outcome.name}: FAILED in {seconds}, {why}; partial: {out / 'failed' / outcome.name}.html")
+        else:
+            found = _counted(results.by_severity) if results else "nothing recorded"
+            say(f"{outcome.name}: done in {seconds}, {found}: {out / outcome.name}.html")
+
     given = parameters_of(context) | {"lang": lang.value}
-    with progress(lambda outcome: say(_report_line(outcome, out))) as listener:
+    with progress(told) as listener:
         run = run_reports(
             notebooks or (), out=out, parameters=given, debug=debugging(context), listener=listener
         )
     provenances = [outcome.results.provenance for outcome in run.outcomes if outcome.results]
     made_up = bool(provenances) and provenances[0].get("made_up")
     sample = f" (made-up example, as of {provenances[0]['as_of'][:10]})" if made_up else ""
-    for line in _answer_lines(run.outcomes[0].answers if run.outcomes else {}):
-        say(line)
+    # The two answers as the mail of a night says them, or that nobody looked.
+    for question, counts in (run.outcomes[0].answers if run.outcomes else {}).items():
+        if question == "arrives" and 0 < counts["unknown"] == sum(counts.values()):
+            say("whether mail arrives is unknown: `mssante-audit observe dns --data DIR` asks the DNS")
+        elif any(counts.values()):
+            say(phrase("mssante_audit.nightly", question, counts, "en"))
     say(f"index: {out / 'index.html'}{sample}")
     if made_up:
         say("your own list: mssante-audit report --data FOLDER (the list and certificates of IGC-Santé)")
@@ -81,26 +95,6 @@ def opened(page: Path) -> bool:
     return not failed
 
 
-def _answer_lines(answers: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    """Yield the two answers as the mail of a night says them, or that nobody looked."""
-    from mssante_audit.findings.templates import phrase
-
-    for question, counts in answers.items():
-        if question == "arrives" and 0 < counts["unknown"] == sum(counts.values()):
-            yield "whether mail arrives is unknown: `mssante-audit observe dns --data DIR` asks the DNS"
-        elif any(counts.values()):
-            yield phrase("mssante_audit.nightly", question, counts, "en")
-
-
-def _report_line(outcome: Outcome, out: Path) -> str:
-    seconds = f"{sum(outcome.seconds.values()):.1f} s"
-    if outcome.failure:
-        why = f"{outcome.failure.kind}: {outcome.failure.message}".rstrip(": ")
-        return f"{outcome.name}: FAILED in {seconds}, {why}; partial: {out / 'failed' / outcome.name}.html"
-    found = _counted(outcome.results.by_severity) if outcome.results else "nothing recorded"
-    return f"{outcome.name}: done in {seconds}, {found}: {out / outcome.name}.html"
-
-
 def _counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{n} {severity}" for severity, n in counts.items() if n) or "no findings"
 
@@ -124,11 +118,21 @@ def dossiers(
     from mssante_audit.dossiers.stationery import Stationery, read_stationery
     from mssante_audit.dossiers.write import write_dossiers
 
-    given = parameters_of(context) | {"lang": lang.value}
+    given = parameters_of(context, "operator") | {"lang": lang.value}
     given.pop("operator", None)  # these are several
     named = {name: given.pop(name, None) for name in ("region", "department")}
     on = read_stationery(letter) if letter else Stationery()
-    with cluster(dask) as elsewhere, progress(lambda dossier: say(_line(dossier, out))) as listener:
+
+    def told(dossier: Dossier) -> None:
+        who, fault = f"{dossier.operator_id} {dossier.name}".strip(), dossier.failure
+        if fault:
+            why = f"{fault['kind']}: {fault['message']}".rstrip(": ")
+            say(f"{who}: FAILED, {why}; partial: {out / 'failed' / dossier.file}.html")
+        else:
+            counts = _counted(dossier.counts or {})
+            say(f"{who}: {counts}, made {dossier.made_at}: {out / dossier.file}.html")
+
+    with cluster(dask) as elsewhere, progress(told) as listener:
         run = write_dossiers(
             out,
             parameters=given,
@@ -142,14 +146,6 @@ def dossiers(
         )
     say(f"{len(run.outcomes)} dossiers; index: {out / 'index.html'}")
     raise typer.Exit(run.exit_status(fail_on))
-
-
-def _line(dossier: Dossier, out: Path) -> str:
-    who = f"{dossier.operator_id} {dossier.name}".strip()
-    if dossier.failure:
-        why = f"{dossier.failure['kind']}: {dossier.failure['message']}".rstrip(": ")
-        return f"{who}: FAILED, {why}; partial: {out / 'failed' / dossier.file}.html"
-    return f"{who}: {_counted(dossier.counts or {})}, made {dossier.made_at}: {out / dossier.file}.html"
 
 
 @contextmanager

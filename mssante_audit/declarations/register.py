@@ -16,10 +16,9 @@ import pandas as pd
 from pydantic import ValidationError
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.fields import refusal
 from mssante_audit.base.frames import Column
 from mssante_audit.base.reading import read_bytes, read_toml
-from mssante_audit.base.settings import Line, Names, Section
+from mssante_audit.base.settings import Line, Names, Section, refusal
 from mssante_audit.declarations import read as reading
 from mssante_audit.declarations.headings import fields, read_mapping
 from mssante_audit.declarations.values import KINDS, UNREAD, File, Problem, mapped, read_file

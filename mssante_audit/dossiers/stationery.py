@@ -12,10 +12,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.fields import refusal
 from mssante_audit.base.reading import read_bytes, read_toml
 from mssante_audit.base.resources import real_path
-from mssante_audit.base.settings import Letter, Section
+from mssante_audit.base.settings import Letter, Section, refusal
 
 PICTURES = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg"}
 """How a picture's file begins, and what kind it is."""

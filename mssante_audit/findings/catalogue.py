@@ -122,36 +122,30 @@ class Rule(BaseModel):
 
 def _refused(code: str, given: Mapping[str, Any], error: ValidationError) -> InputError:
     """Return what is wrong with a field, and what it may hold: an unknown one first, then one that lacks."""
-    order = ("extra_forbidden", "missing")
+
+    def choices(hint: Any) -> list[str]:
+        if get_origin(hint) is Literal:
+            return [str(value) or '""' for value in get_args(hint)]
+        return ["true, false"] if hint is bool else [text for one in get_args(hint) for text in choices(one)]
+
+    faults = {"extra_forbidden": "it has an unknown field {!r}", "missing": "it lacks {!r}"}
     kinds = [(str(fault["loc"][0]), fault["type"]) for fault in error.errors()]
-    name, kind = min(kinds, key=lambda one: order.index(one[1]) if one[1] in order else len(order))
-    messages = {"extra_forbidden": f"it has an unknown field {name!r}", "missing": f"it lacks {name!r}"}
-    known = Rule.model_fields
+    name, kind = min(kinds, key=lambda one: [*faults, one[1]].index(one[1]))
+    messages, known = {fault: text.format(name) for fault, text in faults.items()}, Rule.model_fields
     remedy = f"There are: {', '.join(known)}"
     if name in known:
-        allowed = ", ".join(_choices(known[name].annotation)) or known[name].description or "a text"
+        allowed = ", ".join(choices(known[name].annotation)) or known[name].description or "a text"
         remedy = f"Allowed: {allowed}"
     message = messages.get(kind, f"{name} is {given.get(name)!r}")
     return InputError(message, file=f"rule {code}", remedy=remedy)
 
 
-def _choices(hint: Any) -> list[str]:
-    if get_origin(hint) is Literal:
-        return [str(value) or '""' for value in get_args(hint)]
-    return ["true, false"] if hint is bool else [text for part in get_args(hint) for text in _choices(part)]
-
-
 def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
     """Return the rules of a TOML file: a table a rule, named by its code, fields as in `Rule`.
 
-    Ahead of them may stand those of `SHARED`, which all of them then have unless they say otherwise. A text
-    that is the same in every language may stand once: ``expected``. What a rule does not say it has from the
-    one above that it is ``like``.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, or a rule lacks a field, has an unknown one or one that holds what it may not.
+    Ahead of them may stand those of `SHARED`, which all have that do not say otherwise. A text that is the
+    same in every language may stand once: ``expected``. What a rule does not say it has from the one above
+    that it is ``like``. What cannot be read, lacks, is unknown or holds what it may not is an `InputError`.
     """
     try:
         tables = tomllib.loads((Path(file) if isinstance(file, str) else file).read_text(encoding="utf-8"))
@@ -160,33 +154,28 @@ def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
     shared: dict[str, Any] = {name: tables.pop(name) for name in SHARED if name in tables}
     given: dict[str, dict[str, Any]] = {}
     for code, table in tables.items():
-        given[code] = shared | _fields(code, table, given, str(file))
-    return tuple(_rule(code, fields, str(file)) for code, fields in given.items())
-
-
-def _fields(code: str, table: Any, above: dict[str, dict[str, Any]], file: str) -> dict[str, Any]:
-    """Return the fields of a rule's table, with those of the rule that it is like."""
-    if not isinstance(table, dict):
-        raise InputError(f"{code!r} is no table", file=file, remedy="Write the rule's fields below [CODE]")
-    if reserved := sorted({"code", "audit"} & table.keys()):
-        remedy = "The table's name is the code, and the audit says which rules it has"
-        raise InputError(f"rule {code}: it has a field {reserved[0]!r}", file=file, remedy=remedy)
-    if (like := table.pop("like", None)) is not None and like not in [*above]:
-        raise InputError(f"rule {code}: it is like {like!r}", file=file, remedy="Name a rule above it")
-    for part in {"observed", "expected", "evidence"} & table.keys():
-        table |= dict.fromkeys((f"{part}_fr", f"{part}_en"), table.pop(part))
-    return above.get(like, {}) | table
-
-
-def _rule(code: str, fields: dict[str, Any], file: str) -> Rule:
-    if isinstance(fields.get("texts"), list):
-        fields["texts"] = tuple(fields["texts"])
-    try:
-        rule = Rule(code, **fields)
-    except InputError as error:
-        raise InputError(f"{error.file}: {error.message}", file=file, remedy=error.remedy) from None
-    for name in ("why_fr", "why_en", "remedy_fr", "remedy_en"):  # a rule of one's own need not have them
-        if not getattr(rule, name).strip():
-            fault = f"rule {code}: {name} is {getattr(rule, name)!r}"
-            raise InputError(fault, file=file, remedy=f"Allowed: {_FULL}")
-    return rule
+        if not isinstance(table, dict):
+            remedy = "Write the rule's fields below [CODE]"
+            raise InputError(f"{code!r} is no table", file=str(file), remedy=remedy)
+        if reserved := sorted({"code", "audit"} & table.keys()):
+            remedy = "The table's name is the code, and the audit says which rules it has"
+            raise InputError(f"rule {code}: it has a field {reserved[0]!r}", file=str(file), remedy=remedy)
+        if (like := table.pop("like", None)) is not None and like not in [*given]:
+            fault = f"rule {code}: it is like {like!r}"
+            raise InputError(fault, file=str(file), remedy="Name a rule above it")
+        for part in {"observed", "expected", "evidence"} & table.keys():
+            table |= dict.fromkeys((f"{part}_fr", f"{part}_en"), table.pop(part))
+        given[code] = shared | given.get(like, {}) | table
+    rules = []
+    for code, fields in given.items():
+        texts = fields.get("texts", ())
+        try:
+            rule = Rule(code, **fields | {"texts": tuple(texts) if isinstance(texts, list) else texts})
+        except InputError as error:
+            raise InputError(f"{error.file}: {error.message}", file=str(file), remedy=error.remedy) from None
+        for name in ("why_fr", "why_en", "remedy_fr", "remedy_en"):  # a rule of one's own need not have them
+            if not getattr(rule, name).strip():
+                fault = f"rule {code}: {name} is {getattr(rule, name)!r}"
+                raise InputError(fault, file=str(file), remedy=f"Allowed: {_FULL}")
+        rules.append(rule)
+    return tuple(rules)

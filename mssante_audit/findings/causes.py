@@ -106,10 +106,21 @@ def causes(
         groups.setdefault(key, []).append(finding)
     columns = (entries[column].tolist() for column in ("row", "domain", "operator_id"))
     whose = {row: (domain, operator) for row, domain, operator in zip(*columns, strict=True)}
-    records = [
-        _cause(remedy, members, whose, published, doubts) for (_, remedy, _), members in groups.items()
-    ]
-    records.sort(key=_order)
+    records = [_cause(kind[1], members, whose, published, doubts) for kind, members in groups.items()]
+    records.sort(
+        key=lambda cause: (
+            not any(rule(code).affects_list for code in cause["rules"]),
+            bool(cause["doubts"]),
+            is_manager(cause["operator_id"]),
+            -SEVERITIES.index(cause["severity"]),
+            set(cause["checks"]) <= {"contacts"},
+            -(cause["mailboxes"] or 0),
+            -cause["domains"],
+            -CONFIDENCES.index(cause["confidence"]),
+            cause["rules"],
+            cause["operator_id"],
+        )
+    )
     return frame_of([[record[name] for name in _DTYPES] for record in records], FRAME)
 
 
@@ -151,18 +162,3 @@ def _cause(
         "doubts": tuple(dict.fromkeys(name for name, _ in why)),
         "age_days": max((days for _, days in why if days is not None), default=None),
     }
-
-
-def _order(cause: Mapping[str, Any]) -> tuple[Any, ...]:
-    return (
-        not any(rule(code).affects_list for code in cause["rules"]),
-        bool(cause["doubts"]),
-        is_manager(cause["operator_id"]),
-        -SEVERITIES.index(cause["severity"]),
-        set(cause["checks"]) <= {"contacts"},
-        -(cause["mailboxes"] or 0),
-        -cause["domains"],
-        -CONFIDENCES.index(cause["confidence"]),
-        cause["rules"],
-        cause["operator_id"],
-    )

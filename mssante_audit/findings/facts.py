@@ -85,13 +85,16 @@ def _leaves(facts: Any) -> Iterator[Any]:
 
 
 def _replaced(facts: Any, of_person: Callable[[Person], Any], of_text: Callable[[str], str]) -> Any:
-    if isinstance(facts, Mapping):
-        return {name: _replaced(part, of_person, of_text) for name, part in facts.items()}
-    if isinstance(facts, list | tuple):
-        return [_replaced(part, of_person, of_text) for part in facts]
-    if isinstance(facts, Person):
-        return of_person(facts)
-    return of_text(facts) if isinstance(facts, str) and not isinstance(facts, Shown) else facts
+    match facts:
+        case Mapping():
+            return {name: _replaced(part, of_person, of_text) for name, part in facts.items()}
+        case list() | tuple():
+            return [_replaced(part, of_person, of_text) for part in facts]
+        case Person():
+            return of_person(facts)
+        case str() if not isinstance(facts, Shown):
+            return of_text(facts)
+    return facts
 
 
 def dumped(facts: Any) -> str:

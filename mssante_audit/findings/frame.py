@@ -148,20 +148,15 @@ def findings_frame(
 
     Raises
     ------
-    UnknownNameError
-        If a finding names no rule of the catalogue.
-    TypeError
-        If a fact is none (`mssante_audit.findings.facts.plain`).
-    ValueError
-        If a finding's own confidence is none there is.
+    UnknownNameError, TypeError, ValueError
+        If a finding names no rule, has a fact that is none, or a confidence that there is not.
     """
+    rows_of = entries["row"].tolist()
     domain_of, operator_of, name_of = (
-        dict(zip(entries["row"].tolist(), entries[column].tolist(), strict=True))
-        for column in ("domain", "operator_id", "operator")
+        dict(zip(rows_of, entries[column], strict=True)) for column in ("domain", "operator_id", "operator")
     )
-    departments: dict[str, str] = {}
-    if "department" in entries:
-        departments = dict(zip(entries["operator_id"].tolist(), entries["department"].tolist(), strict=True))
+    places = entries.get("department", [""] * len(entries))
+    departments = dict(zip(entries["operator_id"], places, strict=True)) | {"": ""}
     records = []
     for finding in findings:
         where = places_of(finding.where, source)
@@ -172,7 +167,7 @@ def findings_frame(
         confidence = finding.confidence or known.confidence
         if confidence not in CONFIDENCES:
             raise ValueError(f"{confidence!r} is no confidence of a finding")
-        department = departments.get(owner, "") if owner else ""
+        department = departments.get(owner, "")
         names = (name_of[row] for row in rows if operator_of[row] == owner)
         boxes = None if published is None or not domains else sum(published.get(d, 0) for d in domains)
         records.append({
@@ -243,15 +238,8 @@ def concat(frames: Iterable[pd.DataFrame]) -> Findings:
     columns = (whole[name].tolist() for name in ("rule", "operator_id", "mailboxes", "domains", "rows"))
     severities = whole["severity"].cat.codes.tolist()
     ranks = [
-        (
-            not rule(code).affects_list,
-            is_manager(owner),
-            -severity,
-            -inf if boxes is pd.NA else -boxes,
-            -domains,
-            code,
-            rows[:1],
-        )
+        (not rule(code).affects_list, is_manager(owner), -severity, -inf if boxes is pd.NA else -boxes,
+         -domains, code, rows[:1])
         for severity, code, owner, boxes, domains, rows in zip(severities, *columns, strict=True)
-    ]
+    ]  # fmt: skip
     return Findings(whole.iloc[sorted(range(len(ranks)), key=ranks.__getitem__)].reset_index(drop=True))

@@ -1,11 +1,9 @@
 """What earlier runs found: which findings are new, which are still open, which were fixed, which are unknown.
 
 ``ledger.json`` in the output folder remembers, for each report and each set of parameters, when a finding was
-first seen and what the last runs found. A run is compared with the last one of an earlier date (``as_of``).
-A finding is known by its fingerprint; the ledger holds no contact.
-
-A finding is **unknown** where its audit could not be made, or rests on an input that is in doubt
-(`mssante_audit.space.states`). It is neither new nor fixed: what was known before stays known as it was.
+first seen and what the last runs found, by fingerprint and without contacts. A run is compared with the last
+one of an earlier date. A finding is **unknown** where its audit could not be made, or rests on an input in
+doubt (`mssante_audit.space.states`): neither new nor fixed, what was known before stays known as it was.
 """
 
 from __future__ import annotations

@@ -40,16 +40,10 @@ def places_of(where: Iterable[int | Place], file: str = "") -> tuple[Place, ...]
     >>> places_of((4, 3, Place("register", "a.csv", (7,))), "list.xml")[0]
     Place(source='list', file='list.xml', rows=(3, 4), column='', label='')
     """
-    listed: list[int] = []
     found: dict[tuple[str, str, str, str], set[int]] = {}
     for place in where:
-        if isinstance(place, Place):
-            source, name, rows, column, label = place
-            found.setdefault((source, name, column, label), set()).update(map(int, rows))
-        else:
-            listed.append(int(place))
-    if listed:
-        found.setdefault((LIST, file, "", ""), set()).update(listed)
+        one = place if isinstance(place, Place) else Place(LIST, file, (place,))
+        found.setdefault((one.source, one.file, one.column, one.label), set()).update(map(int, one.rows))
     return tuple(
         Place(source, name, tuple(sorted(rows)), column, label)
         for (source, name, column, label), rows in sorted(found.items(), key=lambda item: item[0][:2])
@@ -81,9 +75,10 @@ def evidence(where: Sequence[Place], replies: str = "obs.") -> str:
         of_source = rows.setdefault(place.source, {})
         of_source.setdefault(place.label or place.file, set()).update(place.rows)
     if observed := rows.get(DNS):
-        shown = {name: row_ranges(sorted(lines)[:MOST_LINES]) for name, lines in observed.items()}
-        more = {name: "…" for name, lines in observed.items() if len(lines) > MOST_LINES}
-        return "; ".join(f"{replies} {shown[name]}{more.get(name, '')} ({name})" for name in shown)
+        told = (
+            (name, sorted(lines)[:MOST_LINES], len(lines) > MOST_LINES) for name, lines in observed.items()
+        )
+        return "; ".join(f"{replies} {row_ranges(some)}{'…' * more} ({name})" for name, some, more in told)
     listed = rows.pop(LIST, {})
     if not rows:
         return ", ".join(row_ranges(of_source) for of_source in listed.values())
@@ -104,10 +99,10 @@ def row_ranges(rows: Iterable[int]) -> str:
 
 
 def introduced(before: Mapping[str, Counter[str]], after: Mapping[str, Counter[str]]) -> dict[str, set[str]]:
-    """Return the findings that the later set introduces, each with the places that are new.
+    """Return the findings that only the later set has, or in more places, each with the places that are new.
 
     Both have by fingerprint how often a finding stands in each place, such as a domain; an empty counter
-    where places do not matter. Of one that stood nowhere before all places are new, maybe none.
+    where places do not matter.
 
     >>> introduced({"old": Counter("a")}, {"old": Counter("ab"), "new": Counter("a")})
     {'old': {'b'}, 'new': {'a'}}

@@ -161,10 +161,7 @@ def ours() -> dict[str, Audit]:
 def register(audit: Audit) -> Audit:
     """Add an audit for as long as this process lives; one of the same name registered before gives way.
 
-    Raises
-    ------
-    InputError
-        If it is no audit, its name or one of its rules is another's, or a template of its rules is none.
+    What is no audit, has a name or a rule of another, or a template that is none is an `InputError`.
     """
     others = {name: known for name, known in audits().items() if registered.get(name) is not known}
     _admit(audit, others)
@@ -225,7 +222,7 @@ def rule(code: str) -> Rule:
 @cache
 def _installed() -> tuple[dict[str, Audit], tuple[str, ...]]:
     """Return our audits and those of installed packages, and what is wrong with those that cannot be used."""
-    known, faults, stood = dict(ours()), list[InputError](), list[str]()
+    known, broken = dict(ours()), list[tuple[str, InputError]]()
     points = [(p.name, p.dist.name if p.dist else "a package", p) for p in entry_points(group=GROUP)]
     for name, package, point in sorted(points, key=lambda one: one[:2]):
 
@@ -246,12 +243,12 @@ def _installed() -> tuple[dict[str, Audit], tuple[str, ...]]:
             elif not isinstance(error, AuditError):
                 why = f"it does not import: {describe_error(error)}"
             message = f"the entry point {name} = {point.value!r} cannot be used: {why.rstrip('.')}"
-            faults.append(InputError(message, file=package, remedy="Mend that package, or uninstall it"))
-            stood.append(name)
-    for name, fault in zip(stood, faults, strict=True):  # last, so that they take no name that can be used
+            fault = InputError(message, file=package, remedy="Mend that package, or uninstall it")
+            broken.append((name, fault))
+    for name, fault in broken:  # last, so that they take no name that can be used
         audit = _standing_in(name, fault, known)
         known[audit.name] = audit
-    return known, tuple(map(str, faults))
+    return known, tuple(str(fault) for _, fault in broken)
 
 
 def _standing_in(point: str, fault: InputError, known: Mapping[str, Audit]) -> Audit:

@@ -7,7 +7,7 @@ unknown ``kind: open``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any
@@ -18,7 +18,7 @@ import pandas as pd
 from mssante_audit.base.export import records
 from mssante_audit.base.language import current_language, localized, translated
 from mssante_audit.findings.catalogue import Rule
-from mssante_audit.findings.ledger import FollowUp, Noted
+from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.registry import catalogue, rule
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -27,6 +27,7 @@ KEY = "mssanteAudit/v1"
 LEVELS = {"info": "note", "warning": "warning", "error": "error", "critical": "error"}
 _OPEN: dict[str, Any] = {"kind": "open", "level": "none"}
 _STATES = {"new": {"baselineState": "new"}, "open": {"baselineState": "unchanged"}, "unknown": _OPEN}
+_TEXTS = {"shortDescription": "title", "fullDescription": "why"}
 _ELSEWHERE = {"rule", "fingerprint", "observed", "expected"}
 
 
@@ -49,9 +50,10 @@ def sarif(
     results = [_result(finding, source) for finding in (*records(findings), *records(waived))]
     for result, state in zip(results, states, strict=False):  # the waived ones have none
         result |= _STATES.get(state, {})
-    if follow_up:
-        results += _gone(follow_up.fixed, {"baselineState": "absent"})
-        results += _gone(follow_up.unknown, {"baselineState": "unchanged"} | _OPEN)
+    gone = {"baselineState": "absent"}, {"baselineState": "unchanged"} | _OPEN
+    for notes, how in zip((follow_up.fixed, follow_up.unknown) if follow_up else (), gone, strict=False):
+        known = (note for note in notes if note["rule"] in catalogue())
+        results += [_named(note, note["domain"], note["operator"]) | how for note in known]
     texts = [f"{name} rests on inputs in doubt: {', '.join(inputs)}" for name, inputs in unsure.items()]
     notices = [{"level": "warning", "message": {"text": text}} for text in texts]
     shown = {known.code: known for known in (*rules, *(rule(result["ruleId"]) for result in results))}
@@ -61,7 +63,12 @@ def sarif(
         "results": [result | {"ruleIndex": [*shown].index(result["ruleId"])} for result in results],
         "properties": {"asOf": as_of.isoformat()},
     }
-    return log_of([_descriptor(known) for known in shown.values()], run)
+    described = [
+        {"id": known.code, "defaultConfiguration": {"level": LEVELS[known.severity]}}
+        | {key: {"text": localized(known, part)} for key, part in _TEXTS.items()}
+        for known in shown.values()
+    ]
+    return log_of(described, run)
 
 
 def log_of(rules: Sequence[Mapping[str, Any]], run: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,18 +94,7 @@ def _result(finding: Mapping[str, Any], source: str) -> dict[str, Any]:
     return result
 
 
-def _gone(findings: Iterable[Noted], state: dict[str, str]) -> list[dict[str, Any]]:
-    known = (finding for finding in findings if finding["rule"] in catalogue())
-    return [_named(finding, finding["domain"], finding["operator"]) | state for finding in known]
-
-
 def _named(finding: Mapping[str, Any], *sentences: str) -> dict[str, Any]:
     text = " — ".join(filter(None, (localized(rule(finding["rule"]), "title"), *sentences)))
     known = {KEY: finding["fingerprint"]}
     return {"ruleId": finding["rule"], "message": {"text": text}, "partialFingerprints": known}
-
-
-def _descriptor(rule: Rule) -> dict[str, Any]:
-    texts = {"shortDescription": "title", "fullDescription": "why"}
-    level = {"defaultConfiguration": {"level": LEVELS[rule.severity]}}
-    return {"id": rule.code} | level | {key: {"text": localized(rule, part)} for key, part in texts.items()}

@@ -1,7 +1,4 @@
-"""How many findings each run had: the points of the site's trend, kept in one small JSON file.
-
-The file's points stand oldest first; it holds numbers and instants, no name.
-"""
+"""How many findings each run had: the points of the site's trend, numbers and instants in one JSON file."""
 
 from __future__ import annotations
 

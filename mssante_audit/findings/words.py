@@ -22,12 +22,8 @@ from mssante_audit.values.person import unnamed
 def sentence(rule: Rule, part: str, facts: Mapping[str, Any], language: str = "") -> str:
     """Return one of a rule's `mssante_audit.findings.templates.PARTS`, filled with the facts of a finding.
 
-    Persons in them are masked unless they are texts already; "" is the current language.
-
-    Raises
-    ------
-    InputError
-        If the template is no template, or asks for a fact that is not there.
+    Persons in them are masked unless they are texts already; "" is the current language. What is no template,
+    or asks for a fact that is not there, is an `InputError`.
     """
     language = language or current_language()
     text = getattr(rule, f"{part}_{language}")

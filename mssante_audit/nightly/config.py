@@ -21,12 +21,11 @@ from pydantic.fields import FieldInfo
 from mssante_audit.archive.store import LIST_SUFFIXES, find_archive, find_whitelist, open_archive
 from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError
 from mssante_audit.base.export import write_bytes
-from mssante_audit.base.fields import fault, field_of
 from mssante_audit.base.frames import DRAFT
 from mssante_audit.base.groups import install, lacking
 from mssante_audit.base.reading import parse_toml, read_text
 from mssante_audit.base.resources import real_path, resource
-from mssante_audit.base.settings import Section
+from mssante_audit.base.settings import Section, fault, field_of
 from mssante_audit.findings.ledger import FILE as LEDGER
 from mssante_audit.nightly.night import RUNS, SITE, STATE
 from mssante_audit.nightly.settings import LOOPBACK, Config

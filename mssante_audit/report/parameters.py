@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mssante_audit.base import fields, instants, language, settings
+from mssante_audit.base import instants, language, settings
 from mssante_audit.base.errors import InputError, ParameterError
 
 PARAMETERS = settings.Parameters.model_fields
@@ -29,7 +29,7 @@ _FLAGS = dict.fromkeys(("true", "yes", "oui", "1"), True) | dict.fromkeys(("fals
 @cache
 def kind_of(name: str) -> type:
     """Return what a parameter is: ``str``, ``int``, ``bool`` or ``tuple`` (of texts)."""
-    kind: type = fields.kind_of(PARAMETERS[name].annotation)
+    kind: type = settings.kind_of(PARAMETERS[name].annotation)
     return kind
 
 
@@ -47,7 +47,7 @@ def check_value(name: str, value: Any) -> Any:
     try:
         checked = getattr(settings.Parameters.model_validate({name: _meant(kind_of(name), value)}), name)
     except ValidationError as errors:
-        raise ParameterError(fields.fault(settings.Parameters, errors.errors()[0])) from None
+        raise ParameterError(settings.fault(settings.Parameters, errors.errors()[0])) from None
     if name in INSTANTS and checked is not None:
         try:
             instants.asked_instant(checked)

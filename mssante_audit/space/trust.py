@@ -17,11 +17,11 @@ from pydantic import ValidationError
 from mssante_audit.archive.changes import Side, side_of
 from mssante_audit.archive.store import Archive, Snapshot, checked, find_archive, find_whitelist
 from mssante_audit.base.errors import InputError, ParameterError
-from mssante_audit.base.fields import fault
 from mssante_audit.base.instants import asked_instant
 from mssante_audit.base.markup import html_of
 from mssante_audit.base.resources import SAMPLE_AS_OF, is_sample, sample_folder
 from mssante_audit.base.settings import Thresholds as Thresholds
+from mssante_audit.base.settings import fault
 from mssante_audit.base.text import visible
 from mssante_audit.declarations.register import Register, find_register, load_declarations
 from mssante_audit.findings.places import REGISTER, list_rows

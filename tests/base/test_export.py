@@ -126,6 +126,7 @@ FINDINGS = pd.DataFrame(
 
 
 def test_what_no_cell_holds_is_left_out_of_tables_and_is_json_elsewhere(tmp_path):
+    assert csv_text(pd.DataFrame({"domain": ["a"], "rows": [3]})) == "domain,rows\na,3\n", "numbers are told"
     assert csv_text(FINDINGS) == "severity\nerror\ninfo\n"
     assert read_xlsx(written(FINDINGS, tmp_path / "a.xlsx"))[0] == [["severity"], ["error"], ["info"]]
     facts = {"n": 1, "who": "z•••@x.example"}
@@ -144,11 +145,6 @@ def test_what_no_cell_holds_is_left_out_of_tables_and_is_json_elsewhere(tmp_path
     assert told.columns.tolist() == back.columns.tolist()
 
 
-def test_a_column_of_numbers_called_rows_is_an_ordinary_one(tmp_path):
-    frame = pd.DataFrame({"domain": ["a"], "rows": [3]})
-    assert csv_text(frame) == "domain,rows\na,3\n"
-
-
 def test_a_parquet_holds_what_is_no_unicode_as_an_escape(tmp_path):
     frame = pd.DataFrame({"a": pd.Series(["x\ud800y", None, "b"], dtype="object")})
     back = pd.read_parquet(written(frame, tmp_path / "a.parquet"))["a"]
@@ -162,16 +158,12 @@ def test_every_text_of_an_xlsx_is_a_text_even_when_edited(tmp_path):
     assert [row[0] for row in values[1:]] == list(FORMULAS)
 
 
-def test_an_xlsx_shows_what_xml_refuses(tmp_path):
-    frame = pd.DataFrame({"a": ["a\x00b\x1f\ufffe", "_x0041_"]})
-    values, _ = read_xlsx(written(frame, tmp_path / "a.xlsx"))
-    assert values[1:] == [["a\\x00b\\x1f\\xfffe"], ["_x005F_x0041_"]]
-
-
-def test_an_xlsx_says_where_it_cuts_a_text(tmp_path):
-    values, _ = read_xlsx(written(pd.DataFrame({"a": ["x" * 40_000]}), tmp_path / "a.xlsx"))
-    assert len(values[1][0]) == XLSX_TEXT
-    assert values[1][0].endswith("x… [coupé : 40000 caractères]")
+def test_an_xlsx_shows_what_xml_refuses_and_where_it_cuts(tmp_path):
+    frame = pd.DataFrame({"a": ["a\x00b\x1f\ufffe", "_x0041_", "x" * 40_000]})
+    (_, refused, escaped, (cut,)), _ = read_xlsx(written(frame, tmp_path / "a.xlsx"))
+    assert (refused, escaped) == (["a\\x00b\\x1f\\xfffe"], ["_x005F_x0041_"])
+    assert len(cut) == XLSX_TEXT
+    assert cut.endswith("x… [coupé : 40000 caractères]")
 
 
 def test_a_csv_starts_with_the_mark_that_excel_wants(tmp_path):

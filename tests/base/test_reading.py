@@ -61,20 +61,11 @@ def test_deep_toml_is_refused_in_no_time(tmp_path, text):
 
 
 def test_toml_may_say_anything_in_texts(tmp_path):
-    text = (
-        'a = "'
-        + "x.y." * 99
-        + "\"\nb = '"
-        + "x." * 99
-        + '\'\nc = """'
-        + "x.\n" * 99
-        + '\\""""\n# '
-        + "x." * 99
-    )
+    parts = ("x.y." * 99, "x." * 99, "x.\n" * 99, "x." * 99)
+    text = 'a = "{}"\nb = \'{}\'\nc = """{}\\""""\n# {}'.format(*parts)
     (tmp_path / "a.toml").write_text(text, encoding="utf-8")
-    assert {
-        name: len(value) for name, value in parse_toml(read_text(tmp_path / "a.toml"), "a.toml").items()
-    } == {"a": 396, "b": 198, "c": 298}
+    told = parse_toml(read_text(tmp_path / "a.toml"), "a.toml")
+    assert {name: len(value) for name, value in told.items()} == {"a": 396, "b": 198, "c": 298}
 
 
 @pytest.mark.parametrize(

@@ -46,10 +46,8 @@ def test_template_then_import(run, tmp_path):
     clean = run("import", "register.xlsx", "--lang", "en")
     assert (clean.returncode, clean.stdout) == (0, "register.xlsx: 0 declarations, no findings\n")
     again = run("template", "register.xlsx")
-    assert (again.returncode, again.stderr) == (
-        2,
-        "mssante-audit: register.xlsx: is there already. Choose another name, or use --force\n",
-    )
+    line = "mssante-audit: register.xlsx: is there already. Choose another name, or use --force\n"
+    assert (again.returncode, again.stderr) == (2, line)
     assert run("template", "register.xlsx", "--force").returncode == 0
     assert "a template is an .xlsx file" in run("template", "register.csv").stderr
 
@@ -191,8 +189,7 @@ def test_a_form_is_written_and_imported(run):
 
 def test_no_register_in_the_data_folder(run, tmp_path):
     done = run("form", "a.mssante.fr", "a.pdf", "--data", tmp_path)
-    assert "no register here" in done.stderr
-    assert done.returncode == 2
+    assert (done.returncode, "no register here" in done.stderr) == (2, True)
 
 
 # -- a clerk alone with a register ---------------------------------------------------------------------------
@@ -332,15 +329,8 @@ def test_a_form_carries_no_signature_and_says_what_is_not_known(run, tmp_path):
 
 
 def test_much_that_is_wrong_is_told_in_few_lines(run, tmp_path):
-    rows = [
-        {
-            "domain": f"d{n}.mssante.fr",
-            "date": f"{n}/99/2026",
-            "description": "=1+1\x07<script>",
-            "withdrawal": "?",
-        }
-        for n in range(1, 61)
-    ]
+    cells = {"description": "=1+1\x07<script>", "withdrawal": "?"}
+    rows = [{"domain": f"d{n}.mssante.fr", "date": f"{n}/99/2026", **cells} for n in range(1, 61)]
     (tmp_path / "much.json").write_text(json.dumps(rows), encoding="utf-8")
     done = run("import", "much.json", *AS_OF, "--out", "much.xlsx")
     lines = done.stdout.translate(SPACES).splitlines()

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ValidationError, field_validator
 
 from mssante_audit.base.errors import ParameterError
-from mssante_audit.base.fields import fault
-from mssante_audit.base.settings import Observe, setting
+from mssante_audit.base.settings import Observe, fault, setting
 from mssante_audit.observe.dns.names import canonical
 
 _ROOT = (
