@@ -1,16 +1,10 @@
 """The method in use for each domain, read from an observation: delegation, redirection, or neither.
 
-==================== =======================================================================
-method               meaning
-==================== =======================================================================
-``delegated``        a zone of its own, handed over by the parent's servers or a zone below
-``within-delegated`` a name inside a zone that is handed over (the ``cut``)
-``redirected``       the parent's zone itself holds an MX, an address or an alias
-``wildcard``         answers, but only as any name beside it would
-``none``             no such name, or one without MX, address or alias
-``outside``          not under the parent zone
-``unknown``          could not be observed: silence, refusals, or never asked
-==================== =======================================================================
+``delegated``: a zone of its own, handed over by the parent's servers or a zone below; ``within-delegated``: a
+name inside a zone that is handed over (the ``cut``); ``redirected``: the parent's zone itself holds an MX, an
+address or an alias; ``wildcard``: answers, but only as any name beside it would; ``none``: no such name, or
+one without MX, address or alias; ``outside``: not under the parent zone; ``unknown``: could not be observed
+(silence, refusals, or never asked).
 
 Why a method was found is told in facts, by a ``code``: ``no-name`` (the DNS cannot carry such a name),
 ``outside`` (it does not lie under the ``zone``), ``unasked`` (the ``zone``'s servers were not asked about

@@ -1,16 +1,11 @@
 """What changed in the DNS between two observations: of two hours, or from two places.
 
-=========  =======  ====================================================================================
-column     dtype    meaning
-=========  =======  ====================================================================================
-``domain`` str      as the list writes it, or as it was asked for
-``what``   str      ``method`` (`mssante_audit.network.methods`), ``servers`` (those that the parent names, or
-                    else the zone), ``exchangers`` (with their preferences), ``receives`` (whether mail
-                    arrived then, `mssante_audit.network.mail`)
-``change`` str      ``changed``, or ``unknown``: one of the two does not tell, and it may be as it was
-``before`` str      what the first tells, several with `` | `` between them; "" for none, or where it does not
-``after``  str      what the other tells
-=========  =======  ====================================================================================
+Columns, all str: ``domain`` (as the list writes it, or as it was asked for), ``what`` (``method``:
+`mssante_audit.network.methods`; ``servers``: those that the parent names, or else the zone; ``exchangers``:
+with their preferences; ``receives``: whether mail arrived then, `mssante_audit.network.mail`), ``change``
+(``changed``, or ``unknown``: one of the two does not tell, and it may be as it was), ``before`` (what the
+first tells, several with `` | `` between them; "" for none, or where it does not), ``after`` (what the other
+tells).
 
 What an observation does not tell, since it did not ask or had no answer, is never taken for gone.
 """
