@@ -63,12 +63,13 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
     rests: dict[str, dict[str, None]] = {}
     for name, audit in audits().items():
         reasons = [f"no_{need}" for need in audit.lacking(space)] + [FAILED] * (name in failed)
-        for check in {rule.check for rule in audit.rules}:
-            gaps.setdefault(check, {}).update(dict.fromkeys(reasons))
-            rests.setdefault(check, {}).update(dict.fromkeys(need for need in audit.needs if need in old))
+        for decides in {rule.check for rule in audit.rules}:
+            gaps.setdefault(decides, {}).update(dict.fromkeys(reasons))
+            rests.setdefault(decides, {}).update(dict.fromkeys(need for need in audit.needs if need in old))
     found = []
     for domain in space.audited["domain"].unique().tolist():
-        results, why = dict.fromkeys(CHECKS, "ok"), {}
+        results: dict[str, str] = dict.fromkeys(CHECKS, "ok")
+        why: dict[str, list[str]] = {}
         mail, tls = walked[domain], presented.get(domain)
         for check in CHECKS:
             codes = {grade: list(decided.get((domain, check, grade), ())) for grade in ("fail", "warn")}
