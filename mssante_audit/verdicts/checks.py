@@ -63,9 +63,9 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
     rests: dict[str, dict[str, None]] = {}
     for name, audit in audits().items():
         reasons = [f"no_{need}" for need in audit.lacking(space)] + [FAILED] * (name in failed)
-        for check in {rule.check for rule in audit.rules}:
-            gaps.setdefault(check, {}).update(dict.fromkeys(reasons))
-            rests.setdefault(check, {}).update(dict.fromkeys(need for need in audit.needs if need in old))
+        for own in {rule.check for rule in audit.rules}:
+            gaps.setdefault(own, {}).update(dict.fromkeys(reasons))
+            rests.setdefault(own, {}).update(dict.fromkeys(need for need in audit.needs if need in old))
     found = []
     for domain in space.audited["domain"].unique().tolist():
         results, why = dict.fromkeys(CHECKS, "ok"), {}

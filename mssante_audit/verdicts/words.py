@@ -64,7 +64,7 @@ def capital(text: str) -> str:
 def reason(code: str, language: str = "") -> str:
     """Return what one code of `why` means, in words (`mssante_audit.verdicts.domains`)."""
     language = language or current_language()
-    words = _CODES[language] | DOUBTS[language]
+    words: dict[str, str] = _CODES[language] | DOUBTS[language]
     if code in words:
         return words[code]
     if code in causes(language):
