@@ -7,6 +7,7 @@ import pandas as pd
 from mssante_audit.audits import findings_of
 from mssante_audit.findings.words import worded
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.whitelist.rows import grouped
 
 Found = list[tuple[str, tuple[int, ...]]]
 
@@ -30,3 +31,9 @@ def finders(name: str, but: str = "") -> tuple[Callable[..., Found], Callable[..
         return list(zip(kept["observed"], kept["expected"], strict=True))
 
     return found, texts
+
+
+def by_rule(name: str, space: TrustSpace) -> dict[str, list[tuple[int, ...]]]:
+    """Return the rows of one audit's findings by rule."""
+    findings = told_in_clear(name, space)
+    return grouped(zip(findings["rule"], findings["rows"], strict=True))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from in_clear import told_in_clear
+from in_clear import by_rule
 from made_up import ALPHA, BETA_DN, make_space
 
 from mssante_audit.declarations.register import load_declarations
@@ -104,12 +104,8 @@ class Scene:
 
     def found(self, *rules: str) -> dict[str, list[tuple[int, ...]]]:
         """Return the findings' rows by rule."""
-        findings = told_in_clear("delegation_vs_redirection", self.space())
-        kept: dict[str, list[tuple[int, ...]]] = {}
-        for rule, rows in zip(findings["rule"], findings["rows"], strict=True):
-            if not rules or rule in rules:
-                kept.setdefault(rule, []).append(rows)
-        return kept
+        found = by_rule("delegation_vs_redirection", self.space())
+        return {rule: rows for rule, rows in found.items() if not rules or rule in rules}
 
 
 Change = Callable[[Scene], object]

@@ -15,7 +15,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
-from in_clear import told_in_clear
+from in_clear import by_rule, told_in_clear
 from made_up import ALPHA, BETA_DN
 from made_up_dns import ALPHA_MX, BETA_MX, DELEGATED, REDIRECTED, Scene
 
@@ -124,11 +124,7 @@ class Wires:
         return told_in_clear("certificates", self.space())
 
     def found(self) -> dict[str, list[tuple[int, ...]]]:
-        kept: dict[str, list[tuple[int, ...]]] = {}
-        told = self.told()
-        for rule, rows in zip(told["rule"], told["rows"], strict=True):
-            kept.setdefault(rule, []).append(rows)
-        return kept
+        return by_rule("certificates", self.space())
 
 
 @pytest.fixture

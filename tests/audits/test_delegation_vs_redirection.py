@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from in_clear import told_in_clear
@@ -17,6 +18,7 @@ from mssante_audit.space.trust import TrustSpace
 from tools.sample.dns_signing import Signer
 
 NS = ("ns1.alpha.example", "ns2.gamma.example")
+told = partial(told_in_clear, "delegation_vs_redirection")
 ALPHA_DECLARED = f"{DELEGATED},X,,,{NS[0]},{NS[1]},"
 BETA_DECLARED = f"{REDIRECTED},,X,,,,{BETA_MX}"
 
@@ -45,8 +47,8 @@ def test_clean_world_gets_nothing() -> None:
 
 def test_without_an_observation_there_is_nothing_to_say() -> None:
     space = make_space(*ROWS)
-    assert list(told_in_clear("delegation_vs_redirection", space).columns) == list(COLUMNS)
-    assert told_in_clear("delegation_vs_redirection", space).empty
+    assert list(told(space).columns) == list(COLUMNS)
+    assert told(space).empty
     assert not audit_all(space)["rule"].str.startswith("DNS_").any()
 
 
@@ -182,7 +184,7 @@ def test_every_server_dead_is_critical_and_one_finding() -> None:
     scene.delegate("ch-delta.mssante.fr").add("ch-delta.mssante.fr", "MX", f"10 {ALPHA_MX}")
     for address in (ONE, TWO):
         scene.server(address).silent = ("udp", "tcp")
-    findings = told_in_clear("delegation_vs_redirection", scene.space())
+    findings = told(scene.space())
     assert findings[["rule", "domains"]].values.tolist() == [["DNS_DELEGATION_DEAD", 6]]
     assert str(findings["severity"].iloc[0]) == "critical"
     assert findings["rows"].iloc[0] == (1, 3, 4, 5, 6, 7)
@@ -206,17 +208,17 @@ def test_what_is_not_heard_is_unknown_and_not_absent() -> None:
     assert scene.found() == {}
     scene.rows = ({"domain": "ch-neuf.mssante.fr"}, *scene.rows)
     space = scene.space()
-    assert set(told_in_clear("delegation_vs_redirection", space)["rule"]) == {"DNS_NO_MX"}
+    assert set(told(space)["rule"]) == {"DNS_NO_MX"}
     assert space.observation is not None
     gone = (reply for reply in space.observation.replies if reply.qname != "ch-neuf.mssante.fr")
     kept = replace(space.observation, replies=tuple(gone))
-    found = told_in_clear("delegation_vs_redirection", replace(space, observation=kept))
+    found = told(replace(space, observation=kept))
     assert found[["rule", "observed"]].values.tolist() == [
         ["DNS_METHOD_UNKNOWN", "pas observé auprès des serveurs de mssante.fr"]
     ]
     for _, address in PARENTS:
         scene.server(address).rcodes = {"mssante.fr": "SERVFAIL"}
-    found = told_in_clear("delegation_vs_redirection", scene.space())
+    found = told(scene.space())
     assert not set(found["rule"]) & {"DNS_NO_MX", "DNS_DECLARED_ABSENT"}
     assert {"DNS_METHOD_UNKNOWN", "DNS_DELEGATION_DEAD"} <= set(found["rule"])
 
@@ -235,7 +237,7 @@ def test_unheard_hosts_are_not_called_missing() -> None:
     scene = Scene()
     space = scene.space()
     assert space.observation is not None
-    assert told_in_clear("delegation_vs_redirection", without_lookups(space)).empty
+    assert told(without_lookups(space)).empty
 
 
 def aliased(target: str, *addresses: str) -> Scene:
@@ -249,18 +251,16 @@ def aliased(target: str, *addresses: str) -> Scene:
 def test_an_alias_to_nothing_is_one_finding_however_many_domains_it_has() -> None:
     scene = aliased("parti.beta.example")
     assert scene.found() == {"DNS_NO_MX": [(2, 3)]}
-    observed = told_in_clear("delegation_vs_redirection", scene.space())["observed"].tolist()
+    observed = told(scene.space())["observed"].tolist()
     assert observed == ["parti.beta.example : n’existe pas"]
     scene.host("parti.beta.example").world.root.add("parti.beta.example", "TXT", "x")
-    assert told_in_clear("delegation_vs_redirection", scene.space())["observed"].tolist() == [
-        "parti.beta.example : ni MX ni adresse"
-    ]
+    assert told(scene.space())["observed"].tolist() == ["parti.beta.example : ni MX ni adresse"]
 
 
 def test_an_alias_whose_target_is_not_heard_of_is_not_called_missing() -> None:
     space = aliased("parti.beta.example").space()
     assert space.observation is not None
-    found = told_in_clear("delegation_vs_redirection", without_lookups(space))
+    found = told(without_lookups(space))
     assert set(found["rule"]) == {"DNS_ALIAS"}
 
 
@@ -352,8 +352,8 @@ def test_a_parent_s_silent_server_touches_all_domains() -> None:
     ],
 )
 def test_why_a_method_is_not_known_in_words(why: dict[str, object], fr: str, en: str) -> None:
-    told = rule("DNS_METHOD_UNKNOWN")
-    assert [sentence(told, "observed", {"seen": [why]}, language) for language in ("fr", "en")] == [fr, en]
+    unknown = rule("DNS_METHOD_UNKNOWN")
+    assert [sentence(unknown, "observed", {"seen": [why]}, language) for language in ("fr", "en")] == [fr, en]
 
 
 def test_a_failing_server_is_known_by_its_address() -> None:
@@ -380,17 +380,15 @@ def test_an_observation_cut_anywhere_says_unknown_and_nothing_else(change: Chang
     scene = changed(change, declared=BETA_DECLARED)
     space = scene.space()
     assert space.observation is not None
-    assert told_in_clear("delegation_vs_redirection", space).empty
+    assert told(space).empty
     for lines in range(2, space.observation.replies[-1].line):
-        assert set(told_in_clear("delegation_vs_redirection", cut_after(space, lines))["rule"]) <= {
-            "DNS_METHOD_UNKNOWN"
-        }, lines
+        assert set(told(cut_after(space, lines))["rule"]) <= {"DNS_METHOD_UNKNOWN"}, lines
 
 
 def test_domains_no_longer_listed_are_left_out() -> None:
     space = changed(unregistered).space()
     left = replace(make_space(ROWS[0]), observation=space.observation)
-    assert told_in_clear("delegation_vs_redirection", left).empty
+    assert told(left).empty
 
 
 def test_an_alias_loop_ends() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 
 import pytest
-from in_clear import told_in_clear
+from in_clear import by_rule, told_in_clear
 from made_up import BETA_DN
 from made_up_dns import ALPHA_MX, AT, BETA_MX, DELEGATED, ONE, REDIRECTED, TWO, Scene
 
@@ -18,14 +19,7 @@ from tools.sample.dns_signing import Signer
 from tools.sample.dns_world import Zone
 
 NS = ("ns1.alpha.example", "ns2.gamma.example")
-
-
-def rules(space: TrustSpace) -> dict[str, list[tuple[int, ...]]]:
-    found = told_in_clear("delegation_vs_redirection", space)
-    kept: dict[str, list[tuple[int, ...]]] = {}
-    for rule, rows in zip(found["rule"], found["rows"], strict=True):
-        kept.setdefault(rule, []).append(rows)
-    return kept
+rules = partial(by_rule, "delegation_vs_redirection")
 
 
 def texts(space: TrustSpace, rule: str) -> list[str]:

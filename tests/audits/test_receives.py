@@ -51,28 +51,15 @@ def mx(*data: str) -> Change:
     return change
 
 
-def silent(*addresses: str, over: tuple[str, ...] = ("udp", "tcp")) -> Change:
-    def change(scene: Scene) -> None:
-        for address in addresses:
-            scene.world.servers[address].silent = over
-
-    return change
-
-
-def fails(rcode: str, *addresses: str) -> Change:
-    def change(scene: Scene) -> None:
-        for address in addresses:
-            scene.world.servers[address].rcodes = {DELEGATED: rcode}
-
-    return change
+def faulty(*addresses: str, **faults: Any) -> Change:
+    """Have servers misbehave."""
+    return lambda scene: does(scene, *addresses, **faults)
 
 
 def lame(*addresses: str) -> Change:
-    def change(scene: Scene) -> None:
-        for address in addresses:
-            scene.world.servers[address] = NameServer(otherwise="lame")
-
-    return change
+    return lambda scene: scene.world.servers.update(
+        {address: NameServer(otherwise="lame") for address in addresses}
+    )
 
 
 def stale(scene: Scene, *data: str) -> None:
@@ -148,19 +135,20 @@ def elsewhere(
 
 
 OTHER = "mss2.alpha.example"
+BOTH = ("udp", "tcp")
 CASES: dict[str, tuple[str, str, Change]] = {
     "sain": ("yes", "", lambda s: None),
     "un-seul-serveur": ("yes", "", lambda s: s.servers(NS1)),
-    "serveur-muet": ("degraded", "one-server", silent(TWO)),
-    "serveur-en-panne": ("degraded", "one-server", fails("SERVFAIL", TWO)),
-    "serveur-refuse": ("degraded", "one-server", fails("REFUSED", TWO)),
+    "serveur-muet": ("degraded", "one-server", faulty(TWO, silent=BOTH)),
+    "serveur-en-panne": ("degraded", "one-server", faulty(TWO, rcodes={DELEGATED: "SERVFAIL"})),
+    "serveur-refuse": ("degraded", "one-server", faulty(TWO, rcodes={DELEGATED: "REFUSED"})),
     "serveur-boiteux": ("degraded", "one-server", lame(TWO)),
-    "serveur-tcp": ("degraded", "one-server", silent(TWO, over=("udp",))),
+    "serveur-tcp": ("degraded", "one-server", faulty(TWO, silent=("udp",))),
     "serveur-inconnu": ("degraded", "one-server", lambda s: s.servers(NS1, "parti.alpha.example")),
     "serveur-prive-non-demande": ("yes", "", lambda s: s.host(NS2, "0.0.0.0").servers(NS1)),
     "serveur-zero": ("degraded", "one-server", lambda s: s.host(NS2, "0.0.0.0")),
-    "zone-muette": ("no", "zone-dead", silent(ONE, TWO)),
-    "zone-en-panne": ("no", "zone-dead", fails("SERVFAIL", ONE, TWO)),
+    "zone-muette": ("no", "zone-dead", faulty(silent=BOTH)),
+    "zone-en-panne": ("no", "zone-dead", faulty(rcodes={DELEGATED: "SERVFAIL"})),
     "zone-boiteuse": ("no", "zone-dead", lame(ONE, TWO)),
     "zone-sans-serveur": ("no", "zone-lost", lambda s: s.servers("parti.alpha.example")),
     "zone-zero": ("no", "zone-lost", lambda s: s.host(NS1, "0.0.0.0").host(NS2, "0.0.0.0")),
@@ -242,11 +230,11 @@ CASES: dict[str, tuple[str, str, Change]] = {
     "mx-vers-tcp": ("degraded", "exchangers-partly", lambda s: elsewhere(s, silent=("udp",))),
     "mx-vers-lent": ("degraded", "exchangers-partly", lambda s: elsewhere(s, late=True)),
     "mx-vers-faible": ("yes", "", lambda s: elsewhere(s, weak=True)),
-    "zone-edns-notimp": ("degraded", "servers-edns", lambda s: does(s, edns="NOTIMP")),
-    "zone-lente": ("degraded", "servers-slow", lambda s: does(s, late=True)),
-    "zone-tcp": ("degraded", "servers-tcp", lambda s: does(s, silent=("udp",))),
-    "zone-edns-muet": ("no", "edns-dropped", lambda s: does(s, edns="dropped")),
-    "mx-refuse": ("no", "mx-unanswered", lambda s: does(s, refused=("MX",))),
+    "zone-edns-notimp": ("degraded", "servers-edns", faulty(edns="NOTIMP")),
+    "zone-lente": ("degraded", "servers-slow", faulty(late=True)),
+    "zone-tcp": ("degraded", "servers-tcp", faulty(silent=("udp",))),
+    "zone-edns-muet": ("no", "edns-dropped", faulty(edns="dropped")),
+    "mx-refuse": ("no", "mx-unanswered", faulty(refused=("MX",))),
     "a-refuse": ("no", "exchangers-lost", lambda s: elsewhere(s, refused=("A", "AAAA"))),
     "sans-mx-ipv6": (
         "degraded", "exchangers-ipv6", together(mx(), lambda s: s.zone.add(DELEGATED, "AAAA", "2a00::7")),

@@ -258,6 +258,3 @@ def test_of_an_absent_domain_it_says_what_is_listed_in_its_place(declared_space,
 def test_a_description_is_the_same_but_for_accents_dots_and_the_cut(declared_space, declared, listed, same):
     space = declared_space([LISTED | {"description": listed}], [{"description": declared}])
     assert audit(space)["rule"].tolist() == ([] if same else ["RECO_DESCRIPTION"])
-
-
-# -- several certificates -----------------------------------------------------------------------------------

@@ -636,6 +636,21 @@ def test_findings_are_masked_unless_contacts_are_asked_for() -> None:
     )
 
 
+def test_two_contacts_that_look_alike_masked_are_numbered_and_one_is_not() -> None:
+    contacts = ["06 39 98 00 01, zoe@alpha.example"] * 3 + ["06 39 98 11 01, zac@alpha.example"]
+    rows = [{"domain": f"d{i}.mssante.fr", "project_contact": text} for i, text in enumerate(contacts)]
+    frame = masked_audit("stale_contacts", make_space(*rows))
+    (one,) = frame[frame["rule"] == "CONTACT_DISAGREEMENT"].to_dict("records")
+    assert one["observed"] == (
+        "3 × contact projet : 06 •• •• •• 01, z•••@alpha.example (1) – du 5\u00a0janvier\u00a02026 | "
+        "contact projet : 06 •• •• •• 01, z•••@alpha.example (2) – du 5\u00a0janvier\u00a02026"
+    )
+    (alone,) = masked_audit("stale_contacts", make_space({"project_contact": "zoe@alpha.example"})).to_dict(
+        "records"
+    )
+    assert alone["observed"] == "contact projet : z•••@alpha.example"
+
+
 # -- staleness by evidence ----------------------------------------------------------------------------------
 
 BY_HISTORY = ("CONTACT_UNCHANGED", "CONTACT_PARTLY_CHANGED", "CONTACT_FORMER_OPERATOR")
