@@ -59,10 +59,6 @@ def test_a_new_domain_listed_twice() -> None:
     assert told(after, BASE) == [("removed", "ch-a")]
 
 
-def test_rows_in_another_order_are_no_change() -> None:
-    assert told(BASE, BASE[::-1]) == []
-
-
 def test_a_copy_with_another_date_is_a_copy() -> None:
     before = [row("ch-a")]
     after = [row("ch-a", stamp="2026-01-01T00:00:01Z"), row("ch-a", stamp="2026-01-01T00:00:01Z")]
@@ -194,7 +190,7 @@ def test_one_slip_corrected_in_different_texts_is_one_event() -> None:
 
 
 def test_nothing_changed_gives_typed_empty_frames() -> None:
-    found = changed(BASE, BASE)
+    found = changed(BASE, BASE[::-1])  # nor is another order a change
     assert found.changes.empty
     assert found.events.empty
     assert found.events.dtypes["size"] == "int64"

@@ -6,7 +6,6 @@ import json
 import shutil
 from collections import namedtuple
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,9 +26,8 @@ Change = Callable[[dict[str, Any]], object]
 
 
 def told(place, *words: str) -> tuple[int, str]:
-    done = CliRunner().invoke(
-        app, ["doctor", "--health", "--config", str(place.folder / "audit.toml"), *words]
-    )
+    config = ["--config", str(place.folder / "audit.toml")]
+    done = CliRunner().invoke(app, ["doctor", "--health", *config, *words])
     return done.exit_code, done.output
 
 
@@ -121,9 +119,8 @@ def test_the_metrics_of_a_night(later) -> None:
 
 def test_metrics_of_any_night_can_be_parsed() -> None:
     names = 'evil"name\\', "two\nlines"
-    blind = night(state("list", "stale"), failed=("audit",), status=4)
-    inputs = [*blind.inputs, *(State(name, "ok", 3) for name in names)]
-    blind = replace(blind, inputs=tuple(inputs))
+    inputs = (state("list", "stale"), *(State(name, "ok", 3) for name in names))
+    blind = night(*inputs, failed=("audit",), status=4)
     found = parsed(metrics(blind, Run(stamp="2026-03-03T060000Z"), NOW))
     assert found["mssante_audit_findings"] == {}
     assert found["mssante_audit_last_success_timestamp_seconds"] == {}

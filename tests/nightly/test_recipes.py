@@ -117,11 +117,8 @@ class Image:
     """The Dockerfile's steps, done below a folder in place of the root, by the interpreter of the tests."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.cwd, self.env = (
-            root,
-            root,
-            {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-        )
+        self.root = self.cwd = root
+        self.env = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
         for folder in ("opt", "etc/mssante-audit", "var/lib", "build"):
             (root / folder).mkdir(parents=True)
 
@@ -146,9 +143,8 @@ class Image:
         *sources, target = rest.split()
         for source in sources:
             if (ROOT / source).is_dir():
-                shutil.copytree(
-                    ROOT / source, self.cwd / target, ignore=shutil.ignore_patterns("__pycache__")
-                )
+                left_out = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(ROOT / source, self.cwd / target, ignore=left_out)
             else:
                 (self.cwd / target).mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / source, self.cwd / target)
@@ -243,10 +239,8 @@ def test_what_the_cron_job_mounts_is_there_and_all_that_it_writes(objects, tmp_p
     written = {path for path, mount in mounts.items() if not mount.get("readOnly")}
     assert written == {"/var/lib/mssante-audit", "/tmp"}
     assert volumes["secrets"]["secret"]["defaultMode"] == 0o400  # fsGroup adds its group
-    assert (
-        volumes["nights"]["persistentVolumeClaim"]["claimName"]
-        == (objects["PersistentVolumeClaim"]["metadata"]["name"])
-    )
+    claim = volumes["nights"]["persistentVolumeClaim"]["claimName"]
+    assert claim == objects["PersistentVolumeClaim"]["metadata"]["name"]
     told = objects["ConfigMap"]
     assert volumes["settings"]["configMap"]["name"] == told["metadata"]["name"]
     file = tmp_path / "audit.toml"
@@ -363,18 +357,12 @@ def test_the_bill_of_materials_is_cyclonedx_and_all_of_the_lock(tmp_path):
     lock = LOCK.read_text(encoding="utf-8")
     pins = set(re.findall(r"^([\w.-]+)==([\w.]+)", lock, re.MULTILINE))
     assert {(one["name"], one["version"]) for one in told["components"]} == pins
-    hashes = {
-        hashed["content"]
-        for one in told["components"]
-        for reference in one["externalReferences"]
-        for hashed in reference["hashes"]
-    }
+    references = [reference for one in told["components"] for reference in one["externalReferences"]]
+    hashes = {hashed["content"] for reference in references for hashed in reference["hashes"]}
     assert hashes == set(re.findall(r"sha256:([0-9a-f]{64})", lock))
     about = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert (told["metadata"]["component"]["name"], told["metadata"]["component"]["version"]) == (
-        about["name"],
-        about["version"],
-    )
+    component = told["metadata"]["component"]
+    assert (component["name"], component["version"]) == (about["name"], about["version"])
 
 
 def test_without_a_network_no_dependency_counts_as_audited(tmp_path):
@@ -384,26 +372,14 @@ def test_without_a_network_no_dependency_counts_as_audited(tmp_path):
     cache = {"XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)}
     environment = {**os.environ, **nowhere, **{n.lower(): v for n, v in nowhere.items()}, **cache}
     done = subprocess.run(
-        ["sh", "-ec", line],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
+        ["sh", "-ec", line], cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
         timeout=300,
-    )
+    )  # fmt: skip
     assert done.returncode != 0
     assert "No known vulnerabilities" not in done.stdout + done.stderr
 
 
 # -- docs/schedule.md ---------------------------------------------------------------------------------------
-
-
-def test_settings_can_be_used(tmp_path):
-    for number, text in enumerate(blocks("toml")):
-        file = tmp_path / f"{number}.toml"
-        file.write_text(text, encoding="utf-8")
-        assert load_config(file).retention.runs == 30
 
 
 def test_jobs_are_yaml_of_the_shape_that_gitlab_and_github_read():
@@ -430,23 +406,21 @@ def test_commands_named_exist(path):
     assert [words for words in named if not {tuple(words[:2]), tuple(words[:1])} & known] == []
 
 
-def test_the_mail_shown_is_narrow():
-    (mail,) = blocks("text")
-    lines = mail.splitlines()
-    assert max(map(len, lines)) <= COLUMNS
-
-
 def test_the_variables_named_are_those_that_hooks_get():
     blind = night(failed=("audit",))
-    told = {
-        f"{PREFIX}{name.upper()}"
-        for name in facts_of(SimpleNamespace(output=SimpleNamespace(folder=ROOT)), blind)
-    }
+    facts = facts_of(SimpleNamespace(output=SimpleNamespace(folder=ROOT)), blind)
+    told = {f"{PREFIX}{name.upper()}" for name in facts}
     assert told >= {"MSSANTE_RUN", "MSSANTE_SITE"}
     assert all(f"`{name}`" in DOC for name in told)
 
 
-def test_the_cron_line_is_one():
+def test_the_settings_can_be_used_the_mail_is_narrow_and_the_cron_line_is_one(tmp_path):
+    for number, text in enumerate(blocks("toml")):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(text, encoding="utf-8")
+        assert load_config(file).retention.runs == 30
+    (shown,) = blocks("text")
+    assert max(map(len, shown.splitlines())) <= COLUMNS
     (text,) = blocks("crontab")
     mail, line = text.splitlines()
     assert mail.startswith("MAILTO=")
@@ -480,13 +454,10 @@ def units(tmp_path):
     return tmp_path
 
 
-def test_systemd_accepts_the_units(analyze, units):
-    for name in ("mssante-audit.service", "mssante-audit.timer"):
-        assert analyze("verify", "--man=no", str(units / name)) == (0, "")
-
-
-def test_systemd_refuses_what_is_wrong(analyze, units):
+def test_systemd_accepts_the_units_and_refuses_what_is_wrong(analyze, units):
     service = units / "mssante-audit.service"
+    for unit in (service, units / "mssante-audit.timer"):
+        assert analyze("verify", "--man=no", str(unit)) == (0, "")
     service.write_text(service.read_text().replace("Type=oneshot", "Type=oneshto"))
     assert "oneshto" in analyze("verify", "--man=no", str(service))[1]
 
@@ -524,13 +495,8 @@ def test_a_run_works_without_memory_both_writable_and_executable(place, settings
         reports={"enabled": True, "names": ["dn_consistency"]},
         dossiers={"enabled": True, "operators": [operators.iloc[0]]},
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *place.command("run")[1:]],
-        cwd=place.folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-c", code, *place.command("run")[1:]]
+    done = subprocess.run(command, cwd=place.folder, capture_output=True, text=True, check=False)
     if done.returncode == 77:
         pytest.skip("this kernel has no PR_SET_MDWE (Linux 6.3 or later)")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -83,10 +83,8 @@ def played(nights: Nights, when: str, published: bytes | Answer, lang: str) -> t
     kept = [line for line in plain.splitlines() if not line.startswith(("SITE", "LOG", "JOURNAL"))]
     shown = [text for text in body.itertext() if not text.strip().startswith(("SITE", "LOG", "JOURNAL"))]
     spaces = str.maketrans("’\xa0\u202f", "'  ")
-    texts = (
-        " ".join(" ".join(parts).translate(spaces).split()) for parts in ([mail["Subject"]], kept, shown)
-    )
-    return (*texts, told.status)
+    every = ([mail["Subject"]], kept, shown)
+    return (*(" ".join(" ".join(parts).translate(spaces).split()) for parts in every), told.status)
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +92,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A place after a good night, not to be changed."""
     nights = Nights(tmp_path_factory.mktemp("refused"), LISTS)
     (nights.data / "archive").mkdir(parents=True)
-    (nights.folder / "anchors").mkdir()
-    for number, certificate in enumerate((GOOD.root, GOOD.issuing)):
-        (nights.folder / "anchors" / f"{number}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    nights.trust()
     assert played(nights, MORNING, LISTS.made(FIRST), "fr")[3] == 0
     return nights.folder
 
@@ -108,11 +104,8 @@ def test_a_refused_list_is_told_in_the_readers_language_and_as_what_is_new(
     shutil.copytree(first, tmp_path, symlinks=True, dirs_exist_ok=True)
     nights = Nights(tmp_path, LISTS)
     if name == "revoked":
-        entry = (
-            x509.RevokedCertificateBuilder()
-            .serial_number(GOOD.signer.serial_number)
-            .revocation_date(at(MORNING))
-        )
+        entry = x509.RevokedCertificateBuilder().serial_number(GOOD.signer.serial_number)
+        entry = entry.revocation_date(at(MORNING))
         crl = x509.CertificateRevocationListBuilder().issuer_name(GOOD.issuing.subject)
         crl = crl.last_update(at(MORNING)).next_update(at("2026-03-09T05:30:00Z"))
         crl = crl.add_revoked_certificate(entry.build()).sign(KEYS[1], hashes.SHA256())
@@ -127,10 +120,8 @@ def test_a_refused_list_is_told_in_the_readers_language_and_as_what_is_new(
         french, english = ["ÉCHEC téléchargement", *french], ["FAILED fetch", *english]
     else:
         heads = ": AVEUGLES : liste (", "STILL BLIND: list ("
-        french, english = (
-            ["INCONNU liste blanche", "À FAIRE : ", *french],
-            ["UNKNOWN white list", "TO DO: ", *english],
-        )
+        french = ["INCONNU liste blanche", "À FAIRE : ", *french]
+        english = ["UNKNOWN white list", "TO DO: ", *english]
     for lang, when, head, why, words, foreign in (
         ("fr", NOON, heads[0], reasons[0], french, ENGLISH),
         ("en", EVENING, heads[1], reasons[1], english, FRENCH),
@@ -160,8 +151,7 @@ def test_a_first_run_whose_list_is_refused_says_so_and_of_no_run_before(
     subject, text, _, status = played(nights, NOON, publish(), "fr")
     assert status == 4
     assert subject == f"MSSanté 3 mars : AVEUGLES : liste {head}"
-    assert [
-        words for words in (why, *told, "site : l'audit a échoué") if words.upper() not in text.upper()
-    ] == []
+    wanted = (why, *told, "site : l'audit a échoué")
+    assert [words for words in wanted if words.upper() not in text.upper()] == []
     assert "précédent" not in text
     assert "list:absent" not in text

@@ -50,22 +50,15 @@ def test_a_mail_says_first_what_is_new_and_what_is_fixed(two_nights):
     assert head == "MSSanté 3 March: 0 critical (0 new), 148 unknown domains; 1 other new"
     called = next(at for at, line in enumerate(rest) if line.startswith("CALL "))
     assert called < 5
-    (counted,) = filter(
-        None,
-        (
-            re.fullmatch(r"BETTER than on 3 February 2026: (\d+) new, (\d+) fixed, (\d+) open", line)
-            for line in rest
-        ),
-    )
+    counts = r"BETTER than on 3 February 2026: (\d+) new, (\d+) fixed, (\d+) open"
+    (counted,) = filter(None, (re.fullmatch(counts, line) for line in rest))
     assert "Inputs well: white list (1 day) and archive (1 day)" in rest
     fixed = json.loads((place.runs[-1] / "audit.json").read_text(encoding="utf-8"))["told"]["fixed"]
     asked = [one for one in fixed if asking(one["rule"])]
     assert len(asked) == int(counted[2]) <= len(fixed)
     named = "(CRITICAL|NEW since 3 February 2026|FIXED): "
     titles = [line for line in rest if re.match(named, line)]
-    assert [line.split(":")[0] for line in titles] == [
-        "CRITICAL", "NEW since 3 February 2026", "FIXED",
-    ]  # fmt: skip
+    assert [line.split(":")[0] for line in titles] == ["CRITICAL", "NEW since 3 February 2026", "FIXED"]
     assert fits_a_mail(before)
     assert fits_a_mail(after)
     frame = pd.read_csv(place.runs[-1] / "findings.csv", encoding="utf-8-sig")
@@ -94,9 +87,7 @@ def test_the_site_shown_is_the_last_one_and_earlier_ones_are_kept(two_nights):
 
 def test_what_a_run_remembers_is_beside_it(two_nights):
     place = two_nights[0]
-    assert sorted(path.name for path in place.output.iterdir()) == [
-        ".lock", "runs", "site", "state",
-    ]  # fmt: skip
+    assert {path.name for path in place.output.iterdir()} == {".lock", "runs", "site", "state"}
     assert sorted(path.name for path in (place.output / "state").iterdir()) == [
         "ledger.json", "log.jsonl", "metrics.prom", "run.json", "trend.json",
     ]  # fmt: skip
@@ -157,12 +148,6 @@ def test_a_night_in_english_says_nothing_in_french(place, settings):
 # -- exit status ----------------------------------------------------------------------------------
 
 
-def test_findings_as_severe_as_asked_are_status_1(place, settings):
-    settings(fail_on="error")
-    assert place.play(pages=False)[0] == 1
-    assert place.state("run.json")["exit_status"] == 1
-
-
 @pytest.mark.parametrize(
     ("sections", "line"),
     [
@@ -220,12 +205,9 @@ def test_without_network_the_last_good_list_is_audited_and_that_is_said(place, s
     assert "FAILED observe: no server of mssante.fr answers" in out
     assert "LIST of 2 March 2026 at 05:30 UTC (not fetched now)" in out
     assert out.startswith("MSSanté 3 March: 0 critical (first run), PARTLY BLIND: DNS")
-    assert "STILL IN FORCE: the list of 2 March 2026 at 05:30 UTC (228 rows), audited now" in " ".join(
-        out.split()
-    )
-    assert "UNKNOWN observation of the DNS: the settings ask for one, and there is none" in " ".join(
-        out.split()
-    )
+    text = " ".join(out.split())
+    assert "STILL IN FORCE: the list of 2 March 2026 at 05:30 UTC (228 rows), audited now" in text
+    assert "UNKNOWN observation of the DNS: the settings ask for one, and there is none" in text
     assert fits_a_mail(out)
     assert (place.site / "index.html").is_file()
 
@@ -377,9 +359,8 @@ def test_two_at_once_is_one_line_and_status_2(later):
     with FileLock(place.output / ".lock"):
         status, out, errors = place.run()
     assert (status, out) == (2, "")
-    assert re.fullmatch(
-        r"mssante-audit: \S+output: another run is at work here\. Wait for it to end\n", errors
-    )
+    busy = r"mssante-audit: \S+output: another run is at work here\. Wait for it to end\n"
+    assert re.fullmatch(busy, errors)
 
 
 @pytest.mark.long
@@ -464,14 +445,8 @@ def test_a_real_list(place):
     real = Path(__file__).parents[3] / "shared" / "real"
     if not real.exists():
         pytest.skip("no real list beside the checkout (../shared/real)")
-    place.settings(
-        {
-            "data": {"folder": str(real)},
-            "mail": {"lang": "en"},
-            "reports": {"enabled": False},
-            "dossiers": {"enabled": False},
-        }
-    )
+    off = {"enabled": False}
+    place.settings({"data": {"folder": str(real)}, "mail": {"lang": "en"}, "reports": off, "dossiers": off})
     status, out, _ = place.play("2025-03-01", pages=False)
     assert status == 0
     assert "6,494 rows, signature valid" in " ".join(out.split())

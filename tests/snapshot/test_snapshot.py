@@ -107,12 +107,7 @@ def test_only_the_owner_reads_what_names_persons_and_none_of_it_is_shared(
     assert stat.S_IMODE((made / PRIVATE).stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in (made / PRIVATE).iterdir()} == {0o600}
     assert not (shared / PRIVATE).exists()
-    told = {
-        text
-        for column in ("project_email", "support_email")
-        for text in space.entries[column].unique().tolist()
-        if text
-    }
+    told = {*space.entries["project_email"], *space.entries["support_email"]} - {""}
     assert len(told) > 2
     open_ones = [file for folder in (made, shared) for file in folder.glob("*") if file.is_file()]
     for file in open_ones:
@@ -149,6 +144,12 @@ def test_texts_are_masked_and_numbers_that_look_like_a_phone_are_not() -> None:
 
 
 def test_it_is_kept_while_it_is_bound_to_the_same_and_whole(space: TrustSpace, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(CATALOGUE, data)
+    before, register = bound_to(data, {}), data / "declarations.csv"
+    register.write_bytes(register.read_bytes()[:-1])
+    assert bound_to(data, {}) != before
+    shutil.rmtree(data)
     out = tmp_path / "s"
     bound = bound_to(CATALOGUE, {"as_of": AS_OF})
     make_snapshot(space, out, bound=bound)
@@ -162,15 +163,6 @@ def test_it_is_kept_while_it_is_bound_to_the_same_and_whole(space: TrustSpace, t
     make_snapshot(space, out, bound=bound)
     assert fresh(out, bound)
     assert {path.name for path in tmp_path.iterdir()} == {".s.lock", "s"}
-
-
-def test_a_changed_byte_of_the_data_makes_it_stale(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    shutil.copytree(CATALOGUE, data)
-    before = bound_to(data, {})
-    register = data / "declarations.csv"
-    register.write_bytes(register.read_bytes()[:-1])
-    assert bound_to(data, {}) != before
 
 
 def _of_version(folder: Path) -> None:
