@@ -6,35 +6,41 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.language import using_language
+from mssante_audit.cli import options
 from mssante_audit.cli.check import UNRELIABLE
 from mssante_audit.cli.console import check_format, for_own_eyes, say, write_frame
-from mssante_audit.cli.options import Language, Table, Whose, takes
 
 if TYPE_CHECKING:
     from mssante_audit.archive.store import Archive
 
 app = typer.Typer(help="Keep published lists, and check those kept.", no_args_is_help=True)
-ARCHIVE = Path("archive")
+
+Folder = Annotated[Path, typer.Option(help="Folder of the archive.")]
+_MAILBOXES = "Download the public extraction of mailboxes instead, into the folder the archive lies in."
+_CRL = "Download revocation lists instead, into crls/ beside the archive: those that certificates of known "
+_CRL += "authorities name, or the one at --url."
+_CA = "Certificates to trust for TLS, a file or a folder: the server's are IGC-Santé's."
 
 
-@takes()
 def fetch(
-    mailboxes: bool = False,
-    crl: bool = False,
-    archive: Path = ARCHIVE,
-    anchors: list[str] | None = None,
-    signer: str | None = None,
-    url: str | None = None,
-    ca_bundle: Path | None = None,
-    max_loss: float = 0.1,
-    attempts: int = 3,
-    attempt_seconds: float = 300,
+    mailboxes: Annotated[bool, typer.Option("--mailboxes", help=_MAILBOXES)] = False,
+    crl: Annotated[bool, typer.Option("--crl", help=_CRL)] = False,
+    archive: Folder = Path("archive"),
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
+    url: Annotated[
+        str | None, typer.Option(help="Where it is published.", show_default="its known address")
+    ] = None,
+    ca_bundle: Annotated[Path | None, typer.Option(help=_CA, show_default="the system's")] = None,
+    max_loss: options.MaxLoss = 0.1,
+    attempts: Annotated[int, typer.Option(min=1, max=10, help="How often to try.")] = 3,
+    attempt_seconds: Annotated[float, typer.Option("--timeout", help="Seconds for an attempt.")] = 300,
 ) -> None:
     """Download the published list and keep it in the archive."""
     from mssante_audit.archive import downloads
@@ -79,13 +85,12 @@ def fetch(
 
 
 @app.command("import")
-@takes()
 def import_(
-    files: list[Path],
-    archive: Path = ARCHIVE,
-    anchors: list[str] | None = None,
-    signer: str | None = None,
-    max_loss: float = 0.1,
+    files: Annotated[list[Path], typer.Argument(metavar="FILES…", help="Lists, .xml or .xml.gz.")],
+    archive: Folder = Path("archive"),
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
+    max_loss: options.MaxLoss = 0.1,
 ) -> None:
     """Keep lists collected elsewhere, in any order."""
     from mssante_audit.archive.keep import import_lists
@@ -98,8 +103,9 @@ def import_(
 
 
 @app.command()
-@takes()
-def verify(archive: Path = ARCHIVE, anchors: list[str] | None = None, signer: str | None = None) -> None:
+def verify(
+    archive: Folder = Path("archive"), anchors: options.Anchors = None, signer: options.Signer = None
+) -> None:
     """Check the hash, the name and the signature of every list kept, and the history table."""
     from mssante_audit.archive.store import verify as faults_of
 
@@ -113,8 +119,9 @@ def verify(archive: Path = ARCHIVE, anchors: list[str] | None = None, signer: st
 
 
 @app.command()
-@takes()
-def rebuild(archive: Path = ARCHIVE, anchors: list[str] | None = None, signer: str | None = None) -> None:
+def rebuild(
+    archive: Folder = Path("archive"), anchors: options.Anchors = None, signer: options.Signer = None
+) -> None:
     """Make the history table again from the originals."""
     from mssante_audit.archive.history import FILE, bring_up_to_date
     from mssante_audit.archive.keep import locked
@@ -125,20 +132,19 @@ def rebuild(archive: Path = ARCHIVE, anchors: list[str] | None = None, signer: s
     say(f"{archive / FILE}: {table.num_rows} contents of {len(opened.snapshots)} lists")
 
 
-@takes()
 def changes(
-    before: str,
-    after: str,
-    format: Table = Table.csv,
-    events: bool = False,
-    archive: Path = ARCHIVE,
-    out: Path | None = None,
-    lang: Language = Language.fr,
-    anchors: list[str] | None = None,
-    signer: str | None = None,
-    recover: bool = False,
-    any_namespace: bool = False,
-    contacts: Whose | None = None,
+    before: Annotated[str, typer.Argument(metavar="FROM", help="Date of the archive, or a file.")],
+    after: Annotated[str, typer.Argument(metavar="TO", help="Date of the archive, or a file.")],
+    format: options.TableFormat = options.Table.csv,
+    events: Annotated[bool, typer.Option("--events", help="Write the events, not each change.")] = False,
+    archive: Folder = Path("archive"),
+    out: options.OutFile = None,
+    lang: options.Lang = options.Language.fr,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
+    recover: options.Recover = False,
+    any_namespace: options.AnyNamespace = False,
+    contacts: options.Contacts = None,
 ) -> None:
     """Say what changed between two lists, one record a change, and how sure it is.
 

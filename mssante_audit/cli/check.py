@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.language import current_language, format_text, gettext
-from mssante_audit.cli.console import parameters_of, say, space_of
-from mssante_audit.cli.options import LIMITS, Language, Layout, but, takes
+from mssante_audit.cli import options
+from mssante_audit.cli.console import in_readers_language, parameters_of, say, space_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,14 +30,13 @@ SHOWN = 5
 """Findings that are told of a domain."""
 
 
-@takes(*but("parameter", "recover", *LIMITS), speaks="en")
+@in_readers_language("en")
 def check(
     context: typer.Context,
-    name: str,
-    format: Layout = Layout.text,
-    lang: Language | None = None,
-    recover: bool = True,
-    **_: Any,
+    name: Annotated[str, typer.Argument(metavar="ADDRESS_DOMAIN_OR_WORDS", help="What to look up.")],
+    format: options.TextFormat = options.Layout.text,
+    lang: options.ReaderLang = None,
+    recover: Annotated[bool, typer.Option("--recover", hidden=True)] = True,
 ) -> None:
     """Say whether an address or a domain is in the white list, letter for letter, and whom to call.
 
@@ -54,7 +53,7 @@ def check(
     answer = look_up(name, space.entries["domain"].tolist())
     doubted = space.list_doubts
     made = space.whitelist.generated_at
-    if format is Layout.json:
+    if format is options.Layout.json:
         near = [*filter(None, (answer.respelt, answer.parent)), *answer.near]
         record = record_of(space, answer.domain, lang or "en") | {"near": near}
         say(json.dumps(record, ensure_ascii=False, indent=1))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from mssante_audit.base.errors import OutputError, ParameterError
+from mssante_audit.base.errors import AuditError, OutputError, ParameterError
+from mssante_audit.base.language import LANGUAGES, using_language
 from mssante_audit.cli.options import OPENED
 
 if TYPE_CHECKING:
@@ -31,6 +33,30 @@ _ASIDE = {
     "unreadable": "it cannot be read",
 }
 """Why an observation is not used (`mssante_audit.observe.folder.Aside`)."""
+
+
+def in_readers_language(otherwise: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return the decorator of a command that speaks as ``--lang`` or the locale says, `otherwise` else.
+
+    The locale is that of ``LC_ALL``, ``LC_MESSAGES`` or ``LANG``. Errors are English where neither says more.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def spoken(*values: Any, lang: str | None = None, **named: Any) -> None:
+            locale = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
+            locale = locale[:2].lower()
+            asked = lang or (locale if locale in LANGUAGES else None)
+            try:
+                with using_language(asked or otherwise):
+                    command(*values, lang=asked or otherwise, **named)
+            except AuditError as error:
+                error.language = asked or "en"
+                raise
+
+        return spoken
+
+    return decorate
 
 
 def say(text: str, file: Any = None) -> None:

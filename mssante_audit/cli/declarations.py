@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,8 +15,8 @@ from mssante_audit.base.errors import InputError, OutputError, UnknownNameError
 from mssante_audit.base.instants import asked_instant
 from mssante_audit.base.language import format_text
 from mssante_audit.base.resources import sample_folder
-from mssante_audit.cli.console import for_own_eyes, say
-from mssante_audit.cli.options import Language, Layout, Whose, takes
+from mssante_audit.cli import options
+from mssante_audit.cli.console import for_own_eyes, in_readers_language, say
 
 if TYPE_CHECKING:
     from mssante_audit.audits.declarations.messages import Message
@@ -24,10 +24,24 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Keep the register of declarations (Annexe 1).", no_args_is_help=True)
 
+_HEADINGS = "TOML file that maps headings to columns."
+Columns = Annotated[Path | None, typer.Option(help=_HEADINGS, show_default="columns.toml beside the file")]
+_SHEET = "the one with most known headings"
+Sheet = Annotated[str | None, typer.Option(help="Sheet of an .xlsx file.", show_default=_SHEET)]
+_KINDS = ".csv, .json, .jsonl, or .xlsx with"
+_READ = f"Write what was read as a register: {_KINDS} faulty cells coloured and commented."
+_MENDED = f"Register to write: {_KINDS} what remains faulty coloured and commented."
+_DATA = "Register, or data folder that holds one."
+Declared = Annotated[Path, typer.Argument(help="Register, or a filled form as PDF; a folder of them.")]
+
 
 @app.command()
-@takes(speaks="fr")
-def template(out: Path, force: bool = False, lang: Language | None = None) -> None:
+@in_readers_language("fr")
+def template(
+    out: Annotated[Path, typer.Argument(help="File to write, .xlsx.")],
+    force: options.Force = False,
+    lang: options.ReaderLang = None,
+) -> None:
     """Write an empty register: a spreadsheet with drop-down lists, help and validation."""
     from mssante_audit.base.export import write_bytes
     from mssante_audit.declarations.write import template as empty
@@ -40,17 +54,17 @@ def template(out: Path, force: bool = False, lang: Language | None = None) -> No
 
 
 @app.command("import")
-@takes(speaks="fr")
+@in_readers_language("fr")
 def import_(
-    file: Path,
-    columns: Path | None = None,
-    sheet: str | None = None,
-    format: Layout = Layout.text,
-    lang: Language | None = None,
-    out: Path | None = None,
-    force: bool = False,
-    as_of: str | None = None,
-    contacts: Whose | None = None,
+    file: Declared,
+    columns: Columns = None,
+    sheet: Sheet = None,
+    format: options.TextFormat = options.Layout.text,
+    lang: options.ReaderLang = None,
+    out: Annotated[Path | None, typer.Option(help=_READ)] = None,
+    force: options.Force = False,
+    as_of: options.AsOf = None,
+    contacts: options.Contacts = None,
 ) -> None:
     """Validate a file of declarations, row by row."""
     from mssante_audit.audits.declarations.messages import bounded, line, messages, notes, summary
@@ -65,7 +79,7 @@ def import_(
     if out is not None:
         _room(out, force)
         write_register(register, out, notes(found))
-    if format is Layout.json:
+    if format is options.Layout.json:
         say(_json(register, when, show_contacts=show_contacts))
     else:
         say("\n".join(lines))
@@ -73,15 +87,15 @@ def import_(
 
 
 @app.command()
-@takes(speaks="fr")
+@in_readers_language("fr")
 def fix(
-    file: Path,
-    out: Path,
-    columns: Path | None = None,
-    sheet: str | None = None,
-    lang: Language | None = None,
-    force: bool = False,
-    as_of: str | None = None,
+    file: Declared,
+    out: Annotated[Path, typer.Argument(help=_MENDED)],
+    columns: Columns = None,
+    sheet: Sheet = None,
+    lang: options.ReaderLang = None,
+    force: options.Force = False,
+    as_of: options.AsOf = None,
 ) -> None:
     """Write a register with all put right that can be without guessing, and list the rest."""
     from mssante_audit.audits.declarations.messages import bounded, line, mendings, messages, notes, summary
@@ -105,15 +119,15 @@ def fix(
 
 
 @app.command()
-@takes(speaks="fr")
+@in_readers_language("fr")
 def form(
-    domain: str,
-    out: Path,
-    data: Path | None = None,
-    columns: Path | None = None,
-    force: bool = False,
-    as_of: str | None = None,
-    lang: Language | None = None,
+    domain: Annotated[str, typer.Argument(help="Domain to declare.")],
+    out: Annotated[Path, typer.Argument(help="File to write, .pdf.")],
+    data: Annotated[Path | None, typer.Option(help=_DATA, show_default="the shipped sample")] = None,
+    columns: Columns = None,
+    force: options.Force = False,
+    as_of: options.AsOf = None,
+    lang: options.ReaderLang = None,
 ) -> None:
     """Write Annexe 1 as a PDF form, filled from a domain's latest declaration. Needs the extra pdf."""
     from mssante_audit.base.export import write_bytes

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 from itertools import accumulate, chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 import typer
 
 from mssante_audit.base.errors import ParameterError, WhiteListError
 from mssante_audit.base.language import colon, gettext, using_language
+from mssante_audit.cli import options
 from mssante_audit.cli.console import filled, parameters_of, settings_of, space_of, write
-from mssante_audit.cli.options import Language, takes
 
 if TYPE_CHECKING:
     from mssante_audit.declarations.register import Register
@@ -31,17 +31,15 @@ _READ: dict[str, Any] = {"recover": True, "any_namespace": True}
 """How a list is read that may be in any state."""
 
 
-@takes("data", "as_of", "anchors", "signer", asks=True)
 def gate(
     context: typer.Context,
-    before: Path | None = None,
-    after: Path | None = None,
+    before: Annotated[Path | None, typer.Argument(help="The published list.", show_default=False)] = None,
+    after: Annotated[Path | None, typer.Argument(help="The proposal.", show_default=False)] = None,
     *,
-    declaration: Path | None = None,
-    observe: bool = False,
-    format: Format = Format.text,
-    lang: Language = Language.fr,
-    **_: Any,
+    declaration: Annotated[Path | None, typer.Option(help="Annexe 1 to judge instead of an edit.")] = None,
+    observe: Annotated[bool, typer.Option("--observe", help="Ask the servers that it declares.")] = False,
+    format: Annotated[Format, typer.Option(help="Format to write.")] = Format.text,
+    lang: options.Lang = options.Language.fr,
 ) -> None:
     """Judge an edit of the list before it is signed, or a declaration before it is sent.
 

@@ -15,17 +15,16 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from shutil import copytree
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperCommand
 
 from mssante_audit.base.errors import AuditError, InputError, ResourceError, WhiteListError
 from mssante_audit.base.groups import absent
 from mssante_audit.base.instants import asked_instant, parse_instant
 from mssante_audit.base.language import using_language
 from mssante_audit.base.resources import real_path, sample_folder
-from mssante_audit.cli import archive, check, declarations, gate, observe, receive, reports, run
+from mssante_audit.cli import archive, check, declarations, gate, observe, options, receive, reports, run
 from mssante_audit.cli.console import (
     check_format,
     limited_space,
@@ -37,8 +36,8 @@ from mssante_audit.cli.console import (
     write,
     write_frame,
     write_text,
-)  # fmt: skip
-from mssante_audit.cli.options import LIMITS, OPENED, VARIABLES, Language, Layout, Table, but, takes
+)
+from mssante_audit.cli.options import LIMITS, OPENED, Layout, but, offer, taking
 
 LOOK, OBSERVE, DECLARE = "Look", "Observe the network", "Declarations and edits"
 KEEP, NIGHT, PROGRAMS = "Archive", "Every night", "For programs"
@@ -65,7 +64,7 @@ every --data.
 """
 
 app = typer.Typer(
-    context_settings={"auto_envvar_prefix": VARIABLES},
+    context_settings={"auto_envvar_prefix": options.VARIABLES},
     help="Audit the MSSanté trust space: reports, findings and checks of a white list.",
     epilog=EXAMPLES,
     pretty_exceptions_enable=False,
@@ -78,8 +77,11 @@ Schema = StrEnum("Schema", "results findings domains changes events settings reg
 """What there is a schema of."""
 
 
-@takes()
-def schema(name: Schema) -> None:
+def schema(
+    name: Annotated[
+        Schema, typer.Argument(help="results.json, a JSON list of rows, audit.toml, or a register.")
+    ],
+) -> None:
     """Print the JSON Schema (2020-12) of what this program writes, or of its settings.
 
     Of a register it is the Table Schema (Frictionless) of the template, for forms that check one.
@@ -97,25 +99,30 @@ def schema(name: Schema) -> None:
     write(json.dumps(content(), ensure_ascii=False, indent=2) + "\n")
 
 
-for panel, commands in {
-    LOOK: (reports.report, check.check, reports.dossiers),
-    OBSERVE: (receive.receive,),
-    DECLARE: (gate.gate,),
-    KEEP: (archive.fetch, archive.changes),
-    NIGHT: (run.init, run.doctor, run.run),
-    PROGRAMS: (schema,),
-}.items():
-    for command in commands:
-        app.command(rich_help_panel=panel)(command)
+for panel, command, kind in (
+    (LOOK, reports.report, taking(*OPENED)),
+    (LOOK, check.check, taking(*but("parameter", "recover", *LIMITS))),
+    (LOOK, reports.dossiers, taking(*but("operator"))),
+    (OBSERVE, receive.receive, taking(asks=True)),
+    (DECLARE, gate.gate, taking("data", "as_of", "anchors", "signer", asks=True)),
+    (KEEP, archive.fetch, None),
+    (KEEP, archive.changes, None),
+    (NIGHT, run.init, None),
+    (NIGHT, run.doctor, None),
+    (NIGHT, run.run, None),
+    (PROGRAMS, schema, None),
+):
+    app.command(cls=kind, rich_help_panel=panel)(command)
 
 
+_CODE = typer.Argument(help="Code of one rule.", show_default="all", autocompletion=lambda: offer("code"))
 Format = StrEnum("Format", "csv json xlsx parquet sarif")
 """Formats of findings."""
 CertificateFormat = StrEnum("CertificateFormat", "csv json xlsx parquet ics")
 """Formats of certificates: of a frame, or a calendar of when they end."""
 
 
-class NamingAudits(TyperCommand):
+class NamingAudits(taking(*OPENED)):  # type: ignore[misc]
     """A command whose first argument is an audit. Its help names them, which takes a while to know."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -128,8 +135,11 @@ class NamingAudits(TyperCommand):
 
 
 @app.callback(invoke_without_command=True)
-@takes()
-def _common(context: typer.Context, version: bool = False, debug: bool = False) -> None:
+def _common(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+    debug: options.Debug = False,
+) -> None:
     if version:
         from importlib.metadata import version as installed
 
@@ -144,9 +154,14 @@ def _common(context: typer.Context, version: bool = False, debug: bool = False) 
 
 
 @app.command(rich_help_panel=LOOK)
-@takes()
 def verify(
-    file: Path, at: str | None = None, anchors: list[str] | None = None, signer: str | None = None
+    file: Annotated[Path, typer.Argument(help="White list, .xml or .xml.gz.")],
+    at: Annotated[
+        str | None,
+        typer.Option(help="Instant to validate certificates at.", show_default="when the list was made"),
+    ] = None,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
 ) -> None:
     """Verify a white list's signature; the first word printed is the verdict."""
     from mssante_audit.whitelist.load import load_whitelist
@@ -180,15 +195,17 @@ def verify(
 
 
 @app.command(cls=NamingAudits, rich_help_panel=LOOK)
-@takes(*OPENED)
 def findings(
     context: typer.Context,
-    audit: str,
-    format: Format = Format.csv,
-    out: Path | None = None,
-    everything: bool = False,
-    lang: Language = Language.fr,
-    **_: Any,
+    audit: Annotated[
+        str, typer.Argument(help="Name of an audit, or all.", autocompletion=lambda: offer("audit"))
+    ],
+    format: Annotated[Format, typer.Option(help="Format to write.")] = Format.csv,
+    out: options.OutFile = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Information and hints too, as sarif always has them.")
+    ] = False,
+    lang: options.Lang = options.Language.fr,
 ) -> None:
     """Write the findings of an audit, without a report."""
     from mssante_audit import audits
@@ -221,8 +238,10 @@ def findings(
 
 
 @app.command(rich_help_panel=LOOK)
-@takes()
-def rules(code: str | None = None, format: Layout = Layout.text) -> None:
+def rules(
+    code: Annotated[str | None, _CODE] = None,
+    format: options.TextFormat = Layout.text,
+) -> None:
     """Show the rule catalogue, or one rule in full."""
     from mssante_audit.audits import catalogue, rule, unusable
 
@@ -239,8 +258,10 @@ def rules(code: str | None = None, format: Layout = Layout.text) -> None:
 
 
 @app.command(rich_help_panel=LOOK)
-@takes()
-def sample(out: Path, force: bool = False) -> None:
+def sample(
+    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+    force: options.Force = False,
+) -> None:
     """Copy the demonstration that ships, a made-up trust space."""
     from mssante_audit.base.staging import put_folder
 
@@ -250,14 +271,12 @@ def sample(out: Path, force: bool = False) -> None:
     say(f"sample: {there}")
 
 
-@app.command(rich_help_panel=LOOK)
-@takes(*but("contacts"))
+@app.command(cls=taking(*but("contacts")), rich_help_panel=LOOK)
 def domains(
     context: typer.Context,
-    format: Table = Table.csv,
-    out: Path | None = None,
-    lang: Language = Language.fr,
-    **_: Any,
+    format: options.TableFormat = options.Table.csv,
+    out: options.OutFile = None,
+    lang: options.Lang = options.Language.fr,
 ) -> None:
     """Write what is known of each domain, one row each: whether its mail arrives, its order, and why."""
     from mssante_audit.audits import audit_all
@@ -275,14 +294,12 @@ def domains(
         raise typer.Exit(3)
 
 
-@app.command(rich_help_panel=OBSERVE)
-@takes(*but("parameter", "anchors", "signer", *LIMITS, "contacts"))
+@app.command(cls=taking("data", "as_of", "recover", "any_namespace"), rich_help_panel=OBSERVE)
 def methods(
     context: typer.Context,
-    format: Table = Table.csv,
-    out: Path | None = None,
-    lang: Language = Language.fr,
-    **_: Any,
+    format: options.TableFormat = options.Table.csv,
+    out: options.OutFile = None,
+    lang: options.Lang = options.Language.fr,
 ) -> None:
     """Write the method in use for each domain: delegated, redirected, wildcard, none, unknown."""
     from mssante_audit.verdicts.domains import method_records
@@ -296,14 +313,14 @@ def methods(
         write_frame(method_records(space), format, out)
 
 
-@app.command(rich_help_panel=OBSERVE)
-@takes(*but("contacts"))
+@app.command(cls=taking(*but("contacts")), rich_help_panel=OBSERVE)
 def certificates(
     context: typer.Context,
-    format: CertificateFormat = CertificateFormat.csv,
-    out: Path | None = None,
-    lang: Language = Language.fr,
-    **_: Any,
+    format: Annotated[
+        CertificateFormat, typer.Option(help="Format to write; ics is a calendar of their ends.")
+    ] = CertificateFormat.csv,
+    out: options.OutFile = None,
+    lang: options.Lang = options.Language.fr,
 ) -> None:
     """Write the certificates that mail servers present, the nearest end first, and what falls silent then."""
     from mssante_audit.report.certificates import calendar
@@ -324,9 +341,14 @@ def certificates(
         write_frame(ends, format, out, "certificates")
 
 
-@app.command(rich_help_panel=PROGRAMS)
-@takes(*but(*LIMITS, "contacts"))
-def snapshot(context: typer.Context, out: Path, shareable: bool = False, **_: Any) -> None:
+@app.command(cls=taking(*but(*LIMITS, "contacts")), rich_help_panel=PROGRAMS)
+def snapshot(
+    context: typer.Context,
+    out: Annotated[Path, typer.Argument(help="Folder to write: a new one, or an earlier snapshot.")],
+    shareable: Annotated[
+        bool, typer.Option("--shareable", help="Leave out what names persons: to hand on.")
+    ] = False,
+) -> None:
     """Work everything out once and keep it: for reports, JupyterLab, DuckDB. What is there already stays."""
     from mssante_audit.snapshot import made_as_of, make_snapshot
     from mssante_audit.snapshot.make import bound_to, fresh

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.instants import asked_instant
 from mssante_audit.base.resources import sample_folder
+from mssante_audit.cli import options
 from mssante_audit.cli.console import filled, say, settings_of, write_frame
-from mssante_audit.cli.options import takes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Written = StrEnum("Written", "text csv json")
 """Formats of what changed: for a reader, or for programs."""
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with --out, or with the last observation if it was stopped.")
+]
 
 app = typer.Typer(help="Observe the network and write down what it says.", no_args_is_help=True)
 
@@ -33,18 +36,19 @@ def _observe() -> None:
     """Observe the network and write down what it says; audits and reports then need no network."""
 
 
-@app.command()
-@takes(asks=True)
+@app.command(cls=options.taking(asks=True))
 def dns(
     context: typer.Context,
-    data: Path | None,
+    data: options.OwnData,
     *,
-    out: Path | None = None,
-    resume: bool = False,
-    in_flight: int = 64,
-    per_server: float = 20.0,
-    only: str = "",
-    **_: Any,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write.", show_default="observations/dns-<date>.jsonl.gz in --data"),
+    ] = None,
+    resume: Resume = False,
+    in_flight: options.InFlight = 64,
+    per_server: Annotated[float, typer.Option(help="Questions a second to one address.")] = 20.0,
+    only: options.Only = "",
 ) -> None:
     """Ask the DNS about every domain of the list, gently, and write a dated observation file."""
     from mssante_audit.observe.dns.run import ObserveSettings, observe
@@ -72,24 +76,34 @@ def dns(
 
 
 @app.command()
-@takes()
 def tls(
     context: typer.Context,
-    data: Path | None,
+    data: options.OwnData,
     *,
-    host: str | None = None,
-    out: Path | None = None,
-    resume: bool = False,
-    port: int = 25,
-    timeout: float = 15.0,
-    pause: float = 60.0,
-    in_flight: int = 50,
-    helo: str = "localhost",
-    source_address: str = "",
-    client_certificate: str = "",
-    client_key: str = "",
-    only: str = "",
-    anchors: list[str] | None = None,
+    host: Annotated[
+        str | None, typer.Option(help="One server to look at, name or address; nothing is kept.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write.", show_default="observations/tls-<date>.jsonl.gz in --data"),
+    ] = None,
+    resume: Resume = False,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of every server.")] = 25,
+    timeout: Annotated[float, typer.Option(help="Seconds before a server counts as silent.")] = 15.0,
+    pause: Annotated[
+        float, typer.Option(min=0, help="Seconds between two connections to one address.")
+    ] = 60.0,
+    in_flight: options.InFlight = 50,
+    helo: Annotated[str, typer.Option(metavar="NAME", help="Name to give oneself in EHLO.")] = "localhost",
+    source_address: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address to connect from.", show_default="any")
+    ] = "",
+    client_certificate: Annotated[
+        str, typer.Option(help="Certificate to show to servers that demand one, with its chain (PEM).")
+    ] = "",
+    client_key: Annotated[str, typer.Option(help="Its key (PEM), which is never written anywhere.")] = "",
+    only: options.Only = "",
+    anchors: options.Anchors = None,
 ) -> None:
     """Ask each mail server that the newest DNS observation names which certificate it presents.
 
@@ -122,9 +136,12 @@ def tls(
 
 
 @app.command()
-@takes()
 def diff(
-    before: str, after: str, data: Path | None, format: Written = Written.text, out: Path | None = None
+    before: Annotated[str, typer.Argument(metavar="FROM", help="Observation file, or date of one.")],
+    after: Annotated[str, typer.Argument(metavar="TO", help="Observation file, or date of one.")],
+    data: options.Data,
+    format: Annotated[Written, typer.Option(help="Format to write.")] = Written.text,
+    out: options.OutFile = None,
 ) -> None:
     """Say what changed between two observations of the DNS, or two of TLS: of two hours, or from two places.
 

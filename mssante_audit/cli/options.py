@@ -1,20 +1,15 @@
-"""Options of the commands: those that several share, and what ``options.toml`` says of each."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
 import os
-import tomllib
-from collections.abc import Callable
 from enum import StrEnum
-from functools import wraps
-from inspect import Parameter, signature
 from pathlib import Path
 from typing import Annotated, Any
 
-from typer import Argument, Context, Option
-
-from mssante_audit.base.errors import AuditError
-from mssante_audit.base.language import LANGUAGES, using_language
+from typer import Option, Typer
+from typer.core import TyperCommand
+from typer.main import get_command
 
 VARIABLES = "MSSANTE_AUDIT"
 """Beginning of the names of variables that options may stand in."""
@@ -31,7 +26,7 @@ Language = StrEnum("Language", "fr en")
 """Languages of what is told in words."""
 
 
-def _offered(name: str) -> list[str]:
+def offer(name: str) -> list[str]:
     """Return what a shell is offered for an option; what is needed for it is imported only then."""
     if name == "notebooks":
         from mssante_audit.base.resources import resource
@@ -46,42 +41,93 @@ def _offered(name: str) -> list[str]:
     return ["all", *audits.audits()] if name == "audit" else list(audits.catalogue())
 
 
-def _data() -> str | None:
+def _shared() -> str | None:
     """Return what the variable says that is every command's ``--data``; a command's own goes before it."""
     return os.environ.get(f"{VARIABLES}_DATA") or None
 
 
+# -- how it is told, and how much is asked at once ----------------------------------------------------------
+
+TableFormat = Annotated[Table, Option(help="Format to write.")]
+TextFormat = Annotated[Layout, Option(help="Format to write.")]
+Lang = Annotated[Language, Option(help="Language of what is told in words.")]
+_LOCALE = "that of LC_ALL, LC_MESSAGES or LANG"
+ReaderLang = Annotated[Language | None, Option(help="Language to speak.", show_default=_LOCALE)]
+OutFile = Annotated[Path | None, Option(help="File to write.", show_default="standard output")]
+FailOn = Annotated[Severity | None, Option(help="Exit with 1 if there are findings this severe.")]
+Force = Annotated[bool, Option("--force", help="Replace what was written earlier.")]
+Debug = Annotated[bool, Option("--debug", help="Show tracebacks, and keep them; they may hold values.")]
+MaxLoss = Annotated[float, Option(min=0, max=1, help="Share of lost rows from which a list is shrunk.")]
+
+# -- which trust space is opened, and whose part of it ------------------------------------------------------
+
+_DATA, _SAMPLE = "Folder, white list file or snapshot.", f"{VARIABLES}_DATA, or the shipped sample"
+Data = Annotated[Path | None, Option(help=_DATA, default_factory=_shared, show_default=_SAMPLE)]
+_OWN = "Folder or file of the white list."
+OwnData = Annotated[Path | None, Option(help=_OWN, default_factory=_shared, show_default=f"{VARIABLES}_DATA")]
+_SET = "Set a parameter, such as stale_after_days=365, concentration_min=20 or row_limit=50."
+Set = Annotated[list[str] | None, Option("--parameter", "-p", metavar="NAME=VALUE", help=_SET)]
+AsOf = Annotated[str | None, Option(help="Instant to audit at, a date or ISO 8601.", show_default="now")]
+Anchors = Annotated[list[str] | None, Option(help="Certificate files or folders to trust.")]
+_SIGNER = "Common name in the certificate that signs the list."
+Signer = Annotated[str | None, Option(help=_SIGNER, show_default="alb.mssante.fr")]
+Recover = Annotated[bool, Option("--recover", help="Load the readable rows of a damaged list.")]
+AnyNamespace = Annotated[bool, Option("--any-namespace", help="Accept a list in another XML namespace.")]
+Operator = Annotated[str | None, Option(help="Identifier or unambiguous name.", show_default="all operators")]
+_REGION = "Regions where operators (not establishments) sit, with commas."
+_SEATS = "Départements where they sit, codes or names, with commas."
+Department = Annotated[list[str] | None, Option(help=_SEATS, autocompletion=lambda: offer("department"))]
+_CONTACTS = "Whose numbers and addresses are shown; all is not for sharing."
+Contacts = Annotated[Whose | None, Option(help=_CONTACTS, show_default="services")]
+
+_groups = Typer(add_completion=False)
+
+
+@_groups.command()
 def _opening(
     *,
-    data: Path | None,
-    parameter: list[str] | None = None,
-    as_of: str | None = None,
-    anchors: list[str] | None = None,
-    signer: str | None = None,
-    recover: bool = False,
-    any_namespace: bool = False,
-    operator: str | None = None,
-    region: list[str] | None = None,
-    department: list[str] | None = None,
-    contacts: Whose | None = None,
-) -> None: ...  # which trust space is opened, and whose part of it
+    data: Data,
+    parameter: Set = None,
+    as_of: AsOf = None,
+    anchors: Anchors = None,
+    signer: Signer = None,
+    recover: Recover = False,
+    any_namespace: AnyNamespace = False,
+    operator: Operator = None,
+    region: Annotated[list[str] | None, Option(help=_REGION, autocompletion=lambda: offer("region"))] = None,
+    department: Department = None,
+    contacts: Contacts = None,
+) -> None:
+    """Take what says which trust space is opened, and whose part of it."""
 
 
+# -- how the network is asked -------------------------------------------------------------------------------
+
+_PARENT = "Its servers (repeatable); those that the DNS names without."
+Servers = Annotated[list[str] | None, Option("--parent-server", metavar="NAME=ADDRESS", help=_PARENT)]
+_RESOLVER = "Resolver to look names up with (repeatable); they are followed down from the root without."
+_PORT = "53, of mail 25"
+Port = Annotated[int | None, Option(min=1, max=65_535, help="Port of every server.", show_default=_PORT)]
+InFlight = Annotated[int, Option(min=1, max=10_000, help="Questions or connections at any moment.")]
+Only = Annotated[str, Option(metavar="PATTERN", help='Only domains like this, such as "*.aura.*".')]
+
+
+@_groups.command()
 def _asking(
     *,
-    parent_zone: str = "mssante.fr",
-    parent_servers: list[str] | None = None,
-    resolvers: list[str] | None = None,
-    port: int | None = None,
-    timeout: float | None = None,
-    retries: int = 2,
-    ipv4_only: bool = False,
-) -> None: ...  # how the network is asked
+    parent_zone: Annotated[str, Option(help="Zone that hands the domains out.")] = "mssante.fr",
+    parent_servers: Servers = None,
+    resolvers: Annotated[list[str] | None, Option("--resolver", metavar="ADDRESS", help=_RESOLVER)] = None,
+    port: Port = None,
+    timeout: Annotated[float | None, Option(help="Seconds to wait.", show_default="3, of mail 15")] = None,
+    retries: Annotated[int, Option(min=0, max=10, help="How many times more a silent server is asked.")] = 2,
+    ipv4_only: Annotated[bool, Option("--ipv4-only", help="Ask no IPv6 address.")] = False,
+) -> None:
+    """Take what says how the network is asked."""
 
 
-_SAID = tomllib.loads(Path(__file__).with_name("options.toml").read_text(encoding="utf-8"))
-_ASKED = [*signature(_asking, eval_str=True).parameters.values()]
-OPENED = signature(_opening, eval_str=True).parameters
+_GROUPS: Any = get_command(_groups)
+OPENED, _ASKED = ({one.name: one for one in group.params} for group in _GROUPS.commands.values())
 """Options that say which trust space is opened (`mssante_audit.cli.console.parameters_of`)."""
 
 
@@ -90,53 +136,19 @@ def but(*without: str) -> tuple[str, ...]:
     return tuple(name for name in OPENED if name not in without)
 
 
-def takes(*opened: str, asks: bool = False, speaks: str = "") -> Callable[[Callable[..., None]], Any]:
-    """Return the decorator of a command, whose options and arguments are those of its function.
+def taking(*opened: str, asks: bool = False) -> type[TyperCommand]:
+    """Return the kind of command that takes more options after its own; its function asks its context.
 
-    After its own it takes those `opened` of `OPENED`, and if it `asks` the network those that say how. One
-    that `speaks` does so as ``--lang`` or the locale (``LC_ALL``, ``LC_MESSAGES``, ``LANG``) says, or else in
-    that language; its errors are English where neither says more.
+    They are those `opened` of `OPENED`, and if it `asks` the network those that say how.
     """
+    more = {name: OPENED[name] for name in opened} | (_ASKED if asks else {})
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        said: dict[str, Any] = _SAID["all"] | (_SAID["speaks"] if speaks else {})
-        said |= _SAID.get(command.__name__.strip("_"), {})
-        known = signature(command, eval_str=True)
-        own = [one for one in known.parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
-        made = [_described(one, said) for one in (*own, *(OPENED[name] for name in opened))]
-        made += [_described(one, said | _SAID["asked"]) for one in _ASKED if asks]
-        command.__signature__ = known.replace(parameters=made)  # type: ignore[attr-defined]
-        return _speaking(command, speaks) if speaks else command
+    class Taking(TyperCommand):
+        def __init__(self, name: str, *, params: Any, **how: Any) -> None:
+            super().__init__(name, params=[*params, *more.values()], **how)
 
-    return decorate
+        def invoke(self, ctx: Any) -> Any:
+            own = {name: value for name, value in ctx.params.items() if name not in more}
+            return ctx.invoke(self.callback, **own)
 
-
-def _described(parameter: Parameter, said: dict[str, Any]) -> Parameter:
-    """Return a command's parameter with what is said of it."""
-    name, hint = parameter.name, parameter.annotation
-    if hint is Context:
-        return parameter
-    how = dict(said[name]) if isinstance(said[name], dict) else {"help": said[name]}
-    flags = how.pop("flags", [f"--{name.replace('_', '-')}"] if hint is bool else [])
-    if name in ("audit", "code", "notebooks", "region", "department"):
-        how["autocompletion"] = lambda: _offered(name)
-    if how.pop("data_everywhere", False):
-        how["default_factory"] = _data
-    is_argument = how.pop("argument", parameter.default is Parameter.empty and "default_factory" not in how)
-    info = Argument(**how) if is_argument else Option(*flags, **how)
-    return parameter.replace(annotation=Annotated[hint, info])
-
-
-def _speaking(command: Callable[..., None], otherwise: str) -> Callable[..., None]:
-    @wraps(command)
-    def spoken(*values: Any, lang: str | None = None, **named: Any) -> None:
-        locale = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")[:2].lower()
-        asked = lang or (locale if locale in LANGUAGES else None)
-        try:
-            with using_language(asked or otherwise):
-                command(*values, lang=asked or otherwise, **named)
-        except AuditError as error:
-            error.language = asked or "en"
-            raise
-
-    return spoken
+    return Taking

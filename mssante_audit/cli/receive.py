@@ -9,14 +9,14 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.language import current_language, format_text, gettext, use_language
+from mssante_audit.cli import options
 from mssante_audit.cli.console import say, settings_of
-from mssante_audit.cli.options import Language, Layout, takes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -31,16 +31,14 @@ if TYPE_CHECKING:
 EXIT = {"yes": 0, "degraded": 1, "no": 1, "unknown": 4}
 
 
-@takes(asks=True)
 def receive(
     context: typer.Context,
-    domain: str,
-    data: Path | None,
+    domain: Annotated[str, typer.Argument(help="The domain, listed or not.")],
+    data: options.OwnData,
     *,
-    format: Layout = Layout.text,
-    lang: Language = Language.fr,
-    anchors: list[str] | None = None,
-    **_: Any,
+    format: options.TextFormat = options.Layout.text,
+    lang: options.Lang = options.Language.fr,
+    anchors: options.Anchors = None,
 ) -> None:
     """Ask the DNS now whether mail to one domain arrives, and show each question, server and answer.
 
@@ -56,7 +54,7 @@ def receive(
     mail, observation = asked(domain, **given)
     wire = wire_of(replace(space, observation=observation)) if space else Wire()
     mail = receiving(mail, wire.tls)
-    if format == Layout.json:
+    if format == options.Layout.json:
         say(_json(mail, wire))
     else:
         say("\n".join([*answer_lines(mail), *(certificates(wire) if data or anchors else ())]))

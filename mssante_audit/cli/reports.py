@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.cli import options
 from mssante_audit.cli.console import debugging, parameters_of, say, say_failed
-from mssante_audit.cli.options import OPENED, Language, Severity, but, takes
+from mssante_audit.cli.options import offer
 
 if TYPE_CHECKING:
     from mssante_audit.dossiers.write import Dossier
@@ -26,18 +27,22 @@ BROWSER_PATIENCE = 5
 """Seconds to wait for a browser, where nobody can close it."""
 PATIENCE = 30
 """Seconds to wait for the scheduler, and then for a first worker."""
+_NOTEBOOKS = typer.Argument(
+    help="Names or paths.", metavar="NOTEBOOK", show_default="all", autocompletion=lambda: offer("notebooks")
+)
+_EACH = "Identifier or unambiguous name (repeatable)."
+_DASK = "Make them on a Dask cluster, such as tcp://10.0.0.1:8786."
+_LETTER = "Sender, signature, deadline… of the letters: a TOML file with a section `letter`."
 
 
-@takes(*OPENED)
 def report(
     context: typer.Context,
-    notebooks: list[str] | None = None,
-    out: Path = Path("reports"),
-    fail_on: Severity | None = None,
-    lang: Language = Language.fr,
-    show: bool = False,
-    debug: bool = False,
-    **_: Any,
+    notebooks: Annotated[list[str] | None, _NOTEBOOKS] = None,
+    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("reports"),
+    fail_on: options.FailOn = None,
+    lang: options.Lang = options.Language.fr,
+    show: Annotated[bool, typer.Option("--open", help="Open the first page in a browser.")] = False,
+    debug: options.Debug = False,
 ) -> None:
     """Run notebooks and write HTML reports."""
     from mssante_audit.cli.progress import progress
@@ -99,19 +104,19 @@ def _counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{n} {severity}" for severity, n in counts.items() if n) or "no findings"
 
 
-@takes(*but("operator"))
 def dossiers(
     context: typer.Context,
-    out: Path = Path("dossiers"),
-    operator: list[str] | None = None,
-    jobs: int = 1,
-    dask: str | None = None,
-    letter: Path | None = None,
-    to_all: bool = False,
-    lang: Language = Language.fr,
-    fail_on: Severity | None = None,
-    debug: bool = False,
-    **_: Any,
+    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("dossiers"),
+    operator: Annotated[list[str] | None, typer.Option(help=_EACH, show_default="all operators")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="How many processes make them.")] = 1,
+    dask: Annotated[str | None, typer.Option(metavar="ADDRESS", help=_DASK)] = None,
+    letter: Annotated[Path | None, typer.Option(help=_LETTER)] = None,
+    to_all: Annotated[
+        bool, typer.Option("--to-all", help="A letter also to operators that have nothing to put right.")
+    ] = False,
+    lang: options.Lang = options.Language.fr,
+    fail_on: options.FailOn = None,
+    debug: options.Debug = False,
 ) -> None:
     """Write a dossier and a letter for each operator, and an index."""
     from mssante_audit.cli.progress import progress

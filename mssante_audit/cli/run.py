@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from mssante_audit.base.errors import InputError, ParameterError
+from mssante_audit.cli import options
 from mssante_audit.cli.console import debugging, for_own_eyes, say
-from mssante_audit.cli.options import Layout, takes
 
 CONFIG = Path("audit.toml")
 letters = typer.Typer(help="Note letters that went out, and see whom to remind.", no_args_is_help=True)
 
 
-@takes()
-def init(file: Path = CONFIG) -> None:
+def init(
+    file: Annotated[Path, typer.Argument(help="File to write; one that is there is left alone.")] = CONFIG,
+) -> None:
     """Write a commented audit.toml, the settings of `run`."""
     from mssante_audit.nightly.config import write_template
 
@@ -25,13 +27,12 @@ def init(file: Path = CONFIG) -> None:
     say(f"{file}: set data.folder, then `mssante-audit doctor --config {file}` and `run --config {file}`")
 
 
-@takes()
 def run(
     context: typer.Context,
-    config: Path = CONFIG,
-    debug: bool = False,
-    format: Layout = Layout.text,
-    as_of: str | None = None,
+    config: Annotated[Path, typer.Option(help="The settings.")] = CONFIG,
+    debug: options.Debug = False,
+    format: options.TextFormat = options.Layout.text,
+    as_of: options.AsOf = None,
 ) -> None:
     """Do the whole night's work: fetch, observe, audit, reports, dossiers, site, retention."""
     from mssante_audit.nightly.config import check, load_config
@@ -45,13 +46,17 @@ def run(
     at, shown = check_value("as_of", as_of) or "", sys.stderr.isatty()
     tell = (lambda line: say(line, sys.stderr)) if shown else (lambda line: None)
     night = run_night(settings, as_of=at, tell=tell, debug=debugging(context))
-    summary = night.folder / ("summary.json" if format == Layout.json else "summary.txt")
+    summary = night.folder / ("summary.json" if format == options.Layout.json else "summary.txt")
     say(summary.read_text(encoding="utf-8").rstrip())
     raise typer.Exit(night.exit_status)
 
 
-@takes()
-def doctor(config: Path | None = None, health: bool = False) -> None:
+def doctor(
+    config: Annotated[Path | None, typer.Option(help="Look at what these settings need, too.")] = None,
+    health: Annotated[
+        bool, typer.Option("--health", help="Only: do the nights go well? For a monitor; wants --config.")
+    ] = False,
+) -> None:
     """Say what is missing on this machine, and what to do about it."""
     from mssante_audit.nightly.config import load_config
     from mssante_audit.nightly.doctor import examine
@@ -66,9 +71,15 @@ def doctor(config: Path | None = None, health: bool = False) -> None:
     raise typer.Exit(int(any(sign.state == "missing" for sign in signs)))
 
 
+Settings = Annotated[Path, typer.Option(help="The settings of the nightly run.")]
+
+
 @letters.command()
-@takes()
-def sent(operator: str, on: str | None = None, config: Path = CONFIG) -> None:
+def sent(
+    operator: Annotated[str, typer.Argument(help="Identifier or unambiguous name.")],
+    on: Annotated[str | None, typer.Option(help="Day it went out.", show_default="today")] = None,
+    config: Settings = CONFIG,
+) -> None:
     """Note that the letter of an operator's dossier went out."""
     from mssante_audit.nightly.config import load_config
     from mssante_audit.nightly.letters import note_sent
@@ -80,13 +91,12 @@ def sent(operator: str, on: str | None = None, config: Path = CONFIG) -> None:
 
 @letters.command("status", help="Say what became of what each letter told: fixed, still open, unknown.")
 @letters.command("due", help="Say whom to remind: written to long ago, and something told is still open.")
-@takes()
 def _standing(
     context: typer.Context,
-    operator: str | None = None,
-    config: Path = CONFIG,
-    as_of: str | None = None,
-    format: Layout = Layout.text,
+    operator: Annotated[str | None, typer.Argument(help="Identifier.", show_default="all")] = None,
+    config: Settings = CONFIG,
+    as_of: options.AsOf = None,
+    format: options.TextFormat = options.Layout.text,
 ) -> None:
     from mssante_audit.nightly.config import load_config
     from mssante_audit.nightly.letters import standings
@@ -98,4 +108,4 @@ def _standing(
     words = "{operator_id}: letter of {sent_on}, {told} told, {fixed} fixed, {open} open, {unknown} unknown"
     lines = [words.format(**sent) + "; remind" * sent["due"] for sent in found]
     nothing = "nobody is to be reminded" if due else "no letter was noted"
-    say(json.dumps(found, indent=1) if format == Layout.json else "\n".join(lines) or nothing)
+    say(json.dumps(found, indent=1) if format == options.Layout.json else "\n".join(lines) or nothing)
