@@ -26,7 +26,8 @@ from pathlib import Path
 from mssante_audit import audit, audit_all, load_space
 from mssante_audit.audits import waived
 from mssante_audit.findings.trend import point_of
-from mssante_audit.report.notebook import other_audits
+from mssante_audit.report.notebook import Report
+from mssante_audit.report.results import EVERYBODY
 from mssante_audit.site.build import build_site
 
 space = load_space(Path("list.xml"), as_of="{AS_OF}")
@@ -34,7 +35,8 @@ found = audit("long_names", space)
 found.to_json("found.json", orient="records")
 findings = audit_all(space)
 assert set(found["fingerprint"]) <= set(findings["fingerprint"])
-Path("section.html").write_text(other_audits(space, findings, limit=500).text, encoding="utf-8")
+report = Report("overview", space, EVERYBODY, space.entries, findings, (), 500)
+Path("section.html").write_text(report.others().text, encoding="utf-8")
 Path("site").mkdir()
 point = point_of(space.as_of, findings, waived(space), None)
 build_site(Path("site"), space, findings, waived=waived(space), told=None, points=[point])
