@@ -7,8 +7,6 @@ longer names. The extraction is fetched once a publication: the server says in t
 made. What cannot be read, or breaks off, is not kept.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import tempfile

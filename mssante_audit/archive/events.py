@@ -3,8 +3,6 @@
 `_told` has the facts of each kind, `mssante_audit.space.story` the sentences.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import unicodedata

@@ -4,8 +4,6 @@ The server's certificate is IGC-Santé's, which no system trusts: `Settings.ca_b
 There is no way to leave verification out; plain HTTP is for a server on this very machine only.
 """
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 import time

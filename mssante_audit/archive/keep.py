@@ -1,7 +1,5 @@
 """Keeping lists: the good ones in the archive, others in its quarantine, each with its record in the log."""
 
-from __future__ import annotations
-
 import gzip
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """How long things last, where only the days on which somebody looked bound each end (Kaplan-Meier)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 

@@ -5,8 +5,6 @@ date); one a few letters away with the same rows, or with operator, certificate 
 lists in between show (`renames_in`).
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import combinations, pairwise

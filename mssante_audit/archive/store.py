@@ -4,8 +4,6 @@ docs/archive.md says what is in its folder. A file appears whole or not at all, 
 tells of it: a run killed at any instant leaves a list not recorded, at worst, which the next run records.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -3,8 +3,6 @@
 Importing this room puts ours into `mssante_audit.findings.registry`, which knows those of others too.
 """
 
-from __future__ import annotations
-
 import traceback
 from collections.abc import Iterator
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Since when findings are there, as far as the archived lists show it."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

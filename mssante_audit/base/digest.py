@@ -1,7 +1,5 @@
 """The one hash that files, texts and certificates are known by."""
 
-from __future__ import annotations
-
 import hashlib
 
 

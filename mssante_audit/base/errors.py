@@ -3,8 +3,6 @@
 Each keeps its fields, prints as one line with file, place and remedy, and survives pickling, as from a child.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any

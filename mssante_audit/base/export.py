@@ -3,8 +3,6 @@
 What a cell cannot hold (`OBJECTS`) is in JSON and Parquet only.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import json

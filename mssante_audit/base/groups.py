@@ -1,7 +1,5 @@
 """The groups of packages that some commands need, and the line that names the one that is not installed."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 
 from mssante_audit.base.errors import InputError

@@ -6,8 +6,6 @@ it is: names of the data, a notebook of one's own. Numbers, plurals, dates and l
 language does: French parts thousands by a narrow no-break space, and keeps a number with its noun or sign.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager

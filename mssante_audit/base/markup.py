@@ -3,8 +3,6 @@
 MarkupSafe escapes, here and in every template; no character of the data is invisible.
 """
 
-from __future__ import annotations
-
 from functools import singledispatch
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Reading files: regular ones only, up to a bound, and never a wait."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

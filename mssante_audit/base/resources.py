@@ -1,7 +1,5 @@
 """Files that ship with the package, in a checkout as in an installed wheel: where they lie, what they say."""
 
-from __future__ import annotations
-
 import os
 import tomllib
 from importlib.resources import files

@@ -1,7 +1,5 @@
 """Secrets: where settings say that one is, read only when it is used, and never shown."""
 
-from __future__ import annotations
-
 import os
 import re
 from base64 import b64encode

@@ -6,8 +6,6 @@ what a command line or papermill hands over is made what it means before
 (`mssante_audit.report.parameters.check_value`). A description is the help, a title the French label.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from datetime import datetime, timedelta

@@ -4,8 +4,6 @@ A run builds everything in a hidden folder inside the output folder and renames 
 that a failure, a full disk or a kill leaves what was there before.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

@@ -1,7 +1,5 @@
 """State files: what a run leaves for the next one, as JSON with a version and a digest of all its bytes."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Texts of the data: made visible, as a reader sees them, and folded for comparing."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 

@@ -5,8 +5,6 @@ usage or input; 3 a report or a rule failed, or the program did; 4 an input is n
 130 interrupted.
 """
 
-from __future__ import annotations
-
 import json
 import resource
 import signal

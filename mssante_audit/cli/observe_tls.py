@@ -1,7 +1,5 @@
 """What ``mssante-audit observe tls --host`` says: what one server presents, and what that is worth."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime

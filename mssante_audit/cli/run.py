@@ -1,7 +1,5 @@
 """The command line of the nightly run: ``init``, ``run``, ``doctor``, and ``letters`` that were sent."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

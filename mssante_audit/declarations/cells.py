@@ -1,7 +1,5 @@
 """One cell read: whether a box is ticked, which day a date is, last and first name."""
 
-from __future__ import annotations
-
 import re
 from datetime import date, timedelta
 

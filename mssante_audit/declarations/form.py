@@ -6,8 +6,6 @@ read only where a mark stands before its label. Written, the fields carry the re
 form's labels in its order, so that a copy printed to PDF can be read again as text.
 """
 
-from __future__ import annotations
-
 import io
 import logging
 import re

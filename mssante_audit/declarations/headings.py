@@ -1,7 +1,5 @@
 """Which column of a file is which field of the form: the analyst's headings, the form's labels, our names."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -4,8 +4,6 @@ A certificate's name is left as it is: a blank in it may be its own. What the re
 (dates, boxes, strokes, « idem ») is written plainly by `mssante_audit.declarations.write`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace

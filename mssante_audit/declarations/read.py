@@ -1,7 +1,5 @@
 """A file of declarations as texts in cells, of which nothing is known yet; CSV, JSON and JSON Lines."""
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Iterator, Mapping

@@ -3,8 +3,6 @@
 The value of a reference is what it refers to, where the form makes that plain; any other is unreadable.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 

@@ -4,8 +4,6 @@ A column that a file has not is empty in the frame and named in `Register.missin
 and no rule is held against it (`Register.having`).
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """From the cells of a file to the typed columns of the register, with what could not be read."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 

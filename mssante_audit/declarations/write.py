@@ -1,7 +1,5 @@
 """Registers written: the empty template for a spreadsheet, and declarations in every format that is read."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

@@ -1,7 +1,5 @@
 """Registers as XLSX: values only. Formulas and macros are never run, and are flagged; bombs are refused."""
 
-from __future__ import annotations
-
 import re
 import warnings
 from bisect import bisect_left, bisect_right

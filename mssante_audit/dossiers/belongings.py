@@ -6,8 +6,6 @@ itself; what only a declaration names (a server, a certificate) belongs to those
 gives it to others.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set

@@ -4,8 +4,6 @@ What is not known is empty. So is what the audit reports as wrong, which is mark
 operator did not tick itself, and nothing of a signature is carried over.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

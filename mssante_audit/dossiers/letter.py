@@ -5,8 +5,6 @@ and signature are the settings', or left to fill in. The same input gives the sa
 and boundaries follow from it.
 """
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """The page of one dossier: sections of a template, filled from the dossier's facts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

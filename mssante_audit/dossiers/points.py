@@ -3,8 +3,6 @@
 Two texts of a finding's facts that differ are shown with what differs in brackets, and no space of it unseen.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What an operator does about a finding, in words put to it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cache
 from typing import Any

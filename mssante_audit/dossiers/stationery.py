@@ -1,7 +1,5 @@
 """What letters are written on: sender, signature, deadline, logo; the settings' section ``[letter]``."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.headerregistry import Address

@@ -5,8 +5,6 @@ one and comes back can be pickled, and names no file of the sender's machine whe
 What is in the output folder changes at the very end of a run (`mssante_audit.base.staging`).
 """
 
-from __future__ import annotations
-
 import json
 import re
 import signal

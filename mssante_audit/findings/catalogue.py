@@ -4,8 +4,6 @@ Rules come with their audit, as a TOML file beside it (`load_rules`) or made in 
 they are made. `catalogue` has those of every audit (`mssante_audit.findings.registry`).
 """
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Mapping
 from importlib.resources.abc import Traversable

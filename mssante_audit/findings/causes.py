@@ -6,8 +6,6 @@ operator; ahead of all what says that the list is not to be relied on (`Rule.aff
 known to hold.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any

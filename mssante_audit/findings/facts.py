@@ -4,8 +4,6 @@ A fact is a text, a number, a truth value, a date or an instant, a `Person`, or 
 Dates become ISO 8601 texts here, so that a fact read back from a file is what it was in memory.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime

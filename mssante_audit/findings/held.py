@@ -5,8 +5,6 @@ tests/attacks/test_installed_audits.py tries. A fork has the space without copyi
 after all audits of 6,494 rows. Audits of this package are not forked.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import pickle

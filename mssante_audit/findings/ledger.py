@@ -6,8 +6,6 @@ one of an earlier date. A finding is **unknown** where its audit could not be ma
 doubt (`mssante_audit.space.states`): neither new nor fixed, what was known before stays known as it was.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Set

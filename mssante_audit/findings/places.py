@@ -1,7 +1,5 @@
 """Places: where a finding stands, in the white list or in a file beside it; evidence is made of them."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple

@@ -11,8 +11,6 @@ and a notebook by `register`. A package whose audit cannot be used stops nobody:
 one that finds just this (``AUDIT_RULE_FAILED``): what it should have checked is unknown, and not well.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set

@@ -5,8 +5,6 @@ before, as the ledger tells it, a result is ``new`` or ``unchanged``; what was f
 unknown ``kind: open``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version

@@ -25,8 +25,6 @@ Macros that rules of a package share lie in its own ``words_fr.j2`` and ``words_
 of a file of rules: of them all) need no such line.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from importlib.resources import files
 from typing import Any

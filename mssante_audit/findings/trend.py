@@ -1,7 +1,5 @@
 """How many findings each run had: the points of the site's trend, numbers and instants in one JSON file."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime

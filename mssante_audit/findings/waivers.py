@@ -12,8 +12,6 @@ They stand in ``waivers.toml``, in the data folder::
 A waived finding is left out of counts and tables, and shown apart.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime

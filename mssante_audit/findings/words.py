@@ -1,7 +1,5 @@
 """Findings in words: the catalogue's templates, filled with facts, in the reader's language."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

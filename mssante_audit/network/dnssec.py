@@ -3,8 +3,6 @@
 The chain begins where the walk does. Of a denial only this is checked: that it comes with signatures.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import lru_cache, wraps

@@ -1,7 +1,5 @@
 """The data of names as a resolver would find them, from replies that tell, and never from their lack."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import cached_property

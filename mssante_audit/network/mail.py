@@ -12,8 +12,6 @@ A domain delegated to one server, or with one mail host, hangs on it by design: 
 degradation while it is sound.
 """
 
-from __future__ import annotations
-
 import fnmatch
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

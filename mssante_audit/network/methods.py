@@ -15,8 +15,6 @@ maybe an ``alias``; ``checked``: names beside it were asked for). ``unasked`` an
 ``delegated``: that name is a zone of its own, of which no more is known.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from functools import cache

@@ -4,8 +4,6 @@ Silence counts once its last attempt is there, an answer over TCP once it is kno
 less leaves open is no evidence, and decides nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache, cached_property

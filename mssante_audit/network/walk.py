@@ -3,8 +3,6 @@
 Of each zone on the way: the servers that it is handed over to, and those that it names itself.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """What parent and servers say of one zone, and how each server serves it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cached_property
 

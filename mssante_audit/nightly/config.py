@@ -3,8 +3,6 @@
 What a nightly run does not even begin with (`faults`) is said in one line then, not at six in the morning.
 """
 
-from __future__ import annotations
-
 import difflib
 import json
 import math

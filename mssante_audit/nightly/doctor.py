@@ -3,8 +3,6 @@
 What needs packages of a group that may be missing is imported where it is asked.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import re

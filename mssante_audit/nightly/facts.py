@@ -3,8 +3,6 @@
 Of contacts only a service's is among these facts, whatever the settings show elsewhere.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

@@ -3,8 +3,6 @@
 Sent over verified TLS, within a time; no secret is told. Nothing that becomes of any of them changes the run.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import smtplib

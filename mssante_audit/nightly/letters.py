@@ -5,8 +5,6 @@ counts among those not told until the day of its letter, and among those told fr
 else who was told would seem slow.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping

@@ -5,8 +5,6 @@ broken at `COLUMNS`; only paths may be wider. Information and hints are only cou
 node_exporter's textfile collector (https://prometheus.io/docs/instrumenting/exposition_formats/, 0.0.4).
 """
 
-from __future__ import annotations
-
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping

@@ -4,8 +4,6 @@
 ``run.json``, ``log.txt`` and ``steps/*.json``; ``site`` is a link to the site of one of them.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

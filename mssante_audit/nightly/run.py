@@ -6,8 +6,6 @@ earlier runs and observations and nothing else; it never follows a link, and lea
 last good run, the newest whole observation of each kind and those that answer today.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -3,8 +3,6 @@
 So a step that hangs, dies or takes all memory is a step that failed, and the ones after it go on.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -5,8 +5,6 @@ and takes the theme's colours, and no script is in it. Controls of region, opera
 works in a notebook: in reports, and wherever one is run with nobody before it, there are none.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from itertools import count as count_from
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the report on certificates has of its own: names side by side, ends as a calendar (RFC 5545)."""
 
-from __future__ import annotations
-
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Sequence

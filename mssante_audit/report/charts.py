@@ -4,8 +4,6 @@ Each takes a series or a frame and returns a `mssante_audit.report.svg.Chart`, w
 saved. matplotlib is imported when the first chart is drawn.
 """
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence

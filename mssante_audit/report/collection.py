@@ -1,7 +1,5 @@
 """How the collection of lists fares, from the archive's log, and how old what was observed is."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from pathlib import Path
 from typing import Any

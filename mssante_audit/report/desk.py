@@ -4,8 +4,6 @@ Each function takes a space or a frame of it and returns a frame, which `mssante
 and `export` take. Persons are masked unless the space shows them.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Findings for readers: counts by severity, tables, what their rules mean, what could not be checked."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence

@@ -5,8 +5,6 @@ a frame: the domains (`mssante_audit.verdicts.domains`) or the causes (`mssante_
 which every number here is counted.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 

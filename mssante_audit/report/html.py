@@ -3,8 +3,6 @@
 All HTML comes from Jinja's templates in ``template/``, which escape whatever is not `Html`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

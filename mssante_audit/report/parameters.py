@@ -4,8 +4,6 @@ A notebook accepts the names that its cell tagged ``parameters`` assigns; all of
 `mssante_audit.base.settings.Parameters`, which gives their type, range, French label and help.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Mapping, Sequence

@@ -4,8 +4,6 @@ What `record` returns shows itself as one output of a MIME type of our own, whic
 `mssante_audit.report.page` reads.
 """
 
-from __future__ import annotations
-
 import difflib
 import json
 import platform

@@ -3,8 +3,6 @@
 What is in the output folder changes at the very end of a run (`mssante_audit.base.staging`).
 """
 
-from __future__ import annotations
-
 import json
 import os
 import threading

@@ -4,8 +4,6 @@
 script and style into a notebook, once.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from base64 import b64encode

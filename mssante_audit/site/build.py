@@ -3,8 +3,6 @@
 Beside them are doors for programs: what is known of each domain as JSON, and what is new as Atom feeds.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

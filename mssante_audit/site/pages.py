@@ -1,7 +1,5 @@
 """The pages of the site: which there are, and what each says."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """The tables of the site's pages, with links from page to page, and the frames beside them as files."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple

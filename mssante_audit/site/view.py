@@ -3,8 +3,6 @@
 Nothing here is HTML. Names of files and anchors are made of identifiers that were checked, or of a hash.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter, defaultdict

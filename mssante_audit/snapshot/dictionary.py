@@ -1,7 +1,5 @@
 """What the columns of every frame mean: put together from the rooms that make them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 

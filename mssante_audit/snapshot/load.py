@@ -5,8 +5,6 @@ How a snapshot lies in its folder (docs/snapshot.md): Parquet, ``private/``, one
 folder is no snapshot.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Hashable, Iterable, Sequence
 from datetime import datetime

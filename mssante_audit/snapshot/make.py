@@ -1,7 +1,5 @@
 """Making a snapshot: everything about a trust space worked out once, beside, and renamed into place."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """The files that a trust space is loaded from: found, told apart by hash, packed to go elsewhere."""
 
-from __future__ import annotations
-
 import hashlib
 import pickle
 import re

@@ -1,7 +1,5 @@
 """What changed, in words, and the archive as a story: what happened from each of its lists to the next."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

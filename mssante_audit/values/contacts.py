@@ -4,8 +4,6 @@ The form asks for a phone number and a professional e-mail address. Real texts a
 ``M. NAME First, phone, e-mail``, without any guarantee. They name persons: `mask` is for whatever is shared.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 from contextlib import suppress

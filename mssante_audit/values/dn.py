@@ -5,8 +5,6 @@ around separators, doubled and non-breaking spaces. Some peers compare the text,
 and `DN.key`, equal for any two spellings of one name. Nothing here raises on odd input: see `DN.problems`.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Names of hosts."""
 
-from __future__ import annotations
-
 import re
 
 from mssante_audit.values.slips import one_slip

@@ -3,8 +3,6 @@
 Source: ANS, model of health objects (MOS), "identification nationale de structure".
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Callable, Container, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Persons named in texts: masked, and a type of its own that is shown as it is only where somebody asks."""
 
-from __future__ import annotations
-
 import html
 import re
 import traceback

@@ -1,7 +1,5 @@
 """Slips of the pen: texts one letter apart, found without comparing each with each."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 

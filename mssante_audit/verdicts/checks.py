@@ -5,8 +5,6 @@ could look at is unknown, not well: no audit decides the check yet, one lacked i
 Nor is it at fault: what was seen of a domain too long ago decides nothing any more, though its findings stay.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple

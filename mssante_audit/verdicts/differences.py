@@ -10,8 +10,6 @@ tells).
 What an observation does not tell, since it did not ask or had no answer, is never taken for gone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime

@@ -10,8 +10,6 @@ cover its operators (``outside``, by ``scope.toml``), as the walk does not decid
 `mssante_audit.whitelist.load.doubts`) or as a rule could not be evaluated (AUDIT_RULE_FAILED).
 """
 
-from __future__ import annotations
-
 import difflib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping

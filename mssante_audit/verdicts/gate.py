@@ -3,8 +3,6 @@
 Only what the edit changes is judged. A finding that stood before on as many rows of a domain is untouched.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections import Counter, defaultdict

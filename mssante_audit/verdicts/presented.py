@@ -12,8 +12,6 @@ Whether mail arrives (`receiving`) is unknown, by ``tls-refused``, where all ser
 none of them let us in: who sends mail may fare better, or not.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any, NamedTuple
 

@@ -4,8 +4,6 @@ Silence and refusal are unknown; a reply that proves a fault is one. Where name 
 servers that let nobody in are no obstacle: it is not they that the declaration names.
 """
 
-from __future__ import annotations
-
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Verdicts in words: what decides each check, from the titles of rules, in the reader's language."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import cast
 

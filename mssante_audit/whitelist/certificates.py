@@ -1,7 +1,5 @@
 """Certificates in files: what the user trusts, and what is pinned as IGC-Santé's (``anchors.toml``)."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """What the texts of a list's rows say, as the columns that `mssante_audit.whitelist.load` describes."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from string import whitespace

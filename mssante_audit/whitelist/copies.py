@@ -1,7 +1,5 @@
 """What descriptions and domains name, and which rows are copies of others, not changed in all fields."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator

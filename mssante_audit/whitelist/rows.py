@@ -1,7 +1,5 @@
 """Rows of a list by what they hold; names of operators, and which identifiers stand for one structure."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from itertools import chain, pairwise

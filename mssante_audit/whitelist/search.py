@@ -3,8 +3,6 @@
 All numbers are whole, so that ``report/explorer/search.js``, which is this in JavaScript, ranks alike.
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections import defaultdict

@@ -5,8 +5,6 @@ What senders must check is ANS's second reference document (clients, v1.0, 2023)
 profile for servers, which is not public, is good practice.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any

@@ -1,7 +1,5 @@
 """What the mail servers of listed domains present, beside what the list has for them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The form's rules on a single declaration: each check yields facts of a row that breaks its rule."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial

@@ -3,8 +3,6 @@
 All of it is said in the current language.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Two names of a structure or a person, as forms and certificates write them: whether they may be one's."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from functools import cache
 

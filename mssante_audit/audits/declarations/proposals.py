@@ -1,7 +1,5 @@
 """What to write instead of a cell that is wrong, ready to copy; "" where nobody knows it without asking."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -4,8 +4,6 @@ Each operator's latest declaration of a domain is audited; a rule is held only a
 all it needs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime

@@ -3,8 +3,6 @@
 With a list at hand, what it settles is no finding: a change that is over or on its way, two certificates.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Rules on the method, declared and in use, and on mail: MX records, and the hosts that they name."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

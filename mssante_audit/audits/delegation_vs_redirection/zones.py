@@ -1,7 +1,5 @@
 """Rules on zones: how each server serves, what those of the parent disagree on, what is delegated how."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress

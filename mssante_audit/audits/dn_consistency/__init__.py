@@ -4,8 +4,6 @@ Each distinct text is looked at once; its finding names all its rows. What is pr
 is what another row of the operator writes, or the same values as the form writes them.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ Where the numbers are unknown one finding says why, and nothing else is said: a 
 up the names it holds.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from importlib.resources import files

@@ -1,7 +1,5 @@
 """How the register and the white list compare: the frame of statuses, from which the findings follow."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache

@@ -3,8 +3,6 @@
 A declaration without a date is neither first nor last, so that a party has several where it may be the last.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ What a declaration asks for can only be in a list made after it: days are counte
 or to the audit's date if that is earlier; until ``listing_days`` it is under way.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace

@@ -5,8 +5,6 @@ explains is reported by no other rule, nor is what is wrong with one copied from
 by the one before; that contact, a slip, a near miss or what earlier lists show replaced is no disagreement.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace

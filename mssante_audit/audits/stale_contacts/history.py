@@ -3,8 +3,6 @@
 That a contact changed is read off the lists, never off `DateMAJ`, which moves without any change (data).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cache

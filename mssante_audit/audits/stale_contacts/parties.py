@@ -6,8 +6,6 @@ One whose few rows bear the contacts of an operator that it has no domain in com
 mistake.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime

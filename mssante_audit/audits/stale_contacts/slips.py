@@ -1,7 +1,5 @@
 """Slips in contacts: numbers that a spreadsheet counted up, domains of addresses, near contacts."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set

@@ -4,8 +4,6 @@ A date is no proof of a change: the publishing tool stamps rows again (data). Th
 aside, the others are the best there is where no earlier list is at hand.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -3,8 +3,6 @@
 What concerns the file as a whole has no rows; rows that could not be read are reported whoever has them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from typing import Any

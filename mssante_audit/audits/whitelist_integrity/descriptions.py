@@ -1,7 +1,5 @@
 """Rules on the descriptions of domains, part of the audit `whitelist_integrity`."""
 
-from __future__ import annotations
-
 import html
 import re
 from collections import Counter

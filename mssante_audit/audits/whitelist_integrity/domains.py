@@ -1,7 +1,5 @@
 """Rules on the names of domains and whose they are, part of the audit `whitelist_integrity`."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping

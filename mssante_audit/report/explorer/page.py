@@ -5,8 +5,6 @@ findings, contacts, certificates and the archive. Nothing of it is HTML, no char
 persons are masked unless the space shows contacts.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 from base64 import b64encode
