@@ -85,6 +85,7 @@ class ReplyIndex:
         """Name and type → the zones whose servers were asked it."""
         self._versions: dict[tuple[str, str, str], dict[frozenset[str], Reply]] = {}
         self._edns: dict[tuple[str, bool], set[str]] = {}
+        self._plain: set[tuple[tuple[str, str, str], str, bool]] = set()
         self._given_up: set[tuple[str, bool]] = set()
         """Address and whether over TCP, where the observer has waited for as long as it does."""
         self._silent_over_tcp: set[str] = set()
@@ -127,6 +128,8 @@ class ReplyIndex:
         if reply.edns or not reply.silent:
             met = "silent" if reply.silent else NO_EDNS.get(reply.rcode, "known")
             self._edns.setdefault(at, set()).add(met if reply.edns else "plain")
+        if not reply.edns:
+            self._plain.add((question, *at))
         if not over_tcp and (_is_slow(reply) or reply.flags.endswith("late")):
             self._keep(self.late, reply)
         if reply.flags == "private":
@@ -239,6 +242,9 @@ class ReplyIndex:
         if reply.silent:
             known = {(reply.address, over_tcp), (reply.address, False)} & self._given_up
             return ServerAnswer("silent", reply) if known or self._is_final(reply) else UNKNOWN
+        question = (reply.zone, reply.qname, reply.qtype)
+        if self._rank(reply) == 2 and (question, reply.address, over_tcp) not in self._plain:
+            return UNKNOWN  # it refuses EDNS; what it says without, nobody asked
         return ServerAnswer(reply.outcome, reply)
 
     def edns(self, address: str, *, over_tcp: bool = False) -> str:
