@@ -68,6 +68,8 @@ def bars(
     **options
         Whatever `pandas.DataFrame.plot.barh` takes: ``color``, ``figsize``, ``alpha``, ``logx``, ``ax``…
 
+    Examples
+    --------
     >>> bars(pd.Series({"CH FICTIF": 3, "CH INVENTÉ": 1}), title="Domaines").alt
     'Barres – Domaines. CH FICTIF : 3 ; CH INVENTÉ : 1.'
     """

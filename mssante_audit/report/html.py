@@ -127,6 +127,8 @@ def say(text: str, /, **values: Any) -> Prose:
         Numbers, instants (their day, or with ``:moment`` to the minute) and lists are written as the language
         does; ``:duration`` is a number of days. Texts are not touched, other sentences stand in this one.
 
+    Examples
+    --------
     >>> sentence = say("**{n:règle}** : {who}", n=1, who="<b>")
     >>> str(sentence.html).replace("\N{NBSP}", "_")
     '<strong>1_règle</strong>_: <bdi>&lt;b&gt;</bdi>'
