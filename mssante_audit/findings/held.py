@@ -43,41 +43,49 @@ def held(work: Callable[[], Iterable[Any]]) -> Iterator[Any]:
     """
     limit = float(os.environ.get(PACKAGE_SECONDS) or DEFAULT)
     ours, theirs = socket.socketpair()
-    if not (process := os.fork()):
-        _do(work, theirs.makefile("wb"))
-    theirs.close()
-    until = time.monotonic() + limit
     late = Timer(limit, ours.shutdown, (socket.SHUT_RDWR,))  # who sends part of a message is not waited for
-    try:
-        late.start()
-        with ours, ours.makefile("rb") as come:
-            while True:
-                try:
-                    kind, content, place = pickle.load(come)  # noqa: S301 - of a fork of ours
-                except (Exception, SystemExit) as error:
-                    why = f"what it yields cannot be read ({type(error).__name__})"
-                    if time.monotonic() >= until:
-                        why = f"not done after {limit:g} s ({PACKAGE_SECONDS}, or deadlines.package of a run)"
-                    elif isinstance(error, EOFError | OSError | pickle.UnpicklingError):
-                        why = "its process ended before it was done"
-                    raise EndedError(why) from None
-                match kind:
-                    case "found":
-                        yield content
-                    case "printed":
-                        sys.stderr.write(content)
-                    case "end":
-                        return
-                    case _:
-                        failed = EndedError(content)
-                        failed.place = place
-                        raise failed
-    finally:
-        late.cancel()
-        late.join()
-        with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-        os.waitpid(process, 0)
+    late.daemon = True
+    # All that is to be closed stands before the fork: from then on an interrupt may come at any instant.
+    with ours, theirs, ours.makefile("rb") as come:
+        if not (process := os.fork()):
+            _do(work, theirs.makefile("wb"))
+        try:
+            theirs.close()
+            until = time.monotonic() + limit
+            late.start()
+            yield from _received(come, limit, until)
+        finally:
+            late.cancel()
+            if late.is_alive():
+                late.join()
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+
+
+def _received(come: BinaryIO, limit: float, until: float) -> Iterator[Any]:
+    """Yield what comes of the process, which has `limit` seconds: `until` then."""
+    while True:
+        try:
+            kind, content, place = pickle.load(come)  # noqa: S301 - of a fork of ours
+        except (Exception, SystemExit) as error:
+            why = f"what it yields cannot be read ({type(error).__name__})"
+            if time.monotonic() >= until:
+                why = f"not done after {limit:g} s ({PACKAGE_SECONDS}, or deadlines.package of a run)"
+            elif isinstance(error, EOFError | OSError | pickle.UnpicklingError):
+                why = "its process ended before it was done"
+            raise EndedError(why) from None
+        match kind:
+            case "found":
+                yield content
+            case "printed":
+                sys.stderr.write(content)
+            case "end":
+                return
+            case _:
+                failed = EndedError(content)
+                failed.place = place
+                raise failed
 
 
 class _Printed(io.TextIOBase):
