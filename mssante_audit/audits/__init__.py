@@ -6,7 +6,6 @@ Importing this room puts ours into `mssante_audit.findings.registry`, which know
 import traceback
 from collections.abc import Iterator
 from datetime import datetime
-from importlib import import_module
 from itertools import product
 from numbers import Integral
 from pathlib import Path
@@ -14,6 +13,16 @@ from typing import Any
 
 import pandas as pd
 
+from mssante_audit.audits import (
+    certificates,
+    delegation_vs_redirection,
+    dn_consistency,
+    mailboxes,
+    stale_contacts,
+    whitelist_integrity,
+)
+from mssante_audit.audits.declarations import rules as declarations
+from mssante_audit.audits.reconciliation import rules as reconciliation
 from mssante_audit.audits.since import dated
 from mssante_audit.base.errors import AuditError
 from mssante_audit.base.language import LANGUAGES
@@ -34,10 +43,10 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import Person, unnamed
 
 _OURS = (
-    "whitelist_integrity", "dn_consistency", "stale_contacts", "declarations.rules", "reconciliation.rules",
-    "delegation_vs_redirection", "certificates", "mailboxes",
+    whitelist_integrity, dn_consistency, stale_contacts, declarations, reconciliation,
+    delegation_vs_redirection, certificates, mailboxes,
 )  # fmt: skip
-provide(import_module(f"{__name__}.{name}").AUDIT for name in _OURS)
+provide(module.AUDIT for module in _OURS)
 
 MAX_FINDINGS = 20_000
 """Of one rule in one part of an audit, or two a row of the list, if that is more: what is beyond is left out,
