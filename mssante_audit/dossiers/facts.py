@@ -83,6 +83,7 @@ class Dossier:
         self.entries = self.rows if tests.all() else self.rows[~tests]
         names = self.entries.loc[~self.entries["operator"].isin(["", CPS_ISSUER]), "operator"]
         self.name = str(names.mode().iloc[0]) if len(names) else ""
+        self._first_name = next(filter(None, self.rows["operator"]), "")
         self._domain_of = dict(zip(self.rows["row"].tolist(), self.rows["domain"].tolist(), strict=True))
         told, differing = [], {}
         is_own, foreign = self._own_contacts(), common.belongings.foreign
@@ -122,7 +123,6 @@ class Dossier:
     def _told(self, finding: dict[str, Any]) -> dict[str, Any]:
         """Return a finding with nothing of others in it."""
         domain_of = self._domain_of
-        names = self.rows.loc[self.rows["operator"] != "", "operator"]
         rows = tuple(row for row in finding["rows"] if row in domain_of)
         domains = list(dict.fromkeys(domain_of[row] for row in rows))
         alone = len(rows) == len(finding["rows"])
@@ -137,7 +137,7 @@ class Dossier:
             "domain": (unnamed(domains[0]) if self.masked else domains[0]) if domains else "",
             "domains": count if domains else 0,
             "operator_id": self.operator_id,
-            "operator": names.iloc[0] if len(names) else "",
+            "operator": self._first_name,
             **{part: self.safe(finding[part]) for part in ("observed", "expected", "evidence")},
             "rows": rows,
             "subject": (),
