@@ -33,7 +33,8 @@ def run(
     as_of: options.AsOf = None,
 ) -> None:
     """Do the whole night's work: fetch, observe, audit, reports, dossiers, site, retention."""
-    from mssante_audit.nightly.config import check, load_config
+    from mssante_audit.nightly.config import load_config
+    from mssante_audit.nightly.faults import check
     from mssante_audit.nightly.run import run as run_night
     from mssante_audit.report.parameters import check_value
 

@@ -29,7 +29,8 @@ from mssante_audit.base.secret import masked_url, read_secret
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.base.staging import LOCK
 from mssante_audit.nightly import night
-from mssante_audit.nightly.config import faults, load_config
+from mssante_audit.nightly.config import load_config
+from mssante_audit.nightly.faults import faults
 from mssante_audit.nightly.settings import Config
 from mssante_audit.report.results import open_space
 

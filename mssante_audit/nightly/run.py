@@ -52,7 +52,7 @@ def run(
 ) -> Night:
     """Do a nightly run, or go on with one that was killed.
 
-    `config` has passed `mssante_audit.nightly.config.check`; `as_of` is the instant to audit at (ISO 8601),
+    `config` has passed `mssante_audit.nightly.faults.check`; `as_of` is the instant to audit at (ISO 8601),
     "" for the run's own beginning; `tell` is called with a line when a step begins and ends; `debug` keeps
     tracebacks, which may hold unmasked values; `perform` does a step, in a process of its own unless given.
     What another version left is an `InputError`; an output folder that cannot be written, or where another

@@ -30,7 +30,7 @@ from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import using_language
 from mssante_audit.base.reading import read_bytes
 from mssante_audit.base.resources import resource
-from mssante_audit.base.settings import PACKAGE_SECONDS, Observe
+from mssante_audit.base.settings import PACKAGE_SECONDS
 from mssante_audit.base.state import MAX_BYTES as MAX_STATE
 from mssante_audit.findings import ledger, trend
 from mssante_audit.findings.registry import LIST
@@ -103,7 +103,8 @@ def observe(job: Job) -> Done:
 
     path = default_path(job.config.data.folder, night.began(job.folder.name))
     domains = [domain for domain in _rows(job)["domain"].unique().tolist() if domain]
-    made = observe_dns(domains, path, observe_settings(job.config.observe), resume=path.exists())
+    settings = ObserveSettings(**job.config.observe.model_dump(exclude={"enabled"}))
+    made = observe_dns(domains, path, settings, resume=path.exists())
     facts = {"file": path.name, "domains": made.domains, "queries": made.queries}
     return f"{made.domains} domains, {made.queries} queries: {path.name}", facts
 
@@ -129,12 +130,6 @@ def _rows(job: Job) -> pd.DataFrame:
     file = find_whitelist(job.config.data.folder, known, parse_instant(job.as_of))
     kept = next((snapshot for snapshot in archive.snapshots if snapshot.path == file), None)
     return archive.rows(kept) if kept else open_space(**job.config.parameters(job.as_of)).entries
-
-
-def observe_settings(settings: Observe) -> ObserveSettings:
-    """Return how to observe; a value that makes no sense is a `ParameterError`."""
-    servers = tuple(tuple(server.split("=", 1)) for server in settings.parent_servers)
-    return ObserveSettings(**settings.model_dump(exclude={"enabled"}) | {"parent_servers": servers})
 
 
 def audit(job: Job) -> Done:

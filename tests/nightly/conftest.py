@@ -18,7 +18,8 @@ from conftest import CATALOGUE
 from dnslab import free_port, need_servers, start_nsd
 from loopback import give, serving
 
-from mssante_audit.nightly.config import check, load_config
+from mssante_audit.nightly.config import load_config
+from mssante_audit.nightly.faults import check
 from mssante_audit.nightly.night import Result
 from mssante_audit.nightly.run import run
 from mssante_audit.nightly.steps import Job, perform

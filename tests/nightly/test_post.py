@@ -25,7 +25,8 @@ from lxml import html
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.secret import masked_url
 from mssante_audit.nightly import hooks
-from mssante_audit.nightly.config import faults, load_config
+from mssante_audit.nightly.config import load_config
+from mssante_audit.nightly.faults import faults
 from mssante_audit.nightly.settings import Config, Mail, Webhook
 
 USER, PASSWORD, TOKEN = "zoe", "sésame-ouvre", "jeton-de-personne"

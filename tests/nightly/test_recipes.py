@@ -24,7 +24,8 @@ from made_nights import night
 from typer.main import get_command
 
 from mssante_audit.cli.main import app
-from mssante_audit.nightly.config import faults, load_config
+from mssante_audit.nightly.config import load_config
+from mssante_audit.nightly.faults import faults
 from mssante_audit.nightly.hooks import PREFIX, facts_of
 from mssante_audit.nightly.mail import COLUMNS
 from mssante_audit.space.trust import load_space

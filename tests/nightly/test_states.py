@@ -24,7 +24,8 @@ from mssante_audit.archive.history import bring_up_to_date
 from mssante_audit.archive.store import Record, open_archive
 from mssante_audit.base import export
 from mssante_audit.findings.ledger import read_ledger
-from mssante_audit.nightly.config import check, load_config
+from mssante_audit.nightly.config import load_config
+from mssante_audit.nightly.faults import check
 from mssante_audit.nightly.run import run
 from mssante_audit.nightly.steps import Job, fetch, perform
 from mssante_audit.site import build

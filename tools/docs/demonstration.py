@@ -12,7 +12,8 @@ from shutil import copytree
 from tempfile import TemporaryDirectory
 
 from mssante_audit.base.resources import SAMPLE_AS_OF, sample_folder
-from mssante_audit.nightly.config import check, load_config
+from mssante_audit.nightly.config import load_config
+from mssante_audit.nightly.faults import check
 from mssante_audit.nightly.run import run
 
 SETTINGS = """[data]
