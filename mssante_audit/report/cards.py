@@ -1,8 +1,7 @@
 """How a space, findings, a rule and a signature show themselves in a notebook: at a glance, folded, masked.
 
-Each is in the language spoken (`mssante_audit.enable`), and HTML that stands alone: its style comes with it
-and takes the theme's colours, and no script is in it. Controls of region, operator and threshold are for who
-works in a notebook: in reports, and wherever one is run with nobody before it, there are none.
+Each is HTML that stands alone, with its style and without script. Controls are for who works in a notebook:
+where one is run with nobody before it, there are none.
 """
 
 from functools import cache
@@ -13,8 +12,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.audits import audit, audit_all, audits, parted
-from mssante_audit.base import errors, settings
-from mssante_audit.base import language as spoken
+from mssante_audit.base import errors, language, settings
 from mssante_audit.base.language import count, day, format_text, gettext, localized, moment
 from mssante_audit.base.markup import html_of
 from mssante_audit.findings import frame, words
@@ -29,18 +27,14 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains, worked_out
 from mssante_audit.whitelist.signature import Verdict, made_up
 
-SHOWN = 20
-"""Findings of a severity that are shown."""
-SOON = 1000
-"""Rows of a space that are audited before it shows itself; of more, verdicts are shown once known."""
+SHOWN = 20  # Findings of a severity that are shown
+SOON = 1000  # Rows of a space that are audited before it shows itself; of more, verdicts are shown once known
+# How a finding moved (`mssante_audit.report.desk.moved`)
 _MOVED = {
     "new": "{n:nouveau|nouveaux}", "gone": "{n:disparu}", "changed": "{n:changé}", "unknown": "{n:inconnu}",
 }  # fmt: skip
-"""How a finding moved (`mssante_audit.report.desk.moved`)."""
-_BAD = ("damaged", "future", "unverified")
-"""States of an input that is wrong, and not just old or absent."""
-LATEST = 3650
-"""Days at most on the slider: a row of ten years is old whatever one takes for old."""
+_BAD = ("damaged", "future", "unverified")  # States of an input that is wrong, and not just old or absent
+LATEST = 3650  # Days at most on the slider: a row of ten years is old whatever one takes for old
 _shown = count_from(1)
 
 
@@ -54,14 +48,16 @@ def space_card(space: TrustSpace) -> str:
     """Return the answer and the verdicts as bars, then what was loaded and the state of each input."""
     whitelist, rows = space.whitelist, space.audited
     made = moment(whitelist.generated_at) if whitelist.generated_at else gettext("date illisible")
-    numbers = {"domaine": rows["domain"].nunique(), "opérateur": rows["operator_id"].nunique()}
-    counted = [count(n, word) for word, n in (numbers | {"ligne": len(rows)}).items()]
+    numbers = {
+        "domaine": rows["domain"].nunique(), "opérateur": rows["operator_id"].nunique(), "ligne": len(rows),
+    }  # fmt: skip
+    counted = [count(n, noun) for noun, n in numbers.items()]
     contacts = {"all": gettext("montrés"), "none": gettext("masqués dans les constats")}
     aside = "{counted}, {n:ligne} de test à part"
     facts = {
         "Liste": f"{Path(whitelist.source).name}, {made}",
         "État": gettext("endommagée, lignes lisibles seulement") if whitelist.damaged else "",
-        "Signature": spoken.signatures()[whitelist.signature.status],
+        "Signature": language.signatures()[whitelist.signature.status],
         "Contenu": format_text(aside, counted=counted, n=len(space.entries) - len(rows)),
         "Situation": moment(space.as_of) + (gettext(" (exemple fictif)") if made_up(whitelist) else ""),
         "Contacts": contacts.get(space.contacts, gettext("ceux des services, personnes masquées")),
@@ -74,9 +70,9 @@ def space_card(space: TrustSpace) -> str:
         )
         return alone(lead(say(ask, n=numbers["domaine"])), about, _inputs(space))
     try:
-        known = domains(space)
+        verdicts = domains(space)
         failed = sum(int((parted(name, space)[0]["rule"] == FAILED).sum()) for name in audits())
-        answered = [first.answer(known), first.counts(known), first.checks(known)]
+        answered = [first.answer(verdicts), first.counts(verdicts), first.checks(verdicts)]
         if failed:
             unmade = say("{n:règle non évaluée|règles non évaluées}", n=failed)
             answered.append(paragraph("limits", unmade))
@@ -86,10 +82,9 @@ def space_card(space: TrustSpace) -> str:
 
 
 def _inputs(space: TrustSpace) -> Html:
-    """Return a line an input: whether it is there, of when, and whether it can be believed."""
-    facts, known = {}, {state.name: state for state in space.states}
+    facts, states = {}, {state.name: state for state in space.states}
     for name in ("list", *map(input_of, known_needs())):
-        if (state := known.get(name)) is None:
+        if (state := states.get(name)) is None:
             facts[named(name)] = f"{first.MARKS['unknown']} {gettext('rien : inconnu')}"
             continue
         mark = "ok" if not state.doubtful else "fail" if state.state in _BAD else "warn"
@@ -107,12 +102,12 @@ def findings_card(findings: frame.Findings) -> str:
         return alone(paragraph("none", "Aucun constat."))
     parts: list[tuple[str, pd.DataFrame]] = []
     if "moved" in findings:
-        moved = {kind: findings[findings["moved"] == kind] for kind in _MOVED}
-        parts = [(format_text(_MOVED[kind], n=len(part)), part) for kind, part in moved.items()]
+        moved = [(title, findings[findings["moved"] == kind]) for kind, title in _MOVED.items()]
+        parts += [(format_text(title, n=len(part)), part) for title, part in moved]
     else:
         hint = findings["confidence"] == "hint"
         worst_first = {s: findings[(findings["severity"] == s) & ~hint] for s in reversed(SEVERITIES)}
-        parts = [(tables.badge(severity, len(part)), part) for severity, part in worst_first.items()]
+        parts += [(tables.badge(severity, len(part)), part) for severity, part in worst_first.items()]
         parts.append((count(int(hint.sum()), "indice"), findings[hint]))
     name, folds = f"constats-{next(_shown)}", list[tuple[str, str, int]]()
     for title, part in parts:
@@ -126,13 +121,13 @@ def findings_card(findings: frame.Findings) -> str:
 @html_of.register
 def rule_card(rule: Rule) -> str:
     """Return what a rule says, why it matters, what to do, what it is founded on, and an example."""
-    seen = examples(rule.audit, spoken.current_language()) if rule.audit in ours() else {}
+    seen = examples(rule.audit, language.current_language()) if rule.audit in ours() else {}
     observed, expected, domain = seen.get(rule.code, ("", "", ""))
-    title, why, remedy = (spoken.typeset(localized(rule, part)) for part in ("title", "why", "remedy"))
+    title, why, remedy = (language.typeset(localized(rule, part)) for part in ("title", "why", "remedy"))
     facts = {
-        "Gravité": spoken.severity_name(rule.severity), "Pourquoi": why, "Que faire": remedy,
+        "Gravité": language.severity_name(rule.severity), "Pourquoi": why, "Que faire": remedy,
         "Exemple": format_text("{label} : {text}", label=domain, text=observed) if domain else observed,
-        "Attendu": expected, "Fondement": foundation(rule), "Famille": spoken.translated(rule.family),
+        "Attendu": expected, "Fondement": foundation(rule), "Famille": language.translated(rule.family),
         "Audit": rule.audit, "Code": rule.code,
     }  # fmt: skip
     return card(facts, title)
@@ -142,22 +137,22 @@ def rule_card(rule: Rule) -> str:
 def signature_card(verdict: Verdict) -> str:
     """Return what a signature is worth, whose it is and until when; why not, as the rule reports it."""
     codes = {"invalid": "LIST_SIGNATURE_INVALID", "valid-untrusted": "LIST_SIGNER_UNTRUSTED"}
-    told = {"reason": verdict.reason, "signer": verdict.signer, "wanted": verdict.expected}
+    why = {"reason": verdict.reason, "signer": verdict.signer, "wanted": verdict.expected}
     code = codes.get(verdict.status) if verdict.reason else None
     facts = {
         "Signataire": verdict.signer, "Émis par": verdict.issuer,
         "Valable du": verdict.not_before and day(verdict.not_before),
         "au": verdict.not_after and day(verdict.not_after), "Autorité": verdict.anchor,
-        "Lignes couvertes": spoken.number(verdict.verified_rows),
-        "Détail": words.sentence(catalogue()[code], "observed", told) if code else "",
+        "Lignes couvertes": language.number(verdict.verified_rows),
+        "Détail": words.sentence(catalogue()[code], "observed", why) if code else "",
     }  # fmt: skip
-    return card(facts, format_text("Signature {status}", status=spoken.signatures()[verdict.status]))
+    return card(facts, format_text("Signature {status}", status=language.signatures()[verdict.status]))
 
 
 @cache
-def examples(name: str, language: str) -> dict[str, tuple[str, str, str]]:
+def examples(name: str, lang: str) -> dict[str, tuple[str, str, str]]:
     """Return of each rule of an audit what its first finding in the sample says, expects, and is of."""
-    firsts = audit(name, _sample(), language=language).drop_duplicates("rule")
+    firsts = audit(name, _sample(), language=lang).drop_duplicates("rule")
     columns = (firsts[part].tolist() for part in ("observed", "expected", "domain"))
     return dict(zip(firsts["rule"].tolist(), zip(*columns, strict=True), strict=True))
 

@@ -16,13 +16,13 @@ from mssante_audit.report.tables import Cell, csv_link, number_cell, rows_table
 from mssante_audit.values.dn import parse_dn
 
 COLUMNS = ("Nom présenté", "Nom inscrit le plus proche", "Lignes", "Serveurs", "Opérateur")
+# Octets of a calendar's line, without its end (RFC 5545, 3.1); domains and hosts that an event names
 WIDTH, MOST = 75, 20
-"""Octets of a calendar's line, without its end (RFC 5545, 3.1); domains and hosts that an event names."""
+# What an event asks for
 DO = (
     "Avant cette date : installer un nouveau certificat ; si son nom change, envoyer d’abord à l’ANS une "
     "« annexe 1 », et attendre qu’il soit dans la liste blanche."
 )
-"""What an event asks for."""
 _TIME = "%Y%m%dT%H%M%SZ"
 _WORDS = re.compile(r"\w+|\s|[^\w\s]")
 
@@ -38,9 +38,9 @@ def names_compared(findings: pd.DataFrame, *, name: str, limit: int, empty: str)
         pairs.append((presented, names[likeness.index(max(likeness))]))
     for pair, finding in zip(pairs[:limit], findings.to_dict("records"), strict=False):
         sides = zip(compared(*pair), pair, strict=True)
-        told = [Cell(macro("pieces.compared", side), text) for side, text in sides]
+        marked = [Cell(macro("pieces.compared", side), text) for side, text in sides]
         hosts = Cell(data(", ".join(finding["facts"]["hosts"]), 200))
-        rows.append([*told, number_cell(len(finding["rows"])), hosts, Cell(data(finding["operator"], 200))])
+        rows.append([*marked, number_cell(len(finding["rows"])), hosts, Cell(data(finding["operator"], 200))])
     both = pd.DataFrame(pairs, columns=["presented", "listed"])
     both = both.join(findings[["rule", "domain", "operator"]].reset_index(drop=True))
     caption = format_text("{n:nom} à comparer, ce qui diffère est souligné", n=len(findings))
@@ -48,11 +48,7 @@ def names_compared(findings: pd.DataFrame, *, name: str, limit: int, empty: str)
 
 
 def compared(*texts: str) -> tuple[Sequence[tuple[str, bool]], ...]:
-    """Return two texts in parts, each with whether it differs from the other text.
-
-    >>> compared("CN=a b", "CN=a  c")[0]
-    [('CN=a ', False), ('b', True)]
-    """
+    """Return two texts in parts, each with whether it differs from the other text."""
     words = [_WORDS.findall(visible(text[:SHOWN_TEXT])) for text in texts]
     parts: tuple[list[tuple[str, bool]], ...] = ([], [])
     matcher = SequenceMatcher(None, words[0], words[1], autojunk=False)
@@ -90,22 +86,26 @@ def calendar(ends: pd.DataFrame, as_of: datetime, lang: str = "") -> str:
 def _event(end: Any, as_of: datetime) -> list[str]:
     domains, name = end.falling, end.name
     title = format_text("Fin du certificat {name}", name=parse_dn(name).get("CN") or name)
-    body = [format_text("Opérateur : {name}", name=end.operator)] if end.operator else []
-    body += [format_text("Région : {name}", name=end.region)] if end.region else []
-    body.append(format_text("Nom du certificat : {name}", name=name))
-    body.append(format_text("Serveurs : {names}", names=_some(end.hosts)))
     if domains:
         text = "{title} : {domains:domaine} sans autre certificat"
         title = format_text(text, title=title, domains=len(domains))
-        body.append(format_text("Domaines qui n’ont pas d’autre certificat : {names}", names=_some(domains)))
-        if end.mailboxes is not pd.NA:
-            boxes = int(end.mailboxes)
-            body.append(format_text("Boîtes publiées de ces domaines : {boxes}", boxes=boxes))
+        others = format_text("Domaines qui n’ont pas d’autre certificat : {names}", names=_some(domains))
     else:
-        body.append(gettext("Chaque domaine a un autre certificat, qui finit plus tard."))
+        others = gettext("Chaque domaine a un autre certificat, qui finit plus tard.")
+    boxes = None if end.mailboxes is pd.NA or not domains else int(end.mailboxes)
+    body = [
+        format_text("Opérateur : {name}", name=end.operator) if end.operator else "",
+        format_text("Région : {name}", name=end.region) if end.region else "",
+        format_text("Nom du certificat : {name}", name=name),
+        format_text("Serveurs : {names}", names=_some(end.hosts)),
+        others,
+        "" if boxes is None else format_text("Boîtes publiées de ces domaines : {boxes}", boxes=boxes),
+        gettext(DO),
+    ]
     return [
         "BEGIN:VEVENT", f"UID:{end.certificate}@mssante-audit", f"DTSTAMP:{as_of:{_TIME}}",
-        f"DTSTART:{end.until:{_TIME}}", f"SUMMARY:{_text(title)}", f"DESCRIPTION:{_text(*body, gettext(DO))}",
+        f"DTSTART:{end.until:{_TIME}}", f"SUMMARY:{_text(title)}",
+        f"DESCRIPTION:{_text(*filter(None, body))}",
         *([f"CATEGORIES:{_text(end.region)}"] if end.region else []), "TRANSP:TRANSPARENT", "END:VEVENT",
     ]  # fmt: skip
 
@@ -116,7 +116,7 @@ def _some(names: tuple[str, ...]) -> str:
 
 
 def _text(*lines: str) -> str:
-    """Return lines as a value of type TEXT (RFC 5545, 3.3.11): no character of the data ends it."""
+    """Return lines as a value of type TEXT (RFC 5545, 3.3.11)."""
     return r"\n".join(re.sub(r"([\\;,])", r"\\\1", visible(line)) for line in lines)
 
 

@@ -14,29 +14,27 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base import language as spoken
+from mssante_audit.base import language, resources
 from mssante_audit.base.errors import InputError, ParameterError
-from mssante_audit.base.language import NBSP, current_language, day, format_text, gettext, number, translated
-from mssante_audit.base.resources import table_of
+from mssante_audit.base.language import NBSP, format_text, gettext, translated
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.report import svg
 from mssante_audit.report.svg import COLOURS, LINE, WIDTH, Chart, clean, look, mark, sheet
 from mssante_audit.values.identifiers import DEPARTMENTS
 
+# How a bar may look: as a severity (each lighter than the worse one), or plain
 STYLES = (*reversed(SEVERITIES), "strong", "light", "gold", "brown", "grey")
-"""How a bar may look: as a severity (each lighter than the worse one), or plain."""
+# Severities where there is little room
 SHORT = {"critical": "crit.", "error": "err.", "warning": "avert.", "info": "info."}
-"""Severities where there is little room."""
+# What stands between a name and its number, and between two of these, by language
 PAIRS = {"fr": (" : ", " ; "), "en": (": ", "; ")}
-"""What stands between a name and its number, and between two of these, by language."""
-HIGH, CURVE = 110, 70
-"""Points that axes of upright bars, and of a curve, are high."""
+HIGH, CURVE = 110, 70  # Points that axes of upright bars, and of a curve, are high
+# Years that a scale of time may span, and the year from which on matplotlib may have none
 SPAN, LAST = 100, 9000
-"""Years that a scale of time may span, and the year from which on matplotlib may have none."""
+# Where the number of a mark stands
 ABOVE: Any = {"textcoords": "offset points", "ha": "center", "va": "bottom"}
-"""Where the number of a mark stands."""
+# Of the tiles: how many stand in a row, how many shades there are, points from one to the next
 COLUMNS, SHADES, TILE = 10, 6, WIDTH / 10
-"""Of the tiles: how many stand in a row, how many shades there are, points from one to the next."""
 
 
 def bars(
@@ -74,51 +72,44 @@ def bars(
     'Barres – Domaines. CH FICTIF : 3 ; CH INVENTÉ : 1.'
     """
     single = isinstance(values, pd.Series)
-    frame = pd.DataFrame(values.rename("")) if isinstance(values, pd.Series) else values
-    columns, index, upright = [str(column) for column in frame.columns], frame.index, False
-    if isinstance(index, pd.DatetimeIndex | pd.PeriodIndex) and len(index) and not index.hasnans:
-        first, last = index.min().year, index.max().year
-        upright = last < LAST and last - first <= SPAN  # a certificate may end in 9999
+    frame = values.to_frame("") if isinstance(values, pd.Series) else values
+    columns = [str(column) for column in frame.columns]
     lengths = frame.map(_length).astype("float64").set_axis(columns, axis="columns")
     looks = _looks(columns, styles, len(frame) if single else len(columns), single)
-    written: Any = {pd.Timestamp: day, pd.Period: lambda m: spoken.month(m.start_time.tz_localize("UTC"))}
-    names = [clean(written.get(type(name), str)(name)) for name in index]
-    rows = lengths.to_numpy().tolist()
-    nouns = [gettext(SHORT.get(column, column)) for column in columns]
-    units = ["" if single else NBSP + (f"({noun})" if noun[:1].isdigit() else noun) for noun in nouns]
-    parts = [[spoken.one_decimal(n) + unit for n, unit in zip(row, units, strict=True)] for row in rows]
-    if whole is not None:
-        texts = [f"{spoken.one_decimal(n)} ({spoken.percent(int(n), whole)})" for n in lengths.sum(axis=1)]
+    rows, parts = lengths.to_numpy().tolist(), _parts(lengths, single)
+    if whole is None:
+        texts = [
+            ", ".join(part for n, part in zip(row, written, strict=True) if n or single)
+            for row, written in zip(rows, parts, strict=True)
+        ]
     else:
-        bars_parts = [zip(row, part, strict=True) for row, part in zip(rows, parts, strict=True)]
-        texts = [", ".join(part for n, part in bar if n or single) for bar in bars_parts]
-    pairs = list(zip(names, map(clean, texts), strict=True))
-    if ((lengths > 0).sum(axis=1) <= 1).all():  # alike, bars show nothing that their numbers do not say
-        equal = not upright and lengths[lengths.notna().all(axis=1)].sum(axis=1).nunique() == 1
-    else:
-        equal = not upright and len(lengths) > 1 and len(lengths.drop_duplicates()) == 1
-    kind = "Barres – {title}. {said}." if single else "Barres empilées – {title}. {said}."
-    colon, semicolon = PAIRS[current_language()]
-    said = [f"{name}{colon}{text}" for name, text in pairs]
-    alt = _alt("Tableau – {title}. {said}." if equal else kind, title, said, semicolon)
+        sums = lengths.sum(axis=1)
+        texts = [f"{language.one_decimal(n)} ({language.percent(int(n), whole)})" for n in sums]
+    pairs = [(_name(name), clean(text)) for name, text in zip(frame.index, texts, strict=True)]
+    colon, semicolon = PAIRS[language.current_language()]
+    sentences = [f"{name}{colon}{text}" for name, text in pairs]
     marks = {
-        mark(at * len(rows) + i): f"{name}{colon}{text if single else parts[i][at]}"
+        mark(at * len(rows) + i): sentences[i] if single else f"{name}{colon}{parts[i][at]}"
         for at in range(len(columns))
-        for i, (name, text) in enumerate(pairs)
+        for i, (name, _) in enumerate(pairs)
         if rows[i][at] > 0
     }
+    upright = _on_a_scale(frame.index)
+    alike = not upright and _alike(lengths)
+    kind = "Barres – {title}. {said}." if single else "Barres empilées – {title}. {said}."
+    alt = _alt("Tableau – {title}. {said}." if alike else kind, title, sentences, semicolon)
     drawn = lengths[columns[0]] if single else lengths  # a series has a colour a bar, a frame one a column
     options = {"color": [COLOURS[style] for style in looks], **options}
     with look():
         if "ax" in options:
             figure = drawn.plot.barh(stacked=True, legend=False, **options).figure
         else:
-            words = spoken.words(legend or {}) if single else _words_of_columns(columns, looks, lengths)
+            words = language.words(legend or {}) if single else _words_of_columns(columns, looks, lengths)
             words = {style: words[style] for style in STYLES if style in words and style in looks}
             draw = _upright if upright else _below_names
             figure = draw(drawn.fillna(0), pairs, partial(sheet, title, words), options)
-    caption = empty if empty and not names else caption
-    return Chart(figure, title, alt, caption, marks, pairs if equal else ())
+    caption = empty if empty and frame.empty else caption
+    return Chart(figure, title, alt, caption, marks, pairs if alike else ())
 
 
 def lines(
@@ -126,16 +117,14 @@ def lines(
 ) -> Chart:
     """Draw a line a column over time, each on a scale of its own that starts at 0.
 
-    A thousand informations would flatten two criticals on one scale. Columns named for severities are named
-    and coloured as severities are.
+    Columns named for severities are named and coloured as severities are; `title`, `caption` and `alt` are as
+    for `bars`.
 
     Parameters
     ----------
     values
         Whole numbers, a row an instant (the index; UTC if it has no zone), the oldest first; a number that is
         not whole, or unknown, or stands over no instant, is an `InputError`.
-    title, caption, alt
-        As for `bars`.
     **options
         Whatever `pandas.Series.plot` takes: ``color``, ``marker``, ``figsize``, ``grid``, ``ax``…
     """
@@ -146,41 +135,35 @@ def lines(
             remedy="Make one by pd.to_datetime",
         )
     times = pd.DatetimeIndex(pd.to_datetime(frame.index, utc=True))
-    words = {severity: plural.capitalize() for severity, (_, plural) in spoken.severity_names().items()}
-    held = {str(column): _whole_numbers(frame[column]) for column in frame.columns if len(frame)}
-    names = {column: clean(words.get(column, translated(column))) for column in held}
-    colon, given, marks = PAIRS[current_language()][0], options.pop("ax", None), {}
+    words = {severity: plural.capitalize() for severity, (_, plural) in language.severity_names().items()}
+    curves = {str(column): _whole_numbers(frame[column]) for column in frame.columns if len(frame)}
+    names = {column: clean(words.get(column, translated(column))) for column in curves}
+    given, marks, colon = options.pop("ax", None), {}, PAIRS[language.current_language()][0]
     with look():
         heads = [svg.lines_of(name, svg.LETTERS - 12) for name in names.values()]
         heights = [LINE * len(head) + CURVE for head in heads]
         size = options.pop("figsize", None)
         figure = given.figure if given else sheet(title, {}, [*heights, LINE], size)
-        plots = [given] * len(held) if given else figure.axes
-        for at, (axes, (column, numbers)) in enumerate(zip(plots, held.items(), strict=False)):
+        plots = [given] * len(curves) if given else figure.axes
+        for at, (axes, (column, numbers)) in enumerate(zip(plots, curves.items(), strict=False)):
             colour = COLOURS[column if column in SEVERITIES else "strong"]
             looks: Any = {"color": colour, "marker": "o", "markersize": 4, "x_compat": True, "legend": False}
             pd.Series(numbers, index=times).plot(ax=axes, **looks | options)
             axes.lines[-1].set(gid=mark(at), clip_on=False)
-            told = zip(times, numbers, strict=True)
-            marks[mark(at)] = "\n".join(f"{day(time)}{colon}{number(n)}" for time, n in told)
+            points = zip(map(language.day, times), map(language.number, numbers), strict=True)
+            marks[mark(at)] = "\n".join(map(colon.join, points))
             if not given:
                 axes.set_ylim(0, (max(numbers) or 1) * heights[at] / (CURVE - LINE))
                 axes.set(yticks=[], xlabel="", ylabel="")
-                beside: Any = {"transform": axes.transAxes, "va": "top", "clip_on": False}
-                axes.text(0, 1, "\n".join(heads[at]), **beside)
-                axes.text(1, 1, number(numbers[-1]), ha="right", weight="bold", **beside)
-                if (most := max(numbers)) > numbers[-1]:
-                    top = (axes.lines[-1].get_xdata()[numbers.index(most)], most)
-                    axes.annotate(number(most), top, (0, 3), **ABOVE)
-                _time_axis(axes, times, day(times[0]), day(times[-1]))
-                axes.tick_params(labelbottom=at == len(held) - 1)
+                _head(axes, heads[at], times, numbers)
+                axes.tick_params(labelbottom=at == len(curves) - 1)
         if not given:
             figure.axes[-1].set_axis_off()
     text = "{name} : {a} le {first}, {z} le {last} ; entre {low} et {high}"
-    ends = {"first": times[0], "last": times[-1]} if held else {}
+    ends = {"first": times[0], "last": times[-1]} if curves else {}
     sentences = [
         format_text(text, name=names[c], a=n[0], z=n[-1], low=min(n), high=max(n), **ends)
-        for c, n in held.items()
+        for c, n in curves.items()
     ]
     return Chart(figure, title, alt or _alt("Lignes – {title}. {said}.", title, sentences), caption, marks)
 
@@ -188,8 +171,7 @@ def lines(
 def steps(curves: Mapping[str, pd.DataFrame], *, title: str = "", caption: str = "") -> Chart:
     """Draw the share that lasts over days as steps, with the band of its interval; two curves at most.
 
-    `curves` has them by name, as `mssante_audit.archive.lifetimes.survival` returns them; `title` and
-    `caption` are as for `bars`.
+    `curves` has them by name, as `mssante_audit.archive.lifetimes.survival` returns them.
     """
     drawn = {translated(name): curve for name, curve in curves.items() if len(curve)}
     styles = dict(zip(("strong", "gold"), drawn, strict=False))
@@ -199,19 +181,18 @@ def steps(curves: Mapping[str, pd.DataFrame], *, title: str = "", caption: str =
         x, y, width, height = axes.get_position().bounds
         axes.set_position((x + 0.12, y + 0.12 * height, width - 0.14, 0.86 * height))
         for at, (style, name) in enumerate(styles.items()):
-            days = [0.0, *drawn[name]["day"]]
-            shares = {bound: [1.0, *drawn[name][bound]] for bound in ("early", "late", "low", "high")}
-            for bound in ("early", "late"):
-                axes.step(days, shares[bound], where="post", color=COLOURS[style])
+            colour, days = COLOURS[style], [0.0, *drawn[name]["day"]]
+            early, late, low, high = ([1.0, *drawn[name][b]] for b in ("early", "late", "low", "high"))
+            for shares in (early, late):
+                axes.step(days, shares, where="post", color=colour)
             axes.lines[-1].set_gid(mark(at))
-            band: Any = {"step": "post", "alpha": 0.2, "color": COLOURS[style], "linewidth": 0}
-            axes.fill_between(days, shares["low"], shares["high"], **band)
+            axes.fill_between(days, low, high, step="post", alpha=0.2, color=colour, linewidth=0)
         axes.set_ylim(0, 1)
         axes.set_xlim(left=0)
-        axes.set_yticks([0, 0.5, 1], [spoken.percent(n, 2) for n in range(3)])
+        axes.set_yticks([0, 0.5, 1], [language.percent(n, 2) for n in range(3)])
     text, sentences = "{name} : {share} encore ouverts après {d:jour}", []
     for name, curve in drawn.items():
-        share = spoken.percent(round(1000 * curve["late"].iloc[-1]), 1000)
+        share = language.percent(round(1000 * curve["late"].iloc[-1]), 1000)
         sentences.append(format_text(text, name=name, share=share, d=int(curve["day"].iloc[-1])))
     alt = _alt("Lignes – {title}. {said}.", title, sentences)
     return Chart(figure, title, alt, caption, {mark(at): text for at, text in enumerate(sentences)})
@@ -223,7 +204,7 @@ def tile_places(collectivities: bool = False) -> dict[str, tuple[int, int]]:
 
     The collectivities overseas, which are no départements, have a row of their own below the others.
     """
-    grids = table_of("mssante_audit.report", "tiles.toml")
+    grids = resources.table_of("mssante_audit.report", "tiles.toml")
     rows = grids["departments"].strip().splitlines() + [grids["collectivities"]] * collectivities
     return {code: (x, y) for y, row in enumerate(rows) for x, code in enumerate(row.split()) if code != "."}
 
@@ -237,15 +218,18 @@ def tiles(values: pd.Series, *, title: str = "", caption: str = "") -> Chart:
     """
     from matplotlib.patches import Rectangle
 
-    held = values[values > 0].sort_values(ascending=False, kind="stable")
-    numbers = dict(zip(map(str, held.index), _whole_numbers(held), strict=True))
+    drawn = values[values > 0].sort_values(ascending=False, kind="stable")
+    numbers = dict(zip(map(str, drawn.index), _whole_numbers(drawn), strict=True))
     if unknown := sorted(numbers.keys() - DEPARTMENTS.keys()):
         named = ", ".join(code or '""' for code in unknown)
         raise InputError(f"no such département: {named}")
-    most, (colon, semicolon) = max(numbers.values(), default=1), PAIRS[current_language()]
+    most, (colon, semicolon) = max(numbers.values(), default=1), PAIRS[language.current_language()]
     places = tile_places(not numbers.keys() <= tile_places().keys())
-    names = {code: f"{DEPARTMENTS[code]} ({code})" for code in DEPARTMENTS}
     marks, height = {}, TILE * (1 + max(y for _, y in places.values()))
+
+    def sentence(code: str) -> str:
+        return f"{DEPARTMENTS[code]} ({code}){colon}{language.number(numbers.get(code, 0))}"
+
     with look():
         figure = sheet(title, _scale(most), [height])
         axes = figure.axes[0]
@@ -256,13 +240,13 @@ def tiles(values: pd.Series, *, title: str = "", caption: str = "") -> Chart:
             style = f"s{_shade(n, most)}" if n else "paper"
             box = Rectangle((x, y), TILE - 3, TILE - 3, facecolor=COLOURS[style], edgecolor=COLOURS["edge"])
             axes.add_patch(box).set_gid(mark(at))
-            marks[mark(at)] = f"{names[code]}{colon}{number(n)}"
+            marks[mark(at)] = sentence(code)
             short = f"{n // 1000}k" if n >= 10_000 else str(n)  # a tile has room for four digits
             ink: Any = {"color": COLOURS["inverse" if style in ("s3", "s4", "s5") else "ink"], "va": "center"}
             axes.text(x + 3, y + 10, code, **ink)
             axes.text(x + TILE / 2 - 2, y + 28, short if n else "–", weight="bold", ha="center", **ink)
-    said = [f"{names[code]}{colon}{number(n)}" for code, n in numbers.items()]
-    alt = _alt("Carte en carreaux – {title}. {said}.", title, said, semicolon)
+    sentences = list(map(sentence, numbers))
+    alt = _alt("Carte en carreaux – {title}. {said}.", title, sentences, semicolon)
     return Chart(figure, title, alt, caption, marks)
 
 
@@ -272,9 +256,9 @@ def largest(values: pd.Series | pd.DataFrame) -> tuple[str, int]:
     return (str(sizes.idxmax()), int(sizes.max())) if len(sizes) else ("", 0)
 
 
-def _alt(kind: str, title: str, said: Sequence[str], between: str = ". ") -> str:
-    """Return a chart's alternative text: its kind, its title and its numbers."""
-    return format_text(kind, title=translated(title), said=between.join(said) or gettext("Aucune donnée"))
+def _alt(kind: str, title: str, sentences: Sequence[str], between: str = ". ") -> str:
+    written = between.join(sentences) or gettext("Aucune donnée")
+    return format_text(kind, title=translated(title), said=written)
 
 
 def _length(value: Any) -> float | None:
@@ -287,11 +271,43 @@ def _length(value: Any) -> float | None:
 
 
 def _whole_numbers(numbers: Iterable[Any]) -> list[int]:
-    """Return numbers as whole ones: a count cut short would be another count."""
-    found = list(numbers)
-    if wrong := [n for n in found if not isinstance(n, Real) or n % 1 != 0]:
+    """Return counts as integers; one cut short would be another count."""
+    given = list(numbers)
+    if wrong := [n for n in given if not isinstance(n, Real) or n % 1 != 0]:
         raise InputError(f"{wrong[0]} is no whole number", remedy="Draw counts, or round them first")
-    return [int(n) for n in found]
+    return [int(n) for n in given]
+
+
+def _name(name: Any) -> str:
+    """Return the name of a bar; of one over time, its day or its month."""
+    if isinstance(name, pd.Timestamp):
+        return language.day(name)
+    if isinstance(name, pd.Period):
+        return language.month(name.start_time.tz_localize("UTC"))
+    return clean(name)
+
+
+def _parts(lengths: pd.DataFrame, single: bool) -> list[list[str]]:
+    """Return the number of each part of each bar, with the noun of its column."""
+    nouns = [gettext(SHORT.get(column, column)) for column in lengths.columns]
+    units = ["" if single else NBSP + (f"({noun})" if noun[:1].isdigit() else noun) for noun in nouns]
+    rows = lengths.to_numpy().tolist()
+    return [[language.one_decimal(n) + unit for n, unit in zip(row, units, strict=True)] for row in rows]
+
+
+def _on_a_scale(index: pd.Index) -> bool:
+    """Tell whether an index has instants that one scale of time shows: a certificate may end in 9999."""
+    if not isinstance(index, pd.DatetimeIndex | pd.PeriodIndex) or not len(index) or index.hasnans:
+        return False
+    first, last = index.min().year, index.max().year
+    return bool(last < LAST and last - first <= SPAN)
+
+
+def _alike(lengths: pd.DataFrame) -> bool:
+    """Tell whether bars would all look alike, and show nothing that their numbers do not say."""
+    if ((lengths > 0).sum(axis=1) <= 1).all():
+        return lengths.dropna().sum(axis=1).nunique() == 1
+    return len(lengths) > 1 and len(lengths.drop_duplicates()) == 1
 
 
 def _looks(columns: Sequence[str], styles: Sequence[str], needed: int, single: bool) -> list[str]:
@@ -309,9 +325,22 @@ def _words_of_columns(columns: Sequence[str], looks: Sequence[str], lengths: pd.
     names: dict[str, list[str]] = {}
     for column, style in zip(columns, looks, strict=True):
         if (lengths[column] > 0).any():
-            name = spoken.severity_name(column) if column in SEVERITIES else translated(column)
+            name = language.severity_name(column) if column in SEVERITIES else translated(column)
             names.setdefault(style, []).append(name)
     return {style: ", ".join(shared) for style, shared in names.items()}
+
+
+def _shade(n: int, most: int) -> int:
+    return int(SHADES * math.log(n) / math.log(most + 1))
+
+
+def _scale(most: int) -> dict[str, str]:
+    """Return the numbers that each shade stands for; shades that no number up to `most` has are left out."""
+    upto = range(1, most + 1)
+    starts = [1 + bisect_left(upto, k, key=lambda n: _shade(n, most)) for k in range(SHADES + 1)]
+    spans = {f"s{k}": {low, after - 1} for k, (low, after) in enumerate(pairwise(starts)) if low < after}
+    texts = {style: "–".join(map(language.number, sorted(span))) for style, span in spans.items()}
+    return {"paper": gettext("aucun"), **texts}
 
 
 def _below_names(lengths: Any, pairs: svg.Pairs, new: Any, options: dict[str, Any]) -> Any:
@@ -354,21 +383,20 @@ def _upright(lengths: Any, pairs: svg.Pairs, new: Any, options: dict[str, Any]) 
     figure = new([LINE, HIGH, LINE], options.pop("figsize", None))
     above, axes, below = figure.axes
     days = (times - times[0]).days.tolist()
-    least = min((b - a for a, b in pairwise(days) if b > a), default=30)
+    width = 0.8 * min((b - a for a, b in pairwise(days) if b > a), default=30)
     bottom = pd.Series(0.0, index=index)
     for at, (column, colour) in enumerate(parts):
-        drawn = axes.bar(times, frame[column], width=0.8 * least, bottom=bottom, color=colour, **options)
+        drawn = axes.bar(times, frame[column], width=width, bottom=bottom, color=colour, **options)
         bottom += frame[column]
         for i, bar in enumerate(drawn):
             bar.set(gid=mark(at * len(lengths) + i), clip_on=False)
     _time_axis(axes, times, pairs[0][0], pairs[-1][0])
-    tops, texts = bottom.tolist(), [spoken.one_decimal(n) for n in bottom]
+    tops, texts = bottom.tolist(), [language.one_decimal(n) for n in bottom]
     (left, right), up = axes.get_xlim(), HIGH / axes.get_ylim()[1]
     across, first = WIDTH / (right - left), axes.convert_xunits(times[0]) - left
     places = [across * (first + n) for n in days]
-    for i in _numbered(places, [up * n for n in tops], texts, across * 0.8 * least):
-        top = (times[i], tops[i])
-        axes.annotate(texts[i], top, (0, 2), **ABOVE)
+    for i in _numbered(places, [up * n for n in tops], texts, across * width):
+        axes.annotate(texts[i], (times[i], tops[i]), (0, 2), **ABOVE)
     axes.set_yticks([])
     above.set_axis_off()
     below.set_axis_off()
@@ -390,6 +418,17 @@ def _numbered(places: list[float], tops: list[float], texts: list[str], bar: flo
     return sorted(chosen)
 
 
+def _head(axes: Any, head: Sequence[str], times: pd.DatetimeIndex, numbers: Sequence[int]) -> None:
+    """Write above a curve its name and its last number, and where it is highest how high."""
+    beside: Any = {"transform": axes.transAxes, "va": "top", "clip_on": False}
+    axes.text(0, 1, "\n".join(head), **beside)
+    axes.text(1, 1, language.number(numbers[-1]), ha="right", weight="bold", **beside)
+    if (most := max(numbers)) > numbers[-1]:
+        top = (axes.lines[-1].get_xdata()[numbers.index(most)], most)
+        axes.annotate(language.number(most), top, (0, 3), **ABOVE)
+    _time_axis(axes, times, language.day(times[0]), language.day(times[-1]))
+
+
 def _time_axis(axes: Any, times: pd.DatetimeIndex, *names: str) -> None:
     """Name the first and the last instant below axes whose other ticks are drawn to scale."""
     from matplotlib.dates import AutoDateLocator
@@ -400,18 +439,3 @@ def _time_axis(axes: Any, times: pd.DatetimeIndex, *names: str) -> None:
     axes.xaxis.set_minor_locator(AutoDateLocator(minticks=3, maxticks=12))  # type: ignore[no-untyped-call]
     for label, side in zip(axes.get_xticklabels(), ("left", "right"), strict=False):
         label.set_horizontalalignment(side)
-
-
-def _shade(n: int, most: int) -> int:
-    return int(SHADES * math.log(n) / math.log(most + 1))
-
-
-def _scale(most: int) -> dict[str, str]:
-    """Return the numbers that each shade stands for; shades that no number up to `most` has are left out."""
-    upto = range(1, most + 1)
-    starts = [1 + bisect_left(upto, k, key=lambda n: _shade(n, most)) for k in range(SHADES + 1)]
-    return {"paper": gettext("aucun")} | {
-        f"s{k}": number(low) if low == after - 1 else f"{number(low)}–{number(after - 1)}"
-        for k, (low, after) in enumerate(pairwise(starts))
-        if low < after
-    }

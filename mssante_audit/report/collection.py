@@ -16,8 +16,7 @@ from mssante_audit.report.tables import Cell, rows_table
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.words import DOUBTS
 
-MOST = 20
-"""Fetches that are shown."""
+MOST = 20  # Fetches that are shown
 _WHY = {
     "future": "{n:observation est|observations sont} de côté, car {n:~postérieure|postérieures} à la date de "
     "situation : {files}.",
@@ -41,10 +40,9 @@ def collection(space: TrustSpace) -> Html:
     if good:
         last = say(". Dernière collecte réussie : {at:moment}", at=parse_instant(fetches[good[-1]].at))
     since = say(" ; {n:échec} depuis", n=failed) if failed else ""
-    told = say(
-        "L'archive garde {n:liste}{span}{last}{since}.", n=len(held), span=span, last=last, since=since
-    )
-    parts = [paragraph("caution" if failed else "none", told)]
+    text = "L'archive garde {n:liste}{span}{last}{since}."
+    fares = say(text, n=len(held), span=span, last=last, since=since)
+    parts = [paragraph("caution" if failed else "none", fares)]
     try:
         archive.history  # noqa: B018 - asked for to know whether it can be had
     except InputError as error:
@@ -55,17 +53,12 @@ def collection(space: TrustSpace) -> Html:
         parts.append(note(say(text, name=Path(error.file or "").name), kind="caution"))
     if odd := [record for record in log if record.flags or record.outcome in ("quarantined", "failed")]:
         outcomes, flags = names("fetches"), names("flags")
-        rows = [
-            (
-                Cell(moment(parse_instant(record.at)), record.at),
-                Cell(outcomes.get(record.outcome) or data(record.outcome)),
-                Cell(data(record.file)),
-                Cell(
-                    data(", ".join(flags.get(flag, flag) for flag in record.flags) or _why(record), 160, "")
-                ),
-            )
-            for record in reversed(odd[-MOST:])
-        ]
+        rows = []
+        for record in reversed(odd[-MOST:]):
+            remark = ", ".join(flags.get(flag, flag) for flag in record.flags) or _why(record)
+            outcome = outcomes.get(record.outcome) or data(record.outcome)
+            cells = (outcome, data(record.file), data(remark, 160, ""))
+            rows.append([Cell(moment(parse_instant(record.at)), record.at), *map(Cell, cells)])
         columns = ("Quand", "Issue", "Fichier", "Remarque")
         parts.append(rows_table("collection", "Collectes à regarder", columns, rows))
     return joined(*parts)
@@ -111,12 +104,9 @@ def observed(space: TrustSpace, records: pd.DataFrame) -> Html:
             sentences.append(say(text, n=len(aside), files=aside))
     how = "menée à son terme" if seen.complete else "interrompue : une partie n'a pas été observée"
     last = "Dernière observation du {at:moment}, {how} ({n:question})."
-    return note(
-        *sentences,
-        say(last, at=seen.started_at, how=say(how), n=len(seen.replies)),
-        _unreadable(seen),
-        say("Serveurs interrogés en IPv6 : {v}.", v=say("oui" if seen.ipv6 else "non")),
-    )
+    sentences.append(say(last, at=seen.started_at, how=say(how), n=len(seen.replies)))
+    ipv6 = say("Serveurs interrogés en IPv6 : {v}.", v=say("oui" if seen.ipv6 else "non"))
+    return note(*sentences, _unreadable(seen), ipv6)
 
 
 def observed_tls(space: TrustSpace) -> Html:

@@ -18,7 +18,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype
 from pandas.errors import UndefinedVariableError
 
-from mssante_audit.audits import audit_all, lacking, unsure, waived
+from mssante_audit.audits import audit_all, lacking, unsure
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.export import WRITERS, parquet_bytes, write_workbook
 from mssante_audit.base.frames import dtypes, frame_of
@@ -29,18 +29,15 @@ from mssante_audit.declarations.register import columns
 from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.frame import Finding, Findings, concat
 from mssante_audit.findings.registry import Audit, register
-from mssante_audit.network import methods
-from mssante_audit.observe.tls.observation import servers
 from mssante_audit.report.results import limited, limits, touching
-from mssante_audit.snapshot.make import changes_of, naming, unnamed_texts
+from mssante_audit.snapshot.make import frames_of, naming, unnamed_texts
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.values.person import Person, masks
-from mssante_audit.verdicts.domains import domains
 from mssante_audit.whitelist.load import FRAME as LIST_COLUMNS
 
+# Identifiers that tables are joined by, and how many characters each has
 NUMBERS = {"finess": 9, "siren": 9, "siret": 14}
-"""Identifiers that tables are joined by, and how many characters each has."""
 
 
 def sql(space: TrustSpace, query: str, /, **tables: pd.DataFrame) -> pd.DataFrame:
@@ -51,19 +48,19 @@ def sql(space: TrustSpace, query: str, /, **tables: pd.DataFrame) -> pd.DataFram
     except ImportError:
         remedy = 'pip install "mssante-audit[lab]"'
         raise InputError("SQL needs DuckDB, which is not installed", remedy=remedy) from None
-    made = _tables(space) | {name: partial(pd.DataFrame, frame) for name, frame in tables.items()}
-    words = {word.lower() for word in re.findall(r"\w+", query)}
+    makers = frames_of(space) | {name: partial(pd.DataFrame, frame) for name, frame in tables.items()}
+    words = re.findall(r"\w+", query.lower())
     closed: dict[str, Any] = dict.fromkeys(
         # Without replacements a frame is a table only because it was handed over.
         ("enable_external_access", "python_enable_replacements", "autoload_known_extensions"), False
     )  # fmt: skip
     with duckdb.connect(config=closed | {"temp_directory": ""}) as opened:
         opened.execute("SET TimeZone = 'UTC'; SET lock_configuration = true")
-        for name, make in made.items():
+        for name, make in makers.items():
             if name.lower() in words:  # findings and domains take seconds to make
-                told = masked(make(), "all" if name in tables else space.contacts)
+                table = masked(make(), "all" if name in tables else space.contacts)
                 # As its Parquet file has it, so that a query over a snapshot is the same.
-                opened.register(name, parquet.read_table(BytesIO(parquet_bytes(told))))
+                opened.register(name, parquet.read_table(BytesIO(parquet_bytes(table))))
         try:
             result = opened.sql(query)
             if result is None:
@@ -71,45 +68,23 @@ def sql(space: TrustSpace, query: str, /, **tables: pd.DataFrame) -> pd.DataFram
             frame: pd.DataFrame = result.df()
         except duckdb.Error as error:
             why = " ".join(str(error).partition("\n\n")[0].split())
-            remedy = f"There are the tables {', '.join(made)}"
+            remedy = f"There are the tables {', '.join(makers)}"
             raise ParameterError(f"the query cannot be run ({why})", remedy=remedy) from None
     return frame
 
 
-def _tables(space: TrustSpace) -> dict[str, Callable[[], pd.DataFrame]]:
-    """Return what makes each frame of a space, by the name that it has in a snapshot."""
-    made: dict[str, Callable[[], pd.DataFrame]] = {
-        "entries": lambda: space.entries,
-        "problems": lambda: space.whitelist.problems,
-        "findings": lambda: audit_all(space),
-        "waived": lambda: waived(space),
-        "domains": lambda: domains(space),
-        "changes": lambda: changes_of(space),
-        "methods": lambda: methods(space.observation, space.audited["domain"].unique().tolist()),
-        "servers": lambda: servers(space.tls),
-    }
-    if (boxes := space.mailboxes) is not None:
-        made["mailboxes"] = lambda: boxes.counts.frame
-    if (register := space.register) is not None:
-        made["register"] = lambda: register.declarations
-    return made
-
-
 def declarations(space: TrustSpace) -> pd.DataFrame:
     """Return the rows of a space's register, persons masked unless the space shows them."""
-    known = space.register
-    return frame_of((), columns()) if known is None else masked(known.declarations, space.contacts)
+    register = space.register
+    return frame_of((), columns()) if register is None else masked(register.declarations, space.contacts)
 
 
+# Columns of contacts that the list publishes; the register's are masked whole
 LISTED = {f"{kind}_{part}" for kind in ("project", "support") for part in ("contact", "phone", "email")}
-"""Columns of contacts that the list publishes; the register's are masked whole."""
 
 
 def masked(frame: pd.DataFrame, contacts: str) -> pd.DataFrame:
-    """Return a frame with persons masked, as in a snapshot: in the columns that name them, and elsewhere.
-
-    Two that differ stay different in the columns that name persons.
-    """
+    """Return a frame with persons masked, as in a snapshot; two that differ stay different."""
     if contacts == "all":
         return frame
     columns = unnamed_texts(frame.drop(columns=naming(frame)))
@@ -147,7 +122,7 @@ def within(
 def join(
     frame: pd.DataFrame, theirs: pd.DataFrame | str | Path, on: str, column: str | None = None
 ) -> pd.DataFrame:
-    """Join an external table by the operators' FINESS, SIREN or SIRET.
+    """Join an external table by the operators' FINESS, SIREN or SIRET (`on`), all rows of a frame kept.
 
     Parameters
     ----------
@@ -155,22 +130,16 @@ def join(
         Any frame with a column `operator_id`: rows of the list, findings, domains.
     theirs
         The table, or its file (CSV, XLSX, JSON, Parquet). Its numbers may be numbers, have lost their leading
-        zeros, or be written with blanks; a SIRET does where a SIREN is asked for.
-    on, column
-        ``finess``, ``siren`` or ``siret``; its column that holds them: the one whose name says so, if there
-        is one.
-
-    Returns
-    -------
-    DataFrame
-        All rows of `frame`, with the columns of the table; those that both have are called ``…_theirs``.
-        Where it has no such number they are missing.
+        zeros, or be written with blanks; a SIRET does where a SIREN is asked for. Its columns that the frame
+        has too are called ``…_theirs``.
+    column
+        The one that holds the numbers: that whose name says so, if there is one.
 
     Raises
     ------
     ParameterError, InputError
-        If there is no such identifier, not one column of it, or no such kind of file; if the table has one
-        number twice (rows would be counted twice), or the file cannot be read.
+        No such identifier, not one column of it, no such kind of file; a number twice (rows would be counted
+        twice), or a file that cannot be read.
     """
     theirs = theirs if isinstance(theirs, pd.DataFrame) else _read(Path(theirs))
     if on not in NUMBERS:
@@ -204,7 +173,6 @@ def join(
 
 
 def _read(path: Path) -> pd.DataFrame:
-    """Return the table of a file, whatever separates its columns and however its letters are written."""
     readers: dict[str, Callable[..., Any]] = {
         ".csv": partial(pd.read_csv, sep=None, engine="python"), ".xlsx": pd.read_excel,
         ".json": pd.read_json, ".parquet": pd.read_parquet,
@@ -212,21 +180,19 @@ def _read(path: Path) -> pd.DataFrame:
     suffix = path.suffix.lower()
     if suffix not in readers:
         raise ParameterError(f"{path.name!r} is of no known format", remedy=f"End it in {', '.join(readers)}")
-    table: pd.DataFrame
     try:
         try:
-            table = readers[suffix](path)
+            return pd.DataFrame(readers[suffix](path))
         except UnicodeDecodeError:  # as a French spreadsheet saves it
-            table = readers[suffix](path, encoding="cp1252")
+            return pd.DataFrame(readers[suffix](path, encoding="cp1252"))
     except (OSError, ValueError, KeyError, TypeError, BadZipFile, csv.Error) as error:
         why = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"the table cannot be read ({why})", file=str(path)) from None
-    return table
 
 
 def _number(value: Any, on: str) -> str:
     """Return a number as the list writes it, whatever a spreadsheet made of it; "" if it is none."""
-    if value is None or value is pd.NA or value != value:
+    if pd.isna(value):
         return ""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
@@ -242,9 +208,8 @@ def moved(before: TrustSpace, after: TrustSpace) -> Findings:
     words), or ``unknown`` where one of both spaces cannot tell what the other does.
     """
     old, new = audit_all(before), audit_all(after)
-    doubts = [unsure(before), unsure(after)]
-    blind = {name for name in {*doubts[0], *doubts[1]} if doubts[0].get(name) != doubts[1].get(name)}
-    blind |= {*lacking(before)} ^ {*lacking(after)}
+    blind = {name for name, _ in unsure(before).items() ^ unsure(after).items()}
+    blind |= lacking(before).keys() ^ lacking(after).keys()
     columns = ["severity", "confidence", "rows", "domain", "observed", "expected"]
     was, now = (
         dict(zip(frame["fingerprint"], frame[columns].astype(str).itertuples(index=False), strict=True))
@@ -276,17 +241,15 @@ def own_rule(
 
     Parameters
     ----------
-    code
-        Capitals and digits joined by ``_``, such as ``LIST_DOMAIN_LONG``; made again, it is replaced. If it
-        is taken, or is none, or the severity is none, that is an `InputError`.
-    title, why, remedy
-        What it is called, why it matters, and what to do.
+    code, title, why, remedy
+        Capitals and digits joined by ``_``, made again replaced, an `InputError` if taken; what it is called,
+        why it matters, what to do.
     which
         The rows of the list that break it: a `DataFrame.query`, such as ``"domain.str.len() > 40"``, or a
-        function from the rows to a mask of them. It is asked of each space that is audited; what names a
-        column that the list does not have, or is no condition, is a `ParameterError`.
+        function from the rows to a mask of them. What names a column that the list does not have, or is no
+        condition, is a `ParameterError`.
     severity
-        ``info``, ``warning``, ``error`` or ``critical``.
+        ``info``, ``warning``, ``error`` or ``critical``; another is an `InputError`.
     shows
         The column whose values are what was observed; persons are masked as everywhere.
     """
@@ -308,12 +271,12 @@ def own_rule(
 
 def _check(which: str | Callable[[pd.DataFrame], Any], shows: str) -> None:
     """Refuse a condition that names no column of the list, or is none, while its author is there."""
-    names = [column.name for column in LIST_COLUMNS]
     rows = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in dtypes(LIST_COLUMNS).items()})
-    wrong, why = "" if shows in names else shows, ""
+    names, why = list(map(str, rows)), ""
+    wrong = "" if shows in names else shows
     try:
-        held = rows.eval(which, engine="python") if isinstance(which, str) else which(rows)
-        if isinstance(which, str) and not (isinstance(held, pd.Series) and is_bool_dtype(held)):
+        mask = rows.eval(which, engine="python") if isinstance(which, str) else which(rows)
+        if isinstance(which, str) and not (isinstance(mask, pd.Series) and is_bool_dtype(mask)):
             why = "it is neither true nor false of a row"
     except UndefinedVariableError as error:
         wrong = str(error).split("'")[1]

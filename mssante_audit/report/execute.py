@@ -1,8 +1,8 @@
 """Run one notebook by papermill, in a process of its own that sees little of this one.
 
-`execute` starts ``python -m mssante_audit.report.execute FOLDER``, whose `main` hands the notebook in that
-folder to papermill. The process, and the kernel that papermill starts, have an environment without the
-parent's secrets and a private folder, where their sockets lie as well: no other user can listen to them.
+`execute` starts ``python -m mssante_audit.report.execute FOLDER``. That process, and the kernel that
+papermill starts, have an environment without the parent's secrets and a private folder, where their sockets
+lie as well.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from mssante_audit.values.person import unnamed
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+# Seconds that a report may take, and that its process then has to stop its kernel and write down what is
 DEADLINE, GRACE = 900, 10
-"""Seconds that a report may take, and that its process then has to stop its kernel and write down what is."""
+# Variables that a kernel sees: what it takes to find libraries and font caches
 INHERITED = (
     "PATH", "HOME", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "MPLCONFIGDIR",
     "XDG_CACHE_HOME", "TMPDIR", "SYSTEMROOT", SAMPLE_FOLDER,
 )  # fmt: skip
-"""Variables that a kernel sees: what it takes to find libraries and font caches."""
+# Variables that make the same input give the same output
 FIXED = {"LANG": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
-"""Variables that make the same input give the same output."""
+# Files in the folder of a run
 INPUT, OUTPUT, GIVEN, FAILURE, ERRORS = "input.ipynb", "output.ipynb", "given.json", "failure.json", "errors"
-"""Files in the folder of a run."""
 _FRAME = re.compile(r"(?:File \"?([^\n\"]+?)\"?(?::|, line )(\d+)|Cell In\[\d+\](?:, line |:)(\d+))")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -46,15 +46,12 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 class Failure:
     """Where and why a report failed."""
 
-    kind: str
-    """Class of the exception."""
+    kind: str  # Class of the exception
+    # What it says and where; contacts in it are masked, unless it is an `AuditError` or the engine's, which
+    # hold no field of the list
     message: str
-    """What it says and where; contacts in it are masked, unless it is an `AuditError` or the engine's, which
-    hold no field of the list."""
-    cell: int = -1
-    """Position of the cell, from 0, in the executed notebook; -1 if the kernel never started."""
-    traceback: str = ""
-    """Only for debugging: it may hold values."""
+    cell: int = -1  # Position of the cell, from 0, in the executed notebook; -1 if the kernel never started
+    traceback: str = ""  # Only for debugging: it may hold values
 
 
 @dataclass(frozen=True, slots=True)

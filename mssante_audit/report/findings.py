@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import escape
 
-from mssante_audit.base import language as spoken
+from mssante_audit.base import language
 from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import count, day, format_text, gettext, listing, localized, translated
@@ -27,6 +27,7 @@ from mssante_audit.space.states import aged
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.signature import made_up
 
+# French names of `catalogue.SOURCES`, the longest that fits first
 SOURCES = {
     "form": "formulaire « annexe 1 » du contrat opérateur",
     "data": "constaté dans les listes publiées",
@@ -36,20 +37,23 @@ SOURCES = {
     "good practice": "bonne pratique, et non une exigence de MSSanté",
     "none": "aucun texte, repère propre à ce rapport",
 }
-"""French names of `mssante_audit.findings.catalogue.SOURCES`, the longest that fits first."""
+# What to do where one of `registry.known_needs` is not there; a kind of observation says its own
 TO_DO = {
     "declarations": "Déposez declarations.csv, .xlsx ou .json dans le dossier de données.",
     "mailboxes": "Lancez « mssante-audit fetch --mailboxes », qui y dépose celle du jour.",
     "archive": "Gardez les listes par « mssante-audit fetch » ou « mssante-audit archive import ».",
 }
-"""What to do where one of `mssante_audit.findings.registry.known_needs` is not there; a kind of observation
-says its own."""
-BY_ARCHIVE = "Contacts que l’archive montre périmés"
-"""The one family that needs more than its audit does."""
+BY_ARCHIVE = "Contacts que l’archive montre périmés"  # The one family that needs more than its audit does
 COLUMNS = ("Gravité", "Constat", "Domaines", "Opérateur", "Observé", "Lignes")
 WAIVED_COLUMNS = ("Gravité", "Constat", "Domaines", "Opérateur", "Observé", "Accepté", "Jusqu’au")
-STATUS = {"new": "nouveau", "open": "ouvert", "unknown": "inconnu"}
-"""Of a finding (`mssante_audit.findings.ledger.FollowUp`)."""
+STATUS = {"new": "nouveau", "open": "ouvert", "unknown": "inconnu"}  # Of a finding (`ledger.FollowUp`)
+# What is said of several findings of a status, and of none
+MOVED = {
+    "new": ("{n:nouveau constat|nouveaux constats}", "aucun nouveau constat"),
+    "open": ("{n:constat encore ouvert|constats encore ouverts}", "aucun constat encore ouvert"),
+    "fixed": ("{n:constat réglé|constats réglés}", "aucun constat réglé"),
+    "unknown": ("{n:constat dont l'état est inconnu|constats dont l'état est inconnu}", ""),
+}
 
 
 def family(name: str) -> dict[str, Rule]:
@@ -66,10 +70,9 @@ def family(name: str) -> dict[str, Rule]:
 
 def lacks(space: TrustSpace, rules: Mapping[str, Rule]) -> list[str]:
     """Return what it takes beside the list to check any of these rules, and the space does not have."""
-    known = audits()
-    needs = {need for rule in rules.values() if rule.audit in known for need in known[rule.audit].needs}
-    needs |= {"archive" for rule in rules.values() if rule.family == BY_ARCHIVE}
-    return [need for need in sorted(needs) if space.given(need) is None]
+    needing = [audits()[rule.audit].needs for rule in rules.values() if rule.audit in audits()]
+    needing += [("archive",) for rule in rules.values() if rule.family == BY_ARCHIVE]
+    return [need for need in sorted(set().union(*needing)) if space.given(need) is None]
 
 
 def unknown(what: Mapping[str, Sequence[str]]) -> str:
@@ -77,10 +80,11 @@ def unknown(what: Mapping[str, Sequence[str]]) -> str:
     if not what:
         return ""
     every = dict.fromkeys(need for needs in what.values() for need in needs)
-    words, remedies = known_needs(), TO_DO | {kind.need: kind.remedy for kind in KINDS}
+    words = {need: names[language.current_language()] for need, names in known_needs().items()}
+    remedies = TO_DO | {kind.need: kind.remedy for kind in KINDS}
     reasons: defaultdict[str, list[str]] = defaultdict(list)
     for name, needs in what.items():
-        reasons[listing([words[need][spoken.current_language()] for need in needs])].append(translated(name))
+        reasons[listing([words[need] for need in needs])].append(translated(name))
     return format_text(
         "Non vérifié, et donc inconnu : {what}. {remedies}",
         what=[f"{listing(names)} ({reason})" for reason, names in reasons.items()],
@@ -95,19 +99,19 @@ def touched(findings: pd.DataFrame, entries: pd.DataFrame) -> int:
     """
     if (findings["domains"] == 0).any():
         return int(entries["domain"].nunique())
-    named = set(findings.loc[findings["rows"].map(len) == 0, "domain"])
-    here = entries["row"].isin(set().union(*findings["rows"])) | entries["domain"].isin(named)
+    named = findings.loc[findings["rows"].map(len) == 0, "domain"]
+    here = entries["row"].isin(findings["rows"].explode()) | entries["domain"].isin(named)
     return entries.loc[here, "domain"].nunique()
 
 
 def title_of(code: str) -> str:
     """Return the title of a rule, as `Series.map` and `Index.map` want it."""
-    return spoken.typeset(localized(rule(code), "title"))
+    return language.typeset(localized(rule(code), "title"))
 
 
 def why_of(code: str) -> str:
     """Return why a rule matters, as `Series.map` wants it."""
-    return spoken.typeset(localized(rule(code), "why"))
+    return language.typeset(localized(rule(code), "why"))
 
 
 def titles(findings: pd.DataFrame) -> str:
@@ -125,7 +129,7 @@ def foundation(rule: Rule) -> str:
 def severity_bars(findings: pd.DataFrame) -> Html:
     """Show the number of findings of each severity, worst first, with bars; hints among information."""
     counts = severity_counts(findings)
-    names = {s: f"{spoken.number(n)} {spoken.severity_name(s, n)}" for s, n in counts.items()}
+    names = {s: f"{language.number(n)} {language.severity_name(s, n)}" for s, n in counts.items()}
     hints = (findings["confidence"] == "hint").any()
     return macro("findings.severity_bars", counts, names, max(1, *counts.values()), hints)
 
@@ -133,8 +137,8 @@ def severity_bars(findings: pd.DataFrame) -> Html:
 class Links:
     """Addresses where more is said of what a finding names; "" for none, as on a page that stands alone."""
 
-    def rule(self, *_: Any, **__: Any) -> str:
-        """Return the address of a rule's page, or an operator's, an operator's domain's, its dossier's."""
+    def rule(self, *_: Any) -> str:
+        """Return the address of the page of a rule, an operator, a domain of an operator, or a dossier."""
         return ""
 
     operator = domain = dossier = rule
@@ -173,6 +177,7 @@ def _where_cell(finding: Finding) -> Cell:
     return Cell(shown, next(iter(finding["rows"]), 0))
 
 
+# What stands in each column of a table of findings
 _CELLS: dict[str, Callable[[Finding, Links], Cell]] = {
     "Gravité": lambda f, _: severity_cell(
         str(f["severity"]), gettext("indice") if f["confidence"] == "hint" else ""
@@ -188,7 +193,6 @@ _CELLS: dict[str, Callable[[Finding, Links], Cell]] = {
     "Accepté": lambda f, _: Cell(macro("findings.accepted_cell", f["reason"], f["who"])),
     "Jusqu’au": lambda f, _: Cell(day(parse_instant(f["until"])), f["until"]),
 }
-"""What stands in each column of a table of findings."""
 
 
 def finding_rows(
@@ -205,8 +209,8 @@ def finding_rows(
 
 def folded(html: str, findings: int, hints: int) -> Html:
     """Return information and hints behind a line that a click unfolds, named by how many there are."""
-    words = [count(n, word) for n, word in ((findings - hints, "information"), (hints, "indice")) if n]
-    return macro("findings.folded", listing(words), html)
+    counts = {"information": findings - hints, "indice": hints}
+    return macro("findings.folded", listing([count(n, noun) for noun, n in counts.items() if n]), html)
 
 
 def findings_table(
@@ -228,14 +232,13 @@ def findings_table(
     findings
         As `mssante_audit.findings.frame` describes; those of `mssante_audit.audits.waived` with who accepted.
     rules, lacking
-        Those that were looked for (`family`), whose findings alone are shown: what they mean and what to do,
-        and which of them found nothing; what it took to check them and was not there (`lacks`): that is
-        unknown then.
+        Those that were looked for (`family`): what they mean and which of them found nothing is said, too;
+        what it took to check them and was not there (`lacks`).
     name, caption, empty
         Its `id` and the name of the CSV file, unique in the page; what it holds; what to say where there is
         none and no rules are given.
     limit
-        Rows shown at most, folded or not. Below it is said how many there are and where.
+        Rows shown at most, folded or not.
     """
     silent = ""
     if rules is None:
@@ -247,8 +250,8 @@ def findings_table(
         fired = set(findings["rule"])
         quiet = listing([prose(localized(rule, "title")) for c, rule in rules.items() if c not in fired])
         if findings.empty:
-            found = format_text("Aucun constat. Vérifié : {rules}.", rules=quiet)
-            return paragraph("none", unknown({quiet: lacking}) if lacking else found)
+            nothing = format_text("Aucun constat. Vérifié : {rules}.", rules=quiet)
+            return paragraph("none", unknown({quiet: lacking}) if lacking else nothing)
         first = next(iter(rules.values()))
         name = name or f"{re.sub('[^a-z0-9]+', '-', first.code.lower())}-table"
         caption = caption or format_text("Constats : {what}", what=translated(first.family))
@@ -309,9 +312,9 @@ def opening(
         limits = say("Rapport limité à un opérateur qui n’a que des entrées de test.")
         for operator, name in entries[["operator_id", "operator"]].head(1).itertuples(index=False):
             limits = say("Rapport limité à l’opérateur **{name}** ({who}).", name=name, who=operator)
-    known = audits()
-    named = known if findings is None else known.keys() & set(findings["audit"])
-    rests = {LIST}.union(*(known[name].rests for name in named))
+    every = audits()
+    named = every if findings is None else every.keys() & set(findings["audit"])
+    rests = {LIST}.union(*(every[name].rests for name in named))
     doubtful = [aged(s.name, s.age_days) for s in space.states if s.doubtful and s.name in rests]
     doubt = say("**En doute, donc à confirmer : {what}.**", what=escape(listing(doubtful)))
     return joined(
@@ -325,13 +328,11 @@ def follow_up_html(followed: FollowUp, findings: pd.DataFrame) -> Html:
     """Return what a report says of the run before: new, open, fixed, unknown; nothing without one."""
     if not followed.previous:
         return Html()
-    gone = (("réglé", followed.fixed), ("inconnu", followed.unknown))
-    told: list[tuple[str, Finding]] = [
-        (name, finding) for name, each in gone for finding in each if finding["rule"] in catalogue()
-    ]
     now = findings[["rule", "domain", "operator"]].assign(first_seen=list(followed.first_seen))
-    known = list(zip(followed.status, now.to_dict("records"), strict=True))
-    told += [(name, f) for wanted, name in STATUS.items() for status, f in known if status == wanted]
+    dated = list(zip(followed.status, now.to_dict("records"), strict=True))
+    moved: list[tuple[str, Finding]] = [("réglé", f) for f in followed.fixed]
+    moved += [("inconnu", f) for f in followed.unknown]
+    moved += [(name, f) for status, name in STATUS.items() for its, f in dated if its == status]
     rows = [
         (
             Cell(gettext(name)),
@@ -341,7 +342,8 @@ def follow_up_html(followed: FollowUp, findings: pd.DataFrame) -> Html:
             Cell(data(f["operator"])),
             Cell(day(parse_instant(f["first_seen"])), f["first_seen"]),
         )
-        for name, f in told
+        for name, f in moved
+        if f["rule"] in catalogue()
     ]
     columns = ("État", "Gravité", "Constat", "Domaine", "Opérateur", "Constaté depuis")
     caption = "Constats réglés, nouveaux, encore ouverts et inconnus"
@@ -354,21 +356,15 @@ def since_previous(followed: FollowUp) -> str:
     if not followed.previous:
         return ""
     counts = followed.counts()
-    names = {
-        "new": ("{n:nouveau constat|nouveaux constats}", "aucun nouveau constat"),
-        "open": ("{n:constat encore ouvert|constats encore ouverts}", "aucun constat encore ouvert"),
-        "fixed": ("{n:constat réglé|constats réglés}", "aucun constat réglé"),
-        "unknown": ("{n:constat dont l'état est inconnu|constats dont l'état est inconnu}", ""),
-    }
-    words = [
-        format_text(some, n=counts[what]) if counts[what] else gettext(none)
-        for what, (some, none) in names.items()
-        if counts[what] or none
+    texts = [
+        format_text(some, n=counts[status]) if counts[status] else gettext(none)
+        for status, (some, none) in MOVED.items()
+        if counts[status] or none
     ]
     still = [at for at, status in zip(followed.first_seen, followed.status, strict=True) if status == "open"]
     if still:
-        words[1] += format_text(" (le plus ancien depuis le {day})", day=parse_instant(min(still)))
+        texts[1] += format_text(" (le plus ancien depuis le {day})", day=parse_instant(min(still)))
     if not any(counts.values()):
-        words = [gettext("toujours aucun constat")]
+        texts = [gettext("toujours aucun constat")]
     since = parse_instant(followed.previous)
-    return format_text("Depuis la situation du {day} : {what}.", day=since, what=words)
+    return format_text("Depuis la situation du {day} : {what}.", day=since, what=texts)

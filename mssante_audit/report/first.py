@@ -1,8 +1,7 @@
 """The first screen of index, overview and site: one question, its answer, what was checked, what comes first.
 
 The question is whether mail arrives; where nobody looked, whether the list is in order. Each function shows
-a frame: the domains (`mssante_audit.verdicts.domains`) or the causes (`mssante_audit.findings.causes`), of
-which every number here is counted.
+a frame: the domains (`mssante_audit.verdicts.domains`) or the causes (`mssante_audit.findings.causes`).
 """
 
 import re
@@ -31,13 +30,18 @@ from mssante_audit.verdicts.words import CHECK_NAMES, DOUBTS, capital, reason
 
 _DN = re.compile(r"CN=([^,;]+),(?:[A-Z]+=[^,;]*,)*C=[A-Z]{2}\b")
 _ADDRESS = re.compile(r" \([\d.:a-f]+[.:][\d.:a-f]*\)")
+# A server that presents a certificate of its own name, and no other: its name once is enough
 _TWICE = re.compile(r"(?<!\S)([\w-]+(?:\.[\w-]+)+)((?:\s?: [^;]*?)?)(?: \w+ |\s?; )\1(?=\s?;|$)")
-"""A server that presents a certificate of its own name, and no other: its name once is enough."""
-CAUSES = 10
-"""Causes that are shown."""
-MARKS = dict(zip(RESULTS, "✔!✖?", strict=True))
-"""A shape each: nothing is told by colour alone."""
+CAUSES = 10  # Causes that are shown
+MARKS = dict(zip(RESULTS, "✔!✖?", strict=True))  # A shape each: nothing is told by colour alone
 QUESTIONS = {"arrives": "Le courrier arrive-t-il ?", "order": "La liste est-elle en règle ?"}
+# What the answers to each question, and the results of a check, are called: of one domain, of several
+ANSWERS = {
+    "arrives": "**{yes:domaine} sur {all} ({share})** {yes:~reçoit|reçoivent} le courrier en entier ; "
+    "{degraded} à risque, {no} {no:~ne le reçoit pas|ne le reçoivent pas}{more}.",
+    "order": "**{ok:domaine} sur {all} ({share})** {ok:~est|sont} en règle ; {todo} à corriger, {urgent} en "
+    "urgence{more}.",
+}
 NAMES = {
     "arrives": {
         "yes": ("domaine reçoit", "domaines reçoivent"), "degraded": ("à risque", "à risque"),
@@ -52,11 +56,9 @@ NAMES = {
         "fail": ("en défaut", "en défaut"), "unknown": ("inconnu", "inconnus"),
     },
 }  # fmt: skip
-"""What the answers to each question, and the results of a check, are called: of one domain, of several."""
-COLUMNS = {"arrives": "receives", "order": "order"}
-"""Where the domains' answers to each question stand."""
+COLUMNS = {"arrives": "receives", "order": "order"}  # Where the domains' answers to each question stand
+# How an answer looks: as the result of a check
 RESULT_OF = dict(zip((*RECEIVES, *ORDERS), RESULTS * 2, strict=True))
-"""How an answer looks: as the result of a check."""
 
 
 def judged(space: TrustSpace, chosen: Limits = EVERYBODY) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -72,17 +74,23 @@ def with_contacts(causes: pd.DataFrame, space: TrustSpace) -> pd.DataFrame:
     whose = ["domain", "operator_id"]
     rows = space.entries[space.entries["operator_id"] != ""].drop_duplicates(whose).set_index(whose)
     listed = rows["support_contact"].where(rows["support_contact"] != "", rows["project_contact"]).to_dict()
-    found = [listed.get(key, "") for key in zip(*(causes[name] for name in whose), strict=True)]
+    contacts = [listed.get(key, "") for key in zip(*(causes[name] for name in whose), strict=True)]
     if not space.show_contacts:
-        found = [mask(contact, services=space.contacts == "services") for contact in found]
-        found = [", ".join(part for part in text.split(", ") if part != HIDDEN) for text in found]
-    return causes.assign(contact=found)
+        contacts = [mask(contact, services=space.contacts == "services") for contact in contacts]
+        contacts = [", ".join(part for part in text.split(", ") if part != HIDDEN) for text in contacts]
+    return causes.assign(contact=contacts)
 
 
 def question(domains: pd.DataFrame) -> str:
     """Return the first question for which there are data, ``arrives`` or ``order``."""
     looked = domains["observed_at"].notna() | (domains["receives"] != "unknown")
     return "arrives" if looked.any() else "order"
+
+
+def unchecked(domains: pd.DataFrame) -> list[str]:
+    """Return the names of the checks of which nothing is known for any of the domains."""
+    names = CHECK_NAMES[current_language()]
+    return [names[check] for check in CHECKS if len(domains) and (domains[check] == "unknown").all()]
 
 
 def question_asked(domains: pd.DataFrame) -> str:
@@ -97,21 +105,14 @@ def answer(domains: pd.DataFrame) -> Html:
     if not whole:
         return lead(say("Aucun domaine dans cette liste."))
     if held["unknown"] == whole:
-        doubted, column = DOUBTS[current_language()], {"arrives": "receives", "order": "listed"}[asked]
-        known = [doubted[c] for c in _codes(domains["why"], "listed") if c in doubted]
-        causes = [reason(c) for c, _ in _codes(domains["why"], column).most_common(1)]
-        why = escape(listing(known) if known else (causes or ["–"])[0])
+        doubted, column = DOUBTS[current_language()], "receives" if asked == "arrives" else "listed"
+        doubts_of_list = [doubted[c] for c in _codes(domains["why"], "listed") if c in doubted]
+        reasons = [reason(c) for c, _ in _codes(domains["why"], column).most_common(1)]
+        why = escape(listing(doubts_of_list or reasons or ["–"]))
         return lead(say("**Inconnu pour {n:domaine} sur {n}** : {why}.", n=whole, why=why))
     more = say(", {unknown:inconnu}" if held["unknown"] else "", **held)
-    text = (
-        "**{yes:domaine} sur {all} ({share})** {yes:~reçoit|reçoivent} le courrier en entier ; "
-        "{degraded} à risque, {no} {no:~ne le reçoit pas|ne le reçoivent pas}{more}."
-        if asked == "arrives"
-        else "**{ok:domaine} sur {all} ({share})** {ok:~est|sont} en règle ; {todo} à corriger, {urgent} en "
-        "urgence{more}."
-    )
-    well = percent(held["yes" if asked == "arrives" else "ok"], whole)
-    return lead(say(text, all=whole, share=well, more=more, **held))
+    share = percent(next(iter(held.values())), whole)
+    return lead(say(ANSWERS[asked], all=whole, share=share, more=more, **held))
 
 
 def _codes(whys: pd.Series, of: str) -> Counter[str]:
@@ -152,9 +153,8 @@ def counts(domains: pd.DataFrame) -> Html:
          "boxes": int(inside.get(a, 0)) if boxes else None}
         for a, n, name in shown[asked]
     ]  # fmt: skip
-    names = CHECK_NAMES[current_language()]
-    blind = [names[c] for c in CHECKS if len(domains) and (domains[c] == "unknown").all()]
-    return macro("first.counts", asked, other, parts, shown[other], MARKS, boxes or domains.empty, blind)
+    boxes_known, blind = boxes or domains.empty, unchecked(domains)
+    return macro("first.counts", asked, other, parts, shown[other], MARKS, boxes_known, blind)
 
 
 def checks(domains: pd.DataFrame, causes: pd.DataFrame | None = None) -> Html:

@@ -1,7 +1,4 @@
-"""HTML of pages and notebooks: templates, names of codes, sentences, and the small pieces made of them.
-
-All HTML comes from Jinja's templates in ``template/``, which escape whatever is not `Html`.
-"""
+"""HTML of pages and notebooks, by Jinja's templates in ``template/``, which escape whatever is not `Html`."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +13,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from mssante_audit.audits.delegation_vs_redirection.observed import METHOD_NAMES
-from mssante_audit.base import language as spoken
+from mssante_audit.base import language
 from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.language import current_language, gettext, translated
 from mssante_audit.base.markup import data, visible
@@ -63,26 +60,26 @@ def names(kind: str) -> dict[str, str]:
     >>> names("contacts")
     {'project': 'projet', 'support': 'support'}
     """
-    known = spoken.words_of("mssante_audit.report")["fr"] | {
+    tables = language.words_of("mssante_audit.report")["fr"] | {
         "methods": METHOD_NAMES,
         "departments": DEPARTMENTS,
         "outcomes": SAID[current_language()],
-        "severities": {severity: plural for severity, (_, plural) in spoken.severity_names().items()},
-        "signatures": spoken.signatures(),
+        "severities": {severity: plural for severity, (_, plural) in language.severity_names().items()},
+        "signatures": language.signatures(),
     }
-    if kind not in known:
-        raise UnknownNameError(f"no names of {kind!r}", remedy=f"There are: {', '.join(known)}")
-    return spoken.words(known[kind])
+    if kind not in tables:
+        raise UnknownNameError(f"no names of {kind!r}", remedy=f"There are: {', '.join(tables)}")
+    return language.words(tables[kind])
 
 
 def _signature_names() -> dict[str, str]:
     other = "mathématiquement juste, mais ce n’est pas celle du signataire attendu"
-    return {**spoken.signatures(), "valid-untrusted": gettext(other)}
+    return {**language.signatures(), "valid-untrusted": gettext(other)}
 
 
 def _glossary() -> list[tuple[str, str]]:
     """Return each term that readers meet and what it means, in the order of a dictionary."""
-    entries = spoken.words_of("mssante_audit.report", "glossary.toml")[current_language()].values()
+    entries = language.words_of("mssante_audit.report", "glossary.toml")[current_language()].values()
     return sorted(((entry["term"], entry["meaning"]) for entry in entries), key=lambda entry: fold(entry[0]))
 
 
@@ -90,8 +87,7 @@ class Prose(str):
     """A sentence: a text, HTML where it stands in a page, and a paragraph where a cell ends with it."""
 
     __slots__ = ("html",)
-    html: Markup
-    """The same as HTML: texts of the data escaped, what stands between two ``**`` strong."""
+    html: Markup  # The same as HTML: texts of the data escaped, what stands between two ``**`` strong
 
     def __html__(self) -> str:
         return self.html
@@ -100,14 +96,14 @@ class Prose(str):
         return str(Markup("<p>{}</p>").format(self.html))
 
 
-class _Plain(spoken.Sentence):
+class _Plain(language.Sentence):
     def format_field(self, value: Any, spec: str) -> str:
         if isinstance(value, Prose):
             return str(value)
         return visible(value) if isinstance(value, str) else super().format_field(value, spec)
 
 
-class _Marked(spoken.Sentence):
+class _Marked(language.Sentence):
     def format_field(self, value: Any, spec: str) -> str:
         if hasattr(value, "__html__"):
             return str(value.__html__())
@@ -133,9 +129,9 @@ def say(text: str, /, **values: Any) -> Prose:
     >>> str(sentence.html).replace("\N{NBSP}", "_")
     '<strong>1_règle</strong>_: <bdi>&lt;b&gt;</bdi>'
     """
-    told = gettext(text)
-    written = Prose(_Plain().vformat(_STRONG.sub(r"\1", told), (), values))
-    marked = _STRONG.sub(r"<strong>\1</strong>", str(escape(told)))
+    template = gettext(text)
+    written = Prose(_Plain().vformat(_STRONG.sub(r"\1", template), (), values))
+    marked = _STRONG.sub(r"<strong>\1</strong>", str(escape(template)))
     written.html = Markup(_Marked().vformat(marked, (), values))  # noqa: S704 - `_Marked` escapes each value
     return written
 
@@ -153,13 +149,13 @@ def macro(name: str, *given: Any, **named: Any) -> Html:
 
 
 def prose(text: str) -> str:
-    """Return a text of ours, typeset; one of a catalogue of words in the language spoken."""
-    return spoken.typeset(translated(text))
+    """Return a text of ours, typeset; one of a catalogue of words in the language language."""
+    return language.typeset(translated(text))
 
 
 @jinja2.pass_context  # without it Jinja would translate once, when it compiles the template
 def gettext_filter(_: object, text: str) -> str:
-    """Return a text of a template in the language spoken."""
+    """Return a text of a template in the language language."""
     return gettext(text)
 
 
@@ -176,15 +172,15 @@ def environment() -> jinja2.Environment:
     )
     made.globals |= {
         "glossary": _glossary, "say": say, "signature_names": _signature_names, "spoken": current_language,
-        "severities": spoken.severity_names, "severity_name": spoken.severity_name,
+        "severities": language.severity_names, "severity_name": language.severity_name,
     }  # fmt: skip
     made.filters |= {
-        name: getattr(spoken, name) for name in ("count", "damage", "day", "number", "translated")
+        name: getattr(language, name) for name in ("count", "damage", "day", "number", "translated")
     }
     made.filters |= {
         "data": data, "prose": prose, "tr": gettext_filter, "visible": visible,
-        "date": lambda text: spoken.day(datetime.fromisoformat(text)),
-        "instant": lambda at: spoken.moment(datetime.fromisoformat(at)) if at else gettext("inconnue"),
+        "date": lambda text: language.day(datetime.fromisoformat(text)),
+        "instant": lambda at: language.moment(datetime.fromisoformat(at)) if at else gettext("inconnue"),
     }  # fmt: skip
     return made
 
@@ -209,7 +205,7 @@ def card(row: pd.Series | Mapping[str, Any], title: str = "") -> Html:
     """Show one row of any frame, such as a domain's of `mssante_audit.verdicts.domains`, name by name."""
     called = title or (str(row.name) if isinstance(row, pd.Series) else "")
     facts = {
-        translated(str(name)): spoken.listing(value) if isinstance(value, list) else value
+        translated(str(name)): language.listing(value) if isinstance(value, list) else value
         for name, value in row.items()
     }
     return macro("pieces.card", translated(called), facts)
@@ -232,6 +228,6 @@ class Figure:
 def key_figures(figures: Iterable[Figure]) -> Html:
     """Show key figures as tiles."""
     shown = [
-        (f.name, f.value if isinstance(f.value, str) else spoken.number(f.value), f.note) for f in figures
+        (f.name, f.value if isinstance(f.value, str) else language.number(f.value), f.note) for f in figures
     ]
     return macro("pieces.key_figures", [tuple(map(translated, figure)) for figure in shown])

@@ -1,7 +1,6 @@
 """From a notebook that ran to the files of its report: a page of one file, which asks for nothing.
 
-nbconvert makes HTML of an executed notebook's cells, by the template ``cells.html.j2``; the page around them
-is ours (`mssante_audit.report.html`). What machines read stands beside it.
+nbconvert makes HTML of the cells, by the template ``cells.html.j2``; the page around them is ours.
 """
 
 from __future__ import annotations
@@ -24,9 +23,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from lxml.html import HtmlElement, fragment_fromstring
 
-from mssante_audit.base.export import csv_text, json_bytes, write_bytes
+from mssante_audit.base import export, resources
 from mssante_audit.base.language import gettext, markdown
-from mssante_audit.base.resources import real_path
 from mssante_audit.base.text import unaccented
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.ledger import FollowUp, follow, scope_of
@@ -55,15 +53,12 @@ class Page:
     """What a report's page says beside its notebook."""
 
     name: str
-    parameters: Sequence[tuple[str, str]] = ()
-    """Label and shown value of each."""
+    parameters: Sequence[tuple[str, str]] = ()  # Label and shown value of each
+    # As `mssante_audit.report.results.provenance` returns it; empty if nothing was loaded
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    """As `mssante_audit.report.results.provenance` returns it; empty if nothing was loaded."""
     failure: Failure | None = None
-    follow_up: str = ""
-    """What is new, open and fixed since the run before, as HTML."""
-    title: str = ""
-    """What it is called, if not like its notebook."""
+    follow_up: str = ""  # What is new, open and fixed since the run before, as HTML
+    title: str = ""  # What it is called, if not like its notebook
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +67,15 @@ class Outcome:
 
     name: str
     title: str
-    results: Results | None
-    """What the notebook recorded; ``None`` if it did not come to it."""
+    results: Results | None  # What the notebook recorded; ``None`` if it did not come to it
     failure: Failure | None = None
-    section: str = ""
-    """The heading under which it failed."""
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    """Durations of the steps."""
+    section: str = ""  # The heading under which it failed
+    seconds: Mapping[str, float] = field(default_factory=dict)  # Durations of the steps
+    # Its findings against those of the run before; ``None`` if they are not followed
     follow_up: FollowUp | None = None
-    """Its findings against those of the run before; ``None`` if they are not followed."""
+    # How many of its domains have each answer (`mssante_audit.verdicts.domains.answers`)
     answers: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: NO_ANSWERS)
-    """How many of its domains have each answer (`mssante_audit.verdicts.domains.answers`)."""
-    lead: str = ""
-    """The answer that it begins with, as text."""
+    lead: str = ""  # The answer that it begins with, as text
 
 
 def as_severe(counts: Mapping[str, int] | None, fail_on: str | None) -> bool:
@@ -105,10 +96,9 @@ def convert(
 ) -> tuple[Outcome, dict[str, bytes]]:
     """Return what became of a report, and the bytes of its files by suffix.
 
-    Whatever a notebook put out, there is a report: where it cannot be converted, one that says so. `roots`
-    are folders whose paths it must not show; `loaded` is the provenance of the data, for one that did not
-    come to telling its own; the `ledger` of earlier runs is changed, and without one findings are not
-    followed.
+    A notebook that cannot be converted has a report that says so. `roots` are folders whose paths it must not
+    show; `loaded` is the provenance of the data, for a notebook that recorded none; the `ledger` of earlier
+    runs is changed, and without one findings are not followed.
     """
     import nbformat
 
@@ -158,12 +148,16 @@ def section_of(notebook: Mapping[str, Any], cell: int) -> str:
     return next((headings[-1] for text in reversed(above) if (headings := _SECTION.findall(text))), "")
 
 
+def _outputs(notebook: NotebookNode) -> list[Mapping[str, Any]]:
+    """Return what each output of a notebook holds, by its MIME type."""
+    return [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", ())]
+
+
 def lead_of(notebook: NotebookNode) -> str:
     """Return as text the answer that a report begins with (`mssante_audit.report.html.lead`), or ""."""
-    outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
-    pages = (output.get("data", {}).get("text/html", "") for output in outputs)
-    found = next((page for page in pages if 'class="lead"' in page), "")
-    answers = fragment_fromstring(found, create_parent=True).find_class("lead") if found else []
+    pages = (output.get("text/html", "") for output in _outputs(notebook))
+    page = next((page for page in pages if 'class="lead"' in page), "<p>")
+    answers = fragment_fromstring(page, create_parent=True).find_class("lead")
     return text_of(answers[0]) if answers else ""
 
 
@@ -174,16 +168,16 @@ def text_of(element: HtmlElement) -> str:
 
 def recorded(notebook: NotebookNode) -> Results | None:
     """Return the results that a notebook recorded, or ``None`` if it did not come to it."""
-    outputs = (o for cell in reversed(notebook.cells) for o in reversed(cell.get("outputs", [])))
-    return next((read_results(o.data[MIME]) for o in outputs if MIME in o.get("data", {})), None)
+    outputs = reversed(_outputs(notebook))
+    return next((read_results(output[MIME]) for output in outputs if MIME in output), None)
 
 
 def cleaned(
     notebook: NotebookNode, job: Job, roots: Sequence[Path] = (), *, debug: bool = False
 ) -> NotebookNode:
-    """Return a notebook without what tells of the machine or the moment: paths, metadata of the run.
+    """Return a notebook without paths and metadata of the run, nor, unless for debugging, what holds values.
 
-    So go, unless for debugging, tracebacks and what was written to standard error, which may hold values.
+    These are tracebacks and what was written to standard error.
     """
     import nbformat
 
@@ -215,14 +209,16 @@ def cleaned(
 
 
 def _paths(job: Job, roots: Sequence[Path]) -> re.Pattern[str]:
-    """Return what matches the paths that a report must not show, as they are and as HTML has them."""
+    """Return what matches the paths that a report must not show, also as HTML has them."""
     named = [values.get(name) or () for values in (job.given, job.shown) for name in PATHS]
     files = [file for value in named for file in ([value] if isinstance(value, str) else value)]
     roots = [*roots, *(Path(file).parent for file in files), *Path(__file__).parents[1:3]]
     roots += [Path.cwd(), Path(tempfile.gettempdir()), Path(sys.prefix), Path(sys.base_prefix)]
     with suppress(RuntimeError):  # a container's user may have none
         roots.append(Path.home())
-    texts = {text for root in roots for path in (root, real_path(root)) if len(text := str(path)) > 1}
+    texts = {
+        text for root in roots for path in (root, resources.real_path(root)) if len(text := str(path)) > 1
+    }
     longest_first = sorted(texts | {escape(text) for text in texts}, key=lambda text: (-len(text), text))
     # Not inside a word or base64 data, where the same letters may stand by chance.
     return re.compile(rf"(?<![\w+/=.~-])(?:{'|'.join(map(re.escape, longest_first))})(?:/|(?![\w.~-]))")
@@ -254,12 +250,12 @@ def data_files(
         "parameters": dict(parameters), "inputs": provenance.get("inputs", []),
         "provenance": {name: value for name, value in provenance.items() if name != "inputs"},
     }  # fmt: skip
-    files = {".results.json": json_bytes(summary)}
+    files = {".results.json": export.json_bytes(summary)}
     if results and not failure:
         frame = results.findings
         if followed:
             frame = frame.assign(first_seen=list(followed.first_seen), status=list(followed.status))
-        files[".findings.csv"] = csv_text(frame).encode("utf-8-sig", "backslashreplace")
+        files[".findings.csv"] = export.csv_text(frame).encode("utf-8-sig", "backslashreplace")
         if results.calendar:
             files[".ics"] = results.calendar.encode("utf-8", "backslashreplace")
     return files
@@ -270,7 +266,7 @@ def write_files(staging: Path, name: str, files: Mapping[str, bytes], *, failed:
     folder = staging / "failed" if failed else staging
     folder.mkdir(exist_ok=True)
     for suffix, content in files.items():
-        write_bytes(folder / f"{name}{suffix}", content)
+        export.write_bytes(folder / f"{name}{suffix}", content)
 
 
 def to_html(notebook: Mapping[str, Any], page: Page) -> str:
@@ -287,16 +283,20 @@ def to_html(notebook: Mapping[str, Any], page: Page) -> str:
     title = page.title or title_of(notebook, page.name)
     section = section_of(notebook, page.failure.cell) if page.failure else ""
     aside = {"parameters", "injected-parameters"}
-    told = [c for c in cells if c["cell_type"] == "code" and aside.isdisjoint(c["metadata"].get("tags", []))]
-    code = [cell["source"] for cell in told]
+    code = [
+        cell["source"]
+        for cell in cells
+        if cell["cell_type"] == "code" and aside.isdisjoint(cell["metadata"].get("tags", []))
+    ]
     return page_html(page, title, joined(trusted(html), page.follow_up), section, code)
 
 
 def page_html(page: Page, title: str, content: Html, section: str = "", code: Sequence[str] = ()) -> str:
     """Return a page round its content; `section` is what it stops in, if it failed."""
     body, headings = outline(content)
+    policy = policy_of(*[source_of(script())] if "<script" in body else ())
     return template("report.html.j2").render(
-        page=page, title=title, section=section, body=body, headings=headings, policy=policy(body), code=code,
+        page=page, title=title, section=section, body=body, headings=headings, policy=policy, code=code,
         provenance=page.provenance,
     )  # fmt: skip
 
@@ -326,25 +326,20 @@ def _exporter() -> TemplateExporter:
 def index_html(
     rows: Sequence[Mapping[str, Any]], origin: Mapping[str, Any], screen: Any = None, explorer: str = ""
 ) -> str:
-    """Return the page that lists the reports of a run (`mssante_audit.report.run`), a row each.
+    """Return the page that lists the reports of a run, a row each (`mssante_audit.report.run`).
 
     `screen` has the question that a first screen answers (``title``), what it says (``first``) and what to
     put right first (``causes``); `explorer` is the file beside it, "" if there is none.
     """
-    told = {"title": gettext("Rapports d’audit"), "first": "", "causes": ""} | (screen or {})
+    texts = {"title": gettext("Rapports d’audit"), "first": "", "causes": ""} | (screen or {})
     return template("run.html.j2").render(
-        **told, rows=rows, provenance=origin, explorer=explorer, style=style() if screen else "",
-        policy=policy("").replace("form-action 'none'", "form-action 'self'"),  # the search of the explorer
+        **texts, rows=rows, provenance=origin, explorer=explorer, style=style() if screen else "",
+        policy=policy_of().replace("form-action 'none'", "form-action 'self'"),  # the search of the explorer
     )  # fmt: skip
 
 
-def policy(html: str) -> str:
-    """Return the content security policy of a page: no remote origin, no script but that of the tables."""
-    return policy_of(*(source_of(script()),) if "<script" in html else ())
-
-
 def policy_of(*sources: str) -> str:
-    """Return the content security policy that lets scripts of these sources run, and no other."""
+    """Return the content security policy of a page: no remote origin, and scripts of these sources only."""
     allowed = " ".join(sources or ("'none'",))
     return (
         f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
@@ -353,11 +348,7 @@ def policy_of(*sources: str) -> str:
 
 
 def outline(body: str) -> tuple[Html, list[tuple[str, str]]]:
-    """Give each ``<h2>`` an anchor; return the body, whose scripts stay as they are, and anchors and texts.
-
-    >>> outline("<h2>L’âge</h2><h2>L’âge</h2>")[1]
-    [('l-age', 'L’âge'), ('l-age-2', 'L’âge')]
-    """
+    """Give each ``<h2>`` outside scripts an anchor; return the body, and the anchors with their texts."""
     headings: dict[str, str] = {}
 
     def anchored(match: re.Match[str]) -> str:

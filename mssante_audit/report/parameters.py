@@ -1,7 +1,6 @@
 """The parameters a report's notebook may have, checked before anything runs.
 
-A notebook accepts the names that its cell tagged ``parameters`` assigns; all of them must stand in
-`mssante_audit.base.settings.Parameters`, which gives their type, range, French label and help.
+A notebook accepts the names that its cell tagged ``parameters`` assigns, all of `settings.Parameters`.
 """
 
 import ast
@@ -16,11 +15,10 @@ from pydantic import ValidationError
 from mssante_audit.base import instants, language, settings
 from mssante_audit.base.errors import InputError, ParameterError
 
+# Every parameter by its name; the title is its French label, the description its help
 PARAMETERS = settings.Parameters.model_fields
-"""Every parameter by its name; the title is its French label, the description its help."""
 INSTANTS = ("as_of", "changes_since")
-PATHS = ("data", "anchors")
-"""Parameters that name files."""
+PATHS = ("data", "anchors")  # Parameters that name files
 _FLAGS = dict.fromkeys(("true", "yes", "oui", "1"), True) | dict.fromkeys(("false", "no", "non", "0"), False)
 
 
@@ -66,10 +64,7 @@ def _meant(kind: type, value: Any) -> Any:
 
 
 def declared(notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return the parameters that a notebook accepts, with their defaults, in the order of its cell.
-
-    A name that is none of `PARAMETERS`, or a default of another type, is a `ParameterError`.
-    """
+    """Return a notebook's parameters with their defaults; one that is not right is a `ParameterError`."""
     defaults: dict[str, Any] = {}
     for cell in notebook["cells"]:
         if "parameters" not in cell["metadata"].get("tags", []):
@@ -96,10 +91,7 @@ def declared(notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
-    """Read ``name=value`` texts; a list's name may come several times.
-
-    A text of another form, that names no parameter or one twice, or holds a bad value, is a `ParameterError`.
-    """
+    """Read ``name=value`` texts; one of another form, or with a bad value, is a `ParameterError`."""
     values: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")

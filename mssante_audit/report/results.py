@@ -1,7 +1,6 @@
 """What a report's notebook opens with, and what it leaves behind for machines.
 
-What `record` returns shows itself as one output of a MIME type of our own, which no reader sees and
-`mssante_audit.report.page` reads.
+What `record` returns shows itself as one output of a MIME type of our own, which `page` reads.
 """
 
 import difflib
@@ -35,22 +34,18 @@ from mssante_audit.verdicts.checks import ORDERS, RECEIVES
 from mssante_audit.whitelist.signature import made_up
 
 _version = cache(version)
-ASIDE = ("row_limit", "changes_since", "lang", *settings.LIMITS)
-"""Parameters that are not of the trust space."""
-MIME = "application/vnd.mssante-audit+json"
-"""Of the output that carries a notebook's results."""
+ASIDE = ("row_limit", "changes_since", "lang", *settings.LIMITS)  # Parameters that are not of the trust space
+MIME = "application/vnd.mssante-audit+json"  # Of the output that carries a notebook's results
+# Those whose versions a report names: they are what its content depends on
 LIBRARIES = ("lxml", "matplotlib", "mssante-audit", "pandas", "papermill", "signxml")
-"""Those whose versions a report names: they are what its content depends on."""
+# Answers where there is no domain
 NO_ANSWERS = {"arrives": dict.fromkeys(RECEIVES, 0), "order": dict.fromkeys(ORDERS, 0)}
-"""Answers where there is no domain."""
-ACCEPTED = ("fingerprint", "rule", "domain", "operator")
-"""What is told of a finding that was waived."""
+ACCEPTED = ("fingerprint", "rule", "domain", "operator")  # What is told of a finding that was waived
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema of ``results.json``, which says what `provenance` holds, too."""
-    text = (files("mssante_audit.report") / "results.schema.json").read_text(encoding="utf-8")
-    return dict(json.loads(text))
+    """Return the JSON Schema of ``results.json``."""
+    return dict(json.loads((files("mssante_audit.report") / "results.schema.json").read_bytes()))
 
 
 def of_space(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,40 +63,38 @@ def open_space(**parameters: Any) -> TrustSpace:
 
 
 def select_operator(space: TrustSpace, operator: str | None) -> str | None:
-    """Return the identifier of the operator meant by `operator`, or ``None`` for ``None``: all of them.
+    """Return the identifier of the operator meant; ``None``, for all of them, is ``None``.
 
-    It may be an identifier as in `operator_id`, or a name or a part of one, in any case and with or without
-    accents, that only one operator bears; else it is an `UnknownNameError`.
+    It is meant by its identifier, or by a name or a part of one, in any case and with or without accents,
+    that only one operator bears; else it is an `UnknownNameError`.
     """
     operator = check_value("operator", operator)
     if operator is None:
         return None
-    known = space.entries[["operator_id", "operator"]].drop_duplicates()
-    known = known[known["operator_id"] != ""]
-    wanted, names = fold(operator), known["operator"].map(fold)
-    identifiers = {fold(i): i for i in known["operator_id"]} | {i: i for i in known["operator_id"]}
-    for spelling in (operator, wanted, wanted.replace(" ", "")):
-        if spelling in identifiers:
-            return str(identifiers[spelling])
+    listed = space.entries.loc[space.entries["operator_id"] != "", ["operator_id", "operator"]]
+    listed = listed.drop_duplicates()
+    wanted, names, identifiers = fold(operator), listed["operator"].map(fold), listed["operator_id"]
+    for exact in (identifiers == operator, identifiers.map(fold).isin([wanted, wanted.replace(" ", "")])):
+        if exact.any():
+            return str(identifiers[exact].iloc[0])
     for meant in (names == wanted, names.str.contains(wanted, regex=False)) if wanted else ():
-        matches = known[meant].drop_duplicates("operator_id")
+        matches = listed[meant].drop_duplicates("operator_id")
         if len(matches) == 1:
             return str(matches["operator_id"].iloc[0])
         if len(matches):
             some = "; ".join(f"{o.operator_id} {o.operator}" for o in matches.head(5).itertuples())
             fault = f"{operator!r} may mean {len(matches)} operators"
             raise UnknownNameError(fault, remedy=f"Such as: {some}")
-    near = difflib.get_close_matches(wanted, names.tolist(), n=3, cutoff=0.6)
-    likely, fault = known[names.isin(near)]["operator"].unique(), f"no operator {operator!r} in this list"
-    raise UnknownNameError(fault, remedy=f"Near: {'; '.join(likely)}" if near else None)
+    near = listed[names.isin(difflib.get_close_matches(wanted, names.tolist(), n=3, cutoff=0.6))]
+    remedy = f"Near: {'; '.join(near['operator'].unique())}" if len(near) else None
+    raise UnknownNameError(f"no operator {operator!r} in this list", remedy=remedy)
 
 
 class Limits(NamedTuple):
     """Whom a report or a table is limited to; everybody where both are ``None``."""
 
     operator_id: str | None = None
-    places: Places | None = None
-    """Where its operators sit: the départements that their certificates name."""
+    places: Places | None = None  # Where its operators sit: the départements that their certificates name
 
 
 EVERYBODY = Limits()
@@ -110,19 +103,16 @@ EVERYBODY = Limits()
 def limits(
     space: TrustSpace, operator: str | None = None, region: str | None = None, department: str | None = None
 ) -> Limits:
-    """Return whom parameters of these names limit a report to.
-
-    One that means nobody, or several operators, is an `UnknownNameError`.
-    """
+    """Return whom parameters of these names limit a report to; if it is nobody, an `UnknownNameError`."""
     operator_id = select_operator(space, operator)
     named = places(check_value("region", region), check_value("department", department))
     chosen = Limits(operator_id, named)
     if named and limited(space.audited, chosen).empty:
         who = f"the operator {operator_id} does not sit" if operator_id else "no operator of this list sits"
-        known = sorted({*space.audited["department"]} - {""})
+        departments = sorted({*space.audited["department"]} - {""})
         raise UnknownNameError(
             f"{who} in {', '.join((*named.regions, *named.departments))}",
-            remedy=f"There are operators in: {', '.join(known)}",
+            remedy=f"There are operators in: {', '.join(departments)}",
         )
     return chosen
 
@@ -137,10 +127,7 @@ def limited(entries: pd.DataFrame, chosen: Limits) -> pd.DataFrame:
 
 
 def operators(space: TrustSpace, chosen: Limits) -> set[str] | None:
-    """Return the identifiers of the operators that a report is limited to; ``None`` for everybody.
-
-    Test entries say nothing of where one sits.
-    """
+    """Return the identifiers of the operators that a report is limited to; ``None`` for everybody."""
     if chosen == EVERYBODY:
         return None
     return {*limited(space.audited, chosen)["operator_id"].tolist(), chosen.operator_id or ""} - {""}
@@ -213,15 +200,13 @@ def provenance(space: TrustSpace) -> dict[str, Any]:
 class Results:
     """What a notebook found, as `record` returns it."""
 
-    name: str
-    """The notebook's name."""
+    name: str  # The notebook's name
+    # As `mssante_audit.findings.frame` describes, masked unless the space shows contacts
     findings: pd.DataFrame
-    """As `mssante_audit.findings.frame` describes, masked unless the space shows contacts."""
     provenance: Mapping[str, Any]
-    calendar: str = ""
-    """What is to be kept beside the report as a calendar (iCalendar); "" for none."""
+    calendar: str = ""  # What is to be kept beside the report as a calendar (iCalendar); "" for none
+    # What the report is called, where that depends on what was found; else its notebook's title
     title: str = ""
-    """What the report is called, where that depends on what was found; else its notebook's title."""
 
     @property
     def by_severity(self) -> dict[str, int]:
@@ -235,8 +220,7 @@ class Results:
 
     def payload(self) -> dict[str, Any]:
         """Return all of it as JSON types; `read_results` is the way back."""
-        found = {"name": self.name, "findings": export.records(self.findings), "provenance": self.provenance}
-        return found | {"calendar": self.calendar, "title": self.title}
+        return {**vars(self), "findings": export.records(self.findings)}
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return {MIME: self.payload(), "text/plain": repr(self)}

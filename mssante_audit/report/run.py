@@ -1,7 +1,4 @@
-"""Reports: notebooks chosen, parameters checked, each run and converted, all put in place at once.
-
-What is in the output folder changes at the very end of a run (`mssante_audit.base.staging`).
-"""
+"""Reports: notebooks chosen, parameters checked, each run and converted, all put in place at once."""
 
 import json
 import os
@@ -34,17 +31,14 @@ from mssante_audit.snapshot import made_as_of
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import answers
 
-WORKERS = min(2, os.cpu_count() or 1)
-"""Notebooks run at once: each has a kernel of some 140 MB."""
-TOP = 3
-"""Causes that the index names; the overview has ten."""
+WORKERS = min(2, os.cpu_count() or 1)  # Notebooks run at once: each has a kernel of some 140 MB
+TOP = 3  # Causes that the index names; the overview has ten
+# What notebooks need beside the list (`registry.known_needs`); one of an audit's name needs what that needs
 NEEDS = {"changes": ("archive",), "contacts_over_time": ("archive",)}
-"""What a notebook needs beside the list (`mssante_audit.findings.registry.known_needs`); one of an audit's
-name, what that needs."""
+# Reports about a single operator: made only when asked for, with the parameter `operator`
 ONE_OPERATOR = frozenset({"operator"})
-"""Reports about a single operator: made only when asked for, with the parameter `operator`."""
+# Called with a report's name, how much of it is done, of how much, and at the end its outcome
 Listener = Callable[[str, int, int, Outcome | None], None]
-"""Called with a report's name, how much of it is done, of how much, and at the end its outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +46,9 @@ class Job:
     """One report to make."""
 
     name: str
-    content: bytes
-    """The notebook."""
-    given: Mapping[str, Any]
-    """Parameters to pass, paths absolute."""
-    shown: Mapping[str, Any]
-    """All parameters in force, as given by the user or else the notebook's defaults."""
+    content: bytes  # The notebook
+    given: Mapping[str, Any]  # Parameters to pass, paths absolute
+    shown: Mapping[str, Any]  # All parameters in force, as given by the user or else the notebook's defaults
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +62,7 @@ class Run:
         """Return 3 if a report or a rule failed, 1 if a finding is as severe as `fail_on`, 0 otherwise."""
         if any(o.failure or (o.results and FAILED in o.results.by_rule) for o in self.outcomes):
             return 3
-        found = (outcome.results.by_severity for outcome in self.outcomes if outcome.results)
-        return int(any(as_severe(counts, fail_on) for counts in found))
+        return int(any(o.results and as_severe(o.results.by_severity, fail_on) for o in self.outcomes))
 
 
 def find_notebooks(names: Sequence[str], folder: Path) -> dict[str, Path]:
@@ -81,13 +71,13 @@ def find_notebooks(names: Sequence[str], folder: Path) -> dict[str, Path]:
     A report is a notebook with a cell tagged ``parameters``; the others are for JupyterLab. Overview first.
     No such notebook, or two of one name, is an `UnknownNameError`.
     """
-    known = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
+    shipped = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
     chosen: dict[str, Path] = {}
-    ordered = sorted(known.keys() - ONE_OPERATOR, key=lambda n: (n != "overview", n))
-    for name in names or [n for n in ordered if declared(_read(known[n]), n)]:
-        path = known.get(name) or (Path(name) if name.endswith(".ipynb") else None)
-        if path is None or not path.is_file():
-            raise UnknownNameError(f"no notebook {name!r}", remedy=f"There are: {', '.join(known)}")
+    ordered = sorted(shipped.keys() - ONE_OPERATOR, key=lambda n: (n != "overview", n))
+    for name in names or [n for n in ordered if declared(_read(shipped[n]), n)]:
+        path = shipped.get(name, Path(name))
+        if path.suffix != ".ipynb" or not path.is_file():
+            raise UnknownNameError(f"no notebook {name!r}", remedy=f"There are: {', '.join(shipped)}")
         if chosen.setdefault(path.stem, path) != path or path.stem == "index":
             raise UnknownNameError(f"another report is called {path.stem!r}", file=name)
     return chosen
@@ -117,21 +107,19 @@ def plan(notebooks: Mapping[str, Path], parameters: Mapping[str, Any]) -> list[J
         )
     now, jobs = datetime.now(UTC).replace(microsecond=0).isoformat(), []
     for name, path in notebooks.items():
-        known = accepted[name]
-        values = {parameter: value for parameter, value in given.items() if parameter in known}
-        if "lang" in known:
-            values["lang"] = lang
+        defaults = accepted[name]
+        values = {n: value for n, value in {**given, "lang": lang}.items() if n in defaults}
         if name in ONE_OPERATOR and not values.get("operator"):
             about = f"the report {name!r} is about one operator"
             raise ParameterError(about, remedy="Give --operator, an identifier or a name")
-        if "as_of" in known and values.get("as_of") is None:
-            values["as_of"] = known["as_of"] or made_as_of(values.get("data")) or now
+        if "as_of" in defaults and values.get("as_of") is None:
+            values["as_of"] = defaults["as_of"] or made_as_of(values.get("data")) or now
         paths: dict[str, Any] = {}  # that hold in the kernel's own folder
         if values.get("data") is not None:
             paths["data"] = str(resources.real_path(values["data"]))
         if values.get("anchors"):
             paths["anchors"] = [str(resources.real_path(anchor)) for anchor in values["anchors"]]
-        jobs.append(Job(name, path.read_bytes(), values | paths, {**known, **values}))
+        jobs.append(Job(name, path.read_bytes(), values | paths, {**defaults, **values}))
     return jobs
 
 
@@ -145,23 +133,11 @@ def run_reports(
     debug: bool = False,
     listener: Listener = lambda *_: None,
 ) -> Run:
-    """Make reports of notebooks; of all shipped ones, with an explorer beside them.
+    """Make reports of notebooks into the folder `out`; of all shipped ones, with an explorer beside them.
 
-    Parameters
-    ----------
-    names
-        Names of shipped notebooks or paths of others; all shipped reports if empty.
-    out
-        Folder to write into; it is made if need be.
-    parameters
-        Values by parameter name (`mssante_audit.base.settings.Parameters`). Each goes to the notebooks
-        that accept it, of which there must be one; ``lang`` is the language of all pages.
-    notebooks
-        Folder to find names in, instead of the shipped one.
-    shown
-        Parameters to show in place of those given, and to compare runs within: what a snapshot was made with.
-    debug
-        Keep tracebacks, which may hold unmasked values, in what is written.
+    `names` are of notebooks in a folder (the shipped one if none is given), or paths; `parameters` go to
+    those that accept them. `shown` are parameters to show in place of these: what a snapshot was made with.
+    With `debug`, tracebacks are kept, which may hold unmasked values.
 
     Raises
     ------

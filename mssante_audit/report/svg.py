@@ -1,7 +1,6 @@
 """A chart: matplotlib's figure as SVG of a page, where text is text and colours are the page's.
 
-In reports, on the site and in JupyterLab it shows itself light or dark: each mark says its value when pointed
-at or in focus, and a reader who sees none of it is told the numbers.
+Each mark says its value when pointed at or in focus, and a reader who sees none of it is told the numbers.
 """
 
 from __future__ import annotations
@@ -29,24 +28,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# Points that a chart is wide (on a phone its letters stay large enough to read) and that letters are high;
+# letters that a line has room for
 WIDTH, SIZE, LETTERS = 420, 14, 44
-"""Points that a chart is wide (on a phone its letters stay large enough to read) and that letters are high;
-letters that a line has room for."""
+# Points that a line of letters, a bar, a space between bars and the lower edge are high
 LINE, BAR, GAP, FOOT = 18, 8, 6, 6
-"""Points that a line of letters, a bar, a space between bars and the lower edge are high."""
-PAGE = 1000
-"""Points that a chart may be high if it is to stand on a page below the text that leads to it."""
+PAGE = 1000  # Points that a chart may be high if it is to stand on a page below the text that leads to it
+# Colours of a drawing by their names; in a page each is a variable of `tables.css`, no two the same
 COLOURS = {
     "critical": "#5b1235", "error": "#a83508", "warning": "#b58200", "info": "#6698c8", "strong": "#0b4a86",
     "light": "#5894cc", "gold": "#b58201", "brown": "#6e3a06", "grey": "#79818a", "ink": "#1b1f24",
     "muted": "#57606a", "edge": "#818a94", "paper": "#fefefe", "s0": "#e8eff6", "s1": "#c3d7ea",
     "s2": "#93bbdc", "s3": "#3a78b0", "s4": "#1f5c99", "s5": "#0b3f75", "inverse": "#fdfdfd",
 }  # fmt: skip
-"""Colours of a drawing by their names; in a page each is a variable of `tables.css`, no two the same."""
+# The page's variable of each colour; a severity has another one for its letters
 _VARIABLES = {colour: f"{name}-fill" if name in SEVERITIES else name for name, colour in COLOURS.items()}
-"""The page's variable of each colour; a severity has another one for its letters."""
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
+# What of the drawing's text is replaced: its size and its letters are the page's
 _OURS = {
     r"<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>": r"<svg \1>",
     r">\s+<": "><",
@@ -54,27 +53,22 @@ _OURS = {
     r"font: ([\d.]+px) [^;\"]*": r"font-size: \1",
     r"font-family: [^;\"]*(; )?": "",
 }
-"""What of the drawing's text is replaced: its size and its letters are the page's."""
 _drawn = count_from(1)
-Pairs = Sequence[tuple[str, str]]
-"""Names and what stands beside each."""
+Pairs = Sequence[tuple[str, str]]  # Names and what stands beside each
 
 
 @dataclass(frozen=True, eq=False)
 class Chart:
     """A chart with what a reader needs who cannot see it, or who wonders what it says."""
 
-    figure: Figure = field(repr=False)
-    """matplotlib's, to change at will; the chart shows it as it is."""
+    figure: Figure = field(repr=False)  # matplotlib's, to change at will; the chart shows it as it is
     title: str
-    alt: str
-    """Alternative text: what is drawn, with the numbers."""
-    caption: str = ""
-    """What the chart shows, in a sentence; "" for none."""
+    alt: str  # Alternative text: what is drawn, with the numbers
+    caption: str = ""  # What the chart shows, in a sentence; "" for none
+    # What each mark tells, by the `gid` of its artist (`mark`); of an artist of many, a line each
     marks: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """What each mark tells, by the `gid` of its artist (`mark`); of an artist of many, a line each."""
+    # Names and numbers to show as a table instead, where bars would all be alike
     rows: Pairs = field(default=(), repr=False)
-    """Names and numbers to show as a table instead, where bars would all be alike."""
 
     @property
     def axes(self) -> Axes:
@@ -186,10 +180,7 @@ def wide(text: str, weight: str = "normal") -> float:
 
 
 def sheet(title: str, words: Mapping[str, str], heights: Sequence[float], size: Any = None) -> Figure:
-    """Return a figure with a title, what styles stand for, and below them axes of these heights, in points.
-
-    It is of this size, in inches, but at least as high as what is drawn.
-    """
+    """Return a figure at least as high as its title, its legend and, below them, axes of these heights."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
@@ -198,7 +189,7 @@ def sheet(title: str, words: Mapping[str, str], heights: Sequence[float], size: 
     longest = max(map(len, words.values()), default=0)
     columns = next(n for n in (4, 3, 2, 1) if n == 1 or n * (longest + 4) < LETTERS)
     figure, top = Figure(figsize=(width / 72, width / 72)), float(LINE * len(lines))
-    labels = {style: "\n".join(lines_of(clean(word))) for style, word in words.items()}
+    labels = {style: "\n".join(lines_of(clean(text))) for style, text in words.items()}
     patches = [Patch(fc=COLOURS[style], ec=COLOURS["edge"], label=label) for style, label in labels.items()]
     legend = figure.legend(handles=patches, loc="upper left", ncols=columns) if patches else None
     if legend:  # it is as high in a figure of any height

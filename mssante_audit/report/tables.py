@@ -1,8 +1,4 @@
-"""Tables: plain HTML, readable and printable without any script.
-
-`script` makes it sort, filter and page, in reports, dossiers, on the site and in JupyterLab; `enable` puts
-script and style into a notebook, once.
-"""
+"""Tables: plain HTML, readable and printable without any script, which makes them sort, filter and page."""
 
 import json
 import re
@@ -20,9 +16,9 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from mssante_audit.base import language as spoken
+from mssante_audit.base import language
 from mssante_audit.base.export import csv_text
-from mssante_audit.base.language import count, current_language, gettext, number, translated
+from mssante_audit.base.language import count, current_language, french, gettext, number, translated
 from mssante_audit.base.markup import data
 from mssante_audit.base.markup import visible as visible
 from mssante_audit.findings.catalogue import SEVERITIES
@@ -30,12 +26,10 @@ from mssante_audit.findings.frame import Severity
 from mssante_audit.report.html import Html, joined, macro, paragraph, trusted
 from mssante_audit.report.parameters import check_value
 
-SHORT, TEXT = 16, 1000
-"""Characters of a text that stays on one line, and of one of any frame that are shown."""
+SHORT, TEXT = 16, 1000  # Characters of a text that stays on one line, and of one of any frame that are shown
+# Rows of a table that are printed (`tables.css`): paper is read, and the rest is looked up in the file
 PAPER = 3
-"""Rows of a table that are printed (`tables.css`): paper is read, and the rest is looked up in the file."""
-WORD = re.compile(r'\btr\("([^"]+)"')
-"""What the script asks a word by."""
+WORD = re.compile(r'\btr\("([^"]+)"')  # What the script asks a word by
 _tables = count_from(1)
 
 
@@ -44,10 +38,8 @@ class Cell:
     """One cell of a table: a text, or HTML."""
 
     shown: str
-    order: float | str | None = None
-    """What the column is sorted by, where it is not the text."""
-    share: float | None = None
-    """How long a bar in it is, of 1."""
+    order: float | str | None = None  # What the column is sorted by, where it is not the text
+    share: float | None = None  # How long a bar in it is, of 1
 
     @property
     def kind(self) -> str:
@@ -76,10 +68,7 @@ def severity_cell(severity: str, note: str = "") -> Cell:
 def rows_table(
     name: str, caption: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], after: str = ""
 ) -> Html:
-    """Return a table that sorts and filters, with HTML below it; a row is a sequence of cells.
-
-    Its `name` is an `id`, unique in the page. Columns and caption are translated where a catalogue has them.
-    """
+    """Return a table, whose `name` is unique in the page, with HTML below it."""
     body = [list(zip(columns, row, strict=True)) for row in rows]
     kinds = [{cell.kind for _, cell in column if cell.shown} for column in zip(*body, strict=True)]
     numbers = {column for column, kind in zip(columns, kinds, strict=False) if kind == {"number"}}
@@ -111,13 +100,11 @@ def table(
     values
         Any frame or series; its index is shown if it has a name or is more than a count of rows. Severities,
         numbers, instants and lists are written as readers want them; texts are escaped.
-    caption, empty
-        What it holds, if not just the number of its rows; what to say where there is none.
-    name
-        Its `id` and the name of the CSV file, if one matters; unique in its page.
+    caption, empty, name
+        What it holds, if not just the number of its rows; what to say where there is none; its `id` and the
+        name of the CSV file, unique in its page.
     limit, csv
-        Rows shown at most; above it the table says how many there are. What the CSV holds, if more than
-        these.
+        Rows shown at most; what the CSV holds, if more than these.
     bar
         A column of numbers that are drawn as bars, too.
     """
@@ -133,22 +120,21 @@ def table(
     longest, cells = float(whole[bar].max() or 1) if bar else 1.0, []
     for at, column in enumerate(columns):
         values = shown.iloc[:, at]
-        if values.dtype == Severity:
-            cells.append([severity_cell(value) for value in values])
-        else:
-            cells.append([_cell(value, longest if column == bar else None) for value in values])
+        length = longest if column == bar else None
+        severities = values.dtype == Severity
+        cells.append([severity_cell(v) if severities else _cell(v, length) for v in values])
     link = csv_link(whole if csv is None else csv, len(shown), name)
     return rows_table(name, caption or count(len(whole), "ligne"), columns, zip(*cells, strict=True), link)
 
 
 def _cell(value: Any, longest: float | None = None) -> Cell:
-    if value is None or value is pd.NaT or value is pd.NA or value != value:
+    if pd.isna(value) is True:  # of a list it is no answer at all
         return Cell("")
     if isinstance(value, bool):
         return Cell(gettext("oui") if value else gettext("non"))
     if isinstance(value, Real):  # NumPy's too
         order = int(value) if isinstance(value, Integral) else float(value)
-        return Cell(spoken.one_decimal(float(value)), order, None if longest is None else order / longest)
+        return Cell(language.one_decimal(float(value)), order, None if longest is None else order / longest)
     if isinstance(value, datetime):
         return Cell(macro("tables.instant", value), value.isoformat())
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
@@ -156,24 +142,22 @@ def _cell(value: Any, longest: float | None = None) -> Cell:
 
 
 def script(more: str = "") -> str:
-    """Return the script of tables, the same for reports, dossiers and site, and what is to follow it.
-
-    It begins with the words that it asks ``tr("…")`` for, in the current language.
-    """
-    code = (_file("table.js") + "\n" + more).rstrip("\n") + "\n"
-    told = {} if current_language() == "fr" else {text: gettext(text) for text in WORD.findall(code)}
-    language, words = json.dumps(current_language()), json.dumps(told, ensure_ascii=False)
-    return f"const LANGUAGE = {language}, WORDS = {words};\n{code}".replace("\r\n", "\n")
+    """Return the script of tables and more of it, with the words that it asks ``tr("…")`` for."""
+    code = (shipped("table.js") + "\n" + more).rstrip("\n") + "\n"
+    texts = {} if french() else {text: gettext(text) for text in WORD.findall(code)}
+    lang, words = json.dumps(current_language()), json.dumps(texts, ensure_ascii=False)
+    return f"const LANGUAGE = {lang}, WORDS = {words};\n{code}"
 
 
 def style() -> str:
     """Return the style of tables, figures and charts."""
-    return _file("tables.css")
+    return shipped("tables.css")
 
 
 @cache
-def _file(name: str) -> str:
-    return (files("mssante_audit.report") / name).read_text(encoding="utf-8")
+def shipped(name: str) -> str:
+    """Return the text of a file beside these modules."""
+    return (files("mssante_audit.report") / name).read_text(encoding="utf-8").replace("\r\n", "\n")
 
 
 def source_of(code: str) -> str:
@@ -187,7 +171,7 @@ def enable(lang: str = "") -> Html:
     From then on this notebook tells things in `lang`, ``fr`` or ``en``; in the current language if "".
     Another one is a `ParameterError`.
     """
-    spoken.use_language(current_language() if lang == "" else check_value("lang", lang))
+    language.use_language(current_language() if lang == "" else check_value("lang", lang))
     return macro("tables.enable", trusted(style()), trusted(script()))
 
 

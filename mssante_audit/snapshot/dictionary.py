@@ -19,6 +19,7 @@ from mssante_audit.space import story
 from mssante_audit.verdicts import checks, domains
 from mssante_audit.whitelist import load
 
+# For each frame what a row is, and its columns in order
 FRAMES: Mapping[str, tuple[str, Callable[[], tuple[Column, ...]]]] = {
     "entries": ("A row of the white list.", lambda: load.FRAME),
     "problems": ("What could not be read of the white list.", lambda: load.PROBLEMS),
@@ -33,7 +34,6 @@ FRAMES: Mapping[str, tuple[str, Callable[[], tuple[Column, ...]]]] = {
     "register": ("A declaration of Annexe 1.", register.columns),
     "history": ("A content that the list ever had.", lambda: history.FRAME),
 }
-"""For each frame what a row is, and its columns in order."""
 
 _CHOICES: Mapping[str, Mapping[str, Sequence[str]]] = {
     "domains": dict.fromkeys(CHECKS, checks.RESULTS)
@@ -51,8 +51,9 @@ def schema(name: str) -> dict[str, Any]:
     return json_schema(f"{name}: {what}", columns(), _CHOICES.get(name, {}), more)
 
 
+# Of a Table Schema, by how a dtype begins; all others are text in Parquet
 _TYPES = {"int": "integer", "Int": "integer", "float": "number", "bool": "boolean", "datetime": "datetime"}
-"""Of a Table Schema, by how a dtype begins; all others are text in Parquet."""
+# Fields of the register's template by kind; all others are text
 _OF_FORM: Mapping[str, dict[str, Any]] = {
     "box": {"type": "boolean", "trueValues": ["X", "x", "oui", "Oui"], "falseValues": ["non", "Non"]},
     "date": {"type": "date", "format": "%d/%m/%Y"},
@@ -61,19 +62,17 @@ _OF_FORM: Mapping[str, dict[str, Any]] = {
     "server": {"type": "string", "constraints": {"pattern": r"[A-Za-z0-9.\-]{1,63}"}},
     "domain": {"type": "string", "constraints": {"required": True, "pattern": r"[A-Za-z0-9.\-]{1,253}"}},
 }
-"""Fields of the register's template by kind; all others are text."""
 
 
 def table_schema(name: str, columns: Iterable[str]) -> dict[str, Any]:
     """Return the Table Schema (Frictionless) of a frame of `FRAMES`, of those columns that a file has."""
-    known = {column.name: column for column in (*FRAMES[name][1](), *findings.IN_FILES)}
-    known["rank"] = Column("rank", "int64", "the order of `severity`, the mildest 0")
+    meanings = {column.name: column for column in (*FRAMES[name][1](), *findings.IN_FILES)}
     described: list[dict[str, Any]] = []
     for column in columns:
-        told = known.get(column, Column(column, "str", ""))
-        kind = next((kind for start, kind in _TYPES.items() if told.dtype.startswith(start)), "string")
-        described.append({"name": column, "type": kind, "description": told.meaning})
-        if choices := [value for value in _CHOICES.get(name, {}).get(column, told.choices) if value]:
+        its = meanings.get(column, Column(column, "str", ""))
+        kind = next((kind for start, kind in _TYPES.items() if its.dtype.startswith(start)), "string")
+        described.append({"name": column, "type": kind, "description": its.meaning})
+        if choices := [value for value in _CHOICES.get(name, {}).get(column, its.choices) if value]:
             described[-1]["constraints"] = {"enum": choices}
     return {"fields": described}
 

@@ -1,8 +1,6 @@
 """Loading a trust space: from its files, or from a snapshot of it without reading them again.
 
-How a snapshot lies in its folder (docs/snapshot.md): Parquet, ``private/``, one JSON of provenance.
-``snapshot.json`` is written last and names every file with its hash: without it, or with another file, a
-folder is no snapshot.
+How a snapshot lies in its folder: docs/snapshot.md. Its ``snapshot.json`` is written last.
 """
 
 import json
@@ -63,11 +61,10 @@ def load_space(
         3 March 2026 for the shipped sample.
     anchors
         Certificate files or folders to trust. IGC-Santé certificates lying in the data folder are recognised
-        by their fingerprints and need not be named; nor need the shipped sample's, nor revocation lists. None
-        for a snapshot, which has its verdict.
+        by their fingerprints and need not be named. None for a snapshot, which has its verdict.
     signer
-        Common name of whoever should have signed the list, `mssante_audit.whitelist.signature.SIGNER` if not
-        given; that of a snapshot.
+        Common name of whoever should have signed the list; `mssante_audit.whitelist.signature.SIGNER` or that
+        of a snapshot if not given.
     recover, any_namespace
         Load the readable rows of a damaged list; accept a list in another XML namespace.
     thresholds
@@ -79,8 +76,8 @@ def load_space(
     Raises
     ------
     InputError
-        If there is no list, or it cannot be read (`WhiteListError`), or `as_of` is not a date; if a snapshot
-        is damaged, of another version, or was made with other settings than asked for.
+        If there is no list, it cannot be read (`WhiteListError`), or a snapshot is damaged, of another
+        version, or was made with other settings than asked for.
     """
     if not is_snapshot(data):
         return load_files(
@@ -132,11 +129,11 @@ def read_head(folder: Path) -> dict[str, Any]:
     head = read_state(folder / FILE, VERSION, remedy=AGAIN)
     if head is None:
         raise InputError("no snapshot, or one half written", file=str(folder), remedy=AGAIN)
-    for name, known in head["files"].items():
+    for name, hashed in head["files"].items():
         part = folder / name
         if not part.is_file() or not part.resolve().is_relative_to(folder.resolve()):
             raise InputError("is missing in the snapshot", file=str(part), remedy=AGAIN)
-        if digest(part.read_bytes()) != known:
+        if digest(part.read_bytes()) != hashed:
             raise InputError("is not the file that the snapshot was made with", file=str(part), remedy=AGAIN)
     return head
 
@@ -203,12 +200,12 @@ def _space(folder: Path, head: dict[str, Any], contacts: str) -> TrustSpace:
         judged=tuple(State(**state) for state in head["inputs"]),
         kept_domains=domains.assign(why=pd.Series(map(json.loads, domains["why"]), dtype="object")),
     )
-    space.cache.update(_found(folder, head["audits"]))
+    space.cache.update(_findings(folder, head["audits"]))
     space.cache["changes"] = _frame(folder, "changes")
     return space
 
 
-def _found(folder: Path, made: Iterable[str]) -> dict[Hashable, Any]:
+def _findings(folder: Path, made: Iterable[str]) -> dict[Hashable, Any]:
     """Return what audits found, open and waived, as `mssante_audit.audits` remembers it."""
     frame = _frame(folder, "findings", "audit", "rule", "severity", "rank", "until", "fingerprint")
     for name in ("subject", "facts", "domain", "operator"):
@@ -217,13 +214,12 @@ def _found(folder: Path, made: Iterable[str]) -> dict[Hashable, Any]:
         frame[name] = pd.Series(loaded(f"[{','.join(frame[name].tolist())}]"), frame.index, dtype="object")
     frame = from_json(frame)
     frame["severity"] = frame["severity"].astype(Severity)
-    known, rules = audits(), catalogue().keys()
-    found: dict[Hashable, Any] = {}
-    for name in made:
+    kept: dict[Hashable, Any] = {}
+    for name in audits().keys() & made:
         of_audit = frame[frame["audit"] == name]
-        # What another version of its package found is found anew.
-        if name in known and rules >= set(of_audit["rule"]):
-            aside = of_audit["until"] != ""
-            open_ones = of_audit.loc[~aside, list(COLUMNS)].reset_index(drop=True)
-            found[known[name]] = open_ones, of_audit.loc[aside, [*COLUMNS, *WAIVED]].reset_index(drop=True)
-    return found
+        if catalogue().keys() >= set(of_audit["rule"]):  # what another version found is found anew
+            waived = of_audit["until"] != ""
+            open_ones = of_audit.loc[~waived, list(COLUMNS)].reset_index(drop=True)
+            aside = of_audit.loc[waived, [*COLUMNS, *WAIVED]].reset_index(drop=True)
+            kept[audits()[name]] = open_ones, aside
+    return kept

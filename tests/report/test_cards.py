@@ -5,9 +5,9 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pages
 import pandas as pd
 import pytest
-from lxml import html as lxml_html
 
 from mssante_audit import audit_all, bars, card, domains, lead, load_space, note, opening, rule, say, table
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES, Rule
@@ -19,18 +19,13 @@ from mssante_audit.whitelist.signature import Verdict
 HOSTILE = '<script>alert(1)</script><img src=x onerror=y> "\N{RIGHT-TO-LEFT OVERRIDE}\x00 {0} {x} **b**'
 
 
-def parsed(shown) -> lxml_html.HtmlElement:
+def parsed(shown):
     html = shown._repr_html_()
-    page = lxml_html.fromstring(f"<main>{html}</main>")
+    page = pages.parsed(html)
     assert page.xpath("//script | //img | //@onerror") == []
     assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in html
     assert "\x00" not in html
     return page
-
-
-@pytest.fixture(scope="module")
-def space():
-    return load_space(as_of="2026-03-03")
 
 
 def test_a_space_says_what_was_loaded_and_what_is_not_there(space):
@@ -173,5 +168,5 @@ def test_what_is_empty_is_left_out_of_a_card():
 
 def test_the_sample_says_that_it_is_made_up_and_of_when(space):
     told = parsed(space).text_content().replace("\N{NO-BREAK SPACE}", " ")
-    assert "3 mars 2026 à 00 h 00 UTC (exemple fictif)" in told
+    assert "3 mars 2026 à 06 h 00 UTC (exemple fictif)" in told
     assert "d’une liste fictive" in opening(space, space.audited)

@@ -1,29 +1,25 @@
 """The report on certificates, of the sample with mail servers that were visited: what it says is so."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
-from lxml import html
+from pages import page_of
 
 from mssante_audit.audits import audit
 from mssante_audit.base.markup import visible
 from mssante_audit.findings.causes import actionable
-from mssante_audit.report.run import Run, run_reports
-from mssante_audit.space.trust import TrustSpace, load_space
+from mssante_audit.report.run import run_reports
+from mssante_audit.space.trust import load_space
 from mssante_audit.verdicts.presented import expiries, revocations, servers_shown
 
 
-def space_of(run: Run) -> TrustSpace:
+def space_of(run):
     return load_space(run.out.parent / "data", as_of="2026-03-03T06:00:00Z")
 
 
-def text_of(run: Run) -> str:
-    page = html.fromstring((run.out / "certificates.html").read_text(encoding="utf-8"))
+def text_of(run):
+    page = page_of(run, "certificates")
     return " ".join(page.find(".//main").text_content().split())
 
 
-def test_the_report_counts_what_its_frames_hold(certificates_run: Run) -> None:
+def test_the_report_counts_what_its_frames_hold(certificates_run):
     run, space = certificates_run, space_of(certificates_run)
     (outcome,) = run.outcomes
     assert outcome.failure is None
@@ -43,13 +39,13 @@ def test_the_report_counts_what_its_frames_hold(certificates_run: Run) -> None:
     assert f"Domaines jamais vus{blind}" in text.replace("vus ", "vus")
 
 
-def test_what_was_seen_too_long_ago_is_no_fact_of_today(certificates_run: Run, tmp_path: Path) -> None:
+def test_what_was_seen_too_long_ago_is_no_fact_of_today(certificates_run, tmp_path):
     given = {"data": str(certificates_run.out.parent / "data"), "as_of": "2026-04-20T06:00:00Z"}
     run = run_reports(["certificates"], out=tmp_path, parameters=given)
     space = load_space(given["data"], as_of=given["as_of"])
     found, ending = actionable(audit("certificates", space)), expiries(space)
     assert (ending["alone"] & (ending["days"] < 0)).any()  # they may have another certificate by now
-    page = html.fromstring((run.out / "certificates.html").read_text(encoding="utf-8"))
+    page = page_of(run, "certificates")
     (lead,) = (" ".join(one.text_content().split()) for one in page.find_class("lead"))
     assert lead == (
         f"Échéances inconnues pour {ending['domain'].nunique()} domaines, vus pour la dernière fois il y a "
@@ -60,15 +56,15 @@ def test_what_was_seen_too_long_ago_is_no_fact_of_today(certificates_run: Run, t
     assert f"Domaines touchésinconnussur 106, {len(found)} constats à confirmer" in tiles
 
 
-def test_every_family_of_the_audit_has_its_section(certificates_run: Run) -> None:
+def test_every_family_of_the_audit_has_its_section(certificates_run):
     text = text_of(certificates_run)
     for family in ("Nom présenté et nom inscrit", "Chaîne et révocation", "Force et usage", "Serveurs"):
         assert family in text
     assert "Serveurs dont rien n’est connu" in text
 
 
-def test_names_that_differ_stand_side_by_side_and_the_difference_is_marked(certificates_run: Run) -> None:
-    page = html.fromstring((certificates_run.out / "certificates.html").read_text(encoding="utf-8"))
+def test_names_that_differ_stand_side_by_side_and_the_difference_is_marked(certificates_run):
+    page = page_of(certificates_run, "certificates")
     found = audit("certificates", space_of(certificates_run))
     named = found[found["rule"].str.startswith("TLS_NAME_UNLISTED") | (found["rule"] == "TLS_NAME_SPELLING")]
     rows = page.findall(".//table[@id='names']/tbody/tr")
@@ -80,7 +76,7 @@ def test_names_that_differ_stand_side_by_side_and_the_difference_is_marked(certi
         assert (shown != listed) == bool(row.findall(".//mark"))
 
 
-def test_what_is_not_known_of_revocation_is_said_by_authority(certificates_run: Run) -> None:
+def test_what_is_not_known_of_revocation_is_said_by_authority(certificates_run):
     told = revocations(space_of(certificates_run))
     assert set(told["said"]) == {"unknown"}
     assert "aucune liste de révocation dans le dossier de données" in text_of(certificates_run)

@@ -1,7 +1,5 @@
 """The report on changes, of the sample's archive and of archives with one list or none."""
 
-from __future__ import annotations
-
 import gzip
 from pathlib import Path
 from shutil import copytree
@@ -10,7 +8,7 @@ import pandas as pd
 import pytest
 from cells import plain, shown
 from conftest import CATALOGUE
-from lxml import html as lxml_html
+from pages import page_of, parsed
 from tlsmade import write_before
 
 from mssante_audit.archive.changes import KINDS
@@ -19,27 +17,27 @@ from mssante_audit.archive.store import Record, append, open_archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.report.collection import collection
 from mssante_audit.report.html import names
-from mssante_audit.report.notebook import Report, open_report
+from mssante_audit.report.notebook import open_report
 from mssante_audit.report.run import run_reports
 from mssante_audit.space.story import chronicle, worded_changes, worded_events
-from mssante_audit.space.trust import TrustSpace, load_space
+from mssante_audit.space.trust import load_space
 
 AS_OF = "2026-03-03T06:00:00Z"
 
 
 @pytest.fixture(scope="module")
 def report(sample_run):
-    return lxml_html.fromstring((sample_run.out / "changes.html").read_text(encoding="utf-8"))
+    return page_of(sample_run, "changes")
 
 
 CHARTS = ("timeline", "flows", "churn", "ages")
 
 
-def opened(folder: Path | None = None, **given: object) -> Report:
+def opened(folder=None, **given):
     return open_report("changes", data=folder and str(folder), as_of=AS_OF, row_limit=5, **given)
 
 
-def told(report: Report, ident: str):
+def told(report, ident):
     """What a cell of the notebook shows of a report."""
     story = report.story
     given = {"report": report, "space": report.space, "story": story, "row_limit": 5}
@@ -47,19 +45,19 @@ def told(report: Report, ident: str):
     return shown("changes", ident, lists=story.counts.set_index("time"), **given)
 
 
-def test_it_is_among_the_reports_where_there_is_an_archive(sample_run) -> None:
+def test_it_is_among_the_reports_where_there_is_an_archive(sample_run):
     (outcome,) = [o for o in sample_run.outcomes if o.name == "changes"]
     assert outcome.failure is None
     assert (sample_run.out / "changes.html").stat().st_size < 3_000_000
 
 
-def test_the_first_sentence_is_the_most_telling_event(report) -> None:
+def test_the_first_sentence_is_the_most_telling_event(report):
     lead = plain(report.xpath("//p[@class='lead']")[0].text_content())
     assert lead.startswith("MESSAGERIES FICTIVES DE LANDEFACTICE (399900000300015) a repris 4 domaines de")
     assert "17 autres événements" in lead
 
 
-def test_every_kind_has_its_table(report, space) -> None:
+def test_every_kind_has_its_table(report, space):
     headings = [plain(h.text_content()) for h in report.xpath("//h3")]
     assert set(names("changes")) == set(KINDS)
     story = chronicle(space)
@@ -72,7 +70,7 @@ def test_every_kind_has_its_table(report, space) -> None:
     assert len(report.xpath("//table[@id='events']/tbody/tr")) == 18
 
 
-def test_figures_can_be_read_without_being_seen(report) -> None:
+def test_figures_can_be_read_without_being_seen(report):
     figures = report.xpath("//figure")
     assert len(figures) == 4
     alts = [plain(f.find("div").get("aria-label")) for f in figures]
@@ -82,7 +80,7 @@ def test_figures_can_be_read_without_being_seen(report) -> None:
     assert all(f.find("figcaption").text_content().endswith(".") for f in figures)
 
 
-def test_a_domain_with_a_new_name_is_no_new_domain(space) -> None:
+def test_a_domain_with_a_new_name_is_no_new_domain(space):
     story = chronicle(space)
     ages_of = story.ages.set_index("domain")
     (renamed,) = story.whole.changes.loc[story.whole.changes["kind"] == "renamed", "domain"]
@@ -90,20 +88,20 @@ def test_a_domain_with_a_new_name_is_no_new_domain(space) -> None:
     assert (~story.ages["censored"]).sum() == (story.whole.changes["kind"] == "added").sum()
 
 
-def test_contacts_are_masked(sample_run, report) -> None:
+def test_contacts_are_masked(sample_run, report):
     text = (sample_run.out / "changes.ipynb").read_text(encoding="utf-8")
     assert "nouveau-projet@" not in text + report.text_content()
     assert "•••@" in report.text_content()
 
 
-def test_an_operator_is_told_only_of_what_touches_it(space) -> None:
+def test_an_operator_is_told_only_of_what_touches_it(space):
     story = chronicle(space, operator_id="1679900001")
     assert set(story.events["kind"]) == {"migration"}
     assert set(story.whole.changes["kind"]) == {"moved", "contact_changed"}
     assert len(story.ages) < 20
 
 
-def test_a_start_leaves_earlier_lists_out(space) -> None:
+def test_a_start_leaves_earlier_lists_out(space):
     story = chronicle(space, since="2026-01-10")
     assert len(story.steps) == 2
     assert story.skipped == 2
@@ -114,7 +112,7 @@ def test_a_start_leaves_earlier_lists_out(space) -> None:
     assert "2 listes plus anciennes" in plain(opening)
 
 
-def test_one_list_is_a_story_too(tmp_path: Path) -> None:
+def test_one_list_is_a_story_too(tmp_path):
     copytree(CATALOGUE / "archive", tmp_path / "archive")
     for file in sorted((tmp_path / "archive").glob("*.gz"))[1:]:
         file.unlink()
@@ -127,7 +125,7 @@ def test_one_list_is_a_story_too(tmp_path: Path) -> None:
         assert chart.caption.endswith(".")
 
 
-def test_no_archive_is_said(tmp_path: Path) -> None:
+def test_no_archive_is_said(tmp_path):
     list_file = CATALOGUE / "listeblanchemssante.xml.gz"
     (tmp_path / "list.xml.gz").write_bytes(list_file.read_bytes())
     space = load_space(tmp_path, as_of=AS_OF)
@@ -139,10 +137,10 @@ def test_no_archive_is_said(tmp_path: Path) -> None:
         run_reports(["changes"], out=tmp_path / "out", parameters={"data": str(tmp_path), "as_of": AS_OF})
 
 
-def test_the_overview_tells_the_last_good_fetch_and_the_failures_since(tmp_path: Path) -> None:
+def test_the_overview_tells_the_last_good_fetch_and_the_failures_since(tmp_path):
     copytree(CATALOGUE / "archive", tmp_path / "archive")
 
-    def state() -> str:
+    def state():
         return plain(collection(load_space(tmp_path, as_of=AS_OF)))
 
     assert "Aucune collecte n’est consignée" in state()
@@ -160,7 +158,7 @@ def test_the_overview_tells_the_last_good_fetch_and_the_failures_since(tmp_path:
     assert "after the report" not in state()
 
 
-def broken(tmp_path: Path, number: int, content: bytes | None) -> TrustSpace:
+def broken(tmp_path, number, content):
     """Return the space of the sample's archive, one of its lists having other bytes, or cut, or none."""
     copytree(CATALOGUE / "archive", tmp_path / "archive")
     copytree(CATALOGUE / "anchors", tmp_path / "anchors")
@@ -172,7 +170,7 @@ def broken(tmp_path: Path, number: int, content: bytes | None) -> TrustSpace:
 @pytest.mark.parametrize(
     ("number", "content"), [(0, None), (2, b""), (2, gzip.compress(b"<html></html>", mtime=0))]
 )
-def test_a_list_that_cannot_be_read_is_left_out_and_named(tmp_path: Path, number: int, content) -> None:
+def test_a_list_that_cannot_be_read_is_left_out_and_named(tmp_path, number, content):
     broken(tmp_path, number, content)
     report = opened(tmp_path, anchors=[str(tmp_path / "anchors")])
     story = report.story
@@ -184,7 +182,7 @@ def test_a_list_that_cannot_be_read_is_left_out_and_named(tmp_path: Path, number
     assert story.ages["censored"].sum() > 100, "of its own first list"
 
 
-def test_a_list_replaced_by_another_good_one_is_left_out_too(tmp_path: Path) -> None:
+def test_a_list_replaced_by_another_good_one_is_left_out_too(tmp_path):
     other = sorted((CATALOGUE / "archive").glob("*.gz"))[1].read_bytes()
     story = chronicle(broken(tmp_path, 2, other))
     (error,) = story.unread
@@ -193,7 +191,7 @@ def test_a_list_replaced_by_another_good_one_is_left_out_too(tmp_path: Path) -> 
         load_space(tmp_path / "archive", as_of="2026-01-06")
 
 
-def test_no_list_at_all_that_can_be_read(tmp_path: Path) -> None:
+def test_no_list_at_all_that_can_be_read(tmp_path):
     copytree(CATALOGUE, tmp_path / "data")
     for file in (tmp_path / "data" / "archive").glob("*.gz"):
         file.write_bytes(b"")
@@ -201,7 +199,7 @@ def test_no_list_at_all_that_can_be_read(tmp_path: Path) -> None:
         chronicle(load_space(tmp_path / "data", as_of=AS_OF))
 
 
-def test_a_deleted_list_is_as_if_it_had_never_been_kept(tmp_path: Path) -> None:
+def test_a_deleted_list_is_as_if_it_had_never_been_kept(tmp_path):
     copytree(CATALOGUE / "archive", tmp_path / "archive")
     bring_up_to_date(open_archive(tmp_path / "archive"))
     min((tmp_path / "archive").glob("*.gz")).unlink()
@@ -210,11 +208,11 @@ def test_a_deleted_list_is_as_if_it_had_never_been_kept(tmp_path: Path) -> None:
     assert story.ages["first_seen"].min().date().isoformat() == "2025-11-03"
 
 
-def test_certificates_that_changed_stand_beside_what_changed_in_the_list(tmp_path: Path) -> None:
+def test_certificates_that_changed_stand_beside_what_changed_in_the_list(tmp_path):
     data = Path(copytree(CATALOGUE, tmp_path / "data"))
     write_before(load_space(data, as_of=AS_OF), data, "CN=<b>x,C=FR")
     report = opened(data)
-    page = lxml_html.fromstring(told(report, "tls"))
+    page = parsed(told(report, "tls"))
     rows = [[cell.text_content() for cell in row.xpath("td")] for row in page.xpath("//tbody/tr")]
     assert len(rows) == 5 < len(report.renewals)
     assert {row[3] for row in rows} == {"autre nom"}

@@ -1,7 +1,5 @@
 """What hostile input and a bad disk did to the program once, and do no more: a test each."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import os
@@ -10,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import CATALOGUE
@@ -41,7 +38,7 @@ HEAD = (
 EMPTY = "".join(f"<{name}/>" for name in FIELDS)
 
 
-def bomb(row: str, rows: int) -> bytes:
+def bomb(row, rows):
     return gzip.compress(HEAD + row.encode() * rows + b"</ListeDomaines></ListeBlancheMSSante>")
 
 
@@ -49,7 +46,7 @@ def bomb(row: str, rows: int) -> bytes:
     "row",
     ["<Domaine/>", f"<Domaine>{EMPTY}</Domaine>", f"<Domaine>{EMPTY.replace('/>', '> </x>')}</Domaine>"],
 )
-def test_a_list_of_empty_elements_is_refused_early(row: str) -> None:
+def test_a_list_of_empty_elements_is_refused_early(row):
     for name in FIELDS:
         row = row.replace(f"<{name}> </x>", f"<{name}> </{name}>")
     with pytest.raises(WhiteListError, match="this is no white list") as caught:
@@ -57,20 +54,20 @@ def test_a_list_of_empty_elements_is_refused_early(row: str) -> None:
     assert caught.value.readable_rows <= 150_000
 
 
-def test_an_observation_of_unreadable_lines_is_refused(tmp_path: Path) -> None:
+def test_an_observation_of_unreadable_lines_is_refused(tmp_path):
     (tmp_path / "dns.jsonl.gz").write_bytes(gzip.compress(b"\n" * (MAX_PROBLEMS + 2)))
     with pytest.raises(ObservationError, match=r"dns\.jsonl\.gz: .*no observation"):
         load_observation(tmp_path / "dns.jsonl.gz")
 
 
-def test_a_list_that_memory_does_not_hold_goes_to_quarantine(tmp_path: Path, monkeypatch) -> None:
+def test_a_list_that_memory_does_not_hold_goes_to_quarantine(tmp_path, monkeypatch):
     listed = CATALOGUE / "listeblanchemssante.xml.gz"
     monkeypatch.setattr(load, "entries_frame", lambda _: (_ for _ in ()).throw(MemoryError))
     (record,) = import_lists(open_archive(tmp_path / "archive"), [listed])
     assert (record.outcome, "more memory" in record.message) == ("quarantined", True)
 
 
-def test_findings_without_end_are_capped_and_told(tmp_path: Path, monkeypatch) -> None:
+def test_findings_without_end_are_capped_and_told(tmp_path, monkeypatch):
     (tmp_path / "list.xml.gz").write_bytes(bomb("", 0))
     head, *rows = (CATALOGUE / "declarations.csv").read_bytes().splitlines(keepends=True)
     others = [row.replace(b"valfictif", b"autre-%d" % n) for n in range(30) for row in rows]
@@ -101,7 +98,7 @@ main.main()
         ("RuntimeError('two\\nlines \\x9b1m')", "mssante-audit: RuntimeError: two lines \\u009b1m"),
     ],
 )
-def test_a_crash_is_one_line_and_status_3(error: str, told: str) -> None:
+def test_a_crash_is_one_line_and_status_3(error, told):
     words = [sys.executable, "-c", CRASH.format(error=error)]
     done = subprocess.run([*words, "rules"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (3, "")
@@ -116,7 +113,7 @@ SECRET = re.compile(r"(?i)durand|zoe|zoé|12.?34.?56|\x9b|\u202e")
 
 
 @pytest.fixture
-def naming(tmp_path: Path) -> Path:
+def naming(tmp_path):
     """A data folder whose list names a person where nobody should be named, and steers terminals."""
     contact = "04 65 71 00 01, projet@ch-fable.example"
     told = (
@@ -148,14 +145,14 @@ def naming(tmp_path: Path) -> Path:
         ("check", "fable"),
     ],
 )
-def test_nobody_is_named_where_nobody_should_be(naming: Path, words: tuple[str, ...]) -> None:
+def test_nobody_is_named_where_nobody_should_be(naming, words):
     done = CliRunner().invoke(app, [*words, "--data", str(naming), "--as-of", AS_OF])
     assert done.exit_code in (0, 1, 4), done.output
     assert "ch-b.mssante.fr" in done.output or "fable" in done.output
     assert SECRET.findall(done.output) == []
 
 
-def test_the_site_names_nobody_either(naming: Path, tmp_path: Path) -> None:
+def test_the_site_names_nobody_either(naming, tmp_path):
     space = load_space(naming, as_of=AS_OF)
     (tmp_path / "site").mkdir()
     found = audits.audit_all(space)
@@ -170,13 +167,13 @@ def test_the_site_names_nobody_either(naming: Path, tmp_path: Path) -> None:
 # -- what is written ----------------------------------------------------------------------------------------
 
 
-def ran(*words: str, **more: Any) -> subprocess.CompletedProcess[str]:
+def ran(*words, **more):
     return subprocess.run(
         [sys.executable, "-m", "mssante_audit", *words], capture_output=True, text=True, check=False, **more
     )
 
 
-def test_a_device_and_a_pipe_are_written_into_and_a_link_is_not_replaced(tmp_path: Path) -> None:
+def test_a_device_and_a_pipe_are_written_into_and_a_link_is_not_replaced(tmp_path):
     write_bytes(Path("/dev/null"), b"x")
     assert Path("/dev/null").is_char_device()
     os.mkfifo(tmp_path / "pipe")
@@ -198,7 +195,7 @@ def test_a_device_and_a_pipe_are_written_into_and_a_link_is_not_replaced(tmp_pat
     assert not (tmp_path / "not-there").exists()
 
 
-def test_standard_output_can_be_named_as_a_file(naming: Path, tmp_path: Path) -> None:
+def test_standard_output_can_be_named_as_a_file(naming, tmp_path):
     words = ("domains", "--data", str(naming), "--as-of", AS_OF, "--out", "/dev/stdout")
     piped = ran(*words)
     assert piped.stdout.removeprefix("\ufeff").startswith("domain,"), piped.stderr
@@ -208,7 +205,7 @@ def test_standard_output_can_be_named_as_a_file(naming: Path, tmp_path: Path) ->
     assert (tmp_path / "o.csv").read_text() == piped.stdout
 
 
-def test_what_names_persons_only_its_owner_can_read(naming: Path, tmp_path: Path) -> None:
+def test_what_names_persons_only_its_owner_can_read(naming, tmp_path):
     given = ("--data", str(naming), "--as-of", AS_OF)
     done = ran("findings", "all", *given, "--contacts", "all", "--out", str(tmp_path / "f.csv"))
     assert done.returncode == 0
@@ -222,7 +219,7 @@ def test_what_names_persons_only_its_owner_can_read(naming: Path, tmp_path: Path
     assert (tmp_path / "shared.csv").stat().st_mode & 0o044
 
 
-def test_a_folder_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+def test_a_folder_that_is_a_link_is_not_followed(tmp_path):
     out, elsewhere, staging = (tmp_path / name for name in ("out", "elsewhere", "staging"))
     for folder in (out, elsewhere, staging / "failed"):
         folder.mkdir(parents=True)
@@ -237,7 +234,7 @@ def test_a_folder_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     assert (elsewhere / "a.html").read_text() == "theirs"
 
 
-def test_what_a_killed_run_or_somebody_left_stops_no_run(tmp_path: Path) -> None:
+def test_what_a_killed_run_or_somebody_left_stops_no_run(tmp_path):
     left = tmp_path / ".run-left"
     left.mkdir()
     (left / ".kernel-a").write_bytes(b"\xff\xfe\x00")

@@ -8,7 +8,7 @@ import nbformat
 import papermill
 import pytest
 from jupyter_client.manager import start_new_kernel
-from lxml import html as lxml_html
+from pages import parsed
 
 import mssante_audit as ms
 from mssante_audit.base.resources import resource
@@ -22,11 +22,6 @@ WITH_CONTROLS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def space():
-    return ms.load_space(as_of=AS_OF)
-
-
 @pytest.fixture
 def box(space, monkeypatch):
     monkeypatch.setattr(module, "attended", lambda: True)
@@ -34,7 +29,7 @@ def box(space, monkeypatch):
 
 
 def counted(box):
-    page = lxml_html.fromstring(f"<main>{box.children[-1].value}</main>")
+    page = parsed(box.children[-1].value)
     told = page.xpath("string(//div[@class='desk'][last()]/p/b)")
     return int("".join(c for c in told if c.isdigit()) or 0)
 
@@ -59,7 +54,7 @@ def test_what_nobody_is_is_said_and_no_error(space, box):
     region, operator, _, shown = box.children
     operator.value = space.audited.loc[space.audited["department"] == "75", "operator_id"].iloc[0]
     region.value = next(v for _, v in region.options if v not in ("", "Île-de-France"))
-    assert "does not sit in" in lxml_html.fromstring(shown.value).text_content()
+    assert "does not sit in" in parsed(shown.value).text_content()
 
 
 def test_hostile_names_stay_texts(hostile_data, monkeypatch):
@@ -68,7 +63,7 @@ def test_hostile_names_stay_texts(hostile_data, monkeypatch):
     box = ms.controls(own)
     for _, value in box.children[1].options[:6]:
         box.children[1].value = value
-        page = lxml_html.fromstring(f"<main>{box.children[-1].value}</main>")
+        page = parsed(box.children[-1].value)
         assert page.xpath("//script | //img | //@onerror | //*[@id='pwned']") == []
 
 

@@ -1,7 +1,5 @@
 """The report on declarations: where there is a register, of one operator, and without naming anybody."""
 
-from __future__ import annotations
-
 from shutil import copy
 
 import pandas as pd

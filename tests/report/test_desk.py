@@ -8,7 +8,7 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
-from conftest import CATALOGUE
+from conftest import CATALOGUE, SAMPLE_AS_OF
 from pandas.testing import assert_frame_equal
 
 import mssante_audit as ms
@@ -17,18 +17,6 @@ from mssante_audit.findings import registry
 from mssante_audit.findings.frame import Findings
 from mssante_audit.findings.places import row_ranges
 from mssante_audit.snapshot import make_snapshot
-
-AS_OF = "2026-03-03"
-
-
-@pytest.fixture(scope="module")
-def space():
-    return ms.load_space(as_of=AS_OF)
-
-
-@pytest.fixture(scope="module")
-def findings(space):
-    return ms.audit_all(space)
 
 
 @pytest.fixture
@@ -105,7 +93,7 @@ def test_sql_shows_contacts_only_where_the_space_does(space):
 
 
 def test_an_address_that_is_listed_as_a_domain_is_masked_by_sql_and_in_files(tmp_path):
-    listed = ms.load_space(CATALOGUE, as_of=AS_OF)
+    listed = ms.load_space(CATALOGUE, as_of=SAMPLE_AS_OF)
     (address,) = (name for name in listed.entries["domain"].unique() if "@" in name)
     assert address not in listed.sql("FROM entries")["domain"].tolist()
     assert address not in ms.export(listed.entries, tmp_path / "a.csv").read_text(encoding="utf-8")
@@ -130,7 +118,7 @@ def test_nothing_but_sql_needs_duckdb():
 
 def test_a_threshold_changed_is_the_space_loaded_with_it(space):
     made = space.with_(stale_after_days=365, concentration_min=2)
-    loaded = ms.load_space(as_of=AS_OF, thresholds=made.thresholds)
+    loaded = ms.load_space(as_of=SAMPLE_AS_OF, thresholds=made.thresholds)
     assert_frame_equal(ms.audit_all(made), ms.audit_all(loaded))
     assert space.thresholds == ms.Thresholds(), "the space itself stays"
 

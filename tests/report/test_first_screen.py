@@ -1,16 +1,13 @@
 """The first screen: each number recomputed from the frames it stands for; what is folded, and what is not."""
 
-from __future__ import annotations
-
-import base64
-import io
 import json
 import re
 from dataclasses import replace
 
 import pandas as pd
 import pytest
-from lxml import html as lxml_html
+from pages import frame_in, page_of, parsed
+from pages import said_in as plain
 
 import mssante_audit as ms
 from mssante_audit.base.language import NARROW, NBSP, typeset
@@ -23,15 +20,11 @@ from mssante_audit.verdicts.words import CHECK_NAMES
 pytestmark = pytest.mark.usefixtures("sample_run")  # kept beside the other tests of the same reports
 
 
-def plain(element) -> str:
-    return plain_text(element.text_content())
-
-
-def plain_text(text: str) -> str:
+def plain_text(text):
     return text.replace(NARROW, "").replace(NBSP, " ")
 
 
-def numbers(text: str) -> list[int]:
+def numbers(text):
     return [int(n) for n in re.findall(r"\d+(?![\d,])(?! %)", text)]
 
 
@@ -43,18 +36,16 @@ def counted_of(space):
 
 
 @pytest.fixture(scope="module")
-def made(sample_run, sample_space):
-    """Run, page and space of the overview."""
-    page = lxml_html.fromstring((sample_run.out / "overview.html").read_text(encoding="utf-8"))
-    return sample_run, page, sample_space
+def page(sample_run):
+    return page_of(sample_run, "overview")
 
 
 @pytest.fixture(scope="module")
-def counted(made):
-    return counted_of(made[2])
+def counted(space):
+    return counted_of(space)
 
 
-def counts_on(page) -> dict[str, dict[str, str]]:
+def counts_on(page):
     """Return the counts of the whole list that a page bears, by axis and answer."""
     return {
         axis: {one.get(f"data-{axis}"): one.text_content() for one in page.xpath(f"//b[@data-{axis}]")}
@@ -62,8 +53,7 @@ def counts_on(page) -> dict[str, dict[str, str]]:
     }
 
 
-def test_every_number_of_the_first_screen_is_that_of_its_frame(made, counted) -> None:
-    _, page, space = made
+def test_every_number_of_the_first_screen_is_that_of_its_frame(page, space, counted):
     _, domains, causes = counted
     held, listed = answers(domains), space.audited["domain"].nunique()
     assert all(sum(own.values()) == len(domains) == listed for own in held.values())
@@ -88,33 +78,31 @@ def test_every_number_of_the_first_screen_is_that_of_its_frame(made, counted) ->
     assert numbers(first[first.rindex("(") :]) == weight
 
 
-def test_overview_index_and_summaries_bear_the_same_counts(made, counted) -> None:
-    run, page, _ = made
+def test_overview_index_and_summaries_bear_the_same_counts(page, sample_run, counted):
     held, looked = answers(counted[1]), counted[1]["observed_at"].notna().any()
-    index = lxml_html.fromstring((run.out / "index.html").read_text(encoding="utf-8"))
+    index = page_of(sample_run, "index")
     told = {axis: {name: str(n) for name, n in own.items()} for axis, own in held.items()}
     assert counts_on(page) == counts_on(index) == told
     asked = "Le courrier arrive-t-il" if looked else "La liste est-elle en règle"
     for shown in (page, index):
         assert plain(shown.find(".//h1")).startswith(asked)
         assert bool(shown.xpath("//p[contains(., 'observe dns')]")) == (not looked)
-    for outcome in run.outcomes:
-        summary = json.loads((run.out / f"{outcome.name}.results.json").read_text(encoding="utf-8"))
+    for outcome in sample_run.outcomes:
+        summary = json.loads((sample_run.out / f"{outcome.name}.results.json").read_text(encoding="utf-8"))
         assert {axis: summary[axis] for axis in held} == held
 
 
-def test_nothing_is_green_while_nobody_looked(sample_space) -> None:
-    space = replace(sample_space, observation=None, tls=None, judged=None)
+def test_nothing_is_green_while_nobody_looked(space):
+    space = replace(space, observation=None, tls=None, judged=None)
     domains = ms.domains(space)
-    page = lxml_html.fromstring(f"<main>{ms.answer(domains)}{ms.counts(domains)}</main>")
+    page = parsed(ms.answer(domains) + ms.counts(domains))
     unknown = {"yes": "0", "degraded": "0", "no": "0", "unknown": str(len(domains))}
     assert counts_on(page)["arrives"] == unknown
     assert "Personne n’a regardé si le courrier arrive" in plain(page)
     assert page.xpath("//dl/div/dt/b/@data-order")
 
 
-def test_every_line_of_the_checks_adds_up_and_is_that_of_its_frame(made, counted) -> None:
-    _, page, space = made
+def test_every_line_of_the_checks_adds_up_and_is_that_of_its_frame(page, space, counted):
     _, domains, causes = counted
     rows = page.xpath("//table[@class='checks']/tbody/tr")
     assert [row.findtext("th") for row in rows] == list(CHECK_NAMES["fr"].values())
@@ -136,8 +124,8 @@ def test_every_line_of_the_checks_adds_up_and_is_that_of_its_frame(made, counted
         assert bool(why) == bool(len(domains))
 
 
-def test_each_check_leads_to_its_causes_on_the_page(made, counted) -> None:
-    page, causes = made[1], counted[2]
+def test_each_check_leads_to_its_causes_on_the_page(page, counted):
+    causes = counted[2]
     for check, row in zip(CHECKS, page.xpath("//table[@class='checks']/tbody/tr"), strict=True):
         own = causes[[check in decided for decided in causes["checks"]]]
         links = row.xpath("td/a/@href")
@@ -150,7 +138,7 @@ def test_each_check_leads_to_its_causes_on_the_page(made, counted) -> None:
             assert [numbers(plain(p)) for p in there.findall("p")] == ([[rest]] if rest > 0 else [])
 
 
-def test_what_an_old_observation_shows_comes_last_with_its_age() -> None:
+def test_what_an_old_observation_shows_comes_last_with_its_age():
     limits = ms.Thresholds(observation_max_age_days=3)
     space = ms.load_space(as_of="2026-03-08T06:00:00Z", thresholds=limits)
     assert {one.name: one.age_days for one in space.states if one.doubtful} == {"dns": 6, "tls": 5}
@@ -164,20 +152,19 @@ def test_what_an_old_observation_shows_comes_last_with_its_age() -> None:
         rule(codes[0]).audit for codes in causes.loc[~aged, "rules"]
     }
     assert set(causes.loc[aged, "age_days"]) == {6}
-    text = lxml_html.fromstring(ms.cause_list(causes))
+    text = parsed(ms.cause_list(causes))
     shown = [plain(one) for one in text.xpath("//div[@id='causes-mail']/ol/li//p[@class='doubt']")]
     told = causes[["mail" in decided for decided in causes["checks"]]]
     assert len(shown) == min(CAUSES, sum(told["doubts"].map(len) > 0)) > 0
     assert all("observation du DNS" in one and "(6 jours)" in one for one in shown)
-    line = lxml_html.fromstring(ms.checks(domains, causes)).xpath("//tbody/tr[th='Messagerie']/td")[2]
+    line = parsed(ms.checks(domains, causes)).xpath("//tbody/tr[th='Messagerie']/td")[2]
     assert plain(line) == f"{len(told)} à confirmer"
     assert typeset(rule(causes["rules"].iloc[0][0]).title_fr) in ms.first_cause(causes)
     old = causes[aged]
     assert f"{len(old)} causes restent à confirmer" in plain_text(ms.first_cause(old))
 
 
-def test_a_domain_whose_own_answer_is_too_old_is_in_doubt_beside_a_fresh_one(sample_space) -> None:
-    space = sample_space
+def test_a_domain_whose_own_answer_is_too_old_is_in_doubt_beside_a_fresh_one(space):
     found, domains, _ = counted_of(space)
     assert ms.doubts(space, found, domains) == {}
     one = domains.loc[domains["dns"] == "fail", "domain"].iloc[0]
@@ -190,8 +177,7 @@ def test_a_domain_whose_own_answer_is_too_old_is_in_doubt_beside_a_fresh_one(sam
     assert list(unsure.values()) == [{"dns": 30}] * len(told)
 
 
-def test_the_causes_shown_are_the_first_ten_and_the_file_has_all(made, counted) -> None:
-    _, page, space = made
+def test_the_causes_shown_are_the_first_ten_and_the_file_has_all(page, space, counted):
     found, _, causes = counted
     items = page.xpath("//ol[@class='causes']/li")
     assert len(items) == min(CAUSES, len(causes)) == CAUSES
@@ -203,16 +189,15 @@ def test_the_causes_shown_are_the_first_ten_and_the_file_has_all(made, counted) 
         if cause["findings"] > 1:
             assert f"et {cause['findings'] - 1} autre" in plain(item)
     (link,) = page.xpath("//a[@download='causes.csv']/@href")
-    file = pd.read_csv(io.BytesIO(base64.b64decode(link.partition(",")[2])), encoding="utf-8-sig")
+    file = frame_in(link)
     assert file["domains"].tolist() == causes["domains"].tolist()
     assert file["findings"].sum() == len(ms.actionable(found))
 
 
-def test_of_what_is_shown_at_most_a_quarter_is_information(made) -> None:
-    run, _, _ = made
+def test_of_what_is_shown_at_most_a_quarter_is_information(sample_run):
     shown, folded = [], []
-    for outcome in run.outcomes:
-        page = lxml_html.fromstring((run.out / f"{outcome.name}.html").read_text(encoding="utf-8"))
+    for outcome in sample_run.outcomes:
+        page = page_of(sample_run, outcome.name)
         for row in page.xpath("//table[@data-rows]/tbody/tr[td[@data-label='Constat']]"):
             told = "sev-info" in row.xpath(".//span[starts-with(@class, 'sev ')]/@class")[0]
             away = bool(row.xpath("ancestor::details[@class='folded' and not(@open)]"))
@@ -223,38 +208,33 @@ def test_of_what_is_shown_at_most_a_quarter_is_information(made) -> None:
     assert all(folded)
 
 
-def test_what_is_folded_is_named_counted_and_in_the_file(made) -> None:
-    run, _, _ = made
-    (outcome,) = [o for o in run.outcomes if o.name == "stale_contacts"]
-    page = lxml_html.fromstring((run.out / "stale_contacts.html").read_text(encoding="utf-8"))
+def test_what_is_folded_is_named_counted_and_in_the_file(sample_run):
+    (outcome,) = [o for o in sample_run.outcomes if o.name == "stale_contacts"]
+    page = page_of(sample_run, "stale_contacts")
     found = outcome.results.findings
     away = found[(found["severity"] == "info") | (found["confidence"] == "hint")]
     told = [plain(one) for one in page.xpath("//details[@class='folded']/summary")]
     assert all(one.startswith("Replié : ") for one in told)
     assert sum(sum(numbers(one)) for one in told) == len(away)
     files = page.xpath("//p[@class='csv']/a[contains(@href, 'text/csv')]/@href")
-    rows = sum(
-        len(pd.read_csv(io.BytesIO(base64.b64decode(href.partition(",")[2])), encoding="utf-8-sig"))
-        for href in files
-    )
-    assert rows == len(found)
+    assert sum(len(frame_in(href)) for href in files) == len(found)
 
 
-def test_a_declaration_that_the_register_does_not_cover_says_so(sample_space) -> None:
-    found, domains, _ = counted_of(sample_space)
+def test_a_declaration_that_the_register_does_not_cover_says_so(space, counted):
+    found, domains, _ = counted
     domains = domains.assign(declaration="unknown")
     domains["why"] = [why | {"declaration": ["outside"]} for why in domains["why"]]
-    causes = ms.causes(found, sample_space.audited)
+    causes = ms.causes(found, space.audited)
     assert "Hors du périmètre du registre" in ms.checks(domains, causes)
 
 
 @pytest.mark.parametrize("contacts", ["none", "services", "all"])
-def test_a_cause_names_whom_to_call_as_far_as_contacts_are_shown(counted, sample_space, contacts) -> None:
+def test_a_cause_names_whom_to_call_as_far_as_contacts_are_shown(counted, space, contacts):
     clear = "Mme DURAND Zoé, 02 61 91 20 41, 06 39 98 00 01, support@gcs.example"
-    whitelist = sample_space.whitelist
+    whitelist = space.whitelist
     listed = replace(whitelist, entries=whitelist.entries.assign(support_contact=clear))
-    shown = with_contacts(counted[2], replace(sample_space, whitelist=listed, contacts=contacts))
-    page = lxml_html.fromstring(str(ms.cause_list(shown)))
+    shown = with_contacts(counted[2], replace(space, whitelist=listed, contacts=contacts))
+    page = parsed(ms.cause_list(shown))
     calls = [plain(line) for line in page.iter("p") if plain(line).startswith("Appeler")]
     wanted = {
         "none": "02 •• •• •• 41, 06 •• •• •• 01, s•••@gcs.example",
@@ -264,5 +244,5 @@ def test_a_cause_names_whom_to_call_as_far_as_contacts_are_shown(counted, sample
     assert calls[0] == f"Appeler {wanted[contacts]}"
     only = shown["checks"].map(lambda checks: set(checks) <= {"contacts"})
     assert only.any()
-    of_contacts = lxml_html.fromstring(str(ms.cause_list(shown[only])))
+    of_contacts = parsed(ms.cause_list(shown[only]))
     assert "Appeler" not in of_contacts.text_content(), "what is wrong with a contact calls nobody by it"

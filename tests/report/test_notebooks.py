@@ -7,7 +7,7 @@ from inspect import signature
 import nbformat
 import pytest
 from conftest import CATALOGUE
-from lxml import html as lxml_html
+from pages import page_of as page
 from papermill.inspection import _infer_parameters
 from papermill.iorw import load_notebook_node
 
@@ -63,10 +63,6 @@ def run(sample_run):
 @pytest.fixture(params=NAMES)
 def name(request):
     return request.param
-
-
-def page(run, name):
-    return lxml_html.fromstring((run.out / f"{name}.html").read_text(encoding="utf-8"))
 
 
 def test_these_are_all_the_notebooks():

@@ -1,7 +1,5 @@
 """The dossier of an operator: nothing of any other in anything that is written for it; what its page says."""
 
-from __future__ import annotations
-
 import json
 import re
 from base64 import b64encode
@@ -12,6 +10,7 @@ import pytest
 from cells import plain
 from leaks import belonging, leaks, written_for
 from lxml import html as lxml_html
+from pages import page_of
 
 from mssante_audit.audits import audit_all
 from mssante_audit.base.errors import ParameterError
@@ -57,7 +56,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def report(run):
-    return lxml_html.fromstring((run.out / "operator.html").read_text(encoding="utf-8"))
+    return page_of(run, "operator")
 
 
 # -- nothing of others ---------------------------------------------------------------------------------------

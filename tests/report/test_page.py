@@ -21,13 +21,13 @@ from mssante_audit.report.page import (
     index_html,
     lead_of,
     outline,
-    policy,
+    policy_of,
     section_of,
     title_of,
     to_html,
 )
 from mssante_audit.report.results import MIME
-from mssante_audit.report.tables import enable
+from mssante_audit.report.tables import enable, script, source_of
 
 PROVENANCE = {
     "file": "list.xml.gz", "sha256": "0" * 64, "signature": "valid", "signer": "CN=liste.fictif.example,C=FR",
@@ -210,9 +210,9 @@ def test_nothing_a_report_says_beside_its_notebook_can_bring_markup():
 
 
 def test_the_policy_names_no_remote_origin_and_no_script_of_its_own():
-    strict = policy("<p>onerror=x</p>")
+    strict = policy_of()
     assert "default-src 'none'; script-src 'none';" in strict
-    for text in (strict, policy(enable().text)):
+    for text in (strict, policy_of(source_of(script()))):
         assert not re.search(r"https?:|\*|'unsafe-eval'|script-src[^;]*'unsafe-inline'|'self'", text)
 
 

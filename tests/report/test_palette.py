@@ -13,17 +13,11 @@ from mssante_audit.report.svg import COLOURS
 CSS = (files("mssante_audit.report") / "tables.css").read_text(encoding="utf-8")
 VISION = {
     "normal": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
-    "protanopia": (
-        (0.152286, 1.052583, -0.204868),
-        (0.114503, 0.786281, 0.099216),
-        (-0.003882, -0.048116, 1.051998),
-    ),
-    "deuteranopia": (
-        (0.367322, 0.860646, -0.227968),
-        (0.280085, 0.672501, 0.047413),
-        (-0.011820, 0.042940, 0.968881),
-    ),
-}
+    "protanopia": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216),
+                   (-0.003882, -0.048116, 1.051998)),
+    "deuteranopia": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413),
+                     (-0.011820, 0.042940, 0.968881)),
+}  # fmt: skip
 """How linear red, green and blue are seen (Machado, Oliveira and Fernandes 2009, severity 1.0)."""
 TOGETHER = {
     "severities": tuple(SEVERITIES),
@@ -96,6 +90,5 @@ def test_severities_and_shades_are_steps_of_grey(theme):
 
 
 def test_a_drawing_that_is_saved_has_the_pages_light_colours():
-    assert {name: colour(name, "light") for name in COLOURS if name not in ("paper", "inverse")} == {
-        name: text.lstrip("#") for name, text in COLOURS.items() if name not in ("paper", "inverse")
-    }
+    names = COLOURS.keys() - {"paper", "inverse"}
+    assert {name: f"#{colour(name, 'light')}" for name in names} == {name: COLOURS[name] for name in names}

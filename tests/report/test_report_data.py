@@ -1,10 +1,6 @@
 """What is written for machines is what the schemas say that it is, and what is not is refused."""
 
-from __future__ import annotations
-
 import json
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -22,22 +18,20 @@ from mssante_audit.network.methods import METHODS
 from mssante_audit.report.execute import Failure
 from mssante_audit.report.page import Outcome, data_files
 from mssante_audit.report.results import NO_ANSWERS
-from mssante_audit.report.run import Run
 from mssante_audit.snapshot import make_snapshot
-from mssante_audit.space.trust import TrustSpace
 
 AS_OF = "2026-03-03T06:00:00Z"
 ONE = "1679900001"
 
 
-def asked(*arguments: str) -> Any:
+def asked(*arguments):
     done = CliRunner().invoke(app, list(arguments))
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")
-def validators() -> dict[str, Draft202012Validator]:
+def validators():
     schemas = {name: asked("schema", name) for name in Schema if name != "register"}
     for schema in schemas.values():
         assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
@@ -47,7 +41,7 @@ def validators() -> dict[str, Draft202012Validator]:
     }
 
 
-def in_snapshot(folder: Path, name: str) -> list[dict[str, Any]]:
+def in_snapshot(folder, name):
     told = records(pd.read_parquet(folder / f"{name}.parquet"))
     return [
         {**one, **{name: json.loads(one[name]) for name in OBJECTS if isinstance(one.get(name), str)}}
@@ -55,14 +49,12 @@ def in_snapshot(folder: Path, name: str) -> list[dict[str, Any]]:
     ]
 
 
-def results_in(folder: Path) -> list[Any]:
+def results_in(folder):
     return [json.loads(file.read_text(encoding="utf-8")) for file in folder.rglob("*.results.json")]
 
 
 @pytest.mark.parametrize("made", ["sample", "hostile"])
-def test_files_of_reports_findings_and_domains(
-    made: str, request: pytest.FixtureRequest, validators: dict[str, Draft202012Validator], tmp_path: Path
-) -> None:
+def test_files_of_reports_findings_and_domains(made, request, validators, tmp_path):
     run, space = (request.getfixturevalue(f"{made}_{kind}") for kind in ("run", "space"))
     told = results_in(run.out)
     assert len(told) == len(run.outcomes) >= 6
@@ -83,9 +75,7 @@ def test_files_of_reports_findings_and_domains(
     assert {one["fingerprint"] for one in shared if not one["until"]} == set(found["fingerprint"])
 
 
-def test_results_of_a_failure_of_a_second_run_and_of_a_dossier(
-    validators: dict[str, Draft202012Validator], sample_run: Run, tmp_path: Path
-) -> None:
+def test_results_of_a_failure_of_a_second_run_and_of_a_dossier(validators, sample_run, tmp_path):
     results = next(one.results for one in sample_run.outcomes if one.name == "dn_consistency")
     assert results is not None
     gone = {"rule": "DN_SHAPE", "domain": "a", "operator": "b", "first_seen": "2026-01-01T00:00:00+00:00"}
@@ -108,14 +98,14 @@ def test_results_of_a_failure_of_a_second_run_and_of_a_dossier(
     validators["results"].validate(dossier)
 
 
-def test_what_commands_print(validators: dict[str, Draft202012Validator]) -> None:
+def test_what_commands_print(validators):
     validators["findings"].validate(asked("findings", "all", "--format", "json", "--as-of", AS_OF)[::9])
     archive = ("2025-09-01", "2026-03-02", "--archive", str(CATALOGUE / "archive"), "--format", "json")
     validators["changes"].validate(asked("changes", *archive))
     validators["events"].validate(asked("changes", *archive, "--events"))
 
 
-def test_the_tables_of_a_site(sample_site, validators: dict[str, Draft202012Validator]) -> None:
+def test_the_tables_of_a_site(sample_site, validators):
     tables = [
         (name, rows)
         for file in sample_site.folder.rglob("*.json")
@@ -130,9 +120,7 @@ def test_the_tables_of_a_site(sample_site, validators: dict[str, Draft202012Vali
 
 
 @pytest.fixture(scope="module")
-def good(
-    sample_run: Run, sample_space: TrustSpace, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Any]:
+def good(sample_run, sample_space, tmp_path_factory):
     """One right output for each schema."""
     folder = tmp_path_factory.mktemp("good") / "s"
     make_snapshot(sample_space, folder)
@@ -172,9 +160,7 @@ def good(
         ("domains", [0, "domain"], ...),
     ],
 )
-def test_what_is_wrong_is_refused(
-    name: str, place: list[Any], value: Any, good: dict[str, Any], validators: dict[str, Draft202012Validator]
-) -> None:
+def test_what_is_wrong_is_refused(name, place, value, good, validators):
     wrong = json.loads(json.dumps(good[name]))
     validators[name].validate(wrong)
     *way, last = place
@@ -188,7 +174,7 @@ def test_what_is_wrong_is_refused(
     assert list(validators[name].iter_errors(wrong))
 
 
-def test_schemas_have_what_the_code_has(validators: dict[str, Draft202012Validator]) -> None:
+def test_schemas_have_what_the_code_has(validators):
     row = validators["domains"].schema["items"]["properties"]
     assert row["method"]["enum"] == list(METHODS)
     assert all(one["description"] for one in row.values())

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from conftest import CATALOGUE
 
-from mssante_audit.audits import audit, audit_all
+from mssante_audit.audits import audit
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.report.results import (
     MIME,
@@ -21,16 +21,6 @@ from mssante_audit.report.results import (
 from mssante_audit.space.trust import load_space
 
 AS_OF = "2026-03-03T06:00:00Z"
-
-
-@pytest.fixture(scope="module")
-def space():
-    return open_space(as_of=AS_OF)
-
-
-@pytest.fixture(scope="module")
-def findings(space):
-    return audit_all(space)
 
 
 @pytest.fixture(scope="module")

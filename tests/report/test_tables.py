@@ -7,6 +7,7 @@ from importlib.resources import files
 import pandas as pd
 from lxml import html as lxml_html
 from made_findings import framed, made
+from pages import attached, parsed
 
 from mssante_audit.base.export import csv_text
 from mssante_audit.base.language import NARROW, NBSP
@@ -30,19 +31,17 @@ def found(count, text="a", rule="DN_SPELLINGS", entries=ENTRIES):
     return framed([made(rule, (i,), f"{text}{i}", f"{text} {i}") for i in range(1, count + 1)], entries)
 
 
-def parsed(html):
-    return lxml_html.fromstring(f"<main>{html}</main>")
-
-
 def downloaded(page):
-    (link,) = page.xpath("//a[@download]")
-    kind, content = link.get("href").split(",")
-    assert kind == "data:text/csv;base64"
-    return b64decode(content).decode("utf-8-sig")
+    (link,) = page.xpath("//a[@download]/@href")
+    return attached(link)
+
+
+def shown(told, caption="c", limit=9):
+    return parsed(findings.findings_table(told, name="t", caption=caption, limit=limit))
 
 
 def test_a_table_holds_every_row_as_plain_html_with_caption_and_scopes():
-    page = parsed(findings.findings_table(found(12), name="t", caption="Constats", limit=500))
+    page = shown(found(12), "Constats", 500)
     (table,) = page.xpath("//table[@id='t']")
     assert table.findtext("caption") == "Constats"
     assert [th.get("scope") for th in table.xpath("thead//th")] == ["col"] * len(findings.COLUMNS)
@@ -53,7 +52,7 @@ def test_a_table_holds_every_row_as_plain_html_with_caption_and_scopes():
 
 def test_a_cell_tells_severity_rule_extent_operator_and_rows():
     told = framed([made("DN_SPELLINGS", (3, 4, 5), "vu", "voulu")], ENTRIES)
-    page = parsed(findings.findings_table(told, name="t", caption="c", limit=9))
+    page = shown(told)
     cells = [td.text_content() for td in page.xpath("//tbody/tr/td")]
     assert cells[0].endswith("avertissement")
     assert cells[1].endswith("DN_SPELLINGS")
@@ -63,15 +62,13 @@ def test_a_cell_tells_severity_rule_extent_operator_and_rows():
 
 
 def test_a_finding_about_the_whole_list_says_so():
-    page = parsed(
-        findings.findings_table(framed([made("LIST_UNSIGNED")], ENTRIES), name="t", caption="c", limit=9)
-    )
+    page = shown(framed([made("LIST_UNSIGNED")], ENTRIES))
     assert page.xpath("//tbody/tr/td[3]")[0].text_content() == "toute la liste"
 
 
 def test_above_the_limit_the_table_says_how_many_rows_there_are_and_the_csv_has_them_all():
     told = found(30)
-    page = parsed(findings.findings_table(told, name="t", caption="c", limit=10))
+    page = shown(told, limit=10)
     assert len(page.xpath("//tbody/tr")) == 10
     note = page.xpath("//p[@class='csv']")[0].text_content()
     assert "Les 10 premières lignes sur 30 sont montrées\N{NNBSP}; toutes sont dans le fichier CSV." in note
@@ -84,12 +81,11 @@ def test_no_text_of_the_data_becomes_markup_or_a_formula():
     html = findings.findings_table(found(3, HOSTILE, entries=entries), name="t", caption=HOSTILE, limit=2)
     page = parsed(html)
     assert page.xpath("//script | //img | //@onerror") == []
-    shown = [bdi.text_content() for bdi in page.xpath("//tbody/tr[1]/td[5]/bdi")]
-    assert shown == [f"{tables.visible(HOSTILE)}1", f"{tables.visible(HOSTILE)} 1"]
+    texts = [bdi.text_content() for bdi in page.xpath("//tbody/tr[1]/td[5]/bdi")]
+    assert texts == [f"{tables.visible(HOSTILE)}1", f"{tables.visible(HOSTILE)} 1"]
     assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in html
     assert "\x00" not in html
-    formula = findings.findings_table(found(1, "=1+"), name="t", caption="c", limit=2)
-    (row,) = csv.DictReader(io.StringIO(downloaded(parsed(formula))))
+    (row,) = csv.DictReader(io.StringIO(downloaded(shown(found(1, "=1+")))))
     assert row["observed"] == "'=1+1"
 
 
@@ -100,9 +96,9 @@ def test_a_header_of_hostile_text_is_escaped():
 
 
 def test_a_long_text_is_cut_and_says_so():
-    page = parsed(findings.findings_table(found(1, "x" * 2000), name="t", caption="c", limit=2))
-    shown = page.xpath("//tbody/tr/td[5]/bdi")[0].text_content()
-    assert shown == "x" * SHOWN_TEXT + "… (texte coupé\N{NO-BREAK SPACE}: voir le CSV)"
+    page = shown(found(1, "x" * 2000))
+    text = page.xpath("//tbody/tr/td[5]/bdi")[0].text_content()
+    assert text == "x" * SHOWN_TEXT + "… (texte coupé\N{NO-BREAK SPACE}: voir le CSV)"
     assert "x" * 2000 in downloaded(page)
 
 

@@ -1,7 +1,5 @@
 """The snapshot: made once, the same as what it was made of, whole or refused, without names where shared."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -9,7 +7,6 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,32 +34,31 @@ from mssante_audit.snapshot import is_snapshot, make_snapshot
 from mssante_audit.snapshot.dictionary import FRAMES, register_schema
 from mssante_audit.snapshot.load import FILE, PACKAGE, PRIVATE, VERSION, read_head
 from mssante_audit.snapshot.make import bound_to, fresh, unnamed_texts
-from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.presented import expiries, revocations, servers_shown
 
 AS_OF = "2026-03-03T06:00:00+00:00"
 
 
 @pytest.fixture(scope="module")
-def space(sample_space: TrustSpace) -> TrustSpace:
+def space(sample_space):
     return sample_space
 
 
 @pytest.fixture(scope="module")
-def made(space: TrustSpace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(space, tmp_path_factory):
     out = tmp_path_factory.mktemp("snapshots") / "whole"
     make_snapshot(space, out, bound="x", data=CATALOGUE)
     return out
 
 
 @pytest.fixture(scope="module")
-def shared(space: TrustSpace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(space, tmp_path_factory):
     out = tmp_path_factory.mktemp("snapshots") / "shared"
     make_snapshot(space, out, data=CATALOGUE, shareable=True)
     return out
 
 
-def test_a_space_from_its_snapshot_is_the_one_it_was_made_of(space: TrustSpace, made: Path) -> None:
+def test_a_space_from_its_snapshot_is_the_one_it_was_made_of(space, made):
     again = load_space(made)
     columns = list(space.entries.columns)
     assert_frame_equal(again.entries[columns], space.entries)
@@ -76,7 +72,7 @@ def test_a_space_from_its_snapshot_is_the_one_it_was_made_of(space: TrustSpace, 
     assert len(again.register.declarations) == len(space.register.declarations)
 
 
-def test_servers_are_judged_by_the_same_certificates_and_lists(tmp_path: Path) -> None:
+def test_servers_are_judged_by_the_same_certificates_and_lists(tmp_path):
     data = tmp_path / "data"
     shutil.copytree(CATALOGUE, data)
     write_tls(load_space(data, as_of=AS_OF), data, ["<b>"])
@@ -91,7 +87,7 @@ def test_servers_are_judged_by_the_same_certificates_and_lists(tmp_path: Path) -
     assert states == [{"unknown"}, {"unknown"}]
 
 
-def test_contacts_are_there_for_who_may_read_them(space: TrustSpace, made: Path, shared: Path) -> None:
+def test_contacts_are_there_for_who_may_read_them(space, made, shared):
     clear = audit_all(load_space(as_of=AS_OF, contacts="all"))
     assert_frame_equal(audit_all(load_space(made, contacts="all")), clear)
     with pytest.raises(InputError, match="holds no contacts"):
@@ -101,9 +97,7 @@ def test_contacts_are_there_for_who_may_read_them(space: TrustSpace, made: Path,
     assert found["observed"].tolist() == audit_all(replace(space, contacts="none"))["observed"].tolist()
 
 
-def test_only_the_owner_reads_what_names_persons_and_none_of_it_is_shared(
-    space: TrustSpace, made: Path, shared: Path
-) -> None:
+def test_only_the_owner_reads_what_names_persons_and_none_of_it_is_shared(space, made, shared):
     assert stat.S_IMODE((made / PRIVATE).stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in (made / PRIVATE).iterdir()} == {0o600}
     assert not (shared / PRIVATE).exists()
@@ -117,9 +111,7 @@ def test_only_the_owner_reads_what_names_persons_and_none_of_it_is_shared(
         assert not [address for address in told if address in text], file
 
 
-def test_whom_a_domain_or_a_description_names_all_the_same_is_masked_but_for_the_owner(
-    space: TrustSpace, made: Path, shared: Path
-) -> None:
+def test_whom_a_domain_or_a_description_names_all_the_same_is_masked_but_for_the_owner(space, made, shared):
     named = space.entries.index[space.entries["domain"].str.contains("@")]
     assert len(named)
     for file in (*made.glob("*.parquet"), *shared.glob("*.parquet")):
@@ -129,7 +121,7 @@ def test_whom_a_domain_or_a_description_names_all_the_same_is_masked_but_for_the
     assert load_space(shared).entries.loc[named, "domain"].str.contains("•••@").all()
 
 
-def test_texts_are_masked_and_numbers_that_look_like_a_phone_are_not() -> None:
+def test_texts_are_masked_and_numbers_that_look_like_a_phone_are_not():
     texts = {
         "description": ["Cabinet de zoe.durand@x.example, 06 12 34 56 78", None],
         "dn": ["CN=zoe@x.example,OU=0341234567,O=CH", "CN=x.example"],
@@ -143,7 +135,7 @@ def test_texts_are_masked_and_numbers_that_look_like_a_phone_are_not() -> None:
     assert masked["dn"] == ["CN=z•••@x.example,OU=0341234567,O=CH", "CN=x.example"]
 
 
-def test_it_is_kept_while_it_is_bound_to_the_same_and_whole(space: TrustSpace, tmp_path: Path) -> None:
+def test_it_is_kept_while_it_is_bound_to_the_same_and_whole(space, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(CATALOGUE, data)
     before, register = bound_to(data, {}), data / "declarations.csv"
@@ -165,16 +157,16 @@ def test_it_is_kept_while_it_is_bound_to_the_same_and_whole(space: TrustSpace, t
     assert {path.name for path in tmp_path.iterdir()} == {".s.lock", "s"}
 
 
-def _of_version(folder: Path) -> None:
+def _of_version(folder):
     write_state(folder / FILE, 99, read_head(folder))
 
 
-def _edited(folder: Path) -> None:
+def _edited(folder):
     text = (folder / FILE).read_text(encoding="utf-8")
     (folder / FILE).write_text(text.replace('"shareable": false', '"shareable": true'), encoding="utf-8")
 
 
-def _without_column(folder: Path) -> None:
+def _without_column(folder):
     head, file = read_head(folder), folder / "findings.parquet"
     pd.read_parquet(file).drop(columns="fingerprint").to_parquet(file)
     shutil.rmtree(folder / PRIVATE)
@@ -183,7 +175,7 @@ def _without_column(folder: Path) -> None:
     write_state(folder / FILE, VERSION, head)
 
 
-def _of_another(folder: Path) -> None:
+def _of_another(folder):
     other = folder.parent / "other"
     make_snapshot(make_space({}), other)
     (folder / "domains.parquet").write_bytes((other / "findings.parquet").read_bytes())
@@ -201,9 +193,7 @@ def _of_another(folder: Path) -> None:
         (_of_another, "is not the file that the snapshot was made with"),
     ],
 )
-def test_what_is_no_whole_snapshot_is_refused_in_a_line(
-    made: Path, tmp_path: Path, harm: Callable[[Path], object], said: str
-) -> None:
+def test_what_is_no_whole_snapshot_is_refused_in_a_line(made, tmp_path, harm, said):
     folder = tmp_path / "s"
     shutil.copytree(made, folder)
     harm(folder)
@@ -213,9 +203,7 @@ def test_what_is_no_whole_snapshot_is_refused_in_a_line(
     assert "Make it again" in str(told.value)
 
 
-def test_one_half_written_is_made_again_and_what_is_none_stays(
-    space: TrustSpace, made: Path, tmp_path: Path
-) -> None:
+def test_one_half_written_is_made_again_and_what_is_none_stays(space, made, tmp_path):
     folder = tmp_path / "s"
     shutil.copytree(made, folder)
     (folder / FILE).unlink()
@@ -227,14 +215,14 @@ def test_one_half_written_is_made_again_and_what_is_none_stays(
         make_snapshot(space, folder)
 
 
-def test_other_settings_than_it_was_made_with_are_refused(made: Path) -> None:
+def test_other_settings_than_it_was_made_with_are_refused(made):
     with pytest.raises(InputError, match="as_of"):
         load_space(made, as_of="2026-03-04")
     with pytest.raises(InputError, match="anchors"):
         load_space(made, anchors=[CATALOGUE / "anchors"])
 
 
-def test_the_command_makes_it_and_leaves_what_is_up_to_date(tmp_path: Path) -> None:
+def test_the_command_makes_it_and_leaves_what_is_up_to_date(tmp_path):
     out, data = tmp_path / "s", tmp_path / "data"
     data.mkdir()
     (data / "list.xml").write_bytes(xml_of({}))
@@ -248,7 +236,7 @@ def test_the_command_makes_it_and_leaves_what_is_up_to_date(tmp_path: Path) -> N
     assert isinstance(other.exception, InputError)
 
 
-def test_a_database_asks_it_without_us(made: Path) -> None:
+def test_a_database_asks_it_without_us(made):
     asked = duckdb.sql(
         f"SELECT severity, count(*) FROM '{made}/findings.parquet' GROUP BY severity, rank ORDER BY rank DESC"
     ).fetchall()
@@ -260,13 +248,13 @@ def test_a_database_asks_it_without_us(made: Path) -> None:
 ARROW = {"integer": "int", "number": "double", "boolean": "bool", "datetime": "timestamp", "string": "string"}
 
 
-def held(content: object, profile: str) -> None:
+def held(content, profile):
     """Hold what is written to Frictionless' own profile (tests/schemas/README.md)."""
     schemas = Path(__file__).parents[1] / "schemas"
     jsonschema.Draft4Validator(json.loads((schemas / profile).read_text("utf-8"))).validate(content)
 
 
-def test_what_is_handed_on_says_what_its_files_and_columns_are(made: Path, shared: Path) -> None:
+def test_what_is_handed_on_says_what_its_files_and_columns_are(made, shared):
     package = json.loads((shared / PACKAGE).read_text(encoding="utf-8"))
     held(package, "data-package.json")
     assert {one["path"] for one in package["resources"]} == {file.name for file in shared.glob("*.parquet")}
@@ -286,7 +274,7 @@ def test_what_is_handed_on_says_what_its_files_and_columns_are(made: Path, share
             assert choices is None or set(frame[name].dropna()) <= {"", *choices}
 
 
-def test_a_form_can_check_a_register_by_its_headings(tmp_path: Path) -> None:
+def test_a_form_can_check_a_register_by_its_headings(tmp_path):
     schema = register_schema()
     held(schema, "table-schema.json")
     headings = [cell.value for cell in template_book().active[1]]
@@ -303,14 +291,14 @@ def test_a_form_can_check_a_register_by_its_headings(tmp_path: Path) -> None:
         assert done.returncode == status, done.stdout
 
 
-def frictionless(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def frictionless(*words, folder):
     """Run ``frictionless validate``, wide enough to tell everything."""
     command = [sys.executable, "-m", "frictionless", "validate", *words]
     environment = os.environ | {"COLUMNS": "200"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_frictionless_validates_what_is_handed_on(shared: Path, tmp_path: Path) -> None:
+def test_frictionless_validates_what_is_handed_on(shared, tmp_path):
     """Both ways: with a file that is not as its schema says, it is not valid."""
     done = frictionless(PACKAGE, folder=shared)
     assert (done.returncode, "INVALID" in done.stdout) == (0, False), done.stdout

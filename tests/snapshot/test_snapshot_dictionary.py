@@ -1,7 +1,5 @@
 """The page on data, the docstrings it is made from and the frames are one."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from shutil import copytree
 
@@ -23,7 +21,6 @@ from mssante_audit.snapshot.dictionary import FRAMES
 from mssante_audit.snapshot.load import PRIVATE
 from mssante_audit.snapshot.make import naming
 from mssante_audit.space.story import worded_changes, worded_events
-from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts import domains_of
 from mssante_audit.whitelist.load import load_whitelist
 from tools.data_dictionary import page
@@ -32,7 +29,7 @@ AS_OF = "2026-03-03T06:00:00+00:00"
 ROOT = Path(__file__).parents[2]
 
 
-def dtype_of(series: pd.Series) -> str:
+def dtype_of(series):
     """Return a dtype as docstrings name it."""
     if isinstance(series.dtype, pd.CategoricalDtype):
         return "ordered category" if series.dtype.ordered else "category"
@@ -47,7 +44,7 @@ def dtype_of(series: pd.Series) -> str:
     return f"object ({', '.join(kind.__name__ for kind in kinds)})"
 
 
-def frames_of(space: TrustSpace) -> dict[str, pd.DataFrame]:
+def frames_of(space):
     found = audit_all(space)
     assert space.observation is not None
     assert space.register is not None
@@ -70,21 +67,19 @@ def frames_of(space: TrustSpace) -> dict[str, pd.DataFrame]:
 
 
 @pytest.fixture(scope="module")
-def frames(sample_space: TrustSpace, tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
+def frames(sample_space, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tls") / "data"
     copytree(CATALOGUE, folder)
     write_tls(sample_space, folder, ["421 later"])
     return {**frames_of(sample_space), "servers": load_space(folder, as_of=AS_OF).tls.servers}
 
 
-def test_the_page_is_what_would_be_written() -> None:
+def test_the_page_is_what_would_be_written():
     assert (ROOT / "docs" / "data.md").read_text(encoding="utf-8") == page(), "run `make dictionary`"
 
 
 @pytest.mark.parametrize("name", FRAMES)
-def test_every_column_is_described_as_it_is_and_none_besides(
-    name: str, frames: dict[str, pd.DataFrame]
-) -> None:
+def test_every_column_is_described_as_it_is_and_none_besides(name, frames):
     frame = frames[name]
     assert len(frame) or name == "problems"
     assert [(one.name, one.dtype) for one in FRAMES[name][1]()] == [
@@ -92,14 +87,14 @@ def test_every_column_is_described_as_it_is_and_none_besides(
     ]
 
 
-def test_what_could_not_be_read_is_described_too() -> None:
+def test_what_could_not_be_read_is_described_too():
     damaged = load_whitelist(canary_list()[:-200], recover=True).problems
     assert len(damaged)
     told = FRAMES["problems"][1]()
     assert [(one.name, one.dtype) for one in told] == [(c, dtype_of(damaged[c])) for c in damaged.columns]
 
 
-def test_every_file_of_a_snapshot_is_described(sample_space: TrustSpace, tmp_path: Path) -> None:
+def test_every_file_of_a_snapshot_is_described(sample_space, tmp_path):
     make_snapshot(sample_space, tmp_path / "s", shareable=True)
     make_snapshot(sample_space, tmp_path / "own")
     files = {file.stem: pd.read_parquet(file) for file in (tmp_path / "s").glob("*.parquet")}
@@ -115,11 +110,11 @@ def test_every_file_of_a_snapshot_is_described(sample_space: TrustSpace, tmp_pat
 
 
 @pytest.mark.parametrize("name", ["entries", "register", "history"])
-def test_what_is_said_to_name_persons_is_what_lies_apart(name: str, frames: dict[str, pd.DataFrame]) -> None:
+def test_what_is_said_to_name_persons_is_what_lies_apart(name, frames):
     assert [one.name for one in FRAMES[name][1]() if one.personal] == naming(frames[name])
 
 
-def test_no_column_names_a_person_that_is_not_said_to(tmp_path: Path) -> None:
+def test_no_column_names_a_person_that_is_not_said_to(tmp_path):
     (tmp_path / "list.xml").write_bytes(canary_list())
     space = load_space(tmp_path / "list.xml", as_of=AS_OF, contacts="all")
     before = space.entries.assign(project_contact="m. canari, canari@ch-alpha.example")

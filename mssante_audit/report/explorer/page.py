@@ -1,7 +1,6 @@
 """The explorer's page: one file that asks for nothing, with the domains of a space packed inside.
 
-Texts are there once and columns point at them; everything they say comes from the frames of domains,
-findings, contacts, certificates and the archive. Nothing of it is HTML, no character is invisible, and
+Texts are there once and columns point at them. Nothing of them is HTML, no character is invisible, and
 persons are masked unless the space shows contacts.
 """
 
@@ -11,7 +10,6 @@ from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from itertools import count as count_from
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,8 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.audits import audit_all
-from mssante_audit.base import errors, export, resources
-from mssante_audit.base import language as spoken
+from mssante_audit.base import errors, export, language, resources
+from mssante_audit.base.language import current_language, using_language
 from mssante_audit.base.markup import visible
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.findings.registry import catalogue
@@ -31,26 +29,22 @@ from mssante_audit.report.html import macro, template
 from mssante_audit.space.states import aged
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS
-from mssante_audit.verdicts import words as told
+from mssante_audit.verdicts import words as verdict
 from mssante_audit.verdicts.checks import ORDERS, RECEIVES, RESULTS
 from mssante_audit.verdicts.domains import answers, domains_touched, doubts
 from mssante_audit.verdicts.domains import domains as domains_frame
 from mssante_audit.verdicts.presented import expiries, renewals
 from mssante_audit.whitelist.search import WORDS, documents
 
-FILE = "explorer.html"
-"""What it is called beside reports and in a site."""
-PARTS = ("search", "columns", "map", "card", "explorer")
-"""Files of the script, in order."""
-TEXT = 300
-"""Characters of one text that are shown."""
+FILE = "explorer.html"  # What it is called beside reports and in a site
+PARTS = ("search", "columns", "map", "card", "explorer")  # Files of the script, in order
+TEXT = 300  # Characters of one text that are shown
+# Answers to each question, in the order of the rows
 WORST_FIRST = {"arrives": ("no", "degraded", "unknown", "yes"), "order": ("urgent", "todo", "unknown", "ok")}
-"""Answers to each question, in the order of the rows."""
+# What may change of a listed domain, in the order of the bits that say so
 CHANGES = ("dn", "description", "project_contact", "support_contact")
-"""What may change of a listed domain, in the order of the bits that say so."""
 CONTACTS = ("support_contact", "project_contact")
-Places = defaultdict[Any, int]
-"""Values that are each kept once and known by their place."""
+Places = defaultdict[Any, int]  # Values that are each kept once and known by their place
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +67,7 @@ def explore(space: TrustSpace, *, domains: Collection[str] | None = None, langua
 
     `language` is ``fr`` or ``en``; the current language if "".
     """
-    with spoken.using_language(language or spoken.current_language()):
+    with using_language(language or current_language()):
         findings, shown = audit_all(space), domains_frame(space)
         if domains is not None:
             shown = shown[shown["domain"].isin(set(domains))]
@@ -90,32 +84,31 @@ def explorer_html(
 ) -> str:
     """Return the explorer's page of some domains.
 
-    `pages` says where more is said of an operator, by its identifier: its page and its dossier, "" for none;
-    `home` where the page belongs, "" if it stands alone.
+    `pages` has addresses by operator: its page and its dossier, "" for none; `home` is where the page
+    belongs, if it does not stand alone.
     """
-    language, asked = spoken.current_language(), first.question(domains)
-    parts = [(files(__package__) / f"{part}.js").read_text(encoding="utf-8") for part in PARTS]
-    code = "\n".join([tables.script(), *parts]).replace("\r\n", "\n")
-    words, checks = spoken.words_of("mssante_audit.report.explorer")[language], told.CHECK_NAMES[language]
+    lang, asked = current_language(), first.question(domains)
+    code = "\n".join([tables.script(), *(tables.shipped(f"explorer/{part}.js") for part in PARTS)])
+    words = language.words_of("mssante_audit.report.explorer")[lang]
     content = explorer_data(space, findings, domains) | {
-        "words": {**words["script"], "colon": spoken.colon(), "semicolon": spoken.semicolon()},
-        "checks": checks,
+        "words": {**words["script"], "colon": language.colon(), "semicolon": language.semicolon()},
+        "checks": verdict.CHECK_NAMES[lang],
         "spoken": WORDS,
-        "receiving": told.RECEIVING[language],
+        "receiving": verdict.RECEIVING[lang],
         "tiles": {c: [*at, _place(c)] for c, at in charts.tile_places(collectivities=True).items()},
         "outlines": resources.table_of("mssante_audit.report.explorer", "outlines.toml"),
         "pages": {visible(operator): list(places) for operator, places in (pages or {}).items()},
     }
     counts = []
     for axis in sorted(first.QUESTIONS, key=lambda axis: axis != asked):
-        held = zip(answers(domains)[axis].items(), words["script"]["values"][axis], strict=True)
-        counts.append((axis, [(a, n, first.MARKS[first.RESULT_OF[a]], text) for (a, n), text in held]))
+        named = zip(answers(domains)[axis].items(), words["script"]["values"][axis], strict=True)
+        counts.append((axis, [(a, n, first.MARKS[first.RESULT_OF[a]], text) for (a, n), text in named]))
     return template("explorer.html.j2").render(
-        title=first.question_asked(domains), words={**words["page"], "colon": spoken.colon()}, counts=counts,
-        answer=first.answer(domains), policy=page.policy_of(tables.source_of(code)), script=code, home=home,
-        style=(files(__package__) / "explorer.css").read_text(encoding="utf-8"), data=packed(content),
-        doubts=[told.DOUBTS[language][d] for d in space.list_doubts], provenance=results.provenance(space),
-        blind=[checks[c] for c in CHECKS if len(domains) and (domains[c] == "unknown").all()],
+        title=first.question_asked(domains), answer=first.answer(domains), counts=counts,
+        words={**words["page"], "colon": language.colon()}, blind=first.unchecked(domains), home=home,
+        policy=page.policy_of(tables.source_of(code)), script=code,
+        style=tables.shipped("explorer/explorer.css"), data=packed(content),
+        doubts=[verdict.DOUBTS[lang][d] for d in space.list_doubts], provenance=results.provenance(space),
     )  # fmt: skip
 
 
@@ -138,8 +131,8 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
     names: list[str] = ordered["domain"].tolist()
     places = {name: place for place, name in enumerate(names)}
     listed = space.audited[space.audited["domain"].isin(set(names))]
-    descriptions, owners = (list(map(space.shown, listed[name])) for name in ("description", "operator"))
-    listed = listed.assign(description=descriptions, operator=owners)  # as the findings have them
+    for column in ("description", "operator"):  # as the findings have them
+        listed = listed.assign(**{column: list(map(space.shown, listed[column]))})
     ordered = ordered.assign(operator=list(map(space.shown, ordered["operator"])))
     whys, texts = (Places(count_from().__next__) for _ in range(2))
 
@@ -147,7 +140,7 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
         placed = (map(texts.__getitem__, map(_cut, listed[column])) for column in columns)
         return _gathered(listed, names, zip(*placed, strict=True))
 
-    found_by = {found.domain: found.other for found in documents(listed)}
+    found_by = {document.domain: document.other for document in documents(listed)}
     touching, shown = _findings(space, findings, domains, set(names), texts)
     described = _gathered(listed, names, map(_cut, listed["description"]))
     rows: dict[str, list[Any]] = {
@@ -167,20 +160,29 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
         given = listed[listed[column] != ""]
         rows[column] = _gathered(given, names, given[column].map(masks))
     rows["findings"] = [touching.get(name, []) for name in names]
-    codes = sorted({code for why in whys for _, codes in why for code in codes})
+    # Of each certificate host, name, end and days to it; of each change host, day, kind, order, days to spare
+    ends = [
+        ({e["domain"]}, (e["host"], e["name"], f"{e['until']:%Y-%m-%d}"), e["days"])
+        for e in expiries(space).to_dict("records")
+    ]
+    moves = [
+        (set(m["domains"]), (m["host"], f"{m['at']:%Y-%m-%d}", m["kind"], m["order"]), m["spare"])
+        for m in renewals(space).to_dict("records")
+    ]
+    causes, codes = verdict.causes(), sorted({code for why in whys for _, codes in why for code in codes})
     rules = [catalogue()[code] for code in sorted(set(findings["rule"]))]
     return {
         "question": asked,
         "facets": _facets(ordered),
         "rows": rows,
         "findings": shown,
-        "presented": _presented(space, places, texts),
-        "moves": _moves(space, places, texts),
+        "presented": _by_row(places, texts, ends),
+        "moves": _by_row(places, texts, moves),
         "history": _history(space, places),
         "contacts": any(any(rows[column]) for column in CONTACTS),  # a snapshot to hand on has none
         "texts": list(texts),
         "whys": [{check: list(codes) for check, codes in why} for why in whys],
-        "codes": {c: [spoken.typeset(told.reason(c)), told.causes().get(c, {}).get("do", "")] for c in codes},
+        "codes": {c: [language.typeset(verdict.reason(c)), causes.get(c, {}).get("do", "")] for c in codes},
         "rules": {r.code: [title_of(r.code), r.manager, r.check] for r in rules},
     }
 
@@ -195,9 +197,10 @@ def _facets(shown: pd.DataFrame) -> list[dict[str, Any]]:
     verdicts: dict[str, tuple[str, ...]] = {"arrives": RECEIVES, "order": ORDERS}
     verdicts |= dict.fromkeys(CHECKS, RESULTS) | {"severity": (*reversed(SEVERITIES), "")}
     operators = dict(zip(shown["operator_id"], shown["operator"], strict=True))
-    codes = sorted(set(shown["department"]), key=lambda code: (not code, code))
     identifiers = sorted(operators, key=lambda i: (not i, operators[i], i))
-    regions = sorted(set(shown["region"]), key=lambda region: (not region, region))
+    codes, regions = (
+        sorted(set(shown[name]), key=lambda place: (not place, place)) for name in ("department", "region")
+    )
     parts: list[tuple[str, str, Sequence[str], Sequence[str]]] = [
         *((key, first.COLUMNS.get(key, key), values, ()) for key, values in verdicts.items()),
         ("region", "region", regions, [name.replace("'", "’") for name in regions]),
@@ -213,7 +216,7 @@ def _facets(shown: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _place(code: str) -> str:
-    """Return what to call a département, "" of none."""
+    """Return what to call a département."""
     return f"{DEPARTMENTS[code]} ({code})".replace("'", "’") if code in DEPARTMENTS else code
 
 
@@ -245,30 +248,21 @@ def _findings(
         doubt = [aged(name, days) for name, days in unsure.get(finding["fingerprint"], {}).items()]
         asks = int(severity != "info" and finding["confidence"] != "hint")
         words = [_cut(finding["observed"]), _cut(finding["expected"]), finding["first_seen"][:10]]
-        remedy = visible(spoken.typeset(sentence(rule, "remedy", finding["facts"])))
-        placed = [texts[text] for text in (*words, remedy, spoken.listing(doubt))]
+        remedy = visible(language.typeset(sentence(rule, "remedy", finding["facts"])))
+        placed = [texts[text] for text in (*words, remedy, language.listing(doubt))]
         shown.append([rule.code, severity, asks, *placed[:3], finding["domains"], *placed[3:]])
     return touching, shown
 
 
-def _presented(space: TrustSpace, places: Mapping[str, int], texts: Places) -> dict[int, list[list[int]]]:
-    """Return for each row whose servers were seen: host, name of the certificate, its end, days to it."""
-    found: defaultdict[int, list[list[int]]] = defaultdict(list)
-    for end in expiries(space).to_dict("records"):
-        if end["domain"] in places:
-            parts = (end["host"], end["name"], f"{end['until']:%Y-%m-%d}")
-            found[places[end["domain"]]].append([*(texts[_cut(part)] for part in parts), end["days"]])
-    return found
-
-
-def _moves(space: TrustSpace, places: Mapping[str, int], texts: Places) -> dict[int, list[list[int]]]:
-    """Return for each row whose servers' certificates changed: host, day, kind, order, days to spare."""
-    found: defaultdict[int, list[list[int]]] = defaultdict(list)
-    for move in renewals(space).to_dict("records"):
-        parts = (move["host"], f"{move['at']:%Y-%m-%d}", move["kind"], move["order"])
-        for name in places.keys() & set(move["domains"]):
-            found[places[name]].append([*(texts[_cut(part)] for part in parts), move["spare"]])
-    return found
+def _by_row(
+    places: Mapping[str, int], texts: Places, events: Iterable[tuple[Collection[str], Sequence[str], Any]]
+) -> dict[int, list[list[Any]]]:
+    """Return of each row its events, of which domains, texts and a number are given: texts by their place."""
+    rows: defaultdict[int, list[list[Any]]] = defaultdict(list)
+    for domains, parts, number in events:
+        for name in places.keys() & domains:
+            rows[places[name]].append([*(texts[_cut(part)] for part in parts), number])
+    return rows
 
 
 def _history(space: TrustSpace, places: Mapping[str, int]) -> dict[str, Any]:
@@ -277,26 +271,20 @@ def _history(space: TrustSpace, places: Mapping[str, int]) -> dict[str, Any]:
     ``lists``: their days. ``rows``: for each row in one of them the first list it is in and, for each later
     one with a value that it never had before, that list's place and which of `CHANGES`, as bits.
     """
-    archive = space.archive
-    unknown: dict[str, Any] = {"lists": [], "rows": {}}
-    if archive is None:
-        return unknown
     try:
-        history = archive.history
+        history = space.archive.history if space.archive else None
     except errors.InputError:  # a list of it cannot be read: nothing is known rather than half of it
-        return unknown
-    times = [pd.Timestamp(held.generated_at) for held in archive.until(space.as_of)]
-    known = {time: at for at, time in enumerate(times)}
+        history = None
+    if space.archive is None or history is None:
+        return {"lists": [], "rows": {}}
+    times = [pd.Timestamp(kept.generated_at) for kept in space.archive.until(space.as_of)]
     history = history[history["domain"].isin(places.keys()) & history["first_seen"].isin(times)]
     history = history.sort_values("first_seen", kind="stable")
-    new = [~history.duplicated(["domain", name]) for name in CHANGES]
-    found: dict[str, dict[int, int]] = {}
-    for domain, time, *changed in zip(history["domain"], history["first_seen"], *new, strict=True):
-        steps, bits = found.setdefault(domain, {known[time]: 0}), sum(b << at for at, b in enumerate(changed))
-        if bits:
-            steps[known[time]] = steps.get(known[time], 0) | bits
-    rows = {
-        places[domain]: [next(iter(steps)), *([at, bits] for at, bits in list(steps.items())[1:])]
-        for domain, steps in found.items()
-    }
+    new = {name: ~history.duplicated(["domain", name]) for name in CHANGES}
+    changed = history.assign(**new).groupby(["domain", "first_seen"], sort=False)[list(CHANGES)].any()
+    rows: dict[int, list[Any]] = {}
+    for (domain, time), *flags in changed.itertuples(name=None):
+        row = rows.setdefault(places[domain], [])
+        if bits := sum(flag << at for at, flag in enumerate(flags)):
+            row.append([times.index(time), bits] if row else times.index(time))
     return {"lists": [f"{time:%Y-%m-%d}" for time in times], "rows": rows}
