@@ -30,7 +30,7 @@ from mssante_audit.observe.kinds import KINDS
 from mssante_audit.report.charts import STYLES
 from mssante_audit.report.html import TEMPLATE, environment
 from mssante_audit.report.parameters import PARAMETERS
-from mssante_audit.report.tables import WORD
+from mssante_audit.report.tables import SCRIPT_TEXT
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("dossiers", "report", "site")
@@ -87,7 +87,7 @@ def _texts() -> Iterator[tuple[str, str]]:
     yield from _in_code("observed.py", _source("audits/delegation_vs_redirection/observed.py"))
     for name in ("table.js", "site.js"):
         path = next((ROOT / "mssante_audit").rglob(name))
-        yield from ((name, text) for text in WORD.findall(path.read_text(encoding="utf-8")))
+        yield from ((name, text) for text in SCRIPT_TEXT.findall(path.read_text(encoding="utf-8")))
     for path in sorted(TEMPLATE.glob("*.j2")):
         if path.name != "explorer.html.j2":
             yield from ((path.name, text) for text in _in_template(path.read_text(encoding="utf-8")))

@@ -8,17 +8,12 @@ from typing import Any
 import pandas as pd
 from markupsafe import escape
 
-from mssante_audit.base import language
-from mssante_audit.base.errors import UnknownNameError
-from mssante_audit.base.instants import parse_instant
+from mssante_audit.base import errors, instants, language, markup
 from mssante_audit.base.language import count, day, format_text, gettext, listing, localized, translated
-from mssante_audit.base.markup import data, visible
+from mssante_audit.findings import causes, ledger, trend
 from mssante_audit.findings.catalogue import FAILED, Rule
-from mssante_audit.findings.causes import actionable
-from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.places import DNS, REGISTER, evidence
 from mssante_audit.findings.registry import LIST, audits, catalogue, known_needs, rule
-from mssante_audit.findings.trend import severity_counts
 from mssante_audit.observe.kinds import KINDS
 from mssante_audit.report.html import Html, Prose, joined, macro, paragraph, prose, say
 from mssante_audit.report.results import EVERYBODY, Limits, limited_to
@@ -64,7 +59,7 @@ def family(name: str) -> dict[str, Rule]:
     rules = [rule for rule in catalogue().values() if rule.family == name]
     if not rules:
         families = dict.fromkeys(rule.family for rule in catalogue().values())
-        raise UnknownNameError(f"no rule family {name!r}", remedy=f"There are: {'; '.join(families)}")
+        raise errors.UnknownNameError(f"no rule family {name!r}", remedy=f"There are: {'; '.join(families)}")
     return {rule.code: rule for rule in rules if rule.audit == rules[0].audit}
 
 
@@ -128,7 +123,7 @@ def foundation(rule: Rule) -> str:
 
 def severity_bars(findings: pd.DataFrame) -> Html:
     """Show the number of findings of each severity, worst first, with bars; hints among information."""
-    counts = severity_counts(findings)
+    counts = trend.severity_counts(findings)
     names = {s: f"{language.number(n)} {language.severity_name(s, n)}" for s, n in counts.items()}
     hints = (findings["confidence"] == "hint").any()
     return macro("findings.severity_bars", counts, names, max(1, *counts.values()), hints)
@@ -156,7 +151,7 @@ def rule_cell(code: str, links: Links) -> Cell:
 def operator_cell(operator_id: str, name: str, links: Links) -> Cell:
     """Return a cell with an operator's name and identifier."""
     href = links.operator(operator_id) if name or operator_id else ""
-    return Cell(macro("findings.operator_cell", name, operator_id, href), visible(name))
+    return Cell(macro("findings.operator_cell", name, operator_id, href), markup.visible(name))
 
 
 def domain_cell(finding: Finding, links: Links) -> Cell:
@@ -173,7 +168,7 @@ def _where_cell(finding: Finding) -> Cell:
     # A register's rows with the file's name, or what earlier lists show.
     elsewhere = REGISTER in sources or bool(rule(finding["rule"]).evidence_fr)
     rows = f" ({count(len(finding['rows']), 'ligne')})" if finding["rows"] and not elsewhere else ""
-    shown = data(observed, 90 if elsewhere or DNS in sources else 24, rows)
+    shown = markup.data(observed, 90 if elsewhere or DNS in sources else 24, rows)
     return Cell(shown, next(iter(finding["rows"]), 0))
 
 
@@ -188,10 +183,10 @@ _CELLS: dict[str, Callable[[Finding, Links], Cell]] = {
     "Observé": lambda f, _: Cell(macro("findings.observed_cell", f["observed"], f["expected"])),
     "Lignes": lambda f, _: _where_cell(f),
     "État": lambda f, _: Cell(
-        macro("findings.state_cell", f["status"], parse_instant(f["first_seen"])), f["first_seen"]
+        macro("findings.state_cell", f["status"], instants.parse_instant(f["first_seen"])), f["first_seen"]
     ),
     "Accepté": lambda f, _: Cell(macro("findings.accepted_cell", f["reason"], f["who"])),
-    "Jusqu’au": lambda f, _: Cell(day(parse_instant(f["until"])), f["until"]),
+    "Jusqu’au": lambda f, _: Cell(day(instants.parse_instant(f["until"])), f["until"]),
 }
 
 
@@ -243,7 +238,7 @@ def findings_table(
     silent = ""
     if rules is None:
         if findings.empty:
-            return paragraph("none", visible(empty))
+            return paragraph("none", markup.visible(empty))
         name, caption = name or "findings", caption or count(len(findings), "constat")
     else:
         findings = findings[findings["rule"].isin(rules)]
@@ -257,7 +252,7 @@ def findings_table(
         caption = caption or format_text("Constats : {what}", what=translated(first.family))
         without = "Sans constat, ou non évalué : {rules}." if FAILED in fired else "Sans constat : {rules}."
         silent = format_text(without, rules=quiet) if quiet else ""
-    todo = actionable(findings)
+    todo = causes.actionable(findings)
     rest = findings[~findings.index.isin(todo.index)]
 
     def explained(part: pd.DataFrame, name: str, caption: str, silent: str = "") -> Html:
@@ -324,7 +319,7 @@ def opening(
     )
 
 
-def follow_up_html(followed: FollowUp, findings: pd.DataFrame) -> Html:
+def follow_up_html(followed: ledger.FollowUp, findings: pd.DataFrame) -> Html:
     """Return what a report says of the run before: new, open, fixed, unknown; nothing without one."""
     if not followed.previous:
         return Html()
@@ -338,9 +333,9 @@ def follow_up_html(followed: FollowUp, findings: pd.DataFrame) -> Html:
             Cell(gettext(name)),
             severity_cell(catalogue()[f["rule"]].severity),
             rule_cell(f["rule"], NO_LINKS),
-            Cell(data(f["domain"])),
-            Cell(data(f["operator"])),
-            Cell(day(parse_instant(f["first_seen"])), f["first_seen"]),
+            Cell(markup.data(f["domain"])),
+            Cell(markup.data(f["operator"])),
+            Cell(day(instants.parse_instant(f["first_seen"])), f["first_seen"]),
         )
         for name, f in moved
         if f["rule"] in catalogue()
@@ -351,7 +346,7 @@ def follow_up_html(followed: FollowUp, findings: pd.DataFrame) -> Html:
     return macro("pieces.follow_up", since_previous(followed), shown)
 
 
-def since_previous(followed: FollowUp) -> str:
+def since_previous(followed: ledger.FollowUp) -> str:
     """Say in one sentence how many findings are new, open, fixed, unknown; "" without a run before."""
     if not followed.previous:
         return ""
@@ -363,8 +358,8 @@ def since_previous(followed: FollowUp) -> str:
     ]
     still = [at for at, status in zip(followed.first_seen, followed.status, strict=True) if status == "open"]
     if still:
-        texts[1] += format_text(" (le plus ancien depuis le {day})", day=parse_instant(min(still)))
+        texts[1] += format_text(" (le plus ancien depuis le {day})", day=instants.parse_instant(min(still)))
     if not any(counts.values()):
         texts = [gettext("toujours aucun constat")]
-    since = parse_instant(followed.previous)
+    since = instants.parse_instant(followed.previous)
     return format_text("Depuis la situation du {day} : {what}.", day=since, what=texts)

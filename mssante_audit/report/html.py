@@ -171,12 +171,12 @@ def environment() -> jinja2.Environment:
         gettext, lambda single, several, n: gettext(single if n < 2 else several), newstyle=True
     )
     made.globals |= {
-        "glossary": _glossary, "say": say, "signature_names": _signature_names, "spoken": current_language,
-        "severities": language.severity_names, "severity_name": language.severity_name,
+        "glossary": _glossary, "say": say, "signature_names": _signature_names,
+        "current_language": current_language, "severities": language.severity_names,
+        "severity_name": language.severity_name,
     }  # fmt: skip
-    made.filters |= {
-        name: getattr(language, name) for name in ("count", "damage", "day", "number", "translated")
-    }
+    of_language = ("count", "damage", "day", "number", "translated")
+    made.filters |= {name: getattr(language, name) for name in of_language}
     made.filters |= {
         "data": data, "prose": prose, "tr": gettext_filter, "visible": visible,
         "date": lambda text: language.day(datetime.fromisoformat(text)),

@@ -26,15 +26,13 @@ from lxml.html import HtmlElement, fragment_fromstring
 from mssante_audit.base import export, resources
 from mssante_audit.base.language import gettext, markdown
 from mssante_audit.base.text import unaccented
+from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.ledger import FollowUp, follow, scope_of
-from mssante_audit.findings.registry import resting
-from mssante_audit.report.execute import Execution, Failure, failure_of
-from mssante_audit.report.findings import follow_up_html
+from mssante_audit.report import execute, findings, tables
 from mssante_audit.report.html import TEMPLATE, Html, gettext_filter, joined, template, trusted
 from mssante_audit.report.parameters import PARAMETERS, PATHS, shown_value, tellable
 from mssante_audit.report.results import ACCEPTED, MIME, NO_ANSWERS, Results, read_results
-from mssante_audit.report.tables import script, source_of, style
 
 if TYPE_CHECKING:
     from nbconvert.exporters.templateexporter import TemplateExporter
@@ -56,7 +54,7 @@ class Page:
     parameters: Sequence[tuple[str, str]] = ()  # Label and shown value of each
     # As `mssante_audit.report.results.provenance` returns it; empty if nothing was loaded
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    failure: Failure | None = None
+    failure: execute.Failure | None = None
     follow_up: str = ""  # What is new, open and fixed since the run before, as HTML
     title: str = ""  # What it is called, if not like its notebook
 
@@ -68,7 +66,7 @@ class Outcome:
     name: str
     title: str
     results: Results | None  # What the notebook recorded; ``None`` if it did not come to it
-    failure: Failure | None = None
+    failure: execute.Failure | None = None
     section: str = ""  # The heading under which it failed
     seconds: Mapping[str, float] = field(default_factory=dict)  # Durations of the steps
     # Its findings against those of the run before; ``None`` if they are not followed
@@ -86,7 +84,7 @@ def as_severe(counts: Mapping[str, int] | None, fail_on: str | None) -> bool:
 
 def convert(
     job: Job,
-    execution: Execution,
+    execution: execute.Execution,
     *,
     roots: Sequence[Path] = (),
     loaded: Mapping[str, Any],
@@ -102,7 +100,7 @@ def convert(
     """
     import nbformat
 
-    def made(execution: Execution) -> tuple[Outcome, dict[str, bytes]]:
+    def made(execution: execute.Execution) -> tuple[Outcome, dict[str, bytes]]:
         begin, failure, followed, since = time.perf_counter(), execution.failure, None, ""
         if failure and not debug:
             failure = replace(failure, traceback="")
@@ -115,9 +113,9 @@ def convert(
         if results and not failure and ledger is not None:
             doubtful = {i["name"] for i in origin["inputs"] if i["state"] != "ok" and not i["tolerated"]}
             accepted = pd.DataFrame(origin.get("waived", ()), columns=list(ACCEPTED))
-            unsure, scope = {*origin["not_made"], *resting(doubtful)}, scope_of(job.name, shown)
+            unsure, scope = {*origin["not_made"], *registry.resting(doubtful)}, scope_of(job.name, shown)
             followed = follow(ledger, scope, origin["as_of"], results.findings, unsure, accepted)
-            since = follow_up_html(followed, results.findings)
+            since = findings.follow_up_html(followed, results.findings)
         title = results.title if results else ""
         page = to_html(notebook, Page(job.name, labelled(job.shown), origin, failure, since, title))
         section = section_of(notebook, failure.cell) if failure else ""
@@ -131,7 +129,7 @@ def convert(
     try:
         return made(execution)
     except Exception as error:  # an output that nobody foresaw: the other reports are made all the same
-        failure = failure_of(type(error).__name__, str(error), -1, "".join(format_exception(error)))
+        failure = execute.failure_of(type(error).__name__, str(error), -1, "".join(format_exception(error)))
         return made(replace(execution, notebook=nbformat.v4.new_notebook(), failure=failure))
 
 
@@ -294,7 +292,7 @@ def to_html(notebook: Mapping[str, Any], page: Page) -> str:
 def page_html(page: Page, title: str, content: Html, section: str = "", code: Sequence[str] = ()) -> str:
     """Return a page round its content; `section` is what it stops in, if it failed."""
     body, headings = outline(content)
-    policy = policy_of(*[source_of(script())] if "<script" in body else ())
+    policy = policy_of(*[tables.source_of(tables.script())] if "<script" in body else ())
     return template("report.html.j2").render(
         page=page, title=title, section=section, body=body, headings=headings, policy=policy, code=code,
         provenance=page.provenance,
@@ -333,7 +331,7 @@ def index_html(
     """
     texts = {"title": gettext("Rapports d’audit"), "first": "", "causes": ""} | (screen or {})
     return template("run.html.j2").render(
-        **texts, rows=rows, provenance=origin, explorer=explorer, style=style() if screen else "",
+        **texts, rows=rows, provenance=origin, explorer=explorer, style=tables.style() if screen else "",
         policy=policy_of().replace("form-action 'none'", "form-action 'self'"),  # the search of the explorer
     )  # fmt: skip
 

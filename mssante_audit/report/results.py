@@ -85,9 +85,10 @@ def select_operator(space: TrustSpace, operator: str | None) -> str | None:
             some = "; ".join(f"{o.operator_id} {o.operator}" for o in matches.head(5).itertuples())
             fault = f"{operator!r} may mean {len(matches)} operators"
             raise UnknownNameError(fault, remedy=f"Such as: {some}")
-    near = listed[names.isin(difflib.get_close_matches(wanted, names.tolist(), n=3, cutoff=0.6))]
-    remedy = f"Near: {'; '.join(near['operator'].unique())}" if len(near) else None
-    raise UnknownNameError(f"no operator {operator!r} in this list", remedy=remedy)
+    near = listed.loc[names.isin(difflib.get_close_matches(wanted, names.tolist())), "operator"].unique()
+    raise UnknownNameError(
+        f"no operator {operator!r} in this list", remedy=f"Near: {'; '.join(near)}" if len(near) else None
+    )
 
 
 class Limits(NamedTuple):

@@ -19,14 +19,12 @@ from mssante_audit.base.staging import locked, publish, scratch_folder, scratch_
 from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.ledger import read_ledger, write_ledger
-from mssante_audit.report import findings, first, html
+from mssante_audit.report import findings, first, html, page, results
 from mssante_audit.report.execute import Execution, execute
 from mssante_audit.report.explorer import FILE as EXPLORER
 from mssante_audit.report.explorer import explore
 from mssante_audit.report.page import Outcome as Outcome
-from mssante_audit.report.page import as_severe, convert, index_html, text_of, write_files
 from mssante_audit.report.parameters import check_value, declared
-from mssante_audit.report.results import NO_ANSWERS, Limits, limits, of_space, open_space, provenance
 from mssante_audit.snapshot import made_as_of
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import answers
@@ -62,7 +60,7 @@ class Run:
         """Return 3 if a report or a rule failed, 1 if a finding is as severe as `fail_on`, 0 otherwise."""
         if any(o.failure or (o.results and FAILED in o.results.by_rule) for o in self.outcomes):
             return 3
-        return int(any(o.results and as_severe(o.results.by_severity, fail_on) for o in self.outcomes))
+        return int(any(o.results and page.as_severe(o.results.by_severity, fail_on) for o in self.outcomes))
 
 
 def find_notebooks(names: Sequence[str], folder: Path) -> dict[str, Path]:
@@ -146,12 +144,12 @@ def run_reports(
     OutputError
         If `out` cannot be written, or another run is writing there.
     """
-    given, space, chosen = parameters or {}, None, Limits()
+    given, space, chosen = parameters or {}, None, results.Limits()
     jobs = plan(find_notebooks(names, notebooks or resources.resource("notebooks")), given)
     values = {name: value for job in jobs for name, value in job.shown.items()}
     if "data" in values:  # what the notebooks will load: refused here, before any of them runs
-        space = open_space(**of_space(values))
-        chosen = limits(space, **{name: values.get(name) for name in settings.LIMITS})
+        space = results.open_space(**results.of_space(values))
+        chosen = results.limits(space, **{name: values.get(name) for name in settings.LIMITS})
     jobs = [job for job in jobs if _has_data(job.name, space, asked=bool(names))]
     if shown:
         jobs = [replace(j, shown={n: shown.get(n, value) for n, value in j.shown.items()}) for j in jobs]
@@ -160,8 +158,8 @@ def run_reports(
         for job in jobs:
             listener(job.name, 0, 1, None)
         with _executions(jobs, staging) as executions:
-            loaded: Mapping[str, Any] = provenance(space) if space else {}
-            counts: Mapping[str, Mapping[str, int]] = NO_ANSWERS
+            loaded: Mapping[str, Any] = results.provenance(space) if space else {}
+            counts: Mapping[str, Mapping[str, int]] = results.NO_ANSWERS
             screen, begin = {}, ""
             if space:
                 verdicts, causes = first.judged(space, chosen)
@@ -169,23 +167,23 @@ def run_reports(
                 shows = html.joined(first.answer(verdicts), first.counts(verdicts))
                 top = first.cause_lines(causes.head(TOP), kind="causes brief") if len(causes) else ""
                 screen = {"title": first.question_asked(verdicts), "first": shows, "causes": top}
-                begin = text_of(fragment_fromstring(first.first_cause(causes)))
+                begin = page.text_of(fragment_fromstring(first.first_cause(causes)))
             if space and not names:
                 explore(space, domains=set(verdicts["domain"])).save(staging / EXPLORER)
             for job, execution in zip(jobs, executions, strict=True):
                 ran = execution.result()
                 roots = [scratch_of(staging, job.name), staging, out]
-                outcome, files = convert(
+                outcome, files = page.convert(
                     job, ran, roots=roots, loaded=loaded, answers=counts, ledger=ledger, debug=debug
                 )
-                write_files(staging, job.name, files, failed=bool(outcome.failure))
+                page.write_files(staging, job.name, files, failed=bool(outcome.failure))
                 outcomes.append(outcome)
                 listener(job.name, 1, 1, outcome)
         if ledger:
             write_ledger(staging, ledger)
         explorer = EXPLORER if any((folder / EXPLORER).exists() for folder in (staging, out)) else ""
         origin = next((o.results.provenance for o in outcomes if o.results), loaded)
-        index = index_html([_row(o, out, begin) for o in outcomes], origin, screen, explorer)
+        index = page.index_html([_row(o, out, begin) for o in outcomes], origin, screen, explorer)
         export.write_bytes(staging / "index.html", index.encode())
         publish(staging, out, [path for outcome in outcomes for path in _stale(outcome)])
     return Run(out, tuple(outcomes))

@@ -16,20 +16,18 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from mssante_audit.base import language
-from mssante_audit.base.export import csv_text
+from mssante_audit.base import export, language, markup
 from mssante_audit.base.language import count, current_language, french, gettext, number, translated
-from mssante_audit.base.markup import data
 from mssante_audit.base.markup import visible as visible
+from mssante_audit.findings import frame
 from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.findings.frame import Severity
 from mssante_audit.report.html import Html, joined, macro, paragraph, trusted
 from mssante_audit.report.parameters import check_value
 
 SHORT, TEXT = 16, 1000  # Characters of a text that stays on one line, and of one of any frame that are shown
 # Rows of a table that are printed (`tables.css`): paper is read, and the rest is looked up in the file
 PAPER = 3
-WORD = re.compile(r'\btr\("([^"]+)"')  # What the script asks a word by
+SCRIPT_TEXT = re.compile(r'\btr\("([^"]+)"')  # What the script asks a word by
 _tables = count_from(1)
 
 
@@ -77,7 +75,7 @@ def rows_table(
 
 def csv_link(rows: pd.DataFrame, shown: int, name: str) -> Html:
     """Return the link to all rows of a frame as CSV, held in the page itself, which shows some of them."""
-    content = csv_text(rows).encode("utf-8-sig", "backslashreplace")
+    content = export.csv_text(rows).encode("utf-8-sig", "backslashreplace")
     encoded = b64encode(content).decode("ascii")
     size = max(1, round(len(content) / 1000))
     return macro("tables.csv_link", f"{name}.csv", f"data:text/csv;base64,{encoded}", shown, len(rows), size)
@@ -121,7 +119,7 @@ def table(
     for at, column in enumerate(columns):
         values = shown.iloc[:, at]
         length = longest if column == bar else None
-        severities = values.dtype == Severity
+        severities = values.dtype == frame.Severity
         cells.append([severity_cell(v) if severities else _cell(v, length) for v in values])
     link = csv_link(whole if csv is None else csv, len(shown), name)
     return rows_table(name, caption or count(len(whole), "ligne"), columns, zip(*cells, strict=True), link)
@@ -138,13 +136,13 @@ def _cell(value: Any, longest: float | None = None) -> Cell:
     if isinstance(value, datetime):
         return Cell(macro("tables.instant", value), value.isoformat())
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    return Cell(data(text, TEXT))
+    return Cell(markup.data(text, TEXT))
 
 
 def script(more: str = "") -> str:
     """Return the script of tables and more of it, with the words that it asks ``tr("…")`` for."""
     code = (shipped("table.js") + "\n" + more).rstrip("\n") + "\n"
-    texts = {} if french() else {text: gettext(text) for text in WORD.findall(code)}
+    texts = {} if french() else {text: gettext(text) for text in SCRIPT_TEXT.findall(code)}
     lang, words = json.dumps(current_language()), json.dumps(texts, ensure_ascii=False)
     return f"const LANGUAGE = {lang}, WORDS = {words};\n{code}"
 

@@ -12,18 +12,14 @@ from pydantic_core import to_jsonable_python
 
 from mssante_audit.archive.changes import changes_frame, compare, side_of
 from mssante_audit.audits import audit_all, parted, waived
-from mssante_audit.base import export, staging
+from mssante_audit.base import errors, export, staging, state
 from mssante_audit.base.digest import digest
-from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import real_path
-from mssante_audit.base.state import write_state
-from mssante_audit.findings import facts, words
-from mssante_audit.findings.registry import audits
+from mssante_audit.findings import facts, registry, words
 from mssante_audit.network import methods
 from mssante_audit.observe.kinds import hashes
 from mssante_audit.observe.tls.observation import servers
-from mssante_audit.snapshot import load
-from mssante_audit.snapshot.dictionary import FRAMES, table_schema
+from mssante_audit.snapshot import dictionary, load
 from mssante_audit.space.inputs import code_digest, inputs_digest
 from mssante_audit.space.story import worded_changes
 from mssante_audit.space.trust import TrustSpace
@@ -54,7 +50,7 @@ def make_snapshot(
     """
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not load.is_snapshot(out))):
         remedy = "Choose another folder"
-        raise InputError("holds something else than a snapshot", file=str(out), remedy=remedy)
+        raise errors.InputError("holds something else than a snapshot", file=str(out), remedy=remedy)
     head: dict[str, Any] = {"bound": bound, "shareable": shareable, "files": {}, **_head(space)}
 
     def fill(folder: Path) -> None:
@@ -69,7 +65,7 @@ def make_snapshot(
             package = export.json_bytes(_package(folder, head))
             export.write_bytes(folder / load.PACKAGE, package)
             head["files"][load.PACKAGE] = digest(package)
-        write_state(folder / load.FILE, load.VERSION, head)
+        state.write_state(folder / load.FILE, load.VERSION, head)
 
     with staging.exclusive(out.parent, f"another run is writing {out.name} here", lock=f".{out.name}.lock"):
         written = {path.name for path in out.iterdir()} if out.exists() else ()
@@ -81,7 +77,7 @@ def fresh(out: Path, bound: str, *, shareable: bool = False) -> bool:
     """Tell whether a folder holds a snapshot that is whole and bound to the same."""
     try:
         head = load.read_head(out)
-    except InputError:
+    except errors.InputError:
         return False
     return (head["bound"], head["shareable"]) == (bound, shareable)
 
@@ -108,7 +104,7 @@ def frames_of(space: TrustSpace) -> dict[str, Callable[[], pd.DataFrame]]:
 
 def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Iterator[tuple[str, bytes]]:
     every = []
-    for name in audits():  # in facts, open ones first, waived ones with their `WAIVED`
+    for name in registry.audits():  # in facts, open ones first, waived ones with their `WAIVED`
         open_ones, aside = parted(name, space)
         of_audit = pd.concat([open_ones.assign(**dict.fromkeys(load.WAIVED, "")), aside], ignore_index=True)
         every.append(of_audit.assign(audit=name))
@@ -154,13 +150,12 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
 
 def _package(folder: Path, head: Mapping[str, Any]) -> dict[str, Any]:
     """Return the Data Package (Frictionless) of a snapshot that is handed on: files and columns."""
-    resources = [
-        {
-            "name": name, "path": file, "format": "parquet", "mediatype": "application/vnd.apache.parquet",
-            "title": FRAMES[name][0], "schema": table_schema(name, pq.read_schema(folder / file).names),
-        }
-        for file in head["files"] for name in [Path(file).stem]
-    ]  # fmt: skip
+    resources = []
+    for file in head["files"]:
+        name, columns = Path(file).stem, pq.read_schema(folder / file).names
+        title, schema = dictionary.FRAMES[name][0], dictionary.table_schema(name, columns)
+        kind = {"format": "parquet", "mediatype": "application/vnd.apache.parquet"}
+        resources.append({"name": name, "path": file, **kind, "title": title, "schema": schema})
     return {
         "profile": "data-package", "name": "mssante-trust-space", "title": "Espace de confiance MSSanté",
         "description": "What `mssante-audit snapshot --shareable` wrote: whom a text names is masked.",
@@ -191,7 +186,7 @@ def _head(space: TrustSpace) -> dict[str, Any]:
     return dict(to_jsonable_python({
         "as_of": space.as_of,
         "thresholds": space.thresholds,
-        "audits": {name: audit.lacking(space) for name, audit in audits().items()},
+        "audits": {name: audit.lacking(space) for name, audit in registry.audits().items()},
         "inputs": space.states,
         "list": {"source": Path(whitelist.source).name, **fields(whitelist, *_OF_LIST)},
         "signature": whitelist.signature,

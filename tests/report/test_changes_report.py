@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from cells import plain, shown
 from conftest import CATALOGUE
+from conftest import SAMPLE_AS_OF as AS_OF
 from pages import page_of, parsed
 from tlsmade import write_before
 
@@ -21,8 +22,6 @@ from mssante_audit.report.notebook import open_report
 from mssante_audit.report.run import run_reports
 from mssante_audit.space.story import chronicle, worded_changes, worded_events
 from mssante_audit.space.trust import load_space
-
-AS_OF = "2026-03-03T06:00:00Z"
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import CATALOGUE
+from conftest import SAMPLE_AS_OF as AS_OF
 from explored import PACKED, unpacked
 from typer.testing import CliRunner
 
@@ -30,7 +31,6 @@ from mssante_audit.whitelist import load
 from mssante_audit.whitelist.listxml import FIELDS
 from mssante_audit.whitelist.load import NAMESPACE, load_whitelist
 
-AS_OF = "2026-03-03T06:00:00Z"
 HEAD = (
     f'<ListeBlancheMSSante xmlns="{NAMESPACE}"><DateDeGeneration>2026-03-02T05:30:00Z</DateDeGeneration>'
     "<ListeDomaines>"

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from cells import shown
 from conftest import CATALOGUE
+from conftest import SAMPLE_AS_OF as AS_OF
 
 from mssante_audit.audits.reconciliation.rules import status
 from mssante_audit.base.errors import InputError
@@ -18,7 +19,6 @@ from mssante_audit.report.results import EVERYBODY
 from mssante_audit.report.run import run_reports
 from mssante_audit.whitelist.load import load_whitelist
 
-AS_OF = "2026-03-03T06:00:00Z"
 SAMPLE = CATALOGUE
 
 

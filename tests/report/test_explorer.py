@@ -1,7 +1,6 @@
 """What the explorer's page holds: the frames' own numbers and words, no person, no markup, not too much."""
 
 import html as html_text
-import json
 import re
 from base64 import b64encode
 from collections import Counter
@@ -84,20 +83,6 @@ def test_every_reason_has_words_in_both_languages(space, told):
     assert english["checks"]["listed"] == "Listing"
 
 
-def test_the_words_are_there_in_both_languages():
-    def keys(words):
-        return {
-            (name, *more)
-            for name, value in words.items()
-            for more in (keys(value) if isinstance(value, dict) else [()])
-        }
-
-    french, english = (words_of(EXPLORER)[language] for language in ("fr", "en"))
-    assert keys(french) == keys(english)
-    flat = json.dumps(english)
-    assert not re.search(r"\b(les?|des?|une?|domaines?|boîtes?|est|sont|depuis)\b", flat)
-
-
 def test_history_is_what_the_lists_say_one_by_one(space, told):
     lists = [space.archive.load(one).entries for one in space.archive.snapshots]
     assert len(told["history"]["lists"]) == len(lists) > 2
@@ -162,10 +147,14 @@ def test_certificates_that_changed_are_told_of_each_domain(space, told, tmp_path
     assert set(moves["order"]) - {""} <= words["orders"].keys()
 
 
-def test_nobody_is_named_unless_asked_for(space, made):
+def emails_in(space):
+    """The addresses that name somebody."""
     emails = {*space.audited["support_email"], *space.audited["project_email"]} - {""}
-    named = {email for email in emails if not names_nobody(email)}
-    masked = "\n".join(unpacked(made[0])["texts"])
+    return {email for email in emails if not names_nobody(email)}
+
+
+def test_nobody_is_named_unless_asked_for(space, made):
+    named, masked = emails_in(space), "\n".join(unpacked(made[0])["texts"])
     assert len(named) > 2
     assert not [text for text in named if text in masked]
     assert "Contacts en clair" not in made[0]
@@ -242,8 +231,8 @@ def test_in_a_notebook_it_stands_in_a_sandbox_and_a_file_is_made_when_asked_for(
     assert (tmp_path / "x.html").read_text(encoding="utf-8") == explorer.html
 
 
-def test_it_says_that_the_sample_is_made_up(space):
-    header = space.explore().html.partition("</header>")[0]
+def test_it_says_that_the_sample_is_made_up(made):
+    header = made[0].partition("</header>")[0]
     assert "<strong>Exemple fictif</strong>, situation au 3\N{NBSP}mars\N{NBSP}2026." in header
 
 
@@ -275,10 +264,8 @@ def test_the_real_list_fits_and_names_nobody():
     space = load_space(REAL, as_of=REAL_AS_OF)
     page, frame = page_of(space)
     assert len(page.encode()) <= BUDGET * len(frame) / 8700
+    assert len(named := emails_in(space)) > 100
     masked = "\n".join(unpacked(page)["texts"])
-    emails = {*space.audited["support_email"], *space.audited["project_email"]} - {""}
-    named = {email for email in emails if not names_nobody(email)}
-    assert len(named) > 100
     assert not [text for text in named if text in masked]
 
 
@@ -290,9 +277,9 @@ def test_beside_reports_of_one_department_it_tells_of_that_alone(space, tmp_path
     code = space.audited["department"].value_counts().index[1]
     given = {"as_of": SAMPLE_AS_OF, "department": code}
     run_reports(out=tmp_path / "out", notebooks=tmp_path / "notebooks", parameters=given)
-    told = unpacked((tmp_path / "out" / "explorer.html").read_text(encoding="utf-8"))
+    pages = (tmp_path / "out" / f"{name}.html" for name in ("index", "explorer"))
+    index, explorer = (page.read_text(encoding="utf-8") for page in pages)
+    told = unpacked(explorer)
     own = space.audited.loc[space.audited["department"] == code, "domain"]
     assert sorted(told["rows"]["domain"]) == sorted(map(called, own.unique()))
-    assert '<form class="find" action="explorer.html">' in (tmp_path / "out" / "index.html").read_text(
-        encoding="utf-8"
-    )
+    assert '<form class="find" action="explorer.html">' in index

@@ -55,11 +55,6 @@ def called(cell):
     return ""
 
 
-@pytest.fixture
-def run(sample_run):
-    return sample_run
-
-
 @pytest.fixture(params=NAMES)
 def name(request):
     return request.param
@@ -90,16 +85,12 @@ def test_parameters_are_typed_and_default_to_what_the_package_does(name):
 
 
 def test_papermill_shows_each_parameter_with_its_type_and_what_it_does(name):
-    told = {p.name: p for p in inspect_notebook_parameters(name)}
+    notebook = load_notebook_node(str(resource("notebooks") / f"{name}.ipynb"))
+    told = {p.name: p for p in _infer_parameters(notebook, name="python3", language="python")}
     for parameter, value in declared(source(name), name).items():
         assert told[parameter].help == PARAMETERS[parameter].description
         assert told[parameter].inferred_type_name.strip() != "None"
         assert ast.literal_eval(told[parameter].default) == value
-
-
-def inspect_notebook_parameters(name):
-    notebook = load_notebook_node(str(resource("notebooks") / f"{name}.ipynb"))
-    return _infer_parameters(notebook, name="python3", language="python")
 
 
 def test_every_parameter_is_used(name):
@@ -174,25 +165,27 @@ def test_every_report_is_whole_and_within_its_budget(made, request):
     assert max((run.out / f"{n}.html").stat().st_size for n in NAMES) <= SIZE_MAX
 
 
-def test_every_cell_shows_something_and_nothing_goes_wrong(run, name):
-    cells = nbformat.read(run.out / f"{name}.ipynb", 4).cells
+def test_every_cell_shows_something_and_nothing_goes_wrong(sample_run, name):
+    cells = nbformat.read(sample_run.out / f"{name}.ipynb", 4).cells
     for cell in cells:
         if cell.cell_type == "code" and not cell.metadata.get("tags") and called(cell) != "controls":
             shows = isinstance(ast.parse(code(cell)).body[-1], ast.Expr)
             assert [o.output_type for o in cell.outputs] == ["execute_result"] * shows, cell.source
 
 
-def test_every_finding_is_in_a_table(run, name):
-    outcome = next(o for o in run.outcomes if o.name == name)
+def test_every_finding_is_in_a_table(sample_run, name):
+    outcome = next(o for o in sample_run.outcomes if o.name == name)
     told = {audit for audit in AUDITS if TOLD_IN.get(audit, audit) == name}
     codes = [c for c in outcome.results.findings["rule"] if catalogue()[c].audit in told]
-    tables = [t for t in page(run, name).xpath("//table[@data-rows]") if t.get("id") not in NOT_FINDINGS]
+    tables = [
+        t for t in page(sample_run, name).xpath("//table[@data-rows]") if t.get("id") not in NOT_FINDINGS
+    ]
     assert sum(len(table.xpath("tbody/tr")) for table in tables) == len(codes)
     assert len({table.get("id") for table in tables}) == len(tables)
 
 
-def test_every_figure_has_alternative_text_and_a_reading(run, name):
-    figures = page(run, name).xpath("//figure")
+def test_every_figure_has_alternative_text_and_a_reading(sample_run, name):
+    figures = page(sample_run, name).xpath("//figure")
     charts = [cell for cell in source(name)["cells"] if called(cell) in CHARTS]
     assert len(figures) == len(charts)
     for figure in figures:
@@ -201,8 +194,10 @@ def test_every_figure_has_alternative_text_and_a_reading(run, name):
         assert figure.find("figcaption").text_content().endswith(".")
 
 
-def test_the_answer_comes_first(run, name):
-    main = page(run, name).xpath("//main//*[self::p[@class='lead'] or self::dl or self::ul or self::h2]")
+def test_the_answer_comes_first(sample_run, name):
+    main = page(sample_run, name).xpath(
+        "//main//*[self::p[@class='lead'] or self::dl or self::ul or self::h2]"
+    )
     first = ["lead", None, None] if name == "overview" else ["lead", "figures", "severities", None]
     assert [element.get("class") for element in main[: len(first)]] == first
 

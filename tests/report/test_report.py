@@ -20,6 +20,7 @@ import pandas as pd
 import psutil
 import pytest
 from conftest import CATALOGUE
+from conftest import SAMPLE_AS_OF as AS_OF
 from filelock import FileLock
 from made_up import xml_of
 from typer.testing import CliRunner
@@ -37,7 +38,6 @@ from mssante_audit.report.run import find_notebooks, run_reports
 from mssante_audit.snapshot import make_snapshot
 
 FILES = Path(__file__).parents[1] / "files"
-AS_OF = "2026-03-03T06:00:00Z"
 SECRET = "s3cr3t-0f-th3-m4ch1n3"
 
 

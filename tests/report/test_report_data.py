@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 from conftest import CATALOGUE
+from conftest import SAMPLE_AS_OF as AS_OF
 from jsonschema import Draft202012Validator, FormatChecker
 from typer.testing import CliRunner
 
@@ -20,7 +21,6 @@ from mssante_audit.report.page import Outcome, data_files
 from mssante_audit.report.results import NO_ANSWERS
 from mssante_audit.snapshot import make_snapshot
 
-AS_OF = "2026-03-03T06:00:00Z"
 ONE = "1679900001"
 
 

@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 from conftest import CATALOGUE
+from conftest import SAMPLE_AS_OF as AS_OF
 
 from mssante_audit.audits import audit
 from mssante_audit.base.errors import ParameterError, UnknownNameError
@@ -19,8 +20,6 @@ from mssante_audit.report.results import (
     touching,
 )
 from mssante_audit.space.trust import load_space
-
-AS_OF = "2026-03-03T06:00:00Z"
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from conftest import CATALOGUE
+from conftest import SAMPLE_AS_OF as AS_OF
 from made_up import make_space, xml_of
 from pandas.testing import assert_frame_equal
 from tlsmade import write_tls
@@ -35,8 +36,6 @@ from mssante_audit.snapshot.dictionary import FRAMES, register_schema
 from mssante_audit.snapshot.load import FILE, PACKAGE, PRIVATE, VERSION, read_head
 from mssante_audit.snapshot.make import bound_to, fresh, unnamed_texts
 from mssante_audit.verdicts.presented import expiries, revocations, servers_shown
-
-AS_OF = "2026-03-03T06:00:00+00:00"
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from shutil import copytree
 import pandas as pd
 import pytest
 from conftest import CATALOGUE
+from conftest import SAMPLE_AS_OF as AS_OF
 from test_report import CANARY, canary_list
 from tlsmade import write_tls
 
@@ -25,7 +26,6 @@ from mssante_audit.verdicts import domains_of
 from mssante_audit.whitelist.load import load_whitelist
 from tools.data_dictionary import page
 
-AS_OF = "2026-03-03T06:00:00+00:00"
 ROOT = Path(__file__).parents[2]
 
 
