@@ -16,6 +16,7 @@ import time
 import zipfile
 from pathlib import Path
 
+import forked
 import pandas as pd
 import psutil
 import pytest
@@ -360,6 +361,7 @@ def test_a_killed_run_leaves_the_last_good_report_and_the_next_one_cleans_up(slo
 
 def test_a_full_disk_is_one_clear_line_and_leaves_what_was_there(tmp_path):
     (tmp_path / "plain.html").write_text("last good")
+    forked.SERVER.address()  # begun now: what it forks for later tests has no such limit
     most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4000, most[1]))
     try:
