@@ -34,14 +34,15 @@ _ADDRESS = re.compile(r" \([\d.:a-f]+[.:][\d.:a-f]*\)")
 _TWICE = re.compile(r"(?<!\S)([\w-]+(?:\.[\w-]+)+)((?:\s?: [^;]*?)?)(?: \w+ |\s?; )\1(?=\s?;|$)")
 CAUSES = 10  # Causes that are shown
 MARKS = dict(zip(RESULTS, "✔!✖?", strict=True))  # A shape each: nothing is told by colour alone
+# Each question, and the sentence that answers it
 QUESTIONS = {"arrives": "Le courrier arrive-t-il ?", "order": "La liste est-elle en règle ?"}
-# What the answers to each question, and the results of a check, are called: of one domain, of several
 ANSWERS = {
     "arrives": "**{yes:domaine} sur {all} ({share})** {yes:~reçoit|reçoivent} le courrier en entier ; "
     "{degraded} à risque, {no} {no:~ne le reçoit pas|ne le reçoivent pas}{more}.",
     "order": "**{ok:domaine} sur {all} ({share})** {ok:~est|sont} en règle ; {todo} à corriger, {urgent} en "
     "urgence{more}.",
 }
+# What the answers to each question, and the results of a check, are called: of one domain, of several
 NAMES = {
     "arrives": {
         "yes": ("domaine reçoit", "domaines reçoivent"), "degraded": ("à risque", "à risque"),
