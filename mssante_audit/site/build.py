@@ -56,8 +56,6 @@ def build_site(
     ----------
     folder
         Fresh and empty; the caller renames it into place.
-    space
-        What was audited.
     findings, waived
         Of `mssante_audit.audits.audit_all` and `waived`: masked, unless the space shows contacts.
     told
@@ -65,9 +63,8 @@ def build_site(
     points
         The runs so far, this one the last.
     reports, dossiers
-        Folders that `mssante_audit.report.run.run_reports` and `mssante_audit.dossiers.write.write_dossiers`
-        wrote; their pages go into the site (as hard links where the file system can, so that they take no
-        room), with their titles and outcomes.
+        Folders that `run_reports` and `write_dossiers` wrote; their pages go into the site (as hard links
+        where the file system can, so that they take no room), with their titles and outcomes.
     language
         Of its pages, and of the findings given, ``fr`` or ``en``; "": that spoken.
     """
@@ -91,30 +88,25 @@ def build_site(
 
 def _write(path: Path, page: SitePage, view: View) -> None:
     """Write a page and, beside it, what it shows: a CSV a table, all of them as JSON and as a workbook."""
-    stem, shown = path.stem, {}
+    shown, every = {}, {table.name: table.values for table in page.tables}
     for table in page.tables:
-        file = f"{stem}.{table.name}.csv"
+        file = f"{path.stem}.{table.name}.csv"
         link = macro("tables.file_link", file, table.rows, len(table.values.rows))
         shown[table.name] = joined(table.html, link)
         export.write_csv(table.values, path.with_name(file))
-    if shown:
-        parts = ",\n".join(f'"{table.name}": {export.json_text(table.values)}' for table in page.tables)
+    if every:
+        parts = ",\n".join(f'"{name}": {export.json_text(values)}' for name, values in every.items())
         write_bytes(path.with_suffix(".json"), f"{{\n{parts}}}\n".encode("utf-8", "backslashreplace"))
-        export.write_workbook({table.name: table.values for table in page.tables}, path.with_suffix(".xlsx"))
-    own = files("mssante_audit.site")
-    code = tables.script((own / "site.js").read_text(encoding="utf-8"))
-    html = template(f"site_{page.kind}.html.j2").render(
-        page.told,
-        page=page,
-        root="../" * page.path.count("/"),
-        stem=stem,
-        tables=shown,
-        policy=policy_of(tables.source_of(code)),
-        script=code,
-        style=f"{tables.style()}\n{(own / 'site.css').read_text(encoding='utf-8')}",
-        provenance=view.provenance,
-        view=view,
+        export.write_workbook(every, path.with_suffix(".xlsx"))
+    code, style = (
+        (files("mssante_audit.site") / f"site.{kind}").read_text("utf-8") for kind in ("js", "css")
     )
+    code = tables.script(code)
+    html = template(f"site_{page.kind}.html.j2").render(
+        page.texts, page=page, root="../" * page.path.count("/"), stem=path.stem, tables=shown,
+        policy=policy_of(tables.source_of(code)), script=code, style=f"{tables.style()}\n{style}",
+        provenance=view.provenance, view=view,
+    )  # fmt: skip
     write_bytes(path, html.encode("utf-8", "backslashreplace"))
 
 
@@ -136,7 +128,7 @@ def _take(source: Path, target: Path) -> None:
 
 
 class Item(NamedTuple):
-    """One thing that is new, known by its key from night to night, since this run if `at` is empty."""
+    """One thing that is new, the same from night to night by its key; since this run if `at` is empty."""
 
     key: str
     title: str

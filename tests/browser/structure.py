@@ -35,6 +35,18 @@ def check_sorting(page: Page, header: Locator, order: str) -> None:
     assert up[0] < down[0]
 
 
+def check_fits(page: Page, width: int) -> None:
+    """Assert that a page does not scroll sideways."""
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def check_first_screen(page: Page, places: Sequence[str], height: int) -> None:
+    """Assert that what stands in some places is seen without scrolling."""
+    for place in places:
+        box = page.locator(place).first.bounding_box()
+        assert box["y"] + box["height"] <= height
+
+
 def check_nothing_got_in(page: Page, injected: str) -> None:
     """Assert that hostile text brought no element, and that the one script there is, is ours."""
     assert page.evaluate("window.pwned") is None

@@ -25,21 +25,22 @@ def started(module, *arguments):
     )
 
 
+def until(happened):
+    """Wait for something: a loaded machine is slow."""
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 @pytest.fixture
 def scheduler(tmp_path):
     """A scheduler's address and its file."""
     file = tmp_path / "scheduler.json"
     process = started("dask_scheduler", "--host", "127.0.0.1", "--port", 0, "--scheduler-file", file)
     try:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                address = json.loads(file.read_text())["address"]
-                break
-            except (OSError, ValueError):
-                time.sleep(0.1)
-        else:
-            pytest.fail("no scheduler started")
+        until(lambda: file.exists() and file.read_text().endswith("}"))
+        address = json.loads(file.read_text())["address"]
         assert address.startswith("tcp://127.0.0.1:")
         yield address
     finally:
@@ -49,13 +50,8 @@ def scheduler(tmp_path):
 
 @pytest.fixture
 def workers(scheduler, tmp_path):
-    processes = [
-        started(
-            "dask_worker", scheduler, "--host", "127.0.0.1", "--no-nanny", "--nthreads", 1,
-            "--local-directory", tmp_path / f"worker{number}",
-        )
-        for number in range(2)
-    ]  # fmt: skip
+    options = ("--host", "127.0.0.1", "--no-nanny", "--nthreads", 1, "--local-directory")
+    processes = [started("dask_worker", scheduler, *options, tmp_path / f"worker{n}") for n in range(2)]
     try:
         yield processes
     finally:
@@ -88,10 +84,7 @@ def test_a_worker_killed_half_way_costs_no_dossier(scheduler, workers, given, tm
         run = write_dossiers(
             tmp_path / "cluster", parameters=given, operators=SOME, listener=kill_one, **cluster
         )
-        until = time.monotonic() + 60
-        while len(client.scheduler_info()["workers"]) > 1 and time.monotonic() < until:
-            time.sleep(0.1)  # a loaded machine is slow to see that a worker is gone
-        assert len(client.scheduler_info()["workers"]) == 1
+        until(lambda: len(client.scheduler_info()["workers"]) == 1)
     assert workers[0].wait(5) == -9
     assert len(run.outcomes) == len(alone.outcomes) == len(SOME)
     assert {d.status for d in run.outcomes} == {"done"}

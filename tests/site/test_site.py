@@ -196,10 +196,10 @@ def text_of(page, path="//main"):
 def test_a_declared_domain_that_is_not_listed_counts_apart(sample_site):
     page = own_pages(sample_site.folder)["operateurs/1679900001.html"]
     listed = set(sample_site.space.entries.query("operator_id == '1679900001'")["domain"])
-    told = pd.read_csv(sample_site.folder / "operateurs" / "1679900001.domaines.csv")["domain"]
-    unlisted = len(set(told) - listed)
+    every = pd.read_csv(sample_site.folder / "operateurs" / "1679900001.domaines.csv")["domain"]
+    unlisted = len(set(every) - listed)
     assert unlisted
-    expected = f"sur tous ses {len(told)} domaines (dont {unlisted} absents de la liste)"
+    expected = f"sur tous ses {len(every)} domaines (dont {unlisted} absents de la liste)"
     assert expected in text_of(page, "//p[@class='lead']")
 
 
@@ -238,17 +238,13 @@ def test_the_first_words_say_how_grave_what_is_new_and_whom_to_look_at(sample_si
 
 
 def test_what_is_shown_on_a_page_asks_for_something_and_the_rest_is_folded(site):
-    shown = away = 0
-    for page in own_pages(site.folder).values():
-        for table in page.xpath("//table[tbody/tr/td[@data-label='Observé']]"):
-            rows = len(table.xpath("tbody/tr"))
-            if table.xpath("ancestor::details[@class='folded']"):
-                away += rows
-            else:
-                shown += rows
-                assert table.xpath("tbody/tr[.//span[contains(@class, 'sev-info')]]") == []
+    tables = "//table[tbody/tr/td[@data-label='Observé']]"
+    folded = "ancestor::details[@class='folded']"
+    pages = own_pages(site.folder).values()
+    shown = [row for page in pages for row in page.xpath(f"{tables}[not({folded})]/tbody/tr")]
     assert shown
-    assert away
+    assert [row for row in shown if row.xpath(".//span[contains(@class, 'sev-info')]")] == []
+    assert any(page.xpath(f"{tables}[{folded}]/tbody/tr") for page in pages)
 
 
 def test_new_fixed_and_waived_stand_on_the_follow_up_page(sample_site):
@@ -359,6 +355,8 @@ def test_a_dossier_is_linked_only_where_its_file_is_in_the_folder(tmp_path):
 
 
 def test_an_identifier_or_a_domain_that_is_none_gives_a_name_of_a_file_or_an_anchor_that_is_one():
+    assert (page_name("1010100000"), page_name("")) == ("1010100000", "sans-identifiant")
+    assert anchor_of("ch-xyz.mssante.fr") == "d-ch-xyz.mssante.fr"
     for identifier in ("../x", "CON", "x" * 300, "1" * 30, "１２３", "12\n", "\ud800", "%2e%2e"):
         assert re.fullmatch(r"autre-[0-9a-f]{16}", page_name(identifier))
         assert page_name(identifier) != page_name(f"{identifier} ")
