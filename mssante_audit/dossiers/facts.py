@@ -88,8 +88,8 @@ class Dossier:
             if not masked and (clear := told_to(common.facts[key], is_own)) is not common.facts[key]:
                 facts, rule = {**clear, "evidence": finding["evidence"]}, registry.rule(finding["rule"])
                 finding |= {part: words.sentence(rule, part, facts) for part in ("observed", "expected")}
-            found = pairs(finding["rule"], facts)
-            differing[key] = tuple(pair for pair in found if not any(map(self.foreign, pair)))
+            every = pairs(finding["rule"], facts)
+            differing[key] = tuple(pair for pair in every if not any(map(self.foreign, pair)))
             shown.append(self._cut(cast(dict[str, Any], finding)))
         self.findings = frame.of_records(shown)
         self.remedies = {key: typeset(self.safe(common.remedies[key])) for key in differing}
@@ -154,7 +154,7 @@ class Dossier:
             declared = register[register["operator_id"] == self.operator_id]
             texts.update(*(declared[name] for name, field in fields().items() if field.personal))
         texts.discard("")
-        reached = {part for own in map(parse_contact, texts) for part in (*own.phones, *own.emails)}
+        reached = {part for of in map(parse_contact, texts) for part in (*of.phones, *of.emails)}
 
         def is_own(text: str) -> bool:
             if self.foreign(text):
@@ -198,9 +198,9 @@ class Dossier:
         """
         if (seen := self.common.ending) is None:
             return None
-        own = seen["domain"].isin(self.entries["domain"]) & seen["key"].isin(self.entries["dn_key"])
+        listed = seen["domain"].isin(self.entries["domain"]) & seen["key"].isin(self.entries["dn_key"])
         records = []
-        for _, rows in seen[own].groupby("certificate", sort=False):
+        for _, rows in seen[listed].groupby("certificate", sort=False):
             first = rows.iloc[0]
             cn = self.safe(parse_dn(first["name"]).get("CN") or first["name"])
             hosts = tuple(dict.fromkeys(map(self.safe, rows["host"])))
@@ -225,9 +225,8 @@ class Dossier:
         each["contact"] = each["contact"].map(shown)
         held = each.drop_duplicates().groupby(["kind", "contact"], sort=False)["domain"].size()
         listed = held.reset_index(name="domains")
-        return listed.sort_values(
-            ["kind", "domains"], ascending=[True, False], kind="stable", ignore_index=True
-        )
+        by, up = ["kind", "domains"], [True, False]
+        return listed.sort_values(by, ascending=up, kind="stable", ignore_index=True)
 
     @cached_property
     def changes(self) -> pd.DataFrame | None:
@@ -239,9 +238,9 @@ class Dossier:
             return None
         changes = self.common.step.changes
         touched = (changes[["operator_before", "operator_after"]] == self.operator_id).any(axis=1)
-        own = changes[touched & (changes["kind"] != "restamped")].reset_index(drop=True)
-        shown = worded_changes(own, contacts=self.space.contacts if self.masked else "all")
-        clear = worded_changes(own, contacts="all")  # what is masked is looked through as well
+        touching = changes[touched & (changes["kind"] != "restamped")].reset_index(drop=True)
+        shown = worded_changes(touching, contacts=self.space.contacts if self.masked else "all")
+        clear = worded_changes(touching, contacts="all")  # what is masked is looked through as well
         for side in ("before", "after"):
             shown[side] = shown[side].mask(clear[side].map(self.foreign).astype("bool"), gettext(ANOTHER))
         shown["domain"] = [self.safe(domain, "–") for domain in shown["domain"]]
@@ -251,9 +250,9 @@ class Dossier:
     def held(self) -> list[tuple[datetime, int]]:
         """How many domains it held in lists of the archive."""
         times, history = self.common.history
-        own = history[history["operator_id"] == self.operator_id]
-        listed = (own[(own["first_seen"] <= time) & (time <= own["last_seen"])] for time in times)
-        return [(time, rows["domain"].nunique()) for time, rows in zip(times, listed, strict=True)]
+        rows = history[history["operator_id"] == self.operator_id]
+        listed = (rows[(rows["first_seen"] <= time) & (time <= rows["last_seen"])] for time in times)
+        return [(time, held["domain"].nunique()) for time, held in zip(times, listed, strict=True)]
 
     @cached_property
     def peers(self) -> Peers:

@@ -95,9 +95,8 @@ def _peers(dossier: Dossier, limit: int) -> Html:
 
 def _identity(dossier: Dossier, limit: int) -> Html:
     rows = dossier.entries
-    places, operators, authorities = (
-        list(filter(None, rows[name].unique())) for name in ("department", "operator", "igc")
-    )
+    columns = ("department", "operator", "igc")
+    places, operators, authorities = (list(filter(None, rows[name].unique())) for name in columns)
     kind, called = f" ({dossier.kind})" if dossier.kind else "", names("departments")
     facts = {
         "Nom": operators or say("aucun"),
@@ -115,9 +114,8 @@ def _certificates(dossier: Dossier, limit: int) -> Html:
     words = "Si le certificat {first} expire, {n:domaine} sur {all} {n:~tombe|tombent}, faute d’un autre."
     n, every = only.loc[alone, "domain"].nunique(), len(dossier.domains)
     more = {"caption": say(words, first=first, n=n, all=every), "empty": "Aucun certificat.", "csv": None}
-    shown = held.replace({"igc": {"": say("inconnue")}}).set_axis(
-        ["Nom (CN)", "Autorité", "Domaines"], axis=1
-    )
+    shown = held.replace({"igc": {"": say("inconnue")}})
+    shown = shown.set_axis(["Nom (CN)", "Autorité", "Domaines"], axis=1)
     columns = {
         "until": "Fin", "days": "Jours", "cn": "Nom (CN)", "hosts": "Serveurs", "domains": "Domaines",
         "alone": "Domaines sans autre", "spare": "Jours qui restaient au précédent",

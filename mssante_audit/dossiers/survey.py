@@ -182,6 +182,5 @@ class Survey:
 def _kinds(facts: Mapping[str, Any]) -> frozenset[str]:
     """Return the kinds of contact in the facts of a finding; what would be right is no contact of it."""
     holders = [facts, *facts["contacts"]] if isinstance(facts.get("contacts"), list) else [facts]
-    return frozenset(
-        {"project", "support"}.intersection(h.get("kind", "") for h in holders if isinstance(h, Mapping))
-    )
+    kinds = {holder.get("kind", "") for holder in holders if isinstance(holder, Mapping)}
+    return frozenset({"project", "support"} & kinds)

@@ -138,9 +138,8 @@ def make_dossier(order: Order, operator_id: str, data: Bundle | None = None) -> 
     Other code than that of the order, and data that cannot be loaded, are an `InputError`.
     """
     if code_digest() != order.code:
-        raise InputError(
-            "a worker runs other code than its caller", remedy="Install this version of mssante_audit there"
-        )
+        remedy = "Install this version of mssante_audit there"
+        raise InputError("a worker runs other code than its caller", remedy=remedy)
     return from_space(order, opened(order, data), operator_id)
 
 
@@ -260,9 +259,8 @@ def write_dossiers(
     given = dict(parameters or {})
     if apart := [name for name in LIMITS if name in given]:
         raise ParameterError(f"{apart[0]} is not a parameter here", remedy="Name operators apart")
-    (base,) = plan(
-        {NOTEBOOK: resources.resource("notebooks") / f"{NOTEBOOK}.ipynb"}, {**given, "operator": "0"}
-    )
+    notebook = resources.resource("notebooks") / f"{NOTEBOOK}.ipynb"
+    (base,) = plan({NOTEBOOK: notebook}, {**given, "operator": "0"})
     given = {**base.shown, **base.given}
     data, anchors = given.get("data"), given.get("anchors") or ()
     content = json.dumps([inputs_digest(data, anchors), given], sort_keys=True, default=str)
@@ -273,9 +271,8 @@ def write_dossiers(
     sitting = results.operators(space, results.limits(space, None, region, department))
     asked = [results.select_operator(space, operator) for operator in operators]
     if sitting is not None and asked and sitting.isdisjoint(asked):
-        raise ParameterError(
-            "none of these operators sits there", remedy="Name operators or places, not both"
-        )
+        remedy = "Name operators or places, not both"
+        raise ParameterError("none of these operators sits there", remedy=remedy)
     wanted = dict.fromkeys(i for i in asked or names if i and (sitting is None or i in sitting))
     with staging.private(out, names_persons=not masked), staging.locked(out) as folder, ExitStack() as pool:
         before, there, sent = read_dossiers(out), dict[str, Dossier](), None
@@ -312,10 +309,8 @@ def write_dossiers(
 def read_dossiers(out: Path) -> dict[str, Dossier]:
     """Return the dossiers that an output folder's index tells of, by operator; none if it cannot be read."""
     try:
-        dossiers = [
-            Dossier(**entry)
-            for entry in json.loads(reading.read_text(out / INDEX, 64 * reading.MB))["dossiers"]
-        ]
+        entries = json.loads(reading.read_text(out / INDEX, 64 * reading.MB))["dossiers"]
+        dossiers = [Dossier(**entry) for entry in entries]
         sound = (d for d in dossiers if d.file == file_name(d.operator_id) and SUFFIXES.issuperset(d.files))
         return {dossier.operator_id: dossier for dossier in sound}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -323,14 +318,8 @@ def read_dossiers(out: Path) -> dict[str, Dossier]:
 
 
 def file_name(operator_id: str) -> str:
-    """Return the name of an operator's files: its identifier, or a hash of one that a path could not bear.
-
-    >>> file_name("010000001"), file_name("../../etc/passwd")
-    ('010000001', 'operateur-3754d6cb3a38')
-    """
-    if _PLAIN.fullmatch(operator_id):
-        return operator_id
-    return f"operateur-{digest(operator_id)[:12]}"
+    """Return the name of an operator's files: its identifier, or a hash of one that a path could not bear."""
+    return operator_id if _PLAIN.fullmatch(operator_id) else f"operateur-{digest(operator_id)[:12]}"
 
 
 def operator_names(space: TrustSpace) -> dict[str, str]:
@@ -356,7 +345,6 @@ def _stale(
 def dossiers_html(dossiers: Sequence[Dossier], provenance: Mapping[str, Any]) -> str:
     """Return the page that lists dossiers, in the order given and the language spoken."""
     failed, code = sum(dossier.status == "failed" for dossier in dossiers), script()
-    context = {"dossiers": dossiers, "failed": failed, "provenance": provenance}
-    return template("dossiers.html.j2").render(
-        context, policy=page.policy_of(source_of(code)), script=code, style=style()
-    )
+    context = {"dossiers": dossiers, "failed": failed, "provenance": provenance, "script": code}
+    html = template("dossiers.html.j2")
+    return html.render(context, policy=page.policy_of(source_of(code)), style=style())

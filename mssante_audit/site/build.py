@@ -98,13 +98,12 @@ def _write(path: Path, page: SitePage, view: View) -> None:
         parts = ",\n".join(f'"{name}": {export.json_text(values)}' for name, values in every.items())
         write_bytes(path.with_suffix(".json"), f"{{\n{parts}}}\n".encode("utf-8", "backslashreplace"))
         export.write_workbook(every, path.with_suffix(".xlsx"))
-    code, style = (
-        (files("mssante_audit.site") / f"site.{kind}").read_text("utf-8") for kind in ("js", "css")
-    )
-    code = tables.script(code)
+    folder = files("mssante_audit.site")
+    code = tables.script((folder / "site.js").read_text(encoding="utf-8"))
+    style = f"{tables.style()}\n{(folder / 'site.css').read_text(encoding='utf-8')}"
     html = template(f"site_{page.kind}.html.j2").render(
         page.texts, page=page, root="../" * page.path.count("/"), stem=path.stem, tables=shown,
-        policy=policy_of(tables.source_of(code)), script=code, style=f"{tables.style()}\n{style}",
+        policy=policy_of(tables.source_of(code)), script=code, style=style,
         provenance=view.provenance, view=view,
     )  # fmt: skip
     write_bytes(path, html.encode("utf-8", "backslashreplace"))

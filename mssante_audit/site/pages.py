@@ -50,9 +50,8 @@ def pages(view: View) -> Iterator[SitePage]:
     yield from _lists(view)
     for audit in audits():
         yield _audit(view, audit)
-    of_rule, waived = (
-        grouped((code, at) for at, code in enumerate(frame["rule"])) for frame in (view.findings, view.waived)
-    )
+    frames = (view.findings, view.waived)
+    of_rule, waived = (grouped((code, at) for at, code in enumerate(frame["rule"])) for frame in frames)
     for rule in catalogue().values():
         yield _rule(view, rule, of_rule.get(rule.code, []), waived.get(rule.code, []))
     for operator in view.operators.values():

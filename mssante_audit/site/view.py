@@ -145,9 +145,8 @@ class View:
             listed = tests.get((owner, domain), [])
             test = bool(listed) and all(listed)
             held[owner].append(Domain(domain, found.get((owner, domain), ()), len(listed), test))
-        by_owner = [
-            grouped((o, at) for (o, _), ats in touched.items() for at in ats) for touched in positions
-        ]
+        pairs = (((o, at) for (o, _), ats in touched.items() for at in ats) for touched in positions)
+        by_owner = list(map(grouped, pairs))
         hints = self.findings["confidence"] == "hint"
         severity = self.findings["severity"].astype(str).where(~hints, "info").tolist()
         for owner, bearing in names.items():

@@ -120,9 +120,8 @@ def worded_events(events: pd.DataFrame, *, language: str = "", contacts: str = "
     Persons are shown as in `worded_changes`. Further columns stay.
     """
     sentences, shown = [], seen(contacts)(events["facts"].tolist())
-    for kind, size, facts, sure in zip(
-        events["kind"], events["size"], shown, events["confidence"], strict=True
-    ):
+    columns = (events["kind"], events["size"], shown, events["confidence"])
+    for kind, size, facts, sure in zip(*columns, strict=True):
         text = _say(kind, {**facts, "size": size}, language)
         text = text[:1].upper() + text[1:]
         sentences.append(_say("doubtful", text, language) if sure == "unknown" else text)
@@ -220,9 +219,8 @@ def _of(span: Span, operators: Collection[str] | None) -> Span:
     sides = span.changes[["operator_before", "operator_after"]].isin(list(operators))
     changes = span.changes[sides.any(axis=1)].reset_index(drop=True)
     theirs = [facts.get("operator", {}).get("operator") in operators for facts in span.events["facts"]]
-    touching = span.events["event"].isin(set(changes["event"])) | (
-        span.events["kind"].isin(["arrival", "departure"]) & pd.Series(theirs, dtype="bool")
-    )
+    whole = span.events["kind"].isin(["arrival", "departure"]) & pd.Series(theirs, dtype="bool")
+    touching = whole | span.events["event"].isin(set(changes["event"]))
     return replace(span, changes=changes, events=span.events[touching].reset_index(drop=True))
 
 

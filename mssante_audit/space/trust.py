@@ -49,9 +49,7 @@ class TrustSpace:
     whitelist: WhiteList
     as_of: datetime  # the instant (UTC) against which ages are counted
     thresholds: Thresholds = field(default_factory=Thresholds)
-    contacts: str = (
-        "services"  # whose numbers and addresses are shown (`mssante_audit.values.person.CONTACTS`)
-    )
+    contacts: str = "services"  # whose are shown (`mssante_audit.values.person.CONTACTS`)
     register: Register | None = None  # ``None``, as what follows, where the data folder has none
     observation: Observation | None = None  # what the DNS was observed to say
     tls: TlsObserved | None = None  # what mail servers were observed to present
@@ -69,9 +67,8 @@ class TrustSpace:
     judged: tuple[State, ...] | None = field(default=None, compare=False)
     # The domains (`mssante_audit.verdicts.domains`) of the snapshot that the space is loaded from.
     kept_domains: pd.DataFrame | None = field(default=None, compare=False, repr=False)
-    cache: dict[Hashable, Any] = field(
-        default_factory=dict, init=False, compare=False, repr=False
-    )  # of `once`
+    # What was worked out of it (`once`).
+    cache: dict[Hashable, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return what `make` returns, worked out once for the space; no two callers share a key."""
@@ -333,9 +330,8 @@ def load_space(
         anchors = [anchor for anchor in anchors if beside(ANCHORS, partial(trust, [anchor], None))]
     folder = Path(data) if data is not None else sample_folder()
     instant = asked_instant(as_of or (SAMPLE_AS_OF if is_sample(folder) else None))
-    whitelist, archive = list_of(
-        folder, instant, anchors, signer, recover=recover, any_namespace=any_namespace
-    )
+    how = {"recover": recover, "any_namespace": any_namespace}
+    whitelist, archive = list_of(folder, instant, anchors, signer, **how)
     register, limits = find_register(folder), thresholds or Thresholds()
     domains, since = whitelist.entries["domain"].tolist(), limits.oldest_observation(instant)
     unread: dict[str, InputError] | None = {} if lenient else None

@@ -12,9 +12,7 @@ def check_structure(page: Page, landmarks: Sequence[str]) -> None:
     assert page.locator("html").get_attribute("lang") == "fr"
     for landmark in landmarks:
         assert page.locator(landmark).count() == 1
-    levels = page.evaluate(
-        "[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(h => Number(h.tagName[1]))"
-    )
+    levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(h => +h.tagName[1])")
     assert levels.count(1) == 1
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))

@@ -62,7 +62,6 @@ def test_axe_finds_nothing(visit, request, made, name):
 def test_axe_sees_a_defect(visit, sample_site, tmp_path):
     html = page_of(sample_site, "index").read_text(encoding="utf-8")
     broken = tmp_path / "broken.html"
-    broken.write_text(
-        html.replace('<html lang="fr">', "<html>").replace('for="cherche"', ""), encoding="utf-8"
-    )
+    html = html.replace('<html lang="fr">', "<html>").replace('for="cherche"', "")
+    broken.write_text(html, encoding="utf-8")
     assert {v[2] for v in violations(visit(broken).page, LOOKS[:1])} >= {"html-has-lang", "label"}

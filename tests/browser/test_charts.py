@@ -26,9 +26,7 @@ MEDIA = [
     for scheme in ("light", "dark")
 ]
 
-LONG = (
-    "GROUPEMENT DE COOPÉRATION SANITAIRE DES ÉTABLISSEMENTS FICTIFS DU GRAND ARCHIPEL IMAGINAIRE ET ENVIRONS"
-)
+LONG = "GROUPEMENT DE COOPÉRATION SANITAIRE DES ÉTABLISSEMENTS FICTIFS DU GRAND ARCHIPEL IMAGINAIRE ET AUTRES"
 DAYS = pd.date_range("2025-03-01", periods=90, freq="D", tz="UTC")
 LARGE = pd.Series({LONG: 1_234_567, LONG.replace(" ", "-"): 3, "x" * 150: 1})
 PARTS = pd.DataFrame({f"{LONG[:40]} {n}": [n + 1, 200] for n in range(9)}, index=["a", LONG])

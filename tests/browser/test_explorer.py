@@ -51,9 +51,8 @@ def hostile(tmp_path_factory, hostile_space):
     """Of a list with hostile text in every field, contacts shown, and findings that are all hostile text."""
     names = hostile_space.audited["domain"].unique()[:3]
     parts = ("observed", "expected", "register", "operator_id", "operator")
-    more = [
-        made("DN_SHAPE", domains=(name,), **dict.fromkeys(parts, text)) for text in PAYLOADS for name in names
-    ]
+    facts = [dict.fromkeys(parts, text) for text in PAYLOADS]
+    more = [made("DN_SHAPE", domains=(name,), **of_one) for of_one in facts for name in names]
     pages = {text: (f"operateurs/x-{place}.html", "") for place, text in enumerate(PAYLOADS)}
     findings = framed(more, hostile_space.entries)
     return Explorer(tmp_path_factory, hostile_space, findings, pages=pages, home="index.html")
@@ -178,9 +177,8 @@ def test_an_agency_filters_its_region_and_everything_follows(opened, sample):
     largest, n = next(iter(frame["region"].value_counts().items()))
     assert counted(page, "Région de l’opérateur")[largest] == n, "there if it were chosen too"
     widths = page.locator("#parts i").evaluate_all("all => all.map(i => i.className)")
-    assert widths == [
-        k for s, k in zip(STATES, ("ok", "warn", "fail", "unknown"), strict=True) if s in states
-    ]
+    kinds = zip(STATES, ("ok", "warn", "fail", "unknown"), strict=True)
+    assert widths == [kind for state, kind in kinds if state in states]
     lines = saved(page)
     assert sorted(line["domain"] for line in lines) == sorted(map(visible, own["domain"]))
     by_name = own.assign(domain=own["domain"].map(visible)).set_index("domain")
@@ -203,9 +201,8 @@ def test_numbers_of_a_facet_are_those_that_all_others_let_through(opened, sample
     states, dns = frame["receives"].isin(["no", "degraded"]), frame["dns"] == "fail"
     there = frame["region"] == region
     assert shown(page) == (states & dns & there).sum()
-    assert counted(page, "Région de l’opérateur") == Counter(
-        frame.loc[states & dns, "region"].replace("", "non renseigné")
-    )
+    regions = frame.loc[states & dns, "region"].replace("", "non renseigné")
+    assert counted(page, "Région de l’opérateur") == Counter(regions)
     outcomes = {"ok": "en ordre", "warn": "à risque", "fail": "en défaut", "unknown": "inconnu"}
     assert counted(page, "DNS") == Counter(frame.loc[states & there, "dns"].map(outcomes))
     assert counted(page, "Le courrier arrive") == Counter(frame.loc[dns & there, "receives"].map(STATES))
@@ -295,9 +292,8 @@ def test_by_keyboard_alone(opened, sample):
     page.locator("#outlines path[tabindex='0']").focus()
     page.keyboard.press("ArrowRight")
     code = sample.frame["department"].value_counts().index[0]
-    page.locator("#outlines path").and_(
-        page.get_by_role("button", name=re.compile(rf"\({code}\)"))
-    ).first.focus()
+    button = page.get_by_role("button", name=re.compile(rf"\({code}\)"))
+    page.locator("#outlines path").and_(button).first.focus()
     page.keyboard.press("Space")
     assert page.evaluate("document.activeElement.getAttribute('aria-pressed')") == "true"
     box = facet(page, "Région de l’opérateur").get_by_role("checkbox").first
@@ -327,9 +323,8 @@ def test_all_rows_can_be_reached_and_sorted(opened, sample):
 def test_a_name_that_is_not_listed_is_said_not_to_be(opened, sample):
     page = opened(sample).page
     page.get_by_role("searchbox").fill("nulle-part.mssante.fr")
-    assert page.get_by_role("status").inner_text() == (
-        "Aucun domaine ne correspond. Aucun domaine de la liste ne porte exactement ce nom."
-    )
+    sentence = "Aucun domaine ne correspond. Aucun domaine de la liste ne porte exactement ce nom."
+    assert page.get_by_role("status").inner_text() == sentence
 
 
 def test_axe_finds_nothing(opened, sample):
@@ -430,9 +425,8 @@ def test_without_a_script_it_says_what_it_needs(visit, sample):
 
 def test_inside_a_notebook_it_works_without_an_address_of_its_own(visit, sample, tmp_path):
     frame = tmp_path / "notebook.html"
-    frame.write_text(
-        f"<!DOCTYPE html><html lang=fr><body>{sample.space.explore()._repr_html_()}", encoding="utf-8"
-    )
+    html = f"<!DOCTYPE html><html lang=fr><body>{sample.space.explore()._repr_html_()}"
+    frame.write_text(html, encoding="utf-8")
     there = visit(frame)
     inside = there.page.frame_locator("iframe")
     inside.get_by_role("searchbox").fill(sample.frame["domain"].iloc[0])

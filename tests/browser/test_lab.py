@@ -126,10 +126,8 @@ def see(page: Page, selector: str) -> None:
     for _ in range(20):
         last.evaluate("e => e.scrollIntoView({ block: 'nearest' })")
         page.wait_for_timeout(200)
-        top, bottom, height = last.evaluate(
-            "e => [e.getBoundingClientRect().top, e.getBoundingClientRect().bottom, innerHeight]"
-        )
-        if top < height and bottom > 0:
+        box = "e.getBoundingClientRect()"
+        if last.evaluate(f"e => {box}.top < innerHeight && {box}.bottom > 0"):
             break
     expect(last).to_be_in_viewport()
 

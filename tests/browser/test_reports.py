@@ -47,9 +47,7 @@ def run(request):
 def long_table(visit, hostile_run):
     """A report's page, and the `id` and number of rows of a table that does not fit one page of it."""
     page = visit(hostile_run.out / f"{LONG}.html").page
-    tables = page.evaluate(
-        "[...document.querySelectorAll('table.sortable')].map(t => [t.id, +t.dataset.rows])"
-    )
+    tables = page.locator("table.sortable").evaluate_all("all => all.map(t => [t.id, +t.dataset.rows])")
     name, rows = max(tables, key=lambda table: table[1])
     assert rows > 10
     return page, name, rows
@@ -64,9 +62,7 @@ def test_a_report_asks_for_nothing_and_can_be_followed_unseen(look, run, name):
     assert page.locator("input:not([id]), select:not([id])").count() == 0
 
 
-def test_the_report_on_certificates_asks_for_nothing_and_holds_hostile_servers_as_text(
-    look, certificates_run, payloads
-):
+def test_the_report_on_certificates_holds_hostile_servers_as_text(look, certificates_run, payloads):
     opened = look(certificates_run.out / "certificates.html")
     assert opened.requests == opened.alarms == []
     holds_as_text(opened.page, payloads)
@@ -219,9 +215,8 @@ def test_the_answer_is_on_the_first_screen(look, run, name, width, height):
 def test_the_bar_of_the_answer_is_near_the_top(look, run, page, width, most):
     shown = look(run.out / f"{page}.html", width).page
     bar = shown.locator(".counts .track").first.bounding_box()["y"]
-    warned = shown.locator(".notice").evaluate_all(
-        "all => all.reduce((sum, one) => sum + one.offsetHeight + 20, 0)"
-    )
+    heights = "all => all.reduce((sum, notice) => sum + notice.offsetHeight + 20, 0)"
+    warned = shown.locator(".notice").evaluate_all(heights)
     assert bar - warned <= most, "what a notice takes aside"
 
 
@@ -237,9 +232,8 @@ def test_paper_keeps_colours(look, sample_run):
 def test_a_phone_does_not_scroll_sideways(look, run, name):
     page = look(run.out / f"{name}.html", 390, 844).page
     check_fits(page, 390)
-    widths = page.evaluate(
-        "[...document.querySelectorAll('td[data-label]')].map(td => td.offsetWidth).filter(w => w)"
-    )
+    shown = "all => all.map(td => td.offsetWidth).filter(w => w)"
+    widths = page.locator("td[data-label]").evaluate_all(shown)
     assert min(widths) > 300
     if page.locator("figure.chart .drawn").count():
         assert page.locator("figure.chart .drawn").first.bounding_box()["width"] <= 390

@@ -131,9 +131,7 @@ def test_the_answer_is_on_the_first_screen(look, site, width, height):
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
-def test_the_verdict_comes_before_inputs_in_doubt_and_each_check_leads_to_its_causes(
-    visit, aged_site, width, height
-):
+def test_the_verdict_is_first_and_each_check_leads_to_its_causes(visit, aged_site, width, height):
     page = visit(aged_site.folder / "index.html", width, height).page
     check_fits(page, width)
     check_first_screen(page, (".lead", ".counts dl"), height)

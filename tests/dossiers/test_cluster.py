@@ -20,9 +20,8 @@ SOME = ("159990000", "1349900019", "1970190005", "1980590012", "5123", "72199000
 
 def started(module, *arguments):
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen(
-        [sys.executable, "-m", f"distributed.cli.{module}", *map(str, arguments)], **quiet
-    )
+    command = [sys.executable, "-m", f"distributed.cli.{module}", *map(str, arguments)]
+    return subprocess.Popen(command, **quiet)
 
 
 def until(happened):
@@ -72,7 +71,8 @@ def given(tmp_path):
 
 @pytest.mark.long
 def test_a_worker_killed_half_way_costs_no_dossier(scheduler, workers, given, tmp_path):
-    alone = write_dossiers(tmp_path / "alone", parameters=given, operators=SOME)
+    some = {"parameters": given, "operators": SOME}
+    alone = write_dossiers(tmp_path / "alone", **some)
 
     def kill_one(done, of, told):
         if done == 2:
@@ -81,9 +81,7 @@ def test_a_worker_killed_half_way_costs_no_dossier(scheduler, workers, given, tm
     with cli.cluster(scheduler) as cluster:
         client = cluster["executor"]._client
         client.wait_for_workers(2, timeout=60)
-        run = write_dossiers(
-            tmp_path / "cluster", parameters=given, operators=SOME, listener=kill_one, **cluster
-        )
+        run = write_dossiers(tmp_path / "cluster", **some, listener=kill_one, **cluster)
         until(lambda: len(client.scheduler_info()["workers"]) == 1)
     assert workers[0].wait(5) == -9
     assert len(run.outcomes) == len(alone.outcomes) == len(SOME)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from test_certificates import ALPHA, BETA_DN, ONE, Wires, of
-from test_dossier import part
+from test_dossier import flat, part
 
 from mssante_audit.dossiers.facts import Dossier, dossier
 from mssante_audit.dossiers.letter import letter_files
@@ -18,8 +18,7 @@ def presenting(folder: Path, dn: str, days: int) -> tuple[Dossier, str, str]:
     wires = Wires(folder)
     wires.presents(ONE, of(dn, days=days))
     found = dossier(wires.space(), "1759900004")
-    letter = letter_files(found)[".txt"].decode()
-    return found, part("certificates", found).text, " ".join(letter.replace("\xa0", " ").split())
+    return found, part("certificates", found).text, flat(letter_files(found)[".txt"].decode())
 
 
 def test_the_letter_tells_when_ones_own_certificates_end_and_asks_for_a_renewal_in_two_steps(tmp_path: Path):

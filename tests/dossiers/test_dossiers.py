@@ -143,10 +143,8 @@ def test_one_operator_keeps_the_others_and_those_who_left_go(two, monkeypatch):
     again = write_dossiers(out, parameters=given, operators=["1349900019"])
     assert [d.operator_id for d in again.outcomes] == ["1349900019"]
     assert set(read_dossiers(out)) == {ONE, OTHER, "1349900019"}
-    named = dossiers.operator_names
-    monkeypatch.setattr(
-        dossiers, "operator_names", lambda s: {i: n for i, n in named(s).items() if i != OTHER}
-    )
+    named = dossiers.operator_names(open_space(**given))
+    monkeypatch.setattr(dossiers, "operator_names", lambda _: {i: n for i, n in named.items() if i != OTHER})
     write_dossiers(out, parameters=given, operators=[ONE])
     assert set(read_dossiers(out)) == {ONE, "1349900019"}
     assert not [name for name in everything_in(out) if name.startswith(OTHER)]

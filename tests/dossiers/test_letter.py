@@ -13,6 +13,7 @@ import pytest
 from made_up import AS_OF as MADE_UP
 from made_up import make_space
 from pypdf import PdfReader
+from test_dossier import GROUP, LARGE, flat
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.dossiers.facts import dossier
@@ -24,7 +25,6 @@ from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.space.trust import load_space
 
 AS_OF = "2026-03-03T06:00:00Z"
-GROUP, LARGE = "1679900001", "399900000300015"
 HOSTILE = "CH ALPHA\r\nBcc: victime@pwned.example\r\n\r\n<script>"
 
 
@@ -42,10 +42,6 @@ def parsed(content):
 
 def body(message):
     return message.get_body(("plain",)).get_content().replace("\r\n", "\n")
-
-
-def flat(text):
-    return " ".join(text.replace("\xa0", " ").split())
 
 
 def test_every_point_is_told_with_its_remedy_and_domains_worst_first(space):

@@ -99,9 +99,7 @@ def test_canaries_are_in_none(tmp_path: Path) -> None:
     assert [file for file in files if CANARY.search(file.read_bytes())] == []
 
 
-def test_the_first_night_says_what_there_is_and_operators_have_their_own(
-    site: Path, space: TrustSpace
-) -> None:
+def test_the_first_night_says_what_there_is_and_operators_have_their_own(site: Path) -> None:
     found = entries(site / "feed.atom")
     assert len(found) > 30
     for page in (site / "operateurs").glob("*.html"):
@@ -117,9 +115,8 @@ def test_the_next_night_tells_what_the_list_changed_as_it_was(site: Path, space:
     assert "Domaines renommés" in changed
     assert changed <= {*names("changes").values()}
     assert [entry["id"] for entry in first] == [entry["id"] for entry in then]
-    assert {entry["updated"] for entry in first if entry in then} == {
-        f"{space.whitelist.generated_at:%FT%T}+00:00"
-    }
+    made = f"{space.whitelist.generated_at:%FT%T}+00:00"
+    assert {entry["updated"] for entry in first if entry in then} == {made}
 
 
 def test_a_later_night_says_what_is_new_and_fixed(space: TrustSpace, tmp_path: Path) -> None:

@@ -285,9 +285,7 @@ def first_site(small_space, tmp_path_factory):
     return built(tmp_path_factory.mktemp("first-site"), small_space)
 
 
-def test_the_same_run_gives_the_same_pages_and_a_first_one_has_nothing_to_compare_with(
-    first_site, small_space, tmp_path
-):
+def test_the_same_run_gives_the_same_pages_and_a_first_one_says_so(first_site, small_space, tmp_path):
     again = built(tmp_path, small_space)
     assert len(list(first_site.rglob("*.html"))) > len(catalogue())
     for file in first_site.rglob("*"):
@@ -384,9 +382,7 @@ def test_the_documented_code_builds_a_site_that_knows_the_run_before(tmp_path, m
     assert [point.at[:10] for point in points] == ["2026-03-02", "2026-03-03"]
 
 
-def test_the_explorer_lies_beside_the_reports_and_in_the_site_which_has_them_without_the_ledger(
-    sample_run, sample_site
-):
+def test_the_explorer_is_in_the_site_as_the_reports_are_without_the_ledger(sample_run, sample_site):
     assert (sample_run.out / "ledger.json").is_file()
     assert not (sample_site.folder / "rapports/ledger.json").exists()
     taken = sample_site.folder / "rapports/overview.html"
