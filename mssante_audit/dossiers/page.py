@@ -143,17 +143,16 @@ def _domains(dossier: Dossier, limit: int) -> Html:
     methods = listed["method"].map(names("methods"))
     each = [say("{n:domaine} : {how}", n=int(n), how=how) for how, n in methods.value_counts().items()]
     declared = listed["declared"].map(names("declared")).fillna(say("rien"))
-    shown = pd.DataFrame(
-        {
-            "Domaine": listed["domain"],
-            "Description": listed["description"],
-            "Certificats": listed["certificates"],
-            "DNS déclaré": declared if dossier.space.register is not None else say("inconnu"),
-            "DNS en service": methods.fillna(say("non observé")) if seen else say("non observé"),
-            "Pourquoi": listed["why"] if seen else "",
-            "Déclaration": listed["status"].map(names("statuses")).fillna(say("pas de registre")),
-        }
-    )
+    columns = {
+        "Domaine": listed["domain"],
+        "Description": listed["description"],
+        "Certificats": listed["certificates"],
+        "DNS déclaré": declared if dossier.space.register is not None else say("inconnu"),
+        "DNS en service": methods.fillna(say("non observé")) if seen else say("non observé"),
+        "Pourquoi": listed["why"] if seen else "",
+        "Déclaration": listed["status"].map(names("statuses")).fillna(say("pas de registre")),
+    }
+    shown = pd.DataFrame(columns)
     caption = say("{n:domaine dans la liste|domaines dans la liste}", n=len(listed))
     summary = macro("dossier.methods", seen, each, same, int(asked.sum()))
     return joined(summary, _once(shown, "domains", limit, csv=listed, caption=caption))

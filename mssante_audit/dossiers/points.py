@@ -149,11 +149,7 @@ def _each(*names: Iterable[str]) -> tuple[str, ...]:
 
 
 def one_line(text: str, most: int) -> str:
-    r"""Return a text of the data on one line, nothing invisible in it, cut at `most` characters.
-
-    >>> print(one_line("a  b\nc", 80), one_line("abcdef", 3))
-    a␣␣b\u000ac abc…
-    """
+    """Return a text of the data on one line, nothing invisible in it, cut at `most` characters."""
     shown = re.sub(" {2,}", lambda run: "␣" * len(run[0]), visible(text).strip())
     return shown if len(shown) <= most else f"{shown[:most].rstrip()}…"
 

@@ -230,31 +230,18 @@ def write_dossiers(
     debug: bool = False,
     listener: Callable[[int, int, Dossier], None] = lambda *_: None,
 ) -> DossierRun:
-    """Write the dossiers of operators.
+    """Write dossiers: of operators named, or that sit in a place, or all of them. The others' stay.
 
-    Parameters
-    ----------
-    out, parameters, debug
-        As `mssante_audit.report.run.run_reports` takes them.
-    operators, region, department
-        Identifiers or unambiguous names, and places; all operators of the list without. The others' stay.
-    jobs, executor
-        How many processes make them; or where to make them instead. Workers may be other machines', with this
-        package in this version and nothing else: the data are sent.
-    masked, on
-        Whether to mask each operator's own contacts as well; what letters are written on.
-    send
-        Makes of the data what tasks of `executor` are given in their place, such as a Dask future, so that
-        they go out once.
-    listener
-        Called with the number of dossiers there are, of all, and the last one.
+    `parameters` (but for `operator`) and `debug` are as `mssante_audit.report.run.run_reports` takes
+    them. The dossiers are made by `jobs` processes, or by an `executor`'s workers: these may be other
+    machines', with this package in this version and nothing else, as the data are sent, or what `send`
+    makes of them, such as a Dask future, so that they go out once. Each operator's own contacts can be
+    `masked` as well; letters are written `on` a stationery. The `listener` is called with how many
+    dossiers there are, of all, and the last.
 
-    Raises
-    ------
-    UnknownNameError, ParameterError, InputError
-        Before anything runs: no such operator, bad parameter, white list that cannot be read.
-    OutputError
-        If `out` cannot be written, or another run is writing there.
+    An unknown operator or place, a bad parameter or a list that cannot be read is an `UnknownNameError`,
+    `ParameterError` or `InputError` before anything runs; if `out` cannot be written, or another run is
+    writing there, it is an `OutputError`.
     """
     given = dict(parameters or {})
     if apart := [name for name in LIMITS if name in given]:

@@ -35,7 +35,6 @@ URL = (
     "https://service.annuaire.sante.fr/annuaire-sante-webservices/V300/services/extraction/"
     "Extraction_Correspondance_MSSante"
 )
-
 # An extraction made so long before or after a list says nothing sure of its domains: in 75 days one in ten
 # left and one in twenty-five came (data). No source: this audit's convention.
 MAX_DAYS = 31
@@ -65,10 +64,8 @@ __doc__ = described(__doc__, "Columns of `Counts.frame`", FRAME)
 
 # Headings of what is read; found by name, in whatever order.
 COLUMNS = ("Type de BAL", "Adresse BAL", "Type identifiant structure", "Identification Structure")
-
 # Of mailboxes: a person's, an organisation's, whatever else the manager may come to publish.
 KINDS = ("PER", "ORG", "other")
-
 # Most combinations of domain, kind and structure: some ten times those of 2026. Bounds the memory.
 MAX_GROUPS = 1_000_000
 MAX_LINE, _BLOCK = 2**16, 2**21  # longest row, and what is read at once, in bytes
@@ -348,8 +345,5 @@ def _group(kind: str, named: str, number: str, domain: str) -> tuple[str, str, s
     kind, domain = kind.strip(), domain.strip()
     digit, form = _STRUCTURES.get(named, ("", None))
     structure = form and form.fullmatch(number.strip())
-    return (
-        domain if _DOMAIN.fullmatch(domain) else "",
-        kind if kind in KINDS[:2] else KINDS[2],
-        digit + structure[1] if structure else "",
-    )
+    domain, kind = domain if _DOMAIN.fullmatch(domain) else "", kind if kind in KINDS[:2] else KINDS[2]
+    return domain, kind, digit + structure[1] if structure else ""

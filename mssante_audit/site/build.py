@@ -50,23 +50,13 @@ def build_site(
     dossiers: Path | None = None,
     language: str = "",
 ) -> None:
-    """Write the site of a run; what cannot be written is an `OutputError`.
+    """Write the site of a run into a folder, fresh and empty; what cannot be written is an `OutputError`.
 
-    Parameters
-    ----------
-    folder
-        Fresh and empty; the caller renames it into place.
-    findings, waived
-        Of `mssante_audit.audits.audit_all` and `waived`: masked, unless the space shows contacts.
-    told
-        These findings against those of the run before; its statuses are in the order of `findings`.
-    points
-        The runs so far, this one the last.
-    reports, dossiers
-        Folders that `run_reports` and `write_dossiers` wrote; their pages go into the site (as hard links
-        where the file system can, so that they take no room), with their titles and outcomes.
-    language
-        Of its pages, and of the findings given, ``fr`` or ``en``; "": that spoken.
+    Findings, those `waived` too, are masked unless the space shows contacts. `told` has them against the
+    run before, its statuses in their order; of the `points` this run's is the last. Pages that
+    `run_reports` and `write_dossiers` wrote go into the site with their titles and outcomes, as hard
+    links where the file system can. The `language` is that of the findings given, ``fr`` or ``en``; "":
+    that spoken.
     """
     with using_language(language or current_language()):
         view = View(space, findings, waived, told, points, reports, dossiers)

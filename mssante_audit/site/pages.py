@@ -156,11 +156,8 @@ def _rule(view: View, rule: Rule, positions: Sequence[int], waived: Sequence[int
 
 def _operator(view: View, operator: Operator) -> SitePage:
     at, domains = Tables("../", view), operator.domains
-    names = {
-        i: {"domain": domain.name, "operator_id": operator.id}
-        for domain in reversed(domains)
-        for i in domain.findings
-    }
+    pairs = ((i, domain.name) for domain in reversed(domains) for i in domain.findings)
+    names = {i: {"domain": name, "operator_id": operator.id} for i, name in pairs}
     caption, without = "Constats, les plus graves d’abord", ("Opérateur",)
     shown = at.findings(operator.findings, "constats", caption, without, names)
     tables = _filled(shown, at.domains(domains))

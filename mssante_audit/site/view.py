@@ -151,19 +151,13 @@ class View:
         severity = self.findings["severity"].astype(str).where(~hints, "info").tolist()
         for owner, bearing in names.items():
             called = [name for name, _ in bearing.most_common() if name] or [owner]
+            called = called if owner else ["Sans identifiant lisible"]
+            page, dossier = f"operateurs/{page_name(owner)}.html", dossiers.get(owner, "")
             findings, waived = (sorted({*theirs.get(owner, ())}) for theirs in by_owner)
             counts = Counter(severity[at] for at in findings)
             new = Counter(severity[at] for at in findings if at in self.new and severity[at] != "info")
-            yield Operator(
-                owner,
-                called if owner else ["Sans identifiant lisible"],
-                f"operateurs/{page_name(owner)}.html",
-                dossiers.get(owner, ""),
-                held[owner],
-                findings,
-                waived,
-                *({name: of[name] for name in reversed(SEVERITIES)} for of in (counts, new)),
-            )
+            by_severity = ({name: of[name] for name in reversed(SEVERITIES)} for of in (counts, new))
+            yield Operator(owner, called, page, dossier, held[owner], findings, waived, *by_severity)
 
     @cached_property
     def domains(self) -> pd.DataFrame:

@@ -64,11 +64,8 @@ def pack(data: str | Path, anchors: Sequence[str | Path] = (), mailboxes: Extrac
     places = {"data": Path(data)} | {f"anchors{i}": Path(anchor) for i, anchor in enumerate(anchors)}
     roots = {f"{place}/{root.name or 'data'}": root for place, root in places.items()}
     for name, root in roots.items():
-        files |= {
-            (Path(name) / path.relative_to(root)).as_posix(): path.read_bytes()
-            for path in _below(root)
-            if not is_extraction(path)
-        }
+        paths = [path for path in _below(root) if not is_extraction(path)]
+        files |= {(Path(name) / path.relative_to(root)).as_posix(): path.read_bytes() for path in paths}
     where, *others = roots
     return Bundle(files, where, tuple(others), mailboxes and mailboxes.in_numbers())
 

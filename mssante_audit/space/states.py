@@ -43,11 +43,9 @@ Fault = tuple[str, Mapping[str, Any]]  # a state that an input is in, and the fa
 
 _say = partial(phrase, "mssante_audit.space")
 # The state that each doubt of `mssante_audit.whitelist.load` is.
-_DOUBTS = {
-    "forged": "unverified", "unsigned": "unverified", "untrusted": "unverified", "expired": "unverified",
-    "revoked": "unverified", "misnamed": "changed-signer", "damaged": "damaged", "cut": "damaged",
-    "undated": "damaged", "old": "stale",
-}  # fmt: skip
+_DOUBTS = {"misnamed": "changed-signer", "old": "stale"}
+_DOUBTS |= dict.fromkeys(("forged", "unsigned", "untrusted", "expired", "revoked"), "unverified")
+_DOUBTS |= dict.fromkeys(("damaged", "cut", "undated"), "damaged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +120,12 @@ def states_of(
 def figures(space: TrustSpace, states: tuple[State, ...], known: Known | None = None) -> Known:
     """Return what the next run is to hold its inputs against: of those in doubt, what was known before."""
     doubtful = {state.name for state in states if state.doubtful}
-    kept = {name: before for name, before in (known or {}).items() if name in doubtful}
-    return kept | {
-        name: {"made": seen.made and seen.made.isoformat(), "size": seen.size, "signer": seen.signer}
-        for name, seen in _inputs(space, Inputs()).items()
-        if name not in doubtful
-    }
+    noted = {name: dict(before) for name, before in (known or {}).items() if name in doubtful}
+    for name, seen in _inputs(space, Inputs()).items():
+        if name not in doubtful:
+            made = seen.made and seen.made.isoformat()
+            noted[name] = {"made": made, "size": seen.size, "signer": seen.signer}
+    return noted
 
 
 def worded(state: State, language: str = "") -> str:

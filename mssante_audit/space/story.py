@@ -55,11 +55,9 @@ def compare(
         a loaded `WhiteList`, which has anchors and signer of its own.
     archive
         Folder of an archive, or one that is open, with anchors and signer of its own.
-    anchors, signer, recover, any_namespace, contacts
-        How lists are loaded, and whose numbers and addresses are shown (`mssante_audit.load_space`); what the
-        damaged part of one may explain is ``unknown``.
-    language
-        Of the words, one of `mssante_audit.base.language.LANGUAGES`.
+    anchors, signer, recover, any_namespace, contacts, language
+        As in `mssante_audit.load_space`, and of the words; what the damaged part of a list may explain is
+        ``unknown``.
 
     Returns
     -------
@@ -202,14 +200,10 @@ def chronicle(
         readable = (s for s in chosen if s.generated_at in times)
         history = frame_of(merged(rows_of(space.archive.load(s).entries, s.generated_at) for s in readable))
     whole = between(sides[0], sides[-1], renames_in(history, times) if len(times) > 2 else {})
-    return Chronicle(
-        pd.DataFrame(counts, columns=["time", "rows", "domains", "operators"]),
-        tuple(_of(step, whose) for step in steps),
-        _of(whole, whose),
-        _ages(history, sides[-1].entries, whole, whose),
-        len(archived) - len(chosen),
-        tuple(unread),
-    )
+    frame = pd.DataFrame(counts, columns=["time", "rows", "domains", "operators"])
+    ages, kept = _ages(history, sides[-1].entries, whole, whose), [_of(step, whose) for step in steps]
+    skipped = len(archived) - len(chosen)
+    return Chronicle(frame, tuple(kept), _of(whole, whose), ages, skipped, tuple(unread))
 
 
 def _of(span: Span, operators: Collection[str] | None) -> Span:

@@ -237,11 +237,10 @@ class TrustSpace:
         The observation files are read again: other rows or another age let other files answer.
         """
         domains, since = whitelist.entries["domain"].tolist(), self.thresholds.oldest_observation(self.as_of)
-        observed: dict[str, Any] = {
-            kind.need: kind.read(list(files), domains, self.as_of, since)[0]
-            for kind in KINDS
-            if (files := self.files.get(kind.need))
-        }
+        observed: dict[str, Any] = {}
+        for kind in KINDS:
+            if files := self.files.get(kind.need):
+                observed[kind.need], _ = kind.read(files, domains, self.as_of, since)
         return replace(self, whitelist=whitelist, judged=None, **observed)
 
     def rows_of(self, finding: pd.Series | pd.DataFrame) -> pd.DataFrame:
@@ -302,16 +301,14 @@ def load_space(
     as_of: str | datetime | None = None,
     anchors: Sequence[str | Path] = (),
     signer: str | None = None,
-    recover: bool = False,
-    any_namespace: bool = False,
     thresholds: Thresholds | None = None,
     contacts: str = "services",
     lenient: bool = False,
+    **how: bool,
 ) -> TrustSpace:
-    """Load the trust space that a folder (or a single white list) describes.
+    """Load a trust space, as `mssante_audit.snapshot.load.load_space` does, which also reads snapshots.
 
-    What it takes and raises, `mssante_audit.snapshot.load.load_space` says, which also reads snapshots. A
-    `lenient` one goes without what it cannot read beside the list, and says so in `TrustSpace.faults`.
+    A `lenient` one goes without what it cannot read beside the list, and says so in `TrustSpace.faults`.
     """
     faults: dict[str, tuple[InputError, ...]] = {}
     if contacts not in CONTACTS:
@@ -330,7 +327,6 @@ def load_space(
         anchors = [anchor for anchor in anchors if beside(ANCHORS, partial(trust, [anchor], None))]
     folder = Path(data) if data is not None else sample_folder()
     instant = asked_instant(as_of or (SAMPLE_AS_OF if is_sample(folder) else None))
-    how = {"recover": recover, "any_namespace": any_namespace}
     whitelist, archive = list_of(folder, instant, anchors, signer, **how)
     register, limits = find_register(folder), thresholds or Thresholds()
     domains, since = whitelist.entries["domain"].tolist(), limits.oldest_observation(instant)
@@ -344,19 +340,11 @@ def load_space(
             _ = extraction.counts  # read now: what cannot be read is said here
         return extraction
 
-    space = TrustSpace(
-        whitelist,
-        instant,
-        limits,
-        contacts,
-        register=beside("register", lambda: load_declarations(register) if register else None),
-        **observed,
-        aside=aside,
-        files=files,
-        mailboxes=beside("mailboxes", mailboxes),
-        waivers=waivers if os.path.lexists(waivers := folder / "waivers.toml") else None,
-        archive=archive,
-        faults=faults,
-    )
+    waivers = folder / "waivers.toml"
+    parts = {**observed, "archive": archive, "aside": aside, "files": files, "faults": faults}
+    parts["register"] = beside("register", lambda: load_declarations(register) if register else None)
+    parts["mailboxes"] = beside("mailboxes", mailboxes)
+    parts["waivers"] = waivers if os.path.lexists(waivers) else None
+    space = TrustSpace(whitelist, instant, limits, contacts, **parts)
     _ = space.covered  # a scope that names nobody is told at once
     return space
