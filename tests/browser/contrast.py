@@ -1,7 +1,5 @@
 """Which texts of a page are too pale to read (WCAG 2 AA), as a script for the browser."""
 
-from playwright.sync_api import Page
-
 COLOURS = """
   const channel = (c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
   const numbers = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
@@ -33,12 +31,3 @@ CONTRAST = (
   return pale;
 }"""
 )
-
-
-def pale(page: Page) -> list[tuple[str, str]]:
-    """Return what is too pale in either theme, with the theme."""
-    found = []
-    for theme in ("dark", "light"):
-        page.emulate_media(color_scheme=theme)
-        found += [(theme, html) for html in page.evaluate(CONTRAST)]
-    return found

@@ -63,5 +63,8 @@ def test_axe_sees_a_defect(visit, sample_site, tmp_path):
     html = page_of(sample_site, "index").read_text(encoding="utf-8")
     broken = tmp_path / "broken.html"
     html = html.replace('<html lang="fr">', "<html>").replace('for="cherche"', "")
-    broken.write_text(html, encoding="utf-8")
-    assert {v[2] for v in violations(visit(broken).page, LOOKS[:1])} >= {"html-has-lang", "label"}
+    pale = "<p style='color: #999; background: #aaa'>Un texte pâle</p></main>"
+    broken.write_text(html.replace("</main>", pale), encoding="utf-8")
+    faults = {(scheme, rule) for _, scheme, rule, *_ in violations(visit(broken).page)}
+    wanted = ("html-has-lang", "label", "color-contrast")
+    assert faults >= {(scheme, rule) for _, scheme in LOOKS for rule in wanted}

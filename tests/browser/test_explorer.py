@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 import pytest
 from conftest import PAYLOADS
-from contrast import pale
 from explored import called, page_of
 from made_findings import framed, made
 from playwright.sync_api import expect
@@ -329,11 +328,7 @@ def test_a_name_that_is_not_listed_is_said_not_to_be(opened, sample):
 
 def test_axe_finds_nothing(opened, sample):
     assert violations(opened(sample, "map=outlines&state=broken").page) == []
-    page = opened(sample, f"shade=number&domain={sample.frame['domain'].iloc[0]}").page
-    assert violations(page) == []
-    for width in (1280, 390):
-        page.set_viewport_size({"width": width, "height": 800})
-        assert pale(page) == []
+    assert violations(opened(sample, f"shade=number&domain={sample.frame['domain'].iloc[0]}").page) == []
 
 
 @pytest.mark.parametrize("link", ["", "map=outlines", "domain={}"])

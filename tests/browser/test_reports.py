@@ -7,7 +7,6 @@ import unicodedata
 
 import pandas as pd
 import pytest
-from contrast import pale
 from playwright.sync_api import expect
 from pypdf import PdfReader
 from structure import (
@@ -237,10 +236,6 @@ def test_a_phone_does_not_scroll_sideways(look, run, name):
     assert min(widths) > 300
     if page.locator("figure.chart .drawn").count():
         assert page.locator("figure.chart .drawn").first.bounding_box()["width"] <= 390
-
-
-def test_text_stands_out_from_its_background(look, sample_run, name):
-    assert pale(look(sample_run.out / f"{name}.html").page) == []
 
 
 def test_results_beside_the_report_agree_with_what_it_shows(look, sample_run, name):

@@ -4,7 +4,6 @@ import re
 import shutil
 
 import pytest
-from contrast import pale
 from playwright.sync_api import expect
 from structure import (
     check_first_screen,
@@ -142,10 +141,6 @@ def test_the_verdict_is_first_and_each_check_leads_to_its_causes(visit, aged_sit
         link.click()
         expect(there).to_be_in_viewport()
         expect(there.locator(".doubt").first).to_contain_text("À confirmer")
-
-
-def test_text_stands_out_from_its_background(look, sample_site, kind):
-    assert pale(look(page_of(sample_site, kind)).page) == []
 
 
 def test_paper_has_the_page_without_what_only_a_screen_can_do(look, sample_site, kind):
