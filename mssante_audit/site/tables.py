@@ -138,13 +138,10 @@ class Tables(cells.Links):
 
     def domains(self, domains: Sequence[Domain]) -> Shown:
         """Return an operator's domains for the files: its page groups them (`grouped`)."""
-        seen, columns = (
-            self.view.observed_at,
-            ["domain", "list_rows", "test", "observed_at", "findings", "rules"],
-        )
+        columns = ["domain", "list_rows", "test", "observed_at", "findings", "rules"]
         rows: list[tuple[Any, ...]] = []
         for d in domains:
-            at = seen.get(d.name)
+            at = self.view.observed_at.get(d.name)
             rows.append((d.name, d.rows, d.test, at and at.isoformat(), len(d.findings), self._rules(d)))
         return Shown("domaines", Html(), Values(columns, list(range(len(columns))), rows), len(domains))
 

@@ -43,9 +43,9 @@ HARD = [
 ]
 
 
-def page_of(told, out):
+def page_of(parts, out):
     """Write what cells show as a report's page."""
-    outputs = [v4.new_output("display_data", {"text/html": html}) for html in (ms.enable().text, *told)]
+    outputs = [v4.new_output("display_data", {"text/html": html}) for html in (ms.enable().text, *parts)]
     out.write_text(to_html(v4.new_notebook(cells=[v4.new_code_cell(outputs=outputs)]), Page("x")), "utf-8")
     return out
 
@@ -58,15 +58,15 @@ def html_of(value):
 def gallery(tmp_path_factory):
     """The charts of docs/gallery.md, as its own lines draw them."""
     text = Path(resource("notebooks").parent, "docs", "gallery.md").read_text(encoding="utf-8")
-    scope, told, folder = {}, [], tmp_path_factory.mktemp("gallery")
+    scope, parts, folder = {}, [], tmp_path_factory.mktemp("gallery")
     for source in re.findall(r"```\{code-cell\} python\n(.*?)```", text, re.DOTALL):
         body = ast.parse(source).body
         last = body.pop()
         with chdir(folder):  # a chart is saved
             exec(compile(ast.Module(body, []), "gallery", "exec"), scope)
             value = eval(compile(ast.Expression(last.value), "gallery", "eval"), scope)
-        told += [] if value is None else [html_of(value)]
-    return page_of(told, folder / "gallery.html")
+        parts += [] if value is None else [html_of(value)]
+    return page_of(parts, folder / "gallery.html")
 
 
 def illegible(page, looks=MEDIA):
@@ -140,7 +140,7 @@ def test_each_defect_is_seen(visit, tmp_path):
     for defect, drawn in DEFECTS.items():
         page.set_content(BROKEN % drawn)
         _, found = page.evaluate(ILLEGIBLE, True)
-        assert any(told.startswith(defect) for told in found), (defect, found)
+        assert any(text.startswith(defect) for text in found), (defect, found)
 
 
 def test_marks_are_reached_by_the_keyboard_and_say_their_number(visit, tmp_path):

@@ -74,7 +74,7 @@ def test_a_worker_killed_half_way_costs_no_dossier(scheduler, workers, given, tm
     some = {"parameters": given, "operators": SOME}
     alone = write_dossiers(tmp_path / "alone", **some)
 
-    def kill_one(done, of, told):
+    def kill_one(done, of, dossier):
         if done == 2:
             os.kill(workers[0].pid, 9)
 

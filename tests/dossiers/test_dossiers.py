@@ -65,8 +65,8 @@ def listed(tmp_path_factory):
 def sample(listed, tmp_path_factory):
     """The dossiers of all operators of that list, and what the listener was told."""
     out = tmp_path_factory.mktemp("dossiers")
-    told = []
-    return write_dossiers(out, parameters=listed, listener=lambda *event: told.append(event)), told
+    events = []
+    return write_dossiers(out, parameters=listed, listener=lambda *event: events.append(event)), events
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def links(text):
 
 
 def test_every_operator_has_a_dossier_a_letter_and_a_line_in_the_index(sample, listed):
-    run, told = sample
+    run, events = sample
     space = open_space(**listed)
     operators = set(space.entries["operator_id"]) - {""}
     assert {d.operator_id for d in run.outcomes} == operators
@@ -94,7 +94,7 @@ def test_every_operator_has_a_dossier_a_letter_and_a_line_in_the_index(sample, l
     text = (run.out / "index.html").read_text(encoding="utf-8")
     assert set(map(unquote, links(text))) == files - {"index.html", "dossiers.json"}
     number = len(run.outcomes)
-    assert [(done, of) for done, of, _ in told] == [(n, number) for n in range(1, number + 1)]
+    assert [(done, of) for done, of, _ in events] == [(n, number) for n in range(1, number + 1)]
     names = {d.operator_id: d.name for d in run.outcomes}
     assert names["1679900001"] == "GROUPEMENT E-SANTE DE CHEMINSONGE"
     assert "GIP-CPS" not in names.values()  # who signs a certificate is not whose it is
@@ -103,16 +103,16 @@ def test_every_operator_has_a_dossier_a_letter_and_a_line_in_the_index(sample, l
 
 def test_the_index_for_machines_tells_the_same(sample, listed):
     run, _ = sample
-    told = json.loads((run.out / "dossiers.json").read_text(encoding="utf-8"))
-    assert len(told["dossiers"]) == len(run.outcomes)
-    for entry, dossier in zip(told["dossiers"], run.outcomes, strict=True):
+    record = json.loads((run.out / "dossiers.json").read_text(encoding="utf-8"))
+    assert len(record["dossiers"]) == len(run.outcomes)
+    for entry, dossier in zip(record["dossiers"], run.outcomes, strict=True):
         results = json.loads((run.out / f"{entry['file']}.results.json").read_text(encoding="utf-8"))
         assert entry["counts"] == results["counts"]["by_severity"] == dossier.counts
         assert entry["status"] == "done"
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", entry["made_at"])
         assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in entry["files"].values())
-    assert told["provenance"]["sha256"] == open_space(**listed).whitelist.sha256
-    assert "operator" not in told["parameters"]
+    assert record["provenance"]["sha256"] == open_space(**listed).whitelist.sha256
+    assert "operator" not in record["parameters"]
     assert {d.operator_id: d for d in run.outcomes} == read_dossiers(run.out)
 
 
@@ -157,10 +157,10 @@ def breaking(monkeypatch, how):
     """Let one section of one operator's dossier go wrong."""
     drawn = page.SECTIONS["peers"]
 
-    def broken(told, limit):
-        if told.operator_id == ONE:
+    def broken(record, limit):
+        if record.operator_id == ONE:
             how()
-        return drawn(told, limit)
+        return drawn(record, limit)
 
     monkeypatch.setitem(page.SECTIONS, "peers", broken)
 
@@ -176,9 +176,9 @@ def test_a_failed_dossier_leaves_the_last_good_one(two, monkeypatch):
     breaking(monkeypatch, raising)
     failed = write_dossiers(out, parameters=given, operators=[ONE, OTHER])
     assert failed.exit_status() == 3
-    told = read_dossiers(out)[ONE]
-    assert (told.status, told.failure["kind"]) == ("failed", "KeyError")
-    assert told.last_good in {dossier.made_at for dossier in run.outcomes}
+    record = read_dossiers(out)[ONE]
+    assert (record.status, record.failure["kind"]) == ("failed", "KeyError")
+    assert record.last_good in {dossier.made_at for dossier in run.outcomes}
     now = everything_in(out)
     assert all(now[f"{ONE}{suffix}"] == good[f"{ONE}{suffix}"] for suffix in PARTS)
     assert read_dossiers(out)[OTHER].status == "done"
@@ -301,8 +301,8 @@ def test_a_worker_that_cannot_be_had_fails_its_dossiers_only(listed, tmp_path):
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), **dying) as pool:
         run = write_dossiers(tmp_path, parameters=listed, operators=[ONE, OTHER], executor=pool)
     assert [d.failure["kind"] for d in run.outcomes] == ["BrokenProcessPool"] * 2
-    told = json.loads((tmp_path / "failed" / f"{ONE}.results.json").read_text(encoding="utf-8"))
-    assert told["status"] == "failed"
+    record = json.loads((tmp_path / "failed" / f"{ONE}.results.json").read_text(encoding="utf-8"))
+    assert record["status"] == "failed"
 
 
 def test_a_worker_with_other_code_refuses():

@@ -174,18 +174,18 @@ def test_a_name_carries_no_header_and_no_line_in(show):
 
 
 def test_a_label_of_several_lines_stays_on_one():
-    told = dossier(make_space({}), "1759900004")
-    told.name = HOSTILE
-    assert subject(told).endswith(
+    made = dossier(make_space({}), "1759900004")
+    made.name = HOSTILE
+    assert subject(made).endswith(
         "CH ALPHA\\u000d\\u000aBcc: victime@pwned.example\\u000d\\u000a\\u000d\\u000a<script>"
     )
-    text = letter_text(told, {}, Stationery())
+    text = letter_text(made, {}, Stationery())
     assert text.splitlines()[1] == ""
     assert not re.search(r"^Bcc", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
-    ("states", "said"),
+    ("states", "sentence"),
     [
         (["open", "open", "fixed"], "2 constats sur 3 restent à corriger"),
         (["open", "unknown", "unknown"], "; 2 autres n’ont pas pu être vérifiés)."),
@@ -193,14 +193,14 @@ def test_a_label_of_several_lines_stays_on_one():
         (["unknown"] * 3, ""),
     ],
 )
-def test_a_reminder_says_how_much_is_not_known(space, states, said):
-    told = dossier(space, GROUP)
-    sent = dict(zip(told.todo["fingerprint"].unique()[: states.count("open")], states, strict=False))
+def test_a_reminder_says_how_much_is_not_known(space, states, sentence):
+    made = dossier(space, GROUP)
+    sent = dict(zip(made.todo["fingerprint"].unique()[: states.count("open")], states, strict=False))
     sent |= {f"gone {n}": state for n, state in enumerate(sorted(states)) if state != "open"}
-    text = flat(letter_text(told, {}, Stationery(reminders={GROUP: ("2026-02-01", sent)})))
-    assert said in text
-    assert ("Rappel de notre lettre" in text) == bool(said)
-    assert ("vérifié" in text) == (bool(said) and "unknown" in states)
+    text = flat(letter_text(made, {}, Stationery(reminders={GROUP: ("2026-02-01", sent)})))
+    assert sentence in text
+    assert ("Rappel de notre lettre" in text) == bool(sentence)
+    assert ("vérifié" in text) == (bool(sentence) and "unknown" in states)
 
 
 def test_a_name_of_any_letters_comes_through():

@@ -113,7 +113,7 @@ def test_what_is_no_identifier_is_kept_as_none(structure: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "why"),
     [
         (b"", "is empty"),
         (text(ROWS).replace(b"Adresse BAL", b"Adresse"), "names no column 'Adresse BAL'"),
@@ -124,8 +124,8 @@ def test_what_is_no_identifier_is_kept_as_none(structure: str) -> None:
         (text(ROWS) + b"x" * 2**20 * 3, "a row without an end"),
     ],
 )
-def test_what_is_no_extraction_is_refused_in_a_line_that_names_nobody(content: bytes, said: str) -> None:
-    with pytest.raises(InputError, match=said) as raised:
+def test_what_is_no_extraction_is_refused_in_a_line_that_names_nobody(content: bytes, why: str) -> None:
+    with pytest.raises(InputError, match=why) as raised:
         counted(content)
     whole = "".join(traceback.format_exception(raised.value))
     assert "\n" not in str(raised.value)
@@ -193,7 +193,7 @@ def test_zips_that_are_refused(tmp_path: Path) -> None:
     for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         encrypted[encrypted.index(mark) + place] |= 1
     inner = "Extraction_Correspondance_MSSante_202603011013.zip"
-    for content, said in (
+    for content, why in (
         (zipped(once, inner), "packed twice"),
         (zipped(once), "packed twice"),
         (bytes(encrypted), "is encrypted"),
@@ -202,7 +202,7 @@ def test_zips_that_are_refused(tmp_path: Path) -> None:
         (b"", "is no ZIP archive"),
     ):
         put(tmp_path, content, suffix="zip")
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=why):
             of(tmp_path)
 
 

@@ -248,11 +248,11 @@ def test_what_is_shown_on_a_page_asks_for_something_and_the_rest_is_folded(site)
 
 
 def test_new_fixed_and_waived_stand_on_the_follow_up_page(sample_site):
-    told, folder = sample_site.told.counts(), sample_site.folder
-    assert len(rows_of(folder / "suivi.nouveaux.csv")) == told["new"] > 0
+    counts, folder = sample_site.told.counts(), sample_site.folder
+    assert len(rows_of(folder / "suivi.nouveaux.csv")) == counts["new"] > 0
     assert {r["status"] for r in rows_of(folder / "suivi.nouveaux.csv")} == {"new"}
     fixed = rows_of(folder / "suivi.regles.csv")
-    assert len(fixed) == told["fixed"] > 0
+    assert len(fixed) == counts["fixed"] > 0
     names = sample_site.space.entries.groupby("operator")["operator_id"].nunique()
     assert [bool(row["operator_id"]) for row in fixed] == [names[row["operator"]] == 1 for row in fixed]
     accepted = rows_of(folder / "suivi.acceptes.csv")
@@ -390,10 +390,10 @@ def test_the_explorer_is_in_the_site_as_the_reports_are_without_the_ledger(sampl
     index = (sample_run.out / "index.html").read_text(encoding="utf-8")
     assert 'action="explorer.html"' in index
     beside = unpacked((sample_run.out / "explorer.html").read_text(encoding="utf-8"))
-    told = unpacked((sample_site.folder / "explorer.html").read_text(encoding="utf-8"))
-    assert beside["rows"]["domain"] == told["rows"]["domain"]
+    inside = unpacked((sample_site.folder / "explorer.html").read_text(encoding="utf-8"))
+    assert beside["rows"]["domain"] == inside["rows"]["domain"]
     assert 'href="explorer.html"' in (sample_site.folder / "index.html").read_text(encoding="utf-8")
-    linked = [path for places in told["pages"].values() for path in places if path]
-    assert len(linked) > len(told["pages"])
+    linked = [path for places in inside["pages"].values() for path in places if path]
+    assert len(linked) > len(inside["pages"])
     assert all((sample_site.folder / path).is_file() for path in linked)
     assert beside["pages"] == {}
