@@ -24,28 +24,22 @@ from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.whitelist.rows import CPS_ISSUER
 
+# What stands, in the reader's language, in place of a text that names another operator or what is its.
 ELSEWHERE = "Concerne aussi un autre opérateur, qui n’est pas nommé ici."
-"""What stands, in the reader's language, in place of a text that names another operator or what is its."""
+COMMON = 8  # operators from whose names on a word tells none of them apart (CENTRE, HOSPITALIER, SAINT…)
+SHORT, LONG = 3, 5  # letters from which on a name of one word is looked for: in capitals, and in any case
 
-COMMON = 8
-"""From how many operators' names on a word tells none of them apart (CENTRE, HOSPITALIER, SAINT…)."""
-SHORT, LONG = 3, 5
-"""Letters from which on a name of one word is looked for inside a text: in capitals, and in any case."""
-
-_NAME_MAX = 300
-"""Characters of a host name that are looked at: more than a list's field holds."""
+_NAME_MAX = 300  # characters of a host name that are looked at: more than a list's field holds
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
 _DIGITS = re.compile(r"(?<![0-9a-z])\+?[0-9](?:[ .\-()/]{0,2}[0-9]){7,16}(?![0-9a-z])")
-_WORD = re.compile(r"[^\W_]+")
+_TOKEN = re.compile(r"[^\W_]+")
 _IDENTIFIER = re.compile(r"(?<![0-9A-Za-z])[0-9A-Za-z]{7,20}(?![0-9A-Za-z])")
 _FIELDS = re.compile(r"[,;|:=()\n«»]")
 _PLAIN = re.compile(r"[a-z0-9._-]+")
 _CAPITALS = re.compile(r"(?<!\w)[A-Z0-9]+(?!\w)")
 
-Owners = Set[str]
-"""Operator identifiers; "" stands for rows and declarations that name none."""
-Found = tuple[str, Owners]
-"""Something of somebody's in a text, and whose it is."""
+Owners = Set[str]  # operator identifiers; "" stands for rows and declarations that name none
+Owned = tuple[str, Owners]  # something of somebody's in a text, and whose it is
 
 
 class Belongings:
@@ -56,11 +50,10 @@ class Belongings:
         listed.rows(space.entries)
         if space.archive is not None:
             history = space.archive.history
-            read = ((dn, parse_dn(dn)) for dn in history["dn"].unique())
-            names = {dn: (parse_identifier(o.get("OU")).value, o.get("O"), o.get("CN")) for dn, o in read}
-            columns = ["operator_id", "o", "cn"]
-            owned = pd.DataFrame(history["dn"].map(names).tolist(), history.index, columns)
-            listed.rows(history.join(owned).assign(operator=owned["o"]))
+            parsed = {text: parse_dn(text) for text in history["dn"].unique()}
+            ids = {text: parse_identifier(dn.get("OU")).value for text, dn in parsed.items()}
+            o, cn = (history["dn"].map({t: dn.get(part) for t, dn in parsed.items()}) for part in ("O", "CN"))
+            listed.rows(history.assign(operator_id=history["dn"].map(ids), operator=o, o=o, cn=cn))
         if space.register is not None:
             for row in space.register.declarations.to_dict("records"):
                 listed.host(str(row["domain"]), str(row["operator_id"]))
@@ -70,14 +63,14 @@ class Belongings:
         self.identifiers = {**declared.identifiers, **listed.identifiers}
         self.phones = {**declared.phones, **listed.phones}  # by their last nine digits
         self.odd = {**declared.odd, **listed.odd}  # domains and certificate names that are no host names
-        self.names: defaultdict[str, dict[tuple[str, ...], Owners]] = defaultdict(dict)
-        self.fields: dict[str, Owners] = {}
-        self._part({**declared.names, **listed.names}, {**declared.persons, **listed.persons})
+        self.names: defaultdict[str, dict[tuple[str, ...], Owners]] = defaultdict(dict)  # by their first word
+        self.fields: dict[str, Owners] = {}  # names too short or too common to be found inside a text
+        self._sort_names({**declared.names, **listed.names}, {**declared.persons, **listed.persons})
         self.public = {"mssante.fr", space.observation.parent_zone if space.observation else ""}
 
     def foreign(self, text: str, operator_id: str) -> tuple[str, ...]:
         """Return what in a text belongs to others and not to `operator_id`."""
-        return tuple(what for what, owners in _found(self, text) if operator_id not in owners)
+        return tuple(what for what, owners in _owned(self, text) if operator_id not in owners)
 
     def safe(self, text: str, operator_id: str, instead: str | None = None) -> str:
         """Return a text as `operator_id` may read it: `instead`, or `ELSEWHERE`, if it holds others'."""
@@ -90,49 +83,44 @@ class Belongings:
         key = domain_key(domain)
         return operator_id in (self.hosts.get(key) or self.odd.get(key) or ())
 
-    def _part(self, named: Mapping[str, Owners], persons: Mapping[str, Owners]) -> None:
-        """Part names that can be found inside a text from those too short or too common for it."""
+    def _sort_names(self, named: Mapping[str, Owners], persons: Mapping[str, Owners]) -> None:
         owned: defaultdict[str, Owners] = defaultdict(set)
         for text, owners in named.items():
             if text != CPS_ISSUER and (key := fold(text)):
                 owned[key] = owned[key] | owners
-        used = Counter(word for key in owned for word in set(key.split()))
-        told = (localized(rule, p) for rule in catalogue().values() for p in ("title", "why", "remedy"))
-        common = {*dossier_words()["generic"], *fold(" ".join(told)).split()}
-        common |= {word for word, n in used.items() if n >= COMMON}
+        used = Counter(part for key in owned for part in set(key.split()))
+        texts = (localized(rule, p) for rule in catalogue().values() for p in ("title", "why", "remedy"))
+        common = {*dossier_words()["generic"], *fold(" ".join(texts)).split()}
+        common |= {part for part, n in used.items() if n >= COMMON}
         for key, owners in owned.items():
-            words = tuple(key.split())
-            telling = any(word not in common and not word.isdigit() for word in words)
-            if not telling or (len(words) == 1 and len(key) < SHORT):
+            parts = key.split()
+            telling = any(part not in common and not part.isdigit() for part in parts)
+            if not telling or (len(parts) == 1 and len(key) < SHORT):
                 self.fields[key] = owners
-        for key, owners in (*((k, o) for k, o in owned.items() if k not in self.fields), *persons.items()):
-            words = tuple(key.split())
-            self.names[words[0]][words] = self.names[words[0]].get(words, set()) | owners
+        inside = [pair for pair in owned.items() if pair[0] not in self.fields]
+        for key, owners in (*inside, *persons.items()):
+            name = tuple(key.split())
+            self.names[name[0]][name] = self.names[name[0]].get(name, set()) | owners
 
 
 @lru_cache(maxsize=8192)
-def _found(of: Belongings, text: str) -> tuple[Found, ...]:
+def _owned(of: Belongings, text: str) -> tuple[Owned, ...]:
     """Return all that is somebody's in a text."""
     plain = text.casefold()
-    hosts = ((host, _owners_of_host(of, host[-_NAME_MAX:].strip(".-"))) for host in _HOST.findall(plain))
-    belongings = [(host, owners) for host, owners in hosts if owners]
+    matches = [(host, _owners_of_host(of, host[-_NAME_MAX:].strip(".-"))) for host in _HOST.findall(plain)]
     for odd, owners in of.odd.items():
         if odd in plain and re.search(rf"(?<![\w.-]){re.escape(odd)}(?![\w-])", plain):
-            belongings.append((odd, owners))
-    for token in _IDENTIFIER.findall(text):
-        if owners := of.identifiers.get(token.upper(), set()):
-            belongings.append((token, owners))
+            matches.append((odd, owners))
+    matches += [(token, of.identifiers.get(token.upper(), set())) for token in _IDENTIFIER.findall(text)]
     for run in _DIGITS.findall(plain):
         digits = "".join(filter(str.isdigit, run))
         owners = of.identifiers.get(digits, set()) if digits != run else set()
-        if owners := owners or of.phones.get(digits[-9:], set()):
-            belongings.append((run, owners))
-    belongings += _names(of, re.sub(_HOST.pattern, " . ", text, flags=re.IGNORECASE))
-    if of.fields:
-        written = (f.strip(' \t"') for f in _FIELDS.split(text))
-        keys = (fold(f) for f in written if f == f.upper())
-        belongings += [(key, of.fields[key]) for key in keys if key in of.fields]
-    return tuple(belongings)
+        matches.append((run, owners or of.phones.get(digits[-9:], set())))
+    matches += _names(of, re.sub(_HOST.pattern, " . ", text, flags=re.IGNORECASE))
+    fields = (field.strip(' \t"') for field in _FIELDS.split(text))
+    keys = (fold(field) for field in fields if field == field.upper()) if of.fields else ()
+    matches += [(key, of.fields.get(key, set())) for key in keys]
+    return tuple(match for match in matches if match[1])
 
 
 def _owners_of_host(of: Belongings, host: str) -> Owners:
@@ -148,12 +136,12 @@ def _owners_of_host(of: Belongings, host: str) -> Owners:
     return set()
 
 
-def _names(of: Belongings, text: str) -> Iterator[Found]:
+def _names(of: Belongings, text: str) -> Iterator[Owned]:
     """Find names word by word; where several start at one word the longest is meant."""
-    words, capitals = _WORD.findall(fold(text)), set(_CAPITALS.findall(text))
+    words, capitals = _TOKEN.findall(fold(text)), set(_CAPITALS.findall(text))
     at = 0
     while at < len(words):
-        here = [w for w in of.names.get(words[at], ()) if tuple(words[at : at + len(w)]) == w]
+        here = [name for name in of.names.get(words[at], ()) if tuple(words[at : at + len(name)]) == name]
         name = max(here, key=len, default=())
         if len(name) > 1 or (name and (len(name[0]) >= LONG or name[0].upper() in capitals)):
             yield " ".join(name), of.names[name[0]][name]

@@ -17,14 +17,12 @@ from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.language import format_text, gettext, listing, typeset
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_key
+from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.points import Point, pairs, points_of
 from mssante_audit.dossiers.remedies import theirs
 from mssante_audit.dossiers.survey import Peers, survey
+from mssante_audit.findings import frame, places, registry, words
 from mssante_audit.findings.facts import told_to
-from mssante_audit.findings.frame import of_records
-from mssante_audit.findings.places import LIST, places_of, row_ranges
-from mssante_audit.findings.registry import rule
-from mssante_audit.findings.words import sentence
 from mssante_audit.report.results import Results, record
 from mssante_audit.snapshot.make import unnamed_texts
 from mssante_audit.space.states import named
@@ -45,18 +43,17 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
     Parameters
     ----------
     operator_id
-        As in the column of that name (`mssante_audit.report.results.select_operator` finds it by name).
-        ``None``, for who explores, is the operator with the most findings; where the list names none it is a
-        `ParameterError`. One that the list has no row of is an `UnknownNameError`.
+        As in the column of that name. ``None``, for who explores, is the operator with the most findings;
+        where the list names none it is a `ParameterError`. One without a row is an `UnknownNameError`.
     masked
         Mask its own contacts as well, as the space shows them elsewhere: for whoever but the operator.
     """
     if not operator_id:
         common = survey(space)
-        if common.standing.empty:
+        listed = sorted(map(str, common.standing.index))
+        if not listed:
             raise ParameterError("a dossier is about one operator", remedy="This list names none")
-        known = sorted(map(str, common.standing.index))
-        operator_id = max(known, key=lambda known_id: len(common.found.get(known_id, ())))
+        operator_id = max(listed, key=lambda listed_id: len(common.touching.get(listed_id, ())))
     if not (space.entries["operator_id"] == operator_id).any():
         raise UnknownNameError(f"no operator {operator_id!r} in this list")
     return Dossier(space, operator_id, masked=masked and not space.show_contacts)
@@ -85,17 +82,16 @@ class Dossier:
         self.name = str(names.mode().iloc[0]) if len(names) else ""
         self._first_name = next(filter(None, self.rows["operator"]), "")
         self._domain_of = dict(zip(self.rows["row"].tolist(), self.rows["domain"].tolist(), strict=True))
-        told, differing = [], {}
-        is_own, foreign = self._own_contacts(), common.belongings.foreign
-        for finding in common.findings.iloc[common.found.get(operator_id, [])].to_dict("records"):
+        shown, differing, is_own = [], {}, self._own_contacts()
+        for finding in common.findings.iloc[common.touching.get(operator_id, [])].to_dict("records"):
             key, facts = finding["fingerprint"], finding["facts"]
             if not masked and (clear := told_to(common.facts[key], is_own)) is not common.facts[key]:
-                facts, code = {**clear, "evidence": finding["evidence"]}, rule(finding["rule"])
-                finding |= {part: sentence(code, part, facts) for part in ("observed", "expected")}
-            found = pairs(finding["rule"], facts)
-            differing[key] = tuple(p for p in found if not any(foreign(text, operator_id) for text in p))
-            told.append(self._told(cast(dict[str, Any], finding)))
-        self.findings = of_records(told)
+                facts, rule = {**clear, "evidence": finding["evidence"]}, registry.rule(finding["rule"])
+                finding |= {part: words.sentence(rule, part, facts) for part in ("observed", "expected")}
+            every = pairs(finding["rule"], facts)
+            differing[key] = tuple(pair for pair in every if not any(map(self.foreign, pair)))
+            shown.append(self._cut(cast(dict[str, Any], finding)))
+        self.findings = frame.of_records(shown)
         self.remedies = {key: typeset(self.safe(common.remedies[key])) for key in differing}
         asked = theirs(self.findings)
         unsure = asked["fingerprint"].isin(common.unsure)
@@ -115,23 +111,26 @@ class Dossier:
         text = "{n:constat reste|constats restent} à confirmer ; en doute ou trop ancien : {what}."
         return format_text(text, n=len(unsure), what=listing(what)) if unsure else ""
 
+    def foreign(self, text: str) -> bool:
+        """Tell whether a text holds what is others'."""
+        return bool(self.common.belongings.foreign(text, self.operator_id))
+
     def safe(self, text: str, instead: str | None = None) -> str:
         """Return a text as the operator may read it (`Belongings.safe`)."""
         shown = self.common.belongings.safe(text, self.operator_id, instead)
         return unnamed(shown) if self.masked else shown
 
-    def _told(self, finding: dict[str, Any]) -> dict[str, Any]:
+    def _cut(self, finding: dict[str, Any]) -> dict[str, Any]:
         """Return a finding with nothing of others in it."""
-        domain_of = self._domain_of
-        rows = tuple(row for row in finding["rows"] if row in domain_of)
-        domains = list(dict.fromkeys(domain_of[row] for row in rows))
+        rows = tuple(row for row in finding["rows"] if row in self._domain_of)
+        domains = list(dict.fromkeys(self._domain_of[row] for row in rows))
         alone = len(rows) == len(finding["rows"])
         if not domains and self.common.belongings.is_own_domain(finding["domain"], self.operator_id):
             domains = [finding["domain"]]
         count = finding["domains"] if alone and not rows else len(domains)
         if not alone:
-            file = next(place.file for place in finding["where"] if place.source == LIST)
-            finding |= {"evidence": row_ranges(rows), "where": places_of(rows, file)}
+            file = next(place.file for place in finding["where"] if place.source == places.LIST)
+            finding |= {"evidence": places.row_ranges(rows), "where": places.places_of(rows, file)}
         return {
             **finding,
             "domain": (unnamed(domains[0]) if self.masked else domains[0]) if domains else "",
@@ -155,18 +154,17 @@ class Dossier:
             declared = register[register["operator_id"] == self.operator_id]
             texts.update(*(declared[name] for name, field in fields().items() if field.personal))
         texts.discard("")
-        reached = {part for known in map(parse_contact, texts) for part in (*known.phones, *known.emails)}
+        reached = {part for of in map(parse_contact, texts) for part in (*of.phones, *of.emails)}
 
         def is_own(text: str) -> bool:
-            if self.common.belongings.foreign(text, self.operator_id):
+            if self.foreign(text):
                 return False
-            if not text.strip() or any(text in known for known in texts):
-                return True
             contact = parse_contact(text)
             parts = {*contact.phones, *contact.emails}
             # Written otherwise, and still nothing in it but what it reaches.
             more = contact.names or contact.malformed or contact.leftovers
-            return bool(parts) and parts <= reached and not more
+            same = not text.strip() or any(text in written for written in texts)
+            return same or (bool(parts) and parts <= reached and not more)
 
         return is_own
 
@@ -179,19 +177,16 @@ class Dossier:
             certificates=("dn_key", "nunique"),
         ).reset_index()
         methods = [self.common.methods.get(domain, {}) for domain in listed["domain"]]
+        columns = {n: [str(method.get(n, "")) for method in methods] for n in ("declared", "method", "why")}
         statuses = ((domain_key(domain), self.operator_id) for domain in listed["domain"])
-        return listed.assign(
-            declared=[str(method.get("declared", "")) for method in methods],
-            method=[str(method.get("method", "")) for method in methods],
-            why=[self.safe(str(method.get("why", ""))) for method in methods],
-            status=[self.common.statuses.get(key, "") for key in statuses],
-        )
+        columns["why"] = list(map(self.safe, columns["why"]))
+        return listed.assign(**columns, status=[self.common.statuses.get(key, "") for key in statuses])
 
     @cached_property
     def certificates(self) -> pd.DataFrame:
         """One row a certificate name: `cn`, `igc`, `domains`, most first."""
-        named = self.entries.assign(cn=self.entries["cn"].where(self.entries["cn"] != "", self.entries["dn"]))
-        held = named.groupby(["cn", "igc"], sort=False)["domain"].nunique()
+        called = self.entries["cn"].where(self.entries["cn"] != "", self.entries["dn"])
+        held = self.entries.assign(cn=called).groupby(["cn", "igc"], sort=False)["domain"].nunique()
         return held.sort_values(ascending=False, kind="stable").reset_index(name="domains")
 
     @cached_property
@@ -201,35 +196,37 @@ class Dossier:
         Columns: `until`, `days`, `cn`, `hosts`, `domains`, `alone` (how many of them have no other), `spare`
         (days that the one before it had left; NaN if none is known). ``None`` where TLS was not observed.
         """
-        seen = self.common.ending
-        if seen is None:
+        if (seen := self.common.ending) is None:
             return None
-        known = seen["domain"].isin(self.entries["domain"]) & seen["key"].isin(self.entries["dn_key"])
+        listed = seen["domain"].isin(self.entries["domain"]) & seen["key"].isin(self.entries["dn_key"])
         records = []
-        for _, rows in seen[known].groupby("certificate", sort=False):
+        for _, rows in seen[listed].groupby("certificate", sort=False):
             first = rows.iloc[0]
             cn = self.safe(parse_dn(first["name"]).get("CN") or first["name"])
-            hosts = tuple(dict.fromkeys(self.safe(host) for host in rows["host"]))
+            hosts = tuple(dict.fromkeys(map(self.safe, rows["host"])))
             held, alone = (part["domain"].nunique() for part in (rows, rows[rows["alone"]]))
             records.append((first["until"], first["days"], cn, hosts, held, alone, first["spare"]))
         columns = ["until", "days", "cn", "hosts", "domains", "alone", "spare"]
-        frame = pd.DataFrame(records, columns=columns)
-        return frame.sort_values(["until", "cn"], kind="stable", ignore_index=True)
+        presented = pd.DataFrame(records, columns=columns)
+        return presented.sort_values(["until", "cn"], kind="stable", ignore_index=True)
 
     @cached_property
     def contacts(self) -> pd.DataFrame:
         """One row a contact: `kind` (``project`` or ``support``), `contact`, `domains`."""
-        named = {"project_contact": "project", "support_contact": "support"}
-        each = self.entries.rename(columns=named).melt("domain", list(named.values()), "kind", "contact")
-        readable = each["contact"].map(lambda text: self.common.belongings.safe(text, self.operator_id))
-        masked, services = self.masked & (readable == each["contact"]), self.space.contacts == "services"
-        each["contact"] = readable.where(~masked, readable.map(lambda text: mask(text, services)))
-        held = (
-            each.drop_duplicates().groupby(["kind", "contact"], sort=False).size().reset_index(name="domains")
-        )
-        return held.sort_values(
-            ["kind", "domains"], ascending=[True, False], kind="stable", ignore_index=True
-        )
+        kinds = {"project_contact": "project", "support_contact": "support"}
+        each = self.entries.rename(columns=kinds).melt("domain", list(kinds.values()), "kind", "contact")
+        services = self.space.contacts == "services"
+
+        def shown(text: str) -> str:
+            if self.foreign(text):
+                return gettext(ELSEWHERE)
+            return mask(text, services) if self.masked else text
+
+        each["contact"] = each["contact"].map(shown)
+        held = each.drop_duplicates().groupby(["kind", "contact"], sort=False)["domain"].size()
+        listed = held.reset_index(name="domains")
+        by, up = ["kind", "domains"], [True, False]
+        return listed.sort_values(by, ascending=up, kind="stable", ignore_index=True)
 
     @cached_property
     def changes(self) -> pd.DataFrame | None:
@@ -239,27 +236,23 @@ class Dossier:
         """
         if self.common.step is None:
             return None
-        found = self.common.step.changes
-        touched = (found[["operator_before", "operator_after"]] == self.operator_id).any(axis=1)
-        touching = found[touched & (found["kind"] != "restamped")]
-        contacts = self.space.contacts if self.masked else "all"
-        columns = ["kind", "domain", "before", "after", "confidence"]
-        shown = worded_changes(touching, contacts=contacts)[columns].reset_index(drop=True)
+        changes = self.common.step.changes
+        touched = (changes[["operator_before", "operator_after"]] == self.operator_id).any(axis=1)
+        touching = changes[touched & (changes["kind"] != "restamped")].reset_index(drop=True)
+        shown = worded_changes(touching, contacts=self.space.contacts if self.masked else "all")
+        clear = worded_changes(touching, contacts="all")  # what is masked is looked through as well
+        for side in ("before", "after"):
+            shown[side] = shown[side].mask(clear[side].map(self.foreign).astype("bool"), gettext(ANOTHER))
         shown["domain"] = [self.safe(domain, "–") for domain in shown["domain"]]
-        clear, foreign = worded_changes(touching, contacts="all"), self.common.belongings.foreign
-        for side in ("before", "after"):  # what is masked is looked through as well
-            hidden = [bool(foreign(text, self.operator_id)) for text in clear[side]]
-            shown[side] = shown[side].mask(pd.Series(hidden, dtype="bool"), gettext(ANOTHER))
-        return shown
+        return shown[["kind", "domain", "before", "after", "confidence"]]
 
     @cached_property
     def held(self) -> list[tuple[datetime, int]]:
         """How many domains it held in lists of the archive."""
         times, history = self.common.history
-        listed = history[history["operator_id"] == self.operator_id]
-        first, last = listed["first_seen"], listed["last_seen"]
-        within = ((time, (first <= time) & (time <= last)) for time in times)
-        return [(time, listed.loc[held, "domain"].nunique()) for time, held in within]
+        rows = history[history["operator_id"] == self.operator_id]
+        listed = (rows[(rows["first_seen"] <= time) & (time <= rows["last_seen"])] for time in times)
+        return [(time, held["domain"].nunique()) for time, held in zip(times, listed, strict=True)]
 
     @cached_property
     def peers(self) -> Peers:
@@ -269,6 +262,6 @@ class Dossier:
     def record(self) -> Results:
         """Return its results (`mssante_audit.report.results.record`); their origin names no other either."""
         made = record(self.space, self.findings, name="operator", title=self.label)
-        texts = {key: value for key, value in made.provenance.items() if isinstance(value, str)}
-        safe = {key: self.safe(text, gettext(ANOTHER)) for key, text in texts.items()}
+        texts = ((key, value) for key, value in made.provenance.items() if isinstance(value, str))
+        safe = {key: self.safe(text, gettext(ANOTHER)) for key, text in texts}
         return replace(made, provenance={**made.provenance, **safe})

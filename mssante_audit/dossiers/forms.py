@@ -6,6 +6,7 @@ operator did not tick itself, and nothing of a signature is carried over.
 
 import re
 from collections.abc import Mapping
+from itertools import chain
 
 import pandas as pd
 
@@ -18,12 +19,11 @@ from mssante_audit.dossiers.points import one_line
 from mssante_audit.dossiers.remedies import dossier_words
 from mssante_audit.values.contacts import national
 
-MOST_FORMS = 3
-"""Pre-filled forms attached."""
+MOST_FORMS = 3  # pre-filled forms attached
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
+# How the fields of the form begin that hold a contact, by its kind.
 _CONTACTS = {"project": "public_project", "support": "public_technical"}
-"""How the fields of the form begin that hold a contact, by its kind."""
 
 
 def forms(dossier: Dossier, addresses: tuple[str, str]) -> dict[str, bytes]:
@@ -39,9 +39,8 @@ def forms(dossier: Dossier, addresses: tuple[str, str]) -> dict[str, bytes]:
         declared = {str(key): of_one.tail(1) for key, of_one in rows.groupby("domain_key")}
     points = (point for point in dossier.points if any(code.startswith(asking) for code in point.rules))
     wanted = dict.fromkeys(domain_key(domain) for point in points for domain in point.domains)
-    listed = {domain_key(domain) for domain in dossier.entries["domain"]}
-    chosen = [key for key in wanted if key in declared]
-    chosen += [key for key in wanted if key in listed and key not in declared]
+    known = declared.keys() | set(map(domain_key, dossier.entries["domain"]))
+    chosen = sorted((key for key in wanted if key in known), key=lambda key: key not in declared)
     written = {}
     for number, key in enumerate(chosen[:MOST_FORMS], 1):
         doubtful, record = reported(dossier, key), _record(dossier, key, declared.get(key))
@@ -56,31 +55,28 @@ def forms(dossier: Dossier, addresses: tuple[str, str]) -> dict[str, bytes]:
 
 def reported(dossier: Dossier, key: str) -> frozenset[str]:
     """Return the fields of the form that the audit reports as wrong for a domain."""
-    found = dossier.findings[dossier.findings["severity"] > "info"]
     domain = dict(zip(dossier.entries["row"].tolist(), dossier.entries["domain"].tolist(), strict=True))
     wrong = set[str]()
-    for finding in found.to_dict("records"):
+    for finding in dossier.findings[dossier.findings["severity"] > "info"].to_dict("records"):
         touched = [domain.get(row, "") for row in finding["rows"]] or [finding["domain"]]
-        if key not in map(domain_key, touched):
-            continue
-        told = dossier.common.kinds.get(finding["fingerprint"], ())
-        kinds = tuple(_CONTACTS[kind] for kind in told)
-        for begin, names in dossier_words()["fields"].items():
-            if finding["rule"].startswith(begin):
-                wrong |= {n for n in names if not (kinds and n.startswith("public_")) or n.startswith(kinds)}
+        if key in map(domain_key, touched):
+            kinds = tuple(map(_CONTACTS.get, dossier.common.kinds.get(finding["fingerprint"], ())))
+            names = (n for begin, n in dossier_words()["fields"].items() if finding["rule"].startswith(begin))
+            for name in chain.from_iterable(names):
+                if not (kinds and name.startswith("public_")) or name.startswith(kinds):
+                    wrong.add(name)
     return frozenset(wrong)
 
 
 def _record(dossier: Dossier, key: str, declared: pd.DataFrame | None) -> dict[str, str]:
     """Return the form's fields: what was declared, else where all of the operator's rows say the same."""
-    known = fields()
-    values = dict.fromkeys(known, "")
+    values = dict.fromkeys(fields(), "")
     if declared is not None:
         values |= {str(name): str(text) for name, text in records(declared).iloc[0].items()}
     rows = dossier.entries.loc[[domain_key(domain) == key for domain in dossier.entries["domain"]]]
     methods = dict(zip(map(domain_key, dossier.domains["domain"]), dossier.domains["method"], strict=True))
     servers, exchangers = (dossier.common.hosts.get((kind, key), []) for kind in ("NS", "MX"))
-    found = {
+    listed = {
         "structure_name": dossier.name,
         "structure_id": dossier.operator_id if dossier.kind else "",
         "domain": _only(rows["domain"]),
@@ -89,28 +85,27 @@ def _record(dossier: Dossier, key: str, declared: pd.DataFrame | None) -> dict[s
         "dn_igc_cps": _only(rows.loc[rows["igc"] == "IGC-CPS", "dn"]),
     }
     if methods.get(key) == "delegated" and 1 <= len(servers) <= 2:  # as many as the form has lines for
-        found |= zip(("primary_server", "secondary_server"), servers, strict=False)
+        listed |= zip(("primary_server", "secondary_server"), servers, strict=False)
     elif methods.get(key) == "redirected" and len(exchangers) == 1:
-        found["mail_server"] = exchangers[0]
+        listed["mail_server"] = exchangers[0]
     for kind, part in _CONTACTS.items():
         phone, email = (_only(rows[f"{kind}_{what}"]) for what in ("phone", "email"))
-        found |= {f"{part}_phone": national(phone) if phone else "", f"{part}_email": email}
-    values |= {name: text for name, text in found.items() if not values[name]}
+        listed |= {f"{part}_phone": national(phone) if phone else "", f"{part}_email": email}
+    values |= {name: text for name, text in listed.items() if not values[name]}
     if values["dn_igc_sante"] and values["dn_igc_cps"] and declared is None:
         values |= {"dn_igc_sante": "", "dn_igc_cps": ""}  # which of the two is asked for is not known
-    hidden = {n for n in values if n in SIGNED or (known[n].personal and dossier.masked)}
+    hidden = {n for n in values if n in SIGNED or (fields()[n].personal and dossier.masked)}
     return {n: "" if n in hidden else dossier.safe(text, "") for n, text in values.items()}
 
 
 def _only(values: pd.Series) -> str:
-    different = values.unique().tolist()
-    return str(different[0]) if len(different) == 1 else ""
+    return str(values.iloc[0]) if values.nunique(dropna=False) == 1 else ""
 
 
 def _plain(record: Mapping[str, str], doubtful: frozenset[str]) -> bytes:
     """Return the form as plain text."""
     lines = ""
     for key, text in record.items():
-        box = ("[X]" if text else "[ ]") if fields()[key].kind == "box" else one_line(text, 400)
-        lines += f"{'* ' if key in doubtful else ''}{fields()[key].label} : {box}\n"
+        filled = ("[X]" if text else "[ ]") if fields()[key].kind == "box" else one_line(text, 400)
+        lines += f"{'* ' if key in doubtful else ''}{fields()[key].label} : {filled}\n"
     return (f"{lines}\n* {EMPTIED}\n" if doubtful else lines).encode()

@@ -29,25 +29,19 @@ from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.html import environment
 
-MOST_POINTS = 12
-"""Corrections asked for one by one; the others are counted."""
-MOST_CASES = 3
-"""Ways in which each of them shows."""
-MOST_DOMAINS = 5
-"""Domains named for each of those."""
+MOST_POINTS = 12  # corrections asked for one by one; the others are counted
+MOST_CASES = 3  # ways in which each of them shows
+MOST_DOMAINS = 5  # domains named for each of those
 WIDTH = 76
 
 SENDER = "expediteur@a-completer.invalid"
 ADDRESSEE = "destinataire@a-completer.invalid"
+# Rules that say that a contact of the list does not reach the operator.
 _WRONG_CONTACT = ("CONTACT_EMAIL_", "CONTACT_OTHER_", "CONTACT_FORMER_", "CONTACT_FOREIGN_")
-"""Rules that say that a contact of the list does not reach the operator."""
 
 
 def letter_files(dossier: Dossier, on: Stationery | None = None) -> dict[str, bytes]:
-    """Return the message to an operator by suffix, ``.txt`` and ``.eml``; none if there is nothing to say.
-
-    Without what it is written `on`, sender and signature are left to fill in.
-    """
+    """Return the message to an operator by suffix, ``.txt`` and ``.eml``; none if there is nothing to say."""
     on = on or Stationery()
     if not dossier.points and not on.to_all:
         return {}
@@ -61,8 +55,8 @@ def subject(dossier: Dossier) -> str:
     """Return the message's subject: one line, whatever the operator is called."""
     some = "MSSanté : {n:point} à corriger sur vos domaines – {who}"
     none = "MSSanté : rien à corriger sur vos domaines – {who}"
-    n, who = len(dossier.points), one_line(dossier.label, 80)
-    return format_text(some if n else none, n=n, who=who)
+    points = len(dossier.points)
+    return format_text(some if points else none, n=points, who=one_line(dossier.label, 80))
 
 
 def letter_text(dossier: Dossier, attached: Mapping[str, bytes], on: Stationery) -> str:
@@ -104,13 +98,13 @@ def _point(point: Point, number: int) -> str:
     lines = [_filled(f"{number}. [{severity}] {point.title}", "", "   ")]
     first = "   – " if len(point.cases) > 1 else "   "
     for case, domains in [*point.cases.items()][:MOST_CASES]:
-        begin, told = first, case.lines(point.rules[0])
+        paragraphs = case.lines(point.rules[0])
         if domains:
             words = "Domaine : {names}" if len(domains) == 1 else "Domaines : {names}"
-            told.insert(0, format_text(words, names=_some(domains, MOST_DOMAINS, 90)))
-        for line in told:
+            paragraphs.insert(0, format_text(words, names=_some(domains, MOST_DOMAINS, 90)))
+        for at, line in enumerate(paragraphs):
+            begin = " " * len(first) if at else first
             lines.append(_filled(line, begin, "     " + "  " * line.startswith("·")))
-            begin = " " * len(first)
     if (more := len(point.cases) - MOST_CASES) > 0:
         lines.append("   " + format_text("et {n:autre cas|autres cas}, dans votre dossier.", n=more))
     todo = format_text("À faire : {remedy}", remedy=language.typeset(point.remedy))
@@ -118,10 +112,8 @@ def _point(point: Point, number: int) -> str:
 
 
 def _filled(text: str, first: str = "", following: str = "") -> str:
-    return textwrap.fill(
-        text, WIDTH, initial_indent=first, subsequent_indent=following, break_long_words=False,
-        break_on_hyphens=False,
-    )  # fmt: skip
+    filler = textwrap.TextWrapper(WIDTH, first, following, break_long_words=False, break_on_hyphens=False)
+    return filler.fill(text)
 
 
 def _some(names: Sequence[str], most: int, length: int) -> str:
@@ -164,7 +156,7 @@ def _message(dossier: Dossier, text: str, attached: Mapping[str, bytes], on: Sta
             message.add_attachment(content, maintype="application", subtype="pdf", filename=name)
         else:
             message.add_attachment(content.decode(), cte="base64", filename=name)
-    for number, several in enumerate(one for one in message.walk() if one.is_multipart()):
+    for number, several in enumerate(part for part in message.walk() if part.is_multipart()):
         several.set_boundary(f"=_dossier_{number}_{digest.hexdigest()[32:]}")
     return message.as_bytes()
 
@@ -185,11 +177,11 @@ def _addressees(dossier: Dossier) -> tuple[Address, ...]:
     }
     for kind in both if not dossier.masked else ():
         emails = entries.loc[[(row, kind) not in wrong for row in entries["row"]], f"{kind}_email"]
-        found: list[Address] = []
+        addresses: list[Address] = []
         for email in emails[emails != ""].value_counts().index[:4]:
-            if email.isascii() and not dossier.common.belongings.foreign(email, dossier.operator_id):
+            if email.isascii() and not dossier.foreign(email):
                 with suppress(ValueError, IndexError):  # valid by syntax, and nothing a header can carry
-                    found.append(Address(who, addr_spec=email))
-        if found:
-            return tuple(found)
+                    addresses.append(Address(who, addr_spec=email))
+        if addresses:
+            return tuple(addresses)
     return (Address(who, addr_spec=ADDRESSEE),)

@@ -14,8 +14,7 @@ from mssante_audit.report.html import Html, card, joined, macro, names, say
 from mssante_audit.report.tables import table
 from mssante_audit.verdicts.domains import domains
 
-NOTEBOOK = "operator"
-"""Shows the same sections, with the frames they are made of at hand."""
+NOTEBOOK = "operator"  # shows the same sections, with the frames they are made of at hand
 
 
 def section(dossier: Dossier, name: str, limit: int = 500) -> Html:
@@ -25,42 +24,40 @@ def section(dossier: Dossier, name: str, limit: int = 500) -> Html:
 
 def _severities(dossier: Dossier) -> pd.Series:
     """Return how many points there are of each severity that an operator is asked about, worst first."""
-    found = pd.Series([point.severity for point in dossier.points], dtype="str").value_counts()
-    return found.reindex(["critical", "error", "warning"], fill_value=0)
+    counts = pd.Series([point.severity for point in dossier.points], dtype="str").value_counts()
+    return counts.reindex(["critical", "error", "warning"], fill_value=0)
 
 
 def _answer(dossier: Dossier, limit: int) -> Html:
     words = ("{n:critique}", "{n:erreur}", "{n:avertissement}")
     sentences = [say(text, n=int(n)) for text, n in zip(words, _severities(dossier), strict=True) if n]
     signature = names("signatures")[dossier.space.whitelist.signature.status]
-    known = domains(dossier.space)
-    held = counts(known[known["domain"].isin(dossier.domains["domain"])])
+    answered = domains(dossier.space)
+    held = counts(answered[answered["domain"].isin(dossier.domains["domain"])])
     return macro("dossier.answer", dossier, sentences, held, signature)
 
 
 def _correct(dossier: Dossier, limit: int) -> Html:
-    found = dossier.findings
-    expected = (say(" (attendu : ") + found["expected"] + ")").where(found["expected"] != "", "")
-    each = pd.DataFrame(
-        {
-            "Gravité": found["severity"],
-            "Constat": found["rule"].map(title_of),
-            "Domaine": found["domain"].replace("", "–"),
-            "Constaté": found["observed"] + expected,
-            "Que faire": [dossier.remedies[key] for key in found["fingerprint"]],
-        }
-    )
+    findings = dossier.findings
+    expected = (say(" (attendu : ") + findings["expected"] + ")").where(findings["expected"] != "", "")
+    each = pd.DataFrame({
+        "Gravité": findings["severity"],
+        "Constat": findings["rule"].map(title_of),
+        "Domaine": findings["domain"].replace("", "–"),
+        "Constaté": findings["observed"] + expected,
+        "Que faire": [dossier.remedies[key] for key in findings["fingerprint"]],
+    })  # fmt: skip
     summed, doubted = dossier.todo.index, dossier.doubted.index
     noun = "{n:constat que ces points résument|constats que ces points résument}"
     rest = "{n:autre constat, sans rien à faire pour vous|autres constats, sans rien à faire pour vous}"
-    parts = {
-        "findings": (noun, each.loc[summed]),
-        "unsure": ("{n:constat} à confirmer", each.loc[doubted]),
-        "findings-folded": (rest, each.drop(index=[*summed, *doubted])),
-    }
+    parts = (
+        ("findings", noun, each.loc[summed]),
+        ("unsure", "{n:constat} à confirmer", each.loc[doubted]),
+        ("findings-folded", rest, each.drop(index=[*summed, *doubted])),
+    )
     folds = {
         say(words, n=len(part)): _once(part.reset_index(drop=True), name, limit)
-        for name, (words, part) in parts.items()
+        for name, words, part in parts
         if len(part)
     }
     return macro("dossier.correct", dossier.points[:limit], folds)
@@ -77,11 +74,10 @@ def _once(rows: pd.DataFrame, name: str, limit: int, **more: Any) -> Html:
 
 def _peers(dossier: Dossier, limit: int) -> Html:
     peers, yours = dossier.peers, _severities(dossier)
-    limits = {"low": peers.low, "high": peers.high or 0}
     medians = pd.Series(peers.medians, dtype="float64").reindex(yours.index)
     shown = pd.DataFrame({"Vous": yours, "Médiane": medians}).dropna(axis="columns", how="all")
-    size = say("1 domaine") if peers.high == peers.low else say("{low} à {high} domaines", **limits)
-    size = say("{low} domaines et plus", **limits) if peers.high is None else size
+    size = "1 domaine" if peers.high == peers.low else "{low} à {high} domaines"
+    size = say("{low} domaines et plus" if peers.high is None else size, low=peers.low, high=peers.high or 0)
     few = (
         "{own:point} à corriger ; trop peu d’opérateurs ont votre taille ({size}) pour vous comparer à eux "
         "sans les laisser deviner."
@@ -91,21 +87,22 @@ def _peers(dossier: Dossier, limit: int) -> Html:
         "({size}), dont la moitié centrale en a de {low} à {high} ; {share} en ont plus que vous."
     )
     (low, mid, high), share = peers.whole, percent(peers.more, peers.number) if peers.number else ""
-    told = {"own": len(dossier.points), "size": size, "n": peers.number}
-    caption = say(many if peers.number else few, **told, low=low, mid=mid, high=high, share=share)
+    numbers = {"own": len(dossier.points), "size": size, "n": peers.number, "low": low, "mid": mid}
+    caption = say(many if peers.number else few, **numbers, high=high, share=share)
     shown = shown.rename(index=names("severities")).rename_axis("Gravité")
     return table(shown, name="peers", caption=caption, bar="Vous")
 
 
 def _identity(dossier: Dossier, limit: int) -> Html:
-    known = dossier.entries[["department", "operator", "igc"]].replace("", pd.NA)
-    places, called = known["department"].dropna().unique(), names("departments")
-    kind = f" ({dossier.kind})" if dossier.kind else ""
+    rows = dossier.entries
+    columns = ("department", "operator", "igc")
+    places, operators, authorities = (list(filter(None, rows[name].unique())) for name in columns)
+    kind, called = f" ({dossier.kind})" if dossier.kind else "", names("departments")
     facts = {
-        "Nom": list(known["operator"].dropna().unique()) or say("aucun"),
+        "Nom": operators or say("aucun"),
         "Identifiant": dossier.operator_id + kind,
         "Département": [f"{called[at]} ({at})" for at in places if at in called] or say("inconnu"),
-        "Autorité des certificats": list(known["igc"].dropna().unique()) or say("inconnue"),
+        "Autorité des certificats": authorities or say("inconnue"),
     }
     return card(facts, "Votre identité")
 
@@ -118,7 +115,7 @@ def _certificates(dossier: Dossier, limit: int) -> Html:
     n, every = only.loc[alone, "domain"].nunique(), len(dossier.domains)
     more = {"caption": say(words, first=first, n=n, all=every), "empty": "Aucun certificat.", "csv": None}
     shown = held.replace({"igc": {"": say("inconnue")}})
-    shown.columns = pd.Index(["Nom (CN)", "Autorité", "Domaines"])
+    shown = shown.set_axis(["Nom (CN)", "Autorité", "Domaines"], axis=1)
     columns = {
         "until": "Fin", "days": "Jours", "cn": "Nom (CN)", "hosts": "Serveurs", "domains": "Domaines",
         "alone": "Domaines sans autre", "spare": "Jours qui restaient au précédent",
@@ -127,13 +124,13 @@ def _certificates(dossier: Dossier, limit: int) -> Html:
     risky = ends[ends["alone"] > 0]
     over, coming = risky[risky["days"] < 0], risky[risky["days"] >= 0].to_dict("records")
     seen = dossier.presented is not None
-    told = macro("dossier.ends", seen, int(over["alone"].sum()), coming[0] if coming else None)
+    ended = macro("dossier.ends", seen, int(over["alone"].sum()), coming[0] if coming else None)
     written = ends.assign(spare=ends["spare"].astype("Int64"))[list(columns)].rename(columns=columns)
     caption = say("{n:certificat} que présentent vos serveurs, la fin la plus proche d’abord", n=len(ends))
     none = "Aucun de vos certificats n’a été vu sur un serveur."
     return joined(
         _once(shown, "certificates", limit, bar="Domaines", **more),
-        told,
+        ended,
         table(written, name="ends", caption=caption, csv=ends, limit=limit, empty=none),
     )
 
@@ -146,26 +143,25 @@ def _domains(dossier: Dossier, limit: int) -> Html:
     methods = listed["method"].map(names("methods"))
     each = [say("{n:domaine} : {how}", n=int(n), how=how) for how, n in methods.value_counts().items()]
     declared = listed["declared"].map(names("declared")).fillna(say("rien"))
-    shown = pd.DataFrame(
-        {
-            "Domaine": listed["domain"],
-            "Description": listed["description"],
-            "Certificats": listed["certificates"],
-            "DNS déclaré": declared if dossier.space.register is not None else say("inconnu"),
-            "DNS en service": methods.fillna(say("non observé")) if seen else say("non observé"),
-            "Pourquoi": listed["why"] if seen else "",
-            "Déclaration": listed["status"].map(names("statuses")).fillna(say("pas de registre")),
-        }
-    )
+    columns = {
+        "Domaine": listed["domain"],
+        "Description": listed["description"],
+        "Certificats": listed["certificates"],
+        "DNS déclaré": declared if dossier.space.register is not None else say("inconnu"),
+        "DNS en service": methods.fillna(say("non observé")) if seen else say("non observé"),
+        "Pourquoi": listed["why"] if seen else "",
+        "Déclaration": listed["status"].map(names("statuses")).fillna(say("pas de registre")),
+    }
+    shown = pd.DataFrame(columns)
     caption = say("{n:domaine dans la liste|domaines dans la liste}", n=len(listed))
-    told = macro("dossier.methods", seen, each, same, int(asked.sum()))
-    return joined(told, _once(shown, "domains", limit, csv=listed, caption=caption))
+    summary = macro("dossier.methods", seen, each, same, int(asked.sum()))
+    return joined(summary, _once(shown, "domains", limit, csv=listed, caption=caption))
 
 
 def _contacts(dossier: Dossier, limit: int) -> Html:
     shown = dossier.contacts.assign(kind=dossier.contacts["kind"].map(names("contacts")))
-    shown.columns = pd.Index(["Contact", "Tel que publié", "Domaines"])
-    shown = shown.replace({"Tel que publié": {"": say("vide")}})
+    shown = shown.replace({"contact": {"": say("vide")}})
+    shown = shown.set_axis(["Contact", "Tel que publié", "Domaines"], axis=1)
     caption = say("{n:contact publié|contacts publiés}", n=len(shown))
     return table(shown, name="contacts", caption=caption, limit=limit)
 
@@ -190,8 +186,8 @@ def _changes(dossier: Dossier, limit: int) -> Html:
     return joined(lists, table(shown, name="changes", caption=caption, empty=none, limit=limit))
 
 
+# What shows each section of a page, in their order.
 SECTIONS: dict[str, Callable[[Dossier, int], Html]] = {
     "answer": _answer, "correct": _correct, "peers": _peers, "identity": _identity,
     "certificates": _certificates, "domains": _domains, "contacts": _contacts, "changes": _changes,
 }  # fmt: skip
-"""What shows each section of a page, in their order."""

@@ -4,9 +4,11 @@ Two texts of a finding's facts that differ are shown with what differs in bracke
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import chain
 from typing import Any
 
 import pandas as pd
@@ -21,25 +23,21 @@ from mssante_audit.findings.templates import phrase
 from mssante_audit.report.findings import title_of, why_of
 from mssante_audit.values.dn import parse_dn
 
-MOST_TEXT = 300
-"""Characters of what was observed."""
-MOST_PARTS = 6
-"""Texts that stand side by side in one case."""
-MOST_DIFFERENCES = 3
-"""Texts told apart letter by letter, of one case."""
+MOST_TEXT = 300  # characters of what was observed
+MOST_PARTS = 6  # texts that stand side by side in one case
+MOST_DIFFERENCES = 3  # texts told apart letter by letter, of one case
+# Share of letters in common, whatever their case, from which on two texts are compared by letters.
 ALIKE = 0.85
-"""Share of letters in common, whatever their case, from which on two texts are compared by letters."""
-MOST = 600
-"""Characters of a text that are compared: more than a field of the list holds."""
+MOST = 600  # characters of a text that are compared: more than a field of the list holds
+# What stands for a space that matters: a reader sees it, and no line is broken at it.
 SPACES = {
     " ": "␣", "\N{NO-BREAK SPACE}": "⍽", "\N{NARROW NO-BREAK SPACE}": "⍽", "\t": "⇥", "\n": "↵", "\r": "↵",
 }  # fmt: skip
-"""What stands for a space that matters: a reader sees it, and no line is broken at it."""
+# What signs mean, in French.
 LEGEND = {
     "[]": "[] : rien", "␣": "␣ : une espace", "⍽": "⍽ : une espace insécable", "⇥": "⇥ : une tabulation",
     "↵": "↵ : un retour à la ligne",
 }  # fmt: skip
-"""What signs mean, in French."""
 
 _RDN = re.compile(r",(?=[A-Za-z0-9.]+=)")
 
@@ -52,16 +50,11 @@ class Case:
 
     rule: str
     observed: str
-    expected: str
-    """What would be right, or ""."""
-    pairs: tuple[Pair, ...]
-    """What is written beside what would be right, where texts differ by letters."""
+    expected: str  # what would be right, or ""
+    pairs: tuple[Pair, ...]  # what is written beside what would be right, where texts differ by letters
 
     def lines(self, about: str) -> list[str]:
-        """Return what was found and what would be right, the difference marked where it is.
-
-        The title of a rule is told unless it is the one that the point is `about`.
-        """
+        """Return what was found and what would be right, and its rule unless the point is `about` that."""
         label = gettext("Constaté") if self.rule == about else title_of(self.rule)
         hidden = gettext(ELSEWHERE)
         expected = "" if self.expected == hidden else self.expected
@@ -75,13 +68,12 @@ class Case:
             signs = [gettext(text) for sign, text in LEGEND.items() if sign in "".join(lines)]
             meant = gettext(" ; ").join([gettext("entre crochets : ce qui diffère"), *signs])
             return [*lines, f"({meant})"] if "[" in "".join(lines) else lines
-        parts = [one_line(part, MOST_TEXT) for part in self.observed.split(" | ")] if self.observed else []
+        parts = [one_line(part, MOST_TEXT) for part in self.observed.split(" | ")]
+        lines = [_labelled(label, parts[0])] if self.observed else [label] if self.rule != about else []
         if len(parts) > 1:
             lines = [_labelled(label, ""), *(f"· {part}" for part in parts[:MOST_PARTS])]
             if (more := len(parts) - MOST_PARTS) > 0:
                 lines.append(format_text("et {n:autre}", n=more))
-        else:
-            lines = [_labelled(label, parts[0])] if parts else ([label] if self.rule != about else [])
         return lines + ([_labelled(gettext("Attendu"), one_line(expected, MOST_TEXT))] if expected else [])
 
 
@@ -89,18 +81,15 @@ class Case:
 class Point:
     """One thing to put right: all that one remedy mends."""
 
-    severity: str
-    """The worst of its findings'."""
+    severity: str  # the worst of its findings'
     remedy: str
-    domains: tuple[str, ...]
-    """All it touches, each once."""
-    cases: Mapping[Case, tuple[str, ...]]
-    """The worst first, and the domains of each."""
+    domains: tuple[str, ...]  # all it touches, each once
+    cases: Mapping[Case, tuple[str, ...]]  # the worst first, and the domains of each
 
     @property
-    def rules(self) -> list[str]:
+    def rules(self) -> tuple[str, ...]:
         """Those of its findings, worst first."""
-        return list(dict.fromkeys(case.rule for case in self.cases))
+        return _each(case.rule for case in self.cases)
 
     @property
     def title(self) -> str:
@@ -115,14 +104,14 @@ class Point:
     @property
     def expected(self) -> list[str]:
         """What is to be written, letter for letter, where that is known."""
-        return list(dict.fromkeys(right for case in self.cases for _, right in case.pairs))[:MOST_PARTS]
+        return list(_each(right for case in self.cases for _, right in case.pairs))[:MOST_PARTS]
 
     @property
     def addressee(self) -> str:
         """To whom what puts it right goes."""
-        every, worst = dossier_words()["addressees"], self.rules[0]
-        known = next(who for who in every if worst.startswith(tuple(who["rules"])))
-        return typeset(str(known[current_language()]))
+        addressees, worst = dossier_words()["addressees"], self.rules[0]
+        addressee = next(who for who in addressees if worst.startswith(tuple(who["rules"])))
+        return typeset(str(addressee[current_language()]))
 
 
 def _labelled(label: str, text: str) -> str:
@@ -140,33 +129,27 @@ def points_of(
     What to do about each, and the texts in it that differ, are by fingerprint.
     """
     domain = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
-    groups: dict[str, dict[Case, dict[str, None]]] = {}
-    severity: dict[str, str] = {}
-    columns = ("rule", "observed", "expected", "severity", "fingerprint", "domain", "rows")
-    each = zip(*(todo[name].tolist() for name in columns), strict=True)
-    for code, observed, expected, grave, mark, fallback, rows in each:
-        what, case = remedies[mark], Case(code, observed, expected, differing.get(mark, ()))
-        names = [domain[row] for row in rows if row in domain] or [fallback]
-        severity[what] = max(severity.get(what, "info"), grave, key=SEVERITIES.index)
-        groups.setdefault(what, {}).setdefault(case, {}).update(dict.fromkeys(filter(None, names)))
+    groups: defaultdict[str, defaultdict[Case, list[str]]] = defaultdict(lambda: defaultdict(list))
+    worst: dict[str, int] = {}
+    for finding in todo.to_dict("records"):
+        code, key, severity = finding["rule"], finding["fingerprint"], SEVERITIES.index(finding["severity"])
+        case = Case(code, finding["observed"], finding["expected"], differing.get(key, ()))
+        names = [domain[row] for row in finding["rows"] if row in domain] or [finding["domain"]]
+        groups[remedies[key]][case] += filter(None, names)
+        worst[remedies[key]] = max(worst.get(remedies[key], 0), severity)
     points = [
-        Point(
-            severity[what],
-            what,
-            tuple(dict.fromkeys(name for names in cases.values() for name in names)),
-            {case: tuple(names) for case, names in cases.items()},
-        )
+        Point(SEVERITIES[worst[what]], what, _each(*cases.values()), {c: _each(n) for c, n in cases.items()})
         for what, cases in groups.items()
     ]
-    return tuple(sorted(points, key=lambda point: -SEVERITIES.index(point.severity)))
+    return tuple(sorted(points, key=lambda point: SEVERITIES.index(point.severity), reverse=True))
+
+
+def _each(*names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(chain.from_iterable(names)))
 
 
 def one_line(text: str, most: int) -> str:
-    r"""Return a text of the data on one line, nothing invisible in it, cut at `most` characters.
-
-    >>> print(one_line("a  b\nc", 80), one_line("abcdef", 3))
-    a␣␣b\u000ac abc…
-    """
+    """Return a text of the data on one line, nothing invisible in it, cut at `most` characters."""
     shown = re.sub(" {2,}", lambda run: "␣" * len(run[0]), visible(text).strip())
     return shown if len(shown) <= most else f"{shown[:most].rstrip()}…"
 
@@ -180,13 +163,13 @@ def pairs(code: str, facts: Mapping[str, Any]) -> list[Pair]:
     Where nothing is known to be right for a certificate, its first writing is what others are beside.
     """
     written, right = (_texts(facts.get(name)) for name in dossier_words()["spelt"].get(code, ("", "")))
-    found: dict[Pair, None] = {}
+    compared: dict[Pair, None] = {}
     for at, text in enumerate(written):
         others = [other for other in right if _same_name(other, text)]
         others = others or [other for other in written[:at] if _same_name(other, text)][:1]
         if others and text not in others:
-            found[text, max(others, key=lambda other: _alike(text, other))] = None
-    return list(found)
+            compared[text, max(others, key=lambda other: _alike(text, other))] = None
+    return list(compared)
 
 
 def _texts(fact: Any) -> list[str]:
@@ -210,14 +193,14 @@ def _alike(text: str, other: str) -> float:
     return SequenceMatcher(None, text[:MOST], other[:MOST], autojunk=False).ratio()
 
 
-def differences(found: Iterable[Pair]) -> list[Pair]:
+def differences(texts: Iterable[Pair]) -> list[Pair]:
     """Return pairs of texts, marked, those left out that are the same or of which nearly all differs.
 
     >>> differences([("C=FR,O=CH\N{NO-BREAK SPACE}ALPHA,CN=mss", "CN=mss,O=CH ALPHA,C=FR")])
     [('CN=mss,O=CH[⍽]ALPHA,C=FR (dans un autre ordre)', 'CN=mss,O=CH[␣]ALPHA,C=FR')]
     """
     shown: dict[Pair, None] = {}
-    for text, other in found:
+    for text, other in texts:
         ordered = _ordered(text, other)
         if both := (ordered, other) if ordered == other != text else marked(ordered, other):
             note = "" if ordered == text else f" {gettext('(dans un autre ordre)')}"

@@ -27,8 +27,7 @@ def remedy(code: str, facts: Mapping[str, Any] | None = None) -> str:
     """Return what an operator does about a finding: the catalogue's remedy, put to it where that is not."""
     text = dossier_words()["remedies"][current_language()].get(code)
     if not text:
-        known = rule(code)
-        text = localized(known, "remedy") if facts is None else sentence(known, "remedy", facts)
+        text = localized(rule(code), "remedy") if facts is None else sentence(rule(code), "remedy", facts)
     return str(text).strip()
 
 
@@ -36,5 +35,5 @@ def theirs(findings: pd.DataFrame) -> pd.DataFrame:
     """Return the findings that the operator itself can do something about; information and hints left out."""
     apart = {FAILED, *dossier_words()["others"]}
     apart |= {code for code in findings["rule"].unique() if rule(code).manager}
-    told = (findings["severity"] == "info") | (findings["confidence"] == "hint")
-    return findings[~(told | findings["rule"].isin(apart))]
+    idle = (findings["severity"] == "info") | (findings["confidence"] == "hint")
+    return findings[~(idle | findings["rule"].isin(apart))]

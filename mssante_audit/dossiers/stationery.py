@@ -14,10 +14,9 @@ from mssante_audit.base.reading import read_bytes, read_toml
 from mssante_audit.base.resources import real_path
 from mssante_audit.base.settings import Letter, Section, refusal
 
+# How a picture's file begins, and what kind it is.
 PICTURES = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg"}
-"""How a picture's file begins, and what kind it is."""
-MOST_LOGO = 1_000_000
-"""Bytes."""
+MOST_LOGO = 1_000_000  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +28,12 @@ class Stationery:
     signature: str = ""
     deadline_days: int = 0
     logo: bytes = b""
-    to_all: bool = False
-    """Whether an operator with nothing to put right gets one as well."""
+    to_all: bool = False  # whether an operator with nothing to put right gets one as well
     contacts_to: str = Letter().contacts_to
+    # Where the manager takes changes of contacts (e-mail), and Annexe 1 (post).
     form_to: str = Letter().form_to
-    """Where the manager takes changes of contacts (e-mail), and Annexe 1 (post)."""
+    # Of each operator to remind the day of the last letter (ISO 8601), and how what it told stands.
     reminders: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
-    """Of each operator to remind the day of the last letter (ISO 8601), and how what it told stands."""
 
     @property
     def picture(self) -> str:
@@ -48,10 +46,7 @@ class _File(Section):
 
 
 def stationery(settings: Letter) -> Stationery:
-    """Return what letters are written on, the logo read.
-
-    If an address is none that a message can carry, or the logo is no picture, it is an `InputError`.
-    """
+    """Return what letters are written on, the logo read; a bad address or picture is an `InputError`."""
     addresses: dict[str, Any] = {}
     logo = b""
     for key in ("sender", "reply_to"):
@@ -69,16 +64,12 @@ def stationery(settings: Letter) -> Stationery:
             raise InputError(f"letter.logo: {error.message}", file=str(path)) from None
         if not logo.startswith(tuple(PICTURES)):
             raise InputError("letter.logo: no PNG or JPEG of 1 MB at most", file=str(path))
-    told = {key: getattr(settings, key) for key in ("deadline_days", "to_all", "contacts_to", "form_to")}
-    return Stationery(**addresses, signature=settings.signature.strip("\n"), logo=logo, **told)
+    same = {key: getattr(settings, key) for key in ("deadline_days", "to_all", "contacts_to", "form_to")}
+    return Stationery(**addresses, signature=settings.signature.strip("\n"), logo=logo, **same)
 
 
 def read_stationery(file: Path) -> Stationery:
-    """Return what the section ``[letter]`` of an ``audit.toml``, or of a file of its own, says.
-
-    If it cannot be read, has no such section, or a key of it is unknown or has a wrong value, it is an
-    `InputError`.
-    """
+    """Return what the section ``[letter]`` of a file says; one without, or with a bad key, is refused."""
     settings = read_toml(file)
     remedy = f"Keys: {', '.join(Letter.model_fields)}"
     if "letter" not in settings:

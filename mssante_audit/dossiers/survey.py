@@ -30,27 +30,21 @@ from mssante_audit.values.dn import parse_dn
 from mssante_audit.verdicts.domains import domains, doubts, hosts, method_records
 from mssante_audit.verdicts.presented import expiries, renewals
 
-LISTS = 12
-"""Lists of the archive that are counted at most, the last among them."""
-PEERS_MIN = 5
-"""Fewer operators of a size are not compared with: one of them could be told from the numbers."""
-SIZES = ((1, 1), (2, 9), (10, 49), (50, None))
-"""Operators by how many domains they hold: the peers of each."""
+LISTS = 12  # lists of the archive that are counted at most, the last among them
+PEERS_MIN = 5  # fewer operators of a size are not compared with: one of them could be told from the numbers
+SIZES = ((1, 1), (2, 9), (10, 49), (50, None))  # operators by how many domains they hold: the peers of each
 
 
 class Peers(NamedTuple):
     """Where an operator stands among those of its size. Without peers enough, only `low` and `high`."""
 
     low: int
-    high: int | None
-    """Domains of the operators compared with, from `low` to `high`."""
-    number: int = 0
-    """How many they are, this operator not counted; 0 if they are too few to be told of."""
+    high: int | None  # domains of the operators compared with, from `low` to `high`
+    number: int = 0  # how many they are, this operator not counted; 0 if they are too few to be told of
+    # Median of their points to put right, by severity; `whole` has the quartiles of all of them.
     medians: Mapping[str, float] | None = None
-    """Median of their points to put right, by severity; `whole` has the quartiles of all of them."""
     whole: tuple[float, ...] = (0.0, 0.0, 0.0)
-    more: int = 0
-    """How many of them have more points than this operator."""
+    more: int = 0  # how many of them have more points than this operator
 
 
 def survey(space: TrustSpace) -> Survey:
@@ -63,7 +57,7 @@ class Survey:
 
     Findings are in words, persons masked unless the space shows contacts; by fingerprint are the `facts` of
     each (persons in clear), the `kinds` of contact in it (``project``, ``support``), and the `remedies`.
-    Rows have `owners`, operators the positions of what is `found` to touch them.
+    Rows have `owners`, operators the positions of the findings `touching` them.
     """
 
     def __init__(self, space: TrustSpace) -> None:
@@ -71,20 +65,15 @@ class Survey:
         raw = concat(parted(name, space)[0] for name in audits())
         self.findings = worded(raw, contacts="all" if space.show_contacts else "none")
         self.facts: dict[str, Mapping[str, Any]] = dict(zip(raw["fingerprint"], raw["facts"], strict=True))
-        self.kinds: dict[str, frozenset[str]] = {}
-        for key, facts in self.facts.items():  # what would be right is no contact of it
-            holders = [facts, *facts["contacts"]] if isinstance(facts.get("contacts"), list) else [facts]
-            kinds = {holder.get("kind", "") for holder in holders if isinstance(holder, Mapping)}
-            if told := frozenset({"project", "support"} & kinds):
-                self.kinds[key] = told
+        self.kinds = {key: kinds for key, facts in self.facts.items() if (kinds := _kinds(facts))}
         codes = zip(raw["fingerprint"], raw["rule"], strict=True)
         self.remedies = {key: remedy(code, told_to(self.facts[key], lambda _: False)) for key, code in codes}
         self.owners = dict(zip(entries["row"].tolist(), entries["operator_id"].tolist(), strict=True))
-        self.found: defaultdict[str, list[int]] = defaultdict(list)
+        self.touching: defaultdict[str, list[int]] = defaultdict(list)
         columns = zip(self.findings["rows"], self.findings["operator_id"], strict=True)
         for position, (rows, named) in enumerate(columns):
             for operator_id in {named, *(self.owners[row] for row in rows)} - {""}:
-                self.found[operator_id].append(position)
+                self.touching[operator_id].append(position)
 
     @cached_property
     def belongings(self) -> Belongings:
@@ -97,9 +86,8 @@ class Survey:
 
         No operator is asked to put right what nobody knows to be so today; the list's date it is told.
         """
-        found = doubts(self.space, self.findings, domains(self.space)).items()
-        doubted = {key: tuple(name for name in why if name != LIST) for key, why in found}
-        return {key: why for key, why in doubted.items() if why}
+        doubted = doubts(self.space, self.findings, domains(self.space)).items()
+        return {key: why for key, names in doubted if (why := tuple(n for n in names if n != LIST))}
 
     @cached_property
     def standing(self) -> pd.DataFrame:
@@ -112,7 +100,7 @@ class Survey:
         counts = []
         for operator_id in held.index:
             worst: dict[str, int] = {}  # of all that one remedy mends
-            for what, rank in (ranked[at] for at in self.found.get(str(operator_id), ()) if at in ranked):
+            for what, rank in (ranked[at] for at in self.touching.get(str(operator_id), ()) if at in ranked):
                 worst[what] = max(rank, worst.get(what, 0))
             counts.append([list(worst.values()).count(rank) for rank in range(1, len(SEVERITIES))])
         frame = pd.DataFrame(counts, index=held.index, columns=list(SEVERITIES[1:]), dtype="int64")
@@ -161,15 +149,13 @@ class Survey:
     def step(self) -> Span | None:
         """What changed between the last two lists: of the archive, or from its last to a newer one."""
         space = self.space
-        if space.archive is None:
+        archived = space.archive.until(space.as_of) if space.archive else ()
+        made = space.whitelist.generated_at
+        newer = bool(archived) and made is not None and archived[-1].generated_at < made <= space.as_of
+        if len(archived) < 2 and not newer:
             return None
-        known, made = space.archive.until(space.as_of), space.whitelist.generated_at
-        newer = bool(known) and made is not None and known[-1].generated_at < made <= space.as_of
-        if len(known) < 2 and not newer:
-            return None
-        last = [side_of(space.whitelist)] if newer else []
-        before, after = (*(space.side_of(archived) for archived in known[-1 if newer else -2 :]), *last)
-        return between(before.audited, after.audited)
+        after = side_of(space.whitelist) if newer else space.side_of(archived[-1])
+        return between(space.side_of(archived[-1 if newer else -2]).audited, after.audited)
 
     @cached_property
     def history(self) -> tuple[list[datetime], pd.DataFrame]:
@@ -191,3 +177,10 @@ class Survey:
         keys = {name: parse_dn(name).key for name in ending["name"].unique()}
         spares = dict(zip(moves["certificate"], moves["spare"].tolist(), strict=True))
         return ending.assign(key=ending["name"].map(keys), spare=ending["certificate"].map(spares))
+
+
+def _kinds(facts: Mapping[str, Any]) -> frozenset[str]:
+    """Return the kinds of contact in the facts of a finding; what would be right is no contact of it."""
+    holders = [facts, *facts["contacts"]] if isinstance(facts.get("contacts"), list) else [facts]
+    kinds = {holder.get("kind", "") for holder in holders if isinstance(holder, Mapping)}
+    return frozenset({"project", "support"} & kinds)

@@ -1,8 +1,8 @@
 """A dossier for each operator, with its letter, an index for readers and one for machines.
 
-`make_dossier` is a plain function of an operator, called here or by any executor's workers: all that goes to
-one and comes back can be pickled, and names no file of the sender's machine where the data are sent along.
-What is in the output folder changes at the very end of a run (`mssante_audit.base.staging`).
+`make_dossier` is called here or by an executor's workers: all that goes to one and comes back can be pickled,
+and names no file of the sender's machine where the data are sent along. What is in the output folder changes
+at the very end of a run (`mssante_audit.base.staging`).
 """
 
 import json
@@ -20,32 +20,19 @@ from pathlib import Path
 from traceback import format_exception
 from typing import Any, NamedTuple
 
+from mssante_audit.base import export, reading, resources, staging
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import AuditError, InputError, ParameterError
-from mssante_audit.base.export import json_bytes, write_bytes
 from mssante_audit.base.language import using_language
-from mssante_audit.base.reading import MB, read_text
-from mssante_audit.base.resources import resource, sample_folder
 from mssante_audit.base.settings import LIMITS
-from mssante_audit.base.staging import SCRATCH, locked, private, publish
 from mssante_audit.dossiers import facts
 from mssante_audit.dossiers.letter import letter_files, reminder
 from mssante_audit.dossiers.page import NOTEBOOK, SECTIONS, section
 from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.dossiers.survey import survey
-from mssante_audit.report import results
+from mssante_audit.report import page, results
 from mssante_audit.report.execute import failure_of
 from mssante_audit.report.html import Html, joined, macro, note, template, trusted
-from mssante_audit.report.page import (
-    Outcome,
-    Page,
-    as_severe,
-    data_files,
-    labelled,
-    page_html,
-    policy_of,
-    write_files,
-)
 from mssante_audit.report.parameters import tellable
 from mssante_audit.report.results import NO_ANSWERS, of_space
 from mssante_audit.report.run import plan
@@ -58,8 +45,8 @@ from mssante_audit.whitelist.rows import CPS_ISSUER
 
 INDEX = "dossiers.json"
 
+# Of the files of one dossier.
 SUFFIXES = frozenset({".html", ".results.json", ".findings.csv", ".txt", ".eml"})
-"""Of the files of one dossier."""
 
 _PLAIN = re.compile(r"[0-9][0-9a-z-]{0,39}")
 
@@ -69,23 +56,15 @@ class Dossier:
     """What became of one operator's dossier."""
 
     operator_id: str
-    name: str
-    """The operator's."""
-    file: str
-    """Its files' name without suffix."""
-    status: str
-    """``done`` or ``failed``."""
-    counts: Mapping[str, int] | None
-    """Findings by severity."""
-    made_at: str
-    """When it was made (UTC, ISO 8601)."""
+    name: str  # the operator's
+    file: str  # its files' name without suffix
+    status: str  # ``done`` or ``failed``
+    counts: Mapping[str, int] | None  # findings by severity
+    made_at: str  # when it was made (UTC, ISO 8601)
     as_of: str
-    files: Mapping[str, str]
-    """SHA-256 by suffix; of a failed one, those in ``failed/``."""
-    failure: Mapping[str, str] | None = None
-    """Of a failed one: `kind`, `message`, `section`."""
-    last_good: str | None = None
-    """Of a failed one: when the complete one that is still there was made."""
+    files: Mapping[str, str]  # SHA-256 by suffix; of a failed one, those in ``failed/``
+    failure: Mapping[str, str] | None = None  # of a failed one: `kind`, `message`, `section`
+    last_good: str | None = None  # of a failed one: when the complete one that is still there was made
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +78,19 @@ class DossierRun:
         """Return 3 if a dossier failed, 1 if a finding is at or above severity `fail_on`, 0 otherwise."""
         if any(outcome.status == "failed" for outcome in self.outcomes):
             return 3
-        return int(any(as_severe(outcome.counts, fail_on) for outcome in self.outcomes))
+        return int(any(page.as_severe(outcome.counts, fail_on) for outcome in self.outcomes))
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """What the dossiers of a run are made from."""
 
-    key: str
-    """Of the data and the parameters: which space to open."""
+    key: str  # of the data and the parameters: which space to open
+    # Parameters in force, paths absolute; without those that a `Bundle` has in their place.
     given: Mapping[str, Any]
-    """Parameters in force, paths absolute; without those that a `Bundle` has in their place."""
-    code: str
-    """Digest of the code that is to make them."""
-    debug: bool = False
-    """Keep tracebacks, which may hold unmasked values."""
-    masked: bool = False
-    """Mask an operator's own contacts as well."""
+    code: str  # digest of the code that is to make them
+    debug: bool = False  # keep tracebacks, which may hold unmasked values
+    masked: bool = False  # mask an operator's own contacts as well
     on: Stationery = field(default_factory=Stationery)
 
 
@@ -123,18 +98,15 @@ class Made(NamedTuple):
     """A dossier that was made, or what there is of it; workers know neither name nor last good one."""
 
     dossier: Dossier
-    files: Mapping[str, bytes]
-    """Content by suffix."""
+    files: Mapping[str, bytes]  # content by suffix
 
 
 def make_dossiers(
     order: Order, operators: Sequence[str], executor: Executor | None = None, data: Any = None
 ) -> Generator[Made]:
-    """Yield the dossiers of operators in their order, failed ones too.
+    """Yield the dossiers of operators in their order, failed ones too, made by this process or `executor`.
 
-    An `executor` makes them, if not this process; its workers are given `data` as a `Bundle`, ``None`` where
-    they read the data themselves. If these cannot be loaded, or a worker has other code than this process, it
-    is an `InputError`.
+    Its workers are given `data` as a `Bundle`, ``None`` where they read the data themselves.
     """
     if executor is None:
         yield from (make_dossier(order, operator_id) for operator_id in operators)
@@ -153,8 +125,7 @@ def make_dossiers(
             except AuditError:
                 raise
             except Exception as error:  # its worker is lost
-                with using_language(order.given["lang"]):
-                    made = _made(order, operator_id, [], time.perf_counter(), error)
+                made = from_space(order, error, operator_id)
             yield made
     finally:  # Ctrl-C above all
         for task in tasks.values():
@@ -164,67 +135,56 @@ def make_dossiers(
 def make_dossier(order: Order, operator_id: str, data: Bundle | None = None) -> Made:
     """Make the dossier of one operator: page, results, findings, letter. Whatever fails, there is a page.
 
-    If the code here is not that of the order, or the data cannot be loaded, it is an `InputError`.
+    Other code than that of the order, and data that cannot be loaded, are an `InputError`.
     """
     if code_digest() != order.code:
-        raise InputError(
-            "a worker runs other code than its caller", remedy="Install this version of mssante_audit there"
-        )
+        remedy = "Install this version of mssante_audit there"
+        raise InputError("a worker runs other code than its caller", remedy=remedy)
     return from_space(order, opened(order, data), operator_id)
 
 
-def from_space(order: Order, space: TrustSpace, operator_id: str) -> Made:
-    """Make one dossier from its space, loaded already."""
+def from_space(order: Order, source: TrustSpace | Exception, operator_id: str) -> Made:
+    """Make one dossier from its space, or why there is none; of a failed one, what there is of its page."""
     with using_language(order.given["lang"]):
-        begin, parts, told, letter, failed = time.perf_counter(), list[Html](), None, {}, None
+        begin, parts, dossier, letter, error = time.perf_counter(), list[Html](), None, {}, None
         try:
-            told = facts.dossier(space, operator_id, masked=order.masked)
-            if again := reminder(told, order.on):
+            if isinstance(source, Exception):
+                raise source
+            dossier = facts.dossier(source, operator_id, masked=order.masked)
+            if again := reminder(dossier, order.on):
                 parts.append(note(again, kind="caution"))
             for name in SECTIONS:
-                parts.append(section(told, name, order.given["row_limit"]))
-            letter = letter_files(told, order.on)
-        except Exception as error:  # the other operators' dossiers are made all the same
-            failed = error
-        return _made(order, operator_id, parts, begin, failed, told, letter)
-
-
-def _made(
-    order: Order,
-    operator_id: str,
-    parts: list[Html],
-    begin: float,
-    error: Exception | None,
-    dossier: facts.Dossier | None = None,
-    letter: Mapping[str, bytes] | None = None,
-) -> Made:
-    """Return a dossier's files, of which nothing fails: of a failed one, what there is of its page."""
-    shown = tellable({**order.given, "operator": operator_id})
-    found, failure, held = None, None, NO_ANSWERS
-    title = stopped = str(macro("dossier.title", "answer"))
-    if error:
-        trace = "".join(format_exception(error)) if order.debug else ""
-        failure = failure_of(type(error).__name__, str(error), -1, trace)
-    if dossier:
-        found, title, known = dossier.record(), dossier.label, domains(dossier.space)
-        held = answers(known[known["domain"].isin(dossier.domains["domain"])])
-        if failure and len(parts) < len(SECTIONS):
-            name = [*SECTIONS][len(parts)]
-            stopped, parts = str(macro("dossier.title", name)), [*parts, macro("dossier.heading", name)]
-    seconds, where = {"make": round(time.perf_counter() - begin, 3)}, stopped if failure else ""
-    outcome = Outcome(NOTEBOOK, title, found, failure, where, seconds, answers=held)
-    provenance: Mapping[str, Any] = found.provenance if found else {}
-    page = Page(NOTEBOOK, labelled(shown), provenance, failure)
-    look = macro("tables.enable", trusted(style()), trusted(script()))
-    html = page_html(page, title, joined(look, *parts), where).encode("utf-8", "backslashreplace")
-    files = {".html": html, **data_files(outcome, shown, provenance), **(letter or {})}
-    told = Dossier(
-        operator_id, "", file_name(operator_id), "failed" if failure else "done",
-        found.by_severity if found else None, datetime.now(UTC).replace(microsecond=0).isoformat(),
-        order.given["as_of"], {suffix: digest(content) for suffix, content in files.items()},
-        {"kind": failure.kind, "message": failure.message, "section": where} if failure else None,
-    )  # fmt: skip
-    return Made(told, files)
+                parts.append(section(dossier, name, order.given["row_limit"]))
+            letter = letter_files(dossier, order.on)
+        except Exception as failed:  # the other operators' dossiers are made all the same
+            error = failed
+        shown = tellable({**order.given, "operator": operator_id})
+        record, failure, why, where, held = None, None, None, "", NO_ANSWERS
+        title = str(macro("dossier.title", "answer"))
+        if dossier:
+            record, answered = dossier.record(), domains(dossier.space)
+            held = answers(answered[answered["domain"].isin(dossier.domains["domain"])])
+        if error:
+            trace, where = "".join(format_exception(error)) if order.debug else "", title
+            failure = failure_of(type(error).__name__, str(error), -1, trace)
+            if dossier and len(parts) < len(SECTIONS):
+                name = [*SECTIONS][len(parts)]
+                where, parts = str(macro("dossier.title", name)), [*parts, macro("dossier.heading", name)]
+            why = {"kind": failure.kind, "message": failure.message, "section": where}
+        title = dossier.label if dossier else title
+        seconds = {"make": round(time.perf_counter() - begin, 3)}
+        outcome = page.Outcome(NOTEBOOK, title, record, failure, where, seconds, answers=held)
+        provenance: Mapping[str, Any] = record.provenance if record else {}
+        head = page.Page(NOTEBOOK, page.labelled(shown), provenance, failure)
+        look = macro("tables.enable", trusted(style()), trusted(script()))
+        html = page.page_html(head, title, joined(look, *parts), where).encode("utf-8", "backslashreplace")
+        files = {".html": html, **page.data_files(outcome, shown, provenance), **letter}
+        made_at = datetime.now(UTC).replace(microsecond=0).isoformat()
+        digests = {suffix: digest(content) for suffix, content in files.items()}
+        counts, status = record.by_severity if record else None, "failed" if failure else "done"
+        name = file_name(operator_id)
+        made = Dossier(operator_id, "", name, status, counts, made_at, order.given["as_of"], digests, why)
+        return Made(made, files)
 
 
 _lock = threading.Lock()
@@ -237,7 +197,7 @@ def opened(order: Order, data: Bundle | None = None) -> TrustSpace:
         if order.key not in _opened:
             given, folder = dict(order.given), None
             if data:
-                folder = tempfile.TemporaryDirectory(prefix=SCRATCH)  # goes with the process
+                folder = tempfile.TemporaryDirectory(prefix=staging.SCRATCH)  # goes with the process
                 where, anchors = data.unpack(Path(folder.name))
                 given |= {"data": str(where), "anchors": [str(anchor) for anchor in anchors]}
             space = results.open_space(**of_space(given))
@@ -270,40 +230,24 @@ def write_dossiers(
     debug: bool = False,
     listener: Callable[[int, int, Dossier], None] = lambda *_: None,
 ) -> DossierRun:
-    """Write the dossiers of operators.
+    """Write dossiers: of operators named, or that sit in a place, or all of them. The others' stay.
 
-    `out`, `parameters` (but for `operator`) and `debug` are those of `mssante_audit.report.run.run_reports`.
+    `parameters` (but for `operator`) and `debug` are as `mssante_audit.report.run.run_reports` takes
+    them. The dossiers are made by `jobs` processes, or by an `executor`'s workers: these may be other
+    machines', with this package in this version and nothing else, as the data are sent, or what `send`
+    makes of them, such as a Dask future, so that they go out once. Each operator's own contacts can be
+    `masked` as well; letters are written `on` a stationery. The `listener` is called with how many
+    dossiers there are, of all, and the last.
 
-    Parameters
-    ----------
-    operators
-        Identifiers or unambiguous names; all operators of the list if empty. The others' dossiers stay.
-    region, department
-        Only of operators that sit there (`mssante_audit.report.results.limits`); the others' stay.
-    jobs, executor
-        How many processes make them, this one alone if it is one; or where to make them instead. Workers may
-        be other machines', with this package in this version and nothing else: the data are sent.
-    masked
-        Mask each operator's own contacts as well: for others than the operators.
-    on
-        What letters are written on; sender and signature are left to fill in without.
-    send
-        Makes of the data what the tasks for `executor` are given in their place, such as a Dask future: they
-        go out once then, and with every task if this is not given.
-    listener
-        Called with the number of dossiers there are, of all, and the last one.
-
-    Raises
-    ------
-    UnknownNameError, ParameterError, InputError
-        Before anything runs: no such operator, bad parameter, white list that cannot be read.
-    OutputError
-        If `out` cannot be written, or another run is writing there.
+    An unknown operator or place, a bad parameter or a list that cannot be read is an `UnknownNameError`,
+    `ParameterError` or `InputError` before anything runs; if `out` cannot be written, or another run is
+    writing there, it is an `OutputError`.
     """
     given = dict(parameters or {})
     if apart := [name for name in LIMITS if name in given]:
         raise ParameterError(f"{apart[0]} is not a parameter here", remedy="Name operators apart")
-    (base,) = plan({NOTEBOOK: resource("notebooks") / f"{NOTEBOOK}.ipynb"}, {**given, "operator": "0"})
+    notebook = resources.resource("notebooks") / f"{NOTEBOOK}.ipynb"
+    (base,) = plan({NOTEBOOK: notebook}, {**given, "operator": "0"})
     given = {**base.shown, **base.given}
     data, anchors = given.get("data"), given.get("anchors") or ()
     content = json.dumps([inputs_digest(data, anchors), given], sort_keys=True, default=str)
@@ -314,15 +258,14 @@ def write_dossiers(
     sitting = results.operators(space, results.limits(space, None, region, department))
     asked = [results.select_operator(space, operator) for operator in operators]
     if sitting is not None and asked and sitting.isdisjoint(asked):
-        raise ParameterError(
-            "none of these operators sits there", remedy="Name operators or places, not both"
-        )
+        remedy = "Name operators or places, not both"
+        raise ParameterError("none of these operators sits there", remedy=remedy)
     wanted = dict.fromkeys(i for i in asked or names if i and (sitting is None or i in sitting))
-    with private(out, names_persons=not masked), locked(out) as staging, ExitStack() as pool:
+    with staging.private(out, names_persons=not masked), staging.locked(out) as folder, ExitStack() as pool:
         before, there, sent = read_dossiers(out), dict[str, Dossier](), None
         if executor:  # the order goes without paths of this machine, and the data with it
             order = replace(order, given={**given, "data": None})
-            if data is not None and Path(data) != sample_folder():
+            if data is not None and Path(data) != resources.sample_folder():
                 order = replace(order, given=tellable(given))
                 sent = send(pack(data, anchors, space.mailboxes))
         elif jobs > 1:
@@ -330,13 +273,13 @@ def write_dossiers(
             workers = ProcessPoolExecutor(jobs, initializer=signal.signal, initargs=silent)
             executor = pool.enter_context(workers)
         with closing(make_dossiers(order, [*wanted], executor, sent)) as made:
-            for told, files in made:
-                who, earlier, good = told.operator_id, before.get(told.operator_id), None
-                if told.failure and earlier:
+            for dossier, files in made:
+                who, good = dossier.operator_id, None
+                if dossier.failure and (earlier := before.get(who)):
                     good = earlier.made_at if earlier.status == "done" else earlier.last_good
-                there[who] = dossier = replace(told, name=names[who], last_good=good)
-                write_files(staging, dossier.file, files, failed=bool(dossier.failure))
-                listener(len(there), len(wanted), dossier)
+                there[who] = replace(dossier, name=names[who], last_good=good)
+                page.write_files(folder, dossier.file, files, failed=bool(dossier.failure))
+                listener(len(there), len(wanted), there[who])
         left = {i: d for i, d in before.items() if i in names and i not in there}
         others = left if operators or region or department else {}
         index = sorted({**others, **there}.values(), key=lambda d: (d.name.casefold(), d.operator_id))
@@ -344,40 +287,34 @@ def write_dossiers(
         with using_language(given["lang"]):
             html = dossiers_html(index, origin := results.provenance(space))
         listed = {"parameters": shown, "provenance": origin, "dossiers": [asdict(d) for d in index]}
-        write_bytes(staging / INDEX, json_bytes(listed))
-        write_bytes(staging / "index.html", html.encode("utf-8", "backslashreplace"))
-        publish(staging, out, list(_stale(before, index, there)))
+        export.write_bytes(folder / INDEX, export.json_bytes(listed))
+        export.write_bytes(folder / "index.html", html.encode("utf-8", "backslashreplace"))
+        staging.publish(folder, out, list(_stale(before, index, there)))
     return DossierRun(out, tuple(dossier for dossier in index if dossier.operator_id in there))
 
 
 def read_dossiers(out: Path) -> dict[str, Dossier]:
     """Return the dossiers that an output folder's index tells of, by operator; none if it cannot be read."""
     try:
-        entries = json.loads(read_text(out / INDEX, 64 * MB))["dossiers"]
-        found = {entry["operator_id"]: Dossier(**entry) for entry in entries}
-        return {i: d for i, d in found.items() if d.file == file_name(i) and SUFFIXES.issuperset(d.files)}
+        entries = json.loads(reading.read_text(out / INDEX, 64 * reading.MB))["dossiers"]
+        dossiers = [Dossier(**entry) for entry in entries]
+        sound = (d for d in dossiers if d.file == file_name(d.operator_id) and SUFFIXES.issuperset(d.files))
+        return {dossier.operator_id: dossier for dossier in sound}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
 def file_name(operator_id: str) -> str:
-    """Return the name of an operator's files: its identifier, or a hash of one that a path could not bear.
-
-    >>> file_name("010000001"), file_name("../../etc/passwd")
-    ('010000001', 'operateur-3754d6cb3a38')
-    """
-    if _PLAIN.fullmatch(operator_id):
-        return operator_id
-    return f"operateur-{digest(operator_id)[:12]}"
+    """Return the name of an operator's files: its identifier, or a hash of one that a path could not bear."""
+    return operator_id if _PLAIN.fullmatch(operator_id) else f"operateur-{digest(operator_id)[:12]}"
 
 
 def operator_names(space: TrustSpace) -> dict[str, str]:
     """Return the operators of a list and what most of their rows call them, "" if none does."""
     entries = space.entries[space.entries["operator_id"] != ""]
-    names = dict.fromkeys(map(str, entries["operator_id"]), "")
     named = entries[~entries["operator"].isin(["", CPS_ISSUER])]
-    common = named.groupby("operator_id")["operator"].agg(lambda name: name.mode().iloc[0])
-    return names | {str(operator_id): str(name) for operator_id, name in common.items()}
+    common = named.groupby("operator_id")["operator"].agg(lambda names: names.mode().iloc[0])
+    return dict.fromkeys(entries["operator_id"].tolist(), "") | common.to_dict()
 
 
 def _stale(
@@ -395,6 +332,6 @@ def _stale(
 def dossiers_html(dossiers: Sequence[Dossier], provenance: Mapping[str, Any]) -> str:
     """Return the page that lists dossiers, in the order given and the language spoken."""
     failed, code = sum(dossier.status == "failed" for dossier in dossiers), script()
-    context = {"dossiers": dossiers, "failed": failed, "provenance": provenance}
-    page = template("dossiers.html.j2")
-    return page.render(context, policy=policy_of(source_of(code)), script=code, style=style())
+    context = {"dossiers": dossiers, "failed": failed, "provenance": provenance, "script": code}
+    html = template("dossiers.html.j2")
+    return html.render(context, policy=page.policy_of(source_of(code)), style=style())

@@ -30,21 +30,20 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import Column, described
 from mssante_audit.base.reading import open_regular, unreadable
 
+# Where ANS publishes it; its server's certificate is IGC-Santé's.
 URL = (
     "https://service.annuaire.sante.fr/annuaire-sante-webservices/V300/services/extraction/"
     "Extraction_Correspondance_MSSante"
 )
-"""Where ANS publishes it; its server's certificate is IGC-Santé's."""
-
+# An extraction made so long before or after a list says nothing sure of its domains: in 75 days one in ten
+# left and one in twenty-five came (data). No source: this audit's convention.
 MAX_DAYS = 31
-"""An extraction made so long before or after a list says nothing sure of its domains: in 75 days one in ten
-left and one in twenty-five came (data). No source: this audit's convention."""
+# By how much an extraction may be younger than the day it is looked at: its name tells no time zone.
 AHEAD = timedelta(days=1)
-"""By how much an extraction may be younger than the day it is looked at: its name tells no time zone."""
+# Largest text accepted, uncompressed: some 24 times that of 2026. Bounds what a ZIP bomb can cost.
 MAX_BYTES = 2 * 2**30
-"""Largest text accepted, uncompressed: some 24 times that of 2026. Bounds what a ZIP bomb can cost."""
+# How ANS names an extraction, by the minute.
 PUBLISHED = re.compile(r"Extraction_Correspondance_MSSante_(\d{12})\.(?:txt|zip)", re.I | re.A)
-"""How ANS names an extraction, by the minute."""
 
 _PIECE = 2**16  # where an archive's check fails, so much is lost
 _ZIP = b"PK\x03\x04"
@@ -63,23 +62,20 @@ FRAME = (
 )  # fmt: skip
 __doc__ = described(__doc__, "Columns of `Counts.frame`", FRAME)
 
+# Headings of what is read; found by name, in whatever order.
 COLUMNS = ("Type de BAL", "Adresse BAL", "Type identifiant structure", "Identification Structure")
-"""Headings of what is read; found by name, in whatever order."""
-
+# Of mailboxes: a person's, an organisation's, whatever else the manager may come to publish.
 KINDS = ("PER", "ORG", "other")
-"""Of mailboxes: a person's, an organisation's, whatever else the manager may come to publish."""
-
+# Most combinations of domain, kind and structure: some ten times those of 2026. Bounds the memory.
 MAX_GROUPS = 1_000_000
-"""Most combinations of domain, kind and structure: some ten times those of 2026. Bounds the memory."""
-MAX_LINE, _BLOCK = 2**16, 2**21
-"""Longest row, and what is read at once, in bytes."""
+MAX_LINE, _BLOCK = 2**16, 2**21  # longest row, and what is read at once, in bytes
+# Kinds of structure that are counted apart, as the column may write them → first character in a certificate,
+# and the identifier, with it or without. The others are practices, whose numbers are persons'.
 _STRUCTURES = {
     name: (digit, re.compile(f"(?:{digit})?([0-9AB]{{{length}}})"))
     for digit, kind, length in (("1", "FINESS", 9), ("2", "SIREN", 9), ("3", "SIRET", 14))
     for name in (digit, kind)
 }
-"""Kinds of structure that are counted apart, as the column may write them → first character in a certificate,
-and the identifier, with it or without. The others are practices, whose numbers are persons'."""
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+", re.A)
 _TEXTS = ["domain", "kind", "structure"]
 
@@ -88,30 +84,23 @@ _TEXTS = ["domain", "kind", "structure"]
 class Counts:
     """What an extraction says, in numbers."""
 
-    frame: pd.DataFrame
-    """As this module's docstring says, sorted by the first three columns."""
-    repeated: int
-    """Rows whose address a row before has; not counted."""
-    unread: int
-    """Rows without an address, or with another number of columns; not counted."""
+    frame: pd.DataFrame  # as this module's docstring says, sorted by the first three columns
+    repeated: int  # rows whose address a row before has; not counted
+    unread: int  # rows without an address, or with another number of columns; not counted
+    # What is broken, "" if nothing is: then numbers are those of the readable rows, at least so many.
     damage: str
-    """What is broken, "" if nothing is: then numbers are those of the readable rows, at least so many."""
 
 
 @dataclass(frozen=True, eq=False)
 class Extraction:
     """An extraction. It is read when its numbers are first asked for."""
 
-    source: str
-    """Name of the file."""
-    made_at: datetime
-    """When it was made, as its name tells (UTC)."""
+    source: str  # name of the file
+    made_at: datetime  # when it was made, as its name tells (UTC)
+    # ``None`` for one of a snapshot or sent to another process, which has its numbers.
     file: Path | None = None
-    """``None`` for one of a snapshot or sent to another process, which has its numbers."""
-    known: Counts | None = None
-    """Its numbers, where they were read before."""
-    earlier: Extraction | None = None
-    """The one before it in the folder."""
+    known: Counts | None = None  # its numbers, where they were read before
+    earlier: Extraction | None = None  # the one before it in the folder
 
     @cached_property
     def counts(self) -> Counts:
@@ -150,29 +139,25 @@ def find_extractions(data: Path, as_of: datetime) -> Extraction | None:
     """
     if not data.is_dir():
         return None
-    found: dict[datetime, Path] = {}
+    files: dict[datetime, Path] = {}
     for file in sorted(data.iterdir()):
         if is_extraction(file) and file.suffix.lower() in (".txt", ".zip") and not file.is_dir():
             made = dated(file)
             if made is None:
                 remedy = "Name it as ANS does: Extraction_Correspondance_MSSante_AAAAMMJJhhmm.txt or .zip"
                 raise InputError("its name does not tell when it was made", file=str(file), remedy=remedy)
-            found.setdefault(made, file)  # .txt before .zip: the same, and quicker to read
+            files.setdefault(made, file)  # .txt before .zip: the same, and quicker to read
     last = None
-    for made in sorted(made for made in found if made <= as_of + AHEAD)[-2:]:
-        last = Extraction(found[made].name, made, found[made], earlier=last)
+    for made in sorted(made for made in files if made <= as_of + AHEAD)[-2:]:
+        last = Extraction(files[made].name, made, files[made], earlier=last)
     return last
 
 
 def made_at(name: str) -> datetime | None:
-    """Return when an extraction of that name was made, by the manager's clock, taken for UTC.
-
-    >>> made_at("extraction_correspondance_mssante_202608261013.TXT").isoformat()
-    '2026-08-26T10:13:00+00:00'
-    """
-    found = PUBLISHED.fullmatch(name)
+    """Return when an extraction of that name was made, by the manager's clock, taken for UTC."""
+    match = PUBLISHED.fullmatch(name)
     try:
-        return datetime.strptime(found[1], "%Y%m%d%H%M").replace(tzinfo=UTC) if found else None
+        return datetime.strptime(match[1], "%Y%m%d%H%M").replace(tzinfo=UTC) if match else None
     except ValueError:
         return None
 
@@ -231,16 +216,16 @@ def _unpacked(raw: BinaryIO, name: str) -> Iterator[bytes]:
 
 def _inside(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     """Return the one file of an archive that is an extraction."""
-    found = [info for info in archive.infolist() if made_at(_base(info.filename))]
-    if any(info.filename.lower().endswith(".zip") for info in found or archive.infolist()):
+    extractions = [info for info in archive.infolist() if made_at(_base(info.filename))]
+    if any(info.filename.lower().endswith(".zip") for info in extractions or archive.infolist()):
         raise InputError("is packed twice", file=name, remedy=_ONCE)
-    if len(found) != 1:
+    if len(extractions) != 1:
         raise refused("is no archive of one Extraction_Correspondance_MSSante_….txt", name)
-    if found[0].flag_bits & 1:
+    if extractions[0].flag_bits & 1:
         raise refused("is encrypted", name)
-    if found[0].file_size > MAX_BYTES:
+    if extractions[0].file_size > MAX_BYTES:
         raise _too_large(name)
-    return found[0]
+    return extractions[0]
 
 
 def _base(name: str) -> str:
@@ -268,10 +253,9 @@ def count_mailboxes(pieces: Iterable[bytes], source: str) -> Counts:
             if not names:
                 head, _, block = block.lstrip(b"\r\n").partition(b"\n")
                 names = [name.strip() for name in head.decode("utf-8-sig").split("|")]
-                for wanted in COLUMNS:
-                    if names.count(wanted) != 1:
-                        how = "no column" if wanted not in names else "two columns"
-                        raise refused(f"its first line names {how} {wanted!r}", source)
+                if wrong := next((name for name in COLUMNS if names.count(name) != 1), ""):
+                    how = "two columns" if wrong in names else "no column"
+                    raise refused(f"its first line names {how} {wrong!r}", source)
             rows, odd = _rows(block, names)
             unread, last = unread + odd, block[block.rfind(b"\n") + 1 :]
             hashes.append(np.fromiter(map(hash, rows[1].to_pylist()), "int64", len(rows[1])))
@@ -361,8 +345,5 @@ def _group(kind: str, named: str, number: str, domain: str) -> tuple[str, str, s
     kind, domain = kind.strip(), domain.strip()
     digit, form = _STRUCTURES.get(named, ("", None))
     structure = form and form.fullmatch(number.strip())
-    return (
-        domain if _DOMAIN.fullmatch(domain) else "",
-        kind if kind in KINDS[:2] else KINDS[2],
-        digit + structure[1] if structure else "",
-    )
+    domain, kind = domain if _DOMAIN.fullmatch(domain) else "", kind if kind in KINDS[:2] else KINDS[2]
+    return domain, kind, digit + structure[1] if structure else ""

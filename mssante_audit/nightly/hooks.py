@@ -66,7 +66,7 @@ def facts_of(config: Config, night: Night) -> dict[str, Any]:
         "run_folder": night.folder,
         "site": config.output.folder / SITE / "index.html",
         "failed_steps": " ".join(r.step for r in night.results.values() if r.outcome == "failed"),
-        "inputs": json.dumps([state.told(night.lang) for state in night.inputs]),
+        "inputs": json.dumps([state.as_json(night.lang) for state in night.inputs]),
         **{f"count_{name}": number for name, number in counts.items()},
     }
 

@@ -104,7 +104,7 @@ def record_of(night: Night) -> dict[str, Any]:
         "resumed": night.resumed,
         "language": night.lang,
         "subject": subject(night),
-        "inputs": [state.told(night.lang) for state in night.inputs],
+        "inputs": [state.as_json(night.lang) for state in night.inputs],
         "reminders": night.reminders,
         **absent,
         **facts,

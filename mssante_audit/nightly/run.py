@@ -104,7 +104,7 @@ def run(
             "status": "finished",
             "exit_status": ended.exit_status,
             "good": head.stamp if ended.exit_status < FAILED else head.good,
-            "inputs": [state.told(ended.lang) for state in ended.inputs],
+            "inputs": [state.as_json(ended.lang) for state in ended.inputs],
             "steps": [step.model_copy(update={"inputs": ()}) for step in ended.results.values()],
         } | {name: ended.audited.get(name, {}) for name in ("arrives", "order")}
         head = head.model_copy(update=last)

@@ -189,7 +189,7 @@ def provenance(space: TrustSpace) -> dict[str, Any]:
         "as_of": space.as_of.isoformat(), "rows": len(space.entries), "made_up": made_up(whitelist),
         "test_entries": int(space.entries["is_audit_entry"].sum()), "contacts": space.contacts,
         "versions": {"python": platform.python_version()} | {n: _version(n) for n in LIBRARIES},
-        "inputs": [state.told() for state in space.states],
+        "inputs": [state.as_json() for state in space.states],
     }  # fmt: skip
     made = [name for name, audit in registry.audits().items() if audit in space.cache]
     if made and space.waivers and len(accepted := waived(space, *made)):

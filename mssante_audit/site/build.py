@@ -50,26 +50,13 @@ def build_site(
     dossiers: Path | None = None,
     language: str = "",
 ) -> None:
-    """Write the site of a run; what cannot be written is an `OutputError`.
+    """Write the site of a run into a folder, fresh and empty; what cannot be written is an `OutputError`.
 
-    Parameters
-    ----------
-    folder
-        Fresh and empty; the caller renames it into place.
-    space
-        What was audited.
-    findings, waived
-        Of `mssante_audit.audits.audit_all` and `waived`: masked, unless the space shows contacts.
-    told
-        These findings against those of the run before; its statuses are in the order of `findings`.
-    points
-        The runs so far, this one the last.
-    reports, dossiers
-        Folders that `mssante_audit.report.run.run_reports` and `mssante_audit.dossiers.write.write_dossiers`
-        wrote; their pages go into the site (as hard links where the file system can, so that they take no
-        room), with their titles and outcomes.
-    language
-        Of its pages, and of the findings given, ``fr`` or ``en``; "": that spoken.
+    Findings, those `waived` too, are masked unless the space shows contacts. `told` has them against the
+    run before, its statuses in their order; of the `points` this run's is the last. Pages that
+    `run_reports` and `write_dossiers` wrote go into the site with their titles and outcomes, as hard
+    links where the file system can. The `language` is that of the findings given, ``fr`` or ``en``; "":
+    that spoken.
     """
     with using_language(language or current_language()):
         view = View(space, findings, waived, told, points, reports, dossiers)
@@ -91,30 +78,24 @@ def build_site(
 
 def _write(path: Path, page: SitePage, view: View) -> None:
     """Write a page and, beside it, what it shows: a CSV a table, all of them as JSON and as a workbook."""
-    stem, shown = path.stem, {}
+    shown, every = {}, {table.name: table.values for table in page.tables}
     for table in page.tables:
-        file = f"{stem}.{table.name}.csv"
+        file = f"{path.stem}.{table.name}.csv"
         link = macro("tables.file_link", file, table.rows, len(table.values.rows))
         shown[table.name] = joined(table.html, link)
         export.write_csv(table.values, path.with_name(file))
-    if shown:
-        parts = ",\n".join(f'"{table.name}": {export.json_text(table.values)}' for table in page.tables)
+    if every:
+        parts = ",\n".join(f'"{name}": {export.json_text(values)}' for name, values in every.items())
         write_bytes(path.with_suffix(".json"), f"{{\n{parts}}}\n".encode("utf-8", "backslashreplace"))
-        export.write_workbook({table.name: table.values for table in page.tables}, path.with_suffix(".xlsx"))
-    own = files("mssante_audit.site")
-    code = tables.script((own / "site.js").read_text(encoding="utf-8"))
+        export.write_workbook(every, path.with_suffix(".xlsx"))
+    folder = files("mssante_audit.site")
+    code = tables.script((folder / "site.js").read_text(encoding="utf-8"))
+    style = f"{tables.style()}\n{(folder / 'site.css').read_text(encoding='utf-8')}"
     html = template(f"site_{page.kind}.html.j2").render(
-        page.told,
-        page=page,
-        root="../" * page.path.count("/"),
-        stem=stem,
-        tables=shown,
-        policy=policy_of(tables.source_of(code)),
-        script=code,
-        style=f"{tables.style()}\n{(own / 'site.css').read_text(encoding='utf-8')}",
-        provenance=view.provenance,
-        view=view,
-    )
+        page.texts, page=page, root="../" * page.path.count("/"), stem=path.stem, tables=shown,
+        policy=policy_of(tables.source_of(code)), script=code, style=style,
+        provenance=view.provenance, view=view,
+    )  # fmt: skip
     write_bytes(path, html.encode("utf-8", "backslashreplace"))
 
 
@@ -136,7 +117,7 @@ def _take(source: Path, target: Path) -> None:
 
 
 class Item(NamedTuple):
-    """One thing that is new, known by its key from night to night, since this run if `at` is empty."""
+    """One thing that is new, the same from night to night by its key; since this run if `at` is empty."""
 
     key: str
     title: str

@@ -1,6 +1,6 @@
 """The pages of the site: which there are, and what each says."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -29,22 +29,17 @@ from mssante_audit.site.view import Operator, View
 from mssante_audit.space.states import aged, named, remedied, worded
 from mssante_audit.whitelist.rows import grouped
 
-POINTS = 90
-"""Runs that the chart shows at most, the last ones: three months of nights."""
+POINTS = 90  # runs that the chart shows at most, the last ones: three months of nights
 
 
 class SitePage(NamedTuple):
     """One page of the site."""
 
     path: str
-    title: str
-    """Plain text; may come from the data."""
-    kind: str
-    """Name of its template."""
-    here: str
-    """The entry of the site's menu it belongs to."""
-    told: Mapping[str, Any]
-    """What its template says beside the tables; texts of HTML are escaped already."""
+    title: str  # plain text; may come from the data
+    kind: str  # name of its template
+    here: str  # the entry of the site's menu it belongs to
+    texts: Mapping[str, Any]  # what its template says beside the tables; texts of HTML are escaped already
     tables: Sequence[Shown] = ()
 
 
@@ -55,9 +50,8 @@ def pages(view: View) -> Iterator[SitePage]:
     yield from _lists(view)
     for audit in audits():
         yield _audit(view, audit)
-    of_rule, waived = (
-        grouped((code, at) for at, code in enumerate(frame["rule"])) for frame in (view.findings, view.waived)
-    )
+    frames = (view.findings, view.waived)
+    of_rule, waived = (grouped((code, at) for at, code in enumerate(frame["rule"])) for frame in frames)
     for rule in catalogue().values():
         yield _rule(view, rule, of_rule.get(rule.code, []), waived.get(rule.code, []))
     for operator in view.operators.values():
@@ -69,20 +63,20 @@ def _filled(*tables: Shown) -> list[Shown]:
 
 
 def _index(view: View) -> SitePage:
-    known, causes, at = view.domains, view.causes, Tables("", view)
-    told = {
-        "lead": first.answer(known),
+    domains, causes, at = view.domains, view.causes, Tables("", view)
+    texts = {
+        "lead": first.answer(domains),
         "since": _since(view),
         "inputs": _inputs(view),
-        "counts": joined(first.counts(known), first.first_cause(causes)),
-        "checks": first.checks(known, causes),
+        "counts": joined(first.counts(domains), first.first_cause(causes)),
+        "checks": first.checks(domains, causes),
         "trend": _trend(view.points),
         "missing": _missing(view),
         "incomplete": incomplete(view.findings),
         "scope": scope(view.space, view.space.audited),
     }
     tables = at.causes(), at.audits(), at.runs()
-    return SitePage("index.html", first.question_asked(known), "index", "index", told, tables)
+    return SitePage("index.html", first.question_asked(domains), "index", "index", texts, tables)
 
 
 def _follow_up(view: View) -> SitePage:
@@ -94,34 +88,30 @@ def _follow_up(view: View) -> SitePage:
         at.gone(view.lost, "inconnus", caption),
         at.waived(range(len(view.waived))),
     )
-    told = {
-        "lead": _since(view),
-        "inputs": _inputs(view),
-    }
-    title = gettext("Nouveaux, réglés, inconnus, acceptés")
-    return SitePage("suivi.html", title, "follow_up", "suivi", told, tables)
+    texts, title = {"lead": _since(view), "inputs": _inputs(view)}, "Nouveaux, réglés, inconnus, acceptés"
+    return SitePage("suivi.html", gettext(title), "follow_up", "suivi", texts, tables)
 
 
 def _lists(view: View) -> Iterator[SitePage]:
     """Yield the pages of all findings, all operators and all rules."""
     at = Tables("", view)
+
+    def page(name: str, title: str, lead: str, table: Shown) -> SitePage:
+        return SitePage(f"{name}.html", gettext(title), "list", name, {"lead": lead}, _filled(table))
+
     shown = at.findings(range(len(view.findings)), "tous", "Tous les constats, les plus graves d’abord")
-    lead = f"{_summary(view.counts)}. {_missing(view)}"
-    yield SitePage(
-        "constats.html", gettext("Tous les constats"), "list", "constats", {"lead": lead}, _filled(shown)
-    )
+    yield page("constats", "Tous les constats", f"{_summary(view.counts)}. {_missing(view)}", shown)
     asked = view.first()
     ordered = [*asked, *(o for o in view.operators.values() if not o.todo)]
     text = "{n:opérateur}, dont {k} avec au moins un constat à traiter."
-    told, tables = {"lead": format_text(text, n=len(ordered), k=len(asked))}, _filled(at.operators(ordered))
-    yield SitePage("operateurs.html", gettext("Opérateurs"), "list", "operateurs", told, tables)
+    lead = format_text(text, n=len(ordered), k=len(asked))
+    yield page("operateurs", "Opérateurs", lead, at.operators(ordered))
     fired = set(view.findings["rule"])
-    rules = sorted(
-        catalogue().values(), key=lambda r: (r.code not in fired, -SEVERITIES.index(r.severity), r.code)
-    )
+    graver = sorted(catalogue().values(), key=lambda r: (-SEVERITIES.index(r.severity), r.code))
+    rules = sorted(graver, key=lambda rule: rule.code not in fired)
+    lead = format_text("{n:règle}, dont {k} avec au moins un constat.", n=len(rules), k=len(fired))
     listed = at.rules(rules, "liste", "Règles, celles qui ont des constats en tête")
-    told = {"lead": format_text("{n:règle}, dont {k} avec au moins un constat.", n=len(rules), k=len(fired))}
-    yield SitePage("regles.html", gettext("Règles"), "list", "regles", told, [listed])
+    yield page("regles", "Règles", lead, listed)
 
 
 def _audit(view: View, audit: str) -> SitePage:
@@ -129,51 +119,48 @@ def _audit(view: View, audit: str) -> SitePage:
     positions = [i for i, whose in enumerate(view.findings["audit"]) if whose == audit]
     shown = at.findings(positions, "constats", "Constats de cet audit, les plus graves d’abord")
     rules = [rule for rule in catalogue().values() if rule.audit == audit]
-    blind, counted = view.missing.get(audit), f"{_summary(severity_counts(view.findings.iloc[positions]))}."
-    told = {
-        "lead": format_text("Non vérifié : {why}.", why=blind) if blind else counted,
-        "reports": [report for report in view.reports if report.page.endswith(f"/{audit}.html")],
-    }
+    counted = f"{_summary(severity_counts(view.findings.iloc[positions]))}."
+    reports = [report for report in view.reports if report.page.endswith(f"/{audit}.html")]
+    texts = {"lead": _unchecked(view, audit) or counted, "reports": reports}
     tables = *_filled(shown), at.rules(rules, "regles", "Règles de cet audit")
-    return SitePage(f"audits/{audit}.html", title_of_audit(audit), "audit", "audits", told, tables)
+    return SitePage(f"audits/{audit}.html", title_of_audit(audit), "audit", "audits", texts, tables)
+
+
+def _unchecked(view: View, audit: str) -> str:
+    """Say why an audit could not be made; "" if it could."""
+    why = view.missing.get(audit)
+    return format_text("Non vérifié : {why}.", why=why) if why else ""
 
 
 def _rule(view: View, rule: Rule, positions: Sequence[int], waived: Sequence[int]) -> SitePage:
     at, title, tables = Tables("../", view), localized(rule, "title"), list[Shown]()
-    lead = gettext("Aucun constat.")
+    lead = _unchecked(view, rule.audit) or gettext("Aucun constat.")
     if positions:  # most rules find nothing: no frame is taken apart for them
         caption = format_text("Constats : {what}", what=title)
         tables.append(at.findings(positions, "constats", caption, ("Gravité", "Constat")))
         whose = {view.records[i]["operator_id"] for i in positions} - {""}
         text = "{n:constat}, {k:opérateur concerné|opérateurs concernés}."
         lead = format_text(text, n=len(positions), k=len(whose))
-    elif rule.audit in view.missing:
-        lead = format_text("Non vérifié : {why}.", why=view.missing[rule.audit])
     if waived:
         tables.append(at.waived(waived))
-    told = {
+    texts = {
         "lead": lead,
         "badge": badge(rule.severity),
         "rule": rule,
-        "why": prose(localized(rule, "why")),
-        "remedy": prose(localized(rule, "remedy")),
         "foundation": foundation(rule),
         "audit": (rule.audit, title_of_audit(rule.audit)),
+        **{part: prose(localized(rule, part)) for part in ("why", "remedy")},
     }
-    return SitePage(f"regles/{rule.code}.html", typeset(title), "rule", "regles", told, tables)
+    return SitePage(f"regles/{rule.code}.html", typeset(title), "rule", "regles", texts, tables)
 
 
 def _operator(view: View, operator: Operator) -> SitePage:
     at, domains = Tables("../", view), operator.domains
-    own = {
-        i: {"domain": domain.name, "operator_id": operator.id}
-        for domain in reversed(domains)
-        for i in domain.findings
-    }
-    caption = "Constats, les plus graves d’abord"
-    tables = _filled(
-        at.findings(operator.findings, "constats", caption, ("Opérateur",), own), at.domains(domains)
-    )
+    pairs = ((i, domain.name) for domain in reversed(domains) for i in domain.findings)
+    names = {i: {"domain": name, "operator_id": operator.id} for i, name in pairs}
+    caption, without = "Constats, les plus graves d’abord", ("Opérateur",)
+    shown = at.findings(operator.findings, "constats", caption, without, names)
+    tables = _filled(shown, at.domains(domains))
     if operator.id in view.moves:  # most operators have none of these: no frame is taken apart for them
         tables.append(at.moves(view.moves[operator.id]))
     if operator.waived:
@@ -181,16 +168,13 @@ def _operator(view: View, operator: Operator) -> SitePage:
     if fixed := [f for f in view.fixed if f["operator_id"] == operator.id]:
         tables.append(at.gone(fixed))
     rules = [catalogue()[code] for code in dict.fromkeys(view.records[i]["rule"] for i in operator.findings)]
-    told = {
-        "lead": _operator_lead(operator),
-        "operator": operator,
-        "remedies": [
-            (badge(r.severity), prose(localized(r, "title")), at.rule(r.code), prose(localized(r, "remedy")))
-            for r in rules
-        ],
-        "groups": list(at.grouped(domains)),
-    }
-    return SitePage(operator.page, visible(operator.name), "operator", "operateurs", told, tables)
+    remedies = [
+        (badge(r.severity), prose(localized(r, "title")), at.rule(r.code), prose(localized(r, "remedy")))
+        for r in rules
+    ]
+    texts = {"lead": _operator_lead(operator), "operator": operator, "remedies": remedies}
+    texts["groups"] = list(at.grouped(domains))
+    return SitePage(operator.page, visible(operator.name), "operator", "operateurs", texts, tables)
 
 
 # -- sentences ----------------------------------------------------------------------------------------------
@@ -202,10 +186,8 @@ def _operator_lead(operator: Operator) -> str:
     if not operator.findings:
         return format_text("Aucun constat sur {n:domaine}.", n=domains)
     touched = sum(bool(domain.findings) for domain in operator.domains)
-    extent = format_text("{k} de ses {n:domaine}", k=touched, n=domains)
-    if touched == domains:
-        every = format_text("tous ses {n:domaine}", n=domains)
-        extent = gettext("son seul domaine") if domains == 1 else every
+    some, every = "{k} de ses {n:domaine}", "son seul domaine" if domains == 1 else "tous ses {n:domaine}"
+    extent = format_text(every if touched == domains else some, k=touched, n=domains)
     unlisted = sum(not domain.rows for domain in operator.domains)
     if unlisted and domains > 1:
         extent += format_text(" (dont {n:absent} de la liste)", n=unlisted)
@@ -258,12 +240,11 @@ def _inputs(view: View) -> Html:
     return macro("site.inputs", doubtful, any(state.doubtful for state in states), fine)
 
 
-def _trend(points: Iterable[Point]) -> Html:
+def _trend(points: Sequence[Point]) -> Html:
     """Return the trend: what to look for, the lines, what they say."""
-    points = list(points)
     seen = [point for point in points if not point.unknown]  # others would draw a fall that is none
-    shown = (seen if len(seen) > 1 else points)[-POINTS:]
-    left = len(points) - len(seen) if len(seen) > 1 else 0
+    drawable = seen if len(seen) > 1 else list(points)
+    shown, left = drawable[-POINTS:], len(points) - len(drawable)
     if len(shown) < 2:
         single = "L’évolution se lira ici à partir du deuxième passage : il y en a un pour l’instant."
         none = "L’évolution se lira ici à partir du deuxième passage : il n’y en a aucun pour l’instant."
@@ -278,11 +259,11 @@ def _trend(points: Iterable[Point]) -> Html:
     none = gettext("aucun nombre n'a changé")
     between = {"n": len(drawn), "a": times[0], "z": times[-1]}
     passed = "{n:passage} aux entrées en doute {n:~n’est pas dessiné|ne sont pas dessinés}."
-    caption = [
+    caption = (
         format_text("En {n:passage}, du {a} au {z} : {what}.", **between, what=moved or none),
-        *([format_text(passed, n=left)] if left else []),
+        format_text(passed, n=left) if left else "",
         gettext("Chaque ligne a sa propre échelle, qui part de 0."),
-    ]
-    chart = lines(drawn, title="Constats par gravité", caption=" ".join(caption))
+    )
+    chart = lines(drawn, title="Constats par gravité", caption=" ".join(filter(None, caption)))
     lead = say("Une ligne qui monte : des constats s'ajoutent plus vite qu'ils ne se règlent.")
     return joined(paragraph("reading", lead), chart.html())

@@ -42,12 +42,9 @@ class Domain(NamedTuple):
     """One domain of an operator."""
 
     name: str
-    findings: Sequence[int]
-    """Positions in the frame of findings."""
-    rows: int
-    """In the list, test entries included; 0 if it is not listed."""
-    test: bool
-    """Whether all of these are test entries, which audits pass over."""
+    findings: Sequence[int]  # positions in the frame of findings
+    rows: int  # in the list, test entries included; 0 if it is not listed
+    test: bool  # whether all of these are test entries, which audits pass over
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +52,15 @@ class Operator:
     """One operator of the list or of the register; the one without identifier stands for all such rows."""
 
     id: str
-    names: Sequence[str]
-    """The one that most of its rows bear, then the others."""
-    page: str
-    """Path in the site, as that of its `dossier`, "" if there is none."""
+    names: Sequence[str]  # the one that most of its rows bear, then the others
+    page: str  # path in the site, as that of its `dossier`, "" if there is none
     dossier: str
     domains: Sequence[Domain]
+    # Positions in the frame of findings of those that touch one of its rows; `waived` likewise.
     findings: Sequence[int]
-    """Positions in the frame of findings of those that touch one of its rows; `waived` likewise."""
     waived: Sequence[int]
-    counts: Mapping[str, int]
-    """Findings by severity, worst first, hints as information."""
-    new: Mapping[str, int]
-    """Likewise, of the new ones that ask for something."""
+    counts: Mapping[str, int]  # findings by severity, worst first, hints as information
+    new: Mapping[str, int]  # likewise, of the new ones that ask for something
 
     @property
     def name(self) -> str:
@@ -96,7 +89,7 @@ class View:
         space: TrustSpace,
         findings: pd.DataFrame,
         waived: pd.DataFrame,
-        told: FollowUp | None,
+        follow_up: FollowUp | None,
         points: Sequence[Point],
         reports: Path | None,
         dossiers: Path | None,
@@ -104,32 +97,29 @@ class View:
         self.space, self.points, self.provenance = space, points, provenance(space)
         self.findings, self.waived = findings.reset_index(drop=True), waived.reset_index(drop=True)
         self.counts = severity_counts(self.findings)
-        self.follow_up = told = told if told and told.previous else None  # none without a run before either
+        self.follow_up = follow_up if follow_up and follow_up.previous else None  # no run before: none either
         self.reports = reports_in(reports) if reports else []
         lacks, names = lacking(space), known_needs()
         self.missing = {audit: names[needs[0]][current_language()] for audit, needs in lacks.items()}
         # Positions of the findings that ask for something (pages fold the others), are new, or unknown.
         self.todo = frozenset(actionable(self.findings).index)
-        status = grouped((how, at) for at, how in enumerate(told.status if told else ()))
+        status = grouped((how, at) for at, how in enumerate(self.follow_up.status if self.follow_up else ()))
         self.new, self.unknown = (frozenset(status.get(how, ())) for how in ("new", "unknown"))
         self.fresh = self.new & self.todo
-        operators = self._operators(dossiers_in(dossiers) if dossiers else {})
-        self.operators = {
-            operator.id: operator for operator in sorted(operators, key=lambda o: (o.name, o.id))
-        }
-        bearers = grouped((name, o.id) for o in self.operators.values() for name in o.names)
+        operators = sorted(self._operators(dossiers), key=lambda o: (o.name, o.id))
+        self.operators = {operator.id: operator for operator in operators}
+        bearers = grouped((name, o.id) for o in operators for name in o.names)
+        ids = {name: owners[0] for name, owners in bearers.items() if len(owners) == 1}
         # What only the run before found, or this one could not look for; whose, where one bears that name.
+        gone = (self.follow_up.fixed, self.follow_up.unknown) if self.follow_up else ((), ())
         self.fixed, self.lost = (
-            [
-                {"operator_id": ids[0] if len(ids := bearers.get(f["operator"], [])) == 1 else "", **f}
-                for f in gone
-                if f["rule"] in catalogue()
-            ]
-            for gone in ((told.fixed, told.unknown) if told else ((), ()))
+            [{"operator_id": ids.get(f["operator"], ""), **f} for f in part if f["rule"] in catalogue()]
+            for part in gone
         )
 
-    def _operators(self, dossiers: Mapping[str, str]) -> Iterator[Operator]:
+    def _operators(self, folder: Path | None) -> Iterator[Operator]:
         entries, shown = self.space.entries, self.space.shown  # names as the findings have them
+        dossiers = dossiers_in(folder) if folder else {}
         names: defaultdict[str, Counter[str]] = defaultdict(Counter)
         tests: defaultdict[tuple[str, str], list[bool]] = defaultdict(list)
         whose = {}
@@ -138,44 +128,36 @@ class View:
             whose[row] = pair = owner, shown(domain)
             names[owner][shown(name)] += 1
             tests[pair].append(test)
-        touched: list[dict[str, set[int]]] = []
-        found: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+        positions: list[dict[tuple[str, str], list[int]]] = []  # by operator and domain
         for frame in (self.findings, self.waived):
-            here: defaultdict[str, set[int]] = defaultdict(set)
+            touched: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
             columns = ["rows", "operator_id", "operator", "domain"]
             for at, (rows, owner, name, domain) in enumerate(zip(*(frame[c] for c in columns), strict=True)):
-                pairs = dict.fromkeys(whose[row] for row in rows)
-                if owner or domain:
-                    pairs.setdefault((owner, domain))
-                    if owner not in names:
-                        names[owner][name] += 1
-                for pair in pairs:
-                    here[pair[0]].add(at)
-                    if frame is self.findings:
-                        found[pair].append(at)
-            touched.append(here)
+                named = [(owner, domain)] if owner or domain else []
+                for pair in dict.fromkeys([*(whose[row] for row in rows), *named]):
+                    touched[pair].append(at)
+                if named and owner not in names:
+                    names[owner][name] += 1
+            positions.append(touched)
+        found, _ = positions
         held: defaultdict[str, list[Domain]] = defaultdict(list)
         for owner, domain in sorted({*tests, *(pair for pair in found if pair[1])}):
             listed = tests.get((owner, domain), [])
             test = bool(listed) and all(listed)
             held[owner].append(Domain(domain, found.get((owner, domain), ()), len(listed), test))
+        pairs = (((o, at) for (o, _), ats in touched.items() for at in ats) for touched in positions)
+        by_owner = list(map(grouped, pairs))
         hints = self.findings["confidence"] == "hint"
         severity = self.findings["severity"].astype(str).where(~hints, "info").tolist()
         for owner, bearing in names.items():
             called = [name for name, _ in bearing.most_common() if name] or [owner]
-            findings, waived = (sorted(here.get(owner, ())) for here in touched)
+            called = called if owner else ["Sans identifiant lisible"]
+            page, dossier = f"operateurs/{page_name(owner)}.html", dossiers.get(owner, "")
+            findings, waived = (sorted({*theirs.get(owner, ())}) for theirs in by_owner)
             counts = Counter(severity[at] for at in findings)
             new = Counter(severity[at] for at in findings if at in self.new and severity[at] != "info")
-            yield Operator(
-                owner,
-                called if owner else ["Sans identifiant lisible"],
-                f"operateurs/{page_name(owner)}.html",
-                dossiers.get(owner, ""),
-                held[owner],
-                findings,
-                waived,
-                *({name: of[name] for name in reversed(SEVERITIES)} for of in (counts, new)),
-            )
+            by_severity = ({name: of[name] for name in reversed(SEVERITIES)} for of in (counts, new))
+            yield Operator(owner, called, page, dossier, held[owner], findings, waived, *by_severity)
 
     @cached_property
     def domains(self) -> pd.DataFrame:
@@ -192,8 +174,8 @@ class View:
     def causes(self) -> pd.DataFrame:
         """What is to be put right, in order."""
         unsure = doubts(self.space, self.findings, self.domains)
-        found = causes(self.findings, self.space.audited, self.space.published, unsure)
-        return with_contacts(found, self.space).assign(domain=list(map(self.space.shown, found["domain"])))
+        every = causes(self.findings, self.space.audited, self.space.published, unsure)
+        return with_contacts(every, self.space).assign(domain=list(map(self.space.shown, every["domain"])))
 
     @cached_property
     def bearers(self) -> Mapping[str, list[str]]:
@@ -206,20 +188,19 @@ class View:
         moved, rows = renewals(self.space), self.space.audited
         whose = rows.drop_duplicates(["domain", "operator_id"]).groupby("domain")["operator_id"].agg(list)
         owners = (dict.fromkeys(o for d in named for o in whose.get(d, ())) for named in moved["domains"])
-        found = grouped((owner, at) for at, several in enumerate(owners) for owner in several)
-        return {owner: moved.iloc[at[::-1]].reset_index(drop=True) for owner, at in found.items()}
+        positions = grouped((owner, at) for at, several in enumerate(owners) for owner in several)
+        return {owner: moved.iloc[at[::-1]].reset_index(drop=True) for owner, at in positions.items()}
 
     @cached_property
     def exported(self) -> Values:
         """The findings as they go into files; with `first_seen` and `status` if there is a run before."""
-        told = self.follow_up
-        since = {"first_seen": list(told.first_seen), "status": list(told.status)} if told else {}
-        return values(self.findings.assign(**since))
+        since = self.follow_up and {n: list(getattr(self.follow_up, n)) for n in ("first_seen", "status")}
+        return values(self.findings.assign(**(since or {})))
 
     @cached_property
     def records(self) -> list[dict[str, Any]]:
         """The findings one by one, with all that is known of them."""
-        return [{**found, "where": places_from(found["where"])} for found in records(self.exported)]
+        return [{**finding, "where": places_from(finding["where"])} for finding in records(self.exported)]
 
     @property
     def settled(self) -> list[dict[str, str]]:
@@ -233,49 +214,38 @@ class View:
 
     def first(self) -> list[Operator]:
         """Return the operators that something is asked of: worst severity first, new before known ones."""
-        found = [operator for operator in self.operators.values() if operator.todo]
-        return sorted(found, key=lambda o: ([(-o.new[s], -n) for s, n in o.counts.items()], o.name))
+        asked = (operator for operator in self.operators.values() if operator.todo)
+        return sorted(asked, key=lambda o: ([(-o.new[s], -n) for s, n in o.counts.items()], o.name))
 
 
 def page_name(identifier: str) -> str:
-    """Return the name of an operator's page, without suffix: its identifier if it is one, or else a hash.
-
-    >>> page_name("1010100000"), page_name("")
-    ('1010100000', 'sans-identifiant')
-    >>> page_name("../x").startswith("autre-"), page_name("CON") == page_name("con")
-    (True, False)
-    """
+    """Return the name of an operator's page, without suffix: its identifier if it is one, or else a hash."""
     if _IDENTIFIER.fullmatch(identifier):
         return identifier
     return f"autre-{digest(identifier)[:16]}" if identifier else "sans-identifiant"
 
 
 def anchor_of(domain: str) -> str:
-    """Return the anchor of a domain on its operator's page.
-
-    >>> anchor_of("ch-xyz.mssante.fr"), anchor_of("<b>")[:2]
-    ('d-ch-xyz.mssante.fr', 'x-')
-    """
+    """Return the anchor of a domain on its operator's page."""
     return f"d-{domain}" if _DOMAIN.fullmatch(domain) else f"x-{digest(domain)[:16]}"
 
 
 def reports_in(folder: Path) -> list[ReportLink]:
     """Return the reports of a folder that `mssante_audit.report.run.run_reports` wrote, overview first."""
-    files = [*folder.glob("*.results.json"), *folder.glob("failed/*.results.json")]
-    found = []
+    files, links = [*folder.glob("*.results.json"), *folder.glob("failed/*.results.json")], []
     for file in sorted(files, key=lambda f: (f.name != "overview.results.json", f)):
         summary = json.loads(file.read_text(encoding="utf-8"))
         page = file.with_name(file.name.replace(".results.json", ".html"))
         title = _TITLE.search(page.read_text(encoding="utf-8"))
         named = unescape(title[1]) if title else summary["report"]
         place = f"rapports/{page.relative_to(folder).as_posix()}"
-        found.append(ReportLink(named, place, summary["status"] == "failed"))
-    return found
+        links.append(ReportLink(named, place, summary["status"] == "failed"))
+    return links
 
 
 def dossiers_in(folder: Path) -> dict[str, str]:
     """Return the path in the site of each operator's dossier, for a folder of `write_dossiers`."""
     index = folder / "dossiers.json"
     listed = json.loads(index.read_text(encoding="utf-8"))["dossiers"] if index.is_file() else ()
-    known = {page.stem for page in folder.glob("*.html")}
-    return {r["operator_id"]: f"dossiers/{r['file']}.html" for r in listed if r["file"] in known}
+    there = {page.stem for page in folder.glob("*.html")}
+    return {r["operator_id"]: f"dossiers/{r['file']}.html" for r in listed if r["file"] in there}

@@ -16,21 +16,17 @@ from mssante_audit.base.resources import sample_folder
 from mssante_audit.findings.registry import theirs, unusable
 from mssante_audit.mailboxes.extraction import Extraction, is_extraction
 
-FOLDERS = ("archive", "observations", "anchors", "crls")
-"""Folders below a data folder that are read with it."""
+FOLDERS = ("archive", "observations", "anchors", "crls")  # folders below a data folder that are read with it
 
 
 @dataclass(frozen=True)
 class Bundle:
     """Input files as bytes, for a process that may be on another machine."""
 
-    files: Mapping[str, bytes] = field(repr=False)
-    """By their path in the bundle."""
-    data: str
-    """Path of the data file or folder in it."""
+    files: Mapping[str, bytes] = field(repr=False)  # by their path in the bundle
+    data: str  # path of the data file or folder in it
     anchors: tuple[str, ...] = ()
-    mailboxes: Extraction | None = None
-    """The extraction in numbers; no file has it, for it names persons."""
+    mailboxes: Extraction | None = None  # the extraction in numbers; no file has it, for it names persons
 
     @property
     def sha256(self) -> str:
@@ -51,21 +47,12 @@ class Bundle:
         return folder / self.data, [folder / anchor for anchor in self.anchors]
 
 
-def input_files(data: str | Path | None, anchors: Sequence[str | Path] = ()) -> list[Path]:
-    """Return the files that `mssante_audit.space.trust.load_space` may read, in order of name.
-
-    Of a folder: those in it and in its `FOLDERS`. Hidden ones are not data, nor is what an archive derives
-    from its lists (``.parquet``).
-    """
-    roots = (sample_folder() if data is None else Path(data), *map(Path, anchors))
-    return sorted({path for root in roots for path in _below(root)})
-
-
 def _below(root: Path) -> list[Path]:
+    """Return the files of a folder that `load_space` may read: none that is hidden or derived."""
     if not root.is_dir():
         return [root]
-    found = [*root.iterdir(), *(path for name in FOLDERS for path in (root / name).rglob("*"))]
-    return [p for p in found if not p.name.startswith(".") and p.suffix != ".parquet" and p.is_file()]
+    paths = [*root.iterdir(), *(path for name in FOLDERS for path in (root / name).rglob("*"))]
+    return [p for p in paths if not p.name.startswith(".") and p.suffix != ".parquet" and p.is_file()]
 
 
 def pack(data: str | Path, anchors: Sequence[str | Path] = (), mailboxes: Extraction | None = None) -> Bundle:
@@ -74,20 +61,19 @@ def pack(data: str | Path, anchors: Sequence[str | Path] = (), mailboxes: Extrac
     Extractions of mailboxes stay here: of the one that a space has, `mailboxes`, the numbers go along.
     """
     files: dict[str, bytes] = {}
-    roots = {"data": Path(data)} | {f"anchors{i}": Path(anchor) for i, anchor in enumerate(anchors)}
-    names = [f"{place}/{root.name or 'data'}" for place, root in roots.items()]
-    for name, root in zip(names, roots.values(), strict=True):
-        for path in _below(root):
-            if not is_extraction(path):
-                inside = name if path == root else f"{name}/{path.relative_to(root).as_posix()}"
-                files[inside] = path.read_bytes()
-    return Bundle(files, names[0], tuple(names[1:]), mailboxes and mailboxes.in_numbers())
+    places = {"data": Path(data)} | {f"anchors{i}": Path(anchor) for i, anchor in enumerate(anchors)}
+    roots = {f"{place}/{root.name or 'data'}": root for place, root in places.items()}
+    for name, root in roots.items():
+        paths = [path for path in _below(root) if not is_extraction(path)]
+        files |= {(Path(name) / path.relative_to(root)).as_posix(): path.read_bytes() for path in paths}
+    where, *others = roots
+    return Bundle(files, where, tuple(others), mailboxes and mailboxes.in_numbers())
 
 
 def inputs_digest(data: str | Path | None, anchors: Sequence[str | Path] = ()) -> str:
-    """Return a hash of the content of `input_files` and of where they lie to each other."""
+    """Return a hash of the content of what `load_space` may read, and of where files lie to each other."""
     root = sample_folder() if data is None else Path(data)
-    files = input_files(data, anchors)
+    files = sorted({path for place in (root, *map(Path, anchors)) for path in _below(place)})
     return _digest((p.relative_to(root) if p.is_relative_to(root) else p.name, p) for p in files)
 
 
@@ -112,10 +98,10 @@ def code_digest() -> str:
 @cache
 def _module_digest(module: str) -> str:
     """Return a hash of the files of the package that a module is of; a notebook has none."""
-    found = sys.modules.get(module.partition(".")[0])
-    places = [Path(place) for place in getattr(found, "__path__", ())]
+    package = sys.modules.get(module.partition(".")[0])
+    places = [Path(place) for place in getattr(package, "__path__", ())]
     files = [path for place in places for path in sorted(place.rglob("*")) if path.is_file()]
-    if not places and (file := getattr(found, "__file__", None)):
+    if not places and (file := getattr(package, "__file__", None)):
         files = [Path(file)]
     return _digest((path.name, path) for path in files if path.suffix != ".pyc")
 

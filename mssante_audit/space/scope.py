@@ -34,10 +34,10 @@ def covered(space: TrustSpace) -> frozenset[str] | None:
         remedy = f"There are operators in: {', '.join(sorted({*entries['department']} - {''}))}"
         raise InputError(f"no operator of this list sits in {where}", file=SCOPE, remedy=remedy)
     declared = space.register.declarations[["operator_id", "structure_name"]].drop_duplicates()
-    known = [*space.operator_names.items(), *declared.itertuples(index=False, name=None)]
-    known = [pair for pair in known if pair[0]]
+    operators = (*space.operator_names.items(), *declared.itertuples(index=False, name=None))
+    identified = [(number, name) for number, name in operators if number]
     structures = {same[operator] for operator in sitting["operator_id"].unique() if operator}
-    structures |= {_meant(text, known, same) for text in scope.operators}
+    structures |= {_meant(text, identified, same) for text in scope.operators}
     return frozenset(o for o in entries["operator_id"].unique() if same.get(o) in structures)
 
 
@@ -52,20 +52,20 @@ def outside(space: TrustSpace) -> frozenset[str]:
     return frozenset(entries["domain"]) - frozenset(inside)
 
 
-def _meant(text: str, known: list[tuple[str, str]], same: dict[str, str]) -> str:
+def _meant(text: str, operators: list[tuple[str, str]], same: dict[str, str]) -> str:
     """Return the structure that a scope names by one of its numbers, or by its whole name."""
-    among = {structure_key(number) for number, _ in known}
-    keys = {number: structure_key(number, among) for number, _ in known}
+    among = {structure_key(number) for number, _ in operators}
+    keys = {number: structure_key(number, among) for number, _ in operators}
     listed = {structure_key(number, among): first for number, first in same.items()}
     roots = {number: listed.get(key, number) for number, key in keys.items()}  # the register may have another
     matches = {roots[number] for number, key in keys.items() if key == structure_key(text, among)}
-    matches = matches or {roots[number] for number, name in known if fold(name) == fold(text) != ""}
+    matches = matches or {roots[number] for number, name in operators if fold(name) == fold(text) != ""}
     if len(matches) == 1:
         return matches.pop()
     if matches:
         message, remedy = f"{text!r} may mean {len(matches)} operators", "; ".join(sorted(matches)[:5])
         raise InputError(message, file=SCOPE, remedy=f"Such as: {remedy}")
-    names = {fold(name): name for _, name in known}
+    names = {fold(name): name for _, name in operators}
     near = "; ".join(names[name] for name in difflib.get_close_matches(fold(text), names, n=3))
     remedy = f"Near: {near}" if near else "Write its identifier, or its name"
     raise InputError(f"no operator {text!r} in list or register", file=SCOPE, remedy=remedy)

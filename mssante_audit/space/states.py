@@ -1,7 +1,6 @@
 """The state of each input (`STATES`): whether what is found, or is no longer found, in it can be believed.
 
-Of several the first is told. Findings of audits that rest on an input which is not ``ok``
-(`mssante_audit.findings.registry.Audit.rests`) are unknown: neither new nor fixed.
+Findings of audits that rest on an input which is not ``ok`` are unknown: neither new nor fixed.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,50 +30,41 @@ from mssante_audit.whitelist.load import doubts
 if TYPE_CHECKING:
     from mssante_audit.space.trust import TrustSpace
 
+# The gravest first: of several, it is the one that counts.
 STATES = (
     "absent", "damaged", "future", "changed-signer", "unverified", "quarantined", "older", "shrunk", "stale",
     "ok",
 )  # fmt: skip
-"""The gravest first."""
-
+# What `TrustSpace.faults` calls the certificates to trust: no input, but the list hangs on them.
 ANCHORS = "anchors"
-"""What `TrustSpace.faults` calls the certificates to trust: no input, but the list hangs on them."""
 
-Known = Mapping[str, Mapping[str, Any]]
-"""What the last good run had of each input (`figures`), as JSON types."""
-Fault = tuple[str, Mapping[str, Any]]
-"""A state that an input is in, and the facts of it."""
+Known = Mapping[str, Mapping[str, Any]]  # what the last good run had of each input (`figures`), as JSON types
+Fault = tuple[str, Mapping[str, Any]]  # a state that an input is in, and the facts of it
 
-_WORDS = "mssante_audit.space"
-_DOUBTS = {
-    "forged": "unverified", "unsigned": "unverified", "untrusted": "unverified", "expired": "unverified",
-    "revoked": "unverified", "misnamed": "changed-signer", "damaged": "damaged", "cut": "damaged",
-    "undated": "damaged", "old": "stale",
-}  # fmt: skip
-"""The state that each doubt of `mssante_audit.whitelist.load` is."""
+_say = partial(phrase, "mssante_audit.space")
+# The state that each doubt of `mssante_audit.whitelist.load` is.
+_DOUBTS = {"misnamed": "changed-signer", "old": "stale"}
+_DOUBTS |= dict.fromkeys(("forged", "unsigned", "untrusted", "expired", "revoked"), "unverified")
+_DOUBTS |= dict.fromkeys(("damaged", "cut", "undated"), "damaged")
 
 
 @dataclass(frozen=True, slots=True)
 class State:
     """The state of one input."""
 
-    name: str
-    """``list``, or the input's name in `mssante_audit.findings.registry.input_of`."""
+    name: str  # ``list``, or the input's name in `mssante_audit.findings.registry.input_of`
     state: str
-    """One of `STATES`."""
+    # Whole days between when it was made and the instant audited at; ``None`` where it does not say.
     age_days: int | None
-    """Whole days between when it was made and the instant audited at; ``None`` where it does not say."""
     why: Mapping[str, Any] = field(default_factory=dict)
-    """The facts of it, which `worded` says."""
-    tolerated: bool = False
-    """Whether the settings say to believe it all the same."""
+    tolerated: bool = False  # whether the settings say to believe it all the same
 
     @property
     def doubtful(self) -> bool:
         """Whether what rests on it is unknown."""
         return self.state != "ok" and not self.tolerated
 
-    def told(self, language: str = "") -> dict[str, Any]:
+    def as_json(self, language: str = "") -> dict[str, Any]:
         """Return it as JSON types, why in words."""
         return asdict(self) | {"why": worded(self, language)}
 
@@ -82,16 +73,13 @@ class _Input(NamedTuple):
     """What is seen of an input."""
 
     made: datetime | None
-    size: int
-    """What of it can be lost: rows, declarations, observed domains, mailboxes, lists."""
-    max_age: int = 0
-    """Days; 0 sets no limit."""
+    size: int  # what of it can be lost: rows, declarations, observed domains, mailboxes, lists
+    max_age: int = 0  # days; 0 sets no limit
     max_loss: float = 0
-    faults: Sequence[Fault] = ()
-    """States it is in by itself."""
+    faults: Sequence[Fault] = ()  # states it is in by itself
     signer: str = ""
+    # How far it may be of the future; ``None``: its date is no clock's, and may go to and fro.
     ahead: timedelta | None = SKEW
-    """How far it may be of the future; ``None``: its date is no clock's, and may go to and fro."""
 
 
 def states_of(
@@ -102,12 +90,13 @@ def states_of(
 ) -> tuple[State, ...]:
     """Return the state of each input that a space has, or that is known from before.
 
-    `TrustSpace.faults` says which inputs could not be read, `limits` what is allowed and tolerated. `known`
-    is what was there before, empty for what only the settings ask for; of what is not in it and not there
-    nothing is said. `published` is what became of the list published now, where it was fetched.
+    `limits` says what is allowed and tolerated. `known` is what was there before, empty for what only the
+    settings ask for; of what is not in it and not there nothing is said. `published` is what became of the
+    list published now, where it was fetched.
     """
     limits, known, states = limits or Inputs(), known or {}, []
     inputs = _inputs(space, limits)
+    future = {aside.file.partition("-")[0] for aside in space.aside if aside.why == "future"}
     for name in (LIST, *map(input_of, known_needs())):
         seen, before = inputs.get(name), known.get(name)
         faults: list[Fault]
@@ -116,10 +105,8 @@ def states_of(
         elif seen is not None:
             faults = [*seen.faults, *_against(seen, before, space.as_of)]
             faults += _of_archive(space, published, before) if name == LIST else ()
-        elif any(aside.why == "future" and aside.file.startswith(f"{name}-") for aside in space.aside):
-            faults = [("future", {"made": None})]
-        elif before is not None:
-            faults = [("absent", {"before": bool(before)})]
+        elif name in future or before is not None:
+            faults = [("future", {"made": None}) if name in future else ("absent", {"before": bool(before)})]
         else:
             continue
         state, why = min(faults, key=lambda fault: STATES.index(fault[0]), default=("ok", {}))
@@ -133,28 +120,28 @@ def states_of(
 def figures(space: TrustSpace, states: tuple[State, ...], known: Known | None = None) -> Known:
     """Return what the next run is to hold its inputs against: of those in doubt, what was known before."""
     doubtful = {state.name for state in states if state.doubtful}
-    kept = {name: before for name, before in (known or {}).items() if name in doubtful}
-    return kept | {
-        name: {"made": seen.made and seen.made.isoformat(), "size": seen.size, "signer": seen.signer}
-        for name, seen in _inputs(space, Inputs()).items()
-        if name not in doubtful
-    }
+    noted = {name: dict(before) for name, before in (known or {}).items() if name in doubtful}
+    for name, seen in _inputs(space, Inputs()).items():
+        if name not in doubtful:
+            made = seen.made and seen.made.isoformat()
+            noted[name] = {"made": made, "size": seen.size, "signer": seen.signer}
+    return noted
 
 
 def worded(state: State, language: str = "") -> str:
     """Say why an input is in its state; "" for one that is ``ok``."""
-    return phrase(_WORDS, state.state.replace("-", "_"), state.why, language)
+    return _say(state.state.replace("-", "_"), state.why, language)
 
 
 def reason(state: State, language: str = "") -> str:
     """Say the same in two words: of a list that is refused, what is wrong with it."""
     doubt = state.why.get("doubt", "")
-    return phrase(_WORDS, "short", state.state if doubt in ("", "old") else doubt, language)
+    return _say("short", state.state if doubt in ("", "old") else doubt, language)
 
 
 def named(name: str, language: str = "") -> str:
     """Return what an input is called."""
-    return phrase(_WORDS, "input_name", name, language)
+    return _say("input_name", name, language)
 
 
 def aged(name: str, days: int | None) -> str:
@@ -165,7 +152,7 @@ def aged(name: str, days: int | None) -> str:
 def remedied(state: State, language: str = "") -> str:
     """Say what to do about an input that is not ``ok``."""
     facts = {"name": state.name, "state": state.state, "doubt": state.why.get("doubt", "")}
-    return phrase(_WORDS, "remedy", facts, language)
+    return _say("remedy", facts, language)
 
 
 def _unread(errors: Sequence[InputError]) -> dict[str, str]:
@@ -176,18 +163,18 @@ def _unread(errors: Sequence[InputError]) -> dict[str, str]:
 
 def _against(seen: _Input, before: Mapping[str, Any] | None, as_of: datetime) -> Iterator[Fault]:
     """Yield the states that an input is in by its date, or against what was there before."""
-    made, known = seen.made, before or {}
+    made, earlier = seen.made, before or {}
     if made is not None and seen.max_age and as_of - made > timedelta(seen.max_age):
         yield "stale", {"days": (as_of - made).days, "limit": seen.max_age}
     if made is not None and seen.ahead is not None:
         if made > as_of + seen.ahead:
             yield "future", {"made": made.isoformat()}
-        if (earlier := known.get("made")) and made < parse_instant(earlier):
-            yield "older", {"made": made.isoformat(), "before": earlier}
-    if seen.faults and known.get("signer") and seen.signer not in ("", known["signer"]):
+        if earlier.get("made") and made < parse_instant(earlier["made"]):
+            yield "older", {"made": made.isoformat(), "before": earlier["made"]}
+    if seen.faults and earlier.get("signer") and seen.signer not in ("", earlier["signer"]):
         yield "changed-signer", {"signer": seen.signer}
-    if seen.size < (1 - seen.max_loss) * known.get("size", 0):
-        yield "shrunk", {"size": seen.size, "before": known["size"]}
+    if seen.size < (1 - seen.max_loss) * earlier.get("size", 0):
+        yield "shrunk", {"size": seen.size, "before": earlier["size"]}
 
 
 def _of_archive(space: TrustSpace, published: Record | None, before: object) -> Iterator[Fault]:
@@ -218,8 +205,8 @@ def _inputs(space: TrustSpace, limits: Inputs) -> dict[str, _Input]:
         # As old as the last declaration in it, and nothing orders these.
         last = register.until(as_of)["date"].max()
         made = None if pd.isna(last) else parse_instant(last.to_pydatetime())
-        age, size = limits.register_max_age_days, len(register.declarations)
-        inputs["register"] = _Input(made, size, age, loss, ahead=None)
+        size = len(register.declarations)
+        inputs["register"] = _Input(made, size, limits.register_max_age_days, loss, ahead=None)
     for kind in KINDS:
         if (observed := space.given(kind.need)) is not None:  # by its newest file, which older ones complete
             newest, *older = observed.parts
@@ -228,10 +215,10 @@ def _inputs(space: TrustSpace, limits: Inputs) -> dict[str, _Input]:
             age = space.thresholds.observation_max_age_days
             inputs[kind.name] = _Input(newest.started_at, observed.size, age, loss, faults)
     if (mailboxes := space.mailboxes) is not None:
-        fault = mailboxes.fault(listed or as_of)
         old = {"days": abs((as_of - mailboxes.made_at).days), "limit": None}
-        faults = [("stale", old) if fault == "old" else ("damaged", {})] if fault else []
+        kinds: dict[str, list[Fault]] = {"old": [("stale", old)], "damaged": [("damaged", {})], "": []}
         age, size = limits.mailboxes_max_age_days, sum(mailboxes.by_domain.values())
+        faults = kinds[mailboxes.fault(listed or as_of)]
         inputs["mailboxes"] = _Input(mailboxes.made_at, size, age, loss, faults, ahead=AHEAD)
     if space.archive is not None:
         snapshots = space.archive.until(as_of)
@@ -246,13 +233,11 @@ def _list(space: TrustSpace, loss: float) -> _Input:
     whitelist, limit = space.whitelist, space.thresholds.list_max_age_days
     made, signer = whitelist.generated_at, parse_dn(whitelist.signature.signer).get("CN")
     faults: list[Fault] = []
-    for doubt in doubts(whitelist, space.as_of):
+    for doubt in filter(_DOUBTS.get, doubts(whitelist, space.as_of)):
         why: dict[str, Any] = {"doubt": doubt, "damage": list(whitelist.damage_kinds)}
         if doubt == "untrusted" and ANCHORS in space.faults:
             why |= _unread(space.faults[ANCHORS])
-        if doubt in _DOUBTS:
-            faults.append((_DOUBTS[doubt], {"signer": signer} if doubt == "misnamed" else why))
-    # An age of no days is a limit too.
-    if made is not None and not limit and made < space.as_of:
+        faults.append((_DOUBTS[doubt], {"signer": signer} if doubt == "misnamed" else why))
+    if made is not None and not limit and made < space.as_of:  # an age of no days is a limit too
         faults.append(("stale", {"days": (space.as_of - made).days, "limit": 0}))
     return _Input(made, len(space.entries), limit, loss, faults, signer)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,17 @@ from mssante_audit.findings.facts import seen
 from mssante_audit.findings.templates import phrase
 from mssante_audit.space.trust import TrustSpace
 
-MOST = 31
-"""Lists looked at one by one; a longer archive is told of its last ones unless a start is given."""
+MOST = 31  # lists looked at one by one; a longer archive is told of its last ones unless a start is given
+# The columns that words add to those of `mssante_audit.archive.changes` and `events`.
 FRAME = (
     Column("before", "str", 'what a change changed, or ""; may name persons'),
     Column("after", "str", 'what it is now, or ""; may name persons'),
     Column("sentence", "str", "what happened in an event"),
-)  # fmt: skip
-"""The columns that words add to those of `mssante_audit.archive.changes` and `events`."""
+)
 CHANGES = (*changes.FRAME[:2], *FRAME[:2], *changes.FRAME[2:])
-EVENTS = (*events.FRAME[:2], *FRAME[2:], *events.FRAME[2:])
-"""Columns of the worded frames."""
+EVENTS = (*events.FRAME[:2], *FRAME[2:], *events.FRAME[2:])  # columns of the worded frames
 
-_WORDS = "mssante_audit.space"
+_say = partial(phrase, "mssante_audit.space")
 
 
 def compare(
@@ -56,11 +55,9 @@ def compare(
         a loaded `WhiteList`, which has anchors and signer of its own.
     archive
         Folder of an archive, or one that is open, with anchors and signer of its own.
-    anchors, signer, recover, any_namespace, contacts
-        How lists are loaded, and whose numbers and addresses are shown (`mssante_audit.load_space`); what the
-        damaged part of one may explain is ``unknown``.
-    language
-        Of the words, one of `mssante_audit.base.language.LANGUAGES`.
+    anchors, signer, recover, any_namespace, contacts, language
+        As in `mssante_audit.load_space`, and of the words; what the damaged part of a list may explain is
+        ``unknown``.
 
     Returns
     -------
@@ -82,9 +79,8 @@ def compare(
     opened = archive if isinstance(archive, Archive) else open_archive(archive, anchors, signer)
     made = span(opened, _file(before), _file(after), recover=recover, any_namespace=any_namespace)
     changed = worded_changes(made.changes, language=language, contacts=contacts)
-    return replace(
-        made, changes=changed, events=worded_events(made.events, language=language, contacts=contacts)
-    )
+    happened = worded_events(made.events, language=language, contacts=contacts)
+    return replace(made, changes=changed, events=happened)
 
 
 def _file(given: List) -> List:
@@ -100,21 +96,19 @@ def worded_changes(changes: pd.DataFrame, *, language: str = "", contacts: str =
     Of persons that is shown, in `facts` too, which `contacts` says; two that differ stay different.
     """
     facts, index = seen(contacts)(changes["facts"].tolist()), changes.index
-    sides = {
-        side: pd.Series([_side(told, side, language) for told in facts], index=index, dtype="str")
-        for side in ("before", "after")
-    }
-    shown = changes.assign(**sides, facts=pd.Series(facts, index=index, dtype="object"))
+    shown = changes.assign(facts=pd.Series(facts, index=index, dtype="object"))
+    for side in ("before", "after"):
+        shown[side] = pd.Series([_side(of_one, side, language) for of_one in facts], index=index, dtype="str")
     return shown[[column.name for column in CHANGES]]
 
 
 def _side(facts: Mapping[str, Any], side: str, language: str) -> str:
     value = facts.get(side, "")
     if isinstance(value, list):
-        who = " | ".join(phrase(_WORDS, "who", operator, language) for operator in value)
-        return phrase(_WORDS, "copied", {"who": who, **facts}, language) if "like" in facts else who
+        who = " | ".join(_say("who", operator, language) for operator in value)
+        return _say("copied", {"who": who, **facts}, language) if "like" in facts else who
     if "contact" in facts:
-        return f"{phrase(_WORDS, 'contact_named', facts['contact'], language)}{value}"
+        return f"{_say('contact_named', facts['contact'], language)}{value}"
     return f"{value} × {facts['certificate']}" if "certificate" in facts else str(value)
 
 
@@ -126,13 +120,15 @@ def worded_events(events: pd.DataFrame, *, language: str = "", contacts: str = "
     sentences, shown = [], seen(contacts)(events["facts"].tolist())
     columns = (events["kind"], events["size"], shown, events["confidence"])
     for kind, size, facts, sure in zip(*columns, strict=True):
-        text = phrase(_WORDS, kind, {**facts, "size": size}, language)
+        text = _say(kind, {**facts, "size": size}, language)
         text = text[:1].upper() + text[1:]
-        sentences.append(phrase(_WORDS, "doubtful", text, language) if sure == "unknown" else text)
-    added = {"facts": (shown, "object"), "sentence": (sentences, "str")}
-    told = {name: pd.Series(of, index=events.index, dtype=kind) for name, (of, kind) in added.items()}
+        sentences.append(_say("doubtful", text, language) if sure == "unknown" else text)
+    worded = events.assign(
+        facts=pd.Series(shown, index=events.index, dtype="object"),
+        sentence=pd.Series(sentences, index=events.index, dtype="str"),
+    )
     names = [column.name for column in EVENTS]
-    return events.assign(**told)[[*names, *(name for name in events.columns if name not in names)]]
+    return worded[[*names, *worded.columns.difference(names, sort=False)]]
 
 
 # -- the archive --------------------------------------------------------------------------------------------
@@ -142,19 +138,14 @@ def worded_events(events: pd.DataFrame, *, language: str = "", contacts: str = "
 class Chronicle:
     """What happened over a span of the archive. Test entries are left out."""
 
-    counts: pd.DataFrame
-    """One row a list: `time`, and the numbers of `rows`, `domains` and `operators`."""
-    steps: tuple[Span, ...]
-    """From each list to the next; one less than lists."""
-    whole: Span
-    """From the first to the last."""
+    counts: pd.DataFrame  # one row a list: `time`, and the numbers of `rows`, `domains` and `operators`
+    steps: tuple[Span, ...]  # from each list to the next; one less than lists
+    whole: Span  # from the first to the last
+    # One row a domain of the last list: `domain`, `first_seen`, and whether the archive's first list has it
+    # already (`censored`), so that it may be older.
     ages: pd.DataFrame
-    """One row a domain of the last list: `domain`, `first_seen`, and whether the archive's first list has it
-    already (`censored`), so that it may be older."""
-    skipped: int
-    """Lists of the archive before the span."""
-    unread: tuple[InputError, ...] = ()
-    """Why lists of the span are left out, each naming its file."""
+    skipped: int  # lists of the archive before the span
+    unread: tuple[InputError, ...] = ()  # why lists of the span are left out, each naming its file
 
     @property
     def events(self) -> pd.DataFrame:
@@ -174,16 +165,16 @@ def chronicle(
     """Tell the story of a space's archive up to the space's date.
 
     The last list before `since` (ISO 8601) is the first one looked at; of the `MOST` last ones if not given.
-    Told is only what touches an operator, or those that sat in some departments (codes) in the span.
+    Only what touches an operator counts, or those that sat in some departments (codes) in the span.
     If there is no archive, or no list of the span can be read, it is an `InputError`.
     """
     if space.archive is None:
         raise InputError("the data folder holds no archive", remedy="`mssante-audit fetch` makes one")
-    known = space.archive.until(space.as_of)
-    chosen = known[-MOST:]
+    archived, first = space.archive.until(space.as_of), -MOST
     if since is not None:
         start = parse_instant(since)
-        chosen = known[max(sum(s.generated_at <= start for s in known) - 1, 0) :]
+        first = max(sum(snapshot.generated_at <= start for snapshot in archived) - 1, 0)
+    chosen = archived[first:]
     counts, steps, unread, sides, sitting = [], [], [], list[Side](), set[str]()
     for snapshot in chosen:
         try:
@@ -201,9 +192,7 @@ def chronicle(
         sides = [*sides[:1], side]  # no more of them are kept than the first and the last
     if not sides:
         raise (unread[0] if unread else InputError("no list of that date", file=str(space.archive.folder)))
-    whose = None if departments is None else sitting - {""}
-    if operator_id is not None:
-        whose = {operator_id}
+    whose = {operator_id} if operator_id is not None else None if departments is None else sitting - {""}
     times = [time for time, *_ in counts]
     try:
         history = space.archive.history
@@ -211,14 +200,10 @@ def chronicle(
         readable = (s for s in chosen if s.generated_at in times)
         history = frame_of(merged(rows_of(space.archive.load(s).entries, s.generated_at) for s in readable))
     whole = between(sides[0], sides[-1], renames_in(history, times) if len(times) > 2 else {})
-    return Chronicle(
-        pd.DataFrame(counts, columns=["time", "rows", "domains", "operators"]),
-        tuple(_of(step, whose) for step in steps),
-        _of(whole, whose),
-        _ages(history, sides[-1].entries, whole, whose),
-        len(known) - len(chosen),
-        tuple(unread),
-    )
+    frame = pd.DataFrame(counts, columns=["time", "rows", "domains", "operators"])
+    ages, kept = _ages(history, sides[-1].entries, whole, whose), [_of(step, whose) for step in steps]
+    skipped = len(archived) - len(chosen)
+    return Chronicle(frame, tuple(kept), _of(whole, whose), ages, skipped, tuple(unread))
 
 
 def _of(span: Span, operators: Collection[str] | None) -> Span:
@@ -228,9 +213,8 @@ def _of(span: Span, operators: Collection[str] | None) -> Span:
     sides = span.changes[["operator_before", "operator_after"]].isin(list(operators))
     changes = span.changes[sides.any(axis=1)].reset_index(drop=True)
     theirs = [facts.get("operator", {}).get("operator") in operators for facts in span.events["facts"]]
-    touching = span.events["event"].isin(set(changes["event"])) | (
-        span.events["kind"].isin(["arrival", "departure"]) & pd.Series(theirs, dtype="bool")
-    )
+    whole = span.events["kind"].isin(["arrival", "departure"]) & pd.Series(theirs, dtype="bool")
+    touching = whole | span.events["event"].isin(set(changes["event"]))
     return replace(span, changes=changes, events=span.events[touching].reset_index(drop=True))
 
 

@@ -47,38 +47,28 @@ class TrustSpace:
     """A white list and what is known beside it, as of a date."""
 
     whitelist: WhiteList
-    as_of: datetime
-    """The instant (UTC) against which ages are counted."""
+    as_of: datetime  # the instant (UTC) against which ages are counted
     thresholds: Thresholds = field(default_factory=Thresholds)
-    contacts: str = "services"
-    """Whose numbers and addresses are shown (`mssante_audit.values.person.CONTACTS`)."""
-    register: Register | None = None
-    """The register of declarations, ``None`` as the following where the data folder has none."""
-    observation: Observation | None = None
-    """What the DNS was observed to say."""
-    tls: TlsObserved | None = None
-    """What mail servers were observed to present."""
-    mailboxes: Extraction | None = None
-    """The public extraction of the mailboxes, with its date (``made_at``)."""
-    waivers: Path | None = None
-    """The file of accepted findings (`mssante_audit.findings.waivers`)."""
-    archive: Archive | None = None
-    """The earlier lists: of the folder's ``archive``, or of the folder itself if it is one."""
+    contacts: str = "services"  # whose are shown (`mssante_audit.values.person.CONTACTS`)
+    register: Register | None = None  # ``None``, as what follows, where the data folder has none
+    observation: Observation | None = None  # what the DNS was observed to say
+    tls: TlsObserved | None = None  # what mail servers were observed to present
+    mailboxes: Extraction | None = None  # the public extraction of the mailboxes, with its date (``made_at``)
+    waivers: Path | None = None  # the file of accepted findings (`mssante_audit.findings.waivers`)
+    archive: Archive | None = None  # the earlier lists, of the folder's ``archive`` or the folder itself
 
-    aside: tuple[Aside, ...] = ()
-    """The observation files that are not used, and why."""
+    aside: tuple[Aside, ...] = ()  # the observation files that are not used, and why
+    # The observation files there are, begun before `as_of`, by what needs them, the newest first.
     files: Mapping[str, tuple[File, ...]] = field(default_factory=dict)
-    """The observation files there are, begun before `as_of`, by what needs them, the newest first."""
-    domains: frozenset[str] | None = None
-    """The domains that are `audited`, if not all are (`parts`)."""
+    domains: frozenset[str] | None = None  # the domains that are `audited`, if not all are (`parts`)
+    # Why inputs beside the list could not be read, by name (`mssante_audit.space.states`), and `ANCHORS`.
     faults: Mapping[str, Sequence[InputError]] = field(default_factory=dict)
-    """Why inputs beside the list could not be read, by name (`mssante_audit.space.states`), and `ANCHORS`."""
+    # The states of its inputs, where more is known of them than the space itself shows.
     judged: tuple[State, ...] | None = field(default=None, compare=False)
-    """The states of its inputs, where more is known of them than the space itself shows."""
+    # The domains (`mssante_audit.verdicts.domains`) of the snapshot that the space is loaded from.
     kept_domains: pd.DataFrame | None = field(default=None, compare=False, repr=False)
-    """The domains (`mssante_audit.verdicts.domains`) of the snapshot that the space is loaded from."""
+    # What was worked out of it (`once`).
     cache: dict[Hashable, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
-    """What was worked out of it (`once`)."""
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return what `make` returns, worked out once for the space; no two callers share a key."""
@@ -98,10 +88,7 @@ class TrustSpace:
 
     @property
     def certificates(self) -> pd.DataFrame:
-        """The certificates that mail servers present, a row each: ``until`` when, on how many ``domains``.
-
-        `mssante_audit.verdicts.presented.certificates_of` has the columns; empty without observations.
-        """
+        """The certificates that mail servers present, a row each: ``until`` when, on how many ``domains``."""
         return _above("verdicts.presented.certificates_of", self)
 
     @property
@@ -117,8 +104,7 @@ class TrustSpace:
     @cached_property
     def list_doubts(self) -> tuple[str, ...]:
         """Why the list is not to be relied on (`mssante_audit.whitelist.load.doubts`), if it is not."""
-        age = timedelta(self.thresholds.list_max_age_days)
-        return tuple(doubts(self.whitelist, self.as_of, age))
+        return tuple(doubts(self.whitelist, self.as_of, timedelta(self.thresholds.list_max_age_days)))
 
     def shown(self, text: str) -> str:
         """Return a text that should name nobody; whom it names is masked unless contacts are shown."""
@@ -152,10 +138,7 @@ class TrustSpace:
 
     @cached_property
     def structures(self) -> dict[str, str]:
-        """Which operator identifiers stand for one structure (`mssante_audit.whitelist.rows.structures`).
-
-        All lists of the archive have a say, and their identifiers are in it too.
-        """
+        """Which operator identifiers stand for one structure, by all lists of the archive as well."""
         return structures(self.audited, self.archive.structures if self.archive else None)
 
     @cached_property
@@ -172,8 +155,7 @@ class TrustSpace:
     def published(self) -> dict[str, int] | None:
         """How many mailboxes are published in each domain, letter for letter; ``None`` if that is unknown.
 
-        It is without an extraction, and where one is damaged or of another time than the list
-        (`mssante_audit.mailboxes.extraction.Extraction.fault`).
+        It is without an extraction, and where one is damaged or of another time than the list.
         """
         of = self.mailboxes
         return None if of is None or of.fault(self.whitelist.generated_at or self.as_of) else of.by_domain
@@ -188,10 +170,7 @@ class TrustSpace:
         return {kind.need: seen for kind in KINDS if (seen := self.given(kind.need)) is not None}
 
     def parts(self) -> list[TrustSpace]:
-        """Return the space as each file of its observation of the DNS answers for it: its domains, that file.
-
-        That is the space itself where one file answers for all of them.
-        """
+        """Return the space once for each file of its observation of the DNS, with that file's domains."""
         seen = self.observation
 
         def make() -> list[TrustSpace]:
@@ -220,11 +199,11 @@ class TrustSpace:
 
         One that is gone, damaged, or another than its name says is an `InputError`.
         """
-        own, archive = self.whitelist, self.archive
-        if archive and not (own.sha256.startswith(snapshot.sha) and not own.damaged):
-            return archive.side(snapshot)
-        known = archive.structures if archive else {}
-        return replace(side_of(own), time=snapshot.generated_at, structures=known)
+        same = self.whitelist.sha256.startswith(snapshot.sha) and not self.whitelist.damaged
+        if self.archive and not same:
+            return self.archive.side(snapshot)
+        structures = self.archive.structures if self.archive else {}
+        return replace(side_of(self.whitelist), time=snapshot.generated_at, structures=structures)
 
     def with_(self, **changed: int) -> TrustSpace:
         """Return the space with other thresholds (fields of `Thresholds`), its audits to be made anew.
@@ -240,9 +219,9 @@ class TrustSpace:
         if self.kept_domains is not None:  # a snapshot does not hold all that audits look at
             remedy = "Load its data folder instead"
             raise InputError("a snapshot has the thresholds that it was made with", remedy=remedy)
-        known, before = Thresholds.model_fields, self.thresholds
-        if unknown := sorted(changed.keys() - known.keys()):
-            raise ParameterError(f"no threshold {unknown[0]!r}", remedy=f"There are: {', '.join(known)}")
+        names, before = Thresholds.model_fields, self.thresholds
+        if unknown := sorted(changed.keys() - names.keys()):
+            raise ParameterError(f"no threshold {unknown[0]!r}", remedy=f"There are: {', '.join(names)}")
         try:
             thresholds = Thresholds.model_validate(before.model_dump() | changed)
         except ValidationError as error:
@@ -258,18 +237,16 @@ class TrustSpace:
         The observation files are read again: other rows or another age let other files answer.
         """
         domains, since = whitelist.entries["domain"].tolist(), self.thresholds.oldest_observation(self.as_of)
-        observed: dict[str, Any] = {
-            kind.need: kind.read(list(files), domains, self.as_of, since)[0]
-            for kind in KINDS
-            if (files := self.files.get(kind.need))
-        }
+        observed: dict[str, Any] = {}
+        for kind in KINDS:
+            if files := self.files.get(kind.need):
+                observed[kind.need], _ = kind.read(files, domains, self.as_of, since)
         return replace(self, whitelist=whitelist, judged=None, **observed)
 
     def rows_of(self, finding: pd.Series | pd.DataFrame) -> pd.DataFrame:
         """Return the rows that a finding, or findings (a row of a findings frame, or several), rest on.
 
-        They are of `entries`, in list order; where the finding rests on none, of the register. There is none
-        where it rests on something else: an observation, an archived list.
+        They are of `entries`, or of the register; none where it rests on an observation or an archived list.
         """
         where = [finding["where"]] if isinstance(finding, pd.Series) else finding["where"]
         rows = list_rows(places := [place for its in where for place in its])
@@ -283,9 +260,9 @@ class TrustSpace:
         """Return what a query of SQL finds in the space, by DuckDB (extra ``lab``), which sees nothing else.
 
         Tables are ``entries``, ``problems``, ``findings``, ``waived``, ``domains``, ``methods``, ``changes``,
-        ``servers``, ``mailboxes`` and ``register``, those that are there, with the columns that their Parquet
-        files have (docs/snapshot.md), and frames of one's own, by the names given. Contacts are masked unless
-        the space shows them. A query that cannot be run is a `ParameterError`.
+        ``servers``, ``mailboxes`` and ``register``, those that are there, as docs/snapshot.md describes them,
+        and frames of one's own, by the names given. Contacts are masked unless the space shows them. A query
+        that cannot be run is a `ParameterError`.
 
         Examples
         --------
@@ -307,21 +284,15 @@ def _above(name: str, *given: Any, **more: Any) -> pd.DataFrame:
 
 
 def list_of(
-    data: Path,
-    as_of: datetime | None,
-    anchors: Sequence[str | Path],
-    signer: str | None = None,
-    *,
-    recover: bool = False,
-    any_namespace: bool = False,
+    data: Path, as_of: datetime | None, anchors: Sequence[str | Path], signer: str | None = None, **how: bool
 ) -> tuple[WhiteList, Archive | None]:
     """Return the white list that `data` stands for and its archive, with what both are trusted by."""
     anchors = (*anchors, *of_sample(data))
     archive = find_archive(data, anchors, signer)
     file = find_whitelist(data, archive, as_of)
     kept = archive if archive and file.parent == archive.folder else None
-    load = partial(load_whitelist, file, signer=signer, recover=recover, any_namespace=any_namespace)
-    return checked(load(anchors=kept.trusted), file) if kept else load(anchors=anchors), archive
+    whitelist = load_whitelist(file, signer=signer, anchors=kept.trusted if kept else anchors, **how)
+    return checked(whitelist, file) if kept else whitelist, archive
 
 
 def load_space(
@@ -330,16 +301,14 @@ def load_space(
     as_of: str | datetime | None = None,
     anchors: Sequence[str | Path] = (),
     signer: str | None = None,
-    recover: bool = False,
-    any_namespace: bool = False,
     thresholds: Thresholds | None = None,
     contacts: str = "services",
     lenient: bool = False,
+    **how: bool,
 ) -> TrustSpace:
-    """Load the trust space that a folder (or a single white list) describes.
+    """Load a trust space, as `mssante_audit.snapshot.load.load_space` does, which also reads snapshots.
 
-    What it takes and raises, `mssante_audit.snapshot.load.load_space` says, which also reads snapshots. A
-    `lenient` one goes without what it cannot read beside the list, and says so in `TrustSpace.faults`.
+    A `lenient` one goes without what it cannot read beside the list, and says so in `TrustSpace.faults`.
     """
     faults: dict[str, tuple[InputError, ...]] = {}
     if contacts not in CONTACTS:
@@ -355,10 +324,9 @@ def load_space(
             return None
 
     if lenient:
-        anchors = [one for one in anchors if beside(ANCHORS, partial(trust, [one], None))]
+        anchors = [anchor for anchor in anchors if beside(ANCHORS, partial(trust, [anchor], None))]
     folder = Path(data) if data is not None else sample_folder()
     instant = asked_instant(as_of or (SAMPLE_AS_OF if is_sample(folder) else None))
-    how = {"recover": recover, "any_namespace": any_namespace}
     whitelist, archive = list_of(folder, instant, anchors, signer, **how)
     register, limits = find_register(folder), thresholds or Thresholds()
     domains, since = whitelist.entries["domain"].tolist(), limits.oldest_observation(instant)
@@ -367,24 +335,16 @@ def load_space(
     faults |= {name: (error,) for name, error in (unread or {}).items()}
 
     def mailboxes() -> Extraction | None:
-        found = find_extractions(folder, instant)
-        if lenient and found:
-            _ = found.counts  # read now: what cannot be read is said here
-        return found
+        extraction = find_extractions(folder, instant)
+        if lenient and extraction:
+            _ = extraction.counts  # read now: what cannot be read is said here
+        return extraction
 
-    space = TrustSpace(
-        whitelist,
-        instant,
-        limits,
-        contacts,
-        register=beside("register", lambda: load_declarations(register) if register else None),
-        **observed,
-        aside=aside,
-        files=files,
-        mailboxes=beside("mailboxes", mailboxes),
-        waivers=waivers if os.path.lexists(waivers := folder / "waivers.toml") else None,
-        archive=archive,
-        faults=faults,
-    )
+    waivers = folder / "waivers.toml"
+    parts = {**observed, "archive": archive, "aside": aside, "files": files, "faults": faults}
+    parts["register"] = beside("register", lambda: load_declarations(register) if register else None)
+    parts["mailboxes"] = beside("mailboxes", mailboxes)
+    parts["waivers"] = waivers if os.path.lexists(waivers) else None
+    space = TrustSpace(whitelist, instant, limits, contacts, **parts)
     _ = space.covered  # a scope that names nobody is told at once
     return space

@@ -4,17 +4,13 @@ It asks the browser where each text stands, how large and in which colour: nothi
 but that a mark is an element of the role ``img`` in ``.drawn``, and stands on the ground of the page.
 """
 
-ILLEGIBLE = """(paper) => {
+from contrast import COLOURS
+
+ILLEGIBLE = (
+    f"""(paper) => {{{COLOURS}"""
+    + """
   const CHARTS = "figure.chart, .counts, ul.severities";
   const bad = [];
-  const numbers = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
-  const channel = (c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
-  const luminance = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
-  const contrast = (a, b) => {
-    const [light, dark] = [luminance(a), luminance(b)].sort((x, y) => y - x);
-    return (light + 0.05) / (dark + 0.05);
-  };
-  const opaque = (colour) => colour.length === 3 || colour[3] === 1;
   const holds = (b, x, y) => x >= b.left && x <= b.right && y >= b.top && y <= b.bottom;
   const ground = (e) => {
     const box = e.getBoundingClientRect();
@@ -22,12 +18,7 @@ ILLEGIBLE = """(paper) => {
     const under = (shape) =>
       getComputedStyle(shape).fill !== "none" && holds(shape.getBoundingClientRect(), ...centre);
     const shapes = e.localName === "text" ? [...e.closest("svg").querySelectorAll("path")].filter(under) : [];
-    if (shapes.length) return numbers(getComputedStyle(shapes.at(-1)).fill);
-    for (; e; e = e.parentElement) {
-      const colour = numbers(getComputedStyle(e).backgroundColor);
-      if (opaque(colour)) return colour;
-    }
-    return [255, 255, 255];
+    return shapes.length ? numbers(getComputedStyle(shapes.at(-1)).fill) : paperOf(e);
   };
   const textsOf = (chart) => {
     const walker = document.createTreeWalker(chart, NodeFilter.SHOW_TEXT), found = [];
@@ -97,3 +88,4 @@ ILLEGIBLE = """(paper) => {
   }
   return [charts.length, bad];
 }"""
+)

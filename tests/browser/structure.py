@@ -12,9 +12,7 @@ def check_structure(page: Page, landmarks: Sequence[str]) -> None:
     assert page.locator("html").get_attribute("lang") == "fr"
     for landmark in landmarks:
         assert page.locator(landmark).count() == 1
-    levels = page.evaluate(
-        "[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(h => Number(h.tagName[1]))"
-    )
+    levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(h => +h.tagName[1])")
     assert levels.count(1) == 1
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
@@ -33,6 +31,18 @@ def check_sorting(page: Page, header: Locator, order: str) -> None:
     down = page.evaluate(order)
     assert (up, down) == (sorted(up), sorted(down, reverse=True))
     assert up[0] < down[0]
+
+
+def check_fits(page: Page, width: int) -> None:
+    """Assert that a page does not scroll sideways."""
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def check_first_screen(page: Page, places: Sequence[str], height: int) -> None:
+    """Assert that what stands in some places is seen without scrolling."""
+    for place in places:
+        box = page.locator(place).first.bounding_box()
+        assert box["y"] + box["height"] <= height
 
 
 def check_nothing_got_in(page: Page, injected: str) -> None:

@@ -26,35 +26,26 @@ MEDIA = [
     for scheme in ("light", "dark")
 ]
 
-LONG = (
-    "GROUPEMENT DE COOPÉRATION SANITAIRE DES ÉTABLISSEMENTS FICTIFS DU GRAND ARCHIPEL IMAGINAIRE ET ENVIRONS"
-)
+LONG = "GROUPEMENT DE COOPÉRATION SANITAIRE DES ÉTABLISSEMENTS FICTIFS DU GRAND ARCHIPEL IMAGINAIRE ET AUTRES"
 DAYS = pd.date_range("2025-03-01", periods=90, freq="D", tz="UTC")
-HARD = {
-    "long names, large numbers": lambda: ms.bars(
-        pd.Series({LONG: 1_234_567, LONG.replace(" ", "-"): 3, "x" * 150: 1}), title=LONG, whole=2_000_000
-    ),
-    "many parts": lambda: ms.bars(
-        pd.DataFrame({f"{LONG[:40]} {n}": [n + 1, 200] for n in range(9)}, index=["a", LONG]), title="Parts"
-    ),
-    "every département, four digits": lambda: ms.tiles(
-        pd.Series({c: 97 * n + 1 for n, c in enumerate(DEPARTMENTS)}), title="t"
-    ),
-    "every département, six digits": lambda: ms.tiles(
-        pd.Series({c: 9_091 * n + 1 for n, c in enumerate(DEPARTMENTS)}), title="t"
-    ),
-    "lines": lambda: ms.lines(
-        pd.DataFrame({"error": range(90), LONG: [10**6] * 90, "zéro": [0] * 90}, index=DAYS), title="t"
-    ),
-    "one instant": lambda: ms.lines(pd.DataFrame({"n": [3]}, index=DAYS[:1]), title="t"),
-    "all equal": lambda: ms.bars(pd.Series({LONG: 2, "b": 2}), title="t"),
-    "nothing": lambda: ms.bars(pd.Series(dtype=int), title="t", empty="Rien."),
-}
+LARGE = pd.Series({LONG: 1_234_567, LONG.replace(" ", "-"): 3, "x" * 150: 1})
+PARTS = pd.DataFrame({f"{LONG[:40]} {n}": [n + 1, 200] for n in range(9)}, index=["a", LONG])
+NIGHTS = pd.DataFrame({"error": range(90), LONG: [10**6] * 90, "zéro": [0] * 90}, index=DAYS)
+HARD = [
+    lambda: ms.bars(LARGE, title=LONG, whole=2_000_000),
+    lambda: ms.bars(PARTS, title="Parts"),
+    lambda: ms.tiles(pd.Series({c: 97 * n + 1 for n, c in enumerate(DEPARTMENTS)}), title="four digits"),
+    lambda: ms.tiles(pd.Series({c: 9_091 * n + 1 for n, c in enumerate(DEPARTMENTS)}), title="six digits"),
+    lambda: ms.lines(NIGHTS, title="t"),
+    lambda: ms.lines(NIGHTS[:1], title="one instant"),
+    lambda: ms.bars(pd.Series({LONG: 2, "b": 2}), title="all equal"),
+    lambda: ms.bars(pd.Series(dtype=int), title="nothing", empty="Rien."),
+]
 
 
-def page_of(told, out):
+def page_of(parts, out):
     """Write what cells show as a report's page."""
-    outputs = [v4.new_output("display_data", {"text/html": html}) for html in (ms.enable().text, *told)]
+    outputs = [v4.new_output("display_data", {"text/html": html}) for html in (ms.enable().text, *parts)]
     out.write_text(to_html(v4.new_notebook(cells=[v4.new_code_cell(outputs=outputs)]), Page("x")), "utf-8")
     return out
 
@@ -67,15 +58,15 @@ def html_of(value):
 def gallery(tmp_path_factory):
     """The charts of docs/gallery.md, as its own lines draw them."""
     text = Path(resource("notebooks").parent, "docs", "gallery.md").read_text(encoding="utf-8")
-    scope, told, folder = {}, [], tmp_path_factory.mktemp("gallery")
+    scope, parts, folder = {}, [], tmp_path_factory.mktemp("gallery")
     for source in re.findall(r"```\{code-cell\} python\n(.*?)```", text, re.DOTALL):
         body = ast.parse(source).body
         last = body.pop()
         with chdir(folder):  # a chart is saved
             exec(compile(ast.Module(body, []), "gallery", "exec"), scope)
             value = eval(compile(ast.Expression(last.value), "gallery", "eval"), scope)
-        told += [] if value is None else [html_of(value)]
-    return page_of(told, folder / "gallery.html")
+        parts += [] if value is None else [html_of(value)]
+    return page_of(parts, folder / "gallery.html")
 
 
 def illegible(page, looks=MEDIA):
@@ -97,7 +88,7 @@ def test_every_chart_of_the_gallery_is_legible(visit, gallery):
 
 
 def test_charts_of_hard_values_are_legible(visit, tmp_path):
-    page = visit(page_of([html_of(draw()) for draw in HARD.values()], tmp_path / "hard.html")).page
+    page = visit(page_of([html_of(draw()) for draw in HARD], tmp_path / "hard.html")).page
     assert illegible(page) == (len(HARD), [])
 
 
@@ -149,7 +140,7 @@ def test_each_defect_is_seen(visit, tmp_path):
     for defect, drawn in DEFECTS.items():
         page.set_content(BROKEN % drawn)
         _, found = page.evaluate(ILLEGIBLE, True)
-        assert any(told.startswith(defect) for told in found), (defect, found)
+        assert any(text.startswith(defect) for text in found), (defect, found)
 
 
 def test_marks_are_reached_by_the_keyboard_and_say_their_number(visit, tmp_path):
@@ -162,12 +153,8 @@ def test_marks_are_reached_by_the_keyboard_and_say_their_number(visit, tmp_path)
             break
         page.keyboard.press("Tab")
     assert tip.inner_text() == "a : 3"
-    for key, wanted in (
-        ("ArrowDown", "b : 2"),
-        ("ArrowRight", "c : 1"),
-        ("ArrowRight", "c : 1"),
-        ("ArrowUp", "b : 2"),
-    ):
+    keys = ("ArrowDown", "ArrowRight", "ArrowRight", "ArrowUp")
+    for key, wanted in zip(keys, ("b : 2", "c : 1", "c : 1", "b : 2"), strict=True):
         page.keyboard.press(key)
         assert page.evaluate(focused) == tip.inner_text() == wanted
     page.keyboard.press("Escape")

@@ -126,17 +126,20 @@ def see(page: Page, selector: str) -> None:
     for _ in range(20):
         last.evaluate("e => e.scrollIntoView({ block: 'nearest' })")
         page.wait_for_timeout(200)
-        top, bottom, height = last.evaluate(
-            "e => [e.getBoundingClientRect().top, e.getBoundingClientRect().bottom, innerHeight]"
-        )
-        if top < height and bottom > 0:
+        box = "e.getBoundingClientRect()"
+        if last.evaluate(f"e => {box}.top < innerHeight && {box}.bottom > 0"):
             break
     expect(last).to_be_in_viewport()
 
 
-def sees_last_chart_and_table(page: Page) -> None:
-    see(page, ":is(figure.chart, .counts) .drawn")  # a dossier has no other chart than its answer
-    see(page, "table")
+def reads_well(page: Page) -> None:
+    """See the last chart and table in both themes, nothing too pale or too wide."""
+    for theme in ("Light", "Dark"):
+        use_theme(page, theme)
+        see(page, ":is(figure.chart, .counts) .drawn")  # a dossier has no other chart than its answer
+        see(page, "table")
+        assert page.evaluate(CONTRAST, OUTPUT) == []
+    assert page.evaluate(WIDER, OUTPUT) == []
 
 
 WIDER = """cells => [...document.querySelectorAll(`${cells} table`)]
@@ -181,11 +184,7 @@ def test_the_readme_runs_and_leads_to_a_notebook(page, address):
 def test_a_report_runs_and_reads_well_in_both_themes(page, address, name):
     open_notebook(page, address, name)
     run_all(page)
-    for theme in ("Light", "Dark"):
-        use_theme(page, theme)
-        sees_last_chart_and_table(page)
-        assert page.evaluate(CONTRAST, OUTPUT) == []
-    assert page.evaluate(WIDER, OUTPUT) == []
+    reads_well(page)
     tables = page.locator(f"{OUTPUT} table.sortable")
     assert tables.count() == page.locator(f"{OUTPUT} table.sortable.ready").count() > 1
     orders = [int(order) for order in sort(page, "Domaines")]
@@ -210,10 +209,6 @@ def test_the_cookbook_on_ones_own_list_which_is_hostile(page, address, folder, h
     path.write_text(json.dumps(notebook), encoding="utf-8")
     open_notebook(page, address, "cookbook")
     run_all(page)
-    for theme in ("Light", "Dark"):
-        use_theme(page, theme)
-        sees_last_chart_and_table(page)
-        assert page.evaluate(CONTRAST, OUTPUT) == []
+    reads_well(page)
     assert page.locator(f"{OUTPUT} table.dataTable").count() > 5
-    assert page.evaluate(WIDER, OUTPUT) == []
     assert page.evaluate("window.pwned ?? document.getElementById('pwned')") is None

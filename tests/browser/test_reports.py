@@ -7,10 +7,16 @@ import unicodedata
 
 import pandas as pd
 import pytest
-from contrast import pale
 from playwright.sync_api import expect
 from pypdf import PdfReader
-from structure import check_nothing_got_in, check_policy, check_sorting, check_structure
+from structure import (
+    check_first_screen,
+    check_fits,
+    check_nothing_got_in,
+    check_policy,
+    check_sorting,
+    check_structure,
+)
 
 from mssante_audit.base.export import csv_text
 from mssante_audit.base.resources import resource
@@ -40,27 +46,25 @@ def run(request):
 def long_table(visit, hostile_run):
     """A report's page, and the `id` and number of rows of a table that does not fit one page of it."""
     page = visit(hostile_run.out / f"{LONG}.html").page
-    tables = page.evaluate(
-        "[...document.querySelectorAll('table.sortable')].map(t => [t.id, +t.dataset.rows])"
-    )
+    tables = page.locator("table.sortable").evaluate_all("all => all.map(t => [t.id, +t.dataset.rows])")
     name, rows = max(tables, key=lambda table: table[1])
     assert rows > 10
     return page, name, rows
 
 
-def test_a_report_asks_for_nothing_and_raises_no_alarm(look, run, name):
+def test_a_report_asks_for_nothing_and_can_be_followed_unseen(look, run, name):
     opened = look(run.out / f"{name}.html")
-    assert opened.requests == []
-    assert opened.alarms == []
+    page = opened.page
+    assert opened.requests == opened.alarms == []
+    check_structure(page, ("body > header", "main", "body > footer", "body > nav"))
+    assert page.locator("img:not([alt]), img[alt='']").count() == 0
+    assert page.locator("input:not([id]), select:not([id])").count() == 0
 
 
-def test_the_report_on_certificates_asks_for_nothing(look, certificates_run):
+def test_the_report_on_certificates_holds_hostile_servers_as_text(look, certificates_run, payloads):
     opened = look(certificates_run.out / "certificates.html")
-    assert (opened.requests, opened.alarms) == ([], [])
-
-
-def test_hostile_servers_stay_text(look, certificates_run, payloads):
-    holds_as_text(look(certificates_run.out / "certificates.html").page, payloads)
+    assert opened.requests == opened.alarms == []
+    holds_as_text(opened.page, payloads)
 
 
 def test_hostile_text_stays_text(look, hostile_run, name, payloads):
@@ -125,10 +129,7 @@ def test_the_rows_found_come_as_csv_that_holds_no_formula(long_table):
         [name, hostile],
     )
     box = page.locator(f".table:has(#{name})")
-    with page.expect_download() as download:
-        box.get_by_role("button", name="CSV des lignes trouvées").click()
-    text = download.value.path().read_text(encoding="utf-8-sig")
-    read = list(csv.reader(io.StringIO(text, newline="")))
+    read = downloaded(page, box.get_by_role("button", name="CSV des lignes trouvées"))
     assert len(read) == 1 + rows
     expected = csv_text(pd.DataFrame({"Observé": hostile})).splitlines()
     assert [row[4] for row in read[:5]] == [row[0] for row in csv.reader(expected[:5])]
@@ -145,12 +146,17 @@ def test_a_table_can_show_all_its_rows(long_table):
 
 def test_the_csv_comes_out_of_the_report_itself(long_table):
     page, name, rows = long_table
-    with page.expect_download() as download:
-        page.locator(f"a[download='{name}.csv']").click()
-    text = download.value.path().read_text(encoding="utf-8-sig")
-    read = list(csv.DictReader(io.StringIO(text, newline="")))
+    _, *read = downloaded(page, page.locator(f"a[download='{name}.csv']"))
     assert len(read) == rows
-    assert not any(cell.startswith(("=", "+", "-", "@")) for row in read for cell in row.values())
+    assert not any(cell.startswith(("=", "+", "-", "@")) for row in read for cell in row)
+
+
+def downloaded(page, link):
+    """The rows of the CSV file that a click gives."""
+    with page.expect_download() as download:
+        link.click()
+    text = download.value.path().read_text(encoding="utf-8-sig")
+    return list(csv.reader(io.StringIO(text, newline="")))
 
 
 def test_the_first_rows_go_on_paper_and_it_says_where_the_others_are(look, run, name):
@@ -200,9 +206,7 @@ def test_the_answer_is_on_the_first_screen(look, run, name, width, height):
     page = look(run.out / f"{name}.html", width, height).page
     no_findings = dict.fromkeys(("changes", "contacts_over_time"), ("dl.figures",))
     parts = {"overview": (".counts dl",), **no_findings}
-    for part in (".lead", *parts.get(name, ("dl.figures", "ul.severities"))):
-        box = page.locator(part).first.bounding_box()
-        assert box["y"] + box["height"] <= height
+    check_first_screen(page, (".lead", *parts.get(name, ("dl.figures", "ul.severities"))), height)
 
 
 @pytest.mark.parametrize(("width", "most"), [(1280, 200), (390, 380)])
@@ -210,9 +214,8 @@ def test_the_answer_is_on_the_first_screen(look, run, name, width, height):
 def test_the_bar_of_the_answer_is_near_the_top(look, run, page, width, most):
     shown = look(run.out / f"{page}.html", width).page
     bar = shown.locator(".counts .track").first.bounding_box()["y"]
-    warned = shown.locator(".notice").evaluate_all(
-        "all => all.reduce((sum, one) => sum + one.offsetHeight + 20, 0)"
-    )
+    heights = "all => all.reduce((sum, notice) => sum + notice.offsetHeight + 20, 0)"
+    warned = shown.locator(".notice").evaluate_all(heights)
     assert bar - warned <= most, "what a notice takes aside"
 
 
@@ -227,31 +230,18 @@ def test_paper_keeps_colours(look, sample_run):
 
 def test_a_phone_does_not_scroll_sideways(look, run, name):
     page = look(run.out / f"{name}.html", 390, 844).page
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    widths = page.evaluate(
-        "[...document.querySelectorAll('td[data-label]')].map(td => td.offsetWidth).filter(w => w)"
-    )
+    check_fits(page, 390)
+    shown = "all => all.map(td => td.offsetWidth).filter(w => w)"
+    widths = page.locator("td[data-label]").evaluate_all(shown)
     assert min(widths) > 300
     if page.locator("figure.chart .drawn").count():
         assert page.locator("figure.chart .drawn").first.bounding_box()["width"] <= 390
-
-
-def test_structure_can_be_followed_without_seeing(look, run, name):
-    page = look(run.out / f"{name}.html").page
-    check_structure(page, ("body > header", "main", "body > footer", "body > nav"))
-    assert page.locator("img:not([alt]), img[alt='']").count() == 0
-    assert page.locator("input:not([id]), select:not([id])").count() == 0
-
-
-def test_text_stands_out_from_its_background(look, sample_run, name):
-    assert pale(look(sample_run.out / f"{name}.html").page) == []
 
 
 def test_results_beside_the_report_agree_with_what_it_shows(look, sample_run, name):
     summary = json.loads((sample_run.out / f"{name}.results.json").read_text(encoding="utf-8"))
     shown = look(sample_run.out / f"{name}.html").page.locator("ul.severities li").all_inner_texts()
     counts = [int("".join(c for c in text if c.isdigit())) for text in shown]
-    if name in ("changes", "contacts_over_time"):
-        assert summary["counts"]["findings"] == len(counts) == 0
-        return
-    assert counts == list(summary["counts"]["by_severity"].values())
+    none = name in ("changes", "contacts_over_time")
+    assert counts == ([] if none else list(summary["counts"]["by_severity"].values()))
+    assert bool(summary["counts"]["findings"]) != none

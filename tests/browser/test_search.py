@@ -2,6 +2,8 @@
 
 import random
 
+import pytest
+
 from mssante_audit.base.text import fold, visible
 from mssante_audit.report.explorer import explore
 
@@ -18,19 +20,20 @@ def typed(domain, draw):
     long = max(range(len(words)), key=lambda at: len(words[at]))
     word, at = words[long], draw.randrange(1, max(len(words[long]) - 1, 2))
     if len(word) > 5:
-        words[long] = draw.choice(
-            [word[:at] + word[at + 1 :], word[:at] + word[at] + word[at:], word.upper()]
-        )
+        slips = [word[:at] + word[at + 1 :], word[:at] + word[at] + word[at:], word.upper()]
+        words[long] = draw.choice(slips)
     words = [draw.choice(KINDS[word]) if word in KINDS else word for word in words]
     return " ".join(draw.sample(words, len(words)))
 
 
-def test_the_explorer_ranks_as_python_does_and_nearly_all_are_among_the_first_five(
-    visit, tmp_path, sample_space
-):
-    space = sample_space
-    explore(space).save(tmp_path / "explorer.html")
-    page, draw = visit(tmp_path / "explorer.html").page, random.Random(27)
+@pytest.fixture
+def page(visit, tmp_path, sample_space):
+    explore(sample_space).save(tmp_path / "explorer.html")
+    return visit(tmp_path / "explorer.html").page
+
+
+def test_the_explorer_ranks_as_python_does_and_nearly_all_are_among_the_first_five(page, sample_space):
+    space, draw = sample_space, random.Random(27)
     listed = sorted(space.audited["domain"].unique())
     drawn = {typed(domain, draw): domain for domain in draw.sample(listed, 40)}
     others = ["saint", "hopital", "CH", f"zoe@{listed[0]}", listed[0], "bretagne", "xqzv wjky", "nulle part"]
@@ -42,12 +45,8 @@ def test_the_explorer_ranks_as_python_does_and_nearly_all_are_among_the_first_fi
     assert len(missed) <= 2, missed
 
 
-def test_where_nothing_has_the_words_the_nearest_names_are_shown_and_said_to_be(
-    visit, tmp_path, sample_space
-):
-    space = sample_space
-    explore(space).save(tmp_path / "explorer.html")
-    page, domain = visit(tmp_path / "explorer.html").page, sorted(space.audited["domain"])[0]
+def test_where_nothing_has_the_words_the_nearest_names_are_shown_and_said_to_be(page, sample_space):
+    domain = sorted(sample_space.audited["domain"])[0]
     name = max(fold(domain.removesuffix(".mssante.fr")).split(), key=len)
     page.get_by_role("searchbox").fill(f"{name[:2]}z{name[2:]}zq")
     assert page.get_by_role("status").inner_text().startswith("Aucun domaine ne correspond.")

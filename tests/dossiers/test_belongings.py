@@ -95,14 +95,14 @@ def test_short_and_common_names_only_where_they_are_meant(whose, text, seen):
 
 
 def test_what_two_have_is_foreign_to_neither(whose):
-    assert whose.foreign("HOMONYME DE PARIS", "1759900053") == ()
-    assert whose.foreign("HOMONYME DE PARIS", "1759900061") == ()
+    for owner in ("1759900053", "1759900061"):
+        assert whose.foreign("HOMONYME DE PARIS", owner) == ()
     assert whose.foreign("HOMONYME DE PARIS", ALPHA)
     assert whose.foreign("1759900061", "1759900053")
 
 
 def of(*rows):
-    """Whose is what beside an operator that all lists here have."""
+    """A space with an operator that all lists here have."""
     return make_space(row("ch-alpha.mssante.fr", ALPHA, "CH ALPHA", "mss.alpha.example"), *rows)
 
 
@@ -115,11 +115,12 @@ def test_a_person_is_whose_contact_names_it():
 
 
 def test_a_declaration_gives_its_domain_and_no_more_than_the_list_allows(tmp_path: Path):
-    told = dict.fromkeys(fields(), "")
-    told |= {"structure_id": BETA, "structure_name": "CH ALPHA", "domain": "neuf.mssante.fr"}
-    told |= {"mail_server": "mx.alpha.example", "primary_server": "ns.beta.example"}
-    told |= {"public_project_email": "dsi@alpha.example"}
-    (tmp_path / "declarations.json").write_text(json.dumps([told]), encoding="utf-8")
+    declared = dict.fromkeys(fields(), "") | {
+        "structure_id": BETA, "structure_name": "CH ALPHA", "domain": "neuf.mssante.fr",
+        "mail_server": "mx.alpha.example", "primary_server": "ns.beta.example",
+        "public_project_email": "dsi@alpha.example",
+    }  # fmt: skip
+    (tmp_path / "declarations.json").write_text(json.dumps([declared]), encoding="utf-8")
     space = of(row("b.mssante.fr", BETA, "CH BETA", "mss.autre.example"))
     whose = Belongings(replace(space, register=load_declarations(tmp_path / "declarations.json")))
     assert whose.is_own_domain("neuf.mssante.fr", BETA)

@@ -20,9 +20,16 @@ SOME = ("159990000", "1349900019", "1970190005", "1980590012", "5123", "72199000
 
 def started(module, *arguments):
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen(
-        [sys.executable, "-m", f"distributed.cli.{module}", *map(str, arguments)], **quiet
-    )
+    command = [sys.executable, "-m", f"distributed.cli.{module}", *map(str, arguments)]
+    return subprocess.Popen(command, **quiet)
+
+
+def until(happened):
+    """Wait for something: a loaded machine is slow."""
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -31,15 +38,8 @@ def scheduler(tmp_path):
     file = tmp_path / "scheduler.json"
     process = started("dask_scheduler", "--host", "127.0.0.1", "--port", 0, "--scheduler-file", file)
     try:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                address = json.loads(file.read_text())["address"]
-                break
-            except (OSError, ValueError):
-                time.sleep(0.1)
-        else:
-            pytest.fail("no scheduler started")
+        until(lambda: file.exists() and file.read_text().endswith("}"))
+        address = json.loads(file.read_text())["address"]
         assert address.startswith("tcp://127.0.0.1:")
         yield address
     finally:
@@ -49,13 +49,8 @@ def scheduler(tmp_path):
 
 @pytest.fixture
 def workers(scheduler, tmp_path):
-    processes = [
-        started(
-            "dask_worker", scheduler, "--host", "127.0.0.1", "--no-nanny", "--nthreads", 1,
-            "--local-directory", tmp_path / f"worker{number}",
-        )
-        for number in range(2)
-    ]  # fmt: skip
+    options = ("--host", "127.0.0.1", "--no-nanny", "--nthreads", 1, "--local-directory")
+    processes = [started("dask_worker", scheduler, *options, tmp_path / f"worker{n}") for n in range(2)]
     try:
         yield processes
     finally:
@@ -76,22 +71,18 @@ def given(tmp_path):
 
 @pytest.mark.long
 def test_a_worker_killed_half_way_costs_no_dossier(scheduler, workers, given, tmp_path):
-    alone = write_dossiers(tmp_path / "alone", parameters=given, operators=SOME)
+    some = {"parameters": given, "operators": SOME}
+    alone = write_dossiers(tmp_path / "alone", **some)
 
-    def kill_one(done, of, told):
+    def kill_one(done, of, dossier):
         if done == 2:
             os.kill(workers[0].pid, 9)
 
     with cli.cluster(scheduler) as cluster:
         client = cluster["executor"]._client
         client.wait_for_workers(2, timeout=60)
-        run = write_dossiers(
-            tmp_path / "cluster", parameters=given, operators=SOME, listener=kill_one, **cluster
-        )
-        until = time.monotonic() + 60
-        while len(client.scheduler_info()["workers"]) > 1 and time.monotonic() < until:
-            time.sleep(0.1)  # a loaded machine is slow to see that a worker is gone
-        assert len(client.scheduler_info()["workers"]) == 1
+        run = write_dossiers(tmp_path / "cluster", **some, listener=kill_one, **cluster)
+        until(lambda: len(client.scheduler_info()["workers"]) == 1)
     assert workers[0].wait(5) == -9
     assert len(run.outcomes) == len(alone.outcomes) == len(SOME)
     assert {d.status for d in run.outcomes} == {"done"}

@@ -36,13 +36,13 @@ def space(sample_space):
 OURS = "M. FICTIF Zoé, 06 39 98 00 01, zoe.fictif@ch.example, 04 65 71 00 01, dsi@ch.example"
 
 
-def part(ident, told):
+def part(ident, made):
     """A section of a dossier's page."""
-    return section(told, ident, 5)
+    return section(made, ident, 5)
 
 
-def said(text):
-    return " ".join(text.split())
+def flat(text):
+    return " ".join(text.replace("\xa0", " ").split())
 
 
 def of_size(number, domains, **more):
@@ -61,12 +61,12 @@ def of_size(number, domains, **more):
 def test_findings_are_those_of_the_reports_cut_to_ones_own(space):
     for operator_id in sorted(set(space.entries["operator_id"]) - {""}):
         whole = touching(audit_all(space), space, Limits(operator_id))
-        told = dossier(space, operator_id).findings
-        assert list(told.columns) == list(COLUMNS)
-        assert told["rule"].tolist() == whole["rule"].tolist()
-        assert set(told["operator_id"]) <= {operator_id}
+        made = dossier(space, operator_id).findings
+        assert list(made.columns) == list(COLUMNS)
+        assert made["rule"].tolist() == whole["rule"].tolist()
+        assert set(made["operator_id"]) <= {operator_id}
         own = set(space.entries.loc[space.entries["operator_id"] == operator_id, "row"])
-        assert own.issuperset(row for rows in told["rows"] for row in rows)
+        assert own.issuperset(row for rows in made["rows"] for row in rows)
 
 
 def test_what_also_touches_others_is_told_without_them(space):
@@ -84,9 +84,9 @@ def test_what_also_touches_others_is_told_without_them(space):
 
 
 def test_most_of_what_is_told_is_not_hidden_and_who_has_most_is_shown_where_nobody_is_named(space):
-    told = {o: dossier(space, o).findings for o in set(space.entries["operator_id"]) - {""}}
-    assert (pd.concat(told.values())["observed"] == ELSEWHERE).mean() < 0.15
-    assert dossier(space, None).operator_id == max(told, key=lambda operator: len(told[operator]))
+    findings = {o: dossier(space, o).findings for o in set(space.entries["operator_id"]) - {""}}
+    assert (pd.concat(findings.values())["observed"] == ELSEWHERE).mean() < 0.15
+    assert dossier(space, None).operator_id == max(findings, key=lambda operator: len(findings[operator]))
 
 
 def test_nobody_is_refused(space):
@@ -100,10 +100,10 @@ def test_changes_are_ones_own_and_the_other_side_is_not_named(space):
     archive = space.archive
     before = [s for s in archive.snapshots if s.generated_at.year == 2025]
     moved = replace(space, as_of=before[-1].generated_at)
-    told = dossier(moved, GROUP).changes
-    assert set(told["kind"]) == {"moved", "contact_changed"}
-    assert set(told.loc[told["kind"] == "moved", "after"]) == {ANOTHER}
-    contacts = told[told["kind"] == "contact_changed"]
+    made = dossier(moved, GROUP).changes
+    assert set(made["kind"]) == {"moved", "contact_changed"}
+    assert set(made.loc[made["kind"] == "moved", "after"]) == {ANOTHER}
+    contacts = made[made["kind"] == "contact_changed"]
     assert ANOTHER in set(contacts["after"])
     own = contacts["before"] != ANOTHER  # the list gives some of them to another operator too
     assert own.any()
@@ -125,30 +125,30 @@ def test_changes_are_ones_own_and_the_other_side_is_not_named(space):
 )
 def test_masked_it_shows_the_contacts_that_the_space_shows(contacts, shown):
     space = replace(make_space(*of_size(1, 1, project_contact=OURS, support_contact="")), contacts=contacts)
-    told = dossier(space, "1759900001", masked=True).contacts
-    assert shown in set(told["contact"])
+    made = dossier(space, "1759900001", masked=True).contacts
+    assert shown in set(made["contact"])
 
 
 def test_without_an_archive_there_is_nothing_to_compare():
-    told = dossier(make_space({}), "1759900004")
-    assert told.changes is None
-    assert "pas de liste antérieure" in part("changes", told).text
-    assert "n’est pas connue" in part("changes", told).text
-    assert "inconnue" in part("domains", told).text
+    made = dossier(make_space({}), "1759900004")
+    assert made.changes is None
+    assert "pas de liste antérieure" in part("changes", made).text
+    assert "n’est pas connue" in part("changes", made).text
+    assert "inconnue" in part("domains", made).text
 
 
 def test_domains_are_counted_in_earlier_lists(space):
-    told = dossier(space, GROUP)
-    assert [n for _, n in told.held][:2] == [20, 16]
-    assert "16\xa0domaines dans la dernière liste archivée, 20 dans" in part("changes", told).text
+    made = dossier(space, GROUP)
+    assert [n for _, n in made.held][:2] == [20, 16]
+    assert "16\xa0domaines dans la dernière liste archivée, 20 dans" in part("changes", made).text
 
 
 def test_too_few_peers_are_not_told_of():
-    one = [row for n in range(PEERS_MIN) for row in of_size(n, 1)]
-    few = dossier(make_space(*one), "1759900000").peers
-    assert (few.number, few.medians, few.more) == (0, None, 0)
-    assert "trop peu" in part("answer", dossier(make_space(*one), "1759900000")).text
-    more = dossier(make_space(*one, *of_size(PEERS_MIN, 1)), "1759900000").peers
+    rows = [row for n in range(PEERS_MIN) for row in of_size(n, 1)]
+    few = dossier(make_space(*rows), "1759900000")
+    assert (few.peers.number, few.peers.medians, few.peers.more) == (0, None, 0)
+    assert "trop peu" in part("answer", few).text
+    more = dossier(make_space(*rows, *of_size(PEERS_MIN, 1)), "1759900000").peers
     assert more.number == PEERS_MIN
 
 
@@ -168,22 +168,21 @@ def test_peers_are_those_of_ones_size_and_counted_rightly():
 
 
 def test_tables_with_bars_tell_numbers_and_no_other(space):
-    told = dossier(space, GROUP)
-    for text in (part(name, told).text for name in ("certificates", "peers")):
+    made = dossier(space, GROUP)
+    for text in (part(name, made).text for name in ("certificates", "peers")):
         assert "<img" not in text
         assert re.search(r"<caption>[^<]+\.</caption>", text)
         assert "LANDEFACTICE" not in text
-    first = lxml.html.fromstring(part("certificates", told).text).xpath(
-        "//table[@id='certificates']/tbody/tr"
-    )[0]
+    page = lxml.html.fromstring(part("certificates", made).text)
+    first = page.xpath("//table[@id='certificates']/tbody/tr[1]/*")
     assert [cell.text_content() for cell in first][::2] == ["mss-1.gcs-cheminsonge.example", "8"]
     assert "5 premières lignes sur 13" in part("certificates", dossier(space, LARGE)).text
 
 
 def test_only_test_entries_are_said_to_be_so_and_who_is_called_as_the_authority_goes_by_its_identifier():
-    told = dossier(make_space({}, *of_size(1, 1, domain="cert-expire-audit.mssante.fr")), "1759900001")
-    assert len(told.domains) == 1
-    assert "entrées de test" in part("answer", told).text
+    made = dossier(make_space({}, *of_size(1, 1, domain="cert-expire-audit.mssante.fr")), "1759900001")
+    assert len(made.domains) == 1
+    assert "entrées de test" in part("answer", made).text
     space = make_space({"dn": "CN=mss.alpha.example,OU=1759900004,L=Paris (75),O=GIP-CPS,C=FR"})
     assert dossier(space, "1759900004").label == "Opérateur 1759900004"
 
@@ -199,49 +198,47 @@ def test_remedies_speak_to_the_operator():
 
 
 def test_what_the_manager_must_do_is_not_asked_of_the_operator(space):
-    told = dossier(space, GROUP)
-    assert "DNS_PARENT_SERIALS" in set(told.findings["rule"])
-    assert "DNS_PARENT_SERIALS" not in set(theirs(told.findings)["rule"])
-    assert (theirs(told.findings)["severity"] > "info").all()
+    findings = dossier(space, GROUP).findings
+    assert "DNS_PARENT_SERIALS" in set(findings["rule"]) - set(theirs(findings)["rule"])
+    assert (theirs(findings)["severity"] > "info").all()
 
 
 def test_what_dossiers_say_of_rules_names_rules():
     by_language = dossier_words()["remedies"]
     assert by_language.keys() == set(LANGUAGES)
-    assert len({frozenset(told) for told in by_language.values()}) == 1
+    assert len({frozenset(made) for made in by_language.values()}) == 1
     assert {*dossier_words()["others"], *by_language["fr"]} <= catalogue().keys()
 
 
 def test_nothing_to_correct_is_said():
-    told = dossier(make_space({}), "1759900004")
-    told.findings, told.points = told.findings[:0], ()
-    assert "Rien à corriger" in part("answer", told).text
-    assert told.record().by_rule == {}
+    made = dossier(make_space({}), "1759900004")
+    made.findings, made.points = made.findings[:0], ()
+    assert "Rien à corriger" in part("answer", made).text
+    assert made.record().by_rule == {}
 
 
 def test_what_an_old_observation_showed_is_to_be_confirmed_and_not_corrected(space):
     """The list is old too: its date is told, and its findings stand."""
     old = load_space(as_of="2026-05-20")
-    told = dossier(old, "1970490009")
-    asked = {code for point in told.points for code in point.rules}
+    made = dossier(old, "1970490009")
+    asked = {code for point in made.points for code in point.rules}
     assert asked
     assert not {code for code in asked if code.startswith(("DNS_", "TLS_"))}
-    doubted = told.doubted
+    doubted = made.doubted
     assert doubted["rule"].str.startswith(("DNS_", "TLS_")).all()
-    assert told.todo["fingerprint"].isin(doubted["fingerprint"]).sum() == 0
-    words = said(told.caveat)
+    assert made.todo["fingerprint"].isin(doubted["fingerprint"]).sum() == 0
     why = "en doute ou trop ancien : observation du DNS et observation TLS."
-    assert words == f"{len(doubted)} constats restent à confirmer ; {why}"
-    text = said(letter_text(told, {}, Stationery()))
-    assert words in text
-    assert f"{len(told.points)} points à corriger" in text.replace("\xa0", " ")
-    assert told.caveat in lxml.html.fromstring(part("answer", told).text).text_content()
-    assert f"{len(doubted)}\xa0constats à confirmer" in part("correct", told).text
-    assert survey(old).standing.loc["1970490009", "todo"] == len(told.points)
+    assert flat(made.caveat) == f"{len(doubted)} constats restent à confirmer ; {why}"
+    text = flat(letter_text(made, {}, Stationery()))
+    assert flat(made.caveat) in text
+    assert f"{len(made.points)} points à corriger" in text
+    assert made.caveat in lxml.html.fromstring(part("answer", made).text).text_content()
+    assert f"{len(doubted)}\xa0constats à confirmer" in part("correct", made).text
+    assert survey(old).standing.loc["1970490009", "todo"] == len(made.points)
     alone = dossier(old, "1970490009")
     alone.points = ()
     assert "Rien à corriger" not in part("answer", alone).text
-    assert "dont nous soyons sûrs" in said(letter_text(alone, {}, Stationery()))
+    assert "dont nous soyons sûrs" in flat(letter_text(alone, {}, Stationery()))
     fresh = dossier(space, "1970490009")
     assert (fresh.caveat, len(fresh.doubted)) == ("", 0)
     assert "à confirmer" not in letter_text(fresh, {}, Stationery())

@@ -4,62 +4,48 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from test_certificates import ALPHA, BETA_DN, ONE, Wires, of
-from test_dossier import part
+from test_dossier import flat, part
 
-from mssante_audit.dossiers.facts import dossier
+from mssante_audit.dossiers.facts import Dossier, dossier
 from mssante_audit.dossiers.letter import letter_files
 
-ALPHA_ID = "1759900004"
+CN, OTHER_CN = (dn.split(",")[0].removeprefix("CN=") for dn in (ALPHA["dn"], BETA_DN))
 
 
-@pytest.fixture
-def wires(tmp_path: Path) -> Wires:
-    return Wires(tmp_path)
+def presenting(folder: Path, dn: str, days: int) -> tuple[Dossier, str, str]:
+    """The dossier of an operator whose server presents a certificate, its section and its letter."""
+    wires = Wires(folder)
+    wires.presents(ONE, of(dn, days=days))
+    found = dossier(wires.space(), "1759900004")
+    return found, part("certificates", found).text, flat(letter_files(found)[".txt"].decode())
 
 
-def letter(wires: Wires) -> str:
-    text = letter_files(dossier(wires.space(), ALPHA_ID))[".txt"].decode()
-    return " ".join(text.replace("\xa0", " ").split())
+def test_the_letter_tells_when_ones_own_certificates_end_and_asks_for_a_renewal_in_two_steps(tmp_path: Path):
+    _, page, text = presenting(tmp_path, ALPHA["dn"], 80)
+    assert f"- {CN} : le 22 mars 2026, 1 domaine sans autre certificat." in text
+    assert OTHER_CN not in text
+    assert text.index("Le certificat : en demander un nouveau") < text.index("La liste :")
+    assert "n’installer le nouveau certificat qu’alors" in text
+    assert "22\xa0mars\xa02026" in page
+    assert "22/03/2026" in page
 
 
-def test_the_letter_tells_when_ones_own_certificates_end_and_asks_for_a_renewal_in_two_steps(
-    wires: Wires,
-) -> None:
-    wires.presents(ONE, of(ALPHA["dn"], days=80))
-    text = letter(wires)
-    cn = ALPHA["dn"].split(",")[0].removeprefix("CN=")
-    assert f"- {cn} : le 22 mars 2026, 1 domaine sans autre certificat." in text
-    assert BETA_DN.split(",")[0].removeprefix("CN=") not in text
-    certificate, white_list = text.index("Le certificat : en demander un nouveau"), text.index("La liste :")
-    assert certificate < white_list
-    assert "n’installer le nouveau certificat qu’alors" in " ".join(text.split())
+def test_what_is_over_is_said_to_be(tmp_path: Path):
+    _, page, text = presenting(tmp_path, ALPHA["dn"], 50)
+    assert "le 20 février 2026 (il y a " in text
+    assert "un certificat qui a pris fin, et nul autre" in page
 
 
-def test_what_is_over_is_said_to_be(wires: Wires) -> None:
-    wires.presents(ONE, of(ALPHA["dn"], days=50))
-    assert "le 20 février 2026 (il y a " in letter(wires)
-    told = dossier(wires.space(), ALPHA_ID)
-    assert "un certificat qui a pris fin, et nul autre" in part("certificates", told).text
+def test_anothers_certificate_on_ones_own_server_is_not_ones_own(tmp_path: Path):
+    found, page, text = presenting(tmp_path, BETA_DN, 80)
+    assert found.presented is not None
+    assert found.presented.empty
+    assert "Fin des certificats" not in text
+    assert "Aucun de vos certificats" in page
 
 
-def test_anothers_certificate_on_ones_own_server_is_not_ones_own(wires: Wires) -> None:
-    wires.presents(ONE, of(BETA_DN))
-    told = dossier(wires.space(), ALPHA_ID)
-    assert told.presented is not None
-    assert told.presented.empty
-    assert "Fin des certificats" not in letter(wires)
-    assert "Aucun de vos certificats" in part("certificates", told).text
-
-
-def test_the_page_says_what_falls_next_and_what_is_not_known(wires: Wires) -> None:
-    wires.presents(ONE, of(ALPHA["dn"], days=80))
-    space = wires.space()
-    told = dossier(space, ALPHA_ID)
-    assert "22\xa0mars\xa02026" in part("certificates", told).text
-    assert "22/03/2026" in part("certificates", told).text
-    wires.visits.clear()
-    blind = dossier(wires.scene.space(), ALPHA_ID)
+def test_what_was_not_visited_is_not_known(tmp_path: Path):
+    blind = dossier(Wires(tmp_path).scene.space(), "1759900004")
     assert blind.presented is None
     assert "n’ont pas été visités" in part("certificates", blind).text

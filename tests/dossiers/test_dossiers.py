@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from html.parser import HTMLParser
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from shutil import copy, copytree
@@ -19,6 +18,7 @@ import psutil
 import pytest
 from conftest import CATALOGUE
 from filelock import FileLock
+from lxml.html import fromstring
 from made_up import make_space
 from mailboxes_made_up import CANARY, many, put, text
 
@@ -28,7 +28,6 @@ from mssante_audit.dossiers import page
 from mssante_audit.dossiers import write as dossiers
 from mssante_audit.dossiers.write import (
     Dossier,
-    DossierRun,
     Order,
     dossiers_html,
     file_name,
@@ -66,8 +65,8 @@ def listed(tmp_path_factory):
 def sample(listed, tmp_path_factory):
     """The dossiers of all operators of that list, and what the listener was told."""
     out = tmp_path_factory.mktemp("dossiers")
-    told = []
-    return write_dossiers(out, parameters=listed, listener=lambda *event: told.append(event)), told
+    events = []
+    return write_dossiers(out, parameters=listed, listener=lambda *event: events.append(event)), events
 
 
 @pytest.fixture(scope="module")
@@ -76,19 +75,12 @@ def some(listed, tmp_path_factory):
     return write_dossiers(tmp_path_factory.mktemp("some"), parameters=listed, operators=SOME)
 
 
-class Links(HTMLParser):
-    def __init__(self, text):
-        super().__init__()
-        self.found = []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attributes):
-        if tag == "a":
-            self.found.append(dict(attributes)["href"])
+def links(text):
+    return {link for link in fromstring(text).xpath("//a/@href") if not link.startswith("#")}
 
 
 def test_every_operator_has_a_dossier_a_letter_and_a_line_in_the_index(sample, listed):
-    run, told = sample
+    run, events = sample
     space = open_space(**listed)
     operators = set(space.entries["operator_id"]) - {""}
     assert {d.operator_id for d in run.outcomes} == operators
@@ -100,10 +92,9 @@ def test_every_operator_has_a_dossier_a_letter_and_a_line_in_the_index(sample, l
     assert all(set(d.files) in (PARTS, PARTS - letters) for d in run.outcomes)
     assert {d.operator_id for d in run.outcomes if letters & set(d.files)}
     text = (run.out / "index.html").read_text(encoding="utf-8")
-    linked = {unquote(link) for link in Links(text).found if not link.startswith("#")}
-    assert linked == files - {"index.html", "dossiers.json"}
+    assert set(map(unquote, links(text))) == files - {"index.html", "dossiers.json"}
     number = len(run.outcomes)
-    assert [(done, of) for done, of, _ in told] == [(n, number) for n in range(1, number + 1)]
+    assert [(done, of) for done, of, _ in events] == [(n, number) for n in range(1, number + 1)]
     names = {d.operator_id: d.name for d in run.outcomes}
     assert names["1679900001"] == "GROUPEMENT E-SANTE DE CHEMINSONGE"
     assert "GIP-CPS" not in names.values()  # who signs a certificate is not whose it is
@@ -112,16 +103,16 @@ def test_every_operator_has_a_dossier_a_letter_and_a_line_in_the_index(sample, l
 
 def test_the_index_for_machines_tells_the_same(sample, listed):
     run, _ = sample
-    told = json.loads((run.out / "dossiers.json").read_text(encoding="utf-8"))
-    assert len(told["dossiers"]) == len(run.outcomes)
-    for entry, dossier in zip(told["dossiers"], run.outcomes, strict=True):
+    record = json.loads((run.out / "dossiers.json").read_text(encoding="utf-8"))
+    assert len(record["dossiers"]) == len(run.outcomes)
+    for entry, dossier in zip(record["dossiers"], run.outcomes, strict=True):
         results = json.loads((run.out / f"{entry['file']}.results.json").read_text(encoding="utf-8"))
         assert entry["counts"] == results["counts"]["by_severity"] == dossier.counts
         assert entry["status"] == "done"
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", entry["made_at"])
         assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in entry["files"].values())
-    assert told["provenance"]["sha256"] == open_space(**listed).whitelist.sha256
-    assert "operator" not in told["parameters"]
+    assert record["provenance"]["sha256"] == open_space(**listed).whitelist.sha256
+    assert "operator" not in record["parameters"]
     assert {d.operator_id: d for d in run.outcomes} == read_dossiers(run.out)
 
 
@@ -152,10 +143,8 @@ def test_one_operator_keeps_the_others_and_those_who_left_go(two, monkeypatch):
     again = write_dossiers(out, parameters=given, operators=["1349900019"])
     assert [d.operator_id for d in again.outcomes] == ["1349900019"]
     assert set(read_dossiers(out)) == {ONE, OTHER, "1349900019"}
-    left = dossiers.operator_names
-    monkeypatch.setattr(
-        dossiers, "operator_names", lambda s: {i: n for i, n in left(s).items() if i != OTHER}
-    )
+    named = dossiers.operator_names(open_space(**given))
+    monkeypatch.setattr(dossiers, "operator_names", lambda _: {i: n for i, n in named.items() if i != OTHER})
     write_dossiers(out, parameters=given, operators=[ONE])
     assert set(read_dossiers(out)) == {ONE, "1349900019"}
     assert not [name for name in everything_in(out) if name.startswith(OTHER)]
@@ -168,10 +157,10 @@ def breaking(monkeypatch, how):
     """Let one section of one operator's dossier go wrong."""
     drawn = page.SECTIONS["peers"]
 
-    def broken(told, limit):
-        if told.operator_id == ONE:
+    def broken(record, limit):
+        if record.operator_id == ONE:
             how()
-        return drawn(told, limit)
+        return drawn(record, limit)
 
     monkeypatch.setitem(page.SECTIONS, "peers", broken)
 
@@ -187,15 +176,14 @@ def test_a_failed_dossier_leaves_the_last_good_one(two, monkeypatch):
     breaking(monkeypatch, raising)
     failed = write_dossiers(out, parameters=given, operators=[ONE, OTHER])
     assert failed.exit_status() == 3
-    told = read_dossiers(out)[ONE]
-    assert (told.status, told.failure["kind"]) == ("failed", "KeyError")
-    assert told.last_good in {dossier.made_at for dossier in run.outcomes}
+    record = read_dossiers(out)[ONE]
+    assert (record.status, record.failure["kind"]) == ("failed", "KeyError")
+    assert record.last_good in {dossier.made_at for dossier in run.outcomes}
     now = everything_in(out)
     assert all(now[f"{ONE}{suffix}"] == good[f"{ONE}{suffix}"] for suffix in PARTS)
     assert read_dossiers(out)[OTHER].status == "done"
-    assert {name for name in now if name.startswith("failed/")} == {
-        f"failed/{ONE}{suffix}" for suffix in (".html", ".results.json")
-    }
+    failures = {f"failed/{ONE}.html", f"failed/{ONE}.results.json"}
+    assert {name for name in now if name.startswith("failed/")} == failures
     partial = now[f"failed/{ONE}.html"].decode()
     assert "Rapport partiel" in partial
     assert "Parmi les opérateurs de votre taille" in partial
@@ -239,8 +227,7 @@ def assert_same(run, other):
     """The same dossiers, but for how long they took and when they were made."""
     assert len(run.outcomes) == len(other.outcomes) > 1
     for dossier in run.outcomes:
-        for suffix in set(dossier.files) - {".results.json"}:
-            name = f"{dossier.file}{suffix}"
+        for name in (f"{dossier.file}{suffix}" for suffix in set(dossier.files) - {".results.json"}):
             assert (run.out / name).read_bytes() == (other.out / name).read_bytes(), name
 
 
@@ -267,17 +254,6 @@ def test_a_worker_that_dies_fails_dossiers_and_leaves_the_last_good_ones(two, mo
     assert all(now[f"{ONE}{suffix}"] == good[f"{ONE}{suffix}"] for suffix in PARTS)
 
 
-@dataclass(frozen=True)
-class Elsewhere:
-    """Data in a folder of one's own with anchors lying apart, an executor, and what was made of them here."""
-
-    given: dict
-    domain: str
-    """Of an operator: it loses most of its mailboxes between two extractions."""
-    here: DossierRun
-    pool: "Spying"
-
-
 class Spying(ProcessPoolExecutor):
     """An executor that keeps what it sends."""
 
@@ -286,43 +262,32 @@ class Spying(ProcessPoolExecutor):
         return super().submit(function, *arguments)
 
 
-@pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("elsewhere")
-    data = folder / "données de l'Ain"
-    (data / "observations").mkdir(parents=True)
-    sample = CATALOGUE
-    copy(sample / "listeblanchemssante.xml.gz", data / "list.xml.gz")
-    copytree(sample / "observations", data / "observations", dirs_exist_ok=True)
-    given = {"as_of": AS_OF, "data": str(data), "anchors": [str(sample / "anchors")]}
-    space = open_space(**given)
-    domain = space.audited.loc[space.audited["operator_id"] == ONE, "domain"].iloc[0]
-    for at, number in (("202601151013", 40), ("202603011013", 12)):
+def test_of_the_extraction_only_numbers_go_to_other_processes(tmp_path):
+    data, sent = tmp_path / "données de l'Ain", []
+    copytree(CATALOGUE / "observations", data / "observations")
+    copy(CATALOGUE / "listeblanchemssante.xml.gz", data / "list.xml.gz")
+    given = {"as_of": AS_OF, "data": str(data), "anchors": [str(CATALOGUE / "anchors")]}
+    audited = open_space(**given).audited
+    domain = audited.loc[audited["operator_id"] == ONE, "domain"].iloc[0]
+    for at, number in (("202601151013", 40), ("202603011013", 12)):  # most of its mailboxes are lost
         put(data, text(many({domain: number})), at)
-    here = write_dossiers(folder / "here", parameters=given, operators=[ONE, OTHER])
+    how = {"parameters": given, "operators": [ONE, OTHER]}
+    here = write_dossiers(tmp_path / "here", **how)
     with Spying(1, mp_context=get_context("spawn")) as pool:
-        yield Elsewhere(given, domain, here, pool)
-
-
-def test_of_the_extraction_only_numbers_go_to_other_processes(elsewhere, tmp_path):
-    sent = []
-    there = write_dossiers(
-        tmp_path, parameters=elsewhere.given, operators=[ONE, OTHER], executor=elsewhere.pool,
-        send=lambda bundle: sent.append(bundle) or bundle,
-    )  # fmt: skip
-    assert_same(there, elsewhere.here)
+        send = {"executor": pool, "send": lambda bundle: sent.append(bundle) or bundle}
+        there = write_dossiers(tmp_path / "there", **how, **send)
+    assert_same(there, here)
     assert {d.status for d in there.outcomes} == {"done"}
-    assert "données de l'Ain".encode() in elsewhere.pool.sent
+    assert "données de l'Ain".encode() in pool.sent
     findings = (there.out / f"{ONE}.findings.csv").read_text(encoding="utf-8")
     assert "MAILBOX_LOST" in findings
-    assert CANARY.encode() not in elsewhere.pool.sent
-    assert str(tmp_path.parent).encode() not in elsewhere.pool.sent
+    assert CANARY.encode() not in pool.sent
+    assert str(tmp_path).encode() not in pool.sent
     (bundle,) = sent
-    space = opened(
-        Order("of a worker", {"as_of": AS_OF, "lang": "fr"}, ""), pickle.loads(pickle.dumps(bundle))
-    )
-    assert space.published == {elsewhere.domain: 12}
-    assert space.mailboxes.earlier.by_domain == {elsewhere.domain: 40}
+    order = Order("of a worker", {"as_of": AS_OF, "lang": "fr"}, "")
+    space = opened(order, pickle.loads(pickle.dumps(bundle)))
+    assert space.published == {domain: 12}
+    assert space.mailboxes.earlier.by_domain == {domain: 40}
     folder = Path(dossiers._opened["of a worker"][1].name)
     held = [file for file in folder.rglob("*") if file.is_file()]
     assert "list.xml.gz" in {file.name for file in held}
@@ -336,8 +301,8 @@ def test_a_worker_that_cannot_be_had_fails_its_dossiers_only(listed, tmp_path):
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), **dying) as pool:
         run = write_dossiers(tmp_path, parameters=listed, operators=[ONE, OTHER], executor=pool)
     assert [d.failure["kind"] for d in run.outcomes] == ["BrokenProcessPool"] * 2
-    told = json.loads((tmp_path / "failed" / f"{ONE}.results.json").read_text(encoding="utf-8"))
-    assert told["status"] == "failed"
+    record = json.loads((tmp_path / "failed" / f"{ONE}.results.json").read_text(encoding="utf-8"))
+    assert record["status"] == "failed"
 
 
 def test_a_worker_with_other_code_refuses():
@@ -348,15 +313,10 @@ def test_a_worker_with_other_code_refuses():
 # -- names and texts that would do harm ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "identifier",
-    ["../../etc/passwd", "/etc/passwd", "index", "CON", "a" * 300, "é", ".", "1\n2", "2A0000001", "1/2"],
-)
-def test_no_path_is_made_from_an_identifier(identifier):
-    assert re.fullmatch(r"operateur-[0-9a-f]{12}", file_name(identifier))
-
-
-def test_an_identifier_of_figures_names_its_files():
+def test_only_an_identifier_of_figures_names_its_files():
+    for identifier in ("../../etc/passwd", "/etc/passwd", "index", "CON", "a" * 300, "é", ".", "1\n2",
+                       "2A0000001", "1/2"):  # fmt: skip
+        assert re.fullmatch(r"operateur-[0-9a-f]{12}", file_name(identifier)), identifier
     assert file_name("010000001") == "010000001"
     assert file_name("a1") != file_name("A1")
 
@@ -372,9 +332,8 @@ def test_the_index_escapes_what_it_is_given(payloads, sample_space):
     assert "<script" not in own
     assert "<img" not in own
     assert "<svg" not in own
-    assert {link for link in Links(text).found if not link.startswith("#")} == {
-        f"failed/{entry.file}{suffix}" for entry in entries for suffix in (".html", ".results.json")
-    }
+    suffixes = (".html", ".results.json")
+    assert links(text) == {f"failed/{entry.file}{suffix}" for entry in entries for suffix in suffixes}
 
 
 # -- the command --------------------------------------------------------------------------------------------
@@ -386,10 +345,8 @@ def command(*arguments):
 
 def test_the_command_tells_each_dossier_and_the_index(listed, tmp_path):
     arguments = ["--operator", ONE, "--operator", OTHER, "--out", tmp_path, "--as-of", AS_OF, "--jobs", "1"]
-    ran = subprocess.run(
-        command(*arguments, "--data", listed["data"], "--fail-on", "info"),
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    arguments += ["--data", listed["data"], "--fail-on", "info"]
+    ran = subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (1, "")
     *lines, last = ran.stdout.splitlines()
     assert {line.split()[0] for line in lines} == {ONE, OTHER}
@@ -410,10 +367,8 @@ def test_an_interrupted_run_leaves_no_process_and_what_was_there(listed, tmp_pat
     out = tmp_path / "out"
     out.mkdir()
     (out / f"{ONE}.html").write_text("last good")
-    process = subprocess.Popen(
-        command("--out", out, "--data", listed["data"], "--jobs", jobs),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    called, pipe = command("--out", out, "--data", listed["data"], "--jobs", jobs), subprocess.PIPE
+    process = subprocess.Popen(called, stdout=pipe, stderr=pipe, text=True)
     assert process.stdout.readline()  # one is made, the others are not
     family = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(sent)

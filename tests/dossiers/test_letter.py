@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import builtins
 import re
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes, policy
@@ -13,25 +13,18 @@ import pytest
 from made_up import AS_OF as MADE_UP
 from made_up import make_space
 from pypdf import PdfReader
+from test_dossier import GROUP, LARGE, flat
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.dossiers.facts import dossier
 from mssante_audit.dossiers.forms import MOST_FORMS
-from mssante_audit.dossiers.letter import (
-    MOST_DOMAINS,
-    MOST_POINTS,
-    WIDTH,
-    letter_files,
-    letter_text,
-    subject,
-)
+from mssante_audit.dossiers.letter import MOST_DOMAINS, MOST_POINTS, WIDTH, letter_files, letter_text, subject
 from mssante_audit.dossiers.remedies import theirs
 from mssante_audit.dossiers.stationery import Stationery, read_stationery
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.space.trust import load_space
 
 AS_OF = "2026-03-03T06:00:00Z"
-GROUP, LARGE = "1679900001", "399900000300015"
 HOSTILE = "CH ALPHA\r\nBcc: victime@pwned.example\r\n\r\n<script>"
 
 
@@ -51,16 +44,12 @@ def body(message):
     return message.get_body(("plain",)).get_content().replace("\r\n", "\n")
 
 
-def flat(text):
-    return " ".join(text.replace("\xa0", " ").split())
-
-
 def test_every_point_is_told_with_its_remedy_and_domains_worst_first(space):
-    text = flat(letter_files(dossier(space, GROUP))[".txt"].decode())
-    points = dossier(space, GROUP).points
+    group = dossier(space, GROUP)
+    text, points = flat(letter_files(group)[".txt"].decode()), group.points
     ranks = [SEVERITIES.index(point.severity) for point in points]
     assert ranks == sorted(ranks, reverse=True)
-    assert {code for p in points for code in p.rules} == set(theirs(dossier(space, GROUP).findings)["rule"])
+    assert {code for p in points for code in p.rules} == set(theirs(group.findings)["rule"])
     at = [text.index(f" {n}. [") for n in range(1, len(points) + 1)]
     assert at == sorted(at)
     for point in points:
@@ -71,14 +60,14 @@ def test_every_point_is_told_with_its_remedy_and_domains_worst_first(space):
 
 
 def test_it_stays_short_however_much_there_is_to_say(space):
-    files = letter_files(dossier(space, LARGE))
+    large = dossier(space, LARGE)
+    files, points = letter_files(large), large.points
     text = files[".txt"].decode()
-    points = dossier(space, LARGE).points
     assert len(points) > MOST_POINTS
     assert text.count("\n   À faire") == MOST_POINTS
     assert f"{len(points) - MOST_POINTS}\xa0autres points" in text
     assert len(text) < 12_000
-    assert max(p.domains.__len__() for p in points) > MOST_DOMAINS
+    assert max(len(point.domains) for point in points) > MOST_DOMAINS
     for line in text.splitlines()[1:]:
         assert len(line) <= WIDTH or " " not in line.strip()
     assert len(list(parsed(files[".eml"]).iter_attachments())) == MOST_FORMS
@@ -141,14 +130,7 @@ def test_it_goes_to_the_project_contact_of_the_list_with_forms_filled_from_the_r
 
 
 def test_without_the_extra_pdf_the_form_is_plain_text(space, monkeypatch):
-    real = builtins.__import__
-
-    def without(name, *more, **options):
-        if name.partition(".")[0] == "reportlab":
-            raise ModuleNotFoundError("No module named 'reportlab'", name="reportlab")
-        return real(name, *more, **options)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "reportlab", None)
     form = next(parsed(letter_files(dossier(space, GROUP))[".eml"]).iter_attachments())
     assert form.get_filename() == "annexe1-annexe2-valfictif.mssante.fr.txt"
     assert "Nom du domaine de messagerie MSSanté : annexe2-valfictif.mssante.fr" in form.get_content()
@@ -158,7 +140,7 @@ def test_without_a_register_the_form_is_filled_from_the_list(space):
     bare = replace(space, register=None)
     forms = parsed(letter_files(dossier(bare, GROUP))[".eml"]).iter_attachments()
     name = "annexe1-msp-diguemirage.cheminsonge.mssante.fr.pdf"
-    (form,) = (one for one in forms if one.get_filename() == name)
+    (form,) = (form for form in forms if form.get_filename() == name)
     values = values_of(form)
     own = space.entries[space.entries["operator_id"] == GROUP]
     row = own[own["domain"] == "msp-diguemirage.cheminsonge.mssante.fr"].iloc[0]
@@ -175,14 +157,12 @@ def test_without_a_register_the_form_is_filled_from_the_list(space):
 
 @pytest.mark.parametrize("show", [False, True])
 def test_a_name_carries_no_header_and_no_line_in(show):
-    hostile = make_space(
-        {
-            "dn": f'CN=mss.alpha.example,OU=1759900004,O="{HOSTILE}",ST=Paris (75),C=FR',
-            "domain": "ch-alpha.mssante.fr\r\nSubject: pwned",
-            "project_contact": "0199000001, alpha\r\nbcc@pwned.example",
-        }
-    )
-    hostile = replace(hostile, contacts="all" if show else "none")
+    row = {
+        "dn": f'CN=mss.alpha.example,OU=1759900004,O="{HOSTILE}",ST=Paris (75),C=FR',
+        "domain": "ch-alpha.mssante.fr\r\nSubject: pwned",
+        "project_contact": "0199000001, alpha\r\nbcc@pwned.example",
+    }
+    hostile = replace(make_space(row), contacts="all" if show else "none")
     files = letter_files(dossier(hostile, "1759900004", masked=not show), Stationery(to_all=True))
     message = parsed(files[".eml"])
     assert set(message.keys()) == {
@@ -194,18 +174,18 @@ def test_a_name_carries_no_header_and_no_line_in(show):
 
 
 def test_a_label_of_several_lines_stays_on_one():
-    told = dossier(make_space({}), "1759900004")
-    told.name = HOSTILE
-    assert subject(told).endswith(
+    made = dossier(make_space({}), "1759900004")
+    made.name = HOSTILE
+    assert subject(made).endswith(
         "CH ALPHA\\u000d\\u000aBcc: victime@pwned.example\\u000d\\u000a\\u000d\\u000a<script>"
     )
-    text = letter_text(told, {}, Stationery())
+    text = letter_text(made, {}, Stationery())
     assert text.splitlines()[1] == ""
     assert not re.search(r"^Bcc", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
-    ("states", "said"),
+    ("states", "sentence"),
     [
         (["open", "open", "fixed"], "2 constats sur 3 restent à corriger"),
         (["open", "unknown", "unknown"], "; 2 autres n’ont pas pu être vérifiés)."),
@@ -213,14 +193,14 @@ def test_a_label_of_several_lines_stays_on_one():
         (["unknown"] * 3, ""),
     ],
 )
-def test_a_reminder_says_how_much_is_not_known(space, states, said):
-    told = dossier(space, GROUP)
-    sent = dict(zip(told.todo["fingerprint"].unique()[: states.count("open")], states, strict=False))
+def test_a_reminder_says_how_much_is_not_known(space, states, sentence):
+    made = dossier(space, GROUP)
+    sent = dict(zip(made.todo["fingerprint"].unique()[: states.count("open")], states, strict=False))
     sent |= {f"gone {n}": state for n, state in enumerate(sorted(states)) if state != "open"}
-    text = flat(letter_text(told, {}, Stationery(reminders={GROUP: ("2026-02-01", sent)})))
-    assert said in text
-    assert ("Rappel de notre lettre" in text) == bool(said)
-    assert ("vérifié" in text) == (bool(said) and "unknown" in states)
+    text = flat(letter_text(made, {}, Stationery(reminders={GROUP: ("2026-02-01", sent)})))
+    assert sentence in text
+    assert ("Rappel de notre lettre" in text) == bool(sentence)
+    assert ("vérifié" in text) == (bool(sentence) and "unknown" in states)
 
 
 def test_a_name_of_any_letters_comes_through():
@@ -310,27 +290,21 @@ def test_bad_settings_are_refused_in_one_line(tmp_path, text, why):
 # -- what differs --------------------------------------------------------------------------------------------
 
 
-def spelt(*dns):
-    rows = [
-        {"domain": f"ch-{n}.mssante.fr", "dn": dn.replace("MINE", "CH ALPHA")} for n, dn in enumerate(dns)
-    ]
-    return dossier(make_space(*rows), "1759900004")
-
-
 @pytest.mark.parametrize(
     ("odd", "marks"),
     [
-        ("O=MINE,ST=Paris(75),C=FR", ["ST=Paris[](75)", "ST=Paris[␣](75)"]),
-        ('O="MINE",ST=Paris (75),C=FR', ['O=["]CH ALPHA["],', "O=[]CH ALPHA[],"]),
-        ("O=MINE, ST=Paris (75),C=FR", [",[␣]ST=", ",[]ST="]),
+        ("O=CH ALPHA,ST=Paris(75),C=FR", ["ST=Paris[](75)", "ST=Paris[␣](75)"]),
+        ('O="CH ALPHA",ST=Paris (75),C=FR', ['O=["]CH ALPHA["],', "O=[]CH ALPHA[],"]),
+        ("O=CH ALPHA, ST=Paris (75),C=FR", [",[␣]ST=", ",[]ST="]),
         ("O=CH\xa0ALPHA,ST=Paris (75),C=FR", ["CH[⍽]ALPHA", "CH[␣]ALPHA"]),
-        ("O=MINE,ST=PARIS (75),C=FR", ["ST=P[ARIS]", "ST=P[aris]"]),
+        ("O=CH ALPHA,ST=PARIS (75),C=FR", ["ST=P[ARIS]", "ST=P[aris]"]),
     ],
 )
 def test_a_difference_is_marked_where_it_is(odd, marks):
-    start = "CN=mss.alpha.example,OU=1759900004,"
-    right = f"{start}O=MINE,ST=Paris (75),C=FR"
-    text = letter_files(spelt(right, right, start + odd))[".txt"].decode()
+    right = "O=CH ALPHA,ST=Paris (75),C=FR"
+    dns = [f"CN=mss.alpha.example,OU=1759900004,{end}" for end in (right, right, odd)]
+    rows = [{"domain": f"ch-{n}.mssante.fr", "dn": dn} for n, dn in enumerate(dns)]
+    text = letter_files(dossier(make_space(*rows), "1759900004"))[".txt"].decode()
     joined = re.sub(r"\n +", " ", text)
     for mark in marks:
         assert mark in joined, text
@@ -342,13 +316,12 @@ def test_a_difference_is_marked_where_it_is(odd, marks):
 
 def test_what_one_remedy_mends_is_one_point_and_letters_name_no_column_nor_anybody_from_outside(space):
     for operator_id in sorted(set(space.entries["operator_id"]) - {""}):
-        told = dossier(space, operator_id)
-        assert not re.search(
-            r"colonne|À faire : L’opérateur|\(s\)", flat(letter_text(told, {}, Stationery()))
-        )
-        remedies = [point.remedy for point in told.points]
+        of = dossier(space, operator_id)
+        letter = flat(letter_text(of, {}, Stationery()))
+        assert not re.search(r"colonne|À faire : L’opérateur|\(s\)", letter)
+        remedies = [point.remedy for point in of.points]
         assert len(remedies) == len(set(remedies))
-        assert set(remedies) == {told.remedies[key] for key in theirs(told.findings)["fingerprint"]}
+        assert set(remedies) == {of.remedies[key] for key in theirs(of.findings)["fingerprint"]}
         assert all("{" not in text for text in remedies)
 
 

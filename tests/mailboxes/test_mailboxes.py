@@ -6,10 +6,11 @@ import io
 import struct
 import time
 import traceback
+import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 
@@ -22,7 +23,13 @@ from typer.testing import CliRunner
 from mssante_audit.base.errors import InputError
 from mssante_audit.cli.main import app
 from mssante_audit.mailboxes import extraction
-from mssante_audit.mailboxes.extraction import MAX_DAYS, Counts, count_mailboxes, find_extractions
+from mssante_audit.mailboxes.extraction import (
+    MAX_DAYS,
+    Counts,
+    Extraction,
+    count_mailboxes,
+    find_extractions,
+)
 from mssante_audit.space.trust import load_space
 
 AS_OF = datetime(2026, 3, 3, tzinfo=UTC)
@@ -46,7 +53,7 @@ def counted(content: bytes, size: int = 2**20) -> Counts:
     return count_mailboxes((content[i : i + size] for i in range(0, len(content), size)), "x.txt")
 
 
-def told(counts: Counts) -> list[tuple[str, str, str, int]]:
+def lines(counts: Counts) -> list[tuple[str, str, str, int]]:
     return list(counts.frame.itertuples(index=False, name=None))
 
 
@@ -63,19 +70,18 @@ def zipped(content: bytes, name: str = "Extraction_Correspondance_MSSante_202603
 @pytest.mark.parametrize("size", [1, 7, 2**20])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_mailboxes_are_counted_by_domain_kind_and_structure(size: int, end: str) -> None:
-    counts = counted(text(ROWS, end), size)
-    assert told(counts) == told(counted(text(ROWS, end)[: -len(end)])) == COUNTED
-    assert (counts.repeated, counts.unread, counts.damage) == (0, 0, "")
-    assert counted(text(ROWS, end)[: -len(end)]).damage == ""
+    counts, unended = counted(text(ROWS, end), size), counted(text(ROWS, end)[: -len(end)])
+    assert lines(counts) == lines(unended) == COUNTED
+    assert (counts.repeated, counts.unread, counts.damage, unended.damage) == (0, 0, "", "")
     assert counts.frame.dtypes.astype(str).tolist() == ["str", "str", "str", "int64"]
 
 
 def test_columns_are_found_by_name_in_any_order_and_after_a_mark() -> None:
     table = [line_.split("|") for line_ in text(ROWS).decode().splitlines()]
     turned = "\n".join("|".join(reversed(row)) for row in table).encode("utf-8-sig")
-    assert told(counted(turned)) == COUNTED
+    assert lines(counted(turned)) == COUNTED
     fewer = "\n".join("|".join(row[i] for i in (6, 0, 5, 1)) for row in table).encode()
-    assert told(counted(fewer)) == COUNTED
+    assert lines(counted(fewer)) == COUNTED
 
 
 def test_an_address_that_comes_again_is_counted_once() -> None:
@@ -91,12 +97,7 @@ def test_domains_are_kept_letter_for_letter() -> None:
 
 
 def test_rows_that_tell_no_mailbox_are_counted_apart() -> None:
-    bad = [
-        ("PER", "nobody.example", "", ""),
-        ("PER", "a@dupont jean", "", ""),
-        ("PER", "a@nodot", "", ""),
-        ("PER", "", "", ""),
-    ]
+    bad = [("PER", address, "", "") for address in ("nobody.example", "a@dupont jean", "a@nodot", "")]
     content = text([*bad, ROWS[0]]) + b"one|two\n\n" + f"{line(*ROWS[1])}|more\n{line(*ROWS[2])}\n".encode()
     counts = counted(content)
     assert (counts.unread, counts.damage, counts.frame["mailboxes"].sum()) == (6, "", 2)
@@ -112,7 +113,7 @@ def test_what_is_no_identifier_is_kept_as_none(structure: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "why"),
     [
         (b"", "is empty"),
         (text(ROWS).replace(b"Adresse BAL", b"Adresse"), "names no column 'Adresse BAL'"),
@@ -123,8 +124,8 @@ def test_what_is_no_identifier_is_kept_as_none(structure: str) -> None:
         (text(ROWS) + b"x" * 2**20 * 3, "a row without an end"),
     ],
 )
-def test_what_is_no_extraction_is_refused_in_a_line_that_names_nobody(content: bytes, said: str) -> None:
-    with pytest.raises(InputError, match=said) as raised:
+def test_what_is_no_extraction_is_refused_in_a_line_that_names_nobody(content: bytes, why: str) -> None:
+    with pytest.raises(InputError, match=why) as raised:
         counted(content)
     whole = "".join(traceback.format_exception(raised.value))
     assert "\n" not in str(raised.value)
@@ -145,37 +146,33 @@ def incompressible(rows: int) -> bytes:
     return text([("PER", f"{zlib.crc32(bytes([i % 251])) * i:x}@un.mssante.fr", "", "") for i in range(rows)])
 
 
+def newest(folder: Path) -> Extraction:
+    extraction = find_extractions(folder, AS_OF)
+    assert extraction is not None
+    return extraction
+
+
 def of(folder: Path) -> Counts:
-    found = find_extractions(folder, AS_OF)
-    assert found is not None
-    return found.counts
+    return newest(folder).counts
 
 
-def test_a_zip_is_read_whatever_it_is_called(tmp_path: Path) -> None:
-    put(tmp_path, zipped(text(ROWS)), suffix="ZIP")
-    assert told(of(tmp_path)) == COUNTED
+@pytest.mark.parametrize(
+    "name",
+    ["extraction_correspondance_mssante_202603011013.ZIP", "Extraction_Correspondance_MSSante (1).zip"],
+)
+def test_a_zip_is_read_whatever_it_is_called_and_tells_its_date_inside(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(zipped(text(ROWS)))
+    assert newest(tmp_path).made_at == datetime(2026, 3, 1, 10, 13, tzinfo=UTC)
+    assert lines(of(tmp_path)) == COUNTED
 
 
-def test_a_zip_without_a_date_tells_it_inside(tmp_path: Path) -> None:
-    (tmp_path / "Extraction_Correspondance_MSSante (1).zip").write_bytes(zipped(text(ROWS)))
-    found = find_extractions(tmp_path, AS_OF)
-    assert found is not None
-    assert found.made_at == datetime(2026, 3, 1, 10, 13, tzinfo=UTC)
-    assert told(found.counts) == COUNTED
-
-
-def test_a_zip_that_breaks_off_is_damaged_and_counts_nothing(tmp_path: Path) -> None:
-    """What an archive holds is told at its end."""
+def test_a_zip_that_breaks_off_or_has_wrong_bytes_is_damaged(tmp_path: Path) -> None:
     content = zipped(incompressible(40_000))
     for broken in (content[: len(content) // 2], content[:-30], content[:90], content[:4]):
         put(tmp_path, broken, suffix="zip")
         counts = of(tmp_path)
         assert (counts.damage, len(counts.frame)) == ("the ZIP archive breaks off", 0)
         assert counts.frame.dtypes.astype(str).tolist() == ["str", "str", "str", "int64"]
-
-
-def test_a_zip_with_wrong_bytes_is_damaged(tmp_path: Path) -> None:
-    content = zipped(incompressible(40_000))
     for where in (len(content) // 3, len(content) // 2):
         put(tmp_path, content[:where] + b"\xff\xff\xff" + content[where + 3 :], suffix="zip")
         assert of(tmp_path).damage != ""
@@ -196,7 +193,7 @@ def test_zips_that_are_refused(tmp_path: Path) -> None:
     for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         encrypted[encrypted.index(mark) + place] |= 1
     inner = "Extraction_Correspondance_MSSante_202603011013.zip"
-    for content, said in (
+    for content, why in (
         (zipped(once, inner), "packed twice"),
         (zipped(once), "packed twice"),
         (bytes(encrypted), "is encrypted"),
@@ -205,7 +202,7 @@ def test_zips_that_are_refused(tmp_path: Path) -> None:
         (b"", "is no ZIP archive"),
     ):
         put(tmp_path, content, suffix="zip")
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=why):
             of(tmp_path)
 
 
@@ -237,8 +234,6 @@ def test_too_many_domains_are_no_extraction(monkeypatch) -> None:
 
 def test_millions_of_rows_take_little_memory() -> None:
     # Ten million rows are measured by bench/bench_mailboxes.py; here, that nothing grows with the text.
-    import tracemalloc
-
     block = "".join(f"{line('PER', f'{i}@un.mssante.fr')}\n" for i in range(2_000)).encode()
 
     def pieces() -> Iterator[bytes]:
@@ -263,12 +258,11 @@ def test_the_newest_as_of_the_date_is_taken_with_the_one_before_it(tmp_path: Pat
     for at in ("202601011013", "202602011013", "202603011013", "202604011013"):
         put(tmp_path, text(ROWS), at)
     put(tmp_path, b"", "202603011013", "zip")
-    found = find_extractions(tmp_path, AS_OF)
-    assert found is not None
-    assert found.source == "Extraction_Correspondance_MSSante_202603011013.txt"
-    assert found.earlier is not None
-    assert found.earlier.made_at.month == 2
-    assert found.earlier.earlier is None
+    last = newest(tmp_path)
+    assert last.source == "Extraction_Correspondance_MSSante_202603011013.txt"
+    assert last.earlier is not None
+    assert last.earlier.made_at.month == 2
+    assert last.earlier.earlier is None
     assert find_extractions(put(tmp_path, text(ROWS)), AS_OF) is None, "a file has nothing beside it"
 
 
@@ -283,17 +277,12 @@ def test_a_name_without_a_date_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_numbers_are_unknown_where_the_extraction_is_of_another_time_or_damaged(tmp_path: Path) -> None:
     put(tmp_path, text(ROWS))
-    found = find_extractions(tmp_path, AS_OF)
-    assert found is not None
-    day = pd.Timedelta(days=1)
-    assert found.by_domain == {"un.mssante.fr": 3, "deux.mssante.fr": 3}
-    assert found.fault(found.made_at + MAX_DAYS * day) == found.fault(found.made_at - MAX_DAYS * day) == ""
-    assert found.fault(found.made_at + (MAX_DAYS + 1) * day) == "old"
-    assert found.fault(found.made_at - (MAX_DAYS + 1) * day) == "old"
+    whole = newest(tmp_path)
+    assert whole.by_domain == {"un.mssante.fr": 3, "deux.mssante.fr": 3}
+    for days, fault in ((MAX_DAYS, ""), (-MAX_DAYS, ""), (MAX_DAYS + 1, "old"), (-MAX_DAYS - 1, "old")):
+        assert whole.fault(whole.made_at + timedelta(days)) == fault
     put(tmp_path, text(ROWS)[:-100])
-    cut = find_extractions(tmp_path, AS_OF)
-    assert cut is not None
-    assert cut.fault(AS_OF) == "damaged"
+    assert newest(tmp_path).fault(AS_OF) == "damaged"
 
 
 def test_a_space_has_none_where_there_is_none(tmp_path: Path) -> None:
@@ -310,14 +299,18 @@ def test_nothing_of_a_person_is_written_shown_or_logged(tmp_path: Path) -> None:
     put(tmp_path / "data", text([*rows, ("PER", CANARY, "", ""), ("PER", f"x@{CANARY} {CANARY}", "", "")]))
     put(tmp_path / "data", text(many({listed: 99})), "202601151013")
     arguments = ["--data", str(tmp_path / "data"), "--as-of", "2026-03-03"]
-    said = CliRunner().invoke(app, ["findings", "all", "--format", "json", "--contacts", "all", *arguments])
-    assert "ch-gone.mssante.fr" in said.output
+    findings = (
+        CliRunner()
+        .invoke(app, ["findings", "all", "--format", "json", "--contacts", "all", *arguments])
+        .output
+    )
+    assert "ch-gone.mssante.fr" in findings
     assert CliRunner().invoke(app, ["snapshot", str(tmp_path / "snapshot"), *arguments]).exit_code == 0
     files = [file for file in (tmp_path / "snapshot").rglob("*") if file.is_file()]
     assert "mailboxes.parquet" in {file.name for file in files}
-    told = [pd.read_parquet(file).to_csv() for file in files if file.suffix == ".parquet"]
-    told += [file.read_text(encoding="utf-8") for file in files if file.suffix != ".parquet"]
-    for shown in (said.output, *told):
+    texts = [pd.read_parquet(file).to_csv() for file in files if file.suffix == ".parquet"]
+    texts += [file.read_text(encoding="utf-8") for file in files if file.suffix != ".parquet"]
+    for shown in (findings, *texts):
         assert CANARY.lower() not in shown.lower()
     every = [file for file in tmp_path.rglob("*") if file.is_file()]
     kept = {file.name for file in every if CANARY.encode() in file.read_bytes()}

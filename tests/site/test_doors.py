@@ -29,8 +29,8 @@ AS_OF = "2026-03-03T06:00:00Z"
 
 
 @pytest.fixture(scope="module")
-def space() -> TrustSpace:
-    return load_space(as_of=AS_OF)
+def space(sample_space: TrustSpace) -> TrustSpace:
+    return sample_space
 
 
 def built(folder: Path, space: TrustSpace, told: FollowUp | None = None) -> Path:
@@ -58,10 +58,10 @@ def entries(file: Path) -> list[dict[str, str]]:
         assert title.text
         assert datetime.fromisoformat(updated.text).tzinfo
         assert (file.parent / link.get("href")).is_file()
-    found = [{child.tag.removeprefix(ATOM): child.text for child in e} for e in feed.iter(f"{ATOM}entry")]
-    assert all(entry.keys() >= {"id", "title", "updated", "content"} for entry in found)
-    assert len({entry["id"] for entry in found}) == len(found)
-    return found
+    listed = [{child.tag.removeprefix(ATOM): child.text for child in e} for e in feed.iter(f"{ATOM}entry")]
+    assert all(entry.keys() >= {"id", "title", "updated", "content"} for entry in listed)
+    assert len({entry["id"] for entry in listed}) == len(listed)
+    return listed
 
 
 def test_each_door_says_the_same_of_a_hundred_domains(site: Path, space: TrustSpace) -> None:
@@ -99,9 +99,7 @@ def test_canaries_are_in_none(tmp_path: Path) -> None:
     assert [file for file in files if CANARY.search(file.read_bytes())] == []
 
 
-def test_the_first_night_says_what_there_is_and_operators_have_their_own(
-    site: Path, space: TrustSpace
-) -> None:
+def test_the_first_night_says_what_there_is_and_operators_have_their_own(site: Path) -> None:
     found = entries(site / "feed.atom")
     assert len(found) > 30
     for page in (site / "operateurs").glob("*.html"):
@@ -117,27 +115,24 @@ def test_the_next_night_tells_what_the_list_changed_as_it_was(site: Path, space:
     assert "Domaines renommés" in changed
     assert changed <= {*names("changes").values()}
     assert [entry["id"] for entry in first] == [entry["id"] for entry in then]
-    assert {entry["updated"] for entry in first if entry in then} == {
-        f"{space.whitelist.generated_at:%FT%T}+00:00"
-    }
+    made = f"{space.whitelist.generated_at:%FT%T}+00:00"
+    assert {entry["updated"] for entry in first if entry in then} == {made}
 
 
 def test_a_later_night_says_what_is_new_and_fixed(space: TrustSpace, tmp_path: Path) -> None:
     found = audits.audit_all(space)
     first = found.iloc[0]["fingerprint"]
     status = tuple("new" if key == first else "open" for key in found["fingerprint"])
-    gone = {"rule": "DNS_MX_NULL", "domain": "ch-gone.mssante.fr", "operator": "", "fingerprint": "00",
-            "first_seen": AS_OF}  # fmt: skip
-    told = FollowUp(AS_OF, (AS_OF,) * len(found), status, (gone,))
-    titles = [entry["title"] for entry in entries(built(tmp_path / "later", space, told) / "feed.atom")]
+    gone = {"rule": "DNS_MX_NULL", "domain": "ch-gone.mssante.fr", "operator": ""}
+    gone |= {"fingerprint": "00", "first_seen": AS_OF}
+    since = FollowUp(AS_OF, (AS_OF,) * len(found), status, (gone,))
+    titles = [entry["title"] for entry in entries(built(tmp_path / "later", space, since) / "feed.atom")]
     assert sum(title.startswith("Réglé\u00a0: ") for title in titles) == 1
     assert len(titles) < 20
 
 
-@pytest.mark.parametrize(
-    "name", ["../x", "a/b", ".hidden", "A.example", "x" * 300, "a..b", "a.", "a\0", "con@x"]
-)
-def test_no_path_is_made_of_a_name_that_is_none(name: str) -> None:
-    assert file_name(name, name).startswith("other-")
-    assert "/" not in file_name(name, name)
+def test_no_path_is_made_of_a_name_that_is_none() -> None:
+    for name in ("../x", "a/b", ".hidden", "A.example", "x" * 300, "a..b", "a.", "a\0", "con@x"):
+        assert file_name(name, name).startswith("other-"), name
+        assert "/" not in file_name(name, name)
     assert file_name("0612345678.example", "•.example").startswith("other-")

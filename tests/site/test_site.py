@@ -196,10 +196,10 @@ def text_of(page, path="//main"):
 def test_a_declared_domain_that_is_not_listed_counts_apart(sample_site):
     page = own_pages(sample_site.folder)["operateurs/1679900001.html"]
     listed = set(sample_site.space.entries.query("operator_id == '1679900001'")["domain"])
-    told = pd.read_csv(sample_site.folder / "operateurs" / "1679900001.domaines.csv")["domain"]
-    unlisted = len(set(told) - listed)
+    every = pd.read_csv(sample_site.folder / "operateurs" / "1679900001.domaines.csv")["domain"]
+    unlisted = len(set(every) - listed)
     assert unlisted
-    expected = f"sur tous ses {len(told)} domaines (dont {unlisted} absents de la liste)"
+    expected = f"sur tous ses {len(every)} domaines (dont {unlisted} absents de la liste)"
     assert expected in text_of(page, "//p[@class='lead']")
 
 
@@ -238,25 +238,21 @@ def test_the_first_words_say_how_grave_what_is_new_and_whom_to_look_at(sample_si
 
 
 def test_what_is_shown_on_a_page_asks_for_something_and_the_rest_is_folded(site):
-    shown = away = 0
-    for page in own_pages(site.folder).values():
-        for table in page.xpath("//table[tbody/tr/td[@data-label='Observé']]"):
-            rows = len(table.xpath("tbody/tr"))
-            if table.xpath("ancestor::details[@class='folded']"):
-                away += rows
-            else:
-                shown += rows
-                assert table.xpath("tbody/tr[.//span[contains(@class, 'sev-info')]]") == []
+    tables = "//table[tbody/tr/td[@data-label='Observé']]"
+    folded = "ancestor::details[@class='folded']"
+    pages = own_pages(site.folder).values()
+    shown = [row for page in pages for row in page.xpath(f"{tables}[not({folded})]/tbody/tr")]
     assert shown
-    assert away
+    assert [row for row in shown if row.xpath(".//span[contains(@class, 'sev-info')]")] == []
+    assert any(page.xpath(f"{tables}[{folded}]/tbody/tr") for page in pages)
 
 
 def test_new_fixed_and_waived_stand_on_the_follow_up_page(sample_site):
-    told, folder = sample_site.told.counts(), sample_site.folder
-    assert len(rows_of(folder / "suivi.nouveaux.csv")) == told["new"] > 0
+    counts, folder = sample_site.told.counts(), sample_site.folder
+    assert len(rows_of(folder / "suivi.nouveaux.csv")) == counts["new"] > 0
     assert {r["status"] for r in rows_of(folder / "suivi.nouveaux.csv")} == {"new"}
     fixed = rows_of(folder / "suivi.regles.csv")
-    assert len(fixed) == told["fixed"] > 0
+    assert len(fixed) == counts["fixed"] > 0
     names = sample_site.space.entries.groupby("operator")["operator_id"].nunique()
     assert [bool(row["operator_id"]) for row in fixed] == [names[row["operator"]] == 1 for row in fixed]
     accepted = rows_of(folder / "suivi.acceptes.csv")
@@ -289,9 +285,7 @@ def first_site(small_space, tmp_path_factory):
     return built(tmp_path_factory.mktemp("first-site"), small_space)
 
 
-def test_the_same_run_gives_the_same_pages_and_a_first_one_has_nothing_to_compare_with(
-    first_site, small_space, tmp_path
-):
+def test_the_same_run_gives_the_same_pages_and_a_first_one_says_so(first_site, small_space, tmp_path):
     again = built(tmp_path, small_space)
     assert len(list(first_site.rglob("*.html"))) > len(catalogue())
     for file in first_site.rglob("*"):
@@ -359,6 +353,8 @@ def test_a_dossier_is_linked_only_where_its_file_is_in_the_folder(tmp_path):
 
 
 def test_an_identifier_or_a_domain_that_is_none_gives_a_name_of_a_file_or_an_anchor_that_is_one():
+    assert (page_name("1010100000"), page_name("")) == ("1010100000", "sans-identifiant")
+    assert anchor_of("ch-xyz.mssante.fr") == "d-ch-xyz.mssante.fr"
     for identifier in ("../x", "CON", "x" * 300, "1" * 30, "１２３", "12\n", "\ud800", "%2e%2e"):
         assert re.fullmatch(r"autre-[0-9a-f]{16}", page_name(identifier))
         assert page_name(identifier) != page_name(f"{identifier} ")
@@ -386,9 +382,7 @@ def test_the_documented_code_builds_a_site_that_knows_the_run_before(tmp_path, m
     assert [point.at[:10] for point in points] == ["2026-03-02", "2026-03-03"]
 
 
-def test_the_explorer_lies_beside_the_reports_and_in_the_site_which_has_them_without_the_ledger(
-    sample_run, sample_site
-):
+def test_the_explorer_is_in_the_site_as_the_reports_are_without_the_ledger(sample_run, sample_site):
     assert (sample_run.out / "ledger.json").is_file()
     assert not (sample_site.folder / "rapports/ledger.json").exists()
     taken = sample_site.folder / "rapports/overview.html"
@@ -396,10 +390,10 @@ def test_the_explorer_lies_beside_the_reports_and_in_the_site_which_has_them_wit
     index = (sample_run.out / "index.html").read_text(encoding="utf-8")
     assert 'action="explorer.html"' in index
     beside = unpacked((sample_run.out / "explorer.html").read_text(encoding="utf-8"))
-    told = unpacked((sample_site.folder / "explorer.html").read_text(encoding="utf-8"))
-    assert beside["rows"]["domain"] == told["rows"]["domain"]
+    inside = unpacked((sample_site.folder / "explorer.html").read_text(encoding="utf-8"))
+    assert beside["rows"]["domain"] == inside["rows"]["domain"]
     assert 'href="explorer.html"' in (sample_site.folder / "index.html").read_text(encoding="utf-8")
-    linked = [path for places in told["pages"].values() for path in places if path]
-    assert len(linked) > len(told["pages"])
+    linked = [path for places in inside["pages"].values() for path in places if path]
+    assert len(linked) > len(inside["pages"])
     assert all((sample_site.folder / path).is_file() for path in linked)
     assert beside["pages"] == {}

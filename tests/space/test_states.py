@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import product
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from mssante_audit.audits import audit_all, lacking, unsure
@@ -26,7 +28,7 @@ def space() -> TrustSpace:
 
 
 def state(space: TrustSpace, name: str, **how: Any) -> State | None:
-    return next((one for one in states_of(space, **how) if one.name == name), None)
+    return next((state for state in states_of(space, **how) if state.name == name), None)
 
 
 def aged(space: TrustSpace, days: int) -> TrustSpace:
@@ -40,32 +42,20 @@ def without(space: TrustSpace, need: str) -> TrustSpace:
 
 
 def test_the_sample_is_well_on_its_day(space: TrustSpace) -> None:
-    assert {"list", "register", "dns", "mailboxes", "archive"} <= {one.name for one in space.states}
-    assert {one.state for one in space.states} == {"ok"}
+    assert {state.state for state in space.states} == {"ok"}
     ages = {"list": 1, "register": 5, "dns": 1, "mailboxes": 1, "archive": 1}
-    assert {one.name: one.age_days for one in space.states if one.name in ages} == ages
+    assert {state.name: state.age_days for state in space.states}.items() >= ages.items()
     assert unsure(space).keys() == lacking(space).keys()
 
 
 @pytest.mark.parametrize(
     ("name", "days", "limits"),
-    [
-        ("register", 420, {}),
-        ("register", 5, {"register_max_age_days": 10}),
-        ("dns", 7, {}),
-        ("mailboxes", 31, {}),
-        ("mailboxes", 5, {"mailboxes_max_age_days": 5}),
-    ],
-)
-def test_an_input_is_stale_past_its_limit(
-    space: TrustSpace, name: str, days: int, limits: dict[str, int]
-) -> None:
-    wanted = Inputs(**limits)
-    found = state(aged(space, days), name, limits=wanted)
-    assert found is not None
-    assert found.state == "stale"
+    [("register", 420, {}), ("register", 5, {"register_max_age_days": 10}), ("dns", 7, {}),
+     ("mailboxes", 31, {}), ("mailboxes", 5, {"mailboxes_max_age_days": 5})],
+)  # fmt: skip
+def test_an_input_is_stale_past_its_limit(space: TrustSpace, name: str, days: int, limits: Any) -> None:
+    assert state(aged(space, days), name, limits=Inputs(**limits)).state == "stale"
     spared = state(aged(space, days), name, limits=Inputs(**limits, tolerated=(f"{name}:stale",)))
-    assert spared is not None
     assert (spared.state, spared.tolerated, spared.doubtful) == ("stale", True, False)
 
 
@@ -77,14 +67,11 @@ def test_an_archive_is_stale_only_where_it_lags_behind_the_list(space: TrustSpac
 
 
 @pytest.mark.parametrize("need", [*known_needs()])
-def test_an_input_is_absent_where_it_was_there_and_nothing_where_it_never_was(
-    space: TrustSpace, need: str
-) -> None:
+def test_an_input_is_absent_only_where_it_was_there(space: TrustSpace, need: str) -> None:
     name, bare = input_of(need), without(space, need)
     assert state(bare, name) is None
     known = figures(space, space.states)
     missing = state(bare, name, known=known)
-    assert missing is not None
     assert (missing.state, missing.age_days) == ("absent", None)
     left = figures(bare, states_of(bare, known=known), known)
     assert left[name] == known[name], "the next run misses it too"
@@ -95,11 +82,9 @@ def test_an_input_is_absent_where_it_was_there_and_nothing_where_it_never_was(
 @pytest.mark.parametrize("need", [*known_needs()])
 def test_what_goes_with_an_input_is_of_audits_that_rest_on_it(space: TrustSpace, need: str) -> None:
     """The registry says which audits look at what: it is held to it by taking each input away."""
-    whole = audit_all(space)
-    bare = audit_all(without(space, need))
-    gone = whole[~whole["fingerprint"].isin(bare["fingerprint"])]
-    come = bare[~bare["fingerprint"].isin(whole["fingerprint"])]
-    touched = {catalogue()[code].audit for code in {*gone["rule"], *come["rule"]}}
+    whole, bare = (audit_all(s)[["fingerprint", "rule"]] for s in (space, without(space, need)))
+    changed = pd.concat([whole, bare]).drop_duplicates("fingerprint", keep=False)
+    touched = {catalogue()[code].audit for code in changed["rule"]}
     assert touched <= {*resting({input_of(need)})}
 
 
@@ -143,22 +128,20 @@ def test_a_signer_that_changes_is_told_where_its_authority_is_unknown(space: Tru
 @pytest.mark.parametrize("language", [*LANGUAGES])
 def test_each_state_is_said_in_each_language(language: str) -> None:
     facts = {"error": "e", "made": AS_OF, "before": AS_OF, "signer": "s", "doubt": "forged", "days": 1}
-    told = set()
-    for name in (LIST, *map(input_of, known_needs())):
-        for what in STATES[:-1]:
-            more = {"size": 1, "before": 2} if what == "shrunk" else {"limit": 7}
-            one = State(name, what, 1, {"input": name, **facts, **more})
-            assert worded(one, language)
-            assert remedied(one, language).endswith(".")
-            told.add(worded(one, language))
-    assert len(told) >= len(STATES) - 1
+    sentences = set()
+    for name, what in product((LIST, *map(input_of, known_needs())), STATES[:-1]):
+        more = {"size": 1, "before": 2} if what == "shrunk" else {"limit": 7}
+        doubted = State(name, what, 1, {"input": name, **facts, **more})
+        assert worded(doubted, language)
+        assert remedied(doubted, language).endswith(".")
+        sentences.add(worded(doubted, language))
+    assert len(sentences) >= len(STATES) - 1
     assert worded(State("list", "ok", 1, {"input": "list"}), language) == ""
 
 
 def test_a_snapshot_keeps_the_states_that_it_was_made_with(space: TrustSpace, tmp_path: Any) -> None:
     known = {"list": {"size": 1000}}
-    told = states_of(space, known=known)
-    judged = replace(space, judged=told)
-    make_snapshot(judged, tmp_path / "s")
-    assert load_space(tmp_path / "s").states == told
+    judged = states_of(space, known=known)
+    make_snapshot(replace(space, judged=judged), tmp_path / "s")
+    assert load_space(tmp_path / "s").states == judged
     assert {*unsure(load_space(tmp_path / "s"))} == {*audits()}
