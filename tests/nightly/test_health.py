@@ -1,7 +1,5 @@
 """What a monitor is told: `doctor --health`, and the metrics, read by Prometheus's own parser."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections import namedtuple
@@ -120,7 +118,7 @@ def test_the_metrics_of_a_night(later) -> None:
 def test_metrics_of_any_night_can_be_parsed() -> None:
     names = 'evil"name\\', "two\nlines"
     inputs = (state("list", "stale"), *(State(name, "ok", 3) for name in names))
-    blind = night(*inputs, failed=("audit",), status=4)
+    blind = night(*inputs, failed=("audit",))
     found = parsed(metrics(blind, Run(stamp="2026-03-03T060000Z"), NOW))
     assert found["mssante_audit_findings"] == {}
     assert found["mssante_audit_last_success_timestamp_seconds"] == {}
