@@ -5,7 +5,6 @@ counts among those not told until the day of its letter, and among those told fr
 else who was told would seem slow.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -23,7 +22,7 @@ from mssante_audit.base.instants import SKEW, asked_instant, parse_instant
 from mssante_audit.base.staging import exclusive
 from mssante_audit.base.state import read_state, write_state
 from mssante_audit.dossiers.facts import dossier
-from mssante_audit.nightly.night import SNAPSHOT, STATE, began, read_result, read_run, runs_in
+from mssante_audit.nightly.night import SNAPSHOT, STATE, began, read_audit, read_result, read_run, runs_in
 from mssante_audit.nightly.settings import Config
 from mssante_audit.report.results import open_space, select_operator
 
@@ -81,7 +80,7 @@ def standings(config: Config, as_of: str | None = None, current: Path | None = N
     last = _last(_audited(folders, current)) if as_of is None else None
     now = last[1] if last else asked_instant(as_of)
     well = _last(_audited(folders, current, well=True), now)
-    states = states_in(_audit(well[0])) if well else {}
+    states = states_in(read_audit(well[0])) if well else {}
     rows = []
     for operator_id, letter in sorted(letters.items()):
         counts = Counter(states.get(key, "fixed" if well else "unknown") for key in letter["told"])
@@ -97,14 +96,9 @@ def standings(config: Config, as_of: str | None = None, current: Path | None = N
 def reminders(config: Config, as_of: str, current: Path) -> dict[str, tuple[str, dict[str, str]]]:
     """Return of each operator to remind the day of the last letter, and how what it told stands now."""
     due = [row["operator_id"] for row in standings(config, as_of, current) if row["due"]]
-    letters, states = read_letters(config.output.folder), states_in(_audit(current)) if due else {}
+    letters, states = read_letters(config.output.folder), states_in(read_audit(current)) if due else {}
     standing = {name: {key: states.get(key, "fixed") for key in letters[name]["told"]} for name in due}
     return {name: (letters[name]["sent_on"], standing[name]) for name in due}
-
-
-def _audit(run: Path) -> dict[str, Any]:
-    audit: dict[str, Any] = json.loads((run / "audit.json").read_bytes())
-    return audit
 
 
 def _last(runs: Iterable[Audited], until: datetime | None = None) -> Audited | None:
@@ -163,7 +157,7 @@ def times_to_fix(output: str | Path | None) -> pd.DataFrame:
     watched: dict[str, tuple[Any, ...]] = {}
     newest = islice(_audited(runs_in(Path(output))[::-1], well=True), NIGHTS)
     for at, folder in sorted((at, folder) for folder, at in newest):
-        audit = _audit(folder)
+        audit = read_audit(folder)
         nights.append((at, states := states_in(audit)))
         for finding, first in zip(audit["results"]["findings"], audit["told"]["first_seen"], strict=True):
             key = finding["fingerprint"]

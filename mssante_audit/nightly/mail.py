@@ -17,16 +17,12 @@ from importlib.resources import files
 from itertools import groupby
 from typing import Any
 
-from jinja2 import Environment
-from markupsafe import Markup
-
 from mssante_audit.base.export import json_bytes, write_bytes
-from mssante_audit.base.language import NARROW, NBSP, severity_name, using_language
-from mssante_audit.base.markup import visible
+from mssante_audit.base.language import NARROW, NBSP, using_language
 from mssante_audit.findings.registry import LIST
 from mssante_audit.findings.templates import phrase
 from mssante_audit.nightly.night import SITE, Night, Run, began, good_run, read_result, read_run, runs_in
-from mssante_audit.report.html import names
+from mssante_audit.report import html
 from mssante_audit.space import states
 
 COLUMNS = 72
@@ -78,19 +74,13 @@ def subject(night: Night) -> str:
 
 def page(night: Night) -> str:
     """Return the mail in HTML for a phone: nothing in it is from elsewhere."""
-
-    def shown(value: Any) -> Any:
-        return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=shown)
     template = (files("mssante_audit.nightly") / "mail.html.j2").read_text(encoding="utf-8")
     blocks = [(kind, [*lines]) for kind, lines in groupby(lines_of(night), lambda line: line.kind)]
     url = _url(night)
-    links = {_say(night, "link", name): path for name, path in _PAGES.items() if url}
+    given = {"lang": night.lang, "blocks": blocks, "url": url}
+    given["links"] = {_say(night, "link", name): path for name, path in _PAGES.items() if url}
     with using_language(night.lang):
-        return environment.from_string(template).render(
-            lang=night.lang, blocks=blocks, links=links, url=url, severity=severity_name
-        )
+        return html.environment().from_string(template).render(given)
 
 
 def _url(night: Night) -> str:
@@ -239,7 +229,7 @@ def _numbers(night: Night) -> Iterator[Line]:
     for result in (result for result in night.results.values() if result.undone):
         message = result.message.replace(f"{night.folder}/", "").replace(f"{night.output}/", "")
         fault = {"message": textwrap.shorten(message, 400, placeholder=" ..."), "why": result.why}
-        fault |= {"step": result.step, "named": names("failures").get(result.why.get("code", ""), "")}
+        fault |= {"step": result.step, "named": html.names("failures").get(result.why.get("code", ""), "")}
         yield Line("alarm", _say(night, result.outcome, fault))
         if result.step == "fetch":
             yield _in_force(night, kept=True)

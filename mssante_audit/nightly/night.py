@@ -202,6 +202,12 @@ def read_result(folder: Path, step: str) -> Result | None:
         return None
 
 
+def read_audit(folder: Path) -> dict[str, Any]:
+    """Return what the audit of the run in `folder` found, compared with the run before."""
+    audit: dict[str, Any] = json.loads((folder / "audit.json").read_bytes())
+    return audit
+
+
 def shown_run(output: Path) -> str:
     """Return the stamp of the run that the site shows, "" if there is none."""
     try:

@@ -6,7 +6,6 @@ earlier runs and observations and nothing else; it never follows a link, and lea
 last good run, the newest whole observation of each kind and those that answer today.
 """
 
-import json
 import os
 import shutil
 import time
@@ -25,7 +24,7 @@ from mssante_audit.nightly.hooks import run_hooks
 from mssante_audit.nightly.letters import read_letters, standings
 from mssante_audit.nightly.night import RUNS, SITE, STATE, Night, Result, Run, note, note_result, stamp_of
 from mssante_audit.nightly.settings import Config, Retention
-from mssante_audit.nightly.steps import STEPS, Job, supervise
+from mssante_audit.nightly.steps import STEPS, Job, keep, supervise
 from mssante_audit.observe import folder as observations
 from mssante_audit.space.states import worded
 
@@ -72,8 +71,7 @@ def run(
         if made.results["site"].outcome == "done":
             _show_site(output, folder)
         for file in (ledger.FILE, trend.FILE):  # what a run changes for the next ones
-            if (folder / file).exists():
-                export.write_bytes(job.state / file, (folder / file).read_bytes())
+            keep(folder / file, job.state)
         good = head.stamp if made.exit_status < night.FAILED else head.good
         made.results["retention"] = retain(config, folder, good)
         note_result(folder, made.results["retention"])
@@ -184,8 +182,8 @@ def retain(config: Config, folder: Path, good: str) -> Result:
     """Remove what the settings let go, but the run in `folder` and the last good one, by its stamp."""
     begin, rules, now = time.monotonic(), config.retention, datetime.now(UTC)
     gone = {"runs": [run for run in outdated(config.output.folder, rules, now, good) if run != folder]}
-    if (audited := folder / "audit.json").exists():
-        observed = json.loads(audited.read_bytes())["results"]["provenance"]["observed"]
+    if (folder / "audit.json").exists():
+        observed = night.read_audit(folder)["results"]["provenance"]["observed"]
         answering = [observation["file"] for observation in observed]
         gone["observations"] = outdated_observations(config.data.folder, rules, now, answering)
     lines, faults = [], []

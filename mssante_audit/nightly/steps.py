@@ -148,7 +148,7 @@ def audit(job: Job) -> Done:
     compared = ledger.follow(noted, scope, job.as_of, findings, unsure, waived, audits.missing(space))
     ledger.note_inputs(noted, scope, job.as_of, states.figures(space, space.states, before))
     ledger.write_ledger(job.folder, noted)
-    _keep(job.state / trend.FILE, job.folder)
+    keep(job.state / trend.FILE, job.folder)
     trend.add_point(job.folder / trend.FILE, trend.point_of(space.as_of, findings, waived, compared))
     shown = findings.assign(first_seen=list(compared.first_seen), status=list(compared.status))
     for suffix, write in export.WRITERS.items():
@@ -207,18 +207,19 @@ def reports(job: Job) -> Done:
 
     out, section = job.folder / "reports", job.config.reports
     out.mkdir(exist_ok=True)
-    _keep(job.folder / ledger.FILE, out) or _keep(job.state / ledger.FILE, out)
+    keep(job.folder / ledger.FILE, out) or keep(job.state / ledger.FILE, out)
     limits = section.model_dump(include={"region", "department"}, exclude_defaults=True)
     given, shown = _accepted(job, section.names) | limits, job.config.parameters(job.as_of)
     run = run_reports(section.names, out=out, parameters=given, shown=shown, debug=job.debug)
-    _keep(out / ledger.FILE, job.folder)
+    keep(out / ledger.FILE, job.folder)
     faults = [(o.name, o.failure) for o in run.outcomes if o.failure]
     if failed := [f"{name} ({f.kind}: {f.message})".replace(": )", ")") for name, f in faults]:
         raise ReportError(f"{len(failed)} of {len(run.outcomes)} reports: {'; '.join(failed)}")
     return f"{len(run.outcomes)} reports", {"names": [o.name for o in run.outcomes]}
 
 
-def _keep(file: Path, folder: Path) -> bool:
+def keep(file: Path, folder: Path) -> bool:
+    """Copy a state file into another folder, if there is one."""
     if exists := file.exists():
         export.write_bytes(folder / file.name, reading.read_bytes(file, state.MAX_BYTES))
     return exists
@@ -277,7 +278,7 @@ def _build(job: Job, folder: Path) -> None:
     """Build the site of what the audit found into an empty folder."""
     from mssante_audit.site.build import build_site
 
-    compared = ledger.FollowUp(**json.loads((job.folder / "audit.json").read_bytes())["told"])
+    compared = ledger.FollowUp(**night.read_audit(job.folder)["told"])
     points = trend.read_trend(job.folder / trend.FILE)
     space = open_space(**job.snapshot_parameters)
     findings, waived = audits.audit_all(space), audits.waived(space)
