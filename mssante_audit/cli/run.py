@@ -43,8 +43,8 @@ def run(
     if settings.contacts == "all":
         for_own_eyes()
     at, shown = check_value("as_of", as_of) or "", sys.stderr.isatty()
-    tell = (lambda line: say(line, sys.stderr)) if shown else (lambda line: None)
-    night = run_night(settings, as_of=at, tell=tell, debug=debugging(context))
+    progress = (lambda line: say(line, sys.stderr)) if shown else (lambda line: None)
+    night = run_night(settings, as_of=at, progress=progress, debug=debugging(context))
     summary = night.folder / ("summary.json" if format == options.Layout.json else "summary.txt")
     say(summary.read_text(encoding="utf-8").rstrip())
     raise typer.Exit(night.exit_status)

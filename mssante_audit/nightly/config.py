@@ -2,7 +2,6 @@
 
 import difflib
 import json
-import math
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -12,23 +11,17 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from mssante_audit.base import settings
 from mssante_audit.base.errors import InputError, OutputError
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.frames import DRAFT
 from mssante_audit.base.reading import parse_toml, read_text
 from mssante_audit.base.resources import real_path
-from mssante_audit.base.settings import Section, fault, field_of
 from mssante_audit.nightly.settings import Config
 
 
 def load_config(file: Path) -> Config:
     """Load and check an ``audit.toml``; an `InputError` names file, line, key, and the nearest key."""
-
-    def finite(text: str) -> float:
-        if not math.isfinite(number := float(text)):
-            raise ValueError(f"{text} is no number to count with")
-        return number
-
     remedy = "`mssante-audit init` writes one"
     if not file.exists():
         raise InputError("no such file", file=str(file), remedy=remedy)
@@ -36,13 +29,13 @@ def load_config(file: Path) -> Config:
         text = read_text(file)
     except InputError as error:
         raise InputError(error.message, file=str(file), remedy=remedy) from None
-    return checked(parse_toml(text, str(file), parse_float=finite), text, file)
+    return checked(parse_toml(text, str(file)), text, file)
 
 
 def checked(values: Mapping[str, Any], text: str, file: Path) -> Config:
     """Return the settings that `values`, read from the `text` of a file, say; errors as in `load_config`."""
     try:
-        return Config.of(values, real_path(file).parent)
+        return Config.model_validate(values, context=real_path(file).parent)
     except ValidationError as error:
         raise _refusal(error, text, file) from None
 
@@ -53,48 +46,42 @@ def _refusal(errors: ValidationError, text: str, file: Path) -> InputError:
     first, *others = sorted(faults, key=lambda e: (e["type"] != "extra_forbidden", [*map(str, e["loc"])]))
     keys, remedy = tuple(part for part in first["loc"] if isinstance(part, str)), None
     if first["type"] == "extra_forbidden":
-        *above, unknown = keys
-        message = f"unknown key {unknown!r}" + (f" in [{'.'.join(above)}]" if above else "")
-        known = list(sections()[above[0]].model_fields if above else Config.model_fields)
-        everywhere = {key: name for name, part in reversed(sections().items()) for key in part.model_fields}
-        if near := difflib.get_close_matches(unknown.lower(), known, n=1):
-            remedy = f"Nearest: {near[0]!r}"
-        elif unknown in everywhere:
-            remedy = f"It goes into [{everywhere[unknown]}]"
-        else:
-            remedy = f"There are: {', '.join(known)}"
+        *above, key = keys
+        message = f"unknown key {key!r}" + (f" in [{'.'.join(above)}]" if above else "")
+        there = [*(sections()[above[0]] if above else Config).model_fields]
+        near = difflib.get_close_matches(key.lower(), there, n=1)
+        remedy = f"Nearest: {near[0]!r}" if near else f"There are: {', '.join(there)}"
     else:
-        message = fault(Config, first)
+        message = settings.fault(Config, first)
         if first["type"] == "missing":
             remedy = "`mssante-audit init` writes a file that explains each key"
         elif first["type"] == "string_pattern_mismatch":
-            remedy = (field_of(Config, keys).description or "").rstrip(".")
+            remedy = (settings.field_of(Config, keys).description or "").rstrip(".")
     more = f" (and {len(others)} more)" if others else ""
     return InputError(message + more, file=str(file), line=_line(text, keys), remedy=remedy)
 
 
-def sections() -> dict[str, type[Section]]:
+def sections() -> dict[str, type[settings.Section]]:
     """Return the model of each section by its name."""
     kinds = {name: field.annotation for name, field in Config.model_fields.items()}
-    return {n: kind for n, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Section)}
+    return {n: k for n, k in kinds.items() if isinstance(k, type) and issubclass(k, settings.Section)}
 
 
 def _line(text: str, keys: Sequence[str]) -> int | None:
     """Return the line where a key, or else its table, stands (the parser does not tell)."""
-    table: list[str] = []
-    found = None
+    table, nearest = list[str](), None
     for number, line in enumerate(text.splitlines(), 1):
-        if heading := re.match(r"\s*\[{1,2}\s*([^\]]+?)\s*\]", line):
-            here = table = [part.strip(" \"'") for part in heading[1].split(".")]
-        elif assigned := re.match(r"\s*([\w\"'.-]+)\s*=", line):
-            here = [*table, *(part.strip("\"'") for part in assigned[1].split("."))]
-        else:
-            continue
-        if here == list(keys):
-            return number
-        if keys and here == list(keys[: len(here)]):
-            found = number
-    return found
+        if match := re.match(r"\s*(?:\[{1,2}\s*([^\]]+?)\s*\]|([\w\"'.-]+)\s*=)", line):
+            here = [part.strip(" \"'") for part in (match[1] or match[2]).split(".")]
+            if match[1]:
+                table = here
+            else:
+                here = [*table, *here]
+            if here == list(keys):
+                return number
+            if keys and here == list(keys[: len(here)]):
+                nearest = number
+    return nearest
 
 
 def schema() -> dict[str, Any]:
@@ -105,25 +92,24 @@ def schema() -> dict[str, Any]:
 def template() -> str:
     """Return a commented ``audit.toml`` that says what the defaults are."""
     about = str(Config.__doc__)
-    lines, parts = [*_comment(f"audit.toml: {about[0].lower()}{about[1:]}"), ""], list[str]()
+    lines = _entry(f"audit.toml: {about[0].lower()}{about[1:]}", "")
     for name, field in Config.model_fields.items():
-        if section := sections().get(name):
-            parts += ["", *_comment(field.description), f"[{name}]"]
-            parts += [line for key, part in section.model_fields.items() for line in _key(key, part)]
-        else:
-            lines += _key(name, field)
-    return "\n".join([*lines, *parts]) + "\n"
+        lines += [] if name in sections() else _key(name, field)
+    for name, section in sections().items():
+        lines += ["", *_entry(Config.model_fields[name].description, f"[{name}]")]
+        lines += [line for key, field in section.model_fields.items() for line in _key(key, field)]
+    return "\n".join(lines) + "\n"
 
 
 def _key(name: str, field: FieldInfo) -> list[str]:
     value = (field.examples or [None])[0] if field.is_required() else field.default
     # What there is for defaults is written alike in JSON and in TOML.
-    return [*_comment(field.description), f"{name} = {json.dumps(value, ensure_ascii=False)}"]
+    return _entry(field.description, f"{name} = {json.dumps(value, ensure_ascii=False)}")
 
 
-def _comment(text: str | None) -> list[str]:
-    wrapped = textwrap.wrap(text or "", 96, break_long_words=False, break_on_hyphens=False)
-    return [f"# {line}" for line in wrapped]
+def _entry(comment: str | None, line: str) -> list[str]:
+    wrapped = textwrap.wrap(comment or "", 96, break_long_words=False, break_on_hyphens=False)
+    return [*(f"# {text}" for text in wrapped), line]
 
 
 def write_template(file: Path) -> None:

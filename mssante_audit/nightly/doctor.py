@@ -26,7 +26,6 @@ from mssante_audit.base.errors import AuditError, InputError
 from mssante_audit.base.groups import install, lacking
 from mssante_audit.base.instants import SKEW
 from mssante_audit.base.secret import masked_url, read_secret
-from mssante_audit.base.settings import ObserveTls
 from mssante_audit.base.staging import LOCK
 from mssante_audit.nightly import night
 from mssante_audit.nightly.config import load_config
@@ -49,8 +48,8 @@ class Sign:
     remedy: str = ""
 
 
-def _sign(well: bool, what: str, found: str, remedy: str, ill: str = "warn") -> Sign:
-    return Sign("ok", what, found) if well else Sign(ill, what, found, remedy)
+def _sign(well: bool, what: str, seen: str, remedy: str, ill: str = "warn") -> Sign:
+    return Sign("ok", what, seen) if well else Sign(ill, what, seen, remedy)
 
 
 def examine(file: Path | None = None) -> Iterator[Sign]:
@@ -67,21 +66,18 @@ def examine(file: Path | None = None) -> Iterator[Sign]:
     yield Sign("ok", "settings", str(file))
     yield from (Sign("missing", "settings", str(fault)) for fault in faults(config))
     yield from _hooks(config, file)
-    yield from _proxy(config)
-    yield from _way_out(config.observe_tls)
-    yield from _secrets(config)
-    yield from _output(config)
-    yield from _list(config)
+    for look in (_proxy, _way_out, _secrets, _output, _list):
+        yield from look(config)
 
 
 def _packages() -> Iterator[Sign]:
     yield Sign("ok", "python", platform.python_version())
     needed = [text for text in metadata.requires("mssante-audit") or () if "extra ==" not in text]
     names = [re.split(r"[^\w.-]", text, maxsplit=1)[0] for text in needed]
-    if absent := [name for name in names if not any(metadata.distributions(name=name))]:
-        yield Sign("missing", "packages", f"no {', '.join(absent)}", "Install mssante-audit again")
-    else:
-        yield Sign("ok", "packages", f"all {len(names)}")
+    absent = ", ".join(name for name in names if not any(metadata.distributions(name=name)))
+    seen = f"no {absent}" if absent else f"all {len(names)}"
+    yield _sign(not absent, "packages", seen, "Install mssante-audit again", "missing")
+    if not absent:
         yield from (Sign("warn", "audit of a package", fault) for fault in unusable())
     for group, what in (("report", "reports"), ("observe", "network"), ("pdf", "forms in PDF")):
         if modules := lacking(group):
@@ -97,32 +93,31 @@ def _machine() -> Iterator[Sign]:
         group = Path("/proc/self/cgroup").read_text().strip().rpartition(":")[2]
         limit = Path(f"/sys/fs/cgroup{group}", "memory.max").read_text().strip()
         bounds += [int(limit)] if limit.isdigit() else []
-    found = f"{size(min(bounds))} to be had" if bounds else "unknown here"
-    yield _sign(bool(bounds) and min(bounds) >= MEMORY, "memory", found, f"A run wants {size(MEMORY)}")
+    seen, least = (f"{size(min(bounds))} to be had", min(bounds)) if bounds else ("unknown here", 0)
+    yield _sign(least >= MEMORY, "memory", seen, f"A run wants {size(MEMORY)}")
     try:
         with tempfile.TemporaryDirectory() as folder:
             yield Sign("ok", "temporary files", str(Path(folder).parent))
     except OSError as error:
         yield Sign("missing", "temporary files", str(error.strerror), "Set TMPDIR to a folder with room")
     now = datetime.now().astimezone()
-    found, same = f"{now:%Z}, now {now:%Y-%m-%d %H:%M}", True
+    seen, same = f"{now:%Z}, now {now:%Y-%m-%d %H:%M}", True
     with suppress(ZoneInfoNotFoundError):
         paris = now.astimezone(ZoneInfo("Europe/Paris"))
         same = paris.utcoffset() == now.utcoffset()
-        found += ", as in Paris" if same else f", {paris:%H:%M} in Paris"
-    yield _sign(same, "time zone", found, "A timer counts in this machine's time: set its hour accordingly")
+        seen += ", as in Paris" if same else f", {paris:%H:%M} in Paris"
+    yield _sign(same, "time zone", seen, "A timer counts in this machine's time: set its hour accordingly")
 
 
 def _hooks(config: Config, settings: Path) -> Iterator[Sign]:
     """Look whether hooks can be run, and whether somebody else could have their own run in their place."""
     commands = {*config.hooks.success, *config.hooks.failure, *config.hooks.new_findings}
-    remedy = "Give its full path, and make it executable"
     for program in sorted({words[0] for words in commands}):
         if shutil.which(program) is None:
+            remedy = "Give its full path, and make it executable"
             yield Sign("warn", "hook", f"{program} is no program here", remedy)
-    named = {settings: None} if commands else {}
-    for words in sorted(commands):
-        named |= dict.fromkeys(Path(shutil.which(word) or word) for word in words)
+    named = [settings] if commands else []
+    named += [Path(shutil.which(argument) or argument) for words in sorted(commands) for argument in words]
     files = [file for file in named if os.path.isfile(file)]  # one in a folder of others' is none
     for place in dict.fromkeys(place for file in files for place in _way(file.absolute())):
         about = place.lstat()
@@ -151,17 +146,18 @@ def _proxy(config: Config) -> Iterator[Sign]:
 
     if not (proxy := proxy_of(config.fetch.url)):
         return
-    shown, remedy = masked_url(proxy), "Set HTTPS_PROXY to http://HOST:PORT, or name the host in NO_PROXY"
+    seen, fault = masked_url(proxy), ""
     try:
         where = httpx.URL(proxy)
         httpx.Proxy(where)
         port = {"http": 80, "https": 443}[where.scheme]
-        with socket.create_connection((where.host, where.port or port), TRIED):
-            yield Sign("ok", "proxy", shown)
+        socket.create_connection((where.host, where.port or port), TRIED).close()
     except OSError as error:
-        yield Sign("missing", "proxy", f"{shown}: {_why(error)}", remedy)
+        fault = f": {_why(error)}"
     except (ValueError, KeyError, httpx.InvalidURL):
-        yield Sign("missing", "proxy", f"{shown} is of no kind that can be used", remedy)
+        fault = " is of no kind that can be used"
+    remedy = "Set HTTPS_PROXY to http://HOST:PORT, or name the host in NO_PROXY"
+    yield _sign(not fault, "proxy", seen + fault, remedy, "missing")
 
 
 def _why(error: Exception) -> str:
@@ -169,9 +165,10 @@ def _why(error: Exception) -> str:
     return str(why).lower()
 
 
-def _way_out(settings: ObserveTls) -> Iterator[Sign]:
+def _way_out(config: Config) -> Iterator[Sign]:
     """Look whether mail servers can be reached, by saying QUIT to the one that the settings name."""
-    what, host, port = "way out to mail servers", settings.try_host, settings.port
+    settings, what = config.observe_tls, "way out to mail servers"
+    host, port = settings.try_host, settings.port
     if not host:
         if settings.enabled:
             remedy = "Name a mail server that you may try in observe_tls.try_host"
@@ -182,18 +179,17 @@ def _way_out(settings: ObserveTls) -> Iterator[Sign]:
     try:
         with socket.create_connection((host, port), seconds, source) as opened:
             opened.settimeout(max(0.1, seconds - (time.monotonic() - begin)))
-            greeting = opened.recv(512)
+            code = opened.recv(512)[:3]
             with suppress(OSError):
                 opened.sendall(b"QUIT\r\n")
     except (OSError, UnicodeError) as error:
-        remedy = f"Have connections to port {port} let out"
-        yield Sign("missing" if settings.enabled else "warn", what, f"{where}: {_why(error)}", remedy)
+        ill, remedy = "missing" if settings.enabled else "warn", f"Have connections to port {port} let out"
+        yield Sign(ill, what, f"{where}: {_why(error)}", remedy)
         return
-    if greeting[:3] in (b"220", b"421", b"554"):
-        yield Sign("ok", what, f"{where} greets with {greeting[:3].decode()}")
-    else:
-        remedy = "Name a mail server in observe_tls.try_host; if it is one, something answers in its place"
-        yield Sign("warn", what, f"{where} does not greet as a mail server", remedy)
+    greets = code in (b"220", b"421", b"554")
+    seen = f"greets with {code.decode()}" if greets else "does not greet as a mail server"
+    remedy = "Name a mail server in observe_tls.try_host; if it is one, something answers in its place"
+    yield _sign(greets, what, f"{where} {seen}", remedy)
 
 
 def _secrets(config: Config) -> Iterator[Sign]:
@@ -215,7 +211,7 @@ def _secrets(config: Config) -> Iterator[Sign]:
 
 def _output(config: Config) -> Iterator[Sign]:
     output = config.output.folder
-    there = next(folder for folder in (output, *output.parents) if folder.exists())
+    there = _existing(output)
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         remedy = "Give this user the right, or set output.folder"
         yield Sign("missing", "output", f"{there} cannot be written", remedy)
@@ -229,6 +225,10 @@ def _output(config: Config) -> Iterator[Sign]:
             yield Sign("warn", "lock", "held: a run is at work", "Wait for it to end")
     signs = health(config) if (output / night.STATE / night.RUN).exists() else [_disk(output, 3)]
     yield from (replace(sign, state="warn") if sign.state == "missing" else sign for sign in signs)
+
+
+def _existing(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if path.exists())
 
 
 def _list(config: Config) -> Iterator[Sign]:
@@ -247,18 +247,18 @@ def _list(config: Config) -> Iterator[Sign]:
         yield Sign("ok", "signature", f"valid, signer {verdict.signer}")
     elif verdict.status != "valid-untrusted":
         yield Sign("missing", "signature", f"{verdict.status}: {verdict.why}", "Get the list again")
-    elif verdict.anchor:
-        remedy = "Ask ANS who signs its lists; if it is right, name it in data.signer"
-        yield Sign("warn", "signature", f"right, but not the signer expected: {verdict.why}", remedy)
     else:
+        fault = "not the signer expected" if verdict.anchor else "of no known authority"
         remedy = "Put IGC-Santé's certificates into the data folder, or name them in data.anchors"
-        yield Sign("warn", "signature", f"right, but of no known authority: {verdict.why}", remedy)
+        if verdict.anchor:
+            remedy = "Ask ANS who signs its lists; if it is right, name it in data.signer"
+        yield Sign("warn", "signature", f"right, but {fault}: {verdict.why}", remedy)
     made = whitelist.generated_at
     if made is None:
         yield Sign("warn", "clock", "the list does not say when it was made")
     elif made > now + SKEW:
-        after = f"the list is of {made:%Y-%m-%d %H:%M} UTC, after now"
-        yield Sign("missing", "clock", after, "Set the clock")
+        ahead = f"the list is of {made:%Y-%m-%d %H:%M} UTC, after now"
+        yield Sign("missing", "clock", ahead, "Set the clock")
     else:
         young = made >= now - timedelta(days=config.thresholds.list_max_age_days)
         remedy = "Set fetch.enabled, or put a newer one there"
@@ -271,7 +271,8 @@ def _list(config: Config) -> Iterator[Sign]:
 def health(config: Config, now: datetime | None = None) -> Iterator[Sign]:
     """Yield what is to be known of the nights: ``ok``, or ``missing`` where somebody should look."""
     output, now = config.output.folder, now or datetime.now(UTC)
-    oldest = timedelta(hours=config.health.max_age_hours)
+    hours = config.health.max_age_hours
+    oldest = now - timedelta(hours=hours)
     try:
         last = night.read_last(output)
     except InputError as error:
@@ -280,24 +281,22 @@ def health(config: Config, now: datetime | None = None) -> Iterator[Sign]:
     if last is None:
         yield Sign("missing", "last run", "there was none", "Look at what should start it")
         return
-    at = night.began(last.stamp)
-    if last.exit_status is None:
-        found = f"{last.status} since {at:%Y-%m-%d %H:%M} UTC"
-        well = last.status == "running" and now - at <= oldest
-    else:
-        found = f"{at:%Y-%m-%d %H:%M} UTC, exit status {last.exit_status}"
-        well = last.exit_status < night.FAILED
-    remedy = f"See {output / night.RUNS / last.stamp / 'log.txt'}"
+    at, status = night.began(last.stamp), last.exit_status
+    begun, remedy = f"{at:%Y-%m-%d %H:%M} UTC", f"See {output / night.RUNS / last.stamp / 'log.txt'}"
     if at > now + SKEW:
-        well, remedy, found = False, "Set the clock", f"began at {at:%Y-%m-%d %H:%M} UTC, after now"
-    yield _sign(well, "last run", found, remedy, "missing")
+        well, seen, remedy = False, f"began at {begun}, after now", "Set the clock"
+    elif status is None:
+        well, seen = last.status == "running" and at >= oldest, f"{last.status} since {begun}"
+    else:
+        well, seen = status < night.FAILED, f"{begun}, exit status {status}"
+    yield _sign(well, "last run", seen, remedy, "missing")
     if not last.good:
         yield Sign("missing", "last good run", "there was none", "Look at the mail of the last run")
     else:
         good = night.began(last.good)
-        ago = f", more than {oldest / timedelta(hours=1):g} h ago" if now - good > oldest else ""
-        found = f"{good:%Y-%m-%d %H:%M} UTC{ago}"
-        yield _sign(not ago, "last good run", found, "Look at what starts it", "missing")
+        late = f", more than {hours:g} h ago" if good < oldest else ""
+        seen = f"{good:%Y-%m-%d %H:%M} UTC{late}"
+        yield _sign(not late, "last good run", seen, "Look at what starts it", "missing")
     for step in (step for step in last.steps if step.step == "hooks"):
         failed, remedy = step.outcome == "failed", "Nobody may have been told of the last run"
         yield _sign(not failed, "hooks", step.message if failed else step.outcome, remedy, "missing")
@@ -306,17 +305,15 @@ def health(config: Config, now: datetime | None = None) -> Iterator[Sign]:
 
 def _disk(output: Path, runs: int) -> Sign:
     """Look whether there is room for so many runs as large as the last one; what it shares counts once."""
-    there = next(folder for folder in (output, *output.parents) if folder.exists())
+    there = _existing(output)
     done = next(filter(night.read_run, reversed(night.runs_in(output))), None)
     last = sum(night.files_of(done).values()) if done else 0
     free, wanted = shutil.disk_usage(there).free, max(ROOM, runs * last)
-    found = f"{size(free)} free" + (f", the last run took {size(last)}" if last else "")
-    if free < wanted:
-        remedy = f"A run wants {size(wanted)}: free some, or lower retention.runs"
-        return Sign("missing", "disk", found, remedy)
-    if os.statvfs(there).f_favail == 0 and os.statvfs(there).f_files:
+    seen = f"{size(free)} free" + (f", the last run took {size(last)}" if last else "")
+    if free >= wanted and os.statvfs(there).f_favail == 0 and os.statvfs(there).f_files:
         return Sign("missing", "disk", "no room for one more file", "Free some, or lower retention.runs")
-    return Sign("ok", "disk", found)
+    remedy = f"A run wants {size(wanted)}: free some, or lower retention.runs"
+    return _sign(free >= wanted, "disk", seen, remedy, "missing")
 
 
 def size(count: int) -> str:

@@ -4,7 +4,7 @@ Of contacts only a service's is among these facts, whatever the settings show el
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import Any
 
 import pandas as pd
@@ -37,11 +37,10 @@ def facts_of(
     def merged(some: pd.DataFrame) -> pd.DataFrame:
         return causes(some, space.audited, space.published, unsure)
 
-    grave, known = merged(critical), catalogue()
-    went = (compared.fixed, compared.unknown)
-    fixed, lost = ([one for one in gone if one["rule"] in known] for gone in went)
-    fixed_asking, lost_asking = ([one for one in gone if asking(one["rule"])] for gone in (fixed, lost))
-    lost_criticals = [one for one in lost_asking if rule(one["rule"]).severity == "critical"]
+    most, rules = merged(critical), catalogue()
+    fixed, lost = ([g for g in gone if g["rule"] in rules] for gone in (compared.fixed, compared.unknown))
+    fixed_asking, lost_asking = ([g for g in gone if asking(g["rule"])] for gone in (fixed, lost))
+    lost_criticals = [g for g in lost_asking if rule(g["rule"]).severity == "critical"]
     status = dated["status"].replace("", "open")  # of a first run
     states = {state: severity_counts(dated[status == state]) for state in ("new", "open", "unknown")}
     states |= {"waived": severity_counts(waived), "fixed": _counted(fixed)}
@@ -64,11 +63,11 @@ def facts_of(
             "lost_criticals": len(lost_criticals),
             "left_out": len(findings) - len(asks),
         },
-        "critical": _causes(critical, grave, lang),
-        "new": _causes(new, merged(new), lang),
-        "fixed": _groups(fixed_asking, lang),
-        "lost": _groups(lost_criticals, lang),
-        "first": _first(space, critical, grave, lang) or _first(space, asks, merged(asks), lang),
+        "critical": _named(critical, _causes(critical, most), lang),
+        "new": _named(new, _causes(new, merged(new)), lang),
+        "fixed": _named(fixed_asking, _causes_gone(fixed_asking), lang),
+        "lost": _named(lost_criticals, _causes_gone(lost_criticals), lang),
+        "first": _first(space, critical, most, lang) or _first(space, asks, merged(asks), lang),
         "list": {
             "generated_at": whitelist.generated_at and whitelist.generated_at.isoformat(),
             "rows": len(space.entries),
@@ -82,47 +81,49 @@ def _counted(gone: Iterable[Gone]) -> dict[str, int]:
     return {severity: counts[severity] for severity in reversed(SEVERITIES)}
 
 
-def _causes(findings: pd.DataFrame, merged: pd.DataFrame, lang: str) -> dict[str, Any]:
-    """Return the causes that findings were merged into: how many, of how many, the first of them by name."""
+def _causes(findings: pd.DataFrame, merged: pd.DataFrame) -> list[dict[Any, Any]]:
+    """Return the causes that findings were merged into, each since its first finding."""
     since = dict(zip(findings["fingerprint"], findings["since"], strict=True))
-    named = [
-        _named(
-            cause["rules"], lang, operator=cause["operator"], domain=cause["domain"],
-            severity=cause["severity"], domains=cause["domains"],
-            mailboxes=None if pd.isna(cause["mailboxes"]) else int(cause["mailboxes"]),
-            since=min(since[key] for key in cause["fingerprints"]),
-            unknown=bool(cause["doubts"]), operator_id=cause["operator_id"],
-        )
-        for cause in merged.head(NAMED).astype({"severity": "str"}).to_dict("records")
+    return [
+        cause | {
+            "mailboxes": None if pd.isna(cause["mailboxes"]) else int(cause["mailboxes"]),
+            "since": min(since[key] for key in cause["fingerprints"]),
+            "unknown": bool(cause["doubts"]),
+        }
+        for cause in merged.astype({"severity": "str"}).to_dict("records")
     ]  # fmt: skip
-    return {"count": len(merged), "findings": len(findings), "named": named}
 
 
-def _groups(gone: Sequence[Gone], lang: str) -> dict[str, Any]:
-    """Return findings that are there no more as causes: those of one rule and one operator are one."""
+def _causes_gone(gone: Sequence[Gone]) -> list[dict[str, Any]]:
+    """Return the same of findings that are there no more: those of one rule and one operator are one."""
     groups: dict[tuple[str, str], list[Gone]] = {}
     for finding in sorted(gone, key=lambda finding: -SEVERITIES.index(rule(finding["rule"]).severity)):
         groups.setdefault((finding["rule"], finding["operator"]), []).append(finding)
-    named = [
-        _named(
-            [code], lang, operator=operator, domain=group[0]["domain"], severity=rule(code).severity,
-            domains=len({finding["domain"] for finding in group}), mailboxes=None,
-            since=min(finding["first_seen"] for finding in group), unknown=False, operator_id="",
-        )
-        for (code, operator), group in list(groups.items())[:NAMED]
+    return [
+        {
+            "rules": [code], "operator": operator, "operator_id": "", "domain": group[0]["domain"],
+            "severity": rule(code).severity, "domains": len({finding["domain"] for finding in group}),
+            "mailboxes": None, "since": min(finding["first_seen"] for finding in group), "unknown": False,
+        }
+        for (code, operator), group in groups.items()
     ]  # fmt: skip
-    return {"count": len(groups), "findings": len(gone), "named": named}
 
 
-def _named(codes: list[str], lang: str, *, operator: str, domain: str, **told: Any) -> dict[str, Any]:
-    return {
-        "rule": codes[0],
-        "title": getattr(rule(codes[0]), f"title_{lang}"),
-        "operator": unnamed(operator),
-        "domain": unnamed(domain),
-        "whole_list": any(rule(code).affects_list for code in codes),
-        **told,
-    }
+def _named(findings: Sized, causes: Sequence[Mapping[str, Any]], lang: str) -> dict[str, Any]:
+    """Return how many causes there are, of how many findings, and the first of them by name."""
+    kept = ("severity", "domains", "mailboxes", "since", "unknown", "operator_id")
+    named = [
+        {
+            "rule": cause["rules"][0],
+            "title": getattr(rule(cause["rules"][0]), f"title_{lang}"),
+            "operator": unnamed(cause["operator"]),
+            "domain": unnamed(cause["domain"]),
+            "whole_list": any(rule(code).affects_list for code in cause["rules"]),
+            **{name: cause[name] for name in kept},
+        }
+        for cause in causes[:NAMED]
+    ]
+    return {"count": len(causes), "findings": len(findings), "named": named}
 
 
 def _first(space: TrustSpace, findings: pd.DataFrame, merged: pd.DataFrame, lang: str) -> dict[str, Any]:
@@ -131,12 +132,12 @@ def _first(space: TrustSpace, findings: pd.DataFrame, merged: pd.DataFrame, lang
         return {}
     first = findings.loc[findings["fingerprint"] == merged.iloc[0]["fingerprints"][0]].iloc[0]
     rows = space.entries[space.entries["row"].isin(first["rows"])].head(1).to_dict("records")
-    known, row = rule(first["rule"]), rows[0] if rows else None
+    broken, row = rule(first["rule"]), rows[0] if rows else None
     contact = (row["support_contact"] or row["project_contact"]) if row else ""
-    named: dict[str, Any] = _causes(findings, merged.head(1), lang)["named"][0]
+    named: dict[str, Any] = _named(findings, _causes(findings, merged.head(1)), lang)["named"][0]
     return named | {
-        "manager": known.manager or known.affects_list,
+        "manager": broken.manager or broken.affects_list,
         "row": row and int(row["row"]),
         "contact": mask(contact, services=space.contacts != "none"),
-        "remedy": unnamed(sentence(known, "remedy", hidden([first["facts"]])[0], lang)),
+        "remedy": unnamed(sentence(broken, "remedy", hidden([first["facts"]])[0], lang)),
     }

@@ -25,21 +25,18 @@ def check(config: Config) -> None:
         except OSError as error:
             why = f"cannot be made: {(error.strerror or '').lower()}"
             raise OutputError(why, file=str(config.data.folder)) from None
-    for found in faults(config):
-        raise found
+    for fault in faults(config):
+        raise fault
 
 
 def faults(config: Config) -> Iterator[AuditError]:
     """Yield what would make a run useless."""
-    needed = {
-        "[reports]": ("report", config.reports.enabled),
-        "[fetch]": ("observe", config.fetch.enabled),
-        "[observe_tls]": ("observe", config.observe_tls.enabled),
-        "[webhook]": ("observe", bool(config.webhook.url)),
-    }
-    for section, (group, wanted) in needed.items():
+    for section, group, wanted in (
+        ("reports", "report", config.reports.enabled), ("fetch", "observe", config.fetch.enabled),
+        ("observe_tls", "observe", config.observe_tls.enabled), ("webhook", "observe", config.webhook.url),
+    ):  # fmt: skip
         if wanted and (modules := lacking(group)):
-            why = f"{section} needs {modules[0]}, which is not installed"
+            why = f"[{section}] needs {modules[0]}, which is not installed"
             yield InputError(why, remedy=f"Install it: {install(group)}")
     yield from _folders(config.data.folder, config.output.folder, fetched=config.fetch.enabled)
     bundles = [*filter(None, (part.ca_bundle for part in (config.fetch, config.mail, config.webhook)))]
@@ -96,18 +93,18 @@ def _raised(check: Callable[[], object], place: str = "") -> Iterator[AuditError
 
 
 def _reports(names: tuple[str, ...]) -> Iterator[AuditError]:
-    known = sorted(path.stem for path in resource("notebooks").glob("*.ipynb"))
+    shipped = sorted(path.stem for path in resource("notebooks").glob("*.ipynb"))
     for name in names:
         if name.endswith(".ipynb"):
             if not Path(name).is_file():
                 yield InputError("no such notebook", file=name)
-        elif name not in known:
-            near = difflib.get_close_matches(name, known, n=1) or known
+        elif name not in shipped:
+            near = difflib.get_close_matches(name, shipped, n=1) or shipped
             yield ParameterError(f"reports.names: no report {name!r}", remedy=f"Nearest: {', '.join(near)}")
 
 
 def _sending(config: Config) -> Iterator[AuditError]:
-    mail, webhook, remedy, why = config.mail, config.webhook, None, ""
+    mail, remedy = config.mail, None
     if mail.server and not (mail.sender and mail.recipients):
         why = "[mail] names a server, but no sender or no recipients"
     elif mail.server and mail.tls == "none" and mail.server not in LOOPBACK:
@@ -115,7 +112,8 @@ def _sending(config: Config) -> Iterator[AuditError]:
         remedy = 'tls = "none" is for a server on this machine: localhost'
     elif mail.server and bool(mail.user) != bool(mail.password):
         why = "[mail] names a user without a password, or the other way round"
-    elif webhook.token and not webhook.url:
+    elif config.webhook.token and not config.webhook.url:
         why = "[webhook] names a token, but no address"
-    if why:
-        yield ParameterError(why, remedy=remedy)
+    else:
+        return
+    yield ParameterError(why, remedy=remedy)

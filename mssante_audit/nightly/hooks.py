@@ -10,7 +10,6 @@ import ssl
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -21,61 +20,59 @@ from mssante_audit.base.groups import absent
 from mssante_audit.base.secret import masked_url, read_secret, without
 from mssante_audit.nightly.mail import message, record_of
 from mssante_audit.nightly.night import FAILED, SITE, Night, Result, note
-from mssante_audit.nightly.settings import LOOPBACK, Config, Mail, Webhook
+from mssante_audit.nightly.settings import LOOPBACK, Mail, Webhook
 from mssante_audit.nightly.steps import run_program
 
 PREFIX = "MSSANTE_"  # of the variables that tell a program what happened
 _MOST = 300  # characters of an answer, or bytes of what a program that failed printed last, that are told
 
 
-def run_hooks(config: Config, night: Night) -> Result:
+def run_hooks(night: Night) -> Result:
     """Run the hooks whose time has come, then send mail and webhook; none stops the others."""
-    variables, seconds = facts_of(config, night), config.hooks.seconds
+    config, variables, seconds = night.config, facts_of(night), night.config.hooks.seconds
     due = ["failure" if night.exit_status >= FAILED else "success"]
     due += ["new_findings"] if variables.get("count_new") else []
-    ran: list[str] = []
+    result, faults = Result(step="hooks", outcome="off"), list[str]()
 
     def keep(event: str, name: str, fault: str) -> None:
-        ran.append(f"{name} ({event}): {fault}" if fault else "")
+        nonlocal result
+        faults.extend([f"{name} ({event}): {fault}"] if fault else [])
+        result = Result(step="hooks", outcome="failed" if faults else "done", message="; ".join(faults))
         note(night.folder, "hook", f"{event}: {name} {fault or 'done'}", program=name, fault=fault)
-
-    def outcome() -> Result:
-        what: Any = "failed" if any(ran) else "done" if ran else "off"
-        return Result(step="hooks", outcome=what, message="; ".join(filter(None, ran)))
 
     for event in due:
         environment = {f"{PREFIX}{n.upper()}": str(v) for n, v in (variables | {"event": event}).items()}
-        for words in getattr(config.hooks, event):
-            keep(event, words[0], run_hook(words, config.environment | environment, seconds))
-    night = replace(night, results=night.results | {"hooks": outcome()})
+        for command in getattr(config.hooks, event):
+            keep(event, command[0], run_hook(command, config.environment | environment, seconds))
+    night.results["hooks"] = result
     if config.mail.server and (event := next((e for e in due if e in config.mail.events), "")):
-        keep(event, "mail", send_mail(message(night, config.mail), config.mail, seconds))
+        keep(event, "mail", send_mail(message(night), config.mail, seconds))
     if config.webhook.url and (event := next((e for e in due if e in config.webhook.events), "")):
         keep(event, "webhook", send_json(record_of(night), config.webhook, seconds))
-    return outcome()
+    return result
 
 
-def facts_of(config: Config, night: Night) -> dict[str, Any]:
+def facts_of(night: Night) -> dict[str, Any]:
     """Return what a program is told, by the name of the variable without `PREFIX`, in small letters."""
     counts = night.audited.get("counts", {}) | night.audited.get("by_severity", {})
     return {
         "run": night.folder.name,
         "as_of": night.as_of,
         "exit_status": night.exit_status,
-        "output": config.output.folder,
+        "output": night.output,
         "run_folder": night.folder,
-        "site": config.output.folder / SITE / "index.html",
+        "site": night.output / SITE / "index.html",
         "failed_steps": " ".join(r.step for r in night.results.values() if r.outcome == "failed"),
         "inputs": json.dumps([state.as_json(night.lang) for state in night.inputs]),
         **{f"count_{name}": number for name, number in counts.items()},
     }
 
 
-def run_hook(words: Sequence[str], environment: dict[str, str], seconds: float) -> str:
+def run_hook(command: Sequence[str], environment: dict[str, str], seconds: float) -> str:
     """Run a program; return why it failed, or ""."""
     with tempfile.TemporaryFile() as output:
         try:
-            status = run_program(words, seconds, output, environment)
+            status = run_program(command, seconds, output, environment)
         except (OSError, ValueError) as error:
             return f"cannot be started ({getattr(error, 'strerror', None) or error})"
         if status == 0:
@@ -88,7 +85,7 @@ def run_hook(words: Sequence[str], environment: dict[str, str], seconds: float) 
         return f"{how}: {last}" if last else how
 
 
-def send_mail(made: EmailMessage, settings: Mail, seconds: float) -> str:
+def send_mail(mail: EmailMessage, settings: Mail, seconds: float) -> str:
     """Send a mail; return why it failed, or ""."""
 
     def send(secrets: list[str]) -> None:
@@ -102,7 +99,7 @@ def send_mail(made: EmailMessage, settings: Mail, seconds: float) -> str:
                 server.starttls(context=context)
             if secrets:
                 server.login(*secrets)
-            if refused := server.send_message(made):
+            if refused := server.send_message(mail):
                 raise smtplib.SMTPRecipientsRefused(refused)
 
     return _within(seconds, send)
@@ -115,16 +112,16 @@ def send_json(content: Mapping[str, Any], settings: Webhook, seconds: float) -> 
         import httpx
 
         secrets[:] = [address, token] = [read_secret(settings.url), read_secret(settings.token)]
-        bearer = {"Authorization": f"Bearer {token}"} if token else {}
-        headers = {"Content-Type": "application/json", **bearer}
+        headers = {"Content-Type": "application/json"}
+        headers |= {"Authorization": f"Bearer {token}"} if token else {}
         try:
             url = httpx.URL(address)
             away = url.host not in LOOPBACK
             if not url.host or (url.scheme != "https" and away):
                 raise ParameterError("the address is not an https one")
-            how: dict[str, Any] = {"verify": _verified(settings.ca_bundle), "trust_env": away}
+            context = _verified(settings.ca_bundle)
             with (
-                httpx.Client(timeout=seconds, headers=headers, **how) as client,
+                httpx.Client(timeout=seconds, headers=headers, verify=context, trust_env=away) as client,
                 # Only the status is looked at: an answer without end is not waited for.
                 client.stream("POST", url, content=json_bytes(dict(content))) as answer,
             ):

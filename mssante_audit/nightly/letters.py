@@ -5,9 +5,8 @@ counts among those not told until the day of its letter, and among those told fr
 else who was told would seem slow.
 """
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from pathlib import Path
@@ -23,13 +22,15 @@ from mssante_audit.base.instants import SKEW, asked_instant, parse_instant
 from mssante_audit.base.staging import exclusive
 from mssante_audit.base.state import read_state, write_state
 from mssante_audit.dossiers.facts import dossier
-from mssante_audit.nightly.night import SNAPSHOT, STATE, began, read_result, read_run, runs_in
+from mssante_audit.nightly.night import SNAPSHOT, STATE, began, read_audit, read_result, read_run, runs_in
 from mssante_audit.nightly.settings import Config
 from mssante_audit.report.results import open_space, select_operator
 
 FILE, VERSION = "letters.json", 1
 FEWEST = 10  # findings fixed in a group, below which it is counted and no time is given
 NIGHTS = 366  # the newest that are read: what was open before is watched from the first of these on
+Audited = tuple[Path, datetime]  # the folder of a run, and the instant that it audited at
+Spell = tuple[bool, bool, datetime, datetime, datetime]  # told, fixed, entry, least, most (`times_to_fix`)
 _TIMES = {
     "fingerprint": "str", "rule": "str", "operator_id": "str", "told": "bool", "fixed": "bool",
     "entry": "float64", "least": "float64", "most": "float64",
@@ -52,7 +53,7 @@ def note_sent(config: Config, operator: str, on: str | None = None) -> tuple[str
         raise InputError("{} is to come", repr(on), remedy="Note a letter when it has gone out")
     output, folders = config.output.folder, runs_in(config.output.folder)
     day_end = datetime.combine(day, time.max, UTC)
-    run, _ = _last(audited_runs(folders[::-1]), day_end) or next(audited_runs(folders), (None, None))
+    run, _ = _last(_audited(folders[::-1]), day_end) or next(_audited(folders), (None, None))
     if run is None:
         raise InputError("no run has ended here", file=str(output), remedy="`mssante-audit run` does one")
     space = open_space(data=str(run / SNAPSHOT))
@@ -74,49 +75,46 @@ def standings(config: Config, as_of: str | None = None, current: Path | None = N
     `current` the folder of a run that has not ended, whose audit counts too.
     """
     letters, folders = read_letters(config.output.folder), runs_in(config.output.folder)[::-1]
-    last = _last(audited_runs(folders, current)) if letters and as_of is None else None
-    now = last[1] if last else asked_instant(as_of)
     if not letters:
         return []
-    well = _last(audited_runs(folders, current, well=True), now)
-    states = states_in(json.loads((well[0] / "audit.json").read_bytes())) if well else {}
-    outcomes = []
+    last = _last(_audited(folders, current)) if as_of is None else None
+    now = last[1] if last else asked_instant(as_of)
+    well = _last(_audited(folders, current, well=True), now)
+    states = states_in(read_audit(well[0])) if well else {}
+    rows = []
     for operator_id, letter in sorted(letters.items()):
-        standing = Counter(states.get(key, "fixed" if well else "unknown") for key in letter["told"])
+        counts = Counter(states.get(key, "fixed" if well else "unknown") for key in letter["told"])
         days = (now.date() - date.fromisoformat(letter["sent_on"])).days
-        outcomes.append({
+        rows.append({
             "operator_id": operator_id, "sent_on": letter["sent_on"], "told": len(letter["told"]),
-            **{state: standing[state] for state in ("fixed", "open", "unknown")},
-            "due": days >= config.letter.remind_after_days and standing["open"] > 0,
+            **{state: counts[state] for state in ("fixed", "open", "unknown")},
+            "due": days >= config.letter.remind_after_days and counts["open"] > 0,
         })  # fmt: skip
-    return outcomes
+    return rows
 
 
 def reminders(config: Config, as_of: str, current: Path) -> dict[str, tuple[str, dict[str, str]]]:
     """Return of each operator to remind the day of the last letter, and how what it told stands now."""
-    letters = read_letters(config.output.folder)
-    due = [sent["operator_id"] for sent in standings(config, as_of, current) if sent["due"]]
-    states = states_in(json.loads((current / "audit.json").read_bytes())) if due else {}
-    told = {name: {key: states.get(key, "fixed") for key in letters[name]["told"]} for name in due}
-    return {name: (letters[name]["sent_on"], told[name]) for name in due}
+    due = [row["operator_id"] for row in standings(config, as_of, current) if row["due"]]
+    letters, states = read_letters(config.output.folder), states_in(read_audit(current)) if due else {}
+    standing = {name: {key: states.get(key, "fixed") for key in letters[name]["told"]} for name in due}
+    return {name: (letters[name]["sent_on"], standing[name]) for name in due}
 
 
-def _last(
-    runs: Iterable[tuple[Path, datetime]], until: datetime | None = None
-) -> tuple[Path, datetime] | None:
+def _last(runs: Iterable[Audited], until: datetime | None = None) -> Audited | None:
     """Return the run audited at the last instant until then; of `runs`, no more are read than could be."""
     last = None
     for folder, at in runs:
         if last and began(folder.name) + SKEW < last[1]:
             break
-        if (last is None or at > last[1]) and (until is None or at <= until):
+        if (until is None or at <= until) and (last is None or at > last[1]):
             last = folder, at
     return last
 
 
-def audited_runs(
+def _audited(
     folders: Iterable[Path], current: Path | None = None, *, well: bool = False
-) -> Iterator[tuple[Path, datetime]]:
+) -> Iterator[Audited]:
     """Yield audited runs that have ended, or are `current`, with the instants; `well`: with no doubt."""
     for folder in folders:
         run, audited = read_run(folder), read_result(folder, "audit")
@@ -126,10 +124,10 @@ def audited_runs(
                 yield folder, parse_instant(run.as_of)
 
 
-def states_in(made: Mapping[str, Any]) -> dict[str, str]:
+def states_in(audit: Mapping[str, Any]) -> dict[str, str]:
     """Return by fingerprint what is open, unknown or accepted in a run's audit; all else is fixed."""
-    findings, compared = made["results"]["findings"], made["told"]
-    states = {finding["fingerprint"]: "accepted" for finding in made["waived"]}
+    findings, compared = audit["results"]["findings"], audit["told"]
+    states = {finding["fingerprint"]: "accepted" for finding in audit["waived"]}
     states |= {gone["fingerprint"]: "unknown" for gone in compared["unknown"]}
     for finding, status in zip(findings, compared["status"], strict=True):
         states[finding["fingerprint"]] = "unknown" if status == "unknown" else "open"
@@ -154,33 +152,41 @@ def times_to_fix(output: str | Path | None) -> pd.DataFrame:
     if output is None:
         return frame_of((), _TIMES)
     letters = read_letters(Path(output)).values()
-    letter = {key: asked_instant(sent["sent_on"]) for sent in letters for key in sent["told"]}
+    told_at = {key: asked_instant(letter["sent_on"]) for letter in letters for key in letter["told"]}
     nights: list[tuple[datetime, dict[str, str]]] = []
-    known: dict[str, tuple[Any, ...]] = {}
-    rows: list[tuple[Any, ...]] = []
-    newest = islice(audited_runs(runs_in(Path(output))[::-1], well=True), NIGHTS)
+    watched: dict[str, tuple[Any, ...]] = {}
+    newest = islice(_audited(runs_in(Path(output))[::-1], well=True), NIGHTS)
     for at, folder in sorted((at, folder) for folder, at in newest):
-        made = json.loads((folder / "audit.json").read_bytes())
-        nights.append((at, states := states_in(made)))
-        for finding, first in zip(made["results"]["findings"], made["told"]["first_seen"], strict=True):
-            if states[finding["fingerprint"]] == "open":
-                of = (finding.get(name) or "" for name in ("rule", "operator_id"))
-                known.setdefault(finding["fingerprint"], (min(parse_instant(first), at), at, *of))
-    for key, (first, entry, *names) in known.items():
-        seen = [(at, states.get(key, "fixed")) for at, states in nights if at > entry]
-        over, state = next(((at, state) for at, state in seen if state in ("fixed", "accepted")), (None, ""))
-        last = max((at for at, state in seen if state == "open" and not (over and at > over)), default=entry)
-        end = over if over and state == "fixed" else last
-        told, fixed = min(letter.get(key, end), end), state == "fixed"
-        begun, until = max(told, entry), told if told < end else last
-        groups = []
-        if told > entry or key not in letter:
-            groups.append((False, fixed and told == end, entry, until, told))
-        if key in letter and end > told:
-            groups.append((True, fixed, begun, max(last, begun), end))
-        for of_letter, ended, *instants in groups:
-            rows.append((key, *names, of_letter, ended, *((at - first) / timedelta(1) for at in instants)))
+        audit = read_audit(folder)
+        nights.append((at, states := states_in(audit)))
+        for finding, first in zip(audit["results"]["findings"], audit["told"]["first_seen"], strict=True):
+            key = finding["fingerprint"]
+            if states[key] == "open" and key not in watched:
+                names = (finding.get("rule") or "", finding.get("operator_id") or "")
+                watched[key] = (*names, min(parse_instant(first), at), at)
+    rows: list[tuple[Any, ...]] = []
+    for key, (rule, operator_id, first, entry) in watched.items():
+        later = [(at, states.get(key, "fixed")) for at, states in nights if at > entry]
+        for *group, begun, least, most in _spells(later, entry, told_at.get(key)):
+            days = ((at - first) / timedelta(1) for at in (begun, least, most))
+            rows.append((key, rule, operator_id, *group, *days))
     return frame_of(rows, _TIMES)
+
+
+def _spells(
+    later: Sequence[tuple[datetime, str]], entry: datetime, letter: datetime | None
+) -> Iterator[Spell]:
+    """Yield how a finding, watched from `entry` on, fared before a letter told it, and from then on."""
+    over, state = next(((at, state) for at, state in later if state in ("fixed", "accepted")), (None, ""))
+    last = max((at for at, state in later if state == "open" and not (over and at > over)), default=entry)
+    fixed = state == "fixed"
+    end = over if over and fixed else last
+    turn = min(letter, end) if letter else end
+    if turn > entry or not letter:
+        yield False, fixed and turn == end, entry, turn if turn < end else last, turn
+    if letter and end > turn:
+        begun = max(turn, entry)
+        yield True, fixed, begun, max(last, begun), end
 
 
 def fixed_by(times: pd.DataFrame, by: str) -> pd.DataFrame:
@@ -190,10 +196,10 @@ def fixed_by(times: pd.DataFrame, by: str) -> pd.DataFrame:
     which half are fixed, as the nights bound it; NaN where fewer than `FEWEST` were fixed, or never half.
     """
     rows = []
-    for (name, told), group in times.groupby([by, "told"], sort=True):
-        curve = survival(*(group[name].tolist() for name in ("least", "most", "fixed", "entry")))
+    for (name, by_letter), group in times.groupby([by, "told"], sort=True):
+        curve = survival(*(group[column].tolist() for column in ("least", "most", "fixed", "entry")))
         halves = (curve.loc[curve[bound] <= 0.5, "day"].min() for bound in ("early", "late"))
         fixed = int(group["fixed"].sum())
-        rows.append((name, told, len(group), fixed, *(n if fixed >= FEWEST else np.nan for n in halves)))
+        rows.append((name, by_letter, len(group), fixed, *(n if fixed >= FEWEST else np.nan for n in halves)))
     counts = {"told": "bool", "findings": "int64", "fixed": "int64"}
     return frame_of(rows, {by: "str"} | counts | {"least": "float64", "most": "float64"})

@@ -17,18 +17,13 @@ from importlib.resources import files
 from itertools import groupby
 from typing import Any
 
-from jinja2 import Environment
-from markupsafe import Markup
-
 from mssante_audit.base.export import json_bytes, write_bytes
-from mssante_audit.base.language import NARROW, NBSP, severity_name, using_language
-from mssante_audit.base.markup import visible
+from mssante_audit.base.language import NARROW, NBSP, using_language
 from mssante_audit.findings.registry import LIST
 from mssante_audit.findings.templates import phrase
 from mssante_audit.nightly.night import SITE, Night, Run, began, good_run, read_result, read_run, runs_in
-from mssante_audit.nightly.settings import Mail
-from mssante_audit.report.html import names
-from mssante_audit.space.states import State, named, reason, remedied, worded
+from mssante_audit.report import html
+from mssante_audit.space import states
 
 COLUMNS = 72
 METRICS = "metrics.prom"
@@ -48,48 +43,48 @@ class Line:
     href: str = ""
 
 
-def write_mail(night: Night, settings: Mail) -> None:
+def write_mail(night: Night) -> None:
     """Write the mail into the run's folder, to be read by people, programs and e-mail programs."""
     write_bytes(night.folder / "summary.txt", f"{summary(night)}\n".encode())
     write_bytes(night.folder / "summary.json", json_bytes(record_of(night)))
-    write_bytes(night.folder / "summary.eml", message(night, settings).as_bytes())
+    write_bytes(night.folder / "summary.eml", message(night).as_bytes())
 
 
-def message(night: Night, settings: Mail) -> EmailMessage:
+def message(night: Night) -> EmailMessage:
     """Return a night as a mail, text and HTML; without a sender it is a draft, to be addressed."""
-    made, text, stamp = EmailMessage(policy=SMTP), summary(night), night.folder.name
-    made["Subject"] = subject(night)
+    mail, settings, stamp = EmailMessage(policy=SMTP), night.config.mail, night.folder.name
+    mail["Subject"] = subject(night)
     name, value = ("From", settings.sender) if settings.sender else ("X-Unsent", "1")
-    made[name] = value
+    mail[name] = value
     if settings.recipients:
-        made["To"] = ", ".join(settings.recipients)
-    made["Date"] = format_datetime(began(stamp))
+        mail["To"] = ", ".join(settings.recipients)
+    mail["Date"] = format_datetime(began(stamp))
     # The same for the same night: a run that was killed while it sent the mail sends it again.
-    made["Message-ID"] = f"<{stamp}.mssante-audit@{settings.sender.rpartition('@')[2] or 'localhost'}>"
-    made["Auto-Submitted"] = "auto-generated"
-    made.set_content(f"{text}\n")
-    made.add_alternative(page(night), subtype="html")
-    return made
+    mail["Message-ID"] = f"<{stamp}.mssante-audit@{settings.sender.rpartition('@')[2] or 'localhost'}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(f"{summary(night)}\n")
+    mail.add_alternative(page(night), subtype="html")
+    return mail
 
 
 def subject(night: Night) -> str:
     """Return the subject: what is critical now, what of it is new, and whether we are blind."""
-    return " ".join(_broken(_head(night).text, whole=True))
+    return _broken(_head(night).text, whole=True)[0]
 
 
 def page(night: Night) -> str:
     """Return the mail in HTML for a phone: nothing in it is from elsewhere."""
-
-    def shown(value: Any) -> Any:
-        return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-    made = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=shown)
     template = (files("mssante_audit.nightly") / "mail.html.j2").read_text(encoding="utf-8")
     blocks = [(kind, [*lines]) for kind, lines in groupby(lines_of(night), lambda line: line.kind)]
-    links = {_say(night, "link", name): path for name, path in _PAGES.items() if night.site_url}
-    given = {"lang": night.lang, "blocks": blocks, "links": links, "url": night.site_url}
+    url = _url(night)
+    given = {"lang": night.lang, "blocks": blocks, "url": url}
+    given["links"] = {_say(night, "link", name): path for name, path in _PAGES.items() if url}
     with using_language(night.lang):
-        return str(made.from_string(template).render(given, severity=severity_name))
+        return html.environment().from_string(template).render(given)
+
+
+def _url(night: Night) -> str:
+    return night.config.output.site_url.rstrip("/")
 
 
 def record_of(night: Night) -> dict[str, Any]:
@@ -162,91 +157,87 @@ def lines_of(night: Night) -> list[Line]:
     for state in _doubtful(night):
         published = state.state == "quarantined" or "listed" in state.why
         made = state.why.get("listed") if published else facts.get("list", {}).get("generated_at")
-        made = made if state.name == LIST else None
-        told = {"name": named(state.name, night.lang), "why": worded(state, night.lang), "made": made}
-        blind.append(Line("alarm", _say(night, "doubtful", told)))
-        blind.append(Line("aside", _say(night, "todo", remedied(state, night.lang))))
+        listed = _state(night, state) | {"made": made if state.name == LIST else None}
+        blind.append(Line("alarm", _say(night, "doubtful", listed)))
+        blind.append(Line("aside", _say(night, "todo", states.remedied(state, night.lang))))
         if state.name == LIST:
             blind.append(_in_force(night, kept=published))
     # Of a list in doubt it is said already.
     if (cause := facts.get("first")) and not (blind and cause.get("whole_list")):
         call = Line("call", _say(night, "call", cause), where=cause["contact"])
         first = [_cause(night, cause, "first", "first_cause"), call]
-    said = {(line.title, line.where) for line in first}
+    above = {(line.title, line.where) for line in first}
     if verdict(night) != "blind" and facts and facts["shown"]["criticals"]:
         blind, first = first, blind
-    return [_head(night), *blind, *first, *_found(night), *_causes(night, said), *_last(night)]
+    return [_head(night), *blind, *first, *_numbers(night), *_causes(night, above), *_last(night)]
+
+
+def _state(night: Night, state: states.State) -> dict[str, Any]:
+    return {"name": states.named(state.name, night.lang), "why": states.worded(state, night.lang)}
 
 
 def _head(night: Night) -> Line:
-    facts, dark, decided = night.audited, _doubtful(night), verdict(night)
+    facts, dark = night.audited, _doubtful(night)
     doubted = [_say(night, "short", state.name) for state in dark]
     failed = [_say(night, "step", r.step) for r in night.results.values() if r.outcome == "failed"]
-    unseen, listed = facts["arrives"]["unknown"] if facts else 0, doubted
-    if decided == "blind":
+    unseen = facts["arrives"]["unknown"] if facts else 0
+    if verdict(night) == "blind":
         sight, listed = "blind", doubted or failed
-    elif doubted:
-        sight = "partly"
-    elif failed:
-        sight, listed = "failed", failed
-    elif facts["failed_rules"]:
-        sight = "rules"
+    elif doubted or failed:
+        sight, listed = "partly" if doubted else "failed", doubted or failed
     else:
-        sight = "unseen" if unseen else "known"
+        sight, listed = "rules" if facts["failed_rules"] else "unseen" if unseen else "known", []
     earlier = (read_result(run, "audit") for run in reversed(runs_in(night.output)) if run < night.folder)
     before = next(filter(None, earlier), None) if dark else None
     already = {state.name for state in before.inputs if state.doubtful} if before else set()
     return Line("head", _say(night, "head", {
         "at": night.as_of, "names": listed, "sight": sight, "unseen": unseen,
         "first": bool(facts) and not facts["previous"],
-        "why": reason(dark[0], night.lang) if dark and sight == "blind" else "",
+        "why": states.reason(dark[0], night.lang) if dark and sight == "blind" else "",
         "still": bool(dark) and already >= {state.name for state in dark},
     } | (facts["shown"] if facts else {"criticals": None})))  # fmt: skip
 
 
-def _doubtful(night: Night) -> list[State]:
+def _doubtful(night: Night) -> list[states.State]:
     return sorted((state for state in night.inputs if state.doubtful), key=lambda state: state.name != LIST)
 
 
 def _in_force(night: Night, *, kept: bool) -> Line:
     """Return what is used while tonight's list is refused: the one `kept` before, the last good site."""
     good = good_run(night.output)
-    head = read_run(good) if good else None
-    kept_list = night.audited.get("list") if kept else None
-    return Line("aside", _say(night, "in_force", {"list": kept_list, "site": head and head.as_of}))
+    head, audited = read_run(good) if good else None, night.audited.get("list") if kept else None
+    return Line("aside", _say(night, "in_force", {"list": audited, "site": head and head.as_of}))
 
 
-def _found(night: Night) -> Iterator[Line]:
+def _numbers(night: Night) -> Iterator[Line]:
     """Yield in numbers what was found, then inputs and steps that are not well."""
-    facts = night.audited
-    if facts:
+    if facts := night.audited:
         counts = facts["shown"] | {"waived": facts["counts"]["waived"], "previous": facts["previous"]}
         name = "counts" if facts["previous"] else "first_run"
         yield Line("numbers", _say(night, name, counts | {"verdict": verdict(night)}))
     else:
         yield Line("numbers", _say(night, "nothing", None))
-    well = []
     for state in night.inputs:
-        name = named(state.name, night.lang)
-        if state.state == "ok":
-            well.append(_say(night, "aged", {"name": name, "days": state.age_days}))
-        elif state.tolerated:
-            yield Line("alarm", _say(night, "tolerated", {"name": name, "why": worded(state, night.lang)}))
-    if well:
+        if state.tolerated:
+            yield Line("alarm", _say(night, "tolerated", _state(night, state)))
+    if well := [
+        _say(night, "aged", {"name": states.named(state.name, night.lang), "days": state.age_days})
+        for state in night.inputs
+        if state.state == "ok"
+    ]:
         yield Line("", _say(night, "well", well))
-    for result in night.results.values():
-        if result.outcome in ("failed", "skipped"):
-            message = result.message.replace(f"{night.folder}/", "").replace(f"{night.output}/", "")
-            fault = {"message": textwrap.shorten(message, 400, placeholder=" ..."), "why": result.why}
-            fault |= {"step": result.step, "named": names("failures").get(result.why.get("code", ""), "")}
-            yield Line("alarm", _say(night, result.outcome, fault))
-            if result.step == "fetch":
-                yield _in_force(night, kept=True)
+    for result in (result for result in night.results.values() if result.undone):
+        message = result.message.replace(f"{night.folder}/", "").replace(f"{night.output}/", "")
+        fault = {"message": textwrap.shorten(message, 400, placeholder=" ..."), "why": result.why}
+        fault |= {"step": result.step, "named": html.names("failures").get(result.why.get("code", ""), "")}
+        yield Line("alarm", _say(night, result.outcome, fault))
+        if result.step == "fetch":
+            yield _in_force(night, kept=True)
     if failed := facts.get("failed_rules"):
         yield Line("alarm", _say(night, "incomplete", {"n": len(failed), "why": failed[0]}))
 
 
-def _causes(night: Night, said: set[tuple[str, str]]) -> Iterator[Line]:
+def _causes(night: Night, above: set[tuple[str, str]]) -> Iterator[Line]:
     if not (facts := night.audited):
         return
     lost = ["lost"] if facts["lost"]["count"] else []
@@ -254,12 +245,12 @@ def _causes(night: Night, said: set[tuple[str, str]]) -> Iterator[Line]:
         causes = facts[kind]
         lines = [_cause(night, cause, "cause", "cause") for cause in causes["named"]]
         # Of a cause a part may be fixed, or lost, and the rest stand above: that is no repetition.
-        above = said if kind in ("critical", "new") else set()
-        others = [line for line in lines if (line.title, line.where) not in above]
-        told = {"previous": facts["previous"], "told": len(lines) - len(others)}
-        yield Line("heading", _say(night, kind, causes | told))
+        again = above if kind in ("critical", "new") else set()
+        others = [line for line in lines if (line.title, line.where) not in again]
+        counts = {"previous": facts["previous"], "told": len(lines) - len(others)}
+        yield Line("heading", _say(night, kind, causes | counts))
         yield from others
-        said |= {(line.title, line.where) for line in others}
+        above |= {(line.title, line.where) for line in others}
         if more := causes["count"] - len(lines):
             yield Line("cause", _say(night, "others", more))
 
@@ -271,32 +262,29 @@ def _cause(night: Night, cause: Mapping[str, Any], kind: str, macro: str) -> Lin
 
 
 def _last(night: Night) -> Iterator[Line]:
-    facts, results = night.audited, night.results
-    told: dict[str, Any] = {}
+    facts, results, foot = night.audited, night.results, dict[str, Any]()
     if facts:
-        missed = results["fetch"].outcome == "failed"
-        told = {"found": facts["by_severity"], "arrives": facts["arrives"], "order": facts["order"]}
-        told["list"] = facts["list"] | {"missed": missed}
+        foot = {"found": facts["by_severity"], "arrives": facts["arrives"], "order": facts["order"]}
+        foot["list"] = facts["list"] | {"missed": results["fetch"].outcome == "failed"}
     if night.reminders:
-        told["reminders"] = night.reminders
+        foot["reminders"] = night.reminders
     steps = [
         (name, f"{r.seconds:.0f}{NBSP}s" if r.outcome == "done" else _say(night, "outcome", r.outcome))
         for name, r in results.items()
     ]
-    run = {"at": night.as_of, "status": night.exit_status, "resumed": night.resumed}
-    for name, value in (told | {"steps": run | {"steps": steps}}).items():
+    foot["steps"] = {"at": night.as_of, "status": night.exit_status, "resumed": night.resumed, "steps": steps}
+    for name, value in foot.items():
         yield Line("foot", _say(night, name, value))
-    page = night.output / SITE / "index.html"
-    if page.exists() or night.site_url:
+    index, url = night.output / SITE / "index.html", _url(night)
+    if index.exists() or url:
         tonight = results["site"].outcome == "done" and "of" not in results["site"].facts
-        where = f"{night.site_url}/" if night.site_url else str(page)
-        yield Line("path", _say(night, "site", {"page": where, "own": tonight}))
+        yield Line("path", _say(night, "site", {"page": f"{url}/" if url else str(index), "own": tonight}))
     yield Line("path", _say(night, "log", str(night.folder / "log.txt")))
 
 
 def metrics(night: Night, run: Run, ended: datetime) -> str:
     """Return the metrics of a night that has `ended`; the head of its run knows the last good one."""
-    found, results = night.audited, night.results
+    facts, results = night.audited, night.results
     gauges: dict[tuple[str, str], Iterable[tuple[Mapping[str, str], float]]] = {
         ("last_run_timestamp_seconds", "When the last run ended."): [({}, ended.timestamp())],
         ("last_success_timestamp_seconds", "When the last run with exit status 0 or 1 began."):
@@ -305,9 +293,9 @@ def metrics(night: Night, run: Run, ended: datetime) -> str:
             [({}, night.exit_status)],
         ("findings", "Findings of the last run; absent if it could not audit."):
             [({"severity": severity, "state": state}, n)
-             for severity, states in found.get("by_state", {}).items() for state, n in states.items()],
+             for severity, states in facts.get("by_state", {}).items() for state, n in states.items()],
         **{(f"domains_{question}", f"Domains of the last run by answer: {about}"):
-            [({"answer": answer}, n) for answer, n in found.get(question, {}).items()]
+            [({"answer": answer}, n) for answer, n in facts.get(question, {}).items()]
            for question, about in (("arrives", "does mail arrive?"), ("order", "is it in order?"))},
         ("input_age_seconds", "Age of an input, to the day, for those that tell it."):
             [({"input": each.name}, each.age_days * 86_400) for each in night.inputs
@@ -317,7 +305,7 @@ def metrics(night: Night, run: Run, ended: datetime) -> str:
         ("step_seconds", "What a step of the last run took."):
             [({"step": name}, r.seconds) for name, r in results.items()],
         ("step_failed", "Whether a step of the last run, its hooks too, failed or could not be done."):
-            [({"step": name}, int(r.outcome in ("failed", "skipped"))) for name, r in results.items()],
+            [({"step": name}, int(r.undone)) for name, r in results.items()],
     }  # fmt: skip
     escapes, text = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"}), ""
     for (name, about), samples in gauges.items():

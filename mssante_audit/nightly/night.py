@@ -9,19 +9,22 @@ import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from markupsafe import Markup
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
+from mssante_audit.base import export
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.export import append_line, json_bytes, sync_folder, write_bytes
 from mssante_audit.base.reading import MB, read_bytes
+from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.registry import LIST
 from mssante_audit.findings.templates import phrase
+from mssante_audit.nightly.settings import Config
 from mssante_audit.space.states import State
 
 RUNS, STATE, SITE, LOG, RUN = "runs", "state", "site", "log.jsonl", "run.json"
@@ -29,12 +32,10 @@ SNAPSHOT = "snapshot"  # folder of a run with what every later step reads
 MOST = 64 * MB  # bytes of a file that a night left about itself
 FAILED = 3  # exit status from which a run is a failure
 _TIME = "%Y-%m-%dT%H%M%SZ"  # name of a run's folder: when it began (UTC)
-_NAMED = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z")
 _NOTICE = Markup(
     '<aside role="alert" data-notice="list" style="padding:.8em 1em;color:#fff;background:#8a1010;'
     'font:1rem/1.4 system-ui,sans-serif"><strong>{}</strong> {}</aside>'
 )
-_BODY = re.compile(rb"<body[^>]*>")
 
 
 def stamp_of(instant: datetime) -> str:
@@ -50,13 +51,11 @@ def began(stamp: str) -> datetime:
     return at
 
 
-_STAMP = AfterValidator(lambda text: text and stamp_of(began(text)))
+_Stamp = Annotated[str, AfterValidator(lambda text: text and stamp_of(began(text)))]
 
 
-class Result(BaseModel):
+class Result(BaseModel, frozen=True):
     """What became of a step; ``skipped``: what it needs failed; ``waiting``: in a mail made early."""
-
-    model_config = ConfigDict(frozen=True)
 
     step: str
     outcome: Literal["done", "failed", "skipped", "off", "waiting"]
@@ -66,19 +65,27 @@ class Result(BaseModel):
     facts: Mapping[str, Any] = {}  # what later steps and the mail need, as JSON types
     inputs: tuple[State, ...] = ()  # as an audit found them, even if it failed then
 
+    @property
+    def undone(self) -> bool:
+        """Whether the step was to be done and was not."""
+        return self.outcome in ("failed", "skipped")
 
-class Run(BaseModel):
+    @property
+    def doubted_list(self) -> State | None:
+        """The state of the list, if the audit found that it is not to be relied on."""
+        return next((state for state in self.inputs if state.name == LIST and state.doubtful), None)
+
+
+class Run(BaseModel, frozen=True):
     """A run as ``run.json`` has it; what became of it is empty until it has ended."""
 
-    model_config = ConfigDict(frozen=True)
-
-    stamp: Annotated[str, Field(min_length=1), _STAMP]
+    stamp: Annotated[_Stamp, Field(min_length=1)]
     as_of: str = ""  # instant audited at (ISO 8601)
     asked: str = ""  # the one asked for on the command line, "" if none
     settings: str = ""  # hash of the settings and of the program's version
     status: Literal["running", "finished", "abandoned"] = "running"  # running: or killed
     exit_status: int | None = None
-    good: Annotated[str, _STAMP] = ""  # the last run that ended below `FAILED`, maybe this one
+    good: _Stamp = ""  # the last run that ended below `FAILED`, maybe this one
     kind: Literal["mssante-audit run"] = "mssante-audit run"
     version: Literal[1] = 1
     arrives: Mapping[str, int] = {}
@@ -87,23 +94,16 @@ class Run(BaseModel):
     steps: Sequence[Result] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Night:
-    """What became of a run, so far or at its end.
+    """What became of a run, so far or at its end."""
 
-    Its exit status is 4 if an input is not as it should be, 3 if a step or a rule failed, 1 if a finding is
-    as severe as the settings say, 0 otherwise: the worst of what is so.
-    """
-
+    config: Config
     folder: Path  # the run's, ``runs/<stamp>`` of the output folder
     as_of: str
     results: dict[str, Result]  # by step, in order
-    exit_status: int
     resumed: bool = False
-    inputs: tuple[State, ...] = ()
-    lang: str = "fr"  # of the mail
-    reminders: tuple[str, ...] = ()  # operators to remind of a letter
-    site_url: str = ""  # where readers find the site, "" if nowhere
+    reminders: Sequence[str] = ()  # operators to remind of a letter
 
     @property
     def output(self) -> Path:
@@ -111,9 +111,36 @@ class Night:
         return self.folder.parents[1]
 
     @property
+    def lang(self) -> str:
+        """The language of the mail."""
+        return self.config.mail.lang or self.config.lang
+
+    @property
+    def inputs(self) -> tuple[State, ...]:
+        """The state of each input."""
+        return self.results["audit"].inputs
+
+    @property
     def audited(self) -> Mapping[str, Any]:
         """What the audit found, for readers (`mssante_audit.nightly.facts`); empty if it failed."""
         return self.results["audit"].facts
+
+    @property
+    def exit_status(self) -> int:
+        """The worst of what is so: 4, 3 or 1 as docs/schedule.md says, else 0; no hook changes it."""
+        if any(state.doubtful for state in self.inputs):
+            return 4
+        # A rule that failed costs nothing else, but what it should have checked is unknown.
+        if self.audited.get("failed_rules") or any(
+            r.undone for r in self.results.values() if r.step != "hooks"
+        ):
+            return FAILED
+        config = self.config
+        for least, counts in ((config.fail_on, "by_severity"), (config.fail_on_new, "new_by_severity")):
+            severe = SEVERITIES[SEVERITIES.index(least) :] if least != "never" else ()
+            if any(self.audited.get(counts, {}).get(severity) for severity in severe):
+                return 1
+        return 0
 
 
 def read_run(folder: Path) -> Run | None:
@@ -121,18 +148,18 @@ def read_run(folder: Path) -> Run | None:
     file = folder / RUN
     if folder.is_symlink() or file.is_symlink() or not file.is_file():
         return None
-    try:
-        run = Run.model_validate_json(read_bytes(file, MOST))
-    except (InputError, ValidationError):
-        return None
-    return run if run.stamp == folder.name else None
+    with suppress(InputError):
+        run = _run_in(file)
+        return run if run.stamp == folder.name else None
+    return None
 
 
 def runs_in(output: Path) -> list[Path]:
     """Return the folders that are named as runs are, oldest first, without reading one of them."""
     folder = output / RUNS
-    there = folder.iterdir() if folder.is_dir() and not folder.is_symlink() else ()
-    return sorted(run for run in there if _NAMED.fullmatch(run.name) and not run.is_symlink())
+    entries = folder.iterdir() if folder.is_dir() and not folder.is_symlink() else ()
+    named = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z")
+    return sorted(run for run in entries if named.fullmatch(run.name) and not run.is_symlink())
 
 
 def files_of(run: Path) -> dict[tuple[int, int], int]:
@@ -144,8 +171,10 @@ def files_of(run: Path) -> dict[tuple[int, int], int]:
 def read_last(output: Path) -> Run | None:
     """Return the last run, ``None`` if none; one that cannot be read, or of another version, is an error."""
     file = output / STATE / RUN
-    if not file.exists():
-        return None
+    return _run_in(file) if file.exists() else None
+
+
+def _run_in(file: Path) -> Run:
     try:
         return Run.model_validate_json(read_bytes(file, MOST))
     except ValidationError as error:
@@ -161,8 +190,8 @@ def write_run(folder: Path, run: Run) -> None:
     """Write a run down in its folder, and as the last one."""
     # The folder's own last: until it says that the run has ended, the next start goes on with it.
     for file in (folder.parents[1] / STATE / RUN, folder / RUN):
-        write_bytes(file, json_bytes(run.model_dump()))
-        sync_folder(file.parent)
+        export.write_bytes(file, export.json_bytes(run.model_dump()))
+        export.sync_folder(file.parent)
 
 
 def read_result(folder: Path, step: str) -> Result | None:
@@ -173,10 +202,10 @@ def read_result(folder: Path, step: str) -> Result | None:
         return None
 
 
-def doubted_list(audited: Result | None) -> State | None:
-    """Return the state of a list that an audit found not to be relied on, ``None`` if there is none."""
-    inputs = audited.inputs if audited else ()
-    return next((state for state in inputs if state.name == LIST and state.doubtful), None)
+def read_audit(folder: Path) -> dict[str, Any]:
+    """Return what the audit of the run in `folder` found, compared with the run before."""
+    audit: dict[str, Any] = json.loads((folder / "audit.json").read_bytes())
+    return audit
 
 
 def shown_run(output: Path) -> str:
@@ -193,23 +222,26 @@ def good_run(output: Path) -> Path | None:
     shown = shown_run(output)
     made = read_result(output / RUNS / shown, "site") if shown else None
     run = output / RUNS / str(made.facts.get("of", shown) if made else shown)
-    well = read_run(run) and not doubted_list(read_result(run, "audit"))
+    audited = read_result(run, "audit")
+    well = read_run(run) and not (audited and audited.doubted_list)
     return run if well and (run / SITE / "index.html").is_file() else None
 
 
 def put_under_notice(run: Path, folder: Path, refused: Mapping[str, Any], language: str) -> None:
     """Write the site of a good run into an empty folder, a notice on top of each page; link the rest."""
     head, site = read_run(run), run / SITE
-    said = (("refused", refused), ("kept", head and head.as_of))
-    notice = _NOTICE.format(
-        *(phrase("mssante_audit.nightly", name, of, language) for name, of in said)
-    ).encode()
+    sentences = (
+        phrase("mssante_audit.nightly", name, value, language)
+        for name, value in (("refused", refused), ("kept", head and head.as_of))
+    )
+    notice = _NOTICE.format(*sentences).encode()
     for path in sorted(site.rglob("*")):
         target = folder / path.relative_to(site)
         if path.is_dir():
             target.mkdir(parents=True, exist_ok=True)
         elif path.suffix == ".html":
-            write_bytes(target, _BODY.sub(lambda tag: tag[0] + notice, path.read_bytes(), count=1))
+            page = re.sub(rb"<body[^>]*>", lambda tag: tag[0] + notice, path.read_bytes(), count=1)
+            export.write_bytes(target, page)
         else:
             try:
                 os.link(path, target)
@@ -227,6 +259,6 @@ def note(folder: Path, event: str, what: str = "", **facts: Any) -> None:
     """Write an event of a run into both logs, `what` to read, `facts` for machines; else an `OutputError`."""
     at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     record = {"at": at, "run": folder.name, "event": event, **facts, "what": what}
-    append_line(folder.parents[1] / STATE / LOG, json.dumps(record, ensure_ascii=True))
+    export.append_line(folder.parents[1] / STATE / LOG, json.dumps(record, ensure_ascii=True))
     plain = "".join(c if c.isprintable() else " " for c in what)
-    append_line(folder / "log.txt", f"{at}  {event:10} {plain}".rstrip())
+    export.append_line(folder / "log.txt", f"{at}  {event:10} {plain}".rstrip())

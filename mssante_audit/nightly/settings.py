@@ -1,19 +1,16 @@
 """``audit.toml``: types, bounds, defaults and meanings of the settings; a description is the help."""
 
-from __future__ import annotations
-
 import os
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, ValidationInfo
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo
 
 from mssante_audit.base import settings as base
 from mssante_audit.base.secret import FORM
 from mssante_audit.base.settings import Days, Line, Name, OptionalFile, Place, Seconds, Section, setting
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})  # servers that need no TLS
+_T = TypeVar("_T")
 
 
 def _secret_placed(where: str, info: ValidationInfo) -> str:
@@ -24,11 +21,10 @@ def _notebook_placed(name: str, info: ValidationInfo) -> str:
     return str(base.placed(name, info)) if name.endswith(".ipynb") else name
 
 
-Places = Annotated[tuple[Place, ...], Field(strict=False)]
+Many = Annotated[tuple[_T, ...], Field(strict=False)]
 Report = Annotated[Name, AfterValidator(_notebook_placed)]
-Word = Annotated[str, Field(pattern=r"^[^\x00]*$")]
-Program = Annotated[tuple[Word, ...], Field(strict=False, min_length=1)]
-Programs = Annotated[tuple[Program, ...], Field(strict=False)]
+Argument = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+Program = Annotated[tuple[Argument, ...], Field(strict=False, min_length=1)]
 Secret = Annotated[
     str, AfterValidator(_secret_placed), Field(pattern=FORM, json_schema_extra={"writeOnly": True})
 ]
@@ -36,11 +32,8 @@ Address = Annotated[str, Field(pattern=r"^[^\s<>@,;]+@[^\s<>@,;]+$")]
 Deadline = Annotated[float, Field(gt=0, le=604_800)]
 Severity = Literal["never", "info", "warning", "error", "critical"]
 _REGION = "Only of operators that sit in this region, by their certificates; several with commas."
-Region = Annotated[Line, Field(description=_REGION)]
 _DEPARTMENT = "Only of operators that sit in this département (code or name); several with commas."
-Department = Annotated[Line, Field(description=_DEPARTMENT)]
 Event = Literal["success", "failure", "new_findings"]
-Events = Annotated[tuple[Event, ...], Field(strict=False)]
 EVENTS: tuple[Event, ...] = get_args(Event)
 _TRUSTED = 'Certificates to trust for TLS, a file or a folder; "" is the system\'s.'
 
@@ -56,7 +49,7 @@ class Data(Section):
     folder: Place = Field(
         description="The data folder. With [fetch] lists are kept in archive/ there.", examples=["data"]
     )
-    anchors: Places = setting(
+    anchors: Many[Place] = setting(
         (), "Certificate files or folders to trust, beside IGC-Santé's in the data folder."
     )
     signer: Line = setting("", 'Common name in the certificate that signs the list; alb.mssante.fr if "".')
@@ -68,11 +61,11 @@ class Reports(Section):
     """Section ``[reports]``."""
 
     enabled: bool = setting(True, "Whether to make reports.")
-    names: Annotated[tuple[Report, ...], Field(strict=False)] = setting(
+    names: Many[Report] = setting(
         (), "Which: shipped notebooks or paths of one's own; all whose data are there if none is named."
     )
-    region: Region = ""
-    department: Department = ""
+    region: Line = setting("", _REGION)
+    department: Line = setting("", _DEPARTMENT)
 
 
 class Dossiers(Section):
@@ -87,8 +80,8 @@ class Dossiers(Section):
         False,
         "Show each operator its own contacts in clear, as letters need it; the site then has no dossiers.",
     )
-    region: Region = ""
-    department: Department = ""
+    region: Line = setting("", _REGION)
+    department: Line = setting("", _DEPARTMENT)
 
 
 class Output(Section):
@@ -123,9 +116,9 @@ class Retention(Section):
 class Hooks(Section):
     """Section ``[hooks]``."""
 
-    success: Programs = setting((), "If every step was done and every input is as it should be.")
-    failure: Programs = setting((), "If a step failed, or an input is not as it should be.")
-    new_findings: Programs = setting((), "If there are findings that the run before did not have.")
+    success: Many[Program] = setting((), "If every step was done and every input is as it should be.")
+    failure: Many[Program] = setting((), "If a step failed, or an input is not as it should be.")
+    new_findings: Many[Program] = setting((), "If there are findings that the run before did not have.")
     seconds: Seconds = setting(60, "Seconds that one may take; then it is ended, and the run says so.")
 
 
@@ -135,7 +128,7 @@ class Webhook(Section):
     url: Secret = setting("", 'Where the address (https) is that it goes to: "file:PATH" or "env:VARIABLE".')
     token: Secret = setting("", 'Where the token is that is sent with it ("Authorization: Bearer"), if any.')
     ca_bundle: OptionalFile = base.optional_file(_TRUSTED)
-    events: Events = setting(EVENTS, "When it is posted, as [mail] says.")
+    events: Many[Event] = setting(EVENTS, "When it is posted, as [mail] says.")
 
 
 class Mail(Section):
@@ -158,10 +151,8 @@ class Mail(Section):
         "", 'Where its password is, "file:PATH" or "env:VARIABLE"; never the password.'
     )
     sender: Address | Literal[""] = setting("", "Address that the mail is from.")
-    recipients: Annotated[tuple[Address, ...], Field(strict=False)] = setting(
-        (), "Addresses that it goes to."
-    )
-    events: Events = setting(EVENTS, "When it is sent, as hooks are run; the first that is so, once.")
+    recipients: Many[Address] = setting((), "Addresses that it goes to.")
+    events: Many[Event] = setting(EVENTS, "When it is sent, as hooks are run; the first that is so, once.")
 
 
 class Health(Section):
@@ -229,26 +220,12 @@ class Config(Section):
         "Seconds that a step may take. Then it is ended and has failed; the others go on."
     )
 
-    _said: tuple[Mapping[str, Any], Path] = PrivateAttr(default=({}, Path()))
-
-    @property
-    def said(self) -> tuple[Mapping[str, Any], Path]:
-        """What the file says, as JSON types without defaults, and the folder that paths are seen from."""
-        return self._said
-
     @property
     def environment(self) -> dict[str, str]:
         """The environment without its secrets: nothing that a run starts has them."""
         secrets = (self.mail.password, self.webhook.url, self.webhook.token)
         hidden = {where.removeprefix("env:") for where in secrets}
         return {name: value for name, value in os.environ.items() if name not in hidden}
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any], place: Path) -> Config:
-        """Return the settings that say `values`, paths seen from the folder `place`."""
-        config = cls.model_validate(values, context=place)
-        config._said = values, place
-        return config
 
     def parameters(self, as_of: str) -> dict[str, Any]:
         """Return what a notebook, or `mssante_audit.report.results.open_space`, is given."""

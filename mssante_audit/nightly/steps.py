@@ -19,26 +19,23 @@ from pathlib import Path
 from typing import IO, Any
 
 import pandas as pd
+from pydantic import TypeAdapter
 
 from mssante_audit import audits
-from mssante_audit.archive.store import Archive, Record, find_archive, find_whitelist, open_archive
-from mssante_audit.base import export
+from mssante_audit.archive import store
+from mssante_audit.base import export, groups, reading, state
 from mssante_audit.base.errors import AuditError, InputError, ReportError
-from mssante_audit.base.export import json_bytes, write_bytes
-from mssante_audit.base.groups import absent
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import using_language
-from mssante_audit.base.reading import read_bytes
 from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import PACKAGE_SECONDS
-from mssante_audit.base.state import MAX_BYTES as MAX_STATE
 from mssante_audit.findings import ledger, trend
 from mssante_audit.findings.registry import LIST
 from mssante_audit.findings.sarif import sarif
 from mssante_audit.network import mail_hosts
 from mssante_audit.nightly import letters, night
 from mssante_audit.nightly.facts import facts_of
-from mssante_audit.nightly.night import SITE, SNAPSHOT, STATE, Result, read_result
+from mssante_audit.nightly.night import SITE, SNAPSHOT, Result, read_result
 from mssante_audit.nightly.settings import Config
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.folder import default_path
@@ -47,7 +44,7 @@ from mssante_audit.report.parameters import declared, tellable
 from mssante_audit.report.results import Results, open_space, provenance
 from mssante_audit.report.run import find_notebooks
 from mssante_audit.snapshot import is_snapshot, make_snapshot
-from mssante_audit.space.states import Known, State, figures, states_of, worded
+from mssante_audit.space import states
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.values.person import describe_error, unnamed
 from mssante_audit.whitelist.load import MAX_BYTES, is_html
@@ -64,12 +61,16 @@ class Job:
     folder: Path
     as_of: str
     debug: bool = False
-    inputs: list[State] = field(default_factory=list)
+    inputs: list[states.State] = field(default_factory=list)
 
     @property
     def state(self) -> Path:
         """What runs remember."""
-        return self.config.output.folder / STATE
+        return self.config.output.folder / night.STATE
+
+    def handed(self, step: str) -> Path:
+        """Where the process of a step leaves its result."""
+        return self.folder / "steps" / f".{step}.tmp"
 
     @property
     def snapshot_parameters(self) -> dict[str, Any]:
@@ -79,6 +80,9 @@ class Job:
             return given
         files = ("anchors", "signer", "recover", "any_namespace")
         return {n: v for n, v in given.items() if n not in files} | {"data": str(folder)}
+
+
+HANDED = TypeAdapter(Job)  # how the process of a step is told what to do
 
 
 def fetch(job: Job) -> Done:
@@ -91,10 +95,10 @@ def fetch(job: Job) -> Done:
     return record.line, {name: getattr(record, name) for name in names}
 
 
-def _archive(job: Job) -> Archive:
+def _archive(job: Job) -> store.Archive:
     data = job.config.data
     trusted = data.anchors, data.signer or None
-    return find_archive(data.folder, *trusted) or open_archive(data.folder / "archive", *trusted)
+    return store.find_archive(data.folder, *trusted) or store.open_archive(data.folder / "archive", *trusted)
 
 
 def observe(job: Job) -> Done:
@@ -126,8 +130,8 @@ def observe_tls(job: Job) -> Done:
 
 def _rows(job: Job) -> pd.DataFrame:
     archive = _archive(job)
-    known = archive if archive.snapshots else None
-    file = find_whitelist(job.config.data.folder, known, parse_instant(job.as_of))
+    fetched, as_of = archive if archive.snapshots else None, parse_instant(job.as_of)
+    file = store.find_whitelist(job.config.data.folder, fetched, as_of)
     kept = next((snapshot for snapshot in archive.snapshots if snapshot.path == file), None)
     return archive.rows(kept) if kept else open_space(**job.config.parameters(job.as_of)).entries
 
@@ -135,17 +139,16 @@ def _rows(job: Job) -> pd.DataFrame:
 def audit(job: Job) -> Done:
     """Run every audit, and compare with what the run before found."""
     # The run's own copy: what nobody was told of yet must be new to the next run too.
-    known, given = ledger.read_ledger(job.state), job.config.parameters(job.as_of)
+    noted, given = ledger.read_ledger(job.state), job.config.parameters(job.as_of)
     scope = ledger.scope_of("run", tellable(given))
-    before = ledger.inputs_before(known, scope, job.as_of)
+    before = ledger.inputs_before(noted, scope, job.as_of)
     space = _load(job, before)
     make_snapshot(space, job.folder / SNAPSHOT, data=given.get("data"))
-    findings, waived = audits.audit_all(space), audits.waived(space)
-    unsure = audits.unsure(space)
-    compared = ledger.follow(known, scope, job.as_of, findings, unsure, waived, audits.missing(space))
-    ledger.note_inputs(known, scope, job.as_of, figures(space, space.states, before))
-    ledger.write_ledger(job.folder, known)
-    _keep(job.state / trend.FILE, job.folder)
+    findings, waived, unsure = audits.audit_all(space), audits.waived(space), audits.unsure(space)
+    compared = ledger.follow(noted, scope, job.as_of, findings, unsure, waived, audits.missing(space))
+    ledger.note_inputs(noted, scope, job.as_of, states.figures(space, space.states, before))
+    ledger.write_ledger(job.folder, noted)
+    keep(job.state / trend.FILE, job.folder)
     trend.add_point(job.folder / trend.FILE, trend.point_of(space.as_of, findings, waived, compared))
     shown = findings.assign(first_seen=list(compared.first_seen), status=list(compared.status))
     for suffix, write in export.WRITERS.items():
@@ -154,26 +157,23 @@ def audit(job: Job) -> Done:
         findings, waived, unsure, [*audits.catalogue().values()],
         source=Path(space.whitelist.source).name, as_of=space.as_of, follow_up=compared,
     )  # fmt: skip
-    write_bytes(job.folder / "findings.sarif", json_bytes(log))
     results = Results("run", findings, provenance(space))
     audited = {"results": results.payload(), "waived": export.records(waived), "told": asdict(compared)}
-    write_bytes(job.folder / "audit.json", json_bytes(audited))
+    for name, content in (("findings.sarif", log), ("audit.json", audited)):
+        export.write_bytes(job.folder / name, export.json_bytes(content))
     facts = facts_of(space, findings, waived, compared, job.config.mail.lang or job.config.lang)
-    return f"{len(findings)} findings, {len(waived)} waived", facts | {
-        "by_severity": results.by_severity,
-        "counts": compared.counts() | {"waived": len(waived)},
-    }
+    facts["by_severity"] = results.by_severity
+    facts["counts"] = compared.counts() | {"waived": len(waived)}
+    return f"{len(findings)} findings, {len(waived)} waived", facts
 
 
-def _load(job: Job, before: Known) -> TrustSpace:
+def _load(job: Job, before: states.Known) -> TrustSpace:
     """Load the space, what cannot be read left out, and keep the state of each input."""
     config, data = job.config, job.config.data
-    asked = {
-        "dns": config.observe.enabled, "tls": config.observe_tls.enabled, "archive": config.fetch.enabled,
-    }  # fmt: skip
-    known: Known = {name: {} for name, enabled in asked.items() if enabled} | dict(before)
+    sections = (("dns", config.observe), ("tls", config.observe_tls), ("archive", config.fetch))
+    expected: states.Known = {name: {} for name, section in sections if section.enabled} | dict(before)
     fetched = read_result(job.folder, "fetch")
-    published = Record(**fetched.facts) if fetched and fetched.facts else None
+    published = store.Record(**fetched.facts) if fetched and fetched.facts else None
     try:
         space = load_space(
             data.folder, as_of=job.as_of, anchors=data.anchors, signer=data.signer or None, recover=True,
@@ -181,19 +181,24 @@ def _load(job: Job, before: Known) -> TrustSpace:
             contacts=config.contacts, lenient=True,
         )  # fmt: skip
     except InputError as error:
-        there = any(data.folder.glob("*.xml*")) or any(data.folder.glob("archive/*.xml.gz"))
-        file, state = Path(error.file or ""), "damaged" if there else "absent"
-        why = {"input": LIST, "error": unnamed(error.message), "file": file.name, "before": LIST in before}
-        if file.is_file() and is_html(read_bytes(file, MAX_BYTES)):
-            why["doubt"] = "html"
-        elif not there and published and published.outcome == "quarantined":
-            state = "quarantined"
-            why |= {"doubt": published.doubt, "listed": published.made, "other": False}
-        job.inputs.append(State(LIST, state, None, why))
+        job.inputs.append(_refused(error, data.folder, published, before=LIST in before))
         raise
-    states = states_of(space, config.inputs, known, published)
-    job.inputs.extend(states)
-    return replace(space, judged=states)
+    job.inputs.extend(states.states_of(space, config.inputs, expected, published))
+    return replace(space, judged=tuple(job.inputs))
+
+
+def _refused(error: InputError, data: Path, published: store.Record | None, *, before: bool) -> states.State:
+    """Return the state of a list that could not be loaded; `before`: the run before had one."""
+    file, kind = Path(error.file or ""), "damaged"
+    why = {"input": LIST, "error": unnamed(error.message), "file": file.name, "before": before}
+    if file.is_file() and is_html(reading.read_bytes(file, MAX_BYTES)):
+        why["doubt"] = "html"
+    elif not any(data.glob("*.xml*")) and not any(data.glob("archive/*.xml.gz")):
+        kind = "absent"
+        if published and published.outcome == "quarantined":
+            kind = "quarantined"
+            why |= {"doubt": published.doubt, "listed": published.made, "other": False}
+    return states.State(LIST, kind, None, why)
 
 
 def reports(job: Job) -> Done:
@@ -202,29 +207,30 @@ def reports(job: Job) -> Done:
 
     out, section = job.folder / "reports", job.config.reports
     out.mkdir(exist_ok=True)
-    _keep(job.folder / ledger.FILE, out) or _keep(job.state / ledger.FILE, out)
+    keep(job.folder / ledger.FILE, out) or keep(job.state / ledger.FILE, out)
     limits = section.model_dump(include={"region", "department"}, exclude_defaults=True)
     given, shown = _accepted(job, section.names) | limits, job.config.parameters(job.as_of)
     run = run_reports(section.names, out=out, parameters=given, shown=shown, debug=job.debug)
-    _keep(out / ledger.FILE, job.folder)
+    keep(out / ledger.FILE, job.folder)
     faults = [(o.name, o.failure) for o in run.outcomes if o.failure]
     if failed := [f"{name} ({f.kind}: {f.message})".replace(": )", ")") for name, f in faults]:
         raise ReportError(f"{len(failed)} of {len(run.outcomes)} reports: {'; '.join(failed)}")
     return f"{len(run.outcomes)} reports", {"names": [o.name for o in run.outcomes]}
 
 
-def _keep(file: Path, folder: Path) -> bool:
-    if there := file.exists():
-        write_bytes(folder / file.name, read_bytes(file, MAX_STATE))
-    return there
+def keep(file: Path, folder: Path) -> bool:
+    """Copy a state file into another folder, if there is one."""
+    if exists := file.exists():
+        export.write_bytes(folder / file.name, reading.read_bytes(file, state.MAX_BYTES))
+    return exists
 
 
 def _accepted(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
     """Return those parameters that one of the notebooks has, and the language."""
-    known: set[str] = set()
+    accepted: set[str] = set()
     for report, path in find_notebooks(names, resource("notebooks")).items():
-        known.update(declared(json.loads(path.read_bytes()), report))
-    given = {name: value for name, value in job.snapshot_parameters.items() if name in known}
+        accepted.update(declared(json.loads(path.read_bytes()), report))
+    given = {name: value for name, value in job.snapshot_parameters.items() if name in accepted}
     return given | {"lang": job.config.lang}
 
 
@@ -250,33 +256,35 @@ def dossiers(job: Job) -> Done:
 
 def site(job: Job) -> Done:
     """Build the site beside, and rename it: the last good one under a notice, if the list is in doubt."""
-    draft, built = job.folder / ".site", job.folder / SITE
+    draft, built = job.folder / f".{SITE}", job.folder / SITE
     shutil.rmtree(built, ignore_errors=True)  # of a start that was killed; nobody is shown it
     draft.mkdir()
     audited, good = read_result(job.folder, "audit"), night.good_run(job.config.output.folder)
-    doubted = night.doubted_list(audited)
-    if doubted and good:
-        made = audited.facts["list"]["generated_at"] if audited and audited.facts else None
-        night.put_under_notice(
-            good, draft, {"why": worded(doubted, job.config.lang), "made": made}, job.config.lang
-        )
+    refused = audited.doubted_list if audited and good else None
+    if audited and good and refused:
+        made = audited.facts["list"]["generated_at"] if audited.facts else None
+        why = {"why": states.worded(refused, job.config.lang), "made": made}
+        night.put_under_notice(good, draft, why, job.config.lang)
     else:
-        from mssante_audit.site.build import build_site
-
-        fields = json.loads((job.folder / "audit.json").read_bytes())["told"]
-        lists = {name: tuple(fields[name]) for name in ("first_seen", "status", "fixed", "unknown")}
-        compared = ledger.FollowUp(previous=fields["previous"], **lists)
-        points = trend.read_trend(job.folder / trend.FILE)
-        space = open_space(**job.snapshot_parameters)
-        findings, waived = audits.audit_all(space), audits.waived(space)
-        shared = ("reports",) if job.config.dossiers.own_contacts else ("reports", "dossiers")
-        parts: dict[str, Any] = {name: path for name in shared if (path := job.folder / name).is_dir()}
-        build_site(draft, space, findings, waived=waived, told=compared, points=points, **parts)
+        _build(job, draft)
     draft.rename(built)
     pages = sum(1 for _ in built.rglob("*.html"))
-    if doubted and good:
-        return f"{pages} pages of {good.name}: the list is {doubted.state}", {"of": good.name}
+    if good and refused:
+        return f"{pages} pages of {good.name}: the list is {refused.state}", {"of": good.name}
     return f"{pages} pages", {"pages": pages}
+
+
+def _build(job: Job, folder: Path) -> None:
+    """Build the site of what the audit found into an empty folder."""
+    from mssante_audit.site.build import build_site
+
+    compared = ledger.FollowUp(**night.read_audit(job.folder)["told"])
+    points = trend.read_trend(job.folder / trend.FILE)
+    space = open_space(**job.snapshot_parameters)
+    findings, waived = audits.audit_all(space), audits.waived(space)
+    shared = ("reports",) if job.config.dossiers.own_contacts else ("reports", "dossiers")
+    parts: dict[str, Any] = {name: path for name in shared if (path := job.folder / name).is_dir()}
+    build_site(folder, space, findings, waived=waived, told=compared, points=points, **parts)
 
 
 STEPS = {step.__name__: step for step in (fetch, observe, observe_tls, audit, reports, dossiers, site)}
@@ -285,39 +293,35 @@ STEPS = {step.__name__: step for step in (fetch, observe, observe_tls, audit, re
 
 def supervise(step: str, job: Job) -> Result:
     """Do a step in a process of its own, within its time limit; only one that ended well is believed."""
-    begin, seconds = time.monotonic(), getattr(job.config.deadlines, step)
-    steps = job.folder / "steps"
-    handed = steps / f".{step}.tmp"
-    settings, place = job.config.said
-    request = {
-        "settings": settings, "place": str(place), "folder": str(job.folder), "as_of": job.as_of,
-        "debug": job.debug, "result": str(handed),
-    }  # fmt: skip
-    words = [sys.executable, "-P", "-m", "mssante_audit.nightly.steps", step]
-    shown = job.config.environment | {PACKAGE_SECONDS: str(job.config.deadlines.package)}
-    line = f"{json.dumps(request)}\n".encode()
+    begin, seconds, handed = time.monotonic(), getattr(job.config.deadlines, step), job.handed(step)
+    command = [sys.executable, "-P", "-m", "mssante_audit.nightly.steps", step]
+    environment = job.config.environment | {PACKAGE_SECONDS: str(job.config.deadlines.package)}
+    request = HANDED.dump_json(job, exclude={"inputs"}, exclude_none=True) + b"\n"
     try:
-        with (steps / f"{step}.txt").open("wb") as output:
-            status = run_program(words, seconds, output, shown, request=line, grace=GRACE)
+        with (job.folder / "steps" / f"{step}.txt").open("wb") as output:
+            status = run_program(command, seconds, output, environment, request=request, grace=GRACE)
         if status == 0:
             return Result.model_validate_json(handed.read_bytes())
-        how = f"signal {-status}" if status and status < 0 else f"status {status}"
-        code, why = "died", f"it died with {how}"
     except OSError as error:  # no memory for a process more, no room
-        why = f"it could not be started: {(error.strerror or type(error).__name__).lower()}"
-        code, status = "unstarted", 1
+        code, why = (
+            "unstarted",
+            f"it could not be started: {(error.strerror or type(error).__name__).lower()}",
+        )
+    else:
+        if status is None:
+            code, why = "late", f"not done after {seconds:g} s, and ended"
+        elif status == -signal.SIGKILL:
+            code, why = "killed", "it was killed, as when memory runs out"
+        else:
+            code, why = "died", f"it died with {f'signal {-status}' if status < 0 else f'status {status}'}"
     finally:
         handed.unlink(missing_ok=True)
-    if status is None:
-        code, why = "late", f"not done after {seconds:g} s, and ended"
-    elif status == -signal.SIGKILL:
-        code, why = "killed", "it was killed, as when memory runs out"
     took = round(time.monotonic() - begin, 3)
     return Result(step=step, outcome="failed", message=why, why={"code": code}, seconds=took)
 
 
 def run_program(
-    words: Sequence[str], seconds: float, output: IO[bytes], environment: Mapping[str, str],
+    command: Sequence[str], seconds: float, output: IO[bytes], environment: Mapping[str, str],
     *, request: bytes = b"", grace: float = 0,
 ) -> int | None:  # fmt: skip
     """Run a program without a shell and return its exit status, ``None`` if it was ended after `seconds`.
@@ -326,7 +330,7 @@ def run_program(
     takes too long, or this process is interrupted, all that it started ends with it, after `grace` seconds.
     """
     process = subprocess.Popen(  # noqa: S603 - no shell
-        list(words),
+        list(command),
         env=dict(environment),
         stdin=subprocess.PIPE if request else subprocess.DEVNULL,
         stdout=output,
@@ -357,31 +361,31 @@ def run_program(
 
 def perform(step: str, job: Job) -> Result:
     """Do a step in this process, and say what became of it."""
-    begin, result, why = time.monotonic(), Result(step=step, outcome="failed"), dict[str, Any]()
+    begin, outcome, facts, why = time.monotonic(), "failed", dict[str, Any](), dict[str, Any]()
     try:
         with using_language(job.config.lang):
             message, facts = STEPS[step](job)
-        result = Result(step=step, outcome="done", facts=facts)
+        outcome = "done"
     except AuditError as error:
         message, name = str(error), Path(error.file or "").name
         why = {"code": getattr(error, "code", ""), "file": name, "line": error.line}
     except Exception as error:  # whatever it is, the steps after it go on
-        lacking = absent(error) if isinstance(error, ModuleNotFoundError) else None
+        lacking = groups.absent(error) if isinstance(error, ModuleNotFoundError) else None
         message = str(lacking or describe_error(error))
         if job.debug:
             traceback.print_exc()
-    found = {"message": message, "why": why, "seconds": round(time.monotonic() - begin, 3)}
-    return result.model_copy(update=found | {"inputs": tuple(job.inputs) if step == "audit" else ()})
+    return Result.model_validate({
+        "step": step, "outcome": outcome, "message": message, "why": why, "facts": facts,
+        "seconds": round(time.monotonic() - begin, 3), "inputs": tuple(job.inputs) if step == "audit" else (),
+    })  # fmt: skip
 
 
 def main() -> None:
     """Do the step that is named, as standard input says how, and end with the run that asked."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    request = json.loads(sys.stdin.buffer.readline())
+    step, job = sys.argv[1], HANDED.validate_python(json.loads(sys.stdin.buffer.readline()))
     threading.Thread(target=_end_with_the_run, daemon=True).start()
-    config = Config.of(request["settings"], Path(request["place"]))
-    job = Job(config, Path(request["folder"]), request["as_of"], request["debug"])
-    write_bytes(Path(request["result"]), json_bytes(perform(sys.argv[1], job).model_dump()))
+    export.write_bytes(job.handed(step), export.json_bytes(perform(step, job).model_dump()))
 
 
 def _end_with_the_run() -> None:

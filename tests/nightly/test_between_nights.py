@@ -1,13 +1,11 @@
 """Between two nights: the package is upgraded, the clock goes back, dossiers stay as they were."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path
 
 import pytest
-from made_nights import customised
+from made_nights import customised, killed_after_audit, rewrite
 from test_retention import make_run
 
 AS_OF, NEXT = "2026-03-03T06:00:00Z", "2026-03-04T06:00:00Z"
@@ -28,11 +26,6 @@ def upgraded(tmp_path: Path) -> dict[str, str]:
     return customised(tmp_path / "upgraded", UPGRADED)
 
 
-def rewrite(run: Path, **changes: object) -> None:
-    head = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps(head | changes))
-
-
 def renamed(run: Path, stamp: str) -> Path:
     """Let a run have begun at another time, and be the last one."""
     rewrite(run, stamp=stamp, good=stamp)
@@ -50,8 +43,7 @@ def test_a_run_that_another_version_began_is_abandoned_and_nothing_is_new_for_it
     later = after_two
     run, first = later.runs
     counts = later.state("trend.json")[-1]
-    rewrite(first, status="running", exit_status=None)
-    (first / "steps" / "site.json").unlink()
+    killed_after_audit(first)
     status, out, errors = later.run(AS_OF, fresh=True, **upgraded)
     assert (status, errors) == (0, "")
     assert "gone on with" not in out
@@ -89,9 +81,7 @@ def test_a_run_killed_under_a_clock_that_was_ahead_is_not_gone_on_with(later):
 
 def test_a_run_killed_now_is_gone_on_with_though_another_is_dated_ahead(after_two):
     later = after_two
-    ahead, killed = renamed(later.runs[0], AHEAD), later.runs[0]
-    rewrite(killed, status="running", exit_status=None)
-    (killed / "steps" / "site.json").unlink()
+    ahead, killed = renamed(later.runs[0], AHEAD), killed_after_audit(later.runs[0])
     status, out, _ = later.play(pages=False)
     assert (status, "gone on with" in out) == (0, True)
     assert set(later.runs) == {ahead, killed}

@@ -1,7 +1,5 @@
 """Hooks: what they are told, and that nothing they do harms the run."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

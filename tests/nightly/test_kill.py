@@ -1,7 +1,5 @@
 """A run killed at any instant leaves the last good site, and the next start goes on to the same end."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
@@ -11,12 +9,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from made_nights import customised
+from made_nights import AS_OF, customised
 
 from mssante_audit.nightly.night import read_run
 from mssante_audit.space.trust import load_space
-
-AS_OF = "2026-03-03T06:00:00Z"
 
 KILLER = """
 import os, re, signal, sys
@@ -51,11 +47,11 @@ MATTER = [
     ("run", r"os.rename .*/runs/[^/]+/run\.json", 2),
     ("audit", r"os.rename .*/\.snapshot-"),
     ("site", r"os.rename .*/\.site "),
+    *(("run", ".", number) for number in (1, 29, 64)),
+    *(("audit", ".", number) for number in (7, 43)),
+    ("site", ".", 361),
 ]
-"""Who is killed before what, the first time or the n-th."""
-
-EVERY = {"run": (1, 29, 64), "audit": (7, 43), "site": (361,)}
-"""More points, by the number of the change; the site's many files are alike."""
+"""Who is killed before what, the first time or the n-th; of ``.``, any change."""
 
 
 @pytest.fixture(scope="module")
@@ -118,10 +114,13 @@ def check_the_end(place, reference) -> None:
         json.loads(line)
 
 
-def kill_and_go_on(place, reference, killer, role: str, on: str = ".", at: int = 1) -> None:
-    words = {"KILL_AT": str(at), "KILL_IN": str(place.output), "KILL_ROLE": role, "KILL_ON": on}
-    status, _, _ = place.run(AS_OF, **killer, **words)
-    assert status == -signal.SIGKILL, f"{role} makes no such change, {on} {at}"
+@pytest.mark.long
+@pytest.mark.parametrize("kill", MATTER, ids=lambda kill: f"{kill[0]} {kill[1:]}")
+def test_killed_before_a_change_on_disk_a_run_is_gone_on_with_to_the_same_end(later, reference, killer, kill):
+    place, (role, on, *times) = later, kill
+    when = {"KILL_ROLE": role, "KILL_ON": on, "KILL_AT": str(times[0] if times else 1)}
+    status, _, _ = place.run(AS_OF, **killer, **when, KILL_IN=str(place.output))
+    assert status == -signal.SIGKILL, f"makes no such change: {kill}"
     check_in_between(place)
     if role == "site":  # who is to be told of the night need not wait for pages
         mail = " ".join((place.runs[-1] / "summary.txt").read_text().split())
@@ -132,18 +131,6 @@ def kill_and_go_on(place, reference, killer, role: str, on: str = ".", at: int =
         assert (status, errors) == (0, "")
     assert len(place.runs) == 2
     check_the_end(place, reference)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("kill", MATTER, ids=lambda kill: f"{kill[0]} {kill[1]}")
-def test_killed_before_a_change_that_matters(later, reference, killer, kill):
-    kill_and_go_on(later, reference, killer, *kill)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize(("role", "at"), [(role, at) for role, points in EVERY.items() for at in points])
-def test_killed_before_any_change_on_disk(later, reference, killer, role, at):
-    kill_and_go_on(later, reference, killer, role, at=at)
 
 
 @pytest.mark.long

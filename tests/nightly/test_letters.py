@@ -1,7 +1,5 @@
 """Letters that went out: what each told, what became of it, whom to remind."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

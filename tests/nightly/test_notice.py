@@ -1,7 +1,5 @@
 """A list that is not to be relied on makes no site: the last good one stays, under a notice on every page."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import os
@@ -11,16 +9,7 @@ from pathlib import Path
 import pytest
 from lxml import html
 
-from mssante_audit.nightly.config import load_config
-from mssante_audit.nightly.night import Night, Run, write_run
-from mssante_audit.nightly.run import run
-from mssante_audit.nightly.steps import perform
-
-AS_OF = "2026-03-03T06:00:00Z"
-
-
-def play(place, as_of: str = AS_OF) -> Night:
-    return run(load_config(place.folder / "audit.toml"), as_of=as_of, perform=perform)
+from mssante_audit.nightly.night import Run, write_run
 
 
 def newest(place) -> bytes:
@@ -56,7 +45,7 @@ def files(site: Path) -> dict[str, Path]:
 def test_every_page_says_which_list_is_not_well_and_why_and_of_when_the_site_is(later, spoil, why):
     good = files(later.runs[-1] / "site")
     spoil(later)
-    dark = play(later)
+    dark = later.night()
     assert dark.exit_status == 4
     shown = files(later.site.resolve())
     assert shown.keys() == good.keys()
@@ -80,12 +69,12 @@ def test_night_after_night_it_is_that_of_the_last_good_run_and_then_the_new_one(
     settings(retention={"runs": 1, "at_least": 1})
     unsigned(later)
     for hour in (6, 7, 8):
-        dark = play(later, f"2026-03-03T0{hour}:00:00Z")
+        dark = later.night(f"2026-03-03T0{hour}:00:00Z")
         assert dark.results["site"].facts == {"of": good.name}
         assert (later.site / "index.html").read_text(encoding="utf-8").count('data-notice="list"') == 1
     assert later.runs == [good, dark.folder]
     (later.folder / "data" / "list.xml").unlink()
-    light = play(later, "2026-03-03T09:00:00Z")
+    light = later.night("2026-03-03T09:00:00Z")
     assert light.exit_status == 0
     assert os.readlink(later.site) == f"runs/{light.folder.name}/site"
     assert not [path for path in later.site.rglob("*.html") if b"data-notice" in path.read_bytes()]
@@ -94,12 +83,12 @@ def test_night_after_night_it_is_that_of_the_last_good_run_and_then_the_new_one(
 
 def test_without_a_good_site_that_of_the_list_in_doubt_is_shown_and_says_so_itself(place):
     unsigned(place)
-    dark = play(place)
+    dark = place.night()
     assert dark.exit_status == 4
     page = (place.site / "index.html").read_text(encoding="utf-8")
     assert "data-notice" not in page
     assert "signée" in page
-    assert play(place, "2026-03-03T07:00:00Z").results["site"].facts.keys() == {"pages"}
+    assert place.night("2026-03-03T07:00:00Z").results["site"].facts.keys() == {"pages"}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """The night's observations: killed and gone on with; visits off unless asked for; is port 25 let out."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import socket
@@ -11,15 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from shutil import copy
 
 import pytest
-from conftest import CATALOGUE
 from dnslab import free_port
 from frames import visits_of
+from made_nights import signs
 from smtplab import Script, saying, serving, tls
 
-from mssante_audit.nightly.doctor import Sign, examine
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.observe.tls.observation import load_tls
 from tools.sample.certificates import make
@@ -119,53 +115,27 @@ def test_visits_of_a_run_that_was_killed_are_gone_on_with_in_the_same_file(place
     assert visits_of(load_tls(file))["outcome"].tolist() == ["presented"]
 
 
-def test_without_an_observation_of_the_dns_the_step_fails_and_the_others_are_done(place, settings):
-    settings(observe_tls={"enabled": True}, inputs={"tolerated": ["tls:absent"]})
+def test_visits_need_an_observation_of_the_dns_and_are_an_absent_input_until_they_are_made(place, settings):
+    settings(observe_tls={"enabled": True}, inputs={"tolerated": ["tls:absent", "dns:absent"]})
     status, out, _ = place.play(pages=False)
     assert status == 3
     assert "FAILED observe_tls" in out
     assert "no observation of the DNS" in " ".join(out.split())
     assert place.outcomes()["audit"] == "done"
     assert not visits(place)
-
-
-def test_visits_that_are_asked_for_and_were_never_made_are_an_absent_input(place, settings):
-    settings(observe_tls={"enabled": True}, inputs={"tolerated": ["dns:absent"]})
-    place.play(pages=False)
     (told,) = [one for one in place.state("run.json")["inputs"] if one["name"] == "tls"]
     assert told["state"] == "absent"
 
 
-def test_an_observation_of_tls_that_cannot_be_read_takes_nothing_else_with_it(place, settings):
-    sample = CATALOGUE / "observations"
-    (place.folder / "data" / "observations").mkdir()
-    dns = max(sample.glob("dns-*"))
-    copy(dns, place.folder / "data" / "observations")
-    (place.folder / "data" / "observations" / "tls-2026-03-02T060000Z.jsonl.gz").write_bytes(b"nonsense")
-    settings()
-    assert place.play(pages=False)[0] == 4
-    told = {one["name"]: one["state"] for one in place.state("run.json")["inputs"]}
-    assert (told["tls"], told["dns"]) == ("damaged", "ok")
-    assert place.outcomes()["site"] == "done"
-
-
-def test_a_client_certificate_that_cannot_be_shown_is_said_before_the_run(place, settings):
-    settings(observe_tls={"enabled": True, "client_certificate": "none.pem", "client_key": "none.key"})
-    status, _, errors = place.run()
-    assert status == 2
-    assert "[observe_tls] the client's certificate cannot be used" in errors
-
-
-def way_out(place) -> list[Sign]:
-    return [one for one in examine(place.folder / "audit.toml") if one.what == "way out to mail servers"]
+WAY_OUT = "way out to mail servers"
 
 
 def test_the_doctor_connects_to_nobody_unless_told_to_whom(place, settings, monkeypatch):
     monkeypatch.setattr(socket, "create_connection", lambda *_: pytest.fail("connected"))
     settings()
-    assert way_out(place) == []
+    assert signs(place, WAY_OUT) == []
     settings(observe_tls={"enabled": True})
-    (sign,) = way_out(place)
+    (sign,) = signs(place, WAY_OUT)
     assert (sign.state, sign.found) == ("warn", "unknown: no server to try port 25 of")
     assert "observe_tls.try_host" in sign.remedy
 
@@ -182,16 +152,14 @@ def test_the_doctor_connects_to_nobody_unless_told_to_whom(place, settings, monk
 def test_the_doctor_says_whether_the_port_goes_out(place, settings, greeting, state, found):
     with speaking(saying(greeting, then=0.0 if greeting else 5.0)) as port:
         settings(observe_tls={"enabled": True, "port": port, "timeout": 0.5, "try_host": SERVER})
-        (sign,) = way_out(place)
+        (sign,) = signs(place, WAY_OUT)
     assert (sign.state, sign.found.startswith(f"port {port} of {SERVER}")) == (state, True)
     assert found in sign.found
 
 
-def test_a_port_that_nobody_listens_at_is_no_way_out(place, settings):
-    settings(observe_tls={"enabled": True, "port": free_port(), "try_host": SERVER})
-    (sign,) = way_out(place)
-    assert sign.state == "missing"
+@pytest.mark.parametrize(("enabled", "state"), [(True, "missing"), (False, "warn")])
+def test_a_port_that_nobody_listens_at_is_no_way_out(place, settings, enabled, state):
+    settings(observe_tls={"enabled": enabled, "port": free_port(), "try_host": SERVER})
+    (sign,) = signs(place, WAY_OUT)
+    assert sign.state == state
     assert "connection refused" in sign.found
-    settings(observe_tls={"port": free_port(), "try_host": SERVER})
-    (sign,) = way_out(place)
-    assert sign.state == "warn"

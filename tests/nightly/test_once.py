@@ -1,7 +1,5 @@
 """A night works each thing out once, whatever number of processes it takes: counted in all of them."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from pathlib import Path
@@ -9,15 +7,13 @@ from shutil import copy, copytree
 
 import pytest
 from conftest import CATALOGUE
-from made_nights import customised
+from made_nights import AS_OF, customised
 
 from mssante_audit import AUDITS
 from mssante_audit.archive.history import bring_up_to_date
 from mssante_audit.archive.keep import import_lists
 from mssante_audit.archive.store import open_archive
 from mssante_audit.observe.observation import load_observation
-
-AS_OF = "2026-03-03T06:00:00Z"
 
 COUNTING = """
 import json

@@ -1,24 +1,19 @@
 """A night with a package's audit: its findings in mail, snapshot, report and site, as ours are."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copytree
-from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
 from lxml import html as lxml_html
+from made_nights import Place
 from packages import DIGITS, installed, laid_down
 
 from mssante_audit.site.view import page_name
-
-if TYPE_CHECKING:
-    from conftest import Place
 
 TITLE = "Chiffres & lettres"
 RULE = "DIGITS_IN_DOMAIN"

@@ -1,7 +1,5 @@
 """A list that is refused, for each reason and in each language: the mail says which, why, and what holds."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -73,8 +71,8 @@ REASONS: dict[str, tuple[Callable[[], bytes | Answer], str, str]] = {
 def played(nights: Nights, when: str, published: bytes | Answer, lang: str) -> tuple[str, str, str, int]:
     """Play a night that fetches what is published; return subject, text, text of the HTML, and status."""
     with serving(give(published) if isinstance(published, bytes) else published) as url:
-        nights.settings(lang=lang, fetch=f'enabled = true\nurl = "{url}"\nattempts = 1')
-        told = nights.play(when)
+        nights.set(lang=lang, fetch=url)
+        told = nights.told(when)
     mail = message_from_bytes((told.run / "summary.eml").read_bytes(), policy=policy.default)
     plain, page = (mail.get_body((kind,)).get_content() for kind in ("plain", "html"))
     body = html.document_fromstring(page)

@@ -1,12 +1,9 @@
 """Retention removes runs, and nothing that only looks like one."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import os
 import shutil
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copytree
@@ -124,34 +121,20 @@ def test_a_run_that_a_wrong_clock_dated_ahead_counts_as_the_oldest(output):
 JANUARY = "2026-01-01T060000Z"
 
 
-def plain(output: Path) -> Path:
-    folder = output / "runs" / JANUARY
-    folder.mkdir()
-    (folder / "mine.txt").write_text("mine")
+def impostor(
+    output: Path, name: str = JANUARY, stamp: str = JANUARY, content: bytes = b"", **changes: str
+) -> Path:
+    """Make a run and then what makes it none: another name, or another ``run.json``."""
+    folder = make_run(output, stamp).rename(output / "runs" / name)
+    head = json.loads((folder / "run.json").read_text()) | changes
+    (folder / "run.json").write_bytes(content or json.dumps(head).encode())
     return folder
 
 
-def named(name: str, stamp: str = STAMPS[0]) -> Callable[[Path], Path]:
-    return lambda output: make_run(output, stamp).rename(output / "runs" / name)
-
-
-def headed(name: str = JANUARY, **changes: str) -> Callable[[Path], Path]:
-    def make(output: Path) -> Path:
-        folder = make_run(output, JANUARY).rename(output / "runs" / name)
-        head = json.loads((folder / "run.json").read_text())
-        (folder / "run.json").write_text(json.dumps(head | changes))
-        return folder
-
-    return make
-
-
-def holding(content: bytes) -> Callable[[Path], Path]:
-    def make(output: Path) -> Path:
-        folder = make_run(output, JANUARY)
-        (folder / "run.json").write_bytes(content)
-        return folder
-
-    return make
+def without_head(output: Path) -> Path:
+    folder = impostor(output)
+    (folder / "run.json").rename(folder / "mine.txt")
+    return folder
 
 
 def linked(output: Path) -> Path:
@@ -160,8 +143,8 @@ def linked(output: Path) -> Path:
     return link
 
 
-def linked_marker(output: Path) -> Path:
-    folder = make_run(output, JANUARY)
+def linked_head(output: Path) -> Path:
+    folder = impostor(output)
     (folder / "run.json").rename(output / "marker.json")
     (folder / "run.json").symlink_to(output / "marker.json")
     return folder
@@ -173,17 +156,21 @@ def file(output: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "make",
+    ("make", "how"),
     [
-        plain, named("keep-this-one"), named(f"{STAMPS[0]}\n"), named("2026-01-02T060000Z", JANUARY),
-        headed("2026-13-41T060000Z", stamp="2026-13-41T060000Z"), headed(kind="backup"),
-        holding(b"\xff\x00["), holding(b'["mssante-audit run"]'), linked, linked_marker, file,
+        (impostor, {"name": "keep-this-one", "stamp": STAMPS[0]}),
+        (impostor, {"name": f"{STAMPS[0]}\n", "stamp": STAMPS[0]}),
+        (impostor, {"name": "2026-01-02T060000Z"}),
+        (impostor, {"name": "2026-13-41T060000Z", "content": b'{"stamp": "2026-13-41T060000Z"}'}),
+        (impostor, {"kind": "backup"}), (impostor, {"content": b"\xff\x00["}),
+        (impostor, {"content": b'["mssante-audit run"]'}),
+        *((make, {}) for make in (without_head, linked, linked_head, file)),
     ],
 )  # fmt: skip
-def test_what_only_looks_like_a_run_is_left_alone(tmp_path, make):
+def test_what_only_looks_like_a_run_is_left_alone(tmp_path, make, how):
     output = tmp_path / "output"
     (output / "runs").mkdir(parents=True)
-    innocent = make(output)
+    innocent = make(output, **how)
     make_run(output, STAMPS[-1])
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert read_run(innocent) is None

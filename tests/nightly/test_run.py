@@ -1,7 +1,5 @@
 """The nightly run from end to end: new and fixed, failures, locks, full disks; what cron mails."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -18,7 +16,7 @@ import pytest
 from filelock import FileLock
 from foreign import french, french_in
 from lxml import html
-from made_nights import customised
+from made_nights import AS_OF, customised, killed_after_audit, rewrite
 
 from mssante_audit.audits import audit_all
 from mssante_audit.base.errors import AuditError
@@ -29,7 +27,6 @@ from mssante_audit.nightly.run import run
 from mssante_audit.space.trust import load_space
 from mssante_audit.values.contacts import names_nobody
 
-AS_OF = "2026-03-03T06:00:00Z"
 NOBODY = {"parent_servers": ["ns.gestion.example=127.0.53.99"], "resolvers": ["127.0.53.99"], "timeout": 0.1}
 
 
@@ -148,6 +145,11 @@ def test_a_night_in_english_says_nothing_in_french(place, settings):
 # -- exit status ----------------------------------------------------------------------------------
 
 
+TLS = {"enabled": True, "client_certificate": "none.pem", "client_key": "none.key"}
+MAIL = {"server": "127.0.0.1", "sender": "a@b.example", "recipients": ["c@d.example"]}
+NO_CERTIFICATE = r"\S+igc: no certificate here\. Give a PEM, DER or PKCS #7 file, or a folder of them"
+
+
 @pytest.mark.parametrize(
     ("sections", "line"),
     [
@@ -159,9 +161,20 @@ def test_a_night_in_english_says_nothing_in_french(place, settings):
         ({"output": {"folder": "data"}}, r"\S+data: is both data and output folder\. Set output\.folder"),
         ({"observe": {"enabled": True, "resolvers": ["x"]}}, r"\[observe\] 'x' is not an address\. Give .+"),
         ({"dossiers": {"jobs": -1}}, r"\S+audit\.toml, line \d+: dossiers\.jobs wants 1 to 1024, not -1"),
+        ({"observe_tls": TLS}, r"\[observe_tls\] the client's certificate cannot be used.*"),
+        ({"mail": {"server": "mx.example"}}, r".* but no sender or no recipients"),
+        (
+            {"mail": MAIL | {"server": "mx.example", "tls": "none"}},
+            r".* to mx\.example without TLS\. tls = .+",
+        ),
+        ({"mail": MAIL | {"user": "zoe"}}, r".* a user without a password, or the other way round"),
+        ({"webhook": {"token": "env:TOKEN"}}, r"\[webhook\] names a token, but no address"),
+        *(({part: {"ca_bundle": "igc"}}, NO_CERTIFICATE) for part in ("fetch", "mail", "webhook")),
     ],
 )
 def test_settings_that_cannot_be_used_are_one_line(place, settings, sections, line):
+    (place.folder / "igc").mkdir()
+    (place.folder / "igc" / "README.pem.txt").write_text("none yet")
     settings(**sections)
     with pytest.raises(AuditError) as caught:
         place.play()
@@ -394,18 +407,9 @@ def test_a_step_does_not_outlive_a_killed_run(place, held):
 # -- going on ---------------------------------------------------------------------------------------
 
 
-def killed_run(place) -> Path:
-    """Return the folder of the last of two runs as if it had been killed after its audit."""
-    _, run = place.runs
-    head = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps({**head, "status": "running", "exit_status": None}))
-    (run / "steps" / "site.json").unlink()
-    return run
-
-
 def test_a_step_that_was_done_is_not_done_again(after_two):
     place = after_two
-    first, run = place.runs[0], killed_run(place)
+    first, run = place.runs[0], killed_after_audit(place.runs[1])
     audited = (run / "audit.json").stat().st_mtime_ns
     status, out, _ = place.play(pages=False)
     assert (status, place.runs) == (0, [first, run])
@@ -416,19 +420,15 @@ def test_a_step_that_was_done_is_not_done_again(after_two):
 @pytest.mark.long
 @pytest.mark.parametrize("why", ["other settings", "another date", "too old"])
 def test_a_killed_run_of_other_settings_or_another_day_is_abandoned(after_two, settings, why):
-    place = after_two
-    run = killed_run(place)
-    as_of = AS_OF
+    place, as_of = after_two, AS_OF
+    run = killed_after_audit(place.runs[1])
     if why == "other settings":
         settings(thresholds={"list_max_age_days": 8})
     elif why == "another date":
         as_of = "2026-03-03T06:00:01Z"
     else:
-        old = run.with_name("2026-03-01T060000Z")
-        head = json.loads((run / "run.json").read_text())
-        (run / "run.json").write_text(json.dumps({**head, "stamp": old.name}))
-        run.rename(old)
-        run = old
+        rewrite(run, stamp="2026-03-01T060000Z")
+        run = run.rename(run.with_name("2026-03-01T060000Z"))
     status, out, _ = place.play(as_of, pages=False)
     assert status == 0
     assert "gone on with" not in out

@@ -1,9 +1,6 @@
 """The mail: what is critical, new and unknown, whom to call for what; its lines are narrow and plain."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +14,6 @@ from made_nights import HOSTILE, STEPS, night, state
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.nightly.facts import facts_of
 from mssante_audit.nightly.mail import COLUMNS, page, subject, summary
-from mssante_audit.nightly.run import exit_status
 from mssante_audit.space.states import STATES
 
 
@@ -65,23 +61,23 @@ BLIND = "UNKNOWN white list of 3 March 2026 at 05:30 UTC: 16 rows, 33 rows befor
         (night(previous=""), "0 critical (first run), nothing unknown",
          "FIRST RUN: 4 findings, 1 waived. This is what there is"),
         (
-            night(state("list", "shrunk"), lost=308, status=4),
+            night(state("list", "shrunk"), lost=308),
             "BLIND: list (shrunk); 0 known critical; 308 critical lost from sight",
             f"{BLIND} TO DO: Ask ANS whether these rows left; if so, one run with "
             'inputs.tolerated = ["list:shrunk"]. STILL IN FORCE: nothing, no run had a list to rely on yet ',
         ),
-        (night(state("list", "ok"), state("dns", "stale"), lost=1, fixed=1, status=4),
+        (night(state("list", "ok"), state("dns", "stale"), lost=1, fixed=1),
          "0 critical (0 new), PARTLY BLIND: DNS; 1 critical lost from sight",
          "UNKNOWN observation of the DNS: 9 days old, at most 7 allowed TO DO: Observe again (observe)"),
-        (night(state("dns", "stale"), critical=2, status=4), "2 critical (0 new), PARTLY BLIND: DNS",
+        (night(state("dns", "stale"), critical=2), "2 critical (0 new), PARTLY BLIND: DNS",
          "FIRST, critical"),
-        (night(failed=("audit",), status=3), "BLIND: audit",
+        (night(failed=("audit",)), "BLIND: audit",
          "No findings could be had. FAILED audit: a cause"),
-        (night(failed=("site",), status=3), "0 critical (0 new), FAILED: site", "FIRST, critical"),
+        (night(failed=("site",)), "0 critical (0 new), FAILED: site", "FIRST, critical"),
         (night(state("list", "stale", tolerated=True)), "0 critical (0 new), nothing unknown",
          "1 waived TOLERATED white list: 9 days old, at most 7 allowed"),
         (
-            night(state("list", "quarantined"), critical=2, status=4, lang="fr"),
+            night(state("list", "quarantined"), critical=2, lang="fr"),
             "AVEUGLES : liste (signature fausse) ; 2 critiques connus",
             "INCONNU liste blanche : celle que publie le serveur est refusée (mise en quarantaine) : la "
             "signature est fausse ; la dernière bonne sert À FAIRE : Lire la raison dans archive",
@@ -118,7 +114,7 @@ FAILED = (
 def test_why_a_step_failed_is_said_in_one_language(lang, foreign):
     texts = []
     for code in FAILED:
-        told = night(failed=("fetch", "reports"), status=3, lang=lang)
+        told = night(failed=("fetch", "reports"), lang=lang)
         why = {"code": code, "file": "list.xml" if code else "", "line": None}
         message = "http://a.example/list.xml: the answer is an HTML page, not a list"
         failed = told.results["fetch"].model_copy(update={"message": message, "why": why})
@@ -134,8 +130,9 @@ def test_why_a_step_failed_is_said_in_one_language(lang, foreign):
 
 
 def test_it_is_a_page_for_a_phone_whose_links_lead_to_the_site_that_is_named():
-    hostile = night(critical=2, names=HOSTILE[2:4], new=1, lang="fr")
-    plain, named = (page(replace(hostile, site_url=url)) for url in ("", "https://a.example/x"))
+    given: dict[str, Any] = {"critical": 2, "names": HOSTILE[2:4], "new": 1, "lang": "fr"}
+    hostile = night(**given)
+    plain, named = (page(night(**given, output={"site_url": url})) for url in ("", "https://a.example/x/"))
     links = {"", "constats.html", "suivi.html", "operateurs/1679900001.html"}
     for text, hrefs in ((plain, set()), (named, {f"https://a.example/x/{path}" for path in links})):
         tree = html.document_fromstring(text)
@@ -190,18 +187,16 @@ def test_a_finding_that_touches_no_domain_is_of_the_whole_list_only_if_its_rule_
 
 
 def test_what_could_not_be_evaluated_is_said_and_asks_for_status_3():
-    told = night(new=1)
-    facts = told.results["audit"].facts | {"failed_rules": ["audit a, part b: KeyError: 'x' (b.py:1)", "c"]}
-    results = told.results | {"audit": told.results["audit"].model_copy(update={"facts": facts})}
-    assert "INCOMPLETE" not in summary(told)
-    text = " ".join(summary(replace(told, results=results)).split())
-    assert "INCOMPLETE: 2 parts of audits could not be evaluated (AUDIT_RULE_FAILED): audit a, part b" in text
-    asked = SimpleNamespace(fail_on="never", fail_on_new="never")
-    assert exit_status(asked, results) == 3
-    tolerated = (state("dns", "absent", tolerated=True), state("list", "ok"))
-    for inputs, status in (((state("dns", "absent"),), 4), (tolerated, 3)):
-        audited = results["audit"].model_copy(update={"inputs": inputs})
-        assert exit_status(asked, results | {"audit": audited}) == status
+    whole, tolerated = night(new=1), state("dns", "absent", tolerated=True)
+    assert ("INCOMPLETE" in summary(whole), whole.exit_status) == (False, 0)
+    for inputs, status in (((), 3), ((tolerated, state("list", "ok")), 3), ((state("dns", "absent"),), 4)):
+        told = night(*inputs, new=1)
+        told.audited["failed_rules"].extend(["audit a, part b: KeyError: 'x' (b.py:1)", "c"])
+        assert told.exit_status == status
+        text = " ".join(summary(told).split())
+        assert (
+            "INCOMPLETE: 2 parts of audits could not be evaluated (AUDIT_RULE_FAILED): audit a, part" in text
+        )
 
 
 @pytest.mark.parametrize(
@@ -209,5 +204,4 @@ def test_what_could_not_be_evaluated_is_said_and_asks_for_status_3():
     [("never", "never", 0), ("critical", "never", 1), ("never", "critical", 0), ("never", "error", 1)],
 )
 def test_findings_may_ask_for_status_1(fail_on, fail_on_new, status):
-    asked = SimpleNamespace(fail_on=fail_on, fail_on_new=fail_on_new)
-    assert exit_status(asked, night(new=1).results) == status
+    assert night(new=1, fail_on=fail_on, fail_on_new=fail_on_new).exit_status == status

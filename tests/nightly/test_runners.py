@@ -1,7 +1,5 @@
 """Machines as they are handed out: nothing there yet, no home, a user of no name, nothing to be written."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import shutil
@@ -11,8 +9,9 @@ import subprocess
 import pytest
 from conftest import CATALOGUE
 from loopback import give, serving
+from made_nights import signs
 
-from mssante_audit.nightly.doctor import Sign, examine
+from mssante_audit.nightly.doctor import Sign
 from mssante_audit.report.results import open_space
 
 HOW = "needs mount namespaces: be root, with `unshare` and `setpriv` (apt-get install util-linux)"
@@ -116,43 +115,29 @@ def test_on_a_runner_that_begins_with_nothing_a_night_is_made(place, settings, a
     assert place.outcomes()["fetch"] == "done"
 
 
-@pytest.mark.parametrize("section", ["fetch", "mail", "webhook"])
-def test_a_folder_without_certificates_is_told_before_the_night(place, settings, section):
-    (place.folder / "igc").mkdir()
-    (place.folder / "igc" / "README.pem.txt").write_text("none yet")
-    settings(**{section: {"ca_bundle": "igc"}})
-    found = [sign.found for sign in examine(place.folder / "audit.toml") if sign.state == "missing"]
-    assert len(found) == 1
-    assert "igc: no certificate here. Give a PEM, DER or PKCS #7 file, or a folder of them" in found[0]
-
-
 # -- proxies ------------------------------------------------------------------------------------------------
-
-
-def proxy(place) -> list[Sign]:
-    return [sign for sign in examine(place.folder / "audit.toml") if sign.what == "proxy"]
 
 
 def test_the_proxy_before_the_list_is_tried_and_its_password_not_told(place, settings, monkeypatch):
     settings(fetch={"enabled": True, "url": "https://liste.example/list.xml"})
-    assert proxy(place) == []
+    assert signs(place, "proxy") == []
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         where = f"127.0.0.1:{server.getsockname()[1]}"
         monkeypatch.setenv("HTTPS_PROXY", f"http://zoe:secret@{where}")
-        (sign,) = proxy(place)
+        (sign,) = signs(place, "proxy")
         assert (sign.state, sign.found) == ("missing", f"http://•••@{where}: connection refused")
         server.listen()
-        assert proxy(place) == [Sign("ok", "proxy", f"http://•••@{where}")]
+        assert signs(place, "proxy") == [Sign("ok", "proxy", f"http://•••@{where}")]
         monkeypatch.setenv("NO_PROXY", ".example")
-        assert proxy(place) == []
+        assert signs(place, "proxy") == []
 
 
 @pytest.mark.parametrize("address", ["socks5://proxy.example:1080", "ftp://proxy.example"])
 def test_a_proxy_of_no_kind_that_can_be_used_is_told(place, settings, monkeypatch, address):
     settings(fetch={"enabled": True})
     monkeypatch.setenv("HTTPS_PROXY", address)
-    (sign,) = proxy(place)
+    (sign,) = signs(place, "proxy")
     assert sign.state == "missing"
     assert sign.found == f"{address} is of no kind that can be used"
 
@@ -172,5 +157,5 @@ def test_a_secret_of_roots_for_a_group_is_as_kubernetes_hands_it_over(place, set
     if owner:
         os.chown(file, owner, owner)
     settings(webhook={"url": "https://hook.example/", "token": f"file:{file}"} | {"url": f"file:{file}"})
-    found = [sign for sign in examine(place.folder / "audit.toml") if sign.what == "secret"]
+    found = signs(place, "secret")
     assert {sign.state for sign in found} == {state}

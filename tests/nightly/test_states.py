@@ -3,8 +3,6 @@
 The lists have the sample's rows, signed by an authority of the test's own.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import shutil
@@ -19,15 +17,13 @@ from conftest import CATALOGUE
 from cryptography.hazmat.primitives.serialization import Encoding
 from loopback import give, serving
 from lxml.html import fromstring
+from made_nights import Place
 
 from mssante_audit.archive.history import bring_up_to_date
 from mssante_audit.archive.store import Record, open_archive
 from mssante_audit.base import export
-from mssante_audit.findings.ledger import read_ledger
 from mssante_audit.nightly.config import load_config
-from mssante_audit.nightly.faults import check
-from mssante_audit.nightly.run import run
-from mssante_audit.nightly.steps import Job, fetch, perform
+from mssante_audit.nightly.steps import Job, fetch
 from mssante_audit.site import build
 from mssante_audit.space.states import State, states_of, worded
 from mssante_audit.space.trust import TrustSpace, load_space
@@ -63,66 +59,6 @@ class Lists:
 
 
 @dataclass(frozen=True)
-class Nights:
-    """A folder of data in which nights are played."""
-
-    folder: Path
-    lists: Lists
-
-    @property
-    def data(self) -> Path:
-        return self.folder / "data"
-
-    @property
-    def site(self) -> str:
-        """The first page that is shown."""
-        return (self.folder / "output" / "site" / "index.html").read_text(encoding="utf-8")
-
-    def trust(self) -> None:
-        """Write the certificates of the authority that signs the lists."""
-        (self.folder / "anchors").mkdir()
-        for number, one in enumerate((self.lists.chain.root, self.lists.chain.issuing)):
-            (self.folder / "anchors" / f"{number}.pem").write_bytes(one.public_bytes(Encoding.PEM))
-
-    def put(self, content: bytes, name: str = "list.xml") -> None:
-        (self.data / name).write_bytes(content)
-
-    def settings(self, more: str = "", lang: str = "en", inputs: str = "", fetch: str = "") -> None:
-        text = f"""
-        lang = "{lang}"
-        {more}
-        [inputs]
-        {inputs}
-        [fetch]
-        {fetch}
-        [data]
-        folder = "data"
-        anchors = ["anchors"]
-        signer = "{SAMPLE_SIGNER}"
-        [thresholds]
-        observation_max_age_days = 31
-        [reports]
-        enabled = false
-        [dossiers]
-        enabled = false
-        """
-        (self.folder / "audit.toml").write_text(text, encoding="utf-8")
-
-    def play(self, when: str) -> Told:
-        """Play a night as the command does, and return what was said of it."""
-        config = load_config(self.folder / "audit.toml")
-        check(config)
-        night = run(config, as_of=when, perform=perform)
-        state = json.loads((self.folder / "output" / "state" / "run.json").read_text())
-        audit = night.results["audit"].facts
-        mail = (night.folder / "summary.txt").read_text(encoding="utf-8").splitlines()
-        assert state["exit_status"] == night.exit_status
-        assert all(len(line) <= 72 for line in mail if not line.startswith(("SITE", "LOG", "JOURNAL")))
-        states = {one["name"]: one["state"] for one in state["inputs"]}
-        return Told(night.exit_status, audit.get("counts", {}), states, mail, night.folder)
-
-
-@dataclass(frozen=True)
 class Told:
     status: int
     counts: dict[str, int]
@@ -141,6 +77,50 @@ class Told:
     @property
     def since(self) -> dict[str, str]:
         return {one["fingerprint"]: one["first_seen"] for one in self.findings}
+
+
+@dataclass(frozen=True)
+class Nights(Place):
+    """A folder of data in which nights are played."""
+
+    lists: Lists
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def page(self) -> str:
+        """The first page that is shown."""
+        return (self.site / "index.html").read_text(encoding="utf-8")
+
+    def trust(self) -> None:
+        """Write the certificates of the authority that signs the lists."""
+        (self.folder / "anchors").mkdir()
+        for number, one in enumerate((self.lists.chain.root, self.lists.chain.issuing)):
+            (self.folder / "anchors" / f"{number}.pem").write_bytes(one.public_bytes(Encoding.PEM))
+
+    def put(self, content: bytes) -> None:
+        (self.data / "list.xml").write_bytes(content)
+
+    def set(self, *, lang: str = "en", fetch: str = "", **more: Any) -> None:
+        """Write audit.toml: a list is fetched from an address, if one is given."""
+        self.settings({
+            "lang": lang,
+            "data": {"folder": "data", "anchors": ["anchors"], "signer": SAMPLE_SIGNER},
+            "fetch": {"enabled": True, "url": fetch, "attempts": 1} if fetch else {},
+            "thresholds": {"observation_max_age_days": 31},
+            "reports": {"enabled": False}, "dossiers": {"enabled": False}, **more,
+        })  # fmt: skip
+
+    def told(self, when: str) -> Told:
+        """Play a night as the command does, and return what was said of it."""
+        night, state = self.night(when), self.state("run.json")
+        mail = (night.folder / "summary.txt").read_text(encoding="utf-8").splitlines()
+        assert state["exit_status"] == night.exit_status
+        assert all(len(line) <= 72 for line in mail if not line.startswith(("SITE", "LOG", "JOURNAL")))
+        states = {one["name"]: one["state"] for one in state["inputs"]}
+        return Told(night.exit_status, night.audited.get("counts", {}), states, mail, night.folder)
 
 
 @pytest.fixture(scope="module")
@@ -184,8 +164,8 @@ def first(tmp_path_factory: pytest.TempPathFactory, lists: Lists) -> tuple[Night
     for file in (*sample.glob("Extraction*"), sample / "declarations.csv"):
         shutil.copy(file, nights.data)
     nights.put(lists.made(FIRST))
-    nights.settings()
-    told = nights.play(MORNING)
+    nights.set()
+    told = nights.told(MORNING)
     assert (told.status, {*told.states.values()}) == (0, {"ok"}), told.mail
     assert re.fullmatch(r"MSSanté 3 March: 1\d critical \(first run\), 1 unknown domain", told.mail[0])
     return nights, told
@@ -277,7 +257,7 @@ COME_BACK = {"half the list", "no observation, no mailboxes", "a forged list", "
 def test_what_an_input_in_doubt_hides_is_neither_fixed_nor_new_nor_new_again(first, nights, name):
     known, (change, when, states, whys) = first[1], PLAYED[name]
     change(nights)
-    dark = nights.play(when)
+    dark = nights.told(when)
     assert dark.status == 4, dark.mail
     assert {name: state for name, state in dark.states.items() if state != "ok"} == states
     assert (dark.counts["new"], dark.fixed) == (0, [])
@@ -291,11 +271,12 @@ def test_what_an_input_in_doubt_hides_is_neither_fixed_nor_new_nor_new_again(fir
     assert " UNKNOWN " in told
     assert ("STILL IN FORCE: the site of 3 March 2026 at 06:00 UTC" in told) is whole
     assert [why for why in whys if why not in told] == []
-    state = json.loads((nights.folder / "output" / "state" / "run.json").read_text())
-    assert str(nights.folder) not in json.dumps(state["inputs"])  # pages that are shared say it too
-    assert "<p>185 rows</p>" in nights.site  # it stays that of the last list that was well
-    notice = fromstring(nights.site).text_content().replace("\xa0", " ")
-    assert ('data-notice="list"' in nights.site, whys[0] in notice) == (whole, whole)
+    assert str(nights.folder) not in json.dumps(
+        nights.state("run.json")["inputs"]
+    )  # pages that are shared say it too
+    assert "<p>185 rows</p>" in nights.page  # it stays that of the last list that was well
+    notice = fromstring(nights.page).text_content().replace("\xa0", " ")
+    assert ('data-notice="list"' in nights.page, whys[0] in notice) == (whole, whole)
     assert ("still that of 3 March 2026 at 06:00" in notice) is whole
     if name not in COME_BACK:
         return
@@ -305,8 +286,8 @@ def test_what_an_input_in_doubt_hides_is_neither_fixed_nor_new_nor_new_again(fir
     # With the next list, or a day later where there was none.
     back = "2026-03-12T18:00:00Z" if when == LATER else EVENING
     nights.put(nights.lists.made(at("2026-03-12T05:30:00Z") if when == LATER else THIRD))
-    light = nights.play(back)
-    assert "data-notice" not in nights.site
+    light = nights.told(back)
+    assert "data-notice" not in nights.page
     assert (light.status, {*light.states.values()}) == (0, {"ok"}), light.mail
     if when != LATER:  # nine days on, some deadlines are over
         assert (light.counts["new"], light.fixed, light.counts["unknown"]) == (0, [], 0)
@@ -339,32 +320,32 @@ def test_what_else_makes_a_list_one_to_doubt(nights, change, state, why):
 
 def test_a_list_that_stays_halved_stays_in_doubt_until_somebody_accepts_it(nights):
     listed(rows=HALF)(nights)
-    assert nights.play(NOON).states["list"] == "shrunk"
+    assert nights.told(NOON).states["list"] == "shrunk"
     listed(THIRD, rows=HALF)(nights)
-    again = nights.play(EVENING)
+    again = nights.told(EVENING)
     assert (again.status, again.states["list"], again.fixed) == (4, "shrunk", [])
-    nights.settings(inputs='tolerated = ["list:shrunk"]')
-    accepted = nights.play("2026-03-03T20:00:00Z")
+    nights.set(inputs={"tolerated": ["list:shrunk"]})
+    accepted = nights.told("2026-03-03T20:00:00Z")
     assert (accepted.status, accepted.counts["unknown"]) == (0, 0)
     assert accepted.counts["fixed"] > 0
     assert any(line.startswith("BETTER than on 3 March 2026: ") for line in accepted.mail)
     assert any(line.startswith("TOLERATED white list: 92 rows") for line in accepted.mail)
-    nights.settings()
-    after = nights.play("2026-03-03T21:00:00Z")
+    nights.set()
+    after = nights.told("2026-03-03T21:00:00Z")
     assert (after.status, after.states["list"], after.counts["new"], after.fixed) == (0, "ok", 0, [])
 
 
 def test_a_register_stays_absent_until_somebody_accepts_that_and_its_own_findings_stay_unknown(nights):
     gone("declarations.csv")(nights)
-    assert nights.play(NOON).states["register"] == "absent"
-    again = nights.play(EVENING)
+    assert nights.told(NOON).states["register"] == "absent"
+    again = nights.told(EVENING)
     assert (again.status, again.states["register"], again.fixed) == (4, "absent", [])
-    nights.settings(inputs='tolerated = ["register:absent"]')
-    accepted = nights.play("2026-03-03T20:00:00Z")
+    nights.set(inputs={"tolerated": ["register:absent"]})
+    accepted = nights.told("2026-03-03T20:00:00Z")
     assert (accepted.status, accepted.fixed) == (0, [])
     assert accepted.counts["unknown"] > 50
-    nights.settings()
-    after = nights.play("2026-03-03T21:00:00Z")
+    nights.set()
+    after = nights.told("2026-03-03T21:00:00Z")
     assert (after.status, "register" in after.states, after.fixed) == (0, False, [])
 
 
@@ -372,7 +353,7 @@ def test_where_the_anchors_lie_makes_no_finding_new(nights):
     (nights.folder / "anchors").rename(nights.folder / "trusted")
     settings = nights.folder / "audit.toml"
     settings.write_text(settings.read_text().replace('["anchors"]', '["trusted"]'))
-    moved = nights.play(NOON)
+    moved = nights.told(NOON)
     assert (moved.status, moved.counts["new"], moved.fixed) == (0, 0, [])
     assert moved.counts["open"] == len(moved.findings)
 
@@ -380,24 +361,24 @@ def test_where_the_anchors_lie_makes_no_finding_new(nights):
 def test_a_list_that_is_gone_is_no_calm(nights):
     gone("list.xml")(nights)
     gone("archive")(nights)
-    dark = nights.play(NOON)
+    dark = nights.told(NOON)
     assert (dark.status, dark.states) == (4, {"list": "absent"})
     assert dark.mail[0] == "MSSanté 3 March: BLIND: list (absent)"
     assert dark.mail[1].startswith("UNKNOWN white list: is no longer there")
     assert "No findings could be had." in dark.mail
     listed(THIRD)(nights)
     shutil.copytree(CATALOGUE / "archive", nights.data / "archive")
-    light = nights.play(EVENING)
+    light = nights.told(EVENING)
     assert (light.status, light.counts["new"], light.fixed) == (0, 0, [])
 
 
 def test_after_a_first_night_without_sight_the_next_one_is_the_first(nights, first):
     shutil.rmtree(nights.folder / "output")
     listed(FIRST, by="")(nights)
-    dark = nights.play(MORNING)
+    dark = nights.told(MORNING)
     assert (dark.status, dark.states["list"]) == (4, "unverified")
     listed(THIRD)(nights)
-    light = nights.play(EVENING)
+    light = nights.told(EVENING)
     assert (light.status, light.counts["new"], light.fixed) == (0, 0, [])
     assert "(first run)" in light.mail[0]
     assert len(light.findings) == len(first[1].findings)
@@ -405,14 +386,14 @@ def test_after_a_first_night_without_sight_the_next_one_is_the_first(nights, fir
 
 def test_what_is_really_new_and_really_fixed_is_told_and_new_ones_may_ask_for_status_1(nights):
     """The same rows but one, whose description and contacts are gone."""
-    nights.settings('fail_on_new = "warning"')
+    nights.set(fail_on_new="warning")
     changed = [(*row[:3], "", "", row[5]) if n == 5 else row for n, row in enumerate(nights.lists.rows)]
     nights.put(replace(nights.lists, rows=changed).made(SECOND))
-    worse = nights.play(NOON)
+    worse = nights.told(NOON)
     assert (worse.status, worse.counts["new"] > 0) == (1, True)
     assert any(line.startswith("WORSE than ") for line in worse.mail)
     listed(THIRD)(nights)
-    better = nights.play(EVENING)
+    better = nights.told(EVENING)
     assert (better.counts["new"], better.fixed != []) == (0, True)
     assert any(line.startswith("BETTER than ") for line in better.mail)
 
@@ -428,18 +409,18 @@ who = "cellule"
 until = 2026-12-31
 """
     )
-    accepted = nights.play(NOON)
+    accepted = nights.told(NOON)
     assert (accepted.counts["waived"], accepted.counts["new"], accepted.fixed) == (1, 0, [])
     gone("waivers.toml")(nights)
-    back = nights.play(EVENING)
+    back = nights.told(EVENING)
     assert (back.counts["new"], back.counts["open"], back.fixed) == (0, len(first[1].findings), [])
     assert back.since == first[1].since
 
 
 def test_a_mail_in_french_names_the_criticals_and_nobody(nights):
-    nights.settings('contacts = "all"', lang="fr")
+    nights.set(contacts="all", lang="fr")
     gone("observations")(nights)
-    dark = nights.play(NOON)
+    dark = nights.told(NOON)
     text = "\n".join(dark.mail)
     assert dark.mail[0].startswith("MSSanté 3 mars : ")
     assert "INCONNU observation du DNS : n'est plus là" in " ".join(text.split())
@@ -461,8 +442,8 @@ def fetched(first: tuple[Nights, Told], tmp_path_factory: pytest.TempPathFactory
     gone("archive")(nights)
     gone("list.xml")(nights)
     with serving(give(nights.lists.made(FIRST))) as url:
-        nights.settings(fetch=f'enabled = true\nurl = "{url}"\nattempts = 1')
-        known = nights.play(MORNING)
+        nights.set(fetch=url)
+        known = nights.told(MORNING)
     assert known.status == 0, known.mail
     return nights
 
@@ -481,7 +462,7 @@ def test_what_is_published_has_a_state_though_another_list_is_audited(fetched, t
     shutil.copytree(fetched.folder, tmp_path, symlinks=True, dirs_exist_ok=True)
     nights = replace(fetched, folder=tmp_path)
     with serving(give(nights.lists.made(when, **how))) as url:
-        nights.settings(fetch=f'enabled = true\nurl = "{url}"\nattempts = 1')
+        nights.set(fetch=url)
         config = load_config(nights.folder / "audit.toml")
         _, facts = fetch(Job(config, tmp_path, NOON))
     assert list_state(nights, Record(**facts)).state == state
@@ -489,7 +470,7 @@ def test_what_is_published_has_a_state_though_another_list_is_audited(fetched, t
 
 def list_state(nights: Nights, published: Record | None = None) -> State:
     """Return the state of the list of a night that is not played, held against that of the night before."""
-    (scope,) = read_ledger(nights.folder / "output" / "state").values()
+    (scope,) = nights.state("ledger.json").values()
     (before,) = scope["inputs"].values()
     space = load_space(
         nights.data, as_of=NOON, anchors=[nights.folder / "anchors"], signer=SAMPLE_SIGNER, recover=True,

@@ -1,7 +1,5 @@
 """How long findings are open, told by a letter or not: against numbers worked out by hand."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 from pathlib import Path

@@ -3,8 +3,6 @@
 The truth of a night is an audit of the list in force then, with all its other inputs whole.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 import random
@@ -151,8 +149,7 @@ def test_three_weeks_of_nights_are_told_as_they_were(lists, tmp_path):  # noqa: 
         spoil(world.nights.data, fault)
         content = published(replace(lists, rows=rows), made, fault)
         with serving(give(content)) as url:
-            fetch = f'enabled = true\nurl = "{url}"\nattempts = 1'
-            world.nights.settings(lang="fr", inputs="mailboxes_max_age_days = 99", fetch=fetch)
+            world.nights.set(lang="fr", inputs={"mailboxes_max_age_days": 99}, fetch=url)
             config = load_config(tmp_path / "audit.toml")
             if night in killed:
                 with pytest.raises(KeyboardInterrupt):
@@ -173,7 +170,7 @@ def compared(world: World, done, fault: str, as_of: str, *, first: bool) -> list
     found = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
     told = json.loads((folder / "audit.json").read_text(encoding="utf-8"))["told"]
     mail = (folder / "summary.txt").read_text(encoding="utf-8")
-    text, site = " ".join(mail.split()), world.nights.site
+    text, site = " ".join(mail.split()), world.nights.page
     refused, doubted = fault in OF_LIST and fault != "html", OF_OTHERS.get(fault, ())
     truth = world.truth(as_of)
 
@@ -183,7 +180,7 @@ def compared(world: World, done, fault: str, as_of: str, *, first: bool) -> list
 
     # -- exit status
     status = 3 if fault == "html" else 4 if fault else 0
-    last = json.loads((world.nights.folder / "output" / "state" / "run.json").read_text())
+    last = world.nights.state("run.json")
     both = done.exit_status, last["exit_status"]
     check(f"exit status {both}", holds=both == (status, status))
     # -- ledger

@@ -38,7 +38,7 @@ def main(out: str) -> None:
         copytree(folder / "data" / "nights", folder / "output" / "state")
         config = load_config(folder / "audit.toml")
         check(config)
-        night = run(config, as_of=SAMPLE_AS_OF, tell=print)
+        night = run(config, as_of=SAMPLE_AS_OF, progress=print)
         for part in ("reports", "site"):
             copytree(night.folder / part, Path(out, part))
         letter = message_from_bytes((night.folder / "summary.eml").read_bytes(), policy=policy.default)
