@@ -265,7 +265,7 @@ def sample(
 
     shipped = sample_folder()
     names = {entry.name for entry in shipped.iterdir()}
-    there = put_folder(real_path(out), lambda to: copytree(shipped, to), own=names, force=force)
+    there = put_folder(real_path(out), lambda to: copytree(shipped, to), names=names, force=force)
     say(f"sample: {there}")
 
 

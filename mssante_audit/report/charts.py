@@ -86,9 +86,9 @@ def bars(
     rows = lengths.to_numpy().tolist()
     nouns = [gettext(SHORT.get(column, column)) for column in columns]
     units = ["" if single else NBSP + (f"({noun})" if noun[:1].isdigit() else noun) for noun in nouns]
-    parts = [[spoken.one_decimal(n) + unit for n, unit in zip(row, units, strict=True)] for row in rows]
+    parts = [[spoken.number(n) + unit for n, unit in zip(row, units, strict=True)] for row in rows]
     if whole is not None:
-        texts = [f"{spoken.one_decimal(n)} ({spoken.percent(int(n), whole)})" for n in lengths.sum(axis=1)]
+        texts = [f"{spoken.number(n)} ({spoken.percent(int(n), whole)})" for n in lengths.sum(axis=1)]
     else:
         bars_parts = [zip(row, part, strict=True) for row, part in zip(rows, parts, strict=True)]
         texts = [", ".join(part for n, part in bar if n or single) for bar in bars_parts]
@@ -362,7 +362,7 @@ def _upright(lengths: Any, pairs: svg.Pairs, new: Any, options: dict[str, Any]) 
         for i, bar in enumerate(drawn):
             bar.set(gid=mark(at * len(lengths) + i), clip_on=False)
     _time_axis(axes, times, pairs[0][0], pairs[-1][0])
-    tops, texts = bottom.tolist(), [spoken.one_decimal(n) for n in bottom]
+    tops, texts = bottom.tolist(), [spoken.number(n) for n in bottom]
     (left, right), up = axes.get_xlim(), HIGH / axes.get_ylim()[1]
     across, first = WIDTH / (right - left), axes.convert_xunits(times[0]) - left
     places = [across * (first + n) for n in days]
