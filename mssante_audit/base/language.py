@@ -70,10 +70,8 @@ def catalogue(language: str) -> Mapping[str, str]:
 
     with (files("mssante_audit") / f"locale/{language}.po").open("rb") as file:
         messages = [message for message in read_po(file) if message.id and message.string]
-    return {
-        plain(m.id[0] if m.pluralizable else m.id): "|".join(m.string) if m.pluralizable else m.string
-        for m in messages
-    }
+    texts = [(m.id[0], "|".join(m.string or ())) if m.pluralizable else (m.id, m.string) for m in messages]
+    return {plain(str(source)): str(text) for source, text in texts}
 
 
 class Words(dict[str, Any]):
