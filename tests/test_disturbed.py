@@ -15,8 +15,6 @@ command of the program that is neither in `COMMANDS` nor in `ELSEWHERE` nor in `
 and writes, fails a test.
 """
 
-from __future__ import annotations
-
 import errno
 import gzip
 import os
@@ -24,7 +22,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
@@ -200,7 +198,7 @@ def answered(query: dns.message.Message, transport: str) -> list[bytes | float]:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+def told(tmp_path_factory):
     """What the names in the commands' words stand for: where servers are, and who is observed on loopback."""
     published = {"/list.xml": gzip.decompress(Path(LIST).read_bytes())}
     published[f"/{EXTRACTION.name}"] = EXTRACTION.read_bytes()
@@ -237,7 +235,7 @@ class Whole:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(told: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Whole]:
+def undisturbed(told, tmp_path_factory):
     """A function that runs a command once, for all who hold what is disturbed against it."""
 
     @cache
@@ -255,7 +253,7 @@ def undisturbed(told: Mapping[str, str], tmp_path_factory: pytest.TempPathFactor
 
 @pytest.mark.long
 @pytest.mark.parametrize("command", COMMANDS)
-def test_nothing_is_lost_and_it_is_told_in_one_line(command: str, tmp_path: Path, undisturbed) -> None:
+def test_nothing_is_lost_and_it_is_told_in_one_line(command, tmp_path, undisturbed):
     disturb(command, 1 if command in ALIKE else 3, tmp_path, undisturbed)
 
 
@@ -288,7 +286,7 @@ def disturb(command: str, points: int, tmp_path: Path, undisturbed) -> None:
 
 
 @pytest.mark.parametrize("command", ["findings", "report", "snapshot", "import", "fetch", "dns"])
-def test_two_at_once_leave_what_one_leaves(command: str, tmp_path: Path, undisturbed) -> None:
+def test_two_at_once_leave_what_one_leaves(command, tmp_path, undisturbed):
     alone = undisturbed(command)
     status = alone.status
     place = Place(tmp_path / "both", alone.place.words)
@@ -320,7 +318,7 @@ def commands(command: typer.main.Any, name: str = "") -> Iterator[str]:
         yield name
 
 
-def test_every_command_is_disturbed_somewhere_or_writes_nothing() -> None:
+def test_every_command_is_disturbed_somewhere_or_writes_nothing():
     known = set(commands(typer.main.get_command(app)))
     named = {name for words in COMMANDS.values() for name in (words[0], " ".join(words[:2])) if name in known}
     assert named | {*ELSEWHERE, *READING} == known
@@ -329,7 +327,7 @@ def test_every_command_is_disturbed_somewhere_or_writes_nothing() -> None:
 
 
 @pytest.mark.parametrize("command", READING)
-def test_a_command_that_reads_changes_nothing(command: str, tmp_path: Path) -> None:
+def test_a_command_that_reads_changes_nothing(command, tmp_path):
     place = Place(tmp_path / "place", READING[command])
     done = place.run("count", 1)
     assert done.returncode in (0, 1, 2, 4), done.stderr

@@ -1,12 +1,9 @@
 """The sample: what is in git is what the generator makes; the audits find its defects and nothing else."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import re
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,7 +83,7 @@ def told_of(file: str) -> Counter[Line]:
 
 
 @pytest.mark.parametrize("file", list_files(SAMPLE))
-def test_audits_find_in_each_list_what_the_truth_says(file: str) -> None:
+def test_audits_find_in_each_list_what_the_truth_says(file):
     assert found(load(SAMPLE / file), file) == told_of(file)
 
 
@@ -96,13 +93,13 @@ def register_files(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("file", register_files(SAMPLE))
-def test_audits_find_in_each_register_what_the_truth_says(file: str) -> None:
+def test_audits_find_in_each_register_what_the_truth_says(file):
     space = TrustSpace(load(SAMPLE / LIST_FILE), SAMPLE_AS_OF, register=load_declarations(SAMPLE / file))
     names = ("declarations",) if file.endswith(".pdf") else ("declarations", "reconciliation")
     assert lines_of(concat(audit(name, space) for name in names), file) == told_of(file)
 
 
-def test_a_register_of_another_seed(tmp_path: Path) -> None:
+def test_a_register_of_another_seed(tmp_path):
     sample = build(1)
     register = build_register(sample.rows, sample.operators)
     (tmp_path / REGISTER).write_bytes(register_csv(register))
@@ -121,7 +118,7 @@ OF = {
 
 
 @pytest.mark.parametrize("file", OF)
-def test_audits_find_in_what_lies_beside_the_list_what_the_truth_says(file: str) -> None:
+def test_audits_find_in_what_lies_beside_the_list_what_the_truth_says(file):
     space = load_space(SAMPLE, as_of=SAMPLE_AS_OF, anchors=[SAMPLE / "anchors"])
     assert space.observation is not None
     if file in (EXTRACTION, CUT):
@@ -130,7 +127,7 @@ def test_audits_find_in_what_lies_beside_the_list_what_the_truth_says(file: str)
 
 
 @pytest.mark.parametrize(("seed", "defects"), [(1, True), (2, False)])
-def test_observations_of_other_seeds(seed: int, defects: bool, tmp_path: Path) -> None:
+def test_observations_of_other_seeds(seed, defects, tmp_path):
     sample = build(seed)
     register = build_register(sample.rows, sample.operators)
     dns = build_dns(sample.rows, sample.operators, register.rows if defects else (), defects=defects)
@@ -149,7 +146,7 @@ def test_observations_of_other_seeds(seed: int, defects: bool, tmp_path: Path) -
         assert rules <= {"DNS_METHOD_UNKNOWN", "DNS_MX_CERTIFICATE", "DNS_MX_CONCENTRATION"}, "the list's own"
 
 
-def test_mail_servers_of_another_seed(tmp_path: Path) -> None:
+def test_mail_servers_of_another_seed(tmp_path):
     sample = build(1)
     dns = build_dns(sample.rows, sample.operators, build_register(sample.rows, sample.operators).rows)
     tls = build_tls(dns, sample.rows)
@@ -166,7 +163,7 @@ def test_mail_servers_of_another_seed(tmp_path: Path) -> None:
     assert lines_of(audit("certificates", space), TLS) == Counter(tls.truths(TLS))
 
 
-def test_an_extraction_of_another_seed(tmp_path: Path) -> None:
+def test_an_extraction_of_another_seed(tmp_path):
     sample = build(1)
     whitelist = load(whitelist_xml(sample))
     directory = build_mailboxes(whitelist.entries, sample.operators)
@@ -178,13 +175,13 @@ def test_an_extraction_of_another_seed(tmp_path: Path) -> None:
     assert told == Counter(line for line in directory.truth if line[0] == EXTRACTION)
 
 
-def test_truth_is_about_the_files_that_are_there() -> None:
+def test_truth_is_about_the_files_that_are_there():
     # tests/archive/test_changes.py holds the audits to the lines about the archive.
     files = {line[0] for line in truth(SAMPLE)} - {"archive"}
     assert files == {*list_files(SAMPLE), *register_files(SAMPLE), OBSERVATION, TLS, EXTRACTION, CUT}
 
 
-def test_every_rule_has_a_defect() -> None:
+def test_every_rule_has_a_defect():
     """All but those on a change of signer: all lists have one."""
     signers = {"LIST_SIGNER_CHANGED", "LIST_SIGNER_NEW"}
     made = {o.code for o in catalogue().values() if o.audit} - signers
@@ -192,7 +189,7 @@ def test_every_rule_has_a_defect() -> None:
 
 
 @pytest.mark.parametrize(("seed", "domains", "operators"), [(1, 90, 12), (2, 400, 40)])
-def test_other_seeds_and_sizes(seed: int, domains: int, operators: int) -> None:
+def test_other_seeds_and_sizes(seed, domains, operators):
     sample = build(seed, domains, operators)
     shown = sample.defects.assign(domain=sample.defects["domain"].map(unnamed))
     expected = Counter(shown.itertuples(index=False, name=None))
@@ -200,7 +197,7 @@ def test_other_seeds_and_sizes(seed: int, domains: int, operators: int) -> None:
     assert found(load(whitelist_xml(sample)), LIST_FILE) == expected
 
 
-def test_other_seed_variants(tmp_path: Path) -> None:
+def test_other_seed_variants(tmp_path):
     folder = write_sample(tmp_path / "other", seed=4)
     trusted = {"anchors": (folder / "anchors",), "signer": SAMPLE_SIGNER}
     for file in list_files(folder):
@@ -209,7 +206,7 @@ def test_other_seed_variants(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("seed", "domains", "operators"), [(0, 90, 12), (6, 1000, 90)])
-def test_nothing_is_found_in_a_clean_list(seed: int, domains: int, operators: int) -> None:
+def test_nothing_is_found_in_a_clean_list(seed, domains, operators):
     sample = build(seed, domains, operators, defects=False)
     assert sample.defects.empty
     assert set(found(load(whitelist_xml(sample)), "")) == {("", "LIST_UNSIGNED", "", "", "")}
@@ -229,9 +226,7 @@ def unhashed(name: str) -> str:
 
 
 @pytest.mark.parametrize(("folder", "files"), [(SAMPLE, sample_files), (DEMO, demo_files)])
-def test_what_is_in_git_is_what_the_generator_makes(
-    folder: Path, files: Callable[[], dict[str, bytes]]
-) -> None:
+def test_what_is_in_git_is_what_the_generator_makes(folder, files):
     committed = {
         unhashed(str(f.relative_to(folder))): f.read_bytes()
         for f in folder.rglob("*")
@@ -248,14 +243,14 @@ def test_what_is_in_git_is_what_the_generator_makes(
             assert without_signature(content) == without_signature(committed[name]), name
 
 
-def test_signer_is_trusted_as_of_the_samples_date_and_later() -> None:
+def test_signer_is_trusted_as_of_the_samples_date_and_later():
     verdict = load(SAMPLE / LIST_FILE).signature
     assert (verdict.status, verdict.verified_rows) == ("valid", len(build().rows))
     assert verdict.not_after is not None
     assert verdict.not_after > datetime(2027, 12, 31, tzinfo=UTC)
 
 
-def test_no_address_of_anybody() -> None:
+def test_no_address_of_anybody():
     addresses = {
         address.lower() for text in all_contacts(SAMPLE) for address in re.findall(r"[\w.+-]+@+[\w.-]+", text)
     }
@@ -263,7 +258,7 @@ def test_no_address_of_anybody() -> None:
     assert {a for a in addresses if not re.search(r"\.(?:example|invalid|test)$", a)} == {IMPOSSIBLE_ADDRESS}
 
 
-def test_phones_are_those_kept_for_fiction() -> None:
+def test_phones_are_those_kept_for_fiction():
     fiction = re.compile(r"(?:0|33)(?:19900|26191|35301|46571|53649|63998)\d{4}")
     numbers = {
         re.sub(r"\D", "", number)
@@ -276,13 +271,13 @@ def test_phones_are_those_kept_for_fiction() -> None:
     )
 
 
-def test_hosts_and_outside_domains_are_reserved_names() -> None:
+def test_hosts_and_outside_domains_are_reserved_names():
     entries = load(SAMPLE / LIST_FILE).entries
     names = {*entries["domain"], *entries["cn"]} - {"", "serveur", "serveur-mss"}
     assert not {name for name in names if not name.endswith((".mssante.fr", ".example"))}
 
 
-def test_identifiers_are_right_and_not_attributed() -> None:
+def test_identifiers_are_right_and_not_attributed():
     ids = [operator.id for operator in build(0, 4944, 343, defects=False).operators]
     assert len(set(ids)) == 343
     assert {i[0] for i in ids} == {"1", "2", "3"}
@@ -294,7 +289,7 @@ def test_identifiers_are_right_and_not_attributed() -> None:
 
 @pytest.mark.real
 @pytest.mark.skipif(not REAL.exists(), reason=f"no {REAL}")
-def test_nothing_of_the_real_list() -> None:
+def test_nothing_of_the_real_list():
     real = load_whitelist(next(REAL.glob("*.xml.gz"))).entries
     ours = load(SAMPLE / LIST_FILE).entries
     for column in (

@@ -1,7 +1,5 @@
 """Certificates and observations made to harm: nothing crashes, nothing is believed, nothing is unescaped."""
 
-from __future__ import annotations
-
 import asyncio
 import gzip
 import json
@@ -40,7 +38,7 @@ from mssante_audit.observe.tls.visit import Visit, offers_of, visit
 from mssante_audit.report.run import run_reports
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.verdicts.domains import domains
-from tools.sample.certificates import Key, Made, make
+from tools.sample.certificates import Made, make
 from tools.sample.tls import ISSUING, ROOT
 
 AS_OF = "2026-03-03T06:00:00Z"
@@ -101,7 +99,7 @@ HOSTILE = {**SHAPES, **BROKEN, **{f"text {n}": named(text).der for n, text in en
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_what_is_read_of_a_certificate_is_bounded_and_never_an_error(case: str) -> None:
+def test_what_is_read_of_a_certificate_is_bounded_and_never_an_error(case):
     read = read_certificate(HOSTILE[case])
     assert bool(read.problem) == (case in BROKEN)
     assert all(len(text) <= MAX_TEXT for text in (read.subject, read.issuer, read.problem, *read.names))
@@ -117,7 +115,7 @@ def test_what_is_read_of_a_certificate_is_bounded_and_never_an_error(case: str) 
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(tmp_path_factory):
     """Return the sample, whose servers present hostile certificates and say hostile things."""
     folder = tmp_path_factory.mktemp("hostile") / "data"
     copytree(CATALOGUE, folder, ignore=ignore_patterns("tls-*"))
@@ -153,11 +151,11 @@ def write(folder: Path, content: list[dict[str, Any]]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def space(data: Path) -> TrustSpace:
+def space(data):
     return load_space(data, as_of=AS_OF, anchors=[CATALOGUE / "anchors"])
 
 
-def test_the_audit_finds_what_is_to_be_found_and_does_not_fail(space: TrustSpace) -> None:
+def test_the_audit_finds_what_is_to_be_found_and_does_not_fail(space):
     found = audit("certificates", space)
     rules = set(found["rule"])
     assert FAILED not in rules
@@ -167,7 +165,7 @@ def test_the_audit_finds_what_is_to_be_found_and_does_not_fail(space: TrustSpace
     assert set(domains(space, found)["receives"]) <= {"yes", "degraded", "no", "unknown"}
 
 
-def test_memory_is_bounded(data: Path) -> None:
+def test_memory_is_bounded(data):
     file = data / "observations" / "tls-2026-03-02T070000Z.jsonl.gz"
     size = len(gzip.decompress(file.read_bytes()))
     tracemalloc.start()
@@ -187,14 +185,14 @@ def call(*arguments: str) -> Result:
 
 
 @pytest.mark.parametrize("written", ["csv", "sarif"])
-def test_the_terminal_gets_no_character_that_steers_it(data: Path, written: str) -> None:
+def test_the_terminal_gets_no_character_that_steers_it(data, written):
     result = call("findings", "certificates", "--data", str(data), "--as-of", AS_OF, "--format", written)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.output
     assert len(result.output) > 1000
     assert not UNSAFE.search(result.output)
 
 
-def test_one_server_s_names_are_shown_on_their_own_line(tmp_path: Path) -> None:
+def test_one_server_s_names_are_shown_on_their_own_line(tmp_path):
     async def run(port_of: Any, files: tuple[Path, Path]) -> Result:
         async with serving({"127.0.0.1": tls(files)}) as port:
             return await asyncio.to_thread(call, *port_of(port))
@@ -218,9 +216,7 @@ def test_one_server_s_names_are_shown_on_their_own_line(tmp_path: Path) -> None:
         ("ten thousand names", MANY.key, "handshake-failed excessive message size"),
     ],
 )
-def test_a_server_that_presents_it_is_seen_or_unknown(
-    case: str, key: Key, outcome: str, tmp_path: Path
-) -> None:
+def test_a_server_that_presents_it_is_seen_or_unknown(case, key, outcome, tmp_path):
     files = GOOD.files(tmp_path)
     files[0].write_text(ssl.DER_cert_to_PEM_cert(HOSTILE[case]))
     files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
@@ -238,7 +234,7 @@ def test_a_server_that_presents_it_is_seen_or_unknown(
     assert shown.exit_code == 4, shown.output
 
 
-def test_the_page_holds_it_all_as_text(data: Path, tmp_path: Path) -> None:
+def test_the_page_holds_it_all_as_text(data, tmp_path):
     given = {"data": str(data), "as_of": AS_OF}
     run = run_reports(["certificates"], out=tmp_path / "out", parameters=given)
     assert [one.failure for one in run.outcomes] == [None]
@@ -276,12 +272,12 @@ EDITED: dict[str, Any] = {
 
 
 @pytest.fixture
-def edited(tmp_path: Path) -> Path:
+def edited(tmp_path):
     return Path(copytree(CATALOGUE, tmp_path / "data", ignore=ignore_patterns("archive", "variants")))
 
 
 @pytest.fixture(scope="module")
-def untouched() -> pd.Series:
+def untouched():
     """What is known of the certificates of each domain where nobody edited anything."""
     return certificates_of(load_space(as_of=AS_OF, anchors=[CATALOGUE / "anchors"]))
 
@@ -291,7 +287,7 @@ def certificates_of(space: TrustSpace) -> pd.Series:
     return domains(space, findings_of("certificates", space)).set_index("domain")["tls"]
 
 
-def test_lines_edited_by_hand_cost_no_other_line(edited: Path) -> None:
+def test_lines_edited_by_hand_cost_no_other_line(edited):
     (file,) = (edited / "observations").glob("tls-*")
     whole = [json.loads(line) for line in gzip.decompress(file.read_bytes()).decode().splitlines()]
     before = load_tls(file)
@@ -304,9 +300,7 @@ def test_lines_edited_by_hand_cost_no_other_line(edited: Path) -> None:
     assert FAILED not in set(found["rule"])
 
 
-def test_a_certificate_that_is_not_its_hash_makes_its_servers_unknown_and_not_wrong(
-    edited: Path, untouched: pd.Series
-) -> None:
+def test_a_certificate_that_is_not_its_hash_makes_its_servers_unknown_and_not_wrong(edited, untouched):
     (file,) = (edited / "observations").glob("tls-*")
     whole = [json.loads(line) for line in gzip.decompress(file.read_bytes()).decode().splitlines()]
     other = next(one["der"] for one in whole if "der" in one)
@@ -319,9 +313,7 @@ def test_a_certificate_that_is_not_its_hash_makes_its_servers_unknown_and_not_wr
 
 
 @pytest.mark.parametrize("kept", [0.05, 0.6, 0.999])
-def test_a_file_that_was_cut_tells_what_is_left_of_it(
-    kept: float, edited: Path, untouched: pd.Series
-) -> None:
+def test_a_file_that_was_cut_tells_what_is_left_of_it(kept, edited, untouched):
     (file,) = (edited / "observations").glob("tls-*")
     whole = file.read_bytes()
     file.write_bytes(whole[: int(len(whole) * kept)])

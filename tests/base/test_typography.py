@@ -51,7 +51,7 @@ def test_dates():
         assert language.month(FIRST) == f"March{NBSP}2025"
 
 
-def test_english_has_its_own_typography() -> None:
+def test_english_has_its_own_typography():
     with using_language("en"):
         assert (language.number(6494), language.percent(1, 100_000)) == ("6,494", "less than 0.1%")
         assert [language.percent(*share) for share in ((1, 12), (1, 3), (0, 0))] == ["8.3%", "33%", "–"]
