@@ -354,15 +354,9 @@ def made_site(folder: Path, space: TrustSpace, findings: pd.DataFrame, reports: 
     built = folder / "site"
     built.mkdir()
     build_site(
-        built,
-        space,
-        findings,
-        waived=accepted,
-        told=told,
-        points=[*earlier, point],
-        reports=reports,
+        built, space, findings, waived=accepted, told=told, points=[*earlier, point], reports=reports,
         dossiers=dossiers,
-    )
+    )  # fmt: skip
     return Site(built, space, findings, accepted, told)
 
 
@@ -396,16 +390,9 @@ def real_site(real_run, real_space, tmp_path_factory) -> Site:
 @pytest.fixture(scope="session")
 def hostile_site(hostile_run, hostile_space, tmp_path_factory) -> Site:
     """The site of the hostile list, with findings that have hostile text in every field, contacts shown."""
+    texts = ("observed", "expected", "register", "operator_id", "operator")
     more = [
-        made(
-            rule,
-            observed=payload,
-            expected=payload,
-            register=payload,
-            domains=(payload, f"{payload}2"),
-            operator_id=payload,
-            operator=payload,
-        )
+        made(rule, domains=(payload, f"{payload}2"), **dict.fromkeys(texts, payload))
         for payload in PAYLOADS
         for rule in ("DN_SHAPE", "DNS_MX_NULL")
     ]

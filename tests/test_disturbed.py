@@ -77,16 +77,9 @@ KEPT = ("--archive", "out/archive", "--anchors", "data/anchors")
 OPERATOR, DOMAIN = "399900000300015", "annexe1-valfictif.mssante.fr"
 SERVER = "127.0.56.9"
 ASKED = (
-    "--data",
-    "data",
-    "--only",
-    "had-*",
-    "--parent-server",
-    f"ns.mssante.fr={SERVER}",
-    "--port",
-    "{port}",
-)
-ASKED += ("--resolver", SERVER, "--per-server", "10000", "--timeout", "1", "--out", "out/dns.jsonl.gz")
+    "--data", "data", "--only", "had-*", "--parent-server", f"ns.mssante.fr={SERVER}", "--port", "{port}",
+    "--resolver", SERVER, "--per-server", "10000", "--timeout", "1", "--out", "out/dns.jsonl.gz",
+)  # fmt: skip
 VISITED = ("--data", "{loop}", "--port", "{closed}", "--timeout", "1", "--pause", "0")
 COMMANDS = {
     "findings": ("findings", "dn_consistency", *FEW, "--out", "out/findings.csv"),

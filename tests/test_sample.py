@@ -40,9 +40,7 @@ IMPOSSIBLE_ADDRESS = "mss@gmail.com"
 Line = tuple[str, str, str, str, str]
 
 
-def load(
-    source: Path | bytes, anchors: tuple[Path, ...] = (SAMPLE / "anchors",), signer: str | None = None
-) -> WhiteList:
+def load(source, anchors=(SAMPLE / "anchors",), signer=None) -> WhiteList:
     return load_whitelist(source, recover=True, any_namespace=True, anchors=anchors, signer=signer)
 
 

@@ -1,7 +1,4 @@
-"""The exceptions of this package, all under `AuditError`.
-
-Each keeps its fields, prints as one line with file, place and remedy, and survives pickling, as from a child.
-"""
+"""The exceptions of this package, all under `AuditError`: one line each, fields that survive pickling."""
 
 from collections.abc import Mapping
 from pathlib import PurePath

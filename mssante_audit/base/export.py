@@ -1,7 +1,4 @@
-"""Frames to files: CSV and XLSX that no spreadsheet takes for formulas, JSON, Parquet; whole or not at all.
-
-What a cell cannot hold (`OBJECTS`) is in JSON and Parquet only.
-"""
+"""Frames to files: CSV and XLSX that no spreadsheet takes for formulas, JSON, Parquet; never half written."""
 
 import csv
 import io
@@ -20,9 +17,8 @@ import pandas as pd
 from mssante_audit.base.errors import AuditError, OutputError
 from mssante_audit.base.resources import real_path
 
+# Columns that hold Python's own objects: in JSON and Parquet, and in no flat table.
 OBJECTS = ("subject", "rows", "where", "facts", "why")
-"""Columns that hold Python's own objects: JSON in files, and not among a table's flat columns."""
-
 XLSX_TEXT = 32_767  # characters a cell may hold; openpyxl cuts there silently, so we cut before, visibly
 XLSX_ROWS = 1_048_576
 
@@ -63,10 +59,7 @@ def values(frame: pd.DataFrame | Values) -> Values:
 
 
 def csv_text(frame: pd.DataFrame | Values) -> str:
-    r"""Return `frame` as CSV (commas, ``\n``, no index) whose cells no spreadsheet takes for formulas.
-
-    Texts are `guarded`, numbers stay numbers. A tuple is written as its values with blanks between them;
-    `OBJECTS` are left out.
+    r"""Return `frame` as CSV (commas, ``\n``, no index) without `OBJECTS`: texts are `guarded`.
 
     >>> print(csv_text(pd.DataFrame({"a": ["=1+1", "b;=1"], "n": [-1, 2]})), end="")
     a,n
@@ -121,8 +114,7 @@ def json_bytes(content: Any) -> bytes:
 def parquet_bytes(frame: pd.DataFrame) -> bytes:
     """Return `frame` as Parquet: objects as JSON text, an ordered category as text with its `rank` beside it.
 
-    Parquet keeps no order of categories: rank 0 is the lowest, -1 none. Texts that are no Unicode are escaped
-    as in the other formats.
+    Parquet keeps no order of categories: rank 0 is the lowest, -1 none.
     """
     # Compact, and what is no Unicode escaped as in the other formats.
     dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -187,10 +179,9 @@ def write_csv(frame: pd.DataFrame | Values, path: Path) -> None:
 
 
 def write_workbook(frames: Mapping[str, pd.DataFrame | Values], path: Path) -> None:
-    r"""Write frames as an XLSX workbook, a sheet each by its name (at most 31 letters), every text a text.
+    """Write frames as an XLSX workbook, a sheet each by its name (at most 31 letters), every text a text.
 
-    Control characters that XML refuses are written as ``\x00``; a text over 32,767 characters is cut and
-    says so; `OBJECTS` are left out. A frame of more rows than a sheet has is an `OutputError`.
+    `OBJECTS` are left out. A frame of more rows than a sheet has is an `OutputError`.
     """
     from lxml.etree import SerialisationError
     from openpyxl import Workbook

@@ -1,8 +1,6 @@
 """What the columns of frames are: said once, for their dtypes, for docs/data.md and as JSON Schema.
 
-A `Column.dtype` is as pandas names it, but for what only a meaning can tell: ``object (tuple of str)``,
-``object (tuple of int)``, ``object (places)``, ``object (dict)``, ``category``, ``ordered category``.
-A meaning that says "names persons" is taken at its word (`Column.personal`).
+A `Column.dtype` is one of `_TYPES`: as pandas names it, with what an object is in brackets.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
-"""The language that readers are told things in: French, or another by its catalogue, ``locale/LANGUAGE.po``.
+"""The language of readers: French, or another by its catalogue, ``locale/LANGUAGE.po``.
 
-Texts of ours stand in French where they are said, in code, templates, notebooks and tables of words
-(``words.toml``), errors in English; a catalogue has each of them in another language. What none has stays as
-it is: names of the data, a notebook of one's own. Numbers, plurals, dates and lists are written as the
-language does: French parts thousands by a narrow no-break space, and keeps a number with its noun or sign.
+Our texts stand in French in code, templates, notebooks and tables of words (``words.toml``), errors in
+English. A catalogue translates them; what it does not have stays as it is, such as names of the data.
 """
 
 import re
@@ -142,8 +140,7 @@ class Sentence(Formatter):
     def format_field(self, value: Any, spec: str) -> str:
         """Write a text as it is, all else as the language does: a number with the noun or word that agrees.
 
-        An instant is written as its day, or as its ``month`` or ``moment``; a number of days may be a
-        ``duration``.
+        An instant is its day, ``month`` or ``moment``; a number of days may be a ``duration``.
         """
         if isinstance(value, str):
             return value

@@ -30,7 +30,7 @@ def read_state(
 ) -> dict[str, Any] | None:
     """Return the content of a state file, ``None`` if there is none.
 
-    One that cannot be read, is of another version, or was changed is an `InputError`, and stays as it is.
+    One that cannot be read, is of another version, or was changed is an `InputError`.
     """
     fault, state = "", {}
     try:

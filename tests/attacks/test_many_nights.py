@@ -44,14 +44,9 @@ def opened(monkeypatch, nights):
 
 @pytest.mark.parametrize(
     "command",
-    [
-        "letters status",
-        "letters due",
-        "doctor --health --config audit.toml",
-        "methods --data data",
-        "check x --data data",
-    ],
-)
+    ["letters status", "letters due", "doctor --health --config audit.toml", "methods --data data",
+     "check x --data data"],
+)  # fmt: skip
 def test_a_command_opens_a_bounded_number(command, opened, run):
     done: Done = run(*command.split())
     assert "Traceback" not in done.stderr

@@ -132,14 +132,8 @@ NOW = datetime(2026, 3, 3, 6, tzinfo=UTC)
 
 
 def listed(status="valid", **more):
-    told = {
-        "signature": Verdict(status, ""),
-        "damaged": False,
-        "damage_kinds": (),
-        "generated_at": NOW - DAY,
-        **more,
-    }
-    return SimpleNamespace(**told)
+    usual = {"damaged": False, "damage_kinds": (), "generated_at": NOW - DAY}
+    return SimpleNamespace(**{"signature": Verdict(status, "")} | usual | more)
 
 
 @pytest.mark.parametrize(
