@@ -1,18 +1,8 @@
 """Every command that writes, disturbed: killed at random instants, no room, a read-only disk, two at once.
 
-====================  ====================================================================================
-disturbed             where it is tested
-====================  ====================================================================================
-commands that write   here, each of `COMMANDS`
-a nightly run         `tests/nightly/test_kill.py` (kill), `test_run.py` (full disk, two at once, clock)
-an archive            too `tests/archive`: `test_archive.py` (kill, two at once), `test_archive_disk.py`
-an observation        too `tests/observe/test_observing.py` (kill and full disk while it is written)
-====================  ====================================================================================
-
 Before a command's n-th change on disk an audit hook kills it, or lets the system say that there is no room.
-`make test-long` tries three instants of each command that is not `ALIKE` another, and one of the others. A
-command of the program that is neither in `COMMANDS` nor in `ELSEWHERE` nor in `READING`, or is in `READING`
-and writes, fails a test.
+`make test-long` tries three instants of each command that is not `ALIKE` another, and one of the others.
+Nights, archives and observations are disturbed in `tests/nightly`, `tests/archive` and `tests/observe` too.
 """
 
 import errno
@@ -247,10 +237,7 @@ def undisturbed(told, tmp_path_factory):
 @pytest.mark.long
 @pytest.mark.parametrize("command", COMMANDS)
 def test_nothing_is_lost_and_it_is_told_in_one_line(command, tmp_path, undisturbed):
-    disturb(command, 1 if command in ALIKE else 3, tmp_path, undisturbed)
-
-
-def disturb(command: str, points: int, tmp_path: Path, undisturbed) -> None:
+    points = 1 if command in ALIKE else 3
     done = undisturbed(command)
     place, words, before, whole, changes = done.place, done.place.words, done.before, done.left, done.changes
     assert whole

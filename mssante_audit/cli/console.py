@@ -134,9 +134,13 @@ def say_lacking(space: TrustSpace, audits: Iterable[str]) -> None:
 
 
 def parameters_of(context: typer.Context, *aside: str) -> dict[str, Any]:
-    """Return the parameters given to a command by its options, but for some, and by ``-p``, each once."""
+    """Return the parameters given to a command by its options, but for some, and by ``-p``, each once.
+
+    A format that needs a file is refused here, before anything is loaded.
+    """
     from mssante_audit.report.parameters import check_value, kind_of, parse_assignments
 
+    check_format(context.params.get("format", ""), context.params.get("out"))
     options = {n: value for n, value in context.params.items() if n in OPENED and n not in aside}
     given = parse_assignments(options.pop("parameter", None) or ())
     for name, value in options.items():

@@ -193,7 +193,6 @@ def findings(
     from mssante_audit.findings.sarif import sarif
     from mssante_audit.report.results import touching
 
-    console.check_format(format, out)
     space, chosen = console.limited_space(context)
     names = [name for name in audits.audits() if audit in ("all", name)]
     with using_language(lang.value):
@@ -263,7 +262,6 @@ def domains(
     from mssante_audit.values.person import unnamed
     from mssante_audit.verdicts.domains import domains as verdicts
 
-    console.check_format(format, out)
     space, chosen = console.limited_space(context)
     shown = console.of_domains(verdicts(space, language=lang), space, chosen)
     masked = {name: list(map(unnamed, shown[name])) for name in ("domain", "operator")}
@@ -282,7 +280,6 @@ def methods(
     """Write the method in use for each domain: delegated, redirected, wildcard, none, unknown."""
     from mssante_audit.verdicts.domains import method_records
 
-    console.check_format(format, out)
     space = console.space_of(console.parameters_of(context))
     if space.observation is None:
         remedy = "`mssante-audit observe dns --data DIR` makes one"
@@ -304,7 +301,6 @@ def certificates(
     from mssante_audit.report.certificates import calendar
     from mssante_audit.verdicts import presented
 
-    console.check_format(format, out)
     space, chosen = console.limited_space(context)
     if space.tls is None:
         remedy = "`mssante-audit observe tls --data DIR` makes one"
