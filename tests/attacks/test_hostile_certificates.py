@@ -44,12 +44,8 @@ from tools.sample.tls import ISSUING, ROOT
 AS_OF = "2026-03-03T06:00:00Z"
 AT = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
 STEERING = (
-    "x\x00y",
-    "\x1b[2Jx\x07",
-    "x\n192.88.99.1 port 25: presented",
-    "x\r\ny",
-    "\u2066x\u2069\u200b\u0085",
-)
+    "x\x00y", "\x1b[2Jx\x07", "x\n192.88.99.1 port 25: presented", "x\r\ny", "\u2066x\u2069\u200b\u0085",
+)  # fmt: skip
 """Texts that a terminal would obey, or that hide."""
 TEXTS = (*PAYLOADS, *STEERING)
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
@@ -184,6 +180,11 @@ def call(*arguments: str) -> Result:
     return CliRunner().invoke(app, list(arguments))
 
 
+async def looked_at(port: int) -> Result:
+    shown = ("observe", "tls", "--host", "127.0.0.1", "--port", str(port))
+    return await asyncio.to_thread(call, *shown)
+
+
 @pytest.mark.parametrize("written", ["csv", "sarif"])
 def test_the_terminal_gets_no_character_that_steers_it(data, written):
     result = call("findings", "certificates", "--data", str(data), "--as-of", AS_OF, "--format", written)
@@ -193,15 +194,12 @@ def test_the_terminal_gets_no_character_that_steers_it(data, written):
 
 
 def test_one_server_s_names_are_shown_on_their_own_line(tmp_path):
-    async def run(port_of: Any, files: tuple[Path, Path]) -> Result:
+    async def run(files: tuple[Path, Path]) -> Result:
         async with serving({"127.0.0.1": tls(files)}) as port:
-            return await asyncio.to_thread(call, *port_of(port))
+            return await looked_at(port)
 
     for number, text in enumerate(STEERING):
-        files = named(text).files(tmp_path / str(number))
-        result = asyncio.run(
-            run(lambda port: ("observe", "tls", "--host", "127.0.0.1", "--port", str(port)), files)
-        )
+        result = asyncio.run(run(named(text).files(tmp_path / str(number))))
         assert not UNSAFE.search(result.output)
         assert len(re.findall("^127.0.0.1 port", result.output, re.M)) == 1
         assert "\n192.88" not in result.output
@@ -225,8 +223,7 @@ def test_a_server_that_presents_it_is_seen_or_unknown(case, key, outcome, tmp_pa
         async with serving({"127.0.0.1": tls(files)}) as port:
             settings = ObserveTls(timeout=9)
             seen = await asyncio.to_thread(visit, "127.0.0.1", port, "", settings, offers_of(settings))
-            shown = ("observe", "tls", "--host", "127.0.0.1", "--port", str(port))
-            return seen, await asyncio.to_thread(call, *shown)
+            return seen, await looked_at(port)
 
     seen, shown = asyncio.run(run())
     assert f"{seen.outcome} {seen.detail}".strip() == outcome
@@ -276,6 +273,12 @@ def edited(tmp_path):
     return Path(copytree(CATALOGUE, tmp_path / "data", ignore=ignore_patterns("archive", "variants")))
 
 
+def observation_of(folder: Path) -> tuple[Path, list[dict[str, Any]]]:
+    """Return the observation of TLS in a data folder, and its lines."""
+    (file,) = (folder / "observations").glob("tls-*")
+    return file, [json.loads(line) for line in gzip.decompress(file.read_bytes()).decode().splitlines()]
+
+
 @pytest.fixture(scope="module")
 def untouched():
     """What is known of the certificates of each domain where nobody edited anything."""
@@ -288,8 +291,7 @@ def certificates_of(space: TrustSpace) -> pd.Series:
 
 
 def test_lines_edited_by_hand_cost_no_other_line(edited):
-    (file,) = (edited / "observations").glob("tls-*")
-    whole = [json.loads(line) for line in gzip.decompress(file.read_bytes()).decode().splitlines()]
+    file, whole = observation_of(edited)
     before = load_tls(file)
     visit = next(one for one in whole if one.get("outcome") == "presented")
     changed = [{**visit, **change} for change in EDITED.values()]
@@ -301,8 +303,7 @@ def test_lines_edited_by_hand_cost_no_other_line(edited):
 
 
 def test_a_certificate_that_is_not_its_hash_makes_its_servers_unknown_and_not_wrong(edited, untouched):
-    (file,) = (edited / "observations").glob("tls-*")
-    whole = [json.loads(line) for line in gzip.decompress(file.read_bytes()).decode().splitlines()]
+    _, whole = observation_of(edited)
     other = next(one["der"] for one in whole if "der" in one)
     write(edited, [{**one, "der": other} if "der" in one else one for one in whole])
     space = load_space(edited, as_of=AS_OF, anchors=[CATALOGUE / "anchors"])
@@ -314,7 +315,7 @@ def test_a_certificate_that_is_not_its_hash_makes_its_servers_unknown_and_not_wr
 
 @pytest.mark.parametrize("kept", [0.05, 0.6, 0.999])
 def test_a_file_that_was_cut_tells_what_is_left_of_it(kept, edited, untouched):
-    (file,) = (edited / "observations").glob("tls-*")
+    file, _ = observation_of(edited)
     whole = file.read_bytes()
     file.write_bytes(whole[: int(len(whole) * kept)])
     space = load_space(edited, as_of=AS_OF, lenient=True, anchors=[CATALOGUE / "anchors"])
