@@ -1,7 +1,5 @@
 """Cells of the shipped notebooks, run on values made up by a test: the analysis stands in them."""
 
-from __future__ import annotations
-
 import ast
 import json
 import re

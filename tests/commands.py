@@ -1,7 +1,5 @@
 """The command line, run in this process."""
 
-from __future__ import annotations
-
 import signal
 import sys
 from collections.abc import Callable
@@ -21,7 +19,7 @@ class Done(NamedTuple):
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+def run(monkeypatch, capsys) -> Callable[..., Done]:
     """Return a function that runs the command line and returns status, output and errors."""
 
     def command(*arguments: object) -> Done:

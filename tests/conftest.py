@@ -197,22 +197,20 @@ def sample_space() -> TrustSpace:
 
 
 @pytest.fixture(scope="session")
-def sample_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def sample_run(tmp_path_factory) -> Run:
     """The shipped notebooks' reports of the sample."""
     return run_reports(out=tmp_path_factory.mktemp("sample"), parameters={"as_of": SAMPLE_AS_OF})
 
 
 @pytest.fixture(scope="session")
-def english_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def english_run(tmp_path_factory) -> Run:
     """The shipped notebooks' reports of the sample, in English."""
     given = {"as_of": SAMPLE_AS_OF, "lang": "en"}
     return run_reports(out=tmp_path_factory.mktemp("english"), parameters=given)
 
 
 @pytest.fixture(scope="session")
-def english_site(
-    english_run: Run, sample_space: TrustSpace, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def english_site(english_run, sample_space, tmp_path_factory) -> Path:
     """The folder of the English site of the sample, with its reports below ``rapports``."""
     folder, found = tmp_path_factory.mktemp("english-site"), audit_all(sample_space, language="en")
     more = {"waived": waived(sample_space, language="en"), "told": None, "points": (), "language": "en"}
@@ -221,7 +219,7 @@ def english_site(
 
 
 @pytest.fixture(scope="session")
-def real_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def real_data(tmp_path_factory) -> Path:
     """A folder with the real list, and beside it what the sample has of a register and an observation."""
     if not REAL.exists():
         pytest.skip("no real list beside the checkout (../shared/real)")
@@ -237,20 +235,20 @@ def real_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def real_run(real_data: Path) -> Run:
+def real_run(real_data) -> Run:
     """The shipped notebooks' reports of the real list."""
     given = {"data": str(real_data), "as_of": REAL_AS_OF}
     return run_reports(out=real_data.parent / "out", parameters=given)
 
 
 @pytest.fixture(scope="session")
-def real_space(real_data: Path) -> TrustSpace:
+def real_space(real_data) -> TrustSpace:
     """What the reports of the real list are of, loaded; not to be changed."""
     return load_space(real_data, as_of=REAL_AS_OF)
 
 
 @pytest.fixture(scope="session")
-def certificates_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def certificates_run(tmp_path_factory) -> Run:
     """The report on certificates, of the sample with servers that were visited and say hostile things."""
     folder = tmp_path_factory.mktemp("certificates")
     copytree(CATALOGUE, folder / "data")
@@ -260,7 +258,7 @@ def certificates_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="session")
-def hostile_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def hostile_data(tmp_path_factory) -> Path:
     """A folder with a list, a register and an observation that have hostile text in every field."""
     folder = tmp_path_factory.mktemp("hostile")
     (folder / "data").mkdir()
@@ -277,20 +275,20 @@ def hostile_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def hostile_run(hostile_data: Path) -> Run:
+def hostile_run(hostile_data) -> Run:
     """The shipped notebooks' reports of a list with hostile text in every field, contacts shown."""
     given = {"data": str(hostile_data), "as_of": SAMPLE_AS_OF, "contacts": "all"}
     return run_reports(out=hostile_data.parent / "out", parameters=given)
 
 
 @pytest.fixture(scope="session")
-def hostile_space(hostile_data: Path) -> TrustSpace:
+def hostile_space(hostile_data) -> TrustSpace:
     """What the reports of the hostile list are of, loaded, contacts shown; not to be changed."""
     return load_space(hostile_data, as_of=SAMPLE_AS_OF, contacts="all")
 
 
 @pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ssl.SSLContext]:
+def authority(tmp_path_factory) -> tuple[Path, ssl.SSLContext]:
     """A certificate for loopback and liste.example, signed by itself: a file to trust, a server's context."""
     folder = tmp_path_factory.mktemp("tls")
     key = ec.generate_private_key(ec.SECP256R1())
@@ -356,60 +354,45 @@ def made_site(folder: Path, space: TrustSpace, findings: pd.DataFrame, reports: 
     built = folder / "site"
     built.mkdir()
     build_site(
-        built,
-        space,
-        findings,
-        waived=accepted,
-        told=told,
-        points=[*earlier, point],
-        reports=reports,
+        built, space, findings, waived=accepted, told=told, points=[*earlier, point], reports=reports,
         dossiers=dossiers,
-    )
+    )  # fmt: skip
     return Site(built, space, findings, accepted, told)
 
 
 @pytest.fixture(scope="session")
-def sample_site(sample_run: Run, sample_space: TrustSpace, tmp_path_factory: pytest.TempPathFactory) -> Site:
+def sample_site(sample_run, sample_space, tmp_path_factory) -> Site:
     """The site of the sample."""
     folder = tmp_path_factory.mktemp("sample-site")
     return made_site(folder, sample_space, audit_all(sample_space), sample_run.out)
 
 
 @pytest.fixture(scope="session")
-def quiet_site(sample_space: TrustSpace, tmp_path_factory: pytest.TempPathFactory) -> Site:
+def quiet_site(sample_space, tmp_path_factory) -> Site:
     """The site of the sample without register nor observation: some of its domains have no finding."""
     space = replace(sample_space, register=None, observation=None)
     return made_site(tmp_path_factory.mktemp("quiet-site"), space, audit_all(space), None)
 
 
 @pytest.fixture(scope="session")
-def aged_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+def aged_site(tmp_path_factory) -> Site:
     """The site of the sample, long after: list and observations are too old."""
     space = load_space(as_of="2026-11-26")
     return made_site(tmp_path_factory.mktemp("aged-site"), space, audit_all(space), None)
 
 
 @pytest.fixture(scope="session")
-def real_site(real_run: Run, real_space: TrustSpace, tmp_path_factory: pytest.TempPathFactory) -> Site:
+def real_site(real_run, real_space, tmp_path_factory) -> Site:
     """The site of the real list."""
     return made_site(tmp_path_factory.mktemp("real-site"), real_space, audit_all(real_space), real_run.out)
 
 
 @pytest.fixture(scope="session")
-def hostile_site(
-    hostile_run: Run, hostile_space: TrustSpace, tmp_path_factory: pytest.TempPathFactory
-) -> Site:
+def hostile_site(hostile_run, hostile_space, tmp_path_factory) -> Site:
     """The site of the hostile list, with findings that have hostile text in every field, contacts shown."""
+    texts = ("observed", "expected", "register", "operator_id", "operator")
     more = [
-        made(
-            rule,
-            observed=payload,
-            expected=payload,
-            register=payload,
-            domains=(payload, f"{payload}2"),
-            operator_id=payload,
-            operator=payload,
-        )
+        made(rule, domains=(payload, f"{payload}2"), **dict.fromkeys(texts, payload))
         for payload in PAYLOADS
         for rule in ("DN_SHAPE", "DNS_MX_NULL")
     ]

@@ -1,7 +1,5 @@
 """A server of a test, on a port of loopback."""
 
-from __future__ import annotations
-
 import socketserver
 import ssl
 import threading

@@ -1,7 +1,5 @@
 """Made-up extractions: the columns of the real one, persons that stand out if anything of them is kept."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 

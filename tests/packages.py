@@ -1,7 +1,5 @@
 """Packages of somebody else, each of one file, with an audit as entry point; here for tests to install."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import zipfile

@@ -13,7 +13,7 @@ def layers() -> list[str]:
     return next(contract["layers"] for contract in settings["contracts"] if contract["type"] == "layers")
 
 
-def test_the_drawing_is_the_contract() -> None:
+def test_the_drawing_is_the_contract():
     text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     drawn = re.findall(r"^    (\w+) --> (\w+)$", text.partition("```mermaid")[2].partition("```")[0], re.M)
     assert drawn == list(pairwise(layers()))
@@ -21,7 +21,7 @@ def test_the_drawing_is_the_contract() -> None:
     assert {path.parent.name for path in (ROOT / "mssante_audit").glob("*/__init__.py")} == set(layers())
 
 
-def test_every_file_that_the_walk_names_is_there() -> None:
+def test_every_file_that_the_walk_names_is_there():
     text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     named = re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", text)
     assert len(named) > 20
@@ -29,7 +29,7 @@ def test_every_file_that_the_walk_names_is_there() -> None:
     assert [name for name in named if not any((base / name).exists() for base in bases)] == []
 
 
-def test_before_a_commit_the_checks_of_lint_are_made() -> None:
+def test_before_a_commit_the_checks_of_lint_are_made():
     lint = re.search(r"^lint:.*\n((?:\t.+\n)+)", (ROOT / "Makefile").read_text("utf-8"), re.M)
     assert lint
     hooks = re.findall(r"^ *entry: (.+)$", (ROOT / ".pre-commit-config.yaml").read_text("utf-8"), re.M)

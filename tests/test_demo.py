@@ -1,10 +1,7 @@
 """The demonstration, ``data/sample``: its story is all that the audits find, and its README tells it."""
 
-from __future__ import annotations
-
 import re
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from test_sample import load
@@ -16,7 +13,6 @@ from mssante_audit.audits import audit_all, waived
 from mssante_audit.base.resources import resource, sample_folder
 from mssante_audit.findings.ledger import read_ledger, scope_of
 from mssante_audit.findings.trend import read_trend, severity_counts
-from mssante_audit.space.trust import TrustSpace
 from tools.demo import LIST_FILE, MONTHS, demo_nights
 
 DEMO = resource("data/sample")
@@ -41,18 +37,18 @@ STORY = {
 
 
 @pytest.fixture(scope="module")
-def space(shipped: Path) -> TrustSpace:
+def space(shipped):
     assert sample_folder() == shipped == DEMO
     return ms.load_space()
 
 
-def test_audits_find_the_story_and_nothing_else(space: TrustSpace) -> None:
+def test_audits_find_the_story_and_nothing_else(space):
     found = audit_all(space).groupby("rule")["domains"].sum().to_dict()
     assert found == STORY
     assert waived(space)["rule"].tolist() == ["CONTACT_PERSONAL"]
 
 
-def test_readme_tells_rules_and_numbers(space: TrustSpace) -> None:
+def test_readme_tells_rules_and_numbers(space):
     text = (DEMO / "README.md").read_text(encoding="utf-8")
     assert set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", text)) == STORY.keys()
     mail = ms.domains(space)["receives"].value_counts()
@@ -65,7 +61,7 @@ def test_readme_tells_rules_and_numbers(space: TrustSpace) -> None:
         assert (space.entries[column] == name.strip("`")).any() or "MOULIN" in name, name
 
 
-def test_archive_of_fourteen_months_ends_with_the_list_audited(space: TrustSpace) -> None:
+def test_archive_of_fourteen_months_ends_with_the_list_audited(space):
     archive = open_archive(DEMO / "archive", [DEMO / "anchors"])
     kept = archive.snapshots
     assert {one.generated_at.weekday() for one in kept} == {0}
@@ -83,7 +79,7 @@ def test_archive_of_fourteen_months_ends_with_the_list_audited(space: TrustSpace
     assert told.keys() >= {"added", "removed", "renewal", "arrival", "departure"}
 
 
-def test_nights_end_as_the_audit_of_today(space: TrustSpace) -> None:
+def test_nights_end_as_the_audit_of_today(space):
     points = read_trend(DEMO / "nights" / "trend.json")
     assert [point.at[:7] for point in points] == [f"{y}-{m:02}" for y, m in MONTHS[-6:]]
     assert points[-1].counts == severity_counts(audit_all(space))
@@ -94,17 +90,17 @@ def test_nights_end_as_the_audit_of_today(space: TrustSpace) -> None:
 
 
 @pytest.mark.long
-def test_nights_found_what_is_in_git() -> None:
+def test_nights_found_what_is_in_git():
     for name, content in demo_nights().items():
         assert content == (DEMO / name).read_bytes()
 
 
-def test_nothing_in_it_is_anybodys() -> None:
+def test_nothing_in_it_is_anybodys():
     entries = load(DEMO / LIST_FILE).entries
     contacts = " ".join([*entries["project_contact"], *entries["support_contact"]])
     assert {number[:8] for number in re.findall(r"\d\d(?: \d\d){4}", contacts)} == {"02 61 91"}
     assert all(host.endswith(".example") for host in re.findall(r"@([\w.-]+)", contacts))
 
 
-def test_size() -> None:
+def test_size():
     assert sum(file.stat().st_size for file in DEMO.rglob("*") if file.is_file()) < 1_400_000

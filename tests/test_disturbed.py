@@ -1,21 +1,9 @@
 """Every command that writes, disturbed: killed at random instants, no room, a read-only disk, two at once.
 
-====================  ====================================================================================
-disturbed             where it is tested
-====================  ====================================================================================
-commands that write   here, each of `COMMANDS`
-a nightly run         `tests/nightly/test_kill.py` (kill), `test_run.py` (full disk, two at once, clock)
-an archive            too `tests/archive`: `test_archive.py` (kill, two at once), `test_archive_disk.py`
-an observation        too `tests/observe/test_observing.py` (kill and full disk while it is written)
-====================  ====================================================================================
-
 Before a command's n-th change on disk an audit hook kills it, or lets the system say that there is no room.
-`make test-long` tries three instants of each command that is not `ALIKE` another, and one of the others. A
-command of the program that is neither in `COMMANDS` nor in `ELSEWHERE` nor in `READING`, or is in `READING`
-and writes, fails a test.
+`make test-long` tries three instants of each command that is not `ALIKE` another, and one of the others.
+Nights, archives and observations are disturbed in `tests/nightly`, `tests/archive` and `tests/observe` too.
 """
-
-from __future__ import annotations
 
 import errno
 import gzip
@@ -24,7 +12,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
@@ -79,16 +67,9 @@ KEPT = ("--archive", "out/archive", "--anchors", "data/anchors")
 OPERATOR, DOMAIN = "399900000300015", "annexe1-valfictif.mssante.fr"
 SERVER = "127.0.56.9"
 ASKED = (
-    "--data",
-    "data",
-    "--only",
-    "had-*",
-    "--parent-server",
-    f"ns.mssante.fr={SERVER}",
-    "--port",
-    "{port}",
-)
-ASKED += ("--resolver", SERVER, "--per-server", "10000", "--timeout", "1", "--out", "out/dns.jsonl.gz")
+    "--data", "data", "--only", "had-*", "--parent-server", f"ns.mssante.fr={SERVER}", "--port", "{port}",
+    "--resolver", SERVER, "--per-server", "10000", "--timeout", "1", "--out", "out/dns.jsonl.gz",
+)  # fmt: skip
 VISITED = ("--data", "{loop}", "--port", "{closed}", "--timeout", "1", "--pause", "0")
 COMMANDS = {
     "findings": ("findings", "dn_consistency", *FEW, "--out", "out/findings.csv"),
@@ -200,7 +181,7 @@ def answered(query: dns.message.Message, transport: str) -> list[bytes | float]:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+def told(tmp_path_factory):
     """What the names in the commands' words stand for: where servers are, and who is observed on loopback."""
     published = {"/list.xml": gzip.decompress(Path(LIST).read_bytes())}
     published[f"/{EXTRACTION.name}"] = EXTRACTION.read_bytes()
@@ -237,7 +218,7 @@ class Whole:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(told: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Whole]:
+def undisturbed(told, tmp_path_factory):
     """A function that runs a command once, for all who hold what is disturbed against it."""
 
     @cache
@@ -255,11 +236,8 @@ def undisturbed(told: Mapping[str, str], tmp_path_factory: pytest.TempPathFactor
 
 @pytest.mark.long
 @pytest.mark.parametrize("command", COMMANDS)
-def test_nothing_is_lost_and_it_is_told_in_one_line(command: str, tmp_path: Path, undisturbed) -> None:
-    disturb(command, 1 if command in ALIKE else 3, tmp_path, undisturbed)
-
-
-def disturb(command: str, points: int, tmp_path: Path, undisturbed) -> None:
+def test_nothing_is_lost_and_it_is_told_in_one_line(command, tmp_path, undisturbed):
+    points = 1 if command in ALIKE else 3
     done = undisturbed(command)
     place, words, before, whole, changes = done.place, done.place.words, done.before, done.left, done.changes
     assert whole
@@ -288,7 +266,7 @@ def disturb(command: str, points: int, tmp_path: Path, undisturbed) -> None:
 
 
 @pytest.mark.parametrize("command", ["findings", "report", "snapshot", "import", "fetch", "dns"])
-def test_two_at_once_leave_what_one_leaves(command: str, tmp_path: Path, undisturbed) -> None:
+def test_two_at_once_leave_what_one_leaves(command, tmp_path, undisturbed):
     alone = undisturbed(command)
     status = alone.status
     place = Place(tmp_path / "both", alone.place.words)
@@ -320,7 +298,7 @@ def commands(command: typer.main.Any, name: str = "") -> Iterator[str]:
         yield name
 
 
-def test_every_command_is_disturbed_somewhere_or_writes_nothing() -> None:
+def test_every_command_is_disturbed_somewhere_or_writes_nothing():
     known = set(commands(typer.main.get_command(app)))
     named = {name for words in COMMANDS.values() for name in (words[0], " ".join(words[:2])) if name in known}
     assert named | {*ELSEWHERE, *READING} == known
@@ -329,7 +307,7 @@ def test_every_command_is_disturbed_somewhere_or_writes_nothing() -> None:
 
 
 @pytest.mark.parametrize("command", READING)
-def test_a_command_that_reads_changes_nothing(command: str, tmp_path: Path) -> None:
+def test_a_command_that_reads_changes_nothing(command, tmp_path):
     place = Place(tmp_path / "place", READING[command])
     done = place.run("count", 1)
     assert done.returncode in (0, 1, 2, 4), done.stderr

@@ -3,8 +3,6 @@
 `make docs` runs those of docs/gallery.md, and these tests as well.
 """
 
-from __future__ import annotations
-
 import re
 import shlex
 import subprocess
@@ -59,19 +57,19 @@ def blocks(*kinds: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("place", "tests"), ELSEWHERE.items(), ids=str)
-def test_what_is_said_to_be_tested_elsewhere_is(place: tuple[str, str], tests: str) -> None:
+def test_what_is_said_to_be_tested_elsewhere_is(place, tests):
     text = (ROOT / tests).read_text(encoding="utf-8")
     assert Path(place[0]).name in text or place[0] in text
     assert place[1] in text
 
 
-def test_no_block_is_of_a_kind_that_nobody_runs() -> None:
+def test_no_block_is_of_a_kind_that_nobody_runs():
     left = {kind for page, kind, _ in BLOCKS if (page, kind) not in ELSEWHERE}
     assert left == {"console", "promql", "python", "sql", "toml"}
 
 
 @pytest.fixture
-def here(tmp_path: Path, shipped: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(tmp_path, shipped, monkeypatch):
     """A folder with what the blocks name: a checkout's sample, a data folder, a snapshot, a history."""
     copytree(shipped, tmp_path / "data" / "sample")
     copytree(CATALOGUE, tmp_path / "FOLDER")
@@ -82,7 +80,7 @@ def here(tmp_path: Path, shipped: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return tmp_path
 
 
-def test_python(here: Path) -> None:
+def test_python(here):
     for page, code in blocks("python"):
         if "register(" in code:
             continue  # tests/audits/test_readme_audit.py
@@ -97,12 +95,12 @@ def test_python(here: Path) -> None:
             exec(compile(code, page, "exec"), {})
 
 
-def test_sql(here: Path) -> None:
+def test_sql(here):
     for page, code in blocks("sql"):
         assert duckdb.sql(code).fetchall(), page
 
 
-def test_toml(tmp_path: Path) -> None:
+def test_toml(tmp_path):
     read = {"[columns]": read_mapping, "[scope]": read_scope, "[letter]": load_config}
     (tmp_path / "logo.png").write_bytes(b"")
     for number, (_, code) in enumerate(blocks("toml")):
@@ -111,7 +109,7 @@ def test_toml(tmp_path: Path) -> None:
         assert read[code.split("\n")[0]](file)
 
 
-def test_console() -> None:
+def test_console():
     """Each command exists and takes the options given; targets of make and extras exist."""
     targets = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for page, code in blocks("console"):
@@ -128,7 +126,7 @@ def test_console() -> None:
                 assert CliRunner().invoke(app, told).exit_code == 0, (page, line)
 
 
-def test_promql() -> None:
+def test_promql():
     for page, code in blocks("promql"):
         for name in re.findall(r"mssante_audit_\w+", code):
             assert name.removeprefix("mssante_audit_") in Path(mail.__file__).read_text("utf-8"), page

@@ -1,9 +1,6 @@
 """Whom a report, a table or dossiers are limited to: an operator, and the places where operators sit."""
 
-from __future__ import annotations
-
 import json
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -21,7 +18,6 @@ from mssante_audit.report.findings import opening
 from mssante_audit.report.results import Limits, limited, limited_to, limits, open_space, operators, touching
 from mssante_audit.report.run import run_reports
 from mssante_audit.space.story import chronicle
-from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS, REGIONS, places
 from mssante_audit.values.person import unnamed
 
@@ -30,12 +26,12 @@ BETA = {"domain": "ch-beta.mssante.fr", "description": "Domaine du CH Beta", "dn
 
 
 @pytest.fixture(scope="module")
-def space(sample_space: TrustSpace) -> TrustSpace:
+def space(sample_space):
     return sample_space
 
 
 @pytest.fixture(scope="module")
-def found(space: TrustSpace) -> pd.DataFrame:
+def found(space):
     return audit_all(space)
 
 
@@ -48,7 +44,7 @@ def run(*arguments: object) -> str:
 # -- names --------------------------------------------------------------------------------------------------
 
 
-def test_every_region_and_departement_is_known_by_its_names() -> None:
+def test_every_region_and_departement_is_known_by_its_names():
     for name, codes in REGIONS.items():
         for text in (name, name.upper(), name.replace("-", " ").replace("é", "e"), f"  {name.lower()} ,"):
             assert places(text).codes == frozenset(codes)
@@ -58,7 +54,7 @@ def test_every_region_and_departement_is_known_by_its_names() -> None:
     assert places(department="1").codes == {"01"}  # papermill reads 01 as a number
 
 
-def test_several_are_named_with_commas_and_both_kinds_mean_what_lies_in_both() -> None:
+def test_several_are_named_with_commas_and_both_kinds_mean_what_lies_in_both():
     assert places("Corse, Bretagne", None).codes == {"2A", "2B", "22", "29", "35", "56"}
     assert places("Corse, Bretagne", "35,2B").codes == {"35", "2B"}
     assert places() is None
@@ -80,16 +76,14 @@ def test_several_are_named_with_commas_and_both_kinds_mean_what_lies_in_both() -
         (" ,", None, "' ,' names no place"),
     ],
 )
-def test_an_unknown_name_is_one_line_with_the_nearest(
-    region: str | None, department: str | None, line: str
-) -> None:
+def test_an_unknown_name_is_one_line_with_the_nearest(region, department, line):
     with pytest.raises(UnknownNameError) as caught:
         places(region, department)
     assert str(caught.value).startswith(line)
     assert "\n" not in str(caught.value)
 
 
-def test_a_place_without_an_operator_is_refused_with_those_that_have_one(space: TrustSpace) -> None:
+def test_a_place_without_an_operator_is_refused_with_those_that_have_one(space):
     with pytest.raises(UnknownNameError, match=r"no operator of this list sits in Bretagne.*2A, .*75"):
         limits(space, None, "bretagne")
     with pytest.raises(UnknownNameError, match="the operator 399900000300015 does not sit in Corse"):
@@ -99,7 +93,7 @@ def test_a_place_without_an_operator_is_refused_with_those_that_have_one(space: 
 # -- what is kept -------------------------------------------------------------------------------------------
 
 
-def test_a_finding_that_touches_the_place_by_one_of_its_rows_stays() -> None:
+def test_a_finding_that_touches_the_place_by_one_of_its_rows_stays():
     space = make_space({}, BETA)
     made = [
         Finding("DN_CN_OPERATORS", "both", (1, 2)),  # most of its rows, and so its operator, elsewhere
@@ -126,7 +120,7 @@ def test_a_finding_that_touches_the_place_by_one_of_its_rows_stays() -> None:
     assert touching(frame.iloc[:0], space, limits(space, None, "Grand Est")).dtypes.equals(frame.dtypes)
 
 
-def test_every_finding_on_a_row_of_the_place_is_kept(space: TrustSpace, found: pd.DataFrame) -> None:
+def test_every_finding_on_a_row_of_the_place_is_kept(space, found):
     everywhere = set()
     for code in sorted({*space.audited["department"]} - {""}):
         chosen = limits(space, department=code)
@@ -140,7 +134,7 @@ def test_every_finding_on_a_row_of_the_place_is_kept(space: TrustSpace, found: p
     assert len(everywhere) <= len(found)
 
 
-def test_domains_and_findings_of_the_command_line_are_those_of_the_place(space: TrustSpace) -> None:
+def test_domains_and_findings_of_the_command_line_are_those_of_the_place(space):
     own = space.audited[space.audited["region"].isin(["Île-de-France", "Corse"])]
     for given in (("--region", "ile de france, corse"), ("--region", "Corse", "--region", "ILE-DE-FRANCE")):
         rows = json.loads(run("domains", "--as-of", AT, *given, "--format", "json"))
@@ -151,7 +145,7 @@ def test_domains_and_findings_of_the_command_line_are_those_of_the_place(space: 
     assert all(not f["rows"] or f["operator_id"] == "12A9900000" or numbers & {*f["rows"]} for f in told)
 
 
-def test_dossiers_are_those_of_the_operators_that_sit_there(tmp_path: Path) -> None:
+def test_dossiers_are_those_of_the_operators_that_sit_there(tmp_path):
     out = tmp_path / "dossiers"
     run("dossiers", "--as-of", AT, "--operator", "1970490009", "--out", out)
     run("dossiers", "--as-of", AT, "--region", "Corse", "--out", out)
@@ -164,7 +158,7 @@ def test_dossiers_are_those_of_the_operators_that_sit_there(tmp_path: Path) -> N
 # -- reports ------------------------------------------------------------------------------------------------
 
 
-def test_a_report_says_so_where_it_begins(space: TrustSpace) -> None:
+def test_a_report_says_so_where_it_begins(space):
     def told(**given: str) -> str:
         chosen = limits(space, **given)
         shown = opening(space, limited(space.audited, chosen), None, chosen)._repr_html_()
@@ -180,7 +174,7 @@ def test_a_report_says_so_where_it_begins(space: TrustSpace) -> None:
     assert limited_to(Limits()) == ""
 
 
-def test_reports_are_limited_as_they_say(tmp_path: Path, space: TrustSpace, found: pd.DataFrame) -> None:
+def test_reports_are_limited_as_they_say(tmp_path, space, found):
     given = {"as_of": AT, "region": "corse"}
     done = run_reports(["dn_consistency"], out=tmp_path, parameters=given)
     page = (tmp_path / "dn_consistency.html").read_text(encoding="utf-8")
@@ -191,13 +185,13 @@ def test_reports_are_limited_as_they_say(tmp_path: Path, space: TrustSpace, foun
     assert results.findings["fingerprint"].tolist() == kept["fingerprint"].tolist()
 
 
-def test_an_unknown_place_is_refused_before_anything_runs(tmp_path: Path) -> None:
+def test_an_unknown_place_is_refused_before_anything_runs(tmp_path):
     with pytest.raises(UnknownNameError, match="no region 'nowhere'"):
         run_reports(["dn_consistency"], out=tmp_path / "out", parameters={"as_of": AT, "region": "nowhere"})
     assert not (tmp_path / "out" / "dn_consistency.html").exists()
 
 
-def test_what_happened_to_operators_of_a_place_is_told_of_them_alone(space: TrustSpace) -> None:
+def test_what_happened_to_operators_of_a_place_is_told_of_them_alone(space):
     whole = chronicle(space).whole.changes
     own = chronicle(space, departments={"75"}).whole.changes
     lists = [space.archive.load(snapshot).entries for snapshot in space.archive.snapshots]
@@ -209,14 +203,14 @@ def test_what_happened_to_operators_of_a_place_is_told_of_them_alone(space: Trus
     assert chronicle(space, departments=()).whole.changes.empty
 
 
-def test_a_report_without_a_place_goes_on_with_its_ledger() -> None:
+def test_a_report_without_a_place_goes_on_with_its_ledger():
     assert scope_of("x", {"operator": None}) == scope_of("x", {"operator": None, "region": None})
     assert scope_of("x", {"region": "Corse"}) != scope_of("x", {"region": None})
 
 
 @pytest.mark.real
 @pytest.mark.long
-def test_regions_of_the_real_list_hold_all_of_it() -> None:
+def test_regions_of_the_real_list_hold_all_of_it():
     if not REAL.exists():
         pytest.skip("no real list beside the checkout (../shared/real)")
     space = open_space(data=str(REAL), as_of="2025-03-01")

@@ -1,12 +1,9 @@
 """The sample: what is in git is what the generator makes; the audits find its defects and nothing else."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import re
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,11 +27,11 @@ from mssante_audit.values.person import unnamed
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
 from mssante_audit.whitelist.signature import SAMPLE_SIGNER
 from tools.demo import demo_files
-from tools.sample.declarations import REGISTER, build_register, register_csv
+from tools.sample.declarations import REGISTER
 from tools.sample.dns import OBSERVATION, build_dns
-from tools.sample.mailboxes import CUT, EXTRACTION, build_mailboxes
+from tools.sample.mailboxes import CUT, EXTRACTION
 from tools.sample.make import LIST_FILE, SAMPLE_AS_OF, build, sample_files, whitelist_xml, write_sample
-from tools.sample.tls import CRL, ISSUING, ROOT, TLS, build_tls
+from tools.sample.tls import TLS
 
 SAMPLE, DEMO = CATALOGUE, resource("data/sample")
 IMPOSSIBLE_ADDRESS = "mss@gmail.com"
@@ -43,10 +40,9 @@ IMPOSSIBLE_ADDRESS = "mss@gmail.com"
 Line = tuple[str, str, str, str, str]
 
 
-def load(
-    source: Path | bytes, anchors: tuple[Path, ...] = (SAMPLE / "anchors",), signer: str | None = None
-) -> WhiteList:
-    return load_whitelist(source, recover=True, any_namespace=True, anchors=anchors, signer=signer)
+def load(source, folder: Path = SAMPLE) -> WhiteList:
+    trusted = {"anchors": (folder / "anchors",), "signer": SAMPLE_SIGNER}
+    return load_whitelist(source, recover=True, any_namespace=True, **trusted)
 
 
 def found(whitelist: WhiteList, file: str) -> Counter[Line]:
@@ -54,10 +50,10 @@ def found(whitelist: WhiteList, file: str) -> Counter[Line]:
 
 
 def lines_of(findings: pd.DataFrame, file: str) -> Counter[Line]:
-    rows = findings["evidence"] if file.startswith("register") or file == REGISTER else None
-    told = findings["rows"].map(row_ranges) if rows is None else rows
-    known = (findings[name] for name in ("rule", "domain", "operator_id"))
-    return Counter((file, *line) for line in zip(*known, told, strict=True))
+    of_register = file.startswith("register") or file == REGISTER
+    rows = findings["evidence"] if of_register else findings["rows"].map(row_ranges)
+    columns = (findings[name] for name in ("rule", "domain", "operator_id"))
+    return Counter((file, *line) for line in zip(*columns, rows, strict=True))
 
 
 def truth(folder: Path) -> Counter[Line]:
@@ -79,112 +75,78 @@ def all_contacts(folder: Path) -> list[str]:
 # -- the truth ----------------------------------------------------------------------------------------------
 
 
-def told_of(file: str) -> Counter[Line]:
-    expected = Counter({line: n for line, n in truth(SAMPLE).items() if line[0] == file})
-    assert expected, "a file about which the truth says nothing"
-    return expected
-
-
-@pytest.mark.parametrize("file", list_files(SAMPLE))
-def test_audits_find_in_each_list_what_the_truth_says(file: str) -> None:
-    assert found(load(SAMPLE / file), file) == told_of(file)
-
-
 def register_files(folder: Path) -> list[str]:
     kept = [file for file in (folder / "registers").rglob("*.*") if file.name != "scope.toml"]
     return [REGISTER, *sorted(str(file.relative_to(folder)) for file in kept)]
 
 
-@pytest.mark.parametrize("file", register_files(SAMPLE))
-def test_audits_find_in_each_register_what_the_truth_says(file: str) -> None:
-    space = TrustSpace(load(SAMPLE / LIST_FILE), SAMPLE_AS_OF, register=load_declarations(SAMPLE / file))
-    names = ("declarations",) if file.endswith(".pdf") else ("declarations", "reconciliation")
-    assert lines_of(concat(audit(name, space) for name in names), file) == told_of(file)
-
-
-def test_a_register_of_another_seed(tmp_path: Path) -> None:
-    sample = build(1)
-    register = build_register(sample.rows, sample.operators)
-    (tmp_path / REGISTER).write_bytes(register_csv(register))
-    whitelist = replace(load(whitelist_xml(sample)), source=LIST_FILE)
-    space = TrustSpace(whitelist, SAMPLE_AS_OF, register=load_declarations(tmp_path / REGISTER))
-    findings = concat(audit(name, space) for name in ("declarations", "reconciliation"))
-    assert lines_of(findings, REGISTER) == Counter(register.truths(REGISTER, LIST_FILE))
-
-
 OF = {
-    OBSERVATION: "delegation_vs_redirection",
-    TLS: "certificates",
-    EXTRACTION: "mailboxes",
-    CUT: "mailboxes",
-}
+    OBSERVATION: "delegation_vs_redirection", TLS: "certificates", EXTRACTION: "mailboxes", CUT: "mailboxes",
+}  # fmt: skip
+"""Audits of what lies beside the list."""
 
 
-@pytest.mark.parametrize("file", OF)
-def test_audits_find_in_what_lies_beside_the_list_what_the_truth_says(file: str) -> None:
-    space = load_space(SAMPLE, as_of=SAMPLE_AS_OF, anchors=[SAMPLE / "anchors"])
-    assert space.observation is not None
-    if file in (EXTRACTION, CUT):
-        space = replace(space, mailboxes=find_extractions((SAMPLE / file).parent, SAMPLE_AS_OF))
-    assert lines_of(audit(OF[file], space), file) == told_of(file)
+def files_of(folder: Path) -> list[str]:
+    return [*list_files(folder), *register_files(folder), *OF]
 
 
-@pytest.mark.parametrize(("seed", "defects"), [(1, True), (2, False)])
-def test_observations_of_other_seeds(seed: int, defects: bool, tmp_path: Path) -> None:
-    sample = build(seed)
-    register = build_register(sample.rows, sample.operators)
-    dns = build_dns(sample.rows, sample.operators, register.rows if defects else (), defects=defects)
+def found_in(folder: Path, file: str) -> Counter[Line]:
+    """Audit a file of a sample, alone or with what it is held against."""
+    if file in list_files(folder):
+        return found(load(folder / file, folder), file)
+    if file in OF:
+        anchors = [folder / "anchors"]
+        space = load_space(folder, as_of=SAMPLE_AS_OF, anchors=anchors, signer=SAMPLE_SIGNER)
+        assert space.observation is not None
+        if OF[file] == "mailboxes":
+            space = replace(space, mailboxes=find_extractions((folder / file).parent, SAMPLE_AS_OF))
+        return lines_of(audit(OF[file], space), file)
+    register = load_declarations(folder / file)
+    space = TrustSpace(load(folder / LIST_FILE, folder), SAMPLE_AS_OF, register=register)
+    names = ("declarations",) if file.endswith(".pdf") else ("declarations", "reconciliation")
+    return lines_of(concat(audit(name, space) for name in names), file)
+
+
+def true_of(folder: Path, file: str) -> Counter[Line]:
+    expected = Counter({line: n for line, n in truth(folder).items() if line[0] == file})
+    assert expected, "a file about which the truth says nothing"
+    return expected
+
+
+@pytest.mark.parametrize("file", files_of(SAMPLE))
+def test_audits_find_in_each_file_what_the_truth_says(file):
+    assert found_in(SAMPLE, file) == true_of(SAMPLE, file)
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    return write_sample(tmp_path_factory.mktemp("made") / "other", seed=1)
+
+
+@pytest.mark.parametrize("file", files_of(SAMPLE))
+def test_audits_find_in_each_file_of_another_seed_what_its_truth_says(file, other):
+    assert found_in(other, file) == true_of(other, file)
+
+
+def test_observations_of_a_clean_list(tmp_path):
+    sample = build(2)
+    dns = build_dns(sample.rows, sample.operators, (), defects=False)
     (tmp_path / "dns.jsonl.gz").write_bytes(dns.observation())
-    (tmp_path / REGISTER).write_bytes(register_csv(register))
-    space = TrustSpace(
-        load(whitelist_xml(sample)),
-        SAMPLE_AS_OF,
-        register=load_declarations(tmp_path / REGISTER) if defects else None,
-        observation=load_observation(tmp_path / "dns.jsonl.gz"),
-    )
-    told = lines_of(audit(OF[OBSERVATION], space), OBSERVATION)
-    assert told == Counter(dns.truths(OBSERVATION))
-    if not defects:
-        rules = {line[1] for line in told}
-        assert rules <= {"DNS_METHOD_UNKNOWN", "DNS_MX_CERTIFICATE", "DNS_MX_CONCENTRATION"}, "the list's own"
+    observation = load_observation(tmp_path / "dns.jsonl.gz")
+    space = TrustSpace(load(whitelist_xml(sample)), SAMPLE_AS_OF, observation=observation)
+    lines = lines_of(audit(OF[OBSERVATION], space), OBSERVATION)
+    assert lines == Counter(dns.truths(OBSERVATION))
+    rules = {line[1] for line in lines}
+    assert rules <= {"DNS_METHOD_UNKNOWN", "DNS_MX_CERTIFICATE", "DNS_MX_CONCENTRATION"}, "the list's own"
 
 
-def test_mail_servers_of_another_seed(tmp_path: Path) -> None:
-    sample = build(1)
-    dns = build_dns(sample.rows, sample.operators, build_register(sample.rows, sample.operators).rows)
-    tls = build_tls(dns, sample.rows)
-    for file, content in (
-        (OBSERVATION, dns.observation()),
-        (TLS, tls.observation()),
-        (CRL, tls.crl()),
-        ("anchors/a.pem", ROOT.pem + ISSUING.pem),
-        (LIST_FILE, gzip.compress(whitelist_xml(sample), mtime=0)),
-    ):
-        (tmp_path / file).parent.mkdir(exist_ok=True)
-        (tmp_path / file).write_bytes(content)
-    space = load_space(tmp_path, as_of=SAMPLE_AS_OF, anchors=[tmp_path / "anchors"])
-    assert lines_of(audit("certificates", space), TLS) == Counter(tls.truths(TLS))
-
-
-def test_an_extraction_of_another_seed(tmp_path: Path) -> None:
-    sample = build(1)
-    whitelist = load(whitelist_xml(sample))
-    directory = build_mailboxes(whitelist.entries, sample.operators)
-    for file, content in directory.files().items():
-        (tmp_path / file).parent.mkdir(exist_ok=True)
-        (tmp_path / file).write_bytes(content)
-    space = TrustSpace(whitelist, SAMPLE_AS_OF, mailboxes=find_extractions(tmp_path, SAMPLE_AS_OF))
-    told = lines_of(audit("mailboxes", space), EXTRACTION)
-    assert told == Counter(line for line in directory.truth if line[0] == EXTRACTION)
-
-
-def test_truth_is_about_the_files_that_are_there() -> None:
+def test_truth_is_about_the_files_that_are_there():
     # tests/archive/test_changes.py holds the audits to the lines about the archive.
     files = {line[0] for line in truth(SAMPLE)} - {"archive"}
     assert files == {*list_files(SAMPLE), *register_files(SAMPLE), OBSERVATION, TLS, EXTRACTION, CUT}
 
 
-def test_every_rule_has_a_defect() -> None:
+def test_every_rule_has_a_defect():
     """All but those on a change of signer: all lists have one."""
     signers = {"LIST_SIGNER_CHANGED", "LIST_SIGNER_NEW"}
     made = {o.code for o in catalogue().values() if o.audit} - signers
@@ -192,7 +154,7 @@ def test_every_rule_has_a_defect() -> None:
 
 
 @pytest.mark.parametrize(("seed", "domains", "operators"), [(1, 90, 12), (2, 400, 40)])
-def test_other_seeds_and_sizes(seed: int, domains: int, operators: int) -> None:
+def test_other_seeds_and_sizes(seed, domains, operators):
     sample = build(seed, domains, operators)
     shown = sample.defects.assign(domain=sample.defects["domain"].map(unnamed))
     expected = Counter(shown.itertuples(index=False, name=None))
@@ -200,16 +162,8 @@ def test_other_seeds_and_sizes(seed: int, domains: int, operators: int) -> None:
     assert found(load(whitelist_xml(sample)), LIST_FILE) == expected
 
 
-def test_other_seed_variants(tmp_path: Path) -> None:
-    folder = write_sample(tmp_path / "other", seed=4)
-    trusted = {"anchors": (folder / "anchors",), "signer": SAMPLE_SIGNER}
-    for file in list_files(folder):
-        expected = Counter({line: n for line, n in truth(folder).items() if line[0] == file})
-        assert found(load(folder / file, **trusted), file) == expected, file
-
-
 @pytest.mark.parametrize(("seed", "domains", "operators"), [(0, 90, 12), (6, 1000, 90)])
-def test_nothing_is_found_in_a_clean_list(seed: int, domains: int, operators: int) -> None:
+def test_nothing_is_found_in_a_clean_list(seed, domains, operators):
     sample = build(seed, domains, operators, defects=False)
     assert sample.defects.empty
     assert set(found(load(whitelist_xml(sample)), "")) == {("", "LIST_UNSIGNED", "", "", "")}
@@ -229,9 +183,7 @@ def unhashed(name: str) -> str:
 
 
 @pytest.mark.parametrize(("folder", "files"), [(SAMPLE, sample_files), (DEMO, demo_files)])
-def test_what_is_in_git_is_what_the_generator_makes(
-    folder: Path, files: Callable[[], dict[str, bytes]]
-) -> None:
+def test_what_is_in_git_is_what_the_generator_makes(folder, files):
     committed = {
         unhashed(str(f.relative_to(folder))): f.read_bytes()
         for f in folder.rglob("*")
@@ -248,14 +200,14 @@ def test_what_is_in_git_is_what_the_generator_makes(
             assert without_signature(content) == without_signature(committed[name]), name
 
 
-def test_signer_is_trusted_as_of_the_samples_date_and_later() -> None:
+def test_signer_is_trusted_as_of_the_samples_date_and_later():
     verdict = load(SAMPLE / LIST_FILE).signature
     assert (verdict.status, verdict.verified_rows) == ("valid", len(build().rows))
     assert verdict.not_after is not None
     assert verdict.not_after > datetime(2027, 12, 31, tzinfo=UTC)
 
 
-def test_no_address_of_anybody() -> None:
+def test_no_address_of_anybody():
     addresses = {
         address.lower() for text in all_contacts(SAMPLE) for address in re.findall(r"[\w.+-]+@+[\w.-]+", text)
     }
@@ -263,7 +215,7 @@ def test_no_address_of_anybody() -> None:
     assert {a for a in addresses if not re.search(r"\.(?:example|invalid|test)$", a)} == {IMPOSSIBLE_ADDRESS}
 
 
-def test_phones_are_those_kept_for_fiction() -> None:
+def test_phones_are_those_kept_for_fiction():
     fiction = re.compile(r"(?:0|33)(?:19900|26191|35301|46571|53649|63998)\d{4}")
     numbers = {
         re.sub(r"\D", "", number)
@@ -276,13 +228,13 @@ def test_phones_are_those_kept_for_fiction() -> None:
     )
 
 
-def test_hosts_and_outside_domains_are_reserved_names() -> None:
+def test_hosts_and_outside_domains_are_reserved_names():
     entries = load(SAMPLE / LIST_FILE).entries
     names = {*entries["domain"], *entries["cn"]} - {"", "serveur", "serveur-mss"}
     assert not {name for name in names if not name.endswith((".mssante.fr", ".example"))}
 
 
-def test_identifiers_are_right_and_not_attributed() -> None:
+def test_identifiers_are_right_and_not_attributed():
     ids = [operator.id for operator in build(0, 4944, 343, defects=False).operators]
     assert len(set(ids)) == 343
     assert {i[0] for i in ids} == {"1", "2", "3"}
@@ -294,7 +246,7 @@ def test_identifiers_are_right_and_not_attributed() -> None:
 
 @pytest.mark.real
 @pytest.mark.skipif(not REAL.exists(), reason=f"no {REAL}")
-def test_nothing_of_the_real_list() -> None:
+def test_nothing_of_the_real_list():
     real = load_whitelist(next(REAL.glob("*.xml.gz"))).entries
     ours = load(SAMPLE / LIST_FILE).entries
     for column in (

@@ -419,7 +419,7 @@ def main() -> None:
     try:
         files = demo_files() | demo_nights()
         put_folder(
-            Path(given.out).resolve(), lambda to: write_files(to, files), own=TOP_LEVEL, force=given.force
+            Path(given.out).resolve(), lambda to: write_files(to, files), names=TOP_LEVEL, force=given.force
         )
     except AuditError as error:
         sys.exit(f"tools.demo: {error}")

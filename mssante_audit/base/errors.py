@@ -1,9 +1,6 @@
-"""The exceptions of this package, all under `AuditError`.
+"""The exceptions of this package, all under `AuditError`: one line each, fields that survive pickling."""
 
-Each keeps its fields, prints as one line with file, place and remedy, and survives pickling, as from a child.
-"""
-
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -26,40 +23,38 @@ class AuditError(Exception):
         remedy: str | tuple[str, ...] | None = None,
     ) -> None:
         self._sentences = ((message, *values), remedy if isinstance(remedy, tuple) else (remedy or "",))
-        self.message, remedy = self._told({})
-        self.remedy = remedy or None
+        self.file, self.line = file, line
+        self.message, self.remedy = self._texts({})
         super().__init__(self.message)
-        self.file = file
-        self.line = line
 
-    language = "en"
-    """What it is written in: sentences that its catalogue does not have stay English."""
+    language = "en"  # sentences that the catalogue of another does not have stay English
 
     def __str__(self) -> str:
         words = {} if self.language == "en" else catalogue(self.language)
-        message, remedy = self._told(words)
-        text = self._placed(self.file or "", message, words.get("line", "line"), " : " if words else ": ")
+        message, remedy = self._texts(words)
+        text = self._placed(self.file, message, words.get("line", "line"), " : " if words else ": ")
         return f"{text}. {remedy}" if remedy else text
 
     def _render_traceback_(self) -> list[str]:
-        """Return what a notebook shows in place of a traceback: what is wrong, and what to do about it."""
-        told = f"{type(self).__name__}: {self._placed(self.file or '', self.message)}"
-        return [told, self.remedy] if self.remedy else [told]
+        """Return what a notebook shows in place of a traceback."""
+        shown = f"{type(self).__name__}: {self._placed(self.file, self.message)}"
+        return [shown, self.remedy] if self.remedy else [shown]
 
     @property
     def brief(self) -> str:
         """What is wrong for those who have not its folders: the file by its name, and no remedy."""
         return self._placed(PurePath(self.file or "").name, self.message)
 
-    def _told(self, words: Mapping[str, str]) -> Iterator[str]:
+    def _texts(self, words: Mapping[str, str]) -> tuple[str, str | None]:
+        texts = []
         for template, *values in (map(str, sentence) for sentence in self._sentences):
             text = words.get(plain(template), template)
-            yield text.format(*(words.get(plain(value), value) for value in values)) if values else text
+            texts.append(text.format(*(words.get(plain(v), v) for v in values)) if values else text)
+        return texts[0], texts[1] or None
 
-    def _placed(self, place: str, message: str, line: str = "line", colon: str = ": ") -> str:
-        if self.line is not None:
-            place = f"{place}, {line} {self.line}" if place else f"{line} {self.line}"
-        return f"{place}{colon}{message}" if place else message
+    def _placed(self, place: str | None, message: str, line: str = "line", colon: str = ": ") -> str:
+        places = [place, None if self.line is None else f"{line} {self.line}"]
+        return colon.join(filter(None, [", ".join(filter(None, places)), message]))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self).__new__, (type(self), self.message), self.__dict__)
@@ -80,8 +75,7 @@ class FetchError(InputError):
 
     again: bool = False
     pause: float = 0.0
-    code: str = "address"
-    """Why, for who tells it in another language than the message's."""
+    code: str = "address"  # why, for those who write it in another language
 
 
 class ParameterError(AuditError, ValueError):

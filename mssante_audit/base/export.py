@@ -1,7 +1,4 @@
-"""Frames to files: CSV and XLSX that no spreadsheet takes for formulas, JSON, Parquet; whole or not at all.
-
-What a cell cannot hold (`OBJECTS`) is in JSON and Parquet only.
-"""
+"""Frames to files: CSV and XLSX that no spreadsheet takes for formulas, JSON, Parquet; never half written."""
 
 import csv
 import io
@@ -9,28 +6,26 @@ import json
 import os
 import re
 import secrets
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import Any, BinaryIO, NamedTuple
 
 import pandas as pd
 
 from mssante_audit.base.errors import AuditError, OutputError
 from mssante_audit.base.resources import real_path
 
+# Columns that hold Python's own objects: in JSON and Parquet, and in no flat table.
 OBJECTS = ("subject", "rows", "where", "facts", "why")
-"""Columns that hold Python's own objects: JSON in files, and not among a table's flat columns."""
-
-XLSX_TEXT = 32_767
-"""Characters a cell may hold; openpyxl cuts there without a word, so it is done here, visibly."""
+XLSX_TEXT = 32_767  # characters a cell may hold; openpyxl cuts there silently, so we cut before, visibly
 XLSX_ROWS = 1_048_576
 
 _SIGNS = "=+\\-@＝＋－＠﹦﹢﹣﹫\u2212"
+# Blanks, quotes and what prints nothing: a spreadsheet may leave them out.
 _BLANKS = "\\s\"'\\x00\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f"
 _BLANKS += "\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
-"""And what prints nothing, which a spreadsheet may leave out."""
 _FORMULA = re.compile(rf"""[{_BLANKS}]*[{_SIGNS}]|'*[\t\r\n]""")
 # A spreadsheet may split our commas' file at semicolons, tabs or line ends, even inside quoted cells.
 _INNER_START = re.compile(rf"""([;\t\r\n][;{_BLANKS}]*+)([{_SIGNS}])?""")
@@ -43,10 +38,8 @@ class Values(NamedTuple):
     """A frame as files have it, for who writes several of it."""
 
     names: list[str]
-    flat: list[int]
-    """Positions of the columns that a table has: all but `OBJECTS`, whose rows `evidence` tells."""
-    rows: list[tuple[Any, ...]]
-    """JSON types: tuples as lists, missing values ``None``, instants ISO 8601."""
+    flat: list[int]  # positions of the columns that a table has: all but `OBJECTS`
+    rows: list[tuple[Any, ...]]  # JSON types: tuples as lists, missing values ``None``, instants ISO 8601
 
     def lines(self) -> Iterator[list[Any]]:
         """Yield the heading and the rows of a table, a list of values as a text."""
@@ -56,7 +49,7 @@ class Values(NamedTuple):
 
 
 def values(frame: pd.DataFrame | Values) -> Values:
-    """Return the values of a frame; they are what they are if they are that already."""
+    """Return the values of a frame, or those given as they are."""
     if isinstance(frame, Values):
         return frame
     names = [str(name) for name in frame.columns]
@@ -66,10 +59,7 @@ def values(frame: pd.DataFrame | Values) -> Values:
 
 
 def csv_text(frame: pd.DataFrame | Values) -> str:
-    r"""Return `frame` as CSV (commas, ``\n``, no index) whose cells no spreadsheet takes for formulas.
-
-    Texts are `guarded`, numbers stay numbers. A tuple is written as its values with blanks between them;
-    `OBJECTS` are left out.
+    r"""Return `frame` as CSV (commas, ``\n``, no index) without `OBJECTS`: texts are `guarded`.
 
     >>> print(csv_text(pd.DataFrame({"a": ["=1+1", "b;=1"], "n": [-1, 2]})), end="")
     a,n
@@ -77,21 +67,17 @@ def csv_text(frame: pd.DataFrame | Values) -> str:
     b;'=1,2
     """
     lines: list[str] = []
+    # Cells are quoted for characters of the line end: with a lone line feed a carriage return would not be.
+    rows: Any = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n")
     for cells in values(frame).lines():
-        # Only characters of the line end are quoted: with a lone line feed a carriage return would not be.
-        line = io.StringIO()
-        csv.writer(line, lineterminator="\r\n").writerow(
-            guarded(cell) if isinstance(cell, str) else cell for cell in cells
-        )
-        lines.append(f"{line.getvalue()[:-2]}\n")
-    return "".join(lines)
+        rows.writerow(guarded(cell) if isinstance(cell, str) else cell for cell in cells)
+    return "".join(f"{line[:-2]}\n" for line in lines)
 
 
 def guarded(text: str) -> str:
     """Return a text with an apostrophe wherever a spreadsheet could start to read a formula.
 
-    That is before ``= + - @`` (also full-width, also after blanks or quotes), a tab or a line end with which
-    the text starts, and before such a sign after a semicolon, tab or line end inside it.
+    That is before a sign, tab or line end at its start, and a sign behind a semicolon, tab or line end.
     """
     inner = _INNER_START.sub(lambda run: f"{run[1]}'{run[2]}" if run[2] else run[0], text)
     return f"'{inner}" if _FORMULA.match(text) else inner
@@ -110,7 +96,7 @@ def unguarded(text: str) -> str:
 
 def json_text(frame: pd.DataFrame | Values) -> str:
     """Return `records` of `frame` as JSON."""
-    return json.dumps(records(frame), ensure_ascii=False, indent=1) + "\n"
+    return json_bytes(records(frame)).decode()
 
 
 def records(frame: pd.DataFrame | Values) -> list[dict[str, Any]]:
@@ -128,9 +114,16 @@ def json_bytes(content: Any) -> bytes:
 def parquet_bytes(frame: pd.DataFrame) -> bytes:
     """Return `frame` as Parquet: objects as JSON text, an ordered category as text with its `rank` beside it.
 
-    Parquet keeps no order of categories: rank 0 is the lowest, -1 none. Texts that are no Unicode are escaped
-    as in the other formats.
+    Parquet keeps no order of categories: rank 0 is the lowest, -1 none.
     """
+    # Compact, and what is no Unicode escaped as in the other formats.
+    dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+    def text(value: Any) -> str | None:
+        value = _plain(value)
+        written = value if value is None or isinstance(value, str) else dump(value)
+        return None if written is None else written.encode("utf-8", "backslashreplace").decode()
+
     plain = frame.copy(deep=False)
     for at, (name, dtype) in reversed(list(enumerate(frame.dtypes.items()))):
         if isinstance(dtype, pd.CategoricalDtype):
@@ -138,11 +131,7 @@ def parquet_bytes(frame: pd.DataFrame) -> bytes:
                 plain.insert(at + 1, "rank", frame[name].cat.codes.astype("int64"))
             plain[name] = frame[name].astype("str")
         elif dtype == "object":
-            # Compact, and what is no Unicode escaped as in the other formats.
-            dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-            texts = [v if v is None or isinstance(v, str) else dump(v) for v in map(_plain, frame[name])]
-            texts = [t if t is None else t.encode("utf-8", "backslashreplace").decode() for t in texts]
-            plain[name] = pd.Series(texts, index=frame.index, dtype="str")
+            plain[name] = pd.Series([*map(text, frame[name])], index=frame.index, dtype="str")
     out = io.BytesIO()
     plain.to_parquet(out, index=False)
     return out.getvalue()
@@ -190,10 +179,9 @@ def write_csv(frame: pd.DataFrame | Values, path: Path) -> None:
 
 
 def write_workbook(frames: Mapping[str, pd.DataFrame | Values], path: Path) -> None:
-    r"""Write frames as an XLSX workbook, a sheet each by its name (at most 31 letters), every text a text.
+    """Write frames as an XLSX workbook, a sheet each by its name (at most 31 letters), every text a text.
 
-    Control characters that XML refuses are written as ``\x00``; a text over 32,767 characters is cut and
-    says so; `OBJECTS` are left out. A frame of more rows than a sheet has is an `OutputError`.
+    `OBJECTS` are left out. A frame of more rows than a sheet has is an `OutputError`.
     """
     from lxml.etree import SerialisationError
     from openpyxl import Workbook
@@ -221,7 +209,6 @@ WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
     "xlsx": lambda frame, path: write_workbook({"findings": frame}, path),
     "parquet": lambda frame, path: write_bytes(path, parquet_bytes(frame)),
 }
-"""How to write each format."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -230,7 +217,6 @@ def write_bytes(path: Path, content: bytes) -> None:
     A device is written into, and a pipe that somebody reads: nobody is waited for. What cannot be written (no
     permission, disk full), or is a link, is an `OutputError`; what was there before still is.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     with writing(path):
         if _is_stream(path):
             descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NONBLOCK)
@@ -238,15 +224,20 @@ def write_bytes(path: Path, content: bytes) -> None:
             with open(descriptor, "wb") as stream:
                 stream.write(content)
             return
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
         try:
             with draft.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+                _write_synced(file, content)
             os.replace(draft, path)
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
+
+
+def _write_synced(file: BinaryIO, content: bytes) -> None:
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
@@ -260,38 +251,33 @@ def sync_folder(folder: Path) -> None:
 
 
 def _is_stream(path: Path) -> bool:
-    """Tell whether a path leads to a device or a pipe, or to what standard output is; refuse other links."""
-    kind = path.stat().st_mode if path.exists() else 0
-    # In /dev are also the names of what standard output is: maybe a file, written into where it stands.
-    if stat.S_ISCHR(kind) or stat.S_ISFIFO(kind) or (kind and str(path.parent) in ("/dev", "/dev/fd")):
+    """Tell whether a path leads to a device, a pipe, or standard output; refuse other links, and sockets."""
+    # What /dev/stdout leads to may be a file, which is written into where it stands.
+    standard = path.exists() and str(path.parent) in ("/dev", "/dev/fd")
+    if standard or path.is_char_device() or path.is_fifo():
         return True
     if path.is_symlink():
         remedy = ("Name the file itself: {}", str(real_path(path)))
         raise OutputError("is a link, which would be replaced by a file", file=str(path), remedy=remedy)
-    if stat.S_ISSOCK(kind) or stat.S_ISBLK(kind):
+    if path.is_socket() or path.is_block_device():
         raise OutputError("is neither a file nor a pipe", file=str(path), remedy="Name another")
     return False
 
 
 def append_line(path: Path, line: str) -> None:
-    """Write a line at the end of a file, on a line of its own whatever a killed run left there.
-
-    What cannot be written is an `OutputError`.
-    """
+    """Write a line at the end of a file, on a line of its own whatever a killed run left there."""
     content = line.encode("utf-8", "backslashreplace") + b"\n"
     with writing(path), path.open("a+b") as file:
         size = file.seek(0, os.SEEK_END)
         if size:
             file.seek(size - 1)
             content = content if file.read(1) == b"\n" else b"\n" + content
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        _write_synced(file, content)
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Tell what cannot be written meanwhile as an `OutputError` of `path`, unless it is told already."""
+    """Raise what cannot be written meanwhile as an `OutputError` of `path`."""
     try:
         yield
     except AuditError:

@@ -1,8 +1,6 @@
 """What the columns of frames are: said once, for their dtypes, for docs/data.md and as JSON Schema.
 
-A `Column.dtype` is as pandas names it, but for what only a meaning can tell: ``object (tuple of str)``,
-``object (tuple of int)``, ``object (places)``, ``object (dict)``, ``category``, ``ordered category``.
-A meaning that says "names persons" is taken at its word (`Column.personal`).
+A `Column.dtype` is one of `_TYPES`: as pandas names it, with what an object is in brackets.
 """
 
 from __future__ import annotations
@@ -20,34 +18,28 @@ if TYPE_CHECKING:
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 _TEXT = {"type": "string"}
-_ROWS = {"type": "array", "items": {"type": "integer"}}
+_INTEGER = {"type": "integer"}
+_ROWS = {"type": "array", "items": _INTEGER}
 _PLACE = {
     "type": "object",
     "properties": {"source": _TEXT, "file": _TEXT, "rows": _ROWS, "column": _TEXT, "label": _TEXT},
     "required": ["source", "file", "rows", "column", "label"],
     "additionalProperties": False,
-}
-"""As `mssante_audit.findings.places.Place` is written."""
+}  # `mssante_audit.findings.places.Place`
 _MAYBE_INSTANT = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}
+# How JSON has a value of each dtype (`mssante_audit.base.export.records`).
 _TYPES: dict[str, dict[str, Any]] = {
-    "str": _TEXT,
-    "category": _TEXT,
-    "ordered category": _TEXT,
+    **dict.fromkeys(("str", "category", "ordered category"), _TEXT),
     "bool": {"type": "boolean"},
     "boolean": {"type": ["boolean", "null"]},
-    "int32": {"type": "integer"},
-    "int64": {"type": "integer"},
+    **dict.fromkeys(("int32", "int64"), _INTEGER),
     "Int64": {"type": ["integer", "null"]},
-    "datetime64[us, UTC]": _MAYBE_INSTANT,
-    "datetime64[s]": _MAYBE_INSTANT,
+    **dict.fromkeys(("datetime64[us, UTC]", "datetime64[s]"), _MAYBE_INSTANT),
     "object (dict)": {"type": "object"},
     "object (tuple of int)": _ROWS,
     "object (places)": {"type": "array", "items": _PLACE},
     "object (tuple of str)": {"type": "array", "items": _TEXT},
 }
-"""How JSON has a value of each dtype (`mssante_audit.base.export.records`)."""
-
-_PERSONS = re.compile(r"\bnames? persons\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +49,12 @@ class Column:
     name: str
     dtype: str
     meaning: str
-    choices: Sequence[str] = ()
-    """The values that it may have, of a category in order."""
+    choices: Sequence[str] = ()  # the values that it may have, of a category in order
 
     @property
     def personal(self) -> bool:
         """Whether it names persons, or may."""
-        return bool(_PERSONS.search(self.meaning))
+        return bool(re.search(r"\bnames? persons\b", self.meaning))
 
 
 def described(doc: str | None, title: str, frame: Iterable[Column]) -> str:
@@ -84,14 +75,12 @@ def dtypes(described: Iterable[Column]) -> dict[str, Any]:
     """
     import pandas as pd
 
-    found: dict[str, Any] = {}
-    for column in described:
-        ordered = column.dtype == "ordered category"
-        if ordered or column.dtype == "category":
-            found[column.name] = pd.CategoricalDtype(list(column.choices) or None, ordered)
-        else:
-            found[column.name] = pd.api.types.pandas_dtype(column.dtype.partition(" (")[0])
-    return found
+    def dtype(column: Column) -> Any:
+        if column.dtype.endswith("category"):
+            return pd.CategoricalDtype(list(column.choices) or None, column.dtype.startswith("ordered"))
+        return pd.api.types.pandas_dtype(column.dtype.partition(" (")[0])
+
+    return {column.name: dtype(column) for column in described}
 
 
 def frame_of(rows: Iterable[Sequence[Any]], kinds: Mapping[str, Any] | Sequence[Column]) -> pd.DataFrame:
@@ -115,16 +104,16 @@ def json_schema(
 
     Columns `described` are there, those in `more` may be; `choices` are values beside those a column says.
     """
-    known = list(described)
+    required = list(described)
     properties = {}
-    for column in (*known, *more):
+    for column in (*required, *more):
         values = choices.get(column.name, column.choices)
         enum = {"enum": list(values)} if values else {}
         properties[column.name] = {**_TYPES[column.dtype], **enum, "description": column.meaning}
     row = {
         "type": "object",
         "properties": properties,
-        "required": [column.name for column in known],
+        "required": [column.name for column in required],
         "additionalProperties": False,
     }
     return {"$schema": DRAFT, "title": title, "type": "array", "items": row}

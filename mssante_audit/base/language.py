@@ -1,9 +1,7 @@
-"""The language that readers are told things in: French, or another by its catalogue, ``locale/LANGUAGE.po``.
+"""The language of readers: French, or another by its catalogue, ``locale/LANGUAGE.po``.
 
-Texts of ours stand in French where they are said, in code, templates, notebooks and tables of words
-(``words.toml``), errors in English; a catalogue has each of them in another language. What none has stays as
-it is: names of the data, a notebook of one's own. Numbers, plurals, dates and lists are written as the
-language does: French parts thousands by a narrow no-break space, and keeps a number with its noun or sign.
+Our texts stand in French in code, templates, notebooks and tables of words (``words.toml``), errors in
+English. A catalogue translates them; what it does not have stays as it is, such as names of the data.
 """
 
 import re
@@ -24,30 +22,30 @@ Key = TypeVar("Key")
 _HEADING = re.compile(r"(#* *)(.*)", re.DOTALL)
 _PLAIN = str.maketrans({"’": "'", NBSP: " ", NARROW: " "})
 # Of the process, not of a context: a notebook sets it in one cell for those that follow.
-_spoken = ["fr"]
+_languages = ["fr"]
 
 
 def current_language() -> str:
     """Return the language that readers are told things in."""
-    return _spoken[-1]
+    return _languages[-1]
 
 
 def use_language(language: str) -> None:
     """Tell things in a language from now on; a `ValueError` if it is none of `LANGUAGES`."""
     if language not in LANGUAGES:
         raise ValueError(f"no language {language!r}; there are {', '.join(LANGUAGES)}")
-    _spoken[-1] = language
+    _languages[-1] = language
 
 
 @contextmanager
 def using_language(language: str) -> Iterator[None]:
     """Tell things in a language inside a ``with`` block."""
-    _spoken.append(_spoken[-1])
+    _languages.append(current_language())
     try:
         use_language(language)
         yield
     finally:
-        _spoken.pop()
+        _languages.pop()
 
 
 def french() -> bool:
@@ -70,9 +68,8 @@ def catalogue(language: str) -> Mapping[str, str]:
 
     with (files("mssante_audit") / f"locale/{language}.po").open("rb") as file:
         messages = [message for message in read_po(file) if message.id and message.string]
-    nouns = {str(m.id[0]): "|".join(m.string or ()) for m in messages if m.pluralizable}
-    texts = nouns | {str(m.id): str(m.string) for m in messages if not m.pluralizable}
-    return {plain(source): text for source, text in texts.items()}
+    texts = [(m.id[0], "|".join(m.string or ())) if m.pluralizable else (m.id, m.string) for m in messages]
+    return {plain(str(source)): str(text) for source, text in texts}
 
 
 class Words(dict[str, Any]):
@@ -101,10 +98,8 @@ def words_of(package: str, name: str = "words.toml") -> Words:
 
 
 def gettext(text: str) -> str:
-    """Return a text of ours in the language spoken; one that no catalogue has, as it is.
+    """Return a text of ours in the current language; one that no catalogue has, as it is.
 
-    >>> gettext("l'ANS"), gettext("Aucun constat.")
-    ('l’ANS', 'Aucun constat.')
     >>> with using_language("en"):
     ...     gettext("Aucun constat.")
     'No findings.'
@@ -118,7 +113,7 @@ def translated(text: str) -> str:
 
 
 def format_text(text: str, /, **values: Any) -> str:
-    """Return a sentence of ours in the language spoken, filled with values; texts are put in as they are.
+    """Return a sentence of ours in the current language, filled with values; texts are put in as they are.
 
     ``{n:domaine}`` is a number and its noun, ``{n:signal|signaux}`` with an irregular plural,
     ``{n:~est|sont}`` only the word that agrees.
@@ -130,7 +125,7 @@ def format_text(text: str, /, **values: Any) -> str:
 
 
 def words(names: Mapping[Key, str]) -> dict[Key, str]:
-    """Return names of codes in the language spoken."""
+    """Return names of codes in the current language."""
     return {code: translated(name) for code, name in names.items()}
 
 
@@ -145,8 +140,7 @@ class Sentence(Formatter):
     def format_field(self, value: Any, spec: str) -> str:
         """Write a text as it is, all else as the language does: a number with the noun or word that agrees.
 
-        An instant is written as its day, or as its ``month`` or ``moment``; a number of days may be a
-        ``duration``.
+        An instant is its day, ``month`` or ``moment``; a number of days may be a ``duration``.
         """
         if isinstance(value, str):
             return value
@@ -157,7 +151,7 @@ class Sentence(Formatter):
         if spec == "duration":
             return duration(int(value))
         if not spec:
-            return one_decimal(value)
+            return number(value)
         noun, _, many = spec.removeprefix("~").partition("|")
         if spec.startswith("~"):
             return noun if singular(value) else many or f"{noun}s"
@@ -165,7 +159,7 @@ class Sentence(Formatter):
 
 
 def markdown(source: str) -> str:
-    """Return a notebook's Markdown in the language spoken, paragraph by paragraph; French is typeset.
+    """Return a notebook's Markdown in the current language, paragraph by paragraph; French is typeset.
 
     >>> markdown("Chercher : `a :` ?").replace(NBSP, "_").replace(NARROW, "_")
     'Chercher_: `a :`_?'
@@ -182,7 +176,7 @@ def markdown(source: str) -> str:
     return "\n\n".join(map(paragraph, source.split("\n\n")))
 
 
-# -- how the language spoken writes -------------------------------------------------------------------------
+# -- how the current language writes ------------------------------------------------------------------------
 
 
 def _names(table: str) -> Mapping[str, str]:
@@ -198,8 +192,9 @@ def signatures() -> Mapping[str, str]:
 
 def severity_names() -> dict[str, tuple[str, str]]:
     """Return the names of the severities, singular and plural, worst first."""
-    parted = {code: names.split("|") for code, names in _names("severities").items()}
-    return {code: (one, many) for code, (one, many) in parted.items()}
+    return {
+        code: (pair.partition("|")[0], pair.partition("|")[2]) for code, pair in _names("severities").items()
+    }
 
 
 def severity_name(severity: str, value: int = 1) -> str:
@@ -212,14 +207,14 @@ def damage(kinds: Iterable[str]) -> str:
     return ", ".join(_names("damages")[kind] for kind in kinds)
 
 
-def colon() -> str:
+def colon(mark: str = ":") -> str:
     """Return what stands between a name and what is said of it."""
-    return f"{NBSP}: " if french() else ": "
+    return f"{NBSP}{mark} " if french() else f"{mark} "
 
 
 def semicolon() -> str:
     """Return what stands between sentences of a list."""
-    return f"{NBSP}; " if french() else "; "
+    return colon(";")
 
 
 def singular(value: float) -> bool:
@@ -227,18 +222,12 @@ def singular(value: float) -> bool:
     return abs(value) < 2 if french() else abs(value) == 1
 
 
-def number(value: int) -> str:
-    """Write a whole number: ``6 494``, ``6,494``."""
-    return f"{value:,}".replace(",", NARROW if french() else ",")
-
-
-def one_decimal(value: float) -> str:
-    """Write a number with at most one decimal; a missing one as a dash."""
+def number(value: float) -> str:
+    """Write a number with at most one decimal: ``6 494``, ``6,494.5``; a missing one as a dash."""
     if value != value:
         return "–"
-    whole, _, decimal = f"{value:,.1f}".removesuffix(".0").partition(".")
-    point = "," if french() else "."
-    return whole.replace(",", NARROW if french() else ",") + (point + decimal if decimal else "")
+    text = f"{value:,.1f}".removesuffix(".0")
+    return text.translate({ord(","): NARROW, ord("."): ","}) if french() else text
 
 
 def counted(value: int, noun: str, plural: str | None = None) -> str:
@@ -265,8 +254,8 @@ def percent(part: int, whole: int) -> str:
     share = 100 * part / whole
     sign = f"{NARROW}%" if french() else "%"
     if 0 < share < 0.1:
-        return f"{f'moins de{NBSP}' if french() else 'less than '}{one_decimal(0.1)}{sign}"
-    return f"{one_decimal(share if share < 10 else round(share))}{sign}"
+        return f"{f'moins de{NBSP}' if french() else 'less than '}{number(0.1)}{sign}"
+    return f"{number(share if share < 10 else round(share))}{sign}"
 
 
 def duration(days: int) -> str:

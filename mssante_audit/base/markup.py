@@ -1,7 +1,4 @@
-"""Texts of the data as HTML, and how an object shows itself in JupyterLab.
-
-MarkupSafe escapes, here and in every template; no character of the data is invisible.
-"""
+"""Texts of the data as HTML, no character of them invisible, and how an object shows itself in JupyterLab."""
 
 from functools import singledispatch
 from typing import Any

@@ -13,18 +13,15 @@ from mssante_audit.base.errors import InputError
 
 MB = 1024 * 1024
 _KINDS = {
-    stat.S_IFDIR: "it is a folder",
-    stat.S_IFIFO: "it is a pipe",
-    stat.S_IFSOCK: "it is a socket",
-    stat.S_IFCHR: "it is a device",
-    stat.S_IFBLK: "it is a device",
-}
+    stat.S_IFDIR: "it is a folder", stat.S_IFIFO: "it is a pipe", stat.S_IFSOCK: "it is a socket",
+    stat.S_IFCHR: "it is a device", stat.S_IFBLK: "it is a device",
+}  # fmt: skip
 _TOML_TEXT = re.compile(
     r'"""(?:[^\\]|\\.)*?(?:"""|\Z)|\'\'\'.*?(?:\'\'\'|\Z)|"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*\'?|#[^\n]*',
     re.DOTALL,
 )
+# A key of so many parts is no setting, and takes tomllib time by the square of their number.
 _LONG_KEY = re.compile(r"(?<![\w-])(?:[\w-]++\s*+\.\s*+){20}")
-"""A key of so many parts is no setting, and takes tomllib time by the square of their number."""
 
 
 def open_regular(path: str | Path) -> BufferedReader:
@@ -50,7 +47,7 @@ def read_bytes(path: str | Path, limit: int) -> bytes:
             content = b"" if size > limit else file.read((size or limit) + 1)
         except OSError as error:
             raise unreadable(path, error.strerror or type(error).__name__) from error
-    if size > limit or len(content) > limit:
+    if max(size, len(content)) > limit:
         raise InputError("is larger than {} bytes", f"{limit:,}", file=str(path))
     return content
 

@@ -10,7 +10,6 @@ from mssante_audit.base.reading import read_text
 FORM = r"^((file:|env:)[^\x00\s][^\x00]*)?$"
 """What settings may say instead of a secret: ``file:PATH`` or ``env:VARIABLE``."""
 
-_LONGEST = 4096
 _USER = re.compile(r"(?<=://)[^\s\"']*@")
 _QUERY = re.compile(r"(?<=[?#])[^\s\"']+")
 
@@ -35,7 +34,7 @@ def read_secret(where: str) -> str:
     if kind == "env":
         content, file = os.environ.get(place, ""), f"variable {place}"
     else:
-        content, file = read_text(place, _LONGEST), place
+        content, file = read_text(place, 4096), place
     if not (secret := content.strip()):
         raise InputError("holds no secret", file=file)
     if not secret.isprintable():
@@ -49,9 +48,9 @@ def without(text: str, *secrets: str) -> str:
     >>> without("535 AHpvZQBvcGVuIHNlc2FtZQ== open sesame", "zoe", "open sesame")
     '535 ••• •••'
     """
-    known = [secret for secret in secrets if secret]
+    plain = [secret for secret in secrets if secret]
     # How SMTP hands user and password over: AUTH PLAIN and LOGIN.
-    coded = [b64encode(s.encode()).decode() for s in ("\0" + "\0".join(known), *known)] if known else []
-    for secret in sorted((*known, *coded), key=len, reverse=True):
+    coded = [b64encode(s.encode()).decode() for s in ("\0" + "\0".join(plain), *plain)] if plain else []
+    for secret in sorted((*plain, *coded), key=len, reverse=True):
         text = text.replace(secret, "•••")
     return text

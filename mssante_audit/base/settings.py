@@ -19,8 +19,8 @@ from pydantic_core import ErrorDetails, PydanticKnownError
 
 from mssante_audit.base.secret import masked_url
 
+# Variable that says how many seconds one part of an audit of another package may take.
 PACKAGE_SECONDS = "MSSANTE_AUDIT_PACKAGE_SECONDS"
-"""Variable that says how many seconds one part of an audit of another package may take."""
 
 
 class Section(BaseModel):
@@ -53,19 +53,10 @@ Name = Annotated[str, Field(min_length=1)]
 Place = Annotated[Path, BeforeValidator(placed, json_schema_input_type=Name)]
 Names = Annotated[tuple[Name, ...], Field(strict=False)]
 Server = Annotated[str, Field(pattern=r"^[^=\s]+=[^=\s]+$")]
-Tolerated = Annotated[
-    str,
-    Field(
-        pattern=r"^[a-z]+"
-        r"(:(absent|damaged|future|changed-signer|unverified|quarantined|older|shrunk|stale))?$"
-    ),
-]
-OptionalFile = Annotated[
-    Path | None,
-    BeforeValidator(
-        lambda given, info: None if given == "" else placed(given, info), json_schema_input_type=str
-    ),
-]
+_STATES = "absent|damaged|future|changed-signer|unverified|quarantined|older|shrunk|stale"
+Tolerated = Annotated[str, Field(pattern=rf"^[a-z]+(:({_STATES}))?$")]
+_PLACED_OR_NONE = BeforeValidator(lambda given, info: None if given == "" else placed(given, info), str)
+OptionalFile = Annotated[Path | None, _PLACED_OR_NONE]
 Days = Annotated[int, Field(ge=0, le=36_500)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Line = Annotated[str, Field(max_length=4096, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -223,14 +214,9 @@ class Inputs(Section):
     )
 
 
-Mailbox = Annotated[
-    str,
-    Field(
-        max_length=320,
-        pattern=r"^$|^[^<>@,;\x00-\x1f\x7f]*<[^<>@\s,;\x00-\x1f\x7f]+@[^<>@\s,;\x00-\x1f\x7f]+>$"
-        r"|^[^<>@\s,;\x00-\x1f\x7f]+@[^<>@\s,;\x00-\x1f\x7f]+$",
-    ),
-]
+_PART = r"[^<>@\s,;\x00-\x1f\x7f]+"
+_MAILBOX = rf"^$|^[^<>@,;\x00-\x1f\x7f]*<{_PART}@{_PART}>$|^{_PART}@{_PART}$"
+Mailbox = Annotated[str, Field(max_length=320, pattern=_MAILBOX)]
 
 
 class Letter(Section):
@@ -295,8 +281,8 @@ class Opening(Section):
     )
 
 
+# Those that say whom a report is limited to (`mssante_audit.report.results.limits`).
 LIMITS = ("operator", "region", "department")
-"""Those that say whom a report is limited to (`mssante_audit.report.results.limits`)."""
 
 
 class Parameters(Thresholds, Opening):
@@ -309,16 +295,11 @@ class Parameters(Thresholds, Opening):
 
 # -- what is wrong with a value -----------------------------------------------------------------------------
 
-_KINDS = {
-    "string_type": "a text",
-    "string_unicode": "a text",
-    "bool_type": "true or false",
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "tuple_type": "a list",
-    "model_type": "a table",
-}
-_BOUNDS = frozenset({"greater_than", "greater_than_equal", "less_than_equal", "finite_number"})
+# What each type of error wants.
+_WANTED = {
+    "string_type": "a text", "string_unicode": "a text", "bool_type": "true or false",
+    "int_type": "a whole number", "float_type": "a number", "tuple_type": "a list", "model_type": "a table",
+}  # fmt: skip
 
 
 def field_of(model: type[BaseModel], keys: tuple[str, ...]) -> FieldInfo:
@@ -332,9 +313,7 @@ def kind_of(hint: Any) -> Any:
     """Return the type that a hint is about: the first of a union, that of an `Annotated` or of a choice."""
     if get_origin(hint) in (Union, UnionType, Annotated):
         return kind_of(get_args(hint)[0])
-    if get_origin(hint) is Literal:
-        return type(get_args(hint)[0])
-    return get_origin(hint) or hint
+    return type(get_args(hint)[0]) if get_origin(hint) is Literal else get_origin(hint) or hint
 
 
 def fault(model: type[BaseModel], error: ErrorDetails) -> str:
@@ -346,20 +325,17 @@ def fault(model: type[BaseModel], error: ErrorDetails) -> str:
     field = field_of(model, keys)
     if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("writeOnly") is True:
         return f"{name}: what it says is not of the right form, and not shown here"
+    wanted = _WANTED.get(kind)
     if kind == "literal_error":
-        choices = ", ".join(shown(choice) for choice in get_args(field.annotation))
-        return f"{name} wants one of {choices}, not {given}"
-    if kind in _KINDS:
-        return f"{name} wants {_KINDS[kind]}, not {given}"
-    if kind in _BOUNDS:
-        bounds = {
-            sign: getattr(m, sign) for m in field.metadata for sign in ("ge", "gt", "le") if hasattr(m, sign)
-        }
+        wanted = f"one of {', '.join(shown(choice) for choice in get_args(field.annotation))}"
+    elif kind in ("greater_than", "greater_than_equal", "less_than_equal", "finite_number"):
+        signs = ("ge", "gt", "le")
+        bounds = {sign: getattr(m, sign) for m in field.metadata for sign in signs if hasattr(m, sign)}
         least = f"more than {bounds['gt']}, at most" if "gt" in bounds else f"{bounds['ge']} to"
-        return f"{name} wants {least} {bounds['le']}, not {given}"
-    if kind in ("string_too_short", "too_short"):
-        return f"{name} is empty"
-    return f"{name}: {given} is not of the right form"
+        wanted = f"{least} {bounds['le']}"
+    if wanted:
+        return f"{name} wants {wanted}, not {given}"
+    return f"{name} is empty" if kind.endswith("too_short") else f"{name}: {given} is not of the right form"
 
 
 def refusal(model: type[BaseModel], error: ValidationError) -> str:

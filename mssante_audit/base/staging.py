@@ -18,14 +18,10 @@ from filelock import FileLock, Timeout
 from mssante_audit.base.errors import OutputError
 from mssante_audit.base.export import writing
 
-LOCK = ".lock"
-"""In an output folder."""
-STAGING = ".run-"
-"""Prefix of a run's hidden folder there."""
-SCRATCH = "mssante-kernel-"
-"""Prefix of a kernel's folder among the temporary ones."""
-NOTE = ".kernel-"
-"""Prefix of files in a run's folder that say where its kernels' folders are."""
+LOCK = ".lock"  # in an output folder
+STAGING = ".run-"  # prefix of a run's hidden folder there
+SCRATCH = "mssante-kernel-"  # prefix of a kernel's folder among the temporary ones
+NOTE = ".kernel-"  # prefix of files in a run's folder that say where its kernels' folders are
 
 
 @contextmanager
@@ -48,14 +44,16 @@ def exclusive(
 @contextmanager
 def private(folder: Path | None = None, *, names_persons: bool = True) -> Iterator[None]:
     """Let nobody else read what is written meanwhile, nor enter `folder`, where it names persons."""
-    before = os.umask(0o077) if names_persons else None
+    if not names_persons:
+        yield
+        return
+    before = os.umask(0o077)
     try:
         yield
-        if folder and names_persons:
+        if folder:
             folder.chmod(0o700)
     finally:
-        if before is not None:
-            os.umask(before)
+        os.umask(before)
 
 
 @contextmanager
@@ -118,24 +116,26 @@ def _clear(out: Path) -> None:
 
 
 def put_folder(
-    out: Path, fill: Callable[[Path], object], *, own: Collection[str], force: bool = False
+    out: Path, fill: Callable[[Path], object], *, names: Collection[str], force: bool = False
 ) -> Path:
     """Make a folder that appears whole or not at all: an empty one, or one that is not there yet.
 
     `fill` is called with a folder that is not there yet either. With `force` one filled earlier, which may
-    hold the names `own`, is replaced. A folder that is not empty, holds something else, or cannot be written
-    is an `OutputError`.
+    hold `names`, is replaced. A folder that is not empty, holds something else, or cannot be written is an
+    `OutputError`.
     """
+
+    def refused(why: str, remedy: str = "Name another folder") -> OutputError:
+        return OutputError(why, file=str(out), remedy=remedy)
+
     try:
         if out.exists() and not out.is_dir():
-            raise OutputError("is a file, not a folder", file=str(out), remedy="Name another folder")
+            raise refused("is a file, not a folder")
         entries = {entry.name for entry in out.iterdir()} if out.exists() else set()
         if entries and not force:
-            remedy = "Name another folder, or use --force"
-            raise OutputError("the folder is not empty", file=str(out), remedy=remedy)
-        if foreign := sorted(entries.difference(own)):
-            why = f"the folder holds {foreign[0]!r}, which is no part of a sample"
-            raise OutputError(why, file=str(out), remedy="Name another folder")
+            raise refused("the folder is not empty", "Name another folder, or use --force")
+        if foreign := sorted(entries.difference(names)):
+            raise refused(f"the folder holds {foreign[0]!r}, which is no part of a sample")
         out.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
             new, old = Path(scratch, "new"), Path(scratch, "old")

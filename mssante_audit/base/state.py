@@ -11,7 +11,6 @@ from mssante_audit.base.export import json_bytes, sync_folder, write_bytes
 from mssante_audit.base.reading import MB, read_bytes
 
 MAX_BYTES = 1024 * MB
-ANEW = "Put back a copy of it, or remove it to start anew"
 
 
 def state_bytes(version: int, content: Mapping[str, Any]) -> bytes:
@@ -26,12 +25,14 @@ def write_state(path: Path, version: int, content: Mapping[str, Any]) -> None:
     sync_folder(path.parent)
 
 
-def read_state(path: Path, version: int, *, remedy: str = ANEW) -> dict[str, Any] | None:
+def read_state(
+    path: Path, version: int, *, remedy: str = "Put back a copy of it, or remove it to start anew"
+) -> dict[str, Any] | None:
     """Return the content of a state file, ``None`` if there is none.
 
-    One that cannot be read, is of another version, or was changed is an `InputError`, and stays as it is.
+    One that cannot be read, is of another version, or was changed is an `InputError`.
     """
-    fault = ""
+    fault, state = "", {}
     try:
         if not path.exists():
             return None
@@ -41,15 +42,14 @@ def read_state(path: Path, version: int, *, remedy: str = ANEW) -> dict[str, Any
             fault = "does not say its version"
         elif state.pop("version") != version:
             fault = f"is not of version {version}, the only one that this program knows"
-        elif digest(text.replace(_line(known := str(state.pop("digest", ""))), _line(""), 1)) != known:
+        elif digest(text.replace(_line(noted := str(state.pop("digest", ""))), _line(""), 1)) != noted:
             fault = "was changed since it was written"
     except (OSError, ValueError, RecursionError):
         fault = "cannot be read"
     if fault:
         raise InputError(fault, file=str(path), remedy=remedy)
-    content: dict[str, Any] = state
-    return content
+    return state
 
 
-def _line(known: str) -> bytes:
-    return f'"digest": "{known}"'.encode()
+def _line(noted: str) -> bytes:
+    return f'"digest": "{noted}"'.encode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.language import using_language
 from mssante_audit.cli import options
 from mssante_audit.cli.check import UNRELIABLE
-from mssante_audit.cli.console import check_format, for_own_eyes, say, write_frame
+from mssante_audit.cli.console import check_format, for_own_eyes, note, say, write_frame
 
 if TYPE_CHECKING:
     from mssante_audit.archive.store import Archive
@@ -44,44 +43,44 @@ def fetch(
 ) -> None:
     """Download the published list and keep it in the archive."""
     from mssante_audit.archive import downloads
-    from mssante_audit.archive.downloads import fetch_crls
     from mssante_audit.archive.fetch import Settings
-    from mssante_audit.archive.fetch import fetch as run
-    from mssante_audit.archive.store import find_archive, find_whitelist
+    from mssante_audit.archive.fetch import fetch as fetch_list
     from mssante_audit.base.settings import Fetch
     from mssante_audit.mailboxes.extraction import URL
 
+    if crl and mailboxes:
+        raise ParameterError("--crl and --mailboxes are two downloads", remedy="Ask for one at a time")
+    address = url or (URL if mailboxes else Fetch().url)
     settings = Settings(
-        url or (URL if mailboxes else Fetch().url),
-        ca_bundle,
-        attempt_seconds=attempt_seconds,
-        attempts=attempts,
-        max_loss=max_loss,
+        address, ca_bundle, attempt_seconds=attempt_seconds, attempts=attempts, max_loss=max_loss
     )
     if crl:
-        if mailboxes:
-            raise ParameterError("--crl and --mailboxes are two downloads", remedy="Ask for one at a time")
-        folder, lists = archive.parent, []
-        kept = find_archive(folder)
-        with suppress(InputError):  # without a list there are other certificates
-            lists.append(find_whitelist(folder, kept))
-        if kept:  # signers of earlier lists, too: the last one of each year
-            lists += {one.generated_at.year: one.path for one in kept.snapshots}.values()
-        urls = [settings.url] if url is not None else []
-        revoked = fetch_crls(folder, anchors or (), settings, whitelists=lists, urls=urls)
+        folder, urls = archive.parent, [address] if url is not None else []
+        lists = _signed_lists(folder)
+        revoked = downloads.fetch_crls(folder, anchors or (), settings, whitelists=lists, urls=urls)
         say("\n".join(each.line for each in revoked))
         raise typer.Exit(int(any(each.outcome == "refused" for each in revoked)))
     if mailboxes:
         settings = replace(settings, max_bytes=downloads.MAX_BYTES)
-        got, text = downloads.fetch_extraction(archive.parent, settings), "unchanged {}"
+        got = downloads.fetch_extraction(archive.parent, settings)
+        text = f"unchanged {got.file}"
         if got.extraction is not None:
-            known = got.extraction.by_domain
-            text = f"kept {{}}: {sum(known.values())} mailboxes, {len(known)} domains"
-        say(f"{text.format(got.file)} (from {settings.shown})")
-        return
-    record = run(_open(archive, anchors, signer), settings)
+            counts = got.extraction.by_domain
+            text = f"kept {got.file}: {sum(counts.values())} mailboxes, {len(counts)} domains"
+        return say(f"{text} (from {settings.shown})")
+    record = fetch_list(_open(archive, anchors, signer), settings)
     say(f"{record.line} (from {settings.shown})")
-    raise typer.Exit(1 if record.outcome == "quarantined" else 0)
+    raise typer.Exit(int(record.outcome == "quarantined"))
+
+
+def _signed_lists(folder: Path) -> list[Path]:
+    """Return the newest list, and of earlier ones the last of each year: their signers may differ."""
+    from mssante_audit.archive.store import find_archive, find_whitelist
+
+    lists, kept = [], find_archive(folder)
+    with suppress(InputError):  # without a list there are other certificates
+        lists.append(find_whitelist(folder, kept))
+    return [*lists, *({s.generated_at.year: s.path for s in kept.snapshots}.values() if kept else ())]
 
 
 @app.command("import")
@@ -99,7 +98,7 @@ def import_(
     for record in import_lists(_open(archive, anchors, signer), files, max_loss=max_loss):
         say(f"{record.source}: {record.line}")
         bad += record.outcome in ("quarantined", "failed")
-    raise typer.Exit(1 if bad else 0)
+    raise typer.Exit(int(bad > 0))
 
 
 @app.command()
@@ -115,7 +114,7 @@ def verify(
         bad += bool(fault)
         say(f"{name}: {fault or 'valid'}")
     say(f"{count} lists, {bad} at fault")
-    raise typer.Exit(1 if bad else 0)
+    raise typer.Exit(int(bad > 0))
 
 
 @app.command()
@@ -157,17 +156,17 @@ def changes(
     check_format(format, out)
     if contacts == "all":
         for_own_eyes()
-    found = compare(
+    compared = compare(
         before, after, archive=archive, anchors=anchors or (), signer=signer, recover=recover,
         any_namespace=any_namespace, contacts=contacts or "services", language=lang,
     )  # fmt: skip
-    write_frame(found.events if events else found.changes, format, out)
-    for name, doubts in zip((before, after), found.doubts, strict=True):
+    write_frame(compared.events if events else compared.changes, format, out)
+    for name, doubts in zip((before, after), compared.doubts, strict=True):
         if doubts:
             how = "; --anchors names whom to trust" if "untrusted" in doubts else ""
             with using_language("en"):  # as all that a program says of itself
-                say(f"mssante-audit: {name} is {not_relied_on(doubts)}{how}", sys.stderr)
-    raise typer.Exit(UNRELIABLE if any(found.doubts) else 0)
+                note(f"{name} is {not_relied_on(doubts)}{how}")
+    raise typer.Exit(UNRELIABLE if any(compared.doubts) else 0)
 
 
 def _open(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -26,27 +27,25 @@ if TYPE_CHECKING:
     M = TypeVar("M", bound=BaseModel)
 
 _UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
-
+# Why an observation is not used (`mssante_audit.observe.folder.Aside`).
 _ASIDE = {
     "future": "it was begun after the instant that is audited at",
     "zone": "it is of another parent zone",
     "unreadable": "it cannot be read",
 }
-"""Why an observation is not used (`mssante_audit.observe.folder.Aside`)."""
 
 
 def in_readers_language(otherwise: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return the decorator of a command that speaks as ``--lang`` or the locale says, `otherwise` else.
+    """Return the decorator of a command whose language is that of ``--lang`` or the locale, or `otherwise`.
 
-    The locale is that of ``LC_ALL``, ``LC_MESSAGES`` or ``LANG``. Errors are English where neither says more.
+    Errors are English where neither names a language.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)
-        def spoken(*values: Any, lang: str | None = None, **named: Any) -> None:
-            locale = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
-            locale = locale[:2].lower()
-            asked = lang or (locale if locale in LANGUAGES else None)
+        def run(*values: Any, lang: str | None = None, **named: Any) -> None:
+            locale = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")[:2]
+            asked = lang or (locale.lower() if locale.lower() in LANGUAGES else None)
             try:
                 with using_language(asked or otherwise):
                     command(*values, lang=asked or otherwise, **named)
@@ -54,18 +53,28 @@ def in_readers_language(otherwise: str) -> Callable[[Callable[..., None]], Calla
                 error.language = asked or "en"
                 raise
 
-        return spoken
+        return run
 
     return decorate
 
 
 def say(text: str, file: Any = None) -> None:
     """Print lines; characters that could steer a terminal or hide in it are escaped."""
-    write(f"{text}\n", file, safe=True)
+    write(f"{text}\n", file=file, safe=True)
 
 
-def write(text: str, file: Any = None, *, safe: bool = False) -> None:
-    """Print a text, escaped to a terminal, if it should be `safe` or is JSON; to a file or pipe as it is."""
+def note(text: str) -> None:
+    """Say a line to standard error."""
+    say(f"mssante-audit: {text}", sys.stderr)
+
+
+def write(text: str, out: Path | None = None, *, file: Any = None, safe: bool = False) -> None:
+    """Write a text to `out`, or print it: escaped to a terminal, if it should be `safe`, or if it is JSON."""
+    if out is not None:
+        from mssante_audit.base.export import write_bytes
+
+        write_bytes(out, text.encode("utf-8", "backslashreplace"))
+        return
     stream = file or sys.stdout
     if safe or stream.isatty() or text.startswith(("[", "{")):
         text = _UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
@@ -78,13 +87,9 @@ def write(text: str, file: Any = None, *, safe: bool = False) -> None:
         raise OutputError(f"cannot be written: {error.strerror}", file="standard output") from None
 
 
-def write_text(text: str, out: Path | None) -> None:
-    """Write a text to a file, or print it as `write` does."""
-    if out is None:
-        return write(text)
-    from mssante_audit.base.export import write_bytes
-
-    return write_bytes(out, text.encode("utf-8", "backslashreplace"))
+def write_json(content: Any, out: Path | None = None, *, indent: int = 1) -> None:
+    """Write JSON as `write` does."""
+    write(json.dumps(content, ensure_ascii=False, indent=indent, default=str) + "\n", out)
 
 
 def check_format(format: str, out: Path | None) -> None:
@@ -105,15 +110,15 @@ def write_frame(frame: pd.DataFrame, format: str, out: Path | None, name: str = 
         export.WRITERS[format](frame, out)
 
 
-def say_failed(*found: pd.DataFrame) -> bool:
+def say_failed(*findings: pd.DataFrame) -> bool:
     """Say which parts of audits could not be evaluated, and why; tell whether there is one."""
     from mssante_audit.findings.catalogue import FAILED
     from mssante_audit.findings.registry import rule
     from mssante_audit.findings.words import sentence
 
-    failures = [facts for frame in found for facts in frame.loc[frame["rule"] == FAILED, "facts"]]
+    failures = [facts for frame in findings for facts in frame.loc[frame["rule"] == FAILED, "facts"]]
     for line in dict.fromkeys(sentence(rule(FAILED), "observed", facts, "en") for facts in failures):
-        say(f"mssante-audit: not evaluated: {line}", sys.stderr)
+        note(f"not evaluated: {line}")
     return bool(failures)
 
 
@@ -122,17 +127,20 @@ def say_lacking(space: TrustSpace, audits: Iterable[str]) -> None:
     from mssante_audit.audits import lacking
     from mssante_audit.findings.registry import known_needs
 
-    why = {need: words["en"] for need, words in known_needs().items()}
-    left = {name: needs for name, needs in lacking(space).items() if name in audits}
+    why, left = known_needs(), {name: needs for name, needs in lacking(space).items() if name in audits}
     if left:
-        each = (f"{name} ({', '.join(why[need] for need in needs)})" for name, needs in left.items())
-        say(f"mssante-audit: not evaluated: {', '.join(each)}", sys.stderr)
+        each = (f"{name} ({', '.join(why[need]['en'] for need in needs)})" for name, needs in left.items())
+        note(f"not evaluated: {', '.join(each)}")
 
 
 def parameters_of(context: typer.Context, *aside: str) -> dict[str, Any]:
-    """Return the parameters given to a command by its options, but for some, and by ``-p``, each once."""
+    """Return the parameters given to a command by its options, but for some, and by ``-p``, each once.
+
+    A format that needs a file is refused here, before anything is loaded.
+    """
     from mssante_audit.report.parameters import check_value, kind_of, parse_assignments
 
+    check_format(context.params.get("format", ""), context.params.get("out"))
     options = {n: value for n, value in context.params.items() if n in OPENED and n not in aside}
     given = parse_assignments(options.pop("parameter", None) or ())
     for name, value in options.items():
@@ -187,6 +195,13 @@ def limited_space(context: typer.Context) -> tuple[TrustSpace, Limits]:
     return space, limits(space, **named)
 
 
+def of_domains(frame: pd.DataFrame, space: TrustSpace, chosen: Limits) -> pd.DataFrame:
+    """Return the rows of a frame whose domain is of those that a command is limited to."""
+    from mssante_audit.report.results import limited
+
+    return frame[frame["domain"].isin(set(limited(space.audited, chosen)["domain"]))]
+
+
 def space_of(given: dict[str, Any]) -> TrustSpace:
     """Load what is to be audited, by the parameters given; say which observations are not used, and why."""
     from mssante_audit.report.results import open_space
@@ -197,5 +212,5 @@ def space_of(given: dict[str, Any]) -> TrustSpace:
         raise ParameterError("changes_since is for reports", remedy="Use `mssante-audit changes`")
     space = open_space(**given)
     for file, why in space.aside:
-        say(f"mssante-audit: {file} is not used: {_ASIDE[why]}", sys.stderr)
+        note(f"{file} is not used: {_ASIDE[why]}")
     return space

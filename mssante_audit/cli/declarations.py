@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,7 +15,7 @@ from mssante_audit.base.instants import asked_instant
 from mssante_audit.base.language import format_text
 from mssante_audit.base.resources import sample_folder
 from mssante_audit.cli import options
-from mssante_audit.cli.console import for_own_eyes, in_readers_language, say
+from mssante_audit.cli.console import for_own_eyes, in_readers_language, say, write_json
 
 if TYPE_CHECKING:
     from mssante_audit.audits.declarations.messages import Message
@@ -67,23 +66,22 @@ def import_(
     contacts: options.Contacts = None,
 ) -> None:
     """Validate a file of declarations, row by row."""
-    from mssante_audit.audits.declarations.messages import bounded, line, messages, notes, summary
+    from mssante_audit.audits.declarations import messages as words
     from mssante_audit.declarations.register import load_declarations
     from mssante_audit.declarations.write import write_register
 
     if show_contacts := contacts == "all":  # the register names persons, not services
         for_own_eyes()
     register, when = load_declarations(file, columns=columns, sheet=sheet), asked_instant(as_of)
-    found = messages(register, when, show_contacts=show_contacts)
-    lines = [*(line(message, register) for message in bounded(found)), *summary(register, found)]
+    messages = words.messages(register, when, show_contacts=show_contacts)
     if out is not None:
         _room(out, force)
-        write_register(register, out, notes(found))
+        write_register(register, out, words.notes(messages))
     if format is options.Layout.json:
-        say(_json(register, when, show_contacts=show_contacts))
+        write_json(_record(register, when, show_contacts=show_contacts))
     else:
-        say("\n".join(lines))
-    raise typer.Exit(_status(found))
+        say("\n".join([*_lines(messages, register), *words.summary(register, messages)]))
+    raise typer.Exit(_status(messages))
 
 
 @app.command()
@@ -98,7 +96,7 @@ def fix(
     as_of: options.AsOf = None,
 ) -> None:
     """Write a register with all put right that can be without guessing, and list the rest."""
-    from mssante_audit.audits.declarations.messages import bounded, line, mendings, messages, notes, summary
+    from mssante_audit.audits.declarations import messages as words
     from mssante_audit.declarations.mend import mended
     from mssante_audit.declarations.register import load_declarations
     from mssante_audit.declarations.write import write_register
@@ -108,13 +106,12 @@ def fix(
     _room(out, force)
     if out.exists() and file.exists() and out.samefile(file):
         raise OutputError("is what is to be put right", file=str(out), remedy="Choose another name")
-    remain = [message for message in messages(register, when) if message.severity != "info"]
-    write_register(register, out, notes(remain))
+    remain = [message for message in words.messages(register, when) if message.severity != "info"]
+    write_register(register, out, words.notes(remain))
     again = load_declarations(out)
-    rest = messages(again, when)
-    lines = [*mendings(register, done), *(line(message, again) for message in bounded(rest))]
-    lines += [*summary(register, ())[:-1], *summary(again, rest)]
-    say("\n".join(lines))
+    rest = words.messages(again, when)
+    lines = [*words.mendings(register, done), *_lines(rest, again), *words.summary(register, ())[:-1]]
+    say("\n".join([*lines, *words.summary(again, rest)]))
     raise typer.Exit(_status(rest))
 
 
@@ -159,25 +156,30 @@ def _room(out: Path, force: bool) -> None:
         raise OutputError("is there already", file=str(out), remedy="Choose another name, or use --force")
 
 
-def _status(found: Sequence[Message]) -> int:
+def _lines(messages: Sequence[Message], register: Register) -> list[str]:
+    from mssante_audit.audits.declarations.messages import bounded, line
+
+    return [line(message, register) for message in bounded(messages)]
+
+
+def _status(messages: Sequence[Message]) -> int:
     """Return 1 if something is wrong, and not just to be checked."""
-    return int(any(message.severity != "info" for message in found))
+    return int(any(message.severity != "info" for message in messages))
 
 
-def _json(register: Register, when: datetime, *, show_contacts: bool) -> str:
+def _record(register: Register, when: datetime, *, show_contacts: bool) -> dict[str, Any]:
     from mssante_audit.audits.declarations.rules import form_findings
     from mssante_audit.base.export import records
     from mssante_audit.findings.frame import NO_ENTRIES, findings_frame
     from mssante_audit.findings.words import worded
 
     raw = findings_frame(form_findings(register, when, each=True), NO_ENTRIES)
-    found = worded(raw, contacts="all" if show_contacts else "none")
-    record = {
+    findings = worded(raw, contacts="all" if show_contacts else "none")
+    of_lists = ["domains", "mailboxes", "department", "region"]  # what only a white list fills
+    return {
         "source": register.source,
         "sha256": register.sha256,
         "declarations": len(register.declarations),
         "problems": records(register.problems),
-        # Without the columns that only a white list fills.
-        "findings": records(found.drop(columns=["domains", "mailboxes", "department", "region"])),
+        "findings": records(findings.drop(columns=of_lists)),
     }
-    return json.dumps(record, ensure_ascii=False, indent=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from itertools import accumulate, chain
@@ -15,20 +14,17 @@ import typer
 from mssante_audit.base.errors import ParameterError, WhiteListError
 from mssante_audit.base.language import colon, gettext, using_language
 from mssante_audit.cli import options
-from mssante_audit.cli.console import filled, parameters_of, settings_of, space_of, write
+from mssante_audit.cli.console import filled, parameters_of, settings_of, space_of, write, write_json
 
 if TYPE_CHECKING:
     from mssante_audit.declarations.register import Register
     from mssante_audit.space.trust import TrustSpace
     from mssante_audit.verdicts.gate import Edit, EditFinding
 
-EXIT = {"not-ready": 1, "unknown": 4, "ready": 0}
-"""Verdicts, those that stop an edit first."""
+EXIT = {"not-ready": 1, "unknown": 4, "ready": 0}  # verdicts, those that stop an edit first
 Format = StrEnum("Format", "text json markdown sarif")
-MOST = 60_000
-"""Characters of a comment: GitHub takes 65,536."""
-_READ: dict[str, Any] = {"recover": True, "any_namespace": True}
-"""How a list is read that may be in any state."""
+MOST = 60_000  # characters of a comment: GitHub takes 65,536
+_READ: dict[str, Any] = {"recover": True, "any_namespace": True}  # a list that may be in any state
 
 
 def gate(
@@ -71,7 +67,10 @@ def gate(
         else:
             remedy = "Give BEFORE and AFTER, or --declaration FILE, whose servers --observe asks"
             raise ParameterError("either an edit or a declaration is judged", remedy=remedy)
-        write(_WRITERS[format](edit) + "\n", safe=format is not Format.json)
+        if format in (Format.json, Format.sarif):
+            write_json(_record(edit) if format is Format.json else _sarif(edit))
+        else:
+            write(_text(edit) if format is Format.text else _markdown(edit), safe=True)
     raise typer.Exit(EXIT[edit.verdict])
 
 
@@ -87,16 +86,16 @@ def _asked(context: typer.Context, space: TrustSpace, declared: Register) -> dic
     return {row["row"]: [*ask_declared(row, *how)] for row in declared.declarations.to_dict("records")}
 
 
-def _json(edit: Edit) -> str:
-    def told(record: Any, *aside: str) -> dict[str, Any]:
-        return {name: value for name, value in record._asdict().items() if name not in aside}
+def _record(edit: Edit) -> dict[str, Any]:
+    def without(record: Any, *names: str) -> dict[str, Any]:
+        return {name: value for name, value in record._asdict().items() if name not in names}
 
     def shown(findings: Iterable[EditFinding]) -> list[dict[str, Any]]:
-        return [told(finding, "title", "lines") for finding in findings]
+        return [without(finding, "title", "lines") for finding in findings]
 
-    rows = [told(row, *["before"][: not row.before]) | {"findings": shown(row.findings)} for row in edit.rows]
-    record = told(edit, "source") | {"rows": rows, "list": shown(edit.list)}
-    return json.dumps(record, ensure_ascii=False, indent=1)
+    rows = [without(row, "" if row.before else "before") for row in edit.rows]
+    rows = [row | {"findings": shown(row["findings"])} for row in rows]
+    return without(edit, "source") | {"rows": rows, "list": shown(edit.list)}
 
 
 def _text(edit: Edit, code: Callable[[str], str] = str) -> str:
@@ -107,16 +106,15 @@ def _text(edit: Edit, code: Callable[[str], str] = str) -> str:
     made.filters = {**made.filters, "code": code}
     rows = sorted(edit.rows, key=lambda row: ([*EXIT].index(row.verdict), not row.findings))
     text = made.get_template("gate.md.j2").render(edit=edit, rows=rows, colon=colon(), markdown=code is _code)
-    return text.rstrip()
+    return f"{text.rstrip()}\n"
 
 
 def _markdown(edit: Edit) -> str:
     """Return the comment of a pull request; whatever the lists say stands in code, and is no Markdown."""
-    lines = _text(edit, _code).split("\n")
-    sizes = accumulate(len(line) + 1 for line in lines)
-    kept = sum(size <= MOST for size in sizes)
+    lines = _text(edit, _code)[:-1].split("\n")
+    kept = sum(size <= MOST for size in accumulate(len(line) + 1 for line in lines))
     more = [gettext("La suite ne tient pas dans un commentaire : voyez le format json.")]
-    return "\n".join(lines[:kept] + more * (kept < len(lines)))
+    return "\n".join(lines[:kept] + more * (kept < len(lines))) + "\n"
 
 
 def _code(text: str) -> str:
@@ -124,7 +122,7 @@ def _code(text: str) -> str:
     return f"`` {plain} ``"
 
 
-def _sarif(edit: Edit) -> str:
+def _sarif(edit: Edit) -> dict[str, Any]:
     """Return annotations: each finding on the lines of the proposal that it stands on."""
     from mssante_audit.findings.sarif import LEVELS, log_of
 
@@ -140,8 +138,4 @@ def _sarif(edit: Edit) -> str:
         })  # fmt: skip
         titles[finding.rule] = finding.title
     rules = [{"id": code, "shortDescription": {"text": title}} for code, title in titles.items()]
-    log = log_of(rules, {"results": results, "properties": {"verdict": edit.verdict}})
-    return json.dumps(log, ensure_ascii=False, indent=1)
-
-
-_WRITERS = {Format.text: _text, Format.json: _json, Format.markdown: _markdown, Format.sarif: _sarif}
+    return log_of(rules, {"results": results, "properties": {"verdict": edit.verdict}})

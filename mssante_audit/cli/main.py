@@ -5,7 +5,6 @@ usage or input; 3 a report or a rule failed, or the program did; 4 an input is n
 130 interrupted.
 """
 
-import json
 import resource
 import signal
 import sys
@@ -22,29 +21,18 @@ from mssante_audit.base.groups import absent
 from mssante_audit.base.instants import asked_instant, parse_instant
 from mssante_audit.base.language import using_language
 from mssante_audit.base.resources import real_path, sample_folder
-from mssante_audit.cli import archive, check, declarations, gate, observe, options, receive, reports, run
-from mssante_audit.cli.console import (
-    check_format,
-    limited_space,
-    parameters_of,
-    say,
-    say_failed,
-    say_lacking,
-    space_of,
-    write,
-    write_frame,
-    write_text,
-)
+from mssante_audit.cli import archive, check, console, declarations, gate, observe, options, reports, run
+from mssante_audit.cli.console import note, say
 from mssante_audit.cli.options import LIMITS, OPENED, Layout, but, offer, taking
+from mssante_audit.cli.receive import receive
 
 LOOK, OBSERVE, DECLARE = "Look", "Observe the network", "Declarations and edits"
 KEEP, NIGHT, PROGRAMS = "Archive", "Every night", "For programs"
+# Bytes of addresses below which few commands read a list: pandas, pyarrow and their threads take them.
 LEAST = 512 << 20
-"""Bytes of addresses below which few commands read a list: pandas, pyarrow and their threads take them."""
 FIRST = """Type first: mssante-audit report --open
 It makes the reports of a made-up example, and shows them. Your own list: mssante-audit report --data FOLDER
 All commands: mssante-audit --help"""
-"""What is said to who types nothing."""
 EXAMPLES = """Examples:
 
 mssante-audit report --open
@@ -72,7 +60,6 @@ app.add_typer(observe.app, name="observe", rich_help_panel=OBSERVE)
 app.add_typer(archive.app, name="archive", rich_help_panel=KEEP)
 app.add_typer(run.letters, name="letters", rich_help_panel=NIGHT)
 Schema = StrEnum("Schema", "results findings domains changes events settings register")
-"""What there is a schema of."""
 
 
 def schema(
@@ -94,14 +81,14 @@ def schema(
         from mssante_audit.snapshot.dictionary import schema as of_frame
 
         content = partial(of_frame, name)
-    write(json.dumps(content(), ensure_ascii=False, indent=2) + "\n")
+    console.write_json(content(), indent=2)
 
 
 for panel, command, kind in (
     (LOOK, reports.report, taking(*OPENED)),
     (LOOK, check.check, taking(*but("parameter", "recover", *LIMITS))),
     (LOOK, reports.dossiers, taking(*but("operator"))),
-    (OBSERVE, receive.receive, taking(asks=True)),
+    (OBSERVE, receive, taking(asks=True)),
     (DECLARE, gate.gate, taking("data", "as_of", "anchors", "signer", asks=True)),
     (KEEP, archive.fetch, None),
     (KEEP, archive.changes, None),
@@ -115,9 +102,7 @@ for panel, command, kind in (
 
 _CODE = typer.Argument(help="Code of one rule.", show_default="all", autocompletion=lambda: offer("code"))
 Format = StrEnum("Format", "csv json xlsx parquet sarif")
-"""Formats of findings."""
 CertificateFormat = StrEnum("CertificateFormat", "csv json xlsx parquet ics")
-"""Formats of certificates: of a frame, or a calendar of when they end."""
 
 
 class NamingAudits(taking(*OPENED)):  # type: ignore[misc]
@@ -182,13 +167,10 @@ def verify(
     if verdict.expected:
         lines.append(f"signer expected: {verdict.expected}")
         lines.append(f"revocation: {verdict.revocation} ({verdict.revocation_why})")
-    lines += [
-        f"validated at: {verdict.at:%Y-%m-%dT%H:%M:%SZ}" if verdict.at else "validated at: unknown",
-        f"generated at: {made:%Y-%m-%dT%H:%M:%SZ}" if made else "generated at: unreadable",
-        f"verified rows: {verdict.verified_rows} of {len(whitelist.entries)}",
-        f"sha256: {whitelist.sha256}",
-    ]
-    say("\n".join(lines))
+    lines.append(f"validated at: {verdict.at:%Y-%m-%dT%H:%M:%SZ}" if verdict.at else "validated at: unknown")
+    lines.append(f"generated at: {made:%Y-%m-%dT%H:%M:%SZ}" if made else "generated at: unreadable")
+    lines.append(f"verified rows: {verdict.verified_rows} of {len(whitelist.entries)}")
+    say("\n".join([*lines, f"sha256: {whitelist.sha256}"]))
     raise typer.Exit(0 if verdict.status == "valid" else 1)
 
 
@@ -211,26 +193,24 @@ def findings(
     from mssante_audit.findings.sarif import sarif
     from mssante_audit.report.results import touching
 
-    check_format(format, out)
-    space, chosen = limited_space(context)
+    space, chosen = console.limited_space(context)
     names = [name for name in audits.audits() if audit in ("all", name)]
     with using_language(lang.value):
-        found = audits.audit_all(space) if audit == "all" else audits.audit(audit, space)
-        found = kept = touching(found, space, chosen)
+        every = audits.audit_all(space) if audit == "all" else audits.audit(audit, space)
+        every = kept = touching(every, space, chosen)
         if format is Format.sarif:  # a finding that is left out of it would be taken for fixed
             accepted = touching(audits.waived(space, *names), space, chosen)
             unsure = {name: inputs for name, inputs in audits.unsure(space).items() if name in names}
             rules = [rule for rule in audits.catalogue().values() if rule.audit in names]
             source = Path(space.whitelist.source).name
-            log = sarif(found, accepted, unsure, rules, source=source, as_of=space.as_of)
-            write_text(json.dumps(log, ensure_ascii=False, indent=1) + "\n", out)
+            console.write_json(sarif(every, accepted, unsure, rules, source=source, as_of=space.as_of), out)
         else:
-            kept = found if everything else actionable(found)
-            write_frame(kept, format, out)
-    failed = say_failed(found)
-    say_lacking(space, names)
-    if left := len(found) - len(kept):
-        say(f"mssante-audit: {left} findings left out, information and hints: --all has them", sys.stderr)
+            kept = every if everything else actionable(every)
+            console.write_frame(kept, format, out)
+    failed = console.say_failed(every)
+    console.say_lacking(space, names)
+    if left := len(every) - len(kept):
+        note(f"{left} findings left out, information and hints: --all has them")
     if failed:
         raise typer.Exit(3)
 
@@ -244,13 +224,14 @@ def rules(
     from mssante_audit.audits import catalogue, rule, unusable
 
     for fault in unusable():
-        say(f"mssante-audit: {fault}", sys.stderr)
+        note(str(fault))
     if format is Layout.json:
-        shown = rule(code).model_dump() if code else [r.model_dump() for r in catalogue().values()]
-        write(json.dumps(shown, ensure_ascii=False, indent=1) + "\n")
+        console.write_json(
+            rule(code).model_dump() if code else [r.model_dump() for r in catalogue().values()]
+        )
     elif code:
-        known = rule(code).model_dump() | {"words": ""}  # macros are for who writes templates
-        say("\n".join(f"{name}: {value}" for name, value in known.items() if value not in ("", ())))
+        fields = rule(code).model_dump() | {"words": ""}  # macros are for those who write templates
+        say("\n".join(f"{name}: {value}" for name, value in fields.items() if value not in ("", ())))
     else:
         say("\n".join(f"{r.code:30} {r.severity:9} {r.title_en}" for r in catalogue().values()))
 
@@ -265,7 +246,7 @@ def sample(
 
     shipped = sample_folder()
     names = {entry.name for entry in shipped.iterdir()}
-    there = put_folder(real_path(out), lambda to: copytree(shipped, to), own=names, force=force)
+    there = put_folder(real_path(out), lambda to: copytree(shipped, to), names=names, force=force)
     say(f"sample: {there}")
 
 
@@ -278,17 +259,14 @@ def domains(
 ) -> None:
     """Write what is known of each domain, one row each: whether its mail arrives, its order, and why."""
     from mssante_audit.audits import audit_all
-    from mssante_audit.report.results import limited
     from mssante_audit.values.person import unnamed
-    from mssante_audit.verdicts.domains import domains as told_of
+    from mssante_audit.verdicts.domains import domains as verdicts
 
-    check_format(format, out)
-    space, chosen = limited_space(context)
-    shown, names = told_of(space, language=lang), limited(space.audited, chosen)["domain"]
-    shown = shown[shown["domain"].isin(set(names))]
+    space, chosen = console.limited_space(context)
+    shown = console.of_domains(verdicts(space, language=lang), space, chosen)
     masked = {name: list(map(unnamed, shown[name])) for name in ("domain", "operator")}
-    write_frame(shown.assign(**masked), format, out, "domains")
-    if say_failed(audit_all(space)):
+    console.write_frame(shown.assign(**masked), format, out, "domains")
+    if console.say_failed(audit_all(space)):
         raise typer.Exit(3)
 
 
@@ -302,13 +280,12 @@ def methods(
     """Write the method in use for each domain: delegated, redirected, wildcard, none, unknown."""
     from mssante_audit.verdicts.domains import method_records
 
-    check_format(format, out)
-    space = space_of(parameters_of(context))
+    space = console.space_of(console.parameters_of(context))
     if space.observation is None:
         remedy = "`mssante-audit observe dns --data DIR` makes one"
         raise InputError("the data folder holds no observation", remedy=remedy)
     with using_language(lang):
-        write_frame(method_records(space), format, out)
+        console.write_frame(method_records(space), format, out)
 
 
 @app.command(cls=taking(*but("contacts")), rich_help_panel=OBSERVE)
@@ -322,21 +299,17 @@ def certificates(
 ) -> None:
     """Write the certificates that mail servers present, the nearest end first, and what falls silent then."""
     from mssante_audit.report.certificates import calendar
-    from mssante_audit.report.results import limited
-    from mssante_audit.verdicts.presented import certificates as ends_of
-    from mssante_audit.verdicts.presented import expiries
+    from mssante_audit.verdicts import presented
 
-    check_format(format, out)
-    space, chosen = limited_space(context)
+    space, chosen = console.limited_space(context)
     if space.tls is None:
         remedy = "`mssante-audit observe tls --data DIR` makes one"
         raise InputError("the data folder holds no observation of TLS", remedy=remedy)
-    ending, names = expiries(space), limited(space.audited, chosen)["domain"]
-    ends = ends_of(ending[ending["domain"].isin(set(names))])
+    ends = presented.certificates(console.of_domains(presented.expiries(space), space, chosen))
     if format is CertificateFormat.ics:
-        write_text(calendar(ends, space.as_of, lang), out)
+        console.write(calendar(ends, space.as_of, lang), out)
     else:
-        write_frame(ends, format, out, "certificates")
+        console.write_frame(ends, format, out, "certificates")
 
 
 @app.command(cls=taking(*but(*LIMITS, "contacts")), rich_help_panel=PROGRAMS)
@@ -351,14 +324,16 @@ def snapshot(
     from mssante_audit.snapshot import made_as_of, make_snapshot
     from mssante_audit.snapshot.make import bound_to, fresh
 
-    given = parameters_of(context)
+    given = console.parameters_of(context)
     at = given.get("as_of") or made_as_of(given.get("data"))
     given["as_of"] = parse_instant(at).replace(microsecond=0).isoformat()
     bound = bound_to(given.get("data"), given)
     if fresh(out, bound, shareable=shareable):
         say(f"snapshot: {out} is up to date")
         return
-    head = make_snapshot(space_of(given), out, bound=bound, data=given.get("data"), shareable=shareable)
+    head = make_snapshot(
+        console.space_of(given), out, bound=bound, data=given.get("data"), shareable=shareable
+    )
     say(f"snapshot: {out} ({len(head['files'])} files, as of {head['as_of']})")
 
 
@@ -376,9 +351,9 @@ def main() -> NoReturn:
         if isinstance(error, ModuleNotFoundError):
             error = absent(error) or error
         if isinstance(error, AuditError):
-            say(f"mssante-audit: {error}", sys.stderr)
+            note(str(error))
             sys.exit(3 if isinstance(error, ResourceError) else 2)
-        say(f"mssante-audit: {_why(error)}. --debug before the command shows where", sys.stderr)
+        note(f"{_why(error)}. --debug before the command shows where")
         sys.exit(3)
     sys.exit(0)
 

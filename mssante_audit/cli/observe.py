@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +14,7 @@ from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.instants import asked_instant
 from mssante_audit.base.resources import sample_folder
 from mssante_audit.cli import options
-from mssante_audit.cli.console import filled, say, settings_of, write_frame
+from mssante_audit.cli.console import filled, say, settings_of, write, write_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from mssante_audit.observe.dns.run import Progress
 
 Written = StrEnum("Written", "text csv json")
-"""Formats of what changed: for a reader, or for programs."""
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with --out, or with the last observation if it was stopped.")
 ]
@@ -51,6 +49,7 @@ def dns(
     only: options.Only = "",
 ) -> None:
     """Ask the DNS about every domain of the list, gently, and write a dated observation file."""
+    from mssante_audit.cli.progress import counting
     from mssante_audit.observe.dns.run import ObserveSettings, observe
 
     if data is None:
@@ -59,20 +58,20 @@ def dns(
     path = out or _path(data, resume=resume)
     domains = [domain for domain in _entries(data)["domain"].unique().tolist() if domain]
 
-    def told(progress: Progress) -> tuple[int, int, str]:
+    def state(progress: Progress) -> str:
         rate = progress.sent / max(progress.seconds, 0.001)
         silent = f" · silent: {', '.join(progress.silent[:3])}" if progress.silent else ""
         more = f" and {len(progress.silent) - 3} more" if len(progress.silent) > 3 else ""
-        return progress.done, progress.total, f"{rate:.0f} queries/s{silent}{more}"
+        return f"{rate:.0f} queries/s{silent}{more}"
 
-    with _progress(told) as show:
+    with counting(state) as show:
         summary = observe(domains, path, settings, resume=resume, progress=show)
     counts = f"{summary.domains} domains, {summary.queries} queries in {summary.seconds:.0f} s"
-    typer.echo(f"{path}: {counts} ({_counted(summary.outcomes)})")
+    say(f"{path}: {counts} ({_counted(summary.outcomes)})")
     for domain in summary.not_names:
-        typer.echo(f"not asked, no name the DNS can carry: {domain!r}")
+        say(f"not asked, no name the DNS can carry: {domain!r}")
     if summary.ignored:
-        typer.echo(f"{summary.ignored} messages thrown away: they answered nothing that was asked")
+        say(f"{summary.ignored} messages thrown away: they answered nothing that was asked")
 
 
 @app.command()
@@ -119,18 +118,19 @@ def tls(
         raise typer.Exit(look_at(host, settings, data, anchors or ()))
     if data is None:
         raise ParameterError("neither --data nor --host", remedy="Say whom to look at")
+    from mssante_audit.cli.progress import counting
     from mssante_audit.network import mail_hosts
     from mssante_audit.observe.tls.run import observe_tls, servers_of
 
     hosts, listed, source = mail_hosts(data, _entries(data), settings.only)
     servers = servers_of(hosts, settings.port, listed)
     path = out or _path(data, resume=resume, kind="tls")
-    with _progress(lambda p: (p.done, p.total, _counted(p.outcomes))) as show:
+    with counting(lambda progress: _counted(progress.outcomes)) as show:
         summary = observe_tls(servers, path, settings, dns=source, resume=resume, progress=show)
-    known = f", {summary.known} known already" if summary.known else ""
+    before = f", {summary.known} known already" if summary.known else ""
     counts = f"{summary.visits} visits in {summary.seconds:.0f} s"
     outcomes = _counted(summary.outcomes) or "nothing to do"
-    say(f"{path}: {summary.servers} servers{known}, {counts} ({outcomes})")
+    say(f"{path}: {summary.servers} servers{before}, {counts} ({outcomes})")
     if lost := sorted(host for host, addresses in hosts.items() if not addresses):
         say(f"not visited, without a known address: {', '.join(lost)}")
 
@@ -147,32 +147,28 @@ def diff(
 
     A date means the last whole observation of the DNS of that day or instant, or before, in --data.
     """
-    from mssante_audit.base.export import write_bytes
     from mssante_audit.observe.folder import is_of
     from mssante_audit.observe.observation import load_observation
     from mssante_audit.observe.tls import observation as history
-    from mssante_audit.observe.tls.observation import load_tls
     from mssante_audit.verdicts import differences as answers
 
-    files = [_named(text, data) for text in (before, after)]
+    files = [_observation(text, data) for text in (before, after)]
     # One after the other: each may be large.
     if all(is_of(file, "tls") for file in files):
-        first, then = map(load_tls, files)
-        found = history.differences(first, then)
-        lines = [*history.sentences(first, then, found)]
+        first, then = map(history.load_tls, files)
+        changes = history.differences(first, then)
+        lines = history.sentences(first, then, changes)
     else:
         was, now = (answers.answers_of(load_observation(file)) for file in files)
-        found = answers.differences(was, now)
-        lines = [*answers.sentences(was, now, found)]
-    if format is not Written.text:
-        write_frame(found, format, out)
-    elif out is not None:
-        write_bytes(out, "".join(f"{line}\n" for line in lines).encode())
+        changes = answers.differences(was, now)
+        lines = answers.sentences(was, now, changes)
+    if format is Written.text:
+        write("\n".join(lines) + "\n", out, safe=True)
     else:
-        say("\n".join(lines))
+        write_frame(changes, format, out)
 
 
-def _named(text: str, data: Path | None) -> Path:
+def _observation(text: str, data: Path | None) -> Path:
     from mssante_audit.observe.folder import find_observations, is_whole
 
     path = Path(text)
@@ -217,24 +213,3 @@ def _path(data: Path, *, resume: bool, kind: str = "dns") -> Path:
 
 def _counted(outcomes: Mapping[str, int]) -> str:
     return ", ".join(f"{outcome} {count}" for outcome, count in sorted(outcomes.items()))
-
-
-@contextmanager
-def _progress(tell: Callable[[Any], tuple[int, int, str]]) -> Iterator[Callable[[Any], None] | None]:
-    """Show how far it is, how long it will take, and what `tell` says more; only to a terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-
-    from mssante_audit.cli.progress import bar
-
-    note = TextColumn("{task.fields[note]}", markup=False)
-    with bar(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), note) as shown:
-        if not shown:
-            yield None
-            return
-        task = shown.add_task("", total=None, note="")
-
-        def show(progress: Any) -> None:
-            done, total, note = tell(progress)
-            shown.update(task, total=total, completed=done, note=note)
-
-        yield show

@@ -1,7 +1,7 @@
 """What ``mssante-audit observe tls --host`` says: what one server presents, and what that is worth."""
 
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,10 +15,8 @@ from mssante_audit.whitelist.certificates import of_sample
 from mssante_audit.whitelist.signature import trust
 
 RIGHT, WRONG, UNKNOWN = 0, 1, 4
-MOST = 1000
-"""Characters of a line."""
-MOST_SENT = 10
-"""Certificates behind the server's own that are shown."""
+MOST = 1000  # characters of a line
+MOST_SENT = 10  # certificates behind the server's own that are shown
 MEANINGS = {
     "whole": "leads to an anchor",
     "incomplete": "leads to an anchor only with an intermediate that was not sent",
@@ -46,22 +44,22 @@ def look_at(host: str, settings: ObserveTls, data: Path | None, anchors: Sequenc
     addresses = dict.fromkeys(str(place[0]) for *_, place in places)
     statuses = []
     for address in addresses:
-        chains: list[tuple[bytes, ...]] = []
-        outcome = "presented"
-        for name in ("",) if host in addresses else ("", host):
-            if outcome not in ("presented", "handshake-failed"):
-                continue
-            seen = visit(address, settings.port, name, settings, offers)
-            outcome = seen.outcome
-            chain = judge(seen.chain, trusted, crls, at) if seen.chain else None
-            how = f"  asked for {name} (SNI)" if name else f"{address} port {settings.port}"
-            lines = ["the same"] if seen.chain and seen.chain in chains else [*_lines(seen, chain, at)]
-            for line in (f"{how}: {lines[0]}", *lines[1:]):
-                say(shown(line, MOST))
-            chains.append(seen.chain)
-            if not name:
-                statuses.append(_status(seen, chain, at))
+        seen = visit(address, settings.port, "", settings, offers)
+        chain = judge(seen.chain, trusted, crls, at) if seen.chain else None
+        _show(f"{address} port {settings.port}", _lines(seen, chain, at))
+        statuses.append(_status(seen, chain, at))
+        if host not in addresses and seen.outcome in ("presented", "handshake-failed"):
+            named = visit(address, settings.port, host, settings, offers)
+            chain = judge(named.chain, trusted, crls, at) if named.chain else None
+            same = named.chain and named.chain == seen.chain
+            _show(f"  asked for {host} (SNI)", ["the same"] if same else _lines(named, chain, at))
     return max(statuses, key=(RIGHT, UNKNOWN, WRONG).index)
+
+
+def _show(how: str, lines: Iterable[str]) -> None:
+    first, *others = lines
+    for line in (f"{how}: {first}", *others):
+        say(shown(line, MOST))
 
 
 def _lines(seen: Visit, chain: Chain | None, at: datetime) -> Iterator[str]:

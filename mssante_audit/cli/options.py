@@ -9,19 +9,13 @@ from typer import Option, Typer
 from typer.core import TyperCommand
 from typer.main import get_command
 
-VARIABLES = "MSSANTE_AUDIT"
-"""Beginning of the names of variables that options may stand in."""
-LIMITS = ("operator", "region", "department")
-"""Those of `mssante_audit.base.settings`, which takes pydantic, and that takes long."""
+VARIABLES = "MSSANTE_AUDIT"  # beginning of the names of variables that options may stand in
+LIMITS = ("operator", "region", "department")  # as in `base.settings`, whose import takes long
 Severity = StrEnum("Severity", "info warning error critical")
-"""Severities, from the mildest."""
-Table = StrEnum("Table", "csv json xlsx parquet")
-"""Formats of a frame (`mssante_audit.base.export.WRITERS`)."""
-Layout = StrEnum("Layout", "text json")
-"""For whom something is told: a reader, or a program."""
+Table = StrEnum("Table", "csv json xlsx parquet")  # formats of a frame (`base.export.WRITERS`)
+Layout = StrEnum("Layout", "text json")  # for a reader, or for a program
 Whose = StrEnum("Whose", "none services all")
 Language = StrEnum("Language", "fr en")
-"""Languages of what is told in words."""
 
 
 def offer(name: str) -> list[str]:
@@ -61,8 +55,10 @@ MaxLoss = Annotated[float, Option(min=0, max=1, help="Share of lost rows from wh
 
 _DATA, _SAMPLE = "Folder, white list file or snapshot.", f"{VARIABLES}_DATA, or the shipped sample"
 Data = Annotated[Path | None, Option(help=_DATA, default_factory=_shared, show_default=_SAMPLE)]
-_OWN = "Folder or file of the white list."
-OwnData = Annotated[Path | None, Option(help=_OWN, default_factory=_shared, show_default=f"{VARIABLES}_DATA")]
+_LIST = "Folder or file of the white list."
+OwnData = Annotated[
+    Path | None, Option(help=_LIST, default_factory=_shared, show_default=f"{VARIABLES}_DATA")
+]
 _SET = "Set a parameter, such as stale_after_days=365, concentration_min=20 or row_limit=50."
 Set = Annotated[list[str] | None, Option("--parameter", "-p", metavar="NAME=VALUE", help=_SET)]
 AsOf = Annotated[str | None, Option(help="Instant to audit at, a date or ISO 8601.", show_default="now")]
@@ -125,8 +121,8 @@ def _asking(
 
 
 _GROUPS: Any = get_command(_groups)
-OPENED, _ASKED = ({one.name: one for one in group.params} for group in _GROUPS.commands.values())
-"""Options that say which trust space is opened (`mssante_audit.cli.console.parameters_of`)."""
+# Options that say which trust space is opened (`mssante_audit.cli.console.parameters_of`), and how is asked.
+OPENED, _ASKED = ({option.name: option for option in group.params} for group in _GROUPS.commands.values())
 
 
 def but(*without: str) -> tuple[str, ...]:
@@ -146,7 +142,7 @@ def taking(*opened: str, asks: bool = False) -> type[TyperCommand]:
             super().__init__(name, params=[*params, *more.values()], **how)
 
         def invoke(self, ctx: Any) -> Any:
-            own = {name: value for name, value in ctx.params.items() if name not in more}
-            return ctx.invoke(self.callback, **own)
+            rest = {name: value for name, value in ctx.params.items() if name not in more}
+            return ctx.invoke(self.callback, **rest)
 
     return Taking

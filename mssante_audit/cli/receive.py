@@ -5,30 +5,35 @@ Nobody is visited: what mail servers present is told by the observation of TLS t
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.language import current_language, format_text, gettext, use_language
 from mssante_audit.cli import options
-from mssante_audit.cli.console import say, settings_of
+from mssante_audit.cli.console import say, settings_of, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from mssante_audit.network.hosts import Ways
     from mssante_audit.network.lookups import Found
     from mssante_audit.network.mail import Mail
+    from mssante_audit.network.walk import Server
     from mssante_audit.observe.observation import Observation
     from mssante_audit.space.trust import TrustSpace
     from mssante_audit.verdicts.presented import Shown, Wire
 
 EXIT = {"yes": 0, "degraded": 1, "no": 1, "unknown": 4}
+# Why senders refuse a certificate.
+FAULTS = {
+    "name": "nom qui n’est pas inscrit", "dates": "hors de ses dates", "chain": "d’aucune autorité connue",
+    "revoked": "révoqué", "unreadable": "illisible",
+}  # fmt: skip
 
 
 def receive(
@@ -55,7 +60,7 @@ def receive(
     wire = wire_of(replace(space, observation=observation)) if space else Wire()
     mail = receiving(mail, wire.tls)
     if format == options.Layout.json:
-        say(_json(mail, wire))
+        write_json(_record(mail, wire))
     else:
         say("\n".join([*answer_lines(mail), *(certificates(wire) if data or anchors else ())]))
     raise typer.Exit(EXIT[mail.receives])
@@ -101,73 +106,60 @@ def answer_lines(mail: Mail) -> Iterator[str]:
     yield from _tree(steps(mail.ways))
 
 
-class Step(NamedTuple):
-    """A question of the walk, what came of it, and the questions that follow from it."""
-
-    name: str
-    qtype: str
-    zone: str
-    """The zone whose server was asked, "" for a lookup."""
-    server: str
-    address: str
-    outcome: str
-    """Of a reply, `mssante_audit.network.replies.ServerAnswer.kind` or a status of a lookup."""
-    data: tuple[str, ...] = ()
-    below: tuple[Step, ...] = ()
-
-
-def steps(ways: Ways | None) -> list[Step]:
-    """Return the questions of a walk; what servers say alike is followed once, at the first of them."""
+def steps(ways: Ways | None) -> list[dict[str, Any]]:
+    """Return the questions of a walk, as JSON has them; what servers say alike is followed at the first."""
     from mssante_audit.network.walk import Elsewhere, Visit
 
-    def looked_up(name: str, qtype: str, found: Found, ways: Ways | None = None) -> Step:
-        server, address = (found.replies[-1].server, found.replies[-1].address) if found.replies else ("", "")
-        status = found.status or "unheard"
-        return Step(name, qtype, "", server, address, status, found.data, tuple(steps(ways)))
-
-    made: list[Step] = []
+    made: list[dict[str, Any]] = []
     for met in ways.met if ways else ():
         if isinstance(met, Elsewhere):
-            made.append(looked_up(met.name, "MX", met.found, met.ways))
+            made.append(_lookup(met.name, "MX", met.found, met.ways))
         elif not isinstance(met, Visit):
-            made += [looked_up(met.name, "A", met.v4), looked_up(met.name, "AAAA", met.v6)]
+            made += [_lookup(met.name, "A", met.v4), _lookup(met.name, "AAAA", met.v6)]
         else:
-            below: dict[str, tuple[Step, ...]] = {}
+            below: dict[str, list[dict[str, Any]]] = {}
             for content, replies, onward in met.led:
                 if content[0] != "implicit":
-                    below.setdefault(replies[0].address, tuple(steps(onward)))
+                    below.setdefault(replies[0].address, steps(onward))
             for server in met.servers:
-                asked = Step(met.name, "MX", met.zone, server.name, "", server.state or "unheard")
-                made += [] if server.answers else [asked]
-                for address, answer in server.answers.items():
-                    reply = answer.reply if answer.informs else None
-                    outcome = (reply.outcome if reply else answer.kind) or "unheard"
-                    data: Collection[str] = reply.answers if reply else ()
-                    if reply and outcome == "referral":
-                        data = reply.data("NS", reply.cut)
-                    said, led = tuple(sorted(data)), below.pop(address, ())
-                    made.append(asked._replace(address=address, outcome=outcome, data=said, below=led))
+                made += _questions(met.name, met.zone, server, below)
     return made
 
 
-def _tree(steps: Sequence[Step], before: str = "") -> Iterator[str]:
+def _lookup(name: str, qtype: str, found: Found, ways: Ways | None = None) -> dict[str, Any]:
+    server, address = (found.replies[-1].server, found.replies[-1].address) if found.replies else ("", "")
+    return {
+        "name": name, "qtype": qtype, "zone": "", "server": server, "address": address,
+        "outcome": found.status or "unheard", "data": list(found.data), "below": steps(ways),
+    }  # fmt: skip
+
+
+def _questions(
+    name: str, zone: str, server: Server, below: dict[str, list[dict[str, Any]]]
+) -> Iterator[dict[str, Any]]:
+    """Yield a question an address of a server, or one without an address; of `below` what it led to goes."""
+    question = {"name": name, "qtype": "MX", "zone": zone, "server": server.name}
+    if not server.answers:
+        yield question | {"address": "", "outcome": server.state or "unheard", "data": [], "below": []}
+    for address, answer in server.answers.items():
+        reply = answer.reply if answer.informs else None
+        outcome = (reply.outcome if reply else answer.kind) or "unheard"
+        data = () if not reply else reply.data("NS", reply.cut) if outcome == "referral" else reply.answers
+        led = below.pop(address, [])
+        yield question | {"address": address, "outcome": outcome, "data": sorted(data), "below": led}
+
+
+def _tree(steps: Sequence[dict[str, Any]], before: str = "") -> Iterator[str]:
     from mssante_audit.verdicts.words import SAID
 
     for number, step in enumerate(steps, 1):
         last = number == len(steps)
-        where = " ".join(text for text in (step.server, step.address) if text)
-        outcome = SAID[current_language()].get(step.outcome, step.outcome)
-        data = f": {', '.join(step.data)}" if step.data else ""
-        asked_of = f" @ {where}" if where else ""
-        yield f"{before}{'└─' if last else '├─'} {step.qtype} {step.name}{asked_of} → {outcome}{data}"
-        yield from _tree(step.below, before + ("   " if last else "│  "))
-
-
-FAULTS = {
-    "name": "nom qui n’est pas inscrit", "dates": "hors de ses dates", "chain": "d’aucune autorité connue",
-    "revoked": "révoqué", "unreadable": "illisible",
-}  # fmt: skip
-"""Why senders refuse a certificate."""
+        server = " ".join(filter(None, (step["server"], step["address"])))
+        at = f" @ {server}" if server else ""
+        outcome = SAID[current_language()].get(step["outcome"], step["outcome"])
+        data = f": {', '.join(step['data'])}" if step["data"] else ""
+        yield f"{before}{'└─' if last else '├─'} {step['qtype']} {step['name']}{at} → {outcome}{data}"
+        yield from _tree(step["below"], before + ("   " if last else "│  "))
 
 
 def certificates(wire: Wire) -> Iterator[str]:
@@ -193,43 +185,26 @@ def certificates(wire: Wire) -> Iterator[str]:
     yield from (f"- {name} → {outcomes['unvisited']}" for name in wire.missing)
 
 
-def _json(mail: Mail, wire: Wire) -> str:
+def _record(mail: Mail, wire: Wire) -> dict[str, Any]:
     from mssante_audit.verdicts.words import about, causes
 
-    def nested(step: Step) -> dict[str, Any]:
-        return {**step._asdict(), "data": list(step.data), "below": list(map(nested, step.below))}
-
-    def told(shown: Shown) -> dict[str, Any]:
-        server, leaf, chain = shown.server, shown.server.leaf, shown.server.chain
-        return {
-            "hosts": server.hosts,
-            "address": server.address,
-            "seen_at": server.at.isoformat(),
-            "old": shown.old,
-            "outcome": server.outcome,
-            "detail": server.detail,
-            "name": server.subject,
-            "issuer": leaf.issuer if leaf else "",
-            "until": leaf.not_after if leaf else None,
-            "chain": chain.state if chain else "",
-            "revocation": chain.status.answer if chain else "unknown",
-            "faults": shown.faults,
-        }
-
-    record = {
-        "domain": mail.domain,
-        "receives": mail.receives,
-        "cause": mail.cause,
-        "facts": dict(mail.facts),
+    return {
+        "domain": mail.domain, "receives": mail.receives, "cause": mail.cause, "facts": dict(mail.facts),
         "why": about(mail) if mail.cause else "",
         "remedy": causes()[mail.cause].get("do", "") if mail.cause else "",
-        "dns": mail.dns.grade,
-        "mail": mail.mail.grade,
+        "dns": mail.dns.grade, "mail": mail.mail.grade,
         "observed_at": mail.observed_at and mail.observed_at.isoformat(),
-        "tls": wire.tls.grade,
-        "tls_cause": wire.tls.cause,
-        "servers": list(map(told, wire.servers)),
-        "unvisited": list(wire.missing),
-        "walk": list(map(nested, steps(mail.ways))),
-    }
-    return json.dumps(record, ensure_ascii=False, indent=1, default=str)
+        "tls": wire.tls.grade, "tls_cause": wire.tls.cause, "servers": [*map(_server, wire.servers)],
+        "unvisited": wire.missing, "walk": steps(mail.ways),
+    }  # fmt: skip
+
+
+def _server(visited: Shown) -> dict[str, Any]:
+    server, leaf, chain = visited.server, visited.server.leaf, visited.server.chain
+    return {
+        "hosts": server.hosts, "address": server.address, "seen_at": server.at.isoformat(),
+        "old": visited.old, "outcome": server.outcome, "detail": server.detail, "name": server.subject,
+        "issuer": leaf.issuer if leaf else "", "until": leaf.not_after if leaf else None,
+        "chain": chain.state if chain else "", "revocation": chain.status.answer if chain else "unknown",
+        "faults": visited.faults,
+    }  # fmt: skip

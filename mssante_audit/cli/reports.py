@@ -21,12 +21,9 @@ if TYPE_CHECKING:
     from mssante_audit.report.run import Outcome
     from mssante_audit.space.inputs import Bundle
 
-RETRIES = 2
-"""How often a task that raised is tried again; Dask itself sends those of a lost worker to another."""
-BROWSER_PATIENCE = 5
-"""Seconds to wait for a browser, where nobody can close it."""
-PATIENCE = 30
-"""Seconds to wait for the scheduler, and then for a first worker."""
+RETRIES = 2  # of a task that raised; Dask itself sends those of a lost worker to another
+BROWSER_PATIENCE = 5  # seconds to wait for a browser, where nobody can close it
+PATIENCE = 30  # seconds to wait for the scheduler, and then for a first worker
 _NOTEBOOKS = typer.Argument(
     help="Names or paths.", metavar="NOTEBOOK", show_default="all", autocompletion=lambda: offer("notebooks")
 )
@@ -49,17 +46,17 @@ def report(
     from mssante_audit.findings.templates import phrase
     from mssante_audit.report.run import run_reports
 
-    def told(outcome: Outcome) -> None:
+    def report_outcome(outcome: Outcome) -> None:
         seconds, results = f"{sum(outcome.seconds.values()):.1f} s", outcome.results
         if fault := outcome.failure:
-            why = f"{fault.kind}: {fault.message}".rstrip(": ")
-            say(f"{outcome.name}: FAILED in {seconds}, {why}; partial: {out / 'failed' / outcome.name}.html")
+            partial = _partial(fault.kind, fault.message, out, outcome.name)
+            say(f"{outcome.name}: FAILED in {seconds}, {partial}")
         else:
-            found = _counted(results.by_severity) if results else "nothing recorded"
-            say(f"{outcome.name}: done in {seconds}, {found}: {out / outcome.name}.html")
+            counts = _counted(results.by_severity) if results else "nothing recorded"
+            say(f"{outcome.name}: done in {seconds}, {counts}: {out / outcome.name}.html")
 
     given = parameters_of(context) | {"lang": lang.value}
-    with progress(told) as listener:
+    with progress(report_outcome) as listener:
         run = run_reports(
             notebooks or (), out=out, parameters=given, debug=debugging(context), listener=listener
         )
@@ -100,6 +97,10 @@ def opened(page: Path) -> bool:
     return not failed
 
 
+def _partial(kind: str, message: str, out: Path, name: str) -> str:
+    return f"{f'{kind}: {message}'.rstrip(': ')}; partial: {out / 'failed' / name}.html"
+
+
 def _counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{n} {severity}" for severity, n in counts.items() if n) or "no findings"
 
@@ -128,27 +129,20 @@ def dossiers(
     named = {name: given.pop(name, None) for name in ("region", "department")}
     on = read_stationery(letter) if letter else Stationery()
 
-    def told(dossier: Dossier) -> None:
+    def report_outcome(dossier: Dossier) -> None:
         who, fault = f"{dossier.operator_id} {dossier.name}".strip(), dossier.failure
         if fault:
-            why = f"{fault['kind']}: {fault['message']}".rstrip(": ")
-            say(f"{who}: FAILED, {why}; partial: {out / 'failed' / dossier.file}.html")
+            say(f"{who}: FAILED, {_partial(fault['kind'], fault['message'], out, dossier.file)}")
         else:
             counts = _counted(dossier.counts or {})
             say(f"{who}: {counts}, made {dossier.made_at}: {out / dossier.file}.html")
 
-    with cluster(dask) as elsewhere, progress(told) as listener:
+    with cluster(dask) as elsewhere, progress(report_outcome) as listener:
         run = write_dossiers(
-            out,
-            parameters=given,
-            operators=operator or (),
-            **named,
-            jobs=jobs,
-            on=replace(on, to_all=on.to_all or to_all),
-            debug=debugging(context),
-            listener=lambda done, of, dossier: listener("dossiers", done, of, dossier),
-            **elsewhere,
-        )
+            out, parameters=given, operators=operator or (), **named, jobs=jobs,
+            on=replace(on, to_all=on.to_all or to_all), debug=debugging(context),
+            listener=lambda done, of, dossier: listener("dossiers", done, of, dossier), **elsewhere,
+        )  # fmt: skip
     say(f"{len(run.outcomes)} dossiers; index: {out / 'index.html'}")
     raise typer.Exit(run.exit_status(fail_on))
 

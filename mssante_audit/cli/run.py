@@ -1,7 +1,7 @@
 """The command line of the nightly run: ``init``, ``run``, ``doctor``, and ``letters`` that were sent."""
 
-import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +9,7 @@ import typer
 
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.cli import options
-from mssante_audit.cli.console import debugging, for_own_eyes, say
+from mssante_audit.cli.console import debugging, for_own_eyes, say, write_json
 
 CONFIG = Path("audit.toml")
 letters = typer.Typer(help="Note letters that went out, and see whom to remind.", no_args_is_help=True)
@@ -42,9 +42,8 @@ def run(
     check(settings)
     if settings.contacts == "all":
         for_own_eyes()
-    at, shown = check_value("as_of", as_of) or "", sys.stderr.isatty()
-    progress = (lambda line: say(line, sys.stderr)) if shown else (lambda line: None)
-    night = run_night(settings, as_of=at, progress=progress, debug=debugging(context))
+    show = partial(say, file=sys.stderr) if sys.stderr.isatty() else lambda line: None
+    night = run_night(settings, as_of=check_value("as_of", as_of) or "", progress=show, debug=debugging(context))
     summary = night.folder / ("summary.json" if format == options.Layout.json else "summary.txt")
     say(summary.read_text(encoding="utf-8").rstrip())
     raise typer.Exit(night.exit_status)
@@ -100,11 +99,14 @@ def _standing(
     from mssante_audit.nightly.config import load_config
     from mssante_audit.nightly.letters import standings
 
-    due, found = context.info_name == "due", standings(load_config(config), as_of)
-    if operator is not None and not (found := [sent for sent in found if sent["operator_id"] == operator]):
+    due, noted = context.info_name == "due", standings(load_config(config), as_of)
+    noted = [letter for letter in noted if operator in (None, letter["operator_id"])]
+    if operator is not None and not noted:
         raise InputError(f"no letter to {operator!r} was noted", remedy="`letters sent OPERATOR` notes one")
-    found = [sent for sent in found if sent["due"] or not due]
+    noted = [letter for letter in noted if letter["due"] or not due]
     words = "{operator_id}: letter of {sent_on}, {told} told, {fixed} fixed, {open} open, {unknown} unknown"
-    lines = [words.format(**sent) + "; remind" * sent["due"] for sent in found]
-    nothing = "nobody is to be reminded" if due else "no letter was noted"
-    say(json.dumps(found, indent=1) if format == options.Layout.json else "\n".join(lines) or nothing)
+    lines = [words.format(**letter) + "; remind" * letter["due"] for letter in noted]
+    if format == options.Layout.json:
+        write_json(noted)
+    else:
+        say("\n".join(lines) or ("nobody is to be reminded" if due else "no letter was noted"))

@@ -84,7 +84,7 @@ def bars(
         ]
     else:
         sums = lengths.sum(axis=1)
-        texts = [f"{language.one_decimal(n)} ({language.percent(int(n), whole)})" for n in sums]
+        texts = [f"{language.number(n)} ({language.percent(int(n), whole)})" for n in sums]
     pairs = [(_name(name), clean(text)) for name, text in zip(frame.index, texts, strict=True)]
     colon, semicolon = PAIRS[language.current_language()]
     sentences = [f"{name}{colon}{text}" for name, text in pairs]
@@ -292,7 +292,7 @@ def _parts(lengths: pd.DataFrame, single: bool) -> list[list[str]]:
     nouns = [gettext(SHORT.get(column, column)) for column in lengths.columns]
     units = ["" if single else NBSP + (f"({noun})" if noun[:1].isdigit() else noun) for noun in nouns]
     rows = lengths.to_numpy().tolist()
-    return [[language.one_decimal(n) + unit for n, unit in zip(row, units, strict=True)] for row in rows]
+    return [[language.number(n) + unit for n, unit in zip(row, units, strict=True)] for row in rows]
 
 
 def _on_a_scale(index: pd.Index) -> bool:
@@ -391,7 +391,7 @@ def _upright(lengths: Any, pairs: svg.Pairs, new: Any, options: dict[str, Any]) 
         for i, bar in enumerate(drawn):
             bar.set(gid=mark(at * len(lengths) + i), clip_on=False)
     _time_axis(axes, times, pairs[0][0], pairs[-1][0])
-    tops, texts = bottom.tolist(), [language.one_decimal(n) for n in bottom]
+    tops, texts = bottom.tolist(), [language.number(n) for n in bottom]
     (left, right), up = axes.get_xlim(), HIGH / axes.get_ylim()[1]
     across, first = WIDTH / (right - left), axes.convert_xunits(times[0]) - left
     places = [across * (first + n) for n in days]

@@ -132,7 +132,7 @@ def _cell(value: Any, longest: float | None = None) -> Cell:
         return Cell(gettext("oui") if value else gettext("non"))
     if isinstance(value, Real):  # NumPy's too
         order = int(value) if isinstance(value, Integral) else float(value)
-        return Cell(language.one_decimal(float(value)), order, None if longest is None else order / longest)
+        return Cell(language.number(float(value)), order, None if longest is None else order / longest)
     if isinstance(value, datetime):
         return Cell(macro("tables.instant", value), value.isoformat())
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -69,7 +69,7 @@ def make_snapshot(
 
     with staging.exclusive(out.parent, f"another run is writing {out.name} here", lock=f".{out.name}.lock"):
         written = {path.name for path in out.iterdir()} if out.exists() else ()
-        staging.put_folder(out, fill, own=written, force=True)
+        staging.put_folder(out, fill, names=written, force=True)
     return head
 
 

@@ -1,10 +1,7 @@
 """Small registers that would cost much: of cells of one sign, of cells that share one long text."""
 
-from __future__ import annotations
-
 import csv
 import time
-from pathlib import Path
 from shutil import copy
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -18,7 +15,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.space.trust import load_space
 
 
-def test_cells_that_share_a_long_text_are_counted_each(tmp_path: Path) -> None:
+def test_cells_that_share_a_long_text_are_counted_each(tmp_path):
     book = Workbook()
     for _ in range(100):
         book.active.append([0] * 100)
@@ -37,7 +34,7 @@ def test_cells_that_share_a_long_text_are_counted_each(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_cells_of_blanks_and_dots_cost_no_more_than_others(tmp_path: Path) -> None:
+def test_cells_of_blanks_and_dots_cost_no_more_than_others(tmp_path):
     copy(max((CATALOGUE / "archive").glob("*.xml.gz")), tmp_path)
     with (CATALOGUE / "declarations.csv").open(encoding="cp1252", newline="") as file:
         headings, usual, *_ = csv.reader(file, delimiter=";")

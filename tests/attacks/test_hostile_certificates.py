@@ -1,7 +1,5 @@
 """Certificates and observations made to harm: nothing crashes, nothing is believed, nothing is unescaped."""
 
-from __future__ import annotations
-
 import asyncio
 import gzip
 import json
@@ -40,18 +38,14 @@ from mssante_audit.observe.tls.visit import Visit, offers_of, visit
 from mssante_audit.report.run import run_reports
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.verdicts.domains import domains
-from tools.sample.certificates import Key, Made, make
+from tools.sample.certificates import Made, make
 from tools.sample.tls import ISSUING, ROOT
 
 AS_OF = "2026-03-03T06:00:00Z"
 AT = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
 STEERING = (
-    "x\x00y",
-    "\x1b[2Jx\x07",
-    "x\n192.88.99.1 port 25: presented",
-    "x\r\ny",
-    "\u2066x\u2069\u200b\u0085",
-)
+    "x\x00y", "\x1b[2Jx\x07", "x\n192.88.99.1 port 25: presented", "x\r\ny", "\u2066x\u2069\u200b\u0085",
+)  # fmt: skip
 """Texts that a terminal would obey, or that hide."""
 TEXTS = (*PAYLOADS, *STEERING)
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
@@ -101,7 +95,7 @@ HOSTILE = {**SHAPES, **BROKEN, **{f"text {n}": named(text).der for n, text in en
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_what_is_read_of_a_certificate_is_bounded_and_never_an_error(case: str) -> None:
+def test_what_is_read_of_a_certificate_is_bounded_and_never_an_error(case):
     read = read_certificate(HOSTILE[case])
     assert bool(read.problem) == (case in BROKEN)
     assert all(len(text) <= MAX_TEXT for text in (read.subject, read.issuer, read.problem, *read.names))
@@ -117,7 +111,7 @@ def test_what_is_read_of_a_certificate_is_bounded_and_never_an_error(case: str) 
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(tmp_path_factory):
     """Return the sample, whose servers present hostile certificates and say hostile things."""
     folder = tmp_path_factory.mktemp("hostile") / "data"
     copytree(CATALOGUE, folder, ignore=ignore_patterns("tls-*"))
@@ -153,11 +147,11 @@ def write(folder: Path, content: list[dict[str, Any]]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def space(data: Path) -> TrustSpace:
+def space(data):
     return load_space(data, as_of=AS_OF, anchors=[CATALOGUE / "anchors"])
 
 
-def test_the_audit_finds_what_is_to_be_found_and_does_not_fail(space: TrustSpace) -> None:
+def test_the_audit_finds_what_is_to_be_found_and_does_not_fail(space):
     found = audit("certificates", space)
     rules = set(found["rule"])
     assert FAILED not in rules
@@ -167,7 +161,7 @@ def test_the_audit_finds_what_is_to_be_found_and_does_not_fail(space: TrustSpace
     assert set(domains(space, found)["receives"]) <= {"yes", "degraded", "no", "unknown"}
 
 
-def test_memory_is_bounded(data: Path) -> None:
+def test_memory_is_bounded(data):
     file = data / "observations" / "tls-2026-03-02T070000Z.jsonl.gz"
     size = len(gzip.decompress(file.read_bytes()))
     tracemalloc.start()
@@ -186,24 +180,26 @@ def call(*arguments: str) -> Result:
     return CliRunner().invoke(app, list(arguments))
 
 
+async def looked_at(port: int) -> Result:
+    shown = ("observe", "tls", "--host", "127.0.0.1", "--port", str(port))
+    return await asyncio.to_thread(call, *shown)
+
+
 @pytest.mark.parametrize("written", ["csv", "sarif"])
-def test_the_terminal_gets_no_character_that_steers_it(data: Path, written: str) -> None:
+def test_the_terminal_gets_no_character_that_steers_it(data, written):
     result = call("findings", "certificates", "--data", str(data), "--as-of", AS_OF, "--format", written)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.output
     assert len(result.output) > 1000
     assert not UNSAFE.search(result.output)
 
 
-def test_one_server_s_names_are_shown_on_their_own_line(tmp_path: Path) -> None:
-    async def run(port_of: Any, files: tuple[Path, Path]) -> Result:
+def test_one_server_s_names_are_shown_on_their_own_line(tmp_path):
+    async def run(files: tuple[Path, Path]) -> Result:
         async with serving({"127.0.0.1": tls(files)}) as port:
-            return await asyncio.to_thread(call, *port_of(port))
+            return await looked_at(port)
 
     for number, text in enumerate(STEERING):
-        files = named(text).files(tmp_path / str(number))
-        result = asyncio.run(
-            run(lambda port: ("observe", "tls", "--host", "127.0.0.1", "--port", str(port)), files)
-        )
+        result = asyncio.run(run(named(text).files(tmp_path / str(number))))
         assert not UNSAFE.search(result.output)
         assert len(re.findall("^127.0.0.1 port", result.output, re.M)) == 1
         assert "\n192.88" not in result.output
@@ -218,9 +214,7 @@ def test_one_server_s_names_are_shown_on_their_own_line(tmp_path: Path) -> None:
         ("ten thousand names", MANY.key, "handshake-failed excessive message size"),
     ],
 )
-def test_a_server_that_presents_it_is_seen_or_unknown(
-    case: str, key: Key, outcome: str, tmp_path: Path
-) -> None:
+def test_a_server_that_presents_it_is_seen_or_unknown(case, key, outcome, tmp_path):
     files = GOOD.files(tmp_path)
     files[0].write_text(ssl.DER_cert_to_PEM_cert(HOSTILE[case]))
     files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
@@ -229,8 +223,7 @@ def test_a_server_that_presents_it_is_seen_or_unknown(
         async with serving({"127.0.0.1": tls(files)}) as port:
             settings = ObserveTls(timeout=9)
             seen = await asyncio.to_thread(visit, "127.0.0.1", port, "", settings, offers_of(settings))
-            shown = ("observe", "tls", "--host", "127.0.0.1", "--port", str(port))
-            return seen, await asyncio.to_thread(call, *shown)
+            return seen, await looked_at(port)
 
     seen, shown = asyncio.run(run())
     assert f"{seen.outcome} {seen.detail}".strip() == outcome
@@ -238,7 +231,7 @@ def test_a_server_that_presents_it_is_seen_or_unknown(
     assert shown.exit_code == 4, shown.output
 
 
-def test_the_page_holds_it_all_as_text(data: Path, tmp_path: Path) -> None:
+def test_the_page_holds_it_all_as_text(data, tmp_path):
     given = {"data": str(data), "as_of": AS_OF}
     run = run_reports(["certificates"], out=tmp_path / "out", parameters=given)
     assert [one.failure for one in run.outcomes] == [None]
@@ -276,12 +269,18 @@ EDITED: dict[str, Any] = {
 
 
 @pytest.fixture
-def edited(tmp_path: Path) -> Path:
+def edited(tmp_path):
     return Path(copytree(CATALOGUE, tmp_path / "data", ignore=ignore_patterns("archive", "variants")))
 
 
+def observation_of(folder: Path) -> tuple[Path, list[dict[str, Any]]]:
+    """Return the observation of TLS in a data folder, and its lines."""
+    (file,) = (folder / "observations").glob("tls-*")
+    return file, [json.loads(line) for line in gzip.decompress(file.read_bytes()).decode().splitlines()]
+
+
 @pytest.fixture(scope="module")
-def untouched() -> pd.Series:
+def untouched():
     """What is known of the certificates of each domain where nobody edited anything."""
     return certificates_of(load_space(as_of=AS_OF, anchors=[CATALOGUE / "anchors"]))
 
@@ -291,9 +290,8 @@ def certificates_of(space: TrustSpace) -> pd.Series:
     return domains(space, findings_of("certificates", space)).set_index("domain")["tls"]
 
 
-def test_lines_edited_by_hand_cost_no_other_line(edited: Path) -> None:
-    (file,) = (edited / "observations").glob("tls-*")
-    whole = [json.loads(line) for line in gzip.decompress(file.read_bytes()).decode().splitlines()]
+def test_lines_edited_by_hand_cost_no_other_line(edited):
+    file, whole = observation_of(edited)
     before = load_tls(file)
     visit = next(one for one in whole if one.get("outcome") == "presented")
     changed = [{**visit, **change} for change in EDITED.values()]
@@ -304,11 +302,8 @@ def test_lines_edited_by_hand_cost_no_other_line(edited: Path) -> None:
     assert FAILED not in set(found["rule"])
 
 
-def test_a_certificate_that_is_not_its_hash_makes_its_servers_unknown_and_not_wrong(
-    edited: Path, untouched: pd.Series
-) -> None:
-    (file,) = (edited / "observations").glob("tls-*")
-    whole = [json.loads(line) for line in gzip.decompress(file.read_bytes()).decode().splitlines()]
+def test_a_certificate_that_is_not_its_hash_makes_its_servers_unknown_and_not_wrong(edited, untouched):
+    _, whole = observation_of(edited)
     other = next(one["der"] for one in whole if "der" in one)
     write(edited, [{**one, "der": other} if "der" in one else one for one in whole])
     space = load_space(edited, as_of=AS_OF, anchors=[CATALOGUE / "anchors"])
@@ -319,10 +314,8 @@ def test_a_certificate_that_is_not_its_hash_makes_its_servers_unknown_and_not_wr
 
 
 @pytest.mark.parametrize("kept", [0.05, 0.6, 0.999])
-def test_a_file_that_was_cut_tells_what_is_left_of_it(
-    kept: float, edited: Path, untouched: pd.Series
-) -> None:
-    (file,) = (edited / "observations").glob("tls-*")
+def test_a_file_that_was_cut_tells_what_is_left_of_it(kept, edited, untouched):
+    file, _ = observation_of(edited)
     whole = file.read_bytes()
     file.write_bytes(whole[: int(len(whole) * kept)])
     space = load_space(edited, as_of=AS_OF, lenient=True, anchors=[CATALOGUE / "anchors"])

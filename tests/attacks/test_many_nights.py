@@ -1,7 +1,5 @@
 """Three years of nights, all kept: what a command reads of them is bounded."""
 
-from __future__ import annotations
-
 import builtins
 import io
 import os
@@ -20,7 +18,7 @@ NIGHTS, MOST = 1100, 450
 
 
 @pytest.fixture(scope="module")
-def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def nights(tmp_path_factory):
     """A folder with three years of nights, and a list."""
     make_nights(place := tmp_path_factory.mktemp("nights"), NIGHTS)
     copy(max((CATALOGUE / "archive").glob("*.xml.gz")), place / "data" / "list.xml.gz")
@@ -28,7 +26,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch, nights: Path) -> list[str]:
+def opened(monkeypatch, nights):
     """The files of the nights that were opened."""
     found: list[str] = []
     real, place = builtins.open, f"{nights}/"
@@ -46,20 +44,15 @@ def opened(monkeypatch: pytest.MonkeyPatch, nights: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     "command",
-    [
-        "letters status",
-        "letters due",
-        "doctor --health --config audit.toml",
-        "methods --data data",
-        "check x --data data",
-    ],
-)
-def test_a_command_opens_a_bounded_number(command: str, opened: list[str], run) -> None:
+    ["letters status", "letters due", "doctor --health --config audit.toml", "methods --data data",
+     "check x --data data"],
+)  # fmt: skip
+def test_a_command_opens_a_bounded_number(command, opened, run):
     done: Done = run(*command.split())
     assert "Traceback" not in done.stderr
     assert 1 <= len(opened) <= MOST
 
 
-def test_what_retention_lets_go_is_found_without_opening_each(opened: list[str], nights: Path) -> None:
+def test_what_retention_lets_go_is_found_without_opening_each(opened, nights):
     assert len(outdated(nights / "out", Retention(runs=NIGHTS - 5), LAST)) == 5
     assert len(opened) <= 20

@@ -1,7 +1,5 @@
 """What is no file where one is read: one line at once, never a wait, and never passed over in silence."""
 
-from __future__ import annotations
-
 import os
 import random
 import socket
@@ -10,7 +8,6 @@ from pathlib import Path
 from shutil import copytree
 
 import pytest
-from commands import Done
 from conftest import CATALOGUE
 from made_up import BETA_DN, xml_of
 
@@ -59,9 +56,7 @@ ABSENT = ("no white list here", "no declaration here", "certificate here", "no s
         *((command, kind) for command in COMMANDS[1:4] for kind in KINDS if kind not in ("pipe", "dangling")),
     ],
 )
-def test_what_is_no_file_is_told_at_once(
-    command: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Done]
-) -> None:
+def test_what_is_no_file_is_told_at_once(command, kind, tmp_path, monkeypatch, run):
     monkeypatch.chdir(tmp_path)
     make, why = KINDS[kind]
     make(Path("x.csv" if "x.csv" in command else "x"))
@@ -83,9 +78,7 @@ PLACES = (
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_what_is_no_file_among_the_data_is_told_at_once(
-    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Done]
-) -> None:
+def test_what_is_no_file_among_the_data_is_told_at_once(place, tmp_path, monkeypatch, run):
     monkeypatch.chdir(tmp_path)
     Path("data", "observations").mkdir(parents=True)
     copytree(CATALOGUE / "archive", "data/archive")
@@ -102,9 +95,7 @@ OUTPUTS = ("state/run.json", "state/ledger.json", "state/trend.json", "state/let
 
 
 @pytest.mark.parametrize("place", OUTPUTS)
-def test_what_is_no_file_among_what_nights_left_is_told_at_once(
-    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Done]
-) -> None:
+def test_what_is_no_file_among_what_nights_left_is_told_at_once(place, tmp_path, monkeypatch, run):
     monkeypatch.chdir(tmp_path)
     Path("data").mkdir()
     Path("data/list.xml").write_bytes(LISTED)
@@ -120,7 +111,7 @@ def test_what_is_no_file_among_what_nights_left_is_told_at_once(
     assert at.name in done.stderr or at.name in done.stdout
 
 
-def test_an_audit_that_was_not_made_is_told(run: Callable[..., Done]) -> None:
+def test_an_audit_that_was_not_made_is_told(run):
     done = run("findings", "all", "--data", LIST, "--as-of", "2026-03-03")
     assert done.returncode == 0
     assert "not evaluated: " in done.stderr

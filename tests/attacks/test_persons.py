@@ -1,18 +1,15 @@
 """Persons drawn by seed into every text of a list: no file that a night makes to be shown names one."""
 
-from __future__ import annotations
-
 import base64
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from zipfile import ZipFile, is_zipfile
 
 import pandas as pd
 import pytest
-from commands import Done
 from made_up import xml_of
 
 FORMS = (
@@ -53,9 +50,7 @@ def texts(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.long
-def test_no_file_that_is_shown_names_anybody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Done]
-) -> None:
+def test_no_file_that_is_shown_names_anybody(tmp_path, monkeypatch, run):
     drawn, names, numbers, rows = random.Random(28), [], [], []
 
     def person(form: str) -> str:

@@ -1,11 +1,8 @@
 """Descriptors, memory and disk at their limit: one line that says so."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from conftest import CATALOGUE
@@ -38,7 +35,7 @@ def limited(limit: str, *words: object) -> subprocess.CompletedProcess[str]:
     "command",
     ["gate", "check", *(pytest.param(name, marks=pytest.mark.long) for name in ("findings", "snapshot"))],
 )
-def test_a_machine_at_its_limit_is_one_line(command: str, limit: str, tmp_path: Path) -> None:
+def test_a_machine_at_its_limit_is_one_line(command, limit, tmp_path):
     words = [tmp_path / "out" if word == "OUT" else word for word in COMMANDS[command]]
     done = limited(limit, *words)
     assert "Traceback" not in done.stderr, done.stderr
@@ -50,7 +47,7 @@ def test_a_machine_at_its_limit_is_one_line(command: str, limit: str, tmp_path: 
 
 
 @pytest.mark.long
-def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     script = f'mount -t tmpfs -o size=64k none {disk} && "$@"; code=$?; ls -A {disk} >&2; exit $code'

@@ -71,6 +71,19 @@ def signature_of(root):
     return root.find(f"{DS}Signature")
 
 
+def inside(root, element):
+    return signature_of(root).find(f".//{DS}{element}")
+
+
+def signed_by(chain, content=GOOD, *, algorithms=(), **how):
+    """Return a list signed as signxml does, by the key and certificate of a chain, or as said."""
+    signer = XMLSigner(
+        c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0, **dict(algorithms)
+    )
+    root = etree.fromstring(content) if isinstance(content, bytes) else content
+    return signer.sign(root, key=chain.key, **({"cert": [chain.signer]} | how))
+
+
 def test_the_list_the_attacks_start_from_is_valid(root, judge):
     assert judge(root).status == "valid"
 
@@ -83,18 +96,63 @@ def refused(verdict, why=""):
 # -- the content --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("field", ["Nom", "DateMAJ"])
-def test_a_changed_field(root, judge, field):
-    root.find(f".//{LIST}{field}").text += "x"
-    refused(judge(root), "does not match the content")
+def rows_of(root):
+    return root.find(f"{LIST}ListeDomaines")
 
 
-def test_a_row_added_removed_or_moved(root, judge):
-    rows = root.find(f"{LIST}ListeDomaines")
-    rows.append(copy.deepcopy(rows[0]))
-    refused(judge(root))
-    rows.remove(rows[0])
-    refused(judge(root))
+def field_changed(root, name):
+    root.find(f".//{LIST}{name}").text += "x"
+
+
+def one_transform_more(root):
+    extra = etree.SubElement(inside(root, "Transforms"), f"{DS}Transform")
+    extra.set("Algorithm", "http://www.w3.org/TR/1999/REC-xpath-19991116")
+    etree.SubElement(extra, f"{DS}XPath").text = "not(ancestor-or-self::*[local-name()='Domaine'])"
+
+
+def parameter_in_a_transform(root):
+    transform = signature_of(root).findall(f".//{DS}Transform")[1]
+    prefixes = etree.SubElement(transform, "{http://www.w3.org/2001/10/xml-exc-c14n#}InclusiveNamespaces")
+    prefixes.set("PrefixList", "#default")
+
+
+def certificate(root, der):
+    inside(root, "X509Certificate").text = b64encode(der).decode()
+
+
+def no_key_info(root):
+    signature_of(root).remove(inside(root, "KeyInfo"))
+
+
+TAMPERED = {
+    "a name changed": (lambda root: field_changed(root, "Nom"), "does not match the content"),
+    "a date changed": (lambda root: field_changed(root, "DateMAJ"), "does not match the content"),
+    "a row added": (lambda root: rows_of(root).append(copy.deepcopy(rows_of(root)[0])), ""),
+    "a row moved": (lambda root: rows_of(root).append(rows_of(root)[0]), ""),
+    "a row removed": (lambda root: rows_of(root).remove(rows_of(root)[0]), ""),
+    "the signature twice": (lambda root: root.append(copy.deepcopy(signature_of(root))), "2 signatures"),
+    "the signature first": (lambda root: root.insert(0, signature_of(root)), "not the last child"),
+    "something after the signature": (lambda root: root.append(copy.deepcopy(rows_of(root))), ""),
+    "a transform more": (one_transform_more, "Transforms does not hold"),
+    "a parameter in a transform": (parameter_in_a_transform, ""),
+    "a second certificate": (
+        lambda root: inside(root, "X509Data").append(copy.deepcopy(inside(root, "X509Certificate"))),
+        "X509Data does not hold",
+    ),
+    "rubbish for a certificate": (lambda root: certificate(root, b"\0\0\0"), "certificate cannot be read"),
+    "no key info": (no_key_info, ""),
+    "another signer's certificate": (
+        lambda root: certificate(root, make_chain().signer.public_bytes(Encoding.DER)),
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TAMPERED)
+def test_a_signed_list_that_was_tampered_with(root, judge, case):
+    tamper, why = TAMPERED[case]
+    tamper(root)
+    refused(judge(root), why)
 
 
 def test_a_comment_that_would_cut_a_name(root, judge):
@@ -145,42 +203,24 @@ def test_a_reference_to_anything_but_the_whole_document(root, judge, uri):
 
 def test_a_signature_over_one_element_only(chain, judge):
     root = etree.fromstring(GOOD)
-    root.find(f"{LIST}ListeDomaines").set("Id", "part")
-    signer = XMLSigner(c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0)
-    signed = signer.sign(root, key=chain.key, cert=[chain.signer], reference_uri="#part")
-    refused(judge(signed), "URI of Reference")
+    rows_of(root).set("Id", "part")
+    refused(judge(signed_by(chain, root, reference_uri="#part")), "URI of Reference")
 
 
 def test_two_references(chain, judge):
     root = etree.fromstring(GOOD)
     root.set("Id", "all")
-    root.find(f"{LIST}ListeDomaines").set("Id", "part")
-    signer = XMLSigner(c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0)
-    refused(judge(signer.sign(root, key=chain.key, cert=[chain.signer], reference_uri=["#all", "#part"])))
+    rows_of(root).set("Id", "part")
+    refused(judge(signed_by(chain, root, reference_uri=["#all", "#part"])))
 
 
 # -- where the signature stands -----------------------------------------------------------------------------
-
-
-def test_the_signature_twice(root, judge):
-    root.append(copy.deepcopy(signature_of(root)))
-    refused(judge(root), "2 signatures")
-
-
-def test_the_signature_first(root, judge):
-    root.insert(0, signature_of(root))
-    refused(judge(root), "not the last child")
 
 
 def test_the_signature_inside_a_row(root, judge):
     root.find(f".//{LIST}Domaine").append(signature_of(root))
     assert judge(root).status in ("invalid", "absent")
     assert judge(root).verified_rows == 0
-
-
-def test_something_after_the_signature(root, judge):
-    root.append(copy.deepcopy(root.find(f"{LIST}ListeDomaines")))
-    refused(judge(root))
 
 
 # -- what the signature says of itself ----------------------------------------------------------------------
@@ -195,12 +235,8 @@ def test_something_after_the_signature(root, judge):
     ],
 )
 def test_another_algorithm(chain, judge, method, digest):
-    signer = XMLSigner(
-        signature_algorithm=method,
-        digest_algorithm=digest,
-        c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
-    )
-    refused(judge(signer.sign(etree.fromstring(GOOD), key=chain.key, cert=[chain.signer])))
+    algorithms = {"signature_algorithm": method, "digest_algorithm": digest}
+    refused(judge(signed_by(chain, algorithms=algorithms)))
 
 
 @pytest.mark.parametrize(
@@ -218,7 +254,7 @@ def test_another_algorithm(chain, judge, method, digest):
     ],
 )
 def test_a_weak_or_powerful_algorithm(root, judge, element, algorithm):
-    signature_of(root).find(f".//{DS}{element}").set("Algorithm", algorithm)
+    inside(root, element).set("Algorithm", algorithm)
     refused(judge(root))
 
 
@@ -235,48 +271,11 @@ def test_hmac_keyed_with_the_certificate(root, chain, judge):
     refused(judge(root))
 
 
-def test_a_transform_more(root, judge):
-    transforms = signature_of(root).find(f".//{DS}Transforms")
-    extra = etree.SubElement(transforms, f"{DS}Transform")
-    extra.set("Algorithm", "http://www.w3.org/TR/1999/REC-xpath-19991116")
-    etree.SubElement(extra, f"{DS}XPath").text = "not(ancestor-or-self::*[local-name()='Domaine'])"
-    refused(judge(root), "Transforms does not hold")
-
-
-def test_a_parameter_inside_a_transform(root, judge):
-    transform = signature_of(root).findall(f".//{DS}Transform")[1]
-    prefixes = etree.SubElement(transform, "{http://www.w3.org/2001/10/xml-exc-c14n#}InclusiveNamespaces")
-    prefixes.set("PrefixList", "#default")
-    refused(judge(root))
-
-
 # -- the key ------------------------------------------------------------------------------------------------
 
 
-def test_a_second_certificate_in_key_info(root, chain, judge):
-    data = signature_of(root).find(f".//{DS}X509Data")
-    data.append(copy.deepcopy(data[0]))
-    refused(judge(root), "X509Data does not hold")
-
-
 def test_a_bare_key_instead_of_a_certificate(chain, judge):
-    signer = XMLSigner(c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0)
-    signed = signer.sign(etree.fromstring(GOOD), key=chain.key, always_add_key_value=True)
-    refused(judge(signed), "KeyInfo does not hold")
-
-
-def test_no_key_info_and_rubbish_for_a_certificate(root, judge):
-    signature_of(root).find(f".//{DS}X509Certificate").text = "AAAA"
-    refused(judge(root), "certificate cannot be read")
-    signature = signature_of(root)
-    signature.remove(signature.find(f"{DS}KeyInfo"))
-    refused(judge(root))
-
-
-def test_the_certificate_of_another_signer(root, judge):
-    other = make_chain().signer.public_bytes(Encoding.DER)
-    signature_of(root).find(f".//{DS}X509Certificate").text = b64encode(other).decode()
-    refused(judge(root))
+    refused(judge(signed_by(chain, cert=None, always_add_key_value=True)), "KeyInfo does not hold")
 
 
 def test_a_forger_with_a_chain_of_the_same_names(judge):
@@ -298,18 +297,16 @@ def test_rubbish_for_a_signature_value(root, judge, value):
 
 def test_certificates_with_any_byte_wrong_end_in_a_verdict(root, chain, judge):
     """What signs is not signed itself: a hostile certificate may be as malformed as it likes."""
-    place = signature_of(root).find(f".//{DS}X509Certificate")
     good, made_by = chain.signer.public_bytes(Encoding.DER), random.Random(0)
-    told = set()
+    statuses = set()
     for _ in range(100):
         bad = bytearray(good)
-        at = made_by.randrange(len(bad))
-        bad[at] ^= made_by.randrange(1, 256)
-        place.text = b64encode(bad).decode()
+        bad[made_by.randrange(len(bad))] ^= made_by.randrange(1, 256)
+        certificate(root, bad)
         verdict = judge(root)
-        told.add(verdict.status)
+        statuses.add(verdict.status)
         assert all(text.isprintable() for text in (verdict.why, verdict.signer, verdict.issuer))
-    assert told == {"invalid", "valid-untrusted"}
+    assert statuses == {"invalid", "valid-untrusted"}
 
 
 @pytest.mark.parametrize(
@@ -325,8 +322,7 @@ def test_certificates_with_any_byte_wrong_end_in_a_verdict(root, chain, judge):
 def test_a_certificate_that_cannot_be_read_to_its_end(root, chain, judge, where, instead):
     good = chain.signer.public_bytes(Encoding.DER)
     assert where in good
-    bad = b64encode(good.replace(where, instead)).decode()
-    signature_of(root).find(f".//{DS}X509Certificate").text = bad
+    certificate(root, good.replace(where, instead))
     refused(judge(root), "certificate cannot be read")
 
 
@@ -351,7 +347,7 @@ def test_names_that_would_steer_a_terminal_or_add_a_line(judge, monkeypatch):
 @pytest.mark.parametrize("algorithm", ["urn:\N{RIGHT-TO-LEFT OVERRIDE}x", "y" * 9000])
 def test_reasons_quote_no_more_of_a_forger_than_a_line(root, judge, algorithm):
     for element in ("SignatureMethod", "DigestMethod"):
-        signature_of(root).find(f".//{DS}{element}").set("Algorithm", algorithm)
+        inside(root, element).set("Algorithm", algorithm)
         verdict = judge(root)
         refused(verdict)
         assert verdict.why.isprintable()
@@ -368,8 +364,5 @@ def test_a_key_too_short_or_of_another_kind(judge, tmp_path):
     assert (weak.status, weak.reason) == ("valid-untrusted", "chain")
     assert "1024 bits" in weak.why
     curve = make_chain(keys=(root_key, issuing_key, ec.generate_private_key(ec.SECP256R1())))
-    signer = XMLSigner(
-        signature_algorithm=SignatureMethod.ECDSA_SHA256,
-        c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
-    )
-    refused(judge(signer.sign(etree.fromstring(GOOD), key=curve.key, cert=[curve.signer])), "RSA")
+    algorithms = {"signature_algorithm": SignatureMethod.ECDSA_SHA256}
+    refused(judge(signed_by(curve, algorithms=algorithms)), "RSA")

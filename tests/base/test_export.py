@@ -16,17 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mssante_audit.base import export
 from mssante_audit.base.errors import OutputError
-from mssante_audit.base.export import (
-    WRITERS,
-    XLSX_TEXT,
-    csv_text,
-    guarded,
-    json_text,
-    unguarded,
-    write_bytes,
-    write_csv,
-)
+from mssante_audit.base.export import WRITERS, guarded, unguarded
 from mssante_audit.values.person import Person
 
 FORMULAS = ("=1+1", "+33639980001", "-2", "@SUM(A1)", "\t=1", "\r=1", " =1", '"=1', "'=1", "＝1", "\n=1")
@@ -44,27 +36,14 @@ def read_xlsx(path):
 
 SPLIT = (
     *FORMULAS,
-    "x;=1",
-    'x; "=1',
-    "x;-1;+2",
-    "a\t=1",
-    "a\t\t;'@b",
-    "a\n=1",
-    "a\r\n -1",
-    "a;'=1",
-    "'\tx",
-    "''=1",
-    "\u200b=1",
-    "\u2066\u3164=1",
-    "x;\u061c\uffa0＝1",
-    "x;\ufeff\x00-1",
-    "\u2212 1",
-)
+    "x;=1", 'x; "=1', "x;-1;+2", "a\t=1", "a\t\t;'@b", "a\n=1", "a\r\n -1", "a;'=1", "'\tx", "''=1",
+    "\u200b=1", "\u2066\u3164=1", "x;\u061c\uffa0＝1", "x;\ufeff\x00-1", "\u2212 1",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 def test_no_cell_of_a_csv_starts_like_a_formula_wherever_it_is_split(separator):
-    text = csv_text(pd.DataFrame({"=name": SPLIT, "b": "b"}))
+    text = export.csv_text(pd.DataFrame({"=name": SPLIT, "b": "b"}))
     for line in re.split("[\r\n]", text):  # as a reader does that does not see the quotes
         for cell in line.split(separator):
             bare = cell.lstrip(' "\u200b\ufeff\x00\u2066\u3164\u061c\uffa0')
@@ -76,7 +55,9 @@ def test_no_cell_of_a_csv_starts_like_a_formula_wherever_it_is_split(separator):
 @given(st.lists(st.text() | st.text(st.sampled_from("=+-@＝;\t\r\n '\"ax")), min_size=1, max_size=5))
 def test_whatever_the_texts_a_csv_gives_them_back(texts):
     rows = list(
-        csv.reader(io.StringIO(csv_text(pd.DataFrame({"a": pd.Series(texts, dtype="object")})), newline=""))
+        csv.reader(
+            io.StringIO(export.csv_text(pd.DataFrame({"a": pd.Series(texts, dtype="object")})), newline="")
+        )
     )
     back = [row[0] if row else "" for row in rows[1:]]
     assert [unguarded(b) for b in back] == texts
@@ -93,8 +74,8 @@ def test_a_long_cell_of_anything_is_guarded_in_linear_time(piece):
 
 def test_numbers_stay_numbers_and_missing_stays_empty():
     frame = pd.DataFrame({"n": [-1, 2], "x": [1.5, None], "b": [True, False], "t": ["a", None]})
-    assert csv_text(frame) == "n,x,b,t\n-1,1.5,True,a\n2,,False,\n"
-    assert json.loads(json_text(frame))[1] == {"n": 2, "x": None, "b": False, "t": None}
+    assert export.csv_text(frame) == "n,x,b,t\n-1,1.5,True,a\n2,,False,\n"
+    assert json.loads(export.json_text(frame))[1] == {"n": 2, "x": None, "b": False, "t": None}
 
 
 def test_rows_instants_and_categories_come_out_readable(tmp_path):
@@ -105,12 +86,12 @@ def test_rows_instants_and_categories_come_out_readable(tmp_path):
             "severity": pd.Categorical(["info", "error"]),
         }
     )
-    assert json.loads(json_text(frame))[0] == {
+    assert json.loads(export.json_text(frame))[0] == {
         "domains": [1, 2],
         "at": "2026-03-02T05:30:00+00:00",
         "severity": "info",
     }
-    assert csv_text(frame).splitlines()[1] == "1 2,2026-03-02T05:30:00+00:00,info"
+    assert export.csv_text(frame).splitlines()[1] == "1 2,2026-03-02T05:30:00+00:00,info"
     values, _ = read_xlsx(written(frame, tmp_path / "a.xlsx"))
     assert values[1:] == [["1 2", "2026-03-02T05:30:00+00:00", "info"], [None, None, "error"]]
 
@@ -126,11 +107,13 @@ FINDINGS = pd.DataFrame(
 
 
 def test_what_no_cell_holds_is_left_out_of_tables_and_is_json_elsewhere(tmp_path):
-    assert csv_text(pd.DataFrame({"domain": ["a"], "rows": [3]})) == "domain,rows\na,3\n", "numbers are told"
-    assert csv_text(FINDINGS) == "severity\nerror\ninfo\n"
+    assert export.csv_text(pd.DataFrame({"domain": ["a"], "rows": [3]})) == "domain,rows\na,3\n", (
+        "numbers are told"
+    )
+    assert export.csv_text(FINDINGS) == "severity\nerror\ninfo\n"
     assert read_xlsx(written(FINDINGS, tmp_path / "a.xlsx"))[0] == [["severity"], ["error"], ["info"]]
     facts = {"n": 1, "who": "z•••@x.example"}
-    assert json.loads(json_text(FINDINGS))[0]["facts"] == facts
+    assert json.loads(export.json_text(FINDINGS))[0]["facts"] == facts
     back = pd.read_parquet(written(FINDINGS, tmp_path / "a.parquet"))
     assert [(name, str(dtype)) for name, dtype in back.dtypes.items()] == [
         ("severity", "str"), ("rank", "int64"), ("subject", "str"), ("rows", "str"), ("facts", "str"),
@@ -162,20 +145,20 @@ def test_an_xlsx_shows_what_xml_refuses_and_where_it_cuts(tmp_path):
     frame = pd.DataFrame({"a": ["a\x00b\x1f\ufffe", "_x0041_", "x" * 40_000]})
     (_, refused, escaped, (cut,)), _ = read_xlsx(written(frame, tmp_path / "a.xlsx"))
     assert (refused, escaped) == (["a\\x00b\\x1f\\xfffe"], ["_x005F_x0041_"])
-    assert len(cut) == XLSX_TEXT
+    assert len(cut) == export.XLSX_TEXT
     assert cut.endswith("x… [coupé : 40000 caractères]")
 
 
 def test_a_csv_starts_with_the_mark_that_excel_wants(tmp_path):
-    write_csv(pd.DataFrame({"é": ["à"]}), tmp_path / "a.csv")
+    export.write_csv(pd.DataFrame({"é": ["à"]}), tmp_path / "a.csv")
     assert (tmp_path / "a.csv").read_bytes() == b"\xef\xbb\xbf" + "é\nà\n".encode()
     assert pd.read_csv(tmp_path / "a.csv")["é"].tolist() == ["à"]
 
 
 def test_an_empty_frame_has_its_header(tmp_path):
     frame = pd.DataFrame(columns=["a", "b"])
-    assert csv_text(frame) == "a,b\n"
-    assert json_text(frame) == "[]\n"
+    assert export.csv_text(frame) == "a,b\n"
+    assert export.json_text(frame) == "[]\n"
     assert read_xlsx(written(frame, tmp_path / "a.xlsx"))[0] == [["a", "b"]]
 
 
@@ -219,8 +202,8 @@ def test_a_full_disk_leaves_what_was_there(tmp_path):
 
 def test_a_file_is_replaced_whole_and_readable_by_others(tmp_path):
     path = tmp_path / "a.txt"
-    write_bytes(path, b"one")
-    write_bytes(path, b"two")
+    export.write_bytes(path, b"one")
+    export.write_bytes(path, b"two")
     assert path.read_bytes() == b"two"
     umask = os.umask(0)
     os.umask(umask)

@@ -1,9 +1,6 @@
 """Files that are no files are refused at once, in one line; others are read up to a bound."""
 
-from __future__ import annotations
-
 import time
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +9,7 @@ from mssante_audit.base.reading import open_regular, parse_json, parse_toml, rea
 
 
 @pytest.mark.parametrize("linked", [False, True])
-def test_a_file_is_read_up_to_a_bound(linked: bool, tmp_path: Path) -> None:
+def test_a_file_is_read_up_to_a_bound(linked, tmp_path):
     path = tmp_path / "given"
     path.write_bytes(b"0123456789")
     if linked:
@@ -25,12 +22,12 @@ def test_a_file_is_read_up_to_a_bound(linked: bool, tmp_path: Path) -> None:
         read_bytes(path, 9)
 
 
-def test_a_file_without_a_size_is_bounded_too() -> None:
+def test_a_file_without_a_size_is_bounded_too():
     with pytest.raises(InputError, match="is larger than 3 bytes"):
         read_bytes("/proc/self/status", 3)
 
 
-def test_a_text_is_utf_8_without_its_mark(tmp_path: Path) -> None:
+def test_a_text_is_utf_8_without_its_mark(tmp_path):
     path = tmp_path / "a"
     path.write_bytes(b"\xef\xbb\xbf" + "é".encode())
     assert read_text(path) == "é"
@@ -44,14 +41,9 @@ def test_a_text_is_utf_8_without_its_mark(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "x=" + "[" * 20_000,
-        "x=" + "{a=" * 20_000,
-        "a." * 200_000 + "a=1",
-        '"a".' * 20_000 + "a=1",
-        "[" + "a . " * 9000,
-    ],
-)
+    ["x=" + "[" * 20_000, "x=" + "{a=" * 20_000, "a." * 200_000 + "a=1", '"a".' * 20_000 + "a=1",
+     "[" + "a . " * 9000],
+)  # fmt: skip
 def test_deep_toml_is_refused_in_no_time(tmp_path, text):
     (tmp_path / "a.toml").write_text(text, encoding="utf-8")
     start = time.process_time()

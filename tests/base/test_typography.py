@@ -22,7 +22,7 @@ def test_a_share_that_is_not_nothing_is_never_shown_as_nothing():
 
 def test_a_number_does_not_break_over_two_lines():
     assert language.number(1234567) == f"1{NARROW}234{NARROW}567"
-    assert [language.one_decimal(value) for value in (2.5, 3.0, float("nan"))] == ["2,5", "3", "–"]
+    assert [language.number(value) for value in (2.5, 3.0, float("nan"))] == ["2,5", "3", "–"]
 
 
 def test_nouns_agree_with_their_number():
@@ -51,7 +51,7 @@ def test_dates():
         assert language.month(FIRST) == f"March{NBSP}2025"
 
 
-def test_english_has_its_own_typography() -> None:
+def test_english_has_its_own_typography():
     with using_language("en"):
         assert (language.number(6494), language.percent(1, 100_000)) == ("6,494", "less than 0.1%")
         assert [language.percent(*share) for share in ((1, 12), (1, 3), (0, 0))] == ["8.3%", "33%", "–"]

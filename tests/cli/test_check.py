@@ -132,14 +132,8 @@ NOW = datetime(2026, 3, 3, 6, tzinfo=UTC)
 
 
 def listed(status="valid", **more):
-    told = {
-        "signature": Verdict(status, ""),
-        "damaged": False,
-        "damage_kinds": (),
-        "generated_at": NOW - DAY,
-        **more,
-    }
-    return SimpleNamespace(**told)
+    usual = {"damaged": False, "damage_kinds": (), "generated_at": NOW - DAY}
+    return SimpleNamespace(**{"signature": Verdict(status, "")} | usual | more)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +160,7 @@ def test_without_a_time_age_does_not_count():
 
 
 @pytest.mark.parametrize("name", ["nulle-part.mssante.fr", "x.example"])
-def test_what_every_domain_ends_with_offers_none(name: str) -> None:
+def test_what_every_domain_ends_with_offers_none(name):
     said = CliRunner().invoke(app, ["check", name, "--as-of", "2026-03-03", *ALONE]).stdout
     assert said.startswith("not listed: ")
     assert "like it" not in said
@@ -177,13 +171,13 @@ def told_of(name: str, *more: str) -> tuple[int, str]:
     return done.exit_code, done.stdout
 
 
-def test_both_answers_of_a_domain_are_told_with_why() -> None:
+def test_both_answers_of_a_domain_are_told_with_why():
     _, said = told_of("ch-fortirreel.mssante.fr")
     assert "\narrives: no. DNS: no server answers for the zone." in said
     assert "\nin order: " in said
 
 
-def test_a_program_is_told_the_same(sample_space) -> None:
+def test_a_program_is_told_the_same(sample_space):
     name = "ch-fortirreel.mssante.fr"
     status, said = told_of(name, "--format", "json")
     told = json.loads(said)
@@ -199,7 +193,7 @@ def test_a_program_is_told_the_same(sample_space) -> None:
     assert entry["support_contact"] in shown["contacts"]["support"]
 
 
-def test_of_what_is_not_listed_a_program_is_told_what_is_near() -> None:
+def test_of_what_is_not_listed_a_program_is_told_what_is_near():
     status, said = told_of("CH-fortirreel.mssante.fr", "--format", "json", *ALONE)
     told = json.loads(said)
     assert (status, told["listed"], told["near"]) == (1, False, ["ch-fortirreel.mssante.fr"])

@@ -1,7 +1,5 @@
 """`mssante-audit declarations`: template, import, form."""
 
-from __future__ import annotations
-
 import ast
 import json
 import re

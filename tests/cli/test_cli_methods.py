@@ -1,11 +1,8 @@
 """``mssante-audit methods``: a record a domain, in CSV and JSON."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -26,7 +23,7 @@ def run(*arguments: str) -> str:
     return result.stdout
 
 
-def test_csv_and_json_say_the_same(tmp_path: Path) -> None:
+def test_csv_and_json_say_the_same(tmp_path):
     rows = list(csv.DictReader(io.StringIO(run())))
     records = json.loads(run("--format", "json"))
     assert list(rows[0]) == COLUMNS
@@ -45,7 +42,7 @@ def test_csv_and_json_say_the_same(tmp_path: Path) -> None:
     assert [json.loads(text) for text in facts] == [r["facts"] for r in records]
 
 
-def test_without_an_observation_it_says_so(tmp_path: Path) -> None:
+def test_without_an_observation_it_says_so(tmp_path):
     (tmp_path / LIST_FILE).write_bytes((CATALOGUE / LIST_FILE).read_bytes())
     with pytest.raises(InputError, match="no observation"):
         CliRunner().invoke(app, ["methods", "--data", str(tmp_path)], catch_exceptions=False)

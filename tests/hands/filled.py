@@ -33,8 +33,6 @@ Texts may name what belongs to an operator: ``{dn}`` is the DN of whoever declar
 ``{domain}`` is the case's, and every attribute of `operator` can be named.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The register that hands filled (`filled`), judged case by case: exactly what is to be told is told."""
 
-from __future__ import annotations
-
 import csv
 import json
 import re
@@ -166,13 +164,13 @@ def faults(case: Case) -> list[str]:
 
 
 @pytest.mark.parametrize("register", REGISTERS)
-def test_exactly_what_is_to_be_told_is(register: str) -> None:
+def test_exactly_what_is_to_be_told_is(register):
     own = [case for case in CASES if case.register == register]
     assert [(case.name, wrong, case.why, case.declared) for case in own if (wrong := faults(case))] == []
     assert judged(register).whole == set(REGISTERS[register].get("told", ())), "of the file as a whole"
 
 
-def test_there_are_enough_of_them() -> None:
+def test_there_are_enough_of_them():
     assert len({case.name for case in CASES}) == len(CASES)
     assert sum(len(case.declared) for case in CASES) >= 330
     assert len(CLEAN) >= 100

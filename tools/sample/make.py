@@ -161,7 +161,7 @@ def write_sample(out: str | Path, *, seed: int = 0, force: bool = False) -> Path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
 
-    return put_folder(Path(out).resolve(), fill, own=TOP_LEVEL, force=force)
+    return put_folder(Path(out).resolve(), fill, names=TOP_LEVEL, force=force)
 
 
 def sample_files(seed: int = 0) -> dict[str, bytes]:
