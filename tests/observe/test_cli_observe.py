@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -19,8 +20,8 @@ from typer.testing import CliRunner
 from mssante_audit.base.errors import InputError
 from mssante_audit.cli.observe import app
 from mssante_audit.network import methods
+from mssante_audit.observe.file import DNS
 from mssante_audit.observe.folder import observation_files
-from mssante_audit.observe.lines import FORMAT, VERSION
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.whitelist.load import NAMESPACE
 
@@ -123,7 +124,8 @@ def test_an_observation_that_cannot_be_read_keeps_nobody_from_making_another(
 ) -> None:
     old = listed / "observations" / "dns-2020-01-01T000000Z.jsonl.gz"
     old.parent.mkdir()
-    old.write_bytes(gzip.compress(json.dumps({"format": FORMAT, "version": VERSION + 1}).encode() + b"\n"))
+    header = DNS._replace(version=DNS.version + 1).header(datetime.now(UTC))
+    old.write_bytes(gzip.compress(json.dumps(header).encode() + b"\n"))
     observed(listed, *options(world), check=True)
     made = [file for file in observation_files(listed) if file != old]
     assert [load_observation(file).complete for file in made] == [True]

@@ -23,9 +23,8 @@ from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.language import NBSP
 from mssante_audit.cli.main import app
 from mssante_audit.observe.dns.run import NetworkError
+from mssante_audit.observe.file import TLS
 from mssante_audit.observe.folder import default_path
-from mssante_audit.observe.lines import instant
-from mssante_audit.observe.tls.observation import FORMAT, VERSION
 from mssante_audit.observe.tls.run import MailServer, lines_of
 from mssante_audit.observe.tls.visit import Visit
 from tools.sample.certificates import Made, make
@@ -226,9 +225,7 @@ def beside(tmp_path: Path) -> Callable[..., list[str]]:
         (tmp_path / "list.xml").write_bytes(xml_of(LISTED | row))
         if servers:
             at, written = datetime.now(UTC) - timedelta(days), set[str]()
-            lines: list[dict[str, Any]] = [
-                {"format": FORMAT, "version": VERSION, "at": instant(at), "dns": ""}
-            ]
+            lines: list[dict[str, Any]] = [TLS.header(at, dns="")]
             for address, chain in seen.items():
                 told = (
                     Visit("presented", protocol="TLSv1.3", chain=tuple(c.der for c in chain))

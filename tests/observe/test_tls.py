@@ -26,10 +26,11 @@ from mssante_audit.base.errors import OutputError, ParameterError
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.cli.observe import app
 from mssante_audit.network import network_of
+from mssante_audit.observe.file import TLS
 from mssante_audit.observe.folder import File, find_observations
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.observation import load_observation
-from mssante_audit.observe.tls.observation import FORMAT, VERSION, TlsObservation, load_servers, load_tls
+from mssante_audit.observe.tls.observation import TlsObservation, load_servers, load_tls
 from mssante_audit.observe.tls.run import MailServer, Summary, observe_tls, servers_of
 from mssante_audit.observe.tls.visit import MAX_SHOWN, Visit, offers_of, visit
 from mssante_audit.space.trust import load_space
@@ -483,9 +484,9 @@ def test_what_lines_say_that_they_should_not_is_a_problem_of_that_line(
     ("header", "told"),
     [
         ({"format": "mssante-audit dns observation", "version": 1}, "not a TLS observation"),
-        ({"format": FORMAT, "version": VERSION + 1}, "newer version.*Update"),
-        ({"format": FORMAT, "version": VERSION - 1}, "older version.*Observe again"),
-        ({"format": FORMAT, "version": VERSION, "at": "x", "dns": ""}, "damaged"),
+        ({"format": TLS.format, "version": TLS.version + 1}, "newer version.*Update"),
+        ({"format": TLS.format, "version": TLS.version - 1}, "older version.*Observe again"),
+        ({"format": TLS.format, "version": TLS.version, "at": "x", "dns": ""}, "damaged"),
         ({}, "not a TLS observation"),
     ],
 )

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.network import network_of
+from mssante_audit.observe.file import TLS
 from mssante_audit.observe.folder import default_path
 from mssante_audit.observe.lines import instant
-from mssante_audit.observe.tls.observation import FORMAT, VERSION
 from mssante_audit.observe.tls.run import MailServer, lines_of, servers_of
 from mssante_audit.observe.tls.visit import Visit
 from mssante_audit.space.trust import TrustSpace
@@ -43,7 +43,7 @@ def write_before(space: TrustSpace, folder: Path, name: str) -> None:
 
 def write_visits(folder: Path, at: datetime, visits: Iterable[tuple[MailServer, Visit]]) -> Path:
     """Write an observation that came to its end."""
-    lines: list[dict[str, Any]] = [{"format": FORMAT, "version": VERSION, "at": instant(at), "dns": "dns-x"}]
+    lines: list[dict[str, Any]] = [TLS.header(at, dns="dns-x")]
     written = set[str]()
     for server, seen in visits:
         lines += lines_of(server, seen, at, 1, written)
@@ -62,7 +62,7 @@ def _lines(space: TrustSpace, payloads: Sequence[str]) -> Iterator[dict[str, Any
     network = network_of(space.observation)
     domains = space.audited["domain"].unique().tolist()
     hosts = {host: network.addresses(host) for domain in domains for host in network.exchangers(domain)}
-    yield {"format": FORMAT, "version": VERSION, "at": instant(at), "dns": space.observation.source}
+    yield TLS.header(at, dns=space.observation.source)
     written: set[str] = set()
     for number, server in enumerate(servers_of(hosts, 25)):
         payload = payloads[number % len(payloads)]

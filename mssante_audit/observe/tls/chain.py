@@ -18,7 +18,8 @@ from mssante_audit.base.digest import digest
 from mssante_audit.whitelist.certificates import UNREADABLE, is_authority, path_to_anchor, read_certificates
 from mssante_audit.whitelist.revocation import UNASKED, Status, revocation
 
-MAX_NAMES = 100  # names of hosts kept of a certificate that has more
+MAX_NAMES = 100
+"""Names of hosts kept of a certificate that has more."""
 MAX_TEXT = 1000
 WEAK = ("md5", "sha1")
 
@@ -31,21 +32,25 @@ one, through a certificate that may not; nobody can read it. "" without anchors.
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What a certificate says of itself; texts are others', and may hold anything."""
+    """What a certificate says of itself; texts are others', and may hold anything.
+
+    `key` is its kind, such as ``RSA`` or ``secp256r1``; `digest` the hash that its issuer signed; `names` are
+    those of hosts, `more` how many beyond `MAX_NAMES`; `problem` why nobody can read it: all else is empty.
+    """
 
     sha256: str
-    subject: str = ""  # as a white list writes names (RFC 4514)
+    subject: str = ""
     issuer: str = ""
     not_before: datetime | None = None
     not_after: datetime | None = None
-    key: str = ""  # kind of key, such as `RSA` or `secp256r1`
+    key: str = ""
     bits: int = 0
-    key_sha256: str = ""  # of the public key: equal in certificates of one key
-    digest: str = ""  # the hash that its issuer signed, such as `sha256`
-    usages: tuple[str, ...] = ()  # object identifiers of the extended key usages; empty if it names none
-    names: tuple[str, ...] = ()  # the names of hosts it is for, `MAX_NAMES` of them
+    key_sha256: str = ""
+    digest: str = ""
+    usages: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     more: int = 0
-    problem: str = ""  # why nobody can read it; all else is empty then
+    problem: str = ""
 
     def in_time(self, at: datetime) -> bool:
         """Tell whether it is valid at an instant; one that nobody can read is not."""

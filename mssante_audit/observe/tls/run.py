@@ -19,40 +19,42 @@ from typing import Any
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import ResourceError
 from mssante_audit.base.settings import ObserveTls
+from mssante_audit.observe.file import TLS, Progress, Report, Writer
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.chain import read_certificate
-from mssante_audit.observe.tls.observation import MAX_CERTIFICATE, TELLING, TLS, Visited, load_tls
+from mssante_audit.observe.tls.observation import MAX_CERTIFICATE, NOT_VISITED, TELLING, Visited, load_tls
 from mssante_audit.observe.tls.visit import Visit, offers_of, visit
-from mssante_audit.observe.writer import Progress, Tell, Writer
 from mssante_audit.values.dn import parse_dn
 
-ATTEMPTS = 3  # connections to one address in a run, at most
-SLOWER = 5  # a second and a third visit are made by so many times fewer connections at once
-_TICK = 0.5  # seconds between two looks at what waits to be written or told
-
-NOT_TOLD = {"enabled", "try_host", "client_certificate", "client_key"}
+ATTEMPTS = 3
+"""Connections to one address in a run, at most."""
+SLOWER = 5
+"""A second and a third visit are made by so many times fewer connections at once."""
+_TICK = 0.5
+"""Seconds between two looks at what waits to be written or reported."""
+_UNWRITTEN = {"enabled", "try_host", "client_certificate", "client_key"}
+"""Settings that no file has."""
 
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """A mail server to visit."""
+    """A mail server to visit; `listed` has by host the keys (`DN.key`) of the names that its domains have."""
 
     address: str
     port: int
     hosts: tuple[str, ...]
     listed: Mapping[str, frozenset[str]] = field(default_factory=dict, compare=False)
-    """By host, the keys of the names that a list has for its domains (`mssante_audit.values.dn.DN.key`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What an observation did."""
+    """What an observation did; `known` servers were not visited: the file gone on with tells of them."""
 
     path: Path
     servers: int
-    known: int  # servers that were not visited: the file that was gone on with tells of them
+    known: int
     visits: int
-    outcomes: Mapping[str, int]  # servers by what the last visit to them, without SNI, ended with
+    outcomes: Mapping[str, int]
     seconds: float
 
 
@@ -77,7 +79,7 @@ def observe_tls(
     *,
     dns: str = "",
     resume: bool = False,
-    progress: Tell | None = None,
+    progress: Report | None = None,
 ) -> Summary:
     """Visit mail servers and write the observation file; `dns` names the one of the DNS that named them.
 
@@ -98,8 +100,8 @@ def observe_tls(
         if resume:
             run.go_on(writer)
         known = sum(run.next_visit(server) is None for server in servers)
-        told = settings.model_dump(exclude=NOT_TOLD)
-        writer.begin(TLS, dns=dns, servers=len(servers) - known, resumed=resume, settings=told)
+        given = settings.model_dump(exclude=_UNWRITTEN)
+        writer.begin(TLS, dns=dns, servers=len(servers) - known, resumed=resume, settings=given)
         run.visit_all(servers, writer, progress)
         complete = True
     finally:
@@ -110,11 +112,13 @@ def observe_tls(
 
 @dataclass
 class _State:
-    outcome: str = ""  # what the last visit without SNI ended with
+    """What visits met: the last without SNI; `named`: one with SNI told something; `failed`: a handshake."""
+
+    outcome: str = ""
     tries: int = 0
-    presented: tuple[bytes, datetime] | None = None  # its certificate, as presented without SNI, and when
-    named: bool = False  # whether a visit with SNI told something
-    failed: bool = False  # whether a handshake failed: some servers end one that offers more than they know
+    presented: tuple[bytes, datetime] | None = None
+    named: bool = False
+    failed: bool = False
     last: float = -1e9
 
 
@@ -133,7 +137,7 @@ class _Run:
         state = self.states[server.address, server.port]
         if state.outcome == "handshake-failed" and state.tries > 1 and server.hosts:
             return None if state.named else server.hosts[0]  # perhaps it wants a name
-        if state.outcome not in (*TELLING, "no-source"):
+        if state.outcome not in (*TELLING, *NOT_VISITED):
             return ""
         if not state.presented or state.named:
             return None
@@ -143,7 +147,7 @@ class _Run:
         key = parse_dn(leaf.subject).key if sound else ""
         return next((host for host in server.hosts if key not in server.listed.get(host, {key})), None)
 
-    def visit_all(self, servers: Sequence[MailServer], writer: Writer, progress: Tell | None) -> None:
+    def visit_all(self, servers: Sequence[MailServer], writer: Writer, progress: Report | None) -> None:
         """Visit all, then again those of which too little is known, at a lower pace."""
         for attempt in range(1, ATTEMPTS + 1):
             asked = [(server, name) for server in servers if (name := self.next_visit(server)) is not None]
@@ -243,6 +247,6 @@ def lines_of(
         if name not in written and len(der) <= MAX_CERTIFICATE:
             written.add(name)
             yield {"certificate": name, "der": base64.b64encode(der).decode()}
-    told = asdict(seen) | {"at": instant(at), "address": server.address, "port": server.port, "chain": chain}
-    told |= {"hosts": list(server.hosts), "attempt": attempt}
-    yield {name: told[name] for name in Visited._fields}
+    facts = asdict(seen) | {"at": instant(at), "address": server.address, "port": server.port, "chain": chain}
+    facts |= {"hosts": list(server.hosts), "attempt": attempt}
+    yield {name: facts[name] for name in Visited._fields}
