@@ -14,6 +14,7 @@ ONE, TWO, NEAR = "80.67.1.1", "91.121.2.2", "80.67.1.2"
 """Good servers of operators: NSD, Knot, and NSD's second address, in the same /24 as the first."""
 NOBODY = ("62.210.9.1", "62.210.10.1")  # nobody listens there
 SIX_ONE, SIX_TWO = "2001:660:1::1", "2001:bc8:2::2"  # the good servers' addresses of IPv6
+SHARED = (ROOT, TOP, P1, P2, P3, ONE, TWO, NEAR, SIX_ONE, SIX_TWO)
 MX = "mx1.mail.example"
 SOA = "@ SOA ns1.op.example. hostmaster.op.example. {serial} 14400 3600 1209600 3600\n"
 NS = ("ns1.op.example", "ns2.op.example")

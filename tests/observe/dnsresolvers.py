@@ -5,7 +5,6 @@ held to. Nothing of theirs outlives `resolving`.
 """
 
 import asyncio
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,9 +18,8 @@ import dns.exception
 import dns.message
 import dns.rcode
 import dns.rdatatype
-import pytest
 from dnscases import ROOT
-from dnslab import Daemon
+from dnslab import Daemon, need
 
 PROGRAMS = {"named": "bind9", "unbound": "unbound", "kresd": "knot-resolver"}  # resolver → its package
 PLACES = {name: shutil.which(name) or shutil.which(name, path="/usr/sbin") for name in PROGRAMS}
@@ -36,11 +34,7 @@ TRIES = 3
 
 
 def need_resolvers() -> None:
-    """Skip without the resolvers, and say how to get them; fail where tests must not be skipped."""
-    if MISSING:
-        if os.environ.get("CI") == "true":
-            pytest.fail(HOW)
-        pytest.skip(HOW)
+    need(not MISSING, HOW)
 
 
 @dataclass(frozen=True)

@@ -23,25 +23,10 @@ import dns.query
 import dns.rcode
 import dns.rdatatype
 import dns.zone
+import dnscases
 import pandas as pd
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from dnscases import (
-    CASES,
-    DS,
-    DS_SHA1,
-    NEAR,
-    ONE,
-    P1,
-    P2,
-    P3,
-    PARENT_ZONES,
-    ROOT,
-    SIX_ONE,
-    SIX_TWO,
-    TOP,
-    TWO,
-    Case,
-)  # fmt: skip
+from dnscases import CASES, DS, DS_SHA1, PARENT_ZONES, Case
 from dnslab import Scripted, start_knot, start_nsd
 from dnsmisbehaving import mixed, script
 from dnsresolvers import ADDRESSES, UNBOUND, ask_all, resolving
@@ -64,8 +49,7 @@ def addresses(cases: Sequence[Case] = CASES) -> tuple[str, ...]:
     """Return the addresses of all servers, as `dnslab.in_namespace` takes them."""
     scripted = [address for case in cases for address, _ in case.scripted]
     scripted += [elsewhere(a) for case in cases for a, does in case.scripted if does.startswith("elsewhere")]
-    shared = (ROOT, TOP, P1, P2, P3, ONE, TWO, NEAR, SIX_ONE, SIX_TWO)
-    return tuple(f"{a}/{128 if ':' in a else 32}" for a in (*shared, *scripted))
+    return tuple(f"{a}/{128 if ':' in a else 32}" for a in (*dnscases.SHARED, *scripted))
 
 
 def elsewhere(address: str) -> str:
@@ -75,19 +59,19 @@ def elsewhere(address: str) -> str:
 
 ROOT_ZONE = f"""@ SOA a.root-servers.net. nstld.example. 2024020201 14400 3600 1209600 3600
 @ NS a.root-servers.net.
-a.root-servers.net. A {ROOT}
+a.root-servers.net. A {dnscases.ROOT}
 fr NS ns.top.example.
 example NS ns.top.example.
-ns.top.example. A {TOP}
+ns.top.example. A {dnscases.TOP}
 """
 EXAMPLE_ZONE = f"""@ SOA ns.top hostmaster.op 2024020201 14400 3600 1209600 3600
 @ NS ns.top
-ns.top A {TOP}
-ns1.gestion A {P1}
-ns2.gestion A {P2}
-ns3.gestion A {P3}
-ns1.op A {ONE}
-ns2.op A {TWO}
+ns.top A {dnscases.TOP}
+ns1.gestion A {dnscases.P1}
+ns2.gestion A {dnscases.P2}
+ns3.gestion A {dnscases.P3}
+ns1.op A {dnscases.ONE}
+ns2.op A {dnscases.TWO}
 op MX 10 mx1.mail
 gestion MX 10 mx1.mail
 mx1.mail A 82.64.5.5
@@ -204,13 +188,13 @@ def running(folder: Path, cases: Sequence[Case] = CASES) -> Iterator[str]:
     """Run all servers of the cases; yield the DS record of the root."""
     served = zones(cases)
     with ExitStack() as stack:
-        for name, addresses in (
-            ("root", [ROOT]), ("top", [TOP]), ("parent1", [P1]), ("operator1", [ONE, NEAR, SIX_ONE]),
-        ):  # fmt: skip
-            stack.callback(start_nsd(folder / name, addresses, 53, served[name]).stop)
-        for name, on in (("parent2", [P2]), ("operator2", [TWO, SIX_TWO])):
+        operators = [dnscases.ONE, dnscases.NEAR, dnscases.SIX_ONE]
+        singles = {"root": [dnscases.ROOT], "top": [dnscases.TOP], "parent1": [dnscases.P1]}
+        for name, on in (singles | {"operator1": operators}).items():
+            stack.callback(start_nsd(folder / name, on, 53, served[name]).stop)
+        for name, on in (("parent2", [dnscases.P2]), ("operator2", [dnscases.TWO, dnscases.SIX_TWO])):
             stack.callback(start_knot(folder / name, on, 53, served[name]).stop)
-        scripted = [Scripted(P3, 53, mixed)]
+        scripted = [Scripted(dnscases.P3, 53, mixed)]
         stack.callback(lambda: [one.stop() for one in scripted])
         for case in cases:
             for address, does in case.scripted:
@@ -256,7 +240,7 @@ def observe_cases(folder: Path, cases: Sequence[Case] = CASES, **changes: object
     """Observe all cases; one file a parent zone. `changes` are of the settings."""
     for zone, servers in PARENT_ZONES.items():
         settings = ObserveSettings(
-            parent_zone=zone, parent_servers=servers, root=(("a.root-servers.net", ROOT),),
+            parent_zone=zone, parent_servers=servers, root=(("a.root-servers.net", dnscases.ROOT),),
             retry_delay=0.05, per_server=1e5, per_second=1e5, **{"timeout": 1.5} | changes,
         )  # fmt: skip
         if domains := [domain for case in cases if case.zone == zone for domain in case.domains]:

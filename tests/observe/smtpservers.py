@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
-import pytest
+from dnslab import need
 
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.observe.tls.run import observe_tls, servers_of
@@ -35,11 +35,7 @@ ADDRESSES = {f"{server} {way}": f"127.0.{58 + s}.{w + 1}" for s, server in enume
 
 
 def need_mail_servers() -> None:
-    """Skip without Postfix and Exim, and say how to get them; fail where tests must not be skipped."""
-    if not (POSTFIX.is_dir() and EXIM.is_file()):
-        if os.environ.get("CI") == "true":
-            pytest.fail(HOW)
-        pytest.skip(HOW)
+    need(POSTFIX.is_dir() and EXIM.is_file(), HOW)
 
 
 def connects(folder: Path, domain: str) -> bool:

@@ -1,6 +1,5 @@
 """Whole runs: stopped and resumed, without a network, against hostile zones, from the command line."""
 
-import os
 import subprocess
 import sys
 import time
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import dns.message
 import pytest
-from dnslab import HOW, NSD, Scripted, in_namespace, reply, send
+from dnslab import Scripted, answering, asked, in_namespace, need_servers, reply, send
 from dnsscripts import PARENT, child, parent, settings
 from dnsworld import DOMAINS, METHODS, World, quick
 from frames import rows_of
@@ -148,12 +147,7 @@ def test_nothing_is_written_to_a_good_file_when_the_parent_does_not_answer(
 
 
 def test_a_refusing_parent_does_not_answer(port: int, serve: Serve, tmp_path: Path) -> None:
-    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
-        message = reply(query, aa=False)
-        message.set_rcode(5)
-        return send(message, transport)
-
-    serve(PARENT, script)
+    serve(PARENT, answering(lambda *_: {"aa": False, "rcode": 5}))
     with pytest.raises(NetworkError):
         observe(["a.mssante.fr"], tmp_path / "o.jsonl.gz", settings(port))
 
@@ -178,8 +172,7 @@ def test_without_a_network_it_says_so_at_once(given: str, tmp_path: Path) -> Non
 @pytest.mark.long
 def test_from_the_shipped_root_hints_down_over_ipv4_and_ipv6(tmp_path: Path) -> None:
     """On the root servers' own addresses, in a namespace with nothing else; defaults but for the pace."""
-    if not NSD:
-        pytest.fail(HOW) if os.environ.get("CI") == "true" else pytest.skip(HOW)
+    need_servers()
     root4, root6, tld = "198.41.0.4", "2001:503:ba3e::2:30", "194.0.9.1"
     op4, op6 = "195.200.1.1", "2a01:e00::1"
     code = f"""
@@ -229,16 +222,15 @@ finally:
 
 def test_names_are_looked_up_with_the_resolvers_given(port: int, serve: Serve, tmp_path: Path) -> None:
     resolver, op = "127.0.55.9", "127.0.55.2"
+    records = {
+        ("mssante.fr", "NS"): ["mssante.fr NS ns.gestion.example."],
+        ("ns.gestion.example", "A"): [f"ns.gestion.example A {PARENT}"],
+        ("ns.op.example", "A"): ["ns.op.example CNAME vrai.op.example.", f"vrai.op.example A {op}"],
+    }
 
     def resolve(query: dns.message.Message, transport: str) -> list[bytes | float]:
         assert query.flags & dns.flags.RD
-        name, qtype = query.question[0].name.to_text(True), dns.rdatatype.to_text(query.question[0].rdtype)
-        known = {
-            ("mssante.fr", "NS"): ["mssante.fr NS ns.gestion.example."],
-            ("ns.gestion.example", "A"): [f"ns.gestion.example A {PARENT}"],
-            ("ns.op.example", "A"): ["ns.op.example CNAME vrai.op.example.", f"vrai.op.example A {op}"],
-        }
-        return send(reply(query, aa=False, answer=known.get((name, qtype), [])), transport)
+        return send(reply(query, aa=False, answer=records.get(asked(query), [])), transport)
 
     server = serve(resolver, resolve)
     serve(PARENT, parent({"ch-a.mssante.fr": ["ns.op.example"]}))

@@ -11,10 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import dns.message
-import dns.rdatatype
 import pytest
-from dnslab import Script, Scripted, reply, send
+from dnslab import Script, Scripted, answering, asked
 from dnsscripts import OPERATOR, PARENT, parent
 from made_up import ALPHA, xml_of
 from typer.testing import CliRunner
@@ -42,32 +40,24 @@ Serve = Callable[..., Scripted]
 def operator(*mx: str) -> Script:
     """A server of the domain's zone, which names these mail hosts."""
 
-    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
-        qtype = dns.rdatatype.to_text(query.question[0].rdtype)
-        told = {
-            "SOA": [SOA],
-            "NS": [f"{DOMAIN} NS {name}." for name in NAMES],
-            "MX": [f"{DOMAIN} MX {one}" for one in mx],
-        }
-        answer = told.get(qtype, [])
-        return send(reply(query, answer=answer, authority=[] if answer else [SOA]), transport)
+    servers, hosts = [f"{DOMAIN} NS {name}." for name in NAMES], [f"{DOMAIN} MX {text}" for text in mx]
+    records = {"SOA": [SOA], "NS": servers, "MX": hosts}
 
-    return script
+    def look_up(_name: str, qtype: str) -> dict[str, list[str]]:
+        return {"answer": records[qtype]} if records.get(qtype) else {"authority": [SOA]}
+
+    return answering(look_up)
 
 
 def resolver(**addresses: str) -> Script:
     """A resolver that knows the servers and these mail hosts, by their first label."""
-    known = NAMES | {f"{label}.op.example": address for label, address in addresses.items()}
+    hosts = NAMES | {f"{label}.op.example": address for label, address in addresses.items()}
 
-    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
-        name, qtype = query.question[0].name.to_text(True), dns.rdatatype.to_text(query.question[0].rdtype)
-        message = reply(
-            query, answer=[f"{name} A {known[name]}"] if name in known and qtype == "A" else [], aa=False
-        )
-        message.set_rcode(0 if name in known else 3)
-        return send(message, transport)
+    def look_up(name: str, qtype: str) -> dict[str, Any]:
+        answer = [f"{name} A {hosts[name]}"] if name in hosts and qtype == "A" else []
+        return {"answer": answer, "aa": False, "rcode": 0 if name in hosts else 3}
 
-    return script
+    return answering(look_up)
 
 
 def options_of(port: int) -> list[str]:
@@ -140,12 +130,8 @@ def test_answers_and_exit_statuses(
 
 
 def test_what_does_not_decide_is_unknown(port: int, serve: Serve) -> None:
-    def failing(query: dns.message.Message, transport: str) -> list[bytes | float]:
-        if query.question[0].name.to_text(True) == "mssante.fr":
-            return parent({})(query, transport)
-        return []
-
-    serve(PARENT, failing)
+    apex = parent({})
+    serve(PARENT, lambda query, how: apex(query, how) if asked(query)[0] == "mssante.fr" else [])
     code, text = run(port)
     assert (code, text.splitlines()[0]) == (4, f"{DOMAIN}: unknown (parent-silent)")
 
