@@ -69,7 +69,7 @@ class Case:
 
     @property
     def domains(self) -> tuple[str, ...]:
-        return tuple(self.domain if one == "@" else f"{one}.{self.domain}" for one in self.listed)
+        return tuple(self.domain if label == "@" else f"{label}.{self.domain}" for label in self.listed)
 
     @property
     def apart(self) -> str | None:

@@ -68,17 +68,20 @@ def servers(label: str, *does: str) -> Servers:
 
 def dead(label: str, does: str = "silent") -> dict[str, tuple[object, ...]]:
     """Return a zone ``LABEL-z.example`` on servers of no use, as fields of a case."""
-    own = servers(label, does, does)
-    return {"hosts": (*own.hosts, *(f"{label}-z NS {n}." for n in own.names)), "scripted": own.scripted}
+    placed = servers(label, does, does)
+    return {
+        "hosts": (*placed.hosts, *(f"{label}-z NS {n}." for n in placed.names)),
+        "scripted": placed.scripted,
+    }
 
 
 def scripted(name: str, what: str, does: Iterable[str], *rules: str, **more: object) -> Hard:
     """A delegation to scripted servers."""
-    own = servers(name, *does)
-    first = str(more.pop("first", zone())).replace(NS_LINES, "".join(f"@ NS {n}.\n" for n in own.names))
-    parent = (*cut(*own.names), *((f"@ DS {DS}",) if "signed" in more else ()))
+    placed = servers(name, *does)
+    first = str(more.pop("first", zone())).replace(NS_LINES, "".join(f"@ NS {n}.\n" for n in placed.names))
+    parent = (*cut(*placed.names), *((f"@ DS {DS}",) if "signed" in more else ()))
     cn = f"mx.{name}.mssante.fr" if "10 mx.@" in first else MX
-    lines = {"parent": parent, "first": first, "hosts": own.hosts, "scripted": own.scripted, "cn": cn}
+    lines = {"parent": parent, "first": first, "hosts": placed.hosts, "scripted": placed.scripted, "cn": cn}
     return Hard(name, what, rules, **lines | more)
 
 
@@ -100,15 +103,15 @@ def redirected(name: str, what: str, mx: str, *rules: str, **more: object) -> Ha
 
 def below(name: str, what: str, does: str, *rules: str, mx: str = "", how: str = "", **more: object) -> Hard:
     """A domain whose exchanger is in a zone of its own, ``NAME-z.example``, on servers that do `does`."""
-    own = servers(name, does, does)
+    placed = servers(name, does, does)
     host = f"mx.{name}-z.example"
-    lines = (f"{name}-z NS {n}." for n in own.names)
-    served = ((f"{name}-z.example.", zone("mx A 82.64.5.30", ns=own.names)),)
-    more = {"hosts": (*own.hosts, *lines), "scripted": own.scripted, "cn": host, "more": served} | more
-    told = mx.format(host) or f"10 {host}"
+    lines = (f"{name}-z NS {n}." for n in placed.names)
+    served = ((f"{name}-z.example.", zone("mx A 82.64.5.30", ns=placed.names)),)
+    more = {"hosts": (*placed.hosts, *lines), "scripted": placed.scripted, "cn": host, "more": served} | more
+    exchanger = mx.format(host) or f"10 {host}"
     if how == "delegated":
-        return Hard(name, what, rules, first=zone(mx=f"{told}."), **more)
-    return redirected(name, what, told, *rules, **more)
+        return Hard(name, what, rules, first=zone(mx=f"{exchanger}."), **more)
+    return redirected(name, what, exchanger, *rules, **more)
 
 
 def lost(name: str, what: str, does: str, **more: object) -> Hard:
@@ -121,10 +124,10 @@ MAILED = zone("mx A 82.64.5.20", "mx AAAA 2001:660:9::20", mx="10 mx.@")  # a zo
 
 def differing(name: str, what: str, first: str, second: str, *rules: str, **more: object) -> Hard:
     """A domain whose exchanger is in a zone of its own, which its two servers carry in different versions."""
-    own = (f"{name}-z.example.", zone(first), zone(second))
+    placed = (f"{name}-z.example.", zone(first), zone(second))
     hosts = tuple(f"{name}-z NS {server}." for server in NS)
     mx = f"mx.{name}-z.example"
-    return redirected(name, what, f"10 {mx}", *rules, hosts=hosts, split=(own,), cn=mx, **more)
+    return redirected(name, what, f"10 {mx}", *rules, hosts=hosts, split=(placed,), cn=mx, **more)
 
 
 def into(name: str, what: str, ns: tuple[str, ...], address: str, *rules: str, **more: object) -> Hard:
@@ -156,11 +159,11 @@ OWN_DEAD = {f"nsd{n}.op": f"62.20{n - 1}.1.1" for n in range(1, 5)}
 """Servers that zones name themselves, and nobody above."""
 
 
-def names_itself(name: str, what: str, own: tuple[str, ...], *rules: str, **more: object) -> Hard:
+def names_itself(name: str, what: str, itself: tuple[str, ...], *rules: str, **more: object) -> Hard:
     """A domain whose exchanger is in a zone of its own, which names other servers than those of its cut."""
     below = f"{name}-z.example"
     hosts = (*(f"{name}-z NS {server}." for server in NS), *more.pop("hosts", ()))
-    lines = {"hosts": hosts, "more": ((f"{below}.", zone("mx A 82.64.5.80", ns=own)),), "learns": below}
+    lines = {"hosts": hosts, "more": ((f"{below}.", zone("mx A 82.64.5.80", ns=itself)),), "learns": below}
     return redirected(name, what, f"10 mx.{below}", *rules, **{"cn": f"mx.{below}"} | lines | more)
 
 
@@ -388,7 +391,8 @@ DELEGATIONS = (
         first=zone(f"ns1 AAAA {SIX_ONE}", f"ns2 AAAA {SIX_TWO}", ns=("ns1.@", "ns2.@")), unsound="IPv6 only"),
     Hard("colle-deux", "clean: glue of both families",
         parent=(*OWN_NS, f"ns1.@ A {ONE}", f"ns1.@ AAAA {SIX_ONE}", f"ns2.@ A {TWO}",
-        f"ns2.@ AAAA {SIX_TWO}"), first=zone(*OWN, f"ns1 AAAA {SIX_ONE}", f"ns2 AAAA {SIX_TWO}", ns=("ns1.@", "ns2.@"))),
+        f"ns2.@ AAAA {SIX_TWO}"), first=zone(*OWN, f"ns1 AAAA {SIX_ONE}", f"ns2 AAAA {SIX_TWO}", ns=("ns1.@",
+        "ns2.@"))),
     Hard("ns-partis", "no server's name exists", ("DNS_DELEGATION_DEAD",),
         parent=cut("parti1.op.example", "parti2.op.example"), first=None, reached=NONE),
     Hard("ns-muets", "the servers' names are in a silent zone", ("DNS_DELEGATION_DEAD",),
@@ -411,8 +415,8 @@ DELEGATIONS = (
         # Asked one after the other BIND and Knot Resolver fail, and unbound goes back to the delegation.
         Hard(f"propre-{name}", what, ("DNS_OWN_SERVERS_DEAD",), learns="@", reached=None, scripted=scripts,
             hosts=tuple(f"{host} A {address}" for host, address in OWN_DEAD.items()),
-            cn=f"mx.propre-{name}.mssante.fr", first=zone("mx A 82.64.5.30", mx="10 mx.@", ns=own))
-        for name, what, own, scripts in (
+            cn=f"mx.propre-{name}.mssante.fr", first=zone("mx A 82.64.5.30", mx="10 mx.@", ns=placed))
+        for name, what, placed, scripts in (
             (
                 "muet", "the servers that the zone itself names are silent",
                 ("nsd1.op.example", "nsd2.op.example"), (("62.200.1.1", "silent"), ("62.201.1.1", "silent")),
@@ -495,7 +499,7 @@ EDNS = (
 
 def signed(name: str, what: str, how: str, *rules: str, ds: str = DS, **more: object) -> Hard:
     """A signed delegation with a DS."""
-    parent = (*cut(), *(f"@ DS {one}" for one in ds.split(", ")))
+    parent = (*cut(), *(f"@ DS {record}" for record in ds.split(", ")))
     return Hard(name, what, rules, **{"parent": parent, "signed": how} | more)
 
 

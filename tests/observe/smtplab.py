@@ -55,8 +55,8 @@ async def serving(scripts: dict[str, Script], port: int = 0) -> AsyncIterator[in
             server.close()
         if talks:
             _, late = await asyncio.wait(talks, timeout=1)
-            for one in late:
-                one.cancel()
+            for task in late:
+                task.cancel()
             await asyncio.gather(*talks, return_exceptions=True)
         await asyncio.sleep(0.01)  # closed transports let go of their sockets
 
@@ -66,7 +66,7 @@ def tls(
     *,
     demand: Path | None = None,
     most: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
-    heard: list[str] | None = None,
+    lines: list[str] | None = None,
     last: str = "250 mx\n",
     by_name: tuple[str, tuple[Path, Path]] | None = None,
     names: list[str | None] | None = None,
@@ -94,15 +94,15 @@ def tls(
         context.load_verify_locations(demand)
 
     async def script(wire: Wire) -> None:
-        said = heard if heard is not None else []
+        log = lines if lines is not None else []
         await wire.say("220-mx.example\n220 ESMTP\n")
-        said.append(await wire.hear())
+        log.append(await wire.hear())
         await wire.say("250-mx.example\n250-PIPELINING\n250 STARTTLS\n")
-        said.append(await wire.hear())
+        log.append(await wire.hear())
         await wire.go(context)
-        said.append(await wire.hear())
+        log.append(await wire.hear())
         await wire.say(last)
-        said.append(await wire.hear())
+        log.append(await wire.hear())
 
     return script
 

@@ -65,16 +65,16 @@ def test_the_command_observes_a_list(world: World, listed: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "why"),
     [
         (["--resume"], "no observation to go on with"),
         (["--parent-server", "192.0.2.1"], "Write NAME=ADDRESS"),
         (["--resolver", "nom.example"], "not an address"),
     ],
 )
-def test_the_command_refuses_what_makes_no_sense(listed: Path, given: list[str], said: str) -> None:
+def test_the_command_refuses_what_makes_no_sense(listed: Path, given: list[str], why: str) -> None:
     done = CliRunner().invoke(app, ["dns", "--data", str(listed), *given])
-    assert said in str(done.exception)
+    assert why in str(done.exception)
     assert observation_files(listed) == []
 
 
@@ -109,9 +109,9 @@ def test_ctrl_c_ends_the_command_with_130_and_it_goes_on(world: World, listed: P
             break
     time.sleep(1)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=10)
+    _, why = process.communicate(timeout=10)
     assert process.returncode == 130
-    assert b"Traceback" not in said
+    assert b"Traceback" not in why
     (file,) = observation_files(listed)
     assert not load_observation(file).complete
     observed(listed, *options(world), "--resume", check=True)

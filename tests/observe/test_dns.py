@@ -18,8 +18,8 @@ def asked(observation: Observation, **where: object) -> pd.DataFrame:
 
 def test_every_domain_has_its_method(observed: Observation) -> None:
     frame = methods(observed, DOMAINS)
-    found = {d: (m, c) for d, m, c in zip(frame["domain"], frame["method"], frame["cut"], strict=True)}
-    assert found == METHODS
+    by_domain = {d: (m, c) for d, m, c in zip(frame["domain"], frame["method"], frame["cut"], strict=True)}
+    assert by_domain == METHODS
     assert observed.complete
     assert observed.problems.empty
 

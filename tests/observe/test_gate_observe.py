@@ -198,11 +198,11 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
 def test_a_declaration_whose_servers_are_asked(case: str, judged: Judged) -> None:
     *_, verdict, rule = CASES[case]
     row = judged["all"][1]["rows"][list(CASES).index(case)]
-    found = {finding["rule"] for finding in row["findings"] if finding["rule"].startswith("DECLARED_")}
+    rules = {finding["rule"] for finding in row["findings"] if finding["rule"].startswith("DECLARED_")}
     assert row["verdict"] == verdict, row["findings"]
-    assert rule in found if rule else found <= {"DECLARED_CERTIFICATE"}
+    assert rule in rules if rule else rules <= {"DECLARED_CERTIFICATE"}
     if case == "redirected, private":
-        assert found == {rule}, "nobody visits a private address"
+        assert rules == {rule}, "nobody visits a private address"
 
 
 @pytest.mark.parametrize(("file", "verdict"), [("all", (1, "not-ready")), ("right", (0, "ready"))])

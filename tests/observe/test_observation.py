@@ -70,8 +70,8 @@ def test_what_is_written_is_read(path: Path) -> None:
 @pytest.mark.parametrize("way", [("mssante.fr",), ("a.fr", "mssante.fr")])
 def test_zones_that_hand_a_name_round_in_circles_leave_it_unknown(path: Path, way: tuple[str, ...]) -> None:
     asked = zip(("mssante.fr", *way), way, strict=False)
-    told = [line(zone=zone, outcome="referral", cut=cut, records=()) for zone, cut in asked]
-    frame = methods(load_observation(write(path, HEADER, *told, END)), [NAME])
+    referrals = [line(zone=zone, outcome="referral", cut=cut, records=()) for zone, cut in asked]
+    frame = methods(load_observation(write(path, HEADER, *referrals, END)), [NAME])
     assert frame["method"].tolist() == ["unknown"]
 
 
@@ -169,7 +169,7 @@ def test_a_line_without_end_is_not_swallowed(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "why"),
     [
         *((raw, "not a DNS observation") for raw in (b"", b"text", b"\x1f\x8b\x08" * 5000)),
         *((gzip.compress(raw, mtime=0), "not a DNS observation")
@@ -180,9 +180,9 @@ def test_a_line_without_end_is_not_swallowed(path: Path) -> None:
          rf"newer version \(format {DNS.version + 1}.*Update"),
     ],
 )  # fmt: skip
-def test_what_is_no_observation_or_another_is_one_clear_error(path: Path, content: bytes, told: str) -> None:
+def test_what_is_no_observation_or_another_is_one_clear_error(path: Path, content: bytes, why: str) -> None:
     path.write_bytes(content)
-    with pytest.raises(ObservationError, match=told):
+    with pytest.raises(ObservationError, match=why):
         load_observation(path)
 
 

@@ -85,9 +85,9 @@ def test_going_on_with_a_complete_observation_asks_nothing(world: World, tmp_pat
 def test_a_full_disk_ends_a_run_with_a_readable_file(world: World, tmp_path: Path) -> None:
     path = tmp_path / "o.jsonl.gz"
     process = observing(path, slow(world), "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))")
-    said = process.communicate()
-    assert (process.returncode, said[1]) == (3, "")
-    assert "the file is left readable, as it was. Make room, then go on with --resume" in said[0]
+    output = process.communicate()
+    assert (process.returncode, output[1]) == (3, "")
+    assert "the file is left readable, as it was. Make room, then go on with --resume" in output[0]
     stopped = load_observation(path)
     assert stopped.problems.empty
     assert not stopped.complete
@@ -105,11 +105,11 @@ def test_for_lack_of_descriptors_no_server_is_blamed(
         f"resource.setrlimit(resource.RLIMIT_NOFILE, ({most}, {most}))"
     )
     process = observing(path, world.settings, few)
-    said = process.communicate()
-    assert (process.returncode, said[1]) == (exit_code, "")
+    output = process.communicate()
+    assert (process.returncode, output[1]) == (exit_code, "")
     if exit_code:
         remedy = "Raise its limits (`ulimit -n`) or lower --in-flight"
-        assert said[0] == f"this machine cannot ask any more: Too many open files. {remedy}\n"
+        assert output[0] == f"this machine cannot ask any more: Too many open files. {remedy}\n"
         assert not path.exists(), "nothing could be asked, and nothing is said"
         return
     few = load_observation(path)
@@ -117,8 +117,8 @@ def test_for_lack_of_descriptors_no_server_is_blamed(
     assert few.complete
     silent = {reply.address for reply in few.replies if reply.silent and reply.attempt}
     assert silent <= {reply.address for reply in observed.replies if reply.silent}
-    methods_of_few, known = (methods(one, DOMAINS)["method"].tolist() for one in (few, observed))
-    assert methods_of_few == known
+    methods_of_few, methods_of_all = (methods(seen, DOMAINS)["method"].tolist() for seen in (few, observed))
+    assert methods_of_few == methods_of_all
 
 
 def test_a_file_that_exists_is_not_written_over(world: World, tmp_path: Path) -> None:
