@@ -31,11 +31,8 @@ MAX_DAMAGES = 100
 MAX_PROBLEMS = 100_000
 PROBLEMS = {"line": "int64", "kind": "str", "message": "str"}
 """Columns of what is wrong with a file: ``kind`` is ``cut``, ``damaged`` or ``record``."""
-BATCH, PERIOD = 512, 1.0
-"""A member is written after so many lines, or after so many seconds."""
 ELSE_RESUME = "Name another file, or add --resume to go on with this one"
 
-_BLOCK, _PIECE = 1 << 16, 1 << 20
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
@@ -115,9 +112,9 @@ class Scan:
             start, decoder = position, zlib.decompressobj(31)
             try:
                 while not decoder.eof and position < len(view):
-                    block: Any = view[position : position + _BLOCK]
+                    block: Any = view[position : position + (1 << 16)]
                     position += len(block)
-                    while piece := decoder.decompress(block, _PIECE):
+                    while piece := decoder.decompress(block, 1 << 20):
                         yield piece
                         block = decoder.unconsumed_tail
             except zlib.error as error:
@@ -275,9 +272,9 @@ class Writer:
             self.flush()
 
     def write(self, content: dict[str, Any]) -> None:
-        """Add a line."""
+        """Add a line; 512 of them, or those of a second, make a member."""
         self._lines.append(_encode(content))
-        if len(self._lines) >= BATCH or time.monotonic() - self._written > PERIOD:
+        if len(self._lines) >= 512 or time.monotonic() - self._written > 1:
             self.flush()
 
     def flush(self) -> None:

@@ -19,9 +19,6 @@ FORMS = {form.kind: form for form in (DNS, TLS)}
 RUN = timedelta(days=1)
 """How long after an instant a run begun by then may still have asked: a night is as of its own beginning."""
 _STAMPED = re.compile(r"[a-z]+-(\d{4}-\d{2}-\d{2}T\d{6}Z)\.jsonl\.gz")
-_NEWEST = 400
-"""Files that are opened to learn when they were begun; of older ones the observer's names tell."""
-_HEAD = 1 << 16
 
 
 class File(NamedTuple):
@@ -57,7 +54,7 @@ def find_observations(data: Path, kind: str = "dns") -> list[File]:
     paths = [path for folder in (data, data / "observations") for path in folder.glob("*.jsonl.gz")]
     paths = [path for path in paths if not path.is_dir() and _kind(path.name) == kind]
     stamped = sorted((path for path in paths if stamp_of(path.name)), key=lambda path: path.name)
-    old = set(stamped[:-_NEWEST])
+    old = set(stamped[:-400])  # their names tell when they were begun; the others are opened
     files = [_file(path, opened=path not in old) for path in paths]
     files.sort(key=lambda file: (file.begun, file.path.name), reverse=True)
     # One that cannot be read is refused if its name says that it is the newest, and not passed over.
@@ -103,7 +100,7 @@ def _file(path: Path, *, opened: bool = True) -> File:
     with suppress(InputError, OSError, zlib.error, ValueError, KeyError, TypeError, OverflowError):
         if opened:
             with open_regular(path) as file:
-                head = zlib.decompressobj(31).decompress(file.read(_HEAD), _HEAD)
+                head = zlib.decompressobj(31).decompress(file.read(1 << 16), 1 << 16)
             header = dict(json.loads(head.partition(b"\n")[0]))
             return File(path, datetime.fromisoformat(header["at"]).astimezone(UTC), header)
     return File(path, stamp_of(path.name) or datetime.min.replace(tzinfo=UTC), {})

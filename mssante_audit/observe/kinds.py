@@ -28,8 +28,6 @@ from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.observe.tls.observation import load_servers
 
 Faults = dict[str, InputError] | None
-WHOLE = 0.9
-"""Share of the list's domains from which a file answers for the whole."""
 
 
 def load_merged(
@@ -69,7 +67,7 @@ def load_merged(
             aside.append(Aside(file.path.name, "zone"))
             continue
         begun = asked(seen)
-        whole |= seen.complete and len(begun.intersection(names.values())) >= WHOLE * len(names)
+        whole |= seen.complete and len(begun.intersection(names.values())) >= 0.9 * len(names)
         answered = answered_by(begun if seen.complete else begun & seen.done)
         if answered or not seen.complete or not read:
             read.append((seen, begun, answered))

@@ -22,7 +22,6 @@ DS, DS_SHA1 = "{ds}", "{ds-sha1}"  # stand for the DS record of the case's key, 
 
 
 def zone(*lines: str, serial: int = 2024020201, ns: tuple[str, ...] = NS, mx: str = f"10 {MX}.") -> str:
-    """Write an operator's zone."""
     text = SOA.format(serial=serial) + "".join(f"@ NS {name}.\n" for name in ns)
     return text + (f"@ MX {mx}\n" if mx else "") + "".join(f"{line}\n" for line in lines)
 
@@ -73,12 +72,10 @@ class Case:
 
     @property
     def apart(self) -> str | None:
-        """The zone on the second server."""
         return self.first if self.second == "" else self.second
 
 
 def special(name: str, what: str, rule: str, number: int, does: str, **more: object) -> Case:
-    """A delegation whose second server misbehaves, on an address of its own."""
     server, address = f"ns2-{name}.op.example", f"62.210.7.{number}"
     return Case(
         name, what, (rule,), cut(NS[0], server), zone(ns=(NS[0], server)),

@@ -76,7 +76,6 @@ def dead(label: str, does: str = "silent") -> dict[str, tuple[object, ...]]:
 
 
 def scripted(name: str, what: str, does: Iterable[str], *rules: str, **more: object) -> Hard:
-    """A delegation to scripted servers."""
     placed = servers(name, *does)
     first = str(more.pop("first", zone())).replace(NS_LINES, "".join(f"@ NS {n}.\n" for n in placed.names))
     parent = (*cut(*placed.names), *((f"@ DS {DS}",) if "signed" in more else ()))
@@ -86,17 +85,14 @@ def scripted(name: str, what: str, does: Iterable[str], *rules: str, **more: obj
 
 
 def both(name: str, what: str, does: str, *rules: str, **more: object) -> Hard:
-    """A delegation whose two servers misbehave in the same way."""
     return scripted(name, what, (does, does), *rules, **more)
 
 
 def one(name: str, what: str, does: str, *rules: str, **more: object) -> Hard:
-    """A delegation whose second server misbehaves."""
     return scripted(name, what, ("", does), *rules, **{"unsound": "one sound server"} | more)
 
 
 def redirected(name: str, what: str, mx: str, *rules: str, **more: object) -> Hard:
-    """A domain whose records the parent holds."""
     lines = tuple(f"@ MX {text}." for text in mx.split(", "))
     return Hard(name, what, rules, **{"parent": lines, "first": None, "method": "redirected"} | more)
 
@@ -498,7 +494,6 @@ EDNS = (
 
 
 def signed(name: str, what: str, how: str, *rules: str, ds: str = DS, **more: object) -> Hard:
-    """A signed delegation with a DS."""
     parent = (*cut(), *(f"@ DS {record}" for record in ds.split(", ")))
     return Hard(name, what, rules, **{"parent": parent, "signed": how} | more)
 

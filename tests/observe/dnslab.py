@@ -35,7 +35,6 @@ def need_servers() -> None:
 
 
 def can_unshare() -> bool:
-    """Tell whether a network namespace can be made here."""
     if not (shutil.which("unshare") and shutil.which("ip")):
         return False
     probe = ["unshare", "-nm", "ip", "link", "set", "lo", "up"]
@@ -57,7 +56,6 @@ def in_namespace(code: str, *addresses: str, timeout: float = 60) -> subprocess.
 
 
 def free_port() -> int:
-    """Return a port that is free over UDP and TCP."""
     while True:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
             udp.bind(("127.0.0.1", 0))
@@ -78,7 +76,6 @@ def _zone_files(folder: Path, zones: Mapping[str, str]) -> dict[str, Path]:
 
 
 def _asked(address: str, port: int, query: bytes, timeout: float) -> bytes | None:
-    """Return what a server says to a query, if it does."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.settimeout(timeout)
         sock.connect((address, port))
@@ -245,7 +242,6 @@ class Scripted:
 
 
 def asked(query: dns.message.Message) -> tuple[str, str]:
-    """Return the name and the type that a query asks for."""
     question = query.question[0]
     return question.name.to_text(True), dns.rdatatype.to_text(question.rdtype)
 
@@ -264,12 +260,10 @@ def reply(query: dns.message.Message, *, aa: bool = True, **sections: list[str])
 
 
 def framed(wire: bytes) -> bytes:
-    """Prefix a message with its length, as over TCP."""
     return struct.pack("!H", len(wire)) + wire
 
 
 def send(message: dns.message.Message, transport: str) -> list[bytes | float]:
-    """Send a message as a good server would."""
     wire = message.to_wire(max_size=65535)
     return [framed(wire) if transport == "tcp" else wire]
 

@@ -160,7 +160,6 @@ async def _ask(resolver: str, name: str, qtype: str) -> dns.message.Message | No
 
 
 def read_resolved(replies: Mapping[str, Mapping[str, Any]]) -> dict[str, Resolved]:
-    """Return resolver → what it says of a domain, from what `ask_all` returned of it."""
     return {
         name: Resolved(reply["rcode"], {n: tuple(a) for n, a in reply["exchangers"].items()})
         for name, reply in replies.items()

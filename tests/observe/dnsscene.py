@@ -84,7 +84,6 @@ PARENT_SOA = "@ SOA {primary}. hostmaster.gestion.example. {serial} 14400 3600 1
 
 
 def rendered(text: str, domain: str) -> str:
-    """Put a case's domain where its texts have ``@``."""
     return text.replace("@.", "@").replace("@", f"{domain}.")
 
 
@@ -296,7 +295,6 @@ def broken(folder: Path, cases: Sequence[Case], rounds: int) -> list[str]:
 
 
 def called(folder: Path, cases: Sequence[Case]) -> dict[str, str]:
-    """Return the method of each domain."""
     methods: dict[str, str] = {}
     for _, space in spaces(folder, cases):
         methods |= {domain: seen.method for domain, seen in seen_of(space).methods.items()}

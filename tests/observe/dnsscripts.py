@@ -32,8 +32,6 @@ def parent(delegations: dict[str, list[str]], *, glue: dict[str, str] | None = N
 
 
 def child(zone: str, names: list[str]) -> Script:
-    """An operator's server: answers for its apex as asked."""
-
     soa, mx = [f"{zone} SOA a. b. 1 2 3 4 5"], [f"{zone} MX 0 ."]
     records = {"SOA": soa, "NS": [f"{zone} NS {n}." for n in names], "MX": mx}
     return answering(lambda name, qtype: {"answer": records.get(qtype, []) if name == zone else []})

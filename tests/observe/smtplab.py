@@ -20,7 +20,6 @@ class Wire:
         await self.writer.drain()
 
     async def go(self, context: ssl.SSLContext) -> None:
-        """Say that TLS may begin, and have it begin."""
         self.writer.transport.pause_reading()  # what comes next is for TLS
         await self.say("220 go ahead\n")
         await self.writer.start_tls(context)
@@ -121,8 +120,6 @@ def saying(*replies: str, then: float = 0.0) -> Script:
 
 
 def dripping(text: str, every: float) -> Script:
-    """Return the script of a server that says a text without end, byte by byte."""
-
     async def script(wire: Wire) -> None:
         while True:
             for character in text:

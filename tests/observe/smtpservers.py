@@ -104,7 +104,6 @@ def look(folder: Path, authority: Made, between: Made, leaf: Made, client: Made,
 
 
 def _named(folder: Path) -> tuple[Path, Path]:
-    """Return key and chain of the certificate under `HOST`."""
     return folder.parent / "named" / "key.pem", folder.parent / "named" / "chain.pem"
 
 

@@ -28,7 +28,6 @@ from mssante_audit.whitelist.load import NAMESPACE
 
 @pytest.fixture
 def listed(tmp_path: Path) -> Path:
-    """A data folder with a small list."""
     domains = ("ch-sain.mssante.fr", "ch-redirige.mssante.fr", "a..b.mssante.fr")
     rows = "".join(
         f"<Domaine><Nom>{d}</Nom><Description>Fictif</Description><DNCertificatOperateur>CN=mss.alpha.example,"

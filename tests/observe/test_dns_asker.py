@@ -49,7 +49,6 @@ def good(query: dns.message.Message, transport: str) -> list[bytes | float]:
 
 
 def forged(query: dns.message.Message, transport: str) -> list[bytes | float]:
-    """Four forgeries, then nothing."""
     wrong_id, wrong_name, wrong_type = (mx(query) for _ in range(3))
     wrong_id.id ^= 0x5555
     wrong_name.question = dns.message.make_query("autre.mssante.fr", "MX").question

@@ -104,7 +104,6 @@ QUESTION = query_wire(NAME, "MX", edns=False)[12:]
 
 
 def rr(kind: int, data: bytes, owner: bytes = b"\xc0\x0c", rdclass: int = 1) -> bytes:
-    """Return a record as bytes; its owner is the name asked for."""
     return owner + struct.pack("!HHIH", kind, rdclass, 300, len(data)) + data
 
 

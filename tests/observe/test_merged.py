@@ -40,7 +40,6 @@ class Folder:
         (path / "liste.xml").write_bytes(xml_of(*rows))
 
     def observe(self, *domains: str, at: datetime = AT) -> Path:
-        """Observe the world as it is now."""
         file = default_path(self.path, at)
         observe_world(self.scene.world, list(domains or (DELEGATED, INSIDE, REDIRECTED)), file, at)
         return file
@@ -55,7 +54,6 @@ def folder(tmp_path: Path) -> Folder:
 
 
 def rewrite(file: Path, change: Callable[[list[dict]], list[dict]]) -> Path:
-    """Edit the lines of a file by hand."""
     lines = [json.loads(line) for line in gzip.decompress(file.read_bytes()).splitlines()]
     file.write_bytes(gzip.compress("".join(json.dumps(line) + "\n" for line in change(lines)).encode()))
     return file
@@ -68,7 +66,6 @@ def headed(file: Path, **changes: object) -> str:
 
 
 def used(space: TrustSpace) -> dict[str, tuple[str, str]]:
-    """Return method and file of each domain."""
     rows = methods(space.observation, space.audited["domain"]).astype("str")
     return dict(zip(rows["domain"], zip(rows["method"], rows["observed_in"], strict=True), strict=True))
 

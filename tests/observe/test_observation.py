@@ -47,7 +47,6 @@ def path(tmp_path: Path) -> Path:
 
 
 def check_shape(observation: Observation) -> None:
-    """Whatever was read, lines have their types."""
     assert [str(t) for t in observation.problems.dtypes] == ["int64", "str", "str"]
     for reply in observation.replies:
         assert parse_reply(json.loads(json.dumps(reply.content())))._replace(line=reply.line) == reply

@@ -22,7 +22,6 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def pair(tmp_path: Path) -> tuple[Path, Path]:
-    """Two files, between which a zone changed servers, another exchangers, and one method is another."""
     scene = Scene()
     scene.parent.add("ch-gamma.mssante.fr", "MX", "10 mss.beta.example")
     return _observed(scene, tmp_path, 0), _observed(_changed(scene), tmp_path, 1)

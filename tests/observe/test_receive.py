@@ -76,8 +76,6 @@ def run(port: int, *more: str, domain: str = DOMAIN) -> tuple[int, str]:
 
 @pytest.fixture
 def delegated(serve: Serve) -> Callable[..., None]:
-    """Serve the domain: its parent, two servers, and a resolver."""
-
     def start(*scripts: Script | None, **addresses: str) -> None:
         serve(PARENT, parent({DOMAIN: list(NAMES)}))
         serve(RESOLVER, resolver(**addresses))

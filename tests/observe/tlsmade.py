@@ -42,7 +42,6 @@ def write_before(space: TrustSpace, folder: Path, name: str) -> None:
 
 
 def write_visits(folder: Path, at: datetime, visits: Iterable[tuple[MailServer, Visit]]) -> Path:
-    """Write an observation that came to its end."""
     lines: list[dict[str, Any]] = [TLS.header(at, dns="dns-x")]
     written = set[str]()
     for server, seen in visits:

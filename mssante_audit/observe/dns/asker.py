@@ -19,12 +19,6 @@ from mssante_audit.observe.dns.exchange import Exchange, exchange, observe_excha
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.lines import NO_EDNS, Ask, Reply, key
 
-PATIENCE = 3
-"""A last try, and an address whose replies come after the time-out, are given so many times as long."""
-STREAK = 8
-"""Silences in a row after which a lane that used to answer is doubted."""
-SILENT_FOR = 300.0
-"""Seconds for which a verdict of silence holds."""
 SLOWEST = 5.0
 """Seconds between two queries to an address that stays silent, at most."""
 
@@ -59,8 +53,8 @@ class _Lane:
 
     @property
     def doubtful(self) -> bool:
-        """Whether it has given no sign of life, or none for long."""
-        return self.streak >= STREAK or (self.streak > 0 and not self.answers)
+        """Whether it has given no sign of life, or been silent eight times in a row."""
+        return self.streak >= 8 or (self.streak > 0 and not self.answers)
 
     @property
     def silent(self) -> bool:
@@ -156,7 +150,7 @@ class Asker:
                     return reply
                 if attempt >= tries:
                     if probing or (lane.doubtful and not lane.probing.locked()):
-                        lane.silent_until = time.monotonic() + SILENT_FOR
+                        lane.silent_until = time.monotonic() + 300
                     return reply
                 if not lane.doubtful or probing:
                     await asyncio.sleep(self.settings.retry_delay * 3 ** (attempt - 1))
@@ -196,7 +190,7 @@ class Asker:
     async def _send(self, ask: Ask, lane: _Lane, attempt: int, *, edns: bool, last: bool = False) -> Reply:
         in_time, pace = self.settings.timeout, lane.pace
         longer = ask.address in self._slow or (last and ask.transport == "udp")
-        most = in_time * PATIENCE if longer else in_time
+        most = 3 * in_time if longer else in_time
         try:
             query = query_wire(ask.qname, ask.qtype, edns=edns, rd=ask.rd)
             at = datetime.now(UTC)

@@ -29,13 +29,8 @@ from mssante_audit.base.errors import ResourceError
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.lines import SCARCE, SECTIONS, Ask, Record, Reply
 
-MAX_SOURCES = 1000
-MAX_STRANGERS = 8
-"""Messages of one TCP connection that are not its reply."""
 SCARCE_FOR = 20.0
 """Seconds to wait for what this machine lacks."""
-EDNS_SIZE = 1232
-"""Largest UDP reply asked for, as agreed on the DNS flag day 2020: no fragments."""
 MAX_RECORDS = 1000
 """Records read of one reply; a reply with more is flagged ``cut`` (65,535 bytes can hold some 5,000)."""
 MAX_ODD = 50
@@ -46,8 +41,6 @@ _SIGNED = {"A", "AAAA", "CNAME", "DNAME", "DNSKEY", "DS", "MX", "SOA"}
 """Types whose signatures are kept: those that `mssante_audit.network.dnssec` checks."""
 _NAMES = {"NS", "CNAME", "PTR", "DNAME", "MX", "SOA"}
 """Types whose data are names, and numbers."""
-_NAMED = {0, 1, 2, 3, 4, 5, 9}
-"""Rcodes written by name; files hold the number of any other."""
 
 T = TypeVar("T")
 
@@ -55,8 +48,9 @@ T = TypeVar("T")
 def query_wire(qname: str, qtype: str, *, edns: bool = True, rd: bool = False) -> bytes:
     """Return a query with the id 0; with EDNS it asks for DNSSEC records (a referral then shows its DS)."""
     flags, edns_version = dns.flags.RD if rd else 0, 0 if edns else False
+    size = 1232  # as agreed on the DNS flag day 2020: no fragments
     message = dns.message.make_query(
-        qname, qtype, use_edns=edns_version, want_dnssec=edns, payload=EDNS_SIZE, id=0, flags=flags
+        qname, qtype, use_edns=edns_version, want_dnssec=edns, payload=size, id=0, flags=flags
     )
     return message.to_wire()
 
@@ -102,7 +96,7 @@ class _Question:
         if same_id and source == self.place and is_reply_to(wire, self.query):
             return True
         self.strangers += same_id
-        counted_alone = source[0] in self.ignored or len(self.ignored) < MAX_SOURCES
+        counted_alone = source[0] in self.ignored or len(self.ignored) < 1000
         self.ignored[source[0] if counted_alone else "other"] += 1
         return False
 
@@ -137,7 +131,7 @@ class _Question:
                 await asyncio.get_running_loop().sock_connect(sock, self.place)
                 reader, writer = await asyncio.open_connection(sock=sock)
                 writer.write(len(self.query).to_bytes(2) + self.query)
-                for _ in range(MAX_STRANGERS):
+                for _ in range(8):  # messages that are not its reply
                     begun = False
                     size = int.from_bytes(await reader.readexactly(2))
                     begun = True
@@ -262,7 +256,7 @@ def _read(wire: bytes, limit: int, *, lenient: bool) -> Message:
     rcode, set_flags = int(message.rcode()), dns.flags.to_text(message.flags).lower().split()
     flags = {flag: flag in set_flags for flag in ("aa", "tc", "ra")}
     flags |= {"edns": message.edns >= 0, "signed": signed, "cut": cut}
-    name = dns.rcode.Rcode(rcode).name if rcode in _NAMED else str(rcode)
+    name = dns.rcode.Rcode(rcode).name if rcode in (0, 1, 2, 3, 4, 5, 9) else str(rcode)
     return Message(name, tuple(flag for flag in flags if flags[flag]), tuple(records), odd)
 
 

@@ -14,8 +14,6 @@ from mssante_audit.observe.lines import CONCLUSIVE, INFORMATIVE, Ask, Reply
 
 MAX_ALIASES = 13
 """Aliases followed from one name: no resolver follows more than twelve, as measured."""
-MAX_DEPTH = 3
-"""How deep names of servers may depend on names of servers."""
 MAX_SPARE = 8
 """Names of servers of a mail host's zone that are looked up though others have glue."""
 MAX_SERVERS = 64
@@ -185,7 +183,7 @@ class Resolver:
         aliases: dict[str, list[Server]] = {}
         kinds = ("A", "AAAA") if self.ipv6 else ("A",)
         for name in names[: 2 if chain else 4]:
-            if name in chain or len(chain) >= MAX_DEPTH or is_under(name, zone):
+            if name in chain or len(chain) >= 3 or is_under(name, zone):
                 continue  # it would have to be known to be found
             replies = [await self.resolve(domain, name, qtype, (*chain, name)) for qtype in kinds]
             conclusive = [reply for reply in replies if reply]

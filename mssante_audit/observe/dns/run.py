@@ -26,9 +26,6 @@ from mssante_audit.observe.observation import Observation, load_observation
 
 __all__ = ["NetworkError", "ObserveSettings", "Progress", "Summary", "observe"]
 
-WALKS = 1000
-"""Domains under way at once: they wait for one another's servers, not for memory."""
-
 
 class NetworkError(AuditError, ConnectionError):
     """No network, or none of the parent zone's servers answers."""
@@ -135,7 +132,7 @@ async def _observe(
             writer.write(content)
         asker.write = writer.write
         todo = iter(names.items())
-        walks = (work(todo) for _ in range(min(WALKS, len(names))))
+        walks = (work(todo) for _ in range(min(1000, len(names))))  # they wait for one another's servers
         await _while_flushing(writer, report, walker.look_at_parent(), *walks)
         complete = True
     finally:

@@ -18,9 +18,8 @@ from mssante_audit.base.digest import digest
 from mssante_audit.whitelist.certificates import UNREADABLE, is_authority, path_to_anchor, read_certificates
 from mssante_audit.whitelist.revocation import UNASKED, Status, revocation
 
-MAX_NAMES = 100
-"""Names of hosts kept of a certificate that has more."""
-MAX_TEXT = 1000
+MAX_NAMES, MAX_TEXT = 100, 1000
+"""Names of hosts kept of a certificate that has more, and characters kept of a text."""
 WEAK = ("md5", "sha1")
 
 Certificates = Sequence[x509.Certificate]

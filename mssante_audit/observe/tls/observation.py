@@ -125,10 +125,6 @@ FRAME = (
 __doc__ = described(__doc__, "Columns of `Observed.servers`, one row a server, sorted by address", FRAME)
 _NAMES = [column.name for column in FRAME]
 _VISITED = _NAMES[: _NAMES.index("sni")]  # those of the visit that counts
-RECENT = timedelta(14)
-"""How long every observation is looked at; of those before, the last one of each week."""
-YEARS = timedelta(800)
-"""How far back at all: certificates of three years are renewed within it once or never."""
 _CHANGES = {
     "at": "instant", "last": "instant", "address": "str", "port": "int64", "host": "str", "kind": "str",
     "before": "str", "after": "str", "issuer_before": "str", "issuer_after": "str", "until_before": "instant",
@@ -198,12 +194,16 @@ def servers(observed: Observed | None) -> pd.DataFrame:
 
 
 def chosen(files: Sequence[File], as_of: datetime) -> list[File]:
-    """Return the observations that changes are looked for in, the oldest first."""
-    first = as_of - min(YEARS, as_of - datetime.min.replace(tzinfo=as_of.tzinfo))
+    """Return the observations that changes are looked for in, the oldest first.
+
+    Those of fourteen days, and of those before the last one of each week: of 800 days, since certificates of
+    three years are renewed within them once or never.
+    """
+    first = as_of - min(timedelta(800), as_of - datetime.min.replace(tzinfo=as_of.tzinfo))
     weeks: dict[object, File] = {}
     for file in sorted(files, key=lambda file: (file.begun, file.path.name)):
         if file.begun > first:
-            recent = file.begun > as_of - RECENT
+            recent = file.begun > as_of - timedelta(14)
             weeks[file.path if recent else file.begun.isocalendar()[:2]] = file
     return list(weeks.values())
 

@@ -28,12 +28,8 @@ from mssante_audit.values.dn import parse_dn
 
 ATTEMPTS = 3
 """Connections to one address in a run, at most."""
-SLOWER = 5
-"""A second and a third visit are made by so many times fewer connections at once."""
 _TICK = 0.5
 """Seconds between two looks at what waits to be written or reported."""
-_UNWRITTEN = {"enabled", "try_host", "client_certificate", "client_key"}
-"""Settings that no file has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +96,7 @@ def observe_tls(
         if resume:
             run.go_on(writer)
         known = sum(run.next_visit(server) is None for server in servers)
-        given = settings.model_dump(exclude=_UNWRITTEN)
+        given = settings.model_dump(exclude={"enabled", "try_host", "client_certificate", "client_key"})
         writer.begin(TLS, dns=dns, servers=len(servers) - known, resumed=resume, settings=given)
         run.visit_all(servers, writer, progress)
         complete = True
@@ -151,7 +147,7 @@ class _Run:
         """Visit all, then again those of which too little is known, at a lower pace."""
         for attempt in range(1, ATTEMPTS + 1):
             asked = [(server, name) for server in servers if (name := self.next_visit(server)) is not None]
-            at_once = self.settings.in_flight if attempt == 1 else max(1, self.settings.in_flight // SLOWER)
+            at_once = self.settings.in_flight if attempt == 1 else max(1, self.settings.in_flight // 5)
             flushed = time.monotonic()
             for result in self._results(asked, at_once):
                 if result:

@@ -24,11 +24,8 @@ from mssante_audit.observe.lines import SCARCE
 MAX_REPLY = 16 << 10
 """Bytes of one SMTP reply (RFC 5321, 4.5.3.1.5 asks for lines of 512)."""
 MAX_HANDSHAKE = 512 << 10
-MAX_KEY = 1 << 20
 MAX_SHOWN = 200
 """Printable characters kept of what a server writes."""
-_RECORDS = range(20, 24)
-"""First bytes of TLS records (RFC 8446, 5.1)."""
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ENETUNREACH)
 
 
@@ -164,7 +161,7 @@ class _Talk:
             data = self._receive(begun=taken > 0)
             if not data:
                 raise _Ended("handshake-failed", "the connection was closed")
-            if not taken and data[0] not in _RECORDS:
+            if not taken and data[0] not in range(20, 24):  # a TLS record (RFC 8446, 5.1)
                 raise _Ended("plaintext-injected", data)
             taken += len(data)
             if taken > MAX_HANDSHAKE:
@@ -295,7 +292,7 @@ def _context(settings: ObserveTls, newest: int | None = None) -> SSL.Context:
     if certificate and key:
         open_regular(certificate).close()
         context.use_certificate_chain_file(str(certificate))
-        context.use_privatekey(load_pem_private_key(read_bytes(key, MAX_KEY), None))  # type: ignore[arg-type]
+        context.use_privatekey(load_pem_private_key(read_bytes(key, 1 << 20), None))  # type: ignore[arg-type]
         context.check_privatekey()
     return context
 
