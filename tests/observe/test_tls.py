@@ -126,6 +126,10 @@ def test_every_other_way_a_visit_ends_shows_no_certificate(script: Script, outco
     assert (seen.banner + seen.detail).isprintable()
 
 
+def test_a_greeting_is_kept_though_it_is_the_end() -> None:
+    assert look(saying("554 5.7.1 no\n"), QUICK).banner == "554 5.7.1 no"
+
+
 def test_a_server_that_nobody_runs_is_refused_and_one_out_of_reach_is_silent() -> None:
     async def nobody() -> int:
         async with serving({"127.0.0.1": saying()}) as port:

@@ -104,8 +104,7 @@ class _Talk:
     def converse(self, sni: str, offer: SSL.Context) -> Visit:
         hello = f"EHLO {self._settings.helo}"
         try:
-            _, lines = self._ask("", "no greeting", 220)
-            self.seen.banner = shown(_text(lines[0]))
+            self._ask("", "no greeting", 220)
             _, lines = self._ask(hello, "no reply to EHLO", 250)
             if not any(line[4:].strip().upper() == b"STARTTLS" for line in lines):
                 self._leave()
@@ -174,6 +173,8 @@ class _Talk:
             self._send(f"{command}\r\n".encode())
         self._expect(silence)
         code, lines = self._reply()
+        if not command:
+            self.seen.banner = shown(_text(lines[0]))
         if wanted and code != wanted:
             raise _Ended({4: "busy", 5: "refused"}.get(code // 100, "garbage"), lines[0])
         return code, lines
