@@ -11,7 +11,7 @@ import pytest
 from made_up import ALPHA
 from made_up_dns import DELEGATED
 from test_certificates import AT, OTHER_DN, Wires
-from test_certificates import FIRST as SERVER
+from test_certificates import ONE as SERVER
 from tlsmade import write_visits
 from typer.testing import CliRunner
 
