@@ -409,22 +409,14 @@ DELEGATIONS = (
         reached=NONE),
     *(
         # Asked one after the other BIND and Knot Resolver fail, and unbound goes back to the delegation.
-        Hard(f"propre-{name}", what, ("DNS_OWN_SERVERS_DEAD",), learns="@", reached=None, scripted=scripts,
-            hosts=tuple(f"{host} A {address}" for host, address in OWN_DEAD.items()),
-            cn=f"mx.propre-{name}.mssante.fr", first=zone("mx A 82.64.5.30", mx="10 mx.@", ns=placed))
-        for name, what, placed, scripts in (
-            (
-                "muet", "the servers that the zone itself names are silent",
-                ("nsd1.op.example", "nsd2.op.example"), (("62.200.1.1", "silent"), ("62.201.1.1", "silent")),
-            ),
-            (
-                "refus", "the servers that the zone itself names refuse",
-                ("nsd3.op.example", "nsd4.op.example"), (("62.202.1.1", "refuse"), ("62.203.1.1", "refuse")),
-            ),
-            (
-                "point", "the zone itself names its servers without the final dot",
-                ("ns1.op.example.@", "ns2.op.example.@"), (),
-            ),
+        Hard(f"propre-{name}", f"the {what}", ("DNS_OWN_SERVERS_DEAD",), learns="@", reached=None,
+            cn=f"mx.propre-{name}.mssante.fr", hosts=tuple(f"{host} A {at}" for host, at in OWN_DEAD.items()),
+            scripted=tuple((OWN_DEAD[f"nsd{n}.op"], does) for n in numbers if does),
+            first=zone("mx A 82.64.5.30", mx="10 mx.@", ns=tuple(map(ns.format, numbers))))
+        for name, what, ns, does, numbers in (
+            ("muet", "servers that the zone itself names are silent", "nsd{}.op.example", "silent", (1, 2)),
+            ("refus", "servers that the zone itself names refuse", "nsd{}.op.example", "refuse", (3, 4)),
+            ("point", "zone itself names its servers without the final dot", "ns{}.op.example.@", "", (1, 2)),
         )
     ),
     Hard("propre-demi", "one of the two servers that the zone itself names is silent",

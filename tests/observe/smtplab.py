@@ -66,7 +66,6 @@ def tls(
     demand: Path | None = None,
     most: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
     lines: list[str] | None = None,
-    last: str = "250 mx\n",
     by_name: tuple[str, tuple[Path, Path]] | None = None,
     names: list[str | None] | None = None,
 ) -> Script:
@@ -100,7 +99,7 @@ def tls(
         log.append(await wire.hear())
         await wire.go(context)
         log.append(await wire.hear())
-        await wire.say(last)
+        await wire.say("250 mx\n")
         log.append(await wire.hear())
 
     return script
