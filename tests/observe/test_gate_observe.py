@@ -125,10 +125,7 @@ CASES: dict[str, tuple[tuple[Zone | None, ...], str, dict[str, Any], str, str]] 
 
 
 Judged = dict[str, tuple[int, dict[str, Any]]]
-FILES = {
-    "all": [*CASES],
-    "right": ["right", "redirected, right", "right, nobody at the mail server"],
-}
+FILES = {"all": [*CASES], "right": ["right", "redirected, right", "right, nobody at the mail server"]}
 """Files of declarations, and the cases in each."""
 
 

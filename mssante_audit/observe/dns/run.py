@@ -58,10 +58,10 @@ def observe(
 ) -> Summary:
     """Observe domains, as the white list writes them, and write the observation file.
 
-    `out` is a new file; with `resume`, one to go on with: what it holds is not asked again. `progress` is
-    called a few times a second. `NetworkError` if there is no network or no server of the parent zone answers
-    (nothing is written then). `OutputError` if the file exists (without `resume`) or cannot be written (what
-    was written stays readable); `ObservationError` if the file to go on with is not an observation.
+    `out` is a new file; with `resume`, one to go on with: what it holds is not asked again. `NetworkError`
+    if there is no network or no server of the parent zone answers (nothing is written then). `OutputError` if
+    the file exists (without `resume`) or cannot be written (what was written stays readable);
+    `ObservationError` if the file to go on with is not an observation.
     """
     settings = settings or ObserveSettings()
     return asyncio.run(_observe(list(dict.fromkeys(domains)), Path(out), settings, resume, progress))

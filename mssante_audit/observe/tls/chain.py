@@ -110,10 +110,9 @@ def read_certificate(der: bytes) -> Certificate:
 def judge(sent: Sequence[bytes], trusted: Certificates, crls: Sequence[Path], at: datetime) -> Chain:
     """Say what a chain is worth at an instant (UTC).
 
-    `sent` is DER, as it was sent, the server's own first; `trusted` are anchors and intermediates at hand
-    (`mssante_audit.whitelist.certificates`), `crls` files of revocation lists. A certificate out of its time
-    is judged at the nearest instant that lies in it: that it has expired is for others to say, and is no
-    fault of the chain.
+    `sent` is DER, the server's own first; `trusted` are anchors and intermediates at hand, `crls` files of
+    revocation lists. A certificate out of its time is judged at the nearest instant that lies in it: that it
+    has expired is for others to say.
     """
     leaf = read_certificate(sent[0])
     if leaf.problem:

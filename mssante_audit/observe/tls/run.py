@@ -79,15 +79,14 @@ def observe_tls(
 ) -> Summary:
     """Visit mail servers and write the observation file; `dns` names the one of the DNS that named them.
 
-    Servers are visited without SNI, as Postfix does. A visit that says nothing of a server's certificate is
-    made again; a server that presents another certificate than listed is asked for by name (SNI), too. Both
-    come after all first visits, and `pause` seconds after the last one to that address; an address is
-    connected to `ATTEMPTS` times at most.
+    Servers are visited without SNI, as Postfix does. After all first visits, and `pause` seconds after the
+    last one to that address, whoever told nothing of its certificate is visited again, and who presents
+    another one than listed is asked for it by name (SNI).
 
-    `out` is a new file; with `resume`, one to go on with: whom it tells of is not visited again. `progress`
-    is called a few times a second. `OutputError` if the file exists (without `resume`) or cannot be written
-    (what was written stays readable); `ObservationError` if the one to go on with is none of TLS;
-    `ParameterError` if the client's certificate cannot be used; `ResourceError` without a file descriptor.
+    `out` is a new file; with `resume`, one to go on with: whom it tells of is not visited again.
+    `OutputError` if it exists (without `resume`) or cannot be written (what was written stays readable),
+    `ObservationError` if it is none of TLS, `ParameterError` for settings that nobody can use,
+    `ResourceError` without a file descriptor.
     """
     settings = settings or ObserveTls()
     run, start, complete, known = _Run(settings), time.monotonic(), False, 0
