@@ -33,6 +33,8 @@ PROBLEMS = {"line": "int64", "kind": "str", "message": "str"}
 """Columns of what is wrong with a file: ``kind`` is ``cut``, ``damaged`` or ``record``."""
 ELSE_RESUME = "Name another file, or add --resume to go on with this one"
 
+_TOOL = version("mssante-audit")
+"""Read here: later there may be no descriptor to read it with."""
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
@@ -255,7 +257,7 @@ class Writer:
     def begin(self, form: Form, **facts: Any) -> None:
         """Write the header of a run."""
         self._begun = True
-        self.write(form.header(datetime.now(UTC), tool=version("mssante-audit"), **facts))
+        self.write(form.header(datetime.now(UTC), tool=_TOOL, **facts))
         self.flush()
 
     def mend(self) -> None:

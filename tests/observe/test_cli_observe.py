@@ -123,7 +123,8 @@ def test_an_observation_that_cannot_be_read_keeps_nobody_from_making_another(
 ) -> None:
     old = listed / "observations" / "dns-2020-01-01T000000Z.jsonl.gz"
     old.parent.mkdir()
-    header = DNS._replace(version=DNS.version + 1).header(datetime.now(UTC))
+    newer = DNS._replace(version=DNS.version + 1)
+    header = newer.header(datetime(2020, 1, 1, tzinfo=UTC), parent_zone="mssante.fr")
     old.write_bytes(gzip.compress(json.dumps(header).encode() + b"\n"))
     observed(listed, *options(world), check=True)
     made = [file for file in observation_files(listed) if file != old]
