@@ -1,4 +1,4 @@
-"""Whole runs: stopped and resumed, without a network, against hostile zones, from the command line."""
+"""Whole runs: what real servers are asked; stopped and resumed, without a network, with resolvers."""
 
 import subprocess
 import sys
@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dns.message
+import pandas as pd
 import pytest
 from dnslab import Scripted, answering, asked, in_namespace, need_servers, reply, send
 from dnsscripts import PARENT, child, parent, settings
-from dnsworld import DOMAINS, METHODS, World, quick
+from dnsworld import DOMAINS, METHODS, NOBODY, PARENT_KNOT, PARENT_NSD, ROOT, World, quick
 from frames import rows_of
 
 from mssante_audit.base.errors import InputError, ParameterError
@@ -46,6 +47,58 @@ def observing(path: Path, settings: ObserveSettings, before: str = "") -> subpro
 
 def slow(world: World) -> ObserveSettings:
     return world.settings.model_copy(update={"per_second": 150.0})
+
+
+def replies_of(observation: Observation, **where: object) -> pd.DataFrame:
+    queries = rows_of(observation)
+    for column, value in where.items():
+        queries = queries[queries[column] == value]
+    return queries
+
+
+def test_every_domain_has_its_method(observed: Observation) -> None:
+    frame = methods(observed, DOMAINS)
+    by_domain = {d: (m, c) for d, m, c in zip(frame["domain"], frame["method"], frame["cut"], strict=True)}
+    assert by_domain == METHODS
+    assert observed.complete
+    assert observed.problems.empty
+
+
+def test_no_question_is_asked_twice(observed: Observation) -> None:
+    first = rows_of(observed)[rows_of(observed)["attempt"] <= 1]
+    same = ["zone", "qname", "qtype", "address", "transport", "rd", "edns"]
+    assert not first.duplicated(same).any(), first[first.duplicated(same, keep=False)][same]
+
+
+def test_a_dead_server_is_asked_few_questions_however_many_domains_it_has(world: World, tmp_path) -> None:
+    many = [f"s{n}.ch-mort.mssante.fr" for n in range(100)]
+    summary = observe(many, tmp_path / "o.jsonl.gz", world.settings)
+    observation = load_observation(tmp_path / "o.jsonl.gz")
+    dead = replies_of(observation, address=NOBODY)
+    assert 3 <= (dead["attempt"] > 0).sum() <= 20
+    assert dead["attempt"].max() == 3
+    assert len(replies_of(observation, address=NOBODY, step="walk")) == 100, "each domain has its line"
+    assert set(methods(observation, many)["method"]) == {"unknown"}
+    assert summary.domains == 100
+
+
+def test_with_the_root_the_parent_is_found(world: World, tmp_path) -> None:
+    observe(["ch-sain.mssante.fr"], tmp_path / "o.jsonl.gz", quick(world.port, timeout=2.0))
+    observation = load_observation(tmp_path / "o.jsonl.gz")
+    parents = replies_of(observation, step="walk", zone="mssante.fr")["address"]
+    assert set(parents) == {PARENT_NSD, PARENT_KNOT}
+    assert set(replies_of(observation, zone=".")["address"]) == {ROOT}
+    assert methods(observation, ["ch-sain.mssante.fr"])["method"].tolist() == ["delegated"]
+
+
+def test_only_chosen_domains_are_asked_for(world: World, tmp_path) -> None:
+    summary = observe(
+        DOMAINS, tmp_path / "o.jsonl.gz", world.settings.model_copy(update={"only": "*.joker.mssante.fr"})
+    )
+    assert summary.domains == 2
+    frame = methods(load_observation(tmp_path / "o.jsonl.gz"), ["a.joker.mssante.fr", "ch-sain.mssante.fr"])
+    assert frame["method"].tolist() == ["wildcard", "unknown"]
+    assert frame["observed_at"].notna().tolist() == [True, False]
 
 
 @pytest.mark.long
