@@ -150,7 +150,7 @@ class Asker:
                     return reply
                 if attempt >= tries:
                     if probing or (lane.doubtful and not lane.probing.locked()):
-                        lane.silent_until = time.monotonic() + 300
+                        lane.silent_until = time.monotonic() + 300  # a verdict that holds so long
                     return reply
                 if not lane.doubtful or probing:
                     await asyncio.sleep(self.settings.retry_delay * 3 ** (attempt - 1))
@@ -190,7 +190,7 @@ class Asker:
     async def _send(self, ask: Ask, lane: _Lane, attempt: int, *, edns: bool, last: bool = False) -> Reply:
         in_time, pace = self.settings.timeout, lane.pace
         longer = ask.address in self._slow or (last and ask.transport == "udp")
-        most = 3 * in_time if longer else in_time
+        most = 3 * in_time if longer else in_time  # a last try, and who answers late, is waited for longer
         try:
             query = query_wire(ask.qname, ask.qtype, edns=edns, rd=ask.rd)
             at = datetime.now(UTC)
