@@ -224,10 +224,10 @@ def differences(before: TlsObservation, after: TlsObservation) -> pd.DataFrame:
     return _changed([*_last(before).values(), *_last(after).values()])
 
 
-def sentences(before: TlsObservation, after: TlsObservation, found: pd.DataFrame) -> Iterator[str]:
+def sentences(before: TlsObservation, after: TlsObservation, changed: pd.DataFrame) -> Iterator[str]:
     """Yield in English lines what `differences` found, and how many servers only one of the two saw."""
     lines = []
-    for row in found.to_dict("records"):
+    for row in changed.to_dict("records"):
         where = f"{row['address']} port {row['port']} ({row['host']})"
         lines.append(f"{where}: {row['kind']}, {row['spare']} days before the end")
         if row["kind"] == "replaced":
@@ -237,7 +237,7 @@ def sentences(before: TlsObservation, after: TlsObservation, found: pd.DataFrame
         lines.append(f"  until {row['until_before']:%Y-%m-%d} -> {row['until_after']:%Y-%m-%d}")
     if alone := len(_last(before).keys() ^ _last(after).keys()):
         lines.append(f"presented a certificate in one of them only, and so unknown: {alone}")
-    return comparison(before, after, lines, same=found.empty)
+    return comparison(before, after, lines, same=changed.empty)
 
 
 def _presented(part: TlsObservation, until: datetime) -> Iterator[_Presented]:
